@@ -13,11 +13,21 @@ from router.admin.ports import Histogram, Labels, MetricValues
 
 
 class Family(msgspec.Struct, frozen=True):
-    """One metric: its kind, what it says and its label names."""
+    """One metric: its kind, what it says and its label names.
+
+    ``of_each``: a gauge of which each worker of a router has its own part; else it says the same at
+    each of them, or the most counts.
+    """
 
     kind: str
     help: str
     labels: tuple[str, ...] = ()
+    of_each: bool = False
+
+    @property
+    def adds_up(self) -> bool:
+        """Over the workers of a router."""
+        return self.of_each or self.kind == "counter"
 
 
 FAMILIES: dict[str, Family] = {
@@ -54,6 +64,7 @@ FAMILIES: dict[str, Family] = {
         "gauge",
         "Requests at once that were learnt from the latency of this target.",
         ("service", "port", "target"),
+        of_each=True,
     ),
     "spillway_target_baseline_seconds": Family(
         "gauge", "Latency of this target in calm, as learnt.", ("service", "port", "target")
@@ -81,11 +92,14 @@ FAMILIES: dict[str, Family] = {
     "spillway_connections_refused_total": Family(
         "counter", "Connections reset because their source had too many.", ("service", "port")
     ),
-    "spillway_queue_length": Family("gauge", "Requests that wait for a slot.", ("service", "port")),
+    "spillway_queue_length": Family(
+        "gauge", "Requests that wait for a slot.", ("service", "port"), of_each=True
+    ),
     "spillway_demand": Family(
         "gauge",
         "Wanted at this site: in flight here, overflowed, waiting and turned away.",
         ("service", "port"),
+        of_each=True,
     ),
     "spillway_queue_wait_seconds": Family(
         "histogram", "How long those that waited did so.", ("service", "port")
@@ -105,10 +119,12 @@ FAMILIES: dict[str, Family] = {
         "gauge", "When a certificate of this site ends.", ("name",)
     ),
     "spillway_loop_lag_seconds": Family("gauge", "How late the event loop woke last."),
-    "spillway_streams": Family("gauge", "Streams open on all lanes."),
-    "spillway_buffered_bytes": Family("gauge", "Bytes held for slow readers and for slots."),
+    "spillway_streams": Family("gauge", "Streams open on all lanes.", of_each=True),
+    "spillway_buffered_bytes": Family(
+        "gauge", "Bytes held for slow readers and for slots.", of_each=True
+    ),
     "spillway_memory_bytes": Family(
-        "gauge", "Resident, what it may be, and how much may be buffered.", ("kind",)
+        "gauge", "Resident, what it may be, and how much may be buffered.", ("kind",), of_each=True
     ),
     "spillway_overload_state": Family(
         "gauge", "0 calm, 1 sheds idle connections, 2 refuses what is new, 3 drops the slowest."

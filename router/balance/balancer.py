@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from math import inf
 
-from router.balance.candidates import Candidate, LocalSite, RemoteSite, Verdict, judge_alive
+from router.balance.candidates import (
+    Candidate,
+    Glimpse,
+    LocalSite,
+    RemoteSite,
+    Verdict,
+    judge_alive,
+)
 from router.balance.decisions import (
     CandidateReport,
     Decision,
@@ -55,6 +62,7 @@ class ServiceBalancer(Egresses):
         "_policy",
         "_sole",
         "_sole_bearable",
+        "_sole_decision",
         "_waits",
         "key",
     )
@@ -75,6 +83,7 @@ class ServiceBalancer(Egresses):
         self._bearable: float = inf  # The least cost of a remote candidate.
         self._sole: RemoteSite | RoutersOfSite | None = None  # The nearest, if no other is as near.
         self._sole_bearable: float = 0  # How much farther the next one is.
+        self._sole_decision: Decision | None = None  # For it, where there is but one way.
         self._waits: dict[SiteId, tuple[RemoteWait, RemoteWait]] = {}
         self.set_policy(policy)
 
@@ -112,6 +121,7 @@ class ServiceBalancer(Egresses):
     def set_draining(self, draining: bool) -> None:
         """While draining this router is no candidate."""
         self._local.draining = draining
+        self._local.outline = self._local.glimpse = None
 
     def set_remotes(self, remotes: Sequence[RemoteCandidate]) -> None:
         """Replace the remote candidates; routers that remain keep their estimates, sites their
@@ -160,13 +170,7 @@ class ServiceBalancer(Egresses):
                 if has_room:
                     return self._local_decision
             elif is_alone and self._sole is not None and self._has_plain_room(self._sole, now):
-                sole = self._sole
-                reason = NEAREST if self._holds else ROOM_FARTHER
-                if isinstance(sole, RemoteSite):
-                    return Decision(sole.site, False, sole.take_path(), reason, False, "")
-                one = sole.pick(session)
-                path = self._path_to(one, takes=True)
-                return Decision(sole.site, False, path, reason, False, "", one.router)
+                return self._sole_decision or self._decide_sole(self._sole, session)
         near_only = self._near_first and not self._holds
         tied = self._judge(now, excluded, refused, near_only=near_only)
         if not tied:
@@ -187,25 +191,27 @@ class ServiceBalancer(Egresses):
         At most `limits.DECISION_CANDIDATES_MAX`. To be asked before anything else happens.
         """
         kept, further = self._order, 0
-        chosen = self._candidate(choice.site) if isinstance(choice, Decision) else None
+        if type(choice) is Decision:  # `isinstance` is slow for their kind of class.
+            chosen, path = self._candidate(choice.site), choice.path
+        else:
+            chosen, path = None, ()
         if len(kept) > limits.DECISION_CANDIDATES_MAX:
             kept = kept[: limits.DECISION_CANDIDATES_MAX]
             if chosen is not None and chosen not in kept:
                 kept[-1] = chosen
             further = len(self._order) - len(kept)
+        glimpses: list[Glimpse] = []
         for one in kept:
-            one.refresh(now)  # `select` need not have looked at all.
-            if isinstance(one, RoutersOfSite) and excluded and one.is_out(excluded):
+            if one.stale:
+                one.refresh(now)  # `select` need not have looked at all.
+            if excluded and isinstance(one, RoutersOfSite) and one.is_out(excluded):
                 excluded |= {one.site}  # As the decision had it, told in sites.
                 if one.is_refused(refused):
                     refused |= {one.site}
-        glimpses = [
-            glimpse(
-                one,
-                choice.path if one is chosen and isinstance(choice, Decision) else one.next_path(),
-            )
-            for one in kept
-        ]
+            known = one.glimpse
+            if known is None or len(one.paths) > 1:
+                known = glimpse(one, path if one is chosen else one.next_path())
+            glimpses.append(known)
         stays = preferred is not None and self._stays(preferred, now, excluded) is not None
         return Seen(
             self._policy,
@@ -294,9 +300,18 @@ class ServiceBalancer(Egresses):
     def _candidate(self, site: SiteId) -> Candidate | None:
         return self._here if site == self._local.site else self._remotes.get(site)
 
+    def _decide_sole(self, sole: RemoteSite | RoutersOfSite, session: int) -> Decision:
+        reason = NEAREST if self._holds else ROOM_FARTHER
+        if isinstance(sole, RemoteSite):
+            return Decision(sole.site, False, sole.take_path(), reason, False, "")
+        one = sole.pick(session)
+        path = self._path_to(one, takes=True)
+        return Decision(sole.site, False, path, reason, False, "", one.router)
+
     def _has_plain_room(self, one: Candidate, now: float) -> bool:
         """The policy would take the nearest remote site, were it the cheapest alive."""
-        one.refresh(now)
+        if one.stale:
+            one.refresh(now)
         if one.draining or not one.targets_ready or not one.paths or one.hard_full:
             return False
         if one.sends_away:
@@ -307,9 +322,11 @@ class ServiceBalancer(Egresses):
         weights = self._policy.weights if self._policy.name == "split" else {}
         for one in self._order:
             one.share = weights.get(one.name, 0)
+            one.outline = one.glimpse = None
 
     def _set_shortcuts(self) -> None:
         """What `select` need not work out each time."""
+        self._here.verdict = None  # Of a decision before: it is in the words of this one.
         self._local_decision = self._decide_local()  # The commonest: made once.
         order = list(self._remotes.values())
         self._waits = {
@@ -323,6 +340,9 @@ class ServiceBalancer(Egresses):
         costs = [one.cost for one in order[:2]] + [inf, inf]
         ties = costs[0] <= 0  # At no cost the next site is as good as this one.
         self._sole = order[0] if costs[0] < costs[1] else None
+        self._sole_decision = None
+        if isinstance(self._sole, RemoteSite) and len(self._sole.paths) == 1:
+            self._sole_decision = self._decide_sole(self._sole, 0)
         if self._holds:  # One without a stated capacity bears everything.
             self._bearable, self._sole_bearable = -1 if ties else inf, inf
         else:

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from math import floor, inf
-from typing import Literal
+from typing import Any, Literal
+
+import msgspec
 
 from router.balance.ledger import Ledger
 from router.model import limits
@@ -24,6 +26,25 @@ Verdict = Literal[
     "unreachable",
     "sends-away",
 ]
+
+
+class Outline(msgspec.Struct, frozen=True):
+    """What decisions saw of a candidate, but for its load: the same object for many of them."""
+
+    figures: tuple[Any, ...]
+    stated_capacity: int | None
+    is_learnt: bool
+
+
+class Glimpse(msgspec.Struct, frozen=True):
+    """One candidate as it was, the path there, and when its load was heard of (None: never, or it
+    is this site)."""
+
+    outline: Outline
+    in_flight: int
+    hard_full: bool
+    path: Path
+    heard_at: float | None
 
 
 class Candidate:
@@ -50,6 +71,7 @@ class Candidate:
         "in_flight",
         "local",
         "name",
+        "outline",
         "paths",
         "rate",
         "sends_away",
@@ -83,8 +105,9 @@ class Candidate:
         self.shares_targets = False
         """With the other routers of its site: each has a part of the capacity of the same ones."""
         self.verdict: Verdict | None = None
-        self.glimpse: object = None
-        """What was last kept of it, of `seen` alone."""
+        # Of `seen` alone: what was last kept of it, None once that is not so any more.
+        self.outline: Outline | None = None
+        self.glimpse: Glimpse | None = None
 
     @property
     def weight(self) -> int:
@@ -164,24 +187,40 @@ class Candidate:
 class LocalSite(Candidate):
     """This site: exact figures from its ledger, which tells nobody when they change: ever stale."""
 
-    __slots__ = ("_ledger", "router")
+    __slots__ = ("_learns", "_ledger", "router")
 
     def __init__(self, site: SiteId, name: str, ledger: Ledger, router: RouterId) -> None:
         super().__init__(site, name, local=True)
         self._ledger = ledger
+        self._learns = False
         self.router = router
 
     def refresh(self, now: float) -> None:
         """Copy the ledger's figures."""
         ledger = self._ledger
-        self.targets_ready = ledger.targets_ready
-        self.able = not self.draining and self.targets_ready > 0
-        self.capacity = ledger.capacity
-        self.in_flight = ledger.load
+        targets_ready, capacity = ledger.targets_ready, ledger.capacity
+        in_flight, hard_full = ledger.load, ledger.is_full
+        able = not self.draining and targets_ready > 0
+        if (
+            ledger.rated
+            or self.rate is not None
+            or targets_ready != self.targets_ready
+            or capacity != self.capacity
+            or able is not self.able
+            or ledger.learns is not self._learns
+        ):
+            self.outline = self.glimpse = None
+        elif in_flight != self.in_flight or hard_full is not self.hard_full:
+            self.glimpse = None
+        self.targets_ready = targets_ready
+        self.able = able
+        self.capacity = capacity
+        self.in_flight = in_flight
+        self._learns = ledger.learns
         if ledger.rated:
             self._refresh_rate(now)
             return
-        self.hard_full = ledger.is_full
+        self.hard_full = hard_full
         self.rate = None
         self.sends_away = False
 
@@ -266,7 +305,7 @@ class RemoteSite(Candidate):
         self.shares_targets = advert.shares_targets
         self.barred = advert.barred  # Nothing new goes there, as to one that drains.
         self.draining = advert.draining or bool(advert.barred)
-        self.stale = True
+        self._turn_stale()
         # What changed is newer than any report. Unchanged, a report since may know better.
         if advert.targets_ready != self._advert_targets:
             self._advert_targets = self.targets_ready = advert.targets_ready
@@ -278,22 +317,26 @@ class RemoteSite(Candidate):
     def refresh(self, now: float) -> None:
         """Judge the estimate at ``now``."""
         self.able = not self.draining and self.targets_ready > 0 and bool(self.paths)
-        self.stale = self._full_until is not None or self._told_rate is not None
+        estimate, stated = self._estimate, self._stated
         if self._full_until is not None:
             if now < self._full_until:
-                self.in_flight = max(0, self._estimate)
+                in_flight = max(0, estimate)
+                if in_flight != self.in_flight or not self.hard_full:
+                    self.in_flight = in_flight
+                    self.glimpse = None
                 if self._told_rate is not None:
                     self._refresh_rate(self._told_rate, now)
                 self.hard_full = True
                 return
             self._full_until = None
-            if self._stated is not None and self._estimate >= self._stated:
-                self._estimate = self._stated - 1
-        estimate = self._estimate
-        self.in_flight = estimate if estimate > 0 else 0
-        stated = self._stated
-        self.hard_full = stated is not None and self.in_flight >= stated
-        if self._told_rate is not None:
+            if stated is not None and estimate >= stated:
+                self._estimate = estimate = stated - 1
+        self.glimpse = None
+        self.in_flight = in_flight = estimate if estimate > 0 else 0
+        self.hard_full = stated is not None and in_flight >= stated
+        if self._told_rate is None:
+            self.stale = False
+        else:
             self._refresh_rate(self._told_rate, now)
 
     def _refresh_rate(self, told: RateLoad, now: float) -> None:
@@ -301,6 +344,7 @@ class RemoteSite(Candidate):
         self._permits = min(self._permits + more, self._permits_most)
         self._permits_at = now
         permits = max(0, floor(self._permits + _ROUNDING))
+        self.outline = self.glimpse = None
         self.rate = RateLoad(told.per_s, permits, told.state)
         takes = self.in_flight + permits
         self.capacity = takes if self._stated is None else min(self._stated, takes)
@@ -342,7 +386,7 @@ class RemoteSite(Candidate):
         self, targets_ready: int, capacity: int | None, rate: RateLoad | None, now: float
     ) -> None:
         """What a load report says of targets, bounded by the signed advert."""
-        self.stale = True
+        self._turn_stale()
         self._hear_rate(rate, now)
         self.targets_ready = min(targets_ready, self._advert_targets)
         bound = self._advert_capacity
@@ -362,8 +406,12 @@ class RemoteSite(Candidate):
 
     def hear(self, in_flight: int, now: float) -> None:
         """A count that a stream of ours brought; what we opened and ended before it is in it."""
-        self._counted_at = now
-        self._take_over(in_flight, now)
+        # `_take_over`, in place: once or twice per request.
+        self.stale = True
+        self._counted_at = self._heard_at = now
+        self._estimate = in_flight
+        self._full_until = None
+        self._refused_unended = 0
 
     def hear_report(self, in_flight: int, now: float) -> None:
         """As `hear`, from a load report: it travels apart, and newer counts overtake it.
@@ -384,7 +432,7 @@ class RemoteSite(Candidate):
 
     def refuse(self, in_flight: int, now: float) -> None:
         """The egress had no slot for a stream of ours, with ``in_flight`` there."""
-        self.stale = True
+        self._turn_stale()
         self._estimate = in_flight
         rate = self._told_rate
         if rate is not None and (self._stated is None or in_flight < self._stated):
@@ -401,17 +449,24 @@ class RemoteSite(Candidate):
         self._estimate += 1
         self._permits -= 1.0
 
-    def end(self) -> None:
-        """A stream of ours there is over.
+    def end(self, in_flight: int = -1, now: float = 0.0) -> None:
+        """A stream of ours there is over; ``in_flight`` as its end told it, -1: it did not.
 
         The refused one itself never held a slot: its end is none and says nothing of room.
         """
         if self._refused_unended:
             self._refused_unended -= 1
-            return
+        else:
+            self.stale = True
+            self._estimate -= 1
+            self._full_until = None
+        if in_flight >= 0:
+            self.hear(in_flight, now)
+
+    def _turn_stale(self) -> None:
+        """More than its load may be another now."""
         self.stale = True
-        self._estimate -= 1
-        self._full_until = None
+        self.outline = self.glimpse = None
 
 
 def judge_alive(

@@ -19,7 +19,7 @@ class Egresses:
     Figures of routers that are known no more are dropped: streams may outlive their candidate.
     """
 
-    __slots__ = ("_here", "_local", "_remotes", "_routers")
+    __slots__ = ("_here", "_local", "_remotes", "routers")
 
     def __init__(self, local: LocalSite) -> None:
         self._local = local
@@ -27,11 +27,12 @@ class Egresses:
         """This site: with other routers of it if there are any."""
         self._remotes: dict[SiteId, RemoteSite | RoutersOfSite] = {}
         """The others, by (cost, site)."""
-        self._routers: dict[RouterId, RemoteSite] = {}
-        """All other routers that are known, those of this site too."""
+        self.routers: dict[RouterId, RemoteSite] = {}
+        """All other routers that are known, those of this site too. What streams of ours tell of
+        one may be told to it directly (hot): `RemoteSite.open` and the like."""
 
     def _take_over(self, remotes: Sequence[RemoteCandidate]) -> None:
-        known, self._routers = self._routers, {}
+        known, self.routers = self.routers, {}
         sites: list[RemoteSite | RoutersOfSite] = []
         self._here = self._local
         for site, adverts in by_site(remotes, self._local.site).items():
@@ -50,7 +51,7 @@ class Egresses:
             known = RemoteSite(advert)
         else:
             known.update(advert)
-        self._routers[advert.router] = known
+        self.routers[advert.router] = known
         return known
 
     def has_room_at_siblings(self, now: float) -> bool:
@@ -68,7 +69,7 @@ class Egresses:
 
     def reaches(self, site: SiteId, router: RouterId) -> bool:
         """Whether ``router`` is one of ``site`` that is used, whose load counts."""
-        remote = self._routers.get(router)
+        remote = self.routers.get(router)
         return remote is not None and remote.site == site
 
     def report_load(
@@ -117,9 +118,7 @@ class Egresses:
         """
         remote = self._egress(site, router)
         if remote is not None:
-            remote.end()
-            if in_flight >= 0:
-                remote.hear(in_flight, now)
+            remote.end(in_flight, now)
 
     def refused(
         self, site: SiteId, in_flight: int, now: float, router: RouterId = NO_ROUTER
@@ -131,7 +130,7 @@ class Egresses:
 
     def _egress(self, site: SiteId, router: RouterId) -> RemoteSite | None:
         if router:
-            return self._routers.get(router)
+            return self.routers.get(router)
         sole = self._remotes.get(site)
         return sole if isinstance(sole, RemoteSite) else None
 
@@ -140,12 +139,12 @@ class Egresses:
         """Whether another router within reach has a ready target, as far as is known."""
         return any(
             one.targets_ready > 0 and one.paths and not one.draining
-            for one in self._routers.values()
+            for one in self.routers.values()
         )
 
     def freed_per_s(self, place: str, service_time_s: float) -> float:
         """As `Candidate.freed_per_s`, of ``place``, a site or a router, as of the last decision."""
-        one: Candidate | None = self._routers.get(RouterId(place))
+        one: Candidate | None = self.routers.get(RouterId(place))
         if place == self._local.site:
             one = self._local
         elif one is None:

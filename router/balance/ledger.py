@@ -5,6 +5,8 @@ from enum import Enum
 from math import inf
 from typing import Protocol
 
+import msgspec
+
 from router.balance.site_gate import Demands, RateState, SiteGate, gate_for, load_of, site_rate
 from router.balance.target import Target, TargetState, best_for, least_loaded, least_used
 from router.model.adverts import RateLoad
@@ -19,32 +21,32 @@ class Denied(Enum):
     PENDING = "pending"  # A shared ledger is asking its owner; it answers later.
 
 
-class Slot:
-    """Leave to have one request or connection at ``target`` (``host:port``)."""
+class Slot(msgspec.Struct, eq=False):
+    """Leave to have one request or connection at ``target`` (``host:port``).
 
-    __slots__ = ("_held_of", "_ledger", "target")
+    One per request, hence a struct: it is made in C.
+    """
 
-    def __init__(self, ledger: "LocalLedger", held_of: Target) -> None:
-        self.target = held_of.target
-        self._ledger: LocalLedger | None = ledger
-        self._held_of = held_of
+    target: str
+    held_of: Target
+    ledger: "LocalLedger | None"
+    """Who gave it; None: it is given back."""
 
     @property
     def in_flight(self) -> int:
         """Slots held at its target, this one included."""
-        return self._held_of.in_flight
+        return self.held_of.in_flight
 
     @property
     def is_good(self) -> bool:
         """Its target is ready still: neither down nor removed."""
-        return self._held_of.ready
+        return self.held_of.ready
 
     def release(self, now: float) -> None:
         """Give it back, exactly once; a second time is an AssertionError."""
-        ledger = self._ledger
+        ledger = self.ledger
         assert ledger is not None, "slot released twice"
-        self._ledger = None
-        ledger._give_back(self._held_of)
+        ledger.give_back(self)
 
 
 Outcome = Slot | Denied
@@ -130,6 +132,7 @@ class LocalLedger:
         "ask",
         "capacity",
         "in_flight",
+        "learns",
         "lent",
         "load",
         "rated",
@@ -157,6 +160,8 @@ class LocalLedger:
         self.load = 0
         """Slots held of ready targets, of each up to its capacity."""
         self.targets_ready = 0
+        self.learns = False
+        """Some of `capacity` is learnt, and changes often: it is nothing to bind others to."""
 
     def current_load(self) -> int:
         """`load`, for who asks later than they are told whom to ask."""
@@ -262,11 +267,6 @@ class LocalLedger:
             one.capacity = slots
             self._recount()
 
-    @property
-    def learns(self) -> bool:
-        """Some of `capacity` is learnt, and changes often: it is nothing to bind others to."""
-        return any([one.auto for one in self._ready])
-
     def target_of(self, session: int) -> str | None:
         """The target that `try_acquire` would choose for ``session`` now; None: none has room."""
         chosen = best_for(session, self._ready)
@@ -309,7 +309,7 @@ class LocalLedger:
         self.load += 1
         if chosen.in_flight == capacity:
             self._roomy -= 1
-        return Slot(self, chosen)
+        return Slot(chosen.target, chosen, self)
 
     def _acquire_rated(
         self, now: float, exclude: frozenset[str], session: int, *, moves: bool
@@ -335,9 +335,13 @@ class LocalLedger:
         self.load += 1
         if chosen.in_flight == chosen.capacity:
             self._roomy -= 1
-        return Slot(self, chosen)
+        return Slot(chosen.target, chosen, self)
 
-    def _give_back(self, one: Target) -> None:
+    def give_back(self, slot: Slot) -> None:
+        """Its request is over: once."""
+        assert slot.ledger is self, "slot released twice"
+        slot.ledger = None
+        one = slot.held_of
         assert one.in_flight > 0, "release without acquire"
         one.in_flight -= 1
         self.in_flight -= 1
@@ -355,6 +359,7 @@ class LocalLedger:
         """Sums over targets, after a change of targets, readiness or capacity."""
         self._ready = [one for one in self._targets.values() if one.ready]
         self.targets_ready = len(self._ready)
+        self.learns = any(one.auto for one in self._ready)
         stated = [one.capacity for one in self._ready if one.capacity is not None]
         self._all_stated = len(stated) == len(self._ready)
         for one in self._ready:

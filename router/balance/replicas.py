@@ -42,6 +42,7 @@ class RoutersOfSite(Candidate):
             if one.stale:
                 one.refresh(now)
         self.stale = True
+        self.outline = self.glimpse = None
         self.draining = all([one.draining for one in self.members])
         self._left = [one for one in self.members if one.able]
         self.able = bool(self._left)

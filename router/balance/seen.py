@@ -2,44 +2,36 @@
 
 from math import inf
 from operator import attrgetter
-from typing import Any
 
 import msgspec
 
-from router.balance.candidates import Candidate, judge_alive
+from router.balance.candidates import Candidate, Glimpse, Outline, judge_alive
 from router.balance.decisions import CandidateReport
 from router.balance.explain import report
 from router.balance.policies import POLICIES, choose
 from router.model.ids import RouterId, SiteId
+from router.model.paths import Path
 from router.model.specs import PolicySpec
 
-_PASSING = ("glimpse", "shares_targets", "stale", "turn", "verdict")
-_FIGURES = tuple(name for name in Candidate.__slots__ if name not in _PASSING)
+_OF_LOAD = ("hard_full", "in_flight")
+_PASSING = ("glimpse", "outline", "shares_targets", "stale", "turn", "verdict")
+_FIGURES = tuple(name for name in Candidate.__slots__ if name not in (*_OF_LOAD, *_PASSING))
 _figures_of = attrgetter(*_FIGURES)  # All that a policy may read: the cheapest copy there is.
 
 
-class Glimpse(msgspec.Struct, frozen=True):
-    """One candidate as it was: its figures, the path there, when its load was heard of (None:
-    never, or it is this site), …"""
+def glimpse(one: Candidate, path: Path) -> Glimpse:
+    """``one`` as it is, refreshed, on ``path``.
 
-    figures: tuple[Any, ...]
-    path: tuple[RouterId, ...]
-    heard_at: float | None
-    stated_capacity: int | None
-    is_learnt: bool
-
-
-def glimpse(one: Candidate, path: tuple[RouterId, ...]) -> Glimpse:
-    """``one`` as it is, on ``path``; the same object as long as it does not change.
-
-    So what many decisions in a row saw of a site that is full, or idle, is kept once.
+    What a request changes, its load, is kept of it alone; the rest is one object as long as nothing
+    else changes (`Candidate.outline`), and so is all of it while its load does not either.
     """
-    figures = _figures_of(one)
-    new = Glimpse(figures, path, one.heard_at, one.stated_capacity, one.is_learnt)
-    if one.glimpse != new:
-        one.glimpse = new
     kept = one.glimpse
-    assert isinstance(kept, Glimpse), "set above"
+    if kept is not None and (kept.path is path or kept.path == path):
+        return kept
+    outline = one.outline
+    if outline is None:
+        one.outline = outline = Outline(_figures_of(one), one.stated_capacity, one.is_learnt)
+    one.glimpse = kept = Glimpse(outline, one.in_flight, one.hard_full, path, one.heard_at)
     return kept
 
 
@@ -66,20 +58,21 @@ class _Kept(Candidate):
     __slots__ = ("_glimpse",)
 
     def __init__(self, glimpse: Glimpse) -> None:
-        for name, figure in zip(_FIGURES, glimpse.figures, strict=True):
+        for name, figure in zip(_FIGURES, glimpse.outline.figures, strict=True):
             setattr(self, name, figure)
+        self.in_flight, self.hard_full = glimpse.in_flight, glimpse.hard_full
         self.verdict, self.stale = None, False
         self._glimpse = glimpse
 
     @property
     def stated_capacity(self) -> int | None:
         """As it was."""
-        return self._glimpse.stated_capacity
+        return self._glimpse.outline.stated_capacity
 
     @property
     def is_learnt(self) -> bool:
         """As it was."""
-        return self._glimpse.is_learnt
+        return self._glimpse.outline.is_learnt
 
     def refresh(self, now: float) -> None:
         """It is the past: nothing changes."""

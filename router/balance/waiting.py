@@ -29,7 +29,7 @@ class FairQueue(Generic[ItemT]):
     until `expire` hands them back. All operations O(1) or O(log n), amortised.
     """
 
-    __slots__ = ("_by_ingress", "_deadlines", "_limit", "_pushes", "_ring", "_where")
+    __slots__ = ("_by_ingress", "_deadlines", "_limit", "_pushes", "_ring", "items")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -37,12 +37,13 @@ class FairQueue(Generic[ItemT]):
         # or `expire` emptied stays until its turn.
         self._ring: deque[SiteId] = deque()
         self._by_ingress: dict[SiteId, OrderedDict[ItemT, float]] = {}
-        self._where: dict[ItemT, tuple[SiteId, int]] = {}
+        self.items: dict[ItemT, tuple[SiteId, int]] = {}
+        """Who waits, the same object at all times: others look whether it is empty (hot)."""
         self._deadlines: list[tuple[float, int, ItemT]] = []  # A heap; may name those who left.
         self._pushes = 0
 
     def __len__(self) -> int:
-        return len(self._where)
+        return len(self.items)
 
     def set_limit(self, limit: int) -> None:
         """How many may wait from now on. Nobody is sent away."""
@@ -58,8 +59,8 @@ class FairQueue(Generic[ItemT]):
 
         ``returns``: it has waited before, elsewhere; it is let in first and in any case.
         """
-        assert item not in self._where, "item waits already"
-        if len(self._where) >= self._limit and not returns:
+        assert item not in self.items, "item waits already"
+        if len(self.items) >= self._limit and not returns:
             return False
         line = self._by_ingress.get(ingress)
         if line is None:
@@ -69,7 +70,7 @@ class FairQueue(Generic[ItemT]):
         if returns:
             line.move_to_end(item, last=False)
         self._pushes += 1  # The number keeps the heap from comparing items.
-        self._where[item] = (ingress, self._pushes)
+        self.items[item] = (ingress, self._pushes)
         heappush(self._deadlines, (deadline, self._pushes, item))
         return True
 
@@ -91,7 +92,7 @@ class FairQueue(Generic[ItemT]):
 
     def discard(self, item: ItemT) -> bool:
         """``item`` waits no longer. False: it did not."""
-        if item not in self._where:
+        if item not in self.items:
             return False
         self._forget(item)
         return True
@@ -113,12 +114,12 @@ class FairQueue(Generic[ItemT]):
         return self._deadlines[0][0] if self._deadlines else None
 
     def _is_current(self, entry: tuple[float, int, ItemT]) -> bool:
-        where = self._where.get(entry[2])
+        where = self.items.get(entry[2])
         return where is not None and where[1] == entry[1]
 
     def _forget(self, item: ItemT) -> None:
-        ingress, _ = self._where.pop(item)
+        ingress, _ = self.items.pop(item)
         del self._by_ingress[ingress][item]
-        if len(self._deadlines) > 2 * len(self._where) + _HEAP_SLACK:
+        if len(self._deadlines) > 2 * len(self.items) + _HEAP_SLACK:
             self._deadlines = [one for one in self._deadlines if self._is_current(one)]
             heapify(self._deadlines)

@@ -37,15 +37,29 @@ NO_TARGETS: frozenset[str] = frozenset()
 
 
 class Admission:
-    """The only way to the ledger's slots. ``changed`` is called whenever in-flight changed."""
+    """The only way to the ledger's slots. ``changed`` is called whenever in-flight changed.
 
-    __slots__ = ("_changed", "_ledger", "_queue", "_timer", "_timer_at", "_timers")
+    Whoever has heard may set ``is_told``, and hears no more until it takes that back (hot).
+    """
+
+    __slots__ = (
+        "_changed",
+        "_in_line",
+        "_ledger",
+        "_queue",
+        "_timer",
+        "_timer_at",
+        "_timers",
+        "is_told",
+    )
 
     def __init__(
         self, ledger: LocalLedger, limit: int, timers: Timers, changed: Callable[[], None]
     ) -> None:
         self._ledger = ledger
         self._queue: FairQueue[Waiter] = FairQueue(limit)
+        self._in_line = self._queue.items
+        self.is_told = False
         self._timers = timers
         self._changed = changed
         self._timer: Timer | None = None
@@ -71,7 +85,7 @@ class Admission:
     ) -> Slot | Denied:
         """A slot at once, or why not."""
         slot = self._ledger.try_acquire(now, exclude, session)
-        if type(slot) is Slot:  # `isinstance` with an Enum is slow.
+        if type(slot) is Slot and not self.is_told:  # `isinstance` with an Enum is slow.
             self._changed()
         return slot
 
@@ -105,10 +119,11 @@ class Admission:
 
     def release(self, slot: Slot) -> None:
         """Give ``slot`` back and hand what is free to who waits, in the same step."""
-        slot.release(self._timers.now())
-        if len(self._queue):
+        self._ledger.give_back(slot)
+        if self._in_line:
             self.serve()
-        self._changed()
+        if not self.is_told:
+            self._changed()
 
     def move(self, slot: Slot, exclude: frozenset[str], session: int = 0) -> Slot | None:
         """Give ``slot`` back for one at another target, ahead of those who wait.
@@ -132,7 +147,8 @@ class Admission:
             slot = ledger.try_acquire(now, NO_TARGETS, waiter.session)
             assert type(slot) is Slot, "a ledger with room grants a slot"
             waiter.granted(slot)
-            self._changed()
+            if not self.is_told:
+                self._changed()
         if ledger.rated:
             self._arm()
 

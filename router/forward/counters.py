@@ -98,17 +98,25 @@ class ServiceCounters:
 
     __slots__ = (
         "_apart",
+        "_chosen_before",
         "_decisions",
         "_network",
         "_overflow",
+        "_policy",
         "_queue",
         "_requests",
         "_retries",
         "_target",
+        "chosen",
         "queue_wait",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, policy: str = "") -> None:
+        """``policy``: which decides, for now."""
+        self._policy = policy
+        self.chosen = 0
+        """Sites chosen by the policy, counted in place (hot); see `set_policy`."""
+        self._chosen_before = 0  # Of these, how many by the policies before.
         self._requests: dict[tuple[str, CodeClass], Histogram] = {}
         self._overflow: dict[tuple[str, str], int] = {}
         self._decisions: dict[tuple[str, str], int] = {}
@@ -155,10 +163,24 @@ class ServiceCounters:
         key = (site_name, reason)
         self._overflow[key] = self._overflow.get(key, 0) + 1
 
+    def set_policy(self, policy: str) -> None:
+        """Another one decides from now on: a service can change it while it runs."""
+        self._decisions = self._decided()
+        self._policy = policy
+        self._chosen_before = self.chosen
+
     def decided(self, policy: str, verdict: Verdict) -> None:
-        """``policy`` is the one that decided: a service can change it while it runs."""
+        """``policy`` is the one that decided."""
         key = (policy, verdict)
         self._decisions[key] = self._decisions.get(key, 0) + 1
+
+    def _decided(self) -> dict[tuple[str, str], int]:
+        """With those that were counted in place."""
+        decisions = dict(self._decisions)
+        if self.chosen > self._chosen_before:
+            key = (self._policy, "chosen")
+            decisions[key] = decisions.get(key, 0) + self.chosen - self._chosen_before
+        return decisions
 
     def retry(self, failure: str, outcome: RetryOutcome) -> None:
         """It could be tried again after ``failure``: it was, or the budget did not allow it."""
@@ -201,7 +223,7 @@ class ServiceCounters:
         return CountersSnapshot(
             requests={key: value.snapshot() for key, value in self._requests.items()},
             overflow=dict(self._overflow),
-            decisions=dict(self._decisions),
+            decisions=self._decided(),
             retries=dict(self._retries),
             queue_wait=self.queue_wait.snapshot(),
             phases=self._phases_snapshot(),

@@ -8,7 +8,7 @@ from router.forward.http1 import render
 from router.forward.http1.grammar import HttpError
 from router.forward.http1.render import ClientFraming
 from router.forward.http1.request_heads import RequestHead
-from router.forward.ports import Leg, LegFailure, Request
+from router.forward.ports import Leg, LegFailure, Request, tell_in_parts
 from router.net.ports import Buffer
 
 CLIENT_GONE = 499  # Never sent: what is counted when nobody was left to answer.
@@ -23,6 +23,12 @@ class Client(Protocol):
 
     def write_interim(self, head: bytes) -> None:
         """A 1xx towards the client: it gives time to send a body, and none to answer."""
+
+    def deliver(self, head: bytes, body: Buffer) -> bool:
+        """A whole response, declared as long as it is, to a client that wants no word more of it.
+
+        True: that is all, `over` included; False: nothing was done.
+        """
 
     @property
     def flush(self) -> Callable[[], object]:
@@ -88,7 +94,6 @@ class Exchange:
         "_trailers",
         "_via",
         "body_bytes_seen",
-        "has_body",
         "is_request_complete",
         "leg",
         "request_id",
@@ -116,7 +121,6 @@ class Exchange:
         self._close = False
         self._continued = False
         self._trailers = b""
-        self.has_body = head.body_bytes != 0
         self.body_bytes_seen = 0
         self.is_request_complete = False
 
@@ -146,8 +150,8 @@ class Exchange:
         self.leg.send_trailers(block)
 
     def request_complete(self) -> None:
-        if not self._request.upgrade:
-            self.leg.finish()  # With an upgrade the response decides what comes next.
+        """Of one with a body. With an upgrade, the response decides what comes next."""
+        self.leg.finish()
 
     def client_ended(self) -> None:
         """The end of the client's direction of a tunnel."""
@@ -227,6 +231,21 @@ class Exchange:
         elif self._phase is _TUNNEL:
             self._client.finish()
 
+    def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
+        request = self._head
+        if (
+            self._phase is _WAITING
+            and body_bytes == len(body)
+            and request.is_usual
+            and self.is_request_complete
+            and not self.request_id
+            and self._client.deliver(head, body)
+        ):
+            del self.leg  # As in `done`.
+            self._phase = _OVER
+        else:
+            tell_in_parts(self, head, body_bytes, body)
+
     def writable(self) -> None:
         if self._phase is not _OVER:
             self._client.allow()
@@ -263,6 +282,11 @@ class Exchange:
 
     def _final(self, head: bytes, status: int, body_bytes: int) -> None:
         self._phase = _BODY
+        self._client.write(self._final_head(head, status, body_bytes))
+        if self._request.upgrade:
+            self.leg.finish()
+
+    def _final_head(self, head: bytes, status: int, body_bytes: int) -> bytes:
         self._status = status
         request = self._head
         if self.request_id:
@@ -281,9 +305,7 @@ class Exchange:
                 head, status, body_bytes, self._framing(close), self._via
             )
         self._left = 0 if bodiless else body_bytes
-        self._client.write(rendered)
-        if request.upgrade:
-            self.leg.finish()
+        return rendered
 
     def _answer(self, error: HttpError, *, close: bool) -> None:
         close = close or self._closes()

@@ -11,8 +11,9 @@ from router.forward.http2 import wire as codes
 from router.forward.http2.heads import Asked, Fields, Malformed
 from router.forward.http2.streams import Http2Stream
 from router.forward.pace import Floor
-from router.forward.ports import Leg, LegFailure
+from router.forward.ports import Leg, LegFailure, tell_in_parts
 from router.model.settings import ServiceLimits
+from router.net.ports import Buffer
 
 
 class Client(Protocol):
@@ -260,6 +261,9 @@ class Http2Exchange:
         if phase is _HELD:
             stream.send_head(self._head)
         stream.finish(self._trailers, reset_after=reset_after)
+
+    def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
+        tell_in_parts(self, head, body_bytes, body)
 
     def writable(self) -> None:
         if self._phase is not _OVER and self._phase is not _ENDED:

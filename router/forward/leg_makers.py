@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from router.balance.knees import Knees, Level
-from router.forward.local import LocalLeg
-from router.forward.ports import TargetConfig
+from router.balance.ledger import Slot
+from router.forward.local import LocalLeg, LocalParts
+from router.forward.ports import LegHandler, Request, TargetConfig
 from router.forward.timed_leg import Learning, TimedLeg
 from router.model import limits
 from router.net.ports import Timers
 
-LegMaker = Callable[..., LocalLeg]
+LegMaker = Callable[[Request, LegHandler, Slot, LocalParts, bool], LocalLeg]
+"""As the constructor of `LocalLeg`."""
 
 
 class _Sampled:
@@ -66,9 +68,15 @@ class LegMakers:
         """How long requests took, by how many were in flight."""
         return self._knees.levels(target, self._timers.now())
 
-    def _make_sampled(self, *arguments: object, **options: object) -> LocalLeg:
+    def _make_sampled(
+        self,
+        request: Request,
+        handler: LegHandler,
+        slot: Slot,
+        parts: LocalParts,
+        via_local: bool,
+    ) -> LocalLeg:
         self._left -= 1
         if not self._left:
             self._use(self._usual)
-        make: LegMaker = TimedLeg
-        return make(self._sampled, self._timers, *arguments, **options)
+        return TimedLeg(self._sampled, self._timers, request, handler, slot, parts, via_local)

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import msgspec
+
 from router.balance.ledger import Slot
 from router.forward.admission import NO_TARGETS, Admission
 from router.forward.outcomes import LAST_STATUS_UNJUDGED, Outcomes
@@ -10,13 +12,22 @@ from router.forward.pressure import Pressure
 from router.forward.replay import Replay
 from router.forward.target_tcp import Received
 from router.model import limits
-from router.net.ports import Buffer
+from router.net.ports import Buffer, Connection
 
 TargetLegOpener = Callable[[Request, LegHandler, str, bool], tuple[TargetLeg, bool]]
 """Builds and starts a leg to a target (``host:port``); the flag as in `LocalLeg`.
 
 True beside it: a connection is held already, and the leg will not tell `opened`.
 """
+
+
+class LocalParts(msgspec.Struct, frozen=True):
+    """Of one service port, what every leg to its targets here needs."""
+
+    admission: Admission
+    open_target: TargetLegOpener
+    outcomes: Outcomes
+    pressure: Pressure
 
 
 class LocalLeg:
@@ -32,16 +43,13 @@ class LocalLeg:
 
     __slots__ = (
         "_aborted",
-        "_admission",
         "_era",
         "_handler",
         "_held",
         "_leg",
-        "_open_target",
-        "_outcomes",
         "_owes_writable",
+        "_parts",
         "_paused",
-        "_pressure",
         "_refusals",
         "_relieved",
         "_replayed_with_room",
@@ -50,7 +58,6 @@ class LocalLeg:
         "_tried",
         "_via_local",
         "ended",
-        "head",
         "is_opened",
         "received",
     )
@@ -60,21 +67,14 @@ class LocalLeg:
         request: Request,
         handler: LegHandler,
         slot: Slot,
-        *,
-        admission: Admission,
-        open_target: TargetLegOpener,
-        outcomes: Outcomes,
-        pressure: Pressure,
+        parts: LocalParts,
         via_local: bool,
     ) -> None:
         self._request = request
         self._handler = handler
         self._slot = slot
-        self._admission = admission
-        self._open_target = open_target
-        self._outcomes = outcomes
-        self._pressure = pressure
-        self._era = outcomes.era
+        self._parts = parts
+        self._era = parts.outcomes.era
         self._via_local = via_local
         self._tried = NO_TARGETS
         self._held: Replay | None = None
@@ -88,7 +88,6 @@ class LocalLeg:
         self.is_opened = False
         """A target is connected. If so after `start`, the handler is not told `opened`."""
         # Hot: what needs nothing of us goes straight through.
-        self.head = handler.head if request.protocol != "http2" else self._first_head
         self.received: Received = handler.received
         self.ended = handler.ended
 
@@ -98,12 +97,12 @@ class LocalLeg:
         return self._slot.target
 
     def start(self) -> None:
-        self._leg, self.is_opened = self._open_target(
+        self._leg, self.is_opened = self._parts.open_target(
             self._request, self, self._slot.target, self._via_local
         )
         if not self.is_opened or self._request.protocol == "http2":
             # Of a client of ours, `Dispatch` holds the same bytes, and counts and drops them.
-            self._held = Replay(Pressure() if self._via_local else self._pressure, self)
+            self._held = Replay(Pressure() if self._via_local else self._parts.pressure, self)
 
     # Leg
 
@@ -154,6 +153,10 @@ class LocalLeg:
         if self._leg is not None:
             self._leg.resume()
 
+    @property
+    def wire(self) -> Connection | None:
+        return self._leg.wire if self._leg is not None and self._held is None else None
+
     # LegHandler of the target leg
 
     def opened(self) -> None:
@@ -165,8 +168,24 @@ class LocalLeg:
         if self._replayed_with_room and self._owes_writable:
             self._handler.writable()
 
+    def head(self, head: bytes, body_bytes: int) -> None:
+        if self._held is not None:
+            self._forget_held()  # From here on nothing may be sent again.
+        self._handler.head(head, body_bytes)
+
     def trailers(self, block: bytes) -> None:
         self._handler.trailers(block)
+
+    def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
+        leg, self._leg = self._leg, None
+        assert leg is not None, "it is the last call"
+        parts, status = self._parts, leg.status
+        if status > LAST_STATUS_UNJUDGED or parts.outcomes.suspects:
+            self._note_answered(status)
+        if self._held is not None:
+            self._forget_held()
+        parts.admission.release(self._slot)
+        self._handler.whole(head, body_bytes, body)
 
     def writable(self) -> None:
         self._handler.writable()
@@ -174,12 +193,8 @@ class LocalLeg:
     def done(self, failure: LegFailure | None) -> None:
         leg, self._leg = self._leg, None
         assert leg is not None, "done is the last call"
-        outcomes = self._outcomes
         if failure is None:
-            if leg.status > LAST_STATUS_UNJUDGED:
-                outcomes.answered(self._slot.target, leg.status, self._era)
-            elif outcomes.suspects:
-                outcomes.went_well(self._slot.target, self._era)
+            self._note_answered(leg.status)
         elif self._goes_on(leg, failure):
             return
         elif self._relieved:
@@ -192,17 +207,24 @@ class LocalLeg:
             failure = LegFailure("not-processed" if returns else "target-reset", failure.reason)
         if self._held is not None:
             self._forget_held()
-        self._admission.release(self._slot)
-        self.head = self._handler.head  # Ours is bound to us: let no cycle wait for the collector.
+        self._parts.admission.release(self._slot)
         self._handler.done(failure)
+
+    def _note_answered(self, status: int) -> None:
+        """The exchange is complete."""
+        outcomes = self._parts.outcomes
+        if status > LAST_STATUS_UNJUDGED:
+            outcomes.answered(self._slot.target, status, self._era)
+        elif outcomes.suspects:
+            outcomes.went_well(self._slot.target, self._era)
 
     def _goes_on(self, leg: TargetLeg, failure: LegFailure) -> bool:
         """Tell what ``failure`` says of the target. True: another leg has begun."""
         target, code = self._slot.target, failure.code
         if code == "connect-failed":
-            self._outcomes.connect_failed(target, failure.reason, self._era)
+            self._parts.outcomes.connect_failed(target, failure.reason, self._era)
         elif leg.blames_target and not self._aborted:
-            self._outcomes.broke_off(target, code, self._era)
+            self._parts.outcomes.broke_off(target, code, self._era)
         if self._aborted:
             return False
         if code == "not-processed":
@@ -220,7 +242,7 @@ class LocalLeg:
         if held is None:
             return False
         self._tried |= {self._slot.target}
-        slot = self._admission.move(self._slot, self._tried, self._request.session)
+        slot = self._parts.admission.move(self._slot, self._tried, self._request.session)
         if slot is None:
             return False
         self._slot = slot
@@ -235,7 +257,7 @@ class LocalLeg:
         held = self._held
         self._refusals += 1
         if self._refusals > limits.HTTP2_REFUSED_TRIES_MAX:
-            self._outcomes.broke_off(self._slot.target, "target-reset", self._era)
+            self._parts.outcomes.broke_off(self._slot.target, "target-reset", self._era)
             return False
         if held is None:
             return False
@@ -245,15 +267,13 @@ class LocalLeg:
         return True
 
     def _replay(self, held: Replay) -> None:
-        self._era = self._outcomes.era
-        leg, is_opened = self._open_target(self._request, self, self._slot.target, self._via_local)
+        self._era = self._parts.outcomes.era
+        leg, is_opened = self._parts.open_target(
+            self._request, self, self._slot.target, self._via_local
+        )
         self._leg = leg
         self._replayed_with_room = held.play(leg)
         if self._paused:
             leg.pause()
         if is_opened:
             self.opened()
-
-    def _first_head(self, head: bytes, body_bytes: int) -> None:
-        self._forget_held()  # From here on nothing may be sent again.
-        self._handler.head(head, body_bytes)

@@ -2,6 +2,9 @@
 
 from collections import deque
 from collections.abc import Callable
+from math import inf
+
+import msgspec
 
 from router.balance.seen import Seen
 from router.forward.counters import CodeClass
@@ -9,63 +12,47 @@ from router.model import limits
 from router.model.ids import SiteId
 
 
-class Record:
+class Record(msgspec.Struct, eq=False):
     """One request, written in place as things happen: nothing of what its client sent.
 
-    It holds values alone, so that keeping it keeps no buffer and no connection alive.
+    It holds values alone, so that keeping it keeps no buffer and no connection alive. One per
+    request, hence a struct: it is made in C.
     """
 
-    __slots__ = (
-        "attempts",
-        "begun_at",
-        "capacity",
-        "code_class",
-        "held_at",
-        "in_flight",
-        "number",
-        "outcome",
-        "overflow_reason",
-        "reason",
-        "retried_for",
-        "seen",
-        "session",
-        "site",
-        "started_at",
-        "total_s",
-        "waited_s",
-        "waited_since",
-    )
-
-    attempts: int
-    begun_at: float
-    """When the last attempt did; infinite: it waits for another."""
-    capacity: int | None
-    """Of this site, as ``in_flight``, when it was chosen at once; else in ``seen``."""
-    code_class: CodeClass
-    """Of the answer, if it is passed on whole."""
-    held_at: float
-    """When that one had a target."""
-    in_flight: int
-    number: int
-    """Unset until somebody asks for flows: who does numbers it."""
-    outcome: str
-    """``ok``, or why the exchange failed; empty: it is under way."""
-    overflow_reason: str
-    reason: str
-    """Of the last decision."""
-    retried_for: str
-    """Why the attempt before the last failed; empty: there was none."""
-    seen: Seen | None
-    """By the last decision that was not simply for this site."""
-    session: int
-    site: SiteId | None
-    """Under way: of the last attempt. Over: who served it, None: nobody."""
     started_at: float
-    total_s: float
-    """Until it was over."""
-    waited_s: float
-    waited_since: float | None
+    session: int = 0
+    code_class: CodeClass = "5xx"
+    """Of the answer, if it is passed on whole."""
+    begun_at: float = inf
+    """When the last attempt did; infinite: it waits for another."""
+    held_at: float = inf
+    """When that one had a target."""
+    attempts: int = 0
+    site: SiteId | None = None
+    """Under way: of the last attempt. Over: who served it, None: nobody."""
+    in_flight: int = 0
+    capacity: int | None = None
+    """Of this site, as ``in_flight``, when it was chosen at once; else in ``seen``."""
+    seen: Seen | None = None
+    """By the last decision that was not simply for this site."""
+    reason: str = ""
+    """Of the last decision."""
+    overflow_reason: str = ""
+    retried_for: str = ""
+    """Why the attempt before the last failed; empty: there was none."""
+    waited_s: float = 0.0
+    waited_since: float | None = None
     """In the queue; None: it does not, or has had its slot."""
+    outcome: str = ""
+    """``ok``, or why the exchange failed; empty: it is under way."""
+    total_s: float = 0.0
+    """Until it was over."""
+    number: int = 0
+    """0 until somebody asks for flows: who does numbers it."""
+
+    def rest(self) -> None:
+        """No attempt is under way."""
+        self.begun_at = self.held_at = inf
 
     def phases(self, now: float) -> tuple[float, float, float]:
         """Queue, network, target: all of its time until ``now``."""

@@ -8,7 +8,7 @@ from router.model.capacity import Rate
 from router.model.ids import ServiceKey, SiteId
 from router.model.settings import Health
 from router.model.specs import ServiceProtocol
-from router.net.ports import Buffer, DialFailure, Tls
+from router.net.ports import Buffer, Connection, DialFailure, Tls
 
 LegCode = Literal[
     # Nothing reached a target: another attempt is always allowed.
@@ -139,6 +139,15 @@ class LegHandler(Protocol):
     def ended(self) -> None:
         """The response, or the target's direction, is complete."""
 
+    def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
+        """A final response of http (200 to 599) all at once, and the last call.
+
+        Stands for `head`, `received` if there is a ``body``, `ended` and `done` (None), in this
+        order; before it come at most `opened`, `writable` and heads of 1xx. ``body`` is all that
+        follows the head, its length the declared one unless there is none to follow (HEAD, 204,
+        304) or none was declared; it is valid until this returns. No trailers.
+        """
+
     def writable(self) -> None:
         """After a `send` that returned False: there is room."""
 
@@ -147,6 +156,15 @@ class LegHandler(Protocol):
 
         For http it comes once the response is complete, even if the request body is not.
         """
+
+
+def tell_in_parts(handler: LegHandler, head: bytes, body_bytes: int, body: Buffer) -> None:
+    """What `LegHandler.whole` stands for, call by call: for who has no use for it at once."""
+    handler.head(head, body_bytes)
+    if body:
+        handler.received(memoryview(body))
+    handler.ended()
+    handler.done(None)
 
 
 class Leg(Protocol):
@@ -162,7 +180,11 @@ class Leg(Protocol):
         """Checked trailer lines before `finish`."""
 
     def finish(self) -> None:
-        """The request, or the client's direction, is complete."""
+        """The request, or the client's direction, is complete.
+
+        An http request without a body that asks for no upgrade is complete when its leg is opened:
+        nobody need call this for it.
+        """
 
     def abort(self) -> None:
         """The client is gone: stop, reset what is under way. `done` (cancelled) still comes."""
@@ -171,6 +193,10 @@ class Leg(Protocol):
         """Deliver no more `received` for now (bounded by what is already under way)."""
 
     def resume(self) -> None: ...
+
+    @property
+    def wire(self) -> Connection | None:
+        """The connection whose raw bytes pass here as they are, unseen; None: it is not so, now."""
 
 
 class TargetLeg(Leg, Protocol):

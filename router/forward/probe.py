@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from router.forward.http1.responses import ResponseHead, ResponseParser
+from router.forward.http1.responses import ResponseHead, ResponseParser, tell_in_parts
 from router.forward.ports import TargetConfig
 from router.forward.proxy_header import LOCAL_HEADER
 from router.forward.target_tcp import with_preface
@@ -192,6 +192,9 @@ class Probe:
 
     def trailers(self, block: bytes) -> None:
         """They change no verdict."""
+
+    def whole(self, head: ResponseHead, body: memoryview) -> None:
+        tell_in_parts(self, head, body)
 
     def complete(self) -> None:
         if not self._is_over and self._connection is not None:

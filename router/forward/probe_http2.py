@@ -3,14 +3,14 @@
 from collections.abc import Callable
 
 from router.forward.pool_http2 import Http2Pool
-from router.forward.ports import LegFailure, Request, TargetConfig
+from router.forward.ports import LegFailure, Request, TargetConfig, tell_in_parts
 from router.forward.probe import USER_AGENT
 from router.forward.target_http2 import Http2TargetLeg
 from router.model import limits
 from router.model.addresses import join
 from router.model.ids import ServiceKey
 from router.model.settings import Timeouts
-from router.net.ports import Network, Timer
+from router.net.ports import Buffer, Network, Timer
 
 
 class Http2Probe:
@@ -83,6 +83,9 @@ class Http2Probe:
 
     def ended(self) -> None:
         self._tell("")
+
+    def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
+        tell_in_parts(self, head, body_bytes, body)
 
     def writable(self) -> None:
         """A GET has no body to wait for."""

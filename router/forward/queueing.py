@@ -77,13 +77,13 @@ class WaitingRoom:
         "_balancer",
         "_freed_per_s",
         "_limit",
-        "_line",
         "_not_before",
         "_pace",
         "_round_trip_s",
         "_site",
         "_standing",
         "_timers",
+        "line",
     )
 
     def __init__(
@@ -105,8 +105,8 @@ class WaitingRoom:
         self._freed_per_s = freed_per_s
         self._pace = LinePace()
         self._limit = 0
-        # To its deadline, in order of arrival.
-        self._line: OrderedDict[Waiting, float] = OrderedDict()
+        self.line: OrderedDict[Waiting, float] = OrderedDict()
+        """To its deadline, in order of arrival. While it is empty, `reconsider` is nothing."""
         self._standing: dict[str, int] = {}  # By `RemoteWait.place`.
         self._not_before: dict[str, float] = {}
 
@@ -131,9 +131,9 @@ class WaitingRoom:
             return False
         if not self._admission.wait(waiter, self._site, deadline, returns=returns):
             return False
-        self._line[waiter] = deadline
+        self.line[waiter] = deadline
         if returns:
-            self._line.move_to_end(waiter, last=False)
+            self.line.move_to_end(waiter, last=False)
         self._place(choice)
         return True
 
@@ -146,7 +146,7 @@ class WaitingRoom:
         if self.queued >= self._limit:
             return False
         # Ours alone: requests of other sites that wait here are served in turn with them.
-        ahead, now = len(self._line) + sum(self._standing.values()), self._timers.now()
+        ahead, now = len(self.line) + sum(self._standing.values()), self._timers.now()
         if not ahead:
             self._pace.began(now)
         # However slowly slots come free, each full site has somebody who waits for the next one.
@@ -164,14 +164,14 @@ class WaitingRoom:
 
     def leave(self, waiter: Waiting) -> bool:
         """It is gone (not when standing: then its stream's end says so). False: was not here."""
-        if self._line.pop(waiter, None) is None:
+        if self.line.pop(waiter, None) is None:
             return False
         self._admission.leave(waiter)
         return True
 
     def left(self, waiter: Waiting) -> None:
         """The admission took it out: granted or expired."""
-        del self._line[waiter]
+        del self.line[waiter]
 
     def stand_ended(self, place: str, *, turned_away: bool) -> None:
         """A stand is over, whatever ended it. ``turned_away``: it was not let stand at all."""
@@ -185,8 +185,8 @@ class WaitingRoom:
 
     def reconsider(self) -> None:
         """Figures changed: send on who can go now, and let others stand."""
-        while self._line:
-            waiter = next(iter(self._line))
+        while self.line:
+            waiter = next(iter(self.line))
             choice = self._balancer.select(
                 self._timers.now(), waiter.out, waiter.preferred, session=waiter.session
             )
@@ -195,20 +195,20 @@ class WaitingRoom:
                 return
             if choice.local:
                 self._admission.serve()
-                if waiter in self._line:
+                if waiter in self.line:
                     return  # The ledger thinks otherwise; its next release serves the line.
             elif self.leave(waiter):
                 waiter.proceed(choice)
 
     def rerouted(self) -> None:
         """Routes changed."""
-        for waiter in self._line:
+        for waiter in self.line:
             waiter.forget_lost_ways()
         self.reconsider()
 
     def dismiss_all(self) -> None:
         """The service goes away: everybody leaves the line and is told."""
-        for waiter in list(self._line):
+        for waiter in list(self.line):
             self.leave(waiter)
             waiter.dismiss()
 
@@ -217,13 +217,13 @@ class WaitingRoom:
         now = self._timers.now()
         stay = 1 if choice.local_waitable else 0
         for wait in choice.waitable:
-            if len(self._line) <= stay:
+            if len(self.line) <= stay:
                 return
             if now < self._not_before.get(wait.place, now):
                 continue
             places = self._places(wait) - self._standing.get(wait.place, 0)
             if places > 0:
-                self._send_to_stand(wait, islice(self._line.items(), stay, None), places)
+                self._send_to_stand(wait, islice(self.line.items(), stay, None), places)
 
     def _places(self, wait: RemoteWait) -> int:
         return standing_target(self._freed_per_s(wait.place), self._round_trip_s(wait.site))

@@ -6,7 +6,7 @@ site, until something of the response came; at most
 is stopped there. What is no longer all here is not sent again.
 """
 
-from router.forward.account import Account
+from router.forward.past import Record
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
 from router.forward.pressure import Pressure
 from router.forward.replay import Replay
@@ -15,52 +15,60 @@ from router.net.ports import Buffer
 
 
 class Sender:
-    """The half of a `Dispatch` that faces what its session sends."""
+    """The half of a `Dispatch` that faces what its session sends.
+
+    It has no constructor: `Dispatch` sets all of it in its own, which saves a call per request.
+    """
 
     __slots__ = (
-        "_account",
         "_given_up",
         "_handler",
+        "_in_hand",
+        "_is_finished",
+        "_kept",
         "_leg",
         "_leg_full",
         "_opened",
         "_over",
         "_owes_writable",
         "_paused",
-        "_replay",
-        "_request",
+        "_pressure",
+        "record",
+        "request",
     )
 
-    def __init__(
-        self, request: Request, handler: LegHandler, pressure: Pressure, account: Account
-    ) -> None:
-        self._request = request
-        self._handler = handler
-        self._account = account
-        self._leg: Leg | None = None  # The attempt under way.
-        self._opened = False  # It holds a target.
-        # None: what was sent is no longer all here.
-        self._replay: Replay | None = Replay(pressure, self)
-        self._leg_full = False
-        self._owes_writable = False
-        self._paused = False
-        self._given_up: LegFailure | None = None  # Its attempt is aborted and has not ended yet.
-        self._over = False
+    request: Request
+    """As it goes on."""
+    record: Record
+    """What is kept of it."""
+    _pressure: Pressure
+    _handler: LegHandler
+    _leg: Leg | None  # The attempt under way.
+    _opened: bool  # It holds a target.
+    _in_hand: bool  # All that was sent is still here: in ``_kept``, or there was nothing yet.
+    _kept: Replay | None  # Most requests send nothing.
+    _is_finished: bool
+    _leg_full: bool
+    _owes_writable: bool
+    _paused: bool
+    _given_up: LegFailure | None  # Its attempt is aborted and has not ended yet.
+    _over: bool
 
     def send(self, data: Buffer) -> bool:
         if self._over:
             return True
-        replay, leg = self._replay, self._leg
-        if replay is not None:
-            if self._opened and replay.size_bytes + len(data) > limits.REPLAY_BYTES_MAX:
-                replay = None
+        kept, leg = self._kept, self._leg
+        if self._in_hand:
+            if kept is None:
+                kept = self._kept = Replay(self._pressure, self)
+            if self._opened and kept.size_bytes + len(data) > limits.REPLAY_BYTES_MAX:
                 self._forget_sent()
             else:
-                data = replay.add(data)
+                data = kept.add(data)
         if leg is not None and not leg.send(data):
             self._leg_full = self._owes_writable = True
             return False
-        if not self._opened and replay is not None and _is_full(replay):
+        if not self._opened and self._is_full():
             self._owes_writable = True
             return False
         return True
@@ -72,8 +80,10 @@ class Sender:
     def send_trailers(self, block: bytes) -> None:
         if self._over:
             return
-        if self._replay is not None:
-            self._replay.add_trailers(block)
+        if self._in_hand:
+            if self._kept is None:
+                self._kept = Replay(self._pressure, self)
+            self._kept.add_trailers(block)
         if self._leg is not None:
             self._leg.send_trailers(block)
 
@@ -93,51 +103,39 @@ class Sender:
 
     def _launch(self, leg: Leg, now: float) -> None:
         """Give a fresh attempt what was sent so far."""
+        assert self._in_hand, "an attempt without the request in hand"
         self._leg = leg
-        account = self._account
-        account.attempts += 1
-        account.begun_at = now
-        replay = self._replay
-        assert replay is not None, "an attempt without the request in hand"
-        self._leg_full = not replay.play(leg)
+        record = self.record
+        record.attempts += 1
+        record.begun_at = now
+        self._leg_full = self._kept is not None and not self._kept.play(leg)
+        if self._is_finished:
+            leg.finish()
         if self._paused:
             leg.pause()
 
-    def _holds_target(self, now: float) -> None:
-        """From here on a byte may have reached a target."""
-        self._opened = True
-        self._account.held_at = now
-        replay = self._replay
-        if replay is not None and (
-            not (self._request.idempotent or self._may_be_returned)
-            or replay.size_bytes > limits.REPLAY_BYTES_MAX
-        ):
-            self._forget_sent()
-
-    @property
-    def _may_be_returned(self) -> bool:
-        """A target may say later that it has not processed it: see `LocalLeg`."""
-        return False
-
     def _forget_sent(self) -> None:
         """From here on it cannot be sent again."""
-        replay, self._replay = self._replay, None
-        if replay is not None and replay.size_bytes:
-            replay.drop()
+        self._in_hand = False
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.drop()
 
     def _repay_writable(self) -> None:
         if not self._owes_writable or self._leg_full or self._given_up or self._over:
             return
-        if not self._opened and self._replay is not None and _is_full(self._replay):
+        if not self._opened and self._is_full():
             return
         self._owes_writable = False
         self._handler.writable()
 
-    def _is_gone(self) -> bool:
+    def _is_full(self) -> bool:
+        """What is kept, of a request that has no target yet, is enough."""
+        kept = self._kept
+        return kept is not None and kept.size_bytes >= limits.REPLAY_BYTES_MAX
+
+    def is_gone(self) -> bool:
         """A tcp client that finished without ever sending a byte: nobody waits."""
-        replay = self._replay
-        return self._request.protocol == "tcp" and replay is not None and replay.finished_empty
-
-
-def _is_full(replay: Replay) -> bool:
-    return replay.size_bytes >= limits.REPLAY_BYTES_MAX
+        if self.request.protocol != "tcp" or not (self._in_hand and self._is_finished):
+            return False
+        return self._kept is None or not self._kept.size_bytes

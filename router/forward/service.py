@@ -14,13 +14,19 @@ from router.balance.retries import RetryBudget
 from router.balance.saturation import Totals
 from router.balance.target import TargetState
 from router.balance.waiting import queue_limit
+from router.forward.abroad import Abroad
 from router.forward.admission import Admission
 from router.forward.counters import ServiceCounters
+from router.forward.egress_answer import AnswerHabit
 from router.forward.figures import Load, TargetInfo
 from router.forward.health import HealthChecks
+from router.forward.http1.known import Known
+from router.forward.http1.memory import Answer, HeadMemory
+from router.forward.http1.requests import KnownRequests
+from router.forward.http1.responses import KnownResponses
 from router.forward.http1.terms import http_terms
 from router.forward.leg_makers import LegMaker, LegMakers
-from router.forward.local import LocalLeg
+from router.forward.local import LocalLeg, LocalParts
 from router.forward.missing_routes import MissingRoutes
 from router.forward.outcomes import Outcomes
 from router.forward.past import Past
@@ -58,6 +64,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     targets_changed: Callable[[], None]
     settles_until: float = 0.0
     """Until then a route that is missing may be about to be learnt."""
+    heads: HeadMemory = msgspec.field(default_factory=HeadMemory)
 
 
 class Service:
@@ -70,16 +77,15 @@ class Service:
         "_health",
         "_learning",
         "_leg_makers",
-        "_load_moved",
-        "_make_leg",
         "_outcomes",
         "_rate_state",
         "_rate_timer",
         "_shared",
         "_targets",
         "_told",
-        "_under_way_at",
+        "abroad",
         "admission",
+        "answer_habit",
         "balancer",
         "config",
         "counters",
@@ -87,7 +93,11 @@ class Service:
         "has_targets",
         "http_terms",
         "key",
+        "known_requests",
         "ledger",
+        "local",
+        "make_leg",
+        "now",
         "past",
         "pressure",
         "protocol",
@@ -109,18 +119,21 @@ class Service:
         self.site = shared.site
         self.streams = shared.streams
         self.timers = shared.network
+        self.now = shared.network.now
         self.http_terms = http_terms(config)
         """What new http connections are granted, and responses must keep to."""
+        self.known_requests = KnownRequests(shared.heads.requests)
+        """In these terms, and by how its clients are spoken to."""
         self.pressure = shared.pressure
         self.protocol: ServiceProtocol = config.protocol
-        self._load_moved = False
-        self.counters = ServiceCounters()
+        self.counters = ServiceCounters(config.policy.name)
         self.demand = Demand()
         self.past = Past()
         self.retries = RetryBudget(config.limits.retry_percent, shared.network.now())
         self.sessions: Sessions | None = None
         """None: no affinity."""
         self.remotes = Remotes(shared.site, shared.site_name)
+        self.answer_habit = AnswerHabit()
         self.request_ids = RequestIds(shared.rng)
         self.request_ids.set_name(config.request_id)
         self.ledger = LocalLedger()
@@ -146,13 +159,15 @@ class Service:
         self._learning = Learning(
             self.ledger, shared.network, shared.rng.random, self._capacity_learnt
         )
-        self._make_leg: LegMaker = LocalLeg
+        self.make_leg: LegMaker = LocalLeg
+        """A leg, not yet started, to a target of this site; another one as `LegMakers` says."""
         self._leg_makers = LegMakers(self._learning, shared.network, self._set_leg_maker)
         self._targets = Targets(
-            shared.network, shared.site_name, config.timeouts, self.http_terms.heads
+            shared.network, shared.site_name, config.timeouts, self._known_responses
         )
+        self.local = LocalParts(self.admission, self._targets.open, self._outcomes, shared.pressure)
+        self.abroad = Abroad(self.balancer, shared.network.now)
         self.routes = MissingRoutes(shared.settles_until)
-        self._under_way_at: dict[SiteId, int] = {}  # Streams of ours, by the site they end at.
         self.has_targets = False
         """A connector of this site names some."""
         self._told: tuple[int, int | None, float | None] = (0, None, None)
@@ -168,6 +183,7 @@ class Service:
         before, self.config = self.config, config
         if config.policy != before.policy:
             self.balancer.set_policy(config.policy)
+            self.counters.set_policy(config.policy.name)
         if config.timeouts != before.timeouts:
             self._health.connect_s = config.timeouts.connect_s
         self._health.speaks_http2 = config.protocol == "http2"
@@ -175,7 +191,8 @@ class Service:
             self._set_sessions()
         self.retries.set_percent(config.limits.retry_percent)
         self.http_terms = http_terms(config)
-        self._targets.set_handling(config.timeouts, self.http_terms.heads)
+        self.known_requests = KnownRequests(self._shared.heads.requests)
+        self._targets.set_handling(config.timeouts, self._known_responses)
         self.protocol = config.protocol
         self.request_ids.set_name(config.request_id)
         self._set_limit()
@@ -253,38 +270,9 @@ class Service:
         self, request: Request, handler: LegHandler, slot: Slot, *, via_local: bool
     ) -> LocalLeg:
         """A started leg to a target of this site; ``slot`` is its own. See its ``is_opened``."""
-        leg = self._make_leg(
-            request,
-            handler,
-            slot,
-            admission=self.admission,
-            open_target=self._targets.open,
-            outcomes=self._outcomes,
-            pressure=self.pressure,
-            via_local=via_local,
-        )
+        leg = self.make_leg(request, handler, slot, self.local, via_local)
         leg.start()
         return leg
-
-    # RemoteObserver (`remote`)
-
-    def remote_opened(self, site: SiteId, router: RouterId) -> None:
-        self.balancer.opened(site, router)
-        self._under_way_at[site] = self._under_way_at.get(site, 0) + 1
-
-    def remote_count(self, site: SiteId, router: RouterId, in_flight: int) -> None:
-        self.balancer.report_count(site, in_flight, self.timers.now(), router)
-
-    def remote_refused(self, site: SiteId, router: RouterId, in_flight: int) -> None:
-        self.balancer.refused(site, in_flight, self.timers.now(), router)
-
-    def remote_ended(self, site: SiteId, router: RouterId, in_flight: int) -> None:
-        self.balancer.ended(site, in_flight, self.timers.now(), router)
-        left = self._under_way_at[site] - 1
-        if left:
-            self._under_way_at[site] = left
-        else:
-            del self._under_way_at[site]
 
     def shed_idle(self) -> int:
         """Close connections to targets that nobody uses; how many."""
@@ -296,13 +284,13 @@ class Service:
         """What clients of this site have in flight, by name of the site that serves it, or where
         it stands in a queue. Without those that have nothing."""
         here = self.ledger.in_flight - self.ledger.lent
-        if not self._under_way_at and not here:
+        if not self.abroad.under_way and not here:
             return NOTHING
-        name_of = self.remotes.name_of
+        names = self.remotes.names
         held = {self.site: here} if here else {}
-        for site, count in self._under_way_at.items():
+        for site, count in self.abroad.under_way.items():
             held[site] = held.get(site, 0) + count  # Of another router of this site, too.
-        return {name_of(site): count for site, count in held.items()}
+        return {names.get(site, site): count for site, count in held.items()}
 
     def load(self) -> Load:
         """What other sites are told."""
@@ -401,11 +389,21 @@ class Service:
     # Inside
 
     @property
+    def answers(self) -> Known[Answer]:
+        """What responses look like to the usual client."""
+        return self._shared.heads.answers
+
+    @property
+    def _known_responses(self) -> KnownResponses:
+        """By the limits of now."""
+        return KnownResponses(self.http_terms.heads, self._shared.heads.responses)
+
+    @property
     def _asked_total(self) -> int:
         return self.retries.requests + self.demand.brought
 
     def _set_leg_maker(self, make: LegMaker) -> None:
-        self._make_leg = make
+        self.make_leg = make
 
     def _note_each(self) -> None:
         """What a target takes: as long as one is ready, so that it is known when none is."""
@@ -493,12 +491,12 @@ class Service:
 
     def _load_changed(self) -> None:
         """Told once per turn, however many requests begin and end in it."""
-        if not self._load_moved:
-            self._load_moved = True
+        if not self.admission.is_told:
+            self.admission.is_told = True
             self.timers.at_turn_end(self._tell_load_changed)
 
     def _tell_load_changed(self) -> None:
-        self._load_moved = False
+        self.admission.is_told = False
         self._shared.load_changed(self.key)
 
     def _set_sessions(self) -> None:

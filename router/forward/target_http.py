@@ -4,8 +4,14 @@ import enum
 from math import inf
 
 from router.forward.http1 import render
-from router.forward.http1.heads import DEFAULT, HeadLimits
-from router.forward.http1.responses import ResponseHead, ResponseParser, keep_alive_limit_s
+from router.forward.http1.messages import HEAD_END
+from router.forward.http1.responses import (
+    KnownResponse,
+    KnownResponses,
+    ResponseHead,
+    ResponseParser,
+    keep_alive_limit_s,
+)
 from router.forward.pool import TargetConnection, TargetPool
 from router.forward.ports import LegCode, LegFailure, LegHandler, Request, dial_failure
 from router.model import limits
@@ -32,9 +38,11 @@ class HttpTargetLeg:
     """`Leg` to a target. Begins with `start`; `done` means that the connection is back or dropped.
 
     For an upgrade ``finish`` is not called at the end of the request (which has no body) but is
-    the end of the client's direction after 101. ``via_local``: the ingress is this site and has
-    added its Via already.
+    the end of the client's direction after 101. ``via`` is what this hop adds to Via; empty: the
+    ingress is this site and has added it already.
     """
+
+    wire = None
 
     __slots__ = (
         "_body_left",
@@ -47,6 +55,7 @@ class HttpTargetLeg:
         "_is_opened",
         "_is_paused",
         "_is_refusing",
+        "_known",
         "_parser",
         "_pool",
         "_request",
@@ -66,19 +75,17 @@ class HttpTargetLeg:
         request: Request,
         handler: LegHandler,
         pool: TargetPool,
-        site_name: str,
         timers: Timers,
-        via_local: bool,
-        heads: HeadLimits = DEFAULT,
+        via: bytes = b"",
+        known: KnownResponses | None = None,
     ) -> None:
         self._request = request
         self._handler = handler
         self._pool = pool
         self._timers = timers
-        self._via = b"" if via_local else b"1.1 " + site_name.encode("ascii")
-        self._parser = ResponseParser(
-            self, head_only=request.head_only, upgrade=request.upgrade, limits=heads
-        )
+        self._via = via
+        self._known = known if known is not None else KnownResponses()
+        self._parser: ResponseParser | None = None  # Of a response that is not whole at once.
         self._state = _NEW
         self._dial: Dial | None = None
         self._target: TargetConnection | None = None
@@ -201,8 +208,13 @@ class HttpTargetLeg:
             self._handler.opened()
 
     def _await_head(self, target: TargetConnection) -> None:
-        if self._parser.is_untouched:
+        if self._is_untouched:
             target.deadline = self._timers.now() + self._pool.response_s
+
+    @property
+    def _is_untouched(self) -> bool:
+        """No byte of a response has arrived, or of the next one after a 1xx."""
+        return self._parser is None or self._parser.is_untouched
 
     # What the connection tells.
 
@@ -212,23 +224,64 @@ class HttpTargetLeg:
         if not self._is_opened:
             self._tell_opened()
         parser = self._parser
-        parser.feed(data)
+        if parser is not None:
+            parser.feed(data)
+        else:
+            parser = self._received_first(data)
+            if parser is None:
+                return
         if parser.is_complete:
-            self._conclude()
+            self._conclude(parser)
         elif self._state is _OPEN and not parser.is_untouched:
             self._target.deadline = self._timers.now() + self._pool.idle_s
+
+    def _received_first(self, data: memoryview) -> ResponseParser | None:
+        """The commonest is a whole response, which needs no parser: then None."""
+        request = self._request
+        known: KnownResponse | str | None = None
+        if not request.head_only and not request.upgrade:
+            text = bytes(data)
+            end = text.find(HEAD_END) + 4
+            if end >= 4:
+                known = self._known.read(text[:end])
+                if isinstance(known, str):
+                    self.failed(known)
+                    return None
+                head = known.head
+                if head.is_whole_with(len(text) - end):
+                    self._pass_whole(known, data[end:])
+                    return None
+        parser = self._parser = ResponseParser(
+            self,
+            head_only=request.head_only,
+            upgrade=request.upgrade,
+            limits=self._known.limits,
+        )
+        if known is not None:
+            parser.go_on(head, data[end:])
+        else:
+            parser.feed(data)
+        return parser
+
+    def _pass_whole(self, known: KnownResponse, body: memoryview) -> None:
+        head = known.head
+        text = head.head if not self._via else known.relayed or known.relay(self._via)
+        self._note_final(head)
+        self._give_back(reusable=head.keep_alive_s != 0)
+        self._handler.whole(text, head.body_bytes, body)
 
     def ended(self) -> None:
         if self._state is _RAW:
             self._response_ended = True
             self._handler.ended()
         elif self._state is _OPEN:
-            if self._parser.is_untouched:
+            parser = self._parser
+            if parser is None or parser.is_untouched:
                 self._reset("the target closed the connection without an answer", self._target)
                 return
-            self._parser.end()
-            if self._parser.is_complete:
-                self._conclude()
+            parser.end()
+            if parser.is_complete:
+                self._conclude(parser)
 
     def writable(self) -> None:
         if self._state is not _DONE:
@@ -245,7 +298,7 @@ class HttpTargetLeg:
     def overdue(self) -> None:
         """Whose fault it is: who reads its answer slowly, or sends its request so, is a client."""
         target = self._target
-        if self._is_paused or not self._parser.is_untouched or not self._is_target_s_turn(target):
+        if self._is_paused or not self._is_untouched or not self._is_target_s_turn(target):
             self._fail("stalled", "nothing moved for too long")
         else:
             self.blames_target = True
@@ -253,13 +306,24 @@ class HttpTargetLeg:
 
     # What the parser tells.
 
+    def whole(self, head: ResponseHead, body: memoryview) -> None:
+        if self._state is _DONE:
+            return
+        self._note_final(head)
+        text = render.with_via(head.head, self._via) if self._via else head.head
+        self._give_back(reusable=head.keep_alive_s != 0)
+        self._handler.whole(text, head.body_bytes, body)
+
+    def _note_final(self, head: ResponseHead) -> None:
+        self.status = head.status
+        said_s = head.keep_alive_s
+        self._idle_s = limits.POOL_IDLE_S if said_s < 0 else keep_alive_limit_s(said_s)
+
     def response(self, head: ResponseHead) -> None:
         if self._state is _DONE:
             return
         if head.status >= 200:
-            self.status = head.status
-            said_s = head.keep_alive_s
-            self._idle_s = limits.POOL_IDLE_S if said_s < 0 else keep_alive_limit_s(said_s)
+            self._note_final(head)
         elif head.status == 101:
             self._state = _RAW
             if self._target is not None:
@@ -284,22 +348,24 @@ class HttpTargetLeg:
 
     # Ends.
 
-    def _conclude(self) -> None:
+    def _conclude(self, parser: ResponseParser) -> None:
         """The response is complete: give the connection back, then tell."""
         if self._state is _DONE:
             return
+        self._give_back(reusable=parser.reusable, excess=parser.excess)
+        self._handler.ended()
+        self._handler.done(None)
+
+    def _give_back(self, *, reusable: bool, excess: bool = False) -> None:
         target, self._target = self._target, None
         self._state = _DONE
         assert target is not None, "a response without its connection"
-        parser = self._parser
         if self._is_paused:
             target.connection.resume()
-        if self._request_complete and not parser.excess:
-            self._pool.release(target, self._idle_s if parser.reusable else 0.0)
+        if self._request_complete and not excess:
+            self._pool.release(target, self._idle_s if reusable else 0.0)
         else:
             self._pool.discard(target)
-        self._handler.ended()
-        self._handler.done(None)
 
     def _torn(self) -> bool:
         """The request's body is not of the length its head stated: no target may take it."""
@@ -311,7 +377,7 @@ class HttpTargetLeg:
 
         Nor does the end of one on which the target waited for a client, who sends or reads slowly.
         """
-        stale = self._parser.is_untouched and target is not None and target.is_reused
+        stale = self._is_untouched and target is not None and target.is_reused
         waited = self._is_paused or not self._is_target_s_turn(target)
         self.blames_target = self._state is _OPEN and not stale and not waited
         if stale:  # As the others may be: another attempt shall not meet one of them.
@@ -342,7 +408,7 @@ class HttpTargetLeg:
 
     def _tell_done(self) -> None:
         self._handler.done(self._failure)
-        del self._parser  # It holds us: let no cycle wait for the collector.
+        self._parser = None  # It holds us: let no cycle wait for the collector.
 
     # Writing.
 

@@ -6,13 +6,10 @@ from typing import Protocol
 
 from router.balance.learning import Learner, Learnt
 from router.balance.ledger import LocalLedger, Slot
-from router.forward.admission import Admission
-from router.forward.local import LocalLeg, TargetLegOpener
-from router.forward.outcomes import Outcomes
+from router.forward.local import LocalLeg, LocalParts
 from router.forward.ports import LegFailure, LegHandler, Request, TargetConfig
-from router.forward.pressure import Pressure
 from router.forward.replay import Replay
-from router.net.ports import Timers
+from router.net.ports import Buffer, Timers
 
 LAST_GOOD_STATUS = 399
 """Answers above are often quicker than the work would be: they are no measure of it."""
@@ -98,7 +95,7 @@ class TimedLeg(LocalLeg):
     stream both ways) and what becomes a tunnel (101) is no sample; both hold their slot as others.
     """
 
-    __slots__ = ("_asked_at", "_in_flight", "_is_whole", "_learning", "_pass_head", "_timers")
+    __slots__ = ("_asked_at", "_in_flight", "_is_whole", "_learning", "_timers")
 
     def __init__(
         self,
@@ -107,30 +104,15 @@ class TimedLeg(LocalLeg):
         request: Request,
         handler: LegHandler,
         slot: Slot,
-        *,
-        admission: Admission,
-        open_target: TargetLegOpener,
-        outcomes: Outcomes,
-        pressure: Pressure,
+        parts: LocalParts,
         via_local: bool,
     ) -> None:
-        super().__init__(
-            request,
-            handler,
-            slot,
-            admission=admission,
-            open_target=open_target,
-            outcomes=outcomes,
-            pressure=pressure,
-            via_local=via_local,
-        )
+        super().__init__(request, handler, slot, parts, via_local)
         self._learning = learning
         self._timers = timers
         self._asked_at = inf
         self._in_flight = 0
         self._is_whole = self._request.body_bytes == 0
-        self._pass_head = self.head
-        self.head = self._timed_head
 
     def start(self) -> None:
         super().start()
@@ -153,7 +135,15 @@ class TimedLeg(LocalLeg):
         self._in_flight = self._slot.in_flight
         self._asked_at = self._timers.now() if self._is_whole else inf
 
-    def _timed_head(self, head: bytes, body_bytes: int) -> None:
+    def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
+        self._note_head()
+        super().whole(head, body_bytes, body)
+
+    def head(self, head: bytes, body_bytes: int) -> None:
+        self._note_head()
+        super().head(head, body_bytes)
+
+    def _note_head(self) -> None:
         leg = self._leg
         status = leg.status if leg is not None else 0
         if status:  # A final one; 101 and other interim ones leave it 0.
@@ -163,7 +153,6 @@ class TimedLeg(LocalLeg):
                     self._learning.answered(self._slot.target, took_s, self._in_flight)
             elif status in BUSY_STATUSES:
                 self._learning.failed(self._slot.target)
-        self._pass_head(head, body_bytes)
 
     def done(self, failure: LegFailure | None) -> None:
         leg = self._leg
@@ -174,8 +163,6 @@ class TimedLeg(LocalLeg):
         ):
             self._learning.failed(self._slot.target)
         super().done(failure)
-        if self._leg is None:
-            self._pass_head = self._handler.head  # Ours is bound to us: no cycle.
 
     def _replay(self, held: Replay) -> None:
         self._asked_at = inf

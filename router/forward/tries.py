@@ -43,14 +43,15 @@ class Tries:
         "way_lost",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, begun: int = 0) -> None:
+        """``begun``: as many attempts were made before anything had to be remembered."""
         self.excluded = NO_SITES
         self.refused = NO_SITES
         self.hopeless = NO_SITES
         self.way_lost = NO_SITES
         self.avoid = NO_TARGETS
         self.last: LegFailure | None = None
-        self._attempts = 0
+        self._attempts = begun
         self._repeats = 0
         self._lost_links = NO_SITES
         self._broke_off = NO_SITES

@@ -47,6 +47,8 @@ class WatchedLeg:
     A `Leg` for the one, a `LegHandler` and `Watch` for the other; a `Flow` for who looks on.
     """
 
+    wire = None  # What passes is counted here.
+
     __slots__ = (
         "_answered",
         "_bytes_in",
@@ -174,13 +176,17 @@ class WatchedLeg:
     def ended(self) -> None:
         self._handler.ended()
 
+    def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
+        self._status = int(head[9:12])
+        self._bytes_out += len(body)
+        self._end(None)
+        self._handler.whole(head, body_bytes, body)
+
     def writable(self) -> None:
         self._handler.writable()
 
     def done(self, failure: LegFailure | None) -> None:
-        self._leg = None
-        self._tell(failure)  # First: the session may go on to the next request.
-        del self._dispatch  # It holds us: let no cycle wait for the collector.
+        self._end(failure)
         self._handler.done(failure)
 
     # Watch
@@ -189,6 +195,12 @@ class WatchedLeg:
         self._passage = passage
 
     # Inside
+
+    def _end(self, failure: LegFailure | None) -> None:
+        """Before the handler hears of it: the session may go on to the next request."""
+        self._leg = None
+        self._tell(failure)
+        del self._dispatch  # It holds us: let no cycle wait for the collector.
 
     def _tell(self, failure: LegFailure | None) -> None:
         request, service, span = self._request, self._service, self._span

@@ -6,13 +6,10 @@ the others have agreed (`balance.shares`). A share of 0 is served by the others 
 """
 
 import hashlib
-import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
 
-import msgspec
-
-from router.documents import Agreement, Wanted, capacities
+from router.documents import Agreement
+from router.documents.division import WHOLE, Division
 from router.kubernetes.objects import Object, created_at, metadata, name_of, seconds_of
 from router.kubernetes.pods import (
     Family,
@@ -26,24 +23,6 @@ from router.kubernetes.pods import (
 )
 from router.model import limits
 from router.model.addresses import join
-from router.model.specs import ConnectorSpec, SitePolicySpec, TargetSpec
-
-
-class Division(msgspec.Struct, frozen=True, kw_only=True):
-    """The routers that share: ``count`` of them, ``staying`` of which were not told to end.
-
-    ``index``: which of them this one is, the oldest is 0; None: none yet, it admits nothing.
-    """
-
-    count: int
-    staying: int
-    index: int | None
-
-
-WHOLE = Division(count=1, staying=1, index=0)
-
-
-_SpecT = TypeVar("_SpecT", ConnectorSpec, SitePolicySpec)
 
 
 def division(pods: Mapping[str, Object], own: str, now: float) -> tuple[Division, float | None]:
@@ -151,82 +130,3 @@ def _gone_at(pod: Object) -> float:
     """When it is gone at the latest, unless its node is out of reach."""
     at = seconds_of(str(metadata(pod).get("deletionTimestamp", "")))
     return 0.0 if at is None else at + limits.POD_END_LATE_S
-
-
-def divided(wanted: Wanted, by: Division) -> Wanted:
-    """``wanted`` with each stated capacity, of targets and of the site, as this router's share.
-
-    What does not divide goes to the routers by a hash of the target: those that see its siblings
-    come and go at different times still agree about it. Rates divide evenly.
-    """
-    if by == WHOLE:
-        return wanted
-    connectors: dict[str, ConnectorSpec] = {}
-    for name, connector in sorted(wanted.connectors.items()):
-        targets = []
-        for target in connector.targets:
-            stated = connector.capacity if target.capacity is None else target.capacity
-            mine = _divided(stated, by, _first(connector.service, target))
-            if mine != stated:
-                target = msgspec.structs.replace(target, capacity=mine)
-            targets.append(target)
-        connectors[name] = _beside_rates(
-            connector, by, capacities.connector_rates(connector), targets=tuple(targets)
-        )
-    policies = {
-        name: _beside_rates(
-            policy,
-            by,
-            [per_s] if (per_s := capacities.of_spec(policy.site_capacity).per_s) else [],
-            site_capacity=_divided(policy.site_capacity, by, 0),
-        )
-        for name, policy in wanted.policies.items()
-    }
-    return msgspec.structs.replace(
-        wanted, connectors=connectors, policies=policies, is_divided=True
-    )
-
-
-def _beside_rates(spec: _SpecT, by: Division, rates: list[float], **changed: Any) -> _SpecT:
-    """``spec`` with what stands beside its ``rates`` as they are divided."""
-    if rates:
-        if spec.resume:
-            low = capacities.per_s_of(spec.resume)
-            assert isinstance(low, float), "a spec holds what was judged"
-            changed["resume"] = capacities.rate_text(_of_rate(low, by))
-        least = _of_rate(min(rates), by)
-        if spec.window_s is not None and spec.window_s * least < 1.0:
-            changed["window_s"] = capacities.default_window_s(least)
-        if isinstance(spec, ConnectorSpec):
-            changed["capacity"] = _divided(spec.capacity, by, 0)
-    return msgspec.structs.replace(spec, **changed)
-
-
-def _divided(stated: int | str | None, by: Division, first: int) -> int | str | None:
-    """This router's share of what one ``capacity`` states."""
-    found = capacities.of_spec(stated)
-    slots = None if found.slots is None else _share(found.slots, by, first)
-    if found.per_s is None or slots == 0:
-        return stated if found.auto else slots
-    if by.index is None:
-        return 0
-    return capacities.spec_value(
-        capacities.Stated(slots, _of_rate(found.per_s, by), auto=found.auto)
-    )
-
-
-def _of_rate(per_s: float, by: Division) -> float:
-    return max(per_s / by.count, limits.RATE_PER_S_MIN)
-
-
-def _first(service: str, target: TargetSpec) -> int:
-    """At which router the part that does not divide begins, modulo their count."""
-    ports = ",".join(map(str, target.ports or (target.port or 0,)))
-    return zlib.crc32(f"{service} {target.host} {ports}".encode())
-
-
-def _share(capacity: int, by: Division, first: int) -> int:
-    """Of ``capacity``; the part that does not divide begins at router ``first``."""
-    if by.index is None:
-        return 0
-    return capacity // by.count + ((by.index - first) % by.count < capacity % by.count)

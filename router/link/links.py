@@ -96,6 +96,9 @@ class Links:
         self._offered = OfferedStreams(
             identity.router, owner, self._known, self, fills_paths=not is_edge
         )
+        self.session_stream = (
+            self._offered.take
+        )  # Each OPEN comes by here: no call more than need be.
         self._changed: dict[str, None] = {}
         self._turn_asked = False
         self._draining = False
@@ -128,10 +131,19 @@ class Links:
         """What a listener calls for each connection. ``certificate``: its leaf now, DER."""
         return lambda connection: self._accepted.accept(connection, certificate())
 
-    def open_stream(self, request: OpenRequest, handler: StreamHandler) -> Stream | None:
+    def open_stream(
+        self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False
+    ) -> Stream | None:
         """See `StreamOpener`."""
         adjacency = self._known.get(request.path[0])
-        return adjacency.open_stream(request, handler) if adjacency is not None else None
+        if adjacency is None:
+            return None
+        for session in adjacency.in_order():
+            lane = session.lane
+            stream = lane.open_stream(request, handler, ends=ends) if lane is not None else None
+            if stream is not None:
+                return stream
+        return None
 
     @property
     def adjacent(self) -> dict[RouterId, int]:
@@ -340,12 +352,6 @@ class Links:
         """For routing."""
         assert session.neighbour is not None
         self._owner.routing_message(session.neighbour.router, message)
-
-    def session_stream(
-        self, session: LinkSession, stream: Stream, request: OpenRequest
-    ) -> StreamHandler:
-        """See `OfferedStreams`."""
-        return self._offered.take(session, stream, request)
 
     def session_changed(self, session: LinkSession) -> None:
         """Its lanes or its cost."""

@@ -89,7 +89,7 @@ class Flows:
             self._under_way[number] = flow
 
     def ended(self, flow: Flow, finished: Finished) -> None:
-        number = getattr(flow.record, "number", 0)
+        number = flow.record.number
         if self._under_way.pop(number, None) is not None:
             self._keep(noted(flow, finished))
 
@@ -183,7 +183,7 @@ class Flows:
         self._ended.append(_Ended(self.turn, noted))
 
     def _numbered(self, record: Record) -> int:
-        if not hasattr(record, "number"):
+        if not record.number:
             self._number += 1
             record.number = self._number
         return record.number
@@ -191,7 +191,7 @@ class Flows:
     def _unnumbered(self) -> Iterator[Record]:
         for _, _, records in self._router.forwarder.all_past():
             for record in records:
-                if not hasattr(record, "number"):
+                if not record.number:
                     yield record
 
     def _kept(self) -> Iterator[list[Noted]]:

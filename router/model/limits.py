@@ -12,6 +12,10 @@ TURN_S_MAX = 0.02  # of which none begins later: the operator's door waits for t
 READ_BYTES = 64 * KIB - 8
 TURN_READ_BYTES_MAX = 4 * READ_BYTES  # One connection cannot keep the turn to itself.
 TURN_READ_S_MAX = 0.004  # Nor by bytes that are few and dear: small frames, signatures.
+SPLICE_AFTER_READS = 4  # Full ones in a row: then bytes go from socket to socket in the kernel,
+SPLICE_SMALL_BYTES, SPLICE_SMALL_MAX = 16 * KIB, 4  # until so many moves in a row were smaller.
+PIPE_BYTES = MIB  # Moved at a time; a pipe holds that of one whose peer does not keep up.
+PIPES_MAX = 16  # Of 64 MiB of pipes that Linux lets a user have: several routers may run.
 SETTLE_ROUNDS_MAX = 8  # Of late deliveries and turn-end calls before others get their turn.
 ACCEPTS_PER_TURN_MAX = 64
 ACCEPT_ERRORS_PER_TURN_MAX = 3  # Then the listener rests.
@@ -46,8 +50,8 @@ LINGER_DISCARD_BYTES_MAX = 64 * KIB  # After our own error answer.
 LINGER_DISCARD_S = 1.0
 CLOSING_STALL_S = 10.0  # A client that takes nothing of its last answer for so long is cut.
 LISTENER_CONNECTIONS_MAX = 65_536  # Of the kernel's listener; a service's own limit is lower.
-FD_RESERVE = 64  # Descriptors that no client and no target gets: files, admin, links.
-FD_RESERVE_ESSENTIAL = 40  # Of these, what links do not get either.
+FD_RESERVE = 96  # Descriptors that no client and no target gets: files, admin, links, pipes.
+FD_RESERVE_ESSENTIAL = 72  # Of these, what links do not get either.
 
 MEMORY_LIMIT_BYTES_MIN = 48 * MIB  # An idle router takes some 40: with less it refuses all.
 MEMORY_LIMIT_BYTES_MAX = 1024 * 1024 * MIB  # What a site may state.
@@ -74,6 +78,8 @@ GC_AFTER_OBJECTS = 20_000
 FRAME_PAYLOAD_BYTES_MAX = 65_528  # With its header exactly four TLS records.
 LANE_TURN_BYTES_MAX = 256 * KIB  # Encrypted and written once per turn.
 LANE_QUANTUM_BYTES = 16 * KIB  # Deficit round-robin.
+ANSWER_BYTES_MAX = 16 * KIB  # Of a head and body that leave in one frame: one turn's share.
+ACCEPT_HELD_S = 0.005  # ACCEPTED waits so long, twice at most, to leave with a small answer.
 STREAM_WINDOW_BYTES_INITIAL = 64 * KIB
 STREAM_WINDOW_BYTES_MAX = 16 * MIB
 STREAM_SEND_QUEUE_BYTES = 64 * KIB  # Above it `send` says no.
@@ -231,8 +237,12 @@ REQUEST_LINE_BYTES_MAX = 8 * KIB
 HEADER_FIELD_BYTES_MAX = 8 * KIB
 HEADER_BLOCK_BYTES_MAX = 32 * KIB
 HEADERS_MAX = 100
-# Of a client's last head, kept with its verdict: most are smaller; thousands of clients are held.
-HEAD_REMEMBERED_BYTES_MAX = 1 * KIB
+# A larger head is read anew each time: it comes from few clients, or never again.
+HEAD_REMEMBERED_BYTES_MAX = 4 * KIB
+# Of a router, for requests, for responses, and for what either becomes: some MiB in the worst case.
+HEADS_REMEMBERED_MAX = 1_024
+HEADS_REMEMBERED_BYTES_MAX = 512 * KIB
+HEADS_SEEN_SLOTS = 4_096  # One byte each: a head seen a second time within so many is remembered.
 # What a service may allow at most: with what we add a head still fits into one OPEN.
 REQUEST_LINE_BYTES_CEILING = 16 * KIB
 HEADER_BLOCK_BYTES_CEILING = 40 * KIB
@@ -314,6 +324,17 @@ RETRIES_SAVED_MIN = 1_000
 REPEATS_MAX = 2  # Of an idempotent request that may have reached a target.
 REROUTE_S = 0.05  # A request whose only way broke looks for another that often,
 REROUTE_WAIT_S = 1.0  # and at every change of routes, for so long.
+# Workers of one router.
+WORKERS_MAX = 64  # Each links to each other, and to each neighbour (`ADJACENCIES_MAX` there).
+WORKER_PAUSE_MIN_S, WORKER_PAUSE_MAX_S = 0.1, 10.0  # Before one that ended is started again.
+WORKER_LASTS_S = 30.0  # After so long its end is not the start's fault: the pause is short again.
+WORKER_AWAITED_S = 5.0  # From its end on: links that are for workers wait so long for it.
+WORKER_LOOK_S = 0.1  # How often the others are told what changed at the first one.
+WORKER_ASK_S = 0.5  # How often each is asked how it is.
+WORKER_ANSWER_S = 1.0  # Waited for figures; then those of before count.
+WORKER_ENDS_S = 2.0  # Beyond the grace of a stop; then it is killed.
+WORKER_SILENT_S = 30.0  # One that says nothing for so long hangs, and is ended.
+
 START_SETTLES_S = 3.0  # A site just started may lack routes that its links are about to bring.
 ROUTE_RETURNS_S = 2.0  # As if just started: the last other site went, perhaps to be replaced.
 REROUTES_WAITING_MAX = 1_024  # Of one service port.

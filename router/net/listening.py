@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from enum import IntFlag
 from select import EPOLLIN
+from typing import Literal
 
 from router.model.limits import (
     ACCEPT_ERRORS_PER_TURN_MAX,
@@ -19,6 +20,7 @@ from router.model.limits import (
 )
 from router.net.connection import TcpConnection
 from router.net.handshake import TlsHandshake
+from router.net.plain import PlainConnection
 from router.net.poller import Poller
 from router.net.ports import Address, Connection, ConnectionHandler, DialCode, Timer, Tls
 from router.net.sockets import address_of, descriptors_max, family_of, is_numeric, prepare_stream
@@ -54,16 +56,24 @@ class Hold(IntFlag):
     RESTING = 4
 
 
-def bind(host: str, port: int) -> socket.socket:
+HandOver = Callable[[socket.socket], bool]
+"""Whether another process of ours has got this connection, which sent something already."""
+
+Sharing = Literal["alone", "first", "further"]
+"""Of a port by the processes of one router: not, as the one that owns it, as one beside that."""
+
+
+def bind(host: str, port: int, sharing: Sharing = "alone") -> socket.socket:
     """A listening socket. Raises `OSError` when the address cannot be bound.
 
-    Both wildcards mean every address of the host, IPv4 and IPv6.
+    Both wildcards mean every address of the host, IPv4 and IPv6. The ``first`` to share a port
+    gets it only if nobody listens there: a stranger's port is never shared by mistake.
     """
     if host == "localhost":
         host = "127.0.0.1"
     if host == "0.0.0.0":
         try:
-            return bind("::", port)
+            return bind("::", port, sharing)
         except OSError as error:
             if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
                 raise  # Otherwise the host has no IPv6.
@@ -75,7 +85,11 @@ def bind(host: str, port: int) -> socket.socket:
         prepare_stream(sock)
         if host == "::":
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        if sharing == "further":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind((host, port))
+        if sharing == "first":  # Only now: the bind was exclusive.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.listen(LISTEN_BACKLOG)
     except OSError:
         sock.close()
@@ -94,6 +108,7 @@ class TcpListener:
         "_descriptors_max",
         "_errors",
         "_errors_turn",
+        "_give_away",
         "_handshakes",
         "_holds",
         "_is_wildcard",
@@ -114,9 +129,12 @@ class TcpListener:
         on_rejected: Callable[[Address, DialCode, str], None],
         *,
         essential: bool = False,
+        hand_over: HandOver | None = None,
     ) -> None:
+        """``hand_over``: asked of each connection first, which is another process's then."""
         self._poller = poller
         self._socket = sock
+        self._give_away = hand_over
         self._address = address_of(sock.getsockname())
         self._is_wildcard = self._address.host in WILDCARDS
         self._accept = accept
@@ -136,6 +154,11 @@ class TcpListener:
     @property
     def address(self) -> Address:
         return self._address
+
+    @property
+    def is_closed(self) -> bool:
+        """Nothing more is accepted."""
+        return self._closed
 
     def pause(self) -> None:
         self._hold(Hold.OWNER)
@@ -186,7 +209,19 @@ class TcpListener:
                 self._poller.log("a listener rests: accept failed", error)
                 self._rest_a_while()
                 return
+            if self._give_away is not None and self._give_away(sock):
+                sock.close()  # Our descriptor of it alone.
+                continue
             self._take(sock, address_of(name))
+
+    def adopt(self, sock: socket.socket) -> None:
+        """Take a connection that another process accepted, as if it had come here."""
+        try:
+            peer = address_of(sock.getpeername())
+        except OSError:  # It went on the way.
+            sock.close()
+            return
+        self._take(sock, peer)
 
     def _take(self, sock: socket.socket, peer: Address) -> None:
         sock.setblocking(False)
@@ -203,7 +238,7 @@ class TcpListener:
                 return
         if self._tls is None:
             self._hand_over(
-                TcpConnection(self._poller, sock, peer, local, self._left), self._accept
+                PlainConnection(self._poller, sock, peer, local, self._left), self._accept
             )
             return
         number, accept = sock.fileno(), self._accept

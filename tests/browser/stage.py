@@ -6,6 +6,7 @@ The server has a thread and a loop of its own; the test drives the browser from 
 import asyncio
 import contextlib
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from router.admin.simulation_api import SimulationApi
 from router.main.simulating import Simulating
 from router.model.events import Event
 from tests.browser.scripted import ScriptedPart, ScriptedRouter
+from tests.doors import take_no_more
 
 STATIC = Path(__file__).parents[2] / "router/admin/console/static"
 SCREENSHOTS = Path(__file__).parents[2] / "build/screenshots"
@@ -106,9 +108,9 @@ class Stage:
         app = AdminApi(self.router, self._events, parts=parts).application()
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True)
-        await site.start()
-        self._port = self._runner.addresses[0][1]
+        self._door = socket.create_server(("127.0.0.1", self._port))
+        await web.SockSite(self._runner, self._door).start()
+        self._port = self._door.getsockname()[1]
 
     def _histories(self, name: str | None, port: int | None) -> Iterator[ServiceHistory]:
         return (
@@ -119,6 +121,7 @@ class Stage:
 
     async def _down(self) -> None:
         if self._runner is not None:
+            await take_no_more([self._door])
             await self._runner.cleanup()
             self._runner = None
 

@@ -9,7 +9,7 @@ from router.forward.http1 import render
 from router.forward.http1.grammar import HttpError
 from router.forward.http1.request_heads import Forwarding, RequestHead
 from router.forward.http1.requests import RequestParser
-from router.forward.http1.responses import ResponseHead, ResponseParser
+from router.forward.http1.responses import ResponseHead, ResponseParser, tell_in_parts
 from router.forward.ports import Request
 from router.model.ids import ServiceKey
 from tests.corpus import strict
@@ -57,6 +57,8 @@ class Client:
             upgrade=head.upgrade,
         )
         self._wire, self._trailers = render.request_to_target(request, b""), b""
+        if not head.body_bytes:
+            self.complete()
 
     def body(self, data: memoryview) -> None:
         parts = render.chunk(data) if self.heads[-1].body_bytes < 0 else (data,)
@@ -161,6 +163,9 @@ class Target:
 
     def trailers(self, block: bytes) -> None:
         self.trailer_lines = block
+
+    def whole(self, head: ResponseHead, body: memoryview) -> None:
+        tell_in_parts(self, head, body)
 
     def complete(self) -> None:
         self.is_complete = True

@@ -10,7 +10,7 @@ from router.forward.http1.chunks import ChunkDecoder
 from router.forward.http1.grammar import HttpError
 from router.forward.http1.request_heads import RequestHead
 from router.forward.http1.requests import RequestParser
-from router.forward.http1.responses import ResponseHead, ResponseParser
+from router.forward.http1.responses import ResponseHead, ResponseParser, tell_in_parts
 from router.forward.ports import Request
 from tests.corpus import links, requests, responses, strict
 from tests.corpus.judge import FORWARDING, KEY
@@ -71,6 +71,8 @@ class Asking:
 
     def request(self, head: RequestHead) -> None:
         self.taken.append(Taken(head))
+        if not head.body_bytes:
+            self.complete()
 
     def body(self, data: memoryview) -> None:
         self.taken[-1].body += data
@@ -205,6 +207,9 @@ class Answering:
 
     def trailers(self, block: bytes) -> None:
         self.trailer_lines = block
+
+    def whole(self, head: ResponseHead, body: memoryview) -> None:
+        tell_in_parts(self, head, body)
 
     def complete(self) -> None:
         self.completed += 1

@@ -11,6 +11,7 @@ import random
 from collections.abc import Iterator
 from typing import Final
 
+from tests.doors import close_server
 from tests.kubernetes.endpoints import SERVICE_NAME
 from tests.kubernetes.resources import Json
 from tests.kubernetes.storage import Change
@@ -46,7 +47,7 @@ class Proxy:
         finally:
             stop()
             for server in self._servers.values():
-                server.close()
+                await close_server(server)
 
     def _note(self, change: Change) -> None:
         if change.resource.kind == "Service":
@@ -55,7 +56,7 @@ class Proxy:
     async def _follow(self) -> None:
         wanted = dict(self._places())
         for place in [place for place in self._servers if place not in wanted]:
-            self._servers.pop(place).close()
+            await close_server(self._servers.pop(place))
         self._targets = wanted
         for place in wanted:
             if place not in self._servers:

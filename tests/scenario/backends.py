@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from tests.doors import close_server
+
 Answer = TypeVar("Answer")
 
 CALL_TIMEOUT_S = 10.0
@@ -97,12 +99,7 @@ class Target:
 
     async def _stop(self) -> None:
         if self._server is not None:
-            loop = asyncio.get_running_loop()
-            for door in self._server.sockets:
-                loop.remove_reader(door.fileno())
-            for _ in range(3):  # What was accepted just now is not the closed server's to attach.
-                await asyncio.sleep(0)
-            self._server.close()
+            await close_server(self._server)
             self._server = None
         for writer in list(self._writers):
             abort(writer)

@@ -7,6 +7,8 @@ import ssl
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 
+from tests.doors import close_server
+
 Misbehaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
 
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -110,7 +112,7 @@ class HttpProxy:
 
     async def _close(self) -> None:
         assert self._server is not None
-        self._server.close()
+        await close_server(self._server)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):  # Cancelled now they would leave their sockets open.
                 while arriving := asyncio.all_tasks() - self._serving - {asyncio.current_task()}:

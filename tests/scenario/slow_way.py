@@ -3,6 +3,8 @@
 import asyncio
 import threading
 
+from tests.doors import close_server
+
 CHUNK_BYTES = 65_536
 
 
@@ -33,7 +35,7 @@ class SlowWay:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _end(self) -> None:
-        self._server.close()
+        await close_server(self._server)
         for carrier in self._carriers:
             carrier.cancel()
         await asyncio.gather(*self._carriers, return_exceptions=True)

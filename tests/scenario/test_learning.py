@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 import pytest
 
+from tests.doors import close_server
 from tests.scenario.grpc_peers import METHODS
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.offering import offer
@@ -37,7 +38,7 @@ class KneeTarget:
         self.port = int(self._server.sockets[0].getsockname()[1])
 
     async def _stop(self) -> None:
-        self._server.close()
+        await close_server(self._server)
 
     def close(self) -> None:
         """Take no more connections."""

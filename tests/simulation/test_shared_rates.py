@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from router.kubernetes.replicas import Division
+from router.documents.division import Division
 from router.model.specs import ListenerSpec
 from simulator.virtual import SimIdentity
 from tests.simulation.test_fill_and_spill import all_answered, count

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from router.documents import Agreement
-from router.kubernetes.replicas import Division
+from router.documents.division import Division
 from router.model.settings import Affinity
 from router.model.specs import ConnectorSpec, ListenerSpec, TargetSpec
 from simulator.virtual import SimIdentity

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from router.documents import Agreement, Wanted
-from router.kubernetes.replicas import WHOLE, divided
+from router.documents.division import WHOLE, divided
 from router.main.memory import MemoryGuard, Use
 from router.main.site_router import SiteRouter
 from router.model.events import Severity

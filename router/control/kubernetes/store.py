@@ -22,6 +22,7 @@ from router.control.kubernetes.informer import Informer, Reads
 from router.control.kubernetes.kept import kept_running
 from router.control.kubernetes.selections import SELECTIONS
 from router.documents import Wanted
+from router.documents.division import divided
 from router.kubernetes import replicas
 from router.kubernetes.headless import SLICE_MANAGER_LABEL, with_pods
 from router.kubernetes.inner_ports import RESERVED
@@ -239,7 +240,7 @@ class KubernetesStore:
         pods = self._snapshot.of("Pod")
         shares, self._shares_until = replicas.division(pods, self._pod, time.time())
         errors = self._errors([*expanded.errors, *remaining, *self._plan.findings])
-        wanted = replicas.divided(wanted, shares)
+        wanted = divided(wanted, shares)
         if wanted.site.ingress != "none":  # Else none of them listens for links.
             siblings = replicas.to_dial(pods, self._pod, self._families, wanted.site.bind_port)
             agreement, until = replicas.shares(pods, self._pod, time.time())

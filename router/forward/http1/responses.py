@@ -10,7 +10,9 @@ import msgspec
 from router.forward.http1 import grammar
 from router.forward.http1.chunks import ChunkDecoder
 from router.forward.http1.heads import DEFAULT, HeadLimits, LineJudge, StartLine, exceeds_limits
+from router.forward.http1.known import Known
 from router.forward.http1.messages import HEAD_END, NOTHING, BodySink, MessageParser
+from router.forward.http1.render import with_via
 from router.model.limits import HEADS_PER_STREAM_MAX, INTERIM_BYTES_MAX, POOL_IDLE_S
 
 _STATUS_LINE = rb"HTTP/1\.([01]) ([1-9][0-9]{2})((?: " + grammar.VALUE + rb"*+)?)\r\n"
@@ -39,20 +41,37 @@ class ResponseHead(msgspec.Struct, frozen=True, kw_only=True):
     keep_alive_s: int
     fields: int
 
+    def is_whole_with(self, size_bytes: int) -> bool:
+        """A final response that is complete with so many bytes after its head."""
+        expected = self.body_bytes if self.has_body else 0
+        return self.status >= 200 and size_bytes == expected
+
 
 class ResponseSink(BodySink, Protocol):
     """Who is told what a target sent: `response` for each 1xx and the final head, and so on.
 
-    After 101 `body` gets raw bytes.
+    After 101 `body` gets raw bytes. A final response that came in one piece is told by `whole`, and
+    by nothing else.
     """
 
     def response(self, head: ResponseHead) -> None: ...
+
+    def whole(self, head: ResponseHead, body: memoryview) -> None:
+        """A final head and all that follows it, which may be nothing. No trailers."""
 
     def complete(self) -> None:
         """The response is complete."""
 
     def failed(self, reason: str) -> None:
         """Not a response that can be passed on. The last call."""
+
+
+def tell_in_parts(sink: ResponseSink, head: ResponseHead, body: memoryview) -> None:
+    """What `ResponseSink.whole` stands for, call by call."""
+    sink.response(head)
+    if body:
+        sink.body(body)
+    sink.complete()
 
 
 class _State(enum.Enum):
@@ -71,6 +90,51 @@ _UNTIL_END = _State.UNTIL_END
 _RAW = _State.RAW
 _COMPLETE = _State.COMPLETE
 _FAILED = _State.FAILED
+
+
+class KnownResponse:
+    """A head that may come again, and the verdict in ``memory``'s terms.
+
+    ``relayed``: as another site gets it, with our Via; empty: it was not asked for yet.
+    """
+
+    __slots__ = ("head", "memory", "relayed")
+
+    def __init__(self, memory: "KnownResponses", head: ResponseHead) -> None:
+        self.memory = memory
+        self.head = head
+        self.relayed = b""
+
+    def relay(self, via: bytes) -> bytes:
+        """``relayed``, once and for all: a router has one name."""
+        self.relayed = with_via(self.head.head, via)
+        return self.relayed
+
+
+class KnownResponses:
+    """The heads known by the limits of one service port, among those in ``store``.
+
+    Only of responses to requests that were neither HEAD nor for an upgrade.
+    """
+
+    __slots__ = ("limits", "store")
+
+    def __init__(
+        self, limits: HeadLimits = DEFAULT, store: Known[KnownResponse] | None = None
+    ) -> None:
+        self.limits = limits
+        self.store: Known[KnownResponse] = store if store is not None else Known()
+
+    def read(self, text: bytes) -> KnownResponse | str:
+        """The verdict on a head, its blank line included; what is wrong with it is not kept."""
+        known = self.store.get(text)
+        if known is None or known.memory is not self:
+            head = read_response_head(text, head_only=False, upgrade=b"", limits=self.limits)
+            if isinstance(head, str):
+                return head
+            known = KnownResponse(self, head)
+            self.store.note(text, known)
+        return known
 
 
 class ResponseParser(MessageParser):
@@ -131,6 +195,11 @@ class ResponseParser(MessageParser):
                 self.excess = True
             return
 
+    def go_on(self, head: ResponseHead, rest: memoryview) -> None:
+        """Instead of the first `feed`: what comes after a head that somebody else has read."""
+        self._begin(head)
+        self.feed(rest)
+
     def end(self) -> None:
         """The target finished cleanly: the end of a response that states no length."""
         if self._state is _UNTIL_END:
@@ -157,10 +226,18 @@ class ResponseParser(MessageParser):
         if isinstance(result, str):
             self._fail(result)
             return NOTHING
-        self._begin(result)
         # Of what was cut the view is one of our own copy.
-        whole = len(buffer) == len(data)
-        return data[end:] if whole else memoryview(buffer)[end:]
+        rest = data[end:] if len(buffer) == len(data) else memoryview(buffer)[end:]
+        if result.is_whole_with(len(rest)):
+            self.is_untouched = False
+            self.reusable = result.keep_alive_s != 0
+            self._state = _COMPLETE
+            self.is_complete = True
+            self._sink.whole(result, rest)
+            del self._sink  # As in `_complete`.
+            return NOTHING
+        self._begin(result)
+        return rest
 
     def _begin(self, head: ResponseHead) -> None:
         self.is_untouched = False

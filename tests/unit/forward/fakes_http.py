@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from router.forward.ports import LegFailure, LegHandler, Request
+from router.forward.ports import LegFailure, LegHandler, Request, tell_in_parts
 from router.net.ports import (
     Address,
     Buffer,
@@ -71,6 +71,9 @@ class FakeConnection:
         for part in parts:
             self.sent += part
         return not self.full
+
+    def splice_to(self, sink: Connection, moved: Callable[[int], None]) -> bool:
+        return False
 
     def set_high_mark(self, mark_bytes: int) -> None: ...
 
@@ -210,6 +213,8 @@ class FakeNetwork(FakeTimers):
 class FakeLeg:
     """A leg that records; the test plays the target by calling ``handler``."""
 
+    wire = None
+
     def __init__(self, request: Request, handler: LegHandler) -> None:
         self.request = request
         self.handler = handler
@@ -285,6 +290,9 @@ class RecordingHandler:
 
     def ended(self) -> None:
         self.events.append(("ended",))
+
+    def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
+        tell_in_parts(self, head, body_bytes, body)
 
     def writable(self) -> None:
         self.events.append(("writable",))

@@ -6,6 +6,7 @@ from router.forward.http1.responses import (
     ResponseHead,
     ResponseParser,
     keep_alive_limit_s,
+    tell_in_parts,
 )
 
 
@@ -34,6 +35,9 @@ class Recorder:
 
     def trailers(self, block: bytes) -> None:
         self.events.append(("trailers", block))
+
+    def whole(self, head: ResponseHead, body: memoryview) -> None:
+        tell_in_parts(self, head, body)
 
     def complete(self) -> None:
         self.events.append(("complete",))

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from router.documents import Wanted
 from router.documents.capacities import cap_of, terms_of
+from router.documents.division import WHOLE, Division, divided
 from router.kubernetes.pods import BOTH
-from router.kubernetes.replicas import WHOLE, Division, divided, division, shares, to_dial
+from router.kubernetes.replicas import division, shares, to_dial
 from router.model import limits
 from router.model.capacity import Rate, SiteCap
 from router.model.specs import ConnectorSpec, SitePolicySpec, SiteSpec, TargetSpec

@@ -12,6 +12,7 @@ import pytest
 from router.control.bursts import Firing, Outcome, webhook
 from router.documents.templates import NAMES, NUMBERS
 from router.model.bursts import WebhookSpec
+from tests.doors import close_server
 
 VALUES = dict.fromkeys(NAMES, "x") | dict.fromkeys(NUMBERS, "1")
 FIRING = Firing(id="id-1", event="saturated", is_test=False, values=VALUES)
@@ -69,7 +70,7 @@ def answered(pieces: Callable[[], AsyncIterator[bytes]], timeout_s: float = 0.5)
         spec = WebhookSpec(url=f"http://127.0.0.1:{port}/", timeout_s=timeout_s, tries=1)
         async with asyncio.timeout(10.0):
             outcome = await webhook.post(spec, FIRING, b"secret", Random(1))
-        server.close()
+        await close_server(server)
         return outcome
 
     return asyncio.run(play())

@@ -1,0 +1,192 @@
+"""What its attempts tell one request: passed on to its session, counted, or another attempt."""
+
+from router.forward import account
+from router.forward.again import Again
+from router.forward.counters import HTTP_CLASSES
+from router.forward.local import LocalLeg
+from router.forward.observing import Watch
+from router.forward.ports import LegFailure
+from router.forward.sender import Sender
+from router.forward.service import Service
+from router.forward.target_tcp import Received
+from router.forward.wait import Wait
+from router.model import limits
+from router.net.ports import Buffer
+
+STATUS_CLASS_AT = len(b"HTTP/1.1 ")
+_FIRST_CLASS = ord("1")
+_CLASSES = len(HTTP_CLASSES)
+
+
+class Receiver(Sender):
+    """The half of a `Dispatch` that faces its attempts: their `LegHandler`.
+
+    As of `Sender`, it has no constructor.
+    """
+
+    __slots__ = (
+        "_again",
+        "_asked_at",
+        "_away",
+        "_local",
+        "_service",
+        "_told_opened",
+        "_wait",
+        "_watch",
+        "ended",
+        "received",
+    )
+
+    _service: Service
+    _watch: Watch | None
+    _local: LocalLeg | None  # The attempt, if it is at this site.
+    _again: Again | None  # Another attempt or way was needed.
+    _wait: Wait | None  # It had to wait.
+    _away: bool  # The attempt is elsewhere for want of room here: `Demand.left`.
+    _asked_at: float | None  # An OPEN is unanswered that may not wait.
+    _told_opened: bool
+    received: Received
+    """As `ended`, hot: what needs nothing of us goes straight through."""
+
+    @property
+    def target(self) -> str:
+        """Of this site, that has it now; empty: none."""
+        return self._local.target if self._local is not None else ""
+
+    def _may_repeat(self, failure: LegFailure) -> bool:
+        """Whether there may be another attempt, as all of the request is here."""
+        raise NotImplementedError
+
+    def _try_again(self, failure: LegFailure) -> None:
+        """The attempt failed, and there may be another one."""
+        raise NotImplementedError
+
+    # LegHandler of the attempt
+
+    def opened(self, held_s: float = 0.0) -> None:
+        now = self._service.now()
+        if held_s:  # The past that another site tells of is not before we asked it.
+            now = max(now - held_s, self.record.begun_at)
+        self._now_opened(now)
+        if self._given_up is not None:
+            return
+        if not self._told_opened:
+            self._told_opened = True
+            if self.request.session and self.request.protocol == "tcp":
+                self._note_session(b"")
+            self._handler.opened()
+        if self._owes_writable:
+            self._repay_writable()
+
+    def head(self, head: bytes, body_bytes: int) -> None:
+        if self._given_up is None:
+            self._handler.head(self._answer_began(head), body_bytes)
+
+    def _answer_began(self, head: bytes) -> bytes:
+        """``head`` is passed on: nothing is sent again. As its client must see it."""
+        if self._in_hand:
+            self._forget_sent()
+        if self._again is not None:
+            self._again.look_no_more()
+        number = head[STATUS_CLASS_AT] - _FIRST_CLASS
+        self.record.code_class = HTTP_CLASSES[number % _CLASSES]
+        if self.request.session:
+            head = self._note_session(head)
+        return head
+
+    def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
+        if self._given_up is not None:
+            self.done(None)
+            return
+        head = self._answer_began(head)
+        self._attempt_ended(None)
+        self._end(None)
+        self._handler.whole(head, body_bytes, body)
+        room = self._service.room
+        if room.line:
+            room.reconsider()
+
+    def trailers(self, block: bytes) -> None:
+        self._handler.trailers(block)
+
+    def done(self, failure: LegFailure | None) -> None:
+        self._attempt_ended(failure)
+        if self._given_up is not None:
+            self._finish(self._given_up)
+        elif failure is not None and self._in_hand and self._may_repeat(failure):
+            self._try_again(failure)
+        else:
+            self._finish(failure)
+        room = self._service.room
+        if room.line:
+            room.reconsider()
+
+    def _attempt_ended(self, failure: LegFailure | None) -> None:
+        self._leg = None
+        if self._away:
+            self._away = False
+            self._service.demand.returned()
+        is_busy = failure is not None and failure.code == "busy"
+        if self._wait is not None:
+            self._wait.attempt_ended(self._service.now(), is_busy=is_busy)
+        if is_busy and self._asked_at is not None:
+            self._note_answer(self._service.now())
+
+    def _note_session(self, head: bytes) -> bytes:
+        """``head`` as the session's client must see it, now that we know who serves it."""
+        service, site = self._service, self.record.site
+        sessions = service.sessions
+        if sessions is None or site is None:  # The affinity was taken off meanwhile.
+            return head
+        return sessions.answered(self.request, site, head, service.now())
+
+    def _now_opened(self, now: float) -> None:
+        """The attempt holds a target: from here on a byte may have reached it."""
+        self._opened = True
+        self.record.held_at = now
+        if self._in_hand:
+            request, kept = self.request, self._kept
+            # A target of ours may say later that it has not processed it: see `LocalLeg`.
+            may_return = self._local is not None and request.protocol == "http2"
+            if not (request.idempotent or may_return) or (
+                kept is not None and kept.size_bytes > limits.REPLAY_BYTES_MAX
+            ):
+                self._forget_sent()
+        if self._asked_at is not None:
+            self._note_answer(now)
+        if self._wait is not None:
+            self._wait.opened(now)
+
+    def _finish(self, failure: LegFailure | None) -> None:
+        if not self._over:
+            self._end(failure)
+            self._handler.done(failure)
+
+    def _end(self, failure: LegFailure | None) -> None:
+        """Count it. The handler hears next that it is done."""
+        self._over = True
+        # They hold us: no cycle waits for the collector.
+        if self._again is not None:
+            self._again.look_no_more()
+            self._again = None
+        self._wait = None
+        if self._in_hand:
+            self._forget_sent()
+        local, self._local = self._local, None
+        watch, self._watch = self._watch, None
+        account.end(
+            self.record,
+            self._service,
+            self.request,
+            failure,
+            is_served=self._told_opened,
+            target=local.target if watch is not None and local is not None else "",
+            watch=watch,
+        )
+
+    def _note_answer(self, now: float) -> None:
+        """The first answer of another site that did not have to wait: about a round trip."""
+        site, asked_at = self.record.site, self._asked_at
+        if asked_at is not None and site is not None:
+            self._service.remotes.note_round_trip(site, now - asked_at)
+            self._asked_at = None

@@ -1,0 +1,157 @@
+"""What a request needs once it has to wait for a slot, here or elsewhere; made only then."""
+
+from typing import Protocol
+
+from router.balance.decisions import Decision, NoChoice, RemoteWait
+from router.balance.ledger import Slot
+from router.forward.account import note_waited
+from router.forward.again import Again
+from router.forward.past import Record
+from router.forward.ports import LegFailure, Request
+from router.forward.service import Service
+from router.forward.tries import Tries
+from router.model import limits
+from router.model.ids import SiteId
+
+
+class Queued(Protocol):
+    """The request."""
+
+    record: Record
+    request: Request
+    tries: Tries | None
+
+    def begin(self, decision: Decision, now: float) -> bool:
+        """Start an attempt; False: it could not even start."""
+
+    def go_on(self, now: float) -> None:
+        """Try the best candidate left."""
+
+    def note_unbegun(self, decision: Decision) -> None:
+        """`begin` of it said False."""
+
+    def serve_here(self, slot: Slot, place: str, now: float) -> None: ...
+
+    def open_remote(self, to: RemoteWait, wait_ms: int, now: float) -> bool:
+        """Start an attempt that may stand there; False: it could not."""
+
+    def leave(self, site: SiteId, overflow_reason: str) -> None:
+        """A remote attempt is under way that need not wait."""
+
+    def fail(self, failure: LegFailure) -> None:
+        """It is over, at the end of the turn."""
+
+    def repeating(self) -> Again: ...
+    def rest(self) -> None:
+        """What was tried counts anew afterwards."""
+
+    def is_gone(self) -> bool:
+        """Nobody waits."""
+
+
+class Wait:
+    """A `queueing.Waiting`: the request in the line, or standing at the egress of another site.
+
+    Its ``deadline`` is one over all moves.
+    """
+
+    __slots__ = ("_queued", "_service", "_stood_half_at", "deadline", "standing")
+
+    def __init__(self, queued: Queued, service: Service, now: float) -> None:
+        self._queued = queued
+        self._service = service
+        self.deadline = now + service.config.queue_wait_s
+        self.standing: str | None = None
+        """Where it stands, as `Decision.place`."""
+        self._stood_half_at = 0.0  # A stand refused before then was not let stand.
+        queued.record.waited_since = now
+
+    def enter(self, choice: NoChoice, now: float, *, returns: bool) -> None:
+        """Wait for one of the full sites of ``choice``, or fail. ``returns``: it did before."""
+        queued = self._queued
+        if queued.is_gone():
+            queued.fail(LegFailure("cancelled"))
+        elif now >= self.deadline or not self._service.room.enter(
+            self, choice, self.deadline, returns=returns
+        ):
+            if not returns:
+                queued.record.waited_since = None  # It never did.
+            queued.fail(LegFailure("all-full", "every site that has targets is full"))
+
+    def opened(self, now: float) -> None:
+        """A target is held."""
+        queued, service = self._queued, self._service
+        record = queued.record
+        if self.standing is not None:
+            # It waited there: of that time the network had no more than a usual round trip.
+            assert record.site is not None, "it stands somewhere"
+            travelled_s = service.remotes.round_trip_s(record.site)
+            record.begun_at = max(record.begun_at, now - travelled_s)
+            self._end_stand(turned_away=False)
+            queued.leave(record.site, record.overflow_reason)
+        if record.waited_since is not None:
+            note_waited(record, service, now)
+            service.room.served()
+
+    def attempt_ended(self, now: float, *, is_busy: bool) -> None:
+        """One that may have stood."""
+        if self.standing is not None:
+            self._end_stand(turned_away=is_busy and now < self._stood_half_at)
+
+    def _end_stand(self, *, turned_away: bool) -> None:
+        assert self.standing is not None
+        self._service.room.stand_ended(self.standing, turned_away=turned_away)
+        self.standing = None
+
+    # Waiting
+
+    @property
+    def session(self) -> int:
+        return self._queued.request.session
+
+    @property
+    def preferred(self) -> SiteId | None:
+        return self._queued.request.preferred
+
+    @property
+    def out(self) -> frozenset[str]:
+        tries = self._queued.tries
+        return tries.out if tries is not None else frozenset()
+
+    def forget_lost_ways(self) -> None:
+        if self._queued.tries is not None:
+            self._queued.tries.reroute()
+
+    def granted(self, slot: Slot) -> None:
+        service, record = self._service, self._queued.record
+        service.room.left(self)
+        record.site = service.site
+        record.overflow_reason = ""
+        record.reason = "waited until a slot was free here"
+        self._queued.serve_here(slot, service.balancer.own_place, service.now())
+
+    def expired(self) -> None:
+        self._service.room.left(self)
+        self._queued.fail(LegFailure("all-full", "no slot became free in time"))
+
+    def proceed(self, decision: Decision) -> None:
+        now = self._service.now()
+        if not self._queued.begin(decision, now):
+            self._queued.note_unbegun(decision)
+            self._queued.go_on(now)
+
+    def stand(self, wait: RemoteWait, until: float) -> bool:
+        now, queued = self._service.now(), self._queued
+        wait_ms = max(1, int((until - now) * 1000))
+        if not queued.open_remote(wait, wait_ms, now):
+            return False
+        queued.record.reason = "waited until a slot was free there"
+        self.standing = wait.place
+        self._stood_half_at = (now + until) / 2
+        queued.repeating().look_at(self.deadline + limits.STAND_S)  # It may fall silent.
+        queued.record.overflow_reason = "full" if wait.spills else ""
+        return True
+
+    def dismiss(self) -> None:
+        """The service goes away while it waits."""
+        self._queued.fail(LegFailure("draining", "the service was removed here"))
