@@ -340,11 +340,11 @@ class HttpSession:
             self._answers.note(head, answer)
         _, status, rendered = answer
         writer = self._writer
-        if size_bytes <= limits.COALESCE_BYTES_MAX:
-            going = writer.flush(b"".join((rendered, body)))
-        else:
-            going = writer.flush(rendered, body)
-        if not going:
+        if size_bytes > limits.COALESCE_BYTES_MAX or writer.waiting:
+            writer.flush(rendered, body)
+        elif not self._connection.send(b"".join((rendered, body))):
+            writer.is_full = True
+        if writer.is_full:
             self._pace.note_untaken()
         self._exchange = None
         self._finished(status)

@@ -268,7 +268,7 @@ class Workers:
         self._number += 1
         one.say(Ask(self._number))
 
-    def take_link(self, sock: socket.socket) -> bool:
+    def take_link(self, sock: socket.SocketType) -> bool:
         """Give the link that somebody dials to the one that has fewest, if it asks for that.
 
         While one is awaited it is closed, and dialled again: its neighbour has another link here.

@@ -128,7 +128,17 @@ class RequestParser(MessageParser):
         """Tell the sink what ``data`` completes. Dropped after `failed`."""
         state = self._state
         if state is _HEAD:
-            self._feed_head(bytes(data))
+            buffer = bytes(data)
+            known = None if self._pending else self._get_known(buffer)
+            if known is not None and known.memory is self._memory and known.head.body_bytes == 0:
+                # The commonest: a head that is known, and nothing else.
+                self._state = _COMPLETE
+                self._skipped = False
+                self.known = known
+                mine = known.client == self._client
+                self._sink.request(known.head if mine else known.turn_to(self._client))
+            else:
+                self._feed_head(buffer)
         elif state is _BODY:
             self._take_body(data, self._sink)
         elif state is _COMPLETE:
@@ -166,24 +176,21 @@ class RequestParser(MessageParser):
     def _feed_head(self, buffer: bytes) -> None:
         if self._pending:
             buffer = self._pending + buffer
-        end = len(buffer)
-        known = self._get_known(buffer)  # The commonest: one head, and nothing else.
-        if known is None or known.memory is not self._memory:
-            if not self._skipped and buffer.startswith(b"\r\n"):
-                self._skipped = True
-                buffer = buffer[2:]
-                if not buffer:
-                    self._pending = b""
-                    self.is_in_head = False
-                    return
-            end = buffer.find(HEAD_END) + 4
-            if end < 4:
-                self._keep_head(buffer)
-                self.is_in_head = self._state is _HEAD
+        if not self._skipped and buffer.startswith(b"\r\n"):
+            self._skipped = True
+            buffer = buffer[2:]
+            if not buffer:
+                self._pending = b""
+                self.is_in_head = False
                 return
-            known = self._read(buffer[:end])
-            if known is None:
-                return
+        end = buffer.find(HEAD_END) + 4
+        if end < 4:
+            self._keep_head(buffer)
+            self.is_in_head = self._state is _HEAD
+            return
+        known = self._read(buffer[:end])
+        if known is None:
+            return
         if self._pending:
             self._pending = b""
             self._judge = None
