@@ -79,6 +79,9 @@ class Refused:
     def ended(self, in_flight: int) -> None:
         pass
 
+    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
+        pass
+
     def writable(self) -> None:
         pass
 
@@ -99,6 +102,7 @@ class EgressStream:
         "_body_left",
         "_finished",
         "_held",
+        "_is_whole",
         "_leg",
         "_request",
         "_service",
@@ -122,8 +126,12 @@ class EgressStream:
         self._waiting = False
         self._timer: Timer | None = None
         self._body_left = request.body_bytes
+        # It has no body to wait for, and its leg knows.
+        self._is_whole = (
+            request.protocol != "tcp" and not request.body_bytes and not request.upgrade
+        )
         self._finished = finished
-        self._answer = EgressAnswer(stream, request, service.ledger)
+        self._answer = EgressAnswer(stream, request, service.ledger, service.answer_habit)
 
     @property
     def service(self) -> Service:
@@ -209,6 +217,8 @@ class EgressStream:
             self._held.add_trailers(block)
 
     def ended(self, in_flight: int) -> None:
+        if self._is_whole:
+            return
         if self._body_left > 0 and not self._answer.raw:
             self._misused()
         elif self._leg is not None:
@@ -219,15 +229,19 @@ class EgressStream:
                 self._leave_queue()  # A client that sent nothing and went.
                 self._stream.reset("cancelled")
 
+    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
+        self._misused()
+
     def writable(self) -> None:
         if self._leg is not None:
             self._leg.resume()
 
     def lost(self, cause: ResetCode | None) -> None:
-        self._answer.stream_lost = True
-        self._forget_held()
-        leg = self._leg
-        if self._leave_queue() or leg is None or self._answer.over:
+        answer, leg = self._answer, self._leg
+        answer.stream_lost = True
+        if self._held is not None:
+            self._forget_held()
+        if answer.over or self._leave_queue() or leg is None:
             self._finished(self)
         elif cause is not None:
             leg.abort()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from router.balance.ledger import LocalLedger
-from router.forward.ports import Leg, LegCode, LegFailure, Request, tell_in_parts
+from router.forward.ports import Leg, LegCode, LegFailure, Request
 from router.link.ports import Refusal, ResetCode, Stream
 from router.net.ports import Buffer
 
@@ -26,21 +26,47 @@ _RESETS: dict[LegCode, ResetCode] = {
     "stalled": "stalled",
 }
 
+IN_PARTS_AGAIN = 16
+"""Requests that are taken to be answered late or in parts after one was."""
+
 SWITCHING_PROTOCOLS = b"101"
 STATUS_AT = slice(len(b"HTTP/1.1 "), len(b"HTTP/1.1 101"))
+
+
+class AnswerHabit:
+    """How the targets of one service port answered lately: whether ACCEPTED had better wait, to
+    leave with the whole answer. What came late or in parts speaks against it for a while."""
+
+    __slots__ = ("_in_parts",)
+
+    def __init__(self) -> None:
+        self._in_parts = 0
+
+    def expects_whole(self) -> bool:
+        """Asked once for each request."""
+        if self._in_parts:
+            self._in_parts -= 1
+            return False
+        return True
+
+    def came_in_parts(self) -> None:
+        """ACCEPTED had waited for nothing."""
+        self._in_parts = IN_PARTS_AGAIN
 
 
 class EgressAnswer:
     """A `LegHandler` that writes to ``stream``.
 
-    ACCEPTED once a target is held. For http the end is told when the slot is given back, with the
-    count without it; for tcp with the target's own end. ``raw``: bytes both ways are no longer a
+    ACCEPTED once a target is held, or with the answer where that is expected at once and whole. For
+    http the end is told when the slot is given back, with the count without it; for tcp with the
+    target's own end. ``raw``: bytes both ways are no longer a
     message (tcp, or after 101). ``over``: the leg is done. ``outlived`` is called then if it
     outlived its stream.
     """
 
     __slots__ = (
         "_accepted",
+        "_habit",
         "_http",
         "_ledger",
         "_stream",
@@ -51,9 +77,14 @@ class EgressAnswer:
         "stream_lost",
     )
 
-    def __init__(self, stream: Stream, request: Request, ledger: LocalLedger) -> None:
+    def __init__(
+        self, stream: Stream, request: Request, ledger: LocalLedger, habit: AnswerHabit
+    ) -> None:
         self._stream = stream
         self._ledger = ledger
+        # None: no whole answer may come, or its ACCEPTED is waited for.
+        is_plain = request.protocol == "http" and not request.body_bytes and not request.upgrade
+        self._habit = habit if is_plain else None
         self._http = request.protocol != "tcp"
         self._accepted = False
         self.leg: Leg | None = None
@@ -64,7 +95,16 @@ class EgressAnswer:
 
     def opened(self) -> None:
         self._accepted = True
-        self._stream.accept(self._ledger.load)
+        habit = self._habit
+        if habit is not None and habit.expects_whole():
+            self._stream.accept_soon(self._came_in_parts)
+        else:
+            self._stream.accept(self._ledger.load)
+
+    def _came_in_parts(self) -> int:
+        assert self._habit is not None, "ACCEPTED was held back"
+        self._habit.came_in_parts()
+        return self._ledger.load
 
     def head(self, head: bytes, body_bytes: int) -> None:
         if head[STATUS_AT] == SWITCHING_PROTOCOLS:
@@ -83,19 +123,21 @@ class EgressAnswer:
             self._stream.finish()
 
     def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
-        tell_in_parts(self, head, body_bytes, body)
+        self._let_go()
+        if self.stream_lost:
+            self._tell_outlived()
+            return
+        self._stream.answer(head, body_bytes, body, self._ledger.current_load)
+        if self._habit is None:
+            self._stream.resume()  # As in `done`.
 
     def writable(self) -> None:
         self._stream.resume()
 
     def done(self, failure: LegFailure | None) -> None:
-        self.over = True
-        self._ledger.lent -= 1
-        self.leg = None  # It holds us: let no cycle wait for the collector.
+        self._let_go()
         if self.stream_lost:
-            outlived, self.outlived = self.outlived, None  # It holds us.
-            if outlived is not None:
-                outlived()
+            self._tell_outlived()
             return
         if failure is None:
             if not self.raw:
@@ -107,3 +149,13 @@ class EgressAnswer:
             self._stream.refuse(refusal, self._ledger.load)
         else:
             self._stream.reset(_RESETS.get(failure.code, "internal"))
+
+    def _let_go(self) -> None:
+        self.over = True
+        self._ledger.lent -= 1
+        self.leg = None  # It holds us: let no cycle wait for the collector.
+
+    def _tell_outlived(self) -> None:
+        outlived, self.outlived = self.outlived, None  # It holds us.
+        if outlived is not None:
+            outlived()

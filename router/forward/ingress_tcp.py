@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
+from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.settings import Timeouts
 from router.net.ports import Buffer, Connection, Loss, Timer, Timers
@@ -28,6 +29,7 @@ class TcpSession:
     __slots__ = (
         "_answer",
         "_connection",
+        "_full_reads",
         "_gone",
         "_half_closed",
         "_idle_since",
@@ -63,6 +65,7 @@ class TcpSession:
         self._gone = False
         self._outlives = False
         self._undelivered = 0
+        self._full_reads = 0  # In a row.
         self.bytes_in = self.bytes_out = 0
         self._answer = _Answer(self, connection)
         request = Request(
@@ -105,6 +108,10 @@ class TcpSession:
         self._moved = True
         self.bytes_out += size_bytes
 
+    def _passed_in(self, size_bytes: int) -> None:
+        self._moved = True
+        self.bytes_in += size_bytes
+
     def half_closed(self) -> None:
         """One direction finished: what is left has less time."""
         if not self._half_closed:
@@ -116,9 +123,16 @@ class TcpSession:
 
     def received(self, data: memoryview) -> None:
         self._moved = True
-        self.bytes_in += len(data)
+        size = len(data)
+        self.bytes_in += size
         if not self._leg.send(data):
             self._connection.pause()
+        if size < limits.READ_BYTES:
+            self._full_reads = 0
+        else:
+            self._full_reads += 1
+            if self._full_reads >= limits.SPLICE_AFTER_READS and self._leg.wire is not None:
+                self._connection.splice_to(self._leg.wire, self._passed_in)
 
     def ended(self) -> None:
         self._leg.finish()
@@ -178,13 +192,14 @@ class TcpSession:
 class _Answer:
     """The leg's side: a `LegHandler` that writes to the client."""
 
-    __slots__ = ("_connection", "_session", "leg", "over")
+    __slots__ = ("_connection", "_full_reads", "_session", "leg", "over")
 
     def __init__(self, session: TcpSession, connection: Connection) -> None:
         self._session = session
         self._connection = connection
         self.leg: Leg | None = None
         self.over = False
+        self._full_reads = 0  # In a row.
 
     def opened(self) -> None:
         self._session.moved(0)
@@ -193,9 +208,21 @@ class _Answer:
         raise AssertionError("a response head on a tcp leg")
 
     def received(self, data: memoryview) -> None:
-        self._session.moved(len(data))
-        if not self._connection.send(data) and self.leg is not None:
-            self.leg.pause()
+        size = len(data)
+        self._session.moved(size)
+        leg = self.leg
+        if not self._connection.send(data) and leg is not None:
+            leg.pause()
+        if size < limits.READ_BYTES:
+            self._full_reads = 0
+        else:
+            self._full_reads += 1
+            if (
+                self._full_reads >= limits.SPLICE_AFTER_READS
+                and leg is not None
+                and leg.wire is not None
+            ):
+                leg.wire.splice_to(self._connection, self._session.moved)
 
     def trailers(self, block: bytes) -> None:
         raise AssertionError("trailers on a tcp leg")

@@ -12,7 +12,7 @@ from router.forward.pressure import Pressure
 from router.forward.replay import Replay
 from router.forward.target_tcp import Received
 from router.model import limits
-from router.net.ports import Buffer
+from router.net.ports import Buffer, Connection
 
 TargetLegOpener = Callable[[Request, LegHandler, str, bool], tuple[TargetLeg, bool]]
 """Builds and starts a leg to a target (``host:port``); the flag as in `LocalLeg`.
@@ -152,6 +152,10 @@ class LocalLeg:
         self._paused = False
         if self._leg is not None:
             self._leg.resume()
+
+    @property
+    def wire(self) -> Connection | None:
+        return self._leg.wire if self._leg is not None and self._held is None else None
 
     # LegHandler of the target leg
 

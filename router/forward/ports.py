@@ -8,7 +8,7 @@ from router.model.capacity import Rate
 from router.model.ids import ServiceKey, SiteId
 from router.model.settings import Health
 from router.model.specs import ServiceProtocol
-from router.net.ports import Buffer, DialFailure, Tls
+from router.net.ports import Buffer, Connection, DialFailure, Tls
 
 LegCode = Literal[
     # Nothing reached a target: another attempt is always allowed.
@@ -193,6 +193,10 @@ class Leg(Protocol):
         """Deliver no more `received` for now (bounded by what is already under way)."""
 
     def resume(self) -> None: ...
+
+    @property
+    def wire(self) -> Connection | None:
+        """The connection whose raw bytes pass here as they are, unseen; None: it is not so, now."""
 
 
 class TargetLeg(Leg, Protocol):

@@ -11,7 +11,7 @@ from router.forward.service import Service
 from router.forward.target_tcp import Received
 from router.forward.wait import Wait
 from router.model import limits
-from router.net.ports import Buffer
+from router.net.ports import Buffer, Connection
 
 STATUS_CLASS_AT = len(b"HTTP/1.1 ")
 _FIRST_CLASS = ord("1")
@@ -53,6 +53,10 @@ class Receiver(Sender):
         """Of this site, that has it now; empty: none."""
         return self._local.target if self._local is not None else ""
 
+    @property
+    def wire(self) -> Connection | None:
+        return self._local.wire if self._local is not None and not self._in_hand else None
+
     def _may_repeat(self, failure: LegFailure) -> bool:
         """Whether there may be another attempt, as all of the request is here."""
         raise NotImplementedError
@@ -63,8 +67,11 @@ class Receiver(Sender):
 
     # LegHandler of the attempt
 
-    def opened(self) -> None:
-        self._now_opened(self._service.now())
+    def opened(self, held_s: float = 0.0) -> None:
+        now = self._service.now()
+        if held_s:  # The past that another site tells of is not before we asked it.
+            now = max(now - held_s, self.record.begun_at)
+        self._now_opened(now)
         if self._given_up is not None:
             return
         if not self._told_opened:

@@ -52,6 +52,13 @@ class RemoteObserver(Protocol):
         """Once for each `remote_opened`; the egress's count without it, -1: not told."""
 
 
+class RemoteHandler(LegHandler, Protocol):
+    """Who opened a `RemoteLeg`."""
+
+    def opened(self, held_s: float = 0.0) -> None:
+        """See `LegHandler`; for ``held_s`` already, which the egress kept to itself."""
+
+
 class RemoteLeg:
     """One stream to ``site`` along ``path``.
 
@@ -60,6 +67,8 @@ class RemoteLeg:
     is ``bad-response``. An http leg is done with its response; one that came before the end of the
     request resets the stream, so that nobody goes on reading the rest.
     """
+
+    wire = None
 
     __slots__ = (
         "_aborted",
@@ -71,6 +80,7 @@ class RemoteLeg:
         "_http",
         "_interim_bytes",
         "_observer",
+        "_opened",
         "_over",
         "_path",
         "_raw",
@@ -83,7 +93,7 @@ class RemoteLeg:
     def __init__(
         self,
         request: Request,
-        handler: LegHandler,
+        handler: RemoteHandler,
         observer: RemoteObserver,
         *,
         site: SiteId,
@@ -103,6 +113,7 @@ class RemoteLeg:
         self._raw = not self._http
         self._finished = False
         self._aborted = False
+        self._opened = False
         self._over = False
         self._interim_bytes = 0
         self._counted = False  # Between `remote_opened` and `remote_ended`.
@@ -112,6 +123,8 @@ class RemoteLeg:
         request = self._request
         key = request.key
         by_flag = request.upgrade == _WEBSOCKET
+        # Such a request is complete as it stands.
+        self._finished = ends = self._http and not request.body_bytes and not request.upgrade
         stream = opener.open_stream(
             OpenRequest(
                 path=self._path,
@@ -129,14 +142,13 @@ class RemoteLeg:
                 upgrade="" if by_flag else request.upgrade,
             ),
             self,
+            ends=ends,
         )
         if stream is None:
             return False
         self._stream = stream
         self._counted = True
         self._observer.remote_opened(self._site, self._path[-1])
-        if self._http and request.body_bytes == 0 and not request.upgrade:
-            self.finish()  # It is complete as it stands.
         return True
 
     # Leg
@@ -173,7 +185,9 @@ class RemoteLeg:
     def accepted(self, in_flight: int) -> None:
         self._observer.remote_count(self._site, self._path[-1], in_flight)
         if not self._over:
-            self._handler.opened()
+            self._opened = True
+            assert self._stream is not None, "it was accepted"
+            self._handler.opened(self._stream.held_s)
 
     def refused(self, reason: Refusal, in_flight: int) -> None:
         if reason == "busy":
@@ -243,6 +257,30 @@ class RemoteLeg:
         self._handler.ended()
         stream = self._stream
         self._done(None)
+        if not self._finished and stream is not None:
+            stream.reset("cancelled")
+
+    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
+        if in_flight >= 0:
+            self._count_end(in_flight)
+        if self._over:
+            return
+        stream = self._stream
+        if not self._opened:
+            self._opened = True
+            assert stream is not None, "it was answered"
+            self._handler.opened(stream.held_s)
+        # As `head`, `received` and `ended`, of a final response.
+        status = None if self._raw or self._final else check_response_head(head)
+        if status is None or status < 200:
+            self._broken("response head is not canonical")
+            return
+        bodiless = self._request.head_only or status in NO_BODY_STATUS
+        if len(body) != (0 if bodiless else body_bytes) and (bodiless or body_bytes >= 0):
+            self._broken("response longer or shorter than its head says")
+            return
+        self._over = True
+        self._handler.whole(head, body_bytes, body)
         if not self._finished and stream is not None:
             stream.reset("cancelled")
 

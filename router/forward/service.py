@@ -17,6 +17,7 @@ from router.balance.waiting import queue_limit
 from router.forward.abroad import Abroad
 from router.forward.admission import Admission
 from router.forward.counters import ServiceCounters
+from router.forward.egress_answer import AnswerHabit
 from router.forward.figures import Load, TargetInfo
 from router.forward.health import HealthChecks
 from router.forward.http1.terms import http_terms
@@ -79,6 +80,7 @@ class Service:
         "_told",
         "abroad",
         "admission",
+        "answer_habit",
         "balancer",
         "config",
         "counters",
@@ -123,6 +125,7 @@ class Service:
         self.sessions: Sessions | None = None
         """None: no affinity."""
         self.remotes = Remotes(shared.site, shared.site_name)
+        self.answer_habit = AnswerHabit()
         self.request_ids = RequestIds(shared.rng)
         self.request_ids.set_name(config.request_id)
         self.ledger = LocalLedger()

@@ -36,6 +36,8 @@ class HttpTargetLeg:
     added its Via already.
     """
 
+    wire = None
+
     __slots__ = (
         "_body_left",
         "_chunked",

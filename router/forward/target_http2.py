@@ -44,6 +44,8 @@ class Http2TargetLeg:
     `HttpTargetLeg`.
     """
 
+    wire = None
+
     __slots__ = (
         "_body_left",
         "_failure",

@@ -134,6 +134,10 @@ class TcpTargetLeg:
         if self._connection is not None:
             self._connection.resume()
 
+    @property
+    def wire(self) -> Connection | None:
+        return self._connection
+
     # ConnectionHandler
 
     def _received_first(self, data: memoryview) -> None:
@@ -152,11 +156,11 @@ class TcpTargetLeg:
         if self._aborted:
             self._tell_cancelled()
         elif cause is None:
-            self._handler.done(None)
+            self._done(None)
         else:
             if self._network.now() - self._connected_at > limits.EJECT_TCP_RESET_S:
                 self.blames_target = False
-            self._handler.done(LegFailure("target-reset", cause.reason or cause.code))
+            self._done(LegFailure("target-reset", cause.reason or cause.code))
 
     def _connected(self, connection: Connection) -> "TcpTargetLeg":
         self._connection = connection
@@ -177,8 +181,12 @@ class TcpTargetLeg:
 
     def _dial_failed(self, failure: DialFailure) -> None:
         self._dial = None
-        self._handler.done(dial_failure(failure))
+        self._done(dial_failure(failure))
 
     def _tell_cancelled(self) -> None:
         self._dial = None
-        self._handler.done(LegFailure("cancelled"))
+        self._done(LegFailure("cancelled"))
+
+    def _done(self, failure: LegFailure | None) -> None:
+        self.received = self._handler.received  # Ours is bound to us: no cycle.
+        self._handler.done(failure)

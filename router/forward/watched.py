@@ -47,6 +47,8 @@ class WatchedLeg:
     A `Leg` for the one, a `LegHandler` and `Watch` for the other; a `Flow` for who looks on.
     """
 
+    wire = None  # What passes is counted here.
+
     __slots__ = (
         "_answered",
         "_bytes_in",

@@ -5,7 +5,7 @@ from operator import or_
 
 import msgspec
 
-from router.link.ports import Neighbour, OpenRequest, Stream, StreamHandler
+from router.link.ports import Neighbour
 from router.link.session import LinkSession
 from router.model.sharing import FREE, Terms
 
@@ -45,17 +45,10 @@ class Adjacency:
         joined = reduce(or_, terms) if terms else self.terms
         return FREE if joined == FREE else joined
 
-    def open_stream(self, request: OpenRequest, handler: StreamHandler) -> Stream | None:
-        """On the least loaded lane of the cheapest link that has room."""
+    def in_order(self) -> list[LinkSession]:
+        """The order in which streams try them: the least loaded lane of the cheapest link first."""
         sessions = self.sessions
-        if len(sessions) > 1:
-            sessions = sorted(sessions, key=preference)
-        for session in sessions:
-            lane = session.lane
-            stream = lane.open_stream(request, handler) if lane is not None else None
-            if stream is not None:
-                return stream
-        return None
+        return sorted(sessions, key=preference) if len(sessions) > 1 else sessions
 
 
 def preference(session: LinkSession) -> tuple[bool, int, int]:

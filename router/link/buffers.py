@@ -21,12 +21,12 @@ class Staller(Protocol):
 class ProcessBuffers:
     """Bytes held by all links. Streams that stall are kept in the order they began to."""
 
-    __slots__ = ("_mark_bytes", "_stalled", "held_bytes")
+    __slots__ = ("_mark_bytes", "held_bytes", "stalling")
 
     def __init__(self, mark_bytes: int = limits.PROCESS_BUFFERED_BYTES_MARK) -> None:
         self._mark_bytes = mark_bytes
         self.held_bytes = 0
-        self._stalled: dict[Staller, None] = {}
+        self.stalling: dict[Staller, None] = {}
 
     def set_mark(self, mark_bytes: int) -> None:
         """Hold at most about this much from now on."""
@@ -39,11 +39,11 @@ class ProcessBuffers:
 
     def stalled(self, stream: Staller) -> None:
         """``stream`` no longer drains. Idempotent: the first time counts."""
-        self._stalled.setdefault(stream)
+        self.stalling.setdefault(stream)
 
     def drains(self, stream: Staller) -> None:
         """``stream`` drains again or is over."""
-        self._stalled.pop(stream, None)
+        self.stalling.pop(stream, None)
 
     def relieve(self) -> None:
         """Reset the streams stalled longest until the mark is kept or none is left."""
@@ -54,7 +54,7 @@ class ProcessBuffers:
         """Reset those stalled longest until they have freed ``size_bytes``; how many."""
         count = 0
         wanted_bytes = self.held_bytes - size_bytes
-        for stream in list(self._stalled):
+        for stream in list(self.stalling):
             if self.held_bytes <= wanted_bytes:
                 break
             if stream.held_bytes:

@@ -23,6 +23,8 @@ WINDOW = 9
 PING = 10
 PONG = 11
 CONTROL = 12
+ANSWER = 13  # Only with END. These two only to who says that it takes them.
+ACCEPTED_LATE = 14
 
 END = 0x80
 KIND_MASK = 0x7F
@@ -33,6 +35,10 @@ STREAM_ID_MAX = (1 << 30) - 1  # More streams than that: a new lane.
 _HEADER = struct.Struct(">II")
 _COUNT = struct.Struct(">I")
 _COUNTED = struct.Struct(">III")
+_LATE = struct.Struct(">IIII")
+_ANSWER = struct.Struct(">IIIIqI")
+_ANSWER_PREFIX = struct.Struct(">IIqI")
+ANSWER_PREFIX_BYTES = _ANSWER_PREFIX.size
 _LENGTH_MASK = 0xFF_FFFF
 _PAYLOAD_MAX = limits.FRAME_PAYLOAD_BYTES_MAX
 
@@ -53,6 +59,8 @@ _LENGTHS: dict[int, tuple[int, int]] = {
     PING: (8, 8),
     PONG: (8, 8),
     CONTROL: (1, _PAYLOAD_MAX),
+    ANSWER | END: (ANSWER_PREFIX_BYTES, _PAYLOAD_MAX),
+    ACCEPTED_LATE: (8, 8),
 }
 # By kind byte. An unknown kind allows no length at all.
 _LENGTH_MIN = tuple(_LENGTHS.get(kind, (1 << 24, -1))[0] for kind in range(256))
@@ -152,17 +160,50 @@ def encode(kind: int, stream_id: int, payload: bytes = b"") -> bytes:
 
 def encode_counted(kind: int, stream_id: int, count: int) -> bytes:
     """A whole frame whose payload is an in-flight count; negative: not told."""
-    if not 0 <= count < COUNT_UNKNOWN:
-        count = COUNT_UNKNOWN
-    return _COUNTED.pack(kind << 24 | COUNT_BYTES, stream_id, count)
+    return _COUNTED.pack(kind << 24 | COUNT_BYTES, stream_id, _count(count))
 
 
 def encode_count(count: int) -> bytes:
     """An in-flight count; negative: not told."""
-    return _COUNT.pack(count if 0 <= count < COUNT_UNKNOWN else COUNT_UNKNOWN)
+    return _COUNT.pack(_count(count))
 
 
 def decode_count(payload: memoryview, offset: int = 0) -> int:
     """The in-flight count at ``offset``; -1: not told."""
     count: int = _COUNT.unpack_from(payload, offset)[0]
     return -1 if count == COUNT_UNKNOWN else count
+
+
+def encode_accepted(stream_id: int, count: int, held_s: float) -> bytes:
+    """ACCEPTED that was due ``held_s`` ago."""
+    word = ACCEPTED_LATE << 24 | 2 * COUNT_BYTES
+    return _LATE.pack(word, stream_id, _count(count), _microseconds(held_s))
+
+
+def decode_held(payload: memoryview) -> float:
+    """How long ago ACCEPTED was due, in seconds."""
+    return float(_COUNT.unpack_from(payload, COUNT_BYTES)[0]) / 1e6
+
+
+def answer_header(
+    stream_id: int, count: int, held_s: float, body_bytes: int, head_bytes: int, size: int
+) -> bytes:
+    """All of an ANSWER that comes before its head, which ``size`` bytes of head and body follow."""
+    word = (ANSWER | END) << 24 | ANSWER_PREFIX_BYTES + size
+    held_us = _microseconds(held_s)
+    return _ANSWER.pack(word, stream_id, _count(count), held_us, body_bytes, head_bytes)
+
+
+def decode_answer(payload: memoryview) -> tuple[int, float, int, int]:
+    """Of an ANSWER: count (-1: not told), seconds since ACCEPTED was due, declared length of the
+    body, size of the head that begins at `ANSWER_PREFIX_BYTES`."""
+    count, held_us, body_bytes, head_bytes = _ANSWER_PREFIX.unpack_from(payload)
+    return -1 if count == COUNT_UNKNOWN else count, held_us / 1e6, body_bytes, head_bytes
+
+
+def _count(count: int) -> int:
+    return count if 0 <= count < COUNT_UNKNOWN else COUNT_UNKNOWN
+
+
+def _microseconds(seconds: float) -> int:
+    return min(int(seconds * 1e6), 0xFFFF_FFFF)

@@ -70,6 +70,11 @@ class Greeting:
         """It knows the messages of renewal."""
         return self.peer is not None and handshake.RENEWS in self.peer.features
 
+    @property
+    def peer_takes_answers(self) -> bool:
+        """It knows ANSWER and ACCEPTED-LATE."""
+        return self.peer is not None and handshake.TAKES_ANSWERS in self.peer.features
+
     def hello(self, *, cost: int, link: str) -> control.Hello:
         """What we say of ourselves."""
         return control.Hello(

@@ -43,6 +43,10 @@ RENEWS = "renew"
 dials again with another certificate for the successor of one that goes on until it has drained."""
 
 
+TAKES_ANSWERS = "answer"
+"""A feature of who knows ANSWER and ACCEPTED-LATE."""
+
+
 class Abilities(msgspec.Struct, frozen=True):
     """What a router can do beyond the base protocol, and what it demands of its neighbours."""
 
@@ -50,9 +54,11 @@ class Abilities(msgspec.Struct, frozen=True):
     required: frozenset[str] = frozenset()
 
 
-INTERIOR = Abilities(frozenset({SERVES_EDGES, JOINS_SIBLINGS, RENEWS, JUDGES, AGREES_ON_SHARES}))
+INTERIOR = Abilities(
+    frozenset({SERVES_EDGES, JOINS_SIBLINGS, RENEWS, JUDGES, AGREES_ON_SHARES, TAKES_ANSWERS})
+)
 SIBLING = Abilities(INTERIOR.features, frozenset({JOINS_SIBLINGS}))
-EDGE = Abilities(frozenset({IS_EDGE, RENEWS}), frozenset({SERVES_EDGES}))
+EDGE = Abilities(frozenset({IS_EDGE, RENEWS, TAKES_ANSWERS}), frozenset({SERVES_EDGES}))
 
 
 def fingerprint(certificate: bytes) -> bytes:

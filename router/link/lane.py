@@ -77,6 +77,10 @@ class StreamLane(Protocol):
     @property
     def buffers(self) -> LinkBuffers: ...
 
+    @property
+    def takes_answers(self) -> bool:
+        """The peer knows ANSWER and ACCEPTED-LATE."""
+
     def now(self) -> float: ...
 
     def window_grows_within_s(self) -> float:
@@ -96,6 +100,9 @@ class StreamLane(Protocol):
 
     def answered(self, stream: "LaneStream") -> None:
         """It no longer waits for our answer; idempotent."""
+
+    def hold_accepted(self, stream: "LaneStream") -> None:
+        """Have it `tell_accepted` in a moment."""
 
     def forget(self, stream: "LaneStream") -> None:
         """It is over: its id is closed from here on."""
@@ -133,6 +140,9 @@ class Nobody:
 
     def ended(self, in_flight: int) -> None:
         """Never: it is over."""
+
+    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
+        """Never: the peer opened it."""
 
     def writable(self) -> None:
         """Never: it is over."""

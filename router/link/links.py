@@ -128,10 +128,19 @@ class Links:
         """What a listener calls for each connection. ``certificate``: its leaf now, DER."""
         return lambda connection: self._accepted.accept(connection, certificate())
 
-    def open_stream(self, request: OpenRequest, handler: StreamHandler) -> Stream | None:
+    def open_stream(
+        self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False
+    ) -> Stream | None:
         """See `StreamOpener`."""
         adjacency = self._known.get(request.path[0])
-        return adjacency.open_stream(request, handler) if adjacency is not None else None
+        if adjacency is None:
+            return None
+        for session in adjacency.in_order():
+            lane = session.lane
+            stream = lane.open_stream(request, handler, ends=ends) if lane is not None else None
+            if stream is not None:
+                return stream
+        return None
 
     @property
     def adjacent(self) -> dict[RouterId, int]:

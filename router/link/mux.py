@@ -16,7 +16,7 @@ from router.link.outbox import Outbox
 from router.link.ports import OpenRequest, ResetCode, StreamHandler
 from router.link.stream import LaneStream
 from router.model import limits
-from router.model.errors import RemoteProtocolError
+from router.model.errors import LocalProtocolError, RemoteProtocolError
 from router.model.ids import RouterId
 from router.net.ports import Buffer, Connection, Loss, Timer, Timers
 
@@ -53,11 +53,16 @@ class LaneMux:
         self._peer_parity = 0 if dialled else 1
         self._peer_id = 0  # The highest that the peer used.
         self._serving = False  # Streams are allowed.
+        self.takes_answers = False  # The peer does: ANSWER.
         self._asked_to_drain = False
         self._is_last = False  # We open nothing more; the peer is told once all OPENs have left.
         self._said_last = self._heard_last = False
         self._offered = 0  # Streams of the peer that wait for our answer.
         self._outbox = Outbox(now)
+        # Streams whose ACCEPTED is held back: since the last look, and since the one before.
+        self._held: list[LaneStream] = []
+        self._held_longer: list[LaneStream] = []
+        self._held_timer: Timer | None = None
         self._pongs = 0  # In the outbox.
         self._writables: list[LaneStream] = []
         self._endings: list[tuple[LaneStream, ResetCode | None]] = []
@@ -85,12 +90,15 @@ class LaneMux:
         """It ended or is about to: no stream can be opened."""
         return self._fault is not None
 
-    def serve(self, neighbour: RouterId) -> None:
+    def serve(self, neighbour: RouterId, *, takes_answers: bool = True) -> None:
         """The peer is known: streams may be opened from now on."""
         self.neighbour = neighbour
+        self.takes_answers = takes_answers
         self._serving = True
 
-    def open_stream(self, request: OpenRequest, handler: StreamHandler) -> LaneStream | None:
+    def open_stream(
+        self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False
+    ) -> LaneStream | None:
         """A new stream; None: the lane is full, used up, or not serving."""
         if not self._serving or self._fault is not None or self._is_last:
             return None
@@ -98,11 +106,16 @@ class LaneMux:
             return None
         if len(self._streams) >= limits.STREAMS_PER_LANE_MAX:
             return None
-        stream = LaneStream(self, self._next_id, opened_here=True)
+        payload = control.encode_open(request)
+        if len(payload) > limits.FRAME_PAYLOAD_BYTES_MAX:
+            raise LocalProtocolError("frame-too-large", f"an OPEN of {len(payload)} bytes")
+        stream_id = self._next_id
+        stream = LaneStream(self, stream_id, payload, ends=ends)
         stream.handler = handler
-        self._next_id += 2
-        self._streams[stream.id] = stream
-        stream.open(control.encode_open(request))
+        self._next_id = stream_id + 2
+        self._streams[stream_id] = stream
+        self.buffers.hold(len(payload))
+        self.ready(stream)
         return stream
 
     @property
@@ -271,7 +284,7 @@ class LaneMux:
             raise LaneViolation("stream-id", f"stream {stream_id} was used before")
         self._peer_id = stream_id
         request = control.decode_open(payload)
-        stream = LaneStream(self, stream_id, opened_here=False)
+        stream = LaneStream(self, stream_id)
         self._streams[stream_id] = stream
         too_many = len(self._streams) > limits.STREAMS_PER_LANE_MAX
         if too_many or self._offered >= limits.STREAMS_OPENING_MAX:
@@ -322,6 +335,22 @@ class LaneMux:
             self.abort(Fault("too-slow", "the neighbour does not read our answers"))
         if not self._turn_asked:
             self._ask_turn()
+
+    def hold_accepted(self, stream: LaneStream) -> None:
+        """One timer for all: each is held for once to twice `limits.ACCEPT_HELD_S`."""
+        self._held.append(stream)
+        if self._held_timer is None:
+            at = self.now() + limits.ACCEPT_HELD_S
+            self._held_timer = self._timers.call_at(at, self._tell_accepted)
+
+    def _tell_accepted(self) -> None:
+        self._held_timer = None
+        due, self._held_longer, self._held = self._held_longer, self._held, []
+        for stream in due:
+            stream.tell_accepted()
+        if self._held_longer:
+            at = self.now() + limits.ACCEPT_HELD_S
+            self._held_timer = self._timers.call_at(at, self._tell_accepted)
 
     def credit_due(self, stream: LaneStream) -> None:
         """``stream`` gets a WINDOW frame."""
@@ -451,6 +480,10 @@ class LaneMux:
         self._decoder.close()
         if self._reset_timer is not None:
             self._reset_timer.cancel()
+        if self._held_timer is not None:
+            self._held_timer.cancel()
+        self._held.clear()
+        self._held_longer.clear()
         for stream in list(self._streams.values()):
             stream.over()
             self._endings.append((stream, "link-lost"))

@@ -8,6 +8,7 @@ from router.link.ports import LinkOwner, OpenRequest, Refusal, Stream, StreamHan
 from router.link.session import LinkSession
 from router.link.transit import fill_path, judge_path, relay
 from router.model.ids import RouterId
+from router.model.sharing import FREE
 
 
 class OfferedStreams:
@@ -39,6 +40,16 @@ class OfferedStreams:
 
     def take(self, session: LinkSession, stream: Stream, request: OpenRequest) -> StreamHandler:
         """Who hears of ``stream``, which came over ``session``, from now on."""
+        path, came_from = request.path, session.neighbour
+        assert came_from is not None, "streams come over links that are up"
+        if (
+            len(path) == 1
+            and path[0] == self._here != came_from.router
+            and not self._stopped
+            and came_from.terms is FREE
+            and not came_from.is_edge
+        ):  # The commonest: what is below would find the same.
+            return self._owner.stream_offered(stream, request)
         if not judge_path(request.path, self._here, stream.neighbour):
             stream.refuse("not-allowed", -1)
             return NOBODY

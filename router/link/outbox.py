@@ -12,6 +12,8 @@ from router.link.stream import LaneStream
 from router.model import limits
 from router.net.ports import Buffer
 
+_QUANTUM_BYTES = limits.LANE_QUANTUM_BYTES
+
 
 class Outbox:
     """``ready`` are the streams with something to send, each once, in turn.
@@ -78,16 +80,19 @@ class Outbox:
         ready = self.ready
         while ready and room > 0:
             stream = ready.popleft()
-            stream.deficit_bytes += limits.LANE_QUANTUM_BYTES
-            allowance = min(stream.deficit_bytes, room) if ready else room
-            used = 0 if stream.is_over else stream.fill(parts, allowance)
+            if stream.is_over:
+                continue
+            allowance = room
+            if ready:
+                stream.deficit_bytes = deficit = stream.deficit_bytes + _QUANTUM_BYTES
+                allowance = deficit if deficit < room else room
+            used = stream.fill(parts, allowance)
             room -= used
-            if stream.after_fill():
+            if stream.is_ready:
                 stream.deficit_bytes = max(0, stream.deficit_bytes - used)
                 ready.append(stream)
             else:
                 stream.deficit_bytes = 0
-                stream.is_ready = False
         return limits.LANE_TURN_BYTES_MAX - room
 
     def clear(self) -> None:

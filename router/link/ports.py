@@ -1,7 +1,7 @@
 """The interfaces of links: what `forward` uses (streams) and what `main` supplies (owner)."""
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 import msgspec
 
@@ -53,13 +53,13 @@ class OpenRequest(msgspec.Struct, frozen=True, array_like=True):
     """
 
     path: tuple[RouterId, ...]
-    service: str
-    port: int
+    service: Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)]
     protocol: ServiceProtocol
-    ingress: SiteId
-    wait_ms: int = 0
-    flags: int = 0
-    body_bytes: int = 0
+    ingress: Annotated[SiteId, msgspec.Meta(max_length=64)]
+    wait_ms: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] = 0
+    flags: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 0
+    body_bytes: Annotated[int, msgspec.Meta(ge=-1, le=2**63 - 1)] = 0
     head: bytes = b""
     client: str = ""
     session: int = 0
@@ -92,6 +92,10 @@ class StreamHandler(Protocol):
     def ended(self, in_flight: int) -> None:
         """FIN: the message or byte stream is complete. ``in_flight`` -1 when not told."""
 
+    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
+        """The whole answer, of a small one: `accepted` unless that was told, `head`, `received` and
+        `ended` in one. Valid until this returns."""
+
     def writable(self) -> None:
         """After a `send` that returned False: there is room again."""
 
@@ -112,8 +116,18 @@ class Stream(Protocol):
     @property
     def neighbour(self) -> RouterId: ...
 
-    def accept(self, in_flight: int) -> None:
-        """Egress: slot and target connection are held."""
+    @property
+    def held_s(self) -> float:
+        """How long the egress kept `accepted` to itself. Read it in `accepted` or `answered`."""
+
+    def accept(self, in_flight: int, held_s: float = 0.0) -> None:
+        """Egress: slot and target connection are held, for ``held_s`` already."""
+
+    def accept_soon(self, in_flight: Callable[[], int]) -> None:
+        """As `accept`, told with the `answer` if that comes within `limits.ACCEPT_HELD_S`.
+
+        To an older neighbour it is told at once.
+        """
 
     def refuse(self, reason: Refusal, in_flight: int) -> None:
         """Egress: nothing reached a target. The stream is over."""
@@ -134,6 +148,12 @@ class Stream(Protocol):
         FIN has to wait: newer ones have overtaken it.
         """
 
+    def answer(
+        self, head: bytes, body_bytes: int, body: Buffer, in_flight: Count, held_s: float = 0.0
+    ) -> None:
+        """Egress, http: `send_head`, `send` and `finish` of a whole answer, in one frame if it is
+        small. Of a transit site also `accept`: ``held_s`` as there."""
+
     def reset(self, code: ResetCode) -> None:
         """Drop everything both ways; the peer never takes it for complete."""
 
@@ -146,8 +166,13 @@ class Stream(Protocol):
 class StreamOpener(Protocol):
     """How `forward` reaches other sites."""
 
-    def open_stream(self, request: OpenRequest, handler: StreamHandler) -> Stream | None:
-        """Open on the least loaded lane to ``request.path[0]``; None: no such adjacency now."""
+    def open_stream(
+        self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False
+    ) -> Stream | None:
+        """Open on the least loaded lane to ``request.path[0]``; None: no such adjacency now.
+
+        ``ends``: it is finished as it stands.
+        """
 
 
 class Neighbour(msgspec.Struct, frozen=True):

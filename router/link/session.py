@@ -400,7 +400,7 @@ class LinkSession:
         self._cancel_timer()
         now = self._timers.now()
         self.up_at = now
-        lane.serve(self.neighbour.router)
+        lane.serve(self.neighbour.router, takes_answers=self._greeting.peer_takes_answers)
         lane.ping()
         self._liveness.start()
         self._correct_cost(lane)
@@ -434,7 +434,7 @@ class LinkSession:
         assert self.neighbour is not None
         self._data.take(lane, drains=self._greeting.peer_drains)
         lane.rtt_s = self.rtt_s or 0.0  # Its windows grow by it.
-        lane.serve(self.neighbour.router)
+        lane.serve(self.neighbour.router, takes_answers=self._greeting.peer_takes_answers)
         if self._is_quiet:
             lane.open_no_more()
         self._owner.session_changed(self)

@@ -5,7 +5,9 @@ calls the methods of `router.link.ports.Stream`. Nothing here calls the handler 
 the owner's calls: what such a call ends is told at the turn's end.
 """
 
+import struct
 from collections import deque
+from collections.abc import Callable
 
 from router.link import frames
 from router.link.frames import LaneViolation, decode_count, encode_count
@@ -20,8 +22,20 @@ _COALESCE_BYTES = 4 * limits.KIB  # Smaller pieces share a buffer, so that they 
 _PAYLOAD_MAX = limits.FRAME_PAYLOAD_BYTES_MAX
 
 
+_WINDOW_INITIAL = limits.STREAM_WINDOW_BYTES_INITIAL
+_SEND_QUEUE_BYTES = limits.STREAM_SEND_QUEUE_BYTES
+_pack_header = struct.Struct(">II").pack
+_OPEN_WORD, _OPEN_END_WORD = frames.OPEN << 24, (frames.OPEN | frames.END) << 24
+_DATA_WORD = frames.DATA << 24
+_ANSWER_END = frames.ANSWER | frames.END
+
 _Framed = tuple[int, bytes]
 """Kind and payload of a frame that waits among the data of its stream."""
+
+_Queue = deque[bytes | bytearray | memoryview | _Framed]
+
+_Whole = tuple[bytes, int, bytes, float]
+"""Head, declared length, body, and how long ago ACCEPTED was due, of an ANSWER that waits."""
 
 
 class LaneStream:
@@ -32,9 +46,11 @@ class LaneStream:
         "_count",
         "_credit_bytes",
         "_finishing",
+        "_first",
         "_granted_bytes",
         "_grew_at",
         "_heads",
+        "_held_since",
         "_lane",
         "_paused",
         "_queue",
@@ -49,37 +65,48 @@ class LaneStream:
         "credit_due_bytes",
         "deficit_bytes",
         "handler",
+        "held_s",
         "id",
         "is_offered",
         "is_over",
         "is_ready",
         "opened_here",
-        "unsent_open",
     )
 
     handler: StreamHandler
 
-    def __init__(self, lane: StreamLane, stream_id: int, opened_here: bool) -> None:
+    def __init__(
+        self,
+        lane: StreamLane,
+        stream_id: int,
+        opening: bytes | None = None,
+        *,
+        ends: bool = False,
+    ) -> None:
+        """``opening``: the payload of its OPEN, which ``ends`` our direction; None: the peer opened
+        it."""
         self._lane = lane
         self.id = stream_id
-        self.opened_here = opened_here
-        self.unsent_open = opened_here
+        self.opened_here = opened_here = opening is not None
         self.is_over = False
         self.is_offered = not opened_here  # Waits for our answer.
-        self._answered = False  # ACCEPTED or REFUSED was sent or received.
+        self._answered = False  # ACCEPTED, ANSWER or REFUSED was sent or received.
+        self.held_s = 0.0
         # Sending.
-        self._queue: deque[bytes | bytearray | memoryview | _Framed] = deque()
-        self._queued_bytes = 0
-        self._credit_bytes = limits.STREAM_WINDOW_BYTES_INITIAL
+        self._first: bytes | _Whole | None = opening  # OPEN, ANSWER: before all that is queued.
+        self._queue: _Queue | None = None  # Made when it is needed.
+        self._queued_bytes = len(opening) if opening is not None else 0
+        self._credit_bytes = _WINDOW_INITIAL
         self.is_ready = False
         self.deficit_bytes = 0
-        self._finishing = False
+        self._finishing = ends
         self._sent_fin = False
         self._count: Count = -1
+        self._held_since: float | None = None  # ACCEPTED is due since then.
         self._wants_writable = False
         # Receiving.
-        self._window_bytes = limits.STREAM_WINDOW_BYTES_INITIAL
-        self._granted_bytes = limits.STREAM_WINDOW_BYTES_INITIAL  # What the peer may still send.
+        self._window_bytes = _WINDOW_INITIAL
+        self._granted_bytes = _WINDOW_INITIAL  # What the peer may still send.
         self._uncredited_bytes = 0
         self.credit_due_bytes = 0
         self._grew_at = lane.now()
@@ -96,20 +123,79 @@ class LaneStream:
         """The router at the other end of the lane."""
         return self._lane.neighbour
 
-    def accept(self, in_flight: int) -> None:
+    def accept(self, in_flight: int, held_s: float = 0.0) -> None:
         if self.is_over:
             return
-        if self.opened_here or self._answered:
+        if self.opened_here or self._answered or self._held_since is not None:
             raise LocalProtocolError("accept", "only the egress accepts, and once")
         self._answered = True
         lane = self._lane
         lane.answered(self)
-        lane.urgent(frames.encode_counted(frames.ACCEPTED, self.id, in_flight))
+        if held_s and lane.takes_answers:
+            lane.urgent(frames.encode_accepted(self.id, in_flight, held_s))
+        else:
+            lane.urgent(frames.encode_counted(frames.ACCEPTED, self.id, in_flight))
+
+    def accept_soon(self, in_flight: Callable[[], int]) -> None:
+        if self.is_over:
+            return
+        lane = self._lane
+        if not lane.takes_answers:
+            self.accept(in_flight())
+            return
+        if self.opened_here or self._answered or self._held_since is not None:
+            raise LocalProtocolError("accept", "only the egress accepts, and once")
+        self._count = in_flight
+        self._held_since = lane.now()
+        lane.answered(self)
+        lane.hold_accepted(self)
+
+    def tell_accepted(self) -> None:
+        """ACCEPTED was held back: nothing came that would have told it."""
+        since, self._held_since = self._held_since, None
+        if since is None or self.is_over:
+            return
+        self._answered = True
+        count = self._count
+        in_flight = count if isinstance(count, int) else count()
+        self._count = -1
+        lane = self._lane
+        lane.urgent(frames.encode_accepted(self.id, in_flight, lane.now() - since))
+
+    def answer(
+        self, head: bytes, body_bytes: int, body: Buffer, in_flight: Count, held_s: float = 0.0
+    ) -> None:
+        if self.is_over:
+            return
+        lane, since = self._lane, self._held_since
+        size = len(head) + len(body)
+        is_small = size <= limits.ANSWER_BYTES_MAX
+        if not is_small or not lane.takes_answers or self._queue or self._finishing:
+            if not self._answered and since is None:
+                self.accept(in_flight if isinstance(in_flight, int) else in_flight(), held_s)
+            self.send_head(head, body_bytes)
+            self.send(body)
+            self.finish(in_flight)
+            return
+        if self.opened_here:
+            raise LocalProtocolError("head", "the ingress sends its head with the OPEN")
+        if self.is_offered:
+            lane.answered(self)
+        if since is not None:
+            held_s = lane.now() - since
+            self._held_since = None
+        self._answered = self._finishing = True
+        self._count = in_flight
+        self._first = head, body_bytes, bytes(body), held_s
+        self._queued_bytes = size
+        lane.buffers.hold(size)
+        if not self.is_ready:
+            lane.ready(self)
 
     def refuse(self, reason: Refusal, in_flight: int) -> None:
         if self.is_over:
             return
-        if self.opened_here or self._answered:
+        if self.opened_here or self._answered or self._held_since is not None:
             raise LocalProtocolError("refuse", "only the egress refuses, before it accepts")
         payload = bytes((REFUSALS.index(reason),)) + encode_count(in_flight)
         self.over()
@@ -133,20 +219,24 @@ class LaneStream:
         if self._finishing or not (self.opened_here or self._answered):
             self._check_sendable()
         size = len(data)
-        if not size:
-            return self._queued_bytes <= limits.STREAM_SEND_QUEUE_BYTES
         queue = self._queue
+        if not size:
+            return self._queued_bytes <= _SEND_QUEUE_BYTES
+        if queue is None:
+            queue = self._queue = deque()
         if size >= _COALESCE_BYTES:
             queue.append(bytes(data))
         elif queue and type(queue[-1]) is bytearray and len(queue[-1]) < _PAYLOAD_MAX:
             queue[-1] += data
         else:
             queue.append(bytearray(data))
-        self._queued_bytes += size
-        self._lane.buffers.hold(size)
+        self._queued_bytes = queued_bytes = self._queued_bytes + size
+        buffers = self._lane.buffers
+        buffers.held_bytes += size  # `hold`, in place: this is the hottest.
+        buffers.process.held_bytes += size
         if not self.is_ready and self._credit_bytes:
             self._lane.ready(self)
-        if self._queued_bytes > limits.STREAM_SEND_QUEUE_BYTES:
+        if queued_bytes > _SEND_QUEUE_BYTES:
             self._wants_writable = True
             return False
         return True
@@ -169,11 +259,18 @@ class LaneStream:
     def reset(self, code: ResetCode) -> None:
         if self.is_over:
             return
+        if self._held_since is not None:
+            self.tell_accepted()  # It did hold a target.
         known_to_peer = not self.unsent_open
         self.over()
         if known_to_peer:
             self._lane.reset_peer(self, code)
         self._lane.end_later(self, code)
+
+    @property
+    def unsent_open(self) -> bool:
+        """The peer knows nothing of it yet."""
+        return self.opened_here and self._first is not None
 
     @property
     def has_sent_end(self) -> bool:
@@ -206,15 +303,14 @@ class LaneStream:
 
     # The lane's calls: sending.
 
-    def open(self, payload: bytes) -> None:
-        """Queue the OPEN of a stream of ours."""
-        self._queue_framed(frames.OPEN, payload)
-
     def fill(self, parts: list[Buffer], allowance_bytes: int) -> int:
-        """Append frames to ``parts``, data up to ``allowance_bytes``; how many bytes they are."""
-        queue = self._queue
+        """Append frames to ``parts``, data up to ``allowance_bytes``; how many bytes they are.
+
+        It is no longer ready then unless it can send more at once.
+        """
         queued_bytes = self._queued_bytes
-        used = 0
+        used = 0 if self._first is None else self._fill_first(parts)
+        queue = self._queue
         while queue:
             item = queue[0]
             if type(item) is tuple:
@@ -226,29 +322,29 @@ class LaneStream:
                 if isinstance(self._count, int):
                     self._count = -1
                 break
-            used += self._fill_data(parts, room)
+            used += self._fill_data(parts, queue, room)
         if self._finishing and not queue and not self._sent_fin:
             parts.append(frames.encode(frames.FIN, self.id, self._encoded_count()))
             self._sent_fin = True
             used += 12
-        self._lane.buffers.release(queued_bytes - self._queued_bytes)
+        buffers, left_bytes = self._lane.buffers, queued_bytes - self._queued_bytes
+        buffers.held_bytes -= left_bytes  # `release`, in place.
+        buffers.process.held_bytes -= left_bytes
         if self._sent_fin:
+            self.is_ready = False
             if self._received_fin and not self.is_over:
                 self.over()
                 self._lane.end_later(self, None)
-        elif self._wants_writable and self._queued_bytes <= limits.STREAM_SEND_QUEUE_BYTES // 2:
+            return used
+        if self._wants_writable and self._queued_bytes <= _SEND_QUEUE_BYTES // 2:
             self._wants_writable = False
             self._lane.writable_due(self)
+        if not queue:
+            self.is_ready = False
+        elif not self._credit_bytes and type(queue[0]) is not tuple:
+            self.is_ready = False  # Only credit is missing.
+            buffers.process.stalled(self)
         return used
-
-    def after_fill(self) -> bool:
-        """Whether it can send more at once. Notes a stall when only credit is missing."""
-        if self.is_over or self._sent_fin or not self._queue:
-            return False
-        if self._credit_bytes or type(self._queue[0]) is tuple:
-            return True
-        self._lane.buffers.process.stalled(self)
-        return False
 
     def take_credit(self) -> int:
         """What the next WINDOW frame gives back; 0: nothing any more."""
@@ -261,9 +357,10 @@ class LaneStream:
         buffers = self._lane.buffers
         if self._queued_bytes or self._paused:
             buffers.release(self.held_bytes)
-        buffers.process.drains(self)
+        if buffers.process.stalling:
+            buffers.process.drains(self)
         self._queued_bytes = self._uncredited_bytes = 0
-        self._queue.clear()
+        self._first = self._queue = None
         self._lane.forget(self)
 
     def tell_lost(self, cause: ResetCode | None) -> None:
@@ -283,6 +380,8 @@ class LaneStream:
             and (self._answered or not self.opened_here)
         ):
             self._receive_data(kind, payload)  # The commonest.
+        elif kind == _ANSWER_END:
+            self._receive_whole(payload)
         elif base == frames.WINDOW:
             self._receive_window(int.from_bytes(payload, "big"))
         elif base == frames.RESET:
@@ -317,7 +416,7 @@ class LaneStream:
                 self._lane.buffers.hold(size)
                 self._lane.buffers.process.stalled(self)
                 self._lane.judge_buffers()
-            elif not kind & frames.END:
+            elif self._uncredited_bytes * 2 >= self._window_bytes and not kind & frames.END:
                 self._return_credit()
         elif not kind & frames.END:
             self._lane.glitch()
@@ -345,9 +444,34 @@ class LaneStream:
         if (ends or base == frames.FIN) and not self.is_over:
             self._receive_fin(decode_count(payload, len(payload) - frames.COUNT_BYTES))
 
+    def _receive_whole(self, payload: memoryview) -> None:
+        """ANSWER: ACCEPTED unless that came, HEAD, DATA and END."""
+        if not self.opened_here or self._received_fin or self._trailed:
+            raise LaneViolation("bad-order", f"ANSWER on stream {self.id}")
+        count, held_s, body_bytes, head_bytes = frames.decode_answer(payload)
+        edge = frames.ANSWER_PREFIX_BYTES + head_bytes
+        body = payload[edge:]
+        if edge > len(payload) or body_bytes < -1:
+            raise LaneViolation("bad-answer", f"ANSWER on stream {self.id} is at odds with itself")
+        if len(body) > self._granted_bytes:
+            raise LaneViolation("credit-exceeded", f"stream {self.id} sent beyond its credit")
+        if self._heads >= limits.HEADS_PER_STREAM_MAX:
+            self.reset("bad-message")
+            return
+        self.held_s = held_s
+        self._answered = self._received_fin = True
+        head = bytes(payload[frames.ANSWER_PREFIX_BYTES : edge])
+        self.handler.answered(head, body_bytes, body, count)
+        if self._sent_fin and not self.is_over:
+            self.over()
+            self.tell_lost(None)
+
     def _receive_answer(self, base: int, payload: memoryview) -> None:
         self._answered = True
         if base == frames.ACCEPTED:
+            self.handler.accepted(decode_count(payload))
+        elif base == frames.ACCEPTED_LATE:
+            self.held_s = frames.decode_held(payload)
             self.handler.accepted(decode_count(payload))
         elif base == frames.REFUSED:
             reason = REFUSALS[payload[0]] if payload[0] < len(REFUSALS) else "no-target"
@@ -392,12 +516,16 @@ class LaneStream:
     def _check_sendable(self) -> None:
         if self._finishing:
             raise LocalProtocolError("finished", "nothing can be sent after finish")
+        if self._held_since is not None:
+            self.tell_accepted()
         if not (self.opened_here or self._answered):
             raise LocalProtocolError("not-accepted", "the egress accepts before it sends")
 
     def _queue_framed(self, kind: int, payload: bytes) -> None:
         if len(payload) > _PAYLOAD_MAX - frames.COUNT_BYTES:
             raise LocalProtocolError("frame-too-large", f"{len(payload)} bytes for kind {kind}")
+        if self._queue is None:
+            self._queue = deque()
         self._queue.append((kind, payload))
         self._queued_bytes += len(payload)
         lane = self._lane
@@ -409,22 +537,41 @@ class LaneStream:
         count = self._count
         return encode_count(count if isinstance(count, int) else count())
 
+    def _fill_first(self, parts: list[Buffer]) -> int:
+        first, self._first = self._first, None
+        if type(first) is bytes:  # An OPEN.
+            size = len(first)
+            self._queued_bytes -= size
+            word = _OPEN_WORD
+            if self._finishing and not self._queue:
+                self._sent_fin = True
+                word = _OPEN_END_WORD
+            parts.append(_pack_header(word | size, self.id))
+            parts.append(first)
+            return 8 + size
+        assert type(first) is tuple
+        head, body_bytes, body, held_s = first
+        size = len(head) + len(body)
+        self._queued_bytes -= size
+        self._sent_fin = True
+        count = self._count
+        in_flight = count if isinstance(count, int) else count()
+        parts.append(frames.answer_header(self.id, in_flight, held_s, body_bytes, len(head), size))
+        parts.append(head)
+        parts.append(body)
+        return 8 + frames.ANSWER_PREFIX_BYTES + size
+
     def _fill_framed(self, parts: list[Buffer], kind: int, payload: bytes) -> int:
         self._queued_bytes -= len(payload)
-        is_open = kind == frames.OPEN
-        if is_open:
-            self.unsent_open = False
         if self._finishing and not self._queue:
             self._sent_fin = True
             kind |= frames.END
-            if not is_open:
-                payload += self._encoded_count()
+            payload += self._encoded_count()
         parts.append(frames.header(kind, len(payload), self.id))
         parts.append(payload)
         return 8 + len(payload)
 
-    def _fill_data(self, parts: list[Buffer], room: int) -> int:
-        queue = self._queue
+    def _fill_data(self, parts: list[Buffer], queue: _Queue, room: int) -> int:
         place = len(parts)
         parts.append(b"")  # The header, once the size is known.
         size = 0
@@ -444,13 +591,13 @@ class LaneStream:
             size += chunk_bytes
         self._credit_bytes -= size
         self._queued_bytes -= size
-        kind = frames.DATA
+        word = _DATA_WORD
         if self._finishing and not queue and size <= _PAYLOAD_MAX - frames.COUNT_BYTES:
             self._sent_fin = True
-            kind |= frames.END
+            word |= frames.END << 24
             parts.append(self._encoded_count())
             size += frames.COUNT_BYTES
-        parts[place] = frames.header(kind, size, self.id)
+        parts[place] = _pack_header(word | size, self.id)
         return 8 + size
 
     def _return_credit(self) -> None:

@@ -104,6 +104,9 @@ class _Inbound:
         """The request is complete."""
         self._relay.outbound.finish(in_flight)
 
+    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
+        """Never: the neighbour opened it."""
+
     def writable(self) -> None:
         """There is room towards the ingress."""
         self._relay.outbound.resume()
@@ -124,7 +127,7 @@ class _Outbound:
 
     def accepted(self, in_flight: int) -> None:
         """The egress holds a target."""
-        self._relay.inbound.accept(in_flight)
+        self._relay.inbound.accept(in_flight, self._relay.outbound.held_s)
 
     def refused(self, reason: Refusal, in_flight: int) -> None:
         """The egress, or a router before it, turned it down."""
@@ -146,6 +149,11 @@ class _Outbound:
     def ended(self, in_flight: int) -> None:
         """The response is complete."""
         self._relay.inbound.finish(in_flight)
+
+    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
+        """The whole response, which an older neighbour gets in parts."""
+        held_s = self._relay.outbound.held_s
+        self._relay.inbound.answer(head, body_bytes, body, in_flight, held_s)
 
     def writable(self) -> None:
         """There is room towards the egress."""

@@ -4,6 +4,7 @@ from router.forward.forwarder import Forwarder
 from router.link.lane import NOBODY
 from router.link.links import Links
 from router.link.ports import (
+    ASKS_TARGETS,
     Identity,
     LoadMessage,
     LsaAck,
@@ -162,18 +163,23 @@ class Neighbours:
 
     def stream_offered(self, stream: Stream, request: OpenRequest) -> StreamHandler:
         """A stream that ends here: for a target, or a question."""
-        rules, table = self._services.rules, self._routing.table
-        answering = self._questions.take(
-            stream, request, lambda: self._asking(stream.neighbour, request.ingress), rules, table
-        )
-        if answering is not None:
-            return answering
-        vouched = isinstance(self._routing, EdgeRouting) and self._links.judges(stream.neighbour)
-        if not self._guard.serves(request, rules, table, vouched=vouched):
-            stream.refuse("not-allowed", -1)
-            return NOBODY
-        if (answering := self._questions.take_of_service(stream, request)) is not None:
-            return answering
+        rules = self._services.rules
+        if is_for_site(request):
+            return self._questions.take(
+                stream,
+                request,
+                lambda: self._asking(stream.neighbour, request.ingress),
+                rules,
+                self._routing.table,
+            )
+        if rules.services:  # Nearly always there are none: then all may ask for all.
+            judged = isinstance(self._routing, EdgeRouting)
+            vouched = judged and self._links.judges(stream.neighbour)
+            if not self._guard.serves(request, rules, self._routing.table, vouched=vouched):
+                stream.refuse("not-allowed", -1)
+                return NOBODY
+        if request.flags & ASKS_TARGETS:
+            return self._questions.take_of_service(stream, request)
         return self._forwarder.stream_offered(stream, request)
 
     def link_changed(self, name: str) -> None:

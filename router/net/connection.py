@@ -13,7 +13,7 @@ from router.model.limits import (
     WRITE_PARTS_MAX,
 )
 from router.net.poller import Poller
-from router.net.ports import Address, Buffer, ConnectionHandler, Loss
+from router.net.ports import Address, Buffer, Connection, ConnectionHandler, Loss
 from router.net.sockets import close_with_reset, loss_of, pending_error, undelivered_bytes
 
 # With no interest, a level-triggered set is woken for ever by a peer that is gone.
@@ -49,6 +49,7 @@ class TcpConnection:
         "_read_ended",
         "_reads",
         "_socket",
+        "_splices",
         "_writable_due",
     )
 
@@ -74,6 +75,7 @@ class TcpConnection:
         self._paused = False
         self._reads = True  # Not paused, not ended, not closed.
         self._read_ended = False
+        self._splices = False  # What comes goes on without us, where it can: see `plain`.
         self._finishing = False
         self._fin_sent = False
         self._writable_due = False
@@ -140,6 +142,9 @@ class TcpConnection:
             self._reads = True
             self._watch()
 
+    def splice_to(self, sink: Connection, moved: Callable[[int], None]) -> bool:
+        return False
+
     def finish(self) -> None:
         if self._closed or self._finishing:
             return
@@ -165,7 +170,7 @@ class TcpConnection:
             self._poller.register(self._fd, self, self._mask)
 
     def ready(self, mask: int) -> None:
-        if mask & EPOLLOUT and self._out:
+        if mask & EPOLLOUT:
             self._flush()
         if self._reads:
             if mask & ~EPOLLOUT:
@@ -181,6 +186,8 @@ class TcpConnection:
     # Reading.
 
     def _read(self) -> None:
+        if self._splices and self._splice():
+            return
         poller = self._poller
         buffer, view = poller.read_buffer, poller.read_view
         handler = self._handler
@@ -202,6 +209,10 @@ class TcpConnection:
             budget -= size
             if size < READ_BYTES or budget <= 0 or poller.now() > until:
                 return  # What is left is reported again.
+
+    def _splice(self) -> bool:
+        """Hand on what has come; False: it is to be read."""
+        return False
 
     def _peer_finished(self) -> None:
         """The peer's end was read. A reset that a failed send consumed reads like one."""
@@ -268,7 +279,7 @@ class TcpConnection:
 
     def _flush(self) -> None:
         """Hand buffered bytes to the kernel; when all have left, do what waited for it."""
-        if self._write_out() and not self._closed:
+        if self._out and self._write_out() and not self._closed:
             self._drained()
 
     def _write_out(self) -> bool:

@@ -8,6 +8,7 @@ from select import EPOLLOUT
 from router.model.limits import TLS_HANDSHAKE_TIMEOUT_S
 from router.net.connection import TcpConnection
 from router.net.handshake import TlsHandshake
+from router.net.plain import PlainConnection
 from router.net.poller import Poller
 from router.net.ports import (
     Address,
@@ -234,7 +235,7 @@ class TcpDial:
     def _reached(self, sock: socket.socket, peer: Address, local: Address) -> None:
         """The socket leads to who was dialled."""
         if self._tls is None:
-            self._hand_over(TcpConnection(self._poller, sock, peer, local))
+            self._hand_over(PlainConnection(self._poller, sock, peer, local))
         else:
             self._shake_hands(sock, peer, local, self._tls)
 

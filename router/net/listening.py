@@ -19,6 +19,7 @@ from router.model.limits import (
 )
 from router.net.connection import TcpConnection
 from router.net.handshake import TlsHandshake
+from router.net.plain import PlainConnection
 from router.net.poller import Poller
 from router.net.ports import Address, Connection, ConnectionHandler, DialCode, Timer, Tls
 from router.net.sockets import address_of, descriptors_max, family_of, is_numeric, prepare_stream
@@ -203,7 +204,7 @@ class TcpListener:
                 return
         if self._tls is None:
             self._hand_over(
-                TcpConnection(self._poller, sock, peer, local, self._left), self._accept
+                PlainConnection(self._poller, sock, peer, local, self._left), self._accept
             )
             return
         number, accept = sock.fileno(), self._accept

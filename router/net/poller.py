@@ -18,6 +18,8 @@ from router.model.limits import (
     TURN_S_MAX,
 )
 from router.net.host import Host, HostCall
+from router.net.pipes import Pipes
+from router.net.sockets import descriptors_max
 from router.net.timers import PendingCall, TimerHeap
 
 LOG = logging.getLogger(__name__)
@@ -66,6 +68,7 @@ class Poller:
         "handler_errors",
         "now",
         "on_wake",
+        "pipes",
         "plain_view",
         "read_buffer",
         "read_view",
@@ -98,6 +101,7 @@ class Poller:
         self.read_view = memoryview(self.read_buffer)
         # Where TLS decrypts to: all of one read, and what was left of the record before.
         self.plain_view = memoryview(bytearray(READ_BYTES + TLS_RECORD_BYTES))
+        self.pipes = Pipes(lambda: len(self.entries) < descriptors_max(essential=False))
         self.bytes_in = 0
         self.bytes_out = 0
         self.unsent_bytes = 0  # Of all connections: taken, and not yet with the kernel.
@@ -299,4 +303,5 @@ class Poller:
             self._armed.cancel()
         self._host.unwatch(self._epoll.fileno())
         self._epoll.close()
+        self.pipes.close()
         os.close(self._wake_fd)

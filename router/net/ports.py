@@ -127,6 +127,14 @@ class Connection(Protocol):
 
     def resume(self) -> None: ...
 
+    def splice_to(self, sink: "Connection", moved: Callable[[int], None]) -> bool:
+        """Hand what is received to ``sink`` within the kernel, as long as that pays.
+
+        False: not here, or not to that one. ``moved`` is told how many bytes went; any others come
+        by `received`, in order, and belong to ``sink`` too. Nobody else sends there, and its loss
+        or `abort` drops what is on the way. Everything else is as before. Idempotent.
+        """
+
     def finish(self) -> None:
         """No more will be sent: FIN (TLS: close_notify first) once the buffer has left."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from router.model.limits import WRITE_HIGH_BYTES
-from router.net.ports import Address, Buffer, ConnectionHandler, Loss
+from router.net.ports import Address, Buffer, Connection, ConnectionHandler, Loss
 
 if TYPE_CHECKING:
     from router.net.simulated_host import SimulatedNetwork
@@ -101,6 +101,9 @@ class SimulatedConnection:
             self._writable_due = True
             return False
         return True
+
+    def splice_to(self, sink: Connection, moved: Callable[[int], None]) -> bool:
+        return False
 
     def set_high_mark(self, mark_bytes: int) -> None:
         self._high = mark_bytes

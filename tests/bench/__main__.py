@@ -13,11 +13,11 @@ from pathlib import Path
 import msgspec
 
 from demo.sites import DemoError
-from tests.bench import failover, machine, peers, report, samples
+from tests.bench import envoy, failover, fairness, goals, machine, peers, report, samples, scenes
 from tests.bench.load import LoadError
 from tests.bench.samples import Measurement, Sample
 from tests.bench.spillway import Sites
-from tests.bench.systems import Backends, Kind, Path_, Processes, StartError, System, start_backends
+from tests.bench.systems import Backends, Path_, Processes, StartError, System, start_backends
 
 QUICK_SECONDS, QUICK_REPETITIONS = 1.0, 1
 SECONDS, REPETITIONS = 3.0, 3
@@ -54,7 +54,7 @@ def options(arguments: Sequence[str]) -> Options:
         default=[],
         metavar="TEXT",
         help="measurements whose label contains TEXT (may be repeated), such as 'http R', c32, "
-        "new, bulk, memory, failover",
+        "new, 1MiB, unique, bulk, memory, fairness, control, failover, distance, 'idle '",
     )
     parser.add_argument("--no-peers", action="store_true", help="only ourselves")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample there too")
@@ -89,9 +89,15 @@ class Bench:
         for turn in range(self._wanted.repetitions):
             for measurement in chosen:
                 self._compare(measurement, [*self._direct(backends), *systems], backends, turn)
+        self._fairness(systems, backends)
         self._failover()
+        if self._wanted.wants("distance"):
+            scenes.distance(self._processes, backends, self._keep, self._wanted.seconds)
+        if self._wanted.wants("idle "):
+            scenes.idle(self._processes, backends, self._keep)
         about = machine.description() | {
             "backend": backends.name,
+            "envoy": envoy.version() if envoy.program() else "not installed",
             "samples": f"{self._wanted.repetitions} of {self._wanted.seconds:g} s, interleaved",
         }
         report.show(about, self._results)
@@ -102,11 +108,9 @@ class Bench:
         """The backend without anything before it, as the ceiling; not in a quick run."""
         if not self._wanted.with_peers:
             return []
-        ports: dict[tuple[Kind, Path_], int] = {
-            ("http", "L"): backends.http,
-            ("bulk", "L"): backends.bulk,
-        }
-        return [System(report.DIRECT, (), "127.0.0.1", ports)]
+        local: Path_ = "L"
+        ports = {(kind, local): port for kind, port in backends.ports.items() if kind != "tcp"}
+        return [System(goals.DIRECT, (), "127.0.0.1", ports)]
 
     def _memory(self, systems: list[System]) -> None:
         for system in systems:
@@ -117,12 +121,30 @@ class Bench:
     def _compare(
         self, measurement: Measurement, systems: list[System], backends: Backends, turn: int
     ) -> None:
+        if turn:
+            systems = [system for system in systems if system.name != goals.DIRECT]
         able = [s for s in systems if (measurement.kind, measurement.path) in s.ports]
         shift = turn % len(able)
         for system in able[shift:] + able[:shift]:  # Nobody always comes after the same one.
-            sample = measurement.sample(system, backends, self._wanted.seconds)
+            try:
+                sample = measurement.sample(system, backends, self._wanted.seconds)
+            except LoadError as error:  # The others are still worth knowing.
+                print(f"{measurement.label} {system.name}: {error}", file=sys.stderr)
+                sample = Sample({"errors": 1}, 0.0)
             self._keep(measurement.label, system.name, sample)
             time.sleep(BETWEEN_S)
+
+    def _fairness(self, systems: list[System], backends: Backends) -> None:
+        seconds = self._wanted.seconds
+        for _ in range(self._wanted.repetitions):
+            for system in systems:
+                if self._wanted.wants("fairness") and ("http", "R") in system.ports:
+                    for label, sample in fairness.requests(system, backends, seconds).items():
+                        self._keep(label, system.name, sample)
+            if self._wanted.wants("control"):
+                asked = fairness.questions(self._sites, systems[0], backends, seconds)
+                for label, sample in asked.items():
+                    self._keep(label, goals.OURS, sample)
 
     def _failover(self) -> None:
         strikes = {label: how for label, how in STRIKES.items() if self._wanted.wants(label)}
@@ -131,7 +153,7 @@ class Bench:
         port = failover.prepare(self._sites, self._processes)
         for _ in range(self._wanted.repetitions):
             for label, how in strikes.items():
-                self._keep(label, report.OURS, failover.sample(self._sites, port, how))
+                self._keep(label, goals.OURS, failover.sample(self._sites, port, how))
 
     def _keep(self, label: str, system: str, sample: Sample) -> None:
         self._results.setdefault(label, {}).setdefault(system, []).append(sample)

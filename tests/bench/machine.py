@@ -14,6 +14,8 @@ from pathlib import Path
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 VERSION_COMMANDS = {
+    "iperf3": ("iperf3", "--version"),
+    "h2load": ("h2load", "--version"),
     "wrk": ("wrk", "-v"),
     "nginx": ("nginx", "-v"),
     "haproxy": ("haproxy", "-v"),
@@ -87,6 +89,12 @@ def with_children(pids: Iterable[int]) -> list[int]:
 def waited_s(pid: int) -> float:
     """Seconds that the main thread of ``pid`` was ready to run and had no core (schedstats)."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
+def worked_s(pid: int) -> float:
+    """Seconds of CPU that the threads of ``pid`` have used, to the nanosecond (schedstats)."""
+    paths = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(path.read_text().split()[0]) for path in paths) / 1e9
 
 
 def cpu_s(pids: Iterable[int]) -> float:

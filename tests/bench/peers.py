@@ -1,50 +1,42 @@
-"""HAProxy and nginx in the same place, where they are installed: an entry and an exit process.
+"""HAProxy, nginx and Envoy in the same place, where installed: an entry and an exit process.
 
-Both with mutual TLS 1.3 between them, two threads or workers, and connections kept open towards
-the other end and the backend as far as they can: HAProxy HTTP over HTTP/2, nginx HTTP/1.1 with a
-pool, one TLS connection per client connection for TCP.
+All with mutual TLS 1.3 between them, two threads or workers, and connections kept open towards the
+other end and the backend as far as they can: HAProxy and Envoy HTTP over HTTP/2, nginx HTTP/1.1
+with a pool, one TLS connection per client connection for TCP; but `envoy-tunnel` carries TCP in
+streams of HTTP/2 (CONNECT), as `skupper-router` does in AMQP and we do in frames.
 """
 
-import datetime
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from tests.bench import envoy
+from tests.bench.peer_parts import HOST, PEER_NAME, Ports, make_ports, peer_credentials, with_http2
+from tests.bench.systems import Backends, Kind, Processes, System
 
-from tests.bench.machine import free_ports
-from tests.bench.systems import Backends, Kind, Path_, Processes, System
-
-HOST = "127.0.0.1"
-PEER_NAME = "peer.bench"
 STREAM_MODULES = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules")
-DOORS: tuple[tuple[Kind, Path_], ...] = (
-    ("http", "L"), ("http", "R"), ("tcp", "L"), ("tcp", "R"), ("bulk", "L"), ("bulk", "R"),
-)  # fmt: skip
-Ports = dict[tuple[Kind, Path_], int]
 
 
 def installed() -> list[Callable[[Processes, Backends], System]]:
     """What can be started here."""
     known = {"haproxy": start_haproxy, "nginx": start_nginx}
-    return [start for name, start in known.items() if shutil.which(name)]
+    found = [start for name, start in known.items() if shutil.which(name)]
+    return found + ([envoy.start, envoy.start_tunnel] if envoy.program() else [])
 
 
 def start_haproxy(processes: Processes, backends: Backends) -> System:
     """HAProxy, two threads each."""
-    ports, exits, targets = _ports(backends)
-    pem = _credentials(processes.directory) / "peer.pem"
+    ports, exits = make_ports(backends)
+    targets = backends.ports
+    pem = peer_credentials(processes.directory) / "peer.pem"
     common = (
-        "global\n  nbthread 2\n  maxconn 8000\n  ssl-default-bind-options ssl-min-ver TLSv1.3\n"
+        "global\n  nbthread 2\n  maxconn 6000\n  ssl-default-bind-options ssl-min-ver TLSv1.3\n"
         "defaults\n  timeout connect 5s\n  timeout client 300s\n  timeout server 300s\n"
-        "  http-reuse always\n"
+        "  http-reuse always\n  option splice-auto\n"
     )
     entry, exit_ = common, common
-    for kind, path in DOORS:
+    for kind, path in ports:
         http = kind == "http"
         head = f"listen {kind}-{path}\n  mode {'http' if http else 'tcp'}\n"
         alpn = " alpn h2" if http else ""
@@ -62,17 +54,18 @@ def start_haproxy(processes: Processes, backends: Backends) -> System:
         path_.write_text(text)
         command = ["haproxy", "-db", "-f", str(path_)]
         pids.append(processes.start(command, wait_for=list(wait_for.values())))
-    return System("haproxy", tuple(pids), HOST, ports)
+    return System("haproxy", tuple(pids), HOST, with_http2(ports))
 
 
 def start_nginx(processes: Processes, backends: Backends) -> System:
     """nginx, two workers each; TCP where its stream module is."""
-    ports, exits, targets = _ports(backends)
+    ports, exits = make_ports(backends)
+    targets = backends.ports
     module = _stream_module()
     if module is None:
         ports = {door: port for door, port in ports.items() if door[0] == "http"}
         exits = {kind: port for kind, port in exits.items() if kind == "http"}
-    credentials = _credentials(processes.directory)
+    credentials = peer_credentials(processes.directory)
     pids = []
     for name in ("exit", "entry"):
         path = processes.directory / f"nginx-{name}.conf"
@@ -82,7 +75,8 @@ def start_nginx(processes: Processes, backends: Backends) -> System:
             "worker_processes 2; daemon off; error_log stderr crit;\n"
             f"pid {processes.directory}/nginx-{name}.pid;\n"
             "events { worker_connections 8192; }\n"
-            f"http {{ access_log off;\n{_temporary(processes.directory)}{http}}}\n"
+            f"http {{ access_log off; keepalive_requests 100000000; "
+            f"proxy_max_temp_file_size 0;\n{_temporary(processes.directory)}{http}}}\n"
         )
         if module is not None:
             text += f"stream {{\n{stream}}}\n"
@@ -93,7 +87,7 @@ def start_nginx(processes: Processes, backends: Backends) -> System:
 
 
 def _nginx_servers(
-    name: str, ports: Ports, exits: dict[Kind, int], targets: dict[Kind, int], credentials: Path
+    name: str, ports: Ports, exits: dict[Kind, int], targets: Mapping[Kind, int], credentials: Path
 ) -> tuple[str, str]:
     """The servers of one process: those of its http block, and those of its stream block."""
     files = (
@@ -121,7 +115,8 @@ def _nginx_servers(
         if kind == "http":
             scheme = "https" if name == "entry" and path == "R" else "http"
             http += (
-                f"upstream {path} {{ server {HOST}:{target}; keepalive 256; }}\n"
+                f"upstream {path} {{ server {HOST}:{target}; keepalive 256; "
+                "keepalive_requests 100000000; }\n"
                 f"server {{ {listen} {options}location / {{ proxy_pass {scheme}://{path}; "
                 'proxy_http_version 1.1; proxy_set_header Connection ""; } }\n'
             )
@@ -129,16 +124,6 @@ def _nginx_servers(
             stream += f"server {{ {listen} {options}proxy_pass {HOST}:{target}; "
             stream += "proxy_half_close on; }\n"
     return http, stream
-
-
-def _ports(backends: Backends) -> tuple[Ports, dict[Kind, int], dict[Kind, int]]:
-    """Ports of the entry, of the exit, and of what is behind."""
-    numbers = free_ports(len(DOORS) + 3)
-    exits: dict[Kind, int] = dict(zip(("http", "tcp", "bulk"), numbers[-3:], strict=True))
-    targets: dict[Kind, int] = {
-        "http": backends.http, "tcp": backends.http, "bulk": backends.bulk,
-    }  # fmt: skip
-    return dict(zip(DOORS, numbers[: len(DOORS)], strict=True)), exits, targets
 
 
 def _stream_module() -> Path | None:
@@ -150,35 +135,3 @@ def _stream_module() -> Path | None:
 def _temporary(directory: Path) -> str:
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     return "".join(f"  {kind}_temp_path {directory}/{kind};\n" for kind in kinds)
-
-
-def _credentials(directory: Path) -> Path:
-    """A folder with ``peer.pem``: key and certificate that both ends show and trust."""
-    path = directory / "peer.pem"
-    if path.exists():
-        return directory
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, PEER_NAME)])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(PEER_NAME)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path.touch(mode=0o600)
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return directory

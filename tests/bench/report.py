@@ -7,10 +7,10 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench.goals import NOT_PEERS, OURS, Verdict, best_of, verdicts
 from tests.bench.samples import FIGURES, QUIET_CORES, Median, Sample, median
 
-DIRECT = "direct"
-OURS = "spillway"
+WIDTH = 130  # Of what is not printed on a terminal.
 
 Results = Mapping[str, Mapping[str, list[Sample]]]
 """Label of the measurement -> name of the system -> samples."""
@@ -20,6 +20,10 @@ def write_json(path: Path, about: dict[str, str], results: Results) -> None:
     """Everything, every sample included."""
     document = {
         "about": about,
+        "goals": [
+            msgspec.structs.asdict(verdict) | {"met": verdict.met}
+            for verdict in verdicts(_medians(results))
+        ],
         "results": [
             {"label": label, "system": system, "median": median(samples), "samples": samples}
             for label, systems in results.items()
@@ -29,27 +33,58 @@ def write_json(path: Path, about: dict[str, str], results: Results) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1))
 
 
+def _medians(results: Results) -> dict[str, dict[str, Median]]:
+    return {
+        label: {name: median(samples) for name, samples in systems.items()}
+        for label, systems in results.items()
+    }
+
+
 def show(about: dict[str, str], results: Results) -> None:
-    """Print one table for each kind of traffic and path."""
-    console = Console(highlight=False, width=None)
+    """Print one table for each kind of traffic and path, and one of the goals."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDTH
     console.print("\n".join(f"{name:16s} {text}" for name, text in about.items()), soft_wrap=True)
     groups: dict[str, dict[str, dict[str, Median]]] = {}
-    for label, systems in results.items():
+    medians = _medians(results)
+    for label, systems in medians.items():
         group, _, row = label.rpartition(" ")
-        medians = {name: median(samples) for name, samples in systems.items()}
-        groups.setdefault(group, {})[row] = medians
+        groups.setdefault(group, {})[row] = systems
     for group, rows in groups.items():
         console.print()
         console.print(_table(group, rows))
     console.print(
         f"* every sample had more than {QUIET_CORES:g} cores of other work beside it: compare CPU, "
-        "not rates. Ratio: ours to the best peer, larger is better."
+        "not rates. Ratio: ours to the best peer, larger is better.\n"
     )
+    found = verdicts(medians)
+    if found:
+        console.print(_goals(found))
+        console.print(f"{sum(verdict.met for verdict in found)} of {len(found)} goals are met.")
+
+
+def _goals(found: list[Verdict]) -> Table:
+    table = Table(title="goals", title_justify="left")
+    for column in ("", "figure", "ours", "compared with", "ratio", "goal", ""):
+        table.add_column(column, justify="right" if column in ("ours", "ratio", "goal") else "left")
+    for one in found:
+        bound = "at least" if FIGURES[one.figure] else "at most"
+        table.add_row(
+            one.label,
+            one.figure,
+            _shown(one.ours, one.figure) + ("*" if one.disturbed else ""),
+            f"{_shown(one.best, one.figure)} {one.best_name}" if one.best is not None else "",
+            f"{one.ratio:.2f}" if one.best is not None else "",
+            f"{bound} {one.bound:.3g}{' x' if one.best is not None else ''}",
+            "met" if one.met else f"missed by {-one.margin:.0%}",
+        )
+    return table
 
 
 def _table(group: str, rows: Mapping[str, Mapping[str, Median]]) -> Table:
     systems = list(dict.fromkeys(name for medians in rows.values() for name in medians))
-    peers = [name for name in systems if name not in (DIRECT, OURS)]
+    peers = [name for name in systems if name not in NOT_PEERS]
     table = Table(title=group, title_justify="left")
     for column in ("", "figure", *systems, *(["ratio"] if peers else [])):
         table.add_column(column, justify="right" if column in systems else "left")
@@ -58,7 +93,7 @@ def _table(group: str, rows: Mapping[str, Mapping[str, Median]]) -> Table:
         for name in names:
             cells = [_cell(medians.get(system), name) for system in systems]
             if peers:
-                cells.append(_ratio(medians, peers, name))
+                cells.append(_ratio(medians, name))
             table.add_row(row if name == names[0] else "", name, *cells)
     return table
 
@@ -66,21 +101,18 @@ def _table(group: str, rows: Mapping[str, Mapping[str, Median]]) -> Table:
 def _cell(found: Median | None, name: str) -> str:
     if found is None or name not in found.figures:
         return "-"
-    value = found.figures[name]
+    return _shown(found.figures[name], name) + ("*" if found.disturbed else "")
+
+
+def _shown(value: float, name: str) -> str:
     digits = 0 if abs(value) >= 1000 else 1 if abs(value) >= 10 else 3 if abs(value) < 1 else 2
-    if name == "CPU s/1000":
-        digits = 4
-    return f"{value:,.{digits}f}{'*' if found.disturbed else ''}"
+    return f"{value:,.{4 if name == 'CPU s/1000' else digits}f}"
 
 
-def _ratio(medians: Mapping[str, Median], peers: list[str], name: str) -> str:
-    """How we compare with the best of ``peers``; above 1 we are better."""
-    values = [
-        medians[p].figures[name] for p in peers if p in medians and name in medians[p].figures
-    ]
+def _ratio(medians: Mapping[str, Median], name: str) -> str:
+    """How we compare with the best peer; above 1 we are better."""
+    best = best_of(medians, name)
     ours = medians[OURS].figures.get(name) if OURS in medians else None
-    if not values or not ours or name in ("errors", "lost"):
+    if not best or not best[0] or not ours or name in ("errors", "lost"):
         return "-"
-    more_is_better = FIGURES[name]
-    best = max(values) if more_is_better else min(values)
-    return f"{ours / best if more_is_better else best / ours:.2f}"
+    return f"{ours / best[0] if FIGURES[name] else best[0] / ours:.2f}"

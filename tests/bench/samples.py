@@ -1,5 +1,6 @@
 """One sample of one measurement of one system, and how samples are put together."""
 
+import shutil
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -8,11 +9,15 @@ import msgspec
 
 from tests.bench import load, machine
 from tests.bench.load import Direction
-from tests.bench.systems import Backends, Kind, Path_, System
+from tests.bench.systems import LARGE_BYTES, LARGE_URL, UNIQUE_URL, Backends, Kind, Path_, System
 
 CONNECTIONS = (1, 32, 128)
 NEW_CONNECTIONS_AT_ONCE = 32
+UNIQUE_CONNECTIONS = 32
+LARGE_CONNECTIONS = 4
+HTTP2_CONNECTIONS, HTTP2_STREAMS = 8, 16
 IDLE_CONNECTIONS = 1000
+ERRORS_MAX = 0.01  # Of the requests; beyond it a sample says nothing but that.
 QUIET_CORES = 0.25  # Other work beside a sample, above which it counts as disturbed.
 GIB, MIB = 2**30, 2**20
 FIGURES: dict[str, bool] = {
@@ -20,10 +25,15 @@ FIGURES: dict[str, bool] = {
     "conn/s": True,
     "p50 ms": False,
     "p99 ms": False,
+    "max ms": False,
     "CPU s/1000": False,
     "Gbit/s": True,
     "CPU s/GiB": False,
     "RSS MiB": False,
+    "growth MiB": False,
+    "MB/s": True,
+    "% of a core": False,
+    "times": False,
     "errors": False,
     "ms": False,
     "lost": False,
@@ -38,44 +48,66 @@ class Sample(msgspec.Struct, frozen=True):
     foreign_cores: float
 
 
+Sampler = Callable[[System, Backends, float], Sample]
+
+
 class Measurement(msgspec.Struct, frozen=True):
     """``label`` is what `--only` selects by; ``sample`` takes one of a system for some seconds."""
 
     label: str
     kind: Kind
     path: Path_
-    sample: Callable[[System, Backends, float], Sample]
+    sample: Sampler
 
 
 def measurements() -> list[Measurement]:
-    """All that compare systems, in the order of the report."""
+    """All that compare systems by load of one kind, in the order of the report."""
     found = []
     http_and_tcp: tuple[Kind, ...] = ("http", "tcp")
     paths: tuple[Path_, ...] = ("L", "R")
     directions: tuple[Direction, ...] = ("up", "down")
     for kind in http_and_tcp:
         for path in paths:
+            group = f"{kind} {path}"
             for count in CONNECTIONS:
-                sample = _requests(kind, path, count, close=False)
-                found.append(Measurement(f"{kind} {path} c{count}", kind, path, sample))
+                sample = _requests(kind, path, count)
+                found.append(Measurement(f"{group} c{count}", kind, path, sample))
             sample = _requests(kind, path, NEW_CONNECTIONS_AT_ONCE, close=True)
-            found.append(Measurement(f"{kind} {path} new", kind, path, sample))
+            found.append(Measurement(f"{group} new", kind, path, sample))
+            if shutil.which("wrk"):
+                sample = _large(kind, path)
+                found.append(Measurement(f"{group} 1MiB", kind, path, sample))
+            if kind == "http" and shutil.which("wrk"):
+                sample = _requests(kind, path, UNIQUE_CONNECTIONS, url=UNIQUE_URL, unique=True)
+                found.append(Measurement(f"{group} unique", kind, path, sample))
+    if shutil.which("h2load"):
+        for path in paths:
+            label = f"http2 {path} c{HTTP2_CONNECTIONS}x{HTTP2_STREAMS}"
+            found.append(Measurement(label, "http2", path, _http2(path)))
+    bulk: Kind = "iperf" if shutil.which("iperf3") else "bulk"
     for path in paths:
         for direction in directions:
-            label = f"bulk {path} {direction}"
-            found.append(Measurement(label, "bulk", path, _bulk(path, direction)))
+            sample = _bulk(bulk, path, direction)
+            found.append(Measurement(f"bulk {path} {direction}", bulk, path, sample))
     return found
 
 
 def _requests(
-    kind: Kind, path: Path_, connections: int, *, close: bool
-) -> Callable[[System, Backends, float], Sample]:
+    kind: Kind,
+    path: Path_,
+    connections: int,
+    *,
+    url: str = "/",
+    close: bool = False,
+    unique: bool = False,
+) -> Sampler:
     def sample(system: System, backends: Backends, seconds: float) -> Sample:
         watch = Watch(system, backends)
-        seen = load.requests(
-            system.host, system.ports[kind, path], connections, seconds, close=close
-        )
+        where = (system.host, system.ports[kind, path])
+        seen = load.requests(*where, connections, seconds, url=url, close=close, unique=unique)
         cpu_s, foreign = watch.stop()
+        if seen.errors > ERRORS_MAX * seen.requests:
+            return Sample({"errors": seen.errors}, foreign)
         figures = {"conn/s" if close else "req/s": seen.requests / seen.seconds}
         if not close:
             figures |= {"p50 ms": seen.p50_ms, "p99 ms": seen.p99_ms}
@@ -88,17 +120,58 @@ def _requests(
     return sample
 
 
-def _bulk(path: Path_, direction: Direction) -> Callable[[System, Backends, float], Sample]:
+def _large(kind: Kind, path: Path_) -> Sampler:
+    """Answers of 1 MiB, a few connections."""
+
     def sample(system: System, backends: Backends, seconds: float) -> Sample:
         watch = Watch(system, backends)
-        size, elapsed = load.bulk(system.host, system.ports["bulk", path], direction, seconds)
+        where = (system.host, system.ports[kind, path])
+        seen = load.requests(*where, LARGE_CONNECTIONS, seconds, url=LARGE_URL)
+        if seen.errors > ERRORS_MAX * seen.requests:
+            return Sample({"errors": seen.errors}, watch.stop()[1])
+        return _carried(system, watch, int(seen.requests) * LARGE_BYTES, seen.seconds)
+
+    return sample
+
+
+def _http2(path: Path_) -> Sampler:
+    """Clients that speak HTTP/2 by prior knowledge."""
+
+    def sample(system: System, backends: Backends, seconds: float) -> Sample:
+        watch = Watch(system, backends)
+        began = time.perf_counter()
+        where = (system.host, system.ports["http2", path])
+        good, bad = load.http2_requests(*where, HTTP2_CONNECTIONS, HTTP2_STREAMS, seconds)
+        elapsed = time.perf_counter() - began
         cpu_s, foreign = watch.stop()
-        figures = {"Gbit/s": 8 * size / elapsed / 1e9}
-        if system.pids and size:
-            figures["CPU s/GiB"] = cpu_s / (size / GIB)
+        if bad > ERRORS_MAX * good:
+            return Sample({"errors": bad}, foreign)
+        figures = {"req/s": good / elapsed}
+        if system.pids and good:
+            figures["CPU s/1000"] = 1000 * cpu_s / good
+        if bad:
+            figures["errors"] = bad
         return Sample(figures, foreign)
 
     return sample
+
+
+def _bulk(kind: Kind, path: Path_, direction: Direction) -> Sampler:
+    def sample(system: System, backends: Backends, seconds: float) -> Sample:
+        watch = Watch(system, backends)
+        carry = load.iperf if kind == "iperf" else load.bulk
+        size, elapsed = carry(system.host, system.ports[kind, path], direction, seconds)
+        return _carried(system, watch, size, elapsed)
+
+    return sample
+
+
+def _carried(system: System, watch: "Watch", size: int, elapsed: float) -> Sample:
+    cpu_s, foreign = watch.stop()
+    figures = {"Gbit/s": 8 * size / elapsed / 1e9}
+    if system.pids and size:
+        figures["CPU s/GiB"] = cpu_s / (size / GIB)
+    return Sample(figures, foreign)
 
 
 def memory(system: System) -> dict[str, Sample]:
@@ -106,9 +179,10 @@ def memory(system: System) -> dict[str, Sample]:
     idle = machine.rss_bytes(system.pids)
     with load.held(system.host, system.ports["tcp", "R"], IDLE_CONNECTIONS):
         full = machine.rss_bytes(system.pids)
+    growth = {"RSS MiB": full / MIB, "growth MiB": (full - idle) / MIB}
     return {
         "memory idle": Sample({"RSS MiB": idle / MIB}, 0.0),
-        f"memory {IDLE_CONNECTIONS}-connections": Sample({"RSS MiB": full / MIB}, 0.0),
+        f"memory {IDLE_CONNECTIONS}-connections": Sample(growth, 0.0),
     }
 
 

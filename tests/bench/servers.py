@@ -3,15 +3,17 @@
 ``python -m tests.bench.servers http NAME PORT``: HTTP/1.1, 1 KiB bodies that begin with NAME;
 several processes may share a port. ``… http NAME PORT MS`` answers after so many milliseconds.
 ``/bytes/N`` is answered with N bytes. ``… bulk PORT``: a first byte ``u`` means that the client
-sends until it finishes and is then told how many bytes came (8 bytes, big-endian); ``d`` means that
-it is sent to until it goes away.
+sends until it finishes and is then told how many bytes came (8 bytes, big-endian); ``d``, and as
+many bytes a second (8 bytes, big-endian; 0: all it takes), that it is sent to until it goes away.
 """
 
 import asyncio
 import contextlib
+import itertools
 import socket
 import sys
 import threading
+import time
 from typing import cast
 
 import httptools
@@ -110,8 +112,18 @@ def _bulk_client(client: socket.socket) -> None:
             while size := client.recv_into(buffer):
                 total += size
             client.sendall(total.to_bytes(8, "big"))
-        while wanted == b"d":  # Nothing at all: a health check.
-            client.sendall(buffer)
+        if wanted == b"d":  # Nothing at all: a health check.
+            _send_on(client, int.from_bytes(client.recv(8, socket.MSG_WAITALL), "big"))
+
+
+def _send_on(client: socket.socket, rate: int) -> None:
+    """Send for ever, ``rate`` bytes a second; 0: without a pause."""
+    began = time.monotonic()
+    for sent in itertools.count(0, len(CHUNK)):
+        ahead_s = sent / rate - (time.monotonic() - began) if rate else 0.0
+        if ahead_s > 0:
+            time.sleep(ahead_s)
+        client.sendall(CHUNK)
 
 
 def main(kind: str, *words: str) -> None:

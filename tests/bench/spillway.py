@@ -30,16 +30,11 @@ class Sites:
         for name in (ENTRY, EXIT):
             self._add(name)
         self._link(EXIT, LINK_COST)
-        kinds: tuple[tuple[Kind, int], ...] = (
-            ("http", backends.http),
-            ("tcp", backends.http),
-            ("bulk", backends.bulk),
-        )
         paths: tuple[tuple[Path_, str], ...] = (("L", ENTRY), ("R", EXIT))
         ports: dict[tuple[Kind, Path_], int] = {}
-        for kind, target in kinds:
+        for kind, target in backends.ports.items():
             for path, site in paths:
-                protocol = "http" if kind == "http" else "tcp"
+                protocol = kind if kind in ("http", "http2") else "tcp"
                 service = f"{kind}-{path.lower()}"
                 ports[kind, path] = self.service(service, protocol, {site: target})
         return System("spillway", (self.pid(ENTRY), self.pid(EXIT)), HOST, ports)

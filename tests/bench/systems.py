@@ -15,13 +15,17 @@ import msgspec
 from tests.bench.load import ROOT
 from tests.bench.machine import free_ports
 
-Kind = Literal["http", "tcp", "bulk"]
+Kind = Literal["http", "tcp", "bulk", "iperf", "http2"]
+"""What a door is for: `bulk` leads to our own source and sink, `iperf` to an iperf3 server."""
 Path_ = Literal["L", "R"]
 
 START_S = 15.0
 STOP_S = 5.0
 POLL_S = 0.02
 OWN_WORKERS = 2
+LARGE_BYTES = 2**20
+LARGE_URL = f"/bytes/{LARGE_BYTES}"
+UNIQUE_URL = "/unique"  # Each answer has a head of its own.
 
 
 class System(msgspec.Struct, frozen=True):
@@ -34,10 +38,9 @@ class System(msgspec.Struct, frozen=True):
 
 
 class Backends(msgspec.Struct, frozen=True):
-    """Ports of the servers behind everything, on 127.0.0.1."""
+    """Ports of the servers behind everything, on 127.0.0.1, by the door that leads there."""
 
-    http: int
-    bulk: int
+    ports: Mapping[Kind, int]
     pids: tuple[int, ...]
     name: str
 
@@ -95,31 +98,44 @@ def answers(port: int) -> bool:
 
 NGINX_BACKEND = """
 worker_processes 1; daemon off; pid {directory}/backend.pid; error_log stderr crit;
-events {{ worker_connections 8192; }}
+events {{ worker_connections 16384; }}
 http {{
-  access_log off; keepalive_requests 100000000; keepalive_timeout 300;
+  access_log off; keepalive_requests 100000000; keepalive_timeout 300; sendfile on;
   client_body_temp_path {directory}/backend; proxy_temp_path {directory}/backend;
   fastcgi_temp_path {directory}/backend; uwsgi_temp_path {directory}/backend;
   scgi_temp_path {directory}/backend;
-  server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ return 200 "{body}"; }} }}
+  server {{
+    listen 127.0.0.1:{http} backlog=4096; listen 127.0.0.1:{http2} http2 backlog=4096;
+    location / {{ return 200 "{body}"; }}
+    location = {unique} {{ add_header X-Request-Id $request_id; return 200 "{body}"; }}
+    location = {large} {{ alias {directory}/large; }}
+  }}
 }}
 """
 
 
 def start_backends(processes: Processes) -> Backends:
-    """nginx where it is installed, else our own HTTP server; and the bulk server."""
-    http, bulk = free_ports(2)
+    """nginx where it is installed, else our own HTTP server; the bulk server; iperf3 if it is."""
+    http, http2, bulk, iperf = free_ports(4)
+    ports: dict[Kind, int] = {"http": http, "tcp": http, "bulk": bulk}
     if shutil.which("nginx"):
-        path = processes.directory / "backend.conf"
-        path.write_text(
-            NGINX_BACKEND.format(directory=processes.directory, port=http, body="x" * 1024)
-        )
+        directory = processes.directory
+        (directory / "large").write_bytes(bytes(LARGE_BYTES))
+        path = directory / "backend.conf"
+        places = {"directory": directory, "http": http, "http2": http2}
+        answers_ = {"body": "x" * 1024, "unique": UNIQUE_URL, "large": LARGE_URL}
+        path.write_text(NGINX_BACKEND.format(**places, **answers_))
         command = ["nginx", "-e", "stderr", "-c", str(path)]
         pids = [processes.start(command, wait_for=[http])]
+        ports["http2"] = http2
         name = "nginx, 1 worker"
     else:
         words = ("http", "backend", str(http))
         pids = [processes.server(*words, wait_for=[http]) for _ in range(OWN_WORKERS)]
         name = f"asyncio and httptools, {OWN_WORKERS} processes"
     pids.append(processes.server("bulk", str(bulk), wait_for=[bulk]))
-    return Backends(http, bulk, tuple(pids), name)
+    if shutil.which("iperf3"):
+        command = ["iperf3", "--server", "--bind", "127.0.0.1", "--port", str(iperf)]
+        pids.append(processes.start(command, wait_for=[iperf]))
+        ports["iperf"] = iperf
+    return Backends(ports, tuple(pids), name)

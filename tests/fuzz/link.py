@@ -116,6 +116,13 @@ class Lawful:
     def ended(self, in_flight: int) -> None:
         self._note("ended")
 
+    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
+        if "accepted" not in self.calls:
+            self._note("accepted")
+        self._note("head")
+        self.received(body)
+        self._note("ended")
+
     def writable(self) -> None:
         self._note("writable")
 

@@ -21,6 +21,7 @@ SMALLEST = {
     frames.DATA | END: 4,
     frames.TRAILERS | END: 4,
     frames.OPEN | END: 1,
+    frames.ANSWER | END: 20,
 }
 EXACT = {
     frames.ACCEPTED: 4,
@@ -30,6 +31,7 @@ EXACT = {
     frames.WINDOW: 4,
     frames.PING: 8,
     frames.PONG: 8,
+    frames.ACCEPTED_LATE: 8,
 }
 
 Event = tuple[int, int, bytes] | str

@@ -73,7 +73,9 @@ class LyingSite:
         self.resets: list[str] = []
         self.later: list[Callable[[], None]] = []
 
-    def open_stream(self, request: OpenRequest, handler: StreamHandler) -> Stream:
+    def open_stream(
+        self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False
+    ) -> Stream:
         assert request.flags & ASKS_TARGETS
         for piece in self._pieces:
             self.later.append(lambda piece=piece: handler.received(memoryview(piece)))  # type: ignore[misc]

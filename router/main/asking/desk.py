@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 
 from router.forward.figures import TargetInfo
-from router.link.ports import ASKS_TARGETS, OpenRequest, ResetCode, Stream, StreamHandler
+from router.link.ports import OpenRequest, ResetCode, Stream, StreamHandler
 from router.main.asking.echo import answer_echo
 from router.main.asking.exchange import Asker, Quiet
-from router.main.asking.kinds import asks_site, is_echo
+from router.main.asking.kinds import is_echo
 from router.main.asking.pinging import Pinger
 from router.main.asking.site_answer import read_question
 from router.main.asking.sites import SiteQuestions
@@ -69,18 +69,14 @@ class QuestionDesk:
         asking: Callable[[], Asking],
         rules: SharingRules,
         table: RouteTable,
-    ) -> StreamHandler | None:
-        """The answer to a question to the site itself; None: it is of a service."""
+    ) -> StreamHandler:
+        """The answer to a question to the site itself (`is_for_site`)."""
         if is_echo(request):
             return answer_echo(stream, self._router, self._version)
-        if asks_site(request):
-            return self._tell(stream, request, asking(), rules, table)
-        return None
+        return self._tell(stream, request, asking(), rules, table)
 
-    def take_of_service(self, stream: Stream, request: OpenRequest) -> StreamHandler | None:
-        """The answer to who may use the service; None: it is a request."""
-        if not request.flags & ASKS_TARGETS:
-            return None
+    def take_of_service(self, stream: Stream, request: OpenRequest) -> StreamHandler:
+        """The answer to who asks for the targets of a service and may use it (`ASKS_TARGETS`)."""
         if self.is_silent:
             stream.refuse("not-allowed", -1)
             return Quiet()

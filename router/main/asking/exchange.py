@@ -51,6 +51,9 @@ class Quiet:
     def ended(self, in_flight: int) -> None:
         """The other end has finished."""
 
+    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
+        """No head belongs here."""
+
     def writable(self) -> None:
         """Nothing waits for it."""
 

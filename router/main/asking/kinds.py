@@ -7,11 +7,13 @@ QUESTIONED_SERVICE = "."
 does not know the question has no target of that name, and says so."""
 QUESTIONED_PORT = 1
 
+_ANY = ECHOES | ASKS_SITE
+
 
 def is_for_site(request: OpenRequest) -> bool:
     """Whether it is such a question. With the name of a service it is none: a router that does not
     know the flag would take it for a request."""
-    return bool(request.flags & (ECHOES | ASKS_SITE)) and request.service == QUESTIONED_SERVICE
+    return request.flags & _ANY != 0 and request.service == QUESTIONED_SERVICE
 
 
 def is_echo(request: OpenRequest) -> bool:

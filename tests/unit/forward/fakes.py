@@ -51,6 +51,9 @@ class FakeConnection:
             self._post(bytes(part))
         return not self.full
 
+    def splice_to(self, sink: Connection, moved: Callable[[int], None]) -> bool:
+        return False
+
     def set_high_mark(self, mark_bytes: int) -> None: ...
 
     def pause(self) -> None:
@@ -371,10 +374,24 @@ class FakeStream:
         self.paused = False
         self.full = False
         self.accepted_with: int | None = None
+        self.held_s = 0.0
 
-    def accept(self, in_flight: int) -> None:
+    def accept(self, in_flight: int, held_s: float = 0.0) -> None:
         self.accepted_with = in_flight
         self._tell(lambda handler: handler.accepted(in_flight))
+
+    def accept_soon(self, in_flight: Callable[[], int]) -> None:
+        self.accept(in_flight())
+
+    def answer(
+        self, head: bytes, body_bytes: int, body: Buffer, in_flight: Count, held_s: float = 0.0
+    ) -> None:
+        if self.accepted_with is None:
+            self.accept(in_flight() if callable(in_flight) else in_flight)
+        self.send_head(head, body_bytes)
+        if len(body):
+            self.send(body)
+        self.finish(in_flight)
 
     def refuse(self, reason: Refusal, in_flight: int) -> None:
         if self.over:
@@ -466,7 +483,9 @@ class FakeMesh:
         self.opens: list[OpenRequest] = []
         self.streams: list[FakeStream] = []
 
-    def open_stream(self, request: OpenRequest, handler: StreamHandler) -> Stream | None:
+    def open_stream(
+        self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False
+    ) -> Stream | None:
         egress = request.path[-1]
         if egress in self.down or egress not in self.offered:
             return None
@@ -484,6 +503,8 @@ class FakeMesh:
             self.network.call_at(self.network.now() + self.delay_s, offer)
         else:
             self.network.soon(offer)
+        if ends:
+            near.finish()
         return near
 
     def cut(self, router: RouterId) -> None:

@@ -72,6 +72,9 @@ class FakeConnection:
             self.sent += part
         return not self.full
 
+    def splice_to(self, sink: Connection, moved: Callable[[int], None]) -> bool:
+        return False
+
     def set_high_mark(self, mark_bytes: int) -> None: ...
 
     def pause(self) -> None:
@@ -209,6 +212,8 @@ class FakeNetwork(FakeTimers):
 
 class FakeLeg:
     """A leg that records; the test plays the target by calling ``handler``."""
+
+    wire = None
 
     def __init__(self, request: Request, handler: LegHandler) -> None:
         self.request = request

@@ -61,6 +61,10 @@ class Recorder:
     def ended(self, in_flight: int) -> None:
         self._note("ended", in_flight)
 
+    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
+        self.data += body
+        self._note("answered", head, body_bytes, in_flight)
+
     def writable(self) -> None:
         self._note("writable")
 

@@ -227,6 +227,9 @@ class FakeConnection:
             return False
         return True
 
+    def splice_to(self, sink: Connection, moved: Callable[[int], None]) -> bool:
+        return False
+
     def set_high_mark(self, mark_bytes: int) -> None:
         self._high_mark = mark_bytes
 

@@ -209,7 +209,7 @@ class Echoing:
         self.resets: list[str] = []
         self.handler: Any = None
 
-    def open_stream(self, request: OpenRequest, handler: Any) -> Any:
+    def open_stream(self, request: OpenRequest, handler: Any, *, ends: bool = False) -> Any:
         self.handler = handler
         return self
 

@@ -1,0 +1,159 @@
+"""A TCP connection without TLS, whose bytes may go to another one within the kernel."""
+
+import socket
+from collections.abc import Callable
+from select import EPOLLOUT
+
+from router.model.limits import PIPE_BYTES, SPLICE_SMALL_BYTES, SPLICE_SMALL_MAX
+from router.net.connection import QUIET, TcpConnection
+from router.net.pipes import CAN_SPLICE, READ_END, WRITE_END, KernelPipe, splice
+from router.net.poller import Poller
+from router.net.ports import Address, Connection
+from router.net.sockets import loss_of
+
+
+class PlainConnection(TcpConnection):
+    """Reads, after `splice_to`, into a pipe, and from there writes to the other connection.
+
+    What the other's kernel does not take stays in the pipe, which the other one then ``_owes`` to
+    its peer; until that is empty this one is not read. So an end, when it is read, has nothing
+    before it that waits, and order and back-pressure are those of `send`.
+    """
+
+    __slots__ = ("_feeder", "_is_held", "_moved", "_owed", "_owed_bytes", "_sink", "_small")
+
+    def __init__(
+        self,
+        poller: Poller,
+        sock: socket.socket,
+        peer: Address,
+        local: Address,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
+        TcpConnection.__init__(self, poller, sock, peer, local, on_close)
+        self._sink: PlainConnection | None = None
+        self._moved: Callable[[int], None] | None = None
+        self._small = 0  # Moves in a row that were hardly worth it.
+        self._is_held = False  # The sink owes what was read here last.
+        self._owed: KernelPipe | None = None
+        self._owed_bytes = 0
+        self._feeder: PlainConnection | None = None  # Whose they are.
+
+    @property
+    def buffered_bytes(self) -> int:
+        return super().buffered_bytes + self._owed_bytes
+
+    def splice_to(self, sink: Connection, moved: Callable[[int], None]) -> bool:
+        if self._sink is not None:
+            return True
+        if not CAN_SPLICE or not isinstance(sink, PlainConnection) or self._closed:
+            return False
+        self._sink, self._moved, self._small = sink, moved, 0
+        self._splices = True
+        return True
+
+    def resume(self) -> None:
+        if self._is_held:
+            self._paused = False
+        else:
+            super().resume()
+
+    # As the source.
+
+    def _splice(self) -> bool:
+        sink, moved, poller = self._sink, self._moved, self._poller
+        assert sink is not None and moved is not None
+        if sink._closed or sink._finishing or sink._broken is not None:
+            self._splice_no_more()  # What is sent there is dropped.
+            return False
+        if sink._out:
+            return False  # It comes after that.
+        pipe = poller.pipes.take()
+        if pipe is None:
+            return False
+        try:
+            size = splice(self._fd, pipe[WRITE_END], PIPE_BYTES)
+        except BlockingIOError:
+            poller.pipes.give(pipe)
+            return True
+        except OSError as error:
+            poller.pipes.give(pipe)
+            self._lose(loss_of(error))
+            return True
+        if not size:
+            poller.pipes.give(pipe)
+            self._peer_finished()
+            return True
+        poller.bytes_in += size
+        if size >= SPLICE_SMALL_BYTES:
+            self._small = 0
+        else:
+            self._small += 1
+        sink._owed, sink._owed_bytes = pipe, size
+        sink._push()
+        if sink._owed_bytes:
+            self._is_held, self._reads = True, False
+            sink._feeder = self
+            sink._watch()
+        elif self._small >= SPLICE_SMALL_MAX:
+            self._splice_no_more()
+        moved(size)
+        return True
+
+    def _splice_no_more(self) -> None:
+        self._splices = False
+        self._sink = self._moved = None
+
+    def _fed(self) -> None:
+        """What was read here is through, or lost."""
+        self._is_held = False
+        if not self._paused:
+            self.resume()
+
+    # As the sink.
+
+    def _interest(self) -> int:
+        mask = super()._interest()
+        if not self._owed_bytes:
+            return mask
+        return (0 if mask == QUIET else mask) | EPOLLOUT
+
+    def _flush(self) -> None:
+        if not self._owed_bytes:
+            super()._flush()
+            return
+        self._push()
+        if not self._owed_bytes and not self._closed and self._broken is None:
+            self._drained()
+
+    def _push(self) -> None:
+        """Hand what is owed to the kernel, as far as it takes it."""
+        pipe = self._owed
+        assert pipe is not None
+        try:
+            sent = splice(pipe[READ_END], self._fd, self._owed_bytes)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._write_failed(error)
+            return
+        self._poller.bytes_out += sent
+        self._owed_bytes -= sent
+        if not self._owed_bytes:
+            self._poller.pipes.give(pipe)
+            self._settle()
+
+    def _settle(self) -> None:
+        """Nothing is owed any more."""
+        self._owed, self._owed_bytes = None, 0
+        feeder, self._feeder = self._feeder, None
+        if feeder is not None:
+            feeder._fed()
+
+    def _drop_unsent(self) -> None:
+        super()._drop_unsent()
+        if self._owed is not None:
+            self._poller.pipes.drop(self._owed)
+            self._settle()
+        if self._closed:
+            self._splice_no_more()  # They hold each other: let no cycle wait for the collector.
