@@ -187,42 +187,41 @@ class Candidate:
 class LocalSite(Candidate):
     """This site: exact figures from its ledger, which tells nobody when they change: ever stale."""
 
-    __slots__ = ("_learns", "_ledger", "router")
+    __slots__ = ("_ledger", "_recounts", "router")
 
     def __init__(self, site: SiteId, name: str, ledger: Ledger, router: RouterId) -> None:
         super().__init__(site, name, local=True)
         self._ledger = ledger
-        self._learns = False
+        self._recounts = -1  # The ledger's, when it was looked at last.
         self.router = router
 
     def refresh(self, now: float) -> None:
         """Copy the ledger's figures."""
         ledger = self._ledger
-        targets_ready, capacity = ledger.targets_ready, ledger.capacity
-        in_flight, hard_full = ledger.load, ledger.is_full
-        able = not self.draining and targets_ready > 0
-        if (
-            ledger.rated
-            or self.rate is not None
-            or targets_ready != self.targets_ready
-            or capacity != self.capacity
-            or able is not self.able
-            or ledger.learns is not self._learns
-        ):
-            self.outline = self.glimpse = None
-        elif in_flight != self.in_flight or hard_full is not self.hard_full:
-            self.glimpse = None
-        self.targets_ready = targets_ready
-        self.able = able
-        self.capacity = capacity
-        self.in_flight = in_flight
-        self._learns = ledger.learns
-        if ledger.rated:
+        rated, load = ledger.rated, ledger.load
+        if ledger.recounts == self._recounts and not rated:
+            if load != self.in_flight:
+                self.in_flight = load
+                self.hard_full = ledger.is_full
+                self.glimpse = None
+            return
+        self._recounts = ledger.recounts
+        self.outline = self.glimpse = None
+        self.targets_ready = ledger.targets_ready
+        self.able = not self.draining and self.targets_ready > 0
+        self.capacity = ledger.capacity
+        self.in_flight = load
+        if rated:
             self._refresh_rate(now)
             return
-        self.hard_full = hard_full
+        self.hard_full = ledger.is_full
         self.rate = None
         self.sends_away = False
+
+    def set_draining(self, draining: bool) -> None:
+        """While draining it is no candidate."""
+        self.draining = draining
+        self._recounts = -1
 
     def _refresh_rate(self, now: float) -> None:
         ledger = self._ledger

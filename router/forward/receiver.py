@@ -103,7 +103,9 @@ class Receiver(Sender):
             self.done(None)
             return
         head = self._answer_began(head)
-        self._attempt_ended(None)
+        if self._away or self._wait is not None:
+            self._attempt_ended(None)
+        self._leg = None
         self._end(None)
         self._handler.whole(head, body_bytes, body)
         room = self._service.room
@@ -183,9 +185,9 @@ class Receiver(Sender):
             self._service,
             self.request,
             failure,
-            is_served=self._told_opened,
-            target=local.target if watch is not None and local is not None else "",
-            watch=watch,
+            self._told_opened,
+            local.target if watch is not None and local is not None else "",
+            watch,
         )
 
     def _note_answer(self, now: float) -> None:
