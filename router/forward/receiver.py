@@ -105,7 +105,6 @@ class Receiver(Sender):
         head = self._answer_began(head)
         if self._away or self._wait is not None:
             self._attempt_ended(None)
-        self._leg = None
         self._end(None)
         self._handler.whole(head, body_bytes, body)
         room = self._service.room
@@ -171,6 +170,7 @@ class Receiver(Sender):
     def _end(self, failure: LegFailure | None) -> None:
         """Count it. The handler hears next that it is done."""
         self._over = True
+        self._leg = None
         # They hold us: no cycle waits for the collector.
         if self._again is not None:
             self._again.look_no_more()
