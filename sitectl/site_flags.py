@@ -11,6 +11,7 @@ import click
 
 from sitectl.options import Decorated, Duration
 from sitectl.peer_flags import peer_flag
+from sitectl.worker_flags import workers_flag
 
 _NO_PODS = "not needed here, a process site has no pods"
 _BUILT_IN = "not needed here, it is built in"
@@ -153,6 +154,7 @@ def site_flags(function: Decorated) -> Decorated:
             default=0.0,
             help="Of the requests, written to run/access.log; with any, all failed ones are.",
         ),
+        workers_flag("Processes of its router on this host; auto: one for each core."),
         peer_flag("Other routers of this very site, on hosts; a name is all its addresses."),
         click.option(
             "--tracing",

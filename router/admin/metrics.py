@@ -1,25 +1,33 @@
-"""Prometheus exposition of `MetricValues`. Families and their labels are listed here once."""
+"""Prometheus exposition of `MetricValues`. Families and their labels are listed here once.
 
+The text is our own: prometheus-client, with which tests compare it, brings an HTTP server, a WSGI
+one and mail along, 2 MB of every router.
+"""
+
+import math
 from collections.abc import Iterable, Iterator
 
 import msgspec
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
 
 from router.admin.ports import Histogram, Labels, MetricValues
 
 
 class Family(msgspec.Struct, frozen=True):
-    """One metric: its kind, what it says and its label names."""
+    """One metric: its kind, what it says and its label names.
+
+    ``of_each``: a gauge of which each worker of a router has its own part; else it says the same at
+    each of them, or the most counts.
+    """
 
     kind: str
     help: str
     labels: tuple[str, ...] = ()
+    of_each: bool = False
+
+    @property
+    def adds_up(self) -> bool:
+        """Over the workers of a router."""
+        return self.of_each or self.kind == "counter"
 
 
 FAMILIES: dict[str, Family] = {
@@ -56,6 +64,7 @@ FAMILIES: dict[str, Family] = {
         "gauge",
         "Requests at once that were learnt from the latency of this target.",
         ("service", "port", "target"),
+        of_each=True,
     ),
     "spillway_target_baseline_seconds": Family(
         "gauge", "Latency of this target in calm, as learnt.", ("service", "port", "target")
@@ -83,11 +92,14 @@ FAMILIES: dict[str, Family] = {
     "spillway_connections_refused_total": Family(
         "counter", "Connections reset because their source had too many.", ("service", "port")
     ),
-    "spillway_queue_length": Family("gauge", "Requests that wait for a slot.", ("service", "port")),
+    "spillway_queue_length": Family(
+        "gauge", "Requests that wait for a slot.", ("service", "port"), of_each=True
+    ),
     "spillway_demand": Family(
         "gauge",
         "Wanted at this site: in flight here, overflowed, waiting and turned away.",
         ("service", "port"),
+        of_each=True,
     ),
     "spillway_queue_wait_seconds": Family(
         "histogram", "How long those that waited did so.", ("service", "port")
@@ -107,10 +119,12 @@ FAMILIES: dict[str, Family] = {
         "gauge", "When a certificate of this site ends.", ("name",)
     ),
     "spillway_loop_lag_seconds": Family("gauge", "How late the event loop woke last."),
-    "spillway_streams": Family("gauge", "Streams open on all lanes."),
-    "spillway_buffered_bytes": Family("gauge", "Bytes held for slow readers and for slots."),
+    "spillway_streams": Family("gauge", "Streams open on all lanes.", of_each=True),
+    "spillway_buffered_bytes": Family(
+        "gauge", "Bytes held for slow readers and for slots.", of_each=True
+    ),
     "spillway_memory_bytes": Family(
-        "gauge", "Resident, what it may be, and how much may be buffered.", ("kind",)
+        "gauge", "Resident, what it may be, and how much may be buffered.", ("kind",), of_each=True
     ),
     "spillway_overload_state": Family(
         "gauge", "0 calm, 1 sheds idle connections, 2 refuses what is new, 3 drops the slowest."
@@ -131,19 +145,8 @@ FAMILIES: dict[str, Family] = {
 }
 
 
-class _One:
-    """A collector of one family."""
-
-    def __init__(self, metric: Metric) -> None:
-        self._metric = metric
-
-    def collect(self) -> Iterable[Metric]:
-        """That one."""
-        yield self._metric
-
-
 _PIECE_NUMBERS, _PIECE_HISTOGRAMS = 100, 6
-"""Label sets rendered at once: 100 lines take 0.7 ms; a histogram has some 17."""
+"""Label sets rendered at once: 100 lines take 0.3 ms; a histogram has some 17."""
 
 
 def pieces(parts: Iterable[MetricValues]) -> Iterator[bytes]:
@@ -161,37 +164,60 @@ def pieces(parts: Iterable[MetricValues]) -> Iterator[bytes]:
             histograms.setdefault(name, {}).update(shown)
         yield b""
     for name, family in FAMILIES.items():
+        yield f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n".encode()
         if family.kind == "histogram":
             found = list(histograms.get(name, {}).items())
-            for first in range(0, len(found) or 1, _PIECE_HISTOGRAMS):
-                metric = _histogram(name, family, found[first : first + _PIECE_HISTOGRAMS])
-                yield _text(metric, headed=first == 0)
+            for first in range(0, len(found), _PIECE_HISTOGRAMS):
+                piece = found[first : first + _PIECE_HISTOGRAMS]
+                yield "".join(_histogram(name, family, *one) for one in piece).encode()
         else:
             simple = list(numbers.get(name, {}).items())
-            for first in range(0, len(simple) or 1, _PIECE_NUMBERS):
-                kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
-                plain = kind(name, family.help, labels=family.labels)
-                for labels, number in simple[first : first + _PIECE_NUMBERS]:
-                    plain.add_metric(labels, number)
-                yield _text(plain, headed=first == 0)
+            for first in range(0, len(simple), _PIECE_NUMBERS):
+                lines = [
+                    f"{name}{_braces(family.labels, labels)} {_number(number)}\n"
+                    for labels, number in simple[first : first + _PIECE_NUMBERS]
+                ]
+                yield "".join(lines).encode()
 
 
-def _histogram(
-    name: str, family: Family, found: Iterable[tuple[Labels, Histogram]]
-) -> HistogramMetricFamily:
-    metric = HistogramMetricFamily(name, family.help, labels=family.labels)
-    for labels, histogram in found:
-        buckets, total = [], 0
-        for bound, count in zip((*histogram.bounds, None), histogram.counts, strict=True):
-            total += count
-            buckets.append(("+Inf" if bound is None else repr(bound), total))
-        metric.add_metric(labels, buckets, sum_value=histogram.sum_s)
-    return metric
+def _histogram(name: str, family: Family, labels: Labels, histogram: Histogram) -> str:
+    lines, total = [], 0
+    for bound, count in zip((*histogram.bounds, math.inf), histogram.counts, strict=True):
+        total += count
+        braces = _braces((*family.labels, "le"), (*labels, _bound(bound)))
+        lines.append(f"{name}_bucket{braces} {_number(total)}\n")
+    braces = _braces(family.labels, labels)
+    lines.append(f"{name}_count{braces} {_number(total)}\n")
+    lines.append(f"{name}_sum{braces} {_number(histogram.sum_s)}\n")
+    return "".join(lines)
 
 
-def _text(metric: Metric, *, headed: bool) -> bytes:
-    """``headed``: with its HELP and TYPE, which a family has once."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_One(metric))
-    text = generate_latest(registry)
-    return text if headed else text.split(b"\n", 2)[2]
+def _bound(bound: float) -> str:
+    return "+Inf" if bound == math.inf else repr(bound)
+
+
+def _braces(names: Labels, values: Labels) -> str:
+    """By name: the order in which Prometheus's own libraries write them."""
+    if not names:
+        return ""
+    shown = (
+        f'{name}="{_escaped(value)}"' for name, value in sorted(zip(names, values, strict=True))
+    )
+    return "{" + ",".join(shown) + "}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+
+
+def _number(number: float) -> str:
+    """As Go writes it: an exponent from seven digits before the point on."""
+    number = float(number)
+    if not math.isfinite(number):
+        return "NaN" if math.isnan(number) else "+Inf" if number > 0 else "-Inf"
+    text = repr(number)
+    point = text.find(".")
+    if number <= 0 or point <= 6:
+        return text
+    digits = f"{text[0]}.{text[1:point]}{text[point + 1 :]}".rstrip("0.")
+    return f"{digits}e+{point - 1:02d}"

@@ -121,6 +121,9 @@ class RouterView(Protocol):
     def metrics(self) -> Iterator[MetricValues]:
         """Everything `/metrics` shows, some series at a time; between two others may go on."""
 
+    async def look(self) -> None:
+        """Ask the other processes of the router, if there are any, before figures are shown."""
+
     def command(self, name: str, arguments: Mapping[str, str]) -> str:
         """Carry out ``name`` and say what was done. Raises UnknownCommand, CommandFailed."""
 

@@ -16,10 +16,23 @@ class Console(msgspec.Struct, frozen=True):
     secret: str = ""
 
 
+class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
+    """One process of a router of several; ``process`` None: it is gone and comes again.
+
+    ``restarts`` since the first one was started.
+    """
+
+    index: int
+    process: int | None
+    ready: bool
+    restarts: int
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """`status`. ``links``, ``services`` and ``sites`` are counts (sites: this one included).
 
     ``replicas``: this router and those of its site that it is linked to.
+    ``workers``: its processes, the one that answers first; empty: it is one alone.
     ``notes``: what is wrong with the wanted state and degrades nothing, a bounded number.
     """
 
@@ -36,6 +49,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     console: Console = Console()
     notes: tuple[Note, ...] = ()
     replicas: int = 1
+    workers: tuple[WorkerView, ...] = ()
 
 
 class SiteName(msgspec.Struct, frozen=True):

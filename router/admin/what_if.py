@@ -7,7 +7,6 @@ meet, and puts what came of it beside what was recorded.
 from collections.abc import Sequence
 from itertools import accumulate
 from math import ceil, log
-from statistics import median
 
 import msgspec
 import yaml
@@ -312,12 +311,14 @@ def _seconds(value: float) -> str:
 
 def _sigma(samples: Sequence[HistorySample]) -> float:
     """How far times lie apart, as a lognormal's sigma, from the middle step."""
-    found = [
+    found = sorted(
         log(one.p99_s / one.p50_s) / _P99_SIGMAS
         for one in samples
         if one.p50_s and one.p99_s and one.p99_s >= one.p50_s
-    ]
-    return min(max(median(found) if found else _SIGMA_UNKNOWN, _SIGMA_MIN), _SIGMA_MAX)
+    )
+    middle = len(found) // 2  # `statistics` would bring fractions and random numbers along.
+    median = (found[middle] + found[~middle]) / 2 if found else _SIGMA_UNKNOWN
+    return min(max(median, _SIGMA_MIN), _SIGMA_MAX)
 
 
 def _targets(place: Place, sigma: float) -> list[dict[str, object]]:

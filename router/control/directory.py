@@ -1,7 +1,9 @@
 """The directory store: ``config/*.yaml`` of a site, read whole, compared by content.
 
-Files are polled once a second and compared by hash: a mounted ConfigMap swaps a symbolic link,
-which file watches miss and modification times may not show.
+Files are polled once a second, since file watches miss a mounted ConfigMap, which swaps a symbolic
+link. What counts is their content, by hash; a file is read again only when the kernel's marks of it
+(inode, size, times of its content and of its inode) are others, or so young that a further change
+within one step of the clock may not show in them. Now and then all are read whatever marks say.
 
 A file that cannot be used keeps its last good documents, so that a slip of the pen withdraws
 nothing; a file that is gone withdraws its documents. One that has become empty counts when it is
@@ -14,6 +16,7 @@ import hashlib
 import os
 import stat
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +25,7 @@ from router.documents import Wanted, read
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import Document
+from router.model.ticks import next_tick
 
 
 class ConfigDirectory:
@@ -30,9 +34,12 @@ class ConfigDirectory:
     Errors name files relative to ``site_dir`` (``config/service-shop.yaml:3:5``).
     """
 
-    def __init__(self, site_dir: Path) -> None:
+    def __init__(self, site_dir: Path, wall: Callable[[], float] = time.time) -> None:
         self._site_dir = site_dir
+        self._wall = wall
         self._digests: dict[str, bytes] = {}
+        self._marks: dict[str, _Mark] = {}  # Of files whose digest is sure to be of now.
+        self._all_read_at = float("-inf")
         self._emptied: set[str] = set()  # Seen once without their documents.
         self._acceptance = Acceptance(
             "Put it back, or delete the site with: sitectl delete",
@@ -71,8 +78,11 @@ class ConfigDirectory:
 
     def _refresh(self) -> Reading | None:
         before, left_out = self._trouble, str(self._left_out)
+        if not 0 <= self._wall() - self._all_read_at < limits.CONFIG_READ_ALL_S:
+            self._marks.clear()
+            self._all_read_at = self._wall()
         try:
-            contents = self._contents()
+            names, contents = self._contents()
         except OSError as error:
             self._trouble = _unreadable("config", error)
             return None if str(before) == str(self._trouble) else self._settle([])
@@ -86,7 +96,9 @@ class ConfigDirectory:
         emptied = {name for name in known if _is_empty(contents[name])} - self._emptied
         changed -= emptied
         self._emptied = emptied
-        gone = self._digests.keys() - contents.keys()
+        for name in emptied:
+            self._marks.pop(name, None)
+        gone = self._digests.keys() - names
         same = before is None and left_out == str(self._left_out)
         if same and not changed and not gone:
             return None
@@ -98,7 +110,8 @@ class ConfigDirectory:
         return self._settle(self._acceptance.accept())
 
     def poke(self) -> None:
-        """Look now and not at the next poll: after SIGHUP or a command."""
+        """Look now and not at the next poll, at every file: after SIGHUP or a command."""
+        self._all_read_at = float("-inf")
         self._poked.set()
 
     async def poked(self, timeout_s: float) -> None:
@@ -110,27 +123,40 @@ class ConfigDirectory:
             return
         self._poked.clear()
 
-    def _contents(self) -> dict[str, bytes | OSError]:
-        """Every document file by name, or why it cannot be read; those beyond the bound noted."""
+    def _contents(self) -> tuple[set[str], dict[str, bytes | OSError]]:
+        """The names of all document files, and what is in those that may have changed, or why it
+        cannot be read; those beyond the bound noted."""
+        config = f"{self._site_dir}/config"
         names = sorted(
-            path.name
-            for path in (self._site_dir / "config").iterdir()
-            if path.suffix in (".yaml", ".yml") and not path.name.startswith(".")
+            name
+            for name in os.listdir(config)
+            if name.endswith((".yaml", ".yml")) and not name.startswith(".")
         )
         self._left_out = None
         if left_out := names[limits.CONFIG_FILES_MAX :]:
             reason = f"holds {len(names)} files, of which {limits.CONFIG_FILES_MAX} are read"
             hint = f"Join documents in one file: those from {left_out[0]} on do not count"
             self._left_out = ConfigError("config", "", reason, hint=hint, code="SW0111")
+        there: set[str] = set()
         contents: dict[str, bytes | OSError] = {}
+        marks, self._marks = self._marks, {}
         for name in names[: limits.CONFIG_FILES_MAX]:
+            path = f"{config}/{name}"
             try:
-                contents[name] = _read_file(self._site_dir / "config" / name)
+                mark = _mark(path)
+                if marks.get(name) == mark:
+                    self._marks[name] = mark
+                else:
+                    rests = _rests(mark, self._wall())
+                    contents[name] = _read_file(path)
+                    if rests:
+                        self._marks[name] = mark
             except FileNotFoundError:
                 continue  # Removed since it was listed: the same as never seen.
             except OSError as error:
                 contents[name] = error
-        return contents
+            there.add(name)
+        return there, contents
 
     def _take(self, name: str, content: bytes | OSError) -> None:
         self._digests[name] = _digest(content)
@@ -168,13 +194,28 @@ async def watch(
     `load` must have succeeded before: what it returned is not reported again.
     """
     while True:
-        await directory.poked(interval_s)
+        now = time.monotonic()
+        await directory.poked(next_tick(now, interval_s) - now)
         reading = await asyncio.to_thread(directory.refresh)
         if reading is not None:
             changed(reading.wanted, list(reading.errors))
 
 
-def _read_file(path: Path) -> bytes:
+_Mark = tuple[int, ...]
+
+
+def _mark(path: str) -> _Mark:
+    """What the kernel says of the file, or of the one that a link leads to."""
+    at = os.stat(path)
+    return at.st_dev, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns
+
+
+def _rests(mark: _Mark, now: float) -> bool:
+    """A change from ``now`` on gives it another mark: its last one was not a moment ago."""
+    return mark[-1] / 1e9 <= now - limits.CONFIG_RESTS_S
+
+
+def _read_file(path: str) -> bytes:
     """Its bytes, at most one more than allowed. A pipe or device would block, or never end."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as file:

@@ -3,7 +3,6 @@
 A reader returns ``BAD`` after it has noted why, so that one text yields all its errors at once.
 """
 
-import difflib
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -41,6 +40,8 @@ _UNIT_S: Final = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 8
 
 def closest(word: str, choices: Iterable[str]) -> str | None:
     """The most similar of ``choices``; None: none is."""
+    import difflib  # For misspelt words alone.
+
     lowered = {choice.lower(): choice for choice in choices}
     close = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.5)
     return lowered[close[0]] if close else None

@@ -276,6 +276,17 @@ def _check_site(findings: Findings, node: Mapping, path: str, spec: SiteSpec) ->
             "Add ingress: none, or use routerMode: interior",
         )
         return False
+    if spec.workers != 1 and (spec.router_mode == "edge" or spec.peers):
+        what = (
+            "an edge router" if spec.router_mode == "edge" else "each router of a site with peers"
+        )
+        findings.add(
+            _place(node, "workers"),
+            f"{path}.workers",
+            f"{what} is one process",
+            "Remove workers, or the peers" if spec.peers else "Remove workers",
+        )
+        return False
     return True
 
 
@@ -393,7 +404,15 @@ def _policy(findings: Findings, node: Node, path: str) -> Any:
 _MEMORY = readers.size(limits.MEMORY_LIMIT_BYTES_MIN, limits.MEMORY_LIMIT_BYTES_MAX)
 
 
+_WORKERS = readers.integer(1, limits.WORKERS_MAX, "a number of processes or auto")
 _SITES = readers.optional(readers.many(readers.site_pattern, limits.SHARING_PATTERNS_MAX, "sites"))
+
+
+def _workers(findings: Findings, node: Node, path: str) -> Any:
+    """A number, or one for each core."""
+    if isinstance(node, Scalar) and node.value == "auto":
+        return node.value
+    return _WORKERS(findings, node, path)
 
 
 def _memory_limit(findings: Findings, node: Node, path: str) -> Any:
@@ -419,6 +438,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field("memory_limit_bytes", _memory_limit),
         Field("access_log_share", readers.share),
         Field("adopt_services", readers.boolean),
+        Field("workers", _workers),
         Field("peers", readers.many(addresses.address, limits.PEERS_MAX, "addresses")),
         Field("tracing", readers.boolean),
         Field("link_proxy", proxies.proxy),

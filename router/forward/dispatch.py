@@ -40,6 +40,7 @@ from router.forward.tries import CHARGED, NO_SITES, Tries
 from router.forward.wait import Wait
 from router.model import limits
 from router.model.ids import SiteId
+from router.net.ports import Connection
 
 CANCELLED = LegFailure("cancelled")
 TOO_LATE = LegFailure("target-timeout", "its time was up before an attempt had succeeded")
@@ -138,6 +139,10 @@ class Dispatch(Receiver):
                 self._local.relieve()
         else:
             self._give_up(LegFailure("overloaded", "this router is short of memory"))
+
+    @property
+    def wire(self) -> Connection | None:
+        return self._local.wire if self._local is not None and not self._in_hand else None
 
     # When its time is up, or ways change
 

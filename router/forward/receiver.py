@@ -11,7 +11,7 @@ from router.forward.service import Service
 from router.forward.target_tcp import Received
 from router.forward.wait import Wait
 from router.model import limits
-from router.net.ports import Buffer, Connection
+from router.net.ports import Buffer
 
 STATUS_CLASS_AT = len(b"HTTP/1.1 ")
 _FIRST_CLASS = ord("1")
@@ -52,10 +52,6 @@ class Receiver(Sender):
     def target(self) -> str:
         """Of this site, that has it now; empty: none."""
         return self._local.target if self._local is not None else ""
-
-    @property
-    def wire(self) -> Connection | None:
-        return self._local.wire if self._local is not None and not self._in_hand else None
 
     def _may_repeat(self, failure: LegFailure) -> bool:
         """Whether there may be another attempt, as all of the request is here."""

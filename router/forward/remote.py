@@ -272,7 +272,7 @@ class RemoteLeg:
             self._handler.opened(stream.held_s)
         # As `head`, `received` and `ended`, of a final response.
         status = None if self._raw or self._final else check_response_head(head)
-        if status is None or status < 200:
+        if status is None or status < 200 or body_bytes < LENGTH_NOT_KNOWN:
             self._broken("response head is not canonical")
             return
         bodiless = self._request.head_only or status in NO_BODY_STATUS

@@ -6,6 +6,7 @@ from typing import Protocol
 from router.link.lane import Fault
 from router.link.mux import LaneMux
 from router.model import limits
+from router.model.ticks import next_tick
 from router.net.ports import Timer, Timers
 
 
@@ -54,7 +55,7 @@ class Liveness:
             self._timer = None
 
     def _schedule(self, now: float) -> None:
-        self._due = now + limits.LIVENESS_TICK_S
+        self._due = next_tick(now, limits.LIVENESS_TICK_S)  # All links of a router at once.
         self._timer = self._timers.call_at(self._due, self._tick)
 
     def _tick(self) -> None:

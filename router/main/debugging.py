@@ -12,7 +12,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from importlib import metadata
 from pathlib import Path
 from types import FrameType
 
@@ -99,6 +98,9 @@ class Debugging:
 
 
 def _packages() -> Iterator[tuple[str, str]]:
+    # It reads mail and zip archives: a megabyte that only a maintainer's question needs.
+    from importlib import metadata
+
     for name in _PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):
             yield name, metadata.version(name)

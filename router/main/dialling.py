@@ -32,17 +32,29 @@ class Dialling:
         "_expiries",
         "_identity",
         "_kept",
+        "_leads",
         "_links",
         "_network",
         "_proxies",
         "_redeemer",
         "_renewer",
+        "_stamps",
         "_tell",
     )
 
     def __init__(
-        self, secrets: Path, identity: SiteIdentity, tell: Tell, kept: KeptSecrets | None
+        self,
+        secrets: Path,
+        identity: SiteIdentity,
+        tell: Tell,
+        kept: KeptSecrets | None,
+        *,
+        leads: bool = True,
     ) -> None:
+        """``leads``: claims are redeemed and certificates renewed here; else another process of
+        this router does, and what it wrote is used."""
+        self._leads = leads
+        self._stamps: dict[str, int] = {}  # Of the links' files, where another process writes.
         self._identity, self._tell, self._kept = identity, tell, kept
         self._links = LinkStore(secrets / "links")
         self._proxies = Proxies(secrets, self._links)
@@ -71,6 +83,8 @@ class Dialling:
     def renew_over(self, links: Links) -> None:
         """After `start`: ask for certificates over ``links``."""
         assert self._renewer is not None
+        if not self._leads:
+            return
         self._renewer.use(links)
         links.renewal_due = self._renewer.due
         links.dialled_changed = self._renewer.link_changed
@@ -85,9 +99,12 @@ class Dialling:
         self._redeemer.start_again()
         self._renewer.look_again()
 
-    def proxies_have_changed(self) -> bool:
-        """Whether a file that a proxy was made by is another one now. True only once."""
-        return self._proxies.have_changed()
+    def files_have_changed(self) -> bool:
+        """Whether a file that links were made by is another one now: of proxies, and of
+        certificates that another process gets. True only once."""
+        before = self._stamps
+        self._stamps = {name: self._links.stamp(name) for name in before}
+        return self._proxies.have_changed() or self._stamps != before
 
     @property
     def expiries(self) -> dict[str, float]:
@@ -105,6 +122,8 @@ class Dialling:
         hindrance = None if self._kept is None else self._kept.hindrance(name)
         if hindrance is not None:
             return self._pending(hindrance.state, hindrance.error, spec)
+        if not self._leads:
+            self._stamps[name] = self._links.stamp(name)
         try:
             stored = self._links.load(name)
             via = self._proxies.via(name, spec.proxy, (host for host, _ in stored.token.endpoints))
@@ -112,10 +131,13 @@ class Dialling:
                 self._redeemer.stop(name)
                 dial = self._dial(name, stored.token, stored.credential, spec, via)
                 assert self._renewer is not None
-                self._renewer.follow(name, stored.token, stored.credential, via)
+                if self._leads:
+                    self._renewer.follow(name, stored.token, stored.credential, via)
                 return dial
         except (CertError, OSError) as error:  # Of this link alone: the others are dialled.
             return self._pending("refused", str(error), spec)
+        if not self._leads:
+            return self._pending("connecting", "the first worker redeems its claim", spec)
         redemption = self._redeemer.redeem(name, stored.token, via)
         return PendingLink(
             state="refused" if redemption.final or redemption.error_code else "connecting",
@@ -170,6 +192,7 @@ class Dialling:
         self._proxies.forget(keep)
         for name in self._expiries.keys() - keep:
             del self._expiries[name]
+        self._stamps = {name: stamp for name, stamp in self._stamps.items() if name in keep}
 
 
 def _held(chain_pem: str) -> Terms:

@@ -31,14 +31,15 @@ class LinkDoor:
         network: Network,
         links: Links,
         credentials: Credentials,
-        claims: ClaimDesk,
+        claims: ClaimDesk | None,
         failed: Callable[[str], None],
     ) -> None:
-        """``failed`` hears each new reason why links cannot be accepted."""
+        """``claims`` None: of links alone. ``failed`` hears each new reason why links cannot be
+        accepted."""
         self._network = network
         self._links = links
         self._credentials = credentials
-        self._claim_door = ClaimDoor(network, claims)
+        self._claim_door = ClaimDoor(network, claims) if claims is not None else None
         self._failed = failed
         self._listener: Listener | None = None
         self._retry: Timer | None = None
@@ -46,27 +47,27 @@ class LinkDoor:
 
     def open(self, site: SiteSpec) -> None:
         """Listen where ``site`` says, with the certificate of now; nowhere if it is private."""
-        self.close()
         if site.ingress == "none":
+            self.close()
             self.error = ""
             return
+        self.open_at(site.ingress_bind_ip, site.bind_port)
+
+    def open_at(self, host: str, port: int) -> None:
+        """Listen there, with the certificate of now."""
+        self.close()
         tls = self._credentials.listener_tls()
         try:
             self._listener = self._network.listen(
-                site.ingress_bind_ip,
-                site.bind_port,
-                self._accepting(tls),
-                tls=tls,
-                essential=True,
+                host, port, self._accepting(tls), tls=tls, essential=True
             )
         except OSError as cause:
-            place = f"{site.ingress_bind_ip}:{site.bind_port}"
-            error = f"cannot accept links on {place}: {cause.strerror}"
+            error = f"cannot accept links on {host}:{port}: {cause.strerror}"
             if error != self.error:
                 self.error = error
                 self._failed(error)
             again = self._network.now() + limits.LISTEN_RETRY_S
-            self._retry = self._network.call_at(again, lambda: self.open(site))
+            self._retry = self._network.call_at(again, lambda: self.open_at(host, port))
         else:
             self.error = ""
 
@@ -82,7 +83,8 @@ class LinkDoor:
 
         def accept(connection: Connection) -> ConnectionHandler | None:
             if connection.alpn == CLAIM_ALPN:
-                return self._claim_door.accept(connection)
+                desk = self._claim_door
+                return desk.accept(connection) if desk is not None else None
             return accept_link(connection)
 
         return accept

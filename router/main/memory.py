@@ -18,6 +18,7 @@ import msgspec
 from router.main.ports import Tell
 from router.model import limits
 from router.model.events import Problem
+from router.model.ticks import next_tick
 from router.net.ports import Timer, Timers
 
 UNLIMITED_ABOVE = 2**60  # What cgroup v1 says instead of "none" is near 2**63.
@@ -170,7 +171,7 @@ class MemoryGuard:
         self.use = use = self._read()
         share = use.resident_bytes / self.limit_bytes
         pause_s = limits.MEMORY_LOOK_S if share < limits.MEMORY_NEAR else limits.MEMORY_LOOK_NEAR_S
-        self._timer = self._timers.call_at(self._timers.now() + pause_s, self._look)
+        self._timer = self._timers.call_at(next_tick(self._timers.now(), pause_s), self._look)
         before = self.level
         level = self._marks.judge(share)
         if level != before:

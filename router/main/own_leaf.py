@@ -22,6 +22,7 @@ class OwnLeaf:
 
     __slots__ = (
         "_authority",
+        "_leads",
         "_leaf",
         "_network",
         "_not_renewed",
@@ -33,9 +34,17 @@ class OwnLeaf:
     )
 
     def __init__(
-        self, secrets: Path, site: str, authority: Callable[[], Authority], tell: Tell
+        self,
+        secrets: Path,
+        site: str,
+        authority: Callable[[], Authority],
+        tell: Tell,
+        *,
+        leads: bool = True,
     ) -> None:
-        """``authority`` issues now. Raises CertError, naming the file."""
+        """``authority`` issues now. ``leads``: what links see is kept in its file, by us alone;
+        else it is made anew for each process. Raises CertError, naming the file."""
+        self._leads = leads
         self._secrets, self._site = secrets, site
         self._authority, self._tell = authority, tell
         self._network: Network | None = None
@@ -78,7 +87,10 @@ class OwnLeaf:
         """Whatever is due."""
         before = self._leaf
         try:
-            self._leaf = ensure_leaf(self._secrets, self._authority(), self._site, time.time())
+            if self._leads:
+                self._leaf = ensure_leaf(self._secrets, self._authority(), self._site, time.time())
+            elif not is_fresh(self._leaf.chain_pem, time.time()):
+                self._leaf = self._unkept()
             if not is_fresh(self._sibling.chain_pem, time.time()):
                 self._sibling = self._new_sibling()
         except (CertError, OSError) as error:
@@ -94,8 +106,10 @@ class OwnLeaf:
         """Another CA issues, or is trusted too."""
         self._sibling = self._new_sibling()
         before = self._leaf
+        if not self._leads:
+            self._leaf = self._unkept()
         self.renew()
-        if self._leaf == before:
+        if self._leaf == before or not self._leads:
             self._renewed()  # Others are trusted now, by the same leaf.
 
     def problems(self) -> list[Problem]:
@@ -114,11 +128,16 @@ class OwnLeaf:
 
     def _first(self) -> Leaf:
         """As it is kept; or one that is not, on a disk that takes nothing."""
-        now, authority = time.time(), self._authority()
+        if not self._leads:
+            return self._unkept()
         try:
-            return ensure_leaf(self._secrets, authority, self._site, now)
+            return ensure_leaf(self._secrets, self._authority(), self._site, time.time())
         except OSError as error:
             self._not_renewed = str(error)
+        return self._unkept()
+
+    def _unkept(self) -> Leaf:
+        now, authority = time.time(), self._authority()
         if authority.trouble(now):
             now = authority.begins_at + certs_limits.BACKDATE_S
         return authority.issue_server_leaf(self._site, now)

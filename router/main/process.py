@@ -1,9 +1,7 @@
 """`spillway-router`: the command line, and the loop that one router runs in."""
 
 import argparse
-import asyncio
 import contextlib
-import gc
 import logging
 import os
 import sys
@@ -15,16 +13,21 @@ from certs.files import sweep_temporaries
 from router import __version__
 from router.main.debugging import stacks_on_signal
 from router.main.logs import Logs, logging_to
+from router.main.parts import Part
 from router.main.running import serve
-from router.main.starting import Place, only_one, open_store
+from router.main.starting import Place, only_one, open_store, run_loop
 from router.main.stores import Namespace
+from router.main.workers import command as worker_command
 from router.model import limits
 from router.model.addresses import split
-from router.model.errors import RouterError
+from router.model.errors import ConfigError, RouterError
+from router.model.specs import SiteSpec
 
 log = logging.getLogger("router.main")
 
 PROBES_VARIABLE = "SPILLWAY_PROBES"
+WORKERS_VARIABLE = "SPILLWAY_WORKERS"
+AUTO = "auto"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         ):
             sweep_temporaries(directory, time.time())  # Of those that a crash ended.
             with stacks_on_signal(run):
-                return _run_loop(directory, logs, namespace, options.probes)
+                return run_loop(lambda: _serve(options, logs, namespace))
     except (RouterError, CertError, OSError) as error:
         print(f"spillway-router: {error}", file=sys.stderr)
         return 1
@@ -89,6 +92,14 @@ def command_line() -> argparse.ArgumentParser:
         help="where /healthz, /readyz, /metrics and demand are told to anyone "
         f"[env: {PROBES_VARIABLE}]",
     )
+    parser.add_argument(
+        "--workers",
+        type=worker_count,
+        metavar="N",
+        default=os.environ.get(WORKERS_VARIABLE) or None,
+        help="processes that share the work; auto: one for each core; not with --namespace "
+        f"[env: {WORKERS_VARIABLE}]",
+    )
     parser.add_argument("--version", action="version", version=__version__)
     return parser
 
@@ -101,30 +112,45 @@ def place(text: str) -> Place:
     return host, port
 
 
-def _run_loop(
-    directory: Path, logs: Logs, namespace: Namespace | None, probes: Place | None
-) -> int:
-    try:
-        import uvloop
-    except ImportError:  # Not built for this machine; asyncio passes the same tests.
-        factory = None
-    else:
-        factory = uvloop.new_event_loop
-    gc.freeze()  # Modules and classes stay: no collection need look at them.
-    gc.set_threshold(limits.GC_AFTER_OBJECTS)
-    with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(_serve(directory, logs, namespace, probes))
+def worker_count(text: str) -> int:
+    """A number, or ``auto``: one for each core that this process may use."""
+    count = len(os.sched_getaffinity(0)) if text == AUTO else int(text)
+    if not 1 <= count <= limits.WORKERS_MAX:
+        raise ValueError(text)
+    return count
 
 
-async def _serve(
-    directory: Path, logs: Logs, namespace: Namespace | None, probes: Place | None
-) -> int:
+def _workers(options: argparse.Namespace, site: SiteSpec) -> int:
+    """How many there are to be. Raises ConfigError where there can be one only."""
+    wanted = options.workers if options.workers is not None else site.workers
+    count = worker_count(str(wanted))
+    if count == 1:
+        return 1
+    why, hint = "", ""
+    if options.namespace is not None:
+        why = "in a namespace a site has several routers, not workers"
+        hint = "sitectl update --routers N"
+    elif site.router_mode == "edge":
+        why, hint = "an edge router is one process", "Use --workers 1, or routerMode: interior"
+    elif site.peers:
+        why = "a site with peers has several routers, each of one process"
+        hint = "Use --workers 1, or remove the peers: sitectl update --peer none"
+    if why:
+        raise ConfigError("spillway-router", "--workers", why, hint=hint)
+    return count
+
+
+async def _serve(options: argparse.Namespace, logs: Logs, namespace: Namespace | None) -> int:
+    directory: Path = options.site_dir
     async with contextlib.AsyncExitStack() as stack:
-        store = await open_store(stack, directory, namespace, probes)
+        store = await open_store(stack, directory, namespace, options.probes)
         if store is None:
             log.info("told to stop before it served")
             return 0
-        return await serve(directory, logs, store, probes)
+        reading = store.load()
+        part = Part(count=_workers(options, reading.wanted.site))
+        command = worker_command(directory, part.count, options.log, options.log_level)
+        return await serve(directory, logs, store, reading, options.probes, part, command)
 
 
 if __name__ == "__main__":

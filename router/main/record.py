@@ -24,9 +24,11 @@ from router.net.ports import Network
 class Record:
     """Begins with what an earlier process of this router told."""
 
-    def __init__(self, directory: Path, store: Store, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, directory: Path, run: Path, store: Store, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """``run``: where this process writes."""
         self._directory, self._store, self._loop = directory, store, loop
-        run = directory / "run"
         self._file = event_file.opened(run, self._lost)
         self.events = EventLog(
             event_file.read_newest(run, limits.EVENTS_KEPT), lambda: event_file.read_newest(run)

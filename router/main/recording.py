@@ -11,6 +11,7 @@ from router.main.moments import WallClock
 from router.main.site_router import SiteRouter
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.ticks import next_tick
 from router.net.ports import Timer, Timers
 
 
@@ -35,7 +36,7 @@ class Recorder:
         """Once."""
         now = self._timers.now()
         self._step(now)
-        self._timer = self._timers.call_at(now + limits.HISTORY_LOOK_S, self._look)
+        self._wait(now)
 
     def close(self) -> None:
         if self._timer is not None:
@@ -65,7 +66,7 @@ class Recorder:
 
     def _look(self) -> None:
         now = self._timers.now()
-        self._timer = self._timers.call_at(now + limits.HISTORY_LOOK_S, self._look)
+        self._wait(now)
         history = self._history
         history.look()
         for key, held in self._router.forwarder.under_way():
@@ -73,6 +74,9 @@ class Recorder:
         self._router.forwarder.sample_latency()
         if now >= self._step_at:
             self._step(now)
+
+    def _wait(self, now: float) -> None:
+        self._timer = self._timers.call_at(next_tick(now, limits.HISTORY_LOOK_S), self._look)
 
     def _step(self, now: float) -> None:
         """A step that comes late is a longer one: the next lasts as long as any."""

@@ -8,13 +8,14 @@ import random
 import secrets
 import signal
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 from certs.files import read_secret, write_secret
 from router import __version__
 from router.admin.api import AdminApi
 from router.admin.server import serving
-from router.control import Wanted
+from router.control import Reading, Wanted
 from router.kubernetes.console import USERS_PLACE as CONSOLE_USERS
 from router.main import problems
 from router.main.auditing import told_of
@@ -26,6 +27,7 @@ from router.main.logs import Logs
 from router.main.memory import MemoryGuard, Use, memory_limit, resident_bytes, trimmer
 from router.main.namespace_status import short
 from router.main.orders import Orders
+from router.main.parts import WHOLE, Part
 from router.main.peers import Peers
 from router.main.record import Record
 from router.main.seeing import ACCESS_LOG_FILE, Seeing, otel_tracer
@@ -35,9 +37,12 @@ from router.main.stores import Store
 from router.main.systemd import keep_told, notify, reloading, status_line
 from router.main.trust import SiteTrust
 from router.main.views import OperatorView
+from router.main.workers import Lead, Workers
+from router.model import limits
 from router.model.addresses import split
 from router.model.errors import ConfigError, RouterError
 from router.model.events import Problem
+from router.model.ticks import next_tick
 from router.net.epoll import EpollNetwork
 from router.net.loop_host import LoopHost
 from router.net.sockets import clients_max
@@ -51,21 +56,33 @@ ADMIN_CREDENTIAL_FILE = "admin.credential"
 class Running:
     """The router, its journal and what signals do to it."""
 
-    def __init__(self, directory: Path, logs: Logs, store: Store) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        logs: Logs,
+        store: Store,
+        reading: Reading,
+        part: Part = WHOLE,
+        worker_command: Sequence[str] = (),
+    ) -> None:
+        """``reading``: of ``store``, now. ``worker_command``: what starts the other workers, if
+        this process leads them."""
         loop = asyncio.get_running_loop()
+        self.part = part
+        self._siblings: tuple[str, ...] = ()
         self._logs = logs
         self._loop = loop
         self.store = store
-        reading = store.load()
-        self.record = Record(directory, store, loop)
+        run = part.run(directory)
+        self.record = Record(directory, run, store, loop)
         self.tell = self.record.journal.tell
         self._told: frozenset[str] = frozenset()
         self.grace_s = reading.wanted.site.drain_grace_s
         admin = reading.wanted.site.admin
         self.admin_address = split(admin) if admin else None
-        self._trust = SiteTrust(directory, self.tell, kept=store.kept)
-        self.network = EpollNetwork(LoopHost(loop))
-        self._keeping = Keeping(directory / "state.json", self.network, self.tell)
+        self._trust = SiteTrust(directory, self.tell, kept=store.kept, leads=part.leads)
+        self.network = EpollNetwork(LoopHost(loop), sharing=part.sharing)
+        self._keeping = Keeping(part.state(directory), self.network, self.tell)
         keeper = self._keeping.keeper
         self.router = SiteRouter(
             self.network,
@@ -83,9 +100,10 @@ class Running:
             connections_max=clients_max(),
             place=f"{socket.gethostname()}, process {os.getpid()}",
             restored=self._trust.restored_at,
+            has_inner_door=part.count > 1,
         )
-        self.peers = Peers(self._peers_changed)
-        self._memory_max = memory_limit()
+        self.peers = Peers(self._again)
+        self._memory_max = memory_limit() // part.count
         self.memory = MemoryGuard(
             self.network,
             self._memory_max,
@@ -107,7 +125,7 @@ class Running:
         store.tell_of_secrets(self.router.refresh_links, self._trust.reload)
         self.seeing = Seeing(
             self.router.forwarder.observing,
-            directory / "run" / ACCESS_LOG_FILE if logs.is_file else None,
+            run / ACCESS_LOG_FILE if logs.is_file else None,
             self.network.now,
             otel_tracer(reading.wanted.name, __version__),
             self._access_log_lost,
@@ -131,7 +149,12 @@ class Running:
             "" if store.kept is None else CONSOLE_USERS,
             store.openshift,
         )
-        orders = Orders(self._trust, self.bursting, self.stop, self._read_again)
+        self.workers = None
+        if part.leads and part.count > 1:
+            self.workers = Workers(
+                part.count, worker_command, self._lead, self.tell, logs_to_file=logs.is_file
+            )
+        orders = Orders(self._trust, self.bursting, self.stop, self.read_again)
         self.view = OperatorView(
             self.router,
             self.network,
@@ -144,6 +167,7 @@ class Running:
             ca=self._trust.ca,
             shown_until=self._trust.issuer.shown_until,
             console=self.console.view,
+            workers=self.workers,
         )
         self.tokens = self.record.tokens(self._trust.granted)
         self.insight = Insight(self.network, self.router, self.view, self.tokens.views)
@@ -185,19 +209,32 @@ class Running:
                 self.tell(error.severity, error.code, error.source, *told_of(error))
         self._told = frozenset(map(str, errors))
         self.grace_s = wanted.site.drain_grace_s
-        stated_bytes = wanted.site.memory_limit_bytes or self._memory_max
+        stated_bytes = wanted.site.memory_limit_bytes // self.part.count or self._memory_max
         self.memory.set_limit(
             min(self._memory_max, stated_bytes), is_stated=stated_bytes < self._memory_max
         )
         self.router.links.set_buffered_mark(self.memory.buffered_mark_bytes)
         self._applied = (wanted, errors)
-        self.record.auditing.documents(self.store.documents())
-        self.router.apply(self.peers.found(wanted), errors)
+        if self.part.leads:
+            self.record.auditing.documents(self.store.documents())
+        self.router.apply(self._resolved(wanted), errors)
         self.seeing.apply(wanted.site)
-        self.bursting.apply(wanted.bursts)
-        self.console.apply(wanted.site)
+        if self.part.leads:
+            self.bursting.apply(wanted.bursts)
+            self.console.apply(wanted.site)
 
-    def _peers_changed(self) -> None:
+    def _resolved(self, wanted: Wanted) -> Wanted:
+        if self.part.count > 1:
+            return self.part.of(wanted, self._siblings)
+        return self.peers.found(wanted)
+
+    def dial_siblings(self, siblings: tuple[str, ...]) -> None:
+        """Be linked to these workers, which were here before this one."""
+        if siblings != self._siblings:
+            self._siblings = siblings
+            self._again()
+
+    def _again(self) -> None:
         self.reapply(*self._applied)
 
     def reapply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
@@ -217,6 +254,8 @@ class Running:
         if self.stopping.is_set():
             self.aborting.set()
         self.stopping.set()
+        if self.workers is not None:
+            self.workers.stop()
 
     def _access_log_lost(self, reason: str) -> None:
         """Told by the writing thread; after the loop's end nobody is left to hear it."""
@@ -235,20 +274,50 @@ class Running:
         self._logs.reopen()
         self.record.reopen()
         self.seeing.reopen()
-        reloading(self._read_again)
+        if self.workers is not None:
+            self.workers.reopen()
+        reloading(self.read_again)
 
-    def _read_again(self) -> None:
+    def read_again(self) -> None:
+        """Documents and secrets may be others."""
         self.store.poke()
         self._trust.reload()
+        if self.workers is not None:
+            self.workers.read_again()
+
+    def _lead(self) -> Lead:
+        """What the other workers follow."""
+        states = self.router.forwarder.listener_states()
+        return Lead(
+            self.router.inner_door,
+            frozenset((one.host, one.port) for one in states.values() if one.listening),
+        )
+
+    def close(self) -> None:
+        """Abort what is left, and end the files."""
+        self.insight.close()
+        self.memory.close()
+        self.router.close()
+        self.network.close()
+        self.seeing.close()
+        self.record.close()
 
     def line(self) -> str:
         """How it goes, for `systemctl status`."""
         return status_line(self.view.status(), self.view.links())
 
 
-async def serve(directory: Path, logs: Logs, store: Store, probes: Place | None) -> int:
-    """What `store` wants, until told to stop. 0: everything has ended."""
-    process = Running(directory, logs, store)
+async def serve(
+    directory: Path,
+    logs: Logs,
+    store: Store,
+    reading: Reading,
+    probes: Place | None,
+    part: Part = WHOLE,
+    worker_command: Sequence[str] = (),
+) -> int:
+    """What `store` wants, ``reading`` at first, until told to stop. 0: everything has ended."""
+    process = Running(directory, logs, store, reading, part, worker_command)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, process.stop)
@@ -266,12 +335,14 @@ async def serve(directory: Path, logs: Logs, store: Store, probes: Place | None)
     )
     async with admin, asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(store.watch(process.reapply))
-        probing = tasks.create_task(_probe_lag(process.view))
+        probing = tasks.create_task(probe_lag(process.view))
         bursting = tasks.create_task(process.bursting.run())
         resolving = tasks.create_task(process.peers.run())
         api = AdminApi(process.view, process.record.events, parts=parts)
         consoling = tasks.create_task(process.console.run(api))
         looking = tasks.create_task(process.tokens.run())
+        if process.workers is not None:
+            tasks.create_task(process.workers.run())
         process.view.serving = True
         log.info("serving", extra={"site": process.router.identity.name})
         process.record.started(__version__)
@@ -286,21 +357,19 @@ async def serve(directory: Path, logs: Logs, store: Store, probes: Place | None)
         resolving.cancel()
         looking.cancel()
         await process.last_look()
-        await _drain(process)
+        begun = loop.time()
+        await drain(process)
+        if process.workers is not None:
+            await _ended(process.workers, process, begun + process.grace_s)
         probing.cancel()
         telling.cancel()
         consoling.cancel()
-    process.insight.close()
-    process.memory.close()
-    process.router.close()
-    process.network.close()
-    process.seeing.close()
-    process.record.close()
+    process.close()
     log.info("stopped")
     return 0
 
 
-async def _drain(process: Running) -> None:
+async def drain(process: Running) -> None:
     """Wait for what is under way, for the grace period or until told a second time."""
     drained = asyncio.Event()
     process.router.drain(drained.set)
@@ -311,10 +380,18 @@ async def _drain(process: Running) -> None:
             wait.cancel()
 
 
-async def _probe_lag(view: OperatorView) -> None:
+async def _ended(workers: Workers, process: Running, until: float) -> None:
+    """Wait for the others, which were told at the same time and have as long."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout_at(until + limits.WORKER_ENDS_S):
+            await workers.over.wait()
+    workers.kill()
+
+
+async def probe_lag(view: OperatorView) -> None:
     """Measure how late the loop wakes."""
     loop = asyncio.get_running_loop()
     while True:
-        due = loop.time() + LAG_PROBE_S
-        await asyncio.sleep(LAG_PROBE_S)
+        due = next_tick(loop.time(), LAG_PROBE_S)
+        await asyncio.sleep(due - loop.time())
         view.loop_lag_s = max(0.0, loop.time() - due)

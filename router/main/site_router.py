@@ -35,6 +35,7 @@ from router.main.troubles import Troubles
 from router.main.twin import Twin
 from router.main.wanted_links import WantedLinks
 from router.model import limits
+from router.model.addresses import join
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -44,6 +45,9 @@ from router.net.ports import Address, DialCode, FarNetwork
 from router.routing.attached import AttachedEdges
 from router.routing.core import RoutingCore
 from router.routing.edge import EdgeRouting
+
+INNER_HOST = "127.0.0.1"
+"""Workers of one router link to each other within the host, with the site's own certificates."""
 
 
 class SiteRouter:
@@ -67,12 +71,13 @@ class SiteRouter:
         connections_max: int = limits.CLIENT_CONNECTIONS_MAX,
         place: str = "",
         restored: int = 0,
+        has_inner_door: bool = False,
     ) -> None:
         """``is_edge``: it attaches to one site, accepts no links and takes no part in routing.
 
         ``connections_max``: of clients of services, over all listeners. ``place``: where this
         process runs, told to neighbours for people. ``restored``: Unix seconds at which its state
-        came out of a backup, 0: never.
+        came out of a backup, 0: never. ``has_inner_door``: other workers of this router dial it.
         """
         self._network = network
         self.identity = identity
@@ -161,6 +166,8 @@ class SiteRouter:
         self.notes: tuple[Note, ...] = ()
         """What is wrong with the wanted state and degrades nothing."""
         self._door = LinkDoor(network, self.links, credentials, claims, self._link_port_taken)
+        self._inner_door = LinkDoor(network, self.links, credentials, None, self._link_port_taken)
+        self._has_inner_door = has_inner_door
         self._twin = Twin(network, identity.name, place)
         self._liars = Liars()
         self._wanted_links = WantedLinks(self.links, credentials, identity.site, is_edge=is_edge)
@@ -203,6 +210,8 @@ class SiteRouter:
         before, self._wanted = self._wanted, wanted
         if before is None or place_of(before.site) != place_of(wanted.site):
             self.open_link_door()
+        if before is None and self._has_inner_door:
+            self._inner_door.open_at(INNER_HOST, 0)
         self.links.drain_grace_s = wanted.site.drain_grace_s
         self.questions.is_silent = wanted.site.tells == "nothing"
         if before is None or self._wanted_links.differ(before, wanted):
@@ -264,6 +273,13 @@ class SiteRouter:
     def renew_link_door(self) -> None:
         """Our certificate is another, or whom it trusts."""
         self._door.renew()
+        self._inner_door.renew()
+
+    @property
+    def inner_door(self) -> str:
+        """Where other workers of this router dial it, ``HOST:PORT``; empty: nowhere."""
+        address = self._inner_door.address
+        return join(address.host, address.port) if address is not None else ""
 
     @property
     def link_listener_error(self) -> str:
@@ -367,6 +383,7 @@ class SiteRouter:
         """
         self._draining = True
         self._door.close()
+        self._inner_door.close()
         now = self._network.now()
         self._take(self.routing.set_draining(True, now))
         self._services.drain()
@@ -381,4 +398,5 @@ class SiteRouter:
         self.links.close()
         self._load.close()
         self._door.close()
+        self._inner_door.close()
         self._run.close()

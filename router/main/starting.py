@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import fcntl
+import gc
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 
 from router.admin.server import serving_health
 from router.main.stores import Namespace, Store, opened
+from router.model import limits
 from router.model.errors import RouterError
 
 Place = tuple[str, int]
@@ -33,6 +35,20 @@ def only_one(path: Path) -> Iterator[None]:
             os.ftruncate(file.fileno(), 0)
             os.write(file.fileno(), f"{os.getpid()}\n".encode())
         yield
+
+
+def run_loop(serving: Callable[[], Coroutine[None, None, int]]) -> int:
+    """Run ``serving`` in the loop of this process, as everything of a router does."""
+    try:
+        import uvloop
+    except ImportError:  # Not built for this machine; asyncio passes the same tests.
+        factory = None
+    else:
+        factory = uvloop.new_event_loop
+    gc.freeze()  # Modules and classes stay: no collection need look at them.
+    gc.set_threshold(limits.GC_AFTER_OBJECTS)
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(serving())
 
 
 async def open_store(

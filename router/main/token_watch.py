@@ -15,6 +15,7 @@ from router.admin.live_views import ClaimedView, TokenView
 from router.admin.who import user
 from router.main.journal import Journal
 from router.model import limits
+from router.model.ticks import next_tick
 
 log = logging.getLogger("router.main")
 
@@ -45,7 +46,8 @@ class TokenWatch:
         """Look until cancelled."""
         while True:
             await self.look()
-            await asyncio.sleep(limits.TOKENS_LOOK_S)
+            now = time.monotonic()
+            await asyncio.sleep(next_tick(now, limits.TOKENS_LOOK_S) - now)
 
     async def look(self) -> None:
         """Take up what is there now and tell what is different. A damaged file changes nothing."""

@@ -50,8 +50,12 @@ class SiteTrust:
         tell: Tell,
         *,
         kept: KeptSecrets | None = None,
+        leads: bool = True,
     ) -> None:
-        """``kept`` None: the directory is all there is. Raises CertError, naming the file."""
+        """``kept`` None: the directory is all there is. ``leads``: this process of the router
+        redeems, renews, issues and replaces the CA; one that does not follows what the one that
+        does has written. Raises CertError, naming the file."""
+        self._leads = leads
         secrets = directory / "secrets"
         self._tell = tell
         self._identity = SiteIdentity.load(secrets)
@@ -59,13 +63,13 @@ class SiteTrust:
         """Unix seconds at which the site came out of a backup; 0: never."""
         site = self._identity.site_id
         ca = self._ca = Rotating(secrets, site, tell, kept)
-        self._leaf = OwnLeaf(secrets, site, lambda: ca.authority, tell)
+        self._leaf = OwnLeaf(secrets, site, lambda: ca.authority, tell, leads=leads)
         services = self._services = ServiceTls(secrets / "tls")
         self.service_tls, self.target_tls = services.listener, services.target
         self.keep_service_tls = services.keep
         self.service_tls_changed = services.look
         self.service_tls_problems = services.problems
-        self._dialling = Dialling(secrets, self._identity, tell, kept)
+        self._dialling = Dialling(secrets, self._identity, tell, kept, leads=leads)
         revoking = Revoking(secrets, kept, tell)
         desk = ClaimDesk(
             GrantStore(secrets / "grants", ca.authority, waits=False)  # Traffic goes on.
@@ -224,9 +228,10 @@ class SiteTrust:
         if moved_s:
             self._follow_clock(moved_s)
         self.reload()
-        if self._dialling.proxies_have_changed():
+        if self._dialling.files_have_changed():
             self._links_changed()
-        self._follower.carry_on()
+        if self._leads:
+            self._follower.carry_on()
 
     def _follow_ca(self, change: Change) -> None:
         self._granting.use(self._ca.authority)

@@ -39,6 +39,7 @@ from router.main.recalling import recalled
 from router.main.scaling import scaled
 from router.main.seeing import Seeing
 from router.main.site_router import SiteRouter
+from router.main.workers import Workers
 from router.model.events import Problem
 from router.model.settings import AffinityBy
 from router.net.epoll import EpollNetwork
@@ -67,6 +68,7 @@ class OperatorView:
         ca: Callable[[], CaView] | None = None,
         shown_until: Callable[[str], float | None] = lambda site: None,
         console: Callable[[], Console] = Console,
+        workers: Workers | None = None,
     ) -> None:
         """``host_problems`` are of this host: its clock, its disk. ``shown_until``: Unix seconds
         at which the certificate of a site that links here ends.
@@ -85,6 +87,7 @@ class OperatorView:
         self._ca = ca
         self._shown_until = shown_until
         self._console = console
+        self._workers = workers
         self.serving = False
         self.loop_lag_s = 0.0
 
@@ -101,7 +104,8 @@ class OperatorView:
             ready=self.ready(),
             uptime_s=round(self._network.now() - router.started_at, 3),
             links=len(self.links()),
-            replicas=1 + len(router.links.siblings),
+            replicas=1 if self._workers is not None else 1 + len(router.links.siblings),
+            workers=self._workers.views(self.ready()) if self._workers is not None else (),
             services=len({key.name for key in router.services}),
             sites=sum(1 for route in router.routing.table.sites.values() if route.reachable),
             problems=(
@@ -112,6 +116,7 @@ class OperatorView:
                 *of_links(self.links()),
                 *of_expiries(self._expiries(), datetime.now(UTC).timestamp()),
                 *(self._seeing.problems if self._seeing is not None else ()),
+                *(self._workers.problems() if self._workers is not None else ()),
             ),
             notes=router.notes,
             console=self._console(),
@@ -127,12 +132,18 @@ class OperatorView:
         return link_views(self._router, self._expiries(), self._shown_until, self.utc)
 
     def services(self) -> Sequence[ServiceView]:
-        """All service ports."""
-        return [
+        """All service ports, with what the other workers counted when they were asked last."""
+        own = [
             self.service(snapshot)
             for snapshot in self._router.forwarder.services_snapshot()
             if snapshot.declared
         ]
+        return own if self._workers is None else self._workers.with_services(own)
+
+    async def look(self) -> None:
+        """Ask the other workers."""
+        if self._workers is not None:
+            await self._workers.look()
 
     def ask_targets(
         self, service: str, done: Callable[[Mapping[int, list[TargetView]]], None]
@@ -300,7 +311,14 @@ class OperatorView:
         return iso(datetime.now(UTC) - ago)
 
     def metrics(self) -> Iterator[MetricValues]:
-        """Everything `/metrics` shows, one service port at a time."""
+        """Everything `/metrics` shows, one service port at a time; of all workers at the end."""
+        return (
+            self._own_metrics()
+            if self._workers is None
+            else self._workers.with_metrics(self._own_metrics())
+        )
+
+    def _own_metrics(self) -> Iterator[MetricValues]:
         lag_s = max(self.loop_lag_s, self._network.turn_lag_s)
         figures = self._seeing.figures if self._seeing is not None else {}
         yield from measure(self._router, self._memory, self._expiries(), lag_s, figures)

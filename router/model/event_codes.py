@@ -104,6 +104,8 @@ _ALL: Final = (
     EventCode("console-up", "event", "console", "it is served; with its address"),
     EventCode("console-down", "event", "console", "it is not served; with the cause"),
     EventCode("router-draining", "event", "router", "it was told to stop"),
+    EventCode("worker-ready", "event", "worker", "one more process of the router serves"),
+    EventCode("worker-ended", "event", "worker", "one is gone, and is started again; with why"),
     EventCode("state-unsaved", "event", "state", "what must be remembered cannot be written"),
     EventCode("state-saved", "event", "state", "it is written again"),
     EventCode("access-log-lost", "event", "access log", "lines of it could not be written"),

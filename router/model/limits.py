@@ -320,6 +320,16 @@ RETRIES_SAVED_MIN = 1_000
 REPEATS_MAX = 2  # Of an idempotent request that may have reached a target.
 REROUTE_S = 0.05  # A request whose only way broke looks for another that often,
 REROUTE_WAIT_S = 1.0  # and at every change of routes, for so long.
+# Workers of one router.
+WORKERS_MAX = 64  # Each links to each other, and to each neighbour (`ADJACENCIES_MAX` there).
+WORKER_PAUSE_MIN_S, WORKER_PAUSE_MAX_S = 0.1, 10.0  # Before one that ended is started again.
+WORKER_LASTS_S = 30.0  # After so long its end is not the start's fault: the pause is short again.
+WORKER_LOOK_S = 0.1  # How often the others are told what changed at the first one.
+WORKER_ASK_S = 0.5  # How often each is asked how it is.
+WORKER_ANSWER_S = 1.0  # Waited for figures; then those of before count.
+WORKER_ENDS_S = 2.0  # Beyond the grace of a stop; then it is killed.
+WORKER_SILENT_S = 30.0  # One that says nothing for so long hangs, and is ended.
+
 START_SETTLES_S = 3.0  # A site just started may lack routes that its links are about to bring.
 ROUTE_RETURNS_S = 2.0  # As if just started: the last other site went, perhaps to be replaced.
 REROUTES_WAITING_MAX = 1_024  # Of one service port.
@@ -499,6 +509,10 @@ TOKEN_CLAIMS_SHOWN_MAX = 64  # Redemptions of one token, the newest.
 CLOCK_MOVED_S = 60.0  # Between two looks; certificates forgive five minutes.
 STATE_RETRY_S = 5.0  # A state file that could not be written is written again.
 CONFIG_POLL_S = 1.0
+CONFIG_RESTS_S = (
+    2.0  # A file as old gets another time by a write: file systems' clocks step by less.
+)
+CONFIG_READ_ALL_S = 60.0  # So often every file is read, whatever its times say.
 CA_LOOK_S = 0.05  # While the CA is replaced: how soon it is seen who has taken it.
 CA_REGISTER_S = 60.0  # So old may be what is known of sites that are away: 4,096 files.
 CA_ASK_MAX = 10  # Neighbours told in one look: each answer is a signature and two writes.

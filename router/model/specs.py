@@ -72,6 +72,7 @@ class SiteSpec(
     memory_limit_bytes: int = 0  # What the router may use; 0: what the system lets it.
     access_log_share: float = 0.0  # Of the requests, 0 to 1, are written to run/access.log.
     adopt_services: bool = False  # On Kubernetes: Services that exist may be taken over.
+    workers: int | str = 1  # Processes of its router; "auto": one for each core.
     peers: tuple[str, ...] = ()  # HOST:PORT where other routers of this site accept links.
     tracing: bool = False  # Spans for OpenTelemetry, by its own environment variables.
     link_proxy: str = ""  # Of links that state none; as `LinkSpec.proxy`.

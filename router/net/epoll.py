@@ -1,10 +1,11 @@
 """The real network: sockets in one epoll set, run by turns in a host's event loop."""
 
+import errno
 from collections.abc import Callable
 
 from router.net.dialling import Connected, Failed, NewSocket, TcpDial, new_socket
 from router.net.host import Host
-from router.net.listening import Accept, TcpListener, bind
+from router.net.listening import Accept, Sharing, TcpListener, bind
 from router.net.poller import Poller
 from router.net.ports import Address, Dial, DialCode, Listener, Proxy, Tls
 from router.net.resolving import Lookup, Resolver, system_lookup
@@ -23,7 +24,12 @@ class EpollNetwork:
         *,
         lookup: Lookup = system_lookup,
         new_socket: NewSocket = new_socket,
+        sharing: Sharing = "alone",
     ) -> None:
+        """``sharing``: of what is listened at and is not essential, with our other processes."""
+        self._sharing: Sharing = sharing
+        self.may_listen: Callable[[str, int], bool] = lambda host, port: True
+        """Whether to bind there now, beside the process that owns the port."""
         self._poller = Poller(host, self._woken)
         self._resolver = Resolver(self._poller, lookup)
         self._new_socket = new_socket
@@ -85,9 +91,10 @@ class EpollNetwork:
         tls: Tls | None = None,
         essential: bool = False,
     ) -> Listener:
-        return TcpListener(
-            self._poller, bind(host, port), accept, tls, self._rejected, essential=essential
-        )
+        if not self.may_listen(host, port):
+            raise OSError(errno.EAGAIN, "the first worker does not listen there")
+        sock = bind(host, port, "alone" if essential else self._sharing)
+        return TcpListener(self._poller, sock, accept, tls, self._rejected, essential=essential)
 
     def dial(
         self,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from enum import IntFlag
 from select import EPOLLIN
+from typing import Literal
 
 from router.model.limits import (
     ACCEPT_ERRORS_PER_TURN_MAX,
@@ -55,16 +56,21 @@ class Hold(IntFlag):
     RESTING = 4
 
 
-def bind(host: str, port: int) -> socket.socket:
+Sharing = Literal["alone", "first", "further"]
+"""Of a port by the processes of one router: not, as the one that owns it, as one beside that."""
+
+
+def bind(host: str, port: int, sharing: Sharing = "alone") -> socket.socket:
     """A listening socket. Raises `OSError` when the address cannot be bound.
 
-    Both wildcards mean every address of the host, IPv4 and IPv6.
+    Both wildcards mean every address of the host, IPv4 and IPv6. The ``first`` to share a port
+    gets it only if nobody listens there: a stranger's port is never shared by mistake.
     """
     if host == "localhost":
         host = "127.0.0.1"
     if host == "0.0.0.0":
         try:
-            return bind("::", port)
+            return bind("::", port, sharing)
         except OSError as error:
             if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
                 raise  # Otherwise the host has no IPv6.
@@ -76,7 +82,11 @@ def bind(host: str, port: int) -> socket.socket:
         prepare_stream(sock)
         if host == "::":
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        if sharing == "further":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind((host, port))
+        if sharing == "first":  # Only now: the bind was exclusive.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.listen(LISTEN_BACKLOG)
     except OSError:
         sock.close()

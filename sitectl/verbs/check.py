@@ -241,6 +241,7 @@ def of_router(site: Site, told: Set[tuple[str, str]] = frozenset()) -> Iterator[
         if (note["code"], note["message"]) not in told:
             yield Finding(note["severity"], note["code"], note["message"], note.get("hint", ""))
     yield from _peers(site, status.get("replicas", 1))
+    yield from _workers(status.get("workers") or [])
     yield from _each(links, "SW0515", "no link yet", _link)
     yield from _each(services, "SW0516", "no service yet", _service)
 
@@ -255,6 +256,20 @@ def _peers(site: Site, routers: int) -> Iterator[Finding]:
         text = f"no other router of this site is linked; its peers are {', '.join(peers)}"
         hint = "Is one running there? Another address: sitectl update --peer HOST:PORT"
         yield Finding("warning", "SW0515", text, hint)
+
+
+def _workers(workers: list[dict[str, Any]]) -> Iterator[Finding]:
+    """The processes of a router that has several, and the cores for them."""
+    if not workers:
+        return
+    ready = sum(bool(one["ready"]) for one in workers)
+    text = f"{ready} of {output.count(len(workers), 'worker')} ready"
+    yield Finding("ok" if ready == len(workers) else "warning", "SW0519", text)
+    cores = len(os.sched_getaffinity(0))
+    if len(workers) > cores:
+        text = f"the router has {len(workers)} workers, and {output.count(cores, 'core')} for them"
+        hint = "More than one a core only cost memory: sitectl update --workers auto"
+        yield Finding("warning", "SW0519", text, hint)
 
 
 def _each(

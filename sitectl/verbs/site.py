@@ -37,6 +37,7 @@ from sitectl.runtimes.choice import RunBy
 from sitectl.runtimes.spec import PullPolicy
 from sitectl.site import Change
 from sitectl.site_flags import given, site_flags, without_use
+from sitectl.worker_flags import refuse_workers
 
 NOW_S: Final = 0.5
 """What `stop --now` gives requests that are nearly done, and other sites to hear of it."""
@@ -101,6 +102,7 @@ def init(
         refuse_on_kubernetes(more)
         _refuse_for_namespace(run_by, wish)
         refuse_peers(flags["peers"])
+        refuse_workers(flags["workers"])
         stated = name or site_name or settings.site
         _init_namespace(ctx, stated, wait or "none", image, image_pull_policy)
         return
@@ -213,8 +215,12 @@ def _site_spec(
     routers: int,
     ingress_hosts: tuple[str, ...],
     peers: tuple[str, ...],
+    workers: int | str | None,
     **same: Any,
 ) -> SiteSpec:
+    if workers not in (None, 1) and (router_mode == "edge" or peers):
+        what = "An edge router" if router_mode == "edge" else "Each router of a site with peers"
+        raise usage(f"{what} is one process", "Leave --workers out")
     if routers != 1:
         output.note("--routers: not needed here, a process site has one router")
     if ingress not in (None, "host", "none"):
@@ -225,6 +231,7 @@ def _site_spec(
         ingress="none" if closed else "host",
         ingress_hosts=ingress_hosts,
         peers=judged_peers(peers),
+        workers=1 if workers is None else workers,
         service_sync=enable_service_sync,
         service_sync_site_ttl_s=service_sync_site_ttl,
         **same,

@@ -109,6 +109,9 @@ def _text(item: dict[str, Any], load: str, *, running: bool) -> str:
         lines.append(f"Load:     {load}")
     if running and item.get("replicas", 1) > 1:
         lines.append(f"Routers:  {item['replicas']} of this site, linked to each other")
+    workers = item.get("workers") or []
+    if running and workers:
+        lines.append(f"Workers:  {_workers(workers)}")
     console = item.get("console") or {}
     if console.get("url"):
         lines.append(f"Console:  {output.safe(console['url'])}")
@@ -119,6 +122,17 @@ def _text(item: dict[str, Any], load: str, *, running: bool) -> str:
         if problem.get("hint"):
             lines.append(f"          Next: {output.safe(problem['hint'])}")
     return "\n".join(lines)
+
+
+def _workers(workers: list[dict[str, Any]]) -> str:
+    """How many there are, and which of them do not serve."""
+    missing = [str(one["index"]) for one in workers if not one["ready"]]
+    if not missing:
+        return f"{len(workers)}, all ready"
+    ready = len(workers) - len(missing)
+    return colours.paint(
+        f"{ready} of {len(workers)} ready, not: {', '.join(missing)}", colours.WARN
+    )
 
 
 def _without_router(item: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from sitectl.consoling import (
     refuse_on_kubernetes,
 )
 from sitectl.directory import DirectorySite
-from sitectl.failure import not_found
+from sitectl.failure import not_found, usage
 from sitectl.image import image_flags
 from sitectl.options import Duration, Settings, Verb, dry_run_flag
 from sitectl.peer_flags import judged_peers, peer_flag, refuse_peers
@@ -31,6 +31,7 @@ from sitectl.proxying import (
 from sitectl.runtimes import choice
 from sitectl.runtimes.spec import PullPolicy
 from sitectl.site_flags import ROUTER_MODES, key_flags
+from sitectl.worker_flags import AUTO, refuse_workers, workers_flag
 
 
 @click.command(cls=Verb)
@@ -69,6 +70,7 @@ from sitectl.site_flags import ROUTER_MODES, key_flags
 )
 @console_flags
 @proxy_flags("link-proxy")
+@workers_flag("Processes of the router of a site on this host; from its next start on.")
 @peer_flag("All other routers of this very site, on hosts; none: it has no others.")
 @image_flags
 @click.option("--force-restart", is_flag=True, help="Replace the routers, one after the other.")
@@ -87,13 +89,15 @@ def update(
     proxy_ca: str | None,
     peers: tuple[str, ...],
     ingress_hosts: tuple[str, ...],
+    workers: int | str | None,
     **flags: Any,
 ) -> None:
     """Change a site's settings, and on Kubernetes bring its objects to this version.
 
     Where the router runs in a container on this host: have it be of --image, its identity, links
     and services as they were. Of a site on this host --link-proxy, --peer, --ingress-host and the
-    console change too, while it runs; its other settings are in its document.
+    console change too, while it runs, and --workers from its next start on; its other settings are
+    in its document.
 
     \b
     Examples:
@@ -101,6 +105,7 @@ def update(
       sitectl --site d update --link-proxy http://me@proxy.corp:3128 --link-proxy-password-file -
       sitectl --site west update --ingress-host 10.0.0.8 --peer west1.example.org:55671
       sitectl --site west update --enable-console --console-user eve
+      sitectl --site west update --workers auto
       sitectl -n shop update                          objects as this version makes them
       sitectl -n shop update --check
       sitectl -n shop update --routers 2 --adopt-services
@@ -112,6 +117,9 @@ def update(
     if not settings.on_kubernetes():
         console = read_console(ctx, more)
         is_said = _set_addresses(settings, ingress_hosts, judged_peers(peers), said=bool(peers))
+        if workers is not None:
+            _set_workers(settings, workers)
+            is_said = True
         if wish is not None:
             _set_link_proxy(settings, wish)
         if console is not None:
@@ -122,6 +130,7 @@ def update(
         return
     refuse_on_kubernetes(more)
     refuse_peers(peers)
+    refuse_workers(workers)
     refuse_site_login(wish)
     import sitectl.kubernetes.lifecycle as lifecycle
 
@@ -150,6 +159,22 @@ def _set_addresses(
     text = f"site {site.name} {' and '.join(told)}{unchanged}"
     output.report(settings, "Site", site.name, change, text)
     return True
+
+
+def _set_workers(settings: Settings, workers: int | str) -> None:
+    site = store.find_directory(settings)
+    spec = _spec_of(site)
+    if workers != 1 and (spec.router_mode == "edge" or spec.peers):
+        what = (
+            "an edge router" if spec.router_mode == "edge" else "each router of a site with peers"
+        )
+        raise usage(f"--workers: {what} is one process", "Leave it out")
+    document = Document("Site", site.name, msgspec.structs.replace(spec, workers=workers))
+    change = site.put(document)
+    shown = "a worker for each core" if workers == AUTO else output.count(workers, "worker")
+    unchanged = ", unchanged" if change == "unchanged" else ""
+    text = f"the router of {site.name} has {shown} from its next start on{unchanged}"
+    output.report(settings, "Site", site.name, change, text)
 
 
 def _spec_of(site: DirectorySite) -> SiteSpec:

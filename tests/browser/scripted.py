@@ -93,6 +93,9 @@ class ScriptedRouter:
     def metrics(self) -> Iterator[MetricValues]:
         yield MetricValues({}, {})
 
+    async def look(self) -> None:
+        """There is no other process."""
+
     def command(self, name: str, arguments: Mapping[str, str]) -> str:
         if name != "reload":
             raise UnknownCommand("Commands are: reload.")

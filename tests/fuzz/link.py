@@ -44,11 +44,18 @@ ANSWERING = (
         frames.DATA | frames.END,
         frames.TRAILERS | frames.END,
         frames.PONG,
+        frames.ANSWER | frames.END,
+        frames.ANSWER | frames.END,
+        frames.ACCEPTED_LATE,
     ),
 )
-ANY = (*ASKING, *ANSWERING, frames.ACCEPTED, frames.REFUSED, frames.CONTROL, 0, 13, 0x7F)
+FIRST = (
+    *(frames.ACCEPTED, frames.ACCEPTED, frames.ACCEPTED, frames.REFUSED),
+    *(frames.ANSWER | frames.END, frames.ACCEPTED_LATE),
+)
+ANY = (*ASKING, *ANSWERING, frames.ACCEPTED, frames.REFUSED, frames.CONTROL, 0, 15, 0x7F)
 TOKENS = (
-    *(bytes((kind,)) + b"\0\0\4" for kind in (*range(14), 0x81, 0x84, 0x85, 0x86, 0xFF)),
+    *(bytes((kind,)) + b"\0\0\4" for kind in (*range(16), 0x81, 0x84, 0x85, 0x86, 0x8D, 0xFF)),
     *(b"\0\0\0\0", b"\0\0\0\1", b"\0\0\0\2", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0"),
     *(
         b"\xdd\xff\xff\xff\xff",
@@ -225,14 +232,14 @@ class LaneAttack:
         elif known in victim.answered:
             kind = rng.choice(ANSWERING)
         else:
-            kind = rng.choice((frames.ACCEPTED, frames.ACCEPTED, frames.ACCEPTED, frames.REFUSED))
+            kind = rng.choice(FIRST)
             victim.answered.add(known)
         if rng.random() < 0.02:
             kind, known = rng.choice(ANY), rng.choice((0, 1, 3, 4, 5, 40, 2**31))
         base = kind & frames.KIND_MASK
         if kind & frames.END or base in (frames.FIN, frames.RESET, frames.REFUSED):
             victim.done.add(victim.next_id if base == frames.OPEN else known)
-        ending = COUNT if kind & frames.END else b""
+        ending = COUNT if kind & frames.END and base != frames.ANSWER else b""
         if base == frames.OPEN:
             known = victim.next_id
             victim.next_id += 2
@@ -250,6 +257,14 @@ class LaneAttack:
             return int(rng.choice((1, 1024, 65_536, 2**30))).to_bytes(4, "big")
         if base == frames.HEAD:
             return rng.choice((bytes(8), LENGTH_UNKNOWN)) + HEAD[8:]
+        if base == frames.ACCEPTED_LATE:
+            return COUNT + bytes(4)
+        if base == frames.ANSWER:
+            body = b"d" * rng.choice((0, 1, 5, 4_000, 60_000))
+            size = len(HEAD) - 8
+            lie = rng.choice((0, 0, 0, 0, 0, 1, 2**20))
+            whole = frames.answer_header(0, 1, 0.1, rng.choice((-1, len(body))), size + lie, size)
+            return whole[8:] + HEAD[8:] + body
         if base == frames.RESET:
             return bytes((rng.randrange(9),))
         return {frames.TRAILERS: b"a: b\r\n", frames.REFUSED: b"\0" + COUNT}.get(base, COUNT)

@@ -114,6 +114,7 @@ SITES = st.builds(
     bind_ip=st.ip_addresses().map(str),
     service_sync=st.booleans(),
     drain_grace_s=SECONDS,
+    workers=st.integers(1, 64) | st.just("auto"),
     memory_limit_bytes=st.just(0) | st.integers(48 * 2**20, 2**40),
     access_log_share=st.sampled_from((0.0, 0.01, 1.0)),
     tracing=st.booleans(),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from router.link import frames
 from router.link.ports import Stream
 from router.model import limits
-from tests.unit.link.lanes import Pair, Recorder, Sender
+from tests.unit.link.lanes import Pair, Recorder, Sender, request
 from tests.unit.link.wire import Raw, World
 
 
@@ -193,3 +193,49 @@ def test_mutated_traffic_ends_in_order_or_in_a_violation_and_never_in_a_crash() 
         assert len(pair.right_owner.faults) == 1
         assert all(len(seen.losses) == 1 for seen in pair.right_owner.recorders)
         assert pair.process.held_bytes == 0 and pair.right.stream_count == 0
+
+
+def in_parts(calls: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    """What was heard, `answered` as what it stands for."""
+    told: list[tuple[object, ...]] = []
+    for call in calls:
+        if call[0] != "answered":
+            told.append(call[:3])  # Whether a head was the end is told by what follows.
+            continue
+        _, head, body_bytes, in_flight = call
+        if not any(one[0] == "accepted" for one in told):
+            told.append(("accepted", in_flight))
+        told += [("head", head, body_bytes), ("ended", in_flight)]
+    return told
+
+
+@given(
+    head=st.binary(max_size=300),
+    size=st.one_of(st.integers(0, 300), st.integers(16_000, 17_000), st.just(60_000)),
+    waits_s=st.sampled_from((0.0, 0.001, 0.007, 0.02)),
+    interims=st.integers(0, 2),
+    piece=st.sampled_from((1, 7, 100, 65_536)),
+)
+@settings(deadline=None, max_examples=60)
+def test_an_answer_is_heard_alike_by_neighbours_of_any_release(
+    head: bytes, size: int, waits_s: float, interims: int, piece: int
+) -> None:
+    def heard(*, takes_answers: bool) -> tuple[list[tuple[object, ...]], bytes]:
+        pair = Pair()
+        pair.right.takes_answers = takes_answers
+        pair.wire.right.piece = lambda: piece
+        pair.right_owner.accept = False
+        handler = Recorder()
+        handler.stream = pair.left.open_stream(request(), handler, ends=True)
+        pair.world.settle()
+        egress = pair.right_owner.offered[-1][0]
+        egress.accept_soon(lambda: 5)
+        for _ in range(interims):
+            egress.send_head(b"HTTP/1.1 103 x\r\n", 0)
+        pair.world.advance(waits_s)
+        egress.answer(head, size, bytes(size), lambda: 5)
+        pair.world.settle()
+        assert pair.process.held_bytes == 0 and pair.left.stream_count == 0
+        return in_parts(handler.calls), bytes(handler.data)
+
+    assert heard(takes_answers=True) == heard(takes_answers=False)

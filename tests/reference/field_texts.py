@@ -28,6 +28,8 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "memoryLimit": "what the router may use; 0: what the system lets it",
         "accessLogShare": "of the requests, 0 to 1, written to `run/access.log`",
         "adoptServices": "on Kubernetes: Services that exist may be taken over",
+        "workers": "processes of its router, or `auto`: one for each core; counts from the next "
+        "start on ([workers](workers.md))",
         "peers": "`HOST:PORT` where other routers of this very site accept links",
         "tracing": "spans for OpenTelemetry, by its own environment variables",
         "linkProxy": "of links that state none: `http://HOST:PORT`, `https://…`, `none` or `env`",

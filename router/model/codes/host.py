@@ -89,6 +89,12 @@ CHECKED: Final = (
         "How long they are valid.",
         "They are renewed by themselves; a CA: sitectl ca rotate",
     ),
+    Code(
+        "SW0519",
+        "Workers",
+        "Whether all processes of the router serve, and whether there are cores for them.",
+        "sitectl update --workers auto; docs/workers.md",
+    ),
 )
 
 RUNTIMES: Final = (

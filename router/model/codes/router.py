@@ -78,4 +78,11 @@ CODES: Final = (
         "Its files cannot be written.",
         "Free space on that disk and look at its permissions",
     ),
+    Code(
+        "SW0690",
+        "A worker does not serve",
+        "One of the processes of the router ended or cannot start. The others serve; its share of "
+        "each capacity is not used before it is back.",
+        "Look why it ends: run/workers/NUMBER/router.log in the site's directory",
+    ),
 )

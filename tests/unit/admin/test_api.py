@@ -211,6 +211,9 @@ class FakeRouter:
             },
         )
 
+    async def look(self) -> None:
+        """There is no other process."""
+
     def command(self, name: str, arguments: Mapping[str, str]) -> str:
         if name != "reload":
             raise UnknownCommand("Commands are: reload, stop.")

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,6 +61,62 @@ def test_nothing_new_is_no_reading(site_dir: Path) -> None:
     assert directory.refresh() is None
     put(site_dir, "site-here.yaml", SITE + "# a comment changes nothing\n")
     assert directory.refresh() is None
+
+
+def test_files_that_rest_are_read_again_only_now_and_then(
+    site_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(site_dir, "a.yaml", service("a", 1))
+    opened: list[str] = []
+    really_open = os.open
+
+    def counted(path: str, flags: int) -> int:
+        opened.append(Path(path).name)
+        return really_open(path, flags)
+
+    monkeypatch.setattr(os, "open", counted)
+    ahead_s = 0.0
+    directory = ConfigDirectory(site_dir, lambda: time.time() + ahead_s)
+    directory.load()
+    directory.refresh()
+    assert opened == ["a.yaml", "site-here.yaml"] * 2  # So young that marks may not show a change.
+    ahead_s = 10.0
+    directory.refresh()
+    opened.clear()
+    assert directory.refresh() is None
+    assert opened == []
+    put(site_dir, "a.yaml", service("a", 2))
+    times = os.stat(site_dir / "config" / "a.yaml")
+    put(site_dir, "a.yaml", service("a", 3))
+    os.utime(site_dir / "config" / "a.yaml", ns=(times.st_atime_ns, times.st_mtime_ns))
+    reading = directory.refresh()
+    assert reading is not None
+    assert ports_of(reading.wanted) == {"a": (3,)}
+    assert opened == ["a.yaml"]
+    opened.clear()
+    directory.poke()
+    directory.refresh()
+    assert opened == ["a.yaml", "site-here.yaml"]
+    opened.clear()
+    ahead_s += limits.CONFIG_READ_ALL_S
+    directory.refresh()
+    assert opened == ["a.yaml", "site-here.yaml"]
+
+
+def test_a_link_that_leads_elsewhere_is_seen(site_dir: Path) -> None:
+    for number in (1, 2):
+        (site_dir / f"mounted-{number}").mkdir()
+        (site_dir / f"mounted-{number}" / "a.yaml").write_text(service("a", number))
+    (site_dir / "data").symlink_to("mounted-1")
+    (site_dir / "config" / "a.yaml").symlink_to("../data/a.yaml")
+    directory = ConfigDirectory(site_dir, lambda: time.time() + 10)
+    assert ports_of(directory.load().wanted) == {"a": (1,)}
+    assert directory.refresh() is None
+    (site_dir / "other").symlink_to("mounted-2")
+    (site_dir / "other").rename(site_dir / "data")
+    reading = directory.refresh()
+    assert reading is not None
+    assert ports_of(reading.wanted) == {"a": (2,)}
 
 
 def test_new_changed_and_removed_files_count(site_dir: Path) -> None:

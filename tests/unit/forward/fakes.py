@@ -386,12 +386,20 @@ class FakeStream:
     def answer(
         self, head: bytes, body_bytes: int, body: Buffer, in_flight: Count, held_s: float = 0.0
     ) -> None:
-        if self.accepted_with is None:
-            self.accept(in_flight() if callable(in_flight) else in_flight)
-        self.send_head(head, body_bytes)
-        if len(body):
-            self.send(body)
-        self.finish(in_flight)
+        if self.over:
+            return
+        told = in_flight() if callable(in_flight) else in_flight
+        copy, other = bytes(body), self.other
+        self.finished = True
+
+        def whole(handler: StreamHandler) -> None:
+            assert other is not None
+            other.got_end = True
+            handler.answered(head, body_bytes, memoryview(copy), told)
+            other.judge()
+
+        self._tell(whole)
+        self._mesh.network.soon(self.judge)
 
     def refuse(self, reason: Refusal, in_flight: int) -> None:
         if self.over:

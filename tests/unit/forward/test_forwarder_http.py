@@ -314,9 +314,7 @@ def test_an_egress_tells_its_count_with_and_after_the_request() -> None:
     shop.network.run()
     assert neighbour.events == [
         ("accepted", 1),
-        ("head", b"HTTP/1.1 200", 2),
-        ("received", b"ok"),
-        ("ended", 0),
+        ("answered", b"HTTP/1.1 200", 2, b"ok", 0),
         ("lost", None),
     ]
 
@@ -429,6 +427,15 @@ OK = b"HTTP/1.1 200 OK\r\n"
         [("send", b"body first"), ("finish", 0)],
         [("finish", 0)],
         [("send_head", b"HTTP/1.1 101 Switching Protocols\r\n", 0)],
+        [("answer", b"nonsense", 0, b"", 0)],
+        [("answer", b"HTTP/1.1 200 OK\r\nConnection: close\r\n", 0, b"", 0)],
+        [("answer", b"HTTP/1.1 101 Switching Protocols\r\n", 0, b"", 0)],
+        [("answer", b"HTTP/1.1 103 Early Hints\r\n", 0, b"", 0)],
+        [("answer", b"HTTP/1.1 200 OK\r\n", 4, b"abc", 0)],
+        [("answer", b"HTTP/1.1 200 OK\r\n", 2, b"abc", 0)],
+        [("answer", b"HTTP/1.1 200 OK\r\n", -2, b"abc", 0)],
+        [("answer", b"HTTP/1.1 204 No Content\r\n", 3, b"abc", 0)],
+        [("answer", b"HTTP/1.1 204 No Content\r\n", -1, b"abc", 0)],
     ],
 )
 def test_an_answer_that_is_not_canonical_is_502(script: list[tuple[object, ...]]) -> None:

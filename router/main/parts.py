@@ -1,0 +1,63 @@
+"""The part that one process has in a router of several: what it listens for, states and dials."""
+
+from pathlib import Path
+
+import msgspec
+
+from router.documents import Wanted
+from router.documents.division import Division, divided
+from router.net.listening import Sharing
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """Worker ``index`` of ``count``. The first one leads: it has the site's own business.
+
+    That is the link port, claims, certificates, hooks, the console, the operator's door.
+    """
+
+    index: int = 0
+    count: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """The first one, also when it is alone."""
+        return self.index == 0
+
+    @property
+    def sharing(self) -> Sharing:
+        """Of the ports of services, with the others."""
+        if self.count == 1:
+            return "alone"
+        return "first" if self.leads else "further"
+
+    def run(self, directory: Path) -> Path:
+        """The directory of its door, journal and log."""
+        run = directory / "run"
+        return run if self.leads else worker_directory(run, self.index)
+
+    def state(self, directory: Path) -> Path:
+        """The file of what it must remember, its router id first of all."""
+        return (directory if self.leads else self.run(directory)) / "state.json"
+
+    def of(self, wanted: Wanted, siblings: tuple[str, ...]) -> Wanted:
+        """What of ``wanted`` is this part's; it dials ``siblings``.
+
+        Each has its share of every capacity, always: of a worker that died nobody may use it before
+        that one is back, so that nobody ever uses it twice.
+        """
+        if self.count == 1:
+            return wanted
+        division = Division(count=self.count, staying=self.count, index=self.index)
+        mine = divided(wanted, division)
+        site = mine.site
+        if not self.leads:
+            site = msgspec.structs.replace(site, ingress="none", console=None)
+        return msgspec.structs.replace(mine, site=site, siblings=siblings)
+
+
+WHOLE = Part()
+
+
+def worker_directory(run: Path, index: int) -> Path:
+    """Where worker ``index`` has what is its own; ``run`` is the router's."""
+    return run / "workers" / str(index)

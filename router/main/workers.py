@@ -1,0 +1,342 @@
+"""The other workers of this router: started, led, asked, and started again when they end.
+
+The first worker alone does this. A worker that is gone takes its own streams with it; its share
+of each capacity is nobody's until the next one of its number, which starts with nothing in hand.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from router.admin.ports import MetricValues
+from router.admin.views import ServiceView, WorkerView
+from router.main.ports import Tell
+from router.main.sums import counters, merged, summed
+from router.main.worker_words import (
+    Answer,
+    Ask,
+    Door,
+    Follow,
+    FromWorker,
+    Place,
+    ReadAgain,
+    Reopen,
+    Stop,
+    ToWorker,
+    heard,
+    words,
+)
+from router.model import limits
+from router.model.events import Problem
+
+log = logging.getLogger("router.main")
+
+NOT_FOR_WORKERS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+"""Of the environment: systemd hears and watches the first one."""
+
+
+class Lead(msgspec.Struct, frozen=True):
+    """What the first worker is now: where others dial it, and where it listens for clients."""
+
+    door: str
+    places: frozenset[Place]
+
+
+class _Worker:
+    """One of them, over all its lives."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.starts = 0
+        self.pid = 0
+        self.alive_at = 0.0  # When it was started, or answered last.
+        self.door = ""
+        self.ready = False
+        self.writer: asyncio.StreamWriter | None = None
+        self.told: Follow | None = None
+        self.last: Answer | None = None  # With all figures.
+        self.asked: dict[int, asyncio.Future[Answer]] = {}
+        self.why = ""  # Why the last one ended, until the next is ready.
+
+    def begun(self, pid: int, writer: asyncio.StreamWriter) -> None:
+        """Another life."""
+        self.starts += 1
+        self.pid, self.writer, self.alive_at = pid, writer, time.monotonic()
+        self.door, self.ready, self.told, self.last = "", False, None, None
+
+    def ended(self) -> None:
+        """Its process is gone."""
+        if self.writer is not None:
+            self.writer.close()
+        self.pid, self.writer, self.door, self.ready = 0, None, "", False
+        for one in self.asked.values():
+            one.cancel()
+        self.asked.clear()
+
+    def say(self, message: ToWorker) -> None:
+        """Unless it is gone."""
+        if self.writer is not None and not self.writer.is_closing():
+            self.writer.write(words(message))
+
+
+class Workers:
+    """Workers 1 to ``count`` - 1.
+
+    ``command``: what starts one, but for its number. ``lead``: what this one is now.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        command: Sequence[str],
+        lead: Callable[[], Lead],
+        tell: Tell,
+        *,
+        logs_to_file: bool,
+    ) -> None:
+        self.count = count
+        self._command, self._lead, self._tell = tuple(command), lead, tell
+        self._logs_to_file = logs_to_file
+        self._all = [_Worker(index) for index in range(1, count)]
+        self._number = 0
+        self._gone: list[MetricValues] = []  # What those counted that died.
+        self._stopping = asyncio.Event()
+        self.over = asyncio.Event()
+        """All have ended after `stop`."""
+
+    async def run(self) -> None:
+        """Until `stop`, and until all have ended."""
+        async with asyncio.TaskGroup() as tasks:
+            lives = [tasks.create_task(self._keep(one)) for one in self._all]
+            leading = tasks.create_task(self._lead_on())
+            await asyncio.wait(lives)
+            leading.cancel()
+        self.over.set()
+
+    # Their lives ----------------------------------------------------------------------------
+
+    async def _keep(self, one: _Worker) -> None:
+        """Start it again whenever it ends, after a pause that grows while it does not last."""
+        failures = 0
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            try:
+                why = await self._live(one)
+            except OSError as error:
+                why = f"it could not be started: {error.strerror or error}"
+            if self._stopping.is_set():
+                return
+            lasted_s = time.monotonic() - began
+            failures = 0 if lasted_s >= limits.WORKER_LASTS_S else failures + 1
+            one.why = why
+            self._tell(
+                "error",
+                "worker-ended",
+                f"worker {one.index}",
+                f"Worker {one.index} of {self.count} is gone: {why}. What it had under way is "
+                "lost; it is started again.",
+            )
+            pause_s = limits.WORKER_PAUSE_MIN_S * 2 ** min(failures, 16)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(limits.WORKER_PAUSE_MAX_S, pause_s)):
+                    await self._stopping.wait()
+
+    async def _live(self, one: _Worker) -> str:
+        """One life. Why it ended."""
+        ours, theirs = socket.socketpair()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                *("--index", str(one.index)),
+                stdin=theirs.fileno(),
+                stdout=asyncio.subprocess.DEVNULL if self._logs_to_file else None,
+                env={k: v for k, v in os.environ.items() if k not in NOT_FOR_WORKERS},
+            )
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        try:
+            ours.setblocking(False)
+            reader, writer = await asyncio.open_connection(sock=ours)
+            one.begun(process.pid, writer)
+            if self._stopping.is_set():
+                one.say(Stop())
+            async with asyncio.TaskGroup() as tasks:
+                hearing = tasks.create_task(self._hear(one, reader))
+                code = await process.wait()
+                hearing.cancel()
+        finally:
+            if process.returncode is None:  # We are cancelled: nobody else would end it.
+                process.kill()
+            if one.last is not None:
+                self._gone.append(counters(one.last.metrics))
+                self._gone = [summed(self._gone)]
+            one.ended()
+        return f"signal {-code} ended it" if code < 0 else f"it ended with {code}"
+
+    async def _hear(self, one: _Worker, reader: asyncio.StreamReader) -> None:
+        decoder = msgspec.msgpack.Decoder(FromWorker)
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                match await heard(reader, decoder):
+                    case Door(address=address):
+                        one.door = address
+                        self._lead_all()
+                    case Answer() as answer:
+                        self._answered(one, answer)
+
+    def _answered(self, one: _Worker, answer: Answer) -> None:
+        one.alive_at = time.monotonic()
+        if answer.ready and not one.ready:
+            one.why = ""
+            text = f"Worker {one.index} of {self.count} serves: process {one.pid}."
+            self._tell("info", "worker-ready", f"worker {one.index}", text)
+        one.ready = answer.ready
+        if answer.metrics:
+            one.last = answer
+        asking = one.asked.pop(answer.number, None)
+        if asking is not None and not asking.done():
+            asking.set_result(answer)
+
+    # Leading them ---------------------------------------------------------------------------
+
+    async def _lead_on(self) -> None:
+        asked_at = 0.0
+        while True:
+            self._lead_all()
+            now = time.monotonic()
+            if now - asked_at >= limits.WORKER_ASK_S:
+                asked_at = now
+                for one in self._all:
+                    self._ask_how(one, now)
+            await asyncio.sleep(limits.WORKER_LOOK_S)
+
+    def _lead_all(self) -> None:
+        """Tell each whom to dial, those before it, and where the first one listens."""
+        lead = self._lead()
+        doors = [lead.door]
+        for one in self._all:
+            message = Follow(tuple(door for door in doors if door), lead.places)
+            if one.writer is not None and message != one.told:
+                one.told = message
+                one.say(message)
+            doors.append(one.door)
+
+    def _ask_how(self, one: _Worker, now: float) -> None:
+        if not one.pid:
+            return
+        if now - one.alive_at >= limits.WORKER_SILENT_S:
+            log.error("worker %d does not answer and is ended", one.index)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one.pid, 9)
+            return
+        self._number += 1
+        one.say(Ask(self._number, whole=False))
+
+    def read_again(self) -> None:
+        """The documents and secrets may be others."""
+        for one in self._all:
+            one.say(ReadAgain())
+
+    def reopen(self) -> None:
+        """SIGHUP."""
+        for one in self._all:
+            one.say(Reopen())
+
+    def stop(self) -> None:
+        """Drain and end them; again: end them at once."""
+        self._stopping.set()
+        for one in self._all:
+            one.say(Stop())
+
+    def kill(self) -> None:
+        """Those that are left."""
+        for one in self._all:
+            if one.pid:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(one.pid, 9)
+
+    # What they say --------------------------------------------------------------------------
+
+    async def look(self) -> None:
+        """Ask all for their figures; who does not answer in time counts as it did last."""
+        waiting = []
+        for one in self._all:
+            if one.ready:
+                self._number += 1
+                asking = asyncio.get_running_loop().create_future()
+                one.asked[self._number] = asking
+                one.say(Ask(self._number, whole=True))
+                waiting.append(asking)
+        if waiting:
+            await asyncio.wait(waiting, timeout=limits.WORKER_ANSWER_S)
+
+    def with_metrics(self, own: Iterator[MetricValues]) -> Iterator[MetricValues]:
+        """Of the whole router: those that died included, so that no counter falls."""
+        found = list(self._gone)
+        for values in own:
+            found.append(values)
+            yield MetricValues({}, {})
+        for one in self._all:
+            if one.last is not None and one.pid:
+                found += one.last.metrics
+        yield summed(found)
+
+    def with_services(self, own: Sequence[ServiceView]) -> Sequence[ServiceView]:
+        """Of the whole router."""
+        lasts = [one.last for one in self._all if one.last is not None and one.pid]
+        return merged(own, [last.services for last in lasts])
+
+    def views(self, own_ready: bool) -> tuple[WorkerView, ...]:
+        """Each, this one first."""
+        first = WorkerView(index=0, process=os.getpid(), ready=own_ready, restarts=0)
+        return (
+            first,
+            *(
+                WorkerView(
+                    index=one.index,
+                    process=one.pid or None,
+                    ready=one.ready,
+                    restarts=max(0, one.starts - 1),
+                )
+                for one in self._all
+            ),
+        )
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Those that are not back."""
+        return tuple(
+            Problem(
+                code="SW0690",
+                message=f"Worker {one.index} of {self.count} does not serve: {one.why}. Its share "
+                "of each capacity is not used.",
+                hint="It is started again by itself; why it ends: "
+                f"run/workers/{one.index}/router.log",
+            )
+            for one in self._all
+            if one.why
+        )
+
+
+def command(
+    site_dir: Path, count: int, log: str, level: str, interpreter: str = sys.executable
+) -> tuple[str, ...]:
+    """What starts a worker, but for its number."""
+    options: Mapping[str, str] = {
+        "--site-dir": str(site_dir),
+        "--count": str(count),
+        "--log": log,
+        "--log-level": level,
+    }
+    words = [word for option in options.items() for word in option]
+    return (interpreter, "-m", "router.main.worker", *words)

@@ -1,0 +1,267 @@
+"""What a request costs in calls and objects: counts, which no noise moves.
+
+``python -m tests.bench.counts`` (``make bench-counts``) prints them, with system calls by strace.
+Two whole routers run in virtual time; an entry with a client, an exit with a target, the real
+rooms but `net`, whose simulated twin is not counted. `Counts` is per request, of both routers:
+
+- ``calls``: of Python functions of ours, and of C functions by them;
+- ``objects``: blocks that were seen to be taken from Python's allocator, which is asked at each
+  call and return, so what lives shorter than that is missed;
+- ``sends``: to a connection, each about one system call.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from types import CodeType, FrameType
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from router.model.specs import ConnectorSpec, PolicySpec, ServiceSpec, TargetSpec
+from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss, Network
+from router.net.simulated_wire import SimulatedConnection
+from tests.bench import system_calls
+from tests.bench.ceilings import PATHS, Path_
+from tests.bench.load import ROOT
+from tests.simulation.world import SimSite, World
+
+HTTP_PORT, TCP_PORT, TARGET_PORT = 8081, 8082, 9001
+CONNECTIONS = 32
+WARM_REQUESTS, COUNTED_REQUESTS = 3, 3  # Of each connection.
+LEAVE_S = 0.1
+SETTLE_S = 5.0
+LIMIT_S = 60.0
+OURS = str(ROOT / "router") + "/"
+SIMULATED = "/net/simulated"
+REQUEST = b"GET / HTTP/1.1\r\nHost: shop\r\nUser-Agent: counts\r\nAccept: */*\r\n\r\n"
+BODY = b"x" * 1024
+ANSWER = b"HTTP/1.1 200 OK\r\nServer: shop\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """Per request, or per connection with one request."""
+
+    calls: float
+    objects: float
+    sends: float
+
+
+class _Target:
+    """Answers each request at once, all of one turn in one piece."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._buffer = b""
+
+    def received(self, data: memoryview) -> None:
+        self._buffer += data
+        count = self._buffer.count(b"\r\n\r\n")
+        if count:
+            self._buffer = self._buffer.rpartition(b"\r\n\r\n")[2]
+            self._connection.send(ANSWER * count)
+
+    def ended(self) -> None:
+        self._connection.finish()
+
+    def writable(self) -> None:
+        pass
+
+    def lost(self, cause: Loss | None) -> None:
+        pass
+
+
+class _Client:
+    """Asks so many times, each time as soon as it is answered."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.left = 0
+        self._buffer = b""
+
+    def ask(self, requests: int) -> None:
+        """Begin with ``requests``."""
+        self.left = requests
+        self._connection.send(REQUEST)
+
+    def finish(self) -> None:
+        """No more."""
+        self._connection.finish()
+
+    def received(self, data: memoryview) -> None:
+        self._buffer += data
+        if not self._buffer.endswith(BODY):
+            return
+        assert self._buffer.startswith(b"HTTP/1.1 200"), self._buffer[:200]
+        self._buffer = b""
+        self.left -= 1
+        if self.left:
+            self._connection.send(REQUEST)
+
+    def ended(self) -> None:
+        pass
+
+    def writable(self) -> None:
+        pass
+
+    def lost(self, cause: Loss | None) -> None:
+        assert cause is None, cause
+
+
+class Scene:
+    """An entry and an exit with a service of ``path``, and who asks."""
+
+    def __init__(self, path: Path_) -> None:
+        world = World(1, "entry", "exit")
+        world.internet.cuts = False
+        self._world = world
+        self._clients: list[_Client] = []
+        self._entry, exit_ = world.sites.values()
+        self._entry.link(exit_, 1)
+        protocol, _, where = path.partition(" ")
+        self._port = HTTP_PORT if protocol == "http" else TCP_PORT
+        self._entry.services["counted"] = ServiceSpec(
+            protocol="http" if protocol == "http" else "tcp",
+            ports=(self._port,),
+            policy=PolicySpec(name="fill"),
+        )
+        self._entry.apply()
+        self._serve(self._entry if where == "L" else exit_)
+        world.run(SETTLE_S)
+
+    def _serve(self, site: SimSite) -> None:
+        site.network.listen("127.0.0.1", TARGET_PORT, _Target)
+        targets = (TargetSpec("127.0.0.1", TARGET_PORT),)
+        site.connectors["counted"] = ConnectorSpec(service="counted", targets=targets)
+        site.apply()
+
+    def connect(self) -> None:
+        """32 clients, at once."""
+
+        def connected(connection: Connection) -> ConnectionHandler:
+            client = _Client(connection)
+            self._clients.append(client)
+            return client
+
+        def failed(failure: DialFailure) -> None:
+            raise AssertionError(failure.reason)
+
+        for _ in range(CONNECTIONS):
+            network: Network = self._entry.network
+            network.dial("127.0.0.1", self._port, connected, failed, timeout_s=5.0)
+        self._world.run_while(lambda: len(self._clients) < CONNECTIONS, LIMIT_S)
+
+    def ask(self, requests: int) -> None:
+        """So many on each connection; returns when all are answered."""
+        for client in self._clients:
+            client.ask(requests)
+        self._world.run_while(lambda: any(client.left for client in self._clients), LIMIT_S)
+
+    def leave(self) -> None:
+        """All clients go."""
+        for client in self._clients:
+            client.finish()
+        self._clients.clear()
+        self._world.run(LEAVE_S)
+
+
+def counted(path: Path_, *, new: bool = False, watched: "Watched | None" = None) -> Counts:
+    """Of requests by 32 connections; with ``new`` of connections that carry one each."""
+    scene = Scene(path)
+    scene.connect()
+    scene.ask(WARM_REQUESTS)
+    watched = watched or Watched()
+    if not new:
+        with watched:
+            scene.ask(COUNTED_REQUESTS)
+        return watched.per(CONNECTIONS * COUNTED_REQUESTS)
+    scene.leave()
+    with watched:
+        scene.connect()
+        scene.ask(1)
+        scene.leave()
+    return watched.per(CONNECTIONS)
+
+
+class Watched:
+    """Counts while it is entered. ``functions``: calls of each, when ``by_function``."""
+
+    def __init__(self, *, blocks: bool = False, by_function: bool = False) -> None:
+        self.functions: Counter[str] = Counter()
+        self._calls = self._blocks = self._sends = self._last = 0
+        self._counts_blocks = blocks
+        self._by_function = by_function
+        self._is_ours: dict[CodeType, bool] = {}
+
+    def __enter__(self) -> "Watched":
+        self._last = sys.getallocatedblocks()
+        sys.setprofile(self._event)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.setprofile(None)
+
+    def per(self, requests: int) -> Counts:
+        """What was counted, for each of ``requests``."""
+        return Counts(self._calls / requests, self._blocks / requests, self._sends / requests)
+
+    def _event(self, frame: FrameType, event: str, what: object) -> None:
+        if self._counts_blocks:
+            taken = sys.getallocatedblocks() - self._last
+            was = frame.f_back if event == "call" else frame
+            if taken > 0 and was is not None and self._ours(was.f_code):
+                self._blocks += taken
+        if event == "call":
+            if frame.f_code is SimulatedConnection.send.__code__:
+                self._sends += frame.f_back is not None and self._ours(frame.f_back.f_code)
+            if self._ours(frame.f_code):
+                self._count(frame.f_code, "")
+        elif event == "c_call" and self._ours(frame.f_code):
+            self._count(frame.f_code, getattr(what, "__qualname__", "?"))
+        if self._counts_blocks:
+            self._last = sys.getallocatedblocks()
+
+    def _ours(self, code: CodeType) -> bool:
+        known = self._is_ours.get(code)
+        if known is None:
+            name = code.co_filename
+            known = self._is_ours[code] = name.startswith(OURS) and SIMULATED not in name
+        return known
+
+    def _count(self, code: CodeType, built_in: str) -> None:
+        self._calls += 1
+        if self._by_function:
+            place = f"{code.co_filename[len(OURS) :]}:{code.co_qualname}"
+            self.functions[f"{place} -> {built_in}" if built_in else place] += 1
+
+
+def main() -> None:
+    """Print all that is counted; with ``--functions PATH`` the calls of one path by function."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.counts", description=__doc__)
+    parser.add_argument("--functions", choices=PATHS, help="calls of a path by function")
+    given = parser.parse_args()
+    if given.functions:
+        watched = Watched(by_function=True)
+        counted(given.functions, watched=watched)
+        total = CONNECTIONS * COUNTED_REQUESTS
+        for name, count in watched.functions.most_common():
+            if count * 50 >= total:
+                print(f"{count / total:8.2f}  {name}")
+        return
+    table = Table(title="per request at c32, and per new connection; both routers together")
+    for column in ("", "calls", "objects", "sends", "new: calls", "new: objects", "new: sends"):
+        table.add_column(column, justify="right" if column else "left")
+    for path in PATHS:
+        cells = []
+        for new in (False, True):
+            found = counted(path, new=new, watched=Watched(blocks=True))
+            cells += [f"{found.calls:.1f}", f"{found.objects:.1f}", f"{found.sends:.2f}"]
+        table.add_row(path, *cells)
+    console = Console(highlight=False)
+    console.print(table)
+    system_calls.show(console)
+
+
+if __name__ == "__main__":
+    main()

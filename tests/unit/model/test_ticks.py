@@ -1,0 +1,26 @@
+"""Moments that periodic work shares."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.model.ticks import next_tick
+
+PAUSES_S = st.sampled_from([0.05, 0.1, 0.25, 1.0, 2.0])
+
+
+@given(st.floats(0, 1e9), PAUSES_S)
+def test_the_next_tick_is_after_now_and_no_further_than_a_pause(now: float, every_s: float) -> None:
+    assert now < next_tick(now, every_s) <= now + every_s * 1.001
+
+
+@given(st.integers(0, 10**9), PAUSES_S)
+def test_at_a_tick_the_next_one_is_later(number: int, every_s: float) -> None:
+    now = number * every_s
+    for _ in range(20):
+        now, before = next_tick(now, every_s), now
+        assert before < now <= before + every_s * 1.001
+
+
+def test_all_who_wait_meet() -> None:
+    assert {next_tick(now, 0.25) for now in (7.0, 7.1, 7.249)} == {7.25}
+    assert next_tick(7.25, 0.25) == 7.5
