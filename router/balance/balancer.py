@@ -7,7 +7,6 @@ from router.balance.candidates import (
     Candidate,
     Glimpse,
     LocalSite,
-    RemoteSite,
     Verdict,
     judge_alive,
 )
@@ -23,6 +22,7 @@ from router.balance.egresses import NO_ROUTER, OWN_ROUTER, Egresses
 from router.balance.explain import NEAREST, ROOM_FARTHER, decision_reason, report, why_it_yields
 from router.balance.ledger import Ledger
 from router.balance.policies import POLICIES, check_policy, choose
+from router.balance.remote_site import RemoteSite
 from router.balance.replicas import RoutersOfSite
 from router.balance.rotation import next_in_turn, take_turn
 from router.balance.seen import Seen, glimpse
