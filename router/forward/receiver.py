@@ -153,8 +153,10 @@ class Receiver(Sender):
                 kept is not None and kept.size_bytes > limits.REPLAY_BYTES_MAX
             ):
                 self._forget_sent()
-        if self._asked_at is not None:
-            self._note_answer(now)
+        asked_at, site = self._asked_at, self.record.site
+        if asked_at is not None and site is not None:  # `_note_answer`, in place.
+            self._asked_at = None
+            self._service.remotes.note_round_trip(site, now - asked_at)
         if self._wait is not None:
             self._wait.opened(now)
 

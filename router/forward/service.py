@@ -7,7 +7,7 @@ import msgspec
 
 from router.balance.balancer import ServiceBalancer
 from router.balance.demand import Demand, each_of
-from router.balance.ledger import LocalLedger, Slot
+from router.balance.ledger import LocalLedger
 from router.balance.retries import RetryBudget
 from router.balance.waiting import queue_limit
 from router.forward.abroad import Abroad
@@ -21,7 +21,7 @@ from router.forward.local import LocalLeg, LocalParts
 from router.forward.missing_routes import MissingRoutes
 from router.forward.outcomes import Outcomes
 from router.forward.past import Past
-from router.forward.ports import LegHandler, Request, TargetConfig
+from router.forward.ports import TargetConfig
 from router.forward.pressure import Pressure
 from router.forward.queueing import WaitingRoom
 from router.forward.remotes import Remotes
@@ -130,7 +130,8 @@ class Service(ServiceFigures):
             self.ledger, shared.network, shared.rng.random, self._capacity_learnt
         )
         self.make_leg: LegMaker = LocalLeg
-        """A leg, not yet started, to a target of this site; another one as `LegMakers` says."""
+        """A leg, not yet started, to a target of this site: its slot is its own, ``local`` its
+        parts. `LegMakers` sets another maker."""
         self._leg_makers = LegMakers(self._learning, shared.network, self._set_leg_maker)
         self._targets = Targets(
             shared.network, shared.site_name, config.timeouts, self.http_terms.heads
@@ -231,16 +232,6 @@ class Service(ServiceFigures):
         self.set_remotes(())
         self.set_targets({})
         self.room.dismiss_all()
-
-    # Legs
-
-    def local_leg(
-        self, request: Request, handler: LegHandler, slot: Slot, *, via_local: bool
-    ) -> LocalLeg:
-        """A started leg to a target of this site; ``slot`` is its own. See its ``is_opened``."""
-        leg = self.make_leg(request, handler, slot, self.local, via_local)
-        leg.start()
-        return leg
 
     def shed_idle(self) -> int:
         """Close connections to targets that nobody uses; how many."""
