@@ -7,7 +7,7 @@ PYTHONS ?= 3.12
 STORM_ROUNDS ?= 20000
 STORM_SEED ?= 1
 
-.PHONY: help install dev demo test test-podman lint corpus fuzz storm simulate bench bench-gateway bench-bursts bench-control bench-decisions bench-learning overload image wheels bundle man docs lock clean
+.PHONY: help install dev demo test test-podman lint corpus fuzz storm simulate bench bench-setup bench-quick bench-counts bench-instructions bench-profiles bench-gateway bench-bursts bench-control bench-decisions bench-learning overload image wheels bundle man docs lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,7 +20,11 @@ help:
 	@echo 'make fuzz      mutated bytes for FUZZ_SECONDS (60); FUZZ_SEED= replays'
 	@echo 'make storm     aborts at any moment, STORM_ROUNDS (20000); STORM_SEED= replays'
 	@echo 'make simulate  control planes under faults, SEEDS (1000) fleets; SEED= replays'
-	@echo 'make bench     requests a second, latency, bulk, memory, failover'
+	@echo 'make bench     beside HAProxy, nginx and Envoy, and beside the goals; make bench-setup first'
+	@echo 'make bench-quick     two minutes, beside HAProxy'
+	@echo 'make bench-counts    calls, objects and system calls of a request'
+	@echo 'make bench-instructions  instructions of a request, by callgrind'
+	@echo 'make bench-profiles  where a request spends its time, room by room'
 	@echo 'make bench-bursts    how well bursts fill and spill, on real sites 20 ms apart'
 	@echo 'make bench-control   bytes, times and memory of routing at 10 to 1,000 sites'
 	@echo 'make bench-decisions microseconds that a decision takes'
@@ -82,8 +86,26 @@ simulate: dev
 storm: dev
 	$(BIN)/python -m tests.simulation.storm --rounds $(STORM_ROUNDS) --seed $(STORM_SEED)
 
+# What is measured with and beside: HAProxy, nginx, Envoy, wrk, iperf3, h2load. Nobody else needs it.
+bench-setup:
+	tests/bench/setup
+
+# BENCH="--repetitions 5 --seconds 3 --json bench.json", BENCH="--only 'http R'"
 bench: dev
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(BENCH)
+
+bench-quick: dev
+	$(BIN)/python -m tests.bench --quick $(BENCH)
+
+bench-counts: dev
+	$(BIN)/python -m tests.bench.counts
+
+# Needs valgrind.
+bench-instructions: dev
+	$(BIN)/python -m tests.bench.instructions
+
+bench-profiles: dev
+	$(BIN)/python -m tests.bench.profiles
 
 bench-gateway: dev
 	$(BIN)/python -m tests.bench.gateway

@@ -16,6 +16,10 @@ from certs.errors import CertError
 
 LINK_ALPN = "spillway/1"
 CLAIM_ALPN = "spillway-claim/1"
+WORKER_ALPN = "spillway-worker"
+"""Never agreed on: who offers it beside the link is a worker other than the first of its router.
+Whoever has several workers gives such a link to another than its first, which alone has the
+business of certificates; nobody else minds it."""
 
 
 def server_context(
@@ -30,8 +34,8 @@ def server_context(
     return context
 
 
-def client_context(leaf: Leaf | None, ca_pem: str, alpn: str = LINK_ALPN) -> ssl.SSLContext:
-    """A dialler's; ``leaf`` None for claims.
+def client_context(leaf: Leaf | None, ca_pem: str, *alpn: str) -> ssl.SSLContext:
+    """A dialler's; ``leaf`` None for claims. ``alpn``: that of links, if none is given.
 
     Host names are not checked: the CA is one site's own and only that site's listener has
     serverAuth from it. Check the leaf with `certificates.site_in_certificate` after the handshake.
@@ -40,7 +44,7 @@ def client_context(leaf: Leaf | None, ca_pem: str, alpn: str = LINK_ALPN) -> ssl
     context.check_hostname = False
     context.hostname_checks_common_name = False
     context.verify_mode = ssl.CERT_REQUIRED
-    _harden(context, ca_pem, (alpn,))
+    _harden(context, ca_pem, alpn or (LINK_ALPN,))
     if leaf is not None:
         _load(context, leaf)
     return context

@@ -101,6 +101,8 @@ class ClientConnection:
                 proto=b"https" if service.config.tls_cert else b"http",
                 terms=service.http_terms,
                 request_ids=service.request_ids,
+                known=service.known_requests,
+                answers=service.answers,
             )
         # Hot: no frame of ours in between.
         self.received: Received = self.session.received

@@ -24,8 +24,11 @@ class Client(Protocol):
     def write_interim(self, head: bytes) -> None:
         """A 1xx towards the client: it gives time to send a body, and none to answer."""
 
-    def write_whole(self, head: bytes, body: Buffer) -> None:
-        """A whole response, which leaves now; `over` follows."""
+    def deliver(self, head: bytes, body: Buffer) -> bool:
+        """A whole response, declared as long as it is, to a client that wants no word more of it.
+
+        True: that is all, `over` included; False: nothing was done.
+        """
 
     @property
     def flush(self) -> Callable[[], object]:
@@ -91,7 +94,6 @@ class Exchange:
         "_trailers",
         "_via",
         "body_bytes_seen",
-        "has_body",
         "is_request_complete",
         "leg",
         "request_id",
@@ -119,7 +121,6 @@ class Exchange:
         self._close = False
         self._continued = False
         self._trailers = b""
-        self.has_body = head.body_bytes != 0
         self.body_bytes_seen = 0
         self.is_request_complete = False
 
@@ -231,21 +232,19 @@ class Exchange:
             self._client.finish()
 
     def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
-        if self._phase is not _WAITING or self._request.upgrade:
+        request = self._head
+        if (
+            self._phase is _WAITING
+            and body_bytes == len(body)
+            and request.is_usual
+            and self.is_request_complete
+            and not self.request_id
+            and self._client.deliver(head, body)
+        ):
+            del self.leg  # As in `done`.
+            self._phase = _OVER
+        else:
             tell_in_parts(self, head, body_bytes, body)
-            return
-        rendered = self._final_head(head, int(head[9:12]), body_bytes)
-        if self._left != len(body):  # Undeclared, or torn.
-            self._phase = _BODY
-            self._client.write(rendered)
-            self.received(memoryview(body))
-            self.ended()
-            self.done(None)
-            return
-        del self.leg  # As in `done`.
-        self._phase = _OVER
-        self._client.write_whole(rendered, body)
-        self._client.over(self._status, close=self._close)
 
     def writable(self) -> None:
         if self._phase is not _OVER:

@@ -8,9 +8,11 @@ from math import inf
 from router.forward.exchange_http import CLIENT_GONE, Exchange
 from router.forward.http1 import render
 from router.forward.http1.grammar import HttpError, bad_request
+from router.forward.http1.known import Known
+from router.forward.http1.memory import Answer
 from router.forward.http1.render import ClientFraming
 from router.forward.http1.request_heads import Forwarding, RequestHead
-from router.forward.http1.requests import RequestParser
+from router.forward.http1.requests import KnownRequests, RequestParser
 from router.forward.http1.terms import DEFAULT_TERMS, HttpTerms
 from router.forward.pace import Pace
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
@@ -21,6 +23,7 @@ from router.model.ids import ServiceKey
 from router.net.ports import Buffer, Connection, Loss, Timer, Timers
 
 _TORN_BODY = bad_request("The request ended before its body was complete.")
+_BODILESS = (204, 304)  # What follows such a head is the next answer.
 _UNREAD = ClientFraming(head_only=False, old=False, close=True)
 
 
@@ -55,6 +58,7 @@ class HttpSession:
     """
 
     __slots__ = (
+        "_answers",
         "_connection",
         "_draining",
         "_ended",
@@ -98,6 +102,8 @@ class HttpSession:
         proto: bytes = b"http",
         terms: HttpTerms = DEFAULT_TERMS,
         request_ids: RequestIds | None = None,
+        known: KnownRequests | None = None,
+        answers: Known[Answer] | None = None,
     ) -> None:
         site = site_name.encode("ascii")
         self._connection = connection
@@ -113,6 +119,7 @@ class HttpSession:
         self._idle_s = terms.timeouts.idle_s  # While something is written; of a tunnel its own.
         self._request_ids = request_ids if request_ids is not None else RequestIds(rng)
         self._via = b"1.1 " + site
+        self._answers: Known[Answer] = answers if answers is not None else Known()
         self._writer = TurnWriter(connection, timers)
         self.flush: Callable[[], object] = self._writer.flush
         self._parser = RequestParser(
@@ -124,6 +131,7 @@ class HttpSession:
                 host=str(key).encode("ascii"),
             ),
             terms.heads,
+            known,
         )
         self._phase = _SERVING
         self._exchange: Exchange | None = None
@@ -237,20 +245,32 @@ class HttpSession:
 
     def request(self, head: RequestHead) -> None:
         self._requests += 1
-        pace = self._pace
-        floor = pace.floor
-        floor.seen_bytes = 0
-        floor.since = now = self._timers.now()
-        terms = self._terms
-        waits = head.body_bytes == 0 or head.expects  # For an answer, or for 100.
+        pace, terms, now = self._pace, self._terms, self._timers.now()
+        is_whole = head.body_bytes == 0
+        if not is_whole:
+            floor = pace.floor
+            floor.seen_bytes = 0
+            floor.since = now
+        waits = is_whole or head.expects  # For an answer, or for 100.
         allowance_s = terms.answer_s if waits else terms.timeouts.idle_s
         pace.deadline = deadline = now + allowance_s
         if deadline < pace.armed_at:
             pace.rearm(now)
-        canonical, request_id = head.head, b""
+        known, request_id = self._parser.known, b""
+        assert known is not None, "it was told of a head"
+        request = known.made
         if self._request_ids.name:
-            canonical, request_id = self._request_ids.on_request(canonical)
-        request = Request(
+            canonical, request_id = self._request_ids.on_request(head.head)
+            request = self._request_of(head, canonical)
+        elif request is None:
+            request = known.made = self._request_of(head, head.head)
+        exchange = Exchange(self, head, request, self._via, request_id)
+        exchange.is_request_complete = is_whole
+        self._exchange = exchange
+        exchange.leg = self._open_leg(request, exchange)
+
+    def _request_of(self, head: RequestHead, canonical: bytes) -> Request:
+        return Request(
             key=self._key,
             protocol="http",
             head=canonical,
@@ -259,9 +279,6 @@ class HttpSession:
             head_only=head.head_only,
             upgrade=head.upgrade,
         )
-        exchange = Exchange(self, head, request, self._via, request_id)
-        self._exchange = exchange
-        exchange.leg = self._open_leg(request, exchange)
 
     def body(self, data: memoryview) -> None:
         if self._phase is _DRAINING_BODY:
@@ -284,10 +301,9 @@ class HttpSession:
         elif self._exchange is not None:
             exchange = self._exchange
             exchange.is_request_complete = True
-            if exchange.has_body:
-                if exchange.awaits_answer:
-                    self._pace.touch(self._terms.answer_s)
-                exchange.request_complete()
+            if exchange.awaits_answer:
+                self._pace.touch(self._terms.answer_s)
+            exchange.request_complete()
 
     def failed(self, error: HttpError) -> None:
         if self._phase is _DRAINING_BODY:
@@ -309,14 +325,32 @@ class HttpSession:
         pace.note_untaken()
         return False
 
-    def write_whole(self, head: bytes, body: Buffer) -> None:
-        # No deadline: `over` sets the next one.
-        if len(body) <= limits.COALESCE_BYTES_MAX:
-            going = self._writer.flush(b"".join((head, body)))
-        else:
-            going = self._writer.flush(head, body)
-        if not going:
+    def deliver(self, head: bytes, body: Buffer) -> bool:
+        """The commonest answer by far: what `write`, `flush` and `over` do, in one step."""
+        size_bytes = len(body)
+        if self._draining or self._ended or self._requests >= self._terms.requests:
+            return False  # `closes_after_this`.
+        answer = self._answers.get(head)
+        if answer is None or answer[0] != size_bytes:
+            status = int(head[9:12])
+            if status in _BODILESS:
+                return False
+            rendered = render.sized_response(head, size_bytes, self._via)
+            answer = (size_bytes, status, rendered)
+            self._answers.note(head, answer)
+        _, status, rendered = answer
+        writer = self._writer
+        if size_bytes > limits.COALESCE_BYTES_MAX or writer.waiting:
+            writer.flush(rendered, body)
+        elif not self._connection.send(b"".join((rendered, body))):
+            writer.is_full = True
+        if writer.is_full:
             self._pace.note_untaken()
+        self._exchange = None
+        self._finished(status)
+        self._waits_for_leg = False
+        self._next()
+        return True
 
     def write_interim(self, head: bytes) -> None:
         exchange = self._exchange
@@ -410,7 +444,10 @@ class HttpSession:
         if self._next_waits:
             self._pace.touch(self._timeouts.idle_s)
             return
-        self._pace.touch(self._timeouts.keep_alive_s)
+        pace, now = self._pace, self._timers.now()  # `Pace.touch`, in place.
+        pace.deadline = deadline = now + self._timeouts.keep_alive_s
+        if deadline < pace.armed_at:
+            pace.rearm(now)
         self._held = False
         parser = self._parser
         parser.proceed()

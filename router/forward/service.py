@@ -15,6 +15,10 @@ from router.forward.admission import Admission
 from router.forward.counters import ServiceCounters
 from router.forward.egress_answer import AnswerHabit
 from router.forward.health import HealthChecks
+from router.forward.http1.known import Known
+from router.forward.http1.memory import Answer, HeadMemory
+from router.forward.http1.requests import KnownRequests
+from router.forward.http1.responses import KnownResponses
 from router.forward.http1.terms import http_terms
 from router.forward.leg_makers import LegMaker, LegMakers
 from router.forward.local import LocalLeg, LocalParts
@@ -53,6 +57,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     targets_changed: Callable[[], None]
     settles_until: float = 0.0
     """Until then a route that is missing may be about to be learnt."""
+    heads: HeadMemory = msgspec.field(default_factory=HeadMemory)
 
 
 class Service(ServiceFigures):
@@ -73,6 +78,7 @@ class Service(ServiceFigures):
         "config",
         "http_terms",
         "key",
+        "known_requests",
         "local",
         "make_leg",
         "now",
@@ -94,6 +100,8 @@ class Service(ServiceFigures):
         self.now = shared.network.now
         self.http_terms = http_terms(config)
         """What new http connections are granted, and responses must keep to."""
+        self.known_requests = KnownRequests(shared.heads.requests)
+        """In these terms, and by how its clients are spoken to."""
         self.pressure = shared.pressure
         self.protocol = config.protocol
         self.counters = ServiceCounters(config.policy.name)
@@ -134,7 +142,7 @@ class Service(ServiceFigures):
         parts. `LegMakers` sets another maker."""
         self._leg_makers = LegMakers(self._learning, shared.network, self._set_leg_maker)
         self._targets = Targets(
-            shared.network, shared.site_name, config.timeouts, self.http_terms.heads
+            shared.network, shared.site_name, config.timeouts, self._known_responses
         )
         self.local = LocalParts(self.admission, self._targets.open, self._outcomes, shared.pressure)
         self.abroad = Abroad(self.balancer, shared.network.now)
@@ -161,7 +169,8 @@ class Service(ServiceFigures):
             self._set_sessions()
         self.retries.set_percent(config.limits.retry_percent)
         self.http_terms = http_terms(config)
-        self._targets.set_handling(config.timeouts, self.http_terms.heads)
+        self.known_requests = KnownRequests(self._shared.heads.requests)
+        self._targets.set_handling(config.timeouts, self._known_responses)
         self.protocol = config.protocol
         self.request_ids.set_name(config.request_id)
         self._set_limit()
@@ -238,6 +247,17 @@ class Service(ServiceFigures):
         return self._targets.shed_idle()
 
     # Inside
+
+    @property
+    def answers(self) -> Known[Answer]:
+        """What responses look like to the usual client."""
+        return self._shared.heads.answers
+
+    @property
+    def _known_responses(self) -> KnownResponses:
+        """By the limits of now."""
+        heads = self._shared.heads
+        return KnownResponses(self.http_terms.heads, heads.responses, heads.sent)
 
     def _set_leg_maker(self, make: LegMaker) -> None:
         self.make_leg = make

@@ -4,11 +4,15 @@ import enum
 from math import inf
 
 from router.forward.http1 import render
-from router.forward.http1.heads import DEFAULT, HeadLimits
-from router.forward.http1.responses import ResponseHead, ResponseParser, keep_alive_limit_s
+from router.forward.http1.messages import HEAD_END
+from router.forward.http1.responses import (
+    KnownResponses,
+    ResponseHead,
+    ResponseParser,
+    keep_alive_limit_s,
+)
 from router.forward.pool import TargetConnection, TargetPool
 from router.forward.ports import LegCode, LegFailure, LegHandler, Request, dial_failure
-from router.model import limits
 from router.net.ports import Buffer, Dial, DialFailure, Loss, Timers
 
 
@@ -32,8 +36,8 @@ class HttpTargetLeg:
     """`Leg` to a target. Begins with `start`; `done` means that the connection is back or dropped.
 
     For an upgrade ``finish`` is not called at the end of the request (which has no body) but is
-    the end of the client's direction after 101. ``via_local``: the ingress is this site and has
-    added its Via already.
+    the end of the client's direction after 101. ``via`` is what this hop adds to Via; empty: the
+    ingress is this site and has added it already.
     """
 
     wire = None
@@ -49,6 +53,7 @@ class HttpTargetLeg:
         "_is_opened",
         "_is_paused",
         "_is_refusing",
+        "_known",
         "_parser",
         "_pool",
         "_request",
@@ -68,19 +73,17 @@ class HttpTargetLeg:
         request: Request,
         handler: LegHandler,
         pool: TargetPool,
-        site_name: str,
         timers: Timers,
-        via_local: bool,
-        heads: HeadLimits = DEFAULT,
+        via: bytes = b"",
+        known: KnownResponses | None = None,
     ) -> None:
         self._request = request
         self._handler = handler
         self._pool = pool
         self._timers = timers
-        self._via = b"" if via_local else b"1.1 " + site_name.encode("ascii")
-        self._parser = ResponseParser(
-            self, head_only=request.head_only, upgrade=request.upgrade, limits=heads
-        )
+        self._via = via
+        self._known = known if known is not None else KnownResponses()
+        self._parser: ResponseParser | None = None  # Of a response that is not whole at once.
         self._state = _NEW
         self._dial: Dial | None = None
         self._target: TargetConnection | None = None
@@ -106,19 +109,39 @@ class HttpTargetLeg:
         `opened` comes later in any case, unless it is held and ``tells_opened`` is False.
         """
         assert self._state is _NEW, "a leg is started once"
-        head = render.request_to_target(self._request, self._via)
-        target = self._pool.acquire(self._request.idempotent)
+        request = self._request
+        head = self._request_head(request)
+        target = self._pool.acquire(request.idempotent)
         if target is None:
             self._held.append(head)
             self._state = _DIALLING
             self._dial = self._pool.dial(self._connected, self._connect_failed)
             return False
-        self._take(target, head)
+        if self._request_complete:  # The commonest: `_take`, in place.
+            self._target = target
+            self._state = _OPEN
+            target.user = self
+            if target.writer.waiting:
+                target.writer.flush(head)
+            elif not target.connection.send(head):
+                target.writer.is_full = True
+        else:
+            self._take(target, head)
         if tells_opened:
             self._timers.at_turn_end(self._tell_opened)
         else:
             self._is_opened = True
         return True
+
+    def _request_head(self, request: Request) -> bytes:
+        if not self._via or not self._request_complete or request.upgrade:
+            return render.request_to_target(request, self._via)
+        known = self._known.sent  # Nothing else than the head says how it looks.
+        head = known.get(request.head)
+        if head is None:
+            head = render.request_to_target(request, self._via)
+            known.note(request.head, head)
+        return head
 
     def send(self, data: Buffer) -> bool:
         """Body or raw bytes. A body beyond its stated length is a torn request: it is aborted."""
@@ -203,8 +226,13 @@ class HttpTargetLeg:
             self._handler.opened()
 
     def _await_head(self, target: TargetConnection) -> None:
-        if self._parser.is_untouched:
+        if self._is_untouched:
             target.deadline = self._timers.now() + self._pool.response_s
+
+    @property
+    def _is_untouched(self) -> bool:
+        """No byte of a response has arrived, or of the next one after a 1xx."""
+        return self._parser is None or self._parser.is_untouched
 
     # What the connection tells.
 
@@ -213,24 +241,61 @@ class HttpTargetLeg:
             return
         if not self._is_opened:
             self._tell_opened()
-        parser = self._parser
-        parser.feed(data)
+        parser, request = self._parser, self._request
+        if parser is not None:
+            parser.feed(data)
+        elif request.head_only or request.upgrade:
+            parser = self._make_parser()
+            parser.feed(data)
+        else:
+            text = bytes(data)
+            end = text.find(HEAD_END) + 4
+            if end < 4:
+                parser = self._make_parser()
+                parser.feed(data)
+            else:
+                known = self._known.read(text[:end])
+                if isinstance(known, str):
+                    self.failed(known)
+                    return
+                head = known.head
+                if known.whole_bytes == len(text) - end:
+                    # The commonest by far, all of it in one read: no parser, and one call for all.
+                    self.status = head.status
+                    self._give_back(known.idle_s)
+                    via = self._via
+                    canonical = (known.relayed or known.relay(via)) if via else head.head
+                    self._handler.whole(canonical, head.body_bytes, data[end:])
+                    return
+                parser = self._make_parser()
+                parser.go_on(head, data[end:])
         if parser.is_complete:
-            self._conclude()
+            self._conclude(parser)
         elif self._state is _OPEN and not parser.is_untouched:
             self._target.deadline = self._timers.now() + self._pool.idle_s
+
+    def _make_parser(self) -> ResponseParser:
+        request = self._request
+        self._parser = parser = ResponseParser(
+            self,
+            head_only=request.head_only,
+            upgrade=request.upgrade,
+            limits=self._known.limits,
+        )
+        return parser
 
     def ended(self) -> None:
         if self._state is _RAW:
             self._response_ended = True
             self._handler.ended()
         elif self._state is _OPEN:
-            if self._parser.is_untouched:
+            parser = self._parser
+            if parser is None or parser.is_untouched:
                 self._reset("the target closed the connection without an answer", self._target)
                 return
-            self._parser.end()
-            if self._parser.is_complete:
-                self._conclude()
+            parser.end()
+            if parser.is_complete:
+                self._conclude(parser)
 
     def writable(self) -> None:
         if self._state is not _DONE:
@@ -247,7 +312,7 @@ class HttpTargetLeg:
     def overdue(self) -> None:
         """Whose fault it is: who reads its answer slowly, or sends its request so, is a client."""
         target = self._target
-        if self._is_paused or not self._parser.is_untouched or not self._is_target_s_turn(target):
+        if self._is_paused or not self._is_untouched or not self._is_target_s_turn(target):
             self._fail("stalled", "nothing moved for too long")
         else:
             self.blames_target = True
@@ -260,13 +325,12 @@ class HttpTargetLeg:
             return
         self._note_final(head)
         text = render.with_via(head.head, self._via) if self._via else head.head
-        self._give_back()
+        self._give_back(self._idle_s)
         self._handler.whole(text, head.body_bytes, body)
 
     def _note_final(self, head: ResponseHead) -> None:
         self.status = head.status
-        said_s = head.keep_alive_s
-        self._idle_s = limits.POOL_IDLE_S if said_s < 0 else keep_alive_limit_s(said_s)
+        self._idle_s = keep_alive_limit_s(head.keep_alive_s)
 
     def response(self, head: ResponseHead) -> None:
         if self._state is _DONE:
@@ -297,23 +361,23 @@ class HttpTargetLeg:
 
     # Ends.
 
-    def _conclude(self) -> None:
+    def _conclude(self, parser: ResponseParser) -> None:
         """The response is complete: give the connection back, then tell."""
         if self._state is _DONE:
             return
-        self._give_back()
+        self._give_back(self._idle_s if parser.reusable else 0.0, excess=parser.excess)
         self._handler.ended()
         self._handler.done(None)
 
-    def _give_back(self) -> None:
+    def _give_back(self, idle_s: float, *, excess: bool = False) -> None:
+        """The response is complete. The connection goes back, to idle for so long if it may."""
         target, self._target = self._target, None
         self._state = _DONE
         assert target is not None, "a response without its connection"
-        parser = self._parser
         if self._is_paused:
             target.connection.resume()
-        if self._request_complete and not parser.excess:
-            self._pool.release(target, self._idle_s if parser.reusable else 0.0)
+        if self._request_complete and not excess:
+            self._pool.release(target, idle_s)
         else:
             self._pool.discard(target)
 
@@ -327,7 +391,7 @@ class HttpTargetLeg:
 
         Nor does the end of one on which the target waited for a client, who sends or reads slowly.
         """
-        stale = self._parser.is_untouched and target is not None and target.is_reused
+        stale = self._is_untouched and target is not None and target.is_reused
         waited = self._is_paused or not self._is_target_s_turn(target)
         self.blames_target = self._state is _OPEN and not stale and not waited
         if stale:  # As the others may be: another attempt shall not meet one of them.
@@ -358,7 +422,7 @@ class HttpTargetLeg:
 
     def _tell_done(self) -> None:
         self._handler.done(self._failure)
-        del self._parser  # It holds us: let no cycle wait for the collector.
+        self._parser = None  # It holds us: let no cycle wait for the collector.
 
     # Writing.
 

@@ -4,7 +4,7 @@ protocol, over the connections kept for it."""
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from router.forward.http1.heads import HeadLimits
+from router.forward.http1.responses import KnownResponses
 from router.forward.pool import TargetPool
 from router.forward.ports import LegHandler, Request, TargetConfig, TargetLeg
 from router.forward.protocols import http2
@@ -27,32 +27,34 @@ class Targets:
 
     __slots__ = (
         "_former_tls",
-        "_heads",
         "_http2_pools",
+        "_known",
         "_network",
         "_pools",
         "_site_name",
         "_timeouts",
+        "_via",
         "configs",
     )
 
     def __init__(
-        self, network: Network, site_name: str, timeouts: Timeouts, heads: HeadLimits
+        self, network: Network, site_name: str, timeouts: Timeouts, known: KnownResponses
     ) -> None:
         self._network = network
         self._site_name = site_name
         self._timeouts = timeouts
-        self._heads = heads
+        self._via = b"1.1 " + site_name.encode("ascii")
+        self._known = known
         self.configs: Mapping[str, TargetConfig] = {}
         """By ``host:port``."""
         self._former_tls: dict[str, Tls] = {}
         self._pools: dict[str, TargetPool] = {}
         self._http2_pools: dict[str, Http2Pool] = {}
 
-    def set_handling(self, timeouts: Timeouts, heads: HeadLimits) -> None:
+    def set_handling(self, timeouts: Timeouts, known: KnownResponses) -> None:
         """How long targets may take, and what heads they may send."""
         before, self._timeouts = self._timeouts, timeouts
-        self._heads = heads
+        self._known = known
         if timeouts != before:
             self._close_pools(list(self._pools))
             for pool in self._http2_pools.values():
@@ -110,9 +112,8 @@ class Targets:
             tls = self._tls(target, speaks_http2=False)
             pool = TargetPool(self._network, host, port, timeouts=self._timeouts, tls=tls)
             self._pools[target] = pool
-        leg = HttpTargetLeg(
-            request, handler, pool, self._site_name, self._network, via_local, self._heads
-        )
+        via = b"" if via_local else self._via
+        leg = HttpTargetLeg(request, handler, pool, self._network, via, self._known)
         return leg, leg.start(tells_opened=False)
 
     def _open_tcp(self, request: Request, handler: LegHandler, target: str) -> TargetLeg:

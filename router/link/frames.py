@@ -35,6 +35,7 @@ STREAM_ID_MAX = (1 << 30) - 1  # More streams than that: a new lane.
 _HEADER = struct.Struct(">II")
 _COUNT = struct.Struct(">I")
 _COUNTED = struct.Struct(">III")
+_HELD_US_MAX = 0xFFFF_FFFF
 _LATE = struct.Struct(">IIII")
 _ANSWER = struct.Struct(">IIIIqI")
 _ANSWER_PREFIX = struct.Struct(">IIqI")
@@ -177,7 +178,8 @@ def decode_count(payload: memoryview, offset: int = 0) -> int:
 def encode_accepted(stream_id: int, count: int, held_s: float) -> bytes:
     """ACCEPTED that was due ``held_s`` ago."""
     word = ACCEPTED_LATE << 24 | 2 * COUNT_BYTES
-    return _LATE.pack(word, stream_id, _count(count), _microseconds(held_s))
+    held_us = min(int(held_s * 1e6), _HELD_US_MAX)
+    return _LATE.pack(word, stream_id, _count(count), held_us)
 
 
 def decode_held(payload: memoryview) -> float:
@@ -186,12 +188,18 @@ def decode_held(payload: memoryview) -> float:
 
 
 def answer_header(
-    stream_id: int, count: int, held_s: float, body_bytes: int, head_bytes: int, size: int
+    stream_id: int, count: int, held_us: int, body_bytes: int, head_bytes: int, size: int
 ) -> bytes:
-    """All of an ANSWER that comes before its head, which ``size`` bytes of head and body follow."""
+    """All of an ANSWER that comes before its head, which ``size`` bytes of head and body follow.
+
+    ``held_us`` is how long ago ACCEPTED was due.
+    """
     word = (ANSWER | END) << 24 | ANSWER_PREFIX_BYTES + size
-    held_us = _microseconds(held_s)
-    return _ANSWER.pack(word, stream_id, _count(count), held_us, body_bytes, head_bytes)
+    if not 0 <= count < COUNT_UNKNOWN:
+        count = COUNT_UNKNOWN
+    if held_us > _HELD_US_MAX:
+        held_us = _HELD_US_MAX
+    return _ANSWER.pack(word, stream_id, count, held_us, body_bytes, head_bytes)
 
 
 def decode_answer(payload: memoryview) -> tuple[int, float, int, int]:
@@ -203,7 +211,3 @@ def decode_answer(payload: memoryview) -> tuple[int, float, int, int]:
 
 def _count(count: int) -> int:
     return count if 0 <= count < COUNT_UNKNOWN else COUNT_UNKNOWN
-
-
-def _microseconds(seconds: float) -> int:
-    return min(int(seconds * 1e6), 0xFFFF_FFFF)

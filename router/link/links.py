@@ -96,6 +96,9 @@ class Links:
         self._offered = OfferedStreams(
             identity.router, owner, self._known, self, fills_paths=not is_edge
         )
+        self.session_stream = (
+            self._offered.take
+        )  # Each OPEN comes by here: no call more than need be.
         self._changed: dict[str, None] = {}
         self._turn_asked = False
         self._draining = False
@@ -349,12 +352,6 @@ class Links:
         """For routing."""
         assert session.neighbour is not None
         self._owner.routing_message(session.neighbour.router, message)
-
-    def session_stream(
-        self, session: LinkSession, stream: Stream, request: OpenRequest
-    ) -> StreamHandler:
-        """See `OfferedStreams`."""
-        return self._offered.take(session, stream, request)
 
     def session_changed(self, session: LinkSession) -> None:
         """Its lanes or its cost."""

@@ -21,6 +21,7 @@ from router.model.ids import RouterId
 from router.net.ports import Buffer, Connection, Loss, Timer, Timers
 
 _LOG = logging.getLogger(__name__)
+_ANSWER_END = frames.ANSWER | frames.END
 _TIME = struct.Struct(">d")
 
 
@@ -114,7 +115,9 @@ class LaneMux:
         stream.handler = handler
         self._next_id = stream_id + 2
         self._streams[stream_id] = stream
-        self.buffers.hold(len(payload))
+        buffers, size = self.buffers, len(payload)
+        buffers.held_bytes += size  # `hold`, in place.
+        buffers.process.held_bytes += size
         self.ready(stream)
         return stream
 
@@ -245,15 +248,25 @@ class LaneMux:
             else:
                 self._closed_frame(kind, stream_id)
             return
-        if kind == frames.RESET and not stream.opened_here and not self._resets_in.take(self.now()):
-            raise LaneViolation("reset-flood", "too many streams were opened and reset")
         try:
+            if kind == frames.DATA:
+                stream.receive_data(payload)
+                return
+            if kind == _ANSWER_END:
+                stream.receive_whole(payload)
+                return
+            if kind == frames.RESET:
+                self._judge_reset(stream)
             stream.receive(kind, payload)
         except LaneViolation:
             raise
         except Exception:
             _LOG.exception("stream handler failed", extra={"lane": self.neighbour})
             stream.reset("internal")
+
+    def _judge_reset(self, stream: LaneStream) -> None:
+        if not stream.opened_here and not self._resets_in.take(self.now()):
+            raise LaneViolation("reset-flood", "too many streams were opened and reset")
 
     def _lane_frame(self, kind: int, payload: memoryview) -> None:
         if kind == frames.CONTROL:

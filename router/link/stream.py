@@ -32,10 +32,11 @@ _ANSWER_END = frames.ANSWER | frames.END
 _Framed = tuple[int, bytes]
 """Kind and payload of a frame that waits among the data of its stream."""
 
-_Queue = deque[bytes | bytearray | memoryview | _Framed]
+_Piece = bytes | bytearray | memoryview
+_Queue = deque[_Piece | _Framed]
 
-_Whole = tuple[bytes, int, bytes, float]
-"""Head, declared length, body, and how long ago ACCEPTED was due, of an ANSWER that waits."""
+_Whole = tuple[bytes, int, bytes, int]
+"""Head, declared length, body, and microseconds since ACCEPTED was due, of an ANSWER that waits."""
 
 
 class LaneStream:
@@ -186,9 +187,11 @@ class LaneStream:
             self._held_since = None
         self._answered = self._finishing = True
         self._count = in_flight
-        self._first = head, body_bytes, bytes(body), held_s
+        self._first = head, body_bytes, bytes(body), int(held_s * 1e6)
         self._queued_bytes = size
-        lane.buffers.hold(size)
+        buffers = lane.buffers
+        buffers.held_bytes += size  # `hold`, in place.
+        buffers.process.held_bytes += size
         if not self.is_ready:
             lane.ready(self)
 
@@ -313,7 +316,7 @@ class LaneStream:
         queue = self._queue
         while queue:
             item = queue[0]
-            if type(item) is tuple:
+            if isinstance(item, tuple):
                 queue.popleft()
                 used += self._fill_framed(parts, *item)
                 continue
@@ -322,7 +325,7 @@ class LaneStream:
                 if isinstance(self._count, int):
                     self._count = -1
                 break
-            used += self._fill_data(parts, queue, room)
+            used += self._fill_data(parts, queue, item, room)
         if self._finishing and not queue and not self._sent_fin:
             parts.append(frames.encode(frames.FIN, self.id, self._encoded_count()))
             self._sent_fin = True
@@ -374,54 +377,61 @@ class LaneStream:
     def receive(self, kind: int, payload: memoryview) -> None:
         """One frame. Raises LaneViolation, and whatever the handler raises."""
         base = kind & frames.KIND_MASK
-        if (
-            base == frames.DATA
-            and not self._received_fin
-            and (self._answered or not self.opened_here)
-        ):
-            self._receive_data(kind, payload)  # The commonest.
-        elif kind == _ANSWER_END:
-            self._receive_whole(payload)
-        elif base == frames.WINDOW:
+        if base == frames.WINDOW:
             self._receive_window(int.from_bytes(payload, "big"))
         elif base == frames.RESET:
             self._receive_reset(payload[0])
         elif base == frames.OPEN:
             raise LaneViolation("stream-id", f"stream {self.id} is open already")
+        elif kind == _ANSWER_END:
+            self.receive_whole(payload)
         elif self.opened_here and not self._answered:
             self._receive_answer(base, payload)
+        elif base == frames.DATA:
+            self._receive_last_data(payload)
         elif self._received_fin:
             raise LaneViolation("after-fin", f"stream {self.id} went on after its end")
         else:
             self._receive_other(kind, payload)
 
-    def _receive_data(self, kind: int, payload: memoryview) -> None:
-        count = -1
-        if kind & frames.END:
-            edge = len(payload) - frames.COUNT_BYTES
-            count = decode_count(payload, edge)
-            payload = payload[:edge]
+    def receive_data(self, payload: memoryview, *, ends: bool = False) -> None:
+        """DATA, the commonest: as `receive`."""
         size = len(payload)
-        if self._trailed and size:
-            raise LaneViolation("after-trailers", f"stream {self.id} sent data after trailers")
+        if self._received_fin or self._trailed or (self.opened_here and not self._answered):
+            self._judge_order(size)
         if size > self._granted_bytes:
             raise LaneViolation("credit-exceeded", f"stream {self.id} sent beyond its credit")
+        if not size:
+            if not ends:
+                self._lane.glitch()
+            return
+        self._granted_bytes -= size
+        self.handler.received(payload)
+        if self.is_over:
+            return
+        self._uncredited_bytes = uncredited_bytes = self._uncredited_bytes + size
+        if self._paused:
+            buffers = self._lane.buffers
+            buffers.hold(size)
+            buffers.process.stalled(self)
+            self._lane.judge_buffers()
+        elif uncredited_bytes * 2 >= self._window_bytes and not ends:
+            self._return_credit()
+
+    def _judge_order(self, size: int) -> None:
+        """Data of ``size`` came, where nothing or no more data should."""
+        if self.opened_here and not self._answered:
+            raise LaneViolation("bad-order", f"stream {self.id} was not accepted yet")
+        if self._received_fin:
+            raise LaneViolation("after-fin", f"stream {self.id} went on after its end")
         if size:
-            self._granted_bytes -= size
-            self.handler.received(payload)
-            if self.is_over:
-                return
-            self._uncredited_bytes += size
-            if self._paused:
-                self._lane.buffers.hold(size)
-                self._lane.buffers.process.stalled(self)
-                self._lane.judge_buffers()
-            elif self._uncredited_bytes * 2 >= self._window_bytes and not kind & frames.END:
-                self._return_credit()
-        elif not kind & frames.END:
-            self._lane.glitch()
-        if kind & frames.END:
-            self._receive_fin(count)
+            raise LaneViolation("after-trailers", f"stream {self.id} sent data after trailers")
+
+    def _receive_last_data(self, payload: memoryview) -> None:
+        edge = len(payload) - frames.COUNT_BYTES
+        self.receive_data(payload[:edge], ends=True)
+        if not self.is_over:
+            self._receive_fin(decode_count(payload, edge))
 
     def _receive_other(self, kind: int, payload: memoryview) -> None:
         base = kind & frames.KIND_MASK
@@ -444,7 +454,7 @@ class LaneStream:
         if (ends or base == frames.FIN) and not self.is_over:
             self._receive_fin(decode_count(payload, len(payload) - frames.COUNT_BYTES))
 
-    def _receive_whole(self, payload: memoryview) -> None:
+    def receive_whole(self, payload: memoryview) -> None:
         """ANSWER: ACCEPTED unless that came, HEAD, DATA and END."""
         if not self.opened_here or self._received_fin or self._trailed:
             raise LaneViolation("bad-order", f"ANSWER on stream {self.id}")
@@ -502,7 +512,8 @@ class LaneStream:
     def receive_end(self) -> None:
         """The OPEN had END: the ingress sends nothing more."""
         if not self.is_over:
-            self._receive_fin(-1)
+            self._received_fin = True
+            self.handler.ended(-1)
 
     def _receive_fin(self, count: int) -> None:
         self._received_fin = True
@@ -550,13 +561,13 @@ class LaneStream:
             parts.append(first)
             return 8 + size
         assert type(first) is tuple
-        head, body_bytes, body, held_s = first
+        head, body_bytes, body, held_us = first
         size = len(head) + len(body)
         self._queued_bytes -= size
         self._sent_fin = True
         count = self._count
         in_flight = count if isinstance(count, int) else count()
-        parts.append(frames.answer_header(self.id, in_flight, held_s, body_bytes, len(head), size))
+        parts.append(frames.answer_header(self.id, in_flight, held_us, body_bytes, len(head), size))
         parts.append(head)
         parts.append(body)
         return 8 + frames.ANSWER_PREFIX_BYTES + size
@@ -571,7 +582,15 @@ class LaneStream:
         parts.append(payload)
         return 8 + len(payload)
 
-    def _fill_data(self, parts: list[Buffer], queue: _Queue, room: int) -> int:
+    def _fill_data(self, parts: list[Buffer], queue: _Queue, first: _Piece, room: int) -> int:
+        size = len(first)
+        if size <= room and len(queue) == 1 and not self._finishing:  # The commonest.
+            queue.clear()
+            parts.append(_pack_header(_DATA_WORD | size, self.id))
+            parts.append(first)
+            self._credit_bytes -= size
+            self._queued_bytes -= size
+            return 8 + size
         place = len(parts)
         parts.append(b"")  # The header, once the size is known.
         size = 0

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from certs import certificates, terms
-from certs.contexts import LINK_ALPN, client_context
+from certs.contexts import LINK_ALPN, WORKER_ALPN, client_context
 from certs.credentials import Credential, LinkStore
 from certs.errors import CertError
 from certs.identity import SiteIdentity
@@ -35,6 +35,7 @@ class Dialling:
         "_leads",
         "_links",
         "_network",
+        "_offered",
         "_proxies",
         "_redeemer",
         "_renewer",
@@ -54,6 +55,7 @@ class Dialling:
         """``leads``: claims are redeemed and certificates renewed here; else another process of
         this router does, and what it wrote is used."""
         self._leads = leads
+        self._offered = (LINK_ALPN,) if leads else (LINK_ALPN, WORKER_ALPN)
         self._stamps: dict[str, int] = {}  # Of the links' files, where another process writes.
         self._identity, self._tell, self._kept = identity, tell, kept
         self._links = LinkStore(secrets / "links")
@@ -169,7 +171,7 @@ class Dialling:
     ) -> OutgoingSpec:
         leaf = credential.leaf
         tls = Tls(
-            context=client_context(leaf, credential.ca_pem),
+            context=client_context(leaf, credential.ca_pem, *self._offered),
             certificate=certificates.to_der(leaf.chain_pem),
             alpn=(LINK_ALPN,),
             tells_time=out_of_time_now,

@@ -154,6 +154,7 @@ class Running:
             self.workers = Workers(
                 part.count, worker_command, self._lead, self.tell, logs_to_file=logs.is_file
             )
+            self.network.hand_over = self.workers.take_link
         orders = Orders(self._trust, self.bursting, self.stop, self.read_again)
         self.view = OperatorView(
             self.router,

@@ -19,7 +19,6 @@ from certs.errors import CertError
 from router.admin.ports import MetricValues
 from router.admin.server import serving
 from router.main.logs import Logs, logging_to
-from router.main.memory import resident_bytes
 from router.main.parts import Part
 from router.main.running import Running, drain, probe_lag
 from router.main.starting import only_one, run_loop
@@ -50,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--site-dir", type=Path, required=True)
     parser.add_argument("--index", type=int, required=True)
     parser.add_argument("--count", type=int, required=True)
+    parser.add_argument("--links", type=int, required=True)
     parser.add_argument("--log", required=True)
     parser.add_argument("--log-level", required=True)
     options = parser.parse_args(arguments)
@@ -64,13 +64,13 @@ def main(arguments: list[str] | None = None) -> int:
                 run / "router.log" if options.log == "file" else None, options.log_level
             ) as logs,
         ):
-            return run_loop(lambda: _serve(directory, logs, part))
+            return run_loop(lambda: _serve(directory, logs, part, options.links))
     except (RouterError, CertError, OSError) as error:
         print(f"spillway-router, worker {part.index}: {error}", file=sys.stderr)
         return 1
 
 
-async def _serve(directory: Path, logs: Logs, part: Part) -> int:
+async def _serve(directory: Path, logs: Logs, part: Part, links: int) -> int:
     store = DirectoryStore(directory)
     process = Running(directory, logs, store, store.load(), part)
     loop = asyncio.get_running_loop()
@@ -78,7 +78,9 @@ async def _serve(directory: Path, logs: Logs, part: Part) -> int:
     # Of a terminal it goes to all; the first one says what is to be done. As is a hang-up.
     for number in (signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, lambda: None)
-    link = _Lead(process, *await asyncio.open_connection(sock=_line()))
+    link = _Lead(process, *await asyncio.open_connection(sock=_line(0)))
+    given = _line(links)
+    loop.add_reader(links, lambda: _take(given, process))
     admin = serving(
         process.view,
         process.record.events,
@@ -99,6 +101,7 @@ async def _serve(directory: Path, logs: Logs, part: Part) -> int:
         log.info("serving", extra={"site": process.router.identity.name})
         await process.stopping.wait()
         log.info("draining")
+        loop.remove_reader(links)
         await drain(process)
         for task in ending:
             task.cancel()
@@ -107,11 +110,23 @@ async def _serve(directory: Path, logs: Logs, part: Part) -> int:
     return 0
 
 
-def _line() -> socket.socket:
-    """The line to the first worker."""
-    line = socket.socket(fileno=0)
+def _line(descriptor: int) -> socket.socket:
+    """A line to the first worker."""
+    line = socket.socket(fileno=descriptor)
     line.setblocking(False)
     return line
+
+
+def _take(given: socket.socket, process: Running) -> None:
+    """A link that the first worker accepted, and gives to this one."""
+    try:
+        data, descriptors, _, _ = socket.recv_fds(given, 1, 1)
+    except BlockingIOError:
+        return
+    if not data:
+        asyncio.get_running_loop().remove_reader(given.fileno())
+    for descriptor in descriptors:
+        process.network.adopt(socket.socket(fileno=descriptor))
 
 
 class _Lead:
@@ -159,7 +174,7 @@ class _Lead:
             Answer(
                 number=number,
                 ready=view.ready(),
-                resident_bytes=resident_bytes(),
+                links=len(self._process.router.links.status()),
                 metrics=tuple(metrics),
                 services=tuple(view.services()) if whole else (),
             )

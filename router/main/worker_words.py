@@ -52,7 +52,7 @@ class Answer(msgspec.Struct, frozen=True, tag="answer"):
 
     number: int
     ready: bool
-    resident_bytes: int
+    links: int
     metrics: tuple[MetricValues, ...] = ()
     services: tuple[ServiceView, ...] = ()
 

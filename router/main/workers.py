@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from certs.contexts import WORKER_ALPN
 from router.admin.ports import MetricValues
 from router.admin.views import ServiceView, WorkerView
 from router.main.ports import Tell
@@ -39,6 +40,8 @@ from router.model.events import Problem
 
 log = logging.getLogger("router.main")
 
+_OFFERED = bytes([len(WORKER_ALPN)]) + WORKER_ALPN.encode()  # As RFC 7301 writes it.
+_HELLO_BYTES = 4096  # Of a ClientHello, with key shares of today.
 NOT_FOR_WORKERS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 """Of the environment: systemd hears and watches the first one."""
 
@@ -61,14 +64,18 @@ class _Worker:
         self.door = ""
         self.ready = False
         self.writer: asyncio.StreamWriter | None = None
+        self.awaited_until = time.monotonic() + limits.WORKER_AWAITED_S
+        self.links = 0  # That it has, as far as is known.
+        self.given: socket.socket | None = None
         self.told: Follow | None = None
         self.last: Answer | None = None  # With all figures.
         self.asked: dict[int, asyncio.Future[Answer]] = {}
         self.why = ""  # Why the last one ended, until the next is ready.
 
-    def begun(self, pid: int, writer: asyncio.StreamWriter) -> None:
-        """Another life."""
+    def begun(self, pid: int, writer: asyncio.StreamWriter, given: socket.socket) -> None:
+        """Another life. By ``given`` it gets links."""
         self.starts += 1
+        self.given = given
         self.pid, self.writer, self.alive_at = pid, writer, time.monotonic()
         self.door, self.ready, self.told, self.last = "", False, None, None
 
@@ -76,6 +83,11 @@ class _Worker:
         """Its process is gone."""
         if self.writer is not None:
             self.writer.close()
+        if self.given is not None:
+            self.given.close()
+            self.given = None
+        if self.ready:
+            self.awaited_until = time.monotonic() + limits.WORKER_AWAITED_S
         self.pid, self.writer, self.door, self.ready = 0, None, "", False
         for one in self.asked.values():
             one.cancel()
@@ -152,23 +164,28 @@ class Workers:
     async def _live(self, one: _Worker) -> str:
         """One life. Why it ended."""
         ours, theirs = socket.socketpair()
+        given, taken = socket.socketpair()
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._command,
-                *("--index", str(one.index)),
+                *("--index", str(one.index), "--links", str(taken.fileno())),
                 stdin=theirs.fileno(),
+                pass_fds=(taken.fileno(),),
                 stdout=asyncio.subprocess.DEVNULL if self._logs_to_file else None,
                 env={k: v for k, v in os.environ.items() if k not in NOT_FOR_WORKERS},
             )
         except OSError:
             ours.close()
+            given.close()
             raise
         finally:
             theirs.close()
+            taken.close()
         try:
             ours.setblocking(False)
+            given.setblocking(False)
             reader, writer = await asyncio.open_connection(sock=ours)
-            one.begun(process.pid, writer)
+            one.begun(process.pid, writer, given)
             if self._stopping.is_set():
                 one.say(Stop())
             async with asyncio.TaskGroup() as tasks:
@@ -201,7 +218,7 @@ class Workers:
             one.why = ""
             text = f"Worker {one.index} of {self.count} serves: process {one.pid}."
             self._tell("info", "worker-ready", f"worker {one.index}", text)
-        one.ready = answer.ready
+        one.ready, one.links = answer.ready, answer.links
         if answer.metrics:
             one.last = answer
         asking = one.asked.pop(answer.number, None)
@@ -242,6 +259,33 @@ class Workers:
             return
         self._number += 1
         one.say(Ask(self._number, whole=False))
+
+    def take_link(self, sock: socket.socket) -> bool:
+        """Give the link that somebody dials to the one that has fewest, if it asks for that.
+
+        While one is awaited it is closed, and dialled again: its neighbour has another link here.
+        Whatever cannot be seen or given stays here: that is as good, only not spread.
+        """
+        try:
+            hello = sock.recv(_HELLO_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except OSError:
+            return False
+        if _OFFERED not in hello:
+            return False
+        now = time.monotonic()
+        if any(not one.ready and now < one.awaited_until for one in self._all):
+            return True
+        ready = [one for one in self._all if one.ready and one.given is not None]
+        if not ready:
+            return False
+        one = min(ready, key=lambda one: one.links)
+        assert one.given is not None
+        try:
+            socket.send_fds(one.given, [b"L"], [sock.fileno()])
+        except OSError:
+            return False
+        one.links += 1  # Until it says so itself.
+        return True
 
     def read_again(self) -> None:
         """The documents and secrets may be others."""

@@ -237,8 +237,12 @@ REQUEST_LINE_BYTES_MAX = 8 * KIB
 HEADER_FIELD_BYTES_MAX = 8 * KIB
 HEADER_BLOCK_BYTES_MAX = 32 * KIB
 HEADERS_MAX = 100
-# Of a client's last head, kept with its verdict: most are smaller; thousands of clients are held.
-HEAD_REMEMBERED_BYTES_MAX = 1 * KIB
+# A larger head is read anew each time: it comes from few clients, or never again.
+HEAD_REMEMBERED_BYTES_MAX = 4 * KIB
+# Of a router, for requests, for responses, and for what either becomes: some MiB in the worst case.
+HEADS_REMEMBERED_MAX = 1_024
+HEADS_REMEMBERED_BYTES_MAX = 512 * KIB
+HEADS_SEEN_SLOTS = 4_096  # One byte each: a head seen a second time within so many is remembered.
 # What a service may allow at most: with what we add a head still fits into one OPEN.
 REQUEST_LINE_BYTES_CEILING = 16 * KIB
 HEADER_BLOCK_BYTES_CEILING = 40 * KIB
@@ -324,6 +328,7 @@ REROUTE_WAIT_S = 1.0  # and at every change of routes, for so long.
 WORKERS_MAX = 64  # Each links to each other, and to each neighbour (`ADJACENCIES_MAX` there).
 WORKER_PAUSE_MIN_S, WORKER_PAUSE_MAX_S = 0.1, 10.0  # Before one that ended is started again.
 WORKER_LASTS_S = 30.0  # After so long its end is not the start's fault: the pause is short again.
+WORKER_AWAITED_S = 5.0  # From its end on: links that are for workers wait so long for it.
 WORKER_LOOK_S = 0.1  # How often the others are told what changed at the first one.
 WORKER_ASK_S = 0.5  # How often each is asked how it is.
 WORKER_ANSWER_S = 1.0  # Waited for figures; then those of before count.

@@ -1,11 +1,12 @@
 """The real network: sockets in one epoll set, run by turns in a host's event loop."""
 
 import errno
+import socket
 from collections.abc import Callable
 
 from router.net.dialling import Connected, Failed, NewSocket, TcpDial, new_socket
 from router.net.host import Host
-from router.net.listening import Accept, Sharing, TcpListener, bind
+from router.net.listening import Accept, HandOver, Sharing, TcpListener, bind
 from router.net.poller import Poller
 from router.net.ports import Address, Dial, DialCode, Listener, Proxy, Tls
 from router.net.resolving import Lookup, Resolver, system_lookup
@@ -30,6 +31,9 @@ class EpollNetwork:
         self._sharing: Sharing = sharing
         self.may_listen: Callable[[str, int], bool] = lambda host, port: True
         """Whether to bind there now, beside the process that owns the port."""
+        self.hand_over: HandOver | None = None
+        """Of the connections of essential listeners with a port of their own, some go elsewhere."""
+        self._doors: list[TcpListener] = []
         self._poller = Poller(host, self._woken)
         self._resolver = Resolver(self._poller, lookup)
         self._new_socket = new_socket
@@ -94,7 +98,30 @@ class EpollNetwork:
         if not self.may_listen(host, port):
             raise OSError(errno.EAGAIN, "the first worker does not listen there")
         sock = bind(host, port, "alone" if essential else self._sharing)
-        return TcpListener(self._poller, sock, accept, tls, self._rejected, essential=essential)
+        hand_over = self.hand_over if essential and port else None
+        if hand_over is not None:  # It is accepted with its first bytes, by which it is judged.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
+        listener = TcpListener(
+            self._poller,
+            sock,
+            accept,
+            tls,
+            self._rejected,
+            essential=essential,
+            hand_over=hand_over,
+        )
+        if essential:
+            self._doors = [door for door in self._doors if not door.is_closed]
+            self._doors.append(listener)
+        return listener
+
+    def adopt(self, sock: socket.socket) -> None:
+        """Take a connection for the essential listener, handed over by another process."""
+        doors = [door for door in self._doors if not door.is_closed]
+        if doors:
+            doors[-1].adopt(sock)
+        else:
+            sock.close()
 
     def dial(
         self,

@@ -56,6 +56,9 @@ class Hold(IntFlag):
     RESTING = 4
 
 
+HandOver = Callable[[socket.socket], bool]
+"""Whether another process of ours has got this connection, which sent something already."""
+
 Sharing = Literal["alone", "first", "further"]
 """Of a port by the processes of one router: not, as the one that owns it, as one beside that."""
 
@@ -105,6 +108,7 @@ class TcpListener:
         "_descriptors_max",
         "_errors",
         "_errors_turn",
+        "_give_away",
         "_handshakes",
         "_holds",
         "_is_wildcard",
@@ -125,9 +129,12 @@ class TcpListener:
         on_rejected: Callable[[Address, DialCode, str], None],
         *,
         essential: bool = False,
+        hand_over: HandOver | None = None,
     ) -> None:
+        """``hand_over``: asked of each connection first, which is another process's then."""
         self._poller = poller
         self._socket = sock
+        self._give_away = hand_over
         self._address = address_of(sock.getsockname())
         self._is_wildcard = self._address.host in WILDCARDS
         self._accept = accept
@@ -147,6 +154,11 @@ class TcpListener:
     @property
     def address(self) -> Address:
         return self._address
+
+    @property
+    def is_closed(self) -> bool:
+        """Nothing more is accepted."""
+        return self._closed
 
     def pause(self) -> None:
         self._hold(Hold.OWNER)
@@ -197,7 +209,19 @@ class TcpListener:
                 self._poller.log("a listener rests: accept failed", error)
                 self._rest_a_while()
                 return
+            if self._give_away is not None and self._give_away(sock):
+                sock.close()  # Our descriptor of it alone.
+                continue
             self._take(sock, address_of(name))
+
+    def adopt(self, sock: socket.socket) -> None:
+        """Take a connection that another process accepted, as if it had come here."""
+        try:
+            peer = address_of(sock.getpeername())
+        except OSError:  # It went on the way.
+            sock.close()
+            return
+        self._take(sock, peer)
 
     def _take(self, sock: socket.socket, peer: Address) -> None:
         sock.setblocking(False)

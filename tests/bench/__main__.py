@@ -17,10 +17,17 @@ from tests.bench import envoy, failover, fairness, goals, machine, peers, report
 from tests.bench.load import LoadError
 from tests.bench.samples import Measurement, Sample
 from tests.bench.spillway import Sites
-from tests.bench.systems import Backends, Path_, Processes, StartError, System, start_backends
+from tests.bench.systems import Backends, Kind, Path_, Processes, StartError, System, start_backends
 
-QUICK_SECONDS, QUICK_REPETITIONS = 1.0, 1
-SECONDS, REPETITIONS = 3.0, 3
+QUICK_SECONDS, QUICK_REPETITIONS = 1.0, 2
+QUICK_LABELS = (
+    *("http L c32", "http R c32", "http R c128", "http R unique", "http R 1MiB"),
+    *("tcp L c32", "tcp R c32", "tcp R c128", "tcp R new"),
+    *("bulk", "memory", "fairness", "control"),
+)
+QUICK_PEERS = ("haproxy",)
+SECONDS, REPETITIONS = 3.0, 5
+FAIRNESS_REPETITIONS_MAX = 3  # Of loads that are three times as long.
 STRIKES = {
     "failover killed": signal.SIGKILL,
     "failover silent": signal.SIGSTOP,
@@ -34,18 +41,25 @@ class Options(msgspec.Struct, frozen=True):
     seconds: float
     repetitions: int
     only: tuple[str, ...]
-    with_peers: bool
+    skip: tuple[str, ...]
+    peers: tuple[str, ...]
     json: Path | None
 
     def wants(self, label: str) -> bool:
         """The measurement ``label`` was asked for."""
+        if any(word in label for word in self.skip):
+            return False
         return not self.only or any(word in label for word in self.only)
 
 
 def options(arguments: Sequence[str]) -> Options:
     """From the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one sample of 1 s each, no peers")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="the main figures, two samples of 1 s each, beside HAProxy",
+    )
     parser.add_argument("--seconds", type=float, help=f"of a sample ({SECONDS:g})")
     parser.add_argument("--repetitions", type=int, help=f"of each sample ({REPETITIONS})")
     parser.add_argument(
@@ -56,6 +70,7 @@ def options(arguments: Sequence[str]) -> Options:
         help="measurements whose label contains TEXT (may be repeated), such as 'http R', c32, "
         "new, 1MiB, unique, bulk, memory, fairness, control, failover, distance, 'idle '",
     )
+    parser.add_argument("--skip", action="append", default=[], metavar="TEXT", help="not these")
     parser.add_argument("--no-peers", action="store_true", help="only ourselves")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample there too")
     given = parser.parse_args(arguments)
@@ -63,8 +78,9 @@ def options(arguments: Sequence[str]) -> Options:
     return Options(
         seconds=given.seconds or (QUICK_SECONDS if quick else SECONDS),
         repetitions=given.repetitions or (QUICK_REPETITIONS if quick else REPETITIONS),
-        only=tuple(given.only),
-        with_peers=not (given.no_peers or quick),
+        only=tuple(given.only) or (QUICK_LABELS if quick else ()),
+        skip=tuple(given.skip),
+        peers=() if given.no_peers else QUICK_PEERS if quick else peers.NAMES,
         json=given.json,
     )
 
@@ -82,8 +98,9 @@ class Bench:
         """Start, sample, print."""
         backends = start_backends(self._processes)
         systems = [self._sites.start(backends)]
-        if self._wanted.with_peers:
-            systems += [start(self._processes, backends) for start in peers.installed()]
+        systems += [
+            start(self._processes, backends) for start in peers.installed(self._wanted.peers)
+        ]
         self._memory(systems)
         chosen = [m for m in samples.measurements() if self._wanted.wants(m.label)]
         for turn in range(self._wanted.repetitions):
@@ -106,10 +123,11 @@ class Bench:
 
     def _direct(self, backends: Backends) -> list[System]:
         """The backend without anything before it, as the ceiling; not in a quick run."""
-        if not self._wanted.with_peers:
+        if len(self._wanted.peers) < len(peers.NAMES):
             return []
         local: Path_ = "L"
-        ports = {(kind, local): port for kind, port in backends.ports.items() if kind != "tcp"}
+        kinds: list[Kind] = [kind for kind in backends.ports if kind != "tcp"]
+        ports = {(kind, local): backends.ports[kind] for kind in kinds}
         return [System(goals.DIRECT, (), "127.0.0.1", ports)]
 
     def _memory(self, systems: list[System]) -> None:
@@ -136,7 +154,7 @@ class Bench:
 
     def _fairness(self, systems: list[System], backends: Backends) -> None:
         seconds = self._wanted.seconds
-        for _ in range(self._wanted.repetitions):
+        for _ in range(min(self._wanted.repetitions, FAIRNESS_REPETITIONS_MAX)):
             for system in systems:
                 if self._wanted.wants("fairness") and ("http", "R") in system.ports:
                     for label, sample in fairness.requests(system, backends, seconds).items():

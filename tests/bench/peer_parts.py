@@ -19,7 +19,7 @@ Ports = dict[tuple[Kind, Path_], int]
 
 def make_ports(backends: Backends) -> tuple[Ports, dict[Kind, int]]:
     """Ports of the entry, and those of the exit. HTTP/2 from clients comes in by the HTTP door."""
-    kinds = [kind for kind in backends.ports if kind != "http2"]
+    kinds: list[Kind] = [kind for kind in backends.ports if kind != "http2"]
     doors = [(kind, path) for kind in kinds for path in PATHS]
     numbers = free_ports(len(doors) + len(kinds))
     exits = dict(zip(kinds, numbers[len(doors) :], strict=True))

@@ -8,7 +8,7 @@ streams of HTTP/2 (CONNECT), as `skupper-router` does in AMQP and we do in frame
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from tests.bench import envoy
@@ -18,11 +18,17 @@ from tests.bench.systems import Backends, Kind, Processes, System
 STREAM_MODULES = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules")
 
 
-def installed() -> list[Callable[[Processes, Backends], System]]:
-    """What can be started here."""
-    known = {"haproxy": start_haproxy, "nginx": start_nginx}
-    found = [start for name, start in known.items() if shutil.which(name)]
-    return found + ([envoy.start, envoy.start_tunnel] if envoy.program() else [])
+NAMES = ("haproxy", "nginx", "envoy", "envoy-tunnel")
+
+
+def installed(names: Collection[str]) -> list[Callable[[Processes, Backends], System]]:
+    """Those of ``names`` that can be started here."""
+    is_here = {name: shutil.which(name) is not None for name in ("haproxy", "nginx")}
+    is_here |= dict.fromkeys(("envoy", "envoy-tunnel"), envoy.program() is not None)
+    starts = dict(
+        zip(NAMES, (start_haproxy, start_nginx, envoy.start, envoy.start_tunnel), strict=True)
+    )
+    return [starts[name] for name in NAMES if name in names and is_here[name]]
 
 
 def start_haproxy(processes: Processes, backends: Backends) -> System:

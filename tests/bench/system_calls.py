@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -44,7 +44,7 @@ class NotTraced(Exception):
 class Sites:
     """An entry and an exit, and the service of each path."""
 
-    def __init__(self, network: Network, processes: Processes) -> None:
+    def __init__(self, network: Network, processes: Processes, prefix: Sequence[str]) -> None:
         self.entry, self.exit = network.site("entry"), network.site("exit")
         network.link(self.entry, self.exit)
         (target,) = free_ports(1)
@@ -55,7 +55,11 @@ class Sites:
             site = self.entry if path.endswith("L") else self.exit
             places = [{"host": HOST, "port": target}]
             site.document("Connector", name, {"service": name, "targets": places})
-        network.start()
+        if prefix:
+            for one in (self.entry, self.exit):
+                one.run({}, prefix)
+        else:
+            network.start()
         network.see_each_other()
         for path in PATHS:
             site = self.entry if path.endswith("L") else self.exit
@@ -76,14 +80,14 @@ class Sites:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Sites]:
-    """Both sites, and what is behind them."""
+def running(prefix: Sequence[str] = ()) -> Iterator[Sites]:
+    """Both sites, and what is behind them. ``prefix``: words that become the routers by exec."""
     with tempfile.TemporaryDirectory(prefix="spillway-calls-") as name:
         directory = Path(name)
         processes = Processes(directory)
         try:
             with Network(directory / "sites") as network:
-                yield Sites(network, processes)
+                yield Sites(network, processes, prefix)
         finally:
             processes.end()
 

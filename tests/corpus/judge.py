@@ -57,6 +57,8 @@ class Client:
             upgrade=head.upgrade,
         )
         self._wire, self._trailers = render.request_to_target(request, b""), b""
+        if not head.body_bytes:
+            self.complete()
 
     def body(self, data: memoryview) -> None:
         parts = render.chunk(data) if self.heads[-1].body_bytes < 0 else (data,)

@@ -49,7 +49,7 @@ class Scene:
         self.client.handler = self.session
 
     def _open_leg(self, request: Request, handler: LegHandler) -> Leg:
-        leg = HttpTargetLeg(request, handler, self.pool, "near", self.network, True)
+        leg = HttpTargetLeg(request, handler, self.pool, self.network)
         leg.start()
         self.methods.append(request.head.split(b" ", 1)[0])
         return leg

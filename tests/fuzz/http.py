@@ -71,6 +71,8 @@ class Asking:
 
     def request(self, head: RequestHead) -> None:
         self.taken.append(Taken(head))
+        if not head.body_bytes:
+            self.complete()
 
     def body(self, data: memoryview) -> None:
         self.taken[-1].body += data

@@ -263,7 +263,7 @@ class LaneAttack:
             body = b"d" * rng.choice((0, 1, 5, 4_000, 60_000))
             size = len(HEAD) - 8
             lie = rng.choice((0, 0, 0, 0, 0, 1, 2**20))
-            whole = frames.answer_header(0, 1, 0.1, rng.choice((-1, len(body))), size + lie, size)
+            whole = frames.answer_header(0, 1, 100, rng.choice((-1, len(body))), size + lie, size)
             return whole[8:] + HEAD[8:] + body
         if base == frames.RESET:
             return bytes((rng.randrange(9),))

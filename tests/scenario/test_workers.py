@@ -1,5 +1,6 @@
 """One router by several processes: one site, all its slots and no more, no death of all."""
 
+import contextlib
 import http.client
 import os
 import signal
@@ -13,6 +14,7 @@ from typing import Any, Self
 
 import pytest
 
+from sitectl.admin import Admin
 from tests.scenario.clients import fetch
 from tests.scenario.harness import SHOP_PORT, Network, Site, is_alive
 from tests.scenario.waiting import stays, until
@@ -47,8 +49,9 @@ def owner(line: socket.socket, pids: list[int]) -> int | None:
             inode = f"socket:[{fields[9]}]"
     for pid in pids:
         for fd in Path(f"/proc/{pid}/fd").iterdir():
-            if inode and os.readlink(fd) == inode:
-                return pid
+            with contextlib.suppress(FileNotFoundError):  # Closed since it was listed.
+                if inode and os.readlink(fd) == inode:
+                    return pid
     return None
 
 
@@ -231,3 +234,33 @@ def test_sites_elsewhere_see_one_site_with_all_slots(net: Network, west: Site) -
     pids = [one["process"] for one in workers(west)]
     west.ctl("stop")
     until(lambda: not any(is_alive(pid) for pid in pids), "all have ended")
+
+
+def test_workers_of_two_sites_link_pair_by_pair(net: Network, west: Site) -> None:
+    east = net.site("east")
+    east.environment["SPILLWAY_WORKERS"] = "2"
+    net.link(east, west)
+    target = serve(net, west)
+    net.see_each_other()
+    until(lambda: are_ready(east, 2), "both workers of east serve")
+    (incoming,) = west.get("links")
+    assert incoming["direction"] == "incoming"
+    own = Admin(west.directory / "run" / "workers" / "1" / "admin.sock", "west")
+    until(lambda: len(own.get("/api/v1/links")) == 1, "the second one has the second link")
+    until(lambda: east.offers("shop", {"west": 1}), "east knows of the target")
+    until(lambda: owners(east) == 2, "both workers of east accept clients")
+    os.kill(pid_of(west, 1), signal.SIGKILL)
+    until(lambda: workers(west)[1]["restarts"] == 1 and are_ready(west, 2), "it is back")
+    until(lambda: own.is_ready() and len(own.get("/api/v1/links")) == 1, "and has its link again")
+    with Pinned(pinned(east, 1, 3 * CAPACITY)) as load:
+        until(lambda: len(load.statuses) > 2 * CAPACITY, "it is under way")
+        stays(lambda: target.in_hand_max <= CAPACITY, "never more than is stated", 2.0)
+    assert set(load.statuses) == {200}
+    east.ctl("link", "renew", "west")
+    until(
+        lambda: "certificate-renewed" in [event["code"] for event in east.get("events")],
+        "the first one gets another certificate",
+    )
+    until(lambda: len(own.get("/api/v1/links")) == 1, "the other one follows")
+    for site in (west, east):
+        assert not [one["message"] for one in site.get("status")["problems"]]

@@ -58,7 +58,9 @@ class RequestHead(msgspec.Struct, frozen=True, kw_only=True):
     ``body_bytes``: 0 none, -1 chunked. ``upgrade`` is the protocol asked for, in lower case,
     empty: none. ``keep_alive``: the client lets the connection live on. ``old``: it speaks
     HTTP/1.0. ``expects``: it waits for 100 before it sends its body. ``fields`` counts the header
-    fields.
+    fields. ``is_usual``: it is none of what makes a response look special: HEAD, an upgrade,
+    HTTP/1.0, the last one of its connection, one that expects. ``client_end``: in ``head``, the end
+    of the client's address, which is all in it that depends on who the client is.
     """
 
     head: bytes
@@ -70,6 +72,25 @@ class RequestHead(msgspec.Struct, frozen=True, kw_only=True):
     old: bool
     expects: bool
     fields: int
+    is_usual: bool
+    client_end: int
+
+    def of_client(self, before: bytes, client: bytes) -> "RequestHead":
+        """The same from another ``client`` than ``before``."""
+        start, end = self.client_end - len(before), self.client_end
+        return RequestHead(
+            head=b"%b%b%b" % (self.head[:start], client, self.head[end:]),
+            body_bytes=self.body_bytes,
+            idempotent=self.idempotent,
+            head_only=self.head_only,
+            upgrade=self.upgrade,
+            keep_alive=self.keep_alive,
+            old=self.old,
+            expects=self.expects,
+            fields=self.fields,
+            is_usual=self.is_usual,
+            client_end=start + len(client),
+        )
 
 
 class Forwarding(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -150,14 +171,14 @@ def read_request_head(
     options = grammar.options_of(fields[b"connection"]) if b"connection" in fields else []
     upgrade = _upgrade(fields, options) if body_bytes == 0 and not old else ""
     block = head[match.end(3) : -4]
+    kept = b"%b %b HTTP/1.1%b\r\n" % (
+        method,
+        target,
+        _kept(block, fields, options, host, old),
+    )
+    added = added_fields(fields, host, forwarding)
     return RequestHead(
-        head=b"%b %b HTTP/1.1%b\r\n%b"
-        % (
-            method,
-            target,
-            _kept(block, fields, options, host, old),
-            added_fields(fields, host, forwarding),
-        ),
+        head=kept + added,
         body_bytes=body_bytes,
         idempotent=method in grammar.IDEMPOTENT,
         head_only=method == b"HEAD",
@@ -166,6 +187,8 @@ def read_request_head(
         old=old,
         expects=expects,
         fields=count,
+        is_usual=not (old or expects or upgrade or method == b"HEAD") and b"close" not in options,
+        client_end=len(kept) + added.index(b"\r\n"),
     )
 
 
@@ -186,6 +209,8 @@ def _plain(
         old=False,
         expects=False,
         fields=count,
+        is_usual=method != b"HEAD",
+        client_end=len(head) - 2 + len(b"X-Forwarded-For: ") + len(forwarding.client),
     )
 
 
@@ -287,7 +312,10 @@ def _kept(
 
 
 def added_fields(fields: dict[bytes, list[bytes]], host: bytes, forwarding: Forwarding) -> bytes:
-    """Our fields. Lists are joined into one line, since many readers look at one only."""
+    """Our fields, the client's address at the end of the first line.
+
+    Lists are joined into one line, since many readers look at one only.
+    """
     clients = b", ".join((*filter(None, fields.get(b"x-forwarded-for", ())), forwarding.client))
     hop = b"%b %b" % (forwarding.received, forwarding.site_name)
     via = b", ".join((*filter(None, fields.get(b"via", ())), hop))

@@ -6,18 +6,20 @@ from typing import Protocol
 from router.forward.http1.chunks import ChunkDecoder
 from router.forward.http1.grammar import HttpError
 from router.forward.http1.heads import DEFAULT, HeadLimits
+from router.forward.http1.known import Known
 from router.forward.http1.messages import HEAD_END, BodySink, MessageParser
 from router.forward.http1.request_heads import START, Forwarding, RequestHead, read_request_head
-from router.model.limits import HEAD_REMEMBERED_BYTES_MAX
+from router.forward.ports import Request
 
 
 class RequestSink(BodySink, Protocol):
     """Who is told what a client sent: `request`, `body`…, `trailers`, `complete`; or `failed`."""
 
-    def request(self, head: RequestHead) -> None: ...
+    def request(self, head: RequestHead) -> None:
+        """Without a body (``body_bytes`` 0) the request is complete: `complete` is not called."""
 
     def complete(self) -> None:
-        """The request is complete; what follows waits for `RequestParser.proceed`."""
+        """The request is complete, its body too; what follows waits for `RequestParser.proceed`."""
 
     def failed(self, error: HttpError) -> None:
         """The stream cannot be understood any further. The last call."""
@@ -37,39 +39,85 @@ _COMPLETE = _State.COMPLETE
 _FAILED = _State.FAILED
 
 
+class KnownRequest:
+    """A head that may come again, and what is made of it in ``memory``'s terms.
+
+    ``head`` is as if it came from ``client``, the last one who sent it. ``made`` is what the owner
+    of that client's connection makes of it.
+    """
+
+    __slots__ = ("client", "head", "made", "memory")
+
+    def __init__(self, memory: "KnownRequests", client: bytes, head: RequestHead) -> None:
+        self.memory = memory
+        self.client = client
+        self.head = head
+        self.made: Request | None = None
+
+    def turn_to(self, client: bytes) -> RequestHead:
+        """The head from another client."""
+        self.head = self.head.of_client(self.client, client)
+        self.client = client
+        self.made = None
+        return self.head
+
+
+class KnownRequests:
+    """The heads known in the terms of one service port, among those in ``store``.
+
+    Terms are all that a verdict depends on beside the bytes of the head and the client's address:
+    the site's name, limits, the scheme, the service's name. Of other terms make another memory.
+    """
+
+    __slots__ = ("store",)
+
+    def __init__(self, store: Known[KnownRequest] | None = None) -> None:
+        self.store: Known[KnownRequest] = store if store is not None else Known()
+
+
 class RequestParser(MessageParser):
     """The requests of one client connection, one at a time.
 
+    ``known``: what is remembered in exactly the terms of ``forwarding`` and ``limits``.
     Bytes after a complete request are kept, unread, until `proceed`: its owner stops feeding
     while ``held_bytes`` is not 0, so that no more than one read is ever held.
     """
 
     __slots__ = (
+        "_client",
         "_forwarding",
-        "_known",
-        "_known_text",
+        "_get_known",
+        "_memory",
         "_sink",
         "_skipped",
         "_state",
         "held_bytes",
         "is_in_head",
+        "known",
     )
 
     def __init__(
-        self, sink: RequestSink, forwarding: Forwarding, limits: HeadLimits = DEFAULT
+        self,
+        sink: RequestSink,
+        forwarding: Forwarding,
+        limits: HeadLimits = DEFAULT,
+        known: KnownRequests | None = None,
     ) -> None:
         MessageParser.__init__(self, START, limits)
         # What follows a complete request is pending as well.
         self._sink = sink
         self._forwarding = forwarding
         self._state = _HEAD
-        self._known_text = b""  # The last small head that was good, and its verdict.
-        self._known: RequestHead | None = None
+        self._client = forwarding.client
+        self._memory = known if known is not None else KnownRequests()
+        self._get_known = self._memory.store.get
         self._skipped = False  # One empty line before a request line is forgiven (9112, 2.2).
         self.held_bytes = 0
         """Bytes received after the request under way."""
         self.is_in_head = False
         """A head has begun and is not complete."""
+        self.known: KnownRequest | None = None
+        """What the last head that was told is known as."""
 
     @property
     def is_idle(self) -> bool:
@@ -80,7 +128,17 @@ class RequestParser(MessageParser):
         """Tell the sink what ``data`` completes. Dropped after `failed`."""
         state = self._state
         if state is _HEAD:
-            self._feed_head(data)
+            buffer = bytes(data)
+            known = None if self._pending else self._get_known(buffer)
+            if known is not None and known.memory is self._memory and known.head.body_bytes == 0:
+                # The commonest: a head that is known, and nothing else.
+                self._state = _COMPLETE
+                self._skipped = False
+                self.known = known
+                mine = known.client == self._client
+                self._sink.request(known.head if mine else known.turn_to(self._client))
+            else:
+                self._feed_head(buffer)
         elif state is _BODY:
             self._take_body(data, self._sink)
         elif state is _COMPLETE:
@@ -94,7 +152,7 @@ class RequestParser(MessageParser):
         if self.held_bytes:
             held, self._pending = self._pending, b""
             self.held_bytes = 0
-            self._feed_head(memoryview(held))
+            self._feed_head(held)
 
     def take_held(self) -> bytes:
         """The bytes after a complete request, for another protocol: after 101. Ends parsing."""
@@ -113,9 +171,11 @@ class RequestParser(MessageParser):
         """The connection is gone: `close`, and let go of the sink, which holds us."""
         self.close()
         del self._sink
+        self.known = None
 
-    def _feed_head(self, data: memoryview) -> None:
-        buffer = self._pending + bytes(data) if self._pending else bytes(data)
+    def _feed_head(self, buffer: bytes) -> None:
+        if self._pending:
+            buffer = self._pending + buffer
         if not self._skipped and buffer.startswith(b"\r\n"):
             self._skipped = True
             buffer = buffer[2:]
@@ -128,29 +188,37 @@ class RequestParser(MessageParser):
             self._keep_head(buffer)
             self.is_in_head = self._state is _HEAD
             return
+        known = self._read(buffer[:end])
+        if known is None:
+            return
         if self._pending:
             self._pending = b""
             self._judge = None
             self.is_in_head = False
         self._skipped = False
-        text = buffer[:end]
-        known = self._known
-        if known is None or text != self._known_text:
-            verdict = read_request_head(text, self._forwarding, self._limits)
-            if isinstance(verdict, HttpError):
-                self._broken(verdict)
-                return
-            known = verdict
-            if end <= HEAD_REMEMBERED_BYTES_MAX:  # Who keeps a connection often asks the same.
-                self._known_text, self._known = text, known
-        if known.body_bytes == 0:
-            self._state = _COMPLETE
+        self.known = known
+        head = known.head if known.client == self._client else known.turn_to(self._client)
+        if head.body_bytes != 0:
+            self._begin(head, memoryview(buffer)[end:])
+            return
+        self._state = _COMPLETE
+        if end != len(buffer):
             self._pending = buffer[end:]
             self.held_bytes = len(self._pending)
-            self._sink.request(known)
-            self._sink.complete()
-        else:
-            self._begin(known, memoryview(buffer)[end:])
+        self._sink.request(head)
+
+    def _read(self, text: bytes) -> KnownRequest | None:
+        """A whole head, its blank line included; None: it is refused."""
+        known = self._get_known(text)
+        if known is not None and known.memory is self._memory:
+            return known
+        verdict = read_request_head(text, self._forwarding, self._limits)
+        if isinstance(verdict, HttpError):
+            self._broken(verdict)
+            return None
+        known = KnownRequest(self._memory, self._client, verdict)
+        self._memory.store.note(text, known)
+        return known
 
     def _begin(self, head: RequestHead, rest: memoryview) -> None:
         """A request with a body, or the promise of one."""

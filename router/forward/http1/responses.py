@@ -10,7 +10,9 @@ import msgspec
 from router.forward.http1 import grammar
 from router.forward.http1.chunks import ChunkDecoder
 from router.forward.http1.heads import DEFAULT, HeadLimits, LineJudge, StartLine, exceeds_limits
+from router.forward.http1.known import Known
 from router.forward.http1.messages import HEAD_END, NOTHING, BodySink, MessageParser
+from router.forward.http1.render import with_via
 from router.model.limits import HEADS_PER_STREAM_MAX, INTERIM_BYTES_MAX, POOL_IDLE_S
 
 _STATUS_LINE = rb"HTTP/1\.([01]) ([1-9][0-9]{2})((?: " + grammar.VALUE + rb"*+)?)\r\n"
@@ -38,6 +40,13 @@ class ResponseHead(msgspec.Struct, frozen=True, kw_only=True):
     chunked: bool
     keep_alive_s: int
     fields: int
+
+    @property
+    def whole_bytes(self) -> int:
+        """With so many after it a final response is complete; -1: it is not said, or not final."""
+        if self.status < 200:
+            return -1
+        return self.body_bytes if self.has_body else 0
 
 
 class ResponseSink(BodySink, Protocol):
@@ -83,6 +92,59 @@ _UNTIL_END = _State.UNTIL_END
 _RAW = _State.RAW
 _COMPLETE = _State.COMPLETE
 _FAILED = _State.FAILED
+
+
+class KnownResponse:
+    """A head that may come again, and the verdict in ``memory``'s terms.
+
+    ``whole_bytes``: as its head's. ``idle_s``: how long its connection may idle after it.
+    ``relayed``: as another site gets it, with our Via; empty: it was not asked for yet.
+    """
+
+    __slots__ = ("head", "idle_s", "memory", "relayed", "whole_bytes")
+
+    def __init__(self, memory: "KnownResponses", head: ResponseHead) -> None:
+        self.memory = memory
+        self.head = head
+        self.whole_bytes = head.whole_bytes
+        self.idle_s = keep_alive_limit_s(head.keep_alive_s)
+        self.relayed = b""
+
+    def relay(self, via: bytes) -> bytes:
+        """``relayed``, once and for all: a router has one name."""
+        self.relayed = with_via(self.head.head, via)
+        return self.relayed
+
+
+class KnownResponses:
+    """The heads known by the limits of one service port, among those in ``store``.
+
+    Only of responses to requests that were neither HEAD nor for an upgrade. ``sent``: what targets
+    got of requests without a body that other sites brought, by the canonical head.
+    """
+
+    __slots__ = ("limits", "sent", "store")
+
+    def __init__(
+        self,
+        limits: HeadLimits = DEFAULT,
+        store: Known[KnownResponse] | None = None,
+        sent: Known[bytes] | None = None,
+    ) -> None:
+        self.limits = limits
+        self.sent: Known[bytes] = sent if sent is not None else Known()
+        self.store: Known[KnownResponse] = store if store is not None else Known()
+
+    def read(self, text: bytes) -> KnownResponse | str:
+        """The verdict on a head, its blank line included; what is wrong with it is not kept."""
+        known = self.store.get(text)
+        if known is None or known.memory is not self:
+            head = read_response_head(text, head_only=False, upgrade=b"", limits=self.limits)
+            if isinstance(head, str):
+                return head
+            known = KnownResponse(self, head)
+            self.store.note(text, known)
+        return known
 
 
 class ResponseParser(MessageParser):
@@ -143,6 +205,11 @@ class ResponseParser(MessageParser):
                 self.excess = True
             return
 
+    def go_on(self, head: ResponseHead, rest: memoryview) -> None:
+        """Instead of the first `feed`: what comes after a head that somebody else has read."""
+        self._begin(head)
+        self.feed(rest)
+
     def end(self) -> None:
         """The target finished cleanly: the end of a response that states no length."""
         if self._state is _UNTIL_END:
@@ -171,13 +238,13 @@ class ResponseParser(MessageParser):
             return NOTHING
         # Of what was cut the view is one of our own copy.
         rest = data[end:] if len(buffer) == len(data) else memoryview(buffer)[end:]
-        if result.status >= 200 and len(rest) == (result.body_bytes if result.has_body else 0):
+        if result.whole_bytes == len(rest):
             self.is_untouched = False
             self.reusable = result.keep_alive_s != 0
             self._state = _COMPLETE
             self.is_complete = True
-            self._sink.whole(result, rest)  # The commonest: one call for all of it.
-            del self._sink
+            self._sink.whole(result, rest)
+            del self._sink  # As in `_complete`.
             return NOTHING
         self._begin(result)
         return rest

@@ -1,4 +1,4 @@
-"""First on the path of routers that `tests.bench.profiles` starts: a signal begins and ends a profile.
+"""On the path of routers that `tests.bench.profiles` starts: a signal begins and ends a profile.
 
 It is written where SPILLWAY_PROFILES says, as ``PID.prof``.
 """

@@ -30,14 +30,16 @@ class Target:
         values = {"idempotent": head.startswith(b"GET"), "head": head, **fields}
         request = Request(key=ServiceKey("shop", 80), protocol="http", **values)  # type: ignore[arg-type]
         handler = RecordingHandler()
-        leg = HttpTargetLeg(request, handler, self.pool, "east", self.network, via_local)
+        leg = HttpTargetLeg(
+            request, handler, self.pool, self.network, b"" if via_local else b"1.1 east"
+        )
         leg.start()
         return leg, handler
 
     def leg_of(self, handler: RecordingHandler) -> HttpTargetLeg:
         """A leg that is not started."""
         request = Request(key=ServiceKey("shop", 80), protocol="http", idempotent=True, head=GET)
-        return HttpTargetLeg(request, handler, self.pool, "east", self.network, True)
+        return HttpTargetLeg(request, handler, self.pool, self.network)
 
     def warm(self) -> FakeConnection:
         """An idle connection, used once."""

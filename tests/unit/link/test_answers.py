@@ -1,5 +1,7 @@
 """Whole answers in one frame, and ACCEPTED that waits for them."""
 
+from collections.abc import Callable
+
 import pytest
 
 from router.link import control, frames
@@ -124,11 +126,12 @@ def test_whatever_else_leaves_tells_accepted_first() -> None:
 def test_what_was_accepted_is_accepted_once_and_refused_no_more() -> None:
     _, _, egress = asked()
     egress.accept_soon(lambda: 7)
-    for again in (
+    calls: list[Callable[[], object]] = [
         lambda: egress.accept(1),
         lambda: egress.accept_soon(lambda: 1),
         lambda: egress.refuse("busy", 1),
-    ):
+    ]
+    for again in calls:
         with pytest.raises(LocalProtocolError):
             again()
 
@@ -160,7 +163,7 @@ def test_an_answer_waits_for_its_turn_and_is_dropped_with_its_stream() -> None:
 
 def answer(stream_id: int, body_bytes: int, head: bytes, body: bytes, *, lie: int = 0) -> bytes:
     header = frames.answer_header(
-        stream_id, 6, 0.0, body_bytes, len(head) + lie, len(head) + len(body)
+        stream_id, 6, 0, body_bytes, len(head) + lie, len(head) + len(body)
     )
     return header + head + body
 

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import logging
+import os
 import random
 import resource
 import socket
@@ -21,7 +22,7 @@ from router.model.limits import (
     TURN_EVENTS_MAX,
 )
 from router.net.epoll import EpollNetwork
-from router.net.listening import bind
+from router.net.listening import Sharing, bind
 from router.net.loop_host import LoopHost
 from router.net.ports import Connection, DialFailure, Network
 from tests.unit.net.recorder import Recorder
@@ -51,6 +52,71 @@ def connected_socket(
 def reset(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     sock.close()
+
+
+# Several processes at one port.
+
+
+def test_a_port_is_shared_by_our_processes_and_by_nobody_else() -> None:
+    def refused(sharing: Sharing) -> bool:
+        try:
+            bind("127.0.0.1", port, sharing).close()
+        except OSError as error:
+            assert error.errno == errno.EADDRINUSE
+            return True
+        return False
+
+    with bind("127.0.0.1", 0, "first") as first:
+        port = first.getsockname()[1]
+        assert refused("alone") and refused("first")
+        with bind("127.0.0.1", port, "further") as further:
+            for _ in range(40):
+                socket.create_connection(("127.0.0.1", port)).close()
+            for each in (first, further):
+                each.setblocking(False)
+                each.accept()[0].close()  # The kernel gives each its part.
+        assert refused("alone") and refused("first")
+    with bind("127.0.0.1", 0) as stranger:
+        port = stranger.getsockname()[1]
+        assert refused("first") and refused("further")
+
+
+def test_a_process_beside_the_first_listens_only_where_that_one_does(host: SelfHost) -> None:
+    network = EpollNetwork(host, sharing="further")
+    network.may_listen = lambda where, port: port == 0
+    network.listen("127.0.0.1", 0, Recorder().take)
+    with pytest.raises(OSError, match="first worker"):
+        network.listen("127.0.0.1", 1, Recorder().take)
+    network.close()
+
+
+def test_a_link_is_handed_over_and_adopted_with_what_it_sent(
+    host: SelfHost, network: EpollNetwork
+) -> None:
+    here, there = Recorder(), Recorder()
+    given: list[int] = []
+
+    def hand_over(sock: socket.socket) -> bool:
+        if sock.recv(4, socket.MSG_PEEK) != b"give":
+            return False
+        given.append(os.dup(sock.fileno()))
+        return True
+
+    network.hand_over = hand_over
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    network.listen("127.0.0.1", port, here.take, essential=True)
+    with socket.create_connection(("127.0.0.1", port)) as mine:
+        mine.sendall(b"mine")
+        host.run_while(lambda: not here.data)
+    with socket.create_connection(("127.0.0.1", port)) as other:
+        other.sendall(b"give")
+        host.run_while(lambda: not given)
+        network.listen("127.0.0.1", 0, there.take, essential=True)
+        network.adopt(socket.socket(fileno=given[0]))
+        host.run_while(lambda: not there.data)
+    assert (bytes(here.data), bytes(there.data)) == (b"mine", b"give")
 
 
 # No spinning.

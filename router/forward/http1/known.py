@@ -1,0 +1,57 @@
+"""What was made of a head, kept for the next one of exactly the same bytes."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from router.model.limits import (
+    HEAD_REMEMBERED_BYTES_MAX,
+    HEADS_REMEMBERED_BYTES_MAX,
+    HEADS_REMEMBERED_MAX,
+    HEADS_SEEN_SLOTS,
+)
+
+_Value = TypeVar("_Value")
+
+
+class Known(Generic[_Value]):
+    """Values by the exact bytes they were made of: ``get`` is all that a hit costs.
+
+    Worth a place is what is seen twice: heads that never come again (an id in each) displace
+    nobody and take no room. Bounded in entries and in bytes of keys; the oldest goes first. Whoever
+    judges by settings of its own says in the value by which, and looks.
+    """
+
+    __slots__ = ("_key_bytes", "_seen", "_values", "get")
+
+    def __init__(self) -> None:
+        self._values: OrderedDict[bytes, _Value] = OrderedDict()
+        self._key_bytes = 0
+        self._seen = bytearray(HEADS_SEEN_SLOTS)  # One byte of the hash of what came last.
+        self.get: Callable[[bytes], _Value | None] = self._values.get
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    @property
+    def key_bytes(self) -> int:
+        """Of all that is remembered. The values are not much larger."""
+        return self._key_bytes
+
+    def note(self, text: bytes, value: _Value) -> None:
+        """``text`` was not known, or not in this way: remember it if it is not the first time."""
+        size_bytes = len(text)
+        if size_bytes > HEAD_REMEMBERED_BYTES_MAX:
+            return
+        number = hash(text)
+        slot, mark = number % HEADS_SEEN_SLOTS, (number >> 32) & 0xFF
+        if self._seen[slot] != mark:
+            self._seen[slot] = mark
+            return
+        values = self._values
+        if text not in values:
+            self._key_bytes += size_bytes
+        values[text] = value
+        while len(values) > HEADS_REMEMBERED_MAX or self._key_bytes > HEADS_REMEMBERED_BYTES_MAX:
+            oldest, _ = values.popitem(last=False)
+            self._key_bytes -= len(oldest)

@@ -1,0 +1,24 @@
+"""What one router remembers of heads, over all its services."""
+
+from router.forward.http1.known import Known
+from router.forward.http1.requests import KnownRequest
+from router.forward.http1.responses import KnownResponse
+
+Answer = tuple[int, int, bytes]
+"""The declared length that a response came with, its status, and how its head looks then to a
+client whose HTTP/1.1 connection lives on."""
+
+
+class HeadMemory:
+    """One of each kind, so that the bounds are those of the router.
+
+    ``sent``: see `KnownResponses`. ``answers``: by a canonical response head, see `Answer`.
+    """
+
+    __slots__ = ("answers", "requests", "responses", "sent")
+
+    def __init__(self) -> None:
+        self.requests: Known[KnownRequest] = Known()
+        self.responses: Known[KnownResponse] = Known()
+        self.sent: Known[bytes] = Known()
+        self.answers: Known[Answer] = Known()

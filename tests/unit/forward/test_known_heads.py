@@ -1,0 +1,48 @@
+"""What is remembered of heads: on second sight, within bounds, and the newest of it."""
+
+from router.forward.http1.known import Known
+from router.model import limits
+
+
+def twice(known: Known[int], text: bytes, value: int) -> None:
+    known.note(text, value)
+    known.note(text, value)
+
+
+def test_what_comes_twice_is_remembered_and_what_comes_once_is_not() -> None:
+    known: Known[int] = Known()
+    known.note(b"a", 1)
+    assert known.get(b"a") is None
+    known.note(b"a", 2)
+    assert known.get(b"a") == 2
+    known.note(b"a", 3)
+    assert (known.get(b"a"), len(known), known.key_bytes) == (3, 1, 1)
+
+
+def test_heads_that_never_come_again_displace_nobody_and_take_no_room() -> None:
+    known: Known[int] = Known()
+    twice(known, b"usual", 1)
+    for number in range(20 * limits.HEADS_REMEMBERED_MAX):
+        known.note(b"id: %d" % number, number)
+    assert known.get(b"usual") == 1
+    assert len(known) < limits.HEADS_REMEMBERED_MAX / 2  # Two may look alike by chance: 1 of 256.
+
+
+def test_a_head_that_is_too_large_is_never_remembered() -> None:
+    known: Known[int] = Known()
+    twice(known, b"a" * limits.HEAD_REMEMBERED_BYTES_MAX, 1)
+    twice(known, b"b" * (limits.HEAD_REMEMBERED_BYTES_MAX + 1), 2)
+    assert len(known) == 1
+
+
+def test_entries_and_bytes_are_bounded_and_the_oldest_goes_first() -> None:
+    known: Known[int] = Known()
+    for number in range(limits.HEADS_REMEMBERED_MAX + 5):
+        twice(known, b"%d" % number, number)
+    assert len(known) == limits.HEADS_REMEMBERED_MAX
+    assert known.get(b"4") is None
+    assert known.get(b"5") == 5
+    for number in range(1000):
+        twice(known, b"%d" % number + b"x" * 4000, number)
+    assert known.key_bytes <= limits.HEADS_REMEMBERED_BYTES_MAX
+    assert known.get(b"999" + b"x" * 4000) == 999
