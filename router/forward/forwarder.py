@@ -318,6 +318,10 @@ class Forwarder:
         """The targets of this site, by service port."""
         return {key: service.targets() for key, service in self._services.items()}
 
+    def standing(self) -> dict[ServiceKey, dict[str, bool]]:
+        """Whether each of `targets` is ready: cheap, for who looks at all again and again."""
+        return {key: service.ledger.standing() for key, service in self._services.items()}
+
     def targets_of(self, key: ServiceKey) -> list[TargetInfo]:
         """The targets of one service port; none of one that is not known here."""
         service = self._services.get(key)
