@@ -33,8 +33,8 @@ def figures(document: dict[str, Any]) -> list[str]:
     """One row for each figure of each measurement, and a column for each system."""
     medians: dict[str, dict[str, Median]] = {}
     for one in document["results"]:
-        median = msgspec.convert(one["median"], Median)
-        medians.setdefault(one["label"], {})[one["system"]] = median
+        by_system = medians.setdefault(one["label"], {})
+        by_system[one["system"]] = msgspec.convert(one["median"], Median)
     systems = list(dict.fromkeys(name for found in medians.values() for name in found))
     lines = ["| measure | figure | " + " | ".join(systems) + " | ratio |"]
     lines.append("|" + "---|" * (len(systems) + 3))
@@ -43,9 +43,9 @@ def figures(document: dict[str, Any]) -> list[str]:
         for figure in (name for name in FIGURES if name in names and name not in LEFT_OUT):
             cells = []
             for system in systems:
-                its = found.get(system)
-                value = its.figures.get(figure) if its is not None else None
-                mark = "*" if its is not None and its.disturbed else ""
+                median = found.get(system)
+                value = median.figures.get(figure) if median is not None else None
+                mark = "*" if median is not None and median.disturbed else ""
                 cells.append("–" if value is None else shown(value, figure) + mark)
             lines.append(f"| {label} | {figure} | {' | '.join(cells)} | {_ratio(found, figure)} |")
     return lines
