@@ -137,6 +137,7 @@ class TargetPool:
     def acquire(self, idempotent: bool) -> TargetConnection | None:
         """An idle connection, the caller to become its ``user`` at once; None: dial.
 
+        Its deadline is that of a request which is complete.
         A request that is not idempotent gets only one that was in use a moment ago: the target's
         own idle close would otherwise be the commonest way to lose it.
         """
@@ -153,6 +154,7 @@ class TargetPool:
                 not candidate.address or self._network.is_current(self._host, candidate.address)
             ):
                 candidate.is_reused = True
+                candidate.deadline = now + self.response_s
                 return candidate
             self._retire(candidate)
         return None

@@ -396,7 +396,8 @@ class Service:
     @property
     def _known_responses(self) -> KnownResponses:
         """By the limits of now."""
-        return KnownResponses(self.http_terms.heads, self._shared.heads.responses)
+        heads = self._shared.heads
+        return KnownResponses(self.http_terms.heads, heads.responses, heads.sent)
 
     @property
     def _asked_total(self) -> int:

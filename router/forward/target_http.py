@@ -6,7 +6,6 @@ from math import inf
 from router.forward.http1 import render
 from router.forward.http1.messages import HEAD_END
 from router.forward.http1.responses import (
-    KnownResponse,
     KnownResponses,
     ResponseHead,
     ResponseParser,
@@ -14,7 +13,6 @@ from router.forward.http1.responses import (
 )
 from router.forward.pool import TargetConnection, TargetPool
 from router.forward.ports import LegCode, LegFailure, LegHandler, Request, dial_failure
-from router.model import limits
 from router.net.ports import Buffer, Dial, DialFailure, Loss, Timers
 
 
@@ -111,19 +109,40 @@ class HttpTargetLeg:
         `opened` comes later in any case, unless it is held and ``tells_opened`` is False.
         """
         assert self._state is _NEW, "a leg is started once"
-        head = render.request_to_target(self._request, self._via)
-        target = self._pool.acquire(self._request.idempotent)
+        request = self._request
+        head = self._request_head(request)
+        target = self._pool.acquire(request.idempotent)
         if target is None:
             self._held.append(head)
             self._state = _DIALLING
             self._dial = self._pool.dial(self._connected, self._connect_failed)
             return False
-        self._take(target, head)
+        if self._request_complete:  # The commonest: `_take`, in place.
+            self._target = target
+            self._state = _OPEN
+            target.user = self
+            if target.writer.waiting:
+                target.writer.flush(head)
+            elif not target.connection.send(head):
+                target.writer.is_full = True
+        else:
+            self._take(target, head)
         if tells_opened:
             self._timers.at_turn_end(self._tell_opened)
         else:
             self._is_opened = True
         return True
+
+    def _request_head(self, request: Request) -> bytes:
+        if not self._via or not self._request_complete or request.upgrade:
+            return render.request_to_target(request, self._via)
+        known = self._known.sent  # Nothing else than the head says how it looks.
+        head = known.get(request.head)
+        if head is None:
+            head = render.request_to_target(request, self._via)
+            if known.is_wanted(request.head):
+                known.keep(request.head, head)
+        return head
 
     def send(self, data: Buffer) -> bool:
         """Body or raw bytes. A body beyond its stated length is a torn request: it is aborted."""
@@ -223,52 +242,48 @@ class HttpTargetLeg:
             return
         if not self._is_opened:
             self._tell_opened()
-        parser = self._parser
+        parser, request = self._parser, self._request
         if parser is not None:
             parser.feed(data)
+        elif request.head_only or request.upgrade:
+            parser = self._make_parser()
+            parser.feed(data)
         else:
-            parser = self._received_first(data)
-            if parser is None:
-                return
+            text = bytes(data)
+            end = text.find(HEAD_END) + 4
+            if end < 4:
+                parser = self._make_parser()
+                parser.feed(data)
+            else:
+                known = self._known.read(text[:end])
+                if isinstance(known, str):
+                    self.failed(known)
+                    return
+                head = known.head
+                if known.whole_bytes == len(text) - end:
+                    # The commonest by far, all of it in one read: no parser, and one call for all.
+                    self.status = head.status
+                    self._give_back(known.idle_s)
+                    via = self._via
+                    canonical = (known.relayed or known.relay(via)) if via else head.head
+                    self._handler.whole(canonical, head.body_bytes, data[end:])
+                    return
+                parser = self._make_parser()
+                parser.go_on(head, data[end:])
         if parser.is_complete:
             self._conclude(parser)
         elif self._state is _OPEN and not parser.is_untouched:
             self._target.deadline = self._timers.now() + self._pool.idle_s
 
-    def _received_first(self, data: memoryview) -> ResponseParser | None:
-        """The commonest is a whole response, which needs no parser: then None."""
+    def _make_parser(self) -> ResponseParser:
         request = self._request
-        known: KnownResponse | str | None = None
-        if not request.head_only and not request.upgrade:
-            text = bytes(data)
-            end = text.find(HEAD_END) + 4
-            if end >= 4:
-                known = self._known.read(text[:end])
-                if isinstance(known, str):
-                    self.failed(known)
-                    return None
-                head = known.head
-                if head.is_whole_with(len(text) - end):
-                    self._pass_whole(known, data[end:])
-                    return None
-        parser = self._parser = ResponseParser(
+        self._parser = parser = ResponseParser(
             self,
             head_only=request.head_only,
             upgrade=request.upgrade,
             limits=self._known.limits,
         )
-        if known is not None:
-            parser.go_on(head, data[end:])
-        else:
-            parser.feed(data)
         return parser
-
-    def _pass_whole(self, known: KnownResponse, body: memoryview) -> None:
-        head = known.head
-        text = head.head if not self._via else known.relayed or known.relay(self._via)
-        self._note_final(head)
-        self._give_back(reusable=head.keep_alive_s != 0)
-        self._handler.whole(text, head.body_bytes, body)
 
     def ended(self) -> None:
         if self._state is _RAW:
@@ -311,13 +326,12 @@ class HttpTargetLeg:
             return
         self._note_final(head)
         text = render.with_via(head.head, self._via) if self._via else head.head
-        self._give_back(reusable=head.keep_alive_s != 0)
+        self._give_back(self._idle_s)
         self._handler.whole(text, head.body_bytes, body)
 
     def _note_final(self, head: ResponseHead) -> None:
         self.status = head.status
-        said_s = head.keep_alive_s
-        self._idle_s = limits.POOL_IDLE_S if said_s < 0 else keep_alive_limit_s(said_s)
+        self._idle_s = keep_alive_limit_s(head.keep_alive_s)
 
     def response(self, head: ResponseHead) -> None:
         if self._state is _DONE:
@@ -352,18 +366,19 @@ class HttpTargetLeg:
         """The response is complete: give the connection back, then tell."""
         if self._state is _DONE:
             return
-        self._give_back(reusable=parser.reusable, excess=parser.excess)
+        self._give_back(self._idle_s if parser.reusable else 0.0, excess=parser.excess)
         self._handler.ended()
         self._handler.done(None)
 
-    def _give_back(self, *, reusable: bool, excess: bool = False) -> None:
+    def _give_back(self, idle_s: float, *, excess: bool = False) -> None:
+        """The response is complete. The connection goes back, to idle for so long if it may."""
         target, self._target = self._target, None
         self._state = _DONE
         assert target is not None, "a response without its connection"
         if self._is_paused:
             target.connection.resume()
         if self._request_complete and not excess:
-            self._pool.release(target, self._idle_s if reusable else 0.0)
+            self._pool.release(target, idle_s)
         else:
             self._pool.discard(target)
 

@@ -11,19 +11,21 @@ class TurnWriter:
     above `COALESCE_BYTES_MAX` leaves at once and uncopied.
     """
 
-    __slots__ = ("_armed", "_connection", "_timers", "_waiting", "is_full")
+    __slots__ = ("_armed", "_connection", "_timers", "is_full", "waiting")
 
     def __init__(self, connection: Connection, timers: Timers) -> None:
         self._connection = connection
         self._timers = timers
-        self._waiting = bytearray()
+        self.waiting = bytearray()
+        """While it is empty, whoever has a whole message may send it over the connection itself,
+        and says so in ``is_full`` if that said no: hot."""
         self._armed = False
         self.is_full = False
         """The connection said no: wait for its `writable`, then call `drained`."""
 
     def write(self, *parts: Buffer) -> bool:
         """Send in this turn. The data is taken in any case; False: wait for `writable`."""
-        waiting = self._waiting
+        waiting = self.waiting
         size_bytes = len(waiting)
         for part in parts:
             size_bytes += len(part)
@@ -38,9 +40,9 @@ class TurnWriter:
 
     def flush(self, *parts: Buffer) -> bool:
         """Send what waits, and ``parts`` after it, now."""
-        waiting = self._waiting
+        waiting = self.waiting
         if waiting:
-            self._waiting = bytearray()
+            self.waiting = bytearray()
             if not self._connection.send(waiting, *parts):
                 self.is_full = True
         elif parts and not self._connection.send(*parts):
@@ -53,9 +55,9 @@ class TurnWriter:
 
     def drop(self) -> None:
         """Forget what waits: the connection is being aborted."""
-        self._waiting = bytearray()
+        self.waiting = bytearray()
 
     def _turn_ended(self) -> None:
         self._armed = False
-        if self._waiting:
+        if self.waiting:
             self.flush()

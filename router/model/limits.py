@@ -25,6 +25,7 @@ WRITE_HIGH_BYTES = 64 * KIB  # Above it `send` says no until the buffer is empty
 CONNECT_TIMEOUT_LOCAL_S = 1.0
 # TCP keepalive of every connection: a peer that is gone without a word is found in 2 minutes.
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES = 60, 10, 6
+KEEPALIVE_AFTER_S = 30.0  # Not asked of dialled ones that end sooner: four calls each.
 RESOLVE_TIMEOUT_S = 5.0
 RESOLVE_THREADS = 2
 RESOLVE_FRESH_S = 2.0  # An answer this young is used again without asking.

@@ -14,7 +14,13 @@ from router.model.limits import (
 )
 from router.net.poller import Poller
 from router.net.ports import Address, Buffer, Connection, ConnectionHandler, Loss
-from router.net.sockets import close_with_reset, loss_of, pending_error, undelivered_bytes
+from router.net.sockets import (
+    close_with_reset,
+    keep_alive,
+    loss_of,
+    pending_error,
+    undelivered_bytes,
+)
 
 # With no interest, a level-triggered set is woken for ever by a peer that is gone.
 QUIET = EPOLLET | EPOLLRDHUP
@@ -38,6 +44,7 @@ class TcpConnection:
         "_finishing",
         "_handler",
         "_high",
+        "_is_kept_alive",
         "_local",
         "_mask",
         "_on_close",
@@ -56,11 +63,14 @@ class TcpConnection:
     def __init__(
         self,
         poller: Poller,
-        sock: socket.socket,
+        sock: socket.SocketType,
         peer: Address,
         local: Address,
         on_close: Callable[[], None] | None = None,
+        *,
+        is_kept_alive: bool = True,
     ) -> None:
+        """``is_kept_alive``: the kernel looks for a peer that is gone; else it will, in a while."""
         self._poller = poller
         self._socket = sock
         self._fd = sock.fileno()
@@ -75,6 +85,9 @@ class TcpConnection:
         self._paused = False
         self._reads = True  # Not paused, not ended, not closed.
         self._read_ended = False
+        self._is_kept_alive = is_kept_alive
+        if not is_kept_alive:
+            poller.look_after_new()
         self._splices = False  # What comes goes on without us, where it can: see `plain`.
         self._finishing = False
         self._fin_sent = False
@@ -179,6 +192,11 @@ class TcpConnection:
             self._check_error()
         elif mask & EPOLLIN:
             self._watch()
+
+    def lasts(self) -> None:
+        if not self._is_kept_alive:
+            self._is_kept_alive = True
+            keep_alive(self._socket)
 
     def crashed(self, error: Exception) -> None:
         self._lose(Loss(code="handler", reason=repr(error)))

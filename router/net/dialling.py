@@ -3,6 +3,7 @@
 import errno
 import socket
 from collections.abc import Callable
+from functools import partial
 from select import EPOLLOUT
 
 from router.model.limits import TLS_HANDSHAKE_TIMEOUT_S
@@ -17,30 +18,37 @@ from router.net.ports import (
     DialCode,
     DialFailure,
     Proxy,
+    Timer,
     Tls,
 )
 from router.net.resolving import Question, Resolver
 from router.net.sockets import (
     address_of,
     close_with_reset,
-    descriptors_max,
     failure_of,
     family_of,
     is_numeric,
     pending_error,
     prepare_stream,
+    stream_socket,
 )
 from router.net.tls import TlsConnection
 from router.net.tunnel import Tunnel
 
 Connected = Callable[[Connection], ConnectionHandler]
 Failed = Callable[[DialFailure], None]
-NewSocket = Callable[[socket.AddressFamily], socket.socket]
+Names = tuple[tuple[str, int], tuple[str, int]]  # Of the peer, and our own.
+NewSocket = Callable[[socket.AddressFamily], socket.SocketType]
 
 
-def new_socket(family: socket.AddressFamily) -> socket.socket:
+def new_socket(family: socket.AddressFamily) -> socket.SocketType:
     """A TCP socket, not bound."""
-    return socket.socket(family, socket.SOCK_STREAM)
+    return stream_socket(family)
+
+
+def _names(sock: socket.SocketType) -> Names:
+    """Raises `OSError` when it is not connected."""
+    return sock.getpeername(), sock.getsockname()
 
 
 class TcpDial:
@@ -58,6 +66,7 @@ class TcpDial:
         "_failed",
         "_handshake",
         "_host",
+        "_is_plain",
         "_new_socket",
         "_over",
         "_poller",
@@ -102,12 +111,15 @@ class TcpDial:
         self._failed = failed
         self._tls = tls
         self._essential = essential
+        self._is_plain = (
+            tls is None and via is None
+        )  # Others last longer: they are links, as a rule.
         self._timeout_s = timeout_s
         self._deadline = poller.now() + timeout_s
-        self._timer = poller.call_at(self._deadline, self._timed_out)
-        self._address_timer = self._timer
+        self._timer: Timer | None = None
+        self._address_timer: Timer | None = None
         self._addresses: list[str] = []
-        self._socket: socket.socket | None = None
+        self._socket: socket.SocketType | None = None
         self._handshake: TlsHandshake | Tunnel | None = None
         self._question: Question | None = None
         self._over = False
@@ -116,6 +128,7 @@ class TcpDial:
             self._addresses.append(host)
             self._try_next()
         else:
+            self._watch_time()
             self._question = resolver.resolve(host, self._resolved)
 
     def cancel(self) -> None:
@@ -127,6 +140,8 @@ class TcpDial:
     def abort(self) -> None:
         """The network closes: like `cancel`."""
         self.cancel()
+
+    def lasts(self) -> None: ...
 
     def crashed(self, error: Exception) -> None:
         self._stop()
@@ -140,21 +155,31 @@ class TcpDial:
             self._address_failed(failure_of(number, self._where()))
             return
         try:
-            peer, local = address_of(sock.getpeername()), address_of(sock.getsockname())
+            names = _names(sock)
         except OSError as error:  # Connected, and gone again already.
             self._address_failed(failure_of(error.errno or errno.EIO, self._where()))
             return
+        self._poller.unregister(sock.fileno())
+        self._arrived(sock, names)
+
+    def _arrived_at_once(self, names: Names) -> None:
+        sock = self._socket
+        if sock is not None:  # Not cancelled meanwhile.
+            self._poller.forget(sock.fileno())
+            self._arrived(sock, names)
+
+    def _arrived(self, sock: socket.SocketType, names: Names) -> None:
+        peer, local = address_of(names[0]), address_of(names[1])
         if peer == local:
             words = f"{self._where()} is not listened on: we were connected to ourselves"
             self._address_failed(DialFailure(code="self", reason=words))
             return
-        self._poller.unregister(sock.fileno())
         self._socket = None
-        if self._address_timer is not self._timer:
-            self._address_timer.cancel()
+        self._forget_address_timer()
         if self._via is None:
             self._reached(sock, peer, local)
         else:
+            self._watch_time()
             self._ask_proxy(sock, peer, local, self._via)
 
     # Addresses.
@@ -170,7 +195,12 @@ class TcpDial:
     def _try_next(self) -> None:
         """Start on the next address; errors known at once are told from the queue."""
         host = self._trying = self._addresses.pop(0)
-        if len(self._poller.entries) >= descriptors_max(essential=self._essential):
+        bound = (
+            self._poller.descriptors_max_essential
+            if self._essential
+            else self._poller.descriptors_max
+        )
+        if len(self._poller.entries) >= bound:
             self._address_failed_soon(failure_of(errno.EMFILE, self._where()))
             return
         try:
@@ -179,7 +209,10 @@ class TcpDial:
             self._address_failed_soon(failure_of(error.errno or errno.EIO, self._where()))
             return
         try:
-            prepare_stream(sock)
+            if self._is_plain:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            else:
+                prepare_stream(sock)
             number = sock.connect_ex((host, self._port))
         except OSError as error:  # A scope that does not exist.
             number = error.errno or errno.EINVAL
@@ -188,12 +221,26 @@ class TcpDial:
             self._address_failed_soon(failure_of(number, self._where()))
             return
         self._socket = sock
+        try:
+            # On this host a connection is there as soon as it was asked for: no event need tell.
+            names = _names(sock)
+        except OSError:
+            pass
+        else:
+            self._poller.hold(sock.fileno(), self)
+            self._poller.soon(self, partial(self._arrived_at_once, names))
+            return
         self._poller.register(sock.fileno(), self, EPOLLOUT)
+        self._watch_time()
         if self._addresses:
             share_s = (self._deadline - self._poller.now()) / (len(self._addresses) + 1)
             self._address_timer = self._poller.call_at(
                 self._poller.now() + share_s, self._address_timed_out
             )
+
+    def _watch_time(self) -> None:
+        if self._timer is None:
+            self._timer = self._poller.call_at(self._deadline, self._timed_out)
 
     def _address_failed_soon(self, failure: DialFailure) -> None:
         self._poller.soon(self, lambda: self._address_failed(failure))
@@ -214,7 +261,9 @@ class TcpDial:
 
     # Outcomes.
 
-    def _ask_proxy(self, sock: socket.socket, peer: Address, local: Address, via: Proxy) -> None:
+    def _ask_proxy(
+        self, sock: socket.SocketType, peer: Address, local: Address, via: Proxy
+    ) -> None:
         """Have the proxy connect. Who is at the other end is called by what it was asked for."""
         host, port = self._wanted
         try:
@@ -232,14 +281,18 @@ class TcpDial:
             close_with_reset(sock)
             self._fail(DialFailure(code="name", reason=f"{self._where()}: {error}"))
 
-    def _reached(self, sock: socket.socket, peer: Address, local: Address) -> None:
+    def _reached(self, sock: socket.SocketType, peer: Address, local: Address) -> None:
         """The socket leads to who was dialled."""
         if self._tls is None:
-            self._hand_over(PlainConnection(self._poller, sock, peer, local))
+            self._hand_over(
+                PlainConnection(self._poller, sock, peer, local, is_kept_alive=not self._is_plain)
+            )
         else:
             self._shake_hands(sock, peer, local, self._tls)
 
-    def _shake_hands(self, sock: socket.socket, peer: Address, local: Address, tls: Tls) -> None:
+    def _shake_hands(
+        self, sock: socket.SocketType, peer: Address, local: Address, tls: Tls
+    ) -> None:
         self._handshake = TlsHandshake(
             self._poller,
             sock,
@@ -288,7 +341,8 @@ class TcpDial:
 
     def _stop(self) -> None:
         self._over = True
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._question is not None:
             self._question.cancel()
         if self._handshake is not None:
@@ -297,12 +351,16 @@ class TcpDial:
         self._close_attempt()
 
     def _close_attempt(self) -> None:
-        if self._address_timer is not self._timer:
-            self._address_timer.cancel()
+        self._forget_address_timer()
         if self._socket is not None:
             self._poller.forget(self._socket.fileno())
             close_with_reset(self._socket)
             self._socket = None
+
+    def _forget_address_timer(self) -> None:
+        if self._address_timer is not None:
+            self._address_timer.cancel()
+            self._address_timer = None
 
     def _where(self) -> str:
         """What was asked for, and which of its addresses is under trial."""

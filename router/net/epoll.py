@@ -115,7 +115,7 @@ class EpollNetwork:
             self._doors.append(listener)
         return listener
 
-    def adopt(self, sock: socket.socket) -> None:
+    def adopt(self, sock: socket.SocketType) -> None:
         """Take a connection for the essential listener, handed over by another process."""
         doors = [door for door in self._doors if not door.is_closed]
         if doors:

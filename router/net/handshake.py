@@ -45,7 +45,7 @@ class TlsHandshake:
     def __init__(
         self,
         poller: Poller,
-        sock: socket.socket,
+        sock: socket.SocketType,
         tls: Tls,
         *,
         peer: Address,
@@ -95,6 +95,8 @@ class TlsHandshake:
     def expel(self) -> None:
         """End it in favour of others; ``failed`` is called."""
         self._fail("tls", f"{self._peer.host} has too many TLS handshakes under way")
+
+    def lasts(self) -> None: ...
 
     def crashed(self, error: Exception) -> None:
         self._fail("tls", f"handshake with {self._peer} failed: {error!r}")

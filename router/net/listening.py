@@ -23,7 +23,15 @@ from router.net.handshake import TlsHandshake
 from router.net.plain import PlainConnection
 from router.net.poller import Poller
 from router.net.ports import Address, Connection, ConnectionHandler, DialCode, Timer, Tls
-from router.net.sockets import address_of, descriptors_max, family_of, is_numeric, prepare_stream
+from router.net.sockets import (
+    accept,
+    address_of,
+    descriptors_max,
+    family_of,
+    is_numeric,
+    prepare_stream,
+    stream_socket,
+)
 from router.net.tls import TlsConnection
 
 Accept = Callable[[Connection], ConnectionHandler | None]
@@ -56,14 +64,14 @@ class Hold(IntFlag):
     RESTING = 4
 
 
-HandOver = Callable[[socket.socket], bool]
+HandOver = Callable[[socket.SocketType], bool]
 """Whether another process of ours has got this connection, which sent something already."""
 
 Sharing = Literal["alone", "first", "further"]
 """Of a port by the processes of one router: not, as the one that owns it, as one beside that."""
 
 
-def bind(host: str, port: int, sharing: Sharing = "alone") -> socket.socket:
+def bind(host: str, port: int, sharing: Sharing = "alone") -> socket.SocketType:
     """A listening socket. Raises `OSError` when the address cannot be bound.
 
     Both wildcards mean every address of the host, IPv4 and IPv6. The ``first`` to share a port
@@ -79,7 +87,7 @@ def bind(host: str, port: int, sharing: Sharing = "alone") -> socket.socket:
                 raise  # Otherwise the host has no IPv6.
     if not is_numeric(host):
         raise OSError(errno.EADDRNOTAVAIL, f"cannot listen on {host!r}: not an IP address")
-    sock = socket.socket(family_of(host), socket.SOCK_STREAM)
+    sock = stream_socket(family_of(host))
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         prepare_stream(sock)
@@ -123,7 +131,7 @@ class TcpListener:
     def __init__(
         self,
         poller: Poller,
-        sock: socket.socket,
+        sock: socket.SocketType,
         accept: Accept,
         tls: Tls | None,
         on_rejected: Callable[[Address, DialCode, str], None],
@@ -187,6 +195,8 @@ class TcpListener:
     def abort(self) -> None:
         self.close()
 
+    def lasts(self) -> None: ...
+
     def crashed(self, error: Exception) -> None:
         self._rest_a_while()
 
@@ -199,7 +209,7 @@ class TcpListener:
                 self._starved = True
                 return
             try:
-                sock, name = self._socket.accept()
+                sock, name = accept(self._socket)
             except BlockingIOError:
                 return
             except OSError as error:
@@ -214,17 +224,17 @@ class TcpListener:
                 continue
             self._take(sock, address_of(name))
 
-    def adopt(self, sock: socket.socket) -> None:
+    def adopt(self, sock: socket.SocketType) -> None:
         """Take a connection that another process accepted, as if it had come here."""
         try:
             peer = address_of(sock.getpeername())
         except OSError:  # It went on the way.
             sock.close()
             return
+        sock.setblocking(False)
         self._take(sock, peer)
 
-    def _take(self, sock: socket.socket, peer: Address) -> None:
-        sock.setblocking(False)
+    def _take(self, sock: socket.SocketType, peer: Address) -> None:
         self._connections += 1
         if self._connections >= LISTENER_CONNECTIONS_MAX:
             self._hold(Hold.FULL)

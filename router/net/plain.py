@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Callable
-from select import EPOLLOUT
+from select import EPOLLIN, EPOLLOUT
 
 from router.model.limits import PIPE_BYTES, SPLICE_SMALL_BYTES, SPLICE_SMALL_MAX
 from router.net.connection import QUIET, TcpConnection
@@ -25,12 +25,16 @@ class PlainConnection(TcpConnection):
     def __init__(
         self,
         poller: Poller,
-        sock: socket.socket,
+        sock: socket.SocketType,
         peer: Address,
         local: Address,
         on_close: Callable[[], None] | None = None,
+        *,
+        is_kept_alive: bool = True,
     ) -> None:
-        TcpConnection.__init__(self, poller, sock, peer, local, on_close)
+        TcpConnection.__init__(
+            self, poller, sock, peer, local, on_close, is_kept_alive=is_kept_alive
+        )
         self._sink: PlainConnection | None = None
         self._moved: Callable[[int], None] | None = None
         self._small = 0  # Moves in a row that were hardly worth it.
@@ -113,10 +117,10 @@ class PlainConnection(TcpConnection):
     # As the sink.
 
     def _interest(self) -> int:
-        mask = super()._interest()
-        if not self._owed_bytes:
-            return mask
-        return (0 if mask == QUIET else mask) | EPOLLOUT
+        mask = EPOLLIN if self._reads else 0
+        if self._out or self._owed_bytes:
+            mask |= EPOLLOUT
+        return mask or QUIET
 
     def _flush(self) -> None:
         if not self._owed_bytes:

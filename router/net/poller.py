@@ -9,6 +9,7 @@ from math import inf
 from typing import Protocol
 
 from router.model.limits import (
+    KEEPALIVE_AFTER_S,
     LATE_WAKE_S,
     READ_BYTES,
     SETTLE_ROUNDS_MAX,
@@ -38,6 +39,9 @@ class Entry(Protocol):
     def abort(self) -> None:
         """Give up the descriptor."""
 
+    def lasts(self) -> None:
+        """It has been here for a while."""
+
 
 class Poller:
     """Runs turns: events, then due timers, then the queue, then calls at the turn's end.
@@ -57,6 +61,7 @@ class Poller:
         "_in_turn",
         "_log_next",
         "_log_suppressed",
+        "_looks_after",
         "_queue",
         "_rejection_log_next",
         "_timers",
@@ -64,6 +69,8 @@ class Poller:
         "_wake_fd",
         "bytes_in",
         "bytes_out",
+        "descriptors_max",
+        "descriptors_max_essential",
         "entries",
         "handler_errors",
         "now",
@@ -91,6 +98,7 @@ class Poller:
         self._fresh: set[int] = set()
         self._armed: HostCall | None = None
         self._armed_when = 0.0
+        self._looks_after: PendingCall | None = None
         self._in_turn = False
         self._closed = False
         self._log_next = 0.0
@@ -101,7 +109,9 @@ class Poller:
         self.read_view = memoryview(self.read_buffer)
         # Where TLS decrypts to: all of one read, and what was left of the record before.
         self.plain_view = memoryview(bytearray(READ_BYTES + TLS_RECORD_BYTES))
-        self.pipes = Pipes(lambda: len(self.entries) < descriptors_max(essential=False))
+        self.descriptors_max = descriptors_max(essential=False)
+        self.descriptors_max_essential = descriptors_max(essential=True)
+        self.pipes = Pipes(lambda: len(self.entries) < self.descriptors_max)
         self.bytes_in = 0
         self.bytes_out = 0
         self.unsent_bytes = 0  # Of all connections: taken, and not yet with the kernel.
@@ -118,6 +128,10 @@ class Poller:
         # An event still to come in this batch is of an earlier owner of the number.
         self._fresh.add(fd)
 
+    def hold(self, fd: int, entry: Entry) -> None:
+        """Count a descriptor that is not watched."""
+        self.entries[fd] = entry
+
     def modify(self, fd: int, mask: int) -> None:
         self._epoll.modify(fd, mask)
 
@@ -127,7 +141,7 @@ class Poller:
         del self.entries[fd]
 
     def forget(self, fd: int) -> None:
-        """For a descriptor that is closed next: closing takes it out of the epoll set."""
+        """For one that was not watched, or is closed next, which takes it out of the epoll set."""
         self.entries.pop(fd, None)
 
     # Calls within the turn.
@@ -148,6 +162,17 @@ class Poller:
         if not self._in_turn:
             self._arm()
         return entry
+
+    def look_after_new(self) -> None:
+        """Tell entries in a while that they last; those that end sooner never hear it."""
+        if self._looks_after is None:
+            when = self.now() + KEEPALIVE_AFTER_S
+            self._looks_after = self.call_at(when, self._look_after)
+
+    def _look_after(self) -> None:
+        self._looks_after = None
+        for entry in list(self.entries.values()):
+            entry.lasts()
 
     def wake(self) -> None:
         """Have a turn run soon. The one method that other threads may call."""

@@ -7,6 +7,7 @@ import resource
 import socket
 import struct
 import termios
+from functools import lru_cache
 
 from router.model.limits import (
     FD_RESERVE,
@@ -14,11 +15,13 @@ from router.model.limits import (
     KEEPALIVE_IDLE_S,
     KEEPALIVE_INTERVAL_S,
     KEEPALIVE_PROBES,
+    RESOLVE_NAMES_MAX,
 )
 from router.net.ports import Address, DialCode, DialFailure, Loss
 
 ZERO_LINGER = struct.pack("ii", 1, 0)
 INT = struct.Struct("i")
+_STREAM = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
 MAPPED = "::ffff:"  # An IPv4 peer of a dual-stack listener (RFC 4291, 2.5.5.2).
 
 REFUSALS: dict[int, tuple[DialCode, str]] = {
@@ -52,13 +55,14 @@ def clients_max() -> int:
     return max(1, descriptors_max(essential=False) // 2)
 
 
+@lru_cache(maxsize=RESOLVE_NAMES_MAX)
 def is_numeric(host: str) -> bool:
     """Whether ``host`` is an IP address (a scope such as ``%eth0`` included)."""
     address, scoped, scope = host.partition("%")
     if scoped and (":" not in address or not scope or "%" in scope):
         return False
     try:
-        socket.inet_pton(family_of(address), address)  # Asked for each dial: at C speed.
+        socket.inet_pton(family_of(address), address)
     except (OSError, ValueError):  # ValueError: it holds NUL, or is not ASCII.
         return False
     return True
@@ -68,11 +72,10 @@ def family_of(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def address_of(name: tuple[object, ...]) -> Address:
+def address_of(name: tuple[str, int]) -> Address:
     """From what `getsockname` and `accept` give; IPv4 addresses in IPv6 dress are undressed."""
-    host, port = str(name[0]), name[1]
-    assert isinstance(port, int)
-    return Address(host=undressed(host), port=port)
+    host = name[0]
+    return Address(undressed(host) if ":" in host else host, name[1])
 
 
 def undressed(host: str) -> str:
@@ -104,7 +107,7 @@ def loss_of(error: OSError) -> Loss:
     return Loss(code="error", reason=reason)
 
 
-def pending_error(sock: socket.socket) -> int:
+def pending_error(sock: socket.SocketType) -> int:
     """SO_ERROR: an errno, taken from the socket; 0 when there is none."""
     return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
@@ -115,13 +118,13 @@ def failure_of(number: int, where: str) -> DialFailure:
     return DialFailure(code=code, reason=f"{where} {words}")
 
 
-def close_with_reset(sock: socket.socket) -> None:
+def close_with_reset(sock: socket.SocketType) -> None:
     """Close so that the peer sees a reset; unsent data is dropped."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ZERO_LINGER)
     sock.close()
 
 
-def undelivered_bytes(sock: socket.socket) -> int:
+def undelivered_bytes(sock: socket.SocketType) -> int:
     """With the kernel and not acknowledged by the peer's (tcp(7), SIOCOUTQ); a FIN is one."""
     try:
         (size,) = INT.unpack(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(INT.size)))
@@ -130,10 +133,27 @@ def undelivered_bytes(sock: socket.socket) -> int:
     return int(size)
 
 
-def prepare_stream(sock: socket.socket) -> None:
-    """Options of every TCP connection. Accepted sockets inherit them from their listener."""
+def stream_socket(family: socket.AddressFamily) -> socket.SocketType:
+    """A TCP socket that does not block. `socket.socket` is the same, but slower to make and end."""
+    return socket.SocketType(family, _STREAM)
+
+
+def accept(listener: socket.SocketType) -> tuple[socket.SocketType, tuple[str, int]]:
+    """The same of who connected, and its name. `socket.accept` is this with more questions."""
+    fd, name = listener._accept()  # type: ignore[attr-defined]
+    sock = socket.SocketType(listener.family, socket.SOCK_STREAM, 0, fd)
     sock.setblocking(False)
+    return sock, name
+
+
+def prepare_stream(sock: socket.SocketType) -> None:
+    """Options of every TCP connection. Accepted sockets inherit them from their listener."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    keep_alive(sock)
+
+
+def keep_alive(sock: socket.SocketType) -> None:
+    """Have the kernel find a peer that is gone without a word."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)

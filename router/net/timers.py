@@ -7,22 +7,13 @@ COMPACT_ABOVE = 64  # Cancelled entries are swept once they are this many and th
 
 
 class PendingCall:
-    """`ports.Timer`: one entry of a `TimerHeap`. Cancelling drops the callback at once."""
+    """`ports.Timer`: one call of a `TimerHeap`. Cancelling drops the callback at once."""
 
-    __slots__ = ("_heap", "callback", "number", "when")
+    __slots__ = ("_heap", "callback")
 
-    def __init__(
-        self, heap: "TimerHeap", when: float, number: int, callback: Callable[[], None]
-    ) -> None:
+    def __init__(self, heap: "TimerHeap", callback: Callable[[], None]) -> None:
         self._heap = heap
-        self.when = when
-        self.number = number
         self.callback: Callable[[], None] | None = callback
-
-    def __lt__(self, other: "PendingCall") -> bool:
-        if self.when == other.when:
-            return self.number < other.number
-        return self.when < other.when
 
     def cancel(self) -> None:
         if self.callback is not None:
@@ -36,23 +27,24 @@ class TimerHeap:
     __slots__ = ("_cancelled", "_entries", "_number")
 
     def __init__(self) -> None:
-        self._entries: list[PendingCall] = []
+        # Time, number, call. Tuples: numbers differ, so that no `__lt__` of ours is called.
+        self._entries: list[tuple[float, int, PendingCall]] = []
         self._number = 0
         self._cancelled = 0
 
     def add(self, when: float, callback: Callable[[], None]) -> PendingCall:
         self._number += 1
-        entry = PendingCall(self, when, self._number, callback)
-        heappush(self._entries, entry)
-        return entry
+        call = PendingCall(self, callback)
+        heappush(self._entries, (when, self._number, call))
+        return call
 
     def earliest(self) -> float | None:
         """When the next call is due; None: none pending."""
         entries = self._entries
-        while entries and entries[0].callback is None:
+        while entries and entries[0][2].callback is None:
             heappop(entries)
             self._cancelled -= 1
-        return entries[0].when if entries else None
+        return entries[0][0] if entries else None
 
     def newest(self) -> int:
         """The number of the last entry added: a bound for `pop_due`."""
@@ -61,16 +53,16 @@ class TimerHeap:
     def pop_due(self, now: float, newest: int) -> Callable[[], None] | None:
         """The next callback due at ``now``, of entries up to ``newest``; None: no more."""
         due = self.earliest()
-        if due is None or due > now or self._entries[0].number > newest:
+        if due is None or due > now or self._entries[0][1] > newest:
             return None
-        entry = heappop(self._entries)
-        callback, entry.callback = entry.callback, None
+        call = heappop(self._entries)[2]
+        callback, call.callback = call.callback, None
         return callback
 
     def entry_cancelled(self) -> None:
         """An entry was cancelled; sweeps when most of the heap is dead."""
         self._cancelled += 1
         if self._cancelled > COMPACT_ABOVE and self._cancelled * 2 > len(self._entries):
-            self._entries = [entry for entry in self._entries if entry.callback is not None]
+            self._entries = [entry for entry in self._entries if entry[2].callback is not None]
             heapify(self._entries)
             self._cancelled = 0

@@ -77,7 +77,7 @@ class TlsConnection(TcpConnection):
     def __init__(
         self,
         poller: Poller,
-        sock: socket.socket,
+        sock: socket.SocketType,
         peer: Address,
         local: Address,
         on_close: Callable[[], None] | None = None,

@@ -41,13 +41,13 @@ class Tunnel:
     def __init__(
         self,
         poller: Poller,
-        sock: socket.socket,
+        sock: socket.SocketType,
         proxy: Proxy,
         target: tuple[str, int],
         *,
         peer: Address,
         local: Address,
-        done: Callable[[socket.socket], None],
+        done: Callable[[socket.SocketType], None],
         failed: Failed,
     ) -> None:
         """Raises ValueError if the target's host cannot stand in a request; the socket stays."""
@@ -59,7 +59,7 @@ class Tunnel:
         self._reader = AnswerReader()
         self._mask = 0
         self._over = False
-        self._socket: socket.socket | None = None
+        self._socket: socket.SocketType | None = None
         self._handshake: TlsHandshake | None = None
         self._timer = poller.call_at(poller.now() + PROXY_ANSWER_TIMEOUT_S, self._timed_out)
         if proxy.tls is None:
@@ -88,6 +88,8 @@ class Tunnel:
             self._poller.forget(self._socket.fileno())
             close_with_reset(self._socket)
 
+    def lasts(self) -> None: ...
+
     def crashed(self, error: Exception) -> None:
         self._fail("error", f"failed: {error!r}")
 
@@ -107,7 +109,7 @@ class Tunnel:
         outer.attach(Pipe(self._poller, outer, inner))
         self._ask(ours)
 
-    def _ask(self, sock: socket.socket) -> None:
+    def _ask(self, sock: socket.SocketType) -> None:
         self._socket = sock
         self._mask = EPOLLIN | EPOLLOUT
         self._poller.register(sock.fileno(), self, self._mask)

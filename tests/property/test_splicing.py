@@ -50,16 +50,17 @@ def check(steps: list[tuple[str, tuple[str, int]]]) -> None:
             joined.run(size)
         elif what in ("deaf", "hear"):
             party.reads = what == "hear"
-        elif what == "finish":
+        elif what == "finish" and name not in finished:
             finished.add(name)
             party.finish()
         elif what == "reset":
             party.reset()
             break
     was_reset = joined.client.broken or joined.target.broken
-    for party in parties.values():
+    for name, party in parties.items():
         party.reads = True
-        party.finish()
+        if name not in finished:
+            party.finish()
     joined.settle()
     for here, there in ((joined.client, joined.target), (joined.target, joined.client)):
         assert bytes(here.sent).startswith(bytes(there.received))

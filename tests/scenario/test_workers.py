@@ -1,5 +1,6 @@
 """One router by several processes: one site, all its slots and no more, no death of all."""
 
+import contextlib
 import http.client
 import os
 import signal
@@ -48,8 +49,9 @@ def owner(line: socket.socket, pids: list[int]) -> int | None:
             inode = f"socket:[{fields[9]}]"
     for pid in pids:
         for fd in Path(f"/proc/{pid}/fd").iterdir():
-            if inode and os.readlink(fd) == inode:
-                return pid
+            with contextlib.suppress(FileNotFoundError):  # Closed since it was listed.
+                if inode and os.readlink(fd) == inode:
+                    return pid
     return None
 
 

@@ -12,12 +12,13 @@ client whose HTTP/1.1 connection lives on."""
 class HeadMemory:
     """One of each kind, so that the bounds are those of the router.
 
-    ``answers``: by a canonical response head, see `Answer`.
+    ``sent``: see `KnownResponses`. ``answers``: by a canonical response head, see `Answer`.
     """
 
-    __slots__ = ("answers", "requests", "responses")
+    __slots__ = ("answers", "requests", "responses", "sent")
 
     def __init__(self) -> None:
         self.requests: Known[KnownRequest] = Known()
         self.responses: Known[KnownResponse] = Known()
+        self.sent: Known[bytes] = Known()
         self.answers: Known[Answer] = Known()

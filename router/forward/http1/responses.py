@@ -26,7 +26,7 @@ _REMOVED = re.compile(rb"\r\n(?i:" + grammar.HOP_BY_HOP_ALTERNATIVES + rb"):[^\r
 _KEEP_ALIVE_TIMEOUT = re.compile(rb"(?i)(?:^|[ ,])timeout=([0-9]{1,6})\b")
 
 
-class ResponseHead(msgspec.Struct, frozen=True, kw_only=True):
+class ResponseHead(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A response head that may be passed on.
 
     ``body_bytes`` is the declared length, -1 none declared. ``has_body``: one follows.
@@ -41,10 +41,12 @@ class ResponseHead(msgspec.Struct, frozen=True, kw_only=True):
     keep_alive_s: int
     fields: int
 
-    def is_whole_with(self, size_bytes: int) -> bool:
-        """A final response that is complete with so many bytes after its head."""
-        expected = self.body_bytes if self.has_body else 0
-        return self.status >= 200 and size_bytes == expected
+    @property
+    def whole_bytes(self) -> int:
+        """With so many after it a final response is complete; -1: it is not said, or not final."""
+        if self.status < 200:
+            return -1
+        return self.body_bytes if self.has_body else 0
 
 
 class ResponseSink(BodySink, Protocol):
@@ -95,14 +97,17 @@ _FAILED = _State.FAILED
 class KnownResponse:
     """A head that may come again, and the verdict in ``memory``'s terms.
 
+    ``whole_bytes``: as its head's. ``idle_s``: how long its connection may idle after it.
     ``relayed``: as another site gets it, with our Via; empty: it was not asked for yet.
     """
 
-    __slots__ = ("head", "memory", "relayed")
+    __slots__ = ("head", "idle_s", "memory", "relayed", "whole_bytes")
 
     def __init__(self, memory: "KnownResponses", head: ResponseHead) -> None:
         self.memory = memory
         self.head = head
+        self.whole_bytes = head.whole_bytes
+        self.idle_s = keep_alive_limit_s(head.keep_alive_s)
         self.relayed = b""
 
     def relay(self, via: bytes) -> bytes:
@@ -114,15 +119,20 @@ class KnownResponse:
 class KnownResponses:
     """The heads known by the limits of one service port, among those in ``store``.
 
-    Only of responses to requests that were neither HEAD nor for an upgrade.
+    Only of responses to requests that were neither HEAD nor for an upgrade. ``sent``: what targets
+    got of requests without a body that other sites brought, by the canonical head.
     """
 
-    __slots__ = ("limits", "store")
+    __slots__ = ("limits", "sent", "store")
 
     def __init__(
-        self, limits: HeadLimits = DEFAULT, store: Known[KnownResponse] | None = None
+        self,
+        limits: HeadLimits = DEFAULT,
+        store: Known[KnownResponse] | None = None,
+        sent: Known[bytes] | None = None,
     ) -> None:
         self.limits = limits
+        self.sent: Known[bytes] = sent if sent is not None else Known()
         self.store: Known[KnownResponse] = store if store is not None else Known()
 
     def read(self, text: bytes) -> KnownResponse | str:
@@ -133,7 +143,8 @@ class KnownResponses:
             if isinstance(head, str):
                 return head
             known = KnownResponse(self, head)
-            self.store.note(text, known)
+            if self.store.is_wanted(text):
+                self.store.keep(text, known)
         return known
 
 
@@ -228,7 +239,7 @@ class ResponseParser(MessageParser):
             return NOTHING
         # Of what was cut the view is one of our own copy.
         rest = data[end:] if len(buffer) == len(data) else memoryview(buffer)[end:]
-        if result.is_whole_with(len(rest)):
+        if result.whole_bytes == len(rest):
             self.is_untouched = False
             self.reusable = result.keep_alive_s != 0
             self._state = _COMPLETE

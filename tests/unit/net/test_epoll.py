@@ -1,13 +1,17 @@
 """What only the real network has: descriptors, names, the hosting loop, and no idle spinning."""
 
+import _socket
 import asyncio
+import contextlib
 import errno
 import logging
+import os
 import random
 import resource
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import closing
 
 import pytest
 import uvloop
@@ -20,8 +24,9 @@ from router.model.limits import (
     KEEPALIVE_PROBES,
     TURN_EVENTS_MAX,
 )
+from router.net import listening, poller, sockets
 from router.net.epoll import EpollNetwork
-from router.net.listening import bind
+from router.net.listening import Sharing, bind
 from router.net.loop_host import LoopHost
 from router.net.ports import Connection, DialFailure, Network
 from tests.unit.net.recorder import Recorder
@@ -51,6 +56,71 @@ def connected_socket(
 def reset(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     sock.close()
+
+
+# Several processes at one port.
+
+
+def test_a_port_is_shared_by_our_processes_and_by_nobody_else() -> None:
+    def refused(sharing: Sharing) -> bool:
+        try:
+            bind("127.0.0.1", port, sharing).close()
+        except OSError as error:
+            assert error.errno == errno.EADDRINUSE
+            return True
+        return False
+
+    with closing(bind("127.0.0.1", 0, "first")) as first:
+        port = first.getsockname()[1]
+        assert refused("alone") and refused("first")
+        with closing(bind("127.0.0.1", port, "further")) as further:
+            for _ in range(40):
+                socket.create_connection(("127.0.0.1", port)).close()
+            for each in (first, further):
+                each.setblocking(False)
+                each.accept()[0].close()  # The kernel gives each its part.
+        assert refused("alone") and refused("first")
+    with closing(bind("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        assert refused("first") and refused("further")
+
+
+def test_a_process_beside_the_first_listens_only_where_that_one_does(host: SelfHost) -> None:
+    network = EpollNetwork(host, sharing="further")
+    network.may_listen = lambda where, port: port == 0
+    network.listen("127.0.0.1", 0, Recorder().take)
+    with pytest.raises(OSError, match="first worker"):
+        network.listen("127.0.0.1", 1, Recorder().take)
+    network.close()
+
+
+def test_a_link_is_handed_over_and_adopted_with_what_it_sent(
+    host: SelfHost, network: EpollNetwork
+) -> None:
+    here, there = Recorder(), Recorder()
+    given: list[int] = []
+
+    def hand_over(sock: _socket.socket) -> bool:
+        if sock.recv(4, socket.MSG_PEEK) != b"give":
+            return False
+        given.append(os.dup(sock.fileno()))
+        return True
+
+    network.hand_over = hand_over
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    network.listen("127.0.0.1", port, here.take, essential=True)
+    with socket.create_connection(("127.0.0.1", port)) as mine:
+        mine.sendall(b"mine")
+        host.run_while(lambda: not here.data)
+    with socket.create_connection(("127.0.0.1", port)) as other:
+        other.sendall(b"give")
+        host.run_while(lambda: not given)
+        network.listen("127.0.0.1", 0, there.take, essential=True)
+        network.adopt(socket.socket(fileno=given[0]))
+        host.run_while(lambda: not there.data)
+    assert (bytes(here.data), bytes(there.data)) == (b"mine", b"give")
 
 
 # No spinning.
@@ -203,17 +273,17 @@ def test_churn_of_every_kind_of_ending_leaves_nothing_open(
 def test_a_process_without_descriptors_rests_and_then_accepts(
     host: SelfHost, network: EpollNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = socket.socket.accept
+    real = sockets.accept
     failures = 0
 
-    def accept(self: socket.socket) -> tuple[socket.socket, object]:
+    def accept(listener: socket.SocketType) -> tuple[socket.SocketType, tuple[str, int]]:
         nonlocal failures
         if not failures:
             failures += 1
             raise OSError(errno.EMFILE, "too many open files")
-        return real(self)
+        return real(listener)
 
-    monkeypatch.setattr(socket.socket, "accept", accept)
+    monkeypatch.setattr(listening, "accept", accept)
     recorder = Recorder()
     listener = network.listen("127.0.0.1", 0, recorder.take)
     client = socket.create_connection(("127.0.0.1", listener.address.port))
@@ -240,13 +310,14 @@ def test_accept_that_keeps_raising_makes_the_listener_rest(
         client.close()
 
 
-def test_accepted_and_dialled_sockets_send_small_writes_at_once(
-    host: SelfHost, network: EpollNetwork
+def test_dialled_sockets_send_small_writes_at_once_and_find_silent_peers_if_they_last(
+    host: SelfHost, network: EpollNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[socket.socket] = []
+    monkeypatch.setattr(poller, "KEEPALIVE_AFTER_S", 0.05)
+    made: list[socket.SocketType] = []
 
-    def keep(family: socket.AddressFamily) -> socket.socket:
-        made.append(socket.socket(family, socket.SOCK_STREAM))
+    def keep(family: socket.AddressFamily) -> socket.SocketType:
+        made.append(sockets.stream_socket(family))
         return made[-1]
 
     other = EpollNetwork(host, new_socket=keep)
@@ -255,11 +326,11 @@ def test_accepted_and_dialled_sockets_send_small_writes_at_once(
     other.dial("127.0.0.1", listener.address.port, left.take, lambda failure: None, timeout_s=1.0)
     host.run_while(lambda: not (left.connection and right.connection))
     assert made[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-    assert keepalive_of(made[0]) == KEEPALIVE
+    host.run_while(lambda: keepalive_of(made[0]) != KEEPALIVE)
     other.close()
 
 
-def keepalive_of(sock: socket.socket) -> tuple[int, ...]:
+def keepalive_of(sock: socket.SocketType) -> tuple[int, ...]:
     names = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
     told = tuple(sock.getsockopt(socket.IPPROTO_TCP, name) for name in names)
     return (sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), *told)
@@ -268,7 +339,7 @@ def keepalive_of(sock: socket.socket) -> tuple[int, ...]:
 def test_an_accepted_socket_looks_for_a_silent_peer_as_its_listener_does() -> None:
     listener = bind("127.0.0.1", 0)
     with socket.create_connection(listener.getsockname()):
-        accepted, _ = listener.accept()
+        accepted, _ = sockets.accept(listener)
         assert keepalive_of(accepted) == KEEPALIVE
         accepted.close()
     listener.close()
@@ -306,9 +377,9 @@ def test_a_loss_that_makes_a_handler_abort_others_is_told_in_the_same_turn(
 def test_a_connection_to_oneself_is_a_failure(host: SelfHost) -> None:
     port = 0
 
-    def bound(family: socket.AddressFamily) -> socket.socket:
+    def bound(family: socket.AddressFamily) -> socket.SocketType:
         nonlocal port
-        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock = sockets.stream_socket(family)
         sock.bind(("127.0.0.1", port))
         return sock
 
@@ -324,7 +395,7 @@ def test_a_connection_to_oneself_is_a_failure(host: SelfHost) -> None:
 
 
 def test_a_dial_without_descriptors_fails_later(host: SelfHost) -> None:
-    def none_left(family: socket.AddressFamily) -> socket.socket:
+    def none_left(family: socket.AddressFamily) -> socket.SocketType:
         raise OSError(errno.EMFILE, "too many open files")
 
     network = EpollNetwork(host, new_socket=none_left)
@@ -492,7 +563,7 @@ def test_the_network_runs_inside_an_asyncio_loop(
 
 @pytest.mark.parametrize("wildcard", ["0.0.0.0", "::"])
 def test_a_wildcard_listens_on_both_address_families(wildcard: str) -> None:
-    with bind(wildcard, 0) as listener:
+    with contextlib.closing(bind(wildcard, 0)) as listener:
         port = listener.getsockname()[1]
         for host in ("127.0.0.1", "::1") if listener.family == socket.AF_INET6 else ("127.0.0.1",):
             socket.create_connection((host, port), timeout=5).close()

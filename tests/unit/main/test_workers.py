@@ -1,0 +1,299 @@
+"""Several processes of one router: what each states, what they tell each other, what is summed."""
+
+import contextlib
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from certs.authority import Authority
+from certs.contexts import LINK_ALPN, WORKER_ALPN, client_context
+from certs.credentials import LinkStore
+from router.admin.metrics import FAMILIES
+from router.admin.ports import Histogram, MetricValues
+from router.admin.views import ScaleView, ServiceView, TargetView
+from router.documents import Wanted
+from router.link.outgoing import OutgoingSpec
+from router.main import worker_words
+from router.main.parts import WHOLE, Part
+from router.main.ports import PendingLink
+from router.main.process import command_line, worker_count
+from router.main.sums import added, counters, merged, summed
+from router.main.trust import SiteTrust
+from router.main.worker_words import Answer, Ask, Door, Follow, FromWorker, ToWorker
+from router.main.workers import Lead, Workers, end_those_of_before
+from router.model.specs import ConnectorSpec, LinkSpec, SiteSpec, TargetSpec
+from router.net.simulated import SimulatedInternet
+from tests.unit.admin.test_api import SHOP
+from tests.unit.main.journal import Journal
+from tests.unit.main.test_trust import own_token, secrets_of
+
+SITE = SiteSpec(ingress="host", peers=())
+
+
+def connected(capacities: list[int | None]) -> Wanted:
+    targets = tuple(
+        TargetSpec(host=f"10.0.0.{number}", port=80, capacity=capacity)
+        for number, capacity in enumerate(capacities, 1)
+    )
+    return Wanted(
+        name="west", site=SITE, connectors={"shop": ConnectorSpec(service="shop", targets=targets)}
+    )
+
+
+@given(st.lists(st.none() | st.integers(0, 1_000), min_size=1, max_size=6), st.integers(1, 64))
+def test_the_shares_of_all_workers_are_what_is_stated(stated: list[int | None], count: int) -> None:
+    wanted = connected(stated)
+    parts = [Part(index=index, count=count).of(wanted, ()) for index in range(count)]
+    for number, capacity in enumerate(stated):
+        each = [one.connectors["shop"].targets[number].capacity for one in parts]
+        if capacity is None:
+            assert each == [None] * count
+        else:
+            shares = [share for share in each if isinstance(share, int)]
+            assert sum(shares) == capacity
+            assert max(shares) - min(shares) <= 1
+
+
+def test_one_alone_is_what_it_was() -> None:
+    wanted = connected([3])
+    assert WHOLE.of(wanted, ()) is wanted
+    assert (WHOLE.leads, WHOLE.sharing) == (True, "alone")
+    directory = Path("/site")
+    assert (WHOLE.run(directory), WHOLE.state(directory)) == (
+        directory / "run",
+        directory / "state.json",
+    )
+
+
+def test_only_the_first_one_accepts_links_of_strangers() -> None:
+    first, second = (Part(index=index, count=2).of(connected([3]), ()) for index in (0, 1))
+    assert (first.site.ingress, second.site.ingress) == ("host", "none")
+    assert first.is_divided and second.is_divided
+
+
+def test_how_many_there_are_is_a_number_or_one_for_each_core(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1, 2})
+    assert [worker_count(text) for text in ("1", "64", "auto")] == [1, 64, 3]
+    for wrong in ("0", "65", "-1", "many", ""):
+        with pytest.raises(ValueError):
+            worker_count(wrong)
+    monkeypatch.setenv("SPILLWAY_WORKERS", "5")
+    assert command_line().parse_args(["--site-dir", "x"]).workers == 5
+
+
+# What they say ------------------------------------------------------------------------------
+
+COUNTED = MetricValues(
+    {"spillway_overflow_total": {("shop", "80", "b", "full"): 3.0}, "spillway_sites": {(): 2.0}},
+    {"spillway_queue_wait_seconds": {("shop", "80"): Histogram((0.1, 1.0), (1, 2, 0), 0.7)}},
+)
+
+
+@pytest.mark.parametrize(
+    "message",
+    (
+        Follow(("127.0.0.1:1",), frozenset({("0.0.0.0", 80), ("::1", 81)})),
+        Ask(7, "services"),
+    ),
+)
+def test_what_is_said_is_heard(message: ToWorker) -> None:
+    body = worker_words.words(message)[4:]
+    assert msgspec.msgpack.Decoder(ToWorker).decode(body) == message
+
+
+@pytest.mark.parametrize(
+    "message",
+    (Door("127.0.0.1:1"), Answer(7, True, links=2, metrics=(COUNTED,), services=(SHOP,))),
+)
+def test_what_is_answered_is_heard(message: FromWorker) -> None:
+    body = worker_words.words(message)[4:]
+    assert msgspec.msgpack.Decoder(FromWorker).decode(body) == message
+
+
+# Sums ---------------------------------------------------------------------------------------
+
+
+def test_counters_and_histograms_add_up_and_gauges_as_their_family_says() -> None:
+    each = MetricValues({"spillway_demand": {("shop", "80"): 4.0}, "spillway_sites": {(): 3.0}}, {})
+    whole = summed([COUNTED, each, COUNTED, each])
+    assert whole.numbers == {
+        "spillway_overflow_total": {("shop", "80", "b", "full"): 6.0},
+        "spillway_sites": {(): 3.0},
+        "spillway_demand": {("shop", "80"): 8.0},
+    }
+    (histogram,) = whole.histograms["spillway_queue_wait_seconds"].values()
+    assert histogram == Histogram((0.1, 1.0), (2, 4, 0), 1.4)
+
+
+def test_what_a_worker_counted_outlives_it_and_nothing_else_does() -> None:
+    kept = counters([COUNTED])
+    assert kept.numbers.keys() == {"spillway_overflow_total"}
+    assert kept.histograms == COUNTED.histograms
+    assert not [name for name in kept.numbers if FAMILIES[name].kind != "counter"]
+
+
+def test_a_service_is_shown_with_what_all_workers_have_of_it() -> None:
+    def view(in_flight: int, capacity: int | None) -> ServiceView:
+        target = TargetView(
+            site="west",
+            name="a",
+            host="10.0.0.1",
+            port=80,
+            ready=True,
+            in_flight=in_flight,
+            capacity=capacity,
+            requests_total=5,
+            error="",
+        )
+        return msgspec.structs.replace(SHOP, targets=(target,))
+
+    (whole,) = merged([view(2, 4)], [[view(1, 4)], [view(0, None)], []])
+    assert (whole.requests_total, whole.demand) == (9, 6)
+    (target,) = whole.targets
+    assert (target.in_flight, target.capacity, target.requests_total) == (3, 8, 15)
+    assert merged([SHOP], []) == [SHOP]
+
+
+def test_what_an_autoscaler_goes_by_is_of_all_workers() -> None:
+    part = ScaleView(
+        service="shop",
+        port=80,
+        demand=6,
+        demand_avg=5.5,
+        demand_per_s=30.0,
+        in_flight=4,
+        overflowed=1,
+        queued=1,
+        refused=0,
+        refused_per_s=0.0,
+        targets_ready=2,
+        capacity=4,
+        capacity_kind="concurrency",
+        capacity_per_target=2.0,
+        targets_wanted=3,
+    )
+    whole = added(part, [part, part])
+    assert (whole.demand, whole.in_flight, whole.queued) == (18, 12, 3)
+    assert (whole.capacity, whole.capacity_per_target, whole.targets_ready) == (12, 6.0, 2)
+    assert whole.targets_wanted == 3  # 18 by 6 at each of them.
+    rated = msgspec.structs.replace(part, capacity_kind="rate", capacity=None)
+    assert added(rated, [rated]).targets_wanted == 15
+    assert added(part, []) is part
+
+
+def test_workers_of_another_number_are_ended_and_of_the_same_left(tmp_path: Path) -> None:
+    end_those_of_before(tmp_path, 1)
+    assert not list(tmp_path.iterdir())  # Whoever never had workers has nothing of them.
+    end_those_of_before(tmp_path, 2)
+    one = tmp_path / "workers" / "1"
+    one.mkdir()
+    lock = one / "lock"
+    program = (
+        "import fcntl, os, sys, time\n"
+        f"file = open({str(lock)!r}, 'w'); fcntl.flock(file, fcntl.LOCK_EX)\n"
+        "file.write(str(os.getpid())); file.flush(); print(flush=True); time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as left:
+        assert left.stdout is not None
+        left.stdout.readline()
+        end_those_of_before(tmp_path, 2)
+        assert left.poll() is None
+        end_those_of_before(tmp_path, 1)
+        assert left.wait(10) < 0
+    end_those_of_before(tmp_path, 3)
+
+
+# Links that are for workers -----------------------------------------------------------------
+
+
+def workers_of(count: int) -> Workers:
+    return Workers(count, (), lambda: Lead("", frozenset()), Journal().tell, logs_to_file=False)
+
+
+@contextlib.contextmanager
+def dialled(*alpn: str) -> Iterator[socket.socket]:
+    """What a listener accepted of one that says hello, and offers these."""
+    near, far = socket.socketpair()
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    authority, _ = Authority.generate("0" * 32, time.time())
+    context = client_context(None, authority.ca_pem, *alpn)
+    hello = context.wrap_bio(incoming, outgoing, server_hostname="west.example.org")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        hello.do_handshake()
+    near.sendall(outgoing.read())
+    try:
+        yield far
+    finally:
+        near.close()
+        far.close()
+
+
+def test_a_link_of_a_worker_waits_for_one_here_and_goes_to_that_with_fewest() -> None:
+    workers = workers_of(4)
+    first, second, third = workers._all
+    with dialled(LINK_ALPN) as plain, dialled(LINK_ALPN, WORKER_ALPN) as asking:
+        assert not workers.take_link(plain)  # It is the first one's, always.
+        assert workers.take_link(asking)  # Closed: one that starts is awaited.
+        for one in workers._all:
+            one.awaited_until = 0.0
+        assert not workers.take_link(asking)  # Nobody is coming.
+        taken = []
+        for one in (first, second):
+            one.given, there = socket.socketpair()
+            taken.append(there)
+            one.ready = True
+        first.links, second.links, third.links = 2, 1, 0
+        assert workers.take_link(asking)
+        data, descriptors, _, _ = socket.recv_fds(taken[1], 1, 1)
+        assert data and len(descriptors) == 1
+        assert second.links == 2
+        with socket.socket(fileno=descriptors[0]) as got:  # What was looked at is there to read.
+            assert WORKER_ALPN.encode() in got.recv(4096)
+        for line in (*taken, first.given, second.given):
+            assert line is not None
+            line.close()
+
+
+def test_a_worker_that_does_not_lead_uses_what_the_first_one_wrote(tmp_path: Path) -> None:
+    secrets, _, _ = secrets_of(tmp_path)
+    store = LinkStore(secrets / "links")
+    internet = SimulatedInternet(seed=1)
+    network = internet.host("10.0.0.1")
+    changes: list[float] = []
+    trust = SiteTrust(tmp_path, Journal().tell, leads=False)
+    trust.start(
+        network,
+        lambda: changes.append(network.now()),
+        lambda: None,
+        lambda predicate, reason: 0,
+    )
+    kept = sorted(path.name for path in secrets.iterdir())
+    assert "leaf.crt" not in kept
+    token = own_token(tmp_path)
+    claim = msgspec.structs.replace(
+        token, kind="claim", certificate_pem="", key_pem="", secret="A" * 43
+    )
+    store.add("east", claim)
+    pending = trust.outgoing("east", LinkSpec())
+    assert isinstance(pending, PendingLink)
+    assert "first worker" in pending.error
+    internet.run_until(network.now() + 5.0)
+    assert not changes
+    time.sleep(0.02)  # Another time of the directory.
+    store.remove("east")
+    store.add("east", token)
+    internet.run_until(network.now() + 2.0)
+    assert len(changes) == 1
+    assert isinstance(trust.outgoing("east", LinkSpec()), OutgoingSpec)
+    assert sorted(path.name for path in secrets.iterdir()) == kept
