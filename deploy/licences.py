@@ -38,6 +38,7 @@ OF_PACKAGES: Final = {
     "msgpack": "Apache-2.0",
     "msgspec": "BSD-3-Clause",
     "multidict": "Apache-2.0",
+    "prometheus-client": "Apache-2.0 AND BSD-2-Clause",
     "propcache": "Apache-2.0",
     "pycparser": "BSD-3-Clause",
     "pygments": "BSD-2-Clause",
