@@ -202,8 +202,9 @@ class Forwarder:
             self._pressure.refused_total += 1
             stream.refuse("busy", service.ledger.load)
             return Refused()
-        allowed = (service.protocol,) if service.key in self._declared else RELAYED
-        if offer.protocol not in allowed:
+        if offer.protocol != service.protocol and (
+            service.key in self._declared or offer.protocol not in RELAYED
+        ):
             stream.refuse("not-allowed", service.ledger.load)
             return Refused()
         known = self._known_offers

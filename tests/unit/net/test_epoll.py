@@ -11,7 +11,6 @@ import resource
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import closing
 
 import pytest
 import uvloop
@@ -61,6 +60,11 @@ def reset(sock: socket.socket) -> None:
 # Several processes at one port.
 
 
+def bound(host: str, port: int, sharing: Sharing = "alone") -> socket.socket:
+    """As `bind`, with all that a socket can."""
+    return socket.socket(fileno=bind(host, port, sharing).detach())
+
+
 def test_a_port_is_shared_by_our_processes_and_by_nobody_else() -> None:
     def refused(sharing: Sharing) -> bool:
         try:
@@ -70,17 +74,17 @@ def test_a_port_is_shared_by_our_processes_and_by_nobody_else() -> None:
             return True
         return False
 
-    with closing(bind("127.0.0.1", 0, "first")) as first:
+    with bound("127.0.0.1", 0, "first") as first:
         port = first.getsockname()[1]
         assert refused("alone") and refused("first")
-        with closing(bind("127.0.0.1", port, "further")) as further:
+        with bound("127.0.0.1", port, "further") as further:
             for _ in range(40):
                 socket.create_connection(("127.0.0.1", port)).close()
             for each in (first, further):
                 each.setblocking(False)
                 each.accept()[0].close()  # The kernel gives each its part.
         assert refused("alone") and refused("first")
-    with closing(bind("127.0.0.1", 0)) as stranger:
+    with bound("127.0.0.1", 0) as stranger:
         port = stranger.getsockname()[1]
         assert refused("first") and refused("further")
 
