@@ -229,6 +229,10 @@ class LocalLedger:
         """All targets, the removed ones that still have requests in flight included."""
         return [one.state(now) for one in self._targets.values()]
 
+    def standing(self) -> dict[str, bool]:
+        """Of all `targets`, whether each is ready."""
+        return {address: one.ready for address, one in self._targets.items()}
+
     def set_targets(self, targets: Mapping[str, TargetTerms]) -> None:
         """Make ``targets`` (by ``host:port``) the wanted ones.
 

@@ -56,6 +56,17 @@ def request_of(offer: OpenRequest, service: Service) -> Request | None:
     )
 
 
+def matches(request: Request, offer: OpenRequest, service: Service) -> bool:
+    """Whether ``request``, of an offer with the very head of ``offer``, is what `request_of` would
+    make: no body, no session, no upgrade, as nearly always."""
+    return (
+        request.key == service.key
+        and offer.protocol == request.protocol
+        and not (offer.body_bytes or offer.session or offer.flags or offer.upgrade)
+        and not (request.body_bytes or request.session or request.upgrade)
+    )
+
+
 class Refused:
     """The handler of a stream that was refused at once: it hears nothing that matters."""
 

@@ -33,8 +33,8 @@ def figures(document: dict[str, Any]) -> list[str]:
     """One row for each figure of each measurement, and a column for each system."""
     medians: dict[str, dict[str, Median]] = {}
     for one in document["results"]:
-        found = msgspec.convert(one["median"], Median)
-        medians.setdefault(one["label"], {})[one["system"]] = found
+        by_system = medians.setdefault(one["label"], {})
+        by_system[one["system"]] = msgspec.convert(one["median"], Median)
     systems = list(dict.fromkeys(name for found in medians.values() for name in found))
     lines = ["| measure | figure | " + " | ".join(systems) + " | ratio |"]
     lines.append("|" + "---|" * (len(systems) + 3))
