@@ -272,9 +272,11 @@ class EgressStream:
 
     def _serve(self, slot: Slot) -> None:
         held, self._held = self._held, None
-        self._service.ledger.lent += 1
-        leg = self._service.local_leg(self._request, self._answer, slot, via_local=False)
+        service = self._service
+        service.ledger.lent += 1
+        leg = service.make_leg(self._request, self._answer, slot, service.local, False)
         self._leg = self._answer.leg = leg
+        leg.start()
         if leg.is_opened:
             self._answer.opened()
         if held is not None:

@@ -202,15 +202,16 @@ class Forwarder:
             self._pressure.refused_total += 1
             stream.refuse("busy", service.ledger.load)
             return Refused()
-        allowed = (service.protocol,) if service.key in self._declared else RELAYED
-        if offer.protocol not in allowed:
+        if offer.protocol != service.protocol and (
+            service.key in self._declared or offer.protocol not in RELAYED
+        ):
             stream.refuse("not-allowed", service.ledger.load)
             return Refused()
         request = self._known_offers.get(offer.head)
         if request is None or not matches(request, offer, service):
             request = request_of(offer, service)
             if request is not None and request.protocol == "http":
-                self._known_offers.note(offer.head, request)
+                self._known_offers.keep(offer.head, request)
         if request is None:
             stream.reset("bad-message")
             return Refused()

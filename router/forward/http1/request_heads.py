@@ -215,7 +215,7 @@ def _plain(
     What it states goes on as it stands; the general way would come to the same.
     """
     return RequestHead(
-        head=b"%b%b%b%b" % (head[:-2], forwarding.before_host, host, forwarding.after_host),
+        head=b"".join((head[:-2], forwarding.before_host, host, forwarding.after_host)),
         body_bytes=0,
         idempotent=method in grammar.IDEMPOTENT,
         head_only=method == b"HEAD",
