@@ -207,11 +207,17 @@ class Forwarder:
         ):
             stream.refuse("not-allowed", service.ledger.load)
             return Refused()
-        request = self._known_offers.get(offer.head)
+        known = self._known_offers
+        request = known.get(offer.head)
         if request is None or not matches(request, offer, service):
             request = request_of(offer, service)
+<<<<<<< HEAD
             if request is not None and request.protocol == "http":
                 self._known_offers.keep(offer.head, request)
+=======
+            if request is not None and offer.protocol == "http" and known.is_wanted(offer.head):
+                known.keep(offer.head, request)
+>>>>>>> link
         if request is None:
             stream.reset("bad-message")
             return Refused()
