@@ -211,13 +211,8 @@ class Forwarder:
         request = known.get(offer.head)
         if request is None or not matches(request, offer, service):
             request = request_of(offer, service)
-<<<<<<< HEAD
-            if request is not None and request.protocol == "http":
-                self._known_offers.keep(offer.head, request)
-=======
             if request is not None and offer.protocol == "http" and known.is_wanted(offer.head):
                 known.keep(offer.head, request)
->>>>>>> link
         if request is None:
             stream.reset("bad-message")
             return Refused()
