@@ -6,8 +6,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTHONS ?= 3.12
 STORM_ROUNDS ?= 20000
 STORM_SEED ?= 1
+CHURN ?= 100000
 
-.PHONY: help install dev demo test test-podman lint corpus fuzz storm simulate bench bench-setup bench-quick bench-counts bench-instructions bench-profiles bench-gateway bench-bursts bench-control bench-decisions bench-learning overload image wheels bundle man docs lock clean
+.PHONY: help install dev demo test test-podman lint corpus fuzz storm churn simulate bench bench-setup bench-quick bench-counts bench-instructions bench-profiles bench-state bench-gateway bench-bursts bench-control bench-decisions bench-learning overload image wheels bundle man docs lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,12 +20,14 @@ help:
 	@echo 'make corpus    what HTTP/1.1 is accepted and refused, case by case'
 	@echo 'make fuzz      mutated bytes for FUZZ_SECONDS (60); FUZZ_SEED= replays'
 	@echo 'make storm     aborts at any moment, STORM_ROUNDS (20000); STORM_SEED= replays'
+	@echo 'make churn     connections at full rate that end in any way, CHURN (100000), debug allocator'
 	@echo 'make simulate  control planes under faults, SEEDS (1000) fleets; SEED= replays'
 	@echo 'make bench     beside HAProxy, nginx and Envoy, and beside the goals; make bench-setup first'
 	@echo 'make bench-quick     two minutes, beside HAProxy'
 	@echo 'make bench-counts    calls, objects and system calls of a request'
 	@echo 'make bench-instructions  instructions of a request, by callgrind'
 	@echo 'make bench-profiles  where a request spends its time, room by room'
+	@echo 'make bench-state     memory, and CPU at rest: idle connections, many links and services'
 	@echo 'make bench-bursts    how well bursts fill and spill, on real sites 20 ms apart'
 	@echo 'make bench-control   bytes, times and memory of routing at 10 to 1,000 sites'
 	@echo 'make bench-decisions microseconds that a decision takes'
@@ -86,6 +89,9 @@ simulate: dev
 storm: dev
 	$(BIN)/python -m tests.simulation.storm --rounds $(STORM_ROUNDS) --seed $(STORM_SEED)
 
+churn: dev
+	$(BIN)/python -m tests.scenario.churning --connections $(CHURN)
+
 # What is measured with and beside: HAProxy, nginx, Envoy, wrk, iperf3, h2load. Nobody else needs it.
 bench-setup:
 	tests/bench/setup
@@ -106,6 +112,10 @@ bench-instructions: dev
 
 bench-profiles: dev
 	$(BIN)/python -m tests.bench.profiles
+
+# STATE="--quick", STATE="--only connections rest --json state.json"
+bench-state: dev
+	$(BIN)/python -m tests.bench.state $(STATE)
 
 bench-gateway: dev
 	$(BIN)/python -m tests.bench.gateway

@@ -158,7 +158,7 @@ class AdminApi:
     async def _scrape(self, request: web.Request) -> web.Response:
         async with self._rendering:
             if time.monotonic() - self._metrics[0] > METRICS_CACHE_S:
-                await self._view.look()
+                await self._view.look("metrics")
                 made = await sliced(metrics.pieces(self._view.metrics()))
                 self._metrics = (time.monotonic(), b"".join(made.items))
         return web.Response(
@@ -173,7 +173,7 @@ class AdminApi:
         return items("Link", self._view.links())
 
     async def _services(self, request: web.Request) -> web.Response:
-        await self._view.look()
+        await self._view.look("services")
         return items("Service", self._view.services())
 
     async def _service(self, request: web.Request) -> web.Response:
@@ -188,7 +188,7 @@ class AdminApi:
             if not answered.done():  # The client may have gone.
                 answered.set_result(targets)
 
-        await self._view.look()
+        await self._view.look("services")
         self._view.ask_targets(name, done)
         async with asyncio.timeout(2 * limits.INQUIRY_WAIT_S):
             elsewhere = await answered
@@ -207,6 +207,7 @@ class AdminApi:
         asked = _port_of(request)
         if isinstance(asked, web.Response):
             return asked
+        await self._view.look("scales")
         scale = self._view.scale(*asked)
         if scale is None:
             return self._no_service(request.match_info["name"])

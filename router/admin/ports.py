@@ -1,7 +1,7 @@
 """What the operator's door needs from the rest; `main` supplies it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 from aiohttp import web
@@ -30,6 +30,9 @@ class Histogram(msgspec.Struct, frozen=True):
 
 
 Labels = tuple[str, ...]
+
+Figures = Literal["metrics", "services", "scales"]
+"""What the processes of one router have each its part of."""
 
 
 class MetricValues(msgspec.Struct, frozen=True):
@@ -121,8 +124,8 @@ class RouterView(Protocol):
     def metrics(self) -> Iterator[MetricValues]:
         """Everything `/metrics` shows, some series at a time; between two others may go on."""
 
-    async def look(self) -> None:
-        """Ask the other processes of the router, if there are any, before figures are shown."""
+    async def look(self, figures: Figures) -> None:
+        """Ask the other processes of the router, if there are any, before ``figures`` are shown."""
 
     def command(self, name: str, arguments: Mapping[str, str]) -> str:
         """Carry out ``name`` and say what was done. Raises UnknownCommand, CommandFailed."""

@@ -11,5 +11,6 @@ Invariants: a target never holds more slots than its capacity; a slot is given b
 `explain` runs the code of `select` on the same values and changes nothing; same calls, same
 answers.
 
-Reading order: `ledger`, `rate`, `policies`, `candidates`, `balancer`, `waiting`, `reports`.
+Reading order: `ledger`, `rate`, `policies`, `candidates`, `remote_site`, `balancer`, `waiting`,
+`reports`.
 """

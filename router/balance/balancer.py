@@ -7,7 +7,6 @@ from router.balance.candidates import (
     Candidate,
     Glimpse,
     LocalSite,
-    RemoteSite,
     Verdict,
     judge_alive,
 )
@@ -23,12 +22,14 @@ from router.balance.egresses import NO_ROUTER, OWN_ROUTER, Egresses
 from router.balance.explain import NEAREST, ROOM_FARTHER, decision_reason, report, why_it_yields
 from router.balance.ledger import Ledger
 from router.balance.policies import POLICIES, check_policy, choose
+from router.balance.remote_site import RemoteSite
 from router.balance.replicas import RoutersOfSite
 from router.balance.rotation import next_in_turn, take_turn
 from router.balance.seen import Seen, glimpse
 from router.model import limits
 from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.paths import Path
 from router.model.specs import PolicySpec
 
 __all__ = [
@@ -120,8 +121,7 @@ class ServiceBalancer(Egresses):
 
     def set_draining(self, draining: bool) -> None:
         """While draining this router is no candidate."""
-        self._local.draining = draining
-        self._local.outline = self._local.glimpse = None
+        self._local.set_draining(draining)
 
     def set_remotes(self, remotes: Sequence[RemoteCandidate]) -> None:
         """Replace the remote candidates; routers that remain keep their estimates, sites their
@@ -191,12 +191,13 @@ class ServiceBalancer(Egresses):
         At most `limits.DECISION_CANDIDATES_MAX`. To be asked before anything else happens.
         """
         kept, further = self._order, 0
+        site: SiteId | None = None
+        path: Path = ()
         if type(choice) is Decision:  # `isinstance` is slow for their kind of class.
-            chosen, path = self._candidate(choice.site), choice.path
-        else:
-            chosen, path = None, ()
+            site, path = choice.site, choice.path
         if len(kept) > limits.DECISION_CANDIDATES_MAX:
             kept = kept[: limits.DECISION_CANDIDATES_MAX]
+            chosen = self._candidate(site) if site is not None else None
             if chosen is not None and chosen not in kept:
                 kept[-1] = chosen
             further = len(self._order) - len(kept)
@@ -210,7 +211,7 @@ class ServiceBalancer(Egresses):
                     refused |= {one.site}
             known = one.glimpse
             if known is None or len(one.paths) > 1:
-                known = glimpse(one, path if one is chosen else one.next_path())
+                known = glimpse(one, path if one.site == site else one.next_path())
             glimpses.append(known)
         stays = preferred is not None and self._stays(preferred, now, excluded) is not None
         return Seen(
@@ -218,7 +219,7 @@ class ServiceBalancer(Egresses):
             now,
             tuple(glimpses),
             further,
-            chosen.site if chosen is not None else None,
+            site,
             stays,
             excluded,
             refused,

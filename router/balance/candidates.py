@@ -1,19 +1,17 @@
 """What a balancer knows of each site that could take the next request: mutable, its own."""
 
 from collections.abc import Sequence
-from math import floor, inf
+from math import inf
 from typing import Any, Literal
 
 import msgspec
 
 from router.balance.ledger import Ledger
-from router.model import limits
-from router.model.adverts import RateLoad, RemoteCandidate
+from router.model.adverts import RateLoad
 from router.model.ids import RouterId, SiteId
-from router.model.paths import Path, in_turn
+from router.model.paths import Path
 
 SENDS_AWAY = 2  # `RateLoad.state` of a site that is over and sends all away.
-_ROUNDING = 1e-9
 
 Verdict = Literal[
     "chosen",
@@ -187,42 +185,41 @@ class Candidate:
 class LocalSite(Candidate):
     """This site: exact figures from its ledger, which tells nobody when they change: ever stale."""
 
-    __slots__ = ("_learns", "_ledger", "router")
+    __slots__ = ("_ledger", "_recounts", "router")
 
     def __init__(self, site: SiteId, name: str, ledger: Ledger, router: RouterId) -> None:
         super().__init__(site, name, local=True)
         self._ledger = ledger
-        self._learns = False
+        self._recounts = -1  # The ledger's, when it was looked at last.
         self.router = router
 
     def refresh(self, now: float) -> None:
         """Copy the ledger's figures."""
         ledger = self._ledger
-        targets_ready, capacity = ledger.targets_ready, ledger.capacity
-        in_flight, hard_full = ledger.load, ledger.is_full
-        able = not self.draining and targets_ready > 0
-        if (
-            ledger.rated
-            or self.rate is not None
-            or targets_ready != self.targets_ready
-            or capacity != self.capacity
-            or able is not self.able
-            or ledger.learns is not self._learns
-        ):
-            self.outline = self.glimpse = None
-        elif in_flight != self.in_flight or hard_full is not self.hard_full:
-            self.glimpse = None
-        self.targets_ready = targets_ready
-        self.able = able
-        self.capacity = capacity
-        self.in_flight = in_flight
-        self._learns = ledger.learns
-        if ledger.rated:
+        rated, load = ledger.rated, ledger.load
+        if ledger.recounts == self._recounts and not rated:
+            if load != self.in_flight:
+                self.in_flight = load
+                self.hard_full = ledger.is_full
+                self.glimpse = None
+            return
+        self._recounts = ledger.recounts
+        self.outline = self.glimpse = None
+        self.targets_ready = ledger.targets_ready
+        self.able = not self.draining and self.targets_ready > 0
+        self.capacity = ledger.capacity
+        self.in_flight = load
+        if rated:
             self._refresh_rate(now)
             return
-        self.hard_full = hard_full
+        self.hard_full = ledger.is_full
         self.rate = None
         self.sends_away = False
+
+    def set_draining(self, draining: bool) -> None:
+        """While draining it is no candidate."""
+        self.draining = draining
+        self._recounts = -1
 
     def _refresh_rate(self, now: float) -> None:
         ledger = self._ledger
@@ -247,226 +244,6 @@ class LocalSite(Candidate):
     def age_s(self, now: float) -> float:
         """Exact, so 0."""
         return 0.0
-
-
-class RemoteSite(Candidate):
-    """Another site, by one of its routers: the last figure heard + ours opened - ours ended since.
-
-    A refusal makes it full until a newer figure, an end of one of ours there, or
-    `limits.REFUSED_FULL_S` later: then one slot counts as free again, since a refusal without any
-    report after it must not shut a site out for ever.
-
-    Of a rate it counts permits: those of the last report - ours opened since + what the rate lets
-    in with time. They do not come back when a request ends. A refusal takes what was left.
-    """
-
-    __slots__ = (
-        "_advert_capacity",
-        "_advert_targets",
-        "_counted_at",
-        "_estimate",
-        "_full_until",
-        "_heard_at",
-        "_path_turn",
-        "_path_turns",
-        "_permits",
-        "_permits_at",
-        "_permits_most",
-        "_refused_unended",
-        "_stated",
-        "_told_rate",
-        "router",
-    )
-
-    def __init__(self, advert: RemoteCandidate) -> None:
-        super().__init__(advert.site, advert.site_name, local=False)
-        self.router = advert.router
-        self._estimate = 0  # Heard + opened - ended; below 0 it stands for 0.
-        self._heard_at: float | None = None
-        self._counted_at = -inf
-        self._full_until: float | None = None
-        self._refused_unended = 0
-        self._path_turn = 0
-        self._path_turns: tuple[Path, ...] = ()
-        self._advert_targets = -1
-        self._advert_capacity: int | None = None
-        self._stated: int | None = None
-        self._told_rate: RateLoad | None = None  # None: none, or not heard yet.
-        self._permits = self._permits_most = 0.0
-        self._permits_at = 0.0
-        self.update(advert)
-
-    def update(self, advert: RemoteCandidate) -> None:
-        """Take over what the route table says; the estimate stays."""
-        self.name = advert.site_name
-        self.cost = advert.path_cost
-        if self.paths != advert.paths:
-            self.paths, self._path_turns = advert.paths, in_turn(advert.paths)
-        self.shares_targets = advert.shares_targets
-        self.barred = advert.barred  # Nothing new goes there, as to one that drains.
-        self.draining = advert.draining or bool(advert.barred)
-        self._turn_stale()
-        # What changed is newer than any report. Unchanged, a report since may know better.
-        if advert.targets_ready != self._advert_targets:
-            self._advert_targets = self.targets_ready = advert.targets_ready
-            if advert.capacity is not None:
-                self._stated = self.capacity = advert.capacity
-        if advert.capacity != self._advert_capacity:
-            self._advert_capacity = self._stated = self.capacity = advert.capacity
-
-    def refresh(self, now: float) -> None:
-        """Judge the estimate at ``now``."""
-        self.able = not self.draining and self.targets_ready > 0 and bool(self.paths)
-        estimate, stated = self._estimate, self._stated
-        if self._full_until is not None:
-            if now < self._full_until:
-                in_flight = max(0, estimate)
-                if in_flight != self.in_flight or not self.hard_full:
-                    self.in_flight = in_flight
-                    self.glimpse = None
-                if self._told_rate is not None:
-                    self._refresh_rate(self._told_rate, now)
-                self.hard_full = True
-                return
-            self._full_until = None
-            if stated is not None and estimate >= stated:
-                self._estimate = estimate = stated - 1
-        self.glimpse = None
-        self.in_flight = in_flight = estimate if estimate > 0 else 0
-        self.hard_full = stated is not None and in_flight >= stated
-        if self._told_rate is None:
-            self.stale = False
-        else:
-            self._refresh_rate(self._told_rate, now)
-
-    def _refresh_rate(self, told: RateLoad, now: float) -> None:
-        more = (now - self._permits_at) * told.per_s
-        self._permits = min(self._permits + more, self._permits_most)
-        self._permits_at = now
-        permits = max(0, floor(self._permits + _ROUNDING))
-        self.outline = self.glimpse = None
-        self.rate = RateLoad(told.per_s, permits, told.state)
-        takes = self.in_flight + permits
-        self.capacity = takes if self._stated is None else min(self._stated, takes)
-        self.hard_full = self.hard_full or not permits
-
-    @property
-    def stated_capacity(self) -> int | None:
-        """Its slots, whatever its rate lets in now."""
-        return self._stated
-
-    @property
-    def is_learnt(self) -> bool:
-        """They come as load and are not bound by the signed advert, as learnt ones do."""
-        return self._advert_capacity is None and self._stated is not None
-
-    @property
-    def heard_at(self) -> float | None:
-        """When the last figure came; None: none has."""
-        return self._heard_at
-
-    def age_s(self, now: float) -> float:
-        """Seconds since the last figure; infinite: none yet."""
-        return float("inf") if self._heard_at is None else max(0.0, now - self._heard_at)
-
-    def next_path(self) -> Path:
-        """The path whose turn it is; ``()``: unreachable."""
-        turns = self._path_turns
-        return turns[self._path_turn % len(turns)] if turns else ()
-
-    def take_path(self) -> Path:
-        """The path whose turn it is, and the turn moves on: next hops get equal shares."""
-        if len(self.paths) == 1:
-            return self.paths[0]
-        path = self.next_path()
-        self._path_turn = (self._path_turn + 1) % len(self._path_turns)
-        return path
-
-    def report(
-        self, targets_ready: int, capacity: int | None, rate: RateLoad | None, now: float
-    ) -> None:
-        """What a load report says of targets, bounded by the signed advert."""
-        self._turn_stale()
-        self._hear_rate(rate, now)
-        self.targets_ready = min(targets_ready, self._advert_targets)
-        bound = self._advert_capacity
-        if bound is None or capacity is None:
-            self._stated = capacity if bound is None else bound
-        else:
-            self._stated = min(capacity, bound)
-        self.capacity = self._stated
-
-    def _hear_rate(self, rate: RateLoad | None, now: float) -> None:
-        self._told_rate = self.rate = rate
-        self.sends_away = rate is not None and rate.state == SENDS_AWAY
-        if rate is not None:
-            self._permits = float(rate.permits)
-            self._permits_most = max(self._permits, rate.per_s, 1.0)
-            self._permits_at = now
-
-    def hear(self, in_flight: int, now: float) -> None:
-        """A count that a stream of ours brought; what we opened and ended before it is in it."""
-        # `_take_over`, in place: once or twice per request.
-        self.stale = True
-        self._counted_at = self._heard_at = now
-        self._estimate = in_flight
-        self._full_until = None
-        self._refused_unended = 0
-
-    def hear_report(self, in_flight: int, now: float) -> None:
-        """As `hear`, from a load report: it travels apart, and newer counts overtake it.
-
-        So right after a count it does not raise the estimate: of requests that end together it
-        would tell what was left when the first had.
-        """
-        overtaken = now - self._counted_at < limits.LOAD_OVERTAKEN_S
-        if not overtaken or in_flight <= self._estimate:
-            self._take_over(in_flight, now)
-
-    def _take_over(self, in_flight: int, now: float) -> None:
-        self.stale = True
-        self._estimate = in_flight
-        self._heard_at = now
-        self._full_until = None
-        self._refused_unended = 0
-
-    def refuse(self, in_flight: int, now: float) -> None:
-        """The egress had no slot for a stream of ours, with ``in_flight`` there."""
-        self._turn_stale()
-        self._estimate = in_flight
-        rate = self._told_rate
-        if rate is not None and (self._stated is None or in_flight < self._stated):
-            self._permits, self._permits_at = 0.0, now
-        elif self._stated is not None and in_flight < self._stated:
-            self._estimate = self._stated
-        self._heard_at = now
-        self._full_until = now + limits.REFUSED_FULL_S
-        self._refused_unended += 1
-
-    def open(self) -> None:
-        """A stream of ours is on its way there."""
-        self.stale = True
-        self._estimate += 1
-        self._permits -= 1.0
-
-    def end(self, in_flight: int = -1, now: float = 0.0) -> None:
-        """A stream of ours there is over; ``in_flight`` as its end told it, -1: it did not.
-
-        The refused one itself never held a slot: its end is none and says nothing of room.
-        """
-        if self._refused_unended:
-            self._refused_unended -= 1
-        else:
-            self.stale = True
-            self._estimate -= 1
-            self._full_until = None
-        if in_flight >= 0:
-            self.hear(in_flight, now)
-
-    def _turn_stale(self) -> None:
-        """More than its load may be another now."""
-        self.stale = True
-        self.outline = self.glimpse = None
 
 
 def judge_alive(

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from router.balance.candidates import Candidate, LocalSite, RemoteSite
+from router.balance.candidates import Candidate, LocalSite
+from router.balance.remote_site import RemoteSite
 from router.balance.replicas import RoutersOfSite, by_site
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.ids import RouterId, SiteId

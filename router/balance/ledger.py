@@ -71,6 +71,10 @@ class Ledger(Protocol):
     def targets_ready(self) -> int: ...
 
     @property
+    def recounts(self) -> int:
+        """Another number once anything but ``load`` may have changed; of what rates do apart."""
+
+    @property
     def capacity(self) -> int | None:
         """The sum over ready targets; None: none of them states one."""
 
@@ -136,6 +140,7 @@ class LocalLedger:
         "lent",
         "load",
         "rated",
+        "recounts",
         "targets_ready",
     )
 
@@ -160,6 +165,8 @@ class LocalLedger:
         self.load = 0
         """Slots held of ready targets, of each up to its capacity."""
         self.targets_ready = 0
+        self.recounts = 0
+        """Another number once anything but ``load`` may have changed; of what rates do apart."""
         self.learns = False
         """Some of `capacity` is learnt, and changes often: it is nothing to bind others to."""
 
@@ -228,6 +235,10 @@ class LocalLedger:
     def targets(self, now: float) -> list[TargetState]:
         """All targets, the removed ones that still have requests in flight included."""
         return [one.state(now) for one in self._targets.values()]
+
+    def standing(self) -> dict[str, bool]:
+        """Of all `targets`, whether each is ready."""
+        return {address: one.ready for address, one in self._targets.items()}
 
     def set_targets(self, targets: Mapping[str, TargetTerms]) -> None:
         """Make ``targets`` (by ``host:port``) the wanted ones.
@@ -357,6 +368,7 @@ class LocalLedger:
 
     def _recount(self) -> None:
         """Sums over targets, after a change of targets, readiness or capacity."""
+        self.recounts += 1
         self._ready = [one for one in self._targets.values() if one.ready]
         self.targets_ready = len(self._ready)
         self.learns = any(one.auto for one in self._ready)

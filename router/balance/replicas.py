@@ -15,7 +15,8 @@ A router that refused is left out and the others are asked before any dearer sit
 import zlib
 from collections.abc import Iterable, Sequence
 
-from router.balance.candidates import SENDS_AWAY, Candidate, LocalSite, RemoteSite
+from router.balance.candidates import SENDS_AWAY, Candidate, LocalSite
+from router.balance.remote_site import RemoteSite
 from router.balance.sessions import score, seed_of
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.ids import RouterId, SiteId

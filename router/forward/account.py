@@ -23,7 +23,6 @@ def end(
     service: Service,
     request: Request,
     failure: LegFailure | None,
-    *,
     is_served: bool,
     target: str,
     watch: Watch | None,
@@ -61,7 +60,8 @@ def end(
             code_class = "error" if request.protocol == "tcp" else "5xx"
     counters.request(served_at, code_class, seconds)
     if held_at != started_at:  # The commonest have a target at once.
-        counters.phases(seconds, *record.phases(now))
+        queue_s, network_s, target_s = record.phases(now)
+        counters.phases(seconds, queue_s, network_s, target_s)
     if watch is not None:
         watch.counted(_passage(record, failure, served_at, target, now))
 

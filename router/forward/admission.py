@@ -96,8 +96,12 @@ class Admission:
 
         Waiting makes sense only for `Denied.FULL` and `Denied.PENDING`.
         """
-        taken = self.take(self._timers.now(), NO_TARGETS, waiter.session)
-        if type(taken) is Slot or taken is Denied.NO_TARGET or wait_until is None:
+        taken = self._ledger.try_acquire(self._timers.now(), NO_TARGETS, waiter.session)
+        if type(taken) is Slot:  # As in `take`.
+            if not self.is_told:
+                self._changed()
+            return taken
+        if taken is Denied.NO_TARGET or wait_until is None:
             return taken
         return None if self.wait(waiter, ingress, wait_until) else taken
 

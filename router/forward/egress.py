@@ -56,6 +56,17 @@ def request_of(offer: OpenRequest, service: Service) -> Request | None:
     )
 
 
+def matches(request: Request, offer: OpenRequest, service: Service) -> bool:
+    """Whether ``request``, of an offer with the very head of ``offer``, is what `request_of` would
+    make: no body, no session, no upgrade, as nearly always."""
+    return (
+        request.key == service.key
+        and offer.protocol == request.protocol
+        and not (offer.body_bytes or offer.session or offer.flags or offer.upgrade)
+        and not (request.body_bytes or request.session or request.upgrade)
+    )
+
+
 class Refused:
     """The handler of a stream that was refused at once: it hears nothing that matters."""
 
@@ -261,9 +272,11 @@ class EgressStream:
 
     def _serve(self, slot: Slot) -> None:
         held, self._held = self._held, None
-        self._service.ledger.lent += 1
-        leg = self._service.local_leg(self._request, self._answer, slot, via_local=False)
+        service = self._service
+        service.ledger.lent += 1
+        leg = service.make_leg(self._request, self._answer, slot, service.local, False)
         self._leg = self._answer.leg = leg
+        leg.start()
         if leg.is_opened:
             self._answer.opened()
         if held is not None:

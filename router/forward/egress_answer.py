@@ -35,23 +35,15 @@ STATUS_AT = slice(len(b"HTTP/1.1 "), len(b"HTTP/1.1 101"))
 
 class AnswerHabit:
     """How the targets of one service port answered lately: whether ACCEPTED had better wait, to
-    leave with the whole answer. What came late or in parts speaks against it for a while."""
+    leave with the whole answer. What came late or in parts speaks against it for a while.
 
-    __slots__ = ("_in_parts",)
+    ``in_parts``: how many more requests are taken to be answered so.
+    """
+
+    __slots__ = ("in_parts",)
 
     def __init__(self) -> None:
-        self._in_parts = 0
-
-    def expects_whole(self) -> bool:
-        """Asked once for each request."""
-        if self._in_parts:
-            self._in_parts -= 1
-            return False
-        return True
-
-    def came_in_parts(self) -> None:
-        """ACCEPTED had waited for nothing."""
-        self._in_parts = IN_PARTS_AGAIN
+        self.in_parts = 0
 
 
 class EgressAnswer:
@@ -96,14 +88,16 @@ class EgressAnswer:
     def opened(self) -> None:
         self._accepted = True
         habit = self._habit
-        if habit is not None and habit.expects_whole():
+        if habit is not None and not habit.in_parts:
             self._stream.accept_soon(self._came_in_parts)
-        else:
-            self._stream.accept(self._ledger.load)
+            return
+        if habit is not None:
+            habit.in_parts -= 1
+        self._stream.accept(self._ledger.load)
 
     def _came_in_parts(self) -> int:
         assert self._habit is not None, "ACCEPTED was held back"
-        self._habit.came_in_parts()
+        self._habit.in_parts = IN_PARTS_AGAIN
         return self._ledger.load
 
     def head(self, head: bytes, body_bytes: int) -> None:
@@ -123,7 +117,9 @@ class EgressAnswer:
             self._stream.finish()
 
     def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
-        self._let_go()
+        self.over = True  # As in `done`.
+        self._ledger.lent -= 1
+        self.leg = None
         if self.stream_lost:
             self._tell_outlived()
             return
@@ -135,7 +131,9 @@ class EgressAnswer:
         self._stream.resume()
 
     def done(self, failure: LegFailure | None) -> None:
-        self._let_go()
+        self.over = True
+        self._ledger.lent -= 1
+        self.leg = None  # It holds us: let no cycle wait for the collector.
         if self.stream_lost:
             self._tell_outlived()
             return
@@ -149,11 +147,6 @@ class EgressAnswer:
             self._stream.refuse(refusal, self._ledger.load)
         else:
             self._stream.reset(_RESETS.get(failure.code, "internal"))
-
-    def _let_go(self) -> None:
-        self.over = True
-        self._ledger.lent -= 1
-        self.leg = None  # It holds us: let no cycle wait for the collector.
 
     def _tell_outlived(self) -> None:
         outlived, self.outlived = self.outlived, None  # It holds us.

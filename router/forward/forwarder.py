@@ -13,12 +13,13 @@ from router.balance.saturation import Totals
 from router.balance.site_gate import RateState
 from router.balance.target import TargetState
 from router.forward.clients import ClientConnection
-from router.forward.egress import EgressStream, Refused, request_of
+from router.forward.egress import EgressStream, Refused, matches, request_of
 from router.forward.figures import NO_LOAD, Load, PortReading, ServiceSnapshot, TargetInfo
+from router.forward.http1.known import Known
 from router.forward.listeners import Listeners, ListenerState
 from router.forward.observing import Flow, Observing
 from router.forward.past import Record
-from router.forward.ports import NoTls, TargetConfig
+from router.forward.ports import NoTls, Request, TargetConfig
 from router.forward.pressure import Pressure
 from router.forward.service import Service, Surroundings
 from router.forward.sessions import Session, Sessions
@@ -58,6 +59,7 @@ class Forwarder:
         "_declared",
         "_drain_timer",
         "_known_as",
+        "_known_offers",
         "_listeners",
         "_network",
         "_pressure",
@@ -113,6 +115,7 @@ class Forwarder:
             network, self._accept, self._limits_of, connections_max, is_held=self._is_held
         )
         self._under_way = UnderWay(network, self._pressure)
+        self._known_offers: Known[Request] = Known()  # By their heads.
         self._targets_moved = False
         self._drain_timer: Timer | None = None
 
@@ -199,11 +202,16 @@ class Forwarder:
             self._pressure.refused_total += 1
             stream.refuse("busy", service.ledger.load)
             return Refused()
-        allowed = (service.protocol,) if service.key in self._declared else RELAYED
-        if offer.protocol not in allowed:
+        if offer.protocol != service.protocol and (
+            service.key in self._declared or offer.protocol not in RELAYED
+        ):
             stream.refuse("not-allowed", service.ledger.load)
             return Refused()
-        request = request_of(offer, service)
+        request = self._known_offers.get(offer.head)
+        if request is None or not matches(request, offer, service):
+            request = request_of(offer, service)
+            if request is not None and request.protocol == "http":
+                self._known_offers.note(offer.head, request)
         if request is None:
             stream.reset("bad-message")
             return Refused()
@@ -310,6 +318,10 @@ class Forwarder:
     def targets(self) -> dict[ServiceKey, list[TargetInfo]]:
         """The targets of this site, by service port."""
         return {key: service.targets() for key, service in self._services.items()}
+
+    def standing(self) -> dict[ServiceKey, dict[str, bool]]:
+        """Whether each of `targets` is ready: cheap, for who looks at all again and again."""
+        return {key: service.ledger.standing() for key, service in self._services.items()}
 
     def targets_of(self, key: ServiceKey) -> list[TargetInfo]:
         """The targets of one service port; none of one that is not known here."""

@@ -257,13 +257,14 @@ class HttpSession:
         if deadline < pace.armed_at:
             pace.rearm(now)
         known, request_id = self._parser.known, b""
-        assert known is not None, "it was told of a head"
-        request = known.made
+        request = known.made if known is not None else None
         if self._request_ids.name:
             canonical, request_id = self._request_ids.on_request(head.head)
             request = self._request_of(head, canonical)
         elif request is None:
-            request = known.made = self._request_of(head, head.head)
+            request = self._request_of(head, head.head)
+            if known is not None:
+                known.made = request
         exchange = Exchange(self, head, request, self._via, request_id)
         exchange.is_request_complete = is_whole
         self._exchange = exchange
@@ -337,7 +338,8 @@ class HttpSession:
                 return False
             rendered = render.sized_response(head, size_bytes, self._via)
             answer = (size_bytes, status, rendered)
-            self._answers.note(head, answer)
+            if self._answers.is_wanted(head):
+                self._answers.keep(head, answer)
         _, status, rendered = answer
         writer = self._writer
         if size_bytes > limits.COALESCE_BYTES_MAX or writer.waiting:

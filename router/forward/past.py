@@ -56,7 +56,11 @@ class Record(msgspec.Struct, eq=False):
 
     def phases(self, now: float) -> tuple[float, float, float]:
         """Queue, network, target: all of its time until ``now``."""
-        begun_at, held_at = min(self.begun_at, now), min(self.held_at, now)
+        begun_at, held_at = self.begun_at, self.held_at
+        if begun_at > now:
+            begun_at = now
+        if held_at > now:
+            held_at = now
         return begun_at - self.started_at, held_at - begun_at, now - held_at
 
 

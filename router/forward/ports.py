@@ -64,7 +64,7 @@ def dial_failure(failure: DialFailure) -> LegFailure:
     return LegFailure(code, failure.reason)
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One request (http) or connection (tcp) to be served somewhere.
 
     ``head`` is the canonical request head (`http1`), empty for tcp. ``body_bytes``: 0 none, -1 not

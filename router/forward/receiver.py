@@ -99,7 +99,8 @@ class Receiver(Sender):
             self.done(None)
             return
         head = self._answer_began(head)
-        self._attempt_ended(None)
+        if self._away or self._wait is not None:
+            self._attempt_ended(None)
         self._end(None)
         self._handler.whole(head, body_bytes, body)
         room = self._service.room
@@ -152,8 +153,10 @@ class Receiver(Sender):
                 kept is not None and kept.size_bytes > limits.REPLAY_BYTES_MAX
             ):
                 self._forget_sent()
-        if self._asked_at is not None:
-            self._note_answer(now)
+        asked_at, site = self._asked_at, self.record.site
+        if asked_at is not None and site is not None:  # `_note_answer`, in place.
+            self._asked_at = None
+            self._service.remotes.note_round_trip(site, now - asked_at)
         if self._wait is not None:
             self._wait.opened(now)
 
@@ -165,6 +168,7 @@ class Receiver(Sender):
     def _end(self, failure: LegFailure | None) -> None:
         """Count it. The handler hears next that it is done."""
         self._over = True
+        self._leg = None
         # They hold us: no cycle waits for the collector.
         if self._again is not None:
             self._again.look_no_more()
@@ -179,9 +183,9 @@ class Receiver(Sender):
             self._service,
             self.request,
             failure,
-            is_served=self._told_opened,
-            target=local.target if watch is not None and local is not None else "",
-            watch=watch,
+            self._told_opened,
+            local.target if watch is not None and local is not None else "",
+            watch,
         )
 
     def _note_answer(self, now: float) -> None:

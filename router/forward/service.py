@@ -6,19 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import Explanation
-from router.balance.demand import Demand, DemandFigures, ScaleFigures, each_of, targets_wanted
-from router.balance.knees import Level
-from router.balance.ledger import LocalLedger, Slot
+from router.balance.demand import Demand, each_of
+from router.balance.ledger import LocalLedger
 from router.balance.retries import RetryBudget
-from router.balance.saturation import Totals
-from router.balance.target import TargetState
 from router.balance.waiting import queue_limit
 from router.forward.abroad import Abroad
 from router.forward.admission import Admission
 from router.forward.counters import ServiceCounters
 from router.forward.egress_answer import AnswerHabit
-from router.forward.figures import Load, TargetInfo
 from router.forward.health import HealthChecks
 from router.forward.http1.known import Known
 from router.forward.http1.memory import Answer, HeadMemory
@@ -30,24 +25,22 @@ from router.forward.local import LocalLeg, LocalParts
 from router.forward.missing_routes import MissingRoutes
 from router.forward.outcomes import Outcomes
 from router.forward.past import Past
-from router.forward.ports import LegHandler, Request, TargetConfig
+from router.forward.ports import TargetConfig
 from router.forward.pressure import Pressure
 from router.forward.queueing import WaitingRoom
 from router.forward.remotes import Remotes
 from router.forward.request_ids import RequestIds
-from router.forward.sessions import Session, Sessions
+from router.forward.service_figures import ServiceFigures
+from router.forward.sessions import Sessions
 from router.forward.targets import Targets
 from router.forward.timed_leg import Learning
 from router.link.ports import StreamOpener
 from router.model import limits
-from router.model.addresses import split
 from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.capacity import SiteCap, TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.specs import ServiceProtocol, ServiceSpec
+from router.model.specs import ServiceSpec
 from router.net.ports import Network, Timer
-
-NOTHING: dict[str, int] = {}
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,49 +60,34 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     heads: HeadMemory = msgspec.field(default_factory=HeadMemory)
 
 
-class Service:
+class Service(ServiceFigures):
     """The owner of a service port's ledger, balancer, queue, health checks, targets and counters.
 
     It may lack a listener (egress only), targets (ingress only), or a declaration elsewhere.
     """
 
     __slots__ = (
-        "_health",
-        "_learning",
-        "_leg_makers",
         "_outcomes",
         "_rate_state",
         "_rate_timer",
         "_shared",
         "_targets",
         "_told",
-        "abroad",
         "admission",
         "answer_habit",
-        "balancer",
         "config",
-        "counters",
-        "demand",
-        "has_targets",
         "http_terms",
         "key",
         "known_requests",
-        "ledger",
         "local",
         "make_leg",
         "now",
         "past",
         "pressure",
-        "protocol",
-        "remotes",
         "request_ids",
-        "retries",
-        "room",
         "routes",
         "sessions",
-        "site",
         "streams",
-        "timers",
     )
 
     def __init__(self, key: ServiceKey, config: ServiceSpec, shared: Surroundings) -> None:
@@ -125,7 +103,7 @@ class Service:
         self.known_requests = KnownRequests(shared.heads.requests)
         """In these terms, and by how its clients are spoken to."""
         self.pressure = shared.pressure
-        self.protocol: ServiceProtocol = config.protocol
+        self.protocol = config.protocol
         self.counters = ServiceCounters(config.policy.name)
         self.demand = Demand()
         self.past = Past()
@@ -160,7 +138,8 @@ class Service:
             self.ledger, shared.network, shared.rng.random, self._capacity_learnt
         )
         self.make_leg: LegMaker = LocalLeg
-        """A leg, not yet started, to a target of this site; another one as `LegMakers` says."""
+        """A leg, not yet started, to a target of this site: its slot is its own, ``local`` its
+        parts. `LegMakers` sets another maker."""
         self._leg_makers = LegMakers(self._learning, shared.network, self._set_leg_maker)
         self._targets = Targets(
             shared.network, shared.site_name, config.timeouts, self._known_responses
@@ -169,7 +148,6 @@ class Service:
         self.abroad = Abroad(self.balancer, shared.network.now)
         self.routes = MissingRoutes(shared.settles_until)
         self.has_targets = False
-        """A connector of this site names some."""
         self._told: tuple[int, int | None, float | None] = (0, None, None)
         self._rate_timer: Timer | None = None
         self._rate_state = 0  # When it was last looked at by the timer.
@@ -264,127 +242,9 @@ class Service:
         self.set_targets({})
         self.room.dismiss_all()
 
-    # Legs
-
-    def local_leg(
-        self, request: Request, handler: LegHandler, slot: Slot, *, via_local: bool
-    ) -> LocalLeg:
-        """A started leg to a target of this site; ``slot`` is its own. See its ``is_opened``."""
-        leg = self.make_leg(request, handler, slot, self.local, via_local)
-        leg.start()
-        return leg
-
     def shed_idle(self) -> int:
         """Close connections to targets that nobody uses; how many."""
         return self._targets.shed_idle()
-
-    # Figures
-
-    def under_way(self) -> dict[str, int]:
-        """What clients of this site have in flight, by name of the site that serves it, or where
-        it stands in a queue. Without those that have nothing."""
-        here = self.ledger.in_flight - self.ledger.lent
-        if not self.abroad.under_way and not here:
-            return NOTHING
-        names = self.remotes.names
-        held = {self.site: here} if here else {}
-        for site, count in self.abroad.under_way.items():
-            held[site] = held.get(site, 0) + count  # Of another router of this site, too.
-        return {names.get(site, site): count for site, count in held.items()}
-
-    def load(self) -> Load:
-        """What other sites are told."""
-        ledger = self.ledger
-        if not ledger.rated:
-            learns = self._learning.is_on and ledger.learns
-            return Load(ledger.load, ledger.targets_ready, ledger.capacity, None, learns)
-        rate = ledger.rate_load(self.timers.now())
-        return Load(ledger.load, ledger.targets_ready, ledger.capacity, rate, ledger.learns)
-
-    def sample_demand(self) -> None:
-        """Once a second, also of services by the thousand: it looks at no target."""
-        self.demand.sample(self.ledger.in_flight, self.room.queued, self._asked_total)
-
-    def sample_latency(self) -> None:
-        """Time the next few requests that targets of this site serve."""
-        if self.has_targets and self.protocol != "tcp":
-            self._leg_makers.sample()
-
-    def latencies(self) -> list[tuple[TargetState, list[Level]]]:
-        """How long requests took at each target, by how many were in flight there."""
-        return [
-            (state, self._leg_makers.levels(state.target))
-            for state in self.ledger.targets(self.timers.now())
-        ]
-
-    def demanded(self) -> DemandFigures:
-        """How much of it is wanted here now."""
-        return self.demand.figures(
-            self.ledger.in_flight,
-            self.room.queued,
-            self._asked_total,
-            self.remotes.service_time_s,
-        )
-
-    def scale(self) -> ScaleFigures:
-        """What an autoscaler goes by."""
-        figures, each = self.demanded(), self.demand.each
-        return ScaleFigures(
-            demand=figures,
-            targets_ready=self.ledger.targets_ready,
-            capacity=self.ledger.capacity,
-            each=each,
-            targets_wanted=targets_wanted(figures, each),
-        )
-
-    def totals(self) -> Totals:
-        """What says whether this site is saturated."""
-        ledger, counters = self.ledger, self.counters
-        requests, overflowed = counters.totals()
-        now = self.timers.now()
-        is_paced = ledger.rated and not ledger.has_room_at(now)
-        full = ledger.targets_ready > 0 and (is_paced or ledger.is_full)
-        absent = self.has_targets and not ledger.targets_ready
-        if (full or absent) and self.balancer.has_room_at_siblings(now):
-            full = absent = False  # The site is not, while one of its routers is not.
-        return Totals(
-            full=full,
-            absent=absent,
-            demand=self.demanded().demand,
-            capacity=ledger.capacity or 0,
-            requests=requests,
-            overflowed=overflowed,
-            refused=self.demand.refused_total,
-            waited_s=counters.queue_wait.sum_s,
-        )
-
-    def targets(self) -> list[TargetInfo]:
-        infos: list[TargetInfo] = []
-        for state in self.ledger.targets(self.timers.now()):
-            host, port = split(state.target)
-            infos.append(
-                TargetInfo(
-                    name=state.name,
-                    host=host,
-                    port=port,
-                    ready=state.ready,
-                    in_flight=state.in_flight,
-                    capacity=state.capacity,
-                    learnt=self._learning.learnt(state.target),
-                    requests_total=state.requests_total,
-                    error="" if state.ready else self._health.error_of(state.target),
-                    ejected=self._health.is_ejected(state.target),
-                    since=self._health.since(state.target),
-                    rate=state.rate,
-                )
-            )
-        return infos
-
-    def explain(self, now: float, session: Session | None = None) -> Explanation:
-        """What would be decided now, for a request of ``session`` if given, and why."""
-        preferred = session.site if session is not None else None
-        key = session.key if session is not None else 0
-        return self.balancer.explain(now, preferred=preferred, session=key)
 
     # Inside
 
@@ -398,10 +258,6 @@ class Service:
         """By the limits of now."""
         heads = self._shared.heads
         return KnownResponses(self.http_terms.heads, heads.responses, heads.sent)
-
-    @property
-    def _asked_total(self) -> int:
-        return self.retries.requests + self.demand.brought
 
     def _set_leg_maker(self, make: LegMaker) -> None:
         self.make_leg = make

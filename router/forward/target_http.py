@@ -140,7 +140,8 @@ class HttpTargetLeg:
         head = known.get(request.head)
         if head is None:
             head = render.request_to_target(request, self._via)
-            known.note(request.head, head)
+            if known.is_wanted(request.head):
+                known.keep(request.head, head)
         return head
 
     def send(self, data: Buffer) -> bool:

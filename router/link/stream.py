@@ -148,7 +148,8 @@ class LaneStream:
             raise LocalProtocolError("accept", "only the egress accepts, and once")
         self._count = in_flight
         self._held_since = lane.now()
-        lane.answered(self)
+        if self.is_offered:
+            lane.answered(self)
         lane.hold_accepted(self)
 
     def tell_accepted(self) -> None:
@@ -311,6 +312,30 @@ class LaneStream:
 
         It is no longer ready then unless it can send more at once.
         """
+        queue = self._queue
+        if queue is not None and len(queue) == 1 and self._first is None and not self._finishing:
+            piece = queue[0]
+            size = len(piece)
+            if (
+                not isinstance(piece, tuple)
+                and size <= allowance_bytes
+                and size <= self._credit_bytes
+                and size <= _PAYLOAD_MAX
+                and not self._wants_writable
+            ):  # The commonest: one piece of data, and that is all. `_fill` does the same.
+                queue.clear()
+                self._credit_bytes -= size
+                self._queued_bytes = 0
+                buffers = self._lane.buffers
+                buffers.held_bytes -= size
+                buffers.process.held_bytes -= size
+                self.is_ready = False
+                parts.append(_pack_header(_DATA_WORD | size, self.id))
+                parts.append(piece)
+                return 8 + size
+        return self._fill(parts, allowance_bytes)
+
+    def _fill(self, parts: list[Buffer], allowance_bytes: int) -> int:
         queued_bytes = self._queued_bytes
         used = 0 if self._first is None else self._fill_first(parts)
         queue = self._queue
@@ -325,7 +350,7 @@ class LaneStream:
                 if isinstance(self._count, int):
                     self._count = -1
                 break
-            used += self._fill_data(parts, queue, item, room)
+            used += self._fill_data(parts, queue, room)
         if self._finishing and not queue and not self._sent_fin:
             parts.append(frames.encode(frames.FIN, self.id, self._encoded_count()))
             self._sent_fin = True
@@ -582,15 +607,7 @@ class LaneStream:
         parts.append(payload)
         return 8 + len(payload)
 
-    def _fill_data(self, parts: list[Buffer], queue: _Queue, first: _Piece, room: int) -> int:
-        size = len(first)
-        if size <= room and len(queue) == 1 and not self._finishing:  # The commonest.
-            queue.clear()
-            parts.append(_pack_header(_DATA_WORD | size, self.id))
-            parts.append(first)
-            self._credit_bytes -= size
-            self._queued_bytes -= size
-            return 8 + size
+    def _fill_data(self, parts: list[Buffer], queue: _Queue, room: int) -> int:
         place = len(parts)
         parts.append(b"")  # The header, once the size is known.
         size = 0

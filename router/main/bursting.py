@@ -23,6 +23,7 @@ from router.main.ports import Tell
 from router.model import limits
 from router.model.bursts import BurstSpec, BurstState
 from router.model.events import Problem
+from router.model.ticks import next_tick
 
 log = logging.getLogger("router.main")
 
@@ -114,7 +115,8 @@ class Bursting:
                     await self._look(tasks)
                 except Exception:  # The owner of the task; serving goes on, and so do hooks.
                     log.exception("bursts could not be looked at")
-                await asyncio.sleep(limits.BURST_SAMPLE_S)
+                now = self._now()
+                await asyncio.sleep(next_tick(now, limits.BURST_SAMPLE_S) - now)
 
     async def _look(self, tasks: asyncio.TaskGroup) -> None:
         now = self._now()

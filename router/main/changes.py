@@ -1,6 +1,6 @@
 """Tells people once when a target or a listener changes its state."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from router.balance.site_gate import RateState
 from router.forward.figures import TargetInfo
@@ -16,11 +16,11 @@ _WAY_BACK_EJECTED = "It is checked after that time and used again if it answers.
 class Changes:
     """Compares with what was seen last. A target that is new is told of once it is ready."""
 
-    __slots__ = ("_down", "_errors", "_over", "_ready", "_tell")
+    __slots__ = ("_down", "_errors", "_over", "_standing", "_tell")
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
-        self._ready: dict[tuple[ServiceKey, str], bool] = {}
+        self._standing: Mapping[ServiceKey, Mapping[str, bool]] = {}
         self._down: dict[tuple[ServiceKey, str], float] = {}
         """Since when those are down that were ready before; monotonic seconds."""
         self._errors: dict[ServiceKey, str] = {}
@@ -29,11 +29,16 @@ class Changes:
 
     def look(
         self,
-        targets: Mapping[ServiceKey, Iterable[TargetInfo]],
+        standing: Mapping[ServiceKey, Mapping[str, bool]],
+        targets_of: Callable[[ServiceKey], Iterable[TargetInfo]],
         listeners: Mapping[ServiceKey, ListenerState],
     ) -> None:
-        """Tell what is different from the last look."""
-        self._look_at_targets(targets)
+        """Tell what is different from the last look.
+
+        ``standing``: whether each target is ready. ``targets_of`` is asked for those of services in
+        which that is different; addresses are as `join` makes them.
+        """
+        self._look_at_targets(standing, targets_of)
         self._look_at_listeners(listeners)
 
     def look_at_rates(self, rates: Mapping[ServiceKey, RateState], now: float) -> None:
@@ -54,19 +59,23 @@ class Changes:
         for key in self._over.keys() - rates.keys():
             del self._over[key]
 
-    def _look_at_targets(self, targets: Mapping[ServiceKey, Iterable[TargetInfo]]) -> None:
-        ready: dict[tuple[ServiceKey, str], bool] = {}
-        for key, infos in targets.items():
-            for target in infos:
+    def _look_at_targets(
+        self,
+        standing: Mapping[ServiceKey, Mapping[str, bool]],
+        targets_of: Callable[[ServiceKey], Iterable[TargetInfo]],
+    ) -> None:
+        for key, ready in standing.items():
+            before = self._standing.get(key, {})
+            if ready == before:
+                continue
+            for target in targets_of(key):
                 address = join(target.host, target.port)
-                ready[key, address] = target.ready
-                before = self._ready.get((key, address))
-                if target.ready and not before:
+                if target.ready and not before.get(address):
                     since = self._down.pop((key, address), None)
                     again = "" if since is None else f" again, after {target.since - since:.1f} s"
                     message = f"Target {address} of {key} is ready{again}."
                     self._tell("info", "target-up", address, message)
-                elif before and not target.ready:
+                elif before.get(address) and not target.ready:
                     self._down[key, address] = target.since
                     self._tell(
                         "warning",
@@ -75,8 +84,12 @@ class Changes:
                         f"Target {address} of {key} is down: {target.error or 'no answer'}",
                         _WAY_BACK_EJECTED if target.ejected else _WAY_BACK,
                     )
-        self._ready = ready
-        self._down = {place: since for place, since in self._down.items() if place in ready}
+        self._standing = standing
+        self._down = {
+            (key, address): since
+            for (key, address), since in self._down.items()
+            if address in standing.get(key, ())
+        }
 
     def _look_at_listeners(self, listeners: Mapping[ServiceKey, ListenerState]) -> None:
         errors = {key: state.error for key, state in listeners.items() if state.error}

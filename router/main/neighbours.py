@@ -164,7 +164,8 @@ class Neighbours:
     def stream_offered(self, stream: Stream, request: OpenRequest) -> StreamHandler:
         """A stream that ends here: for a target, or a question."""
         rules = self._services.rules
-        if is_for_site(request):
+        flags = request.flags
+        if flags and is_for_site(request):
             return self._questions.take(
                 stream,
                 request,
@@ -178,7 +179,7 @@ class Neighbours:
             if not self._guard.serves(request, rules, self._routing.table, vouched=vouched):
                 stream.refuse("not-allowed", -1)
                 return NOBODY
-        if request.flags & ASKS_TARGETS:
+        if flags & ASKS_TARGETS:
             return self._questions.take_of_service(stream, request)
         return self._forwarder.stream_offered(stream, request)
 

@@ -6,6 +6,7 @@ from router.balance.overflowing import Begun, Ended, Now, Overflows
 from router.forward.forwarder import Forwarder
 from router.main.journal import Journal
 from router.model.events import Overflow
+from router.model.ticks import next_tick
 from router.net.ports import Network
 
 SECOND_S = 1.0
@@ -35,7 +36,7 @@ class OverflowNews:
 
     def _each_second(self) -> None:
         now = self._network.now()
-        self._network.call_at(now + SECOND_S, self._each_second)
+        self._network.call_at(next_tick(now, SECOND_S), self._each_second)
         services = {}
         for key, left in self._forwarder.left().items():
             load = self._forwarder.load_of(key)

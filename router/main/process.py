@@ -18,6 +18,7 @@ from router.main.running import serve
 from router.main.starting import Place, only_one, open_store, run_loop
 from router.main.stores import Namespace
 from router.main.workers import command as worker_command
+from router.main.workers import end_those_of_before
 from router.model import limits
 from router.model.addresses import split
 from router.model.errors import ConfigError, RouterError
@@ -149,6 +150,7 @@ async def _serve(options: argparse.Namespace, logs: Logs, namespace: Namespace |
             return 0
         reading = store.load()
         part = Part(count=_workers(options, reading.wanted.site))
+        end_those_of_before(directory / "run", part.count)
         command = worker_command(directory, part.count, options.log, options.log_level)
         return await serve(directory, logs, store, reading, options.probes, part, command)
 

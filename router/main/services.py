@@ -122,7 +122,7 @@ class Services:
         """Tell others what is declared and ready here; what shall be here is as it was."""
         if self._wanted is None:
             return
-        self._changes.look(self._forwarder.targets(), self._forwarder.listener_states())
+        self._look_at_changes()
         try:
             events = self._routing.set_services(
                 self._own_declarations(self._wanted), self._own_adverts(), self._network.now()
@@ -297,6 +297,10 @@ class Services:
             if service.has_connector and key in load
         ]
 
+    def _look_at_changes(self) -> None:
+        forwarder = self._forwarder
+        self._changes.look(forwarder.standing(), forwarder.targets_of, forwarder.listener_states())
+
     def _each_second(self) -> None:
         """What was learnt is kept or ends; demand is sampled; listeners that are retried change."""
         now = self._network.now()
@@ -307,4 +311,4 @@ class Services:
         self._learnt.keep(now)
         self._look_at_credentials()
         self._changes.look_at_rates(self._forwarder.rate_states(), now)
-        self._changes.look(self._forwarder.targets(), self._forwarder.listener_states())
+        self._look_at_changes()

@@ -1,21 +1,28 @@
 """Figures of several workers as those of one router. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import ceil
 
 import msgspec
 
 from router.admin.metrics import FAMILIES
 from router.admin.ports import Histogram, Labels, MetricValues
-from router.admin.views import ServiceView, TargetView
+from router.admin.views import ScaleView, ServiceView, TargetView
 
 
-def summed(parts: Iterable[MetricValues]) -> MetricValues:
+class Sum:
     """Counters and histograms are added; of gauges each family says whether, or the most counts."""
-    numbers: dict[str, dict[Labels, float]] = {}
-    histograms: dict[str, dict[Labels, Histogram]] = {}
-    for part in parts:
+
+    __slots__ = ("_histograms", "_numbers")
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, dict[Labels, float]] = {}
+        self._histograms: dict[str, dict[Labels, Histogram]] = {}
+
+    def add(self, part: MetricValues) -> None:
+        """The values of one worker, or some of them."""
         for name, values in part.numbers.items():
-            known = numbers.setdefault(name, {})
+            known = self._numbers.setdefault(name, {})
             adds = FAMILIES[name].adds_up
             for labels, number in values.items():
                 before = known.get(labels)
@@ -23,11 +30,23 @@ def summed(parts: Iterable[MetricValues]) -> MetricValues:
                     number = before + number if adds else max(before, number)
                 known[labels] = number
         for name, shown in part.histograms.items():
-            seen = histograms.setdefault(name, {})
+            seen = self._histograms.setdefault(name, {})
             for labels, histogram in shown.items():
                 other = seen.get(labels)
                 seen[labels] = histogram if other is None else _added(other, histogram)
-    return MetricValues(numbers, histograms)
+
+    @property
+    def whole(self) -> MetricValues:
+        """Of all that was added."""
+        return MetricValues(self._numbers, self._histograms)
+
+
+def summed(parts: Iterable[MetricValues]) -> MetricValues:
+    """All ``parts`` as one."""
+    total = Sum()
+    for part in parts:
+        total.add(part)
+    return total.whole
 
 
 def counters(parts: Iterable[MetricValues]) -> MetricValues:
@@ -56,6 +75,43 @@ def merged(
         for view in views:
             beside.setdefault((view.name, view.port), []).append(view)
     return [_merged(view, beside.get((view.name, view.port), [])) for view in own]
+
+
+def added(own: ScaleView, others: Sequence[ScaleView]) -> ScaleView:
+    """How much is wanted at all workers; of a target each has its share."""
+    if not others:
+        return own
+    each = [own, *others]
+    stated = [one.capacity for one in each if one.capacity is not None]
+    shares = [one.capacity_per_target for one in each if one.capacity_per_target is not None]
+    ready = max(one.targets_ready for one in each)
+    whole = msgspec.structs.replace(
+        own,
+        demand=sum(one.demand for one in each),
+        demand_avg=round(sum(one.demand_avg for one in each), 3),
+        demand_per_s=round(sum(one.demand_per_s for one in each), 3),
+        in_flight=sum(one.in_flight for one in each),
+        overflowed=sum(one.overflowed for one in each),
+        queued=sum(one.queued for one in each),
+        refused=sum(one.refused for one in each),
+        refused_per_s=round(sum(one.refused_per_s for one in each), 3),
+        targets_ready=ready,
+        capacity=sum(stated) if stated else None,
+        capacity_per_target=sum(shares) if shares else None,
+    )
+    return msgspec.structs.replace(whole, targets_wanted=_wanted(whole))
+
+
+def _wanted(scale: ScaleView) -> int | None:
+    """As `balance.demand.targets_wanted`, of the sums."""
+    if scale.targets_wanted is None or not scale.capacity_per_target:
+        return scale.targets_wanted
+    is_rate = scale.capacity_kind == "rate"
+    asked = scale.demand_per_s if is_rate else scale.demand
+    found = ceil(asked / scale.capacity_per_target)
+    if is_rate and scale.capacity and scale.targets_ready:  # Slots are stated beside it.
+        found = max(found, ceil(scale.demand * scale.targets_ready / scale.capacity))
+    return found
 
 
 def _merged(own: ServiceView, others: Sequence[ServiceView]) -> ServiceView:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from router.admin.ports import MetricValues, UnknownCommand
+from router.admin.ports import Figures, MetricValues, UnknownCommand
 from router.admin.views import (
     BurstView,
     CaView,
@@ -140,10 +140,10 @@ class OperatorView:
         ]
         return own if self._workers is None else self._workers.with_services(own)
 
-    async def look(self) -> None:
+    async def look(self, figures: Figures) -> None:
         """Ask the other workers."""
         if self._workers is not None:
-            await self._workers.look()
+            await self._workers.look(figures)
 
     def ask_targets(
         self, service: str, done: Callable[[Mapping[int, list[TargetView]]], None]
@@ -205,8 +205,17 @@ class OperatorView:
         return explained(self._router, self._network.now(), service, port, session)
 
     def scale(self, service: str, port: int | None) -> ScaleView | None:
-        """What an autoscaler goes by."""
-        return scaled(self._router, service, port)
+        """What an autoscaler goes by, with what the other workers said when asked last."""
+        own = scaled(self._router, service, port)
+        if own is None or self._workers is None:
+            return own
+        return self._workers.with_scale(own)
+
+    def scales(self) -> Iterator[ScaleView]:
+        """Of all service ports."""
+        for key in self._router.services:
+            if (one := self.scale(key.name, key.port)) is not None:
+                yield one
 
     def past(
         self, service: str, port: int | None, count: int, *, denied: bool

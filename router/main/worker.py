@@ -14,10 +14,12 @@ import sys
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from certs.errors import CertError
-from router.admin.ports import MetricValues
+from router.admin.ports import Figures
 from router.admin.server import serving
+from router.admin.slices import sliced
 from router.main.logs import Logs, logging_to
 from router.main.parts import Part
 from router.main.running import Running, drain, probe_lag
@@ -155,8 +157,8 @@ class _Lead:
             case Follow(siblings=siblings, places=places):
                 self._places = places
                 process.dial_siblings(siblings)
-            case Ask(number=number, whole=whole):
-                await self._answer(number, whole=whole)
+            case Ask(number=number, figures=figures):
+                await self._answer(number, figures)
             case ReadAgain():
                 process.read_again()
             case Reopen():
@@ -164,21 +166,18 @@ class _Lead:
             case Stop():
                 process.stop()
 
-    async def _answer(self, number: int, *, whole: bool) -> None:
-        view, metrics = self._process.view, list[MetricValues]()
-        if whole:
-            for values in view.metrics():
-                metrics.append(values)
-                await asyncio.sleep(0)  # There may be very many: requests go on in between.
-        self._say(
-            Answer(
-                number=number,
-                ready=view.ready(),
-                links=len(self._process.router.links.status()),
-                metrics=tuple(metrics),
-                services=tuple(view.services()) if whole else (),
-            )
-        )
+    async def _answer(self, number: int, figures: Figures | None) -> None:
+        view = self._process.view
+        how = Answer(number, view.ready(), len(self._process.router.links.status()))
+        match figures:
+            case "metrics":
+                made = await sliced(view.metrics())  # There may be very many.
+                how = replace(how, metrics=tuple(made.items))
+            case "services":
+                how = replace(how, services=tuple(view.services()))
+            case "scales":
+                how = replace(how, scales=tuple((await sliced(view.scales())).items))
+        self._say(how)
 
     async def tell_door(self) -> None:
         """As soon as there is one."""

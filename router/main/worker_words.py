@@ -6,8 +6,8 @@ from typing import TypeVar
 
 import msgspec
 
-from router.admin.ports import MetricValues
-from router.admin.views import ServiceView
+from router.admin.ports import Figures, MetricValues
+from router.admin.views import ScaleView, ServiceView
 
 _LENGTH = struct.Struct("!I")
 
@@ -23,10 +23,10 @@ class Follow(msgspec.Struct, frozen=True, tag="follow"):
 
 
 class Ask(msgspec.Struct, frozen=True, tag="ask"):
-    """How are you? ``whole``: with all figures."""
+    """How are you? ``figures``: with these."""
 
     number: int
-    whole: bool
+    figures: Figures | None = None
 
 
 class ReadAgain(msgspec.Struct, frozen=True, tag="read-again"):
@@ -48,13 +48,14 @@ class Door(msgspec.Struct, frozen=True, tag="door"):
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer"):
-    """To `Ask` of that number."""
+    """To `Ask` of that number; of the figures those that it asked for, the others None."""
 
     number: int
     ready: bool
     links: int
-    metrics: tuple[MetricValues, ...] = ()
-    services: tuple[ServiceView, ...] = ()
+    metrics: tuple[MetricValues, ...] | None = None
+    services: tuple[ServiceView, ...] | None = None
+    scales: tuple[ScaleView, ...] | None = None
 
 
 ToWorker = Follow | Ask | ReadAgain | Reopen | Stop

@@ -6,21 +6,24 @@ of each capacity is nobody's until the next one of its number, which starts with
 
 import asyncio
 import contextlib
+import fcntl
 import logging
 import os
+import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import msgspec
 
 from certs.contexts import WORKER_ALPN
-from router.admin.ports import MetricValues
-from router.admin.views import ServiceView, WorkerView
+from router.admin.ports import Figures, MetricValues
+from router.admin.views import ScaleView, ServiceView, WorkerView
 from router.main.ports import Tell
-from router.main.sums import counters, merged, summed
+from router.main.sums import Sum, added, counters, merged, summed
 from router.main.worker_words import (
     Answer,
     Ask,
@@ -40,6 +43,9 @@ from router.model.events import Problem
 
 log = logging.getLogger("router.main")
 
+_NONE = MetricValues({}, {})
+_COUNT_FILE = "count"
+"""In the directory of workers: how many there were at the last start."""
 _OFFERED = bytes([len(WORKER_ALPN)]) + WORKER_ALPN.encode()  # As RFC 7301 writes it.
 _HELLO_BYTES = 4096  # Of a ClientHello, with key shares of today.
 NOT_FOR_WORKERS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
@@ -68,7 +74,9 @@ class _Worker:
         self.links = 0  # That it has, as far as is known.
         self.given: socket.socket | None = None
         self.told: Follow | None = None
-        self.last: Answer | None = None  # With all figures.
+        self.metrics: tuple[MetricValues, ...] = ()  # As each was told last in this life.
+        self.services: tuple[ServiceView, ...] = ()
+        self.scales: tuple[ScaleView, ...] = ()
         self.asked: dict[int, asyncio.Future[Answer]] = {}
         self.why = ""  # Why the last one ended, until the next is ready.
 
@@ -77,7 +85,7 @@ class _Worker:
         self.starts += 1
         self.given = given
         self.pid, self.writer, self.alive_at = pid, writer, time.monotonic()
-        self.door, self.ready, self.told, self.last = "", False, None, None
+        self.door, self.ready, self.told = "", False, None
 
     def ended(self) -> None:
         """Its process is gone."""
@@ -89,6 +97,7 @@ class _Worker:
         if self.ready:
             self.awaited_until = time.monotonic() + limits.WORKER_AWAITED_S
         self.pid, self.writer, self.door, self.ready = 0, None, "", False
+        self.metrics, self.services, self.scales = (), (), ()
         for one in self.asked.values():
             one.cancel()
         self.asked.clear()
@@ -195,9 +204,7 @@ class Workers:
         finally:
             if process.returncode is None:  # We are cancelled: nobody else would end it.
                 process.kill()
-            if one.last is not None:
-                self._gone.append(counters(one.last.metrics))
-                self._gone = [summed(self._gone)]
+            self._gone = [summed([*self._gone, counters(one.metrics)])]
             one.ended()
         return f"signal {-code} ended it" if code < 0 else f"it ended with {code}"
 
@@ -219,8 +226,9 @@ class Workers:
             text = f"Worker {one.index} of {self.count} serves: process {one.pid}."
             self._tell("info", "worker-ready", f"worker {one.index}", text)
         one.ready, one.links = answer.ready, answer.links
-        if answer.metrics:
-            one.last = answer
+        one.metrics = one.metrics if answer.metrics is None else answer.metrics
+        one.services = one.services if answer.services is None else answer.services
+        one.scales = one.scales if answer.scales is None else answer.scales
         asking = one.asked.pop(answer.number, None)
         if asking is not None and not asking.done():
             asking.set_result(answer)
@@ -255,10 +263,10 @@ class Workers:
         if now - one.alive_at >= limits.WORKER_SILENT_S:
             log.error("worker %d does not answer and is ended", one.index)
             with contextlib.suppress(ProcessLookupError):
-                os.kill(one.pid, 9)
+                os.kill(one.pid, signal.SIGKILL)
             return
         self._number += 1
-        one.say(Ask(self._number, whole=False))
+        one.say(Ask(self._number))
 
     def take_link(self, sock: socket.SocketType) -> bool:
         """Give the link that somebody dials to the one that has fewest, if it asks for that.
@@ -308,38 +316,41 @@ class Workers:
         for one in self._all:
             if one.pid:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(one.pid, 9)
+                    os.kill(one.pid, signal.SIGKILL)
 
     # What they say --------------------------------------------------------------------------
 
-    async def look(self) -> None:
-        """Ask all for their figures; who does not answer in time counts as it did last."""
+    async def look(self, figures: Figures) -> None:
+        """Ask all for their ``figures``; who does not answer in time counts as it did last."""
         waiting = []
         for one in self._all:
             if one.ready:
                 self._number += 1
                 asking = asyncio.get_running_loop().create_future()
                 one.asked[self._number] = asking
-                one.say(Ask(self._number, whole=True))
+                one.say(Ask(self._number, figures))
                 waiting.append(asking)
         if waiting:
             await asyncio.wait(waiting, timeout=limits.WORKER_ANSWER_S)
 
     def with_metrics(self, own: Iterator[MetricValues]) -> Iterator[MetricValues]:
         """Of the whole router: those that died included, so that no counter falls."""
-        found = list(self._gone)
-        for values in own:
-            found.append(values)
-            yield MetricValues({}, {})
-        for one in self._all:
-            if one.last is not None and one.pid:
-                found += one.last.metrics
-        yield summed(found)
+        total = Sum()
+        living = [one.metrics for one in self._all]
+        for values in chain(self._gone, own, *living):
+            total.add(values)
+            yield _NONE  # In between, the loop has other things to do.
+        yield total.whole
 
     def with_services(self, own: Sequence[ServiceView]) -> Sequence[ServiceView]:
         """Of the whole router."""
-        lasts = [one.last for one in self._all if one.last is not None and one.pid]
-        return merged(own, [last.services for last in lasts])
+        return merged(own, [one.services for one in self._all])
+
+    def with_scale(self, own: ScaleView) -> ScaleView:
+        """Of the whole router."""
+        asked = own.service, own.port
+        others = [scale for one in self._all for scale in one.scales]
+        return added(own, [one for one in others if (one.service, one.port) == asked])
 
     def views(self, own_ready: bool) -> tuple[WorkerView, ...]:
         """Each, this one first."""
@@ -370,6 +381,43 @@ class Workers:
             for one in self._all
             if one.why
         )
+
+
+def end_those_of_before(run: Path, count: int) -> None:
+    """Before this router serves: no worker is left that has a share of another division.
+
+    Where the first one died, others may be finishing what they have. One of the same number waits
+    for its own by the lock; if the count is another, they end now. ``run``: the router's.
+    """
+    workers = run / "workers"
+    if not workers.exists():
+        if count > 1:
+            workers.mkdir(mode=0o700)
+            (workers / _COUNT_FILE).write_text(f"{count}\n")
+        return
+    kept = workers / _COUNT_FILE
+    before = kept.read_text().strip() if kept.exists() else ""
+    if before != str(count):
+        for lock in sorted(workers.glob("*/lock")):
+            _end_holder(lock)
+        kept.write_text(f"{count}\n")
+
+
+def _end_holder(lock: Path) -> None:
+    """Who holds ``lock`` wrote its process id into it."""
+    with lock.open("r+") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                pid = file.read().strip()
+                if pid.isdecimal():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(pid), signal.SIGKILL)
+                time.sleep(limits.WORKER_LOOK_S)
+            else:
+                return
 
 
 def command(

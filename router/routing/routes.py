@@ -77,6 +77,11 @@ class Routes:
         self._rules = rules
         return self.rebuild(now)
 
+    @property
+    def declarations(self) -> tuple[Declaration, ...]:
+        """What this site declares, as set last."""
+        return self._declarations
+
     def set_declarations(self, declared: tuple[Declaration, ...], now: float) -> list[RoutingEvent]:
         """The table with what this site declares."""
         if declared == self._declarations:

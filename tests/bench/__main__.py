@@ -159,10 +159,10 @@ class Bench:
                 if self._wanted.wants("fairness") and ("http", "R") in system.ports:
                     for label, sample in fairness.requests(system, backends, seconds).items():
                         self._keep(label, system.name, sample)
-            if self._wanted.wants("control"):
-                asked = fairness.questions(self._sites, systems[0], backends, seconds)
-                for label, sample in asked.items():
-                    self._keep(label, goals.OURS, sample)
+        if self._wanted.wants("control"):
+            told = fairness.control(self._sites, systems[0], backends, seconds)
+            for label, sample in told.items():
+                self._keep(label, goals.OURS, sample)
 
     def _failover(self) -> None:
         strikes = {label: how for label, how in STRIKES.items() if self._wanted.wants(label)}

@@ -69,14 +69,13 @@ def _goals(found: list[Verdict]) -> Table:
     for column in ("", "figure", "ours", "compared with", "ratio", "goal", ""):
         table.add_column(column, justify="right" if column in ("ours", "ratio", "goal") else "left")
     for one in found:
-        bound = "at least" if FIGURES[one.figure] else "at most"
         table.add_row(
             one.label,
             one.figure,
-            _shown(one.ours, one.figure) + ("*" if one.disturbed else ""),
-            f"{_shown(one.best, one.figure)} {one.best_name}" if one.best is not None else "",
+            shown(one.ours, one.figure) + ("*" if one.disturbed else ""),
+            f"{shown(one.best, one.figure)} {one.best_name}" if one.best is not None else "",
             f"{one.ratio:.2f}" if one.best is not None else "",
-            f"{bound} {one.bound:.3g}{' x' if one.best is not None else ''}",
+            bound_of(one.figure, one.bound, is_ratio=one.best is not None),
             "met" if one.met else f"missed by {-one.margin:.0%}",
         )
     return table
@@ -98,13 +97,19 @@ def _table(group: str, rows: Mapping[str, Mapping[str, Median]]) -> Table:
     return table
 
 
+def bound_of(figure: str, bound: float, *, is_ratio: bool) -> str:
+    """A goal in words."""
+    return f"{'at least' if FIGURES[figure] else 'at most'} {bound:.3g}{' x' if is_ratio else ''}"
+
+
 def _cell(found: Median | None, name: str) -> str:
     if found is None or name not in found.figures:
         return "-"
-    return _shown(found.figures[name], name) + ("*" if found.disturbed else "")
+    return shown(found.figures[name], name) + ("*" if found.disturbed else "")
 
 
-def _shown(value: float, name: str) -> str:
+def shown(value: float, name: str) -> str:
+    """``value`` of figure ``name`` in as many digits as mean something."""
     digits = 0 if abs(value) >= 1000 else 1 if abs(value) >= 10 else 3 if abs(value) < 1 else 2
     return f"{value:,.{4 if name == 'CPU s/1000' else digits}f}"
 

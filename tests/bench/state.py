@@ -148,10 +148,9 @@ def services(net: Network, size: Size) -> Told:
         yield Figure(scene, "RSS", machine.rss_bytes([pid]) / MIB, "MiB")
         calm_s, _ = _longest_wait(site, lambda: False, 2.0)
         yield Figure(scene, "longest stall, nothing changes", calm_s * 1000, "ms")
-        stalls, took, used = [], [], []
+        stalls, took = [], []
         for number in range(size.reloads):
             name, other = _service(number), PORT + size.services + number
-            used_s = machine.cpu_s([pid])
             site.declare(name, other, protocol="tcp")
 
             def is_there(name: str = name, port: int = other) -> bool:
@@ -160,11 +159,8 @@ def services(net: Network, size: Size) -> Told:
             stall_s, took_s = _longest_wait(site, is_there, 10.0)
             stalls.append(stall_s)
             took.append(took_s)
-            used.append(machine.cpu_s([pid]) - used_s)
         yield Figure(scene, "a changed document counts after, at most", max(took) * 1000, "ms")
         yield Figure(scene, "longest stall then", max(stalls) * 1000, "ms", 10)
-        yield Figure(scene, "CPU of that", max(used) * 1000, "ms")
-        site.connect(_service(0), holder)
         used_percent = _cpu_percent([pid], size.rest_s)
         yield Figure(scene, "CPU at rest, a target each checked", used_percent, "%")
 

@@ -93,7 +93,7 @@ class ScriptedRouter:
     def metrics(self) -> Iterator[MetricValues]:
         yield MetricValues({}, {})
 
-    async def look(self) -> None:
+    async def look(self, figures: str) -> None:
         """There is no other process."""
 
     def command(self, name: str, arguments: Mapping[str, str]) -> str:

@@ -38,19 +38,20 @@ class Known(Generic[_Value]):
         """Of all that is remembered. The values are not much larger."""
         return self._key_bytes
 
-    def note(self, text: bytes, value: _Value) -> None:
-        """``text`` was not known, or not in this way: remember it if it is not the first time."""
-        size_bytes = len(text)
-        if size_bytes > HEAD_REMEMBERED_BYTES_MAX:
-            return
+    def is_wanted(self, text: bytes) -> bool:
+        """``text`` is not known, or not in this way: what is made of it is worth keeping."""
         number = hash(text)
         slot, mark = number % HEADS_SEEN_SLOTS, (number >> 32) & 0xFF
-        if self._seen[slot] != mark:
-            self._seen[slot] = mark
-            return
+        if self._seen[slot] == mark:
+            return len(text) <= HEAD_REMEMBERED_BYTES_MAX
+        self._seen[slot] = mark
+        return False
+
+    def keep(self, text: bytes, value: _Value) -> None:
+        """Remember what `is_wanted`."""
         values = self._values
         if text not in values:
-            self._key_bytes += size_bytes
+            self._key_bytes += len(text)
         values[text] = value
         while len(values) > HEADS_REMEMBERED_MAX or self._key_bytes > HEADS_REMEMBERED_BYTES_MAX:
             oldest, _ = values.popitem(last=False)

@@ -37,12 +37,28 @@ _OTHER_VERSION = re.compile(grammar.TOKEN + rb"++ " + grammar.TARGET + rb"++ HTT
 _CONNECT = re.compile(rb"CONNECT " + grammar.TARGET + rb"++ HTTP/1\.[01]")
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*)(.*)")
 
-# What decides on framing, routing or forwarding. The leading LF ties a name to a line's start;
-# spelling out the first letters lets the search skip other lines fast.
-_SPECIAL = re.compile(
-    rb"\n([hHcCtTuUkKpPeEvVxX](?i:ost|on(?:nection|tent-length)|ransfer-encoding|e|pgrade"
-    rb"|eep-alive|roxy-connection|xpect|ia|ttp2-settings|-forwarded-(?:for|host|proto)))"
-    rb":[ \t]*([^\r]*)"
+# What decides on framing, routing or forwarding. Spelling out the first letters lets a search skip
+# other lines fast; a leading LF ties a name to a line's start.
+_SPECIAL_NAME = (
+    rb"[hHcCtTuUkKpPeEvVxX](?i:ost|on(?:nection|tent-length)|ransfer-encoding|e|pgrade"
+    rb"|eep-alive|roxy-connection|xpect|ia|ttp2-settings|-forwarded-(?:for|host|proto))"
+)
+_SPECIAL = re.compile(rb"\n(" + _SPECIAL_NAME + rb"):[ \t]*([^\r]*)")
+
+# The commonest head in one step: in origin form, and of those fields there is one good Host alone.
+_OTHERS = rb"(?:(?!" + _SPECIAL_NAME + rb":)" + grammar.FIELD + rb")*+"
+_PLAIN = re.compile(
+    rb"((?!CONNECT )"
+    + grammar.TOKEN
+    + rb"++) /"
+    + grammar.TARGET
+    + rb"*+ HTTP/1\.1\r\n"
+    + _OTHERS
+    + rb"(?i:host):[ \t]*+("
+    + grammar.HOST.pattern
+    + rb")\r\n"
+    + _OTHERS
+    + rb"\r\n"
 )
 _REMOVED = re.compile(
     rb"\r\n(?i:" + grammar.HOP_BY_HOP_ALTERNATIVES + rb"|via|x-forwarded-for):[^\r]*"
@@ -52,7 +68,7 @@ _EXPECT_FIELD = re.compile(rb"\r\n(?i:expect):[^\r]*")
 _CODINGS = re.compile(grammar.TOKEN + rb"+(?:[ \t]*,[ \t]*" + grammar.TOKEN + rb"+)*")
 
 
-class RequestHead(msgspec.Struct, frozen=True, kw_only=True):
+class RequestHead(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A request head that may be forwarded. ``head`` is canonical, our own fields added.
 
     ``body_bytes``: 0 none, -1 chunked. ``upgrade`` is the protocol asked for, in lower case,
@@ -132,22 +148,21 @@ def read_request_head(
     head: bytes, forwarding: Forwarding, limits: HeadLimits = DEFAULT
 ) -> RequestHead | HttpError:
     """The verdict on a head, its blank line included: what to forward, or why not."""
-    match = _HEAD.fullmatch(head)
     count = head.count(b"\n") - 2
+    plain = _PLAIN.fullmatch(head)
+    if plain is not None and count <= limits.fields and len(head) <= limits.harmless_bytes:
+        method, host = plain.groups()
+        return _second_opinion(head) or _plain(head, method, host, forwarding, count)
+    match = _HEAD.fullmatch(head)
     if match is None or (
         (count > limits.fields or len(head) > limits.harmless_bytes)
         and exceeds_limits(head, count, limits)
     ):
         return LineJudge(START, limits).judge(head[:-2]) or BAD_REQUEST_LINE
     method, target, minor = match.groups()
-    special = _SPECIAL.findall(head)
-    if len(special) == 1 and minor == b"1" and target[:1] == b"/":
-        name, host = special[0]
-        if name.lower() == b"host" and grammar.HOST.fullmatch(host) is not None:
-            return _second_opinion(head) or _plain(head, method, host, forwarding, count)
     old = minor == b"0"
     fields: dict[bytes, list[bytes]] = {}
-    for name, value in special:
+    for name, value in _SPECIAL.findall(head):
         fields.setdefault(name.lower(), []).append(value.rstrip(b" \t"))
     body_bytes = _body_bytes(fields, old)
     if isinstance(body_bytes, HttpError):
@@ -200,7 +215,7 @@ def _plain(
     What it states goes on as it stands; the general way would come to the same.
     """
     return RequestHead(
-        head=b"%b%b%b%b" % (head[:-2], forwarding.before_host, host, forwarding.after_host),
+        head=b"".join((head[:-2], forwarding.before_host, host, forwarding.after_host)),
         body_bytes=0,
         idempotent=method in grammar.IDEMPOTENT,
         head_only=method == b"HEAD",

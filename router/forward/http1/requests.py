@@ -117,7 +117,7 @@ class RequestParser(MessageParser):
         self.is_in_head = False
         """A head has begun and is not complete."""
         self.known: KnownRequest | None = None
-        """What the last head that was told is known as."""
+        """What the last head that was told is known as; None: it is not."""
 
     @property
     def is_idle(self) -> bool:
@@ -188,16 +188,27 @@ class RequestParser(MessageParser):
             self._keep_head(buffer)
             self.is_in_head = self._state is _HEAD
             return
-        known = self._read(buffer[:end])
-        if known is None:
-            return
+        text = buffer[:end]
+        known = self._get_known(text)
+        head: RequestHead | HttpError
+        if known is not None and known.memory is self._memory:
+            head = known.head if known.client == self._client else known.turn_to(self._client)
+        else:
+            head = read_request_head(text, self._forwarding, self._limits)
+            if isinstance(head, HttpError):
+                self._broken(head)
+                return
+            known = None
+            store = self._memory.store
+            if store.is_wanted(text):
+                known = KnownRequest(self._memory, self._client, head)
+                store.keep(text, known)
         if self._pending:
             self._pending = b""
             self._judge = None
             self.is_in_head = False
         self._skipped = False
         self.known = known
-        head = known.head if known.client == self._client else known.turn_to(self._client)
         if head.body_bytes != 0:
             self._begin(head, memoryview(buffer)[end:])
             return
@@ -206,19 +217,6 @@ class RequestParser(MessageParser):
             self._pending = buffer[end:]
             self.held_bytes = len(self._pending)
         self._sink.request(head)
-
-    def _read(self, text: bytes) -> KnownRequest | None:
-        """A whole head, its blank line included; None: it is refused."""
-        known = self._get_known(text)
-        if known is not None and known.memory is self._memory:
-            return known
-        verdict = read_request_head(text, self._forwarding, self._limits)
-        if isinstance(verdict, HttpError):
-            self._broken(verdict)
-            return None
-        known = KnownRequest(self._memory, self._client, verdict)
-        self._memory.store.note(text, known)
-        return known
 
     def _begin(self, head: RequestHead, rest: memoryview) -> None:
         """A request with a body, or the promise of one."""

@@ -26,7 +26,7 @@ _REMOVED = re.compile(rb"\r\n(?i:" + grammar.HOP_BY_HOP_ALTERNATIVES + rb"):[^\r
 _KEEP_ALIVE_TIMEOUT = re.compile(rb"(?i)(?:^|[ ,])timeout=([0-9]{1,6})\b")
 
 
-class ResponseHead(msgspec.Struct, frozen=True, kw_only=True):
+class ResponseHead(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A response head that may be passed on.
 
     ``body_bytes`` is the declared length, -1 none declared. ``has_body``: one follows.
@@ -143,7 +143,8 @@ class KnownResponses:
             if isinstance(head, str):
                 return head
             known = KnownResponse(self, head)
-            self.store.note(text, known)
+            if self.store.is_wanted(text):
+                self.store.keep(text, known)
         return known
 
 

@@ -211,7 +211,7 @@ class FakeRouter:
             },
         )
 
-    async def look(self) -> None:
+    async def look(self, figures: str) -> None:
         """There is no other process."""
 
     def command(self, name: str, arguments: Mapping[str, str]) -> str:

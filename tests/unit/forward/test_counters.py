@@ -73,3 +73,17 @@ def test_requests_that_all_took_a_second_are_not_told_as_two() -> None:
     snapshot = histogram.snapshot()
     assert abs((snapshot.quantile(0.5) or 0) - 1.01) < 0.01
     assert (snapshot.quantile(0.99) or 9) < 1.03
+
+
+def test_what_was_chosen_is_told_by_the_policy_that_chose() -> None:
+    counters = ServiceCounters("fill")
+    counters.chosen += 2
+    counters.decided("fill", "all-full")
+    counters.set_policy("spread")
+    assert counters.snapshot().decisions == {("fill", "chosen"): 2, ("fill", "all-full"): 1}
+    counters.chosen += 1
+    counters.set_policy("fill")
+    counters.chosen += 4
+    decisions = {("fill", "chosen"): 6, ("fill", "all-full"): 1, ("spread", "chosen"): 1}
+    for _ in range(2):
+        assert counters.snapshot().decisions == decisions

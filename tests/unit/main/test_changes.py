@@ -1,10 +1,13 @@
 """Events about targets and listeners: once for each change."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from router.forward.figures import TargetInfo
 from router.forward.listeners import ListenerState
 from router.main.changes import Changes
+from router.model.addresses import join
 from router.model.events import Severity
 from router.model.ids import ServiceKey
 from tests.unit.main.journal import Journal
@@ -31,13 +34,25 @@ def listener(error: str) -> dict[ServiceKey, ListenerState]:
     return {SHOP: state}
 
 
+def look(
+    changes: Changes,
+    targets: Mapping[ServiceKey, list[TargetInfo]],
+    listeners: Mapping[ServiceKey, ListenerState] | None = None,
+) -> None:
+    standing = {
+        key: {join(info.host, info.port): info.ready for info in infos}
+        for key, infos in targets.items()
+    }
+    changes.look(standing, lambda key: targets[key], listeners or {})
+
+
 def test_a_target_is_told_of_when_it_comes_and_goes_and_not_in_between() -> None:
     journal = Journal()
     changes = Changes(journal.tell)
     looks = [False, True, True, False, False, True]
     told = []
     for ready in looks:
-        changes.look(target(ready), {})
+        look(changes, target(ready))
         told.append(journal.told())
     assert told == [[], ["target-up"], [], ["target-down"], [], ["target-up"]]
 
@@ -45,9 +60,9 @@ def test_a_target_is_told_of_when_it_comes_and_goes_and_not_in_between() -> None
 def test_a_removed_target_is_no_event_and_starts_afresh() -> None:
     journal = Journal()
     changes = Changes(journal.tell)
-    changes.look(target(True), {})
-    changes.look({}, {})
-    changes.look(target(True), {})
+    look(changes, target(True))
+    look(changes, {})
+    look(changes, target(True))
     assert journal.told() == ["target-up", "target-up"]
 
 
@@ -56,7 +71,7 @@ def test_a_listener_that_cannot_be_bound_is_told_of_once_per_reason() -> None:
     changes = Changes(journal.tell)
     told = []
     for error in ("", "taken", "taken", "forbidden", "", ""):
-        changes.look({}, listener(error))
+        look(changes, {}, listener(error))
         told.append(journal.told())
     assert told == [[], ["listener-failed"], [], ["listener-failed"], ["listener-bound"], []]
 
@@ -68,7 +83,7 @@ def test_an_ipv6_target_is_named_with_its_brackets() -> None:
         subjects.append(subject)
 
     info = msgspec.structs.replace(target(True)[SHOP][0], host="::1")
-    Changes(tell).look({SHOP: [info]}, {})
+    look(Changes(tell), {SHOP: [info]})
     assert subjects == ["[::1]:80"]
 
 
@@ -79,11 +94,11 @@ def test_a_target_that_is_ejected_is_told_of_with_its_reason_and_its_way_back() 
         told.append((code, message, hint))
 
     changes = Changes(tell)
-    changes.look(target(True), {})
+    look(changes, target(True))
     reason = "ejected for 4 s: 5 requests in a row were reset"
     info = msgspec.structs.replace(target(False)[SHOP][0], error=reason, ejected=True, since=10.0)
-    changes.look({SHOP: [info]}, {})
-    changes.look({SHOP: [msgspec.structs.replace(target(True)[SHOP][0], since=14.25)]}, {})
+    look(changes, {SHOP: [info]})
+    look(changes, {SHOP: [msgspec.structs.replace(target(True)[SHOP][0], since=14.25)]})
     assert told[1:] == [
         (
             "target-down",

@@ -3,6 +3,8 @@
 import contextlib
 import socket
 import ssl
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,17 +19,17 @@ from certs.contexts import LINK_ALPN, WORKER_ALPN, client_context
 from certs.credentials import LinkStore
 from router.admin.metrics import FAMILIES
 from router.admin.ports import Histogram, MetricValues
-from router.admin.views import ServiceView, TargetView
+from router.admin.views import ScaleView, ServiceView, TargetView
 from router.documents import Wanted
 from router.link.outgoing import OutgoingSpec
 from router.main import worker_words
 from router.main.parts import WHOLE, Part
 from router.main.ports import PendingLink
 from router.main.process import command_line, worker_count
-from router.main.sums import counters, merged, summed
+from router.main.sums import added, counters, merged, summed
 from router.main.trust import SiteTrust
 from router.main.worker_words import Answer, Ask, Door, Follow, FromWorker, ToWorker
-from router.main.workers import Lead, Workers
+from router.main.workers import Lead, Workers, end_those_of_before
 from router.model.specs import ConnectorSpec, LinkSpec, SiteSpec, TargetSpec
 from router.net.simulated import SimulatedInternet
 from tests.unit.admin.test_api import SHOP
@@ -102,7 +104,7 @@ COUNTED = MetricValues(
     "message",
     (
         Follow(("127.0.0.1:1",), frozenset({("0.0.0.0", 80), ("::1", 81)})),
-        Ask(7, whole=True),
+        Ask(7, "services"),
     ),
 )
 def test_what_is_said_is_heard(message: ToWorker) -> None:
@@ -161,6 +163,55 @@ def test_a_service_is_shown_with_what_all_workers_have_of_it() -> None:
     (target,) = whole.targets
     assert (target.in_flight, target.capacity, target.requests_total) == (3, 8, 15)
     assert merged([SHOP], []) == [SHOP]
+
+
+def test_what_an_autoscaler_goes_by_is_of_all_workers() -> None:
+    part = ScaleView(
+        service="shop",
+        port=80,
+        demand=6,
+        demand_avg=5.5,
+        demand_per_s=30.0,
+        in_flight=4,
+        overflowed=1,
+        queued=1,
+        refused=0,
+        refused_per_s=0.0,
+        targets_ready=2,
+        capacity=4,
+        capacity_kind="concurrency",
+        capacity_per_target=2.0,
+        targets_wanted=3,
+    )
+    whole = added(part, [part, part])
+    assert (whole.demand, whole.in_flight, whole.queued) == (18, 12, 3)
+    assert (whole.capacity, whole.capacity_per_target, whole.targets_ready) == (12, 6.0, 2)
+    assert whole.targets_wanted == 3  # 18 by 6 at each of them.
+    rated = msgspec.structs.replace(part, capacity_kind="rate", capacity=None)
+    assert added(rated, [rated]).targets_wanted == 15
+    assert added(part, []) is part
+
+
+def test_workers_of_another_number_are_ended_and_of_the_same_left(tmp_path: Path) -> None:
+    end_those_of_before(tmp_path, 1)
+    assert not list(tmp_path.iterdir())  # Whoever never had workers has nothing of them.
+    end_those_of_before(tmp_path, 2)
+    one = tmp_path / "workers" / "1"
+    one.mkdir()
+    lock = one / "lock"
+    program = (
+        "import fcntl, os, sys, time\n"
+        f"file = open({str(lock)!r}, 'w'); fcntl.flock(file, fcntl.LOCK_EX)\n"
+        "file.write(str(os.getpid())); file.flush(); print(flush=True); time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as left:
+        assert left.stdout is not None
+        left.stdout.readline()
+        end_those_of_before(tmp_path, 2)
+        assert left.poll() is None
+        end_those_of_before(tmp_path, 1)
+        assert left.wait(10) < 0
+    end_those_of_before(tmp_path, 3)
 
 
 # Links that are for workers -----------------------------------------------------------------

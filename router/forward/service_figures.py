@@ -1,0 +1,174 @@
+"""What is read of one service port: by other sites, by autoscalers, by people."""
+
+from router.balance.balancer import ServiceBalancer
+from router.balance.decisions import Explanation
+from router.balance.demand import Demand, DemandFigures, ScaleFigures, targets_wanted
+from router.balance.knees import Level
+from router.balance.ledger import LocalLedger
+from router.balance.retries import RetryBudget
+from router.balance.saturation import Totals
+from router.balance.target import TargetState
+from router.forward.abroad import Abroad
+from router.forward.counters import ServiceCounters
+from router.forward.figures import Load, TargetInfo
+from router.forward.health import HealthChecks
+from router.forward.leg_makers import LegMakers
+from router.forward.queueing import WaitingRoom
+from router.forward.remotes import Remotes
+from router.forward.sessions import Session
+from router.forward.timed_leg import Learning
+from router.model.addresses import split
+from router.model.ids import SiteId
+from router.model.specs import ServiceProtocol
+from router.net.ports import Network
+
+NOTHING: dict[str, int] = {}
+
+
+class ServiceFigures:
+    """The half of a `Service` that only reads. It has no constructor: the other half makes all."""
+
+    __slots__ = (
+        "_health",
+        "_learning",
+        "_leg_makers",
+        "abroad",
+        "balancer",
+        "counters",
+        "demand",
+        "has_targets",
+        "ledger",
+        "protocol",
+        "remotes",
+        "retries",
+        "room",
+        "site",
+        "timers",
+    )
+
+    _health: HealthChecks
+    _learning: Learning
+    _leg_makers: LegMakers
+    abroad: Abroad
+    balancer: ServiceBalancer
+    counters: ServiceCounters
+    demand: Demand
+    has_targets: bool
+    """A connector of this site names some."""
+    ledger: LocalLedger
+    protocol: ServiceProtocol
+    remotes: Remotes
+    retries: RetryBudget
+    room: WaitingRoom
+    site: SiteId
+    timers: Network
+
+    def under_way(self) -> dict[str, int]:
+        """What clients of this site have in flight, by name of the site that serves it, or where
+        it stands in a queue. Without those that have nothing."""
+        here = self.ledger.in_flight - self.ledger.lent
+        if not self.abroad.under_way and not here:
+            return NOTHING
+        names = self.remotes.names
+        held = {self.site: here} if here else {}
+        for site, count in self.abroad.under_way.items():
+            held[site] = held.get(site, 0) + count  # Of another router of this site, too.
+        return {names.get(site, site): count for site, count in held.items()}
+
+    def load(self) -> Load:
+        """What other sites are told."""
+        ledger = self.ledger
+        if not ledger.rated:
+            learns = self._learning.is_on and ledger.learns
+            return Load(ledger.load, ledger.targets_ready, ledger.capacity, None, learns)
+        rate = ledger.rate_load(self.timers.now())
+        return Load(ledger.load, ledger.targets_ready, ledger.capacity, rate, ledger.learns)
+
+    def sample_demand(self) -> None:
+        """Once a second, also of services by the thousand: it looks at no target."""
+        self.demand.sample(self.ledger.in_flight, self.room.queued, self._asked_total)
+
+    def sample_latency(self) -> None:
+        """Time the next few requests that targets of this site serve."""
+        if self.has_targets and self.protocol != "tcp":
+            self._leg_makers.sample()
+
+    def latencies(self) -> list[tuple[TargetState, list[Level]]]:
+        """How long requests took at each target, by how many were in flight there."""
+        return [
+            (state, self._leg_makers.levels(state.target))
+            for state in self.ledger.targets(self.timers.now())
+        ]
+
+    def demanded(self) -> DemandFigures:
+        """How much of it is wanted here now."""
+        return self.demand.figures(
+            self.ledger.in_flight,
+            self.room.queued,
+            self._asked_total,
+            self.remotes.service_time_s,
+        )
+
+    def scale(self) -> ScaleFigures:
+        """What an autoscaler goes by."""
+        figures, each = self.demanded(), self.demand.each
+        return ScaleFigures(
+            demand=figures,
+            targets_ready=self.ledger.targets_ready,
+            capacity=self.ledger.capacity,
+            each=each,
+            targets_wanted=targets_wanted(figures, each),
+        )
+
+    def totals(self) -> Totals:
+        """What says whether this site is saturated."""
+        ledger, counters = self.ledger, self.counters
+        requests, overflowed = counters.totals()
+        now = self.timers.now()
+        is_paced = ledger.rated and not ledger.has_room_at(now)
+        full = ledger.targets_ready > 0 and (is_paced or ledger.is_full)
+        absent = self.has_targets and not ledger.targets_ready
+        if (full or absent) and self.balancer.has_room_at_siblings(now):
+            full = absent = False  # The site is not, while one of its routers is not.
+        return Totals(
+            full=full,
+            absent=absent,
+            demand=self.demanded().demand,
+            capacity=ledger.capacity or 0,
+            requests=requests,
+            overflowed=overflowed,
+            refused=self.demand.refused_total,
+            waited_s=counters.queue_wait.sum_s,
+        )
+
+    def targets(self) -> list[TargetInfo]:
+        infos: list[TargetInfo] = []
+        for state in self.ledger.targets(self.timers.now()):
+            host, port = split(state.target)
+            infos.append(
+                TargetInfo(
+                    name=state.name,
+                    host=host,
+                    port=port,
+                    ready=state.ready,
+                    in_flight=state.in_flight,
+                    capacity=state.capacity,
+                    learnt=self._learning.learnt(state.target),
+                    requests_total=state.requests_total,
+                    error="" if state.ready else self._health.error_of(state.target),
+                    ejected=self._health.is_ejected(state.target),
+                    since=self._health.since(state.target),
+                    rate=state.rate,
+                )
+            )
+        return infos
+
+    def explain(self, now: float, session: Session | None = None) -> Explanation:
+        """What would be decided now, for a request of ``session`` if given, and why."""
+        preferred = session.site if session is not None else None
+        key = session.key if session is not None else 0
+        return self.balancer.explain(now, preferred=preferred, session=key)
+
+    @property
+    def _asked_total(self) -> int:
+        return self.retries.requests + self.demand.brought
