@@ -211,7 +211,7 @@ class Forwarder:
         if request is None or not matches(request, offer, service):
             request = request_of(offer, service)
             if request is not None and request.protocol == "http":
-                self._known_offers.note(offer.head, request)
+                self._known_offers.keep(offer.head, request)
         if request is None:
             stream.reset("bad-message")
             return Refused()

@@ -121,7 +121,7 @@ def worker_count(text: str) -> int:
     return count
 
 
-def _workers(options: argparse.Namespace, site: SiteSpec) -> int:
+def workers_wanted(options: argparse.Namespace, site: SiteSpec) -> int:
     """How many there are to be. Raises ConfigError where there can be one only."""
     wanted = options.workers if options.workers is not None else site.workers
     count = worker_count(str(wanted))
@@ -149,7 +149,7 @@ async def _serve(options: argparse.Namespace, logs: Logs, namespace: Namespace |
             log.info("told to stop before it served")
             return 0
         reading = store.load()
-        part = Part(count=_workers(options, reading.wanted.site))
+        part = Part(count=workers_wanted(options, reading.wanted.site))
         end_those_of_before(directory / "run", part.count)
         command = worker_command(directory, part.count, options.log, options.log_level)
         return await serve(directory, logs, store, reading, options.probes, part, command)

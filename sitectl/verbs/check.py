@@ -268,7 +268,7 @@ def _workers(workers: list[dict[str, Any]]) -> Iterator[Finding]:
     cores = len(os.sched_getaffinity(0))
     if len(workers) > cores:
         text = f"the router has {len(workers)} workers, and {output.count(cores, 'core')} for them"
-        hint = "More than one a core only cost memory: sitectl update --workers auto"
+        hint = "More than one a core cost memory alone: sitectl update --workers auto"
         yield Finding("warning", "SW0519", text, hint)
 
 

@@ -25,11 +25,12 @@ from router.link.outgoing import OutgoingSpec
 from router.main import worker_words
 from router.main.parts import WHOLE, Part
 from router.main.ports import PendingLink
-from router.main.process import command_line, worker_count
+from router.main.process import command_line, worker_count, workers_wanted
 from router.main.sums import added, counters, merged, summed
 from router.main.trust import SiteTrust
 from router.main.worker_words import Answer, Ask, Door, Follow, FromWorker, ToWorker
 from router.main.workers import Lead, Workers, end_those_of_before
+from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, LinkSpec, SiteSpec, TargetSpec
 from router.net.simulated import SimulatedInternet
 from tests.unit.admin.test_api import SHOP
@@ -90,6 +91,30 @@ def test_how_many_there_are_is_a_number_or_one_for_each_core(
             worker_count(wrong)
     monkeypatch.setenv("SPILLWAY_WORKERS", "5")
     assert command_line().parse_args(["--site-dir", "x"]).workers == 5
+
+
+@pytest.mark.parametrize(
+    "words, site, why",
+    (
+        (("--workers", "2", "--namespace"), SITE, "routers"),
+        (("--workers", "2"), SiteSpec(router_mode="edge", ingress="none"), "one process"),
+        (("--workers", "2"), SiteSpec(peers=("10.0.0.2:55671",)), "peers"),
+    ),
+)
+def test_where_there_can_be_one_only_a_router_says_so(
+    words: tuple[str, ...], site: SiteSpec, why: str
+) -> None:
+    options = command_line().parse_args(["--site-dir", "x", *words])
+    with pytest.raises(ConfigError, match=why):
+        workers_wanted(options, site)
+
+
+def test_what_was_said_at_the_start_counts_more_than_the_document() -> None:
+    silent = command_line().parse_args(["--site-dir", "x"])
+    said = command_line().parse_args(["--site-dir", "x", "--workers", "1"])
+    site = SiteSpec(workers=3)
+    assert [workers_wanted(options, site) for options in (silent, said)] == [3, 1]
+    assert workers_wanted(silent, SiteSpec()) == 1
 
 
 # What they say ------------------------------------------------------------------------------

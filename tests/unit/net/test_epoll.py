@@ -1,6 +1,5 @@
 """What only the real network has: descriptors, names, the hosting loop, and no idle spinning."""
 
-import _socket
 import asyncio
 import contextlib
 import errno
@@ -60,9 +59,9 @@ def reset(sock: socket.socket) -> None:
 # Several processes at one port.
 
 
-def bound(host: str, port: int, sharing: Sharing = "alone") -> socket.socket:
-    """As `bind`, with all that a socket can."""
-    return socket.socket(fileno=bind(host, port, sharing).detach())
+def bound(port: int, sharing: Sharing) -> socket.socket:
+    """As the library has it: to be left by ``with``, and to accept."""
+    return socket.socket(fileno=bind("127.0.0.1", port, sharing).detach())
 
 
 def test_a_port_is_shared_by_our_processes_and_by_nobody_else() -> None:
@@ -74,17 +73,17 @@ def test_a_port_is_shared_by_our_processes_and_by_nobody_else() -> None:
             return True
         return False
 
-    with bound("127.0.0.1", 0, "first") as first:
+    with bound(0, "first") as first:
         port = first.getsockname()[1]
         assert refused("alone") and refused("first")
-        with bound("127.0.0.1", port, "further") as further:
+        with bound(port, "further") as further:
             for _ in range(40):
                 socket.create_connection(("127.0.0.1", port)).close()
             for each in (first, further):
                 each.setblocking(False)
                 each.accept()[0].close()  # The kernel gives each its part.
         assert refused("alone") and refused("first")
-    with bound("127.0.0.1", 0) as stranger:
+    with bound(0, "alone") as stranger:
         port = stranger.getsockname()[1]
         assert refused("first") and refused("further")
 
@@ -104,7 +103,7 @@ def test_a_link_is_handed_over_and_adopted_with_what_it_sent(
     here, there = Recorder(), Recorder()
     given: list[int] = []
 
-    def hand_over(sock: _socket.socket) -> bool:
+    def hand_over(sock: socket.SocketType) -> bool:
         if sock.recv(4, socket.MSG_PEEK) != b"give":
             return False
         given.append(os.dup(sock.fileno()))
