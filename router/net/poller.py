@@ -13,6 +13,7 @@ from router.model.limits import (
     LATE_WAKE_S,
     READ_BYTES,
     SETTLE_ROUNDS_MAX,
+    TLS_READ_BYTES,
     TLS_RECORD_BYTES,
     TURN_BATCH_EVENTS,
     TURN_EVENTS_MAX,
@@ -69,6 +70,7 @@ class Poller:
         "_wake_fd",
         "bytes_in",
         "bytes_out",
+        "cipher_view",
         "descriptors_max",
         "descriptors_max_essential",
         "entries",
@@ -107,8 +109,10 @@ class Poller:
         self.entries: dict[int, Entry] = {}
         self.read_buffer = bytearray(READ_BYTES)
         self.read_view = memoryview(self.read_buffer)
-        # Where TLS decrypts to: all of one read, and what was left of the record before.
-        self.plain_view = memoryview(bytearray(READ_BYTES + TLS_RECORD_BYTES))
+        # Of TLS: what it reads, and where it decrypts all of that to, and what was left of the
+        # record before. Touched, and so resident, only as far as they are needed.
+        self.cipher_view = memoryview(bytearray(TLS_READ_BYTES))
+        self.plain_view = memoryview(bytearray(TLS_READ_BYTES + TLS_RECORD_BYTES))
         self.descriptors_max = descriptors_max(essential=False)
         self.descriptors_max_essential = descriptors_max(essential=True)
         self.pipes = Pipes(lambda: len(self.entries) < self.descriptors_max)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from router.model.limits import (
     LANE_TURN_BYTES_MAX,
-    READ_BYTES,
+    TLS_READ_BYTES,
     TLS_RECORD_BYTES,
     TURN_READ_BYTES_MAX,
     TURN_READ_S_MAX,
@@ -146,10 +146,11 @@ class TlsConnection(TcpConnection):
 
     def _read(self) -> None:
         poller = self._poller
+        cipher = poller.cipher_view
         budget, until = TURN_READ_BYTES_MAX, poller.now() + TURN_READ_S_MAX
         while self._reads:
             try:
-                size = self._socket.recv_into(poller.read_buffer)
+                size = self._socket.recv_into(cipher)
             except BlockingIOError:
                 return
             except OSError as error:
@@ -161,10 +162,10 @@ class TlsConnection(TcpConnection):
                     self._lose(self._broken or Loss(code="cut", reason="cut off: no close_notify"))
                 return
             poller.bytes_in += size
-            self._incoming.write(poller.read_view[:size])
+            self._incoming.write(cipher[:size])
             self._pump()
             budget -= size
-            if size < READ_BYTES or budget <= 0 or poller.now() > until:
+            if size < TLS_READ_BYTES or budget <= 0 or poller.now() > until:
                 return
 
     def _pump(self) -> None:
