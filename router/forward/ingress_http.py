@@ -338,8 +338,7 @@ class HttpSession:
                 return False
             rendered = render.sized_response(head, size_bytes, self._via)
             answer = (size_bytes, status, rendered)
-            if self._answers.is_wanted(head):
-                self._answers.keep(head, answer)
+            self._answers.note(head, answer)
         _, status, rendered = answer
         writer = self._writer
         if size_bytes > limits.COALESCE_BYTES_MAX or writer.waiting:

@@ -140,8 +140,7 @@ class HttpTargetLeg:
         head = known.get(request.head)
         if head is None:
             head = render.request_to_target(request, self._via)
-            if known.is_wanted(request.head):
-                known.keep(request.head, head)
+            known.note(request.head, head)
         return head
 
     def send(self, data: Buffer) -> bool:

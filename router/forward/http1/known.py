@@ -47,6 +47,11 @@ class Known(Generic[_Value]):
         self._seen[slot] = mark
         return False
 
+    def note(self, text: bytes, value: _Value) -> None:
+        """`keep` it if it `is_wanted`: for who has made the value anyway."""
+        if self.is_wanted(text):
+            self.keep(text, value)
+
     def keep(self, text: bytes, value: _Value) -> None:
         """Remember what `is_wanted`."""
         values = self._values

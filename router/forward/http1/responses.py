@@ -143,8 +143,7 @@ class KnownResponses:
             if isinstance(head, str):
                 return head
             known = KnownResponse(self, head)
-            if self.store.is_wanted(text):
-                self.store.keep(text, known)
+            self.store.note(text, known)
         return known
 
 

@@ -4,23 +4,18 @@ from router.forward.http1.known import Known
 from router.model import limits
 
 
-def note(known: Known[int], text: bytes, value: int) -> None:
-    if known.is_wanted(text):
-        known.keep(text, value)
-
-
 def twice(known: Known[int], text: bytes, value: int) -> None:
-    note(known, text, value)
-    note(known, text, value)
+    known.note(text, value)
+    known.note(text, value)
 
 
 def test_what_comes_twice_is_remembered_and_what_comes_once_is_not() -> None:
     known: Known[int] = Known()
-    note(known, b"a", 1)
+    known.note(b"a", 1)
     assert known.get(b"a") is None
-    note(known, b"a", 2)
+    known.note(b"a", 2)
     assert known.get(b"a") == 2
-    note(known, b"a", 3)
+    known.note(b"a", 3)
     assert (known.get(b"a"), len(known), known.key_bytes) == (3, 1, 1)
 
 
@@ -28,7 +23,7 @@ def test_heads_that_never_come_again_displace_nobody_and_take_no_room() -> None:
     known: Known[int] = Known()
     twice(known, b"usual", 1)
     for number in range(20 * limits.HEADS_REMEMBERED_MAX):
-        note(known, b"id: %d" % number, number)
+        known.note(b"id: %d" % number, number)
     assert known.get(b"usual") == 1
     assert len(known) < limits.HEADS_REMEMBERED_MAX / 2  # Two may look alike by chance: 1 of 256.
 
