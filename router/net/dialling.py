@@ -144,7 +144,7 @@ class TcpDial:
     def lasts(self) -> None: ...
 
     def crashed(self, error: Exception) -> None:
-        self._stop()
+        self._fail(DialFailure(code="error", reason=f"{self._where()}: {error!r}"))
 
     def ready(self, mask: int) -> None:
         """The connect has an outcome."""

@@ -135,6 +135,7 @@ class Poller:
     def hold(self, fd: int, entry: Entry) -> None:
         """Count a descriptor that is not watched."""
         self.entries[fd] = entry
+        self._fresh.add(fd)  # As in `register`.
 
     def modify(self, fd: int, mask: int) -> None:
         self._epoll.modify(fd, mask)

@@ -603,3 +603,31 @@ def test_a_turn_that_takes_long_ends_early_and_leaves_nobody_out(
     assert network.turns - before >= 3
     for client in clients:
         client.close()
+
+
+def test_a_dial_is_told_nothing_of_who_had_its_descriptor_before(
+    host: SelfHost, network: EpollNetwork
+) -> None:
+    victim, killer, dialled, served = Recorder(), Recorder(), Recorder(), Recorder()
+    door = network.listen("127.0.0.1", 0, served.take)
+    failures: list[DialFailure] = []
+    one, end_one = connected_socket(host, network, killer)
+    other, end_other = connected_socket(host, network, victim)
+    end_other()
+    end_one()
+
+    def strike(data: memoryview) -> None:
+        del data
+        victim.wire.abort()  # Its event is in the batch that is being handled.
+        network.dial("127.0.0.1", door.address.port, dialled.take, failures.append, timeout_s=1.0)
+
+    killer.on_received = strike
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(one)
+        stack.enter_context(other)
+        for _ in range(64):  # So that the number of the victim's is the next one that is free.
+            stack.callback(os.close, os.open("/dev/null", os.O_RDONLY))
+        one.sendall(b"strike")
+        other.sendall(b"late")
+        host.run_while(lambda: dialled.connection is None and not failures)
+    assert not failures and network.handler_errors == 0
