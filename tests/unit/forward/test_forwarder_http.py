@@ -629,3 +629,21 @@ def test_what_no_tunnel_may_be_made_of_is_asked_of_no_target(token: str) -> None
 def test_a_target_that_switches_to_something_else_is_not_believed(here: int) -> None:
     shop = Shop(here=here, answer=switching("other"))
     assert shop.status(shop.client(asking("tunnel"))) == 502
+
+
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_credentials_in_heads_are_not_kept_for_long(here: int) -> None:
+    secret = b"Bearer a-token-that-nobody-else-has"
+    shop = Shop(here=here)
+    asked = b"GET / HTTP/1.1\r\nHost: shop\r\nAuthorization: " + secret + b"\r\n\r\n"
+    for _ in range(3):
+        client = shop.client(asked)
+        assert shop.status(client) == 200
+        client.connection.abort()
+        shop.network.run()
+    forwarders = [site.forwarder for site in shop.sites.values()]
+    assert any(one.heads_remembered for one in forwarders)
+    shop.network.advance(limits.HEADS_FORGOTTEN_S)
+    for one in forwarders:
+        one.sample_demand()
+    assert not any(one.heads_remembered for one in forwarders)
