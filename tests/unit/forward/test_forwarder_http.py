@@ -639,7 +639,7 @@ def test_credentials_in_heads_are_not_kept_for_long(here: int) -> None:
     for _ in range(3):
         client = shop.client(asked)
         assert shop.status(client) == 200
-        client.connection.abort()
+        client.abort()
         shop.network.run()
     forwarders = [site.forwarder for site in shop.sites.values()]
     assert any(one.heads_remembered for one in forwarders)
