@@ -248,7 +248,7 @@ def test_one_that_is_not_understood_is_ended_and_takes_nobody_along() -> None:
     ended: list[str] = []
 
     async def run() -> None:
-        def tell(level: str, code: str, subject: str, text: str, **more: object) -> None:
+        def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
             ended.append(code)
             workers.stop()
 
