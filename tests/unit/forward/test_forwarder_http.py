@@ -631,6 +631,12 @@ def test_a_target_that_switches_to_something_else_is_not_believed(here: int) -> 
     assert shop.status(shop.client(asking("tunnel"))) == 502
 
 
+def test_an_upgrade_that_is_not_granted_ends_its_stream_without_a_reset() -> None:
+    shop = Shop()
+    assert shop.status(shop.client(asking("tunnel"))) == 200
+    assert [one.finished for one in shop.mesh.streams] == [True]  # Resets are counted: see `mux`.
+
+
 @pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
 def test_credentials_in_heads_are_not_kept_for_long(here: int) -> None:
     secret = b"Bearer a-token-that-nobody-else-has"
