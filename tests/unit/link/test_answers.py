@@ -99,11 +99,11 @@ def test_more_than_a_small_answer_goes_in_parts(more: int) -> None:
     assert bytes(handler.data) == body
 
 
-@pytest.mark.parametrize("missing", [0, 1])
+@pytest.mark.parametrize("missing", [0, 1, len(HEAD) + 1, len(HEAD) + 4])
 def test_without_credit_for_its_body_an_answer_goes_in_parts(missing: int) -> None:
     pair, handler, egress = asked()
     handler.pause_at = 1
-    first = limits.STREAM_WINDOW_BYTES_INITIAL - len(b"body") + missing
+    first = limits.STREAM_WINDOW_BYTES_INITIAL - len(HEAD + b"body") + missing
     egress.accept(7)
     egress.send_head(HEAD, -1)
     egress.send(b"b" * first)
