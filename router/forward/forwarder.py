@@ -58,6 +58,7 @@ class Forwarder:
     __slots__ = (
         "_declared",
         "_drain_timer",
+        "_heads_forgotten_at",
         "_known_as",
         "_known_offers",
         "_listeners",
@@ -116,6 +117,7 @@ class Forwarder:
         )
         self._under_way = UnderWay(network, self._pressure)
         self._known_offers: Known[Request] = Known()  # By their heads.
+        self._heads_forgotten_at = network.now()
         self._targets_moved = False
         self._drain_timer: Timer | None = None
 
@@ -306,10 +308,20 @@ class Forwarder:
         """Requests that ended elsewhere since a cheaper site was full, by service port and site."""
         return {key: one.counters.left() for key, one in self._services.items()}
 
+    @property
+    def heads_remembered(self) -> int:
+        """Of requests and responses, in whatever form."""
+        return len(self._shared.heads) + len(self._known_offers)
+
     def sample_demand(self) -> None:
         """Once a second: what is wanted of every service port."""
         for service in self._services.values():
             service.sample_demand()
+        now = self._network.now()
+        if now - self._heads_forgotten_at >= limits.HEADS_FORGOTTEN_S:
+            self._heads_forgotten_at = now
+            self._shared.heads.forget()
+            self._known_offers.forget()
 
     def scale_of(self, key: ServiceKey) -> ScaleFigures | None:
         """What an autoscaler goes by; None: unknown service port."""

@@ -280,6 +280,8 @@ class RemoteLeg:
             self._broken("response longer or shorter than its head says")
             return
         self._over = True
+        if self._request.upgrade:
+            self.finish()  # It was not granted: the request is complete as it stands.
         self._handler.whole(head, body_bytes, body)
         if not self._finished and stream is not None:
             stream.reset("cancelled")

@@ -171,7 +171,9 @@ class LaneStream:
             return
         lane, since = self._lane, self._held_since
         size = len(head) + len(body)
-        is_small = size <= limits.ANSWER_BYTES_MAX
+        # In transit, what came before it may have used up the credit towards the ingress. That only
+        # the body takes of it does not matter: this saves a call.
+        is_small = size <= limits.ANSWER_BYTES_MAX and size <= self._credit_bytes
         if not is_small or not lane.takes_answers or self._queue or self._finishing:
             if not self._answered and since is None:
                 self.accept(in_flight if isinstance(in_flight, int) else in_flight(), held_s)

@@ -22,6 +22,8 @@ class Sum:
     def add(self, part: MetricValues) -> None:
         """The values of one worker, or some of them."""
         for name, values in part.numbers.items():
+            if name not in FAMILIES:
+                continue  # Of a worker of a later release, installed since this one began.
             known = self._numbers.setdefault(name, {})
             adds = FAMILIES[name].adds_up
             for labels, number in values.items():

@@ -210,7 +210,7 @@ class Workers:
 
     async def _hear(self, one: _Worker, reader: asyncio.StreamReader) -> None:
         decoder = msgspec.msgpack.Decoder(FromWorker)
-        with contextlib.suppress(EOFError, OSError):
+        try:
             while True:
                 match await heard(reader, decoder):
                     case Door(address=address):
@@ -218,6 +218,12 @@ class Workers:
                         self._lead_all()
                     case Answer() as answer:
                         self._answered(one, answer)
+        except (EOFError, OSError):
+            return
+        except msgspec.MsgspecError as error:  # Of another release, installed since we began.
+            log.error("worker %d is not understood and is ended: %s", one.index, error)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one.pid, signal.SIGKILL)
 
     def _answered(self, one: _Worker, answer: Answer) -> None:
         one.alive_at = time.monotonic()

@@ -79,7 +79,9 @@ class PlainConnection(TcpConnection):
             size = splice(self._fd, pipe[WRITE_END], PIPE_BYTES)
         except BlockingIOError:
             poller.pipes.give(pipe)
-            return True
+            return (
+                False  # Nothing came, or urgent data stands first, which only `recv` passes over.
+            )
         except OSError as error:
             poller.pipes.give(pipe)
             self._lose(loss_of(error))

@@ -38,6 +38,11 @@ class Known(Generic[_Value]):
         """Of all that is remembered. The values are not much larger."""
         return self._key_bytes
 
+    def forget(self) -> None:
+        """All of it. What comes again is remembered at once: that it was seen is not forgotten."""
+        self._values.clear()  # In place: ``get`` is its.
+        self._key_bytes = 0
+
     def is_wanted(self, text: bytes) -> bool:
         """``text`` is not known, or not in this way: what is made of it is worth keeping."""
         number = hash(text)

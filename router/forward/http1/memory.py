@@ -22,3 +22,13 @@ class HeadMemory:
         self.responses: Known[KnownResponse] = Known()
         self.sent: Known[bytes] = Known()
         self.answers: Known[Answer] = Known()
+
+    def __len__(self) -> int:
+        return len(self.requests) + len(self.responses) + len(self.sent) + len(self.answers)
+
+    def forget(self) -> None:
+        """Heads have credentials in them: see `limits.HEADS_FORGOTTEN_S`."""
+        self.requests.forget()
+        self.responses.forget()
+        self.sent.forget()
+        self.answers.forget()

@@ -629,3 +629,27 @@ def test_what_no_tunnel_may_be_made_of_is_asked_of_no_target(token: str) -> None
 def test_a_target_that_switches_to_something_else_is_not_believed(here: int) -> None:
     shop = Shop(here=here, answer=switching("other"))
     assert shop.status(shop.client(asking("tunnel"))) == 502
+
+
+def test_an_upgrade_that_is_not_granted_ends_its_stream_without_a_reset() -> None:
+    shop = Shop()
+    assert shop.status(shop.client(asking("tunnel"))) == 200
+    assert [one.finished for one in shop.mesh.streams] == [True]  # Resets are counted: see `mux`.
+
+
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_credentials_in_heads_are_not_kept_for_long(here: int) -> None:
+    secret = b"Bearer a-token-that-nobody-else-has"
+    shop = Shop(here=here)
+    asked = b"GET / HTTP/1.1\r\nHost: shop\r\nAuthorization: " + secret + b"\r\n\r\n"
+    for _ in range(3):
+        client = shop.client(asked)
+        assert shop.status(client) == 200
+        client.abort()
+        shop.network.run()
+    forwarders = [site.forwarder for site in shop.sites.values()]
+    assert any(one.heads_remembered for one in forwarders)
+    shop.network.advance(limits.HEADS_FORGOTTEN_S)
+    for one in forwarders:
+        one.sample_demand()
+    assert not any(one.heads_remembered for one in forwarders)

@@ -46,3 +46,13 @@ def test_entries_and_bytes_are_bounded_and_the_oldest_goes_first() -> None:
         twice(known, b"%d" % number + b"x" * 4000, number)
     assert known.key_bytes <= limits.HEADS_REMEMBERED_BYTES_MAX
     assert known.get(b"999" + b"x" * 4000) == 999
+
+
+def test_what_was_forgotten_is_remembered_again_when_it_comes_again() -> None:
+    known: Known[int] = Known()
+    get = known.get
+    twice(known, b"a", 1)
+    known.forget()
+    assert (get(b"a"), len(known), known.key_bytes) == (None, 0, 0)
+    known.note(b"a", 2)
+    assert (get(b"a"), known.key_bytes) == (2, 1)

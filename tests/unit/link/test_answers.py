@@ -99,6 +99,26 @@ def test_more_than_a_small_answer_goes_in_parts(more: int) -> None:
     assert bytes(handler.data) == body
 
 
+@pytest.mark.parametrize("missing", [0, 1, len(HEAD) + 1, len(HEAD) + 4])
+def test_without_credit_for_its_body_an_answer_goes_in_parts(missing: int) -> None:
+    pair, handler, egress = asked()
+    handler.pause_at = 1
+    first = limits.STREAM_WINDOW_BYTES_INITIAL - len(HEAD + b"body") + missing
+    egress.accept(7)
+    egress.send_head(HEAD, -1)
+    egress.send(b"b" * first)
+    pair.world.settle()
+    egress.answer(HEAD, 4, b"body", 6)  # As an egress beyond a transit router may misbehave.
+    pair.world.settle()
+    assert pair.left_owner.faults == []
+    assert ("answered" in handler.names) != bool(missing)
+    assert handler.stream is not None
+    handler.stream.resume()
+    pair.world.settle()
+    assert len(handler.data) == first + 4
+    assert handler.losses == [None]
+
+
 def test_whatever_else_leaves_tells_accepted_first() -> None:
     def head(egress: Stream) -> None:
         egress.send_head(HEAD, 0)

@@ -1,5 +1,6 @@
 """Several processes of one router: what each states, what they tell each other, what is summed."""
 
+import asyncio
 import contextlib
 import socket
 import ssl
@@ -240,6 +241,31 @@ def test_workers_of_another_number_are_ended_and_of_the_same_left(tmp_path: Path
 
 
 # Links that are for workers -----------------------------------------------------------------
+
+
+def test_one_that_is_not_understood_is_ended_and_takes_nobody_along() -> None:
+    speaks = "import os, time; os.write(0, b'\\0\\0\\0\\1\\xc1'); time.sleep(60)"
+    ended: list[str] = []
+
+    async def run() -> None:
+        def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
+            ended.append(code)
+            workers.stop()
+
+        nothing = Lead("", frozenset())
+        command = (sys.executable, "-c", speaks)
+        workers = Workers(2, command, lambda: nothing, tell, logs_to_file=True)
+        async with asyncio.timeout(30):
+            await workers.run()
+
+    asyncio.run(run())
+    assert ended == ["worker-ended"]
+
+
+def test_figures_that_the_first_one_does_not_know_are_left_out() -> None:
+    strange = MetricValues({"spillway_of_a_later_release": {(): 1.0}}, {})
+    assert summed([strange]) == MetricValues({}, {})
+    assert counters([strange]) == MetricValues({}, {})
 
 
 def workers_of(count: int) -> Workers:

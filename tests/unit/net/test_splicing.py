@@ -2,6 +2,7 @@
 
 import fcntl
 import gc
+import socket
 from collections.abc import Iterator
 from unittest import mock
 
@@ -119,6 +120,20 @@ def test_a_reset_with_bytes_in_the_pipe_resets_the_other_and_leaves_nothing(
     joined.run(300)
     assert stayer.broken, "a torn stream must not look whole"
     assert joined.sockets_open == 0
+
+
+@pytest.mark.parametrize("way", [0, 1])
+def test_urgent_data_stops_nothing(joined: Joined, way: int) -> None:
+    here, there = directions(joined)[way]
+    here.say(BULK_BYTES)
+    joined.settle()
+    assert joined.moves > 0
+    here.sock.send(b"!", socket.MSG_OOB)  # Of which the router, as ever, knows nothing.
+    here.say(MESSAGE)
+    moves = joined.moves
+    joined.run(100)
+    assert there.received == here.sent
+    assert joined.moves - moves <= SPLICE_SMALL_MAX, "it asks again and again"
 
 
 def test_a_session_that_is_dropped_leaves_no_pipe(joined: Joined) -> None:
