@@ -10,7 +10,6 @@ import asyncio
 import base64
 import hashlib
 import secrets
-import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Self
@@ -18,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 
 from aiohttp import web
 
-from tests.doors import take_no_more
+from tests.kubernetes.listening import Listener
 from tests.kubernetes.pki import Pki
 
 NAMESPACE, ACCOUNT, ROUTE_HOST = "shop", "spillway-router", "127.0.0.1"
@@ -65,13 +64,13 @@ class OpenShift:
         app.router.add_post(REVIEW, self._review)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        self._door = socket.create_server(("127.0.0.1", 0))
-        await web.SockSite(self._runner, self._door, ssl_context=self.pki.server_context).start()
-        self.url = f"https://127.0.0.1:{self._door.getsockname()[1]}"
+        assert self._runner.server is not None
+        self._door = Listener(("127.0.0.1", 0), self.pki.server_context, self._runner.server)
+        self.url = f"https://127.0.0.1:{self._door.port}"
         return self
 
     async def __aexit__(self, *args: object) -> None:
-        await take_no_more([self._door])
+        await self._door.close()  # A browser may be in the midst of a handshake.
         await self._runner.cleanup()
 
     @web.middleware

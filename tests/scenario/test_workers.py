@@ -5,6 +5,7 @@ import http.client
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -39,13 +40,18 @@ def pid_of(site: Site, index: int) -> int:
     return pid
 
 
+def place_of(name: tuple[str, int]) -> str:
+    """As `/proc/net/tcp` writes it."""
+    return f"{int.from_bytes(socket.inet_aton(name[0]), sys.byteorder):08X}:{name[1]:04X}"
+
+
 def owner(line: socket.socket, pids: list[int]) -> int | None:
     """Which of the processes accepted the other end of ``line``."""
-    there, here = (f"{port:04X}" for port in (line.getpeername()[1], line.getsockname()[1]))
+    there, here = (place_of(name) for name in (line.getpeername(), line.getsockname()))
     inode = ""
     for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = row.split()
-        if (fields[1][-4:], fields[2][-4:]) == (there, here):
+        if (fields[1], fields[2]) == (there, here):
             inode = f"socket:[{fields[9]}]"
     for pid in pids:
         for fd in Path(f"/proc/{pid}/fd").iterdir():
