@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from typing import Final
+from weakref import WeakSet
 
 BACKLOG: Final = 128
 
@@ -24,6 +25,7 @@ class Listener:
     ) -> None:
         self._context, self._protocol = context, protocol
         self._greeted: set[asyncio.Task[None]] = set()
+        self._transports: WeakSet[asyncio.BaseTransport] = WeakSet()
         self._socket = socket.create_server(address, backlog=BACKLOG)
         self._socket.setblocking(False)
         self._loop = asyncio.get_running_loop()
@@ -31,13 +33,20 @@ class Listener:
         self.port: Final = int(self._socket.getsockname()[1])
 
     async def close(self) -> None:
-        """Accept no more, and end whoever is in the handshake."""
+        """Accept no more, and end whoever is in the handshake or was taken.
+
+        One that was closed waits for the other end's word of it, beyond the end of the loop.
+        """
         self._loop.remove_reader(self._socket)
         self._socket.close()
         await asyncio.sleep(0)  # Who was just accepted has a transport then, that can be closed.
         for task in self._greeted:
             task.cancel()
         await asyncio.gather(*self._greeted, return_exceptions=True)
+        for transport in list(self._transports):
+            if isinstance(transport, asyncio.WriteTransport):
+                transport.abort()
+        await asyncio.sleep(0)
 
     def _accept(self) -> None:
         try:
@@ -51,4 +60,7 @@ class Listener:
 
     async def _greet(self, accepted: socket.socket) -> None:
         with contextlib.suppress(OSError):  # Whose handshake fails is not answered.
-            await self._loop.connect_accepted_socket(self._protocol, accepted, ssl=self._context)
+            transport, _ = await self._loop.connect_accepted_socket(
+                self._protocol, accepted, ssl=self._context
+            )
+            self._transports.add(transport)
