@@ -124,14 +124,14 @@ def test_a_hostile_edge_learns_what_it_asks_for_and_changes_nothing_else(three: 
     near = three.near
     with Insider(three.net.token(near, "--token-type", "cert"), "mallory") as mallory:
         theirs = mallory.join_network(features=("edge",), required=("edge-table",))
-        assert set(theirs.features) == {
+        assert theirs.features == (
             "answer",
             "edge-table",
             "renew",
             "shares",
             "sharing",
             "sibling",
-        }
+        )
         assert told_of(mallory, WishMessage(1, 1, ("shop",))) == {"shop"}
         mallory.tell(mallory.lsa(theirs, site_id(near)))  # Not as an edge: no stub.
         mallory.say(
