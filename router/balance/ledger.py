@@ -7,8 +7,16 @@ from typing import Protocol
 
 import msgspec
 
+from router.balance.rotation import take_turn
 from router.balance.site_gate import Demands, RateState, SiteGate, gate_for, load_of, site_rate
-from router.balance.target import Target, TargetState, best_for, least_loaded, least_used
+from router.balance.target import (
+    Target,
+    TargetState,
+    best_for,
+    least_loaded,
+    least_used,
+    next_with_room,
+)
 from router.model.adverts import RateLoad
 from router.model.capacity import SiteCap, TargetTerms
 
@@ -119,7 +127,7 @@ class LocalLedger:
     Least in flight relative to capacity first, ties by smooth rotation weighted by capacity. When
     a ready target states no capacity, shares cannot be compared: plain least in flight, each in
     its turn. A session has a target of its own, by `sessions.score`, and the next best one while
-    that has no room. O(ready targets) per slot.
+    that has no room. O(ready targets) per slot. After `set_in_turn` those with room take turns.
 
     Rates and the site's cap hold beside slots: a request is let in by all of them or by none. A
     permit is spent when its slot is given, and by time alone it comes back: what failed to reach
@@ -129,6 +137,7 @@ class LocalLedger:
     __slots__ = (
         "_all_stated",
         "_demands",
+        "_in_turn",
         "_ready",
         "_roomy",
         "_site",
@@ -155,6 +164,7 @@ class LocalLedger:
         self._ready: list[Target] = []
         self._roomy = 0  # Ready targets with room.
         self._all_stated = True
+        self._in_turn = False
         # Plain attributes, read several times per request; nobody else writes them.
         self.capacity: int | None = None
         """The sum over ready targets; None: none of them states one."""
@@ -278,6 +288,18 @@ class LocalLedger:
             one.capacity = slots
             self._recount()
 
+    def set_in_turn(self, in_turn: bool) -> None:
+        """Whether targets with room serve in turn, all alike, whatever they have (policy `spread`).
+
+        The least loaded first would not give each the same: whoever was the only idle one has had
+        no turn, and where clients and answers keep step that may be the same one for ever.
+        """
+        if in_turn != self._in_turn:
+            self._in_turn = in_turn
+            for one in self._targets.values():
+                one.turn = 0
+            self._recount()
+
     def target_of(self, session: int) -> str | None:
         """The target that `try_acquire` would choose for ``session`` now; None: none has room."""
         chosen = best_for(session, self._ready)
@@ -303,12 +325,12 @@ class LocalLedger:
             return Denied.FULL
         if len(ready) == 1:
             chosen: Target | None = ready[0]
+        elif session:
+            chosen = best_for(session, ready)
+        elif self._in_turn:
+            chosen = next_with_room(ready)
         else:
-            chosen = (
-                best_for(session, ready)
-                if session
-                else least_loaded(ready, relative=self._all_stated)
-            )
+            chosen = least_loaded(ready, relative=self._all_stated)
         if chosen is None:
             return Denied.FULL
         capacity = chosen.capacity
@@ -335,7 +357,9 @@ class LocalLedger:
         roomy = [one for one in ready if one.takes_one(now)]
         if not roomy:
             return Denied.FULL
-        chosen = (best_for(session, roomy) if session else None) or least_used(roomy, now)
+        chosen = best_for(session, roomy) if session else None
+        if chosen is None:
+            chosen = take_turn(roomy) if self._in_turn else least_used(roomy, now)
         if chosen.gate is not None:
             chosen.gate.take(now)
         if site.gate is not None and not moves:
@@ -374,8 +398,9 @@ class LocalLedger:
         self.learns = any(one.auto for one in self._ready)
         stated = [one.capacity for one in self._ready if one.capacity is not None]
         self._all_stated = len(stated) == len(self._ready)
+        is_weighed = self._all_stated and not self._in_turn
         for one in self._ready:
-            one.weight = max(1, one.capacity or 1) if self._all_stated else 1
+            one.weight = max(1, one.capacity or 1) if is_weighed else 1
         self.capacity = sum(stated) if stated else None
         self.load = sum(
             one.in_flight if one.capacity is None else min(one.in_flight, one.capacity)

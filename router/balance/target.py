@@ -94,6 +94,12 @@ def best_for(session: int, ready: list[Target]) -> Target | None:
     return best
 
 
+def next_with_room(ready: list[Target]) -> Target | None:
+    """Whose turn it is among those with a free slot; None: none has."""
+    roomy = [one for one in ready if one.has_room()]
+    return take_turn(roomy) if roomy else None
+
+
 def least_used(roomy: list[Target], now: float) -> Target:
     """Of those that take one more, by all that they state."""
     if len(roomy) == 1:

@@ -115,6 +115,7 @@ class Service(ServiceFigures):
         self.request_ids = RequestIds(shared.rng)
         self.request_ids.set_name(config.request_id)
         self.ledger = LocalLedger()
+        self.ledger.set_in_turn(config.policy.name == "spread")
         self.balancer = ServiceBalancer(
             key, shared.site, shared.site_name, self.ledger, config.policy, shared.router
         )
@@ -161,6 +162,7 @@ class Service(ServiceFigures):
         before, self.config = self.config, config
         if config.policy != before.policy:
             self.balancer.set_policy(config.policy)
+            self.ledger.set_in_turn(config.policy.name == "spread")
             self.counters.set_policy(config.policy.name)
         if config.timeouts != before.timeouts:
             self._health.connect_s = config.timeouts.connect_s

@@ -47,6 +47,34 @@ def test_idle_targets_take_turns_by_capacity() -> None:
     assert served == {"t0:80": 20, "t1:80": 10}
 
 
+def test_in_turn_each_gets_the_same_though_one_is_always_found_idle_alone() -> None:
+    ledger = ledger_of(None, None)
+    ledger.set_in_turn(True)
+    long = take(ledger)
+    served = Counter([long.target])
+    for _ in range(99):
+        slot = take(ledger)
+        served[slot.target] += 1
+        slot.release(0.0)
+    assert served == {"t0:80": 50, "t1:80": 50}
+
+
+def test_in_turn_does_not_look_at_load_or_capacity() -> None:
+    ledger = ledger_of(9, 3)
+    ledger.set_in_turn(True)
+    held = [take(ledger).target for _ in range(6)]
+    assert held == ["t0:80", "t1:80"] * 3
+    assert [take(ledger).target for _ in range(6)] == ["t0:80"] * 6, "the other one is full"
+    assert ledger.try_acquire(0.0) is Denied.FULL
+
+
+def test_in_turn_no_longer_when_another_policy_follows() -> None:
+    ledger = ledger_of(9, 3)
+    ledger.set_in_turn(True)
+    ledger.set_in_turn(False)
+    assert Counter(take(ledger).target for _ in range(8)) == {"t0:80": 6, "t1:80": 2}
+
+
 def test_beside_a_target_without_a_limit_the_least_in_flight_counts() -> None:
     ledger = ledger_of(2, None)
     assert ledger.capacity == 2

@@ -380,3 +380,15 @@ def test_what_was_asked_over_a_window_that_nobody_has_is_forgotten() -> None:
     assert demands.over(5.0) is first
     demands.keep([7.0])
     assert demands.over(5.0) is not first
+
+
+def test_in_turn_goes_by_who_may_be_asked_however_much_of_each_rate_is_used() -> None:
+    ledger = ledger_of(terms(rate=rate(8.0, 8.0, 1.0)), terms(rate=rate(2.0, 2.0, 1.0)))
+    ledger.set_in_turn(True)
+    served = []
+    for _ in range(10):
+        slot = ask(ledger, 0.0)
+        assert isinstance(slot, Slot)
+        served.append(slot.target)
+    assert served == ["t0:80", "t1:80"] * 2 + ["t0:80"] * 6
+    assert ask(ledger, 0.0) is Denied.FULL
