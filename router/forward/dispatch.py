@@ -344,7 +344,6 @@ class Dispatch(Receiver):
         service = self._service
         self._place = place
         self._local = leg = service.make_leg(self.request, self, slot, service.local, True)
-        leg.start()
         self._launch(leg, now)
         if leg.is_opened:  # We may stand in the handler's call: it hears of the head next.
             self._now_opened(now)
