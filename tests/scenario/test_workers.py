@@ -158,3 +158,20 @@ def test_workers_of_two_sites_link_pair_by_pair(net: Network, west: Site) -> Non
     until(lambda: len(own.get("/api/v1/links")) == 1, "the other one follows")
     for site in (west, east):
         assert not [one["message"] for one in site.get("status")["problems"]]
+
+
+def test_another_number_in_the_document_waits_for_the_next_start_and_is_told(net: Network) -> None:
+    site = net.site("west")
+    site.declare("shop")
+    net.start()
+    assert "Workers:" not in site.ctl("status").out
+    site.ctl("update", "--workers", "2")
+    until(lambda: site.get("status")["workers_next"] == 2, "it knows")
+    assert "Workers:  2 workers from the next start on" in site.ctl("status").out
+    assert "is to have 2 workers from its next start on" in site.ctl("check").out
+    site.ctl("stop")
+    site.start()
+    until(lambda: are_ready(site, 2), "both workers serve")
+    assert site.get("status")["workers_next"] is None
+    site.ctl("update", "--workers", "1")
+    until(lambda: site.get("status")["workers_next"] == 1, "it is to be one alone")
