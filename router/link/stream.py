@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 from router.link import frames
-from router.link.frames import LaneViolation, decode_count, encode_count
+from router.link.frames import LaneViolation, answer_header, decode_count, encode_count
 from router.link.lane import REFUSALS, RESETS, StreamLane
 from router.link.ports import Count, Refusal, ResetCode, StreamHandler
 from router.model import limits
@@ -34,6 +34,7 @@ _Framed = tuple[int, bytes]
 
 _Piece = bytes | bytearray | memoryview
 _Queue = deque[_Piece | _Framed]
+"""What waits. Data that is alone, as nearly always, stands there by itself as ``bytes``."""
 
 _Whole = tuple[bytes, int, bytes, int]
 """Head, declared length, body, and microseconds since ACCEPTED was due, of an ANSWER that waits."""
@@ -51,12 +52,11 @@ class LaneStream:
         "_granted_bytes",
         "_grew_at",
         "_heads",
-        "_held_since",
         "_lane",
+        "_late_count",
         "_paused",
         "_queue",
         "_queued_bytes",
-        "_received_fin",
         "_sent_fin",
         "_trailed",
         "_uncredited_bytes",
@@ -67,11 +67,13 @@ class LaneStream:
         "deficit_bytes",
         "handler",
         "held_s",
+        "held_since",
         "id",
         "is_offered",
         "is_over",
         "is_ready",
         "opened_here",
+        "received_fin",
     )
 
     handler: StreamHandler
@@ -95,7 +97,7 @@ class LaneStream:
         self.held_s = 0.0
         # Sending.
         self._first: bytes | _Whole | None = opening  # OPEN, ANSWER: before all that is queued.
-        self._queue: _Queue | None = None  # Made when it is needed.
+        self._queue: _Queue | bytes | None = None
         self._queued_bytes = len(opening) if opening is not None else 0
         self._credit_bytes = _WINDOW_INITIAL
         self.is_ready = False
@@ -103,17 +105,19 @@ class LaneStream:
         self._finishing = ends
         self._sent_fin = False
         self._count: Count = -1
-        self._held_since: float | None = None  # ACCEPTED is due since then.
+        self.held_since: float | None = None  # ACCEPTED is due since then.
+        self._late_count: Callable[[], int] | None = None  # Asked if it is told alone.
         self._wants_writable = False
         # Receiving.
         self._window_bytes = _WINDOW_INITIAL
         self._granted_bytes = _WINDOW_INITIAL  # What the peer may still send.
         self._uncredited_bytes = 0
         self.credit_due_bytes = 0
-        self._grew_at = lane.now()
+        # Of ours it counts from ACCEPTED on; of the peer's from now, when the lane hears its OPEN.
+        self._grew_at = lane.heard_at
         self._paused = False
         self._was_paused = False
-        self._received_fin = False
+        self.received_fin = False  # Our lane sets it where an OPEN has END.
         self._trailed = False
         self._heads = 0
 
@@ -127,7 +131,7 @@ class LaneStream:
     def accept(self, in_flight: int, held_s: float = 0.0) -> None:
         if self.is_over:
             return
-        if self.opened_here or self._answered or self._held_since is not None:
+        if self.opened_here or self._answered or self.held_since is not None:
             raise LocalProtocolError("accept", "only the egress accepts, and once")
         self._answered = True
         lane = self._lane
@@ -144,39 +148,35 @@ class LaneStream:
         if not lane.takes_answers:
             self.accept(in_flight())
             return
-        if self.opened_here or self._answered or self._held_since is not None:
+        if self.opened_here or self._answered or self.held_since is not None:
             raise LocalProtocolError("accept", "only the egress accepts, and once")
-        self._count = in_flight
-        self._held_since = lane.now()
-        if self.is_offered:
-            lane.answered(self)
+        self._late_count = in_flight
+        self.held_since = lane.now()
         lane.hold_accepted(self)
 
     def tell_accepted(self) -> None:
         """ACCEPTED was held back: nothing came that would have told it."""
-        since, self._held_since = self._held_since, None
-        if since is None or self.is_over:
+        since, self.held_since = self.held_since, None
+        late_count, self._late_count = self._late_count, None
+        if since is None or late_count is None or self.is_over:
             return
         self._answered = True
-        count = self._count
-        in_flight = count if isinstance(count, int) else count()
-        self._count = -1
         lane = self._lane
-        lane.urgent(frames.encode_accepted(self.id, in_flight, lane.now() - since))
+        lane.urgent(frames.encode_accepted(self.id, late_count(), lane.now() - since))
 
     def answer(
         self, head: bytes, body_bytes: int, body: Buffer, in_flight: Count, held_s: float = 0.0
     ) -> None:
         if self.is_over:
             return
-        lane, since = self._lane, self._held_since
+        lane, since = self._lane, self.held_since
         size = len(head) + len(body)
         # In transit, what came before it may have used up the credit towards the ingress. That only
         # the body takes of it does not matter: this saves a call.
         is_small = size <= limits.ANSWER_BYTES_MAX and size <= self._credit_bytes
         if not is_small or not lane.takes_answers or self._queue or self._finishing:
             if not self._answered and since is None:
-                self.accept(in_flight if isinstance(in_flight, int) else in_flight(), held_s)
+                self.accept(in_flight if isinstance(in_flight, int) else in_flight.load, held_s)
             self.send_head(head, body_bytes)
             self.send(body)
             self.finish(in_flight)
@@ -187,7 +187,7 @@ class LaneStream:
             lane.answered(self)
         if since is not None:
             held_s = lane.now() - since
-            self._held_since = None
+            self.held_since = self._late_count = None
         self._answered = self._finishing = True
         self._count = in_flight
         self._first = head, body_bytes, bytes(body), int(held_s * 1e6)
@@ -201,7 +201,7 @@ class LaneStream:
     def refuse(self, reason: Refusal, in_flight: int) -> None:
         if self.is_over:
             return
-        if self.opened_here or self._answered or self._held_since is not None:
+        if self.opened_here or self._answered or self.held_since is not None:
             raise LocalProtocolError("refuse", "only the egress refuses, before it accepts")
         payload = bytes((REFUSALS.index(reason),)) + encode_count(in_flight)
         self.over()
@@ -228,14 +228,10 @@ class LaneStream:
         queue = self._queue
         if not size:
             return self._queued_bytes <= _SEND_QUEUE_BYTES
-        if queue is None:
-            queue = self._queue = deque()
-        if size >= _COALESCE_BYTES:
-            queue.append(bytes(data))
-        elif queue and type(queue[-1]) is bytearray and len(queue[-1]) < _PAYLOAD_MAX:
-            queue[-1] += data
+        if not queue:
+            self._queue = bytes(data)
         else:
-            queue.append(bytearray(data))
+            self._send_behind(data)
         self._queued_bytes = queued_bytes = self._queued_bytes + size
         buffers = self._lane.buffers
         buffers.held_bytes += size  # `hold`, in place: this is the hottest.
@@ -246,6 +242,28 @@ class LaneStream:
             self._wants_writable = True
             return False
         return True
+
+    def _send_behind(self, data: Buffer) -> None:
+        """Queue ``data`` behind what waits; small pieces share a buffer."""
+        queue = self._many()
+        last = queue[-1]
+        if len(data) >= _COALESCE_BYTES:
+            queue.append(bytes(data))
+        elif type(last) is bytearray and len(last) < _PAYLOAD_MAX:
+            last += data
+        else:
+            queue.append(bytearray(data))
+
+    def _many(self) -> _Queue:
+        """The queue, to which more may be added."""
+        queue = self._queue
+        if isinstance(queue, deque):
+            return queue
+        many: _Queue = deque()
+        if queue:
+            many.append(queue if len(queue) >= _COALESCE_BYTES else bytearray(queue))
+        self._queue = many
+        return many
 
     def send_trailers(self, block: bytes) -> None:
         if not self.is_over:
@@ -265,7 +283,7 @@ class LaneStream:
     def reset(self, code: ResetCode) -> None:
         if self.is_over:
             return
-        if self._held_since is not None:
+        if self.held_since is not None:
             self.tell_accepted()  # It did hold a target.
         known_to_peer = not self.unsent_open
         self.over()
@@ -314,33 +332,54 @@ class LaneStream:
 
         It is no longer ready then unless it can send more at once.
         """
-        queue = self._queue
-        if queue is not None and len(queue) == 1 and self._first is None and not self._finishing:
-            piece = queue[0]
-            size = len(piece)
-            if (
-                not isinstance(piece, tuple)
-                and size <= allowance_bytes
-                and size <= self._credit_bytes
-                and size <= _PAYLOAD_MAX
-                and not self._wants_writable
-            ):  # The commonest: one piece of data, and that is all. `_fill` does the same.
-                queue.clear()
-                self._credit_bytes -= size
-                self._queued_bytes = 0
-                buffers = self._lane.buffers
-                buffers.held_bytes -= size
-                buffers.process.held_bytes -= size
-                self.is_ready = False
-                parts.append(_pack_header(_DATA_WORD | size, self.id))
-                parts.append(piece)
-                return 8 + size
+        first, piece, size = self._first, self._queue, self._queued_bytes
+        if type(first) is tuple:  # A whole answer: all there is to send. Flat, since it is hot.
+            head, body_bytes, body, held_us = first
+            count = self._count
+            in_flight = count if isinstance(count, int) else count.load
+            head_bytes = size - len(body)
+            parts += (
+                answer_header(self.id, in_flight, held_us, body_bytes, head_bytes, size),
+                head,
+                body,
+            )
+            self._first = None
+            self._queued_bytes = 0
+            buffers = self._lane.buffers
+            buffers.held_bytes -= size
+            buffers.process.held_bytes -= size
+            self._sent_fin = True
+            self.is_ready = False
+            if self.received_fin and not self.is_over:
+                if self._paused or buffers.process.stalling:
+                    self._let_go()
+                self.is_over = True
+                self._lane.finished(self)
+            return 8 + frames.ANSWER_PREFIX_BYTES + size
+        if (
+            type(piece) is bytes
+            and first is None
+            and not self._finishing
+            and size <= allowance_bytes
+            and size <= self._credit_bytes
+            and size <= _PAYLOAD_MAX
+            and not self._wants_writable
+        ):  # The commonest: one piece of data, and that is all. `_fill` does the same.
+            self._queue = None
+            self._credit_bytes -= size
+            self._queued_bytes = 0
+            buffers = self._lane.buffers
+            buffers.held_bytes -= size
+            buffers.process.held_bytes -= size
+            self.is_ready = False
+            parts += (_pack_header(_DATA_WORD | size, self.id), piece)
+            return 8 + size
         return self._fill(parts, allowance_bytes)
 
     def _fill(self, parts: list[Buffer], allowance_bytes: int) -> int:
         queued_bytes = self._queued_bytes
         used = 0 if self._first is None else self._fill_first(parts)
-        queue = self._queue
+        queue = self._many() if self._queue else None
         while queue:
             item = queue[0]
             if isinstance(item, tuple):
@@ -362,9 +401,9 @@ class LaneStream:
         buffers.process.held_bytes -= left_bytes
         if self._sent_fin:
             self.is_ready = False
-            if self._received_fin and not self.is_over:
-                self.over()
-                self._lane.end_later(self, None)
+            if self.received_fin and not self.is_over:
+                self._let_go()
+                self._lane.finished(self)
             return used
         if self._wants_writable and self._queued_bytes <= _SEND_QUEUE_BYTES // 2:
             self._wants_writable = False
@@ -379,10 +418,14 @@ class LaneStream:
     def take_credit(self) -> int:
         """What the next WINDOW frame gives back; 0: nothing any more."""
         due, self.credit_due_bytes = self.credit_due_bytes, 0
-        return 0 if self.is_over or self._received_fin else due
+        return 0 if self.is_over or self.received_fin else due
 
     def over(self) -> None:
         """Let go of everything; no further call has an effect."""
+        self._let_go()
+        self._lane.forget(self)
+
+    def _let_go(self) -> None:
         self.is_over = True
         buffers = self._lane.buffers
         if self._queued_bytes or self._paused:
@@ -391,7 +434,6 @@ class LaneStream:
             buffers.process.drains(self)
         self._queued_bytes = self._uncredited_bytes = 0
         self._first = self._queue = None
-        self._lane.forget(self)
 
     def tell_lost(self, cause: ResetCode | None) -> None:
         """The handler's last call; it holds us, so let no cycle wait for the collector."""
@@ -416,7 +458,7 @@ class LaneStream:
             self._receive_answer(base, payload)
         elif base == frames.DATA:
             self._receive_last_data(payload)
-        elif self._received_fin:
+        elif self.received_fin:
             raise LaneViolation("after-fin", f"stream {self.id} went on after its end")
         else:
             self._receive_other(kind, payload)
@@ -424,7 +466,7 @@ class LaneStream:
     def receive_data(self, payload: memoryview, *, ends: bool = False) -> None:
         """DATA, the commonest: as `receive`."""
         size = len(payload)
-        if self._received_fin or self._trailed or (self.opened_here and not self._answered):
+        if self.received_fin or self._trailed or (self.opened_here and not self._answered):
             self._judge_order(size)
         if size > self._granted_bytes:
             raise LaneViolation("credit-exceeded", f"stream {self.id} sent beyond its credit")
@@ -449,7 +491,7 @@ class LaneStream:
         """Data of ``size`` came, where nothing or no more data should."""
         if self.opened_here and not self._answered:
             raise LaneViolation("bad-order", f"stream {self.id} was not accepted yet")
-        if self._received_fin:
+        if self.received_fin:
             raise LaneViolation("after-fin", f"stream {self.id} went on after its end")
         if size:
             raise LaneViolation("after-trailers", f"stream {self.id} sent data after trailers")
@@ -483,7 +525,7 @@ class LaneStream:
 
     def receive_whole(self, payload: memoryview) -> None:
         """ANSWER: ACCEPTED unless that came, HEAD, DATA and END."""
-        if not self.opened_here or self._received_fin or self._trailed:
+        if not self.opened_here or self.received_fin or self._trailed:
             raise LaneViolation("bad-order", f"ANSWER on stream {self.id}")
         count, held_s, body_bytes, head_bytes = frames.decode_answer(payload)
         edge = frames.ANSWER_PREFIX_BYTES + head_bytes
@@ -496,7 +538,7 @@ class LaneStream:
             self.reset("bad-message")
             return
         self.held_s = held_s
-        self._answered = self._received_fin = True
+        self._answered = self.received_fin = True
         head = bytes(payload[frames.ANSWER_PREFIX_BYTES : edge])
         self.handler.answered(head, body_bytes, body, count)
         if self._sent_fin and not self.is_over:
@@ -505,6 +547,7 @@ class LaneStream:
 
     def _receive_answer(self, base: int, payload: memoryview) -> None:
         self._answered = True
+        self._grew_at = self._lane.heard_at
         if base == frames.ACCEPTED:
             self.handler.accepted(decode_count(payload))
         elif base == frames.ACCEPTED_LATE:
@@ -536,14 +579,8 @@ class LaneStream:
         self.over()
         self.tell_lost(RESETS[code] if code < len(RESETS) else "internal")
 
-    def receive_end(self) -> None:
-        """The OPEN had END: the ingress sends nothing more."""
-        if not self.is_over:
-            self._received_fin = True
-            self.handler.ended(-1)
-
     def _receive_fin(self, count: int) -> None:
-        self._received_fin = True
+        self.received_fin = True
         self.handler.ended(count)
         if self._sent_fin and not self.is_over:
             self.over()
@@ -554,7 +591,7 @@ class LaneStream:
     def _check_sendable(self) -> None:
         if self._finishing:
             raise LocalProtocolError("finished", "nothing can be sent after finish")
-        if self._held_since is not None:
+        if self.held_since is not None:
             self.tell_accepted()
         if not (self.opened_here or self._answered):
             raise LocalProtocolError("not-accepted", "the egress accepts before it sends")
@@ -562,9 +599,7 @@ class LaneStream:
     def _queue_framed(self, kind: int, payload: bytes) -> None:
         if len(payload) > _PAYLOAD_MAX - frames.COUNT_BYTES:
             raise LocalProtocolError("frame-too-large", f"{len(payload)} bytes for kind {kind}")
-        if self._queue is None:
-            self._queue = deque()
-        self._queue.append((kind, payload))
+        self._many().append((kind, payload))
         self._queued_bytes += len(payload)
         lane = self._lane
         lane.buffers.hold(len(payload))
@@ -573,31 +608,19 @@ class LaneStream:
 
     def _encoded_count(self) -> bytes:
         count = self._count
-        return encode_count(count if isinstance(count, int) else count())
+        return encode_count(count if isinstance(count, int) else count.load)
 
     def _fill_first(self, parts: list[Buffer]) -> int:
-        first, self._first = self._first, None
-        if type(first) is bytes:  # An OPEN.
-            size = len(first)
-            self._queued_bytes -= size
-            word = _OPEN_WORD
-            if self._finishing and not self._queue:
-                self._sent_fin = True
-                word = _OPEN_END_WORD
-            parts.append(_pack_header(word | size, self.id))
-            parts.append(first)
-            return 8 + size
-        assert type(first) is tuple
-        head, body_bytes, body, held_us = first
-        size = len(head) + len(body)
+        opening, self._first = self._first, None
+        assert type(opening) is bytes, "an answer leaves by itself"
+        size = len(opening)
         self._queued_bytes -= size
-        self._sent_fin = True
-        count = self._count
-        in_flight = count if isinstance(count, int) else count()
-        parts.append(frames.answer_header(self.id, in_flight, held_us, body_bytes, len(head), size))
-        parts.append(head)
-        parts.append(body)
-        return 8 + frames.ANSWER_PREFIX_BYTES + size
+        word = _OPEN_WORD
+        if self._finishing and not self._queue:
+            self._sent_fin = True
+            word = _OPEN_END_WORD
+        parts += (_pack_header(word | size, self.id), opening)
+        return 8 + size
 
     def _fill_framed(self, parts: list[Buffer], kind: int, payload: bytes) -> int:
         self._queued_bytes -= len(payload)
@@ -640,7 +663,7 @@ class LaneStream:
 
     def _return_credit(self) -> None:
         """Once half the window was read; a reader that keeps up gets a larger one."""
-        if self._uncredited_bytes * 2 < self._window_bytes or self._received_fin:
+        if self._uncredited_bytes * 2 < self._window_bytes or self.received_fin:
             return
         lane = self._lane
         grant = self._uncredited_bytes

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from router.link import frames
 from router.link.ports import Stream
 from router.model import limits
-from tests.unit.link.lanes import Pair, Recorder, Sender, request
+from tests.unit.link.lanes import Counted, Pair, Recorder, Sender, request
 from tests.unit.link.wire import Raw, World
 
 
@@ -233,7 +233,7 @@ def test_an_answer_is_heard_alike_by_neighbours_of_any_release(
         for _ in range(interims):
             egress.send_head(b"HTTP/1.1 103 x\r\n", 0)
         pair.world.advance(waits_s)
-        egress.answer(head, size, bytes(size), lambda: 5)
+        egress.answer(head, size, bytes(size), Counted(5))
         pair.world.settle()
         assert pair.process.held_bytes == 0 and pair.left.stream_count == 0
         return in_parts(handler.calls), bytes(handler.data)
