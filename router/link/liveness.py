@@ -80,10 +80,10 @@ class Liveness:
             return
         silent_s = now - lane.heard_at
         self._learn_rtt()
-        if silent_s >= limits.CONTROL_DEAD_AFTER_S and not woke_late:
-            if silent_s >= limits.CONTROL_DEAD_AFTER_S + self._patience_s:
-                self._link.abort(Fault("silent", f"nothing was heard for {silent_s:.2f} s"))
-                return
+        endured_s = limits.CONTROL_DEAD_AFTER_S
+        if silent_s >= endured_s and silent_s >= endured_s + self._patience_s and not woke_late:
+            self._link.abort(Fault("silent", f"nothing was heard for {silent_s:.2f} s"))
+            return
         self._judge_writes(now, woke_late)
         if self._wants_ping(silent_s, now - self._pinged_at, woke_late):
             self._pinged_at = now
