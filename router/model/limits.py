@@ -221,6 +221,7 @@ LOAD_INTERVAL_S = 0.05
 LOAD_CHANGE_INTERVAL_S = 0.1
 LOAD_CHANGE_SHARE = 0.1
 LOAD_REFRESH_S = 5.0  # Told again though nothing changed: no figure elsewhere is older.
+LOAD_GATHER_S = 1.0  # At each hop what says nothing new waits that long for company.
 LOAD_REFRESH_S_MAX = 60.0  # In large networks the pause grows, so that refreshing costs a link
 LOAD_REFRESH_BYTES_PER_S = 8 * KIB  # at most about so much,
 LOAD_REPORT_BYTES = 48  # a report being of that size, as a rule.
