@@ -225,7 +225,7 @@ class World:
         return runs
 
 
-@settings(deadline=None, max_examples=250, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow])
 @given(
     affinity=AFFINITIES,
     percent=st.sampled_from((0, 20)),

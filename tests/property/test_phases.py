@@ -18,7 +18,7 @@ class Log:
         self.all.append(finished)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(actions=st.lists(ACTIONS, max_size=40), delay_s=st.sampled_from((0.0, 0.02)))
 def test_the_phases_of_every_request_add_up_to_its_time(
     actions: list[tuple[str, object]], delay_s: float
