@@ -3,14 +3,13 @@
 import http.client
 import os
 import signal
-import time
 
 import pytest
 
 from sitectl.admin import Admin
 from tests.scenario.clients import fetch
 from tests.scenario.harness import SHOP_PORT, Network, Site, is_alive
-from tests.scenario.waiting import stays, until
+from tests.scenario.waiting import own_time, stays, until
 from tests.scenario.worker_sites import (
     CAPACITY,
     SERVICE_S,
@@ -43,9 +42,9 @@ def test_all_slots_are_used_and_no_more_though_one_worker_has_all_clients(
     assert shown["capacity"] == CAPACITY
     with Pinned(pinned(west, index, 3 * CAPACITY)) as load:
         until(lambda: len(load.statuses) > 2 * CAPACITY, "it is under way")
-        before, began = len(target.seen), time.monotonic()
+        before, began = len(target.seen), own_time()
         stays(lambda: target.in_hand_max <= CAPACITY, "never more than is stated", 4.0)
-        share = (len(target.seen) - before) / (time.monotonic() - began)
+        share = (len(target.seen) - before) / (own_time() - began)
         share /= CAPACITY / SERVICE_S
         print(f"all clients at worker {index}: {share:.1%} of the slots busy")
     assert set(load.statuses) == {200}
@@ -65,16 +64,16 @@ def test_a_worker_that_is_killed_costs_its_own_streams_and_is_back(
     with Pinned(pinned(west, 0, 2 * CAPACITY)) as load, Pinned(pinned(west, 1, 2)) as lost:
         until(lambda: len(load.statuses) > 2 * CAPACITY, "it is under way")
         os.kill(dead, signal.SIGKILL)
-        began = time.monotonic()
+        began = own_time()
         until(lambda: workers(west)[1]["restarts"] == 1, "it is started again")
         until(lambda: are_ready(west, 2), "it serves again")
-        print(f"back after {time.monotonic() - began:.2f} s")
-        assert time.monotonic() - began < BACK_S
+        print(f"back after {own_time() - began:.2f} s")
+        assert own_time() - began < BACK_S
         assert not is_alive(dead)
         assert not [one for one in west.get("status")["problems"] if one["code"] == "SW0690"]
-        before, began = len(target.seen), time.monotonic()
+        before, began = len(target.seen), own_time()
         stays(lambda: target.in_hand_max <= CAPACITY, "never more than is stated", 3.0)
-        share = (len(target.seen) - before) / (time.monotonic() - began)
+        share = (len(target.seen) - before) / (own_time() - began)
         share /= CAPACITY / SERVICE_S
         print(f"then {share:.1%} of the slots busy")
     assert set(load.statuses) == {200}
@@ -116,9 +115,9 @@ def test_sites_elsewhere_see_one_site_with_all_slots(net: Network, west: Site) -
     lines = [http.client.HTTPConnection(east.address, SHOP_PORT) for _ in range(3 * CAPACITY)]
     with Pinned(lines) as load:
         until(lambda: len(load.statuses) > 2 * CAPACITY, "it is under way")
-        before, began = len(target.seen), time.monotonic()
+        before, began = len(target.seen), own_time()
         stays(lambda: target.in_hand_max <= CAPACITY, "never more than is stated", 3.0)
-        share = (len(target.seen) - before) / (time.monotonic() - began)
+        share = (len(target.seen) - before) / (own_time() - began)
         share /= CAPACITY / SERVICE_S
         print(f"all clients at east: {share:.1%} of the slots busy")
     assert share >= 0.85, share
