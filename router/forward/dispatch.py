@@ -364,7 +364,6 @@ class Dispatch(Receiver):
         service = self._service
         self._place = place
         self._local = leg = service.make_leg(self.request, self, slot, service.local, True)
-        leg.start()
         self._leg, record = leg, self.record
         record.attempts += 1
         record.begun_at = now

@@ -3,7 +3,7 @@
 from router.forward import account
 from router.forward.again import Again
 from router.forward.counters import HTTP_CLASSES, SERVED_NOWHERE
-from router.forward.local import LocalLeg
+from router.forward.local import SlotLeg
 from router.forward.observing import Watch
 from router.forward.ports import LegFailure
 from router.forward.remotes import SMOOTHING
@@ -40,7 +40,7 @@ class Receiver(Sender):
 
     _service: Service
     _watch: Watch | None
-    _local: LocalLeg | None  # The attempt, if it is at this site.
+    _local: SlotLeg | None  # The attempt, if it is at this site.
     _again: Again | None  # Another attempt or way was needed.
     _wait: Wait | None  # It had to wait.
     _away: bool  # The attempt is elsewhere for want of room here: `Demand.left`.
