@@ -18,7 +18,8 @@ from router.main.running import serve
 from router.main.starting import Place, only_one, open_store, run_loop
 from router.main.stores import Namespace
 from router.main.worker_starts import command as worker_command
-from router.main.worker_starts import end_those_of_before, worker_count
+from router.main.worker_starts import end_those_of_before, room_for, worker_count
+from router.model import limits
 from router.model.addresses import split
 from router.model.errors import ConfigError, RouterError
 from router.model.specs import SiteSpec
@@ -126,6 +127,10 @@ def workers_wanted(options: argparse.Namespace, site: SiteSpec) -> int:
     elif site.peers:
         why = "a site with peers has several routers, each of one process"
         hint = "Use --workers 1, or remove the peers: sitectl update --peer none"
+    elif count > room_for(site.memory_limit_bytes):
+        least = limits.WORKER_MEMORY_MIN_BYTES // limits.MIB
+        why = f"{count} workers need {least} MiB of memory each, which is not there"
+        hint = "Use --workers auto, or raise the memory limit: of the site, service or container"
     if why:
         raise ConfigError("spillway-router", "--workers", why, hint=hint)
     return count

@@ -1,6 +1,7 @@
 """Starting workers: what runs one, and what is left of those of before."""
 
 import contextlib
+import faulthandler
 import fcntl
 import os
 import signal
@@ -9,6 +10,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from router.main.memory import memory_limit
 from router.model import limits
 
 _COUNT_FILE = "count"
@@ -17,11 +19,20 @@ _AUTO = "auto"
 
 
 def worker_count(text: str) -> int:
-    """A number, or ``auto``: one for each core that this process may use."""
-    count = len(os.sched_getaffinity(0)) if text == _AUTO else int(text)
+    """A number, or ``auto``: one for each core that this process may use and has memory for."""
+    if text == _AUTO:
+        cores = len(os.sched_getaffinity(0))
+        return max(1, min(cores, limits.WORKERS_MAX, room_for()))
+    count = int(text)
     if not 1 <= count <= limits.WORKERS_MAX:
         raise ValueError(text)
     return count
+
+
+def room_for(stated_bytes: int = 0) -> int:
+    """So many workers have memory here, within what is stated; 0: nothing is."""
+    limit_bytes = min(memory_limit(), stated_bytes or memory_limit())
+    return limit_bytes // limits.WORKER_MEMORY_MIN_BYTES
 
 
 def end_those_of_before(run: Path, count: int) -> None:
@@ -64,7 +75,7 @@ def _end_holder(lock: Path) -> None:
 def command(
     site_dir: Path, count: int, log: str, level: str, interpreter: str = sys.executable
 ) -> tuple[str, ...]:
-    """What starts a worker, but for its number."""
+    """What starts a worker, but for its number: by Python as it runs here."""
     options: Mapping[str, str] = {
         "--site-dir": str(site_dir),
         "--count": str(count),
@@ -72,4 +83,7 @@ def command(
         "--log-level": level,
     }
     words = [word for option in options.items() for word in option]
-    return (interpreter, "-m", "router.main.worker", *words)
+    flags = ["-P"] if sys.flags.safe_path else []  # Else its directory could have modules.
+    if faulthandler.is_enabled():
+        flags += ["-X", "faulthandler"]
+    return (interpreter, *flags, "-m", "router.main.worker", *words)

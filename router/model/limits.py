@@ -331,6 +331,7 @@ REROUTE_S = 0.05  # A request whose only way broke looks for another that often,
 REROUTE_WAIT_S = 1.0  # and at every change of routes, for so long.
 # Workers of one router.
 WORKERS_MAX = 64  # Each links to each other, and to each neighbour (`ADJACENCIES_MAX` there).
+WORKER_MEMORY_MIN_BYTES = 128 * MIB  # Of each, which has 67 at rest; with less it would refuse.
 WORKER_PAUSE_MIN_S, WORKER_PAUSE_MAX_S = 0.1, 10.0  # Before one that ended is started again.
 WORKER_LASTS_S = 30.0  # After so long its end is not the start's fault: the pause is short again.
 WORKER_AWAITED_S = 5.0  # From its end on: links that are for workers wait so long for it.

@@ -1,6 +1,7 @@
 """A site's documents and its ``runtime.yaml`` to the container that shall run its router."""
 
 import hashlib
+import os
 from typing import Final
 
 from router.documents import listening_addresses
@@ -12,6 +13,7 @@ from sitectl.image import chosen_image
 from sitectl.runtimes.containers.words import MOUNTABLE, STOP_MARGIN_S, Container, Engine, run_words
 from sitectl.runtimes.spec import HOST_NETWORK, RuntimeSpec
 from sitectl.runtimes.spec_file import require_words
+from sitectl.worker_flags import AUTO
 
 _LOOPBACK: Final = ("127.", "::1", "localhost")
 _ANY: Final = ("0.0.0.0", "::", "[::]", "")
@@ -65,8 +67,13 @@ def planned(
         low_ports=any(place.port in LOW_PORTS for place in places),
         limits=limits,
         timers=timers,
+        workers=_workers(wanted.site.workers),
         stop_s=round(wanted.site.drain_grace_s) + STOP_MARGIN_S,
     )
+
+
+def _workers(stated: int | str) -> int:
+    return len(os.sched_getaffinity(0)) if stated == AUTO else int(stated)
 
 
 def digest(container: Container, engine: Engine) -> str:

@@ -28,8 +28,10 @@ PLAN_LABEL: Final = "io.spillway.plan"
 STOP_MARGIN_S: Final = 15
 """What a router may take beyond its drain grace before it is killed."""
 PIDS_MAX: Final = 512
-"""A router is one process with some threads for names and files."""
-MEMORY: Final = "1g"
+PIDS_A_WORKER: Final = 32
+"""A router is one process with some threads for names and files, or several of them."""
+MEMORY_MIB: Final = 1024
+MEMORY_A_WORKER_MIB: Final = 256
 """A router sheds load before it comes near (its own guard reads this limit)."""
 TMP_MIB: Final = 64
 WATCHDOG_S: Final = 30
@@ -43,6 +45,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     ``user`` is ``UID:GID`` inside, always stated: else the image's own would be another's.
     ``keep_id``: rootless podman maps that user to itself outside. ``limits``: whether the
     engine may limit memory and processes here. ``timers``: whether something runs health checks.
+    ``workers``: processes of the router, which has that much more of both.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     low_ports: bool = False
     limits: bool = True
     timers: bool = True
+    workers: int = 1
     stop_s: int = 45
 
     @property
@@ -93,7 +97,9 @@ def shared_words(container: Container, engine: Engine) -> list[str]:
     words.append(f"--tmpfs=/tmp:rw,size={TMP_MIB}m,mode=1777")
     words += [f"--network-alias={alias}" for alias in container.aliases]
     if container.limits:
-        words += [f"--memory={MEMORY}", f"--pids-limit={PIDS_MAX}"]
+        further = container.workers - 1
+        memory = f"{MEMORY_MIB + further * MEMORY_A_WORKER_MIB}m" if further else "1g"
+        words += [f"--memory={memory}", f"--pids-limit={PIDS_MAX + further * PIDS_A_WORKER}"]
     words += [f"--stop-timeout={container.stop_s}", f"--health-cmd={container.health_command}"]
     if container.timers:
         words += [

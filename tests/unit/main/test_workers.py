@@ -123,6 +123,32 @@ def test_where_there_can_be_one_only_a_router_says_so(
         workers_wanted(options, site)
 
 
+def test_there_are_no_more_workers_than_memory_has_room_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(16)))
+    monkeypatch.setattr("router.main.worker_starts.memory_limit", lambda: 5 * 128 * 2**20)
+    assert worker_count("auto") == 5
+    five, six = (
+        command_line().parse_args(["--site-dir", "x", "--workers", str(count)]) for count in (5, 6)
+    )
+    assert workers_wanted(five, SITE) == 5
+    with pytest.raises(ConfigError, match="6 workers need 128 MiB of memory each"):
+        workers_wanted(six, SITE)
+    monkeypatch.setattr("router.main.worker_starts.memory_limit", lambda: 2**20)
+    assert worker_count("auto") == 1  # One alone is started anyway.
+
+
+def test_workers_are_started_by_python_as_it_runs_here() -> None:
+    show = "from router.main.worker_starts import command; from pathlib import Path; "
+    show += "print(command(Path('/d'), 2, 'file', 'info', 'python'))"
+    words = [sys.executable, "-P", "-X", "faulthandler", "-c", show]
+    safe = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert "'python', '-P', '-X', 'faulthandler', '-m', 'router.main.worker'" in safe
+    plain = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True)
+    assert "'python', '-m', 'router.main.worker'" in plain.stdout
+
+
 def test_what_was_said_at_the_start_counts_more_than_the_document() -> None:
     silent = command_line().parse_args(["--site-dir", "x"])
     said = command_line().parse_args(["--site-dir", "x", "--workers", "1"])

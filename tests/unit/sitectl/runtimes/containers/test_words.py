@@ -135,6 +135,11 @@ def test_docker_is_told_nothing_that_only_podman_knows() -> None:
     assert "--pull=always" in run_words(newer, "docker")
 
 
+def test_a_router_of_several_processes_may_use_more_of_the_host() -> None:
+    words = run_words(msgspec.structs.replace(PLAIN, workers=16), "podman")
+    assert {"--memory=4864m", "--pids-limit=992"} <= set(words)
+
+
 def test_what_a_host_cannot_limit_is_not_asked_for() -> None:
     words = run_words(msgspec.structs.replace(PLAIN, limits=False, timers=False), "podman")
     assert not [word for word in words if word.startswith(("--memory", "--pids-limit"))]
