@@ -20,7 +20,7 @@ from router.forward.http1.requests import KnownRequests
 from router.forward.http1.responses import KnownResponses
 from router.forward.http1.terms import http_terms
 from router.forward.leg_makers import LegMaker, LegMakers
-from router.forward.local import LocalLeg, LocalParts
+from router.forward.local import LocalParts
 from router.forward.missing_routes import MissingRoutes
 from router.forward.outcomes import Outcomes
 from router.forward.past import Past
@@ -137,12 +137,14 @@ class Service(ServiceFigures):
         self._learning = Learning(
             self.ledger, shared.network, shared.rng.random, self._capacity_learnt
         )
-        self.make_leg: LegMaker = LocalLeg
-        """A leg, not yet started, to a target of this site: its slot is its own, ``local`` its
-        parts. `LegMakers` sets another maker."""
-        self._leg_makers = LegMakers(self._learning, shared.network, self._set_leg_maker)
         self._targets = Targets(
             shared.network, shared.site_name, config.timeouts, self._known_responses
+        )
+        self.make_leg: LegMaker = self._targets.make_leg
+        """A started leg to a target of this site: its slot is its own, ``local`` its parts.
+        `LegMakers` sets another maker."""
+        self._leg_makers = LegMakers(
+            self._learning, shared.network, self._targets.make_leg, self._set_leg_maker
         )
         self.local = LocalParts(self.admission, self._targets.open, self._outcomes, shared.pressure)
         self.routes = MissingRoutes(shared.settles_until)
