@@ -219,8 +219,6 @@ def _loaded(program: str) -> Callable[[], int | None]:
     root = import_module("sitectl.main")
     for module, _, _ in root.VERBS.values():
         import_module(f"sitectl.verbs.{module}")
-    for name in ("sitectl.kubernetes.site", "router.main.namespace", "lightkube"):
-        import_module(name)
     run = root.main
     return run
 

@@ -1,8 +1,11 @@
 """What is forked for a test is what `python -m` would have made."""
 
+import contextlib
 import os
+import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,15 @@ ALIKE = ("Umask", "SigBlk", "SigIgn", "SigCgt", "Seccomp", "NoNewPrivs")
 """Of `/proc/PID/status`."""
 
 
+def kinds(place: Path) -> Counter[str]:
+    """What a process holds open, without numbers."""
+    found: list[str] = []
+    for name in os.listdir(place):
+        with contextlib.suppress(FileNotFoundError):  # Closed since it was listed.
+            found.append(re.sub(r"[0-9]+", "N", os.readlink(place / name)))
+    return Counter(found)
+
+
 def looks(site: Site) -> dict[str, object]:
     """What the kernel knows of a site's router that must not depend on how it was started."""
     pid = site.note_pid()
@@ -27,7 +39,7 @@ def looks(site: Site) -> dict[str, object]:
         "session": os.getsid(pid) == pid,
         "standard": [os.readlink(place / "fd" / name) for name in "012"],
         "limits": (place / "limits").read_text(),
-        "files": len(os.listdir(place / "fd")),
+        "files": kinds(place / "fd"),
         "threads": status["Threads"],
     }
 
