@@ -101,13 +101,9 @@ class Sender:
         self._leg_full = False
         self._repay_writable()
 
-    def _launch(self, leg: Leg, now: float) -> None:
+    def _catch_up(self, leg: Leg) -> None:
         """Give a fresh attempt what was sent so far."""
         assert self._in_hand, "an attempt without the request in hand"
-        self._leg = leg
-        record = self.record
-        record.attempts += 1
-        record.begun_at = now
         self._leg_full = self._kept is not None and not self._kept.play(leg)
         if self._is_finished:
             leg.finish()

@@ -10,7 +10,6 @@ from router.balance.demand import Demand, each_of
 from router.balance.ledger import LocalLedger
 from router.balance.retries import RetryBudget
 from router.balance.waiting import queue_limit
-from router.forward.abroad import Abroad
 from router.forward.admission import Admission
 from router.forward.counters import ServiceCounters
 from router.forward.egress_answer import AnswerHabit
@@ -148,7 +147,6 @@ class Service(ServiceFigures):
             self._learning, shared.network, self._targets.make_leg, self._set_leg_maker
         )
         self.local = LocalParts(self.admission, self._targets.open, self._outcomes, shared.pressure)
-        self.abroad = Abroad(self.balancer, shared.network.now)
         self.routes = MissingRoutes(shared.settles_until)
         self.has_targets = False
         self._told: tuple[int, int | None, float | None] = (0, None, None)

@@ -34,6 +34,7 @@ _Framed = tuple[int, bytes]
 
 _Piece = bytes | bytearray | memoryview
 _Queue = deque[_Piece | _Framed]
+"""What waits. Data that is alone, as nearly always, stands there by itself as ``bytes``."""
 
 _Whole = tuple[bytes, int, bytes, int]
 """Head, declared length, body, and microseconds since ACCEPTED was due, of an ANSWER that waits."""
@@ -96,7 +97,7 @@ class LaneStream:
         self.held_s = 0.0
         # Sending.
         self._first: bytes | _Whole | None = opening  # OPEN, ANSWER: before all that is queued.
-        self._queue: _Queue | None = None  # Made when it is needed.
+        self._queue: _Queue | bytes | None = None
         self._queued_bytes = len(opening) if opening is not None else 0
         self._credit_bytes = _WINDOW_INITIAL
         self.is_ready = False
@@ -227,14 +228,10 @@ class LaneStream:
         queue = self._queue
         if not size:
             return self._queued_bytes <= _SEND_QUEUE_BYTES
-        if queue is None:
-            queue = self._queue = deque()
-        if size >= _COALESCE_BYTES:
-            queue.append(bytes(data))
-        elif queue and type(queue[-1]) is bytearray and len(queue[-1]) < _PAYLOAD_MAX:
-            queue[-1] += data
+        if not queue:
+            self._queue = bytes(data)
         else:
-            queue.append(bytearray(data))
+            self._send_behind(data)
         self._queued_bytes = queued_bytes = self._queued_bytes + size
         buffers = self._lane.buffers
         buffers.held_bytes += size  # `hold`, in place: this is the hottest.
@@ -245,6 +242,28 @@ class LaneStream:
             self._wants_writable = True
             return False
         return True
+
+    def _send_behind(self, data: Buffer) -> None:
+        """Queue ``data`` behind what waits; small pieces share a buffer."""
+        queue = self._many()
+        last = queue[-1]
+        if len(data) >= _COALESCE_BYTES:
+            queue.append(bytes(data))
+        elif type(last) is bytearray and len(last) < _PAYLOAD_MAX:
+            last += data
+        else:
+            queue.append(bytearray(data))
+
+    def _many(self) -> _Queue:
+        """The queue, to which more may be added."""
+        queue = self._queue
+        if isinstance(queue, deque):
+            return queue
+        many: _Queue = deque()
+        if queue:
+            many.append(queue if len(queue) >= _COALESCE_BYTES else bytearray(queue))
+        self._queue = many
+        return many
 
     def send_trailers(self, block: bytes) -> None:
         if not self.is_over:
@@ -313,10 +332,9 @@ class LaneStream:
 
         It is no longer ready then unless it can send more at once.
         """
-        first, queue = self._first, self._queue
+        first, piece, size = self._first, self._queue, self._queued_bytes
         if type(first) is tuple:  # A whole answer: all there is to send. Flat, since it is hot.
             head, body_bytes, body, held_us = first
-            size = self._queued_bytes
             count = self._count
             in_flight = count if isinstance(count, int) else count.load
             head_bytes = size - len(body)
@@ -338,32 +356,30 @@ class LaneStream:
                 self.is_over = True
                 self._lane.finished(self)
             return 8 + frames.ANSWER_PREFIX_BYTES + size
-        if queue is not None and len(queue) == 1 and first is None and not self._finishing:
-            piece = queue[0]
-            size = len(piece)
-            if (
-                not isinstance(piece, tuple)
-                and size <= allowance_bytes
-                and size <= self._credit_bytes
-                and size <= _PAYLOAD_MAX
-                and not self._wants_writable
-            ):  # The commonest: one piece of data, and that is all. `_fill` does the same.
-                queue.clear()
-                self._credit_bytes -= size
-                self._queued_bytes = 0
-                buffers = self._lane.buffers
-                buffers.held_bytes -= size
-                buffers.process.held_bytes -= size
-                self.is_ready = False
-                parts.append(_pack_header(_DATA_WORD | size, self.id))
-                parts.append(piece)
-                return 8 + size
+        if (
+            type(piece) is bytes
+            and first is None
+            and not self._finishing
+            and size <= allowance_bytes
+            and size <= self._credit_bytes
+            and size <= _PAYLOAD_MAX
+            and not self._wants_writable
+        ):  # The commonest: one piece of data, and that is all. `_fill` does the same.
+            self._queue = None
+            self._credit_bytes -= size
+            self._queued_bytes = 0
+            buffers = self._lane.buffers
+            buffers.held_bytes -= size
+            buffers.process.held_bytes -= size
+            self.is_ready = False
+            parts += (_pack_header(_DATA_WORD | size, self.id), piece)
+            return 8 + size
         return self._fill(parts, allowance_bytes)
 
     def _fill(self, parts: list[Buffer], allowance_bytes: int) -> int:
         queued_bytes = self._queued_bytes
         used = 0 if self._first is None else self._fill_first(parts)
-        queue = self._queue
+        queue = self._many() if self._queue else None
         while queue:
             item = queue[0]
             if isinstance(item, tuple):
@@ -583,9 +599,7 @@ class LaneStream:
     def _queue_framed(self, kind: int, payload: bytes) -> None:
         if len(payload) > _PAYLOAD_MAX - frames.COUNT_BYTES:
             raise LocalProtocolError("frame-too-large", f"{len(payload)} bytes for kind {kind}")
-        if self._queue is None:
-            self._queue = deque()
-        self._queue.append((kind, payload))
+        self._many().append((kind, payload))
         self._queued_bytes += len(payload)
         lane = self._lane
         lane.buffers.hold(len(payload))

@@ -17,8 +17,8 @@ from router.main.parts import Part
 from router.main.running import serve
 from router.main.starting import Place, only_one, open_store, run_loop
 from router.main.stores import Namespace
-from router.main.workers import command as worker_command
-from router.main.workers import end_those_of_before
+from router.main.worker_starts import command as worker_command
+from router.main.worker_starts import end_those_of_before
 from router.model import limits
 from router.model.addresses import split
 from router.model.errors import ConfigError, RouterError

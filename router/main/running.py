@@ -37,6 +37,7 @@ from router.main.stores import Store
 from router.main.systemd import keep_told, notify, reloading, status_line
 from router.main.trust import SiteTrust
 from router.main.views import OperatorView
+from router.main.whole import Whole
 from router.main.workers import Lead, Workers
 from router.model import limits
 from router.model.addresses import split
@@ -155,6 +156,7 @@ class Running:
                 part.count, worker_command, self._lead, self.tell, logs_to_file=logs.is_file
             )
             self.network.hand_over = self.workers.take_link
+        whole = Whole(self.workers) if self.workers is not None else None
         orders = Orders(self._trust, self.bursting, self.stop, self.read_again)
         self.view = OperatorView(
             self.router,
@@ -168,10 +170,10 @@ class Running:
             ca=self._trust.ca,
             shown_until=self._trust.issuer.shown_until,
             console=self.console.view,
-            workers=self.workers,
+            whole=whole,
         )
         self.tokens = self.record.tokens(self._trust.granted)
-        self.insight = Insight(self.network, self.router, self.view, self.tokens.views)
+        self.insight = Insight(self.network, self.router, self.view, self.tokens.views, part, whole)
         self.record.follow(self.network, self.router.forwarder, self.view.utc)
         self.router.follow_declarations(store.declared)
         store.attach(self.router.listens_at, lambda: short(self.view.status(), self.view.links()))

@@ -336,6 +336,10 @@ WORKER_LOOK_S = 0.1  # How often the others are told what changed at the first o
 WORKER_ASK_S = 0.5  # How often each is asked how it is.
 WORKER_ANSWER_S = 1.0  # Waited for figures; then those of before count.
 WORKER_ENDS_S = 2.0  # Beyond the grace of a stop; then it is killed.
+WORKER_MESSAGE_BYTES_MAX = (
+    64 * MIB
+)  # Between workers: far above any of ours, of a broken one not all memory.
+WORKER_ITEMS_AT_ONCE = 20  # Of an answer, in one message: between two of them traffic goes on.
 WORKER_SILENT_S = 30.0  # One that says nothing for so long hangs, and is ended.
 
 START_SETTLES_S = 3.0  # A site just started may lack routes that its links are about to bring.

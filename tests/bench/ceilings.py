@@ -61,12 +61,12 @@ CEILINGS: dict[Path_, Ceiling] = {
         new_system_calls=32,
     ),
     "tcp R": Ceiling(
-        calls=57,
-        objects=38,
+        calls=41,
+        objects=34,
         sends=2.3,
         system_calls=20,
-        new_calls=371,
-        new_objects=296,
+        new_calls=353,
+        new_objects=285,
         new_system_calls=56,
     ),
 }
