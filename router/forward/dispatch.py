@@ -321,8 +321,11 @@ class Dispatch(Receiver):
                 self._keep(decision, now)
             if not self.open_remote(decision, 0, now):
                 return False
-            if decision.overflow_reason or not service.ledger.targets_ready:
-                self.leave(decision.site, decision.overflow_reason)
+            if decision.site != service.site and (
+                decision.overflow_reason or not service.ledger.targets_ready
+            ):  # `leave`, in place.
+                self._away = True
+                service.demand.overflowed += 1
         else:
             session = self.request.session
             if record.attempts or record.seen is not None:

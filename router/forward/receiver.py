@@ -6,6 +6,7 @@ from router.forward.counters import HTTP_CLASSES, SERVED_NOWHERE
 from router.forward.local import SlotLeg
 from router.forward.observing import Watch
 from router.forward.ports import LegFailure
+from router.forward.remotes import SMOOTHING
 from router.forward.sender import Sender
 from router.forward.service import Service
 from router.forward.target_tcp import Received
@@ -123,8 +124,12 @@ class Receiver(Sender):
         record.code_class = HTTP_CLASSES[number % _CLASSES]
         if self.request.session:
             head = self._note_session(head)
-        if self._away or self._wait is not None:
-            self._attempt_ended(None)
+        # `_attempt_ended`, in place.
+        if self._away:
+            self._away = False
+            service.demand.overflowed -= 1
+        if self._wait is not None:
+            self._wait.attempt_ended(now, is_busy=False)
         self._end(None, now)
         self._handler.whole(head, body_bytes, body)
         room = service.room
@@ -213,7 +218,8 @@ class Receiver(Sender):
         if self._told_opened and site is not None:  # The site of its last attempt served it.
             remotes = service.remotes
             served_at = remotes.names.get(site, site)
-            remotes.note_service_time(now - held_at if held_at < now else 0.0)
+            took_s, known_s = now - held_at if held_at < now else 0.0, remotes.service_time_s
+            remotes.service_time_s = known_s + SMOOTHING * (took_s - known_s) if known_s else took_s
             if record.overflow_reason:
                 counters.overflowed(served_at, record.overflow_reason)
         else:

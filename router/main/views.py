@@ -69,9 +69,10 @@ class OperatorView:
         shown_until: Callable[[str], float | None] = lambda site: None,
         console: Callable[[], Console] = Console,
         whole: Whole | None = None,
+        workers_next: Callable[[], int | None] = lambda: None,
     ) -> None:
         """``host_problems`` are of this host: its clock, its disk. ``shown_until``: Unix seconds
-        at which the certificate of a site that links here ends.
+        at which the certificate of a site that links here ends. ``workers_next``: see `Status`.
 
         ``expiries`` gives Unix seconds by certificate. ``order`` carries out a command: it answers
         with what was done, or None for a command it does not know.
@@ -89,6 +90,7 @@ class OperatorView:
         self._console = console
         self._whole = whole
         self._workers = whole.workers if whole is not None else None
+        self._workers_next = workers_next
         self.serving = False
         self.loop_lag_s = 0.0
 
@@ -107,6 +109,7 @@ class OperatorView:
             links=len(self.links()),
             replicas=1 if self._workers is not None else 1 + len(router.links.siblings),
             workers=self._workers.views(self.ready()) if self._workers is not None else (),
+            workers_next=self._workers_next(),
             services=len({key.name for key in router.services}),
             sites=sum(1 for route in router.routing.table.sites.values() if route.reachable),
             problems=(

@@ -13,6 +13,15 @@ from router.model import limits
 
 _COUNT_FILE = "count"
 """In the directory of workers: how many there were at the last start."""
+_AUTO = "auto"
+
+
+def worker_count(text: str) -> int:
+    """A number, or ``auto``: one for each core that this process may use."""
+    count = len(os.sched_getaffinity(0)) if text == _AUTO else int(text)
+    if not 1 <= count <= limits.WORKERS_MAX:
+        raise ValueError(text)
+    return count
 
 
 def end_those_of_before(run: Path, count: int) -> None:

@@ -23,6 +23,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Final, NoReturn
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,6 +141,30 @@ ROUTERS: Final = Forker(ROUTER)
 COMMANDS: Final = Forker(SITECTL)
 
 
+def sitectl(
+    words: Sequence[str],
+    given: str | None,
+    directory: Path,
+    environment: Mapping[str, str],
+    timeout_s: float,
+) -> tuple[int, str, str]:
+    """Exit code, output and error output of a command. Raises `subprocess.TimeoutExpired`."""
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(TemporaryFile("w+")) for _ in range(3)]
+        files[0].write(given or "")
+        files[0].seek(0)
+        standard = (files[0].fileno(), files[1].fileno(), files[2].fileno())
+        command = COMMANDS.run(words, standard, directory, environment)
+        code = command.wait(timeout_s)
+        if code is None:
+            os.kill(command.pid, signal.SIGKILL)
+            command.forget()
+            raise subprocess.TimeoutExpired(["sitectl", *words], timeout_s)
+        for file in files:
+            file.seek(0)
+        return code, files[1].read(), files[2].read()
+
+
 class _Server:
     """Forks whenever it is asked, and tells each asker how the process ended."""
 
@@ -194,6 +219,8 @@ def _loaded(program: str) -> Callable[[], int | None]:
     root = import_module("sitectl.main")
     for module, _, _ in root.VERBS.values():
         import_module(f"sitectl.verbs.{module}")
+    for name in ("sitectl.kubernetes.site", "router.main.namespace", "lightkube"):
+        import_module(name)
     run = root.main
     return run
 

@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any, Protocol, Self, cast
 
 import msgspec
@@ -110,7 +109,9 @@ class Site:
         """Run a command for this site; AssertionError unless it exits with ``code``."""
         place = ["--platform", "process", "--state", str(self.state), "--site", self.name]
         if self.is_as_we_are() and forking.COMMANDS.suits():
-            done = self._forked([*place, *words], given or "")
+            environment = {**self.paths(), "NO_COLOR": "1"}
+            line = [*place, *words]
+            done = Done(*forking.sitectl(line, given, self.code, environment, COMMAND_TIMEOUT_S))
         else:
             ended = subprocess.run(
                 [sys.executable, "-m", "sitectl", *place, *words],
@@ -129,23 +130,6 @@ class Site:
     def is_as_we_are(self) -> bool:
         """Whether it runs our own code, in our own environment."""
         return self.code == ROOT and not self.environment
-
-    def _forked(self, words: Sequence[str], given: str) -> Done:
-        with contextlib.ExitStack() as stack:
-            files = [stack.enter_context(TemporaryFile("w+")) for _ in range(3)]
-            files[0].write(given)
-            files[0].seek(0)
-            standard = (files[0].fileno(), files[1].fileno(), files[2].fileno())
-            environment = {**self.paths(), "NO_COLOR": "1"}
-            command = forking.COMMANDS.run(words, standard, self.code, environment)
-            code = command.wait(COMMAND_TIMEOUT_S)
-            if code is None:
-                os.kill(command.pid, signal.SIGKILL)
-                command.forget()
-                raise AssertionError(f"sitectl {' '.join(words)}: not within {COMMAND_TIMEOUT_S} s")
-            for file in files:
-                file.seek(0)
-            return Done(code, files[1].read(), files[2].read())
 
     def paths(self) -> dict[str, str]:
         """Our own environment, with which Python finds the code of this site's release."""

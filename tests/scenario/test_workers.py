@@ -3,19 +3,18 @@
 import http.client
 import os
 import signal
-import time
 
 import pytest
 
 from sitectl.admin import Admin
 from tests.scenario.clients import fetch
 from tests.scenario.harness import SHOP_PORT, Network, Site, is_alive
-from tests.scenario.waiting import stays, until
+from tests.scenario.waiting import own_time, stays, until
 from tests.scenario.worker_sites import (
     CAPACITY,
-    SERVICE_S,
     Pinned,
     are_ready,
+    busy_share,
     owners,
     pid_of,
     pinned,
@@ -43,14 +42,11 @@ def test_all_slots_are_used_and_no_more_though_one_worker_has_all_clients(
     assert shown["capacity"] == CAPACITY
     with Pinned(pinned(west, index, 3 * CAPACITY)) as load:
         until(lambda: len(load.statuses) > 2 * CAPACITY, "it is under way")
-        before, began = len(target.seen), time.monotonic()
-        stays(lambda: target.in_hand_max <= CAPACITY, "never more than is stated", 4.0)
-        share = (len(target.seen) - before) / (time.monotonic() - began)
-        share /= CAPACITY / SERVICE_S
+        share = busy_share(target, 4.0)
         print(f"all clients at worker {index}: {share:.1%} of the slots busy")
     assert set(load.statuses) == {200}
     assert not load.failed
-    assert share >= 0.9, share  # 95 to 99 % on a machine that has nothing else to do.
+    assert share >= 0.95, share
     total = west.service("shop")["requests_total"]
     assert total == len(load.statuses)
     line = next(one for one in west.metrics().splitlines() if "requests_total{code" in one)
@@ -65,22 +61,20 @@ def test_a_worker_that_is_killed_costs_its_own_streams_and_is_back(
     with Pinned(pinned(west, 0, 2 * CAPACITY)) as load, Pinned(pinned(west, 1, 2)) as lost:
         until(lambda: len(load.statuses) > 2 * CAPACITY, "it is under way")
         os.kill(dead, signal.SIGKILL)
-        began = time.monotonic()
+        began = own_time()
         until(lambda: workers(west)[1]["restarts"] == 1, "it is started again")
         until(lambda: are_ready(west, 2), "it serves again")
-        print(f"back after {time.monotonic() - began:.2f} s")
-        assert time.monotonic() - began < BACK_S
+        back_s = own_time() - began
+        print(f"back after {back_s:.2f} s")
+        assert back_s < BACK_S
         assert not is_alive(dead)
         assert not [one for one in west.get("status")["problems"] if one["code"] == "SW0690"]
-        before, began = len(target.seen), time.monotonic()
-        stays(lambda: target.in_hand_max <= CAPACITY, "never more than is stated", 3.0)
-        share = (len(target.seen) - before) / (time.monotonic() - began)
-        share /= CAPACITY / SERVICE_S
+        share = busy_share(target, 3.0)
         print(f"then {share:.1%} of the slots busy")
     assert set(load.statuses) == {200}
     assert not load.failed
     assert len(lost.failed) == 2
-    assert share >= 0.85, share
+    assert share >= 0.95, share
     until(lambda: owners(west) == 2, "both accept clients")
     codes = [event["code"] for event in west.get("events")]
     assert codes.count("worker-ended") == 1
@@ -116,12 +110,9 @@ def test_sites_elsewhere_see_one_site_with_all_slots(net: Network, west: Site) -
     lines = [http.client.HTTPConnection(east.address, SHOP_PORT) for _ in range(3 * CAPACITY)]
     with Pinned(lines) as load:
         until(lambda: len(load.statuses) > 2 * CAPACITY, "it is under way")
-        before, began = len(target.seen), time.monotonic()
-        stays(lambda: target.in_hand_max <= CAPACITY, "never more than is stated", 3.0)
-        share = (len(target.seen) - before) / (time.monotonic() - began)
-        share /= CAPACITY / SERVICE_S
+        share = busy_share(target, 3.0)
         print(f"all clients at east: {share:.1%} of the slots busy")
-    assert share >= 0.85, share
+    assert share >= 0.95, share
     assert set(load.statuses) == {200}
     for site in (west, east):
         assert not [one["message"] for one in site.get("status")["problems"]]
@@ -158,3 +149,20 @@ def test_workers_of_two_sites_link_pair_by_pair(net: Network, west: Site) -> Non
     until(lambda: len(own.get("/api/v1/links")) == 1, "the other one follows")
     for site in (west, east):
         assert not [one["message"] for one in site.get("status")["problems"]]
+
+
+def test_another_number_in_the_document_waits_for_the_next_start_and_is_told(net: Network) -> None:
+    site = net.site("west")
+    site.declare("shop")
+    net.start()
+    assert "Workers:" not in site.ctl("status").out
+    site.ctl("update", "--workers", "2")
+    until(lambda: site.get("status")["workers_next"] == 2, "it knows")
+    assert "Workers:  2 workers from the next start on" in site.ctl("status").out
+    assert "is to have 2 workers from its next start on" in site.ctl("check").out
+    site.ctl("stop")
+    site.start()
+    until(lambda: are_ready(site, 2), "both workers serve")
+    assert site.get("status")["workers_next"] is None
+    site.ctl("update", "--workers", "1")
+    until(lambda: site.get("status")["workers_next"] == 1, "it is to be one alone")

@@ -11,8 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.scenario.backends import HttpTarget
 from tests.scenario.harness import SHOP_PORT, Network, Site
-from tests.scenario.waiting import until
+from tests.scenario.waiting import stays, until
 
 CAPACITY = 8
 SERVICE_S = 0.2
@@ -116,7 +117,7 @@ def site_of_workers(net: Network) -> Site:
     return site
 
 
-def serve(net: Network, site: Site, service_s: float = SERVICE_S) -> Any:
+def serve(net: Network, site: Site, service_s: float = SERVICE_S) -> HttpTarget:
     target = net.http("target", service_s)
     site.connect("shop", target, capacity=CAPACITY)
     net.start()
@@ -135,3 +136,10 @@ def owners(site: Site) -> int:
     for line in lines:
         line.close()
     return len(found - {None})
+
+
+def busy_share(target: HttpTarget, for_s: float) -> float:
+    """How much of the slots that are stated the target had in hand, and never more of them."""
+    before, began = target.busy_s(), time.monotonic()
+    stays(lambda: target.in_hand_max <= CAPACITY, "never more than is stated", for_s)
+    return (target.busy_s() - before) / (time.monotonic() - began) / CAPACITY

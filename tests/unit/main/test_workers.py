@@ -26,10 +26,10 @@ from router.link.outgoing import OutgoingSpec
 from router.main import worker_words
 from router.main.parts import WHOLE, Part
 from router.main.ports import PendingLink
-from router.main.process import command_line, worker_count, workers_wanted
+from router.main.process import command_line, workers_wanted
 from router.main.sums import Sum, added, counters, merged, summed
 from router.main.trust import SiteTrust
-from router.main.worker_starts import end_those_of_before
+from router.main.worker_starts import end_those_of_before, worker_count
 from router.main.worker_words import (
     Answer,
     Ask,
