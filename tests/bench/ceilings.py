@@ -34,21 +34,21 @@ class Ceiling(msgspec.Struct, frozen=True, kw_only=True):
 
 CEILINGS: dict[Path_, Ceiling] = {
     "http L": Ceiling(
-        calls=70,
-        objects=55,
+        calls=54,
+        objects=44,
         sends=2.2,
         system_calls=9.4,
-        new_calls=125,
-        new_objects=111,
+        new_calls=104,
+        new_objects=99,
         new_system_calls=24,
     ),
     "http R": Ceiling(
-        calls=222,
-        objects=171,
+        calls=165,
+        objects=135,
         sends=2.3,
         system_calls=20,
-        new_calls=274,
-        new_objects=219,
+        new_calls=212,
+        new_objects=182,
         new_system_calls=34,
     ),
     "tcp L": Ceiling(
@@ -65,8 +65,8 @@ CEILINGS: dict[Path_, Ceiling] = {
         objects=34,
         sends=2.3,
         system_calls=20,
-        new_calls=353,
-        new_objects=285,
+        new_calls=310,
+        new_objects=264,
         new_system_calls=56,
     ),
 }
