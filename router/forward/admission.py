@@ -96,7 +96,9 @@ class Admission:
 
         Waiting makes sense only for `Denied.FULL` and `Denied.PENDING`.
         """
-        taken = self._ledger.try_acquire(self._timers.now(), NO_TARGETS, waiter.session)
+        ledger = self._ledger
+        now = self._timers.now() if ledger.rated else 0.0  # Nobody else looks at it.
+        taken = ledger.try_acquire(now, NO_TARGETS, waiter.session)
         if type(taken) is Slot:  # As in `take`.
             if not self.is_told:
                 self._changed()

@@ -120,6 +120,7 @@ class EgressStream:
         "_stream",
         "_timer",
         "_waiting",
+        "session",
     )
 
     def __init__(
@@ -131,6 +132,8 @@ class EgressStream:
     ) -> None:
         self._stream = stream
         self._request = request
+        self.session = request.session
+        """Of `Waiter`."""
         self._service = service
         self._held: Replay | None = None  # While there is no leg.
         self._leg: SlotLeg | None = None
@@ -168,10 +171,6 @@ class EgressStream:
             self._refuse("no-target" if slot is Denied.NO_TARGET else "busy")
 
     # Waiter
-
-    @property
-    def session(self) -> int:
-        return self._request.session
 
     def granted(self, slot: Slot) -> None:
         self._waiting = False

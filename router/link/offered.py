@@ -14,7 +14,7 @@ from router.model.sharing import FREE
 class OfferedStreams:
     """Judges each OPEN, until `stop`."""
 
-    __slots__ = ("_fills_paths", "_here", "_known", "_opener", "_owner", "_stopped")
+    __slots__ = ("_alone", "_fills_paths", "_here", "_known", "_opener", "_owner", "_stopped")
 
     def __init__(
         self,
@@ -29,6 +29,7 @@ class OfferedStreams:
         what edges leave to us, which an edge does for nobody: nothing passes through it."""
         self._stopped = False
         self._here = here
+        self._alone = (here,)  # The path of what ends here.
         self._owner = owner
         self._known = known
         self._opener = opener
@@ -43,8 +44,8 @@ class OfferedStreams:
         path, came_from = request.path, session.neighbour
         assert came_from is not None, "streams come over links that are up"
         if (
-            len(path) == 1
-            and path[0] == self._here != came_from.router
+            path == self._alone
+            and self._here != came_from.router
             and not self._stopped
             and came_from.terms is FREE
             and not came_from.is_edge

@@ -58,7 +58,8 @@ class Services:
         self._shares = shares
         self._applied: dict[ServiceKey, PlannedService] = {}  # With what may be used of shares.
         self._wanted: Wanted | None = None
-        self._rules = SharingRules()
+        self.rules = SharingRules()  # An attribute: hot.
+        """With whom this site shares what."""
         self._planner = Planner()
         self._with_remotes: set[ServiceKey] = set()
         self._plan = Plan({}, ())
@@ -70,11 +71,6 @@ class Services:
         self.declared_changed: Callable[[Mapping[str, ServiceSpec]], None] | None = None
         """Hears which services the network has, whenever that changes."""
         self.untold = ""  # Why others do not hear of all services; empty: they do.
-
-    @property
-    def rules(self) -> SharingRules:
-        """With whom this site shares what."""
-        return self._rules
 
     @property
     def planned(self) -> Mapping[ServiceKey, PlannedService]:
@@ -109,8 +105,8 @@ class Services:
 
     def apply(self, wanted: Wanted) -> None:
         """Make the services of ``wanted`` true."""
-        self._wanted, self._rules = wanted, wanted.rules
-        self._take(self._routing.set_rules(self._rules, self._network.now()))
+        self._wanted, self.rules = wanted, wanted.rules
+        self._take(self._routing.set_rules(self.rules, self._network.now()))
         self._keeper.keep_declared(frozenset(wanted.services.keys() - wanted.declared_at_s.keys()))
         self.advertise()
 
@@ -262,7 +258,7 @@ class Services:
             # Who declared what is remembered is not known: no rule lets it in.
             name: told
             for name, told in self._learnt.declarations().items()
-            if self._rules.of(name).import_from is None
+            if self.rules.of(name).import_from is None
         }
         declared |= {own.name: own for own in self._own_declarations(wanted)}
         for name, entry in self._routing.table.declarations.items():
@@ -276,7 +272,7 @@ class Services:
                 name=name,
                 spec=spec,
                 declared_at_s=told[name] if name in told else self._keeper.declared_at(name),
-                export_to=self._rules.of(name).export_to,
+                export_to=self.rules.of(name).export_to,
             )
             for name, spec in sorted(wanted.services.items())
         ]
@@ -292,7 +288,7 @@ class Services:
                 draining=self._draining,
                 rate_per_s=self._forwarder.rate_of(key),
                 shares_targets=self._wanted is not None and self._wanted.is_divided,
-                export_to=self._rules.of(key.name).export_to,
+                export_to=self.rules.of(key.name).export_to,
             )
             for key, service in sorted(self._plan.services.items())
             if service.has_connector and key in load

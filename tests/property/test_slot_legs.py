@@ -146,7 +146,7 @@ def act(
             getattr(leg, name)()
 
 
-@settings(max_examples=300)
+@settings(max_examples=200, deadline=None)
 @given(
     st.sampled_from(REQUESTS),
     st.lists(st.sampled_from(ACTS), max_size=8),
