@@ -447,15 +447,16 @@ class ServiceBalancer(Egresses):
         cheapest = waiting_helps[0].cost
         if self._policy.name == "split":
             waiting_helps.sort(key=_has_no_share)
+        waitable: list[RemoteWait] = []
+        waits = self._waits
+        for one in waiting_helps:
+            if one.site in waits:  # Nearly all.
+                waitable.append(waits[one.site][one.cost > cheapest])
+            else:
+                waitable += self._waits_at(one, spills=one.cost > cheapest)
         return NoChoice(
             reason="all-full",
-            waitable=tuple(
-                [
-                    wait
-                    for one in waiting_helps
-                    for wait in self._waits_at(one, spills=one.cost > cheapest)
-                ]
-            ),
+            waitable=tuple(waitable),
             local_waitable=self._here in waiting_helps
             and (self._here is self._local or (self._local.able and self._local.hard_full)),
         )
@@ -469,8 +470,6 @@ class ServiceBalancer(Egresses):
             ]
         if one.local:
             return []
-        if one.site in self._waits:
-            return [self._waits[one.site][spills]]
         return [RemoteWait(one.site, one.next_path(), spills)]
 
 

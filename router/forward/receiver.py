@@ -145,8 +145,9 @@ class Receiver(Sender):
             self._finish(self._given_up)
         elif failure is not None and self._in_hand and self._may_repeat(failure):
             self._try_again(failure)
-        else:
-            self._finish(failure)
+        elif not self._over:  # `_finish`, in place.
+            self._end(failure, self._service.now())
+            self._handler.done(failure)
         room = self._service.room
         if room.line:
             room.reconsider()

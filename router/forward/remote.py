@@ -284,8 +284,10 @@ class RemoteLeg:
 
     def lost(self, cause: ResetCode | None) -> None:
         self._stream = None
-        if self._egress is not None:
-            self._count_end(-1)
+        egress = self._egress
+        if egress is not None:  # `_count_end`, in place.
+            self._egress = None
+            egress.end(-1)
         if self._over:
             return
         if self._aborted:

@@ -47,8 +47,9 @@ class Replay:
         pressure = self._pressure
         if not self.size_bytes:
             pressure.holders[self] = None
-        self.size_bytes += len(kept)
-        pressure.held_bytes += len(kept)
+        size = len(kept)
+        self.size_bytes += size
+        pressure.held_bytes += size
         return kept
 
     def add_trailers(self, block: bytes) -> None:

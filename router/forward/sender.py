@@ -68,8 +68,8 @@ class Sender:
         if leg is not None and not leg.send(data):
             self._leg_full = self._owes_writable = True
             return False
-        if not self._opened and self._is_full():
-            self._owes_writable = True
+        if not self._opened and kept is not None and kept.size_bytes >= limits.REPLAY_BYTES_MAX:
+            self._owes_writable = True  # `_is_full`, in place.
             return False
         return True
 
