@@ -247,6 +247,10 @@ HEAD_REMEMBERED_BYTES_MAX = 4 * KIB
 HEADS_REMEMBERED_MAX = 1_024
 HEADS_REMEMBERED_BYTES_MAX = 512 * KIB
 HEADS_FORGOTTEN_S = 300.0  # All that is remembered: heads have tokens and cookies in them.
+# Lines of heads whose verdict is known, of each of four kinds; only heads up to the size are looked
+# at in this way, so no line is larger. Forgotten with the heads.
+HEAD_LINES_REMEMBERED_MAX = 256
+HEAD_BY_LINES_BYTES_MAX = 2 * KIB
 HEADS_SEEN_SLOTS = 4_096  # One byte each: a head seen a second time within so many is remembered.
 # What a service may allow at most: with what we add a head still fits into one OPEN.
 REQUEST_LINE_BYTES_CEILING = 16 * KIB
