@@ -12,7 +12,7 @@ from router.forward.http1.request_heads import plain_parts
 from router.model.limits import HEAD_BY_LINES_BYTES_MAX
 from tests.corpus import requests as request_corpus
 from tests.corpus import responses as response_corpus
-from tests.property.test_http1 import UNLIMITED, mutated, requests, responses
+from tests.property.test_http1 import mutated, requests, responses
 
 FORBIDDEN = re.compile(rb"\n(?i:" + grammar.HOP_BY_HOP_ALTERNATIVES + rb"):")
 REQUEST = re.compile(
@@ -101,7 +101,6 @@ def test_responses_of_the_corpus_are_judged_alike(raw: bytes) -> None:
     check(raw)
 
 
-@UNLIMITED
 @given(st.one_of(HEADS, mutated(HEADS), mutated(requests()), mutated(responses())))
 def test_any_head_is_judged_alike(text: bytes) -> None:
     check(text)
