@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from router.forward.http1 import canonical, grammar
 from router.forward.http1.memory import HeadMemory
 from router.forward.http1.request_heads import plain_parts
-from router.model.limits import HEAD_BY_LINES_BYTES_MAX
+from router.model import limits
 from tests.corpus import requests as request_corpus
 from tests.corpus import responses as response_corpus
 from tests.property.test_http1 import mutated, requests, responses
@@ -28,6 +28,12 @@ OTHERS = rb"(?:(?!" + SPECIAL + rb":)" + grammar.FIELD + rb")*+"
 HOST_LINE = rb"(?i:host):[ \t]*+(" + grammar.HOST.pattern + rb")\r\n"
 START = rb"((?!CONNECT )" + grammar.TOKEN + rb"++) /" + grammar.TARGET + rb"*+ HTTP/1\.1\r\n"
 PLAIN = re.compile(START + OTHERS + HOST_LINE + OTHERS + rb"\r\n")
+FIELDS_MAX = limits.HEADERS_CEILING + limits.HEADERS_ADDED_MAX
+BYTES_MAX = (
+    limits.REQUEST_LINE_BYTES_CEILING
+    + limits.HEADER_BLOCK_BYTES_CEILING
+    + limits.HEADERS_ADDED_BYTES_MAX
+)
 
 PIECES = st.sampled_from(
     [
@@ -68,7 +74,8 @@ HEADS = st.lists(PIECES, max_size=8).map(b"".join)
 def check(text: bytes) -> None:
     for head in (text, text[:-2], text.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"):
         match, hosts = REQUEST.fullmatch(head), HOSTS.findall(head)
-        clean = FORBIDDEN.search(head) is None
+        clean = FORBIDDEN.search(head) is None and len(head) <= BYTES_MAX
+        clean = clean and head.count(b"\n") <= FIELDS_MAX + 1
         good = match is not None and clean and len(hosts) == 1
         good = good and grammar.HOST.fullmatch(hosts[0].rstrip(b" \t")) is not None
         wanted = None
@@ -115,5 +122,5 @@ def test_lines_with_credentials_are_forgotten_with_the_heads() -> None:
 
 
 def test_a_large_head_leaves_no_lines_behind() -> None:
-    head = b"GET / HTTP/1.1\r\nHost: shop\r\nX: %b\r\n" % (b"x" * HEAD_BY_LINES_BYTES_MAX)
+    head = b"GET / HTTP/1.1\r\nHost: shop\r\nX: %b\r\n" % (b"x" * limits.HEAD_BY_LINES_BYTES_MAX)
     assert canonical.check_request_head(head) is not canonical.check_request_head(head)

@@ -144,9 +144,9 @@ def read_request_head(
     """The verdict on a head, its blank line included: what to forward, or why not."""
     count = head.count(b"\n") - 2
     if count <= limits.fields and len(head) <= limits.harmless_bytes:
-        method, host = plain_parts(head)
-        if host:
-            return _second_opinion(head) or _plain(head, method, host, forwarding, count)
+        verb, named = plain_parts(head)
+        if named:
+            return _second_opinion(head) or _plain(head, verb, named, forwarding, count)
     match = _HEAD.fullmatch(head)
     if match is None or (
         (count > limits.fields or len(head) > limits.harmless_bytes)
