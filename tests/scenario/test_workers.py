@@ -159,7 +159,7 @@ def test_another_number_in_the_document_waits_for_the_next_start_and_is_told(net
     site.ctl("update", "--workers", "2")
     until(lambda: site.get("status")["workers_next"] == 2, "it knows")
     assert "Workers:  2 workers from the next start on" in site.ctl("status").out
-    assert "is to have 2 workers from its next start on" in site.ctl("check").out
+    assert "is to have 2 workers from its next start on" in site.ctl("check", code=3).out
     site.ctl("stop")
     site.start()
     until(lambda: are_ready(site, 2), "both workers serve")
