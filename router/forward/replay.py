@@ -43,12 +43,13 @@ class Replay:
     def add(self, data: Buffer) -> bytes:
         """Keep ``data``; the copy is returned, so that it is made once. `bytes` are not copied."""
         kept = bytes(data)
+        size = len(kept)
         self._parts.append(kept)
         pressure = self._pressure
         if not self.size_bytes:
             pressure.holders[self] = None
-        self.size_bytes += len(kept)
-        pressure.held_bytes += len(kept)
+        self.size_bytes += size
+        pressure.held_bytes += size
         return kept
 
     def add_trailers(self, block: bytes) -> None:

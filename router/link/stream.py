@@ -25,6 +25,7 @@ _PAYLOAD_MAX = limits.FRAME_PAYLOAD_BYTES_MAX
 _WINDOW_INITIAL = limits.STREAM_WINDOW_BYTES_INITIAL
 _SEND_QUEUE_BYTES = limits.STREAM_SEND_QUEUE_BYTES
 _pack_header = struct.Struct(">II").pack
+_HEADER_BYTES = 8
 _OPEN_WORD, _OPEN_END_WORD = frames.OPEN << 24, (frames.OPEN | frames.END) << 24
 _DATA_WORD = frames.DATA << 24
 _ANSWER_END = frames.ANSWER | frames.END
@@ -34,7 +35,8 @@ _Framed = tuple[int, bytes]
 
 _Piece = bytes | bytearray | memoryview
 _Queue = deque[_Piece | _Framed]
-"""What waits. Data that is alone, as nearly always, stands there by itself as ``bytes``."""
+"""What waits; ``bytes`` are a whole DATA frame. One that is alone, as nearly always, is there by
+itself."""
 
 _Whole = tuple[bytes, int, bytes, int]
 """Head, declared length, body, and microseconds since ACCEPTED was due, of an ANSWER that waits."""
@@ -55,14 +57,13 @@ class LaneStream:
         "_held_since",
         "_lane",
         "_paused",
+        "_paused_s",
         "_queue",
-        "_queued_bytes",
         "_received_fin",
         "_sent_fin",
         "_trailed",
         "_uncredited_bytes",
         "_wants_writable",
-        "_was_paused",
         "_window_bytes",
         "credit_due_bytes",
         "deficit_bytes",
@@ -73,6 +74,7 @@ class LaneStream:
         "is_over",
         "is_ready",
         "opened_here",
+        "queued_bytes",
     )
 
     handler: StreamHandler
@@ -97,7 +99,7 @@ class LaneStream:
         # Sending.
         self._first: bytes | _Whole | None = opening  # OPEN, ANSWER: before all that is queued.
         self._queue: _Queue | bytes | None = None
-        self._queued_bytes = len(opening) if opening is not None else 0
+        self.queued_bytes = len(opening) if opening is not None else 0
         self._credit_bytes = _WINDOW_INITIAL
         self.is_ready = False
         self.deficit_bytes = 0
@@ -113,7 +115,7 @@ class LaneStream:
         self.credit_due_bytes = 0
         self._grew_at = lane.now()
         self._paused = False
-        self._was_paused = False
+        self._paused_s = 0.0  # Since credit was returned; while paused, less when that began.
         self._received_fin = False
         self._trailed = False
         self._heads = 0
@@ -192,7 +194,7 @@ class LaneStream:
         self._answered = self._finishing = True
         self._count = in_flight
         self._first = head, body_bytes, bytes(body), int(held_s * 1e6)
-        self._queued_bytes = size
+        self.queued_bytes = size
         buffers = lane.buffers
         buffers.held_bytes += size  # `hold`, in place.
         buffers.process.held_bytes += size
@@ -228,12 +230,12 @@ class LaneStream:
         size = len(data)
         queue = self._queue
         if not size:
-            return self._queued_bytes <= _SEND_QUEUE_BYTES
-        if not queue:
-            self._queue = bytes(data)
-        else:
+            return self.queued_bytes <= _SEND_QUEUE_BYTES
+        if queue or size > _PAYLOAD_MAX:
             self._send_behind(data)
-        self._queued_bytes = queued_bytes = self._queued_bytes + size
+        else:
+            self._queue = _pack_header(_DATA_WORD | size, self.id) + data
+        self.queued_bytes = queued_bytes = self.queued_bytes + size
         buffers = self._lane.buffers
         buffers.held_bytes += size  # `hold`, in place: this is the hottest.
         buffers.process.held_bytes += size
@@ -247,9 +249,11 @@ class LaneStream:
     def _send_behind(self, data: Buffer) -> None:
         """Queue ``data`` behind what waits; small pieces share a buffer."""
         queue = self._many()
-        last = queue[-1]
-        if len(data) >= _COALESCE_BYTES:
-            queue.append(bytes(data))
+        size, last = len(data), queue[-1] if queue else None
+        if size > _PAYLOAD_MAX:
+            queue.append(memoryview(bytes(data)))
+        elif size >= _COALESCE_BYTES:
+            queue.append(_pack_header(_DATA_WORD | size, self.id) + data)
         elif type(last) is bytearray and len(last) < _PAYLOAD_MAX:
             last += data
         else:
@@ -262,7 +266,8 @@ class LaneStream:
             return queue
         many: _Queue = deque()
         if queue:
-            many.append(queue if len(queue) >= _COALESCE_BYTES else bytearray(queue))
+            small = len(queue) < _COALESCE_BYTES
+            many.append(bytearray(memoryview(queue)[_HEADER_BYTES:]) if small else queue)
         self._queue = many
         return many
 
@@ -305,7 +310,7 @@ class LaneStream:
     @property
     def held_bytes(self) -> int:
         """Unsent, and received without a reader that drains."""
-        return self._queued_bytes + (self._uncredited_bytes if self._paused else 0)
+        return self.queued_bytes + (self._uncredited_bytes if self._paused else 0)
 
     def reset_stalled(self) -> None:
         """The process holds too much; this stream has held its part longest."""
@@ -314,7 +319,8 @@ class LaneStream:
     def pause(self) -> None:
         if self.is_over or self._paused:
             return
-        self._paused = self._was_paused = True
+        self._paused = True
+        self._paused_s -= self._lane.now()
         self._lane.buffers.hold(self._uncredited_bytes)
         self._lane.buffers.process.stalled(self)
 
@@ -322,6 +328,7 @@ class LaneStream:
         if self.is_over or not self._paused:
             return
         self._paused = False
+        self._paused_s += self._lane.now()
         self._lane.buffers.release(self._uncredited_bytes)
         self._stall_judged()
         self._return_credit()
@@ -333,7 +340,7 @@ class LaneStream:
 
         It is no longer ready then unless it can send more at once.
         """
-        piece, size = self._queue, self._queued_bytes
+        piece, size = self._queue, self.queued_bytes
         if (
             type(piece) is bytes
             and self._first is None
@@ -345,17 +352,17 @@ class LaneStream:
         ):  # The commonest: one piece of data, and that is all. `_fill` does the same.
             self._queue = None
             self._credit_bytes -= size
-            self._queued_bytes = 0
+            self.queued_bytes = 0
             buffers = self._lane.buffers
             buffers.held_bytes -= size
             buffers.process.held_bytes -= size
             self.is_ready = False
-            parts += (_pack_header(_DATA_WORD | size, self.id), piece)
+            parts.append(piece)
             return 8 + size
         return self._fill(parts, allowance_bytes)
 
     def _fill(self, parts: list[Buffer], allowance_bytes: int) -> int:
-        queued_bytes = self._queued_bytes
+        queued_bytes = self.queued_bytes
         used = 0 if self._first is None else self._fill_first(parts)
         queue = self._many() if self._queue else None
         while queue:
@@ -371,10 +378,12 @@ class LaneStream:
                 break
             used += self._fill_data(parts, queue, room)
         if self._finishing and not queue and not self._sent_fin:
-            parts.append(frames.encode(frames.FIN, self.id, self._encoded_count()))
+            count = self._count
+            in_flight = count if isinstance(count, int) else count()
+            parts.append(frames.encode_counted(frames.FIN, self.id, in_flight))
             self._sent_fin = True
             used += 12
-        buffers, left_bytes = self._lane.buffers, queued_bytes - self._queued_bytes
+        buffers, left_bytes = self._lane.buffers, queued_bytes - self.queued_bytes
         buffers.held_bytes -= left_bytes  # `release`, in place.
         buffers.process.held_bytes -= left_bytes
         if self._sent_fin:
@@ -383,7 +392,7 @@ class LaneStream:
                 self.over()
                 self._lane.end_later(self, None)
             return used
-        if self._wants_writable and self._queued_bytes <= _SEND_QUEUE_BYTES // 2:
+        if self._wants_writable and self.queued_bytes <= _SEND_QUEUE_BYTES // 2:
             self._wants_writable = False
             self._lane.writable_due(self)
         if not queue:
@@ -402,11 +411,11 @@ class LaneStream:
         """Let go of everything; no further call has an effect."""
         self.is_over = True
         buffers = self._lane.buffers
-        if self._queued_bytes or self._paused:
+        if self.queued_bytes or self._paused:
             buffers.release(self.held_bytes)
         if buffers.process.stalling:
             buffers.process.drains(self)
-        self._queued_bytes = self._uncredited_bytes = 0
+        self.queued_bytes = self._uncredited_bytes = 0
         self._first = self._queue = None
         self._lane.forget(self)
 
@@ -435,6 +444,8 @@ class LaneStream:
             self._receive_last_data(payload)
         elif self._received_fin:
             raise LaneViolation("after-fin", f"stream {self.id} went on after its end")
+        elif base == frames.FIN:
+            self._receive_fin(decode_count(payload))
         else:
             self._receive_other(kind, payload)
 
@@ -493,9 +504,9 @@ class LaneStream:
         elif base == frames.TRAILERS and not self._trailed:
             self._trailed = True
             self.handler.trailers(bytes(body))
-        elif base != frames.FIN:
+        else:
             raise LaneViolation("bad-order", f"frame of kind {kind:#x} on stream {self.id}")
-        if (ends or base == frames.FIN) and not self.is_over:
+        if ends and not self.is_over:
             self._receive_fin(decode_count(payload, len(payload) - frames.COUNT_BYTES))
 
     def receive_whole(self, payload: memoryview) -> None:
@@ -580,7 +591,7 @@ class LaneStream:
         if len(payload) > _PAYLOAD_MAX - frames.COUNT_BYTES:
             raise LocalProtocolError("frame-too-large", f"{len(payload)} bytes for kind {kind}")
         self._many().append((kind, payload))
-        self._queued_bytes += len(payload)
+        self.queued_bytes += len(payload)
         lane = self._lane
         lane.buffers.hold(len(payload))
         if not self.is_ready:
@@ -594,7 +605,7 @@ class LaneStream:
         first, self._first = self._first, None
         if type(first) is bytes:  # An OPEN.
             size = len(first)
-            self._queued_bytes -= size
+            self.queued_bytes -= size
             word = _OPEN_WORD
             if self._finishing and not self._queue:
                 self._sent_fin = True
@@ -605,7 +616,7 @@ class LaneStream:
         assert type(first) is tuple
         head, body_bytes, body, held_us = first
         size = len(head) + len(body)
-        self._queued_bytes -= size
+        self.queued_bytes -= size
         self._sent_fin = True
         count = self._count
         in_flight = count if isinstance(count, int) else count()
@@ -615,7 +626,7 @@ class LaneStream:
         return 8 + frames.ANSWER_PREFIX_BYTES + size
 
     def _fill_framed(self, parts: list[Buffer], kind: int, payload: bytes) -> int:
-        self._queued_bytes -= len(payload)
+        self.queued_bytes -= len(payload)
         if self._finishing and not self._queue:
             self._sent_fin = True
             kind |= frames.END
@@ -625,6 +636,15 @@ class LaneStream:
         return 8 + len(payload)
 
     def _fill_data(self, parts: list[Buffer], queue: _Queue, room: int) -> int:
+        chunk = queue[0]
+        if type(chunk) is bytes and (len(queue) == 1 or len(chunk) > _PAYLOAD_MAX // 2):
+            size = len(chunk) - _HEADER_BYTES
+            if size <= room and not (self._finishing and len(queue) == 1):
+                queue.popleft()  # As it is: to join it with what follows costs more than a frame.
+                self._credit_bytes -= size
+                self.queued_bytes -= size
+                parts.append(chunk)
+                return _HEADER_BYTES + size
         place = len(parts)
         parts.append(b"")  # The header, once the size is known.
         size = 0
@@ -632,6 +652,8 @@ class LaneStream:
             chunk = queue[0]
             if isinstance(chunk, tuple):
                 break
+            if type(chunk) is bytes:
+                chunk = memoryview(chunk)[_HEADER_BYTES:]
             chunk_bytes = len(chunk)
             if chunk_bytes <= room - size:
                 queue.popleft()
@@ -643,7 +665,7 @@ class LaneStream:
             parts.append(chunk)
             size += chunk_bytes
         self._credit_bytes -= size
-        self._queued_bytes -= size
+        self.queued_bytes -= size
         word = _DATA_WORD
         if self._finishing and not queue and size <= _PAYLOAD_MAX - frames.COUNT_BYTES:
             self._sent_fin = True
@@ -660,13 +682,16 @@ class LaneStream:
         lane = self._lane
         grant = self._uncredited_bytes
         now = lane.now()
-        limited_by_window = now - self._grew_at <= lane.window_grows_within_s()
-        if limited_by_window and not self._was_paused and lane.buffers.windows_may_grow:
+        took_s = now - self._grew_at
+        limited_by_window = took_s <= lane.window_grows_within_s()
+        # What comes in bursts, as over a long way, may well have to wait a little.
+        keeps_up = self._paused_s <= took_s * limits.WINDOW_GROWS_PAUSED_SHARE
+        if limited_by_window and keeps_up and lane.buffers.windows_may_grow:
             larger = min(self._window_bytes * 2, limits.STREAM_WINDOW_BYTES_MAX)
             grant += larger - self._window_bytes
             self._window_bytes = larger
         self._grew_at = now
-        self._was_paused = False
+        self._paused_s = 0.0
         self._uncredited_bytes = 0
         self._granted_bytes += grant
         if not self.credit_due_bytes:

@@ -61,11 +61,11 @@ CEILINGS: dict[Path_, Ceiling] = {
         new_system_calls=32,
     ),
     "tcp R": Ceiling(
-        calls=41,
+        calls=43,
         objects=34,
         sends=2.3,
         system_calls=20,
-        new_calls=353,
+        new_calls=340,
         new_objects=285,
         new_system_calls=56,
     ),
