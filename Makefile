@@ -60,8 +60,10 @@ demo: install
 
 # A worker that dies ends the run: pytest-xdist would give what killed it to the next one for ever.
 # Files in their own order: the long ones are first, and the many short ones of tests/unit level out.
+# More workers than processors: half of the time that scenarios take they wait.
+WORKERS ?= 3
 test: dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 # Beside the other tests: it needs podman, and what it builds first takes some minutes.
 test-podman: dev

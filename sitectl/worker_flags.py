@@ -33,6 +33,17 @@ def workers_flag(text: str) -> Callable[[Any], Any]:
     return click.option("--workers", type=Workers(), help=text)
 
 
+def refuse_several(workers: int | str | None, *, is_edge: bool, has_peers: bool) -> None:
+    """Raise Failure where the router of a site on a host is one process, and several are wanted."""
+    if workers in (None, 1):
+        return
+    if is_edge:
+        raise usage("--workers: an edge router is one process", "Leave --workers out")
+    if has_peers:
+        text = "--workers: each router of a site with peers is one process"
+        raise usage(text, "Leave --workers out, or have this router alone: --peer none")
+
+
 def refuse_workers(workers: int | str | None) -> None:
     """Raise Failure: in a namespace a site has several routers instead."""
     if workers is not None:

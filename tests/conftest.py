@@ -12,6 +12,14 @@ from types import FrameType
 from typing import Any, Final
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+
+# A busy machine is no finding.
+hypothesis_settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("untimed")
 
 _STDERR_FD: Final = 2
 AGAIN_S: Final = 15.0

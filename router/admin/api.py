@@ -228,12 +228,12 @@ class AdminApi:
             return asked_port
         name, port = asked_port
         if request.query.keys() & {"last", "denied"}:
-            return self._past(request, name, port)
+            return await self._past(request, name, port)
         asked = [(by, request.query[by]) for by in get_args(AffinityBy) if by in request.query]
         if len(asked) > 1:
             return failure(400, "bad-session", "A session is asked for in one way only.")
         try:
-            why = self._view.why(name, port, asked[0] if asked else None)
+            why = await self._view.why(name, port, asked[0] if asked else None)
         except BadQuestion as error:
             return failure(400, "bad-session", str(error), error.hint)
         if why is None:
@@ -249,7 +249,7 @@ class AdminApi:
         text = f"Service {name!r} has no port {port}, it has {known}."
         return failure(404, "not-found", text, f"sitectl why {name}:{ports[0]}")
 
-    def _past(self, request: web.Request, name: str, port: int | None) -> web.Response:
+    async def _past(self, request: web.Request, name: str, port: int | None) -> web.Response:
         """The last decisions. ``last`` 1 to `limits.DECISIONS_KEPT`, all by default."""
         query, most = request.query, limits.DECISIONS_KEPT
         last, denied = query.get("last", str(most)), query.get("denied", "0")
@@ -263,7 +263,7 @@ class AdminApi:
         if query.keys() & {*get_args(AffinityBy)}:
             text = "The past is not asked for by session: what a client sent is not kept."
             return failure(400, "bad-session", text, hint)
-        past = self._view.past(name, port, int(last), denied=denied == "1")
+        past = await self._view.past(name, port, int(last), denied=denied == "1")
         if past is None:
             return self._unknown(name, port)
         return items("PastDecisions", past)

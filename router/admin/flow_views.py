@@ -1,5 +1,7 @@
 """What the API tells of single requests and connections that came in here: `/api/v1/flows`."""
 
+from collections.abc import Iterator
+
 import msgspec
 
 from router.admin.views import PastDecision
@@ -47,3 +49,46 @@ class FlowDetail(msgspec.Struct, frozen=True, kw_only=True):
 
     flow: FlowView
     decision: PastDecision | None
+
+
+COUNT_USUAL = 100
+NOWHERE = "none"
+"""As a wanted site: nobody served it."""
+UNDER_WAY, FAILED = "under-way", "failed"
+
+
+class FlowsWanted(msgspec.Struct, frozen=True):
+    """Which flows; None: whatever it is."""
+
+    service: str | None = None
+    port: int | None = None
+    outcome: str | None = None
+    site: str | None = None
+    count: int = COUNT_USUAL
+
+    def of(self, flows: list[FlowView]) -> list[FlowView]:
+        """Those of ``flows``."""
+        return [flow for flow in flows if self.has(flow)]
+
+    def has(self, flow: FlowView) -> bool:
+        return (
+            self.service in (None, flow.service)
+            and self.port in (None, flow.port)
+            and self.site in (None, flow.site or NOWHERE)
+            and (
+                self.outcome in (None, flow.outcome)
+                or (self.outcome == FAILED and flow.outcome not in ("ok", UNDER_WAY))
+            )
+        )
+
+    def first(self, flows: Iterator[FlowView | None]) -> Iterator[FlowView | None]:
+        """As many as are wanted, and None for each of the others."""
+        left = self.count
+        for flow in flows:
+            if flow is None or not self.has(flow):
+                yield None
+                continue
+            yield flow
+            left -= 1
+            if not left:
+                return

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Iterable, Iterator
 from functools import partial
+from operator import attrgetter
 from typing import Protocol
 
 import msgspec
@@ -11,25 +12,23 @@ from aiohttp import web
 
 from router.admin import sse
 from router.admin.answers import encode, failure, item
-from router.admin.flow_views import FlowDetail, FlowView
+from router.admin.flow_views import COUNT_USUAL, FlowDetail, FlowsWanted, FlowView
 from router.admin.named import named_port
-from router.admin.slices import encoded
+from router.admin.slices import encoded, sliced
 from router.model import limits
 from router.model.specs import API_VERSION
 
-COUNT_USUAL = 100
 HEARTBEAT_S = 15.0
-NOWHERE = "none"
-"""As a wanted site: nobody served it."""
-UNDER_WAY, FAILED = "under-way", "failed"
 _NUMBER = re.compile(r"[0-9]{1,15}")
 
 
 class FlowsView(Protocol):
     """What is asked; `main.flows` answers."""
 
-    turn: int
-    skipped: int
+    @property
+    def turn(self) -> int: ...
+    @property
+    def skipped(self) -> int: ...
 
     def look(self) -> None: ...
     def follow(self) -> bool: ...
@@ -40,36 +39,19 @@ class FlowsView(Protocol):
     def detail(self, number: int) -> FlowDetail | None: ...
 
 
-class _Wanted(msgspec.Struct, frozen=True):
-    """Which flows; None: whatever it is."""
+class OtherFlows(Protocol):
+    """Those of the other processes of this router; `main.all_flows` asks them."""
 
-    service: str | None = None
-    port: int | None = None
-    outcome: str | None = None
-    site: str | None = None
-    count: int = COUNT_USUAL
-
-    def of(self, flows: list[FlowView]) -> list[FlowView]:
-        """Those of ``flows``."""
-        return [flow for flow in flows if self.has(flow)]
-
-    def has(self, flow: FlowView) -> bool:
-        return (
-            self.service in (None, flow.service)
-            and self.port in (None, flow.port)
-            and self.site in (None, flow.site or NOWHERE)
-            and (
-                self.outcome in (None, flow.outcome)
-                or (self.outcome == FAILED and flow.outcome not in ("ok", UNDER_WAY))
-            )
-        )
+    async def newest_of_others(self, wanted: FlowsWanted) -> list[FlowView]: ...
+    async def detail_of_others(self, number: int) -> FlowDetail | None: ...
 
 
 class FlowsApi:
     """Looking makes the router look, for `limits.FLOWS_WATCH_S`, or as long as one follows."""
 
-    def __init__(self, flows: FlowsView) -> None:
+    def __init__(self, flows: FlowsView, others: OtherFlows | None = None) -> None:
         self._flows = flows
+        self._others = others
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/api/v1/flows", self._list)
@@ -82,12 +64,12 @@ class FlowsApi:
         if sse.wanted(request):
             return await self._follow(request, wanted)
         self._flows.look()
-        found = await encoded(_first(self._flows.newest(), wanted))
+        found = await self._newest(wanted)
         body = encode(
             {
                 "apiVersion": API_VERSION,
                 "kind": "Flow",
-                "items": found.items,
+                "items": found,
                 "skipped": self._flows.skipped,
             }
         )
@@ -99,6 +81,8 @@ class FlowsApi:
         if _NUMBER.fullmatch(number):
             self._flows.look()
             found = self._flows.detail(int(number))
+            if found is None and self._others is not None:
+                found = await self._others.detail_of_others(int(number))
         if found is None:
             return failure(
                 404,
@@ -108,7 +92,16 @@ class FlowsApi:
             )
         return item("FlowDetail", found)
 
-    async def _follow(self, request: web.Request, wanted: _Wanted) -> web.StreamResponse:
+    async def _newest(self, wanted: FlowsWanted) -> list[msgspec.Raw]:
+        """The last to begin first."""
+        found = wanted.first(self._flows.newest())
+        if self._others is None:
+            return (await encoded(found)).items
+        each = (await sliced(found)).items + await self._others.newest_of_others(wanted)
+        each.sort(key=attrgetter("id"), reverse=True)
+        return (await encoded(each[: wanted.count])).items
+
+    async def _follow(self, request: web.Request, wanted: FlowsWanted) -> web.StreamResponse:
         if not self._flows.follow():
             return sse.no_place("flows")
         try:
@@ -118,17 +111,17 @@ class FlowsApi:
         finally:
             self._flows.unfollow()
 
-    async def _begin(self, wanted: _Wanted, last: int, response: web.StreamResponse) -> None:
+    async def _begin(self, wanted: FlowsWanted, last: int, response: web.StreamResponse) -> None:
         """Those that are known, unless it comes back and knows what was before ``last``."""
-        flows, turn = self._flows, self._flows.turn
+        turn = self._flows.turn
         if last <= turn:
             turn = last
         else:
-            known = (await encoded(_first(flows.newest(), wanted))).items
+            known = await self._newest(wanted)
             await sse.write(response, _events(turn, reversed(known)) or b": nothing yet\n\n")
         await self._feed(response, wanted, turn)
 
-    async def _feed(self, response: web.StreamResponse, wanted: _Wanted, turn: int) -> None:
+    async def _feed(self, response: web.StreamResponse, wanted: FlowsWanted, turn: int) -> None:
         """Those that end, soon; those that last, again and again; how many went unseen."""
         flows, loop = self._flows, asyncio.get_running_loop()
         skipped = -1
@@ -155,20 +148,7 @@ def _events(turn: int, flows: Iterable[object]) -> bytes:
     return b"".join(sse.message(turn, flow) for flow in flows)
 
 
-def _first(flows: Iterator[FlowView | None], wanted: _Wanted) -> Iterator[FlowView | None]:
-    """As many as are wanted, and None for each of the others."""
-    left = wanted.count
-    for flow in flows:
-        if flow is None or not wanted.has(flow):
-            yield None
-            continue
-        yield flow
-        left -= 1
-        if not left:
-            return
-
-
-def _wanted(request: web.Request) -> _Wanted | web.Response:
+def _wanted(request: web.Request) -> FlowsWanted | web.Response:
     query = request.query
     service, port = None, None
     if "service" in query:
@@ -184,4 +164,4 @@ def _wanted(request: web.Request) -> _Wanted | web.Response:
             f"{count[:20]!r} is not a number from 1 to {limits.FLOWS_COUNT_MAX}.",
             f"?count={COUNT_USUAL}",
         )
-    return _Wanted(service, port, query.get("outcome"), query.get("site"), int(count))
+    return FlowsWanted(service, port, query.get("outcome"), query.get("site"), int(count))

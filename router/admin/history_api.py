@@ -1,7 +1,7 @@
 """`/api/v1/history`: the last quarter of an hour of service ports, of this site or another."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol
 
 from aiohttp import web
@@ -13,7 +13,7 @@ from router.admin.sites_api import no_site, too_many
 from router.admin.slices import encoded
 from router.model import limits
 
-Histories = Callable[[str | None, int | None], Iterator[ServiceHistory]]
+Histories = Callable[[str | None, int | None], Awaitable[Iterator[ServiceHistory]]]
 Answer = tuple[tuple[ServiceHistory, ...], str]
 
 
@@ -35,7 +35,7 @@ class Elsewhere(Protocol):
 
 
 class HistoryApi:
-    """``histories``: of a service, by name and port, or of all, one at a time.
+    """``histories``: of a service, by name and port, or of all; then one at a time.
 
     ``elsewhere`` asks other sites, for one service at a time.
     """
@@ -55,8 +55,8 @@ class HistoryApi:
         if site is not None and not self._elsewhere.is_here(site):
             return await self._of_site(site, named)
         if named is None:
-            return items("ServiceHistory", (await encoded(self._histories(None, None))).items)
-        found = (await encoded(self._histories(*named))).items
+            return items("ServiceHistory", (await encoded(await self._histories(None, None))).items)
+        found = (await encoded(await self._histories(*named))).items
         if not found:
             return failure(
                 404, "not-found", f"No service {asked!r} is known here.", "sitectl service status"

@@ -26,6 +26,9 @@ class LiveView(Protocol):
     def network(self) -> Sequence[SiteView]: ...
     def bursts(self) -> Sequence[BurstView]: ...
     def ca(self) -> CaView: ...
+    async def gather(self) -> None:
+        """Ask the other processes of the router, if there are any, before `services`."""
+
     def services(self) -> Iterator[tuple[ServiceView, ServiceNow]]:
         """One at a time; between two of them others may do something."""
 
@@ -101,6 +104,7 @@ class LiveApi:
             ("ca", view.ca),
             ("tokens", self._tokens),
         )
+        await view.gather()
         singles = await encoded(make() for _, make in parts)
         now: list[ServiceNow] = []
         services = await encoded(_noting(view.services(), now))

@@ -31,7 +31,7 @@ class Histogram(msgspec.Struct, frozen=True):
 
 Labels = tuple[str, ...]
 
-Figures = Literal["metrics", "services", "scales"]
+Figures = Literal["metrics", "services", "scales", "live"]
 """What the processes of one router have each its part of."""
 
 
@@ -98,7 +98,7 @@ class RouterView(Protocol):
         ``done`` is called once, later in this thread, within `limits.INQUIRY_WAIT_S`.
         """
 
-    def why(
+    async def why(
         self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
     ) -> WhyView | None:
         """None: no such service. ``port`` None: its first.
@@ -110,7 +110,7 @@ class RouterView(Protocol):
     def scale(self, service: str, port: int | None) -> ScaleView | None:
         """What an autoscaler goes by. None: no such service. ``port`` None: its first."""
 
-    def past(
+    async def past(
         self, service: str, port: int | None, count: int, *, denied: bool
     ) -> Sequence[PastDecision] | None:
         """The last ``count`` requests, newest first; None: no such service. ``port`` None: all.

@@ -3,7 +3,7 @@
 Neither changes anything. Both run in a process of their own (`Runner`), one at a time.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -17,7 +17,7 @@ from router.admin.what_if_told import told
 from router.admin.what_if_views import WhatIf
 from router.model import limits
 
-Histories = Callable[[str | None, int | None], Iterator[ServiceHistory]]
+Histories = Callable[[str | None, int | None], Awaitable[Iterator[ServiceHistory]]]
 """What was recorded of a service at this site, by its name and port."""
 
 
@@ -102,7 +102,7 @@ class SimulationApi:
             asked = msgspec.json.decode(await request.read(), type=WhatIf)
         except (msgspec.MsgspecError, RecursionError) as error:
             return failure(400, "bad-request", f"The body is not a what-if: {error}.")
-        planned = self._planned(asked)
+        planned = await self._planned(asked)
         if isinstance(planned, web.Response):
             return planned
         order = Order(
@@ -120,7 +120,7 @@ class SimulationApi:
             return _too_long(f"both runs took longer than {limits.SIMULATION_S:g} s")
         return item("WhatIf", told(planned, *outcomes))
 
-    def _planned(self, asked: WhatIf) -> Plan | web.Response:
+    async def _planned(self, asked: WhatIf) -> Plan | web.Response:
         """The two scenarios; or why there are none."""
         service = next(
             (
@@ -133,7 +133,7 @@ class SimulationApi:
         if service is None:
             text = f"No service {asked.service[:100]!r} with that port is known here."
             return failure(404, "not-found", text, "sitectl service status")
-        history = next(self._histories(service.name, service.port), None)
+        history = next(await self._histories(service.name, service.port), None)
         if history is None or not history.samples:
             text = f"Nothing is recorded of {service.name}:{service.port} yet."
             return failure(409, "nothing-recorded", text, "Ask again after some requests")

@@ -33,6 +33,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     ``replicas``: this router and those of its site that it is linked to.
     ``workers``: its processes, the one that answers first; empty: it is one alone.
+    ``workers_next``: so many it has from its next start on, as its document says now; None: as many
+    as now.
     ``notes``: what is wrong with the wanted state and degrades nothing, a bounded number.
     """
 
@@ -50,6 +52,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[Note, ...] = ()
     replicas: int = 1
     workers: tuple[WorkerView, ...] = ()
+    workers_next: int | None = None
 
 
 class SiteName(msgspec.Struct, frozen=True):

@@ -169,8 +169,16 @@ class ServiceBalancer(Egresses):
                     has_room = ledger.load < capacity
                 if has_room:
                     return self._local_decision
-            elif is_alone and self._sole is not None and self._has_plain_room(self._sole, now):
-                return self._sole_decision or self._decide_sole(self._sole, session)
+            elif is_alone and (sole := self._sole) is not None:
+                # The policy would take the nearest remote site, were it the cheapest alive.
+                if sole.stale:
+                    sole.refresh(now)
+                if sole.able and not sole.hard_full and not sole.sends_away:
+                    capacity, load = sole.capacity, sole.in_flight
+                    if (
+                        capacity is not None and load < capacity  # `is_stated`.
+                    ) or load <= sole.targets_ready * self._sole_bearable:
+                        return self._sole_decision or self._decide_sole(sole, session)
         near_only = self._near_first and not self._holds
         tied = self._judge(now, excluded, refused, near_only=near_only)
         if not tied:
@@ -201,9 +209,15 @@ class ServiceBalancer(Egresses):
             if chosen is not None and chosen not in kept:
                 kept[-1] = chosen
             further = len(self._order) - len(kept)
+        local, ledger = self._local, self._ledger
+        is_up_to_date = (
+            local.in_flight == ledger.load
+            and local.recounts == ledger.recounts
+            and not ledger.rated
+        )
         glimpses: list[Glimpse] = []
         for one in kept:
-            if one.stale:
+            if one.stale and (one is not local or not is_up_to_date):
                 one.refresh(now)  # `select` need not have looked at all.
             if excluded and isinstance(one, RoutersOfSite) and one.is_out(excluded):
                 excluded |= {one.site}  # As the decision had it, told in sites.
@@ -211,7 +225,13 @@ class ServiceBalancer(Egresses):
                     refused |= {one.site}
             known = one.glimpse
             if known is None or len(one.paths) > 1:
-                known = glimpse(one, path if one.site == site else one.next_path())
+                its_path, outline = path if one.site == site else one.next_path(), one.outline
+                if known is None and outline is not None:  # `glimpse`, in place: every request.
+                    one.glimpse = known = Glimpse(
+                        outline, one.in_flight, one.hard_full, its_path, one.heard_at
+                    )
+                else:
+                    known = glimpse(one, its_path)
             glimpses.append(known)
         stays = preferred is not None and self._stays(preferred, now, excluded) is not None
         return Seen(
@@ -308,16 +328,6 @@ class ServiceBalancer(Egresses):
         one = sole.pick(session)
         path = self._path_to(one, takes=True)
         return Decision(sole.site, False, path, reason, False, "", one.router)
-
-    def _has_plain_room(self, one: Candidate, now: float) -> bool:
-        """The policy would take the nearest remote site, were it the cheapest alive."""
-        if one.stale:
-            one.refresh(now)
-        if one.draining or not one.targets_ready or not one.paths or one.hard_full:
-            return False
-        if one.sends_away:
-            return False
-        return one.is_stated or one.in_flight <= one.targets_ready * self._sole_bearable
 
     def _set_shares(self) -> None:
         weights = self._policy.weights if self._policy.name == "split" else {}
@@ -437,15 +447,16 @@ class ServiceBalancer(Egresses):
         cheapest = waiting_helps[0].cost
         if self._policy.name == "split":
             waiting_helps.sort(key=_has_no_share)
+        waitable: list[RemoteWait] = []
+        waits = self._waits
+        for one in waiting_helps:
+            if one.site in waits:  # Nearly all.
+                waitable.append(waits[one.site][one.cost > cheapest])
+            else:
+                waitable += self._waits_at(one, spills=one.cost > cheapest)
         return NoChoice(
             reason="all-full",
-            waitable=tuple(
-                [
-                    wait
-                    for one in waiting_helps
-                    for wait in self._waits_at(one, spills=one.cost > cheapest)
-                ]
-            ),
+            waitable=tuple(waitable),
             local_waitable=self._here in waiting_helps
             and (self._here is self._local or (self._local.able and self._local.hard_full)),
         )
@@ -459,8 +470,6 @@ class ServiceBalancer(Egresses):
             ]
         if one.local:
             return []
-        if one.site in self._waits:
-            return [self._waits[one.site][spills]]
         return [RemoteWait(one.site, one.next_path(), spills)]
 
 

@@ -66,6 +66,7 @@ class Candidate:
         "draining",
         "glimpse",
         "hard_full",
+        "heard_at",
         "in_flight",
         "local",
         "name",
@@ -96,6 +97,8 @@ class Candidate:
         self.capacity: int | None = None
         self.in_flight = 0
         self.hard_full = False
+        self.heard_at: float | None = None
+        """When the last figure came; None: none has, or it is exact."""
         self.rate: RateLoad | None = None
         self.sends_away = False
         self.turn = 0
@@ -172,11 +175,6 @@ class Candidate:
         """The way there that the next request takes; ``()``: it is here, or unreachable."""
         return ()
 
-    @property
-    def heard_at(self) -> float | None:
-        """When the last figure came; None: none has, or it is exact."""
-        return None
-
     def age_s(self, now: float) -> float:
         """How old the in-flight figure is; infinite: never heard."""
         raise NotImplementedError
@@ -185,25 +183,26 @@ class Candidate:
 class LocalSite(Candidate):
     """This site: exact figures from its ledger, which tells nobody when they change: ever stale."""
 
-    __slots__ = ("_ledger", "_recounts", "router")
+    __slots__ = ("_ledger", "recounts", "router")
 
     def __init__(self, site: SiteId, name: str, ledger: Ledger, router: RouterId) -> None:
         super().__init__(site, name, local=True)
         self._ledger = ledger
-        self._recounts = -1  # The ledger's, when it was looked at last.
+        self.recounts = -1
+        """The ledger's, when it was looked at last."""
         self.router = router
 
     def refresh(self, now: float) -> None:
         """Copy the ledger's figures."""
         ledger = self._ledger
         rated, load = ledger.rated, ledger.load
-        if ledger.recounts == self._recounts and not rated:
+        if ledger.recounts == self.recounts and not rated:
             if load != self.in_flight:
                 self.in_flight = load
                 self.hard_full = ledger.is_full
                 self.glimpse = None
             return
-        self._recounts = ledger.recounts
+        self.recounts = ledger.recounts
         self.outline = self.glimpse = None
         self.targets_ready = ledger.targets_ready
         self.able = not self.draining and self.targets_ready > 0
@@ -219,7 +218,7 @@ class LocalSite(Candidate):
     def set_draining(self, draining: bool) -> None:
         """While draining it is no candidate."""
         self.draining = draining
-        self._recounts = -1
+        self.recounts = -1
 
     def _refresh_rate(self, now: float) -> None:
         ledger = self._ledger

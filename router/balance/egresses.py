@@ -7,6 +7,7 @@ from router.balance.remote_site import RemoteSite
 from router.balance.replicas import RoutersOfSite, by_site
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.ids import RouterId, SiteId
+from router.model.paths import Path
 
 NO_ROUTER = RouterId("")
 
@@ -20,7 +21,7 @@ class Egresses:
     Figures of routers that are known no more are dropped: streams may outlive their candidate.
     """
 
-    __slots__ = ("_here", "_local", "_remotes", "routers")
+    __slots__ = ("_here", "_local", "_remotes", "routers", "under_way")
 
     def __init__(self, local: LocalSite) -> None:
         self._local = local
@@ -29,8 +30,31 @@ class Egresses:
         self._remotes: dict[SiteId, RemoteSite | RoutersOfSite] = {}
         """The others, by (cost, site)."""
         self.routers: dict[RouterId, RemoteSite] = {}
-        """All other routers that are known, those of this site too. What streams of ours tell of
-        one may be told to it directly (hot): `RemoteSite.open` and the like."""
+        """All other routers that are known, those of this site too."""
+        self.under_way: dict[SiteId, int] = {}
+        """Streams of ours, by the site they end at, known no more or not. Without those that have
+        none."""
+
+    def egress(self, site: SiteId, path: Path) -> RemoteSite:
+        """The router at the end of ``path``, to which a stream of ours tells its news directly
+        (hot): `RemoteSite.open` and the like. Of one that is known no more they say nothing."""
+        router = path[-1]
+        known = self.routers.get(router)
+        if known is None:
+            known = RemoteSite(
+                RemoteCandidate(
+                    site=site,
+                    site_name=site,
+                    router=router,
+                    path_cost=0,
+                    paths=(path,),
+                    targets_ready=0,
+                    capacity=None,
+                    draining=True,
+                ),
+                self.under_way,
+            )
+        return known
 
     def _take_over(self, remotes: Sequence[RemoteCandidate]) -> None:
         known, self.routers = self.routers, {}
@@ -49,7 +73,7 @@ class Egresses:
 
     def _router(self, known: RemoteSite | None, advert: RemoteCandidate) -> RemoteSite:
         if known is None or known.site != advert.site:
-            known = RemoteSite(advert)
+            known = RemoteSite(advert, self.under_way)
         else:
             known.update(advert)
         self.routers[advert.router] = known

@@ -180,10 +180,6 @@ class LocalLedger:
         self.learns = False
         """Some of `capacity` is learnt, and changes often: it is nothing to bind others to."""
 
-    def current_load(self) -> int:
-        """`load`, for who asks later than they are told whom to ask."""
-        return self.load
-
     @property
     def is_full(self) -> bool:
         """Ready targets exist, and none has a free slot or the site has none."""

@@ -5,6 +5,7 @@ from math import floor, inf
 from router.balance.candidates import SENDS_AWAY, Candidate
 from router.model import limits
 from router.model.adverts import RateLoad, RemoteCandidate
+from router.model.ids import SiteId
 from router.model.paths import Path, in_turn
 
 _ROUNDING = 1e-9
@@ -27,7 +28,6 @@ class RemoteSite(Candidate):
         "_counted_at",
         "_estimate",
         "_full_until",
-        "_heard_at",
         "_path_turn",
         "_path_turns",
         "_permits",
@@ -36,14 +36,16 @@ class RemoteSite(Candidate):
         "_refused_unended",
         "_stated",
         "_told_rate",
+        "_under_way",
         "router",
     )
 
-    def __init__(self, advert: RemoteCandidate) -> None:
+    def __init__(self, advert: RemoteCandidate, under_way: dict[SiteId, int]) -> None:
+        """``under_way``: where our streams there are counted, by site."""
         super().__init__(advert.site, advert.site_name, local=False)
         self.router = advert.router
+        self._under_way = under_way
         self._estimate = 0  # Heard + opened - ended; below 0 it stands for 0.
-        self._heard_at: float | None = None
         self._counted_at = -inf
         self._full_until: float | None = None
         self._refused_unended = 0
@@ -121,14 +123,9 @@ class RemoteSite(Candidate):
         """They come as load and are not bound by the signed advert, as learnt ones do."""
         return self._advert_capacity is None and self._stated is not None
 
-    @property
-    def heard_at(self) -> float | None:
-        """When the last figure came; None: none has."""
-        return self._heard_at
-
     def age_s(self, now: float) -> float:
         """Seconds since the last figure; infinite: none yet."""
-        return float("inf") if self._heard_at is None else max(0.0, now - self._heard_at)
+        return float("inf") if self.heard_at is None else max(0.0, now - self.heard_at)
 
     def next_path(self) -> Path:
         """The path whose turn it is; ``()``: unreachable."""
@@ -169,7 +166,7 @@ class RemoteSite(Candidate):
         """A count that a stream of ours brought; what we opened and ended before it is in it."""
         # `_take_over`, in place: once or twice per request.
         self.stale = True
-        self._counted_at = self._heard_at = now
+        self._counted_at = self.heard_at = now
         self._estimate = in_flight
         self._full_until = None
         self._refused_unended = 0
@@ -187,7 +184,7 @@ class RemoteSite(Candidate):
     def _take_over(self, in_flight: int, now: float) -> None:
         self.stale = True
         self._estimate = in_flight
-        self._heard_at = now
+        self.heard_at = now
         self._full_until = None
         self._refused_unended = 0
 
@@ -200,7 +197,7 @@ class RemoteSite(Candidate):
             self._permits, self._permits_at = 0.0, now
         elif self._stated is not None and in_flight < self._stated:
             self._estimate = self._stated
-        self._heard_at = now
+        self.heard_at = now
         self._full_until = now + limits.REFUSED_FULL_S
         self._refused_unended += 1
 
@@ -208,21 +205,33 @@ class RemoteSite(Candidate):
         """A stream of ours is on its way there."""
         self.stale = True
         self._estimate += 1
-        self._permits -= 1.0
+        site, under_way = self.site, self._under_way
+        under_way[site] = under_way[site] + 1 if site in under_way else 1
+        if self._told_rate is not None:
+            self._permits -= 1.0
 
     def end(self, in_flight: int = -1, now: float = 0.0) -> None:
         """A stream of ours there is over; ``in_flight`` as its end told it, -1: it did not.
 
         The refused one itself never held a slot: its end is none and says nothing of room.
         """
-        if self._refused_unended:
+        site, under_way = self.site, self._under_way
+        if under_way.get(site, 0) > 1:
+            under_way[site] -= 1
+        else:
+            under_way.pop(site, None)
+        if in_flight >= 0:  # `hear`, in place: the end of nearly every request.
+            self.stale = True
+            self._counted_at = self.heard_at = now
+            self._estimate = in_flight
+            self._full_until = None
+            self._refused_unended = 0
+        elif self._refused_unended:
             self._refused_unended -= 1
         else:
             self.stale = True
             self._estimate -= 1
             self._full_until = None
-        if in_flight >= 0:
-            self.hear(in_flight, now)
 
     def _turn_stale(self) -> None:
         """More than its load may be another now."""

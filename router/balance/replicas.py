@@ -77,6 +77,9 @@ class RoutersOfSite(Candidate):
         self.in_flight = sum([one.in_flight for one in left])
         self.hard_full = bool(left) and all([one.hard_full for one in left])
         self.sends_away = bool(left) and all([one.sends_away for one in left])
+        told = [one.heard_at for one in left if not one.local]
+        heard = [at for at in told if at is not None]  # Of whom we heard longest ago.
+        self.heard_at = min(heard) if heard and len(heard) == len(told) else None
         rates = [one.rate for one in left if one.rate is not None]
         self.rate = None
         if rates and len(rates) == len(left):
@@ -102,13 +105,6 @@ class RoutersOfSite(Candidate):
         """The sum over them; 0.0 where one is not known."""
         each = [one.freed_per_s(service_time_s) for one in self._left]
         return sum(each) if all(each) else 0.0
-
-    @property
-    def heard_at(self) -> float | None:
-        """Of the one that was heard of longest ago."""
-        told = [one.heard_at for one in self._left if not one.local]
-        heard = [at for at in told if at is not None]
-        return min(heard) if heard and len(heard) == len(told) else None
 
     def age_s(self, now: float) -> float:
         """Of the oldest figure in the sum."""

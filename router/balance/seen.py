@@ -13,7 +13,7 @@ from router.model.ids import RouterId, SiteId
 from router.model.paths import Path
 from router.model.specs import PolicySpec
 
-_OF_LOAD = ("hard_full", "in_flight")
+_OF_LOAD = ("hard_full", "heard_at", "in_flight")
 _PASSING = ("glimpse", "outline", "shares_targets", "stale", "turn", "verdict")
 _FIGURES = tuple(name for name in Candidate.__slots__ if name not in (*_OF_LOAD, *_PASSING))
 _figures_of = attrgetter(*_FIGURES)  # All that a policy may read: the cheapest copy there is.

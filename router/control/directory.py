@@ -25,7 +25,7 @@ from router.documents import Wanted, read
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import Document
-from router.model.ticks import next_tick
+from router.model.ticks import pause_s
 
 
 class ConfigDirectory:
@@ -195,7 +195,7 @@ async def watch(
     """
     while True:
         now = time.monotonic()
-        await directory.poked(next_tick(now, interval_s) - now)
+        await directory.poked(pause_s(now, interval_s))
         reading = await asyncio.to_thread(directory.refresh)
         if reading is not None:
             changed(reading.wanted, list(reading.errors))

@@ -1,7 +1,10 @@
-"""What is counted and told of one request: where its time went, what was decided, how it ended."""
+"""What is counted and told of some requests alone: that waited, failed, or are watched.
 
-from router.forward.counters import SERVED_NOWHERE
-from router.forward.observing import Passage, Watch
+Of all of them: `Receiver`, at the end.
+"""
+
+from router.forward.counters import CodeClass
+from router.forward.observing import Passage
 from router.forward.past import Record
 from router.forward.ports import LegFailure, Request
 from router.forward.service import Service
@@ -18,61 +21,28 @@ def note_waited(record: Record, service: Service, now: float) -> None:
     service.counters.queue_wait.observe(record.waited_s)
 
 
-def end(
-    record: Record,
-    service: Service,
-    request: Request,
-    failure: LegFailure | None,
-    is_served: bool,
-    target: str,
-    watch: Watch | None,
-) -> None:
-    """Count it and tell of it: once per request, here and nowhere else.
-
-    ``is_served``: the site of its last attempt did, by ``target`` if that is this one.
-    """
-    counters, now = service.counters, service.now()
-    started_at, held_at = record.started_at, record.held_at
-    record.total_s = seconds = now - started_at
-    if record.waited_since is not None:
-        note_waited(record, service, now)
-    served_at, site = SERVED_NOWHERE, record.site
-    if is_served and site is not None:
-        remotes = service.remotes
-        served_at = remotes.names.get(site, site)
-        remotes.note_service_time(now - held_at if held_at < now else 0.0)
-        if record.overflow_reason:
-            counters.overflowed(served_at, record.overflow_reason)
-    else:
-        record.site = None
-    code_class = record.code_class
-    if failure is None:
-        record.outcome = "ok"
-    else:
-        record.outcome = failure.code
-        if failure.untouched:
-            service.past.denied(record)
-        if failure.code == "cancelled":
-            code_class = "cancelled"
-        else:
-            if failure.code in TURNED_AWAY:
-                service.demand.turned_away()
-            code_class = "error" if request.protocol == "tcp" else "5xx"
-    counters.request(served_at, code_class, seconds)
-    if held_at != started_at:  # The commonest have a target at once.
-        queue_s, network_s, target_s = record.phases(now)
-        counters.phases(seconds, queue_s, network_s, target_s)
-    if watch is not None:
-        watch.counted(_passage(record, failure, served_at, target, now))
+def note_failure(
+    record: Record, service: Service, request: Request, failure: LegFailure
+) -> CodeClass:
+    """It is over, not ok; how it is counted."""
+    record.outcome = failure.code
+    if failure.untouched:
+        service.past.denied(record)
+    if failure.code == "cancelled":
+        return "cancelled"
+    if failure.code in TURNED_AWAY:
+        service.demand.turned_away()
+    return "error" if request.protocol == "tcp" else "5xx"
 
 
-def _passage(
+def passage(
     record: Record, failure: LegFailure | None, served_at: str, target: str, now: float
 ) -> Passage:
+    """It is over: what a `Watch` is told. ``target``, if this site served it."""
     queue_s, network_s, target_s = record.phases(now)
     return Passage(
         site=served_at,
-        target=target if served_at else "",
+        target=target,
         overflow_reason=record.overflow_reason,
         reason=record.reason,
         attempts=record.attempts,

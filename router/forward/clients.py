@@ -31,14 +31,14 @@ class ClientConnection:
 
     __slots__ = (
         "_client",
-        "_connection",
         "_dispatched",
         "_gone",
         "_observing",
-        "_service",
         "_watched",
+        "connection",
         "ended",
         "received",
+        "service",
         "session",
         "writable",
     )
@@ -54,8 +54,8 @@ class ClientConnection:
         observing: Observing,
         gone: Callable[["ClientConnection"], None],
     ) -> None:
-        self._connection = connection
-        self._service = service
+        self.connection = connection
+        self.service = service
         self._gone = gone
         self._client = connection.peer
         self._observing = observing
@@ -109,14 +109,6 @@ class ClientConnection:
         self.ended = self.session.ended
         self.writable = self.session.writable
 
-    @property
-    def service(self) -> Service:
-        return self._service
-
-    @property
-    def connection(self) -> Connection:
-        return self._connection
-
     def flows(self) -> list[Flow]:
         """What is under way."""
         return [self._flow_of(leg) for leg in self.session.legs]
@@ -134,9 +126,9 @@ class ClientConnection:
         return 0 if isinstance(session, TcpSession | HttpSession) else session.held_bytes
 
     def lost(self, cause: Loss | None) -> None:
-        self.session.lost(cause)
         session = self.session
-        if not (isinstance(session, TcpSession | HttpSession) and session.outlives_client):
+        session.lost(cause)
+        if not session.outlives_client:
             self._over()
 
     def _over(self) -> None:
@@ -147,7 +139,7 @@ class ClientConnection:
 
     def _open_leg(self, request: Request, handler: LegHandler) -> Leg:
         self._dispatched = True
-        service = self._service
+        service = self.service
         if service.sessions is not None:
             request = service.sessions.enter(request, self._client.host, service.timers.now())
         if self._observing.is_on:
@@ -170,8 +162,8 @@ class ClientConnection:
 
     def _count_refused(self, status: int) -> None:
         code_class = HTTP_CLASSES[(status // 100 - 1) % len(HTTP_CLASSES)]
-        self._service.counters.refused(code_class)
-        refused(self._service, self._observing, self._client, status)
+        self.service.counters.refused(code_class)
+        refused(self.service, self._observing, self._client, status)
 
 
 def _note_answer(leg: Leg, status: int) -> None:

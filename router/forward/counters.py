@@ -130,7 +130,7 @@ class ServiceCounters:
         self._target = Histogram()
 
     def request(self, site_name: str, code_class: CodeClass, seconds: float) -> None:
-        """A request ended that ``site_name`` served."""
+        """A request ended that ``site_name`` served: it had a target at once."""
         key = (site_name, code_class)
         histogram = self._requests.get(key)
         if histogram is None:
@@ -138,11 +138,25 @@ class ServiceCounters:
         histogram.counts[bisect_left(LATENCY_BOUNDS_S, seconds)] += 1  # `observe`, in place.
         histogram.sum_s += seconds
 
-    def phases(self, seconds: float, queue_s: float, network_s: float, target_s: float) -> None:
-        """Where the ``seconds`` of a `request` went that did not have a target at once."""
-        bounds = LATENCY_BOUNDS_S
+    def request_in_phases(
+        self,
+        site_name: str,
+        code_class: CodeClass,
+        seconds: float,
+        queue_s: float,
+        network_s: float,
+        target_s: float,
+    ) -> None:
+        """As `request`, of one that did not have a target at once: where its ``seconds`` went."""
+        key, bounds = (site_name, code_class), LATENCY_BOUNDS_S
+        histogram = self._requests.get(key)
+        if histogram is None:
+            histogram = self._requests[key] = Histogram()
+        bucket = bisect_left(bounds, seconds)
         whole, network, target = self._apart, self._network, self._target
-        whole.counts[bisect_left(bounds, seconds)] += 1  # `observe`, in place.
+        histogram.counts[bucket] += 1  # `observe`, in place, here and below.
+        histogram.sum_s += seconds
+        whole.counts[bucket] += 1
         whole.sum_s += seconds
         network.counts[bisect_left(bounds, network_s)] += 1
         network.sum_s += network_s

@@ -110,9 +110,20 @@ class Dispatch(Receiver):
             self.fail(LegFailure("overloaded", "this router is short of memory"))
             return
         service.retries.requests += 1
+        now, request = record.started_at, self.request
         if service.ledger.rated:
-            service.ledger.ask(record.started_at)
-        self.go_on(record.started_at)
+            service.ledger.ask(now)
+        # The first turn of `go_on`, in place: for nearly all requests there is no other.
+        choice = service.balancer.select(
+            now, NO_SITES, request.preferred, NO_SITES, request.session
+        )
+        if type(choice) is Decision:
+            self._begun = 1
+            service.counters.chosen += 1
+            if self.begin(choice, now):
+                return
+            self.note_unbegun(choice)
+        self.go_on(now)
 
     # Leg
 
@@ -300,14 +311,23 @@ class Dispatch(Receiver):
 
     def begin(self, decision: Decision, now: float) -> bool:
         """Start an attempt; False: it could not even start."""
-        record = self.record
+        record, service, tries = self.record, self._service, self.tries
         if not decision.local:
-            self._keep(decision, now)
+            if tries is None:  # `_keep`, in place.
+                record.seen = service.balancer.seen(
+                    now, decision, NO_SITES, self.request.preferred, NO_SITES
+                )
+            else:
+                self._keep(decision, now)
             if not self.open_remote(decision, 0, now):
                 return False
-            self.leave(decision.site, decision.overflow_reason)
+            if decision.site != service.site and (
+                decision.overflow_reason or not service.ledger.targets_ready
+            ):  # `leave`, in place.
+                self._away = True
+                service.demand.overflowed += 1
         else:
-            service, tries, session = self._service, self.tries, self.request.session
+            session = self.request.session
             if record.attempts or record.seen is not None:
                 self._keep(decision, now)
             else:  # The commonest: this site's own figures say it all.
@@ -344,8 +364,11 @@ class Dispatch(Receiver):
         service = self._service
         self._place = place
         self._local = leg = service.make_leg(self.request, self, slot, service.local, True)
-        leg.start()
-        self._launch(leg, now)
+        self._leg, record = leg, self.record
+        record.attempts += 1
+        record.begun_at = now
+        if self._kept is not None or self._is_finished or self._paused:
+            self._catch_up(leg)
         if leg.is_opened:  # We may stand in the handler's call: it hears of the head next.
             self._now_opened(now)
             self._told_opened = True
@@ -354,22 +377,21 @@ class Dispatch(Receiver):
 
     def open_remote(self, to: Decision | RemoteWait, wait_ms: int, now: float) -> bool:
         """An attempt elsewhere; False: there is no adjacency that way."""
-        service = self._service
-        leg = RemoteLeg(
-            self.request,
-            self,
-            service.abroad,
-            site=to.site,
-            path=to.path,
-            wait_ms=wait_ms,
-        )
+        service, record, path, site = self._service, self.record, to.path, to.site
+        balancer = service.balancer
+        egress = balancer.routers.get(path[-1]) or balancer.egress(site, path)
+        leg = RemoteLeg(self.request, self, egress, service.now, path, wait_ms)
         if not leg.start(service.streams, service.site):
             return False
         self._asked_at = None if wait_ms else now
-        self.record.site = to.site
-        self._place = to.router or to.site  # Likewise.
+        record.site = site
+        self._place = to.router or site  # Likewise.
         self._local = None
-        self._launch(leg, now)
+        self._leg = leg
+        record.attempts += 1
+        record.begun_at = now
+        if self._kept is not None or self._is_finished or self._paused:
+            self._catch_up(leg)
         return True
 
     def leave(self, site: SiteId, overflow_reason: str) -> None:
@@ -382,7 +404,7 @@ class Dispatch(Receiver):
             return
         if overflow_reason or not service.ledger.targets_ready:
             self._away = True
-            service.demand.left()
+            service.demand.overflowed += 1  # `left`, in place.
 
     def _wait_for(self, choice: NoChoice, now: float) -> None:
         self.record.rest()

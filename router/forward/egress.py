@@ -10,7 +10,7 @@ from router.balance.ledger import Denied, Slot
 from router.balance.sessions import SESSION_KEY_MAX
 from router.forward.egress_answer import EgressAnswer
 from router.forward.http1.canonical import check_request_head, check_trailers
-from router.forward.local import LocalLeg
+from router.forward.local import SlotLeg
 from router.forward.ports import Request
 from router.forward.remote import upgrade_of
 from router.forward.replay import Replay
@@ -133,7 +133,7 @@ class EgressStream:
         self._request = request
         self._service = service
         self._held: Replay | None = None  # While there is no leg.
-        self._leg: LocalLeg | None = None
+        self._leg: SlotLeg | None = None
         self._waiting = False
         self._timer: Timer | None = None
         self._body_left = request.body_bytes
@@ -276,7 +276,6 @@ class EgressStream:
         service.ledger.lent += 1
         leg = service.make_leg(self._request, self._answer, slot, service.local, False)
         self._leg = self._answer.leg = leg
-        leg.start()
         if leg.is_opened:
             self._answer.opened()
         if held is not None:

@@ -123,7 +123,7 @@ class EgressAnswer:
         if self.stream_lost:
             self._tell_outlived()
             return
-        self._stream.answer(head, body_bytes, body, self._ledger.current_load)
+        self._stream.answer(head, body_bytes, body, self._ledger)
         if self._habit is None:
             self._stream.resume()  # As in `done`.
 
@@ -139,7 +139,7 @@ class EgressAnswer:
             return
         if failure is None:
             if not self.raw:
-                self._stream.finish(self._ledger.current_load)
+                self._stream.finish(self._ledger)
             self._stream.resume()  # What still comes of a request nobody reads is dropped.
             return
         refusal = None if self._accepted else _REFUSALS.get(failure.code)

@@ -483,7 +483,8 @@ class Forwarder:
     def _client_gone(self, client: ClientConnection) -> None:
         self._under_way.clients.discard(client)
         self._listeners.gone(client.service.key, client.connection)
-        self._under_way.check_drained()
+        if self._under_way.is_draining:
+            self._under_way.check_drained()
 
     def _limits_of(self, key: ServiceKey) -> ServiceLimits:
         service = self._services.get(key)

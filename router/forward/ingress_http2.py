@@ -76,6 +76,8 @@ class Http2Session:
     after ``keep_alive_s``.
     """
 
+    outlives_client = False  # As of `TcpSession`.
+
     __slots__ = (
         "_answer_s",
         "_connection",

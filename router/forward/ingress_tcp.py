@@ -32,10 +32,10 @@ class TcpSession:
         "_full_reads",
         "_gone",
         "_half_closed",
+        "_idle_s",
         "_idle_since",
         "_leg",
         "_moved",
-        "_outlives",
         "_over",
         "_timeouts",
         "_timer",
@@ -43,6 +43,7 @@ class TcpSession:
         "_undelivered",
         "bytes_in",
         "bytes_out",
+        "outlives_client",
     )
 
     def __init__(
@@ -58,12 +59,13 @@ class TcpSession:
         self._connection = connection
         self._over = over
         self._timeouts = timeouts
-        self._idle_since = timers.now()
+        self._idle_s = timeouts.tunnel_s
         self._timers = timers
         self._moved = False
         self._half_closed = False
         self._gone = False
-        self._outlives = False
+        self.outlives_client = False
+        """The client's connection is lost, and bytes of it are still on their way."""
         self._undelivered = 0
         self._full_reads = 0  # In a row.
         self.bytes_in = self.bytes_out = 0
@@ -77,16 +79,12 @@ class TcpSession:
         )
         self._leg = open_leg(request, self._answer)
         self._answer.leg = self._leg
-        self._timer: Timer = self._watch()
-
-    @property
-    def outlives_client(self) -> bool:
-        """The client's connection is lost, and bytes of it are still on their way."""
-        return self._outlives
+        self._idle_since = now = timers.now()
+        self._timer: Timer = timers.call_at(now + self._idle_s / LOOKS_PER_LIMIT, self._look)
 
     def abort(self) -> None:
         """Reset the client now, whatever is under way."""
-        if self._outlives:
+        if self.outlives_client:
             self._leg.abort()
         else:
             self._connection.abort()
@@ -116,6 +114,7 @@ class TcpSession:
         """One direction finished: what is left has less time."""
         if not self._half_closed:
             self._half_closed = True
+            self._idle_s = self._timeouts.half_closed_s
             self._timer.cancel()
             self._timer = self._watch()
 
@@ -150,12 +149,12 @@ class TcpSession:
             self._timer.cancel()
             self._leg.abort()
         else:
-            self._outlives = True
+            self.outlives_client = True
 
     def leg_done(self) -> None:
         """The leg is over."""
         if self._gone:
-            outlives, self._outlives = self._outlives, False
+            outlives, self.outlives_client = self.outlives_client, False
             self._let_go()
             if outlives:
                 self._over()
@@ -169,10 +168,6 @@ class TcpSession:
         self._moved = False
         self._idle_since = now = self._timers.now()
         return self._timers.call_at(now + self._idle_s / LOOKS_PER_LIMIT, self._look)
-
-    @property
-    def _idle_s(self) -> float:
-        return self._timeouts.half_closed_s if self._half_closed else self._timeouts.tunnel_s
 
     def _look(self) -> None:
         """Bytes leave a mark and no time: whatever moved since the last look moved just now.

@@ -1,18 +1,17 @@
 """What makes the legs to targets of this site: plain ones, or ones that are timed."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 
 from router.balance.knees import Knees, Level
 from router.balance.ledger import Slot
-from router.forward.local import LocalLeg, LocalParts
+from router.forward.local import LocalParts, SlotLeg
 from router.forward.ports import LegHandler, Request, TargetConfig
 from router.forward.timed_leg import Learning, TimedLeg
 from router.model import limits
 from router.net.ports import Timers
 
-LegMaker = Callable[[Request, LegHandler, Slot, LocalParts, bool], LocalLeg]
-"""As the constructor of `LocalLeg`."""
+LegMaker = Callable[[Request, LegHandler, Slot, LocalParts, bool], SlotLeg]
+"""A started leg to the target of the slot; the arguments as of `LocalLeg`."""
 
 
 class _Sampled:
@@ -34,24 +33,31 @@ class _Sampled:
 class LegMakers:
     """Chooses when targets change, or when a sample is wanted, and not per request.
 
-    So who is not timed pays nothing. ``use`` is told what makes legs from now on.
+    So who is not timed pays nothing: ``plain`` makes those. ``use`` is told what makes legs from
+    now on.
     """
 
-    __slots__ = ("_knees", "_learning", "_left", "_sampled", "_timers", "_use", "_usual")
+    __slots__ = ("_knees", "_learning", "_left", "_plain", "_sampled", "_timers", "_use", "_usual")
 
-    def __init__(self, learning: Learning, timers: Timers, use: Callable[[LegMaker], None]) -> None:
+    def __init__(
+        self,
+        learning: Learning,
+        timers: Timers,
+        plain: LegMaker,
+        use: Callable[[LegMaker], None],
+    ) -> None:
+        self._plain = plain
         self._learning = learning
         self._timers = timers
         self._use = use
         self._knees = Knees()
         self._sampled = _Sampled(self._knees, learning, timers)
-        self._usual: LegMaker = LocalLeg
+        self._usual = plain
         self._left = 0
 
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
         """Which there are; `Learning` knows them already."""
-        learns = self._learning.is_on
-        self._usual = partial(TimedLeg, self._learning, self._timers) if learns else LocalLeg
+        self._usual = self._make_learnt if self._learning.is_on else self._plain
         self._knees.set_targets(targets)
         self._use(self._usual)
 
@@ -68,6 +74,18 @@ class LegMakers:
         """How long requests took, by how many were in flight."""
         return self._knees.levels(target, self._timers.now())
 
+    def _make_learnt(
+        self,
+        request: Request,
+        handler: LegHandler,
+        slot: Slot,
+        parts: LocalParts,
+        via_local: bool,
+    ) -> SlotLeg:
+        leg = TimedLeg(self._learning, self._timers, request, handler, slot, parts, via_local)
+        leg.start()
+        return leg
+
     def _make_sampled(
         self,
         request: Request,
@@ -75,8 +93,10 @@ class LegMakers:
         slot: Slot,
         parts: LocalParts,
         via_local: bool,
-    ) -> LocalLeg:
+    ) -> SlotLeg:
         self._left -= 1
         if not self._left:
             self._use(self._usual)
-        return TimedLeg(self._sampled, self._timers, request, handler, slot, parts, via_local)
+        leg = TimedLeg(self._sampled, self._timers, request, handler, slot, parts, via_local)
+        leg.start()
+        return leg

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from ipaddress import ip_address
 
 import msgspec
@@ -236,7 +237,7 @@ class Listeners:
         elif bound.listener is None:
             try:
                 bound.listener = self._network.listen(
-                    host, port, lambda connection: self._accepted(bound, connection), tls=tls
+                    host, port, partial(self._accepted, bound), tls=tls
                 )
                 bound.error = ""
                 self._judge(bound)

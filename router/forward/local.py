@@ -1,18 +1,35 @@
 """A leg to this site's own targets: one slot held, moved on when a target does not answer."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
 from router.balance.ledger import Slot
 from router.forward.admission import NO_TARGETS, Admission
 from router.forward.outcomes import LAST_STATUS_UNJUDGED, Outcomes
-from router.forward.ports import LegFailure, LegHandler, Request, TargetLeg
+from router.forward.ports import Leg, LegFailure, LegHandler, Request, TargetLeg
 from router.forward.pressure import Pressure
 from router.forward.replay import Replay
 from router.forward.target_tcp import Received
 from router.model import limits
 from router.net.ports import Buffer, Connection
+
+
+class SlotLeg(Leg, Protocol):
+    """A leg to a target of this site. It owns a slot from the first, and gives it back once."""
+
+    @property
+    def target(self) -> str:
+        """Where it is, or was last."""
+
+    @property
+    def is_opened(self) -> bool:
+        """A target is connected. If so at once, the handler is not told `opened`."""
+
+    def relieve(self) -> None:
+        """Memory is short: do without what was sent, or without the request."""
+
 
 TargetLegOpener = Callable[[Request, LegHandler, str, bool], tuple[TargetLeg, bool]]
 """Builds and starts a leg to a target (``host:port``); the flag as in `LocalLeg`.
@@ -181,7 +198,7 @@ class LocalLeg:
         assert leg is not None, "it is the last call"
         parts, status = self._parts, leg.status
         if status > LAST_STATUS_UNJUDGED or parts.outcomes.suspects:
-            self._note_answered(status)
+            parts.outcomes.completed(self._slot.target, status, self._era)
         if self._held is not None:
             self._forget_held()
         parts.admission.release(self._slot)
@@ -194,7 +211,7 @@ class LocalLeg:
         leg, self._leg = self._leg, None
         assert leg is not None, "done is the last call"
         if failure is None:
-            self._note_answered(leg.status)
+            self._parts.outcomes.completed(self._slot.target, leg.status, self._era)
         elif self._goes_on(leg, failure):
             return
         elif self._relieved:
@@ -209,14 +226,6 @@ class LocalLeg:
             self._forget_held()
         self._parts.admission.release(self._slot)
         self._handler.done(failure)
-
-    def _note_answered(self, status: int) -> None:
-        """The exchange is complete."""
-        outcomes = self._parts.outcomes
-        if status > LAST_STATUS_UNJUDGED:
-            outcomes.answered(self._slot.target, status, self._era)
-        elif outcomes.suspects:
-            outcomes.went_well(self._slot.target, self._era)
 
     def _goes_on(self, leg: TargetLeg, failure: LegFailure) -> bool:
         """Tell what ``failure`` says of the target. True: another leg has begun."""

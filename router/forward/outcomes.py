@@ -70,6 +70,14 @@ class Outcomes:
         if cause is not None:
             self._failed(target, cause, began_in)
 
+    def completed(self, target: str, status: int, began_in: int) -> None:
+        """An exchange was complete. Need not be told of one that says nothing: its ``status`` is
+        not above `LAST_STATUS_UNJUDGED`, and there are no ``suspects``."""
+        if status > LAST_STATUS_UNJUDGED:
+            self.answered(target, status, began_in)
+        elif self.suspects:
+            self.went_well(target, began_in)
+
     def answered(self, target: str, status: int, began_in: int) -> None:
         """A whole answer of a status above `LAST_STATUS_UNJUDGED`."""
         cause = _ANSWERS.get(status)

@@ -113,7 +113,8 @@ class WaitingRoom:
     @property
     def queued(self) -> int:
         """All who wait for a slot here or by us elsewhere."""
-        return self._admission.waiting + sum(self._standing.values())
+        waiting = self._admission.waiting
+        return waiting + sum(self._standing.values()) if self._standing else waiting
 
     def set_limit(self, limit: int) -> None:
         """Most that may wait, those of other sites for our slots included."""

@@ -2,10 +2,11 @@
 
 from router.forward import account
 from router.forward.again import Again
-from router.forward.counters import HTTP_CLASSES
-from router.forward.local import LocalLeg
+from router.forward.counters import HTTP_CLASSES, SERVED_NOWHERE
+from router.forward.local import SlotLeg
 from router.forward.observing import Watch
 from router.forward.ports import LegFailure
+from router.forward.remotes import SMOOTHING
 from router.forward.sender import Sender
 from router.forward.service import Service
 from router.forward.target_tcp import Received
@@ -39,7 +40,7 @@ class Receiver(Sender):
 
     _service: Service
     _watch: Watch | None
-    _local: LocalLeg | None  # The attempt, if it is at this site.
+    _local: SlotLeg | None  # The attempt, if it is at this site.
     _again: Again | None  # Another attempt or way was needed.
     _wait: Wait | None  # It had to wait.
     _away: bool  # The attempt is elsewhere for want of room here: `Demand.left`.
@@ -94,16 +95,44 @@ class Receiver(Sender):
             head = self._note_session(head)
         return head
 
-    def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
+    def whole(
+        self, head: bytes, body_bytes: int, body: Buffer, held_s: float | None = None
+    ) -> None:
+        """With ``held_s`` it stands for `opened` as well, of which it tells its handler nothing:
+        bytes that were sent need a word only if they were too many."""
+        service, record = self._service, self.record
+        now = service.now()
+        if held_s is not None:
+            if self._owes_writable or self._wait is not None or self._given_up is not None:
+                self.opened(held_s)
+            else:  # As `opened`, but for what ends with this.
+                held_at = now - held_s
+                record.held_at = held_at if held_at > record.begun_at else record.begun_at
+                self._told_opened = True
+                asked_at, site = self._asked_at, record.site
+                if asked_at is not None and site is not None:
+                    service.remotes.note_round_trip(site, record.held_at - asked_at)
         if self._given_up is not None:
             self.done(None)
             return
-        head = self._answer_began(head)
-        if self._away or self._wait is not None:
-            self._attempt_ended(None)
-        self._end(None)
+        # `_answer_began`, in place.
+        if self._in_hand:
+            self._in_hand = False
+            if self._kept is not None:
+                self._forget_sent()
+        number = head[STATUS_CLASS_AT] - _FIRST_CLASS
+        record.code_class = HTTP_CLASSES[number % _CLASSES]
+        if self.request.session:
+            head = self._note_session(head)
+        # `_attempt_ended`, in place.
+        if self._away:
+            self._away = False
+            service.demand.overflowed -= 1
+        if self._wait is not None:
+            self._wait.attempt_ended(now, is_busy=False)
+        self._end(None, now)
         self._handler.whole(head, body_bytes, body)
-        room = self._service.room
+        room = service.room
         if room.line:
             room.reconsider()
 
@@ -116,8 +145,9 @@ class Receiver(Sender):
             self._finish(self._given_up)
         elif failure is not None and self._in_hand and self._may_repeat(failure):
             self._try_again(failure)
-        else:
-            self._finish(failure)
+        elif not self._over:  # `_finish`, in place.
+            self._end(failure, self._service.now())
+            self._handler.done(failure)
         room = self._service.room
         if room.line:
             room.reconsider()
@@ -126,7 +156,7 @@ class Receiver(Sender):
         self._leg = None
         if self._away:
             self._away = False
-            self._service.demand.returned()
+            self._service.demand.overflowed -= 1  # `returned`, in place.
         is_busy = failure is not None and failure.code == "busy"
         if self._wait is not None:
             self._wait.attempt_ended(self._service.now(), is_busy=is_busy)
@@ -162,11 +192,14 @@ class Receiver(Sender):
 
     def _finish(self, failure: LegFailure | None) -> None:
         if not self._over:
-            self._end(failure)
+            self._end(failure, self._service.now())
             self._handler.done(failure)
 
-    def _end(self, failure: LegFailure | None) -> None:
-        """Count it. The handler hears next that it is done."""
+    def _end(self, failure: LegFailure | None, now: float) -> None:
+        """Count it and tell of it: once per request, here and nowhere else.
+
+        The handler hears next that it is done.
+        """
         self._over = True
         self._leg = None
         # They hold us: no cycle waits for the collector.
@@ -177,16 +210,34 @@ class Receiver(Sender):
         if self._in_hand:
             self._forget_sent()
         local, self._local = self._local, None
+        service, record, code_class = self._service, self.record, self.record.code_class
+        counters, started_at, held_at = service.counters, record.started_at, record.held_at
+        record.total_s = seconds = now - started_at
+        if record.waited_since is not None:
+            account.note_waited(record, service, now)
+        served_at, site = SERVED_NOWHERE, record.site
+        if self._told_opened and site is not None:  # The site of its last attempt served it.
+            remotes = service.remotes
+            served_at = remotes.names.get(site, site)
+            took_s, known_s = now - held_at if held_at < now else 0.0, remotes.service_time_s
+            remotes.service_time_s = known_s + SMOOTHING * (took_s - known_s) if known_s else took_s
+            if record.overflow_reason:
+                counters.overflowed(served_at, record.overflow_reason)
+        else:
+            record.site = None
+        if failure is None:
+            record.outcome = "ok"
+        else:
+            code_class = account.note_failure(record, service, self.request, failure)
+        if held_at == started_at:  # The commonest have a target at once.
+            counters.request(served_at, code_class, seconds)
+        else:
+            queue_s, network_s, target_s = record.phases(now)
+            counters.request_in_phases(served_at, code_class, seconds, queue_s, network_s, target_s)
         watch, self._watch = self._watch, None
-        account.end(
-            self.record,
-            self._service,
-            self.request,
-            failure,
-            self._told_opened,
-            local.target if watch is not None and local is not None else "",
-            watch,
-        )
+        if watch is not None:
+            target = local.target if local is not None and served_at else ""
+            watch.counted(account.passage(record, failure, served_at, target, now))
 
     def _note_answer(self, now: float) -> None:
         """The first answer of another site that did not have to wait: about a round trip."""

@@ -1,13 +1,16 @@
 """A leg over a stream to another site's targets: what comes over a link is checked here."""
 
+from collections.abc import Callable
 from typing import Protocol
 
+from router.balance.remote_site import RemoteSite
 from router.forward.http1.canonical import check_response_head, check_trailers
 from router.forward.http1.grammar import is_upgrade
 from router.forward.ports import LegCode, LegFailure, LegHandler, Request
 from router.link.ports import OpenRequest, Refusal, ResetCode, Stream, StreamOpener
 from router.model import limits
-from router.model.ids import RouterId, SiteId
+from router.model.ids import SiteId
+from router.model.paths import Path
 from router.net.ports import Buffer
 
 _FAILURES: dict[ResetCode, LegCode] = {
@@ -36,31 +39,20 @@ def upgrade_of(offer: OpenRequest) -> str | None:
     return asked if not asked or is_upgrade(asked.encode("utf-8", "replace")) else None
 
 
-class RemoteObserver(Protocol):
-    """What a `RemoteLeg` tells of its egress, a router; the service feeds its balancer."""
-
-    def remote_opened(self, site: SiteId, router: RouterId) -> None:
-        """An OPEN is on its way there."""
-
-    def remote_count(self, site: SiteId, router: RouterId, in_flight: int) -> None:
-        """The egress's own count, fresh."""
-
-    def remote_refused(self, site: SiteId, router: RouterId, in_flight: int) -> None:
-        """It is full."""
-
-    def remote_ended(self, site: SiteId, router: RouterId, in_flight: int) -> None:
-        """Once for each `remote_opened`; the egress's count without it, -1: not told."""
-
-
 class RemoteHandler(LegHandler, Protocol):
     """Who opened a `RemoteLeg`."""
 
     def opened(self, held_s: float = 0.0) -> None:
         """See `LegHandler`; for ``held_s`` already, which the egress kept to itself."""
 
+    def whole(
+        self, head: bytes, body_bytes: int, body: Buffer, held_s: float | None = None
+    ) -> None:
+        """See `LegHandler`; with ``held_s`` it stands for `opened` as well."""
+
 
 class RemoteLeg:
-    """One stream to ``site`` along ``path``.
+    """One stream along ``path``, which tells ``egress`` at its end what it hears of its load.
 
     ``wait_ms`` > 0 lets the egress keep it waiting for a slot. For http a response must be
     canonical, and its body as long as its head says; otherwise the stream is reset and the failure
@@ -73,19 +65,18 @@ class RemoteLeg:
     __slots__ = (
         "_aborted",
         "_body_left",
-        "_counted",
+        "_egress",
         "_final",
         "_finished",
         "_handler",
         "_http",
         "_interim_bytes",
-        "_observer",
+        "_now",
         "_opened",
         "_over",
         "_path",
         "_raw",
         "_request",
-        "_site",
         "_stream",
         "_wait_ms",
     )
@@ -94,16 +85,15 @@ class RemoteLeg:
         self,
         request: Request,
         handler: RemoteHandler,
-        observer: RemoteObserver,
-        *,
-        site: SiteId,
-        path: tuple[RouterId, ...],
+        egress: RemoteSite,
+        now: Callable[[], float],
+        path: Path,
         wait_ms: int = 0,
     ) -> None:
         self._request = request
         self._handler = handler
-        self._observer = observer
-        self._site = site
+        self._egress: RemoteSite | None = egress  # None: ours is over there.
+        self._now = now
         self._path = path
         self._wait_ms = wait_ms
         self._http = request.protocol != "tcp"
@@ -116,7 +106,6 @@ class RemoteLeg:
         self._opened = False
         self._over = False
         self._interim_bytes = 0
-        self._counted = False  # Between `remote_opened` and `remote_ended`.
 
     def start(self, opener: StreamOpener, ingress: SiteId) -> bool:
         """Open; False: there is no adjacency that way now, and this leg is nothing."""
@@ -147,8 +136,8 @@ class RemoteLeg:
         if stream is None:
             return False
         self._stream = stream
-        self._counted = True
-        self._observer.remote_opened(self._site, self._path[-1])
+        assert self._egress is not None, "it has not begun"
+        self._egress.open()
         return True
 
     # Leg
@@ -183,15 +172,16 @@ class RemoteLeg:
     # StreamHandler
 
     def accepted(self, in_flight: int) -> None:
-        self._observer.remote_count(self._site, self._path[-1], in_flight)
+        if self._egress is not None:
+            self._egress.hear(in_flight, self._now())
         if not self._over:
             self._opened = True
             assert self._stream is not None, "it was accepted"
             self._handler.opened(self._stream.held_s)
 
     def refused(self, reason: Refusal, in_flight: int) -> None:
-        if reason == "busy":
-            self._observer.remote_refused(self._site, self._path[-1], in_flight)
+        if reason == "busy" and self._egress is not None:
+            self._egress.refuse(in_flight, self._now())
         else:
             self._count_end(in_flight)
         self._done(LegFailure("cancelled") if self._aborted else LegFailure(reason))
@@ -261,28 +251,30 @@ class RemoteLeg:
             stream.reset("cancelled")
 
     def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
-        if in_flight >= 0:
-            self._count_end(in_flight)
+        egress, stream = self._egress, self._stream
+        if in_flight >= 0 and egress is not None:  # `_count_end`, in place.
+            self._egress = None
+            egress.end(in_flight, self._now())
         if self._over:
             return
-        stream = self._stream
+        held_s = None
         if not self._opened:
             self._opened = True
             assert stream is not None, "it was answered"
-            self._handler.opened(stream.held_s)
+            held_s = stream.held_s
         # As `head`, `received` and `ended`, of a final response.
         status = None if self._raw or self._final else check_response_head(head)
         if status is None or status < 200 or body_bytes < LENGTH_NOT_KNOWN:
-            self._broken("response head is not canonical")
+            self._broken("response head is not canonical", held_s)
             return
         bodiless = self._request.head_only or status in NO_BODY_STATUS
         if len(body) != (0 if bodiless else body_bytes) and (bodiless or body_bytes >= 0):
-            self._broken("response longer or shorter than its head says")
+            self._broken("response longer or shorter than its head says", held_s)
             return
         self._over = True
         if self._request.upgrade:
             self.finish()  # It was not granted: the request is complete as it stands.
-        self._handler.whole(head, body_bytes, body)
+        self._handler.whole(head, body_bytes, body, held_s)
         if not self._finished and stream is not None:
             stream.reset("cancelled")
 
@@ -292,8 +284,10 @@ class RemoteLeg:
 
     def lost(self, cause: ResetCode | None) -> None:
         self._stream = None
-        if self._counted:
-            self._count_end(-1)
+        egress = self._egress
+        if egress is not None:  # `_count_end`, in place.
+            self._egress = None
+            egress.end(-1)
         if self._over:
             return
         if self._aborted:
@@ -307,13 +301,15 @@ class RemoteLeg:
 
     def _count_end(self, in_flight: int) -> None:
         """Ours is over there; ``in_flight`` is then the egress's count without it, -1 not told."""
-        if not self._counted:
-            return
-        self._counted = False
-        self._observer.remote_ended(self._site, self._path[-1], in_flight)
+        egress, self._egress = self._egress, None
+        if egress is not None:
+            egress.end(in_flight, self._now())
 
-    def _broken(self, reason: str) -> None:
+    def _broken(self, reason: str, held_s: float | None = None) -> None:
+        """``held_s``: it is to be told first that it was opened, so long ago."""
         stream = self._stream
+        if held_s is not None:
+            self._handler.opened(held_s)
         self._done(LegFailure("bad-response", reason))
         if stream is not None:
             stream.reset("bad-message")

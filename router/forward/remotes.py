@@ -21,7 +21,8 @@ class Remotes:
         """As labels, of this site too; one whose name was not heard goes by its id."""
         self._round_trips_s: dict[SiteId, float] = {}
         self.service_time_s = 0.0
-        """The mean that a target has a request for, over all sites; 0.0: not known yet."""
+        """The mean that a target has a request for, over all sites; 0.0: not known yet. Kept in
+        place at the end of each request (hot), with `SMOOTHING`."""
 
     def learn(self, remotes: Sequence[RemoteCandidate]) -> None:
         """The remote candidates of the present route table."""
@@ -29,11 +30,6 @@ class Remotes:
             if one.site != self._site:  # It may be another router of this one.
                 self.names[one.site] = one.site_name
             self._round_trips_s.setdefault(one.site, 0.0)
-
-    def note_service_time(self, seconds: float) -> None:
-        """A target had a request for that long."""
-        known = self.service_time_s
-        self.service_time_s = known + SMOOTHING * (seconds - known) if known else seconds
 
     def note_round_trip(self, site: SiteId, seconds: float) -> None:
         """A first answer of ``site`` took that long."""

@@ -43,11 +43,11 @@ class Replay:
     def add(self, data: Buffer) -> bytes:
         """Keep ``data``; the copy is returned, so that it is made once. `bytes` are not copied."""
         kept = bytes(data)
-        size = len(kept)
         self._parts.append(kept)
         pressure = self._pressure
         if not self.size_bytes:
             pressure.holders[self] = None
+        size = len(kept)
         self.size_bytes += size
         pressure.held_bytes += size
         return kept

@@ -68,8 +68,8 @@ class Sender:
         if leg is not None and not leg.send(data):
             self._leg_full = self._owes_writable = True
             return False
-        if not self._opened and self._is_full():
-            self._owes_writable = True
+        if not self._opened and kept is not None and kept.size_bytes >= limits.REPLAY_BYTES_MAX:
+            self._owes_writable = True  # `_is_full`, in place.
             return False
         return True
 
@@ -101,13 +101,9 @@ class Sender:
         self._leg_full = False
         self._repay_writable()
 
-    def _launch(self, leg: Leg, now: float) -> None:
+    def _catch_up(self, leg: Leg) -> None:
         """Give a fresh attempt what was sent so far."""
         assert self._in_hand, "an attempt without the request in hand"
-        self._leg = leg
-        record = self.record
-        record.attempts += 1
-        record.begun_at = now
         self._leg_full = self._kept is not None and not self._kept.play(leg)
         if self._is_finished:
             leg.finish()

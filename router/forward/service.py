@@ -10,7 +10,6 @@ from router.balance.demand import Demand, each_of
 from router.balance.ledger import LocalLedger
 from router.balance.retries import RetryBudget
 from router.balance.waiting import queue_limit
-from router.forward.abroad import Abroad
 from router.forward.admission import Admission
 from router.forward.counters import ServiceCounters
 from router.forward.egress_answer import AnswerHabit
@@ -21,7 +20,7 @@ from router.forward.http1.requests import KnownRequests
 from router.forward.http1.responses import KnownResponses
 from router.forward.http1.terms import http_terms
 from router.forward.leg_makers import LegMaker, LegMakers
-from router.forward.local import LocalLeg, LocalParts
+from router.forward.local import LocalParts
 from router.forward.missing_routes import MissingRoutes
 from router.forward.outcomes import Outcomes
 from router.forward.past import Past
@@ -138,15 +137,16 @@ class Service(ServiceFigures):
         self._learning = Learning(
             self.ledger, shared.network, shared.rng.random, self._capacity_learnt
         )
-        self.make_leg: LegMaker = LocalLeg
-        """A leg, not yet started, to a target of this site: its slot is its own, ``local`` its
-        parts. `LegMakers` sets another maker."""
-        self._leg_makers = LegMakers(self._learning, shared.network, self._set_leg_maker)
         self._targets = Targets(
             shared.network, shared.site_name, config.timeouts, self._known_responses
         )
+        self.make_leg: LegMaker = self._targets.make_leg
+        """A started leg to a target of this site: its slot is its own, ``local`` its parts.
+        `LegMakers` sets another maker."""
+        self._leg_makers = LegMakers(
+            self._learning, shared.network, self._targets.make_leg, self._set_leg_maker
+        )
         self.local = LocalParts(self.admission, self._targets.open, self._outcomes, shared.pressure)
-        self.abroad = Abroad(self.balancer, shared.network.now)
         self.routes = MissingRoutes(shared.settles_until)
         self.has_targets = False
         self._told: tuple[int, int | None, float | None] = (0, None, None)

@@ -8,7 +8,6 @@ from router.balance.ledger import LocalLedger
 from router.balance.retries import RetryBudget
 from router.balance.saturation import Totals
 from router.balance.target import TargetState
-from router.forward.abroad import Abroad
 from router.forward.counters import ServiceCounters
 from router.forward.figures import Load, TargetInfo
 from router.forward.health import HealthChecks
@@ -32,7 +31,6 @@ class ServiceFigures:
         "_health",
         "_learning",
         "_leg_makers",
-        "abroad",
         "balancer",
         "counters",
         "demand",
@@ -49,7 +47,6 @@ class ServiceFigures:
     _health: HealthChecks
     _learning: Learning
     _leg_makers: LegMakers
-    abroad: Abroad
     balancer: ServiceBalancer
     counters: ServiceCounters
     demand: Demand
@@ -67,11 +64,12 @@ class ServiceFigures:
         """What clients of this site have in flight, by name of the site that serves it, or where
         it stands in a queue. Without those that have nothing."""
         here = self.ledger.in_flight - self.ledger.lent
-        if not self.abroad.under_way and not here:
+        under_way = self.balancer.under_way
+        if not under_way and not here:
             return NOTHING
         names = self.remotes.names
         held = {self.site: here} if here else {}
-        for site, count in self.abroad.under_way.items():
+        for site, count in under_way.items():
             held[site] = held.get(site, 0) + count  # Of another router of this site, too.
         return {names.get(site, site): count for site, count in held.items()}
 

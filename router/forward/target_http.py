@@ -3,6 +3,7 @@
 import enum
 from math import inf
 
+from router.balance.ledger import Slot
 from router.forward.http1 import render
 from router.forward.http1.messages import HEAD_END
 from router.forward.http1.responses import (
@@ -11,6 +12,8 @@ from router.forward.http1.responses import (
     ResponseParser,
     keep_alive_limit_s,
 )
+from router.forward.local import LocalParts
+from router.forward.outcomes import LAST_STATUS_UNJUDGED
 from router.forward.pool import TargetConnection, TargetPool
 from router.forward.ports import LegCode, LegFailure, LegHandler, Request, dial_failure
 from router.net.ports import Buffer, Dial, DialFailure, Loss, Timers
@@ -38,14 +41,21 @@ class HttpTargetLeg:
     For an upgrade ``finish`` is not called at the end of the request (which has no body) but is
     the end of the client's direction after 101. ``via`` is what this hop adds to Via; empty: the
     ingress is this site and has added it already.
+
+    With a ``slot`` and the ``parts`` of its service it is a whole leg, as `LocalLeg` is: of a
+    request whose connection was there at once, so that there is nothing to move on to and nothing
+    to keep. Whatever becomes of it, its slot goes back, once, before its handler hears.
     """
 
     wire = None
+    is_opened = True
+    """Of a whole leg."""
 
     __slots__ = (
         "_body_left",
         "_chunked",
         "_dial",
+        "_era",
         "_failure",
         "_handler",
         "_held",
@@ -55,10 +65,12 @@ class HttpTargetLeg:
         "_is_refusing",
         "_known",
         "_parser",
+        "_parts",
         "_pool",
         "_request",
         "_request_complete",
         "_response_ended",
+        "_slot",
         "_state",
         "_target",
         "_timers",
@@ -76,6 +88,8 @@ class HttpTargetLeg:
         timers: Timers,
         via: bytes = b"",
         known: KnownResponses | None = None,
+        slot: Slot | None = None,
+        parts: LocalParts | None = None,
     ) -> None:
         self._request = request
         self._handler = handler
@@ -100,6 +114,9 @@ class HttpTargetLeg:
         self._failure: LegFailure | None = None
         self.status = 0
         self.blames_target = False
+        self._slot = slot
+        self._parts = parts
+        self._era = 0 if parts is None else parts.outcomes.era
 
     # What the owner calls.
 
@@ -110,13 +127,38 @@ class HttpTargetLeg:
         """
         assert self._state is _NEW, "a leg is started once"
         request = self._request
-        head = self._request_head(request)
         target = self._pool.acquire(request.idempotent)
         if target is None:
-            self._held.append(head)
+            self._held.append(render.request_to_target(request, self._via))
             self._state = _DIALLING
             self._dial = self._pool.dial(self._connected, self._connect_failed)
             return False
+        self.go(target)
+        if tells_opened:
+            self._is_opened = False
+            self._timers.at_turn_end(self._tell_opened)
+        return True
+
+    def go(self, target: TargetConnection) -> None:
+        """Instead of `start`: send the head over ``target``, which is its own from now on.
+
+        `opened` is not told.
+        """
+        request, via = self._request, self._via
+        if not self._request_complete or request.upgrade:
+            head = render.request_to_target(request, via)
+        elif via:
+            known = self._known.sent  # Nothing else than the head says how it looks.
+            sent = known.get(request.head)
+            if sent is None:
+                sent = render.request_to_target(request, via)
+                known.note(request.head, sent)
+            head = sent
+        elif request.head[0] == render.MAY_EXPECT_BODY:
+            head = render.request_to_target(request, via)
+        else:
+            head = request.head + b"\r\n"  # As `render.request_to_target`.
+        self._is_opened = True
         if self._request_complete:  # The commonest: `_take`, in place.
             self._target = target
             self._state = _OPEN
@@ -127,21 +169,15 @@ class HttpTargetLeg:
                 target.writer.is_full = True
         else:
             self._take(target, head)
-        if tells_opened:
-            self._timers.at_turn_end(self._tell_opened)
-        else:
-            self._is_opened = True
-        return True
 
-    def _request_head(self, request: Request) -> bytes:
-        if not self._via or not self._request_complete or request.upgrade:
-            return render.request_to_target(request, self._via)
-        known = self._known.sent  # Nothing else than the head says how it looks.
-        head = known.get(request.head)
-        if head is None:
-            head = render.request_to_target(request, self._via)
-            known.note(request.head, head)
-        return head
+    @property
+    def target(self) -> str:
+        """Of a whole leg: where it is, or was."""
+        assert self._slot is not None, "it is a whole leg"
+        return self._slot.target
+
+    def relieve(self) -> None:
+        """Of a whole leg: it keeps nothing."""
 
     def send(self, data: Buffer) -> bool:
         """Body or raw bytes. A body beyond its stated length is a torn request: it is aborted."""
@@ -180,6 +216,8 @@ class HttpTargetLeg:
             self._await_head(self._target)
 
     def abort(self) -> None:
+        if self._parts is not None:
+            self.blames_target = False  # Nor for what failed in this very turn.
         self._fail("cancelled", "the client went away")
 
     def pause(self) -> None:
@@ -254,10 +292,14 @@ class HttpTargetLeg:
                 parser = self._make_parser()
                 parser.feed(data)
             else:
-                known = self._known.read(text[:end])
-                if isinstance(known, str):
-                    self.failed(known)
-                    return
+                memory, head_text = self._known, text[:end]
+                known = memory.store.get(head_text)
+                if known is None or known.memory is not memory:
+                    judged = memory.read(head_text)
+                    if isinstance(judged, str):
+                        self.failed(judged)
+                        return
+                    known = judged
                 head = known.head
                 if known.whole_bytes == len(text) - end:
                     # The commonest by far, all of it in one read: no parser, and one call for all.
@@ -265,7 +307,7 @@ class HttpTargetLeg:
                     self._give_back(known.idle_s)
                     via = self._via
                     canonical = (known.relayed or known.relay(via)) if via else head.head
-                    self._handler.whole(canonical, head.body_bytes, data[end:])
+                    self._handler.whole(canonical, head.body_bytes, text[end:])
                     return
                 parser = self._make_parser()
                 parser.go_on(head, data[end:])
@@ -380,6 +422,24 @@ class HttpTargetLeg:
             self._pool.release(target, idle_s)
         else:
             self._pool.discard(target)
+        parts, slot = self._parts, self._slot
+        if parts is not None and slot is not None:  # `_end_slot`, in place.
+            self._parts = None
+            if self.status > LAST_STATUS_UNJUDGED or parts.outcomes.suspects:
+                parts.outcomes.completed(slot.target, self.status, self._era)
+            parts.admission.release(slot)
+
+    def _end_slot(self, failure: LegFailure | None) -> None:
+        """Of a whole leg: tell what this end says of the target, and give the slot back."""
+        parts, slot = self._parts, self._slot
+        if parts is None or slot is None:
+            return
+        self._parts = None
+        if failure is None:
+            parts.outcomes.completed(slot.target, self.status, self._era)
+        elif self.blames_target:
+            parts.outcomes.broke_off(slot.target, failure.code, self._era)
+        parts.admission.release(slot)
 
     def _torn(self) -> bool:
         """The request's body is not of the length its head stated: no target may take it."""
@@ -421,6 +481,7 @@ class HttpTargetLeg:
         self._timers.at_turn_end(self._tell_done)
 
     def _tell_done(self) -> None:
+        self._end_slot(self._failure)
         self._handler.done(self._failure)
         self._parser = None  # It holds us: let no cycle wait for the collector.
 

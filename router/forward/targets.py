@@ -4,7 +4,9 @@ protocol, over the connections kept for it."""
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from router.balance.ledger import Slot
 from router.forward.http1.responses import KnownResponses
+from router.forward.local import LocalLeg, LocalParts, SlotLeg
 from router.forward.pool import TargetPool
 from router.forward.ports import LegHandler, Request, TargetConfig, TargetLeg
 from router.forward.protocols import http2
@@ -97,6 +99,29 @@ class Targets:
         """Close connections that nobody uses; how many."""
         shed = sum(pool.shed_idle() for pool in self._pools.values())
         return shed + sum(pool.shed_idle() for pool in self._http2_pools.values())
+
+    def make_leg(
+        self,
+        request: Request,
+        handler: LegHandler,
+        slot: Slot,
+        parts: LocalParts,
+        via_local: bool,
+    ) -> SlotLeg:
+        """A started leg to the target of ``slot`` (`leg_makers.LegMaker`).
+
+        Of http, over a connection that is there at once: then it is all in one.
+        """
+        pool = self._pools.get(slot.target) if request.protocol == "http" else None
+        held = pool.acquire(request.idempotent) if pool is not None else None
+        if pool is None or held is None:
+            general = LocalLeg(request, handler, slot, parts, via_local)
+            general.start()
+            return general
+        via = b"" if via_local else self._via
+        leg = HttpTargetLeg(request, handler, pool, self._network, via, self._known, slot, parts)
+        leg.go(held)
+        return leg
 
     def open(
         self, request: Request, handler: LegHandler, target: str, via_local: bool

@@ -98,14 +98,21 @@ class StreamLane(Protocol):
     def writable_due(self, stream: "LaneStream") -> None:
         """Tell its handler `writable` at the turn's end."""
 
+    @property
+    def heard_at(self) -> float:
+        """When the peer's last bytes came: now, while a frame is received."""
+
     def answered(self, stream: "LaneStream") -> None:
         """It no longer waits for our answer; idempotent."""
 
     def hold_accepted(self, stream: "LaneStream") -> None:
-        """Have it `tell_accepted` in a moment."""
+        """It is `answered`, and is to `tell_accepted` in a moment."""
 
     def forget(self, stream: "LaneStream") -> None:
         """It is over: its id is closed from here on."""
+
+    def finished(self, stream: "LaneStream") -> None:
+        """`forget` it, which was answered, and `end_later` without a cause."""
 
     def end_later(self, stream: "LaneStream", cause: ResetCode | None) -> None:
         """Tell its handler `lost` at the turn's end."""

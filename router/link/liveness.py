@@ -1,4 +1,8 @@
-"""Whether the lanes of a link are alive: PINGs into silence, and what follows from no answer."""
+"""Whether the lanes of a link are alive: PINGs into silence, and what follows from no answer.
+
+One exchange serves both ends: whoever dialled asks, and the other has heard as much when it
+answers. That one asks when nobody else does, and now and then for a round trip of its own.
+"""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -8,6 +12,8 @@ from router.link.mux import LaneMux
 from router.model import limits
 from router.model.ticks import next_tick
 from router.net.ports import Timer, Timers
+
+_HALF_TICK_S = limits.LIVENESS_TICK_S / 2  # Ticks come a little late, each by its own little.
 
 
 class Watched(Protocol):
@@ -31,16 +37,22 @@ class Watched(Protocol):
 class Liveness:
     """Judges the lanes of one link each `limits.LIVENESS_TICK_S`, from `start` until `stop`.
 
-    ``looked`` is called after each look.
+    ``looked`` is called after each look. ``asks``: it is this end that does.
     """
 
-    def __init__(self, timers: Timers, link: Watched, looked: Callable[[], None]) -> None:
+    def __init__(
+        self, timers: Timers, link: Watched, looked: Callable[[], None], *, asks: bool
+    ) -> None:
         self._timers = timers
         self._link = link
         self._looked = looked
+        # The other end's own comes a tick after the question that it would have heard.
+        self._ping_after_s = limits.PING_INTERVAL_S / 2
+        if not asks:
+            self._ping_after_s = limits.PING_INTERVAL_S + _HALF_TICK_S
         self._timer: Timer | None = None
         self._due = 0.0
-        self._pinged_at = -limits.PING_INTERVAL_S
+        self._pinged_at = -limits.RTT_FRESH_S
         self._pinged: dict[LaneMux, float] = {}  # Data lanes that have not answered yet.
         self._rtt_least_s: float | None = None
 
@@ -68,20 +80,32 @@ class Liveness:
             return
         silent_s = now - lane.heard_at
         self._learn_rtt()
-        if silent_s >= limits.CONTROL_DEAD_AFTER_S + self._patience_s and not woke_late:
+        endured_s = limits.CONTROL_DEAD_AFTER_S
+        if silent_s >= endured_s and silent_s >= endured_s + self._patience_s and not woke_late:
             self._link.abort(Fault("silent", f"nothing was heard for {silent_s:.2f} s"))
             return
         self._judge_writes(now, woke_late)
-        wants_ping = silent_s >= limits.PING_INTERVAL_S or self._link.rtt_s is None or woke_late
-        if wants_ping and now - self._pinged_at >= limits.PING_INTERVAL_S:
+        if self._wants_ping(silent_s, now - self._pinged_at, woke_late):
             self._pinged_at = now
             lane.ping()
         data_lanes = self._link.data_lanes()
-        for gone in self._pinged.keys() - set(data_lanes):
-            del self._pinged[gone]
+        if self._pinged:
+            for gone in self._pinged.keys() - set(data_lanes):
+                del self._pinged[gone]
         for data_lane in data_lanes:
             self._judge_data_lane(data_lane, now, woke_late)
         self._looked()
+
+    def _wants_ping(self, silent_s: float, since_s: float, woke_late: bool) -> bool:
+        """``since_s``: our last one."""
+        if since_s < limits.PING_INTERVAL_S - _HALF_TICK_S:
+            return False
+        return (
+            silent_s >= self._ping_after_s
+            or since_s >= limits.RTT_FRESH_S
+            or self._link.rtt_s is None
+            or woke_late
+        )
 
     def _learn_rtt(self) -> None:
         """The least that was measured: what is above it are losses, queues and pauses."""

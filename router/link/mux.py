@@ -308,8 +308,9 @@ class LaneMux:
         stream.handler = NOBODY
         try:
             stream.handler = self.owner.lane_stream(self, stream, request)
-            if kind & frames.END:
-                stream.receive_end()
+            if kind & frames.END and not stream.is_over:
+                stream.received_fin = True
+                stream.handler.ended(-1)
         except Exception:
             _LOG.exception("stream could not be taken", extra={"lane": self.neighbour})
             stream.reset("internal")
@@ -351,6 +352,9 @@ class LaneMux:
 
     def hold_accepted(self, stream: LaneStream) -> None:
         """One timer for all: each is held for once to twice `limits.ACCEPT_HELD_S`."""
+        if stream.is_offered:  # `answered`, in place.
+            stream.is_offered = False
+            self._offered -= 1
         self._held.append(stream)
         if self._held_timer is None:
             at = self.now() + limits.ACCEPT_HELD_S
@@ -360,7 +364,8 @@ class LaneMux:
         self._held_timer = None
         due, self._held_longer, self._held = self._held_longer, self._held, []
         for stream in due:
-            stream.tell_accepted()
+            if stream.held_since is not None:
+                stream.tell_accepted()
         if self._held_longer:
             at = self.now() + limits.ACCEPT_HELD_S
             self._held_timer = self._timers.call_at(at, self._tell_accepted)
@@ -387,6 +392,13 @@ class LaneMux:
         if stream.is_offered:
             stream.is_offered = False
             self._offered -= 1
+
+    def finished(self, stream: LaneStream) -> None:
+        """It is complete both ways: `forget` and `end_later` in one."""
+        self._streams.pop(stream.id, None)
+        self._endings.append((stream, None))
+        if self._is_last or not self._turn_asked:
+            self._ask_turn()
 
     def end_later(self, stream: LaneStream, cause: ResetCode | None) -> None:
         """`lost` at the turn's end."""
@@ -484,7 +496,9 @@ class LaneMux:
             endings, self._endings = self._endings, []
             for stream, cause in endings:
                 try:
-                    stream.tell_lost(cause)
+                    handler = stream.handler  # `tell_lost`, in place.
+                    del stream.handler
+                    handler.lost(cause)
                 except Exception:
                     _LOG.exception("stream handler failed", extra={"lane": self.neighbour})
 

@@ -103,8 +103,15 @@ class StreamHandler(Protocol):
         """It is over; None: both directions finished, or refused. The last call, exactly once."""
 
 
-Count = int | Callable[[], int]
-"""Requests of a service in flight at its egress; -1: not told."""
+class Counting(Protocol):
+    """Who knows how many requests of a service are in flight at its egress."""
+
+    @property
+    def load(self) -> int: ...
+
+
+Count = int | Counting
+"""Requests of a service in flight at its egress, or who is asked as it leaves; -1: not told."""
 
 
 class Stream(Protocol):
@@ -144,7 +151,7 @@ class Stream(Protocol):
     def finish(self, in_flight: Count = -1) -> None:
         """FIN once the queue has left: complete. The egress tells its count after release.
 
-        A function is asked as the FIN leaves. A number (of a transit site) is left out when the
+        `Counting` is asked as the FIN leaves. A number (of a transit site) is left out when the
         FIN has to wait: newer ones have overtaken it.
         """
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 from router.link import frames
-from router.link.frames import LaneViolation, decode_count, encode_count
+from router.link.frames import LaneViolation, answer_header, decode_count, encode_count
 from router.link.lane import REFUSALS, RESETS, StreamLane
 from router.link.ports import Count, Refusal, ResetCode, StreamHandler
 from router.model import limits
@@ -54,12 +54,11 @@ class LaneStream:
         "_granted_bytes",
         "_grew_at",
         "_heads",
-        "_held_since",
         "_lane",
+        "_late_count",
         "_paused",
         "_paused_s",
         "_queue",
-        "_received_fin",
         "_sent_fin",
         "_trailed",
         "_uncredited_bytes",
@@ -69,12 +68,14 @@ class LaneStream:
         "deficit_bytes",
         "handler",
         "held_s",
+        "held_since",
         "id",
         "is_offered",
         "is_over",
         "is_ready",
         "opened_here",
         "queued_bytes",
+        "received_fin",
     )
 
     handler: StreamHandler
@@ -106,17 +107,19 @@ class LaneStream:
         self._finishing = ends
         self._sent_fin = False
         self._count: Count = -1
-        self._held_since: float | None = None  # ACCEPTED is due since then.
+        self.held_since: float | None = None  # ACCEPTED is due since then.
+        self._late_count: Callable[[], int] | None = None  # Asked if it is told alone.
         self._wants_writable = False
         # Receiving.
         self._window_bytes = _WINDOW_INITIAL
         self._granted_bytes = _WINDOW_INITIAL  # What the peer may still send.
         self._uncredited_bytes = 0
         self.credit_due_bytes = 0
-        self._grew_at = lane.now()
+        # Of ours it counts from ACCEPTED on; of the peer's from now, when the lane hears its OPEN.
+        self._grew_at = lane.heard_at
         self._paused = False
         self._paused_s = 0.0  # Since credit was returned; while paused, less when that began.
-        self._received_fin = False
+        self.received_fin = False  # Our lane sets it where an OPEN has END.
         self._trailed = False
         self._heads = 0
 
@@ -130,7 +133,7 @@ class LaneStream:
     def accept(self, in_flight: int, held_s: float = 0.0) -> None:
         if self.is_over:
             return
-        if self.opened_here or self._answered or self._held_since is not None:
+        if self.opened_here or self._answered or self.held_since is not None:
             raise LocalProtocolError("accept", "only the egress accepts, and once")
         self._answered = True
         lane = self._lane
@@ -147,39 +150,35 @@ class LaneStream:
         if not lane.takes_answers:
             self.accept(in_flight())
             return
-        if self.opened_here or self._answered or self._held_since is not None:
+        if self.opened_here or self._answered or self.held_since is not None:
             raise LocalProtocolError("accept", "only the egress accepts, and once")
-        self._count = in_flight
-        self._held_since = lane.now()
-        if self.is_offered:
-            lane.answered(self)
+        self._late_count = in_flight
+        self.held_since = lane.now()
         lane.hold_accepted(self)
 
     def tell_accepted(self) -> None:
         """ACCEPTED was held back: nothing came that would have told it."""
-        since, self._held_since = self._held_since, None
-        if since is None or self.is_over:
+        since, self.held_since = self.held_since, None
+        late_count, self._late_count = self._late_count, None
+        if since is None or late_count is None or self.is_over:
             return
         self._answered = True
-        count = self._count
-        in_flight = count if isinstance(count, int) else count()
-        self._count = -1
         lane = self._lane
-        lane.urgent(frames.encode_accepted(self.id, in_flight, lane.now() - since))
+        lane.urgent(frames.encode_accepted(self.id, late_count(), lane.now() - since))
 
     def answer(
         self, head: bytes, body_bytes: int, body: Buffer, in_flight: Count, held_s: float = 0.0
     ) -> None:
         if self.is_over:
             return
-        lane, since = self._lane, self._held_since
+        lane, since = self._lane, self.held_since
         size = len(head) + len(body)
         # In transit, what came before it may have used up the credit towards the ingress. That only
         # the body takes of it does not matter: this saves a call.
         is_small = size <= limits.ANSWER_BYTES_MAX and size <= self._credit_bytes
         if not is_small or not lane.takes_answers or self._queue or self._finishing:
             if not self._answered and since is None:
-                self.accept(in_flight if isinstance(in_flight, int) else in_flight(), held_s)
+                self.accept(in_flight if isinstance(in_flight, int) else in_flight.load, held_s)
             self.send_head(head, body_bytes)
             self.send(body)
             self.finish(in_flight)
@@ -190,7 +189,7 @@ class LaneStream:
             lane.answered(self)
         if since is not None:
             held_s = lane.now() - since
-            self._held_since = None
+            self.held_since = self._late_count = None
         self._answered = self._finishing = True
         self._count = in_flight
         self._first = head, body_bytes, bytes(body), int(held_s * 1e6)
@@ -204,7 +203,7 @@ class LaneStream:
     def refuse(self, reason: Refusal, in_flight: int) -> None:
         if self.is_over:
             return
-        if self.opened_here or self._answered or self._held_since is not None:
+        if self.opened_here or self._answered or self.held_since is not None:
             raise LocalProtocolError("refuse", "only the egress refuses, before it accepts")
         payload = bytes((REFUSALS.index(reason),)) + encode_count(in_flight)
         self.over()
@@ -289,7 +288,7 @@ class LaneStream:
     def reset(self, code: ResetCode) -> None:
         if self.is_over:
             return
-        if self._held_since is not None:
+        if self.held_since is not None:
             self.tell_accepted()  # It did hold a target.
         known_to_peer = not self.unsent_open
         self.over()
@@ -340,10 +339,33 @@ class LaneStream:
 
         It is no longer ready then unless it can send more at once.
         """
-        piece, size = self._queue, self.queued_bytes
+        first, piece, size = self._first, self._queue, self.queued_bytes
+        if type(first) is tuple:  # A whole answer: all there is to send. Flat, since it is hot.
+            head, body_bytes, body, held_us = first
+            count = self._count
+            in_flight = count if isinstance(count, int) else count.load
+            head_bytes = size - len(body)
+            parts += (
+                answer_header(self.id, in_flight, held_us, body_bytes, head_bytes, size),
+                head,
+                body,
+            )
+            self._first = None
+            self.queued_bytes = 0
+            buffers = self._lane.buffers
+            buffers.held_bytes -= size
+            buffers.process.held_bytes -= size
+            self._sent_fin = True
+            self.is_ready = False
+            if self.received_fin and not self.is_over:
+                if self._paused or buffers.process.stalling:
+                    self._let_go()
+                self.is_over = True
+                self._lane.finished(self)
+            return 8 + frames.ANSWER_PREFIX_BYTES + size
         if (
             type(piece) is bytes
-            and self._first is None
+            and first is None
             and not self._finishing
             and size <= allowance_bytes
             and size <= self._credit_bytes
@@ -379,7 +401,7 @@ class LaneStream:
             used += self._fill_data(parts, queue, room)
         if self._finishing and not queue and not self._sent_fin:
             count = self._count
-            in_flight = count if isinstance(count, int) else count()
+            in_flight = count if isinstance(count, int) else count.load
             parts.append(frames.encode_counted(frames.FIN, self.id, in_flight))
             self._sent_fin = True
             used += 12
@@ -388,9 +410,9 @@ class LaneStream:
         buffers.process.held_bytes -= left_bytes
         if self._sent_fin:
             self.is_ready = False
-            if self._received_fin and not self.is_over:
-                self.over()
-                self._lane.end_later(self, None)
+            if self.received_fin and not self.is_over:
+                self._let_go()
+                self._lane.finished(self)
             return used
         if self._wants_writable and self.queued_bytes <= _SEND_QUEUE_BYTES // 2:
             self._wants_writable = False
@@ -405,10 +427,14 @@ class LaneStream:
     def take_credit(self) -> int:
         """What the next WINDOW frame gives back; 0: nothing any more."""
         due, self.credit_due_bytes = self.credit_due_bytes, 0
-        return 0 if self.is_over or self._received_fin else due
+        return 0 if self.is_over or self.received_fin else due
 
     def over(self) -> None:
         """Let go of everything; no further call has an effect."""
+        self._let_go()
+        self._lane.forget(self)
+
+    def _let_go(self) -> None:
         self.is_over = True
         buffers = self._lane.buffers
         if self.queued_bytes or self._paused:
@@ -417,7 +443,6 @@ class LaneStream:
             buffers.process.drains(self)
         self.queued_bytes = self._uncredited_bytes = 0
         self._first = self._queue = None
-        self._lane.forget(self)
 
     def tell_lost(self, cause: ResetCode | None) -> None:
         """The handler's last call; it holds us, so let no cycle wait for the collector."""
@@ -442,7 +467,7 @@ class LaneStream:
             self._receive_answer(base, payload)
         elif base == frames.DATA:
             self._receive_last_data(payload)
-        elif self._received_fin:
+        elif self.received_fin:
             raise LaneViolation("after-fin", f"stream {self.id} went on after its end")
         elif base == frames.FIN:
             self._receive_fin(decode_count(payload))
@@ -452,7 +477,7 @@ class LaneStream:
     def receive_data(self, payload: memoryview, *, ends: bool = False) -> None:
         """DATA, the commonest: as `receive`."""
         size = len(payload)
-        if self._received_fin or self._trailed or (self.opened_here and not self._answered):
+        if self.received_fin or self._trailed or (self.opened_here and not self._answered):
             self._judge_order(size)
         if size > self._granted_bytes:
             raise LaneViolation("credit-exceeded", f"stream {self.id} sent beyond its credit")
@@ -477,7 +502,7 @@ class LaneStream:
         """Data of ``size`` came, where nothing or no more data should."""
         if self.opened_here and not self._answered:
             raise LaneViolation("bad-order", f"stream {self.id} was not accepted yet")
-        if self._received_fin:
+        if self.received_fin:
             raise LaneViolation("after-fin", f"stream {self.id} went on after its end")
         if size:
             raise LaneViolation("after-trailers", f"stream {self.id} sent data after trailers")
@@ -511,7 +536,7 @@ class LaneStream:
 
     def receive_whole(self, payload: memoryview) -> None:
         """ANSWER: ACCEPTED unless that came, HEAD, DATA and END."""
-        if not self.opened_here or self._received_fin or self._trailed:
+        if not self.opened_here or self.received_fin or self._trailed:
             raise LaneViolation("bad-order", f"ANSWER on stream {self.id}")
         count, held_s, body_bytes, head_bytes = frames.decode_answer(payload)
         edge = frames.ANSWER_PREFIX_BYTES + head_bytes
@@ -524,7 +549,7 @@ class LaneStream:
             self.reset("bad-message")
             return
         self.held_s = held_s
-        self._answered = self._received_fin = True
+        self._answered = self.received_fin = True
         head = bytes(payload[frames.ANSWER_PREFIX_BYTES : edge])
         self.handler.answered(head, body_bytes, body, count)
         if self._sent_fin and not self.is_over:
@@ -533,6 +558,7 @@ class LaneStream:
 
     def _receive_answer(self, base: int, payload: memoryview) -> None:
         self._answered = True
+        self._grew_at = self._lane.heard_at
         if base == frames.ACCEPTED:
             self.handler.accepted(decode_count(payload))
         elif base == frames.ACCEPTED_LATE:
@@ -564,14 +590,8 @@ class LaneStream:
         self.over()
         self.tell_lost(RESETS[code] if code < len(RESETS) else "internal")
 
-    def receive_end(self) -> None:
-        """The OPEN had END: the ingress sends nothing more."""
-        if not self.is_over:
-            self._received_fin = True
-            self.handler.ended(-1)
-
     def _receive_fin(self, count: int) -> None:
-        self._received_fin = True
+        self.received_fin = True
         self.handler.ended(count)
         if self._sent_fin and not self.is_over:
             self.over()
@@ -582,7 +602,7 @@ class LaneStream:
     def _check_sendable(self) -> None:
         if self._finishing:
             raise LocalProtocolError("finished", "nothing can be sent after finish")
-        if self._held_since is not None:
+        if self.held_since is not None:
             self.tell_accepted()
         if not (self.opened_here or self._answered):
             raise LocalProtocolError("not-accepted", "the egress accepts before it sends")
@@ -599,31 +619,19 @@ class LaneStream:
 
     def _encoded_count(self) -> bytes:
         count = self._count
-        return encode_count(count if isinstance(count, int) else count())
+        return encode_count(count if isinstance(count, int) else count.load)
 
     def _fill_first(self, parts: list[Buffer]) -> int:
-        first, self._first = self._first, None
-        if type(first) is bytes:  # An OPEN.
-            size = len(first)
-            self.queued_bytes -= size
-            word = _OPEN_WORD
-            if self._finishing and not self._queue:
-                self._sent_fin = True
-                word = _OPEN_END_WORD
-            parts.append(_pack_header(word | size, self.id))
-            parts.append(first)
-            return 8 + size
-        assert type(first) is tuple
-        head, body_bytes, body, held_us = first
-        size = len(head) + len(body)
+        opening, self._first = self._first, None
+        assert type(opening) is bytes, "an answer leaves by itself"
+        size = len(opening)
         self.queued_bytes -= size
-        self._sent_fin = True
-        count = self._count
-        in_flight = count if isinstance(count, int) else count()
-        parts.append(frames.answer_header(self.id, in_flight, held_us, body_bytes, len(head), size))
-        parts.append(head)
-        parts.append(body)
-        return 8 + frames.ANSWER_PREFIX_BYTES + size
+        word = _OPEN_WORD
+        if self._finishing and not self._queue:
+            self._sent_fin = True
+            word = _OPEN_END_WORD
+        parts += (_pack_header(word | size, self.id), opening)
+        return 8 + size
 
     def _fill_framed(self, parts: list[Buffer], kind: int, payload: bytes) -> int:
         self.queued_bytes -= len(payload)
@@ -677,7 +685,7 @@ class LaneStream:
 
     def _return_credit(self) -> None:
         """Once half the window was read; a reader that keeps up gets a larger one."""
-        if self._uncredited_bytes * 2 < self._window_bytes or self._received_fin:
+        if self._uncredited_bytes * 2 < self._window_bytes or self.received_fin:
             return
         lane = self._lane
         grant = self._uncredited_bytes

@@ -23,7 +23,7 @@ from router.main.ports import Tell
 from router.model import limits
 from router.model.bursts import BurstSpec, BurstState
 from router.model.events import Problem
-from router.model.ticks import next_tick
+from router.model.ticks import pause_s
 
 log = logging.getLogger("router.main")
 
@@ -116,7 +116,7 @@ class Bursting:
                 except Exception:  # The owner of the task; serving goes on, and so do hooks.
                     log.exception("bursts could not be looked at")
                 now = self._now()
-                await asyncio.sleep(next_tick(now, limits.BURST_SAMPLE_S) - now)
+                await asyncio.sleep(pause_s(now, limits.BURST_SAMPLE_S))
 
     async def _look(self, tasks: asyncio.TaskGroup) -> None:
         now = self._now()

@@ -13,6 +13,7 @@ from router.forward.observing import Finished, Flow
 from router.forward.past import Record
 from router.main.flow_shapes import FlowShapes, Noted, noted
 from router.main.moments import WallClock
+from router.main.parts import WHOLE, Part
 from router.main.recalling import decision_of
 from router.main.site_router import SiteRouter
 from router.model import limits
@@ -35,9 +36,11 @@ class Flows:
     somebody does.
     """
 
-    def __init__(self, timers: Timers, router: SiteRouter) -> None:
+    def __init__(self, timers: Timers, router: SiteRouter, part: Part = WHOLE) -> None:
         self._timers = timers
         self._router = router
+        self._part = part
+        self._per_s = max(1, limits.FLOWS_PER_S // part.count)
         self._clock = WallClock(timers.now)
         self._shapes = FlowShapes(timers.now, self._utc, router.site_name)
         self._number = 0
@@ -83,7 +86,7 @@ class Flows:
             self._second, self._begun_in_second = now, 0
         self._begun_in_second += 1
         full = len(self._under_way) >= limits.FLOWS_KEPT
-        if full or self._begun_in_second > limits.FLOWS_PER_S:
+        if full or self._begun_in_second > self._per_s:
             self.skipped += 1
         else:
             self._under_way[number] = flow
@@ -184,7 +187,7 @@ class Flows:
 
     def _numbered(self, record: Record) -> int:
         if not record.number:
-            self._number += 1
+            self._number = self._part.flow_number(self._number, record.started_at)
             record.number = self._number
         return record.number
 

@@ -1,11 +1,12 @@
 """What operators see beyond snapshots: history, flows, other sites, what-if, tokens, stacks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from router.admin.debug_api import DebugApi
 from router.admin.flows_api import FlowsApi
 from router.admin.history_api import HistoryApi
+from router.admin.history_views import ServiceHistory
 from router.admin.knees_api import KneesApi
 from router.admin.live_api import LiveApi
 from router.admin.live_views import TokenView
@@ -14,6 +15,7 @@ from router.admin.ports import ApiPart
 from router.admin.simulation_api import SimulationApi
 from router.admin.sites_api import SitesApi
 from router.admin.tokens_api import TokensApi
+from router.main.all_flows import AllFlows
 from router.main.asking.facts import OwnFacts
 from router.main.asking.ping_view import Pings
 from router.main.asking.site_view import SitesView
@@ -22,10 +24,13 @@ from router.main.bending import knees
 from router.main.debugging import Debugging
 from router.main.flows import Flows
 from router.main.living import Living
+from router.main.parts import WHOLE, Part
 from router.main.recording import Recorder
 from router.main.simulating import Simulating
 from router.main.site_router import SiteRouter
 from router.main.views import OperatorView
+from router.main.whole import Whole
+from router.main.worker_answers import Answering
 from router.net.ports import Network
 
 
@@ -38,11 +43,17 @@ class Insight:
         router: SiteRouter,
         view: OperatorView,
         tokens: Callable[[], Sequence[TokenView]],
+        part: Part = WHOLE,
+        whole: Whole | None = None,
     ) -> None:
+        """``whole``: where this is one of several workers, and the first."""
         self._router, self._view, self._tokens = router, view, tokens
         self._recorder = Recorder(network, router)
         self._recorder.start()
-        self._flows = Flows(network, router)
+        self._whole = whole
+        self._flows = Flows(network, router, part)
+        self._all_flows = AllFlows(self._flows, whole.workers) if whole is not None else None
+        self._living = Living(view, router, self._recorder, whole)
         facts = OwnFacts(router, view, self._recorder.histories)
         telling = Telling(router.identity.site, facts, network)
         router.questions.telling = telling
@@ -50,11 +61,12 @@ class Insight:
 
     def api_parts(self) -> list[ApiPart]:
         """What the API has beside its own routes."""
-        router, view, histories = self._router, self._view, self._recorder.histories
+        router, view, histories = self._router, self._view, self._histories
+        flows = self._all_flows
         return [
-            LiveApi(Living(view, router, self._recorder), self._tokens),
+            LiveApi(self._living, self._tokens),
             HistoryApi(histories, self._sites),
-            FlowsApi(self._flows),
+            FlowsApi(self._flows) if flows is None else FlowsApi(flows, flows),
             KneesApi(partial(knees, router)),
             SitesApi(self._sites),
             PingApi(Pings(router, view.links)),
@@ -63,7 +75,20 @@ class Insight:
             DebugApi(Debugging(router, lambda: view.loop_lag_s).look),
         ]
 
+    @property
+    def answering(self) -> Answering:
+        """What the first worker is told."""
+        return Answering(self._view, self._flows, self._living, self._recorder.histories)
+
+    async def _histories(self, service: str | None, port: int | None) -> Iterator[ServiceHistory]:
+        own = self._recorder.histories(service, port)
+        if self._whole is None:
+            return own
+        return (await self._whole.histories(service, port)).join(own)
+
     def close(self) -> None:
         """Record nothing more."""
         self._recorder.close()
         self._flows.close()
+        if self._all_flows is not None:
+            self._all_flows.close()

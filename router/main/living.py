@@ -9,12 +9,20 @@ from router.main.leaving import why_leaving
 from router.main.recording import Recorder
 from router.main.site_router import SiteRouter
 from router.main.views import OperatorView
+from router.main.whole import Whole
 
 
 class Living:
     """Implements `LiveView`."""
 
-    def __init__(self, view: OperatorView, router: SiteRouter, recorder: Recorder) -> None:
+    def __init__(
+        self,
+        view: OperatorView,
+        router: SiteRouter,
+        recorder: Recorder,
+        whole: Whole | None = None,
+    ) -> None:
+        self._whole = whole
         self._view = view
         self._router = router
         self._recorder = recorder
@@ -26,6 +34,14 @@ class Living:
 
     def services(self) -> Iterator[tuple[ServiceView, ServiceNow]]:
         """All service ports. Between two of them the router may go on."""
+        return self._own() if self._whole is None else self._whole.with_lives(self._own())
+
+    async def gather(self) -> None:
+        """Ask the other workers."""
+        if self._whole is not None:
+            await self._whole.look("live")
+
+    def _own(self) -> Iterator[tuple[ServiceView, ServiceNow]]:
         for snapshot in self._router.forwarder.snapshots():
             if snapshot.declared:
                 yield self._view.service(snapshot), self._now(snapshot)

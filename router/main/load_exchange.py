@@ -128,10 +128,12 @@ class LoadExchange:
                 self._put(router, report, how)
         self._flush()
 
-    def _put(self, router: RouterId, report: LoadReport, how: Urgency) -> None:
+    def _put(
+        self, router: RouterId, report: LoadReport, how: Urgency, gathers_s: float = 0.0
+    ) -> None:
         """If ``router`` has a use for it."""
         if not len(self._edges) or self._edges.wanted(router, (report,)):
-            self._pace.put(router, report, how, self._network.now())
+            self._pace.put(router, report, how, self._network.now(), gathers_s)
 
     def _flush(self) -> None:
         """Send what budgets let go now, and wake up for the rest."""
@@ -177,8 +179,11 @@ class LoadExchange:
             if accepted is None:
                 continue
             self._forwarder.report_load(accepted.report, accepted.site)
+            how = accepted.urgency
+            # What says nothing new goes on with those of other neighbours, in one message.
+            gathers_s = limits.LOAD_GATHER_S if how == Urgency.REFRESH else 0.0
             for further in accepted.forward_to:
-                self._put(further, report, accepted.urgency)
+                self._put(further, report, how, gathers_s)
         self._flush()
 
     def table_changed(self, table: RouteTable) -> None:

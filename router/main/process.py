@@ -17,9 +17,8 @@ from router.main.parts import Part
 from router.main.running import serve
 from router.main.starting import Place, only_one, open_store, run_loop
 from router.main.stores import Namespace
-from router.main.workers import command as worker_command
-from router.main.workers import end_those_of_before
-from router.model import limits
+from router.main.worker_starts import command as worker_command
+from router.main.worker_starts import end_those_of_before, worker_count
 from router.model.addresses import split
 from router.model.errors import ConfigError, RouterError
 from router.model.specs import SiteSpec
@@ -28,7 +27,6 @@ log = logging.getLogger("router.main")
 
 PROBES_VARIABLE = "SPILLWAY_PROBES"
 WORKERS_VARIABLE = "SPILLWAY_WORKERS"
-AUTO = "auto"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -113,14 +111,6 @@ def place(text: str) -> Place:
     return host, port
 
 
-def worker_count(text: str) -> int:
-    """A number, or ``auto``: one for each core that this process may use."""
-    count = len(os.sched_getaffinity(0)) if text == AUTO else int(text)
-    if not 1 <= count <= limits.WORKERS_MAX:
-        raise ValueError(text)
-    return count
-
-
 def workers_wanted(options: argparse.Namespace, site: SiteSpec) -> int:
     """How many there are to be. Raises ConfigError where there can be one only."""
     wanted = options.workers if options.workers is not None else site.workers
@@ -152,7 +142,16 @@ async def _serve(options: argparse.Namespace, logs: Logs, namespace: Namespace |
         part = Part(count=workers_wanted(options, reading.wanted.site))
         end_those_of_before(directory / "run", part.count)
         command = worker_command(directory, part.count, options.log, options.log_level)
-        return await serve(directory, logs, store, reading, options.probes, part, command)
+        return await serve(
+            directory,
+            logs,
+            store,
+            reading,
+            options.probes,
+            part,
+            command,
+            counts_by_document=options.workers is None,
+        )
 
 
 if __name__ == "__main__":

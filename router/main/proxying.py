@@ -36,7 +36,7 @@ class Proxies:
 
         Raises `CertError` for what cannot be used.
         """
-        self._stamps[link] = self._stamp(link)
+        self._stamps[link] = self._stamp(link, _changed_at(self._site_file))
         url = _of_environment(hosts) if said == ENVIRONMENT else _of_document(said)
         if url is None:
             self._made.pop(link, None)
@@ -49,7 +49,8 @@ class Proxies:
 
     def have_changed(self) -> bool:
         """Whether a file that a proxy was made by is another one now. True only once."""
-        new = {link: self._stamp(link) for link in self._stamps}
+        site = _changed_at(self._site_file)
+        new = {link: self._stamp(link, site) for link in self._stamps}
         old, self._stamps = self._stamps, new
         return new != old
 
@@ -67,8 +68,9 @@ class Proxies:
                 return login
         return None
 
-    def _stamp(self, link: str) -> int:
-        return hash((_changed_at(self._links.proxy_file(link)), _changed_at(self._site_file)))
+    def _stamp(self, link: str, site: int) -> int:
+        """``site``: when the login of all links was written."""
+        return hash((_changed_at(self._links.proxy_file(link)), site))
 
 
 def _changed_at(path: Path) -> int:

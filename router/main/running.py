@@ -37,6 +37,8 @@ from router.main.stores import Store
 from router.main.systemd import keep_told, notify, reloading, status_line
 from router.main.trust import SiteTrust
 from router.main.views import OperatorView
+from router.main.whole import Whole
+from router.main.worker_starts import worker_count
 from router.main.workers import Lead, Workers
 from router.model import limits
 from router.model.addresses import split
@@ -64,9 +66,11 @@ class Running:
         reading: Reading,
         part: Part = WHOLE,
         worker_command: Sequence[str] = (),
+        *,
+        counts_by_document: bool = False,
     ) -> None:
         """``reading``: of ``store``, now. ``worker_command``: what starts the other workers, if
-        this process leads them."""
+        this process leads them. ``counts_by_document``: which says how many there are to be."""
         loop = asyncio.get_running_loop()
         self.part = part
         self._siblings: tuple[str, ...] = ()
@@ -155,6 +159,7 @@ class Running:
                 part.count, worker_command, self._lead, self.tell, logs_to_file=logs.is_file
             )
             self.network.hand_over = self.workers.take_link
+        whole = Whole(self.workers) if self.workers is not None else None
         orders = Orders(self._trust, self.bursting, self.stop, self.read_again)
         self.view = OperatorView(
             self.router,
@@ -168,10 +173,11 @@ class Running:
             ca=self._trust.ca,
             shown_until=self._trust.issuer.shown_until,
             console=self.console.view,
-            workers=self.workers,
+            whole=whole,
+            workers_next=self._workers_next if counts_by_document else lambda: None,
         )
         self.tokens = self.record.tokens(self._trust.granted)
-        self.insight = Insight(self.network, self.router, self.view, self.tokens.views)
+        self.insight = Insight(self.network, self.router, self.view, self.tokens.views, part, whole)
         self.record.follow(self.network, self.router.forwarder, self.view.utc)
         self.router.follow_declarations(store.declared)
         store.attach(self.router.listens_at, lambda: short(self.view.status(), self.view.links()))
@@ -223,6 +229,10 @@ class Running:
         if self.part.leads:
             self.bursting.apply(wanted.bursts)
             self.console.apply(wanted.site)
+
+    def _workers_next(self) -> int | None:
+        count = worker_count(str(self._applied[0].site.workers))
+        return count if count != self.part.count else None
 
     def _resolved(self, wanted: Wanted) -> Wanted:
         if self.part.count > 1:
@@ -316,9 +326,19 @@ async def serve(
     probes: Place | None,
     part: Part = WHOLE,
     worker_command: Sequence[str] = (),
+    *,
+    counts_by_document: bool = False,
 ) -> int:
     """What `store` wants, ``reading`` at first, until told to stop. 0: everything has ended."""
-    process = Running(directory, logs, store, reading, part, worker_command)
+    process = Running(
+        directory,
+        logs,
+        store,
+        reading,
+        part,
+        worker_command,
+        counts_by_document=counts_by_document,
+    )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, process.stop)

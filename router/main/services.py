@@ -18,6 +18,7 @@ from router.model.events import Problem
 from router.model.ids import ServiceKey, SiteId
 from router.model.sharing import SharingRules
 from router.model.specs import ServiceProtocol, ServiceSpec
+from router.model.ticks import next_tick
 from router.net.ports import Network, Tls
 from router.routing.events import RoutingEvent
 from router.routing.table import RouteTable
@@ -304,7 +305,7 @@ class Services:
     def _each_second(self) -> None:
         """What was learnt is kept or ends; demand is sampled; listeners that are retried change."""
         now = self._network.now()
-        self._second_timer = self._network.call_at(now + SECOND_S, self._each_second)
+        self._second_timer = self._network.call_at(next_tick(now, SECOND_S), self._each_second)
         self._forwarder.sample_demand()
         if self._learnt.forget_old(now):
             self.advertise()

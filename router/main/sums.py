@@ -13,28 +13,41 @@ from router.admin.views import ScaleView, ServiceView, TargetView
 class Sum:
     """Counters and histograms are added; of gauges each family says whether, or the most counts."""
 
-    __slots__ = ("_histograms", "_numbers")
+    __slots__ = ("_histograms", "_numbers", "refused")
 
     def __init__(self) -> None:
         self._numbers: dict[str, dict[Labels, float]] = {}
         self._histograms: dict[str, dict[Labels, Histogram]] = {}
+        self.refused: set[str] = set()
+        """Metrics of which some were left out, being of another shape than ours."""
 
     def add(self, part: MetricValues) -> None:
-        """The values of one worker, or some of them."""
+        """The values of one worker, or some of them.
+
+        It may be of another release, installed since this one began: what does not fit is left out.
+        """
         for name, values in part.numbers.items():
             if name not in FAMILIES:
-                continue  # Of a worker of a later release, installed since this one began.
+                continue
             known = self._numbers.setdefault(name, {})
-            adds = FAMILIES[name].adds_up
+            adds, labels_of = FAMILIES[name].adds_up, len(FAMILIES[name].labels)
             for labels, number in values.items():
+                if len(labels) != labels_of:
+                    self.refused.add(name)
+                    continue
                 before = known.get(labels)
                 if before is not None:
                     number = before + number if adds else max(before, number)
                 known[labels] = number
         for name, shown in part.histograms.items():
-            seen = self._histograms.setdefault(name, {})
+            if name not in FAMILIES:
+                continue
+            seen, labels_of = self._histograms.setdefault(name, {}), len(FAMILIES[name].labels)
             for labels, histogram in shown.items():
                 other = seen.get(labels)
+                if len(labels) != labels_of or not _fit(other or histogram, histogram):
+                    self.refused.add(name)
+                    continue
                 seen[labels] = histogram if other is None else _added(other, histogram)
 
     @property
@@ -58,6 +71,11 @@ def counters(parts: Iterable[MetricValues]) -> MetricValues:
         name: values for name, values in whole.numbers.items() if FAMILIES[name].kind == "counter"
     }
     return MetricValues(kept, whole.histograms)
+
+
+def _fit(one: Histogram, other: Histogram) -> bool:
+    buckets = len(one.bounds) + 1
+    return one.bounds == other.bounds and len(one.counts) == len(other.counts) == buckets
 
 
 def _added(one: Histogram, other: Histogram) -> Histogram:

@@ -15,7 +15,7 @@ from router.admin.live_views import ClaimedView, TokenView
 from router.admin.who import user
 from router.main.journal import Journal
 from router.model import limits
-from router.model.ticks import next_tick
+from router.model.ticks import pause_s
 
 log = logging.getLogger("router.main")
 
@@ -47,7 +47,7 @@ class TokenWatch:
         while True:
             await self.look()
             now = time.monotonic()
-            await asyncio.sleep(next_tick(now, limits.TOKENS_LOOK_S) - now)
+            await asyncio.sleep(pause_s(now, limits.TOKENS_LOOK_S))
 
     async def look(self) -> None:
         """Take up what is there now and tell what is different. A damaged file changes nothing."""

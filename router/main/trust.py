@@ -38,6 +38,7 @@ from router.model.events import Problem
 from router.model.ids import RouterId
 from router.model.sharing import Terms
 from router.model.specs import LinkSpec
+from router.model.ticks import next_tick
 from router.net.ports import FarNetwork, Tls
 
 
@@ -223,7 +224,8 @@ class SiteTrust:
 
     def _watch(self) -> None:
         assert self._network is not None and self._clock is not None
-        self._network.call_at(self._network.now() + limits.CONFIG_POLL_S, self._watch)
+        now = self._network.now()
+        self._network.call_at(next_tick(now, limits.CONFIG_POLL_S), self._watch)
         moved_s = self._clock.look()
         if moved_s:
             self._follow_clock(moved_s)

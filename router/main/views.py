@@ -39,7 +39,7 @@ from router.main.recalling import recalled
 from router.main.scaling import scaled
 from router.main.seeing import Seeing
 from router.main.site_router import SiteRouter
-from router.main.workers import Workers
+from router.main.whole import Whole
 from router.model.events import Problem
 from router.model.settings import AffinityBy
 from router.net.epoll import EpollNetwork
@@ -68,10 +68,11 @@ class OperatorView:
         ca: Callable[[], CaView] | None = None,
         shown_until: Callable[[str], float | None] = lambda site: None,
         console: Callable[[], Console] = Console,
-        workers: Workers | None = None,
+        whole: Whole | None = None,
+        workers_next: Callable[[], int | None] = lambda: None,
     ) -> None:
         """``host_problems`` are of this host: its clock, its disk. ``shown_until``: Unix seconds
-        at which the certificate of a site that links here ends.
+        at which the certificate of a site that links here ends. ``workers_next``: see `Status`.
 
         ``expiries`` gives Unix seconds by certificate. ``order`` carries out a command: it answers
         with what was done, or None for a command it does not know.
@@ -87,7 +88,9 @@ class OperatorView:
         self._ca = ca
         self._shown_until = shown_until
         self._console = console
-        self._workers = workers
+        self._whole = whole
+        self._workers = whole.workers if whole is not None else None
+        self._workers_next = workers_next
         self.serving = False
         self.loop_lag_s = 0.0
 
@@ -106,6 +109,7 @@ class OperatorView:
             links=len(self.links()),
             replicas=1 if self._workers is not None else 1 + len(router.links.siblings),
             workers=self._workers.views(self.ready()) if self._workers is not None else (),
+            workers_next=self._workers_next(),
             services=len({key.name for key in router.services}),
             sites=sum(1 for route in router.routing.table.sites.values() if route.reachable),
             problems=(
@@ -138,12 +142,12 @@ class OperatorView:
             for snapshot in self._router.forwarder.services_snapshot()
             if snapshot.declared
         ]
-        return own if self._workers is None else self._workers.with_services(own)
+        return own if self._whole is None else self._whole.with_services(own)
 
     async def look(self, figures: Figures) -> None:
         """Ask the other workers."""
-        if self._workers is not None:
-            await self._workers.look(figures)
+        if self._whole is not None:
+            await self._whole.look(figures)
 
     def ask_targets(
         self, service: str, done: Callable[[Mapping[int, list[TargetView]]], None]
@@ -198,7 +202,18 @@ class OperatorView:
         assert self._ca is not None, "a process has one"
         return self._ca()
 
-    def why(
+    async def why(
+        self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
+    ) -> WhyView | None:
+        """As `own_why`; a session that this worker does not know another one may."""
+        own = self.own_why(service, port, session)
+        if self._whole is None or own is None or session is None:
+            return own
+        if own.session is not None and own.session.site is not None:
+            return own
+        return await self._whole.why(own, service, port, session)
+
+    def own_why(
         self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
     ) -> WhyView | None:
         """What the next request would meet, by the production code; moves nothing."""
@@ -207,9 +222,9 @@ class OperatorView:
     def scale(self, service: str, port: int | None) -> ScaleView | None:
         """What an autoscaler goes by, with what the other workers said when asked last."""
         own = scaled(self._router, service, port)
-        if own is None or self._workers is None:
+        if own is None or self._whole is None:
             return own
-        return self._workers.with_scale(own)
+        return self._whole.with_scale(own)
 
     def scales(self) -> Iterator[ScaleView]:
         """Of all service ports."""
@@ -217,7 +232,16 @@ class OperatorView:
             if (one := self.scale(key.name, key.port)) is not None:
                 yield one
 
-    def past(
+    async def past(
+        self, service: str, port: int | None, count: int, *, denied: bool
+    ) -> Sequence[PastDecision] | None:
+        """As `own_past`, of all workers."""
+        own = self.own_past(service, port, count, denied=denied)
+        if own is None or self._whole is None:
+            return own
+        return await self._whole.past(own, service, port, count, denied=denied)
+
+    def own_past(
         self, service: str, port: int | None, count: int, *, denied: bool
     ) -> Sequence[PastDecision] | None:
         """How its last requests were decided, with the figures of then."""
@@ -323,8 +347,8 @@ class OperatorView:
         """Everything `/metrics` shows, one service port at a time; of all workers at the end."""
         return (
             self._own_metrics()
-            if self._workers is None
-            else self._workers.with_metrics(self._own_metrics())
+            if self._whole is None
+            else self._whole.with_metrics(self._own_metrics())
         )
 
     def _own_metrics(self) -> Iterator[MetricValues]:

@@ -17,9 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from certs.errors import CertError
-from router.admin.ports import Figures
 from router.admin.server import serving
-from router.admin.slices import sliced
 from router.main.logs import Logs, logging_to
 from router.main.parts import Part
 from router.main.running import Running, drain, probe_lag
@@ -31,6 +29,8 @@ from router.main.worker_words import (
     Door,
     Follow,
     FromWorker,
+    MessageTooLong,
+    Question,
     ReadAgain,
     Reopen,
     Stop,
@@ -138,6 +138,7 @@ class _Lead:
         self, process: Running, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self._process, self._reader, self._writer = process, reader, writer
+        self._answering = process.insight.answering
         self._places: frozenset[tuple[str, int]] = frozenset()
         process.network.may_listen = lambda host, port: port == 0 or (host, port) in self._places
 
@@ -150,6 +151,9 @@ class _Lead:
         except (EOFError, OSError):
             log.warning("the first worker is gone")
             self._process.stop()
+        except (msgspec.MsgspecError, MessageTooLong) as error:
+            log.error("the first worker is not understood, this one ends: %s", error)
+            self._process.stop()
 
     async def _follow(self, message: ToWorker) -> None:
         process = self._process
@@ -157,8 +161,8 @@ class _Lead:
             case Follow(siblings=siblings, places=places):
                 self._places = places
                 process.dial_siblings(siblings)
-            case Ask(number=number, figures=figures):
-                await self._answer(number, figures)
+            case Ask(number=number, question=question):
+                await self._answer(number, question)
             case ReadAgain():
                 process.read_again()
             case Reopen():
@@ -166,17 +170,15 @@ class _Lead:
             case Stop():
                 process.stop()
 
-    async def _answer(self, number: int, figures: Figures | None) -> None:
-        view = self._process.view
-        how = Answer(number, view.ready(), len(self._process.router.links.status()))
-        match figures:
-            case "metrics":
-                made = await sliced(view.metrics())  # There may be very many.
-                how = replace(how, metrics=tuple(made.items))
-            case "services":
-                how = replace(how, services=tuple(view.services()))
-            case "scales":
-                how = replace(how, scales=tuple((await sliced(view.scales())).items))
+    async def _answer(self, number: int, question: Question | None) -> None:
+        process = self._process
+        how = Answer(number, process.view.ready(), len(process.router.links.status()))
+        try:
+            if question is not None:
+                async for told in self._answering.told(question):
+                    self._say(replace(how, told=told, more=True))
+        except MessageTooLong as error:
+            log.error("the first worker is not told what it asks, %r: %s", question, error)
         self._say(how)
 
     async def tell_door(self) -> None:

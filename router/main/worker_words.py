@@ -6,13 +6,139 @@ from typing import TypeVar
 
 import msgspec
 
+from router.admin.flow_views import FlowDetail, FlowsWanted, FlowView
+from router.admin.history_views import ServiceHistory
+from router.admin.live_views import ServiceNow
 from router.admin.ports import Figures, MetricValues
-from router.admin.views import ScaleView, ServiceView
+from router.admin.views import PastDecision, ScaleView, ServiceView, WhyView
+from router.model import limits
+from router.model.settings import AffinityBy
 
 _LENGTH = struct.Struct("!I")
 
 Place = tuple[str, int]
 """Where services are listened for, as wanted: host and port."""
+
+
+class MessageTooLong(Exception):
+    """Beyond `limits.WORKER_MESSAGE_BYTES_MAX`: nobody of ours says so much at once."""
+
+
+# What is asked ------------------------------------------------------------------------------
+
+
+class FiguresQuestion(msgspec.Struct, frozen=True, tag="figures"):
+    """What each has its part of, and all is summed of."""
+
+    figures: Figures
+
+
+class PastQuestion(msgspec.Struct, frozen=True, tag="past"):
+    """The last requests of a service."""
+
+    service: str
+    port: int | None
+    count: int
+    denied: bool
+
+
+class WhyQuestion(msgspec.Struct, frozen=True, tag="why"):
+    """What the next request of a session would meet."""
+
+    service: str
+    port: int | None
+    by: AffinityBy
+    value: str
+
+
+class HistoryQuestion(msgspec.Struct, frozen=True, tag="history"):
+    """The last quarter of an hour of a service, or of all."""
+
+    service: str | None
+    port: int | None
+
+
+class FlowsQuestion(msgspec.Struct, frozen=True, tag="flows"):
+    """The newest of those that are wanted."""
+
+    wanted: FlowsWanted
+
+
+class FlowNewsQuestion(msgspec.Struct, frozen=True, tag="flow-news"):
+    """What ended after that turn, None: nothing, and what lasts if that is asked."""
+
+    turn: int | None
+    lasting: bool
+
+
+class FlowQuestion(msgspec.Struct, frozen=True, tag="flow"):
+    """One, by its number."""
+
+    number: int
+
+
+Question = (
+    FiguresQuestion
+    | PastQuestion
+    | WhyQuestion
+    | HistoryQuestion
+    | FlowsQuestion
+    | FlowNewsQuestion
+    | FlowQuestion
+)
+
+# What is told -------------------------------------------------------------------------------
+
+
+class Metrics(msgspec.Struct, frozen=True, tag="metrics"):
+    items: tuple[MetricValues, ...]
+
+
+class Services(msgspec.Struct, frozen=True, tag="services"):
+    items: tuple[ServiceView, ...]
+
+
+class Scales(msgspec.Struct, frozen=True, tag="scales"):
+    items: tuple[ScaleView, ...]
+
+
+class Nows(msgspec.Struct, frozen=True, tag="nows"):
+    items: tuple[ServiceNow, ...]
+
+
+class Past(msgspec.Struct, frozen=True, tag="past"):
+    items: tuple[PastDecision, ...]
+
+
+class Why(msgspec.Struct, frozen=True, tag="why"):
+    item: WhyView
+
+
+class Histories(msgspec.Struct, frozen=True, tag="histories"):
+    items: tuple[ServiceHistory, ...]
+
+
+class FlowList(msgspec.Struct, frozen=True, tag="flows"):
+    items: tuple[FlowView, ...]
+    skipped: int
+
+
+class FlowNews(msgspec.Struct, frozen=True, tag="flow-news"):
+    """As of ``turn``."""
+
+    turn: int
+    skipped: int
+    ended: tuple[FlowView, ...]
+    lasting: tuple[FlowView, ...] | None
+
+
+class Detail(msgspec.Struct, frozen=True, tag="flow"):
+    item: FlowDetail
+
+
+Told = Metrics | Services | Scales | Nows | Past | Why | Histories | FlowList | FlowNews | Detail
+
+# Messages -----------------------------------------------------------------------------------
 
 
 class Follow(msgspec.Struct, frozen=True, tag="follow"):
@@ -23,10 +149,10 @@ class Follow(msgspec.Struct, frozen=True, tag="follow"):
 
 
 class Ask(msgspec.Struct, frozen=True, tag="ask"):
-    """How are you? ``figures``: with these."""
+    """How are you? And this, unless it is None."""
 
     number: int
-    figures: Figures | None = None
+    question: Question | None = None
 
 
 class ReadAgain(msgspec.Struct, frozen=True, tag="read-again"):
@@ -48,14 +174,13 @@ class Door(msgspec.Struct, frozen=True, tag="door"):
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer"):
-    """To `Ask` of that number; of the figures those that it asked for, the others None."""
+    """To `Ask` of that number. ``more``: another one to it follows."""
 
     number: int
     ready: bool
     links: int
-    metrics: tuple[MetricValues, ...] | None = None
-    services: tuple[ServiceView, ...] | None = None
-    scales: tuple[ScaleView, ...] | None = None
+    told: Told | None = None
+    more: bool = False
 
 
 ToWorker = Follow | Ask | ReadAgain | Reopen | Stop
@@ -65,12 +190,22 @@ _HeardT = TypeVar("_HeardT")
 
 
 def words(message: ToWorker | FromWorker) -> bytes:
-    """``message`` as it is written."""
+    """``message`` as it is written. Raises MessageTooLong."""
     body = msgspec.msgpack.encode(message)
-    return _LENGTH.pack(len(body)) + body
+    return _LENGTH.pack(_bounded(len(body))) + body
 
 
 async def heard(reader: asyncio.StreamReader, decoder: msgspec.msgpack.Decoder[_HeardT]) -> _HeardT:
-    """The next message. EOFError (`asyncio.IncompleteReadError`): the other one is gone."""
+    """The next message. EOFError (`asyncio.IncompleteReadError`): the other one is gone.
+
+    Raises MessageTooLong, before any of it is kept.
+    """
     (size,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
-    return decoder.decode(await reader.readexactly(size))
+    return decoder.decode(await reader.readexactly(_bounded(size)))
+
+
+def _bounded(size: int) -> int:
+    if size > limits.WORKER_MESSAGE_BYTES_MAX:
+        most = limits.WORKER_MESSAGE_BYTES_MAX
+        raise MessageTooLong(f"a message of {size} bytes, and {most} are the most")
+    return size

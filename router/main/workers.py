@@ -6,46 +6,41 @@ of each capacity is nobody's until the next one of its number, which starts with
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
 import signal
 import socket
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from certs.contexts import WORKER_ALPN
-from router.admin.ports import Figures, MetricValues
-from router.admin.views import ScaleView, ServiceView, WorkerView
+from router.admin.ports import MetricValues
+from router.admin.views import WorkerView
+from router.main.one_worker import OneWorker
 from router.main.ports import Tell
-from router.main.sums import Sum, added, counters, merged, summed
+from router.main.sums import counters, summed
 from router.main.worker_words import (
     Answer,
     Ask,
     Door,
     Follow,
     FromWorker,
+    MessageTooLong,
     Place,
+    Question,
     ReadAgain,
     Reopen,
     Stop,
-    ToWorker,
+    Told,
     heard,
-    words,
 )
 from router.model import limits
 from router.model.events import Problem
 
 log = logging.getLogger("router.main")
 
-_NONE = MetricValues({}, {})
-_COUNT_FILE = "count"
-"""In the directory of workers: how many there were at the last start."""
 _OFFERED = bytes([len(WORKER_ALPN)]) + WORKER_ALPN.encode()  # As RFC 7301 writes it.
 _HELLO_BYTES = 4096  # Of a ClientHello, with key shares of today.
 NOT_FOR_WORKERS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
@@ -57,55 +52,6 @@ class Lead(msgspec.Struct, frozen=True):
 
     door: str
     places: frozenset[Place]
-
-
-class _Worker:
-    """One of them, over all its lives."""
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.starts = 0
-        self.pid = 0
-        self.alive_at = 0.0  # When it was started, or answered last.
-        self.door = ""
-        self.ready = False
-        self.writer: asyncio.StreamWriter | None = None
-        self.awaited_until = time.monotonic() + limits.WORKER_AWAITED_S
-        self.links = 0  # That it has, as far as is known.
-        self.given: socket.socket | None = None
-        self.told: Follow | None = None
-        self.metrics: tuple[MetricValues, ...] = ()  # As each was told last in this life.
-        self.services: tuple[ServiceView, ...] = ()
-        self.scales: tuple[ScaleView, ...] = ()
-        self.asked: dict[int, asyncio.Future[Answer]] = {}
-        self.why = ""  # Why the last one ended, until the next is ready.
-
-    def begun(self, pid: int, writer: asyncio.StreamWriter, given: socket.socket) -> None:
-        """Another life. By ``given`` it gets links."""
-        self.starts += 1
-        self.given = given
-        self.pid, self.writer, self.alive_at = pid, writer, time.monotonic()
-        self.door, self.ready, self.told = "", False, None
-
-    def ended(self) -> None:
-        """Its process is gone."""
-        if self.writer is not None:
-            self.writer.close()
-        if self.given is not None:
-            self.given.close()
-            self.given = None
-        if self.ready:
-            self.awaited_until = time.monotonic() + limits.WORKER_AWAITED_S
-        self.pid, self.writer, self.door, self.ready = 0, None, "", False
-        self.metrics, self.services, self.scales = (), (), ()
-        for one in self.asked.values():
-            one.cancel()
-        self.asked.clear()
-
-    def say(self, message: ToWorker) -> None:
-        """Unless it is gone."""
-        if self.writer is not None and not self.writer.is_closing():
-            self.writer.write(words(message))
 
 
 class Workers:
@@ -126,9 +72,10 @@ class Workers:
         self.count = count
         self._command, self._lead, self._tell = tuple(command), lead, tell
         self._logs_to_file = logs_to_file
-        self._all = [_Worker(index) for index in range(1, count)]
+        self.all = tuple(OneWorker(index) for index in range(1, count))
         self._number = 0
-        self._gone: list[MetricValues] = []  # What those counted that died.
+        self.gone = MetricValues({}, {})
+        """What those counted that died."""
         self._stopping = asyncio.Event()
         self.over = asyncio.Event()
         """All have ended after `stop`."""
@@ -136,7 +83,7 @@ class Workers:
     async def run(self) -> None:
         """Until `stop`, and until all have ended."""
         async with asyncio.TaskGroup() as tasks:
-            lives = [tasks.create_task(self._keep(one)) for one in self._all]
+            lives = [tasks.create_task(self._keep(one)) for one in self.all]
             leading = tasks.create_task(self._lead_on())
             await asyncio.wait(lives)
             leading.cancel()
@@ -144,7 +91,7 @@ class Workers:
 
     # Their lives ----------------------------------------------------------------------------
 
-    async def _keep(self, one: _Worker) -> None:
+    async def _keep(self, one: OneWorker) -> None:
         """Start it again whenever it ends, after a pause that grows while it does not last."""
         failures = 0
         while not self._stopping.is_set():
@@ -170,7 +117,7 @@ class Workers:
                 async with asyncio.timeout(min(limits.WORKER_PAUSE_MAX_S, pause_s)):
                     await self._stopping.wait()
 
-    async def _live(self, one: _Worker) -> str:
+    async def _live(self, one: OneWorker) -> str:
         """One life. Why it ended."""
         ours, theirs = socket.socketpair()
         given, taken = socket.socketpair()
@@ -204,11 +151,11 @@ class Workers:
         finally:
             if process.returncode is None:  # We are cancelled: nobody else would end it.
                 process.kill()
-            self._gone = [summed([*self._gone, counters(one.metrics)])]
+            self.gone = summed([self.gone, counters(one.metrics)])
             one.ended()
         return f"signal {-code} ended it" if code < 0 else f"it ended with {code}"
 
-    async def _hear(self, one: _Worker, reader: asyncio.StreamReader) -> None:
+    async def _hear(self, one: OneWorker, reader: asyncio.StreamReader) -> None:
         decoder = msgspec.msgpack.Decoder(FromWorker)
         try:
             while True:
@@ -220,24 +167,20 @@ class Workers:
                         self._answered(one, answer)
         except (EOFError, OSError):
             return
-        except msgspec.MsgspecError as error:  # Of another release, installed since we began.
+        except (msgspec.MsgspecError, MessageTooLong) as error:
+            # Of another release, installed since we began.
             log.error("worker %d is not understood and is ended: %s", one.index, error)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(one.pid, signal.SIGKILL)
 
-    def _answered(self, one: _Worker, answer: Answer) -> None:
+    def _answered(self, one: OneWorker, answer: Answer) -> None:
         one.alive_at = time.monotonic()
         if answer.ready and not one.ready:
             one.why = ""
             text = f"Worker {one.index} of {self.count} serves: process {one.pid}."
             self._tell("info", "worker-ready", f"worker {one.index}", text)
         one.ready, one.links = answer.ready, answer.links
-        one.metrics = one.metrics if answer.metrics is None else answer.metrics
-        one.services = one.services if answer.services is None else answer.services
-        one.scales = one.scales if answer.scales is None else answer.scales
-        asking = one.asked.pop(answer.number, None)
-        if asking is not None and not asking.done():
-            asking.set_result(answer)
+        one.hear(answer)
 
     # Leading them ---------------------------------------------------------------------------
 
@@ -248,7 +191,7 @@ class Workers:
             now = time.monotonic()
             if now - asked_at >= limits.WORKER_ASK_S:
                 asked_at = now
-                for one in self._all:
+                for one in self.all:
                     self._ask_how(one, now)
             await asyncio.sleep(limits.WORKER_LOOK_S)
 
@@ -256,14 +199,14 @@ class Workers:
         """Tell each whom to dial, those before it, and where the first one listens."""
         lead = self._lead()
         doors = [lead.door]
-        for one in self._all:
+        for one in self.all:
             message = Follow(tuple(door for door in doors if door), lead.places)
             if one.writer is not None and message != one.told:
                 one.told = message
                 one.say(message)
             doors.append(one.door)
 
-    def _ask_how(self, one: _Worker, now: float) -> None:
+    def _ask_how(self, one: OneWorker, now: float) -> None:
         if not one.pid:
             return
         if now - one.alive_at >= limits.WORKER_SILENT_S:
@@ -287,9 +230,9 @@ class Workers:
         if _OFFERED not in hello:
             return False
         now = time.monotonic()
-        if any(not one.ready and now < one.awaited_until for one in self._all):
+        if any(not one.ready and now < one.awaited_until for one in self.all):
             return True
-        ready = [one for one in self._all if one.ready and one.given is not None]
+        ready = [one for one in self.all if one.ready and one.given is not None]
         if not ready:
             return False
         one = min(ready, key=lambda one: one.links)
@@ -303,60 +246,46 @@ class Workers:
 
     def read_again(self) -> None:
         """The documents and secrets may be others."""
-        for one in self._all:
+        for one in self.all:
             one.say(ReadAgain())
 
     def reopen(self) -> None:
         """SIGHUP."""
-        for one in self._all:
+        for one in self.all:
             one.say(Reopen())
 
     def stop(self) -> None:
         """Drain and end them; again: end them at once."""
         self._stopping.set()
-        for one in self._all:
+        for one in self.all:
             one.say(Stop())
 
     def kill(self) -> None:
         """Those that are left."""
-        for one in self._all:
+        for one in self.all:
             if one.pid:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(one.pid, signal.SIGKILL)
 
     # What they say --------------------------------------------------------------------------
 
-    async def look(self, figures: Figures) -> None:
-        """Ask all for their ``figures``; who does not answer in time counts as it did last."""
-        waiting = []
-        for one in self._all:
+    async def ask(
+        self, question: Question | Callable[[OneWorker], Question]
+    ) -> list[tuple[OneWorker, tuple[Told, ...]]]:
+        """What each tells that does in time; the others are left out."""
+        asked = []
+        for one in self.all:
             if one.ready:
                 self._number += 1
-                asking = asyncio.get_running_loop().create_future()
-                one.asked[self._number] = asking
-                one.say(Ask(self._number, figures))
-                waiting.append(asking)
-        if waiting:
-            await asyncio.wait(waiting, timeout=limits.WORKER_ANSWER_S)
-
-    def with_metrics(self, own: Iterator[MetricValues]) -> Iterator[MetricValues]:
-        """Of the whole router: those that died included, so that no counter falls."""
-        total = Sum()
-        living = [one.metrics for one in self._all]
-        for values in chain(self._gone, own, *living):
-            total.add(values)
-            yield _NONE  # In between, the loop has other things to do.
-        yield total.whole
-
-    def with_services(self, own: Sequence[ServiceView]) -> Sequence[ServiceView]:
-        """Of the whole router."""
-        return merged(own, [one.services for one in self._all])
-
-    def with_scale(self, own: ScaleView) -> ScaleView:
-        """Of the whole router."""
-        asked = own.service, own.port
-        others = [scale for one in self._all for scale in one.scales]
-        return added(own, [one for one in others if (one.service, one.port) == asked])
+                its = question(one) if callable(question) else question
+                asked.append((one, one.ask(self._number, its)))
+        if asked:
+            await asyncio.wait([future for _, future in asked], timeout=limits.WORKER_ANSWER_S)
+        return [
+            (one, future.result())
+            for one, future in asked
+            if future.done() and not future.cancelled()
+        ]
 
     def views(self, own_ready: bool) -> tuple[WorkerView, ...]:
         """Each, this one first."""
@@ -370,7 +299,7 @@ class Workers:
                     ready=one.ready,
                     restarts=max(0, one.starts - 1),
                 )
-                for one in self._all
+                for one in self.all
             ),
         )
 
@@ -384,57 +313,6 @@ class Workers:
                 hint="It is started again by itself; why it ends: "
                 f"run/workers/{one.index}/router.log",
             )
-            for one in self._all
+            for one in self.all
             if one.why
         )
-
-
-def end_those_of_before(run: Path, count: int) -> None:
-    """Before this router serves: no worker is left that has a share of another division.
-
-    Where the first one died, others may be finishing what they have. One of the same number waits
-    for its own by the lock; if the count is another, they end now. ``run``: the router's.
-    """
-    workers = run / "workers"
-    if not workers.exists():
-        if count > 1:
-            workers.mkdir(mode=0o700)
-            (workers / _COUNT_FILE).write_text(f"{count}\n")
-        return
-    kept = workers / _COUNT_FILE
-    before = kept.read_text().strip() if kept.exists() else ""
-    if before != str(count):
-        for lock in sorted(workers.glob("*/lock")):
-            _end_holder(lock)
-        kept.write_text(f"{count}\n")
-
-
-def _end_holder(lock: Path) -> None:
-    """Who holds ``lock`` wrote its process id into it."""
-    with lock.open("r+") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                pid = file.read().strip()
-                if pid.isdecimal():
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(int(pid), signal.SIGKILL)
-                time.sleep(limits.WORKER_LOOK_S)
-            else:
-                return
-
-
-def command(
-    site_dir: Path, count: int, log: str, level: str, interpreter: str = sys.executable
-) -> tuple[str, ...]:
-    """What starts a worker, but for its number."""
-    options: Mapping[str, str] = {
-        "--site-dir": str(site_dir),
-        "--count": str(count),
-        "--log": log,
-        "--log-level": level,
-    }
-    words = [word for option in options.items() for word in option]
-    return (interpreter, "-m", "router.main.worker", *words)

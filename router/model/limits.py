@@ -92,7 +92,8 @@ STREAMS_OPENING_MAX = 1_024
 CONTROL_MESSAGE_BYTES_MAX = 64 * KIB
 HELLO_TIMEOUT_S = 5.0
 LIVENESS_TICK_S = 0.25  # How often silence is judged.
-PING_INTERVAL_S = 0.5  # When idle.
+PING_INTERVAL_S = 1.0  # When idle: one exchange, whichever end asked.
+RTT_FRESH_S = 5.0  # Each end measures at least that often.
 CONTROL_DEAD_AFTER_S = 2.75  # And a tick: requests avoid a silent neighbour within 3 s.
 RTT_USUAL_S_MAX = 0.2  # Of any way on the ground. A longer one may be silent for longer: for each
 SILENCE_PER_RTT = 20.0  # second more of it so long, TCP repeating a thing four times,
@@ -192,7 +193,7 @@ FLAP_HOLD_S, FLAP_HOLD_S_MAX = 1.0, 30.0
 FLAP_HOLD_ALONE_S = 2.0  # At most, where no other way leads to it: it would be cut off.
 FLAPS_REMEMBERED = 16  # Of one neighbour: with fewer the hold is at its longest.
 EQUAL_PATHS_MAX = 8  # Paths kept per destination.
-TWIN_HEARD_S = 1.5  # Who pings each half second and was heard that lately surely lives.
+TWIN_HEARD_S = 2.0  # Who pings each second and was heard that lately surely lives.
 SHARE_DEBTS_MAX = 1024  # Of some 25 bytes: well under a control message's 64 KiB.
 SHARE_NAME_CHARS_MAX = 64  # Of a division or what is divided: digests, 16 and 32 characters.
 PEERS_MAX = 16  # Other routers of one site, and as many entries that stand for them.
@@ -221,6 +222,7 @@ LOAD_INTERVAL_S = 0.05
 LOAD_CHANGE_INTERVAL_S = 0.1
 LOAD_CHANGE_SHARE = 0.1
 LOAD_REFRESH_S = 5.0  # Told again though nothing changed: no figure elsewhere is older.
+LOAD_GATHER_S = 1.0  # At each hop what says nothing new waits that long for company.
 LOAD_REFRESH_S_MAX = 60.0  # In large networks the pause grows, so that refreshing costs a link
 LOAD_REFRESH_BYTES_PER_S = 8 * KIB  # at most about so much,
 LOAD_REPORT_BYTES = 48  # a report being of that size, as a rule.
@@ -337,6 +339,10 @@ WORKER_LOOK_S = 0.1  # How often the others are told what changed at the first o
 WORKER_ASK_S = 0.5  # How often each is asked how it is.
 WORKER_ANSWER_S = 1.0  # Waited for figures; then those of before count.
 WORKER_ENDS_S = 2.0  # Beyond the grace of a stop; then it is killed.
+WORKER_MESSAGE_BYTES_MAX = (
+    64 * MIB
+)  # Between workers: far above any of ours, of a broken one not all memory.
+WORKER_ITEMS_AT_ONCE = 20  # Of an answer, in one message: between two of them traffic goes on.
 WORKER_SILENT_S = 30.0  # One that says nothing for so long hangs, and is ended.
 
 START_SETTLES_S = 3.0  # A site just started may lack routes that its links are about to bring.

@@ -80,7 +80,7 @@ class TcpConnection:
         self._handler: ConnectionHandler | None = None
         self._high = WRITE_HIGH_BYTES
         self._mask = 0  # The interest that epoll knows; 0: not registered yet.
-        self._out: deque[bytes | memoryview] = deque()
+        self._out: deque[bytes | memoryview] | None = None  # While something waits: 600 bytes.
         self._out_bytes = 0
         self._paused = False
         self._reads = True  # Not paused, not ended, not closed.
@@ -262,6 +262,8 @@ class TcpConnection:
 
     def _keep(self, data: bytes) -> None:
         if data:
+            if self._out is None:
+                self._out = deque()
             self._out.append(data)
             self._out_bytes += len(data)
             self._poller.unsent_bytes += len(data)
@@ -303,6 +305,7 @@ class TcpConnection:
     def _write_out(self) -> bool:
         """One write from the buffer; True: it is empty now."""
         out = self._out
+        assert out is not None, "nothing waits"
         head = [out[index] for index in range(min(len(out), WRITE_PARTS_MAX))]
         try:
             sent = self._socket.send(head[0]) if len(head) == 1 else self._socket.sendmsg(head)
@@ -321,7 +324,10 @@ class TcpConnection:
                 break
             sent -= size
             out.popleft()
-        return not out
+        if out:
+            return False
+        self._out = None
+        return True
 
     def _drained(self) -> None:
         self._watch()
@@ -345,7 +351,7 @@ class TcpConnection:
 
     def _drop_unsent(self) -> None:
         self._poller.unsent_bytes -= self._out_bytes
-        self._out.clear()
+        self._out = None
         self._out_bytes = 0
 
     def _write_failed(self, error: OSError) -> None:

@@ -182,6 +182,15 @@ class TcpListener:
     def close(self) -> None:
         if self._closed:
             return
+        if self._tls is None:  # The kernel resets who is connected and not accepted.
+            self.ready(EPOLLIN)
+        self.abort()
+
+    # What `net` itself uses.
+
+    def abort(self) -> None:
+        if self._closed:
+            return
         self._closed = True
         self._poller.forget(self._socket.fileno())
         self._socket.close()
@@ -189,11 +198,6 @@ class TcpListener:
             self._rest.cancel()
         for handshake in list(self._handshakes.values()):
             handshake.abort()
-
-    # What `net` itself uses.
-
-    def abort(self) -> None:
-        self.close()
 
     def lasts(self) -> None: ...
 

@@ -230,7 +230,10 @@ class Listener(Protocol):
         """
 
     def close(self) -> None:
-        """Stop accepting, idempotent. Accepted connections stay."""
+        """Stop accepting, idempotent. Accepted connections stay.
+
+        Who connected in clear and waits to be accepted is accepted first, unless it is paused.
+        """
 
 
 class Dial(Protocol):

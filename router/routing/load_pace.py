@@ -207,11 +207,12 @@ class LoadPace:
     A hub has hundreds: what is done for one report does not grow with them.
     """
 
-    __slots__ = ("_deadlines", "_queues", "_waiting")
+    __slots__ = ("_deadlines", "_gathering", "_queues", "_waiting")
 
     def __init__(self) -> None:
         self._queues: dict[RouterId, LoadQueue] = {}
         self._waiting: dict[RouterId, float] = {}  # Those with something to tell, and when.
+        self._gathering: set[RouterId] = set()  # Of these: nothing of it is pressing.
         # The same, earliest first; entries that `_waiting` does not have are left over.
         self._deadlines: list[tuple[float, RouterId]] = []
 
@@ -220,26 +221,41 @@ class LoadPace:
         """Reports that wait, for all neighbours together."""
         return sum(len(self._queues[router]) for router in self._waiting)
 
-    def put(self, neighbour: RouterId, report: LoadReport, how: Urgency, now: float) -> None:
-        """Tell ``neighbour`` of ``report`` as soon as its link's budget lets it."""
+    def put(
+        self,
+        neighbour: RouterId,
+        report: LoadReport,
+        how: Urgency,
+        now: float,
+        gathers_s: float = 0.0,
+    ) -> None:
+        """Tell ``neighbour`` of ``report`` as soon as its link's budget lets it.
+
+        With ``gathers_s``, in that time at the latest: whatever goes there before takes it along.
+        """
         queue = self._queues.get(neighbour)
         if queue is None:
             queue = self._queues[neighbour] = LoadQueue(now)
         queue.put(report, how)
         if neighbour not in self._waiting:
+            self._wait(neighbour, queue, now, now + gathers_s)
+            if gathers_s:
+                self._gathering.add(neighbour)
+        elif not gathers_s and neighbour in self._gathering:
+            self._gathering.discard(neighbour)
             self._wait(neighbour, queue, now)
 
     def forget(self, neighbour: RouterId) -> None:
         """No link leads to it any more."""
         self._queues.pop(neighbour, None)
-        self._waiting.pop(neighbour, None)
+        self._stop_waiting(neighbour)
 
     def keep(self, is_known: Callable[[RouterId, ServiceKey], bool]) -> None:
         """Tell nothing any more of service ports of routers that are not known."""
         for router in list(self._waiting):
             self._queues[router].keep(is_known)
             if not self._queues[router]:
-                del self._waiting[router]
+                self._stop_waiting(router)
 
     def next_deadline(self) -> float | None:
         """When to call `due`. None: all is told."""
@@ -253,7 +269,7 @@ class LoadPace:
         ready: list[RouterId] = []
         while (at := self.next_deadline()) is not None and at <= now:
             _, router = heappop(self._deadlines)
-            del self._waiting[router]
+            self._stop_waiting(router)
             ready.append(router)
         found: list[tuple[RouterId, list[LoadReport]]] = []
         for router in ready:
@@ -264,10 +280,14 @@ class LoadPace:
             self._wait(router, queue, now)
         return found
 
-    def _wait(self, router: RouterId, queue: LoadQueue, now: float) -> None:
+    def _stop_waiting(self, router: RouterId) -> None:
+        self._waiting.pop(router, None)
+        self._gathering.discard(router)
+
+    def _wait(self, router: RouterId, queue: LoadQueue, now: float, at_least: float = 0.0) -> None:
         at = queue.ready_at(now)
         if at is not None:
-            self._waiting[router] = at
+            self._waiting[router] = at = max(at, at_least)
             heappush(self._deadlines, (at, router))
 
 

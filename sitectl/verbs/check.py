@@ -242,6 +242,9 @@ def of_router(site: Site, told: Set[tuple[str, str]] = frozenset()) -> Iterator[
             yield Finding(note["severity"], note["code"], note["message"], note.get("hint", ""))
     yield from _peers(site, status.get("replicas", 1))
     yield from _workers(status.get("workers") or [])
+    if wanted := status.get("workers_next"):
+        text = f"the router is to have {output.count(wanted, 'worker')} from its next start on"
+        yield Finding("warning", "SW0519", text, "sitectl stop, then sitectl start")
     yield from _each(links, "SW0515", "no link yet", _link)
     yield from _each(services, "SW0516", "no service yet", _service)
 

@@ -37,7 +37,7 @@ from sitectl.runtimes.choice import RunBy
 from sitectl.runtimes.spec import PullPolicy
 from sitectl.site import Change
 from sitectl.site_flags import given, site_flags, without_use
-from sitectl.worker_flags import refuse_workers
+from sitectl.worker_flags import refuse_several, refuse_workers
 
 NOW_S: Final = 0.5
 """What `stop --now` gives requests that are nearly done, and other sites to hear of it."""
@@ -218,9 +218,7 @@ def _site_spec(
     workers: int | str | None,
     **same: Any,
 ) -> SiteSpec:
-    if workers not in (None, 1) and (router_mode == "edge" or peers):
-        what = "An edge router" if router_mode == "edge" else "Each router of a site with peers"
-        raise usage(f"{what} is one process", "Leave --workers out")
+    refuse_several(workers, is_edge=router_mode == "edge", has_peers=bool(judged_peers(peers)))
     if routers != 1:
         output.note("--routers: not needed here, a process site has one router")
     if ingress not in (None, "host", "none"):

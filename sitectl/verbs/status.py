@@ -112,6 +112,10 @@ def _text(item: dict[str, Any], load: str, *, running: bool) -> str:
     workers = item.get("workers") or []
     if running and workers:
         lines.append(f"Workers:  {_workers(workers)}")
+    if running and item.get("workers_next"):
+        wanted = output.count(item["workers_next"], "worker")
+        lines.append(f"Workers:  {wanted} from the next start on")
+        lines.append("          Next: sitectl stop, then sitectl start")
     console = item.get("console") or {}
     if console.get("url"):
         lines.append(f"Console:  {output.safe(console['url'])}")

@@ -31,7 +31,7 @@ from sitectl.proxying import (
 from sitectl.runtimes import choice
 from sitectl.runtimes.spec import PullPolicy
 from sitectl.site_flags import ROUTER_MODES, key_flags
-from sitectl.worker_flags import AUTO, refuse_workers, workers_flag
+from sitectl.worker_flags import AUTO, refuse_several, refuse_workers, workers_flag
 
 
 @click.command(cls=Verb)
@@ -153,7 +153,11 @@ def _set_addresses(
     if not changes:
         return False
     site = store.find_directory(settings)
-    document = Document("Site", site.name, msgspec.structs.replace(_spec_of(site), **changes))
+    spec = _spec_of(site)
+    if changes.get("peers") and spec.workers != 1:
+        text = "--peer: a router of several workers is its site's only one"
+        raise usage(text, f"sitectl --site {site.name} update --workers 1, then this again")
+    document = Document("Site", site.name, msgspec.structs.replace(spec, **changes))
     change = site.put(document)
     unchanged = ", unchanged" if change == "unchanged" else ""
     text = f"site {site.name} {' and '.join(told)}{unchanged}"
@@ -164,11 +168,7 @@ def _set_addresses(
 def _set_workers(settings: Settings, workers: int | str) -> None:
     site = store.find_directory(settings)
     spec = _spec_of(site)
-    if workers != 1 and (spec.router_mode == "edge" or spec.peers):
-        what = (
-            "an edge router" if spec.router_mode == "edge" else "each router of a site with peers"
-        )
-        raise usage(f"--workers: {what} is one process", "Leave it out")
+    refuse_several(workers, is_edge=spec.router_mode == "edge", has_peers=bool(spec.peers))
     document = Document("Site", site.name, msgspec.structs.replace(spec, workers=workers))
     change = site.put(document)
     shown = "a worker for each core" if workers == AUTO else output.count(workers, "worker")

@@ -24,6 +24,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from router.net.sockets import clients_max
 from tests.bench import machine
 from tests.bench.held import Crowd, Holder
 from tests.scenario.harness import Network, Site
@@ -73,8 +74,11 @@ def idle(net: Network, size: Size) -> Told:
 
 
 def connections(net: Network, size: Size) -> Told:
-    """Held by both ends, then let go at once."""
+    """Held by both ends, then let go at once: as many as descriptors allow, on both sides each."""
     scene = "connections"
+    size = msgspec.structs.replace(
+        size, connections=min(size.connections, clients_max() - Crowd.WARM)
+    )
     with Holder(net.target_address) as holder:
         entry, exit_ = _pair(net, Crowd.services_for(size.connections), holder)
         pids = (entry.note_pid(), exit_.note_pid())

@@ -74,7 +74,7 @@ class ScriptedRouter:
     ) -> None:
         asyncio.get_running_loop().call_soon(done, {})
 
-    def why(
+    async def why(
         self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
     ) -> WhyView | None:
         return self.whys.get(service)
@@ -82,7 +82,7 @@ class ScriptedRouter:
     def scale(self, service: str, port: int | None) -> ScaleView | None:
         return None
 
-    def past(
+    async def past(
         self, service: str, port: int | None, count: int, *, denied: bool
     ) -> Sequence[PastDecision] | None:
         return ()

@@ -112,7 +112,7 @@ class Stage:
         await web.SockSite(self._runner, self._door).start()
         self._port = self._door.getsockname()[1]
 
-    def _histories(self, name: str | None, port: int | None) -> Iterator[ServiceHistory]:
+    async def _histories(self, name: str | None, port: int | None) -> Iterator[ServiceHistory]:
         return (
             one
             for one in self.router.histories

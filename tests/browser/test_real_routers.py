@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Response, expect
 
 from tests.browser.stage import keep_picture, looking
 from tests.browser.test_services import shown, table_of
@@ -102,11 +102,10 @@ def test_a_slider_moved_changes_the_proposal_and_nothing_of_the_site(
         slider = page.get_by_role("slider", name="Capacity of near, at once")
         expect(slider).to_have_value("2")
         slider.focus()
-        with page.expect_response(re.compile("/api/v1/what-if"), timeout=RUN_MS) as answer:
+        # Who is slow at the keys asks on the way as well.
+        with page.expect_response(lambda found: _capacity(found) == [12], timeout=RUN_MS) as answer:
             for _ in range(10):
                 page.keyboard.press("ArrowRight")
-        asked = json.loads(answer.value.request.post_data or "")
-        assert list(asked["capacity"].values()) == [12]
         item = answer.value.json()["item"]
         assert (item["current"]["sites"][0]["capacity"], item["recorded"]["requests"]) == (2, 6)
         assert item["proposed"]["overflow"] == 0 < item["current"]["overflow"]
@@ -141,6 +140,13 @@ def test_a_flow_tells_why_it_went_away(chromium: Browser, pair: Pair) -> None:
         expect(why.get_by_role("row", name=re.compile("^near"))).to_contain_text("full")
         expect(why.get_by_role("row", name=re.compile("^far"))).to_contain_text("chosen")
         keep_picture(page, "real-why")
+
+
+def _capacity(answer: Response) -> list[int]:
+    """For which a what-if was asked; none: it is an answer to something else."""
+    if "/api/v1/what-if" not in answer.url:
+        return []
+    return list(json.loads(answer.request.post_data or "")["capacity"].values())
 
 
 def _filter(page: Page) -> None:

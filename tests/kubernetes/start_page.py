@@ -17,6 +17,7 @@ import msgspec
 
 from tests.kubernetes.images import ROOT
 from tests.kubernetes.standing import kubeconfig, stand
+from tests.scenario.waiting import own_time
 
 PAGE: Final = ROOT / "docs" / "kubernetes-start.md"
 SETTLED_S: Final = 20.0
@@ -96,11 +97,11 @@ class Shell:
     def settled(self, step: Step) -> str:
         """What a command prints; one that looks is asked until it is as expected, or time is up."""
         printed = self.run(step.command)
-        deadline = time.monotonic() + SETTLED_S
+        deadline = own_time() + SETTLED_S
         while (
             _READS.match(step.command)
             and plain(printed) != plain(step.expected)
-            and time.monotonic() < deadline
+            and own_time() < deadline
         ):
             time.sleep(POLL_S)
             printed = self.run(step.command)

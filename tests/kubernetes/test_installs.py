@@ -16,6 +16,7 @@ from router.kubernetes.manifests import IMAGE, controller_objects
 from router.kubernetes.manifests.parts import from_field
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.commands import IMAGES, Commands
+from tests.scenario.waiting import own_time
 
 SHOP = """
 apiVersion: apps/v1
@@ -43,9 +44,9 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 def until(condition: Callable[[], object], timeout_s: float = 30.0) -> None:
     """Wait for ``condition``, asking often."""
-    deadline = time.monotonic() + timeout_s
+    deadline = own_time() + timeout_s
     while not condition():
-        assert time.monotonic() < deadline, "not in time"
+        assert own_time() < deadline, "not in time"
         time.sleep(0.05)
 
 

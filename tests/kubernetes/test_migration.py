@@ -18,6 +18,7 @@ from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.commands import IMAGES, Commands
 from tests.kubernetes.rbac import ADMIN
 from tests.kubernetes.skupper import ROUTER_LABELS, RunningController, entry
+from tests.scenario.waiting import own_time
 
 NAMESPACE = "west"
 GAP_S_MAX = 3.0
@@ -39,9 +40,9 @@ MOVED = ("shop", "backend", "front")
 
 def until(condition: Callable[[], object], what: str, timeout_s: float = 20.0) -> None:
     """Wait for ``condition``, asking often."""
-    deadline = time.monotonic() + timeout_s
+    deadline = own_time() + timeout_s
     while not condition():
-        assert time.monotonic() < deadline, what
+        assert own_time() < deadline, what
         time.sleep(0.05)
 
 

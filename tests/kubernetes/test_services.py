@@ -3,7 +3,6 @@
 import asyncio
 import copy
 import subprocess
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from random import Random
@@ -19,6 +18,7 @@ from router.kubernetes import adoption, names
 from router.model.specs import ServiceSpec
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.faults import Fault
+from tests.scenario.waiting import own_time
 
 NAMESPACE = "west"
 HTTP = ServiceSpec(protocol="http", ports=(80,))
@@ -98,9 +98,9 @@ def cluster(shared: Cluster) -> Iterator[Cluster]:
     yield shared
     shared.faults.clear()
     shared.delete("Namespace", NAMESPACE)
-    deadline = time.monotonic() + 10
+    deadline = own_time() + 10
     while shared.get("Namespace", NAMESPACE, "") is not None:
-        assert time.monotonic() < deadline, "nothing of ours holds up a namespace"
+        assert own_time() < deadline, "nothing of ours holds up a namespace"
 
 
 def told(cluster: Cluster, story: Story) -> None:

@@ -16,6 +16,7 @@ import yaml
 
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.commands import IMAGES, Commands
+from tests.scenario.waiting import own_time
 
 _LOW = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 PORT = 80 if os.geteuid() == 0 or int(_LOW.read_text()) <= 80 else 8080
@@ -55,9 +56,9 @@ spec:
 
 def until(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
     """Wait for ``condition``, asking often."""
-    deadline = time.monotonic() + timeout_s
+    deadline = own_time() + timeout_s
     while not condition():
-        assert time.monotonic() < deadline, "not in time"
+        assert own_time() < deadline, "not in time"
         time.sleep(0.1)
 
 

@@ -19,10 +19,12 @@ from router.model.errors import ConfigError
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.faults import Fault
 from tests.kubernetes.rbac import service_account
+from tests.scenario.waiting import own_time
 
 # The HTTP client leaves a connection whose TLS handshake is cancelled to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
+LOOK_AGAIN_S = 0.1
 WATCHED_ROLE = [
     {
         "apiGroups": ["", "apps", "discovery.k8s.io", "apps.openshift.io"],
@@ -102,10 +104,14 @@ class Following:
         return [error.code for error in self.errors]
 
     async def until(self, holds: Callable[[], bool], within_s: float = 10.0) -> None:
-        async with asyncio.timeout(within_s):
-            while not holds():
-                await self._news.wait()
-                self._news.clear()
+        """What was told last may take ``within_s`` by `own_time`."""
+        deadline = own_time() + within_s
+        while not holds():
+            assert own_time() < deadline, "not in time"
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_AGAIN_S):
+                    await self._news.wait()
+            self._news.clear()
 
 
 @contextlib.asynccontextmanager

@@ -14,13 +14,13 @@ SEALED = seal.seal(b"what is in it", KEY, QUICK)
 CODES = {"SW0655", "SW0656", "SW0657"}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(contents=st.binary(max_size=2_000), passphrase=st.binary(min_size=1, max_size=64))
 def test_what_is_sealed_comes_out_again(contents: bytes, passphrase: bytes) -> None:
     assert seal.unseal(seal.seal(contents, passphrase, QUICK), passphrase, "f") == contents
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(at=st.integers(0, len(SEALED) - 1), bits=st.integers(1, 255))
 def test_any_changed_byte_is_found(at: int, bits: int) -> None:
     changed = SEALED[:at] + bytes([SEALED[at] ^ bits]) + SEALED[at + 1 :]
@@ -29,7 +29,6 @@ def test_any_changed_byte_is_found(at: int, bits: int) -> None:
     assert failed.value.code in CODES
 
 
-@settings(deadline=None)
 @given(length=st.integers(0, len(SEALED) - 1))
 def test_any_cut_file_is_found_before_a_key_is_made(length: int) -> None:
     with pytest.raises(Failure) as failed:
@@ -37,14 +36,13 @@ def test_any_cut_file_is_found_before_a_key_is_made(length: int) -> None:
     assert failed.value.code == "SW0656"
 
 
-@settings(deadline=None)
 @given(more=st.binary(min_size=1, max_size=20))
 def test_bytes_behind_the_end_are_found(more: bytes) -> None:
     with pytest.raises(Failure):
         seal.unseal(SEALED + more, KEY, "f")
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(passphrase=st.binary(min_size=1, max_size=64).filter(lambda other: other != KEY))
 def test_no_other_passphrase_opens_it(passphrase: bytes) -> None:
     with pytest.raises(Failure) as failed:
@@ -52,7 +50,6 @@ def test_no_other_passphrase_opens_it(passphrase: bytes) -> None:
     assert failed.value.code == "SW0655"
 
 
-@settings(deadline=None)
 @given(file=st.binary(max_size=200))
 def test_no_bytes_make_the_reader_fail_otherwise(file: bytes) -> None:
     for data in (file, seal.MAGIC + file):
@@ -60,7 +57,6 @@ def test_no_bytes_make_the_reader_fail_otherwise(file: bytes) -> None:
             seal.unseal(data, KEY, "f")
 
 
-@settings(deadline=None)
 @given(data=st.binary(max_size=200))
 def test_contents_that_make_no_site_are_refused(data: bytes) -> None:
     with pytest.raises(Failure) as failed:

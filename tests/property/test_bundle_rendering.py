@@ -1,6 +1,6 @@
 """Law: a bundle's text with its marks replaced is what sitectl renders on that host itself."""
 
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from sitectl.gateway.bundle.contents import (
@@ -63,7 +63,6 @@ def bundled() -> dict[str, str]:
     return container_files(container("/x", keep_id=False, limits=True, timers=True))
 
 
-@settings(deadline=None)
 @given(directory=DIRECTORIES)
 @example("/@PLAN@/@PODMAN@")
 def test_the_words_are_those_of_this_host(directory: str) -> None:
@@ -81,7 +80,6 @@ def test_the_words_are_those_of_this_host(directory: str) -> None:
         assert labelled(text.split("\n")[:-1]) == direct_words(here, engine, "abc")
 
 
-@settings(deadline=None)
 @given(parent=DIRECTORIES, name=PARTS)
 def test_units_are_those_of_this_host(parent: str, name: str) -> None:
     directory = f"{parent} of/{name}"  # A space: quoted here too. Without one it is the same value.

@@ -159,7 +159,7 @@ def come_back(holder: Holder) -> None:
     holder.acceptor.rotating.shown(SiteId(holder.site), shown)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(steps=st.lists(STEPS, max_size=14), upgraded=st.lists(st.booleans(), min_size=4, max_size=4))
 def test_two_upgraded_linked_sites_can_always_link_anew(
     steps: list[Step], upgraded: list[bool]

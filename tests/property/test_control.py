@@ -141,19 +141,17 @@ OPENS = st.builds(
 
 
 @given(message=MESSAGES)
-@settings(deadline=None)
 def test_a_message_reads_back_as_it_was(message: control.Message) -> None:
     assert control.decode(memoryview(control.encode(message))) == message
 
 
 @given(request=OPENS)
-@settings(deadline=None)
 def test_an_open_reads_back_as_it_was(request: OpenRequest) -> None:
     assert control.decode_open(memoryview(control.encode_open(request))) == request
 
 
 @given(message=MESSAGES, data=st.data())
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_a_damaged_message_is_another_message_or_one_typed_error(
     message: control.Message, data: st.DataObject
 ) -> None:
@@ -167,7 +165,6 @@ def test_a_damaged_message_is_another_message_or_one_typed_error(
 
 
 @given(noise=st.binary(max_size=200))
-@settings(deadline=None)
 def test_noise_is_one_typed_error(noise: bytes) -> None:
     for decode in (control.decode, control.decode_open):
         with pytest.raises(RemoteProtocolError):

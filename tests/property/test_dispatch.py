@@ -6,7 +6,7 @@ Nor does anything begin to run after its deadline, or after a byte of an answer 
 import re
 from collections import Counter
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.balance.demand import DemandFigures
@@ -225,7 +225,7 @@ class World:
         return runs
 
 
-@settings(deadline=None, max_examples=250, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250)
 @given(
     affinity=AFFINITIES,
     percent=st.sampled_from((0, 20)),

@@ -115,7 +115,7 @@ class World:
             assert self.ledger.is_full, "somebody waits beside a free slot"
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(steps=st.lists(STEPS, max_size=60))
 def test_slots_and_waiters_always_add_up(steps: list[tuple[str, int]]) -> None:
     world = World()

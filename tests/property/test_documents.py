@@ -3,7 +3,7 @@
 from typing import TypeVar
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.documents import capacities, read, write
@@ -150,7 +150,6 @@ LINES = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(document=DOCUMENTS)
 def test_what_is_written_is_read_back(document: Document) -> None:
     documents, errors = read(write(document), "")
@@ -160,7 +159,6 @@ def test_what_is_written_is_read_back(document: Document) -> None:
     ]
 
 
-@settings(deadline=None)
 @given(text=st.text() | st.lists(LINES | st.text(max_size=9)).map("\n".join))
 def test_any_text_gives_documents_or_errors_that_have_a_place(text: str) -> None:
     documents, errors = read(text, "any.yaml")
@@ -169,7 +167,6 @@ def test_any_text_gives_documents_or_errors_that_have_a_place(text: str) -> None
     assert all(document.line >= 1 for document in documents)
 
 
-@settings(deadline=None)
 @given(document=DOCUMENTS, at=st.integers(0, 400), junk=st.text(max_size=3))
 def test_an_edited_document_is_never_read_with_an_exception(
     document: Document, at: int, junk: str

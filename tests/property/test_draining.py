@@ -2,7 +2,7 @@
 
 import random
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from router.model import limits
@@ -103,7 +103,6 @@ class History:
         self.world.advance(limits.LANE_LINGER_S * 2)
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 60))
 @example(seed=145, steps=27)  # The next lanes of a link, which is deleted, carry streams already.
 @example(seed=499, steps=27)  # The next lanes are up later than those of the link made anew.

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.model.adverts import Declaration, RemoteCandidate, TargetsAdvert
@@ -222,7 +222,6 @@ def seen(table: RouteTable) -> Seen:
     }
 
 
-@settings(deadline=None)
 @given(
     first=STATES,
     wishes=WISHES,

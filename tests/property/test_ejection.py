@@ -1,6 +1,6 @@
 """Laws of ejection, over any history of one target."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.balance.ejection import Ejections, Standing
@@ -13,7 +13,6 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS, after=st.integers(1, 6), chance=st.floats(0.0, 1.0))
-@settings(deadline=None)
 def test_a_target_is_out_only_for_failures_in_a_row_and_longer_each_time(
     steps: list[tuple[str, float]], after: int, chance: float
 ) -> None:

@@ -4,7 +4,7 @@ import random
 import struct
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.link import frames
@@ -105,7 +105,6 @@ def one_frame(draw: st.DrawFn) -> bytes:
     cuts=st.sets(st.integers(0, 300), max_size=40),
     noise=st.binary(max_size=20),
 )
-@settings(deadline=None)
 def test_frames_survive_any_cut_of_the_byte_stream(
     wires: list[bytes], cuts: set[int], noise: bytes
 ) -> None:

@@ -1,7 +1,7 @@
 """Laws of gateway YAML: written and read it is the same, in documents too; nothing breaks it."""
 
 import msgspec
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from router.documents.gateway import (
@@ -57,7 +57,6 @@ def without_lines(gateway: Gateway) -> Gateway:
     )
 
 
-@settings(deadline=None)
 @given(gateway=GATEWAYS)
 def test_what_is_written_is_read_back(gateway: Gateway) -> None:
     found, findings = read_gateway(write_gateway(gateway), "")
@@ -66,7 +65,6 @@ def test_what_is_written_is_read_back(gateway: Gateway) -> None:
     assert all(finding.severity == "warning" for finding in findings)
 
 
-@settings(deadline=None)
 @given(gateway=GATEWAYS)
 def test_an_exported_gateway_makes_the_same_documents_again(gateway: Gateway) -> None:
     documents, errors = documents_of(gateway, "")
@@ -92,7 +90,6 @@ LINES = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(text=st.lists(LINES, max_size=14).map("\n".join) | st.text(max_size=80))
 def test_no_text_breaks_the_reader(text: str) -> None:
     gateway, findings = read_gateway(text, "")

@@ -22,8 +22,6 @@ from router.model.ids import ServiceKey
 from tests.unit.forward.test_http_requests import Recorder as Requests
 from tests.unit.forward.test_http_responses import Recorder as Responses
 
-UNLIMITED = settings(deadline=None)
-
 NAMES = st.from_regex(rb"[A-Za-z][A-Za-z0-9-]{0,8}", fullmatch=True)
 VALUES = st.from_regex(
     rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]{0,8}[!-~\x80-\xff])?)?", fullmatch=True
@@ -95,14 +93,12 @@ def pieces_of(stream: bytes, cuts: set[int]) -> list[bytes]:
     stream=st.lists(mutated(requests()), min_size=1, max_size=3).map(b"".join),
     cuts=st.sets(st.integers(0, 400)),
 )
-@UNLIMITED
 def test_requests_mean_the_same_at_any_cut(stream: bytes, cuts: set[int]) -> None:
     assert Requests().feed(*pieces_of(stream, cuts)).events == Requests().feed(stream).events
 
 
 @given(stream=mutated(requests()))
 @example(stream=b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
-@UNLIMITED
 def test_what_is_accepted_h11_reads_in_the_same_way(stream: bytes) -> None:
     ours = Requests().feed(stream)
     if not ours.heads or ours.events[-1] != ("complete",) or len(ours.heads) != 1:
@@ -123,7 +119,6 @@ def test_what_is_accepted_h11_reads_in_the_same_way(stream: bytes) -> None:
 
 
 @given(stream=mutated(requests()))
-@UNLIMITED
 def test_what_goes_to_a_target_is_canonical_and_every_parser_reads_one_request(
     stream: bytes,
 ) -> None:
@@ -168,7 +163,6 @@ def responses(draw: st.DrawFn) -> bytes:
 
 
 @given(stream=mutated(responses()), cuts=st.sets(st.integers(0, 300)), head_only=st.booleans())
-@UNLIMITED
 def test_responses_mean_the_same_at_any_cut_and_are_canonical(
     stream: bytes, cuts: set[int], head_only: bool
 ) -> None:
@@ -180,7 +174,6 @@ def test_responses_mean_the_same_at_any_cut_and_are_canonical(
 
 
 @given(stream=mutated(responses()))
-@UNLIMITED
 def test_responses_we_accept_h11_reads_in_the_same_way(stream: bytes) -> None:
     ours = Responses().feed(stream)
     ours.parser.end()
@@ -210,7 +203,6 @@ def test_responses_we_accept_h11_reads_in_the_same_way(stream: bytes) -> None:
     ),
     cuts=st.sets(st.integers(0, 150)),
 )
-@UNLIMITED
 def test_chunks_we_accept_llhttp_reads_in_the_same_way(stream: bytes, cuts: set[int]) -> None:
     decoder = ChunkDecoder(0)
     body, rest = b"", b""
@@ -241,7 +233,6 @@ def test_chunks_we_accept_llhttp_reads_in_the_same_way(stream: bytes, cuts: set[
 
 
 @given(data=st.binary(max_size=300))
-@UNLIMITED
 def test_no_bytes_crash_anything(data: bytes) -> None:
     Requests().feed(data)
     Responses().feed(data)
@@ -250,7 +241,7 @@ def test_no_bytes_crash_anything(data: bytes) -> None:
     check_trailers(data)
 
 
-MANY = settings(deadline=None, max_examples=400)
+MANY = settings(max_examples=400)
 NEUTRAL = b"Keep-Alive: x"  # Says nothing, ends at this hop, and no shortcut knows it.
 
 

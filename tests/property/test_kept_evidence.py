@@ -132,7 +132,7 @@ class World:
         self.now += seconds
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(events=st.lists(EVENTS, max_size=40))
 def test_decisions_that_share_what_does_not_change_are_told_as_they_were(
     events: list[tuple[Any, ...]],

@@ -23,7 +23,7 @@ from router.model.ids import ServiceKey
 from router.model.settings import ServiceLimits
 from tests.corpus import requests as request_corpus
 from tests.corpus import responses as response_corpus
-from tests.property.test_http1 import UNLIMITED, mutated, requests, responses
+from tests.property.test_http1 import mutated, requests, responses
 from tests.unit.forward.fakes_http import FakeNetwork, RecordingHandler
 from tests.unit.forward.test_http_requests import Recorder
 
@@ -64,7 +64,6 @@ def test_a_request_of_the_corpus_means_the_same_when_its_head_is_known(name: str
     check_requests(request_corpus.CASES[name].raw)
 
 
-@UNLIMITED
 @given(mutated(requests()))
 def test_a_request_means_the_same_when_its_head_is_known(stream: bytes) -> None:
     check_requests(stream)
@@ -111,7 +110,6 @@ def test_a_response_of_the_corpus_means_the_same_when_its_head_is_known(name: st
     check_responses(response_corpus.CASES[name].raw)
 
 
-@UNLIMITED
 @given(st.one_of(responses(), mutated(responses())))
 def test_a_response_means_the_same_when_its_head_is_known(stream: bytes) -> None:
     check_responses(stream)

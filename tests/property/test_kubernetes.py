@@ -209,7 +209,7 @@ def test_nothing_wrong_at_any_one_place_breaks_the_translation() -> None:
             place[last] = right
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(objects=SNAPSHOTS)
 def test_no_object_whatever_breaks_the_translation(objects: Any) -> None:
     found = translate(Snapshot("shop", objects), "own")
@@ -231,7 +231,7 @@ def test_the_namespace_that_is_spoilt_is_right_before() -> None:
     assert len(found.documents) == 18
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(objects=SNAPSHOTS, data=st.data())
 def test_neither_order_nor_history_counts(objects: Any, data: st.DataObject) -> None:
     kinds = data.draw(st.permutations(list(objects)))
@@ -247,7 +247,7 @@ def test_neither_order_nor_history_counts(objects: Any, data: st.DataObject) -> 
     assert list(first.wishes) == list(again.wishes)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(objects=SNAPSHOTS)
 def test_the_objects_stay_as_they_are(objects: Any) -> None:
     before = json.dumps(objects, sort_keys=True)
@@ -255,7 +255,7 @@ def test_the_objects_stay_as_they_are(objects: Any) -> None:
     assert json.dumps(objects, sort_keys=True) == before
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(first=SNAPSHOTS, second=SNAPSHOTS, data=st.data())
 def test_what_is_remembered_changes_nothing(first: Any, second: Any, data: st.DataObject) -> None:
     memo = Memo()
@@ -308,7 +308,7 @@ DEFINITION = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(data=st.dictionaries(NAMES, DEFINITION.map(json.dumps) | VALUES | ANYTHING) | ANYTHING)
 def test_no_definition_of_skupper_breaks_its_reader(data: Any) -> None:
     found, errors = skupper_services.read({"data": data}, "shop")

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from certs import certificates, claims, keys
@@ -36,7 +36,6 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     return Scene(site, grant, [parsed(request_of(token, key)) for key in made])
 
 
-@settings(deadline=None)
 @given(
     askers=st.lists(st.integers(0, 3), min_size=1, max_size=8),
     seed=st.integers(0, 10_000),

@@ -235,6 +235,4 @@ class ServicesOfANamespace(RuleBasedStateMachine):
 
 
 TestServicesOfANamespace = ServicesOfANamespace.TestCase
-TestServicesOfANamespace.settings = settings(
-    deadline=None, max_examples=150, stateful_step_count=30
-)
+TestServicesOfANamespace.settings = settings(max_examples=150, stateful_step_count=30)

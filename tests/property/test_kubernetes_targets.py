@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.kubernetes.objects import Snapshot
@@ -144,7 +144,6 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(steps=STEPS)
 def test_step_by_step_gives_what_is_found_from_nothing(steps: list[Step]) -> None:
     expander = Expander()
@@ -173,7 +172,6 @@ def test_step_by_step_gives_what_is_found_from_nothing(steps: list[Step]) -> Non
         assert [e.message for e in kept.errors] == [e.message for e in fresh.errors]
 
 
-@settings(deadline=None)
 @given(found=st.lists(st.one_of(PODS, SLICES), max_size=8), connectors=st.lists(CONNECTORS))
 def test_no_router_no_ending_pod_and_no_place_twice_is_a_target(
     found: list[Made], connectors: list[Document]

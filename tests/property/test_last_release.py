@@ -75,7 +75,6 @@ def test_any_message_open_and_lsa_of_ours_reads_the_same_there() -> None:
 
     @given(MESSAGES.filter(lambda one: type(one).__name__ in known_messages()), OPENS, LSAS)
     @settings(
-        deadline=None,
         max_examples=EXAMPLES,
         database=None,
         suppress_health_check=list(HealthCheck),
@@ -100,7 +99,6 @@ def test_any_message_open_and_lsa_of_ours_reads_the_same_there() -> None:
 
 
 @given(st.sampled_from(GOLDEN), st.data())
-@settings(deadline=None)
 def test_a_changed_field_is_noticed(sample: list[Any], data: st.DataObject) -> None:
     facts = sample[3]
     fields = [key for key, value in facts.items() if value] if isinstance(facts, dict) else []

@@ -51,7 +51,7 @@ def test_one_request_at_a_time_never_lowers_the_limit(latencies: list[float]) ->
         assert learner.limit == limits.LEARN_SLOTS_FIRST
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 99))
 def test_probing_halves_at_most_what_a_target_works_on_and_seldom(seed: int) -> None:
     """Always used up, by a target with a knee: nothing but dips goes below it."""

@@ -108,4 +108,4 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 TestLedger = LedgerMachine.TestCase
-TestLedger.settings = settings(deadline=None, max_examples=200, stateful_step_count=30)
+TestLedger.settings = settings(max_examples=200, stateful_step_count=30)

@@ -19,7 +19,7 @@ LINKS = st.dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(links=LINKS, drained=st.sampled_from(["", "b", "d"]), shuffle=st.randoms())
 def test_a_report_reaches_every_router_that_reaches_its_origin_exactly_once(
     links: dict[tuple[str, str], int], drained: str, shuffle: Random

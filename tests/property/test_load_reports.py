@@ -36,7 +36,7 @@ class Wire:
         raise AssertionError("the timer spins")
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(steps=STEPS)
 def test_the_last_state_is_always_told(steps: list[tuple[ServiceKey, Load, float]]) -> None:
     wire, now = Wire(), 100.0
@@ -49,7 +49,7 @@ def test_the_last_state_is_always_told(steps: list[tuple[ServiceKey, Load, float
     assert wire.reports.next_deadline() is None
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(steps=STEPS)
 def test_a_service_is_told_at_most_so_often(steps: list[tuple[ServiceKey, Load, float]]) -> None:
     wire, now = Wire(), 100.0
@@ -62,7 +62,7 @@ def test_a_service_is_told_at_most_so_often(steps: list[tuple[ServiceKey, Load, 
             assert third[0] - first[0] >= limits.LOAD_INTERVAL_S - 1e-9
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(steps=STEPS, load=LOADS)
 def test_a_flip_after_quiet_is_told_at_once(
     steps: list[tuple[ServiceKey, Load, float]], load: Load

@@ -103,7 +103,6 @@ LSAS = st.builds(make, st.just(0), NUMBERS, TOPOLOGIES) | st.builds(
 )
 
 
-@settings(deadline=None)
 @given(lsa=LSAS)
 def test_what_is_encoded_comes_back_equal(lsa: Lsa) -> None:
     received = decode_lsa(signed(lsa, WEST))
@@ -112,7 +111,6 @@ def test_what_is_encoded_comes_back_equal(lsa: Lsa) -> None:
     assert signature_fault(received, WEST) is None
 
 
-@settings(deadline=None)
 @given(data=st.binary(max_size=200))
 def test_any_bytes_are_a_fault_or_come_back_equal(data: bytes) -> None:
     received = decode_lsa(data)
@@ -134,7 +132,6 @@ JSON_LIKE = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(content=JSON_LIKE, lsa=LSAS, position=st.integers(0, 8))
 def test_any_content_in_any_place_is_a_value_or_a_fault(
     content: object, lsa: Lsa, position: int
@@ -146,7 +143,6 @@ def test_any_content_in_any_place_is_a_value_or_a_fault(
     decode_lsa(msgspec.msgpack.encode([msgspec.msgpack.encode(content), b""]))
 
 
-@settings(deadline=None)
 @given(lsa=LSAS, data=st.data())
 def test_edited_bytes_are_never_believed(lsa: Lsa, data: st.DataObject) -> None:
     wire = bytearray(signed(lsa, WEST))
@@ -166,7 +162,7 @@ def test_edited_bytes_are_never_believed(lsa: Lsa, data: st.DataObject) -> None:
         assert signature_fault(received, WEST) is not None
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     declarations=st.lists(DECLARATIONS, max_size=20, unique_by=lambda told: told.name),
     adverts=st.lists(ADVERTS, max_size=20, unique_by=lambda told: (told.name, told.port)),

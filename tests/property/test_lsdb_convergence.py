@@ -115,7 +115,7 @@ class World:
         assert not any(isinstance(fact, LsaRejected | IdentityConflict) for fact in facts)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(steps=STEPS, seed=st.integers(0, 2**32), trouble=st.sampled_from([0.0, 0.1, 0.4]))
 def test_joined_routers_agree_and_see_the_links_as_they_are(
     steps: list[tuple[tuple[str, tuple[str, str], int], float]], seed: int, trouble: float
@@ -130,7 +130,7 @@ def test_joined_routers_agree_and_see_the_links_as_they_are(
     world.check()
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32))
 def test_both_halves_agree_after_a_partition_in_which_both_changed(seed: int) -> None:
     world = World(seed, trouble=0.2)
@@ -148,7 +148,7 @@ def test_both_halves_agree_after_a_partition_in_which_both_changed(seed: int) ->
     world.check()
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32), cut=st.sampled_from(["ab", "bc", "cd"]))
 def test_a_ring_of_sound_lanes_is_right_again_in_moments(seed: int, cut: str) -> None:
     world = World(seed, trouble=0.0)

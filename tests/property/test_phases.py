@@ -1,6 +1,6 @@
 """Queue, network and target time are all of a request's time, whatever happens to it."""
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.forward.observing import Finished
@@ -18,7 +18,7 @@ class Log:
         self.all.append(finished)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(actions=st.lists(ACTIONS, max_size=40), delay_s=st.sampled_from((0.0, 0.02)))
 def test_the_phases_of_every_request_add_up_to_its_time(
     actions: list[tuple[str, object]], delay_s: float

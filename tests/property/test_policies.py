@@ -21,7 +21,7 @@ HERE = SiteId("here")
 SITES = [SiteId(name) for name in ("a", "b", "c", "d")]
 NAMES: tuple[PolicyName, ...] = get_args(PolicyName)
 NOBODY: frozenset[SiteId] = frozenset()
-QUICK = settings(deadline=None, max_examples=150)
+QUICK = settings(max_examples=150)
 ANY_CAPACITY = st.none() | st.sampled_from([2, 6, 6])
 WEIGHTS = st.dictionaries(
     st.sampled_from([HERE, *SITES, SiteId("gone")]), st.integers(0, 3), min_size=1

@@ -10,7 +10,7 @@ from router.balance.rate import Demand, Gate, SlidingCount
 from router.model import limits
 from router.model.capacity import Rate
 
-ENOUGH = settings(deadline=None, max_examples=200)
+ENOUGH = settings(max_examples=200)
 
 
 @st.composite

@@ -184,6 +184,4 @@ class AdmissionMachine(RuleBasedStateMachine):
 
 
 TestAdmissionUnderChange = AdmissionMachine.TestCase
-TestAdmissionUnderChange.settings = settings(
-    deadline=None, max_examples=150, stateful_step_count=30
-)
+TestAdmissionUnderChange.settings = settings(max_examples=150, stateful_step_count=30)

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.balance.saturation import Saturation, Totals
@@ -47,7 +47,6 @@ def changes(
     return found
 
 
-@settings(deadline=None)
 @given(MARKS, st.floats(0.0, 20.0), st.floats(1.0, 60.0), MOMENTS)
 def test_the_state_never_changes_faster_than_the_cool_down_and_alternates(
     marks: tuple[float, float],
@@ -63,7 +62,6 @@ def test_the_state_never_changes_faster_than_the_cool_down_and_alternates(
         assert after - before >= cool_down_s
 
 
-@settings(deadline=None)
 @given(MARKS, MOMENTS, st.data())
 def test_more_load_is_never_found_saturated_later(
     marks: tuple[float, float],
@@ -84,7 +82,6 @@ def test_more_load_is_never_found_saturated_later(
 SHARES = st.floats(0.0, 1.0)
 
 
-@settings(deadline=None)
 @given(MARKS, MOMENTS)
 def test_shares_are_shares_and_nothing_is_judged_before_a_whole_window(
     marks: tuple[float, float], moments: list[tuple[float, bool, int, float]]

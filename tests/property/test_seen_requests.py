@@ -29,7 +29,6 @@ TARGETS = st.text(
 )
 
 
-@settings(deadline=None)
 @given(fields=st.lists(st.tuples(NAMES, VALUES), max_size=6), seed=st.integers(0, 9))
 def test_a_request_goes_on_with_exactly_one_usable_id_and_nothing_else_changed(
     fields: list[tuple[bytes, bytes]], seed: int
@@ -63,7 +62,7 @@ class Sink:
     def close(self) -> None: ...
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(targets=st.lists(TARGETS, min_size=1, max_size=8))
 def test_whatever_the_target_of_a_request_its_line_is_one_object(targets: list[str]) -> None:
     sink = Sink()

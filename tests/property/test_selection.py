@@ -40,7 +40,7 @@ ADVERTS = [
     )
     for number, site in enumerate(SITES, 1)
 ]
-QUICK = settings(deadline=None, max_examples=300)
+QUICK = settings(max_examples=300)
 
 
 @st.composite

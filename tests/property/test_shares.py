@@ -201,4 +201,4 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(deadline=None, max_examples=300, stateful_step_count=60)
+TestLife.settings = settings(max_examples=300, stateful_step_count=60)

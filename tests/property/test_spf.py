@@ -83,7 +83,7 @@ def agree(routes: dict[Node, Route], oracle: dict[Node, tuple[int, list[Path]]])
         assert route.next_hops == {path[0] for path in paths if path}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(world=networks())
 def test_costs_and_paths_are_those_of_trying_every_path(
     world: tuple[Reports, frozenset[Node]],
@@ -103,7 +103,6 @@ def test_nine_routers_all_joined_agree_with_trying_every_path() -> None:
     agree(routes, by_trying_everything(reports, frozenset(), root))
 
 
-@settings(deadline=None)
 @given(world=networks(size_max=9), shuffle=st.randoms(use_true_random=False))
 def test_the_order_of_the_input_does_not_matter(
     world: tuple[Reports, frozenset[Node]], shuffle: Random
@@ -119,7 +118,6 @@ def test_the_order_of_the_input_does_not_matter(
     assert shortest_paths(graph_of(shuffled, closed), root) == expected
 
 
-@settings(deadline=None)
 @given(world=networks(size_max=9))
 def test_two_routers_agree_on_the_cost_between_them(
     world: tuple[Reports, frozenset[Node]],

@@ -22,7 +22,7 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     steps=STEPS,
     pool=st.sampled_from([0, 1, 16]),

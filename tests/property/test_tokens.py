@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from certs import certificates, keys, names, tokens
@@ -42,7 +42,6 @@ def material() -> Iterator[Material]:
         yield Material(Path(root))
 
 
-@settings(deadline=None)
 @given(
     name=NAMES,
     site_name=SITE_NAMES,
@@ -76,7 +75,6 @@ def test_every_token_survives_its_file(
     assert tokens.load(tokens.dump(token), "t.yaml") == token
 
 
-@settings(deadline=None)
 @given(data=st.data(), is_claim=st.booleans())
 def test_a_changed_character_never_yields_another_claim(
     material: Material, data: st.DataObject, is_claim: bool
@@ -99,7 +97,6 @@ def test_a_changed_character_never_yields_another_claim(
         assert loaded_der == der
 
 
-@settings(deadline=None)
 @given(data=st.binary(max_size=400))
 def test_any_bytes_are_a_token_or_a_precise_error(data: bytes) -> None:
     with pytest.raises(CertError) as refused:
@@ -108,14 +105,12 @@ def test_any_bytes_are_a_token_or_a_precise_error(data: bytes) -> None:
     assert refused.value.reason and refused.value.hint
 
 
-@settings(deadline=None)
 @given(text=st.text(alphabet="ab:-?[]{}&*!|>'\"#%@,\n\t \\~.0\x85\u2028", max_size=200))
 def test_any_yaml_is_a_token_or_a_precise_error(text: str) -> None:
     assert load_or_refuse(text) is None
     assert load_or_refuse(f"apiVersion: v1\nkind: Secret\nmetadata: {text}") is None
 
 
-@settings(deadline=None)
 @given(data=st.data())
 def test_a_cut_file_is_never_a_token(material: Material, data: st.DataObject) -> None:
     text = tokens.dump(material.claim).rstrip()

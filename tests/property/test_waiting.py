@@ -88,4 +88,4 @@ class QueueMachine(RuleBasedStateMachine):
 
 
 TestFairQueue = QueueMachine.TestCase
-TestFairQueue.settings = settings(deadline=None, max_examples=150, stateful_step_count=40)
+TestFairQueue.settings = settings(max_examples=150, stateful_step_count=40)

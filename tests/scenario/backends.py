@@ -10,6 +10,7 @@ import hashlib
 import socket
 import struct
 import threading
+import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -76,6 +77,7 @@ class Target:
         self.connections = 0
         self.in_hand = 0
         self.in_hand_max = 0
+        self._busy_s, self._busy_at = 0.0, time.monotonic()
         self._background = background
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -116,8 +118,19 @@ class Target:
         """Start counting anew."""
         self.in_hand_max = self.in_hand
 
-    def _took(self) -> None:
-        self.in_hand += 1
+    def busy_s(self) -> float:
+        """Seconds that it had requests in hand, each counted for itself."""
+        return self._background.call(self._busy())
+
+    async def _busy(self) -> float:
+        self._changes(0)
+        return self._busy_s
+
+    def _changes(self, by: int) -> None:
+        now = time.monotonic()
+        self._busy_s += self.in_hand * (now - self._busy_at)
+        self._busy_at = now
+        self.in_hand += by
         self.in_hand_max = max(self.in_hand_max, self.in_hand)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -176,7 +189,7 @@ class HttpTarget(Target):
             except asyncio.IncompleteReadError as error:
                 assert not error.partial, f"half a head: {error.partial!r}"
                 return
-            self._took()
+            self._changes(+1)
             try:
                 seen = await self._read(head, reader, writer, number)
                 self.seen.append(seen)
@@ -186,7 +199,7 @@ class HttpTarget(Target):
                 if not await self._answer(seen, reader, writer):
                     return
             finally:
-                self.in_hand -= 1
+                self._changes(-1)
 
     async def _read(
         self,
@@ -292,7 +305,7 @@ class TcpTarget(Target):
         if not line:
             return  # A health check.
         self.connections += 1
-        self._took()
+        self._changes(+1)
         try:
             await self._do(line, reader, writer)
         except ConnectionError:
@@ -302,7 +315,7 @@ class TcpTarget(Target):
             if not line.startswith(b"half"):
                 self.ended.append("end")
         finally:
-            self.in_hand -= 1
+            self._changes(-1)
 
     async def _do(
         self, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

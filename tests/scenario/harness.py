@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 import msgspec
 from click.testing import CliRunner
@@ -24,7 +24,8 @@ from click.testing import CliRunner
 from sitectl.admin import Admin, connect
 from sitectl.directory import DirectorySite
 from sitectl.main import cli
-from sitectl.runtimes.process import ProcessRuntime
+from sitectl.runtimes.process import ProcessRuntime, router_environment
+from tests.scenario import forking
 from tests.scenario.backends import Background, HttpTarget, Target, TcpTarget
 from tests.scenario.waiting import until
 
@@ -64,6 +65,26 @@ class Done(msgspec.Struct, frozen=True):
         return json.loads(self.out)
 
 
+class ForkingRuntime(ProcessRuntime):
+    """Starts routers as `ProcessRuntime` does, but forked from a process that has imported them."""
+
+    _router: forking.Forked | None = None
+
+    def _launched(self) -> "subprocess.Popen[bytes]":
+        place = ["--site-dir", str(self.site.directory)]
+        with self.site.log.open("ab") as log, open(os.devnull, "rb") as nothing:
+            files = (nothing.fileno(), log.fileno(), log.fileno())
+            self._router = forking.ROUTERS.run(
+                place, files, self.site.directory, router_environment()
+            )
+        return cast("subprocess.Popen[bytes]", self._router)
+
+    def forget(self) -> None:
+        """It is left behind."""
+        if self._router is not None:
+            self._router.forget()
+
+
 class Site:
     """One site: its directory, its address, its router."""
 
@@ -86,21 +107,29 @@ class Site:
 
     def ctl(self, *words: str, code: int = 0, given: str | None = None) -> Done:
         """Run a command for this site; AssertionError unless it exits with ``code``."""
-        command = [sys.executable, "-m", "sitectl", "--platform", "process"]
-        place = ["--state", str(self.state), "--site", self.name]
-        ended = subprocess.run(
-            [*command, *place, *words],
-            capture_output=True,
-            text=True,
-            input=given or "",
-            timeout=COMMAND_TIMEOUT_S,
-            cwd=self.code,
-            env={**self.paths(), "NO_COLOR": "1", **self.environment},
-        )
-        done = Done(ended.returncode, ended.stdout, ended.stderr)
+        place = ["--platform", "process", "--state", str(self.state), "--site", self.name]
+        if self.is_as_we_are() and forking.COMMANDS.suits():
+            environment = {**self.paths(), "NO_COLOR": "1"}
+            line = [*place, *words]
+            done = Done(*forking.sitectl(line, given, self.code, environment, COMMAND_TIMEOUT_S))
+        else:
+            ended = subprocess.run(
+                [sys.executable, "-m", "sitectl", *place, *words],
+                capture_output=True,
+                text=True,
+                input=given or "",
+                timeout=COMMAND_TIMEOUT_S,
+                cwd=self.code,
+                env={**self.paths(), "NO_COLOR": "1", **self.environment},
+            )
+            done = Done(ended.returncode, ended.stdout, ended.stderr)
         shown = f"sitectl --site {self.name} {' '.join(words)}"
         assert done.code == code, f"{shown}: exit {done.code}\n{done.out}{done.err}"
         return done
+
+    def is_as_we_are(self) -> bool:
+        """Whether it runs our own code, in our own environment."""
+        return self.code == ROOT and not self.environment
 
     def paths(self) -> dict[str, str]:
         """Our own environment, with which Python finds the code of this site's release."""
@@ -170,14 +199,21 @@ class Site:
     def start(self) -> None:
         """Start the router in the background, as `sitectl start` does; returns when it is ready.
 
-        Within this process: no time to start Python twice.
+        Within this process, and from one that has imported the router: no time to start Python.
         """
-        if self.code != ROOT or self.environment:
+        if not self.is_as_we_are():
             self.ctl("start")
             self.note_pid()
-            return
-        ProcessRuntime(DirectorySite(self.directory)).start(COMMAND_TIMEOUT_S)
-        self._ours.add(self.note_pid())
+        elif forking.ROUTERS.suits():
+            runtime = ForkingRuntime(DirectorySite(self.directory))
+            try:
+                runtime.start(COMMAND_TIMEOUT_S)
+            finally:
+                runtime.forget()
+            self.note_pid()
+        else:
+            ProcessRuntime(DirectorySite(self.directory)).start(COMMAND_TIMEOUT_S)
+            self._ours.add(self.note_pid())
 
     def run(
         self, environment: Mapping[str, str], prefix: Sequence[str] = ()

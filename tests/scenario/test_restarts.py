@@ -1,5 +1,6 @@
 """Routers that stop, crash and come back under load; targets that die and return."""
 
+import contextlib
 import signal
 import socket
 from collections import Counter
@@ -122,6 +123,22 @@ def test_sigterm_lets_what_is_under_way_finish_and_takes_nothing_new(triangle: T
     assert by_site(local.result()) == Counter(three=3)
     until(last.gone, "it ends")
     assert own_time() - began < 10
+
+
+def test_who_is_connected_and_not_yet_accepted_when_a_router_is_told_to_stop_is_served(
+    triangle: Triangle,
+) -> None:
+    last = triangle.sites[-1]
+    with contextlib.ExitStack() as doors:
+        last.signal(signal.SIGSTOP)
+        clients = [doors.enter_context(connected(last.address, SHOP_PORT)) for _ in range(5)]
+        for client in clients:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n")
+        last.signal(signal.SIGTERM)
+        last.signal(signal.SIGCONT)
+        answers = [read_all(client).partition(b"\r\n")[0] for client in clients]
+    assert answers == [b"HTTP/1.1 200 OK"] * 5
+    until(last.gone, "it ends")
 
 
 def takes_more(at: Site, name: str) -> bool:

@@ -15,16 +15,22 @@ from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.waiting import stays, until
 
 DB_PORT = SHOP_PORT + 1
+PIECE_BYTES = 1000
+PIECES_ON_THE_WAY = 64
 
 
 class Pipe:
-    """A TCP stream that is read and written without a pause; when its last byte came."""
+    """A TCP stream that is read and written without a pause; when its last byte came.
+
+    No more is on its way than comes back in a moment.
+    """
 
     def __init__(self, site: Site) -> None:
         self._socket = socket.create_connection((site.address, DB_PORT), timeout=5)
         self.last = time.monotonic()
         self.bytes = 0
         self.over = threading.Event()
+        self._room = threading.Semaphore(PIECES_ON_THE_WAY)
         self._threads = [threading.Thread(target=self._read), threading.Thread(target=self._write)]
         for thread in self._threads:
             thread.start()
@@ -32,22 +38,30 @@ class Pipe:
     def _read(self) -> None:
         try:
             while data := self._socket.recv(65_536):
+                before = self.bytes // PIECE_BYTES
                 self.bytes += len(data)
                 self.last = time.monotonic()
+                if pieces := self.bytes // PIECE_BYTES - before:
+                    self._room.release(pieces)
         except OSError:
             pass
+        self._end()
+
+    def _end(self) -> None:
         self.over.set()
+        self._room.release()
 
     def _write(self) -> None:
         try:
-            while not self.over.is_set():
-                self._socket.sendall(b"name\n" * 200)
+            self._socket.sendall(b"echo\n")
+            while self._room.acquire() and not self.over.is_set():
+                self._socket.sendall(bytes(PIECE_BYTES))
         except OSError:
-            self.over.set()
+            self._end()
 
     def close(self) -> None:
         """End it, if nobody has."""
-        self.over.set()
+        self._end()
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:

@@ -16,7 +16,7 @@ ALL = limits.DECISIONS_KEPT
 
 def kept(site: SimSite, count: int = ALL, *, denied: bool = False) -> list[PastDecision]:
     """As the operator hears of it, of the one service port."""
-    past = view_of(site).past(SERVICE.name, SERVICE.port, count, denied=denied)
+    past = view_of(site).own_past(SERVICE.name, SERVICE.port, count, denied=denied)
     assert past is not None
     return list(past)
 
@@ -108,6 +108,6 @@ def test_a_service_that_is_not_known_has_no_past() -> None:
     a.declare()
     world.run(1)
     assert kept(a) == []
-    assert view_of(a).past("nothing", None, ALL, denied=False) is None
-    assert view_of(a).past(SERVICE.name, 1, ALL, denied=False) is None
+    assert view_of(a).own_past("nothing", None, ALL, denied=False) is None
+    assert view_of(a).own_past(SERVICE.name, 1, ALL, denied=False) is None
     assert a.router.forwarder.past_of(ServiceKey("nothing", 1), ALL, denied=False) == []

@@ -11,6 +11,8 @@ from router.net.ports import Buffer
 
 LAST_CHUNK = b"0\r\n\r\n"
 _BODY_EXPECTED = (b"POST ", b"PUT ", b"PATCH ")
+MAY_EXPECT_BODY = ord("P")
+"""Heads that begin otherwise go to a target as they are, if no body follows."""
 
 REQUEST_TIMEOUT = HttpError(408, "request-timeout", "The request did not arrive in time.")
 

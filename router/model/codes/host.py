@@ -92,7 +92,8 @@ CHECKED: Final = (
     Code(
         "SW0519",
         "Workers",
-        "Whether all processes of the router serve, and whether there are cores for them.",
+        "Whether all processes of the router serve, whether there are cores for them, and whether "
+        "its document wants another number of them.",
         "sitectl update --workers auto; docs/workers.md",
     ),
 )

@@ -3,6 +3,7 @@
 from router.model.ids import ServiceKey, SiteId
 from router.model.limits import (
     COST_MAX,
+    LOAD_GATHER_S,
     LOAD_REFRESH_S,
     LSA_BURST,
     LSA_PER_S,
@@ -40,6 +41,7 @@ def bound_s(fleet: Fleet) -> float:
         + hops * hop_s
         + 2 * SPF_DELAY_MAX_S
         + LOAD_REFRESH_S
+        + hops * LOAD_GATHER_S
     )
 
 

@@ -148,7 +148,7 @@ class FakeRouter:
     ) -> None:
         asyncio.get_running_loop().call_soon(done, {8080: [FAR_TARGET], 1: [FAR_TARGET]})
 
-    def why(
+    async def why(
         self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
     ) -> WhyView | None:
         if session is not None and session[0] != "client":
@@ -168,7 +168,7 @@ class FakeRouter:
     def scale(self, service: str, port: int | None) -> ScaleView | None:
         return SCALE if service == "shop" and port in (None, 8080) else None
 
-    def past(
+    async def past(
         self, service: str, port: int | None, count: int, *, denied: bool
     ) -> Sequence[PastDecision] | None:
         if service != "shop" or port not in (None, 8080):

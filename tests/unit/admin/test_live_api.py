@@ -45,6 +45,9 @@ class FakeLive(FakeRouter):
         self.looks = 0
         self.takes_s = 0.0
 
+    async def gather(self) -> None:
+        """Alone."""
+
     def services(self) -> Any:
         """As of `LiveView`; the base is of `RouterView`."""
         self.looks += 1
@@ -72,10 +75,10 @@ def now_of(requests_per_s: float) -> ServiceNow:
     )
 
 
-def histories(service: str | None, port: int | None) -> Iterator[ServiceHistory]:
+async def histories(service: str | None, port: int | None) -> Iterator[ServiceHistory]:
     """Of one service port."""
-    if service in (None, "shop") and port in (None, 8080):
-        yield HISTORY
+    is_it = service in (None, "shop") and port in (None, 8080)
+    return iter([HISTORY] if is_it else [])
 
 
 @contextlib.asynccontextmanager

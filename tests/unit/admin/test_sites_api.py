@@ -34,8 +34,8 @@ HISTORY = ServiceHistory(
 )
 
 
-def nothing(service: str | None, port: int | None) -> Iterator[ServiceHistory]:
-    yield from ()
+async def nothing(service: str | None, port: int | None) -> Iterator[ServiceHistory]:
+    return iter(())
 
 
 def in_a_loop(test: Callable[P, Coroutine[None, None, None]]) -> Callable[P, None]:

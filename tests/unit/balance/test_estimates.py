@@ -138,3 +138,23 @@ def test_news_of_unknown_sites_are_dropped() -> None:
     balancer.ended(gone)
     balancer.refused(gone, 1, 0.0)
     assert site_of(balancer.select(0.0)) == A
+
+
+def test_streams_of_ours_are_counted_by_site_until_they_end_whatever_is_known_of_it() -> None:
+    advert = remote("a")
+    balancer = balancer_of(ledger_of(), advert)
+    first = balancer.egress(A, advert.paths[0])
+    first.open()
+    first.open()
+    balancer.set_remotes(())
+    former = balancer.egress(A, advert.paths[0])
+    former.open()
+    assert balancer.under_way == {A: 3}
+    balancer.set_remotes((advert,))
+    assert seen(balancer).in_flight == 0, "what is under way since before is not of its estimate"
+    former.end(7, 1.0)
+    first.end()
+    assert balancer.under_way == {A: 1}
+    first.end(5, 2.0)
+    assert balancer.under_way == {}
+    assert seen(balancer, 2.0).in_flight == 0

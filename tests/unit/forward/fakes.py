@@ -388,7 +388,7 @@ class FakeStream:
     ) -> None:
         if self.over:
             return
-        told = in_flight() if callable(in_flight) else in_flight
+        told = in_flight if isinstance(in_flight, int) else in_flight.load
         copy, other = bytes(body), self.other
         self.finished = True
 
@@ -423,7 +423,7 @@ class FakeStream:
         self._tell(lambda handler: handler.trailers(block))
 
     def finish(self, in_flight: Count = -1) -> None:
-        told = in_flight() if callable(in_flight) else in_flight
+        told = in_flight if isinstance(in_flight, int) else in_flight.load
         if self.over:
             return
         assert not self.finished, "finish twice"

@@ -38,8 +38,7 @@ def test_a_snapshot_adds_up_and_stands_still() -> None:
 def test_phases_hold_every_dispatched_request_and_those_that_waited_for_nothing() -> None:
     counters = ServiceCounters()
     counters.request("a", "2xx", 0.02)
-    counters.request("b", "2xx", 0.5)
-    counters.phases(0.5, 0.1, 0.15, 0.25)
+    counters.request_in_phases("b", "2xx", 0.5, 0.1, 0.15, 0.25)
     counters.refused("4xx")
     assert counters.snapshot().requests_total == 3
     phases = counters.snapshot().phases

@@ -87,7 +87,7 @@ OPTIONS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(options=OPTIONS, openshift=st.booleans())
 def test_every_site_is_valid_and_restricted_whatever_its_options(
     options: SiteOptions, openshift: bool

@@ -1,5 +1,7 @@
 """Two lanes back to back, and handlers that write down what they hear."""
 
+import msgspec
+
 from router.link import control
 from router.link.buffers import LinkBuffers, ProcessBuffers
 from router.link.lane import Fault
@@ -14,6 +16,12 @@ HERE, THERE = RouterId("a" * 16), RouterId("b" * 16)
 
 def request(head: bytes = b"", body_bytes: int = 0) -> OpenRequest:
     return OpenRequest((THERE,), "web", 80, "http", SiteId("1" * 32), 0, 0, body_bytes, head)
+
+
+class Counted(msgspec.Struct):
+    """A ledger that says so many."""
+
+    load: int
 
 
 class Recorder:

@@ -8,7 +8,7 @@ from router.link import control, frames
 from router.link.ports import Stream
 from router.model import limits
 from router.model.errors import LocalProtocolError
-from tests.unit.link.lanes import HERE, Pair, Recorder, request
+from tests.unit.link.lanes import HERE, Counted, Pair, Recorder, request
 from tests.unit.link.routers import Router
 from tests.unit.link.test_handshake import Dialler
 from tests.unit.link.wire import Raw, World, frames_of
@@ -37,7 +37,7 @@ def kinds(pair: Pair) -> list[int]:
 def test_a_request_and_its_answer_are_one_frame_each() -> None:
     pair, handler, egress = asked()
     egress.accept_soon(lambda: 7)
-    egress.answer(HEAD, 4, b"body", lambda: 6)
+    egress.answer(HEAD, 4, b"body", Counted(6))
     pair.world.settle()
     sent = [kind for kind, _, _ in frames_of(pair.wire.left.sent_log)]
     assert sent == [frames.OPEN | frames.END]
@@ -310,7 +310,7 @@ def test_each_neighbour_hears_an_answer_as_it_can(
     stream = east.owner.offered[-1][0]
     stream.accept_soon(lambda: 3)
     world.settle()
-    stream.answer(HEAD, 4, b"body", lambda: 2)
+    stream.answer(HEAD, 4, b"body", Counted(2))
     world.settle()
     heard = [(kind, payload) for kind, one, payload in frames_of(dialler.raw.data) if one == 1]
     assert [kind for kind, _ in heard] == expected

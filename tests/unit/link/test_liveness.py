@@ -58,7 +58,7 @@ class Link(VirtualTime):
 
 def silence_endured_s(link: Link) -> float:
     """Until it was judged dead, within a tick."""
-    liveness = Liveness(link, link, lambda: None)
+    liveness = Liveness(link, link, lambda: None, asks=True)
     liveness.start()
     begun = link.time
     while not link.faults:
@@ -88,10 +88,72 @@ def test_silence_is_endured_as_long_as_the_way_makes_it_likely(
 
 def test_one_slow_answer_on_a_short_way_buys_no_time() -> None:
     link = Link(0.001)
-    liveness = Liveness(link, link, lambda: None)
+    liveness = Liveness(link, link, lambda: None, asks=True)
     liveness.start()
     link.pass_(1.0)
     link.rtt_s = 2.0
     link.lane.heard_at = link.time
     link.pass_(limits.CONTROL_DEAD_AFTER_S + limits.LIVENESS_TICK_S)
     assert [fault.code for fault in link.faults][:1] == ["silent"]
+
+
+class End(Lane):
+    """One end of a living lane: its PINGs are heard and answered at once."""
+
+    other: "Link"
+
+    def ping(self) -> None:
+        super().ping()
+        self.other.lane.heard_at = self.other.time
+        self.heard_at = self.other.time
+
+
+def pings_at_rest(seconds: float, other_ticks_later_s: float = 0.0) -> tuple[int, int]:
+    """Of the end that asks, and of the other one."""
+    ends = Link(0.001), Link(0.001)
+    for link, other in (ends, ends[::-1]):
+        link.lane = end = End(link.time)
+        end.other = other
+    ends[1].pass_(other_ticks_later_s)
+    lives = [
+        Liveness(link, link, lambda: None, asks=asks)
+        for link, asks in zip(ends, (True, False), strict=True)
+    ]
+    for liveness in lives:
+        liveness.start()
+    step_s = limits.LIVENESS_TICK_S / 5
+    for _ in range(round(seconds / step_s)):
+        for link in ends:
+            link.pass_(step_s)
+    for liveness in lives:
+        liveness.stop()
+    assert not ends[0].faults and not ends[1].faults
+    return ends[0].lane.pings, ends[1].lane.pings
+
+
+@pytest.mark.parametrize("later_s", [0.0, 0.05, 0.2])
+def test_one_exchange_a_second_serves_both_ends_at_rest(later_s: float) -> None:
+    asked, other = pings_at_rest(100.0, later_s)
+    assert 95 <= asked <= 101
+    # Only for a round trip of its own.
+    assert other <= 100.0 / limits.RTT_FRESH_S + 1
+
+
+def test_the_other_end_asks_when_nobody_else_does() -> None:
+    link = Link(0.001)
+    liveness = Liveness(link, link, lambda: None, asks=False)
+    liveness.start()
+    link.pass_(limits.PING_INTERVAL_S + 2 * limits.LIVENESS_TICK_S)
+    assert link.lane.pings >= 2  # The first one is at the start.
+
+
+def test_both_ends_measure_though_something_is_heard_all_the_time() -> None:
+    for asks in (True, False):
+        link = Link(0.001)
+        liveness = Liveness(link, link, lambda: None, asks=asks)
+        liveness.start()
+        for _ in range(200):
+            link.pass_(0.1)
+            link.lane.heard_at = link.time
+        liveness.stop()
+        assert 20.0 / limits.RTT_FRESH_S <= link.lane.pings <= 20.0 / limits.RTT_FRESH_S + 2

@@ -112,29 +112,29 @@ def shop_of(affinity: Affinity | None) -> OperatorView:
 
 def test_why_tells_of_a_session_where_it_is_and_to_which_target_it_would_go() -> None:
     view = shop_of(Affinity(by="client"))
-    plain = view.why("shop", None)
+    plain = view.own_why("shop", None)
     assert plain is not None
     assert plain.affinity == AffinityView("client", "")
     assert plain.session is None
-    asked = [view.why("shop", None, ("client", f"10.0.0.{n}")) for n in range(20)]
+    asked = [view.own_why("shop", None, ("client", f"10.0.0.{n}")) for n in range(20)]
     sessions = [why.session for why in asked if why is not None and why.session is not None]
     assert len({session.key for session in sessions}) == 20
     assert {session.target for session in sessions} == {"127.0.0.1:9001", "127.0.0.1:9002"}
-    assert view.why("shop", None, ("client", "10.0.0.1")) == asked[1], "asking changes nothing"
+    assert view.own_why("shop", None, ("client", "10.0.0.1")) == asked[1], "asking changes nothing"
     (service,) = view.services()
     assert service.affinity == AffinityView("client", "")
 
 
 def test_why_refuses_to_guess_what_makes_a_session() -> None:
     with pytest.raises(BadQuestion, match="keeps sessions by client, not by header"):
-        shop_of(Affinity(by="client")).why("shop", None, ("header", "x"))
+        shop_of(Affinity(by="client")).own_why("shop", None, ("header", "x"))
     with pytest.raises(BadQuestion, match="keeps no sessions") as raised:
-        shop_of(None).why("shop", None, ("client", "10.0.0.1"))
+        shop_of(None).own_why("shop", None, ("client", "10.0.0.1"))
     assert raised.value.hint == "sitectl service set shop --affinity client"
 
 
 def test_a_cookie_that_is_none_of_ours_begins_a_session() -> None:
-    why = shop_of(Affinity(by="cookie")).why("shop", None, ("cookie", "nonsense"))
+    why = shop_of(Affinity(by="cookie")).own_why("shop", None, ("cookie", "nonsense"))
     assert why is not None
     assert why.affinity == AffinityView("cookie", "spillway-shop")
     assert why.session is None

@@ -26,11 +26,24 @@ from router.link.outgoing import OutgoingSpec
 from router.main import worker_words
 from router.main.parts import WHOLE, Part
 from router.main.ports import PendingLink
-from router.main.process import command_line, worker_count, workers_wanted
-from router.main.sums import added, counters, merged, summed
+from router.main.process import command_line, workers_wanted
+from router.main.sums import Sum, added, counters, merged, summed
 from router.main.trust import SiteTrust
-from router.main.worker_words import Answer, Ask, Door, Follow, FromWorker, ToWorker
-from router.main.workers import Lead, Workers, end_those_of_before
+from router.main.worker_starts import end_those_of_before, worker_count
+from router.main.worker_words import (
+    Answer,
+    Ask,
+    Door,
+    FiguresQuestion,
+    Follow,
+    FromWorker,
+    MessageTooLong,
+    Metrics,
+    Services,
+    ToWorker,
+)
+from router.main.workers import Lead, Workers
+from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, LinkSpec, SiteSpec, TargetSpec
 from router.net.simulated import SimulatedInternet
@@ -130,7 +143,7 @@ COUNTED = MetricValues(
     "message",
     (
         Follow(("127.0.0.1:1",), frozenset({("0.0.0.0", 80), ("::1", 81)})),
-        Ask(7, "services"),
+        Ask(7, FiguresQuestion("services")),
     ),
 )
 def test_what_is_said_is_heard(message: ToWorker) -> None:
@@ -140,11 +153,45 @@ def test_what_is_said_is_heard(message: ToWorker) -> None:
 
 @pytest.mark.parametrize(
     "message",
-    (Door("127.0.0.1:1"), Answer(7, True, links=2, metrics=(COUNTED,), services=(SHOP,))),
+    (
+        Door("127.0.0.1:1"),
+        Answer(7, True, links=2, told=Metrics((COUNTED,)), more=True),
+        Answer(7, True, links=2, told=Services((SHOP,))),
+    ),
 )
 def test_what_is_answered_is_heard(message: FromWorker) -> None:
     body = worker_words.words(message)[4:]
     assert msgspec.msgpack.Decoder(FromWorker).decode(body) == message
+
+
+def test_a_message_beyond_the_bound_is_neither_said_nor_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def read(data: bytes) -> None:
+        reader = asyncio.StreamReader()
+        reader.feed_data(data)
+        await worker_words.heard(reader, msgspec.msgpack.Decoder(ToWorker))
+
+    with pytest.raises(MessageTooLong, match="4294967295 bytes, and"):
+        asyncio.run(read(b"\xff\xff\xff\xff"))
+    monkeypatch.setattr(limits, "WORKER_MESSAGE_BYTES_MAX", 8)
+    with pytest.raises(MessageTooLong):
+        worker_words.words(Door("127.0.0.1:1"))
+
+
+def test_numbers_of_flows_are_each_of_one_worker_and_grow_with_time() -> None:
+    parts = [Part(index=index, count=3) for index in range(3)]
+    last, seen = [0, 0, 0], []
+    for step in range(60):
+        one = parts[step * 7 % 3]
+        last[one.index] = one.flow_number(last[one.index], 5_000.0 + step / 100)
+        seen.append(last[one.index])
+        assert [part.index for part in parts if part.has_flow(seen[-1])] == [one.index]
+    assert seen == sorted(set(seen))
+    at_once = [parts[1].flow_number(seen[-1], 0.0)]
+    at_once.append(parts[1].flow_number(at_once[-1], 0.0))
+    assert at_once[1] > at_once[0] > seen[-1]
+    assert [WHOLE.flow_number(4, 9.0), WHOLE.has_flow(4)] == [5, True]
 
 
 # Sums ---------------------------------------------------------------------------------------
@@ -243,8 +290,9 @@ def test_workers_of_another_number_are_ended_and_of_the_same_left(tmp_path: Path
 # Links that are for workers -----------------------------------------------------------------
 
 
-def test_one_that_is_not_understood_is_ended_and_takes_nobody_along() -> None:
-    speaks = "import os, time; os.write(0, b'\\0\\0\\0\\1\\xc1'); time.sleep(60)"
+@pytest.mark.parametrize("said", (b"\0\0\0\1\xc1", b"\xff\xff\xff\xff"))
+def test_one_that_is_not_understood_is_ended_and_takes_nobody_along(said: bytes) -> None:
+    speaks = f"import os, time; os.write(0, {said!r}); time.sleep(60)"
     ended: list[str] = []
 
     async def run() -> None:
@@ -266,6 +314,24 @@ def test_figures_that_the_first_one_does_not_know_are_left_out() -> None:
     strange = MetricValues({"spillway_of_a_later_release": {(): 1.0}}, {})
     assert summed([strange]) == MetricValues({}, {})
     assert counters([strange]) == MetricValues({}, {})
+
+
+def test_a_histogram_of_another_shape_is_left_out_and_the_rest_is_summed() -> None:
+    labels = ("shop", "80")
+    name = "spillway_queue_wait_seconds"
+    total = Sum()
+    for histogram in (
+        Histogram((0.1, 1.0), (1, 2, 0), 0.7),
+        Histogram((0.1, 2.0), (1, 2, 0), 0.7),
+        Histogram((0.1, 1.0), (1, 2), 0.7),
+    ):
+        total.add(MetricValues({}, {name: {labels: histogram, ("shop",): histogram}}))
+    total.add(MetricValues({"spillway_demand": {("shop",): 1.0, labels: 1.0}}, {}))
+    total.add(MetricValues({}, {"spillway_of_a_later_release": {labels: histogram}}))
+    assert total.whole.histograms[name] == {labels: Histogram((0.1, 1.0), (1, 2, 0), 0.7)}
+    assert total.whole.numbers == {"spillway_demand": {labels: 1.0}}
+    assert total.refused == {name, "spillway_demand"}
+    assert total.whole.histograms.keys() == {name}
 
 
 def workers_of(count: int) -> Workers:
@@ -292,11 +358,11 @@ def dialled(*alpn: str) -> Iterator[socket.socket]:
 
 def test_a_link_of_a_worker_waits_for_one_here_and_goes_to_that_with_fewest() -> None:
     workers = workers_of(4)
-    first, second, third = workers._all
+    first, second, third = workers.all
     with dialled(LINK_ALPN) as plain, dialled(LINK_ALPN, WORKER_ALPN) as asking:
         assert not workers.take_link(plain)  # It is the first one's, always.
         assert workers.take_link(asking)  # Closed: one that starts is awaited.
-        for one in workers._all:
+        for one in workers.all:
             one.awaited_until = 0.0
         assert not workers.take_link(asking)  # Nobody is coming.
         taken = []

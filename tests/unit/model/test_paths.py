@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.model.ids import RouterId
@@ -28,7 +28,6 @@ def test_one_path_and_none_are_their_own_round() -> None:
     assert in_turn([]) == ()
 
 
-@settings(deadline=None)
 @given(paths=PATHS)
 def test_first_hops_get_equal_shares_and_no_path_is_left_out(paths: list[Path]) -> None:
     few = kept(paths, EQUAL_PATHS_MAX)
@@ -38,7 +37,6 @@ def test_first_hops_get_equal_shares_and_no_path_is_left_out(paths: list[Path]) 
     assert len(turns) <= 36
 
 
-@settings(deadline=None)
 @given(paths=PATHS)
 def test_every_first_hop_keeps_a_path_before_any_keeps_two(
     paths: list[Path],

@@ -1,9 +1,10 @@
 """Moments that periodic work shares."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.model.ticks import next_tick
+from router.model.ticks import next_tick, pause_s
 
 PAUSES_S = st.sampled_from([0.05, 0.1, 0.25, 1.0, 2.0])
 
@@ -24,3 +25,10 @@ def test_at_a_tick_the_next_one_is_later(number: int, every_s: float) -> None:
 def test_all_who_wait_meet() -> None:
     assert {next_tick(now, 0.25) for now in (7.0, 7.1, 7.249)} == {7.25}
     assert next_tick(7.25, 0.25) == 7.5
+
+
+@given(st.floats(0, 1e7), PAUSES_S)
+def test_a_pause_is_of_whole_milliseconds_and_never_too_short(now: float, every_s: float) -> None:
+    pause = pause_s(now, every_s)
+    assert round(pause * 1000) == pytest.approx(pause * 1000, abs=1e-6)
+    assert next_tick(now, every_s) - 1e-6 <= now + pause <= next_tick(now, every_s) + 0.001 + 1e-6

@@ -56,6 +56,42 @@ def reset(sock: socket.socket) -> None:
     sock.close()
 
 
+def test_who_waits_to_be_accepted_is_accepted_by_a_listener_that_closes(
+    host: SelfHost, network: EpollNetwork
+) -> None:
+    recorders = [Recorder() for _ in range(3)]
+    left = list(reversed(recorders))
+    listener = network.listen("127.0.0.1", 0, lambda connection: left.pop().take(connection))
+    with contextlib.ExitStack() as clients:
+        for number in range(3):
+            client = socket.create_connection(("127.0.0.1", listener.address.port))
+            clients.enter_context(client).sendall(f"client {number}".encode())
+        listener.close()
+        host.run_while(lambda: not all(each.data for each in recorders))
+        assert [each.data for each in recorders] == [b"client 0", b"client 1", b"client 2"]
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", listener.address.port))
+
+
+def test_who_waits_at_a_paused_listener_is_reset_when_it_closes(network: EpollNetwork) -> None:
+    recorder = Recorder()
+    listener = network.listen("127.0.0.1", 0, recorder.take)
+    listener.pause()
+    with socket.create_connection(("127.0.0.1", listener.address.port)) as client:
+        listener.close()
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+    assert recorder.connection is None
+
+
+def test_a_network_that_closes_accepts_nobody(host: SelfHost) -> None:
+    network, recorder = EpollNetwork(host), Recorder()
+    listener = network.listen("127.0.0.1", 0, recorder.take)
+    with socket.create_connection(("127.0.0.1", listener.address.port)):
+        network.close()
+    assert recorder.connection is None
+
+
 # Several processes at one port.
 
 

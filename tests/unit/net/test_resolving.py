@@ -9,6 +9,7 @@ import pytest
 from router.model import limits
 from router.net.epoll import EpollNetwork
 from router.net.ports import Address, Connection, DialFailure
+from tests.scenario.waiting import own_time
 from tests.unit.net.recorder import Recorder
 from tests.unit.net.self_host import SelfHost
 
@@ -133,9 +134,9 @@ def test_a_look_up_that_hangs_holds_nobody_up_who_has_an_answer_of_before(names:
     assert names.host_dialled() == "127.0.0.2"
     names.host.jump(limits.RESOLVE_FRESH_S)
     names.gate.clear()
-    began = time.monotonic()
+    began = own_time()
     assert [names.host_dialled() for _ in range(50)] == ["127.0.0.2"] * 50
-    assert time.monotonic() - began < 2.0, "only the first waits, and not long"
+    assert own_time() - began < 2.0, "only the first waits, and not long"
     assert names.asked == 2
     names.answer = ("127.0.0.2", "127.0.0.3")
     names.gate.set()

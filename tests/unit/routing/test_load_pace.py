@@ -121,6 +121,44 @@ def test_what_is_no_candidate_any_more_is_not_told() -> None:
     assert (pace.pending, pace.next_deadline()) == (0, None)
 
 
+def test_what_says_nothing_new_gathers_and_goes_in_one_message() -> None:
+    pace = LoadPace()
+    pace.put(N, report("a"), Urgency.REFRESH, 10.0, gathers_s=1.0)
+    pace.put(N, report("b"), Urgency.REFRESH, 10.6, gathers_s=1.0)
+    assert pace.due(10.9) == [] and pace.next_deadline() == 11.0
+    assert [(router, len(reports)) for router, reports in pace.due(11.0)] == [(N, 2)]
+    assert pace.next_deadline() is None
+    pace.put(N, report("a", 2), Urgency.REFRESH, 11.1, gathers_s=1.0)
+    assert pace.next_deadline() == 12.1
+
+
+def test_what_gathers_goes_along_with_the_first_that_is_news() -> None:
+    pace = LoadPace()
+    pace.put(N, report("a"), Urgency.REFRESH, 10.0, gathers_s=1.0)
+    pace.put(N, report("b"), Urgency.CHANGE, 10.2)
+    (told,) = pace.due(10.2)
+    assert {one.router for one in told[1]} == {"a", "b"}
+    assert pace.due(11.0) == [] and pace.next_deadline() is None
+
+
+def test_news_of_what_gathers_is_told_at_once() -> None:
+    pace = LoadPace()
+    pace.put(N, report("a", 1), Urgency.REFRESH, 10.0, gathers_s=1.0)
+    pace.put(N, report("a", 2), Urgency.FLIP, 10.2)
+    (told,) = pace.due(10.2)
+    assert [one.seq for one in told[1]] == [2]
+
+
+def test_a_neighbour_that_goes_while_something_gathers_begins_anew() -> None:
+    pace = LoadPace()
+    pace.put(N, report("a"), Urgency.REFRESH, 10.0, gathers_s=1.0)
+    pace.forget(N)
+    pace.put(N, report("b"), Urgency.FLIP, 10.1)
+    (told,) = pace.due(10.1)
+    assert [one.router for one in told[1]] == ["b"]
+    assert pace.due(11.0) == []
+
+
 def test_a_neighbour_that_is_gone_is_told_nothing_and_begins_anew() -> None:
     pace = LoadPace()
     pace.put(N, report("a"), Urgency.FLIP, 0.0)

@@ -595,3 +595,30 @@ def test_a_place_that_does_not_fit_declares_nothing(
     before = here.config()
     assert here("service", "create", "one", "80", *flags).exit_code == code
     assert here.config() == before
+
+
+@pytest.mark.parametrize(
+    "words, says",
+    (
+        (("init", "a", "--workers", "2", "--router-mode", "edge"), "an edge router is one process"),
+        (("init", "a", "--workers", "2", "--peer", "10.0.0.2:55671"), "--peer none"),
+    ),
+)
+def test_where_a_router_is_one_process_the_next_step_is_told(
+    sitectl: CommandLine, words: list[str], says: str
+) -> None:
+    refused = sitectl(*words)
+    assert refused.exit_code == 2 and says in refused.stderr
+    assert not sitectl.state.exists()
+
+
+def test_workers_and_peers_keep_each_other_out_with_the_next_step(here: CommandLine) -> None:
+    here.ok("update", "--workers", "2")
+    refused = here("update", "--peer", "10.0.0.2:55671")
+    assert refused.exit_code == 2 and "update --workers 1, then this again" in refused.stderr
+    here.ok("update", "--workers", "1")
+    here.ok("update", "--peer", "10.0.0.2:55671")
+    refused = here("update", "--workers", "2")
+    assert refused.exit_code == 2 and "--peer none" in refused.stderr
+    here.ok("update", "--peer", "none", "--workers", "2")
+    assert "workers: 2" in here.config("here")["site-here.yaml"]

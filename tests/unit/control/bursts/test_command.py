@@ -13,6 +13,7 @@ import pytest
 
 from router.control.bursts import Firing, Outcome, command
 from router.documents.templates import NAMES
+from tests.scenario.waiting import own_time
 
 FIRING = Firing(
     id="id-1",
@@ -72,17 +73,17 @@ def test_a_child_that_ignores_sigterm_and_holds_the_pipe_is_ended_with_its_group
     outcome = ran("/bin/sh", "-c", script, timeout_s=1.5, directory=tmp_path)
     assert outcome.text == "was ended after 1.5 s"
     child = int((tmp_path / "pid").read_text())
-    deadline = time.monotonic() + 5.0
+    deadline = own_time() + 5.0
     while is_alive(child):
-        assert time.monotonic() < deadline, "the child of an ended hook runs on"
+        assert own_time() < deadline, "the child of an ended hook runs on"
         os.sched_yield()
 
 
 def test_one_that_ends_while_its_child_holds_the_pipe_has_ended() -> None:
-    began = time.monotonic()
+    began = own_time()
     outcome = ran("/bin/sh", "-c", "sleep 3 & echo done")
     assert outcome == Outcome(ok=True, text="done")
-    assert time.monotonic() - began < 2.5
+    assert own_time() - began < 2.5
 
 
 @pytest.mark.parametrize(
@@ -102,9 +103,9 @@ def test_what_cannot_be_run_or_fails_is_told(words: tuple[str, ...], said: str) 
 
 
 async def until(true: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = own_time() + 10
     while not true():
-        assert time.monotonic() < deadline, what
+        assert own_time() < deadline, what
         await asyncio.sleep(0.01)
 
 

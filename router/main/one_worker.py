@@ -1,0 +1,123 @@
+"""One of the other workers, as the first one knows it: its line, what it was told and said last."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterable
+from itertools import chain
+from typing import TypeVar
+
+from router.admin.live_views import ServiceNow
+from router.admin.ports import MetricValues
+from router.admin.views import ScaleView, ServiceView
+from router.main.worker_words import (
+    Answer,
+    Ask,
+    Follow,
+    Metrics,
+    Nows,
+    Question,
+    Scales,
+    Services,
+    Told,
+    ToWorker,
+    words,
+)
+from router.model import limits
+
+_ToldT = TypeVar("_ToldT", bound=Told)
+
+
+class _Asked:
+    """A question that it has, and what it has told so far."""
+
+    def __init__(self) -> None:
+        self.told: list[Told] = []
+        self.answered: asyncio.Future[tuple[Told, ...]]
+        self.answered = asyncio.get_running_loop().create_future()
+
+
+class OneWorker:
+    """One of them, over all its lives."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.starts = 0
+        self.pid = 0
+        self.alive_at = 0.0  # When it was started, or answered last.
+        self.door = ""
+        self.ready = False
+        self.writer: asyncio.StreamWriter | None = None
+        self.awaited_until = time.monotonic() + limits.WORKER_AWAITED_S
+        self.links = 0  # That it has, as far as is known.
+        self.given: socket.socket | None = None
+        self.told: Follow | None = None
+        self.metrics: tuple[MetricValues, ...] = ()  # As each was told last in this life.
+        self.services: tuple[ServiceView, ...] = ()
+        self.scales: tuple[ScaleView, ...] = ()
+        self.nows: tuple[ServiceNow, ...] = ()
+        self._asked: dict[int, _Asked] = {}
+        self.why = ""  # Why the last one ended, until the next is ready.
+
+    def begun(self, pid: int, writer: asyncio.StreamWriter, given: socket.socket) -> None:
+        """Another life. By ``given`` it gets links."""
+        self.starts += 1
+        self.given = given
+        self.pid, self.writer, self.alive_at = pid, writer, time.monotonic()
+        self.door, self.ready, self.told = "", False, None
+
+    def ended(self) -> None:
+        """Its process is gone."""
+        if self.writer is not None:
+            self.writer.close()
+        if self.given is not None:
+            self.given.close()
+            self.given = None
+        if self.ready:
+            self.awaited_until = time.monotonic() + limits.WORKER_AWAITED_S
+        self.pid, self.writer, self.door, self.ready = 0, None, "", False
+        self.metrics, self.services, self.scales, self.nows = (), (), (), ()
+        for one in self._asked.values():
+            one.answered.cancel()
+        self._asked.clear()
+
+    def say(self, message: ToWorker) -> None:
+        """Unless it is gone."""
+        if self.writer is not None and not self.writer.is_closing():
+            self.writer.write(words(message))
+
+    def ask(self, number: int, question: Question) -> asyncio.Future[tuple[Told, ...]]:
+        """What it tells, when all of it is there. Cancelled when it ends before."""
+        asked = _Asked()
+        self._asked[number] = asked
+        self.say(Ask(number, question))
+        return asked.answered
+
+    def hear(self, answer: Answer) -> None:
+        """One message of what it tells; figures that come late are the last ones all the same."""
+        asked = self._asked.get(answer.number)
+        if asked is None:
+            return
+        if answer.told is not None:
+            asked.told.append(answer.told)
+        if answer.more:
+            return
+        del self._asked[answer.number]
+        self._keep(asked.told)
+        if not asked.answered.done():
+            asked.answered.set_result(tuple(asked.told))
+
+    def _keep(self, told: list[Told]) -> None:
+        if of(told, Metrics):
+            self.metrics = tuple(chain.from_iterable(one.items for one in of(told, Metrics)))
+        if of(told, Services):
+            self.services = tuple(chain.from_iterable(one.items for one in of(told, Services)))
+        if of(told, Scales):
+            self.scales = tuple(chain.from_iterable(one.items for one in of(told, Scales)))
+        if of(told, Nows):
+            self.nows = tuple(chain.from_iterable(one.items for one in of(told, Nows)))
+
+
+def of(told: Iterable[Told], kind: type[_ToldT]) -> list[_ToldT]:
+    """Those of ``kind``."""
+    return [one for one in told if isinstance(one, kind)]

@@ -1,0 +1,129 @@
+"""What one router of several workers tells as one: its own figures, and those of the others."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from heapq import merge
+from itertools import chain, islice
+from operator import attrgetter
+
+from router.admin.history_views import ServiceHistory
+from router.admin.live_views import ServiceNow
+from router.admin.ports import Figures, MetricValues
+from router.admin.views import PastDecision, ScaleView, ServiceView, WhyView
+from router.main.history_sums import joined, now_of_all
+from router.main.one_worker import of
+from router.main.sums import Sum, added, merged
+from router.main.worker_words import (
+    FiguresQuestion,
+    Histories,
+    HistoryQuestion,
+    Past,
+    PastQuestion,
+    Why,
+    WhyQuestion,
+)
+from router.main.workers import Workers
+from router.model.settings import AffinityBy
+
+log = logging.getLogger("router.main")
+
+_NONE = MetricValues({}, {})
+_Port = tuple[str, int]
+
+
+class Whole:
+    """Asks the other ``workers``, and puts what they tell to what the first one has."""
+
+    def __init__(self, workers: Workers) -> None:
+        self.workers = workers
+        self._refused: frozenset[str] = frozenset()
+
+    async def look(self, figures: Figures) -> None:
+        """Ask all for their ``figures``; who does not answer in time counts as it did last."""
+        await self.workers.ask(FiguresQuestion(figures))
+
+    def with_metrics(self, own: Iterator[MetricValues]) -> Iterator[MetricValues]:
+        """Of the whole router: those that died included, so that no counter falls."""
+        total = Sum()
+        living = [one.metrics for one in self.workers.all]
+        for values in chain([self.workers.gone], own, *living):
+            total.add(values)
+            yield _NONE  # In between, the loop has other things to do.
+        if fresh := total.refused - self._refused:
+            names = ", ".join(sorted(fresh))
+            log.error("metrics of workers of another release are left out of /metrics: %s", names)
+        self._refused |= total.refused
+        yield total.whole
+
+    def with_services(self, own: Sequence[ServiceView]) -> Sequence[ServiceView]:
+        """Of the whole router."""
+        return merged(own, [one.services for one in self.workers.all])
+
+    def with_scale(self, own: ScaleView) -> ScaleView:
+        """Of the whole router."""
+        asked = own.service, own.port
+        others = [scale for one in self.workers.all for scale in one.scales]
+        return added(own, [one for one in others if (one.service, one.port) == asked])
+
+    def with_lives(
+        self, own: Iterator[tuple[ServiceView, ServiceNow]]
+    ) -> Iterator[tuple[ServiceView, ServiceNow]]:
+        """Each service port with what it did lately, of the whole router."""
+        services: dict[_Port, list[ServiceView]] = {}
+        nows: dict[_Port, list[ServiceNow]] = {}
+        for worker in self.workers.all:
+            for view in worker.services:
+                services.setdefault((view.name, view.port), []).append(view)
+            for now in worker.nows:
+                nows.setdefault((now.service, now.port), []).append(now)
+        for view, now in own:
+            port = view.name, view.port
+            (whole,) = merged([view], [services.get(port, ())])
+            yield whole, now_of_all(now, nows.get(port, ()))
+
+    async def past(
+        self,
+        own: Sequence[PastDecision],
+        service: str,
+        port: int | None,
+        count: int,
+        *,
+        denied: bool,
+    ) -> Sequence[PastDecision]:
+        """The last ``count`` of all workers, newest first."""
+        told = await self.workers.ask(PastQuestion(service, port, count, denied))
+        each = [one.items for _, parts in told for one in of(parts, Past)]
+        newest = merge(own, *each, key=attrgetter("at"), reverse=True)
+        return tuple(islice(newest, count))
+
+    async def why(
+        self, own: WhyView, service: str, port: int | None, session: tuple[AffinityBy, str]
+    ) -> WhyView:
+        """That of the worker that knows the session; ``own`` if none does."""
+        told = await self.workers.ask(WhyQuestion(service, port, *session))
+        for _, parts in told:
+            for one in of(parts, Why):
+                if one.item.session is not None and one.item.session.site is not None:
+                    return one.item
+        return own
+
+    async def histories(self, service: str | None, port: int | None) -> "HistoriesBeside":
+        """Of the others, to be joined to those of the first one."""
+        told = await self.workers.ask(HistoryQuestion(service, port))
+        found: dict[_Port, list[ServiceHistory]] = {}
+        for _, parts in told:
+            for history in chain.from_iterable(one.items for one in of(parts, Histories)):
+                found.setdefault((history.service, history.port), []).append(history)
+        return HistoriesBeside(found)
+
+
+class HistoriesBeside:
+    """What others keep, by service port."""
+
+    def __init__(self, found: Mapping[_Port, Sequence[ServiceHistory]]) -> None:
+        self._found = found
+
+    def join(self, own: Iterator[ServiceHistory]) -> Iterator[ServiceHistory]:
+        """Each of ``own`` with theirs."""
+        for history in own:
+            yield joined(history, self._found.get((history.service, history.port), ()))

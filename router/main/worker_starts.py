@@ -1,0 +1,75 @@
+"""Starting workers: what runs one, and what is left of those of before."""
+
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from router.model import limits
+
+_COUNT_FILE = "count"
+"""In the directory of workers: how many there were at the last start."""
+_AUTO = "auto"
+
+
+def worker_count(text: str) -> int:
+    """A number, or ``auto``: one for each core that this process may use."""
+    count = len(os.sched_getaffinity(0)) if text == _AUTO else int(text)
+    if not 1 <= count <= limits.WORKERS_MAX:
+        raise ValueError(text)
+    return count
+
+
+def end_those_of_before(run: Path, count: int) -> None:
+    """Before this router serves: no worker is left that has a share of another division.
+
+    Where the first one died, others may be finishing what they have. One of the same number waits
+    for its own by the lock; if the count is another, they end now. ``run``: the router's.
+    """
+    workers = run / "workers"
+    if not workers.exists():
+        if count > 1:
+            workers.mkdir(mode=0o700)
+            (workers / _COUNT_FILE).write_text(f"{count}\n")
+        return
+    kept = workers / _COUNT_FILE
+    before = kept.read_text().strip() if kept.exists() else ""
+    if before != str(count):
+        for lock in sorted(workers.glob("*/lock")):
+            _end_holder(lock)
+        kept.write_text(f"{count}\n")
+
+
+def _end_holder(lock: Path) -> None:
+    """Who holds ``lock`` wrote its process id into it."""
+    with lock.open("r+") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                pid = file.read().strip()
+                if pid.isdecimal():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(pid), signal.SIGKILL)
+                time.sleep(limits.WORKER_LOOK_S)
+            else:
+                return
+
+
+def command(
+    site_dir: Path, count: int, log: str, level: str, interpreter: str = sys.executable
+) -> tuple[str, ...]:
+    """What starts a worker, but for its number."""
+    options: Mapping[str, str] = {
+        "--site-dir": str(site_dir),
+        "--count": str(count),
+        "--log": log,
+        "--log-level": level,
+    }
+    words = [word for option in options.items() for word in option]
+    return (interpreter, "-m", "router.main.worker", *words)

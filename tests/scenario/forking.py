@@ -1,0 +1,242 @@
+"""Processes of ours without the half second that Python takes to import them.
+
+For each process of a test run, a server that has imported a program waits and forks once for each
+process that is wanted: each has its own process id, session, signals, files, directory, environment
+and end. It is what `python -m` would have made, but for the words in `/proc/PID/cmdline`, and for
+the seed of hashes, which all of one server share.
+
+``python -m tests.scenario.forking PROGRAM DESCRIPTOR`` is such a server.
+"""
+
+import atexit
+import contextlib
+import gc
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any, Final, NoReturn
+
+ROOT = Path(__file__).resolve().parents[2]
+ROUTER: Final = "router.main.process"
+SITECTL: Final = "sitectl"
+_REQUEST_BYTES: Final = 1 << 20
+_CODE_BYTES: Final = 16
+_OF_A_TEST: Final = "PYTEST_CURRENT_TEST"
+
+
+class Forked:
+    """A process: as `subprocess.Popen` as far as anybody needs it."""
+
+    def __init__(self, pid: int, ending: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._ending = os.fdopen(ending, "rb", buffering=0)  # Its exit code comes there.
+
+    def poll(self) -> int | None:
+        """The exit code; None: it runs."""
+        return self.wait(0.0)
+
+    def wait(self, timeout_s: float) -> int | None:
+        """The exit code; None: it runs still, after so long."""
+        if self.returncode is None and select.select([self._ending], [], [], timeout_s)[0]:
+            with self._ending as ending:
+                self.returncode = int(ending.read(_CODE_BYTES))
+        return self.returncode
+
+    def forget(self) -> None:
+        """Whoever wanted to know how it ends does not any more."""
+        self._ending.close()
+
+
+class Forker:
+    """The server's other end, for any thread."""
+
+    def __init__(self, program: str) -> None:
+        self._program = program
+        self._environment = _environment()
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+
+    def suits(self) -> bool:
+        """Whether the environment is still the one that the program was imported in."""
+        return _environment() == self._environment
+
+    def run(
+        self,
+        words: Sequence[str],
+        files: tuple[int, int, int],
+        directory: Path,
+        environment: Mapping[str, str],
+    ) -> Forked:
+        """A new process; ``files``: its standard input, output and error output."""
+        ending, told = os.pipe()
+        wanted = {
+            "words": list(words),
+            "directory": str(directory),
+            "environment": dict(environment),
+            "umask": _umask(),
+            "files": resource.getrlimit(resource.RLIMIT_NOFILE),
+        }
+        try:
+            with self._lock:
+                if self._socket is None:
+                    self._socket = self._served()
+                request = json.dumps(wanted).encode()
+                socket.send_fds(self._socket, [request], [*files, told])
+                pid = int(self._socket.recv(_CODE_BYTES) or b"0")
+        finally:
+            os.close(told)
+        if not pid:
+            os.close(ending)
+            raise OSError(f"who forks {self._program} has ended")
+        return Forked(pid, ending)
+
+    def _served(self) -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            words = ["-P", "-m", "tests.scenario.forking", self._program, str(theirs.fileno())]
+            server = subprocess.Popen(
+                [sys.executable, *words],
+                stdin=subprocess.DEVNULL,
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *_hidden()])},
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+
+        def end() -> None:
+            ours.close()
+            server.wait()
+
+        atexit.register(end)
+        return ours
+
+
+def _hidden() -> list[str]:
+    """What a whole run was told to find first."""
+    return [part for part in [os.environ.get("PYTHONPATH", "")] if part]
+
+
+def _environment() -> dict[str, str]:
+    return {name: text for name, text in os.environ.items() if name != _OF_A_TEST}
+
+
+def _umask() -> int:
+    """Ours, without changing it for a moment."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1], 8) for line in lines if line.startswith("Umask:"))
+
+
+ROUTERS: Final = Forker(ROUTER)
+COMMANDS: Final = Forker(SITECTL)
+
+
+def sitectl(
+    words: Sequence[str],
+    given: str | None,
+    directory: Path,
+    environment: Mapping[str, str],
+    timeout_s: float,
+) -> tuple[int, str, str]:
+    """Exit code, output and error output of a command. Raises `subprocess.TimeoutExpired`."""
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(TemporaryFile("w+")) for _ in range(3)]
+        files[0].write(given or "")
+        files[0].seek(0)
+        standard = (files[0].fileno(), files[1].fileno(), files[2].fileno())
+        command = COMMANDS.run(words, standard, directory, environment)
+        code = command.wait(timeout_s)
+        if code is None:
+            os.kill(command.pid, signal.SIGKILL)
+            command.forget()
+            raise subprocess.TimeoutExpired(["sitectl", *words], timeout_s)
+        for file in files:
+            file.seek(0)
+        return code, files[1].read(), files[2].read()
+
+
+class _Server:
+    """Forks whenever it is asked, and tells each asker how the process ended."""
+
+    def __init__(self, door: socket.socket) -> None:
+        self._door = door
+        self._endings: dict[int, int] = {}
+
+    def serve(self) -> dict[str, Any]:
+        """Returns in each child, with what it is to be; ends with the test run."""
+        signal.signal(signal.SIGCHLD, self._reap)
+        while True:
+            request, files, _, _ = socket.recv_fds(self._door, _REQUEST_BYTES, 4)
+            if not request:
+                sys.exit()
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+            pid = os.fork()
+            if not pid:
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+                os.setsid()
+                for number, file in enumerate(files[:3]):
+                    os.dup2(file, number)
+                self._door.close()
+                os.closerange(3, max([*files, *self._endings.values()]) + 1)
+                wanted: dict[str, Any] = json.loads(request)
+                return wanted
+            *standard, self._endings[pid] = files
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+            for file in standard:
+                os.close(file)
+            self._door.send(str(pid).encode())
+
+    def _reap(self, *_: object) -> None:
+        with contextlib.suppress(ChildProcessError):
+            while ended := os.waitpid(-1, os.WNOHANG):
+                pid, status = ended
+                if not pid:
+                    return
+                file = self._endings.pop(pid)
+                with contextlib.suppress(BrokenPipeError):  # Nobody wants to know.
+                    os.write(file, str(os.waitstatus_to_exitcode(status)).encode())
+                os.close(file)
+
+
+def _loaded(program: str) -> Callable[[], int | None]:
+    """Everything that a run of ``program`` imports, and its entry."""
+    if program == ROUTER:
+        for name in ("concurrent.futures.thread", "uvloop"):
+            import_module(name)
+        run: Callable[[], int | None] = import_module(ROUTER).main
+        return run
+    root = import_module("sitectl.main")
+    for module, _, _ in root.VERBS.values():
+        import_module(f"sitectl.verbs.{module}")
+    for name in ("sitectl.kubernetes.site", "router.main.namespace", "lightkube"):
+        import_module(name)
+    run = root.main
+    return run
+
+
+def _be(program: str, wanted: dict[str, Any], run: Callable[[], int | None]) -> NoReturn:
+    """What `python -m PROGRAM WORDS` does from here on."""
+    os.environ.clear()
+    os.environ.update(wanted["environment"])
+    os.umask(wanted["umask"])
+    resource.setrlimit(resource.RLIMIT_NOFILE, wanted["files"])
+    os.chdir(wanted["directory"])
+    sys.argv = [program, *wanted["words"]]
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    entry = _loaded(sys.argv[1])
+    gc.freeze()  # A collection in a child would copy every page.
+    _be(sys.argv[1], _Server(socket.socket(fileno=int(sys.argv[2]))).serve(), entry)

@@ -1,0 +1,96 @@
+"""What is forked for a test is what `python -m` would have made."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sitectl.directory import DirectorySite
+from sitectl.runtimes.process import ProcessRuntime
+from tests.scenario import forking
+from tests.scenario.harness import COMMAND_TIMEOUT_S, ROOT, Network, Site
+
+ALIKE = ("Umask", "SigBlk", "SigIgn", "SigCgt", "Seccomp", "NoNewPrivs")
+"""Of `/proc/PID/status`."""
+
+
+def looks(site: Site) -> dict[str, object]:
+    """What the kernel knows of a site's router that must not depend on how it was started."""
+    pid = site.note_pid()
+    place = Path(f"/proc/{pid}")
+    status = dict(line.split(":\t", 1) for line in (place / "status").read_text().splitlines())
+    return {
+        "status": {name: status[name] for name in ALIKE},
+        "directory": os.readlink(place / "cwd"),
+        "session": os.getsid(pid) == pid,
+        "standard": [os.readlink(place / "fd" / name) for name in "012"],
+        "limits": (place / "limits").read_text(),
+        "files": len(os.listdir(place / "fd")),
+        "threads": status["Threads"],
+    }
+
+
+def test_a_forked_router_differs_from_a_started_one_in_nothing_that_the_kernel_knows(
+    net: Network,
+) -> None:
+    assert forking.ROUTERS.suits(), "its environment is that of the whole run"
+    site = net.site("west")
+    site.start()
+    forked, first = looks(site), site.note_pid()
+    assert Path(f"/proc/{first}/cmdline").read_bytes().count(b"tests.scenario.forking") == 1
+    site.ctl("stop")
+    ProcessRuntime(DirectorySite(site.directory)).start(COMMAND_TIMEOUT_S)
+    started, second = looks(site), site.note_pid()
+    assert b"router.main.process" in Path(f"/proc/{second}/cmdline").read_bytes()
+    assert forked == started
+    site.ctl("stop")
+    os.waitpid(second, 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        (["version"], ""),
+        (["--help"], ""),
+        (["status"], ""),
+        (["no-such-verb"], ""),
+        (["apply", "-"], "apiVersion: spillway/v1\nkind: Nonsense\nname: a\nspec: {}\n"),
+        (["--state", "/nowhere", "get", "services", "-o", "json"], ""),
+    ],
+)
+def test_a_forked_command_says_and_returns_what_a_started_one_does(
+    words: list[str], given: str, tmp_path: Path
+) -> None:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "SITECTL_STATE": str(tmp_path),
+        "SITECTL_PLATFORM": "process",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "sitectl", *words],
+        input=given,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+    )
+    forked = forking.sitectl(words, given, tmp_path, environment, COMMAND_TIMEOUT_S)
+    assert forked == (done.returncode, done.stdout, done.stderr)
+
+
+def test_a_command_that_does_not_end_is_killed_and_named(net: Network) -> None:
+    site = net.site("west")
+    site.start()
+    words = ["--state", str(site.state), "--site", "west", "--platform", "process", "events", "-f"]
+    with pytest.raises(subprocess.TimeoutExpired, match="events"):
+        forking.sitectl(words, "", ROOT, os.environ, 0.5)
+
+
+def test_another_environment_is_not_the_one_that_was_imported_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONOPTIMIZE", "1")
+    assert not forking.ROUTERS.suits()

@@ -1,0 +1,145 @@
+"""A site whose router is several processes, and clients that come to one of them."""
+
+import contextlib
+import http.client
+import os
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.scenario.backends import HttpTarget
+from tests.scenario.harness import SHOP_PORT, Network, Site
+from tests.scenario.waiting import stays, until
+
+CAPACITY = 8
+SERVICE_S = 0.2
+
+
+def workers(site: Site) -> list[Any]:
+    return list(site.get("status")["workers"])
+
+
+def are_ready(site: Site, count: int) -> bool:
+    found = workers(site)
+    return len(found) == count and all(one["ready"] for one in found)
+
+
+def pid_of(site: Site, index: int) -> int:
+    pid = workers(site)[index]["process"]
+    assert isinstance(pid, int)
+    return pid
+
+
+def place_of(name: tuple[str, int]) -> str:
+    """As `/proc/net/tcp` writes it."""
+    return f"{int.from_bytes(socket.inet_aton(name[0]), sys.byteorder):08X}:{name[1]:04X}"
+
+
+def owner(line: socket.socket, pids: list[int]) -> int | None:
+    """Which of the processes accepted the other end of ``line``."""
+    there, here = (place_of(name) for name in (line.getpeername(), line.getsockname()))
+    inode = ""
+    for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = row.split()
+        if (fields[1], fields[2]) == (there, here):
+            inode = f"socket:[{fields[9]}]"
+    for pid in pids:
+        for fd in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # Closed since it was listed.
+                if inode and os.readlink(fd) == inode:
+                    return pid
+    return None
+
+
+def pinned(site: Site, index: int, count: int) -> list[http.client.HTTPConnection]:
+    """Connections that worker ``index`` accepted."""
+    pids = [one["process"] for one in workers(site)]
+    found: list[http.client.HTTPConnection] = []
+    for _ in range(400):
+        line = http.client.HTTPConnection(site.address, SHOP_PORT, timeout=30)
+        line.connect()
+        until(lambda line=line: owner(line.sock, pids) is not None, "it is accepted")  # type: ignore[misc]
+        if owner(line.sock, pids) == pids[index]:
+            found.append(line)
+        else:
+            line.close()
+        if len(found) == count:
+            return found
+    raise AssertionError("the kernel gives that worker nothing")
+
+
+class Pinned:
+    """Each of the connections sends request after request."""
+
+    def __init__(self, lines: list[http.client.HTTPConnection]) -> None:
+        self.statuses: list[int] = []
+        self.failed: list[str] = []
+        self._ends = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(line,)) for line in lines]
+
+    def _run(self, line: http.client.HTTPConnection) -> None:
+        try:
+            while not self._ends.is_set():
+                line.request("GET", "/")
+                answer = line.getresponse()
+                answer.read()
+                self.statuses.append(answer.status)
+        except (OSError, http.client.HTTPException) as error:
+            self.failed.append(f"{type(error).__name__}: {error}")
+        finally:
+            line.close()
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ends.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def site_of_workers(net: Network) -> Site:
+    """West, of two of them."""
+    site = net.site("west")
+    site.environment["SPILLWAY_WORKERS"] = "2"
+    site.declare("shop", queue=200, queueWait="20s")
+    return site
+
+
+def serve(net: Network, site: Site, service_s: float = SERVICE_S) -> HttpTarget:
+    target = net.http("target", service_s)
+    site.connect("shop", target, capacity=CAPACITY)
+    net.start()
+    until(lambda: are_ready(site, 2), "both workers serve")
+    until(lambda: site.offers("shop", {"west": 1}), "the service is there")
+    until(lambda: owners(site) == 2, "both accept clients")
+    return target
+
+
+def owners(site: Site) -> int:
+    """How many of the workers accept clients, by ten connections."""
+    pids = [one["process"] for one in workers(site)]
+    lines = [socket.create_connection((site.address, SHOP_PORT)) for _ in range(10)]
+    time.sleep(0.05)
+    found = {owner(line, pids) for line in lines}
+    for line in lines:
+        line.close()
+    return len(found - {None})
+
+
+def busy_share(target: HttpTarget, for_s: float) -> float:
+    """How much of the slots that are stated the target had in hand, and never more of them."""
+    before, began = target.busy_s(), time.monotonic()
+    stays(lambda: target.in_hand_max <= CAPACITY, "never more than is stated", for_s)
+    return (target.busy_s() - before) / (time.monotonic() - began) / CAPACITY
