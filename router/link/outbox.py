@@ -13,6 +13,7 @@ from router.model import limits
 from router.net.ports import Buffer
 
 _QUANTUM_BYTES = limits.LANE_QUANTUM_BYTES
+_FRAME_BYTES = 8 + limits.FRAME_PAYLOAD_BYTES_MAX
 
 
 class Outbox:
@@ -78,13 +79,25 @@ class Outbox:
         """Append one turn's worth of frames; how many bytes."""
         room = limits.LANE_TURN_BYTES_MAX - self._fill_first(parts, now)
         ready = self.ready
+        first_round = len(ready)
         while ready and room > 0:
             stream = ready.popleft()
+            first_round -= 1
             if stream.is_over:
                 continue
             allowance = room
             if ready:
-                stream.deficit_bytes = deficit = stream.deficit_bytes + _QUANTUM_BYTES
+                deficit = stream.deficit_bytes + _QUANTUM_BYTES
+                if deficit < _FRAME_BYTES and stream.queued_bytes > deficit:
+                    # Little first. Much waits for the second round, or some turns at most, and then
+                    # leaves in whole frames: each costs the receiver a call of the system.
+                    # OPENs keep their order.
+                    if first_round >= 0 and not stream.unsent_open:
+                        stream.deficit_bytes = deficit
+                        ready.append(stream)
+                        continue
+                    deficit = _FRAME_BYTES
+                stream.deficit_bytes = deficit
                 allowance = deficit if deficit < room else room
             used = stream.fill(parts, allowance)
             room -= used

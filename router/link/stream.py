@@ -25,6 +25,7 @@ _PAYLOAD_MAX = limits.FRAME_PAYLOAD_BYTES_MAX
 _WINDOW_INITIAL = limits.STREAM_WINDOW_BYTES_INITIAL
 _SEND_QUEUE_BYTES = limits.STREAM_SEND_QUEUE_BYTES
 _pack_header = struct.Struct(">II").pack
+_HEADER_BYTES = 8
 _OPEN_WORD, _OPEN_END_WORD = frames.OPEN << 24, (frames.OPEN | frames.END) << 24
 _DATA_WORD = frames.DATA << 24
 _ANSWER_END = frames.ANSWER | frames.END
@@ -34,7 +35,8 @@ _Framed = tuple[int, bytes]
 
 _Piece = bytes | bytearray | memoryview
 _Queue = deque[_Piece | _Framed]
-"""What waits. Data that is alone, as nearly always, stands there by itself as ``bytes``."""
+"""What waits; ``bytes`` are a whole DATA frame. One that is alone, as nearly always, is there by
+itself."""
 
 _Whole = tuple[bytes, int, bytes, int]
 """Head, declared length, body, and microseconds since ACCEPTED was due, of an ANSWER that waits."""
@@ -55,13 +57,12 @@ class LaneStream:
         "_lane",
         "_late_count",
         "_paused",
+        "_paused_s",
         "_queue",
-        "_queued_bytes",
         "_sent_fin",
         "_trailed",
         "_uncredited_bytes",
         "_wants_writable",
-        "_was_paused",
         "_window_bytes",
         "credit_due_bytes",
         "deficit_bytes",
@@ -73,6 +74,7 @@ class LaneStream:
         "is_over",
         "is_ready",
         "opened_here",
+        "queued_bytes",
         "received_fin",
     )
 
@@ -98,7 +100,7 @@ class LaneStream:
         # Sending.
         self._first: bytes | _Whole | None = opening  # OPEN, ANSWER: before all that is queued.
         self._queue: _Queue | bytes | None = None
-        self._queued_bytes = len(opening) if opening is not None else 0
+        self.queued_bytes = len(opening) if opening is not None else 0
         self._credit_bytes = _WINDOW_INITIAL
         self.is_ready = False
         self.deficit_bytes = 0
@@ -116,7 +118,7 @@ class LaneStream:
         # Of ours it counts from ACCEPTED on; of the peer's from now, when the lane hears its OPEN.
         self._grew_at = lane.heard_at
         self._paused = False
-        self._was_paused = False
+        self._paused_s = 0.0  # Since credit was returned; while paused, less when that began.
         self.received_fin = False  # Our lane sets it where an OPEN has END.
         self._trailed = False
         self._heads = 0
@@ -191,7 +193,7 @@ class LaneStream:
         self._answered = self._finishing = True
         self._count = in_flight
         self._first = head, body_bytes, bytes(body), int(held_s * 1e6)
-        self._queued_bytes = size
+        self.queued_bytes = size
         buffers = lane.buffers
         buffers.held_bytes += size  # `hold`, in place.
         buffers.process.held_bytes += size
@@ -227,12 +229,12 @@ class LaneStream:
         size = len(data)
         queue = self._queue
         if not size:
-            return self._queued_bytes <= _SEND_QUEUE_BYTES
-        if not queue:
-            self._queue = bytes(data)
-        else:
+            return self.queued_bytes <= _SEND_QUEUE_BYTES
+        if queue or size > _PAYLOAD_MAX:
             self._send_behind(data)
-        self._queued_bytes = queued_bytes = self._queued_bytes + size
+        else:
+            self._queue = _pack_header(_DATA_WORD | size, self.id) + data
+        self.queued_bytes = queued_bytes = self.queued_bytes + size
         buffers = self._lane.buffers
         buffers.held_bytes += size  # `hold`, in place: this is the hottest.
         buffers.process.held_bytes += size
@@ -246,9 +248,11 @@ class LaneStream:
     def _send_behind(self, data: Buffer) -> None:
         """Queue ``data`` behind what waits; small pieces share a buffer."""
         queue = self._many()
-        last = queue[-1]
-        if len(data) >= _COALESCE_BYTES:
-            queue.append(bytes(data))
+        size, last = len(data), queue[-1] if queue else None
+        if size > _PAYLOAD_MAX:
+            queue.append(memoryview(bytes(data)))
+        elif size >= _COALESCE_BYTES:
+            queue.append(_pack_header(_DATA_WORD | size, self.id) + data)
         elif type(last) is bytearray and len(last) < _PAYLOAD_MAX:
             last += data
         else:
@@ -261,7 +265,8 @@ class LaneStream:
             return queue
         many: _Queue = deque()
         if queue:
-            many.append(queue if len(queue) >= _COALESCE_BYTES else bytearray(queue))
+            small = len(queue) < _COALESCE_BYTES
+            many.append(bytearray(memoryview(queue)[_HEADER_BYTES:]) if small else queue)
         self._queue = many
         return many
 
@@ -304,7 +309,7 @@ class LaneStream:
     @property
     def held_bytes(self) -> int:
         """Unsent, and received without a reader that drains."""
-        return self._queued_bytes + (self._uncredited_bytes if self._paused else 0)
+        return self.queued_bytes + (self._uncredited_bytes if self._paused else 0)
 
     def reset_stalled(self) -> None:
         """The process holds too much; this stream has held its part longest."""
@@ -313,7 +318,8 @@ class LaneStream:
     def pause(self) -> None:
         if self.is_over or self._paused:
             return
-        self._paused = self._was_paused = True
+        self._paused = True
+        self._paused_s -= self._lane.now()
         self._lane.buffers.hold(self._uncredited_bytes)
         self._lane.buffers.process.stalled(self)
 
@@ -321,6 +327,7 @@ class LaneStream:
         if self.is_over or not self._paused:
             return
         self._paused = False
+        self._paused_s += self._lane.now()
         self._lane.buffers.release(self._uncredited_bytes)
         self._stall_judged()
         self._return_credit()
@@ -332,7 +339,7 @@ class LaneStream:
 
         It is no longer ready then unless it can send more at once.
         """
-        first, piece, size = self._first, self._queue, self._queued_bytes
+        first, piece, size = self._first, self._queue, self.queued_bytes
         if type(first) is tuple:  # A whole answer: all there is to send. Flat, since it is hot.
             head, body_bytes, body, held_us = first
             count = self._count
@@ -344,7 +351,7 @@ class LaneStream:
                 body,
             )
             self._first = None
-            self._queued_bytes = 0
+            self.queued_bytes = 0
             buffers = self._lane.buffers
             buffers.held_bytes -= size
             buffers.process.held_bytes -= size
@@ -367,17 +374,17 @@ class LaneStream:
         ):  # The commonest: one piece of data, and that is all. `_fill` does the same.
             self._queue = None
             self._credit_bytes -= size
-            self._queued_bytes = 0
+            self.queued_bytes = 0
             buffers = self._lane.buffers
             buffers.held_bytes -= size
             buffers.process.held_bytes -= size
             self.is_ready = False
-            parts += (_pack_header(_DATA_WORD | size, self.id), piece)
+            parts.append(piece)
             return 8 + size
         return self._fill(parts, allowance_bytes)
 
     def _fill(self, parts: list[Buffer], allowance_bytes: int) -> int:
-        queued_bytes = self._queued_bytes
+        queued_bytes = self.queued_bytes
         used = 0 if self._first is None else self._fill_first(parts)
         queue = self._many() if self._queue else None
         while queue:
@@ -393,10 +400,12 @@ class LaneStream:
                 break
             used += self._fill_data(parts, queue, room)
         if self._finishing and not queue and not self._sent_fin:
-            parts.append(frames.encode(frames.FIN, self.id, self._encoded_count()))
+            count = self._count
+            in_flight = count if isinstance(count, int) else count.load
+            parts.append(frames.encode_counted(frames.FIN, self.id, in_flight))
             self._sent_fin = True
             used += 12
-        buffers, left_bytes = self._lane.buffers, queued_bytes - self._queued_bytes
+        buffers, left_bytes = self._lane.buffers, queued_bytes - self.queued_bytes
         buffers.held_bytes -= left_bytes  # `release`, in place.
         buffers.process.held_bytes -= left_bytes
         if self._sent_fin:
@@ -405,7 +414,7 @@ class LaneStream:
                 self._let_go()
                 self._lane.finished(self)
             return used
-        if self._wants_writable and self._queued_bytes <= _SEND_QUEUE_BYTES // 2:
+        if self._wants_writable and self.queued_bytes <= _SEND_QUEUE_BYTES // 2:
             self._wants_writable = False
             self._lane.writable_due(self)
         if not queue:
@@ -428,11 +437,11 @@ class LaneStream:
     def _let_go(self) -> None:
         self.is_over = True
         buffers = self._lane.buffers
-        if self._queued_bytes or self._paused:
+        if self.queued_bytes or self._paused:
             buffers.release(self.held_bytes)
         if buffers.process.stalling:
             buffers.process.drains(self)
-        self._queued_bytes = self._uncredited_bytes = 0
+        self.queued_bytes = self._uncredited_bytes = 0
         self._first = self._queue = None
 
     def tell_lost(self, cause: ResetCode | None) -> None:
@@ -460,6 +469,8 @@ class LaneStream:
             self._receive_last_data(payload)
         elif self.received_fin:
             raise LaneViolation("after-fin", f"stream {self.id} went on after its end")
+        elif base == frames.FIN:
+            self._receive_fin(decode_count(payload))
         else:
             self._receive_other(kind, payload)
 
@@ -518,9 +529,9 @@ class LaneStream:
         elif base == frames.TRAILERS and not self._trailed:
             self._trailed = True
             self.handler.trailers(bytes(body))
-        elif base != frames.FIN:
+        else:
             raise LaneViolation("bad-order", f"frame of kind {kind:#x} on stream {self.id}")
-        if (ends or base == frames.FIN) and not self.is_over:
+        if ends and not self.is_over:
             self._receive_fin(decode_count(payload, len(payload) - frames.COUNT_BYTES))
 
     def receive_whole(self, payload: memoryview) -> None:
@@ -600,7 +611,7 @@ class LaneStream:
         if len(payload) > _PAYLOAD_MAX - frames.COUNT_BYTES:
             raise LocalProtocolError("frame-too-large", f"{len(payload)} bytes for kind {kind}")
         self._many().append((kind, payload))
-        self._queued_bytes += len(payload)
+        self.queued_bytes += len(payload)
         lane = self._lane
         lane.buffers.hold(len(payload))
         if not self.is_ready:
@@ -614,7 +625,7 @@ class LaneStream:
         opening, self._first = self._first, None
         assert type(opening) is bytes, "an answer leaves by itself"
         size = len(opening)
-        self._queued_bytes -= size
+        self.queued_bytes -= size
         word = _OPEN_WORD
         if self._finishing and not self._queue:
             self._sent_fin = True
@@ -623,7 +634,7 @@ class LaneStream:
         return 8 + size
 
     def _fill_framed(self, parts: list[Buffer], kind: int, payload: bytes) -> int:
-        self._queued_bytes -= len(payload)
+        self.queued_bytes -= len(payload)
         if self._finishing and not self._queue:
             self._sent_fin = True
             kind |= frames.END
@@ -633,6 +644,15 @@ class LaneStream:
         return 8 + len(payload)
 
     def _fill_data(self, parts: list[Buffer], queue: _Queue, room: int) -> int:
+        chunk = queue[0]
+        if type(chunk) is bytes and (len(queue) == 1 or len(chunk) > _PAYLOAD_MAX // 2):
+            size = len(chunk) - _HEADER_BYTES
+            if size <= room and not (self._finishing and len(queue) == 1):
+                queue.popleft()  # As it is: to join it with what follows costs more than a frame.
+                self._credit_bytes -= size
+                self.queued_bytes -= size
+                parts.append(chunk)
+                return _HEADER_BYTES + size
         place = len(parts)
         parts.append(b"")  # The header, once the size is known.
         size = 0
@@ -640,6 +660,8 @@ class LaneStream:
             chunk = queue[0]
             if isinstance(chunk, tuple):
                 break
+            if type(chunk) is bytes:
+                chunk = memoryview(chunk)[_HEADER_BYTES:]
             chunk_bytes = len(chunk)
             if chunk_bytes <= room - size:
                 queue.popleft()
@@ -651,7 +673,7 @@ class LaneStream:
             parts.append(chunk)
             size += chunk_bytes
         self._credit_bytes -= size
-        self._queued_bytes -= size
+        self.queued_bytes -= size
         word = _DATA_WORD
         if self._finishing and not queue and size <= _PAYLOAD_MAX - frames.COUNT_BYTES:
             self._sent_fin = True
@@ -668,13 +690,16 @@ class LaneStream:
         lane = self._lane
         grant = self._uncredited_bytes
         now = lane.now()
-        limited_by_window = now - self._grew_at <= lane.window_grows_within_s()
-        if limited_by_window and not self._was_paused and lane.buffers.windows_may_grow:
+        took_s = now - self._grew_at
+        limited_by_window = took_s <= lane.window_grows_within_s()
+        # What comes in bursts, as over a long way, may well have to wait a little.
+        keeps_up = self._paused_s <= took_s * limits.WINDOW_GROWS_PAUSED_SHARE
+        if limited_by_window and keeps_up and lane.buffers.windows_may_grow:
             larger = min(self._window_bytes * 2, limits.STREAM_WINDOW_BYTES_MAX)
             grant += larger - self._window_bytes
             self._window_bytes = larger
         self._grew_at = now
-        self._was_paused = False
+        self._paused_s = 0.0
         self._uncredited_bytes = 0
         self._granted_bytes += grant
         if not self.credit_due_bytes:

@@ -108,6 +108,7 @@ GLITCHES_PER_S = 33.0
 CREDIT_BYTES_MAX = 2**31 - 1
 WINDOW_INCREMENT_BYTES_MIN = KIB  # Smaller ones are glitches: we return half windows.
 WINDOW_GROWS_WITHIN_S = 0.01  # Half a window read in that time, or in 4 RTT: it is the limit.
+WINDOW_GROWS_PAUSED_SHARE = 0.25  # Of that time, that its reader may be paused: else it is slow.
 HEADS_PER_STREAM_MAX = 32  # 1xx and the final one.
 INTERIM_BYTES_MAX = 128 * KIB  # Of all 1xx to one request: no reader can slow them down.
 LANE_URGENT_BYTES_MAX = MIB  # Answers that wait because the peer does not read.

@@ -61,7 +61,7 @@ CEILINGS: dict[Path_, Ceiling] = {
         new_system_calls=32,
     ),
     "tcp R": Ceiling(
-        calls=41,
+        calls=43,
         objects=34,
         sends=2.3,
         system_calls=20,

@@ -215,6 +215,29 @@ def test_one_send_a_turn_and_none_while_bytes_are_unsent() -> None:
     assert all(len(seen.data) == 60_000 for seen in pair.right_owner.recorders)
 
 
+def test_a_window_grows_for_a_reader_that_waits_a_little_and_not_for_a_slow_one() -> None:
+    def granted(paused_s: float, free_s: float) -> int:
+        pair = Pair()
+        ingress, _, egress, _ = pair.opened()
+        ingress.send(b"b" * 20_000)
+        pair.world.settle()
+        egress.pause()
+        pair.world.advance(paused_s)
+        egress.resume()
+        pair.world.advance(free_s)
+        ingress.send(b"b" * 20_000)
+        pair.world.settle()
+        (credit,) = [
+            int.from_bytes(payload, "big")
+            for kind, _, payload in frames_of(pair.wire.right.sent_log)
+            if kind == frames.WINDOW
+        ]
+        return credit
+
+    assert granted(0.001, 0.007) == 40_000 + limits.STREAM_WINDOW_BYTES_INITIAL
+    assert granted(0.004, 0.004) == 40_000
+
+
 def test_a_window_grows_for_a_reader_that_keeps_up_and_not_above_the_mark() -> None:
     grown, held = Pair(), Pair()
     for pair in (grown, held):
@@ -388,14 +411,36 @@ def test_bulk_streams_share_each_turn_alike() -> None:
     for sender in senders:
         sender.go()
     pair.world.settle()
-    sizes: dict[int, list[int]] = {}
+    first_turn: dict[int, int] = {}
+    left_bytes = limits.LANE_TURN_BYTES_MAX
     for kind, stream_id, payload in frames_of(pair.wire.left.sent_log):
-        if kind & frames.KIND_MASK == frames.DATA:
-            sizes.setdefault(stream_id, []).append(len(payload))
-    everyone = [sum(frame_sizes[:4]) for frame_sizes in sizes.values()]
+        if kind & frames.KIND_MASK == frames.DATA and left_bytes > 0:
+            first_turn[stream_id] = first_turn.get(stream_id, 0) + len(payload)
+            left_bytes -= 8 + len(payload)
+    assert len(first_turn) == 4
+    everyone = first_turn.values()
     assert max(everyone) <= 4 * limits.LANE_QUANTUM_BYTES
     assert min(everyone) >= 4 * limits.LANE_QUANTUM_BYTES - 200
     assert all(len(seen.data) == 2_000_000 for seen in pair.right_owner.recorders)
+
+
+def test_little_leaves_ahead_of_much_and_much_in_whole_frames() -> None:
+    pair = Pair()
+    little = limits.LANE_TURN_BYTES_MAX // 32 - 8  # With their headers 32 of them fill a turn.
+    bulk = [pair.opened()[0] for _ in range(2)]
+    small = [pair.opened()[0] for _ in range(40)]
+    for stream in bulk:
+        stream.send(b"f" * 60_000)
+    for stream in small:
+        stream.send(b"s" * little)
+    before = len(frames_of(pair.wire.left.sent_log))
+    pair.world.settle()
+    sent = [
+        len(payload)
+        for kind, _, payload in frames_of(pair.wire.left.sent_log)[before:]
+        if kind & frames.KIND_MASK == frames.DATA
+    ]
+    assert sent == [little] * 40 + [60_000] * 2
 
 
 def test_nothing_is_delivered_after_the_lane_was_aborted_from_within() -> None:
