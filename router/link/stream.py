@@ -59,6 +59,7 @@ class LaneStream:
         "_paused",
         "_paused_s",
         "_queue",
+        "_return_at_bytes",
         "_sent_fin",
         "_trailed",
         "_uncredited_bytes",
@@ -112,6 +113,7 @@ class LaneStream:
         self._wants_writable = False
         # Receiving.
         self._window_bytes = _WINDOW_INITIAL
+        self._return_at_bytes = _WINDOW_INITIAL // 2  # Read so much, credit goes back.
         self._granted_bytes = _WINDOW_INITIAL  # What the peer may still send.
         self._uncredited_bytes = 0
         self.credit_due_bytes = 0
@@ -495,7 +497,7 @@ class LaneStream:
             buffers.hold(size)
             buffers.process.stalled(self)
             self._lane.judge_buffers()
-        elif uncredited_bytes * 2 >= self._window_bytes and not ends:
+        elif uncredited_bytes >= self._return_at_bytes and not ends:
             self._return_credit()
 
     def _judge_order(self, size: int) -> None:
@@ -684,8 +686,12 @@ class LaneStream:
         return 8 + size
 
     def _return_credit(self) -> None:
-        """Once half the window was read; a reader that keeps up gets a larger one."""
-        if self._uncredited_bytes * 2 < self._window_bytes or self.received_fin:
+        """Once half the window was read; a reader that keeps up gets a larger one.
+
+        Of one that grows no more in smaller steps: what comes over a long way comes at once, and of
+        a second half that stays just below its mark nothing would go back for a round trip.
+        """
+        if self._uncredited_bytes < self._return_at_bytes or self.received_fin:
             return
         lane = self._lane
         grant = self._uncredited_bytes
@@ -698,6 +704,8 @@ class LaneStream:
             larger = min(self._window_bytes * 2, limits.STREAM_WINDOW_BYTES_MAX)
             grant += larger - self._window_bytes
             self._window_bytes = larger
+            is_largest = larger == limits.STREAM_WINDOW_BYTES_MAX
+            self._return_at_bytes = limits.STREAM_CREDIT_STEP_BYTES if is_largest else larger // 2
         self._grew_at = now
         self._paused_s = 0.0
         self._uncredited_bytes = 0

@@ -84,6 +84,7 @@ ANSWER_BYTES_MAX = 16 * KIB  # Of a head and body that leave in one frame: one t
 ACCEPT_HELD_S = 0.005  # ACCEPTED waits so long, twice at most, to leave with a small answer.
 STREAM_WINDOW_BYTES_INITIAL = 64 * KIB
 STREAM_WINDOW_BYTES_MAX = 16 * MIB
+STREAM_CREDIT_STEP_BYTES = 2 * MIB  # Of the largest window: over a long way halves leave half idle.
 STREAM_SEND_QUEUE_BYTES = 64 * KIB  # Above it `send` says no.
 LINK_BUFFERED_BYTES_MARK = 16 * MIB  # Above it no window grows.
 PROCESS_BUFFERED_BYTES_MARK = 256 * MIB  # Until the memory limit is known: `BUFFERED_SHARE`.

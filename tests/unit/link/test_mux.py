@@ -261,6 +261,27 @@ def test_a_window_grows_for_a_reader_that_keeps_up_and_not_above_the_mark() -> N
     assert min(credits(held)) >= limits.STREAM_WINDOW_BYTES_INITIAL // 2
 
 
+def test_of_the_largest_window_credit_goes_back_in_small_steps() -> None:
+    pair = Pair()
+    sender = Sender(b"w" * 60_000_000)
+    pair.open(sender)
+    pair.world.settle()
+    sender.go()
+    pair.world.settle()
+    credits = [
+        int.from_bytes(payload, "big")
+        for kind, _, payload in frames_of(pair.wire.right.sent_log)
+        if kind == frames.WINDOW
+    ]
+    grown_bytes = limits.STREAM_WINDOW_BYTES_INITIAL
+    while grown_bytes < limits.STREAM_WINDOW_BYTES_MAX:  # It doubles: a half read, and as much.
+        assert credits.pop(0) >= grown_bytes * 3 // 2
+        grown_bytes *= 2
+    step = limits.STREAM_CREDIT_STEP_BYTES
+    assert len(credits) > 10
+    assert all(step <= credit < step + limits.LANE_TURN_BYTES_MAX for credit in credits)
+
+
 def test_a_full_process_resets_the_stream_that_stalled_longest() -> None:
     world = World()
     pair = Pair(world)
