@@ -249,10 +249,6 @@ HEAD_REMEMBERED_BYTES_MAX = 4 * KIB
 HEADS_REMEMBERED_MAX = 1_024
 HEADS_REMEMBERED_BYTES_MAX = 512 * KIB
 HEADS_FORGOTTEN_S = 300.0  # All that is remembered: heads have tokens and cookies in them.
-# Lines of heads whose verdict is known, of each of four kinds; only heads up to the size are looked
-# at in this way, so no line is larger. Forgotten with the heads.
-HEAD_LINES_REMEMBERED_MAX = 256
-HEAD_BY_LINES_BYTES_MAX = 2 * KIB
 HEADS_SEEN_SLOTS = 4_096  # One byte each: a head seen a second time within so many is remembered.
 # What a service may allow at most: with what we add a head still fits into one OPEN.
 REQUEST_LINE_BYTES_CEILING = 16 * KIB
@@ -345,9 +341,7 @@ WORKER_LOOK_S = 0.1  # How often the others are told what changed at the first o
 WORKER_ASK_S = 0.5  # How often each is asked how it is.
 WORKER_ANSWER_S = 1.0  # Waited for figures; then those of before count.
 WORKER_ENDS_S = 2.0  # Beyond the grace of a stop; then it is killed.
-WORKER_MESSAGE_BYTES_MAX = (
-    64 * MIB
-)  # Between workers: far above any of ours, of a broken one not all memory.
+WORKER_MESSAGE_BYTES_MAX = 64 * MIB  # Far above any of ours; of a broken one not all memory.
 WORKER_ITEMS_AT_ONCE = 20  # Of an answer, in one message: between two of them traffic goes on.
 WORKER_SILENT_S = 30.0  # One that says nothing for so long hangs, and is ended.
 

@@ -1,6 +1,6 @@
 """What one router remembers of heads, over all its services."""
 
-from router.forward.http1 import canonical, request_heads
+from router.forward.http1 import canonical
 from router.forward.http1.known import Known
 from router.forward.http1.requests import KnownRequest
 from router.forward.http1.responses import KnownResponse
@@ -34,4 +34,3 @@ class HeadMemory:
         self.sent.forget()
         self.answers.forget()
         canonical.forget()
-        request_heads.forget()

@@ -1,7 +1,7 @@
 """The verdict on a request's head, and the canonical head that travels on."""
 
 import re
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import httptools
 import msgspec
@@ -9,7 +9,6 @@ import msgspec
 from router.forward.http1 import grammar
 from router.forward.http1.grammar import HttpError, bad_request
 from router.forward.http1.heads import DEFAULT, HeadLimits, LineJudge, StartLine, exceeds_limits
-from router.model.limits import HEAD_BY_LINES_BYTES_MAX, HEAD_LINES_REMEMBERED_MAX
 
 TARGET_TOO_LONG = HttpError(
     414, "target-too-long", "The request line is longer than this proxy accepts."
@@ -46,14 +45,21 @@ _SPECIAL_NAME = (
 )
 _SPECIAL = re.compile(rb"\n(" + _SPECIAL_NAME + rb"):[ \t]*([^\r]*)")
 
-# The lines of the commonest head: in origin form, and of those fields there is one good Host alone.
-_PLAIN_REQUEST_LINE = re.compile(
-    rb"((?!CONNECT )" + grammar.TOKEN + rb"++) /" + grammar.TARGET + rb"*+ HTTP/1\.1"
+# The commonest head in one step: in origin form, and of those fields there is one good Host alone.
+_OTHERS = rb"(?:(?!" + _SPECIAL_NAME + rb":)" + grammar.FIELD + rb")*+"
+_PLAIN = re.compile(
+    rb"((?!CONNECT )"
+    + grammar.TOKEN
+    + rb"++) /"
+    + grammar.TARGET
+    + rb"*+ HTTP/1\.1\r\n"
+    + _OTHERS
+    + rb"(?i:host):[ \t]*+("
+    + grammar.HOST.pattern
+    + rb")\r\n"
+    + _OTHERS
+    + rb"\r\n"
 )
-_OTHER_FIELD = re.compile(
-    rb"(?!" + _SPECIAL_NAME + rb":)" + grammar.TOKEN + rb"++:" + grammar.VALUE + rb"*+"
-)
-_PLAIN_HOST = re.compile(rb"(?i:host):[ \t]*+(" + grammar.HOST.pattern + rb")")
 _REMOVED = re.compile(
     rb"\r\n(?i:" + grammar.HOP_BY_HOP_ALTERNATIVES + rb"|via|x-forwarded-for):[^\r]*"
 )
@@ -143,10 +149,10 @@ def read_request_head(
 ) -> RequestHead | HttpError:
     """The verdict on a head, its blank line included: what to forward, or why not."""
     count = head.count(b"\n") - 2
-    if count <= limits.fields and len(head) <= limits.harmless_bytes:
-        verb, named = plain_parts(head)
-        if named:
-            return _second_opinion(head) or _plain(head, verb, named, forwarding, count)
+    plain = _PLAIN.fullmatch(head)
+    if plain is not None and count <= limits.fields and len(head) <= limits.harmless_bytes:
+        method, host = plain.groups()
+        return _second_opinion(head) or _plain(head, method, host, forwarding, count)
     match = _HEAD.fullmatch(head)
     if match is None or (
         (count > limits.fields or len(head) > limits.harmless_bytes)
@@ -199,45 +205,6 @@ def read_request_head(
         is_usual=not (old or expects or upgrade or method == b"HEAD") and b"close" not in options,
         client_end=len(kept) + added.index(b"\r\n"),
     )
-
-
-def plain_parts(head: bytes) -> tuple[bytes, bytes]:
-    """Method and host of a plain head (see `_plain`); both empty if it is anything else.
-
-    Line by line, since most lines of a head that never comes again are those of the last one.
-    """
-    lines = head.split(b"\r\n")
-    if len(lines) < 4 or lines.pop() or lines.pop():
-        return _NOT_PLAIN
-    is_small = len(head) <= HEAD_BY_LINES_BYTES_MAX
-    said = list(map(_known_field if is_small else _plain_field, lines[1:]))
-    if None in said:
-        return _NOT_PLAIN
-    hosts = list(filter(None, said))
-    if len(hosts) != 1:
-        return _NOT_PLAIN
-    match = _PLAIN_REQUEST_LINE.fullmatch(lines[0])
-    return _NOT_PLAIN if match is None else (match[1], hosts[0])
-
-
-_NOT_PLAIN = (b"", b"")
-
-
-def _plain_field(line: bytes) -> bytes | None:
-    """The host it names; empty: it is a field that means nothing to us; None: it is not plain."""
-    if _OTHER_FIELD.fullmatch(line) is not None:
-        return b""
-    match = _PLAIN_HOST.fullmatch(line)
-    return None if match is None else match[1]
-
-
-# A pure function of the bytes, so that nothing can be told apart by what is remembered.
-_known_field = lru_cache(HEAD_LINES_REMEMBERED_MAX)(_plain_field)
-
-
-def forget() -> None:
-    """All lines: they have credentials in them."""
-    _known_field.cache_clear()
 
 
 def _plain(

@@ -1,6 +1,8 @@
 """What is remembered of heads: on second sight, within bounds, and the newest of it."""
 
+from router.forward.http1 import canonical
 from router.forward.http1.known import Known
+from router.forward.http1.memory import HeadMemory
 from router.model import limits
 
 
@@ -56,3 +58,11 @@ def test_what_was_forgotten_is_remembered_again_when_it_comes_again() -> None:
     assert (get(b"a"), len(known), known.key_bytes) == (None, 0, 0)
     known.note(b"a", 2)
     assert (get(b"a"), known.key_bytes) == (2, 1)
+
+
+def test_verdicts_on_heads_from_other_sites_are_forgotten_with_the_rest() -> None:
+    head = b"GET / HTTP/1.1\r\nHost: shop\r\nCookie: secret\r\n"
+    first = canonical.check_request_head(head)
+    assert canonical.check_request_head(bytes(bytearray(head))) is first
+    HeadMemory().forget()
+    assert canonical.check_request_head(head) is not first
