@@ -4,6 +4,7 @@ One exchange serves both ends: whoever dialled asks, and the other has heard as 
 answers. That one asks when nobody else does, and now and then for a round trip of its own.
 """
 
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -54,10 +55,11 @@ class Liveness:
         self._due = 0.0
         self._pinged_at = -limits.RTT_FRESH_S
         self._pinged: dict[LaneMux, float] = {}  # Data lanes that have not answered yet.
-        self._rtt_least_s: float | None = None
+        self._rtt_least_s = math.inf
 
-    def start(self) -> None:
-        """The link is up."""
+    def start(self, rtt_s: float) -> None:
+        """The link is up. ``rtt_s``: a round trip of its handshake, which no PING has had yet."""
+        self._rtt_least_s = rtt_s
         self._schedule(self._timers.now())
 
     def stop(self) -> None:
@@ -105,14 +107,14 @@ class Liveness:
             or since_s >= limits.RTT_FRESH_S
             or self._link.rtt_s is None
             or woke_late
+            or self._patience_s > 0.0  # Perhaps nothing is long but what an end had to do then.
         )
 
     def _learn_rtt(self) -> None:
         """The least that was measured: what is above it are losses, queues and pauses."""
         rtt_s = self._link.rtt_s
-        if rtt_s is not None:
-            least_s = self._rtt_least_s
-            self._rtt_least_s = rtt_s if least_s is None else min(least_s, rtt_s)
+        if rtt_s is not None and rtt_s < self._rtt_least_s:
+            self._rtt_least_s = rtt_s
 
     @property
     def _patience_s(self) -> float:
@@ -121,8 +123,6 @@ class Liveness:
         TCP repeats what was lost after more than a round trip, and each time after twice as long:
         a few losses in a row are longer than any silence of a short way.
         """
-        if self._rtt_least_s is None:
-            return limits.SILENCE_MORE_S_MAX
         more_s = limits.SILENCE_PER_RTT * (self._rtt_least_s - limits.RTT_USUAL_S_MAX)
         return min(max(0.0, more_s), limits.SILENCE_MORE_S_MAX)
 

@@ -58,6 +58,7 @@ class LinkSession:
         self.link_name = config.name
         self.up_at: float | None = None
         self.rtt_s: float | None = None
+        self._greeted_at = 0.0
         self._owner = owner
         self._timers = timers
         self._greeting = Greeting(identity, config.role, rng, abilities, life)
@@ -368,6 +369,7 @@ class LinkSession:
 
     def _send_hello(self) -> None:
         assert self._control is not None
+        self._greeted_at = self._timers.now()
         hello = self._greeting.hello(cost=self.cost, link=self.config.name)
         self._control.send_control(control.encode(hello))
 
@@ -402,7 +404,7 @@ class LinkSession:
         self.up_at = now
         lane.serve(self.neighbour.router, takes_answers=self._greeting.peer_takes_answers)
         lane.ping()
-        self._liveness.start()
+        self._liveness.start(now - self._greeted_at)  # No PROOF without our HELLO.
         self._correct_cost(lane)
         self._owner.session_up(self)
 

@@ -56,10 +56,10 @@ class Link(VirtualTime):
         self.time = end
 
 
-def silence_endured_s(link: Link) -> float:
+def silence_endured_s(link: Link, handshake_s: float, *, asks: bool = True) -> float:
     """Until it was judged dead, within a tick."""
-    liveness = Liveness(link, link, lambda: None, asks=True)
-    liveness.start()
+    liveness = Liveness(link, link, lambda: None, asks=asks)
+    liveness.start(handshake_s)
     begun = link.time
     while not link.faults:
         link.pass_(limits.LIVENESS_TICK_S)
@@ -75,21 +75,40 @@ def silence_endured_s(link: Link) -> float:
         (limits.RTT_USUAL_S_MAX, 0.0),
         (0.6, limits.SILENCE_PER_RTT * (0.6 - limits.RTT_USUAL_S_MAX)),
         (5.0, limits.SILENCE_MORE_S_MAX),
-        (None, limits.SILENCE_MORE_S_MAX),
     ],
 )
+@pytest.mark.parametrize("asks", [True, False])
+@pytest.mark.parametrize("known_by", ["handshake", "ping"])
 def test_silence_is_endured_as_long_as_the_way_makes_it_likely(
-    rtt_s: float | None, more_s: float
+    rtt_s: float, more_s: float, asks: bool, known_by: str
 ) -> None:
     expected_s = limits.CONTROL_DEAD_AFTER_S + more_s
-    endured_s = silence_endured_s(Link(rtt_s))
+    if known_by == "handshake":  # No PING was answered yet.
+        endured_s = silence_endured_s(Link(None), rtt_s, asks=asks)
+    else:
+        endured_s = silence_endured_s(Link(rtt_s), 5.0, asks=asks)
     assert expected_s <= endured_s <= expected_s + limits.LIVENESS_TICK_S + 1e-6
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_way_that_seems_long_is_measured_again_each_second(asks: bool) -> None:
+    link = Link(0.7)
+    liveness = Liveness(link, link, lambda: None, asks=asks)
+    liveness.start(0.7)
+    for _ in range(50):
+        link.pass_(0.1)
+        link.lane.heard_at = link.time
+    assert 5 <= link.lane.pings <= 6
+    link.rtt_s = 0.001  # A busy end it was.
+    link.pass_(limits.CONTROL_DEAD_AFTER_S + limits.LIVENESS_TICK_S)
+    assert [fault.code for fault in link.faults] == ["silent"]
+    liveness.stop()
 
 
 def test_one_slow_answer_on_a_short_way_buys_no_time() -> None:
     link = Link(0.001)
     liveness = Liveness(link, link, lambda: None, asks=True)
-    liveness.start()
+    liveness.start(0.001)
     link.pass_(1.0)
     link.rtt_s = 2.0
     link.lane.heard_at = link.time
@@ -101,26 +120,35 @@ class End(Lane):
     """One end of a living lane: its PINGs are heard and answered at once."""
 
     other: "Link"
+    is_mute = False  # It never asks.
 
     def ping(self) -> None:
         super().ping()
+        if self.is_mute:
+            return
         self.other.lane.heard_at = self.other.time
         self.heard_at = self.other.time
 
 
-def pings_at_rest(seconds: float, other_ticks_later_s: float = 0.0) -> tuple[int, int]:
-    """Of the end that asks, and of the other one."""
+def pings_at_rest(
+    seconds: float,
+    other_ticks_later_s: float = 0.0,
+    *,
+    ask: tuple[bool, bool] = (True, False),
+    mute: tuple[bool, bool] = (False, False),
+) -> tuple[int, int]:
+    """Of the end that dialled, and of the other one."""
     ends = Link(0.001), Link(0.001)
-    for link, other in (ends, ends[::-1]):
+    for link, other, is_mute in ((*ends, mute[0]), (*ends[::-1], mute[1])):
         link.lane = end = End(link.time)
         end.other = other
+        end.is_mute = is_mute
     ends[1].pass_(other_ticks_later_s)
     lives = [
-        Liveness(link, link, lambda: None, asks=asks)
-        for link, asks in zip(ends, (True, False), strict=True)
+        Liveness(link, link, lambda: None, asks=asks) for link, asks in zip(ends, ask, strict=True)
     ]
     for liveness in lives:
-        liveness.start()
+        liveness.start(0.001)
     step_s = limits.LIVENESS_TICK_S / 5
     for _ in range(round(seconds / step_s)):
         for link in ends:
@@ -139,10 +167,17 @@ def test_one_exchange_a_second_serves_both_ends_at_rest(later_s: float) -> None:
     assert other <= 100.0 / limits.RTT_FRESH_S + 1
 
 
+@pytest.mark.parametrize("later_s", [0.0, 0.05, 0.2])
+def test_neighbours_that_always_ask_or_never_do_keep_their_link(later_s: float) -> None:
+    for ask in ((True, True), (False, False)):
+        for mute in ((False, False), (True, False), (False, True)):
+            pings_at_rest(30.0, later_s, ask=ask, mute=mute)
+
+
 def test_the_other_end_asks_when_nobody_else_does() -> None:
     link = Link(0.001)
     liveness = Liveness(link, link, lambda: None, asks=False)
-    liveness.start()
+    liveness.start(0.001)
     link.pass_(limits.PING_INTERVAL_S + 2 * limits.LIVENESS_TICK_S)
     assert link.lane.pings >= 2  # The first one is at the start.
 
@@ -151,7 +186,7 @@ def test_both_ends_measure_though_something_is_heard_all_the_time() -> None:
     for asks in (True, False):
         link = Link(0.001)
         liveness = Liveness(link, link, lambda: None, asks=asks)
-        liveness.start()
+        liveness.start(0.001)
         for _ in range(200):
             link.pass_(0.1)
             link.lane.heard_at = link.time

@@ -80,6 +80,49 @@ def test_a_silent_cut_is_found_and_the_link_comes_back_when_it_heals() -> None:
     assert [line.name for line in east.links.status()] == ["west"]
 
 
+NOTICED_S = limits.CONTROL_DEAD_AFTER_S + limits.LIVENESS_TICK_S
+
+
+@pytest.mark.parametrize("cut", ["both ways", "to the acceptor", "to the dialler"])
+@pytest.mark.parametrize("up_first", ["west", "east"])
+@pytest.mark.parametrize("later_s", [0.0, 0.07, 0.12, 0.3, 1.2, 3.0, 4.4, 7.15])
+@pytest.mark.parametrize("delay_s", [0.001, 0.03])
+def test_each_end_notices_a_cut_in_time_from_its_first_moment_on(
+    cut: str, up_first: str, later_s: float, delay_s: float
+) -> None:
+    internet = SimulatedInternet(8, delay_s=delay_s)
+    west, east = sites = Site(internet, WEST, "west"), Site(internet, EAST, "east")
+    west.links.set_links({"east": OutgoingSpec(endpoints=((EAST, 55671),), tls=west.tls)})
+    first = west if up_first == "west" else east
+    internet.run_while(lambda: not first.owner.named("up"), limit_s=10.0)
+    internet.run_until(internet.now + later_s)
+    if cut == "both ways":
+        internet.cut(WEST, EAST)
+    elif cut == "to the acceptor":
+        internet.cut_one_way(WEST, EAST)
+    else:
+        internet.cut_one_way(EAST, WEST)
+    up = [site for site in sites if site.owner.named("up")]
+    began = internet.now
+    internet.run_while(lambda: not all(site.owner.named("down") for site in up), limit_s=20.0)
+    assert internet.now - began <= NOTICED_S + 2 * delay_s
+
+
+def test_silence_amid_bulk_is_noticed_in_time_too() -> None:
+    internet = SimulatedInternet(9, delay_s=0.01)
+    west, east = joined(internet)
+    sender = Sender(Random(9).randbytes(64 * limits.MIB))
+    opened(internet, west, east, sender)
+    sender.go()
+    internet.run_until(internet.now + 0.2)
+    assert "ended" not in east.owner.recorders[0].names
+    internet.cut(WEST, EAST)
+    began = internet.now
+    ends = west.owner, east.owner
+    internet.run_while(lambda: not all(owner.named("down") for owner in ends), limit_s=20.0)
+    assert internet.now - began <= NOTICED_S + 0.02
+
+
 def test_a_host_that_freezes_briefly_keeps_its_links() -> None:
     internet = SimulatedInternet(6)
     west, east = joined(internet)
