@@ -183,7 +183,10 @@ class TcpListener:
         if self._closed:
             return
         if self._tls is None:  # The kernel resets who is connected and not accepted.
-            self.ready(EPOLLIN, LISTEN_BACKLOG + 1)  # As many as it keeps.
+            try:
+                self.ready(EPOLLIN, LISTEN_BACKLOG + 1)  # As many as it keeps.
+            except Exception as error:  # As of a turn; it closes all the same.
+                self._poller.handler_failed(error)
         self.abort()
 
     # What `net` itself uses.

@@ -92,6 +92,24 @@ def test_a_listener_that_closes_accepts_more_than_one_turn_takes(
     assert len(taken) == limits.ACCEPTS_PER_TURN_MAX + 1
 
 
+def test_a_listener_closes_even_if_who_waits_cannot_be_taken(
+    network: EpollNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(poller: object, sock: socket.socket, *further: object) -> None:
+        sock.close()
+        raise OSError(errno.ENOSPC, "no room in the epoll set")
+
+    recorder = Recorder()
+    listener = network.listen("127.0.0.1", 0, recorder.take)
+    address = "127.0.0.1", listener.address.port
+    with socket.create_connection(address):
+        monkeypatch.setattr(listening, "PlainConnection", no_room)
+        listener.close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)
+    assert network.handler_errors == 1
+
+
 def test_who_waits_at_a_paused_listener_is_reset_when_it_closes(network: EpollNetwork) -> None:
     recorder = Recorder()
     listener = network.listen("127.0.0.1", 0, recorder.take)
