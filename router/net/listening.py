@@ -183,7 +183,10 @@ class TcpListener:
         if self._closed:
             return
         if self._tls is None:  # The kernel resets who is connected and not accepted.
-            self.ready(EPOLLIN)
+            try:
+                self.ready(EPOLLIN, LISTEN_BACKLOG + 1)  # As many as it keeps.
+            except Exception as error:  # As of a turn; it closes all the same.
+                self._poller.handler_failed(error)
         self.abort()
 
     # What `net` itself uses.
@@ -204,8 +207,8 @@ class TcpListener:
     def crashed(self, error: Exception) -> None:
         self._rest_a_while()
 
-    def ready(self, mask: int) -> None:
-        for _ in range(ACCEPTS_PER_TURN_MAX):
+    def ready(self, mask: int, accepts_max: int = ACCEPTS_PER_TURN_MAX) -> None:
+        for _ in range(accepts_max):
             if self._holds or self._closed:
                 return
             if len(self._poller.entries) >= self._descriptors_max:

@@ -73,6 +73,43 @@ def test_who_waits_to_be_accepted_is_accepted_by_a_listener_that_closes(
             socket.create_connection(("127.0.0.1", listener.address.port))
 
 
+def test_a_listener_that_closes_accepts_more_than_one_turn_takes(
+    host: SelfHost, network: EpollNetwork
+) -> None:
+    taken: list[Recorder] = []
+
+    def take(connection: Connection) -> Recorder:
+        taken.append(Recorder())
+        return taken[-1].take(connection)
+
+    listener = network.listen("127.0.0.1", 0, take)
+    with contextlib.ExitStack() as clients:
+        for _ in range(limits.ACCEPTS_PER_TURN_MAX + 1):
+            client = socket.create_connection(("127.0.0.1", listener.address.port))
+            clients.enter_context(client).sendall(b"a request")
+        listener.close()
+        host.run_while(lambda: not all(each.data for each in taken))
+    assert len(taken) == limits.ACCEPTS_PER_TURN_MAX + 1
+
+
+def test_a_listener_closes_even_if_who_waits_cannot_be_taken(
+    network: EpollNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(poller: object, sock: socket.socket, *further: object) -> None:
+        sock.close()
+        raise OSError(errno.ENOSPC, "no room in the epoll set")
+
+    recorder = Recorder()
+    listener = network.listen("127.0.0.1", 0, recorder.take)
+    address = "127.0.0.1", listener.address.port
+    with socket.create_connection(address):
+        monkeypatch.setattr(listening, "PlainConnection", no_room)
+        listener.close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)
+    assert network.handler_errors == 1
+
+
 def test_who_waits_at_a_paused_listener_is_reset_when_it_closes(network: EpollNetwork) -> None:
     recorder = Recorder()
     listener = network.listen("127.0.0.1", 0, recorder.take)
