@@ -61,12 +61,14 @@ def _uv(verb: str, *words: str) -> str:
 
 
 def _told(sbom: dict[str, Any]) -> str:
-    """The same text for the same lock: no time, no chance; and of wheels only ours."""
+    """The same text for the same lock: no time, chance or version of a tool; only our wheels."""
     for component in sbom["components"]:
         references = component.get("externalReferences", [])
         component["externalReferences"] = [one for one in references if _is_ours(one["url"])]
         component["licenses"] = [{"expression": licences.of(component["name"])}]
     del sbom["metadata"]["timestamp"], sbom["serialNumber"]
+    for tool in sbom["metadata"]["tools"]:
+        del tool["version"]
     sbom["metadata"]["component"]["licenses"] = [{"license": {"id": "Apache-2.0"}}]
     text = json.dumps(sbom, indent=1, sort_keys=True)
     sbom["serialNumber"] = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, text)}"

@@ -61,7 +61,11 @@ class Simulating:
         finally:
             for timer in timers:
                 timer.cancel()
-            _signal(process, signal.SIGKILL)  # When this was cancelled: the client has gone.
+            if process.returncode is None:  # This was cancelled: the client has gone.
+                _signal(process, signal.SIGKILL)
+                with contextlib.suppress(TimeoutError):  # What the kernel holds may stay.
+                    async with asyncio.timeout(limits.SIMULATION_END_S):
+                        await process.wait()
         if process.returncode == -signal.SIGKILL:
             raise RunFailed(f"it took longer than {limits.SIMULATION_S:g} s")
         try:

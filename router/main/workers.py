@@ -153,6 +153,9 @@ class Workers:
                 process.kill()
             self.gone = summed([self.gone, counters(one.metrics)])
             one.ended()
+            with contextlib.suppress(TimeoutError):  # What the kernel holds may stay.
+                async with asyncio.timeout(limits.WORKER_ENDS_S):
+                    await process.wait()
         return f"signal {-code} ended it" if code < 0 else f"it ended with {code}"
 
     async def _hear(self, one: OneWorker, reader: asyncio.StreamReader) -> None:

@@ -60,7 +60,7 @@ async def run(words: Sequence[str], firing: Firing, timeout_s: float, directory:
                 hint="Let it start what takes long and return, or raise timeout",
             )
         except asyncio.CancelledError:
-            _signal(process, signal.SIGKILL)
+            await _kill(process)
             raise
         said.read()
         if code == 0:
@@ -124,8 +124,15 @@ async def _end(process: asyncio.subprocess.Process) -> None:
             async with asyncio.timeout(limits.BURST_KILL_S):
                 await process.wait()
     finally:
-        _signal(process, signal.SIGKILL)
-    await process.wait()
+        await _kill(process)
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    """The whole group, and see it gone. What the kernel holds may stay."""
+    _signal(process, signal.SIGKILL)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(limits.BURST_KILL_S):
+            await process.wait()
 
 
 def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:

@@ -102,11 +102,31 @@ def test_what_cannot_be_run_or_fails_is_told(words: tuple[str, ...], said: str) 
     assert (outcome.ok, outcome.text) == (False, said)
 
 
+def is_gone(told: Path) -> bool:
+    """Nothing is left of the process that wrote its number: it was waited for, too."""
+    return not Path("/proc", told.read_text().strip()).exists()
+
+
 async def until(true: Callable[[], bool], what: str) -> None:
     deadline = own_time() + 10
     while not true():
         assert own_time() < deadline, what
         await asyncio.sleep(0.01)
+
+
+def test_a_run_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+
+    async def cancelled() -> None:
+        words = ("/bin/sh", "-c", f"echo $$ > {begun}.new; mv {begun}.new {begun}; sleep 60")
+        async with asyncio.TaskGroup() as tasks:
+            run = tasks.create_task(command.run(words, FIRING, 60.0, tmp_path))
+            await until(begun.is_file, "it runs")
+            run.cancel()
+        assert run.cancelled()
+        assert is_gone(begun)
+
+    asyncio.run(cancelled())
 
 
 def test_a_run_that_is_cancelled_while_its_command_is_being_ended_leaves_nothing(
@@ -121,8 +141,7 @@ def test_a_run_that_is_cancelled_while_its_command_is_being_ended_leaves_nothing
             await until(told.is_file, "it was told to end")
             run.cancel()
         assert run.cancelled()
-        process = Path("/proc", told.read_text())
-        await until(lambda: not process.exists(), "it runs on")
+        assert is_gone(told)
 
     try:
         asyncio.run(cancelled_in_its_grace())
