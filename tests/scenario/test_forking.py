@@ -14,32 +14,33 @@ from sitectl.directory import DirectorySite
 from sitectl.runtimes.process import ProcessRuntime
 from tests.scenario import forking
 from tests.scenario.harness import COMMAND_TIMEOUT_S, ROOT, Network, Site
+from tests.scenario.waiting import until
 
 ALIKE = ("Umask", "SigBlk", "SigIgn", "SigCgt", "Seccomp", "NoNewPrivs")
 """Of `/proc/PID/status`."""
 
 
-def kinds(place: Path) -> Counter[str]:
-    """What a process holds open, without numbers."""
+def kinds(place: Path, site: Site) -> Counter[str]:
+    """What a process holds open, without numbers and the name of its site."""
     found: list[str] = []
     for name in os.listdir(place):
         with contextlib.suppress(FileNotFoundError):  # Closed since it was listed.
-            found.append(re.sub(r"[0-9]+", "N", os.readlink(place / name)))
+            target = os.readlink(place / name).replace(str(site.directory), "SITE")
+            found.append(re.sub(r"[0-9]+", "N", target))
     return Counter(found)
 
 
-def looks(site: Site) -> dict[str, object]:
+def looks(site: Site, pid: int) -> dict[str, object]:
     """What the kernel knows of a site's router that must not depend on how it was started."""
-    pid = site.note_pid()
     place = Path(f"/proc/{pid}")
     status = dict(line.split(":\t", 1) for line in (place / "status").read_text().splitlines())
     return {
         "status": {name: status[name] for name in ALIKE},
-        "directory": os.readlink(place / "cwd"),
+        "directory": Path(os.readlink(place / "cwd")) == site.directory,
         "session": os.getsid(pid) == pid,
-        "standard": [os.readlink(place / "fd" / name) for name in "012"],
         "limits": (place / "limits").read_text(),
-        "files": kinds(place / "fd"),
+        "standard": [Path(os.readlink(place / "fd" / name)).name for name in "012"],
+        "files": kinds(place / "fd", site),
         "threads": status["Threads"],
     }
 
@@ -48,17 +49,25 @@ def test_a_forked_router_differs_from_a_started_one_in_nothing_that_the_kernel_k
     net: Network,
 ) -> None:
     assert forking.ROUTERS.suits(), "its environment is that of the whole run"
-    site = net.site("west")
-    site.start()
-    forked, first = looks(site), site.note_pid()
-    assert Path(f"/proc/{first}/cmdline").read_bytes().count(b"tests.scenario.forking") == 1
-    site.ctl("stop")
-    ProcessRuntime(DirectorySite(site.directory)).start(COMMAND_TIMEOUT_S)
-    started, second = looks(site), site.note_pid()
-    assert b"router.main.process" in Path(f"/proc/{second}/cmdline").read_bytes()
-    assert forked == started
-    site.ctl("stop")
+    forked, started = net.site("west"), net.site("east")
+    forked.start()
+    first = forked.note_pid()
+    assert words_of(first).count(b"tests.scenario.forking") == 1
+    ProcessRuntime(DirectorySite(started.directory)).start(COMMAND_TIMEOUT_S)
+    second = started.note_pid()
+    assert b"router.main.process" in words_of(second)
+    try:
+        # We have just asked each for its process id: our connections may still be leaving.
+        until(lambda: looks(forked, first) == looks(started, second), "they look alike")
+    except AssertionError:
+        assert looks(forked, first) == looks(started, second)
+        raise
+    started.ctl("stop")
     os.waitpid(second, 0)
+
+
+def words_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 @pytest.mark.parametrize(
