@@ -176,7 +176,7 @@ class RequestParser(MessageParser):
     def _feed_head(self, buffer: bytes) -> None:
         if self._pending:
             buffer = self._pending + buffer
-        if not self._skipped and buffer.startswith(b"\r\n"):
+        if not self._skipped and buffer[:2] == b"\r\n":
             self._skipped = True
             buffer = buffer[2:]
             if not buffer:
@@ -195,7 +195,8 @@ class RequestParser(MessageParser):
             head = known.head if known.client == self._client else known.turn_to(self._client)
         else:
             head = read_request_head(text, self._forwarding, self._limits)
-            if isinstance(head, HttpError):
+            if type(head) is not RequestHead:  # `isinstance` is slow for their kind of class.
+                assert isinstance(head, HttpError), "it is one of the two"
                 self._broken(head)
                 return
             known = None
