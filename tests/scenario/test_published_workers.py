@@ -151,7 +151,7 @@ def test_above_the_rate_all_moves_to_the_other_site_and_returns_below_the_low_ma
         few = int(WINDOW_S * CALM)
         until(lambda: by_site(calm.answers[-few:])["onprem"] == few, "a calm time is over")
 
-    def leaves() -> tuple[Phase, Phase] | None:
+    def leaves() -> tuple[Phase, ...]:
         """How all moves above the rate, and stays away above the low mark."""
         with workers.load(OVER) as over:
             until(lambda: by_site(over.answers[-5:])["cloud"] == 5, "it spills")
@@ -162,7 +162,7 @@ def test_above_the_rate_all_moves_to_the_other_site_and_returns_below_the_low_ma
         here = [one for one in over.answers if one.site == "onprem"]
         most = max(within_a_window(here), default=0)
         assert most <= PER_S * WINDOW_S, "no more than the rate allows in a window"
-        return (moved, stayed) if press_on((moved, stayed), (over, between)) else None
+        return (moved, stayed) if press_on((moved, stayed), (over, between)) else ()
 
     for left in until(leaves, "clients ask all the time", 40.0):
         assert left.served["cloud"] >= 0.95 * left.served.total(), left
