@@ -9,7 +9,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import msgspec
@@ -97,8 +97,10 @@ def sending(
     return future
 
 
-async def _request(host: str, port: int, path: str, method: str) -> Answer:
-    began = time.monotonic()
+async def _request(
+    host: str, port: int, path: str, method: str, clock: Callable[[], float] = time.monotonic
+) -> Answer:
+    began = clock()
     writer = None
     try:
         async with asyncio.timeout(TIMEOUT_S):
@@ -106,11 +108,11 @@ async def _request(host: str, port: int, path: str, method: str) -> Answer:
             writer.write(f"{method} {path} HTTP/1.1\r\nHost: shop\r\n\r\n".encode())
             status, headers, body = await _read_answer(reader, method)
     except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError) as error:
-        return Answer(0, {}, b"", began, time.monotonic(), f"{type(error).__name__}: {error}")
+        return Answer(0, {}, b"", began, clock(), f"{type(error).__name__}: {error}")
     finally:
         if writer is not None:
             writer.close()
-    return Answer(status, headers, body, began, time.monotonic())
+    return Answer(status, headers, body, began, clock())
 
 
 async def _read_answer(
@@ -141,7 +143,8 @@ class Load:
     """Requests at a steady rate from a thread, until left; `answers` has what became of them.
 
     No more than `LOAD_AT_ONCE_MAX` are under way and lost time is not made up for: on a machine
-    that stalls, a crowd afterwards would rightly be refused.
+    that stalls, a crowd afterwards would rightly be refused. ``clock`` tells when answers began and
+    ended: for bounds that a time must not exceed, `own_time`.
     """
 
     def __init__(
@@ -151,9 +154,11 @@ class Load:
         path: str = "/",
         *,
         method: str = "GET",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.answers: list[Answer] = []
         self._places, self._rate, self._path, self._method = places, rate, path, method
+        self._clock = clock
         self._stop = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
 
@@ -178,7 +183,8 @@ class Load:
                 await asyncio.sleep(due - time.monotonic())
 
     async def _one(self, host: str, port: int, room: asyncio.Semaphore) -> None:
-        self.answers.append(await _request(host, port, self._path, self._method))
+        answer = await _request(host, port, self._path, self._method, self._clock)
+        self.answers.append(answer)
         room.release()
 
     @property

@@ -132,11 +132,18 @@ class GrpcTarget(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no
 class GrpcClient:
     """One channel, so one connection."""
 
-    def __init__(self, address: str, port: int, *, root: bytes = b"", name: str = "") -> None:
-        """With ``root``, certificates in PEM, by TLS to a server that proves to be ``name``."""
+    def __init__(
+        self, address: str, port: int, *, root: bytes = b"", name: str = "", moves: bool = False
+    ) -> None:
+        """With ``root``, certificates in PEM, by TLS to a server that proves to be ``name``.
+
+        ``moves``: calls that no server has seen go to the next connection, as is grpcio's default.
+        Without it those fail that it had given to a connection just before that one's GOAWAY came,
+        and never sent; no server can help that.
+        """
         options: list[tuple[str, Any]] = [
             ("grpc.use_local_subchannel_pool", 1),
-            ("grpc.enable_retries", 0),
+            ("grpc.enable_retries", int(moves)),
         ]
         if root:
             options.append(("grpc.ssl_target_name_override", name))

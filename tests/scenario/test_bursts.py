@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import json
 import sys
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -64,7 +63,7 @@ class Flood:
     def _ask(self) -> None:
         while not self._stopped:
             answer = fetch(self._site.address, SHOP_PORT)
-            self.answers.append((time.monotonic(), answer))
+            self.answers.append((own_time(), answer))
 
 
 def test_a_full_site_wakes_one_with_a_token_made_beforehand_and_lets_it_go_again(
@@ -89,19 +88,18 @@ def test_a_full_site_wakes_one_with_a_token_made_beforehand_and_lets_it_go_again
         until(cloud.admin.is_ready, "the cloud is woken", 30.0)
         cloud.note_pid()
         until(lambda: cloud.ready_targets("shop").get("cloud") == 1, "its target is ready")
-        ready_at = time.monotonic()
+        ready_at = own_time()
         until(
             lambda: any(answer.site == "cloud" for _, answer in list(flood.answers)),
             "it serves overflow",
         )
+        item = until(
+            lambda: (found := burst(near))["last"] and found["last"]["ok"] and found,
+            "the hook has ended well",
+        )
     first = next(at for at, answer in flood.answers if answer.site == "cloud")
     assert first - ready_at < 2.0
-    item = burst(near)
-    assert (item["state"], item["last"]["event"], item["last"]["ok"]) == (
-        "saturated",
-        "saturated",
-        True,
-    )
+    assert (item["state"], item["last"]["event"]) == ("saturated", "saturated")
     until(cloud.gone, "calm lets it go", 30.0)
     until(lambda: burst(near)["owed"] is None, "the hook for calm has ended", 20.0)
     assert burst(near)["last"]["event"] == "calm"

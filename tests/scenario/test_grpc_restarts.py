@@ -30,7 +30,7 @@ def test_a_rolling_restart_fails_no_call_and_runs_none_twice(net: Network) -> No
     asked = [0] * CLIENTS
 
     def load(number: int) -> None:
-        with GrpcClient(door.address, SHOP_PORT) as client:
+        with GrpcClient(door.address, SHOP_PORT, moves=True) as client:
             while not stopped.is_set():
                 try:
                     client.echo(b"x")

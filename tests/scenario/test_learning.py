@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
@@ -21,6 +21,7 @@ KNEE = 5
 WORK_S = 0.05
 CALM_PER_S = 0.4 * KNEE / WORK_S
 BURST_PER_S = 2 * KNEE / WORK_S
+ANSWERS = 400  # Many times what a window of answers needs.
 
 
 class KneeTarget:
@@ -65,6 +66,18 @@ def learnt(site: Site) -> dict[str, Any]:
     return found
 
 
+def fits(found: dict[str, Any], work_s: float) -> bool:
+    """Whether it is that of a target with `KNEE` workers, which took ``work_s`` for each request.
+
+    On a busy machine all take longer, and so does what is learnt to be normal; as long as latency
+    has not doubled from there, so many more slots are right.
+    """
+    if not found:
+        return False
+    knee = KNEE * found["baseline_ms"] / (1000 * WORK_S)
+    return bool(KNEE <= found["slots"] < 2 * knee <= 3 * KNEE * work_s / WORK_S)
+
+
 def test_a_burst_spills_before_latency_doubles_and_comes_back(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
@@ -91,8 +104,8 @@ def test_a_burst_spills_before_latency_doubles_and_comes_back(
         assert 0.25 * burst.offered <= len(other.seen) <= 0.75 * burst.offered
         assert sum(mine.took_s) / len(mine.took_s) < 2 * unloaded_s
         found = learnt(near)
-        assert KNEE <= found["slots"] < 2 * KNEE
-        assert WORK_S * 1000 <= found["baseline_ms"] < 1.5 * WORK_S * 1000
+        assert found["baseline_ms"] >= WORK_S * 1000
+        assert fits(found, unloaded_s), (found, unloaded_s)
         (at,) = (one for one in near.service("shop")["sites"] if one["local"])
         assert (at["capacity_kind"], at["capacity"]) == ("auto", found["slots"])
         until(
@@ -103,10 +116,14 @@ def test_a_burst_spills_before_latency_doubles_and_comes_back(
             "metrics show what is learnt",
         )
 
-        other.forget()
-        after = offer(door, CALM_PER_S, 4)
-        assert (after.refused, after.errors) == (0, 0)
-        assert len(other.seen) <= 0.03 * after.offered
+        def takes_all() -> bool:
+            """In a phase without a stall of this machine, for which any target looks full."""
+            other.forget()
+            after = offer(door, CALM_PER_S, 4)
+            assert (after.refused, after.errors) == (0, 0)
+            return len(other.seen) <= 0.03 * after.offered
+
+        until(takes_all, "it comes back", 20.0)
         (told,) = (one for one in far.json("why", "shop")["candidates"] if one["site"] == "near")
         assert told["capacity_kind"] == "auto"
 
@@ -116,7 +133,7 @@ class Workers(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no ty
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self.took = self.in_hand = self.most = 0
+        self.took_s: list[float] = []
         self._lock = threading.Lock()
         self._server = grpc.server(ThreadPoolExecutor(KNEE), handlers=[self])
         self.port = self._server.add_insecure_port(f"{address}:0")
@@ -126,10 +143,17 @@ class Workers(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no ty
         return grpc.unary_unary_rpc_method_handler(self._work, bytes, bytes)
 
     def _work(self, message: bytes, context: Any) -> bytes:
+        began = time.perf_counter()
         time.sleep(WORK_S)
+        took_s = time.perf_counter() - began
         with self._lock:
-            self.took += 1
+            self.took_s.append(took_s)
         return message
+
+    def median_s(self) -> float:
+        """Of what each took."""
+        with self._lock:
+            return sorted(self.took_s)[len(self.took_s) // 2]
 
     def stop(self) -> None:
         self._server.stop(0.0).wait()
@@ -152,12 +176,12 @@ def test_http2_streams_are_learnt_from_as_requests_are(workers: tuple[Network, W
     net.ready("shop", {"near": 1})
     with grpc.insecure_channel(f"{site.address}:{SHOP_PORT}") as channel:
         work = channel.unary_unary(METHODS + "Work")
-        ends = time.perf_counter() + 6
+        stopped = threading.Event()
         with ThreadPoolExecutor(4 * KNEE) as clients:
 
             def ask_on() -> int:
                 done = 0
-                while time.perf_counter() < ends:
+                while not stopped.is_set():
                     try:
                         done += work(b"x", timeout=10, wait_for_ready=True) == b"x"
                     except grpc.RpcError as error:  # There is no second site.
@@ -165,8 +189,10 @@ def test_http2_streams_are_learnt_from_as_requests_are(workers: tuple[Network, W
                 return done
 
             asking = [clients.submit(ask_on) for _ in range(4 * KNEE)]
-            wait(asking)
-        assert sum(one.result() for one in asking) == target.took
-    found = learnt(site)
-    assert KNEE <= found["slots"] < 2 * KNEE
-    assert WORK_S * 1000 <= found["baseline_ms"] < 1.5 * WORK_S * 1000
+            try:
+                until(lambda: len(target.took_s) > ANSWERS, "it had time to learn")
+                until(lambda: fits(learnt(site), target.median_s()), "it has learnt")
+            finally:
+                stopped.set()
+        assert sum(one.result() for one in asking) == len(target.took_s)
+    assert learnt(site)["baseline_ms"] >= WORK_S * 1000

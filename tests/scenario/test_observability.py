@@ -52,10 +52,11 @@ class Crossing:
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    """Every line of a log, decoded; none before there is a log."""
+    """Every whole line of a log, decoded; none before there is a log."""
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    whole, _, _ = path.read_text().rpartition("\n")
+    return [json.loads(line) for line in whole.splitlines()]
 
 
 @pytest.fixture(scope="module")

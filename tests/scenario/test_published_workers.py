@@ -6,13 +6,15 @@ the test does not take a minute: what counts is requests by window, whatever its
 
 import sys
 import time
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+import msgspec
 import pytest
 
 from tests.scenario.asking import EXAMPLES, Place, ask
-from tests.scenario.clients import Load, by_site
+from tests.scenario.clients import Answer, Load, by_site
 from tests.scenario.harness import SHOP_PORT, Network
 from tests.scenario.redis import Client, Redis
 from tests.scenario.waiting import until
@@ -21,7 +23,7 @@ PROGRAMS = EXAMPLES / "worker-frontend"
 FRONTEND, REDIS = SHOP_PORT + 71, SHOP_PORT + 72
 OWN_REDIS, OWN_FRONTEND = SHOP_PORT + 75, SHOP_PORT + 76
 PER_S, RESUME_PER_S, WINDOW_S = 15, 10, 2
-CALM, OVER, BETWEEN = 8.0, 30.0, 12.0
+CALM, OVER, BETWEEN = 8.0, 30.0, 13.0
 
 
 class Workers:
@@ -101,12 +103,44 @@ def test_split_gives_half_to_each_site_and_every_worker_hears_every_job(workers:
     )
 
 
-def phase(load: Load, seconds: float) -> Counter[str]:
-    """Who served what was asked in the next ``seconds``."""
-    start = len(load.answers)
-    time_up = time.monotonic() + seconds
-    until(lambda: time.monotonic() > time_up, "the phase is over", seconds + 5)
-    return by_site(load.answers[start:])
+class Phase(msgspec.Struct, frozen=True):
+    """What clients asked from one time to another, as far as it is answered."""
+
+    begins: float
+    ends: float
+    answers: list[Answer]
+
+    @property
+    def served(self) -> Counter[str]:
+        """By whom."""
+        return by_site(self.answers)
+
+
+def phase(load: Load, seconds: float) -> Phase:
+    """What clients ask in the next ``seconds``."""
+    begins = time.monotonic()
+    ends = begins + seconds
+    until(lambda: time.monotonic() > ends, "the phase is over", seconds + 5)
+    return Phase(begins, ends, [one for one in load.answers if begins <= one.began < ends])
+
+
+def within_a_window(answers: Sequence[Answer]) -> Iterator[int]:
+    """For each: how many began with it or later, and had ended before a window was over."""
+    for first in answers:
+        ends = first.began + WINDOW_S
+        yield sum(first.began <= one.began and one.ended <= ends for one in answers)
+
+
+def press_on(phases: Sequence[Phase], loads: Sequence[Load]) -> bool:
+    """Whether clients asked for more than the low mark in every window of these phases.
+
+    On a machine that stalls they may not have: then the site is right to take them again.
+    """
+    began = sorted(one.began for load in loads for one in load.answers)
+    begins, ends = phases[0].begins, phases[-1].ends
+    windows = [begins, *(at for at in began if begins <= at < ends - WINDOW_S), ends - WINDOW_S]
+    asked = (bisect_left(began, at + WINDOW_S) - bisect_right(began, at) for at in windows)
+    return min(asked) >= RESUME_PER_S * WINDOW_S
 
 
 def test_above_the_rate_all_moves_to_the_other_site_and_returns_below_the_low_mark(
@@ -114,22 +148,29 @@ def test_above_the_rate_all_moves_to_the_other_site_and_returns_below_the_low_ma
 ) -> None:
     workers.burst_at("all")
     with workers.load(CALM) as calm:
-        until(lambda: len(calm.answers) >= WINDOW_S * CALM, "a calm time is over")
-        assert set(by_site(calm.answers[-int(WINDOW_S * CALM) :])) == {"onprem"}
-    with workers.load(OVER) as over:
-        until(lambda: by_site(over.answers)["cloud"], "it spills")
-        first = next(n for n, answer in enumerate(over.answers) if answer.site == "cloud")
-        assert first <= PER_S * WINDOW_S, "no more than the rate allows in a window"
-        moved = phase(over, 1.5 * WINDOW_S)
-    assert moved["cloud"] >= 0.95 * moved.total(), moved
-    with workers.load(BETWEEN) as between:
-        stayed = phase(between, WINDOW_S)
-    assert stayed["cloud"] >= 0.95 * stayed.total(), stayed  # Above the low mark it stays there.
+        few = int(WINDOW_S * CALM)
+        until(lambda: by_site(calm.answers[-few:])["onprem"] == few, "a calm time is over")
+
+    def leaves() -> tuple[Phase, ...]:
+        """How all moves above the rate, and stays away above the low mark."""
+        with workers.load(OVER) as over:
+            until(lambda: by_site(over.answers[-5:])["cloud"] == 5, "it spills")
+            moved = phase(over, 1.5 * WINDOW_S)
+        with workers.load(BETWEEN) as between:
+            stayed = phase(between, WINDOW_S)
+        assert [load.failed for load in (over, between)] == [[], []]
+        here = [one for one in over.answers if one.site == "onprem"]
+        most = max(within_a_window(here), default=0)
+        assert most <= PER_S * WINDOW_S, "no more than the rate allows in a window"
+        return (moved, stayed) if press_on((moved, stayed), (over, between)) else ()
+
+    for left in until(leaves, "clients ask all the time", 40.0):
+        assert left.served["cloud"] >= 0.95 * left.served.total(), left
     with workers.load(CALM) as calm:
         until(lambda: by_site(calm.answers[-6:])["onprem"] == 6, "all is back", 5 * WINDOW_S)
         back = phase(calm, WINDOW_S)
-    assert set(back) == {"onprem"}
-    assert [load.failed for load in (over, between, calm)] == [[], [], []]
+    assert set(back.served) == {"onprem"}
+    assert not calm.failed
     workers.net.at_rest("frontend")
 
 
@@ -137,10 +178,13 @@ def test_with_excess_what_the_rate_allows_stays(workers: Workers) -> None:
     workers.burst_at("excess")
     with workers.load(OVER) as over:
         until(lambda: by_site(over.answers)["cloud"] > 5, "it spills")
-        apart = phase(over, 2 * WINDOW_S)
+        apart = phase(over, 2 * WINDOW_S).served
     assert over.failed == []
     stayed, allowed = apart["onprem"], 2 * WINDOW_S * PER_S
     assert 0.6 * allowed <= stayed <= 1.1 * allowed, (apart, allowed)
     assert apart["cloud"] >= 0.3 * apart.total()
-    heard = workers.heard()
-    assert heard["onprem"] == heard["cloud"]  # Wherever it was served, both workers heard it.
+    workers.net.at_rest("frontend")
+    until(
+        lambda: (heard := workers.heard())["onprem"] == heard["cloud"],
+        "wherever it was served, both workers heard it",
+    )

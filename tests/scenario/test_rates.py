@@ -1,9 +1,11 @@
 """Two sites as processes: a rate for what one of them takes, set and withdrawn while it serves."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from tests.scenario.clients import Answer, Load, by_site
 from tests.scenario.harness import SHOP_PORT, Network
 from tests.scenario.offering import offer
 from tests.scenario.waiting import until
@@ -64,23 +66,30 @@ def test_a_site_over_its_rate_keeps_its_rate_or_nothing_and_takes_all_again(pair
 
     first = pair.offer(3 * RATE, 6)
     assert RATE * 0.85 <= first["near"] <= RATE + 2 * RATE * WINDOW_S / 6
-    assert pair.state() == "over"
-    shown = near.ctl("service", "status", "shop").out
-    assert "of 20/s, over" in shown
-    why = near.json("why", "shop")
-    (here,) = (one for one in why["candidates"] if one["site"] == "near")
-    assert (here["capacity_kind"], here["rate"]["per_s"]) == ("rate", 20)
-    text = near.metrics()
-    assert 'kind="admitted"' in text
-    assert "spillway_rate_over{" in text
+    with Load([(near.address, SHOP_PORT)], 3 * RATE) as load:  # Without it, it would be calm soon.
+        until(lambda: pair.state() == "over", "it is over")
+        shown = near.ctl("service", "status", "shop").out
+        assert "of 20/s, over" in shown
+        why = near.json("why", "shop")
+        (here,) = (one for one in why["candidates"] if one["site"] == "near")
+        assert (here["capacity_kind"], here["rate"]["per_s"]) == ("rate", 20)
+        text = near.metrics()
+        assert 'kind="admitted"' in text
+        assert "spillway_rate_over{" in text
 
-    near.ctl(*set_, "--spill", "all")
-    until(lambda: near.json("why", "shop")["decision"]["site"] == "far", "all leaves")
-    all_gone = pair.offer(3 * RATE, 2)
-    assert all_gone["near"] == 0
-    sentences = near.ctl("why", "shop").out
-    assert "sends-away" in sentences
-    assert "set to spill all" in sentences
+        near.ctl(*set_, "--spill", "all")
+        until(lambda: near.json("why", "shop")["decision"]["site"] == "far", "all leaves")
+        since = time.monotonic()
+
+        def all_gone() -> list[Answer]:
+            return [answer for answer in load.answers if answer.began > since]
+
+        until(lambda: len(all_gone()) > 2 * WINDOW_S * RATE, "many have gone")
+        assert set(by_site(all_gone())) == {"far"}
+        sentences = near.ctl("why", "shop").out
+        assert "sends-away" in sentences
+        assert "set to spill all" in sentences
+    assert not load.failed
     until(lambda: pair.state() == "calm", "it is calm again")
     assert pair.offer(8, 2)["far"] == 0
 

@@ -13,7 +13,6 @@ from tests.scenario.backends import HttpTarget
 from tests.scenario.clients import (
     Load,
     ask,
-    burst,
     by_site,
     connected,
     fetch,
@@ -118,7 +117,14 @@ def test_sigterm_lets_what_is_under_way_finish_and_takes_nothing_new(triangle: T
     until(lambda: not takes_more(one, "three"), "its target is withdrawn", 2.0)
     until(lambda: _refuses(last), "it accepts nothing new", 2.0)
     stays(lambda: not last.gone(), "it waits for what is under way", 0.5)
-    assert by_site(burst(one.address, SHOP_PORT, 20)) == Counter(one=10, two=10)
+    others = [triangle.targets[name] for name in ("one", "two")]
+    for other in others:
+        other.hold()  # No slot comes free while they come.
+    elsewhere = sending(one.address, SHOP_PORT, 20)
+    until(lambda: [other.in_hand for other in others] == [10, 10], "the others take them")
+    for other in others:
+        other.release()
+    assert by_site(elsewhere.result()) == Counter(one=10, two=10)
     target.release()
     assert by_site(local.result()) == Counter(three=3)
     until(last.gone, "it ends")

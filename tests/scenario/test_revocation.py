@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -12,7 +11,7 @@ import pytest
 
 from tests.scenario.clients import Load, fetch
 from tests.scenario.harness import SHOP_PORT, Network, Site
-from tests.scenario.waiting import stays, until
+from tests.scenario.waiting import own_time, stays, until
 
 DB_PORT = SHOP_PORT + 1
 PIECE_BYTES = 1000
@@ -27,7 +26,7 @@ class Pipe:
 
     def __init__(self, site: Site) -> None:
         self._socket = socket.create_connection((site.address, DB_PORT), timeout=5)
-        self.last = time.monotonic()
+        self.last = own_time()
         self.bytes = 0
         self.over = threading.Event()
         self._room = threading.Semaphore(PIECES_ON_THE_WAY)
@@ -40,7 +39,7 @@ class Pipe:
             while data := self._socket.recv(65_536):
                 before = self.bytes // PIECE_BYTES
                 self.bytes += len(data)
-                self.last = time.monotonic()
+                self.last = own_time()
                 if pieces := self.bytes // PIECE_BYTES - before:
                     self._room.release(pieces)
         except OSError:
@@ -124,9 +123,9 @@ def test_a_revoked_site_hears_no_byte_a_second_later_and_comes_back_by_a_new_tok
 ) -> None:
     others = [(star.two.address, SHOP_PORT)]
     with Load(others, 40) as load, flowing(star.one) as cut, flowing(star.two) as kept:
-        began = time.monotonic()
+        began = own_time()
         star.hub.ctl("revoke-access", "--link", "one")
-        ended = time.monotonic()
+        ended = own_time()
         until(cut.over.is_set, "its stream is cut", 1.0)
         cut_s, verb_s = cut.last - began, ended - began
         print(f"revoke-access --link: verb {verb_s:.3f} s, last byte after {cut_s:.3f} s")
@@ -147,9 +146,9 @@ def test_without_access_for_all_every_stream_of_others_ends_and_new_tokens_work_
 ) -> None:
     old = star.net.token(star.hub)
     with flowing(star.one) as one, flowing(star.two) as two:
-        began = time.monotonic()
+        began = own_time()
         star.hub.ctl("--yes", "revoke-access")
-        ended = time.monotonic()
+        ended = own_time()
         for pipe in (one, two):
             until(pipe.over.is_set, "its stream is cut", 1.0)
             print(f"revoke-access: verb {ended - began:.3f} s, last byte {pipe.last - began:.3f} s")

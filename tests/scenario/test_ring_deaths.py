@@ -1,7 +1,6 @@
 """A ring of eight real routers under load, when a transit site dies or says nothing more."""
 
 import signal
-import time
 
 import msgspec
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from router.model.limits import CONTROL_DEAD_AFTER_S, LIVENESS_TICK_S
 from tests.scenario.clients import LOAD_AT_ONCE_MAX, Answer, Load
 from tests.scenario.harness import SHOP_PORT, Network
-from tests.scenario.waiting import until
+from tests.scenario.waiting import own_time, until
 
 SITES = 8
 RATE = 100.0
@@ -19,7 +18,10 @@ BUSY_S = 0.5  # What a machine with much to do may add to a time.
 
 
 class Death(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds from the death to the first loss, and from that to the first answer around it."""
+    """Seconds from the death to the first loss, and from that to the first answer around it.
+
+    All times are by `own_time`.
+    """
 
     found_s: float
     rerouted_s: float
@@ -51,12 +53,12 @@ def test_a_ring_of_eight_goes_around_a_transit_that_dies(net: Network, how: sign
     path = ["r1", "r2", "r3"]
     until(lambda: entry.json("why", "shop")["decision"]["path"] == path, "r2 is on the way")
     with (
-        Load([(entry.address, SHOP_PORT)], RATE, method="POST") as across,
+        Load([(entry.address, SHOP_PORT)], RATE, method="POST", clock=own_time) as across,
         Load([(unhurt.address, SHOP_PORT)], RATE / 4, method="POST") as beside,
     ):
         until(lambda: len(across.answers) > CALM, "the load runs")
         assert not across.failed
-        at = time.monotonic()
+        at = own_time()
         victim.signal(how)
         until(lambda: Death.of(across.answers, at).over > CALM, "requests go around")
     if how is signal.SIGSTOP:

@@ -16,7 +16,7 @@ from router.routing.lsa import Adjacency, Topology, encode_lsa
 from tests.scenario.clients import fetch
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.insider import HostileIdentity, Insider
-from tests.scenario.waiting import stays, until
+from tests.scenario.waiting import own_time, stays, until
 
 FLOOD_PER_S, FLOOD_S = 5_000, 4.0
 CONVERGES_WITHIN_S = 5.0
@@ -117,20 +117,19 @@ def test_a_flood_of_lsas_keeps_nobody_else_from_converging(three: Three) -> None
             )
             for n in range(1, 501)
         )
-        began = time.monotonic()
+        began, own = time.monotonic(), own_time()
         sent, converged = 0, None
         three.east.declare("later", SHOP_PORT + 5)
-        while time.monotonic() - began < FLOOD_S:
+        while own_time() - own < (FLOOD_S if converged else CONVERGES_WITHIN_S):
             insider.write(flood)
             sent += 500
             if converged is None and three.west.service("later"):
-                converged = time.monotonic() - began
+                converged = own_time() - own
             pause = sent / FLOOD_PER_S - (time.monotonic() - began)
             if pause > 0:
                 stays(lambda: True, "the flood goes on", pause)
-        until(lambda: three.west.service("later"), "the others have converged")
         assert converged is not None and converged < CONVERGES_WITHIN_S
-        assert sent / (time.monotonic() - began) > FLOOD_PER_S / 5, "hardly a flood"
+        assert sent / (own_time() - own) > FLOOD_PER_S / 5, "hardly a flood"
         assert three.is_unharmed()
     until(lambda: three.middle.link("mallory") is None, "it is gone")
 

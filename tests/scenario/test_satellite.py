@@ -1,6 +1,5 @@
 """A link over a way of 600 ms that loses a quarter of all packets: it comes up, stays, returns."""
 
-import time
 from pathlib import Path
 
 from tests.scenario.harness import LINK_PORT, Network
@@ -28,7 +27,5 @@ def test_a_link_over_a_lossy_satellite_stays_and_comes_back_after_silence(tmp_pa
         way.loss = 1.0
         until(lambda: not west.is_up("east"), "the silence is noticed", UP_WITHIN_S)
         way.loss = 0.1
-        begun = time.monotonic()
         until(lambda: west.is_up("east"), "the link is back", UP_WITHIN_S)
-        assert time.monotonic() - begun < UP_WITHIN_S
         assert way.lost > 0.04 * way.sent

@@ -10,7 +10,7 @@ from router.model import limits
 from tests.scenario.backends import HttpTarget
 from tests.scenario.clients import Answer, Load, by_site, fetch
 from tests.scenario.harness import SHOP_PORT, Network, Site
-from tests.scenario.waiting import until
+from tests.scenario.waiting import own_time, until
 
 RESPONSE_S = 0.3
 SERVICES = ("silent", "busy", "breaking", "asked", "stopped")
@@ -59,11 +59,11 @@ class Pair:
         return str(target["error"])
 
     def returns(self, service: str, out_s: float) -> None:
-        """It comes back by itself, not before its time and soon after."""
-        began = time.monotonic()
+        """It comes back by itself soon after its time."""
+        began = own_time()
         until(lambda: self.is_in(service), "it is back", out_s + BACK_WITHIN_S)
         until(lambda: self.fetch(service).site == "near", "it serves again", BACK_WITHIN_S)
-        assert time.monotonic() - began < out_s + BACK_WITHIN_S
+        assert own_time() - began < out_s + BACK_WITHIN_S
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +77,14 @@ def test_a_target_that_never_answers_is_left_after_five_timeouts_and_found_again
     pair: Pair,
 ) -> None:
     pair.targets["silent"].hold()
-    answers = [pair.fetch("silent") for _ in range(limits.EJECT_AFTER)]
+    answers, own_s = [], []
+    for _ in range(limits.EJECT_AFTER):
+        began = own_time()
+        answers.append(pair.fetch("silent"))
+        own_s.append(own_time() - began)
     assert [answer.status for answer in answers] == [504] * limits.EJECT_AFTER
-    took_s = [answer.ended - answer.began for answer in answers]
-    assert min(took_s) >= RESPONSE_S
-    assert sorted(took_s)[2] < RESPONSE_S * (1 + limits.POOL_SWEEP_SHARE) + 0.1
+    assert min(answer.ended - answer.began for answer in answers) >= RESPONSE_S
+    assert sorted(own_s)[2] < RESPONSE_S * (1 + limits.POOL_SWEEP_SHARE) + 0.1
     error = pair.out_of_use("silent")
     assert error == "ejected for 2 s: 5 requests in a row got no answer in time"
     assert by_site(pair.fetch("silent") for _ in range(5)) == Counter(far=5)
