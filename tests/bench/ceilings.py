@@ -56,8 +56,8 @@ CEILINGS: dict[Path_, Ceiling] = {
         objects=8,
         sends=2.2,
         system_calls=9.6,
-        new_calls=109,
-        new_objects=98,
+        new_calls=101,
+        new_objects=94,
         new_system_calls=32,
     ),
     "tcp R": Ceiling(
@@ -65,8 +65,8 @@ CEILINGS: dict[Path_, Ceiling] = {
         objects=34,
         sends=2.3,
         system_calls=20,
-        new_calls=310,
-        new_objects=264,
+        new_calls=277,
+        new_objects=241,
         new_system_calls=56,
     ),
 }
