@@ -35,11 +35,9 @@ class ClientConnection:
         "_observing",
         "_watched",
         "connection",
-        "ended",
         "received",
         "service",
         "session",
-        "writable",
     )
 
     def __init__(
@@ -104,8 +102,12 @@ class ClientConnection:
             )
         # Hot: no frame of ours in between.
         self.received: Received = self.session.received
-        self.ended = self.session.ended
-        self.writable = self.session.writable
+
+    def ended(self) -> None:
+        self.session.ended()
+
+    def writable(self) -> None:
+        self.session.writable()
 
     def flows(self) -> list[Flow]:
         """What is under way."""
@@ -133,7 +135,7 @@ class ClientConnection:
         """Nothing of it is left: of some clients what they sent has yet to arrive first."""
         self._gone(self)
         # It holds us: let no cycle wait for the collector, or thousands that come and go do.
-        del self.session, self.received, self.ended, self.writable
+        del self.session, self.received
 
     def _open_leg(self, request: Request, handler: LegHandler) -> Leg:
         service = self.service

@@ -17,6 +17,7 @@ from router.forward.replay import Replay
 from router.forward.service import Service
 from router.link.ports import OpenRequest, Refusal, ResetCode, Stream
 from router.model import limits
+from router.model.addresses import ADDRESS_CHARS_MAX, same_text
 from router.net.ports import Timer
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def request_of(offer: OpenRequest, service: Service) -> Request | None:
             protocol="tcp",
             body_bytes=LENGTH_NOT_KNOWN,
             client=offer.client,
-            local=offer.local,
+            local=offer.local if len(offer.local) > ADDRESS_CHARS_MAX else same_text(offer.local),
             session=session,
         )
     line = check_request_head(offer.head)

@@ -59,6 +59,7 @@ class Forwarder:
     __slots__ = (
         "_declared",
         "_drain_timer",
+        "_gone",
         "_heads_forgotten_at",
         "_known_as",
         "_known_offers",
@@ -117,6 +118,7 @@ class Forwarder:
             network, self._accept, self._limits_of, connections_max, is_held=self._is_held
         )
         self._under_way = UnderWay(network, self._pressure)
+        self._gone = self._client_gone  # One for all clients.
         self._known_offers: Known[Request] = Known()  # By their heads.
         self._heads_forgotten_at = network.now()
         self._targets_moved = False
@@ -471,13 +473,18 @@ class Forwarder:
             network=self._network,
             rng=self._shared.rng,
             observing=self.observing,
-            gone=self._client_gone,
+            gone=self._gone,
         )
-        self._under_way.clients.add(client)
+        under_way = self._under_way
+        under_way.clients.add(client)
+        if service.protocol == "http2":
+            under_way.many_at_once.add(client)
         return client
 
     def _client_gone(self, client: ClientConnection) -> None:
         self._under_way.clients.discard(client)
+        if client in self._under_way.many_at_once:
+            self._under_way.many_at_once.discard(client)
         self._listeners.gone(client.service.key, client.connection)
         if self._under_way.is_draining:
             self._under_way.check_drained()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
 from router.model import limits
+from router.model.addresses import same_text
 from router.model.ids import ServiceKey
 from router.model.settings import Timeouts
 from router.net.ports import Buffer, Connection, Loss, Timer, Timers
@@ -75,7 +76,7 @@ class TcpSession:
             protocol="tcp",
             body_bytes=-1,
             client=str(connection.peer),
-            local=str(connection.local),
+            local=same_text(str(connection.local)),
         )
         self._leg = open_leg(request, self._answer)
         self._answer.leg = self._leg

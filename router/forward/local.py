@@ -74,7 +74,6 @@ class LocalLeg:
         "_slot",
         "_tried",
         "_via_local",
-        "ended",
         "is_opened",
         "received",
     )
@@ -106,7 +105,9 @@ class LocalLeg:
         """A target is connected. If so after `start`, the handler is not told `opened`."""
         # Hot: what needs nothing of us goes straight through.
         self.received: Received = handler.received
-        self.ended = handler.ended
+
+    def ended(self) -> None:
+        self._handler.ended()
 
     @property
     def target(self) -> str:

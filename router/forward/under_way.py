@@ -15,13 +15,23 @@ from router.net.ports import Timers
 class UnderWay:
     """The owner of both sets: what is in them is told to end, sooner or later or at once."""
 
-    __slots__ = ("_drained", "_pressure", "_timers", "clients", "egress", "is_draining")
+    __slots__ = (
+        "_drained",
+        "_pressure",
+        "_timers",
+        "clients",
+        "egress",
+        "is_draining",
+        "many_at_once",
+    )
 
     def __init__(self, timers: Timers, pressure: Pressure) -> None:
         self._timers = timers
         self._pressure = pressure
         self._drained: Callable[[], None] | None = None
         self.clients: set[ClientConnection] = set()
+        self.many_at_once: set[ClientConnection] = set()
+        """Of these who have many requests under way: only they hold responses without credit."""
         self.egress: set[EgressStream] = set()
         self.is_draining = False
         """Nothing is added any more."""
@@ -50,8 +60,11 @@ class UnderWay:
 
     @property
     def held_bytes(self) -> int:
-        """Of requests, kept to be sent again or for a slot; of responses that wait for credit."""
-        return self._pressure.held_bytes + sum(client.held_bytes for client in self.clients)
+        """Of requests, kept to be sent again or for a slot; of responses that wait for credit.
+
+        Asked several times a second, also with idle connections by the thousand.
+        """
+        return self._pressure.held_bytes + sum([client.held_bytes for client in self.many_at_once])
 
     def shed_idle(self) -> int:
         """Close the connections of some clients that are idle; how many."""

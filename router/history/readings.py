@@ -54,6 +54,16 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 def change(before: Reading, after: Reading, lasted_s: float) -> Change:
     """From ``before`` to ``after``. Totals that fell have begun anew meanwhile, at nothing."""
+    if _is_as_before(before, after):
+        return Change(
+            served={},
+            nowhere=0,
+            overflow={},
+            failed=0,
+            p50_s=None,
+            p99_s=None,
+            lasted_s=lasted_s,
+        )
     if _began_anew(before, after):
         before = NOTHING_YET
     served = _grown(before.served, after.served)
@@ -68,6 +78,16 @@ def change(before: Reading, after: Reading, lasted_s: float) -> Change:
         p50_s=quantile(counts, 0.5, sum_s),
         p99_s=quantile(counts, 0.99, sum_s),
         lasted_s=lasted_s,
+    )
+
+
+def _is_as_before(before: Reading, after: Reading) -> bool:
+    """Nothing ended in between, as of most of many service ports."""
+    return (
+        before.counts == after.counts
+        and before.served == after.served
+        and before.overflow == after.overflow
+        and before.failed == after.failed
     )
 
 

@@ -67,6 +67,7 @@ class Bursting:
         self._site_name, self._place, self._totals_of = site_name, place, totals_of
         self._tell, self._now, self._new_id, self._unix = tell, now, new_id, unix
         self._hooks: dict[str, Hook] = {}
+        self._had_hooks = asyncio.Event()
         self._kept: dict[str, Kept] = {}
         self._fires = False
         self._unkept = False
@@ -88,6 +89,8 @@ class Bursting:
                     hook.restore(self._kept[name], self._now(), self._unix())
             elif hook.spec != spec:
                 hook.set_spec(spec)
+        if self._hooks:
+            self._had_hooks.set()
 
     def test(self, name: str, event: BurstState) -> str:
         """Run the hook of ``name`` now, marked as a test; what was begun, for people."""
@@ -117,6 +120,7 @@ class Bursting:
                     log.exception("bursts could not be looked at")
                 now = self._now()
                 await asyncio.sleep(pause_s(now, limits.BURST_SAMPLE_S))
+                await self._had_hooks.wait()  # Most sites never have any.
 
     async def _look(self, tasks: asyncio.TaskGroup) -> None:
         now = self._now()

@@ -23,12 +23,13 @@ _Made = tuple[ProxyUrl, ProxyLogin | None]
 class Proxies:
     """The proxies of a site's links. As long as nothing changes, a link has the same object."""
 
-    __slots__ = ("_links", "_made", "_site_file", "_stamps")
+    __slots__ = ("_files", "_links", "_made", "_site_file", "_stamps")
 
     def __init__(self, secrets: Path, links: LinkStore) -> None:
         self._site_file = secrets / PROXY_FILE
         self._links = links
         self._made: dict[str, tuple[_Made, Proxy]] = {}
+        self._files: dict[str, str] = {}  # Of logins, by link: looked at each second.
         self._stamps: dict[str, int] = {}  # Of the files that the proxies of links were made by.
 
     def via(self, link: str, said: str, hosts: Iterable[str]) -> Proxy | None:
@@ -58,6 +59,7 @@ class Proxies:
         """Of links that are wanted no more."""
         for link in self._stamps.keys() - keep:
             del self._stamps[link]
+            self._files.pop(link, None)
             self._made.pop(link, None)
 
     def _login(self, link: str, url: ProxyUrl) -> ProxyLogin | None:
@@ -70,10 +72,13 @@ class Proxies:
 
     def _stamp(self, link: str, site: int) -> int:
         """``site``: when the login of all links was written."""
-        return hash((_changed_at(self._links.proxy_file(link)), site))
+        file = self._files.get(link)
+        if file is None:
+            file = self._files[link] = str(self._links.proxy_file(link))
+        return hash((_changed_at(file), site))
 
 
-def _changed_at(path: Path) -> int:
+def _changed_at(path: Path | str) -> int:
     try:
         return os.stat(path).st_mtime_ns
     except OSError:

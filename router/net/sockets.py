@@ -9,6 +9,7 @@ import struct
 import termios
 from functools import lru_cache
 
+from router.model.addresses import same_text
 from router.model.limits import (
     FD_RESERVE,
     FD_RESERVE_ESSENTIAL,
@@ -75,7 +76,7 @@ def family_of(host: str) -> socket.AddressFamily:
 def address_of(name: tuple[str, int]) -> Address:
     """From what `getsockname` and `accept` give; IPv4 addresses in IPv6 dress are undressed."""
     host = name[0]
-    return Address(undressed(host) if ":" in host else host, name[1])
+    return Address(same_text(undressed(host) if ":" in host else host), name[1])
 
 
 def undressed(host: str) -> str:

@@ -36,3 +36,14 @@ def test_samples_add_up_to_what_was_counted(
     told = sum(sample.nowhere + sum(count for _, count in sample.sites.values()) for sample in kept)
     assert told == asked
     assert all(len(sample.sites) <= limits.HISTORY_SITES_MAX for sample in kept)
+
+
+@given(served=st.dictionaries(SITES, st.integers(1, 9), max_size=40))
+def test_a_step_in_which_nothing_ended_is_a_sample_of_nothing(served: dict[str, int]) -> None:
+    history = History()
+    reading = Reading(served=served, counts=(sum(served.values()), *NO_COUNTS[1:]), sum_s=0.1)
+    for number in range(3):
+        history.step(SHOP, reading, float(number))
+    (*_, (_, sample)) = history.of(SHOP)
+    assert (sample.sites, sample.nowhere, sample.overflow) == ({}, 0, 0)
+    assert (sample.p50_s, sample.p99_s) == (None, None)
