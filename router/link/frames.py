@@ -184,8 +184,12 @@ def decode_count(payload: memoryview, offset: int = 0) -> int:
 def encode_accepted(stream_id: int, count: int, held_s: float) -> bytes:
     """ACCEPTED that was due ``held_s`` ago."""
     word = ACCEPTED_LATE << 24 | 2 * COUNT_BYTES
-    held_us = min(int(held_s * 1e6), _HELD_US_MAX)
-    return _LATE.pack(word, stream_id, _count(count), held_us)
+    held_us = int(held_s * 1e6)
+    if held_us > _HELD_US_MAX:
+        held_us = _HELD_US_MAX
+    if not 0 <= count < COUNT_UNKNOWN:
+        count = COUNT_UNKNOWN
+    return _LATE.pack(word, stream_id, count, held_us)
 
 
 def decode_held(payload: memoryview) -> float:

@@ -114,7 +114,7 @@ class LaneStream:
         self._sent_fin = False
         self._count: Count = -1
         self.held_since: float | None = None  # ACCEPTED is due since then.
-        self._late_count: Callable[[], int] | None = None  # Asked if it is told alone.
+        self._late_count: Callable[[float], int] | None = None  # Asked if it is told alone.
         self._wants_writable = False
         # Receiving.
         self._window_bytes = _WINDOW_INITIAL
@@ -150,12 +150,12 @@ class LaneStream:
         else:
             lane.urgent(frames.encode_counted(frames.ACCEPTED, self.id, in_flight))
 
-    def accept_soon(self, in_flight: Callable[[], int]) -> None:
+    def accept_soon(self, in_flight: Callable[[float], int]) -> None:
         if self.is_over:
             return
         lane = self._lane
         if not lane.takes_answers:
-            self.accept(in_flight())
+            self.accept(in_flight(0.0))
             return
         if self.opened_here or self._answered or self.held_since is not None:
             raise LocalProtocolError("accept", "only the egress accepts, and once")
@@ -171,7 +171,8 @@ class LaneStream:
             return
         self._answered = True
         lane = self._lane
-        lane.urgent(frames.encode_accepted(self.id, late_count(), lane.now() - since))
+        held_s = lane.now() - since
+        lane.urgent(frames.encode_accepted(self.id, late_count(held_s), held_s))
 
     def answer(
         self, head: bytes, body_bytes: int, body: Buffer, in_flight: Count, held_s: float = 0.0
@@ -232,10 +233,11 @@ class LaneStream:
     def send(self, data: Buffer) -> bool:
         if self.is_over:
             return True
+        if self.held_since is not None and not self._finishing:
+            self.tell_accepted()  # In the same record.
         if self._finishing or not (self.opened_here or self._answered):
             self._check_sendable()
-        size = len(data)
-        queue = self._queue
+        queue, size = self._queue, len(data)
         if not size:
             return self.queued_bytes <= _SEND_QUEUE_BYTES
         if queue or size > _PAYLOAD_MAX:

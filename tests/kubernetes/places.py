@@ -25,7 +25,7 @@ from tests.kubernetes.endpoints import SERVICE_NAME
 from tests.kubernetes.images import Image
 from tests.kubernetes.resources import Json
 from tests.kubernetes.world import is_ready
-from tests.scenario.waiting import until
+from tests.scenario.waiting import own_time, until
 
 START_S: Final = 30.0
 QUIET_S: Final = 1.0
@@ -260,14 +260,17 @@ def writes(cluster: Cluster, since: int, kind: str = "") -> list[tuple[str, str,
 
 
 def settled(cluster: Cluster) -> int:
-    """Returns once routers and controller wrote nothing for a while; ``len(faults.seen)`` then."""
-    mark, since = len(cluster.faults.seen), time.monotonic()
+    """Returns once routers and controller wrote nothing for a while; ``len(faults.seen)`` then.
+
+    For longer where they are slow, since processes wait for a processor.
+    """
+    mark, since = len(cluster.faults.seen), own_time()
 
     def quiet() -> bool:
         nonlocal mark, since
         if writes(cluster, mark):
-            mark, since = len(cluster.faults.seen), time.monotonic()
-        return time.monotonic() - since > QUIET_S
+            mark, since = len(cluster.faults.seen), own_time()
+        return own_time() - since > QUIET_S
 
     until(quiet, "nobody writes", START_S)
     return mark
