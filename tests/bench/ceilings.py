@@ -43,12 +43,12 @@ CEILINGS: dict[Path_, Ceiling] = {
         new_system_calls=24,
     ),
     "http R": Ceiling(
-        calls=165,
-        objects=135,
+        calls=140,
+        objects=124,
         sends=2.3,
         system_calls=20,
-        new_calls=212,
-        new_objects=182,
+        new_calls=187,
+        new_objects=171,
         new_system_calls=34,
     ),
     "tcp L": Ceiling(
