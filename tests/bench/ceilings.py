@@ -46,21 +46,12 @@ CEILINGS: dict[Path_, Ceiling] = {
         new_system_calls=24,
     ),
     "http R": Ceiling(
-<<<<<<< HEAD
-        calls=140,
-        objects=124,
-        sends=2.3,
-        system_calls=20,
-        new_calls=187,
-        new_objects=171,
-=======
         calls=139,
         objects=121,
         sends=2.3,
         system_calls=20,
         new_calls=183,
         new_objects=168,
->>>>>>> int
         new_system_calls=34,
     ),
     "tcp L": Ceiling(
