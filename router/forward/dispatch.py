@@ -381,8 +381,10 @@ class Dispatch(Receiver):
         service, record, path, site = self._service, self.record, to.path, to.site
         balancer = service.balancer
         egress = balancer.routers.get(path[-1]) or balancer.egress(site, path)
-        leg = RemoteLeg(self.request, self, egress, service.now, path, wait_ms)
-        if not leg.start(service.streams, service.site):
+        leg = RemoteLeg(
+            self.request, self, egress, service.now, path, wait_ms, service.streams, service.site
+        )
+        if not leg.is_begun:
             return False
         self._asked_at = None if wait_ms else now
         record.site = site

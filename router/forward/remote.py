@@ -54,6 +54,7 @@ class RemoteHandler(LegHandler, Protocol):
 class RemoteLeg:
     """One stream along ``path``, which tells ``egress`` at its end what it hears of its load.
 
+    It opens as it is made: see `is_begun`.
     ``wait_ms`` > 0 lets the egress keep it waiting for a slot. For http a response must be
     canonical, and its body as long as its head says; otherwise the stream is reset and the failure
     is ``bad-response``. An http leg is done with its response; one that came before the end of the
@@ -69,16 +70,14 @@ class RemoteLeg:
         "_final",
         "_finished",
         "_handler",
-        "_http",
         "_interim_bytes",
         "_now",
         "_opened",
         "_over",
-        "_path",
         "_raw",
         "_request",
         "_stream",
-        "_wait_ms",
+        "is_begun",
     )
 
     def __init__(
@@ -88,40 +87,34 @@ class RemoteLeg:
         egress: RemoteSite,
         now: Callable[[], float],
         path: Path,
-        wait_ms: int = 0,
+        wait_ms: int,
+        opener: StreamOpener,
+        ingress: SiteId,
     ) -> None:
         self._request = request
         self._handler = handler
         self._egress: RemoteSite | None = egress  # None: ours is over there.
         self._now = now
-        self._path = path
-        self._wait_ms = wait_ms
-        self._http = request.protocol != "tcp"
         self._stream: Stream | None = None
         self._body_left = LENGTH_NOT_KNOWN
         self._final = False  # The final response head was passed on.
-        self._raw = not self._http
-        self._finished = False
+        self._raw = request.protocol == "tcp"
         self._aborted = False
         self._opened = False
         self._over = False
         self._interim_bytes = 0
-
-    def start(self, opener: StreamOpener, ingress: SiteId) -> bool:
-        """Open; False: there is no adjacency that way now, and this leg is nothing."""
-        request = self._request
         key = request.key
         by_flag = request.upgrade == _WEBSOCKET
         # Such a request is complete as it stands.
-        self._finished = ends = self._http and not request.body_bytes and not request.upgrade
-        stream = opener.open_stream(
+        self._finished = ends = not (self._raw or request.body_bytes or request.upgrade)
+        self._stream = opener.open_stream(
             OpenRequest(
-                path=self._path,
+                path=path,
                 service=key.name,
                 port=key.port,
                 protocol=request.protocol,
                 ingress=ingress,
-                wait_ms=self._wait_ms,
+                wait_ms=wait_ms,
                 flags=_WEBSOCKET_FLAG if by_flag else 0,
                 body_bytes=request.body_bytes,
                 head=request.head,
@@ -133,12 +126,10 @@ class RemoteLeg:
             self,
             ends=ends,
         )
-        if stream is None:
-            return False
-        self._stream = stream
-        assert self._egress is not None, "it has not begun"
-        self._egress.open()
-        return True
+        self.is_begun = begun = self._stream is not None
+        """False: there is no adjacency that way now, and this leg is nothing."""
+        if begun:
+            egress.open()
 
     # Leg
 

@@ -33,9 +33,9 @@ class Remotes:
 
     def note_round_trip(self, site: SiteId, seconds: float) -> None:
         """A first answer of ``site`` took that long."""
-        known = self._round_trips_s.get(site)
-        if known is not None:
-            self._round_trips_s[site] = known + SMOOTHING * (seconds - known)
+        known = self._round_trips_s
+        if site in known:
+            known[site] += SMOOTHING * (seconds - known[site])
 
     def round_trip_s(self, site: SiteId) -> float:
         """The mean of those; 0.0: none was measured."""

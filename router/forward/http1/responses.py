@@ -12,7 +12,7 @@ from router.forward.http1.chunks import ChunkDecoder
 from router.forward.http1.heads import DEFAULT, HeadLimits, LineJudge, StartLine, exceeds_limits
 from router.forward.http1.known import Known
 from router.forward.http1.messages import HEAD_END, NOTHING, BodySink, MessageParser
-from router.forward.http1.render import with_via
+from router.forward.http1.render import is_bodiless, with_via
 from router.model.limits import HEADS_PER_STREAM_MAX, INTERIM_BYTES_MAX, POOL_IDLE_S
 
 _STATUS_LINE = rb"HTTP/1\.([01]) ([1-9][0-9]{2})((?: " + grammar.VALUE + rb"*+)?)\r\n"
@@ -48,6 +48,8 @@ class ResponseHead(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A response head that may be passed on.
 
     ``body_bytes`` is the declared length, -1 none declared. ``has_body``: one follows.
+    ``whole_bytes``: with so many after it a final response is complete; -1: it is not said, or it
+    is not final.
     ``keep_alive_s``: how long the target keeps an idle connection, 0: it closes, -1: not said.
     """
 
@@ -55,16 +57,10 @@ class ResponseHead(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     head: bytes
     body_bytes: int
     has_body: bool
+    whole_bytes: int
     chunked: bool
     keep_alive_s: int
     fields: int
-
-    @property
-    def whole_bytes(self) -> int:
-        """With so many after it a final response is complete; -1: it is not said, or not final."""
-        if self.status < 200:
-            return -1
-        return self.body_bytes if self.has_body else 0
 
 
 class ResponseSink(BodySink, Protocol):
@@ -340,13 +336,15 @@ def read_response_head(
             return _BAD
         # The general way would come to the same.
         code, reason, first, second, length, third, fourth = plain.groups()
-        status = int(code)
+        status, body_bytes = int(code), int(length)
+        bodiless = head_only or status == 204 or status == 304
         kept = (first, second or b"", third, fourth or b"")
         return ResponseHead(
             status=status,
             head=b"HTTP/1.1 %b %b\r\n%b%b%b%b" % (code, reason, *kept),
-            body_bytes=-1 if status == 204 else int(length),
-            has_body=not (head_only or status == 204 or status == 304),
+            body_bytes=-1 if status == 204 else body_bytes,
+            has_body=not bodiless,
+            whole_bytes=0 if bodiless else body_bytes,
             chunked=False,
             keep_alive_s=-1,
             fields=count,
@@ -373,6 +371,7 @@ def read_response_head(
     if not _parser_agrees(head):
         return _BAD
     body_bytes, chunked = framing
+    bodiless = is_bodiless(status, head_only)
     block = head[match.end(3) : -4]
     if fields:
         block = _REMOVED.sub(b"", block)
@@ -383,7 +382,8 @@ def read_response_head(
         status=status,
         head=b"HTTP/1.1 %b%b%b\r\n" % (code, reason or b" ", block),
         body_bytes=body_bytes,
-        has_body=not (head_only or status < 200 or status in (204, 304)),
+        has_body=not bodiless,
+        whole_bytes=-1 if status < 200 else 0 if bodiless else body_bytes,
         chunked=chunked,
         keep_alive_s=_keep_alive_s(fields, options, old),
         fields=count,
