@@ -8,7 +8,6 @@ from router.balance.candidates import (
     Glimpse,
     LocalSite,
     Verdict,
-    judge_alive,
 )
 from router.balance.decisions import (
     CandidateReport,
@@ -21,7 +20,7 @@ from router.balance.decisions import (
 from router.balance.egresses import NO_ROUTER, OWN_ROUTER, Egresses
 from router.balance.explain import NEAREST, ROOM_FARTHER, decision_reason, report, why_it_yields
 from router.balance.ledger import Ledger
-from router.balance.policies import POLICIES, check_policy, choose
+from router.balance.policies import POLICIES, check_policy, choose, spread
 from router.balance.remote_site import RemoteSite
 from router.balance.replicas import RoutersOfSite
 from router.balance.rotation import next_in_turn, take_turn
@@ -43,6 +42,7 @@ __all__ = [
 ]
 
 _NOBODY: frozenset[str] = frozenset()
+_NO_ROUTE = NoChoice(reason="no-route", waitable=(), local_waitable=False)
 
 
 class ServiceBalancer(Egresses):
@@ -56,6 +56,8 @@ class ServiceBalancer(Egresses):
         "_bearable",
         "_choose",
         "_holds",
+        "_last_full",
+        "_last_no_choice",
         "_ledger",
         "_local_decision",
         "_near_first",
@@ -86,6 +88,8 @@ class ServiceBalancer(Egresses):
         self._sole_bearable: float = 0  # How much farther the next one is.
         self._sole_decision: Decision | None = None  # For it, where there is but one way.
         self._waits: dict[SiteId, tuple[RemoteWait, RemoteWait]] = {}
+        self._last_full: list[Candidate] = []  # Where one waits, if figures do not say where there:
+        self._last_no_choice = _NO_ROUTE  # In a burst it is the same many times.
         self.set_policy(policy)
 
     @property
@@ -100,7 +104,6 @@ class ServiceBalancer(Egresses):
         """
         assert check_policy(policy) is None, "policy not checked"
         self._policy = policy
-        self._choose = POLICIES[policy.name]
         self._holds = policy.name == "failover"
         self._near_first = policy.name == "fill" or self._holds
         for one in self._order:
@@ -333,7 +336,11 @@ class ServiceBalancer(Egresses):
         weights = self._policy.weights if self._policy.name == "split" else {}
         for one in self._order:
             one.share = weights.get(one.name, 0)
+            one.weigh()
             one.outline = one.glimpse = None
+        # Where all have a weight, nothing is left of `split` but the turns.
+        has_turns = bool(weights) and all([one.share for one in self._order])
+        self._choose = spread if has_turns else POLICIES[self._policy.name]
 
     def _set_shortcuts(self) -> None:
         """What `select` need not work out each time."""
@@ -348,6 +355,7 @@ class ServiceBalancer(Egresses):
             for one in order
             if isinstance(one, RemoteSite) and len(one.paths) == 1
         }
+        self._last_full = []
         costs = [one.cost for one in order[:2]] + [inf, inf]
         ties = costs[0] <= 0  # At no cost the next site is as good as this one.
         self._sole = order[0] if costs[0] < costs[1] else None
@@ -370,10 +378,7 @@ class ServiceBalancer(Egresses):
     ) -> list[Candidate]:
         """Judge who is alive, ask the policy; those who tie."""
         waits_for = refused if self._holds else _NOBODY
-        alive = judge_alive(self._order, now, excluded, waits_for, near_only=near_only)
-        if any([one.sends_away for one in alive]):
-            return choose(self._choose, alive)
-        return self._choose(alive)
+        return choose(self._choose, self._order, now, excluded, waits_for, near_only=near_only)
 
     def _path_to(self, one: Candidate, *, takes: bool) -> tuple[RouterId, ...]:
         """``takes``: it is the request's, and the next one has the next turn."""
@@ -411,16 +416,18 @@ class ServiceBalancer(Egresses):
         self, chosen: Candidate, path: tuple[RouterId, ...], router: RouterId
     ) -> Decision:
         overflow_reason: OverflowReason = ""
+        cost = -inf if self._holds else chosen.cost  # `failover` leaves no site for being full.
         for one in self._order:
-            if self._holds or one.cost >= chosen.cost:
-                break  # `failover` leaves no site for being full.
-            if one.verdict == "full" or (one.verdict == "excluded" and one.hard_full):
+            if one.cost >= cost:
+                break
+            verdict = one.verdict
+            if verdict is None:
+                continue
+            if verdict == "full" or (verdict == "excluded" and one.hard_full):
                 overflow_reason = "full"
                 break
-            if one.verdict == "sends-away":
-                overflow_reason = "sends-away"
-            elif one.verdict == "soft-full":
-                overflow_reason = "soft-full"
+            if verdict in ("sends-away", "soft-full"):
+                overflow_reason = verdict
         reason = decision_reason(chosen, self._policy)
         return Decision(
             chosen.site,
@@ -443,7 +450,10 @@ class ServiceBalancer(Egresses):
             )
         ]
         if not waiting_helps:
-            return NoChoice(reason="no-route", waitable=(), local_waitable=False)
+            return _NO_ROUTE
+        if waiting_helps == self._last_full:
+            return self._last_no_choice
+        full = waiting_helps.copy()
         cheapest = waiting_helps[0].cost
         if self._policy.name == "split":
             waiting_helps.sort(key=_has_no_share)
@@ -454,12 +464,15 @@ class ServiceBalancer(Egresses):
                 waitable.append(waits[one.site][one.cost > cheapest])
             else:
                 waitable += self._waits_at(one, spills=one.cost > cheapest)
-        return NoChoice(
+        choice = NoChoice(
             reason="all-full",
             waitable=tuple(waitable),
             local_waitable=self._here in waiting_helps
             and (self._here is self._local or (self._local.able and self._local.hard_full)),
         )
+        if all([one.site in waits or one is self._local for one in full]):
+            self._last_full, self._last_no_choice = full, choice
+        return choice
 
     def _waits_at(self, one: Candidate, *, spills: bool) -> list[RemoteWait]:
         """Where a request may stand at the routers of a full site; here it would not stand."""

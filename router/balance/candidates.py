@@ -1,7 +1,6 @@
 """What a balancer knows of each site that could take the next request: mutable, its own."""
 
 from collections.abc import Sequence
-from math import inf
 from typing import Any, Literal
 
 import msgspec
@@ -55,7 +54,9 @@ class Candidate:
     ``capacity`` is what it takes now: in flight and permits, or its slots if they are fewer.
     ``sends_away``: it is over its rate and passed over while another has room. ``verdict`` is set
     while a decision is made; None: not judged. ``turn`` belongs to `rotation`. ``share``: what
-    `split` gives it, by its name; 0: nothing, or another policy is in force.
+    `split` gives it, by its name; 0: nothing, or another policy is in force. ``weight``: what it
+    gets of the turns among those tied, its share, else its ready targets; whoever sets one of these
+    calls `weigh`, or does as it does.
     """
 
     __slots__ = (
@@ -81,6 +82,7 @@ class Candidate:
         "targets_ready",
         "turn",
         "verdict",
+        "weight",
     )
 
     def __init__(self, site: SiteId, name: str, local: bool) -> None:
@@ -102,18 +104,18 @@ class Candidate:
         self.rate: RateLoad | None = None
         self.sends_away = False
         self.turn = 0
-        self.share = 0
+        self.share = self.weight = 0
         self.shares_targets = False
         """With the other routers of its site: each has a part of the capacity of the same ones."""
         self.verdict: Verdict | None = None
-        # Of `seen` alone: what was last kept of it, None once that is not so any more.
+        # What was last kept of it, None once that is not so any more: by `seen`, of a site; of one
+        # of several routers by `RoutersOfSite`, which keeps sums.
         self.outline: Outline | None = None
         self.glimpse: Glimpse | None = None
 
-    @property
-    def weight(self) -> int:
-        """What it gets of the turns among those tied: by its weight, else by ready targets."""
-        return self.share or self.targets_ready
+    def weigh(self) -> None:
+        """After a change of ``share`` or ``targets_ready``."""
+        self.weight = self.share or self.targets_ready
 
     @property
     def is_stated(self) -> bool:
@@ -205,6 +207,7 @@ class LocalSite(Candidate):
         self.recounts = ledger.recounts
         self.outline = self.glimpse = None
         self.targets_ready = ledger.targets_ready
+        self.weigh()
         self.able = not self.draining and self.targets_ready > 0
         self.capacity = ledger.capacity
         self.in_flight = load
@@ -245,39 +248,48 @@ class LocalSite(Candidate):
         return 0.0
 
 
-def judge_alive(
+def judge(
     order: Sequence[Candidate],
     now: float,
     excluded: frozenset[str],
     waits_for: frozenset[str],
     *,
     near_only: bool = False,
-) -> list[Candidate]:
-    """Refresh the candidates and say whose verdict is the policy's, in order of cost.
+) -> tuple[list[Candidate], list[Candidate], bool]:
+    """Refresh the candidates; whose verdict is the policy's, and which of these have room, both in
+    order of cost; and whether any of them sends all away. Who has no room is ``full``.
 
     ``waits_for``: excluded ones that the policy is given all the same. ``near_only``: only as far
     as `fill` can choose, and one farther, which tells what a soft one bears. The others keep what
     was last thought of them.
     """
     alive: list[Candidate] = []
-    roomy_cost = inf  # Of the nearest with a free slot of a stated capacity.
+    roomy: list[Candidate] = []
+    sends_away = False
+    nearest: Candidate | None = None  # With a free slot of a stated capacity.
     for one in order:
-        if near_only and alive and alive[-1].cost > roomy_cost:
-            break
         if one.stale:  # Most are not: nothing was heard of them since the last decision.
             one.refresh(now)
         if not one.able:
             one.verdict = _disability(one)
-        elif excluded and one.is_out(excluded):
+            continue
+        if excluded and one.is_out(excluded):
             one.verdict = "excluded"
-            if waits_for and one.is_refused(waits_for):
-                alive.append(one)
+            if not waits_for or not one.is_refused(waits_for):
+                continue
+        elif one.hard_full:
+            one.verdict = "full"
         else:
             one.verdict = None
-            alive.append(one)
-            if near_only and not one.hard_full and one.has_stated_room:
-                roomy_cost = min(roomy_cost, one.cost)
-    return alive
+            roomy.append(one)
+            if near_only and (nearest is None or one.cost < nearest.cost) and one.has_stated_room:
+                nearest = one
+        alive.append(one)
+        if one.sends_away:
+            sends_away = True
+        if nearest is not None and one.cost > nearest.cost:
+            break
+    return alive, roomy, sends_away
 
 
 def _disability(one: Candidate) -> Verdict:

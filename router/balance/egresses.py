@@ -21,12 +21,13 @@ class Egresses:
     Figures of routers that are known no more are dropped: streams may outlive their candidate.
     """
 
-    __slots__ = ("_here", "_local", "_remotes", "routers", "under_way")
+    __slots__ = ("_here", "_local", "_remotes", "_told", "routers", "under_way")
 
     def __init__(self, local: LocalSite) -> None:
         self._local = local
         self._here: LocalSite | RoutersOfSite = local
         """This site: with other routers of it if there are any."""
+        self._told: Sequence[RemoteCandidate] = ()
         self._remotes: dict[SiteId, RemoteSite | RoutersOfSite] = {}
         """The others, by (cost, site)."""
         self.routers: dict[RouterId, RemoteSite] = {}
@@ -56,7 +57,15 @@ class Egresses:
             )
         return known
 
+    def has(self, remotes: Sequence[RemoteCandidate]) -> bool:
+        """These are what was taken over last: doing so again would change nothing.
+
+        Never of several routers of one site: which of them count for it follows their loads.
+        """
+        return remotes == self._told and len(self._remotes) == len(remotes)
+
     def _take_over(self, remotes: Sequence[RemoteCandidate]) -> None:
+        self._told = remotes
         known, self.routers = self.routers, {}
         sites: list[RemoteSite | RoutersOfSite] = []
         self._here = self._local

@@ -1,10 +1,10 @@
 """The rules that order candidates: pure functions over refreshed candidates.
 
 A policy is given the candidates that are alive (reachable, ready targets, neither draining nor
-excluded) in order of path cost, the local site first. It returns those who tie for the next
-request, empty when it has to wait, and marks the ones that it passes over as ``full`` or
-``soft-full``. Whose turn it is among them is the caller's, by `Candidate.weight`: smooth rotation
-by ready targets, or by their weights under `split`.
+excluded) in order of path cost, the local site first, and those of them with room, in the same
+order: the others are marked ``full``. It returns those who tie for the next request, empty when it
+has to wait, and marks others that it passes over. Whose turn it is among them is the caller's, by
+`Candidate.weight`: smooth rotation by ready targets, or by their weights under `split`.
 
 All full means, for each of them: the request waits in the queue for the first slot that is free
 where the policy may send it, then 503 with Retry-After, or a reset (tcp).
@@ -12,11 +12,12 @@ where the policy may send it, then 503 with Retry-After, or a reset (tcp).
 
 from collections.abc import Callable, Sequence
 
-from router.balance.candidates import Candidate
+from router.balance.candidates import Candidate, judge
 from router.model import limits
 from router.model.specs import PolicySpec
 
-Policy = Callable[[Sequence[Candidate]], list[Candidate]]
+Policy = Callable[[Sequence[Candidate], list[Candidate]], list[Candidate]]
+"""Told who is alive, and who of these has room; the second list may be what it returns."""
 
 
 def check_policy(policy: PolicySpec) -> str | None:
@@ -37,7 +38,7 @@ def check_policy(policy: PolicySpec) -> str | None:
     return None
 
 
-def fill(alive: Sequence[Candidate]) -> list[Candidate]:
+def fill(alive: Sequence[Candidate], roomy: list[Candidate]) -> list[Candidate]:
     """The cheapest candidates with room; of equal cost those with most free capacity per target.
 
     No stated capacity is soft: full once in flight > ready targets x (cost of the next dearer
@@ -45,10 +46,9 @@ def fill(alive: Sequence[Candidate]) -> list[Candidate]:
     nobody has room, the soft one with the least (in flight per target + cost).
     """
     soft: list[Candidate] = []
-    start, count = 0, len(alive)
+    start, count = alive.index(roomy[0]) if roomy else len(alive), len(alive)
     while start < count:
-        if alive[start].hard_full:  # In short, as below: in a burst most are.
-            alive[start].verdict = "full"
+        if alive[start].hard_full:
             start += 1
             continue
         cost = alive[start].cost
@@ -56,24 +56,24 @@ def fill(alive: Sequence[Candidate]) -> list[Candidate]:
         while end < count and alive[end].cost == cost:
             end += 1
         bearable = alive[end].cost - cost if end < count else None
-        roomy: list[Candidate] = []
+        bearing: list[Candidate] = []
         for one in alive[start:end]:
             if one.hard_full:
-                one.verdict = "full"
-            elif one.is_stated:
-                roomy.append(one)
-            elif bearable is not None and one.in_flight > one.targets_ready * bearable:
+                continue
+            if one.is_stated or bearable is None:
+                bearing.append(one)
+            elif one.in_flight > one.targets_ready * bearable:
                 one.verdict = "soft-full"
                 soft.append(one)
             else:
-                roomy.append(one)
-        if roomy:
-            return _least(roomy, _fill_key(roomy)) if len(roomy) > 1 else roomy
+                bearing.append(one)
+        if bearing:
+            return _least(bearing, _fill_key(bearing)) if len(bearing) > 1 else bearing
         start = end
     return _least(soft, _soft_key) if soft else soft
 
 
-def balanced(alive: Sequence[Candidate]) -> list[Candidate]:
+def balanced(_alive: Sequence[Candidate], roomy: list[Candidate]) -> list[Candidate]:
     """Least (in flight + path cost), ties local first: the rule of Skupper 2.x's routers.
 
     There each local target stands for itself and costs nothing, a remote site is one number. The
@@ -81,10 +81,7 @@ def balanced(alive: Sequence[Candidate]) -> list[Candidate]:
     """
     best: list[Candidate] = []
     least = 0
-    for one in alive:
-        if one.hard_full:
-            one.verdict = "full"
-            continue
+    for one in roomy:
         load = balanced_load(one)
         if not best or load < least:
             best, least = [one], load
@@ -93,17 +90,17 @@ def balanced(alive: Sequence[Candidate]) -> list[Candidate]:
     return best
 
 
-def spread(alive: Sequence[Candidate]) -> list[Candidate]:
+def spread(_alive: Sequence[Candidate], roomy: list[Candidate]) -> list[Candidate]:
     """Every ready target of every site alike, whatever the way costs: all with room, in turn.
 
     Turns go by ready targets, so a site with 2 gets twice what a site with 1 does. Hard-full ones
     are passed over, and what they miss the others get in the same proportions; one without a
     stated capacity is never full.
     """
-    return _with_room(alive)
+    return roomy
 
 
-def split(alive: Sequence[Candidate]) -> list[Candidate]:
+def split(alive: Sequence[Candidate], roomy: list[Candidate]) -> list[Candidate]:
     """The sites with a weight that have room, in turn by weight, whatever the way costs.
 
     A weight is what a site gets, however many targets it has. One that is gone, empty, draining
@@ -111,11 +108,19 @@ def split(alive: Sequence[Candidate]) -> list[Candidate]:
     capacity is never full. When none of them can take it, the others (weight 0, or not named) by
     the rule of `fill` among themselves.
     """
-    tied = _with_room([one for one in alive if one.share])
-    return tied or fill([one for one in alive if not one.share])
+    tied = [one for one in roomy if one.share]
+    if len(tied) == len(alive):
+        return tied
+    others = [one for one in alive if not one.share]
+    if not tied:
+        return fill(others, [one for one in roomy if not one.share]) if roomy else roomy
+    for one in others:
+        if one.verdict == "full":
+            one.verdict = None  # It had no part in this.
+    return tied
 
 
-def failover(alive: Sequence[Candidate]) -> list[Candidate]:
+def failover(alive: Sequence[Candidate], roomy: list[Candidate]) -> list[Candidate]:
     """The cheapest candidates, and no other while there is one: requests wait there when full.
 
     Of equal cost those with most free capacity per target, as in `fill`; one without a stated
@@ -124,43 +129,42 @@ def failover(alive: Sequence[Candidate]) -> list[Candidate]:
     refused this request for being full (verdict ``excluded``): they are not asked again at once,
     but keep it from going farther. One that failed it in another way does not.
     """
-    roomy: list[Candidate] = []
+    if not alive:
+        return roomy
+    least = alive[0].cost
     for one in alive:
-        if one.cost > alive[0].cost:
+        if one.cost > least:
             one.verdict = "dearer"
-        elif one.verdict is not None:
-            continue
-        elif one.hard_full:
-            one.verdict = "full"
-        else:
-            roomy.append(one)
-    return _least(roomy, _fill_key(roomy)) if len(roomy) > 1 else roomy
+    near = [one for one in roomy if one.cost <= least]
+    return _least(near, _fill_key(near)) if len(near) > 1 else near
 
 
-def choose(rule: Policy, alive: Sequence[Candidate]) -> list[Candidate]:
-    """By ``rule``; who sends all away comes last: within its cap, rather than nobody."""
+def choose(
+    rule: Policy,
+    order: Sequence[Candidate],
+    now: float,
+    excluded: frozenset[str],
+    waits_for: frozenset[str],
+    *,
+    near_only: bool = False,
+) -> list[Candidate]:
+    """Judge the candidates by ``rule``; who tie. Of the rest as in `judge`."""
+    alive, roomy, sends_away = judge(order, now, excluded, waits_for, near_only=near_only)
+    if not sends_away:
+        return rule(alive, roomy)
+    # Who sends all away comes last: within its cap, rather than nobody.
     last = [one for one in alive if one.sends_away]
-    if not last:
-        return rule(alive)
-    judged = [one for one in last if one.verdict is None]  # Not those that were tried.
-    for one in judged:
-        one.verdict = "full" if one.hard_full else "sends-away"
-    tied = rule([one for one in alive if not one.sends_away])
+    last_roomy = [one for one in roomy if one.sends_away]
+    for one in last_roomy:
+        one.verdict = "sends-away"
+    tied = rule(
+        [one for one in alive if not one.sends_away], [one for one in roomy if not one.sends_away]
+    )
     if tied:
         return tied
-    for one in judged:
+    for one in last_roomy:
         one.verdict = None
-    return rule(last)
-
-
-def _with_room(candidates: Sequence[Candidate]) -> list[Candidate]:
-    roomy: list[Candidate] = []
-    for one in candidates:
-        if one.hard_full:
-            one.verdict = "full"
-        else:
-            roomy.append(one)
-    return roomy
+    return rule(last, last_roomy)
 
 
 def balanced_load(one: Candidate) -> int:

@@ -72,6 +72,7 @@ class RemoteSite(Candidate):
         # What changed is newer than any report. Unchanged, a report since may know better.
         if advert.targets_ready != self._advert_targets:
             self._advert_targets = self.targets_ready = advert.targets_ready
+            self.weigh()
             if advert.capacity is not None:
                 self._stated = self.capacity = advert.capacity
         if advert.capacity != self._advert_capacity:
@@ -147,6 +148,7 @@ class RemoteSite(Candidate):
         self._turn_stale()
         self._hear_rate(rate, now)
         self.targets_ready = min(targets_ready, self._advert_targets)
+        self.weigh()
         bound = self._advert_capacity
         if bound is None or capacity is None:
             self._stated = capacity if bound is None else bound

@@ -72,6 +72,7 @@ class RoutersOfSite(Candidate):
         ready = [one.targets_ready for one in left]
         shared = any([one.shares_targets for one in self.members])
         self.targets_ready = (max if shared else sum)(ready or [0])
+        self.weigh()
         stated = [one.capacity for one in left if one.capacity is not None]
         self.capacity = sum(stated) if stated else None
         self.in_flight = sum([one.in_flight for one in left])

@@ -39,16 +39,15 @@ def take_turn(tied: Sequence[TurningT]) -> TurningT:
     best = tied[0]
     if len(tied) == 1:
         return best
-    total, most, least = 0, None, 0
+    total, most, least = 0, best.turn + best.weight - 1, 0
     for one in tied:  # As `next_in_turn`, in one pass: this is on the hot path.
         weight = one.weight
         total += weight
         one.turn = standing = one.turn + weight
-        if most is None or standing > most:
+        if standing > most:
             best, most = one, standing
         if standing < least:
             least = standing
-    assert most is not None, "somebody is tied"
     bound = total * len(tied)
     if most > bound or least < -bound:
         for one in tied:

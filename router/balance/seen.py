@@ -5,7 +5,7 @@ from operator import attrgetter
 
 import msgspec
 
-from router.balance.candidates import Candidate, Glimpse, Outline, judge_alive
+from router.balance.candidates import Candidate, Glimpse, Outline
 from router.balance.decisions import CandidateReport
 from router.balance.explain import report
 from router.balance.policies import POLICIES, choose
@@ -97,8 +97,8 @@ class Replay:
         self._all = [_Kept(one) for one in seen.candidates]
         holds = seen.policy.name == "failover"
         waits_for: frozenset[str] = seen.refused if holds else frozenset()
-        alive = judge_alive(self._all, seen.at, seen.excluded, waits_for)
-        self._tied = choose(POLICIES[seen.policy.name], alive)
+        rule = POLICIES[seen.policy.name]
+        self._tied = choose(rule, self._all, seen.at, seen.excluded, waits_for)
 
     @property
     def tied(self) -> frozenset[SiteId]:

@@ -39,6 +39,7 @@ class Acceptance:
         self._sources: dict[str, _Source] = {}
         self._site: Document | None = None  # The last Site that counted.
         self._serves = False  # There was a usable state before.
+        self._resolved: tuple[list[Document], tuple[Wanted | None, list[ConfigError]]] | None = None
 
     @property
     def sources(self) -> frozenset[str]:
@@ -117,10 +118,13 @@ class Acceptance:
     def resolve(self, documents: Iterable[Document]) -> tuple[Wanted | None, list[ConfigError]]:
         """As `documents.resolve`; a Site that is gone is an error and counts until another comes.
 
-        None: there never was a Site.
+        None: there never was a Site. The same documents one after the other are resolved once.
         """
         documents = list(documents)
-        wanted, errors = resolve(documents)
+        known = self._resolved
+        if known is None or known[0] != documents:
+            known = self._resolved = documents, resolve(documents)
+        wanted, errors = known[1]
         if wanted is not None or self._site is None:
             return wanted, errors
         missing = ConfigError(

@@ -43,7 +43,7 @@ def differences(before: Iterable[Document], now: Iterable[Document]) -> list[Dif
     """By kind and name; a document that only moved to another place is the same."""
     old, new = _by_name(before), _by_name(now)
     found: list[Difference] = []
-    for key in sorted({*old, *new}):
+    for key in sorted(key for key in {**old, **new} if old.get(key) is not new.get(key)):
         one, other = old.get(key), new.get(key)
         if one is not None and other is not None and one.spec == other.spec:
             continue

@@ -31,7 +31,6 @@ class ClientConnection:
 
     __slots__ = (
         "_client",
-        "_dispatched",
         "_gone",
         "_observing",
         "_watched",
@@ -60,7 +59,6 @@ class ClientConnection:
         self._client = connection.peer
         self._observing = observing
         self._watched: WatchedLeg | None = None
-        self._dispatched = False
         self.session: TcpSession | HttpSession | Http2Session
         if service.protocol == "tcp":
             self.session = TcpSession(
@@ -95,7 +93,7 @@ class ClientConnection:
                 open_leg=self._open_leg,
                 timers=network,
                 rng=rng,
-                finished=self._answered,
+                refused=self._count_refused,
                 over=self._over,
                 # Listeners follow their service's settings in the same turn.
                 proto=b"https" if service.config.tls_cert else b"http",
@@ -138,27 +136,24 @@ class ClientConnection:
         del self.session, self.received, self.ended, self.writable
 
     def _open_leg(self, request: Request, handler: LegHandler) -> Leg:
-        self._dispatched = True
         service = self.service
         if service.sessions is not None:
             request = service.sessions.enter(request, self._client.host, service.timers.now())
         if self._observing.is_on:
             watched = WatchedLeg(request, handler, service, self._observing, self._client)
-            if request.protocol == "http":  # Its session answers one at a time.
-                self._watched = watched
+            if request.protocol == "http":
+                session = self.session
+                assert isinstance(session, HttpSession), "it is of its service's protocol"
+                self._watched = watched  # It answers one at a time.
+                session.answered = self._answered
             watched.start()
             return watched
-        dispatch = Dispatch(request, handler, service)
-        dispatch.start()
-        return dispatch
+        return Dispatch(request, handler, service)
 
     def _answered(self, status: int) -> None:
         if self._watched is not None:
             self._watched.answered(status)
             self._watched = None
-        if not self._dispatched:
-            self._count_refused(status)
-        self._dispatched = False
 
     def _count_refused(self, status: int) -> None:
         code_class = HTTP_CLASSES[(status // 100 - 1) % len(HTTP_CLASSES)]

@@ -131,10 +131,10 @@ class ServiceCounters:
 
     def request(self, site_name: str, code_class: CodeClass, seconds: float) -> None:
         """A request ended that ``site_name`` served: it had a target at once."""
-        key = (site_name, code_class)
-        histogram = self._requests.get(key)
-        if histogram is None:
-            histogram = self._requests[key] = Histogram()
+        try:
+            histogram = self._requests[site_name, code_class]
+        except KeyError:
+            histogram = self._requests[site_name, code_class] = Histogram()
         histogram.counts[bisect_left(LATENCY_BOUNDS_S, seconds)] += 1  # `observe`, in place.
         histogram.sum_s += seconds
 
@@ -148,10 +148,11 @@ class ServiceCounters:
         target_s: float,
     ) -> None:
         """As `request`, of one that did not have a target at once: where its ``seconds`` went."""
-        key, bounds = (site_name, code_class), LATENCY_BOUNDS_S
-        histogram = self._requests.get(key)
-        if histogram is None:
-            histogram = self._requests[key] = Histogram()
+        bounds = LATENCY_BOUNDS_S
+        try:
+            histogram = self._requests[site_name, code_class]
+        except KeyError:
+            histogram = self._requests[site_name, code_class] = Histogram()
         bucket = bisect_left(bounds, seconds)
         whole, network, target = self._apart, self._network, self._target
         histogram.counts[bucket] += 1  # `observe`, in place, here and below.

@@ -47,7 +47,7 @@ TOO_LATE = LegFailure("target-timeout", "its time was up before an attempt had s
 
 
 class Dispatch(Receiver):
-    """A `Leg` for a session, a `LegHandler` for its attempts.
+    """A `Leg` for a session, a `LegHandler` for its attempts. It begins as it is made.
 
     `done` of its handler is never called from within a call of the handler to it: attempts fail
     later by contract, and own refusals are told at the turn's end.
@@ -69,9 +69,10 @@ class Dispatch(Receiver):
     ) -> None:
         now = service.now()
         self.request = request
-        self.record = Record(now, request.session, "ok" if request.protocol == "tcp" else "5xx")
+        record = Record(now, request.session, "ok" if request.protocol == "tcp" else "5xx")
+        self.record = record
         # As of `Sender`.
-        self._pressure = service.pressure
+        self._pressure = pressure = service.pressure
         self._handler = handler
         self._leg = None
         self._opened = False
@@ -99,18 +100,13 @@ class Dispatch(Receiver):
         self._begun = 0  # Attempts, while there are no `Tries`.
         self._place = ""  # Of the last attempt: `Decision.place`.
         self._complete_at = now if request.body_bytes == 0 else None
-
-    def start(self) -> None:
-        """Once, before any other call."""
-        service, record = self._service, self.record
+        # And it begins.
         service.past.begun(record)
-        pressure = self._pressure
         if pressure.is_refusing:
             pressure.refused_total += 1
             self.fail(LegFailure("overloaded", "this router is short of memory"))
             return
         service.retries.requests += 1
-        now, request = record.started_at, self.request
         if service.ledger.rated:
             service.ledger.ask(now)
         # The first turn of `go_on`, in place: for nearly all requests there is no other.
@@ -370,7 +366,12 @@ class Dispatch(Receiver):
         if self._kept is not None or self._is_finished or self._paused:
             self._catch_up(leg)
         if leg.is_opened:  # We may stand in the handler's call: it hears of the head next.
-            self._now_opened(now)
+            usual = self._kept is None and self._wait is None and self._asked_at is None
+            if usual and self.request.idempotent:
+                self._opened = True  # `_now_opened`, in place.
+                record.held_at = now
+            else:
+                self._now_opened(now)
             self._told_opened = True
             if self._owes_writable:
                 service.timers.at_turn_end(self._repay_writable)

@@ -24,7 +24,7 @@ class Client(Protocol):
     def write_interim(self, head: bytes) -> None:
         """A 1xx towards the client: it gives time to send a body, and none to answer."""
 
-    def deliver(self, head: bytes, body: Buffer) -> bool:
+    def deliver(self, head: bytes, size_bytes: int, body: Buffer) -> bool:
         """A whole response, declared as long as it is, to a client that wants no word more of it.
 
         True: that is all, `over` included; False: nothing was done.
@@ -239,7 +239,7 @@ class Exchange:
             and request.is_usual
             and self.is_request_complete
             and not self.request_id
-            and self._client.deliver(head, body)
+            and self._client.deliver(head, body_bytes, body)
         ):
             del self.leg  # As in `done`.
             self._phase = _OVER

@@ -22,6 +22,7 @@ from router.forward.past import Record
 from router.forward.ports import NoTls, Request, TargetConfig
 from router.forward.pressure import Pressure
 from router.forward.service import Service, Surroundings
+from router.forward.service_figures import Stated
 from router.forward.sessions import Session, Sessions
 from router.forward.under_way import UnderWay
 from router.link.ports import OpenRequest, Stream, StreamHandler, StreamOpener
@@ -133,7 +134,7 @@ class Forwarder:
             return
         protocol = service.protocol
         service.set_config(config)
-        self._listeners.reconsider()
+        self._listeners.reconsider_one(key)
         if service.protocol != protocol:
             self._under_way.drain_clients(service)
 
@@ -234,10 +235,10 @@ class Forwarder:
 
     # Figures
 
-    def load(self) -> dict[ServiceKey, Load]:
-        """The load of every service port with targets here."""
+    def stated(self) -> dict[ServiceKey, Stated]:
+        """What every service port with targets here has to offer."""
         return {
-            key: service.load() for key, service in self._services.items() if service.has_targets
+            key: service.stated() for key, service in self._services.items() if service.has_targets
         }
 
     def load_of(self, key: ServiceKey) -> Load:
@@ -255,11 +256,6 @@ class Forwarder:
         """How one service port stands here to its rate; None: it has none."""
         service = self._services.get(key)
         return service.ledger.rate_state(self._network.now()) if service is not None else None
-
-    def rate_of(self, key: ServiceKey) -> float | None:
-        """The most that this site takes a second; None: no rate is stated of the whole."""
-        service = self._services.get(key)
-        return service.ledger.rate_per_s if service is not None else None
 
     def under_way(self) -> Iterator[tuple[ServiceKey, dict[str, int]]]:
         """What clients of this site have in flight, of service ports that have some: see

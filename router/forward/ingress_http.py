@@ -12,7 +12,7 @@ from router.forward.http1.known import Known
 from router.forward.http1.memory import Answer
 from router.forward.http1.render import ClientFraming
 from router.forward.http1.request_heads import Forwarding, RequestHead
-from router.forward.http1.requests import KnownRequests, RequestParser
+from router.forward.http1.requests import BETWEEN, KnownRequests, RequestParser
 from router.forward.http1.terms import DEFAULT_TERMS, HttpTerms
 from router.forward.pace import Pace
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
@@ -50,8 +50,8 @@ def _nobody() -> None:
 class HttpSession:
     """`ConnectionHandler` of one client connection.
 
-    ``open_leg`` is asked once per request. ``finished`` is told the status of each request at its
-    end, those refused before a leg was opened included; 499: nobody was left to answer.
+    ``open_leg`` is asked once per request. ``refused`` is told the status of each that was answered
+    before a leg was opened.
     How long the client may take is judged by its `Pace`.
     ``terms`` are those of the service when the connection was accepted. ``over`` is called when a
     tunnel has ended that lasted beyond `lost`.
@@ -63,7 +63,6 @@ class HttpSession:
         "_draining",
         "_ended",
         "_exchange",
-        "_finished",
         "_held",
         "_idle_s",
         "_is_paused",
@@ -74,6 +73,7 @@ class HttpSession:
         "_pace",
         "_parser",
         "_phase",
+        "_refused",
         "_request_ids",
         "_requests",
         "_rng",
@@ -85,6 +85,7 @@ class HttpSession:
         "_via",
         "_waits_for_leg",
         "_writer",
+        "answered",
         "flush",
     )
 
@@ -97,7 +98,7 @@ class HttpSession:
         open_leg: Callable[[Request, LegHandler], Leg],
         timers: Timers,
         rng: random.Random,
-        finished: Callable[[int], None],
+        refused: Callable[[int], None],
         over: Callable[[], None] = _nobody,
         proto: bytes = b"http",
         terms: HttpTerms = DEFAULT_TERMS,
@@ -111,7 +112,10 @@ class HttpSession:
         self._open_leg = open_leg
         self._timers = timers
         self._rng = rng
-        self._finished = finished
+        self._refused = refused
+        self.answered: Callable[[int], None] | None = None
+        """Told the status of each request that had a leg, at its end; 499: nobody was left to
+        answer. None, nearly always: nobody wants to know."""
         self._over = over
         self._tunnel_timer: Timer | None = None  # Only while it outlives its client.
         self._terms = terms
@@ -239,7 +243,7 @@ class HttpSession:
             self._tunnel_timer = self._timers.call_at(half_closed_at, self.abort)
         else:
             self._exchange = None
-            self._finished(exchange.client_gone())
+            self._tell_answered(exchange.client_gone())
 
     # What the parser tells.
 
@@ -326,9 +330,8 @@ class HttpSession:
         pace.note_untaken()
         return False
 
-    def deliver(self, head: bytes, body: Buffer) -> bool:
+    def deliver(self, head: bytes, size_bytes: int, body: Buffer) -> bool:
         """The commonest answer by far: what `write`, `flush` and `over` do, in one step."""
-        size_bytes = len(body)
         if self._draining or self._ended or self._requests >= self._terms.requests:
             return False  # `closes_after_this`.
         answer = self._answers.get(head)
@@ -343,14 +346,23 @@ class HttpSession:
         writer = self._writer
         if size_bytes > limits.COALESCE_BYTES_MAX or writer.waiting:
             writer.flush(rendered, body)
-        elif not self._connection.send(b"".join((rendered, body))):
+        elif not self._connection.send(rendered + body):
             writer.is_full = True
         if writer.is_full:
             self._pace.note_untaken()
         self._exchange = None
-        self._finished(status)
+        if self.answered is not None:
+            self.answered(status)
         self._waits_for_leg = False
-        self._next()
+        parser = self._parser
+        if writer.is_full or parser.held_bytes or self._is_paused or self._held:
+            self._next()
+        else:  # The same, in place: nothing is here yet that could be next.
+            parser.state = BETWEEN
+            pace, now = self._pace, self._timers.now()
+            pace.deadline = deadline = now + self._timeouts.keep_alive_s
+            if deadline < pace.armed_at:
+                pace.rearm(now)
         return True
 
     def write_interim(self, head: bytes) -> None:
@@ -403,7 +415,7 @@ class HttpSession:
     def over(self, status: int, *, close: bool) -> None:
         exchange, self._exchange = self._exchange, None
         assert exchange is not None, "the end of no exchange"
-        self._finished(status)
+        self._tell_answered(status)
         self._waits_for_leg = False
         if self._tunnel_timer is not None:
             self._delivered()
@@ -420,12 +432,16 @@ class HttpSession:
 
     def torn(self, status: int) -> None:
         self._exchange = None
-        self._finished(status or CLIENT_GONE)
+        self._tell_answered(status or CLIENT_GONE)
         self._abort()
         if self._tunnel_timer is not None:
             self._delivered()
 
     # Steps.
+
+    def _tell_answered(self, status: int) -> None:
+        if self.answered is not None:
+            self.answered(status)
 
     def _parsed(self, was_in_head: bool) -> None:
         """After the parser has seen bytes: pause for what is held, watch a head that has begun."""
@@ -463,7 +479,7 @@ class HttpSession:
 
     def _refuse(self, error: HttpError) -> None:
         """Answer what was no request, and close."""
-        self._finished(error.status)
+        self._refused(error.status)
         self.answer(error, _UNREAD)
         self._close(limits.LINGER_DISCARD_S)
 

@@ -59,7 +59,7 @@ def _is_loopback(host: str) -> bool:
 class _Bound:
     """One wanted listener: bound, or with the reason why not."""
 
-    __slots__ = ("error", "hint", "key", "listener", "paused", "tls", "where")
+    __slots__ = ("_shown", "error", "hint", "key", "listener", "paused", "tls", "where")
 
     def __init__(self, key: ServiceKey, where: Where, tls: Tls | NoTls | None) -> None:
         self.key = key
@@ -69,6 +69,24 @@ class _Bound:
         self.error = ""
         self.hint = ""
         self.paused = False
+        self._shown: tuple[Listener | None, ListenerState] | None = None
+
+    def state(self) -> ListenerState:
+        """As it is. Asked of all again and again: made anew only when it is another."""
+        if self._shown is not None:
+            listener, state = self._shown
+            if listener is self.listener and (state.error, state.hint) == (self.error, self.hint):
+                return state
+        state = ListenerState(
+            key=self.key,
+            host=self.where[0],
+            port=self.listener.address.port if self.listener else self.where[1],
+            listening=self.listener is not None,
+            error=self.error,
+            hint=self.hint,
+        )
+        self._shown = self.listener, state
+        return state
 
 
 def _is_never_held(key: ServiceKey) -> bool:
@@ -150,7 +168,7 @@ class Listeners:
                 self._bound[key] = _Bound(key, where, tls.get(key))
             elif known.tls != tls.get(key):
                 self._change_tls(known, tls.get(key))
-        self._bind_all()
+        self._bind_all()  # Those that are bound stay: `set_targets` finds clashes.
 
     def _change_tls(self, bound: _Bound, tls: Tls | NoTls | None) -> None:
         before, bound.tls = bound.tls, tls
@@ -196,20 +214,10 @@ class Listeners:
 
     def states(self) -> dict[ServiceKey, ListenerState]:
         """Every wanted listener as it is."""
-        return {
-            bound.key: ListenerState(
-                key=bound.key,
-                host=bound.where[0],
-                port=bound.listener.address.port if bound.listener else bound.where[1],
-                listening=bound.listener is not None,
-                error=bound.error,
-                hint=bound.hint,
-            )
-            for bound in self._bound.values()
-        }
+        return {key: bound.state() for key, bound in self._bound.items()}
 
     def _bind_all(self) -> None:
-        for bound in self._bound.values():
+        for bound in [one for one in self._bound.values() if one.listener is None]:
             self._bind(bound)
         self._arm()
 
@@ -218,7 +226,7 @@ class Listeners:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if any(bound.listener is None for bound in self._bound.values()):
+        if [True for bound in self._bound.values() if bound.listener is None]:  # Of thousands.
             self._timer = self._network.call_at(
                 self._network.now() + limits.LISTEN_RETRY_S, self._bind_all
             )
@@ -284,8 +292,14 @@ class Listeners:
         return handler
 
     def reconsider(self) -> None:
-        """Limits, or what is held, may have changed."""
+        """What is held may have changed."""
         self._judge_all()
+
+    def reconsider_one(self, key: ServiceKey) -> None:
+        """Its limits may have changed."""
+        bound = self._bound.get(key)
+        if bound is not None:
+            self._judge(bound)
 
     def _judge_all(self) -> None:
         for bound in self._bound.values():

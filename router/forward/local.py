@@ -211,7 +211,9 @@ class LocalLeg:
         leg, self._leg = self._leg, None
         assert leg is not None, "done is the last call"
         if failure is None:
-            self._parts.outcomes.completed(self._slot.target, leg.status, self._era)
+            outcomes, status = self._parts.outcomes, leg.status
+            if status > LAST_STATUS_UNJUDGED or outcomes.suspects:
+                outcomes.completed(self._slot.target, status, self._era)
         elif self._goes_on(leg, failure):
             return
         elif self._relieved:

@@ -218,7 +218,10 @@ class Receiver(Sender):
         served_at, site = SERVED_NOWHERE, record.site
         if self._told_opened and site is not None:  # The site of its last attempt served it.
             remotes = service.remotes
-            served_at = remotes.names.get(site, site)
+            try:
+                served_at = remotes.names[site]
+            except KeyError:
+                served_at = site  # Its name was not heard.
             took_s, known_s = now - held_at if held_at < now else 0.0, remotes.service_time_s
             remotes.service_time_s = known_s + SMOOTHING * (took_s - known_s) if known_s else took_s
             if record.overflow_reason:

@@ -44,10 +44,9 @@ class Replay:
         """Keep ``data``; the copy is returned, so that it is made once. `bytes` are not copied."""
         kept = bytes(data)
         self._parts.append(kept)
-        pressure = self._pressure
-        if not self.size_bytes:
+        pressure, size = self._pressure, len(kept)
+        if size and not self.size_bytes:
             pressure.holders[self] = None
-        size = len(kept)
         self.size_bytes += size
         pressure.held_bytes += size
         return kept
@@ -60,10 +59,12 @@ class Replay:
 
     def drop(self) -> None:
         """Forget it: the last call."""
-        self._pressure.holders.pop(self, None)
-        self._pressure.held_bytes -= self.size_bytes
-        self.size_bytes = 0
-        self._parts.clear()
+        if self.size_bytes:
+            pressure = self._pressure
+            del pressure.holders[self]
+            pressure.held_bytes -= self.size_bytes
+            self.size_bytes = 0
+        self._parts = []
 
     def play(self, leg: Leg) -> bool:
         """Send all of it to ``leg``; False when that is above its mark."""

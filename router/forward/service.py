@@ -209,13 +209,14 @@ class Service(ServiceFigures):
             self._targets_changed()
 
     def set_remotes(self, remotes: Sequence[RemoteCandidate]) -> None:
-        """The remote candidates of the present route table."""
-        was_served = self.balancer.is_served_elsewhere
-        self.remotes.learn(remotes)
-        self.balancer.set_remotes(remotes)
-        self._note_desertion(was_served)
-        if self.sessions is not None:
-            self.sessions.set_sites(self.balancer.sites)
+        """The remote candidates of the present route table, whose paths may be others."""
+        if not self.balancer.has(remotes):  # Of a thousand services nearly all are as before.
+            was_served = self.balancer.is_served_elsewhere
+            self.remotes.learn(remotes)
+            self.balancer.set_remotes(remotes)
+            self._note_desertion(was_served)
+            if self.sessions is not None:
+                self.sessions.set_sites(self.balancer.sites)
         self.routes.changed()
         self.room.rerouted()
         self._recall_if_deserted()

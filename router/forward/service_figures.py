@@ -23,6 +23,10 @@ from router.net.ports import Network
 
 NOTHING: dict[str, int] = {}
 
+Stated = tuple[int, int | None, float | None]
+"""Targets that are ready, the capacity stated of them, the most that is taken a second; None: none.
+"""
+
 
 class ServiceFigures:
     """The half of a `Service` that only reads. It has no constructor: the other half makes all."""
@@ -81,6 +85,12 @@ class ServiceFigures:
             return Load(ledger.load, ledger.targets_ready, ledger.capacity, None, learns)
         rate = ledger.rate_load(self.timers.now())
         return Load(ledger.load, ledger.targets_ready, ledger.capacity, rate, ledger.learns)
+
+    def stated(self) -> Stated:
+        """What other sites are told of targets, which is asked of all services again and again."""
+        ledger = self.ledger
+        learns = ledger.learns and (ledger.rated or self._learning.is_on)
+        return ledger.targets_ready, None if learns else ledger.capacity, ledger.rate_per_s
 
     def sample_demand(self) -> None:
         """Once a second, also of services by the thousand: it looks at no target."""

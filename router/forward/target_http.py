@@ -109,7 +109,7 @@ class HttpTargetLeg:
         self._is_opened = False
         self._is_paused = False
         self._is_refusing = False  # `send` said no and `writable` has not come yet.
-        self._held: list[bytes] = []  # What was sent before there was a connection.
+        self._held: list[bytes] | None = None  # What was sent before there was a connection.
         self._idle_s = 0.0
         self._failure: LegFailure | None = None
         self.status = 0
@@ -129,7 +129,7 @@ class HttpTargetLeg:
         request = self._request
         target = self._pool.acquire(request.idempotent)
         if target is None:
-            self._held.append(render.request_to_target(request, self._via))
+            self._held = [render.request_to_target(request, self._via)]
             self._state = _DIALLING
             self._dial = self._pool.dial(self._connected, self._connect_failed)
             return False
@@ -234,7 +234,8 @@ class HttpTargetLeg:
 
     def _connected(self, target: TargetConnection) -> None:
         self._dial = None
-        held, self._held = self._held, []
+        held, self._held = self._held, None
+        assert held is not None, "it dialled"
         self._take(target, *held)
         self._tell_opened()
         if self._is_refusing and not target.writer.is_full:
@@ -470,7 +471,7 @@ class HttpTargetLeg:
             return
         self._state = _DONE
         self._failure = failure
-        self._held.clear()
+        self._held = None
         if self._dial is not None:
             self._dial.cancel()
             self._dial = None
@@ -491,7 +492,8 @@ class HttpTargetLeg:
         """Send in this turn, or hold until there is a connection. False: wait for `writable`."""
         target = self._target
         if target is None:
-            self._held.extend(map(bytes, parts))
+            if self._held is not None:
+                self._held.extend(map(bytes, parts))
             self._is_refusing = True
             return False
         if not self._request_complete:

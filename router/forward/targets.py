@@ -32,6 +32,7 @@ class Targets:
         "_http2_pools",
         "_known",
         "_network",
+        "_places",
         "_pools",
         "_site_name",
         "_timeouts",
@@ -49,6 +50,7 @@ class Targets:
         self._known = known
         self.configs: Mapping[str, TargetConfig] = {}
         """By ``host:port``."""
+        self._places: dict[str, tuple[str, int]] = {}  # Of each: its host and port.
         self._former_tls: dict[str, Tls] = {}
         self._pools: dict[str, TargetPool] = {}
         self._http2_pools: dict[str, Http2Pool] = {}
@@ -65,6 +67,7 @@ class Targets:
     def set(self, targets: Mapping[str, TargetConfig]) -> None:
         """Which there are, by ``host:port``, and how each is spoken to."""
         before, self.configs = self.configs, dict(targets)
+        self._places = {target: split(target) for target in targets}
         for target in before:
             self._note_former(target, before[target].tls)
         self._close_pools(
@@ -143,7 +146,7 @@ class Targets:
 
     def _open_tcp(self, request: Request, handler: LegHandler, target: str) -> TargetLeg:
         config = self.configs[target]
-        host, port = split(target)
+        host, port = self._places[target]
         preface = b""
         if config.proxy_protocol:
             preface = proxy_header(request.client, request.local)

@@ -91,9 +91,7 @@ class WatchedLeg:
 
     def start(self) -> None:
         """Once, before any other call."""
-        dispatch = Dispatch(self._request, self, self._service, self)
-        self._leg = self._dispatch = dispatch
-        dispatch.start()
+        self._leg = self._dispatch = Dispatch(self._request, self, self._service, self)
         if self._observing.follower is not None:
             self._observing.follower.begun(self)
 

@@ -5,6 +5,7 @@ typed decoder refuses wrong types, lying lengths, booleans as numbers and traili
 ends where the types end. Unknown fields at an array's end are skipped: a newer peer may add some.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Literal, Protocol, get_args
 
 import msgspec
@@ -214,9 +215,8 @@ def _version_of(payload: memoryview) -> int | None:
         return None
 
 
-def encode_open(request: OpenRequest) -> bytes:
-    """The payload of OPEN."""
-    return _ENCODER.encode(request)
+encode_open: Callable[[OpenRequest], bytes] = _ENCODER.encode
+"""The payload of OPEN."""
 
 
 def decode_open(payload: memoryview) -> OpenRequest:

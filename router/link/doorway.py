@@ -68,7 +68,7 @@ class Doorway:
         else:
             self._leave()
 
-    def lane_stream(self, lane: LaneMux, stream: Stream, request: OpenRequest) -> StreamHandler:
+    def lane_stream(self, stream: Stream, request: OpenRequest) -> StreamHandler:
         """Never: the lane does not serve yet."""
         return NOBODY
 

@@ -34,11 +34,15 @@ STREAM_ID_MAX = (1 << 30) - 1  # More streams than that: a new lane.
 
 _HEADER = struct.Struct(">II")
 _COUNT = struct.Struct(">I")
+unpack_count = _COUNT.unpack_from
 _COUNTED = struct.Struct(">III")
 _HELD_US_MAX = 0xFFFF_FFFF
 _LATE = struct.Struct(">IIII")
 _ANSWER = struct.Struct(">IIIIqI")
 _ANSWER_PREFIX = struct.Struct(">IIqI")
+unpack_answer = _ANSWER_PREFIX.unpack_from
+"""Of an ANSWER: count, microseconds since ACCEPTED was due, declared length of the body, size of
+the head that begins at `ANSWER_PREFIX_BYTES`."""
 ANSWER_PREFIX_BYTES = _ANSWER_PREFIX.size
 _LENGTH_MASK = 0xFF_FFFF
 _PAYLOAD_MAX = limits.FRAME_PAYLOAD_BYTES_MAX
@@ -161,7 +165,9 @@ def encode(kind: int, stream_id: int, payload: bytes = b"") -> bytes:
 
 def encode_counted(kind: int, stream_id: int, count: int) -> bytes:
     """A whole frame whose payload is an in-flight count; negative: not told."""
-    return _COUNTED.pack(kind << 24 | COUNT_BYTES, stream_id, _count(count))
+    if not 0 <= count < COUNT_UNKNOWN:
+        count = COUNT_UNKNOWN
+    return _COUNTED.pack(kind << 24 | COUNT_BYTES, stream_id, count)
 
 
 def encode_count(count: int) -> bytes:
@@ -178,8 +184,12 @@ def decode_count(payload: memoryview, offset: int = 0) -> int:
 def encode_accepted(stream_id: int, count: int, held_s: float) -> bytes:
     """ACCEPTED that was due ``held_s`` ago."""
     word = ACCEPTED_LATE << 24 | 2 * COUNT_BYTES
-    held_us = min(int(held_s * 1e6), _HELD_US_MAX)
-    return _LATE.pack(word, stream_id, _count(count), held_us)
+    held_us = int(held_s * 1e6)
+    if held_us > _HELD_US_MAX:
+        held_us = _HELD_US_MAX
+    if not 0 <= count < COUNT_UNKNOWN:
+        count = COUNT_UNKNOWN
+    return _LATE.pack(word, stream_id, count, held_us)
 
 
 def decode_held(payload: memoryview) -> float:
@@ -200,13 +210,6 @@ def answer_header(
     if held_us > _HELD_US_MAX:
         held_us = _HELD_US_MAX
     return _ANSWER.pack(word, stream_id, count, held_us, body_bytes, head_bytes)
-
-
-def decode_answer(payload: memoryview) -> tuple[int, float, int, int]:
-    """Of an ANSWER: count (-1: not told), seconds since ACCEPTED was due, declared length of the
-    body, size of the head that begins at `ANSWER_PREFIX_BYTES`."""
-    count, held_us, body_bytes, head_bytes = _ANSWER_PREFIX.unpack_from(payload)
-    return -1 if count == COUNT_UNKNOWN else count, held_us / 1e6, body_bytes, head_bytes
 
 
 def _count(count: int) -> int:

@@ -56,7 +56,7 @@ class LaneOwner(Protocol):
     def lane_message(self, lane: "LaneMux", payload: memoryview) -> None:
         """A control message. RemoteProtocolError closes the lane with its code."""
 
-    def lane_stream(self, lane: "LaneMux", stream: Stream, request: OpenRequest) -> StreamHandler:
+    def lane_stream(self, stream: Stream, request: OpenRequest) -> StreamHandler:
         """The peer opened a stream."""
 
     def lane_rtt(self, lane: "LaneMux", rtt_s: float) -> None:

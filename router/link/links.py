@@ -138,7 +138,8 @@ class Links:
         adjacency = self._known.get(request.path[0])
         if adjacency is None:
             return None
-        for session in adjacency.in_order():
+        sessions = adjacency.sessions
+        for session in sessions if len(sessions) == 1 else adjacency.in_order():
             lane = session.lane
             stream = lane.open_stream(request, handler, ends=ends) if lane is not None else None
             if stream is not None:

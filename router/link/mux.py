@@ -107,18 +107,21 @@ class LaneMux:
             return None
         if len(self._streams) >= limits.STREAMS_PER_LANE_MAX:
             return None
-        payload = control.encode_open(request)
-        if len(payload) > limits.FRAME_PAYLOAD_BYTES_MAX:
-            raise LocalProtocolError("frame-too-large", f"an OPEN of {len(payload)} bytes")
         stream_id = self._next_id
-        stream = LaneStream(self, stream_id, payload, ends=ends)
+        stream = LaneStream(self, stream_id, control.encode_open(request), ends=ends)
+        size = stream.queued_bytes
+        if size > limits.FRAME_PAYLOAD_BYTES_MAX:
+            raise LocalProtocolError("frame-too-large", f"an OPEN of {size} bytes")
         stream.handler = handler
         self._next_id = stream_id + 2
         self._streams[stream_id] = stream
-        buffers, size = self.buffers, len(payload)
+        buffers = self.buffers
         buffers.held_bytes += size  # `hold`, in place.
         buffers.process.held_bytes += size
-        self.ready(stream)
+        stream.is_ready = True  # `ready`, in place.
+        self._outbox.ready.append(stream)
+        if not self._turn_asked:
+            self._ask_turn()
         return stream
 
     @property
@@ -255,6 +258,9 @@ class LaneMux:
             if kind == _ANSWER_END:
                 stream.receive_whole(payload)
                 return
+            if kind == frames.FIN:
+                stream.receive_fin(payload)
+                return
             if kind == frames.RESET:
                 self._judge_reset(stream)
             stream.receive(kind, payload)
@@ -307,7 +313,7 @@ class LaneMux:
         self._offered += 1
         stream.handler = NOBODY
         try:
-            stream.handler = self.owner.lane_stream(self, stream, request)
+            stream.handler = self.owner.lane_stream(stream, request)
             if kind & frames.END and not stream.is_over:
                 stream.received_fin = True
                 stream.handler.ended(-1)

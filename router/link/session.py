@@ -8,6 +8,7 @@ go: each end tells the other that it opens no more, and the last stream ends it.
 """
 
 import random
+from functools import partial
 
 from router.link import control
 from router.link.buffers import LinkBuffers, ProcessBuffers
@@ -21,10 +22,7 @@ from router.link.ports import (
     Identity,
     LoadMessage,
     Neighbour,
-    OpenRequest,
     RoutingMessage,
-    Stream,
-    StreamHandler,
 )
 from router.link.renewals import Answer, Renewals
 from router.link.session_faults import goodbye_of, printable, refusal_of_us
@@ -60,6 +58,8 @@ class LinkSession:
         self.rtt_s: float | None = None
         self._greeted_at = 0.0
         self._owner = owner
+        self.lane_stream = partial(owner.session_stream, self)
+        """The neighbour opened a stream. Each OPEN comes by here: no call more than need be."""
         self._timers = timers
         self._greeting = Greeting(identity, config.role, rng, abilities, life)
         self._control: LaneMux | None = None
@@ -331,10 +331,6 @@ class LinkSession:
         if isinstance(message, SharesMessage) and not self.is_of_sibling:
             raise RemoteProtocolError("bad-order", "shares are for routers of one site")
         self._owner.session_message(self, message)
-
-    def lane_stream(self, lane: LaneMux, stream: Stream, request: OpenRequest) -> StreamHandler:
-        """The neighbour opened a stream."""
-        return self._owner.session_stream(self, stream, request)
 
     def lane_rtt(self, lane: LaneMux, rtt_s: float) -> None:
         """The control lane's is the link's; a busy data lane is never asked for its own."""

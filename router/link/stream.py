@@ -28,7 +28,11 @@ _pack_header = struct.Struct(">II").pack
 _HEADER_BYTES = 8
 _OPEN_WORD, _OPEN_END_WORD = frames.OPEN << 24, (frames.OPEN | frames.END) << 24
 _DATA_WORD = frames.DATA << 24
+_FIN_WORD = frames.FIN << 24 | frames.COUNT_BYTES
 _ANSWER_END = frames.ANSWER | frames.END
+_ANSWER_PREFIX_BYTES = frames.ANSWER_PREFIX_BYTES
+_COUNT_UNKNOWN = frames.COUNT_UNKNOWN
+_HEADS_MAX = limits.HEADS_PER_STREAM_MAX
 
 _Framed = tuple[int, bytes]
 """Kind and payload of a frame that waits among the data of its stream."""
@@ -38,8 +42,9 @@ _Queue = deque[_Piece | _Framed]
 """What waits; ``bytes`` are a whole DATA frame. One that is alone, as nearly always, is there by
 itself."""
 
-_Whole = tuple[bytes, int, bytes, int]
-"""Head, declared length, body, and microseconds since ACCEPTED was due, of an ANSWER that waits."""
+_Whole = tuple[bytes, int, bytes, int, int]
+"""Head, its size, body, its declared length, and microseconds since ACCEPTED was due, of an ANSWER
+that waits."""
 
 
 class LaneStream:
@@ -109,7 +114,7 @@ class LaneStream:
         self._sent_fin = False
         self._count: Count = -1
         self.held_since: float | None = None  # ACCEPTED is due since then.
-        self._late_count: Callable[[], int] | None = None  # Asked if it is told alone.
+        self._late_count: Callable[[float], int] | None = None  # Asked if it is told alone.
         self._wants_writable = False
         # Receiving.
         self._window_bytes = _WINDOW_INITIAL
@@ -145,12 +150,12 @@ class LaneStream:
         else:
             lane.urgent(frames.encode_counted(frames.ACCEPTED, self.id, in_flight))
 
-    def accept_soon(self, in_flight: Callable[[], int]) -> None:
+    def accept_soon(self, in_flight: Callable[[float], int]) -> None:
         if self.is_over:
             return
         lane = self._lane
         if not lane.takes_answers:
-            self.accept(in_flight())
+            self.accept(in_flight(0.0))
             return
         if self.opened_here or self._answered or self.held_since is not None:
             raise LocalProtocolError("accept", "only the egress accepts, and once")
@@ -166,7 +171,8 @@ class LaneStream:
             return
         self._answered = True
         lane = self._lane
-        lane.urgent(frames.encode_accepted(self.id, late_count(), lane.now() - since))
+        held_s = lane.now() - since
+        lane.urgent(frames.encode_accepted(self.id, late_count(held_s), held_s))
 
     def answer(
         self, head: bytes, body_bytes: int, body: Buffer, in_flight: Count, held_s: float = 0.0
@@ -174,7 +180,8 @@ class LaneStream:
         if self.is_over:
             return
         lane, since = self._lane, self.held_since
-        size = len(head) + len(body)
+        head_bytes = len(head)
+        size = head_bytes + len(body)
         # In transit, what came before it may have used up the credit towards the ingress. That only
         # the body takes of it does not matter: this saves a call.
         is_small = size <= limits.ANSWER_BYTES_MAX and size <= self._credit_bytes
@@ -194,7 +201,7 @@ class LaneStream:
             self.held_since = self._late_count = None
         self._answered = self._finishing = True
         self._count = in_flight
-        self._first = head, body_bytes, bytes(body), int(held_s * 1e6)
+        self._first = head, head_bytes, bytes(body), body_bytes, int(held_s * 1e6)
         self.queued_bytes = size
         buffers = lane.buffers
         buffers.held_bytes += size  # `hold`, in place.
@@ -226,10 +233,11 @@ class LaneStream:
     def send(self, data: Buffer) -> bool:
         if self.is_over:
             return True
+        if self.held_since is not None and not self._finishing:
+            self.tell_accepted()  # In the same record.
         if self._finishing or not (self.opened_here or self._answered):
             self._check_sendable()
-        size = len(data)
-        queue = self._queue
+        queue, size = self._queue, len(data)
         if not size:
             return self.queued_bytes <= _SEND_QUEUE_BYTES
         if queue or size > _PAYLOAD_MAX:
@@ -342,29 +350,6 @@ class LaneStream:
         It is no longer ready then unless it can send more at once.
         """
         first, piece, size = self._first, self._queue, self.queued_bytes
-        if type(first) is tuple:  # A whole answer: all there is to send. Flat, since it is hot.
-            head, body_bytes, body, held_us = first
-            count = self._count
-            in_flight = count if isinstance(count, int) else count.load
-            head_bytes = size - len(body)
-            parts += (
-                answer_header(self.id, in_flight, held_us, body_bytes, head_bytes, size),
-                head,
-                body,
-            )
-            self._first = None
-            self.queued_bytes = 0
-            buffers = self._lane.buffers
-            buffers.held_bytes -= size
-            buffers.process.held_bytes -= size
-            self._sent_fin = True
-            self.is_ready = False
-            if self.received_fin and not self.is_over:
-                if self._paused or buffers.process.stalling:
-                    self._let_go()
-                self.is_over = True
-                self._lane.finished(self)
-            return 8 + frames.ANSWER_PREFIX_BYTES + size
         if (
             type(piece) is bytes
             and first is None
@@ -383,11 +368,51 @@ class LaneStream:
             self.is_ready = False
             parts.append(piece)
             return 8 + size
-        return self._fill(parts, allowance_bytes)
+        used = 0
+        if first is not None:  # OPEN, or a whole answer, which is all there is. Flat: it is hot.
+            self._first = None
+            if type(first) is tuple:
+                head, head_bytes, body, body_bytes, held_us = first
+                count = self._count
+                in_flight = count if isinstance(count, int) else count.load
+                header = answer_header(self.id, in_flight, held_us, body_bytes, head_bytes, size)
+                parts += (header, head, body)
+                self._sent_fin = True
+                first_bytes = size
+                used = 8 + _ANSWER_PREFIX_BYTES + size
+            else:
+                assert type(first) is bytes
+                first_bytes = len(first)
+                word = _OPEN_WORD
+                if self._finishing and not piece:
+                    self._sent_fin = True
+                    word = _OPEN_END_WORD
+                parts += (_pack_header(word | first_bytes, self.id), first)
+                used = 8 + first_bytes
+            self.queued_bytes -= first_bytes
+            buffers = self._lane.buffers
+            buffers.held_bytes -= first_bytes
+            buffers.process.held_bytes -= first_bytes
+        if piece or self._wants_writable:
+            return self._fill(parts, allowance_bytes, used)
+        # Nothing waits, as `_fill` would find.
+        if self._finishing and not self._sent_fin:
+            count = self._count
+            in_flight = count if isinstance(count, int) else count.load
+            parts.append(frames.encode_counted(frames.FIN, self.id, in_flight))
+            self._sent_fin = True
+            used += 12
+        self.is_ready = False
+        if self._sent_fin and self.received_fin and not self.is_over:
+            if self._paused or self._lane.buffers.process.stalling:
+                self._let_go()
+            self.is_over = True
+            self._lane.finished(self)
+        return used
 
-    def _fill(self, parts: list[Buffer], allowance_bytes: int) -> int:
+    def _fill(self, parts: list[Buffer], allowance_bytes: int, used: int) -> int:
+        """What waits in the queue, and FIN. ``used``: of the allowance, so far."""
         queued_bytes = self.queued_bytes
-        used = 0 if self._first is None else self._fill_first(parts)
         queue = self._many() if self._queue else None
         while queue:
             item = queue[0]
@@ -472,7 +497,7 @@ class LaneStream:
         elif self.received_fin:
             raise LaneViolation("after-fin", f"stream {self.id} went on after its end")
         elif base == frames.FIN:
-            self._receive_fin(decode_count(payload))
+            self.receive_fin(payload)
         else:
             self._receive_other(kind, payload)
 
@@ -513,7 +538,7 @@ class LaneStream:
         edge = len(payload) - frames.COUNT_BYTES
         self.receive_data(payload[:edge], ends=True)
         if not self.is_over:
-            self._receive_fin(decode_count(payload, edge))
+            self._receive_end(decode_count(payload, edge))
 
     def _receive_other(self, kind: int, payload: memoryview) -> None:
         base = kind & frames.KIND_MASK
@@ -534,29 +559,29 @@ class LaneStream:
         else:
             raise LaneViolation("bad-order", f"frame of kind {kind:#x} on stream {self.id}")
         if ends and not self.is_over:
-            self._receive_fin(decode_count(payload, len(payload) - frames.COUNT_BYTES))
+            self._receive_end(decode_count(payload, len(payload) - frames.COUNT_BYTES))
 
     def receive_whole(self, payload: memoryview) -> None:
         """ANSWER: ACCEPTED unless that came, HEAD, DATA and END."""
         if not self.opened_here or self.received_fin or self._trailed:
             raise LaneViolation("bad-order", f"ANSWER on stream {self.id}")
-        count, held_s, body_bytes, head_bytes = frames.decode_answer(payload)
-        edge = frames.ANSWER_PREFIX_BYTES + head_bytes
-        body = payload[edge:]
-        if edge > len(payload) or body_bytes < -1:
+        count, held_us, body_bytes, head_bytes = frames.unpack_answer(payload)
+        edge = _ANSWER_PREFIX_BYTES + head_bytes
+        size = len(payload) - edge
+        if size < 0 or body_bytes < -1:
             raise LaneViolation("bad-answer", f"ANSWER on stream {self.id} is at odds with itself")
-        if len(body) > self._granted_bytes:
+        if size > self._granted_bytes:
             raise LaneViolation("credit-exceeded", f"stream {self.id} sent beyond its credit")
-        if self._heads >= limits.HEADS_PER_STREAM_MAX:
+        if self._heads >= _HEADS_MAX:
             self.reset("bad-message")
             return
-        self.held_s = held_s
+        self.held_s = held_us / 1e6
         self._answered = self.received_fin = True
-        head = bytes(payload[frames.ANSWER_PREFIX_BYTES : edge])
-        self.handler.answered(head, body_bytes, body, count)
+        head = bytes(payload[_ANSWER_PREFIX_BYTES:edge])
+        in_flight = -1 if count == _COUNT_UNKNOWN else count
+        self.handler.answered(head, body_bytes, payload[edge:], in_flight)
         if self._sent_fin and not self.is_over:
-            self.over()
-            self.tell_lost(None)
+            self._complete()
 
     def _receive_answer(self, base: int, payload: memoryview) -> None:
         self._answered = True
@@ -592,12 +617,29 @@ class LaneStream:
         self.over()
         self.tell_lost(RESETS[code] if code < len(RESETS) else "internal")
 
-    def _receive_fin(self, count: int) -> None:
+    def receive_fin(self, payload: memoryview) -> None:
+        """FIN: as `receive`."""
+        if self.received_fin or (self.opened_here and not self._answered):
+            self._judge_order(0)
+        count = frames.unpack_count(payload)[0]
+        self._receive_end(-1 if count == _COUNT_UNKNOWN else count)
+
+    def _receive_end(self, count: int) -> None:
         self.received_fin = True
         self.handler.ended(count)
         if self._sent_fin and not self.is_over:
-            self.over()
-            self.tell_lost(None)
+            self._complete()
+
+    def _complete(self) -> None:
+        """All is sent and received, and we stand in no call of the owner's. `over` and `tell_lost`,
+        in place."""
+        if self._paused or self._lane.buffers.process.stalling:
+            self._let_go()
+        self.is_over = True
+        self._lane.forget(self)
+        handler = self.handler
+        del self.handler
+        handler.lost(None)
 
     # Helpers.
 
@@ -622,18 +664,6 @@ class LaneStream:
     def _encoded_count(self) -> bytes:
         count = self._count
         return encode_count(count if isinstance(count, int) else count.load)
-
-    def _fill_first(self, parts: list[Buffer]) -> int:
-        opening, self._first = self._first, None
-        assert type(opening) is bytes, "an answer leaves by itself"
-        size = len(opening)
-        self.queued_bytes -= size
-        word = _OPEN_WORD
-        if self._finishing and not self._queue:
-            self._sent_fin = True
-            word = _OPEN_END_WORD
-        parts += (_pack_header(word | size, self.id), opening)
-        return 8 + size
 
     def _fill_framed(self, parts: list[Buffer], kind: int, payload: bytes) -> int:
         self.queued_bytes -= len(payload)

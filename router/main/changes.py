@@ -103,6 +103,6 @@ class Changes:
                     f"Service {key} has no listener here: {error}",
                     listeners[key].hint or free,
                 )
-        for key in self._errors.keys() & listeners.keys() - errors.keys():
+        for key in (self._errors.keys() - errors.keys()) & listeners.keys():
             self._tell("info", "listener-bound", str(key), f"Service {key} is listened on again.")
         self._errors = errors

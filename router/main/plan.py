@@ -1,6 +1,7 @@
 """Wanted state and the route table, resolved into what each service port shall be here. Pure."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import msgspec
 
@@ -66,18 +67,46 @@ class _Planned(msgspec.Struct, frozen=True):
     services: dict[ServiceKey, PlannedService]
     problems: tuple[Problem, ...]
 
+    def is_of(
+        self,
+        told: Declaration,
+        here: dict[str, ConnectorSpec],
+        cap: SitePolicySpec | None,
+        *,
+        is_own: bool,
+    ) -> bool:
+        """Whether it was planned from these. Nearly always they are the very same."""
+        return (
+            (self.told is told or self.told == told)
+            and self.here == here
+            and self.is_own == is_own
+            and self.cap == cap
+        )
+
 
 class Planner:
     """Plans again and again; a service of which nothing changed is taken from the last time."""
 
-    __slots__ = ("_common", "_known")
+    __slots__ = ("_common", "_declared", "_known", "_plan", "_wanted")
 
     def __init__(self) -> None:
+        self._wanted: Wanted | None = None
+        self._declared: Mapping[str, Declaration] = {}
+        self._plan = Plan({}, ())
         self._common: tuple[object, ...] = ()
         self._known: dict[str, _Planned] = {}
 
     def plan(self, wanted: Wanted, declared: Mapping[str, Declaration]) -> Plan:
-        """Resolve ``wanted`` against the declarations in force everywhere (winner by name)."""
+        """Resolve ``wanted`` against the declarations in force everywhere (winner by name).
+
+        The very plan of the last time if nothing changed.
+        """
+        if wanted is not self._wanted or declared != self._declared:
+            self._plan = self._new_plan(wanted, declared)
+            self._wanted, self._declared = wanted, declared
+        return self._plan
+
+    def _new_plan(self, wanted: Wanted, declared: Mapping[str, Declaration]) -> Plan:
         common = (
             wanted.site.bind_ip,
             wanted.site.service_sync,
@@ -92,8 +121,7 @@ class Planner:
                 message=f"Connector {name}: no site declares the service {connector.service}.",
                 hint=f"sitectl service create {connector.service} PORT",
             )
-            for name, connector in sorted(wanted.connectors.items())
-            if connector.service not in declared
+            for name, connector in _undeclared(wanted.connectors, declared)
         ]
         problems += [
             Problem(
@@ -102,8 +130,8 @@ class Planner:
                 hint=f"sitectl service create {policy.service} PORT, "
                 f"or: sitectl service set {policy.service} --site-capacity none",
             )
-            for name, policy in sorted(wanted.policies.items())
-            if policy.service not in declared and policy.site_capacity is not None
+            for name, policy in _undeclared(wanted.policies, declared)
+            if policy.site_capacity is not None
         ]
         by_service: dict[str, dict[str, ConnectorSpec]] = {}
         for name, connector in wanted.connectors.items():
@@ -114,14 +142,22 @@ class Planner:
         for name, told in sorted(declared.items()):
             here, is_own = by_service.get(name, {}), name in wanted.services
             one, cap = self._known.get(name), caps.get(name)
-            before = None if one is None else (one.told, one.here, one.is_own, one.cap)
-            if one is None or before != (told, here, is_own, cap):
+            if one is None or not one.is_of(told, here, cap, is_own=is_own):
                 one = _planned(told, here, wanted, cap)
             known[name] = one
             services.update(one.services)
             problems += one.problems
         self._known = known
         return Plan(services, tuple(problems))
+
+
+_Spec = TypeVar("_Spec", ConnectorSpec, SitePolicySpec)
+
+
+def _undeclared(
+    specs: Mapping[str, _Spec], declared: Mapping[str, Declaration]
+) -> list[tuple[str, _Spec]]:
+    return sorted((name, spec) for name, spec in specs.items() if spec.service not in declared)
 
 
 def plan(wanted: Wanted, declared: Mapping[str, Declaration]) -> Plan:

@@ -1,6 +1,6 @@
 """The services of this site: what each port shall be here, and that the forwarder makes it so."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from router.documents import Wanted
 from router.forward.forwarder import Forwarder
@@ -8,6 +8,7 @@ from router.forward.ports import NoTls, TargetConfig
 from router.main.changes import Changes
 from router.main.learnt import Learnt
 from router.main.load_exchange import LoadExchange
+from router.main.own_words import OwnWords
 from router.main.plan import Plan, PlannedService, PlannedTarget, Planner
 from router.main.ports import Credentials, Keeper, Routing, Tell
 from router.main.problems import unserved
@@ -61,7 +62,10 @@ class Services:
         self.rules = SharingRules()  # An attribute: hot.
         """With whom this site shares what."""
         self._planner = Planner()
-        self._with_remotes: set[ServiceKey] = set()
+        self._own = OwnWords(keeper)
+        self._told: Mapping[str, Declaration] = {}  # To routing.
+        self._connected: list[ServiceKey] = []  # With a connector here, in order.
+        self._with_remotes: list[ServiceKey] = []
         self._plan = Plan({}, ())
         self._learnt = Learnt(keeper, service_ttl_s, network.now())
         self._changes = Changes(tell)
@@ -120,14 +124,16 @@ class Services:
         if self._wanted is None:
             return
         self._look_at_changes()
+        own = self._own_declarations(self._wanted)
         try:
             events = self._routing.set_services(
-                self._own_declarations(self._wanted), self._own_adverts(), self._network.now()
+                own, self._own_adverts(self._wanted), self._network.now()
             )
         except ValueError as error:  # More than one site may tell; what was told before stays.
             self.untold = f"not all services of this site are told to others: {error}"
             return
         self.untold = ""
+        self._told = {one.name: one for one in own}
         self._take(events)
 
     def table_changed(self, table: RouteTable) -> None:
@@ -138,26 +144,31 @@ class Services:
         """Plan anew and let the forwarder follow: services, targets, remote sites, listeners."""
         if self._wanted is None:
             return
-        before = self._plan.services
         declared = self._declared(self._wanted)
-        self._plan = self._planner.plan(self._wanted, declared)
+        before, self._plan = self._plan, self._planner.plan(self._wanted, declared)
         after = self._plan.services
-        for key in before.keys() - after.keys():
+        is_new = self._plan is not before  # A new table often changes nothing of it.
+        for key in before.services.keys() - after.keys() if is_new else ():
             self._forwarder.remove_service(key)
             self._applied.pop(key, None)
-        self._shares.divide(self._wanted.shares, after)
-        self.follow_shares()
-        self._keep_credentials(after.values())
-        self._load.set_services(key for key, service in after.items() if service.has_connector)
+        if is_new or self._wanted.shares is not None:
+            self._shares.divide(self._wanted.shares, after)
+            self.follow_shares()
+        if is_new:
+            self._connected = sorted(key for key, one in after.items() if one.has_connector)
+            self._keep_credentials(after.values())
+            self._load.set_services(self._connected)
         table = self._routing.table
         candidates = table.candidates
         self._forwarder.set_site_name(table.sites[self._site].name)
-        for key in after:
-            remotes = candidates.get(key, ())
-            if remotes or key in self._with_remotes:  # Most of very many services have none.
-                self._forwarder.set_remotes(key, remotes)
-        self._with_remotes = {key for key in after if key in candidates}
-        self._set_listeners()
+        for key in self._with_remotes:  # Most of very many services have none.
+            if key not in candidates:
+                self._forwarder.set_remotes(key, ())
+        self._with_remotes = [key for key in candidates if key in after]
+        for key in self._with_remotes:
+            self._forwarder.set_remotes(key, candidates[key])
+        if is_new:
+            self._set_listeners()
         if self.declared_changed is not None and declared != self._declared_now:
             self._declared_now = declared
             self.declared_changed({name: told.spec for name, told in declared.items()})
@@ -166,7 +177,8 @@ class Services:
         """Apply what may be used now, wherever it is not what was applied."""
         for key, planned in self._plan.services.items():
             service = self._shares.limited(planned)
-            if self._applied.get(key) != service:
+            before = self._applied.get(key)
+            if before is not service and before != service:
                 self._applied[key] = service
                 self._apply_service(service)
 
@@ -260,39 +272,28 @@ class Services:
             for name, told in self._learnt.declarations().items()
             if self.rules.of(name).import_from is None
         }
-        declared |= {own.name: own for own in self._own_declarations(wanted)}
+        own = self._own_declarations(wanted)
+        declared |= {one.name: one for one in own}
         for name, entry in self._routing.table.declarations.items():
             declared[name] = entry.declaration
+        for one in own:
+            told = self._told.get(one.name)
+            if told is one or told is None or told is not declared[one.name]:
+                continue
+            if one.declared_at_s == told.declared_at_s:
+                # The table is about to have it in place of ours of before: planned once, not twice.
+                declared[one.name] = one
         return declared
 
-    def _own_declarations(self, wanted: Wanted) -> list[Declaration]:
-        told = wanted.declared_at_s
-        return [
-            Declaration(
-                name=name,
-                spec=spec,
-                declared_at_s=told[name] if name in told else self._keeper.declared_at(name),
-                export_to=self.rules.of(name).export_to,
-            )
-            for name, spec in sorted(wanted.services.items())
-        ]
+    def _own_declarations(self, wanted: Wanted) -> Sequence[Declaration]:
+        return self._own.declarations(wanted, self.rules)
 
-    def _own_adverts(self) -> list[TargetsAdvert]:
-        load = self._forwarder.load()
-        return [
-            TargetsAdvert(
-                name=key.name,
-                port=key.port,
-                targets_ready=load[key].targets_ready,
-                capacity=None if load[key].is_learnt else load[key].capacity,
-                draining=self._draining,
-                rate_per_s=self._forwarder.rate_of(key),
-                shares_targets=self._wanted is not None and self._wanted.is_divided,
-                export_to=self.rules.of(key.name).export_to,
-            )
-            for key, service in sorted(self._plan.services.items())
-            if service.has_connector and key in load
-        ]
+    def _own_adverts(self, wanted: Wanted) -> list[TargetsAdvert]:
+        stated = self._forwarder.stated()
+        there = [(key, stated[key]) for key in self._connected if key in stated]
+        return self._own.adverts(
+            there, self.rules, draining=self._draining, is_divided=wanted.is_divided
+        )
 
     def _look_at_changes(self) -> None:
         forwarder = self._forwarder

@@ -312,6 +312,10 @@ class TcpListener:
             connection.abort()
         else:
             connection.attach(handler)
+            if self._tls is None:
+                # As a rule the client's first bytes are there: what they are told by shares this
+                # turn, and with it what is sent to a target or over a link.
+                self._poller.soon(connection, connection.look)
 
     def _count_error(self) -> None:
         if self._errors_turn != self._poller.turns:

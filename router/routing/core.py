@@ -15,7 +15,7 @@ from router.routing.events import AdjacencyDamped, RoutingEvent
 from router.routing.flood import Flooding
 from router.routing.judging import Judging
 from router.routing.last_way import Step
-from router.routing.lsa import Lsa, LsaKey, Node, split_services
+from router.routing.lsa import Lsa, LsaKey, Node, Splitter
 from router.routing.lsdb import Lsdb
 from router.routing.origin import OwnOrigin
 from router.routing.own_lsa import OwnLsa
@@ -55,6 +55,7 @@ class RoutingCore:
             now=now,
             restored=restored,
         )
+        self._splitter = Splitter()
         self._lsdb = Lsdb(Node(identity.router, identity.site))
         self._flooding = Flooding(self._lsdb)
         self._neighbours = Neighbours(identity.site)
@@ -231,7 +232,7 @@ class RoutingCore:
         told = tuple(adverts)
         if declared == self._routes.declarations and told == self._own.adverts:
             return []  # Often asked: to compare a thousand is far cheaper than to encode them.
-        bodies = split_services(declared, told)
+        bodies = self._splitter.split(declared, told)
         events = self._routes.set_declarations(declared, now)
         if self._own.set_bodies(bodies, told):
             events += self._tell(self._own.due(now), now)

@@ -277,39 +277,65 @@ def advert_is_bad(told: TargetsAdvert) -> bool:
     )
 
 
+_ROOM_BYTES = LSA_PART_BYTES_MAX - LSA_ENVELOPE_BYTES
+
+
+class Splitter:
+    """Splits again and again: an item that is the very one of before is not encoded anew."""
+
+    __slots__ = ("_sizes",)
+
+    def __init__(self) -> None:
+        self._sizes: dict[int, tuple[Declaration | TargetsAdvert, int]] = {}
+        """By id, of items that are held here, and so live."""
+
+    def split(
+        self, declarations: Iterable[Declaration], adverts: Iterable[TargetsAdvert]
+    ) -> tuple[Services, ...]:
+        """Bodies for parts 1, 2, …, each fitting its part; the order given does not matter.
+
+        ValueError: too many services or parts, an item that fits nowhere, or a bad value.
+        """
+        items: list[Declaration | TargetsAdvert] = [
+            *sorted(declarations, key=lambda told: (told.name, told.declared_at_s)),
+            *sorted(adverts, key=lambda told: (told.name, told.port)),
+        ]
+        sizes = self._sizes
+        known = {id(item): sizes.get(id(item)) or (item, _size(item)) for item in items}
+        self._sizes = known
+        shares: list[list[Declaration | TargetsAdvert]] = []
+        filled = _ROOM_BYTES
+        for item, size in [known[id(item)] for item in items]:
+            if filled + size > _ROOM_BYTES:
+                shares.append([])
+                filled = 0
+            shares[-1].append(item)
+            filled += size
+        names = {item.name for item in items}
+        if len(names) > SERVICES_PER_SITE_MAX:
+            raise ValueError(f"{len(names)} services, more than {SERVICES_PER_SITE_MAX}")
+        if len(shares) >= LSA_PARTS_MAX:
+            raise ValueError(f"services need {len(shares)} parts, more than {LSA_PARTS_MAX - 1}")
+        return tuple(
+            Services(
+                tuple([item for item in share if isinstance(item, Declaration)]),
+                tuple([item for item in share if isinstance(item, TargetsAdvert)]),
+            )
+            for share in shares
+        )
+
+
 def split_services(
     declarations: Iterable[Declaration], adverts: Iterable[TargetsAdvert]
 ) -> tuple[Services, ...]:
-    """Bodies for parts 1, 2, …, each fitting its part; the order given does not matter.
+    """As `Splitter.split`, once."""
+    return Splitter().split(declarations, adverts)
 
-    ValueError: too many services or parts, an item that fits nowhere, or a bad value.
-    """
-    in_order = sorted(declarations, key=lambda told: (told.name, told.declared_at_s))
-    items: list[Declaration | TargetsAdvert] = [*in_order]
-    by_port = sorted(adverts, key=lambda told: (told.name, told.port))
-    items.extend(by_port)
-    room_bytes = LSA_PART_BYTES_MAX - LSA_ENVELOPE_BYTES
-    shares: list[list[Declaration | TargetsAdvert]] = []
-    filled = room_bytes
-    for item in items:
-        size = len(_ENCODER.encode(item))
-        bad = declaration_is_bad(item) if isinstance(item, Declaration) else advert_is_bad(item)
-        if bad or size > room_bytes:
-            raise ValueError(f"service {item.name!r:.80} cannot be told to other sites")
-        if filled + size > room_bytes:
-            shares.append([])
-            filled = 0
-        shares[-1].append(item)
-        filled += size
-    names = {item.name for item in items}
-    if len(names) > SERVICES_PER_SITE_MAX:
-        raise ValueError(f"{len(names)} services, more than {SERVICES_PER_SITE_MAX}")
-    if len(shares) >= LSA_PARTS_MAX:
-        raise ValueError(f"services need {len(shares)} parts, more than {LSA_PARTS_MAX - 1}")
-    return tuple(
-        Services(
-            tuple(item for item in share if isinstance(item, Declaration)),
-            tuple(item for item in share if isinstance(item, TargetsAdvert)),
-        )
-        for share in shares
-    )
+
+def _size(item: Declaration | TargetsAdvert) -> int:
+    """Of what it takes in a part. ValueError: it has no place in one."""
+    bad = declaration_is_bad(item) if isinstance(item, Declaration) else advert_is_bad(item)
+    size = len(_ENCODER.encode(item))
+    if bad or size > _ROOM_BYTES:
+        raise ValueError(f"service {item.name!r:.80} cannot be told to other sites")
+    return size

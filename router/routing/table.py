@@ -334,6 +334,11 @@ def _declarations(
 
 def first_of(claims: Sequence[Claim]) -> Declared:
     """The oldest declaration of a name, then that of the lowest site id."""
+    if len(claims) == 1:  # Nearly always, of very many.
+        one = claims[0]
+        return Declared(
+            declaration=one.declaration, site=one.site, reachable=one.reachable, conflicts=()
+        )
     winner = min(claims, key=_precedence)
     content = _content(winner.declaration)
     different = {claim.site for claim in claims if _content(claim.declaration) != content}

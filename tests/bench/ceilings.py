@@ -34,12 +34,12 @@ class Ceiling(msgspec.Struct, frozen=True, kw_only=True):
 
 CEILINGS: dict[Path_, Ceiling] = {
     "http L": Ceiling(
-        calls=54,
-        objects=44,
+        calls=44,
+        objects=41,
         sends=2.2,
         system_calls=9.4,
-        new_calls=104,
-        new_objects=98,
+        new_calls=94,
+        new_objects=95,
         new_system_calls=24,
     ),
     "http R": Ceiling(

@@ -44,8 +44,9 @@ class Scene:
             open_leg=self._open_leg,
             timers=self.network,
             rng=Random(1),
-            finished=self.statuses.append,
+            refused=self.statuses.append,
         )
+        self.session.answered = self.statuses.append
         self.client.handler = self.session
 
     def _open_leg(self, request: Request, handler: LegHandler) -> Leg:

@@ -172,7 +172,7 @@ class Hostage:
     def lane_message(self, lane: LaneMux, payload: memoryview) -> None:
         control.decode(payload)
 
-    def lane_stream(self, lane: LaneMux, stream: Stream, asked: OpenRequest) -> StreamHandler:
+    def lane_stream(self, stream: Stream, asked: OpenRequest) -> StreamHandler:
         handler = Lawful(self.wrong, holds=self.rng.random() < 0.3)
         self.handlers.append(handler)
         if self.rng.random() < 0.8:

@@ -1,22 +1,24 @@
 """Laws of the HTTP codec: any cut, agreement with h11 and llhttp, round trips, no crash."""
 
+import re
+from functools import partial
 from itertools import pairwise
 
 import h11
 import httptools
 import msgspec
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from router.forward.http1 import render
+from router.forward.http1 import grammar, render
 from router.forward.http1.canonical import (
     check_request_head,
     check_response_head,
     check_trailers,
 )
 from router.forward.http1.chunks import ChunkDecoder
-from router.forward.http1.request_heads import RequestHead
-from router.forward.http1.responses import ResponseHead
+from router.forward.http1.request_heads import Forwarding, RequestHead, read_request_head
+from router.forward.http1.responses import ResponseHead, read_response_head
 from router.forward.ports import Request
 from router.model.ids import ServiceKey
 from tests.unit.forward.test_http_requests import Recorder as Requests
@@ -37,6 +39,12 @@ SPECIAL = st.sampled_from(
         b"Transfer-Encoding: Chunked ",
         b"Transfer-Encoding: gzip",
         b"Connection: close",
+        b"Connection: keep-alive",
+        b"cONNECTION:Keep-Alive",
+        b"Connection:\t keep-alive ",
+        b"Connection: keep-alive, keep-alive",
+        b"content-length:5",
+        b"Cookie: Connection: keep-alive",
         b"Connection: keep-alive, X-A",
         b"Connection: upgrade",
         b"Upgrade: websocket",
@@ -275,6 +283,86 @@ def test_the_short_way_through_a_response_head_leads_where_the_long_one_does(
         event = responses.events[0]
         heads.append([facts(one) for one in event])
     assert heads[0] == heads[1]
+
+
+@MANY
+@given(
+    head=mutated(
+        st.tuples(STARTS, st.lists(LINES, max_size=5)).map(
+            lambda parts: b"\r\n".join((parts[0], b"Host: a", *parts[1], b"", b""))
+        )
+    )
+)
+def test_the_short_way_judges_mutated_request_heads_as_the_long_one_does(head: bytes) -> None:
+    assume(head.find(b"\r\n\r\n") == len(head) - 4)
+    longer = head[:-2] + NEUTRAL + b"\r\n\r\n"
+    verdicts = [facts(read_request_head(text, FORWARDING)) for text in (head, longer)]
+    assert verdicts[0] == verdicts[1]
+
+
+@MANY
+@given(head=mutated(responses()), head_only=st.booleans())
+def test_the_short_way_judges_mutated_response_heads_as_the_long_one_does(
+    head: bytes, head_only: bool
+) -> None:
+    head = head[: head.find(b"\r\n\r\n") + 4]
+    assume(len(head) > 4)
+    judge = partial(read_response_head, head_only=head_only, upgrade=b"")
+    verdicts = [facts(judge(text)) for text in (head, head[:-2] + NEUTRAL + b"\r\n\r\n")]
+    assert verdicts[0] == verdicts[1]
+
+
+FORWARDING = Forwarding(site_name=b"west", client=b"192.0.2.7", proto=b"http", host=b"shop")
+
+
+def canonical_by_steps(head: bytes) -> tuple[bytes, bytes] | int | None:
+    """What `canonical` says of a head (method and target, or status), one rule at a time."""
+    lines = head.split(b"\r\n")
+    if lines.pop() != b"":
+        return None
+    start, *fields = lines or [b""]
+    if not all(grammar.FIELD_LINE.fullmatch(field) for field in fields):
+        return None
+    names = [field.partition(b":")[0].lower() for field in fields]
+    if set(names) & set(grammar.HOP_BY_HOP):
+        return None
+    response = re.fullmatch(rb"HTTP/1\.1 ([1-9][0-9]{2}) " + grammar.VALUE + rb"*", start)
+    if response is not None:
+        return int(response[1])
+    request = re.fullmatch(
+        rb"(" + grammar.TOKEN + rb"+) (/" + grammar.TARGET + rb"*|\*) HTTP/1\.1", start
+    )
+    hosts = [
+        field.partition(b":")[2].strip(b" \t")
+        for name, field in zip(names, fields, strict=True)
+        if name == b"host"
+    ]
+    if request is None or len(hosts) != 1 or grammar.HOST.fullmatch(hosts[0]) is None:
+        return None
+    method, target = request.groups()
+    if method == b"CONNECT" or (target == b"*" and method != b"OPTIONS"):
+        return None
+    return method, target
+
+
+@MANY
+@given(
+    mutated(
+        st.tuples(
+            st.one_of(STARTS, RESPONSE_STARTS, st.just(b"CONNECT / HTTP/1.1")),
+            st.lists(st.one_of(LINES, st.sampled_from([b"Host: a", b"Host: b:80"])), max_size=5),
+        ).map(lambda parts: b"\r\n".join((parts[0], *parts[1], b"")))
+    )
+)
+@example(b"GET / HTTP/1.1\r\nhOst:\t a \t\r\n")
+@example(b"GET / HTTP/1.1\r\nHost: " + b"a" * 256 + b"\r\n")
+@example(b"GET / HTTP/1.1\r\nHost: a\r\nHosts: b\r\nTest: c\r\nT: d\r\n")
+@example(b"GET * HTTP/1.1\r\nHost: a\r\n")
+@example(b"OPTIONS * HTTP/1.1\r\nHost: a\r\n")
+def test_what_crosses_links_is_judged_as_rule_by_rule(head: bytes) -> None:
+    line, status = check_request_head(head), check_response_head(head)
+    told = status if line is None else (line.method, line.target)
+    assert told == canonical_by_steps(head)
 
 
 def facts(verdict: object) -> object:

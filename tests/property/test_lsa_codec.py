@@ -17,6 +17,7 @@ from router.routing.lsa import (
     PartRef,
     ReceivedLsa,
     Services,
+    Splitter,
     Topology,
     decode_lsa,
     signature_fault,
@@ -179,3 +180,25 @@ def test_splitting_keeps_everything_in_an_order_of_its_own(
     shuffle.shuffle(declarations)
     shuffle.shuffle(adverts)
     assert split_services(declarations, adverts) == bodies
+
+
+@settings(max_examples=50)
+@given(
+    rounds=st.lists(
+        st.tuples(
+            st.lists(DECLARATIONS, max_size=8, unique_by=lambda told: told.name),
+            st.lists(ADVERTS, max_size=8, unique_by=lambda told: (told.name, told.port)),
+            st.integers(0, 8),
+        ),
+        max_size=5,
+    )
+)
+def test_what_was_split_before_changes_nothing_of_what_is_split_now(
+    rounds: list[tuple[list[Declaration], list[TargetsAdvert], int]],
+) -> None:
+    splitter = Splitter()
+    kept: list[TargetsAdvert] = []
+    for declarations, fresh, keeps in rounds:
+        there = {(told.name, told.port): told for told in (*fresh, *kept[:keeps])}
+        kept = list(there.values())
+        assert splitter.split(declarations, kept) == split_services(declarations, kept)

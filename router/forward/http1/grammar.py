@@ -1,6 +1,7 @@
 """Patterns and names of HTTP/1.1 that more than one module needs (RFC 9110, 5; RFC 9112, 2-5)."""
 
 import re
+from collections.abc import Collection
 
 import msgspec
 
@@ -35,6 +36,24 @@ HOP_BY_HOP = (
     b"http2-settings",
 )
 HOP_BY_HOP_ALTERNATIVES = b"|".join(HOP_BY_HOP)
+
+
+def fields_but(names: Collection[bytes]) -> bytes:
+    """The pattern of any number of field lines of other names than these, in lower case.
+
+    Grouped by first letters, which a search compares faster than names without regard to case.
+    """
+    rests: dict[bytes, list[bytes]] = {}
+    for name in names:
+        rests.setdefault(name[:1], []).append(name[1:])
+    excluded = b"|".join(
+        b"[%b%b](?i:%b)" % (first, first.upper(), b"|".join(rest)) for first, rest in rests.items()
+    )
+    return rb"(?:(?!(?:" + excluded + rb"):)" + FIELD + rb")*+"
+
+
+# Says what is so anyway, and ends at this hop.
+KEPT_ALIVE = rb"(?i:connection):[ \t]*+(?i:keep-alive)\r\n"
 
 # Connection may not strip these: routing, framing, and what is meant for every recipient.
 PROTECTED_OPTIONS = frozenset(

@@ -54,7 +54,11 @@ class Known(Generic[_Value]):
 
     def note(self, text: bytes, value: _Value) -> None:
         """`keep` it if it `is_wanted`: for who has made the value anyway."""
-        if self.is_wanted(text):
+        number = hash(text)  # `is_wanted`, in place: for each head that does not come again.
+        slot, mark = number % HEADS_SEEN_SLOTS, (number >> 32) & 0xFF
+        if self._seen[slot] != mark:
+            self._seen[slot] = mark
+        elif len(text) <= HEAD_REMEMBERED_BYTES_MAX:
             self.keep(text, value)
 
     def keep(self, text: bytes, value: _Value) -> None:

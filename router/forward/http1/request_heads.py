@@ -45,8 +45,19 @@ _SPECIAL_NAME = (
 )
 _SPECIAL = re.compile(rb"\n(" + _SPECIAL_NAME + rb"):[ \t]*([^\r]*)")
 
-# The commonest head in one step: in origin form, and of those fields there is one good Host alone.
-_OTHERS = rb"(?:(?!" + _SPECIAL_NAME + rb":)" + grammar.FIELD + rb")*+"
+# The commonest head in one step: in origin form, and of those fields there is one good Host alone,
+# maybe with the word that the connection lives on, as browsers send it after Host.
+_OTHERS = grammar.fields_but(
+    (
+        *grammar.HOP_BY_HOP,
+        b"host",
+        b"expect",
+        b"via",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-proto",
+    )
+)
 _PLAIN = re.compile(
     rb"((?!CONNECT )"
     + grammar.TOKEN
@@ -58,7 +69,11 @@ _PLAIN = re.compile(
     + grammar.HOST.pattern
     + rb")\r\n"
     + _OTHERS
-    + rb"\r\n"
+    + rb"(?:("
+    + grammar.KEPT_ALIVE
+    + rb")"
+    + _OTHERS
+    + rb")?\r\n"
 )
 _REMOVED = re.compile(
     rb"\r\n(?i:" + grammar.HOP_BY_HOP_ALTERNATIVES + rb"|via|x-forwarded-for):[^\r]*"
@@ -128,6 +143,11 @@ class Forwarding(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: " % lines
 
     @cached_property
+    def client_end(self) -> int:
+        """In that, the end of the client's address."""
+        return len(b"X-Forwarded-For: ") + len(self.client)
+
+    @cached_property
     def after_host(self) -> bytes:
         """And what follows the host."""
         return b"\r\nVia: %b %b\r\n" % (self.received, self.site_name)
@@ -151,8 +171,7 @@ def read_request_head(
     count = head.count(b"\n") - 2
     plain = _PLAIN.fullmatch(head)
     if plain is not None and count <= limits.fields and len(head) <= limits.harmless_bytes:
-        method, host = plain.groups()
-        return _second_opinion(head) or _plain(head, method, host, forwarding, count)
+        return _second_opinion(head) or _plain(plain, forwarding, count)
     match = _HEAD.fullmatch(head)
     if match is None or (
         (count > limits.fields or len(head) > limits.harmless_bytes)
@@ -207,15 +226,17 @@ def read_request_head(
     )
 
 
-def _plain(
-    head: bytes, method: bytes, host: bytes, forwarding: Forwarding, count: int
-) -> RequestHead:
+def _plain(match: re.Match[bytes], forwarding: Forwarding, count: int) -> RequestHead:
     """The commonest head: without a body, and of the fields that mean something to us only Host.
 
     What it states goes on as it stands; the general way would come to the same.
     """
+    method, host, kept_alive = match.groups()
+    kept = match.string[:-2]
+    if kept_alive is not None:
+        kept = kept.replace(b"\n" + kept_alive, b"\n", 1)  # A whole line: it is nowhere else.
     return RequestHead(
-        head=b"".join((head[:-2], forwarding.before_host, host, forwarding.after_host)),
+        head=b"".join((kept, forwarding.before_host, host, forwarding.after_host)),
         body_bytes=0,
         idempotent=method in grammar.IDEMPOTENT,
         head_only=method == b"HEAD",
@@ -225,7 +246,7 @@ def _plain(
         expects=False,
         fields=count,
         is_usual=method != b"HEAD",
-        client_end=len(head) - 2 + len(b"X-Forwarded-For: ") + len(forwarding.client),
+        client_end=len(kept) + forwarding.client_end,
     )
 
 

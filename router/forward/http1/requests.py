@@ -33,7 +33,7 @@ class _State(enum.Enum):
 
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
-_HEAD = _State.HEAD
+BETWEEN = _HEAD = _State.HEAD
 _BODY = _State.BODY
 _COMPLETE = _State.COMPLETE
 _FAILED = _State.FAILED
@@ -80,7 +80,8 @@ class RequestParser(MessageParser):
 
     ``known``: what is remembered in exactly the terms of ``forwarding`` and ``limits``.
     Bytes after a complete request are kept, unread, until `proceed`: its owner stops feeding
-    while ``held_bytes`` is not 0, so that no more than one read is ever held.
+    while ``held_bytes`` is not 0, so that no more than one read is ever held. While it is 0, an
+    owner may set ``state`` to `BETWEEN` in place of `proceed` (hot).
     """
 
     __slots__ = (
@@ -90,10 +91,10 @@ class RequestParser(MessageParser):
         "_memory",
         "_sink",
         "_skipped",
-        "_state",
         "held_bytes",
         "is_in_head",
         "known",
+        "state",
     )
 
     def __init__(
@@ -107,7 +108,7 @@ class RequestParser(MessageParser):
         # What follows a complete request is pending as well.
         self._sink = sink
         self._forwarding = forwarding
-        self._state = _HEAD
+        self.state = _HEAD
         self._client = forwarding.client
         self._memory = known if known is not None else KnownRequests()
         self._get_known = self._memory.store.get
@@ -122,17 +123,17 @@ class RequestParser(MessageParser):
     @property
     def is_idle(self) -> bool:
         """Between requests, with no byte of the next one."""
-        return self._state is _HEAD and not self._pending
+        return self.state is _HEAD and not self._pending
 
     def feed(self, data: memoryview) -> None:
         """Tell the sink what ``data`` completes. Dropped after `failed`."""
-        state = self._state
+        state = self.state
         if state is _HEAD:
             buffer = bytes(data)
             known = None if self._pending else self._get_known(buffer)
             if known is not None and known.memory is self._memory and known.head.body_bytes == 0:
                 # The commonest: a head that is known, and nothing else.
-                self._state = _COMPLETE
+                self.state = _COMPLETE
                 self._skipped = False
                 self.known = known
                 mine = known.client == self._client
@@ -147,8 +148,8 @@ class RequestParser(MessageParser):
 
     def proceed(self) -> None:
         """Begin the next request, with the bytes kept for it. Only after `complete`."""
-        assert self._state is _COMPLETE, "proceed within a request"
-        self._state = _HEAD
+        assert self.state is _COMPLETE, "proceed within a request"
+        self.state = _HEAD
         if self.held_bytes:
             held, self._pending = self._pending, b""
             self.held_bytes = 0
@@ -162,7 +163,7 @@ class RequestParser(MessageParser):
 
     def close(self) -> None:
         """Drop whatever comes from now on."""
-        self._state = _FAILED
+        self.state = _FAILED
         self._pending = b""
         self.held_bytes = 0
         self.is_in_head = False
@@ -176,7 +177,7 @@ class RequestParser(MessageParser):
     def _feed_head(self, buffer: bytes) -> None:
         if self._pending:
             buffer = self._pending + buffer
-        if not self._skipped and buffer.startswith(b"\r\n"):
+        if not self._skipped and buffer[:2] == b"\r\n":
             self._skipped = True
             buffer = buffer[2:]
             if not buffer:
@@ -186,7 +187,7 @@ class RequestParser(MessageParser):
         end = buffer.find(HEAD_END) + 4
         if end < 4:
             self._keep_head(buffer)
-            self.is_in_head = self._state is _HEAD
+            self.is_in_head = self.state is _HEAD
             return
         text = buffer[:end]
         known = self._get_known(text)
@@ -195,7 +196,8 @@ class RequestParser(MessageParser):
             head = known.head if known.client == self._client else known.turn_to(self._client)
         else:
             head = read_request_head(text, self._forwarding, self._limits)
-            if isinstance(head, HttpError):
+            if type(head) is not RequestHead:  # `isinstance` is slow for their kind of class.
+                assert isinstance(head, HttpError), "it is one of the two"
                 self._broken(head)
                 return
             known = None
@@ -212,7 +214,7 @@ class RequestParser(MessageParser):
         if head.body_bytes != 0:
             self._begin(head, memoryview(buffer)[end:])
             return
-        self._state = _COMPLETE
+        self.state = _COMPLETE
         if end != len(buffer):
             self._pending = buffer[end:]
             self.held_bytes = len(self._pending)
@@ -220,7 +222,7 @@ class RequestParser(MessageParser):
 
     def _begin(self, head: RequestHead, rest: memoryview) -> None:
         """A request with a body, or the promise of one."""
-        self._state = _BODY
+        self.state = _BODY
         if head.body_bytes > 0:
             self._left = head.body_bytes
         else:
@@ -230,15 +232,15 @@ class RequestParser(MessageParser):
             self.feed(rest)
 
     def _whole(self, rest: memoryview) -> None:
-        if self._state is _FAILED:
+        if self.state is _FAILED:
             return  # The sink closed us while it took the body.
-        self._state = _COMPLETE
+        self.state = _COMPLETE
         self._pending = bytes(rest)
         self.held_bytes = len(self._pending)
         self._sink.complete()
 
     def _broken(self, error: HttpError) -> None:
-        if self._state is _FAILED:
+        if self.state is _FAILED:
             return
         self.close()
         self._sink.failed(error)

@@ -23,6 +23,24 @@ _SPECIAL = re.compile(
     rb"|eep-alive|roxy-connection)):[ \t]*([^\r]*)"
 )
 _REMOVED = re.compile(rb"\r\n(?i:" + grammar.HOP_BY_HOP_ALTERNATIVES + rb"):[^\r]*")
+
+# The commonest head in one step: final, with one length and maybe the word that the connection
+# lives on. Its groups but two are the lines that stay.
+_OTHERS = rb"(" + grammar.fields_but(grammar.HOP_BY_HOP) + rb")"
+_MAYBE_KEPT_ALIVE = rb"(?:" + grammar.KEPT_ALIVE + _OTHERS + rb")?"
+_PLAIN = re.compile(
+    rb"HTTP/1\.1 ([2-9][0-9]{2}) ("
+    + grammar.VALUE
+    + rb"*+)\r\n"
+    + _OTHERS
+    + _MAYBE_KEPT_ALIVE
+    + rb"(?i:content-length):[ \t]*+("
+    + grammar.DECIMAL.pattern
+    + rb")\r\n"
+    + _OTHERS
+    + _MAYBE_KEPT_ALIVE
+    + rb"\r\n"
+)
 _KEEP_ALIVE_TIMEOUT = re.compile(rb"(?i)(?:^|[ ,])timeout=([0-9]{1,6})\b")
 
 
@@ -94,21 +112,18 @@ _COMPLETE = _State.COMPLETE
 _FAILED = _State.FAILED
 
 
-class KnownResponse:
+class KnownResponse(msgspec.Struct, eq=False):
     """A head that may come again, and the verdict in ``memory``'s terms.
 
     ``whole_bytes``: as its head's. ``idle_s``: how long its connection may idle after it.
     ``relayed``: as another site gets it, with our Via; empty: it was not asked for yet.
     """
 
-    __slots__ = ("head", "idle_s", "memory", "relayed", "whole_bytes")
-
-    def __init__(self, memory: "KnownResponses", head: ResponseHead) -> None:
-        self.memory = memory
-        self.head = head
-        self.whole_bytes = head.whole_bytes
-        self.idle_s = keep_alive_limit_s(head.keep_alive_s)
-        self.relayed = b""
+    memory: "KnownResponses"
+    head: ResponseHead
+    whole_bytes: int
+    idle_s: float
+    relayed: bytes = b""
 
     def relay(self, via: bytes) -> bytes:
         """``relayed``, once and for all: a router has one name."""
@@ -136,14 +151,16 @@ class KnownResponses:
         self.store: Known[KnownResponse] = store if store is not None else Known()
 
     def read(self, text: bytes) -> KnownResponse | str:
-        """The verdict on a head, its blank line included; what is wrong with it is not kept."""
-        known = self.store.get(text)
-        if known is None or known.memory is not self:
-            head = read_response_head(text, head_only=False, upgrade=b"", limits=self.limits)
-            if isinstance(head, str):
-                return head
-            known = KnownResponse(self, head)
-            self.store.note(text, known)
+        """The verdict on a head that is not known, its blank line included.
+
+        What is wrong with it is not kept.
+        """
+        head = read_response_head(text, head_only=False, upgrade=b"", limits=self.limits)
+        if type(head) is not ResponseHead:  # `isinstance` is slow for their kind of class.
+            assert isinstance(head, str), "it is one of the two"
+            return head
+        known = KnownResponse(self, head, head.whole_bytes, keep_alive_limit_s(head.keep_alive_s))
+        self.store.note(text, known)
         return known
 
 
@@ -316,8 +333,25 @@ def read_response_head(
 
     ``upgrade`` is the protocol asked for in lower case, empty: none.
     """
-    match = _HEAD.fullmatch(head)
     count = head.count(b"\n") - 2
+    plain = _PLAIN.fullmatch(head)
+    if plain is not None and count <= limits.fields and len(head) <= limits.harmless_bytes:
+        if not _parser_agrees(head):
+            return _BAD
+        # The general way would come to the same.
+        code, reason, first, second, length, third, fourth = plain.groups()
+        status = int(code)
+        kept = (first, second or b"", third, fourth or b"")
+        return ResponseHead(
+            status=status,
+            head=b"HTTP/1.1 %b %b\r\n%b%b%b%b" % (code, reason, *kept),
+            body_bytes=-1 if status == 204 else int(length),
+            has_body=not (head_only or status == 204 or status == 304),
+            chunked=False,
+            keep_alive_s=-1,
+            fields=count,
+        )
+    match = _HEAD.fullmatch(head)
     if match is None or (
         (count > limits.fields or len(head) > limits.harmless_bytes)
         and exceeds_limits(head, count, limits)
@@ -325,15 +359,8 @@ def read_response_head(
         return (LineJudge(_START, limits).judge(head[:-2]) or _BAD_STATUS_LINE).sentence
     minor, code, reason = match.groups()
     old, status = minor == b"0", int(code)
-    special = _SPECIAL.findall(head)
-    if special and status >= 200 and not old:
-        length = _only_length(special)
-        if length and not _parser_agrees(head):
-            return _BAD
-        if length:
-            return _plain(head, status, reason, length, head_only, count)
     fields: dict[bytes, list[bytes]] = {}
-    for name, value in special:
+    for name, value in _SPECIAL.findall(head):
         fields.setdefault(name.lower(), []).append(value.rstrip(b" \t"))
     options = grammar.options_of(fields[b"connection"]) if b"connection" in fields else []
     if status == 101 and not _switches(fields, options, upgrade):
@@ -366,40 +393,6 @@ def read_response_head(
 _BAD = "the response head is malformed"
 
 
-def _only_length(special: list[tuple[bytes, bytes]]) -> bytes:
-    """The one valid length among ``special`` fields that say nothing else new; empty: no such."""
-    length = b""
-    for name, value in special:
-        if not length and name.lower() == b"content-length" and grammar.DECIMAL.fullmatch(value):
-            length = value
-        elif name.lower() != b"connection" or value.lower() != b"keep-alive":
-            return b""
-    return length
-
-
-def _plain(
-    head: bytes, status: int, reason: bytes, length: bytes, head_only: bool, count: int
-) -> ResponseHead:
-    """The commonest head: a length, and maybe that the connection lives on, as it does anyway.
-
-    The general way would come to the same.
-    """
-    bodiless = status == 204 or status == 304
-    kept = _REMOVED.sub(b"", head[:-2])
-    if not reason:
-        kept = b"%b %b" % (kept[:_REASON_AT], kept[_REASON_AT:])
-    return ResponseHead(
-        status=status,
-        head=kept,
-        body_bytes=-1 if status == 204 else int(length),
-        has_body=not (head_only or bodiless),
-        chunked=False,
-        keep_alive_s=-1,
-        fields=count,
-    )
-
-
-_REASON_AT = len(b"HTTP/1.1 200")
 _USUAL_OPTIONS = frozenset((b"close", b"keep-alive", b"upgrade"))
 
 

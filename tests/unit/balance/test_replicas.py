@@ -198,3 +198,16 @@ def test_what_a_decision_saw_of_a_site_with_several_routers_can_be_told_again() 
     assert isinstance(choice, Decision)
     seen = here.balancer.seen(0.0, choice, frozenset({"2"}))
     assert seen.chosen == OTHER
+
+
+def test_candidates_told_again_are_known_unless_several_routers_count_as_one_site() -> None:
+    here = Here(2)
+    told = [candidate("9", OTHER), candidate("7", THIRD)]
+    assert not here.balancer.has(told)
+    here.balancer.set_remotes(told)
+    assert here.balancer.has([candidate("9", OTHER), candidate("7", THIRD)])
+    assert not here.balancer.has([candidate("9", OTHER)])
+    assert not here.balancer.has([candidate("9", OTHER), candidate("7", THIRD, path_cost=2)])
+    for several in ([candidate("2", OWN)], [candidate("8", OTHER), candidate("9", OTHER)]):
+        here.balancer.set_remotes(several)
+        assert not here.balancer.has(several)

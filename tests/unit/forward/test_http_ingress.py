@@ -33,8 +33,9 @@ class Site:
             open_leg=self._open,
             timers=self.timers,
             rng=random.Random(1),
-            finished=self.statuses.append,
+            refused=self.statuses.append,
         )
+        self.session.answered = self.statuses.append
         self.connection.handler = self.session
 
     def _open(self, request: Request, handler: LegHandler) -> Leg:

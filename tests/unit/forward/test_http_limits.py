@@ -230,7 +230,7 @@ class Site:
             open_leg=self._open,
             timers=self.timers,
             rng=random.Random(1),
-            finished=lambda status: None,
+            refused=lambda status: None,
             terms=http_terms(config),
         )
         self.connection.handler = self.session

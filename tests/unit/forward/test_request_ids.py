@@ -34,7 +34,7 @@ class Site:
             open_leg=self._open,
             timers=self.timers,
             rng=random.Random(1),
-            finished=lambda status: None,
+            refused=lambda status: None,
             request_ids=self.ids,
         )
 

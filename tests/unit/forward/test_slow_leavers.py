@@ -28,7 +28,7 @@ class Answered:
             open_leg=FakeLeg,
             timers=self.timers,
             rng=random.Random(1),
-            finished=lambda status: None,
+            refused=lambda status: None,
         )
         self.connection.handler = session
         self.connection.buffered_bytes = undelivered

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from router.documents import Wanted
-from router.main.plan import Plan, PlannedTarget, plan, wishes
+from router.main.plan import Plan, PlannedTarget, Planner, plan, wishes
 from router.model.adverts import Declaration
 from router.model.ids import ServiceKey
 from router.model.settings import Health
@@ -251,3 +251,13 @@ def test_capacity_auto_of_a_tcp_service_is_a_problem_and_none_stated(
     assert target.auto is (protocol != "tcp")
     assert target.capacity is None
     assert [one.code for one in result.problems] == (["SW0317"] if protocol == "tcp" else [])
+
+
+def test_planned_again_from_the_same_it_is_the_very_plan() -> None:
+    wanted = Wanted(name="east", site=SiteSpec(), services={"shop": ServiceSpec(ports=(8080,))})
+    planner = Planner()
+    before = planner.plan(wanted, {"shop": declaration()})
+    assert planner.plan(wanted, {"shop": declaration()}) is before
+    after = planner.plan(wanted, {"shop": declaration(9090)})
+    assert after is not before
+    assert list(after.services) == [ServiceKey("shop", 9090)]
