@@ -24,11 +24,13 @@ from router.main.simulating import Simulating
 from router.model.events import Event
 from tests.browser.scripted import ScriptedPart, ScriptedRouter
 from tests.doors import take_no_more
+from tests.scenario.harness import own_address
 
 STATIC = Path(__file__).parents[2] / "router/admin/console/static"
 SCREENSHOTS = Path(__file__).parents[2] / "build/screenshots"
 _ORDER = ("overview", "topology", "services", "flows", "links", "events", "simulate")
 PAGES = tuple(name for name in _ORDER if (STATIC / f"pages/{name}.js").exists())
+REST_S = 15.0
 WIDE = ViewportSize(width=1280, height=800)
 NARROW = ViewportSize(width=375, height=800)
 _WATCH = """
@@ -73,7 +75,7 @@ class Stage:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="stage")
         self._runner: web.AppRunner | None = None
-        self._port = 0
+        self._host, self._port = own_address(), 0
 
     def __enter__(self) -> "Stage":
         self._thread.start()
@@ -82,13 +84,14 @@ class Stage:
 
     def __exit__(self, *exc: object) -> None:
         self.down()
+        asyncio.run_coroutine_threadsafe(self._rest(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}/"
+        return f"http://{self._host}:{self._port}/"
 
     def up(self) -> None:
         """Serve, at the same port as before."""
@@ -108,9 +111,15 @@ class Stage:
         app = AdminApi(self.router, self._events, parts=parts).application()
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        self._door = socket.create_server(("127.0.0.1", self._port))
+        self._door = socket.create_server((self._host, self._port))
         await web.SockSite(self._runner, self._door).start()
         self._port = self._door.getsockname()[1]
+
+    async def _rest(self) -> None:
+        """Returns when all that requests began has ended, a simulation among them."""
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        if others:
+            await asyncio.wait(others, timeout=REST_S)
 
     async def _histories(self, name: str | None, port: int | None) -> Iterator[ServiceHistory]:
         return (

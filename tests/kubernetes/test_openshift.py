@@ -281,11 +281,10 @@ def test_a_console_under_a_name_that_is_not_the_routes_is_refused_by_openshift(
 def test_an_answer_without_end_or_none_or_a_redirect_lets_nobody_in(
     tmp_path: Path, path: str, answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "CONSOLE_OAUTH_ANSWER_S", 0.3)
-
     async def test(world: World) -> None:
         async with browser() as eve:
             back = await world.agree(await world.begin(eve))
+            monkeypatch.setattr(limits, "CONSOLE_OAUTH_ANSWER_S", 0.3)  # Not what must be answered.
             world.openshift.instead[path] = answer
             status, text = await world.come(eve, back)
             assert status == 502 and 'role="alert"' in text

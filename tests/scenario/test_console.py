@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.scenario.harness import Network, Site
+from tests.scenario.ports import free_ports
 from tests.scenario.waiting import until
 
 PORT = 8010
@@ -92,9 +93,7 @@ def refuses(site: Site, url: str) -> bool:
 
 def test_beyond_loopback_it_shows_a_certificate_of_the_sites_own_ca(net: Network) -> None:
     east = net.site("east")
-    with socket.socket() as probe:
-        probe.bind(("0.0.0.0", 0))
-        port = probe.getsockname()[1]
+    port = next(free_ports())
     east.ctl("update", "--console-bind", f"0.0.0.0:{port}")
     net.start()
     url = f"https://localhost:{port}/"

@@ -10,7 +10,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ import msgspec
 import pytest
 
 from tests.scenario.harness import ROOT, own_address
+from tests.scenario.ports import free_ports
 from tests.scenario.waiting import SLOWEST, until
 
 PAGES = ("hello", "two-clusters", "six-pods")
@@ -59,18 +59,6 @@ def tables(text: str) -> list[Table]:
         found[-1][name] = float(percent)
         last = name
     return found
-
-
-def free_ports() -> Iterator[str]:
-    """Nobody's on any address, below those that the kernel takes for clients, each once."""
-    for number in range(4_000):
-        port = 21_000 + (os.getpid() * 7 + number) % 4_000
-        with contextlib.closing(socket.socket()) as door:
-            try:
-                door.bind(("0.0.0.0", port))
-            except OSError:
-                continue
-        yield str(port)
 
 
 def script(name: str, directory: Path, free: Iterator[str]) -> str:

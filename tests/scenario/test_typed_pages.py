@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.scenario.harness import own_address
+from tests.scenario.ports import free_ports
 from tests.scenario.postgres import Postgres
-from tests.scenario.test_example_pages import free_ports
 from tests.scenario.typed import (
     DATABASE_PORT,
     INSTEAD,

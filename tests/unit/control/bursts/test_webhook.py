@@ -52,7 +52,7 @@ async def nothing() -> AsyncIterator[bytes]:
     yield b""
 
 
-def answered(pieces: Callable[[], AsyncIterator[bytes]], timeout_s: float = 0.5) -> Outcome:
+def answered(pieces: Callable[[], AsyncIterator[bytes]], timeout_s: float = 5.0) -> Outcome:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await reader.readuntil(b"\r\n\r\n")
@@ -92,7 +92,7 @@ def test_whatever_is_answered_is_an_outcome_of_one_line_in_bounds(
     pieces: Callable[[], AsyncIterator[bytes]], ok: bool, said: str
 ) -> None:
     tracemalloc.start()
-    outcome = answered(pieces)
+    outcome = answered(pieces, 0.5 if pieces is one_byte_at_a_time else 5.0)
     _, most_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert outcome.ok == ok
