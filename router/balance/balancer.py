@@ -66,6 +66,7 @@ class ServiceBalancer(Egresses):
         "_sole",
         "_sole_bearable",
         "_sole_decision",
+        "_sole_decisions",
         "_waits",
         "key",
     )
@@ -87,6 +88,7 @@ class ServiceBalancer(Egresses):
         self._sole: RemoteSite | RoutersOfSite | None = None  # The nearest, if no other is as near.
         self._sole_bearable: float = 0  # How much farther the next one is.
         self._sole_decision: Decision | None = None  # For it, where there is but one way.
+        self._sole_decisions: dict[RouterId, Decision] = {}  # By its router, likewise.
         self._waits: dict[SiteId, tuple[RemoteWait, RemoteWait]] = {}
         self._last_full: list[Candidate] = []  # Where one waits, if figures do not say where there:
         self._last_no_choice = _NO_ROUTE  # In a burst it is the same many times.
@@ -329,6 +331,9 @@ class ServiceBalancer(Egresses):
         if isinstance(sole, RemoteSite):
             return Decision(sole.site, False, sole.take_path(), reason, False, "")
         one = sole.pick(session)
+        known = self._sole_decisions.get(one.router)
+        if known is not None:
+            return known
         path = self._path_to(one, takes=True)
         return Decision(sole.site, False, path, reason, False, "", one.router)
 
@@ -360,6 +365,14 @@ class ServiceBalancer(Egresses):
         ties = costs[0] <= 0  # At no cost the next site is as good as this one.
         self._sole = order[0] if costs[0] < costs[1] else None
         self._sole_decision = None
+        self._sole_decisions = {}
+        if isinstance(self._sole, RoutersOfSite):
+            site, reason = self._sole.site, NEAREST if self._holds else ROOM_FARTHER
+            self._sole_decisions = {
+                one.router: Decision(site, False, one.next_path(), reason, False, "", one.router)
+                for one in self._sole.members
+                if len(one.paths) == 1
+            }
         if isinstance(self._sole, RemoteSite) and len(self._sole.paths) == 1:
             self._sole_decision = self._decide_sole(self._sole, 0)
         if self._holds:  # One without a stated capacity bears everything.

@@ -67,6 +67,9 @@ class Egresses:
     def _take_over(self, remotes: Sequence[RemoteCandidate]) -> None:
         self._told = remotes
         known, self.routers = self.routers, {}
+        for one in (self._here, *self._remotes.values()):
+            if isinstance(one, RoutersOfSite):
+                one.dissolve()
         sites: list[RemoteSite | RoutersOfSite] = []
         self._here = self._local
         for site, adverts in by_site(remotes, self._local.site).items():

@@ -38,6 +38,7 @@ class RemoteSite(Candidate):
         "_told_rate",
         "_under_way",
         "router",
+        "whole",
     )
 
     def __init__(self, advert: RemoteCandidate, under_way: dict[SiteId, int]) -> None:
@@ -45,6 +46,8 @@ class RemoteSite(Candidate):
         super().__init__(advert.site, advert.site_name, local=False)
         self.router = advert.router
         self._under_way = under_way
+        self.whole: Candidate | None = None
+        """Its site, where that has several routers: told whatever makes this one stale."""
         self._estimate = 0  # Heard + opened - ended; below 0 it stands for 0.
         self._counted_at = -inf
         self._full_until: float | None = None
@@ -168,6 +171,8 @@ class RemoteSite(Candidate):
         """A count that a stream of ours brought; what we opened and ended before it is in it."""
         # `_take_over`, in place: once or twice per request.
         self.stale = True
+        if self.whole is not None:
+            self.whole.stale = True
         self._counted_at = self.heard_at = now
         self._estimate = in_flight
         self._full_until = None
@@ -185,6 +190,8 @@ class RemoteSite(Candidate):
 
     def _take_over(self, in_flight: int, now: float) -> None:
         self.stale = True
+        if self.whole is not None:
+            self.whole.stale = True
         self._estimate = in_flight
         self.heard_at = now
         self._full_until = None
@@ -206,6 +213,8 @@ class RemoteSite(Candidate):
     def open(self) -> None:
         """A stream of ours is on its way there."""
         self.stale = True
+        if self.whole is not None:
+            self.whole.stale = True
         self._estimate += 1
         site, under_way = self.site, self._under_way
         under_way[site] = under_way[site] + 1 if site in under_way else 1
@@ -222,6 +231,8 @@ class RemoteSite(Candidate):
             under_way[site] -= 1
         else:
             under_way.pop(site, None)
+        if self.whole is not None:
+            self.whole.stale = True
         if in_flight >= 0:  # `hear`, in place: the end of nearly every request.
             self.stale = True
             self._counted_at = self.heard_at = now
@@ -238,4 +249,6 @@ class RemoteSite(Candidate):
     def _turn_stale(self) -> None:
         """More than its load may be another now."""
         self.stale = True
+        if self.whole is not None:
+            self.whole.stale = True
         self.outline = self.glimpse = None

@@ -14,53 +14,112 @@ A router that refused is left out and the others are asked before any dearer sit
 
 import zlib
 from collections.abc import Iterable, Sequence
+from math import inf
 
-from router.balance.candidates import SENDS_AWAY, Candidate, LocalSite
+from router.balance.candidates import SENDS_AWAY, Candidate, LocalSite, Outline
 from router.balance.remote_site import RemoteSite
 from router.balance.sessions import score, seed_of
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.ids import RouterId, SiteId
 
+_SUMMED = Outline((), None, False)  # Of a router whose figures are in the sums, but for its load.
+
 
 class RoutersOfSite(Candidate):
-    """A site by several of its routers, this one among them if it is ours."""
+    """A site by several of its routers, this one among them if it is ours.
 
-    __slots__ = ("_left", "members")
+    The sums are kept. While only loads change, as requests come and go, only these are added up.
+    """
+
+    __slots__ = ("_distances", "_left", "_some_left_out", "_some_send_away", "members")
 
     def __init__(self, members: Sequence[LocalSite | RemoteSite]) -> None:
         first = members[0]
         super().__init__(first.site, first.name, first.local)
         self.members = members
+        self._distances = {one.router: _distance(one) for one in members}
         self._left: list[LocalSite | RemoteSite] = []  # Able, and not left out of this decision.
+        self._some_left_out = True  # Of this decision: the sums are not of all.
+        self._some_send_away = False
         self.paths = tuple(path for one in members for path in one.paths)
         taking = [one for one in members if one.targets_ready and not one.draining]
         self.cost = min(one.cost for one in taking or members)
+        for one in members:
+            if isinstance(one, RemoteSite):
+                one.whole = self
         self.refresh(0.0)
+
+    def dissolve(self) -> None:
+        """Its routers will be told of in another way."""
+        for one in self.members:
+            one.outline = one.glimpse = None
+            if isinstance(one, RemoteSite):
+                one.whole = None
 
     def refresh(self, now: float) -> None:
         """The sums over those that take requests."""
+        is_other, stale = self._some_left_out, False
+        in_flight, hard_full = 0, True
+        told_at, all_told = inf, True
         for one in self.members:
             if one.stale:
                 one.refresh(now)
-        self.stale = True
+                if one.stale:  # It is so for ever, or for some time.
+                    stale = True
+                if one.outline is None:
+                    is_other = True
+            if one.able:
+                in_flight += one.in_flight
+                if not one.hard_full:
+                    hard_full = False
+                if one.local:
+                    continue
+                heard_at = one.heard_at
+                if heard_at is None:
+                    all_told = False
+                elif heard_at < told_at:
+                    told_at = heard_at
+        self.stale = stale
+        if is_other:
+            self._sum_anew()
+            return
+        # What `_sum` says of loads.
+        oldest = told_at if all_told and told_at < inf else None
+        hard_full = hard_full and self.able
+        if (
+            in_flight != self.in_flight
+            or hard_full is not self.hard_full
+            or oldest != self.heard_at
+        ):
+            self.in_flight, self.hard_full, self.heard_at = in_flight, hard_full, oldest
+            self.glimpse = None
+
+    def _sum_anew(self) -> None:
+        """More than loads changed."""
         self.outline = self.glimpse = None
         self.draining = all([one.draining for one in self.members])
-        self._left = [one for one in self.members if one.able]
+        self._left = sorted([one for one in self.members if one.able], key=_distance)
+        self._some_left_out = False
         self.able = bool(self._left)
         self._sum()
+        for one in self.members:
+            one.outline = _SUMMED
 
     def is_out(self, excluded: frozenset[str]) -> bool:
         """All are left out; else the figures are of those that are not."""
         if self.site in excluded:
             return True
         left = [one for one in self._left if one.router not in excluded]
+        if len(left) == len(self._left) and left:
+            return False
+        self._some_left_out = self.stale = True
+        self.outline = self.glimpse = None
         if not left:
             # Where one of them is only full, waiting helps.
             self.hard_full = any([one.hard_full for one in self._left])
             return True
-        if len(left) < len(self._left):
-            self._left = left
-            self._sum()
+        self._left = left
+        self._sum()
         return False
 
     def is_refused(self, refused: frozenset[str]) -> bool:
@@ -78,6 +137,7 @@ class RoutersOfSite(Candidate):
         self.in_flight = sum([one.in_flight for one in left])
         self.hard_full = bool(left) and all([one.hard_full for one in left])
         self.sends_away = bool(left) and all([one.sends_away for one in left])
+        self._some_send_away = any([one.sends_away for one in left])
         told = [one.heard_at for one in left if not one.local]
         heard = [at for at in told if at is not None]  # Of whom we heard longest ago.
         self.heard_at = min(heard) if heard and len(heard) == len(told) else None
@@ -121,10 +181,25 @@ class RoutersOfSite(Candidate):
 
     def pick(self, session: int = 0) -> LocalSite | RemoteSite:
         """The router for the next request, as of the last judgement; for a site that is able."""
-        roomy = [one for one in self._left if not one.hard_full] or self._left or [*self.members]
         if session and not any([one.shares_targets for one in self.members]):
-            return max(roomy, key=lambda one: _session_key(one, session))
-        return min(roomy, key=_nearness)
+            return max(self._roomy(), key=lambda one: _session_key(one, session))
+        best: LocalSite | RemoteSite | None = None
+        if not self._some_send_away:
+            distances = self._distances
+            for one in self._left:  # The nearest first: most often it has room and no equals.
+                if one.hard_full:
+                    continue
+                if best is None:
+                    best, distance = one, distances[one.router]
+                elif distances[one.router] != distance:
+                    break
+                elif one.in_flight - (one.capacity or 0) < best.in_flight - (best.capacity or 0):
+                    best = one
+        return best or min(self._roomy(), key=_nearness)
+
+    def _roomy(self) -> Sequence[LocalSite | RemoteSite]:
+        left = self._left
+        return [one for one in left if not one.hard_full] or left or self.members
 
     def next_path(self) -> tuple[RouterId, ...]:
         """To the router for the next request."""
@@ -142,15 +217,14 @@ def by_site(remotes: Iterable[RemoteCandidate], own: SiteId) -> dict[SiteId, lis
     return found
 
 
-def _nearness(one: LocalSite | RemoteSite) -> tuple[bool, bool, int, int, int]:
+def _distance(one: LocalSite | RemoteSite) -> tuple[bool, int, int]:
     paths = one.paths
-    return (
-        not one.local,
-        one.sends_away,
-        one.cost,
-        len(paths[0]) if paths else 0,
-        one.in_flight - (one.capacity or 0),
-    )
+    return (not one.local, one.cost, len(paths[0]) if paths else 0)
+
+
+def _nearness(one: LocalSite | RemoteSite) -> tuple[bool, bool, int, int, int]:
+    not_here, cost, hops = _distance(one)
+    return (not_here, one.sends_away, cost, hops, one.in_flight - (one.capacity or 0))
 
 
 def _session_key(one: LocalSite | RemoteSite, session: int) -> float:

@@ -4,7 +4,7 @@ An egress never sends a request on to another site: it has a slot, waits for one
 OPEN allows, or refuses. So two full sites cannot pass a request to and fro.
 """
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from router.balance.ledger import Denied, Slot
 from router.balance.sessions import SESSION_KEY_MAX
@@ -19,6 +19,9 @@ from router.link.ports import OpenRequest, Refusal, ResetCode, Stream
 from router.model import limits
 from router.model.addresses import ADDRESS_CHARS_MAX, same_text
 from router.net.ports import Timer
+
+if TYPE_CHECKING:
+    from router.forward.under_way import UnderWay
 
 LENGTH_NOT_KNOWN = -1
 
@@ -106,13 +109,12 @@ class EgressStream:
 
     What arrives before there is a slot is held, bounded by the stream's window. The request body
     must be as long as the OPEN says; otherwise nothing more reaches the target and the stream is
-    reset ``bad-message``. ``finished`` is called once, when the stream is gone.
+    reset ``bad-message``. ``under_way`` is told once, when the stream is gone.
     """
 
     __slots__ = (
         "_answer",
         "_body_left",
-        "_finished",
         "_held",
         "_is_whole",
         "_leg",
@@ -120,6 +122,7 @@ class EgressStream:
         "_service",
         "_stream",
         "_timer",
+        "_under_way",
         "_waiting",
         "session",
     )
@@ -129,7 +132,7 @@ class EgressStream:
         stream: Stream,
         request: Request,
         service: Service,
-        finished: Callable[["EgressStream"], None],
+        under_way: "UnderWay",
     ) -> None:
         self._stream = stream
         self._request = request
@@ -145,7 +148,7 @@ class EgressStream:
         self._is_whole = (
             request.protocol != "tcp" and not request.body_bytes and not request.upgrade
         )
-        self._finished = finished
+        self._under_way = under_way
         self._answer = EgressAnswer(stream, request, service.ledger, service.answer_habit)
 
     @property
@@ -163,8 +166,13 @@ class EgressStream:
         if service.ledger.rated:
             service.ledger.ask(service.timers.now())
         slot = service.admission.admit(self, offer.ingress, wait_until)
-        if type(slot) is Slot:  # The commonest.
-            self._serve(slot)
+        if type(slot) is Slot:  # The commonest: `_serve`, in place, with nothing held.
+            service.ledger.lent += 1
+            answer = self._answer
+            leg = service.make_leg(self._request, answer, slot, service.local, False)
+            self._leg = answer.leg = leg
+            if leg.is_opened:
+                answer.opened()
         elif slot is None:
             self._waiting = True
             self._held = Replay(service.pressure, self)
@@ -253,10 +261,13 @@ class EgressStream:
         if self._held is not None:
             self._forget_held()
         if answer.over or self._leave_queue() or leg is None:
-            self._finished(self)
+            under_way = self._under_way  # `egress_finished`, in place: nearly all end here.
+            under_way.egress.discard(self)
+            if under_way.is_draining:
+                under_way.check_drained()
         elif cause is not None:
             leg.abort()
-            self._finished(self)
+            self._under_way.egress_finished(self)
         else:
             # Both ends finished; what the target has not taken yet still goes there.
             timers = self._service.timers
@@ -268,7 +279,7 @@ class EgressStream:
     def _delivered(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._finished(self)
+        self._under_way.egress_finished(self)
 
     def _serve(self, slot: Slot) -> None:
         held, self._held = self._held, None

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from router.balance.ledger import LocalLedger
 from router.forward.ports import Leg, LegCode, LegFailure, Request
 from router.link.ports import Refusal, ResetCode, Stream
-from router.model import limits
 from router.net.ports import Buffer
 
 _REFUSALS: dict[LegCode, Refusal] = {
@@ -28,7 +27,7 @@ _RESETS: dict[LegCode, ResetCode] = {
 }
 
 IN_PARTS_AGAIN = 16
-"""Requests, or connections, that are taken to be answered late or in parts after one was."""
+"""Requests that are taken to be answered late or in parts after one was."""
 
 SWITCHING_PROTOCOLS = b"101"
 STATUS_AT = slice(len(b"HTTP/1.1 "), len(b"HTTP/1.1 101"))
@@ -36,9 +35,7 @@ STATUS_AT = slice(len(b"HTTP/1.1 "), len(b"HTTP/1.1 101"))
 
 class AnswerHabit:
     """How the targets of one service port answered lately: whether ACCEPTED had better wait, to
-    leave with the whole answer; of tcp, with the first bytes, which are in most protocols the
-    target's own or answer the client's that are there already. What came late, or of http in
-    parts, speaks against it for a while.
+    leave with the whole answer. What came late or in parts speaks against it for a while.
 
     ``in_parts``: how many more requests are taken to be answered so.
     """
@@ -52,10 +49,11 @@ class AnswerHabit:
 class EgressAnswer:
     """A `LegHandler` that writes to ``stream``.
 
-    ACCEPTED once a target is held, or with the answer where `AnswerHabit` expects that at once.
-    For http the end is told when the slot is given back, with the count without it; for tcp with
-    the target's own end. ``raw``: bytes both ways are no longer a message (tcp, or after 101).
-    ``over``: the leg is done. ``outlived`` is called then if it outlived its stream.
+    ACCEPTED once a target is held, or with the answer where that is expected at once and whole. For
+    http the end is told when the slot is given back, with the count without it; for tcp with the
+    target's own end. ``raw``: bytes both ways are no longer a
+    message (tcp, or after 101). ``over``: the leg is done. ``outlived`` is called then if it
+    outlived its stream.
     """
 
     __slots__ = (
@@ -77,10 +75,9 @@ class EgressAnswer:
         self._stream = stream
         self._ledger = ledger
         # None: no whole answer may come, or its ACCEPTED is waited for.
-        protocol = request.protocol
-        self._http = protocol != "tcp"
-        is_plain = protocol == "http" and not request.body_bytes and not request.upgrade
-        self._habit = habit if is_plain or not self._http else None
+        is_plain = request.protocol == "http" and not request.body_bytes and not request.upgrade
+        self._habit = habit if is_plain else None
+        self._http = request.protocol != "tcp"
         self._accepted = False
         self.leg: Leg | None = None
         self.raw = not self._http
@@ -98,11 +95,9 @@ class EgressAnswer:
             habit.in_parts -= 1
         self._stream.accept(self._ledger.load)
 
-    def _came_in_parts(self, held_s: float) -> int:
-        """ACCEPTED is told by itself, or with bytes that are no message."""
+    def _came_in_parts(self) -> int:
         assert self._habit is not None, "ACCEPTED was held back"
-        if self._http or held_s >= limits.ACCEPT_HELD_S:
-            self._habit.in_parts = IN_PARTS_AGAIN
+        self._habit.in_parts = IN_PARTS_AGAIN
         return self._ledger.load
 
     def head(self, head: bytes, body_bytes: int) -> None:

@@ -59,7 +59,6 @@ class Forwarder:
     __slots__ = (
         "_declared",
         "_drain_timer",
-        "_egress_finished",
         "_gone",
         "_heads_forgotten_at",
         "_known_as",
@@ -119,7 +118,6 @@ class Forwarder:
             network, self._accept, self._limits_of, connections_max, is_held=self._is_held
         )
         self._under_way = UnderWay(network, self._pressure)
-        self._egress_finished = self._under_way.egress_finished
         self._gone = self._client_gone  # One for all clients.
         self._known_offers: Known[Request] = Known()  # By their heads.
         self._heads_forgotten_at = network.now()
@@ -224,7 +222,7 @@ class Forwarder:
             stream.reset("bad-message")
             return Refused()
         under_way = self._under_way
-        egress = EgressStream(stream, request, service, self._egress_finished)
+        egress = EgressStream(stream, request, service, under_way)
         under_way.egress.add(egress)
         egress.start(offer)
         return egress

@@ -39,7 +39,7 @@ class UnderWay:
     def egress_finished(self, egress: EgressStream) -> None:
         """A stream is over."""
         self.egress.discard(egress)
-        if self._drained is not None:
+        if self.is_draining:
             self.check_drained()
 
     # Of one service port.

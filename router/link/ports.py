@@ -130,12 +130,10 @@ class Stream(Protocol):
     def accept(self, in_flight: int, held_s: float = 0.0) -> None:
         """Egress: slot and target connection are held, for ``held_s`` already."""
 
-    def accept_soon(self, in_flight: Callable[[float], int]) -> None:
-        """As `accept`, told with the `answer`, or with what else is sent first, if that comes
-        within `limits.ACCEPT_HELD_S`.
+    def accept_soon(self, in_flight: Callable[[], int]) -> None:
+        """As `accept`, told with the `answer` if that comes within `limits.ACCEPT_HELD_S`.
 
-        ``in_flight`` is not asked by an `answer` that says it all; else as it is told, after so
-        many seconds. To an older neighbour that is at once.
+        To an older neighbour it is told at once.
         """
 
     def refuse(self, reason: Refusal, in_flight: int) -> None:

@@ -114,7 +114,7 @@ class LaneStream:
         self._sent_fin = False
         self._count: Count = -1
         self.held_since: float | None = None  # ACCEPTED is due since then.
-        self._late_count: Callable[[float], int] | None = None  # Asked if it is told alone.
+        self._late_count: Callable[[], int] | None = None  # Asked if it is told alone.
         self._wants_writable = False
         # Receiving.
         self._window_bytes = _WINDOW_INITIAL
@@ -150,12 +150,12 @@ class LaneStream:
         else:
             lane.urgent(frames.encode_counted(frames.ACCEPTED, self.id, in_flight))
 
-    def accept_soon(self, in_flight: Callable[[float], int]) -> None:
+    def accept_soon(self, in_flight: Callable[[], int]) -> None:
         if self.is_over:
             return
         lane = self._lane
         if not lane.takes_answers:
-            self.accept(in_flight(0.0))
+            self.accept(in_flight())
             return
         if self.opened_here or self._answered or self.held_since is not None:
             raise LocalProtocolError("accept", "only the egress accepts, and once")
@@ -171,8 +171,7 @@ class LaneStream:
             return
         self._answered = True
         lane = self._lane
-        held_s = lane.now() - since
-        lane.urgent(frames.encode_accepted(self.id, late_count(held_s), held_s))
+        lane.urgent(frames.encode_accepted(self.id, late_count(), lane.now() - since))
 
     def answer(
         self, head: bytes, body_bytes: int, body: Buffer, in_flight: Count, held_s: float = 0.0
@@ -233,11 +232,10 @@ class LaneStream:
     def send(self, data: Buffer) -> bool:
         if self.is_over:
             return True
-        if self.held_since is not None and not self._finishing:
-            self.tell_accepted()  # In the same record.
         if self._finishing or not (self.opened_here or self._answered):
             self._check_sendable()
-        queue, size = self._queue, len(data)
+        size = len(data)
+        queue = self._queue
         if not size:
             return self.queued_bytes <= _SEND_QUEUE_BYTES
         if queue or size > _PAYLOAD_MAX:
@@ -580,8 +578,15 @@ class LaneStream:
         head = bytes(payload[_ANSWER_PREFIX_BYTES:edge])
         in_flight = -1 if count == _COUNT_UNKNOWN else count
         self.handler.answered(head, body_bytes, payload[edge:], in_flight)
-        if self._sent_fin and not self.is_over:
-            self._complete()
+        if self._sent_fin and not self.is_over:  # `_complete`, in place: the hottest end.
+            lane = self._lane
+            if self._paused or lane.buffers.process.stalling:
+                self._let_go()
+            self.is_over = True
+            lane.forget(self)
+            handler = self.handler
+            del self.handler
+            handler.lost(None)
 
     def _receive_answer(self, base: int, payload: memoryview) -> None:
         self._answered = True

@@ -145,7 +145,8 @@ class SimulatedNetwork:
     def next_addresses(self, name: str) -> tuple[str, ...]:
         """What a dial tries, in this order."""
         self._turns[name] += 1
-        return in_turn(self.addresses(name), self._turns[name] - 1)
+        addresses = self.addresses(name)
+        return in_turn(addresses, self._turns[name] - 1) if len(addresses) > 1 else addresses
 
     def addresses(self, name: str) -> tuple[str, ...]:
         if name == "localhost":

@@ -23,7 +23,7 @@ from router.model.specs import ConnectorSpec, PolicySpec, ServiceSpec, TargetSpe
 from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss, Network
 from router.net.simulated_wire import SimulatedConnection
 from tests.bench import system_calls
-from tests.bench.ceilings import PATHS, Path_
+from tests.bench.ceilings import COUNTED, Path_
 from tests.bench.load import ROOT
 from tests.simulation.world import SimSite, World
 
@@ -110,16 +110,24 @@ class _Client:
 
 
 class Scene:
-    """An entry and an exit with a service of ``path``, and who asks."""
+    """An entry and an exit with a service of ``path``, and who asks.
+
+    A path that ends in ``x2``: each site has two routers, each of the entry with a link to one of
+    the exit, as with two workers. Clients come to the first.
+    """
 
     def __init__(self, path: Path_) -> None:
-        world = World(1, "entry", "exit")
+        world = World(1, "entry", "exit", *(("entry-2", "exit-2") if path.endswith("x2") else ()))
         world.internet.cuts = False
         self._world = world
         self._clients: list[_Client] = []
-        self._entry, exit_ = world.sites.values()
+        self._entry, exit_, *seconds = world.sites.values()
         self._entry.link(exit_, 1)
-        protocol, _, where = path.partition(" ")
+        for first, second in zip((self._entry, exit_), seconds, strict=False):
+            second.join(first)
+        if seconds:
+            seconds[0].link(seconds[1], 1)
+        protocol, where = path.split()[:2]
         self._port = HTTP_PORT if protocol == "http" else TCP_PORT
         self._entry.services["counted"] = ServiceSpec(
             protocol="http" if protocol == "http" else "tcp",
@@ -127,7 +135,10 @@ class Scene:
             policy=PolicySpec(name="fill"),
         )
         self._entry.apply()
-        self._serve(self._entry if where == "L" else exit_)
+        server = self._entry if where == "L" else exit_
+        for site in world.sites.values():
+            if site.name == server.name:
+                self._serve(site)
         world.run(SETTLE_S)
 
     def _serve(self, site: SimSite) -> None:
@@ -239,7 +250,7 @@ class Watched:
 def main() -> None:
     """Print all that is counted; with ``--functions PATH`` the calls of one path by function."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.counts", description=__doc__)
-    parser.add_argument("--functions", choices=PATHS, help="calls of a path by function")
+    parser.add_argument("--functions", choices=COUNTED, help="calls of a path by function")
     given = parser.parse_args()
     if given.functions:
         watched = Watched(by_function=True)
@@ -252,7 +263,7 @@ def main() -> None:
     table = Table(title="per request at c32, and per new connection; both routers together")
     for column in ("", "calls", "objects", "sends", "new: calls", "new: objects", "new: sends"):
         table.add_column(column, justify="right" if column else "left")
-    for path in PATHS:
+    for path in COUNTED:
         cells = []
         for new in (False, True):
             found = counted(path, new=new, watched=Watched(blocks=True))

@@ -229,7 +229,7 @@ def test_an_answer_is_heard_alike_by_neighbours_of_any_release(
         handler.stream = pair.left.open_stream(request(), handler, ends=True)
         pair.world.settle()
         egress = pair.right_owner.offered[-1][0]
-        egress.accept_soon(lambda _: 5)
+        egress.accept_soon(lambda: 5)
         for _ in range(interims):
             egress.send_head(b"HTTP/1.1 103 x\r\n", 0)
         pair.world.advance(waits_s)

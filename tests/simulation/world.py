@@ -321,6 +321,14 @@ class SimSite:
             self.network.call_at(begin + number / rate, lambda: answers.append(self.request()))
         return answers
 
+    def join(self, first: "SimSite") -> None:
+        """Begin anew as another router of the site of ``first``, which it dials."""
+        self.kill()
+        self.identity = SimIdentity(first.name, self.identity.router)
+        self.name = first.name
+        self.siblings = [first]
+        self.start()
+
     def unlink(self, other: "SimSite") -> None:
         """Delete the link to ``other``: it drains."""
         del self.links[f"to-{other.name}"]

@@ -380,8 +380,8 @@ class FakeStream:
         self.accepted_with = in_flight
         self._tell(lambda handler: handler.accepted(in_flight))
 
-    def accept_soon(self, in_flight: Callable[[float], int]) -> None:
-        self.accept(in_flight(0.0))
+    def accept_soon(self, in_flight: Callable[[], int]) -> None:
+        self.accept(in_flight())
 
     def answer(
         self, head: bytes, body_bytes: int, body: Buffer, in_flight: Count, held_s: float = 0.0

@@ -9,7 +9,6 @@ from router.forward.egress_answer import IN_PARTS_AGAIN, AnswerHabit, EgressAnsw
 from router.forward.ports import Request
 from router.forward.service import Service
 from router.link.ports import OpenRequest
-from router.model import limits
 from router.model.ids import RouterId, ServiceKey, SiteId
 
 HEAD = b"GET / HTTP/1.1\r\nHost: shop\r\n"
@@ -65,25 +64,11 @@ def test_accepted_waits_for_the_answer_until_one_comes_late_or_in_parts() -> Non
     habit = AnswerHabit()
     first = opened(habit)
     assert first.calls == ["accept soon"]
-    assert first.late(0.0) == 3  # It came in parts.
+    assert first.late() == 3  # It came in parts.
     assert [opened(habit).calls for _ in range(IN_PARTS_AGAIN)] == [["accept"]] * IN_PARTS_AGAIN
     assert opened(habit).calls == ["accept soon"]
 
 
 def test_who_may_send_more_or_is_no_message_is_accepted_at_once() -> None:
-    for changes in ({"body_bytes": 5}, {"body_bytes": -1}, {"upgrade": "x"}):
+    for changes in ({"body_bytes": 5}, {"body_bytes": -1}, {"upgrade": "x"}, {"protocol": "tcp"}):
         assert opened(AnswerHabit(), **changes).calls == ["accept"]
-
-
-def test_of_tcp_accepted_waits_for_the_first_bytes_until_some_come_late() -> None:
-    habit = AnswerHabit()
-    tcp = {"protocol": "tcp", "head": b"", "body_bytes": -1}
-    for _ in range(3):
-        soon = opened(habit, **tcp)
-        assert soon.calls == ["accept soon"]
-        assert soon.late(limits.ACCEPT_HELD_S * 0.9) == 3
-    assert opened(habit, **tcp).late(limits.ACCEPT_HELD_S) == 3
-    assert [opened(habit, **tcp).calls for _ in range(IN_PARTS_AGAIN)] == [
-        ["accept"]
-    ] * IN_PARTS_AGAIN
-    assert opened(habit, **tcp).calls == ["accept soon"]

@@ -36,7 +36,7 @@ def kinds(pair: Pair) -> list[int]:
 
 def test_a_request_and_its_answer_are_one_frame_each() -> None:
     pair, handler, egress = asked()
-    egress.accept_soon(lambda _: 7)
+    egress.accept_soon(lambda: 7)
     egress.answer(HEAD, 4, b"body", Counted(6))
     pair.world.settle()
     sent = [kind for kind, _, _ in frames_of(pair.wire.left.sent_log)]
@@ -51,7 +51,7 @@ def test_a_request_and_its_answer_are_one_frame_each() -> None:
 
 def test_an_accepted_that_waited_says_since_when() -> None:
     pair, handler, egress = asked()
-    egress.accept_soon(lambda _: 7)
+    egress.accept_soon(lambda: 7)
     pair.world.advance(limits.ACCEPT_HELD_S * 0.9)
     assert kinds(pair) == []
     pair.world.advance(limits.ACCEPT_HELD_S * 1.2)
@@ -67,7 +67,7 @@ def test_an_accepted_that_waited_says_since_when() -> None:
 
 def test_an_answer_says_since_when_its_accepted_was_due() -> None:
     pair, handler, egress = asked()
-    egress.accept_soon(lambda _: 7)
+    egress.accept_soon(lambda: 7)
     pair.world.advance(limits.ACCEPT_HELD_S / 2)
     egress.answer(HEAD, -1, b"", 6)
     pair.world.settle()
@@ -77,7 +77,7 @@ def test_an_answer_says_since_when_its_accepted_was_due() -> None:
 
 def test_an_older_neighbour_hears_all_in_parts_and_accepted_at_once() -> None:
     pair, handler, egress = asked(takes_answers=False)
-    egress.accept_soon(lambda _: 7)
+    egress.accept_soon(lambda: 7)
     pair.world.settle()
     assert handler.calls == [("accepted", 7)]
     egress.answer(HEAD, 4, b"body", 6)
@@ -91,7 +91,7 @@ def test_an_older_neighbour_hears_all_in_parts_and_accepted_at_once() -> None:
 def test_more_than_a_small_answer_goes_in_parts(more: int) -> None:
     pair, handler, egress = asked()
     body = b"b" * (limits.ANSWER_BYTES_MAX - len(HEAD) + more)
-    egress.accept_soon(lambda _: 7)
+    egress.accept_soon(lambda: 7)
     egress.answer(HEAD, len(body), body, 6)
     pair.world.settle()
     in_parts = [frames.ACCEPTED_LATE, frames.HEAD, frames.DATA | frames.END]
@@ -134,7 +134,7 @@ def test_whatever_else_leaves_tells_accepted_first() -> None:
 
     for more in (head, data, end, reset):
         pair, handler, egress = asked()
-        egress.accept_soon(lambda _: 7)
+        egress.accept_soon(lambda: 7)
         more(egress)
         pair.world.settle()
         assert kinds(pair)[0] == frames.ACCEPTED_LATE
@@ -145,10 +145,10 @@ def test_whatever_else_leaves_tells_accepted_first() -> None:
 
 def test_what_was_accepted_is_accepted_once_and_refused_no_more() -> None:
     _, _, egress = asked()
-    egress.accept_soon(lambda _: 7)
+    egress.accept_soon(lambda: 7)
     calls: list[Callable[[], object]] = [
         lambda: egress.accept(1),
-        lambda: egress.accept_soon(lambda _: 1),
+        lambda: egress.accept_soon(lambda: 1),
         lambda: egress.refuse("busy", 1),
     ]
     for again in calls:
@@ -158,7 +158,7 @@ def test_what_was_accepted_is_accepted_once_and_refused_no_more() -> None:
 
 def test_a_lane_that_is_lost_tells_no_accepted() -> None:
     pair, handler, egress = asked()
-    egress.accept_soon(lambda _: 7)
+    egress.accept_soon(lambda: 7)
     pair.wire.break_()
     pair.world.advance(1.0)
     egress.answer(HEAD, 4, b"body", 6)
@@ -169,7 +169,7 @@ def test_a_lane_that_is_lost_tells_no_accepted() -> None:
 
 def test_an_answer_waits_for_its_turn_and_is_dropped_with_its_stream() -> None:
     pair, handler, egress = asked()
-    egress.accept_soon(lambda _: 7)
+    egress.accept_soon(lambda: 7)
     egress.answer(HEAD, 4, b"body", 6)
     assert pair.process.held_bytes == len(HEAD) + 4
     egress.reset("internal")
@@ -308,7 +308,7 @@ def test_each_neighbour_hears_an_answer_as_it_can(
     east.owner.accept = False
     dialler = ask_by_hand(world, near, *path, features=features)
     stream = east.owner.offered[-1][0]
-    stream.accept_soon(lambda _: 3)
+    stream.accept_soon(lambda: 3)
     world.settle()
     stream.answer(HEAD, 4, b"body", Counted(2))
     world.settle()

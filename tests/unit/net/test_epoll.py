@@ -73,6 +73,47 @@ def test_who_waits_to_be_accepted_is_accepted_by_a_listener_that_closes(
             socket.create_connection(("127.0.0.1", listener.address.port))
 
 
+def test_what_came_with_a_connection_is_read_in_the_turn_that_accepts_it(
+    host: SelfHost, network: EpollNetwork
+) -> None:
+    recorder = Recorder()
+    listener = network.listen("127.0.0.1", 0, recorder.take)
+    with socket.create_connection(("127.0.0.1", listener.address.port)) as client:
+        client.sendall(b"a request")
+        turns = network.turns
+        host.run_while(lambda: recorder.connection is None)
+        assert network.turns == turns + 1
+        assert recorder.data == b"a request"
+
+
+@pytest.mark.parametrize("sent", [b"", b"a request"])
+def test_who_is_aborted_or_paused_as_it_is_accepted_is_not_read(
+    host: SelfHost, network: EpollNetwork, sent: bytes
+) -> None:
+    recorders = [Recorder(), Recorder()]
+    left = list(reversed(recorders))
+
+    def take(connection: Connection) -> Recorder:
+        recorder = left.pop().take(connection)
+        if left:
+            connection.pause()
+        else:
+            connection.abort()
+        return recorder
+
+    listener = network.listen("127.0.0.1", 0, take)
+    with contextlib.ExitStack() as clients:
+        for _ in recorders:
+            client = socket.create_connection(("127.0.0.1", listener.address.port))
+            clients.enter_context(client).sendall(sent)
+        host.run_while(lambda: not recorders[1].losses)
+        host.settle()
+        assert [recorder.calls for recorder in recorders] == [[], ["lost"]]
+        recorders[0].wire.resume()
+        host.run_while(lambda: recorders[0].data != sent)
+    assert network.handler_errors == 0
+
+
 def test_a_listener_that_closes_accepts_more_than_one_turn_takes(
     host: SelfHost, network: EpollNetwork
 ) -> None:
