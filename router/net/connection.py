@@ -194,8 +194,11 @@ class TcpConnection:
             self._watch()
 
     def look(self) -> None:
-        """Read what may have come already, without a word of epoll's."""
-        if self._reads:
+        """Read what may have come already, without a word of epoll's.
+
+        Not late in a turn, which may have accepted hundreds: epoll tells of it in the next.
+        """
+        if self._reads and self._poller.now() < self._poller.late_at:
             self._read()
 
     def lasts(self) -> None:

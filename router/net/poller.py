@@ -75,6 +75,7 @@ class Poller:
         "descriptors_max_essential",
         "entries",
         "handler_errors",
+        "late_at",
         "now",
         "on_wake",
         "pipes",
@@ -121,6 +122,7 @@ class Poller:
         self.unsent_bytes = 0  # Of all connections: taken, and not yet with the kernel.
         self.handler_errors = 0
         self.turn_lag_s = 0.0
+        self.late_at = 0.0  # From then on, what can wait for the next turn does.
         self.turns = 0
         host.watch(self._epoll.fileno(), self.turn)
 
@@ -197,7 +199,8 @@ class Poller:
             due = self._timers.earliest()
             lag = 0.0 if due is None else max(0.0, self.now() - due)
             self.turn_lag_s = lag
-            self._dispatch(self.now() + TURN_S_MAX)
+            self.late_at = self.now() + TURN_S_MAX
+            self._dispatch(self.late_at)
             if lag > LATE_WAKE_S:
                 # A deadline may have passed only because we were away: hear everybody first.
                 for _ in range(len(self.entries) // TURN_EVENTS_MAX):

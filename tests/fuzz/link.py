@@ -346,7 +346,11 @@ def fuzz_control(mutator: Mutator) -> bytes:
         if message is not None:
             assert control.decode(memoryview(control.encode(message))) == message
     except RemoteProtocolError as error:
-        assert error.code in ("bad-message", "message-too-large"), error
+        assert error.code in ("bad-message", "message-too-large", "version"), error
+        if error.code == "version":
+            name, version, *_ = msgspec.msgpack.decode(data, type=list[msgspec.Raw])
+            assert msgspec.msgpack.decode(name) == "hello", error
+            assert msgspec.msgpack.decode(version, type=int) != control.VERSION, error
     try:
         asked = control.decode_open(memoryview(data))
         assert control.decode_open(memoryview(control.encode_open(asked))) == asked
@@ -427,7 +431,8 @@ def control_seeds() -> list[bytes]:
         OpenRequest((router, THERE), "shop", 80, "http", site, 5, 1, -1, b"GET / HTTP/1.1\r\n"),
         OpenRequest((router,), "db", 5432, "tcp", site, client="1.2.3.4:5", session=2**63),
     ]
-    return [*map(control.encode, messages), *map(control.encode_open, opens)]
+    later = msgspec.msgpack.encode(["hello", control.VERSION + 1, "what we cannot read"])
+    return [*map(control.encode, messages), later, *map(control.encode_open, opens)]
 
 
 def lsa_seeds() -> list[bytes]:

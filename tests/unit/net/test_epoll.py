@@ -21,6 +21,7 @@ from router.model.limits import (
     KEEPALIVE_INTERVAL_S,
     KEEPALIVE_PROBES,
     TURN_EVENTS_MAX,
+    TURN_S_MAX,
 )
 from router.net import listening, poller, sockets
 from router.net.epoll import EpollNetwork
@@ -73,9 +74,18 @@ def test_who_waits_to_be_accepted_is_accepted_by_a_listener_that_closes(
             socket.create_connection(("127.0.0.1", listener.address.port))
 
 
-def test_what_came_with_a_connection_is_read_in_the_turn_that_accepts_it(
-    host: SelfHost, network: EpollNetwork
-) -> None:
+class SpendingHost(SelfHost):
+    """Its time is what was spent so far: a busy machine makes no turn late."""
+
+    spent_s = 0.0
+
+    def now(self) -> float:
+        return self.spent_s
+
+
+def test_what_came_with_a_connection_is_read_in_the_turn_that_accepts_it() -> None:
+    host = SpendingHost()
+    network = EpollNetwork(host)
     recorder = Recorder()
     listener = network.listen("127.0.0.1", 0, recorder.take)
     with socket.create_connection(("127.0.0.1", listener.address.port)) as client:
@@ -84,6 +94,32 @@ def test_what_came_with_a_connection_is_read_in_the_turn_that_accepts_it(
         host.run_while(lambda: recorder.connection is None)
         assert network.turns == turns + 1
         assert recorder.data == b"a request"
+        network.close()
+
+
+def test_who_is_accepted_in_a_turn_that_is_late_is_read_in_the_next() -> None:
+    host = SpendingHost()
+    network = EpollNetwork(host)
+    turns: list[int] = []
+
+    def take(connection: Connection) -> Recorder:
+        recorder = Recorder().take(connection)
+        recorder.on_received = spend
+        return recorder
+
+    def spend(data: memoryview) -> None:
+        turns.append(network.turns)
+        host.spent_s += TURN_S_MAX
+
+    listener = network.listen("127.0.0.1", 0, take)
+    with contextlib.ExitStack() as clients:
+        for _ in range(3):
+            client = socket.create_connection(("127.0.0.1", listener.address.port))
+            clients.enter_context(client).sendall(b"a request")
+        accepting = network.turns + 1
+        host.run_while(lambda: len(turns) < 3)
+        network.close()
+    assert turns == [accepting, accepting + 1, accepting + 1]
 
 
 @pytest.mark.parametrize("sent", [b"", b"a request"])
