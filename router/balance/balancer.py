@@ -168,8 +168,12 @@ class ServiceBalancer(Egresses):
             if targets_ready:
                 capacity = ledger.capacity
                 if capacity is None:
-                    # No dearer candidate alive is nearer than the nearest of all.
-                    has_room = ledger.load <= targets_ready * self._bearable
+                    # No dearer candidate alive is nearer than the nearest of all. Several routers
+                    # yield as the one site that they are.
+                    bearable = self._bearable
+                    has_room = (
+                        is_alone or bearable == inf
+                    ) and ledger.load <= targets_ready * bearable
                 else:
                     has_room = ledger.load < capacity
                 if has_room:

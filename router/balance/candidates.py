@@ -67,6 +67,7 @@ class Candidate:
         "draining",
         "glimpse",
         "hard_full",
+        "has_slot_here",
         "heard_at",
         "in_flight",
         "local",
@@ -99,6 +100,8 @@ class Candidate:
         self.capacity: int | None = None
         self.in_flight = 0
         self.hard_full = False
+        self.has_slot_here = False
+        """Of several routers of a site: a free slot of a stated capacity at this very one."""
         self.heard_at: float | None = None
         """When the last figure came; None: none has, or it is exact."""
         self.rate: RateLoad | None = None
@@ -120,7 +123,9 @@ class Candidate:
     @property
     def is_stated(self) -> bool:
         """Its room is a number: a stated capacity, and not beyond it by targets without one."""
-        return self.capacity is not None and (self.hard_full or self.in_flight < self.capacity)
+        return self.capacity is not None and (
+            self.hard_full or self.in_flight < self.capacity or self.has_slot_here
+        )
 
     @property
     def has_stated_room(self) -> bool:

@@ -59,7 +59,7 @@ class RoutersOfSite(Candidate):
     def refresh(self, now: float) -> None:
         """The sums over those that take requests."""
         is_other, stale = self._some_left_out, False
-        in_flight, hard_full = 0, True
+        in_flight, hard_full, has_slot_here = 0, True, False
         told_at, all_told = inf, True
         for one in self.members:
             if one.stale:
@@ -73,6 +73,7 @@ class RoutersOfSite(Candidate):
                 if not one.hard_full:
                     hard_full = False
                 if one.local:
+                    has_slot_here = one.has_stated_room
                     continue
                 heard_at = one.heard_at
                 if heard_at is None:
@@ -90,7 +91,10 @@ class RoutersOfSite(Candidate):
             in_flight != self.in_flight
             or hard_full is not self.hard_full
             or oldest != self.heard_at
+            or has_slot_here is not self.has_slot_here
         ):
+            self.outline = self.outline if has_slot_here is self.has_slot_here else None
+            self.has_slot_here = has_slot_here
             self.in_flight, self.hard_full, self.heard_at = in_flight, hard_full, oldest
             self.glimpse = None
 
@@ -136,6 +140,7 @@ class RoutersOfSite(Candidate):
         self.capacity = sum(stated) if stated else None
         self.in_flight = sum([one.in_flight for one in left])
         self.hard_full = bool(left) and all([one.hard_full for one in left])
+        self.has_slot_here = any([one.local and one.has_stated_room for one in left])
         self.sends_away = bool(left) and all([one.sends_away for one in left])
         self._some_send_away = any([one.sends_away for one in left])
         told = [one.heard_at for one in left if not one.local]

@@ -149,7 +149,7 @@ class Service(ServiceFigures):
         self.local = LocalParts(self.admission, self._targets.open, self._outcomes, shared.pressure)
         self.routes = MissingRoutes(shared.settles_until)
         self.has_targets = False
-        self._told: tuple[int, int | None, float | None] = (0, None, None)
+        self._told: tuple[bool, int, int | None, float | None] = (False, 0, None, None)
         self._rate_timer: Timer | None = None
         self._rate_state = 0  # When it was last looked at by the timer.
         self._set_sessions()
@@ -312,7 +312,7 @@ class Service(ServiceFigures):
         self._look_at_rates()
         ledger = self.ledger
         stated = None if ledger.learns else ledger.capacity
-        advertised = (ledger.targets_ready, stated, ledger.rate_per_s)
+        advertised = (self.has_targets, ledger.targets_ready, stated, ledger.rate_per_s)
         if advertised != self._told:
             self._told = advertised
             self._shared.targets_changed()

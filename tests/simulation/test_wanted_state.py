@@ -156,3 +156,21 @@ def test_a_service_whose_targets_are_all_down_is_a_problem_where_it_belongs() ->
     c.serve(1, capacity=1)
     world.run(5)
     assert [site.router.problems() for site in (a, b, c)] == [(), (), ()]
+
+
+def test_targets_that_never_were_ready_are_told_of_no_more_once_they_are_gone() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    b.connectors["here"] = ConnectorSpec(service="shop", targets=(TargetSpec("127.0.0.1", 9999),))
+    b.apply()
+    world.run(5)
+    (told,) = a.router.routing.table.candidates[SERVICE]
+    assert told.targets_ready == 0
+
+    a.services["shop"] = ServiceSpec(protocol="http", ports=(SERVICE.port, 8090))
+    a.apply()  # The target has no port for either.
+    world.run(5)
+    assert not b.router.services[SERVICE].targets
+    assert SERVICE not in a.router.routing.table.candidates

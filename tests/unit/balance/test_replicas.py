@@ -9,6 +9,7 @@ from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Decision, NoChoice
 from router.balance.egresses import OWN_ROUTER
 from router.balance.ledger import LocalLedger
+from router.balance.seen import Replay
 from router.model.adverts import RemoteCandidate
 from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -211,3 +212,34 @@ def test_candidates_told_again_are_known_unless_several_routers_count_as_one_sit
     for several in ([candidate("2", OWN)], [candidate("8", OTHER), candidate("9", OTHER)]):
         here.balancer.set_remotes(several)
         assert not here.balancer.has(several)
+
+
+@pytest.mark.parametrize("excluded", [frozenset(), frozenset({"nobody"})])
+def test_a_free_slot_here_comes_first_however_much_routers_without_capacity_have(
+    excluded: frozenset[str],
+) -> None:
+    here = Here(4)
+    here.balancer.set_remotes([candidate("2", OWN, capacity=None), candidate("9")])
+    here.balancer.report_load(OWN, 100, 1, None, 0.0, None, RouterId("2"))
+    told = here.balancer.explain(0.0, excluded)
+    assert told.decision == here.balancer.select(0.0, excluded)
+    assert (told.decision.place, told.candidates[0].verdict) == (OWN_ROUTER, "chosen")  # type: ignore[union-attr]
+    seen = here.balancer.seen(0.0, told.decision)
+    assert Replay(seen).tied == {OWN}
+    assert Counter(here.take(excluded) for _ in range(6)) == {OWN_ROUTER: 4, OTHER: 2}
+    assert Replay(seen).tied == {OWN}
+    told = here.balancer.explain(0.0, excluded)
+    assert told.candidates[0].verdict == "soft-full"
+    assert Replay(here.balancer.seen(0.0, told.decision)).tied == {OTHER}
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_routers_without_capacity_yield_as_the_one_site_that_they_are(shares: bool) -> None:
+    here = Here(4)
+    here.ledger.set_targets({"t:1": TargetTerms(name="t")})
+    sibling = candidate("2", OWN, capacity=None, shares_targets=shares)
+    here.balancer.set_remotes([sibling, candidate("9", path_cost=4)])
+    here.balancer.report_load(OWN, 100, 1, None, 0.0, None, RouterId("2"))
+    told = here.balancer.explain(0.0)
+    assert told.decision == here.balancer.select(0.0)
+    assert told.decision.place == OTHER  # type: ignore[union-attr]
