@@ -18,6 +18,7 @@ import yaml
 from router.kubernetes import names
 from router.kubernetes.manifests import IMAGE, controller_objects
 from router.kubernetes.manifests.parts import from_field
+from router.model import limits
 from tests.kubernetes import commands
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.commands import Commands
@@ -29,6 +30,8 @@ from tests.scenario.waiting import own_time, until
 
 START_S: Final = 30.0
 QUIET_S: Final = 1.0
+EVENTS_S: Final = limits.OBJECT_EVENT_AFTER_S + limits.OBJECT_EVENTS_EVERY_S
+"""So much later than its cause an Event is written: they wait, and are written some at a time."""
 ASK_TIMEOUT_S: Final = 10.0
 CONTROLLER_NAMESPACE: Final = "spillway-controller"
 
@@ -262,17 +265,20 @@ def writes(cluster: Cluster, since: int, kind: str = "") -> list[tuple[str, str,
 def settled(cluster: Cluster) -> int:
     """Returns once routers and controller wrote nothing for a while; ``len(faults.seen)`` then.
 
-    For longer where they are slow, since processes wait for a processor.
+    For as long as Events may be late, by any clock; and then for longer where processes wait for
+    a processor.
     """
-    mark, since = len(cluster.faults.seen), own_time()
+    mark, since, own_since = len(cluster.faults.seen), time.monotonic(), own_time()
 
     def quiet() -> bool:
-        nonlocal mark, since
+        nonlocal mark, since, own_since
         if writes(cluster, mark):
-            mark, since = len(cluster.faults.seen), own_time()
-        return own_time() - since > QUIET_S
+            mark, since = len(cluster.faults.seen), time.monotonic()
+        if time.monotonic() - since <= EVENTS_S:
+            own_since = own_time()
+        return own_time() - own_since > QUIET_S
 
-    until(quiet, "nobody writes", START_S)
+    until(quiet, "nobody writes", START_S + EVENTS_S)
     return mark
 
 
