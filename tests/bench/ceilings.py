@@ -73,10 +73,10 @@ CEILINGS: dict[Path_, Ceiling] = {
         new_system_calls=49,
     ),
     "http R x2": Ceiling(
-        calls=170,
-        objects=140,
+        calls=142,
+        objects=124,
         sends=2.3,
-        new_calls=218,
-        new_objects=195,
+        new_calls=189,
+        new_objects=174,
     ),
 }
