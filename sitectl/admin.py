@@ -8,6 +8,7 @@ import errno
 import http.client
 import json
 import os
+import select
 import socket
 import struct
 import time
@@ -23,6 +24,8 @@ WHOLE_CALL_S = 30.0
 """For one whole answer: who speaks a byte at a time must not hold root's command line."""
 SILENT_S = 60.0
 """Of a stream of events: the router says every 15 s that it is still there."""
+SLICE_S = 0.5
+"""Of a wait without an end: a signal just before the system call is seen only after it."""
 EVENTS_PATH = "/api/v1/events"
 COMMANDS_PATH = "/api/v1/commands"
 _SOCKET_PATH_MAX = 100  # sun_path holds 108 bytes with its end.
@@ -109,6 +112,26 @@ class _Ending(socket.socket):
             raise TimeoutError("the whole answer took too long")
         self.settimeout(left if self._wait_s is None else min(left, self._wait_s))
         return super().recv_into(*arguments)
+
+
+class _Listening(socket.socket):
+    """A socket that waits for what comes in slices: see `SLICE_S`."""
+
+    def recv_into(self, *arguments: Any) -> int:
+        """As the socket's, with its timeout."""
+        ends_at = time.monotonic() + (self.gettimeout() or 0.0)
+        waiting = select.poll()
+        waiting.register(self, select.POLLIN)
+        while not waiting.poll(SLICE_S * 1000.0):
+            if time.monotonic() >= ends_at:
+                raise TimeoutError("nothing came")
+        return super().recv_into(*arguments)
+
+
+class _ListeningConnection(_UnixConnection):
+    def connect(self) -> None:
+        self.sock = _Listening(fileno=connect(self._path, self.timeout).detach())
+        self.sock.settimeout(self.timeout)
 
 
 def connect(path: Path, timeout_s: float | None) -> socket.socket:
@@ -198,7 +221,7 @@ class Admin(AdminClient):
 
     def event_lines(self) -> Iterator[bytes]:
         """The lines of the event stream (SSE) as they come, without an end."""
-        connection = _UnixConnection(self._path, CALL_TIMEOUT_S)
+        connection = _ListeningConnection(self._path, CALL_TIMEOUT_S)
         try:
             connection.request("GET", EVENTS_PATH, headers={"Accept": "text/event-stream"})
             link = connection.sock

@@ -1,16 +1,22 @@
 """`Cluster` over HTTPS: lightkube's kubeconfigs, authentication and exec, httpx2's connections."""
 
+import os
+import socket
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from io import BytesIO
 from typing import Any, Final
 
 from router.kubeconfig import UNUSABLE, read_config, unusable  # First: says what is not installed.
+from sitectl.admin import SILENT_S, SLICE_S
 from sitectl.failure import Exit, Failure
 from sitectl.kubernetes.cluster import CALL_TIMEOUT_S, Cluster, Executed, Reply
 
 # isort: split
 import httpx2
 import msgspec
+from httpx2.websockets import WebSocketSession
 from lightkube.config.client_adapter import Client, ConnectionParams
 from lightkube.core.exceptions import ApiError, ConfigError
 from lightkube.core.generic_client import BasicRequest
@@ -72,11 +78,9 @@ class HttpCluster(Cluster):
         path, params = self._exec(pod, container, command)
         rest = b""
         try:
-            with self._http.websocket(
-                path, subprotocols=WebsocketDriver.PROTOCOLS, params=params
-            ) as socket:
+            with self._listening(path, params) as listening:
                 while True:
-                    message = socket.receive_bytes()
+                    message = _received(listening)
                     if message[:1] == _ENDED:
                         return
                     if message[:1] == _PRINTED:
@@ -84,6 +88,31 @@ class HttpCluster(Cluster):
                         yield from (line + b"\n" for line in lines)
         except Exception as error:
             raise self._exec_failure(error, pod) from error
+
+    @contextmanager
+    def _listening(self, path: str, params: dict[str, Any]) -> Iterator[WebSocketSession]:
+        """A WebSocket whose threads end with it, even when the other end is silent.
+
+        The library's wait on for what comes (closing a descriptor wakes no reader) and for the
+        answer to a ping; the interpreter waits for them at its end.
+        """
+        with ExitStack() as after:
+            listening = after.enter_context(
+                self._http.websocket(
+                    path,
+                    subprotocols=WebsocketDriver.PROTOCOLS,
+                    params=params,
+                    keepalive_ping_timeout_seconds=None,
+                )
+            )
+            link = listening.stream.get_extra_info("socket")
+            with closing(socket.socket(fileno=os.dup(link.fileno()))) as kept:
+                try:
+                    with after.pop_all():
+                        yield listening
+                finally:
+                    with suppress(OSError):
+                        kept.shutdown(socket.SHUT_RDWR)
 
     def _exec(self, pod: str, container: str, command: Sequence[str]) -> tuple[str, dict[str, Any]]:
         params = {
@@ -131,6 +160,17 @@ class HttpCluster(Cluster):
             "Check that this works: kubectl get pods; else give --kubeconfig or --context",
             retryable=True,
         )
+
+
+def _received(listening: WebSocketSession) -> bytes:
+    """The next message. Waits in slices: see `SLICE_S`."""
+    ends_at = time.monotonic() + SILENT_S
+    while True:
+        try:
+            return listening.receive_bytes(SLICE_S)
+        except TimeoutError as error:
+            if time.monotonic() >= ends_at:
+                raise TimeoutError(f"nothing came for {SILENT_S:g} s") from error
 
 
 def _seconds(answer: httpx2.Response) -> float:
