@@ -21,6 +21,11 @@ hypothesis_settings.register_profile(
 )
 hypothesis_settings.load_profile("untimed")
 
+# A shell without job control starts what runs in its background deaf to the interruption that many
+# tests send to what they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 _STDERR_FD: Final = 2
 AGAIN_S: Final = 15.0
 """Time for a test to clean up behind itself, until what may have been swallowed is raised again."""
