@@ -17,6 +17,9 @@ from tests.scenario.waiting import until
 CONSOLE_PORT = 8010
 RUN_MS = 60_000
 
+STEP_WAIT_S = 60.0
+"""A whole step of the history is over 5 to 10 s after a burst began, and only then read."""
+
 
 class Pair:
     """``near`` is where clients come in, with 2 slots; ``far`` has 8 at cost 5."""
@@ -51,7 +54,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         pair = Pair(net)
         for target in pair.targets.values():
             target.hold()
-        answers = sending(pair.near.address, SHOP_PORT, 6, "/cart")
+        answers = sending(pair.near.address, SHOP_PORT, 6, "/cart", timeout_s=STEP_WAIT_S)
 
         def held() -> bool:
             return [2.0, 4.0] in [one["in_flight"] for one in history(pair.near)["samples"]]

@@ -72,6 +72,7 @@ def burst(
     *,
     at_once: int | None = None,
     method: str = "GET",
+    timeout_s: float = TIMEOUT_S,
 ) -> list[Answer]:
     """``count`` requests, each on its own connection, ``at_once`` (default: all) at a time."""
 
@@ -80,7 +81,7 @@ def burst(
 
         async def one() -> Answer:
             async with room:
-                return await _request(host, port, path, method)
+                return await _request(host, port, path, method, timeout_s=timeout_s)
 
         return list(await asyncio.gather(*(one() for _ in range(count))))
 
@@ -88,22 +89,34 @@ def burst(
 
 
 def sending(
-    host: str, port: int, count: int, path: str = "/", *, method: str = "GET"
+    host: str,
+    port: int,
+    count: int,
+    path: str = "/",
+    *,
+    method: str = "GET",
+    timeout_s: float = TIMEOUT_S,
 ) -> Future[list[Answer]]:
     """`burst` in a thread: the test goes on while the requests are under way."""
     pool = ThreadPoolExecutor(1)
-    future = pool.submit(burst, host, port, count, path, method=method)
+    future = pool.submit(burst, host, port, count, path, method=method, timeout_s=timeout_s)
     pool.shutdown(wait=False)
     return future
 
 
 async def _request(
-    host: str, port: int, path: str, method: str, clock: Callable[[], float] = time.monotonic
+    host: str,
+    port: int,
+    path: str,
+    method: str,
+    clock: Callable[[], float] = time.monotonic,
+    *,
+    timeout_s: float = TIMEOUT_S,
 ) -> Answer:
     began = clock()
     writer = None
     try:
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             reader, writer = await asyncio.open_connection(host, port)
             writer.write(f"{method} {path} HTTP/1.1\r\nHost: shop\r\n\r\n".encode())
             status, headers, body = await _read_answer(reader, method)

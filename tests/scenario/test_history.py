@@ -12,6 +12,9 @@ from tests.scenario.waiting import until
 
 BANK_PORT = 20_081
 
+STEP_WAIT_S = 60.0
+"""A whole step of the history is over 5 to 10 s after a burst began, and only then read."""
+
 
 class Pair:
     """``near`` is where clients come in, with 2 slots; ``far`` has 8 at cost 5."""
@@ -56,7 +59,7 @@ def counted(site: Site) -> dict[str, int]:
 def test_a_burst_shows_in_the_river_and_adds_up_to_the_counters(pair: Pair) -> None:
     for target in pair.targets.values():
         target.hold()
-    answers = sending(pair.near.address, SHOP_PORT, 6)
+    answers = sending(pair.near.address, SHOP_PORT, 6, timeout_s=STEP_WAIT_S)
 
     def held() -> bool:
         return [2.0, 4.0] in [sample["in_flight"] for sample in history(pair.near)["samples"]]
