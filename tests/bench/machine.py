@@ -1,5 +1,6 @@
 """What this machine is, and what processes on it use (proc(5))."""
 
+import contextlib
 import os
 import platform
 import resource
@@ -82,7 +83,8 @@ def with_children(pids: Iterable[int]) -> list[int]:
         pid = waiting.pop()
         found.append(pid)
         for path in Path(f"/proc/{pid}/task").glob("*/children"):
-            waiting += map(int, path.read_text().split())
+            with contextlib.suppress(OSError):  # That thread has ended since.
+                waiting += map(int, path.read_text().split())
     return found
 
 
