@@ -124,6 +124,12 @@ class ConsoleHost:
             return {}
         return {"console": certificates.expires_at(leaf.chain_pem)}
 
+    async def prepare(self) -> None:
+        """Return when a console could be served, if one is wanted: before this router is ready."""
+        if self._spec is not None:
+            await late_rooms.loaded(late_rooms.CONSOLE)
+            self._files = self._files or await asyncio.to_thread(static.load)
+
     async def run(self, api: AdminApi) -> None:
         """Serve until cancelled."""
         while True:
@@ -145,12 +151,11 @@ class ConsoleHost:
 
     async def _serve(self, api: AdminApi, spec: ConsoleSpec) -> None:
         """Until the document says otherwise, the certificate is another, or OpenShift is there."""
-        await late_rooms.loaded(late_rooms.CONSOLE)
+        await self.prepare()
         from router.admin.console.door import Door
         from router.admin.console.mounted import Mounted
         from router.admin.console.serving import serving
 
-        self._files = self._files or await asyncio.to_thread(static.load)
         self._absence = await self._look_for_openshift(spec)
         auth, again_at = self._auth(spec), time.monotonic() + limits.CONSOLE_OAUTH_LOOK_S
         tls, until = self._tls(spec)
