@@ -1,10 +1,10 @@
 """After the start: pages of libraries that only the start touched leave this process again.
 
 Importing and setting up touches some 17 MiB of libraries' code and tables, those of two OpenSSLs
-among them, of which a router at rest touches 4 again. They are clean pages of files: what is needed after all
-comes back from the page cache, in a microsecond or so for sixteen pages. They never were private,
-so beside other processes with the same libraries the machine gains nothing by this; but what is
-mapped, and what `ps` says, is then what is in use.
+among them, of which a router at rest touches 4 again. They are clean pages of files: what is needed
+after all comes back from the page cache, in a microsecond or so for sixteen pages. They never were
+private, so beside other processes with the same libraries the machine gains nothing by this; but
+what is mapped, and what `ps` says, is then what is in use.
 """
 
 import asyncio
