@@ -82,6 +82,7 @@ GC_AFTER_OBJECTS = 20_000
 FRAME_PAYLOAD_BYTES_MAX = 65_528  # With its header exactly four TLS records.
 LANE_TURN_BYTES_MAX = 256 * KIB  # Encrypted and written once per turn.
 LANE_QUANTUM_BYTES = 16 * KIB  # Deficit round-robin.
+LANE_PLACED_BYTES_MAX = 128 * KIB  # Of a turn that nothing else waits for: leaves as it came.
 ANSWER_BYTES_MAX = 16 * KIB  # Of a head and body that leave in one frame: one turn's share.
 ACCEPT_HELD_S = 0.005  # ACCEPTED waits so long, twice at most, to leave with a small answer.
 STREAM_WINDOW_BYTES_INITIAL = 64 * KIB
