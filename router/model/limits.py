@@ -272,7 +272,7 @@ HTTP2_TABLE_UPDATES_MAX = 8  # Before one header block; RFC 7541, 4.2, knows of 
 HTTP2_CONTROL_BYTES_MAX = 64 * KIB  # Answers to a peer that reads nothing; then we stop reading.
 HTTP2_FRAGMENTS_MAX = 8  # Frames of one header block, as nghttp2.
 HTTP2_TABLE_BYTES = 4 * KIB  # HPACK, both ways, whatever the peer would allow us.
-HTTP2_UNCOUNTED_STREAMS = 16  # Opened between two looks for those that have closed.
+HTTP2_BLOCKS_REMEMBERED_MAX = 16  # Header blocks of one connection that may come again.
 HTTP2_CLOSED_STREAMS_KEPT = 1_000  # How each ended, to judge late frames.
 HTTP2_RESETS_BURST, HTTP2_RESETS_PER_S = 200, 100.0  # Streams a client breaks off: about 5 % CPU.
 # Frames that serve nothing: pings, settings, empty data, small credit. Each that does something
