@@ -212,14 +212,18 @@ class RemoteSite(Candidate):
 
     def open(self) -> None:
         """A stream of ours is on its way there."""
-        self.stale = True
         if self.whole is not None:
             self.whole.stale = True
-        self._estimate += 1
+        self._estimate = estimate = self._estimate + 1
         site, under_way = self.site, self._under_way
         under_way[site] = under_way[site] + 1 if site in under_way else 1
         if self._told_rate is not None:
             self._permits -= 1.0
+        if not self.stale:  # As `refresh` would: then only news changes it, and this is hot.
+            self.in_flight = in_flight = estimate if estimate > 0 else 0
+            stated = self._stated
+            self.hard_full = stated is not None and in_flight >= stated
+            self.glimpse = None
 
     def end(self, in_flight: int = -1, now: float = 0.0) -> None:
         """A stream of ours there is over; ``in_flight`` as its end told it, -1: it did not.
@@ -227,18 +231,22 @@ class RemoteSite(Candidate):
         The refused one itself never held a slot: its end is none and says nothing of room.
         """
         site, under_way = self.site, self._under_way
-        if under_way.get(site, 0) > 1:
+        if site in under_way and under_way[site] > 1:
             under_way[site] -= 1
         else:
             under_way.pop(site, None)
         if self.whole is not None:
             self.whole.stale = True
         if in_flight >= 0:  # `hear`, in place: the end of nearly every request.
-            self.stale = True
             self._counted_at = self.heard_at = now
             self._estimate = in_flight
             self._full_until = None
             self._refused_unended = 0
+            if not self.stale:  # As in `open`.
+                self.in_flight = in_flight
+                stated = self._stated
+                self.hard_full = stated is not None and in_flight >= stated
+                self.glimpse = None
         elif self._refused_unended:
             self._refused_unended -= 1
         else:

@@ -33,6 +33,7 @@ class ClientConnection:
         "_client",
         "_gone",
         "_observing",
+        "_spare",
         "_watched",
         "connection",
         "received",
@@ -57,6 +58,7 @@ class ClientConnection:
         self._client = connection.peer
         self._observing = observing
         self._watched: WatchedLeg | None = None
+        self._spare: Dispatch | None = None  # Of http: the last one, maybe in use.
         self.session: TcpSession | HttpSession | Http2Session
         if service.protocol == "tcp":
             self.session = TcpSession(
@@ -134,8 +136,9 @@ class ClientConnection:
     def _over(self) -> None:
         """Nothing of it is left: of some clients what they sent has yet to arrive first."""
         self._gone(self)
-        # It holds us: let no cycle wait for the collector, or thousands that come and go do.
+        # They hold us: let no cycle wait for the collector, or thousands that come and go do.
         del self.session, self.received
+        self._spare = None
 
     def _open_leg(self, request: Request, handler: LegHandler) -> Leg:
         service = self.service
@@ -150,7 +153,14 @@ class ClientConnection:
                 session.answered = self._answered
             watched.start()
             return watched
-        return Dispatch(request, handler, service)
+        spare = self._spare
+        if spare is not None and spare.is_spent:
+            Dispatch.__init__(spare, request, handler, service)
+            return spare
+        dispatch = Dispatch(request, handler, service)
+        if service.protocol == "http":
+            self._spare = dispatch
+        return dispatch
 
     def _answered(self, status: int) -> None:
         if self._watched is not None:

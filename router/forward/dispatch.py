@@ -51,13 +51,15 @@ class Dispatch(Receiver):
 
     `done` of its handler is never called from within a call of the handler to it: attempts fail
     later by contract, and own refusals are told at the turn's end.
+
+    One that `is_spent` holds nothing any more, and nobody holds it who could still call: in its
+    place its owner may make the next one, by calling the constructor once more.
     """
 
     __slots__ = (
         "_begun",
         "_complete_at",
         "_place",
-        "tries",
     )
 
     def __init__(
@@ -93,10 +95,11 @@ class Dispatch(Receiver):
         self._away = False
         self._asked_at = None
         self._told_opened = False
+        self.is_spent = False
         self.received = handler.received
         self.ended = handler.ended
         # Ours.
-        self.tries: Tries | None = None
+        self.tries = None
         self._begun = 0  # Attempts, while there are no `Tries`.
         self._place = ""  # Of the last attempt: `Decision.place`.
         self._complete_at = now if request.body_bytes == 0 else None

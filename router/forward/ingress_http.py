@@ -77,6 +77,7 @@ class HttpSession:
         "_request_ids",
         "_requests",
         "_rng",
+        "_spare",
         "_terms",
         "_timeouts",
         "_timers",
@@ -139,6 +140,7 @@ class HttpSession:
         )
         self._phase = _SERVING
         self._exchange: Exchange | None = None
+        self._spare: Exchange | None = None  # The last one, over: the next is made in its place.
         self._requests = 0
         self._ended = False
         self._draining = False
@@ -234,6 +236,7 @@ class HttpSession:
         self._phase = _OVER
         self._parser.detach()
         self._pace.stop()
+        self._spare = None  # It holds us: let no cycle wait for the collector.
         exchange = self._exchange
         if exchange is None:
             return
@@ -269,7 +272,12 @@ class HttpSession:
             request = self._request_of(head, head.head)
             if known is not None:
                 known.made = request
-        exchange = Exchange(self, head, request, self._via, request_id)
+        exchange = self._spare
+        if exchange is None:
+            exchange = Exchange(self, head, request, self._via, request_id)
+        else:
+            self._spare = None
+            Exchange.__init__(exchange, self, head, request, self._via, request_id)
         exchange.is_request_complete = is_whole
         self._exchange = exchange
         exchange.leg = self._open_leg(request, exchange)
@@ -350,7 +358,7 @@ class HttpSession:
             writer.is_full = True
         if writer.is_full:
             self._pace.note_untaken()
-        self._exchange = None
+        exchange, self._exchange = self._exchange, None
         if self.answered is not None:
             self.answered(status)
         self._waits_for_leg = False
@@ -358,6 +366,7 @@ class HttpSession:
         if writer.is_full or parser.held_bytes or self._is_paused or self._held:
             self._next()
         else:  # The same, in place: nothing is here yet that could be next.
+            self._spare = exchange
             parser.state = BETWEEN
             pace, now = self._pace, self._timers.now()
             pace.deadline = deadline = now + self._timeouts.keep_alive_s

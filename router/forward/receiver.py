@@ -10,6 +10,7 @@ from router.forward.remotes import SMOOTHING
 from router.forward.sender import Sender
 from router.forward.service import Service
 from router.forward.target_tcp import Received
+from router.forward.tries import Tries
 from router.forward.wait import Wait
 from router.model import limits
 from router.net.ports import Buffer
@@ -35,7 +36,9 @@ class Receiver(Sender):
         "_wait",
         "_watch",
         "ended",
+        "is_spent",
         "received",
+        "tries",
     )
 
     _service: Service
@@ -46,6 +49,10 @@ class Receiver(Sender):
     _away: bool  # The attempt is elsewhere for want of room here: `Demand.left`.
     _asked_at: float | None  # An OPEN is unanswered that may not wait.
     _told_opened: bool
+    is_spent: bool
+    """It was served by its first attempt, at once and whole: no other attempt, timer or queue has
+    heard of it."""
+    tries: Tries | None  # One has failed.
     received: Received
     """As `ended`, hot: what needs nothing of us goes straight through."""
 
@@ -130,8 +137,10 @@ class Receiver(Sender):
             service.demand.overflowed -= 1
         if self._wait is not None:
             self._wait.attempt_ended(now, is_busy=False)
+        was_simple = self._wait is None and self._again is None and self.tries is None
         self._end(None, now)
         self._handler.whole(head, body_bytes, body)
+        self.is_spent = was_simple
         room = service.room
         if room.line:
             room.reconsider()

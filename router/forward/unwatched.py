@@ -8,30 +8,27 @@ from router.model.ids import ServiceKey
 
 
 class UnwatchedFlow:
-    """A `Flow`. Bytes are known of tcp alone, where they are those of the connection."""
+    """A `Flow`. Bytes are known of tcp alone, where they are those of the connection.
 
-    __slots__ = ("_dispatch", "_session", "client")
+    Its dispatch may be used for the next request once this one is over.
+    """
+
+    __slots__ = ("_dispatch", "_session", "client", "record", "request")
 
     def __init__(self, dispatch: Dispatch, client: str, session: object) -> None:
         self._dispatch = dispatch
         self._session = session if isinstance(session, TcpSession) else None
         self.client = client
+        self.request: Request = dispatch.request
+        self.record: Record = dispatch.record
 
     @property
     def key(self) -> ServiceKey:
         return self.request.key
 
     @property
-    def request(self) -> Request:
-        return self._dispatch.request
-
-    @property
-    def record(self) -> Record:
-        return self._dispatch.record
-
-    @property
     def target(self) -> str:
-        return self._dispatch.target
+        return self._dispatch.target if self._dispatch.record is self.record else ""
 
     @property
     def bytes_in(self) -> int:

@@ -36,14 +36,18 @@ _HEADER = struct.Struct(">II")
 _COUNT = struct.Struct(">I")
 unpack_count = _COUNT.unpack_from
 _COUNTED = struct.Struct(">III")
-_HELD_US_MAX = 0xFFFF_FFFF
+HELD_US_MAX = 0xFFFF_FFFF
 _LATE = struct.Struct(">IIII")
-_ANSWER = struct.Struct(">IIIIqI")
+pack_answer = struct.Struct(">IIIIqI").pack
+"""All of an ANSWER that comes before its head: `ANSWER_WORD` + size of head and body, stream,
+count, `HELD_US_MAX` at most, declared length of the body, size of the head."""
+_ANSWER_REST = struct.Struct(">IqI")
 _ANSWER_PREFIX = struct.Struct(">IIqI")
 unpack_answer = _ANSWER_PREFIX.unpack_from
 """Of an ANSWER: count, microseconds since ACCEPTED was due, declared length of the body, size of
 the head that begins at `ANSWER_PREFIX_BYTES`."""
 ANSWER_PREFIX_BYTES = _ANSWER_PREFIX.size
+ANSWER_WORD = (ANSWER | END) << 24 | ANSWER_PREFIX_BYTES
 _LENGTH_MASK = 0xFF_FFFF
 _PAYLOAD_MAX = limits.FRAME_PAYLOAD_BYTES_MAX
 _DATA_WORD = DATA << 24
@@ -212,8 +216,8 @@ def encode_accepted(stream_id: int, count: int, held_s: float) -> bytes:
     """ACCEPTED that was due ``held_s`` ago."""
     word = ACCEPTED_LATE << 24 | 2 * COUNT_BYTES
     held_us = int(held_s * 1e6)
-    if held_us > _HELD_US_MAX:
-        held_us = _HELD_US_MAX
+    if held_us > HELD_US_MAX:
+        held_us = HELD_US_MAX
     if not 0 <= count < COUNT_UNKNOWN:
         count = COUNT_UNKNOWN
     return _LATE.pack(word, stream_id, count, held_us)
@@ -224,19 +228,9 @@ def decode_held(payload: memoryview) -> float:
     return float(_COUNT.unpack_from(payload, COUNT_BYTES)[0]) / 1e6
 
 
-def answer_header(
-    stream_id: int, count: int, held_us: int, body_bytes: int, head_bytes: int, size: int
-) -> bytes:
-    """All of an ANSWER that comes before its head, which ``size`` bytes of head and body follow.
-
-    ``held_us`` is how long ago ACCEPTED was due.
-    """
-    word = (ANSWER | END) << 24 | ANSWER_PREFIX_BYTES + size
-    if not 0 <= count < COUNT_UNKNOWN:
-        count = COUNT_UNKNOWN
-    if held_us > _HELD_US_MAX:
-        held_us = _HELD_US_MAX
-    return _ANSWER.pack(word, stream_id, count, held_us, body_bytes, head_bytes)
+def answer_rest(held_us: int, body_bytes: int, head: bytes) -> bytes:
+    """The payload of an ANSWER without its count and body. ``held_us``: since ACCEPTED was due."""
+    return _ANSWER_REST.pack(held_us, body_bytes, len(head)) + head
 
 
 def _count(count: int) -> int:

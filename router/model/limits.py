@@ -81,6 +81,7 @@ GC_AFTER_OBJECTS = 20_000
 FRAME_PAYLOAD_BYTES_MAX = 65_528  # With its header exactly four TLS records.
 LANE_TURN_BYTES_MAX = 256 * KIB  # Encrypted and written once per turn.
 LANE_QUANTUM_BYTES = 16 * KIB  # Deficit round-robin.
+LANE_PLACED_BYTES_MAX = 128 * KIB  # Of a turn that nothing else waits for: leaves as it came.
 ANSWER_BYTES_MAX = 16 * KIB  # Of a head and body that leave in one frame: one turn's share.
 ACCEPT_HELD_S = 0.005  # ACCEPTED waits so long, twice at most, to leave with a small answer.
 STREAM_WINDOW_BYTES_INITIAL = 64 * KIB
@@ -441,7 +442,10 @@ TRACING_CLOSE_S = 3.0  # For spans that wait to leave when the router stops.
 # admin.
 ADMIN_BODY_BYTES_MAX = MIB
 ADMIN_CONNECTIONS_MAX = 64  # Of the socket and of TCP each; half of them may follow events.
-ADMIN_IDLE_S = 75.0  # Between requests of a connection.
+ADMIN_HEAD_BYTES_MAX = 16 * KIB  # A credential has some 100 bytes.
+ADMIN_IDLE_S = 75.0  # Between requests of a connection, and for a whole one.
+ADMIN_LINGER_S = 1.0  # Read on behind a refusal, so that it arrives.
+ADMIN_PIPELINED_MAX = 16  # Requests that came before the one ahead of them was answered.
 # The console: its own few connections, so that it is readable when clients fill the router.
 CONSOLE_CONNECTIONS_MAX = 64  # Ten browsers; of who proved nothing, the source with most gives way.
 CONSOLE_HANDSHAKES_MAX = 32  # On their way through TLS; the source with most gives way.

@@ -3,7 +3,7 @@
 import socket
 from collections import deque
 from collections.abc import Callable
-from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
+from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT
 
 from router.model.limits import (
     READ_BYTES,
@@ -23,7 +23,7 @@ from router.net.sockets import (
 )
 
 # With no interest, a level-triggered set is woken for ever by a peer that is gone.
-QUIET = EPOLLET | EPOLLRDHUP
+QUIET = EPOLLET
 BROKEN = EPOLLERR | EPOLLHUP
 
 

@@ -263,8 +263,9 @@ class LaneAttack:
             body = b"d" * rng.choice((0, 1, 5, 4_000, 60_000))
             size = len(HEAD) - 8
             lie = rng.choice((0, 0, 0, 0, 0, 1, 2**20))
-            whole = frames.answer_header(0, 1, 100, rng.choice((-1, len(body))), size + lie, size)
-            return whole[8:] + HEAD[8:] + body
+            declared = rng.choice((-1, len(body)))
+            prefix = frames.pack_answer(frames.ANSWER_WORD + size, 0, 1, 100, declared, size + lie)
+            return prefix[8:] + HEAD[8:] + body
         if base == frames.RESET:
             return bytes((rng.randrange(9),))
         return {frames.TRAILERS: b"a: b\r\n", frames.REFUSED: b"\0" + COUNT}.get(base, COUNT)

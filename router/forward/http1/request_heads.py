@@ -137,20 +137,15 @@ class Forwarding(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     received: bytes = b"1.1"
 
     @cached_property
-    def before_host(self) -> bytes:
-        """All that `added_fields` adds to a plain head, up to the host in it."""
+    def around_host(self) -> tuple[bytes, bytes, int]:
+        """All that `added_fields` adds to a plain head, up to the host in it and behind that; and
+        where the client's address ends."""
         lines = (self.client, self.proto)
-        return b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: " % lines
-
-    @cached_property
-    def client_end(self) -> int:
-        """In that, the end of the client's address."""
-        return len(b"X-Forwarded-For: ") + len(self.client)
-
-    @cached_property
-    def after_host(self) -> bytes:
-        """And what follows the host."""
-        return b"\r\nVia: %b %b\r\n" % (self.received, self.site_name)
+        return (
+            b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: " % lines,
+            b"\r\nVia: %b %b\r\n" % (self.received, self.site_name),
+            len(b"X-Forwarded-For: ") + len(self.client),
+        )
 
 
 def _judge_request_line(line: bytes) -> HttpError | None:
@@ -233,10 +228,11 @@ def _plain(match: re.Match[bytes], forwarding: Forwarding, count: int) -> Reques
     """
     method, host, kept_alive = match.groups()
     kept = match.string[:-2]
+    before, after, client_end = forwarding.around_host
     if kept_alive is not None:
         kept = kept.replace(b"\n" + kept_alive, b"\n", 1)  # A whole line: it is nowhere else.
     return RequestHead(
-        head=b"".join((kept, forwarding.before_host, host, forwarding.after_host)),
+        head=b"".join((kept, before, host, after)),
         body_bytes=0,
         idempotent=method in grammar.IDEMPOTENT,
         head_only=method == b"HEAD",
@@ -246,7 +242,7 @@ def _plain(match: re.Match[bytes], forwarding: Forwarding, count: int) -> Reques
         expects=False,
         fields=count,
         is_usual=method != b"HEAD",
-        client_end=len(kept) + forwarding.client_end,
+        client_end=len(kept) + client_end,
     )
 
 

@@ -2,6 +2,7 @@
 
 import enum
 import re
+from http import HTTPStatus
 from typing import Protocol
 
 import httptools
@@ -25,22 +26,25 @@ _SPECIAL = re.compile(
 _REMOVED = re.compile(rb"\r\n(?i:" + grammar.HOP_BY_HOP_ALTERNATIVES + rb"):[^\r]*")
 
 # The commonest head in one step: final, with one length and maybe the word that the connection
-# lives on. Its groups but two are the lines that stay.
-_OTHERS = rb"(" + grammar.fields_but(grammar.HOP_BY_HOP) + rb")"
-_MAYBE_KEPT_ALIVE = rb"(?:" + grammar.KEPT_ALIVE + _OTHERS + rb")?"
+# lives on. Its groups but two are what stays, all before the first line that does not in one.
+_OTHERS = grammar.fields_but(grammar.HOP_BY_HOP)
+_MAYBE_KEPT_ALIVE = rb"(?:" + grammar.KEPT_ALIVE + rb"(" + _OTHERS + rb"))?"
 _PLAIN = re.compile(
-    rb"HTTP/1\.1 ([2-9][0-9]{2}) ("
+    rb"(HTTP/1\.1 ([2-9][0-9]{2}) "
     + grammar.VALUE
-    + rb"*+)\r\n"
+    + rb"*+\r\n"
     + _OTHERS
+    + rb")"
     + _MAYBE_KEPT_ALIVE
     + rb"(?i:content-length):[ \t]*+("
     + grammar.DECIMAL.pattern
-    + rb")\r\n"
+    + rb")\r\n("
     + _OTHERS
+    + rb")"
     + _MAYBE_KEPT_ALIVE
     + rb"\r\n"
 )
+_STATUSES = {b"%d" % status: int(status) for status in HTTPStatus}  # To read one is dearer.
 _KEEP_ALIVE_TIMEOUT = re.compile(rb"(?i)(?:^|[ ,])timeout=([0-9]{1,6})\b")
 
 
@@ -335,13 +339,12 @@ def read_response_head(
         if not _parser_agrees(head):
             return _BAD
         # The general way would come to the same.
-        code, reason, first, second, length, third, fourth = plain.groups()
-        status, body_bytes = int(code), int(length)
+        first, code, second, length, third, fourth = plain.groups(b"")
+        status, body_bytes = _STATUSES.get(code) or int(code), int(length)
         bodiless = head_only or status == 204 or status == 304
-        kept = (first, second or b"", third, fourth or b"")
         return ResponseHead(
             status=status,
-            head=b"HTTP/1.1 %b %b\r\n%b%b%b%b" % (code, reason, *kept),
+            head=b"".join((first, second, third, fourth)),
             body_bytes=-1 if status == 204 else body_bytes,
             has_body=not bodiless,
             whole_bytes=0 if bodiless else body_bytes,

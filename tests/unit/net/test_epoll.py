@@ -295,6 +295,18 @@ def test_a_finished_peer_burns_no_turns(host: SelfHost, network: EpollNetwork, s
     client.close()
 
 
+def test_the_end_of_a_peer_costs_one_turn(host: SelfHost, network: EpollNetwork) -> None:
+    recorder = Recorder()
+    client, _ = connected_socket(host, network, recorder)
+    host.settle()
+    before = network.turns
+    client.shutdown(socket.SHUT_WR)
+    host.settle()
+    assert recorder.told("ended")
+    assert network.turns - before == 1
+    client.close()
+
+
 @pytest.mark.parametrize("paused", [False, True])
 def test_a_reset_while_bytes_wait_is_told_once_and_burns_no_turns(
     host: SelfHost, network: EpollNetwork, paused: bool
