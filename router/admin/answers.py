@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import msgspec
-from aiohttp import web
 
+from router.admin.http import Response
 from router.model.specs import API_VERSION
 
 encode = msgspec.json.Encoder().encode
@@ -19,17 +19,17 @@ class Failure(msgspec.Struct, frozen=True):
     retryable: bool = False
 
 
-def json(value: object, status: int = 200) -> web.Response:
-    return web.Response(body=encode(value), status=status, content_type="application/json")
+def json(value: object, status: int = 200) -> Response:
+    return Response(body=encode(value), status=status, content_type="application/json")
 
 
-def item(kind: str, item: object) -> web.Response:
+def item(kind: str, item: object) -> Response:
     return json({"apiVersion": API_VERSION, "kind": kind, "item": item})
 
 
-def items(kind: str, items: Sequence[object]) -> web.Response:
+def items(kind: str, items: Sequence[object]) -> Response:
     return json({"apiVersion": API_VERSION, "kind": kind, "items": items})
 
 
-def failure(status: int, code: str, message: str, hint: str = "") -> web.Response:
+def failure(status: int, code: str, message: str, hint: str = "") -> Response:
     return json(Failure(code, message, hint), status)

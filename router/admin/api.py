@@ -4,16 +4,16 @@ import asyncio
 import hmac
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import get_args
 
 import msgspec
-from aiohttp import web
 
 from router.admin import metrics
 from router.admin.answers import failure, item, items, json
 from router.admin.events import EventLog
 from router.admin.events_api import EventsApi
+from router.admin.http import Handler, Refused, Request, Response, Routes, StreamResponse
 from router.admin.named import named_port
 from router.admin.ports import (
     ApiPart,
@@ -43,7 +43,7 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     arguments: dict[str, str] = {}
 
 
-def _port_of(request: web.Request) -> tuple[str, int | None] | web.Response:
+def _port_of(request: Request) -> tuple[str, int | None] | Response:
     """Service and port of ``NAME`` or ``NAME:PORT`` in the path; or why it is neither."""
     return named_port(request.match_info["name"])
 
@@ -70,53 +70,46 @@ class AdminApi:
         self._metrics: tuple[float, bytes] = (0.0, b"")
         self._rendering = asyncio.Lock()
 
-    def application(self) -> web.Application:
-        """An aiohttp application with all routes."""
-        app = web.Application(
-            client_max_size=limits.ADMIN_BODY_BYTES_MAX, middlewares=[self._guard]
-        )
-        app.router.add_get("/healthz", self._healthz)
-        app.router.add_get("/readyz", self._readyz)
-        app.router.add_get("/metrics", self._scrape)
-        app.router.add_post("/api/v1/commands", self._command)
-        self.add_reading_to(app)
-        return app
+    def routes(self) -> Routes:
+        """All of them, guarded."""
+        routes = Routes(limits.ADMIN_BODY_BYTES_MAX, self._guard)
+        routes.get("/healthz", self._healthz)
+        routes.get("/readyz", self._readyz)
+        routes.get("/metrics", self._scrape)
+        routes.post("/api/v1/commands", self._command)
+        self.add_reading_to(routes)
+        return routes
 
-    def add_reading_to(self, app: web.Application) -> None:
+    def add_reading_to(self, routes: Routes) -> None:
         """Add the routes below ``/api/v1`` that change nothing, those of the parts too."""
-        app.router.add_get("/api/v1/status", self._status)
-        app.router.add_get("/api/v1/links", self._links)
-        app.router.add_get("/api/v1/services", self._services)
-        app.router.add_get("/api/v1/services/{name}", self._service)
-        app.router.add_get("/api/v1/services/{name}/scale", self._scale)
-        app.router.add_get("/api/v1/network", self._network)
-        app.router.add_get("/api/v1/bursts", self._bursts)
-        app.router.add_get("/api/v1/ca", self._ca)
-        app.router.add_get("/api/v1/why/{name}", self._why)
+        routes.get("/api/v1/status", self._status)
+        routes.get("/api/v1/links", self._links)
+        routes.get("/api/v1/services", self._services)
+        routes.get("/api/v1/services/{name}", self._service)
+        routes.get("/api/v1/services/{name}/scale", self._scale)
+        routes.get("/api/v1/network", self._network)
+        routes.get("/api/v1/bursts", self._bursts)
+        routes.get("/api/v1/ca", self._ca)
+        routes.get("/api/v1/why/{name}", self._why)
         for part in (EventsApi(self._events), *self._parts):
-            part.add_to(app)
+            part.add_to(routes)
 
-    def probes(self) -> web.Application:
-        """An aiohttp application for who asks without a credential: four routes, none changes.
+    def probes(self) -> Routes:
+        """For who asks without a credential: four, none changes.
 
         They tell whether the router lives and serves, its metrics, which name services, sites and
         links, and how much of a service is wanted, which the metrics tell too.
         """
-        app = web.Application(client_max_size=0, middlewares=[self._guard])
-        app.router.add_get("/healthz", self._healthz)
-        app.router.add_get("/readyz", self._readyz_listening)
-        app.router.add_get("/metrics", self._scrape)
-        app.router.add_get("/api/v1/services/{name}/scale", self._scale)
-        return app
+        routes = Routes(guard=self._guard)
+        routes.get("/healthz", self._healthz)
+        routes.get("/readyz", self._readyz_listening)
+        routes.get("/metrics", self._scrape)
+        routes.get("/api/v1/services/{name}/scale", self._scale)
+        return routes
 
-    @web.middleware
-    async def _guard(
-        self,
-        request: web.Request,
-        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-    ) -> web.StreamResponse:
+    async def _guard(self, request: Request, handler: Handler) -> StreamResponse:
         if self._credential and request.path not in ("/healthz", "/readyz"):
-            shown = request.headers.get("Authorization", "").encode()
+            shown = request.header("authorization").encode()
             if not hmac.compare_digest(shown, f"Bearer {self._credential}".encode()):
                 return failure(
                     401,
@@ -126,24 +119,28 @@ class AdminApi:
                 )
         try:
             return await handler(request)
-        except web.HTTPException as error:
-            return failure(error.status, error.reason.lower().replace(" ", "-"), error.reason)
+        except Refused as error:
+            code = error.reason.lower().replace(" ", "-")
+            refusal = failure(error.status, code, error.reason)
+            if error.allowed:
+                refusal.headers["Allow"] = ", ".join(error.allowed)
+            return refusal
 
-    async def _healthz(self, request: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
+    async def _healthz(self, request: Request) -> Response:
+        return Response(text="ok\n")
 
-    async def _readyz(self, request: web.Request) -> web.Response:
+    async def _readyz(self, request: Request) -> Response:
         if self._view.ready():
-            return web.Response(text="ready\n")
-        return web.Response(text="not ready\n", status=503)
+            return Response(text="ready\n")
+        return Response(text="not ready\n", status=503)
 
-    async def _readyz_listening(self, request: web.Request) -> web.Response:
+    async def _readyz_listening(self, request: Request) -> Response:
         """As `_readyz`; with ``?service=NAME…`` not before these are listened for, for a while.
 
         An application beside a sidecar starts after its services are there. It must start without
         them too: no peer's fault may keep it down.
         """
-        wanted = set(request.query.getall("service", ()))
+        wanted = set(request.query_all("service"))
         if wanted and self._view.status().uptime_s < limits.PROBES_SERVICES_WAIT_S:
             wanted -= {
                 service.name
@@ -152,31 +149,31 @@ class AdminApi:
             }
             if wanted:
                 missing = ", ".join(sorted(wanted))
-                return web.Response(text=f"not listening yet for {missing}\n", status=503)
+                return Response(text=f"not listening yet for {missing}\n", status=503)
         return await self._readyz(request)
 
-    async def _scrape(self, request: web.Request) -> web.Response:
+    async def _scrape(self, request: Request) -> Response:
         async with self._rendering:
             if time.monotonic() - self._metrics[0] > METRICS_CACHE_S:
                 await self._view.look("metrics")
                 made = await sliced(metrics.pieces(self._view.metrics()))
                 self._metrics = (time.monotonic(), b"".join(made.items))
-        return web.Response(
+        return Response(
             body=self._metrics[1],
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
         )
 
-    async def _status(self, request: web.Request) -> web.Response:
+    async def _status(self, request: Request) -> Response:
         return item("Status", self._view.status())
 
-    async def _links(self, request: web.Request) -> web.Response:
+    async def _links(self, request: Request) -> Response:
         return items("Link", self._view.links())
 
-    async def _services(self, request: web.Request) -> web.Response:
+    async def _services(self, request: Request) -> Response:
         await self._view.look("services")
         return items("Service", self._view.services())
 
-    async def _service(self, request: web.Request) -> web.Response:
+    async def _service(self, request: Request) -> Response:
         """One service, with the targets of other sites, which are asked now."""
         name = request.match_info["name"]
         if not any(service.name == name for service in self._view.services()):
@@ -203,9 +200,9 @@ class AdminApi:
             ],
         )
 
-    async def _scale(self, request: web.Request) -> web.Response:
+    async def _scale(self, request: Request) -> Response:
         asked = _port_of(request)
-        if isinstance(asked, web.Response):
+        if isinstance(asked, Response):
             return asked
         await self._view.look("scales")
         scale = self._view.scale(*asked)
@@ -213,18 +210,18 @@ class AdminApi:
             return self._no_service(request.match_info["name"])
         return item("Scale", scale)
 
-    async def _network(self, request: web.Request) -> web.Response:
+    async def _network(self, request: Request) -> Response:
         return items("Site", self._view.network())
 
-    async def _bursts(self, request: web.Request) -> web.Response:
+    async def _bursts(self, request: Request) -> Response:
         return items("Burst", self._view.bursts())
 
-    async def _ca(self, request: web.Request) -> web.Response:
+    async def _ca(self, request: Request) -> Response:
         return item("Ca", self._view.ca())
 
-    async def _why(self, request: web.Request) -> web.Response:
+    async def _why(self, request: Request) -> Response:
         asked_port = _port_of(request)
-        if isinstance(asked_port, web.Response):
+        if isinstance(asked_port, Response):
             return asked_port
         name, port = asked_port
         if request.query.keys() & {"last", "denied"}:
@@ -240,7 +237,7 @@ class AdminApi:
             return self._unknown(name, port)
         return item("Why", why)
 
-    def _unknown(self, name: str, port: int | None) -> web.Response:
+    def _unknown(self, name: str, port: int | None) -> Response:
         """No service of that name; or not with that port, and which it has."""
         ports = sorted({one.port for one in self._view.services() if one.name == name})
         if port is None or not ports:
@@ -249,7 +246,7 @@ class AdminApi:
         text = f"Service {name!r} has no port {port}, it has {known}."
         return failure(404, "not-found", text, f"sitectl why {name}:{ports[0]}")
 
-    async def _past(self, request: web.Request, name: str, port: int | None) -> web.Response:
+    async def _past(self, request: Request, name: str, port: int | None) -> Response:
         """The last decisions. ``last`` 1 to `limits.DECISIONS_KEPT`, all by default."""
         query, most = request.query, limits.DECISIONS_KEPT
         last, denied = query.get("last", str(most)), query.get("denied", "0")
@@ -268,12 +265,12 @@ class AdminApi:
             return self._unknown(name, port)
         return items("PastDecisions", past)
 
-    def _no_service(self, name: str) -> web.Response:
+    def _no_service(self, name: str) -> Response:
         return failure(
             404, "not-found", f"No service {name!r} is known here.", "sitectl service status"
         )
 
-    async def _command(self, request: web.Request) -> web.Response:
+    async def _command(self, request: Request) -> Response:
         try:
             command = msgspec.json.decode(await request.read(), type=Command)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

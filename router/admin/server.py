@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
-
-from aiohttp import web
 
 from router.admin.api import AdminApi
 from router.admin.events import EventLog
+from router.admin.http import Request, Response, Routes
+from router.admin.http.connection import Connection
 from router.admin.ports import ApiPart, Order, RouterView, unheard
 from router.model import limits
 
@@ -39,23 +39,21 @@ async def serving(
     async with contextlib.AsyncExitStack() as stack:
         api = AdminApi(view, events, parts=parts, commanded=commanded)
         admit = await stack.enter_async_context(
-            _admitting(api.application(), limits.ADMIN_CONNECTIONS_MAX)
+            admitting(api.routes(), limits.ADMIN_CONNECTIONS_MAX)
         )
         socket_path.unlink(missing_ok=True)  # noqa: ASYNC240 - one local file, once.
-        listener = await _bind(admit, socket_path)
+        listener = await bind(admit, socket_path)
         stack.callback(listener.close)
         stack.callback(socket_path.unlink, missing_ok=True)
         if tcp is not None:
-            guarded = AdminApi(view, events, credential, parts, commanded).application()
-            door = await stack.enter_async_context(
-                _admitting(guarded, limits.ADMIN_CONNECTIONS_MAX)
-            )
-            stack.callback((await _bind_tcp(door, tcp)).close)
+            guarded = AdminApi(view, events, credential, parts, commanded).routes()
+            door = await stack.enter_async_context(admitting(guarded, limits.ADMIN_CONNECTIONS_MAX))
+            stack.callback((await bind_tcp(door, tcp)).close)
         if probes is not None:
             door = await stack.enter_async_context(
-                _admitting(api.probes(), limits.PROBES_CONNECTIONS_MAX, displacing=True)
+                admitting(api.probes(), limits.PROBES_CONNECTIONS_MAX, displacing=True)
             )
-            stack.callback((await _bind_tcp(door, probes)).close)
+            stack.callback((await bind_tcp(door, probes)).close)
         yield
 
 
@@ -63,20 +61,20 @@ async def serving(
 async def serving_health(ready: Callable[[], bool], place: tuple[str, int]) -> AsyncIterator[None]:
     """``/healthz`` and ``/readyz`` of a process that is no router, while the context is open."""
 
-    async def healthz(request: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
+    async def healthz(request: Request) -> Response:
+        return Response(text="ok\n")
 
-    async def readyz(request: web.Request) -> web.Response:
+    async def readyz(request: Request) -> Response:
         is_ready = ready()
-        return web.Response(
+        return Response(
             text="ready\n" if is_ready else "not ready\n", status=200 if is_ready else 503
         )
 
-    app = web.Application(client_max_size=0)
-    app.router.add_get("/healthz", healthz)
-    app.router.add_get("/readyz", readyz)
-    async with _admitting(app, limits.PROBES_CONNECTIONS_MAX, displacing=True) as door:
-        listener = await _bind_tcp(door, place)
+    routes = Routes()
+    routes.get("/healthz", healthz)
+    routes.get("/readyz", readyz)
+    async with admitting(routes, limits.PROBES_CONNECTIONS_MAX, displacing=True) as door:
+        listener = await bind_tcp(door, place)
         try:
             yield
         finally:
@@ -91,47 +89,79 @@ class _Crowded(asyncio.Protocol):
         transport.close()
 
 
-@contextlib.asynccontextmanager
-async def _admitting(
-    app: web.Application, most: int, *, displacing: bool = False
-) -> AsyncIterator[Callable[[], asyncio.BaseProtocol]]:
-    """What makes the protocol of each of ``most`` connections to ``app``.
+class _Door:
+    """The connections to one set of routes, ``most`` of them. Implements `connection.Owner`.
 
     ``displacing``: one too many closes the oldest, not itself. Where anyone may connect, idle
     strangers could else keep a kubelet out, which would then end us.
     """
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        shutdown_timeout=SHUTDOWN_S,
-        keepalive_timeout=limits.ADMIN_IDLE_S,
-    )
-    await runner.setup()
-    server = runner.server
-    assert server is not None
 
-    def admit() -> asyncio.BaseProtocol:
-        connected = server.connections
-        if len(connected) >= most:
-            if not displacing:
+    def __init__(
+        self, routes: Routes, most: int, tasks: asyncio.TaskGroup, *, displacing: bool
+    ) -> None:
+        self.routes = routes
+        self.is_closing = False
+        self._most, self._displacing = most, displacing
+        self._tasks = tasks
+        self._running: set[asyncio.Task[None]] = set()
+        self._open: dict[Connection, None] = {}  # The oldest first.
+
+    def admit(self) -> asyncio.BaseProtocol:
+        """What a connection that was accepted is served by."""
+        if len(self._open) >= self._most:
+            if not self._displacing:
                 return _Crowded()
-            connected[0].force_close()
-        return server()
+            oldest = next(iter(self._open))
+            self.ended(oldest)
+            oldest.abort()
+        return Connection(self)
 
-    try:
-        yield admit
-    finally:
-        await runner.cleanup()
+    def began(self, connection: Connection) -> None:
+        self._open[connection] = None
+
+    def ended(self, connection: Connection) -> None:
+        self._open.pop(connection, None)
+
+    def run(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = self._tasks.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    async def close(self) -> None:
+        """Idle connections at once; who is being answered has `SHUTDOWN_S` for it."""
+        self.is_closing = True
+        for connection in list(self._open):
+            connection.leave_when_idle()
+        if self._running:
+            await asyncio.wait(self._running, timeout=SHUTDOWN_S)
+        for task in self._running:
+            task.cancel()
+        for connection in list(self._open):
+            connection.abort()
 
 
-async def _bind_tcp(
+@contextlib.asynccontextmanager
+async def admitting(
+    routes: Routes, most: int, *, displacing: bool = False
+) -> AsyncIterator[Callable[[], asyncio.BaseProtocol]]:
+    """What makes the protocol of each of ``most`` connections, see `_Door`."""
+    async with asyncio.TaskGroup() as tasks:
+        door = _Door(routes, most, tasks, displacing=displacing)
+        try:
+            yield door.admit
+        finally:
+            await door.close()
+
+
+async def bind_tcp(
     admit: Callable[[], asyncio.BaseProtocol], place: tuple[str, int]
 ) -> asyncio.Server:
     host, port = place
     return await asyncio.get_running_loop().create_server(admit, host or None, port)
 
 
-async def _bind(admit: Callable[[], asyncio.BaseProtocol], path: Path) -> asyncio.Server:
+async def bind(admit: Callable[[], asyncio.BaseProtocol], path: Path) -> asyncio.Server:
     """Bind by way of the directory's descriptor: a socket's own path may have 107 bytes only."""
     directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     before = os.umask(0o177)  # 0600 from the moment the file exists.

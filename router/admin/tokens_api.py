@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from aiohttp import web
-
 from router.admin.answers import items
+from router.admin.http import Request, Response, Routes
 from router.admin.live_views import TokenView
 
 
@@ -14,9 +13,9 @@ class TokensApi:
     def __init__(self, tokens: Callable[[], Sequence[TokenView]]) -> None:
         self._tokens = tokens
 
-    def add_to(self, app: web.Application) -> None:
+    def add_to(self, routes: Routes) -> None:
         """See `ApiPart`."""
-        app.router.add_get("/api/v1/tokens", self._list)
+        routes.get("/api/v1/tokens", self._list)
 
-    async def _list(self, request: web.Request) -> web.Response:
+    async def _list(self, request: Request) -> Response:
         return items("Token", self._tokens())

@@ -5,16 +5,15 @@ import pwd
 import socket
 import struct
 
-from aiohttp import web
+from router.admin.http import Request
 
 _CREDENTIALS = struct.Struct("3i")
 NOBODY_KNOWN = "somebody"
 
 
-async def asker(request: web.Request) -> str:
+async def asker(request: Request) -> str:
     """The local user of a unix socket (SO_PEERCRED), or from where a credential was shown."""
-    transport = request.transport
-    connection = transport.get_extra_info("socket") if transport is not None else None
+    connection = request.peer
     if connection is None:
         return NOBODY_KNOWN
     if connection.family != socket.AF_UNIX:

@@ -36,16 +36,22 @@ _HEADER = struct.Struct(">II")
 _COUNT = struct.Struct(">I")
 unpack_count = _COUNT.unpack_from
 _COUNTED = struct.Struct(">III")
-_HELD_US_MAX = 0xFFFF_FFFF
+HELD_US_MAX = 0xFFFF_FFFF
 _LATE = struct.Struct(">IIII")
-_ANSWER = struct.Struct(">IIIIqI")
+pack_answer = struct.Struct(">IIIIqI").pack
+"""All of an ANSWER that comes before its head: `ANSWER_WORD` + size of head and body, stream,
+count, `HELD_US_MAX` at most, declared length of the body, size of the head."""
+_ANSWER_REST = struct.Struct(">IqI")
 _ANSWER_PREFIX = struct.Struct(">IIqI")
 unpack_answer = _ANSWER_PREFIX.unpack_from
 """Of an ANSWER: count, microseconds since ACCEPTED was due, declared length of the body, size of
 the head that begins at `ANSWER_PREFIX_BYTES`."""
 ANSWER_PREFIX_BYTES = _ANSWER_PREFIX.size
+ANSWER_WORD = (ANSWER | END) << 24 | ANSWER_PREFIX_BYTES
 _LENGTH_MASK = 0xFF_FFFF
 _PAYLOAD_MAX = limits.FRAME_PAYLOAD_BYTES_MAX
+_DATA_WORD = DATA << 24
+_GATHERED_BYTES_MIN = 16 * limits.KIB
 
 _LENGTHS: dict[int, tuple[int, int]] = {
     OPEN: (1, _PAYLOAD_MAX),
@@ -86,9 +92,11 @@ class FrameSink(Protocol):
 class FrameDecoder:
     """Calls ``sink`` for each frame of a byte stream, whatever its cuts.
 
-    Payloads are views of the data received; only a frame that a cut divides is copied. A kind or
-    length out of bounds raises `LaneViolation` as soon as its header is complete: nothing is ever
-    allocated for a claimed length.
+    Payloads are views of the data received; only a frame that a cut divides is copied. Large DATA
+    frames of one stream in a row are told as one, which may be longer than a frame: within data
+    that may be written to, later payloads are moved up to the first. A kind or length out of bounds
+    raises `LaneViolation` as soon as its header is complete: nothing is ever allocated for a
+    claimed length.
     """
 
     __slots__ = ("_closed", "_sink", "_tail")
@@ -118,8 +126,10 @@ class FrameDecoder:
             body = position + 8
             if body + length > size:
                 break
-            position = body + length
-            frame(kind, stream_id, data[body:position])
+            end = position = body + length
+            if length >= _GATHERED_BYTES_MIN and kind == DATA and not data.readonly:
+                end, position = _gathered(data, position, stream_id)
+            frame(kind, stream_id, data[body:end])
         if position < size and not self._closed:
             self._tail += data[position:]
 
@@ -151,6 +161,27 @@ class FrameDecoder:
             return LaneViolation("unknown-frame", f"frame of unknown kind {kind:#x}")
         code = "frame-too-large" if length > _LENGTH_MAX[kind] else "frame-too-small"
         return LaneViolation(code, f"frame of kind {kind:#x} claims {length} bytes of payload")
+
+
+def _gathered(data: memoryview, position: int, stream_id: int) -> tuple[int, int]:
+    """Move the payloads of large DATA frames that begin at ``position`` up to where a payload ends.
+
+    Where the last payload ends then, and the next frame begins. Who takes bytes by the hundred
+    thousand pays for each call of the system: moving them within the cache costs less.
+    """
+    end, size = position, len(data)
+    while size - position >= 8:
+        word, next_id = _HEADER.unpack_from(data, position)
+        length = word - _DATA_WORD
+        after = position + 8 + length
+        if next_id != stream_id or not _GATHERED_BYTES_MIN <= length <= _PAYLOAD_MAX:
+            break
+        if after > size:
+            break
+        data[end : end + length] = data[position + 8 : after]
+        end += length
+        position = after
+    return end, position
 
 
 def header(kind: int, length: int, stream_id: int) -> bytes:
@@ -185,8 +216,8 @@ def encode_accepted(stream_id: int, count: int, held_s: float) -> bytes:
     """ACCEPTED that was due ``held_s`` ago."""
     word = ACCEPTED_LATE << 24 | 2 * COUNT_BYTES
     held_us = int(held_s * 1e6)
-    if held_us > _HELD_US_MAX:
-        held_us = _HELD_US_MAX
+    if held_us > HELD_US_MAX:
+        held_us = HELD_US_MAX
     if not 0 <= count < COUNT_UNKNOWN:
         count = COUNT_UNKNOWN
     return _LATE.pack(word, stream_id, count, held_us)
@@ -197,19 +228,9 @@ def decode_held(payload: memoryview) -> float:
     return float(_COUNT.unpack_from(payload, COUNT_BYTES)[0]) / 1e6
 
 
-def answer_header(
-    stream_id: int, count: int, held_us: int, body_bytes: int, head_bytes: int, size: int
-) -> bytes:
-    """All of an ANSWER that comes before its head, which ``size`` bytes of head and body follow.
-
-    ``held_us`` is how long ago ACCEPTED was due.
-    """
-    word = (ANSWER | END) << 24 | ANSWER_PREFIX_BYTES + size
-    if not 0 <= count < COUNT_UNKNOWN:
-        count = COUNT_UNKNOWN
-    if held_us > _HELD_US_MAX:
-        held_us = _HELD_US_MAX
-    return _ANSWER.pack(word, stream_id, count, held_us, body_bytes, head_bytes)
+def answer_rest(held_us: int, body_bytes: int, head: bytes) -> bytes:
+    """The payload of an ANSWER without its count and body. ``held_us``: since ACCEPTED was due."""
+    return _ANSWER_REST.pack(held_us, body_bytes, len(head)) + head
 
 
 def _count(count: int) -> int:

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import msgspec
 
 from router.link.buffers import LinkBuffers
-from router.link.ports import OpenRequest, Refusal, ResetCode, Stream, StreamHandler
+from router.link.ports import Refusal, ResetCode, Stream, StreamHandler
 from router.model.ids import RouterId
 
 if TYPE_CHECKING:
     from router.link.mux import LaneMux
+    from router.link.outbox import Outbox
     from router.link.stream import LaneStream
 
 REFUSALS: tuple[Refusal, ...] = (
@@ -56,8 +57,8 @@ class LaneOwner(Protocol):
     def lane_message(self, lane: "LaneMux", payload: memoryview) -> None:
         """A control message. RemoteProtocolError closes the lane with its code."""
 
-    def lane_stream(self, stream: Stream, request: OpenRequest) -> StreamHandler:
-        """The peer opened a stream."""
+    def lane_stream(self, stream: Stream, body: bytes) -> StreamHandler:
+        """The peer opened a stream, by an OPEN of ``body``. Raises RemoteProtocolError."""
 
     def lane_rtt(self, lane: "LaneMux", rtt_s: float) -> None:
         """A PING came back."""
@@ -86,6 +87,17 @@ class StreamLane(Protocol):
     def window_grows_within_s(self) -> float:
         """Half a window read within this time means that the window is what limits."""
 
+    @property
+    def outbox(self) -> "Outbox":
+        """Where to put what leaves in this turn. Who does sees to it that the turn is asked."""
+
+    @property
+    def turn_asked(self) -> bool:
+        """There will be an end of this turn."""
+
+    def ask_turn(self) -> None:
+        """To be called unless it is asked."""
+
     def ready(self, stream: "LaneStream") -> None:
         """It has something to send; at most once until it was filled."""
 
@@ -105,14 +117,17 @@ class StreamLane(Protocol):
     def answered(self, stream: "LaneStream") -> None:
         """It no longer waits for our answer; idempotent."""
 
-    def hold_accepted(self, stream: "LaneStream") -> None:
+    def hold_accepted(self, stream: "LaneStream", now: float) -> None:
         """It is `answered`, and is to `tell_accepted` in a moment."""
 
     def forget(self, stream: "LaneStream") -> None:
         """It is over: its id is closed from here on."""
 
+    def closed(self, stream: "LaneStream") -> None:
+        """As `forget`, of one that was answered."""
+
     def finished(self, stream: "LaneStream") -> None:
-        """`forget` it, which was answered, and `end_later` without a cause."""
+        """While it was filled it became complete both ways; `lost` is told at the turn's end."""
 
     def end_later(self, stream: "LaneStream", cause: ResetCode | None) -> None:
         """Tell its handler `lost` at the turn's end."""

@@ -22,6 +22,8 @@ from router.net.ports import Buffer, Connection, Loss, Timer, Timers
 
 _LOG = logging.getLogger(__name__)
 _ANSWER_END = frames.ANSWER | frames.END
+_OPEN_WORD, _OPEN_END_WORD = frames.OPEN << 24, (frames.OPEN | frames.END) << 24
+_pack_header = struct.Struct(">II").pack
 _TIME = struct.Struct(">d")
 
 
@@ -49,7 +51,8 @@ class LaneMux:
         self._timers = timers
         self.now = timers.now
         self._decoder = FrameDecoder(self)
-        self._streams: dict[int, LaneStream] = {}
+        self.streams: dict[int, LaneStream] = {}
+        """Those that are open, by id."""
         self._next_id = 1 if dialled else 2
         self._peer_parity = 0 if dialled else 1
         self._peer_id = 0  # The highest that the peer used.
@@ -59,7 +62,7 @@ class LaneMux:
         self._is_last = False  # We open nothing more; the peer is told once all OPENs have left.
         self._said_last = self._heard_last = False
         self._offered = 0  # Streams of the peer that wait for our answer.
-        self._outbox = Outbox(now)
+        self.outbox = Outbox(now)
         # Streams whose ACCEPTED is held back: since the last look, and since the one before.
         self._held: list[LaneStream] = []
         self._held_longer: list[LaneStream] = []
@@ -69,7 +72,7 @@ class LaneMux:
         self._endings: list[tuple[LaneStream, ResetCode | None]] = []
         self._resets_in = Budget(limits.RESETS_BURST, limits.RESETS_PER_S, now)
         self._glitches = Budget(limits.GLITCHES_MAX, limits.GLITCHES_PER_S, now)
-        self._turn_asked = False
+        self.turn_asked = False  # Else who has something to send must `ask_turn`.
         self._blocked = False
         self._unsent_bytes = 0  # When it was last looked at.
         self._moved_at = now
@@ -84,7 +87,7 @@ class LaneMux:
     @property
     def stream_count(self) -> int:
         """Streams open now, of either end."""
-        return len(self._streams)
+        return len(self.streams)
 
     @property
     def is_closed(self) -> bool:
@@ -105,23 +108,27 @@ class LaneMux:
             return None
         if self._next_id > frames.STREAM_ID_MAX:
             return None
-        if len(self._streams) >= limits.STREAMS_PER_LANE_MAX:
+        if len(self.streams) >= limits.STREAMS_PER_LANE_MAX:
             return None
         stream_id = self._next_id
-        stream = LaneStream(self, stream_id, control.encode_open(request), ends=ends)
-        size = stream.queued_bytes
+        payload = control.encode_open(request)
+        size = len(payload)
         if size > limits.FRAME_PAYLOAD_BYTES_MAX:
             raise LocalProtocolError("frame-too-large", f"an OPEN of {size} bytes")
+        stream = LaneStream(self, stream_id, opened_here=True, ends=ends)
         stream.handler = handler
         self._next_id = stream_id + 2
-        self._streams[stream_id] = stream
-        buffers = self.buffers
-        buffers.held_bytes += size  # `hold`, in place.
-        buffers.process.held_bytes += size
-        stream.is_ready = True  # `ready`, in place.
-        self._outbox.ready.append(stream)
-        if not self._turn_asked:
-            self._ask_turn()
+        self.streams[stream_id] = stream
+        outbox = self.outbox
+        if size <= outbox.room_bytes:
+            outbox.room_bytes -= size
+            word = (_OPEN_END_WORD if ends else _OPEN_WORD) | size
+            outbox.placed.append((stream, _pack_header(word, stream_id) + payload))
+            if not self.turn_asked:
+                self.ask_turn()
+        else:
+            outbox.room_bytes = 0  # No later one may overtake it.
+            stream.open_later(payload)
         return stream
 
     @property
@@ -138,8 +145,8 @@ class LaneMux:
         return (
             self._said_last
             and self._heard_last
-            and not self._streams
-            and self._outbox.is_empty
+            and not self.streams
+            and self.outbox.is_empty
             and not self._blocked
         )
 
@@ -153,20 +160,20 @@ class LaneMux:
         """No stream of ours follows; LAST tells the peer so, behind the last OPEN."""
         if not self._is_last:
             self._is_last = True
-            self._ask_turn()
+            self.ask_turn()
 
     def heard_last(self) -> None:
         """The peer opens no more."""
         self._heard_last = True
-        self._ask_turn()
+        self.ask_turn()
 
     def send_control(self, payload: bytes) -> None:
         """Queue a control message, ahead of all data."""
         if self._fault is not None:
             return
-        if not self._outbox.control(frames.encode(frames.CONTROL, 0, payload)):
+        if not self.outbox.control(frames.encode(frames.CONTROL, 0, payload)):
             self.abort(Fault("too-slow", "the neighbour does not read its control messages"))
-        self._ask_turn()
+        self.ask_turn()
 
     def ping(self) -> None:
         """Ask for a sign of life; it also measures the round trip."""
@@ -191,7 +198,7 @@ class LaneMux:
         frame = frames.encode(frames.CONTROL, 0, control.encode_goaway(fault.kind, fault))
         self._end(fault)
         if not self._blocked:
-            self.connection.send(self._outbox.last_words(frame))
+            self.connection.send(self.outbox.last_words(frame))
             self.connection.finish()
             self._linger = self._timers.call_at(
                 self.now() + limits.LANE_LINGER_S, self.connection.abort
@@ -226,7 +233,7 @@ class LaneMux:
     def writable(self) -> None:
         """Everything has left; the next turn may be filled."""
         self._blocked = False
-        self._ask_turn()
+        self.ask_turn()
 
     def lost(self, cause: Loss | None) -> None:
         """The connection is gone."""
@@ -242,7 +249,7 @@ class LaneMux:
 
     def frame(self, kind: int, stream_id: int, payload: memoryview) -> None:
         """Hand one frame to its stream. What a handler raises ends that stream alone."""
-        stream = self._streams.get(stream_id)
+        stream = self.streams.get(stream_id)
         if stream is None:
             if stream_id == 0:
                 self._lane_frame(kind, payload)
@@ -302,21 +309,23 @@ class LaneMux:
         if stream_id <= self._peer_id:
             raise LaneViolation("stream-id", f"stream {stream_id} was used before")
         self._peer_id = stream_id
-        request = control.decode_open(payload)
         stream = LaneStream(self, stream_id)
-        self._streams[stream_id] = stream
-        too_many = len(self._streams) > limits.STREAMS_PER_LANE_MAX
+        self.streams[stream_id] = stream
+        too_many = len(self.streams) > limits.STREAMS_PER_LANE_MAX
         if too_many or self._offered >= limits.STREAMS_OPENING_MAX:
+            control.decode_open(payload)  # What is none is worse.
             stream.handler = NOBODY
             stream.refuse("busy", -1)
             return
         self._offered += 1
         stream.handler = NOBODY
         try:
-            stream.handler = self.owner.lane_stream(stream, request)
+            stream.handler = self.owner.lane_stream(stream, bytes(payload))
             if kind & frames.END and not stream.is_over:
                 stream.received_fin = True
                 stream.handler.ended(-1)
+        except RemoteProtocolError:
+            raise
         except Exception:
             _LOG.exception("stream could not be taken", extra={"lane": self.neighbour})
             stream.reset("internal")
@@ -328,11 +337,11 @@ class LaneMux:
         peers = stream_id & 1 == self._peer_parity
         if stream_id > self._peer_id if peers else stream_id >= self._next_id:
             raise LaneViolation("unknown-stream", f"stream {stream_id} was never opened")
-        if stream_id in self._outbox.resets:
+        if stream_id in self.outbox.resets:
             base = kind & frames.KIND_MASK
             over = base in (frames.RESET, frames.REFUSED)
             if over or kind & frames.END or base == frames.FIN:
-                self._outbox.resets.peer_ended(stream_id, wholly=over)
+                self.outbox.resets.peer_ended(stream_id, wholly=over)
 
     # StreamLane.
 
@@ -343,27 +352,27 @@ class LaneMux:
     def ready(self, stream: LaneStream) -> None:
         """``stream`` takes part in the next fill."""
         stream.is_ready = True
-        self._outbox.ready.append(stream)
-        if not self._turn_asked:
-            self._ask_turn()
+        self.outbox.ready.append(stream)
+        if not self.turn_asked:
+            self.ask_turn()
 
     def urgent(self, frame: bytes) -> None:
         """Send ``frame`` ahead of all data."""
         if self._fault is not None:
             return
-        if not self._outbox.urgent(frame):
+        if not self.outbox.urgent(frame):
             self.abort(Fault("too-slow", "the neighbour does not read our answers"))
-        if not self._turn_asked:
-            self._ask_turn()
+        if not self.turn_asked:
+            self.ask_turn()
 
-    def hold_accepted(self, stream: LaneStream) -> None:
+    def hold_accepted(self, stream: LaneStream, now: float) -> None:
         """One timer for all: each is held for once to twice `limits.ACCEPT_HELD_S`."""
         if stream.is_offered:  # `answered`, in place.
             stream.is_offered = False
             self._offered -= 1
         self._held.append(stream)
         if self._held_timer is None:
-            at = self.now() + limits.ACCEPT_HELD_S
+            at = now + limits.ACCEPT_HELD_S
             self._held_timer = self._timers.call_at(at, self._tell_accepted)
 
     def _tell_accepted(self) -> None:
@@ -378,8 +387,8 @@ class LaneMux:
 
     def credit_due(self, stream: LaneStream) -> None:
         """``stream`` gets a WINDOW frame."""
-        self._outbox.credit(stream)
-        self._ask_turn()
+        self.outbox.credit(stream)
+        self.ask_turn()
 
     def writable_due(self, stream: LaneStream) -> None:
         """After the fill that made room."""
@@ -387,11 +396,11 @@ class LaneMux:
 
     def forget(self, stream: LaneStream) -> None:
         """The id is closed from here on."""
-        self._streams.pop(stream.id, None)
+        self.streams.pop(stream.id, None)
         if stream.is_offered:
             self.answered(stream)
         if self._is_last:
-            self._ask_turn()
+            self.ask_turn()
 
     def answered(self, stream: LaneStream) -> None:
         """A stream of the peer no longer waits for our answer."""
@@ -399,32 +408,37 @@ class LaneMux:
             stream.is_offered = False
             self._offered -= 1
 
+    def closed(self, stream: LaneStream) -> None:
+        """As `forget`, of one that was answered."""
+        del self.streams[stream.id]
+        if self._is_last:
+            self.ask_turn()
+
     def finished(self, stream: LaneStream) -> None:
-        """It is complete both ways: `forget` and `end_later` in one."""
-        self._streams.pop(stream.id, None)
+        """While it was filled it became complete both ways: `closed` and `end_later` in one."""
+        stream.let_go()
+        self.closed(stream)
         self._endings.append((stream, None))
-        if self._is_last or not self._turn_asked:
-            self._ask_turn()
 
     def end_later(self, stream: LaneStream, cause: ResetCode | None) -> None:
         """`lost` at the turn's end."""
         self._endings.append((stream, cause))
-        if not self._turn_asked:
-            self._ask_turn()
+        if not self.turn_asked:
+            self.ask_turn()
 
     def reset_peer(self, stream: LaneStream, code: ResetCode) -> None:
         """RESET; of our own streams only as many as the peer bears."""
         frame = frames.encode(frames.RESET, stream.id, bytes((RESETS.index(code),)))
         if stream.opened_here:
-            self._outbox.resets.add(stream.id, frame, stream.has_sent_end)
-            self._ask_turn()
+            self.outbox.resets.add(stream.id, frame, stream.sent_fin)
+            self.ask_turn()
         else:
             self.urgent(frame)
 
     def judge_buffers(self) -> None:
         """Relieve the process at the turn's end, if need be."""
         if self.buffers.process.is_above_mark:
-            self._ask_turn()
+            self.ask_turn()
 
     def misbehaved(self) -> None:
         """Count a glitch that the owner found, outside of reading."""
@@ -438,13 +452,13 @@ class LaneMux:
 
     # The turn.
 
-    def _ask_turn(self) -> None:
-        if not self._turn_asked:
-            self._turn_asked = True
+    def ask_turn(self) -> None:
+        if not self.turn_asked:
+            self.turn_asked = True
             self._timers.at_turn_end(self._turn_end)
 
     def _turn_end(self) -> None:
-        self._turn_asked = False
+        self.turn_asked = False
         self.buffers.process.relieve()
         if self._fault is None and not self._blocked:
             self._flush()
@@ -454,7 +468,7 @@ class LaneMux:
 
     def _see_to_the_last(self) -> None:
         if not self._said_last:
-            if not any(stream.unsent_open for stream in self._streams.values()):
+            if not any(stream.unsent_open for stream in self.streams.values()):
                 self._said_last = True
                 self.send_control(control.encode(control.Last()))
         elif self.is_drained:
@@ -462,23 +476,39 @@ class LaneMux:
 
     def _flush(self) -> None:
         parts: list[Buffer] = []
-        outbox = self._outbox
+        outbox = self.outbox
         self._pongs = 0
         used = outbox.fill(parts, self.now())
+        if outbox.answered:
+            self._answers_leave(outbox.answered)
         if parts:
             self.bytes_out += used
             self._blocked = not self.connection.send(*parts)
-        if outbox.has_more and not self._blocked and not self._turn_asked:
+            if self._blocked:
+                outbox.room_bytes = 0
+        if outbox.has_more and not self._blocked and not self.turn_asked:
             # More than one turn's worth: let the others have theirs first.
-            self._turn_asked = True
+            self.turn_asked = True
             self._timers.call_at(self.now(), self._turn_end)
         if outbox.resets and outbox.resets_again_at is not None and self._reset_timer is None:
             self._reset_timer = self._timers.call_at(outbox.resets_again_at, self._resets_again)
         self._tell_writables()
 
+    def _answers_leave(self, streams: list[LaneStream]) -> None:
+        """Most are complete with that: `finished`, in place."""
+        is_stalling, endings = bool(self.buffers.process.stalling), self._endings
+        for stream in streams:
+            if not stream.received_fin:
+                continue
+            if is_stalling or stream.is_paused:
+                stream.let_go()
+            stream.is_over = True
+            del self.streams[stream.id]
+            endings.append((stream, None))
+
     def _resets_again(self) -> None:
         self._reset_timer = None
-        self._ask_turn()
+        self.ask_turn()
 
     def _tell_writables(self) -> None:
         if not self._writables:
@@ -517,8 +547,8 @@ class LaneMux:
             self._held_timer.cancel()
         self._held.clear()
         self._held_longer.clear()
-        for stream in list(self._streams.values()):
+        for stream in list(self.streams.values()):
             stream.over()
             self._endings.append((stream, "link-lost"))
-        self._outbox.clear()
-        self._ask_turn()
+        self.outbox.clear()
+        self.ask_turn()

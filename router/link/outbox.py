@@ -1,12 +1,14 @@
-"""What waits to leave a lane, and in which order.
+"""What leaves a lane at the end of a turn, and in which order.
 
-Answers and control first, then data by deficit round-robin (Shreedhar and Varghese, 1995), at most
+Answers and control first. Then, while nothing is left of earlier turns, what fits as it came: see
+`Outbox.placed`. Then what waits by deficit round-robin (Shreedhar and Varghese, 1995). At most
 `limits.LANE_TURN_BYTES_MAX` at a time.
 """
 
 from collections import deque
 
 from router.link import frames
+from router.link.ports import Count
 from router.link.resets import ResetQueue
 from router.link.stream import LaneStream
 from router.model import limits
@@ -14,10 +16,21 @@ from router.net.ports import Buffer
 
 _QUANTUM_BYTES = limits.LANE_QUANTUM_BYTES
 _FRAME_BYTES = 8 + limits.FRAME_PAYLOAD_BYTES_MAX
+_PLACED_BYTES_MAX = limits.LANE_PLACED_BYTES_MAX
+_ANSWER_WORD, _ANSWER_HEADER_BYTES = frames.ANSWER_WORD, 8 + frames.ANSWER_PREFIX_BYTES
+
+_Answer = tuple[LaneStream, Count, int, int, int, int, bytes, bytes]
+"""Whose; its count; microseconds since ACCEPTED was due; declared length of the body; size of the
+head; of both; head; body."""
 
 
 class Outbox:
-    """``ready`` are the streams with something to send, each once, in turn.
+    """``ready`` are the streams with something that waits, each once, in turn.
+
+    ``placed`` are whole frames of this turn (``turn`` is its number), ``answers`` what becomes
+    ANSWERs as they leave: put there by their streams, without asking, as long as ``room_bytes``
+    allows. What becomes of a stream meanwhile counts: of one that is over nothing leaves.
+    ``answered``: whose ANSWER left in the last `fill`.
 
     ``resets_again_at``: when RESETs that had to wait for the peer's budget may leave; None: none
     wait.
@@ -29,12 +42,22 @@ class Outbox:
         "_credits",
         "_urgent",
         "_urgent_bytes",
+        "answered",
+        "answers",
+        "placed",
         "ready",
         "resets",
         "resets_again_at",
+        "room_bytes",
+        "turn",
     )
 
     def __init__(self, now: float) -> None:
+        self.turn = 0
+        self.room_bytes = _PLACED_BYTES_MAX
+        self.placed: list[tuple[LaneStream, bytes]] = []
+        self.answers: list[_Answer] = []
+        self.answered: list[LaneStream] = []
         self.ready: deque[LaneStream] = deque()
         self.resets = ResetQueue(now)
         self.resets_again_at: float | None = None
@@ -70,6 +93,13 @@ class Outbox:
         """A WINDOW frame for ``stream``."""
         self._credits.append(stream)
 
+    def end_open(self, stream: LaneStream) -> None:
+        """Nothing follows its OPEN, which is placed: it says so itself."""
+        for place, (opened, frame) in enumerate(self.placed):
+            if opened is stream:
+                self.placed[place] = stream, bytes((frame[0] | frames.END,)) + frame[1:]
+                return
+
     def last_words(self, goaway: bytes) -> bytes:
         """``goaway`` behind a handshake's messages; behind more it would only be late."""
         waiting = b"".join(self._control)
@@ -77,7 +107,11 @@ class Outbox:
 
     def fill(self, parts: list[Buffer], now: float) -> int:
         """Append one turn's worth of frames; how many bytes."""
+        self.turn += 1
         room = limits.LANE_TURN_BYTES_MAX - self._fill_first(parts, now)
+        self.answered = []
+        if self.placed or self.answers:
+            room -= self._fill_placed(parts)
         ready = self.ready
         first_round = len(ready)
         while ready and room > 0:
@@ -106,11 +140,37 @@ class Outbox:
                 ready.append(stream)
             else:
                 stream.deficit_bytes = 0
+        self.room_bytes = 0 if ready else _PLACED_BYTES_MAX
         return limits.LANE_TURN_BYTES_MAX - room
+
+    def _fill_placed(self, parts: list[Buffer]) -> int:
+        """What this turn brought, by streams that are not over since; how many bytes."""
+        placed = [frame for stream, frame in self.placed if not stream.is_over]
+        self.placed.clear()
+        parts += placed
+        used = sum(map(len, placed))
+        answers, self.answers = self.answers, []
+        answered = self.answered
+        for stream, count, held_us, body_bytes, head_bytes, size, head, body in answers:
+            if stream.is_over:
+                continue
+            in_flight = count if isinstance(count, int) else count.load
+            if not 0 <= in_flight < frames.COUNT_UNKNOWN:
+                in_flight = frames.COUNT_UNKNOWN
+            word = _ANSWER_WORD + size
+            prefix = frames.pack_answer(word, stream.id, in_flight, held_us, body_bytes, head_bytes)
+            parts += (prefix, head, body)
+            used += _ANSWER_HEADER_BYTES + size
+            stream.sent_fin = True
+            answered.append(stream)
+        return used
 
     def clear(self) -> None:
         """The lane is over."""
         self.ready.clear()
+        self.placed.clear()
+        self.answers.clear()
+        self.room_bytes = 0
         self._urgent.clear()
         self.resets.clear()
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 from router.link import frames
-from router.link.frames import LaneViolation, answer_header, decode_count, encode_count
+from router.link.frames import LaneViolation, decode_count, encode_count
 from router.link.lane import REFUSALS, RESETS, StreamLane
 from router.link.ports import Count, Refusal, ResetCode, StreamHandler
 from router.model import limits
@@ -20,31 +20,30 @@ from router.net.ports import Buffer
 
 _COALESCE_BYTES = 4 * limits.KIB  # Smaller pieces share a buffer, so that they share a frame.
 _PAYLOAD_MAX = limits.FRAME_PAYLOAD_BYTES_MAX
+_WHOLE_BYTES_MIN = _PAYLOAD_MAX // 2  # A DATA frame above it is not joined with others.
 
 
 _WINDOW_INITIAL = limits.STREAM_WINDOW_BYTES_INITIAL
 _SEND_QUEUE_BYTES = limits.STREAM_SEND_QUEUE_BYTES
 _pack_header = struct.Struct(">II").pack
 _HEADER_BYTES = 8
-_OPEN_WORD, _OPEN_END_WORD = frames.OPEN << 24, (frames.OPEN | frames.END) << 24
+_OPEN, _OPEN_END = frames.OPEN, frames.OPEN | frames.END
 _DATA_WORD = frames.DATA << 24
-_FIN_WORD = frames.FIN << 24 | frames.COUNT_BYTES
 _ANSWER_END = frames.ANSWER | frames.END
 _ANSWER_PREFIX_BYTES = frames.ANSWER_PREFIX_BYTES
 _COUNT_UNKNOWN = frames.COUNT_UNKNOWN
 _HEADS_MAX = limits.HEADS_PER_STREAM_MAX
+_HELD_US_MAX = frames.HELD_US_MAX
+_ANSWER_BYTES_MAX = limits.ANSWER_BYTES_MAX
+_PLACED_BYTES_MAX = limits.LANE_QUANTUM_BYTES  # Of one stream in a turn.
+_LATER = 1 << 62  # A turn that is yet to come.
 
 _Framed = tuple[int, bytes]
 """Kind and payload of a frame that waits among the data of its stream."""
 
 _Piece = bytes | bytearray | memoryview
 _Queue = deque[_Piece | _Framed]
-"""What waits; ``bytes`` are a whole DATA frame. One that is alone, as nearly always, is there by
-itself."""
-
-_Whole = tuple[bytes, int, bytes, int, int]
-"""Head, its size, body, its declared length, and microseconds since ACCEPTED was due, of an ANSWER
-that waits."""
+"""What waits; ``bytes`` are a whole DATA frame."""
 
 
 class LaneStream:
@@ -55,17 +54,15 @@ class LaneStream:
         "_count",
         "_credit_bytes",
         "_finishing",
-        "_first",
         "_granted_bytes",
         "_grew_at",
         "_heads",
         "_lane",
         "_late_count",
-        "_paused",
         "_paused_s",
+        "_placed_in",
         "_queue",
         "_return_at_bytes",
-        "_sent_fin",
         "_trailed",
         "_uncredited_bytes",
         "_wants_writable",
@@ -78,10 +75,13 @@ class LaneStream:
         "id",
         "is_offered",
         "is_over",
+        "is_paused",
         "is_ready",
         "opened_here",
+        "opens_in",
         "queued_bytes",
         "received_fin",
+        "sent_fin",
     )
 
     handler: StreamHandler
@@ -90,28 +90,29 @@ class LaneStream:
         self,
         lane: StreamLane,
         stream_id: int,
-        opening: bytes | None = None,
         *,
+        opened_here: bool = False,
         ends: bool = False,
     ) -> None:
-        """``opening``: the payload of its OPEN, which ``ends`` our direction; None: the peer opened
-        it."""
+        """``opened_here``: its OPEN, which ``ends`` our direction, leaves in this turn."""
         self._lane = lane
         self.id = stream_id
-        self.opened_here = opened_here = opening is not None
+        self.opened_here = opened_here
         self.is_over = False
         self.is_offered = not opened_here  # Waits for our answer.
         self._answered = False  # ACCEPTED, ANSWER or REFUSED was sent or received.
         self.held_s = 0.0
         # Sending.
-        self._first: bytes | _Whole | None = opening  # OPEN, ANSWER: before all that is queued.
-        self._queue: _Queue | bytes | None = None
-        self.queued_bytes = len(opening) if opening is not None else 0
+        self.opens_in = lane.outbox.turn if opened_here else -1  # The turn in which OPEN leaves.
+        self._placed_in = -1  # The last turn in which data left at once.
+        self._queue: _Queue | None = None  # Only while something waits.
+        self.queued_bytes = 0
         self._credit_bytes = _WINDOW_INITIAL
         self.is_ready = False
         self.deficit_bytes = 0
         self._finishing = ends
-        self._sent_fin = False
+        self.sent_fin = ends
+        """The peer has, or will have, all of our direction."""
         self._count: Count = -1
         self.held_since: float | None = None  # ACCEPTED is due since then.
         self._late_count: Callable[[], int] | None = None  # Asked if it is told alone.
@@ -124,7 +125,7 @@ class LaneStream:
         self.credit_due_bytes = 0
         # Of ours it counts from ACCEPTED on; of the peer's from now, when the lane hears its OPEN.
         self._grew_at = lane.heard_at
-        self._paused = False
+        self.is_paused = False
         self._paused_s = 0.0  # Since credit was returned; while paused, less when that began.
         self.received_fin = False  # Our lane sets it where an OPEN has END.
         self._trailed = False
@@ -160,8 +161,8 @@ class LaneStream:
         if self.opened_here or self._answered or self.held_since is not None:
             raise LocalProtocolError("accept", "only the egress accepts, and once")
         self._late_count = in_flight
-        self.held_since = lane.now()
-        lane.hold_accepted(self)
+        self.held_since = now = lane.now()
+        lane.hold_accepted(self, now)
 
     def tell_accepted(self) -> None:
         """ACCEPTED was held back: nothing came that would have told it."""
@@ -183,7 +184,7 @@ class LaneStream:
         size = head_bytes + len(body)
         # In transit, what came before it may have used up the credit towards the ingress. That only
         # the body takes of it does not matter: this saves a call.
-        is_small = size <= limits.ANSWER_BYTES_MAX and size <= self._credit_bytes
+        is_small = size <= _ANSWER_BYTES_MAX and size <= self._credit_bytes
         if not is_small or not lane.takes_answers or self._queue or self._finishing:
             if not self._answered and since is None:
                 self.accept(in_flight if isinstance(in_flight, int) else in_flight.load, held_s)
@@ -199,14 +200,19 @@ class LaneStream:
             held_s = lane.now() - since
             self.held_since = self._late_count = None
         self._answered = self._finishing = True
+        held_us, outbox = int(held_s * 1e6), lane.outbox
+        if held_us > _HELD_US_MAX:
+            held_us = _HELD_US_MAX
+        if size <= outbox.room_bytes:
+            outbox.room_bytes -= size
+            outbox.answers.append(
+                (self, in_flight, held_us, body_bytes, head_bytes, size, head, bytes(body))
+            )
+            if not lane.turn_asked:
+                lane.ask_turn()
+            return
         self._count = in_flight
-        self._first = head, head_bytes, bytes(body), body_bytes, int(held_s * 1e6)
-        self.queued_bytes = size
-        buffers = lane.buffers
-        buffers.held_bytes += size  # `hold`, in place.
-        buffers.process.held_bytes += size
-        if not self.is_ready:
-            lane.ready(self)
+        self._queue_frame(_ANSWER_END, frames.answer_rest(held_us, body_bytes, head) + body)
 
     def refuse(self, reason: Refusal, in_flight: int) -> None:
         if self.is_over:
@@ -234,49 +240,52 @@ class LaneStream:
             return True
         if self._finishing or not (self.opened_here or self._answered):
             self._check_sendable()
-        size = len(data)
-        queue = self._queue
+        lane, size = self._lane, len(data)
+        outbox = lane.outbox
+        if (
+            size <= self._credit_bytes
+            and size <= outbox.room_bytes
+            and 0 < size <= _PLACED_BYTES_MAX
+            and not self.is_ready
+            and self._placed_in != outbox.turn
+        ):  # The commonest. What follows in the turn is queued, and so shares a frame.
+            self._placed_in = outbox.turn
+            self._credit_bytes -= size
+            outbox.room_bytes -= size
+            outbox.placed.append((self, _pack_header(_DATA_WORD | size, self.id) + data))
+            if not lane.turn_asked:
+                lane.ask_turn()
+            return True
+        return self._send_later(data, size)
+
+    def _send_later(self, data: Buffer, size: int) -> bool:
+        """Queue ``data``; small pieces share a buffer."""
         if not size:
             return self.queued_bytes <= _SEND_QUEUE_BYTES
-        if queue or size > _PAYLOAD_MAX:
-            self._send_behind(data)
-        else:
-            self._queue = _pack_header(_DATA_WORD | size, self.id) + data
-        self.queued_bytes = queued_bytes = self.queued_bytes + size
-        buffers = self._lane.buffers
-        buffers.held_bytes += size  # `hold`, in place: this is the hottest.
-        buffers.process.held_bytes += size
-        if not self.is_ready and self._credit_bytes:
-            self._lane.ready(self)
-        if queued_bytes > _SEND_QUEUE_BYTES:
-            self._wants_writable = True
-            return False
-        return True
-
-    def _send_behind(self, data: Buffer) -> None:
-        """Queue ``data`` behind what waits; small pieces share a buffer."""
-        queue = self._many()
-        size, last = len(data), queue[-1] if queue else None
+        queue = self._queue
+        if queue is None:
+            queue = self._queue = deque()
+        last = queue[-1] if queue else None
         if size > _PAYLOAD_MAX:
-            queue.append(memoryview(bytes(data)))
+            view = memoryview(data)
+            for at in range(0, size, _PAYLOAD_MAX):
+                part = view[at : at + _PAYLOAD_MAX]
+                queue.append(_pack_header(_DATA_WORD | len(part), self.id) + part)
         elif size >= _COALESCE_BYTES:
             queue.append(_pack_header(_DATA_WORD | size, self.id) + data)
         elif type(last) is bytearray and len(last) < _PAYLOAD_MAX:
             last += data
         else:
             queue.append(bytearray(data))
-
-    def _many(self) -> _Queue:
-        """The queue, to which more may be added."""
-        queue = self._queue
-        if isinstance(queue, deque):
-            return queue
-        many: _Queue = deque()
-        if queue:
-            small = len(queue) < _COALESCE_BYTES
-            many.append(bytearray(memoryview(queue)[_HEADER_BYTES:]) if small else queue)
-        self._queue = many
-        return many
+        self.queued_bytes = queued_bytes = self.queued_bytes + size
+        lane = self._lane
+        lane.buffers.hold(size)
+        if not self.is_ready and self._credit_bytes:
+            lane.ready(self)
+        if queued_bytes > _SEND_QUEUE_BYTES:
+            self._wants_writable = True
+            return False
+        return True
 
     def send_trailers(self, block: bytes) -> None:
         if not self.is_over:
@@ -290,8 +299,13 @@ class LaneStream:
             self._check_sendable()
         self._finishing = True
         self._count = in_flight
-        if not self.is_ready:
-            self._lane.ready(self)
+        lane = self._lane
+        turn = lane.outbox.turn
+        if self.opens_in == turn != self._placed_in and not self._queue:
+            lane.outbox.end_open(self)
+            self.sent_fin = True
+        elif not self.is_ready:
+            lane.ready(self)
 
     def reset(self, code: ResetCode) -> None:
         if self.is_over:
@@ -307,34 +321,34 @@ class LaneStream:
     @property
     def unsent_open(self) -> bool:
         """The peer knows nothing of it yet."""
-        return self.opened_here and self._first is not None
+        return self.opens_in >= self._lane.outbox.turn
 
-    @property
-    def has_sent_end(self) -> bool:
-        """The peer has, or will have, all of our direction."""
-        return self._sent_fin
+    def open_later(self, payload: bytes) -> None:
+        """Its OPEN, with this payload, has to wait for its turn."""
+        self.opens_in, self.sent_fin = _LATER, False
+        self._queue_frame(_OPEN, payload)
 
     @property
     def held_bytes(self) -> int:
         """Unsent, and received without a reader that drains."""
-        return self.queued_bytes + (self._uncredited_bytes if self._paused else 0)
+        return self.queued_bytes + (self._uncredited_bytes if self.is_paused else 0)
 
     def reset_stalled(self) -> None:
         """The process holds too much; this stream has held its part longest."""
         self.reset("stalled")
 
     def pause(self) -> None:
-        if self.is_over or self._paused:
+        if self.is_over or self.is_paused:
             return
-        self._paused = True
+        self.is_paused = True
         self._paused_s -= self._lane.now()
         self._lane.buffers.hold(self._uncredited_bytes)
         self._lane.buffers.process.stalled(self)
 
     def resume(self) -> None:
-        if self.is_over or not self._paused:
+        if self.is_over or not self.is_paused:
             return
-        self._paused = False
+        self.is_paused = False
         self._paused_s += self._lane.now()
         self._lane.buffers.release(self._uncredited_bytes)
         self._stall_judged()
@@ -347,71 +361,8 @@ class LaneStream:
 
         It is no longer ready then unless it can send more at once.
         """
-        first, piece, size = self._first, self._queue, self.queued_bytes
-        if (
-            type(piece) is bytes
-            and first is None
-            and not self._finishing
-            and size <= allowance_bytes
-            and size <= self._credit_bytes
-            and size <= _PAYLOAD_MAX
-            and not self._wants_writable
-        ):  # The commonest: one piece of data, and that is all. `_fill` does the same.
-            self._queue = None
-            self._credit_bytes -= size
-            self.queued_bytes = 0
-            buffers = self._lane.buffers
-            buffers.held_bytes -= size
-            buffers.process.held_bytes -= size
-            self.is_ready = False
-            parts.append(piece)
-            return 8 + size
         used = 0
-        if first is not None:  # OPEN, or a whole answer, which is all there is. Flat: it is hot.
-            self._first = None
-            if type(first) is tuple:
-                head, head_bytes, body, body_bytes, held_us = first
-                count = self._count
-                in_flight = count if isinstance(count, int) else count.load
-                header = answer_header(self.id, in_flight, held_us, body_bytes, head_bytes, size)
-                parts += (header, head, body)
-                self._sent_fin = True
-                first_bytes = size
-                used = 8 + _ANSWER_PREFIX_BYTES + size
-            else:
-                assert type(first) is bytes
-                first_bytes = len(first)
-                word = _OPEN_WORD
-                if self._finishing and not piece:
-                    self._sent_fin = True
-                    word = _OPEN_END_WORD
-                parts += (_pack_header(word | first_bytes, self.id), first)
-                used = 8 + first_bytes
-            self.queued_bytes -= first_bytes
-            buffers = self._lane.buffers
-            buffers.held_bytes -= first_bytes
-            buffers.process.held_bytes -= first_bytes
-        if piece or self._wants_writable:
-            return self._fill(parts, allowance_bytes, used)
-        # Nothing waits, as `_fill` would find.
-        if self._finishing and not self._sent_fin:
-            count = self._count
-            in_flight = count if isinstance(count, int) else count.load
-            parts.append(frames.encode_counted(frames.FIN, self.id, in_flight))
-            self._sent_fin = True
-            used += 12
-        self.is_ready = False
-        if self._sent_fin and self.received_fin and not self.is_over:
-            if self._paused or self._lane.buffers.process.stalling:
-                self._let_go()
-            self.is_over = True
-            self._lane.finished(self)
-        return used
-
-    def _fill(self, parts: list[Buffer], allowance_bytes: int, used: int) -> int:
-        """What waits in the queue, and FIN. ``used``: of the allowance, so far."""
-        queued_bytes = self.queued_bytes
-        queue = self._many() if self._queue else None
+        queued_bytes, queue = self.queued_bytes, self._queue
         while queue:
             item = queue[0]
             if isinstance(item, tuple):
@@ -424,29 +375,28 @@ class LaneStream:
                     self._count = -1
                 break
             used += self._fill_data(parts, queue, room)
-        if self._finishing and not queue and not self._sent_fin:
-            count = self._count
-            in_flight = count if isinstance(count, int) else count.load
-            parts.append(frames.encode_counted(frames.FIN, self.id, in_flight))
-            self._sent_fin = True
-            used += 12
-        buffers, left_bytes = self._lane.buffers, queued_bytes - self.queued_bytes
-        buffers.held_bytes -= left_bytes  # `release`, in place.
-        buffers.process.held_bytes -= left_bytes
-        if self._sent_fin:
+        if not queue:
+            self._queue = None
+            if self._finishing and not self.sent_fin:
+                parts.append(frames.header(frames.FIN, frames.COUNT_BYTES, self.id))
+                parts.append(self._encoded_count())
+                self.sent_fin = True
+                used += _HEADER_BYTES + frames.COUNT_BYTES
+        lane = self._lane
+        lane.buffers.release(queued_bytes - self.queued_bytes)
+        if self.sent_fin:
             self.is_ready = False
             if self.received_fin and not self.is_over:
-                self._let_go()
-                self._lane.finished(self)
+                lane.finished(self)
             return used
         if self._wants_writable and self.queued_bytes <= _SEND_QUEUE_BYTES // 2:
             self._wants_writable = False
-            self._lane.writable_due(self)
+            lane.writable_due(self)
         if not queue:
             self.is_ready = False
         elif not self._credit_bytes and type(queue[0]) is not tuple:
             self.is_ready = False  # Only credit is missing.
-            buffers.process.stalled(self)
+            lane.buffers.process.stalled(self)
         return used
 
     def take_credit(self) -> int:
@@ -456,18 +406,19 @@ class LaneStream:
 
     def over(self) -> None:
         """Let go of everything; no further call has an effect."""
-        self._let_go()
+        self.let_go()
         self._lane.forget(self)
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """It is over, and holds nothing any more."""
         self.is_over = True
         buffers = self._lane.buffers
-        if self.queued_bytes or self._paused:
+        if self.queued_bytes or self.is_paused:
             buffers.release(self.held_bytes)
         if buffers.process.stalling:
             buffers.process.drains(self)
         self.queued_bytes = self._uncredited_bytes = 0
-        self._first = self._queue = None
+        self._queue = None
 
     def tell_lost(self, cause: ResetCode | None) -> None:
         """The handler's last call; it holds us, so let no cycle wait for the collector."""
@@ -515,7 +466,7 @@ class LaneStream:
         if self.is_over:
             return
         self._uncredited_bytes = uncredited_bytes = self._uncredited_bytes + size
-        if self._paused:
+        if self.is_paused:
             buffers = self._lane.buffers
             buffers.hold(size)
             buffers.process.stalled(self)
@@ -578,15 +529,8 @@ class LaneStream:
         head = bytes(payload[_ANSWER_PREFIX_BYTES:edge])
         in_flight = -1 if count == _COUNT_UNKNOWN else count
         self.handler.answered(head, body_bytes, payload[edge:], in_flight)
-        if self._sent_fin and not self.is_over:  # `_complete`, in place: the hottest end.
-            lane = self._lane
-            if self._paused or lane.buffers.process.stalling:
-                self._let_go()
-            self.is_over = True
-            lane.forget(self)
-            handler = self.handler
-            del self.handler
-            handler.lost(None)
+        if self.sent_fin and not self.is_over:
+            self._complete()
 
     def _receive_answer(self, base: int, payload: memoryview) -> None:
         self._answered = True
@@ -632,16 +576,16 @@ class LaneStream:
     def _receive_end(self, count: int) -> None:
         self.received_fin = True
         self.handler.ended(count)
-        if self._sent_fin and not self.is_over:
+        if self.sent_fin and not self.is_over:
             self._complete()
 
     def _complete(self) -> None:
-        """All is sent and received, and we stand in no call of the owner's. `over` and `tell_lost`,
-        in place."""
-        if self._paused or self._lane.buffers.process.stalling:
-            self._let_go()
+        """All is sent and received, and we stand in no call of the owner's."""
+        lane = self._lane
+        if self.is_paused or lane.buffers.process.stalling:
+            self.let_go()
         self.is_over = True
-        self._lane.forget(self)
+        lane.closed(self)
         handler = self.handler
         del self.handler
         handler.lost(None)
@@ -659,7 +603,12 @@ class LaneStream:
     def _queue_framed(self, kind: int, payload: bytes) -> None:
         if len(payload) > _PAYLOAD_MAX - frames.COUNT_BYTES:
             raise LocalProtocolError("frame-too-large", f"{len(payload)} bytes for kind {kind}")
-        self._many().append((kind, payload))
+        self._queue_frame(kind, payload)
+
+    def _queue_frame(self, kind: int, payload: bytes) -> None:
+        if self._queue is None:
+            self._queue = deque()
+        self._queue.append((kind, payload))
         self.queued_bytes += len(payload)
         lane = self._lane
         lane.buffers.hold(len(payload))
@@ -672,19 +621,27 @@ class LaneStream:
 
     def _fill_framed(self, parts: list[Buffer], kind: int, payload: bytes) -> int:
         self.queued_bytes -= len(payload)
-        if self._finishing and not self._queue:
-            self._sent_fin = True
+        if kind == _OPEN:
+            self.opens_in = -1
+        if kind == _ANSWER_END:
+            self.sent_fin = True
+            payload = self._encoded_count() + payload
+        elif self._finishing and not self._queue:
+            self.sent_fin = True
             kind |= frames.END
-            payload += self._encoded_count()
+            if kind != _OPEN_END:
+                payload += self._encoded_count()
         parts.append(frames.header(kind, len(payload), self.id))
         parts.append(payload)
         return 8 + len(payload)
 
     def _fill_data(self, parts: list[Buffer], queue: _Queue, room: int) -> int:
         chunk = queue[0]
-        if type(chunk) is bytes and (len(queue) == 1 or len(chunk) > _PAYLOAD_MAX // 2):
+        if type(chunk) is bytes and (len(queue) == 1 or len(chunk) > _WHOLE_BYTES_MIN):
             size = len(chunk) - _HEADER_BYTES
-            if size <= room and not (self._finishing and len(queue) == 1):
+            # A little more than there is room for, rather than to cut it and all that follow.
+            fits = size <= room + limits.LANE_QUANTUM_BYTES and size <= self._credit_bytes
+            if fits and not (self._finishing and len(queue) == 1):
                 queue.popleft()  # As it is: to join it with what follows costs more than a frame.
                 self._credit_bytes -= size
                 self.queued_bytes -= size
@@ -698,6 +655,8 @@ class LaneStream:
             if isinstance(chunk, tuple):
                 break
             if type(chunk) is bytes:
+                if size and len(chunk) > _WHOLE_BYTES_MIN:
+                    break  # It leaves as it is, next.
                 chunk = memoryview(chunk)[_HEADER_BYTES:]
             chunk_bytes = len(chunk)
             if chunk_bytes <= room - size:
@@ -713,7 +672,7 @@ class LaneStream:
         self.queued_bytes -= size
         word = _DATA_WORD
         if self._finishing and not queue and size <= _PAYLOAD_MAX - frames.COUNT_BYTES:
-            self._sent_fin = True
+            self.sent_fin = True
             word |= frames.END << 24
             parts.append(self._encoded_count())
             size += frames.COUNT_BYTES
@@ -750,5 +709,5 @@ class LaneStream:
         self.credit_due_bytes += grant
 
     def _stall_judged(self) -> None:
-        if not self._paused and (self._credit_bytes or not self._queue):
+        if not self.is_paused and (self._credit_bytes or not self._queue):
             self._lane.buffers.process.drains(self)

@@ -9,7 +9,7 @@ import secrets
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -21,11 +21,10 @@ from certs.files import read_secret, write_secret
 from router.admin.api import AdminApi
 from router.admin.console import static
 from router.admin.console.auth import Sessions
-from router.admin.console.door import Door
-from router.admin.console.serving import serving
 from router.admin.views import Console
 from router.documents.addresses import is_loopback, split_host_port
 from router.forward.ports import NoTls
+from router.main import late_rooms
 from router.main.console_users import FOLDER, UserFiles
 from router.main.ports import LogsIn, Tell
 from router.model import limits
@@ -67,7 +66,7 @@ class ConsoleHost:
         self._secrets, self._site, self._site_id = secrets_directory, site, site_id
         self._authority, self._credential, self._tell = authority, credential, tell
         self._users = UserFiles(secrets_directory / FOLDER, secrets.token_bytes(32))
-        self._files = static.load()
+        self._files: Mapping[str, static.Asset] = {}  # Until it is served.
         self._spec: ConsoleSpec | None = None
         self._names: tuple[str, ...] = ()
         self._changed = asyncio.Event()
@@ -125,6 +124,12 @@ class ConsoleHost:
             return {}
         return {"console": certificates.expires_at(leaf.chain_pem)}
 
+    async def prepare(self) -> None:
+        """Return when a console could be served, if one is wanted: before this router is ready."""
+        if self._spec is not None:
+            await late_rooms.loaded(late_rooms.CONSOLE)
+            self._files = self._files or await asyncio.to_thread(static.load)
+
     async def run(self, api: AdminApi) -> None:
         """Serve until cancelled."""
         while True:
@@ -146,11 +151,16 @@ class ConsoleHost:
 
     async def _serve(self, api: AdminApi, spec: ConsoleSpec) -> None:
         """Until the document says otherwise, the certificate is another, or OpenShift is there."""
+        await self.prepare()
+        from router.admin.console.door import Door
+        from router.admin.console.mounted import Mounted
+        from router.admin.console.serving import serving
+
         self._absence = await self._look_for_openshift(spec)
         auth, again_at = self._auth(spec), time.monotonic() + limits.CONSOLE_OAUTH_LOOK_S
         tls, until = self._tls(spec)
         door = Door(
-            api,
+            Mounted(api),
             self._files,
             self._users.now,
             lambda: self._names,

@@ -343,6 +343,7 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, process.stop)
     loop.add_signal_handler(signal.SIGHUP, process.hang_up)
+    await process.console.prepare()
     parts = process.insight.api_parts()
     admin = serving(
         process.view,

@@ -17,6 +17,7 @@ from router.model.limits import (
     TLS_RECORD_BYTES,
     TURN_BATCH_EVENTS,
     TURN_EVENTS_MAX,
+    TURN_READ_BYTES_MAX,
     TURN_S_MAX,
 )
 from router.net.host import Host, HostCall
@@ -26,6 +27,8 @@ from router.net.timers import PendingCall, TimerHeap
 
 LOG = logging.getLogger(__name__)
 LOG_INTERVAL_S = 1.0
+_BATCHES = range(TURN_EVENTS_MAX // TURN_BATCH_EVENTS)
+_ROUNDS = range(SETTLE_ROUNDS_MAX)
 
 
 class Entry(Protocol):
@@ -68,6 +71,7 @@ class Poller:
         "_timers",
         "_turn_end",
         "_wake_fd",
+        "bulk_view",
         "bytes_in",
         "bytes_out",
         "cipher_view",
@@ -80,7 +84,6 @@ class Poller:
         "on_wake",
         "pipes",
         "plain_view",
-        "read_buffer",
         "read_view",
         "turn_lag_s",
         "turns",
@@ -108,8 +111,8 @@ class Poller:
         self._log_suppressed = 0
         self._rejection_log_next = 0.0
         self.entries: dict[int, Entry] = {}
-        self.read_buffer = bytearray(READ_BYTES)
-        self.read_view = memoryview(self.read_buffer)
+        self.bulk_view = memoryview(bytearray(TURN_READ_BYTES_MAX))
+        self.read_view = self.bulk_view[:READ_BYTES]
         # Of TLS: what it reads, and where it decrypts all of that to, and what was left of the
         # record before. Touched, and so resident, only as far as they are needed.
         self.cipher_view = memoryview(bytearray(TLS_READ_BYTES))
@@ -195,52 +198,53 @@ class Poller:
         assert not self._in_turn, "a turn within a turn"
         self._in_turn = True
         self.turns += 1
+        # One request at a time this is a good part of the work: nothing is called in vain.
+        timers = self._timers
+        now = self.now()
+        self.late_at = now + TURN_S_MAX
+        lag = 0.0
         try:
-            due = self._timers.earliest()
-            lag = 0.0 if due is None else max(0.0, self.now() - due)
+            if timers.next_at <= now and (due := timers.earliest()) is not None:
+                lag = max(0.0, now - due)
             self.turn_lag_s = lag
-            self.late_at = self.now() + TURN_S_MAX
             self._dispatch(self.late_at)
             if lag > LATE_WAKE_S:
                 # A deadline may have passed only because we were away: hear everybody first.
                 for _ in range(len(self.entries) // TURN_EVENTS_MAX):
                     self._dispatch(inf)
-            if due is not None:
+            if timers.next_at <= self.now():
                 self._run_timers()
             self._settle()
         finally:
             self._in_turn = False
-        self._arm()
+        if self._armed is None or self._armed_when > timers.next_at:
+            self._arm()
 
     def _dispatch(self, until: float) -> None:
         """Handle events, at most `TURN_EVENTS_MAX`, and no more batches after ``until``.
 
         Asked for in batches, so that none is left aside: the kernel goes round (epoll(7)).
         """
-        for _ in range(TURN_EVENTS_MAX // TURN_BATCH_EVENTS):
+        fresh, entries = self._fresh, self.entries
+        for _ in _BATCHES:
             events = self._epoll.poll(0, TURN_BATCH_EVENTS)
-            self._handle(events)
+            fresh.clear()
+            for fd, mask in events:
+                entry = entries.get(fd)
+                if entry is None:
+                    if fd == self._wake_fd:
+                        os.eventfd_read(fd)
+                        self._guarded(self.on_wake)
+                    continue
+                if fresh and fd in fresh:
+                    continue
+                try:
+                    entry.ready(mask)
+                except Exception as error:
+                    self.handler_failed(error)
+                    entry.crashed(error)
             if len(events) < TURN_BATCH_EVENTS or self.now() > until:
                 return
-
-    def _handle(self, events: list[tuple[int, int]]) -> None:
-        fresh = self._fresh
-        fresh.clear()
-        entries = self.entries
-        for fd, mask in events:
-            entry = entries.get(fd)
-            if entry is None:
-                if fd == self._wake_fd:
-                    os.eventfd_read(fd)
-                    self._guarded(self.on_wake)
-                continue
-            if fresh and fd in fresh:
-                continue
-            try:
-                entry.ready(mask)
-            except Exception as error:
-                self.handler_failed(error)
-                entry.crashed(error)
 
     def _run_timers(self) -> None:
         now = self.now()
@@ -249,12 +253,13 @@ class Poller:
             self._guarded(callback)
 
     def _settle(self) -> None:
-        for _ in range(SETTLE_ROUNDS_MAX):
-            self._run_queue()
+        for _ in _ROUNDS:
             if self._queue:
-                continue  # Told of a loss, a handler aborted others.
+                self._run_queue()
+                if self._queue:
+                    continue  # Told of a loss, a handler aborted others.
             if not self._turn_end:
-                break
+                return
             callbacks, self._turn_end = self._turn_end, []
             for callback in callbacks:
                 try:

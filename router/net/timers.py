@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
+from math import inf
 
 COMPACT_ABOVE = 64  # Cancelled entries are swept once they are this many and the larger half.
 
@@ -22,20 +23,26 @@ class PendingCall:
 
 
 class TimerHeap:
-    """Calls ordered by time, those of one time by age. O(log n) each; cancelling is O(1)."""
+    """Calls ordered by time, those of one time by age. O(log n) each; cancelling is O(1).
 
-    __slots__ = ("_cancelled", "_entries", "_number")
+    ``next_at``: before that nothing is due; later perhaps, if what was due then was cancelled.
+    """
+
+    __slots__ = ("_cancelled", "_entries", "_number", "next_at")
 
     def __init__(self) -> None:
         # Time, number, call. Tuples: numbers differ, so that no `__lt__` of ours is called.
         self._entries: list[tuple[float, int, PendingCall]] = []
         self._number = 0
         self._cancelled = 0
+        self.next_at = inf
 
     def add(self, when: float, callback: Callable[[], None]) -> PendingCall:
         self._number += 1
         call = PendingCall(self, callback)
         heappush(self._entries, (when, self._number, call))
+        if when < self.next_at:
+            self.next_at = when
         return call
 
     def earliest(self) -> float | None:
@@ -44,6 +51,7 @@ class TimerHeap:
         while entries and entries[0][2].callback is None:
             heappop(entries)
             self._cancelled -= 1
+        self.next_at = entries[0][0] if entries else inf
         return entries[0][0] if entries else None
 
     def newest(self) -> int:
@@ -57,7 +65,7 @@ class TimerHeap:
             return None
         call = heappop(self._entries)[2]
         callback, call.callback = call.callback, None
-        return callback
+        return callback  # `next_at` is that one's until the next look.
 
     def entry_cancelled(self) -> None:
         """An entry was cancelled; sweeps when most of the heap is dead."""

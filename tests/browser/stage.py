@@ -17,10 +17,12 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 from router.admin.api import AdminApi
 from router.admin.console.gate import POLICY
+from router.admin.console.mounted import mount
 from router.admin.events import EventLog
 from router.admin.history_views import ServiceHistory
 from router.admin.simulation_api import SimulationApi
 from router.main.simulating import Simulating
+from router.model import limits
 from router.model.events import Event
 from tests.browser.scripted import ScriptedPart, ScriptedRouter
 from tests.doors import take_no_more
@@ -51,7 +53,7 @@ class Served(Protocol):
         """With a slash at its end."""
 
 
-class StaticPart:
+class StaticFiles:
     """The console's files under the strict policy."""
 
     def add_to(self, app: web.Application) -> None:
@@ -107,8 +109,11 @@ class Stage:
 
     async def _up(self) -> None:
         simulation = SimulationApi(Simulating(), self.router, self._histories)
-        parts = (ScriptedPart(self.router), simulation, StaticPart())
-        app = AdminApi(self.router, self._events, parts=parts).application()
+        parts = (ScriptedPart(self.router), simulation)
+        api = AdminApi(self.router, self._events, parts=parts)
+        app = web.Application(client_max_size=limits.ADMIN_BODY_BYTES_MAX)
+        mount(app, api.routes())
+        StaticFiles().add_to(app)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         self._door = socket.create_server((self._host, self._port))

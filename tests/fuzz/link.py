@@ -172,7 +172,8 @@ class Hostage:
     def lane_message(self, lane: LaneMux, payload: memoryview) -> None:
         control.decode(payload)
 
-    def lane_stream(self, stream: Stream, asked: OpenRequest) -> StreamHandler:
+    def lane_stream(self, stream: Stream, body: bytes) -> StreamHandler:
+        control.decode_open(body)
         handler = Lawful(self.wrong, holds=self.rng.random() < 0.3)
         self.handlers.append(handler)
         if self.rng.random() < 0.8:
@@ -263,8 +264,9 @@ class LaneAttack:
             body = b"d" * rng.choice((0, 1, 5, 4_000, 60_000))
             size = len(HEAD) - 8
             lie = rng.choice((0, 0, 0, 0, 0, 1, 2**20))
-            whole = frames.answer_header(0, 1, 100, rng.choice((-1, len(body))), size + lie, size)
-            return whole[8:] + HEAD[8:] + body
+            declared = rng.choice((-1, len(body)))
+            prefix = frames.pack_answer(frames.ANSWER_WORD + size, 0, 1, 100, declared, size + lie)
+            return prefix[8:] + HEAD[8:] + body
         if base == frames.RESET:
             return bytes((rng.randrange(9),))
         return {frames.TRAILERS: b"a: b\r\n", frames.REFUSED: b"\0" + COUNT}.get(base, COUNT)

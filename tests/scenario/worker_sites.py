@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,10 +29,28 @@ def are_ready(site: Site, count: int) -> bool:
     return len(found) == count and all(one["ready"] for one in found)
 
 
+def pids(site: Site) -> list[int]:
+    """Of the workers, as they are known here; those of a container number themselves."""
+    told = [one["process"] for one in workers(site)]
+    first = site.admin.process_id()
+    if first in (None, told[0]):
+        return told
+    here = {number: pid for pid, number in _inner_numbers(os.readlink(f"/proc/{first}/ns/pid"))}
+    return [here[number] for number in told]
+
+
+def _inner_numbers(space: str) -> Iterator[tuple[int, int]]:
+    """Processes of a name space: as they are known here, and as they know themselves."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # It ended since it was listed.
+            if os.readlink(process / "ns" / "pid") == space:
+                status = (process / "status").read_text()
+                line = next(one for one in status.splitlines() if one.startswith("NSpid:"))
+                yield int(process.name), int(line.split()[-1])
+
+
 def pid_of(site: Site, index: int) -> int:
-    pid = workers(site)[index]["process"]
-    assert isinstance(pid, int)
-    return pid
+    return pids(site)[index]
 
 
 def place_of(name: tuple[str, int]) -> str:
@@ -57,13 +76,13 @@ def owner(line: socket.socket, pids: list[int]) -> int | None:
 
 def pinned(site: Site, index: int, count: int) -> list[http.client.HTTPConnection]:
     """Connections that worker ``index`` accepted."""
-    pids = [one["process"] for one in workers(site)]
+    known = pids(site)
     found: list[http.client.HTTPConnection] = []
     for _ in range(400):
         line = http.client.HTTPConnection(site.address, SHOP_PORT, timeout=30)
         line.connect()
-        until(lambda line=line: owner(line.sock, pids) is not None, "it is accepted")  # type: ignore[misc]
-        if owner(line.sock, pids) == pids[index]:
+        until(lambda line=line: owner(line.sock, known) is not None, "it is accepted")  # type: ignore[misc]
+        if owner(line.sock, known) == known[index]:
             found.append(line)
         else:
             line.close()
@@ -129,10 +148,10 @@ def serve(net: Network, site: Site, service_s: float = SERVICE_S) -> HttpTarget:
 
 def owners(site: Site) -> int:
     """How many of the workers accept clients, by ten connections."""
-    pids = [one["process"] for one in workers(site)]
+    known = pids(site)
     lines = [socket.create_connection((site.address, SHOP_PORT)) for _ in range(10)]
     time.sleep(0.05)
-    found = {owner(line, pids) for line in lines}
+    found = {owner(line, known) for line in lines}
     for line in lines:
         line.close()
     return len(found - {None})

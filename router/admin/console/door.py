@@ -14,9 +14,9 @@ from typing import Final, Protocol
 import msgspec
 from aiohttp import web
 
-from router.admin.answers import failure, item
 from router.admin.console import gate, login_form, login_page
 from router.admin.console.auth import Pacing, Proofs, Sessions, Users, basic, source_of
+from router.admin.console.mounted import failure, item
 from router.admin.console.openshift import BEGIN, CALLBACK, PROOF, Everybody
 from router.admin.console.openshift_door import OpenShift, OpenShiftDoor
 from router.admin.console.static import Asset

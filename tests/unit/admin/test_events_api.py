@@ -2,13 +2,13 @@ import asyncio
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
 
 from router.admin.events import EventLog
 from router.admin.events_api import EventsApi
+from router.admin.http import Routes
 from router.model import limits
 from router.model.events import Event
+from tests.unit.admin.asked import asked
 
 
 def event(number: int, **fields: Any) -> Event:
@@ -24,9 +24,9 @@ def event(number: int, **fields: Any) -> Event:
 
 def ask(log: EventLog, query: str) -> tuple[int, Any]:
     async def run() -> tuple[int, Any]:
-        app = web.Application()
-        EventsApi(log).add_to(app)
-        async with TestClient(TestServer(app)) as client:
+        routes = Routes()
+        EventsApi(log).add_to(routes)
+        async with asked(routes) as client:
             answer = await client.get(f"/api/v1/events{query}")
             return answer.status, await answer.json()
 

@@ -6,15 +6,15 @@ from typing import Any, cast
 
 import msgspec
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
 
 from router.admin.history_views import ServiceHistory
+from router.admin.http import Routes
 from router.admin.ports import RouterView
 from router.admin.simulation_api import Busy, Finding, Order, Ran, RunFailed, SimulationApi
 from router.model import limits
 from simulator.__main__ import Order as Ordered
 from simulator.__main__ import answer
+from tests.unit.admin.asked import asked
 from tests.unit.admin.test_what_if import known
 
 
@@ -58,9 +58,9 @@ def post(
         return iter([known().history] if is_it else [])
 
     async def story() -> tuple[int, dict[str, Any], str]:
-        app = web.Application(client_max_size=limits.ADMIN_BODY_BYTES_MAX)
-        SimulationApi(runner, cast(RouterView, View()), histories).add_to(app)
-        async with TestClient(TestServer(app)) as client:
+        routes = Routes(limits.ADMIN_BODY_BYTES_MAX)
+        SimulationApi(runner, cast(RouterView, View()), histories).add_to(routes)
+        async with asked(routes) as client:
             response = await client.post(path, data=body)
             return response.status, await response.json(), response.headers.get("Retry-After", "")
 

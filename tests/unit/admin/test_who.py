@@ -1,34 +1,27 @@
 import asyncio
 import os
-from pathlib import Path
 
 import aiohttp
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
 
+from router.admin.http import Request, Response, Routes
+from router.admin.server import admitting, bind_tcp
 from router.admin.who import asker, user
+from tests.unit.admin.asked import asked
 
 
-def application() -> web.Application:
-    async def answer(request: web.Request) -> web.Response:
-        return web.Response(text=await asker(request))
+def routes() -> Routes:
+    async def answer(request: Request) -> Response:
+        return Response(text=await asker(request))
 
-    app = web.Application()
-    app.router.add_get("/", answer)
-    return app
+    made = Routes()
+    made.get("/", answer)
+    return made
 
 
-def test_over_a_unix_socket_it_is_the_user_at_the_other_end(tmp_path: Path) -> None:
+def test_over_a_unix_socket_it_is_the_user_at_the_other_end() -> None:
     async def ask() -> str:
-        runner = web.AppRunner(application())
-        await runner.setup()
-        await web.UnixSite(runner, str(tmp_path / "s")).start()
-        try:
-            connector = aiohttp.UnixConnector(str(tmp_path / "s"))
-            async with aiohttp.ClientSession(connector=connector) as client:
-                return await (await client.get("http://x/")).text()
-        finally:
-            await runner.cleanup()
+        async with asked(routes()) as client:
+            return await (await client.get("/")).text()
 
     assert asyncio.run(ask()) == user(os.getuid())
     assert f"uid {os.getuid()}" in user(os.getuid())
@@ -36,8 +29,13 @@ def test_over_a_unix_socket_it_is_the_user_at_the_other_end(tmp_path: Path) -> N
 
 def test_over_tcp_it_is_the_credential_and_from_where() -> None:
     async def ask() -> str:
-        async with TestClient(TestServer(application())) as client:
-            return await (await client.get("/")).text()
+        async with admitting(routes(), 1) as admit:
+            listener = await bind_tcp(admit, ("127.0.0.1", 0))
+            host, port = listener.sockets[0].getsockname()
+            async with aiohttp.ClientSession() as client:
+                said = await (await client.get(f"http://{host}:{port}/")).text()
+            listener.close()
+            return said
 
     assert asyncio.run(ask()) == "the admin credential, from 127.0.0.1"
 

@@ -167,25 +167,59 @@ def test_a_lane_that_is_lost_tells_no_accepted() -> None:
     assert pair.process.held_bytes == 0
 
 
-def test_an_answer_waits_for_its_turn_and_is_dropped_with_its_stream() -> None:
+def test_an_answer_that_leaves_in_this_turn_is_dropped_with_its_stream() -> None:
     pair, handler, egress = asked()
     egress.accept_soon(lambda: 7)
     egress.answer(HEAD, 4, b"body", 6)
-    assert pair.process.held_bytes == len(HEAD) + 4
     egress.reset("internal")
     assert pair.process.held_bytes == 0
     pair.world.settle()
     assert kinds(pair) == [frames.RESET] and handler.losses == ["internal"]
+    assert pair.right_owner.recorders[-1].losses == ["internal"]
+
+
+@pytest.mark.parametrize("is_dropped", [False, True])
+def test_an_answer_waits_for_its_turn_and_is_dropped_with_its_stream(is_dropped: bool) -> None:
+    pair, handler, egress = asked()
+    load = Counted(6)
+    egress.accept_soon(lambda: 7)
+    pair.wire.right.hold()
+    pair.right.ping()
+    pair.world.settle()
+    egress.answer(HEAD, 4, b"body", load)
+    assert pair.process.held_bytes == len(frames.answer_rest(0, 4, HEAD)) + 4
+    load.load = 5
+    if is_dropped:
+        egress.reset("internal")
+        assert pair.process.held_bytes == 0
+    pair.world.settle()
+    pair.wire.right.release()
+    pair.world.settle()
+    sent = [kind for kind in kinds(pair) if kind != frames.PING]
+    if is_dropped:
+        assert sent == [frames.RESET] and handler.losses == ["internal"]
+    else:
+        assert sent == [frames.ANSWER | frames.END]
+        assert handler.calls == [("answered", HEAD, 4, 5), ("lost", None)]
+        assert bytes(handler.data) == b"body" and pair.process.held_bytes == 0
+
+
+def test_an_answer_tells_the_count_of_when_it_leaves() -> None:
+    pair, handler, egress = asked()
+    load = Counted(6)
+    egress.accept_soon(lambda: 7)
+    egress.answer(HEAD, 4, b"body", load)
+    load.load = 5
+    pair.world.settle()
+    assert handler.calls == [("answered", HEAD, 4, 5), ("lost", None)]
 
 
 # What a peer may send.
 
 
 def answer(stream_id: int, body_bytes: int, head: bytes, body: bytes, *, lie: int = 0) -> bytes:
-    header = frames.answer_header(
-        stream_id, 6, 0, body_bytes, len(head) + lie, len(head) + len(body)
-    )
-    return header + head + body
+    word = frames.ANSWER_WORD + len(head) + len(body)
+    return frames.pack_answer(word, stream_id, 6, 0, body_bytes, len(head) + lie) + head + body
 
 
 def attacked() -> tuple[Pair, Recorder]:

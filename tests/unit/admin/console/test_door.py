@@ -18,6 +18,7 @@ from router.admin.api import AdminApi
 from router.admin.console import gate, static
 from router.admin.console.auth import Sessions, Users
 from router.admin.console.door import Door, Reading
+from router.admin.console.mounted import Mounted
 from router.admin.console.serving import serving
 from router.admin.events import EventLog
 from router.model import limits
@@ -40,7 +41,7 @@ class Console:
         self.now = 0.0
         self.sessions = Sessions()
         self.door = Door(
-            reading or AdminApi(self.router, self.events),
+            reading or Mounted(AdminApi(self.router, self.events)),
             static.load(),
             lambda: Users(b"k" * 32, self.passwords),
             lambda: ["west.corp"],
