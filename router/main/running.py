@@ -31,7 +31,6 @@ from router.main.parts import WHOLE, Part
 from router.main.peers import Peers
 from router.main.record import Record
 from router.main.seeing import ACCESS_LOG_FILE, Seeing, otel_tracer
-from router.main.settling import settle
 from router.main.site_router import SiteRouter
 from router.main.starting import Place
 from router.main.stores import Store
@@ -371,7 +370,6 @@ async def serve(
         process.record.started(__version__)
         notify("READY=1")
         telling = tasks.create_task(keep_told(process.line))
-        settling = tasks.create_task(settle())
         await process.stopping.wait()
         log.info("draining")
         process.record.draining()
@@ -380,7 +378,6 @@ async def serve(
         bursting.cancel()
         resolving.cancel()
         looking.cancel()
-        settling.cancel()
         await process.last_look()
         begun = loop.time()
         await drain(process)

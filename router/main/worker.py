@@ -21,7 +21,6 @@ from router.admin.server import serving
 from router.main.logs import Logs, logging_to
 from router.main.parts import Part
 from router.main.running import Running, drain, probe_lag
-from router.main.settling import settle
 from router.main.starting import only_one, run_loop
 from router.main.stores import DirectoryStore
 from router.main.worker_words import (
@@ -98,7 +97,6 @@ async def _serve(directory: Path, logs: Logs, part: Part, links: int) -> int:
                 link.tell_door(),
                 store.watch(lambda wanted, _: process.reapply(wanted, [])),
                 probe_lag(process.view),
-                settle(),
             )
         ]
         process.view.serving = True
