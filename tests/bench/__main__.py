@@ -13,7 +13,6 @@ from pathlib import Path
 import msgspec
 
 from demo.sites import DemoError
-from router.model import limits
 from tests.bench import envoy, failover, fairness, goals, machine, peers, report, samples, scenes
 from tests.bench.load import LoadError
 from tests.bench.samples import Measurement, Sample
@@ -33,8 +32,6 @@ STRIKES = {
     "failover killed": signal.SIGKILL,
     "failover silent": signal.SIGSTOP,
 }
-SETTLED_S = limits.SETTLE_FIRST_S + limits.SETTLE_AGAIN_S + 1.0
-"""What only the start of a router needed has left it then."""
 BETWEEN_S = 0.1  # So that one system's last segments are not the next one's burden.
 
 
@@ -134,8 +131,6 @@ class Bench:
         return [System(goals.DIRECT, (), "127.0.0.1", ports)]
 
     def _memory(self, systems: list[System]) -> None:
-        if self._wanted.wants("memory"):
-            time.sleep(SETTLED_S)
         for system in systems:
             if self._wanted.wants("memory") and ("tcp", "R") in system.ports:
                 for label, sample in samples.memory(system).items():

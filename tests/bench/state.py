@@ -24,7 +24,6 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from router.model import limits
 from router.net.sockets import clients_max
 from tests.bench import machine
 from tests.bench.held import Crowd, Holder
@@ -34,8 +33,6 @@ from tests.scenario.waiting import until
 MIB = 2**20
 PORT = 21_000
 SETTLE_S = 4.0
-SETTLED_S = limits.SETTLE_FIRST_S + limits.SETTLE_AGAIN_S + 1.0
-"""What only the start of a router needed has left it then."""
 LOOK_S = 0.01
 
 
@@ -69,7 +66,7 @@ Told = Iterator[Figure]
 def idle(net: Network, size: Size) -> Told:
     """Two sites, as they are after their start."""
     (entry,), exit_ = _linked(net, 1)
-    time.sleep(SETTLED_S)
+    time.sleep(SETTLE_S)
     pids = (entry.note_pid(), exit_.note_pid())
     used = _cpu_percent(pids, size.rest_s)
     yield Figure("idle", "RSS, both sites", machine.rss_bytes(pids) / MIB, "MiB", 90)
@@ -90,7 +87,6 @@ def connections(net: Network, size: Size) -> Told:
         entries, exit_ = _linked(net, Crowd.services_for(each), holder, doors)
         pids = tuple(site.note_pid() for site in (*entries, exit_))
         crowds = [stack.enter_context(Crowd(entry.address, PORT)) for entry in entries]
-        time.sleep(SETTLED_S)
         for crowd in crowds:
             crowd.grow(Crowd.WARM)  # Pools, buffers and the first pages of arenas.
             crowd.shrink()
