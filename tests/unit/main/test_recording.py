@@ -184,7 +184,7 @@ def sparse(monkeypatch: pytest.MonkeyPatch, *, rests: bool) -> tuple[list[Histor
         a.serve(1, capacity=1, service_s=0.7)
         b.serve(1, capacity=100, service_s=0.7)
         world.run(5.1)
-        recorder = Recorder(a.network, a.router)
+        recorder = Recorder(a.network, a.router, lambda: 1e9 + world.internet.now)
         recorder.start()
         for number in range(12):
             a.offer(3, 1 + number % 3)
