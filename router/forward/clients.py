@@ -84,6 +84,7 @@ class ClientConnection:
                 bounds=service.config.limits,
                 request_ids=service.request_ids,
                 proto=b"https" if service.config.tls_cert else b"http",
+                blocks=service.blocks,
             )
         else:
             self.session = HttpSession(

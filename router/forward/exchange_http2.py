@@ -6,10 +6,13 @@ from typing import Protocol
 from router.forward.exchange_http import CLIENT_GONE
 from router.forward.http1 import render
 from router.forward.http1.grammar import HttpError
-from router.forward.http2 import heads
-from router.forward.http2 import wire as codes
-from router.forward.http2.heads import Asked, Fields, Malformed
+from router.forward.http1.known import Known
+from router.forward.http1.memory import AsBlock
+from router.forward.http2 import codes, heads
+from router.forward.http2.blocks import Block, encoded
+from router.forward.http2.heads import Asked, Malformed
 from router.forward.http2.streams import Http2Stream
+from router.forward.http2.written import response_block
 from router.forward.pace import Floor
 from router.forward.ports import Leg, LegFailure, tell_in_parts
 from router.model.settings import ServiceLimits
@@ -21,6 +24,7 @@ class Client(Protocol):
 
     bounds: ServiceLimits
     via: bytes
+    blocks: Known[AsBlock]
 
     def next_deadline(self) -> float:
         """Until when something of an exchange that has just moved must move again."""
@@ -59,12 +63,16 @@ _ENDED = _Phase.ENDED
 _OVER = _Phase.OVER
 
 
+_BODILESS = (b"204", b"304")
+
+
 class Http2Exchange:
     """`LegHandler` of one request and `StreamUser` of its stream.
 
-    ``leg`` is set by the session right after opening it. A head without a body is held until the
-    response's end is known, so that one that ends with its head (as gRPC's errors do) does so
-    towards the client too. ``deadline``: nothing moved until then, `overdue` follows.
+    ``ended``: the request has no body. ``leg`` is set by the session right after opening it. A head
+    without a body is held until the response's end is known, so that one that ends with its head
+    (as gRPC's errors do) does so towards the client too. ``deadline``: nothing moved until then,
+    `overdue` follows.
     """
 
     __slots__ = (
@@ -88,7 +96,13 @@ class Http2Exchange:
     leg: Leg
 
     def __init__(
-        self, client: Client, stream: Http2Stream, asked: Asked, request_id: bytes = b""
+        self,
+        client: Client,
+        stream: Http2Stream,
+        asked: Asked,
+        request_id: bytes = b"",
+        *,
+        ended: bool = False,
     ) -> None:
         self._client = client
         self._stream = stream
@@ -97,17 +111,20 @@ class Http2Exchange:
         self._phase = _WAITING
         self._body_left = asked.body_bytes  # Of the request; -1: not declared.
         self._left = -1  # Of the response, likewise.
-        self._head: Fields = []
-        self._trailers: Fields = []
+        self._head = b""  # Encoded, as the trailers.
+        self._trailers = b""
         self._seen_bytes = 0  # Of the request's body.
         self._floor: Floor | None = None  # While the client is to send.
-        self.is_request_complete = False
+        self.is_request_complete = ended
         self.status = 0
-        self.deadline = client.next_deadline()
+        self.deadline = client.answer_deadline() if ended else client.next_deadline()
 
     # What the stream tells.
 
-    def got_head(self, fields: Fields, ended: bool) -> None:
+    def got_head(self, fields: Block, ended: bool) -> None:
+        raise AssertionError("a client sends no response")
+
+    def got_whole(self, fields: Block, data: memoryview) -> None:
         raise AssertionError("a client sends no response")
 
     def got_body(self, data: memoryview) -> None:
@@ -123,7 +140,7 @@ class Http2Exchange:
         if not self.leg.send(data):
             self._stream.pause()
 
-    def got_trailers(self, fields: Fields) -> None:
+    def got_trailers(self, fields: Block) -> None:
         if self._phase is _OVER or self._phase is _ENDED:
             return
         block = heads.read_trailers(fields, self._client.bounds)
@@ -210,19 +227,20 @@ class Http2Exchange:
             return
         if self._request_id:
             head = self._client.with_request_id(head, self._request_id)
-        fields = heads.response_fields(head, body_bytes, self._client.via)
+        client = self._client
+        block = response_block(client.blocks, head, body_bytes, client.via)
         if status < 200:
-            self._stream.send_head(fields)
+            self._stream.send_head(block)
             return
         self.status = status
         bodiless = render.is_bodiless(status, self._asked.head_only)
         self._left = 0 if bodiless else body_bytes
         if self._left == 0:
             self._phase = _HELD
-            self._head = fields
+            self._head = block
         else:
             self._phase = _BODY
-            self._stream.send_head(fields)
+            self._stream.send_head(block)
 
     def received(self, data: memoryview) -> None:
         size = len(data)
@@ -240,7 +258,7 @@ class Http2Exchange:
             self.leg.pause()
 
     def trailers(self, block: bytes) -> None:
-        self._trailers = heads.field_lines(block)
+        self._trailers = encoded(heads.field_lines(block))
 
     def ended(self) -> None:
         phase = self._phase
@@ -263,7 +281,23 @@ class Http2Exchange:
         stream.finish(self._trailers, reset_after=reset_after)
 
     def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
-        tell_in_parts(self, head, body_bytes, body)
+        client = self._client
+        if (
+            self._phase is _WAITING
+            and body_bytes == len(body) > 0
+            and self.is_request_complete
+            and not self._request_id
+            and not self._asked.head_only
+            and head[9:12] not in _BODILESS
+            and self._stream.send_whole(
+                response_block(client.blocks, head, body_bytes, client.via), body
+            )
+        ):
+            del self.leg  # As in `done`.
+            self.status = int(head[9:12])
+            self._phase = _OVER
+        else:
+            tell_in_parts(self, head, body_bytes, body)
 
     def writable(self) -> None:
         if self._phase is not _OVER and self._phase is not _ENDED:

@@ -4,18 +4,23 @@ import enum
 import random
 from collections.abc import Callable
 from math import inf
+from typing import NamedTuple
+
+import msgspec
 
 from router.forward.exchange_http2 import Http2Exchange
 from router.forward.http1 import render
 from router.forward.http1.grammar import HttpError
+from router.forward.http1.known import Known
+from router.forward.http1.memory import AsBlock
 from router.forward.http1.render import ClientFraming
 from router.forward.http1.request_heads import Forwarding
 from router.forward.http1.terms import DEFAULT_TERMS
-from router.forward.http2 import heads
-from router.forward.http2 import wire as codes
+from router.forward.http2 import codes, heads
 from router.forward.http2.answers import own_answer
+from router.forward.http2.blocks import Block, encoded
 from router.forward.http2.connection import Http2Connection
-from router.forward.http2.heads import Asked, Fields, Malformed
+from router.forward.http2.heads import Asked, Malformed
 from router.forward.http2.streams import Http2Stream, Nobody
 from router.forward.ports import Leg, LegHandler, Request
 from router.forward.request_ids import RequestIds
@@ -51,6 +56,9 @@ class _Phase(enum.Enum):
     OVER = enum.auto()
 
 
+_SERVING = _Phase.SERVING  # Bound once: see `exchange_http2`.
+
+
 class _Answered(Nobody):
     """The user of a stream that was answered without a leg, or no longer has one."""
 
@@ -64,6 +72,14 @@ class _Answered(Nobody):
         """The client may have until ``deadline`` to take the answer."""
         if now >= self.deadline:
             self._stream.reset(codes.CANCEL)
+
+
+class _Read(NamedTuple):
+    """What a header block says as a request."""
+
+    asked: Asked | HttpError | Malformed
+    request: Request | None
+    ended: bool
 
 
 class Http2Session:
@@ -97,6 +113,7 @@ class Http2Session:
         "_timer",
         "_timers",
         "answered",
+        "blocks",
         "bounds",
         "via",
     )
@@ -117,6 +134,7 @@ class Http2Session:
         bounds: ServiceLimits = _LEAST,
         request_ids: RequestIds | None = None,
         proto: bytes = b"http",
+        blocks: Known[AsBlock] | None = None,
     ) -> None:
         site = site_name.encode("ascii")
         self._connection = connection
@@ -131,6 +149,7 @@ class Http2Session:
         self._request_ids = request_ids if request_ids is not None else RequestIds(rng)
         self.bounds = bounds
         self.via = b"2.0 " + site
+        self.blocks: Known[AsBlock] = blocks if blocks is not None else Known()
         self._forwarding = Forwarding(
             site_name=site,
             client=connection.peer.host.encode("ascii"),
@@ -220,23 +239,25 @@ class Http2Session:
 
     # What HTTP/2 tells.
 
-    def opened(self, stream: Http2Stream, fields: Fields, ended: bool) -> None:
+    def opened(self, stream: Http2Stream, fields: Block, ended: bool) -> None:
         http2 = self._http2
         assert http2 is not None, "a stream without its connection"
-        stream.user = _Answered(stream, self.next_deadline())
         if stream.id > self._last_id or len(http2.streams) > self.bounds.streams_per_connection:
             stream.reset(codes.REFUSED_STREAM)
             http2.wire.blame()
             return
-        asked = heads.read_request(fields, ended, self._forwarding, self.bounds)
-        if isinstance(asked, Malformed):
-            self._refused(400)
-            self.misused(stream)
+        read = fields.made  # By the terms of this session: blocks are of its connection.
+        if type(read) is not _Read or read.ended is not ended:
+            read = fields.made = self._read(fields, ended)
+        asked = read.asked
+        if read.request is not None and isinstance(asked, Asked):
+            self._begin(stream, asked, read.request, ended)
         elif isinstance(asked, HttpError):
             self._refused(asked.status)
             self.answer(stream, asked, _ANONYMOUS)
         else:
-            self._begin(stream, asked, ended)
+            self._refused(400)
+            self.misused(stream)
         if stream.id >= limits.HTTP2_STREAM_ID_LAST:
             self.drain()
 
@@ -287,9 +308,9 @@ class Http2Session:
             value = request_id or self._request_ids.fresh()
             fields.append((name.lower().encode("ascii"), value))
         if asked.head_only or not text:
-            stream.send_head(fields, True)
+            stream.send_head(encoded(fields), True)
         else:
-            stream.send_head(fields)
+            stream.send_head(encoded(fields))
             stream.send(text)
         stream.finish(reset_after=-1 if stream.remote_ended else codes.NO_ERROR)
         if stream.local_ended and not stream.remote_ended:
@@ -321,7 +342,6 @@ class Http2Session:
                 streams=self.bounds.streams_per_connection,
                 header_bytes=header_list_bytes(self.bounds),
             )
-            http2.wire.preface()
             http2.receive(memoryview(seen)[size:])
 
     def _turn_away(self, seen: bytes) -> None:
@@ -334,24 +354,31 @@ class Http2Session:
             self._connection.abort()
             self._phase = _Phase.OVER
 
-    def _begin(self, stream: Http2Stream, asked: Asked, ended: bool) -> None:
-        head, request_id = asked.head, b""
+    def _read(self, fields: Block, ended: bool) -> _Read:
+        """What a header block asks for."""
+        asked = heads.read_request(fields, ended, self._forwarding, self.bounds)
+        request = None
+        if isinstance(asked, Asked):
+            request = Request(
+                key=self._key,
+                protocol="http2",
+                head=asked.head,
+                body_bytes=asked.body_bytes,
+                idempotent=asked.idempotent,
+                head_only=asked.head_only,
+            )
+        return _Read(asked, request, ended)
+
+    def _begin(self, stream: Http2Stream, asked: Asked, request: Request, ended: bool) -> None:
+        request_id = b""
         if self._request_ids.name:
-            head, request_id = self._request_ids.on_request(head)
-        request = Request(
-            key=self._key,
-            protocol="http2",
-            head=head,
-            body_bytes=asked.body_bytes,
-            idempotent=asked.idempotent,
-            head_only=asked.head_only,
-        )
-        exchange = Http2Exchange(self, stream, asked, request_id)
+            head, request_id = self._request_ids.on_request(request.head)
+            request = msgspec.structs.replace(request, head=head)
+        exchange = Http2Exchange(self, stream, asked, request_id, ended=ended)
         stream.user = exchange
-        self._deadline = inf if self._phase is _Phase.SERVING else self._deadline
+        if self._phase is _SERVING:
+            self._deadline = inf
         exchange.leg = self._open_leg(request, exchange)
-        if ended:
-            exchange.got_end()
 
     def _say_last(self) -> None:
         """What is not here by now is not served: the client may try it elsewhere."""

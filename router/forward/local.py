@@ -38,6 +38,9 @@ True beside it: a connection is held already, and the leg will not tell `opened`
 """
 
 
+_COUNTED_ELSEWHERE = Pressure()
+
+
 class LocalParts(msgspec.Struct, frozen=True):
     """Of one service port, what every leg to its targets here needs."""
 
@@ -120,7 +123,9 @@ class LocalLeg:
         )
         if not self.is_opened or self._request.protocol == "http2":
             # Of a client of ours, `Dispatch` holds the same bytes, and counts and drops them.
-            self._held = Replay(Pressure() if self._via_local else self._parts.pressure, self)
+            self._held = Replay(
+                _COUNTED_ELSEWHERE if self._via_local else self._parts.pressure, self
+            )
 
     # Leg
 

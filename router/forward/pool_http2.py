@@ -2,10 +2,12 @@
 
 from typing import Protocol
 
-from router.forward.http2 import wire as codes
+from router.forward.http1.known import Known
+from router.forward.http1.memory import AsBlock
+from router.forward.http2 import codes
+from router.forward.http2.blocks import Block
 from router.forward.http2.budgets import Budget
 from router.forward.http2.connection import Http2Connection
-from router.forward.http2.heads import Fields
 from router.forward.http2.streams import Http2Stream, StreamUser
 from router.forward.ingress_http2 import header_list_bytes
 from router.forward.pool import sweep_s
@@ -176,7 +178,7 @@ class TargetSession:
 
     # Owner
 
-    def opened(self, stream: Http2Stream, fields: Fields, ended: bool) -> None:
+    def opened(self, stream: Http2Stream, fields: Block, ended: bool) -> None:
         raise AssertionError("a server opens no streams")
 
     def settled(self) -> None:
@@ -238,7 +240,10 @@ class Http2Pool:
         *,
         timeouts: Timeouts,
         tls: Tls | None = None,
+        blocks: Known[AsBlock] | None = None,
     ) -> None:
+        self.blocks: Known[AsBlock] = blocks if blocks is not None else Known()
+        """How heads of requests look to targets."""
         self.network = network
         self.timeouts = timeouts
         self._host = host

@@ -54,7 +54,7 @@ class Http2Probe:
             USER_AGENT,
         )
         request = Request(key=ServiceKey(host, port), protocol="http2", head=head, idempotent=True)
-        self._leg = Http2TargetLeg(request, self, self._pool, "", network, True)
+        self._leg = Http2TargetLeg(request, self, self._pool, b"", network)
         self._leg.start()
         self._timer: Timer = network.call_at(network.now() + timeout_s, self._timed_out)
 

@@ -15,7 +15,7 @@ from router.forward.counters import ServiceCounters
 from router.forward.egress_answer import AnswerHabit
 from router.forward.health import HealthChecks
 from router.forward.http1.known import Known
-from router.forward.http1.memory import Answer, HeadMemory
+from router.forward.http1.memory import Answer, AsBlock, HeadMemory
 from router.forward.http1.requests import KnownRequests
 from router.forward.http1.responses import KnownResponses
 from router.forward.http1.terms import http_terms
@@ -138,7 +138,11 @@ class Service(ServiceFigures):
             self.ledger, shared.network, shared.rng.random, self._capacity_learnt
         )
         self._targets = Targets(
-            shared.network, shared.site_name, config.timeouts, self._known_responses
+            shared.network,
+            shared.site_name,
+            config.timeouts,
+            self._known_responses,
+            shared.heads.blocks,
         )
         self.make_leg: LegMaker = self._targets.make_leg
         """A started leg to a target of this site: its slot is its own, ``local`` its parts.
@@ -255,6 +259,11 @@ class Service(ServiceFigures):
     def answers(self) -> Known[Answer]:
         """What responses look like to the usual client."""
         return self._shared.heads.answers
+
+    @property
+    def blocks(self) -> Known[AsBlock]:
+        """What heads look like to the other ends of HTTP/2."""
+        return self._shared.heads.blocks
 
     @property
     def _known_responses(self) -> KnownResponses:

@@ -2,13 +2,15 @@
 
 import enum
 from math import inf
+from typing import NamedTuple
 
 from router.forward.http1 import render
 from router.forward.http1.heads import HEADER_TOO_LARGE
-from router.forward.http2 import heads
-from router.forward.http2 import wire as codes
-from router.forward.http2.heads import Fields, Malformed
+from router.forward.http2 import codes, heads
+from router.forward.http2.blocks import Block, encoded
+from router.forward.http2.heads import Answered, Fields, Malformed
 from router.forward.http2.streams import Http2Stream
+from router.forward.http2.written import request_block
 from router.forward.pool_http2 import Http2Pool, TargetSession
 from router.forward.ports import LegCode, LegFailure, LegHandler, Request
 from router.model import limits
@@ -36,12 +38,20 @@ _OPEN = _State.OPEN
 _DONE = _State.DONE
 
 
+class _Read(NamedTuple):
+    """What a header block says as the head of a response, and how that goes on."""
+
+    answered: Answered | Malformed
+    ended: bool
+    via: bytes
+    head: bytes
+
+
 class Http2TargetLeg:
     """`Leg` to a target, and `StreamUser` there. Begins with `start`.
 
     A stream that the target did not process (REFUSED_STREAM, or beyond its GOAWAY) fails
-    ``not-processed``: whoever has all that was sent may try again. ``via_local`` as in
-    `HttpTargetLeg`.
+    ``not-processed``: whoever has all that was sent may try again. ``via``: as in `HttpTargetLeg`.
     """
 
     wire = None
@@ -77,15 +87,14 @@ class Http2TargetLeg:
         request: Request,
         handler: LegHandler,
         pool: Http2Pool,
-        site_name: str,
+        via: bytes,
         timers: Timers,
-        via_local: bool,
     ) -> None:
         self._request = request
         self._handler = handler
         self._pool = pool
         self._timers = timers
-        self._via = b"" if via_local else b"2.0 " + site_name.encode("ascii")
+        self._via = via
         self._state = _NEW
         self._session: TargetSession | None = None
         self._stream: Http2Stream | None = None
@@ -217,11 +226,32 @@ class Http2TargetLeg:
 
     # What the stream tells.
 
-    def got_head(self, fields: Fields, ended: bool) -> None:
+    def got_whole(self, fields: Block, data: memoryview) -> None:
+        self._stream = None  # It is over already: nothing is left to be reset.
+        if self._state is not _OPEN:
+            return
+        read = self._read(fields, False)
+        answered = read.answered
+        if (
+            not isinstance(answered, Answered)
+            or answered.body_bytes != len(data)
+            or render.is_bodiless(answered.status, self._request.head_only)
+        ):
+            self.got_head(fields, False)
+            self.got_body(data)
+            self.got_end()
+            return
+        self._tell_opened()
+        self.status = answered.status
+        self._state = _DONE
+        self._handler.whole(read.head, answered.body_bytes, data)
+
+    def got_head(self, fields: Block, ended: bool) -> None:
         if self._state is not _OPEN:
             return
         self._tell_opened()
-        answered = heads.read_response(fields, ended, RESPONSE_BOUNDS)
+        read = self._read(fields, ended)
+        answered = read.answered
         if isinstance(answered, Malformed):
             self._bad(answered.reason)
             return
@@ -244,8 +274,7 @@ class Http2TargetLeg:
             self._has_head = True
             self.status = answered.status
         self._touch()
-        head = render.with_via(answered.head, self._via) if self._via else answered.head
-        self._handler.head(head, answered.body_bytes)
+        self._handler.head(read.head, answered.body_bytes)
 
     def got_body(self, data: memoryview) -> None:
         if self._state is not _OPEN:
@@ -258,7 +287,7 @@ class Http2TargetLeg:
         self._touch()
         self._handler.received(data)
 
-    def got_trailers(self, fields: Fields) -> None:
+    def got_trailers(self, fields: Block) -> None:
         if self._state is not _OPEN:
             return
         block = heads.read_trailers(fields, RESPONSE_BOUNDS)
@@ -302,10 +331,23 @@ class Http2TargetLeg:
 
     # Steps.
 
+    def _read(self, fields: Block, ended: bool) -> _Read:
+        """The verdict on a head, remembered with its block."""
+        read = fields.made
+        if type(read) is not _Read or read.ended is not ended or read.via != self._via:
+            answered = heads.read_response(fields, ended, RESPONSE_BOUNDS)
+            head = b""
+            if isinstance(answered, Answered):
+                head = render.with_via(answered.head, self._via) if self._via else answered.head
+            read = fields.made = _Read(answered, ended, self._via, head)
+        return read
+
     def _open(self, session: TargetSession) -> None:
         request = self._request
-        fields = heads.request_fields(request.head, request.body_bytes, self._via, session.scheme)
-        if heads.list_bytes(fields) > session.header_list_bytes:
+        body_bytes, _, _, block, list_bytes = request_block(
+            self._pool.blocks, request.head, request.body_bytes, self._via, session.scheme
+        )
+        if list_bytes > session.http2.wire.peer_header_list_bytes:
             # It might end the connection for it, and with it the streams of other clients.
             self._state = _DONE
             self.deadline = inf
@@ -315,7 +357,7 @@ class Http2TargetLeg:
             return
         self._state = _OPEN
         self._session = session
-        self._stream = stream = session.http2.open(fields, self, request.body_bytes == 0)
+        self._stream = stream = session.http2.open(block, self, body_bytes == 0)
         if self._is_paused:
             stream.pause()
         self._touch()
@@ -326,7 +368,7 @@ class Http2TargetLeg:
         if trailers and heads.list_bytes(trailers) > session.header_list_bytes:
             self._fail("cancelled", "larger trailers than the target accepts")
         else:
-            stream.finish(trailers)
+            stream.finish(encoded(trailers))
 
     def _turn_away(self) -> None:
         """Answer in the target's stead."""

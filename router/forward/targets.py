@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from router.balance.ledger import Slot
+from router.forward.http1.known import Known
+from router.forward.http1.memory import AsBlock
 from router.forward.http1.responses import KnownResponses
 from router.forward.local import LocalLeg, LocalParts, SlotLeg
 from router.forward.pool import TargetPool
 from router.forward.ports import LegHandler, Request, TargetConfig, TargetLeg
-from router.forward.protocols import http2
+from router.forward.protocols import Http2, http2
 from router.forward.proxy_header import proxy_header
 from router.forward.target_http import HttpTargetLeg
 from router.forward.target_tcp import TcpTargetLeg
@@ -28,26 +30,35 @@ class Targets:
     """The owner of the pools. Exchanges under way go on with what they have, whatever is set."""
 
     __slots__ = (
+        "_blocks",
         "_former_tls",
+        "_http2",
         "_http2_pools",
+        "_http2_via",
         "_known",
         "_network",
         "_places",
         "_pools",
-        "_site_name",
         "_timeouts",
         "_via",
         "configs",
     )
 
     def __init__(
-        self, network: Network, site_name: str, timeouts: Timeouts, known: KnownResponses
+        self,
+        network: Network,
+        site_name: str,
+        timeouts: Timeouts,
+        known: KnownResponses,
+        blocks: Known[AsBlock],
     ) -> None:
         self._network = network
-        self._site_name = site_name
         self._timeouts = timeouts
         self._via = b"1.1 " + site_name.encode("ascii")
+        self._http2_via = b"2.0 " + site_name.encode("ascii")
         self._known = known
+        self._blocks = blocks
+        self._http2: Http2 | None = None  # Once there is a target of it.
         self.configs: Mapping[str, TargetConfig] = {}
         """By ``host:port``."""
         self._places: dict[str, tuple[str, int]] = {}  # Of each: its host and port.
@@ -166,7 +177,9 @@ class Targets:
         self, request: Request, handler: LegHandler, target: str, via_local: bool
     ) -> tuple[TargetLeg, bool]:
         network = self._network
-        parts = http2()
+        parts = self._http2
+        if parts is None:
+            parts = self._http2 = http2()
         pool = self._http2_pools.get(target)
         if pool is None:
             host, port = split(target)
@@ -176,8 +189,10 @@ class Targets:
                 port,
                 timeouts=self._timeouts,
                 tls=self._tls(target, speaks_http2=True),
+                blocks=self._blocks,
             )
-        leg = parts.leg(request, handler, pool, self._site_name, network, via_local)
+        via = b"" if via_local else self._http2_via
+        leg = parts.leg(request, handler, pool, via, network)
         return leg, leg.start(tells_opened=False)
 
     def _close_pools(self, targets: Iterable[str]) -> None:

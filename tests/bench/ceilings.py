@@ -13,9 +13,9 @@ from typing import Literal
 
 import msgspec
 
-Path_ = Literal["http L", "http R", "tcp L", "tcp R", "http R x2"]
+Path_ = Literal["http L", "http R", "tcp L", "tcp R", "http R x2", "http2 L", "http2 R"]
 PATHS: tuple[Path_, ...] = ("http L", "http R", "tcp L", "tcp R")
-COUNTED: tuple[Path_, ...] = (*PATHS, "http R x2")
+COUNTED: tuple[Path_, ...] = (*PATHS, "http R x2", "http2 L", "http2 R")
 """With those that are counted in virtual time alone. ``x2``: both sites have two routers."""
 
 
@@ -71,6 +71,20 @@ CEILINGS: dict[Path_, Ceiling] = {
         new_calls=260,
         new_objects=236,
         new_system_calls=49,
+    ),
+    "http2 L": Ceiling(
+        calls=150,
+        objects=112,
+        sends=0.32,
+        new_calls=242,
+        new_objects=188,
+    ),
+    "http2 R": Ceiling(
+        calls=266,
+        objects=208,
+        sends=0.42,
+        new_calls=357,
+        new_objects=279,
     ),
     "http R x2": Ceiling(
         calls=142,

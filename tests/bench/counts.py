@@ -24,11 +24,14 @@ from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss, N
 from router.net.simulated_wire import SimulatedConnection
 from tests.bench import system_calls
 from tests.bench.ceilings import COUNTED, Path_
+from tests.bench.counts_http2 import Http2Client, Http2Target
 from tests.bench.load import ROOT
 from tests.simulation.world import SimSite, World
 
-HTTP_PORT, TCP_PORT, TARGET_PORT = 8081, 8082, 9001
+PORTS = {"http": 8081, "tcp": 8082, "http2": 8083}
+TARGET_PORT = 9001
 CONNECTIONS = 32
+HTTP2_CONNECTIONS, HTTP2_STREAMS = 8, 4  # As many requests at once as over the others.
 WARM_REQUESTS, COUNTED_REQUESTS = 3, 3  # Of each connection.
 LEAVE_S = 0.1
 SETTLE_S = 5.0
@@ -120,7 +123,7 @@ class Scene:
         world = World(1, "entry", "exit", *(("entry-2", "exit-2") if path.endswith("x2") else ()))
         world.internet.cuts = False
         self._world = world
-        self._clients: list[_Client] = []
+        self._clients: list[_Client | Http2Client] = []
         self._entry, exit_, *seconds = world.sites.values()
         self._entry.link(exit_, 1)
         for first, second in zip((self._entry, exit_), seconds, strict=False):
@@ -128,9 +131,10 @@ class Scene:
         if seconds:
             seconds[0].link(seconds[1], 1)
         protocol, where = path.split()[:2]
-        self._port = HTTP_PORT if protocol == "http" else TCP_PORT
+        self._is_http2 = protocol == "http2"
+        self._port = PORTS[protocol]
         self._entry.services["counted"] = ServiceSpec(
-            protocol="http" if protocol == "http" else "tcp",
+            protocol="tcp" if protocol == "tcp" else "http2" if self._is_http2 else "http",
             ports=(self._port,),
             policy=PolicySpec(name="fill"),
         )
@@ -142,26 +146,31 @@ class Scene:
         world.run(SETTLE_S)
 
     def _serve(self, site: SimSite) -> None:
-        site.network.listen("127.0.0.1", TARGET_PORT, _Target)
+        site.network.listen("127.0.0.1", TARGET_PORT, Http2Target if self._is_http2 else _Target)
         targets = (TargetSpec("127.0.0.1", TARGET_PORT),)
         site.connectors["counted"] = ConnectorSpec(service="counted", targets=targets)
         site.apply()
 
     def connect(self) -> None:
-        """32 clients, at once."""
+        """32 clients, or of HTTP/2 as many as have 32 streams, at once."""
+        count = HTTP2_CONNECTIONS if self._is_http2 else CONNECTIONS
 
         def connected(connection: Connection) -> ConnectionHandler:
-            client = _Client(connection)
+            client: _Client | Http2Client
+            if self._is_http2:
+                client = Http2Client(connection, HTTP2_STREAMS)
+            else:
+                client = _Client(connection)
             self._clients.append(client)
             return client
 
         def failed(failure: DialFailure) -> None:
             raise AssertionError(failure.reason)
 
-        for _ in range(CONNECTIONS):
+        for _ in range(count):
             network: Network = self._entry.network
             network.dial("127.0.0.1", self._port, connected, failed, timeout_s=5.0)
-        self._world.run_while(lambda: len(self._clients) < CONNECTIONS, LIMIT_S)
+        self._world.run_while(lambda: len(self._clients) < count, LIMIT_S)
 
     def ask(self, requests: int) -> None:
         """So many on each connection; returns when all are answered."""
@@ -178,7 +187,11 @@ class Scene:
 
 
 def counted(path: Path_, *, new: bool = False, watched: "Watched | None" = None) -> Counts:
-    """Of requests by 32 connections; with ``new`` of connections that carry one each."""
+    """Of requests by 32 connections; with ``new`` of connections that carry one each.
+
+    Of HTTP/2: by 32 streams; with ``new`` of connections that carry one on each of their streams,
+    by the stream.
+    """
     scene = Scene(path)
     scene.connect()
     scene.ask(WARM_REQUESTS)

@@ -142,8 +142,12 @@ class Told:
     def head(self, stream_id: int, fields: Fields, ended: bool) -> None:
         self.calls.append(("head", stream_id, tuple(fields), ended))
 
-    def data(self, stream_id: int, data: bytes, credit_bytes: int, ended: bool) -> None:
-        self.calls.append(("data", stream_id, data, credit_bytes, ended))
+    def whole(self, stream_id: int, fields: Fields, data: memoryview) -> None:
+        self.head(stream_id, fields, False)
+        self.data(stream_id, data, len(data), True)
+
+    def data(self, stream_id: int, data: memoryview, credit_bytes: int, ended: bool) -> None:
+        self.calls.append(("data", stream_id, bytes(data), credit_bytes, ended))
 
     def trailers(self, stream_id: int, fields: Fields) -> None:
         self.calls.append(("trailers", stream_id, tuple(fields)))
@@ -197,7 +201,6 @@ def tell(pieces: Sequence[bytes]) -> tuple[list[tuple[object, ...]], bytes]:
     """What a wire tells of bytes cut so, and what it answers."""
     told = Told()
     wire = Wire(told, client=False, streams=10, header_bytes=10_000, now=0.0)
-    wire.preface()
     for piece in pieces:
         wire.receive(memoryview(piece), 0.0)
     return told.calls, wire.take()

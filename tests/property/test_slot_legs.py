@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.balance.ledger import Slot
+from router.forward.http1.known import Known
 from router.forward.http1.responses import KnownResponses
 from router.forward.local import LocalLeg, LocalParts, SlotLeg
 from router.forward.outcomes import LAST_STATUS_UNJUDGED
@@ -86,7 +87,7 @@ def heard(
 ) -> list[object]:
     """All that the handler, admission, outcomes and target saw."""
     network = FakeNetwork()
-    targets = Targets(network, "east", Timeouts(), KnownResponses())
+    targets = Targets(network, "east", Timeouts(), KnownResponses(), Known())
     targets.set({TARGET: TargetConfig(connector="t")})
     log = RecordingHandler()
     told = cast(Any, Told(log, {TARGET: 1} if suspects else {}))

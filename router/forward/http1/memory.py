@@ -10,22 +10,30 @@ Answer = tuple[int, int, bytes]
 client whose HTTP/1.1 connection lives on."""
 
 
+AsBlock = tuple[int, bytes, bytes, bytes, int]
+"""The declared length, Via and scheme of a message over HTTP/2 (none for a response), its header
+block for the other end, and how long a list that is as peers count it."""
+
+
 class HeadMemory:
     """One of each kind, so that the bounds are those of the router.
 
     ``sent``: see `KnownResponses`. ``answers``: by a canonical response head, see `Answer`.
+    ``blocks``: by a canonical head, see `AsBlock`.
     """
 
-    __slots__ = ("answers", "requests", "responses", "sent")
+    __slots__ = ("answers", "blocks", "requests", "responses", "sent")
 
     def __init__(self) -> None:
         self.requests: Known[KnownRequest] = Known()
         self.responses: Known[KnownResponse] = Known()
         self.sent: Known[bytes] = Known()
         self.answers: Known[Answer] = Known()
+        self.blocks: Known[AsBlock] = Known()
 
     def __len__(self) -> int:
-        return len(self.requests) + len(self.responses) + len(self.sent) + len(self.answers)
+        heads = len(self.requests) + len(self.responses)
+        return heads + len(self.sent) + len(self.answers) + len(self.blocks)
 
     def forget(self) -> None:
         """Heads have credentials in them: see `limits.HEADS_FORGOTTEN_S`."""
@@ -33,4 +41,5 @@ class HeadMemory:
         self.responses.forget()
         self.sent.forget()
         self.answers.forget()
+        self.blocks.forget()
         canonical.forget()

@@ -11,21 +11,20 @@ from collections import deque
 from math import inf
 from typing import Protocol
 
-from router.forward.http2 import wire as codes
-from router.forward.http2.heads import Fields
+from router.forward.http2 import codes
+from router.forward.http2.blocks import Block
 from router.forward.http2.streams import NOBODY, Http2Stream, StreamUser
 from router.forward.http2.wire import Wire
 from router.model import limits
-from router.net.ports import Connection, Timers
+from router.net.ports import Buffer, Connection, Timers
 
 _NOTHING = memoryview(b"")
-_HALF_CONNECTION_BYTES = limits.HTTP2_CONNECTION_WINDOW_BYTES // 2
 
 
 class Owner(Protocol):
     """Who has the connection."""
 
-    def opened(self, stream: Http2Stream, fields: Fields, ended: bool) -> None:
+    def opened(self, stream: Http2Stream, fields: Block, ended: bool) -> None:
         """Server: a request. Its user is set before this returns, or the stream reset."""
 
     def settled(self) -> None:
@@ -56,9 +55,9 @@ class Http2Connection:
         "_agreed",
         "_blocked",
         "_control_bytes",
-        "_credit_bytes",
         "_failed",
         "_flushing",
+        "_framed_bytes",
         "_full_since",
         "_head_since",
         "_heard_at",
@@ -99,9 +98,9 @@ class Http2Connection:
         """Of all streams, waiting for the peer's windows."""
         self._ready: deque[Http2Stream] = deque()
         self._blocked: dict[int, Http2Stream] = {}
-        self._credit_bytes = 0
         self._control_bytes = 0
         self._flushing = False
+        self._framed_bytes = 0  # Bodies in frames that are not written.
         self._failed = False
         self._is_behind = False  # Complete frames wait for a later turn.
         self._is_paused = False
@@ -173,12 +172,12 @@ class Http2Connection:
         """The connection is lost to HTTP/2, though the network may not have told so yet."""
         return self._failed
 
-    def open(self, fields: Fields, user: StreamUser, end: bool) -> Http2Stream:
-        """Client: a new stream with this head. The owner sees to the peer's limit."""
+    def open(self, block: bytes, user: StreamUser, end: bool) -> Http2Stream:
+        """Client: a new stream with this head, encoded. The owner sees to the peer's limit."""
         stream = Http2Stream(self, self.wire.next_id)
         stream.user = user
         self.streams[stream.id] = stream
-        stream.send_head(fields, end)
+        stream.send_head(block, end)
         return stream
 
     def go_away(self, last_id: int, code: int = codes.NO_ERROR) -> None:
@@ -225,6 +224,16 @@ class Http2Connection:
             self._blocked.pop(stream.id, None)
             self._owner.released()
 
+    def send_whole(self, stream: Http2Stream, block: bytes, body: Buffer) -> bool:
+        if self._full_since != inf or not self.wire.send_whole(stream.id, block, body):
+            return False
+        self._framed_bytes += len(body)
+        if self._framed_bytes >= limits.WRITE_HIGH_BYTES:
+            self._write()
+        else:
+            self.will_flush()
+        return True
+
     def will_flush(self) -> None:
         """Send at the turn's end."""
         if not self._flushing:
@@ -235,7 +244,6 @@ class Http2Connection:
         """Send what may leave now: fairly, as far as windows and the connection's mark allow."""
         ready = self._ready
         left = limits.HTTP2_TURN_BYTES_MAX
-        framed = 0
         while ready and left > 0 and self._full_since == inf:
             stream = ready.popleft()
             stream.is_ready = False
@@ -248,9 +256,8 @@ class Http2Connection:
                 continue
             stream.drained()
             left -= sent
-            framed += sent
-            if framed >= limits.WRITE_HIGH_BYTES:
-                framed = 0
+            self._framed_bytes += sent
+            if self._framed_bytes >= limits.WRITE_HIGH_BYTES:
                 self._write()
         self._write()
         if ready and self._full_since == inf:
@@ -274,6 +281,7 @@ class Http2Connection:
         self.flush()
 
     def _write(self) -> None:
+        self._framed_bytes = 0
         data = self.wire.take()
         if not data:
             return
@@ -285,7 +293,7 @@ class Http2Connection:
 
     # WireSink
 
-    def opened(self, stream_id: int, fields: Fields, ended: bool) -> None:
+    def opened(self, stream_id: int, fields: Block, ended: bool) -> None:
         self._moved_at = self._heard_at
         self.highest_id = stream_id
         stream = Http2Stream(self, stream_id)
@@ -293,7 +301,7 @@ class Http2Connection:
         stream.remote_ended = ended
         self._owner.opened(stream, fields, ended)
 
-    def head(self, stream_id: int, fields: Fields, ended: bool) -> None:
+    def head(self, stream_id: int, fields: Block, ended: bool) -> None:
         self._moved_at = self._heard_at
         stream = self.streams.get(stream_id)
         if stream is not None:
@@ -302,23 +310,28 @@ class Http2Connection:
             if ended and not stream.is_over:
                 self._ended(stream)
 
-    def data(self, stream_id: int, data: bytes, credit_bytes: int, ended: bool) -> None:
+    def whole(self, stream_id: int, fields: Block, data: memoryview) -> None:
         self._moved_at = self._heard_at
-        self._credit_bytes += credit_bytes
-        if self._credit_bytes >= _HALF_CONNECTION_BYTES:
-            self.wire.give_back(self._credit_bytes)
-            self._credit_bytes = 0
+        stream = self.streams.get(stream_id)
+        if stream is not None:
+            stream.remote_ended = True
+            user = stream.user
+            self.forget(stream)
+            user.got_whole(fields, data)
+
+    def data(self, stream_id: int, data: memoryview, credit_bytes: int, ended: bool) -> None:
+        self._moved_at = self._heard_at
         stream = self.streams.get(stream_id)
         if stream is None:
             return
         stream.remote_ended = ended
         if data:
-            stream.user.got_body(memoryview(data))
+            stream.user.got_body(data)
         stream.received(credit_bytes)
         if ended and not stream.is_over:
             self._ended(stream)
 
-    def trailers(self, stream_id: int, fields: Fields) -> None:
+    def trailers(self, stream_id: int, fields: Block) -> None:
         self._moved_at = self._heard_at
         stream = self.streams.get(stream_id)
         if stream is None:

@@ -8,7 +8,6 @@ import re
 from itertools import takewhile
 
 import msgspec
-from hpack import NeverIndexedHeaderTuple
 
 from router.forward.http1 import grammar
 from router.forward.http1.grammar import HttpError
@@ -35,7 +34,8 @@ _REQUEST_PSEUDO = frozenset((b":method", b":scheme", b":path", b":authority"))
 _OF_CONNECTIONS = frozenset(
     (b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade")
 )
-_SECRET = frozenset((b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"))
+SECRET = frozenset((b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"))
+"""Fields that no table of compressed heads may hold, on any hop (RFC 7541, 7.1.3)."""
 _LINE_EXTRA_BYTES = len(b":  HTTP/1.1")
 _GRPC = b"application/grpc"
 FIELD_COST_BYTES = 32  # What RFC 9113, 6.5.2 counts for each field beside its bytes.
@@ -185,11 +185,7 @@ def field_lines(block: bytes) -> Fields:
     for line in block.split(b"\r\n"):
         if line:
             name, _, value = line.partition(b":")
-            name, value = name.lower(), value.strip(b" \t")
-            if name in _SECRET:
-                fields.append(NeverIndexedHeaderTuple(name, value))
-            else:
-                fields.append((name, value))
+            fields.append((name.lower(), value.strip(b" \t")))
     return fields
 
 

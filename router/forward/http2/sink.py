@@ -2,26 +2,29 @@
 
 from typing import Protocol
 
-from router.forward.http2.heads import Fields
+from router.forward.http2.blocks import Block
 
 
 class WireSink(Protocol):
     """Who is told what the peer sent. Nothing more comes after `failed`."""
 
-    def opened(self, stream_id: int, fields: Fields, ended: bool) -> None:
+    def opened(self, stream_id: int, fields: Block, ended: bool) -> None:
         """Server: the head of a new request."""
 
-    def head(self, stream_id: int, fields: Fields, ended: bool) -> None:
+    def head(self, stream_id: int, fields: Block, ended: bool) -> None:
         """Client: a response head, 1xx or final."""
 
-    def data(self, stream_id: int, data: bytes, credit_bytes: int, ended: bool) -> None:
-        """``credit_bytes``: what it took of the windows, padding included."""
+    def whole(self, stream_id: int, fields: Block, data: memoryview) -> None:
+        """Client: a final head, data and the end, of a stream on which we have ended too."""
 
-    def trailers(self, stream_id: int, fields: Fields) -> None:
+    def data(self, stream_id: int, data: memoryview, credit_bytes: int, ended: bool) -> None:
+        """``credit_bytes``: what it took of the stream's window, padding included."""
+
+    def trailers(self, stream_id: int, fields: Block) -> None:
         """And the end of the peer's direction."""
 
     def reset(self, stream_id: int, code: int) -> None:
-        """By the peer, or by h2 for the peer's fault."""
+        """By the peer, or by us for the peer's fault."""
 
     def room(self, stream_id: int) -> None:
         """The peer gave credit; stream 0: for all streams."""

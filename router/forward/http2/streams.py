@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from router.forward.http2.heads import Fields
+from router.forward.http2.blocks import Block
 from router.forward.http2.wire import Wire
 from router.model import limits
 from router.net.ports import Buffer
@@ -13,12 +13,15 @@ _HALF_WINDOW_BYTES = limits.HTTP2_WINDOW_BYTES // 2
 class StreamUser(Protocol):
     """Who has a stream. No call comes from within one of its own calls to the stream."""
 
-    def got_head(self, fields: Fields, ended: bool) -> None:
+    def got_head(self, fields: Block, ended: bool) -> None:
         """Client: a response head, 1xx or final."""
+
+    def got_whole(self, fields: Block, data: memoryview) -> None:
+        """Client: all of a response. The stream is over."""
 
     def got_body(self, data: memoryview) -> None: ...
 
-    def got_trailers(self, fields: Fields) -> None:
+    def got_trailers(self, fields: Block) -> None:
         """`got_end` follows."""
 
     def got_end(self) -> None:
@@ -36,13 +39,16 @@ class Nobody:
 
     __slots__ = ()
 
-    def got_head(self, fields: Fields, ended: bool) -> None:
+    def got_head(self, fields: Block, ended: bool) -> None:
+        pass
+
+    def got_whole(self, fields: Block, data: memoryview) -> None:
         pass
 
     def got_body(self, data: memoryview) -> None:
         pass
 
-    def got_trailers(self, fields: Fields) -> None:
+    def got_trailers(self, fields: Block) -> None:
         pass
 
     def got_end(self) -> None:
@@ -67,6 +73,9 @@ class Carrier(Protocol):
 
     def will_flush(self) -> None:
         """Send at the turn's end."""
+
+    def send_whole(self, stream: "Http2Stream", block: bytes, body: Buffer) -> bool:
+        """Send it at the turn's end, ahead of what streams have queued. False: not now."""
 
     def ready(self, stream: "Http2Stream") -> None:
         """It has something to send."""
@@ -101,7 +110,7 @@ class Http2Stream:
         self._connection = connection
         self.id = stream_id
         self._queue = bytearray()
-        self._trailers: Fields = []
+        self._trailers = b""  # Encoded.
         self._finished = False
         self._reset_after = -1
         self._owes_writable = False
@@ -113,14 +122,21 @@ class Http2Stream:
         self.remote_ended = False
         self.is_over = False
 
-    def send_head(self, fields: Fields, end: bool = False) -> None:
-        """A head. Bytes of a body follow it, if not ``end``."""
+    def send_head(self, block: bytes, end: bool = False) -> None:
+        """A head, encoded. Bytes of a body follow it, if not ``end``."""
         if self.is_over:
             return
-        self._connection.wire.send_head(self.id, fields, end)
+        self._connection.wire.send_head(self.id, block, end)
         self._connection.will_flush()
         if end:
             self._sent_end()
+
+    def send_whole(self, block: bytes, body: Buffer) -> bool:
+        """A head, a body and the end, if they may leave now. False: nothing of it has."""
+        if self.is_over or self._finished or not self._connection.send_whole(self, block, body):
+            return False
+        self._sent_end()
+        return True
 
     def send(self, data: Buffer) -> bool:
         """Queue bytes (copied). False: enough are queued, wait for `got_room`."""
@@ -134,12 +150,12 @@ class Http2Stream:
             return False
         return True
 
-    def finish(self, trailers: Fields | None = None, *, reset_after: int = -1) -> None:
+    def finish(self, trailers: bytes = b"", *, reset_after: int = -1) -> None:
         """The end of our direction, after what is queued; then a reset, if one is given."""
         if self.is_over or self._finished:
             return
         self._finished = True
-        self._trailers = trailers or []
+        self._trailers = trailers
         self._reset_after = reset_after
         self._connection.ready(self)
 

@@ -1,117 +1,56 @@
-"""One HTTP/2 connection's frames: each is judged before h2 sees it, and told one by one.
+"""One HTTP/2 connection's frames: read from one buffer, judged, told one by one; and written.
 
-h2 keeps the state of streams and windows, hpack the compression. Around them stands what a proxy
-needs and they do not do:
+What is told never depends on the cut of the stream. Floods and header blocks are bounded by a
+frame's header, before anything is allocated for it. An error of one stream is no error of the
+connection where RFC 9113 leaves the choice: what a message says is judged by its stream's owner.
 
-- Frames go in one at a time, so that what is told never depends on the cut of the stream.
-- Floods and header blocks are bounded by the frame's header, before anything is allocated for it.
-- GOAWAY does not pass through h2, which takes it for the end: streams under way go on.
-- What h2 would end the connection for and is an error of one stream (a length that disagrees, a
-  stream too many, a malformed field) is judged by its owner: h2 sees no field but ``:status``.
-- The peer cannot make our HPACK table grow, whatever it allows us.
+What costs a request little: no object per frame, header blocks that are known (`blocks`), and a
+response that comes in one piece is told in one call, and sent in one.
 """
 
-import re
-from collections.abc import Callable, Iterable
-from typing import Any, cast
+from collections import deque
 
-import h2.config
-import h2.connection
-import h2.events
-import h2.exceptions
-import h2.settings
-import hpack
-from h2.errors import ErrorCodes
-from hyperframe.frame import GoAwayFrame
-
+from router.forward.http2 import codes
+from router.forward.http2.blocks import Block, BlockError, BlockReader, OversizedBlockError
 from router.forward.http2.budgets import Budget
-from router.forward.http2.heads import Fields
+from router.forward.http2.codes import FRAME_HEADER_BYTES, frame
 from router.forward.http2.sink import WireSink
 from router.model import limits
+from router.net.ports import Buffer
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-
-NO_ERROR = int(ErrorCodes.NO_ERROR)
-PROTOCOL_ERROR = int(ErrorCodes.PROTOCOL_ERROR)
-INTERNAL_ERROR = int(ErrorCodes.INTERNAL_ERROR)
-SETTINGS_TIMEOUT = int(ErrorCodes.SETTINGS_TIMEOUT)
-FRAME_SIZE_ERROR = int(ErrorCodes.FRAME_SIZE_ERROR)
-REFUSED_STREAM = int(ErrorCodes.REFUSED_STREAM)
-CANCEL = int(ErrorCodes.CANCEL)
-ENHANCE_YOUR_CALM = int(ErrorCodes.ENHANCE_YOUR_CALM)
-LAST_STREAM_ID = 2**31 - 1
 ENDLESS = 2**31
 
-_HEADER_BYTES = 9
-_DATA, _HEADERS, _PRIORITY, _RST, _SETTINGS, _PING, _GOAWAY, _CREDIT, _CONTINUATION = (
-    0x0,
-    0x1,
-    0x2,
-    0x3,
-    0x4,
-    0x6,
-    0x7,
-    0x8,
-    0x9,
-)
-_END_STREAM, _ACK, _END_HEADERS = 0x1, 0x1, 0x4
+_DATA, _HEADERS, _CONTINUATION = codes.DATA, codes.HEADERS, codes.CONTINUATION
+_OF_BLOCKS = (_HEADERS, _CONTINUATION)
+_END_STREAM, _END_HEADERS, _PADDED = codes.END_STREAM, codes.END_HEADERS, codes.PADDED
+_unpack, _pack = codes.FRAME_HEADER.unpack_from, codes.FRAME_HEADER.pack
+_ID_MASK = codes.LAST_STREAM_ID
+_PRIORITY_BYTES = 5
+_PING_BYTES = 8
 _GOAWAY_BYTES_MIN = 8
-_ID_MASK = 0x7FFFFFFF
-
-_TABLE_UPDATES = re.compile(  # Integers of 5 bits and more (RFC 7541, 5.1 and 6.3).
-    rb"(?:[\x20-\x3e]|\x3f[\x80-\xff]*[\x00-\x7f]){%d}" % (limits.HTTP2_TABLE_UPDATES_MAX + 1)
-)
-_Codes = h2.settings.SettingCodes
+_NO_TABLE = b"\x20"  # A dynamic table of no size (RFC 7541, 6.3).
+_HALF_WINDOW_BYTES = limits.HTTP2_CONNECTION_WINDOW_BYTES // 2
 
 
-class _Encoder(hpack.Encoder):
-    """Never uses a larger table than ours, though the peer may allow one."""
-
-    @property
-    def header_table_size(self) -> int:
-        return int(self.header_table.maxsize)
-
-    @header_table_size.setter
-    def header_table_size(self, value: int) -> None:
-        size = min(value, limits.HTTP2_TABLE_BYTES)
-        self.header_table.maxsize = size
-        if self.header_table.resized:
-            changes = self.table_size_changes
-            changes.append(size)
-            if len(changes) > 2:  # The least and the last say it all (RFC 7541, 4.2).
-                changes[:] = [min(changes), size]
+def _is_interim(block: Block) -> bool:
+    """A response head of 1xx. No client may send one."""
+    return bool(block) and block[0][0] == b":status" and block[0][1][:1] == b"1"
 
 
-class _Decoder(hpack.Decoder):
-    """Keeps the fields for us; h2 is shown the status alone."""
+class _Flow:
+    """A stream that is not closed: its windows, which directions have ended."""
 
-    def __init__(self, list_bytes_max: int) -> None:
-        super().__init__(list_bytes_max)
-        self.fields: Fields = []
+    __slots__ = ("credit", "is_heard", "local_ended", "remote_ended", "room")
 
-    def decode(self, data: bytes, raw: bool = False) -> Iterable[hpack.HeaderTuple]:
-        if _TABLE_UPDATES.match(data) is not None:
-            raise hpack.HPACKDecodingError("table size updates in a row")
-        fields = list(super().decode(data, raw=True))
-        self.fields = cast(Fields, fields)
-        return [field for field in fields[:1] if field[0] == b":status"]
-
-
-class _Connection(h2.connection.H2Connection):
-    """Does not count streams each time one opens, looking at every one: their owners bound them.
-
-    h2 also forgets closed streams while it counts: that is done now and then.
-    """
-
-    MAX_CLOSED_STREAMS = limits.HTTP2_CLOSED_STREAMS_KEPT
-    _uncounted = 0
-
-    def _open_streams(self, remainder: int) -> int:
-        self._uncounted += 1
-        if self._uncounted < limits.HTTP2_UNCOUNTED_STREAMS:
-            return 0
-        self._uncounted = 0
-        return int(super()._open_streams(remainder))
+    def __init__(self, room: int, *, is_heard: bool, remote_ended: bool) -> None:
+        self.room = room
+        """What the peer takes of it now; below 0 after the peer made windows smaller."""
+        self.credit = limits.HTTP2_WINDOW_BYTES
+        """What the peer may send of it now."""
+        self.is_heard = is_heard
+        """The peer's head has come, and it was not an interim one."""
+        self.local_ended = False
+        self.remote_ended = remote_ended
 
 
 class Wire:
@@ -119,26 +58,42 @@ class Wire:
 
     ``header_bytes`` bounds a header list by RFC 9113's count (each field 32 bytes more); somewhat
     larger ones are still told, to be answered; those beyond twice that end the connection.
-    ``streams`` is told to the peer and not enforced here.
+    ``streams`` is told to the peer and not enforced here. The client's magic bytes are not passed
+    to `receive`.
     """
 
     __slots__ = (
-        "_block",
         "_block_bytes",
+        "_block_ended",
         "_block_fragments",
-        "_calls",
+        "_block_id",
         "_client",
-        "_decoder",
+        "_credit",
+        "_ended",
         "_failed",
-        "_h2",
+        "_flows",
+        "_fragments",
+        "_frame_bytes_max",
+        "_head_work",
         "_header_bytes",
-        "_judged",
+        "_highest_id",
+        "_is_judged",
+        "_next_id",
         "_now",
         "_output",
+        "_owes_no_table",
+        "_peer_window_bytes",
         "_pending",
+        "_reader",
+        "_reset",
         "_resets",
         "_sink",
+        "_taken_bytes",
+        "_useful",
         "_useless",
+        "peer_header_list_bytes",
+        "peer_streams_max",
+        "room",
     )
 
     def __init__(
@@ -153,54 +108,51 @@ class Wire:
         self._sink = sink
         self._client = client
         self._header_bytes = header_bytes
-        config = h2.config.H2Configuration(
-            client_side=client,
-            header_encoding=None,
-            validate_inbound_headers=False,
-            normalize_inbound_headers=False,
-            validate_outbound_headers=False,
-            normalize_outbound_headers=False,
-        )
-        self._h2 = _Connection(config)
-        told = {
-            _Codes.ENABLE_PUSH: 0,
-            _Codes.MAX_CONCURRENT_STREAMS: streams,
-            _Codes.INITIAL_WINDOW_SIZE: limits.HTTP2_WINDOW_BYTES,
-            _Codes.MAX_FRAME_SIZE: limits.HTTP2_FRAME_BYTES_MAX,
-            _Codes.MAX_HEADER_LIST_SIZE: header_bytes,
-        }
-        self._h2.local_settings = h2.settings.Settings(client, told)
-        self._h2.encoder = _Encoder()
-        self._decoder = _Decoder(2 * header_bytes)
-        self._h2.decoder = self._decoder
-        self._pending = bytearray()
-        self._judged = False  # The header of the frame that is incomplete was.
-        self._block = False  # Within a header block.
+        self._head_work = limits.HTTP2_ANSWER_WORK if client else limits.HTTP2_HEAD_WORK
+        self._reader = BlockReader(2 * header_bytes)
+        self._pending = b""
+        self._is_judged = False  # The header of the frame that is incomplete was.
         self._block_bytes = 0
         self._block_fragments = 0
+        self._fragments: list[bytes] | None = None  # Of a header block that goes on.
+        self._block_id = 0
+        self._block_ended = False
         self._failed = False
-        self._output = bytearray()
         self._now = now
         self._useless = Budget(limits.HTTP2_USELESS_BURST, limits.HTTP2_USELESS_PER_S, now)
+        self._useful = 0  # Frames that buy some of these, not yet told to the budget.
         self._resets = Budget(limits.HTTP2_RESETS_BURST, limits.HTTP2_RESETS_PER_S, now)
-        self._calls: dict[type, Callable[[Any], None]] = {
-            h2.events.RequestReceived: self._opened,
-            h2.events.ResponseReceived: self._headed,
-            h2.events.InformationalResponseReceived: self._headed,
-            h2.events.TrailersReceived: self._trailed,
-            h2.events.DataReceived: self._got_data,
-            h2.events.StreamReset: self._was_reset,
-            h2.events.WindowUpdated: self._got_room,
-            h2.events.RemoteSettingsChanged: self._settled,
-            h2.events.SettingsAcknowledged: self._agreed,
-            h2.events.PingAckReceived: self._ponged,
+        self._flows: dict[int, _Flow] = {}
+        self._highest_id = 0  # Of the peer's.
+        self._next_id = 1  # Of ours, towards a target.
+        # How streams closed lately, to judge late frames.
+        self._reset: dict[int, None] = {}
+        self._ended: deque[int] = deque(maxlen=limits.HTTP2_CLOSED_STREAMS_KEPT)
+        self._credit = limits.HTTP2_CONNECTION_WINDOW_BYTES
+        self._taken_bytes = 0  # Of the connection's window, not given back yet.
+        self.room = codes.FIRST_WINDOW_BYTES
+        """What the peer takes now over all streams."""
+        self.peer_streams_max = codes.STREAMS_UNBOUNDED
+        """Streams that the peer bears at once."""
+        self.peer_header_list_bytes = ENDLESS
+        """How large a header list the peer takes, by RFC 9113's count."""
+        self._peer_window_bytes = codes.FIRST_WINDOW_BYTES
+        self._frame_bytes_max = codes.FIRST_FRAME_BYTES_MAX
+        self._owes_no_table = False
+        told = {
+            codes.ENABLE_PUSH: 0,
+            codes.MAX_CONCURRENT_STREAMS: streams,
+            codes.INITIAL_WINDOW_SIZE: limits.HTTP2_WINDOW_BYTES,
+            codes.MAX_FRAME_SIZE: limits.HTTP2_FRAME_BYTES_MAX,
+            codes.MAX_HEADER_LIST_SIZE: header_bytes,
         }
-        self._h2.initiate_connection()
-        # Told, not enforced: h2 would end the connection for one stream too many.
-        unbound = {**told, _Codes.MAX_CONCURRENT_STREAMS: LAST_STREAM_ID}
-        self._h2.local_settings = h2.settings.Settings(client, unbound)
-        window = limits.HTTP2_CONNECTION_WINDOW_BYTES - self._h2.inbound_flow_control_window
-        self._h2.increment_flow_control_window(window)
+        settings = b"".join(codes.SETTING.pack(name, value) for name, value in told.items())
+        window = codes.NUMBER.pack(self._credit - codes.FIRST_WINDOW_BYTES)
+        self._output = [
+            codes.PREFACE if client else b"",
+            frame(codes.SETTINGS, 0, 0, settings),
+            frame(codes.WINDOW_UPDATE, 0, 0, window),
+        ]
 
     # What the peer sent.
 
@@ -208,222 +160,579 @@ class Wire:
     def is_in_head(self) -> bool:
         """A header block has begun and is not complete."""
         pending = self._pending
-        begun = len(pending) > 3 and pending[3] in (_HEADERS, _CONTINUATION)
-        return self._block or begun
-
-    def preface(self) -> None:
-        """The client's magic bytes have been seen and are not passed to `receive`."""
-        self._h2.receive_data(PREFACE)
+        begun = len(pending) > 3 and pending[3] in _OF_BLOCKS
+        return self._fragments is not None or begun
 
     def receive(self, data: memoryview, now: float, work: int = ENDLESS) -> bool:
         """Tell what ``data`` completes. True: more is here than ``work`` allowed; call again."""
-        pending = self._pending
-        pending += data
+        buffer = self._pending + data if self._pending else bytes(data)
+        view = memoryview(buffer)
         self._now = now
-        start, end = 0, len(pending)
+        at, end = 0, len(buffer)
         more = False
-        head_work = limits.HTTP2_ANSWER_WORK if self._client else limits.HTTP2_HEAD_WORK
-        while not self._failed and end - start >= _HEADER_BYTES:
-            size = int.from_bytes(pending[start : start + 3], "big")
-            if not self._judged and not self._judge_header(pending, start, size):
+        while end - at >= FRAME_HEADER_BYTES and not self._failed:
+            high, low, kind, flags, stream_id = _unpack(buffer, at)
+            size = high << 8 | low
+            if self._is_judged:
+                self._is_judged = False
+            elif not self._judge_header(kind, flags, size):
                 break
-            self._judged = True
-            after = start + _HEADER_BYTES + size
-            if after > end:
+            start = at + FRAME_HEADER_BYTES
+            at = start + size
+            if at > end or work <= 0:
+                self._is_judged = True
+                more = at <= end
+                at = start - FRAME_HEADER_BYTES
                 break
-            if work <= 0:
-                more = True
-                break
-            dear = pending[start + 3] in (_HEADERS, _CONTINUATION)
-            work -= head_work + size // limits.HTTP2_HEAD_WORK_BYTES if dear else 1
-            self._judged = False
-            frame = bytes(memoryview(pending)[start:after])
-            start = after
-            self._take_frame(frame)
-        del pending[:start]
+            stream_id &= _ID_MASK
+            if kind == _DATA and self._fragments is None:
+                work -= 1
+                self._take_data(flags, stream_id, view[start:at], size)
+            elif kind == _HEADERS and flags == _END_HEADERS and self._client and at < end:
+                work -= self._head_work + size // limits.HTTP2_HEAD_WORK_BYTES
+                at = self._take_answer(stream_id, buffer, start, at)
+            else:
+                dear = kind in _OF_BLOCKS
+                work -= self._head_work + size // limits.HTTP2_HEAD_WORK_BYTES if dear else 1
+                self._take_frame(kind, flags, stream_id, buffer[start:at])
+        self._pending = b"" if at == end or self._failed else buffer[at:]
         return more
 
-    def _judge_header(self, pending: bytearray, start: int, size: int) -> bool:
+    def _judge_header(self, kind: int, flags: int, size: int) -> bool:
         """The verdict on a frame by its first 9 bytes alone; False: the connection has failed."""
-        kind, flags = pending[start + 3], pending[start + 4]
+        if kind == _DATA and 0 < size <= limits.HTTP2_FRAME_BYTES_MAX:  # The commonest.
+            self._useful += 1
+            return True
         if size > limits.HTTP2_FRAME_BYTES_MAX:
-            return self.fail(FRAME_SIZE_ERROR, "a frame larger than this end accepts")
-        if kind in (_HEADERS, _CONTINUATION):
+            return self.fail(codes.FRAME_SIZE_ERROR, "a frame larger than this end accepts")
+        if kind in _OF_BLOCKS:
             if kind == _HEADERS:
                 self._block_bytes = self._block_fragments = 0
             self._block_bytes += size
             self._block_fragments += 1
-            self._block = not flags & _END_HEADERS
             if (
                 self._block_bytes > self._header_bytes
                 or self._block_fragments > limits.HTTP2_FRAGMENTS_MAX
             ):
-                return self.fail(ENHANCE_YOUR_CALM, "a header block without end")
+                return self.fail(codes.ENHANCE_YOUR_CALM, "a header block without end")
             return True
-        if kind == _RST:
+        if kind == codes.RST_STREAM:
             # Towards a target it is our streams that end: as many as we open.
             if not self._client and not self._resets.spend(self._now):
-                return self.fail(ENHANCE_YOUR_CALM, "streams reset in a row")
+                return self.fail(codes.ENHANCE_YOUR_CALM, "streams reset in a row")
         elif kind == _DATA:
-            if size:
-                self._useless.earn(limits.HTTP2_USELESS_PER_USEFUL)
-            elif not flags & _END_STREAM:
-                return self._count_useless()
-        elif kind != _GOAWAY and not (kind == _SETTINGS and flags & _ACK):
+            return bool(flags & _END_STREAM) or self._count_useless()
+        elif kind != codes.GOAWAY and not (kind == codes.SETTINGS and flags & codes.ACK):
             return self._count_useless()
         return True
 
     def _count_useless(self) -> bool:
-        if self._useless.spend(self._now):
+        useless = self._useless
+        if self._useful:  # Told late: nothing is spent between.
+            useless.earn(self._useful * limits.HTTP2_USELESS_PER_USEFUL)
+            self._useful = 0
+        if useless.spend(self._now):
             return True
-        return self.fail(ENHANCE_YOUR_CALM, "frames that serve nothing")
+        return self.fail(codes.ENHANCE_YOUR_CALM, "frames that serve nothing")
 
     def blame(self) -> None:
         """A stream of a client had to be reset for its fault: it may cause so many, as resets."""
         if not self._client and not self._resets.spend(self._now):
-            self.fail(ENHANCE_YOUR_CALM, "streams to be reset in a row")
+            self.fail(codes.ENHANCE_YOUR_CALM, "streams to be reset in a row")
 
-    def _take_frame(self, frame: bytes) -> None:
-        kind = frame[3]
-        if not self._block:
-            if kind == _GOAWAY:
-                self._take_goaway(frame)
+    def _take_frame(self, kind: int, flags: int, stream_id: int, body: bytes) -> None:
+        if self._fragments is not None and (kind != _CONTINUATION or stream_id != self._block_id):
+            self.fail(codes.PROTOCOL_ERROR, "another frame within a header block")
+        elif kind == _HEADERS:
+            self._take_head(flags, stream_id, body)
+        elif kind == _CONTINUATION:
+            self._take_continuation(flags, body)
+        elif kind == codes.RST_STREAM:
+            self._take_reset(stream_id, body)
+        elif kind == codes.SETTINGS:
+            self._take_settings(flags, stream_id, body)
+        elif kind == codes.PING:
+            self._take_ping(flags, stream_id, body)
+        elif kind == codes.GOAWAY:
+            self._take_goaway(stream_id, body)
+        elif kind == codes.WINDOW_UPDATE:
+            self._take_credit(stream_id, body)
+        elif kind == codes.PRIORITY:
+            self._take_priority(stream_id, body)
+        elif kind == codes.PUSH_PROMISE:
+            self.fail(codes.PROTOCOL_ERROR, "a push that nobody allowed")
+        # Extensions are ignored (5.5).
+
+    # Header blocks.
+
+    def _take_head(self, flags: int, stream_id: int, body: bytes) -> None:
+        if not stream_id:
+            self.fail(codes.PROTOCOL_ERROR, "a header block on stream 0")
+            return
+        if flags & (_PADDED | codes.WITH_PRIORITY):
+            inner = self._without_extras(flags, stream_id, body)
+            if inner is None:
                 return
-            if kind > _CONTINUATION:
-                return  # Extensions are ignored (5.5).
+            body = inner
+        ended = flags & _END_STREAM != 0
+        if flags & _END_HEADERS:
+            block = self._read(body)
+            if block is not None:
+                self._take_block(stream_id, block, ended)
+        else:
+            self._fragments = [body]
+            self._block_id = stream_id
+            self._block_ended = ended
+
+    def _without_extras(self, flags: int, stream_id: int, body: bytes) -> bytes | None:
+        """The fragment without padding and priority; None: the connection has failed."""
+        at, end = 0, len(body)
+        if flags & _PADDED:
+            at = 1
+            end -= body[0] if body else 0
+        if flags & codes.WITH_PRIORITY:
+            if len(body) < at + _PRIORITY_BYTES:
+                self.fail(codes.FRAME_SIZE_ERROR, "a frame that is too short")
+                return None
+            if codes.NUMBER.unpack_from(body, at)[0] & _ID_MASK == stream_id:
+                self.fail(codes.PROTOCOL_ERROR, "a stream that depends on itself")
+                return None
+            at += _PRIORITY_BYTES
+        if len(body) < at:
+            self.fail(codes.FRAME_SIZE_ERROR, "a frame that is too short")
+            return None
+        if end < at:
+            self.fail(codes.PROTOCOL_ERROR, "padding beyond its frame")
+            return None
+        return body[at:end]
+
+    def _take_continuation(self, flags: int, body: bytes) -> None:
+        fragments = self._fragments
+        if fragments is None:
+            self.fail(codes.PROTOCOL_ERROR, "a continuation of nothing")
+            return
+        fragments.append(body)
+        if flags & _END_HEADERS:
+            self._fragments = None
+            block = self._read(b"".join(fragments))
+            if block is not None:
+                self._take_block(self._block_id, block, self._block_ended)
+
+    def _read(self, data: bytes) -> Block | None:
+        """The fields of a whole header block; None: the connection has failed."""
         try:
-            events = self._h2.receive_data(frame)
-        except h2.exceptions.ProtocolError as error:
-            self._failed = True
-            self._sink.failed(int(error.error_code), f"{type(error).__name__}: {error}")
+            return self._reader.read(data)
+        except OversizedBlockError as error:
+            self.fail(codes.ENHANCE_YOUR_CALM, str(error))
+        except BlockError as error:
+            self.fail(codes.PROTOCOL_ERROR, str(error))
+        return None
+
+    def _take_answer(self, stream_id: int, buffer: bytes, start: int, end: int) -> int:
+        """A whole header block of a target, and its data if that is here as well, and all of it.
+
+        Where it ends. What a response usually is thus costs its stream one call.
+        """
+        at = end + FRAME_HEADER_BYTES
+        flow = self._flows.get(stream_id)
+        if (
+            at < len(buffer)
+            and flow is not None
+            and flow.local_ended
+            and not flow.is_heard
+            and self._fragments is None
+        ):
+            high, low, kind, flags, data_id = _unpack(buffer, end)
+            size = high << 8 | low
+            after: int = at + size
+            if (
+                kind == _DATA
+                and flags == _END_STREAM
+                and data_id == stream_id
+                and after <= len(buffer)
+                and 0 < size <= min(limits.HTTP2_FRAME_BYTES_MAX, flow.credit, self._credit)
+            ):
+                block = self._read(buffer[start:end])
+                if block is None:
+                    return end
+                if _is_interim(block):
+                    self._take_block(stream_id, block, False)
+                    return end
+                self._useful += 1  # As `_judge_header` and `_take_data`, of the usual.
+                self._credit -= size
+                self._taken_bytes += size
+                if self._taken_bytes >= _HALF_WINDOW_BYTES:
+                    self._give_back_taken()
+                self._note_ended(stream_id)
+                self._sink.whole(stream_id, block, memoryview(buffer)[at:after])
+                return after
+        self._take_frame(_HEADERS, _END_HEADERS, stream_id, buffer[start:end])
+        return end
+
+    def _take_block(self, stream_id: int, block: Block, ended: bool) -> None:
+        is_interim = _is_interim(block)
+        flow = self._flows.get(stream_id)
+        if flow is None:
+            self._take_first_head(stream_id, block, ended, is_interim)
+        elif is_interim:
+            if ended or flow.remote_ended or flow.is_heard:
+                self.fail(codes.PROTOCOL_ERROR, "an interim response out of place")
+            else:
+                self._sink.head(stream_id, block, False)
+        elif flow.remote_ended:
+            self._reset_faulty(stream_id, codes.STREAM_CLOSED)
+        elif not flow.is_heard:
+            flow.is_heard = True
+            if ended:
+                self._end_remote(stream_id, flow)
+            self._sink.head(stream_id, block, ended)
+        elif not ended:
+            self.fail(codes.PROTOCOL_ERROR, "trailers that do not end their stream")
+        else:
+            self._end_remote(stream_id, flow)
+            self._sink.trailers(stream_id, block)
+
+    def _take_first_head(self, stream_id: int, block: Block, ended: bool, is_interim: bool) -> None:
+        """A head for a stream that is not open: a request, or one that comes too late."""
+        if not self._is_idle(stream_id):
+            if stream_id in self._reset:
+                self._write_reset(stream_id, codes.STREAM_CLOSED)
+                self.blame()
+            elif stream_id in self._ended:
+                self.fail(codes.STREAM_CLOSED, "a header block on a stream that has ended")
+            else:
+                self.fail(codes.PROTOCOL_ERROR, "a stream whose number was passed over")
+        elif self._client or not stream_id & 1:
+            self.fail(codes.PROTOCOL_ERROR, "a stream that the peer may not open")
+        else:
+            self._highest_id = stream_id
+            if is_interim:
+                self.fail(codes.PROTOCOL_ERROR, "an interim response of a client")
+                return
+            self._useful += 1
+            self._flows[stream_id] = _Flow(
+                self._peer_window_bytes, is_heard=True, remote_ended=ended
+            )
+            self._sink.opened(stream_id, block, ended)
+
+    # Other frames of streams.
+
+    def _take_data(self, flags: int, stream_id: int, data: memoryview, size: int) -> None:
+        if flags & _PADDED:
+            if not size:
+                self.fail(codes.FRAME_SIZE_ERROR, "a frame that is too short")
+                return
+            if data[0] >= size:
+                self.fail(codes.PROTOCOL_ERROR, "padding beyond its frame")
+                return
+            data = data[1 : size - data[0]]
+        flow = self._flows.get(stream_id)
+        self._credit -= size
+        if flow is not None and not flow.remote_ended:
+            flow.credit -= size
+        if self._credit < 0 or (flow is not None and flow.credit < 0):
+            self.fail(codes.FLOW_CONTROL_ERROR, "more data than there was credit for")
             return
-        for event in events:
-            call = self._calls.get(type(event))
-            if call is not None and not self._failed:
-                call(event)
-        if not events and kind in (_HEADERS, _CONTINUATION) and frame[4] & _END_HEADERS:
-            self.blame()  # Of a stream that was reset before: h2 has reset it once more.
+        self._taken_bytes += size
+        if self._taken_bytes >= _HALF_WINDOW_BYTES:
+            self._give_back_taken()
+        if flow is None:
+            if self._is_idle(stream_id):
+                self.fail(codes.PROTOCOL_ERROR, "data on a stream that is not open")
+            else:
+                self._write_reset(stream_id, codes.STREAM_CLOSED)
+        elif flow.remote_ended:
+            self._reset_faulty(stream_id, codes.STREAM_CLOSED)
+        elif not flow.is_heard:
+            self.fail(codes.PROTOCOL_ERROR, "data before a response")
+        else:
+            ended = flags & _END_STREAM != 0
+            if ended:
+                self._end_remote(stream_id, flow)
+            self._sink.data(stream_id, data, size, ended)
 
-    def _take_goaway(self, frame: bytes) -> None:
-        body = frame[_HEADER_BYTES:]
-        if len(body) < _GOAWAY_BYTES_MIN or int.from_bytes(frame[5:9], "big") & _ID_MASK:
-            self.fail(PROTOCOL_ERROR, "a malformed GOAWAY")
+    def _take_reset(self, stream_id: int, body: bytes) -> None:
+        if not stream_id:
+            self.fail(codes.PROTOCOL_ERROR, "a reset of stream 0")
+        elif len(body) != codes.NUMBER.size:
+            self.fail(codes.FRAME_SIZE_ERROR, "a malformed RST_STREAM")
+        elif self._is_idle(stream_id):
+            self.fail(codes.PROTOCOL_ERROR, "a reset of a stream that is not open")
+        elif self._flows.pop(stream_id, None) is not None:
+            self._note_reset(stream_id)
+            self._sink.reset(stream_id, codes.NUMBER.unpack(body)[0])
+
+    def _take_credit(self, stream_id: int, body: bytes) -> None:
+        if len(body) != codes.NUMBER.size:
+            self.fail(codes.FRAME_SIZE_ERROR, "a malformed WINDOW_UPDATE")
             return
-        last_id = int.from_bytes(body[:4], "big") & _ID_MASK
-        self._sink.going_away(last_id, int.from_bytes(body[4:8], "big"))
+        credit = codes.NUMBER.unpack(body)[0] & _ID_MASK
+        if not credit:
+            self.fail(codes.PROTOCOL_ERROR, "credit of nothing")
+        elif not stream_id:
+            self.room += credit
+            if self.room > codes.WINDOW_MAX:
+                self.fail(codes.FLOW_CONTROL_ERROR, "a window above its bound")
+            else:
+                self._sink.room(0)
+        elif self._is_idle(stream_id):
+            self.fail(codes.PROTOCOL_ERROR, "credit for a stream that is not open")
+        else:
+            flow = self._flows.get(stream_id)
+            if flow is None:
+                return
+            flow.room += credit
+            if flow.room > codes.WINDOW_MAX:
+                self._reset_faulty(stream_id, codes.FLOW_CONTROL_ERROR)
+            else:
+                self._sink.room(stream_id)
 
-    def _opened(self, event: h2.events.RequestReceived) -> None:
-        self._useless.earn(limits.HTTP2_USELESS_PER_USEFUL)
-        self._sink.opened(event.stream_id, self._decoder.fields, event.stream_ended is not None)
+    def _take_priority(self, stream_id: int, body: bytes) -> None:
+        if not stream_id:
+            self.fail(codes.PROTOCOL_ERROR, "the priority of stream 0")
+        elif len(body) != _PRIORITY_BYTES:
+            self.fail(codes.FRAME_SIZE_ERROR, "a malformed PRIORITY")
+        elif codes.NUMBER.unpack_from(body)[0] & _ID_MASK == stream_id:
+            self.fail(codes.PROTOCOL_ERROR, "a stream that depends on itself")
 
-    def _headed(
-        self, event: h2.events.ResponseReceived | h2.events.InformationalResponseReceived
-    ) -> None:
-        ended = isinstance(event, h2.events.ResponseReceived) and event.stream_ended is not None
-        self._sink.head(event.stream_id, self._decoder.fields, ended)
+    def _is_idle(self, stream_id: int) -> bool:
+        """Nobody has opened it, or nobody may: stream 0, and what the other end numbers."""
+        if self._client:
+            return not stream_id & 1 or stream_id >= self._next_id
+        return not stream_id & 1 or stream_id > self._highest_id
 
-    def _trailed(self, event: h2.events.TrailersReceived) -> None:
-        self._sink.trailers(event.stream_id, self._decoder.fields)
+    def _end_remote(self, stream_id: int, flow: _Flow) -> None:
+        flow.remote_ended = True
+        if flow.local_ended:
+            self._note_ended(stream_id)
 
-    def _got_data(self, event: h2.events.DataReceived) -> None:
-        self._sink.data(
-            event.stream_id,
-            event.data,
-            event.flow_controlled_length,
-            event.stream_ended is not None,
-        )
+    def _end_local(self, stream_id: int, flow: _Flow) -> None:
+        flow.local_ended = True
+        if flow.remote_ended:
+            self._note_ended(stream_id)
 
-    def _was_reset(self, event: h2.events.StreamReset) -> None:
-        self._sink.reset(event.stream_id, int(event.error_code))
-        if not event.remote_reset:
-            self.blame()  # The peer made h2 do it (MadeYouReset, CVE-2025-8671).
+    def _note_ended(self, stream_id: int) -> None:
+        del self._flows[stream_id]
+        self._ended.append(stream_id)
 
-    def _got_room(self, event: h2.events.WindowUpdated) -> None:
-        self._sink.room(event.stream_id)
+    def _note_reset(self, stream_id: int) -> None:
+        reset = self._reset
+        reset[stream_id] = None
+        if len(reset) > limits.HTTP2_CLOSED_STREAMS_KEPT:
+            del reset[next(iter(reset))]
 
-    def _settled(self, event: h2.events.RemoteSettingsChanged) -> None:
+    def _reset_faulty(self, stream_id: int, code: int) -> None:
+        """The peer makes us reset a stream, as by going on after its end: it is blamed
+        (MadeYouReset, CVE-2025-8671)."""
+        self.reset(stream_id, code)
+        self._sink.reset(stream_id, code)
+        self.blame()
+
+    # Frames of the connection.
+
+    def _take_settings(self, flags: int, stream_id: int, body: bytes) -> None:
+        if stream_id or (flags & codes.ACK and body):
+            self.fail(codes.PROTOCOL_ERROR, "malformed SETTINGS")
+            return
+        if flags & codes.ACK:
+            self._sink.agreed()
+            return
+        if len(body) % codes.SETTING.size:
+            self.fail(codes.FRAME_SIZE_ERROR, "malformed SETTINGS")
+            return
+        told: dict[int, int] = dict(codes.SETTING.iter_unpack(body))
+        for name, value in told.items():
+            if not self._set(name, value):
+                return
+        self._output.append(frame(codes.SETTINGS, codes.ACK, 0))
         self._sink.settled()
 
-    def _agreed(self, event: h2.events.SettingsAcknowledged) -> None:
-        self._sink.agreed()
+    def _set(self, name: int, value: int) -> bool:
+        """One setting of the peer. False: the connection has failed."""
+        if name == codes.INITIAL_WINDOW_SIZE:
+            return self._set_window(value)
+        if name == codes.MAX_FRAME_SIZE:
+            if not codes.FIRST_FRAME_BYTES_MAX <= value <= codes.FRAME_BYTES_MAX:
+                return self.fail(codes.PROTOCOL_ERROR, "a frame size beyond its bounds")
+            self._frame_bytes_max = value
+        elif name == codes.MAX_CONCURRENT_STREAMS:
+            self.peer_streams_max = value
+        elif name == codes.MAX_HEADER_LIST_SIZE:
+            self.peer_header_list_bytes = value
+        elif name == codes.HEADER_TABLE_SIZE:
+            # A table that shrinks must be agreed to; we use none, and say so (RFC 7541, 4.2).
+            self._owes_no_table = self._owes_no_table or value < limits.HTTP2_TABLE_BYTES
+        elif name == codes.ENABLE_PUSH or name == codes.ENABLE_CONNECT_PROTOCOL:
+            most = 0 if name == codes.ENABLE_PUSH and self._client else 1
+            if value > most:
+                return self.fail(codes.PROTOCOL_ERROR, "a setting beyond its bounds")
+        return True
 
-    def _ponged(self, event: h2.events.PingAckReceived) -> None:
-        self._sink.pong()
+    def _set_window(self, value: int) -> bool:
+        if value > codes.WINDOW_MAX:
+            return self.fail(codes.FLOW_CONTROL_ERROR, "a window above its bound")
+        more = value - self._peer_window_bytes
+        self._peer_window_bytes = value
+        for flow in self._flows.values():
+            flow.room += more
+            if flow.room > codes.WINDOW_MAX:
+                return self.fail(codes.FLOW_CONTROL_ERROR, "a window above its bound")
+        return True
+
+    def _take_ping(self, flags: int, stream_id: int, body: bytes) -> None:
+        if stream_id:
+            self.fail(codes.PROTOCOL_ERROR, "a ping on a stream")
+        elif len(body) != _PING_BYTES:
+            self.fail(codes.FRAME_SIZE_ERROR, "a malformed PING")
+        elif flags & codes.ACK:
+            self._sink.pong()
+        else:
+            self._output.append(frame(codes.PING, codes.ACK, 0, body))
+
+    def _take_goaway(self, stream_id: int, body: bytes) -> None:
+        if len(body) < _GOAWAY_BYTES_MIN or stream_id:
+            self.fail(codes.PROTOCOL_ERROR, "a malformed GOAWAY")
+            return
+        last_id, code = (codes.NUMBER.unpack_from(body, at)[0] for at in (0, 4))
+        self._sink.going_away(last_id & _ID_MASK, code)
 
     # What we send.
 
     @property
-    def peer_streams_max(self) -> int:
-        """Streams that the peer bears at once."""
-        return self._h2.remote_settings.max_concurrent_streams
-
-    @property
-    def peer_header_list_bytes(self) -> int:
-        """How large a header list the peer takes, by RFC 9113's count."""
-        told = self._h2.remote_settings.max_header_list_size
-        return ENDLESS if told is None else told
-
-    @property
     def next_id(self) -> int:
         """Of the stream that we open next."""
-        return self._h2.get_next_available_stream_id()
+        return self._next_id
 
-    def send_head(self, stream_id: int, fields: Fields, end: bool) -> None:
-        """A head or trailers."""
-        self._useless.earn(limits.HTTP2_USELESS_PER_USEFUL)
-        self._h2.send_headers(stream_id, fields, end_stream=end)
+    def send_head(self, stream_id: int, block: bytes, end: bool) -> None:
+        """A head or trailers (`blocks.encoded`); towards a target the first one of `next_id`
+        opens it."""
+        self._useful += 1
+        flow = self._flows.get(stream_id)
+        if flow is None:
+            if not self._client or stream_id != self._next_id:
+                return  # It is over.
+            self._next_id = stream_id + 2
+            self._flows[stream_id] = flow = _Flow(
+                self._peer_window_bytes, is_heard=False, remote_ended=False
+            )
+        if self._owes_no_table:
+            block = self._with_table_size(block)
+        size = len(block)
+        flags = _END_HEADERS | _END_STREAM if end else _END_HEADERS
+        if size <= self._frame_bytes_max:
+            self._output.append(_pack(size >> 8, size & 0xFF, _HEADERS, flags, stream_id))
+            self._output.append(block)
+        else:
+            self._write_in_fragments(stream_id, block, end)
+        if end:
+            self._end_local(stream_id, flow)
 
     def send_data(self, stream_id: int, data: bytes, end: bool) -> None:
         """At most `room_of` bytes."""
-        if len(data) >= limits.HTTP2_USEFUL_BYTES_MIN:
-            self._useless.earn(limits.HTTP2_USELESS_PER_USEFUL)
-        self._h2.send_data(stream_id, data, end_stream=end)
+        flow = self._flows.get(stream_id)
+        if flow is None:
+            return
+        size = len(data)
+        if size >= limits.HTTP2_USEFUL_BYTES_MIN:
+            self._useful += 1
+        self.room -= size
+        flow.room -= size
+        flags = _END_STREAM if end else 0
+        self._output.append(_pack(size >> 8, size & 0xFF, _DATA, flags, stream_id))
+        self._output.append(data)
+        if end:
+            self._end_local(stream_id, flow)
+
+    def send_whole(self, stream_id: int, block: bytes, body: Buffer) -> bool:
+        """A head, a body and the end in one piece. False: they do not fit, or not now."""
+        flow = self._flows.get(stream_id)
+        head_size, size = len(block), len(body)
+        if (
+            flow is None
+            or self._owes_no_table
+            or head_size > self._frame_bytes_max
+            or size > min(self.room, flow.room, self._frame_bytes_max, limits.HTTP2_QUANTUM_BYTES)
+        ):
+            return False
+        self._useful += 1 if size < limits.HTTP2_USEFUL_BYTES_MIN else 2
+        self.room -= size
+        self._output += (
+            _pack(head_size >> 8, head_size & 0xFF, _HEADERS, _END_HEADERS, stream_id),
+            block,
+            _pack(size >> 8, size & 0xFF, _DATA, _END_STREAM, stream_id),
+            bytes(body),
+        )
+        self._end_local(stream_id, flow)
+        return True
 
     def room_of(self, stream_id: int) -> int:
         """Bytes of one frame that may leave now; 0 or less: wait for the peer's credit."""
-        return min(
-            self._h2.local_flow_control_window(stream_id),
-            self._h2.max_outbound_frame_size,
-            limits.HTTP2_QUANTUM_BYTES,
-        )
+        flow = self._flows.get(stream_id)
+        room = flow.room if flow is not None else 0
+        return min(self.room, room, self._frame_bytes_max, limits.HTTP2_QUANTUM_BYTES)
 
-    @property
-    def room(self) -> int:
-        """What the peer takes now over all streams."""
-        return self._h2.outbound_flow_control_window
-
-    def give_back(self, credit_bytes: int, stream_id: int | None = None) -> None:
-        """Credit for a stream; None: for the connection."""
-        self._h2.increment_flow_control_window(credit_bytes, stream_id)
+    def give_back(self, credit_bytes: int, stream_id: int) -> None:
+        """Credit for a stream."""
+        flow = self._flows.get(stream_id)
+        if flow is not None:
+            flow.credit += credit_bytes
+            credit = codes.NUMBER.pack(credit_bytes)
+            self._output.append(frame(codes.WINDOW_UPDATE, 0, stream_id, credit))
 
     def reset(self, stream_id: int, code: int) -> None:
-        self._h2.reset_stream(stream_id, code)
+        if self._flows.pop(stream_id, None) is not None:
+            self._note_reset(stream_id)
+            self._write_reset(stream_id, code)
 
     def ping(self) -> None:
-        self._h2.ping(b"spillway")
+        self._output.append(frame(codes.PING, 0, 0, b"spillway"))
 
-    def go_away(self, last_id: int, code: int = NO_ERROR) -> None:
+    def go_away(self, last_id: int, code: int = codes.NO_ERROR) -> None:
         """Streams above ``last_id`` are not processed; the others go on."""
-        self._output += self._h2.data_to_send()
-        self._output += GoAwayFrame(0, last_stream_id=last_id, error_code=code).serialize()
+        body = codes.NUMBER.pack(last_id) + codes.NUMBER.pack(code)
+        self._output.append(frame(codes.GOAWAY, 0, 0, body))
 
     def fail(self, code: int, reason: str) -> bool:
         """End the connection: GOAWAY, and nothing that comes is looked at. Always False."""
         if not self._failed:
             self._failed = True
-            self.go_away(self._h2.highest_inbound_stream_id, code)
+            self.go_away(self._highest_id, code)
             self._sink.failed(code, reason)
         return False
 
     def close(self) -> None:
         """Tell nothing more."""
         self._failed = True
-        self._calls.clear()
+
+    def forget(self) -> None:
+        """What is remembered of header blocks."""
+        self._reader.forget()
 
     def take(self) -> bytes:
         """What is to be sent, once."""
-        data = self._h2.data_to_send()
-        if self._output:
-            data = bytes(self._output) + data
-            self._output.clear()
+        data = b"".join(self._output)
+        self._output.clear()
         return data
+
+    def _give_back_taken(self) -> None:
+        """The connection's window is given back at once: what bounds memory are the streams."""
+        credit_bytes, self._taken_bytes = self._taken_bytes, 0
+        self._credit += credit_bytes
+        credit = codes.NUMBER.pack(credit_bytes)
+        self._output.append(frame(codes.WINDOW_UPDATE, 0, 0, credit))
+
+    def _write_reset(self, stream_id: int, code: int) -> None:
+        self._output.append(frame(codes.RST_STREAM, 0, stream_id, codes.NUMBER.pack(code)))
+
+    def _with_table_size(self, block: bytes) -> bytes:
+        self._owes_no_table = False
+        return _NO_TABLE + block
+
+    def _write_in_fragments(self, stream_id: int, block: bytes, end: bool) -> None:
+        kind, flags = _HEADERS, _END_STREAM if end else 0
+        most = self._frame_bytes_max
+        for at in range(0, len(block), most):
+            if at + most >= len(block):
+                flags |= _END_HEADERS
+            self._output.append(frame(kind, flags, stream_id, block[at : at + most]))
+            kind, flags = _CONTINUATION, 0

@@ -71,7 +71,7 @@ class Target:
             head_only=head_only,
         )
         handler = RecordingHandler()
-        leg = Http2TargetLeg(request, handler, self.pool, "east", self.network, False)
+        leg = Http2TargetLeg(request, handler, self.pool, b"2.0 east", self.network)
         leg.start()
         return leg, handler
 
