@@ -38,7 +38,7 @@ class Ceiling(msgspec.Struct, frozen=True, kw_only=True):
 CEILINGS: dict[Path_, Ceiling] = {
     "http L": Ceiling(
         calls=44,
-        objects=41,
+        objects=36,
         sends=2.2,
         system_calls=9.4,
         new_calls=94,
@@ -46,12 +46,12 @@ CEILINGS: dict[Path_, Ceiling] = {
         new_system_calls=24,
     ),
     "http R": Ceiling(
-        calls=139,
-        objects=121,
+        calls=119,
+        objects=94,
         sends=2.3,
         system_calls=20,
-        new_calls=183,
-        new_objects=168,
+        new_calls=164,
+        new_objects=147,
         new_system_calls=34,
     ),
     "tcp L": Ceiling(
@@ -87,10 +87,10 @@ CEILINGS: dict[Path_, Ceiling] = {
         new_objects=279,
     ),
     "http R x2": Ceiling(
-        calls=142,
-        objects=124,
+        calls=124,
+        objects=97,
         sends=2.3,
-        new_calls=189,
-        new_objects=174,
+        new_calls=172,
+        new_objects=153,
     ),
 }
