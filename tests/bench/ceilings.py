@@ -38,7 +38,7 @@ class Ceiling(msgspec.Struct, frozen=True, kw_only=True):
 CEILINGS: dict[Path_, Ceiling] = {
     "http L": Ceiling(
         calls=44,
-        objects=41,
+        objects=36,
         sends=2.2,
         system_calls=9.4,
         new_calls=94,
