@@ -73,6 +73,8 @@ class EgressStream:
         self._is_whole = is_whole = is_http and not request.body_bytes and not request.upgrade
         self._under_way = under_way
         under_way.egress.add(self)
+        if under_way.stirred is not None:
+            under_way.stirred()
         habit = service.answer_habit if is_whole and request.protocol == "http" else None
         self._answer = answer = EgressAnswer(stream, service.ledger, habit, not is_http)
         wait_until = None
