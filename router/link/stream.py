@@ -162,8 +162,14 @@ class LaneStream:
         if self.opened_here or self._answered or self.held_since is not None:
             raise LocalProtocolError("accept", "only the egress accepts, and once")
         self._late_count = in_flight
-        self.held_since = now = lane.now()
-        lane.hold_accepted(self, now)
+        self.held_since = lane.now()
+        if self.is_offered:  # `answered`, in place.
+            self.is_offered = False
+            lane.offered -= 1
+        held = lane.held
+        if not held:
+            lane.hold_accepted()
+        held.append(self)
 
     def tell_accepted(self) -> None:
         """ACCEPTED was held back: nothing came that would have told it."""

@@ -47,11 +47,6 @@ def new_socket(family: socket.AddressFamily) -> socket.SocketType:
     return stream_socket(family)
 
 
-def _names(sock: socket.SocketType) -> Names:
-    """Raises `OSError` when it is not connected."""
-    return sock.getpeername(), sock.getsockname()
-
-
 class TcpDial:
     """`ports.Dial`. Calls exactly one of ``connected`` and ``failed``, from the network's turn.
 
@@ -156,7 +151,7 @@ class TcpDial:
             self._address_failed(failure_of(number, self._where()))
             return
         try:
-            names = _names(sock)
+            names = sock.getpeername(), sock.getsockname()
         except OSError as error:  # Connected, and gone again already.
             self._address_failed(failure_of(error.errno or errno.EIO, self._where()))
             return
@@ -176,7 +171,8 @@ class TcpDial:
             self._address_failed(DialFailure(code="self", reason=words))
             return
         self._socket = None
-        self._forget_address_timer()
+        if self._address_timer is not None:
+            self._forget_address_timer()
         if self._via is None:
             self._reached(sock, peer, local)
         else:
@@ -224,7 +220,7 @@ class TcpDial:
         self._socket = sock
         try:
             # On this host a connection is there as soon as it was asked for: no event need tell.
-            names = _names(sock)
+            names = sock.getpeername(), sock.getsockname()
         except OSError:
             pass
         else:
@@ -349,7 +345,8 @@ class TcpDial:
         if self._handshake is not None:
             self._handshake.abort()
             self._handshake = None
-        self._close_attempt()
+        if self._socket is not None:
+            self._close_attempt()
 
     def _close_attempt(self) -> None:
         self._forget_address_timer()

@@ -297,7 +297,8 @@ class TcpListener:
 
     def _handshake_done(self, number: int, connection: TlsConnection, accept: Accept) -> None:
         del self._handshakes[number]
-        self._release_if_room()
+        if self._holds:
+            self._release_if_room()
         if self._closed:
             connection.abort()
             return
@@ -339,12 +340,12 @@ class TcpListener:
         if self._starved and self._rest is not None:
             self._rest.cancel()
             self._rested()
-        self._release_if_room()
+        if self._holds:
+            self._release_if_room()
 
     def _release_if_room(self) -> None:
         if (
-            self._holds  # Rarely anything: flags are slow to combine.
-            and self._holds & Hold.FULL
+            self._holds & Hold.FULL
             and self._connections < LISTENER_CONNECTIONS_MAX
             and len(self._handshakes) < TLS_HANDSHAKES_MAX
         ):
