@@ -31,6 +31,7 @@ from router.net.sockets import (
     pending_error,
     prepare_stream,
     stream_socket,
+    target_address,
 )
 from router.net.tls import TlsConnection
 from router.net.tunnel import Tunnel
@@ -164,7 +165,7 @@ class TcpDial:
             self._arrived(sock, names)
 
     def _arrived(self, sock: socket.SocketType, names: Names) -> None:
-        peer, local = address_of(names[0]), address_of(names[1])
+        peer, local = target_address(names[0]), address_of(names[1])
         if peer == local:
             words = f"{self._where()} is not listened on: we were connected to ourselves"
             self._address_failed(DialFailure(code="self", reason=words))
