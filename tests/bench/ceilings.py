@@ -43,7 +43,7 @@ CEILINGS: dict[Path_, Ceiling] = {
         system_calls=9.4,
         new_calls=94,
         new_objects=95,
-        new_system_calls=24,
+        new_system_calls=20,
     ),
     "http R": Ceiling(
         calls=113,
@@ -52,7 +52,7 @@ CEILINGS: dict[Path_, Ceiling] = {
         system_calls=20,
         new_calls=159,
         new_objects=146,
-        new_system_calls=34,
+        new_system_calls=32,
     ),
     "tcp L": Ceiling(
         calls=8,
@@ -61,7 +61,7 @@ CEILINGS: dict[Path_, Ceiling] = {
         system_calls=9.6,
         new_calls=94,
         new_objects=92,
-        new_system_calls=32,
+        new_system_calls=31,
     ),
     "tcp R": Ceiling(
         calls=34,
@@ -70,7 +70,7 @@ CEILINGS: dict[Path_, Ceiling] = {
         system_calls=20,
         new_calls=259,
         new_objects=235,
-        new_system_calls=49,
+        new_system_calls=44,
     ),
     "http2 L": Ceiling(
         calls=150,
