@@ -75,7 +75,7 @@ class EgressAnswer:
         self._stream = stream
         self._ledger = ledger
         # None: no whole answer may come, or its ACCEPTED is waited for.
-        is_plain = request.protocol == "http" and not request.body_bytes and not request.upgrade
+        is_plain = request.protocol != "tcp" and not request.body_bytes and not request.upgrade
         self._habit = habit if is_plain else None
         self._http = request.protocol != "tcp"
         self._accepted = False

@@ -216,7 +216,7 @@ class Forwarder:
         request = known.get(offer.head)
         if request is None or not matches(request, offer, service):
             request = request_of(offer, service)
-            if request is not None and offer.protocol == "http" and known.is_wanted(offer.head):
+            if request is not None and offer.protocol != "tcp" and known.is_wanted(offer.head):
                 known.keep(offer.head, request)
         if request is None:
             stream.reset("bad-message")
