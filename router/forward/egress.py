@@ -7,101 +7,21 @@ OPEN allows, or refuses. So two full sites cannot pass a request to and fro.
 from typing import TYPE_CHECKING
 
 from router.balance.ledger import Denied, Slot
-from router.balance.sessions import SESSION_KEY_MAX
 from router.forward.egress_answer import EgressAnswer
-from router.forward.http1.canonical import check_request_head, check_trailers
+from router.forward.http1.canonical import check_trailers
 from router.forward.local import SlotLeg
 from router.forward.ports import Request
-from router.forward.remote import upgrade_of
 from router.forward.replay import Replay
 from router.forward.service import Service
-from router.link.ports import OpenRequest, Refusal, ResetCode, Stream
+from router.link.ports import Refusal, ResetCode, Stream
 from router.model import limits
-from router.model.addresses import ADDRESS_CHARS_MAX, same_text
+from router.model.ids import SiteId
 from router.net.ports import Timer
 
 if TYPE_CHECKING:
     from router.forward.under_way import UnderWay
 
 LENGTH_NOT_KNOWN = -1
-
-
-def request_of(offer: OpenRequest, service: Service) -> Request | None:
-    """The request that ``offer`` carries, checked: a neighbour is not us. None: not canonical."""
-    session = offer.session & SESSION_KEY_MAX
-    if offer.protocol == "tcp":
-        return Request(
-            key=service.key,
-            protocol="tcp",
-            body_bytes=LENGTH_NOT_KNOWN,
-            client=offer.client,
-            local=offer.local if len(offer.local) > ADDRESS_CHARS_MAX else same_text(offer.local),
-            session=session,
-        )
-    line = check_request_head(offer.head)
-    upgrade = upgrade_of(offer) if offer.protocol == "http" else ""
-    # With an upgrade no length is written: a body would be requests of its own at the target.
-    if (
-        upgrade is None
-        or line is None
-        or offer.body_bytes < LENGTH_NOT_KNOWN
-        or (upgrade and offer.body_bytes)
-    ):
-        return None
-    return Request(
-        key=service.key,
-        protocol=offer.protocol,
-        head=offer.head,
-        body_bytes=offer.body_bytes,
-        idempotent=line.idempotent,
-        head_only=line.head_only,
-        upgrade=upgrade,
-        session=session,
-    )
-
-
-def matches(request: Request, offer: OpenRequest, service: Service) -> bool:
-    """Whether ``request``, of an offer with the very head of ``offer``, is what `request_of` would
-    make: no body, no session, no upgrade, as nearly always."""
-    return (
-        request.key == service.key
-        and offer.protocol == request.protocol
-        and not (offer.body_bytes or offer.session or offer.flags or offer.upgrade)
-        and not (request.body_bytes or request.session or request.upgrade)
-    )
-
-
-class Refused:
-    """The handler of a stream that was refused at once: it hears nothing that matters."""
-
-    __slots__ = ()
-
-    def accepted(self, in_flight: int) -> None:
-        pass
-
-    def refused(self, reason: Refusal, in_flight: int) -> None:
-        pass
-
-    def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
-        pass
-
-    def received(self, data: memoryview) -> None:
-        pass
-
-    def trailers(self, block: bytes) -> None:
-        pass
-
-    def ended(self, in_flight: int) -> None:
-        pass
-
-    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
-        pass
-
-    def writable(self) -> None:
-        pass
-
-    def lost(self, cause: ResetCode | None) -> None:
-        pass
 
 
 class EgressStream:
@@ -155,17 +75,17 @@ class EgressStream:
     def service(self) -> Service:
         return self._service
 
-    def start(self, offer: OpenRequest) -> None:
-        """Take a slot, or wait for one, or refuse."""
+    def start(self, ingress: SiteId, wait_ms: int) -> None:
+        """Take a slot, or wait for one, or refuse: as in `OpenRequest`."""
         service = self._service
         wait_until = None
-        if offer.wait_ms > 0:
-            wait_s = min(offer.wait_ms / 1000, limits.OPEN_WAIT_S_MAX)
+        if wait_ms > 0:
+            wait_s = min(wait_ms / 1000, limits.OPEN_WAIT_S_MAX)
             wait_until = service.timers.now() + wait_s
         service.demand.brought += 1
         if service.ledger.rated:
             service.ledger.ask(service.timers.now())
-        slot = service.admission.admit(self, offer.ingress, wait_until)
+        slot = service.admission.admit(self, ingress, wait_until)
         if type(slot) is Slot:  # The commonest: `_serve`, in place, with nothing held.
             service.ledger.lent += 1
             answer = self._answer

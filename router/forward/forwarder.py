@@ -13,19 +13,18 @@ from router.balance.saturation import Totals
 from router.balance.site_gate import RateState
 from router.balance.target import TargetState
 from router.forward.clients import ClientConnection
-from router.forward.egress import EgressStream, Refused, matches, request_of
 from router.forward.figures import NO_LOAD, Load, PortReading, ServiceSnapshot, TargetInfo
-from router.forward.http1.known import Known
 from router.forward.listeners import Listeners, ListenerState
 from router.forward.observing import Flow, Observing
+from router.forward.offers import Offers
 from router.forward.past import Record
-from router.forward.ports import NoTls, Request, TargetConfig
+from router.forward.ports import NoTls, TargetConfig
 from router.forward.pressure import Pressure
 from router.forward.service import Service, Surroundings
 from router.forward.service_figures import Stated
 from router.forward.sessions import Session, Sessions
 from router.forward.under_way import UnderWay
-from router.link.ports import OpenRequest, Stream, StreamHandler, StreamOpener
+from router.link.ports import StreamOpener
 from router.model import limits
 from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.capacity import SiteCap
@@ -33,9 +32,6 @@ from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.settings import ServiceLimits
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.net.ports import Connection, ConnectionHandler, Network, Timer, Tls
-
-RELAYED = ("tcp", "http", "http2")
-"""Protocols of streams."""
 
 UNDECLARED = ServiceSpec(ports=())
 
@@ -62,16 +58,18 @@ class Forwarder:
         "_gone",
         "_heads_forgotten_at",
         "_known_as",
-        "_known_offers",
         "_listeners",
         "_network",
+        "_offers",
         "_pressure",
         "_services",
         "_shared",
         "_targets_moved",
         "_under_way",
+        "known_offer",
         "load_changed",
         "observing",
+        "stream_offered",
         "targets_changed",
     )
 
@@ -119,7 +117,11 @@ class Forwarder:
         )
         self._under_way = UnderWay(network, self._pressure)
         self._gone = self._client_gone  # One for all clients.
-        self._known_offers: Known[Request] = Known()  # By their heads.
+        self._offers = Offers(self._services, self._declared, self._under_way, self._pressure)
+        self.stream_offered = self._offers.take
+        """An OPEN that ends here (`LinkOwner.stream_offered`)."""
+        self.known_offer = self._offers.get
+        """See `LinkOwner.known_offer`. Whoever would judge one otherwise now: `forget_offers`."""
         self._heads_forgotten_at = network.now()
         self._targets_moved = False
         self._drain_timer: Timer | None = None
@@ -194,38 +196,9 @@ class Forwarder:
 
     # What links bring
 
-    def stream_offered(self, stream: Stream, offer: OpenRequest) -> StreamHandler:
-        """An OPEN that ends here (`LinkOwner.stream_offered`)."""
-        service = self._services.get(ServiceKey(offer.service, offer.port))
-        if service is None or not service.has_targets:
-            stream.refuse("no-target", 0)
-            return Refused()
-        if self._under_way.is_draining:
-            stream.refuse("draining", service.ledger.load)
-            return Refused()
-        if self._pressure.is_refusing:
-            self._pressure.refused_total += 1
-            stream.refuse("busy", service.ledger.load)
-            return Refused()
-        if offer.protocol != service.protocol and (
-            service.key in self._declared or offer.protocol not in RELAYED
-        ):
-            stream.refuse("not-allowed", service.ledger.load)
-            return Refused()
-        known = self._known_offers
-        request = known.get(offer.head)
-        if request is None or not matches(request, offer, service):
-            request = request_of(offer, service)
-            if request is not None and offer.protocol != "tcp" and known.is_wanted(offer.head):
-                known.keep(offer.head, request)
-        if request is None:
-            stream.reset("bad-message")
-            return Refused()
-        under_way = self._under_way
-        egress = EgressStream(stream, request, service, under_way)
-        under_way.egress.add(egress)
-        egress.start(offer)
-        return egress
+    def forget_offers(self) -> None:
+        """What is remembered of OPENs was judged by rules of the past."""
+        self._offers.forget()
 
     def report_load(self, report: LoadReport, site: SiteId) -> None:
         """A load report of ``site``, already judged by routing."""
@@ -309,7 +282,7 @@ class Forwarder:
     @property
     def heads_remembered(self) -> int:
         """Of requests and responses, in whatever form."""
-        return len(self._shared.heads) + len(self._known_offers)
+        return len(self._shared.heads) + len(self._offers)
 
     def sample_demand(self) -> None:
         """Once a second: what is wanted of every service port."""
@@ -319,7 +292,7 @@ class Forwarder:
         if now - self._heads_forgotten_at >= limits.HEADS_FORGOTTEN_S:
             self._heads_forgotten_at = now
             self._shared.heads.forget()
-            self._known_offers.forget()
+            self._offers.forget()
 
     def scale_of(self, key: ServiceKey) -> ScaleFigures | None:
         """What an autoscaler goes by; None: unknown service port."""

@@ -13,6 +13,7 @@ import msgspec
 from router.link.ports import LoadMessage, OpenRequest, RoutingMessage
 from router.model import limits
 from router.model.errors import LocalProtocolError, RemoteProtocolError
+from router.net.ports import Buffer
 
 VERSION = 1
 MINOR = 2
@@ -219,7 +220,7 @@ encode_open: Callable[[OpenRequest], bytes] = _ENCODER.encode
 """The payload of OPEN."""
 
 
-def decode_open(payload: memoryview) -> OpenRequest:
+def decode_open(payload: Buffer) -> OpenRequest:
     """The payload of OPEN with its numbers in range. Raises RemoteProtocolError."""
     try:
         return _OPEN.decode(payload)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import msgspec
 
 from router.link.buffers import LinkBuffers
-from router.link.ports import OpenRequest, Refusal, ResetCode, Stream, StreamHandler
+from router.link.ports import Refusal, ResetCode, Stream, StreamHandler
 from router.model.ids import RouterId
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ class LaneOwner(Protocol):
     def lane_message(self, lane: "LaneMux", payload: memoryview) -> None:
         """A control message. RemoteProtocolError closes the lane with its code."""
 
-    def lane_stream(self, stream: Stream, request: OpenRequest) -> StreamHandler:
-        """The peer opened a stream."""
+    def lane_stream(self, stream: Stream, body: bytes) -> StreamHandler:
+        """The peer opened a stream, by an OPEN of ``body``. Raises RemoteProtocolError."""
 
     def lane_rtt(self, lane: "LaneMux", rtt_s: float) -> None:
         """A PING came back."""

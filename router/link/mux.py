@@ -309,21 +309,23 @@ class LaneMux:
         if stream_id <= self._peer_id:
             raise LaneViolation("stream-id", f"stream {stream_id} was used before")
         self._peer_id = stream_id
-        request = control.decode_open(payload)
         stream = LaneStream(self, stream_id)
         self.streams[stream_id] = stream
         too_many = len(self.streams) > limits.STREAMS_PER_LANE_MAX
         if too_many or self._offered >= limits.STREAMS_OPENING_MAX:
+            control.decode_open(payload)  # What is none is worse.
             stream.handler = NOBODY
             stream.refuse("busy", -1)
             return
         self._offered += 1
         stream.handler = NOBODY
         try:
-            stream.handler = self.owner.lane_stream(stream, request)
+            stream.handler = self.owner.lane_stream(stream, bytes(payload))
             if kind & frames.END and not stream.is_over:
                 stream.received_fin = True
                 stream.handler.ended(-1)
+        except RemoteProtocolError:
+            raise
         except Exception:
             _LOG.exception("stream could not be taken", extra={"lane": self.neighbour})
             stream.reset("internal")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from router.link import control
 from router.link.adjacency import Adjacency
 from router.link.lane import NOBODY
 from router.link.ports import LinkOwner, OpenRequest, Refusal, Stream, StreamHandler, StreamOpener
@@ -39,18 +40,27 @@ class OfferedStreams:
         """This site stops: from now on none is taken."""
         self._stopped = True
 
-    def take(self, session: LinkSession, stream: Stream, request: OpenRequest) -> StreamHandler:
-        """Who hears of ``stream``, which came over ``session``, from now on."""
-        path, came_from = request.path, session.neighbour
+    def take(self, session: LinkSession, stream: Stream, body: bytes) -> StreamHandler:
+        """Who hears from now on of ``stream``, which came over ``session`` by an OPEN of ``body``.
+
+        Raises RemoteProtocolError.
+        """
+        came_from = session.neighbour
         assert came_from is not None, "streams come over links that are up"
-        if (
-            path == self._alone
-            and self._here != came_from.router
-            and not self._stopped
-            and came_from.terms is FREE
+        is_plain = (
+            came_from.terms is FREE
             and not came_from.is_edge
-        ):  # The commonest: what is below would find the same.
-            return self._owner.stream_offered(stream, request)
+            and not self._stopped
+            and self._here != came_from.router
+        )
+        if is_plain:
+            known = self._owner.known_offer(body)
+            handler = known.take(stream) if known is not None else None
+            if handler is not None:
+                return handler
+        request = control.decode_open(body)
+        if is_plain and request.path == self._alone:  # What is below would find the same.
+            return self._owner.stream_offered(stream, request, body)
         if not judge_path(request.path, self._here, stream.neighbour):
             stream.refuse("not-allowed", -1)
             return NOBODY

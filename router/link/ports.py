@@ -252,6 +252,13 @@ RoutingMessage = LsaMessage | LsaAck | LoadMessage | EdgeMessage | SharesMessage
 """Control messages that links carry for others. Their own (HELLO, PING, …) stay inside."""
 
 
+class KnownOffer(Protocol):
+    """An OPEN that ends here and came before, byte for byte: it is not judged again."""
+
+    def take(self, stream: Stream) -> StreamHandler | None:
+        """As `LinkOwner.stream_offered`; None: judge it, something is not as it was."""
+
+
 class LinkOwner(Protocol):
     """Who hears of adjacencies; `main` connects it to routing, forwarding and events."""
 
@@ -299,8 +306,17 @@ class LinkOwner(Protocol):
         Asked where one is an edge or in on terms; ``to`` None: it ends here.
         """
 
-    def stream_offered(self, stream: Stream, request: OpenRequest) -> StreamHandler:
-        """An OPEN that ends at this router. `refuse` it through the stream if need be."""
+    def known_offer(self, body: bytes, /) -> KnownOffer | None:
+        """What is remembered of an OPEN of these bytes."""
+
+    def stream_offered(
+        self, stream: Stream, request: OpenRequest, body: bytes = b""
+    ) -> StreamHandler:
+        """An OPEN that ends at this router. `refuse` it through the stream if need be.
+
+        ``body``: what it was decoded from, if the link would take all such OPENs alike; then it may
+        be remembered.
+        """
 
     def link_changed(self, name: str) -> None:
         """Something that `link status` shows is different."""

@@ -6,7 +6,7 @@ import msgspec
 
 from router.link.handshake import Role
 from router.link.lane import Fault
-from router.link.ports import Neighbour, OpenRequest, RoutingMessage, Stream, StreamHandler
+from router.link.ports import Neighbour, RoutingMessage, Stream, StreamHandler
 from router.link.renewals import Answer
 from router.model.errors import HandshakeRejected
 from router.model.ids import SiteId
@@ -27,7 +27,7 @@ class SessionOwner(Protocol):
     def session_cost(self, session: "LinkSession") -> None: ...
     def session_message(self, session: "LinkSession", message: RoutingMessage) -> None: ...
     def session_stream(
-        self, session: "LinkSession", stream: Stream, request: OpenRequest
+        self, session: "LinkSession", stream: Stream, body: bytes
     ) -> StreamHandler: ...
     def session_changed(self, session: "LinkSession") -> None: ...
     def session_draining(self, session: "LinkSession") -> None:

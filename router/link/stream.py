@@ -20,6 +20,7 @@ from router.net.ports import Buffer
 
 _COALESCE_BYTES = 4 * limits.KIB  # Smaller pieces share a buffer, so that they share a frame.
 _PAYLOAD_MAX = limits.FRAME_PAYLOAD_BYTES_MAX
+_WHOLE_BYTES_MIN = _PAYLOAD_MAX // 2  # A DATA frame above it is not joined with others.
 
 
 _WINDOW_INITIAL = limits.STREAM_WINDOW_BYTES_INITIAL
@@ -266,7 +267,10 @@ class LaneStream:
             queue = self._queue = deque()
         last = queue[-1] if queue else None
         if size > _PAYLOAD_MAX:
-            queue.append(memoryview(bytes(data)))
+            view = memoryview(data)
+            for at in range(0, size, _PAYLOAD_MAX):
+                part = view[at : at + _PAYLOAD_MAX]
+                queue.append(_pack_header(_DATA_WORD | len(part), self.id) + part)
         elif size >= _COALESCE_BYTES:
             queue.append(_pack_header(_DATA_WORD | size, self.id) + data)
         elif type(last) is bytearray and len(last) < _PAYLOAD_MAX:
@@ -633,9 +637,11 @@ class LaneStream:
 
     def _fill_data(self, parts: list[Buffer], queue: _Queue, room: int) -> int:
         chunk = queue[0]
-        if type(chunk) is bytes and (len(queue) == 1 or len(chunk) > _PAYLOAD_MAX // 2):
+        if type(chunk) is bytes and (len(queue) == 1 or len(chunk) > _WHOLE_BYTES_MIN):
             size = len(chunk) - _HEADER_BYTES
-            if size <= room and not (self._finishing and len(queue) == 1):
+            # A little more than there is room for, rather than to cut it and all that follow.
+            fits = size <= room + limits.LANE_QUANTUM_BYTES and size <= self._credit_bytes
+            if fits and not (self._finishing and len(queue) == 1):
                 queue.popleft()  # As it is: to join it with what follows costs more than a frame.
                 self._credit_bytes -= size
                 self.queued_bytes -= size
@@ -649,6 +655,8 @@ class LaneStream:
             if isinstance(chunk, tuple):
                 break
             if type(chunk) is bytes:
+                if size and len(chunk) > _WHOLE_BYTES_MIN:
+                    break  # It leaves as it is, next.
                 chunk = memoryview(chunk)[_HEADER_BYTES:]
             chunk_bytes = len(chunk)
             if chunk_bytes <= room - size:

@@ -72,6 +72,7 @@ class Neighbours:
         self._links, self._forwarder, self._news = links, forwarder, news
         self._take = run.take
         self._load, self._shares = load, shares
+        self.known_offer = forwarder.known_offer
         self._services, self._questions = services, questions
 
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
@@ -161,7 +162,9 @@ class Neighbours:
             return self._routing.table.path_to(request.path[-1])
         return self._edges.path_to(ServiceKey(request.service, request.port), request.path[-1])
 
-    def stream_offered(self, stream: Stream, request: OpenRequest) -> StreamHandler:
+    def stream_offered(
+        self, stream: Stream, request: OpenRequest, body: bytes = b""
+    ) -> StreamHandler:
         """A stream that ends here: for a target, or a question."""
         rules = self._services.rules
         flags = request.flags
@@ -179,9 +182,10 @@ class Neighbours:
             if not self._guard.serves(request, rules, self._routing.table, vouched=vouched):
                 stream.refuse("not-allowed", -1)
                 return NOBODY
+            body = b""  # It is judged by who asks, and each time.
         if flags & ASKS_TARGETS:
             return self._questions.take_of_service(stream, request)
-        return self._forwarder.stream_offered(stream, request)
+        return self._forwarder.stream_offered(stream, request, body)
 
     def link_changed(self, name: str) -> None:
         """A link that we dial got another state."""

@@ -109,6 +109,8 @@ class Services:
 
     def apply(self, wanted: Wanted) -> None:
         """Make the services of ``wanted`` true."""
+        if wanted.rules != self.rules:
+            self._forwarder.forget_offers()
         self._wanted, self.rules = wanted, wanted.rules
         self._take(self._routing.set_rules(self.rules, self._network.now()))
         self._keeper.keep_declared(frozenset(wanted.services.keys() - wanted.declared_at_s.keys()))

@@ -313,9 +313,13 @@ class Workers:
                 code="SW0690",
                 message=f"Worker {one.index} of {self.count} does not serve: {one.why}. Its share "
                 "of each capacity is not used.",
-                hint="It is started again by itself; why it ends: "
-                f"run/workers/{one.index}/router.log",
+                hint=f"It is started again by itself; why it ends: {self._log_of(one)}",
             )
             for one in self.all
             if one.why
         )
+
+    def _log_of(self, one: OneWorker) -> str:
+        if self._logs_to_file:
+            return f"run/workers/{one.index}/router.log"
+        return "the router's own log: of its unit or container"

@@ -10,8 +10,9 @@ TURN_S_MAX = 0.02  # of which none begins later: the operator's door waits for t
 # A full read is the payload of a full frame: one byte more would travel as a frame of its own.
 # Never 128 KiB or more into new bytes: malloc would mmap each time.
 READ_BYTES = 64 * KIB - 8
-TLS_READ_BYTES = 256 * KIB  # Ciphertext in one call: frames are seldom torn.
-TURN_READ_BYTES_MAX = 4 * READ_BYTES  # One connection cannot keep the turn to itself.
+TLS_READ_BYTES = 256 * KIB + 16 * 22  # One write of a neighbour that has much: 16 full records.
+# One connection cannot keep the turn to itself. One call, if the last read was a full one.
+TURN_READ_BYTES_MAX = 4 * READ_BYTES
 TURN_READ_S_MAX = 0.004  # Nor by bytes that are few and dear: small frames, signatures.
 SPLICE_AFTER_READS = 4  # Full ones in a row: then bytes go from socket to socket in the kernel,
 SPLICE_SMALL_BYTES, SPLICE_SMALL_MAX = 16 * KIB, 4  # until so many moves in a row were smaller.

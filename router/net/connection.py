@@ -42,6 +42,7 @@ class TcpConnection:
         "_fd",
         "_fin_sent",
         "_finishing",
+        "_flows",
         "_handler",
         "_high",
         "_is_kept_alive",
@@ -85,6 +86,7 @@ class TcpConnection:
         self._paused = False
         self._reads = True  # Not paused, not ended, not closed.
         self._read_ended = False
+        self._flows = False  # The last read was a full one: then the next may be a turn's share.
         self._is_kept_alive = is_kept_alive
         if not is_kept_alive:
             poller.look_after_new()
@@ -215,13 +217,14 @@ class TcpConnection:
         if self._splices and self._splice():
             return
         poller = self._poller
-        buffer, view = poller.read_buffer, poller.read_view
+        view = poller.bulk_view if self._flows else poller.read_view
+        wanted = len(view)
         handler = self._handler
         assert handler is not None
         budget, until = TURN_READ_BYTES_MAX, poller.now() + TURN_READ_S_MAX
         while self._reads:
             try:
-                size = self._socket.recv_into(buffer)
+                size = self._socket.recv_into(view)
             except BlockingIOError:
                 return
             except OSError as error:
@@ -232,8 +235,9 @@ class TcpConnection:
                 return
             poller.bytes_in += size
             handler.received(view[:size])
+            self._flows = size >= READ_BYTES
             budget -= size
-            if size < READ_BYTES or budget <= 0 or poller.now() > until:
+            if size < wanted or budget <= 0 or poller.now() > until:
                 return  # What is left is reported again.
 
     def _splice(self) -> bool:

@@ -5,7 +5,6 @@ import ssl
 from collections.abc import Callable
 from select import EPOLLIN, EPOLLOUT
 
-from router.model.limits import READ_BYTES
 from router.net.poller import Poller
 from router.net.ports import Address, DialCode, Tls
 from router.net.sockets import close_with_reset
@@ -125,7 +124,7 @@ class TlsHandshake:
     def _receive(self) -> bool:
         poller = self._poller
         try:
-            size = self._socket.recv_into(poller.read_buffer, READ_BYTES)
+            size = self._socket.recv_into(poller.read_view)
         except BlockingIOError:
             return True
         except OSError as error:

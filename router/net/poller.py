@@ -17,6 +17,7 @@ from router.model.limits import (
     TLS_RECORD_BYTES,
     TURN_BATCH_EVENTS,
     TURN_EVENTS_MAX,
+    TURN_READ_BYTES_MAX,
     TURN_S_MAX,
 )
 from router.net.host import Host, HostCall
@@ -70,6 +71,7 @@ class Poller:
         "_timers",
         "_turn_end",
         "_wake_fd",
+        "bulk_view",
         "bytes_in",
         "bytes_out",
         "cipher_view",
@@ -82,7 +84,6 @@ class Poller:
         "on_wake",
         "pipes",
         "plain_view",
-        "read_buffer",
         "read_view",
         "turn_lag_s",
         "turns",
@@ -110,8 +111,8 @@ class Poller:
         self._log_suppressed = 0
         self._rejection_log_next = 0.0
         self.entries: dict[int, Entry] = {}
-        self.read_buffer = bytearray(READ_BYTES)
-        self.read_view = memoryview(self.read_buffer)
+        self.bulk_view = memoryview(bytearray(TURN_READ_BYTES_MAX))
+        self.read_view = self.bulk_view[:READ_BYTES]
         # Of TLS: what it reads, and where it decrypts all of that to, and what was left of the
         # record before. Touched, and so resident, only as far as they are needed.
         self.cipher_view = memoryview(bytearray(TLS_READ_BYTES))

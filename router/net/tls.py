@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from router.model.limits import (
+    LANE_QUANTUM_BYTES,
     LANE_TURN_BYTES_MAX,
     TLS_READ_BYTES,
     TLS_RECORD_BYTES,
@@ -18,6 +19,7 @@ from router.net.poller import Poller
 from router.net.ports import Address, Buffer, ConnectionHandler, Loss
 from router.net.sockets import loss_of, undelivered_bytes
 
+TURN_BYTES_MAX = LANE_TURN_BYTES_MAX + LANE_QUANTUM_BYTES  # Taken at once.
 PACK_BYTES = 4 * TLS_RECORD_BYTES  # Encrypted at a time: full records, and no large allocation.
 
 
@@ -119,7 +121,7 @@ class TlsConnection(TcpConnection):
         if self._closed or self._finishing or self._broken is not None:
             return True
         size = sum(map(len, parts))
-        if self._out or size > LANE_TURN_BYTES_MAX:
+        if self._out or size > TURN_BYTES_MAX:
             self._plain.extend(bytes(part) for part in parts if part)
             self._plain_bytes += size
             self._poller.unsent_bytes += size
@@ -299,6 +301,12 @@ def packed(parts: Sequence[Buffer]) -> list[Buffer]:
     gathered: list[Buffer] = []
     room = PACK_BYTES
     for part in parts:
+        if len(part) == PACK_BYTES:  # Not copied, however little is before it.
+            if gathered:
+                pieces.append(b"".join(gathered))
+                gathered, room = [], PACK_BYTES
+            pieces.append(part)
+            continue
         view = memoryview(part)
         while len(view) >= room:
             gathered.append(view[:room])

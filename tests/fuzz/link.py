@@ -172,7 +172,8 @@ class Hostage:
     def lane_message(self, lane: LaneMux, payload: memoryview) -> None:
         control.decode(payload)
 
-    def lane_stream(self, stream: Stream, asked: OpenRequest) -> StreamHandler:
+    def lane_stream(self, stream: Stream, body: bytes) -> StreamHandler:
+        control.decode_open(body)
         handler = Lawful(self.wrong, holds=self.rng.random() < 0.3)
         self.handlers.append(handler)
         if self.rng.random() < 0.8:

@@ -136,6 +136,12 @@ class SystemdHost:
         envelope = json.loads(self.ctl(*words, "-o", "json", user=user))
         return envelope["item"] if "item" in envelope else envelope["items"]
 
+    def status(self, *words: str, user: str = "root") -> Any:
+        """The item of `status`, which may exit 3 for a problem."""
+        env = {"PYTHONPATH": f"{CODE}:{LIBRARIES}"}
+        command = (self.python, "-m", "sitectl", *words, "status", "-o", "json")
+        return json.loads(self.tell(*command, user=user, env=env))["item"]
+
     def checks(self, *words: str, user: str = "root") -> dict[str, Any]:
         """What `check` finds, by code; it may exit 3 or 1."""
         env = {"PYTHONPATH": f"{CODE}:{LIBRARIES}"}

@@ -114,6 +114,43 @@ def test_frames_survive_any_cut_of_the_byte_stream(
     assert events == expected
 
 
+LARGE = limits.FRAME_PAYLOAD_BYTES_MAX
+
+
+def runs(events: list[Event]) -> list[Event]:
+    """DATA frames of one stream in a row as one."""
+    joined: list[Event] = []
+    for event in events:
+        last = joined[-1] if joined else ""
+        if not isinstance(event, tuple) or event[0] != frames.DATA or last[:2] != event[:2]:
+            joined.append(event)
+        elif isinstance(last, tuple):
+            joined[-1] = (last[0], last[1], last[2] + event[2])
+    return joined
+
+
+@given(
+    sizes=st.lists(
+        st.tuples(
+            st.sampled_from([frames.DATA, frames.DATA, frames.DATA, frames.DATA | END]),
+            st.sampled_from([1, 1, 1, 3]),
+            st.sampled_from([LARGE, LARGE, LARGE - 1, LARGE // 2, 16_384, 16_383, 5, LARGE + 1]),
+        ),
+        max_size=7,
+    ),
+    cuts=st.sets(st.integers(0, 7 * LARGE), max_size=4),
+    seed=st.integers(0, 2**32),
+)
+def test_large_frames_in_a_row_are_told_as_one_and_lose_no_byte(
+    sizes: list[tuple[int, int, int]], cuts: set[int], seed: int
+) -> None:
+    rng = random.Random(seed)
+    wire = b"".join(encode(kind, stream, rng.randbytes(size)) for kind, stream, size in sizes)
+    edges = [0, *sorted(cut for cut in cuts if cut < len(wire)), len(wire)]
+    events, expected = decoded(wire, edges)
+    assert runs(events) == runs(expected)
+
+
 def test_mutated_frames_never_part_the_two_decoders() -> None:
     rng = random.Random(7)
     whole = [encode(kind, 1, bytes(size)) for kind, size in (SMALLEST | EXACT).items()]

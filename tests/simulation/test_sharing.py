@@ -78,6 +78,28 @@ def test_an_export_changed_under_load_loses_nothing_of_those_whom_it_still_names
     assert a.router.forwarder.load_of(SERVICE).in_flight == 0
 
 
+def test_what_was_served_before_is_judged_by_a_new_rule_at_once() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    b.link(a, cost=1)
+    a.declare()
+    a.serve(1, capacity=50)
+    world.run(5)
+    for _ in range(4):
+        answer = b.request()
+        world.run(0.5)
+        assert answer.status == 200
+    rule(a, export_to=("nobody",))
+    at_once = b.request()  # It has not heard yet.
+    world.run(REACTS_S)
+    assert at_once.status != 200
+    rule(a)
+    world.run(2)
+    again = b.request()
+    world.run(1)
+    assert again.status == 200
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_an_import_changed_under_load_moves_all_to_those_whom_it_names(seed: int) -> None:
     world = World(seed, "a", "b", "c")

@@ -83,6 +83,7 @@ CODES: Final = (
         "A worker does not serve",
         "One of the processes of the router ended or cannot start. The others serve; its share of "
         "each capacity is not used before it is back.",
-        "Look why it ends: run/workers/NUMBER/router.log in the site's directory",
+        "Look why it ends: run/workers/NUMBER/router.log in the site's directory; of a unit or a "
+        "container in its own log: journalctl -u UNIT, podman logs CONTAINER",
     ),
 )

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 
 from router.forward.forwarder import Forwarder
+from router.link import control
 from router.link.ports import Count, OpenRequest, Refusal, ResetCode, Stream, StreamHandler
 from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -560,7 +561,15 @@ class Site:
         self.forwarder = Forwarder(
             network, mesh, site=site_of(name), site_name=name, rng=random.Random(7)
         )
-        mesh.offered[router_of(name)] = self.forwarder.stream_offered
+        mesh.offered[router_of(name)] = self._offered
+
+    def _offered(self, stream: Stream, request: OpenRequest) -> StreamHandler:
+        body = control.encode_open(request)
+        known = self.forwarder.known_offer(body)
+        handler = known.take(stream) if known is not None else None
+        if handler is not None:
+            return handler
+        return self.forwarder.stream_offered(stream, request, body)
 
     def connect(self, host: str, port: int) -> Party:
         """A client of a listener."""

@@ -4,8 +4,8 @@ from itertools import product
 from types import SimpleNamespace
 from typing import Any, cast
 
-from router.forward.egress import matches, request_of
 from router.forward.egress_answer import IN_PARTS_AGAIN, AnswerHabit, EgressAnswer
+from router.forward.offers import matches, request_of
 from router.forward.ports import Request
 from router.forward.service import Service
 from router.link.ports import OpenRequest

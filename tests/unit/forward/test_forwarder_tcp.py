@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from router.forward.egress import Refused
+from router.forward.offers import Refused
 from router.forward.ports import TargetConfig
 from router.forward.proxy_header import LOCAL_HEADER, proxy_header
 from router.link.ports import OpenRequest

@@ -119,7 +119,8 @@ class Owner:
     def lane_message(self, lane: LaneMux, payload: memoryview) -> None:
         self.messages.append(control.decode(payload))
 
-    def lane_stream(self, stream: Stream, request: OpenRequest) -> StreamHandler:
+    def lane_stream(self, stream: Stream, body: bytes) -> StreamHandler:
+        request = control.decode_open(body)
         if self.fail:
             raise RuntimeError("an owner that fails")
         recorder = self.make()

@@ -45,6 +45,7 @@ class Owner:
         self.lets_pass = True
         self.terms: dict[bytes, Terms] = {}  # By certificate.
         self.offer: Callable[[Stream], Recorder] | None = None
+        self.known: dict[bytes, Remembered] = {}
         self.paths: dict[RouterId, tuple[RouterId, ...]] = {}  # For edges, by destination.
 
     def named(self, *names: str) -> list[tuple[object, ...]]:
@@ -85,7 +86,17 @@ class Owner:
         self.events.append(("may pass", came_from.name, to and to.name, request.service))
         return self.lets_pass
 
-    def stream_offered(self, stream: Stream, request: OpenRequest) -> StreamHandler:
+    def known_offer(self, body: bytes, /) -> "Remembered | None":
+        return self.known.get(body)
+
+    def stream_offered(
+        self, stream: Stream, request: OpenRequest, body: bytes = b""
+    ) -> StreamHandler:
+        if body:
+            self.known[body] = Remembered(self, request)
+        return self.take(stream, request)
+
+    def take(self, stream: Stream, request: OpenRequest) -> Recorder:
         recorder = Recorder()
         recorder.stream = stream
         self.offered.append((stream, request))
@@ -96,6 +107,22 @@ class Owner:
 
     def link_changed(self, name: str) -> None:
         self.events.append(("changed", name))
+
+
+class Remembered:
+    """Implements `KnownOffer`: of an owner that remembers all it may. ``taken``: how often."""
+
+    def __init__(self, owner: Owner, request: OpenRequest) -> None:
+        self._owner = owner
+        self._request = request
+        self.taken = 0
+        self.is_stale = False
+
+    def take(self, stream: Stream) -> StreamHandler | None:
+        if self.is_stale:
+            return None
+        self.taken += 1
+        return self._owner.take(stream, self._request)
 
 
 class Router:

@@ -208,6 +208,7 @@ def test_a_site_that_stops_takes_nothing_new_and_still_opens_its_own() -> None:
     west, east = linked(world)
     old = west.open(east)
     world.settle()
+    assert len(east.owner.known) == 1, "what is remembered makes no difference"
     east.links.drain()
     crossing = west.open(east)
     world.settle()

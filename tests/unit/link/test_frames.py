@@ -53,6 +53,21 @@ def test_the_largest_frame_is_exactly_four_tls_records() -> None:
     assert len(frames_of(wire)) == 1
 
 
+def test_large_frames_of_one_stream_in_a_row_are_told_as_one() -> None:
+    sizes = ((1, 65_528), (1, 65_528), (1, 16_384), (3, 65_528), (1, 65_528), (1, 16_383))
+    wire = b"".join(
+        encode(frames.DATA, stream_id, bytes((index,)) * size)
+        for index, (stream_id, size) in enumerate(sizes)
+    )
+    log = FrameLog()
+    FrameDecoder(log).receive_data(memoryview(bytearray(wire)))
+    assert [len(payload) for _, _, payload in log.frames] == [147_440, 65_528, 65_528, 16_383]
+    assert b"".join(bytes(payload) for _, _, payload in log.frames) == b"".join(
+        bytes((index,)) * size for index, (_, size) in enumerate(sizes)
+    )
+    assert len(frames_of(wire)) == len(sizes), "data that may not be written to stays as it is"
+
+
 def test_a_claimed_length_allocates_nothing() -> None:
     tracemalloc.start()
     try:

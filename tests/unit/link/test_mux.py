@@ -464,6 +464,35 @@ def test_little_leaves_ahead_of_much_and_much_in_whole_frames() -> None:
     assert sent == [little] * 40 + [60_000] * 2
 
 
+def test_what_a_cut_frame_left_does_not_cut_those_behind_it() -> None:
+    pair = Pair()
+    whole = limits.FRAME_PAYLOAD_BYTES_MAX
+    credit = limits.STREAM_WINDOW_BYTES_INITIAL
+    stream = pair.opened()[0]
+    before = len(frames_of(pair.wire.left.sent_log))
+    pair.wire.right.held = True
+    stream.send(bytes(4 * whole))
+    pair.world.settle()
+    more = encode(frames.WINDOW, stream.id, (8 * whole).to_bytes(4, "big"))
+    pair.left.received(memoryview(more))
+    pair.world.settle()
+    sent = [len(payload) for _, _, payload in frames_of(pair.wire.left.sent_log)[before:]]
+    first, rest = credit - whole, 2 * whole - credit
+    assert sent == [whole, first, rest, whole, whole]
+
+
+def test_a_frame_that_is_a_little_too_much_for_its_turn_leaves_whole() -> None:
+    pair = Pair()
+    whole = limits.FRAME_PAYLOAD_BYTES_MAX
+    stream = pair.opened()[0]
+    pair.left.received(memoryview(encode(frames.WINDOW, stream.id, (1 << 20).to_bytes(4, "big"))))
+    before = len(pair.wire.left.sends)
+    pair.left.urgent(encode(frames.PING, 0, bytes(8)))
+    stream.send(bytes(4 * whole))
+    pair.world.settle()
+    assert pair.wire.left.sends[before] == 16 + limits.LANE_TURN_BYTES_MAX
+
+
 def test_nothing_is_delivered_after_the_lane_was_aborted_from_within() -> None:
     pair = Pair()
     _, _, _, first = pair.opened()

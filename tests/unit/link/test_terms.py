@@ -43,6 +43,27 @@ def test_the_owner_is_asked_of_each_stream_over_a_link_on_terms_and_of_no_other(
     assert len(kiosk.owner.offered) == 1
 
 
+def test_what_ends_here_and_comes_freely_may_be_remembered_until_it_is_stale() -> None:
+    world = World()
+    east, kiosk = let_in(world, SHOP)
+    west = Router(world, "west")
+    west.link("east")
+    world.settle()
+    for opener, path in ((west, (east,)), (west, (east, kiosk)), (kiosk, (east,))):
+        for _ in range(3):
+            opener.open(*path)
+            world.settle()
+    [known] = east.owner.known.values()
+    assert known.taken == 2
+    assert len(east.owner.offered) == 6 and len(kiosk.owner.offered) == 3
+    assert east.owner.named("may pass").count(("may pass", "kiosk", None, "web")) == 3
+    known.is_stale = True
+    west.open(east)
+    world.settle()
+    assert len(east.owner.offered) == 7
+    assert [one.taken for one in east.owner.known.values()] == [0], "it was judged, and kept"
+
+
 def test_what_the_owner_does_not_let_pass_is_refused_untouched() -> None:
     world = World()
     east, kiosk = let_in(world, SHOP)

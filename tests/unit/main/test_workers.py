@@ -316,6 +316,30 @@ def test_workers_of_another_number_are_ended_and_of_the_same_left(tmp_path: Path
 # Links that are for workers -----------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "logs_to_file, place", ((True, "run/workers/1/router.log"), (False, "the router's own log"))
+)
+def test_who_asks_why_a_worker_ended_is_sent_to_where_it_wrote(
+    logs_to_file: bool, place: str
+) -> None:
+    hints: list[str] = []
+
+    async def run() -> None:
+        def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
+            hints.extend(problem.hint for problem in workers.problems())
+            workers.stop()
+
+        nothing = Lead("", frozenset())
+        command = (sys.executable, "-c", "raise SystemExit(1)")
+        workers = Workers(2, command, lambda: nothing, tell, logs_to_file=logs_to_file)
+        async with asyncio.timeout(30):
+            await workers.run()
+
+    asyncio.run(run())
+    (hint,) = hints
+    assert place in hint
+
+
 @pytest.mark.parametrize("said", (b"\0\0\0\1\xc1", b"\xff\xff\xff\xff"))
 def test_one_that_is_not_understood_is_ended_and_takes_nobody_along(said: bytes) -> None:
     speaks = f"import os, time; os.write(0, {said!r}); time.sleep(60)"

@@ -375,6 +375,31 @@ def test_a_flood_does_not_keep_the_turn_from_others(host: SelfHost, network: Epo
     client.close()
 
 
+def test_who_sends_much_is_read_in_larger_pieces_until_it_sends_less(
+    host: SelfHost, network: EpollNetwork
+) -> None:
+    recorder, sizes = Recorder(), list[int]()
+    recorder.on_received = lambda data: sizes.append(len(data))
+    client, close = connected_socket(host, network, recorder)
+    client.setblocking(False)
+
+    def send(size: int) -> None:
+        end, left = len(recorder.data) + size, memoryview(bytes(size))
+        while len(recorder.data) < end:
+            with contextlib.suppress(BlockingIOError):
+                left = left[client.send(left) :]
+            host.step(0.01)
+
+    send(4_000_000)
+    assert sizes[0] <= limits.READ_BYTES < max(sizes) <= limits.TURN_READ_BYTES_MAX
+    send(1)
+    sizes.clear()
+    send(limits.READ_BYTES + 1)
+    assert max(sizes) <= limits.READ_BYTES
+    client.close()
+    close()
+
+
 def test_many_ready_sockets_are_all_served(host: SelfHost, network: EpollNetwork) -> None:
     recorders: list[Recorder] = []
 

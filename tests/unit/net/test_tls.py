@@ -415,3 +415,10 @@ def test_parts_are_packed_into_full_pieces() -> None:
     pieces = packed(parts)
     assert [len(piece) for piece in pieces] == [PACK_BYTES, PACK_BYTES, PACK_BYTES, 100]
     assert b"".join(pieces) == b"".join(parts)
+
+
+def test_a_whole_piece_is_neither_copied_nor_shifted_by_what_comes_before_it() -> None:
+    whole, little = bytes(PACK_BYTES), b"window"
+    pieces = packed([little, little, whole, whole, little])
+    assert pieces == [2 * little, whole, whole, little]
+    assert pieces[1] is whole
