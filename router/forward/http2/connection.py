@@ -224,8 +224,9 @@ class Http2Connection:
         stream.is_over = True
         stream.user = NOBODY
         if self.streams.pop(stream.id, None) is not None:
-            self.queued_bytes -= stream.drop_queue()
-            self._blocked.pop(stream.id, None)
+            if stream.is_ready:  # Else it has nothing to send, and waits for no window.
+                self.queued_bytes -= stream.drop_queue()
+                self._blocked.pop(stream.id, None)
             self._owner.released()
 
     def send_whole(self, stream: Http2Stream, block: bytes, body: Buffer) -> bool:
