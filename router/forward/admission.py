@@ -40,16 +40,18 @@ class Admission:
     """The only way to the ledger's slots. ``changed`` is called whenever in-flight changed.
 
     Whoever has heard may set ``is_told``, and hears no more until it takes that back (hot).
+    ``in_line`` are those who wait. Hot too: whoever does all of `release` may do so itself.
     """
 
     __slots__ = (
-        "_changed",
-        "_in_line",
         "_ledger",
         "_queue",
         "_timer",
         "_timer_at",
         "_timers",
+        "changed",
+        "give_back",
+        "in_line",
         "is_told",
     )
 
@@ -57,11 +59,12 @@ class Admission:
         self, ledger: LocalLedger, limit: int, timers: Timers, changed: Callable[[], None]
     ) -> None:
         self._ledger = ledger
+        self.give_back = ledger.give_back
         self._queue: FairQueue[Waiter] = FairQueue(limit)
-        self._in_line = self._queue.items
+        self.in_line = self._queue.items
         self.is_told = False
         self._timers = timers
-        self._changed = changed
+        self.changed = changed
         self._timer: Timer | None = None
         self._timer_at = 0.0
 
@@ -86,7 +89,7 @@ class Admission:
         """A slot at once, or why not."""
         slot = self._ledger.try_acquire(now, exclude, session)
         if type(slot) is Slot and not self.is_told:  # `isinstance` with an Enum is slow.
-            self._changed()
+            self.changed()
         return slot
 
     def admit(
@@ -101,7 +104,7 @@ class Admission:
         taken = ledger.try_acquire(now, NO_TARGETS, waiter.session)
         if type(taken) is Slot:  # As in `take`.
             if not self.is_told:
-                self._changed()
+                self.changed()
             return taken
         if taken is Denied.NO_TARGET or wait_until is None:
             return taken
@@ -125,11 +128,11 @@ class Admission:
 
     def release(self, slot: Slot) -> None:
         """Give ``slot`` back and hand what is free to who waits, in the same step."""
-        self._ledger.give_back(slot)
-        if self._in_line:
+        self.give_back(slot)
+        if self.in_line:
             self.serve()
         if not self.is_told:
-            self._changed()
+            self.changed()
 
     def move(self, slot: Slot, exclude: frozenset[str], session: int = 0) -> Slot | None:
         """Give ``slot`` back for one at another target, ahead of those who wait.
@@ -154,7 +157,7 @@ class Admission:
             assert type(slot) is Slot, "a ledger with room grants a slot"
             waiter.granted(slot)
             if not self.is_told:
-                self._changed()
+                self.changed()
         if ledger.rated:
             self._arm()
 

@@ -428,7 +428,12 @@ class HttpTargetLeg:
             self._parts = None
             if self.status > LAST_STATUS_UNJUDGED or parts.outcomes.suspects:
                 parts.outcomes.completed(slot.target, self.status, self._era)
-            parts.admission.release(slot)
+            admission = parts.admission
+            admission.give_back(slot)  # `release`, in place.
+            if admission.in_line:
+                admission.serve()
+            if not admission.is_told:
+                admission.changed()
 
     def _end_slot(self, failure: LegFailure | None) -> None:
         """Of a whole leg: tell what this end says of the target, and give the slot back."""

@@ -30,7 +30,7 @@ class Outbox:
     ``placed`` are whole frames of this turn (``turn`` is its number), ``answers`` what becomes
     ANSWERs as they leave: put there by their streams, without asking, as long as ``room_bytes``
     allows. What becomes of a stream meanwhile counts: of one that is over nothing leaves.
-    ``answered``: whose ANSWER left in the last `fill`.
+    ``complete``: whose ANSWER left in the last `fill`, and was all that was missing.
 
     ``resets_again_at``: when RESETs that had to wait for the peer's budget may leave; None: none
     wait.
@@ -42,8 +42,8 @@ class Outbox:
         "_credits",
         "_urgent",
         "_urgent_bytes",
-        "answered",
         "answers",
+        "complete",
         "placed",
         "ready",
         "resets",
@@ -57,7 +57,7 @@ class Outbox:
         self.room_bytes = _PLACED_BYTES_MAX
         self.placed: list[tuple[LaneStream, bytes]] = []
         self.answers: list[_Answer] = []
-        self.answered: list[LaneStream] = []
+        self.complete: list[LaneStream] = []
         self.ready: deque[LaneStream] = deque()
         self.resets = ResetQueue(now)
         self.resets_again_at: float | None = None
@@ -109,7 +109,7 @@ class Outbox:
         """Append one turn's worth of frames; how many bytes."""
         self.turn += 1
         room = limits.LANE_TURN_BYTES_MAX - self._fill_first(parts, now)
-        self.answered = []
+        self.complete = []
         if self.placed or self.answers:
             room -= self._fill_placed(parts)
         ready = self.ready
@@ -150,7 +150,7 @@ class Outbox:
         parts += placed
         used = sum(map(len, placed))
         answers, self.answers = self.answers, []
-        answered = self.answered
+        complete = self.complete
         for stream, count, held_us, body_bytes, head_bytes, size, head, body in answers:
             if stream.is_over:
                 continue
@@ -162,7 +162,8 @@ class Outbox:
             parts += (prefix, head, body)
             used += _ANSWER_HEADER_BYTES + size
             stream.sent_fin = True
-            answered.append(stream)
+            if stream.received_fin:
+                complete.append(stream)
         return used
 
     def clear(self) -> None:

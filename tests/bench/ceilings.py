@@ -46,12 +46,12 @@ CEILINGS: dict[Path_, Ceiling] = {
         new_system_calls=24,
     ),
     "http R": Ceiling(
-        calls=139,
-        objects=121,
+        calls=113,
+        objects=93,
         sends=2.3,
         system_calls=20,
-        new_calls=183,
-        new_objects=168,
+        new_calls=159,
+        new_objects=146,
         new_system_calls=34,
     ),
     "tcp L": Ceiling(
@@ -64,12 +64,12 @@ CEILINGS: dict[Path_, Ceiling] = {
         new_system_calls=32,
     ),
     "tcp R": Ceiling(
-        calls=42,
-        objects=32,
+        calls=34,
+        objects=27,
         sends=2.3,
         system_calls=20,
-        new_calls=260,
-        new_objects=236,
+        new_calls=259,
+        new_objects=235,
         new_system_calls=49,
     ),
     "http2 L": Ceiling(
@@ -87,10 +87,10 @@ CEILINGS: dict[Path_, Ceiling] = {
         new_objects=244,
     ),
     "http R x2": Ceiling(
-        calls=142,
-        objects=124,
+        calls=119,
+        objects=95,
         sends=2.3,
-        new_calls=189,
-        new_objects=174,
+        new_calls=166,
+        new_objects=151,
     ),
 }
