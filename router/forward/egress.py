@@ -75,7 +75,7 @@ class EgressStream:
         under_way.egress.add(self)
         if under_way.stirred is not None:
             under_way.stirred()
-        habit = service.answer_habit if is_whole and request.protocol == "http" else None
+        habit = service.answer_habit if is_whole else None
         self._answer = answer = EgressAnswer(stream, service.ledger, habit, not is_http)
         wait_until = None
         if wait_ms > 0:

@@ -184,7 +184,7 @@ class Offers:
             stream.reset("bad-message")
             return Refused()
         under_way = self._under_way
-        if body and offer.protocol == "http" and self._known.is_wanted(body):
+        if body and offer.protocol != "tcp" and self._known.is_wanted(body):
             known = Offer(request, service, under_way, offer.ingress, offer.wait_ms)
             self._known.keep(body, known)
         return EgressStream(stream, request, service, under_way, offer.ingress, offer.wait_ms)
@@ -194,6 +194,6 @@ class Offers:
         request = known.get(offer.head)
         if request is None or not matches(request, offer, service):
             request = request_of(offer, service)
-            if request is not None and offer.protocol == "http" and known.is_wanted(offer.head):
+            if request is not None and offer.protocol != "tcp" and known.is_wanted(offer.head):
                 known.keep(offer.head, request)
         return request
