@@ -95,7 +95,8 @@ class Outbox:
 
     def end_open(self, stream: LaneStream) -> None:
         """Nothing follows its OPEN, which is placed: it says so itself."""
-        for place, (opened, frame) in enumerate(self.placed):
+        for place in range(len(self.placed) - 1, -1, -1):  # As a rule it is the last.
+            opened, frame = self.placed[place]
             if opened is stream:
                 self.placed[place] = stream, bytes((frame[0] | frames.END,)) + frame[1:]
                 return
