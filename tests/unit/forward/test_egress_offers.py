@@ -65,7 +65,7 @@ def opened(habit: AnswerHabit, **changes: Any) -> Told:
         make_leg=lambda *asked: SimpleNamespace(is_opened=True),
         local=None,
     )
-    under_way = cast(Any, SimpleNamespace(egress=set()))
+    under_way = cast(Any, SimpleNamespace(egress=set(), stirred=None))
     request = Request(**(fields | changes))
     EgressStream(cast(Any, told), request, cast(Any, service), under_way, SiteId("1"), 0)
     return told
