@@ -108,6 +108,8 @@ class _Door:
 
     def admit(self) -> asyncio.BaseProtocol:
         """What a connection that was accepted is served by."""
+        if self.is_closing:
+            return _Crowded()
         if len(self._open) >= self._most:
             if not self._displacing:
                 return _Crowded()

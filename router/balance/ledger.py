@@ -141,6 +141,7 @@ class LocalLedger:
         "_ready",
         "_roomy",
         "_site",
+        "_sole",
         "_targets",
         "ask",
         "capacity",
@@ -162,6 +163,7 @@ class LocalLedger:
         """Told ``now``: a request is asked for, wherever it will be served."""
         self._targets: dict[str, Target] = {}
         self._ready: list[Target] = []
+        self._sole: Target | None = None  # The one of `_ready`, if it is one.
         self._roomy = 0  # Ready targets with room.
         self._all_stated = True
         self._in_turn = False
@@ -312,15 +314,16 @@ class LocalLedger:
         """A slot of the session's or the least loaded ready target, FULL, or NO_TARGET."""
         if self.rated:
             return self._acquire_rated(now, exclude, session, moves=moves)
-        ready = self._ready
+        ready, chosen = self._ready, self._sole
         if exclude:
             ready = [one for one in ready if one.target not in exclude]
+            chosen = ready[0] if len(ready) == 1 else None
         if not ready:
             return Denied.NO_TARGET
         if not self._roomy:
             return Denied.FULL
-        if len(ready) == 1:
-            chosen: Target | None = ready[0]
+        if chosen is not None:
+            pass
         elif session:
             chosen = best_for(session, ready)
         elif self._in_turn:
@@ -391,6 +394,7 @@ class LocalLedger:
         self.recounts += 1
         self._ready = [one for one in self._targets.values() if one.ready]
         self.targets_ready = len(self._ready)
+        self._sole = self._ready[0] if self.targets_ready == 1 else None
         self.learns = any(one.auto for one in self._ready)
         stated = [one.capacity for one in self._ready if one.capacity is not None]
         self._all_stated = len(stated) == len(self._ready)

@@ -62,6 +62,10 @@ class Overflows:
         self._totals: dict[ServiceKey, Mapping[str, int]] = {}
         self._episodes: dict[ServiceKey, _Episode] = {}
 
+    def knows(self, key: ServiceKey) -> bool:
+        """It was there at the last look. One of which nothing ever left need not be."""
+        return key in self._totals
+
     def look(self, services: Mapping[ServiceKey, Now], now: float) -> list[Begun | Ended]:
         """What changed since the last look. A service that is gone ends what it had."""
         found: list[Begun | Ended] = []

@@ -1,9 +1,10 @@
 """The directory store: ``config/*.yaml`` of a site, read whole, compared by content.
 
 Files are polled once a second, since file watches miss a mounted ConfigMap, which swaps a symbolic
-link. What counts is their content, by hash; a file is read again only when the kernel's marks of it
-(inode, size, times of its content and of its inode) are others, or so young that a further change
-within one step of the clock may not show in them. Now and then all are read whatever marks say.
+link, and in a thread, since one on a network may hang. What counts is their content, by hash; a
+file is read again only when the kernel's marks of it (inode, size, times of its content and of its
+inode) are others, or so young that a further change within one step of the clock may not show in
+them. Now and then all are read whatever marks say.
 
 A file that cannot be used keeps its last good documents, so that a slip of the pen withdraws
 nothing; a file that is gone withdraws its documents. One that has become empty counts when it is
@@ -29,7 +30,7 @@ from router.model.ticks import pause_s
 
 
 class ConfigDirectory:
-    """Reads ``site_dir/config``. Owned by one task; `poke` may come from any callback of its loop.
+    """Reads ``site_dir/config``. Owned by one task or its thread; `poke` may come from any.
 
     Errors name files relative to ``site_dir`` (``config/service-shop.yaml:3:5``).
     """
@@ -49,7 +50,7 @@ class ConfigDirectory:
         """Those that count, as last read."""
         self._trouble: ConfigError | None = None  # With the directory as a whole.
         self._left_out: ConfigError | None = None  # Files beyond the bound.
-        self._poked = asyncio.Event()
+        self._poked = threading.Event()
         self._refreshing = threading.Lock()  # A cancelled `watch` leaves its thread to finish.
 
     def load(self) -> Reading:
@@ -112,16 +113,25 @@ class ConfigDirectory:
     def poke(self) -> None:
         """Look now and not at the next poll, at every file: after SIGHUP or a command."""
         self._all_read_at = float("-inf")
+        self.wake()
+
+    def wake(self) -> None:
+        """Let `next_change` look up at once."""
         self._poked.set()
 
-    async def poked(self, timeout_s: float) -> None:
-        """Returns after `poke` or ``timeout_s``, whichever comes first."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._poked.wait()
-        except TimeoutError:
-            return
-        self._poked.clear()
+    def next_change(self, interval_s: float, ended: threading.Event) -> Reading | None:
+        """Look each ``interval_s``, and when poked, until something differs; for a thread.
+
+        None: ``ended`` was set before `wake`.
+        """
+        while True:
+            now = time.monotonic() - _ASIDE * interval_s
+            self._poked.wait(pause_s(now, interval_s))
+            self._poked.clear()
+            if ended.is_set():
+                return None
+            if (reading := self.refresh()) is not None:
+                return reading
 
     def _contents(self) -> tuple[set[str], dict[str, bytes | OSError]]:
         """The names of all document files, and what is in those that may have changed, or why it
@@ -146,6 +156,8 @@ class ConfigDirectory:
                 mark = _mark(path)
                 if marks.get(name) == mark:
                     self._marks[name] = mark
+                    if not len(self._marks) % limits.CONFIG_LOOKS_AT_ONCE:
+                        time.sleep(limits.CONFIG_LOOK_PAUSE_S)  # The loop may have Python's lock.
                 else:
                     rests = _rests(mark, self._wall())
                     contents[name] = _read_file(path)
@@ -193,13 +205,19 @@ async def watch(
 
     `load` must have succeeded before: what it returned is not reported again.
     """
-    while True:
-        now = time.monotonic()
-        await directory.poked(pause_s(now, interval_s))
-        reading = await asyncio.to_thread(directory.refresh)
-        if reading is not None:
-            changed(reading.wanted, list(reading.errors))
+    ended = threading.Event()
+    try:
+        while True:
+            reading = await asyncio.to_thread(directory.next_change, interval_s, ended)
+            if reading is not None:
+                changed(reading.wanted, list(reading.errors))
+    finally:
+        ended.set()
+        directory.wake()
 
+
+_ASIDE = 0.1
+"""Of an interval: so much later than the ticks of the loop, with which the thread shares a lock."""
 
 _Mark = tuple[int, ...]
 

@@ -53,7 +53,11 @@ class EgressStream:
         request: Request,
         service: Service,
         under_way: "UnderWay",
+        ingress: SiteId,
+        wait_ms: int,
     ) -> None:
+        """It begins as it is made: takes a slot, or waits for one, or refuses. ``ingress`` and
+        ``wait_ms`` as in `OpenRequest`."""
         self._stream = stream
         self._request = request
         self.session = request.session
@@ -64,20 +68,15 @@ class EgressStream:
         self._waiting = False
         self._timer: Timer | None = None
         self._body_left = request.body_bytes
+        is_http = request.protocol != "tcp"
         # It has no body to wait for, and its leg knows.
-        self._is_whole = (
-            request.protocol != "tcp" and not request.body_bytes and not request.upgrade
-        )
+        self._is_whole = is_whole = is_http and not request.body_bytes and not request.upgrade
         self._under_way = under_way
-        self._answer = EgressAnswer(stream, request, service.ledger, service.answer_habit)
-
-    @property
-    def service(self) -> Service:
-        return self._service
-
-    def start(self, ingress: SiteId, wait_ms: int) -> None:
-        """Take a slot, or wait for one, or refuse: as in `OpenRequest`."""
-        service = self._service
+        under_way.egress.add(self)
+        if under_way.stirred is not None:
+            under_way.stirred()
+        habit = service.answer_habit if is_whole else None
+        self._answer = answer = EgressAnswer(stream, service.ledger, habit, not is_http)
         wait_until = None
         if wait_ms > 0:
             wait_s = min(wait_ms / 1000, limits.OPEN_WAIT_S_MAX)
@@ -88,8 +87,7 @@ class EgressStream:
         slot = service.admission.admit(self, ingress, wait_until)
         if type(slot) is Slot:  # The commonest: `_serve`, in place, with nothing held.
             service.ledger.lent += 1
-            answer = self._answer
-            leg = service.make_leg(self._request, answer, slot, service.local, False)
+            leg = service.make_leg(request, answer, slot, service.local, False)
             self._leg = answer.leg = leg
             if leg.is_opened:
                 answer.opened()
@@ -98,6 +96,10 @@ class EgressStream:
             self._held = Replay(service.pressure, self)
         elif isinstance(slot, Denied):
             self._refuse("no-target" if slot is Denied.NO_TARGET else "busy")
+
+    @property
+    def service(self) -> Service:
+        return self._service
 
     # Waiter
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+import msgspec
+
 from router.balance.ledger import LocalLedger
-from router.forward.ports import Leg, LegCode, LegFailure, Request
+from router.forward.ports import Leg, LegCode, LegFailure
 from router.link.ports import Refusal, ResetCode, Stream
 from router.net.ports import Buffer
 
@@ -46,44 +48,25 @@ class AnswerHabit:
         self.in_parts = 0
 
 
-class EgressAnswer:
-    """A `LegHandler` that writes to ``stream``.
+class EgressAnswer(msgspec.Struct, eq=False):
+    """A `LegHandler` that writes to ``stream``. A struct: one for each stream, made in C.
 
     ACCEPTED once a target is held, or with the answer where that is expected at once and whole. For
     http the end is told when the slot is given back, with the count without it; for tcp with the
     target's own end. ``raw``: bytes both ways are no longer a
     message (tcp, or after 101). ``over``: the leg is done. ``outlived`` is called then if it
-    outlived its stream.
+    outlived its stream. ``_habit`` None: no whole answer may come, or its ACCEPTED is waited for.
     """
 
-    __slots__ = (
-        "_accepted",
-        "_habit",
-        "_http",
-        "_ledger",
-        "_stream",
-        "leg",
-        "outlived",
-        "over",
-        "raw",
-        "stream_lost",
-    )
-
-    def __init__(
-        self, stream: Stream, request: Request, ledger: LocalLedger, habit: AnswerHabit
-    ) -> None:
-        self._stream = stream
-        self._ledger = ledger
-        # None: no whole answer may come, or its ACCEPTED is waited for.
-        is_plain = request.protocol == "http" and not request.body_bytes and not request.upgrade
-        self._habit = habit if is_plain else None
-        self._http = request.protocol != "tcp"
-        self._accepted = False
-        self.leg: Leg | None = None
-        self.raw = not self._http
-        self.over = False
-        self.stream_lost = False
-        self.outlived: Callable[[], None] | None = None
+    _stream: Stream
+    _ledger: LocalLedger
+    _habit: AnswerHabit | None
+    raw: bool
+    _accepted: bool = False
+    leg: Leg | None = None
+    over: bool = False
+    stream_lost: bool = False
+    outlived: Callable[[], None] | None = None
 
     def opened(self) -> None:
         self._accepted = True

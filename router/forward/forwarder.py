@@ -62,8 +62,10 @@ class Forwarder:
         "_network",
         "_offers",
         "_pressure",
+        "_samples_at_rest",
         "_services",
         "_shared",
+        "_stirred",
         "_targets_moved",
         "_under_way",
         "known_offer",
@@ -124,6 +126,8 @@ class Forwarder:
         """See `LinkOwner.known_offer`. Whoever would judge one otherwise now: `forget_offers`."""
         self._heads_forgotten_at = network.now()
         self._targets_moved = False
+        self._stirred = True  # Somebody may have come since demand was sampled.
+        self._samples_at_rest = 0
         self._drain_timer: Timer | None = None
 
     # Wanted state
@@ -222,7 +226,8 @@ class Forwarder:
     def rate_states(self) -> dict[ServiceKey, RateState]:
         """How each service port stands here that has a rate."""
         now = self._network.now()
-        states = {key: one.ledger.rate_state(now) for key, one in self._services.items()}
+        rated = {key: one.ledger for key, one in self._services.items() if one.ledger.rated}
+        states = {key: ledger.rate_state(now) for key, ledger in rated.items()}
         return {key: state for key, state in states.items() if state is not None}
 
     def rate_state(self, key: ServiceKey) -> RateState | None:
@@ -237,6 +242,15 @@ class Forwarder:
             held = service.under_way()
             if held:
                 yield key, held
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Nobody is connected, no stream ends here: until `when_stirred` all stays as it is."""
+        return self._under_way.is_empty
+
+    def when_stirred(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` once, when a client or a stream comes next."""
+        self._under_way.when_stirred(callback)
 
     def reading_of(self, key: ServiceKey) -> PortReading | None:
         """Totals and figures of a service port; None: it is not known any more."""
@@ -286,13 +300,23 @@ class Forwarder:
 
     def sample_demand(self) -> None:
         """Once a second: what is wanted of every service port."""
-        for service in self._services.values():
-            service.sample_demand()
+        if self._stirred:
+            self._samples_at_rest = 0
+            if self._under_way.is_empty:
+                self._stirred = False
+                self.when_stirred(self._stir)
+        if self._samples_at_rest <= limits.DEMAND_WINDOW_S:  # What is not sampled then is nothing.
+            self._samples_at_rest += 1
+            for service in self._services.values():
+                service.sample_demand()
         now = self._network.now()
         if now - self._heads_forgotten_at >= limits.HEADS_FORGOTTEN_S:
             self._heads_forgotten_at = now
             self._shared.heads.forget()
             self._offers.forget()
+
+    def _stir(self) -> None:
+        self._stirred = True
 
     def scale_of(self, key: ServiceKey) -> ScaleFigures | None:
         """What an autoscaler goes by; None: unknown service port."""
@@ -450,6 +474,8 @@ class Forwarder:
         )
         under_way = self._under_way
         under_way.clients.add(client)
+        if under_way.stirred is not None:
+            under_way.stirred()
         if service.protocol == "http2":
             under_way.many_at_once.add(client)
         return client

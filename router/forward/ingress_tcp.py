@@ -130,7 +130,7 @@ class TcpSession:
         if size < limits.READ_BYTES:
             self._full_reads = 0
         else:
-            self._full_reads += 1
+            self._full_reads += size // limits.READ_BYTES  # Several in one, where much comes.
             if self._full_reads >= limits.SPLICE_AFTER_READS and self._leg.wire is not None:
                 self._connection.splice_to(self._leg.wire, self._passed_in)
 
@@ -212,7 +212,7 @@ class _Answer:
         if size < limits.READ_BYTES:
             self._full_reads = 0
         else:
-            self._full_reads += 1
+            self._full_reads += size // limits.READ_BYTES
             if (
                 self._full_reads >= limits.SPLICE_AFTER_READS
                 and leg is not None

@@ -129,10 +129,7 @@ class Offer:
             or service.pressure.is_refusing
         ):
             return None
-        egress = EgressStream(stream, request, service, under_way)
-        under_way.egress.add(egress)
-        egress.start(self._ingress, self._wait_ms)
-        return egress
+        return EgressStream(stream, request, service, under_way, self._ingress, self._wait_ms)
 
 
 class Offers:
@@ -187,19 +184,16 @@ class Offers:
             stream.reset("bad-message")
             return Refused()
         under_way = self._under_way
-        if body and offer.protocol == "http" and self._known.is_wanted(body):
+        if body and offer.protocol != "tcp" and self._known.is_wanted(body):
             known = Offer(request, service, under_way, offer.ingress, offer.wait_ms)
             self._known.keep(body, known)
-        egress = EgressStream(stream, request, service, under_way)
-        under_way.egress.add(egress)
-        egress.start(offer.ingress, offer.wait_ms)
-        return egress
+        return EgressStream(stream, request, service, under_way, offer.ingress, offer.wait_ms)
 
     def _request_of(self, offer: OpenRequest, service: Service) -> Request | None:
         known = self._by_head
         request = known.get(offer.head)
         if request is None or not matches(request, offer, service):
             request = request_of(offer, service)
-            if request is not None and offer.protocol == "http" and known.is_wanted(offer.head):
+            if request is not None and offer.protocol != "tcp" and known.is_wanted(offer.head):
                 known.keep(offer.head, request)
         return request

@@ -19,7 +19,7 @@ class Http2(NamedTuple):
 
 
 def http2() -> Http2:
-    """Load it, if nobody has: its libraries take about 3 MiB that other routers need not pay."""
+    """Load it, if nobody has: other routers need not pay for it."""
     from router.forward.ingress_http2 import Http2Session
     from router.forward.pool_http2 import Http2Pool
     from router.forward.probe_http2 import Http2Probe

@@ -114,11 +114,13 @@ class Receiver(Sender):
                 self.opened(held_s)
             else:  # As `opened`, but for what ends with this.
                 held_at = now - held_s
-                record.held_at = held_at if held_at > record.begun_at else record.begun_at
+                if held_at < record.begun_at:
+                    held_at = record.begun_at
+                record.held_at = held_at
                 self._told_opened = True
                 asked_at, site = self._asked_at, record.site
                 if asked_at is not None and site is not None:
-                    service.remotes.note_round_trip(site, record.held_at - asked_at)
+                    service.remotes.note_round_trip(site, held_at - asked_at)
         if self._given_up is not None:
             self.done(None)
             return
@@ -244,8 +246,19 @@ class Receiver(Sender):
         if held_at == started_at:  # The commonest have a target at once.
             counters.request(served_at, code_class, seconds)
         else:
-            queue_s, network_s, target_s = record.phases(now)
-            counters.request_in_phases(served_at, code_class, seconds, queue_s, network_s, target_s)
+            begun_at = record.begun_at  # `Record.phases`, in place.
+            if begun_at > now:
+                begun_at = now
+            if held_at > now:
+                held_at = now
+            counters.request_in_phases(
+                served_at,
+                code_class,
+                seconds,
+                begun_at - started_at,
+                held_at - begun_at,
+                now - held_at,
+            )
         watch, self._watch = self._watch, None
         if watch is not None:
             target = local.target if local is not None and served_at else ""

@@ -75,7 +75,7 @@ class TcpTargetLeg:
         self._handler = handler
         self._connection: Connection | None = None
         self._dial: Dial | None = None
-        self._early: list[bytes] = []
+        self._early: list[bytes] | None = None  # What came before there was a connection.
         self._early_bytes = 0
         self._refuses = False
         self._finished_early = False
@@ -100,6 +100,8 @@ class TcpTargetLeg:
     def send(self, data: Buffer) -> bool:
         if self._connection is not None:
             return self._connection.send(data)
+        if self._early is None:
+            self._early = []
         self._early.append(bytes(data))
         self._early_bytes += len(data)
         self._refuses = self._early_bytes >= limits.REPLAY_BYTES_MAX
@@ -168,7 +170,7 @@ class TcpTargetLeg:
         self._dial = None  # It holds us: let no cycle wait for the collector.
         if self._paused:
             connection.pause()
-        early, self._early = self._early, []
+        early, self._early = self._early or [], None
         if self._preface:
             early.insert(0, self._preface)
         room = connection.send(*early) if early else True

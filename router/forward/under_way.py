@@ -19,10 +19,12 @@ class UnderWay:
         "_drained",
         "_pressure",
         "_timers",
+        "_wants_stir",
         "clients",
         "egress",
         "is_draining",
         "many_at_once",
+        "stirred",
     )
 
     def __init__(self, timers: Timers, pressure: Pressure) -> None:
@@ -35,6 +37,25 @@ class UnderWay:
         self.egress: set[EgressStream] = set()
         self.is_draining = False
         """Nothing is added any more."""
+        self.stirred: Callable[[], None] | None = None
+        """To be called when something is added, if anybody wants to know."""
+        self._wants_stir: set[Callable[[], None]] = set()
+
+    @property
+    def is_empty(self) -> bool:
+        """No client is connected, and no stream ends here."""
+        return not self.clients and not self.egress
+
+    def when_stirred(self, callback: Callable[[], None]) -> None:
+        """Call it once, when something is added next."""
+        self._wants_stir.add(callback)
+        self.stirred = self._stirred
+
+    def _stirred(self) -> None:
+        wants, self._wants_stir = self._wants_stir, set()
+        self.stirred = None
+        for callback in wants:
+            callback()
 
     def egress_finished(self, egress: EgressStream) -> None:
         """A stream is over."""

@@ -43,9 +43,12 @@ class History:
         self._crowded_before: set[ServiceKey] = set()
         """… or at the last: what they count is not of one step alone."""
 
-    def look(self) -> None:
-        """What is in flight is read now: `hold` follows for each service port that has some."""
-        self._looks += 1
+    def look(self, times: int = 1) -> None:
+        """What is in flight is read now: `hold` follows for each service port that has some.
+
+        ``times``: so often, of which all but the last found nothing.
+        """
+        self._looks += times
 
     def hold(self, key: ServiceKey, in_flight: Mapping[str, int]) -> None:
         """At this look clients of this site have so many in flight, by site."""

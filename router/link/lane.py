@@ -117,8 +117,15 @@ class StreamLane(Protocol):
     def answered(self, stream: "LaneStream") -> None:
         """It no longer waits for our answer; idempotent."""
 
-    def hold_accepted(self, stream: "LaneStream", now: float) -> None:
-        """It is `answered`, and is to `tell_accepted` in a moment."""
+    @property
+    def held(self) -> list["LaneStream"]:
+        """Who puts itself there is to `tell_accepted` in a moment, or has answered by then."""
+
+    def hold_accepted(self) -> None:
+        """`held` was empty."""
+
+    offered: int
+    """Streams of the peer that wait for our answer."""
 
     def forget(self, stream: "LaneStream") -> None:
         """It is over: its id is closed from here on."""

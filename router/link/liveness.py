@@ -1,7 +1,8 @@
 """Whether the lanes of a link are alive: PINGs into silence, and what follows from no answer.
 
-One exchange serves both ends: whoever dialled asks, and the other has heard as much when it
-answers. That one asks when nobody else does, and now and then for a round trip of its own.
+One exchange serves both ends: whoever dialled asks, on all its links at the same second, and the
+other has heard as much when it answers. That one asks when nobody else does, and now and then for
+a round trip of its own.
 """
 
 import math
@@ -15,6 +16,7 @@ from router.model.ticks import next_tick
 from router.net.ports import Timer, Timers
 
 _HALF_TICK_S = limits.LIVENESS_TICK_S / 2  # Ticks come a little late, each by its own little.
+_EXACT_S = 1e-6  # What is due at a tick itself is not left to the next one.
 
 
 class Watched(Protocol):
@@ -36,9 +38,11 @@ class Watched(Protocol):
 
 
 class Liveness:
-    """Judges the lanes of one link each `limits.LIVENESS_TICK_S`, from `start` until `stop`.
+    """Judges the lanes of one link, from `start` until `stop`.
 
-    ``looked`` is called after each look. ``asks``: it is this end that does.
+    It looks once a second, and at the first tick of `limits.LIVENESS_TICK_S` at which a silence
+    would have lasted too long. ``looked`` is called after each look. ``asks``: it is this end that
+    does.
     """
 
     def __init__(
@@ -47,12 +51,16 @@ class Liveness:
         self._timers = timers
         self._link = link
         self._looked = looked
-        # The other end's own comes a tick after the question that it would have heard.
-        self._ping_after_s = limits.PING_INTERVAL_S / 2
-        if not asks:
+        self._asks = asks
+        if asks:  # At its second, which may come half a second early for a data lane.
+            self._ping_after_s = limits.LIVENESS_TICK_S
+            self._data_ping_after_s = limits.DATA_PING_AFTER_S - limits.PING_INTERVAL_S / 2
+        else:  # Later than a question that it would have heard.
             self._ping_after_s = limits.PING_INTERVAL_S + _HALF_TICK_S
+            self._data_ping_after_s = limits.DATA_PING_AFTER_S + limits.LIVENESS_TICK_S
         self._timer: Timer | None = None
         self._due = 0.0
+        self._second = 0.0  # From then on it may ask.
         self._pinged_at = -limits.RTT_FRESH_S
         self._pinged: dict[LaneMux, float] = {}  # Data lanes that have not answered yet.
         self._rtt_least_s = math.inf
@@ -68,26 +76,32 @@ class Liveness:
             self._timer.cancel()
             self._timer = None
 
-    def _schedule(self, now: float) -> None:
-        self._due = next_tick(now, limits.LIVENESS_TICK_S)  # All links of a router at once.
+    def _schedule(self, when: float) -> None:
+        """Look at the first tick from ``when`` on that is to come: all links at once."""
+        earliest = max(self._timers.now(), when - _EXACT_S)
+        self._due = next_tick(earliest, limits.LIVENESS_TICK_S)
         self._timer = self._timers.call_at(self._due, self._tick)
 
     def _tick(self) -> None:
         """Judge silence, unless we slept ourselves: then read first, and judge next time."""
         now = self._timers.now()
         woke_late = now - self._due > limits.LATE_WAKE_S
-        self._schedule(now)
+        may_ask = woke_late or not self._asks or now >= self._second
+        if now >= self._second:
+            self._second = next_tick(now, limits.PING_INTERVAL_S)
         lane = self._link.control_lane
         if lane is None:
+            self._schedule(now)
             return
-        silent_s = now - lane.heard_at
         self._learn_rtt()
-        endured_s = limits.CONTROL_DEAD_AFTER_S
-        if silent_s >= endured_s and silent_s >= endured_s + self._patience_s and not woke_late:
+        endured_s = limits.CONTROL_DEAD_AFTER_S + self._patience_s
+        self._schedule(min(self._next_look(lane, now), lane.heard_at + endured_s))
+        silent_s = now - lane.heard_at
+        if silent_s >= endured_s and not woke_late:
             self._link.abort(Fault("silent", f"nothing was heard for {silent_s:.2f} s"))
             return
         self._judge_writes(now, woke_late)
-        if self._wants_ping(silent_s, now - self._pinged_at, woke_late):
+        if may_ask and self._wants_ping(silent_s, now - self._pinged_at, woke_late):
             self._pinged_at = now
             lane.ping()
         data_lanes = self._link.data_lanes()
@@ -98,13 +112,33 @@ class Liveness:
             self._judge_data_lane(data_lane, now, woke_late)
         self._looked()
 
+    def _next_look(self, lane: LaneMux, now: float) -> float:
+        """When something is due unless something is heard before: a question, a data lane's end.
+
+        At the latest in a second, for writes that stall.
+        """
+        when = self._second
+        if not self._asks:
+            asks_at = max(
+                lane.heard_at + self._ping_after_s,
+                self._pinged_at + limits.PING_INTERVAL_S - _HALF_TICK_S,
+            )
+            when = min(now + limits.PING_INTERVAL_S, asks_at)
+            for data_lane in self._link.data_lanes():
+                if data_lane not in self._pinged:
+                    when = min(when, data_lane.heard_at + self._data_ping_after_s)
+        for pinged_at in self._pinged.values():
+            when = min(when, pinged_at + limits.DATA_DEAD_AFTER_S + self._patience_s)
+        return when
+
     def _wants_ping(self, silent_s: float, since_s: float, woke_late: bool) -> bool:
         """``since_s``: our last one."""
-        if since_s < limits.PING_INTERVAL_S - _HALF_TICK_S:
+        least_s = limits.PING_INTERVAL_S / (2 if self._asks else 1)  # Its first is no second's.
+        if since_s < least_s - _HALF_TICK_S:
             return False
         return (
             silent_s >= self._ping_after_s
-            or since_s >= limits.RTT_FRESH_S
+            or since_s >= limits.RTT_FRESH_S - _HALF_TICK_S
             or self._link.rtt_s is None
             or woke_late
             or self._patience_s > 0.0  # Perhaps nothing is long but what an end had to do then.
@@ -140,7 +174,7 @@ class Liveness:
             self._pinged.pop(lane, None)
             pinged_at = None
         if pinged_at is None:
-            if woke_late or now - lane.heard_at >= limits.DATA_PING_AFTER_S:
+            if woke_late or now - lane.heard_at >= self._data_ping_after_s:
                 self._pinged[lane] = now
                 lane.ping()
         elif now - pinged_at >= limits.DATA_DEAD_AFTER_S + self._patience_s:

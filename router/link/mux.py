@@ -61,10 +61,10 @@ class LaneMux:
         self._asked_to_drain = False
         self._is_last = False  # We open nothing more; the peer is told once all OPENs have left.
         self._said_last = self._heard_last = False
-        self._offered = 0  # Streams of the peer that wait for our answer.
+        self.offered = 0  # Streams of the peer that wait for our answer.
         self.outbox = Outbox(now)
         # Streams whose ACCEPTED is held back: since the last look, and since the one before.
-        self._held: list[LaneStream] = []
+        self.held: list[LaneStream] = []
         self._held_longer: list[LaneStream] = []
         self._held_timer: Timer | None = None
         self._pongs = 0  # In the outbox.
@@ -312,12 +312,12 @@ class LaneMux:
         stream = LaneStream(self, stream_id)
         self.streams[stream_id] = stream
         too_many = len(self.streams) > limits.STREAMS_PER_LANE_MAX
-        if too_many or self._offered >= limits.STREAMS_OPENING_MAX:
+        if too_many or self.offered >= limits.STREAMS_OPENING_MAX:
             control.decode_open(payload)  # What is none is worse.
             stream.handler = NOBODY
             stream.refuse("busy", -1)
             return
-        self._offered += 1
+        self.offered += 1
         stream.handler = NOBODY
         try:
             stream.handler = self.owner.lane_stream(stream, bytes(payload))
@@ -365,19 +365,15 @@ class LaneMux:
         if not self.turn_asked:
             self.ask_turn()
 
-    def hold_accepted(self, stream: LaneStream, now: float) -> None:
+    def hold_accepted(self) -> None:
         """One timer for all: each is held for once to twice `limits.ACCEPT_HELD_S`."""
-        if stream.is_offered:  # `answered`, in place.
-            stream.is_offered = False
-            self._offered -= 1
-        self._held.append(stream)
         if self._held_timer is None:
-            at = now + limits.ACCEPT_HELD_S
+            at = self.now() + limits.ACCEPT_HELD_S
             self._held_timer = self._timers.call_at(at, self._tell_accepted)
 
     def _tell_accepted(self) -> None:
         self._held_timer = None
-        due, self._held_longer, self._held = self._held_longer, self._held, []
+        due, self._held_longer, self.held = self._held_longer, self.held, []
         for stream in due:
             if stream.held_since is not None:
                 stream.tell_accepted()
@@ -406,7 +402,7 @@ class LaneMux:
         """A stream of the peer no longer waits for our answer."""
         if stream.is_offered:
             stream.is_offered = False
-            self._offered -= 1
+            self.offered -= 1
 
     def closed(self, stream: LaneStream) -> None:
         """As `forget`, of one that was answered."""
@@ -479,8 +475,8 @@ class LaneMux:
         outbox = self.outbox
         self._pongs = 0
         used = outbox.fill(parts, self.now())
-        if outbox.answered:
-            self._answers_leave(outbox.answered)
+        if outbox.complete:
+            self._all_finished(outbox.complete)
         if parts:
             self.bytes_out += used
             self._blocked = not self.connection.send(*parts)
@@ -494,17 +490,15 @@ class LaneMux:
             self._reset_timer = self._timers.call_at(outbox.resets_again_at, self._resets_again)
         self._tell_writables()
 
-    def _answers_leave(self, streams: list[LaneStream]) -> None:
-        """Most are complete with that: `finished`, in place."""
-        is_stalling, endings = bool(self.buffers.process.stalling), self._endings
+    def _all_finished(self, streams: list[LaneStream]) -> None:
+        """As `finished`, of many: they hold nothing but what they did not let be read."""
+        is_stalling = bool(self.buffers.process.stalling)
         for stream in streams:
-            if not stream.received_fin:
-                continue
             if is_stalling or stream.is_paused:
                 stream.let_go()
             stream.is_over = True
             del self.streams[stream.id]
-            endings.append((stream, None))
+        self._endings += [(stream, None) for stream in streams]
 
     def _resets_again(self) -> None:
         self._reset_timer = None
@@ -545,7 +539,7 @@ class LaneMux:
             self._reset_timer.cancel()
         if self._held_timer is not None:
             self._held_timer.cancel()
-        self._held.clear()
+        self.held.clear()
         self._held_longer.clear()
         for stream in list(self.streams.values()):
             stream.over()

@@ -30,7 +30,7 @@ class Outbox:
     ``placed`` are whole frames of this turn (``turn`` is its number), ``answers`` what becomes
     ANSWERs as they leave: put there by their streams, without asking, as long as ``room_bytes``
     allows. What becomes of a stream meanwhile counts: of one that is over nothing leaves.
-    ``answered``: whose ANSWER left in the last `fill`.
+    ``complete``: whose ANSWER left in the last `fill`, and was all that was missing.
 
     ``resets_again_at``: when RESETs that had to wait for the peer's budget may leave; None: none
     wait.
@@ -42,8 +42,8 @@ class Outbox:
         "_credits",
         "_urgent",
         "_urgent_bytes",
-        "answered",
         "answers",
+        "complete",
         "placed",
         "ready",
         "resets",
@@ -57,7 +57,7 @@ class Outbox:
         self.room_bytes = _PLACED_BYTES_MAX
         self.placed: list[tuple[LaneStream, bytes]] = []
         self.answers: list[_Answer] = []
-        self.answered: list[LaneStream] = []
+        self.complete: list[LaneStream] = []
         self.ready: deque[LaneStream] = deque()
         self.resets = ResetQueue(now)
         self.resets_again_at: float | None = None
@@ -95,7 +95,8 @@ class Outbox:
 
     def end_open(self, stream: LaneStream) -> None:
         """Nothing follows its OPEN, which is placed: it says so itself."""
-        for place, (opened, frame) in enumerate(self.placed):
+        for place in range(len(self.placed) - 1, -1, -1):  # As a rule it is the last.
+            opened, frame = self.placed[place]
             if opened is stream:
                 self.placed[place] = stream, bytes((frame[0] | frames.END,)) + frame[1:]
                 return
@@ -109,7 +110,7 @@ class Outbox:
         """Append one turn's worth of frames; how many bytes."""
         self.turn += 1
         room = limits.LANE_TURN_BYTES_MAX - self._fill_first(parts, now)
-        self.answered = []
+        self.complete = []
         if self.placed or self.answers:
             room -= self._fill_placed(parts)
         ready = self.ready
@@ -150,7 +151,7 @@ class Outbox:
         parts += placed
         used = sum(map(len, placed))
         answers, self.answers = self.answers, []
-        answered = self.answered
+        complete = self.complete
         for stream, count, held_us, body_bytes, head_bytes, size, head, body in answers:
             if stream.is_over:
                 continue
@@ -162,7 +163,8 @@ class Outbox:
             parts += (prefix, head, body)
             used += _ANSWER_HEADER_BYTES + size
             stream.sent_fin = True
-            answered.append(stream)
+            if stream.received_fin:
+                complete.append(stream)
         return used
 
     def clear(self) -> None:

@@ -24,6 +24,7 @@ _WHOLE_BYTES_MIN = _PAYLOAD_MAX // 2  # A DATA frame above it is not joined with
 
 
 _WINDOW_INITIAL = limits.STREAM_WINDOW_BYTES_INITIAL
+_RETURN_INITIAL = _WINDOW_INITIAL // 2  # One number for all streams, who live by the thousand.
 _SEND_QUEUE_BYTES = limits.STREAM_SEND_QUEUE_BYTES
 _pack_header = struct.Struct(">II").pack
 _HEADER_BYTES = 8
@@ -119,7 +120,7 @@ class LaneStream:
         self._wants_writable = False
         # Receiving.
         self._window_bytes = _WINDOW_INITIAL
-        self._return_at_bytes = _WINDOW_INITIAL // 2  # Read so much, credit goes back.
+        self._return_at_bytes = _RETURN_INITIAL  # Read so much, credit goes back.
         self._granted_bytes = _WINDOW_INITIAL  # What the peer may still send.
         self._uncredited_bytes = 0
         self.credit_due_bytes = 0
@@ -161,8 +162,14 @@ class LaneStream:
         if self.opened_here or self._answered or self.held_since is not None:
             raise LocalProtocolError("accept", "only the egress accepts, and once")
         self._late_count = in_flight
-        self.held_since = now = lane.now()
-        lane.hold_accepted(self, now)
+        self.held_since = lane.now()
+        if self.is_offered:  # `answered`, in place.
+            self.is_offered = False
+            lane.offered -= 1
+        held = lane.held
+        if not held:
+            lane.hold_accepted()
+        held.append(self)
 
     def tell_accepted(self) -> None:
         """ACCEPTED was held back: nothing came that would have told it."""

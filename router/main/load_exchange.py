@@ -9,6 +9,7 @@ from router.link.ports import LoadMessage
 from router.model import limits
 from router.model.adverts import LoadReport
 from router.model.ids import RouterId, ServiceKey
+from router.model.ticks import next_tick
 from router.net.ports import Network, Timer
 from router.routing.attached import AttachedEdges
 from router.routing.budget import TokenBucket
@@ -83,7 +84,7 @@ class LoadExchange:
             limits.LOADS_RECEIVED_BURST, limits.LOADS_RECEIVED_PER_S, now
         )
         for key in sorted(self._keys):
-            self._put(neighbour, self._report(key), Urgency.FLIP)
+            self._put((neighbour,), self._report(key), Urgency.FLIP)
         self._flush()
         self._welcomes[neighbour] = self._network.call_at(
             now + limits.LOAD_SETTLE_INTERVAL_S, lambda: self._tell_all(neighbour)
@@ -100,9 +101,9 @@ class LoadExchange:
     def _tell_all(self, neighbour: RouterId) -> None:
         del self._welcomes[neighbour]
         for report in self._heard.originals(neighbour):
-            self._put(neighbour, report, Urgency.REFRESH)
+            self._put((neighbour,), report, Urgency.REFRESH)
         for key in sorted(self._keys):
-            self._put(neighbour, self._report(key), Urgency.REFRESH)
+            self._put((neighbour,), self._report(key), Urgency.REFRESH)
         self._flush()
 
     def tell_edge(self, edge: RouterId, services: Collection[str], table: RouteTable) -> None:
@@ -114,7 +115,7 @@ class LoadExchange:
                 heard = (self._heard.last(candidate.router, key) for candidate in there)
                 reports += [last[0] for last in heard if last is not None]
         for report in reports:
-            self._put(edge, report, Urgency.FLIP)
+            self._put((edge,), report, Urgency.FLIP)
         self._flush()
 
     def _tell_everybody(self, keys: Iterable[ServiceKey]) -> None:
@@ -123,17 +124,21 @@ class LoadExchange:
         for key in keys:
             before = self._last.get(key)
             report = self._last[key] = self._report(key)
-            how = urgency(before, report, 0)
-            for router in adjacent:
-                self._put(router, report, how)
+            self._put(adjacent, report, urgency(before, report, 0))
         self._flush()
 
     def _put(
-        self, router: RouterId, report: LoadReport, how: Urgency, gathers_s: float = 0.0
+        self,
+        routers: Collection[RouterId],
+        report: LoadReport,
+        how: Urgency,
+        gathers_s: float = 0.0,
     ) -> None:
-        """If ``router`` has a use for it."""
-        if not len(self._edges) or self._edges.wanted(router, (report,)):
-            self._pace.put(router, report, how, self._network.now(), gathers_s)
+        """To those of ``routers`` that have a use for it."""
+        if len(self._edges):
+            routers = [router for router in routers if self._edges.wanted(router, (report,))]
+        if routers:
+            self._pace.put(routers, report, how, self._network.now(), gathers_s)
 
     def _flush(self) -> None:
         """Send what budgets let go now, and wake up for the rest."""
@@ -157,7 +162,10 @@ class LoadExchange:
 
     def _arm_refresh(self) -> None:
         pause_s = refresh_s(self._heard.candidates + len(self._keys))
-        self._refresh_timer = self._network.call_at(self._network.now() + pause_s, self._refresh)
+        again = next_tick(
+            self._network.now() + pause_s - limits.LOAD_GATHER_S, limits.LOAD_GATHER_S
+        )
+        self._refresh_timer = self._network.call_at(again, self._refresh)
 
     def received(
         self, neighbour: RouterId, reports: tuple[LoadReport, ...], table: RouteTable
@@ -170,6 +178,9 @@ class LoadExchange:
         budget = self._budgets.get(neighbour)
         if budget is None:
             return  # Its link has just gone.
+        # What says nothing new goes on with those of other neighbours, in one message, when links
+        # are asked for signs of life: in one record with that.
+        gathers_s = next_tick(now, limits.LOAD_GATHER_S) - now
         for number, report in enumerate(reports):
             if not budget.take(now):
                 self.over_budget += len(reports) - number
@@ -180,10 +191,8 @@ class LoadExchange:
                 continue
             self._forwarder.report_load(accepted.report, accepted.site)
             how = accepted.urgency
-            # What says nothing new goes on with those of other neighbours, in one message.
-            gathers_s = limits.LOAD_GATHER_S if how == Urgency.REFRESH else 0.0
-            for further in accepted.forward_to:
-                self._put(further, report, how, gathers_s)
+            waits_s = gathers_s if how == Urgency.REFRESH else 0.0
+            self._put(accepted.forward_to, report, how, waits_s)
         self._flush()
 
     def table_changed(self, table: RouteTable) -> None:

@@ -50,6 +50,8 @@ class Marks:
 
     def judge(self, share: float) -> Level:
         """The level at ``share`` (1.0: all that the process may have)."""
+        if self.level == Level.CALM and share < limits.MEMORY_SHED_IDLE:
+            return self.level  # As nearly always.
         level = sum(
             share >= (mark - limits.MEMORY_CALM_BELOW if number <= self.level else mark)
             for number, mark in enumerate(_MARKS, start=1)
@@ -170,7 +172,7 @@ class MemoryGuard:
     def _look(self) -> None:
         self.use = use = self._read()
         share = use.resident_bytes / self.limit_bytes
-        pause_s = limits.MEMORY_LOOK_S if share < limits.MEMORY_NEAR else limits.MEMORY_LOOK_NEAR_S
+        pause_s = self._pause_s(use.resident_bytes)
         self._timer = self._timers.call_at(next_tick(self._timers.now(), pause_s), self._look)
         before = self.level
         level = self._marks.judge(share)
@@ -185,6 +187,13 @@ class MemoryGuard:
         if excess_bytes > 0:
             self.dropped_total += self._relief.drop_slowest(excess_bytes)
         self._give_back(use.resident_bytes, level)
+
+    def _pause_s(self, resident_bytes: int) -> float:
+        near_bytes = limits.MEMORY_NEAR * self.limit_bytes
+        if resident_bytes >= near_bytes:
+            return limits.MEMORY_LOOK_NEAR_S
+        is_far = resident_bytes + limits.MEMORY_FAR_BYTES <= near_bytes
+        return limits.MEMORY_LOOK_FAR_S if is_far else limits.MEMORY_LOOK_S
 
     def _changed(self, before: Level, level: Level) -> None:
         refuses = level >= Level.REFUSE_NEW

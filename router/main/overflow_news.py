@@ -39,6 +39,8 @@ class OverflowNews:
         self._network.call_at(next_tick(now, SECOND_S), self._each_second)
         services = {}
         for key, left in self._forwarder.left().items():
+            if not left and not self._overflows.knows(key):
+                continue  # As nearly all, always.
             load = self._forwarder.load_of(key)
             services[key] = Now(left=left, in_flight=load.in_flight, capacity=load.capacity)
         for one in self._overflows.look(services, now):

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from math import floor
 
 from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
 from router.forward.figures import PortReading
@@ -13,6 +14,8 @@ from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.ticks import next_tick
 from router.net.ports import Timer, Timers
+
+EXACT_S = 1e-6  # A step that ends at a tick is not left to the next one.
 
 
 class Recorder:
@@ -31,6 +34,7 @@ class Recorder:
         self._history = History()
         self._step_at = 0.0
         self._timer: Timer | None = None
+        self._rests_since: float | None = None
 
     def start(self) -> None:
         """Once."""
@@ -41,6 +45,7 @@ class Recorder:
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        self._rests_since = None
 
     def lately(self, key: ServiceKey) -> Change | None:
         """What a service port did in the last seconds; None: it is not known for long enough."""
@@ -66,17 +71,47 @@ class Recorder:
 
     def _look(self) -> None:
         now = self._timers.now()
-        self._wait(now)
-        history = self._history
-        history.look()
-        for key, held in self._router.forwarder.under_way():
+        history, forwarder = self._history, self._router.forwarder
+        history.look(1 + self._rested(now, before=1))
+        is_idle = forwarder.is_at_rest
+        for key, held in forwarder.under_way():
             history.hold(key, held)
-        self._router.forwarder.sample_latency()
+            is_idle = False
+        forwarder.sample_latency()
         if now >= self._step_at:
             self._step(now)
+        if is_idle:
+            self._rest(now)
+        else:
+            self._wait(now)
 
     def _wait(self, now: float) -> None:
         self._timer = self._timers.call_at(next_tick(now, limits.HISTORY_LOOK_S), self._look)
+
+    def _rest(self, now: float) -> None:
+        """Look no more until the step ends or somebody comes: there is nothing to be seen."""
+        self._rests_since = now
+        self._router.forwarder.when_stirred(self._stirred)
+        at = next_tick(max(now, self._step_at - EXACT_S), limits.HISTORY_LOOK_S)
+        self._timer = self._timers.call_at(at, self._look)
+
+    def _stirred(self) -> None:
+        if self._rests_since is None:
+            return  # It has looked in the meantime.
+        now = self._timers.now()
+        self._history.look(self._rested(now))
+        if self._timer is not None:
+            self._timer.cancel()
+        self._wait(now)
+
+    def _rested(self, now: float, before: int = 0) -> int:
+        """How many looks there would have been since we rest, less those of ``before``; then we
+        rest no more."""
+        since, self._rests_since = self._rests_since, None
+        if since is None:
+            return 0
+        looks = floor(now / limits.HISTORY_LOOK_S) - floor(since / limits.HISTORY_LOOK_S)
+        return max(0, looks - before)
 
     def _step(self, now: float) -> None:
         """A step that comes late is a longer one: the next lasts as long as any."""

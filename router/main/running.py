@@ -51,7 +51,7 @@ from router.net.sockets import clients_max
 
 log = logging.getLogger("router.main")
 
-LAG_PROBE_S = 0.5
+LAG_PROBE_S = 1.0  # In the turn of whatever else is done each second.
 ADMIN_CREDENTIAL_FILE = "admin.credential"
 
 

@@ -65,6 +65,7 @@ MEMORY_DROP_SLOWEST = 0.98  # Who holds most is reset (Envoy: 98 %).
 MEMORY_CALM_BELOW = 0.03  # So much under a mark it no longer counts: no flapping.
 MEMORY_LOOK_S = 0.25  # How often it is read: a file of /proc, some 10 µs;
 MEMORY_NEAR, MEMORY_LOOK_NEAR_S = 0.7, 0.05  # above this share so often: 80 MB/s may come in.
+MEMORY_FAR_BYTES, MEMORY_LOOK_FAR_S = 1024 * MIB, 1.0  # So much below that share: no hurry.
 MEMORY_TRIM_ABOVE = 1.05  # Times the least there ever was: then what was freed is given back,
 MEMORY_TRIM_S = 5.0  # so often while that helps or memory grows,
 MEMORY_TRIM_S_MAX = 80.0  # and ever less until so often, else.
@@ -443,7 +444,7 @@ TRACING_CLOSE_S = 3.0  # For spans that wait to leave when the router stops.
 ADMIN_BODY_BYTES_MAX = MIB
 ADMIN_CONNECTIONS_MAX = 64  # Of the socket and of TCP each; half of them may follow events.
 ADMIN_HEAD_BYTES_MAX = 16 * KIB  # A credential has some 100 bytes.
-ADMIN_IDLE_S = 75.0  # Between requests of a connection, and for a whole one.
+ADMIN_IDLE_S = 75.0  # Between requests of a connection, for a whole one, and until a part is read.
 ADMIN_LINGER_S = 1.0  # Read on behind a refusal, so that it arrives.
 ADMIN_PIPELINED_MAX = 16  # Requests that came before the one ahead of them was answered.
 # The console: its own few connections, so that it is readable when clients fill the router.
@@ -532,6 +533,8 @@ CONFIG_POLL_S = 1.0
 CONFIG_RESTS_S = (
     2.0  # A file as old gets another time by a write: file systems' clocks step by less.
 )
+CONFIG_LOOKS_AT_ONCE = 128  # Of so many files marks are read in a row, some 4 us each; then the
+CONFIG_LOOK_PAUSE_S = 0.001  # thread rests, since Python's lock is not let go of in between.
 CONFIG_READ_ALL_S = 60.0  # So often every file is read, whatever its times say.
 CA_LOOK_S = 0.05  # While the CA is replaced: how soon it is seen who has taken it.
 CA_REGISTER_S = 60.0  # So old may be what is known of sites that are away: 4,096 files.

@@ -46,19 +46,19 @@ class TcpConnection:
         "_handler",
         "_high",
         "_is_kept_alive",
-        "_local",
         "_mask",
         "_on_close",
         "_out",
         "_out_bytes",
         "_paused",
-        "_peer",
         "_poller",
         "_read_ended",
         "_reads",
         "_socket",
         "_splices",
         "_writable_due",
+        "local",
+        "peer",
     )
 
     def __init__(
@@ -75,8 +75,8 @@ class TcpConnection:
         self._poller = poller
         self._socket = sock
         self._fd = sock.fileno()
-        self._peer = peer
-        self._local = local
+        self.peer = peer
+        self.local = local
         self._on_close = on_close
         self._handler: ConnectionHandler | None = None
         self._high = WRITE_HIGH_BYTES
@@ -101,14 +101,6 @@ class TcpConnection:
     # The interface.
 
     @property
-    def peer(self) -> Address:
-        return self._peer
-
-    @property
-    def local(self) -> Address:
-        return self._local
-
-    @property
     def peer_certificate(self) -> bytes:
         return b""
 
@@ -123,6 +115,10 @@ class TcpConnection:
     @property
     def unsent_bytes(self) -> int:
         return self._out_bytes
+
+    def _has_handed_on(self) -> bool:
+        """Nothing of ours waits for the kernel."""
+        return not self._out
 
     @property
     def _is_leaving(self) -> bool:
@@ -165,7 +161,7 @@ class TcpConnection:
             return
         self._finishing = True
         self._writable_due = False
-        if self._broken is None and not self.buffered_bytes:
+        if self._broken is None and self._has_handed_on():
             self._send_end()
 
     def abort(self) -> None:
@@ -397,7 +393,8 @@ class TcpConnection:
         self._closed = True
         self._reads = False
         self._cause = cause
-        self._drop_unsent()
+        if self._splices or not self._has_handed_on():
+            self._drop_unsent()
         self._poller.forget(self._fd)
         if cause is None:
             self._socket.close()

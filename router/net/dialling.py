@@ -31,6 +31,7 @@ from router.net.sockets import (
     pending_error,
     prepare_stream,
     stream_socket,
+    target_address,
 )
 from router.net.tls import TlsConnection
 from router.net.tunnel import Tunnel
@@ -44,11 +45,6 @@ NewSocket = Callable[[socket.AddressFamily], socket.SocketType]
 def new_socket(family: socket.AddressFamily) -> socket.SocketType:
     """A TCP socket, not bound."""
     return stream_socket(family)
-
-
-def _names(sock: socket.SocketType) -> Names:
-    """Raises `OSError` when it is not connected."""
-    return sock.getpeername(), sock.getsockname()
 
 
 class TcpDial:
@@ -155,7 +151,7 @@ class TcpDial:
             self._address_failed(failure_of(number, self._where()))
             return
         try:
-            names = _names(sock)
+            names = sock.getpeername(), sock.getsockname()
         except OSError as error:  # Connected, and gone again already.
             self._address_failed(failure_of(error.errno or errno.EIO, self._where()))
             return
@@ -169,13 +165,14 @@ class TcpDial:
             self._arrived(sock, names)
 
     def _arrived(self, sock: socket.SocketType, names: Names) -> None:
-        peer, local = address_of(names[0]), address_of(names[1])
+        peer, local = target_address(names[0]), address_of(names[1])
         if peer == local:
             words = f"{self._where()} is not listened on: we were connected to ourselves"
             self._address_failed(DialFailure(code="self", reason=words))
             return
         self._socket = None
-        self._forget_address_timer()
+        if self._address_timer is not None:
+            self._forget_address_timer()
         if self._via is None:
             self._reached(sock, peer, local)
         else:
@@ -223,7 +220,7 @@ class TcpDial:
         self._socket = sock
         try:
             # On this host a connection is there as soon as it was asked for: no event need tell.
-            names = _names(sock)
+            names = sock.getpeername(), sock.getsockname()
         except OSError:
             pass
         else:
@@ -348,7 +345,8 @@ class TcpDial:
         if self._handshake is not None:
             self._handshake.abort()
             self._handshake = None
-        self._close_attempt()
+        if self._socket is not None:
+            self._close_attempt()
 
     def _close_attempt(self) -> None:
         self._forget_address_timer()

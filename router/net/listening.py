@@ -105,6 +105,10 @@ def bind(host: str, port: int, sharing: Sharing = "alone") -> socket.SocketType:
     return sock
 
 
+def _uncounted() -> None:
+    """A connection left that its listener did not outlive."""
+
+
 class TcpListener:
     """`ports.Listener`: hands over connections (with TLS: after the handshake, if admissible)."""
 
@@ -120,6 +124,7 @@ class TcpListener:
         "_handshakes",
         "_holds",
         "_is_wildcard",
+        "_on_left",
         "_on_rejected",
         "_poller",
         "_rest",
@@ -152,6 +157,8 @@ class TcpListener:
         self._rest: Timer | None = None
         self._starved = False  # It rests for want of descriptors: one that closes ends that.
         self._connections = 0
+        # One for all, who live by the thousand.
+        self._on_left: Callable[[], None] = self._left
         self._handshakes: dict[int, TlsHandshake] = {}
         self._errors = 0
         self._errors_turn = -1
@@ -197,6 +204,7 @@ class TcpListener:
         self._closed = True
         self._poller.forget(self._socket.fileno())
         self._socket.close()
+        self._on_left = _uncounted  # It held us: let no cycle wait for the collector.
         if self._rest is not None:
             self._rest.cancel()
         for handshake in list(self._handshakes.values()):
@@ -255,7 +263,7 @@ class TcpListener:
                 return
         if self._tls is None:
             self._hand_over(
-                PlainConnection(self._poller, sock, peer, local, self._left), self._accept
+                PlainConnection(self._poller, sock, peer, local, self._on_left), self._accept
             )
             return
         number, accept = sock.fileno(), self._accept
@@ -270,7 +278,7 @@ class TcpListener:
             timeout_s=TLS_HANDSHAKE_TIMEOUT_S,
             done=lambda connection: self._handshake_done(number, connection, accept),
             failed=lambda code, reason: self._handshake_failed(number, code, reason),
-            on_close=self._left,
+            on_close=self._on_left,
         )
         if len(self._handshakes) >= TLS_HANDSHAKES_MAX and not self._expel_one():
             self._hold(Hold.FULL)
@@ -289,7 +297,8 @@ class TcpListener:
 
     def _handshake_done(self, number: int, connection: TlsConnection, accept: Accept) -> None:
         del self._handshakes[number]
-        self._release_if_room()
+        if self._holds:
+            self._release_if_room()
         if self._closed:
             connection.abort()
             return
@@ -331,12 +340,12 @@ class TcpListener:
         if self._starved and self._rest is not None:
             self._rest.cancel()
             self._rested()
-        self._release_if_room()
+        if self._holds:
+            self._release_if_room()
 
     def _release_if_room(self) -> None:
         if (
-            self._holds  # Rarely anything: flags are slow to combine.
-            and self._holds & Hold.FULL
+            self._holds & Hold.FULL
             and self._connections < LISTENER_CONNECTIONS_MAX
             and len(self._handshakes) < TLS_HANDSHAKES_MAX
         ):

@@ -47,6 +47,9 @@ class PlainConnection(TcpConnection):
     def buffered_bytes(self) -> int:
         return super().buffered_bytes + self._owed_bytes
 
+    def _has_handed_on(self) -> bool:
+        return not self._out and not self._owed_bytes
+
     def splice_to(self, sink: Connection, moved: Callable[[int], None]) -> bool:
         if self._sink is not None:
             return True

@@ -17,7 +17,7 @@ import msgspec
 Buffer = bytes | bytearray | memoryview
 
 
-class Address(msgspec.Struct, frozen=True, order=True):
+class Address(msgspec.Struct, frozen=True, order=True, gc=False):
     """A numeric IP address and a port. ``str`` gives ``1.2.3.4:80`` or ``[::1]:80``."""
 
     host: str

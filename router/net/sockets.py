@@ -79,6 +79,12 @@ def address_of(name: tuple[str, int]) -> Address:
     return Address(same_text(undressed(host) if ":" in host else host), name[1])
 
 
+@lru_cache(maxsize=1_024)
+def target_address(name: tuple[str, int]) -> Address:
+    """As `address_of`, one for all connections that were dialled to the same place."""
+    return address_of(name[:2])
+
+
 def undressed(host: str) -> str:
     """An IPv4 address in IPv6 dress without it, any other as it is."""
     return host[len(MAPPED) :] if host.startswith(MAPPED) and "." in host else host

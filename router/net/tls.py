@@ -117,6 +117,9 @@ class TlsConnection(TcpConnection):
     def unsent_bytes(self) -> int:
         return self._out_bytes + self._plain_bytes
 
+    def _has_handed_on(self) -> bool:
+        return not self._out and not self._plain_bytes
+
     def send(self, *parts: Buffer) -> bool:
         if self._closed or self._finishing or self._broken is not None:
             return True

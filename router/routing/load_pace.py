@@ -5,9 +5,11 @@ So a link costs at most its budget, and what grows with the network is how old a
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from heapq import heappop, heappush
+from itertools import zip_longest
+from math import ceil
 
 import msgspec
 
@@ -29,6 +31,20 @@ from router.model.limits import (
 
 Pair = tuple[RouterId, ServiceKey]
 _ENCODER = msgspec.msgpack.Encoder()
+
+
+class Weighed(msgspec.Struct, frozen=True):
+    """A report, of what it is, and its bytes on the wire, its share of the message apart: found
+    once for all neighbours that are told it."""
+
+    report: LoadReport
+    pair: Pair
+    size_bytes: int
+
+
+def weighed(report: LoadReport) -> Weighed:
+    """``report``, ready for queues."""
+    return Weighed(report, (report.router, report.key), len(_ENCODER.encode(report)))
 
 
 class Urgency(IntEnum):
@@ -86,34 +102,40 @@ def refresh_s(pairs: int) -> float:
 class _Turns:
     """Reports of one urgency: routers take turns, so that one with many cannot crowd others out."""
 
-    __slots__ = ("_by_router",)
+    __slots__ = ("by_router",)
 
     def __init__(self) -> None:
-        self._by_router: OrderedDict[RouterId, OrderedDict[ServiceKey, LoadReport]] = OrderedDict()
+        self.by_router: OrderedDict[RouterId, OrderedDict[ServiceKey, Weighed]] = OrderedDict()
 
-    def __bool__(self) -> bool:
-        return bool(self._by_router)
-
-    def put(self, key: ServiceKey, report: LoadReport) -> None:
+    def put(self, said: Weighed) -> None:
         """In the place of an older one, if there is one."""
-        self._by_router.setdefault(report.router, OrderedDict())[key] = report
+        router, key = said.pair
+        reports = self.by_router.get(router)
+        if reports is None:
+            reports = self.by_router[router] = OrderedDict()
+        reports[key] = said
 
-    def first(self) -> LoadReport:
-        return next(iter(next(iter(self._by_router.values())).values()))
+    def first(self) -> Weighed:
+        return next(iter(next(iter(self.by_router.values())).values()))
 
     def pop(self) -> None:
         """Take the first away; its router comes last now."""
-        router, reports = self._by_router.popitem(last=False)
+        router, reports = self.by_router.popitem(last=False)
         reports.popitem(last=False)
         if reports:
-            self._by_router[router] = reports
+            self.by_router[router] = reports
+
+    def in_turn(self) -> list[Weighed]:
+        """All, as `first` and `pop` would give them one after the other."""
+        rows = zip_longest(*[reports.values() for reports in self.by_router.values()])
+        return [said for row in rows for said in row if said is not None]
 
     def remove(self, pair: Pair) -> None:
         router, key = pair
-        reports = self._by_router[router]
+        reports = self.by_router[router]
         del reports[key]
         if not reports:
-            del self._by_router[router]
+            del self.by_router[router]
 
 
 class LoadQueue:
@@ -131,18 +153,17 @@ class LoadQueue:
     def __len__(self) -> int:
         return len(self._urgency)
 
-    def put(self, report: LoadReport, how: Urgency) -> None:
-        """Tell ``report`` soon. It replaces what waits of its service port, and never waits longer
-        than that would have."""
-        key = report.key
-        pair = (report.router, key)
+    def put(self, said: Weighed, how: Urgency) -> None:
+        """Tell it soon. It replaces what waits of its service port, and never waits longer than
+        that would have."""
+        pair = said.pair
         waiting = self._urgency.get(pair)
         if waiting is not None and how < waiting:
             self._turns[waiting].remove(pair)
             waiting = None
         if waiting is None:
             self._urgency[pair] = waiting = how
-        self._turns[waiting].put(key, report)
+        self._turns[waiting].put(said)
 
     def keep(self, is_known: Callable[[RouterId, ServiceKey], bool]) -> None:
         """Tell nothing of others any more."""
@@ -167,27 +188,46 @@ class LoadQueue:
         ):
             return []
         self._refill(now)
+        taken = self._all_of_one_kind() or self._some()
+        if taken:
+            self._sent_at = now
+        return taken
+
+    def _all_of_one_kind(self) -> list[LoadReport]:
+        """What `_some` would answer when all is of one urgency and affordable, as it is at rest."""
+        kinds = [turns for turns in self._turns if turns.by_router]
+        if len(kinds) > 1:
+            return []
+        taken = kinds[0].in_turn()
+        cost = sum([said.size_bytes for said in taken])
+        cost += LOAD_MESSAGE_BYTES * ceil(len(taken) / LOADS_PER_MESSAGE_MAX)
+        if cost > self._tokens:
+            return []
+        self._tokens -= cost
+        kinds[0].by_router.clear()
+        self._urgency.clear()
+        self._turn = (self._turn + len(taken)) % len(_TURNS)
+        return [said.report for said in taken]
+
+    def _some(self) -> list[LoadReport]:
+        """As much as is affordable, most urgent first."""
         taken: list[LoadReport] = []
         while self._urgency:
-            turns = self._next_turns()
-            report = turns.first()
-            cost = _size(report)
+            turns = self._turns[_TURNS[self._turn]]
+            if not turns.by_router:
+                turns = next(turns for turns in self._turns if turns.by_router)
+            said = turns.first()
+            cost = said.size_bytes
             if len(taken) % LOADS_PER_MESSAGE_MAX == 0:
                 cost += LOAD_MESSAGE_BYTES
             if cost > self._tokens:
                 break
             self._tokens -= cost
             turns.pop()
-            del self._urgency[report.router, report.key]
+            del self._urgency[said.pair]
             self._turn = (self._turn + 1) % len(_TURNS)
-            taken.append(report)
-        if taken:
-            self._sent_at = now
+            taken.append(said.report)
         return taken
-
-    def _next_turns(self) -> _Turns:
-        preferred = self._turns[_TURNS[self._turn]]
-        return preferred or next(turns for turns in self._turns if turns)
 
     def _is_calm(self, now: float) -> bool:
         """Half of the burst is left: nothing needs to gather."""
@@ -223,27 +263,29 @@ class LoadPace:
 
     def put(
         self,
-        neighbour: RouterId,
+        neighbours: Iterable[RouterId],
         report: LoadReport,
         how: Urgency,
         now: float,
         gathers_s: float = 0.0,
     ) -> None:
-        """Tell ``neighbour`` of ``report`` as soon as its link's budget lets it.
+        """Tell ``neighbours`` of ``report`` as soon as the budget of each link lets it.
 
         With ``gathers_s``, in that time at the latest: whatever goes there before takes it along.
         """
-        queue = self._queues.get(neighbour)
-        if queue is None:
-            queue = self._queues[neighbour] = LoadQueue(now)
-        queue.put(report, how)
-        if neighbour not in self._waiting:
-            self._wait(neighbour, queue, now, now + gathers_s)
-            if gathers_s:
-                self._gathering.add(neighbour)
-        elif not gathers_s and neighbour in self._gathering:
-            self._gathering.discard(neighbour)
-            self._wait(neighbour, queue, now)
+        said = weighed(report)
+        for neighbour in neighbours:
+            queue = self._queues.get(neighbour)
+            if queue is None:
+                queue = self._queues[neighbour] = LoadQueue(now)
+            queue.put(said, how)
+            if neighbour not in self._waiting:
+                self._wait(neighbour, queue, now, now + gathers_s)
+                if gathers_s:
+                    self._gathering.add(neighbour)
+            elif not gathers_s and neighbour in self._gathering:
+                self._gathering.discard(neighbour)
+                self._wait(neighbour, queue, now)
 
     def forget(self, neighbour: RouterId) -> None:
         """No link leads to it any more."""
@@ -289,8 +331,3 @@ class LoadPace:
         if at is not None:
             self._waiting[router] = at = max(at, at_least)
             heappush(self._deadlines, (at, router))
-
-
-def _size(report: LoadReport) -> int:
-    """Bytes on the wire, its share of the message apart."""
-    return len(_ENCODER.encode(report))

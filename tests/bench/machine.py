@@ -57,9 +57,20 @@ def _first_line(*command: str) -> str:
     return (done.stdout + done.stderr).partition("\n")[0]
 
 
+FILES = 65_536
+"""Descriptors that some scenes could use, of a process."""
+
+
 def raise_file_limit() -> None:
-    """As many descriptors as this user may have, for this process and those it starts."""
+    """As many descriptors as this user may have, for this process and those it starts.
+
+    Whoever may raise the hard limit (CAP_SYS_RESOURCE) gets `FILES`.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < FILES:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
+            return
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 

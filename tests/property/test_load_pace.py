@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from router.model import limits
 from router.model.adverts import LoadReport
 from router.model.ids import RouterId, ServiceKey
-from router.routing.load_pace import LoadPace, LoadQueue, Urgency
+from router.routing.load_pace import LoadPace, LoadQueue, Urgency, weighed
 
 URGENCY = st.sampled_from(Urgency)
 ROUTERS = st.integers(0, 30).map(lambda number: RouterId(f"{number:016x}"))
@@ -40,7 +40,7 @@ class Wire:
         self.sequence += 1
         report = LoadReport(router, self.sequence, "shop", port, self.sequence, 1, None)
         self.state[router, report.key] = report
-        self.queue.put(report, how)
+        self.queue.put(weighed(report), how)
 
     def flush(self) -> None:
         taken = self.queue.take(self.now)
@@ -128,9 +128,9 @@ def test_a_router_with_many_service_ports_delays_another_by_its_turn_only(
 ) -> None:
     queue = LoadQueue(0.0)
     for port in range(1, ports + 1):
-        queue.put(LoadReport(RouterId("loud"), port, "shop", port, 0, 1, None), how)
+        queue.put(weighed(LoadReport(RouterId("loud"), port, "shop", port, 0, 1, None)), how)
     for number in range(5):
-        queue.put(LoadReport(RouterId(f"quiet{number}"), 1, "shop", 80, 0, 1, None), how)
+        queue.put(weighed(LoadReport(RouterId(f"quiet{number}"), 1, "shop", 80, 0, 1, None)), how)
     told = Counter(report.router for report in queue.take(0.0)[:6])
     assert all(told[RouterId(f"quiet{number}")] == 1 for number in range(5))
 
@@ -146,7 +146,7 @@ def heard(pace: LoadPace, puts: Sequence[tuple[float, RouterId, LoadReport, Urge
 
     for now, neighbour, report, how in puts:
         run_until(now)
-        pace.put(neighbour, report, how, now)
+        pace.put((neighbour,), report, how, now)
         run_until(now)
     run_until(float("inf"))
     assert pace.pending == 0

@@ -365,10 +365,14 @@ class SimMemory:
 
     def __init__(self, site: SimSite, limit_bytes: int) -> None:
         self.use = Use(resident_bytes=0, buffered_bytes=0)
-        self.trims = 0
+        self.trims = self.reads = 0
         self.guard = MemoryGuard(
-            site.network, limit_bytes, lambda: self.use, site.router, site.world.tell, self._trim
+            site.network, limit_bytes, self._read, site.router, site.world.tell, self._trim
         )
+
+    def _read(self) -> Use:
+        self.reads += 1
+        return self.use
 
     def _trim(self, thoroughly: bool) -> None:
         self.trims += 1

@@ -144,6 +144,9 @@ class Connection(asyncio.Protocol):
         self._take(refused)
 
     def _take(self, incoming: Incoming) -> None:
+        if self._owner.is_closing and self._task is None:
+            self.abort()  # Its last moment; nobody would await the answer.
+            return
         self._waiting.append(incoming)
         if self._task is None:
             self._task = self._owner.run(self._answer_all())

@@ -1,11 +1,11 @@
 """The form in which heads and trailers cross links, checked on arrival: a neighbour may lie."""
 
 import re
-from functools import lru_cache
 
 import msgspec
 
 from router.forward.http1 import grammar
+from router.forward.http1.known import Known
 from router.model import limits
 
 # Each judges a whole head in one step: no field that ends at a hop; in requests one good Host.
@@ -60,7 +60,12 @@ class RequestLine(msgspec.Struct, frozen=True):
 
 def check_request_head(head: bytes) -> RequestLine | None:
     """Method and target, or None if ``head`` is not a canonical request head."""
-    return _known_request(head) if len(head) <= _KNOWN_BYTES_MAX else _check_request(head)
+    line = _get_request(head)
+    if line is None:
+        line = _check_request(head)
+        if line is not None:
+            _requests.note(head, line)
+    return line
 
 
 def _check_request(head: bytes) -> RequestLine | None:
@@ -73,7 +78,12 @@ def _check_request(head: bytes) -> RequestLine | None:
 
 def check_response_head(head: bytes) -> int | None:
     """The status, or None if ``head`` is not a canonical response head."""
-    return _known_response(head) if len(head) <= _KNOWN_BYTES_MAX else _check_response(head)
+    status = _get_response(head)
+    if status is None:
+        status = _check_response(head)
+        if status is not None:
+            _responses.note(head, status)
+    return status
 
 
 def _check_response(head: bytes) -> int | None:
@@ -81,18 +91,17 @@ def _check_response(head: bytes) -> int | None:
     return None if match is None or _exceeds(head) else int(match[1])
 
 
-# Verdicts by exact bytes: clients and targets repeat themselves. A verdict is a pure function of
-# the bytes, so that nothing can be told apart by what is remembered.
-_KNOWN_BYTES_MAX = 1024
-_KNOWN_MAX = 256
-_known_request = lru_cache(_KNOWN_MAX)(_check_request)
-_known_response = lru_cache(_KNOWN_MAX)(_check_response)
+# Good verdicts by exact bytes: clients and targets repeat themselves. A verdict is a pure function
+# of the bytes, so that nothing can be told apart by what is remembered.
+_requests: Known[RequestLine] = Known()
+_responses: Known[int] = Known()
+_get_request, _get_response = _requests.get, _responses.get
 
 
 def forget() -> None:
     """All verdicts: the heads they are of have credentials in them."""
-    _known_request.cache_clear()
-    _known_response.cache_clear()
+    _requests.forget()
+    _responses.forget()
 
 
 def check_trailers(block: bytes) -> bool:

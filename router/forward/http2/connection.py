@@ -57,6 +57,7 @@ class Http2Connection:
         "_control_bytes",
         "_failed",
         "_flushing",
+        "_forgotten_at",
         "_framed_bytes",
         "_full_since",
         "_head_since",
@@ -107,7 +108,7 @@ class Http2Connection:
         self._agreed = False
         self.is_settled = False
         """The peer's settings are known."""
-        self._started_at = self._heard_at = now
+        self._started_at = self._heard_at = self._forgotten_at = now
         self._moved_at = now  # When a stream did.
         self._pinged_at = -inf
         self._full_since = inf
@@ -142,6 +143,9 @@ class Http2Connection:
         """Judge deadlines. False: it took too long for something, abort."""
         if self._failed:
             return True
+        if now - self._forgotten_at >= limits.HEADS_FORGOTTEN_S:
+            self._forgotten_at = now
+            self.wire.forget()
         if now - self._full_since >= stall_s:
             return False
         late_with_head = now - self._head_since >= ack_s
@@ -220,12 +224,15 @@ class Http2Connection:
         stream.is_over = True
         stream.user = NOBODY
         if self.streams.pop(stream.id, None) is not None:
-            self.queued_bytes -= stream.drop_queue()
-            self._blocked.pop(stream.id, None)
+            if stream.is_ready:  # Else it has nothing to send, and waits for no window.
+                self.queued_bytes -= stream.drop_queue()
+                self._blocked.pop(stream.id, None)
             self._owner.released()
 
     def send_whole(self, stream: Http2Stream, block: bytes, body: Buffer) -> bool:
-        if self._full_since != inf or not self.wire.send_whole(stream.id, block, body):
+        # Nobody overtakes those who wait for the peer's windows, or for their turn.
+        free = self._full_since == inf and not self._ready and not self._blocked
+        if not free or not self.wire.send_whole(stream.id, block, body):
             return False
         self._framed_bytes += len(body)
         if self._framed_bytes >= limits.WRITE_HIGH_BYTES:

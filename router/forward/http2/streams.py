@@ -75,7 +75,7 @@ class Carrier(Protocol):
         """Send at the turn's end."""
 
     def send_whole(self, stream: "Http2Stream", block: bytes, body: Buffer) -> bool:
-        """Send it at the turn's end, ahead of what streams have queued. False: not now."""
+        """Send it at the turn's end. False: not now, others wait."""
 
     def ready(self, stream: "Http2Stream") -> None:
         """It has something to send."""

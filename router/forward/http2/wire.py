@@ -21,6 +21,7 @@ from router.net.ports import Buffer
 ENDLESS = 2**31
 
 _DATA, _HEADERS, _CONTINUATION = codes.DATA, codes.HEADERS, codes.CONTINUATION
+_WHOLE_BLOCK = (codes.END_HEADERS, codes.END_HEADERS | codes.END_STREAM)
 _OF_BLOCKS = (_HEADERS, _CONTINUATION)
 _END_STREAM, _END_HEADERS, _PADDED = codes.END_STREAM, codes.END_HEADERS, codes.PADDED
 _unpack, _pack = codes.FRAME_HEADER.unpack_from, codes.FRAME_HEADER.pack
@@ -78,7 +79,6 @@ class Wire:
         "_header_bytes",
         "_highest_id",
         "_is_judged",
-        "_next_id",
         "_now",
         "_output",
         "_owes_no_table",
@@ -91,6 +91,7 @@ class Wire:
         "_taken_bytes",
         "_useful",
         "_useless",
+        "next_id",
         "peer_header_list_bytes",
         "peer_streams_max",
         "room",
@@ -124,7 +125,8 @@ class Wire:
         self._resets = Budget(limits.HTTP2_RESETS_BURST, limits.HTTP2_RESETS_PER_S, now)
         self._flows: dict[int, _Flow] = {}
         self._highest_id = 0  # Of the peer's.
-        self._next_id = 1  # Of ours, towards a target.
+        self.next_id = 1
+        """Of the stream that we open next, towards a target."""
         # How streams closed lately, to judge late frames.
         self._reset: dict[int, None] = {}
         self._ended: deque[int] = deque(maxlen=limits.HTTP2_CLOSED_STREAMS_KEPT)
@@ -188,9 +190,9 @@ class Wire:
             if kind == _DATA and self._fragments is None:
                 work -= 1
                 self._take_data(flags, stream_id, view[start:at], size)
-            elif kind == _HEADERS and flags == _END_HEADERS and self._client and at < end:
+            elif kind == _HEADERS and flags in _WHOLE_BLOCK and self._fragments is None:
                 work -= self._head_work + size // limits.HTTP2_HEAD_WORK_BYTES
-                at = self._take_answer(stream_id, buffer, start, at)
+                at = self._take_head(flags, stream_id, buffer, start, at)
             else:
                 dear = kind in _OF_BLOCKS
                 work -= self._head_work + size // limits.HTTP2_HEAD_WORK_BYTES if dear else 1
@@ -244,7 +246,7 @@ class Wire:
         if self._fragments is not None and (kind != _CONTINUATION or stream_id != self._block_id):
             self.fail(codes.PROTOCOL_ERROR, "another frame within a header block")
         elif kind == _HEADERS:
-            self._take_head(flags, stream_id, body)
+            self._take_other_head(flags, stream_id, body)
         elif kind == _CONTINUATION:
             self._take_continuation(flags, body)
         elif kind == codes.RST_STREAM:
@@ -265,7 +267,8 @@ class Wire:
 
     # Header blocks.
 
-    def _take_head(self, flags: int, stream_id: int, body: bytes) -> None:
+    def _take_other_head(self, flags: int, stream_id: int, body: bytes) -> None:
+        """A head in fragments, or with padding or a priority."""
         if not stream_id:
             self.fail(codes.PROTOCOL_ERROR, "a header block on stream 0")
             return
@@ -328,11 +331,23 @@ class Wire:
             self.fail(codes.PROTOCOL_ERROR, str(error))
         return None
 
-    def _take_answer(self, stream_id: int, buffer: bytes, start: int, end: int) -> int:
-        """A whole header block of a target, and its data if that is here as well, and all of it.
+    def _take_head(self, flags: int, stream_id: int, buffer: bytes, start: int, end: int) -> int:
+        """A whole header block; of a response its data too, if that is here as well, and all of it.
 
         Where it ends. What a response usually is thus costs its stream one call.
         """
+        block = self._read(buffer[start:end])
+        if block is None:
+            return end
+        if self._client and flags == _END_HEADERS:
+            after = self._take_whole(stream_id, block, buffer, end)
+            if after:
+                return after
+        self._take_block(stream_id, block, flags & _END_STREAM != 0)
+        return end
+
+    def _take_whole(self, stream_id: int, block: Block, buffer: bytes, end: int) -> int:
+        """A head, and all of its data in the next frame: where that ends; 0: it is not so."""
         at = end + FRAME_HEADER_BYTES
         flow = self._flows.get(stream_id)
         if (
@@ -340,7 +355,7 @@ class Wire:
             and flow is not None
             and flow.local_ended
             and not flow.is_heard
-            and self._fragments is None
+            and not _is_interim(block)
         ):
             high, low, kind, flags, data_id = _unpack(buffer, end)
             size = high << 8 | low
@@ -352,12 +367,6 @@ class Wire:
                 and after <= len(buffer)
                 and 0 < size <= min(limits.HTTP2_FRAME_BYTES_MAX, flow.credit, self._credit)
             ):
-                block = self._read(buffer[start:end])
-                if block is None:
-                    return end
-                if _is_interim(block):
-                    self._take_block(stream_id, block, False)
-                    return end
                 self._useful += 1  # As `_judge_header` and `_take_data`, of the usual.
                 self._credit -= size
                 self._taken_bytes += size
@@ -366,8 +375,7 @@ class Wire:
                 self._note_ended(stream_id)
                 self._sink.whole(stream_id, block, memoryview(buffer)[at:after])
                 return after
-        self._take_frame(_HEADERS, _END_HEADERS, stream_id, buffer[start:end])
-        return end
+        return 0
 
     def _take_block(self, stream_id: int, block: Block, ended: bool) -> None:
         is_interim = _is_interim(block)
@@ -498,7 +506,7 @@ class Wire:
     def _is_idle(self, stream_id: int) -> bool:
         """Nobody has opened it, or nobody may: stream 0, and what the other end numbers."""
         if self._client:
-            return not stream_id & 1 or stream_id >= self._next_id
+            return not stream_id & 1 or stream_id >= self.next_id
         return not stream_id & 1 or stream_id > self._highest_id
 
     def _end_remote(self, stream_id: int, flow: _Flow) -> None:
@@ -598,20 +606,15 @@ class Wire:
 
     # What we send.
 
-    @property
-    def next_id(self) -> int:
-        """Of the stream that we open next."""
-        return self._next_id
-
     def send_head(self, stream_id: int, block: bytes, end: bool) -> None:
         """A head or trailers (`blocks.encoded`); towards a target the first one of `next_id`
         opens it."""
         self._useful += 1
         flow = self._flows.get(stream_id)
         if flow is None:
-            if not self._client or stream_id != self._next_id:
+            if not self._client or stream_id != self.next_id:
                 return  # It is over.
-            self._next_id = stream_id + 2
+            self.next_id = stream_id + 2
             self._flows[stream_id] = flow = _Flow(
                 self._peer_window_bytes, is_heard=False, remote_ended=False
             )

@@ -2,13 +2,15 @@
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from router.control import ConfigDirectory, Wanted, watch
+from router.control import ConfigDirectory, Reading, Wanted, watch
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import ServiceSpec
@@ -322,18 +324,56 @@ def test_a_change_counts_at_the_next_poll_without_a_poke(site_dir: Path) -> None
 
 
 def test_a_poke_counts_once(site_dir: Path) -> None:
-    async def run() -> None:
-        directory = ConfigDirectory(site_dir)
-        directory.poke()
-        await directory.poked(3_600.0)
-        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
-            waiting = group.create_task(directory.poked(3_600.0))
-            for _ in range(5):
-                await asyncio.sleep(0)
-            assert not waiting.done()
-            directory.poke()
+    looks: list[Reading | None] = []
+    looked = threading.Event()
 
-    asyncio.run(run())
+    class Counted(ConfigDirectory):
+        def refresh(self) -> Reading | None:
+            looks.append(super().refresh())
+            if len(looks) == 1:
+                put(site_dir, "a.yaml", service("a", 1))
+                looked.set()
+            return looks[-1]
+
+    directory = Counted(site_dir)
+    assert ConfigDirectory.refresh(directory) is not None  # As at the start.
+    directory.poke()
+    ended = threading.Event()
+    with ThreadPoolExecutor(1) as threads:
+        looking = threads.submit(directory.next_change, 3_600.0, ended)
+        assert looked.wait(20)
+        assert not looking.done()
+        directory.poke()
+        reading = looking.result(20)
+    assert reading is not None
+    assert list(reading.wanted.services) == ["a"]
+    assert len(looks) == 2
+
+
+def test_who_follows_a_directory_is_let_go_without_a_look(site_dir: Path) -> None:
+    directory = ConfigDirectory(site_dir)
+    directory.load()
+    put(site_dir, "a.yaml", service("a", 1))
+    ended = threading.Event()
+    with ThreadPoolExecutor(1) as threads:
+        looking = threads.submit(directory.next_change, 3_600.0, ended)
+        ended.set()
+        directory.wake()
+        assert looking.result(20) is None
+
+
+def test_a_large_directory_is_looked_at_in_slices(
+    site_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float] = []
+    monkeypatch.setattr(time, "sleep", rests.append)
+    for number in range(2 * limits.CONFIG_LOOKS_AT_ONCE):
+        put(site_dir, f"{number}.yaml", service(f"s{number}", 1 + number))
+    directory = ConfigDirectory(site_dir, lambda: time.time() + 10)
+    directory.load()
+    assert rests == []  # All was read for the first time.
+    assert directory.refresh() is None
+    assert rests == [limits.CONFIG_LOOK_PAUSE_S] * 2
 
 
 def test_files_beyond_the_bound_are_told_of_as_long_as_there_are_any(

@@ -1,7 +1,10 @@
 """What counts as demand of a site, whoever serves it; it is over with the request."""
 
+import pytest
+
 from router.balance.demand import ScaleFigures
 from router.forward.ports import TargetConfig
+from router.forward.service import Service
 from router.model import limits
 from router.model.capacity import Rate
 from router.model.ids import ServiceKey
@@ -95,6 +98,39 @@ def test_what_was_served_elsewhere_is_demand_until_its_end() -> None:
     world.network.run()
     assert over.got.endswith(b"ok")
     assert world.parts() == (1, 0, 0, 0)
+
+
+def test_a_site_at_rest_is_sampled_no_more_than_needed_and_again_when_somebody_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(5, 5)
+    samples = []
+    sample = Service.sample_demand
+
+    def counted(service: Service) -> None:
+        samples.append(service)
+        sample(service)
+
+    monkeypatch.setattr(Service, "sample_demand", counted)
+
+    def ask_and_leave() -> None:
+        (party,) = world.ask()
+        world.target.serving[0].send(OK)
+        world.network.run()
+        party.abort()
+        world.network.run()
+
+    for _ in range(2):
+        ask_and_leave()
+        world.second()
+        assert world.scale().demand.demand_per_s == pytest.approx(1 / limits.DEMAND_WINDOW_S, 0.02)
+        for _ in range(limits.DEMAND_WINDOW_S + 1):
+            world.second()
+        assert world.scale().demand.demand_per_s == 0.0
+        samples.clear()
+        for _ in range(10):
+            world.second()
+        assert samples == []
 
 
 def test_who_waits_is_demand_once_wherever_it_waits_and_when_it_is_granted() -> None:

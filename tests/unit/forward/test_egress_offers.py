@@ -4,7 +4,9 @@ from itertools import product
 from types import SimpleNamespace
 from typing import Any, cast
 
-from router.forward.egress_answer import IN_PARTS_AGAIN, AnswerHabit, EgressAnswer
+from router.balance.ledger import Slot
+from router.forward.egress import EgressStream
+from router.forward.egress_answer import IN_PARTS_AGAIN, AnswerHabit
 from router.forward.offers import matches, request_of
 from router.forward.ports import Request
 from router.forward.service import Service
@@ -55,8 +57,17 @@ class Told:
 def opened(habit: AnswerHabit, **changes: Any) -> Told:
     told = Told()
     fields: dict[str, Any] = {"key": ServiceKey("shop", 80), "protocol": "http", "head": HEAD}
-    ledger = cast(Any, SimpleNamespace(load=3))
-    EgressAnswer(cast(Any, told), Request(**(fields | changes)), ledger, habit).opened()
+    service = SimpleNamespace(
+        answer_habit=habit,
+        ledger=SimpleNamespace(load=3, rated=False, lent=0),
+        demand=SimpleNamespace(brought=0),
+        admission=SimpleNamespace(admit=lambda *asked: Slot("a:1", cast(Any, None), None)),
+        make_leg=lambda *asked: SimpleNamespace(is_opened=True),
+        local=None,
+    )
+    under_way = cast(Any, SimpleNamespace(egress=set(), stirred=None))
+    request = Request(**(fields | changes))
+    EgressStream(cast(Any, told), request, cast(Any, service), under_way, SiteId("1"), 0)
     return told
 
 

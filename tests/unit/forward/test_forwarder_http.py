@@ -653,3 +653,26 @@ def test_credentials_in_heads_are_not_kept_for_long(here: int) -> None:
     for one in forwarders:
         one.sample_demand()
     assert not any(one.heads_remembered for one in forwarders)
+
+
+def test_a_flow_tells_of_its_own_request_while_its_client_asks_the_next() -> None:
+    shop = Shop(here=1, there=0, farther=0, answer=None)
+    party = shop.client()
+    target = shop.targets["a"]
+
+    def answer() -> None:
+        target.serving[0].send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        shop.network.run()
+
+    answer()
+    party.send(GET)  # Its dispatch is the first one's, made anew.
+    shop.network.run()
+    (flow,) = shop.a.flows(1)
+    assert (flow.target, flow.record.outcome) == (str(target), "")
+    answer()
+    party.send(PUT)
+    shop.network.run()
+    (later,) = shop.a.flows(1)
+    assert (later.request.idempotent, later.record.outcome) == (True, "")
+    assert later.record is not flow.record
+    assert (flow.target, flow.record.outcome, flow.request.body_bytes) == ("", "ok", 0)

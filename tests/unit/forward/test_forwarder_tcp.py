@@ -13,6 +13,7 @@ from router.model.settings import Timeouts
 from router.model.specs import PolicySpec, ServiceSpec
 from router.net.ports import Address, Tls
 from tests.unit.forward.fakes import (
+    FakeConnection,
     FakeMesh,
     FakeNetwork,
     FakeTarget,
@@ -149,6 +150,26 @@ def test_a_slow_client_pauses_its_target_and_resumes_it() -> None:
     assert leg_end.paused
     near_end.room()
     assert not leg_end.paused
+
+
+@pytest.mark.parametrize("reads", [(1, 1, 1, 1), (1, 3), (4,)])
+def test_bytes_are_left_to_the_kernel_after_four_full_reads_also_in_one(
+    monkeypatch: pytest.MonkeyPatch, reads: tuple[int, ...]
+) -> None:
+    spliced: list[object] = []
+    monkeypatch.setattr(
+        FakeConnection, "splice_to", lambda source, sink, moved: spliced.append(source)
+    )
+    world = Two(1, 1)
+    client = world.client()
+    (far,) = serving(world.target_a)
+    for sender in (client, far):
+        for count in reads:
+            assert not spliced
+            sender.send(bytes(count * limits.READ_BYTES))
+            world.network.run()
+        assert sender.connection is not None
+        assert spliced.pop() is sender.connection.other  # type: ignore[attr-defined]
 
 
 def test_a_refused_dial_moves_on_to_the_next_target_with_the_bytes_sent_so_far() -> None:

@@ -35,7 +35,15 @@ from tests.unit.forward.http2_peers import (
     raw,
 )
 
-PROTOCOL_ERROR, FLOW_CONTROL, FRAME_SIZE, REFUSED, COMPRESSION, CALM = 1, 3, 6, 7, 9, 11
+PROTOCOL_ERROR, FLOW_CONTROL, STREAM_CLOSED, FRAME_SIZE, REFUSED, COMPRESSION, CALM = (
+    1,
+    3,
+    5,
+    6,
+    7,
+    9,
+    11,
+)
 Fields = list[tuple[bytes, bytes]]
 HEAD = ["END_HEADERS", "END_STREAM"]
 
@@ -449,6 +457,15 @@ CONNECTION_ERRORS: dict[str, tuple[bytes, int]] = {
     "an even stream": (raw(1, 5, 2, b"\x82"), PROTOCOL_ERROR),
     "data on an idle stream": (raw(0, 0, 9, b"x"), PROTOCOL_ERROR),
     "reset of an idle stream": (raw(3, 0, 9, struct.pack(">I", 8)), PROTOCOL_ERROR),
+    "data without its padding": (raw(0, 8, 1, b""), FRAME_SIZE),
+    "a head without its padding": (raw(1, 0xD, 1, b""), FRAME_SIZE),
+    "a head without its priority": (raw(1, 0x25, 1, b"\x00\x00"), FRAME_SIZE),
+    "padding beyond a head": (raw(1, 0x2D, 1, b"\x02" + b"\x00" * 6), PROTOCOL_ERROR),
+    "a head that depends on itself": (raw(1, 0x25, 1, b"\x00\x00\x00\x01\x00\x82"), PROTOCOL_ERROR),
+    "a stream that depends on itself": (raw(2, 0, 1, b"\x00\x00\x00\x01\x00"), PROTOCOL_ERROR),
+    "short priority": (raw(2, 0, 1, b"\x00"), FRAME_SIZE),
+    "an interim response": (raw(1, 5, 1, b"\x08\x03103"), PROTOCOL_ERROR),
+    "a table larger than allowed": (raw(1, 5, 1, b"\x3f\xe2\x1f\x82"), PROTOCOL_ERROR),
     "reset of stream 0": (raw(3, 0, 0, struct.pack(">I", 8)), PROTOCOL_ERROR),
     "short reset": (raw(3, 0, 1, b"\x00"), FRAME_SIZE),
     "settings on a stream": (raw(4, 0, 1), PROTOCOL_ERROR),
@@ -489,6 +506,56 @@ def test_a_stream_id_is_used_once_and_never_goes_back(site: Attacked) -> None:
     site.sent()
     site.ask(3)
     assert site.goaway == PROTOCOL_ERROR
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (raw(3, 0, 5, struct.pack(">I", 8)), PROTOCOL_ERROR),
+        (raw(9, 4, 1, b""), PROTOCOL_ERROR),
+        (raw(8, 0, 5, struct.pack(">I", 8)), PROTOCOL_ERROR),
+        (raw(0, 0, 5, b"x"), PROTOCOL_ERROR),
+        (raw(0, 0, 2, b"x"), PROTOCOL_ERROR),
+    ],
+)
+def test_frames_of_streams_that_were_never_open_end_the_connection(
+    site: Attacked, frame: bytes, code: int
+) -> None:
+    site.ask(1, [*REQUEST, (b"x", b" bad")], end=False)  # Reset by us.
+    site.ask(3)
+    assert site.goaway is None
+    site.send(frame)
+    assert site.goaway == code
+
+
+def test_a_head_on_a_stream_that_has_ended_ends_the_connection(site: Attacked) -> None:
+    site.ask(1)
+    site.legs[0].respond(b"HTTP/1.1 200 \r\n", b"")
+    site.ask(1)
+    assert site.goaway == STREAM_CLOSED
+
+
+def test_a_peer_that_takes_no_table_is_told_that_there_is_none(site: Attacked) -> None:
+    site.sent()
+    site.send(raw(4, 0, 0, struct.pack(">HI", 1, 0)))
+    blocks = []
+    for stream_id in (1, 3):
+        site.ask(stream_id)
+        site.legs[-1].respond(b"HTTP/1.1 200 \r\n", b"x")
+        blocks += [frame.data for frame in site.sent() if isinstance(frame, HeadersFrame)]
+    assert [block[:1] for block in blocks] == [b"\x20", b"\x88"]
+
+
+def test_credit_of_the_connection_comes_back_for_data_that_comes_too_late(site: Attacked) -> None:
+    site.ask(1, [*REQUEST, (b"x", b" bad")], end=False)
+    site.sent()
+    late = raw(0, 0, 1, b"d" * 16_384)
+    for _ in range(2 * limits.HTTP2_CONNECTION_WINDOW_BYTES // 16_384):
+        site.send(late)
+    sent = site.sent()
+    assert not any(isinstance(frame, GoAwayFrame) for frame in sent)
+    given = sum(f.window_increment for f in sent if isinstance(f, WindowUpdateFrame))
+    assert given >= limits.HTTP2_CONNECTION_WINDOW_BYTES
 
 
 def test_late_frames_of_a_stream_we_reset_are_dropped(site: Attacked) -> None:

@@ -3,7 +3,7 @@
 import h2.events
 import h2.settings
 import pytest
-from hyperframe.frame import GoAwayFrame, PingFrame, SettingsFrame
+from hyperframe.frame import GoAwayFrame, PingFrame, RstStreamFrame, SettingsFrame
 
 from router.forward.pool_http2 import Http2Pool
 from router.forward.ports import Request
@@ -268,6 +268,27 @@ def test_nothing_new_goes_to_a_target_that_has_just_broken_http2(target: Target)
     assert len(target.network.dials) == 1, "a second connection"
     target.server().answer(1)
     assert again.last() == ("done", None)
+
+
+@pytest.mark.parametrize("stream_id", [2, 9])
+def test_a_target_that_opens_streams_breaks_its_connection(target: Target, stream_id: int) -> None:
+    _, handler = target.leg()
+    target.server().connection.deliver(raw(1, 5, stream_id, b"\x88"))
+    target.network.turn()
+    assert handler.last() == ("done", "target-reset")
+
+
+def test_a_whole_response_of_another_length_is_bad_and_needs_no_reset(target: Target) -> None:
+    _, handler = target.leg()
+    server = target.server()
+    server.connection.take()
+    head = raw(1, 4, 1, b"\x88" + b"\x0f\x0d\x013")
+    server.connection.deliver(head + raw(0, 1, 1, b"four"))
+    target.network.turn()
+    assert handler.last() == ("done", "bad-response")
+    assert not any(
+        isinstance(frame, RstStreamFrame) for frame in frames_of(server.connection.take())
+    )
 
 
 def test_larger_fields_than_the_target_takes_are_turned_away_here(target: Target) -> None:

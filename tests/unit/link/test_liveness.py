@@ -1,5 +1,7 @@
 """How long a lane may be silent: by the clock on a short way, by its round trip on a long one."""
 
+from collections.abc import Callable
+
 import pytest
 
 from router.link.lane import Fault
@@ -136,6 +138,7 @@ def pings_at_rest(
     *,
     ask: tuple[bool, bool] = (True, False),
     mute: tuple[bool, bool] = (False, False),
+    looked: Callable[[], None] = lambda: None,
 ) -> tuple[int, int]:
     """Of the end that dialled, and of the other one."""
     ends = Link(0.001), Link(0.001)
@@ -144,9 +147,7 @@ def pings_at_rest(
         end.other = other
         end.is_mute = is_mute
     ends[1].pass_(other_ticks_later_s)
-    lives = [
-        Liveness(link, link, lambda: None, asks=asks) for link, asks in zip(ends, ask, strict=True)
-    ]
+    lives = [Liveness(link, link, looked, asks=asks) for link, asks in zip(ends, ask, strict=True)]
     for liveness in lives:
         liveness.start(0.001)
     step_s = limits.LIVENESS_TICK_S / 5
@@ -165,6 +166,35 @@ def test_one_exchange_a_second_serves_both_ends_at_rest(later_s: float) -> None:
     assert 95 <= asked <= 101
     # Only for a round trip of its own.
     assert other <= 100.0 / limits.RTT_FRESH_S + 1
+
+
+@pytest.mark.parametrize("later_s", [0.0, 0.05, 0.2])
+def test_each_end_looks_once_a_second_at_rest(later_s: float) -> None:
+    looks = 0
+
+    def looked() -> None:
+        nonlocal looks
+        looks += 1
+
+    pings_at_rest(100.0, later_s, looked=looked)
+    assert looks <= 2 * 100 + 4
+
+
+def test_links_that_came_up_at_any_time_ask_at_the_same_second() -> None:
+    asked_at: list[float] = []
+    for later_s in (0.0, 0.1, 0.3, 0.6, 0.9):
+        link = Link(0.001)
+        link.pass_(later_s)
+        liveness = Liveness(link, link, lambda: None, asks=True)
+        liveness.start(0.001)
+        link.pass_(1.0)
+        before = link.lane.pings
+        while link.lane.pings == before:
+            link.lane.heard_at = link.time - 0.5
+            link.pass_(0.05)
+        asked_at.append(link.time % limits.PING_INTERVAL_S)
+        liveness.stop()
+    assert all(min(at, limits.PING_INTERVAL_S - at) < 0.06 for at in asked_at)
 
 
 @pytest.mark.parametrize("later_s", [0.0, 0.05, 0.2])

@@ -493,6 +493,23 @@ def test_a_frame_that_is_a_little_too_much_for_its_turn_leaves_whole() -> None:
     assert pair.wire.left.sends[before] == 16 + limits.LANE_TURN_BYTES_MAX
 
 
+def test_of_a_turn_so_much_leaves_as_it_came_and_the_rest_in_its_turn() -> None:
+    pair = Pair()
+    piece = limits.LANE_QUANTUM_BYTES
+    most = limits.LANE_PLACED_BYTES_MAX // piece
+    streams = [pair.opened() for _ in range(most + 2)]
+    for stream, *_ in streams:
+        stream.send(bytes(piece))
+    outbox = pair.left.outbox
+    assert sum(len(frame) - 8 for _, frame in outbox.placed) == limits.LANE_PLACED_BYTES_MAX
+    assert len(outbox.placed) == most
+    assert [stream for stream, *_ in streams[most:]] == list(outbox.ready)
+    pair.world.settle()
+    assert not outbox.placed and not outbox.ready
+    assert outbox.room_bytes == limits.LANE_PLACED_BYTES_MAX
+    assert all(len(there.data) == piece for *_, there in streams)
+
+
 def test_nothing_is_delivered_after_the_lane_was_aborted_from_within() -> None:
     pair = Pair()
     _, _, _, first = pair.opened()

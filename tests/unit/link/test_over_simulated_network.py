@@ -126,6 +126,7 @@ def test_silence_amid_bulk_is_noticed_in_time_too() -> None:
 def test_a_host_that_freezes_briefly_keeps_its_links() -> None:
     internet = SimulatedInternet(6)
     west, east = joined(internet)
+    internet.run_until(internet.now + 0.74)  # Since the last exchange, which was at the second.
     internet.freeze(EAST)
     internet.run_until(internet.now + 2.0)
     internet.thaw(EAST)

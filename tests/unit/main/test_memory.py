@@ -102,6 +102,28 @@ def test_what_other_sites_send_here_goes_to_a_site_with_memory() -> None:
     assert scene.ask(scene.b) == (503, "")
 
 
+@pytest.mark.parametrize(
+    ("used_mib", "limit_mib", "looks_per_s"),
+    [
+        (100, 1_000, 4),
+        (100, 20_000, 1),
+        (12_900, 20_000, 1),
+        (13_500, 20_000, 4),
+        (14_100, 20_000, 20),
+    ],
+)
+def test_it_is_looked_as_often_as_the_marks_are_near(
+    used_mib: int, limit_mib: int, looks_per_s: int
+) -> None:
+    scene = Scene()
+    scene.memory.guard.set_limit(limit_mib * MIB)
+    scene.fill(used_mib)
+    scene.world.run(2)
+    before = scene.memory.reads
+    scene.world.run(10)
+    assert scene.memory.reads - before == pytest.approx(10 * looks_per_s, abs=3)
+
+
 def test_idle_connections_go_first() -> None:
     scene = Scene()
     scene.ask(scene.a)

@@ -1,14 +1,17 @@
 """The history of a simulated burst, and what is said of the last seconds."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 
-from router.admin.history_views import ServiceHistory
+from router.admin.history_views import HistorySample, ServiceHistory
+from router.forward.forwarder import Forwarder
 from router.main.bending import knees
 from router.main.living import Living
 from router.main.recording import Recorder
 from router.model import limits
+from router.model.ids import ServiceKey
 from tests.simulation.world import SERVICE, SimSite, World
 from tests.unit.main.test_views import view_of
 
@@ -158,3 +161,58 @@ def test_a_target_that_works_on_fewer_at_once_than_it_states_shows_its_knee() ->
     assert found.baseline_s == pytest.approx(0.1, rel=0.05)
     assert sum(count for _, _, count in found.levels) > 1000
     assert list(knees(a.router, "other")) == []
+
+
+def sparse(monkeypatch: pytest.MonkeyPatch, *, rests: bool) -> tuple[list[HistorySample], int]:
+    """The samples of a minute with a request now and then, and how often it was looked."""
+    looks = 0
+    with monkeypatch.context() as patch:
+        under_way = Forwarder.under_way
+
+        def counted(self: Forwarder) -> Iterator[tuple[ServiceKey, dict[str, int]]]:
+            nonlocal looks
+            looks += 1
+            return under_way(self)
+
+        patch.setattr(Forwarder, "under_way", counted)
+        if not rests:
+            patch.setattr(Forwarder, "is_at_rest", False)
+        world = World(3, "a", "b")
+        a, b = world.sites.values()
+        a.link(b, cost=5)
+        a.declare()
+        a.serve(1, capacity=1, service_s=0.7)
+        b.serve(1, capacity=100, service_s=0.7)
+        world.run(5.1)
+        recorder = Recorder(a.network, a.router, lambda: 1e9 + world.internet.now)
+        recorder.start()
+        for number in range(12):
+            a.offer(3, 1 + number % 3)
+            world.run(4.9)
+        looks_then = looks
+        recorder.close()
+    return list(only(recorder).samples), looks_then
+
+
+def test_who_rests_between_requests_records_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    always, looks = sparse(monkeypatch, rests=False)
+    resting, fewer = sparse(monkeypatch, rests=True)
+    assert len(always) >= 10
+    assert any(sum(sample.in_flight) for sample in always)
+    assert resting == always
+    assert fewer < looks
+
+
+def test_a_site_at_rest_is_looked_at_once_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(3, "a")
+    a = world.sites["a"]
+    a.declare()
+    a.serve(1, capacity=10)
+    world.run(5)
+    recorder = Recorder(a.network, a.router)
+    recorder.start()
+    looks: list[float] = []
+    monkeypatch.setattr(Forwarder, "sample_latency", lambda _: looks.append(a.network.now()))
+    world.run(10 * limits.HISTORY_STEP_S)
+    assert len(looks) <= 12
+    assert len(only(recorder).samples) >= 9
