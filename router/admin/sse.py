@@ -46,7 +46,8 @@ async def follow(
     )
     try:
         await response.prepare(request)
-        await feed(response)
+        if request.method != "HEAD":  # It would be fed without end, and hear nothing.
+            await feed(response)
     except Stalled:
         request.abort()
     except ConnectionResetError:

@@ -127,8 +127,14 @@ class ConsoleHost:
     async def prepare(self) -> None:
         """Return when a console could be served, if one is wanted: before this router is ready."""
         if self._spec is not None:
-            await late_rooms.loaded(late_rooms.CONSOLE)
-            self._files = self._files or await asyncio.to_thread(static.load)
+            try:
+                await self._load()
+            except Exception:  # The router goes on without it; `run` tries again, and tells.
+                log.exception("the console could not be loaded")
+
+    async def _load(self) -> None:
+        await late_rooms.loaded(late_rooms.CONSOLE)
+        self._files = self._files or await asyncio.to_thread(static.load)
 
     async def run(self, api: AdminApi) -> None:
         """Serve until cancelled."""
@@ -151,7 +157,7 @@ class ConsoleHost:
 
     async def _serve(self, api: AdminApi, spec: ConsoleSpec) -> None:
         """Until the document says otherwise, the certificate is another, or OpenShift is there."""
-        await self.prepare()
+        await self._load()
         from router.admin.console.door import Door
         from router.admin.console.mounted import Mounted
         from router.admin.console.serving import serving

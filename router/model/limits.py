@@ -444,7 +444,7 @@ TRACING_CLOSE_S = 3.0  # For spans that wait to leave when the router stops.
 ADMIN_BODY_BYTES_MAX = MIB
 ADMIN_CONNECTIONS_MAX = 64  # Of the socket and of TCP each; half of them may follow events.
 ADMIN_HEAD_BYTES_MAX = 16 * KIB  # A credential has some 100 bytes.
-ADMIN_IDLE_S = 75.0  # Between requests of a connection, and for a whole one.
+ADMIN_IDLE_S = 75.0  # Between requests of a connection, for a whole one, and until a part is read.
 ADMIN_LINGER_S = 1.0  # Read on behind a refusal, so that it arrives.
 ADMIN_PIPELINED_MAX = 16  # Requests that came before the one ahead of them was answered.
 # The console: its own few connections, so that it is readable when clients fill the router.

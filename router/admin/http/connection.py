@@ -4,20 +4,20 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Coroutine
-from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Protocol, cast
 from urllib.parse import unquote
 
 import httptools
 
+from router.admin.http.incoming import Incoming, head
 from router.admin.http.messages import Refused, Request, Response, StreamResponse
 from router.admin.http.routes import Routes
 from router.model import limits
 
 log = logging.getLogger("router.admin")
 
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+FED_BYTES = 2_048  # At once, to the parser, which cannot stop between the requests in it.
+WRITTEN_BYTES = 65_536  # At once: who reads so little in `limits.ADMIN_IDLE_S` reads nothing.
 
 
 class Owner(Protocol):
@@ -37,7 +37,7 @@ class Connection(asyncio.Protocol):
     """Reads heads as they come, bodies when a handler wants them, and answers in order.
 
     While a request is answered nothing more is read, but the body that its handler waits for. Who
-    sends no whole request for `limits.ADMIN_IDLE_S` is left.
+    sends no whole request for `limits.ADMIN_IDLE_S` is left, and who reads nothing for so long.
     """
 
     def __init__(self, owner: Owner) -> None:
@@ -50,14 +50,18 @@ class Connection(asyncio.Protocol):
         self._coming: Incoming | None = None  # The one that is not complete yet.
         self._task: asyncio.Task[None] | None = None
         self._writable: asyncio.Future[None] | None = None  # While the client reads slowly.
-        self._head_bytes = 0  # As the parser has told of them.
-        self._unknown_bytes = 0  # Of which the parser has told nothing yet, or a little more.
+        self._unfed = memoryview(b"")  # What came, and the parser has not seen.
+        self._head_bytes = 0  # As the parser has told of them, trailers too.
+        self._unknown_bytes = 0  # Of a head that is not complete, or a little more.
         self._is_deaf = False  # What comes now is of no request.
 
     # What the loop tells --------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # That of uvloop does not say so.
+        if self._owner.is_closing:
+            self._transport.abort()
+            return
         self._owner.began(self)
         self._wait(limits.ADMIN_IDLE_S)
 
@@ -79,20 +83,7 @@ class Connection(asyncio.Protocol):
         self._writable = None
 
     def data_received(self, data: bytes) -> None:
-        if self._is_deaf:
-            return
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:  # Answered as if it had not asked for another protocol.
-            self._is_deaf = True
-            if self._waiting:
-                self._waiting[-1].is_last = True
-        except httptools.HttpParserError:
-            self._refuse(400)
-        if self._coming is not None and not self._coming.has_head:
-            self._unknown_bytes += len(data)
-            if self._unknown_bytes > limits.ADMIN_BODY_BYTES_MAX:  # One header without an end.
-                self._refuse(431)
+        self._unfed = memoryview(bytes(self._unfed) + data if self._unfed else data)
         self._read_on()
 
     # What the parser tells ------------------------------------------------------------------
@@ -110,7 +101,8 @@ class Connection(asyncio.Protocol):
         self._head_bytes += len(name) + len(value)
         if incoming.has_head or self._head_bytes > limits.ADMIN_HEAD_BYTES_MAX:
             return  # A trailer, which nobody asks for; or this will be refused.
-        incoming.headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+        told = value.decode("latin-1").strip(" \t")
+        incoming.headers.setdefault(name.decode("latin-1").lower(), told)
 
     def on_headers_complete(self) -> None:
         incoming = self._expected()
@@ -132,7 +124,7 @@ class Connection(asyncio.Protocol):
         self._coming = None
         self._stop_waiting()
 
-    def _expected(self) -> "Incoming":
+    def _expected(self) -> Incoming:
         assert self._coming is not None, "the parser tells of a message before it begins"
         return self._coming
 
@@ -151,7 +143,7 @@ class Connection(asyncio.Protocol):
         refused.finish()
         self._take(refused)
 
-    def _take(self, incoming: "Incoming") -> None:
+    def _take(self, incoming: Incoming) -> None:
         if self._owner.is_closing and self._task is None:
             self.abort()  # Its last moment; nobody would await the answer.
             return
@@ -164,15 +156,44 @@ class Connection(asyncio.Protocol):
 
         While one is answered, too: else it would not be seen that its client has gone.
         """
+        while self._unfed and not (self._is_deaf or self._is_held()):
+            piece, self._unfed = self._unfed[:FED_BYTES], self._unfed[FED_BYTES:]
+            self._feed(piece)
+        if self._is_deaf:
+            self._unfed = memoryview(b"")
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        last = self._waiting[-1] if self._waiting else None
-        is_unwanted = last is not None and not (last.is_complete or last.is_wanted)
-        if is_unwanted or len(self._waiting) >= limits.ADMIN_PIPELINED_MAX:
+        if self._is_held():
             transport.pause_reading()
         else:
             transport.resume_reading()
+
+    def _is_held(self) -> bool:
+        """Whether what comes has to wait."""
+        last = self._waiting[-1] if self._waiting else None
+        is_unwanted = last is not None and not (last.is_complete or last.is_wanted)
+        return is_unwanted or len(self._waiting) >= limits.ADMIN_PIPELINED_MAX
+
+    def _feed(self, piece: memoryview) -> None:
+        try:
+            self._parser.feed_data(piece)
+        except httptools.HttpParserUpgrade:  # Answered as if it had not asked for another protocol.
+            self._is_deaf = True
+            if self._waiting:
+                self._waiting[-1].is_last = True
+        except httptools.HttpParserError:
+            self._refuse(400)
+        coming = self._coming
+        if coming is None:
+            return
+        if coming.has_head:
+            is_too_much = self._head_bytes > limits.ADMIN_HEAD_BYTES_MAX and not coming.refused
+        else:
+            self._unknown_bytes += len(piece)
+            is_too_much = self._unknown_bytes > limits.ADMIN_HEAD_BYTES_MAX + FED_BYTES
+        if is_too_much:  # Without an end, perhaps.
+            self._refuse(431)
 
     def wanted(self) -> None:
         """A handler waits for its body."""
@@ -184,15 +205,23 @@ class Connection(asyncio.Protocol):
         try:
             while self._waiting:
                 incoming = self._waiting[0]
-                stays = await self._answer(incoming) and incoming.is_complete
+                if not incoming.is_complete and self._timer is None:
+                    self._wait(limits.ADMIN_IDLE_S)
+                stays = await self._answer(incoming)
                 stays = stays and not self._owner.is_closing
                 self._waiting.popleft()
                 if not stays:
                     self._leave(incoming)
                     return
                 self._read_on()
+                if self._waiting:  # A crowd takes turns with the data that the router carries.
+                    await asyncio.sleep(0)
         except ConnectionResetError:
             self.abort()  # Nobody is there to be answered.
+            return
+        except Exception:  # The owner of this task: a fault in one answer ends its connection only.
+            log.exception("an answer of the operator's door failed")
+            self.abort()
             return
         except asyncio.CancelledError:
             self.abort()
@@ -201,7 +230,7 @@ class Connection(asyncio.Protocol):
             self._task = None
         self._wait(limits.ADMIN_IDLE_S)
 
-    async def _answer(self, incoming: "Incoming") -> bool:
+    async def _answer(self, incoming: Incoming) -> bool:
         """Whether the connection may go on. Raises ConnectionResetError."""
         response = await self._response(incoming)
         if incoming.begun is not None:
@@ -212,14 +241,14 @@ class Connection(asyncio.Protocol):
                 await self.send(b"0\r\n\r\n")
         else:
             assert isinstance(response, Response), "an answer that was not begun"
-            closes = response.closes or incoming.is_last
-            head = _head(
+            closes = incoming.ends_with(response)
+            sent = head(
                 response, incoming, f"Content-Length: {len(response.body)}\r\n", closes=closes
             )
-            await self.send(head if incoming.method == "HEAD" else head + response.body)
-        return not (response.closes or incoming.is_last or self._is_deaf)
+            await self.send(sent if incoming.method == "HEAD" else sent + response.body)
+        return not incoming.ends_with(response)
 
-    async def _response(self, incoming: "Incoming") -> StreamResponse:
+    async def _response(self, incoming: Incoming) -> StreamResponse:
         try:
             if incoming.refused:
                 raise Refused(incoming.refused)
@@ -228,15 +257,15 @@ class Connection(asyncio.Protocol):
             response = Response(text=f"{error.reason}\n", status=error.status)
             if error.allowed:
                 response.headers["Allow"] = ", ".join(error.allowed)
-        except ConnectionResetError:
-            raise
-        except Exception:  # The owner of this task; whoever asks next is answered again.
+        except Exception as error:  # The owner of this task; whoever asks next is answered again.
+            if isinstance(error, ConnectionResetError) and self._has_gone():
+                raise
             log.exception("a request of the operator's door failed")
             response = Response(text="Internal Server Error\n", status=500)
             response.force_close()
         return response
 
-    def _request(self, incoming: "Incoming") -> tuple[Request, str]:
+    def _request(self, incoming: Incoming) -> tuple[Request, str]:
         """With its path as it was sent. Raises Refused."""
         transport = self._transport
         if transport is None:
@@ -259,19 +288,37 @@ class Connection(asyncio.Protocol):
         return request, path
 
     async def send(self, data: bytes) -> None:
-        """Raises ConnectionResetError: the client has gone."""
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            raise ConnectionResetError("the client has gone")
-        transport.write(data)
-        if self._writable is not None:
-            await asyncio.shield(self._writable)
-            if self._transport is None:
+        """Raises ConnectionResetError: the client has gone, or does not read."""
+        left = memoryview(data)
+        while left:
+            if self._transport is None or self._has_gone():
                 raise ConnectionResetError("the client has gone")
+            self._transport.write(left[:WRITTEN_BYTES])
+            left = left[WRITTEN_BYTES:]
+            if self._writable is not None:
+                await self._drained(self._writable)
+
+    async def _drained(self, writable: asyncio.Future[None]) -> None:
+        try:
+            async with asyncio.timeout(limits.ADMIN_IDLE_S):
+                await asyncio.shield(writable)
+        except TimeoutError:
+            self.abort()
+            raise ConnectionResetError("the client does not read") from None
+        if self._transport is None:
+            raise ConnectionResetError("the client has gone")
+
+    def _has_gone(self) -> bool:
+        return self._transport is None or self._transport.is_closing()
+
+    def check(self) -> None:
+        """Raises ConnectionResetError: the client has gone."""
+        if self._has_gone():
+            raise ConnectionResetError("the client has gone")
 
     # The end --------------------------------------------------------------------------------
 
-    def _leave(self, incoming: "Incoming") -> None:
+    def _leave(self, incoming: Incoming) -> None:
         """No further request. Of a body that nobody wanted the rest is read, for a moment: a
         connection that is closed on it would be reset, and the answer lost."""
         transport = self._transport
@@ -279,7 +326,7 @@ class Connection(asyncio.Protocol):
         if transport is None:
             return
         if incoming.is_complete and not incoming.refused:
-            transport.close()
+            self._close()
             return
         transport.resume_reading()
         self._wait(limits.ADMIN_LINGER_S)
@@ -288,8 +335,7 @@ class Connection(asyncio.Protocol):
         """Close unless something is being answered; whether that was so."""
         if self._task is not None:
             return False
-        if self._transport is not None:
-            self._transport.close()
+        self._close()
         return True
 
     def abort(self) -> None:
@@ -300,113 +346,16 @@ class Connection(asyncio.Protocol):
     def _wait(self, seconds: float) -> None:
         self._stop_waiting()
         if self._transport is not None:
-            self._timer = self._loop.call_later(seconds, self._transport.close)
+            self._timer = self._loop.call_later(seconds, self._close)
+
+    def _close(self) -> None:
+        """When all is sent; who does not read it is not waited for without end."""
+        self._stop_waiting()
+        if self._transport is not None:
+            self._transport.close()
+            self._timer = self._loop.call_later(limits.ADMIN_IDLE_S, self.abort)
 
     def _stop_waiting(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-class Incoming:
-    """A request on its way in, and the way back to who sent it. An `Exchange`."""
-
-    __slots__ = (
-        "_connection",
-        "_left_bytes",
-        "_parts",
-        "_waiter",
-        "begun",
-        "has_gone",
-        "has_head",
-        "headers",
-        "is_chunked",
-        "is_complete",
-        "is_last",
-        "is_old",
-        "is_wanted",
-        "method",
-        "refused",
-        "url",
-    )
-
-    def __init__(self, connection: Connection, body_bytes_max: int) -> None:
-        self._connection = connection
-        self._left_bytes = body_bytes_max
-        self._parts: list[bytes] = []
-        self._waiter: asyncio.Future[None] | None = None
-        self.url = bytearray()
-        self.method = ""
-        self.headers: dict[str, str] = {}
-        self.has_head = self.has_gone = self.is_complete = self.is_wanted = False
-        self.is_old = False  # HTTP/1.0: no chunks.
-        self.is_last = False  # The connection ends with its answer.
-        self.refused = 0  # By that status, without asking a handler.
-        self.begun: StreamResponse | None = None
-        self.is_chunked = False
-
-    def add(self, part: bytes) -> None:
-        """A piece of the body."""
-        self._left_bytes -= len(part)
-        if self._left_bytes < 0:
-            self._parts.clear()
-            self._wake()
-        else:
-            self._parts.append(part)
-
-    def finish(self) -> None:
-        """Nothing more comes of it."""
-        self.is_complete = True
-        self._wake()
-
-    def lost(self) -> None:
-        """The client has gone, or says no more."""
-        self.has_gone = True
-        self._wake()
-
-    def _wake(self) -> None:
-        self.is_wanted = False
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    async def body(self) -> bytes:
-        if not self.is_complete and self._left_bytes >= 0 and not self.has_gone:
-            self.is_wanted = True
-            self._waiter = asyncio.get_running_loop().create_future()
-            if self.headers.get("expect", "").lower() == "100-continue" and not self._parts:
-                await self._connection.send(CONTINUE)
-            self._connection.wanted()
-            await self._waiter
-        if self.has_gone:
-            raise ConnectionResetError("the client has gone")
-        if self._left_bytes < 0 or self.refused:
-            raise Refused(self.refused or 413)
-        return b"".join(self._parts)
-
-    async def begin(self, response: StreamResponse) -> None:
-        self.begun = response
-        self.is_chunked = not self.is_old and self.method != "HEAD"
-        if self.is_old:
-            response.force_close()
-        framing = "" if self.is_old else "Transfer-Encoding: chunked\r\n"
-        closes = response.closes or self.is_last
-        await self._connection.send(_head(response, self, framing, closes=closes))
-
-    async def write(self, data: bytes) -> None:
-        if data and self.method != "HEAD":
-            framed = b"%x\r\n%b\r\n" % (len(data), data) if self.is_chunked else data
-            await self._connection.send(framed)
-
-    def abort(self) -> None:
-        self._connection.abort()
-
-
-def _head(response: StreamResponse, to: Incoming, framing: str, *, closes: bool) -> bytes:
-    lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
-    lines += [f"{name}: {value}" for name, value in response.headers.items()]
-    lines.append(f"Date: {datetime.now(UTC):%a, %d %b %Y %H:%M:%S} GMT")
-    if closes:
-        lines.append("Connection: close")
-    elif to.is_old:
-        lines.append("Connection: keep-alive")
-    return ("\r\n".join(lines) + f"\r\n{framing}\r\n").encode("latin-1")

@@ -71,7 +71,7 @@ class Routes:
             for want, part in zip(pattern, parts, strict=True):
                 if want.startswith("{") and part:
                     found[want[1:-1]] = unquote(part)
-                elif want != part:
+                elif want != unquote(part):
                     break
             else:
                 request.match_info = found

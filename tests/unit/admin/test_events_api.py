@@ -106,3 +106,20 @@ def test_numbers_go_on_after_a_restart() -> None:
 
     assert log.add(event(2)) == 42
     assert [number for number, _ in log.after(41)] == [42]
+
+
+def test_who_asks_for_the_head_of_a_stream_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "EVENT_CLIENTS_MAX", 1)
+
+    async def run() -> list[int]:
+        routes = Routes()
+        EventsApi(filled()).add_to(routes)
+        following = {"Accept": "text/event-stream"}
+        statuses = []
+        async with asyncio.timeout(10), asked(routes) as client:
+            for method in ("HEAD", "HEAD", "GET"):
+                async with client.request(method, "/api/v1/events", headers=following) as answer:
+                    statuses.append(answer.status)
+        return statuses
+
+    assert asyncio.run(run()) == [200, 200, 200]

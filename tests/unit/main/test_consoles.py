@@ -13,6 +13,7 @@ from certs.authority import Authority
 from router.admin.api import AdminApi
 from router.admin.events import EventLog
 from router.forward.ports import NoTls
+from router.main import late_rooms
 from router.main.consoles import ConsoleHost
 from router.model import limits
 from router.model.specs import ConsoleSpec, SiteSpec
@@ -115,3 +116,26 @@ def test_it_is_asked_as_soon_as_it_is_found(
         assert "Log in with OpenShift" in await page(made)
 
     run(made, up, test)
+
+
+def test_a_router_starts_without_a_console_that_cannot_be_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It tells so, and serves it as soon as it can."""
+    up: asyncio.Queue[str] = asyncio.Queue()
+    made = host(tmp_path, None, up.put_nowait)
+    monkeypatch.setattr(limits, "CONSOLE_RETRY_S", 0.05)
+
+    async def story() -> None:
+        with monkeypatch.context() as broken:
+            broken.setattr(late_rooms, "CONSOLE", ("router.admin.console.nothing",))
+            await made.prepare()
+            async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+                serving = tasks.create_task(made.run(AdminApi(FakeRouter(), EventLog())))
+                assert await up.get() == "console-down"
+                assert "SW0208" in {problem.code for problem in made.problems()}
+                broken.undo()
+                assert await up.get() == "console-up"
+                serving.cancel()
+
+    asyncio.run(story())

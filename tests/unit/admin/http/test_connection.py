@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -30,6 +31,9 @@ class Handlers:
         made.get("/stream", self.stream)
         made.get("/broken", self.broken)
         made.get("/torn", self.torn)
+        made.get("/reset", self.reset)
+        made.get("/unsendable", self.unsendable)
+        made.get("/big/{size}", self.big)
         made.post("/length", self.length)
         made.post("/unread", self.hello)
         return made
@@ -80,6 +84,15 @@ class Handlers:
         await response.prepare(request)
         await response.write(b"half")
         raise RuntimeError("a fault of ours")
+
+    async def reset(self, request: Request) -> Response:
+        raise ConnectionResetError("of a connection of the handler's own")
+
+    async def unsendable(self, request: Request) -> Response:
+        return Response(text="", headers={"X": "\u20ac"})
+
+    async def big(self, request: Request) -> Response:
+        return Response(b"x" * int(request.match_info["size"]))
 
 
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -174,6 +187,15 @@ def test_paths_and_queries_are_decoded_after_they_were_taken_apart(tmp_path: Pat
         (b"POST /length HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx", 415),
         (b"POST /length HTTP/1.1\r\nContent-Length: 1001\r\n\r\n" + b"x" * 1001, 413),
         (b"POST /length HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloX", 400),
+        (
+            b"POST /length HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+            + b"Trailer: without end\r\n" * limits.ADMIN_HEAD_BYTES_MAX,
+            431,
+        ),
+        (b"GET /hello?" + b"x" * 2 * limits.ADMIN_HEAD_BYTES_MAX, 431),
+        (b"GET /reset HTTP/1.1\r\nHost: s\r\n\r\n", 500),
+        (b"GET /%68ello HTTP/1.1\r\nHost: s\r\n\r\n", 200),
+        (b"GET /hello HTTP/1.1\r\nAuthorization: no \t\r\n\r\n", 401),
     ],
 )
 def test_what_is_refused_and_how(tmp_path: Path, request_: bytes, status: int) -> None:
@@ -339,5 +361,106 @@ def test_a_stop_waits_for_answers_for_a_moment_and_not_for_streams(
             writer.write(b"GET /stream HTTP/1.1\r\n\r\n")
             await streams.began.wait()
         assert streams.ended.is_set()
+
+    asyncio.run(story())
+
+
+def test_who_sends_nonsense_is_answered_what_it_asked_before(tmp_path: Path) -> None:
+    request = b"GET /hello HTTP/1.1\r\nHost: s\r\n\r\n"
+    assert statuses(tell(tmp_path, request * 3 + b"nonsense\r\n\r\n")) == [200, 200, 200, 400]
+
+
+def test_an_answer_before_its_body_has_come_tells_that_it_is_the_last(tmp_path: Path) -> None:
+    heard = tell(tmp_path, b"POST /unread HTTP/1.1\r\nContent-Length: 9\r\n\r\nx")
+    assert statuses(heard) == [200]
+    assert b"Connection: close" in heard
+
+
+def test_a_crowd_of_requests_takes_turns_with_what_else_is_done(tmp_path: Path) -> None:
+    many = 2_000
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def story() -> bytes:
+        async with served(tmp_path, Handlers()) as connect:
+            reader, writer = await connect()
+            writer.write(b"GET /hello HTTP/1.1\r\nHost: s\r\n\r\n" * many + LAST)
+            async with asyncio.TaskGroup() as tasks:
+                task = tasks.create_task(other())
+                heard = await reader.read()
+                task.cancel()
+            return heard
+
+    assert statuses(asyncio.run(story())) == [200] * (many + 1)
+    assert turns >= many
+
+
+def test_a_body_that_does_not_come_behind_another_request_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "ADMIN_IDLE_S", 0.1)
+    request = b"GET /hello HTTP/1.1\r\nHost: s\r\n\r\n"
+    heard = tell(tmp_path, request + b"POST /length HTTP/1.1\r\nContent-Length: 9\r\n\r\nx")
+    assert statuses(heard) == [200]
+
+
+@pytest.mark.parametrize("ends", [b"", b"Connection: close\r\n"])
+def test_the_places_of_clients_that_never_read_are_free_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: bytes
+) -> None:
+    """However much of an answer is on its way."""
+    monkeypatch.setattr(limits, "ADMIN_IDLE_S", 0.2)
+
+    async def story() -> None:
+        async with served(tmp_path, Handlers()) as connect:
+            for size in range(150_000, 390_000, 30_000):
+                _, writer = await connect()
+                writer.write(b"GET /big/%d HTTP/1.1\r\n%b\r\n" % (size, ends))
+                cast(asyncio.Transport, writer.transport).pause_reading()
+            heard = b""
+            while not heard:
+                await asyncio.sleep(0.05)
+                reader, writer = await connect()
+                with contextlib.suppress(OSError):
+                    writer.write(LAST)
+                    heard = await reader.read()
+            assert statuses(heard) == [200]
+
+    asyncio.run(story())
+
+
+def test_who_streams_to_a_client_that_asked_for_the_head_hears_that_it_has_gone(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        handlers = Handlers()
+        async with served(tmp_path, handlers) as connect:
+            reader, writer = await connect()
+            writer.write(b"HEAD /stream HTTP/1.1\r\n\r\n")
+            await reader.readuntil(b"\r\n\r\n")
+            writer.close()
+            await writer.wait_closed()
+            await asyncio.sleep(0.05)
+            handlers.go_on.set()
+            await handlers.ended.wait()
+
+    asyncio.run(story())
+
+
+def test_a_fault_while_an_answer_is_sent_ends_its_connection_only(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with served(tmp_path, Handlers()) as connect:
+            reader, writer = await connect()
+            writer.write(b"GET /unsendable HTTP/1.1\r\nHost: s\r\n\r\n")
+            with contextlib.suppress(ConnectionResetError):
+                assert await reader.read() == b""
+            reader, writer = await connect()
+            writer.write(LAST)
+            assert statuses(await reader.read()) == [200]
 
     asyncio.run(story())
