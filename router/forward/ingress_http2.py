@@ -268,7 +268,7 @@ class Http2Session:
         """The client leaves: it opens no more streams."""
         if self._phase is _Phase.SERVING or self._phase is _Phase.LEAVING:
             self._phase = _Phase.LAST
-            self._close_if_done()
+            self._timers.at_turn_end(self._close_if_done)  # Requests may follow in the same read.
 
     def released(self) -> None:
         if self._http2 is not None and not self._http2.streams:
@@ -405,6 +405,7 @@ class Http2Session:
         if self._phase is _Phase.CLOSING or self._phase is _Phase.OVER:
             return
         self._phase = _Phase.CLOSING
+        self._last_id = 0  # What is still to be read is not served: no answer could leave.
         if self._http2 is not None:
             self._http2.flush()
         self._connection.finish()

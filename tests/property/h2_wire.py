@@ -280,6 +280,11 @@ class Wire:
             if kind == _GOAWAY:
                 self._take_goaway(frame)
                 return
+            if kind == _SETTINGS and frame[4] & _ACK and len(frame) > _HEADER_BYTES:
+                on_stream = int.from_bytes(frame[5:9], "big") & _ID_MASK
+                code = PROTOCOL_ERROR if on_stream else FRAME_SIZE_ERROR  # h2 has one for both.
+                self.fail(code, "malformed SETTINGS")
+                return
             if kind > _CONTINUATION:
                 return  # Extensions are ignored (5.5).
         try:
@@ -297,8 +302,11 @@ class Wire:
 
     def _take_goaway(self, frame: bytes) -> None:
         body = frame[_HEADER_BYTES:]
-        if len(body) < _GOAWAY_BYTES_MIN or int.from_bytes(frame[5:9], "big") & _ID_MASK:
-            self.fail(PROTOCOL_ERROR, "a malformed GOAWAY")
+        if int.from_bytes(frame[5:9], "big") & _ID_MASK:
+            self.fail(PROTOCOL_ERROR, "a GOAWAY on a stream")
+            return
+        if len(body) < _GOAWAY_BYTES_MIN:
+            self.fail(FRAME_SIZE_ERROR, "a malformed GOAWAY")
             return
         last_id = int.from_bytes(body[:4], "big") & _ID_MASK
         self._sink.going_away(last_id, int.from_bytes(body[4:8], "big"))

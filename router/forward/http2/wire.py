@@ -190,7 +190,9 @@ class Wire:
             if kind == _DATA and self._fragments is None:
                 work -= 1
                 self._take_data(flags, stream_id, view[start:at], size)
-            elif kind == _HEADERS and flags in _WHOLE_BLOCK and self._fragments is None:
+            elif (
+                kind == _HEADERS and flags in _WHOLE_BLOCK and stream_id and self._fragments is None
+            ):
                 work -= self._head_work + size // limits.HTTP2_HEAD_WORK_BYTES
                 at = self._take_head(flags, stream_id, buffer, start, at)
             else:
@@ -328,7 +330,7 @@ class Wire:
         except OversizedBlockError as error:
             self.fail(codes.ENHANCE_YOUR_CALM, str(error))
         except BlockError as error:
-            self.fail(codes.PROTOCOL_ERROR, str(error))
+            self.fail(codes.COMPRESSION_ERROR, str(error))
         return None
 
     def _take_head(self, flags: int, stream_id: int, buffer: bytes, start: int, end: int) -> int:
@@ -539,16 +541,22 @@ class Wire:
     # Frames of the connection.
 
     def _take_settings(self, flags: int, stream_id: int, body: bytes) -> None:
-        if stream_id or (flags & codes.ACK and body):
-            self.fail(codes.PROTOCOL_ERROR, "malformed SETTINGS")
+        if stream_id:
+            self.fail(codes.PROTOCOL_ERROR, "SETTINGS on a stream")
+            return
+        if len(body) % codes.SETTING.size or (flags & codes.ACK and body):
+            self.fail(codes.FRAME_SIZE_ERROR, "malformed SETTINGS")
             return
         if flags & codes.ACK:
             self._sink.agreed()
             return
-        if len(body) % codes.SETTING.size:
-            self.fail(codes.FRAME_SIZE_ERROR, "malformed SETTINGS")
-            return
-        told: dict[int, int] = dict(codes.SETTING.iter_unpack(body))
+        told: dict[int, int] = {}  # The last one counts: windows are moved once a frame.
+        for name, value in codes.SETTING.iter_unpack(body):
+            told[name] = value
+            if name == codes.HEADER_TABLE_SIZE and value < limits.HTTP2_TABLE_BYTES:
+                # A table that shrinks must be agreed to, even if it grows again at once; we use
+                # none, and say so (RFC 7541, 4.2).
+                self._owes_no_table = True
         for name, value in told.items():
             if not self._set(name, value):
                 return
@@ -567,9 +575,6 @@ class Wire:
             self.peer_streams_max = value
         elif name == codes.MAX_HEADER_LIST_SIZE:
             self.peer_header_list_bytes = value
-        elif name == codes.HEADER_TABLE_SIZE:
-            # A table that shrinks must be agreed to; we use none, and say so (RFC 7541, 4.2).
-            self._owes_no_table = self._owes_no_table or value < limits.HTTP2_TABLE_BYTES
         elif name == codes.ENABLE_PUSH or name == codes.ENABLE_CONNECT_PROTOCOL:
             most = 0 if name == codes.ENABLE_PUSH and self._client else 1
             if value > most:
@@ -598,8 +603,11 @@ class Wire:
             self._output.append(frame(codes.PING, codes.ACK, 0, body))
 
     def _take_goaway(self, stream_id: int, body: bytes) -> None:
-        if len(body) < _GOAWAY_BYTES_MIN or stream_id:
-            self.fail(codes.PROTOCOL_ERROR, "a malformed GOAWAY")
+        if stream_id:
+            self.fail(codes.PROTOCOL_ERROR, "a GOAWAY on a stream")
+            return
+        if len(body) < _GOAWAY_BYTES_MIN:
+            self.fail(codes.FRAME_SIZE_ERROR, "a malformed GOAWAY")
             return
         last_id, code = (codes.NUMBER.unpack_from(body, at)[0] for at in (0, 4))
         self._sink.going_away(last_id & _ID_MASK, code)

@@ -465,25 +465,24 @@ CONNECTION_ERRORS: dict[str, tuple[bytes, int]] = {
     "a stream that depends on itself": (raw(2, 0, 1, b"\x00\x00\x00\x01\x00"), PROTOCOL_ERROR),
     "short priority": (raw(2, 0, 1, b"\x00"), FRAME_SIZE),
     "an interim response": (raw(1, 5, 1, b"\x08\x03103"), PROTOCOL_ERROR),
-    "a table larger than allowed": (raw(1, 5, 1, b"\x3f\xe2\x1f\x82"), PROTOCOL_ERROR),
+    "a table larger than allowed": (raw(1, 5, 1, b"\x3f\xe2\x1f\x82"), COMPRESSION),
     "reset of stream 0": (raw(3, 0, 0, struct.pack(">I", 8)), PROTOCOL_ERROR),
     "short reset": (raw(3, 0, 1, b"\x00"), FRAME_SIZE),
     "settings on a stream": (raw(4, 0, 1), PROTOCOL_ERROR),
     "short settings": (raw(4, 0, 0, b"\x00"), FRAME_SIZE),
-    "settings ack with a body": (
-        raw(4, 1, 0, b"\x00" * 6),
-        PROTOCOL_ERROR,
-    ),  # As hyperframe has it.
+    "settings ack with a body": (raw(4, 1, 0, b"\x00" * 6), FRAME_SIZE),
     "window above its bound": (raw(4, 0, 0, struct.pack(">HI", 4, 2**31)), FLOW_CONTROL),
     "frame size below its bound": (raw(4, 0, 0, struct.pack(">HI", 5, 1)), PROTOCOL_ERROR),
     "short ping": (raw(6, 0, 0, b"1234567"), FRAME_SIZE),
     "ping on a stream": (raw(6, 0, 1, b"12345678"), PROTOCOL_ERROR),
-    "short goaway": (raw(7, 0, 0, b"1234"), PROTOCOL_ERROR),
+    "short goaway": (raw(7, 0, 0, b"1234"), FRAME_SIZE),
+    "goaway on a stream": (raw(7, 0, 1, b"\x00" * 8), PROTOCOL_ERROR),
     "no credit": (raw(8, 0, 0, b"\x00" * 4), PROTOCOL_ERROR),
     "short credit": (raw(8, 0, 0, b"\x00"), FRAME_SIZE),
     "continuation of nothing": (raw(9, 4, 1, b""), PROTOCOL_ERROR),
     "push": (raw(5, 4, 1, struct.pack(">I", 2) + b"\x82"), PROTOCOL_ERROR),
-    "a broken header block": (raw(1, 5, 1, b"\xff\xff\xff\xff\xff"), PROTOCOL_ERROR),
+    "a broken header block": (raw(1, 5, 1, b"\xff\xff\xff\xff\xff"), COMPRESSION),
+    "a broken header block on stream 0": (raw(1, 5, 0, b"\xff\xff\xff\xff\xff"), PROTOCOL_ERROR),
     "padding beyond the frame": (raw(0, 8, 1, b"\xff12"), PROTOCOL_ERROR),
     "another frame within a block": (raw(1, 1, 1, b"\x82") + raw(6, 0, 0, b"8" * 8), 1),
     "an unknown frame within a block": (raw(1, 1, 1, b"\x82") + raw(0xBE, 0, 0), 1),
@@ -544,6 +543,15 @@ def test_a_peer_that_takes_no_table_is_told_that_there_is_none(site: Attacked) -
         site.legs[-1].respond(b"HTTP/1.1 200 \r\n", b"x")
         blocks += [frame.data for frame in site.sent() if isinstance(frame, HeadersFrame)]
     assert [block[:1] for block in blocks] == [b"\x20", b"\x88"]
+
+
+def test_a_table_that_shrinks_and_grows_in_one_frame_is_told_of_too(site: Attacked) -> None:
+    site.sent()
+    site.send(raw(4, 0, 0, struct.pack(">HIHI", 1, 0, 1, 4096)))
+    site.ask(1)
+    site.legs[-1].respond(b"HTTP/1.1 200 \r\n", b"x")
+    blocks = [frame.data for frame in site.sent() if isinstance(frame, HeadersFrame)]
+    assert [block[:1] for block in blocks] == [b"\x20"]
 
 
 def test_credit_of_the_connection_comes_back_for_data_that_comes_too_late(site: Attacked) -> None:

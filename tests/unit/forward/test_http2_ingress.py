@@ -14,7 +14,7 @@ from router.model.ids import ServiceKey
 from router.model.settings import ServiceLimits, Timeouts
 from router.net.ports import Loss
 from tests.unit.forward.fakes_http import FakeConnection, FakeLeg, FakeTimers
-from tests.unit.forward.http2_peers import GET, GRPC, PREFACE, REQUEST, H2Peer, frames_of
+from tests.unit.forward.http2_peers import GET, GRPC, PREFACE, REQUEST, H2Peer, frames_of, raw
 
 OK = b"HTTP/1.1 200 \r\nserver: t\r\n"
 NO_ERROR, PROTOCOL_ERROR, INTERNAL, REFUSED, CANCEL = 0, 1, 2, 7, 8
@@ -349,6 +349,26 @@ def test_a_client_that_leaves_gets_the_rest(site: Site) -> None:
     assert b"bye" in site.connection.take()
     assert site.connection.is_finished()
     assert stream == 1
+
+
+def test_a_request_right_behind_a_goaway_is_answered(site: Site) -> None:
+    site.turn()
+    stream = site.client.ask(GET)
+    site.connection.deliver(raw(7, 0, 0, b"\x00" * 8) + site.client.take())
+    site.leg.respond(OK, b"hello")
+    assert site.said(stream) == ["head 200", "data hello", "end"]
+    assert site.connection.is_finished()
+
+
+def test_a_request_that_could_not_be_answered_is_not_begun(site: Site) -> None:
+    site.turn()
+    site.client.ask(GET)
+    pings = raw(6, 0, 0, b"12345678") * limits.HTTP2_TURN_WORK  # The request is for a later turn.
+    site.connection.deliver(raw(7, 0, 0, b"\x00" * 8) + pings + site.client.take())
+    site.timers.turn()
+    assert site.connection.is_finished()
+    site.timers.advance(0.1)
+    assert site.legs == []
 
 
 def test_a_client_that_sends_fin_gets_the_answers_to_whole_requests(site: Site) -> None:
