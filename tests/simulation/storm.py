@@ -203,7 +203,7 @@ class Storm:
                 found.append(f"{self.kinds[number]} {number} ran {times} times")
         self.seen.clear()
         for site in self.world.sites.values():
-            found += [f"{site.name}: {wrong}" for wrong in self._unrest(site)]
+            found += [f"{site.name}: {wrong}" for wrong in unrest(site)]
         for _ in range(MOMENTS):  # A health check may have a connection just now.
             now = self._resources()
             if all(now[name][0] <= self.baseline[name][0] for name in now):
@@ -217,22 +217,23 @@ class Storm:
                 found.append(f"{name}: {timers} timers, {before[1]} before")
         return found
 
-    def _unrest(self, site: SimSite) -> list[str]:
-        """Counters of a site that are not zero."""
-        router = site.router
-        counts = {
-            "streams": router.links.streams,
-            "buffered by links": router.links.buffered_bytes,
-            "held by requests": router.forwarder.held_bytes,
-            "sessions": router.forwarder.sessions,
-        }
-        for snapshot in router.forwarder.services_snapshot():
-            counts[f"queued for {snapshot.key}"] = snapshot.queued
-            counts[f"in flight of {snapshot.key}"] = snapshot.load.in_flight
-            for candidate in snapshot.explanation.candidates:
-                name = f"estimate of {snapshot.key} at {candidate.site_name}"
-                counts[name] = candidate.in_flight
-        return [f"{name} {count}" for name, count in counts.items() if count]
+
+def unrest(site: SimSite) -> list[str]:
+    """Counters of a site that are not zero."""
+    router = site.router
+    counts = {
+        "streams": router.links.streams,
+        "buffered by links": router.links.buffered_bytes,
+        "held by requests": router.forwarder.held_bytes,
+        "sessions": router.forwarder.sessions,
+    }
+    for snapshot in router.forwarder.services_snapshot():
+        counts[f"queued for {snapshot.key}"] = snapshot.queued
+        counts[f"in flight of {snapshot.key}"] = snapshot.load.in_flight
+        for candidate in snapshot.explanation.candidates:
+            name = f"estimate of {snapshot.key} at {candidate.site_name}"
+            counts[name] = candidate.in_flight
+    return [f"{name} {count}" for name, count in counts.items() if count]
 
 
 def main() -> int:

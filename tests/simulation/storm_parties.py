@@ -79,8 +79,8 @@ class Client:
         if self.kind == "closed":
             torn = self._ended and body != expected
         elif self.kind == "down":
-            plain, whole = _unchunked(body)
-            torn = whole and plain != expected
+            plain, after = unchunked(body)
+            torn = after is not None and plain != expected
         else:
             torn = b"Content-Length: %d\r\n" % len(expected) not in head
             torn = torn or not expected.startswith(body)
@@ -128,7 +128,7 @@ class Client:
         if self.kind == "head":
             return True
         length = re.search(rb"Content-Length: (\d+)", head)
-        return len(body) >= int(length[1]) if length else _unchunked(body)[1]
+        return len(body) >= int(length[1]) if length else unchunked(body)[1] is not None
 
     # ConnectionHandler
 
@@ -156,16 +156,16 @@ class Client:
         self.over = True
 
 
-def _unchunked(body: bytes) -> tuple[bytes, bool]:
-    """The bytes of a chunked body, and whether its end came."""
+def unchunked(body: bytes) -> tuple[bytes, bytes | None]:
+    """The bytes of a chunked body, and what came after its end; None: that has not come."""
     plain = b""
     while True:
         line, found, body = body.partition(b"\r\n")
         if not found:
-            return plain, False
+            return plain, None
         size = int(line, 16)
         if not size:
-            return plain, body.startswith(b"\r\n")
+            return plain, body[2:] if body.startswith(b"\r\n") else None
         plain += body[:size]
         body = body[size + 2 :]
 
@@ -224,7 +224,8 @@ class TargetConnection:
             self.connection.send(CONTINUE)
         is_chunked = b"Transfer-Encoding: chunked" in head
         self._note(int(number))
-        whole = _unchunked(rest)[1] if is_chunked else len(rest) >= int(length[1] if length else 0)
+        size_bytes = int(length[1] if length else 0)
+        whole = unchunked(rest)[1] is not None if is_chunked else len(rest) >= size_bytes
         if not whole and path != b"early":
             return
         self._busy = True
