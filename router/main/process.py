@@ -44,6 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--kubeconfig and --context need --namespace")
     run = directory / "run"
     try:
+        if not directory.is_dir():
+            made_by = f"mkdir -p -m 0700 {directory}" if namespace else "sitectl init NAME"
+            raise RouterError(
+                f"--site-dir {directory}: there is no such directory. Make it: {made_by}"
+            )
         run.mkdir(mode=0o700, exist_ok=True)
         with (
             only_one(run / "lock"),
