@@ -6,9 +6,9 @@ from router.forward.http1.grammar import NOT_IN_TRAILERS, TOKEN, HttpError, bad_
 from router.forward.http1.heads import DEFAULT, HeadLimits, LineJudge
 
 # Extensions by the letter of RFC 9112, 7.1.1, but without the optional blanks that nobody sends.
-_QUOTED = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+"'
+_QUOTED = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]++|\\[\t\x20-\x7e\x80-\xff])*"'
 _EXTENSION = rb";" + TOKEN + rb"++(?:=(?:" + TOKEN + rb"++|" + _QUOTED + rb"))?"
-_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:" + _EXTENSION + rb")*+\r\n")
+_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:" + _EXTENSION + rb")*\r\n")
 _LINE_BEGUN = re.compile(
     rb"(?:[0-9A-Fa-f]{0,16}|[0-9A-Fa-f]{1,16}(?:\r|;[\t\x20-\x7e\x80-\xff]*+\r?))"
 )
