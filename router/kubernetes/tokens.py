@@ -16,7 +16,7 @@ from router.model.specs import Document, LinkSpec
 
 _TOKENS: Final = (names.CONNECTION_TOKEN, names.TOKEN_CLAIM)
 _HOSTS: Final = frozenset(("inter-router-host", "inter-router-port", "edge-host", "edge-port"))
-_COST = texts.integer(limits.COST_MIN, limits.COST_MAX)
+_COST = texts.integer(limits.COST_MIN, limits.COST_WRITTEN_MAX)
 
 
 class Tokens(msgspec.Struct, frozen=True):
@@ -125,6 +125,15 @@ def _link(found: Object, documented: Document | None, noted: Findings) -> LinkSp
             names.COST, f"{cost.reason}; the token's own is used", "Write 1 or more", findings.TOKEN
         )
         cost = None
+    elif cost is not None and cost > limits.COST_MAX:
+        noted.annotation(
+            names.COST,
+            f"{cost} is above {limits.COST_MAX}, the highest cost; {limits.COST_MAX} is used",
+            f"Write {limits.COST_MAX} or less",
+            findings.TOKEN,
+            "warning",
+        )
+        cost = limits.COST_MAX
     spec = LinkSpec(cost=cost, disabled=disabled, proxy=_proxy(notes, noted))
     if documented is not None and spec not in (LinkSpec(), documented.spec):
         noted.annotation(

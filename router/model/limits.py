@@ -159,6 +159,7 @@ LATE_WAKE_S = 0.5
 
 # routing.
 COST_MIN, COST_MAX = 1, 65_535
+COST_WRITTEN_MAX = 2**31 - 1  # Skupper takes any; above COST_MAX a link has COST_MAX.
 SIBLING_COST = 0  # Between routers of one site, and there only.
 LSA_PART_BYTES_MAX = 32 * KIB  # Signed, whole.
 LSA_ENVELOPE_BYTES = KIB  # Of these for header, key and signature.

@@ -27,6 +27,7 @@ from router.kubernetes import names
 from router.kubernetes import secrets as kept
 from router.kubernetes.objects import Object, labels, name_of
 from router.kubernetes.tokens import text_of
+from router.model import limits
 from sitectl.failure import conflict
 from sitectl.kubernetes.cluster import ApiFailure, Body, Cluster
 
@@ -312,7 +313,7 @@ class SecretLinks:
         return self._cluster.delete("Secret", name)
 
 
-ANY_COST: Final = (None, *range(1, 1_001))
+ANY_COST: Final = (None, *range(1, 1_001), limits.COST_MAX)
 """Costs that a token may have been made with: the annotation is the user's since."""
 
 

@@ -5,13 +5,16 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from router.kubernetes import names
+from router.kubernetes import names, texts
 from router.kubernetes.beside import is_skuppers_token
 from router.kubernetes.objects import Object, annotations, labels
 from router.kubernetes.objects import name_of as object_name
+from router.kubernetes.texts import Wrong
+from router.model import limits
 from sitectl.kubernetes.survey import Namespace
 
 _NAMED_SUFFIX: Final = "-spillway"
+_COST: Final = texts.integer(limits.COST_MIN, limits.COST_WRITTEN_MAX)
 
 
 def links(found: Namespace) -> list[dict[str, Any]]:
@@ -29,21 +32,33 @@ def links(found: Namespace) -> list[dict[str, Any]]:
             continue
         notes = annotations(secret)
         host = notes.get("inter-router-host") or notes.get("edge-host") or _host(notes)
-        cost = notes.get(names.COST, "1")
+        cost, cost_notes = _cost(notes.get(names.COST, "1").strip())
         new = f"{name}{_NAMED_SUFFIX}"
         done = new in ours or any(_dials(one, host) for one in ours.values())
         items.append(
             {
                 "name": name,
                 "neighbour": host,
-                "cost": int(cost) if cost.isascii() and cost.isdecimal() else 1,
+                "cost": cost,
                 "disabled": names.DISABLED in notes,
                 "done": done,
                 "there": f"sitectl token create {new}.yaml --token-type cert",
                 "here": f"sitectl link create {new}.yaml --name {new} --cost {cost}",
+                "notes": cost_notes,
             }
         )
     return items
+
+
+def _cost(text: str) -> tuple[int, list[str]]:
+    """The cost that a link of ours takes, and what to say when it is not Skupper's."""
+    cost = _COST(text)
+    if isinstance(cost, Wrong):
+        return 1, [f"{names.COST}: {cost.reason}; 1 is used"]
+    if cost > limits.COST_MAX:
+        highest = limits.COST_MAX
+        return highest, [f"cost {cost} is above {highest}, the highest cost; {highest} is used"]
+    return cost, []
 
 
 def _host(notes: Mapping[str, str]) -> str:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import click
 
 from router.documents.gateway import Gateway, write_gateway
-from router.model import limits
 from sitectl import output, store, texts
 from sitectl.directory import DirectorySite
 from sitectl.failure import not_found, usage
@@ -23,6 +22,7 @@ from sitectl.gateway.definition import gateway_of
 from sitectl.gateway.home import find_gateway, gateway_names
 from sitectl.gateway.making import fit_runtime
 from sitectl.image import chosen_image, image_flags, stated_policy
+from sitectl.link_cost import LinkCost
 from sitectl.options import Duration, Settings, TokenFile, Verb
 from sitectl.runtimes.spec import PullPolicy
 
@@ -41,7 +41,7 @@ def read_text(file: str) -> tuple[str, str]:
 @click.option("--expiry", type=Duration(), help="Of its credential. [default: 365d]")
 @click.option(
     "--cost",
-    type=click.IntRange(limits.COST_MIN, limits.COST_MAX),
+    type=LinkCost(),
     help="Of links made by it. [default: 1]",
 )
 @click.option(

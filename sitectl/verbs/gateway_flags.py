@@ -4,11 +4,11 @@ from typing import Any, Final
 
 import click
 
-from router.model import limits
 from sitectl import output
 from sitectl.failure import Exit, Failure
 from sitectl.gateway import advice, looking, making, services
 from sitectl.gateway.home import Gateway, find_gateway
+from sitectl.link_cost import LinkCost
 from sitectl.linking import wait_until_up
 from sitectl.options import Decorated, Settings, TokenFile
 
@@ -35,9 +35,7 @@ def type_flag(function: Decorated) -> Decorated:
 def link_flags(function: Decorated) -> Decorated:
     """Flags on the link of a gateway that is made."""
     for option in (
-        click.option(
-            "--cost", type=click.IntRange(limits.COST_MIN, limits.COST_MAX), help="Of its link."
-        ),
+        click.option("--cost", type=LinkCost(), help="Of its link."),
         click.option(
             "--ingress-host",
             "hosts",

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from router.model import limits
 from router.model.specs import Document, LinkSpec
 from sitectl import output, store
 from sitectl.failure import Exit, Failure, not_found, usage
+from sitectl.link_cost import LinkCost
 from sitectl.link_picture import link_picture
 from sitectl.linking import incoming_link, keep_link, revoke_site, wait_until_up
 from sitectl.options import Settings, TokenFile, Verbs, also, completes, dry_run_flag, wait_flag
@@ -36,13 +36,12 @@ def group() -> None:
 
 
 _until_up = wait_flag("Stay until up (exit 0), refused (1) or out of time (6).")
-_COST = click.IntRange(limits.COST_MIN, limits.COST_MAX)
 
 
 @group.command("create")
 @click.argument("file", type=TokenFile())
 @click.option("--name", help="[default: link1, link2, …]")
-@click.option("--cost", type=_COST, help="[default: the token's, else 1]")
+@click.option("--cost", type=LinkCost(), help="[default: the token's, else 1]")
 @_until_up
 @proxy_flags("proxy")
 @dry_run_flag
@@ -124,7 +123,7 @@ def status(
 
 @group.command("set")
 @click.argument("name", shell_complete=completes("links"))
-@click.option("--cost", type=_COST, help="Counts at once, without reconnecting.")
+@click.option("--cost", type=LinkCost(), help="Counts at once, without reconnecting.")
 @proxy_flags("proxy")
 @dry_run_flag
 @click.pass_obj

@@ -267,6 +267,7 @@ def _other_lines(links: list[dict[str, Any]], gateways: list[dict[str, Any]]) ->
         lines.append(
             output.safe(f"  {link['name']} to {link['neighbour']}, cost {link['cost']}: {state}")
         )
+        lines += [output.safe(f"    note: {text}") for text in link["notes"]]
         if not link["done"]:
             lines += [
                 output.safe(f"    there: {link['there']}"),

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from router.model import limits
 from sitectl import output, store
 from sitectl.directory import DirectorySite
 from sitectl.failure import Failure, not_found
 from sitectl.granting import endpoints_to_dial, grant_claim
+from sitectl.link_cost import LinkCost
 from sitectl.options import Duration, Settings, TokenFile, Verbs, accepted, dry_run_flag
 from sitectl.site import Site
 from sitectl.terms_flags import TermsFlags, terms_fields, terms_flags, terms_of, terms_text
@@ -46,7 +46,7 @@ def group() -> None:
 @click.option("--uses", type=click.IntRange(1, 1_000), default=1, help="Of a claim.")
 @click.option(
     "--cost",
-    type=click.IntRange(limits.COST_MIN, limits.COST_MAX),
+    type=LinkCost(),
     help="Of links made by it. [default: 1]",
 )
 @click.option("--name", help="The token's name, unique here.")

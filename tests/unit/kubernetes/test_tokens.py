@@ -6,6 +6,7 @@ import pytest
 
 from certs import tokens
 from certs.errors import CertError
+from router.model import limits
 from router.model.specs import LinkSpec
 from tests.unit.kubernetes.objects import OWN_SITE, documents, links_of, made, picture, told
 
@@ -70,11 +71,21 @@ def made_with(notes: dict[str, str]) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("cost", ["0", "x", "65536", "1.5", "-3"])
+@pytest.mark.parametrize("cost", ["0", "x", str(limits.COST_WRITTEN_MAX + 1), "1.5", "-3"])
 def test_a_wrong_cost_is_told_and_the_tokens_own_is_used(cost: str) -> None:
     found = picture(made_with({"skupper.io/cost": cost}))
     assert links_of(found) == {"east": LinkSpec()}
     assert told(found) == [("SW0416", "Secret/east", "[skupper.io/cost]")]
+
+
+@pytest.mark.parametrize("cost", ["65536", "99999", str(limits.COST_WRITTEN_MAX)])
+def test_a_cost_above_the_highest_counts_as_the_highest_with_a_warning(cost: str) -> None:
+    found = picture(made_with({"skupper.io/cost": cost}))
+    assert links_of(found) == {"east": LinkSpec(cost=65_535)}
+    assert told(found) == [("SW0416", "Secret/east", "[skupper.io/cost]")]
+    (error,) = found.errors
+    assert error.severity == "warning"
+    assert f"{cost} is above 65535" in error.reason
 
 
 def test_a_request_is_named() -> None:

@@ -94,6 +94,16 @@ def test_link_create_again_with_another_cost_is_a_conflict(here: CommandLine, to
     assert "+  cost: 3" in result.stderr
 
 
+def test_a_cost_above_the_highest_counts_as_the_highest_and_says_so(
+    here: CommandLine, token: str
+) -> None:
+    made = here("link", "create", token, "--name", "west", "--cost", "99999")
+    assert made.exit_code == 0
+    assert "--cost 99999 is above 65535, the highest cost; 65535 is used" in made.stderr
+    assert here.json("link", "status")[0]["cost"] == 65_535
+    assert here("link", "set", "west", "--cost", "0").exit_code == 2
+
+
 def test_link_create_says_what_is_wrong_with_a_token(
     here: CommandLine, token: str, tmp_path: Path
 ) -> None:

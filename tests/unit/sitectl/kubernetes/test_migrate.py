@@ -118,6 +118,7 @@ def test_links_and_gateways_come_with_what_to_type(
             "done": False,
             "there": "sitectl token create north-spillway.yaml --token-type cert",
             "here": "sitectl link create north-spillway.yaml --name north-spillway --cost 5",
+            "notes": [],
         }
     ]
     assert plan["gateways"][0]["commands"] == [
@@ -138,6 +139,26 @@ def test_links_and_gateways_come_with_what_to_type(
     marks = {"spillway.dev/endpoints": "10.9.0.1:55671", "skupper.io/generated-by": "x"}
     cluster.put("Secret", "new", metadata={"labels": kind, "annotations": marks}, data={})
     assert beside.json("migrate", "--plan")["links"][0]["done"]
+
+
+@pytest.mark.parametrize(
+    ("written", "cost", "note"),
+    [
+        ("99999", 65_535, "cost 99999 is above 65535, the highest cost; 65535 is used"),
+        ("9" * 5_000, 1, "expected a whole number"),
+        ("x", 1, "skupper.io/cost: expected a whole number"),
+    ],
+)
+def test_a_links_cost_that_no_link_of_ours_can_have_is_replaced_and_noted(
+    beside: NamespaceLine, cluster: FakeCluster, written: str, cost: int, note: str
+) -> None:
+    marks = {"labels": {"skupper.io/type": "connection-token"}}
+    notes = {"annotations": {**CERT, "skupper.io/cost": written}}
+    cluster.put("Secret", "north", metadata=marks | notes, data={})
+    (link,) = beside.json("migrate", "--plan")["links"]
+    assert link["cost"] == cost and link["here"].endswith(f" --cost {cost}")
+    assert note in link["notes"][0]
+    assert f"note: {link['notes'][0]}" in beside.ok("migrate", "--plan").stdout
 
 
 def test_a_dry_run_prints_the_documents_and_writes_nothing(
