@@ -93,6 +93,7 @@ class OutgoingLink:
         )
         self._bytes_in_past = self._bytes_out_past = 0  # Of sessions that are over.
         self._failures = 0
+        self._away_since = network.now()  # When it was last up for long, or made.
         self._place: Place | None = None  # Where it is connected, or was last.
         self._shown = (b"", "")  # There, or at the last dial: see `_to_show`.
         self._last_good: Place | None = None
@@ -279,6 +280,8 @@ class OutgoingLink:
                 self._failures = -limits.RECONNECT_SOON_TRIES
             elif was_stable:
                 self._failures = 0
+            if was_stable:
+                self._away_since = self._network.now()
             self._back_off()
 
     # Dialling.
@@ -336,13 +339,15 @@ class OutgoingLink:
             self._back_off()
 
     def _back_off(self) -> None:
-        self._wait(self._delay_s(self._failures))
+        is_recent = self._network.now() - self._away_since < limits.RECONNECT_LATELY_S
+        most_s = limits.RECONNECT_LATELY_MAX_S if is_recent else limits.RECONNECT_MAX_S
+        self._wait(self._delay_s(self._failures, most_s))
         self._failures += 1
 
-    def _delay_s(self, failures: int) -> float:
+    def _delay_s(self, failures: int, most_s: float) -> float:
         """Exponential with full jitter, so that many sites do not come back at once."""
         ceiling = limits.RECONNECT_MIN_S * 2 ** min(max(failures, 0), 16)
-        return self._rng.uniform(0.0, min(limits.RECONNECT_MAX_S, ceiling))
+        return self._rng.uniform(0.0, min(most_s, ceiling))
 
     def _wait(self, delay_s: float) -> None:
         self._timer = self._network.call_at(self._network.now() + delay_s, self._dial_endpoints)
@@ -354,7 +359,7 @@ class OutgoingLink:
         if session is None or not session.is_up or session.is_joining or session.is_draining:
             return
         if self._data_dial is None and self._data_timer is None:
-            delay_s = self._delay_s(self._data_failures)
+            delay_s = self._delay_s(self._data_failures, limits.RECONNECT_MAX_S)
             self._data_failures += 1
             self._data_timer = self._network.call_at(self._network.now() + delay_s, self._dial_data)
 

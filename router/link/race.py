@@ -151,6 +151,7 @@ class Race:
         self._dials: dict[Place, Dial] = {}
         self._tried: list[Tried] = []
         self._timer: Timer | None = None  # To the first attempt, then to the next one.
+        self._first_again: Timer | None = None  # To the next attempt at ``first``.
         self._is_ready = False  # Names have had their time.
         self._won = False
         self._over = False
@@ -247,6 +248,15 @@ class Race:
     def _attempt_failed(self, place: Place, failure: DialFailure) -> None:
         del self._dials[place]
         self._tried.append(Tried(place, failure))
+        if place == self._first:  # Others may be silent until their time-out.
+            due = self._network.now() + limits.RACE_AGAIN_S
+            self._first_again = self._network.call_at(due, self._try_first_again)
+        self._next()
+
+    def _try_first_again(self) -> None:
+        self._first_again = None
+        if self._first is not None:
+            self._started.discard(self._first)
         self._next()
 
     def _take(self, place: Place, connection: Connection) -> ConnectionHandler:
@@ -257,9 +267,10 @@ class Race:
 
     def _pause(self) -> None:
         """Attempts under way are as if never begun."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._first_again):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._first_again = None
         for place, dial in self._dials.items():
             dial.cancel()
             self._started.discard(place)

@@ -281,3 +281,19 @@ def test_a_second_router_with_the_same_identity_withdraws_and_says_so(hub: Hub) 
     assert fetch(hub.other.address, SHOP_PORT).status == 200
     copy.kill()
     hub.other.ctl("link", "delete", "hub")
+
+
+def test_a_link_is_up_within_six_seconds_of_a_neighbour_that_was_away_for_twenty(
+    tmp_path: Path,
+) -> None:
+    with Network(tmp_path) as net:
+        west, east = net.site("west"), net.site("east")
+        net.link(west, east)
+        net.start()
+        (name,) = [link["name"] for link in west.get("links")]
+        until(lambda: west.is_up(name), "the link is up")
+        east.kill()
+        until(lambda: not west.is_up(name), "the link is down")
+        stays(lambda: not west.is_up(name), "the neighbour is away", 20.0)
+        east.start()  # Returns when it serves.
+        until(lambda: west.is_up(name), "the link is up again", 6.0)

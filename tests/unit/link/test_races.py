@@ -120,6 +120,23 @@ def test_the_last_good_endpoint_is_dialled_first_when_it_comes_back() -> None:
     assert east.links.status()[0].state == "up"
 
 
+def test_the_last_good_endpoint_is_tried_again_while_another_one_is_silent() -> None:
+    world = World()
+    west, _ = Router(world, "west"), Router(world, "east")
+    west.links.set_links({"x": spec(west, "hole", "east")})
+    world.silent.add(("hole", 1))
+    world.advance(limits.RACE_STAGGER_S)
+    assert state_of(west)[0] == "up"
+    world.refusals["east", 1] = DialFailure("refused", "east:1 refused")
+    for wire in list(world.wires):
+        wire.break_()
+    world.advance(limits.RECONNECT_MIN_S + 0.1)  # East has refused, and the hole is silent.
+    assert state_of(west)[0] == "down" and world.dials[-1][1] == "hole"
+    del world.refusals["east", 1]
+    world.advance(limits.RACE_AGAIN_S)
+    assert state_of(west) == ("up", "")
+
+
 def test_losers_are_cancelled_and_never_heard_of() -> None:
     world = World()
     west, east = Router(world, "west"), Router(world, "east")
