@@ -47,12 +47,15 @@ dev: $(VENV)/.dev
 $(BIN)/python:
 	scripts/make-venv $(PYTHON) $(VENV)
 
-$(VENV)/.installed: pyproject.toml | $(BIN)/python
-	$(PIP) -e '.[kubernetes]'
+# The versions that uv.lock pins, checked by their hashes; build.txt is what builds our own wheel.
+$(VENV)/.installed: pyproject.toml deploy/image/requirements.txt deploy/image/build.txt | $(BIN)/python
+	$(PIP) --require-hashes -r deploy/image/requirements.txt -r deploy/image/build.txt
+	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(PIP) -e '.[dev]'
+$(VENV)/.dev: pyproject.toml deploy/dev.txt | $(BIN)/python
+	$(PIP) --require-hashes -r deploy/dev.txt
+	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $(VENV)/.installed $@
 
 demo: install

@@ -2,6 +2,7 @@
 
 - ``deploy/image/requirements.txt``: what runs, with hashes; pip installs nothing else.
 - ``deploy/image/build.txt``: what builds our own wheel, with hashes; not in the image.
+- ``deploy/dev.txt``: what tests and checks need, with hashes, for ``make dev``.
 - ``deploy/image/sbom.cdx.json``: the first of these as CycloneDX, with licences; THIRD_PARTY.md.
 
 With ``--upgrade`` the newest versions that pyproject.toml allows, else those that are locked.
@@ -31,6 +32,7 @@ def files() -> dict[Path, str]:
     return {
         IMAGE / "requirements.txt": _NOTE + _uv("export", *_RUNS, *_PLAIN),
         IMAGE / "build.txt": _NOTE + _uv("export", "--only-group", "build", *_PLAIN),
+        IMAGE.parent / "dev.txt": _NOTE + _uv("export", "--extra", "dev", _RUNS[-1], *_PLAIN),
         IMAGE / "sbom.cdx.json": _told(json.loads(sbom)),
     }
 

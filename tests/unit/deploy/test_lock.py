@@ -32,9 +32,11 @@ def test_the_lock_is_of_these_dependencies() -> None:
     assert told == wanted, "make lock"
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "build.txt", "sbom.cdx.json"])
+@pytest.mark.parametrize(
+    "name", ["image/requirements.txt", "image/build.txt", "image/sbom.cdx.json", "dev.txt"]
+)
 def test_what_is_made_from_the_lock_is_as_the_lock_makes_it(name: str) -> None:
-    path = lock.IMAGE / name
+    path = lock.IMAGE.parent / name
     assert path.read_text("utf-8") == lock.files()[path], "make lock"
 
 
