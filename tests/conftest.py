@@ -8,12 +8,19 @@ comes again until the test ends. Where nothing of Python runs any more, the proc
 import faulthandler
 import os
 import signal
+from collections import defaultdict
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+
+from tests import needs
+from tests.programs import use_tools
+
+use_tools()
 
 # A busy machine is no finding.
 hypothesis_settings.register_profile(
@@ -68,3 +75,40 @@ class Timeouts:
 def pytest_configure(config: pytest.Config) -> None:
     """Nothing is captured at this moment."""
     config.pluginmanager.register(Timeouts(os.dup(_STDERR_FD)), "timeouts")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out a test that is marked with what is not here, before its fixtures are made."""
+    for mark in item.iter_markers("programs"):
+        needs.programs(*mark.args)
+    for mark in item.iter_markers("root"):
+        needs.root(*mark.args)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Iterator[None]:
+    """In CI a test is left out for an excused reason only."""
+    outcome: Any = yield
+    report = outcome.get_result()
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = _reason(report)
+        if not needs.is_excused(reason):
+            report.outcome, report.longrepr = "failed", f"not left out where CI is set: {reason}"
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What did not run, and why."""
+    left_out: dict[str, list[str]] = defaultdict(list)
+    for report in terminalreporter.stats.get("skipped", []):
+        left_out[_reason(report)].append(report.nodeid.partition("::")[0])
+    if left_out:
+        terminalreporter.section("not run", sep="!")
+        for line in needs.banner(left_out):
+            terminalreporter.line(line)
+
+
+def _reason(report: Any) -> str:
+    """Of a report on a test that was left out: file, line and reason."""
+    reason: str = report.longrepr[2]
+    return reason.removeprefix("Skipped: ")

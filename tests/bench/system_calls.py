@@ -126,7 +126,7 @@ def _ask(client: socket.socket) -> None:
 def _traced(pid: int, calls: Counter[str]) -> Iterator[None]:
     """Add the system calls of ``pid`` from here on to ``calls``."""
     if shutil.which("strace") is None:
-        raise NotTraced("strace is not installed: tests/setup installs it")
+        raise NotTraced("strace is not installed")
     with tempfile.NamedTemporaryFile("r", prefix="strace-") as table:
         command = ["strace", "-c", "-f", "-U", "calls,name", "-o", table.name, "-p", str(pid)]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:

@@ -1,24 +1,24 @@
 """One Chromium for each module of tests, and a scripted router for each test."""
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from tests import needs
 from tests.browser.stage import Stage
+from tests.programs import find
 
 expect.set_options(timeout=15_000)  # A machine with other work may let a browser wait.
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium. Missing is a failure: a console that nobody looked at is not tested."""
-    found = shutil.which("chromium")
-    assert found, "no chromium on PATH: run tests/setup"
+    """Debian's Chromium."""
+    needs.programs("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=found,
+            executable_path=find("chromium"),
             args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
         )
         yield browser

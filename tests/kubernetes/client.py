@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import ssl
 import subprocess
 from pathlib import Path
@@ -12,13 +11,10 @@ import httpx2
 import msgspec
 from lightkube import KubeConfig
 
+from tests import needs
 from tests.kubernetes.cluster import Cluster
 
 TIMEOUT_S: Final = 60.0
-MISSING: Final = (
-    "kubectl is not on PATH. Put one there (1.30 or newer: https://kubernetes.io/docs/tasks/tools/)"
-    " or run tests/setup"
-)
 
 
 def raw(cluster: Cluster, timeout_s: float = 10.0) -> httpx2.Client:
@@ -54,11 +50,10 @@ class Kubectl:
 
     def __call__(self, *words: str, given: str | dict[str, Any] = "", code: int | None = 0) -> Done:
         """Run it; AssertionError unless it exits with ``code`` (None: any)."""
-        program = shutil.which("kubectl")
-        assert program is not None, MISSING
+        needs.programs("kubectl")
         text = given if isinstance(given, str) else json.dumps(given)
         ended = subprocess.run(
-            [program, "--namespace", self.namespace, *words],
+            ["kubectl", "--namespace", self.namespace, *words],
             capture_output=True,
             text=True,
             input=text,

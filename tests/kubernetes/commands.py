@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from tests import needs
 from tests.kubernetes import images
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.rbac import ADMIN, User
@@ -57,6 +58,7 @@ class Commands:
 
     def kubectl(self, *words: str, stdin: str | None = None) -> str:
         """What `kubectl` prints; it must end with exit 0."""
+        needs.programs("kubectl")
         done = self._run(["kubectl", *words], stdin, {})
         assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stdout}{done.stderr}"
         return done.stdout

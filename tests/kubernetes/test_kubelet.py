@@ -364,6 +364,7 @@ def test_pods_of_two_clusters_never_meet(cluster: Cluster, tmp_path: Path) -> No
         assert len(addresses) == 2
 
 
+@pytest.mark.programs("kubectl")
 def test_a_command_that_still_runs_ends_with_its_client_or_with_the_cluster(
     tmp_path: Path,
 ) -> None:

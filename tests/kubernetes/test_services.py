@@ -18,6 +18,7 @@ from router.kubernetes import adoption, names
 from router.model.specs import ServiceSpec
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.faults import Fault
+from tests.programs import find
 from tests.scenario.waiting import own_time
 
 NAMESPACE = "west"
@@ -139,7 +140,7 @@ async def kubectl(site: Site, *words: str, given: object = None) -> str:
 
     def call() -> str:
         done = subprocess.run(
-            [_KUBECTL, *words],
+            [find("kubectl") or "", *words],
             env=environment,
             input=yaml.safe_dump_all(given if isinstance(given, list) else [given]),
             capture_output=True,
@@ -150,11 +151,6 @@ async def kubectl(site: Site, *words: str, given: object = None) -> str:
         return done.stdout
 
     return await asyncio.to_thread(call)
-
-
-_KUBECTL = subprocess.run(
-    ["sh", "-c", "command -v kubectl"], capture_output=True, text=True
-).stdout.strip()
 
 
 def manifest(name: str, *ports: dict[str, Any], **spec: Any) -> dict[str, Any]:
@@ -181,6 +177,7 @@ def seen(found: dict[str, Any] | None) -> dict[str, Any]:
     return result
 
 
+@pytest.mark.programs("kubectl")
 def test_services_that_kubectl_made_are_adopted_and_given_back_as_they_were(
     cluster: Cluster,
 ) -> None:
@@ -230,6 +227,7 @@ def test_services_that_kubectl_made_are_adopted_and_given_back_as_they_were(
     told(cluster, story)
 
 
+@pytest.mark.programs("kubectl")
 def test_kubectl_apply_of_the_same_file_is_mended_and_settles(cluster: Cluster) -> None:
     async def story(site: Site) -> None:
         await kubectl(site, "apply", "-f", "-", given=manifest("shop"))
@@ -249,6 +247,7 @@ def test_kubectl_apply_of_the_same_file_is_mended_and_settles(cluster: Cluster) 
     told(cluster, story)
 
 
+@pytest.mark.programs("kubectl")
 def test_three_hundred_services_of_another_site_share_port_80(cluster: Cluster) -> None:
     services = [f"shop-{index}" for index in range(300)]
 
@@ -287,6 +286,7 @@ def test_what_the_api_refuses_is_told_and_everything_else_goes_on(cluster: Clust
     told(cluster, story)
 
 
+@pytest.mark.programs("kubectl")
 def test_one_made_anew_with_another_uid_is_adopted_again(cluster: Cluster) -> None:
     async def story(site: Site) -> None:
         await kubectl(site, "apply", "-f", "-", given=manifest("shop"))
@@ -302,6 +302,7 @@ def test_one_made_anew_with_another_uid_is_adopted_again(cluster: Cluster) -> No
     told(cluster, story)
 
 
+@pytest.mark.programs("kubectl")
 def test_a_service_made_by_us_is_put_right_and_made_again(cluster: Cluster) -> None:
     async def story(site: Site) -> None:
         site.declare("shop")

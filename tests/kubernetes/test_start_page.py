@@ -1,6 +1,5 @@
 """Who follows docs/kubernetes-start.md sees what it shows."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from tests.kubernetes.standing import kubeconfig, stand
 from tests.kubernetes.start_page import BLOCK, PAGE, Shell, plain, steps
 
 
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is missing")
+@pytest.mark.programs("kubectl")
 def test_the_commands_of_the_page_print_what_it_shows(tmp_path: Path) -> None:
     found = [step for block in BLOCK.findall(PAGE.read_text()) for step in steps(block)]
     assert len(found) > 20

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from tests import programs
+
 TIMEOUT_S = 300.0
 _DEFAULT_CACHE = "/var/cache/spillway-tests" if os.geteuid() == 0 else "~/.cache/spillway-tests"
 CACHE = Path(os.environ.get("SPILLWAY_TEST_CACHE", _DEFAULT_CACHE)).expanduser()
@@ -82,10 +84,5 @@ def why_not(image: str) -> str:
 
 def missing() -> str:
     """What is not installed; empty: all is there."""
-    names = ("podman", "conmon", "tar")
-    lacking = [name for name in names if not (shutil.which(name) or _helper(name))]
+    lacking = programs.missing(("podman", "conmon"))
     return f"not installed: {', '.join(lacking)} (tests/setup)" if lacking else ""
-
-
-def _helper(name: str) -> bool:
-    return any(Path(place, name).exists() for place in ("/usr/libexec/podman", "/usr/lib/podman"))

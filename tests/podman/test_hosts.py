@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from sitectl.runtimes.containers.quadlet import unit_text
 from sitectl.runtimes.containers.words import WATCHDOG_S
 from sitectl.runtimes.spec import RuntimeSpec
 from sitectl.runtimes.spec_file import write_spec
+from tests import needs
 from tests.podman.engine import podman
 from tests.podman.harness import Containers
 from tests.podman.images import archive, base_image
@@ -36,8 +36,7 @@ ASK = (
 @pytest.fixture
 def somebody(image: str) -> Iterator[User]:
     """A user without rights who has the image."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root to make a user; the other tests are rootless then")
+    needs.root("make a user; the other tests are rootless then")
     with user("spillway-test", image) as found:
         found.ok("podman", "load", "--quiet", "--input", str(archive(image)))
         try:
@@ -98,7 +97,7 @@ def docker_api(folder: Path) -> Iterator[str]:
         serving.wait()
 
 
-@pytest.mark.skipif(shutil.which("docker") is None, reason="no docker command here")
+@pytest.mark.programs("docker")
 def test_docker_runs_a_router_too(
     net: Containers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

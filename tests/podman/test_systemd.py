@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests import needs
 from tests.podman.engine import missing, why_not
 from tests.podman.systemd_host import CODE, LIBRARIES, Refused, SystemdHost, systemd_image
 
@@ -19,8 +20,7 @@ ALICES = ("--state", "/home/alice/gateways")
 @pytest.fixture(scope="module")
 def host() -> Iterator[SystemdHost]:
     """One for all tests here: each leaves it as it was. What leaves nothing is tried first."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root: systemd boots only in a container with all rights")
+    needs.root("boot systemd in a container with all rights")
     reason = missing() or why_not(systemd_image())
     if reason:
         pytest.fail(f"podman cannot run containers here: {reason}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests import needs
 from tests.podman.engine import missing, why_not
 from tests.podman.systemd_host import SystemdHost, systemd_image
 
@@ -37,8 +38,7 @@ with concurrent.futures.ThreadPoolExecutor(%d) as hands:
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[SystemdHost]:
-    if os.geteuid() != 0:
-        pytest.skip("needs root: systemd boots only in a container with all rights")
+    needs.root("boot systemd in a container with all rights")
     reason = missing() or why_not(systemd_image())
     if reason:
         pytest.fail(f"podman cannot run containers here: {reason}")

@@ -3,20 +3,17 @@
 import subprocess
 from pathlib import Path
 
-import pytest
-
+from tests import needs
+from tests.programs import find
 from tests.scenario.harness import Network
 
-_PLACES = ("/usr/lib/*/faketime", "/usr/lib64/faketime", "/usr/lib/faketime")
-_FILE = "libfaketimeMT.so.1"
 
-
-def library() -> Path:
-    """Of libfaketime; the test fails where there is none."""
-    for pattern in _PLACES:
-        for found in sorted(Path("/").glob(f"{pattern[1:]}/{_FILE}")):
-            return found
-    pytest.fail(f"no {_FILE} here, which shifts the clock of a process: run tests/setup")
+def library() -> str:
+    """The path of libfaketime."""
+    needs.programs("libfaketime")
+    found = find("libfaketime")
+    assert found is not None
+    return found
 
 
 class Host:
@@ -36,7 +33,7 @@ class Host:
     def set_clock(self, off: str) -> None:
         """Move it, for commands at once and for a router that runs within a second."""
         # A command sleeps, which libfaketime takes amiss unless it shifts that clock too.
-        shifted = {"LD_PRELOAD": str(library()), "FAKETIME": off}
+        shifted = {"LD_PRELOAD": library(), "FAKETIME": off}
         self.site.environment = {} if off == "+0" else shifted
         scratch = self._file.with_suffix(".new")
         scratch.write_text(f"{off}\n")
@@ -46,7 +43,7 @@ class Host:
         """Start its router, whose wall clock alone is off."""
         self._router = self.site.run(
             {
-                "LD_PRELOAD": str(library()),
+                "LD_PRELOAD": library(),
                 "FAKETIME_TIMESTAMP_FILE": str(self._file),
                 "FAKETIME_CACHE_DURATION": "1",
                 "FAKETIME_DONT_FAKE_MONOTONIC": "1",

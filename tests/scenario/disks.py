@@ -1,21 +1,11 @@
 """Disks of a test's own, small enough to be full."""
 
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
-
-def require_root(what: str) -> None:
-    """Skip the test, or in CI fail it, where this machine does not let us do ``what``."""
-    if os.geteuid():
-        message = f"needs root, to {what}"
-        if "CI" in os.environ:
-            pytest.fail(message)
-        pytest.skip(message)
+from tests import needs
 
 
 class Disk:
@@ -56,7 +46,7 @@ def _run(*words: str) -> None:
 @contextmanager
 def small_disk(path: Path) -> Iterator[Disk]:
     """A disk of 2 MiB at ``path``, gone afterwards."""
-    require_root("mount a file system")
+    needs.root("mount a file system")
     path.mkdir()
     _run("mount", "-t", "tmpfs", "-o", "size=2m,mode=700", "spillway-test", str(path))
     try:

@@ -9,15 +9,12 @@ Routers run in them; their admin sockets are files and answer from everywhere.
 
 import itertools
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import pytest
-
-from tests.scenario.disks import require_root
+from tests import needs
 
 OUTSIDE, SECOND, OUTSIDE_6 = "10.77.2.2", "10.77.2.3", "fd77:2::2"
 NOWHERE, NOWHERE_6 = "10.77.2.9", "fd77:2::9"
@@ -121,10 +118,8 @@ class Wires:
 @contextmanager
 def wires(directory: Path) -> Iterator[Wires]:
     """Hosts and what is between them, gone afterwards."""
-    require_root("make network namespaces")
-    for tool in ("ip", "nft", "conntrack"):
-        if shutil.which(tool) is None:
-            pytest.fail(f"no {tool} here, which makes networks for this test: run tests/setup")
+    needs.root("make network namespaces")
+    needs.programs("ip", "nft", "conntrack")
     number = next(_numbers)
     names = [f"sw{os.getpid()}-{number}{letter}" for letter in "iMo"]
     with ExitStack() as stack:

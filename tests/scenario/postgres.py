@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+from tests import needs
+from tests.programs import find
 from tests.scenario.pgwire import PgError, Session
 from tests.scenario.waiting import until
 
@@ -22,7 +24,6 @@ USER, DATABASE = "app", "postgres"
 START_S = 20.0
 COMMAND_S = 60.0
 OWNERS = ("postgres", "nobody")  # The first that exists, when this process is root.
-PACKAGES = Path("/usr/lib/postgresql")
 SETTINGS: Mapping[str, str] = {
     "fsync": "off",  # A killed process loses nothing by it, only a killed machine would.
     "autovacuum": "off",
@@ -38,16 +39,11 @@ STOPS: Mapping[str, signal.Signals] = {
 Stop = Literal["smart", "fast", "immediate"]
 
 
-class MissingProgram(AssertionError):
-    """A program that these tests need is not installed; tests/setup installs it."""
-
-
 def program(name: str) -> str:
-    """Where a program of PostgreSQL or Redis is; MissingProgram when it is nowhere."""
-    beside = sorted(PACKAGES.glob(f"*/bin/{name}"))
-    found = str(beside[-1]) if beside else shutil.which(name)
-    if found is None:
-        raise MissingProgram(f"{name} is not installed here: run tests/setup")
+    """Where a program of PostgreSQL or Redis is."""
+    needs.programs(name)
+    found = find(name)
+    assert found is not None
     return found
 
 
@@ -176,7 +172,7 @@ def _owner() -> tuple[int | None, int | None]:
         with contextlib.suppress(KeyError):
             entry = pwd.getpwnam(name)
             return entry.pw_uid, entry.pw_gid
-    raise MissingProgram(f"none of the users {', '.join(OWNERS)} exists")
+    raise AssertionError(f"none of the users {', '.join(OWNERS)} exists")
 
 
 def psql(

@@ -1,7 +1,6 @@
 """A real Prometheus, as Debian has it, that scrapes the routers of a test every second."""
 
 import json
-import shutil
 import subprocess
 import urllib.parse
 import urllib.request
@@ -11,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from tests import needs
 from tests.scenario.harness import ROOT, own_address
 from tests.scenario.waiting import until
 
@@ -34,12 +34,11 @@ class Prometheus:
         (directory / "prometheus.yml").write_text(yaml.safe_dump(config))
 
     def __enter__(self) -> "Prometheus":
-        program = shutil.which("prometheus")
-        assert program, "no prometheus on PATH: tests/setup installs it"
+        needs.programs("prometheus")
         with (self._directory / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [
-                    program,
+                    "prometheus",
                     f"--config.file={self._directory / 'prometheus.yml'}",
                     f"--storage.tsdb.path={self._directory / 'data'}",
                     f"--web.listen-address={self._address}",

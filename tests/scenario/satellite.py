@@ -16,9 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-import pytest
-
-from tests.scenario.disks import require_root
+from tests import needs
 
 HERE, THERE = "10.78.0.1", "10.78.0.2"
 _TUN, _SET_NAME = "/dev/net/tun", 0x400454CA
@@ -94,9 +92,10 @@ def satellite(
     *, one_way_s: float = 0.3, loss: float = 0.25, seed: int = 1
 ) -> Iterator[tuple[Satellite, tuple[str, ...], tuple[str, ...]]]:
     """The way, and the words before a command that runs here, or there."""
-    require_root("make network namespaces")
+    needs.root("make network namespaces")
+    needs.programs("ip")
     if not os.path.exists(_TUN):
-        pytest.skip("no /dev/net/tun here, which a slow network is made of")
+        needs.lacking("/dev/net/tun, which makes a slow network")
     number = next(_numbers)
     names = [f"st{os.getpid() % 100_000}{number}{letter}" for letter in "ab"]
     with ExitStack() as stack:

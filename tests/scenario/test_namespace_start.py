@@ -14,8 +14,6 @@ import pytest
 from tests.scenario.harness import ROOT, own_address
 from tests.scenario.waiting import until
 
-pytest.importorskip("lightkube")
-
 KUBECONFIG = """
 apiVersion: v1
 kind: Config

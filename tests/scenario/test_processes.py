@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests import needs
 from tests.scenario.clients import by_site, connected, fetch, sending
 from tests.scenario.harness import LINK_PORT, ROOT, SHOP_PORT, Network, Site, own_address
 from tests.scenario.waiting import until
@@ -66,7 +67,7 @@ def ipv6() -> Iterator[None]:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
-        pytest.skip("no IPv6 loopback here")
+        needs.lacking("an IPv6 loopback")
     yield
 
 

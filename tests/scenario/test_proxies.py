@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import socket
 import ssl
 import subprocess
@@ -211,11 +210,10 @@ def test_flags_that_do_not_fit_are_refused(pair: Pair, words: tuple[str, ...], s
     assert pair.west.link("east") is None
 
 
+@pytest.mark.programs("tinyproxy")
 def test_tinyproxy_takes_a_link_with_and_without_the_right_password(
     pair: Pair, tmp_path: Path
 ) -> None:
-    if shutil.which("tinyproxy") is None:
-        pytest.fail("no tinyproxy here: run tests/setup")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     config = tmp_path / "tinyproxy.conf"

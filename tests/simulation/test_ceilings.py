@@ -8,7 +8,7 @@ from tests.bench.ceilings import CEILINGS, COUNTED, Path_
 from tests.bench.counts import Watched, counted
 
 pytestmark = pytest.mark.skipif(
-    sys.version_info[:2] != (3, 11), reason="the ceilings are counts of CPython 3.11"
+    sys.version_info[:2] != (3, 11), reason="needs CPython 3.11, on which the ceilings are measured"
 )
 HOW = "tests/bench/ceilings.py says what to do"
 

@@ -18,7 +18,7 @@ from certs.identity import SiteIdentity
 SOMEBODY, ANOTHER = 65_533, 65_532
 SOURCE = Path(__file__).parents[3]
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who may give files away")
+pytestmark = pytest.mark.root("give files away")
 
 
 @pytest.fixture

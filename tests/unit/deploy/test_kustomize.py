@@ -17,6 +17,7 @@ from deploy.text import GENERATED
 from router.kubernetes.manifests import IMAGE, site_objects
 from router.kubernetes.objects import Object
 from router.kubernetes.picture import SiteOptions
+from tests import needs
 from tests.unit.kubernetes.restricted import TEMPLATES, check_container, containers, pod_spec
 
 DEPLOY = written.HERE
@@ -30,6 +31,7 @@ WITHOUT_SCHEMA = ("keda.sh", "monitoring.coreos.com", "openshift.io", "operators
 
 def built(directory: Path) -> list[Any]:
     """What kustomize makes of a directory."""
+    needs.programs("kubectl")
     done = subprocess.run(
         ["kubectl", "kustomize", str(directory)], capture_output=True, text=True, check=False
     )

@@ -1,7 +1,6 @@
 """The man pages: one for each verb, and roff that says nothing wrong."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -38,7 +37,7 @@ def test_text_that_looks_like_a_request_is_text() -> None:
     assert man.plain(".venv a-b\n'x' \\ `sitectl`") == "\\&.venv a\\-b\n\\&'x' \\e \\fBsitectl\\fR"
 
 
-@pytest.mark.skipif(shutil.which("groff") is None, reason="groff is missing")
+@pytest.mark.programs("groff")
 @pytest.mark.parametrize("name", ["sitectl.1", "sitectl-service-set.1", "spillway-router.8"])
 def test_groff_formats_a_page_without_a_warning(name: str) -> None:
     done = subprocess.run(

@@ -80,6 +80,7 @@ def test_legends_name_labels_that_the_expression_keeps() -> None:
                 assert named <= kept, (panel["title"], named - kept)
 
 
+@pytest.mark.programs("promtool")
 def test_prometheus_takes_the_rules_and_each_fires_when_it_should(tmp_path: Path) -> None:
     shutil.copytree(RULES, tmp_path / "rules")
     for verb, name in (("check", "spillway.rules.yaml"), ("test", "spillway.rules.test.yaml")):

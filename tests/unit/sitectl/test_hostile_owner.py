@@ -28,7 +28,7 @@ from tests.unit.sitectl.fakes import FakeAdmin
 
 OWNER = 65_533
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, whom an owner may attack")
+pytestmark = pytest.mark.root("be attacked by an owner")
 
 
 @pytest.fixture

@@ -352,7 +352,7 @@ def test_systemd_runs_it_where_it_runs_by_the_unit_that_sitectl_would_write(user
     assert not unit.exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, whom a router may attack")
+@pytest.mark.root("be attacked by a router")
 @pytest.mark.parametrize("place", ["run", "config", "secrets", "secrets/links/site"])
 def test_root_lays_nothing_where_a_router_leads_it(host: Host, tmp_path: Path, place: str) -> None:
     assert host.launch().returncode == 0

@@ -11,7 +11,7 @@ from sitectl.failure import Failure
 from sitectl.runtimes import account
 
 NOBODY = pwd.getpwnam("nobody")
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who may give files away")
+needs_root = pytest.mark.root("give files away")
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from sitectl.runtimes.containers.words import DIRECTORY_LABEL
 from sitectl.runtimes.manager import Manager
 from sitectl.runtimes.spec import RuntimeSpec
 from sitectl.runtimes.spec_file import write_spec
+from tests import needs
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.runtimes.engines import FakeEngine
 
@@ -237,9 +238,8 @@ def test_a_name_of_a_target_is_no_name_of_the_router(here: CommandLine, box: Box
     assert box.runtime().container().aliases == ()
 
 
+@pytest.mark.root("give files away")
 def test_root_runs_it_as_whose_the_state_is(box: Box) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root may give files away")
     os.chown(box.site.directory, 4711, 4712)
     root = Host(
         uid=0, user="root", manager=False, unified=False, lingers=True, has_subordinate_ids=True
@@ -259,8 +259,8 @@ def test_root_runs_it_as_whose_the_state_is(box: Box) -> None:
 def test_a_container_asks_of_a_host_what_that_has(
     box: Box, host: Host, keep_id: bool, limits: bool, timers: bool
 ) -> None:
-    if host.is_root and os.geteuid() != 0:
-        pytest.skip("only root may give files away")
+    if host.is_root:
+        needs.root("give files away")
     found = box.runtime(host).container()
     assert (found.keep_id, found.limits, found.timers) == (keep_id, limits, timers)
 

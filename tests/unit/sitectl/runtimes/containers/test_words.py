@@ -11,6 +11,7 @@ from sitectl.runtimes.containers.generator import dry_run, refuse_bad_quadlet
 from sitectl.runtimes.containers.quadlet import quadlet_text, unit_text
 from sitectl.runtimes.containers.words import Container, direct_words, run_words
 from sitectl.runtimes.spec import Scope
+from tests.programs import find
 
 GOLDEN = Path(__file__).parent / "golden"
 PLAIN = Container(
@@ -33,8 +34,6 @@ OWN_NETWORK = Container(
     publish=("55671:55671", "127.0.0.1:5432:5432"),
     low_ports=True,
 )
-GENERATOR = os.environ.get("QUADLET_GENERATOR", "")
-"""podman's own, 4.4 or newer, by its path: `/usr/libexec/podman/quadlet`."""
 CASES: list[tuple[str, Container, Scope]] = [
     ("user", PLAIN, "user"),
     ("network", OWN_NETWORK, "system"),
@@ -66,15 +65,17 @@ def test_a_unit_for_older_podman_is_as_it_was_reviewed(
     is_golden(f"unit-{case}-{cgroups}.service", text)
 
 
-@pytest.mark.skipif(not GENERATOR, reason="QUADLET_GENERATOR names no podman 4.4 or newer")
+@pytest.mark.programs("quadlet")
 @pytest.mark.parametrize(("case", "container", "scope"), CASES)
 def test_podmans_generator_makes_a_unit_of_the_quadlet_file(
     tmp_path: Path, case: str, container: Container, scope: Scope
 ) -> None:
+    generator = find("quadlet")
+    assert generator is not None
     text = quadlet_text(container, scope)
-    refuse_bad_quadlet(GENERATOR, scope, container.name, text)
+    refuse_bad_quadlet(generator, scope, container.name, text)
     (tmp_path / f"{container.name}.container").write_text(text)
-    unit = dry_run(GENERATOR, scope, tmp_path).stdout
+    unit = dry_run(generator, scope, tmp_path).stdout
     run = next(line for line in unit.splitlines() if line.startswith("ExecStart="))
     mount = f"{container.directory}:/var/lib/spillway:Z"
     assert f'"{mount}"' in run or f" {mount} " in run
@@ -84,6 +85,7 @@ def test_podmans_generator_makes_a_unit_of_the_quadlet_file(
     assert ("--userns=keep-id" in run) == container.keep_id
 
 
+@pytest.mark.programs("systemd-analyze")
 @pytest.mark.parametrize(("case", "container", "scope"), CASES)
 def test_systemd_finds_nothing_wrong_in_a_plain_unit(
     tmp_path: Path, case: str, container: Container, scope: Scope
@@ -91,15 +93,12 @@ def test_systemd_finds_nothing_wrong_in_a_plain_unit(
     unit = tmp_path / "spillway-east.service"
     # It asks whether the program is there; any does.
     unit.write_text(unit_text(container, scope, "/bin/true", unified=True))
-    try:
-        said = subprocess.run(
-            ["systemd-analyze", "verify", "--man=no", f"--{scope}", str(unit)],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
-        )
-    except FileNotFoundError:
-        pytest.skip("no systemd-analyze here")
+    said = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", f"--{scope}", str(unit)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
+    )
     assert (said.returncode, said.stderr) == (0, "")
 
 

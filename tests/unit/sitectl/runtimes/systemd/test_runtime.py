@@ -14,6 +14,7 @@ from sitectl.runtimes.spec_file import read_spec, write_spec
 from sitectl.runtimes.systemd import runtime as systemd
 from sitectl.runtimes.systemd.runtime import SystemdRuntime
 from sitectl.runtimes.systemd.unit_file import HostFacts, UnitSpec, unit_text
+from tests import needs
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 from tests.unit.sitectl.runtimes.fake_systemd import ACTIVE, GONE, FakeSystemd
@@ -304,8 +305,7 @@ def test_a_running_router_is_not_given_to_another(here: CommandLine, admin: Fake
 def test_the_account_of_system_units_goes_with_the_last_one_of_them(
     here: CommandLine, played: FakeSystemd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root has units of the system")
+    needs.root("write units of the system")
     units = tmp_path / "units"
     units.mkdir()
     removed: list[str] = []

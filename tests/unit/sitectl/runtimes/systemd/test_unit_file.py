@@ -32,9 +32,7 @@ CASES = [
     pytest.param(SYSTEM, AT_HOME, id="system, Python at home"),
     pytest.param(USER, AT_HOME, id="user"),
 ]
-needs_systemd = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
-)
+needs_systemd = pytest.mark.programs("systemd-analyze")
 
 
 def settings(text: str) -> dict[str, list[str]]:
