@@ -3,7 +3,7 @@
 import socket
 from collections import deque
 from collections.abc import Callable
-from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT
+from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
 
 from router.model.limits import (
     READ_BYTES,
@@ -32,7 +32,8 @@ class TcpConnection:
 
     Reading wanted means EPOLLIN, unsent bytes mean EPOLLOUT, both level-triggered; with neither
     the socket is watched for errors by edges. `pause` leaves the interest as it is until an event
-    proves it wrong, so that short pauses cost no system call.
+    proves it wrong, so that short pauses cost no system call. While its owner wants to hear of the
+    peer's end before the bytes ahead of it are read, EPOLLRDHUP is watched too, until it comes.
     """
 
     __slots__ = (
@@ -46,6 +47,7 @@ class TcpConnection:
         "_handler",
         "_high",
         "_is_kept_alive",
+        "_left",
         "_mask",
         "_on_close",
         "_out",
@@ -84,6 +86,7 @@ class TcpConnection:
         self._out: deque[bytes | memoryview] | None = None  # While something waits: 600 bytes.
         self._out_bytes = 0
         self._paused = False
+        self._left: Callable[[], None] | None = None  # While paused: called at the peer's end.
         self._reads = True  # Not paused, not ended, not closed.
         self._read_ended = False
         self._flows = False  # The last read was a full one: then the next may be a turn's share.
@@ -143,12 +146,16 @@ class TcpConnection:
     def set_high_mark(self, mark_bytes: int) -> None:
         self._high = mark_bytes
 
-    def pause(self) -> None:
+    def pause(self, left: Callable[[], None] | None = None) -> None:
         self._paused = True
         self._reads = False
+        self._left = left
+        if left is not None and not self._mask & EPOLLIN:
+            self._watch()
 
     def resume(self) -> None:
         self._paused = False
+        self._left = None
         if not self._read_ended and not self._closed:
             self._reads = True
             self._watch()
@@ -188,6 +195,8 @@ class TcpConnection:
                 self._read()
         elif mask & BROKEN:
             self._check_error()
+        elif mask & EPOLLRDHUP:
+            self._tell_left()
         elif mask & EPOLLIN:
             self._watch()
 
@@ -254,6 +263,13 @@ class TcpConnection:
         if self._handler is not None:
             self._handler.ended()
 
+    def _tell_left(self) -> None:
+        """The peer finished while reading is paused."""
+        left, self._left = self._left, None
+        self._watch()
+        if left is not None:
+            left()
+
     def _check_error(self) -> None:
         """Told of an error or a full close while not reading."""
         if self._closed:
@@ -264,7 +280,7 @@ class TcpConnection:
         elif self._broken is not None:
             self._lose(self._broken)
         else:
-            self._watch()
+            self._tell_left()  # Both sides finished.
 
     # Writing.
 
@@ -375,7 +391,12 @@ class TcpConnection:
     # Both.
 
     def _interest(self) -> int:
-        mask = (EPOLLIN if self._reads else 0) | (EPOLLOUT if self._out else 0)
+        return self._with_end((EPOLLIN if self._reads else 0) | (EPOLLOUT if self._out else 0))
+
+    def _with_end(self, mask: int) -> int:
+        """``mask``, with the peer's end if somebody waits for it unread."""
+        if self._left is not None and not self._read_ended:
+            return (mask or QUIET) | EPOLLRDHUP
         return mask or QUIET
 
     def _watch(self) -> None:
@@ -392,6 +413,7 @@ class TcpConnection:
             return
         self._closed = True
         self._reads = False
+        self._left = None
         self._cause = cause
         if self._splices or not self._has_handed_on():
             self._drop_unsent()

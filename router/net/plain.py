@@ -5,7 +5,7 @@ from collections.abc import Callable
 from select import EPOLLIN, EPOLLOUT
 
 from router.model.limits import PIPE_BYTES, SPLICE_SMALL_BYTES, SPLICE_SMALL_MAX
-from router.net.connection import QUIET, TcpConnection
+from router.net.connection import TcpConnection
 from router.net.pipes import CAN_SPLICE, READ_END, WRITE_END, KernelPipe, splice
 from router.net.poller import Poller
 from router.net.ports import Address, Connection
@@ -125,7 +125,7 @@ class PlainConnection(TcpConnection):
         mask = EPOLLIN if self._reads else 0
         if self._out or self._owed_bytes:
             mask |= EPOLLOUT
-        return mask or QUIET
+        return self._with_end(mask)
 
     def _flush(self) -> None:
         if not self._owed_bytes:

@@ -119,10 +119,12 @@ class Connection(Protocol):
     def set_high_mark(self, mark_bytes: int) -> None:
         """Change the high mark (`limits.WRITE_HIGH_BYTES`). 0: False if anything stays unsent."""
 
-    def pause(self) -> None:
+    def pause(self, left: Callable[[], None] | None = None) -> None:
         """Stop delivering `received` and `ended` until `resume`. A reset still arrives.
 
-        Idempotent. May be called within `received`; the bytes of that call stand.
+        ``left`` is called at most once before `resume`: the peer finished, and what it sent last
+        may still be unread. Idempotent. May be called within `received`; the bytes of that call
+        stand.
         """
 
     def resume(self) -> None: ...

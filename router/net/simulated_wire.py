@@ -52,6 +52,7 @@ class SimulatedConnection:
         self._end_arrived = False
         self._attached = False
         self._paused = False
+        self._left: Callable[[], None] | None = None
         self._read_ended = False
         self._finishing = False
         self._fin_sent = False
@@ -108,11 +109,15 @@ class SimulatedConnection:
     def set_high_mark(self, mark_bytes: int) -> None:
         self._high = mark_bytes
 
-    def pause(self) -> None:
+    def pause(self, left: Callable[[], None] | None = None) -> None:
         self._paused = True
+        self._left = left
+        if left is not None and self._end_arrived:
+            self.host.soon(self._deliver)
 
     def resume(self) -> None:
         self._paused = False
+        self._left = None
         if self._inbox or self._end_arrived:
             self.host.soon(self._deliver)
 
@@ -195,6 +200,9 @@ class SimulatedConnection:
             if self._fin_sent:
                 self._lose(None)
             self._calls(handler.ended)
+        elif self._end_arrived and self._left is not None and not self._read_ended:
+            left, self._left = self._left, None
+            self._calls(left)
 
     # Sending.
 
@@ -273,6 +281,7 @@ class SimulatedConnection:
         if self._closed:
             return
         self._closed = True
+        self._left = None
         self._cause = cause
         self._out.clear()
         self._out_bytes = 0

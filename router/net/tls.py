@@ -192,6 +192,8 @@ class TlsConnection(TcpConnection):
         if self._end_pending and self._reads:
             self._end_pending = False
             self._peer_finished()
+        elif self._end_pending and self._left is not None:
+            self._tell_left()  # By close_notify: the end of TCP need not follow.
 
     def _decrypt(self, view: memoryview) -> tuple[int, Loss | None]:
         """Fill ``view`` with whole records; a record fits or is left for the next call."""

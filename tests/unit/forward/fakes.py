@@ -57,7 +57,7 @@ class FakeConnection:
 
     def set_high_mark(self, mark_bytes: int) -> None: ...
 
-    def pause(self) -> None:
+    def pause(self, left: Callable[[], None] | None = None) -> None:
         self.paused = True
 
     def resume(self) -> None:

@@ -52,6 +52,7 @@ class FakeConnection:
         self.sends = 0
         self.full = False
         self._paused = False
+        self._left: Callable[[], None] | None = None
         self._finished = False
         self._aborted = False
         self.is_lost = False
@@ -77,11 +78,13 @@ class FakeConnection:
 
     def set_high_mark(self, mark_bytes: int) -> None: ...
 
-    def pause(self) -> None:
+    def pause(self, left: Callable[[], None] | None = None) -> None:
         self._paused = True
+        self._left = left
 
     def resume(self) -> None:
         self._paused = False
+        self._left = None
 
     def finish(self) -> None:
         if not self._finished:
@@ -121,6 +124,12 @@ class FakeConnection:
             self._peer_ended = True
             self.handler.ended()
             self._check_over()
+
+    def end_unread(self) -> None:
+        """The peer finished, and what it sent before may be unread. Nothing if reading goes on."""
+        left, self._left = self._left, None
+        if left is not None:
+            left()
 
     def drain(self) -> None:
         assert self.handler is not None

@@ -233,7 +233,7 @@ class FakeConnection:
     def set_high_mark(self, mark_bytes: int) -> None:
         self._high_mark = mark_bytes
 
-    def pause(self) -> None:
+    def pause(self, left: Callable[[], None] | None = None) -> None:
         self._paused = True
 
     def resume(self) -> None:

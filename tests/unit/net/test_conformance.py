@@ -238,6 +238,60 @@ def test_a_reset_reaches_a_paused_connection(pair: Pair) -> None:
     assert pair.right.lost_code == "reset"
 
 
+def test_the_end_of_a_peer_is_told_once_while_reading_is_paused(pair: Pair) -> None:
+    right = pair.right
+    left_calls: list[int] = []
+    right.wire.pause(lambda: left_calls.append(len(right.data)))
+    pair.left.wire.send(b"unread")
+    pair.world.settle()
+    assert left_calls == [], "it has not finished"
+    pair.left.wire.finish()
+    pair.run_until(lambda: left_calls)
+    pair.world.settle()
+    assert left_calls == [0] and right.calls == []
+    right.wire.resume()
+    pair.run_until(lambda: right.told("ended"))
+    assert right.data == b"unread" and left_calls == [0]
+
+
+def test_the_end_of_a_peer_that_came_first_is_told_to_who_pauses_on_its_last_bytes(
+    pair: Pair,
+) -> None:
+    right = pair.right
+    told: list[str] = []
+    right.on_received = lambda data: right.wire.pause(lambda: told.append("left"))
+    pair.left.wire.send(b"x" * 10)
+    pair.left.wire.finish()
+    pair.run_until(lambda: told)
+    assert right.calls == ["received"] and right.data
+    right.on_received = None
+    right.wire.resume()
+    pair.run_until(lambda: right.told("ended"))
+    assert right.data == b"x" * 10 and told == ["left"]
+
+
+def test_the_end_of_a_peer_is_told_while_bytes_wait_for_it(pair: Pair) -> None:
+    told: list[str] = []
+    pair.left.wire.pause()
+    pair.right.wire.send(pair.flood)
+    pair.right.wire.pause(lambda: told.append("left"))
+    pair.left.wire.finish()
+    pair.run_until(lambda: told)
+    pair.right.wire.abort()
+    pair.run_until_lost()
+    assert told == ["left"]
+
+
+def test_who_reads_on_is_told_of_an_end_by_ended_alone(pair: Pair) -> None:
+    told: list[str] = []
+    pair.right.wire.pause(lambda: told.append("left"))
+    pair.right.wire.resume()
+    pair.left.wire.finish()
+    pair.run_until(lambda: pair.right.told("ended"))
+    pair.world.settle()
+    assert told == []
+
+
 def test_a_reset_reaches_a_half_closed_connection(pair: Pair) -> None:
     pair.left.wire.finish()
     pair.run_until(lambda: pair.right.told("ended"))

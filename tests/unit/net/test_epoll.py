@@ -279,19 +279,33 @@ def test_a_link_is_handed_over_and_adopted_with_what_it_sent(
 # No spinning.
 
 
-@pytest.mark.parametrize("state", ["paused", "half-closed", "paused and half-closed"])
+@pytest.mark.parametrize(
+    "state",
+    [
+        *("paused", "half-closed", "paused and half-closed"),
+        *(
+            "paused and listening",
+            "paused and listening, half-closed",
+            "paused and listening, full",
+        ),
+    ],
+)
 def test_a_finished_peer_burns_no_turns(host: SelfHost, network: EpollNetwork, state: str) -> None:
     recorder = Recorder()
     client, _ = connected_socket(host, network, recorder)
+    told: list[str] = []
     if "paused" in state:
-        recorder.wire.pause()
+        recorder.wire.pause((lambda: told.append("left")) if "listening" in state else None)
         client.send(b"unread")
+    if "full" in state:
+        recorder.wire.send(bytes(20_000_000))
     if "half" in state:
         recorder.wire.finish()
     client.shutdown(socket.SHUT_WR)
     before = network.turns
     host.settle()
     assert network.turns - before <= TURNS_FEW
+    assert told == (["left"] if "listening" in state else [])
     client.close()
 
 

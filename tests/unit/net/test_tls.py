@@ -257,6 +257,23 @@ def test_an_end_read_together_with_data_waits_while_paused(scene: Scene) -> None
     client.close()
 
 
+def test_a_close_notify_alone_is_an_end_for_who_pauses_on_what_came_with_it(scene: Scene) -> None:
+    client = scene.raw()
+    told: list[str] = []
+    scene.server.wire.pause()
+    client.send(b"last words")
+    with suppress(ssl.SSLWantReadError):
+        client.unwrap()
+    scene.host.settle()
+    scene.server.on_received = lambda data: scene.server.wire.pause(lambda: told.append("left"))
+    scene.server.wire.resume()
+    scene.host.run_while(lambda: not told)
+    assert scene.server.calls == ["received"] and told == ["left"]
+    scene.server.wire.resume()
+    scene.host.run_while(lambda: not scene.server.told("ended"))
+    client.close()
+
+
 def test_an_end_that_waited_is_told_although_tcp_has_ended_meanwhile(scene: Scene) -> None:
     """The kernel's end must not be read in place of the close_notify that came before it."""
     client = scene.raw()
