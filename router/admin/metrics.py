@@ -33,7 +33,8 @@ class Family(msgspec.Struct, frozen=True):
 FAMILIES: dict[str, Family] = {
     "spillway_requests_total": Family(
         "counter",
-        "Requests (http) and connections (tcp), counted once, at the ingress.",
+        "Requests (http) and connections (tcp), counted once, at the ingress. client-gone: "
+        "the client left before the end.",
         ("service", "port", "protocol", "site", "code_class"),
     ),
     "spillway_request_seconds": Family(

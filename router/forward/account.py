@@ -28,8 +28,8 @@ def note_failure(
     record.outcome = failure.code
     if failure.untouched:
         service.past.denied(record)
-    if failure.code == "cancelled":
-        return "cancelled"
+    if failure.code == "client-gone" or failure.code == "cancelled":
+        return failure.code
     if failure.code in TURNED_AWAY:
         service.demand.turned_away()
     return "error" if request.protocol == "tcp" else "5xx"

@@ -9,7 +9,7 @@ from router.forward.dispatch import Dispatch
 from router.forward.ingress_http import HttpSession
 from router.forward.ingress_tcp import TcpSession
 from router.forward.observing import Flow, Observing
-from router.forward.ports import Leg, LegHandler, Request
+from router.forward.ports import ClientLeg, LegHandler, Request
 from router.forward.protocols import http2
 from router.forward.service import Service
 from router.forward.target_tcp import Received
@@ -116,7 +116,7 @@ class ClientConnection:
         """What is under way."""
         return [self._flow_of(leg) for leg in self.session.legs]
 
-    def _flow_of(self, leg: Leg) -> Flow:
+    def _flow_of(self, leg: ClientLeg) -> Flow:
         if isinstance(leg, WatchedLeg):
             return leg
         assert isinstance(leg, Dispatch), "there is no other leg of a client"
@@ -141,7 +141,7 @@ class ClientConnection:
         del self.session, self.received
         self._spare = None
 
-    def _open_leg(self, request: Request, handler: LegHandler) -> Leg:
+    def _open_leg(self, request: Request, handler: LegHandler) -> ClientLeg:
         service = self.service
         if service.sessions is not None:
             request = service.sessions.enter(request, self._client.host, service.timers.now())
@@ -174,6 +174,6 @@ class ClientConnection:
         refused(self.service, self._observing, self._client, status)
 
 
-def _note_answer(leg: Leg, status: int) -> None:
+def _note_answer(leg: ClientLeg, status: int) -> None:
     if isinstance(leg, WatchedLeg):
         leg.answered(status)

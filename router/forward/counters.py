@@ -11,8 +11,11 @@ import msgspec
 
 from router.model.latency import LATENCY_BOUNDS_S, quantile
 
-CodeClass = Literal["1xx", "2xx", "3xx", "4xx", "5xx", "ok", "error", "cancelled"]
-"""How a request ended: for http by status, for tcp ``ok`` or ``error``; the client left."""
+CodeClass = Literal["1xx", "2xx", "3xx", "4xx", "5xx", "ok", "error", "client-gone", "cancelled"]
+"""How a request ended: for http by status, for tcp ``ok`` or ``error``.
+
+Or the client left before the end, or this router gave it up: for what the client did, or to stop.
+"""
 
 HTTP_CLASSES: tuple[CodeClass, ...] = ("1xx", "2xx", "3xx", "4xx", "5xx")
 

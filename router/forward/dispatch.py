@@ -32,7 +32,7 @@ from router.forward.admission import NO_TARGETS
 from router.forward.again import Again
 from router.forward.observing import Watch
 from router.forward.past import Record
-from router.forward.ports import LegFailure, LegHandler, Request
+from router.forward.ports import CLIENT_GONE, LegFailure, LegHandler, Request
 from router.forward.receiver import Receiver
 from router.forward.remote import RemoteLeg
 from router.forward.service import Service
@@ -47,7 +47,7 @@ TOO_LATE = LegFailure("target-timeout", "its time was up before an attempt had s
 
 
 class Dispatch(Receiver):
-    """A `Leg` for a session, a `LegHandler` for its attempts. It begins as it is made.
+    """A `ClientLeg` for a session, a `LegHandler` for its attempts. It begins as it is made.
 
     `done` of its handler is never called from within a call of the handler to it: attempts fail
     later by contract, and own refusals are told at the turn's end.
@@ -134,12 +134,15 @@ class Dispatch(Receiver):
             self._complete_at = self._service.now()
         leg, wait = self._leg, self._wait
         if (leg is None or (wait is not None and wait.standing is not None)) and self.is_gone():
-            self.abort()
+            self.client_gone()
         elif leg is not None:
             leg.finish()
 
     def abort(self) -> None:
         self._give_up(CANCELLED)
+
+    def client_gone(self) -> None:
+        self._give_up(CLIENT_GONE)
 
     def relieve(self) -> None:
         """Memory is short: do without what was sent, or without the request."""

@@ -8,7 +8,7 @@ from router.forward.http1 import render
 from router.forward.http1.grammar import HttpError
 from router.forward.http1.render import ClientFraming
 from router.forward.http1.request_heads import RequestHead
-from router.forward.ports import Leg, LegFailure, Request, tell_in_parts
+from router.forward.ports import ClientLeg, LegFailure, Request, tell_in_parts
 from router.net.ports import Buffer
 
 CLIENT_GONE = 499  # Never sent: what is counted when nobody was left to answer.
@@ -99,7 +99,7 @@ class Exchange:
         "request_id",
     )
 
-    leg: Leg
+    leg: ClientLeg
 
     def __init__(
         self,
@@ -163,6 +163,12 @@ class Exchange:
 
     def client_gone(self) -> int:
         """Stop. The status to count."""
+        self._phase = _OVER
+        self.leg.client_gone()
+        return self._status or CLIENT_GONE
+
+    def dropped(self) -> int:
+        """As `client_gone`, but it was we who reset the client."""
         self._phase = _OVER
         self.leg.abort()
         return self._status or CLIENT_GONE

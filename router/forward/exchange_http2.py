@@ -14,7 +14,7 @@ from router.forward.http2.heads import Asked, Malformed
 from router.forward.http2.streams import Http2Stream
 from router.forward.http2.written import response_block
 from router.forward.pace import Floor
-from router.forward.ports import Leg, LegFailure, tell_in_parts
+from router.forward.ports import ClientLeg, LegFailure, tell_in_parts
 from router.model.settings import ServiceLimits
 from router.net.ports import Buffer
 
@@ -32,7 +32,7 @@ class Client(Protocol):
     def answer_deadline(self) -> float:
         """Until when the response to a request that is complete must have begun."""
 
-    def answered(self, leg: Leg, status: int) -> None:
+    def answered(self, leg: ClientLeg, status: int) -> None:
         """``leg`` is about to be aborted for an answer of ours."""
 
     def answer(
@@ -93,7 +93,7 @@ class Http2Exchange:
         "status",
     )
 
-    leg: Leg
+    leg: ClientLeg
 
     def __init__(
         self,
@@ -174,11 +174,21 @@ class Http2Exchange:
 
     def client_gone(self) -> None:
         """Stop: nobody is left to answer."""
-        if self._phase is not _OVER:
-            phase, self._phase = self._phase, _OVER
-            self.status = self.status or CLIENT_GONE
-            if phase is not _ENDED:
-                self.leg.abort()
+        if self._ends_unanswered():
+            self.leg.client_gone()
+
+    def dropped(self) -> None:
+        """As `client_gone`, but it was we who ended the connection."""
+        if self._ends_unanswered():
+            self.leg.abort()
+
+    def _ends_unanswered(self) -> bool:
+        """Whether there is a leg to end."""
+        phase, self._phase = self._phase, _OVER
+        if phase is _OVER:
+            return False
+        self.status = self.status or CLIENT_GONE
+        return phase is not _ENDED
 
     def judge(self, now: float) -> None:
         """Called now and then: stop what does not move, or moves too slowly."""

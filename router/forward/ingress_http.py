@@ -15,12 +15,12 @@ from router.forward.http1.request_heads import Forwarding, RequestHead
 from router.forward.http1.requests import BETWEEN, KnownRequests, RequestParser
 from router.forward.http1.terms import DEFAULT_TERMS, HttpTerms
 from router.forward.pace import Pace
-from router.forward.ports import Leg, LegFailure, LegHandler, Request
+from router.forward.ports import ClientLeg, LegFailure, LegHandler, Request
 from router.forward.request_ids import RequestIds
 from router.forward.turn_writer import TurnWriter
 from router.model import limits
 from router.model.ids import ServiceKey
-from router.net.ports import Buffer, Connection, Loss, Timer, Timers
+from router.net.ports import Buffer, Connection, Loss, Timer, Timers, is_ours
 
 _TORN_BODY = bad_request("The request ended before its body was complete.")
 _BODILESS = (204, 304)  # What follows such a head is the next answer.
@@ -96,7 +96,7 @@ class HttpSession:
         *,
         key: ServiceKey,
         site_name: str,
-        open_leg: Callable[[Request, LegHandler], Leg],
+        open_leg: Callable[[Request, LegHandler], ClientLeg],
         timers: Timers,
         rng: random.Random,
         refused: Callable[[int], None],
@@ -183,7 +183,7 @@ class HttpSession:
         return self._tunnel_timer is not None
 
     @property
-    def legs(self) -> list[Leg]:
+    def legs(self) -> list[ClientLeg]:
         """What is under way."""
         exchange = self._exchange
         return [exchange.leg] if exchange is not None and hasattr(exchange, "leg") else []
@@ -246,7 +246,8 @@ class HttpSession:
             self._tunnel_timer = self._timers.call_at(half_closed_at, self.abort)
         else:
             self._exchange = None
-            self._tell_answered(exchange.client_gone())
+            gone = exchange.dropped() if is_ours(cause) else exchange.client_gone()
+            self._tell_answered(gone)
 
     # What the parser tells.
 

@@ -22,12 +22,12 @@ from router.forward.http2.blocks import Block, encoded
 from router.forward.http2.connection import Http2Connection
 from router.forward.http2.heads import Asked, Malformed
 from router.forward.http2.streams import Http2Stream, Nobody
-from router.forward.ports import Leg, LegHandler, Request
+from router.forward.ports import ClientLeg, LegHandler, Request
 from router.forward.request_ids import RequestIds
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.settings import ServiceLimits, Timeouts
-from router.net.ports import Connection, Loss, Timer, Timers
+from router.net.ports import Connection, Loss, Timer, Timers, is_ours
 
 SPEAKS_HTTP2 = HttpError(
     505, "version-not-supported", "This service speaks HTTP/2, from the first byte on."
@@ -43,7 +43,7 @@ def header_list_bytes(bounds: ServiceLimits) -> int:
     return bounds.request_line_bytes + bounds.header_block_bytes + fields
 
 
-def _nobody_asks(leg: Leg, status: int) -> None:
+def _nobody_asks(leg: ClientLeg, status: int) -> None:
     pass
 
 
@@ -124,11 +124,11 @@ class Http2Session:
         *,
         key: ServiceKey,
         site_name: str,
-        open_leg: Callable[[Request, LegHandler], Leg],
+        open_leg: Callable[[Request, LegHandler], ClientLeg],
         timers: Timers,
         rng: random.Random,
         refused: Callable[[int], None],
-        answered: Callable[[Leg, int], None] = _nobody_asks,
+        answered: Callable[[ClientLeg, int], None] = _nobody_asks,
         answer_s: float = DEFAULT_TERMS.answer_s,
         timeouts: Timeouts | None = None,
         bounds: ServiceLimits = _LEAST,
@@ -192,7 +192,7 @@ class Http2Session:
         return self._http2.queued_bytes if self._http2 is not None else 0
 
     @property
-    def legs(self) -> list[Leg]:
+    def legs(self) -> list[ClientLeg]:
         """What is under way."""
         streams = self._http2.streams.values() if self._http2 is not None else ()
         return [stream.user.leg for stream in streams if hasattr(stream.user, "leg")]
@@ -234,7 +234,7 @@ class Http2Session:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._drop_all()
+        self._drop_all(is_ours=is_ours(cause))
         self._http2 = None
 
     # What HTTP/2 tells.
@@ -282,7 +282,7 @@ class Http2Session:
             self._say_last()
 
     def failed(self, reason: str) -> None:
-        self._drop_all()
+        self._drop_all(is_ours=True)  # For what the client did: it may still be there.
         self._close()
 
     # What exchanges ask for.
@@ -395,10 +395,18 @@ class Http2Session:
         if leaving and self._http2 is not None and not self._http2.streams:
             self._close(self._timeouts.keep_alive_s)  # The last answer may still be on its way.
 
-    def _drop_all(self) -> None:
-        if self._http2 is not None:
-            for stream in self._http2.drop():
-                stream.user.got_reset(codes.CANCEL)
+    def _drop_all(self, *, is_ours: bool) -> None:
+        """The connection is lost, by our own doing or the client's."""
+        if self._http2 is None:
+            return
+        for stream in self._http2.drop():
+            exchange = stream.user
+            if not isinstance(exchange, Http2Exchange):
+                continue  # It has been answered.
+            if is_ours:
+                exchange.dropped()
+            else:
+                exchange.client_gone()
 
     def _close(self, linger_s: float = limits.LINGER_DISCARD_S) -> None:
         """FIN, then drop input for a while so that no reset overtakes what was sent last."""

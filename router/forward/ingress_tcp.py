@@ -2,18 +2,18 @@
 
 from collections.abc import Callable
 
-from router.forward.ports import Leg, LegFailure, LegHandler, Request
+from router.forward.ports import ClientLeg, Leg, LegFailure, LegHandler, Request
 from router.model import limits
 from router.model.addresses import same_text
 from router.model.ids import ServiceKey
 from router.model.settings import Timeouts
-from router.net.ports import Buffer, Connection, Loss, Timer, Timers
+from router.net.ports import Buffer, Connection, Loss, Timer, Timers, is_ours
 
 DEFAULT_TIMEOUTS = Timeouts()
 LOOKS_PER_LIMIT = 4
 """How often a connection is looked at within its idle limit."""
 
-OpenLeg = Callable[[Request, LegHandler], Leg]
+OpenLeg = Callable[[Request, LegHandler], ClientLeg]
 
 
 class TcpSession:
@@ -98,7 +98,7 @@ class TcpSession:
         """Nothing to do: the exchange under way ends by itself."""
 
     @property
-    def legs(self) -> list[Leg]:
+    def legs(self) -> list[ClientLeg]:
         """What is under way."""
         return [self._leg] if hasattr(self, "_leg") else []  # Until both sides are over.
 
@@ -148,7 +148,10 @@ class TcpSession:
             self._let_go()
         elif cause is not None:
             self._timer.cancel()
-            self._leg.abort()
+            if is_ours(cause):
+                self._leg.abort()
+            else:
+                self._leg.client_gone()
         else:
             self.outlives_client = True
 

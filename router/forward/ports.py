@@ -28,6 +28,7 @@ LegCode = Literal[
     "bad-response",
     "link-lost",
     "stalled",
+    "client-gone",
     "cancelled",
     "internal",
 ]
@@ -56,6 +57,10 @@ class LegFailure(msgspec.Struct, frozen=True):
     def untouched(self) -> bool:
         """No byte of the request reached a target."""
         return self.code in UNTOUCHED
+
+
+CLIENT_GONE = LegFailure("client-gone", "the client left")
+"""Says nothing of any target."""
 
 
 def dial_failure(failure: DialFailure) -> LegFailure:
@@ -187,7 +192,7 @@ class Leg(Protocol):
         """
 
     def abort(self) -> None:
-        """The client is gone: stop, reset what is under way. `done` (cancelled) still comes."""
+        """Stop, reset what is under way. `done` (cancelled) still comes."""
 
     def pause(self) -> None:
         """Deliver no more `received` for now (bounded by what is already under way)."""
@@ -197,6 +202,13 @@ class Leg(Protocol):
     @property
     def wire(self) -> Connection | None:
         """The connection whose raw bytes pass here as they are, unseen; None: it is not so, now."""
+
+
+class ClientLeg(Leg, Protocol):
+    """The leg of a client's request, as its session sees it."""
+
+    def client_gone(self) -> None:
+        """As `abort`, since the client is gone: `done` comes with `CLIENT_GONE`."""
 
 
 class TargetLeg(Leg, Protocol):

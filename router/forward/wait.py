@@ -7,7 +7,7 @@ from router.balance.ledger import Slot
 from router.forward.account import note_waited
 from router.forward.again import Again
 from router.forward.past import Record
-from router.forward.ports import LegFailure, Request
+from router.forward.ports import CLIENT_GONE, LegFailure, Request
 from router.forward.service import Service
 from router.forward.tries import Tries
 from router.model import limits
@@ -70,7 +70,7 @@ class Wait:
         """Wait for one of the full sites of ``choice``, or fail. ``returns``: it did before."""
         queued = self._queued
         if queued.is_gone():
-            queued.fail(LegFailure("cancelled"))
+            queued.fail(CLIENT_GONE)
         elif now >= self.deadline or not self._service.room.enter(
             self, choice, self.deadline, returns=returns
         ):

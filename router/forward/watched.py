@@ -4,7 +4,7 @@ from router.forward.dispatch import Dispatch
 from router.forward.http1 import render
 from router.forward.observing import NO_PASSAGE, Finished, Observing, Passage, Span
 from router.forward.past import Record
-from router.forward.ports import Leg, LegFailure, LegHandler, Request
+from router.forward.ports import ClientLeg, LegFailure, LegHandler, Request
 from router.forward.service import Service
 from router.model.ids import ServiceKey
 from router.net.ports import Address, Buffer
@@ -12,6 +12,7 @@ from router.net.ports import Address, Buffer
 CLIENT_GONE = 499
 _GRPC = b"\r\ncontent-type: application/grpc"
 SWITCHING_PROTOCOLS = 101
+_UNANSWERED = ("client-gone", "cancelled")
 
 OWN_CODES = {
     400: "bad-request",
@@ -44,7 +45,7 @@ def refused(service: Service, observing: Observing, client: Address, status: int
 class WatchedLeg:
     """Counts what passes between a session and its `Dispatch`, and tells of it at the end.
 
-    A `Leg` for the one, a `LegHandler` and `Watch` for the other; a `Flow` for who looks on.
+    A `ClientLeg` for the one, a `LegHandler` and `Watch` for the other; a `Flow` for who looks on.
     """
 
     wire = None  # What passes is counted here.
@@ -87,7 +88,7 @@ class WatchedLeg:
             if traced is not None:
                 request, self._span = traced
         self._request = request
-        self._leg: Leg | None = None
+        self._leg: ClientLeg | None = None
 
     def start(self) -> None:
         """Once, before any other call."""
@@ -146,6 +147,10 @@ class WatchedLeg:
     def abort(self) -> None:
         if self._leg is not None:
             self._leg.abort()
+
+    def client_gone(self) -> None:
+        if self._leg is not None:
+            self._leg.client_gone()
 
     def pause(self) -> None:
         if self._leg is not None:
@@ -229,7 +234,7 @@ class WatchedLeg:
         status = self._answered or passed
         if status and status == passed:
             return status, ""
-        if failure is not None and failure.code == "cancelled":
+        if failure is not None and failure.code in _UNANSWERED:
             status = status or CLIENT_GONE
             return status, OWN_CODES.get(status, "")
         error = render.failure_error(failure if failure is not None else LegFailure("internal"))

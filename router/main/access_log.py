@@ -158,7 +158,7 @@ class AccessLog:
 
 def _is_failure(finished: Finished) -> bool:
     if finished.protocol == "tcp" or not finished.status:
-        return finished.passage.outcome not in ("ok", "cancelled")
+        return finished.passage.outcome not in ("ok", "client-gone", "cancelled")
     return finished.status >= 500 or bool(finished.code)
 
 

@@ -16,7 +16,8 @@ _NOBODY = {
     "no-target": "no site has a ready target",
     "overloaded": "this router is short of memory",
     "draining": "the service was removed here",
-    "cancelled": "its client left",
+    "client-gone": "its client left",
+    "cancelled": "this router gave it up",
 }
 """Why a request was served nowhere that no site was chosen for at last."""
 

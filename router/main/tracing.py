@@ -115,7 +115,7 @@ class RequestSpan:
                 "spillway.target_seconds": passage.target_s,
             }
         )
-        is_broken = passage.outcome not in ("ok", "cancelled")
+        is_broken = passage.outcome not in ("ok", "client-gone", "cancelled")
         if finished.status >= 500 or is_broken:
             span.set_attribute("error.type", finished.code or _error_of(finished))
             span.set_status(Status(StatusCode.ERROR))

@@ -40,6 +40,11 @@ class Loss(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+def is_ours(cause: Loss | None) -> bool:
+    """Whether we ended the connection, and not its peer or the way there."""
+    return cause is not None and cause.code in ("aborted", "handler")
+
+
 DialCode = Literal[
     "refused",
     "timeout",

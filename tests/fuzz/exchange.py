@@ -4,7 +4,7 @@ from random import Random
 
 from router.forward.ingress_http import HttpSession
 from router.forward.pool import TargetPool
-from router.forward.ports import Leg, LegHandler, Request
+from router.forward.ports import ClientLeg, LegHandler, Request
 from router.forward.target_http import HttpTargetLeg
 from tests.corpus import responses, strict
 from tests.corpus.judge import KEY
@@ -23,6 +23,15 @@ class Asked:
         self.method, target, _ = message.start.split(b" ")
         self.target = target
         self.reply = reply
+
+
+class _DirectLeg(HttpTargetLeg):
+    """Right behind a session: there is no `Dispatch` in between."""
+
+    __slots__ = ()
+
+    def client_gone(self) -> None:
+        self.abort()
 
 
 class Scene:
@@ -49,8 +58,8 @@ class Scene:
         self.session.answered = self.statuses.append
         self.client.handler = self.session
 
-    def _open_leg(self, request: Request, handler: LegHandler) -> Leg:
-        leg = HttpTargetLeg(request, handler, self.pool, self.network)
+    def _open_leg(self, request: Request, handler: LegHandler) -> ClientLeg:
+        leg = _DirectLeg(request, handler, self.pool, self.network)
         leg.start()
         self.methods.append(request.head.split(b" ", 1)[0])
         return leg

@@ -27,7 +27,7 @@ from router.forward.http2.heads import (
 )
 from router.forward.http2.wire import Wire
 from router.forward.ingress_http2 import Http2Session
-from router.forward.ports import Leg, LegHandler, Request
+from router.forward.ports import ClientLeg, LegHandler, Request
 from router.model.ids import ServiceKey
 from router.model.settings import ServiceLimits
 from tests.unit.forward.fakes_http import FakeConnection, FakeLeg, FakeTimers
@@ -236,7 +236,7 @@ def test_no_bytes_break_a_session(seed: int, spoil: list[bytes]) -> None:
     connection = FakeConnection(timers)
     legs: list[FakeLeg] = []
 
-    def open_leg(request: Request, handler: LegHandler) -> Leg:
+    def open_leg(request: Request, handler: LegHandler) -> ClientLeg:
         legs.append(FakeLeg(request, handler))
         return legs[-1]
 

@@ -42,6 +42,7 @@ FAILURES: dict[LegCode, HttpError] = {
     "bad-response": _BAD_RESPONSE,
     "link-lost": _LINK_LOST,
     "stalled": _STALLED,
+    "client-gone": _RESET,
     "cancelled": _RESET,
     "internal": _INTERNAL,
 }

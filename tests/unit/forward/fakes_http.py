@@ -231,6 +231,7 @@ class FakeLeg:
         self.trailers = b""
         self._finished = False
         self._aborted = False
+        self._left = False
         self._paused = False
         self.full = False
 
@@ -247,6 +248,9 @@ class FakeLeg:
     def abort(self) -> None:
         self._aborted = True
 
+    def client_gone(self) -> None:
+        self._aborted = self._left = True
+
     def pause(self) -> None:
         self._paused = True
 
@@ -261,6 +265,10 @@ class FakeLeg:
 
     def is_aborted(self) -> bool:
         return self._aborted
+
+    def is_left(self) -> bool:
+        """It was aborted since its client is gone."""
+        return self._left
 
     def respond(self, head: bytes, body: bytes = b"", body_bytes: int | None = None) -> None:
         """A whole response: ``head`` canonical, ``body_bytes`` the declared length."""

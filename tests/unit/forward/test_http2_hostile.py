@@ -20,7 +20,7 @@ from hyperframe.frame import (
 )
 
 from router.forward.ingress_http2 import Http2Session
-from router.forward.ports import Leg, LegFailure, LegHandler, Request
+from router.forward.ports import ClientLeg, LegFailure, LegHandler, Request
 from router.model import limits
 from router.model.ids import ServiceKey
 from tests.unit.forward.fakes_http import FakeConnection, FakeLeg, FakeTimers
@@ -70,7 +70,7 @@ class Attacked:
         self.send(PREFACE + NO_SETTINGS + SETTINGS_ACK)
         self.sent()
 
-    def _open(self, request: Request, handler: LegHandler) -> Leg:
+    def _open(self, request: Request, handler: LegHandler) -> ClientLeg:
         leg = FakeLeg(request, handler)
         self.legs.append(leg)
         return leg

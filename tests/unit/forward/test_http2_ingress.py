@@ -8,7 +8,7 @@ import pytest
 from hyperframe.frame import GoAwayFrame, PingFrame, RstStreamFrame
 
 from router.forward.ingress_http2 import Http2Session
-from router.forward.ports import Leg, LegFailure, LegHandler, Request
+from router.forward.ports import ClientLeg, LegFailure, LegHandler, Request
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.settings import ServiceLimits, Timeouts
@@ -42,7 +42,7 @@ class Site:
         self.connection.handler = self.session
         self.client = H2Peer(client=True)
 
-    def _open(self, request: Request, handler: LegHandler) -> Leg:
+    def _open(self, request: Request, handler: LegHandler) -> ClientLeg:
         self.legs.append(FakeLeg(request, handler))
         return self.legs[-1]
 

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from router.forward.ingress_http import HttpSession
-from router.forward.ports import Leg, LegFailure, LegHandler, Request
+from router.forward.ports import ClientLeg, LegFailure, LegHandler, Request
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.net.ports import Loss
@@ -38,7 +38,7 @@ class Site:
         self.session.answered = self.statuses.append
         self.connection.handler = self.session
 
-    def _open(self, request: Request, handler: LegHandler) -> Leg:
+    def _open(self, request: Request, handler: LegHandler) -> ClientLeg:
         self.legs.append(FakeLeg(request, handler))
         return self.legs[-1]
 
@@ -321,10 +321,18 @@ def test_an_early_response_with_a_long_rest_closes(site: Site) -> None:
 def test_a_client_that_goes_away_aborts_its_leg(site: Site) -> None:
     site.deliver(POST % 10, b"hello")
     site.connection.lose(Loss("reset"))
-    assert site.leg.is_aborted()
-    site.leg.handler.done(LegFailure("cancelled"))
+    assert site.leg.is_left()
+    site.leg.handler.done(LegFailure("client-gone"))
     assert site.statuses == [499]
     assert site.timers.pending_timers == 0
+
+
+def test_a_client_that_we_reset_has_not_left(site: Site) -> None:
+    site.deliver(GET)
+    site.session.abort()
+    site.timers.turn()
+    assert site.leg.is_aborted() and not site.leg.is_left()
+    assert site.statuses == [499]
 
 
 def test_a_half_close_after_a_whole_request_is_served(site: Site) -> None:

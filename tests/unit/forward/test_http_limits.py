@@ -13,7 +13,7 @@ from router.forward.http1.requests import RequestParser
 from router.forward.http1.responses import ResponseParser
 from router.forward.http1.terms import http_terms
 from router.forward.ingress_http import HttpSession
-from router.forward.ports import Leg, LegHandler, Request
+from router.forward.ports import ClientLeg, LegHandler, Request
 from router.link import control
 from router.link.ports import OpenRequest
 from router.model import limits
@@ -235,7 +235,7 @@ class Site:
         )
         self.connection.handler = self.session
 
-    def _open(self, request: Request, handler: LegHandler) -> Leg:
+    def _open(self, request: Request, handler: LegHandler) -> ClientLeg:
         self.legs.append(FakeLeg(request, handler))
         return self.legs[-1]
 

@@ -8,7 +8,7 @@ import pytest
 from router.forward.http1 import grammar
 from router.forward.http1.render import FAILURES, ClientFraming, own_answer
 from router.forward.ingress_http import HttpSession
-from router.forward.ports import Leg, LegFailure, LegHandler, Request
+from router.forward.ports import ClientLeg, LegFailure, LegHandler, Request
 from router.forward.request_ids import RequestIds
 from router.model.ids import ServiceKey
 from router.model.settings import RESERVED_FIELDS
@@ -38,7 +38,7 @@ class Site:
             request_ids=self.ids,
         )
 
-    def _open(self, request: Request, handler: LegHandler) -> Leg:
+    def _open(self, request: Request, handler: LegHandler) -> ClientLeg:
         self.legs.append(FakeLeg(request, handler))
         return self.legs[-1]
 

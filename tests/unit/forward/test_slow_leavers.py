@@ -6,7 +6,7 @@ import pytest
 
 from router.forward.ingress_http import HttpSession
 from router.forward.ingress_tcp import TcpSession
-from router.forward.ports import Leg, LegHandler, Request
+from router.forward.ports import ClientLeg, LegHandler, Request
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.settings import Timeouts
@@ -76,7 +76,7 @@ class Half:
         )
         self.legs[0].handler.ended()
 
-    def open(self, request: Request, handler: LegHandler) -> Leg:
+    def open(self, request: Request, handler: LegHandler) -> ClientLeg:
         self.legs.append(FakeLeg(request, handler))
         return self.legs[-1]
 

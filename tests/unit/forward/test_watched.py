@@ -169,8 +169,16 @@ def test_a_client_that_goes_is_499() -> None:
     client = shop.client()
     client.abort()
     shop.network.run()
-    assert (shop.log.only.status, shop.log.only.passage.outcome) == (499, "cancelled")
+    assert (shop.log.only.status, shop.log.only.passage.outcome) == (499, "client-gone")
     assert shop.log.only.code == ""
+
+
+def test_a_client_that_we_reset_has_not_left() -> None:
+    shop = Shop(answer=None)
+    shop.client()
+    shop.a.abort()
+    shop.network.run()
+    assert (shop.log.only.status, shop.log.only.passage.outcome) == (499, "cancelled")
 
 
 def test_a_client_too_slow_with_its_body_is_told_as_it_was_answered() -> None:

@@ -183,9 +183,9 @@ def test_a_share_of_the_good_is_written_and_every_bad_one() -> None:
 
 def test_a_targets_4xx_and_a_client_that_left_are_no_failures() -> None:
     bench = Bench(share=0.0)
-    gone = http(499, outcome="cancelled")
-    left = Finished(key=KEY, protocol="tcp", client="", passage=Passage(outcome="cancelled"))
-    assert bench.written(http(404), gone, left) == []
+    gone = http(499, outcome="client-gone")
+    left = Finished(key=KEY, protocol="tcp", client="", passage=Passage(outcome="client-gone"))
+    assert bench.written(http(404), gone, left, http(499, outcome="cancelled")) == []
 
 
 def test_a_storm_of_failures_is_written_up_to_a_rate() -> None:

@@ -158,6 +158,7 @@ def test_roots_are_sampled_as_the_environment_says(monkeypatch: pytest.MonkeyPat
         (500, "", "ok", "500"),
         (200, "", "link-lost", "link-lost"),
         (404, "", "ok", None),
+        (499, "", "client-gone", None),
         (499, "", "cancelled", None),
     ],
 )

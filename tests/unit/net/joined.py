@@ -5,7 +5,7 @@ import socket
 from unittest import mock
 
 from router.forward.ingress_tcp import TcpSession
-from router.forward.ports import LegHandler, Request
+from router.forward.ports import ClientLeg, LegHandler, Request
 from router.forward.target_tcp import TcpTargetLeg
 from router.model.ids import ServiceKey
 from router.net import pipes, plain
@@ -74,6 +74,13 @@ class Party:
         return self.broken or not (self._to_send or self._finishes)
 
 
+class _DirectLeg(TcpTargetLeg):
+    """Right behind a session: there is no `Dispatch` in between."""
+
+    def client_gone(self) -> None:
+        self.abort()
+
+
 class Joined:
     """``client`` and ``target`` with a `TcpSession` between them; ``moves`` counts splices."""
 
@@ -111,8 +118,8 @@ class Joined:
         )
         return self.session
 
-    def _open_leg(self, request: Request, handler: LegHandler) -> TcpTargetLeg:
-        leg = TcpTargetLeg(self.network, "127.0.0.1", self._target_port, handler, connect_s=1.0)
+    def _open_leg(self, request: Request, handler: LegHandler) -> ClientLeg:
+        leg = _DirectLeg(self.network, "127.0.0.1", self._target_port, handler, connect_s=1.0)
         leg.start()
         return leg
 
