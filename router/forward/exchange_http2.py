@@ -170,6 +170,9 @@ class Http2Exchange:
     def got_reset(self, code: int) -> None:
         self.client_gone()
 
+    def got_broken(self, reason: str) -> None:
+        self.client_gone()
+
     # What the session tells.
 
     def client_gone(self) -> None:

@@ -39,8 +39,9 @@ class TargetStreamUser(StreamUser, Protocol):
     def connect_failed(self, code: LegCode, reason: str) -> None:
         """After `Http2Pool.wait`: no connection came about."""
 
-    def lost(self, reason: str, *, is_first: bool) -> None:
-        """The connection is gone, and the stream with it; ``is_first`` of its streams to hear."""
+    def lost(self, code: LegCode, reason: str, *, blames: bool) -> None:
+        """The connection is gone, and the stream with it. One of its streams ``blames`` the target:
+        however many there were, that is one failure."""
 
     def not_processed(self) -> None:
         """The target will not process the stream; it is gone."""
@@ -203,7 +204,7 @@ class TargetSession:
         """That it was heard is all we wanted to know."""
 
     def failed(self, reason: str) -> None:
-        self._break(f"the target broke HTTP/2: {reason}")
+        self._break(f"the target broke HTTP/2: {reason}", self.http2.wire.frame_id)
 
     # Steps
 
@@ -215,15 +216,27 @@ class TargetSession:
         if self._is_leaving and not self.http2.streams:
             self._connection.finish()
 
-    def _break(self, reason: str) -> None:
-        self._lose_all(reason)
+    def _break(self, reason: str, malformed_id: int | None = None) -> None:
+        """``malformed_id``: the stream whose frame broke HTTP/2; 0: no stream's."""
+        streams = self.http2.drop()
+        malformed = [stream for stream in streams if stream.id == malformed_id]
+        if malformed_id is not None and not malformed:
+            malformed = streams  # Nothing that this connection says can be trusted.
+        self._tell_lost(malformed, "bad-response", reason, blames=True)
+        # A connection that ended for another stream's fault may be followed by another one.
+        others = [stream for stream in streams if stream not in malformed]
+        self._tell_lost(others, "target-reset", reason, blames=not malformed)
         self._connection.abort()
 
     def _lose_all(self, reason: str) -> None:
-        is_first = True
-        for stream in self.http2.drop():
-            self._user_of(stream).lost(reason, is_first=is_first)
-            is_first = False
+        self._tell_lost(self.http2.drop(), "target-reset", reason, blames=True)
+
+    def _tell_lost(
+        self, streams: list[Http2Stream], code: LegCode, reason: str, *, blames: bool
+    ) -> None:
+        for stream in streams:
+            self._user_of(stream).lost(code, reason, blames=blames)
+            blames = False
 
 
 class Http2Pool:

@@ -204,11 +204,10 @@ class Http2TargetLeg:
     def connect_failed(self, code: LegCode, reason: str) -> None:
         self._fail(code, reason)
 
-    def lost(self, reason: str, *, is_first: bool) -> None:
-        """The connection is gone. However many streams it had, that is one failure."""
+    def lost(self, code: LegCode, reason: str, *, blames: bool) -> None:
         self._stream = None
-        self.blames_target = self._state is _OPEN and is_first
-        self._fail("target-reset", reason)
+        self.blames_target = self._state is _OPEN and blames
+        self._fail(code, reason)
 
     def not_processed(self) -> None:
         """The target's GOAWAY says so."""
@@ -328,6 +327,10 @@ class Http2TargetLeg:
             is_target_s_turn = self._request_complete or self._is_refusing
             self.blames_target = is_target_s_turn and not self._is_paused
             self._fail("target-reset", f"the target reset the stream, code {code}")
+
+    def got_broken(self, reason: str) -> None:
+        self._stream = None
+        self._bad(f"the target broke HTTP/2: {reason}")
 
     # Steps.
 

@@ -21,7 +21,7 @@ ResetCode = Literal[
     "cancelled",  # The other party of the stream went away.
     "target-reset",  # The target broke off; what came before may be torn.
     "target-timeout",
-    "bad-message",  # Not canonical, or a length that disagrees with the head.
+    "bad-message",  # Malformed: not canonical, of another length than its head says, or a target's.
     "stalled",  # Held too much memory for too long.
     "link-lost",  # The lane that carried the stream is gone, here or beyond a transit router.
     "internal",

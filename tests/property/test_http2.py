@@ -155,6 +155,9 @@ class Told:
     def reset(self, stream_id: int, code: int) -> None:
         self.calls.append(("reset", stream_id, code))
 
+    def broken(self, stream_id: int, code: int, reason: str) -> None:
+        self.reset(stream_id, code)  # h2 tells both alike.
+
     def room(self, stream_id: int) -> None:
         self.calls.append(("room", stream_id))
 

@@ -355,6 +355,13 @@ class Http2Connection:
             self.forget(stream)
             user.got_reset(code)
 
+    def broken(self, stream_id: int, code: int, reason: str) -> None:
+        stream = self.streams.get(stream_id)
+        if stream is not None:
+            user = stream.user
+            self.forget(stream)
+            user.got_broken(reason)
+
     def room(self, stream_id: int) -> None:
         if stream_id:
             stream = self._blocked.pop(stream_id, None)

@@ -24,7 +24,10 @@ class WireSink(Protocol):
         """And the end of the peer's direction."""
 
     def reset(self, stream_id: int, code: int) -> None:
-        """By the peer, or by us for the peer's fault."""
+        """By the peer."""
+
+    def broken(self, stream_id: int, code: int, reason: str) -> None:
+        """Reset by us: the peer broke the rules of this stream."""
 
     def room(self, stream_id: int) -> None:
         """The peer gave credit; stream 0: for all streams."""

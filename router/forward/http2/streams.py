@@ -33,6 +33,9 @@ class StreamUser(Protocol):
     def got_reset(self, code: int) -> None:
         """By the peer. The stream is over."""
 
+    def got_broken(self, reason: str) -> None:
+        """The peer broke the rules of the stream, which is over."""
+
 
 class Nobody:
     """The user of a stream that is over: no cycle waits for the collector."""
@@ -58,6 +61,9 @@ class Nobody:
         pass
 
     def got_reset(self, code: int) -> None:
+        pass
+
+    def got_broken(self, reason: str) -> None:
         pass
 
 

@@ -31,6 +31,7 @@ _PING_BYTES = 8
 _GOAWAY_BYTES_MIN = 8
 _NO_TABLE = b"\x20"  # A dynamic table of no size (RFC 7541, 6.3).
 _HALF_WINDOW_BYTES = limits.HTTP2_CONNECTION_WINDOW_BYTES // 2
+_AFTER_END = "a frame after the end of its stream"
 
 
 def _is_interim(block: Block) -> bool:
@@ -91,6 +92,7 @@ class Wire:
         "_taken_bytes",
         "_useful",
         "_useless",
+        "frame_id",
         "next_id",
         "peer_header_list_bytes",
         "peer_streams_max",
@@ -113,6 +115,8 @@ class Wire:
         self._reader = BlockReader(2 * header_bytes)
         self._pending = b""
         self._is_judged = False  # The header of the frame that is incomplete was.
+        self.frame_id = 0
+        """The stream that the frame under judgment names; 0: none does, or it is the connection."""
         self._block_bytes = 0
         self._block_fragments = 0
         self._fragments: list[bytes] | None = None  # Of a header block that goes on.
@@ -175,6 +179,7 @@ class Wire:
         while end - at >= FRAME_HEADER_BYTES and not self._failed:
             high, low, kind, flags, stream_id = _unpack(buffer, at)
             size = high << 8 | low
+            self.frame_id = stream_id = stream_id & _ID_MASK
             if self._is_judged:
                 self._is_judged = False
             elif not self._judge_header(kind, flags, size):
@@ -186,7 +191,6 @@ class Wire:
                 more = at <= end
                 at = start - FRAME_HEADER_BYTES
                 break
-            stream_id &= _ID_MASK
             if kind == _DATA and self._fragments is None:
                 work -= 1
                 self._take_data(flags, stream_id, view[start:at], size)
@@ -200,6 +204,8 @@ class Wire:
                 work -= self._head_work + size // limits.HTTP2_HEAD_WORK_BYTES if dear else 1
                 self._take_frame(kind, flags, stream_id, buffer[start:at])
         self._pending = b"" if at == end or self._failed else buffer[at:]
+        if at == end and self._fragments is None:
+            self.frame_id = 0
         return more
 
     def _judge_header(self, kind: int, flags: int, size: int) -> bool:
@@ -390,7 +396,7 @@ class Wire:
             else:
                 self._sink.head(stream_id, block, False)
         elif flow.remote_ended:
-            self._reset_faulty(stream_id, codes.STREAM_CLOSED)
+            self._reset_faulty(stream_id, codes.STREAM_CLOSED, _AFTER_END)
         elif not flow.is_heard:
             flow.is_heard = True
             if ended:
@@ -452,7 +458,7 @@ class Wire:
             else:
                 self._write_reset(stream_id, codes.STREAM_CLOSED)
         elif flow.remote_ended:
-            self._reset_faulty(stream_id, codes.STREAM_CLOSED)
+            self._reset_faulty(stream_id, codes.STREAM_CLOSED, _AFTER_END)
         elif not flow.is_heard:
             self.fail(codes.PROTOCOL_ERROR, "data before a response")
         else:
@@ -493,7 +499,7 @@ class Wire:
                 return
             flow.room += credit
             if flow.room > codes.WINDOW_MAX:
-                self._reset_faulty(stream_id, codes.FLOW_CONTROL_ERROR)
+                self._reset_faulty(stream_id, codes.FLOW_CONTROL_ERROR, "a window above its bound")
             else:
                 self._sink.room(stream_id)
 
@@ -531,11 +537,11 @@ class Wire:
         if len(reset) > limits.HTTP2_CLOSED_STREAMS_KEPT:
             del reset[next(iter(reset))]
 
-    def _reset_faulty(self, stream_id: int, code: int) -> None:
+    def _reset_faulty(self, stream_id: int, code: int, reason: str) -> None:
         """The peer makes us reset a stream, as by going on after its end: it is blamed
         (MadeYouReset, CVE-2025-8671)."""
         self.reset(stream_id, code)
-        self._sink.reset(stream_id, code)
+        self._sink.broken(stream_id, code, reason)
         self.blame()
 
     # Frames of the connection.

@@ -106,6 +106,16 @@ def test_a_get_whose_target_breaks_off_runs_again_elsewhere() -> None:
     assert shop.requests() == [0, 1, 1]
 
 
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_a_get_that_was_answered_in_no_valid_http_runs_once(here: int) -> None:
+    def answer(party: Party) -> None:
+        party.send(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n")
+
+    shop = Shop(here=here, answer=answer)
+    assert shop.status(shop.client(GET)) == 502
+    assert shop.requests() == ([1, 0, 0] if here else [0, 1, 0])
+
+
 def test_a_get_that_the_only_target_here_broke_off_goes_to_another_site() -> None:
     shop = Shop(here=10, answer=None)
     shop.targets["a"].answer = reset

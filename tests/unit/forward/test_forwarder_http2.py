@@ -26,7 +26,7 @@ from tests.unit.forward.fakes import (
     router_of,
     site_of,
 )
-from tests.unit.forward.http2_peers import GET, GRPC, REQUEST, H2Peer
+from tests.unit.forward.http2_peers import GET, GRPC, REQUEST, H2Peer, raw
 from tests.unit.forward.test_forwarder_http import Silent
 
 KEY = ServiceKey("shop", 8080)
@@ -668,6 +668,33 @@ def test_what_another_site_s_target_did_not_process_after_taking_it_stays_a_loss
     shop.run()
     shop.network.advance(5.0)
     assert shop.said(stream)[0] == "head 502"
+
+
+# What a target answers on stream 1, malformed each in another way.
+MALFORMED = {
+    "hpack": raw(1, 5, 1, b"\xff\x00"),
+    "too large": raw(1, 0, 1, b"\x88" + b"y" * 16_000) + raw(9, 0, 1, b"y" * 16_384) * 3,
+    "no status": raw(1, 5, 1, b"\x00\x01x\x01y"),
+    "no head": raw(0, 1, 1, b"data"),
+    "settings": raw(4, 0, 0, b"short"),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_a_malformed_answer_is_said_to_be_one_and_its_request_not_repeated(
+    shop: Shop, name: str
+) -> None:
+    def answer(party: H2Party, stream: int) -> None:
+        party.send(MALFORMED[name])
+
+    shop.target.act = answer
+    assert shop.said(shop.ask())[0] == "head 502"
+    shop.network.advance(5.0)
+    assert shop.target.requests == 1
+    assert [each.outcome for each in shop.a.forwarder.past_of(KEY, 9, denied=False)] == [
+        "bad-response"
+    ]
+    assert shop.in_flight == 0
 
 
 PLAIN = b"HTTP/1.1 200 OK\r\n"

@@ -264,7 +264,7 @@ def test_nothing_new_goes_to_a_target_that_has_just_broken_http2(target: Target)
     server.connection.deliver(raw(8, 0, 0, b"short"))  # Its loss is told in a later turn.
     _, again = target.leg()
     target.network.turn()
-    assert handler.last() == ("done", "target-reset")
+    assert handler.last() == ("done", "bad-response")
     assert len(target.network.dials) == 1, "a second connection"
     target.server().answer(1)
     assert again.last() == ("done", None)
@@ -275,7 +275,67 @@ def test_a_target_that_opens_streams_breaks_its_connection(target: Target, strea
     _, handler = target.leg()
     target.server().connection.deliver(raw(1, 5, stream_id, b"\x88"))
     target.network.turn()
-    assert handler.last() == ("done", "target-reset")
+    assert handler.last() == ("done", "bad-response")
+
+
+# Frames of a target on stream 3, while stream 1 waits too: each is the end of the connection.
+BREAKING = {
+    "an index that is not there": raw(1, 5, 3, b"\xff\x00"),
+    "a block cut short": raw(1, 5, 3, b"\x40\x05ab"),
+    "an integer without end": raw(1, 5, 3, b"\xff" + b"\x80" * 9 + b"\x01"),
+    "a table too large": raw(1, 5, 3, b"\x3f\xe1\xff\x03\x88"),
+    "a list that unpacks to much": raw(
+        1, 5, 3, b"\x88\x40\x01x\x7f\xa1\x1e" + b"y" * 4_000 + b"\xbe" * 40
+    ),
+    "a block larger than allowed": raw(1, 0, 3, b"\x88" + b"y" * 16_000)
+    + raw(9, 0, 3, b"y" * 16_384) * 3,
+    "fragments without end": raw(1, 0, 3, b"\x88") + raw(9, 0, 3) * 9,
+    "data before a head": raw(0, 1, 3, b"data"),
+    "a head after the head": raw(1, 4, 3, b"\x88") * 2,
+    "padding beyond the frame": raw(1, 4, 3, b"\x88") + raw(0, 9, 3, b"\x09abc"),
+    "a head of 103 that ends": raw(1, 5, 3, b"\x08\x03103"),
+    "a frame too large": raw(1, 4, 3, b"\x88") + raw(0, 0, 3, b"x" * 16_385),
+    "credit of nothing": raw(8, 0, 3, bytes(4)),
+    "another frame within a block": raw(1, 0, 3, b"\x88") + raw(0, 1, 3, b"data"),
+}
+
+
+@pytest.mark.parametrize("name", BREAKING)
+@pytest.mark.parametrize("in_bytes", [False, True])
+def test_who_broke_the_connection_is_bad_and_the_others_are_cut_off(
+    target: Target, name: str, in_bytes: bool
+) -> None:
+    """A request that is idempotent may be repeated after a reset, and never after a bad answer."""
+    cut_off, victim = target.leg()
+    broken, handler = target.leg()
+    server = target.server()
+    wire = BREAKING[name]
+    for piece in [wire[at : at + 1] for at in range(len(wire))] if in_bytes else [wire]:
+        server.connection.deliver(piece)
+    target.network.turn()
+    assert handler.last() == ("done", "bad-response")
+    assert victim.last() == ("done", "target-reset")
+    assert (broken.blames_target, cut_off.blames_target) == (True, False)
+
+
+def test_a_target_that_breaks_http2_on_no_stream_is_bad_for_all_of_them(target: Target) -> None:
+    handlers = [target.leg() for _ in range(2)]
+    target.server().connection.deliver(raw(4, 0, 0, b"short"))
+    target.network.turn()
+    assert [handler.last() for _, handler in handlers] == [("done", "bad-response")] * 2
+    assert [leg.blames_target for leg, _ in handlers] == [True, False], "one failure"
+
+
+def test_more_credit_than_there_may_be_is_bad_for_its_stream_alone(target: Target) -> None:
+    _, handler = target.leg()
+    _, other = target.leg()
+    server = target.server()
+    server.turn()
+    server.connection.deliver(raw(8, 0, 1, b"\x7f\xff\xff\xff"))
+    target.network.turn()
+    assert handler.last() == ("done", "bad-response")
+    server.answer(3)
+    assert other.last() == ("done", None)
 
 
 def test_a_whole_response_of_another_length_is_bad_and_needs_no_reset(target: Target) -> None:
