@@ -14,16 +14,23 @@ PROC: Final = Path("/proc")
 _LISTENS: Final = "0A"  # TCP_LISTEN of include/net/tcp_states.h.
 _GOES: Final = frozenset(("01", "02", "03", "04", "05", "08", "09", "0B"))
 """Of a socket that is somebody's and is connected, connecting or closing."""
+_ENDED: Final = "06"  # TCP_TIME_WAIT: nobody's, and for a minute nobody else's.
 
 
 class Holder(NamedTuple):
-    """Who has the port. ``who`` is empty when it is another user's, or nobody's any more."""
+    """Who has the port. ``who`` is empty when it is another user's, or nobody's any more.
+
+    ``has_ended``: a connection that is over, whose port Linux keeps for a minute.
+    """
 
     who: str
     listens: bool
+    has_ended: bool = False
 
     def reason(self, port: int) -> str:
         """For people: a clause that says who has ``port`` and how."""
+        if self.has_ended:
+            return f"a connection that ended within the last minute had port {port} as its own"
         who = self.who or "a process of another user"
         if self.listens:
             return f"{who} listens at port {port}"
@@ -34,21 +41,22 @@ class Holder(NamedTuple):
         if self.listens:
             return ""
         reserve = f"sysctl -w net.ipv4.ip_local_reserved_ports={port}"
-        return f"Try again when that connection has ended; for good, as root: {reserve}"
+        when = "in a minute" if self.has_ended else "when that connection has ended"
+        return f"Try again {when}; for good, as root: {reserve}"
 
 
 def holder_of(port: int, proc: Path = PROC) -> Holder | None:
     """Who has TCP ``port`` at any address of this host; None: nobody that is seen."""
-    inodes = dict(_sockets(port, proc))
-    if not inodes:
-        return None
-    listening = {inode for inode, listens in inodes.items() if listens}
-    chosen = listening or set(inodes)
-    return Holder(_owner(chosen, proc), bool(listening))
+    found = list(_sockets(port, proc))
+    listening = {inode for inode, state in found if state == _LISTENS}
+    going = {inode for inode, state in found if state in _GOES}
+    if listening or going:
+        return Holder(_owner(listening or going, proc), bool(listening))
+    return Holder("", listens=False, has_ended=True) if found else None
 
 
-def _sockets(port: int, proc: Path) -> Iterator[tuple[str, bool]]:
-    """Inode of each socket at ``port``, and whether it listens (proc_pid_net(5))."""
+def _sockets(port: int, proc: Path) -> Iterator[tuple[str, str]]:
+    """Inode and state of each socket that has ``port`` (proc_pid_net(5))."""
     for name in ("tcp", "tcp6"):
         try:
             lines = (proc / "net" / name).read_text("ascii").splitlines()[1:]
@@ -57,8 +65,9 @@ def _sockets(port: int, proc: Path) -> Iterator[tuple[str, bool]]:
         for line in lines:
             words = line.split()
             state, inode = words[3], words[9]
-            if words[1].rpartition(":")[2] == f"{port:04X}" and state in (*_GOES, _LISTENS):
-                yield inode, state == _LISTENS
+            known = (*_GOES, _LISTENS, _ENDED)
+            if words[1].rpartition(":")[2] == f"{port:04X}" and state in known:
+                yield inode, state
 
 
 def _owner(inodes: set[str], proc: Path) -> str:

@@ -1,5 +1,6 @@
 """The one port between sites: links and claims, told apart by ALPN."""
 
+import errno
 from collections.abc import Callable
 
 from router.link.claims import CLAIM_ALPN, ClaimDesk, ClaimDoor
@@ -44,12 +45,13 @@ class LinkDoor:
         self._listener: Listener | None = None
         self._retry: Timer | None = None
         self.error = ""
+        self.is_taken = False  # By another socket of this host, perhaps only for a moment.
 
     def open(self, site: SiteSpec) -> None:
         """Listen where ``site`` says, with the certificate of now; nowhere if it is private."""
         if site.ingress == "none":
             self.close()
-            self.error = ""
+            self.error, self.is_taken = "", False
             return
         self.open_at(site.ingress_bind_ip, site.bind_port)
 
@@ -62,6 +64,7 @@ class LinkDoor:
                 host, port, self._accepting(tls), tls=tls, essential=True
             )
         except OSError as cause:
+            self.is_taken = cause.errno == errno.EADDRINUSE
             error = f"cannot accept links on {host}:{port}: {cause.strerror}"
             if error != self.error:
                 self.error = error
@@ -69,7 +72,7 @@ class LinkDoor:
             again = self._network.now() + limits.LISTEN_RETRY_S
             self._retry = self._network.call_at(again, lambda: self.open_at(host, port))
         else:
-            self.error = ""
+            self.error, self.is_taken = "", False
 
     def renew(self) -> None:
         """Show the certificate of now, and trust whom it is to be; nobody who comes is lost."""

@@ -184,8 +184,6 @@ class Running:
         self.stopping = asyncio.Event()
         self.aborting = asyncio.Event()
         self.apply(reading.wanted, list(reading.errors))
-        if self.router.link_listener_error:
-            raise RouterError(self.router.link_listener_error)
 
     def admin_credential(self, path: Path) -> str:
         """What a client of the admin API over TCP must show; made once. Empty: no TCP wanted."""
@@ -197,6 +195,25 @@ class Running:
             credential = secrets.token_urlsafe(32)
             write_secret(path, credential.encode() + b"\n", replace=False)
             return credential
+
+    async def accept_links(self) -> None:
+        """Wait for a link port that is taken: an outgoing connection may hold it for a moment.
+
+        Raises `RouterError` when links still cannot be accepted after `limits.LINK_PORT_WAIT_S`.
+        """
+        if self.router.link_port_is_taken:
+            reason, wait_s = self.router.link_listener_error, limits.LINK_PORT_WAIT_S
+            log.warning("the link port is taken, trying again", extra={"cause": reason})
+            notify(f"STATUS=Trying for {wait_s:g} s: {reason}")
+            until = self._loop.time() + wait_s
+            while self.router.link_port_is_taken and self._loop.time() < until:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(limits.LINK_PORT_RETRY_S):
+                        await self.stopping.wait()
+                        return
+                self.router.open_link_door()
+        if self.router.link_listener_error:
+            raise RouterError(self.router.link_listener_error)
 
     def _memory_use(self) -> Use:
         held_bytes = self.router.links.buffered_bytes + self.router.forwarder.held_bytes
@@ -343,6 +360,11 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, process.stop)
     loop.add_signal_handler(signal.SIGHUP, process.hang_up)
+    try:
+        await process.accept_links()
+    except RouterError:
+        process.close()
+        raise
     await process.console.prepare()
     parts = process.insight.api_parts()
     admin = serving(

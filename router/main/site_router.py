@@ -286,6 +286,11 @@ class SiteRouter:
         """Why links cannot be accepted here; empty: they can, or are not wanted."""
         return self._door.error
 
+    @property
+    def link_port_is_taken(self) -> bool:
+        """Whether another socket of this host has the port of `link_listener_error`."""
+        return self._door.is_taken
+
     def tls_rejected(self, listener: Address, code: DialCode, reason: str) -> None:
         """A TLS handshake failed; only those of the link port are an operator's business."""
         if listener == self._door.address:

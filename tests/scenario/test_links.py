@@ -1,9 +1,12 @@
 """Links and tokens: what is refused says why, and nothing else is disturbed."""
 
+import contextlib
 import shutil
 import socket
 import ssl
+import struct
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from tests.scenario.harness import SHOP_PORT, Network, Site, own_address
 from tests.scenario.waiting import own_time, stays, until
 
 DB_PORT = SHOP_PORT + 1
+NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class Hub:
@@ -240,6 +244,28 @@ def test_a_taken_link_port_fails_the_start_and_names_the_port(hub: Hub) -> None:
     done = intruder.ctl("start", code=1)
     assert f"{hub.hub.address}:{hub.hub.link_port}" in done.err
     assert fetch(hub.spoke.address, SHOP_PORT).status == 200
+
+
+def test_a_link_port_that_an_outgoing_connection_holds_for_a_moment_is_waited_for(
+    tmp_path: Path,
+) -> None:
+    with Network(tmp_path) as net, contextlib.ExitStack() as held:
+        site = net.site("west")
+        listener = held.enter_context(socket.create_server((site.address, 0)))
+        outgoing = held.enter_context(socket.socket())
+        outgoing.bind((site.address, site.link_port))
+        outgoing.connect(listener.getsockname())
+        outgoing.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)  # Ends without a trace.
+        with ThreadPoolExecutor(1) as pool:
+            starting = pool.submit(site.ctl, "start")
+            log = site.directory / "run" / "router.log"
+            until(lambda: log.exists() and "trying again" in log.read_text(), "it says so")
+            assert not site.admin.is_ready() and not starting.done()
+            outgoing.close()
+            starting.result()
+        site.note_pid()
+        assert connected(site.address, site.link_port)
+        assert not site.get("status")["problems"]
 
 
 def test_a_taken_service_port_is_a_problem_of_that_listener_only(hub: Hub) -> None:

@@ -37,6 +37,19 @@ def test_a_connection_that_got_the_port_from_the_system_is_named() -> None:
     assert f"ip_local_reserved_ports={port}" in found.hint(port)
 
 
+def test_a_connection_that_has_just_ended_is_told_apart() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = socket.create_connection(server.getsockname())
+        port = client.getsockname()[1]
+        accepted, _ = server.accept()
+        client.close()  # Who ends first keeps the port.
+        accepted.close()
+    found = holders.holder_of(port)
+    assert found is not None and found.has_ended and not found.listens
+    assert "ended within the last minute" in found.reason(port)
+    assert found.hint(port).startswith("Try again in a minute; ")
+
+
 def test_a_host_without_proc_names_nobody(tmp_path: Path) -> None:
     assert holders.holder_of(80, tmp_path) is None
 
