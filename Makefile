@@ -1,5 +1,5 @@
 # PYTHON may be any 3.11 or newer; everything is installed into VENV, nothing outside of it.
-PYTHON ?= python3
+PYTHON ?= $(shell scripts/find-python)
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -8,13 +8,14 @@ STORM_ROUNDS ?= 20000
 STORM_SEED ?= 1
 CHURN ?= 100000
 
-.PHONY: help install dev demo test tests-setup test-podman lint corpus fuzz storm churn simulate bench bench-setup bench-quick bench-counts bench-instructions bench-profiles bench-state bench-gateway bench-bursts bench-control bench-decisions bench-learning overload image wheels bundle man docs lock clean
+.PHONY: help install dev demo test tests-setup test-pythons test-podman lint corpus fuzz storm churn simulate bench bench-setup bench-quick bench-counts bench-instructions bench-profiles bench-state bench-gateway bench-bursts bench-control bench-decisions bench-learning overload image wheels bundle man docs lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make install   .venv with sitectl and spillway-router'
 	@echo 'make demo      three sites on this machine, a burst, what happened to it'
 	@echo 'make test      all tests'
+	@echo 'make test-pythons  the most important tests on every other Python from 3.11 on'
 	@echo 'make test-podman  routers in real containers: needs podman'
 	@echo 'make lint      format, style, types, who imports whom'
 	@echo 'make corpus    what HTTP/1.1 is accepted and refused, case by case'
@@ -44,16 +45,18 @@ help:
 install: $(VENV)/.installed
 dev: $(VENV)/.dev
 
-$(BIN)/python:
-	scripts/make-venv $(PYTHON) $(VENV)
+# Made again if it is of another Python than PYTHON; otherwise the file keeps its age.
+$(VENV)/pyvenv.cfg: FORCE
+	@scripts/make-venv $(PYTHON) $(VENV)
+FORCE:
 
 # The versions that uv.lock pins, checked by their hashes; build.txt is what builds our own wheel.
-$(VENV)/.installed: pyproject.toml deploy/image/requirements.txt deploy/image/build.txt | $(BIN)/python
+$(VENV)/.installed: pyproject.toml deploy/image/requirements.txt deploy/image/build.txt $(VENV)/pyvenv.cfg
 	$(PIP) --require-hashes -r deploy/image/requirements.txt -r deploy/image/build.txt
 	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml deploy/dev.txt | $(BIN)/python
+$(VENV)/.dev: pyproject.toml deploy/dev.txt $(VENV)/pyvenv.cfg
 	$(PIP) --require-hashes -r deploy/dev.txt
 	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $(VENV)/.installed $@
@@ -71,6 +74,10 @@ test: tests-setup dev
 
 tests-setup:
 	@PYTHON=$(PYTHON) tests/setup || test -z "$$CI"
+
+# Which Pythons and which tests: tests/pythons.
+test-pythons: dev
+	$(BIN)/python -m tests.pythons --workers $(WORKERS)
 
 # Beside the other tests: it needs podman, and what it builds first takes some minutes.
 test-podman: tests-setup dev
@@ -151,7 +158,7 @@ image:
 	@scripts/image
 
 # What `make image` and `make bundle` install, checked by hash; PYTHONS: for which versions.
-wheels: | $(BIN)/python
+wheels: $(VENV)/pyvenv.cfg
 	scripts/wheels $(BIN)/python wheels $(PYTHONS)
 
 bundle: dev

@@ -26,6 +26,9 @@ use_tools()
 hypothesis_settings.register_profile(
     "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+hypothesis_settings.register_profile(
+    "few", hypothesis_settings.get_profile("untimed"), max_examples=25
+)  # For every Python but the first: tests/pythons.
 hypothesis_settings.load_profile("untimed")
 
 # A shell without job control starts what runs in its background deaf to the interruption that many

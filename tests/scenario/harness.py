@@ -30,6 +30,7 @@ from tests.scenario.backends import Background, HttpTarget, Target, TcpTarget
 from tests.scenario.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
+PYTHON = Path(sys.executable)
 COMMAND_TIMEOUT_S = 60.0
 LINK_PORT = 20_671  # Below the range from which the kernel takes ports for clients.
 SHOP_PORT = 20_080
@@ -88,9 +89,12 @@ class ForkingRuntime(ProcessRuntime):
 class Site:
     """One site: its directory, its address, its router."""
 
-    def __init__(self, name: str, state: Path, address: str, code: Path = ROOT) -> None:
+    def __init__(
+        self, name: str, state: Path, address: str, code: Path = ROOT, python: Path = PYTHON
+    ) -> None:
         self.name, self.state, self.address = name, state, address
         self.code = code  # The directory with the packages of the release that it runs.
+        self.python = python  # Runs its commands and its router.
         self.link_port = LINK_PORT
         self.directory = state / name
         self.admin = Admin(self.directory / "run" / "admin.sock", name)
@@ -114,7 +118,7 @@ class Site:
             done = Done(*forking.sitectl(line, given, self.code, environment, COMMAND_TIMEOUT_S))
         else:
             ended = subprocess.run(
-                [sys.executable, "-m", "sitectl", *place, *words],
+                [self.python, "-m", "sitectl", *place, *words],
                 capture_output=True,
                 text=True,
                 input=given or "",
@@ -128,8 +132,8 @@ class Site:
         return done
 
     def is_as_we_are(self) -> bool:
-        """Whether it runs our own code, in our own environment."""
-        return self.code == ROOT and not self.environment
+        """Whether it runs our own code on our own Python, in our own environment."""
+        return self.code == ROOT and self.python == PYTHON and not self.environment
 
     def paths(self) -> dict[str, str]:
         """Our own environment, with which Python finds the code of this site's release."""
@@ -224,7 +228,7 @@ class Site:
         """
         words = [
             *prefix,
-            sys.executable,
+            str(self.python),
             "-m",
             "router.main.process",
             "--site-dir",
@@ -339,15 +343,15 @@ class Network:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def site(self, name: str, *flags: str, code: Path = ROOT) -> Site:
-        """Make a site, of the release whose packages lie in ``code``."""
-        site = self.planned(name, code)
+    def site(self, name: str, *flags: str, code: Path = ROOT, python: Path = PYTHON) -> Site:
+        """Make a site, of the release whose packages lie in ``code``, run by ``python``."""
+        site = self.planned(name, code, python)
         site.quick("init", name, *site.places(), *flags)
         return site
 
-    def planned(self, name: str, code: Path = ROOT) -> Site:
+    def planned(self, name: str, code: Path = ROOT, python: Path = PYTHON) -> Site:
         """A site with an address, which is to be made yet."""
-        site = Site(name, self.state, own_address(), code)
+        site = Site(name, self.state, own_address(), code, python)
         self.sites.append(site)
         return site
 
