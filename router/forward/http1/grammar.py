@@ -12,9 +12,9 @@ VALUE = rb"[\t\x20-\x7e\x80-\xff]"
 TARGET = rb"[\x21\x22\x24-\x7e]"  # Visible ASCII but no fragment.
 
 FIELD = TOKEN + rb"++:" + VALUE + rb"*+\r\n"
-# A group is repeated greedily, never possessively (`)*+`): CPython before 3.11.5, and Debian's 3.11.2
-# before deb12u9, match possessive groups wrongly (python/cpython#106052). A field line matches in one
-# way only, so giving one back never helps a match, and a failed one stays linear.
+# A group is repeated greedily, never possessively (`)*+`): CPython before 3.11.5, and Debian's
+# 3.11.2 before deb12u9, match possessive groups wrongly (python/cpython#106052). A field line
+# matches in one way only, so giving one back never helps a match, and a failed one stays linear.
 FIELDS = rb"(?:" + FIELD + rb")*"
 
 FIELD_LINE = re.compile(TOKEN + rb"++:" + VALUE + rb"*+")
