@@ -82,7 +82,9 @@ ALERTS: Final = (
     ),
     Alert(
         "SpillwayCapacityExhausted",
-        f"(sum {_SITES} (spillway_in_flight) >= sum {_SITES} (spillway_capacity) > 0) unless"
+        # What runs above a capacity that was lowered takes nothing of another site's room.
+        f"(sum {_SITES} (clamp_min(spillway_capacity - spillway_in_flight, 0)) == 0"
+        f" and sum {_SITES} (spillway_capacity) > 0) unless"
         f" (count {_SITES} (spillway_targets_ready > 0) > count {_SITES} (spillway_capacity))",
         "5m",
         "critical",

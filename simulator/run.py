@@ -44,7 +44,7 @@ class _Source:
     def _note_room(self, request: Request) -> None:
         key = key_of(self._world.names, self.spec.service)
         load = self._site.router.forwarder.load_of(key)
-        request.free = None if load.capacity is None else load.capacity - load.in_flight
+        request.free = None if load.capacity is None else load.capacity - load.used
         if request.free is not None and load.rate is not None:
             request.free = min(request.free, load.rate.permits)
 

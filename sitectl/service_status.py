@@ -192,7 +192,7 @@ def _details(item: dict[str, Any], now: float) -> str:
                 s.get("local"),
                 s.get("path_cost"),
                 s.get("targets_ready"),
-                _in_flight(s),
+                in_flight_text(s),
                 capacity_text(s),
                 s.get("draining"),
             )
@@ -257,9 +257,11 @@ def _phases_text(phases: dict[str, Any]) -> str:
     return f"   p50/p99: {', '.join(told)}" if told else ""
 
 
-def _in_flight(site: Mapping[str, Any]) -> Any:
-    """What is in flight at a site; with its age when it was told long ago."""
-    told, old_s = site.get("in_flight"), site.get("age_s")
+def in_flight_text(site: Mapping[str, Any]) -> Any:
+    """What is in flight at a site, how many wait, and how old that is if it was heard long ago."""
+    told, waiting, old_s = site.get("in_flight"), site.get("waiting"), site.get("age_s")
+    if waiting:
+        told = f"{told}, {waiting} {'waits' if waiting == 1 else 'wait'}"
     if old_s is None or old_s < STALE_S:
         return told
     return f"{told}, stale {ages.age(old_s)}"

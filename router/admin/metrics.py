@@ -61,6 +61,9 @@ FAMILIES: dict[str, Family] = {
         ("service", "port", "reason", "outcome"),
     ),
     "spillway_in_flight": Family("gauge", "Accepted and unfinished.", ("service", "port", "site")),
+    "spillway_waiting": Family(
+        "gauge", "Requests that wait for a slot of the site.", ("service", "port", "site")
+    ),
     "spillway_target_learnt_slots": Family(
         "gauge",
         "Requests at once that were learnt from the latency of this target.",

@@ -161,6 +161,9 @@ class RateView(msgspec.Struct, frozen=True, kw_only=True):
 class ServiceSite(msgspec.Struct, frozen=True, kw_only=True):
     """One site's part in a service. ``age_s``: how old ``in_flight`` is; 0 for this site.
 
+    ``in_flight`` is all that runs there, more than the capacity where that was lowered meanwhile;
+    ``waiting`` for a slot there are others, 0 where an older router does not say.
+
     ``capacity_kind`` concurrency, rate or auto; None: none stated. ``capacity`` is in requests at
     once, beside a rate those that are stated too; ``in_flight`` counts requests whatever the kind.
     """
@@ -176,6 +179,7 @@ class ServiceSite(msgspec.Struct, frozen=True, kw_only=True):
     draining: bool
     age_s: float | None
     rate: RateView | None = None
+    waiting: int = 0
 
 
 class LearntView(msgspec.Struct, frozen=True):
@@ -281,7 +285,10 @@ class WhyDecision(msgspec.Struct, frozen=True):
 
 
 class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):
-    """One site in the order considered. ``path`` names the sites after this one."""
+    """One site in the order considered. ``path`` names the sites after this one.
+
+    ``in_flight`` and ``waiting`` as in `ServiceSite`; waiting None: not kept, with ``--last``.
+    """
 
     site: str
     path: tuple[str, ...]
@@ -295,6 +302,7 @@ class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     capacity_kind: str | None = None
     rate: RateView | None = None
+    waiting: int | None = None
 
 
 class WhySession(msgspec.Struct, frozen=True):

@@ -261,8 +261,13 @@ class ServiceBalancer(Egresses):
         preferred: SiteId | None = None,
         refused: frozenset[str] = _NOBODY,
         session: int = 0,
+        waiting: int = 0,
     ) -> Explanation:
-        """What `select` would answer now, and why. Takes no slot and moves no turn."""
+        """What `select` would answer now, and why. Takes no slot and moves no turn.
+
+        ``waiting`` for a slot here.
+        """
+        self._local.waiting = waiting
         tied = self._judge(now, excluded, refused)
         stays = self._stays(preferred, now, excluded) if preferred is not None else None
         decision: Decision | NoChoice

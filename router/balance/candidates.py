@@ -53,15 +53,18 @@ class Candidate:
     ``hard_full``: no free slot of a stated capacity, or no permit of a rate. Where a rate holds,
     ``capacity`` is what it takes now: in flight and permits, or its slots if they are fewer.
     ``sends_away``: it is over its rate and passed over while another has room. ``verdict`` is set
-    while a decision is made; None: not judged. ``turn`` belongs to `rotation`. ``share``: what
-    `split` gives it, by its name; 0: nothing, or another policy is in force. ``weight``: what it
-    gets of the turns among those tied, its share, else its ready targets; whoever sets one of these
-    calls `weigh`, or does as it does.
+    while a decision is made; None: not judged. ``in_flight`` is what decisions reckon with: what
+    takes slots. ``beyond``: what runs there besides, above a lowered capacity or at targets that
+    are down, less what only stands for a request (`RemoteSite`). ``turn`` belongs to `rotation`.
+    ``share``: what `split` gives it, by its name; 0: nothing, or another policy is in force.
+    ``weight``: what it gets of the turns among those tied, its share, else its ready targets;
+    whoever sets one of these calls `weigh`, or does as it does.
     """
 
     __slots__ = (
         "able",
         "barred",
+        "beyond",
         "capacity",
         "cost",
         "draining",
@@ -83,6 +86,7 @@ class Candidate:
         "targets_ready",
         "turn",
         "verdict",
+        "waiting",
         "weight",
     )
 
@@ -98,7 +102,9 @@ class Candidate:
         self.barred = ""
         self.targets_ready = 0
         self.capacity: int | None = None
-        self.in_flight = 0
+        self.in_flight = self.beyond = 0
+        self.waiting = 0
+        """For a slot there, as far as was heard; of this site as of the last `explain`."""
         self.hard_full = False
         self.has_slot_here = False
         """Of several routers of a site: a free slot of a stated capacity at this very one."""
@@ -144,6 +150,15 @@ class Candidate:
         if self.capacity is None:
             return None
         return 0 if self.hard_full else max(0, self.capacity - self.in_flight)
+
+    @property
+    def running(self) -> int:
+        """All that is in flight there, as it is shown."""
+        return max(0, self.in_flight + self.beyond)
+
+    def waiting_there(self) -> int | None:
+        """How many wait for a slot there; None: it was not kept."""
+        return self.waiting
 
     @property
     def stated_capacity(self) -> int | None:
@@ -216,6 +231,7 @@ class LocalSite(Candidate):
         self.able = not self.draining and self.targets_ready > 0
         self.capacity = ledger.capacity
         self.in_flight = load
+        self.beyond = ledger.beyond
         if rated:
             self._refresh_rate(now)
             return

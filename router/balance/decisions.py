@@ -69,6 +69,9 @@ class CandidateReport(msgspec.Struct, frozen=True):
 
     ``is_learnt``: some of the capacity is, from latency.
 
+    ``in_flight`` is all that runs there, more than the capacity where that was lowered meanwhile;
+    ``waiting`` for a slot there are others. None: that was not kept.
+
     ``path`` is ``()`` for the local site and for an unreachable one. ``age_s`` is that of
     ``in_flight``; infinite (null in JSON): no figure was heard yet.
     """
@@ -86,6 +89,7 @@ class CandidateReport(msgspec.Struct, frozen=True):
     reason: str
     rate: RateLoad | None = None
     is_learnt: bool = False
+    waiting: int | None = None
 
 
 class Explanation(msgspec.Struct, frozen=True):

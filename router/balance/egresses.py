@@ -118,14 +118,19 @@ class Egresses:
         now: float,
         rate: RateLoad | None = None,
         router: RouterId = NO_ROUTER,
+        *,
+        beyond: int = 0,
+        waiting: int = 0,
     ) -> None:
         """A load report of the egress: its count over all ingresses, ours included.
+
+        ``beyond``: in flight there besides, ``waiting``: for a slot there.
 
         Here and below ``router`` says which one of ``site``; it may be left out where there is one.
         """
         remote = self._egress(site, router)
         if remote is not None:
-            remote.report(targets_ready, capacity, rate, now)
+            remote.report(targets_ready, capacity, rate, now, beyond, waiting)
             remote.hear_report(in_flight, now)
 
     def report_count(

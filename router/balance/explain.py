@@ -88,13 +88,14 @@ def report(
         path=one.next_path(),
         targets_ready=one.targets_ready,
         capacity=one.stated_capacity,
-        in_flight=one.in_flight,
+        in_flight=one.running,
         free=one.free,
         age_s=one.age_s(now),
         verdict=verdict,
         reason=reason,
         rate=one.rate,
         is_learnt=one.is_learnt,
+        waiting=one.waiting_there(),
     )
 
 
@@ -108,7 +109,7 @@ def _room(one: Candidate) -> str:
         slots = one.stated_capacity
         return left if slots is None else f"{left}, {max(0, slots - one.in_flight)} of {slots} free"
     if one.capacity is None:
-        return f"{one.in_flight} in flight, no capacity stated"
+        return f"{one.running} in flight, no capacity stated"
     return f"{one.free} of {one.capacity} free"
 
 
@@ -116,8 +117,8 @@ def _passed_over(one: Candidate, verdict: Verdict) -> str:
     match verdict:
         case "full":
             slots = one.stated_capacity
-            if slots is not None and one.in_flight >= slots:
-                return f"{one.in_flight} in flight, its capacity is {slots}"
+            if slots is not None and min(one.in_flight, one.running) >= slots:
+                return f"{one.running} in flight, its capacity is {slots}"
             if one.rate is not None:
                 return f"its rate of {rate_text(one.rate.per_s)} is used up"
             return "it has just refused a request for want of a free slot"

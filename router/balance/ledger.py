@@ -65,7 +65,11 @@ class Ledger(Protocol):
 
     @property
     def in_flight(self) -> int:
-        """All slots held, also those of targets that are down or removed. For people."""
+        """All slots held, also those of targets that are down or removed. What is shown."""
+
+    @property
+    def beyond(self) -> int:
+        """``in_flight`` less ``load``."""
 
     @property
     def load(self) -> int:
@@ -181,6 +185,14 @@ class LocalLedger:
         """Another number once anything but ``load`` may have changed; of what rates do apart."""
         self.learns = False
         """Some of `capacity` is learnt, and changes often: it is nothing to bind others to."""
+
+    @property
+    def beyond(self) -> int:
+        """In flight besides `load`: above a lowered capacity, at targets that are down or removed.
+
+        `recounts` is another number whenever it changes.
+        """
+        return self.in_flight - self.load
 
     @property
     def is_full(self) -> bool:
@@ -385,9 +397,12 @@ class LocalLedger:
                 self.load -= 1
                 if one.in_flight + 1 == capacity:
                     self._roomy += 1
-            # Else it was above a lowered limit, and that part is no load.
-        elif not one.wanted and not one.in_flight:
-            del self._targets[one.target]
+            else:  # It was above a lowered limit, and that part is no load.
+                self.recounts += 1
+        else:
+            self.recounts += 1
+            if not one.wanted and not one.in_flight:
+                del self._targets[one.target]
 
     def _recount(self) -> None:
         """Sums over targets, after a change of targets, readiness or capacity."""

@@ -18,6 +18,9 @@ class RemoteSite(Candidate):
     `limits.REFUSED_FULL_S` later: then one slot counts as free again, since a refusal without any
     report after it must not shut a site out for ever.
 
+    What decisions reckon with and what is shown differ: a stream of ours that stands there has a
+    slot for decisions alone, and so has who would be refused again. ``beyond`` says by how much.
+
     Of a rate it counts permits: those of the last report - ours opened since + what the rate lets
     in with time. They do not come back when a request ends. A refusal takes what was left.
     """
@@ -25,6 +28,8 @@ class RemoteSite(Candidate):
     __slots__ = (
         "_advert_capacity",
         "_advert_targets",
+        "_apart",
+        "_beyond_heard",
         "_counted_at",
         "_estimate",
         "_full_until",
@@ -49,6 +54,8 @@ class RemoteSite(Candidate):
         self.whole: Candidate | None = None
         """Its site, where that has several routers: told whatever makes this one stale."""
         self._estimate = 0  # Heard + opened - ended; below 0 it stands for 0.
+        self._apart = 0  # Of the estimate: slots that nobody has there, as far as is known.
+        self._beyond_heard = 0
         self._counted_at = -inf
         self._full_until: float | None = None
         self._refused_unended = 0
@@ -97,6 +104,7 @@ class RemoteSite(Candidate):
                 return
             self._full_until = None
             if stated is not None and estimate >= stated:
+                self._set_apart(self._apart + stated - 1 - estimate)
                 self._estimate = estimate = stated - 1
         self.glimpse = None
         self.in_flight = in_flight = estimate if estimate > 0 else 0
@@ -145,11 +153,19 @@ class RemoteSite(Candidate):
         return path
 
     def report(
-        self, targets_ready: int, capacity: int | None, rate: RateLoad | None, now: float
+        self,
+        targets_ready: int,
+        capacity: int | None,
+        rate: RateLoad | None,
+        now: float,
+        beyond: int = 0,
+        waiting: int = 0,
     ) -> None:
         """What a load report says of targets, bounded by the signed advert."""
         self._turn_stale()
         self._hear_rate(rate, now)
+        self._beyond_heard, self.waiting = beyond, waiting
+        self._set_apart(self._apart)
         self.targets_ready = min(targets_ready, self._advert_targets)
         self.weigh()
         bound = self._advert_capacity
@@ -177,6 +193,8 @@ class RemoteSite(Candidate):
         self._estimate = in_flight
         self._full_until = None
         self._refused_unended = 0
+        if self._apart:
+            self._set_apart(0)
 
     def hear_report(self, in_flight: int, now: float) -> None:
         """As `hear`, from a load report: it travels apart, and newer counts overtake it.
@@ -196,22 +214,52 @@ class RemoteSite(Candidate):
         self.heard_at = now
         self._full_until = None
         self._refused_unended = 0
+        if self._apart:
+            self._set_apart(0)
 
     def refuse(self, in_flight: int, now: float) -> None:
         """The egress had no slot for a stream of ours, with ``in_flight`` there."""
         self._turn_stale()
         self._estimate = in_flight
+        self._set_apart(0)
         rate = self._told_rate
         if rate is not None and (self._stated is None or in_flight < self._stated):
             self._permits, self._permits_at = 0.0, now
         elif self._stated is not None and in_flight < self._stated:
             self._estimate = self._stated
+            self._set_apart(self._stated - in_flight)
         self.heard_at = now
         self._full_until = now + limits.REFUSED_FULL_S
         self._refused_unended += 1
 
+    def stand(self) -> None:
+        """A stream of ours is on its way there and may wait for a slot; `stood` follows."""
+        self._turn_stale()
+        self._estimate += 1
+        self._set_apart(self._apart + 1)
+        if self._told_rate is not None:
+            self._permits -= 1.0
+
+    def stood(self) -> None:
+        """It waits no more: from here on it is as one that was opened."""
+        self._turn_stale()
+        if self._apart > 0:
+            self._set_apart(self._apart - 1)
+        else:  # A figure that came meanwhile was without it.
+            self._estimate += 1
+        self._count_under_way()
+
+    def _set_apart(self, apart: int) -> None:
+        self._apart = apart
+        self.beyond = self._beyond_heard - apart
+        self.outline = self.glimpse = None
+
+    def _count_under_way(self) -> None:
+        site, under_way = self.site, self._under_way
+        under_way[site] = under_way.get(site, 0) + 1
+
     def open(self) -> None:
-        """A stream of ours is on its way there."""
+        """A stream of ours is on its way there, and takes a slot or is refused."""
         if self.whole is not None:
             self.whole.stale = True
         self._estimate = estimate = self._estimate + 1
@@ -242,6 +290,8 @@ class RemoteSite(Candidate):
             self._estimate = in_flight
             self._full_until = None
             self._refused_unended = 0
+            if self._apart:
+                self._set_apart(0)
             if not self.stale:  # As in `open`.
                 self.in_flight = in_flight
                 stated = self._stated

@@ -139,6 +139,7 @@ class RoutersOfSite(Candidate):
         stated = [one.capacity for one in left if one.capacity is not None]
         self.capacity = sum(stated) if stated else None
         self.in_flight = sum([one.in_flight for one in left])
+        self.beyond = self.running - self.in_flight
         self.hard_full = bool(left) and all([one.hard_full for one in left])
         self.has_slot_here = any([one.local and one.has_stated_room for one in left])
         self.sends_away = bool(left) and all([one.sends_away for one in left])
@@ -154,6 +155,15 @@ class RoutersOfSite(Candidate):
                 sum([rate.permits for rate in rates]),
                 SENDS_AWAY if self.sends_away else min([rate.state for rate in rates]),
             )
+
+    @property
+    def running(self) -> int:
+        """At all of them, those left out and those that take nothing new included."""
+        return sum([one.running for one in self.members])
+
+    def waiting_there(self) -> int:
+        """At all of them."""
+        return sum([one.waiting for one in self.members])
 
     @property
     def stated_capacity(self) -> int | None:

@@ -23,6 +23,12 @@ class _Load(msgspec.Struct, frozen=True):
     targets_ready: int
     capacity: int | None
     rate: tuple[float, int, int] | None = None  # Per second, state, and permits in whole steps.
+    beyond: int = 0
+    waiting: int = 0
+
+    @property
+    def running(self) -> int:
+        return self.in_flight + self.beyond
 
     @property
     def is_full(self) -> bool:
@@ -63,10 +69,10 @@ class LoadReports:
 
     A flip (full or free, a rate over or calm, ready targets none or some) goes at once, and then at
     most every `limits.LOAD_INTERVAL_S`. A change of targets or rate, of the capacity by a tenth,
-    or of in flight by a tenth of the capacity and at least 1, goes
-    `limits.LOAD_CHANGE_INTERVAL_S` after the last report at the earliest. Smaller ones follow
-    within `limits.LOAD_SETTLE_INTERVAL_S`: the last state is always told. The caller sends what its
-    ledger says at that moment.
+    or of all that runs by a tenth of the capacity and at least 1, goes
+    `limits.LOAD_CHANGE_INTERVAL_S` after the last report at the earliest. Smaller ones, and those
+    of the queue alone, follow within `limits.LOAD_SETTLE_INTERVAL_S`: the last state is always
+    told. The caller sends what its ledger says at that moment.
     """
 
     __slots__ = ("_earliest", "_told")
@@ -83,12 +89,15 @@ class LoadReports:
         capacity: int | None,
         now: float,
         rate: RateLoad | None = None,
+        *,
+        beyond: int = 0,
+        waiting: int = 0,
     ) -> bool:
-        """The load of ``key`` is this now. True: send it now, and it counts as sent."""
+        """The load of ``key`` is this now (as `LoadReport` has it). True: it is sent now."""
         told = self._told.get(key)
         if told is None:
             told = self._told[key] = _Told()
-        told.now_is = _Load(in_flight, targets_ready, capacity, _told_of(rate))
+        told.now_is = _Load(in_flight, targets_ready, capacity, _told_of(rate), beyond, waiting)
         told.due_at = due_at = _due_at(told)
         if due_at is None:
             return False
@@ -134,9 +143,9 @@ def _due_at(told: _Told) -> float | None:
     stated = (known.targets_ready, known.rate)
     if stated != (now_is.targets_ready, now_is.rate) or _is_other(known.capacity, now_is.capacity):
         return told.changed_at + limits.LOAD_CHANGE_INTERVAL_S
-    base = now_is.capacity if now_is.capacity is not None else known.in_flight
+    base = now_is.capacity if now_is.capacity is not None else known.running
     step = max(1.0, limits.LOAD_CHANGE_SHARE * base)
-    if abs(now_is.in_flight - known.in_flight) >= step:
+    if max(abs(now_is.in_flight - known.in_flight), abs(now_is.running - known.running)) >= step:
         return told.changed_at + limits.LOAD_CHANGE_INTERVAL_S
     return told.changed_at + limits.LOAD_SETTLE_INTERVAL_S
 

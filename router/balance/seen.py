@@ -14,7 +14,7 @@ from router.model.paths import Path
 from router.model.specs import PolicySpec
 
 _OF_LOAD = ("hard_full", "heard_at", "in_flight")
-_PASSING = ("glimpse", "outline", "shares_targets", "stale", "turn", "verdict")
+_PASSING = ("glimpse", "outline", "shares_targets", "stale", "turn", "verdict", "waiting")
 _FIGURES = tuple(name for name in Candidate.__slots__ if name not in (*_OF_LOAD, *_PASSING))
 _figures_of = attrgetter(*_FIGURES)  # All that a policy may read: the cheapest copy there is.
 
@@ -73,6 +73,10 @@ class _Kept(Candidate):
     def is_learnt(self) -> bool:
         """As it was."""
         return self._glimpse.outline.is_learnt
+
+    def waiting_there(self) -> int | None:
+        """Not kept."""
+        return None
 
     def refresh(self, now: float) -> None:
         """It is the past: nothing changes."""

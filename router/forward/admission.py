@@ -37,7 +37,8 @@ NO_TARGETS: frozenset[str] = frozenset()
 
 
 class Admission:
-    """The only way to the ledger's slots. ``changed`` is called whenever in-flight changed.
+    """The only way to the ledger's slots. ``changed`` is called whenever in-flight or who waits
+    changed.
 
     Whoever has heard may set ``is_told``, and hears no more until it takes that back (hot).
     """
@@ -116,12 +117,17 @@ class Admission:
         """
         if not self._queue.push(ingress, waiter, deadline, returns=returns):
             return False
+        if not self.is_told:
+            self._changed()
         self._arm()
         return True
 
     def leave(self, waiter: Waiter) -> bool:
         """It waits no more; False: it was not waiting."""
-        return self._queue.discard(waiter)
+        left = self._queue.discard(waiter)
+        if left and not self.is_told:
+            self._changed()
+        return left
 
     def release(self, slot: Slot) -> None:
         """Give ``slot`` back and hand what is free to who waits, in the same step."""
@@ -178,4 +184,6 @@ class Admission:
             self.serve()
         for waiter in self._queue.expire(self._timers.now()):
             waiter.expired()
+            if not self.is_told:
+                self._changed()
         self._arm()

@@ -334,7 +334,7 @@ class Dispatch(Receiver):
                 self._keep(decision, now)
             else:  # The commonest: this site's own figures say it all.
                 ledger = service.ledger
-                record.in_flight = ledger.load
+                record.in_flight = ledger.in_flight
                 record.capacity = ledger.capacity
             avoid = NO_TARGETS if tries is None else tries.avoid
             slot = service.admission.take(now, avoid, session)

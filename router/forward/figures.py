@@ -13,14 +13,23 @@ from router.model.specs import ServiceSpec
 
 
 class Load(msgspec.Struct, frozen=True):
-    """In flight at ready targets, how many those are, their stated capacity (None: none)."""
+    """Slots in use of ready targets, how many those are, their stated capacity (None: none)."""
 
-    in_flight: int
+    used: int
     targets_ready: int
     capacity: int | None
     rate: RateLoad | None = None
     is_learnt: bool = False
     """Some of the capacity is: others hear of it as load, and not as what is stated."""
+    beyond: int = 0
+    """In flight besides: above a lowered capacity, at targets that are down or removed."""
+    waiting: int = 0
+    """For a slot, here."""
+
+    @property
+    def in_flight(self) -> int:
+        """All that is."""
+        return self.used + self.beyond
 
 
 NO_LOAD = Load(0, 0, None)

@@ -76,6 +76,7 @@ class RemoteLeg:
         "_over",
         "_raw",
         "_request",
+        "_stands",
         "_stream",
         "is_begun",
     )
@@ -103,6 +104,7 @@ class RemoteLeg:
         self._opened = False
         self._over = False
         self._interim_bytes = 0
+        self._stands = wait_ms > 0  # Its egress has not said yet that it has a slot, or none.
         key = request.key
         by_flag = request.upgrade == _WEBSOCKET
         # Such a request is complete as it stands.
@@ -128,7 +130,11 @@ class RemoteLeg:
         )
         self.is_begun = begun = self._stream is not None
         """False: there is no adjacency that way now, and this leg is nothing."""
-        if begun:
+        if not begun:
+            return
+        if wait_ms > 0:
+            egress.stand()
+        else:
             egress.open()
 
     # Leg
@@ -164,6 +170,8 @@ class RemoteLeg:
 
     def accepted(self, in_flight: int) -> None:
         if self._egress is not None:
+            if self._stands:
+                self._stood()
             self._egress.hear(in_flight, self._now())
         if not self._over:
             self._opened = True
@@ -171,6 +179,8 @@ class RemoteLeg:
             self._handler.opened(self._stream.held_s)
 
     def refused(self, reason: Refusal, in_flight: int) -> None:
+        if self._stands:
+            self._stood()
         if reason == "busy" and self._egress is not None:
             self._egress.refuse(in_flight, self._now())
         else:
@@ -244,6 +254,8 @@ class RemoteLeg:
     def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
         egress, stream = self._egress, self._stream
         if in_flight >= 0 and egress is not None:  # `_count_end`, in place.
+            if self._stands:
+                self._stood()
             self._egress = None
             egress.end(in_flight, self._now())
         if self._over:
@@ -277,6 +289,8 @@ class RemoteLeg:
         self._stream = None
         egress = self._egress
         if egress is not None:  # `_count_end`, in place.
+            if self._stands:
+                self._stood()
             self._egress = None
             egress.end(-1)
         if self._over:
@@ -292,9 +306,17 @@ class RemoteLeg:
 
     def _count_end(self, in_flight: int) -> None:
         """Ours is over there; ``in_flight`` is then the egress's count without it, -1 not told."""
+        if self._stands:
+            self._stood()
         egress, self._egress = self._egress, None
         if egress is not None:
             egress.end(in_flight, self._now())
+
+    def _stood(self) -> None:
+        """It waits no more, whatever came of it."""
+        self._stands = False
+        if self._egress is not None:
+            self._egress.stood()
 
     def _broken(self, reason: str, held_s: float | None = None) -> None:
         """``held_s``: it is to be told first that it was opened, so long ago."""

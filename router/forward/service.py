@@ -72,7 +72,6 @@ class Service(ServiceFigures):
         "_shared",
         "_targets",
         "_told",
-        "admission",
         "answer_habit",
         "config",
         "http_terms",
@@ -238,6 +237,8 @@ class Service(ServiceFigures):
             self.timers.now(),
             report.rate,
             report.router,
+            beyond=report.beyond,
+            waiting=report.waiting,
         )
         self._note_desertion(was_served)
         self.room.reconsider()

@@ -8,6 +8,7 @@ from router.balance.ledger import LocalLedger
 from router.balance.retries import RetryBudget
 from router.balance.saturation import Totals
 from router.balance.target import TargetState
+from router.forward.admission import Admission
 from router.forward.counters import ServiceCounters
 from router.forward.figures import Load, TargetInfo
 from router.forward.health import HealthChecks
@@ -35,6 +36,7 @@ class ServiceFigures:
         "_health",
         "_learning",
         "_leg_makers",
+        "admission",
         "balancer",
         "counters",
         "demand",
@@ -51,6 +53,7 @@ class ServiceFigures:
     _health: HealthChecks
     _learning: Learning
     _leg_makers: LegMakers
+    admission: Admission
     balancer: ServiceBalancer
     counters: ServiceCounters
     demand: Demand
@@ -65,8 +68,8 @@ class ServiceFigures:
     timers: Network
 
     def under_way(self) -> dict[str, int]:
-        """What clients of this site have in flight, by name of the site that serves it, or where
-        it stands in a queue. Without those that have nothing."""
+        """What clients of this site have in flight, by name of the site that serves it. Without
+        those that have nothing."""
         here = self.ledger.in_flight - self.ledger.lent
         under_way = self.balancer.under_way
         if not under_way and not here:
@@ -80,11 +83,17 @@ class ServiceFigures:
     def load(self) -> Load:
         """What other sites are told."""
         ledger = self.ledger
-        if not ledger.rated:
-            learns = self._learning.is_on and ledger.learns
-            return Load(ledger.load, ledger.targets_ready, ledger.capacity, None, learns)
-        rate = ledger.rate_load(self.timers.now())
-        return Load(ledger.load, ledger.targets_ready, ledger.capacity, rate, ledger.learns)
+        rate = ledger.rate_load(self.timers.now()) if ledger.rated else None
+        learns = ledger.learns and (ledger.rated or self._learning.is_on)
+        return Load(
+            ledger.load,
+            ledger.targets_ready,
+            ledger.capacity,
+            rate,
+            learns,
+            ledger.beyond,
+            self.admission.waiting,
+        )
 
     def stated(self) -> Stated:
         """What other sites are told of targets, which is asked of all services again and again."""
@@ -175,7 +184,8 @@ class ServiceFigures:
         """What would be decided now, for a request of ``session`` if given, and why."""
         preferred = session.site if session is not None else None
         key = session.key if session is not None else 0
-        return self.balancer.explain(now, preferred=preferred, session=key)
+        waiting = self.admission.waiting
+        return self.balancer.explain(now, preferred=preferred, session=key, waiting=waiting)
 
     @property
     def _asked_total(self) -> int:

@@ -96,6 +96,7 @@ def candidate_view(
         reason=report.reason,
         capacity_kind=kind_of(report.capacity, report.rate, auto=report.is_learnt),
         rate=rate_of_report(report, own if report.site == router.identity.site else None),
+        waiting=report.waiting,
     )
 
 

@@ -63,7 +63,9 @@ def _cause(
             used_up = local.verdict == "full"
             is_now = "is used up" if used_up else "was used up in the last seconds"
             return f"the rate of {own_name}, {rate_text(rate.per_s)}, {is_now}"
-        if slots is not None and local.in_flight >= slots:
+        if slots is not None and local.in_flight > slots:
+            return f"{local.in_flight} in flight at {own_name}, more than its capacity of {slots}"
+        if slots is not None and local.in_flight == slots:
             return f"{busy} are busy"
         if slots is not None:
             return f"{busy} are busy, all of them at times in the last seconds"
@@ -75,7 +77,7 @@ def _cause(
 
 
 def _busy(in_flight: int, slots: int | None, own_name: str) -> str:
-    return f"{min(in_flight, slots or 0)} of {slots} slots of {own_name}"
+    return f"{in_flight} of {slots} slots of {own_name}"
 
 
 def _went(away: Mapping[str, int], lately: Change, costs: Mapping[str, int]) -> str:

@@ -60,7 +60,7 @@ class LoadExchange:
             self._last.pop(key, None)
 
     def changed(self, key: ServiceKey) -> None:
-        """In-flight or ready targets of ``key`` changed; called for every request."""
+        """In-flight, the queue or ready targets of ``key`` changed; called for every request."""
         if key not in self._keys:
             return
         load = self._forwarder.load_of(key)
@@ -68,7 +68,16 @@ class LoadExchange:
         self._restless[key] = now
         if self._rest_timer is None:
             self._arm_rest(now)
-        if self._told.note(key, load.in_flight, load.targets_ready, load.capacity, now, load.rate):
+        if self._told.note(
+            key,
+            load.used,
+            load.targets_ready,
+            load.capacity,
+            now,
+            load.rate,
+            beyond=load.beyond,
+            waiting=load.waiting,
+        ):
             self._tell_everybody((key,))
         elif self._timer is None:
             self._arm()
@@ -217,10 +226,12 @@ class LoadExchange:
             self._sequence,
             key.name,
             key.port,
-            load.in_flight,
+            load.used,
             load.targets_ready,
             load.capacity,
             load.rate,
+            load.beyond,
+            load.waiting,
         )
 
     def _arm(self) -> None:

@@ -114,6 +114,7 @@ def _of_service(router: SiteRouter, snapshot: ServiceSnapshot) -> MetricValues:
             continue
         at_site = (*service, report.site_name)
         put("spillway_in_flight", at_site, report.in_flight)
+        put("spillway_waiting", at_site, report.waiting or 0)
         put("spillway_targets_ready", at_site, report.targets_ready)
         if report.capacity is not None:
             put("spillway_capacity", at_site, report.capacity)

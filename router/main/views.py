@@ -337,6 +337,7 @@ class OperatorView:
             draining=report.verdict == "draining",
             age_s=finite(report.age_s),
             rate=rate_of_report(report, own if local else None),
+            waiting=report.waiting or 0,
         )
 
     def utc(self, monotonic_s: float) -> str:

@@ -85,7 +85,11 @@ class RemoteCandidate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadReport(msgspec.Struct, frozen=True, array_like=True):
-    """Unsigned advice on the load of one service port at ``router``. ``seq`` grows per router."""
+    """Unsigned advice on the load of one service port at ``router``. ``seq`` grows per router.
+
+    ``in_flight`` is what takes slots: at ready targets, of each up to its capacity. ``beyond`` runs
+    besides, above a lowered capacity or at targets that are down; ``waiting`` for a slot there.
+    """
 
     router: RouterId
     seq: int
@@ -95,6 +99,8 @@ class LoadReport(msgspec.Struct, frozen=True, array_like=True):
     targets_ready: int
     capacity: int | None
     rate: RateLoad | None = None  # None: no rate is stated, or an older version says nothing.
+    beyond: int = 0  # As `waiting`, an older version says nothing.
+    waiting: int = 0
 
     @property
     def key(self) -> ServiceKey:

@@ -53,7 +53,7 @@ class LoadTable:
         if (
             candidate is None
             or epoch is None
-            or report.in_flight < 0
+            or min(report.in_flight, report.beyond, report.waiting) < 0
             or report.targets_ready < 0
             or (report.capacity is not None and report.capacity < 0)
             or (report.rate is not None and report.rate.is_bad)

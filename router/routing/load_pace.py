@@ -90,7 +90,8 @@ def _states(report: LoadReport) -> tuple[bool, bool, int]:
 
 
 def _figures(report: LoadReport) -> tuple[object, ...]:
-    return report.in_flight, report.targets_ready, report.capacity, report.rate
+    held = (report.in_flight, report.beyond, report.waiting)
+    return *held, report.targets_ready, report.capacity, report.rate
 
 
 def refresh_s(pairs: int) -> float:

@@ -11,7 +11,7 @@ from sitectl.completing import remember
 from sitectl.failure import Exit, Failure, not_found, usage
 from sitectl.options import Settings, Verb, Verbs, completes
 from sitectl.past import past_text
-from sitectl.service_status import capacity_text
+from sitectl.service_status import capacity_text, in_flight_text
 from sitectl.sessions import require_address, sentences
 from sitectl.sharing_flags import where_to_look
 from sitectl.site import Site
@@ -201,7 +201,7 @@ def _why_text(item: dict[str, Any]) -> str:
                 " > ".join(map(str, c.get("path") or [])),
                 c.get("path_cost"),
                 c.get("targets_ready"),
-                c.get("in_flight"),
+                in_flight_text(c),
                 capacity_text(c),
                 c.get("free"),
                 c.get("verdict"),

@@ -154,7 +154,7 @@ class Site:
     # Of the forwarder.
 
     def load_of(self, key: ServiceKey) -> Load:
-        return Load(targets_ready=1, capacity=CAPACITY, in_flight=self.in_flight)
+        return Load(targets_ready=1, capacity=CAPACITY, used=self.in_flight)
 
     def report_load(self, report: LoadReport, site: SiteId) -> None:
         self.world.heard(self, report)

@@ -208,6 +208,10 @@ class World:
             assert 0 <= demand.overflowed <= open_here
             assert demand.in_flight == sum(target.in_flight for target in snapshot.targets)
             assert demand.demand >= demand.in_flight + demand.overflowed + demand.queued
+            here = snapshot.explanation.candidates[0]
+            assert here.in_flight == demand.in_flight
+            for _, under_way in site.forwarder.under_way():
+                assert sum(under_way.values()) <= open_here
 
     def demand(self, site: Site) -> DemandFigures:
         figures = site.forwarder.scale_of(KEY)

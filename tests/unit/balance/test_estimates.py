@@ -1,7 +1,7 @@
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import CandidateReport, NoChoice
 from router.model import limits
-from router.model.ids import SiteId
+from router.model.ids import RouterId, SiteId
 from tests.unit.balance.builders import balancer_of, ledger_of, remote, site_of
 
 A = SiteId("a")
@@ -158,3 +158,60 @@ def test_streams_of_ours_are_counted_by_site_until_they_end_whatever_is_known_of
     first.end(5, 2.0)
     assert balancer.under_way == {}
     assert seen(balancer, 2.0).in_flight == 0
+
+
+def test_a_site_says_what_runs_there_beyond_its_capacity_and_what_waits_apart() -> None:
+    balancer = balancer_of(ledger_of(), remote("a", capacity=3))
+    balancer.report_load(A, 3, 1, 3, 1.0, beyond=9, waiting=4)
+    told = seen(balancer, 1.0)
+    assert (told.in_flight, told.waiting, told.free, told.verdict) == (12, 4, 0, "full")
+    assert told.reason == "12 in flight, its capacity is 3"
+    balancer.report_load(A, 2, 1, 3, 2.0)
+    told = seen(balancer, 2.0)
+    assert (told.in_flight, told.waiting, told.free) == (2, 0, 1)
+
+
+def test_what_runs_beside_its_slots_does_not_make_a_site_full() -> None:
+    balancer = balancer_of(ledger_of(), remote("a", capacity=6, targets_ready=2))
+    balancer.report_load(A, 3, 2, 6, 1.0, beyond=9)
+    told = seen(balancer, 1.0)
+    assert (told.in_flight, told.free, told.verdict) == (12, 3, "chosen")
+
+
+def test_what_only_stands_there_for_us_is_not_in_flight() -> None:
+    balancer = balancer_of(ledger_of(), remote("a"))
+    balancer.report_load(A, 10, 1, 10, 1.0)
+    egress = balancer.routers[RouterId("ra")]
+    egress.stand()
+    egress.stand()
+    assert (seen(balancer, 1.0).in_flight, balancer.under_way) == (10, {})
+    balancer.report_load(A, 9, 1, 10, 2.0)
+    assert seen(balancer, 2.0).in_flight == 9, "nor is it so when a figure came meanwhile"
+    egress.stood()
+    egress.hear(10, 2.0)
+    assert (seen(balancer, 2.0).in_flight, balancer.under_way) == (10, {A: 1})
+    egress.stood()  # The other one gave up.
+    egress.end()
+    assert (seen(balancer, 2.0).in_flight, balancer.under_way) == (10, {A: 1})
+
+
+def test_one_that_gives_up_where_it_stood_takes_nothing_that_runs_along() -> None:
+    balancer = balancer_of(ledger_of(), remote("a"))
+    balancer.report_load(A, 10, 1, 10, 1.0)
+    egress = balancer.routers[RouterId("ra")]
+    egress.stand()
+    egress.stood()
+    egress.end()
+    assert (seen(balancer, 1.0).in_flight, balancer.under_way) == (10, {})
+
+
+def test_a_refusal_is_shown_with_the_count_that_it_told() -> None:
+    balancer = balancer_of(ledger_of(), remote("a"))
+    balancer.opened(A)
+    balancer.refused(A, 8, 1.0)
+    told = seen(balancer, 1.0)
+    assert (told.in_flight, told.verdict) == (8, "full")
+    assert told.reason == "it has just refused a request for want of a free slot"
+    late = 1.0 + limits.REFUSED_FULL_S
+    told = seen(balancer, late)
+    assert (told.in_flight, told.free, told.verdict) == (8, 1, "chosen")

@@ -203,3 +203,32 @@ def test_learnt_slots_keep_the_sums_right_and_outlast_a_reload() -> None:
         assert isinstance(slot, Slot)
         slot.release(0.0)
     assert ledger.load == 0
+
+
+def test_all_that_runs_is_in_flight_above_a_lowered_capacity_too() -> None:
+    ledger = ledger_of(12)
+    slots = [take(ledger) for _ in range(12)]
+    ledger.set_targets({"t0:80": TargetTerms(name="web", capacity=3)})
+    assert (ledger.in_flight, ledger.load, ledger.beyond) == (12, 3, 9)
+    for left in range(11, -1, -1):
+        before = ledger.recounts, ledger.beyond
+        slots.pop().release(0.0)
+        assert (ledger.in_flight, ledger.load, ledger.beyond) == (
+            left,
+            min(left, 3),
+            max(left - 3, 0),
+        )
+        assert ledger.beyond == before[1] or ledger.recounts != before[0]
+
+
+def test_what_runs_at_targets_that_are_down_or_removed_is_in_flight_and_takes_no_slot() -> None:
+    ledger = ledger_of(2, 2)
+    slots = [take(ledger) for _ in range(4)]
+    ledger.set_ready("t0:80", False)
+    ledger.set_targets({"t0:80": TargetTerms(name="web", capacity=2)})
+    assert (ledger.in_flight, ledger.load, ledger.beyond) == (4, 0, 4)
+    for slot in slots:
+        recounts = ledger.recounts
+        slot.release(0.0)
+        assert ledger.recounts != recounts
+    assert (ledger.in_flight, ledger.beyond) == (0, 0)

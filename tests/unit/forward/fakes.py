@@ -596,7 +596,10 @@ class Site:
             seq,
             key.name,
             key.port,
-            load.in_flight,
+            load.used,
             load.targets_ready,
             load.capacity,
+            load.rate,
+            load.beyond,
+            load.waiting,
         )

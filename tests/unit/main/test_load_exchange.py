@@ -76,7 +76,7 @@ class World:
         self.believed.append(report)
 
     def load_of(self, key: ServiceKey) -> Load:
-        return Load(targets_ready=1, capacity=10, in_flight=self.in_flight)
+        return Load(targets_ready=1, capacity=10, used=self.in_flight)
 
     def set(self, in_flight: int) -> None:
         self.in_flight = in_flight

@@ -44,7 +44,11 @@ export function Candidates({ candidates, caption }) {
       { name: "Path", cell: (one) => (one.path?.length ? one.path.join(" > ") : "here") },
       { name: "Cost", number: true, cell: (one) => count(one.path_cost) },
       { name: "Ready", number: true, cell: (one) => count(one.targets_ready) },
-      { name: "In flight", number: true, cell: (one) => count(one.in_flight) },
+      {
+        name: "In flight",
+        number: true,
+        cell: (one) => count(one.in_flight) + (one.waiting ? `, ${count(one.waiting)} wait` : ""),
+      },
       { name: "Capacity", number: true, cell: capacityText },
       { name: "Free", number: true, cell: (one) => count(one.free) },
       { name: "Age", number: true, cell: (one) => (one.age_s ? span(one.age_s) : "now") },

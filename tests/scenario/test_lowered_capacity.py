@@ -1,0 +1,96 @@
+"""Real processes show what runs: above a capacity that was lowered meanwhile, waiting apart."""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.scenario.clients import sending
+from tests.scenario.harness import SHOP_PORT, Network, Site
+from tests.scenario.waiting import until
+
+RUNNING, LOWERED, WAITING = 12, 3, 2
+Figures = Mapping[str, tuple[float, ...]]
+
+
+class Pair:
+    """``far`` has the target, ``near`` has none; clients come to both."""
+
+    def __init__(self, net: Network) -> None:
+        self.net = net
+        self.near, self.far = net.site("near"), net.site("far")
+        self.target = net.http("far")
+        self.far.declare("shop", queue=20, queueWait="60s")
+        net.link(self.near, self.far)
+        net.start()
+        net.see_each_other()
+        self.bind(RUNNING)
+        net.ready("shop", {"far": 1})
+
+    def bind(self, capacity: int) -> None:
+        """As an operator does: the same words again lower it."""
+        self.far.ctl(
+            *("service", "bind", "shop", "host", self.target.address),
+            *("--target-port", str(self.target.port), "--capacity", str(capacity)),
+        )
+
+
+@pytest.fixture
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    with Network(tmp_path_factory.mktemp("lowered")) as net:
+        made = Pair(net)
+        yield made
+        made.target.release()
+        net.at_rest("shop")
+
+
+def of_far(rows: Any) -> Any:
+    return next(row for row in rows if row["site"] == "far")
+
+
+def figures(site: Site) -> Figures:
+    """In flight, waiting and capacity of ``far``, by who shows them at ``site``."""
+    metrics = site.metrics()
+
+    def gauge(name: str) -> float:
+        found = re.search(
+            rf'^{name}{{port="{SHOP_PORT}",service="shop",site="far"}} (\S+)$', metrics, re.M
+        )
+        return float(found[1]) if found else -1.0
+
+    shown = {
+        "why": of_far(site.json("why", "shop")["candidates"]),
+        "status": of_far(site.service("shop")["sites"]),
+        "top": of_far(site.get("live")["services"][0]["sites"]),
+    }
+    found = {
+        name: (row["in_flight"], row["waiting"], row["capacity"]) for name, row in shown.items()
+    }
+    found["metrics"] = (
+        gauge("spillway_in_flight"),
+        gauge("spillway_waiting"),
+        gauge("spillway_capacity"),
+    )
+    return found
+
+
+def shows(site: Site, wanted: Figures) -> bool:
+    return figures(site) == wanted
+
+
+def test_every_view_at_every_site_says_what_runs_above_a_lowered_capacity(pair: Pair) -> None:
+    near, far = pair.near, pair.far
+    pair.target.hold()
+    running = sending(near.address, SHOP_PORT, RUNNING)
+    until(lambda: pair.target.in_hand == RUNNING, "they run")
+    pair.bind(LOWERED)
+    waiting = sending(far.address, SHOP_PORT, WAITING)
+    for site in (far, near):
+        wanted = {name: (RUNNING, WAITING, LOWERED) for name in ("why", "status", "top", "metrics")}
+        until(partial(shows, site, wanted), f"{site.name} shows all that runs")
+    assert f"{RUNNING}, {WAITING} wait" in near.ctl("why", "shop").out
+    assert f"{RUNNING} of {LOWERED}" in far.ctl("top", "--once").out
+    pair.target.release()
+    assert {answer.status for answer in running.result() + waiting.result()} == {200}

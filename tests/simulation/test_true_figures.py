@@ -1,0 +1,63 @@
+"""What is shown as in flight is what runs, in virtual time: at the site and at the others."""
+
+from router.balance.decisions import CandidateReport
+from tests.simulation.world import SERVICE, SimSite, World
+
+RUNNING, LOWERED, WAITING = 12, 3, 3
+LONG_S = 30.0
+
+
+def shown(at: SimSite, of: SimSite) -> CandidateReport:
+    """What ``at`` shows of ``of``."""
+    explanation = at.router.forwarder.explain(SERVICE, at.network.now(), None)
+    assert explanation is not None
+    return next(one for one in explanation.candidates if one.site == of.identity.site)
+
+
+def pair(capacity: int, queue: int) -> tuple[World, SimSite, SimSite]:
+    """``a`` has no targets, ``b`` has one."""
+    world = World(1, "a", "b")
+    near, far = world["a"], world["b"]
+    near.link(far, cost=1)
+    for site in (near, far):
+        site.declare(queue=queue, queue_wait_s=2 * LONG_S)
+    far.serve(1, capacity, service_s=LONG_S)
+    world.run(3.0)
+    return world, near, far
+
+
+def test_above_a_capacity_that_was_lowered_every_site_shows_all_that_runs() -> None:
+    world, near, far = pair(RUNNING, queue=10)
+    asked = [near.request() for _ in range(RUNNING)]
+    world.run(1.0)
+    far.connectors["here"] = type(far.connectors["here"])(
+        service="shop", targets=far.connectors["here"].targets, capacity=LOWERED
+    )
+    far.apply()
+    world.run(2.0)
+    waiting = [far.request() for _ in range(WAITING)]
+    world.run(2.0)
+    for site in (near, far):
+        told = shown(site, far)
+        assert (told.in_flight, told.capacity, told.free) == (RUNNING, LOWERED, 0), site.name
+        assert told.waiting == WAITING, site.name
+    assert near.router.forwarder.load_of(SERVICE).in_flight == 0
+    world.run(2 * LONG_S)
+    assert all(one.status == 200 for one in asked + waiting)
+    for site in (near, far):
+        assert (shown(site, far).in_flight, shown(site, far).waiting) == (0, 0), site.name
+
+
+def test_requests_that_stand_at_a_full_site_are_not_in_flight_there() -> None:
+    world, near, far = pair(RUNNING, queue=10)
+    for _ in range(RUNNING + WAITING):
+        near.request()
+    most = 0
+    for _ in range(40):
+        world.run(0.25)
+        told = shown(near, far)
+        assert told.in_flight <= RUNNING
+        most = max(most, told.waiting or 0)
+        (under_way,) = (held for key, held in near.router.forwarder.under_way() if key == SERVICE)
+        assert under_way == {"b": RUNNING}, "the history has what waits apart, too"
+    assert 1 <= most <= WAITING
