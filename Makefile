@@ -8,7 +8,7 @@ STORM_ROUNDS ?= 20000
 STORM_SEED ?= 1
 CHURN ?= 100000
 
-.PHONY: help install dev demo test tests-setup test-pythons test-podman lint corpus fuzz storm churn simulate bench bench-setup bench-quick bench-counts bench-instructions bench-profiles bench-state bench-gateway bench-bursts bench-control bench-decisions bench-learning overload image wheels bundle man docs lock clean
+.PHONY: help install dev demo test tests-setup fresh test-pythons test-podman lint corpus fuzz storm churn simulate bench bench-setup bench-quick bench-counts bench-instructions bench-profiles bench-state bench-gateway bench-bursts bench-control bench-decisions bench-learning overload image wheels bundle man docs lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo 'make demo      three sites on this machine, a burst, what happened to it'
 	@echo 'make test      all tests'
 	@echo 'make test-pythons  the most important tests on every other Python from 3.11 on'
+	@echo 'make fresh     demo, tests and .ci/run in bare Debian 12 roots, as root and as a user'
 	@echo 'make test-podman  routers in real containers: needs podman'
 	@echo 'make lint      format, style, types, who imports whom'
 	@echo 'make corpus    what HTTP/1.1 is accepted and refused, case by case'
@@ -78,6 +79,11 @@ tests-setup:
 # Which Pythons and which tests: tests/pythons.
 test-pythons: dev
 	$(BIN)/python -m tests.pythons --workers $(WORKERS)
+
+# What a stranger types, in bare Debian 12 roots, as root and as a user: FRESH=demo, ROOTS=u9,
+# WHO=user, TESTS=tests/unit: a part of it (scripts/fresh). Before every release.
+fresh:
+	@FRESH="$(FRESH)" ROOTS="$(ROOTS)" WHO="$(WHO)" TESTS="$(TESTS)" scripts/fresh
 
 # Beside the other tests: it needs podman, and what it builds first takes some minutes.
 test-podman: tests-setup dev
