@@ -115,6 +115,12 @@ FAMILIES: dict[str, Family] = {
     "spillway_link_bytes_total": Family(
         "counter", "Bytes over the link's lanes, TLS not counted.", ("link", "direction")
     ),
+    "spillway_link_messages_refused_total": Family(
+        "counter",
+        "Messages over links that one of the two routers refused: neither a client's fault nor a "
+        "target's.",
+        ("service", "port", "refusal"),
+    ),
     "spillway_sites": Family("gauge", "Reachable sites, this one included."),
     "spillway_edges": Family("gauge", "Edge routers attached to this router."),
     "spillway_spf_seconds": Family("gauge", "How long the last route computation took."),

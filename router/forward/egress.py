@@ -36,6 +36,7 @@ class EgressStream:
         "_answer",
         "_body_left",
         "_held",
+        "_ingress",
         "_is_whole",
         "_leg",
         "_request",
@@ -63,6 +64,7 @@ class EgressStream:
         self.session = request.session
         """Of `Waiter`."""
         self._service = service
+        self._ingress = ingress
         self._held: Replay | None = None  # While there is no leg.
         self._leg: SlotLeg | None = None
         self._waiting = False
@@ -244,4 +246,6 @@ class EgressStream:
         self._forget_held()
         if not self._leave_queue() and self._leg is not None and not self._answer.over:
             self._leg.abort()
+        service = self._service
+        service.refused_messages.note("request-refused-here", service.key, self._ingress)
         self._stream.reset("bad-message")

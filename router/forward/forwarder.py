@@ -20,6 +20,7 @@ from router.forward.offers import Offers
 from router.forward.past import Record
 from router.forward.ports import NoTls, TargetConfig
 from router.forward.pressure import Pressure
+from router.forward.refused_messages import RefusedMessages
 from router.forward.service import Service, Surroundings
 from router.forward.service_figures import Stated
 from router.forward.sessions import Session, Sessions
@@ -71,6 +72,7 @@ class Forwarder:
         "known_offer",
         "load_changed",
         "observing",
+        "refused_messages",
         "stream_offered",
         "targets_changed",
     )
@@ -99,6 +101,8 @@ class Forwarder:
         self.observing = Observing()
         """Who wants to know of single requests of this site's clients."""
         self._pressure = Pressure()
+        self.refused_messages = RefusedMessages(network.now)
+        """Those that one end of a link did not take of the other."""
         self._shared = Surroundings(
             network=network,
             streams=streams,
@@ -107,6 +111,7 @@ class Forwarder:
             router=router,
             rng=rng,
             pressure=self._pressure,
+            refused_messages=self.refused_messages,
             load_changed=self._load_changed,
             targets_changed=self._targets_changed,
             settles_until=network.now() + settles_s,
@@ -156,6 +161,7 @@ class Forwarder:
         if service is None:
             return
         self._declared.discard(key)
+        self.refused_messages.forget_service(key)
         self._listeners.set_targets(key, frozenset())
         self._under_way.drain_clients(service)
         self._under_way.dismiss_egress(service)

@@ -181,7 +181,8 @@ class Offers:
             return Refused()
         request = self._request_of(offer, service)
         if request is None:
-            stream.reset("bad-message")
+            service.refused_messages.note("request-refused-here", service.key, offer.ingress)
+            stream.refuse("bad-head", service.ledger.load)
             return Refused()
         under_way = self._under_way
         if body and offer.protocol != "tcp" and self._known.is_wanted(body):

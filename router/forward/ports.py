@@ -20,12 +20,15 @@ LegCode = Literal[
     "no-route",
     "all-full",
     "overloaded",
+    "bad-head",  # Another site refused the head as this site sent it.
     # Likewise, of a target that had taken the stream: its `LocalLeg` tries again.
     "not-processed",
     # The request may have run.
     "target-reset",
     "target-timeout",
     "bad-response",
+    "bad-message",  # Another site refused the request as this site sent it.
+    "bad-answer",  # This site refused the response as another site sent it.
     "link-lost",
     "stalled",
     "client-gone",
@@ -43,6 +46,7 @@ UNTOUCHED: frozenset[LegCode] = frozenset(
         "no-route",
         "all-full",
         "overloaded",
+        "bad-head",
     )
 )
 

@@ -6,6 +6,7 @@ from router.forward.counters import HTTP_CLASSES, SERVED_NOWHERE
 from router.forward.local import SlotLeg
 from router.forward.observing import Watch
 from router.forward.ports import LegFailure
+from router.forward.refused_messages import BY_FAILURE, Refusal
 from router.forward.remotes import SMOOTHING
 from router.forward.sender import Sender
 from router.forward.service import Service
@@ -169,10 +170,17 @@ class Receiver(Sender):
             self._away = False
             self._service.demand.overflowed -= 1  # `returned`, in place.
         is_busy = failure is not None and failure.code == "busy"
+        if failure is not None and failure.code in BY_FAILURE:
+            self._note_refused(BY_FAILURE[failure.code])
         if self._wait is not None:
             self._wait.attempt_ended(self._service.now(), is_busy=is_busy)
         if is_busy and self._asked_at is not None:
             self._note_answer(self._service.now())
+
+    def _note_refused(self, refusal: Refusal) -> None:
+        site, service = self.record.site, self._service
+        if site is not None:
+            service.refused_messages.note(refusal, service.key, site)
 
     def _note_session(self, head: bytes) -> bytes:
         """``head`` as the session's client must see it, now that we know who serves it."""

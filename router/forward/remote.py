@@ -17,7 +17,7 @@ _FAILURES: dict[ResetCode, LegCode] = {
     "cancelled": "link-lost",  # Not by us: somebody on the way gave it up.
     "target-reset": "target-reset",
     "target-timeout": "target-timeout",
-    "bad-message": "bad-response",
+    "bad-message": "bad-message",
     "stalled": "stalled",
     "link-lost": "link-lost",
     "internal": "internal",
@@ -57,7 +57,7 @@ class RemoteLeg:
     It opens as it is made: see `is_begun`.
     ``wait_ms`` > 0 lets the egress keep it waiting for a slot. For http a response must be
     canonical, and its body as long as its head says; otherwise the stream is reset and the failure
-    is ``bad-response``. An http leg is done with its response; one that came before the end of the
+    is ``bad-answer``. An http leg is done with its response; one that came before the end of the
     request resets the stream, so that nobody goes on reading the rest.
     """
 
@@ -302,7 +302,7 @@ class RemoteLeg:
         elif self._raw:
             self._done(None)
         else:  # A clean end without a response is none.
-            self._done(LegFailure("bad-response", "the stream ended before the response"))
+            self._done(LegFailure("bad-answer", "the stream ended before the response"))
 
     def _count_end(self, in_flight: int) -> None:
         """Ours is over there; ``in_flight`` is then the egress's count without it, -1 not told."""
@@ -323,7 +323,7 @@ class RemoteLeg:
         stream = self._stream
         if held_s is not None:
             self._handler.opened(held_s)
-        self._done(LegFailure("bad-response", reason))
+        self._done(LegFailure("bad-answer", reason))
         if stream is not None:
             stream.reset("bad-message")
 

@@ -27,6 +27,7 @@ from router.forward.past import Past
 from router.forward.ports import TargetConfig
 from router.forward.pressure import Pressure
 from router.forward.queueing import WaitingRoom
+from router.forward.refused_messages import RefusedMessages
 from router.forward.remotes import Remotes
 from router.forward.request_ids import RequestIds
 from router.forward.service_figures import ServiceFigures
@@ -52,6 +53,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     router: RouterId
     rng: random.Random
     pressure: Pressure
+    refused_messages: RefusedMessages
     load_changed: Callable[[ServiceKey], None]
     targets_changed: Callable[[], None]
     settles_until: float = 0.0
@@ -82,6 +84,7 @@ class Service(ServiceFigures):
         "now",
         "past",
         "pressure",
+        "refused_messages",
         "request_ids",
         "routes",
         "sessions",
@@ -101,6 +104,7 @@ class Service(ServiceFigures):
         self.known_requests = KnownRequests(shared.heads.requests)
         """In these terms, and by how its clients are spoken to."""
         self.pressure = shared.pressure
+        self.refused_messages = shared.refused_messages
         self.protocol = config.protocol
         self.counters = ServiceCounters(config.policy.name)
         self.demand = Demand()

@@ -20,6 +20,7 @@ REFUSALS: tuple[Refusal, ...] = (
     "draining",
     "not-allowed",
     "no-route",
+    "bad-head",
 )
 """By their code on the wire. A code that is not known reads as ``no-target``."""
 

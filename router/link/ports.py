@@ -14,7 +14,15 @@ from router.model.sharing import FREE, Terms
 from router.model.specs import ServiceProtocol
 from router.net.ports import Buffer
 
-Refusal = Literal["busy", "no-target", "connect-failed", "draining", "not-allowed", "no-route"]
+Refusal = Literal[
+    "busy",
+    "no-target",
+    "connect-failed",
+    "draining",
+    "not-allowed",
+    "no-route",
+    "bad-head",  # Not canonical, or at odds with the rest of its OPEN.
+]
 """Why an OPEN was turned down. Each promises that no byte of it reached a target."""
 
 ResetCode = Literal[

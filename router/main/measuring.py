@@ -107,6 +107,8 @@ def _of_service(router: SiteRouter, snapshot: ServiceSnapshot) -> MetricValues:
         LATENCY_BOUNDS_S, waits.counts, waits.sum_s
     )
     put("spillway_connections_refused_total", service, snapshot.refused_connections)
+    for refusal, count in router.forwarder.refused_messages.counts(snapshot.key).items():
+        put("spillway_link_messages_refused_total", (*service, refusal), count)
     put("spillway_queue_length", service, snapshot.queued)
     put("spillway_demand", service, snapshot.demand)
     for report in snapshot.explanation.candidates:

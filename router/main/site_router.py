@@ -22,6 +22,7 @@ from router.main.liars import Liars
 from router.main.link_door import LinkDoor, place_of
 from router.main.link_news import LinkNews
 from router.main.load_exchange import LoadExchange
+from router.main.message_news import MessageNews
 from router.main.names import Names
 from router.main.neighbours import Neighbours
 from router.main.plan import PlannedService, wishes
@@ -197,6 +198,7 @@ class SiteRouter:
             self._door,
             self._twin,
             self._liars,
+            MessageNews(self.forwarder.refused_messages, self._names.site, tell),
         )
         self._draining = False
         self.started_at = network.now()

@@ -8,6 +8,7 @@ from router.link.links import Links
 from router.main import problems
 from router.main.liars import Liars
 from router.main.link_door import LinkDoor
+from router.main.message_news import MessageNews
 from router.main.names import Names
 from router.main.ports import Credentials, Routing
 from router.main.services import Services
@@ -27,6 +28,7 @@ class Troubles:
         "_forwarder",
         "_liars",
         "_links",
+        "_messages",
         "_names",
         "_network",
         "_routing",
@@ -46,10 +48,12 @@ class Troubles:
         door: LinkDoor,
         twin: Twin,
         liars: Liars,
+        messages: MessageNews,
     ) -> None:
         self._network, self._routing, self._links = network, routing, links
         self._forwarder, self._services, self._credentials = forwarder, services, credentials
         self._names, self._door, self._twin, self._liars = names, door, twin, liars
+        self._messages = messages
 
     def problems(
         self, config: Sequence[Problem], wanted: Wanted | None, utc: Callable[[float], str]
@@ -69,6 +73,7 @@ class Troubles:
             *problems.of_copies(self._links.copies_kept_out),
             *self._of_neighbours(utc),
             *self._liars.problems(self._network.now()),
+            *self._messages.problems(),
             *problems.of_listeners(self._forwarder.listener_states()),
             *self._credentials.service_tls_problems(),
             *problems.of_table(table),

@@ -73,6 +73,9 @@ _ALL: Final = (
     EventCode("link-refused-stream", "event", "site", "a neighbour asked for what it may not have"),
     EventCode("export-refused", "event", "site", "a service was asked for that is not offered"),
     EventCode(
+        "message-refused", "event", "site", "one router refused HTTP as another sent it over a link"
+    ),
+    EventCode(
         "lsa-rejected", "event", "site", "a neighbour sent routing data that is not believed"
     ),
     EventCode("lsa-not-taken", "event", "site", "a neighbour on terms told of another site"),

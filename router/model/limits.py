@@ -175,6 +175,8 @@ SHARING_PATTERNS_MAX = 64  # Of one rule; it travels with each advert and declar
 SHARING_PATTERN_CHARS_MAX = 253  # The longest name of a site.
 REFUSED_STREAMS_TOLD_S = 60.0  # Between two events of the same refusal.
 REFUSED_STREAMS_KEPT_MAX = 1_024  # Refusals that are remembered as told.
+REFUSED_MESSAGES_KEPT_MAX = 256  # By service, site and who refused; the site is what an OPEN says.
+REFUSED_MESSAGES_SHOWN_S = 600.0  # As a problem, after the last one.
 LSA_TERMS_BYTES_MAX = (
     8 * KIB
 )  # Of all in part 0, beside the adjacencies; what is beyond is nothing.

@@ -6,6 +6,7 @@ operates the site can read what happened.
 
 import itertools
 import json
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import msgspec
 import pytest
 
 from router.link import control, frames
+from router.link.lane import REFUSALS
 from router.link.ports import LoadMessage, LsaMessage, OpenRequest
 from router.model import limits
 from router.model.adverts import LoadReport
@@ -484,6 +486,27 @@ def test_requests_that_are_not_canonical_reach_no_target(siege: Siege) -> None:
             assert said is not None, changes
             assert said.kind in (frames.REFUSED, frames.RESET), (changes, said)
     assert siege.target.seen == []
+
+
+def test_a_refused_head_is_counted_and_both_check_and_the_events_name_it(siege: Siege) -> None:
+    sample = re.compile(
+        r'^spillway_link_messages_refused_total\{(?=.*service="shop").*"request-refused-here"'
+        r".*\} (\S+)$",
+        re.M,
+    )
+
+    def refused() -> float:
+        return sum(map(float, sample.findall(siege.room.metrics())))
+
+    before = refused()
+    with member(siege) as insider:
+        said = insider.answer(insider.open(siege.open(head=b"nonsense")))
+        assert said is not None
+        assert (said.kind, said.payload[0]) == (frames.REFUSED, REFUSALS.index("bad-head"))
+    until(lambda: refused() == before + 1, "it is counted")
+    findings = siege.room.ctl("check", "-o", "json", code=3).json()["items"]
+    assert any(finding["code"] == "SW0330" for finding in findings), findings
+    assert "message-refused" in siege.events()
 
 
 def test_trailers_that_are_not_canonical_complete_no_request(siege: Siege) -> None:

@@ -24,6 +24,12 @@ _RESET = HttpError(502, "target-reset", "The target broke off before it had answ
 _BAD_RESPONSE = HttpError(502, "target-reset", "The target did not answer in valid HTTP.")
 _TIMEOUT = HttpError(504, "target-timeout", "The target did not answer in time.")
 _LINK_LOST = HttpError(502, "link-lost", "The link that carried the request was lost.")
+_REQUEST_REFUSED = HttpError(
+    502, "request-refused", "Another site refused the request as this site sent it over a link."
+)
+_RESPONSE_REFUSED = HttpError(
+    502, "response-refused", "This site refused the response that another site sent over a link."
+)
 _STALLED = HttpError(502, "stalled", "The request did not move for too long.")
 _INTERNAL = HttpError(502, "internal", "The proxy failed to serve this request.")
 
@@ -40,6 +46,9 @@ FAILURES: dict[LegCode, HttpError] = {
     "target-reset": _RESET,
     "target-timeout": _TIMEOUT,
     "bad-response": _BAD_RESPONSE,
+    "bad-head": _REQUEST_REFUSED,
+    "bad-message": _REQUEST_REFUSED,
+    "bad-answer": _RESPONSE_REFUSED,
     "link-lost": _LINK_LOST,
     "stalled": _STALLED,
     "client-gone": _RESET,

@@ -139,6 +139,14 @@ SERVICES: Final = (
         "The network allows nothing to the sites that are named.",
         "Let sites in on the same terms, or on fewer patterns",
     ),
+    Code(
+        "SW0330",
+        "Messages that one end of a link refuses",
+        "Two routers do not agree on what valid HTTP over a link is, so requests between them fail "
+        "(502, request-refused or response-refused) or go to another site. No client and no target "
+        "is at fault: one of the routers has a bug, runs on a Python with one, or lies.",
+        "Compare the releases: sitectl version at both sites, then update the older one",
+    ),
 )
 
 NETWORK: Final = (
