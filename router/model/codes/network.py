@@ -8,9 +8,9 @@ SERVICES: Final = (
     Code(
         "SW0201",
         "The link port is taken",
-        "Links of other sites cannot be accepted: the address cannot be bound. A router that starts tries "
-        "for 5 s, since an outgoing connection of this host may hold the port for a moment, and then "
-        "ends; one that runs tries each second.",
+        "Links of other sites cannot be accepted: the address cannot be bound. A router that "
+        "starts tries for 5 s, since an outgoing connection of this host may hold the port for a "
+        "moment, and then ends; one that runs tries each second.",
         "Free the port, or change bindPort in the site's document",
     ),
     Code(
