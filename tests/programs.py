@@ -25,6 +25,7 @@ class Program(NamedTuple):
     """Glob patterns for files that are not on PATH."""
 
 
+_ROOT_PATH: Final = "/usr/sbin:/sbin"  # A user's PATH may not have them.
 _POSTGRESQL: Final = "/usr/lib/postgresql/*/bin"
 _PODMAN: Final = ("/usr/libexec/podman", "/usr/lib/podman")
 
@@ -54,6 +55,7 @@ PROGRAMS: Final[dict[str, Program]] = {
     ),
     "redis-server": Program("redis-server", "is a target"),
     "strace": Program("strace", "counts system calls"),
+    "sysctl": Program("procps", "sets up networks"),
     "systemd-analyze": Program("systemd", "judges units"),
     "tinyproxy": Program("tinyproxy-bin", "is a proxy that links go through"),
     # tests/podman
@@ -87,7 +89,7 @@ def find(name: str) -> str | None:
         found = sorted(Path("/").glob(pattern.removeprefix("/")))
         if found:
             return str(found[-1])
-    return shutil.which(name)
+    return shutil.which(name) or shutil.which(name, path=_ROOT_PATH)
 
 
 def missing(names: Iterable[str] = PROGRAMS) -> list[str]:

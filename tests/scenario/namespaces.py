@@ -119,7 +119,7 @@ class Wires:
 def wires(directory: Path) -> Iterator[Wires]:
     """Hosts and what is between them, gone afterwards."""
     needs.root("make network namespaces")
-    needs.programs("ip", "nft", "conntrack")
+    needs.programs("ip", "nft", "conntrack", "sysctl")
     number = next(_numbers)
     names = [f"sw{os.getpid()}-{number}{letter}" for letter in "iMo"]
     with ExitStack() as stack:

@@ -39,7 +39,7 @@ def run(directory: Path, **environment: str) -> tuple[int, str]:
     file.write_text(CASES)
     (directory / "conftest.py").write_text(
         "from tests import programs\n"
-        "programs.shutil.which = lambda name: None\n"
+        "programs.shutil.which = lambda name, path=None: None\n"
         "for name, found in programs.PROGRAMS.items():\n"
         "    programs.PROGRAMS[name] = found._replace(places=())\n"
         "from tests.conftest import *\n"
@@ -89,7 +89,7 @@ def test_a_program_is_found_where_its_package_puts_it(
     places = (f"{tmp_path}/*/bin/initdb",)
     monkeypatch.setitem(PROGRAMS, "initdb", PROGRAMS["initdb"]._replace(places=places))
     assert find("initdb") == str(place)
-    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name, path=None: None)
     assert missing(["initdb", "curl"]) == ["curl"]
 
 
