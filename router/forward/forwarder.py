@@ -422,6 +422,10 @@ class Forwarder:
         self._pressure.is_refusing = refuse
         self._listeners.reconsider()
 
+    def cap_clients(self, cap: bool) -> None:
+        """Accept only `limits.CLIENTS_WHEN_SHORT` clients, until told otherwise."""
+        self._listeners.cap(limits.CLIENTS_WHEN_SHORT if cap else None)
+
     def shed_idle(self) -> int:
         """Close what is idle, some clients each time and all connections to targets; how many."""
         shed = sum(service.shed_idle() for service in self._services.values())

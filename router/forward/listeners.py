@@ -104,6 +104,7 @@ class Listeners:
 
     __slots__ = (
         "_accept",
+        "_allowed_max",
         "_at_port",
         "_bound",
         "_connections_max",
@@ -136,7 +137,7 @@ class Listeners:
         self._accept = accept
         self._bound: dict[ServiceKey, _Bound] = {}
         self._limits_of = limits_of
-        self._connections_max = connections_max
+        self._connections_max = self._allowed_max = connections_max
         self._open: Counter[ServiceKey] = Counter()
         self._total = 0
         self._sources: dict[tuple[ServiceKey, str], int] = {}
@@ -262,7 +263,7 @@ class Listeners:
         else:
             del self._sources[source]
         self._total -= 1
-        if self._total + 1 >= self._connections_max:
+        if self._total + 1 == self._connections_max:
             self._judge_all()
             return
         bound = self._bound.get(key)
@@ -290,6 +291,11 @@ class Listeners:
         elif count >= bounds.connections:
             self._judge(bound)
         return handler
+
+    def cap(self, connections_max: int | None) -> None:
+        """Accept while fewer than that are there; None: as many as before."""
+        self._connections_max = min(self._allowed_max, connections_max or self._allowed_max)
+        self._judge_all()
 
     def reconsider(self) -> None:
         """What is held may have changed."""

@@ -19,7 +19,7 @@ from router.main.ports import Tell
 from router.model import limits
 from router.model.events import Problem
 from router.model.ticks import next_tick
-from router.net.ports import Timer, Timers
+from router.net.ports import Intake, Timer
 
 UNLIMITED_ABOVE = 2**60  # What cgroup v1 says instead of "none" is near 2**63.
 CGROUP_ROOT = Path("/sys/fs/cgroup")
@@ -76,6 +76,9 @@ class Relief(Protocol):
     def refuse_new(self, refuse: bool) -> None:
         """Begin nothing new, until told otherwise."""
 
+    def cap_clients(self, cap: bool) -> None:
+        """Accept only a few clients, who are told why, until told otherwise."""
+
     def drop_slowest(self, size_bytes: int) -> int:
         """Reset those that hold most, until ``size_bytes`` are free; how many."""
 
@@ -83,19 +86,23 @@ class Relief(Protocol):
 class MemoryGuard:
     """Looks every `limits.MEMORY_LOOK_S`, near the limit more often, and acts.
 
+    A timer alone is too late for a crowd. So it also looks as soon as so much has come in as may
+    take half of the room below the mark for new requests: no crowd passes a mark unseen.
     ``limit_bytes``: what the process may have.
     """
 
     __slots__ = (
+        "_has_dropped",
+        "_is_closed",
         "_is_stated",
         "_least_bytes",
         "_marks",
+        "_network",
         "_next_trim",
         "_read",
         "_relief",
         "_tell",
         "_timer",
-        "_timers",
         "_trim",
         "_trim_every_s",
         "_trimmed_bytes",
@@ -108,7 +115,7 @@ class MemoryGuard:
 
     def __init__(
         self,
-        timers: Timers,
+        network: Intake,
         limit_bytes: int,
         read: Callable[[], Use],
         relief: Relief,
@@ -119,25 +126,32 @@ class MemoryGuard:
 
         ``trim(True)`` may take longer: memory is short.
         """
-        self._timers = timers
+        self._network = network
         self._read = read
         self._relief = relief
         self._tell = tell
         self._trim = trim
+        self._has_dropped = self._is_closed = False
         self._marks = Marks()
-        self._next_trim = timers.now()
+        self._next_trim = network.now()
         self._trim_every_s = limits.MEMORY_TRIM_S
         self._trimmed_bytes = self._least_bytes = 0  # After the last time, and at the least.
         self.shed_total = self.dropped_total = 0
         self.use = read()
+        self._timer: Timer | None = None
         self.set_limit(limit_bytes)
-        self._timer: Timer = timers.call_at(timers.now(), self._look)
 
     def set_limit(self, limit_bytes: int, *, is_stated: bool = False) -> None:
-        """From the next look on. ``is_stated``: by the site's own ``memoryLimit``."""
+        """Looks before anything else comes in. ``is_stated``: by the site's ``memoryLimit``."""
         self.limit_bytes = limit_bytes
         self._is_stated = is_stated
         self.buffered_mark_bytes = buffered_mark(limit_bytes)
+        self._look_again(0.0, 0)
+
+    @property
+    def _usable_bytes(self) -> int:
+        """What the marks are shares of."""
+        return self.limit_bytes - limits.MEMORY_RESERVE_BYTES
 
     def use_now(self) -> Use:
         """Read anew."""
@@ -150,7 +164,9 @@ class MemoryGuard:
 
     def close(self) -> None:
         """Look no more."""
-        self._timer.cancel()
+        self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
 
     def problems(self) -> list[Problem]:
         """What `status` says while memory is short."""
@@ -169,27 +185,52 @@ class MemoryGuard:
             )
         ]
 
+    def _tick(self) -> None:
+        self._look()
+        if self.level >= Level.SHED_IDLE:
+            self.shed_total += self._relief.shed_idle()
+        self._give_back(self.use.resident_bytes, self.level)
+
     def _look(self) -> None:
+        """What cannot wait for the next tick. Clients who just came are not idle."""
+        if self._is_closed:
+            return  # The network was asked before.
+        if self._has_dropped:
+            self._has_dropped = False
+            self._trim(False)  # Or what is free now would be seen still, and others dropped for it.
         self.use = use = self._read()
-        share = use.resident_bytes / self.limit_bytes
-        pause_s = self._pause_s(use.resident_bytes)
-        self._timer = self._timers.call_at(next_tick(self._timers.now(), pause_s), self._look)
+        share = use.resident_bytes / self._usable_bytes
+        self._look_again(self._pause_s(use.resident_bytes), self._room(use.resident_bytes))
         before = self.level
         level = self._marks.judge(share)
         if level != before:
             self._changed(before, level)
-        if level >= Level.SHED_IDLE:
-            self.shed_total += self._relief.shed_idle()
         excess_bytes = use.buffered_bytes - self.buffered_mark_bytes
         if level == Level.DROP_SLOWEST:
             above = limits.MEMORY_DROP_SLOWEST - limits.MEMORY_CALM_BELOW
-            excess_bytes = max(excess_bytes, use.resident_bytes - int(self.limit_bytes * above))
+            excess_bytes = max(excess_bytes, use.resident_bytes - int(self._usable_bytes * above))
         if excess_bytes > 0:
-            self.dropped_total += self._relief.drop_slowest(excess_bytes)
-        self._give_back(use.resident_bytes, level)
+            dropped = self._relief.drop_slowest(excess_bytes)
+            self.dropped_total += dropped
+            self._has_dropped = dropped > 0
+
+    def _look_again(self, pause_s: float, intake_bytes: int) -> None:
+        """When it is time, or when so much has come in."""
+        if self._timer is not None:
+            self._timer.cancel()
+        network = self._network
+        when = next_tick(network.now(), pause_s) if pause_s else network.now()
+        self._timer = network.call_at(when, self._tick)
+        network.after_intake(intake_bytes, self._look)
+
+    def _room(self, resident_bytes: int) -> int:
+        """How much may come in unseen."""
+        room_bytes = limits.MEMORY_REFUSE_NEW * self._usable_bytes - resident_bytes
+        least_bytes = limits.MEMORY_LOOK_SHARE_MIN * self._usable_bytes
+        return int(max(limits.MEMORY_LOOK_ROOM * room_bytes, least_bytes))
 
     def _pause_s(self, resident_bytes: int) -> float:
-        near_bytes = limits.MEMORY_NEAR * self.limit_bytes
+        near_bytes = limits.MEMORY_NEAR * self._usable_bytes
         if resident_bytes >= near_bytes:
             return limits.MEMORY_LOOK_NEAR_S
         is_far = resident_bytes + limits.MEMORY_FAR_BYTES <= near_bytes
@@ -199,6 +240,9 @@ class MemoryGuard:
         refuses = level >= Level.REFUSE_NEW
         if refuses != (before >= Level.REFUSE_NEW):
             self._relief.refuse_new(refuses)
+        caps = level == Level.DROP_SLOWEST
+        if caps != (before == Level.DROP_SLOWEST):
+            self._relief.cap_clients(caps)
         used, limit = self.use.resident_bytes // limits.MIB, self.limit_bytes // limits.MIB
         use = f"{used} of {limit} MiB are in use"
         if level == Level.CALM:
@@ -219,7 +263,7 @@ class MemoryGuard:
 
         Less and less often when that frees nothing: then it is in use.
         """
-        now = self._timers.now()
+        now = self._network.now()
         if now < self._next_trim or resident_bytes <= self._least_bytes * limits.MEMORY_TRIM_ABOVE:
             return
         is_short = level >= Level.SHED_IDLE

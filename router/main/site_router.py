@@ -373,6 +373,10 @@ class SiteRouter:
         """Begin nothing new; what passes through to other sites goes on."""
         self.forwarder.refuse_new(refuse)
 
+    def cap_clients(self, cap: bool) -> None:
+        """Accept only a few clients, who are told why."""
+        self.forwarder.cap_clients(cap)
+
     def drop_slowest(self, size_bytes: int) -> int:
         """Of links by how long they have stalled, of clients by how much they hold."""
         held_bytes = self.links.buffered_bytes

@@ -58,7 +58,8 @@ FD_RESERVE_ESSENTIAL = 72  # Of these, what links do not get either.
 
 MEMORY_LIMIT_BYTES_MIN = 48 * MIB  # An idle router takes some 40: with less it refuses all.
 MEMORY_LIMIT_BYTES_MAX = 1024 * 1024 * MIB  # What a site may state.
-# Memory: shares of what the process may have, and what is done above each.
+MEMORY_RESERVE_BYTES = 2 * MIB  # Of the limit, for the operator's door between two looks.
+# Memory: shares of what the process may have beside that, and what is done above each.
 MEMORY_SHED_IDLE = 0.85  # Idle connections are closed.
 MEMORY_REFUSE_NEW = 0.95  # Nothing new is begun (Envoy's overload manager: 95 %).
 MEMORY_DROP_SLOWEST = 0.98  # Who holds most is reset (Envoy: 98 %).
@@ -66,6 +67,11 @@ MEMORY_CALM_BELOW = 0.03  # So much under a mark it no longer counts: no flappin
 MEMORY_LOOK_S = 0.25  # How often it is read: a file of /proc, some 10 µs;
 MEMORY_NEAR, MEMORY_LOOK_NEAR_S = 0.7, 0.05  # above this share so often: 80 MB/s may come in.
 MEMORY_FAR_BYTES, MEMORY_LOOK_FAR_S = 1024 * MIB, 1.0  # So much below that share: no hurry.
+# Also as soon as so much has come in: this share of the room below MEMORY_REFUSE_NEW. A crowd that
+MEMORY_LOOK_ROOM = 0.5  # comes at once, or is heard after a late wake, never fills it unseen.
+MEMORY_LOOK_SHARE_MIN = 0.015  # Of the limit: never for less than that.
+CONNECTION_COST_BYTES = 64 * KIB  # What a new connection counts as then: with TLS it may hold that.
+CLIENTS_WHEN_SHORT = 64  # Above MEMORY_DROP_SLOWEST: each gets its 503, others wait in the backlog.
 MEMORY_TRIM_ABOVE = 1.05  # Times the least there ever was: then what was freed is given back,
 MEMORY_TRIM_S = 5.0  # so often while that helps or memory grows,
 MEMORY_TRIM_S_MAX = 80.0  # and ever less until so often, else.

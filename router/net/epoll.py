@@ -42,6 +42,7 @@ class EpollNetwork:
         self.now = host.now
         self.at_turn_end = self._poller.at_turn_end
         self.call_at = self._poller.call_at
+        self.after_intake = self._poller.after_intake
         self.on_tls_rejected: Callable[[Address, DialCode, str], None] = lambda *_: None
         """Told which listener and why (code, sentence), for each that `tls_rejected` counts."""
 

@@ -9,6 +9,7 @@ from math import inf
 from typing import Protocol
 
 from router.model.limits import (
+    CONNECTION_COST_BYTES,
     KEEPALIVE_AFTER_S,
     LATE_WAKE_S,
     READ_BYTES,
@@ -27,6 +28,12 @@ from router.net.timers import PendingCall, TimerHeap
 
 LOG = logging.getLogger(__name__)
 LOG_INTERVAL_S = 1.0
+
+
+def _nobody_asked() -> None:
+    """Of what comes in."""
+
+
 _BATCHES = range(TURN_EVENTS_MAX // TURN_BATCH_EVENTS)
 _ROUNDS = range(SETTLE_ROUNDS_MAX)
 
@@ -63,9 +70,11 @@ class Poller:
         "_fresh",
         "_host",
         "_in_turn",
+        "_intake_mark",
         "_log_next",
         "_log_suppressed",
         "_looks_after",
+        "_on_intake",
         "_queue",
         "_rejection_log_next",
         "_timers",
@@ -121,6 +130,8 @@ class Poller:
         self.descriptors_max_essential = descriptors_max(essential=True)
         self.pipes = Pipes(lambda: len(self.entries) < self.descriptors_max)
         self.bytes_in = 0
+        self._intake_mark = inf  # Of `bytes_in`; a connection counts by lowering it.
+        self._on_intake: Callable[[], None] = _nobody_asked
         self.bytes_out = 0
         self.unsent_bytes = 0  # Of all connections: taken, and not yet with the kernel.
         self.handler_errors = 0
@@ -134,6 +145,7 @@ class Poller:
     def register(self, fd: int, entry: Entry, mask: int) -> None:
         self._epoll.register(fd, mask)
         self.entries[fd] = entry
+        self._intake_mark -= CONNECTION_COST_BYTES
         # An event still to come in this batch is of an earlier owner of the number.
         self._fresh.add(fd)
 
@@ -172,6 +184,15 @@ class Poller:
         if not self._in_turn:
             self._arm()
         return entry
+
+    def after_intake(self, size_bytes: int, callback: Callable[[], None]) -> None:
+        self._intake_mark, self._on_intake = self.bytes_in + size_bytes, callback
+
+    def _taken_in(self) -> None:
+        """So much has come in that somebody wanted to know."""
+        callback, self._on_intake = self._on_intake, _nobody_asked
+        self._intake_mark = inf
+        self._guarded(callback)
 
     def look_after_new(self) -> None:
         """Tell entries in a while that they last; those that end sooner never hear it."""
@@ -243,6 +264,9 @@ class Poller:
                 except Exception as error:
                     self.handler_failed(error)
                     entry.crashed(error)
+                if self.bytes_in >= self._intake_mark:
+                    self._taken_in()
+                    self._run_queue()  # Who was told to let go does so before more comes in.
             if len(events) < TURN_BATCH_EVENTS or self.now() > until:
                 return
 
@@ -278,6 +302,8 @@ class Poller:
             except Exception as error:
                 self.handler_failed(error)
                 entry.crashed(error)
+            if self.bytes_in >= self._intake_mark:
+                self._taken_in()
 
     def _guarded(self, callback: Callable[[], None]) -> None:
         try:

@@ -169,6 +169,17 @@ class Timers(Protocol):
         """Once, after the events of the current turn (or soon, outside of a turn)."""
 
 
+class Intake(Timers, Protocol):
+    """Time, and how much has come in meanwhile."""
+
+    def after_intake(self, size_bytes: int, callback: Callable[[], None]) -> None:
+        """Call once, between two events, as soon as that much more has been received.
+
+        A new connection counts as `limits.CONNECTION_COST_BYTES`. The last call replaces those
+        before it.
+        """
+
+
 class Tls(msgspec.Struct, frozen=True):
     """What one end of a TLS connection shows and demands.
 

@@ -6,9 +6,15 @@ import errno
 from collections import Counter, deque
 from collections.abc import Callable
 from enum import Enum, auto
+from math import inf
 from typing import TYPE_CHECKING
 
-from router.model.limits import ACCEPT_ERRORS_PER_TURN_MAX, ACCEPT_REST_S, SETTLE_ROUNDS_MAX
+from router.model.limits import (
+    ACCEPT_ERRORS_PER_TURN_MAX,
+    ACCEPT_REST_S,
+    CONNECTION_COST_BYTES,
+    SETTLE_ROUNDS_MAX,
+)
 from router.net.ports import (
     Address,
     Connection,
@@ -62,6 +68,8 @@ class SimulatedNetwork:
         self._connections: dict[int, SimulatedConnection] = {}
         self._connection_number = 0
         self._turns: Counter[str] = Counter()
+        self._intake_left: float = inf
+        self._on_intake: Callable[[], None] | None = None
 
     # Timers.
 
@@ -74,6 +82,9 @@ class SimulatedNetwork:
     def at_turn_end(self, callback: Callable[[], None]) -> None:
         self._turn_end.append(callback)
         self._wake()
+
+    def after_intake(self, size_bytes: int, callback: Callable[[], None]) -> None:
+        self._intake_left, self._on_intake = size_bytes, callback
 
     # Connections.
 
@@ -172,7 +183,12 @@ class SimulatedNetwork:
     def add_connection(self, end: SimulatedConnection) -> int:
         self._connection_number += 1
         self._connections[self._connection_number] = end
+        self.took_in(CONNECTION_COST_BYTES)
         return self._connection_number
+
+    def took_in(self, size_bytes: int) -> None:
+        """Handlers here were given so much; see `after_intake`."""
+        self._intake_left -= size_bytes
 
     def remove_connection(self, number: int) -> None:
         self._connections.pop(number, None)
@@ -200,14 +216,21 @@ class SimulatedNetwork:
         """One event of a turn; `end_turn` follows."""
         self._in_turn = True
         self.guarded(action)
+        if self._intake_left <= 0 and self._on_intake is not None:
+            callback, self._on_intake = self._on_intake, None
+            self.guarded(callback)
+            self._run_queue()
+
+    def _run_queue(self) -> None:
+        for _ in range(len(self._queue)):
+            if self._queue:  # A handler may kill this host.
+                self.guarded(self._queue.popleft())
 
     def end_turn(self) -> None:
         self._in_turn = True
         self.turns += 1
         for _ in range(SETTLE_ROUNDS_MAX):
-            for _ in range(len(self._queue)):
-                if self._queue:  # A handler may kill this host.
-                    self.guarded(self._queue.popleft())
+            self._run_queue()
             if not self._turn_end:
                 break
             callbacks, self._turn_end = self._turn_end, []

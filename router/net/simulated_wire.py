@@ -191,6 +191,7 @@ class SimulatedConnection:
                 size = self._random.randint(1, size)
             data = self._inbox[:size]
             del self._inbox[:size]
+            self.host.took_in(size)
             self._send(lambda size=size: self.other._credited(size))  # type: ignore[misc]
             if not self._calls(lambda data=data: handler.received(memoryview(data))):  # type: ignore[misc]
                 return

@@ -1,7 +1,7 @@
 """Clients that mean harm, in a process of their own, from many loopback addresses.
 
-``python -m tests.scenario.attackers KIND HOST PORT COUNT``: prints ``ready`` once ``COUNT``
-connections are there, replaces those that the other end closes, and goes on until its input ends.
+``python -m tests.scenario.attackers KIND HOST PORT COUNT``: prints ``ready`` once it has opened
+``COUNT`` connections, replaces those that the other end closes, and goes on until its input ends.
 Then it prints how many it opened. `attacking` does that for a test.
 """
 
@@ -77,7 +77,7 @@ class Attack:
             now = time.monotonic()
             for _ in range(min(OPENS_PER_TICK, self._count - len(self._open))):
                 self._connect(now)
-            if not told and len(self._open) >= self._count:
+            if not told and self.opened >= self._count:
                 told = True
                 print("ready", flush=True)
             for fd, mask in self._poll.poll(TICK_S, 1024):

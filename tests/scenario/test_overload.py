@@ -5,6 +5,7 @@ The same by thousands, with figures: ``python -m tests.bench.overload``.
 
 import contextlib
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ SLOTS, SERVICE_S = 2, 0.02
 PEAK_RPS = SLOTS / SERVICE_S
 SLOW_PORT, FEW_PORT = SHOP_PORT + 1, SHOP_PORT + 2
 FEW = 10
+CROWD = 1_000
 QUEUE_WAIT_S = 0.2
 BUSY_MACHINE_MS = 150.0  # What a wait may be by the machine's other work alone.
 KINDS = ("idle", "slow-head", "slow-body", "slow-put", "no-reader", "half-open")
@@ -69,6 +71,12 @@ def descriptors(site: Site) -> int:
 def resident_mib(site: Site) -> float:
     """Of a router."""
     return int(Path(f"/proc/{site.note_pid()}/statm").read_text().split()[1]) / 256
+
+
+def peak_mib(site: Site) -> float:
+    """The most of a router that was ever resident."""
+    status = Path(f"/proc/{site.note_pid()}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def limit_bytes(site: Site) -> float:
@@ -138,29 +146,57 @@ def test_one_source_cannot_take_all_connections(scene: Scene) -> None:
     until(lambda: fetch(*scene.door(FEW_PORT)).status == 200, "there is room again")
 
 
-def test_a_router_with_little_memory_refuses_instead_of_growing(net: Network) -> None:
+def small(net: Network, room_mib: int) -> tuple[Site, int]:
+    """A router that may use ``room_mib`` more than it does; the limit in MiB."""
     site = net.site("small")
     site.declare("shop", limits={"connectionsPerSource": 4000})
     site.connect("shop", net.http("small"))
     net.start()
     net.ready("shop", {"small": 1})
-    allowed_mib = int(resident_mib(site)) + 16
+    allowed_mib = int(resident_mib(site)) + room_mib
     path = site.directory / "config" / "site-small.yaml"
     path.write_text(path.read_text().rstrip() + f"\n  memoryLimit: {allowed_mib}MiB\n")
     until(lambda: limit_bytes(site) == allowed_mib * 2**20, "the limit is known")
-    peak_mib = 0.0
+    return site, allowed_mib
 
-    def looked() -> bool:
-        """Of itself it would grow by 70 MiB; between two looks some of that arrives."""
-        nonlocal peak_mib
-        peak_mib = max(peak_mib, resident_mib(site))
-        assert site.get("status")["name"] == "small"
-        fetch(site.address, SHOP_PORT)
-        return any(event["code"] == "memory-short" for event in site.get("events"))
 
+def is_short_of_memory(site: Site) -> bool:
+    """It said so, and its operator and a client get answers meanwhile."""
+    assert site.get("status")["name"] == "small"
+    fetch(site.address, SHOP_PORT)
+    return any(event["code"] == "memory-short" for event in site.get("events"))
+
+
+def test_a_router_with_little_memory_refuses_instead_of_growing(net: Network) -> None:
+    """Without the limit it would grow by 70 MiB."""
+    site, allowed_mib = small(net, 16)
     with attacking("slow-put", (site.address, SHOP_PORT), 1_200):
-        until(looked, "it is short of memory")
+        until(lambda: is_short_of_memory(site), "it is short of memory")
         for _ in range(20):
-            looked()
-    assert peak_mib < allowed_mib + 24
+            is_short_of_memory(site)
+    assert peak_mib(site) <= allowed_mib
+    until(lambda: fetch(site.address, SHOP_PORT, timeout_s=1.0).status == 200, "it serves again")
+
+
+def test_a_router_that_wakes_late_to_a_crowd_stays_within_its_memory(net: Network) -> None:
+    """All send at once, and no timer runs before the router has heard everybody."""
+    site, allowed_mib = small(net, 32)
+    head = b"PUT / HTTP/1.1\r\nHost: shop\r\nContent-Length: 1000000\r\n\r\n"
+    before = descriptors(site)
+    with contextlib.ExitStack() as held:
+        clients = []
+        for _ in range(CROWD):
+            client = socket.create_connection((site.address, SHOP_PORT), 5.0)
+            clients.append(held.enter_context(client))
+            client.sendall(head)
+        until(lambda: descriptors(site) >= before + 2 * CROWD, "each has a target")
+        site.signal(signal.SIGSTOP)
+        try:
+            for client in clients:
+                client.setblocking(False)
+                client.send(b"y" * 60_000)
+        finally:
+            site.signal(signal.SIGCONT)
+        until(lambda: is_short_of_memory(site), "it is short of memory")
+        assert peak_mib(site) <= allowed_mib
     until(lambda: fetch(site.address, SHOP_PORT, timeout_s=1.0).status == 200, "it serves again")

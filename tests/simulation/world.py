@@ -361,10 +361,14 @@ class SimSite:
 
 
 class SimMemory:
-    """The memory of a site's process, which a test fills and empties."""
+    """The memory of a site's process, which a test fills and empties.
+
+    What its forwarder keeps of requests comes on top of that.
+    """
 
     def __init__(self, site: SimSite, limit_bytes: int) -> None:
         self.use = Use(resident_bytes=0, buffered_bytes=0)
+        self._forwarder = site.router.forwarder
         self.trims = self.reads = 0
         self.guard = MemoryGuard(
             site.network, limit_bytes, self._read, site.router, site.world.tell, self._trim
@@ -372,7 +376,12 @@ class SimMemory:
 
     def _read(self) -> Use:
         self.reads += 1
-        return self.use
+        return Use(self.resident_bytes, self.use.buffered_bytes)
+
+    @property
+    def resident_bytes(self) -> int:
+        """Of this moment."""
+        return self.use.resident_bytes + self._forwarder.held_bytes
 
     def _trim(self, thoroughly: bool) -> None:
         self.trims += 1

@@ -15,7 +15,8 @@ from router.main.memory import (
     trimmer,
 )
 from router.model import limits
-from tests.simulation.world import SimMemory, SimSite, World
+from router.net.ports import Connection, Loss
+from tests.simulation.world import SERVICE, SimMemory, SimSite, World
 
 MIB = limits.MIB
 
@@ -72,6 +73,37 @@ class Scene:
         return answer.status, answer.site
 
 
+class SlowClient:
+    """One that says it will send a lot, and sends what it is told to."""
+
+    def __init__(self, site: SimSite) -> None:
+        self.got = b""
+        self._connection: Connection | None = None
+        site.network.dial(
+            "127.0.0.1", SERVICE.port, self._connected, lambda failure: None, timeout_s=5.0
+        )
+
+    def send(self, size_bytes: int) -> None:
+        assert self._connection is not None
+        self._connection.send(bytes(size_bytes))
+
+    def _connected(self, connection: Connection) -> "SlowClient":
+        self._connection = connection
+        connection.send(b"PUT / HTTP/1.1\r\nHost: shop\r\nContent-Length: 1000000\r\n\r\n")
+        return self
+
+    def received(self, data: memoryview) -> None:
+        self.got += data
+
+    def ended(self) -> None:
+        assert self._connection is not None
+        self._connection.finish()
+
+    def writable(self) -> None: ...
+
+    def lost(self, cause: Loss | None) -> None: ...
+
+
 def codes(world: World) -> list[str]:
     return [line.split()[2] for line in world.journal if "memory" in line]
 
@@ -122,6 +154,60 @@ def test_it_is_looked_as_often_as_the_marks_are_near(
     before = scene.memory.reads
     scene.world.run(10)
     assert scene.memory.reads - before == pytest.approx(10 * looks_per_s, abs=3)
+
+
+def test_a_crowd_that_comes_between_two_looks_stays_within_the_limit() -> None:
+    """Each is admitted while there is room, and then all send what is kept of a request."""
+    scene = Scene()
+    scene.a.connectors.clear()
+    scene.a.serve(1, capacity=None, service_s=10.0)
+    limit_bytes, size_bytes = 64 * MIB, 60_000
+    scene.memory.use = Use(48 * MIB, 0)
+    scene.memory.guard.set_limit(limit_bytes)
+    scene.world.run(1)
+    slow = [SlowClient(scene.a) for _ in range(500)]
+    scene.world.run(0.01)
+    before = scene.memory.reads
+    for client in slow:
+        client.send(size_bytes)
+    highest = [0]
+
+    def goes_on() -> bool:
+        highest[0] = max(highest[0], scene.memory.resident_bytes)
+        return scene.world.internet.now < until
+
+    until = scene.world.internet.now + 0.9 * limits.MEMORY_LOOK_NEAR_S
+    scene.world.run_while(goes_on, 1)
+    assert scene.memory.reads > before + 4
+    assert 0.9 * limit_bytes < highest[0] <= limit_bytes
+    assert scene.memory.guard.dropped_total > 0
+
+
+def test_a_new_limit_counts_before_anything_else_comes_in() -> None:
+    scene = Scene()
+    scene.fill(100)
+    scene.memory.guard.set_limit(100 * MIB)
+    scene.world.run(0.001)
+    assert scene.memory.guard.level == Level.DROP_SLOWEST
+
+
+def test_very_short_of_memory_a_few_clients_are_told_and_others_wait() -> None:
+    scene = Scene()
+    scene.fill(990)
+    count = 2 * limits.CLIENTS_WHEN_SHORT
+    slow = [SlowClient(scene.a) for _ in range(count)]
+    most = [0]
+
+    def are_waiting() -> bool:
+        most[0] = max(most[0], scene.a.router.forwarder.sessions)
+        return sum(client.got.startswith(b"HTTP/1.1 503 ") for client in slow) < count
+
+    scene.world.run_while(are_waiting, 10)
+    assert most == [limits.CLIENTS_WHEN_SHORT]
+    scene.fill(100)
+    slow += [SlowClient(scene.a) for _ in range(count)]
+    forwarder = scene.a.router.forwarder
+    scene.world.run_while(lambda: forwarder.sessions <= limits.CLIENTS_WHEN_SHORT, 1)
 
 
 def test_idle_connections_go_first() -> None:

@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from router.model import limits
 from router.net.ports import Connection, DialFailure, Loss
 from tests.unit.net.recorder import Recorder
 from tests.unit.net.worlds import Pair, World
@@ -298,6 +299,33 @@ def test_a_reset_reaches_a_half_closed_connection(pair: Pair) -> None:
     pair.left.wire.abort()
     pair.run_until(lambda: pair.right.losses)
     assert pair.right.lost_code == "reset"
+
+
+# What comes in.
+
+
+def test_a_call_comes_once_and_as_soon_as_so_much_has_come_in(pair: Pair) -> None:
+    calls: list[int] = []
+    pair.world.right.after_intake(3 * 60_000, lambda: calls.append(len(pair.right.data)))
+    for _ in range(2):
+        pair.left.wire.send(b"y" * 60_000)
+    pair.run_until(lambda: len(pair.right.data) == 120_000)
+    assert not calls
+    for _ in range(20):
+        pair.left.wire.send(b"y" * 60_000)
+    pair.run_until(lambda: len(pair.right.data) == 22 * 60_000)
+    (size_bytes,) = calls
+    assert 0.9 * 3 * 60_000 < size_bytes <= 3 * 60_000 + limits.TURN_READ_BYTES_MAX
+
+
+def test_a_connection_counts_before_it_says_anything(world: World) -> None:
+    calls: list[str] = []
+    world.right.after_intake(1, lambda: calls.append("replaced"))
+    world.right.after_intake(limits.CONNECTION_COST_BYTES, lambda: calls.append("connected"))
+    Pair(world)
+    world.run_while(lambda: not calls)
+    world.settle()
+    assert calls == ["connected"]
 
 
 # Ends.

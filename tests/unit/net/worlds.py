@@ -6,18 +6,22 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from router.net.epoll import EpollNetwork
-from router.net.ports import DialFailure, Listener, Network, Tls
+from router.net.ports import DialFailure, Intake, Listener, Network, Tls
 from router.net.simulated import SimulatedInternet
 from tests.unit.net.certificates import client_tls, server_tls
 from tests.unit.net.recorder import Recorder
 from tests.unit.net.self_host import SelfHost
 
 
+class HeardNetwork(Network, Intake, Protocol):
+    """A network that tells what comes in."""
+
+
 class World(Protocol):
     """Two networks that reach each other: ``left`` dials, ``right`` listens."""
 
     left: Network
-    right: Network
+    right: HeardNetwork
     right_ip: str
     flood_bytes: int  # More than the kernels of both ends hold.
     server_tls: Tls | None
@@ -52,7 +56,7 @@ class RealWorld:
         self.left_network = EpollNetwork(self.host)
         self.right_network = EpollNetwork(self.host)
         self.left: Network = self.left_network
-        self.right: Network = self.right_network
+        self.right: HeardNetwork = self.right_network
         self.right_ip = "127.0.0.1"
         self.server_tls = server_tls() if tls else None
         self.client_tls = client_tls() if tls else None
@@ -95,7 +99,7 @@ class SimulatedWorld:
         self.left_host = self.internet.host("10.0.0.1")
         self.right_host = self.internet.host("10.0.0.2")
         self.left: Network = self.left_host
-        self.right: Network = self.right_host
+        self.right: HeardNetwork = self.right_host
         self.right_ip = "10.0.0.2"
         self.server_tls = (
             Tls(context=None, certificate=b"server", alpn=("spillway/1",)) if tls else None
