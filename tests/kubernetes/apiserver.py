@@ -21,7 +21,7 @@ from tests.kubernetes import (
 )
 from tests.kubernetes.failures import Failure, bad_request, no_such_path
 from tests.kubernetes.faults import Fault, Faults, Seen
-from tests.kubernetes.listening import Listener
+from tests.kubernetes.listening import Listener, abort
 from tests.kubernetes.rbac import Rules, Tokens, User, service_account
 from tests.kubernetes.registry import APPLY_PATCH, Registry, now
 from tests.kubernetes.requests import Wanted
@@ -77,7 +77,7 @@ class ApiServer:
             assert server is not None
             for connection in list(server.connections):
                 if connection.transport is not None:
-                    connection.transport.abort()
+                    abort(connection.transport)
             await self._runner.cleanup()
             self._runner = None
 
@@ -320,7 +320,7 @@ def _wants_table(request: web.Request) -> bool:
 
 def _cut(request: web.Request) -> None:
     if request.transport is not None:
-        request.transport.abort()
+        abort(request.transport)
     raise ConnectionResetError
 
 

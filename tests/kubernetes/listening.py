@@ -11,6 +11,15 @@ from weakref import WeakSet
 BACKLOG: Final = 128
 
 
+def abort(transport: asyncio.WriteTransport) -> None:
+    """Cut it. One with TLS that was closed twice has let go of its protocol already.
+
+    asyncio passes over that itself only in later releases of Python 3.11 than Debian's.
+    """
+    with contextlib.suppress(AttributeError):
+        transport.abort()
+
+
 class Listener:
     """Accepts connections until it is closed.
 
@@ -45,7 +54,7 @@ class Listener:
         await asyncio.gather(*self._greeted, return_exceptions=True)
         for transport in list(self._transports):
             if isinstance(transport, asyncio.WriteTransport):
-                transport.abort()
+                abort(transport)
         await asyncio.sleep(0)
 
     def _accept(self) -> None:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from tests.kubernetes.failures import Failure, bad_request
 from tests.kubernetes.faults import Faults
+from tests.kubernetes.listening import abort
 from tests.kubernetes.requests import Wanted
 from tests.kubernetes.resources import Json
 from tests.kubernetes.selectors import Matches
@@ -73,7 +74,7 @@ class Watches:
         ]
         for request in chosen:
             if request.transport is not None:
-                request.transport.abort()
+                abort(request.transport)
         return len(chosen)
 
     def count(self, kind: str = "", user: str = "") -> int:
@@ -106,7 +107,7 @@ class Watches:
             await response.write_eof()
         except ConnectionError:
             if request.transport is not None:
-                request.transport.abort()
+                abort(request.transport)
         finally:
             stop()
             self._open.pop(id(request), None)
