@@ -81,14 +81,25 @@ def _environment() -> dict[str, str]:
 
 
 def _humble(pid: int) -> None:
-    """Everything else on this machine comes first, in time and in memory. It may have ended."""
-    most_bytes = limits.SIMULATION_MEMORY_BYTES_MAX
+    """Everything else on this machine comes first, in time and in memory.
+
+    Nothing here needs a permission: each step only takes something from the process.
+    """
     cpu_s = int(2 * limits.SIMULATION_S)  # Were we killed, it would not run on for ever.
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, pid, _NICENESS)
-        resource.prlimit(pid, resource.RLIMIT_AS, (most_bytes, most_bytes))
-        resource.prlimit(pid, resource.RLIMIT_CPU, (cpu_s, cpu_s))
+    with contextlib.suppress(ProcessLookupError, FileNotFoundError):  # It may have ended.
+        _limit(pid, resource.RLIMIT_AS, limits.SIMULATION_MEMORY_BYTES_MAX)
+        _limit(pid, resource.RLIMIT_CPU, cpu_s)
         Path(f"/proc/{pid}/oom_score_adj").write_text(_KILLED_FIRST)
+        niceness = os.getpriority(os.PRIO_PROCESS, pid)
+        os.setpriority(os.PRIO_PROCESS, pid, max(niceness, _NICENESS))
+
+
+def _limit(pid: int, kind: int, most: int) -> None:
+    """At most ``most``, or what it is limited to already."""
+    _, hard = resource.prlimit(pid, kind)
+    if hard != resource.RLIM_INFINITY:
+        most = min(most, hard)
+    resource.prlimit(pid, kind, (most, most))
 
 
 def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:

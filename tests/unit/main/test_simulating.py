@@ -4,6 +4,7 @@ import asyncio
 import functools
 import os
 import resource
+import subprocess
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -15,7 +16,8 @@ from router.admin.simulation_api import Busy, Order, RunFailed
 from router.main.simulating import Simulating
 from router.model import limits
 
-BURST = (Path(__file__).resolve().parents[3] / "examples" / "burst.yaml").read_text()
+ROOT = Path(__file__).resolve().parents[3]
+BURST = (ROOT / "examples" / "burst.yaml").read_text()
 P = ParamSpec("P")
 ORDER = Order(scenarios=(BURST,), requests_max=1_000, rivals=False)
 
@@ -83,6 +85,32 @@ async def test_it_comes_after_everything_else_and_dies_first() -> None:
         b"1000",
     ]
     assert (os.getpriority(os.PRIO_PROCESS, 0), resource.getrlimit(resource.RLIMIT_AS)) == before
+
+
+def test_a_router_that_is_humble_itself_limits_it_all_the_same() -> None:
+    """A niceness may only grow without a permission, and a limit only fall."""
+    most = limits.SIMULATION_MEMORY_BYTES_MAX // 2
+    inner = (
+        "import os, resource, sys, json; sys.stdin.read();"
+        "print(json.dumps({'outcomes': [os.getpriority(os.PRIO_PROCESS, 0),"
+        "*resource.getrlimit(resource.RLIMIT_AS), resource.getrlimit(resource.RLIMIT_CPU)[0],"
+        "int(open('/proc/self/oom_score_adj').read())]}))"
+    )
+    outer = (
+        "import asyncio, os, resource, sys\n"
+        "from router.admin.simulation_api import Order\n"
+        "from router.main.simulating import Simulating\n"
+        "os.nice(19)\n"
+        f"resource.setrlimit(resource.RLIMIT_AS, ({most}, {most}))\n"
+        "if os.getuid() == 0: os.setresuid(65534, 65534, 65534)\n"
+        f"simulating = Simulating(('/usr/bin/env', 'python3', '-c', {inner!r}))\n"
+        "order = Order(scenarios=(), requests_max=1)\n"
+        "print(*(bytes(one).decode() for one in asyncio.run(simulating.run(order)).outcomes))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", outer], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.split() == [
+        *("19", str(most), str(most), str(int(2 * limits.SIMULATION_S)), "1000")
+    ], done.stderr
 
 
 @looped
