@@ -1,21 +1,22 @@
 """The demo's servers: an HTTP service that takes its time, and a TCP one for want of Redis.
 
-`python -m demo.backends http SITE PORT…` serves one target per port, each on 127.0.0.1; every
-answer says which site it is and how many requests that target had in hand.
+`python -m demo.backends http SITE SECONDS PORT…` serves one target per port, each on 127.0.0.1,
+that takes so long for each request. Every answer says which site it is, how many requests that
+target had in hand, and by how many seconds it is late: other programs keep this machine busy.
 `python -m demo.backends tcp SITE PORT` answers PING and GET like Redis (RESP, inline or array).
 """
 
 import asyncio
 import sys
+import time
 
 from aiohttp import web
 
-SERVICE_S = 0.1
 LINE_BYTES_MAX = 1024
 
 
-def http_target(site: str) -> web.Application:
-    """One target: works `SERVICE_S` for each request, any number at once."""
+def http_target(site: str, service_s: float) -> web.Application:
+    """One target: works ``service_s`` for each request, any number at once."""
     in_hand = 0
 
     async def serve(request: web.Request) -> web.Response:
@@ -23,10 +24,12 @@ def http_target(site: str) -> web.Application:
         in_hand += 1
         try:
             seen = in_hand
-            await asyncio.sleep(SERVICE_S)
+            due = time.monotonic() + service_s
+            await asyncio.sleep(service_s)
+            late_s = time.monotonic() - due
             return web.Response(
                 text=f"hello from {site}\n",
-                headers={"X-Served-By": site, "X-In-Hand": str(seen)},
+                headers={"X-Served-By": site, "X-In-Hand": str(seen), "X-Late": f"{late_s:.4f}"},
             )
         finally:
             in_hand -= 1
@@ -55,21 +58,23 @@ async def tcp_client(site: str, reader: asyncio.StreamReader, writer: asyncio.St
         writer.close()
 
 
-async def serve(kind: str, site: str, ports: list[int]) -> None:
+async def serve(kind: str, site: str, *figures: str) -> None:
     """Serve until killed."""
     if kind == "tcp":
+        (port,) = figures
 
         async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await tcp_client(site, reader, writer)
 
-        await asyncio.start_server(client, "127.0.0.1", ports[0], limit=LINE_BYTES_MAX)
+        await asyncio.start_server(client, "127.0.0.1", int(port), limit=LINE_BYTES_MAX)
     else:
+        seconds, *ports = figures
         for port in ports:
-            runner = web.AppRunner(http_target(site), access_log=None)
+            runner = web.AppRunner(http_target(site, float(seconds)), access_log=None)
             await runner.setup()
-            await web.TCPSite(runner, "127.0.0.1", port).start()
+            await web.TCPSite(runner, "127.0.0.1", int(port)).start()
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(sys.argv[1], sys.argv[2], [int(port) for port in sys.argv[3:]]))
+    asyncio.run(serve(*sys.argv[1:]))

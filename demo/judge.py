@@ -13,14 +13,27 @@ ROOM_SHOWN_MAX = 2  # Slots that may look free: an answer on its way back still 
 SHARE_WRONG_MAX = 0.02
 FILLED_MIN = 0.9
 SETTLE_S = 1.0
+LATE_S = 0.02  # A request that is later by its own programs is not what the routers made of it.
+LATE_SHARE_MAX = 0.05  # Of a phase: with more the machine is too busy to judge.
+# What a busy machine causes: targets that serve slower than configured, or do not come to it.
+BUSY_CAUSES = ("status 503 all-full", "TimeoutError")
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """One promise: kept or not, and by which figures."""
+    """One promise: kept or not, and by which figures.
+
+    ``is_judged`` is False where the machine was too busy to say that it is broken.
+    """
 
     promise: str
     kept: bool
     evidence: str
+    is_judged: bool = True
+
+    @property
+    def is_broken(self) -> bool:
+        """By the routers, as far as can be told."""
+        return self.is_judged and not self.kept
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -73,6 +86,13 @@ def _quantile(ordered: Sequence[float], share: float) -> float | None:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
 
 
+def late_share(served: Sequence[Served]) -> float:
+    """The share of requests that were late by the demo's own programs, of the worst phase."""
+    count = Counter(record.phase for record in served)
+    late = Counter(record.phase for record in served if record.late_s > LATE_S)
+    return max((late[phase] / count[phase] for phase in count), default=0.0)
+
+
 def verdicts(
     served: Sequence[Served],
     held: Sequence[Held],
@@ -81,7 +101,12 @@ def verdicts(
     connection_slots: dict[str, int],
     burst: str,
 ) -> list[Verdict]:
-    """``sites`` in order of cost from the ingress, the local one first; ``slots`` per site."""
+    """``sites`` in order of cost from the ingress, the local one first; ``slots`` per site.
+
+    On a machine that is too busy, order and fullness are not judged, nor losses that it causes. A
+    target over its capacity and every other loss are the routers' doing on any machine.
+    """
+    is_calm = late_share(served) <= LATE_SHARE_MAX
     local, following = sites[0], sites[1]
     in_burst = [record for record in served if record.phase == burst]
     calm_away = [r for r in served if r.phase != burst and r.site not in ("", local)]
@@ -95,6 +120,7 @@ def verdicts(
     broken_off = [c.error or "no answer" for c in held if c.error or not c.answers]
     # Two targets share a site's slots evenly.
     over = [r for r in served if r.site and r.in_hand > slots[r.site] // 2]
+    ours = [error for error in lost + broken_off if not error.startswith(BUSY_CAUSES)]
     return [
         Verdict(
             f"{local} is filled first",
@@ -106,12 +132,14 @@ def verdicts(
             f"{early} of {len(in_burst)} left it while it had room, "
             f"{len(calm_away)} of {calm} left it in calm; "
             f"connections {', '.join(f'{site} {tcp[site]}' for site in sites)}",
+            is_judged=is_calm,
         ),
         Verdict(
             f"the overflow goes to {following}, the cheapest next, and only then farther",
             _few(too_far, in_burst) and filled[following] >= FILLED_MIN and tcp_order,
             f"{filled[following]:.0%} of its {slots[following]} slots used in the burst, "
             f"{too_far} went farther while it had room",
+            is_judged=is_calm,
         ),
         Verdict(
             "nothing is lost and no target gets more than its capacity",
@@ -119,6 +147,7 @@ def verdicts(
             f"{len(lost)} of {len(served)} requests and {len(broken_off)} of {len(held)} "
             f"connections lost{_causes(lost + broken_off)}, "
             f"{len(over)} met a target over its capacity",
+            is_judged=is_calm or bool(over or ours),
         ),
     ]
 

@@ -21,7 +21,11 @@ class Phase(msgspec.Struct, frozen=True):
 
 
 class Served(msgspec.Struct, frozen=True):
-    """What became of one request. ``site`` empty: lost, ``error`` says how."""
+    """What became of one request. ``site`` empty: lost, ``error`` says how.
+
+    ``late_s``: by how much the client began it late, or the target answered late, whichever is
+    more. Neither waits for a router there: it is the work of other programs on this machine.
+    """
 
     phase: str
     began: float
@@ -29,6 +33,7 @@ class Served(msgspec.Struct, frozen=True):
     site: str
     in_hand: int = 0
     error: str = ""
+    late_s: float = 0.0
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -56,12 +61,15 @@ async def requests(url: str, phases: list[Phase], tell: Tell) -> None:
         for phase in phases:
             for _ in range(round(phase.seconds * phase.rate)):
                 await asyncio.sleep(due - time.monotonic())
-                tasks.create_task(_one(session, url, phase.name, tell))
+                tasks.create_task(_one(session, url, phase.name, due, tell))
                 due += 1 / phase.rate
 
 
-async def _one(session: aiohttp.ClientSession, url: str, phase: str, tell: Tell) -> None:
+async def _one(
+    session: aiohttp.ClientSession, url: str, phase: str, due: float, tell: Tell
+) -> None:
     began = time.monotonic()
+    late_s = began - due
     site, in_hand, error = "", 0, ""
     try:
         async with session.get(url) as response:
@@ -69,11 +77,12 @@ async def _one(session: aiohttp.ClientSession, url: str, phase: str, tell: Tell)
             if response.status == 200:
                 site = response.headers["X-Served-By"]
                 in_hand = int(response.headers["X-In-Hand"])
+                late_s = max(late_s, float(response.headers["X-Late"]))
             else:
                 error = f"status {response.status} {response.headers.get('Spillway-Error', '')}"
     except (aiohttp.ClientError, TimeoutError, OSError) as failure:
         error = f"{type(failure).__name__}: {failure}"
-    tell(Served(phase, began, time.monotonic(), site, in_hand, error))
+    tell(Served(phase, began, time.monotonic(), site, in_hand, error, late_s))
 
 
 async def connections(

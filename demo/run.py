@@ -8,22 +8,25 @@ import tempfile
 import time
 from pathlib import Path
 
-from demo.backends import SERVICE_S
-from demo.judge import rows, verdicts
+from demo.judge import late_share, rows, verdicts
 from demo.load import Held, Phase, Served, connections, requests
 from demo.show import Picture
 from demo.sites import DemoError, Network, Site, free_ports
 
+FEW_CORES = 2
+# With few of them half the rate, and targets that take twice as long: the same slots are filled.
+SLOWER = 2 if len(os.sched_getaffinity(0)) <= FEW_CORES else 1
+SERVICE_S = 0.1 * SLOWER
 PHASES = [
-    Phase("calm", 6, 50, 2),
-    Phase("burst", 18, 250, 10),
-    Phase("after", 8, 50, 2),
+    Phase("calm", 6, 50 / SLOWER, 2),
+    Phase("burst", 18, 250 / SLOWER, 10),
+    Phase("after", 8, 50 / SLOWER, 2),
 ]
 BURST = "burst"
 
 
 def main() -> int:
-    """Run it; 0 when all three promises were kept."""
+    """Run it; 0 when no promise was broken, see `demo.judge`."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # As Ctrl-C: end what was started.
     state = Path(tempfile.mkdtemp(prefix="spillway-demo-"))
     network = Network(state)
@@ -57,7 +60,7 @@ def _story(network: Network) -> int:
     tcp_server = ""
     for site in sites:
         words = [str(port) for port in site.http_ports]
-        network.serve("http", site.name, *words, wait_for=site.http_ports)
+        network.serve("http", site.name, str(SERVICE_S), *words, wait_for=site.http_ports)
         tcp_server = network.serve_tcp(site)
         network.start(site, console=site is onprem and bool(os.environ.get("DEMO_HOLD")))
     print(f"Joined with one-time claim tokens (the TCP service is {tcp_server}):")
@@ -90,10 +93,10 @@ def _story(network: Network) -> int:
     outcome = verdicts(
         served, held, names, slots, {site.name: site.connections for site in sites}, BURST
     )
-    picture.verdicts(outcome)
+    picture.verdicts(outcome, late_share(served))
     if os.environ.get("DEMO_HOLD"):
         _hold(network)
-    return 0 if all(verdict.kept for verdict in outcome) else 1
+    return 1 if any(verdict.is_broken for verdict in outcome) else 0
 
 
 async def _offer(

@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from demo.judge import Row, Verdict
+from demo.judge import LATE_S, Row, Verdict
 from demo.load import Served
 
 COLOURS = ("green", "yellow", "magenta")
@@ -74,9 +74,18 @@ class Picture:
         self._console.print()
         self._console.print(table)
 
-    def verdicts(self, verdicts: Sequence[Verdict]) -> None:
-        """The three promises."""
+    def verdicts(self, verdicts: Sequence[Verdict], late: float) -> None:
+        """The three promises; ``late`` is the share of requests that were, by this machine."""
         for verdict in verdicts:
             mark, style = ("kept  ", "green") if verdict.kept else ("BROKEN", "bold red")
+            if not verdict.kept and not verdict.is_broken:
+                mark, style = "unsure", "yellow"
             line = f"{verdict.promise}: {verdict.evidence}"
             self._console.print(Text(mark, style=style), line, soft_wrap=True)
+        if any(not verdict.kept and not verdict.is_broken for verdict in verdicts):
+            self._console.print(
+                f"This machine was too busy to judge: {late:.0%} of the requests of a phase began, "
+                f"or were served by their target, more than {1000 * LATE_S:g} ms late. "
+                "Run the demo again when other programs rest.",
+                soft_wrap=True,
+            )
