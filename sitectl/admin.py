@@ -62,6 +62,10 @@ class AdminClient(ABC):
             for path, answer in zip(paths, answers, strict=True)
         ]
 
+    def post(self, path: str) -> Any:
+        """The answer to ``POST path`` with an empty object: as `get`."""
+        return _unwrapped(path, _judged(path, self.exchange([Call("POST", path, "{}")])[0]))
+
     def command(self, name: str, **arguments: str) -> Any:
         """Send a command, return the answer."""
         body = json.dumps({"command": name, "arguments": arguments})

@@ -42,6 +42,10 @@ class RouterDoor(Protocol):
         """As `get`, several at once and, where the way is long, in one go."""
         ...
 
+    def post(self, path: str) -> Any:
+        """As `get`, for a question that makes the router do something."""
+        ...
+
     def command(self, name: str, **arguments: str) -> Any:
         """Send a command, return the answer."""
         ...

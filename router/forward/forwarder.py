@@ -24,6 +24,7 @@ from router.forward.refused_messages import RefusedMessages
 from router.forward.service import Service, Surroundings
 from router.forward.service_figures import Stated
 from router.forward.sessions import Session, Sessions
+from router.forward.trials import Trial, Trials
 from router.forward.under_way import UnderWay
 from router.link.ports import StreamOpener
 from router.model import limits
@@ -68,6 +69,7 @@ class Forwarder:
         "_shared",
         "_stirred",
         "_targets_moved",
+        "_trials",
         "_under_way",
         "known_offer",
         "load_changed",
@@ -131,6 +133,7 @@ class Forwarder:
         """See `LinkOwner.known_offer`. Whoever would judge one otherwise now: `forget_offers`."""
         self._heads_forgotten_at = network.now()
         self._targets_moved = False
+        self._trials = Trials()
         self._stirred = True  # Somebody may have come since demand was sampled.
         self._samples_at_rest = 0
         self._drain_timer: Timer | None = None
@@ -348,6 +351,16 @@ class Forwarder:
         """What would be decided now, for a request of ``session``; None: unknown service port."""
         service = self._services.get(key)
         return service.explain(now, session) if service is not None else None
+
+    def try_sites(
+        self, key: ServiceKey, sites: list[SiteId], done: Callable[[list[Trial]], None]
+    ) -> bool:
+        """One request of the service port to each of ``sites``, whatever the policy says.
+
+        ``done`` has all outcomes, later. False: too many are under way, or there is no such port.
+        """
+        service = self._services.get(key)
+        return service is not None and self._trials.begin(service, sites, self._known_as, done)
 
     def past_of(self, key: ServiceKey, count: int, *, denied: bool) -> list[Record]:
         """At most ``count`` of the last requests of a service port, as `Past.last`."""

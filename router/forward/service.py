@@ -185,6 +185,12 @@ class Service(ServiceFigures):
         self._set_limit()
         self.room.reconsider()
 
+    @property
+    def health_path(self) -> str:
+        """What checks of this site's targets ask for; empty: there are no such checks here."""
+        paths = (config.health.path for config in self._targets.configs.values())
+        return next(filter(None, paths), "")
+
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
         """Targets by ``host:port``; what they have in flight goes on."""
         self.has_targets = bool(targets)

@@ -15,6 +15,7 @@ from router.admin.ports import ApiPart
 from router.admin.simulation_api import SimulationApi
 from router.admin.sites_api import SitesApi
 from router.admin.tokens_api import TokensApi
+from router.admin.traffic_api import TrafficApi
 from router.main.all_flows import AllFlows
 from router.main.asking.facts import OwnFacts
 from router.main.asking.ping_view import Pings
@@ -28,6 +29,7 @@ from router.main.parts import WHOLE, Part
 from router.main.recording import Recorder
 from router.main.simulating import Simulating
 from router.main.site_router import SiteRouter
+from router.main.traffic import Traffic
 from router.main.views import OperatorView
 from router.main.whole import Whole
 from router.main.worker_answers import Answering
@@ -47,6 +49,7 @@ class Insight:
         whole: Whole | None = None,
     ) -> None:
         """``whole``: where this is one of several workers, and the first."""
+        self._network = network
         self._router, self._view, self._tokens = router, view, tokens
         self._recorder = Recorder(network, router)
         self._recorder.start()
@@ -70,6 +73,7 @@ class Insight:
             KneesApi(partial(knees, router)),
             SitesApi(self._sites),
             PingApi(Pings(router, view.links)),
+            TrafficApi(Traffic(self._network, router)),
             SimulationApi(Simulating(), view, histories),
             TokensApi(self._tokens),
             DebugApi(Debugging(router, lambda: view.loop_lag_s).look),

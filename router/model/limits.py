@@ -584,6 +584,10 @@ INQUIRY_STATE_S_MAX = 315_360_000.0  # Ten years: whoever reckons a date from it
 PING_ROUNDS_MAX = 10
 PING_INTERVAL_ROUNDS_S = 0.2
 PINGS_AT_ONCE_MAX = 4  # Each is up to 32 streams in a round: one to each router on the way.
+# check --traffic: a request to each site. `sitectl` waits 5 s for the answer.
+TRIAL_S = 4.0
+TRIAL_BODY_BYTES_MAX = MIB  # Of a response; then enough has come, and the rest is given up.
+TRIALS_AT_ONCE_MAX = 4  # Services that are tried at the same time.
 ECHO_BYTES_MAX = KIB  # Of an answer: a router id and a version.
 
 REFUSALS_KEPT_MAX = 64  # Peers whose last refusal is remembered, so that it is told once.

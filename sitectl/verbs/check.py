@@ -2,7 +2,7 @@
 
 Codes: SW0501 Python, SW0502 loop, SW0503 TLS, SW0504 open files, SW0505 state directory, SW0510
 site, SW0511 keys, SW0512 documents, SW0513 router, SW0514 ports, SW0515 links, SW0516 listeners,
-SW0517 targets, SW0518 certificates; SW01xx are those of documents.
+SW0517 targets, SW0518 certificates, SW0520 a request by a site; SW01xx are those of documents.
 """
 
 import errno
@@ -23,18 +23,25 @@ from router.model.addresses import join
 from router.model.specs import SiteSpec
 from sitectl import check_report, output, store, texts
 from sitectl.directory import DirectorySite
-from sitectl.failure import Exit, Failure
+from sitectl.failure import Exit, Failure, usage
 from sitectl.findings import Finding, expiry
 from sitectl.holders import holder_of
-from sitectl.options import Settings, Verb
+from sitectl.options import Settings, Verb, completes
 from sitectl.runtimes import presence, runtime_of
 from sitectl.site import Site
+from sitectl.traffic import by_each_site
 
 DESCRIPTORS_WANTED = 4_096
 
 
 @click.command(cls=Verb)
 @click.option("--pre", is_flag=True, help="Before init: is this machine fit?")
+@click.option(
+    "--traffic",
+    metavar="SERVICE[:PORT]",
+    shell_complete=completes("services"),
+    help="Only send one real request by each site that has targets.",
+)
 @click.option("-f", "--filename", "file", metavar="FILE", help="Only judge the documents of FILE.")
 @click.option(
     "--threshold",
@@ -44,8 +51,13 @@ DESCRIPTORS_WANTED = 4_096
     help="From where on the exit code is not 0.",
 )
 @click.pass_context
-def check(ctx: click.Context, pre: bool, file: str | None, threshold: str) -> None:
+def check(
+    ctx: click.Context, pre: bool, traffic: str | None, file: str | None, threshold: str
+) -> None:
     """Look for what is wrong; exit 1 on errors, 3 on warnings.
+
+    --traffic sends GET / (or the path of health checks here) to each site, whatever the policy
+    says; for tcp it opens a connection and closes it.
 
     Groups: machine, site, documents, links, services, certificates, cluster. What a code means says
     `sitectl explain CODE`.
@@ -55,10 +67,18 @@ def check(ctx: click.Context, pre: bool, file: str | None, threshold: str) -> No
       sitectl check
       sitectl -n shop check --pre        which rights and objects are missing, before init
       sitectl check -f services.yaml
+      sitectl check --traffic shop       does a request by each site come back?
       sitectl check --threshold error    exit 0 with warnings alone
     """
     settings = ctx.ensure_object(Settings)
-    found = list(_of_file(Path(file)) if file is not None else findings(settings, pre=pre))
+    if sum((pre, traffic is not None, file is not None)) > 1:
+        raise usage("--pre, --traffic and -f exclude each other")
+    if traffic is not None:
+        found = list(by_each_site(store.find_site(settings), traffic))
+    elif file is not None:
+        found = list(_of_file(Path(file)))
+    else:
+        found = list(findings(settings, pre=pre))
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     output.emit_items(
         settings,

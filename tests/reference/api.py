@@ -8,7 +8,15 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 import msgspec
 
 import router.admin
-from router.admin import flow_views, history_views, live_views, ping_views, site_views, views
+from router.admin import (
+    flow_views,
+    history_views,
+    live_views,
+    ping_views,
+    site_views,
+    traffic_views,
+    views,
+)
 from router.admin.answers import Failure
 from router.admin.api import Command
 from router.admin.debug_api import DebugView
@@ -59,6 +67,10 @@ ROUTES: Final = {
         "[PastDecision](#pastdecision)",
         views.WhyView,
         query="`cookie`, `header`, `client`; `last` N, `denied` 0 or 1",
+    ),
+    f"POST {V1}traffic/{{name}}": Route(
+        "one real request of NAME or NAME:PORT by each site that has targets; not by a console",
+        traffic_views.TrafficView,
     ),
     f"GET {V1}flows": Route(
         "requests and connections that came in here, newest first; as `text/event-stream` new ones",

@@ -96,6 +96,14 @@ CHECKED: Final = (
         "its document wants another number of them.",
         "sitectl update --workers auto; docs/workers.md",
     ),
+    Code(
+        "SW0520",
+        "A request by each site",
+        "check --traffic sends one harmless request by each site that has targets of a service: "
+        "GET / or the path of its health checks, for tcp a connection that closes again. An "
+        "answer below 500 is good.",
+        "sitectl service status NAME, and sitectl check at the site that is named",
+    ),
 )
 
 RUNTIMES: Final = (

@@ -1,0 +1,28 @@
+"""What the API tells of one request by each site: `POST /api/v1/traffic/SERVICE`."""
+
+import msgspec
+
+
+class SiteTrafficView(msgspec.Struct, frozen=True, kw_only=True):
+    """One site. ``outcome``: ``ok``, or why there was no whole answer.
+
+    ``status`` of the final response; 0: none came, or the service is tcp. ``latency_ms``: until the
+    response was whole, the connection was open, or the failure was known; null: nothing was sent.
+    """
+
+    site: str
+    id: str
+    local: bool
+    outcome: str
+    status: int
+    latency_ms: float | None
+    reason: str = ""
+
+
+class TrafficView(msgspec.Struct, frozen=True, kw_only=True):
+    """One request of a service port by each site that has targets of it."""
+
+    service: str
+    port: int
+    protocol: str
+    sites: tuple[SiteTrafficView, ...]
