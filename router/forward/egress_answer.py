@@ -128,8 +128,11 @@ class EgressAnswer(msgspec.Struct, eq=False):
         refusal = None if self._accepted else _REFUSALS.get(failure.code)
         if refusal is not None:
             self._stream.refuse(refusal, self._ledger.load)
-        else:
+        elif self.raw:
             self._stream.reset(_RESETS.get(failure.code, "internal"))
+        else:
+            self._stream.break_off(_RESETS.get(failure.code, "internal"))
+            self._stream.resume()  # As above.
 
     def _tell_outlived(self) -> None:
         outlived, self.outlived = self.outlived, None  # It holds us.

@@ -51,7 +51,7 @@ class _Phase(enum.Enum):
     WAITING = enum.auto()  # No final head yet.
     HELD = enum.auto()  # One that may be the whole response.
     BODY = enum.auto()
-    ENDED = enum.auto()  # The response is complete, `done` has yet to come.
+    ENDED = enum.auto()  # The leg tells no more of the response; its rest may have to leave yet.
     OVER = enum.auto()
 
 
@@ -321,12 +321,15 @@ class Http2Exchange:
         phase = self._phase
         if phase is _OVER or phase is _ENDED:
             return
-        self._phase = _OVER
         if phase is _WAITING:
+            self._phase = _OVER
             failure = failure if failure is not None else LegFailure("internal")
             self._answer(render.failure_error(failure))
-        else:
-            self._stream.reset(codes.INTERNAL_ERROR)
+            return
+        self._phase = _ENDED  # The client gets what there is, and a reset behind it.
+        if phase is _HELD:
+            self._stream.send_head(self._head)
+        self._stream.tear(codes.INTERNAL_ERROR)
 
     # Steps.
 

@@ -443,6 +443,7 @@ class HttpSession:
     def torn(self, status: int) -> None:
         self._exchange = None
         self._tell_answered(status or CLIENT_GONE)
+        self._writer.flush()
         self._abort()
         if self._tunnel_timer is not None:
             self._delivered()

@@ -318,7 +318,10 @@ class Http2TargetLeg:
     def got_reset(self, code: int) -> None:
         session, self._session = self._session, None
         self._stream = None
-        if code == codes.REFUSED_STREAM and not self._has_head:
+        if code == codes.NO_ERROR and self._has_head and self._response_left == 0:
+            # Node's server ends some responses so, once all that they declared has been sent.
+            self.got_end()
+        elif code == codes.REFUSED_STREAM and not self._has_head:
             if session is not None:
                 session.refused()
             self._fail("not-processed", "the target refused the stream")

@@ -172,6 +172,9 @@ class Stream(Protocol):
     def reset(self, code: ResetCode) -> None:
         """Drop everything both ways; the peer never takes it for complete."""
 
+    def break_off(self, code: ResetCode) -> None:
+        """Egress: `reset` once what was sent has left, so that nothing of it is lost."""
+
     def pause(self) -> None:
         """Give no credit back: what is under way still arrives, bounded by the window."""
 

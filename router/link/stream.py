@@ -325,6 +325,16 @@ class LaneStream:
             self._lane.reset_peer(self, code)
         self._lane.end_later(self, code)
 
+    def break_off(self, code: ResetCode) -> None:
+        if self.is_over:
+            return
+        if self.opened_here:
+            raise LocalProtocolError("break-off", "only the egress breaks a stream off")
+        if self._queue or self._placed_in == self._lane.outbox.turn:
+            self._queue_frame(frames.RESET, bytes((RESETS.index(code),)))
+        else:
+            self.reset(code)
+
     @property
     def unsent_open(self) -> bool:
         """The peer knows nothing of it yet."""
@@ -630,6 +640,9 @@ class LaneStream:
         self.queued_bytes -= len(payload)
         if kind == _OPEN:
             self.opens_in = -1
+        elif kind == frames.RESET:  # `break_off`: all before it has left.
+            self.over()
+            self._lane.end_later(self, RESETS[payload[0]])
         if kind == _ANSWER_END:
             self.sent_fin = True
             payload = self._encoded_count() + payload

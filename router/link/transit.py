@@ -162,4 +162,4 @@ class _Outbound:
     def lost(self, cause: ResetCode | None) -> None:
         """The egress, or the way to it, is gone."""
         if cause is not None:
-            self._relay.inbound.reset(cause)
+            self._relay.inbound.break_off(cause)

@@ -97,6 +97,7 @@ class Http2Stream:
         "_connection",
         "_credit_bytes",
         "_finished",
+        "_is_torn",
         "_owes_writable",
         "_queue",
         "_reset_after",
@@ -119,6 +120,7 @@ class Http2Stream:
         self._trailers = b""  # Encoded.
         self._finished = False
         self._reset_after = -1
+        self._is_torn = False  # That reset stands for the end.
         self._owes_writable = False
         self.is_paused = False
         self._credit_bytes = 0  # Received, not given back.
@@ -165,6 +167,15 @@ class Http2Stream:
         self._reset_after = reset_after
         self._connection.ready(self)
 
+    def tear(self, code: int) -> None:
+        """Reset it once what is queued has left: the peer gets all that there is, and no end."""
+        if not self._queue:
+            self.reset(code)
+        elif not (self.is_over or self._finished):
+            self._finished = self._is_torn = True
+            self._reset_after = code
+            self._connection.ready(self)
+
     def reset(self, code: int) -> None:
         """Drop everything both ways."""
         if self.is_over:
@@ -205,7 +216,8 @@ class Http2Stream:
             if room <= 0:
                 return -1
             size = min(size, room)
-            end = self._finished and size == len(queue) and not self._trailers
+            is_last = self._finished and size == len(queue)
+            end = is_last and not self._trailers and not self._is_torn
             wire.send_data(self.id, bytes(memoryview(queue)[:size]), end)
             del queue[:size]
             self._connection.queued_bytes -= size
@@ -213,6 +225,9 @@ class Http2Stream:
                 self._sent_end()
                 return size
         if self._finished and not queue:
+            if self._is_torn:
+                self.reset(self._reset_after)
+                return size
             if self._trailers:
                 wire.send_head(self.id, self._trailers, True)
             else:

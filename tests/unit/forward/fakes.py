@@ -448,6 +448,9 @@ class FakeStream:
         if other is not None:
             self._mesh.network.soon(lambda: other.lose(code))
 
+    def break_off(self, code: ResetCode) -> None:
+        self.reset(code)  # What was sent before is delivered in any case.
+
     def pause(self) -> None:
         self.paused = True
 

@@ -31,7 +31,7 @@ from tests.unit.forward.test_forwarder_http import Silent
 
 KEY = ServiceKey("shop", 8080)
 OK = [(b":status", b"200")]
-CANCEL, INTERNAL, REFUSED = 8, 2, 7
+NO_ERROR, CANCEL, INTERNAL, REFUSED = 0, 8, 2, 7
 
 
 class H2Party(Party):
@@ -668,6 +668,19 @@ def test_what_another_site_s_target_did_not_process_after_taking_it_stays_a_loss
     shop.run()
     shop.network.advance(5.0)
     assert shop.said(stream)[0] == "head 502"
+
+
+@pytest.mark.parametrize(("code", "end"), [(NO_ERROR, "end"), (INTERNAL, f"reset {INTERNAL}")])
+def test_what_came_before_a_reset_is_passed_on(shop: Shop, code: int, end: str) -> None:
+    def answer(party: H2Party, stream: int) -> None:
+        party.peer.h2.send_headers(stream, [*OK, (b"content-length", b"5")])
+        party.peer.h2.send_data(stream, b"hello")
+        party.peer.h2.reset_stream(stream, code)
+
+    shop.target.act = answer
+    assert shop.said(shop.ask()) == ["head 200", "data hello", end]
+    assert shop.target.requests == 1
+    assert shop.in_flight == 0
 
 
 # What a target answers on stream 1, malformed each in another way.

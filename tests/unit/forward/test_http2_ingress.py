@@ -200,6 +200,45 @@ def test_a_leg_that_breaks_after_the_head_tears_the_stream(site: Site) -> None:
     assert site.said(stream) == ["head 200", "data part", f"reset {INTERNAL}"]
 
 
+def test_what_a_leg_told_before_it_broke_is_passed_on_before_the_reset(site: Site) -> None:
+    stream = site.ask()
+    site.leg.handler.head(OK, 200_000)
+    size = 0
+    while size < 100_000:  # More than the client's window.
+        site.leg.handler.received(memoryview(b"x" * 10_000))
+        size += 10_000
+    site.leg.handler.done(LegFailure("target-reset"))
+    site.turn()  # h2 gives credit back at once.
+    data = [e for e in site.client.events if isinstance(e, h2.events.DataReceived)]
+    assert sum(len(event.data or b"") for event in data) == size
+    assert site.said(stream)[-1] == f"reset {INTERNAL}"
+    assert "end" not in site.said(stream)
+    assert site.session.held_bytes == 0
+
+
+def test_a_head_that_may_be_all_is_passed_on_before_the_reset(site: Site) -> None:
+    stream = site.ask()
+    site.leg.handler.head(OK, 0)
+    site.leg.handler.done(LegFailure("target-reset"))
+    assert site.said(stream) == ["head 200", f"reset {INTERNAL}"]
+
+
+def test_a_client_that_does_not_read_what_was_told_before_the_break_is_given_up() -> None:
+    site = Site(idle_s=20.0)
+    site.client.h2.acknowledge_received_data = lambda *_: None  # type: ignore[method-assign]
+    stream = site.ask()
+    site.leg.handler.head(OK, -1)
+    for _ in range(12):
+        site.leg.handler.received(memoryview(b"x" * 10_000))
+    site.leg.handler.done(LegFailure("target-reset"))
+    assert not any(word.startswith("reset") for word in site.said(stream))
+    for _ in range(22):
+        site.timers.advance(limits.HTTP2_TICK_S)
+        site.turn()  # It answers pings.
+    assert site.said(stream)[-1] == f"reset {CANCEL}"
+    assert site.session.held_bytes == 0
+
+
 @pytest.mark.parametrize("body", [b"short", b"much too long"])
 def test_a_response_of_another_length_than_declared_is_torn(site: Site, body: bytes) -> None:
     stream = site.ask()

@@ -17,7 +17,7 @@ from tests.unit.forward.http2_peers import H2Peer, frames_of, raw
 
 HEAD = b"POST /a HTTP/1.1\r\nhost: shop\r\nte-st: 1\r\nVia: 2.0 west\r\n"
 OK = [(b":status", b"200"), (b"server", b"t")]
-CANCEL, REFUSED = 8, 7
+NO_ERROR, CANCEL, REFUSED = 0, 8, 7
 
 
 class Server:
@@ -215,6 +215,49 @@ def test_a_reset_tells_whether_the_request_was_processed(
     server.peer.h2.reset_stream(1, code)
     server.turn()
     assert handler.last() == ("done", failure)
+
+
+@pytest.mark.parametrize(
+    ("declared", "sent", "code", "failure"),
+    [
+        (b"4", b"data", NO_ERROR, None),
+        (b"0", b"", NO_ERROR, None),
+        (b"4", b"dat", NO_ERROR, "target-reset"),
+        (b"4", b"", NO_ERROR, "target-reset"),
+        (b"", b"data", NO_ERROR, "target-reset"),
+        (b"4", b"data", CANCEL, "target-reset"),
+    ],
+)
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+def test_a_reset_without_an_error_ends_a_response_that_is_as_long_as_declared(
+    target: Target, declared: bytes, sent: bytes, code: int, failure: str | None, method: bytes
+) -> None:
+    """Node 20's http2 server ends some responses so: all DATA, then RST_STREAM instead of the end.
+
+    Recorded of one that wrote 2,000,000 bytes by `write` and `drain`, then `end`: 2 to 6 in 20.
+    """
+    leg, handler = target.leg(0 if method == b"GET" else -1, method + HEAD[4:])
+    server = target.server()
+    fields = [*OK, (b"content-length", declared)] if declared else OK
+    server.peer.h2.send_headers(1, fields)
+    if sent:
+        server.peer.h2.send_data(1, sent)
+    server.peer.h2.reset_stream(1, code)
+    server.turn()
+    got = b"".join(event[1] for event in handler.events if event[0] == "received")  # type: ignore[misc]
+    assert (got, handler.last()) == (sent, ("done", failure))
+    assert (("ended",) in handler.events) is (failure is None)
+    assert not server.connection.is_aborted()
+    assert leg.status == 200
+
+
+def test_a_reset_without_an_error_ends_an_answer_to_head(target: Target) -> None:
+    _, handler = target.leg(head=b"HEAD /a HTTP/1.1\r\nhost: shop\r\n", head_only=True)
+    server = target.server()
+    server.peer.h2.send_headers(1, [*OK, (b"content-length", b"4")])
+    server.peer.h2.reset_stream(1, NO_ERROR)
+    server.turn()
+    assert handler.events[-2:] == [("ended",), ("done", None)]
 
 
 def test_a_connection_that_refused_rests_until_a_stream_of_it_ends(target: Target) -> None:

@@ -112,6 +112,45 @@ def test_a_reset_arrives_as_a_reset_and_drops_what_waits(code: str) -> None:
     assert pair.left_owner.faults == pair.right_owner.faults == []
 
 
+@pytest.mark.parametrize("size", [0, 10, 40_000, 500_000])
+def test_a_stream_that_is_broken_off_is_reset_behind_what_was_sent(size: int) -> None:
+    pair = Pair()
+    _, handler, egress, seen = pair.opened()
+    egress.send_head(b"HTTP/1.1 200 OK\r\n", -1)
+    sent = bytes(range(250)) * (size // 250 + 1)
+    egress.send(sent[:size])
+    egress.break_off("target-reset")
+    pair.world.settle()
+    assert bytes(handler.data) == sent[:size]
+    assert handler.names[-2:] == ["head", "lost"]
+    assert (handler.losses, seen.losses) == (["target-reset"], ["target-reset"])
+    assert pair.left.buffers.held_bytes == pair.right.buffers.held_bytes == 0
+    assert pair.left_owner.faults == pair.right_owner.faults == []
+
+
+def test_a_stream_that_is_broken_off_with_nothing_to_send_is_reset_at_once() -> None:
+    pair = Pair()
+    _, handler, egress, _ = pair.opened()
+    egress.break_off("bad-message")
+    pair.world.settle()
+    assert handler.losses == ["bad-message"]
+
+
+def test_a_stream_that_is_broken_off_can_still_be_reset_by_either_end() -> None:
+    for ours in (True, False):
+        pair = Pair()
+        ingress, handler, egress, seen = pair.opened()
+        ingress.pause()
+        egress.send(b"x" * 500_000)
+        egress.break_off("target-reset")
+        pair.world.settle()
+        assert handler.losses == seen.losses == []
+        (egress if ours else ingress).reset("cancelled")
+        pair.world.settle()
+        assert handler.losses == seen.losses == ["cancelled"]
+        assert pair.right.buffers.held_bytes == 0
+
+
 def test_a_stream_that_is_reset_before_its_open_left_is_never_seen() -> None:
     pair = Pair()
     handler = Recorder()

@@ -86,6 +86,21 @@ def test_a_refusal_and_a_reset_pass_through() -> None:
     assert east.owner.recorders[2].losses == ["cancelled"]
 
 
+def test_what_was_sent_before_a_break_passes_through_before_the_reset() -> None:
+    world = World()
+    west, middle, east = chain(world, "west", "middle", "east")
+    handler = west.open(middle, east)
+    world.settle()
+    stream, _ = east.owner.offered[0]
+    sent = bytes(range(256)) * 2_000
+    stream.send_head(b"HTTP/1.1 200 OK\r\n\r\n", -1)
+    stream.send(sent)
+    stream.break_off("target-reset")
+    world.settle()
+    assert bytes(handler.data) == sent
+    assert handler.losses == ["target-reset"]
+
+
 def test_a_missing_link_is_no_route_and_nothing_reached_a_target() -> None:
     world = World()
     west, middle, east = chain(world, "west", "middle", "east")
