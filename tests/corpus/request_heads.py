@@ -59,20 +59,25 @@ def start_lines() -> Iterator[RequestCase]:
     yield refused("a line of HTTP/0.9", b"GET /\r\n", 400, why=grammar)
     yield refused("a TLS hello", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, why=grammar)
     yield refused("bytes above 127", b"\xff\xfe\xfd", 400, why=grammar)
-    for name, method in {
-        "an unknown method": b"BREW",
-        "a method in lower case": b"get",
-        "a method that begins like another": b"GETS",
-        "a method with a dash": b"GE-T",
-        "a method of RTSP": b"ANNOUNCE",
-    }.items():
-        yield refused(name, get(start=method + b" / HTTP/1.1"), 501, 400, why="RFC 9110, 9.1")
     connect = get(start=b"CONNECT shop:80 HTTP/1.1", host=b"Host: shop:80")
     yield refused("CONNECT", connect, 501, why="no tunnels: RFC 9110, 9.3.6")
     yield refused("CONNECT to a path", get(start=b"CONNECT / HTTP/1.1"), 501, why="9110, 9.3.6")
-    start = b"SOURCE / HTTP/1.1"
-    known = "llhttp knows it; for framing it is like any other method"
-    yield accepted("a method of icecast", get(start=start), sent(start=start), why=known, odd=True)
+    any_token = "RFC 9110, 9.1: any token is a method; for framing all but CONNECT are alike"
+    for name, method in {
+        "a new method": b"BREW",
+        "a method in lower case": b"get",
+        "a method that begins like another": b"GETS",
+        "a method that begins like CONNECT": b"CONNECTS",
+        "a method of all marks": b"!#$%&'*+-.^_`|~0",
+        "a method of RTSP": b"ANNOUNCE",
+        "a method of icecast": b"SOURCE",
+        "the first word of HTTP/2's preface": b"PRI",
+    }.items():
+        start = method + b" / HTTP/1.1"
+        yield accepted(name, get(start=start), sent(start=start), why=any_token)
+        raw = get(b"Content-Length: 5", start=start, body=b"hello") + get()
+        reaches = sent(b"Content-Length: 5", start=start, body=b"hello")
+        yield accepted(f"{name}, with a body", raw, reaches, sent(), why=any_token)
     for method in (b"HEAD", b"OPTIONS", b"DELETE", b"PROPFIND", b"TRACE"):
         start = method + b" /a?b=c HTTP/1.1"
         yield accepted(

@@ -213,6 +213,14 @@ def framing() -> Iterator[ResponseCase]:
     yield good("chunks", raw, lines(OK), body=b"hello", why="9112, 7.1")
     raw = message(OK, CHUNKED, body=b'5;a="b"\r\nhello\r\n0;c\r\nSum: 1\r\nHost: EVIL\r\n\r\n')
     yield good("trailers", raw, lines(OK), body=b"hello", trailers=b"Sum: 1\r\n", why="9110, 6.5.1")
+    for dropped in (b"Content-Length", b"content-length", b"Trailer", b"Set-Cookie"):
+        raw = message(OK, CHUNKED, body=HELLO[:-2] + dropped + b": 9\r\nSum: 1\r\n\r\n")
+        named = f"{dropped.decode()} in trailers"
+        sum_ = b"Sum: 1\r\n"
+        yield good(named, raw, lines(OK), body=b"hello", trailers=sum_, why="dropped: 9110, 6.5.1")
+    for value in (b"\tchunked", b"chunked\t", b" \tchunked \t"):
+        raw = message(OK, b"Transfer-Encoding:" + value, body=HELLO)
+        yield good(f"coding {value!r}", raw, lines(OK), body=b"hello", why="9110, 5.6.3")
     yield good(
         "no length", message(OK, body=b"hello"), lines(OK), body=b"hello", reusable=False, why=why
     )
@@ -240,7 +248,8 @@ def framing() -> Iterator[ResponseCase]:
         ("a chunk with a bare LF", CHUNKED, b"5\r\nhello\n0\r\n\r\n", b"hello"),
         ("a bad extension", CHUNKED, b"5\r\nhello\r\n5;\nx\r\nevil!\r\n0\r\n\r\n", b"hello"),
         ("a bad trailer", CHUNKED, b"5\r\nhello\r\n0\r\nA : b\r\n\r\n", b"hello"),
-        ("a length in trailers", CHUNKED, HELLO[:-2] + b"Content-Length: 9\r\n\r\n", b"hello"),
+        ("a coding in trailers", CHUNKED, HELLO[:-2] + CHUNKED + b"\r\n\r\n", b"hello"),
+        ("connection in trailers", CHUNKED, HELLO[:-2] + b"Connection: x\r\n\r\n", b"hello"),
         ("100 trailers", CHUNKED, b"5\r\nhello\r\n0\r\n" + b"a: b\r\n" * 100 + b"\r\n", b"hello"),
     ):
         yield torn(name, message(OK, fields_, body=sent), head, got, why=tear)

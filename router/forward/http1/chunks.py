@@ -2,7 +2,13 @@
 
 import re
 
-from router.forward.http1.grammar import NOT_IN_TRAILERS, TOKEN, HttpError, bad_request
+from router.forward.http1.grammar import (
+    NOT_IN_TRAILERS,
+    OF_CONNECTIONS,
+    TOKEN,
+    HttpError,
+    bad_request,
+)
 from router.forward.http1.heads import DEFAULT, HeadLimits, LineJudge
 
 # Extensions by the letter of RFC 9112, 7.1.1, but without the optional blanks that nobody sends.
@@ -13,9 +19,8 @@ _LINE_BEGUN = re.compile(
     rb"(?:[0-9A-Fa-f]{0,16}|[0-9A-Fa-f]{1,16}(?:\r|;[\t\x20-\x7e\x80-\xff]*+\r?))"
 )
 
-# Other fields that may not come in trailers are dropped; with these somebody tries something.
-_STATES_FRAMING = re.compile(rb"(?:\A|\n)(?i:content-length|transfer-encoding):")
-BAD_TRAILER = bad_request("A trailer field states the length of the message.")
+_OF_CONNECTION = re.compile(rb"(?:\A|\n)(?i:" + b"|".join(sorted(OF_CONNECTIONS)) + rb"):")
+BAD_TRAILER = bad_request("A trailer field is one of the connection.")
 BAD_CHUNK = bad_request("The chunked body is malformed.")
 
 
@@ -161,7 +166,7 @@ class ChunkDecoder:
             self._pending = buffer
             return len(data)
         self._pending = b""
-        if _STATES_FRAMING.search(block) is not None:
+        if _OF_CONNECTION.search(block) is not None:
             self.error = BAD_TRAILER
             return len(data)
         self.trailers = _worth_keeping(block)

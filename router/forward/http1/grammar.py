@@ -84,7 +84,13 @@ PROTECTED_OPTIONS = frozenset(
     )
 )
 
-# Never in trailers: framing, routing, request modifiers, credentials (RFC 9110, 6.5.1).
+# These make trailers malformed (RFC 9113, 8.2.2), and any message of HTTP/2.
+OF_CONNECTIONS = frozenset(
+    (b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade")
+)
+
+# Dropped from trailers, but for those: framing, routing, request modifiers, credentials (RFC 9110,
+# 6.5.1).
 NOT_IN_TRAILERS = frozenset(
     (
         *HOP_BY_HOP,

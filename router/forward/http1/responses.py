@@ -45,7 +45,7 @@ _PLAIN = re.compile(
     + rb"\r\n"
 )
 _STATUSES = {b"%d" % status: int(status) for status in HTTPStatus}  # To read one is dearer.
-_KEEP_ALIVE_TIMEOUT = re.compile(rb"(?i)(?:^|[ ,])timeout=([0-9]{1,6})\b")
+_KEEP_ALIVE_TIMEOUT = re.compile(rb"(?i)(?:^|[ \t,])timeout=([0-9]{1,6})\b")
 
 
 class ResponseHead(msgspec.Struct, frozen=True, kw_only=True, gc=False):

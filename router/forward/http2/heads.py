@@ -14,9 +14,9 @@ from router.forward.http1.grammar import HttpError
 from router.forward.http1.heads import HEADER_TOO_LARGE, TOO_MANY_FIELDS
 from router.forward.http1.request_heads import (
     LOOP,
+    NO_TUNNEL,
     TARGET_TOO_LONG,
     UNKNOWN_EXPECTATION,
-    UNKNOWN_METHOD,
     Forwarding,
     added_fields,
     times_here,
@@ -31,9 +31,6 @@ _METHOD = re.compile(grammar.TOKEN + rb"+")
 _PATH = re.compile(rb"/" + grammar.TARGET + rb"*+|\*")
 _STATUS = re.compile(rb"[1-9][0-9]{2}")
 _REQUEST_PSEUDO = frozenset((b":method", b":scheme", b":path", b":authority"))
-_OF_CONNECTIONS = frozenset(
-    (b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade")
-)
 SECRET = frozenset((b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"))
 """Fields that no table of compressed heads may hold, on any hop (RFC 7541, 7.1.3)."""
 _LINE_EXTRA_BYTES = len(b":  HTTP/1.1")
@@ -46,6 +43,9 @@ class Malformed(msgspec.Struct, frozen=True):
     """Not a message of HTTP/2. ``reason`` is for people and quotes nothing."""
 
     reason: str
+
+
+OF_CONNECTION = Malformed("a field of the connection")
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +128,8 @@ def read_trailers(fields: Fields, bounds: ServiceLimits) -> bytes | Malformed:
         error = _judge(name, value)
         if error is not None:
             return error
+        if name in grammar.OF_CONNECTIONS:
+            return OF_CONNECTION
         if name not in grammar.NOT_IN_TRAILERS:
             lines.append(b"%b: %b\r\n" % (name, value))
     if _oversize(lines, bounds) is not None:
@@ -200,7 +202,7 @@ def _judge_pseudo(
     pseudo: dict[bytes, bytes], method: bytes, path: bytes, bounds: ServiceLimits
 ) -> HttpError | Malformed | None:
     if b":protocol" in pseudo or method == b"CONNECT":
-        return UNKNOWN_METHOD
+        return NO_TUNNEL
     if not pseudo.keys() <= _REQUEST_PSEUDO or _METHOD.fullmatch(method) is None:
         return Malformed("not the pseudo-header fields of a request")
     if pseudo.get(b":scheme") not in (b"http", b"https"):
@@ -230,8 +232,8 @@ def _sort_out(
         error = _judge(name, value)
         if error is not None:
             return error
-        if name in _OF_CONNECTIONS or (name == b"te" and value.lower() != b"trailers"):
-            return Malformed("a field of the connection")
+        if name in grammar.OF_CONNECTIONS or (name == b"te" and value.lower() != b"trailers"):
+            return OF_CONNECTION
         special.setdefault(name, []).append(value)
         if name in _NOT_FORWARDED or (is_request and name in _REWRITTEN):
             continue
