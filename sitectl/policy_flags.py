@@ -1,4 +1,4 @@
-"""Flags for which requests of a service go where, how they wait, and by what id they are known."""
+"""Flags for which requests of a service go where, how they wait, and what becomes of them."""
 
 import re
 from typing import Any, get_args
@@ -7,13 +7,14 @@ import click
 
 from router.documents.weights import BadWeights, weights_of
 from router.model import limits
-from router.model.settings import RESERVED_FIELDS, TOKEN_PATTERN
+from router.model.settings import RESERVED_FIELDS, TOKEN_PATTERN, HalfClose
 from router.model.specs import PolicyName, PolicySpec
 from sitectl.failure import usage
 from sitectl.options import Decorated, Duration
 from sitectl.sessions import AFFINITY_HELP
 
 _POLICIES = get_args(PolicyName)
+_HALF_CLOSES = get_args(HalfClose)
 
 QUEUE_DEFAULT = -1
 """What ``--queue default`` is read as: none of its own."""
@@ -75,6 +76,17 @@ def request_id_flag(function: Decorated) -> Decorated:
         is_flag=False,
         flag_value=REQUEST_ID_FIELD,
         help=f"Give each http request an id in this field [{REQUEST_ID_FIELD}]; empty: no more.",
+    )
+    return option(function)
+
+
+def half_close_flag(function: Decorated) -> Decorated:
+    """As ``half_close``; None: not given."""
+    option = click.option(
+        "--half-close",
+        type=click.Choice(_HALF_CLOSES),
+        help="An http client ends its sending side before the answer: cancel its request, or "
+        "serve it. [default: cancel]",
     )
     return option(function)
 

@@ -20,7 +20,7 @@ _SHOWN: Final = frozenset(
         *("resume", "spill", "routerMode", "ingress", "ingressBindIp", "bindIp", "admin"),
         *("ingressHosts", "peers", "tlsCert", "tlsTrust", "tlsServerName", "headless"),
         *("targets.host", "targets.name", "targets.capacity", "targetPorts", "health.path"),
-        *("exportTo", "importFrom", "requestId", "affinity.by"),
+        *("exportTo", "importFrom", "requestId", "halfClose", "affinity.by"),
     }
 )
 """Fields whose text is shown, by their names without indexes."""

@@ -20,6 +20,7 @@ from router.model.settings import (
     RESERVED_FIELDS,
     TOKEN_PATTERN,
     Affinity,
+    HalfClose,
     Health,
     ServiceLimits,
     Timeouts,
@@ -41,6 +42,7 @@ from router.model.specs import (
 )
 
 POLICIES: Final = get_args(PolicyName)
+HALF_CLOSES: Final = get_args(HalfClose)
 CONSOLE_AUTHS: Final[tuple[ConsoleAuth, ...]] = ("internal", "unsecured")
 """Of hosts: OpenShift is asked in its namespaces alone."""
 DAY_S: Final = 86_400.0
@@ -233,6 +235,14 @@ def _check_service(findings: Findings, node: Mapping, path: str, spec: ServiceSp
             _place(node, "requestId"),
             f"{path}.requestId",
             "requestId needs protocol http: a tcp connection has no header fields",
+            "Remove it, or use protocol: http",
+        )
+        return False
+    if spec.half_close != "cancel" and spec.protocol == "tcp":
+        findings.add(
+            _place(node, "halfClose"),
+            f"{path}.halfClose",
+            "halfClose needs protocol http: of tcp each direction ends by itself",
             "Remove it, or use protocol: http",
         )
         return False
@@ -458,6 +468,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field("limits", _LIMITS.read, shape=_LIMITS),
         Field("tls_cert", readers.name),
         Field("request_id", _TOKEN),
+        Field("half_close", readers.word(*HALF_CLOSES)),
         Field("headless", readers.name),
         check=_check_service,
     ),

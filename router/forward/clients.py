@@ -85,6 +85,7 @@ class ClientConnection:
                 request_ids=service.request_ids,
                 proto=b"https" if service.config.tls_cert else b"http",
                 blocks=service.blocks,
+                serves_half_closed=service.http_terms.serves_half_closed,
             )
         else:
             self.session = HttpSession(

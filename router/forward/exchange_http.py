@@ -173,11 +173,17 @@ class Exchange:
         self.leg.abort()
         return self._status or CLIENT_GONE
 
-    def refuse(self, error: HttpError) -> None:
-        """The request went wrong after its head: answer if that is still possible."""
+    def refuse(self, error: HttpError, *, is_gone: bool = False) -> None:
+        """The request went wrong after its head: answer if that is still possible.
+
+        ``is_gone``: since the client left, as far as anybody can tell.
+        """
         answerable = self._phase is _WAITING
         self._phase = _OVER
-        self.leg.abort()
+        if is_gone:
+            self.leg.client_gone()
+        else:
+            self.leg.abort()
         if answerable:
             self._answer(error, close=True)
         else:

@@ -193,6 +193,11 @@ class Http2Exchange:
         self.status = self.status or CLIENT_GONE
         return phase is not _ENDED
 
+    @property
+    def is_answered(self) -> bool:
+        """The response is whole; it may wait for the client's credit."""
+        return self._phase is _ENDED or self._phase is _OVER
+
     def judge(self, now: float) -> None:
         """Called now and then: stop what does not move, or moves too slowly."""
         if now >= self.deadline or self._is_too_slow(now):

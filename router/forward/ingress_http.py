@@ -52,7 +52,9 @@ class HttpSession:
 
     ``open_leg`` is asked once per request. ``refused`` is told the status of each that was answered
     before a leg was opened.
-    How long the client may take is judged by its `Pace`.
+    How long the client may take is judged by its `Pace`. One that finishes before its answer is
+    gone, with all that it pipelined, unless ``terms`` say otherwise: so do nginx and Envoy, since a
+    client with a time-out that closes its socket looks just the same. A tunnel is like tcp.
     ``terms`` are those of the service when the connection was accepted. ``over`` is called when a
     tunnel has ended that lasted beyond `lost`.
     """
@@ -218,7 +220,30 @@ class HttpSession:
                 self._close(limits.LINGER_DISCARD_S)
         elif not exchange.is_request_complete:
             self._parser.close()
-            exchange.refuse(_TORN_BODY)
+            exchange.refuse(_TORN_BODY, is_gone=True)
+        elif not self._terms.serves_half_closed:
+            self._client_left()
+
+    def _ended_unread(self) -> None:
+        """The client finished, and what it sent last is unread: part of a body, or a next request.
+
+        A tunnel and a client that is served all the same hear of it by `ended`, in its turn.
+        """
+        if self._phase is _SERVING and not self._terms.serves_half_closed:
+            self._ended = True
+            self._client_left()
+
+    def _client_left(self) -> None:
+        """Nobody waits for the answer, nor for those of requests behind it."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is None:
+            return  # The last answer has yet to leave: `_next`.
+        status = exchange.client_gone()
+        self._tell_answered(status)
+        if status == CLIENT_GONE:
+            self._close(limits.LINGER_DISCARD_S)  # Earlier answers may be on their way.
+        else:
+            self._abort()  # What left of this one must not be taken for the whole.
 
     def writable(self) -> None:
         self._writer.drained()
@@ -476,6 +501,9 @@ class HttpSession:
         pace.deadline = deadline = now + self._timeouts.keep_alive_s
         if deadline < pace.armed_at:
             pace.rearm(now)
+        if self._ended and not self._terms.serves_half_closed:
+            self._close(limits.LINGER_DISCARD_S)
+            return
         self._held = False
         parser = self._parser
         parser.proceed()
@@ -530,7 +558,7 @@ class HttpSession:
         if wanted != self._is_paused:
             self._is_paused = wanted
             if wanted:
-                self._connection.pause()
+                self._connection.pause(self._ended_unread)
             else:
                 self._connection.resume()
 

@@ -21,7 +21,7 @@ from router.forward.http2.answers import own_answer
 from router.forward.http2.blocks import Block, encoded
 from router.forward.http2.connection import Http2Connection
 from router.forward.http2.heads import Asked, Malformed
-from router.forward.http2.streams import Http2Stream, Nobody
+from router.forward.http2.streams import Http2Stream, Nobody, StreamUser
 from router.forward.ports import ClientLeg, LegHandler, Request
 from router.forward.request_ids import RequestIds
 from router.model import limits
@@ -89,7 +89,8 @@ class Http2Session:
     never got that far, ``answered`` of each leg that is aborted for an answer of ours. Deadlines
     are judged by one coarse timer: header blocks, settings and the preface after
     ``timeouts.header_s``, exchanges that do not move after ``idle_s``, a connection without any
-    after ``keep_alive_s``.
+    after ``keep_alive_s``. A client that finishes with streams open is gone, unless
+    ``serves_half_closed``, as one of HTTP/1 is; after a GOAWAY alone its streams are served.
     """
 
     outlives_client = False  # As of `TcpSession`.
@@ -109,6 +110,7 @@ class Http2Session:
         "_refused",
         "_request_ids",
         "_rng",
+        "_serves_half_closed",
         "_timeouts",
         "_timer",
         "_timers",
@@ -135,6 +137,7 @@ class Http2Session:
         request_ids: RequestIds | None = None,
         proto: bytes = b"http",
         blocks: Known[AsBlock] | None = None,
+        serves_half_closed: bool = False,
     ) -> None:
         site = site_name.encode("ascii")
         self._connection = connection
@@ -161,6 +164,7 @@ class Http2Session:
         self._preface = b""
         self._http2: Http2Connection | None = None
         self._last_id = codes.LAST_STREAM_ID
+        self._serves_half_closed = serves_half_closed
         self._ended = False
         self._deadline = timers.now() + self._timeouts.header_s
         self._timer: Timer | None = None
@@ -219,11 +223,22 @@ class Http2Session:
             self._close()
             return
         for stream in list(http2.streams.values()):
-            if not stream.remote_ended:  # It will never be complete.
+            if not stream.remote_ended or self._is_gone(stream.user):
                 user = stream.user
                 stream.reset(codes.CANCEL)
                 user.got_reset(codes.CANCEL)
-        self._close_if_done()
+        if self._serves_half_closed:
+            self._close_if_done()
+        else:
+            http2.flush()  # Whole answers, as far as the client gave credit: it gives no more.
+            self._drop_all(is_ours=False)
+            self._close()
+
+    def _is_gone(self, user: StreamUser) -> bool:
+        """Whether a client that finished is taken for gone, with this answer not whole."""
+        if self._serves_half_closed or not isinstance(user, Http2Exchange):
+            return False
+        return not user.is_answered
 
     def writable(self) -> None:
         if self._http2 is not None:

@@ -13,6 +13,9 @@ from router.model import limits
 
 AffinityBy = Literal["cookie", "header", "client"]
 
+HalfClose = Literal["cancel", "serve"]
+"""An HTTP client that sends FIN before its answer: its request is cancelled, or served."""
+
 TOKEN_PATTERN = r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z"
 """A field or cookie name (RFC 9110, 5.6.2)."""
 

@@ -11,6 +11,7 @@ from router.model.settings import (
     Affinity,
     CredentialName,
     FieldName,
+    HalfClose,
     Health,
     ServiceLimits,
     Timeouts,
@@ -85,6 +86,7 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     ``tls_cert``: listeners speak TLS with this credential of their site. ``request_id``: the header
     field in which each http request carries an id, made here when the client gave none.
+    ``half_close``: for http and http2; tcp carries the end of each direction as it is.
     ``headless``, on Kubernetes: a pod of the headless service of that name, or that service itself
     (its own name): ``POD.NAME`` resolves at every site.
     """
@@ -99,6 +101,7 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     limits: ServiceLimits = ServiceLimits()
     tls_cert: CredentialName = ""
     request_id: FieldName = ""
+    half_close: HalfClose = "cancel"
     headless: str = ""
 
 

@@ -24,6 +24,7 @@ from sitectl.host_flags import host_flags, host_listeners
 from sitectl.options import Settings, Verbs, accepted, completes, dry_run_flag
 from sitectl.policy_flags import (
     QUEUE_DEFAULT,
+    half_close_flag,
     policy_flags,
     policy_of,
     request_id_flag,
@@ -63,6 +64,7 @@ def group() -> None:
 @lone_site_cap_flags
 @sharing_flags
 @request_id_flag
+@half_close_flag
 @timeout_flags
 @click.option("--listen", metavar="[IP:]PORT|[IP:]auto|none", help="Where clients connect here.")
 @click.option(
@@ -88,6 +90,7 @@ def create(
     queue_wait: float | None,
     affinity: str | None,
     request_id: str | None,
+    half_close: Any,
     timeouts: tuple[str, ...],
     ceilings: tuple[str, ...],
     listen: str | None,
@@ -126,6 +129,7 @@ def create(
         tls_cert=tls.expected_credential(site, name, tls_cert, generate),
         affinity=affinity_of(affinity) if affinity is not None else None,
         request_id=request_id_of(request_id) or "",
+        half_close=half_close or "cancel",
         **handling_changes(timeouts, ceilings, ServiceSpec(ports=()), protocol),
     )
     require_sessions_fit(spec)

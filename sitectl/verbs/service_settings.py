@@ -29,6 +29,7 @@ from sitectl.failure import Failure, not_found, usage
 from sitectl.options import Settings, Verb, completes, dry_run_flag
 from sitectl.policy_flags import (
     QUEUE_DEFAULT,
+    half_close_flag,
     policy_flags,
     policy_of,
     request_id_flag,
@@ -45,6 +46,7 @@ from sitectl.site import Site
 @click.argument("name", shell_complete=completes("services"))
 @policy_flags
 @request_id_flag
+@half_close_flag
 @timeout_flags
 @health_flags
 @capacity_flags
@@ -66,6 +68,7 @@ def set_(
     queue_wait: float | None,
     affinity: str | None,
     request_id: str | None,
+    half_close: str | None,
     timeouts: tuple[str, ...],
     ceilings: tuple[str, ...],
     capacity: CapacityFlags | None,
@@ -121,6 +124,7 @@ def set_(
         generate or None,
         affinity,
         request_id,
+        half_close,
         timeouts or None,
         ceilings or None,
         *health.values(),
@@ -141,6 +145,7 @@ def set_(
         "protocol": protocol,
         "tls_cert": None if tls_cert is None and not generate else kept.name,
         "request_id": request_id_of(request_id),
+        "half_close": half_close,
     }
     changes |= {
         field: None if value == QUEUE_DEFAULT else value

@@ -108,7 +108,10 @@ def _then(script: Script, over: threading.Event) -> Script:
 
 
 def exchange(address: str, port: int, pieces: Sequence[bytes]) -> tuple[bytes, bool]:
-    """All that comes back to ``pieces`` and the end after them; True: then a reset."""
+    """All that comes back to ``pieces`` and the end after them; True: then a reset.
+
+    Its service serves clients that finish early: what the end says of a request is judged, too.
+    """
     got = b""
     with socket.create_connection((address, port), TIMEOUT_S) as door:
         door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -2,10 +2,12 @@
 
 from random import Random
 
+from router.forward.http1.terms import DEFAULT_TERMS, http_terms
 from router.forward.ingress_http import HttpSession
 from router.forward.pool import TargetPool
 from router.forward.ports import ClientLeg, LegHandler, Request
 from router.forward.target_http import HttpTargetLeg
+from router.model.specs import ServiceSpec
 from tests.corpus import responses, strict
 from tests.corpus.judge import KEY
 from tests.fuzz.http import TOKENS, Answering, Asking
@@ -13,6 +15,7 @@ from tests.fuzz.mutation import Mutator
 from tests.unit.forward.fakes_http import FakeConnection, FakeNetwork
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+SERVING = http_terms(ServiceSpec(ports=(), half_close="serve"))
 LONG_S = 10_000.0  # Longer than any deadline.
 
 
@@ -54,6 +57,7 @@ class Scene:
             timers=self.network,
             rng=Random(1),
             refused=self.statuses.append,
+            terms=SERVING if mutator.rng.random() < 0.5 else DEFAULT_TERMS,
         )
         self.session.answered = self.statuses.append
         self.client.handler = self.session
@@ -106,6 +110,7 @@ class Scene:
     def finish(self) -> None:
         """The client finishes, and then nothing happens any more."""
         if not self.client.is_aborted() and not self.client.is_lost:
+            self.client.end_unread()
             self.client.end()
         self.go_on()
         self.network.advance(LONG_S)

@@ -33,9 +33,10 @@ SECONDS = st.one_of(
 
 
 def shows_its_sessions(spec: ServiceSpec) -> bool:
-    """A tcp connection shows neither cookie nor header, and carries no id."""
+    """A tcp connection shows neither cookie nor header, carries no id, and has no request."""
     by_client = spec.affinity is None or spec.affinity.by == "client"
-    return (by_client and not spec.request_id) or spec.protocol != "tcp"
+    is_plain = not spec.request_id and spec.half_close == "cancel"
+    return (by_client and is_plain) or spec.protocol != "tcp"
 
 
 SERVICES = st.builds(
@@ -57,6 +58,7 @@ SERVICES = st.builds(
     limits=LIMITS,
     tls_cert=st.sampled_from(("", "shop-tls")),
     request_id=st.sampled_from(("", "X-Request-Id")),
+    half_close=st.sampled_from(("cancel", "serve")),
 ).filter(shows_its_sessions)
 TARGETS = st.builds(TargetSpec, HOSTS, port=PORTS) | st.builds(
     TargetSpec, HOSTS, ports=st.lists(PORTS, min_size=1, max_size=3).map(tuple)

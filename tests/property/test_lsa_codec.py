@@ -64,6 +64,7 @@ DECLARATIONS = st.builds(
         limits=LIMITS,
         tls_cert=st.sampled_from(("", "shop-tls")),
         request_id=st.sampled_from(("", "X-Request-Id")),
+        half_close=st.sampled_from(("cancel", "serve")),
     ),
     declared_at_s=MOMENTS,
 )

@@ -53,6 +53,8 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "limits": "how much one client may send or hold",
         "tlsCert": "listeners speak TLS with this credential of their site",
         "requestId": "header field in which each request carries an id, made here if it has none",
+        "halfClose": "an HTTP client that ends its sending side before the answer: `cancel` its "
+        "request, or `serve` it",
         "headless": "on Kubernetes: the headless service whose pods resolve at every site",
     },
     "PolicySpec": {

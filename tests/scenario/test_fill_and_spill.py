@@ -254,15 +254,6 @@ def test_clients_that_reset_while_they_are_served_give_their_slots_back(pair: Pa
             pair.net.at_rest("shop")
 
 
-def test_a_client_that_has_finished_sending_is_still_served(pair: Pair) -> None:
-    with held(*pair.shop.values()), connected(pair.near.address, SHOP_PORT) as door:
-        door.sendall(b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n")
-        door.shutdown(socket.SHUT_WR)
-        until(lambda: pair.in_hand()["near"] == 1, "the request is under way")
-        pair.shop["near"].release()
-        assert read_all(door).endswith(b"near\n")
-
-
 def test_why_says_where_the_next_request_goes_and_why_not_elsewhere(pair: Pair) -> None:
     why = pair.near.json("why", "shop")
     assert (why["service"], why["port"], why["policy"]) == ("shop", SHOP_PORT, "fill")

@@ -26,8 +26,8 @@ class Pair:
         self.net = net
         self.near, self.far = net.site("near"), net.site("far")
         self.targets = {place: RecordingTarget(own_address()) for place in PORTS}
-        self.near.declare("here", PORTS["local"])
-        self.near.declare("shop", PORTS["linked"])
+        self.near.declare("here", PORTS["local"], halfClose="serve")
+        self.near.declare("shop", PORTS["linked"], halfClose="serve")
         attach(self.near, "here", self.targets["local"])
         attach(self.far, "shop", self.targets["linked"])
         net.link(self.near, self.far, token="cert")

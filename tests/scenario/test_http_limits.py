@@ -38,7 +38,7 @@ class Places:
     def __init__(self, net: Network) -> None:
         self.near, self.far = net.site("near"), net.site("far")
         self.target = RecordingTarget(own_address())
-        self.near.declare("wide", WIDE, limits=CEILINGS)
+        self.near.declare("wide", WIDE, limits=CEILINGS, halfClose="serve")
         self.near.declare("short", SHORT, timeouts=BRIEF, queueWait=0.1)
         attach(self.far, "wide", self.target)
         attach(self.far, "short", self.target)

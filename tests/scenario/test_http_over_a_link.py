@@ -20,7 +20,7 @@ class Crossing:
         self.net = net
         self.door, self.room = net.site("door"), net.site("room")
         self.target = net.http("room")
-        self.door.declare("shop")
+        self.door.declare("shop", halfClose="serve")  # For `raw_answer`.
         self.room.connect("shop", self.target, capacity=50)
         net.link(self.door, self.room, token="cert")
         net.start()

@@ -13,6 +13,7 @@ class HttpTerms(msgspec.Struct, frozen=True, kw_only=True):
 
     ``linger_s``: so long a client that idled too long may still be reading its last answer.
     ``body_rate_min`` in bytes a second, 0: no floor. ``requests``: at most on one connection.
+    ``serves_half_closed``: a client that finished is not taken for gone.
     """
 
     heads: HeadLimits
@@ -21,6 +22,7 @@ class HttpTerms(msgspec.Struct, frozen=True, kw_only=True):
     linger_s: float
     body_rate_min: int
     requests: int
+    serves_half_closed: bool
 
 
 def http_terms(config: ServiceSpec) -> HttpTerms:
@@ -34,6 +36,7 @@ def http_terms(config: ServiceSpec) -> HttpTerms:
         ),
         body_rate_min=config.limits.body_rate_min,
         requests=config.limits.requests_per_connection,
+        serves_half_closed=config.half_close == "serve",
     )
 
 

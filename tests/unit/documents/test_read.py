@@ -130,6 +130,8 @@ spec:
         (SERVICE + "  {}\n", 5, 3, "field 'ports' is missing"),
         (SERVICE + "  - 1\n", 5, 3, "expected a mapping, got a list"),
         (SERVICE + "  ports: [1]\n  requestId: Host\n", 6, 14, "cannot carry a request's id"),
+        (SERVICE + "  ports: [1]\n  halfClose: later\n", 6, 14, "cancel"),
+        (SERVICE + "  ports: [1]\n  halfClose: serve\n", 6, 14, "needs protocol http"),
         (SITE + "  serviceSync: yes\n", 5, 16, "expected true or false, got 'yes' (at"),
         (SITE + "  serviceSync: True\n", 5, 16, "Write true"),
         (SITE + '  serviceSync: "true"\n', 5, 16, "expected true or false"),

@@ -39,6 +39,7 @@ class FakeConnection:
         self.other: FakeConnection | None = None
         self.handler: ConnectionHandler | None = None
         self.paused = False
+        self._left: Callable[[], None] | None = None
         self.full = False
         self.over = False
         self._inbox: deque[bytes | None] = deque()
@@ -59,9 +60,12 @@ class FakeConnection:
 
     def pause(self, left: Callable[[], None] | None = None) -> None:
         self.paused = True
+        self._left = left
+        self._network.soon(self._deliver)
 
     def resume(self) -> None:
         self.paused = False
+        self._left = None
         self._network.soon(self._deliver)
 
     def finish(self) -> None:
@@ -100,6 +104,10 @@ class FakeConnection:
                 spoilt = bytearray(item)
                 self.handler.received(memoryview(spoilt))
                 spoilt[:] = bytes(len(spoilt))
+        left = self._left
+        if left is not None and None in self._inbox and not self.over:
+            self._left = None
+            left()
 
     def _judge(self) -> None:
         if self._sent_end and self._got_end:

@@ -114,6 +114,15 @@ HTTP_PATHS: dict[str, tuple[bytes, list[Act]]] = {
         ],
     ),
     "client ends in its body": (POST_PART, [lambda s: s.client.finish()]),
+    "client ends before the answer": (GET, [lambda s: s.client.finish()]),
+    "client ends with another request waiting": (GET * 2, [lambda s: s.client.finish()]),
+    "client ends in the answer": (
+        GET,
+        [
+            lambda s: s.reply(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"),
+            lambda s: s.client.finish(),
+        ],
+    ),
     "target resets": (POST_PART, [lambda s: s.far.abort()]),
     "target ends without an answer": (POST_PART, [lambda s: s.far.finish()]),
     "target speaks nonsense": (POST, [lambda s: s.reply(b"nonsense\r\n\r\n")]),

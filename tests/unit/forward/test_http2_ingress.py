@@ -23,7 +23,13 @@ NO_ERROR, PROTOCOL_ERROR, INTERNAL, REFUSED, CANCEL = 0, 1, 2, 7, 8
 class Site:
     """A session, its connection, the legs it opened, and h2 as its client."""
 
-    def __init__(self, bounds: ServiceLimits | None = None, **timeouts: float) -> None:
+    def __init__(
+        self,
+        bounds: ServiceLimits | None = None,
+        *,
+        serves_half_closed: bool = False,
+        **timeouts: float,
+    ) -> None:
         self.timers = FakeTimers()
         self.connection = FakeConnection(self.timers)
         self.legs: list[FakeLeg] = []
@@ -38,6 +44,7 @@ class Site:
             refused=self.refused.append,
             timeouts=Timeouts(**timeouts),
             bounds=bounds or ServiceLimits(),
+            serves_half_closed=serves_half_closed,
         )
         self.connection.handler = self.session
         self.client = H2Peer(client=True)
@@ -410,7 +417,48 @@ def test_a_request_that_could_not_be_answered_is_not_begun(site: Site) -> None:
     assert site.legs == []
 
 
-def test_a_client_that_sends_fin_gets_the_answers_to_whole_requests(site: Site) -> None:
+@pytest.mark.parametrize("says_so", [False, True])
+def test_a_client_that_sends_fin_is_gone_with_all_its_streams(site: Site, says_so: bool) -> None:
+    """Whole requests were served until now; but a client that was killed sends the same."""
+    site.ask()
+    site.ask()
+    site.ask(REQUEST, end=False)
+    site.legs[1].handler.head(OK, 5)
+    if says_so:
+        site.client.h2.close_connection()
+        site.connection.deliver(site.client.take())
+        site.timers.turn()
+        assert not any(leg.is_aborted() for leg in site.legs), "GOAWAY alone cancels nothing"
+    site.connection.end()
+    assert all(leg.is_left() for leg in site.legs)
+    for leg in site.legs:
+        leg.handler.done(LegFailure("client-gone"))
+    site.timers.turn()
+    assert site.connection.is_lost and not site.connection.is_aborted()
+    assert site.timers.pending_timers == 0
+
+
+def test_a_whole_answer_leaves_before_its_client_is_let_go(site: Site) -> None:
+    site.ask()
+    site.ask()
+    site.legs[0].respond(OK, b"whole")
+    site.connection.end()
+    assert not site.legs[0].is_aborted() and site.legs[1].is_left()
+    assert b"whole" in site.connection.take()
+    assert site.connection.is_finished()
+
+
+def test_a_client_that_leaves_reads_no_more_of_what_waits_for_its_credit(site: Site) -> None:
+    site.ask()
+    site.leg.respond(OK, b"x" * 100_000)
+    site.connection.end()
+    site.timers.turn()
+    assert site.connection.is_lost
+    assert site.timers.pending_timers == 0
+
+
+def test_a_client_that_sends_fin_gets_the_answers_to_whole_requests_where_wanted() -> None:
+    site = Site(serves_half_closed=True)
     site.ask()
     site.ask(REQUEST, end=False)
     site.connection.end()

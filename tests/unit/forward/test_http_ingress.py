@@ -4,10 +4,13 @@ import random
 
 import pytest
 
+from router.forward.http1.terms import http_terms
 from router.forward.ingress_http import HttpSession
 from router.forward.ports import ClientLeg, LegFailure, LegHandler, Request
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.settings import HalfClose
+from router.model.specs import ServiceSpec
 from router.net.ports import Loss
 from tests.unit.forward.fakes_http import FakeConnection, FakeLeg, FakeTimers
 
@@ -21,7 +24,7 @@ SWITCH = b"HTTP/1.1 101 Switching Protocols\r\n"
 class Site:
     """A session, its connection, and the legs it opened."""
 
-    def __init__(self) -> None:
+    def __init__(self, half_close: HalfClose = "cancel") -> None:
         self.timers = FakeTimers()
         self.connection = FakeConnection(self.timers)
         self.legs: list[FakeLeg] = []
@@ -34,6 +37,7 @@ class Site:
             timers=self.timers,
             rng=random.Random(1),
             refused=self.statuses.append,
+            terms=http_terms(ServiceSpec(ports=(), half_close=half_close)),
         )
         self.session.answered = self.statuses.append
         self.connection.handler = self.session
@@ -337,12 +341,90 @@ def test_a_client_that_we_reset_has_not_left(site: Site) -> None:
     assert site.statuses == [499]
 
 
-def test_a_half_close_after_a_whole_request_is_served(site: Site) -> None:
+def test_a_client_that_finishes_before_its_answer_is_gone(site: Site) -> None:
+    """It was served until now; but one that gave up and closed its socket looks just the same."""
     site.deliver(GET)
+    site.connection.end()
+    assert site.leg.is_left()
+    assert site.take() == b""
+    assert site.connection.is_lost and not site.connection.is_aborted()
+    site.leg.handler.done(LegFailure("client-gone"))
+    assert site.statuses == [499]
+    assert site.timers.pending_timers == 0
+
+
+def test_an_answer_whose_client_finishes_in_it_is_torn(site: Site) -> None:
+    site.deliver(GET)
+    site.leg.handler.head(OK, -1)
+    site.leg.handler.received(memoryview(b"part"))
+    site.connection.end()
+    assert site.leg.is_left() and site.connection.is_aborted()
+    assert site.statuses == [200]
+
+
+def test_a_client_that_finishes_behind_pipelined_requests_is_gone_with_them(site: Site) -> None:
+    site.deliver(GET * 3)
+    site.leg.respond(OK, b"hello")
+    assert site.connection.is_paused()
+    site.connection.end_unread()
+    assert len(site.legs) == 2 and site.leg.is_left()
+    assert site.take().endswith(b"hello"), "the first answer was whole"
+    assert site.connection.is_finished() and not site.connection.is_paused()
+    site.connection.end()
+    assert site.connection.is_lost and len(site.legs) == 2
+    assert site.statuses == [200, 499]
+
+
+def test_a_client_that_finishes_while_no_target_takes_its_body_is_gone(site: Site) -> None:
+    site.deliver(POST % 100_000)
+    site.leg.full = True
+    site.deliver(b"x" * 70_000)
+    assert site.connection.is_paused()
+    site.connection.end_unread()
+    assert site.leg.is_left()
+    site.deliver(b"x" * 30_000)
+    site.connection.end()
+    assert site.connection.is_lost and site.take() == b""
+    assert site.statuses == [499]
+
+
+def test_what_is_pipelined_behind_an_answer_that_is_not_read_ends_with_its_client(
+    site: Site,
+) -> None:
+    site.connection.full = True
+    site.deliver(GET * 2)
+    site.leg.respond(OK, b"x" * 100_000)
+    site.connection.end_unread()
+    assert not site.connection.is_finished(), "the whole answer is still on its way"
+    site.connection.drain()
+    assert site.connection.is_finished() and len(site.legs) == 1
+    assert site.statuses == [200]
+
+
+def test_a_client_that_finishes_before_its_upgrade_is_gone(site: Site) -> None:
+    site.deliver(UPGRADE)
+    site.connection.end()
+    assert site.leg.is_left() and not site.leg.is_finished()
+
+
+def test_a_client_that_finishes_early_is_served_where_that_is_wanted() -> None:
+    site = Site("serve").deliver(GET)
     site.connection.end()
     assert not site.leg.is_aborted()
     site.leg.respond(OK, b"hello")
     assert site.take().endswith(b"Connection: close\r\n\r\nhello")
+    assert site.connection.is_finished()
+
+
+def test_all_that_is_pipelined_before_an_end_is_served_where_that_is_wanted() -> None:
+    site = Site("serve").deliver(GET * 3)
+    site.connection.end_unread()
+    for _ in range(2):
+        site.leg.respond(OK, b"hello")
+    assert len(site.legs) == 3 and not site.connection.is_paused()
+    site.connection.end()
+    site.leg.respond(OK, b"hello")
+    assert site.take().count(b"hello") == 3
     assert site.connection.is_finished()
 
 

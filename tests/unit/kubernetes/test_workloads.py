@@ -221,13 +221,14 @@ def test_any_field_of_the_documents_can_be_set_as_yaml() -> None:
             80,
             proxy="http",
             own_queue="7",
-            own_service_spec="{affinity: {by: client}, timeouts: {connect: 2s}}",
+            own_service_spec="{affinity: {by: client}, halfClose: serve, timeouts: {connect: 2s}}",
             own_connector_spec="health:\n  path: /ready\n",
         )
     )
     spec = services_of(found)["web"]
     assert (spec.queue, spec.timeouts.connect_s, spec.ports) == (7, 2.0, (80,))
     assert spec.affinity is not None and spec.affinity.by == "client"
+    assert spec.half_close == "serve"
     assert connectors_of(found)["web-deployment-web"].health.path == "/ready"
     assert found.errors == ()
 

@@ -117,6 +117,7 @@ def test_values_out_of_range_are_malformed(change: dict[str, object]) -> None:
         {"timeouts": Timeouts(idle_s=float("nan"))},
         {"limits": ServiceLimits(headers=1_000_000)},
         {"request_id": "X: y\r\n"},
+        {"half_close": "maybe"},
         {"tls_cert": "../../etc"},
     ],
 )

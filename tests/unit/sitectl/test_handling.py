@@ -191,6 +191,12 @@ def test_ids_are_for_requests(here: CommandLine) -> None:
     assert "requestId needs protocol http" in result.stderr
 
 
+def test_half_close_is_for_requests(here: CommandLine) -> None:
+    result = here("service", "create", "db", "5432", "--half-close", "serve")
+    assert result.exit_code == 2
+    assert "halfClose needs protocol http" in result.stderr
+
+
 def test_a_policy_shows_no_weights_that_it_has_not(shop: CommandLine) -> None:
     shop.ok("service", "set", "shop", "--policy", "balanced")
     assert "weights" not in service(shop)

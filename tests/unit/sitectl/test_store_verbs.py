@@ -520,6 +520,16 @@ def test_request_ids_are_switched_on_named_and_off(here: CommandLine) -> None:
     assert "requestId" not in here.config()["service-shop.yaml"]
 
 
+def test_clients_that_finish_early_are_served_where_it_is_wanted(here: CommandLine) -> None:
+    here.ok("service", "create", "shop", "8080", "--protocol", "http", "--half-close", "serve")
+    assert "  halfClose: serve\n" in here.config()["service-shop.yaml"]
+    here.ok("service", "set", "shop", "--queue", "3")
+    assert "  halfClose: serve\n" in here.config()["service-shop.yaml"]
+    here.ok("service", "set", "shop", "--half-close", "cancel")
+    assert "halfClose" not in here.config()["service-shop.yaml"]
+    assert here("service", "set", "shop", "--half-close", "later").exit_code == 2
+
+
 @pytest.mark.parametrize("name", ["two words", "Host", "content-length", "a:b"])
 def test_a_field_that_cannot_carry_an_id_is_refused(here: CommandLine, name: str) -> None:
     result = here("service", "create", "shop", "8080", f"--request-id={name}")

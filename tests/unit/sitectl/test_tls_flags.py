@@ -208,6 +208,7 @@ def test_another_site_keeps_its_own_certificate_for_a_service_it_does_not_declar
     [
         ("--affinity", "client"),
         ("--request-id=X-Request-Id",),
+        ("--half-close", "serve"),
         ("--timeout", "response=1s"),
         ("--limit", "headers=50"),
         ("--health-path", "/healthz"),
