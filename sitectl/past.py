@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sitectl import output
-from sitectl.service_status import capacity_text
+from sitectl.candidate_table import candidate_table
 
 
 def past_text(items: Sequence[dict[str, Any]], service: str, *, denied: bool, whole: bool) -> str:
@@ -68,22 +68,7 @@ def _candidates(item: dict[str, Any]) -> str:
     candidates = item.get("candidates") or []
     if not candidates:
         return f"{head}\n{output.safe(_reason(item))}"
-    table = output.rows(
-        ("SITE", "COST", "READY", "IN FLIGHT", "CAPACITY", "FREE", "VERDICT", "REASON"),
-        [
-            (
-                c.get("site"),
-                c.get("path_cost"),
-                c.get("targets_ready"),
-                c.get("in_flight"),
-                capacity_text(c),
-                c.get("free"),
-                c.get("verdict"),
-                c.get("reason"),
-            )
-            for c in candidates
-        ],
-    )
+    table = candidate_table(candidates, has_paths=False)
     more = f"\nand {item['further']} dearer ones" if item.get("further") else ""
     decided = f"As it was at {output.safe(item.get('decided_at'))} ({item.get('policy')}):"
     return f"{head}\n{decided}\n{table}{more}"

@@ -288,6 +288,8 @@ class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):
     """One site in the order considered. ``path`` names the sites after this one.
 
     ``in_flight`` and ``waiting`` as in `ServiceSite`; waiting None: not kept, with ``--last``.
+    ``level``: what `fill` compares, the path cost, without a configured capacity + in flight /
+    ready targets; None: another rule decides, or the site takes nothing now.
     """
 
     site: str
@@ -303,6 +305,7 @@ class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):
     capacity_kind: str | None = None
     rate: RateView | None = None
     waiting: int | None = None
+    level: float | None = None
 
 
 class WhySession(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ from router.balance.decisions import (
     RemoteWait,
 )
 from router.balance.egresses import NO_ROUTER, OWN_ROUTER, Egresses
-from router.balance.explain import NEAREST, ROOM_FARTHER, decision_reason, report, why_it_yields
+from router.balance.explain import NEAREST, ROOM_FARTHER, decision_reason, reports, why_it_yields
 from router.balance.ledger import Ledger
 from router.balance.policies import POLICIES, check_policy, choose, spread
 from router.balance.remote_site import RemoteSite
@@ -53,20 +53,22 @@ class ServiceBalancer(Egresses):
     """
 
     __slots__ = (
-        "_bearable",
         "_choose",
         "_holds",
         "_last_full",
         "_last_no_choice",
         "_ledger",
+        "_local_below",
         "_local_decision",
         "_near_first",
         "_order",
         "_policy",
+        "_recounts",
+        "_rival_cost",
         "_sole",
-        "_sole_bearable",
         "_sole_decision",
         "_sole_decisions",
+        "_sole_rival_cost",
         "_waits",
         "key",
     )
@@ -84,9 +86,11 @@ class ServiceBalancer(Egresses):
         super().__init__(LocalSite(site, site_name, ledger, router))
         self._ledger = ledger
         self._order: list[Candidate] = [self._local]
-        self._bearable: float = inf  # The least cost of a remote candidate.
+        self._local_below: float = 0  # With less in flight the local site is taken at once.
+        self._recounts = -1  # The ledger's, when that was worked out.
+        self._rival_cost: float = inf  # The least path cost that a request may be sent over.
         self._sole: RemoteSite | RoutersOfSite | None = None  # The nearest, if no other is as near.
-        self._sole_bearable: float = 0  # How much farther the next one is.
+        self._sole_rival_cost: float = inf  # As `_rival_cost`, beyond it.
         self._sole_decision: Decision | None = None  # For it, where there is but one way.
         self._sole_decisions: dict[RouterId, Decision] = {}  # By its router, likewise.
         self._waits: dict[SiteId, tuple[RemoteWait, RemoteWait]] = {}
@@ -127,6 +131,7 @@ class ServiceBalancer(Egresses):
     def set_draining(self, draining: bool) -> None:
         """While draining this router is no candidate."""
         self._local.set_draining(draining)
+        self._recounts = -1
 
     def set_remotes(self, remotes: Sequence[RemoteCandidate]) -> None:
         """Replace the remote candidates; routers that remain keep their estimates, sites their
@@ -161,33 +166,23 @@ class ServiceBalancer(Egresses):
         if preferred is not None:
             return self._select_for(preferred, now, excluded, refused, session)
         ledger = self._ledger
-        is_alone = self._here is self._local
-        if self._near_first and not excluded and not ledger.rated and (is_alone or not session):
-            # The cheapest candidate has room: nobody else need be looked at. `fill`, in short.
-            targets_ready = 0 if self._local.draining else ledger.targets_ready
-            if targets_ready:
-                capacity = ledger.capacity
-                if capacity is None:
-                    # No dearer candidate alive is nearer than the nearest of all. Several routers
-                    # yield as the one site that they are.
-                    bearable = self._bearable
-                    has_room = (
-                        is_alone or bearable == inf
-                    ) and ledger.load <= targets_ready * bearable
-                else:
-                    has_room = ledger.load < capacity
-                if has_room:
+        if self._near_first and not excluded and not ledger.rated:
+            if ledger.recounts != self._recounts:
+                self._set_local_below()
+            is_alone = self._here is self._local
+            if ledger.load < self._local_below:
+                if is_alone or not session:
                     return self._local_decision
-            elif is_alone and (sole := self._sole) is not None:
-                # The policy would take the nearest remote site, were it the cheapest alive.
+            elif self._local_below < 0 and is_alone and (sole := self._sole) is not None:
                 if sole.stale:
                     sole.refresh(now)
-                if sole.able and not sole.hard_full and not sole.sends_away:
-                    capacity, load = sole.capacity, sole.in_flight
-                    if (
-                        capacity is not None and load < capacity  # `is_stated`.
-                    ) or load <= sole.targets_ready * self._sole_bearable:
-                        return self._sole_decision or self._decide_sole(sole, session)
+                if (
+                    sole.able
+                    and not sole.hard_full
+                    and not sole.sends_away
+                    and sole.unrivalled_from <= self._sole_rival_cost
+                ):
+                    return self._sole_decision or self._decide_sole(sole, session)
         near_only = self._near_first and not self._holds
         tied = self._judge(now, excluded, refused, near_only=near_only)
         if not tied:
@@ -282,13 +277,11 @@ class ServiceBalancer(Egresses):
             decision = self._decide(chosen, session, takes=False)
             if preferred is not None:
                 decision = self._yielded(decision, preferred, excluded)
-        policy = self._policy
         return Explanation(
-            policy=policy.name,
+            policy=self._policy.name,
             decision=decision,
-            candidates=tuple(
-                report(one, chosen, tied, policy, now, stays=stays is not None)
-                for one in self._order
+            candidates=reports(
+                self._order, chosen, tied, self._policy, now, stays=stays is not None
             ),
         )
 
@@ -371,8 +364,10 @@ class ServiceBalancer(Egresses):
         }
         self._last_full = []
         costs = [one.cost for one in order[:2]] + [inf, inf]
-        ties = costs[0] <= 0  # At no cost the next site is as good as this one.
         self._sole = order[0] if costs[0] < costs[1] else None
+        # `failover` sends nothing farther for being full.
+        self._rival_cost, self._sole_rival_cost = (inf, inf) if self._holds else costs[:2]
+        self._recounts = -1
         self._sole_decision = None
         self._sole_decisions = {}
         if isinstance(self._sole, RoutersOfSite):
@@ -384,11 +379,22 @@ class ServiceBalancer(Egresses):
             }
         if isinstance(self._sole, RemoteSite) and len(self._sole.paths) == 1:
             self._sole_decision = self._decide_sole(self._sole, 0)
-        if self._holds:  # One without a stated capacity bears everything.
-            self._bearable, self._sole_bearable = -1 if ties else inf, inf
+
+    def _set_local_below(self) -> None:
+        """Below how much in flight here the policy takes this site, wherever else there is room.
+
+        Negative: this site is no candidate. Several routers without a configured capacity yield as
+        the one site that they are, by the load of all.
+        """
+        local = self._local
+        self._recounts = self._ledger.recounts
+        local.refresh(0.0)
+        if not local.able:
+            self._local_below = -1
+        elif self._here is local or local.capacity is not None or self._rival_cost == inf:
+            self._local_below = local.unrivalled_below(self._rival_cost)
         else:
-            self._bearable = -1 if ties else costs[0]
-            self._sole_bearable = costs[1] - costs[0] if order else 0
+            self._local_below = 0
 
     def _judge(
         self,
@@ -437,20 +443,28 @@ class ServiceBalancer(Egresses):
     def _decide_remote(
         self, chosen: Candidate, path: tuple[RouterId, ...], router: RouterId
     ) -> Decision:
+        is_full = sends_away = passes_level = False
+        if not self._holds:  # `failover` leaves no site for being full.
+            for one in self._order:
+                if one.cost >= chosen.cost:
+                    break
+                verdict = one.verdict
+                if verdict is None:
+                    continue
+                if verdict == "full" or (verdict == "excluded" and one.hard_full):
+                    is_full = True
+                elif verdict == "higher-level":
+                    passes_level = True
+                elif verdict == "sends-away":
+                    sends_away = True
         overflow_reason: OverflowReason = ""
-        cost = -inf if self._holds else chosen.cost  # `failover` leaves no site for being full.
-        for one in self._order:
-            if one.cost >= cost:
-                break
-            verdict = one.verdict
-            if verdict is None:
-                continue
-            if verdict == "full" or (verdict == "excluded" and one.hard_full):
-                overflow_reason = "full"
-                break
-            if verdict in ("sends-away", "soft-full"):
-                overflow_reason = verdict
-        reason = decision_reason(chosen, self._policy)
+        if is_full:
+            overflow_reason = "full"
+        elif passes_level:
+            overflow_reason = "higher-level"
+        elif sends_away:
+            overflow_reason = "sends-away"
+        reason = decision_reason(chosen, self._policy, passes_level=passes_level)
         return Decision(
             chosen.site,
             False,

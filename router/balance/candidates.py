@@ -1,6 +1,7 @@
 """What a balancer knows of each site that could take the next request: mutable, its own."""
 
 from collections.abc import Sequence
+from math import inf
 from typing import Any, Literal
 
 import msgspec
@@ -16,7 +17,7 @@ Verdict = Literal[
     "chosen",
     "dearer",
     "full",
-    "soft-full",
+    "higher-level",
     "draining",
     "no-target",
     "excluded",
@@ -132,6 +133,37 @@ class Candidate:
         return self.capacity is not None and (
             self.hard_full or self.in_flight < self.capacity or self.has_slot_here
         )
+
+    @property
+    def level(self) -> tuple[int, int]:
+        """The figure that `fill` compares: a numerator, and the ready targets that divide it.
+
+        The path cost while a slot of a configured capacity is free. Without one, the path cost + in
+        flight / ready targets. Exact, as floats are not. For a candidate that is able and not full.
+        """
+        ready = self.targets_ready
+        if self.is_stated:
+            return self.cost * ready, ready
+        return self.cost * ready + self.in_flight, ready
+
+    @property
+    def unrivalled_from(self) -> int:
+        """The least path cost from which on `fill` prefers this candidate to every other one.
+
+        There even an idle site has no lower level, and loses a tie for its path cost.
+        """
+        if self.is_stated:
+            return self.cost + 1
+        return self.cost + (-(-self.in_flight // self.targets_ready) or 1)
+
+    def unrivalled_below(self, rival_cost: float) -> float:
+        """Below how much in flight `unrivalled_from` is at most ``rival_cost``, above its own cost.
+
+        Of a candidate that has no room beyond its configured capacity.
+        """
+        if self.capacity is not None:
+            return self.capacity
+        return self.targets_ready * (rival_cost - self.cost) + 1
 
     @property
     def has_stated_room(self) -> bool:
@@ -281,14 +313,15 @@ def judge(
     order of cost; and whether any of them sends all away. Who has no room is ``full``.
 
     ``waits_for``: excluded ones that the policy is given all the same. ``near_only``: only as far
-    as `fill` can choose, and one farther, which tells what a soft one bears. The others keep what
-    was last thought of them.
+    as `fill` can choose. The others keep what was last thought of them.
     """
     alive: list[Candidate] = []
     roomy: list[Candidate] = []
     sends_away = False
-    nearest: Candidate | None = None  # With a free slot of a stated capacity.
+    unrivalled_from = inf  # Whoever is at this path cost is not chosen.
     for one in order:
+        if one.cost >= unrivalled_from:
+            break
         if one.stale:  # Most are not: nothing was heard of them since the last decision.
             one.refresh(now)
         if not one.able:
@@ -303,13 +336,11 @@ def judge(
         else:
             one.verdict = None
             roomy.append(one)
-            if near_only and (nearest is None or one.cost < nearest.cost) and one.has_stated_room:
-                nearest = one
+            if near_only and not one.sends_away:
+                unrivalled_from = min(unrivalled_from, one.unrivalled_from)
         alive.append(one)
         if one.sends_away:
             sends_away = True
-        if nearest is not None and one.cost > nearest.cost:
-            break
     return alive, roomy, sends_away
 
 

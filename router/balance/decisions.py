@@ -8,7 +8,7 @@ from router.balance.candidates import Verdict
 from router.model.adverts import RateLoad
 from router.model.ids import RouterId, SiteId
 
-OverflowReason = Literal["", "full", "soft-full", "sends-away"]
+OverflowReason = Literal["", "full", "higher-level", "sends-away"]
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -16,7 +16,8 @@ class Decision(msgspec.Struct, frozen=True):
 
     ``path`` is the source route for OPEN, the egress last; ``()`` for the local site. ``overflow``:
     a cheaper candidate, to which the policy could have sent it, was passed over because it is full
-    (hard before soft in ``overflow_reason``, a metric's label). Never so under `failover`.
+    or at a higher level (the first of these is the ``overflow_reason``, a metric's label). Never so
+    under `failover`.
     ``router``: which one of the site's, where it has several; else empty. Another router of this
     site has ``local`` false and this ``site``.
     """
@@ -67,7 +68,8 @@ class CandidateReport(msgspec.Struct, frozen=True):
 
     ``capacity`` is in slots, ``free`` what it takes now, permits of a rate considered.
 
-    ``is_learnt``: some of the capacity is, from latency.
+    ``is_learnt``: some of the capacity is, from latency. ``level``: what `fill` compares; None:
+    another rule decides, or this candidate takes nothing now.
 
     ``in_flight`` is all that runs there, more than the capacity where that was lowered meanwhile;
     ``waiting`` for a slot there are others. None: that was not kept.
@@ -90,6 +92,7 @@ class CandidateReport(msgspec.Struct, frozen=True):
     rate: RateLoad | None = None
     is_learnt: bool = False
     waiting: int | None = None
+    level: float | None = None
 
 
 class Explanation(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """Decisions in words: turns judged candidates into reports. Decides nothing."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 from router.balance.candidates import Candidate, Verdict
 from router.balance.decisions import CandidateReport
@@ -8,6 +9,7 @@ from router.balance.policies import balanced_load
 from router.model.specs import PolicySpec
 
 ROOM_FARTHER = "cheapest site with room"
+LOWEST = "lowest level of path cost + in flight per target"
 NEAREST = "nearest site with a ready target"
 _BY_NAME = {
     "balanced": "least in flight + path cost",
@@ -16,19 +18,22 @@ _BY_NAME = {
 }
 
 
-def decision_reason(chosen: Candidate, policy: PolicySpec) -> str:
-    """Why ``chosen`` was taken, without figures: built on the hot path."""
+def decision_reason(chosen: Candidate, policy: PolicySpec, *, passes_level: bool = False) -> str:
+    """Why ``chosen`` was taken, without figures: built on the hot path.
+
+    ``passes_level``: a cheaper site has room too, at a higher level.
+    """
     reason = _BY_NAME.get(policy.name)
     if reason is not None:
         return reason
     if policy.name == "split":
         if chosen.share:
             return "its turn by weight"
-        if chosen.verdict == "soft-full":
-            return "no site with a weight takes it and no other has room; this one has no limit"
+        if passes_level:
+            return f"no site with a weight takes it; {LOWEST} among the others"
         return "no site with a weight takes it; cheapest of the others with room"
-    if chosen.verdict == "soft-full":
-        return "no site has room; least in flight per target + path cost of those without a limit"
+    if passes_level:
+        return LOWEST
     return "local site has room" if chosen.local else ROOM_FARTHER
 
 
@@ -51,36 +56,54 @@ def why_it_yields(one: Candidate | None, *, tried: bool) -> str:
     return f"session yields: {one.name} {why}"
 
 
-def report(
-    one: Candidate,
+def reports(
+    candidates: Sequence[Candidate],
     chosen: Candidate | None,
     tied: Sequence[Candidate],
     policy: PolicySpec,
     now: float,
     *,
     stays: bool = False,
-) -> CandidateReport:
-    """``one`` after judgement. Those that the policy did not look at are full or dearer.
+) -> tuple[CandidateReport, ...]:
+    """The ``candidates`` after judgement. Those that the policy did not look at are full or dearer.
 
     ``stays``: ``chosen`` is where the session is, whatever the policy thinks.
     """
+    return tuple([_report(one, candidates, chosen, tied, policy, now, stays) for one in candidates])
+
+
+def _report(
+    one: Candidate,
+    candidates: Sequence[Candidate],
+    chosen: Candidate | None,
+    tied: Sequence[Candidate],
+    policy: PolicySpec,
+    now: float,
+    stays: bool,
+) -> CandidateReport:
     verdict: Verdict
+    level = None
     if one is chosen:
         verdict = "chosen"
-        why = f"session stays at {one.name}" if stays else decision_reason(one, policy)
-        reason = f"{why} ({_room(one)})" if stays or not one.share else f"{why} ({_weight(one)})"
-    elif one.verdict is not None:
+        reason = _chosen(one, candidates, policy, stays=stays)
+    elif one.verdict not in (None, "higher-level"):
         verdict = one.verdict
         reason = _passed_over(one, verdict)
     elif one.hard_full:
         verdict = "full"
         reason = _passed_over(one, verdict)
     else:
-        verdict = "dearer"
         assert chosen is not None, "somebody has room, so somebody was chosen"
-        reason = (
-            f"the session stays at {chosen.name}" if stays else _dearer(one, chosen, tied, policy)
-        )
+        verdict = "dearer"
+        if stays:
+            reason = f"the session stays at {chosen.name}"
+        elif _goes_by_level(policy, one, chosen) and _loses_by_load(one, chosen):
+            verdict = "higher-level"
+            reason = f"{_load(one)}; {chosen.name} is at level {_text(_level(chosen))}"
+        else:
+            reason = _dearer(one, chosen, tied, policy)
+    if chosen is not None and verdict in ("chosen", "dearer", "higher-level"):
+        level = _level(one) if _goes_by_level(policy, one, chosen) else None
     return CandidateReport(
         site=one.site,
         site_name=one.name,
@@ -96,7 +119,48 @@ def report(
         rate=one.rate,
         is_learnt=one.is_learnt,
         waiting=one.waiting_there(),
+        level=None if level is None else float(level),
     )
+
+
+def _goes_by_level(policy: PolicySpec, one: Candidate, chosen: Candidate) -> bool:
+    """Whether `fill` compared ``one`` with ``chosen``: as such, or as the fallback of `split`."""
+    if policy.name == "split":
+        return not one.share and not chosen.share
+    return policy.name == "fill"
+
+
+def _loses_by_load(one: Candidate, chosen: Candidate) -> bool:
+    """With nothing in flight, ``one`` would have tied with ``chosen`` or come before it."""
+    level = _level(chosen)
+    return _level(one) > level and (one.cost, one.cost) <= (level, chosen.cost)
+
+
+def _level(one: Candidate) -> Fraction:
+    return Fraction(*one.level)
+
+
+def _load(one: Candidate) -> str:
+    """``level 3.5: path cost 1 + 10 in flight at 4 ready targets``."""
+    cost = f"path cost {one.cost} + " if one.cost else ""
+    targets = "1 ready target" if one.targets_ready == 1 else f"{one.targets_ready} ready targets"
+    return f"level {_text(_level(one))}: {cost}{one.in_flight} in flight at {targets}"
+
+
+def _text(level: Fraction) -> str:
+    return f"{float(level):.3f}".rstrip("0").rstrip(".")
+
+
+def _chosen(
+    one: Candidate, candidates: Sequence[Candidate], policy: PolicySpec, *, stays: bool
+) -> str:
+    if stays:
+        return f"session stays at {one.name} ({_room(one)})"
+    passes_level = any(
+        [other.verdict == "higher-level" and other.cost < one.cost for other in candidates]
+    )
+    why = decision_reason(one, policy, passes_level=passes_level)
+    return f"{why} ({_weight(one) if one.share else _room(one)})"
 
 
 def _weight(one: Candidate) -> str:
@@ -122,11 +186,6 @@ def _passed_over(one: Candidate, verdict: Verdict) -> str:
             if one.rate is not None:
                 return f"its rate of {rate_text(one.rate.per_s)} is used up"
             return "it has just refused a request for want of a free slot"
-        case "soft-full":
-            return (
-                f"{one.in_flight} in flight at {one.targets_ready} ready targets is more than "
-                "the way to the next site costs"
-            )
         case "sends-away":
             assert one.rate is not None, "only a rate sends away"
             return (

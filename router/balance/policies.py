@@ -38,39 +38,28 @@ def check_policy(policy: PolicySpec) -> str | None:
     return None
 
 
-def fill(alive: Sequence[Candidate], roomy: list[Candidate]) -> list[Candidate]:
-    """The cheapest candidates with room; of equal cost those with most free capacity per target.
+def fill(_alive: Sequence[Candidate], roomy: list[Candidate]) -> list[Candidate]:
+    """The lowest `Candidate.level`; then the cheapest; then as in `_least_used`.
 
-    No stated capacity is soft: full once in flight > ready targets x (cost of the next dearer
-    candidate - own cost), never without a dearer one. Soft-full orders and never refuses: if
-    nobody has room, the soft one with the least (in flight per target + cost).
+    So a configured capacity fills before anything costlier, a site without one bears as many extra
+    requests per target as the way to the next site costs, and the rest spreads evenly over all that
+    have none. The cheaper candidates that it passes over are ``higher-level``.
     """
-    soft: list[Candidate] = []
-    start, count = alive.index(roomy[0]) if roomy else len(alive), len(alive)
-    while start < count:
-        if alive[start].hard_full:
-            start += 1
-            continue
-        cost = alive[start].cost
-        end = start + 1
-        while end < count and alive[end].cost == cost:
-            end += 1
-        bearable = alive[end].cost - cost if end < count else None
-        bearing: list[Candidate] = []
-        for one in alive[start:end]:
-            if one.hard_full:
-                continue
-            if one.is_stated or bearable is None:
-                bearing.append(one)
-            elif one.in_flight > one.targets_ready * bearable:
-                one.verdict = "soft-full"
-                soft.append(one)
-            else:
-                bearing.append(one)
-        if bearing:
-            return _least(bearing, _fill_key(bearing)) if len(bearing) > 1 else bearing
-        start = end
-    return _least(soft, _soft_key) if soft else soft
+    if len(roomy) == 1:
+        return roomy
+    tied: list[Candidate] = []
+    cost, least, ready = 0, 0, 1
+    for one in roomy:
+        its, its_ready = one.level
+        above = its * ready - least * its_ready
+        if not tied or above < 0 or (above == 0 and one.cost < cost):
+            tied, cost, least, ready = [one], one.cost, its, its_ready
+        elif above == 0 and one.cost == cost:
+            tied.append(one)
+    for one in roomy:
+        if one.cost < cost:
+            one.verdict = "higher-level"
+    return _least_used(tied) if len(tied) > 1 else tied
 
 
 def balanced(_alive: Sequence[Candidate], roomy: list[Candidate]) -> list[Candidate]:
@@ -136,7 +125,7 @@ def failover(alive: Sequence[Candidate], roomy: list[Candidate]) -> list[Candida
         if one.cost > least:
             one.verdict = "dearer"
     near = [one for one in roomy if one.cost <= least]
-    return _least(near, _fill_key(near)) if len(near) > 1 else near
+    return _least_used(near) if len(near) > 1 else near
 
 
 def choose(
@@ -172,40 +161,22 @@ def balanced_load(one: Candidate) -> int:
     return one.in_flight // one.targets_ready if one.local else one.in_flight + one.cost
 
 
-def _fill_key(roomy: list[Candidate]) -> Callable[[Candidate], float]:
-    """Among equal cost: most free per target, or least in flight where one states no capacity."""
-    if all(one.is_stated for one in roomy):
-        return _full_share_key
-    return _in_flight_key
+def _least_used(equals: list[Candidate]) -> list[Candidate]:
+    """Of candidates of equal cost those with most free capacity per target.
 
-
-def _full_share_key(one: Candidate) -> float:
-    assert one.capacity is not None, "only stated capacities are compared"
-    return (one.in_flight - one.capacity) / one.targets_ready
-
-
-def _in_flight_key(one: Candidate) -> float:
-    return one.in_flight / one.targets_ready
-
-
-def _soft_key(one: Candidate) -> float:
-    return one.in_flight / one.targets_ready + one.cost
-
-
-def _least(candidates: list[Candidate], key: Callable[[Candidate], float]) -> list[Candidate]:
-    """Those with the least ``key``, of the least cost among them.
-
-    Division rounds correctly, so equal ratios of small integers compare equal.
+    Where one has no configured capacity, those with least in flight per target.
     """
-    best: list[Candidate] = []
-    least = 0.0
-    for one in candidates:
-        value = key(one)
-        if not best or value < least:
-            best, least = [one], value
-        elif value == least and one.cost == best[0].cost:
-            best.append(one)
-    return best
+    are_stated = all([one.is_stated for one in equals])
+    tied: list[Candidate] = []
+    least, ready = 0, 1
+    for one in equals:
+        used = one.in_flight - (one.capacity or 0) if are_stated else one.in_flight
+        above = used * ready - least * one.targets_ready
+        if not tied or above < 0:
+            tied, least, ready = [one], used, one.targets_ready
+        elif above == 0:
+            tied.append(one)
+    return tied
 
 
 POLICIES: dict[str, Policy] = {

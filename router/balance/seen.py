@@ -7,7 +7,7 @@ import msgspec
 
 from router.balance.candidates import Candidate, Glimpse, Outline
 from router.balance.decisions import CandidateReport
-from router.balance.explain import report
+from router.balance.explain import reports
 from router.balance.policies import POLICIES, choose
 from router.model.ids import RouterId, SiteId
 from router.model.paths import Path
@@ -113,7 +113,4 @@ class Replay:
         """As `explain` told of them then."""
         seen = self._seen
         taken = next((one for one in self._all if one.site == seen.chosen), None)
-        return tuple(
-            report(one, taken, self._tied, seen.policy, seen.at, stays=seen.stays)
-            for one in self._all
-        )
+        return reports(self._all, taken, self._tied, seen.policy, seen.at, stays=seen.stays)

@@ -97,6 +97,7 @@ def candidate_view(
         capacity_kind=kind_of(report.capacity, report.rate, auto=report.is_learnt),
         rate=rate_of_report(report, own if report.site == router.identity.site else None),
         waiting=report.waiting,
+        level=None if report.level is None else round(report.level, 6),
     )
 
 

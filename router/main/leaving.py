@@ -70,8 +70,8 @@ def _cause(
         if slots is not None:
             return f"{busy} are busy, all of them at times in the last seconds"
         return (
-            f"{local.in_flight} in flight at {local.targets_ready} ready targets of {own_name}, "
-            "whose capacity is not stated, is more than the way elsewhere costs"
+            f"{own_name} has no configured capacity and is at a higher level than other sites "
+            f"({local.in_flight} in flight at {local.targets_ready} ready targets)"
         )
     return f"policy {policy} sends requests to other sites too"
 

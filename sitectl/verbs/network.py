@@ -7,11 +7,11 @@ import click
 
 from router.model import limits
 from sitectl import output, store
+from sitectl.candidate_table import candidate_table
 from sitectl.completing import remember
 from sitectl.failure import Exit, Failure, not_found, usage
 from sitectl.options import Settings, Verb, Verbs, completes
 from sitectl.past import past_text
-from sitectl.service_status import capacity_text, in_flight_text
 from sitectl.sessions import require_address, sentences
 from sitectl.sharing_flags import where_to_look
 from sitectl.site import Site
@@ -193,22 +193,5 @@ def _why_text(item: dict[str, Any]) -> str:
     candidates = item.get("candidates") or []
     if not candidates:
         return head + "\nNo candidates: no site has a target. Try: sitectl service bind"
-    table = output.rows(
-        ("SITE", "PATH", "COST", "READY", "IN FLIGHT", "CAPACITY", "FREE", "VERDICT", "REASON"),
-        [
-            (
-                c.get("site"),
-                " > ".join(map(str, c.get("path") or [])),
-                c.get("path_cost"),
-                c.get("targets_ready"),
-                in_flight_text(c),
-                capacity_text(c),
-                c.get("free"),
-                c.get("verdict"),
-                c.get("reason"),
-            )
-            for c in candidates
-        ],
-        optional=("PATH", "READY", "FREE"),
-    )
+    table = candidate_table(candidates, has_paths=True)
     return f"{head}\n\n{table}"

@@ -171,45 +171,50 @@ def test_the_chosen_is_alive_has_room_and_is_not_excluded(
 
 @QUICK
 @given(balancer=balancers(), excluded=EXCLUDED)
-def test_fill_takes_the_cheapest_with_room_by_its_rule(
+def test_fill_takes_the_lowest_level_by_its_rule(
     balancer: ServiceBalancer, excluded: frozenset[SiteId]
 ) -> None:
     explained = balancer.explain(0.05, excluded)
-    candidates = alive(explained.candidates)
+    roomy = [one for one in alive(explained.candidates) if one.verdict != "full"]
 
-    def has_room(one: CandidateReport) -> bool:
-        if one.verdict == "full":
-            return False
-        if one.free is not None:
-            return one.free > 0
-        dearer = [other.path_cost for other in candidates if other.path_cost > one.path_cost]
-        if not dearer:
-            return True
-        return one.in_flight <= one.targets_ready * (min(dearer) - one.path_cost)
+    def level_of(one: CandidateReport) -> Fraction:
+        above = Fraction(one.in_flight, one.targets_ready) if not one.free else 0
+        return one.path_cost + Fraction(above)
 
-    roomy = [one for one in candidates if has_room(one)]
-    soft = [one for one in candidates if one.verdict != "full" and one.free is None]
     decision = explained.decision
-    if roomy:
-        assert isinstance(decision, Decision)
-        cheapest = min(one.path_cost for one in roomy)
-        best = [one for one in roomy if one.path_cost == cheapest]
-        assert decision.site in {one.site for one in best}
-        chosen = next(one for one in best if one.site == decision.site)
-        if all(one.free is not None for one in best):
-            most = max(Fraction(one.free or 0, one.targets_ready) for one in best)
-            assert Fraction(chosen.free or 0, chosen.targets_ready) == most
-        else:
-            least = min(Fraction(one.in_flight, one.targets_ready) for one in best)
-            assert Fraction(chosen.in_flight, chosen.targets_ready) == least
-    elif soft:
-        assert isinstance(decision, Decision)
-        loads = {
-            one.site: Fraction(one.in_flight, one.targets_ready) + one.path_cost for one in soft
-        }
-        assert loads[decision.site] == min(loads.values())
-    else:
+    if not roomy:
         assert isinstance(decision, NoChoice)
+        return
+    assert isinstance(decision, Decision)
+    least = min((level_of(one), one.path_cost) for one in roomy)
+    best = [one for one in roomy if (level_of(one), one.path_cost) == least]
+    assert decision.site in {one.site for one in best}
+    chosen = next(one for one in best if one.site == decision.site)
+    if all(one.free is not None for one in best):
+        most = max(Fraction(one.free or 0, one.targets_ready) for one in best)
+        assert Fraction(chosen.free or 0, chosen.targets_ready) == most
+    else:
+        fewest = min(Fraction(one.in_flight, one.targets_ready) for one in best)
+        assert Fraction(chosen.in_flight, chosen.targets_ready) == fewest
+
+
+@QUICK
+@given(balancer=balancers(), excluded=EXCLUDED)
+def test_the_level_shown_is_the_one_compared_and_the_verdict_follows_from_it(
+    balancer: ServiceBalancer, excluded: frozenset[SiteId]
+) -> None:
+    candidates = alive(balancer.explain(0.05, excluded).candidates)
+    chosen = next((one for one in candidates if one.verdict == "chosen"), None)
+    for one in candidates:
+        assert (one.level is None) == (one.verdict == "full")
+        if chosen is None or one.level is None or chosen.level is None:
+            continue
+        assert (one.level, one.path_cost) >= (chosen.level, chosen.path_cost)
+        if one.verdict == "higher-level":
+            assert one.level > chosen.level
+            assert one.path_cost <= chosen.level
+        elif one.verdict == "dearer":
+            assert one.path_cost >= chosen.path_cost
 
 
 @QUICK
@@ -225,7 +230,7 @@ def test_overflow_is_said_exactly_when_a_cheaper_one_was_full(
     passed_over = {
         one.verdict
         for one in explained.candidates
-        if one.path_cost < chosen.path_cost and one.verdict in ("full", "soft-full")
+        if one.path_cost < chosen.path_cost and one.verdict in ("full", "higher-level")
     }
     assert not passed_over or decision.overflow
     if not excluded:

@@ -14,7 +14,6 @@ from tests.scenario.clients import (
     by_site,
     connected,
     fetch,
-    read_all,
     read_line,
     reset,
     sending,

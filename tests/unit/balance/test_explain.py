@@ -80,9 +80,39 @@ def test_soft_candidates_say_what_they_carry() -> None:
     )
     take(ledger)
     local, chosen, other = balancer.explain(0.0).candidates
-    assert (local.verdict, local.free) == ("soft-full", None)
-    assert chosen.verdict == "chosen"
+    assert (local.verdict, local.free, local.level) == ("higher-level", None, 2.0)
+    assert local.reason == "level 2: 2 in flight at 1 ready target; site-a is at level 1"
+    assert (chosen.verdict, chosen.level) == ("chosen", 1.0)
+    assert chosen.reason == "lowest level of path cost + in flight per target (10 of 10 free)"
     assert other.reason == "same path cost as site-a, and more in use per target"
+
+
+def test_a_costlier_site_loses_by_its_load_where_it_would_win_idle_and_else_by_its_cost() -> None:
+    ledger = ledger_of(None, None)
+    near, far = remote("a", 1, 3, None), remote("b", 3, 1, None)
+    balancer = balancer_of(ledger, near, far)
+    load(balancer, near, 4)
+    for _ in range(3):
+        take(ledger)
+    chosen, busy, dear = balancer.explain(0.0).candidates
+    assert (chosen.verdict, chosen.level) == ("chosen", 1.5)
+    assert chosen.reason == "local site has room (3 in flight, no capacity stated)"
+    assert busy.verdict == "higher-level"
+    assert busy.reason == (
+        "level 2.333: path cost 1 + 4 in flight at 3 ready targets; here is at level 1.5"
+    )
+    assert (dear.verdict, dear.level) == ("dearer", 3.0)
+    assert dear.reason == "path cost 3, and here at 0 takes the request"
+
+
+def test_levels_are_told_only_where_fill_decides() -> None:
+    balancer = balancer_of(ledger_of(None), remote("a", 1), policy="balanced")
+    assert [one.level for one in balancer.explain(0.0).candidates] == [None, None]
+    weights = {"site-a": 1}
+    balancer = balancer_of(ledger_of(None), remote("a", 1), policy="split", weights=weights)
+    assert [one.level for one in balancer.explain(0.0).candidates] == [None, None]
+    load(balancer, remote("a", 1), 10)
+    assert [one.level for one in balancer.explain(0.0).candidates] == [0.0, None]
 
 
 def test_balanced_compares_in_flight_plus_cost() -> None:

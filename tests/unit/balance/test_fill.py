@@ -126,7 +126,7 @@ def test_without_stated_capacity_cost_is_the_extra_requests_borne_per_target() -
         take(ledger)
     answer = balancer.select(0.0)
     assert isinstance(answer, Decision)
-    assert (answer.site, answer.overflow_reason) == ("a", "soft-full")
+    assert (answer.site, answer.overflow_reason) == ("a", "higher-level")
 
 
 def test_without_a_dearer_candidate_a_soft_one_never_yields() -> None:
@@ -137,7 +137,41 @@ def test_without_a_dearer_candidate_a_soft_one_never_yields() -> None:
         take(ledger)
 
 
-def test_soft_full_orders_and_never_refuses() -> None:
+def test_without_any_configured_capacity_requests_spread_instead_of_landing_on_the_costliest() -> (
+    None
+):
+    """Issue 18: of 40 clients the single target elsewhere got 35, and each of four here 1 or 2."""
+    ledger = ledger_of(None, None, None, None)
+    balancer = balancer_of(ledger, remote("a", 1, capacity=None))
+    opened: Counter[str] = Counter()
+    for _ in range(40):
+        answer = balancer.select(0.0)
+        assert isinstance(answer, Decision)
+        opened[answer.site] += 1
+        if answer.local:
+            take(ledger)
+        else:
+            balancer.opened(answer.site)
+    assert opened == {"00": 33, "a": 7}
+
+
+def test_a_configured_capacity_fills_before_a_soft_site_goes_beyond_its_cost() -> None:
+    ledger = ledger_of(None)
+    balancer = balancer_of(ledger, remote("a", 2), remote("b", 4, capacity=None))
+    opened: list[str] = []
+    for _ in range(18):
+        answer = balancer.select(0.0)
+        assert isinstance(answer, Decision)
+        opened.append(answer.site)
+        if answer.local:
+            take(ledger)
+        else:
+            balancer.opened(answer.site)
+    # Three here (0, 1 and 2 in flight), ten slots there, two here up to level 4, then in turns.
+    assert opened == ["00"] * 3 + ["a"] * 10 + ["00"] * 2 + ["b", "00", "b"]
+
+
+def test_a_site_without_capacity_never_refuses() -> None:
     ledger = ledger_of(None)
     near = remote("a", 2)
     balancer = balancer_of(ledger, near)
@@ -147,10 +181,10 @@ def test_soft_full_orders_and_never_refuses() -> None:
         assert isinstance(answer, Decision)
         assert (answer.site, answer.overflow) == ("00", False)
         take(ledger)
-    assert "no site has room" in answer.reason
+    assert answer.reason == "local site has room"
 
 
-def test_of_soft_full_ones_the_least_in_flight_per_target_plus_cost_is_taken() -> None:
+def test_a_tie_of_levels_goes_to_the_cheaper_site() -> None:
     ledger = ledger_of(None)
     soft, hard = remote("a", 2, capacity=None), remote("b", 4)
     balancer = balancer_of(ledger, soft, hard)
@@ -163,6 +197,20 @@ def test_of_soft_full_ones_the_least_in_flight_per_target_plus_cost_is_taken() -
     assert site_of(balancer.select(0.0)) == "00"
     load(balancer, soft, 7)  # 7 + 2 = 9: the cheaper one, each time.
     assert [site_of(balancer.select(0.0)) for _ in range(4)] == ["00"] * 4
+
+
+def test_levels_are_compared_exactly() -> None:
+    """1 + 1/3 and 0 + 4/3 tie, though as floats the sum of the first is another number."""
+    ledger = ledger_of(None, None, None)
+    near = remote("a", 1, targets_ready=3, capacity=None)
+    balancer = balancer_of(ledger, near)
+    for cost, above in ((1, 1), (1, 2), (1, 4), (1, 5), (1, 7)):
+        while ledger.load < cost * 3 + above:
+            take(ledger)
+        load(balancer, near, above)
+        assert site_of(balancer.select(0.0)) == "00"
+        load(balancer, near, above - 1)
+        assert site_of(balancer.select(0.0)) == "a"
 
 
 def test_soft_sites_of_equal_cost_share_by_targets() -> None:

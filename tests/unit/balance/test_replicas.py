@@ -229,7 +229,7 @@ def test_a_free_slot_here_comes_first_however_much_routers_without_capacity_have
     assert Counter(here.take(excluded) for _ in range(6)) == {OWN_ROUTER: 4, OTHER: 2}
     assert Replay(seen).tied == {OWN}
     told = here.balancer.explain(0.0, excluded)
-    assert told.candidates[0].verdict == "soft-full"
+    assert told.candidates[0].verdict == "higher-level"
     assert Replay(here.balancer.seen(0.0, told.decision)).tied == {OTHER}
 
 

@@ -72,7 +72,7 @@ def test_colours_stand_for_words_that_are_there_all_the_same() -> None:
         ("STATE", "up", colours.GOOD),
         ("STATE", "connecting", colours.WARN),
         ("STATE", "refused", colours.BAD),
-        ("VERDICT", "soft-full", colours.WARN),
+        ("VERDICT", "higher-level", colours.WARN),
         ("VERDICT", "dearer", colours.QUIET),
         ("READY", "yes", colours.GOOD),
         ("READY", "no", colours.BAD),

@@ -4,7 +4,7 @@ import { html } from "./html.js";
 import { count, span } from "./format.js";
 import { Badge, Table } from "./ui.js";
 
-const TONES = { chosen: "good", dearer: "calm", full: "warn", "soft-full": "warn" };
+const TONES = { chosen: "good", dearer: "calm", full: "warn", "higher-level": "warn" };
 
 /** `20`, `15/s`, `8 (auto)`: as `sitectl why` says it. @param {any} one */
 export function capacityText(one) {
@@ -16,16 +16,28 @@ export function capacityText(one) {
   return words.join(" and ") || "–";
 }
 
+/** As `sitectl why` writes it. @param {any} one */
+function level(one) {
+  return one.level === null || one.level === undefined ? "–" : String(Number(one.level.toFixed(3)));
+}
+
 /**
  * Who would have had it next, and by how much it lost; null: there is nobody else with room.
  * @param {any[]} candidates
  */
 export function runnerUp(candidates) {
   const chosen = candidates.find((one) => one.verdict === "chosen");
-  const next = candidates.find(
-    (one) => one !== chosen && one.targets_ready > 0 && one.verdict === "dearer",
+  const others = candidates.filter(
+    (one) => one.targets_ready > 0 && ["dearer", "higher-level"].includes(one.verdict),
+  );
+  const next = others.reduce(
+    (best, one) => (best && !((one.level ?? 0) < (best.level ?? 0)) ? best : one),
+    null,
   );
   if (!chosen || !next) return null;
+  if (next.verdict === "higher-level") {
+    return { site: next.site, text: `its level is ${level(next)}, ${chosen.site} is at ${level(chosen)}` };
+  }
   const cost = (next.path_cost ?? 0) - (chosen.path_cost ?? 0);
   const room = next.free === null ? "no capacity stated" : `${count(next.free)} free`;
   const margin = cost > 0 ? `its way costs ${count(cost)} more` : "its way costs the same";
@@ -34,6 +46,7 @@ export function runnerUp(candidates) {
 
 /** @param {{candidates: any[], caption: string}} props */
 export function Candidates({ candidates, caption }) {
+  const hasLevels = candidates.some((one) => typeof one.level === "number" && one.free === null);
   return html`<${Table}
     caption=${caption}
     rows=${candidates}
@@ -51,6 +64,7 @@ export function Candidates({ candidates, caption }) {
       },
       { name: "Capacity", number: true, cell: capacityText },
       { name: "Free", number: true, cell: (one) => count(one.free) },
+      ...(hasLevels ? [{ name: "Level", number: true, cell: level }] : []),
       { name: "Age", number: true, cell: (one) => (one.age_s ? span(one.age_s) : "now") },
       {
         name: "Verdict",
