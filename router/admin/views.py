@@ -372,8 +372,8 @@ class ScaleView(msgspec.Struct, frozen=True, kw_only=True):
     """What an autoscaler goes by: one port of a service at this site.
 
     ``demand`` = ``in_flight`` here + ``overflowed`` (in flight elsewhere because this site was
-    full or had no target) + ``queued`` + ``refused`` (what was turned away, as if it were in
-    flight). ``demand_avg``, ``demand_per_s`` and ``refused_per_s`` are means over half a minute.
+    full or had no target) + ``queued`` + ``refused`` (clients that were turned away and still want
+    to be served). ``demand_avg``, ``demand_per_s`` and ``refused_per_s`` are means over 4 s.
     ``capacity_per_target`` is in requests at once, of kind rate a second; as it was last when no
     target is ready. ``targets_wanted`` take the demand; None: no capacity is stated.
     """

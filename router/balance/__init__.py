@@ -5,7 +5,8 @@ refusals and the ends of our own streams (`balancer`). Out: a `Decision` or `NoC
 its `Explanation`, slots, the queue of those who wait and the times at which to tell others.
 
 Beside them, fed by others: `learning` finds the slots of a target, `saturation` says when a burst
-is on, `patience` who would wait in vain, `demand` how much is wanted here.
+is on, `patience` who would wait in vain, `demand` how much is wanted here, `unserved` what
+of that was turned away.
 
 Invariants: a target never holds more slots than its capacity; a slot is given back exactly once;
 `explain` runs the code of `select` on the same values and changes nothing; same calls, same

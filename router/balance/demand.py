@@ -6,21 +6,21 @@ what has left because of that, what waits and what was turned away count too.
 
 from collections import deque
 from collections.abc import Iterable
-from math import ceil
+from math import ceil, inf
 
 import msgspec
 
 from router.balance.target import TargetState
+from router.balance.unserved import UnservedClient, UnservedClients
 from router.model import limits
 
 
 class DemandFigures(msgspec.Struct, frozen=True, kw_only=True):
     """One moment. ``demand`` is the sum of the four parts, in requests (tcp: connections) at once.
 
-    ``refused``: as many as were turned away lately would be in flight, had they been taken: their
-    number a second x how long a request takes, one at least, rounded up. ``demand_avg`` is the mean
-    over `limits.DEMAND_WINDOW_S`, not rounded; ``…_per_s`` are over it too, ``demand_per_s`` of all
-    that was asked.
+    ``refused``: clients that were turned away and want to be served still (`balance.unserved`).
+    ``demand_avg`` is the mean over `limits.DEMAND_WINDOW_S`, not rounded; ``…_per_s`` are over it
+    too, ``demand_per_s`` of all that was asked, once however often it was asked again.
     """
 
     in_flight: int
@@ -33,17 +33,32 @@ class DemandFigures(msgspec.Struct, frozen=True, kw_only=True):
     refused_per_s: float
 
 
+class _Sample(msgspec.Struct, frozen=True):
+    """One second. ``asked`` and ``refused`` count from the beginning."""
+
+    at: float
+    demand: int
+    asked: int
+    refused: int
+
+
+_NOTHING_YET = _Sample(0.0, 0, 0, 0)
+
+
 class Demand:
     """Counts what the ledger and the queue of a service port do not know; O(1) per request.
 
-    Every `left` is followed by one `returned`. `sample` is called once a second.
+    `sample` is called once a second.
     """
 
     __slots__ = (
-        "_asked_before",
+        "_before",
         "_quiet",
-        "_refused_before",
+        "_request_s",
         "_samples",
+        "_unserved",
+        "_wakes_until",
+        "again_total",
         "brought",
         "each",
         "overflowed",
@@ -52,66 +67,83 @@ class Demand:
 
     def __init__(self) -> None:
         self.overflowed = 0
-        """In flight elsewhere because this site was full, or had no target that is ready."""
+        """In flight elsewhere because this site was full, or had no target that is ready: counted
+        in place by who sends a request there, until it is over there (hot)."""
         self.refused_total = 0
         self.brought = 0
-        """Requests that other sites asked this one to serve, granted or not."""
+        """Requests of other sites that this one serves."""
+        self.again_total = 0
+        """Requests of clients that had been turned away and asked again."""
         self.each: Each | None = None
         """What a target takes, or did while there was one."""
-        self._samples: deque[tuple[int, int, int]] = deque(maxlen=limits.DEMAND_WINDOW_S)
+        self._unserved = UnservedClients()
+        self._request_s = 0.0  # What a request takes; 0.0: not known.
+        self._wakes_until = -inf
+        self._samples: deque[_Sample] = deque(maxlen=limits.DEMAND_WINDOW_S + 1)
+        self._before = _NOTHING_YET  # As of the last sample while nothing was asked.
         self._quiet = 0  # As many of the newest samples are nothing.
-        self._asked_before = 0
-        self._refused_before = 0
 
-    def left(self) -> None:
-        """A request is on its way elsewhere, or taken there after it waited."""
-        self.overflowed += 1
+    def turned_away(self, now: float, came_at: float, *, may_return: bool) -> UnservedClient | None:
+        """A request that came at ``came_at`` got 503 since nobody had room, or a target.
 
-    def returned(self) -> None:
-        """It is over there."""
-        assert self.overflowed > 0, "returned without having left"
-        self.overflowed -= 1
-
-    def turned_away(self) -> None:
-        """A request got 503 since nobody had room, or a target."""
+        ``may_return``: it is one of a connection that has one at a time, and stays open.
+        """
         self.refused_total += 1
+        self._wakes_until = now + limits.DEMAND_WAKES_S
+        return self._unserved.add(now, came_at, self._request_s, may_return=may_return)
 
-    def sample(self, in_flight: int, queued: int, asked_total: int) -> None:
-        """Remember this second; ``asked_total`` requests were ever asked for."""
-        held = in_flight + self.overflowed + queued
-        asked, refused = asked_total - self._asked_before, self._refused_lately
-        self._asked_before, self._refused_before = asked_total, self.refused_total
-        self._quiet = 0 if held or asked or refused else self._quiet + 1
-        if self._quiet < limits.DEMAND_WINDOW_S:
-            self._samples.append((held, asked, refused))
-        elif self._samples:  # Idle services keep nothing.
+    def asks_again(self, one: UnservedClient, now: float) -> None:
+        """The connection of ``one`` brings another request: it is the same client's."""
+        if self._unserved.asks_again(one, now):
+            self.again_total += 1
+
+    def left(self, one: UnservedClient, now: float) -> None:
+        """The connection of ``one`` is gone."""
+        self._unserved.left(one, now)
+
+    def sample(
+        self, now: float, in_flight: int, queued: int, asked_total: int, request_s: float
+    ) -> None:
+        """Remember this second; ``asked_total`` requests were ever asked for, and one takes
+        ``request_s`` lately (0.0: not known)."""
+        known_s, weight = self._request_s, limits.REQUEST_S_SMOOTHING
+        self._request_s = known_s + weight * (request_s - known_s) if known_s else request_s
+        demand = in_flight + self.overflowed + queued + self._unserved.total(now, queued)
+        sample = _Sample(now, demand, asked_total, self.refused_total)
+        last = self._samples[-1] if self._samples else self._before
+        is_quiet = not demand and (last.asked, last.refused) == (asked_total, self.refused_total)
+        self._quiet = self._quiet + 1 if is_quiet else 0
+        if self._quiet <= limits.DEMAND_WINDOW_S:
+            self._samples.append(sample)
+        else:  # Idle services keep nothing.
             self._samples.clear()
+            self._before = sample
 
     def figures(
-        self, in_flight: int, queued: int, asked_total: int, request_s: float
+        self, now: float, in_flight: int, queued: int, asked_total: int, *, has_target: bool
     ) -> DemandFigures:
-        """As of now; a request takes ``request_s``. What was not sampled was nothing."""
-        samples, window_s = self._samples, limits.DEMAND_WINDOW_S
-        refused_per_s = (sum(one[2] for one in samples) + self._refused_lately) / window_s
-        asked = sum(one[1] for one in samples) + asked_total - self._asked_before
-        # Whoever is turned away from a site without targets tells not how long it would take.
-        refused = max(1.0, refused_per_s * request_s) if refused_per_s else 0.0
-        missed = ceil(refused)
-        held_mean = sum(one[0] for one in samples) / window_s
+        """As of now. What was not sampled was nothing. ``has_target``: some is ready here."""
+        window_s = limits.DEMAND_WINDOW_S
+        refused = self._unserved.total(now, queued)
+        wakes = not has_target and now < self._wakes_until
+        if wakes:
+            refused = max(refused, 1)
+        samples = list(self._samples)
+        since, lasted_s = self._before, float(window_s)
+        if len(samples) > window_s:
+            since = samples.pop(0)
+            lasted_s = max(now - since.at, lasted_s)
+        mean = sum(one.demand for one in samples) / window_s
         return DemandFigures(
             in_flight=in_flight,
             overflowed=self.overflowed,
             queued=queued,
-            refused=missed,
-            demand=in_flight + self.overflowed + queued + missed,
-            demand_avg=round(held_mean + refused, 3),
-            demand_per_s=round(asked / window_s, 3),
-            refused_per_s=round(refused_per_s, 3),
+            refused=refused,
+            demand=in_flight + self.overflowed + queued + refused,
+            demand_avg=round(max(mean, 1.0) if wakes else mean, 3),
+            demand_per_s=round((asked_total - since.asked) / lasted_s, 3),
+            refused_per_s=round((self.refused_total - since.refused) / lasted_s, 3),
         )
-
-    @property
-    def _refused_lately(self) -> int:
-        return self.refused_total - self._refused_before
 
 
 class Each(msgspec.Struct, frozen=True):

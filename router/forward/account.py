@@ -31,7 +31,11 @@ def note_failure(
     if failure.code == "client-gone" or failure.code == "cancelled":
         return failure.code
     if failure.code in TURNED_AWAY:
-        service.demand.turned_away()
+        # One connection of HTTP/1 has one request at a time: its next one is the same client's.
+        may_return = request.protocol == "http"
+        record.unserved = service.demand.turned_away(
+            service.now(), record.started_at, may_return=may_return
+        )
     return "error" if request.protocol == "tcp" else "5xx"
 
 

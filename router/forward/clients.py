@@ -4,11 +4,13 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from router.balance.unserved import UnservedClient
 from router.forward.counters import HTTP_CLASSES
 from router.forward.dispatch import Dispatch
 from router.forward.ingress_http import HttpSession
 from router.forward.ingress_tcp import TcpSession
 from router.forward.observing import Flow, Observing
+from router.forward.past import Record
 from router.forward.ports import ClientLeg, LegHandler, Request
 from router.forward.protocols import http2
 from router.forward.service import Service
@@ -32,6 +34,7 @@ class ClientConnection:
     __slots__ = (
         "_client",
         "_gone",
+        "_last",
         "_observing",
         "_spare",
         "_watched",
@@ -59,6 +62,7 @@ class ClientConnection:
         self._observing = observing
         self._watched: WatchedLeg | None = None
         self._spare: Dispatch | None = None  # Of http: the last one, maybe in use.
+        self._last: Record | None = None  # Of http: of the last one that was watched.
         self.session: TcpSession | HttpSession | Http2Session
         if service.protocol == "tcp":
             self.session = TcpSession(
@@ -137,6 +141,8 @@ class ClientConnection:
 
     def _over(self) -> None:
         """Nothing of it is left: of some clients what they sent has yet to arrive first."""
+        for one in self._unserved():
+            self.service.demand.left(one, self.service.now())
         self._gone(self)
         # They hold us: let no cycle wait for the collector, or thousands that come and go do.
         del self.session, self.received
@@ -147,6 +153,7 @@ class ClientConnection:
         if service.sessions is not None:
             request = service.sessions.enter(request, self._client.host, service.timers.now())
         if self._observing.is_on:
+            self._note_return()
             watched = WatchedLeg(request, handler, service, self._observing, self._client)
             if request.protocol == "http":
                 session = self.session
@@ -154,15 +161,32 @@ class ClientConnection:
                 self._watched = watched  # It answers one at a time.
                 session.answered = self._answered
             watched.start()
+            if request.protocol == "http":
+                self._last = watched.record
             return watched
         spare = self._spare
         if spare is not None and spare.is_spent:
             Dispatch.__init__(spare, request, handler, service)
             return spare
+        self._note_return()
         dispatch = Dispatch(request, handler, service)
         if service.protocol == "http":
             self._spare = dispatch
         return dispatch
+
+    def _note_return(self) -> None:
+        """A request is about to begin; who is served at once and whole asks the first time."""
+        for one in self._unserved():
+            self.service.demand.asks_again(one, self.service.now())
+
+    def _unserved(self) -> list[UnservedClient]:
+        """What was turned away of this client and is not over with, at most one."""
+        found = []
+        for record in (self._last, self._spare.record if self._spare is not None else None):
+            if record is not None and record.unserved is not None:
+                found.append(record.unserved)
+                record.unserved = None
+        return found
 
     def _answered(self, status: int) -> None:
         if self._watched is not None:

@@ -413,7 +413,7 @@ class Dispatch(Receiver):
             return
         if overflow_reason or not service.ledger.targets_ready:
             self._away = True
-            service.demand.overflowed += 1  # `left`, in place.
+            service.demand.overflowed += 1
 
     def _wait_for(self, choice: NoChoice, now: float) -> None:
         self.record.rest()

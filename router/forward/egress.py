@@ -83,11 +83,11 @@ class EgressStream:
         if wait_ms > 0:
             wait_s = min(wait_ms / 1000, limits.OPEN_WAIT_S_MAX)
             wait_until = service.timers.now() + wait_s
-        service.demand.brought += 1
         if service.ledger.rated:
             service.ledger.ask(service.timers.now())
         slot = service.admission.admit(self, ingress, wait_until)
         if type(slot) is Slot:  # The commonest: `_serve`, in place, with nothing held.
+            service.demand.brought += 1
             service.ledger.lent += 1
             leg = service.make_leg(request, answer, slot, service.local, False)
             self._leg = answer.leg = leg
@@ -208,6 +208,7 @@ class EgressStream:
     def _serve(self, slot: Slot) -> None:
         held, self._held = self._held, None
         service = self._service
+        service.demand.brought += 1
         service.ledger.lent += 1
         leg = service.make_leg(self._request, self._answer, slot, service.local, False)
         self._leg = self._answer.leg = leg

@@ -36,6 +36,8 @@ from router.model.specs import ServiceProtocol, ServiceSpec
 from router.net.ports import Connection, ConnectionHandler, Network, Timer, Tls
 
 UNDECLARED = ServiceSpec(ports=())
+REST_SAMPLES = limits.DEMAND_WINDOW_S + limits.UNSERVED_S_MAX
+"""As many seconds after the last stream, demand is nothing, and has left what is averaged."""
 
 
 def _nothing(key: ServiceKey) -> None:
@@ -314,7 +316,7 @@ class Forwarder:
             if self._under_way.is_empty:
                 self._stirred = False
                 self.when_stirred(self._stir)
-        if self._samples_at_rest <= limits.DEMAND_WINDOW_S:  # What is not sampled then is nothing.
+        if self._samples_at_rest <= REST_SAMPLES:  # What is not sampled then is nothing.
             self._samples_at_rest += 1
             for service in self._services.values():
                 service.sample_demand()

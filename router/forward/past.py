@@ -7,6 +7,7 @@ from math import inf
 import msgspec
 
 from router.balance.seen import Seen
+from router.balance.unserved import UnservedClient
 from router.forward.counters import CodeClass
 from router.model import limits
 from router.model.ids import SiteId
@@ -47,6 +48,8 @@ class Record(msgspec.Struct, eq=False):
     """``ok``, or why the exchange failed; empty: it is under way."""
     total_s: float = 0.0
     """Until it was over."""
+    unserved: UnservedClient | None = None
+    """It was turned away, and its client may ask again on its connection."""
     number: int = 0
     """0 until somebody asks for flows: who does numbers it."""
 

@@ -47,7 +47,7 @@ class Receiver(Sender):
     _local: SlotLeg | None  # The attempt, if it is at this site.
     _again: Again | None  # Another attempt or way was needed.
     _wait: Wait | None  # It had to wait.
-    _away: bool  # The attempt is elsewhere for want of room here: `Demand.left`.
+    _away: bool  # The attempt is elsewhere for want of room here: `Demand.overflowed`.
     _asked_at: float | None  # An OPEN is unanswered that may not wait.
     _told_opened: bool
     is_spent: bool
@@ -168,7 +168,7 @@ class Receiver(Sender):
         self._leg = None
         if self._away:
             self._away = False
-            self._service.demand.overflowed -= 1  # `returned`, in place.
+            self._service.demand.overflowed -= 1
         is_busy = failure is not None and failure.code == "busy"
         if failure is not None and failure.code in BY_FAILURE:
             self._note_refused(BY_FAILURE[failure.code])

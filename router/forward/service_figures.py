@@ -103,7 +103,13 @@ class ServiceFigures:
 
     def sample_demand(self) -> None:
         """Once a second, also of services by the thousand: it looks at no target."""
-        self.demand.sample(self.ledger.in_flight, self.room.queued, self._asked_total)
+        self.demand.sample(
+            self.timers.now(),
+            self.ledger.in_flight,
+            self.room.queued,
+            self._asked_total,
+            self.remotes.service_time_s,
+        )
 
     def sample_latency(self) -> None:
         """Time the next few requests that targets of this site serve."""
@@ -120,10 +126,11 @@ class ServiceFigures:
     def demanded(self) -> DemandFigures:
         """How much of it is wanted here now."""
         return self.demand.figures(
+            self.timers.now(),
             self.ledger.in_flight,
             self.room.queued,
             self._asked_total,
-            self.remotes.service_time_s,
+            has_target=self.ledger.targets_ready > 0,
         )
 
     def scale(self) -> ScaleFigures:
@@ -189,4 +196,5 @@ class ServiceFigures:
 
     @property
     def _asked_total(self) -> int:
-        return self.retries.requests + self.demand.brought
+        demand = self.demand
+        return self.retries.requests - demand.again_total + demand.brought

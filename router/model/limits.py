@@ -320,6 +320,7 @@ STREAM_IDLE_S = 300.0
 TUNNEL_IDLE_S = 3_600.0
 COALESCE_BYTES_MAX = 16 * KIB  # Small writes of one turn are joined up to this much.
 RETRY_AFTER_MIN_S, RETRY_AFTER_MAX_S = 1, 5  # Jittered, so that clients do not return together.
+RETRY_AFTER_MEAN_S = (RETRY_AFTER_MIN_S + RETRY_AFTER_MAX_S) / 2
 REPLAY_BYTES_MAX = 64 * KIB
 RETRIES_MAX = 8  # Refused before any byte: each candidate at most once, and not for ever.
 POOL_IDLE_S = 4.0
@@ -423,7 +424,13 @@ RATE_LOOK_S = 0.25  # How often a rate is looked at when nobody asks: whether it
 
 REFUSED_FULL_S = 0.1  # A site that refused counts as full, if nothing newer is heard.
 
-DEMAND_WINDOW_S = 30  # Over it demand is averaged: an autoscaler asks about that often.
+DEMAND_WINDOW_S = 4  # Over it demand is averaged: 5 s after a step nothing of before is left in it.
+DEMAND_WAKES_S = 30.0  # Turned away where no target is: that long it is one, for who asks seldom.
+UNSERVED_S_MAX = RETRY_AFTER_MAX_S + 0.5  # After that who was told to wait has not come back.
+UNSERVED_LATE_S = 0.5  # Who usually asks again at once may take so much longer.
+UNSERVED_KEPT_MAX = 10_000  # Connections of a service port so remembered: 1.5 MB.
+UNSERVED_SMOOTHING = 0.05  # Of those that come back or do not, the last twenty say most.
+REQUEST_S_SMOOTHING = 0.2  # Each second, of how long a request takes: a mean of some ten.
 # Kept of a service port: its last requests, and its last denied ones, each with what was decided.
 # 1,000 services take 2 MB when idle, 10 MB with local requests, 30 to 45 MB when all of them burst.
 DECISIONS_KEPT = 32

@@ -6,52 +6,110 @@ from router.balance.demand import Demand, DemandFigures, Each, each_of, targets_
 from router.balance.target import TargetState
 from router.model import limits
 
+WINDOW_S = limits.DEMAND_WINDOW_S
+
+
+class Seconds:
+    """A service port that is sampled each second."""
+
+    def __init__(self) -> None:
+        self.demand = Demand()
+        self.now = 100.0
+        self.asked = 0
+
+    def pass_one(self, in_flight: int = 0, queued: int = 0, request_s: float = 0.25) -> None:
+        self.now += 1.0
+        self.demand.sample(self.now, in_flight, queued, self.asked, request_s)
+
+    def figures(self, in_flight: int = 0, *, has_target: bool = True) -> DemandFigures:
+        return self.demand.figures(self.now, in_flight, 0, self.asked, has_target=has_target)
+
+    def turn_away(self, times: int = 1) -> None:
+        self.asked += times
+        for _ in range(times):
+            self.demand.turned_away(self.now, self.now, may_return=False)
+
 
 def test_demand_is_the_sum_of_its_parts() -> None:
     demand = Demand()
-    demand.left()
-    demand.left()
-    figures = demand.figures(10, 3, asked_total=15, request_s=0.2)
+    demand.overflowed = 2
+    figures = demand.figures(0.0, 10, 3, asked_total=15, has_target=True)
     assert (figures.in_flight, figures.overflowed, figures.queued, figures.refused) == (10, 2, 3, 0)
     assert figures.demand == 15
 
 
-def test_who_was_turned_away_counts_by_how_long_a_request_takes() -> None:
-    demand = Demand()
-    for second in range(limits.DEMAND_WINDOW_S):
+def test_what_was_turned_away_counts_as_the_slots_it_would_have_had() -> None:
+    port = Seconds()
+    port.pass_one()
+    for _ in range(WINDOW_S + 1):
         for _ in range(10):
-            demand.turned_away()
-        demand.sample(0, 0, asked_total=10 * (second + 1))
-    figures = demand.figures(0, 0, asked_total=10 * limits.DEMAND_WINDOW_S, request_s=0.25)
+            port.turn_away()
+            port.now += 0.1
+        port.now -= 1.0
+        port.pass_one()
+    figures = port.figures()
     assert (figures.refused_per_s, figures.demand_per_s) == (10.0, 10.0)
-    assert (figures.refused, figures.demand, figures.demand_avg) == (3, 3, 2.5)
+    assert (figures.refused, figures.demand, figures.demand_avg) == (2, 2, 2.0)
 
 
 def test_a_first_refusal_is_demand_before_any_request_was_served() -> None:
-    demand = Demand()
-    demand.turned_away()
-    figures = demand.figures(0, 0, asked_total=1, request_s=0.0)
-    assert (figures.demand, figures.demand_avg) == (1, 1.0)  # An autoscaler at zero goes by both.
+    port = Seconds()
+    port.turn_away()
+    assert port.figures().demand == 1
 
 
-def test_the_mean_follows_a_burst_and_is_exactly_nothing_a_window_after_its_end() -> None:
-    demand = Demand()
-    half = limits.DEMAND_WINDOW_S // 2
-    for _ in range(half):
-        demand.sample(20, 0, asked_total=5)
-    assert demand.figures(20, 0, asked_total=5, request_s=1.0).demand_avg == 10.0
-    for _ in range(limits.DEMAND_WINDOW_S):
-        demand.sample(0, 0, asked_total=5)
-    figures = demand.figures(0, 0, asked_total=5, request_s=1.0)
-    assert (figures.demand, figures.demand_avg, figures.demand_per_s) == (0, 0.0, 0.0)
+def test_who_is_turned_away_where_no_target_is_wakes_one_for_as_long_as_autoscalers_wait() -> None:
+    port = Seconds()
+    port.turn_away()
+    for _ in range(int(limits.DEMAND_WAKES_S) - 1):
+        port.pass_one()
+        figures = port.figures(has_target=False)
+        assert figures.demand == 1
+        assert figures.demand_avg >= 1.0
+    assert port.figures(has_target=True).demand == 0, "a target is there: nobody need be woken"
+    port.pass_one()
+    figures = port.figures(has_target=False)
+    assert (figures.demand, figures.demand_avg) == (0, 0.0)
 
 
-def test_none_returns_that_has_not_left() -> None:
-    demand = Demand()
-    demand.left()
-    demand.returned()
-    with pytest.raises(AssertionError, match="without having left"):
-        demand.returned()
+def test_after_five_seconds_a_step_is_all_that_is_seen() -> None:
+    port = Seconds()
+    for level, per_s in ((20, 5), (50, 9), (3, 1), (0, 0)):
+        for _ in range(5):
+            port.asked += per_s
+            port.pass_one(in_flight=level)
+        figures = port.figures(level)
+        assert (figures.demand, figures.demand_avg, figures.demand_per_s) == (level, level, per_s)
+
+
+def test_in_between_the_mean_is_of_the_time_that_passed() -> None:
+    port = Seconds()
+    for _ in range(2 * WINDOW_S):
+        port.asked += 10
+        port.pass_one(in_flight=1)
+    port.now += 0.5
+    port.asked += 5
+    assert port.figures(1).demand_per_s == pytest.approx(10.0)
+
+
+def test_the_mean_counts_what_was_not_sampled_as_nothing() -> None:
+    port = Seconds()
+    for _ in range(10):
+        port.pass_one()
+    port.asked += 8
+    port.pass_one(in_flight=20)
+    figures = port.figures(20)
+    assert (figures.demand_avg, figures.demand_per_s) == (20 / WINDOW_S, 8 / WINDOW_S)
+
+
+def test_who_asks_again_is_asked_for_once() -> None:
+    port = Seconds()
+    one = port.demand.turned_away(port.now, port.now, may_return=True)
+    assert one is not None
+    assert port.demand.again_total == 0
+    port.demand.asks_again(one, port.now)
+    port.demand.asks_again(one, port.now)
+    assert port.demand.again_total == 1
 
 
 def figures_of(demand: int, demand_per_s: float = 0.0) -> DemandFigures:

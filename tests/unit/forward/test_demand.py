@@ -3,6 +3,7 @@
 import pytest
 
 from router.balance.demand import ScaleFigures
+from router.forward.forwarder import REST_SAMPLES
 from router.forward.ports import TargetConfig
 from router.forward.service import Service
 from router.model import limits
@@ -124,7 +125,7 @@ def test_a_site_at_rest_is_sampled_no_more_than_needed_and_again_when_somebody_c
         ask_and_leave()
         world.second()
         assert world.scale().demand.demand_per_s == pytest.approx(1 / limits.DEMAND_WINDOW_S, 0.02)
-        for _ in range(limits.DEMAND_WINDOW_S + 1):
+        for _ in range(int(REST_SAMPLES) + 1):
             world.second()
         assert world.scale().demand.demand_per_s == 0.0
         samples.clear()
@@ -168,8 +169,30 @@ def test_with_no_target_anywhere_who_is_turned_away_is_demand_for_a_while() -> N
     world.network.advance(limits.REROUTE_WAIT_S + 1.0)
     assert b"503" in client.got
     assert world.parts() == (0, 0, 0, 1)
-    for _ in range(limits.DEMAND_WINDOW_S + 1):
+    for _ in range(int(limits.DEMAND_WAKES_S) + 1):
         world.second()
+    assert world.parts() == (0, 0, 0, 0)
+
+
+def test_a_client_that_asks_again_on_its_connection_is_demand_once() -> None:
+    world = World(1, 0)
+    (served, *refused) = world.ask(4)
+    for times in range(1, 4):
+        assert world.parts() == (1, 0, 0, 3), times
+        for client in refused:
+            client.send(GET)
+        world.network.run()
+    assert [client.got.count(b"503 ") for client in refused] == [4, 4, 4]
+    assert world.scale().demand.demand_per_s == pytest.approx(4 / limits.DEMAND_WINDOW_S)
+    world.target.serving[0].send(OK)
+    world.network.run()
+    refused[0].send(GET)
+    world.network.run()
+    assert world.parts() == (1, 0, 0, 2), "one of them is served"
+    for client in (served, *refused):
+        client.abort()
+    world.network.run()
+    world.network.advance(limits.UNSERVED_S_MAX)
     assert world.parts() == (0, 0, 0, 0)
 
 
