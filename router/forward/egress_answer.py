@@ -23,7 +23,7 @@ _REFUSALS: dict[LegCode, Refusal] = {
 _RESETS: dict[LegCode, ResetCode] = {
     "target-reset": "target-reset",
     "target-timeout": "target-timeout",
-    "bad-response": "bad-message",
+    "bad-response": "bad-response",
     "cancelled": "cancelled",
     "stalled": "stalled",
 }

@@ -18,6 +18,7 @@ _FAILURES: dict[ResetCode, LegCode] = {
     "target-reset": "target-reset",
     "target-timeout": "target-timeout",
     "bad-message": "bad-message",
+    "bad-response": "bad-response",
     "stalled": "stalled",
     "link-lost": "link-lost",
     "internal": "internal",

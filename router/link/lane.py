@@ -32,6 +32,7 @@ RESETS: tuple[ResetCode, ...] = (
     "stalled",
     "link-lost",
     "internal",
+    "bad-response",
 )
 """By their code on the wire. A code that is not known reads as ``internal``."""
 

@@ -29,10 +29,11 @@ ResetCode = Literal[
     "cancelled",  # The other party of the stream went away.
     "target-reset",  # The target broke off; what came before may be torn.
     "target-timeout",
-    "bad-message",  # Malformed: not canonical, of another length than its head says, or a target's.
+    "bad-message",  # Malformed: not canonical, or of another length than its head says.
     "stalled",  # Held too much memory for too long.
     "link-lost",  # The lane that carried the stream is gone, here or beyond a transit router.
     "internal",
+    "bad-response",  # The target's answer was malformed; what came before may be torn.
 ]
 
 
