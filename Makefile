@@ -80,7 +80,7 @@ tests-setup:
 test-pythons: dev
 	$(BIN)/python -m tests.pythons --workers $(WORKERS)
 
-# What a stranger types, in bare Debian 12 roots, as root and as a user: FRESH=demo, ROOTS=u9,
+# What a stranger types, in bare Debian 12 roots, as root and as a user, for hours: FRESH=demo, ROOTS=u9,
 # WHO=user, TESTS=tests/unit: a part of it (scripts/fresh). Before every release.
 fresh:
 	@FRESH="$(FRESH)" ROOTS="$(ROOTS)" WHO="$(WHO)" TESTS="$(TESTS)" scripts/fresh

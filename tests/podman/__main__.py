@@ -1,5 +1,9 @@
-"""Whether containers can run on this machine: exit 0, else 1 with the reason in a banner."""
+"""Whether containers can run on this machine: exit 0, else 1 with the reason in a banner.
 
+A user who is not root gets exit 0 too: the tests leave themselves out then.
+"""
+
+import os
 import sys
 
 from tests.podman.engine import EngineRefused, missing, why_not
@@ -7,6 +11,9 @@ from tests.podman.engine import EngineRefused, missing, why_not
 
 def main() -> int:
     """Ask podman."""
+    if os.geteuid():
+        print("the podman tests need root: none will run")
+        return 0
     reason = missing()
     if not reason:
         from tests.podman.images import base_image

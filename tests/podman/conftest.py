@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import needs
 from tests.podman.engine import missing, why_not
 from tests.podman.harness import Containers
 from tests.podman.images import base_image, product_image
@@ -17,6 +18,7 @@ __all__ = ["pytest_runtest_makereport"]
 @pytest.fixture(scope="session")
 def image() -> str:
     """This tree's image, on a podman that can run it."""
+    needs.root("run containers, and to make users who run them rootless")
     reason = missing()
     if not reason:
         reason = why_not(base_image())

@@ -17,7 +17,6 @@ from sitectl.runtimes.containers.quadlet import unit_text
 from sitectl.runtimes.containers.words import WATCHDOG_S
 from sitectl.runtimes.spec import RuntimeSpec
 from sitectl.runtimes.spec_file import write_spec
-from tests import needs
 from tests.podman.engine import podman
 from tests.podman.harness import Containers
 from tests.podman.images import archive, base_image
@@ -36,7 +35,6 @@ ASK = (
 @pytest.fixture
 def somebody(image: str) -> Iterator[User]:
     """A user without rights who has the image."""
-    needs.root("make a user; the other tests are rootless then")
     with user("spillway-test", image) as found:
         found.ok("podman", "load", "--quiet", "--input", str(archive(image)))
         try:

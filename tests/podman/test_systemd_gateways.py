@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests import needs
 from tests.podman.engine import missing, why_not
 from tests.podman.systemd_host import SystemdHost, systemd_image
 
@@ -16,6 +17,7 @@ UNIT = "spillway-gateway-db.service"
 @pytest.fixture(scope="module")
 def host() -> Iterator[SystemdHost]:
     """A host with a site of root's that takes links."""
+    needs.root("boot systemd in a container with all rights")
     reason = missing() or why_not(systemd_image())
     if reason:
         pytest.fail(f"podman cannot run containers here: {reason}")
