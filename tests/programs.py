@@ -32,7 +32,7 @@ _PODMAN: Final = ("/usr/libexec/podman", "/usr/lib/podman")
 PROGRAMS: Final[dict[str, Program]] = {
     "chromium": Program("chromium", "opens the console"),
     "conntrack": Program("conntrack", "makes firewalls forget connections"),
-    "curl": Program("curl", "is what pages have users type"),
+    "curl": Program("curl", "is what users type"),
     "groff": Program("groff-base", "formats the man pages"),
     "initdb": Program("postgresql", "makes databases", (f"{_POSTGRESQL}/initdb",)),
     "ip": Program("iproute2", "makes networks"),
@@ -43,6 +43,7 @@ PROGRAMS: Final[dict[str, Program]] = {
         tuple(f"/usr/{lib}/faketime/libfaketimeMT.so.1" for lib in ("lib/*", "lib64", "lib")),
     ),
     "nft": Program("nftables", "drops packets"),
+    "openssl": Program("openssl", "makes certificates for databases"),
     "pgbench": Program("postgresql", "loads a database", (f"{_POSTGRESQL}/pgbench",)),
     "postgres": Program("postgresql", "is a target", (f"{_POSTGRESQL}/postgres",)),
     "prometheus": Program("prometheus", "scrapes the metrics"),

@@ -138,6 +138,7 @@ class Postgres:
     def certify(self) -> None:
         """Let it speak TLS by a certificate that it made itself; before `begin`."""
         certificate, key = self.data / "server.crt", self.data / "server.key"
+        needs.programs("openssl")
         self._run(
             *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
             *("-subj", "/CN=database", "-keyout", str(key), "-out", str(certificate)),

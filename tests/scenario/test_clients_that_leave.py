@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests import needs
 from tests.scenario.clients import connected, read_all
 from tests.scenario.grpc_peers import METHODS, GrpcTarget
 from tests.scenario.harness import SHOP_PORT, Network
@@ -82,6 +83,7 @@ class Pair:
     def curl(self, service: str, *words: str) -> "subprocess.Popen[bytes]":
         scheme = "https" if service == "safe" else "http"
         url = f"{scheme}://{self.near.address}:{PORTS[service]}/"
+        needs.programs("curl")
         return subprocess.Popen(["curl", "-sk", "-o", "/dev/null", *words, url])
 
 

@@ -25,6 +25,7 @@ from typing import Final, Self
 
 import msgspec
 
+from tests import needs
 from tests.scenario.postgres import Postgres
 from tests.scenario.waiting import until
 
@@ -134,6 +135,7 @@ class Shell:
     """One shell, as somebody would have it who follows a page; what it left is ended with it."""
 
     def __init__(self, directory: Path) -> None:
+        needs.programs("curl")
         self._directory = directory
         programs = directory / "bin"
         programs.mkdir(parents=True)
