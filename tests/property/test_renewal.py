@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 from unittest import mock
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from certs import certificates, limits, renewal
@@ -164,6 +164,7 @@ class West:
     ),
     seed=st.integers(0, 2**16),
 )
+@example(fates=[([], "fine"), ([], "fine"), (["killed", "killed"], "fine")], seed=0)
 def test_the_link_never_ends_without_a_valid_certificate(
     fates: list[tuple[list[Fate], Fate]], seed: int
 ) -> None:
@@ -183,7 +184,9 @@ def test_the_link_never_ends_without_a_valid_certificate(
         entry = west.east.issuer.register.get(west.identity.site_id)
         assert entry is not None and len(entry.issued) <= limits.ISSUED_PER_SITE_MAX
         lost = {"unheard", "issuer-killed"} & set(flat)
-        assert lost or len(entry.issued) <= 3
+        # The next key is only in memory until its certificate is stored: after each kill the
+        # dialler asks with another one, and nobody has the key of what was issued before.
+        assert lost or len(entry.issued) <= max(3, 2 + flat.count("killed"))
 
 
 def test_a_lost_answer_is_asked_for_again_and_gets_the_same_certificate(tmp_path: Path) -> None:
