@@ -179,7 +179,22 @@ class Container:
     async def spawn(
         self, words: list[str], *, stdin: int = asyncio.subprocess.PIPE
     ) -> asyncio.subprocess.Process:
-        """Start a command in it, as ``kubectl exec`` does. FileNotFoundError: no such program."""
+        """Start a command in it, as ``kubectl exec`` does. FileNotFoundError: no such program.
+
+        Cancelled, it ends what it started: asyncio of Python 3.11.2 leaves its pipes open then.
+        """
+        starting = asyncio.get_running_loop().create_task(self._spawn(words, stdin))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            with contextlib.suppress(OSError):
+                process = await starting
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.communicate()
+            raise
+
+    async def _spawn(self, words: list[str], stdin: int) -> asyncio.subprocess.Process:
         mapped = [self._mapped(word) for word in words]
         argv = self.image.argv(mapped) if self.image is not None else mapped
         pipe = asyncio.subprocess.PIPE
