@@ -69,10 +69,14 @@ class Brewing(BaseHTTPRequestHandler):
 
 def main() -> None:
     site, *places = sys.argv[1:]
+    threads = []
     for number, place in enumerate(places, 1):
         host, _, port = place.rpartition(":")
         barista = Barista(f"{site}-{number}", (host, int(port)))
-        threading.Thread(target=barista.serve_forever).start()
+        threads.append(threading.Thread(target=barista.serve_forever))
+        threads[-1].start()
+    for thread in threads:  # Python 3.12 starts no thread, so no answer, once this one has ended.
+        thread.join()
 
 
 if __name__ == "__main__":
