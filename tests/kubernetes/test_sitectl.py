@@ -157,6 +157,9 @@ def test_expose_bind_and_why_see_the_pods(west: Commands) -> None:
     why = west.json("why", "shop")
     assert why["decision"]["site"] == "west"
     assert why["candidates"][0]["capacity"] == 6
+    tried = west("check", "--traffic", "shop")
+    assert tried.returncode == 0, tried.stdout + tried.stderr
+    assert "west answered" in tried.stdout
     assert "shop" in west.kubectl("get", "configmaps", "-l", "spillway.dev/documents=true")
     west.ok("service", "set", "shop", "--capacity", "5")
     until(lambda: west.json("why", "shop")["candidates"][0]["capacity"] == 10)
