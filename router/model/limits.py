@@ -43,6 +43,7 @@ TLS_HANDSHAKE_TIMEOUT_S = 5.0
 TLS_HANDSHAKES_MAX = 128  # At once, per listener.
 TLS_HANDSHAKES_PER_SOURCE = 32  # Above it a source loses its oldest when no place is left.
 TLS_RECORD_BYTES = 16 * KIB
+TLS_HELLO_BYTES_MAX = 32 * KIB  # Of a client's first message; one with large keys has some 2 KiB.
 LISTEN_BACKLOG = 1024
 CONNECTIONS_PER_LISTENER_MAX = 4096
 CONNECTIONS_PER_SOURCE_MAX = 512  # Of one client address at one listener.

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Callable
 from select import EPOLLIN, EPOLLOUT
 
+from router.net.client_hello import NO_APPLICATION_PROTOCOL, ClientHello
 from router.net.poller import Poller
 from router.net.ports import Address, DialCode, Tls
 from router.net.sockets import close_with_reset
@@ -25,6 +26,7 @@ class TlsHandshake:
         "_done",
         "_failed",
         "_fd",
+        "_hello",
         "_incoming",
         "_local",
         "_mask",
@@ -77,6 +79,8 @@ class TlsHandshake:
         )
         self._out = b"" if server_side else tls.preface
         self._over = False
+        needs_protocol = server_side and tls.alpn and tls.alpn_required
+        self._hello = ClientHello() if needs_protocol else None  # Until it is complete.
         self._mask = EPOLLIN if server_side else EPOLLIN | EPOLLOUT
         self._timer = poller.call_at(poller.now() + timeout_s, self._timed_out)
         poller.register(self._fd, self, self._mask)
@@ -134,8 +138,29 @@ class TlsHandshake:
             self._broken_off()
             return False
         poller.bytes_in += size
-        self._incoming.write(poller.read_view[:size])
-        return True
+        data = poller.read_view[:size]
+        self._incoming.write(data)
+        return self._hello is None or self._offers_ours(self._hello, data)
+
+    def _offers_ours(self, hello: ClientHello, data: memoryview) -> bool:
+        """As far as it has come. False: it is refused, by the alert that says why."""
+        try:
+            offered = hello.receive(data)
+        except ValueError:
+            self._hello = None  # TLS has a better word for it.
+            return True
+        if offered is None:
+            return True
+        self._hello = None
+        if not set(offered).isdisjoint(self._tls.alpn):
+            return True
+        self._out = NO_APPLICATION_PROTOCOL
+        self._send()
+        self._disagreed()
+        return False
+
+    def _disagreed(self) -> None:
+        self._fail("tls", f"{self._peer} agreed to none of {', '.join(self._tls.alpn)} (ALPN)")
 
     def _send(self) -> None:
         """Send what TLS wants sent; a write error shows up as a read error next."""
@@ -160,7 +185,7 @@ class TlsHandshake:
         alpn = self._object.selected_alpn_protocol() or ""
         certificate = self._object.getpeercert(binary_form=True) or b""
         if tls.alpn and alpn not in tls.alpn and (alpn or tls.alpn_required):
-            self._fail("tls", f"{self._peer} agreed to none of {', '.join(tls.alpn)} (ALPN)")
+            self._disagreed()
         elif alpn in tls.alpn_with_certificate and not certificate:
             self._fail("tls", f"{self._peer} showed no certificate, which {alpn} needs")
         elif self._leave():

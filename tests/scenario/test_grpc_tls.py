@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import queue
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import h2.connection
 import h2.events
 import pytest
 
+from tests.scenario.clients import TIMEOUT_S
 from tests.scenario.grpc_peers import PIECE, GrpcClient, GrpcTarget
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.tls import credential, keep
@@ -192,6 +194,19 @@ def test_a_stream_by_tls_that_nobody_reads_holds_its_target_back(
         stays(lambda: crossing.shop.pieces - before < bounded, "the target is held back", 0.3)
         stalled.cancel()
     crossing.net.at_rest("shop")
+
+
+@SITES
+@pytest.mark.parametrize("offered", [(), ("http/1.1",)])
+def test_a_client_without_h2_is_told_by_the_alert_for_it(
+    crossing: Crossing, at: str, offered: tuple[str, ...]
+) -> None:
+    client = ssl.create_default_context(cadata=authority("good").pem())
+    if offered:
+        client.set_alpn_protocols(list(offered))
+    door = socket.create_connection((crossing.site(at).address, SHOP_PORT), TIMEOUT_S)
+    with door, pytest.raises(ssl.SSLError, match="alert no application protocol"):
+        client.wrap_socket(door, server_hostname="shop.test")
 
 
 def test_a_client_that_expects_another_name_does_not_call(crossing: Crossing) -> None:
