@@ -47,6 +47,10 @@ TAKES_ANSWERS = "answer"
 """A feature of who knows ANSWER and ACCEPTED-LATE."""
 
 
+COMPARES = "digest"
+"""A feature of who knows DIGEST: after a link came up each end sends only what the other lacks."""
+
+
 class Abilities(msgspec.Struct, frozen=True):
     """What a router can do beyond the base protocol, and what it demands of its neighbours."""
 
@@ -55,7 +59,17 @@ class Abilities(msgspec.Struct, frozen=True):
 
 
 INTERIOR = Abilities(
-    frozenset({SERVES_EDGES, JOINS_SIBLINGS, RENEWS, JUDGES, AGREES_ON_SHARES, TAKES_ANSWERS})
+    frozenset(
+        {
+            SERVES_EDGES,
+            JOINS_SIBLINGS,
+            RENEWS,
+            JUDGES,
+            AGREES_ON_SHARES,
+            TAKES_ANSWERS,
+            COMPARES,
+        }
+    )
 )
 SIBLING = Abilities(INTERIOR.features, frozenset({JOINS_SIBLINGS}))
 EDGE = Abilities(frozenset({IS_EDGE, RENEWS, TAKES_ANSWERS}), frozenset({SERVES_EDGES}))
@@ -153,6 +167,7 @@ def judge_hello(
         is_sibling=among_siblings,
         tells_shares=among_siblings and AGREES_ON_SHARES in hello.features,
         judges=JUDGES in hello.features,
+        compares=COMPARES in hello.features,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Protocol
 
 import msgspec
 
+from router.model import limits
 from router.model.adverts import LoadReport
 from router.model.edges import EdgeMessage
 from router.model.errors import HandshakeRejected
@@ -200,7 +201,8 @@ class Neighbour(msgspec.Struct, frozen=True):
     ``is_edge``: it is told a table instead of LSAs, and names destinations instead of paths.
     ``is_sibling``: another router of our own site; ``tells_shares``: and one that says how it
     divides. ``judges``: it keeps from an edge the streams of sites that the edge does not offer its
-    service to. ``terms``: on which its site was let in here.
+    service to. ``compares``: it knows digests of databases. ``terms``: on which its site was let in
+    here.
     """
 
     router: RouterId
@@ -211,6 +213,7 @@ class Neighbour(msgspec.Struct, frozen=True):
     is_sibling: bool = False
     tells_shares: bool = False
     judges: bool = False
+    compares: bool = False
     terms: Terms = FREE
 
     @property
@@ -254,13 +257,20 @@ class LsaAck(msgspec.Struct, frozen=True, array_like=True, tag="ack"):
     sequence: int
 
 
+class DigestMessage(msgspec.Struct, frozen=True, array_like=True, tag="digest"):
+    """What the sender's link-state database holds, in hashes. To peers with feature `digest`."""
+
+    digest: Annotated[bytes, msgspec.Meta(max_length=8 * limits.DIGEST_BUCKETS_MAX)]
+    wants_answer: bool
+
+
 class LoadMessage(msgspec.Struct, frozen=True, array_like=True, tag="load"):
     """Load reports, several at once."""
 
     reports: tuple[LoadReport, ...]
 
 
-RoutingMessage = LsaMessage | LsaAck | LoadMessage | EdgeMessage | SharesMessage
+RoutingMessage = LsaMessage | LsaAck | DigestMessage | LoadMessage | EdgeMessage | SharesMessage
 """Control messages that links carry for others. Their own (HELLO, PING, …) stay inside."""
 
 

@@ -5,6 +5,7 @@ from router.link.lane import NOBODY
 from router.link.links import Links
 from router.link.ports import (
     ASKS_TARGETS,
+    DigestMessage,
     Identity,
     LoadMessage,
     LsaAck,
@@ -108,6 +109,7 @@ class Neighbours:
                 now,
                 is_edge=neighbour.is_edge,
                 terms=neighbour.terms,
+                compares=neighbour.compares,
             )
         )
         self._load.neighbour_up(neighbour.router)
@@ -148,13 +150,17 @@ class Neighbours:
                         router, message.router, message.part, message.epoch, message.sequence, now
                     )
                 )
+            case DigestMessage():
+                if isinstance(self._routing, RoutingCore):  # An edge holds no database.
+                    told = message.digest, message.wants_answer
+                    self._take(self._routing.receive_digest(router, *told, now))
             case LoadMessage():
                 self._load.received(router, message.reports, self._routing.table)
             case SharesMessage():
                 self._shares.received(router, message)
             case WishMessage() | HaveMessage() | TableMessage():
-                told = self._routing if isinstance(self._routing, EdgeRouting) else self._edges
-                self._take(told.receive_edge(router, message, now))
+                edge = self._routing if isinstance(self._routing, EdgeRouting) else self._edges
+                self._take(edge.receive_edge(router, message, now))
 
     def path_for_edge(self, request: OpenRequest) -> tuple[RouterId, ...] | None:
         """As the route table has it, for a candidate of the service that is asked for."""

@@ -4,7 +4,7 @@ import time
 from typing import Protocol
 
 from router.link.links import Links
-from router.link.ports import Identity, LsaAck, LsaMessage, RoutingMessage
+from router.link.ports import DigestMessage, Identity, LsaAck, LsaMessage, RoutingMessage
 from router.main.ports import Keeper, Routing
 from router.net.ports import Network, Timer
 from router.routing.attached import AttachedEdges
@@ -18,6 +18,7 @@ from router.routing.events import (
     OriginEquivocated,
     RoutingEvent,
     SendAck,
+    SendDigest,
     SendEdge,
     SendLsa,
     TableChanged,
@@ -83,7 +84,7 @@ class RoutingRun:
         changed = False
         for event in events:
             match event:
-                case SendLsa() | SendAck() | SendEdge():
+                case SendLsa() | SendAck() | SendDigest() | SendEdge():
                     self._links.send(event.to, _message(event))
                 case EdgeCaughtUp():
                     self.owner.edge_caught_up(event)
@@ -138,11 +139,13 @@ class RoutingRun:
         self.take([*events, *self._edges.handle_timeout(now)])
 
 
-def _message(event: SendLsa | SendAck | SendEdge) -> RoutingMessage:
+def _message(event: SendLsa | SendAck | SendDigest | SendEdge) -> RoutingMessage:
     match event:
         case SendLsa():
             return LsaMessage(event.signed)
         case SendAck():
             return LsaAck(event.router, event.part, event.epoch, event.sequence)
+        case SendDigest():
+            return DigestMessage(event.digest, event.wants_answer)
         case SendEdge():
             return event.message

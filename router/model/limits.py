@@ -195,6 +195,10 @@ LSA_MAX_AGE_S = 900.0
 LSA_MIN_INTERVAL_S = 0.1
 LSA_RETRANSMIT_S = 1.0
 LSA_BURST, LSA_PER_S = 20, 5.0
+DIGEST_BUCKETS_MAX = 1_024  # 8 bytes each: 8 KiB tell whether 1,000 sites are the same.
+DIGEST_TRIES = 3  # `LSA_RETRANSMIT_S` apart; then a neighbour is sent everything.
+# Of one neighbour: one that lies is sent the whole database, at most so often.
+DIGESTS_BURST, DIGESTS_PER_S = 8, 1 / 30
 # Signatures checked for one neighbour, whatever the parts: a large database at once, then 5 % CPU.
 LSA_CHECKS_BURST, LSA_CHECKS_PER_S = 4_096, 500.0
 ORIGINS_MAX = 4_096

@@ -11,7 +11,8 @@ from router.model.ids import RouterId, SiteId
 from router.model.limits import SERVICE_SYNC_TTL_S
 from router.model.sharing import FREE, SharingRules, Terms
 from router.routing.adjacent import Neighbours
-from router.routing.events import AdjacencyDamped, RoutingEvent
+from router.routing.database_digest import is_digest
+from router.routing.events import AdjacencyDamped, LsaRejected, RoutingEvent
 from router.routing.flood import Flooding
 from router.routing.judging import Judging
 from router.routing.last_way import Step
@@ -161,10 +162,12 @@ class RoutingCore:
         *,
         is_edge: bool = False,
         terms: Terms = FREE,
+        compares: bool = False,
     ) -> list[RoutingEvent]:
         """A neighbour is there: it is sent the whole database, and others hear of it.
 
-        An edge is sent what others hold of itself, so that it overtakes a former life, and no more.
+        One that ``compares`` databases by digests is sent what differs. An edge is sent what others
+        hold of itself, so that it overtakes a former life, and no more.
         One that flaps is told of later, and no path leads over it until then. ``terms``: on which
         it was let in. More than `ADJACENCIES_MAX` would not fit into an LSA: the next are counted
         and not used.
@@ -185,7 +188,11 @@ class RoutingCore:
         if is_first:
             self._own.originate(now)  # Alone there was nobody to tell; the sync carries it.
         events += self._tell(self._own.due(now), now)
-        events += self._flooding.add(router, now, self._neighbours.edge(router))
+        edge = self._neighbours.edge(router)
+        if compares and edge is None:
+            events += self._flooding.compare(router, now)
+        else:
+            events += self._flooding.add(router, now, edge)
         return events
 
     def set_terms(self, router: RouterId, terms: Terms, now: float) -> list[RoutingEvent]:
@@ -270,6 +277,17 @@ class RoutingCore:
             key = LsaKey(part, node)
             events += self._flooding.has_heard(from_router, key, (epoch, sequence), now)
         return events
+
+    def receive_digest(
+        self, from_router: RouterId, digest: bytes, wants_answer: bool, now: float
+    ) -> list[RoutingEvent]:
+        """What a neighbour holds: it is sent what differs."""
+        if from_router not in self._neighbours:
+            return []
+        if not is_digest(digest):
+            reason = f"a digest of {len(digest)} bytes"
+            return [LsaRejected(sender=from_router, code="bad-value", reason=reason)]
+        return [*self._flooding.receive_digest(from_router, digest, wants_answer, now)]
 
     # Time.
 

@@ -122,10 +122,11 @@ class EdgeRouting:
         *,
         is_edge: bool = False,
         terms: Terms = FREE,
+        compares: bool = False,
     ) -> list[RoutingEvent]:
         """A neighbour is there: the first is attached to, others stand by. Never an edge.
 
-        Nobody is let in by an edge, so on no ``terms``.
+        Nobody is let in by an edge, so on no ``terms``. It holds no database that one ``compares``.
         """
         if is_edge:
             return []

@@ -25,6 +25,17 @@ class SendAck(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int
 
 
+class SendDigest(msgspec.Struct, frozen=True, kw_only=True):
+    """Tell ``to`` what we hold, by `DatabaseDigest`: it sends what differs.
+
+    ``wants_answer``: and it is to tell what it holds.
+    """
+
+    to: RouterId
+    digest: bytes
+    wants_answer: bool
+
+
 def ack_of(lsa: Lsa, to: RouterId) -> SendAck:
     """Tell ``to`` that we hold ``lsa``."""
     return SendAck(to=to, router=lsa.router, part=lsa.part, epoch=lsa.epoch, sequence=lsa.sequence)
@@ -103,6 +114,7 @@ class AdjacencyDamped(msgspec.Struct, frozen=True):
 RoutingEvent = (
     SendLsa
     | SendAck
+    | SendDigest
     | SendEdge
     | EdgeCaughtUp
     | TableChanged

@@ -1,9 +1,16 @@
-"""Reliable flooding: who still needs which part, until it is acked (RFC 2328, 13.3 to 13.6)."""
+"""Reliable flooding: who still needs which part, until it is acked (RFC 2328, 13.3 to 13.6).
+
+A neighbour that came up is sent what its database lacks, found by digests of both (10.8): each end
+sends its own, and then its parts in buckets that differ. What changes meanwhile is flooded as ever.
+"""
 
 from collections.abc import Iterable
 
 from router.model.ids import RouterId
 from router.model.limits import (
+    DIGEST_TRIES,
+    DIGESTS_BURST,
+    DIGESTS_PER_S,
     LSA_BUDGETS_MAX,
     LSA_BURST,
     LSA_CHECKS_BURST,
@@ -13,7 +20,8 @@ from router.model.limits import (
     LSAS_UNACKED_MAX,
 )
 from router.routing.budget import TokenBucket
-from router.routing.events import SendLsa
+from router.routing.database_digest import DatabaseDigest
+from router.routing.events import SendDigest, SendLsa
 from router.routing.lsa import LsaKey, Node, Version
 from router.routing.lsdb import Lsdb
 
@@ -24,11 +32,24 @@ class Neighbour:
     ``only``: the one router whose parts it is sent; None: those of all.
     """
 
-    __slots__ = ("_only", "_prune_at", "budgets", "checks", "unacked", "waiting")
+    __slots__ = (
+        "_only",
+        "_prune_at",
+        "asked_at",
+        "budgets",
+        "checks",
+        "digests",
+        "tries",
+        "unacked",
+        "waiting",
+    )
 
     def __init__(self, now: float, only: Node | None) -> None:
         self._only = only
         self.checks = TokenBucket(LSA_CHECKS_BURST, LSA_CHECKS_PER_S, now)
+        self.digests = TokenBucket(DIGESTS_BURST, DIGESTS_PER_S, now)
+        self.asked_at: float | None = None  # While its digest is awaited: when we sent ours.
+        self.tries = 0
         self.unacked: dict[LsaKey, tuple[Version, float]] = {}  # Oldest sending first.
         self.waiting: dict[LsaKey, None] = {}
         self.budgets: dict[LsaKey, TokenBucket] = {}
@@ -36,6 +57,12 @@ class Neighbour:
 
     def takes(self, key: LsaKey) -> bool:
         return self._only is None or key.node == self._only
+
+    def lacks(self, keys: Iterable[LsaKey]) -> None:
+        """Send these, but those that are under way."""
+        for key in filter(self.takes, keys):
+            if key not in self.unacked:
+                self.waiting[key] = None
 
     def has_pruned(self, now: float) -> bool:
         """Forget budgets that nobody drew on lately; True: some were. Seldom, since it is O(n)."""
@@ -50,10 +77,11 @@ class Neighbour:
 class Flooding:
     """Lists of what to send next. At most `LSAS_UNACKED_MAX` are under way to a neighbour."""
 
-    __slots__ = ("_lsdb", "_neighbours", "retransmissions")
+    __slots__ = ("_digest", "_lsdb", "_neighbours", "retransmissions")
 
     def __init__(self, lsdb: Lsdb) -> None:
         self._lsdb = lsdb
+        self._digest = DatabaseDigest(lsdb)
         self._neighbours: dict[RouterId, Neighbour] = {}
         self.retransmissions = 0
 
@@ -62,6 +90,34 @@ class Flooding:
         neighbour = self._neighbours[router] = Neighbour(now, only)
         neighbour.waiting = dict.fromkeys(filter(neighbour.takes, self._lsdb.keys()))
         return self._fill(router, neighbour, now)
+
+    def compare(self, router: RouterId, now: float) -> list[SendLsa | SendDigest]:
+        """A neighbour that knows digests came up: it gets what it lacks.
+
+        Our own part 0, which has the new adjacency, goes before it is asked for.
+        """
+        neighbour = self._neighbours[router] = Neighbour(now, None)
+        neighbour.waiting[LsaKey(0, self._lsdb.own)] = None
+        return [*self._fill(router, neighbour, now), self._ask(router, neighbour, now)]
+
+    def receive_digest(
+        self, router: RouterId, digest: bytes, wants_answer: bool, now: float
+    ) -> list[SendLsa | SendDigest]:
+        """What a neighbour holds: send it what differs, and our own digest if it waits for one.
+
+        Two requests that cross are each other's answers. An answer is never answered, so no loop
+        can come of lost ones.
+        """
+        neighbour = self._neighbours.get(router)
+        if neighbour is None or not neighbour.digests.take(now):
+            return []
+        was_asked, neighbour.asked_at = neighbour.asked_at is not None, None
+        neighbour.lacks(self._digest.differing(digest))
+        sends: list[SendLsa | SendDigest] = [*self._fill(router, neighbour, now)]
+        if wants_answer and not was_asked:
+            answer = SendDigest(to=router, digest=self._digest.digest(), wants_answer=False)
+            sends.append(answer)
+        return sends
 
     def remove(self, router: RouterId) -> None:
         self._neighbours.pop(router, None)
@@ -132,11 +188,14 @@ class Flooding:
             for neighbour in self._neighbours.values()
             if neighbour.unacked
         ]
-        return min(firsts) + LSA_RETRANSMIT_S if firsts else None
+        asked = [one.asked_at for one in self._neighbours.values() if one.asked_at is not None]
+        return min(firsts + asked) + LSA_RETRANSMIT_S if firsts or asked else None
 
-    def handle_timeout(self, now: float) -> list[SendLsa]:
-        sends: list[SendLsa] = []
+    def handle_timeout(self, now: float) -> list[SendLsa | SendDigest]:
+        sends: list[SendLsa | SendDigest] = []
         for router, neighbour in self._neighbours.items():
+            if neighbour.asked_at is not None and now >= neighbour.asked_at + LSA_RETRANSMIT_S:
+                sends += self._ask_again(router, neighbour, now)
             for key, (_, sent_at) in list(neighbour.unacked.items()):
                 if now < sent_at + LSA_RETRANSMIT_S:
                     break
@@ -145,6 +204,19 @@ class Flooding:
                 sends += again
             sends += self._fill(router, neighbour, now)
         return sends
+
+    def _ask(self, router: RouterId, neighbour: Neighbour, now: float) -> SendDigest:
+        neighbour.asked_at = now
+        neighbour.tries += 1
+        return SendDigest(to=router, digest=self._digest.digest(), wants_answer=True)
+
+    def _ask_again(self, router: RouterId, neighbour: Neighbour, now: float) -> list[SendDigest]:
+        """Its digest did not come; in the end it is sent everything, as one that knows none."""
+        if neighbour.tries < DIGEST_TRIES:
+            return [self._ask(router, neighbour, now)]
+        neighbour.asked_at = None
+        neighbour.lacks(self._lsdb.keys())
+        return []
 
     def _fill(self, router: RouterId, neighbour: Neighbour, now: float) -> list[SendLsa]:
         sends: list[SendLsa] = []

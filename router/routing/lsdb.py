@@ -99,6 +99,11 @@ class Lsdb:
     def __len__(self) -> int:
         return len(self._origins)
 
+    @property
+    def own(self) -> Node:
+        """This router."""
+        return self._own
+
     def origins(self) -> Iterable[Origin]:
         return self._origins.values()
 

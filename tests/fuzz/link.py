@@ -10,6 +10,7 @@ from router.link.frames import FrameDecoder, LaneViolation
 from router.link.lane import Fault
 from router.link.mux import LaneMux
 from router.link.ports import (
+    DigestMessage,
     LoadMessage,
     LsaAck,
     LsaMessage,
@@ -427,6 +428,7 @@ def control_seeds() -> list[bytes]:
         control.GoAway("lost", "code", "why"),
         LsaMessage(b"signed"),
         LsaAck(router, 1, 2, 3),
+        DigestMessage(bytes(64), wants_answer=True),
         LoadMessage((report, report)),
     ]
     opens = [

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from router.link import control
 from router.link.control import CostMessage, GoAway, Hello, Join, Joined, Proof
-from router.link.ports import LoadMessage, LsaAck, LsaMessage, OpenRequest
+from router.link.ports import DigestMessage, LoadMessage, LsaAck, LsaMessage, OpenRequest
 from router.model.adverts import LoadReport
 from router.model.edges import (
     CandidateRow,
@@ -115,6 +115,7 @@ MESSAGES = st.one_of(
         rows(st.tuples(NAMES, EDGE_COUNTS)),
     ),
     st.builds(LsaMessage, st.binary(max_size=100)),
+    st.builds(DigestMessage, st.binary(max_size=100), st.booleans()),
     st.builds(LsaAck, ROUTERS, COUNTS, COUNTS, COUNTS),
     st.builds(
         LoadMessage,

@@ -3,6 +3,7 @@
 The lanes of these networks lose, repeat and reorder; real ones do not, but break.
 """
 
+from collections.abc import Iterable
 from itertools import combinations, pairwise
 
 from hypothesis import given, settings
@@ -31,8 +32,8 @@ STEPS = st.lists(
 class World:
     """The network and what should be true of it."""
 
-    def __init__(self, seed: int, trouble: float) -> None:
-        self.network = Network(NAMES, seed=seed, trouble=trouble)
+    def __init__(self, seed: int, trouble: float, older: Iterable[str] = ()) -> None:
+        self.network = Network(NAMES, seed=seed, trouble=trouble, older=older)
         self.services: dict[str, int] = dict.fromkeys(NAMES, 0)
         self.draining: set[str] = set()
         self.life = 1
@@ -116,11 +117,20 @@ class World:
 
 
 @settings(max_examples=60)
-@given(steps=STEPS, seed=st.integers(0, 2**32), trouble=st.sampled_from([0.0, 0.1, 0.4]))
+@given(
+    steps=STEPS,
+    seed=st.integers(0, 2**32),
+    trouble=st.sampled_from([0.0, 0.1, 0.4]),
+    older=st.sampled_from(["", "a", "bd", NAMES]),
+)
 def test_joined_routers_agree_and_see_the_links_as_they_are(
-    steps: list[tuple[tuple[str, tuple[str, str], int], float]], seed: int, trouble: float
+    steps: list[tuple[tuple[str, tuple[str, str], int], float]],
+    seed: int,
+    trouble: float,
+    older: str,
 ) -> None:
-    world = World(seed, trouble)
+    """Whichever of them are ``older``, and know no digests."""
+    world = World(seed, trouble, older)
     for one, other in pairwise(NAMES):
         world.step("toggle", (one, other), 1)
     for (what, pair, number), pause_s in steps:

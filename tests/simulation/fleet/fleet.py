@@ -300,6 +300,7 @@ class Fleet:
 
     def hear(self, receiver: Process, router: RouterId, message: RoutingMessage) -> None:
         """A neighbour's word has arrived."""
+        self.watch.hears(receiver, router, message)
         receiver.hear(router, message)
         self.watch.heard(receiver, router, message)
 

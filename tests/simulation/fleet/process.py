@@ -8,7 +8,7 @@ import msgspec
 
 from router.forward.forwarder import Forwarder
 from router.link.links import Links
-from router.link.ports import LoadMessage, LsaAck, LsaMessage, RoutingMessage
+from router.link.ports import DigestMessage, LoadMessage, LsaAck, LsaMessage, RoutingMessage
 from router.main.load_exchange import LoadExchange
 from router.main.ports import Keeper
 from router.main.routing_run import RoutingRun
@@ -164,7 +164,11 @@ class Process:
         if other.is_edge:
             self.edges.up(router, now, other.identity.site)
         site = other.identity.site
-        self.run.take(self.routing.adjacency_up(router, site, cost, now, is_edge=other.is_edge))
+        self.run.take(
+            self.routing.adjacency_up(
+                router, site, cost, now, is_edge=other.is_edge, compares=not other.is_edge
+            )
+        )
         self.load.neighbour_up(router)
 
     def cost(self, other: "Place", cost: int) -> None:
@@ -196,6 +200,9 @@ class Process:
                 self.run.take(self.routing.receive_lsa(router, message.signed, now))
             case LsaAck(router=of, part=part, epoch=epoch, sequence=sequence):
                 self.run.take(self.routing.receive_ack(router, of, part, epoch, sequence, now))
+            case DigestMessage(digest=digest, wants_answer=wants_answer):
+                assert isinstance(self.routing, RoutingCore)
+                self.run.take(self.routing.receive_digest(router, digest, wants_answer, now))
             case WishMessage() | HaveMessage() | TableMessage():
                 told = self.routing if isinstance(self.routing, EdgeRouting) else self.edges
                 self.run.take(told.receive_edge(router, message, now))

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from router.link import control
-from router.link.ports import LoadMessage, LsaAck, LsaMessage, RoutingMessage
+from router.link.ports import DigestMessage, LoadMessage, LsaAck, LsaMessage, RoutingMessage
 from router.model.adverts import LoadReport
 from router.model.ids import RouterId, SiteId
 from router.model.limits import (
     COST_MAX,
+    DIGEST_TRIES,
     LOADS_PER_MESSAGE_MAX,
     LSA_BURST,
     LSA_MAX_AGE_S,
@@ -64,6 +65,7 @@ class Seen:
         self.taken: dict[tuple[RouterId, LsaKey], tuple[float, int]] = {}
         self.loads: dict[tuple[RouterId, str], tuple[int, int]] = {}
         self.linked_at: dict[RouterId, float] = {}
+        self.asked: dict[RouterId, int] = {}  # Requests for a digest that were not answered yet.
 
 
 class Watch:
@@ -90,9 +92,20 @@ class Watch:
         """A new adjacency: what was said over the last one counts no more."""
         seen, router = process.seen, other.identity.router
         seen.linked_at[router] = self._fleet.time.now
+        self._may_be_sent_again(process, router)
+        seen.taken = {key: taken for key, taken in seen.taken.items() if key[0] != router}
+
+    def _may_be_sent_again(self, process: "Process", router: RouterId) -> None:
+        """A digest names buckets: what ``router`` has acked may be beside what it lacks."""
+        seen = process.seen
         seen.acked = {key: told for key, told in seen.acked.items() if key[0] != router}
         seen.sent_at = {key: at for key, at in seen.sent_at.items() if key[0] != router}
-        seen.taken = {key: taken for key, taken in seen.taken.items() if key[0] != router}
+        seen.asked[router] = 0
+
+    def hears(self, process: "Process", router: RouterId, message: RoutingMessage) -> None:
+        """Words are about to be handled."""
+        if isinstance(message, DigestMessage):
+            self._may_be_sent_again(process, router)
 
     def sent(self, process: "Process", to: "Place", message: RoutingMessage) -> None:
         """Words leave."""
@@ -102,6 +115,9 @@ class Watch:
                 self._lsa_sent(process, to, message.signed)
             case LsaAck():
                 pass
+            case DigestMessage():
+                asked = process.seen.asked.get(to.identity.router, 0)
+                process.seen.asked[to.identity.router] = asked + message.wants_answer
             case LoadMessage():
                 if len(message.reports) > LOADS_PER_MESSAGE_MAX:
                     return  # The link splits it.
@@ -129,6 +145,8 @@ class Watch:
                 raise Broken("words_do_not_go_back", f"{process.place.name}: {lsa.key}")
             process.has_answered = True
             return
+        if seen.asked.get(router, 0) >= DIGEST_TRIES:
+            return  # It never answers: it is sent everything in the end.
         acked = seen.acked.get((router, lsa.key))
         if acked is not None and lsa.newness <= acked:
             raise Broken("what_was_acked_is_not_sent_again", f"{process.place.name}: {lsa.key}")

@@ -111,7 +111,7 @@ def test_an_older_edge_is_a_router_that_says_no_features() -> None:
     dialler = Dialler(world, near)
     dialler.say(dialler.hello())
     hello = dialler.heard[0]
-    expected = ("answer", "edge-table", "renew", "shares", "sharing", "sibling")
+    expected = ("answer", "digest", "edge-table", "renew", "shares", "sharing", "sibling")
     assert getattr(hello, "features", None) == expected
     assert getattr(hello, "required", None) == ()
 

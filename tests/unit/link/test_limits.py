@@ -9,7 +9,7 @@ from router.link import control, frames
 from router.link.frames import encode
 from router.link.handshake import INTERIOR
 from router.link.outbox import Outbox
-from router.link.ports import LoadMessage, LsaMessage
+from router.link.ports import DigestMessage, LoadMessage, LsaMessage
 from router.model import limits
 from router.model.adverts import LoadReport
 from router.model.edges import ServiceRow, WishMessage
@@ -122,6 +122,10 @@ MESSAGES: dict[str, tuple[Callable[[int], bytes], int]] = {
         limits.EDGE_WISHES_MAX,
     ),
     "EDGE_CONFLICTS_MAX": (row, limits.EDGE_CONFLICTS_MAX),
+    "DIGEST_BUCKETS_MAX": (
+        lambda n: msgspec.msgpack.encode(DigestMessage(bytes(n), True)),
+        8 * limits.DIGEST_BUCKETS_MAX,
+    ),
     "RENEW_REQUEST_CHARS_MAX": (
         lambda n: msgspec.msgpack.encode(control.Renew("r" * n)),
         limits.RENEW_REQUEST_CHARS_MAX,

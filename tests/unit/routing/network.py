@@ -8,7 +8,7 @@ from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId
 from router.model.sharing import FREE, Terms
 from router.routing.core import RoutingCore
-from router.routing.events import RoutingEvent, SendAck, SendLsa, TableChanged
+from router.routing.events import RoutingEvent, SendAck, SendDigest, SendLsa, TableChanged
 from router.routing.table import RouteTable
 from tests.unit.routing.fakes import FakeIdentity
 
@@ -19,17 +19,25 @@ class Network:
     """Sites by name, each with one router. ``events`` has all that is not a message."""
 
     def __init__(
-        self, names: Iterable[str], *, seed: int = 0, trouble: float = 0.0, delay_s: float = 0.001
+        self,
+        names: Iterable[str],
+        *,
+        seed: int = 0,
+        trouble: float = 0.0,
+        delay_s: float = 0.001,
+        older: Iterable[str] = (),
     ) -> None:
+        """``older``: sites of a release that knows no digests."""
         self.now = 0.0
         self.identities = {name: FakeIdentity(name) for name in names}
         self.cores = {name: self.make_core(name) for name in self.identities}
         self.links: dict[Link, int] = {}
         self.events: list[tuple[str, RoutingEvent]] = []
-        self.sent: list[tuple[float, str, str, SendLsa | SendAck]] = []
+        self.sent: list[tuple[float, str, str, SendLsa | SendAck | SendDigest]] = []
         self.trouble, self.delay_s = trouble, delay_s
+        self.older = frozenset(older)
         self._random = Random(seed)
-        self._queue: list[tuple[float, int, str, str, SendLsa | SendAck, int]] = []
+        self._queue: list[tuple[float, int, str, str, SendLsa | SendAck | SendDigest, int]] = []
         self._count = 0
         self._lives: dict[Link, int] = {}  # Messages of a lost link never arrive.
 
@@ -56,20 +64,38 @@ class Network:
         """``terms``: those on which ``one`` lets ``other`` in."""
         link = frozenset((one, other))
         self.links[link] = cost
-        self._lives[link] = self._lives.get(link, 0) + 1
-        for here, there in ((one, other), (other, one)):
-            peer = self.identities[there]
-            on = terms if here == one else FREE
-            core = self.cores[here]
-            self.take(here, core.adjacency_up(peer.router, peer.site, cost, self.now, terms=on))
+        self.lose(one, other)
+        self.up(one, other, terms)
+        self.up(other, one)
 
     def cut(self, one: str, other: str) -> None:
+        del self.links[frozenset((one, other))]
+        self.lose(one, other)
+        self.down(one, other)
+        self.down(other, one)
+
+    def lose(self, one: str, other: str) -> None:
+        """What is under way between these two never arrives."""
         link = frozenset((one, other))
-        del self.links[link]
-        self._lives[link] += 1
-        for here, there in ((one, other), (other, one)):
-            router = self.identities[there].router
-            self.take(here, self.cores[here].adjacency_down(router, self.now))
+        self._lives[link] = self._lives.get(link, 0) + 1
+
+    def up(self, here: str, there: str, terms: Terms = FREE) -> None:
+        """``here`` alone sees the link come up."""
+        link, peer = frozenset((here, there)), self.identities[there]
+        events = self.cores[here].adjacency_up(
+            peer.router,
+            peer.site,
+            self.links[link],
+            self.now,
+            terms=terms,
+            compares=not self.older & link,
+        )
+        self.take(here, events)
+
+    def down(self, here: str, there: str) -> None:
+        """``here`` alone sees the link go down."""
+        router = self.identities[there].router
+        self.take(here, self.cores[here].adjacency_down(router, self.now))
 
     def serve(
         self,
@@ -92,7 +118,7 @@ class Network:
     def take(self, name: str, events: Iterable[RoutingEvent]) -> None:
         """Do what a core asked for."""
         for event in events:
-            if isinstance(event, SendLsa | SendAck):
+            if isinstance(event, SendLsa | SendAck | SendDigest):
                 self._post(name, self._neighbour(name, event.to), event)
             else:
                 self.events.append((name, event))
@@ -104,7 +130,7 @@ class Network:
         others = (other for link in self.links if name in link for other in link - {name})
         return next(other for other in others if self.identities[other].router == router)
 
-    def _post(self, sender: str, to: str, event: SendLsa | SendAck) -> None:
+    def _post(self, sender: str, to: str, event: SendLsa | SendAck | SendDigest) -> None:
         link = frozenset((sender, to))
         self.sent.append((self.now, sender, to, event))
         copies = 1
@@ -139,11 +165,14 @@ class Network:
                 self.take(timer[1], self.cores[timer[1]].handle_timeout(self.now))
         self.now = end
 
-    def _deliver(self, sender: str, to: str, event: SendLsa | SendAck) -> None:
+    def _deliver(self, sender: str, to: str, event: SendLsa | SendAck | SendDigest) -> None:
         core, router = self.cores[to], self.identities[sender].router
         match event:
             case SendLsa():
                 self.take(to, core.receive_lsa(router, event.signed, self.now))
+            case SendDigest():
+                told = event.digest, event.wants_answer
+                self.take(to, core.receive_digest(router, *told, self.now))
             case SendAck():
                 self.take(
                     to,
