@@ -264,7 +264,10 @@ class NeighbourCost(msgspec.Struct, frozen=True):
 
 
 class SiteView(msgspec.Struct, frozen=True, kw_only=True):
-    """`network status`: one known site. ``path_cost`` None: not reachable."""
+    """`network status`: one known site. ``path_cost`` None: not reachable, for this ``reason``.
+
+    ``reason`` is empty when no path is known.
+    """
 
     name: str
     id: str
@@ -274,6 +277,7 @@ class SiteView(msgspec.Struct, frozen=True, kw_only=True):
     services: tuple[str, ...]
     reachable: bool
     version: str
+    reason: str = ""
 
 
 class WhyDecision(msgspec.Struct, frozen=True):

@@ -28,6 +28,7 @@ from router.forward.counters import HistogramSnapshot
 from router.forward.figures import ServiceSnapshot
 from router.main.asking.site_view import target_view
 from router.main.asking.targets import Told
+from router.main.asking.way import TOO_FAR
 from router.main.bursting import Bursting
 from router.main.explaining import affinity_view, explained, finite
 from router.main.link_views import link_views, of_expiries, of_links
@@ -188,6 +189,7 @@ class OperatorView:
                 services=tuple(sorted(offered.get(site, ()))),
                 reachable=route.reachable,
                 version=route.version,
+                reason=TOO_FAR if route.is_too_far else "",
             )
             for site, route in table.sites.items()
         ]

@@ -19,7 +19,8 @@ class SiteRoute(msgspec.Struct, frozen=True, kw_only=True):
     """How a site is reached: over its cheapest reachable router.
 
     Our own site is in the table too: cost 0, one empty path, no next hops. Not reachable: cost
-    None and no paths. ``neighbours`` are sites joined to it both ways, at the least cost.
+    None and no paths; ``is_too_far``: since it is farther than a path may be long. ``neighbours``
+    are sites joined to it both ways, at the least cost.
     """
 
     site: SiteId
@@ -32,6 +33,7 @@ class SiteRoute(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     reachable: bool
     draining: bool
+    is_too_far: bool = False
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,6 +223,7 @@ def _site_route(origins: Sequence[Origin], graph: Graph, routes: Mapping[Node, R
         version=topology.version,
         reachable=bool(reached),
         draining=topology.draining,
+        is_too_far=not reached and any(origin.node in routes for origin in origins),
     )
 
 

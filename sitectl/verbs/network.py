@@ -88,7 +88,7 @@ def _network_table(items: list[dict[str, Any]]) -> str:
             (
                 item["name"],
                 str(item.get("id"))[:8],
-                item.get("reachable"),
+                f"no: {item['reason']}" if item.get("reason") else item.get("reachable"),
                 item.get("path_cost"),
                 item.get("next_hops") or [],
                 [f"{n.get('site')} ({n.get('cost')})" for n in item.get("neighbours") or []],

@@ -1,11 +1,13 @@
 """The way to a site as this router knows it: each router on it, and where it breaks."""
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
 from router.main.ports import Routing
 from router.model.ids import RouterId, SiteId
+from router.model.limits import PATH_ROUTERS_MAX
 from router.model.paths import Path
 from router.routing.core import RoutingCore
 from router.routing.last_way import Fault, Step
@@ -159,9 +161,19 @@ def _remembered(
         hops=tuple(hops),
         path_cost=None,
         paths=0,
-        reason=reason or f"no way leads to {route.name} now, though its links look whole from here",
+        reason=reason or _unbroken(route),
     )
 
+
+def _unbroken(route: SiteRoute) -> str:
+    """Why a site is not reached whose links look whole from here."""
+    if route.is_too_far:
+        return f"{route.name} is {TOO_FAR}"
+    return f"no way leads to {route.name} now, though its links look whole from here"
+
+
+TOO_FAR: Final = f"farther than {PATH_ROUTERS_MAX} routers"
+"""Why a site is not reached that LSAs tell of: no stream may have a longer path."""
 
 _FAULTS: dict[Fault, str] = {
     "here-silent": "the link between {here} and {there} is down: {here} does not have it, "

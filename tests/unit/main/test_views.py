@@ -1,12 +1,17 @@
 """What the router tells of itself."""
 
+from itertools import pairwise
+
 import pytest
 
 from router.admin.ports import BadQuestion
 from router.admin.views import AffinityView
 from router.link.outgoing import OutgoingSpec
+from router.main.asking.way import way_to
 from router.main.ports import PendingLink
 from router.main.views import OperatorView
+from router.model.ids import SiteId
+from router.model.limits import PATH_ROUTERS_MAX
 from router.model.settings import Affinity
 from router.model.specs import LinkSpec
 from simulator.virtual import SimCredentials
@@ -138,3 +143,20 @@ def test_a_cookie_that_is_none_of_ours_begins_a_session() -> None:
     assert why is not None
     assert why.affinity == AffinityView("cookie", "spillway-shop")
     assert why.session is None
+
+
+def test_a_site_that_is_farther_than_a_path_may_be_long_is_shown_with_the_reason() -> None:
+    names = [f"s{number:02}" for number in range(PATH_ROUTERS_MAX + 2)]
+    world = World(1, *names)
+    for one, other in pairwise(world.sites.values()):
+        one.link(other, cost=1)
+    world.run(30)
+    here = world.sites[names[0]]
+    sites = {site.name: site for site in view_of(here).network()}
+    last, far = sites[names[-2]], sites[names[-1]]
+    assert (last.reachable, last.path_cost, last.reason) == (True, PATH_ROUTERS_MAX, "")
+    assert (far.reachable, far.path_cost, far.next_hops) == (False, None, ())
+    assert far.reason == "farther than 32 routers"
+    route = here.router.routing.table.sites[SiteId(far.id)]
+    way = way_to(route, here.router.routing, None, lambda site: "")
+    assert way is not None and way.reason == f"{names[-1]} is farther than 32 routers"

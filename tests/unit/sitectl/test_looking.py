@@ -260,6 +260,24 @@ def test_network_status_lists_sites(here: CommandLine, admin: FakeAdmin) -> None
     assert "here (1)" in here.ok("network", "status").stdout
 
 
+def test_network_status_says_why_a_known_site_is_not_reachable(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    far = {
+        "name": "far",
+        "id": "f" * 32,
+        "path_cost": None,
+        "next_hops": [],
+        "neighbours": [{"site": "near", "cost": 1}],
+        "services": [],
+        "reachable": False,
+        "version": "0.1.0",
+        "reason": "farther than 32 routers",
+    }
+    admin.items("/api/v1/network", far)
+    assert "no: farther than 32 routers" in here.ok("network", "status").stdout
+
+
 def test_service_status_shows_sites_and_targets(here: CommandLine, admin: FakeAdmin) -> None:
     admin.items("/api/v1/services", SERVICE)
     admin.items("/api/v1/services/shop", SERVICE)
