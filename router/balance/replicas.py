@@ -87,16 +87,22 @@ class RoutersOfSite(Candidate):
         # What `_sum` says of loads.
         oldest = told_at if all_told and told_at < inf else None
         hard_full = hard_full and self.able
+        beyond = self._beyond(in_flight)
+        is_other = beyond != self.beyond or has_slot_here is not self.has_slot_here
         if (
             in_flight != self.in_flight
             or hard_full is not self.hard_full
             or oldest != self.heard_at
-            or has_slot_here is not self.has_slot_here
+            or is_other
         ):
-            self.outline = self.outline if has_slot_here is self.has_slot_here else None
-            self.has_slot_here = has_slot_here
+            self.outline = None if is_other else self.outline
+            self.beyond, self.has_slot_here = beyond, has_slot_here
             self.in_flight, self.hard_full, self.heard_at = in_flight, hard_full, oldest
             self.glimpse = None
+
+    def _beyond(self, in_flight: int) -> int:
+        """What runs beside ``in_flight``, also where nothing new is taken."""
+        return sum([one.in_flight + one.beyond for one in self.members]) - in_flight
 
     def _sum_anew(self) -> None:
         """More than loads changed."""
@@ -139,7 +145,7 @@ class RoutersOfSite(Candidate):
         stated = [one.capacity for one in left if one.capacity is not None]
         self.capacity = sum(stated) if stated else None
         self.in_flight = sum([one.in_flight for one in left])
-        self.beyond = self.running - self.in_flight
+        self.beyond = self._beyond(self.in_flight)
         self.hard_full = bool(left) and all([one.hard_full for one in left])
         self.has_slot_here = any([one.local and one.has_stated_room for one in left])
         self.sends_away = bool(left) and all([one.sends_away for one in left])
@@ -155,11 +161,6 @@ class RoutersOfSite(Candidate):
                 sum([rate.permits for rate in rates]),
                 SENDS_AWAY if self.sends_away else min([rate.state for rate in rates]),
             )
-
-    @property
-    def running(self) -> int:
-        """At all of them, those left out and those that take nothing new included."""
-        return sum([one.running for one in self.members])
 
     def waiting_there(self) -> int:
         """At all of them."""
