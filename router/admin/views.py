@@ -222,9 +222,9 @@ class AffinityView(msgspec.Struct, frozen=True):
 
 
 class PhaseView(msgspec.Struct, frozen=True):
-    """A phase of requests since the router started, estimated from a histogram; None: no request.
+    """A phase of requests since the router started, within 15 %, by buckets; None: no request.
 
-    The longest that it can tell is 10 s.
+    The longest that it can tell is 100 s.
     """
 
     p50_s: float | None

@@ -18,7 +18,7 @@ def note_waited(record: Record, service: Service, now: float) -> None:
     assert record.waited_since is not None, "it waits"
     record.waited_s = now - record.waited_since
     record.waited_since = None
-    service.counters.queue_wait.observe(record.waited_s)
+    service.counters.waited(record.waited_s)
 
 
 def note_failure(

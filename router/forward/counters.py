@@ -3,13 +3,15 @@
 Counting is a dictionary update or a list increment; labels become text only in a snapshot.
 """
 
+from array import array
 from bisect import bisect_left
-from operator import add
-from typing import Literal
+from collections.abc import MutableSequence, Sequence
+from operator import add, sub
+from typing import Final, Literal
 
 import msgspec
 
-from router.model.latency import LATENCY_BOUNDS_S, quantile
+from router.model.latency import FINE_BOUNDS_S, FINE_BUCKETS, NO_COUNTS, quantile
 
 CodeClass = Literal["1xx", "2xx", "3xx", "4xx", "5xx", "ok", "error", "client-gone", "cancelled"]
 """How a request ended: for http by status, for tcp ``ok`` or ``error``.
@@ -29,17 +31,20 @@ SERVED_NOWHERE = ""
 """The site label of requests that no site took."""
 
 
+_ZEROS: Final = bytes(8 * FINE_BUCKETS)
+
+
 class Histogram:
-    """Counts per bucket of `LATENCY_BOUNDS_S` (not cumulative), their sum in seconds."""
+    """Counts per bucket of `FINE_BOUNDS_S` (not cumulative), their sum in seconds: 720 bytes."""
 
     __slots__ = ("counts", "sum_s")
 
     def __init__(self) -> None:
-        self.counts = [0] * (len(LATENCY_BOUNDS_S) + 1)
+        self.counts: MutableSequence[int] = array("Q", _ZEROS)
         self.sum_s = 0.0
 
     def observe(self, seconds: float) -> None:
-        self.counts[bisect_left(LATENCY_BOUNDS_S, seconds)] += 1
+        self.counts[bisect_left(FINE_BOUNDS_S, seconds)] += 1
         self.sum_s += seconds
 
     @property
@@ -49,11 +54,6 @@ class Histogram:
     def snapshot(self) -> "HistogramSnapshot":
         return HistogramSnapshot(counts=tuple(self.counts), sum_s=self.sum_s)
 
-    def plus(self, other: "Histogram") -> "HistogramSnapshot":
-        """A snapshot of both."""
-        counts = tuple(map(add, self.counts, other.counts))
-        return HistogramSnapshot(counts=counts, sum_s=self.sum_s + other.sum_s)
-
 
 class HistogramSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     counts: tuple[int, ...]
@@ -61,7 +61,15 @@ class HistogramSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     def quantile(self, share: float) -> float | None:
         """As `latency.quantile`."""
-        return quantile(self.counts, share, self.sum_s)
+        return quantile(self.counts, share)
+
+    def and_nothing(self, times: int) -> "HistogramSnapshot":
+        """With so many more that took no time."""
+        counts = (self.counts[0] + times, *self.counts[1:])
+        return HistogramSnapshot(counts=counts, sum_s=self.sum_s)
+
+
+_NONE_SEEN: Final = HistogramSnapshot(counts=NO_COUNTS, sum_s=0.0)
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,14 +77,24 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
     ``served``: requests that ended, by site (`SERVED_NOWHERE`: nobody); ``overflow``: those that
     a cheaper site was too full for, by the site that served; ``failed`` with 5xx or torn.
-    ``counts``: of all, by latency; ``sum_s``: all latencies together.
+    ``counts``: of all, by latency in fine buckets.
     """
 
     served: dict[str, int]
     overflow: dict[str, int]
     failed: int
     counts: tuple[int, ...]
-    sum_s: float
+
+
+class _Phases:
+    """Of requests that had no target at once: their whole time, and where it went. Made for the
+    first of them, as most services at rest have none."""
+
+    __slots__ = ("network", "queue", "target", "whole")
+
+    def __init__(self) -> None:
+        self.whole, self.queue = Histogram(), Histogram()
+        self.network, self.target = Histogram(), Histogram()
 
 
 class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,18 +118,15 @@ class ServiceCounters:
     """Counted once per request, at its ingress router, when it ends."""
 
     __slots__ = (
-        "_apart",
         "_chosen_before",
         "_decisions",
-        "_network",
         "_overflow",
+        "_phases",
         "_policy",
-        "_queue",
+        "_queue_wait",
         "_requests",
         "_retries",
-        "_target",
         "chosen",
-        "queue_wait",
     )
 
     def __init__(self, policy: str = "") -> None:
@@ -124,13 +139,10 @@ class ServiceCounters:
         self._overflow: dict[tuple[str, str], int] = {}
         self._decisions: dict[tuple[str, str], int] = {}
         self._retries: dict[tuple[str, str], int] = {}
-        self.queue_wait = Histogram()
+        self._queue_wait: Histogram | None = None
         # Most requests have a target at once and spend all their time there: they cost nothing
         # here. Of the others the whole time stands apart, so that a snapshot can take it off.
-        self._apart = Histogram()
-        self._queue = Histogram()
-        self._network = Histogram()
-        self._target = Histogram()
+        self._phases: _Phases | None = None
 
     def request(self, site_name: str, code_class: CodeClass, seconds: float) -> None:
         """A request ended that ``site_name`` served: it had a target at once."""
@@ -138,7 +150,7 @@ class ServiceCounters:
             histogram = self._requests[site_name, code_class]
         except KeyError:
             histogram = self._requests[site_name, code_class] = Histogram()
-        histogram.counts[bisect_left(LATENCY_BOUNDS_S, seconds)] += 1  # `observe`, in place.
+        histogram.counts[bisect_left(FINE_BOUNDS_S, seconds)] += 1  # `observe`, in place.
         histogram.sum_s += seconds
 
     def request_in_phases(
@@ -151,13 +163,16 @@ class ServiceCounters:
         target_s: float,
     ) -> None:
         """As `request`, of one that did not have a target at once: where its ``seconds`` went."""
-        bounds = LATENCY_BOUNDS_S
+        bounds = FINE_BOUNDS_S
         try:
             histogram = self._requests[site_name, code_class]
         except KeyError:
             histogram = self._requests[site_name, code_class] = Histogram()
         bucket = bisect_left(bounds, seconds)
-        whole, network, target = self._apart, self._network, self._target
+        phases = self._phases
+        if phases is None:
+            phases = self._phases = _Phases()
+        whole, network, target = phases.whole, phases.network, phases.target
         histogram.counts[bucket] += 1  # `observe`, in place, here and below.
         histogram.sum_s += seconds
         whole.counts[bucket] += 1
@@ -167,14 +182,27 @@ class ServiceCounters:
         target.counts[bisect_left(bounds, target_s)] += 1
         target.sum_s += target_s
         if queue_s > 0.0:
-            self._queue.observe(queue_s)
+            phases.queue.observe(queue_s)
         else:  # Most did not wait.
-            self._queue.counts[0] += 1
+            phases.queue.counts[0] += 1
+
+    def waited(self, seconds: float) -> None:
+        """A request left the queue after so long."""
+        if self._queue_wait is None:
+            self._queue_wait = Histogram()
+        self._queue_wait.observe(seconds)
+
+    @property
+    def waited_s(self) -> float:
+        """What all together have waited."""
+        return self._queue_wait.sum_s if self._queue_wait is not None else 0.0
 
     def refused(self, code_class: CodeClass) -> None:
         """What came was no request: it has no time and no phases."""
         self.request(SERVED_NOWHERE, code_class, 0.0)
-        self._apart.observe(0.0)
+        if self._phases is None:
+            self._phases = _Phases()
+        self._phases.whole.observe(0.0)
 
     def overflowed(self, site_name: str, reason: str) -> None:
         """It was served at ``site_name`` since a cheaper candidate was full."""
@@ -213,21 +241,19 @@ class ServiceCounters:
     def tally(self) -> Tally:
         """Without what only scrapes show: some 2 µs for each site and code class."""
         served: dict[str, int] = {}
-        failed, sum_s = 0, 0.0
-        counts = [0] * (len(LATENCY_BOUNDS_S) + 1)
+        failed = 0
+        counts: Sequence[int] = NO_COUNTS
         for (site, code_class), histogram in self._requests.items():
             total = histogram.total
-            sum_s += histogram.sum_s
             served[site] = served.get(site, 0) + total
             if code_class in FAILED:
                 failed += total
-            counts = list(map(add, counts, histogram.counts))
+            counts = tuple(map(add, counts, histogram.counts))
         return Tally(
             served=served,
             overflow=self.left(),
             failed=failed,
             counts=tuple(counts),
-            sum_s=sum_s,
         )
 
     def left(self) -> dict[str, int]:
@@ -243,24 +269,36 @@ class ServiceCounters:
             overflow=dict(self._overflow),
             decisions=self._decided(),
             retries=dict(self._retries),
-            queue_wait=self.queue_wait.snapshot(),
+            queue_wait=_NONE_SEEN if self._queue_wait is None else self._queue_wait.snapshot(),
             phases=self._phases_snapshot(),
             requests_total=sum(value.total for value in self._requests.values()),
             overflow_total=sum(self._overflow.values()),
         )
 
     def _phases_snapshot(self) -> dict[str, HistogramSnapshot]:
-        whole = self._requests.values()
-        at_once = Histogram()
-        at_once.counts = [
-            sum(histogram.counts[bucket] for histogram in whole) - apart
-            for bucket, apart in enumerate(self._apart.counts)
-        ]
-        at_once.sum_s = sum(histogram.sum_s for histogram in whole) - self._apart.sum_s
-        nothing = Histogram()
-        nothing.counts[0] = at_once.total
+        whole = _sum([value.snapshot() for value in self._requests.values()])
+        apart = self._phases
+        if apart is None:
+            nothing = _NONE_SEEN.and_nothing(sum(whole.counts))
+            return {"queue": nothing, "network": nothing, "target": whole}
+        at_once = _less(whole, apart.whole.snapshot())
+        count = sum(at_once.counts)
         return {
-            "queue": self._queue.plus(nothing),
-            "network": self._network.plus(nothing),
-            "target": self._target.plus(at_once),
+            "queue": apart.queue.snapshot().and_nothing(count),
+            "network": apart.network.snapshot().and_nothing(count),
+            "target": _sum([apart.target.snapshot(), at_once]),
         }
+
+
+def _sum(parts: Sequence[HistogramSnapshot]) -> HistogramSnapshot:
+    if len(parts) == 1:
+        return parts[0]
+    counts = NO_COUNTS
+    for part in parts:
+        counts = tuple(map(add, counts, part.counts))
+    return HistogramSnapshot(counts=counts, sum_s=sum(part.sum_s for part in parts))
+
+
+def _less(one: HistogramSnapshot, other: HistogramSnapshot) -> HistogramSnapshot:
+    counts = tuple(map(sub, one.counts, other.counts))
+    return HistogramSnapshot(counts=counts, sum_s=one.sum_s - other.sum_s)

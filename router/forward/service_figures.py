@@ -162,7 +162,7 @@ class ServiceFigures:
             requests=requests,
             overflowed=overflowed,
             refused=self.demand.refused_total,
-            waited_s=counters.queue_wait.sum_s,
+            waited_s=counters.waited_s,
         )
 
     def targets(self) -> list[TargetInfo]:

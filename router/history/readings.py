@@ -5,28 +5,25 @@ from collections.abc import Mapping
 import msgspec
 
 from router.model import limits
-from router.model.latency import LATENCY_BOUNDS_S, quantile
+from router.model.latency import NO_COUNTS, quantile
 
 NOWHERE = ""
 """The site of requests that nobody served, in totals."""
 OTHERS = "other sites"
 """Stands for the sites that a sample has no room for: those that served least."""
-NO_COUNTS = (0,) * (len(LATENCY_BOUNDS_S) + 1)
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """``served`` and the like count from the beginning, ``capacity`` and the like are of now.
 
     ``served``: requests that ended, by the name of the site (`NOWHERE`: nobody). ``overflow``:
-    those that a cheaper site was too full for. ``counts``: all of them by latency; ``sum_s``: their
-    latencies together.
+    those that a cheaper site was too full for. ``counts``: all of them by latency.
     """
 
     served: Mapping[str, int] = {}
     overflow: Mapping[str, int] = {}
     failed: int = 0
     counts: tuple[int, ...] = NO_COUNTS
-    sum_s: float = 0.0
     capacity: int | None = None
     capacity_per_s: float | None = None
     targets_ready: int = 0
@@ -69,14 +66,13 @@ def change(before: Reading, after: Reading, lasted_s: float) -> Change:
     served = _grown(before.served, after.served)
     nowhere = served.pop(NOWHERE, 0)
     counts = [new - old for new, old in zip(after.counts, before.counts, strict=True)]
-    sum_s = after.sum_s - before.sum_s
     return Change(
         served=served,
         nowhere=nowhere,
         overflow=_grown(before.overflow, after.overflow),
         failed=after.failed - before.failed,
-        p50_s=quantile(counts, 0.5, sum_s),
-        p99_s=quantile(counts, 0.99, sum_s),
+        p50_s=quantile(counts, 0.5),
+        p99_s=quantile(counts, 0.99),
         lasted_s=lasted_s,
     )
 
@@ -137,8 +133,8 @@ def sample(change: Change, after: Reading, in_flight: Mapping[str, float]) -> Sa
         capacity_per_s=after.capacity_per_s,
         targets_ready=after.targets_ready,
         queued=after.queued,
-        p50_s=None if change.p50_s is None else round(change.p50_s, 6),
-        p99_s=None if change.p99_s is None else round(change.p99_s, 6),
+        p50_s=change.p50_s,
+        p99_s=change.p99_s,
     )
 
 

@@ -12,6 +12,7 @@ import msgspec
 from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
 from router.admin.live_views import ServiceNow
 from router.history.readings import OTHERS
+from router.model.latency import shown
 
 P99_SHARE = 0.01
 """Of the requests: who had fewer of them does not move their 99th percentile."""
@@ -167,4 +168,4 @@ def _quantiles(
         return None, None
     p50_s = sum(count * p50_s for count, p50_s, _ in known) / total
     seen = [p99_s for count, _, p99_s in known if p99_s and count >= P99_SHARE * total]
-    return round(p50_s, 6), max(seen, default=None)
+    return shown(p50_s), max(seen, default=None)

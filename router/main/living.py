@@ -68,8 +68,8 @@ class Living:
             requests_per_s=round(lately.per_s(requests), 3),
             overflow_per_s=round(lately.per_s(sum(lately.overflow.values())), 3),
             failed_per_s=round(lately.per_s(lately.failed), 3),
-            p50_s=None if lately.p50_s is None else round(lately.p50_s, 6),
-            p99_s=None if lately.p99_s is None else round(lately.p99_s, 6),
+            p50_s=lately.p50_s,
+            p99_s=lately.p99_s,
             overflow_to={
                 site: round(lately.per_s(count), 3) for site, count in lately.overflow.items()
             },

@@ -10,7 +10,7 @@ from router.main.memory import MemoryGuard
 from router.main.site_router import SiteRouter
 from router.model.addresses import join
 from router.model.ids import ServiceKey
-from router.model.latency import LATENCY_BOUNDS_S
+from router.model.latency import LATENCY_BOUNDS_S, coarse
 
 Put = Callable[[str, Labels, float], None]
 
@@ -90,7 +90,7 @@ def _of_service(router: SiteRouter, snapshot: ServiceSnapshot) -> MetricValues:
         labels = (*service, protocol, site, code_class)
         put("spillway_requests_total", labels, float(sum(histogram.counts)))
         histograms.setdefault("spillway_request_seconds", {})[labels] = Histogram(
-            LATENCY_BOUNDS_S, histogram.counts, histogram.sum_s
+            LATENCY_BOUNDS_S, coarse(histogram.counts), histogram.sum_s
         )
     for (to, reason), count in counters.overflow.items():
         put("spillway_overflow_total", (*service, to, reason), count)
@@ -100,11 +100,11 @@ def _of_service(router: SiteRouter, snapshot: ServiceSnapshot) -> MetricValues:
         put("spillway_retries_total", (*service, failure, outcome), count)
     for phase, histogram in counters.phases.items():
         histograms.setdefault("spillway_request_phase_seconds", {})[(*service, phase)] = Histogram(
-            LATENCY_BOUNDS_S, histogram.counts, histogram.sum_s
+            LATENCY_BOUNDS_S, coarse(histogram.counts), histogram.sum_s
         )
     waits = counters.queue_wait
     histograms.setdefault("spillway_queue_wait_seconds", {})[service] = Histogram(
-        LATENCY_BOUNDS_S, waits.counts, waits.sum_s
+        LATENCY_BOUNDS_S, coarse(waits.counts), waits.sum_s
     )
     put("spillway_connections_refused_total", service, snapshot.refused_connections)
     for refusal, count in router.forwarder.refused_messages.counts(snapshot.key).items():

@@ -179,7 +179,6 @@ def _reading(port: PortReading) -> Reading:
         overflow=tally.overflow,
         failed=tally.failed,
         counts=tally.counts,
-        sum_s=tally.sum_s,
         capacity=port.capacity,
         capacity_per_s=port.capacity_per_s,
         targets_ready=port.targets_ready,

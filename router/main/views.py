@@ -367,7 +367,4 @@ def _cost_key(path_cost: int | None) -> float:
 
 
 def _phase(histogram: HistogramSnapshot) -> PhaseView:
-    p50_s, p99_s = histogram.quantile(0.5), histogram.quantile(0.99)
-    if p50_s is None or p99_s is None:
-        return PhaseView(None, None)
-    return PhaseView(round(p50_s, 6), round(p99_s, 6))
+    return PhaseView(histogram.quantile(0.5), histogram.quantile(0.99))

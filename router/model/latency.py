@@ -1,45 +1,54 @@
 """Buckets of every latency histogram, and what can be told from counts in them."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 LATENCY_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Upper bounds of the buckets of every histogram; one more bucket takes the rest."""
+"""Upper bounds of the buckets that `/metrics` shows; one more bucket takes the rest."""
+
+_OF_A_DECADE = ("1", "1.2", "1.4", "1.7", "2.1", "2.5", "3", "3.6", "4.3", "5", "6", "7", "8.5")
+"""Each at most 1.25 times the one before, and all bounds of `/metrics` are among them."""
+
+FINE_BOUNDS_S = (*(float(f"{m}e{e}") for e in range(-4, 2) for m in _OF_A_DECADE), 100.0)
+"""Upper bounds of the buckets in which requests are counted: 0.1 ms to 100 s, and the rest."""
+
+FINE_BUCKETS = len(FINE_BOUNDS_S) + 1
+
+NO_COUNTS = (0,) * FINE_BUCKETS
+
+_EDGES = (0, *(FINE_BOUNDS_S.index(bound) + 1 for bound in LATENCY_BOUNDS_S), FINE_BUCKETS)
 
 
-def quantile(counts: Sequence[int], share: float, sum_s: float) -> float | None:
-    """Seconds that about ``share`` of the observations did not exceed.
+def shown(seconds: float) -> float:
+    """As exactly as a bucket allows: to two digits."""
+    return float(f"{seconds:.2g}")
 
-    ``counts`` per bucket, ``sum_s`` of all observations: where most of what is not known lies in
-    the bucket that is asked about, the sum tells where in it they are. None without observations.
-    What lies beyond the last bound counts as that bound.
+
+_TOLD_S = (
+    0.0,
+    *(shown((lower + upper) / 2) for lower, upper in pairwise(FINE_BOUNDS_S)),
+    FINE_BOUNDS_S[-1],
+)
+"""What is told of an observation, by its bucket: the middle of it, or no time at all."""
+
+
+def coarse(counts: Sequence[int]) -> tuple[int, ...]:
+    """Counts in the buckets of `/metrics`, of those in fine ones."""
+    return tuple([sum(counts[begin:end]) for begin, end in pairwise(_EDGES)])
+
+
+def quantile(counts: Sequence[int], share: float) -> float | None:
+    """Seconds that ``share`` of the observations did not exceed, within 15 %.
+
+    ``counts`` in fine buckets; None without observations. What took up to the first bound counts as
+    nothing, what took longer than the last one as that bound.
     """
     total = sum(counts)
     if not total:
         return None
-    rank, below, lower = share * total, 0, 0.0
-    for bound, count in zip(LATENCY_BOUNDS_S, counts, strict=False):
-        if count and below + count >= rank:
-            low, high = _spread(counts, sum_s, lower, bound)
-            return low + (high - low) * max(0.0, rank - below) / count
-        below += count
-        lower = bound
-    return lower
-
-
-def _spread(counts: Sequence[int], sum_s: float, lower: float, upper: float) -> tuple[float, float]:
-    """Between which bounds the observations of one bucket lie evenly, as far as the sum tells."""
-    if counts[-1]:
-        return lower, upper  # Who knows what those add to the sum.
-    own, rest_s, doubt_s, at = 0, sum_s, 0.0, 0.0
-    for bound, count in zip(LATENCY_BOUNDS_S, counts, strict=False):
-        if bound == upper:
-            own = count
-        else:
-            rest_s -= count * (at + bound) / 2
-            doubt_s += count * (bound - at)
-        at = bound
-    if doubt_s > own * (upper - lower):
-        return lower, upper
-    mean = min(max(rest_s / own, lower), upper)
-    reach = min(mean - lower, upper - mean)
-    return mean - reach, mean + reach
+    rank, seen = share * total, 0
+    for count, told_s in zip(counts, _TOLD_S, strict=True):
+        seen += count
+        if count and seen >= rank:
+            return told_s
+    return _TOLD_S[-1]

@@ -3,10 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.history.readings import NO_COUNTS, NOWHERE, Reading
+from router.history.readings import NOWHERE, Reading
 from router.history.recent import History
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.latency import NO_COUNTS
 
 SHOP = ServiceKey("shop", 8080)
 SITES = st.sampled_from([f"site-{number}" for number in range(2 * limits.HISTORY_SITES_MAX)])
@@ -41,7 +42,7 @@ def test_samples_add_up_to_what_was_counted(
 @given(served=st.dictionaries(SITES, st.integers(1, 9), max_size=40))
 def test_a_step_in_which_nothing_ended_is_a_sample_of_nothing(served: dict[str, int]) -> None:
     history = History()
-    reading = Reading(served=served, counts=(sum(served.values()), *NO_COUNTS[1:]), sum_s=0.1)
+    reading = Reading(served=served, counts=(sum(served.values()), *NO_COUNTS[1:]))
     for number in range(3):
         history.step(SHOP, reading, float(number))
     (*_, (_, sample)) = history.of(SHOP)

@@ -1,9 +1,10 @@
 """What the history keeps, and what it lets go."""
 
-from router.history.readings import NO_COUNTS, OTHERS, Reading, change, sample
+from router.history.readings import OTHERS, Reading, change, sample
 from router.history.recent import History
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.latency import NO_COUNTS
 
 SHOP = ServiceKey("shop", 8080)
 STEP = limits.HISTORY_STEP_S
