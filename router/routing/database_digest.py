@@ -1,7 +1,7 @@
-"""What a database holds in few bytes, so that two neighbours send only what differs (RFC 2328, 7.2).
+"""A database in few bytes, so that two neighbours send only what differs (RFC 2328, 7.2).
 
-Parts fall into buckets by their key; a digest has one hash for each bucket, over the signed bytes of
-its parts. Both ends count buckets as the sender of a digest does.
+Parts fall into buckets by their key; a digest has one hash for each bucket, over the signed bytes
+of its parts. Both ends count buckets as the sender of a digest does.
 """
 
 from hashlib import sha256
