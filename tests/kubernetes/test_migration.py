@@ -31,9 +31,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b'{"pod": "skupper-router"}')
     def log_message(self, *words): pass
+threads = []
 for port in range(1024, 1034):
     server = http.server.ThreadingHTTPServer((os.environ["POD_IP"], port), Handler)
-    threading.Thread(target=server.serve_forever).start()
+    threads.append(threading.Thread(target=server.serve_forever))
+    threads[-1].start()
+for thread in threads:  # Python 3.12 starts no thread once this one has ended.
+    thread.join()
 """
 MOVED = ("shop", "backend", "front")
 
