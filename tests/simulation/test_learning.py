@@ -1,5 +1,12 @@
 """Whole routers with a target that gets slower beyond a knee, and ``capacity: auto``."""
 
+from functools import cache
+from random import Random
+from statistics import fmean
+
+import pytest
+
+from tests.simulation.leavers import Leaver
 from tests.simulation.world import SERVICE, SimSite, World
 
 KNEE = 10
@@ -50,3 +57,35 @@ def test_the_other_site_hears_of_what_is_learnt() -> None:
     told = {one.site_name: one for one in explanation.candidates}
     assert told["a"].capacity == load.capacity
     assert told["a"].is_learnt and not told["b"].is_learnt
+
+
+@cache  # Without any that leave it is asked for twice.
+def learnt_slots(abandoned: float, *, works_on: bool = False) -> float:
+    """The mean over the second half of a burst, of which clients leave ``abandoned`` (a share)
+    long before the answer. ``works_on``: the target does not notice."""
+    world = World(3, "a", "b")
+    a, _ = two_sites(world)
+    for target in a.targets.values():
+        target.works_on = works_on
+    chance, begin = Random(3), a.network.now()
+
+    def come() -> None:
+        client = Leaver(a)
+        if chance.random() < abandoned:
+            stays_s = SERVICE_S * chance.uniform(0.2, 0.9)
+            a.network.call_at(a.network.now() + stays_s, client.leave_unless_over)
+
+    for number in range(5_000):
+        a.network.call_at(begin + number / 1000, come)
+    found: list[int] = []
+    for _ in range(10):
+        world.run(0.5)
+        (info,) = a.router.forwarder.targets_of(SERVICE)
+        assert info.learnt is not None
+        found.append(info.learnt.slots)
+    return fmean(found[5:])
+
+
+@pytest.mark.parametrize("works_on", [False, True], ids=["noticed", "worked on"])
+def test_requests_that_are_abandoned_teach_nothing(works_on: bool) -> None:
+    assert learnt_slots(0.3, works_on=works_on) == pytest.approx(learnt_slots(0.0), rel=0.2)

@@ -57,6 +57,8 @@ class Target:
         self.port = port
         self.service_s = service_s
         self.knee = 10**9  # With more in hand all are slower, as when they share a processor.
+        self.works_on = False  # Also on what nobody waits for any more.
+        self.times: Callable[[], float] | None = None  # Of each request, in means.
         self.status = 200
         self.in_hand = self.most_in_hand = self.served = 0
         self.seen: list[bytes] = []
@@ -93,12 +95,16 @@ class _TargetConnection:
         target.most_in_hand = max(target.most_in_hand, target.in_hand)
         self._working += 1
         slower = max(1.0, target.in_hand / target.knee)
+        if target.times is not None:
+            slower *= target.times()
         self._network.call_at(self._network.now() + target.service_s * slower, self._done)
 
     def _done(self) -> None:
-        if self._working and not self._lost:
+        if self._working:
             self._working -= 1
             self._target.in_hand -= 1
+            if self._lost:
+                return
             if not self._target.status:
                 self._connection.abort()
                 return
@@ -117,8 +123,9 @@ class _TargetConnection:
 
     def lost(self, cause: Loss | None) -> None:
         self._lost = True
-        self._target.in_hand -= self._working
-        self._working = 0
+        if not self._target.works_on:
+            self._target.in_hand -= self._working
+            self._working = 0
 
 
 class Answer:
