@@ -1,13 +1,15 @@
 """Which addresses clients of services are accepted on, and what keeps one from being bound."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from ipaddress import ip_address
+from typing import TypeVar
 
 import msgspec
 
 from router.forward.ports import NoTls
+from router.forward.source_shares import has_share
 from router.model import limits
 from router.model.addresses import join, split
 from router.model.ids import ServiceKey
@@ -15,6 +17,7 @@ from router.model.settings import ServiceLimits
 from router.net.ports import Connection, ConnectionHandler, Listener, Network, Timer, Tls
 
 Where = tuple[str, int]
+Counted = TypeVar("Counted", bound=Hashable)
 
 EVERYWHERE = ("", "0.0.0.0", "::")
 
@@ -89,6 +92,14 @@ class _Bound:
         return state
 
 
+def _count_down(counts: dict[Counted, int], counted: Counted) -> None:
+    left = counts[counted] - 1
+    if left:
+        counts[counted] = left
+    else:
+        del counts[counted]
+
+
 def _is_never_held(key: ServiceKey) -> bool:
     return False
 
@@ -98,8 +109,8 @@ class Listeners:
 
     ``accept(key, connection)`` makes the session; whoever does calls `gone` once for each, when
     its connection is lost. A listener at its limit of connections leaves more in the backlog, all
-    of them do at ``connections_max``. A source at its limit is reset: it must not fill the backlog
-    of the others.
+    of them do at ``connections_max``. A source at its limit, or above its share of the places, is
+    reset: it must not fill the backlog of the others.
     """
 
     __slots__ = (
@@ -108,6 +119,7 @@ class Listeners:
         "_at_port",
         "_bound",
         "_connections_max",
+        "_hosts",
         "_is_held",
         "_limits_of",
         "_network",
@@ -141,9 +153,10 @@ class Listeners:
         self._open: Counter[ServiceKey] = Counter()
         self._total = 0
         self._sources: dict[tuple[ServiceKey, str], int] = {}
+        self._hosts: dict[str, int] = {}
         self._is_held = is_held
         self.refused: Counter[ServiceKey] = Counter()
-        """Connections that were reset because their source had too many."""
+        """Connections that were reset because their source had too many, or its share."""
         self._targets_of: dict[ServiceKey, frozenset[str]] = {}
         self._targets: Counter[str] = Counter()  # By how many service ports each is used.
         self._at_port: dict[int, set[str]] = {}
@@ -255,13 +268,10 @@ class Listeners:
 
     def gone(self, key: ServiceKey, connection: Connection) -> None:
         """A connection that was accepted for ``key`` is lost."""
-        source = (key, connection.peer.host)
+        host = connection.peer.host
         self._open[key] -= 1
-        left = self._sources[source] - 1
-        if left:
-            self._sources[source] = left
-        else:
-            del self._sources[source]
+        _count_down(self._sources, (key, host))
+        _count_down(self._hosts, host)
         self._total -= 1
         if self._total + 1 == self._connections_max:
             self._judge_all()
@@ -273,11 +283,13 @@ class Listeners:
     def _accepted(self, bound: _Bound, connection: Connection) -> ConnectionHandler | None:
         if bound.where[0] in EVERYWHERE and str(connection.local) in self._targets:
             return None  # A target is an own address that only the connection shows.
-        key = bound.key
-        source = (key, connection.peer.host)
+        key, host = bound.key, connection.peer.host
+        source = (key, host)
         bounds = self._limits_of(key)
-        others = self._sources.get(source, 0)
-        if others >= bounds.connections_per_source:
+        others, of_host = self._sources.get(source, 0), self._hosts.get(host, 0)
+        stated = bounds.connections_per_source
+        free = min(bounds.connections - self._open[key], self._connections_max - self._total)
+        if (stated and others >= stated) or not has_share(of_host, free):
             self.refused[key] += 1
             return None
         handler = self._accept(key, connection)
@@ -285,6 +297,7 @@ class Listeners:
             return None
         count = self._open[key] = self._open[key] + 1
         self._sources[source] = others + 1
+        self._hosts[host] = of_host + 1
         self._total += 1
         if self._total >= self._connections_max:
             self._judge_all()

@@ -8,6 +8,7 @@ from router.forward.clients import ClientConnection
 from router.forward.egress import EgressStream
 from router.forward.pressure import Pressure
 from router.forward.service import Service
+from router.forward.source_shares import reset_largest
 from router.model import limits
 from router.net.ports import Timers
 
@@ -98,22 +99,26 @@ class UnderWay:
     def drop_slowest(self, size_bytes: int) -> int:
         """Let go of most, until ``size_bytes`` are free or nobody holds much; how many gave way.
 
-        What is only kept to be sent again goes first, then clients that do not read are reset.
+        What is only kept to be sent again goes first, then clients that do not read are reset,
+        those of the address that holds most.
         """
         kept = [(one.size_bytes, one.relieve) for one in self._pressure.holders]
+        freed = dropped = 0
+        for held_bytes, give_way in sorted(kept, key=itemgetter(0), reverse=True):
+            if freed >= size_bytes or held_bytes < limits.DROP_BYTES_MIN:
+                break
+            give_way()
+            freed += held_bytes
+            dropped += 1
         unread = [
-            (one.connection.unsent_bytes + one.held_bytes, one.session.abort)
+            (
+                one.connection.peer.host,
+                one.connection.unsent_bytes + one.held_bytes,
+                one.session.abort,
+            )
             for one in self.clients
         ]
-        freed = dropped = 0
-        for holders in (kept, unread):
-            for held_bytes, give_way in sorted(holders, key=itemgetter(0), reverse=True):
-                if freed >= size_bytes or held_bytes < limits.DROP_BYTES_MIN:
-                    break
-                give_way()
-                freed += held_bytes
-                dropped += 1
-        return dropped
+        return dropped + reset_largest(unread, size_bytes - freed)[1]
 
     # Stopping.
 

@@ -46,7 +46,8 @@ TLS_RECORD_BYTES = 16 * KIB
 TLS_HELLO_BYTES_MAX = 32 * KIB  # Of a client's first message; one with large keys has some 2 KiB.
 LISTEN_BACKLOG = 1024
 CONNECTIONS_PER_LISTENER_MAX = 4096
-CONNECTIONS_PER_SOURCE_MAX = 512  # Of one client address at one listener.
+SOURCE_SHARE = 8  # A client address may have so many times the free places: eight ninths of all.
+SOURCE_ALWAYS = 64  # Connections of one client address that are never too many.
 # Of all listeners, where nobody counted descriptors; else half of those there are, see
 # `net.sockets.clients_max`: each may need one more for its target.
 CLIENT_CONNECTIONS_MAX = 65_536

@@ -91,9 +91,7 @@ class ServiceLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     )
     streams_per_connection: Annotated[int, Meta(ge=1, le=1_000)] = limits.HTTP2_STREAMS_MAX
     connections: Annotated[int, Meta(ge=1, le=1_000_000)] = limits.CONNECTIONS_PER_LISTENER_MAX
-    connections_per_source: Annotated[int, Meta(ge=1, le=1_000_000)] = (
-        limits.CONNECTIONS_PER_SOURCE_MAX
-    )
+    connections_per_source: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     retry_percent: Annotated[int, Meta(ge=0, le=100)] = limits.RETRY_PERCENT
 
 

@@ -84,7 +84,7 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "requestsPerConnection": "then the connection ends",
         "streamsPerConnection": "at once, on one HTTP/2 connection",
         "connections": "of one listener",
-        "connectionsPerSource": "of one client address",
+        "connectionsPerSource": "of one client address; 0: as many as places allow",
         "retryPercent": "of the requests may be tried again after a failure",
     },
     "ConnectorSpec": {

@@ -1,9 +1,11 @@
 """A service's own limits and timeouts at routers: large heads across a link, short deadlines."""
 
+import contextlib
 import socket
 import time
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -171,3 +173,17 @@ def test_a_tunnel_rests_for_half_a_second(places: Places) -> None:
     borne = until_over(places, asked)
     assert borne.got == b"reset"
     assert borne.least_s >= 0.4 and borne.most_s < 1.6, borne
+
+
+def test_hundreds_of_connections_of_one_address_are_served(tmp_path: Path) -> None:
+    """Those of an ingress controller, or of all clients behind one NAT."""
+    with Network(tmp_path) as net, contextlib.ExitStack() as doors:
+        site = net.site("busy")
+        site.declare("shop")
+        site.connect("shop", net.http("busy"))
+        net.start()
+        net.ready("shop", {"busy": 1})
+        for _ in range(600):
+            door = doors.enter_context(socket.create_connection((site.address, SHOP_PORT), 15.0))
+            door.sendall(b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n")
+            assert door.recv(12) == b"HTTP/1.1 200"

@@ -144,6 +144,31 @@ def test_a_source_with_too_many_connections_gets_no_more_until_one_is_gone() -> 
     assert len(door.accepted) == 5, "once all are gone, as many again"
 
 
+def test_many_connections_of_one_source_are_served_until_places_get_scarce() -> None:
+    door = Door(10_000, connections=1_000)
+    door.listeners.set_listeners({KEY: WHERE})
+    for _ in range(1_000):
+        connect(door)
+    assert 512 < len(door.accepted) < 1_000, "no fixed number, and some places are left"
+    assert door.listeners.refused[KEY] == 1_000 - len(door.accepted)
+    assert not door.network.is_paused(PLACE)
+
+
+def test_a_source_has_one_share_over_all_listeners() -> None:
+    door = Door(connections_max=1_000)
+    other, there = ServiceKey("cart", 81), ("127.0.0.1", 81)
+    door.listeners.set_listeners({KEY: WHERE, other: there})
+    for _ in range(1_000):
+        connect(door)
+        connect(door, there)
+    assert 800 < len(door.accepted) < 900
+    for party in door.accepted:
+        door.listeners.gone(KEY if party in door.accepted[::2] else other, connection_of(party))
+    before = len(door.accepted)
+    connect(door)
+    assert len(door.accepted) == before + 1
+
+
 def test_a_held_listener_accepts_again_when_it_is_let_go() -> None:
     door = Door()
     door.listeners.set_listeners({KEY: WHERE})
