@@ -12,8 +12,6 @@ Pure: `RoutingCore` is told everything and asks for nothing. Invariants:
 
 Reading order: lsa (values, codec), spf, lsdb (storage), flood (who still needs what),
 database_digest, origin (our own LSAs), table, core (joins them), load; for edges offers,
-Reading order: lsa (values, codec), spf, lsdb (storage), flood (who still needs what),
-database_digest, origin (our own LSAs), table, core (joins them), load; for edges offers,
 edge_updates and attached (who tells), edge_rows, edge_view and edge (who is told). Sources:
 RFC 2328 (13, 16.1), RFC 5304 in spirit.
 """
