@@ -13,8 +13,8 @@ import pytest
 
 from tests.programs import PROGRAMS, in_ci, missing
 
-EXCUSED: Final = ("needs root", "needs CPython 3.11")
-"""How the reasons start that depend on who runs the tests, and by which Python."""
+EXCUSED: Final = ("needs root", "needs CPython 3.11", "needs the cluster of the tests")
+"""How the reasons start that depend on who runs the tests, by which Python and on which cluster."""
 PLACES_SHOWN: Final = 3
 
 
