@@ -1,10 +1,15 @@
 """A whole answer is what its parts are: what the client gets does not depend on how it was told."""
 
+from collections.abc import Callable
+from functools import partial
 from itertools import product
+from typing import NamedTuple
 
 import pytest
 
 from router.forward.ports import LegHandler, tell_in_parts
+from router.model import limits
+from router.net.ports import Loss
 from tests.unit.forward.test_http_ingress import Site
 
 HOST = b"Host: shop\r\n"
@@ -30,6 +35,90 @@ BODIES = (b"", b"hello", b"x" * 40_000)
 DECLARED = (-1, 0, 5, 40_000)
 
 
+def nothing(site: Site) -> None:
+    """It is at rest."""
+
+
+class Stage(NamedTuple):
+    """A session, and what happens to it before a request comes and while it is under way."""
+
+    site: Callable[[], Site]
+    before: Callable[[Site], object] = nothing
+    meanwhile: Callable[[Site], object] = nothing
+
+
+def fill(site: Site) -> None:
+    """Nothing leaves from now on."""
+    site.connection.full = True
+
+
+def fill_before(site: Site) -> None:
+    """What was sent before has yet to leave: 1xx of the answer."""
+    fill(site)
+    site.leg.handler.head(b"HTTP/1.1 103 Early Hints\r\n", -1)
+
+
+def in_turn(*steps: Callable[[Site], object]) -> Callable[[Site], object]:
+    def all_of_them(site: Site) -> None:
+        for step in steps:
+            step(site)
+
+    return all_of_them
+
+
+def drain(site: Site) -> None:
+    site.session.drain()
+
+
+def send_next(site: Site) -> None:
+    site.deliver(REQUESTS["get"])
+
+
+def send_half(site: Site) -> None:
+    site.deliver(REQUESTS["get"][:20])
+
+
+def finish(site: Site) -> None:
+    """The client's FIN, as the connection tells it: unread if it reads no more."""
+    if site.connection.is_paused():
+        site.connection.end_unread()
+    else:
+        site.connection.end()
+
+
+def lose(site: Site) -> None:
+    site.connection.lose(Loss("reset"))
+
+
+STAGES = {
+    "at rest": Stage(Site),
+    "half-closed, served": Stage(partial(Site, "serve"), meanwhile=finish),
+    "half-closed, gone": Stage(Site, meanwhile=finish),
+    "half-closed behind the next one, served": Stage(
+        partial(Site, "serve"), meanwhile=in_turn(send_next, finish)
+    ),
+    "half-closed behind the next one, gone": Stage(Site, meanwhile=in_turn(send_next, finish)),
+    "draining before": Stage(Site, before=drain),
+    "draining": Stage(Site, meanwhile=drain),
+    "draining, and the next one is here": Stage(Site, meanwhile=in_turn(send_next, drain)),
+    "the last request": Stage(partial(Site, requests=1)),
+    "the last request, and the next one is here": Stage(
+        partial(Site, requests=1), meanwhile=send_next
+    ),
+    "the last but one": Stage(partial(Site, requests=2)),
+    "the writer is full": Stage(Site, meanwhile=fill),
+    "the writer was full before": Stage(Site, meanwhile=fill_before),
+    "the writer is full, and the next one is here": Stage(Site, meanwhile=in_turn(fill, send_next)),
+    "the writer is full, draining": Stage(Site, meanwhile=in_turn(fill, drain)),
+    "the writer is full, half-closed": Stage(
+        partial(Site, "serve"), meanwhile=in_turn(fill, finish)
+    ),
+    "the next one is here": Stage(Site, meanwhile=send_next),
+    "half of the next one is here": Stage(Site, meanwhile=send_half),
+    "the client is gone": Stage(Site, meanwhile=lose),
+}
+
+
 def outcome(site: Site, *, in_parts: bool, answer: tuple[bytes, int, bytes]) -> tuple[object, ...]:
     """What the client and the leg see of ``answer``."""
     head, body_bytes, body = answer
@@ -38,27 +127,52 @@ def outcome(site: Site, *, in_parts: bool, answer: tuple[bytes, int, bytes]) -> 
         tell_in_parts(handler, head, body_bytes, body)
     else:
         handler.whole(head, body_bytes, memoryview(bytearray(body)))
-    site.timers.turn()
-    first = site.legs[0]
+    return (*facts(site), *afterwards(site))
+
+
+def facts(site: Site) -> tuple[object, ...]:
+    """What is to be seen of a session now."""
+    first, connection = site.legs[0], site.connection
     return (
         site.take(),
-        site.statuses,
-        len(site.legs),
+        list(site.statuses),
+        [bytes(leg.body) for leg in site.legs],
         (first.is_finished(), first.is_aborted()),
-        (site.connection.is_finished(), site.connection.is_aborted()),
-        site.session.legs,
+        (connection.is_finished(), connection.is_aborted(), connection.is_paused()),
+        len(site.session.legs),
     )
 
 
+def afterwards(site: Site) -> tuple[object, ...]:
+    """How the session goes on: its client asks once more, reads, asks again, and falls silent."""
+    seen = ask_again(site)
+    if site.connection.full:
+        site.connection.drain()
+    seen += facts(site) + ask_again(site)
+    for _ in range(2):  # Time-outs of an answer, of an idle connection.
+        site.timers.advance(limits.KEEP_ALIVE_IDLE_S + 1.0)
+        seen += facts(site)
+    return seen
+
+
+def ask_again(site: Site) -> tuple[object, ...]:
+    if not site.connection.is_paused():
+        site.deliver(REQUESTS["get"])
+    return facts(site)
+
+
+@pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("name", REQUESTS)
-def test_a_whole_answer_is_what_its_parts_are(name: str) -> None:
+def test_a_whole_answer_is_what_its_parts_are(name: str, stage: str) -> None:
+    made, before, meanwhile = STAGES[stage]
     for answer in product(HEADS, DECLARED, BODIES):
         told = []
         for in_parts in (True, False):
-            site = Site().deliver(REQUESTS[name])
-            *facts, legs = outcome(site, in_parts=in_parts, answer=answer)
-            assert isinstance(legs, list)
-            told.append((*facts, len(legs)))
+            site = made()
+            before(site)
+            site.deliver(REQUESTS[name])
+            meanwhile(site)
+            told.append(outcome(site, in_parts=in_parts, answer=answer))
         assert told[0] == told[1], answer
 
 

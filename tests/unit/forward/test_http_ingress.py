@@ -9,7 +9,7 @@ from router.forward.ingress_http import HttpSession
 from router.forward.ports import ClientLeg, LegFailure, LegHandler, Request
 from router.model import limits
 from router.model.ids import ServiceKey
-from router.model.settings import HalfClose
+from router.model.settings import HalfClose, ServiceLimits
 from router.model.specs import ServiceSpec
 from router.net.ports import Loss
 from tests.unit.forward.fakes_http import FakeConnection, FakeLeg, FakeTimers
@@ -24,7 +24,7 @@ SWITCH = b"HTTP/1.1 101 Switching Protocols\r\n"
 class Site:
     """A session, its connection, and the legs it opened."""
 
-    def __init__(self, half_close: HalfClose = "cancel") -> None:
+    def __init__(self, half_close: HalfClose = "cancel", requests: int = 1_000) -> None:
         self.timers = FakeTimers()
         self.connection = FakeConnection(self.timers)
         self.legs: list[FakeLeg] = []
@@ -37,7 +37,13 @@ class Site:
             timers=self.timers,
             rng=random.Random(1),
             refused=self.statuses.append,
-            terms=http_terms(ServiceSpec(ports=(), half_close=half_close)),
+            terms=http_terms(
+                ServiceSpec(
+                    ports=(),
+                    half_close=half_close,
+                    limits=ServiceLimits(requests_per_connection=requests),
+                )
+            ),
         )
         self.session.answered = self.statuses.append
         self.connection.handler = self.session

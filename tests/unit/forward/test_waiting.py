@@ -3,12 +3,14 @@
 import pytest
 
 from router.forward.ports import TargetConfig
+from router.link.ports import OpenRequest, Stream
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec
 from tests.unit.forward.fakes import (
     FakeMesh,
     FakeNetwork,
+    FakeStream,
     FakeTarget,
     Party,
     Site,
@@ -16,8 +18,11 @@ from tests.unit.forward.fakes import (
     router_of,
     site_of,
 )
+from tests.unit.forward.test_forwarder_http import Silent
 
 KEY = ServiceKey("db", 5432)
+WEB = ServiceKey("shop", 8080)
+OK = b"HTTP/1.1 200 OK\r\n"
 
 
 class Full:
@@ -295,6 +300,63 @@ def test_more_stand_elsewhere_when_the_way_is_long_and_service_short() -> None:
         world.client(b"waits")
     standing = [offer for offer in world.mesh.opens[before:] if offer.wait_ms]
     assert 1 < len(standing) <= 8
+
+
+def standing_behind(*, whole: bool) -> int:
+    """How many of 8 requests stand at a full site, 0.05 s away, that served 20 for 0.02 s each.
+
+    ``whole``: its answers came all at once, ACCEPTED with them; else that came first.
+    """
+    network = FakeNetwork()
+    mesh = FakeMesh(network)
+    site = Site(network, mesh, "a")
+    site.forwarder.set_service(WEB, ServiceSpec(ports=(8080,), protocol="http"))
+    site.forwarder.set_remotes(WEB, [candidate("b", capacity=1)])
+    site.forwarder.set_listeners({WEB: ("127.0.0.1", 8080)})
+    mesh.delay_s, holds = 0.05, False
+
+    def offered(stream: Stream, request: OpenRequest) -> Silent:
+        assert isinstance(stream, FakeStream) and stream.other is not None
+        ingress = stream.other
+
+        def answer() -> None:
+            if whole:
+                ingress.held_s = 0.02
+                stream.answer(OK, 2, b"ok", 0)
+            else:
+                stream.send_head(OK, 2)
+                stream.send(b"ok")
+                stream.finish(0)
+
+        if holds or not whole:
+            stream.accept(1)
+        if not holds:
+            network.call_at(network.now() + 0.02, answer)
+        return Silent()
+
+    mesh.offered[router_of("b")] = offered
+
+    def ask() -> Party:
+        party = site.connect("127.0.0.1", 8080)
+        party.send(b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n")
+        network.run()
+        return party
+
+    for _ in range(20):
+        client = ask()
+        network.advance(0.1)
+        assert bytes(client.got).endswith(b"ok")
+    holds = True
+    ask()
+    network.advance(0.1)
+    before = len(mesh.opens)
+    for _ in range(8):
+        ask()
+    return sum(1 for offer in mesh.opens[before:] if offer.wait_ms)
+
+
+def test_the_way_is_learnt_from_whole_answers_as_from_their_parts() -> None:
+    assert 1 < standing_behind(whole=False) == standing_behind(whole=True)
 
 
 def overflow(world: Full) -> int:
