@@ -35,7 +35,7 @@ def policy_flags(function: Decorated) -> Decorated:
             "--queue",
             type=_QueueLength(0, limits.QUEUE_MAX),
             metavar="N|default",
-            help="Waiting at most. [default: twice the capacity, 10 to 100]",
+            help="Most requests that wait. [default: 4 per slot in use, 10 to 1000]",
         ),
         click.option(
             "--weight",

@@ -177,6 +177,16 @@ class Egresses:
         return sole if isinstance(sole, RemoteSite) else None
 
     @property
+    def held_elsewhere(self) -> int:
+        """Slots of other sites that our streams hold: at most as many as each site has."""
+        held = 0
+        for site, count in self.under_way.items():
+            one = self._remotes.get(site)
+            slots = None if one is None else one.stated_capacity
+            held += count if slots is None else min(count, slots)
+        return held
+
+    @property
     def is_served_elsewhere(self) -> bool:
         """Whether another router within reach has a ready target, as far as is known."""
         return any(

@@ -13,11 +13,16 @@ ItemT = TypeVar("ItemT", bound=Hashable)
 _HEAP_SLACK = 64  # Stale deadlines kept before the heap is rebuilt.
 
 
-def queue_limit(spec_queue: int | None, local_capacity: int | None) -> int:
-    """How many may wait: as stated, else min(2 x local capacity, 100) and at least 10."""
-    if spec_queue is not None:
-        return spec_queue
-    wished = 2 * (local_capacity or 0)
+def queue_limit(configured: int | None, held: int) -> int:
+    """How many requests may wait: as ``configured``, else by the slots ``held`` through this site.
+
+    Requests wait when every slot in reach is taken. So the slots that this site's clients hold are
+    its share of the capacity in reach, whoever else uses it, and the queues of all ingresses
+    together have `limits.QUEUE_PER_SLOT` places for each slot.
+    """
+    if configured is not None:
+        return configured
+    wished = limits.QUEUE_PER_SLOT * held
     return max(limits.QUEUE_DEFAULT_MIN, min(wished, limits.QUEUE_DEFAULT_MAX))
 
 

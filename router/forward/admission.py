@@ -47,6 +47,7 @@ class Admission:
         "_changed",
         "_in_line",
         "_ledger",
+        "_limit",
         "_queue",
         "_timer",
         "_timer_at",
@@ -55,10 +56,16 @@ class Admission:
     )
 
     def __init__(
-        self, ledger: LocalLedger, limit: int, timers: Timers, changed: Callable[[], None]
+        self,
+        ledger: LocalLedger,
+        limit: Callable[[], int],
+        timers: Timers,
+        changed: Callable[[], None],
     ) -> None:
+        """``limit``: how many may wait now. Those who wait already stay when it falls."""
         self._ledger = ledger
-        self._queue: FairQueue[Waiter] = FairQueue(limit)
+        self._limit = limit
+        self._queue: FairQueue[Waiter] = FairQueue(0)
         self._in_line = self._queue.items
         self.is_told = False
         self._timers = timers
@@ -76,10 +83,6 @@ class Admission:
 
     def waiting_of(self, ingress: SiteId) -> int:
         return self._queue.waiting_of(ingress)
-
-    def set_limit(self, limit: int) -> None:
-        """How many may wait. Lowered: those already waiting stay."""
-        self._queue.set_limit(limit)
 
     def take(
         self, now: float, exclude: frozenset[str] = NO_TARGETS, session: int = 0
@@ -115,6 +118,7 @@ class Admission:
 
         ``returns``: it waited before, and is first again.
         """
+        self._queue.set_limit(self._limit())
         if not self._queue.push(ingress, waiter, deadline, returns=returns):
             return False
         if not self.is_told:

@@ -93,10 +93,14 @@ class WaitingRoom:
         admission: Admission,
         timers: Timers,
         *,
+        limit: Callable[[], int],
         round_trip_s: Callable[[SiteId], float],
         freed_per_s: Callable[[str], float],
     ) -> None:
-        """``freed_per_s``: how many a second a full place lets in at most; 0.0: not known."""
+        """``limit``: most that may wait now, those of other sites for our slots included.
+
+        ``freed_per_s``: how many a second a full place lets in at most; 0.0: not known.
+        """
         self._site = site
         self._balancer = balancer
         self._admission = admission
@@ -104,7 +108,7 @@ class WaitingRoom:
         self._round_trip_s = round_trip_s
         self._freed_per_s = freed_per_s
         self._pace = LinePace()
-        self._limit = 0
+        self._limit = limit
         self.line: OrderedDict[Waiting, float] = OrderedDict()
         """To its deadline, in order of arrival. While it is empty, `reconsider` is nothing."""
         self._standing: dict[str, int] = {}  # By `RemoteWait.place`.
@@ -115,11 +119,6 @@ class WaitingRoom:
         """All who wait for a slot here or by us elsewhere."""
         waiting = self._admission.waiting
         return waiting + sum(self._standing.values()) if self._standing else waiting
-
-    def set_limit(self, limit: int) -> None:
-        """Most that may wait, those of other sites for our slots included."""
-        self._limit = limit
-        self._admission.set_limit(limit)
 
     def enter(
         self, waiter: Waiting, choice: NoChoice, deadline: float, *, returns: bool = False
@@ -144,7 +143,7 @@ class WaitingRoom:
 
     def _is_worth_it(self, choice: NoChoice, deadline: float) -> bool:
         """There is a place, and as far as can be known it will be served in time."""
-        if self.queued >= self._limit:
+        if self.queued >= self._limit():
             return False
         # Ours alone: requests of other sites that wait here are served in turn with them.
         ahead, now = len(self.line) + sum(self._standing.values()), self._timers.now()

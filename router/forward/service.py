@@ -121,12 +121,15 @@ class Service(ServiceFigures):
         self.balancer = ServiceBalancer(
             key, shared.site, shared.site_name, self.ledger, config.policy, shared.router
         )
-        self.admission = Admission(self.ledger, 0, shared.network, self._load_changed)
+        self.admission = Admission(
+            self.ledger, self._queue_limit, shared.network, self._load_changed
+        )
         self.room = WaitingRoom(
             shared.site,
             self.balancer,
             self.admission,
             shared.network,
+            limit=self._queue_limit,
             round_trip_s=self.remotes.round_trip_s,
             freed_per_s=self._freed_per_s,
         )
@@ -160,7 +163,6 @@ class Service(ServiceFigures):
         self._rate_timer: Timer | None = None
         self._rate_state = 0  # When it was last looked at by the timer.
         self._set_sessions()
-        self._set_limit()
 
     # Wanted state
 
@@ -182,7 +184,6 @@ class Service(ServiceFigures):
         self._targets.set_handling(config.timeouts, self._known_responses)
         self.protocol = config.protocol
         self.request_ids.set_name(config.request_id)
-        self._set_limit()
         self.room.reconsider()
 
     @property
@@ -326,7 +327,6 @@ class Service(ServiceFigures):
 
     def _targets_changed(self) -> None:
         self._note_each()
-        self._set_limit()
         self.admission.serve()
         self.room.reconsider()
         self._look_at_rates()
@@ -365,7 +365,6 @@ class Service(ServiceFigures):
 
     def _serve_learnt(self) -> None:
         self._note_each()
-        self._set_limit()
         self.admission.serve()
         self.room.reconsider()
 
@@ -389,5 +388,6 @@ class Service(ServiceFigures):
         self.sessions = Sessions(affinity, self.key, self._shared.rng, secure=secure)
         self.sessions.set_sites(self.balancer.sites)
 
-    def _set_limit(self) -> None:
-        self.room.set_limit(queue_limit(self.config.queue, self.ledger.capacity))
+    def _queue_limit(self) -> int:
+        """How many may wait now."""
+        return queue_limit(self.config.queue, self.ledger.load + self.balancer.held_elsewhere)

@@ -47,7 +47,7 @@ class World:
         self.network = FakeNetwork()
         self.ledger = LocalLedger()
         self.changes = 0
-        self.admission = Admission(self.ledger, LIMIT, self.network, self._changed)
+        self.admission = Admission(self.ledger, lambda: LIMIT, self.network, self._changed)
         self.askers: list[Asker] = []
         self._capacity(1)
         self._ready(3)

@@ -69,7 +69,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         super().__init__()
         self.network = FakeNetwork()
         self.ledger = LocalLedger()
-        self.admission = Admission(self.ledger, LIMIT, self.network, lambda: None)
+        self.admission = Admission(self.ledger, lambda: LIMIT, self.network, lambda: None)
         self.askers: list[Asker] = []
 
     def holders(self) -> list[Asker]:

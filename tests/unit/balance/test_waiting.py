@@ -77,13 +77,16 @@ def test_deadlines_of_those_who_left_count_no_more() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stated", "capacity", "limit"),
-    [(None, None, 10), (None, 2, 10), (None, 20, 40), (None, 500, 100), (0, 20, 0), (250, 1, 250)],
+    ("configured", "held", "limit"),
+    [
+        *((None, 0, 10), (None, 2, 10), (None, 20, 80), (None, 500, 1_000)),
+        *((0, 20, 0), (250, 1, 250)),
+    ],
 )
 def test_the_queue_is_as_long_as_the_contract_says(
-    stated: int | None, capacity: int | None, limit: int
+    configured: int | None, held: int, limit: int
 ) -> None:
-    assert queue_limit(stated, capacity) == limit
+    assert queue_limit(configured, held) == limit
 
 
 def test_who_returns_is_first_of_its_site_again_even_in_a_full_queue() -> None:
