@@ -46,7 +46,8 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "protocol": "http and http2 are balanced by request, tcp by connection",
         "ports": "of the service; targets state theirs in this order",
         "policy": "which site takes the next request",
-        "queue": "most requests that wait; unset: 4 for each slot that clients of the site hold, 10 to 1000",
+        "queue": "most requests that wait; unset: 4 for each slot that clients of the site hold, "
+        "10 to 1000",
         "queueWait": "longest wait when all are full",
         "affinity": "what makes requests one session; unset: nothing",
         "timeouts": "how long each step may take",
