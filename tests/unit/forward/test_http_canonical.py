@@ -151,7 +151,7 @@ def test_responses_to_clients_are_framed_as_the_client_understands(
         ("all-full", 503, b"all-full"),
         ("connect-failed", 502, b"target-refused"),
         ("target-reset", 502, b"target-reset"),
-        ("bad-response", 502, b"target-reset"),
+        ("bad-response", 502, b"bad-response"),
         ("target-timeout", 504, b"target-timeout"),
         ("link-lost", 502, b"link-lost"),
         ("stalled", 502, b"stalled"),
