@@ -18,6 +18,7 @@ from router.main import problems
 from router.main.asking.desk import QuestionDesk
 from router.main.asking.exchange import Asker
 from router.main.asking.targets import Told, whom_to_ask
+from router.main.capacity_hints import capacity_hints
 from router.main.liars import Liars
 from router.main.link_door import LinkDoor, place_of
 from router.main.link_news import LinkNews
@@ -164,7 +165,7 @@ class SiteRouter:
         self.forwarder.targets_changed = self._services.targets_changed
         self._wanted: Wanted | None = None
         self._config_problems: tuple[Problem, ...] = ()
-        self.notes: tuple[Note, ...] = ()
+        self._config_notes: tuple[Note, ...] = ()
         """What is wrong with the wanted state and degrades nothing."""
         self._door = LinkDoor(network, self.links, credentials, claims, self._link_port_taken)
         self._inner_door = LinkDoor(network, self.links, credentials, None, self._link_port_taken)
@@ -208,7 +209,7 @@ class SiteRouter:
     def apply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
         """Make ``wanted`` true; ``errors`` are shown as problems or notes until the next call."""
         self._config_problems = problems.of_config(errors)
-        self.notes = problems.notes_of_config(errors)
+        self._config_notes = problems.notes_of_config(errors)
         before, self._wanted = self._wanted, wanted
         if before is None or place_of(before.site) != place_of(wanted.site):
             self.open_link_door()
@@ -359,6 +360,14 @@ class SiteRouter:
     def problems(self, utc: Callable[[float], str] = lambda _: "") -> tuple[Problem, ...]:
         """All that is wrong now and needs a person; ``utc`` is ISO 8601 of monotonic seconds."""
         return self._troubles.problems(self._config_problems, self._wanted, utc)
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What degrades nothing and is good to know, a bounded number."""
+        if self._wanted is None:
+            return self._config_notes
+        hints = capacity_hints(self._wanted, self.routing.table)
+        return (*self._config_notes, *hints)[: limits.STATUS_NOTES_MAX]
 
     def _link_port_taken(self, error: str) -> None:
         self._tell("error", "link-port-taken", "links", error)

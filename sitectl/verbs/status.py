@@ -9,6 +9,9 @@ from sitectl.failure import Exit, Failure, doc_of
 from sitectl.options import Settings, Verb
 from sitectl.watching import Picture, show, watch_flag
 
+_NO_CAPACITY = "SW0331"
+_HINTS_SHOWN = 3
+
 
 @click.command(cls=Verb)
 @click.option("-v", "--verbose", is_flag=True, hidden=True)
@@ -119,13 +122,25 @@ def _text(item: dict[str, Any], load: str, *, running: bool) -> str:
     console = item.get("console") or {}
     if console.get("url"):
         lines.append(f"Console:  {output.safe(console['url'])}")
+    return "\n".join([*lines, *_findings(item)])
+
+
+def _findings(item: dict[str, Any]) -> list[str]:
+    """Problems, and of the notes those on services without a configured capacity."""
+    lines = []
     for problem in item.get("problems") or []:
         since = f" (since {output.safe(problem['since'])})" if problem.get("since") else ""
         code = colours.paint(output.safe(problem["code"]), colours.WARN)
         lines.append(f"Problem:  {code} {output.safe(problem['message'])}{since}")
         if problem.get("hint"):
             lines.append(f"          Next: {output.safe(problem['hint'])}")
-    return "\n".join(lines)
+    hints = [note for note in item.get("notes") or [] if note["code"] == _NO_CAPACITY]
+    for note in hints[:_HINTS_SHOWN]:
+        lines.append(f"Note:     {output.safe(note['code'])} {output.safe(note['message'])}")
+        lines.append(f"          Next: {output.safe(note['hint'])}")
+    if len(hints) > _HINTS_SHOWN:
+        lines.append(f"          {len(hints) - _HINTS_SHOWN} more like this: sitectl check")
+    return lines
 
 
 def _workers(workers: list[dict[str, Any]]) -> str:

@@ -147,6 +147,14 @@ SERVICES: Final = (
         "is at fault: one of the routers has a bug, runs on a Python with one, or lies.",
         "Compare the releases: sitectl version at both sites, then update the older one",
     ),
+    Code(
+        "SW0331",
+        "A service without a configured capacity",
+        "The service has targets here and at other sites, and nobody said how much a target here "
+        "takes. Such a site is never full: requests spread over all sites, by requests in flight "
+        "per target and path cost, instead of filling this site first.",
+        "sitectl service set NAME --capacity N: how many requests each target takes at once",
+    ),
 )
 
 NETWORK: Final = (

@@ -1,0 +1,60 @@
+"""Notes on services that `fill` cannot fill, because no capacity is configured here. Pure."""
+
+from collections.abc import Iterable
+
+from router.documents import Wanted
+from router.model.events import Note
+from router.model.specs import ConnectorSpec
+from router.routing.table import RouteTable
+
+SITES_SHOWN = 3
+
+
+def capacity_hints(wanted: Wanted, table: RouteTable) -> list[Note]:
+    """One note for each service by `fill` with targets here and elsewhere, and no capacity here."""
+    connectors: dict[str, list[ConnectorSpec]] = {}
+    for connector in wanted.connectors.values():
+        connectors.setdefault(connector.service, []).append(connector)
+    capped = {one.service for one in wanted.policies.values() if one.site_capacity is not None}
+    elsewhere = _sites_elsewhere(table)
+    return [
+        _note(service, sorted(elsewhere[service]))
+        for service, mine in sorted(connectors.items())
+        if service in elsewhere and service not in capped and not any(map(_has_capacity, mine))
+    ]
+
+
+def _sites_elsewhere(table: RouteTable) -> dict[str, set[str]]:
+    """Names of other sites with targets, by each service whose declaration says `fill`."""
+    found: dict[str, set[str]] = {}
+    for key, candidates in table.candidates.items():
+        declared = table.declarations.get(key.name)
+        if declared is None or declared.declaration.spec.policy.name != "fill":
+            continue
+        names = {one.site_name for one in candidates if one.site != table.site and not one.barred}
+        if names:
+            found.setdefault(key.name, set()).update(names)
+    return found
+
+
+def _has_capacity(connector: ConnectorSpec) -> bool:
+    return connector.capacity is not None or any(
+        target.capacity is not None for target in connector.targets
+    )
+
+
+def _note(service: str, sites: list[str]) -> Note:
+    return Note(
+        severity="info",
+        code="SW0331",
+        message=f"Service {service} has no configured capacity here, so this site is never full: "
+        f"requests spread over it and {_these(sites)}.",
+        hint=f"To fill this site first: sitectl service set {service} --capacity N, where N is how "
+        "many requests each target takes at once",
+    )
+
+
+def _these(names: Iterable[str]) -> str:
+    shown = list(names)
+    more = len(shown) - SITES_SHOWN
+    return ", ".join(shown[:SITES_SHOWN]) + (f" and {more} more" if more > 0 else "")
