@@ -126,6 +126,7 @@ def test_a_hostile_edge_learns_what_it_asks_for_and_changes_nothing_else(three: 
         theirs = mallory.join_network(features=("edge",), required=("edge-table",))
         assert theirs.features == (
             "answer",
+            "digest",
             "edge-table",
             "renew",
             "shares",

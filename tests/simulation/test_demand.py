@@ -114,7 +114,8 @@ def test_clients_that_ask_again_count_once(
         load.loops(clients, pause, keeps=True)
         for value in seen(world, site):
             assert value == pytest.approx(clients, rel=CLOSE), clients
-    assert load.answers.get(503, 0) > 10
+    if queue == 0 or service_s >= 1.0:  # Shorter requests all find a place in the default queue.
+        assert load.answers.get(503, 0) > 10
     load.loops(0, pause, keeps=True)
     world.run(20.0)
     assert (figures(site).demand, figures(site).demand_avg) == (0, 0.0)

@@ -5,11 +5,11 @@ from random import Random
 
 import msgspec
 
+from router.forward.figures import Load
 from router.model.ids import ServiceKey
 from tests.simulation.fleet.fleet import Fleet
 from tests.simulation.fleet.lines import SOUND, Line, Quality
 from tests.simulation.fleet.places import Place
-from tests.simulation.fleet.process import Load
 from tests.simulation.fleet.rogue import Rogue
 from tests.unit.routing.fakes import advert, declare
 

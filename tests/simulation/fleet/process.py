@@ -4,15 +4,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, cast
 
-import msgspec
-
+from router.forward.figures import NO_LOAD, Load
 from router.forward.forwarder import Forwarder
 from router.link.links import Links
 from router.link.ports import DigestMessage, LoadMessage, LsaAck, LsaMessage, RoutingMessage
 from router.main.load_exchange import LoadExchange
 from router.main.ports import Keeper
 from router.main.routing_run import RoutingRun
-from router.model.adverts import LoadReport, RateLoad
+from router.model.adverts import LoadReport
 from router.model.edges import HaveMessage, TableMessage, WishMessage
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.net.ports import Network
@@ -38,15 +37,6 @@ if TYPE_CHECKING:
 
 
 COMPUTED_MAX = 12  # Delays of 0.01 s, doubling to 1 s, leave room for 8 in a second.
-
-
-class Load(msgspec.Struct, frozen=True):
-    """As the ledger of a forwarder tells it."""
-
-    in_flight: int = 0
-    targets_ready: int = 0
-    capacity: int | None = None
-    rate: RateLoad | None = None
 
 
 class Process:
@@ -215,7 +205,7 @@ class Process:
     # What the forwarder does.
 
     def load_of(self, key: ServiceKey) -> Load:
-        return self.loads.get(key, Load())
+        return self.loads.get(key, NO_LOAD)
 
     def report_load(self, report: LoadReport, site: SiteId) -> None:
         self.fleet.watch.load_reported(self, report, site)
