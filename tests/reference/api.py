@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -193,8 +194,11 @@ def _structs(hint: Any) -> Iterator[type[msgspec.Struct]]:
 
 
 def _shape(struct: type[msgspec.Struct]) -> Iterator[str]:
-    said = re.sub(r"``([^`]*)``", r"`\1`", re.sub(r"\n +", " ", struct.__doc__ or "")).strip()
-    yield f"\n### {struct.__name__}\n\n{said.replace(chr(10) * 2, ' ')}\n\n"
+    # From 3.13 on the compiler takes the indentation away: the same page on every Python.
+    paragraphs = cleandoc(struct.__doc__ or "").split("\n\n")
+    said = "\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
+    said = re.sub(r"``([^`]*)``", r"`\1`", said)
+    yield f"\n### {struct.__name__}\n\n{said}\n\n"
     yield "| field | type |\n|---|---|\n"
     for name, hint in _hints(struct).items():
         yield f"| `{name}` | {_kind(hint)} |\n"
