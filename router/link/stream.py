@@ -394,7 +394,7 @@ class LaneStream:
             used += self._fill_data(parts, queue, room)
         if not queue:
             self._queue = None
-            if self._finishing and not self.sent_fin:
+            if self._finishing and not self.sent_fin and not self.is_over:
                 parts.append(frames.header(frames.FIN, frames.COUNT_BYTES, self.id))
                 parts.append(self._encoded_count())
                 self.sent_fin = True
@@ -646,7 +646,7 @@ class LaneStream:
         if kind == _ANSWER_END:
             self.sent_fin = True
             payload = self._encoded_count() + payload
-        elif self._finishing and not self._queue:
+        elif self._finishing and not self._queue and kind != frames.RESET:
             self.sent_fin = True
             kind |= frames.END
             if kind != _OPEN_END:
