@@ -21,7 +21,7 @@ def test_navigating_away_frees_slot_and_target(chromium: Browser, tmp_path: Path
             page = context.new_page()
             page.goto(f"http://{near.address}:{SHOP_PORT}/")
             until(lambda: near.rests("shop"), "its icon has come too")
-            for _ in range(3):
+            for times in (1, 2, 3):
                 target.left_at.clear()
                 target.hold()
                 page.evaluate("() => { location.href = '/slow'; }")
@@ -29,8 +29,8 @@ def test_navigating_away_frees_slot_and_target(chromium: Browser, tmp_path: Path
                 page.goto("about:blank")
                 until(lambda: target.left_at, "the target is told")
                 until(lambda: near.rests("shop"), "the slot is free")
-                outcomes = [one["outcome"] for one in near.json("why", "shop", "--last", "1")]
-                assert outcomes == ["client-gone"]
+                outcomes = [one["outcome"] for one in near.json("why", "shop", "--last", "20")]
+                assert outcomes.count("client-gone") == times
                 target.release()
                 page.goto(f"http://{near.address}:{SHOP_PORT}/")
                 assert page.inner_text("body").strip() == "ok"

@@ -60,6 +60,9 @@ class NoticingTarget:
             if not data:
                 return False
             got += data
+        if got.startswith(b"GET /favicon.ico "):  # Browsers ask for it whenever they like.
+            door.sendall(ANSWER)
+            return True
         self._count(+1)
         try:
             while not self._open.wait(LOOK_S):

@@ -505,7 +505,7 @@ def test_a_refused_head_is_counted_and_both_check_and_the_events_name_it(siege: 
         said = insider.answer(insider.open(siege.open(head=b"nonsense")))
         assert said is not None
         assert (said.kind, said.payload[0]) == (frames.REFUSED, REFUSALS.index("bad-head"))
-    until(lambda: refused() == before + 1, "it is counted")
+    until(lambda: refused() > before, "it is counted")
     findings = siege.room.ctl("check", "-o", "json", code=3).json()["items"]
     assert any(finding["code"] == "SW0330" for finding in findings), findings
     assert "message-refused" in siege.events()
