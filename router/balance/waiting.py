@@ -17,7 +17,7 @@ def queue_limit(configured: int | None, held: int) -> int:
     """How many requests may wait: as ``configured``, else by the slots ``held`` through this site.
 
     Requests wait when every slot in reach is taken. So the slots that this site's clients hold are
-    its share of the capacity in reach, whoever else uses it, and the queues of all ingresses
+    its share of the capacity in reach, however many others use it, and the queues of all ingresses
     together have `limits.QUEUE_PER_SLOT` places for each slot.
     """
     if configured is not None:
