@@ -11,7 +11,9 @@ in giving it had lowered its own limit; and that word is for one round of one as
 one is worth nothing. A router that nobody can reach keeps its share as long as it may run: a cut
 between two of them takes nothing from either, and costs no more than the change of shares.
 
-Who is there is for others to say (`see`). Messages may be lost, doubled, delayed and overtaken.
+Who is there is for others to say (`see`), late: a router that is told to be down may have started
+again, and have our word for a larger share. Whoever was heard in a life that began after the end
+told of is waited for. Messages may be lost, doubled, delayed and overtaken.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,7 +33,7 @@ class _Word(msgspec.Struct, frozen=True):
 
 
 class Shares:
-    """The limits of one router. ``life`` grows with each start of the process."""
+    """The limits of one router. ``life``: when the process started, growing with each start."""
 
     def __init__(self, own: str, life: int) -> None:
         self.own = own
@@ -56,14 +58,22 @@ class Shares:
         """It is, and the others owe nothing: every limit is the share."""
         return self._settled and not any(self._agreed.values())
 
-    def see(self, division: str, others: Iterable[str], shares: Mapping[str, int]) -> None:
+    def see(
+        self,
+        division: str,
+        others: Iterable[str],
+        shares: Mapping[str, int],
+        down: Mapping[str, float],
+    ) -> None:
         """Divided is as ``division`` names it, and gives this router ``shares`` by resource.
 
-        ``others`` may hold slots now. The limits hold from this very call on: apply what became
-        less before anything is sent.
+        ``others`` may hold slots now; those that are ``down`` only in a life that began at the
+        given moment or later. The limits hold from this very call on: apply what became less
+        before anything is sent.
         """
         assert division, "a division has a name"
-        self._others = frozenset(others) - {self.own}
+        again = {one for one, at in down.items() if self._is_heard_since(one, at)}
+        self._others = frozenset(others) - {self.own} | again
         if division != self._division:
             self._floors = {one: min(share, self.limit(one)) for one, share in shares.items()}
             self._division = division
@@ -122,6 +132,10 @@ class Shares:
             return floor
         owed = sum(debts.get(resource, 0) for debts in self._agreed.values())
         return max(floor, self._shares.get(resource, 0) - owed)
+
+    def _is_heard_since(self, member: str, at: float) -> bool:
+        word = self._heard.get(member)
+        return word is not None and word.life >= at
 
     def _settle(self) -> None:
         if not self._settled:

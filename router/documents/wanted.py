@@ -34,11 +34,13 @@ class Agreement(msgspec.Struct, frozen=True):
     """How the routers of a site divide: ``own`` is this one, ``division`` names who shares.
 
     ``others``: who may have slots beside it now, and must agree before it uses what it gains.
+    ``down``: who may have none as far as is told, and when it ended last (Unix seconds; 0: never).
     """
 
     own: str
     division: str
     others: frozenset[str]
+    down: Mapping[str, float] = {}
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ import msgspec
 
 from router.documents import capacities
 from router.kubernetes import names
-from router.kubernetes.objects import Object, annotations, labels, metadata, name_of
+from router.kubernetes.objects import Object, annotations, labels, metadata, name_of, seconds_of
 from router.kubernetes.selectors import Selector
 from router.model.specs import TargetSpec
 
@@ -129,6 +129,17 @@ def has_stopped(pod: Object) -> bool:
         one.get("restartCount") or "terminated" in (one.get("state") or {}) for one in statuses
     )
     return ran and not may_run(pod)
+
+
+def ended_at(pod: Object) -> float:
+    """When one of its containers ended last, as far as was told, in Unix seconds; 0: never."""
+    statuses = [one for one in _status(pod).get("containerStatuses") or () if isinstance(one, dict)]
+    ends = [
+        seconds_of(str(((one.get(state) or {}).get("terminated") or {}).get("finishedAt", "")))
+        for one in statuses
+        for state in ("state", "lastState")
+    ]
+    return max((end for end in ends if end is not None), default=0.0)
 
 
 def _states(pod: Object) -> list[Mapping[str, Any]]:

@@ -15,6 +15,7 @@ from router.kubernetes.pods import (
     Family,
     address_of,
     counts,
+    ended_at,
     has_ended,
     has_stopped,
     is_leaving,
@@ -53,12 +54,14 @@ def shares(
     that is so if no Pod changes. None: it is no Pod of the namespace.
 
     Those whose containers may run: ready or not, told to end or not. Also one that is older and was
-    not seen to run yet, for a while: it may be faster than the news of it.
+    not seen to run yet, for a while: it may be faster than the news of it. The rest is down, unless
+    it is heard in a life that is newer than the news.
     """
     if own not in pods:
         return None, None
     order, _ = _in_order(pods, own, now)
     others: list[str] = []
+    down: dict[str, float] = {}
     ends: list[float] = []
     for name, pod in pods.items():
         if name == own or not is_router(pod) or has_ended(pod):
@@ -67,6 +70,7 @@ def shares(
         if is_leaving(pod):
             until = _gone_at(pod)
         elif not may_run(pod):
+            down[name] = ended_at(pod)
             if _age(pod) > _age(pods[own]) or has_stopped(pod):
                 continue
             until = (seconds_of(created_at(pod)) or 0.0) + limits.POD_START_SEEN_S
@@ -76,7 +80,7 @@ def shares(
                 ends.append(until)
     names = "\n".join(name_of(pod) for pod in order)
     digest = hashlib.blake2b(names.encode(), digest_size=16).hexdigest()
-    return Agreement(own, digest, frozenset(others)), min(ends, default=None)
+    return Agreement(own, digest, frozenset(others), down), min(ends, default=None)
 
 
 def _in_order(

@@ -138,10 +138,13 @@ class ShareRun:
     def _see(self, shares: Shares) -> None:
         sharing = self._sharing
         assert sharing is not None, "it is divided"
-        others = sharing.others
+        others, down = sharing.others, sharing.down
         if not all(self._links.sharing.values()):
-            others = frozenset()  # A router of an older version agrees to nothing: as it did.
-        shares.see(sharing.division, others, self._stated())
+            others, down = (
+                frozenset(),
+                {},
+            )  # A router of an older version agrees to nothing: as it did.
+        shares.see(sharing.division, others, self._stated(), down)
 
     def _stated(self) -> dict[str, int]:
         """This router's shares, by resource."""

@@ -1,6 +1,6 @@
 """Routers that come, go, die and are cut off never give out more than is stated together."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -15,9 +15,10 @@ STATED = 7
 
 @dataclass
 class Pod:
-    """One router as the list of routers shows it."""
+    """One router as the list of routers shows it. ``ended``: when its last life ended."""
 
     age: int
+    ended: int = 0
     is_running: bool = False
     is_ready: bool = False
 
@@ -27,12 +28,13 @@ class Process:
     """A router that runs."""
 
     shares: Shares
+    life: int
     in_flight: int = 0
     seen: int = -1
 
 
-def share_of(own: str, pods: dict[str, Pod]) -> tuple[str, int, set[str]]:
-    """How ``own`` divides by ``pods``: the name of that, its share, who else may hold slots."""
+def share_of(own: str, pods: dict[str, Pod]) -> tuple[str, int, set[str], dict[str, float]]:
+    """How ``own`` divides by ``pods``: the name of that, its share, who may hold slots, who not."""
     running = [name for name in sorted(pods, key=lambda n: pods[n].age) if pods[name].is_running]
     order = [name for name in running if pods[name].is_ready] or running or [own]
     others = {
@@ -44,7 +46,10 @@ def share_of(own: str, pods: dict[str, Pod]) -> tuple[str, int, set[str]]:
     if own in order:
         at = order.index(own)
         share = STATED // len(order) + (at < STATED % len(order))
-    return ",".join(order), share, others
+    down: dict[str, float] = {
+        name: pod.ended for name, pod in pods.items() if name not in {own, *others}
+    }
+    return ",".join(order), share, others, down
 
 
 @dataclass
@@ -59,8 +64,7 @@ class Site:
 
     def tell(self) -> None:
         """The list shows what holds now."""
-        copies = {n: Pod(p.age, p.is_running, p.is_ready) for n, p in self.pods.items()}
-        self.lists.append(copies)
+        self.lists.append({name: replace(pod) for name, pod in self.pods.items()})
 
     def look(self, name: str, at: int) -> None:
         """Router ``name`` has seen the list as of ``at``; it never goes back."""
@@ -68,8 +72,8 @@ class Site:
         process.seen = max(process.seen, at)
         pods = self.lists[process.seen]
         if name in pods:
-            division, share, others = share_of(name, pods)
-            process.shares.see(division, others, {"slots": share})
+            division, share, others, down = share_of(name, pods)
+            process.shares.see(division, others, {"slots": share}, down)
 
     def say(self, name: str, to: str) -> SharesMessage:
         process = self.processes[name]
@@ -86,6 +90,7 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.site = Site()
         self.made = 0
+        self.ended: dict[str, int] = {}
 
     def _pick(self, number: int, names: list[str]) -> str:
         return sorted(names)[number % len(names)]
@@ -102,7 +107,7 @@ class Life(RuleBasedStateMachine):
     def process_starts(self, number: int) -> None:
         name = self._pick(number, list(self.site.pods.keys() - self.site.processes.keys()))
         self.site.lives += 1
-        self.site.processes[name] = Process(Shares(name, self.site.lives))
+        self.site.processes[name] = Process(Shares(name, self.site.lives), self.site.lives)
         self.site.look(name, len(self.site.lists) - 1)
 
     @precondition(lambda self: self.site.processes)
@@ -115,7 +120,8 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.site.processes)
     @rule(number=NUMBERS)
     def process_dies(self, number: int) -> None:
-        del self.site.processes[self._pick(number, list(self.site.processes))]
+        name = self._pick(number, list(self.site.processes))
+        self.ended[name] = self.site.processes.pop(name).life + 1
 
     @precondition(lambda self: self.site.pods.keys() - self.site.processes.keys())
     @rule(number=NUMBERS, goes=st.booleans())
@@ -124,7 +130,7 @@ class Life(RuleBasedStateMachine):
         if goes:
             del self.site.pods[name]
         else:
-            self.site.pods[name].is_running = self.site.pods[name].is_ready = False
+            self.site.pods[name] = Pod(self.site.pods[name].age, self.ended.get(name, 0))
         self.site.tell()
 
     @precondition(lambda self: self.site.processes)
@@ -198,6 +204,23 @@ class Life(RuleBasedStateMachine):
             limits = [one.shares.limit("slots") for one in site.processes.values()]
             assert sum(limits) == STATED
             assert max(limits) - min(limits) <= 1
+
+
+def test_a_router_that_restarted_faster_than_the_news_of_its_end_is_waited_for() -> None:
+    """It was given a larger share; then comes the news that it is down."""
+    life = Life()
+    for _ in range(2):
+        life.pod_is_made()
+    life.process_starts(1)
+    life.list_shows_it_running(0, is_ready=False)
+    life.process_dies(0)
+    life.process_starts(0)
+    life.list_shows_it_dead(0, goes=False)
+    life.process_starts(0)
+    life.all_speak_and_hear(2)
+    life.router_looks(0, behind=0)
+    life.no_more_than_is_stated()
+    life.teardown()
 
 
 TestLife = Life.TestCase

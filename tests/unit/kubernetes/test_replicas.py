@@ -171,6 +171,18 @@ def test_one_that_has_not_been_seen_to_run_counts_for_the_younger_for_a_while() 
     assert sharers(stopped("a", 0), new, own="b", now=made_at + 1) == (set(), None)
 
 
+def test_whoever_is_down_is_told_with_its_last_end() -> None:
+    ended = {"terminated": {"finishedAt": "2026-01-01T00:01:00Z"}}
+    again = stopped("b", 1)
+    again["status"]["containerStatuses"].append({"lastState": ended, "state": {"waiting": {}}})
+    now_down = stopped("c", 2)
+    now_down["status"]["containerStatuses"][0]["state"] = ended
+    pods = (router("a", 0), again, now_down, starting("d", 3), router("e", 4))
+    found, _ = shares({one["metadata"]["name"]: one for one in pods}, "a", NOW)
+    assert found is not None
+    assert found.down == {"b": ENDS, "c": ENDS, "d": 0.0}
+
+
 def test_those_that_share_name_the_division_alike_and_another_one_otherwise() -> None:
     pods = (router("a", 0), router("b", 1), router("c", 2, ready=False))
     named = {one["metadata"]["name"]: one for one in pods}
