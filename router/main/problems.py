@@ -10,7 +10,8 @@ from router.model.events import Note, Problem
 from router.model.ids import ServiceKey, SiteId
 from router.model.sharing import ALL, SharingRules
 from router.model.specs import ServiceSpec
-from router.routing.table import Declared, RouteTable
+from router.routing.declared import Declared
+from router.routing.table import RouteTable
 
 COPY_HINT = (
     "Stop one of the two; if both shall stay, give one a new identity: sitectl delete, then "

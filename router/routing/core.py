@@ -4,7 +4,7 @@ Its parts: `adjacent` our neighbours · `own_lsa` what we say · `judging` what 
 `flood` who is told · `routes` paths and table.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId, SiteId
@@ -12,6 +12,7 @@ from router.model.limits import SERVICE_SYNC_TTL_S
 from router.model.sharing import FREE, SharingRules, Terms
 from router.routing.adjacent import Neighbours
 from router.routing.database_digest import is_digest
+from router.routing.declared import NOBODY, Owner
 from router.routing.events import AdjacencyDamped, LsaRejected, RoutingEvent
 from router.routing.flood import Flooding
 from router.routing.judging import Judging
@@ -33,6 +34,7 @@ class RoutingCore:
     without services withdraws them everywhere. ``stub``: never crossed by others.
     ``service_ttl_s``: how long declarations of lost routers count; never beyond their LSA's age.
     ``restored``: Unix seconds at which the site's state came out of a backup, 0: never.
+    ``owners``: who owned which name when `owners` was kept last.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class RoutingCore:
         stub: bool = False,
         service_ttl_s: float = SERVICE_SYNC_TTL_S,
         restored: int = 0,
+        owners: Mapping[str, Owner] = NOBODY,
     ) -> None:
         origin = OwnOrigin(
             identity,
@@ -69,6 +72,8 @@ class RoutingCore:
             software=version,
             stub=stub,
             service_ttl_s=service_ttl_s,
+            owners=owners,
+            now=now,
         )
         self._judging = Judging(
             identity, self._lsdb, self._flooding, self._neighbours, self._own, self._routes
@@ -84,6 +89,11 @@ class RoutingCore:
     @property
     def epoch(self) -> int:
         return self._own.epoch
+
+    @property
+    def declarations(self) -> tuple[Declaration, ...]:
+        """What this router declares."""
+        return self._routes.declarations
 
     @property
     def adverts(self) -> tuple[TargetsAdvert, ...]:
@@ -127,6 +137,11 @@ class RoutingCore:
     def unstated(self) -> list[RouterId]:
         """Neighbours on terms that find no room in our LSA: others allow them nothing."""
         return self._neighbours.unstated()
+
+    @property
+    def owners(self) -> Mapping[str, Owner]:
+        """Who owns each name, as far as this site knows. To be kept over a restart."""
+        return self._routes.owners
 
     def original_of(self, router: RouterId, site: SiteId, restored: int) -> tuple[SiteId, ...]:
         """Neighbours of a reachable router of ``site`` that was restored before ``restored``.
@@ -244,6 +259,10 @@ class RoutingCore:
         if self._own.set_bodies(bodies, told):
             events += self._tell(self._own.due(now), now)
         return events
+
+    def adopt(self, name: str, site: SiteId, now: float) -> list[RoutingEvent]:
+        """By the operator's word ``site`` owns ``name`` here from now on."""
+        return self._routes.adopt(name, site, now)
 
     def set_service_ttl(self, ttl_s: float, now: float) -> list[RoutingEvent]:
         """How long declarations of lost routers count; the table without those that do not."""

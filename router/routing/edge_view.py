@@ -4,14 +4,15 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from router.model.adverts import Declaration, RemoteCandidate
+from router.model.adverts import RemoteCandidate
 from router.model.edges import SiteRow
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.sharing import SHORT_ID_CHARS, Party, SharingRules
+from router.routing.declared import Declared, differ
 from router.routing.edge_rows import Told
 from router.routing.lsa import Node
 from router.routing.sharing import View
-from router.routing.table import Declared, RouteTable, SiteRoute
+from router.routing.table import RouteTable, SiteRoute
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -122,7 +123,7 @@ def _declarations(
     *,
     is_attached: bool,
 ) -> dict[str, Declared]:
-    """The winners, as the neighbour found them; ours are of this moment."""
+    """Those in force, as the neighbour found them; ours are of this moment, and count here."""
     declared: dict[str, Declared] = dict(own.declarations)
     for name, declaration in told.declarations.items():
         row, mine = told.services[name], own.declarations.get(name)
@@ -138,25 +139,15 @@ def _declarations(
             reachable=is_attached and row.reachable,
             conflicts=row.conflicts,
         )
-        declared[name] = theirs if mine is None else _winner(mine, theirs)
+        declared[name] = theirs if mine is None else _ours(mine, theirs)
     return {name: declared[name] for name in sorted(declared)}
 
 
-def _winner(mine: Declared, theirs: Declared) -> Declared:
-    """The older, then that of the lower site id, as everywhere; both report that they differ."""
+def _ours(mine: Declared, theirs: Declared) -> Declared:
+    """A site's own declaration counts there, whoever else declares the name."""
     if mine.site == theirs.site:
         return msgspec.structs.replace(mine, conflicts=theirs.conflicts)
-    first = min(mine, theirs, key=_age)
-    if _content(mine.declaration) == _content(theirs.declaration):
-        return first
-    other = theirs if first is mine else mine
-    conflicts = {*theirs.conflicts, other.site} - {first.site}
-    return msgspec.structs.replace(first, conflicts=tuple(sorted(conflicts)))
-
-
-def _age(declared: Declared) -> tuple[float, SiteId]:
-    return declared.declaration.declared_at_s, declared.site
-
-
-def _content(declaration: Declaration) -> Declaration:
-    return msgspec.structs.replace(declaration, declared_at_s=0.0)
+    if not differ(mine.declaration, theirs.declaration):
+        return mine
+    conflicts = {*theirs.conflicts, theirs.site} - {mine.site}
+    return msgspec.structs.replace(mine, conflicts=tuple(sorted(conflicts)))

@@ -32,15 +32,19 @@ class Change(Enum):
 
 
 class Origin:
-    """All that is known of one router. ``declarations`` and ``adverts`` change together."""
+    """All that is known of one router. ``declarations`` and ``adverts`` change together.
 
-    __slots__ = ("adverts", "declarations", "node", "parts")
+    ``is_whole``: they are all that it tells by the newest of its parts.
+    """
+
+    __slots__ = ("adverts", "declarations", "is_whole", "node", "parts")
 
     def __init__(self, node: Node) -> None:
         self.node = node
         self.parts: dict[int, tuple[Lsa, bytes]] = {}
         self.declarations: tuple[Declaration, ...] = ()
         self.adverts: tuple[TargetsAdvert, ...] = ()
+        self.is_whole = False
 
     @property
     def head(self) -> Lsa | None:
@@ -60,6 +64,7 @@ class Origin:
         one part to another is never seen missing or twice.
         """
         head, topology = self.head, self.topology
+        self.is_whole = False
         if head is None or topology is None:
             return False
         bodies: list[Services] = []
@@ -69,6 +74,7 @@ class Origin:
                 return False
             if isinstance(lsa.body, Services):
                 bodies.append(lsa.body)
+        self.is_whole = True
         declarations = tuple(told for body in bodies for told in body.declarations)
         adverts = tuple(told for body in bodies for told in body.adverts)
         names = {told.name for told in declarations} | {told.name for told in adverts}

@@ -9,7 +9,8 @@ from router.model.edges import CandidateRow, ServiceRow, SiteRow
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import EDGE_CONFLICTS_MAX
 from router.model.sharing import Party, name_any
-from router.routing.table import Claim, Declared, RouteTable, first_of
+from router.routing.declared import Claim, Declared, in_force
+from router.routing.table import RouteTable
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECLARATION = msgspec.msgpack.Decoder(Declaration)
@@ -71,8 +72,9 @@ def seen_by(offer: Offer, party: Party) -> Offer:
             for claim in offer.claims
             if claim.site == party.site or name_any(claim.declaration.export_to, party)
         ]
+        told.sort(key=lambda claim: claim.site != party.site)  # Its own counts at a site.
         name = offer.claims[0].declaration.name
-        service = _service(name, first_of(told) if told else None)
+        service = _service(name, in_force(told, told[0], None) if told else None)
     return Offer(service, candidates)
 
 

@@ -8,6 +8,7 @@ from router.model.adverts import Declaration
 from router.model.ids import SiteId
 from router.model.sharing import SharingRules
 from router.routing.adjacent import Neighbours
+from router.routing.declared import Owner
 from router.routing.events import RoutingEvent, TableChanged
 from router.routing.kept import KeptRouters
 from router.routing.last_way import Step, last_way
@@ -15,6 +16,7 @@ from router.routing.leaves import EVERYBODY_IS_FREE, Statement, standing_of, wit
 from router.routing.lsa import Node
 from router.routing.lsdb import Lsdb
 from router.routing.own_lsa import OwnLsa
+from router.routing.owners import Owners
 from router.routing.pace import SpfPace
 from router.routing.ports import Identity
 from router.routing.spf import Graph, Route, Vertex, shortest_paths, vertex
@@ -33,6 +35,7 @@ class Routes:
         "_neighbours",
         "_node",
         "_own",
+        "_owners",
         "_rules",
         "_software",
         "_standing",
@@ -53,6 +56,8 @@ class Routes:
         software: str,
         stub: bool,
         service_ttl_s: float,
+        owners: Mapping[str, Owner],
+        now: float,
     ) -> None:
         self._identity = identity
         self._node = Node(identity.router, identity.site)
@@ -62,12 +67,13 @@ class Routes:
         self._rules = SharingRules()
         self._declarations: tuple[Declaration, ...] = ()
         self._kept = KeptRouters(service_ttl_s)
+        self._owners = Owners(identity.site, owners)
         self.pace = SpfPace()
         self.runs = 0
         self._graph = Graph({})
         self.paths: Mapping[Node, Route] = shortest_paths(self._new_graph(), self._node)
         """To all routers that are reached."""
-        self.table = self._new_table(1)
+        self.table = self._new_table(1, now)
         """The newest; the first one knows this site only."""
 
     def set_rules(self, rules: SharingRules, now: float) -> list[RoutingEvent]:
@@ -89,6 +95,16 @@ class Routes:
         self._declarations = declared
         return self.rebuild(now)
 
+    @property
+    def owners(self) -> Mapping[str, Owner]:
+        """Who owns each name, as far as this site knows: to be kept over a restart."""
+        return self._owners.records
+
+    def adopt(self, name: str, site: SiteId, now: float) -> list[RoutingEvent]:
+        """The table with ``site`` as the owner of ``name``."""
+        self._owners.adopt(name, site)
+        return self.rebuild(now)
+
     def set_service_ttl(self, ttl_s: float, now: float) -> list[RoutingEvent]:
         """The table without declarations that were kept for longer."""
         self._kept.set_ttl(ttl_s)
@@ -96,15 +112,16 @@ class Routes:
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` has something to do."""
-        times = (self.pace.at, self._kept.next_deadline())
+        times = (self.pace.at, self._kept.next_deadline(), self._owners.next_deadline())
         return min((time for time in times if time is not None), default=None)
 
     def handle_timeout(self, now: float) -> list[RoutingEvent]:
         """Compute what is due."""
-        due, kept_until = self.pace.at, self._kept.next_deadline()
+        due = self.pace.at
         if due is not None and now >= due:
             return self.compute(now) if self.pace.needs_paths else self.rebuild(now)
-        if kept_until is not None and now >= kept_until:
+        ends = (self._kept.next_deadline(), self._owners.next_deadline())
+        if any(end is not None and now >= end for end in ends):
             return self.rebuild(now)
         return []
 
@@ -126,7 +143,7 @@ class Routes:
             self.pace.has_run(now)
         self._kept.update(self.paths.keys(), now)
         generation = self.table.generation
-        table = self._new_table(generation)
+        table = self._new_table(generation, now)
         if table == self.table:
             return []
         self.table = msgspec.structs.replace(table, generation=generation + 1)
@@ -163,7 +180,7 @@ class Routes:
             told, stated = with_terms(self._neighbours.counting(), self._neighbours.terms)
             yield Statement(self._node, told, stated)
 
-    def _new_table(self, generation: int) -> RouteTable:
+    def _new_table(self, generation: int, now: float) -> RouteTable:
         own = Own(
             node=self._node,
             name=self._identity.name,
@@ -179,6 +196,8 @@ class Routes:
             self._graph,
             self.paths,
             self.paths.keys() | self._kept.nodes,
+            self._owners,
+            now,
             generation=generation,
             standing=self._standing,
         )

@@ -8,9 +8,11 @@ from router.model.adverts import Declaration, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.paths import Path
 from router.model.sharing import SHORT_ID_CHARS, Party, SharingRules
+from router.routing.declared import Claim, Declared, Owner, counting, in_force, in_order
 from router.routing.leaves import EVERYBODY_IS_FREE, Standing
 from router.routing.lsa import Node
 from router.routing.lsdb import Origin
+from router.routing.owners import Owners
 from router.routing.sharing import View
 from router.routing.spf import Graph, Route
 
@@ -36,24 +38,6 @@ class SiteRoute(msgspec.Struct, frozen=True, kw_only=True):
     is_too_far: bool = False
 
 
-class Declared(msgspec.Struct, frozen=True, kw_only=True):
-    """The declaration that counts. ``conflicts``: sites that declare the name differently."""
-
-    declaration: Declaration
-    site: SiteId
-    reachable: bool
-    conflicts: tuple[SiteId, ...]
-
-
-class Claim(msgspec.Struct, frozen=True):
-    """One of several declarations of a name, where not all sites see the same of them."""
-
-    declaration: Declaration
-    site: SiteId
-    router: RouterId
-    reachable: bool
-
-
 class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     """``candidates`` are remote routers with a connector, sorted by (path cost, site, router).
 
@@ -63,6 +47,7 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
 
     ``withheld`` are candidates that are not offered to this site. ``claims`` has all declarations
     of the names of which other sites may see another one than we, the first to count first.
+    ``idle`` has the declarations of names that none counts of: the owner says nothing.
     ``is_leaf``: this site is in on terms, so nothing of others leads across it.
     """
 
@@ -78,6 +63,8 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     routers: dict[RouterId, SiteId] = {}
     withheld: dict[ServiceKey, tuple[RemoteCandidate, ...]] = {}
     claims: dict[str, tuple[Claim, ...]] = {}
+    idle: dict[str, tuple[Claim, ...]] = {}
+    owners: Mapping[str, Owner] = {}
     is_leaf: bool = False
 
     def next_hop_is_cheapest(self, origin_router: RouterId, neighbour: RouterId) -> bool:
@@ -130,13 +117,16 @@ def build_table(
     graph: Graph,
     routes: Mapping[Node, Route],
     kept: Collection[Node],
+    owners: Owners,
+    now: float,
     *,
     generation: int,
     standing: Standing = EVERYBODY_IS_FREE,
 ) -> RouteTable:
     """The table as ``own`` sees it.
 
-    ``kept`` are the routers whose declarations still count: reachable, or not for long.
+    ``kept`` are the routers whose declarations still count: reachable, or not for long. ``owners``
+    learn what is declared.
     """
     known: dict[SiteId, list[Origin]] = {}
     others: list[Origin] = []
@@ -159,7 +149,7 @@ def build_table(
             epochs[router] = max(origin.head.epoch, epochs.get(router, 0))
     view = View(Party(own.node.site, names[own.node.site]), own.rules, standing)
     candidates, withheld = _candidates(others, routes, names, view)
-    declarations, claims = _declarations(own, others, routes, kept, names, view)
+    declarations, claims, idle = _declarations(own, others, routes, kept, names, view, owners, now)
     return RouteTable(
         generation=generation,
         site=own.node.site,
@@ -176,6 +166,8 @@ def build_table(
         },
         withheld=withheld,
         claims=claims,
+        idle=idle,
+        owners=owners.records,
         is_leaf=own.node.site in standing.terms,
     )
 
@@ -307,56 +299,57 @@ def _declarations(
     kept: Collection[Node],
     names: Mapping[SiteId, str],
     view: View,
-) -> tuple[dict[str, Declared], dict[str, tuple[Claim, ...]]]:
-    """Of each name the declaration that counts here; all of those that are not for everybody."""
+    owners: Owners,
+    now: float,
+) -> tuple[dict[str, Declared], dict[str, tuple[Claim, ...]], dict[str, tuple[Claim, ...]]]:
+    """Of each name the declaration that counts here; all of those that are not for everybody; and
+    those of names whose owner is silent, so that none counts."""
     told: dict[str, list[Claim]] = {}
     seen: dict[str, list[Claim]] = {}
     for declaration in own.declarations:
-        claim = Claim(declaration, own.node.site, own.node.router, True)
+        claim = Claim(declaration, own.node.site, own.node.router, 0)
         told.setdefault(declaration.name, []).append(claim)
         seen.setdefault(declaration.name, []).append(claim)
     for origin in others:
         if origin.node not in kept:
             continue
         party = Party(origin.node.site, names[origin.node.site])
+        cost = routes[origin.node].cost if origin.node in routes else None
         for declaration in origin.declarations:
             if not view.may_declare(party.site, declaration.name):
                 continue
-            claim = Claim(declaration, party.site, origin.node.router, origin.node in routes)
+            claim = Claim(declaration, party.site, origin.node.router, cost)
             told.setdefault(declaration.name, []).append(claim)
             if view.is_told(party, declaration):
                 seen.setdefault(declaration.name, []).append(claim)
+    owners.learn(seen, _heard(own.node.site, others, routes), now)
     claims = {
-        name: tuple(sorted(told[name], key=_precedence))
+        name: tuple(_owner_first(told[name], owners.records.get(name)))
         for name in sorted(told)
         if len(seen.get(name, ())) < len(told[name])
         or any(claim.declaration.export_to is not None for claim in told[name])
     }
-    return {name: first_of(seen[name]) for name in sorted(seen)}, claims
+    declared: dict[str, Declared] = {}
+    idle: dict[str, tuple[Claim, ...]] = {}
+    for name in sorted(seen):
+        owner = owners.records.get(name)
+        count = counting(seen[name], own.node.site, owner)
+        if count:
+            declared[name] = in_force(seen[name], count[0], owner)
+        else:
+            idle[name] = tuple(in_order(seen[name]))
+    return declared, claims, idle
 
 
-def first_of(claims: Sequence[Claim]) -> Declared:
-    """The oldest declaration of a name, then that of the lowest site id."""
-    if len(claims) == 1:  # Nearly always, of very many.
-        one = claims[0]
-        return Declared(
-            declaration=one.declaration, site=one.site, reachable=one.reachable, conflicts=()
-        )
-    winner = min(claims, key=_precedence)
-    content = _content(winner.declaration)
-    different = {claim.site for claim in claims if _content(claim.declaration) != content}
-    return Declared(
-        declaration=winner.declaration,
-        site=winner.site,
-        reachable=any(claim.reachable for claim in claims if claim.site == winner.site),
-        conflicts=tuple(sorted(different - {winner.site})),
-    )
+def _heard(
+    own: SiteId, others: Iterable[Origin], routes: Mapping[Node, Route]
+) -> frozenset[SiteId]:
+    """Other sites that are reached and have told all that they declare."""
+    there = [origin for origin in others if origin.node in routes and origin.node.site != own]
+    partly = {origin.node.site for origin in there if not origin.is_whole}
+    return frozenset(origin.node.site for origin in there) - partly
 
 
-def _precedence(claim: Claim) -> tuple[float, SiteId, RouterId]:
-    return claim.declaration.declared_at_s, claim.site, claim.router
-
-
-def _content(declaration: Declaration) -> Declaration:
-    """All of it that two sites can disagree about."""
-    return msgspec.structs.replace(declaration, declared_at_s=0.0, export_to=None)
+def _owner_first(claims: Sequence[Claim], owner: Owner | None) -> list[Claim]:
+    owners = () if owner is None else owner.sites
+    return sorted(in_order(claims), key=lambda claim: claim.site not in owners)

@@ -10,10 +10,11 @@ from router.model.edges import EdgeMessage, TableMessage
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import ServiceSpec
 from router.routing.attached import AttachedEdges
+from router.routing.declared import Declared
 from router.routing.edge import EdgeRouting
 from router.routing.events import RoutingEvent, SendEdge
 from router.routing.offers import Teller
-from router.routing.table import Declared, RouteTable, SiteRoute
+from router.routing.table import RouteTable, SiteRoute
 from tests.unit.routing.fakes import FakeIdentity
 
 EDGE, TELLER = FakeIdentity("edge"), FakeIdentity("teller")

@@ -14,7 +14,8 @@ from router.model.specs import (
     SiteSpec,
     TargetSpec,
 )
-from router.routing.table import Declared, RouteTable
+from router.routing.declared import Declared
+from router.routing.table import RouteTable
 
 HERE, THERE = SiteId("a" * 32), SiteId("b" * 32)
 TARGET = TargetSpec(host="127.0.0.1", port=9001)

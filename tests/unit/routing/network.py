@@ -1,6 +1,6 @@
 """Routing cores joined in memory, in virtual time, by lanes that may lose, reorder, repeat."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 from random import Random
 
@@ -8,6 +8,7 @@ from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId
 from router.model.sharing import FREE, Terms
 from router.routing.core import RoutingCore
+from router.routing.declared import NOBODY, Owner
 from router.routing.events import RoutingEvent, SendAck, SendDigest, SendLsa, TableChanged
 from router.routing.table import RouteTable
 from tests.unit.routing.fakes import FakeIdentity
@@ -41,13 +42,20 @@ class Network:
         self._count = 0
         self._lives: dict[Link, int] = {}  # Messages of a lost link never arrive.
 
-    def make_core(self, name: str, epoch: int = 1, nonce: bytes = b"") -> RoutingCore:
+    def make_core(
+        self,
+        name: str,
+        epoch: int = 1,
+        nonce: bytes = b"",
+        owners: Mapping[str, Owner] = NOBODY,
+    ) -> RoutingCore:
         return RoutingCore(
             self.identities[name],
             epoch=epoch,
             boot_nonce=nonce or name.encode(),
             version="1",
             now=self.now,
+            owners=owners,
         )
 
     def table(self, name: str) -> RouteTable:
@@ -105,12 +113,19 @@ class Network:
     ) -> None:
         self.take(name, self.cores[name].set_services(declarations, adverts, self.now))
 
-    def restart(self, name: str, epoch: int, nonce: bytes = b"second life") -> None:
-        """A new process with the same identity; links are up again at once."""
+    def restart(
+        self, name: str, epoch: int, nonce: bytes = b"second life", *, remembers: bool = False
+    ) -> None:
+        """A new process with the same identity, which remembers owners or does not, and serves
+        what the last one did; links are up again at once."""
+        before = self.cores[name]
         neighbours = [(link, cost) for link, cost in self.links.items() if name in link]
         for link, _ in neighbours:
             self.cut(*link)
-        self.cores[name] = self.make_core(name, epoch, nonce)
+        owners = before.owners if remembers else NOBODY
+        self.cores[name] = self.make_core(name, epoch, nonce, owners)
+        if remembers:
+            self.serve(name, before.declarations, before.adverts)
         for link, cost in neighbours:
             one, other = sorted(link)
             self.connect(one, other, cost)

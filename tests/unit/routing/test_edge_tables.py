@@ -193,7 +193,7 @@ def test_the_lsa_of_an_edge_has_one_adjacency_and_is_stub() -> None:
     assert edge.table.adjacencies == (FAR.router,)
 
 
-def test_our_own_declaration_counts_at_once_and_the_older_wins() -> None:
+def test_our_own_declaration_counts_at_once_and_however_old_another_is() -> None:
     edge = attached("shop")
     older = Declaration(name="shop", spec=ServiceSpec(ports=(99,)), declared_at_s=-5.0)
     theirs = service_row(declaration=msgspec.msgpack.encode(older))
@@ -201,7 +201,11 @@ def test_our_own_declaration_counts_at_once_and_the_older_wins() -> None:
     assert edge.table.declarations["shop"].site == EDGE.site
     hear(edge, message(sites=(site_row(),), services=(theirs,)))
     entry = edge.table.declarations["shop"]
-    assert (entry.site, entry.declaration, entry.conflicts) == (NEAR.site, older, (EDGE.site,))
+    assert (entry.site, entry.declaration, entry.conflicts) == (
+        EDGE.site,
+        declare("shop"),
+        (NEAR.site,),
+    )
 
 
 def test_the_table_of_a_lost_neighbour_counts_until_another_has_told_its_own() -> None:

@@ -82,29 +82,6 @@ def test_a_draining_router_keeps_its_services_marked_and_carries_no_transit() ->
     assert shown(network, "west") == {"west": 0, "hub": 1, "east": None}
 
 
-def test_the_oldest_declaration_wins_everywhere_and_all_see_the_conflict() -> None:
-    network = line("west", "hub", "east")
-    network.serve("west", [declare("x", at=20.0, protocol="tcp")])
-    network.serve("east", [declare("x", at=10.0)])
-    network.run(1.0)
-    east, west = network.identities["east"], network.identities["west"]
-    for name in ("west", "hub", "east"):
-        declared = network.table(name).declarations["x"]
-        assert (declared.site, declared.declaration.spec.protocol) == (east.site, "http")
-        assert declared.conflicts == (west.site,)
-        assert declared.reachable
-
-
-def test_declarations_of_one_age_go_by_the_lower_site_id() -> None:
-    network = line("west", "hub", "east")
-    for name, protocol in (("west", "tcp"), ("east", "http")):
-        network.serve(name, [declare("x", at=10.0, protocol=protocol)])
-    network.run(1.0)
-    winner = min(network.identities[name].site for name in ("west", "east"))
-    for name in ("west", "hub", "east"):
-        assert network.table(name).declarations["x"].site == winner
-
-
 def test_equal_declarations_of_different_age_are_no_conflict() -> None:
     network = line("west", "east")
     network.serve("west", [declare("x", at=20.0)])

@@ -1,0 +1,114 @@
+"""Declarations of one name by several sites: which of them counts, and what they differ in. Pure.
+
+Whose word counts is for `owners` to say; here it is applied.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from router.model.adverts import Declaration
+from router.model.ids import RouterId, SiteId
+
+_ENCODER = msgspec.msgpack.Encoder()
+_CONTENT_BYTES = 8
+
+
+class Declared(msgspec.Struct, frozen=True, kw_only=True):
+    """The declaration that counts. ``conflicts``: sites that declare the name differently.
+
+    ``rivals``: of these, who may own the name as well: it was heard of together with the owner.
+    """
+
+    declaration: Declaration
+    site: SiteId
+    reachable: bool
+    conflicts: tuple[SiteId, ...]
+    rivals: tuple[SiteId, ...] = ()
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """One of several declarations of a name. ``cost`` of the way there; None: not reached."""
+
+    declaration: Declaration
+    site: SiteId
+    router: RouterId
+    cost: int | None
+
+    @property
+    def reachable(self) -> bool:
+        return self.cost is not None
+
+
+class Owner(msgspec.Struct, frozen=True, array_like=True):
+    """Who owns a name, and what was in force last (`content_of`).
+
+    Several ``sites``: nobody can tell which of them declared it first, and the nearest counts.
+    """
+
+    sites: tuple[SiteId, ...]
+    content: str
+
+
+NOBODY: Final[Mapping[str, Owner]] = MappingProxyType({})
+
+
+def counting(claims: Sequence[Claim], own: SiteId, owner: Owner | None) -> list[Claim]:
+    """Those of ``claims`` on one name that count at site ``own``, the first before the others.
+
+    A site's own always counts there. Otherwise the owner's; while that says nothing, who says the
+    same as the owner did.
+    """
+    found = [claim for claim in claims if claim.site == own]
+    if not found and owner is not None:
+        found = [claim for claim in claims if claim.site in owner.sites]
+        found = found or [c for c in claims if content_of(c.declaration) == owner.content]
+    elif not found:
+        found = list(claims)
+    return in_order(found)
+
+
+def in_order(claims: Sequence[Claim]) -> list[Claim]:
+    """The nearest first, then the lowest site id. Dates are a stranger's word, and say nothing."""
+    return sorted(claims, key=_distance) if len(claims) > 1 else list(claims)
+
+
+def in_force(claims: Sequence[Claim], first: Claim, owner: Owner | None) -> Declared:
+    """The declaration of ``first``, which counts among ``claims``."""
+    if len(claims) == 1:  # Nearly always, of very many.
+        return Declared(
+            declaration=first.declaration, site=first.site, reachable=first.reachable, conflicts=()
+        )
+    alike = _alike(first.declaration)
+    different = {claim.site for claim in claims if _alike(claim.declaration) != alike}
+    owners = () if owner is None else owner.sites
+    conflicts = tuple(sorted(different - {first.site}))
+    return Declared(
+        declaration=first.declaration,
+        site=first.site,
+        reachable=any(claim.reachable for claim in claims if claim.site == first.site),
+        conflicts=conflicts,
+        rivals=tuple(site for site in conflicts if {site, first.site} <= {*owners}),
+    )
+
+
+def content_of(declaration: Declaration) -> str:
+    """A short digest of all that two sites can disagree about."""
+    encoded = _ENCODER.encode(_alike(declaration))
+    return hashlib.blake2b(encoded, digest_size=_CONTENT_BYTES).hexdigest()
+
+
+def differ(one: Declaration, other: Declaration) -> bool:
+    """Whether two sites that declare them disagree."""
+    return _alike(one) != _alike(other)
+
+
+def _alike(declaration: Declaration) -> Declaration:
+    return msgspec.structs.replace(declaration, declared_at_s=0.0, export_to=None)
+
+
+def _distance(claim: Claim) -> tuple[bool, int, SiteId, RouterId]:
+    return claim.cost is None, claim.cost or 0, claim.site, claim.router

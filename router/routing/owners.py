@@ -1,0 +1,140 @@
+"""Who owns a name: the site whose declaration of it was accepted first. Pure.
+
+Ownership ends when the owner itself withdraws its declaration (while it is reached and has told
+all that it declares), or when an operator says otherwise. It ends neither by the owner's being out
+of reach, however long, nor by what others declare meanwhile, nor by any date.
+
+A newcomer hears several declarations of one name at once and cannot tell which was first. Their
+sites are rivals here: the nearest counts, until one of them withdraws or the operator chooses.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+
+from router.model.adverts import Declaration
+from router.model.ids import SiteId
+from router.model.limits import OWNED_NAMES_MAX, OWNER_MET_S, OWNER_WITHDRAWN_S
+from router.routing.declared import Claim, Owner, content_of, in_order
+
+
+class Owners:
+    """The memory of one site, from what was ``kept``. `learn` for each state of the network."""
+
+    __slots__ = ("_declared", "_meeting", "_own", "_silent", "records")
+
+    def __init__(self, own: SiteId, kept: Mapping[str, Owner]) -> None:
+        self._own = own
+        self.records = kept
+        """By name, the oldest first. A change makes a new one."""
+        self._declared: dict[str, Declaration] = {}  # What `Owner.content` was made of.
+        self._silent: dict[tuple[str, SiteId], float] = {}  # Owners that stopped declaring: when.
+        self._meeting: _Meeting | None = None
+
+    def learn(
+        self, claims: Mapping[str, Sequence[Claim]], heard: Collection[SiteId], now: float
+    ) -> None:
+        """Take up who declares what. ``heard``: other sites that are reached and have told all."""
+        if not heard:
+            self._meeting = None  # Alone: whoever comes next is met together.
+        elif self._meeting is None:
+            self._meeting = _Meeting(now + OWNER_MET_S)
+        records = dict(self.records)
+        self._drop_withdrawn(records, claims, heard, now)
+        for name, told in claims.items():
+            before = records.get(name)
+            sites = self._owners(name, before, told, now)
+            if before is None or before.sites != sites or self._is_news(name, sites, told):
+                records[name] = self._owner(name, before, sites, told)
+        _limit(records, claims)
+        if records != self.records:
+            self.records = records
+
+    def adopt(self, name: str, site: SiteId) -> None:
+        """An operator says that ``site`` owns ``name``."""
+        self._declared.pop(name, None)
+        self.records = {**self.records, name: Owner((site,), "")}
+
+    def next_deadline(self) -> float | None:
+        """When the first withdrawal counts."""
+        return min(self._silent.values()) + OWNER_WITHDRAWN_S if self._silent else None
+
+    def _drop_withdrawn(
+        self,
+        records: dict[str, Owner],
+        claims: Mapping[str, Sequence[Claim]],
+        heard: Collection[SiteId],
+        now: float,
+    ) -> None:
+        before, self._silent = self._silent, {}
+        for name, owner in self.records.items():
+            declaring = {claim.site for claim in claims.get(name, ())}
+            left = []
+            for site in owner.sites:
+                may_withdraw = site not in declaring and (site == self._own or site in heard)
+                since = before.get((name, site), now)
+                if not may_withdraw:
+                    left.append(site)
+                elif site != self._own and now < since + OWNER_WITHDRAWN_S:
+                    left.append(site)
+                    self._silent[name, site] = since
+            if not left:
+                del records[name]
+                self._declared.pop(name, None)
+            elif len(left) < len(owner.sites):
+                records[name] = Owner(tuple(left), owner.content)
+
+    def _owners(
+        self, name: str, before: Owner | None, told: Sequence[Claim], now: float
+    ) -> tuple[SiteId, ...]:
+        if before is None and any(claim.site == self._own for claim in told):
+            return (self._own,)
+        meeting = self._meeting
+        is_met = meeting is not None and meeting.has(name, before is None, now)
+        if before is not None and not is_met:
+            return before.sites
+        known = () if before is None else before.sites
+        return tuple(dict.fromkeys((*known, *(claim.site for claim in in_order(told)))))
+
+    def _is_news(self, name: str, sites: Collection[SiteId], told: Sequence[Claim]) -> bool:
+        first = next((one for one in in_order(told) if one.site in sites), None)
+        return first is not None and self._declared.get(name) != first.declaration
+
+    def _owner(
+        self, name: str, before: Owner | None, sites: tuple[SiteId, ...], told: Sequence[Claim]
+    ) -> Owner:
+        first = next((one for one in in_order(told) if one.site in sites), None)
+        if first is None:
+            return Owner(sites, "" if before is None else before.content)
+        self._declared[name] = first.declaration
+        return Owner(sites, content_of(first.declaration))
+
+
+class _Meeting:
+    """This site was alone, and hears of others: what is new until ``until`` has no first."""
+
+    __slots__ = ("_names", "_until")
+
+    def __init__(self, until: float) -> None:
+        self._until = until
+        self._names: set[str] = set()
+
+    def has(self, name: str, is_new: bool, now: float) -> bool:
+        """Whether ``name`` was first heard of in it."""
+        if now >= self._until:
+            self._names.clear()
+            return False
+        if is_new:
+            self._names.add(name)
+        return name in self._names
+
+
+def _limit(records: dict[str, Owner], claims: Mapping[str, Sequence[Claim]]) -> None:
+    """Who owns most loses first: its oldest names, those that nobody declares before others."""
+    excess = len(records) - OWNED_NAMES_MAX
+    if excess <= 0:
+        return
+    counts = Counter(owner.sites[0] for owner in records.values())
+    for name in sorted(records, key=lambda name: (-counts[records[name].sites[0]], name in claims))[
+        :excess
+    ]:
+        del records[name]

@@ -1,0 +1,215 @@
+"""Who owns a name, as several sites see it."""
+
+from itertools import pairwise
+
+import pytest
+
+from router.model import limits
+from router.model.adverts import Declaration
+from router.routing.declared import Claim, Owner
+from router.routing.owners import Owners
+from tests.unit.routing.fakes import FakeIdentity, declare
+from tests.unit.routing.network import Network
+
+OURS, THEIRS = declare("x", ports=(80,)), declare("x", at=-1e308, ports=(6666,))
+WEST, EAST, OWN = (FakeIdentity(name).site for name in ("west", "east", "own"))
+
+
+def line(*names: str) -> Network:
+    network = Network(names)
+    for one, other in pairwise(names):
+        network.connect(one, other)
+    network.run(limits.OWNER_MET_S + 1)
+    return network
+
+
+def in_force(network: Network, name: str) -> str:
+    """Whose declaration of x counts at ``name``; empty: nobody's."""
+    declared = network.table(name).declarations.get("x")
+    names = {identity.site: name for name, identity in network.identities.items()}
+    return "" if declared is None else names[declared.site]
+
+
+def test_the_first_declaration_counts_whatever_date_a_later_one_bears() -> None:
+    network = line("west", "hub", "east")
+    network.serve("west", [OURS])
+    network.run(1.0)
+    network.serve("east", [THEIRS])
+    network.run(100.0)
+    assert [in_force(network, name) for name in ("west", "hub")] == ["west", "west"]
+    east = network.identities["east"].site
+    assert network.table("hub").declarations["x"].conflicts == (east,)
+    assert network.table("hub").declarations["x"].rivals == ()
+
+
+def test_a_sites_own_declaration_counts_there_and_it_sees_who_differs() -> None:
+    network = line("west", "hub", "east")
+    network.serve("west", [OURS])
+    network.run(1.0)
+    network.serve("east", [THEIRS])
+    network.run(1.0)
+    declared = network.table("east").declarations["x"]
+    west, east = network.identities["west"].site, network.identities["east"].site
+    assert (declared.site, declared.conflicts) == (east, (west,))
+    assert network.table("east").owners["x"].sites == (west,)
+
+
+def test_equal_declarations_are_no_conflict() -> None:
+    network = line("west", "hub", "east")
+    network.serve("west", [OURS])
+    network.serve("east", [OURS])
+    network.run(1.0)
+    assert network.table("hub").declarations["x"].conflicts == ()
+
+
+def test_after_a_withdrawal_another_takes_over() -> None:
+    network = line("west", "hub", "east")
+    network.serve("west", [OURS])
+    network.run(1.0)
+    network.serve("east", [THEIRS])
+    network.run(1.0)
+    network.serve("west")
+    network.run(1.0)
+    assert in_force(network, "hub") == ""
+    assert [claim.site for claim in network.table("hub").idle["x"]] == [
+        network.identities["east"].site
+    ]
+    network.run(limits.OWNER_WITHDRAWN_S)
+    assert in_force(network, "hub") == "east"
+    assert network.table("hub").idle == {}
+    network.serve("west", [OURS])
+    network.run(100.0)
+    assert in_force(network, "hub") == "east", "it gave the name away"
+
+
+def test_who_declares_the_very_same_stands_in_at_once() -> None:
+    network = line("west", "hub", "east")
+    network.serve("west", [OURS])
+    network.run(1.0)
+    network.serve("east", [OURS])
+    network.run(1.0)
+    network.serve("west")
+    network.run(1.0)
+    assert in_force(network, "hub") == "east"
+
+
+def test_an_owner_that_comes_back_in_time_has_not_withdrawn() -> None:
+    network = line("west", "hub", "east")
+    network.serve("west", [OURS])
+    network.run(1.0)
+    network.serve("east", [THEIRS])
+    network.serve("west")
+    network.run(limits.OWNER_WITHDRAWN_S - 1)
+    network.serve("west", [OURS])
+    network.run(100.0)
+    assert in_force(network, "hub") == "west"
+
+
+def test_an_owner_that_is_lost_keeps_its_name_for_good() -> None:
+    network = line("west", "hub", "east")
+    network.serve("west", [OURS])
+    network.run(1.0)
+    network.serve("east", [THEIRS])
+    network.cut("west", "hub")
+    network.run(10 * limits.LSA_MAX_AGE_S)
+    assert in_force(network, "hub") == ""
+    network.connect("west", "hub")
+    network.run(1.0)
+    assert in_force(network, "hub") == "west"
+
+
+def test_ownership_outlives_a_restart_that_hears_the_other_first() -> None:
+    network = line("west", "hub", "east")
+    network.serve("west", [OURS])
+    network.run(1.0)
+    network.serve("east", [THEIRS])
+    network.cut("west", "hub")
+    network.run(1.0)
+    network.restart("hub", 2, remembers=True)
+    network.run(10.0)
+    assert in_force(network, "hub") == "", "the owner is out of reach"
+    network.connect("west", "hub")
+    network.run(1.0)
+    assert in_force(network, "hub") == "west"
+
+
+def test_a_newcomer_takes_the_nearer_of_those_it_hears_at_once() -> None:
+    network = Network(["west", "east", "new"])
+    network.serve("west", [OURS])
+    network.serve("east", [THEIRS])
+    network.connect("new", "west", 1)
+    network.run(0.5)
+    network.connect("new", "east", 5)
+    network.run(limits.OWNER_MET_S + 1)
+    east = network.identities["east"].site
+    assert in_force(network, "new") == "west"
+    assert network.table("new").declarations["x"].rivals == (east,)
+    network.take("new", network.cores["new"].adopt("x", east, network.now))
+    assert in_force(network, "new") == "east"
+    assert network.table("new").declarations["x"].rivals == ()
+
+
+def test_who_comes_after_that_is_no_rival() -> None:
+    network = Network(["west", "east", "new"])
+    network.serve("west", [OURS])
+    network.serve("east", [THEIRS])
+    network.connect("new", "west", 5)
+    network.run(limits.OWNER_MET_S + 1)
+    network.connect("new", "east", 1)
+    network.run(1.0)
+    assert in_force(network, "new") == "west"
+    assert network.table("new").declarations["x"].rivals == ()
+
+
+def test_a_rival_that_withdraws_leaves_the_name_to_the_other() -> None:
+    network = Network(["west", "east", "new"])
+    network.serve("west", [OURS])
+    network.serve("east", [THEIRS])
+    network.connect("new", "west", 1)
+    network.connect("new", "east", 5)
+    network.run(1.0)
+    network.serve("west")
+    network.run(limits.OWNER_WITHDRAWN_S + 1)
+    assert in_force(network, "new") == "east"
+    assert network.cores["new"].owners["x"].sites == (network.identities["east"].site,)
+
+
+def test_a_name_adopted_from_a_site_that_is_silent_waits_for_it() -> None:
+    network = line("west", "hub", "east")
+    network.serve("west", [OURS])
+    network.run(1.0)
+    east = network.identities["east"].site
+    network.take("hub", network.cores["hub"].adopt("x", east, network.now))
+    assert in_force(network, "hub") == ""
+
+
+def claim(declaration: Declaration, site: str) -> Claim:
+    return Claim(declaration, site, site, 1)
+
+
+def test_beyond_the_limit_who_owns_most_loses_what_nobody_declares(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("router.routing.owners.OWNED_NAMES_MAX", 10)
+    kept = {
+        "honest": Owner((WEST,), ""),
+        **{f"liars-{number}": Owner((EAST,), "") for number in range(10)},
+    }
+    owners = Owners(OWN, kept)
+    told = {"liars-0": [claim(declare("liars-0"), EAST)], "new": [claim(declare("new"), WEST)]}
+    owners.learn(told, {WEST}, 0.0)
+    assert set(owners.records) == {
+        "honest",
+        "new",
+        "liars-0",
+        *(f"liars-{n}" for n in range(3, 10)),
+    }
+
+
+def test_nothing_is_kept_anew_while_nothing_changes() -> None:
+    owners = Owners(OWN, {})
+    told = {"x": [claim(OURS, WEST)]}
+    owners.learn(told, {WEST}, 0.0)
+    before = owners.records
+    owners.learn(told, {WEST}, 1.0)
+    assert owners.records is before
