@@ -3,6 +3,7 @@ are values, and state is in memory. TLS and keys are not what is simulated.
 """
 
 import hashlib
+from collections.abc import Mapping
 
 from router.forward.ports import NoTls
 from router.link.claims import CLAIM_ALPN, Answered
@@ -17,6 +18,7 @@ from router.model.sharing import FREE, Terms
 from router.model.specs import LinkSpec, ServiceProtocol
 from router.net.ports import Tls
 from router.net.simulated import SimulatedInternet
+from router.routing.declared import Owner
 
 LINK_PORT = 55671
 
@@ -101,6 +103,7 @@ class MemoryKeeper:
         self._learnt: tuple[Kept, ...] = ()
         self._learnt_at = 0.0
         self._declared: dict[str, float] = {}
+        self._owners: Mapping[str, Owner] = {}
 
     def keep_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -118,6 +121,13 @@ class MemoryKeeper:
     def learnt(self) -> tuple[Kept, ...]:
         age_s = self.internet.now - self._learnt_at
         return tuple(Kept(one.declaration, one.lost_for_s + age_s) for one in self._learnt)
+
+    def keep_owners(self, owners: Mapping[str, Owner]) -> None:
+        self._owners = owners
+        self.writes += 1
+
+    def owners(self) -> Mapping[str, Owner]:
+        return self._owners
 
 
 class NoClaims:

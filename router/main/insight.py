@@ -10,6 +10,7 @@ from router.admin.history_views import ServiceHistory
 from router.admin.knees_api import KneesApi
 from router.admin.live_api import LiveApi
 from router.admin.live_views import TokenView
+from router.admin.names_api import NamesApi
 from router.admin.ping_api import PingApi
 from router.admin.ports import ApiPart
 from router.admin.simulation_api import SimulationApi
@@ -74,6 +75,7 @@ class Insight:
             SitesApi(self._sites),
             PingApi(Pings(router, view.links)),
             TrafficApi(Traffic(self._network, router)),
+            NamesApi(router.owning.names),
             SimulationApi(Simulating(), view, histories),
             TokensApi(self._tokens),
             DebugApi(Debugging(router, lambda: view.loop_lag_s).look),

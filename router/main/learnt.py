@@ -1,7 +1,8 @@
-"""Declarations of other sites that outlive our restart.
+"""What a site learnt of others' declarations, and what of it outlives a restart.
 
 A site that restarts while the declaring site is out of reach keeps its listener and its targets,
-until the declaration would have ended without the restart (`service-sync-site-ttl`).
+until the declaration would have ended without the restart (`service-sync-site-ttl`). Who owns a
+name is remembered for good.
 """
 
 from collections.abc import Mapping
@@ -17,7 +18,17 @@ AGE_KEPT_S = 60.0
 class Learnt:
     """What was kept by the last life, as long as it counts; and what to keep for the next."""
 
-    __slots__ = ("_former", "_keeper", "_kept", "_kept_at", "_known", "_lost_at", "_ttl_s")
+    __slots__ = (
+        "_former",
+        "_keeper",
+        "_kept",
+        "_kept_at",
+        "_kept_owners",
+        "_known",
+        "_lost_at",
+        "_owners",
+        "_ttl_s",
+    )
 
     def __init__(self, keeper: Keeper, ttl_s: float, now: float) -> None:
         self._keeper = keeper
@@ -28,6 +39,7 @@ class Learnt:
         self._lost_at = {one.declaration.name: now - one.lost_for_s for one in kept}
         self._kept = (dict(self._known), dict(self._lost_at))
         self._kept_at = now
+        self._owners = self._kept_owners = keeper.owners()
 
     def declarations(self) -> Mapping[str, Declaration]:
         """Of the last life, what the table has not told about yet."""
@@ -43,6 +55,7 @@ class Learnt:
 
     def table_changed(self, table: RouteTable, own: SiteId, now: float) -> None:
         """Learn what the table has; what it tells about, the last life no longer does."""
+        self._owners = table.owners
         self._former -= table.declarations.keys() | table.claims.keys()
         known = {name: self._known[name] for name in self._former}
         for name, entry in table.declarations.items():
@@ -71,3 +84,6 @@ class Learnt:
                 )
             )
             self._kept, self._kept_at = (dict(self._known), dict(self._lost_at)), now
+        if self._owners is not self._kept_owners:
+            self._keeper.keep_owners(self._owners)
+            self._kept_owners = self._owners

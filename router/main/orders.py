@@ -11,7 +11,10 @@ from router.model.bursts import BurstState
 
 
 class Orders:
-    """Carries them out. ``stop`` begins to drain, ``reload`` reads wanted state again."""
+    """Carries them out. ``stop`` begins to drain, ``reload`` reads wanted state again.
+
+    ``adopt`` makes a site the owner of a service, and tells what was done.
+    """
 
     def __init__(
         self,
@@ -19,7 +22,9 @@ class Orders:
         bursting: Bursting,
         stop: Callable[[], None],
         reload: Callable[[], None],
+        adopt: Callable[[str, str], str],
     ) -> None:
+        self._adopt = adopt
         self._trust, self._bursting = trust, bursting
         self._stop, self._reload = stop, reload
 
@@ -37,6 +42,8 @@ class Orders:
             except (CertError, OSError) as error:
                 raise CommandFailed(f"cannot revoke {arguments['site']}: {error}") from error
             return f"Revoked {arguments['site']}; its sessions are closed."
+        if name == "adopt" and arguments.keys() == {"service", "site"}:
+            return self._adopt(arguments["service"], arguments["site"])
         if name == "renew" and arguments.keys() == {"link"}:
             if not self._trust.renew_link(arguments["link"]):
                 raise CommandFailed(f"link {arguments['link']} is not dialled here, or waits")

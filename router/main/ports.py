@@ -1,6 +1,6 @@
 """What a `SiteRouter` needs from the machine it runs on; the process and the tests supply it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -20,6 +20,7 @@ from router.model.sharing import Terms
 from router.model.specs import LinkSpec, ServiceProtocol
 from router.net.ports import Tls
 from router.routing.core import RoutingCore
+from router.routing.declared import Owner
 from router.routing.edge import EdgeRouting
 
 Routing = RoutingCore | EdgeRouting
@@ -170,6 +171,12 @@ class Keeper(Protocol):
 
     def learnt(self) -> tuple[Kept, ...]:
         """What was kept last; it has been out of reach since then as well."""
+
+    def keep_owners(self, owners: Mapping[str, Owner]) -> None:
+        """Write down who owns which name."""
+
+    def owners(self) -> Mapping[str, Owner]:
+        """What was kept last."""
 
 
 class LogsIn(Protocol):

@@ -7,10 +7,9 @@ from router.forward.listeners import EVERYWHERE, ListenerState
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem
-from router.model.ids import ServiceKey, SiteId
+from router.model.ids import ServiceKey
 from router.model.sharing import ALL, SharingRules
 from router.model.specs import ServiceSpec
-from router.routing.declared import Declared
 from router.routing.table import RouteTable
 
 COPY_HINT = (
@@ -243,13 +242,8 @@ def _of(service: str) -> str:
 
 
 def of_table(table: RouteTable) -> list[Problem]:
-    """What several sites do not agree on."""
-    found = [
-        _declared_differently(table, name, entry)
-        for name, entry in table.declarations.items()
-        if entry.conflicts
-    ]
-    found += [
+    """Names that two sites bear."""
+    return [
         Problem(
             code="SW0403",
             message=f"Two sites are named {name}; they are shown with the begin of their ids.",
@@ -257,21 +251,3 @@ def of_table(table: RouteTable) -> list[Problem]:
         )
         for name in table.name_conflicts
     ]
-    return found
-
-
-def _declared_differently(table: RouteTable, name: str, entry: Declared) -> Problem:
-    def named(site: SiteId) -> str:
-        return table.sites[site].name if site in table.sites else site
-
-    others = ", ".join(map(named, entry.conflicts))
-    kept = entry.declaration.spec
-    ports = ", ".join(map(str, kept.ports))
-    return Problem(
-        code="SW0304",
-        message=f"Service {name} is declared differently by {others}; in force is the oldest "
-        f"declaration, that of {named(entry.site)} "
-        f"({kept.protocol}, port {ports}, policy {kept.policy.name}).",
-        hint=f"At {others} make it alike, or leave it to the other: remove "
-        f"config/service-{name}.yaml",
-    )

@@ -160,7 +160,9 @@ class Running:
             )
             self.network.hand_over = self.workers.take_link
         whole = Whole(self.workers) if self.workers is not None else None
-        orders = Orders(self._trust, self.bursting, self.stop, self.read_again)
+        orders = Orders(
+            self._trust, self.bursting, self.stop, self.read_again, self.router.owning.adopt
+        )
         self.view = OperatorView(
             self.router,
             self.network,

@@ -26,6 +26,7 @@ from router.main.load_exchange import LoadExchange
 from router.main.message_news import MessageNews
 from router.main.names import Names
 from router.main.neighbours import Neighbours
+from router.main.owning import Owning
 from router.main.plan import PlannedService, wishes
 from router.main.ports import Credentials, Keeper, PendingLink, Routing, Tell
 from router.main.routing_news import RoutingNews
@@ -94,6 +95,7 @@ class SiteRouter:
             now=network.now(),
             service_ttl_s=service_ttl_s,
             restored=restored,
+            owners=keeper.owners(),
         )
         self.edges = AttachedEdges()
         self._names = Names(self.routing, identity.site)
@@ -127,6 +129,7 @@ class SiteRouter:
             network, self.links, identity, version, self.routing, self.edges, keeper
         )
         self._take = self._run.take
+        self.owning = Owning(network, self.routing, self._names, self._take, tell)
         self.questions = QuestionDesk(
             network,
             Asker(network, self.links, identity.site),

@@ -1,8 +1,8 @@
-"""Small facts of a router that outlive a restart: router id, epoch, when services were declared."""
+"""Small facts of a router that outlive a restart: its id and epoch, who declared what and when."""
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -11,6 +11,7 @@ from certs.files import write_secret
 from router.main.ports import Kept
 from router.model.errors import ConfigError
 from router.model.ids import RouterId
+from router.routing.declared import Owner
 
 ROUTER_ID_BYTES = 8
 
@@ -21,6 +22,7 @@ class _State(msgspec.Struct, forbid_unknown_fields=True):
     declared: dict[str, float] = {}
     learnt: tuple[Kept, ...] = ()
     learnt_at: float = 0.0
+    owners: dict[str, Owner] = {}
 
 
 class FileKeeper:
@@ -99,6 +101,15 @@ class FileKeeper:
         if age_s < 0:
             return ()
         return tuple(Kept(one.declaration, one.lost_for_s + age_s) for one in self._state.learnt)
+
+    def keep_owners(self, owners: Mapping[str, Owner]) -> None:
+        """Who owns which name now."""
+        self._state.owners = dict(owners)
+        self._save()
+
+    def owners(self) -> Mapping[str, Owner]:
+        """What was kept last."""
+        return dict(self._state.owners)
 
     def _save(self) -> None:
         try:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from router.documents import Wanted
 from router.forward.forwarder import Forwarder
 from router.link.links import Links
-from router.main import problems
+from router.main import owning, problems
 from router.main.liars import Liars
 from router.main.link_door import LinkDoor
 from router.main.message_news import MessageNews
@@ -76,6 +76,7 @@ class Troubles:
             *self._messages.problems(),
             *problems.of_listeners(self._forwarder.listener_states()),
             *self._credentials.service_tls_problems(),
+            *owning.problems_of(table),
             *problems.of_table(table),
             *problems.of_rules(self._services.rules, table),
             *problems.of_weights(wanted.services if wanted else {}, table),

@@ -32,6 +32,7 @@ _ALL: Final = (
     EventCode("document-removed", "audit", "document", "a document is gone"),
     EventCode("policy-changed", "audit", "document", "the policy of a service is another"),
     EventCode("capacity-changed", "audit", "document", "a stated capacity is another"),
+    EventCode("service-adopted", "audit", "service", "a site owns a name by an operator's word"),
     EventCode("token-made", "audit", "token", "a claim token was made here"),
     EventCode("token-revoked", "audit", "token", "a claim token counts no more, or is deleted"),
     EventCode("claim-redeemed", "audit", "token", "a site used a claim token of ours"),

@@ -206,7 +206,7 @@ ORIGINS_MAX = 4_096
 SERVICES_PER_SITE_MAX = 1_024
 OWNED_NAMES_MAX = 65_536  # Names whose owner is remembered; who owns most loses first.
 OWNER_WITHDRAWN_S = 10.0  # Reached and silent about its name for that long: it has withdrawn it.
-OWNER_MET_S = 2.0  # After being alone: what is heard within this is heard at once.
+OWNER_MET_S = 0.5  # After being alone: what is heard within this is heard at once.
 SPF_DELAY_MIN_S, SPF_DELAY_MAX_S = 0.01, 1.0
 SPF_INTERVAL_S = 0.05  # Between computations of paths, whatever happens.
 # Between tables that differ in services: one takes some 20 µs for each router known.

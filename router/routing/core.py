@@ -157,6 +157,16 @@ class RoutingCore:
                 return tuple(sorted({adjacency.site for adjacency in topology.adjacencies}))
         return ()
 
+    def declarers(self, name: str) -> frozenset[SiteId]:
+        """Sites of which a declaration of ``name`` is held, this one too. O(declarations)."""
+        told = {
+            origin.node.site
+            for origin in self._lsdb.origins()
+            if any(one.name == name for one in origin.declarations)
+        }
+        is_ours = any(one.name == name for one in self._routes.declarations)
+        return frozenset(told | {self._lsdb.own.site} if is_ours else told)
+
     def last_way(self, site: SiteId) -> tuple[Step, ...]:
         """The way to ``site``, which is out of reach, and where it breaks; empty: none is known."""
         return self._routes.last_way(site)

@@ -8,7 +8,7 @@ neighbour knows the paths, and refuses what it does not know.
 """
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -23,6 +23,7 @@ from router.model.limits import (
 )
 from router.model.sharing import FREE, SharingRules, Terms
 from router.routing.core import RoutingCore
+from router.routing.declared import NOBODY, Owner
 from router.routing.edge_rows import NOTHING_TOLD, EdgeRows, Told
 from router.routing.edge_view import Way, edge_table
 from router.routing.events import (
@@ -51,7 +52,9 @@ class EdgeRouting:
         now: float,
         service_ttl_s: float = SERVICE_SYNC_TTL_S,
         restored: int = 0,
+        owners: Mapping[str, Owner] = NOBODY,
     ) -> None:
+        """``owners``: kept before it became an edge; whom its neighbour takes counts."""
         self._core = RoutingCore(
             identity,
             epoch=epoch,
@@ -60,6 +63,7 @@ class EdgeRouting:
             now=now,
             stub=True,
             restored=restored,
+            owners=owners,
         )
         self._node = Node(identity.router, identity.site)
         self._neighbours: dict[RouterId, Way] = {}  # As they came up.
@@ -92,6 +96,11 @@ class EdgeRouting:
     @property
     def epoch(self) -> int:
         return self._core.epoch
+
+    @property
+    def owners(self) -> Mapping[str, Owner]:
+        """As `RoutingCore.owners`: what was kept, and its own names."""
+        return self._core.owners
 
     @property
     def lsas_received(self) -> int:

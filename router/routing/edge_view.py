@@ -46,6 +46,7 @@ def edge_table(
         next_hops={router: frozenset({way.router}) for router in rows} if way else {},
         epochs={router: row.epoch for router, row in rows.items()},
         adjacencies=(way.router,) if way else (),
+        owners=own.owners,
     )
 
 

@@ -31,10 +31,18 @@ class Owners:
         self._meeting: _Meeting | None = None
 
     def learn(
-        self, claims: Mapping[str, Sequence[Claim]], heard: Collection[SiteId], now: float
+        self,
+        claims: Mapping[str, Sequence[Claim]],
+        heard: Collection[SiteId],
+        now: float,
+        *,
+        is_alone: bool = False,
     ) -> None:
-        """Take up who declares what. ``heard``: other sites that are reached and have told all."""
-        if not heard:
+        """Take up who declares what. ``heard``: other sites that are reached and have told all.
+
+        ``is_alone``: no other site is reached.
+        """
+        if is_alone:
             self._meeting = None  # Alone: whoever comes next is met together.
         elif self._meeting is None:
             self._meeting = _Meeting(now + OWNER_MET_S)

@@ -322,7 +322,8 @@ def _declarations(
             told.setdefault(declaration.name, []).append(claim)
             if view.is_told(party, declaration):
                 seen.setdefault(declaration.name, []).append(claim)
-    owners.learn(seen, _heard(own.node.site, others, routes), now)
+    there = [one for one in others if one.node in routes and one.node.site != own.node.site]
+    owners.learn(seen, _heard(there), now, is_alone=not there)
     claims = {
         name: tuple(_owner_first(told[name], owners.records.get(name)))
         for name in sorted(told)
@@ -341,11 +342,8 @@ def _declarations(
     return declared, claims, idle
 
 
-def _heard(
-    own: SiteId, others: Iterable[Origin], routes: Mapping[Node, Route]
-) -> frozenset[SiteId]:
-    """Other sites that are reached and have told all that they declare."""
-    there = [origin for origin in others if origin.node in routes and origin.node.site != own]
+def _heard(there: Sequence[Origin]) -> frozenset[SiteId]:
+    """The sites of ``there`` that have told all that they declare."""
     partly = {origin.node.site for origin in there if not origin.is_whole}
     return frozenset(origin.node.site for origin in there) - partly
 

@@ -66,12 +66,14 @@ class LinkFiles(_Hidden, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class RouterState(msgspec.Struct, frozen=True, kw_only=True):
     """What the router must not forget; empty id: it had none of its own (Kubernetes).
 
-    ``declared``: Unix seconds at which services were first declared here.
+    ``declared``: Unix seconds at which services were first declared here. ``owners``: who owns
+    which name, as the router keeps it.
     """
 
     router_id: str = ""
     epoch: int = 0
     declared: dict[str, float] = {}
+    owners: dict[str, tuple[tuple[str, ...], str]] = {}
 
 
 class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -246,6 +248,7 @@ def revived(backup: Content, here: Content | None, now: float) -> Content:
                 else max(backup.state.epoch, here.state.epoch if here else 0)
             ),
             declared=dict(sorted(backup.state.declared.items())),
+            owners=backup.state.owners | (here.state.owners if here else {}),
         ),
     )
 

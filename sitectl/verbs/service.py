@@ -22,6 +22,7 @@ from sitectl.failure import Exit
 from sitectl.history import lines_of, people_look
 from sitectl.host_flags import host_flags, host_listeners
 from sitectl.options import Settings, Verbs, accepted, completes, dry_run_flag
+from sitectl.owning import require_in_force
 from sitectl.policy_flags import (
     QUEUE_DEFAULT,
     half_close_flag,
@@ -35,6 +36,7 @@ from sitectl.service_names import documents_of, listener_of, name_and_ports, req
 from sitectl.service_status import service_items, table
 from sitectl.sessions import affinity_of, require_sessions_fit
 from sitectl.sharing_flags import SharingFlags, sharing_flags, sharing_text, with_sharing
+from sitectl.verbs.service_owner import adopt
 from sitectl.verbs.service_settings import set_
 from sitectl.verbs.service_targets import bind, unbind
 from sitectl.watching import Picture, show, watch_flag
@@ -144,6 +146,7 @@ def create(
     site.judge_all(documents, replace=False)  # Before a credential is copied for nothing.
     tls.wanted_credential(site, name, tls_cert, generate)
     changes = site.put_all(documents, replace=False)
+    require_in_force(settings, site, name, documents)
     change = "unchanged" if set(changes) == {"unchanged"} else "created"
     shown = ", ".join(map(str, ports))
     text = f"service {name} ({protocol}, port {shown}) " + _told(change)
@@ -159,6 +162,7 @@ def _told(change: str) -> str:
     return "exists already, unchanged" if change == "unchanged" else change
 
 
+group.add_command(adopt)
 group.add_command(bind)
 group.add_command(set_)
 group.add_command(unbind)

@@ -27,6 +27,7 @@ from sitectl.capacity_flags import (
 )
 from sitectl.failure import Failure, not_found, usage
 from sitectl.options import Settings, Verb, completes, dry_run_flag
+from sitectl.owning import require_in_force
 from sitectl.policy_flags import (
     QUEUE_DEFAULT,
     half_close_flag,
@@ -177,6 +178,7 @@ def set_(
         raise usage("nothing to set", f"sitectl service set {name} --policy fill --capacity 10")
     gone = site.delete_all(cap.gone)
     is_unchanged = set(site.put_all(documents)) == {"unchanged"} and not gone
+    require_in_force(settings, site, name, documents)
     change, text = "updated", "updated"
     if is_unchanged and kept.is_new:
         site.reload()

@@ -21,6 +21,7 @@ from router.admin import (
 from router.admin.answers import Failure
 from router.admin.api import Command
 from router.admin.debug_api import DebugView
+from router.admin.names_api import NameView
 from router.admin.what_if_views import WhatIf, WhatIfView
 from router.model import limits
 from router.model.events import Event
@@ -69,6 +70,8 @@ ROUTES: Final = {
         views.WhyView,
         query="`cookie`, `header`, `client`; `last` N, `denied` 0 or 1",
     ),
+    f"GET {V1}names": Route("who owns which name of a service", NameView, many=True),
+    f"GET {V1}names/{{name}}": Route("one of them", NameView),
     f"POST {V1}traffic/{{name}}": Route(
         "one real request of NAME or NAME:PORT by each site that has targets; not by a console",
         traffic_views.TrafficView,

@@ -269,11 +269,17 @@ class Insider:
         self.declare(neighbour, site, {service: ServiceSpec(protocol="http", ports=(port,))})
 
     def declare(
-        self, neighbour: control.Hello, site: str, specs: dict[str, ServiceSpec], sequence: int = 1
+        self,
+        neighbour: control.Hello,
+        site: str,
+        specs: dict[str, ServiceSpec],
+        sequence: int = 1,
+        declared_at_s: float = 1.0,
     ) -> None:
         """Declare services of any content, each with a target."""
         declared = [
-            Declaration(name=name, spec=spec, declared_at_s=1.0) for name, spec in specs.items()
+            Declaration(name=name, spec=spec, declared_at_s=declared_at_s)
+            for name, spec in specs.items()
         ]
         adverts = [
             TargetsAdvert(name=name, port=port, targets_ready=1, capacity=None)

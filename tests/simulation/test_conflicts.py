@@ -2,7 +2,7 @@
 
 import pytest
 
-from simulator.virtual import MemoryKeeper, SimIdentity
+from simulator.virtual import SimIdentity
 from tests.simulation.world import World
 
 
@@ -16,29 +16,34 @@ def test_every_site_names_who_differs_and_whose_declaration_is_in_force() -> Non
     world.run(5)
     for site in (a, b):
         (problem,) = [p for p in site.router.problems() if p.code == "SW0304"]
-        assert "declared differently by b;" in problem.message
-        assert "that of a (http, port 8080, policy fill)" in problem.message
-        assert problem.hint.startswith("At b make it alike")
+        other, policy = (b, "fill") if site is a else (a, "balanced")
+        assert f"declared differently by {other.name};" in problem.message
+        assert "this site uses its own (http" in problem.message or site is b
+        assert f"(http, port 8080, policy {policy})" in problem.message
+        assert problem.hint.startswith(f"At {other.name} make it alike")
 
 
-def test_an_age_that_the_objects_tell_outlives_a_router_that_lost_all_it_remembered() -> None:
-    world = World(1, "a", "b")
-    a, b = world.sites.values()
-    a.declared_at_s = {"shop": -1000.0}
-    b.declare(policy="balanced")
-    b.link(a, cost=1)
-    world.run(5)
+def test_who_declared_first_is_remembered_over_restarts_and_told_to_who_differs() -> None:
+    world = World(1, "a", "b", "c")
+    a, b, c = world.sites.values()
+    c.link(a, cost=1)
+    c.link(b, cost=1)
     a.declare()
-    world.run(5)
+    world.run(20)
     a.kill()
-    a.keeper = MemoryKeeper(world.internet)
-    a.keeper.keep_epoch(10)
+    b.declare(policy="balanced")
     world.run(5)
+    c.kill()
+    c.start()
+    world.run(400)
+    (problem,) = [p for p in c.router.problems() if p.code == "SW0341"]
+    assert "declared by b, but a owns the name" in problem.message
     a.start()
-    world.run(10)
-    for site in (a, b):
-        (problem,) = [p for p in site.router.problems() if p.code == "SW0304"]
-        assert "that of a (http, port 8080, policy fill)" in problem.message
+    world.run(60)
+    (problem,) = [p for p in c.router.problems() if p.code == "SW0304"]
+    assert "declared differently by b; in force here is that of a, which" in problem.message
+    (problem,) = [p for p in b.router.problems() if p.code == "SW0304"]
+    assert "this site uses its own, but a owns the name" in problem.message
 
 
 def test_a_copy_is_refused_by_the_neighbour_that_has_the_original_and_told_where_both_are() -> None:

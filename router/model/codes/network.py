@@ -62,7 +62,8 @@ SERVICES: Final = (
     Code(
         "SW0304",
         "A service that is declared differently by several sites",
-        "The oldest declaration counts everywhere.",
+        "A site's own declaration counts there; everywhere else that of the owner of the name, the "
+        "site whose declaration was there first.",
         "Make the others alike, or remove them",
     ),
     Code(
@@ -154,6 +155,20 @@ SERVICES: Final = (
         "takes. Such a site is never full: requests spread over all sites, by requests in flight "
         "per target and path cost, instead of filling this site first.",
         "sitectl service set NAME --capacity N: how many requests each target takes at once",
+    ),
+    Code(
+        "SW0340",
+        "A name that several sites may own",
+        "This site heard of all their declarations at once and cannot tell which was first. The "
+        "nearest counts here; other sites may have decided otherwise.",
+        "Choose: sitectl service adopt NAME --from SITE; or make the declarations alike",
+    ),
+    Code(
+        "SW0341",
+        "A name whose owner is out of reach",
+        "Another site declares the name differently. That counts once the owner has withdrawn its "
+        "own declaration, which it cannot tell while it is out of reach.",
+        "If the owner will not come back: sitectl service adopt NAME --from SITE",
     ),
 )
 

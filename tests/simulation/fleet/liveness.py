@@ -1,5 +1,6 @@
 """What must be true some time after the last fault. Each rule is a sentence."""
 
+from router.model.adverts import Declaration
 from router.model.ids import ServiceKey, SiteId
 from router.model.limits import (
     COST_MAX,
@@ -12,6 +13,7 @@ from router.model.limits import (
     SPF_DELAY_MAX_S,
 )
 from router.routing.core import RoutingCore
+from router.routing.declared import content_of
 from router.routing.lsa import Lsa, LsaKey, Node, Version
 from tests.simulation.fleet import oracle
 from tests.simulation.fleet.fleet import Fleet
@@ -107,7 +109,7 @@ def check(fleet: Fleet) -> None:
     databases_agree(truth)
     routes_are_the_cheapest(truth)
     candidates_are_those_that_serve(truth)
-    declarations_are_the_oldest(truth)
+    declarations_are_the_owners(truth)
     edges_see_what_their_host_sees(truth)
     loads_are_known(truth)
 
@@ -229,27 +231,33 @@ def candidates_are_those_that_serve(truth: Truth) -> None:
             )
 
 
-def declarations_are_the_oldest(truth: Truth) -> None:
-    """Each service that somebody within reach declares is there, of the oldest, then of the lowest
-    site, with the sites that disagree; and no other."""
+def declarations_are_the_owners(truth: Truth) -> None:
+    """Each service that somebody within reach declares is there: a site's own at that site,
+    elsewhere that of the nearest owner, or of who says the same as a silent owner did, with the
+    sites that disagree; and no other."""
     for process, core in truth.routers():
         own = process.place.identity.node
         best = oracle.distances(truth.reports, own, truth.uncrossable)
-        declared: dict[str, list[tuple[float, Node, object]]] = {}
-        for node in best:
+        declared: dict[str, list[tuple[oracle.Distance, Node, Declaration]]] = {}
+        for node, distance in best.items():
             for name, told in truth.place_of(node).declarations.items():
-                declared.setdefault(name, []).append((told.declared_at_s, node, told.spec))
+                declared.setdefault(name, []).append((distance, node, told))
         wanted = {}
         for name, all_told in declared.items():
-            _, node, spec = min(all_told, key=lambda told: (told[0], told[1].site, told[1].router))
-            disagree = {other.site for _, other, theirs in all_told if theirs != spec}
-            wanted[name] = (node.site, spec, tuple(sorted(disagree - {node.site})))
+            owner = core.owners[name]
+            count = [told for told in all_told if told[1].site == own.site]
+            count = count or [told for told in all_told if told[1].site in owner.sites]
+            count = count or [told for told in all_told if content_of(told[2]) == owner.content]
+            if count:
+                _, node, first = min(count, key=lambda one: (one[0], one[1].site, one[1].router))
+                differ = {node.site for _, node, told in all_told if told.spec != first.spec}
+                wanted[name] = (node.site, first.spec, tuple(sorted(differ - {node.site})))
         shown = {
             name: (d.site, d.declaration.spec, d.conflicts)
             for name, d in core.table.declarations.items()
         }
         if shown != wanted:
-            raise Broken("declarations_are_the_oldest", f"{process.place.name}: {shown}, {wanted}")
+            raise Broken("declarations_are_the_owners", f"{process.place.name}: {shown}, {wanted}")
 
 
 def edges_see_what_their_host_sees(truth: Truth) -> None:

@@ -1,9 +1,11 @@
 """What outlives a process: identity, disk, wall clock and what is wanted there."""
 
+from collections.abc import Mapping
 from hashlib import sha256
 
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import ServiceKey
+from router.routing.declared import NOBODY, Owner
 from tests.simulation.fleet.process import Process
 from tests.unit.routing.fakes import FakeIdentity
 
@@ -38,7 +40,8 @@ class NotedIdentity(FakeIdentity):
 class Place:
     """Where a router runs. ``process`` is None while nothing does.
 
-    ``kept_epoch`` and ``declarations`` are on its disk, ``skew_s`` is how wrong its wall clock is.
+    ``kept_epoch``, ``owners`` and ``declarations`` are on its disk. ``skew_s`` says how wrong its
+    wall clock is.
     """
 
     def __init__(self, name: str, identity: FakeIdentity, *, is_edge: bool = False) -> None:
@@ -48,6 +51,7 @@ class Place:
         self.is_rogue = False
         self.process: Process | None = None
         self.kept_epoch = 0
+        self.owners: Mapping[str, Owner] = NOBODY
         self.lives = 0
         self.skew_s = 0.0
         self.is_wanted = True

@@ -70,6 +70,7 @@ class Process:
             version="1",
             now=self.now(),
             service_ttl_s=fleet.service_ttl_s,
+            owners=place.owners,
         )
         self.edges = AttachedEdges()
         links = cast(Links, self)
@@ -236,6 +237,7 @@ class Process:
     # What routing found.
 
     def table_changed(self, table: RouteTable) -> None:
+        self.place.owners = table.owners
         self.load.table_changed(table)
         self.heard = {
             (router, key): report

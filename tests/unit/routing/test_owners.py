@@ -6,6 +6,7 @@ import pytest
 
 from router.model import limits
 from router.model.adverts import Declaration
+from router.model.ids import RouterId, SiteId
 from router.routing.declared import Claim, Owner
 from router.routing.owners import Owners
 from tests.unit.routing.fakes import FakeIdentity, declare
@@ -138,7 +139,7 @@ def test_a_newcomer_takes_the_nearer_of_those_it_hears_at_once() -> None:
     network.serve("west", [OURS])
     network.serve("east", [THEIRS])
     network.connect("new", "west", 1)
-    network.run(0.5)
+    network.run(limits.OWNER_MET_S / 2)
     network.connect("new", "east", 5)
     network.run(limits.OWNER_MET_S + 1)
     east = network.identities["east"].site
@@ -183,8 +184,8 @@ def test_a_name_adopted_from_a_site_that_is_silent_waits_for_it() -> None:
     assert in_force(network, "hub") == ""
 
 
-def claim(declaration: Declaration, site: str) -> Claim:
-    return Claim(declaration, site, site, 1)
+def claim(declaration: Declaration, site: SiteId) -> Claim:
+    return Claim(declaration, site, RouterId("r"), 1)
 
 
 def test_beyond_the_limit_who_owns_most_loses_what_nobody_declares(
@@ -213,3 +214,12 @@ def test_nothing_is_kept_anew_while_nothing_changes() -> None:
     before = owners.records
     owners.learn(told, {WEST}, 1.0)
     assert owners.records is before
+
+
+def test_a_neighbour_in_the_middle_of_telling_makes_no_newcomer_of_anybody() -> None:
+    owners = Owners(OWN, {})
+    owners.learn({}, (), 0.0, is_alone=True)
+    owners.learn({"x": [claim(OURS, WEST)]}, {WEST}, 1.0)
+    owners.learn({"x": [claim(OURS, WEST)]}, (), 10.0)
+    owners.learn({"x": [claim(OURS, WEST), claim(THEIRS, EAST)]}, {WEST, EAST}, 10.1)
+    assert owners.records["x"].sites == (WEST,)

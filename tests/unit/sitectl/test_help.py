@@ -119,7 +119,7 @@ def test_a_verb_typed_wrong_is_answered_with_the_nearest(
 def test_a_verb_that_is_like_no_other_is_answered_with_all_that_there_are(
     sitectl: CommandLine,
 ) -> None:
-    assert "There is: bind, create, delete" in sitectl("service", "xyzzy").stderr
+    assert "There is: adopt, bind, create, delete" in sitectl("service", "xyzzy").stderr
     assert " service --help" in sitectl("service", "xyzzy").stderr
 
 

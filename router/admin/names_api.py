@@ -1,0 +1,45 @@
+"""`GET /api/v1/names`: who owns which name, and who declares it."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from router.admin.answers import failure, item, items
+from router.admin.http import Request, Response, Routes
+
+
+class NameView(msgspec.Struct, frozen=True, kw_only=True):
+    """A name, as this site sees it; sites are shown as in `network status`.
+
+    ``declared_by``: whose declaration is in force here; empty: nobody's, its owner says nothing.
+    ``owners``: who declared it first; several: nobody can tell which of them. ``differing``: sites
+    that declare it otherwise.
+    """
+
+    name: str
+    declared_by: str
+    owners: tuple[str, ...]
+    differing: tuple[str, ...]
+
+
+class NamesApi:
+    """An `ApiPart`."""
+
+    def __init__(self, names: Callable[[], Sequence[NameView]]) -> None:
+        self._names = names
+
+    def add_to(self, routes: Routes) -> None:
+        """Its two routes."""
+        routes.get("/api/v1/names", self._all)
+        routes.get("/api/v1/names/{name}", self._one)
+
+    async def _all(self, request: Request) -> Response:
+        return items("Name", self._names())
+
+    async def _one(self, request: Request) -> Response:
+        name = request.match_info["name"]
+        for view in self._names():
+            if view.name == name:
+                return item("Name", view)
+        text = f"No site that is known here declares {name[:100]!r}."
+        return failure(404, "not-found", text, "sitectl service status")
