@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -14,6 +15,9 @@ from router.model.ids import RouterId
 from router.routing.declared import Owner
 
 ROUTER_ID_BYTES = 8
+OWNERS_FILE = "owners.json"
+
+_Kept = TypeVar("_Kept")
 
 
 class _State(msgspec.Struct, forbid_unknown_fields=True):
@@ -22,11 +26,13 @@ class _State(msgspec.Struct, forbid_unknown_fields=True):
     declared: dict[str, float] = {}
     learnt: tuple[Kept, ...] = ()
     learnt_at: float = 0.0
-    owners: dict[str, Owner] = {}
 
 
 class FileKeeper:
-    """A JSON file, replaced whole at each change. Implements `Keeper`."""
+    """Two JSON files, each replaced whole at each change. Implements `Keeper`.
+
+    Owners of names are in a file of their own: the state file is read by the last release too.
+    """
 
     def __init__(self, path: Path, unsaved: Callable[[str], None] = lambda reason: None) -> None:
         """Read ``path``, or start afresh where there is none. Raises ConfigError.
@@ -34,22 +40,16 @@ class FileKeeper:
         ``unsaved`` is told, once until it works again, that changes stay in memory: a full or
         read-only disk must not end what is being served, nor keep a host that starts from it.
         """
-        self._path = path
+        self._path, self._owners_path = path, path.with_name(OWNERS_FILE)
         self._unsaved = unsaved
         self.trouble = ""
         """Why what changed last stays in memory; empty: it is written."""
-        try:
-            self._state = msgspec.json.decode(path.read_bytes(), type=_State)
-        except FileNotFoundError:
-            self._state = _State(router_id=secrets.token_hex(ROUTER_ID_BYTES))
+        self._unwritten: set[Path] = set()
+        state = _read(path, _State)
+        self._state = state or _State(router_id=secrets.token_hex(ROUTER_ID_BYTES))
+        self._owners: Mapping[str, Owner] = _read(self._owners_path, dict[str, Owner]) or {}
+        if state is None:
             self._save()
-        except msgspec.MsgspecError as error:
-            raise ConfigError(
-                str(path),
-                "$",
-                f"is not a state file of ours: {error}",
-                hint=f"It holds nothing that cannot be made anew: rm {path}",
-            ) from error
 
     @property
     def router_id(self) -> RouterId:
@@ -104,18 +104,22 @@ class FileKeeper:
 
     def keep_owners(self, owners: Mapping[str, Owner]) -> None:
         """Who owns which name now."""
-        self._state.owners = dict(owners)
-        self._save()
+        self._owners = owners
+        self._save(self._owners_path)
 
     def owners(self) -> Mapping[str, Owner]:
         """What was kept last."""
-        return dict(self._state.owners)
+        return self._owners
 
-    def _save(self) -> None:
+    def _save(self, path: Path | None = None) -> None:
+        self._unwritten.add(path or self._path)
         try:
-            self._write()
+            for one in tuple(self._unwritten):
+                kept = self._owners if one == self._owners_path else self._state
+                write_secret(one, msgspec.json.format(msgspec.json.encode(kept)))
+                self._unwritten.discard(one)
         except OSError as error:
-            before, self.trouble = self.trouble, f"{self._path}: {error.strerror}"
+            before, self.trouble = self.trouble, f"{one}: {error.strerror}"
             if not before:
                 self._unsaved(self.trouble)
         else:
@@ -128,5 +132,16 @@ class FileKeeper:
         self._save()
         return not self.trouble
 
-    def _write(self) -> None:
-        write_secret(self._path, msgspec.json.format(msgspec.json.encode(self._state)))
+
+def _read(path: Path, kind: type[_Kept]) -> _Kept | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        return None
+    except msgspec.MsgspecError as error:
+        raise ConfigError(
+            str(path),
+            "$",
+            f"is not a state file of ours: {error}",
+            hint=f"The router can do without it: rm {path}",
+        ) from error

@@ -63,7 +63,7 @@ class LinkFiles(_Hidden, frozen=True, forbid_unknown_fields=True, kw_only=True):
     proxy: bytes = b""  # The login of the HTTP proxy that it goes through, as it is stored.
 
 
-class RouterState(msgspec.Struct, frozen=True, kw_only=True):
+class RouterState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the router must not forget; empty id: it had none of its own (Kubernetes).
 
     ``declared``: Unix seconds at which services were first declared here. ``owners``: who owns

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -56,6 +56,9 @@ from sitectl.texts import write_atomically
 
 STAGING: Final = ".restore"  # Has no config/ itself: no verb takes it for a site.
 STATE_FILE: Final = "state.json"
+OWNERS_FILE: Final = "owners.json"
+
+_Kept = TypeVar("_Kept")
 WEBHOOKS: Final = "webhooks"
 ADMIN_CREDENTIAL: Final = "admin.credential"
 _ROUTER_ID_BYTES: Final = 8
@@ -107,7 +110,7 @@ def _read(site: DirectorySite) -> Content:
         tls=_tls(secrets / "tls"),
         restored_at=restored_at(secrets),
         admin_credential=_secret(secrets / ADMIN_CREDENTIAL),
-        state=_state(site.directory / STATE_FILE),
+        state=_state(site.directory),
         gateway=_text_of(site.directory / RECORD_FILE),
         webhooks=_webhooks(secrets / WEBHOOKS),
         console_users=_console_users(secrets / USERS),
@@ -204,14 +207,21 @@ def _tls(directory: Path) -> dict[str, dict[str, bytes]]:
     return {name: held for name, held in found.items() if held}
 
 
-def _state(path: Path) -> RouterState:
+def _state(directory: Path) -> RouterState:
+    state = _decoded(directory / STATE_FILE, RouterState) or RouterState()
+    owners = _decoded(directory / OWNERS_FILE, dict[str, tuple[tuple[str, ...], str]]) or {}
+    return msgspec.structs.replace(state, owners=owners)
+
+
+def _decoded(path: Path, kind: type[_Kept]) -> _Kept | None:
+    """What a router keeps there for its next start; None: nothing."""
     data = _secret(path, _STATE_BYTES_MAX)
     if not data:
-        return RouterState()
+        return None
     try:
-        return msgspec.json.decode(data, type=RouterState)
+        return msgspec.json.decode(data, type=kind)
     except (msgspec.MsgspecError, RecursionError) as error:
-        hint = f"It holds nothing that cannot be made anew: rm {path}"
+        hint = f"The router can do without it: rm {path}"
         raise _unreadable(path, f"is damaged: {error}", hint) from error
 
 
@@ -373,14 +383,20 @@ def _write(folder: Path, content: Content) -> None:
     if content.restored_at:
         _keep(secrets / RESTORED_FILE, str(content.restored_at).encode())
     _keep(secrets / KEY_FILE, content.identity_key)
-    router_id = content.state.router_id or token_hex(_ROUTER_ID_BYTES)  # Of Kubernetes: a new one.
-    state = msgspec.structs.replace(content.state, router_id=router_id)
-    _keep(folder / STATE_FILE, msgspec.json.encode(state))
+    _write_state(folder, content)
     if content.gateway:
         write_atomically(folder / RECORD_FILE, content.gateway)
     files.make_directory(folder / "config")
     for name, text in content.documents.items():
         write_atomically(folder / "config" / name, text)
+
+
+def _write_state(folder: Path, content: Content) -> None:
+    router_id = content.state.router_id or token_hex(_ROUTER_ID_BYTES)  # Of Kubernetes: a new one.
+    state = msgspec.structs.replace(content.state, router_id=router_id, owners={})
+    _keep(folder / STATE_FILE, msgspec.json.encode(state))
+    if content.state.owners:
+        _keep(folder / OWNERS_FILE, msgspec.json.encode(content.state.owners))
 
 
 def _keep(path: Path, data: bytes) -> None:

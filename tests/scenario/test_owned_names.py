@@ -59,8 +59,9 @@ def knows(site: Site) -> bool:
     """It is no newcomer any more, and would know the owner of shop after a restart."""
     linked = [event["at"] for event in site.get("events") if event["code"] == "link-up"]
     ago = datetime.now(UTC) - datetime.fromisoformat(min(linked))
-    kept = json.loads((site.directory / "state.json").read_text())["owners"]
-    return ago.total_seconds() > 2 * limits.OWNER_MET_S and "shop" in kept
+    file = site.directory / "owners.json"
+    is_kept = file.exists() and "shop" in json.loads(file.read_text())
+    return ago.total_seconds() > 2 * limits.OWNER_MET_S and is_kept
 
 
 def codes(site: Site) -> set[str]:

@@ -16,6 +16,7 @@ import msgspec
 from router.main import routing_run
 from router.model.limits import COST_MAX
 from router.routing import attached, core, edge, flood, judging, lsa, lsdb, pace, routes, spf, table
+from router.routing.declared import counting
 from router.routing.kept import KeptRouters
 from router.routing.load import LoadTable
 from router.routing.lsdb import Standing
@@ -30,7 +31,7 @@ Judging = judging.Judging
 _two_way, _standing = Graph.two_way, Lsdb.standing
 _joined = spf._joined
 _overtake = OwnLsa.overtake
-_declarations, _candidates, _accept = table._declarations, table._candidates, LoadTable.accept
+_counting, _candidates, _accept = counting, table._candidates, LoadTable.accept
 _down, _flood = Core.adjacency_down, Flooding.flood
 
 
@@ -109,15 +110,8 @@ def _forgets(self: Any, router: Any, now: float) -> Any:
     return events
 
 
-def _newest_declaration(own: Any, *more: Any) -> Any:
-    flipped = msgspec.structs.replace(
-        own,
-        declarations=tuple(
-            msgspec.structs.replace(told, declared_at_s=-told.declared_at_s)
-            for told in own.declarations
-        ),
-    )
-    return _declarations(flipped, *more)
+def _anybodys(claims: Any, own: Any, owner: Any) -> Any:
+    return _counting(claims, own, None)
 
 
 def _unsorted(*what: Any) -> Any:
@@ -174,7 +168,7 @@ MUTANTS: dict[str, tuple[Any, str, Any]] = {
     "a copy never withdraws": (OwnLsa, "overtake", _never_withdraws),
     "who loses a neighbour purges it": (Core, "adjacency_down", _forgets),
     "lost routers count for ever": (KeptRouters, "next_deadline", lambda *_: None),
-    "declarations: ours is the oldest": (table, "_declarations", _newest_declaration),
+    "whoever is nearest declares": (table, "counting", _anybodys),
     "candidates are in another order": (table, "_candidates", _unsorted),
     "loads are not bounded": (LoadTable, "accept", _unbounded_load),
     "loads are not passed on": (LoadTable, "accept", _no_load_onward),

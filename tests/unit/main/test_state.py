@@ -12,7 +12,9 @@ from router.main.ports import Kept
 from router.main.state import FileKeeper
 from router.model.adverts import Declaration
 from router.model.errors import ConfigError
+from router.model.ids import SiteId
 from router.model.specs import ServiceSpec
+from router.routing.declared import Owner
 
 SHOP = Declaration(
     name="shop",
@@ -89,3 +91,17 @@ def test_what_was_learnt_counts_no_more_when_the_clock_was_set_back(
     assert [one.declaration for one in keeper.learnt()] == [SHOP]
     monkeypatch.setattr("router.main.state.time.time", lambda: 1.0)
     assert keeper.learnt() == ()
+
+
+def test_owners_of_names_outlive_it_in_a_file_that_the_last_release_does_not_read(
+    tmp_path: Path,
+) -> None:
+    owners = {"shop": Owner((SiteId("a"), SiteId("b")), "0123456789abcdef")}
+    FileKeeper(tmp_path / "state.json").keep_owners(owners)
+    assert FileKeeper(tmp_path / "state.json").owners() == owners
+    assert stat.S_IMODE((tmp_path / "owners.json").stat().st_mode) == 0o600
+    assert "shop" not in (tmp_path / "state.json").read_text()
+    (tmp_path / "owners.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"owners\.json") as raised:
+        FileKeeper(tmp_path / "state.json")
+    assert "rm" in raised.value.hint

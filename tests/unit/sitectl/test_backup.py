@@ -12,12 +12,15 @@ from certs.claims import ClaimRequest, GrantStore, Redeemed, Refused
 from certs.identity import restored_at
 from certs.revocation import Revocations
 from router.main.state import FileKeeper
+from router.model.ids import SiteId
+from router.routing.declared import Owner
 from sitectl.backup import folder, seal
 from sitectl.directory import DirectorySite
 from sitectl.directory_trust import DirectoryTrust
 from tests.unit.sitectl.conftest import CommandLine
 
 WORDS = "correct horse battery"
+OWNERS = {"mail": Owner((SiteId("0" * 32),), "0123456789abcdef")}
 
 
 @pytest.fixture(autouse=True)
@@ -200,12 +203,14 @@ def test_the_routers_epoch_goes_beyond_what_it_was(
     full: CommandLine, elsewhere: CommandLine
 ) -> None:
     original = FileKeeper(full.state / "here" / "state.json")
+    original.keep_owners(OWNERS)
     epoch, declared = original.next_epoch() + 10_000_000, original.declared_at("db")
     original.keep_epoch(epoch)
     restored(elsewhere, saved(full))
     copy = FileKeeper(elsewhere.state / "here" / "state.json")
     assert copy.router_id == original.router_id
     assert copy.declared_at("db") == declared
+    assert copy.owners() == OWNERS
     assert copy.next_epoch() > epoch
 
 
