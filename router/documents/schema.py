@@ -446,6 +446,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field("admin", addresses.address),
         Field("drain_grace_s", readers.duration(0.0, 3600.0)),
         Field("memory_limit_bytes", _memory_limit),
+        Field("listeners_per_site", readers.integer(0, limits.LISTENERS_PER_SITE_MAX)),
         Field("access_log_share", readers.share),
         Field("adopt_services", readers.boolean),
         Field("workers", _workers),

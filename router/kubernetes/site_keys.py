@@ -345,6 +345,14 @@ KEYS: Final = (
         note="ours: how long a stopping router serves what it has begun",
     ),
     SiteKey(
+        key="listeners-per-site",
+        default=str(limits.LISTENERS_PER_SITE),
+        read=texts.integer(0, limits.LISTENERS_PER_SITE_MAX),
+        field="listeners_per_site",
+        of_site=True,
+        note="ours: how many ports of each other site's services this site listens for",
+    ),
+    SiteKey(
         key="access-log-share",
         default="0",
         read=texts.share,

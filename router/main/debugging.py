@@ -16,7 +16,6 @@ from pathlib import Path
 from types import FrameType
 
 from router.admin.debug_api import DebugView, Part, Route
-from router.main.memory import resident_bytes
 from router.main.site_router import SiteRouter
 from router.model import limits
 from router.routing.core import RoutingCore
@@ -49,10 +48,15 @@ def stacks_on_signal(run: Path) -> Iterator[None]:
 class Debugging:
     """Looks at the process and at ``router`` at the moment of asking."""
 
-    __slots__ = ("_lag_s", "_router")
+    __slots__ = ("_lag_s", "_resident_bytes", "_router")
 
-    def __init__(self, router: SiteRouter, lag_s: Callable[[], float]) -> None:
-        self._router, self._lag_s = router, lag_s
+    def __init__(
+        self,
+        router: SiteRouter,
+        lag_s: Callable[[], float],
+        resident_bytes: Callable[[], int],
+    ) -> None:
+        self._router, self._lag_s, self._resident_bytes = router, lag_s, resident_bytes
 
     def look(self) -> DebugView:
         """In the loop's thread."""
@@ -67,7 +71,7 @@ class Debugging:
             loop=type(asyncio.get_running_loop()).__module__.partition(".")[0],
             packages=dict(_packages()),
             loop_lag_s=self._lag_s(),
-            resident_bytes=resident_bytes(),
+            resident_bytes=self._resident_bytes(),
             descriptors=_descriptors(),
             collections=tuple(one["collections"] for one in gc.get_stats()),
             stacks=_stacks(),

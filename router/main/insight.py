@@ -78,7 +78,7 @@ class Insight:
             NamesApi(router.owning.names),
             SimulationApi(Simulating(), view, histories),
             TokensApi(self._tokens),
-            DebugApi(Debugging(router, lambda: view.loop_lag_s).look),
+            DebugApi(Debugging(router, lambda: view.loop_lag_s, view.resident_bytes).look),
         ]
 
     @property

@@ -285,13 +285,22 @@ def buffered_mark(limit_bytes: int) -> int:
     return max(limits.BUFFERED_BYTES_MIN, int(limit_bytes * limits.BUFFERED_SHARE))
 
 
-def resident_bytes() -> int:
-    """Of this process, now. Some 10 µs; read several times a second, so by plain calls."""
-    descriptor = os.open(STATM, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return int(os.read(descriptor, 100).split()[1]) * PAGE_BYTES
-    finally:
-        os.close(descriptor)
+class ResidentMemory:
+    """How much memory this process has now. Some 3 µs; read several times a second.
+
+    Its file stays open: without a free descriptor the router must still see its memory.
+    """
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self) -> None:
+        self._descriptor = os.open(STATM, os.O_RDONLY | os.O_CLOEXEC)
+
+    def read_bytes(self) -> int:
+        return int(os.pread(self._descriptor, 100, 0).split()[1]) * PAGE_BYTES
+
+    def close(self) -> None:
+        os.close(self._descriptor)
 
 
 def memory_limit(*, root: Path = CGROUP_ROOT, membership: Path = PROC_CGROUP) -> int:

@@ -7,13 +7,16 @@ import msgspec
 
 from router.balance.policies import check_policy
 from router.documents import Listening, Wanted, capacities, clashes
+from router.main.listener_budget import Refusal
+from router.main.listener_grants import ListenerGrants
+from router.main.listener_places import place_of
 from router.model.addresses import join, split
 from router.model.adverts import Declaration
 from router.model.capacity import Rate, SiteCap
 from router.model.events import Problem
 from router.model.ids import ServiceKey
 from router.model.settings import Health
-from router.model.specs import ConnectorSpec, ListenerSpec, PolicySpec, SitePolicySpec, TargetSpec
+from router.model.specs import ConnectorSpec, PolicySpec, SitePolicySpec, TargetSpec
 
 
 class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +67,7 @@ class _Planned(msgspec.Struct, frozen=True):
     here: dict[str, ConnectorSpec]
     is_own: bool
     cap: SitePolicySpec | None
+    doors: "_Doors"
     services: dict[ServiceKey, PlannedService]
     problems: tuple[Problem, ...]
 
@@ -72,6 +76,7 @@ class _Planned(msgspec.Struct, frozen=True):
         told: Declaration,
         here: dict[str, ConnectorSpec],
         cap: SitePolicySpec | None,
+        doors: "_Doors",
         *,
         is_own: bool,
     ) -> bool:
@@ -81,32 +86,51 @@ class _Planned(msgspec.Struct, frozen=True):
             and self.here == here
             and self.is_own == is_own
             and self.cap == cap
+            and self.doors == doors
         )
+
+
+class _Doors(msgspec.Struct, frozen=True):
+    """Of one service: its ports that get no listener, and how many of its ports are planned."""
+
+    refused: Mapping[int, Refusal]
+    shown: int | None
+
+
+_ALL_GRANTED = ListenerGrants()
 
 
 class Planner:
     """Plans again and again; a service of which nothing changed is taken from the last time."""
 
-    __slots__ = ("_common", "_declared", "_known", "_plan", "_wanted")
+    __slots__ = ("_common", "_declared", "_grants", "_known", "_plan", "_wanted")
 
     def __init__(self) -> None:
         self._wanted: Wanted | None = None
         self._declared: Mapping[str, Declaration] = {}
+        self._grants = ListenerGrants()
         self._plan = Plan({}, ())
         self._common: tuple[object, ...] = ()
         self._known: dict[str, _Planned] = {}
 
-    def plan(self, wanted: Wanted, declared: Mapping[str, Declaration]) -> Plan:
+    def plan(
+        self,
+        wanted: Wanted,
+        declared: Mapping[str, Declaration],
+        grants: ListenerGrants = _ALL_GRANTED,
+    ) -> Plan:
         """Resolve ``wanted`` against the declarations in force everywhere (winner by name).
 
-        The very plan of the last time if nothing changed.
+        The very plan of the last time if nothing changed. ``grants``: made from the same two.
         """
-        if wanted is not self._wanted or declared != self._declared:
-            self._plan = self._new_plan(wanted, declared)
-            self._wanted, self._declared = wanted, declared
+        if wanted is not self._wanted or declared != self._declared or grants != self._grants:
+            self._plan = self._new_plan(wanted, declared, grants)
+            self._wanted, self._declared, self._grants = wanted, declared, grants
         return self._plan
 
-    def _new_plan(self, wanted: Wanted, declared: Mapping[str, Declaration]) -> Plan:
+    def _new_plan(
+        self, wanted: Wanted, declared: Mapping[str, Declaration], grants: ListenerGrants
+    ) -> Plan:
         common = (
             wanted.site.bind_ip,
             wanted.site.service_sync,
@@ -142,8 +166,9 @@ class Planner:
         for name, told in sorted(declared.items()):
             here, is_own = by_service.get(name, {}), name in wanted.services
             one, cap = self._known.get(name), caps.get(name)
-            if one is None or not one.is_of(told, here, cap, is_own=is_own):
-                one = _planned(told, here, wanted, cap)
+            doors = _Doors(grants.refused.get(name, {}), grants.shown.get(name))
+            if one is None or not one.is_of(told, here, cap, doors, is_own=is_own):
+                one = _planned(told, here, wanted, cap, doors)
             known[name] = one
             services.update(one.services)
             problems += one.problems
@@ -170,6 +195,7 @@ def _planned(
     given: dict[str, ConnectorSpec],
     wanted: Wanted,
     cap: SitePolicySpec | None,
+    doors: _Doors,
 ) -> _Planned:
     problems: list[Problem] = []
     services: dict[ServiceKey, PlannedService] = {}
@@ -179,10 +205,12 @@ def _planned(
         problems += [_no_proxy_protocol(n, told.name) for n, c in here.items() if c.proxy_protocol]
     else:
         here = {n: _without_path(n, c, declaration, problems) for n, c in here.items()}
-    for index, port in enumerate(declaration.spec.ports):
+    for index, port in enumerate(declaration.spec.ports[: doors.shown]):
         key = ServiceKey(told.name, port)
         targets = _targets(key, index, declaration, here, problems)
-        listen, why_not = _listen(key, declaration, wanted)
+        listen, why_not = place_of(key, declaration, wanted)
+        if (refusal := doors.refused.get(port)) is not None:
+            listen, why_not = None, refusal.value
         clash = _own_listener(listen, targets)
         if clash and listen is not None:
             problems.append(_clash_problem(key, listen, clash))
@@ -197,7 +225,8 @@ def _planned(
             why_not=why_not,
             cap=None if cap is None else capacities.cap_of(cap),
         )
-    return _Planned(told, given, told.name in wanted.services, cap, services, tuple(problems))
+    is_own = told.name in wanted.services
+    return _Planned(told, given, is_own, cap, doors, services, tuple(problems))
 
 
 def wishes(wanted: Wanted) -> frozenset[str] | None:
@@ -314,41 +343,6 @@ def _target_port(target: TargetSpec, index: int, ports: int, key: ServiceKey) ->
     if target.port is not None:
         return target.port if ports == 1 else None
     return key.port
-
-
-def _listen(
-    key: ServiceKey, declaration: Declaration, wanted: Wanted
-) -> tuple[tuple[str, int] | None, str]:
-    override = _override(key, declaration, wanted)
-    if wanted.inner_ports is not None:
-        inner = wanted.inner_ports.get(key)
-        if inner is not None:
-            return (wanted.site.bind_ip, inner), ""
-        if declaration.spec.headless == key.name:
-            return None, "wanted so (headless: its pods are reached by their names)"
-        if override is not None and override.listen == "none":
-            return None, "wanted so (listen: none)"
-        return None, "no Kubernetes Service leads here"
-    if override is None:
-        if not wanted.site.service_sync and key.name not in wanted.services:
-            return None, "service sync is off at this site"
-        return (wanted.site.bind_ip, key.port), ""
-    if override.listen == "none":
-        return None, "wanted so (listen: none)"
-    host, _, port = override.listen.rpartition(":")
-    number = key.port if port == "auto" else int(port)
-    return (host.strip("[]") or wanted.site.bind_ip, number), ""
-
-
-def _override(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> ListenerSpec | None:
-    for listener in wanted.listeners.values():
-        has_number = listener.listen.rpartition(":")[2].isdecimal()
-        port_fits = listener.port == key.port or (
-            listener.port is None and (len(declaration.spec.ports) == 1 or not has_number)
-        )
-        if listener.service == key.name and port_fits:
-            return listener
-    return None
 
 
 def _own_listener(

@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from router.forward.figures import TargetInfo
 from router.forward.listeners import EVERYWHERE, ListenerState
+from router.main.listener_budget import Refusal
+from router.main.listener_grants import FORMER, Unlistened
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem
@@ -124,6 +126,39 @@ def _holder(state: ListenerState, states: Mapping[ServiceKey, ListenerState]) ->
 def _free_port(key: ServiceKey, holder: ServiceKey | None) -> str:
     elsewhere = f"sitectl service set {key.name} --listen [IP:]PORT"
     return f"Free the port, or: {elsewhere}" if holder is None else f"Give one another: {elsewhere}"
+
+
+def of_listener_budgets(
+    unlistened: Iterable[Unlistened], name_of: Callable[[SiteId], str]
+) -> list[Problem]:
+    """Service ports without a listener because their site, or all sites, declare too many."""
+    return [_over_budget(one, name_of) for one in unlistened]
+
+
+def _over_budget(one: Unlistened, name_of: Callable[[SiteId], str]) -> Problem:
+    name = None if one.origin in (None, FORMER) else name_of(SiteId(str(one.origin)))
+    if name is not None:
+        whose = f"Site {name} declares"
+    elif one.origin is None:
+        whose = "This site declares"
+    else:
+        whose = "Sites that were known before the restart declare"
+    more = f" and {one.count - len(one.first)} more" if one.count > len(one.first) else ""
+    shown = f" ({', '.join(map(str, one.first))}{more})" if one.first else ""
+    ports = "1 service port" if one.count == 1 else f"{one.count} service ports"
+    listen = f"sitectl service set {one.first[0].name if one.first else 'NAME'} --listen PORT"
+    hints = {
+        Refusal.LOW_PORT: f"If clients here should reach it: {listen}",
+        Refusal.TAKEN: f"Give it another port here: {listen}",
+        Refusal.SITE: f"For one of them: {listen}. For all: raise listenersPerSite here. "
+        f"If that site should not be here at all: sitectl revoke-access --link {name or 'NAME'}",
+        Refusal.TOTAL: "Raise the limit of open files: ulimit -n, or LimitNOFILE= of the unit",
+    }
+    return Problem(
+        code="SW0320",
+        message=f"{whose} {ports} without a listener here{shown}: {one.refusal.value}.",
+        hint=hints[one.refusal],
+    )
 
 
 def unserved(

@@ -24,7 +24,7 @@ from router.main.consoles import ConsoleHost
 from router.main.insight import Insight
 from router.main.keeping import Keeping
 from router.main.logs import Logs
-from router.main.memory import MemoryGuard, Use, memory_limit, resident_bytes, trimmer
+from router.main.memory import MemoryGuard, ResidentMemory, Use, memory_limit, trimmer
 from router.main.namespace_status import short
 from router.main.orders import Orders
 from router.main.parts import WHOLE, Part
@@ -47,7 +47,7 @@ from router.model.events import Problem
 from router.model.ticks import next_tick
 from router.net.epoll import EpollNetwork
 from router.net.loop_host import LoopHost
-from router.net.sockets import clients_max
+from router.net.sockets import clients_max, listeners_max
 
 log = logging.getLogger("router.main")
 
@@ -102,12 +102,14 @@ class Running:
             is_edge=reading.wanted.site.router_mode == "edge",
             service_ttl_s=reading.wanted.site.service_sync_site_ttl_s,
             connections_max=clients_max(),
+            listeners_max=listeners_max(),
             place=f"{socket.gethostname()}, process {os.getpid()}",
             restored=self._trust.restored_at,
             has_inner_door=part.count > 1,
         )
         self.peers = Peers(self._again)
         self._memory_max = memory_limit() // part.count
+        self._resident = ResidentMemory()
         self.memory = MemoryGuard(
             self.network,
             self._memory_max,
@@ -219,7 +221,7 @@ class Running:
 
     def _memory_use(self) -> Use:
         held_bytes = self.router.links.buffered_bytes + self.router.forwarder.held_bytes
-        return Use(resident_bytes(), held_bytes + self.network.unsent_bytes)
+        return Use(self._resident.read_bytes(), held_bytes + self.network.unsent_bytes)
 
     def _host_problems(self) -> tuple[Problem, ...]:
         return (
@@ -331,6 +333,7 @@ class Running:
         self.network.close()
         self.seeing.close()
         self.record.close()
+        self._resident.close()
 
     def line(self) -> str:
         """How it goes, for `systemctl status`."""

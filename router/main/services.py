@@ -7,6 +7,7 @@ from router.forward.forwarder import Forwarder
 from router.forward.ports import NoTls, TargetConfig
 from router.main.changes import Changes
 from router.main.learnt import Learnt
+from router.main.listener_grants import FORMER, ListenerGrants, ListenerOffice, Unlistened
 from router.main.load_exchange import LoadExchange
 from router.main.own_words import OwnWords
 from router.main.plan import Plan, PlannedService, PlannedTarget, Planner
@@ -47,7 +48,9 @@ class Services:
         shares: ShareRun,
         *,
         service_ttl_s: float,
+        listeners_max: int,
     ) -> None:
+        """``listeners_max``: of all services together."""
         self._network = network
         self._site = site
         self._forwarder = forwarder
@@ -61,6 +64,8 @@ class Services:
         self._wanted: Wanted | None = None
         self.rules = SharingRules()  # An attribute: hot.
         """With whom this site shares what."""
+        self._office = ListenerOffice(listeners_max)
+        self._grants = ListenerGrants()
         self._planner = Planner()
         self._own = OwnWords(keeper)
         self._told: Mapping[str, Declaration] = {}  # To routing.
@@ -71,7 +76,7 @@ class Services:
         self._changes = Changes(tell)
         self._second_timer = network.call_at(network.now(), self._each_second)
         self._draining = False
-        self._declared_now: dict[str, Declaration] = {}
+        self._heard: tuple[dict[str, Declaration], ListenerGrants] = ({}, self._grants)
         self.declared_changed: Callable[[Mapping[str, ServiceSpec]], None] | None = None
         """Hears which services the network has, whenever that changes."""
         self.untold = ""  # Why others do not hear of all services; empty: they do.
@@ -94,6 +99,11 @@ class Services:
         ]
         without = {key: self._forwarder.targets_of(key) for key in mine if self._is_unserved(key)}
         return (*self._plan.problems, *unserved(without, utc))
+
+    @property
+    def unlistened(self) -> tuple[Unlistened, ...]:
+        """What other sites declare beyond their budgets of listeners here."""
+        return self._grants.unlistened
 
     def _is_unserved(self, key: ServiceKey) -> bool:
         """Targets of it are bound, here or at a site that is reached, and none is ready."""
@@ -147,7 +157,8 @@ class Services:
         if self._wanted is None:
             return
         declared = self._declared(self._wanted)
-        before, self._plan = self._plan, self._planner.plan(self._wanted, declared)
+        grants = self._grants = self._office.grants(self._wanted, declared, self._origins(declared))
+        before, self._plan = self._plan, self._planner.plan(self._wanted, declared, grants)
         after = self._plan.services
         is_new = self._plan is not before  # A new table often changes nothing of it.
         for key in before.services.keys() - after.keys() if is_new else ():
@@ -171,9 +182,10 @@ class Services:
             self._forwarder.set_remotes(key, candidates[key])
         if is_new:
             self._set_listeners()
-        if self.declared_changed is not None and declared != self._declared_now:
-            self._declared_now = declared
-            self.declared_changed({name: told.spec for name, told in declared.items()})
+        if self.declared_changed is not None and (declared, grants) != self._heard:
+            self._heard = declared, grants
+            specs = {name: grants.listened(name, told.spec) for name, told in declared.items()}
+            self.declared_changed({name: spec for name, spec in specs.items() if spec is not None})
 
     def follow_shares(self) -> None:
         """Apply what may be used now, wherever it is not what was applied."""
@@ -286,6 +298,14 @@ class Services:
                 # The table is about to have it in place of ours of before: planned once, not twice.
                 declared[one.name] = one
         return declared
+
+    def _origins(self, declared: Mapping[str, Declaration]) -> dict[str, SiteId]:
+        """By service, the other site whose declaration is in force."""
+        table = self._routing.table.declarations
+        own = self._wanted.services if self._wanted is not None else {}
+        origins = {name: entry.site for name, entry in table.items() if entry.site != self._site}
+        former = declared.keys() - table.keys() - own.keys()
+        return origins | dict.fromkeys(former, FORMER)
 
     def _own_declarations(self, wanted: Wanted) -> Sequence[Declaration]:
         return self._own.declarations(wanted, self.rules)

@@ -72,13 +72,15 @@ class SiteRouter:
         is_edge: bool = False,
         service_ttl_s: float = limits.SERVICE_SYNC_TTL_S,
         connections_max: int = limits.CLIENT_CONNECTIONS_MAX,
+        listeners_max: int = limits.LISTENERS_MAX,
         place: str = "",
         restored: int = 0,
         has_inner_door: bool = False,
     ) -> None:
         """``is_edge``: it attaches to one site, accepts no links and takes no part in routing.
 
-        ``connections_max``: of clients of services, over all listeners. ``place``: where this
+        ``connections_max``: of clients of services, over all listeners, of which there are at most
+        ``listeners_max``. ``place``: where this
         process runs, told to neighbours for people. ``restored``: Unix seconds at which its state
         came out of a backup, 0: never. ``has_inner_door``: other workers of this router dial it.
         """
@@ -154,6 +156,7 @@ class SiteRouter:
             credentials,
             self._shares,
             service_ttl_s=service_ttl_s,
+            listeners_max=listeners_max,
         )
         neighbours.join(
             self.links,

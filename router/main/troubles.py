@@ -75,6 +75,7 @@ class Troubles:
             *self._liars.problems(self._network.now()),
             *self._messages.problems(),
             *problems.of_listeners(self._forwarder.listener_states()),
+            *problems.of_listener_budgets(self._services.unlistened, self._names.site),
             *self._credentials.service_tls_problems(),
             *owning.problems_of(table),
             *problems.of_table(table),

@@ -342,6 +342,10 @@ class OperatorView:
             waiting=report.waiting or 0,
         )
 
+    def resident_bytes(self) -> int:
+        """Memory of this process now."""
+        return self._memory.use_now().resident_bytes
+
     def utc(self, monotonic_s: float) -> str:
         ago = timedelta(seconds=self._network.now() - monotonic_s)
         return iso(datetime.now(UTC) - ago)

@@ -51,6 +51,14 @@ SOURCE_ALWAYS = 64  # Connections of one client address that are never too many.
 # Of all listeners, where nobody counted descriptors; else half of those there are, see
 # `net.sockets.clients_max`: each may need one more for its target.
 CLIENT_CONNECTIONS_MAX = 65_536
+LISTENERS_PER_SITE = 64  # Of services that one other site declares, unless the Site says more.
+LISTENERS_PER_SITE_MAX = 65_535  # What a site may allow: all ports.
+LISTENERS_SHARE = 4  # All listeners of services have one of so many descriptors.
+LISTENERS_MAX = 65_535  # Where nobody counted descriptors.
+# Ports of one other site's services that this one has no part in: more are left out of all tables
+# and lists, since each costs memory.
+SERVICE_PORTS_OF_SITE_MAX = 1_024
+UNPRIVILEGED_PORT_MIN = 1_024  # Below it are the ports of a host's own services (RFC 6335, 6).
 LINGER_DISCARD_BYTES_MAX = 64 * KIB  # After our own error answer.
 LINGER_DISCARD_S = 1.0
 CLOSING_STALL_S = 10.0  # A client that takes nothing of its last answer for so long is cut.

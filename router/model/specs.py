@@ -71,6 +71,7 @@ class SiteSpec(
     admin: str = ""  # HOST:PORT, empty: unix socket only.
     drain_grace_s: float = limits.DRAIN_GRACE_S
     memory_limit_bytes: int = 0  # What the router may use; 0: what the system lets it.
+    listeners_per_site: int = limits.LISTENERS_PER_SITE  # For services of each other site.
     access_log_share: float = 0.0  # Of the requests, 0 to 1, are written to run/access.log.
     adopt_services: bool = False  # On Kubernetes: Services that exist may be taken over.
     workers: int | str = 1  # Processes of its router; "auto": one for each core.

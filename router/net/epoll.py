@@ -98,6 +98,8 @@ class EpollNetwork:
     ) -> Listener:
         if not self.may_listen(host, port):
             raise OSError(errno.EAGAIN, "the first worker does not listen there")
+        if not essential and len(self._poller.entries) >= self._poller.descriptors_max:
+            raise OSError(errno.EMFILE, "the last descriptors are reserved for the operator")
         sock = bind(host, port, "alone" if essential else self._sharing)
         hand_over = self.hand_over if essential and port else None
         if hand_over is not None:  # It is accepted with its first bytes, by which it is judged.

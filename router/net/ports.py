@@ -275,10 +275,10 @@ class Network(Timers, Protocol):
     ) -> Listener:
         """Bind and accept. ``accept`` may return None: the connection is aborted.
 
-        ``essential``: its connections may use descriptors that are kept from others.
+        ``essential``: it and its connections may use descriptors that are kept from others.
 
         With TLS a connection is handed over only after its handshake. Raises `OSError` when the
-        address cannot be bound (in use, not local, forbidden).
+        address cannot be bound (in use, not local, forbidden), or no descriptor is left for it.
         """
 
     def is_current(self, host: str, address: str) -> bool:

@@ -16,6 +16,7 @@ from router.model.limits import (
     KEEPALIVE_IDLE_S,
     KEEPALIVE_INTERVAL_S,
     KEEPALIVE_PROBES,
+    LISTENERS_SHARE,
     RESOLVE_NAMES_MAX,
 )
 from router.net.ports import Address, DialCode, DialFailure, Loss
@@ -54,6 +55,11 @@ def descriptors_max(*, essential: bool) -> int:
 def clients_max() -> int:
     """How many client connections all listeners may have: each may need one to a target."""
     return max(1, descriptors_max(essential=False) // 2)
+
+
+def listeners_max() -> int:
+    """How many listeners services may have: a quarter of the descriptors."""
+    return max(1, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // LISTENERS_SHARE)
 
 
 @lru_cache(maxsize=RESOLVE_NAMES_MAX)

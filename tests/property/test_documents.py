@@ -118,6 +118,7 @@ SITES = st.builds(
     drain_grace_s=SECONDS,
     workers=st.integers(1, 64) | st.just("auto"),
     memory_limit_bytes=st.just(0) | st.integers(48 * 2**20, 2**40),
+    listeners_per_site=st.integers(0, 65_535),
     access_log_share=st.sampled_from((0.0, 0.01, 1.0)),
     tracing=st.booleans(),
 )

@@ -26,6 +26,7 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "admin": "the admin API over TCP too, `HOST:PORT`; empty: the unix socket only",
         "drainGrace": "how long a router that stops lets requests end",
         "memoryLimit": "what the router may use; 0: what the system lets it",
+        "listenersPerSite": "how many ports of each other site's services this site listens for",
         "accessLogShare": "of the requests, 0 to 1, written to `run/access.log`",
         "adoptServices": "on Kubernetes: Services that exist may be taken over",
         "workers": "processes of its router, or `auto`: one for each core; counts from the next "

@@ -141,6 +141,16 @@ SERVICES: Final = (
         "Let sites in on the same terms, or on fewer patterns",
     ),
     Code(
+        "SW0320",
+        "More listeners than a site may have here",
+        "Listeners have budgets, so that no site can use up the descriptors of another: 64 ports "
+        "for each other site (listenersPerSite), a quarter of the open files for all, this site's "
+        "own services first, and no port below 1024 for another site's service unless a Listener "
+        "here names it. The text names the site and the ports beyond.",
+        "As the text says: a Listener for the port, listenersPerSite, or: sitectl revoke-access "
+        "--link NAME",
+    ),
+    Code(
         "SW0330",
         "Messages that one end of a link refuses",
         "Two routers do not agree on what valid HTTP over a link is, so requests between them fail "

@@ -8,10 +8,10 @@ import pytest
 from router.main.memory import (
     Level,
     Marks,
+    ResidentMemory,
     Use,
     buffered_mark,
     memory_limit,
-    resident_bytes,
     trimmer,
 )
 from router.model import limits
@@ -272,7 +272,20 @@ def test_a_quarter_may_be_buffered_and_never_less_than_the_least() -> None:
 
 def test_memory_is_read_and_given_back_on_this_machine() -> None:
     trimmer()(True)
-    assert MIB < resident_bytes() < 4096 * MIB
+    memory = ResidentMemory()
+    assert MIB < memory.read_bytes() < 4096 * MIB
+    memory.close()
+
+
+def test_memory_is_read_without_a_free_descriptor() -> None:
+    memory = ResidentMemory()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        assert memory.read_bytes() > MIB
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    memory.close()
 
 
 def test_a_limit_that_the_site_states_itself_is_named_when_it_is_too_low() -> None:

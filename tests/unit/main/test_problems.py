@@ -4,11 +4,14 @@ import pytest
 
 from router.forward.figures import TargetInfo
 from router.forward.listeners import ListenerState
+from router.main.listener_budget import Refusal
+from router.main.listener_grants import FORMER, Unlistened
 from router.main.problems import (
     WEIGHTS_SHOWN,
     notes_of_config,
     of_config,
     of_edge,
+    of_listener_budgets,
     of_listeners,
     of_mode,
     of_terms,
@@ -69,6 +72,25 @@ def test_what_is_not_another_service_s_fault_is_not_said_to_be(
     (problem,) = of_listeners(states)
     assert problem.message.endswith(error)
     assert problem.hint.startswith("Free the port")
+
+
+@pytest.mark.parametrize(
+    ("origin", "refusal", "whose", "next_step"),
+    [
+        (SiteId("b"), Refusal.SITE, "Site beta", "revoke-access --link beta"),
+        (SiteId("b"), Refusal.LOW_PORT, "Site beta", "service set web --listen PORT"),
+        (FORMER, Refusal.SITE, "Sites that were known", "revoke-access --link NAME"),
+        (None, Refusal.TOTAL, "This site", "LimitNOFILE"),
+    ],
+)
+def test_ports_beyond_a_budget_are_a_problem_that_names_their_site(
+    origin: SiteId | None, refusal: Refusal, whose: str, next_step: str
+) -> None:
+    one = Unlistened(origin, refusal, 4, (ServiceKey("web", 80),))
+    (problem,) = of_listener_budgets([one], {SiteId("b"): "beta"}.__getitem__)
+    assert problem.code == "SW0320" and problem.message.startswith(whose)
+    assert "4 service ports without a listener here (web:80 and 3 more)" in problem.message
+    assert next_step in problem.hint
 
 
 def test_services_that_an_edge_is_not_told_of_are_a_problem_with_two_ways_out() -> None:

@@ -1,0 +1,49 @@
+"""Where a service port listens at this site, by its declaration and this site's documents. Pure."""
+
+from router.documents import Wanted
+from router.model.adverts import Declaration
+from router.model.ids import ServiceKey
+from router.model.specs import ListenerSpec
+
+
+def place_of(
+    key: ServiceKey, declaration: Declaration, wanted: Wanted
+) -> tuple[tuple[str, int] | None, str]:
+    """Host and port; None: it does not listen here, and the reason."""
+    override = override_of(key, declaration, wanted)
+    if wanted.inner_ports is not None:
+        inner = wanted.inner_ports.get(key)
+        if inner is not None:
+            return (wanted.site.bind_ip, inner), ""
+        return None, not_asked(key, declaration, wanted) or "no Kubernetes Service leads here"
+    if why_not := not_asked(key, declaration, wanted):
+        return None, why_not
+    if override is None:
+        return (wanted.site.bind_ip, key.port), ""
+    host, _, port = override.listen.rpartition(":")
+    number = key.port if port == "auto" else int(port)
+    return (host.strip("[]") or wanted.site.bind_ip, number), ""
+
+
+def not_asked(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> str:
+    """Why the documents of this site ask for no listener; empty: they do."""
+    override = override_of(key, declaration, wanted)
+    if wanted.inner_ports is not None and declaration.spec.headless == key.name:
+        return "wanted so (headless: its pods are reached by their names)"
+    if override is not None:
+        return "wanted so (listen: none)" if override.listen == "none" else ""
+    if wanted.inner_ports is None and not (wanted.site.service_sync or key.name in wanted.services):
+        return "service sync is off at this site"
+    return ""
+
+
+def override_of(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> ListenerSpec | None:
+    """The Listener document that is about this service port."""
+    for listener in wanted.listeners.values():
+        has_number = listener.listen.rpartition(":")[2].isdecimal()
+        port_fits = listener.port == key.port or (
+            listener.port is None and (len(declaration.spec.ports) == 1 or not has_number)
+        )
+        if listener.service == key.name and port_fits:
+            return listener
+    return None
