@@ -3,7 +3,7 @@
 ``token.yaml`` is the token as it came. A claim gets ``client.key`` before it is first redeemed,
 so that every retry shows the same key, and ``ca.crt`` and, last, ``client.crt`` with the answer.
 ``renewed.json`` is what came later: key, certificate and CAs in one file, so that no crash leaves
-half of them; it counts before all others.
+half of them; it counts before all others, unless it is damaged.
 ``proxy.json``: the password of the HTTP proxy that the link goes through.
 """
 
@@ -22,6 +22,7 @@ from certs.tokens import Token
 
 TOKEN_FILE = "token.yaml"
 RENEWED_FILE = "renewed.json"
+DAMAGED_FILE = "renewed.json.damaged"
 KEY_FILE, CERTIFICATE_FILE, CA_FILE = "client.key", "client.crt", "ca.crt"
 
 
@@ -47,11 +48,16 @@ class _Renewed(msgspec.Struct, frozen=True):
 
 
 class StoredLink(msgspec.Struct, frozen=True):
-    """A link's token and credential; None: a claim that has not been redeemed yet."""
+    """A link's token and credential; None: a claim that has not been redeemed yet.
+
+    ``damage``: why the renewed credential cannot be used, so that this is the one before it, or
+    None if that is of no use either; empty: all is well.
+    """
 
     name: str
     token: Token
     credential: Credential | None
+    damage: str = ""
 
 
 class LinkStore:
@@ -124,7 +130,23 @@ class LinkStore:
     def load(self, name: str) -> StoredLink:
         """Raises `CertError` if there is no such link, or its files are damaged or open."""
         token = self._token(name)
-        return StoredLink(name=name, token=token, credential=self._credential(name, token))
+        try:
+            credential = self._renewed(name)
+        except CertError as error:
+            try:
+                credential = self._first_credential(name, token)
+            except CertError:
+                credential = None
+            damage = f"{error.subject} {error.reason}"
+            return StoredLink(name, token, credential, damage)
+        if credential is None:
+            credential = self._first_credential(name, token)
+        return StoredLink(name=name, token=token, credential=credential)
+
+    def set_aside(self, name: str) -> None:
+        """Put a damaged renewed credential out of the way, where a person can look at it."""
+        directory = self._path(name)
+        os.replace(directory / RENEWED_FILE, directory / DAMAGED_FILE)
 
     def redeeming_key(self, name: str) -> str:
         """PEM of the key to redeem the link's claim with: made once, then always the same."""
@@ -182,19 +204,18 @@ class LinkStore:
             raise CertError(name, "has no token here", "Run: sitectl link create FILE") from error
         return tokens.load_bytes(data, str(path))
 
-    def _credential(self, name: str, token: Token) -> Credential | None:
-        directory = self._path(name)
+    def _renewed(self, name: str) -> Credential | None:
+        """None: there is none. `CertError`: it is damaged; `OSError`: it cannot be read."""
+        path = self._path(name) / RENEWED_FILE
         try:
-            data = files.read_secret(directory / RENEWED_FILE)
+            data = files.read_secret(path)
         except FileNotFoundError:
-            return self._first_credential(name, token)
+            return None
         try:
             found = msgspec.json.decode(data, type=_Renewed)
-        except (msgspec.DecodeError, RecursionError) as error:
-            advice = "Remove that file: the link then asks for another certificate"
-            raise CertError(str(directory / RENEWED_FILE), "is damaged", advice) from error
-        path = str(directory / RENEWED_FILE)
-        return _fitting(name, path, found.key, found.chain, found.cas)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+            raise CertError(str(path), "is damaged") from error
+        return _fitting(name, str(path), found.key, found.chain, found.cas)
 
     def _first_credential(self, name: str, token: Token) -> Credential | None:
         """Of the token, or as a claim yielded it."""

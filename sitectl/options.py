@@ -1,11 +1,12 @@
 """Flags that every verb takes, wherever they stand, and the classes that give them to all verbs."""
 
 import copy
+import functools
 import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import click
 
@@ -218,11 +219,32 @@ def global_options(hidden: bool) -> list[click.Option]:
     ]
 
 
+_AS_LONG_AS_TIMEOUT: Final = -1.0  # What `--wait` alone is until all flags are read.
+
+
 def wait_flag(text: str) -> Callable[[Decorated], Decorated]:
-    """Give a verb ``--wait [SECONDS]``; ``text`` says for what, and which exit is which."""
-    return click.option(
-        "--wait", type=Duration(), is_flag=False, flag_value="60", metavar="SECONDS", help=text
-    )
+    """Give a verb ``--wait [SECONDS]``; ``text`` says for what, and which exit is which.
+
+    Without seconds it is as long as ``--timeout``.
+    """
+
+    def decorate(function: Decorated) -> Decorated:
+        @functools.wraps(function)
+        def timed(*args: Any, wait: float | None, **kwargs: Any) -> Any:
+            if wait == _AS_LONG_AS_TIMEOUT:
+                wait = click.get_current_context().ensure_object(Settings).timeout_s
+            return function(*args, wait=wait, **kwargs)
+
+        return click.option(
+            "--wait",
+            type=Duration(),
+            is_flag=False,
+            flag_value=_AS_LONG_AS_TIMEOUT,
+            metavar="SECONDS",
+            help=text,
+        )(cast(Decorated, timed))
+
+    return decorate
 
 
 def dry_run_flag(function: Decorated) -> Decorated:

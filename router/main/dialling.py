@@ -7,7 +7,7 @@ from typing import Literal
 
 from certs import certificates, terms
 from certs.contexts import LINK_ALPN, WORKER_ALPN, client_context
-from certs.credentials import Credential, LinkStore
+from certs.credentials import Credential, LinkStore, StoredLink
 from certs.errors import CertError
 from certs.identity import SiteIdentity
 from certs.tokens import Token
@@ -29,6 +29,7 @@ class Dialling:
     """Of all links that this site dials, by name."""
 
     __slots__ = (
+        "_damaged",
         "_expiries",
         "_identity",
         "_kept",
@@ -63,6 +64,7 @@ class Dialling:
         self._network: FarNetwork | None = None
         self._redeemer: Redeemer | None = None
         self._renewer: Renewer | None = None
+        self._damaged: set[str] = set()  # Links with a damaged certificate, as told.
         self._expiries: dict[str, float] = {}  # Of the certificates in use, Unix seconds.
 
     def start(self, network: FarNetwork, name: str, changed: Callable[[], None]) -> None:
@@ -129,13 +131,22 @@ class Dialling:
         try:
             stored = self._links.load(name)
             via = self._proxies.via(name, spec.proxy, (host for host, _ in stored.token.endpoints))
+            dial = None
             if stored.credential is not None:
                 self._redeemer.stop(name)
                 dial = self._dial(name, stored.token, stored.credential, spec, via)
-                assert self._renewer is not None
-                if self._leads:
-                    self._renewer.follow(name, stored.token, stored.credential, via)
+            assert self._renewer is not None
+            if self._leads and (stored.credential is not None or stored.damage):
+                self._renewer.follow(name, stored.token, stored.credential, via)
+            if not stored.damage:
+                self._damaged.discard(name)
+            elif name not in self._damaged and self._leads:
+                self._damaged.add(name)
+                self._get_another(name, stored)
+            if dial is not None:
                 return dial
+            if stored.damage:
+                return self._pending("refused", f"{stored.damage}; another is asked for", spec)
         except (CertError, OSError) as error:  # Of this link alone: the others are dialled.
             return self._pending("refused", str(error), spec)
         if not self._leads:
@@ -151,6 +162,25 @@ class Dialling:
             since=redemption.since,
             via="" if via is None else str(via),
         )
+
+    def _get_another(self, name: str, stored: StoredLink) -> None:
+        """The renewed certificate of the link is damaged: with the one before, or without any."""
+        assert self._renewer is not None
+        instead = "the one before it is used" if stored.credential else "there is no other one"
+        if stored.credential is not None:
+            try:
+                self._links.set_aside(name)
+            except OSError as error:
+                instead += f" (and it cannot be set aside: {error.strerror})"
+        self._tell(
+            "warning",
+            "certificate-damaged",
+            name,
+            f"The renewed certificate of link {name} cannot be used: {stored.damage}. So {instead} "
+            "until another one is here, which is asked for now.",
+            "Look at the disk: a write that is whole or not at all was cut short",
+        )
+        self._renewer.due(name)
 
     def _pending(
         self, state: Literal["connecting", "refused"], error: str, spec: LinkSpec
@@ -191,6 +221,7 @@ class Dialling:
         assert self._redeemer is not None and self._renewer is not None
         self._redeemer.stop_all_but(keep)
         self._renewer.forget(keep)
+        self._damaged &= keep
         self._proxies.forget(keep)
         for name in self._expiries.keys() - keep:
             del self._expiries[name]

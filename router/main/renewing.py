@@ -56,12 +56,14 @@ class _Renewal:
     )
 
     def __init__(
-        self, token: Token, credential: Credential, via: Proxy | None, chance: float
+        self, token: Token, credential: Credential | None, via: Proxy | None, chance: float
     ) -> None:
         self.token = token
         self.via = via
         self.credential = credential
-        self.due_at = renewal.due_at(credential.leaf.chain_pem, chance)  # Unix seconds.
+        self.due_at = 0.0  # Unix seconds.
+        if credential is not None:
+            self.due_at = renewal.due_at(credential.leaf.chain_pem, chance)
         self.is_wanted = False  # Now, whatever is due.
         self.is_asking = False
         self.is_up = False  # The link, as far as it was told.
@@ -111,9 +113,12 @@ class Renewer:
         self._carrier = carrier
 
     def follow(
-        self, name: str, token: Token, credential: Credential, via: Proxy | None = None
+        self, name: str, token: Token, credential: Credential | None, via: Proxy | None = None
     ) -> None:
-        """The link ``name`` is dialled with ``credential``, ``via`` a proxy or directly."""
+        """The link ``name`` is dialled with ``credential``, ``via`` a proxy or directly.
+
+        None: it had one that is damaged, so this site rejoins.
+        """
         known = self._renewals.get(name)
         if known is not None and (known.token, known.credential) == (token, credential):
             known.via = via
@@ -172,6 +177,8 @@ class Renewer:
         now = self._wall()
         found = []
         for name, one in self._renewals.items():
+            if one.credential is None:
+                continue  # Its link is refused, which is a problem already.
             ends_at = certificates.expires_at(one.credential.leaf.chain_pem)
             if one.error and now >= (one.due_at + ends_at) / 2:
                 told = "ended" if now >= ends_at else "ends"

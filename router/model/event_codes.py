@@ -90,6 +90,7 @@ _ALL: Final = (
     EventCode("claim-accepted", "event", "link", "a claim of ours was redeemed at another site"),
     EventCode("claim-failed", "event", "link", "it was not; with the cause"),
     EventCode("certificate-renewed", "event", "link", "a link has a new certificate"),
+    EventCode("certificate-damaged", "event", "link", "a link's renewed certificate is unusable"),
     EventCode("certificate-not-renewed", "event", "link", "a link could not get one"),
     EventCode("leaf-not-renewed", "event", "site", "this site's own certificate was not renewed"),
     EventCode("not-registered", "event", "site", "who linked could not be written down"),

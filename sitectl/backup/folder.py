@@ -140,7 +140,7 @@ def _links(directory: Path) -> dict[str, LinkFiles]:
     for name in store.names():
         stored = store.load(name)  # Key and certificate of one pair; raises CertError.
         folder = directory / name
-        if stored.credential is not None and (folder / RENEWED_FILE).exists():
+        if not stored.damage and stored.credential is not None and (folder / RENEWED_FILE).exists():
             leaf = stored.credential.leaf
             found[name] = LinkFiles(
                 token=_secret(folder / TOKEN_FILE),

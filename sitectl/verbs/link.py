@@ -222,15 +222,27 @@ def renew(settings: Settings, name: str, wait: float | None) -> None:
     if not presence.wait_until(
         lambda: _certificate_of(site, name) not in ("", before), wait, site.poll_s
     ):
+        cause = _why_not_renewed(site, name)
         raise Failure(
             Exit.TIMED_OUT,
             "timed-out",
-            f"link {name} has no other certificate after {wait:g} s",
+            f"link {name} has no other certificate after {wait:g} s{cause and f': {cause}'}",
             "sitectl events",
             retryable=True,
         )
     ends = _dialled(site, name)["certificate_expires"]
     output.report(settings, "Link", name, "changed", f"link {name} is renewed, until {ends}")
+
+
+def _why_not_renewed(site: Site, name: str) -> str:
+    """What kept the link from its last certificate; empty: nothing that the router knows of."""
+    codes = ("certificate-renewed", "certificate-not-renewed")
+    told = [
+        event
+        for event in site.admin.get("/api/v1/events")
+        if event["subject"] == name and event["code"] in codes
+    ]
+    return str(told[-1]["message"]) if told and told[-1]["code"] == codes[1] else ""
 
 
 def _certificate_of(site: Site, name: str) -> str:

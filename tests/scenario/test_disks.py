@@ -9,7 +9,7 @@ import pytest
 from tests.scenario.clients import fetch
 from tests.scenario.disks import Disk, small_disk
 from tests.scenario.harness import SHOP_PORT, Network, Site
-from tests.scenario.waiting import stays, until
+from tests.scenario.waiting import own_time, stays, until
 
 
 @pytest.fixture
@@ -117,6 +117,22 @@ def test_claims_wait_for_space_at_either_end(disk: Disk, here: Network, elsewher
     until(lambda: "cannot answer claims now" in other.link_error("full"), "the other's waits")
     disk.free()
     until(lambda: full.is_up("other") and other.is_up("full"), "both links are up", 30.0)
+
+
+def test_a_renewal_that_finds_no_space_says_so_in_time(
+    disk: Disk, here: Network, elsewhere: Network
+) -> None:
+    full, other = served(here, "full"), served(elsewhere, "other")
+    full.quick("link", "create", str(elsewhere.token(other)), "--name", "other")
+    until(lambda: full.is_up("other"), "the link is up")
+    disk.fill()
+    began = own_time()
+    late = full.ctl("link", "renew", "other", "--wait", "--timeout", "3", code=6)
+    assert own_time() - began < 10.0
+    assert "No space left on device" in late.err and "renewed.json" in late.err, late.err
+    assert full.is_up("other")
+    disk.free()
+    full.ctl("link", "renew", "other", "--wait", "30")
 
 
 def test_a_disk_that_is_mounted_read_only_stops_verbs_and_not_the_router(

@@ -2,12 +2,15 @@
 
 import json
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from tests.scenario.clients import Load, by_site
 from tests.scenario.clocks import Host
-from tests.scenario.harness import SHOP_PORT, Network
+from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.waiting import stays, until
 
 
@@ -135,3 +138,53 @@ def test_a_session_outlives_no_certificate_and_no_jump_of_the_clock_ends_it(net:
         east.set_clock(off)
         stays(lambda: west.site.is_up("east"), f"up at {off}", 3)
     assert "link-down" not in events(west) + events(east)
+
+
+def test_a_half_written_certificate_is_set_aside_for_the_one_before_it(net: Network) -> None:
+    east, west = net.site("east"), net.site("west")
+    net.link(west, east)
+    net.start()
+    net.see_each_other()
+    west.ctl("link", "renew", "east", "--wait", "30")
+    folder = west.directory / "secrets" / "links" / "east"
+    whole = (folder / "renewed.json").read_bytes()
+    west.ctl("stop")
+    (folder / "renewed.json").write_bytes(whole[: len(whole) // 2])
+    west.start()
+    until(lambda: west.is_up("east"), "the link is up")
+    until(lambda: (folder / "renewed.json").exists(), "another certificate is here")
+    assert (folder / "renewed.json").read_bytes() != whole
+    assert (folder / "renewed.json.damaged").read_bytes() == whole[: len(whole) // 2]
+    codes = [event["code"] for event in west.get("events")]
+    assert codes.count("certificate-damaged") == 1
+    assert "SW0404" not in [problem["code"] for problem in west.get("status")["problems"]]
+
+
+def test_without_any_whole_certificate_a_site_rejoins(net: Network) -> None:
+    east, west = net.site("east"), net.site("west")
+    net.link(west, east)
+    net.start()
+    net.see_each_other()
+    west.ctl("link", "renew", "east", "--wait", "30")
+    folder = west.directory / "secrets" / "links" / "east"
+    west.ctl("stop")
+    for name in ("renewed.json", "client.crt"):
+        (folder / name).write_bytes((folder / name).read_bytes()[:100])
+    with paused(east):
+        west.start()
+        problems = until(lambda: west.get("status")["problems"], "the problem is named")
+        assert [problem["code"] for problem in problems] == ["SW0404"]
+        assert "renewed.json is damaged" in problems[0]["message"]
+    until(lambda: west.is_up("east"), "the link is up", 60)
+    assert "link-rejoined" in [event["code"] for event in east.get("events")]
+    until(lambda: not west.get("status")["problems"], "the problem is over")
+
+
+@contextmanager
+def paused(site: Site) -> Iterator[None]:
+    """Its router does nothing meanwhile."""
+    site.signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        site.signal(signal.SIGCONT)

@@ -60,6 +60,29 @@ def test_a_renewed_pair_replaces_that_of_the_token(east: Site, links: LinkStore)
     assert links.load("link1").credential == renewed
 
 
+@pytest.mark.parametrize("left", [b"", b"{", b'{"key":"a","chain":"b","cas":"c"}', b"\xff\x00"])
+def test_a_damaged_renewed_pair_leaves_the_one_before(
+    east: Site, links: LinkStore, tmp_path: Path, left: bytes
+) -> None:
+    links.add("link1", east.claim())
+    before = redeemed(east, links, "link1")
+    links.complete("link1", before)
+    renewed = links.load("link1")
+    assert renewed.credential is not None
+    links.renewed("link1", renewed.credential)
+    directory = tmp_path / "west" / "secrets" / "links" / "link1"
+    files.write_secret(directory / "renewed.json", left)
+    found = links.load("link1")
+    assert found.credential == before
+    assert "renewed.json" in found.damage
+    links.set_aside("link1")
+    assert links.load("link1").damage == ""
+    assert (directory / "renewed.json.damaged").read_bytes() == left
+    files.write_secret(directory / "renewed.json", left)
+    (directory / "client.crt").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n")
+    assert links.load("link1").credential is None
+
+
 def test_the_same_token_again_changes_nothing_and_another_is_a_conflict(
     east: Site, links: LinkStore
 ) -> None:
