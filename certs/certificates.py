@@ -174,3 +174,25 @@ def is_for_clients(certificate: x509.Certificate) -> bool:
     except (x509.ExtensionNotFound, *MALFORMED):
         return False
     return list(usage.value) == [ExtendedKeyUsageOID.CLIENT_AUTH]
+
+
+def unfit_for_links(certificate: x509.Certificate) -> str:
+    """Why it is no certificate that a site issues for links; empty: it is one.
+
+    Such a one is for clients or for servers and for nothing else (TLS sees to it that a dialler
+    shows the first), certifies nobody and lasts a year. OpenSSL takes one that does not say.
+    """
+    try:
+        extensions = certificate.extensions
+        usage = list(extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+        is_ca = extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (x509.ExtensionNotFound, *MALFORMED):
+        return "does not say what it is for"
+    if usage not in ([ExtendedKeyUsageOID.CLIENT_AUTH], [ExtendedKeyUsageOID.SERVER_AUTH]):
+        return "is not for links alone"
+    if is_ca:
+        return "is that of a certificate authority"
+    life = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+    if life.total_seconds() > limits.LINK_LEAF_LIFE_MAX_S + limits.BACKDATE_S:
+        return f"lasts more than {limits.LINK_LEAF_LIFE_MAX_S // limits.DAY_S} days"
+    return ""

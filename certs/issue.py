@@ -82,6 +82,13 @@ def certificate_token(
     ``holder_id``: the site that alone is admitted with it; None: whoever holds it.
     """
     _check(name, site_name, endpoints, cost, life_s)
+    if life_s > limits.LINK_LEAF_LIFE_MAX_S:
+        days = limits.LINK_LEAF_LIFE_MAX_S // limits.DAY_S
+        raise CertError(
+            name,
+            f"a certificate for links lasts at most {days} days",
+            f"Give --expiry {days}d or less; sites that link by it renew by themselves",
+        )
     refuse_unfit(terms, name)
     key = keys.generate()
     certificate_pem = authority.issue_client_leaf(

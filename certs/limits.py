@@ -11,6 +11,7 @@ CA_LIFE_S = 2 * 365 * DAY_S
 LEAF_LIFE_S = LINK_LEAF_LIFE_S = 7 * DAY_S
 LINK_LEAF_LIFE_UNRENEWED_S = 365 * DAY_S  # For diallers that cannot renew.
 TOKEN_CERTIFICATE_LIFE_S = 365 * DAY_S  # Nobody watches a file in a Git repository.
+LINK_LEAF_LIFE_MAX_S = 366 * DAY_S  # Of any that admits to links: what was stolen ends some day.
 SERVICE_LEAF_LIFE_S = 365 * DAY_S  # Made on request; `status` warns before it ends.
 CONSOLE_LEAF_LIFE_S = 90 * DAY_S  # Browsers that were told to accept it are not asked each week.
 CA_OVERLAP_S = 30 * DAY_S  # Each phase of a rotation waits so long for sites that are away.

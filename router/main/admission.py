@@ -87,6 +87,13 @@ class Admission:
                 f"{self.name} has another CA since {neighbour.name} came",
                 f"On {self.name} run: sitectl token create FILE",
             )
+        unfit = certificates.unfit_for_links(certificates.read(peer_certificate))
+        if unfit:
+            return HandshakeRejected(
+                "wrong-certificate",
+                f"the certificate shown by {neighbour.name} {unfit}",
+                f"Link again with a new token of {self.name}",
+            )
         try:
             terms.of_certificate(peer_certificate)
         except CertError as error:

@@ -1,5 +1,6 @@
 """Claims that a site redeems: what `link status` can say of a link that waits for one."""
 
+import datetime
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from certs import limits as certs_limits
 from certs import terms
@@ -16,6 +18,7 @@ from certs.authority import Authority
 from certs.certificates import expires_at, site_uri, to_der
 from certs.claims import ClaimRequest, Grant, GrantStore, Redeemed
 from certs.credentials import LinkStore
+from certs.errors import CertError
 from certs.files import write_secret
 from certs.identity import SiteIdentity
 from certs.issue import certificate_token, claim_token
@@ -218,6 +221,71 @@ def test_a_certificate_that_names_two_sites_admits_neither(
     for site in (WEST.site, SiteId("22" * 16), SiteId("33" * 16)):
         refused = trust.admit(certificate, msgspec.structs.replace(WEST, site=site))
         assert refused is not None and refused.code == "wrong-site"
+
+
+def forged(holder: Path, *extensions: x509.ExtensionType, days: int = 7) -> bytes:
+    """A certificate (DER) of WEST that bears the signature of the holder's CA, and these."""
+    key = (holder / "secrets" / "ca.key").read_bytes()
+    signer = serialization.load_pem_private_key(key, None)
+    assert isinstance(signer, ec.EllipticCurvePrivateKey)
+    ca = x509.load_pem_x509_certificate((holder / "secrets" / "ca.crt").read_bytes())
+    now = datetime.datetime.now(datetime.UTC)
+    name = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(site_uri(WEST.site))])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([]))
+        .issuer_name(ca.subject)
+        .public_key(ec.generate_private_key(ec.SECP256R1()).public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + datetime.timedelta(days=days))
+    )
+    for extension in (name, *extensions):
+        builder = builder.add_extension(extension, critical=False)
+    signed = builder.sign(signer, hashes.SHA256())
+    return signed.public_bytes(serialization.Encoding.DER)
+
+
+FOR_CLIENTS = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+NO_CA = x509.BasicConstraints(False, None)
+
+
+@pytest.mark.parametrize(
+    ("extensions", "days", "said"),
+    [
+        ((NO_CA,), 7, "does not say what it is for"),
+        ((FOR_CLIENTS,), 7, "does not say what it is for"),
+        ((FOR_CLIENTS, x509.BasicConstraints(True, None)), 7, "that of a certificate authority"),
+        ((FOR_CLIENTS, NO_CA), 367, "lasts more than 366 days"),
+        (
+            (x509.ExtendedKeyUsage([*FOR_CLIENTS, ExtendedKeyUsageOID.EMAIL_PROTECTION]), NO_CA),
+            7,
+            "not for links alone",
+        ),
+    ],
+)
+def test_what_the_ca_never_issues_admits_nobody_though_it_signed_it(
+    holder: Path, extensions: tuple[x509.ExtensionType, ...], days: int, said: str
+) -> None:
+    trust = started(holder)
+    trust.identity(RouterId("r"), "here")
+    assert trust.admit(forged(holder, FOR_CLIENTS, NO_CA, days=366), WEST) is None
+    refused = trust.admit(forged(holder, *extensions, days=days), WEST)
+    assert refused is not None and refused.code == "wrong-certificate"
+    assert said in str(refused)
+
+
+def test_a_certificate_token_lasts_a_year_and_no_longer(holder: Path) -> None:
+    with pytest.raises(CertError, match="at most 366 days"):
+        certificate_token(
+            Authority.load(holder / "secrets"),
+            name="c",
+            site_id="0" * 32,
+            site_name="there",
+            endpoints=(("10.0.0.2", 55671),),
+            now=time.time(),
+            life_s=367 * certs_limits.DAY_S,
+        )
 
 
 def test_a_router_of_our_own_site_is_admitted_by_a_certificate_of_that_site_alone(
