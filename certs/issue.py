@@ -147,7 +147,9 @@ def _check(
     if not names.is_name(name):
         raise CertError(name, "is no name for a token", "Use a-z, 0-9, '-' and '.'")
     if not names.is_site_name(site_name):
-        raise CertError(name, "the site's name is not visible text", "Rename the site")
+        raise CertError(
+            name, "the site's name is not letters, digits, '.', '_' and '-'", "Rename the site"
+        )
     if not endpoints:
         raise CertError(
             name, "this site accepts no links, so nobody could use a token", "Give --ingress-host"

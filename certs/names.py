@@ -9,6 +9,7 @@ Endpoint = tuple[str, int]
 """Where a link dials: host (a name, or a numeric address without brackets) and port."""
 
 _NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
+_SITE_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{limits.SITE_NAME_CHARACTERS_MAX - 1}}}")
 _HOST_LABEL = re.compile(r"[A-Za-z0-9_](?:[-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _SITE_ID = re.compile(r"[0-9a-f]{32}")
@@ -24,12 +25,8 @@ def is_site_id(text: str) -> bool:
 
 
 def is_site_name(text: str) -> bool:
-    """Whether it is short, visible text: nothing that a terminal or a log line would act on."""
-    return (
-        0 < len(text) <= limits.SITE_NAME_CHARACTERS_MAX
-        and text.isprintable()
-        and text == text.strip()
-    )
+    """Whether a site may be called so: as in HELLO and in LSAs (`router.model.ids.SITE_NAME`)."""
+    return _SITE_NAME.fullmatch(text) is not None
 
 
 def is_host(text: str) -> bool:

@@ -13,6 +13,7 @@ import msgspec
 from router.link.ports import LoadMessage, OpenRequest, RoutingMessage
 from router.model import limits
 from router.model.errors import LocalProtocolError, RemoteProtocolError
+from router.model.ids import SiteName
 from router.net.ports import Buffer
 
 VERSION = 1
@@ -25,7 +26,6 @@ DRAINS_FROM_MINOR = 1
 NONCE_BYTES = 32
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
-_Site = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,252}\Z")]
 _Bytes32 = Annotated[bytes, msgspec.Meta(min_length=NONCE_BYTES, max_length=NONCE_BYTES)]
 _Cost = Annotated[int, msgspec.Meta(ge=limits.COST_MIN, le=limits.COST_MAX)]
 _Router = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{16}\Z")]
@@ -48,7 +48,7 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, tag="hello"):
     version: int
     minor: int
     router: _Router
-    name: _Site
+    name: SiteName
     public_key: Annotated[bytes, msgspec.Meta(min_length=1, max_length=1024)]
     nonce: _Bytes32
     boot: _Bytes32

@@ -110,6 +110,7 @@ class Neighbours:
                 is_edge=neighbour.is_edge,
                 terms=neighbour.terms,
                 compares=neighbour.compares,
+                name=neighbour.name,
             )
         )
         self._load.neighbour_up(neighbour.router)

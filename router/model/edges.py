@@ -8,7 +8,7 @@ from typing import Annotated
 
 import msgspec
 
-from router.model.ids import RouterId, SiteId
+from router.model.ids import RouterId, ShownSiteName, SiteId
 from router.model.limits import (
     COUNTER_MAX,
     EDGE_CONFLICTS_MAX,
@@ -35,7 +35,7 @@ class SiteRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     router: _Router
     site: _Site
-    name: _Text
+    name: ShownSiteName
     version: _Text
     path_cost: _Count
     epoch: _Count

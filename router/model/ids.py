@@ -1,6 +1,6 @@
 """Names of things that cross rooms."""
 
-from typing import NewType
+from typing import Annotated, NewType
 
 import msgspec
 
@@ -9,6 +9,15 @@ SiteId = NewType("SiteId", str)
 
 RouterId = NewType("RouterId", str)
 """Random, made once per router and kept in its state: 16 lower-case hex digits."""
+
+
+SITE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
+"""What a site may be called, wherever others say it. No ``@``: shown names are told apart by it."""
+
+SiteName = Annotated[str, msgspec.Meta(pattern=rf"\A{SITE_NAME}\Z")]
+
+ShownSiteName = Annotated[str, msgspec.Meta(pattern=rf"\A({SITE_NAME})?(@[0-9a-f]{{8}})?\Z")]
+"""With the begin of its id where two sites have one name, and only that where no name is known."""
 
 
 class ServiceKey(msgspec.Struct, frozen=True, order=True, cache_hash=True):

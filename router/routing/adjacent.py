@@ -14,13 +14,14 @@ from router.routing.spf import clamp_cost
 class Neighbours:
     """Owns our adjacencies. ``damping`` says which of them flap, and so do not count."""
 
-    __slots__ = ("_adjacencies", "_edges", "_own", "_terms", "damping", "refused")
+    __slots__ = ("_adjacencies", "_edges", "_names", "_own", "_terms", "damping", "refused")
 
     def __init__(self, own: SiteId) -> None:
         self._own = own
         self._adjacencies: dict[RouterId, Adjacency] = {}
         self._terms: dict[RouterId, Terms] = {}  # Of these: who is in on terms.
         self._edges: dict[RouterId, Node] = {}  # Of these: who speaks of itself and is told no LSA.
+        self._names: dict[RouterId, str] = {}  # Of these: as each linked.
         self.damping = FlapDamping()
         self.refused = 0
 
@@ -43,6 +44,10 @@ class Neighbours:
         """It, if it is an edge."""
         return self._edges.get(router)
 
+    def name(self, router: RouterId) -> str:
+        """Of its site, as it linked; empty: not known."""
+        return self._names.get(router, "")
+
     def counting(self) -> list[Adjacency]:
         """Sorted; but those that flap."""
         counting = sorted(router for router in self._adjacencies if router not in self.damping)
@@ -53,13 +58,14 @@ class Neighbours:
         return unstated(self.counting(), self._terms)
 
     def came(
-        self, router: RouterId, site: SiteId, cost: int, terms: Terms, *, is_edge: bool
+        self, router: RouterId, site: SiteId, cost: int, terms: Terms, name: str, *, is_edge: bool
     ) -> bool:
         """It is up. False, and it was counted: there is no room for another."""
         if router not in self._adjacencies and len(self._adjacencies) >= ADJACENCIES_MAX:
             self.refused += 1
             return False
         self._put(router, site, cost)
+        self._names[router] = name
         self._note_terms(router, terms)
         self._edges.pop(router, None)
         if is_edge:
@@ -70,6 +76,7 @@ class Neighbours:
         """It is down. False: it was not there."""
         if self._adjacencies.pop(router, None) is None:
             return False
+        self._names.pop(router, None)
         self._edges.pop(router, None)
         self._terms.pop(router, None)
         return True

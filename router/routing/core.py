@@ -188,17 +188,19 @@ class RoutingCore:
         is_edge: bool = False,
         terms: Terms = FREE,
         compares: bool = False,
+        name: str = "",
     ) -> list[RoutingEvent]:
         """A neighbour is there: it is sent the whole database, and others hear of it.
 
         One that ``compares`` databases by digests is sent what differs. An edge is sent what others
         hold of itself, so that it overtakes a former life, and no more.
         One that flaps is told of later, and no path leads over it until then. ``terms``: on which
-        it was let in. More than `ADJACENCIES_MAX` would not fit into an LSA: the next are counted
-        and not used.
+        it was let in. ``name``: of its site, as it linked; empty: not
+        known. More than `ADJACENCIES_MAX` would not fit into an LSA: the next are counted and not
+        used.
         """
         is_first = not len(self._neighbours)
-        if not self._neighbours.came(router, site, cost, terms, is_edge=is_edge):
+        if not self._neighbours.came(router, site, cost, terms, name, is_edge=is_edge):
             return []
         self._flooding.remove(router)  # It may have restarted: what it acked is forgotten.
         events: list[RoutingEvent] = []

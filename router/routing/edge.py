@@ -132,10 +132,12 @@ class EdgeRouting:
         is_edge: bool = False,
         terms: Terms = FREE,
         compares: bool = False,
+        name: str = "",
     ) -> list[RoutingEvent]:
         """A neighbour is there: the first is attached to, others stand by. Never an edge.
 
-        Nobody is let in by an edge, so on no ``terms``. It holds no database that one ``compares``.
+        Nobody is let in by an edge, so on no ``terms``. It holds no database that one ``compares``,
+        and hears no LSA that bears a ``name``.
         """
         if is_edge:
             return []

@@ -113,8 +113,8 @@ def _readable(rows: Iterable[ServiceRow], before: Told) -> Iterable[tuple[str, D
 def _fault(message: TableMessage) -> str:
     """What types cannot say; empty: all is well."""
     for site in message.sites:
-        if not site.name.isprintable() or not site.version.isprintable():
-            return "name or version is not printable"
+        if not site.version.isprintable():
+            return "version is not printable"
     for row in message.candidates:
         advert = TargetsAdvert(
             name=row.service,

@@ -19,6 +19,7 @@ from router.routing.lsa import (
     ReceivedLsa,
     decode_lsa,
     edge_fault,
+    name_fault,
     signature_fault,
 )
 from router.routing.lsdb import Change, Lsdb, Standing
@@ -70,12 +71,14 @@ class Judging:
             return self._rejected(from_router, received)
         lsa = received.lsa
         edge = self._neighbours.edge(from_router)
-        foreign = edge_fault(lsa, edge) if edge else None
-        if foreign:
-            return self._rejected(from_router, foreign)
+        neighbour = self._neighbours.node(from_router)
+        wrong = (edge_fault(lsa, edge) if edge else None) or name_fault(
+            lsa, neighbour, self._neighbours.name(from_router)
+        )
+        if wrong:
+            return self._rejected(from_router, wrong)
         if lsa.node == self._node:
             return self._receive_own(from_router, received, now)
-        neighbour = self._neighbours.node(from_router)
         if from_router in self._neighbours.terms and lsa.site != neighbour.site:
             # What a site on terms tells of others is no news: it is never crossed.
             return [ack_of(lsa, from_router), ForeignLsa(from_router, lsa.site)]

@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 
 from router.model.adverts import Declaration, TargetsAdvert
-from router.model.ids import RouterId, SiteId
+from router.model.ids import RouterId, SiteId, SiteName
 from router.model.limits import (
     ADJACENCIES_MAX,
     COUNTER_MAX,
@@ -83,7 +83,7 @@ class Topology(msgspec.Struct, frozen=True, array_like=True, tag="topology", kw_
     adjacencies: Annotated[tuple[Adjacency, ...], msgspec.Meta(max_length=ADJACENCIES_MAX)]
     draining: bool
     stub: bool
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_CHARS_MAX)]
+    name: SiteName
     version: Annotated[str, msgspec.Meta(max_length=NAME_CHARS_MAX)]
     parts: tuple[PartRef, ...]
     restored: Count = 0
@@ -189,6 +189,14 @@ def signature_fault(received: ReceivedLsa, identity: Identity) -> LsaFault | Non
     return None
 
 
+def name_fault(lsa: Lsa, neighbour: Node, name: str) -> LsaFault | None:
+    """None: what the neighbour says of itself in ``lsa`` is what it said when it linked."""
+    topology = lsa.body if lsa.node == neighbour and isinstance(lsa.body, Topology) else None
+    if topology is None or not name or topology.name == name:
+        return None
+    return LsaFault("wrong-name", f"it linked as {name} and calls itself {topology.name}")
+
+
 def edge_fault(lsa: Lsa, edge: Node) -> LsaFault | None:
     """None: ``lsa`` is what the neighbour ``edge`` may say: of itself, and that it is an edge."""
     if lsa.node != edge:
@@ -217,8 +225,8 @@ def _bad_value(lsa: Lsa) -> str:
 
 
 def _bad_topology(body: Topology) -> str:
-    if not body.name.isprintable() or not body.version.isprintable():
-        return "name or version is not printable"
+    if not body.version.isprintable():
+        return "version is not printable"
     numbers = [ref.part for ref in body.parts]
     if 0 in numbers or len(set(numbers)) != len(numbers):
         return "the list of parts is wrong"

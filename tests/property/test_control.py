@@ -21,12 +21,13 @@ from router.model.edges import (
     WishMessage,
 )
 from router.model.errors import RemoteProtocolError
-from router.model.ids import RouterId, SiteId
+from router.model.ids import SITE_NAME, RouterId, SiteId
 from router.model.shares import SharesMessage
 
 BYTES32 = st.binary(min_size=32, max_size=32)
 COUNTS = st.integers(0, 2**63 - 1)
 ROUTERS = st.from_regex("[0-9a-f]{16}", fullmatch=True).map(RouterId)
+SITE_NAMES = st.from_regex(f"({SITE_NAME})?(@[0-9a-f]{{8}})?", fullmatch=True)
 NAMES = st.from_regex("[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
 EDGE_COUNTS = st.integers(0, 2**53 - 1)
 SERVICES = st.from_regex("[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
@@ -51,7 +52,7 @@ EDGE_MESSAGES = st.one_of(
         is_last=st.booleans(),
         left_out=EDGE_COUNTS,
         draining=st.booleans(),
-        sites=rows(st.builds(SiteRow, ROUTERS, SITES, TEXTS, TEXTS, EDGE_COUNTS, EDGE_COUNTS)),
+        sites=rows(st.builds(SiteRow, ROUTERS, SITES, SITE_NAMES, TEXTS, EDGE_COUNTS, EDGE_COUNTS)),
         services=rows(
             st.builds(
                 ServiceRow, SERVICES, st.binary(max_size=99), SITES, st.booleans(), rows(SITES)

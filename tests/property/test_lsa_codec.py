@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.model.adverts import Declaration, TargetsAdvert
-from router.model.ids import RouterId, SiteId
+from router.model.ids import SITE_NAME, RouterId, SiteId
 from router.model.limits import COUNTER_MAX, RATE_SUM_MAX
 from router.model.specs import PolicySpec, ServiceSpec
 from router.routing.lsa import (
@@ -28,7 +28,8 @@ from tests.unit.routing.fakes import FakeIdentity, signed
 
 WEST = FakeIdentity("west")
 IDS = st.text("0123456789abcdef", min_size=1, max_size=32)
-NAMES = st.text("abcxyz-.é", min_size=1, max_size=20)
+NAMES = st.from_regex(SITE_NAME, fullmatch=True)
+VERSIONS = st.text("abcxyz-.é", min_size=1, max_size=20)
 SERVICE_NAMES = st.from_regex(r"\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 COUNTS = st.integers(0, COUNTER_MAX)
 MOMENTS = st.floats(allow_nan=False, allow_infinity=False)
@@ -40,7 +41,7 @@ TOPOLOGIES = st.builds(
     draining=st.booleans(),
     stub=st.booleans(),
     name=NAMES,
-    version=NAMES,
+    version=VERSIONS,
     parts=st.lists(
         st.builds(PartRef, st.integers(1, 32), COUNTS), max_size=4, unique_by=lambda ref: ref.part
     ).map(tuple),

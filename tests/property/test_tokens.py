@@ -11,6 +11,7 @@ from certs import certificates, keys, names, tokens
 from certs.errors import CertError
 from certs.names import Endpoint
 from certs.tokens import Token
+from router.model.ids import SITE_NAME
 from tests.unit.certs.sites import Site
 
 # One changed digit can make a certificate that the library only warns of.
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.Cryptography
 
 LABELS = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,9}[a-z0-9])?", fullmatch=True)
 NAMES = st.lists(LABELS, min_size=1, max_size=3).map(".".join).filter(names.is_name)
-SITE_NAMES = st.text(min_size=1, max_size=40).filter(names.is_site_name)
+SITE_NAMES = st.from_regex(SITE_NAME, fullmatch=True)
 HOSTS = st.one_of(
     LABELS.filter(names.is_host),
     st.ip_addresses(v=4).map(str),

@@ -116,7 +116,7 @@ MESSAGES: dict[str, tuple[Callable[[int], bytes], int]] = {
     "COUNTER_MAX": (lambda n: hello(born=n), limits.COUNTER_MAX),
     "COST_MAX": (lambda n: hello(cost=n), limits.COST_MAX),
     "features of one HELLO": (lambda n: hello(features=words(n)), 64),
-    "characters of a name": (lambda n: hello(name="n" * n), 253),
+    "characters of a name": (lambda n: hello(name="n" * n), 63),
     "EDGE_WISHES_MAX": (
         lambda n: msgspec.msgpack.encode(WishMessage(1, 1, words(n))),
         limits.EDGE_WISHES_MAX,

@@ -23,7 +23,14 @@ from router.routing.events import (
     TableChanged,
 )
 from router.routing.lsa import Lsa, ReceivedLsa, Services, Topology, decode_lsa
-from tests.unit.routing.fakes import FakeIdentity, advert, declare, make_lsa, signed
+from tests.unit.routing.fakes import (
+    FakeIdentity,
+    SameSiteIdentity,
+    advert,
+    declare,
+    make_lsa,
+    signed,
+)
 from tests.unit.routing.network import Network
 
 WEST, EAST, NORTH = FakeIdentity("west"), FakeIdentity("east"), FakeIdentity("north")
@@ -115,6 +122,19 @@ def test_a_later_epoch_beats_any_sequence() -> None:
     core.receive_lsa(EAST.router, signed(make_lsa(EAST, epoch=1, sequence=99), EAST), 1.0)
     core.receive_lsa(EAST.router, signed(make_lsa(EAST, epoch=2, sequence=1), EAST), 1.0)
     assert [lsa.epoch for lsa in core.database() if lsa.router == EAST.router] == [2]
+
+
+def test_a_neighbour_calls_itself_as_it_did_when_it_linked() -> None:
+    core = make_core()
+    core.adjacency_up(EAST.router, EAST.site, 1, 0.0, name="east")
+    renamed = SameSiteIdentity(EAST, EAST.router, name="alpha")
+    (told,) = core.receive_lsa(EAST.router, signed(make_lsa(renamed), renamed), 1.0)
+    assert isinstance(told, LsaRejected) and told.code == "wrong-name"
+    events = core.receive_lsa(EAST.router, signed(make_lsa(EAST), EAST), 2.0)
+    assert LsaRejected not in map(type, events)
+    other = FakeIdentity("other")  # What others are called is not the neighbour's to say twice.
+    events = core.receive_lsa(EAST.router, signed(make_lsa(other), other), 3.0)
+    assert LsaRejected not in map(type, events)
 
 
 def test_an_lsa_that_another_site_signed_is_rejected_and_ours_stays() -> None:

@@ -53,7 +53,7 @@ def restored(sites: int, changed: int = 0, older: tuple[str, ...] = ()) -> tuple
     """
     network = Network(("west", "east"), older=older)
     feeder = FakeIdentity("feeder")
-    others = [FullIdentity(f"site {number}") for number in range(sites)]
+    others = [FullIdentity(f"site-{number}") for number in range(sites)]
     for name, newer in (("west", changed), ("east", 0)):
         core = network.cores[name]
         core.adjacency_up(feeder.router, feeder.site, 1, 0.0)

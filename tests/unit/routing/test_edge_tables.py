@@ -116,7 +116,7 @@ def test_what_is_missing_in_between_makes_an_edge_ask_anew() -> None:
 @pytest.mark.parametrize(
     "lie",
     [
-        message(sites=(site_row(name="\x1b[31mred"),)),
+        message(sites=(msgspec.structs.replace(site_row(), version="\x1b[31mred"),)),
         message(candidates=(CandidateRow("../x", 80, NEAR.router, 1, None, False),)),
     ],
 )

@@ -175,11 +175,17 @@ def test_services_that_no_router_may_tell_are_bad_values(body: Services) -> None
         make_lsa(WEST, services=Services((), ())),
         make_lsa(WEST, parts=(PartRef(0, 1),)),
         make_lsa(WEST, parts=(PartRef(1, 1), PartRef(1, 2))),
-        make_lsa(SameSiteIdentity(WEST, "r", name="a\x1b[31m")),
     ],
 )
 def test_a_body_that_does_not_fit_its_part_is_a_bad_value(lsa: Lsa) -> None:
     assert fault(signed(lsa, WEST)) == "bad-value"
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "a@3469fab8", "-a", "a\n", "a\x1b[31m", "ä", "a/b", "a" * 64]
+)
+def test_a_name_that_hello_would_not_take_is_malformed(name: str) -> None:
+    assert fault(signed(make_lsa(SameSiteIdentity(WEST, "r", name=name)), WEST)) == "malformed"
 
 
 def test_a_later_version_may_add_fields_at_the_end() -> None:
