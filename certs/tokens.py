@@ -11,8 +11,10 @@ import datetime
 import hashlib
 import hmac
 import math
+import os
 import re
 import secrets
+import stat
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -138,10 +140,16 @@ def write_file(path: Path, token: Token) -> None:
 def read_file(path: Path) -> Token:
     """Read a token file wherever it came from: its mode is not judged, its contents are.
 
-    Raises `CertError`; errors of the file system pass as `OSError`.
+    Raises `CertError`, of a pipe or device too; errors of the file system pass as `OSError`.
     """
-    with path.open("rb") as file:
-        data = file.read(limits.TOKEN_BYTES_MAX + 1)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise CertError(str(path), "is no regular file", "Write the token into a file first")
+        with open(descriptor, "rb", closefd=False) as file:
+            data = file.read(limits.TOKEN_BYTES_MAX + 1)
+    finally:
+        os.close(descriptor)
     return load_bytes(data, str(path))
 
 

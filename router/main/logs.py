@@ -7,10 +7,12 @@ import contextlib
 import copy
 import logging
 import logging.handlers
+import os
 import queue
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 
 import msgspec
@@ -80,6 +82,10 @@ class _Reopening(logging.handlers.RotatingFileHandler):
         else:
             self.trouble = ""
 
+    def _open(self) -> TextIOWrapper:
+        """Its owner's alone: lines name sites, addresses and targets."""
+        return open(self.baseFilename, "a", encoding="utf-8", opener=_own_file)
+
     def _let_go(self) -> None:
         """Forget the file with what of a line it holds: the next line opens it anew."""
         stream, self.stream = self.stream, None
@@ -94,6 +100,13 @@ class _Reopening(logging.handlers.RotatingFileHandler):
             self._let_go()
         finally:
             self.release()
+
+
+def _own_file(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    if os.fstat(descriptor).st_uid == os.geteuid():
+        os.fchmod(descriptor, 0o600)  # Releases before made it readable for all.
+    return descriptor
 
 
 class Logs:

@@ -67,10 +67,10 @@ def require_own(site: DirectorySite) -> None:
 def _open_log(path: str, flags: int) -> int:
     """Root follows no symbolic link: before the site was root's, its router may have laid one."""
     if os.geteuid() != 0:
-        return os.open(path, flags, 0o666)
+        return os.open(path, flags, 0o600)
     directory = open_directory(Path(path).parent)
     try:
-        return os.open(Path(path).name, flags | os.O_NOFOLLOW, 0o666, dir_fd=directory)
+        return os.open(Path(path).name, flags | os.O_NOFOLLOW, 0o600, dir_fd=directory)
     finally:
         os.close(directory)
 

@@ -79,7 +79,7 @@ class Door:
         self._api, self._files, self._users, self._names = api, files, users, names
         self._tell, self._site, self._clock = tell, site, clock
         self.auth: ConsoleAuth = auth
-        self._is_tls = is_tls
+        self._is_tls, self._scheme = is_tls, "https" if is_tls else "http"
         # By site: consoles of several sites may share a host, and browsers mind no ports.
         prefix = "__Host-" if is_tls else ""
         self._cookie = f"{prefix}spillway-{site_id[:12]}"
@@ -162,7 +162,8 @@ class Door:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         names = {name.lower() for name in self._names()}
-        if not gate.is_host(request.headers.get("Host", ""), names):
+        asked = {request.headers.get("Host", ""), request.host}  # The second is of the target.
+        if not all(gate.is_host(host, names) for host in asked):
             return failure(
                 421,
                 "misdirected",
@@ -171,7 +172,7 @@ class Door:
             )
         if "Content-Encoding" in request.headers:
             return failure(415, "packed", "What is sent here is not packed.")
-        if not gate.is_own_page(request.method, request.headers):
+        if not gate.is_own_page(request.method, request.headers, self._scheme):
             return failure(403, "cross-site", "This request comes from another site's page.")
         allowed = gate.methods(request.path)
         if not allowed:
@@ -180,6 +181,8 @@ class Door:
             refusal = failure(405, "method-not-allowed", f"Only {', '.join(allowed)} here.")
             refusal.headers["Allow"] = ", ".join(allowed)
             return refusal
+        if not gate.takes(request.path, request.content_type):
+            return failure(415, "wrong-type", "Send JSON here, with its Content-Type.")
         if request.path in _OPEN or request.path.startswith(_OPEN_BELOW):
             return await handler(request)
         refused = self._recognise(request)

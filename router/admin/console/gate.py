@@ -21,8 +21,13 @@ HEADERS: Final = {
     "X-Frame-Options": "DENY",
 }
 """Of each answer."""
-ASKED_BY_POST: Final = ("/api/v1/simulate", "/api/v1/what-if")
-"""They compute and change nothing, but take more than fits into a URL."""
+_JSON: Final = "application/json"
+ASKED_BY_POST: Final = {
+    "/api/v1/simulate": (_JSON, "application/yaml"),
+    "/api/v1/what-if": (_JSON,),
+}
+"""They compute and change nothing, but take more than fits into a URL; with the types of their
+bodies. No page of another site can send these without asking first (Fetch, 4.8)."""
 _NEVER_SHOWN: Final = ("/api/v1/commands", "/api/v1/debug")
 """What changes something, and what is for a maintainer: for the unix socket alone."""
 _OWN_POSTS: Final = ("/login", "/logout")
@@ -49,8 +54,11 @@ def is_host(header: str, names: Collection[str]) -> bool:
     return name in _ALWAYS or name in names or EVERY_HOST in names or _is_address(name)
 
 
-def is_own_page(method: str, headers: Mapping[str, str]) -> bool:
-    """Whether a request that is no mere reading comes from our own page, or from no browser."""
+def is_own_page(method: str, headers: Mapping[str, str], scheme: str) -> bool:
+    """Whether a request that is no mere reading comes from our own page, or from no browser.
+
+    ``scheme``: by which the console is served, ``http`` or ``https``.
+    """
     if method in ("GET", "HEAD"):
         return True
     fetched = headers.get("Sec-Fetch-Site")
@@ -59,8 +67,13 @@ def is_own_page(method: str, headers: Mapping[str, str]) -> bool:
     origin = headers.get("Origin")
     if origin is None:
         return True
-    scheme, slashes, rest = origin.partition("://")
-    return bool(slashes) and scheme in ("http", "https") and rest.lower() == _host_port(headers)
+    return origin.lower() == f"{scheme}://{_host_port(headers)}"
+
+
+def takes(path: str, content_type: str) -> bool:
+    """Whether a body of that type may be sent to ``path``."""
+    types = ASKED_BY_POST.get(path)
+    return types is None or content_type.lower() in types
 
 
 def methods(path: str) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
 import base64
+import os
 from pathlib import Path
 
 import msgspec
@@ -264,3 +265,10 @@ def test_values_that_nobody_could_redeem_are_refused_when_made(east: Site) -> No
         east.claim(life_s=0)
     with pytest.raises(CertError, match="uses"):
         east.claim(uses=0)
+
+
+def test_a_pipe_is_no_token_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(CertError, match="no regular file"):
+            tokens.read_file(path)

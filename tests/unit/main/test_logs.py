@@ -49,6 +49,17 @@ def test_a_file_that_was_moved_away_is_begun_anew_when_asked(tmp_path: Path) -> 
     assert [line["message"] for line in lines_of(path)] == ["after"]
 
 
+def test_the_log_is_its_owner_s_alone_also_where_it_was_not(tmp_path: Path) -> None:
+    path = tmp_path / "router.log"
+    path.touch(0o644)
+    with logging_to(path, "info") as logs:
+        assert path.stat().st_mode & 0o777 == 0o600
+        path.rename(tmp_path / "away")
+        logs.reopen()
+        logging.getLogger("a").info("b")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_line_that_no_file_can_hold_is_lost_alone(tmp_path: Path) -> None:
     path = tmp_path / "router.log"
     with logging_to(path, "info"):

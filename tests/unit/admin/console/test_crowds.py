@@ -90,6 +90,7 @@ def test_a_computation_ends_when_who_asked_for_it_has_gone() -> None:
         async with asyncio.timeout(10), serving(console.door, ("127.0.0.1", 0), None) as place:
             _, writer = await asyncio.open_connection(*place)
             head = f"Host: localhost\r\nAuthorization: {ADMIN['Authorization']}\r\n"
+            head += "Content-Type: application/json\r\n"
             writer.write(f"POST /api/v1/simulate HTTP/1.1\r\n{head}\r\n".encode())
             await slow.began.wait()
             writer.transport.abort()

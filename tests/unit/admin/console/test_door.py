@@ -206,6 +206,29 @@ def test_nothing_is_changed_through_the_console() -> None:
     run(test)
 
 
+@pytest.mark.parametrize("target", ["http://evil.com/api/v1/status", "http://evil.com:80/"])
+def test_a_target_that_names_another_host_is_misdirected(target: str) -> None:
+    async def test(console: Console) -> None:
+        request = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        assert b" 421 " in (await raw(console, request.encode())).splitlines()[0]
+        request = request.replace("evil.com", "west.corp")
+        assert b" 421 " not in (await raw(console, request.encode())).splitlines()[0]
+
+    run(test)
+
+
+def test_a_page_of_the_other_scheme_is_another_site_s() -> None:
+    async def test(console: Console) -> None:
+        async with aiohttp.ClientSession(headers=ADMIN) as client:
+            for scheme, status in (("https", 403), ("http", 303)):
+                head = {"Origin": f"{scheme}://127.0.0.1:{console.port}"}
+                url = f"{console.url}/logout"
+                async with client.post(url, headers=head, allow_redirects=False) as answer:
+                    assert answer.status == status
+
+    run(test)
+
+
 def test_every_answer_has_the_strict_headers() -> None:
     async def test(console: Console) -> None:
         async with aiohttp.ClientSession(headers=ADMIN) as client:
@@ -334,8 +357,11 @@ def test_a_body_beyond_the_bound_is_refused() -> None:
             most = limits.CONSOLE_BODY_BYTES_MAX
             for size, status in ((most, 200), (most + 1, 413)):
                 url = f"{console.url}/api/v1/simulate"
-                async with client.post(url, data=b"x" * size) as answer:
+                head = {"Content-Type": "application/yaml"}
+                async with client.post(url, data=b"x" * size, headers=head) as answer:
                     assert answer.status == status
+                async with client.post(url, data=b"x") as answer:
+                    assert answer.status == 415
 
     run(test, reading=Echo())
 

@@ -26,18 +26,19 @@ HOST = {"Host": "west.corp:8010"}
     [
         {},
         {"Origin": "https://west.corp:8010"},
-        {"Origin": "http://west.corp:8010", "Sec-Fetch-Site": "same-origin"},
+        {"Origin": "https://west.corp:8010", "Sec-Fetch-Site": "same-origin"},
         {"Sec-Fetch-Site": "none"},
     ],
 )
 def test_a_post_of_our_own_page_or_of_no_browser_passes(more: dict[str, str]) -> None:
-    assert gate.is_own_page("POST", {**HOST, **more})
+    assert gate.is_own_page("POST", {**HOST, **more}, "https")
 
 
 @pytest.mark.parametrize(
     "more",
     [
         {"Origin": "null"},
+        {"Origin": "http://west.corp:8010"},
         {"Origin": "https://west.corp"},
         {"Origin": "https://evil.com"},
         {"Origin": "file://west.corp:8010"},
@@ -48,8 +49,18 @@ def test_a_post_of_our_own_page_or_of_no_browser_passes(more: dict[str, str]) ->
     ],
 )
 def test_a_post_of_another_page_does_not(more: dict[str, str]) -> None:
-    assert not gate.is_own_page("POST", {**HOST, **more})
-    assert gate.is_own_page("GET", {**HOST, **more})
+    assert not gate.is_own_page("POST", {**HOST, **more}, "https")
+    assert gate.is_own_page("GET", {**HOST, **more}, "https")
+
+
+def test_what_computes_takes_json_and_a_scenario_yaml_too() -> None:
+    for path in gate.ASKED_BY_POST:
+        assert gate.takes(path, "application/json")
+        for other in ("", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+            assert not gate.takes(path, other)
+    assert gate.takes("/api/v1/simulate", "application/yaml")
+    assert not gate.takes("/api/v1/what-if", "application/yaml")
+    assert gate.takes("/login", "application/x-www-form-urlencoded")
 
 
 def test_only_what_computes_is_asked_by_post() -> None:

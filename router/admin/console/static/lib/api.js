@@ -98,7 +98,7 @@ export function get(path, params = {}, { signal, timeoutMs = TIMEOUT_MS } = {}) 
 
 /**
  * @param {string} path
- * @param {unknown} body Sent as JSON, a string as it is.
+ * @param {unknown} body Sent as JSON, a string as it is: YAML.
  * @param {{signal?: AbortSignal, timeoutMs?: number}} [options]
  */
 export function post(path, body, { signal, timeoutMs = TIMEOUT_MS } = {}) {
@@ -110,7 +110,7 @@ export function post(path, body, { signal, timeoutMs = TIMEOUT_MS } = {}) {
       method: "POST",
       headers: {
         Accept: "application/json",
-        "Content-Type": isText ? "text/plain; charset=utf-8" : "application/json",
+        "Content-Type": isText ? "application/yaml" : "application/json",
       },
       body: isText ? body : JSON.stringify(body),
     },
