@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from router.documents.schema import target_ports
+from router.model.addresses import is_link_local
 from router.model.specs import (
     WORKLOAD_KINDS,
     ConnectorSpec,
@@ -224,6 +225,7 @@ def reach_of(
     tls_trust: str | None,
     tls_server_name: str | None,
     proxy_protocol: bool | None,
+    allow_link_local: bool | None,
 ) -> dict[str, Any]:
     """The fields of a connector that flags on how to reach a target set; empty: none was given."""
     if proxy_protocol and protocol != "tcp":
@@ -233,6 +235,8 @@ def reach_of(
             "Leave the flag out",
         )
     reach: dict[str, Any] = {} if proxy_protocol is None else {"proxy_protocol": proxy_protocol}
+    if allow_link_local is not None:
+        reach["allow_link_local"] = allow_link_local
     name = tls.server_name(tls_server_name, tls_trust)
     if tls_trust is not None:
         reach["tls_trust"] = tls_trust and tls.trusted_credential(site, tls_trust, service)
@@ -272,6 +276,7 @@ def bound_document(
         replaced = with_settings(spec, capacity, health, reach)
         if replaced == spec:
             return None
+        _refuse_link_local(replaced)
         if len(spec.targets) > 1:
             place = site.where(known.document)
             raise conflict(
@@ -283,7 +288,17 @@ def bound_document(
             )
         return Document("Connector", known.document.name, replaced)
     settled = with_settings(binding.spec, capacity, health, reach)
+    _refuse_link_local(settled)
     return Document("Connector", binding.document_name, settled)
+
+
+def _refuse_link_local(spec: ConnectorSpec) -> None:
+    hosts = [one.host for one in spec.targets if is_link_local(one.host)]
+    if hosts and not spec.allow_link_local:
+        raise usage(
+            f"{hosts[0]} is link-local: there clouds answer with credentials of the machine",
+            "If clients of the service may reach it: --allow-link-local",
+        )
 
 
 def with_settings(

@@ -46,6 +46,11 @@ def target_flags(function: Decorated) -> Decorated:
     """Give a verb what says how its target is reached."""
     for option in (
         click.option(
+            "--allow-link-local/--no-allow-link-local",
+            default=None,
+            help="The target may have a link-local address, such as 169.254.169.254.",
+        ),
+        click.option(
             "--proxy-protocol/--no-proxy-protocol",
             default=None,
             help="Tell a tcp target its client (PROXY v2).",

@@ -490,6 +490,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field("tls_trust", readers.name),
         Field("tls_server_name", addresses.host),
         Field("proxy_protocol", readers.boolean),
+        Field("allow_link_local", readers.boolean),
         check=_check_connector,
     ),
     "Listener": Shape(

@@ -36,6 +36,7 @@ class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True):
     tls_trust: str = ""
     tls_server_name: str = ""
     proxy_protocol: bool = False
+    allow_link_local: bool = False
 
 
 class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
@@ -323,6 +324,7 @@ def _targets(
                     tls_trust=connector.tls_trust,
                     tls_server_name=connector.tls_server_name,
                     proxy_protocol=connector.proxy_protocol and declaration.spec.protocol == "tcp",
+                    allow_link_local=connector.allow_link_local,
                 ),
             )
     return targets

@@ -14,7 +14,7 @@ from router.main.plan import Plan, PlannedService, PlannedTarget, Planner
 from router.main.ports import Credentials, Keeper, Routing, Tell
 from router.main.problems import unserved
 from router.main.share_run import ShareRun
-from router.model.addresses import split
+from router.model.addresses import ALLOW_LINK_LOCAL, is_link_local, split
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.events import Problem
 from router.model.ids import ServiceKey, SiteId
@@ -170,6 +170,7 @@ class Services:
         if is_new:
             self._connected = sorted(key for key, one in after.items() if one.has_connector)
             self._keep_credentials(after.values())
+            self._network.allow_link_local(_link_local_hosts(after.values()))
             self._load.set_services(self._connected)
         table = self._routing.table
         candidates = table.candidates
@@ -244,13 +245,18 @@ class Services:
         self, target: str, planned: PlannedTarget, service: PlannedService
     ) -> TargetConfig:
         tls: Tls | NoTls | None = None
+        host, unusable = split(target)[0], ""
         if planned.tls_trust:
             tls = self._credentials.target_tls(
                 planned.tls_trust,
                 planned.tls_server_name,
-                split(target)[0],
+                host,
                 service.declaration.spec.protocol,
             )
+        if isinstance(tls, NoTls):
+            unusable = f"it must be reached by TLS: {tls.reason}. {tls.hint}"
+        elif not planned.allow_link_local and is_link_local(host):
+            unusable = f"it is link-local; {ALLOW_LINK_LOCAL}"
         return TargetConfig(
             connector=planned.connector,
             name=planned.name,
@@ -260,9 +266,7 @@ class Services:
             health=planned.health,
             tls=tls if isinstance(tls, Tls) else None,
             proxy_protocol=planned.proxy_protocol,
-            unusable=f"it must be reached by TLS: {tls.reason}. {tls.hint}"
-            if isinstance(tls, NoTls)
-            else "",
+            unusable=unusable,
         )
 
     def _keep_credentials(self, services: Iterable[PlannedService]) -> None:
@@ -332,3 +336,13 @@ class Services:
         self._look_at_credentials()
         self._changes.look_at_rates(self._forwarder.rate_states(), now)
         self._look_at_changes()
+
+
+def _link_local_hosts(services: Iterable[PlannedService]) -> frozenset[str]:
+    """Of targets that may be link-local."""
+    return frozenset(
+        split(target)[0]
+        for service in services
+        for target, planned in service.targets.items()
+        if planned.allow_link_local
+    )

@@ -132,6 +132,7 @@ class ConnectorSpec(
     ``tls_trust``: targets are reached by TLS and must be certified by the CA of this credential,
     for ``tls_server_name``; empty: for their host if that is a name, else their chain alone is
     judged. ``proxy_protocol``: they are told the client's address first (PROXY protocol, v2).
+    ``allow_link_local``: they may have addresses such as 169.254.169.254, where clouds answer.
 
     ``workload``, on Kubernetes only: whose pods are the targets, ``KIND/NAME`` with one of
     `WORKLOAD_KINDS` (``pods/app=shop,tier=web`` is a label selector, ``service/NAME.NAMESPACE`` a
@@ -153,6 +154,7 @@ class ConnectorSpec(
     tls_trust: CredentialName = ""
     tls_server_name: str = ""
     proxy_protocol: bool = False
+    allow_link_local: bool = False
 
 
 class ListenerSpec(

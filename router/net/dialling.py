@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from select import EPOLLOUT
 
+from router.model.addresses import ALLOW_LINK_LOCAL, is_link_local
 from router.model.limits import TLS_HANDSHAKE_TIMEOUT_S
 from router.net.connection import TcpConnection
 from router.net.handshake import TlsHandshake
@@ -63,6 +64,7 @@ class TcpDial:
         "_handshake",
         "_host",
         "_is_plain",
+        "_link_local",
         "_new_socket",
         "_over",
         "_poller",
@@ -92,8 +94,13 @@ class TcpDial:
         *,
         essential: bool = False,
         via: Proxy | None = None,
+        link_local: bool = True,
     ) -> None:
-        """With ``via``, a proxy is dialled, which dials ``host`` in turn."""
+        """With ``via``, a proxy is dialled, which dials ``host`` in turn.
+
+        ``link_local``: a name may lead to an address of that kind.
+        """
+        self._link_local = link_local
         self._wanted = (host, port)
         self._via = via
         if via is not None:
@@ -182,9 +189,15 @@ class TcpDial:
     # Addresses.
 
     def _resolved(self, addresses: tuple[str, ...]) -> None:
-        if addresses:
+        if self._link_local:
             self._addresses.extend(addresses)
+        else:
+            self._addresses.extend(one for one in addresses if not is_link_local(one))
+        if self._addresses:
             self._try_next()
+        elif addresses:
+            words = f"{self._where()} is link-local, as {addresses[0]}; {ALLOW_LINK_LOCAL}"
+            self._fail(DialFailure(code="unreachable", reason=words))
         else:
             words = f"{self._where()} has no address: the name cannot be resolved"
             self._fail(DialFailure(code="name", reason=words))

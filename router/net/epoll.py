@@ -37,6 +37,7 @@ class EpollNetwork:
         self._poller = Poller(host, self._woken)
         self._resolver = Resolver(self._poller, lookup)
         self._new_socket = new_socket
+        self._link_local_hosts: frozenset[str] = frozenset()
         self._tls_rejected = 0
         # Asked a dozen times per request: no call in between.
         self.now = host.now
@@ -150,7 +151,11 @@ class EpollNetwork:
             tls,
             essential=essential,
             via=via,
+            link_local=essential or host in self._link_local_hosts,
         )
+
+    def allow_link_local(self, hosts: frozenset[str]) -> None:
+        self._link_local_hosts = hosts
 
     def resolve(self, host: str, done: Callable[[tuple[str, ...]], None]) -> Dial:
         return self._resolver.resolve(host, done)

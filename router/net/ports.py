@@ -281,6 +281,12 @@ class Network(Timers, Protocol):
         address cannot be bound (in use, not local, forbidden), or no descriptor is left for it.
         """
 
+    def allow_link_local(self, hosts: frozenset[str]) -> None:
+        """Only these names, and what is ``essential``, may lead `dial` to a link-local address.
+
+        An address that is dialled as such is not judged.
+        """
+
     def is_current(self, host: str, address: str) -> bool:
         """Whether ``host`` still stands for ``address``, as far as is known: names change.
 

@@ -122,6 +122,9 @@ class SimulatedNetwork:
         assert via is None, "the simulated network has no proxies"
         return SimulatedDial(self, host, port, connected, failed, timeout_s, tls)
 
+    def allow_link_local(self, hosts: frozenset[str]) -> None:
+        """Addresses mean nothing here."""
+
     def resolve(self, host: str, done: Callable[[tuple[str, ...]], None]) -> Dial:
         return self.internet.schedule(
             self.now(), self, lambda: done(self.next_addresses(host)), background=True

@@ -74,6 +74,7 @@ CONNECTORS = st.builds(
     tls_trust=st.sampled_from(("", "db-ca")),
     tls_server_name=st.sampled_from(("", "db.example")),
     proxy_protocol=st.booleans(),
+    allow_link_local=st.booleans(),
 )
 RATED = st.tuples(
     st.none() | st.integers(1, 1_000_000), st.floats(1.0, 1_000_000.0), st.floats(0.01, 1.0)

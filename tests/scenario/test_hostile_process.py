@@ -167,6 +167,17 @@ def test_odd_files_in_the_configuration_are_told_and_stop_nothing(
     operated.ctl("service", "create", "later", str(SHOP_PORT + 2))
 
 
+def test_a_link_local_target_of_a_document_is_not_dialled(operated: Site) -> None:
+    target = {"host": "169.254.169.254", "port": 80}
+    operated.document("Connector", "metadata", {"service": "shop", "targets": [target]})
+
+    def told() -> str:
+        shown = operated.service("shop")["targets"]
+        return "".join(one["error"] for one in shown if one["host"] == target["host"])
+
+    until(lambda: "it is link-local" in told(), "the target is out")
+
+
 def test_of_several_starts_at_once_one_router_runs(net: Network, shop: Site) -> None:
     starts = [
         subprocess.Popen(

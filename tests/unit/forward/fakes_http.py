@@ -190,6 +190,9 @@ class FakeNetwork(FakeTimers):
     def is_current(self, host: str, address: str) -> bool:
         return address not in self.renamed
 
+    def allow_link_local(self, hosts: frozenset[str]) -> None:
+        """Addresses mean nothing here."""
+
     def dial(
         self,
         host: str,

@@ -1,6 +1,8 @@
 """One way to write an address with its port."""
 
-from router.model.addresses import join, split
+import pytest
+
+from router.model.addresses import is_link_local, join, split
 
 
 def test_only_an_ipv6_address_stands_in_brackets() -> None:
@@ -13,3 +15,15 @@ def test_addresses_split_into_host_and_port() -> None:
     assert split("10.0.0.1:80") == ("10.0.0.1", 80)
     assert split("[::1]:80") == ("::1", 80)
     assert split("db.local:5432") == ("db.local", 5432)
+
+
+@pytest.mark.parametrize(
+    "host", ["169.254.169.254", "169.254.0.1", "fe80::1", "[fe80::1%eth0]", "::ffff:169.254.1.1"]
+)
+def test_what_is_link_local_is_known_in_each_dress(host: str) -> None:
+    assert is_link_local(host)
+
+
+@pytest.mark.parametrize("host", ["169.253.1.1", "127.0.0.1", "fd00::1", "::1", "db.local", ""])
+def test_what_is_not_link_local_is_not(host: str) -> None:
+    assert not is_link_local(host)

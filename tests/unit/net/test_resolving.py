@@ -1,5 +1,7 @@
 """Names whose addresses change, vanish or cannot be asked for, at a clock of the test's own."""
 
+import errno
+import socket
 import threading
 import time
 from collections import Counter
@@ -79,6 +81,34 @@ def test_new_connections_are_spread_over_the_addresses_of_a_name(names: Names) -
     names.listen(*names.answer)
     assert Counter(names.host_dialled() for _ in range(9)) == dict.fromkeys(names.answer, 3)
     assert names.asked == 1
+    names.network.close()
+
+
+@pytest.mark.parametrize("hidden", ["169.254.169.254", "fe80::1", "::ffff:169.254.1.1"])
+def test_a_name_leads_to_a_link_local_address_only_where_that_is_allowed(
+    names: Names, hidden: str
+) -> None:
+    names.answer = (hidden,)
+    names.network.close()
+    tried: list[int] = []
+
+    def no_socket(family: socket.AddressFamily) -> socket.SocketType:
+        tried.append(family)
+        raise OSError(errno.ENETUNREACH, "nothing leaves this test")
+
+    names.network = EpollNetwork(names.host, lookup=lambda name: names.answer, new_socket=no_socket)
+    refused = names.dial()
+    assert isinstance(refused, DialFailure) and "--allow-link-local" in refused.reason
+    assert not tried
+    names.network.allow_link_local(frozenset({"shop"}))
+    assert isinstance(names.dial(), DialFailure) and len(tried) == 1
+    names.network.close()
+
+
+def test_of_several_addresses_those_that_are_link_local_are_left_out(names: Names) -> None:
+    names.answer = ("169.254.169.254", "127.0.0.2")
+    names.listen("127.0.0.2")
+    assert names.host_dialled() == "127.0.0.2"
     names.network.close()
 
 

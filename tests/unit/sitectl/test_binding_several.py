@@ -91,3 +91,13 @@ def test_auto_of_a_tcp_service_is_told_when_it_is_typed(here: CommandLine) -> No
     here.ok("service", "create", "db", "5432")
     words = ("service", "bind", "db", "127.0.0.1:9001", "--capacity", "auto")
     assert "db is tcp, whose latency tells nothing" in here.ok(*words).stderr
+
+
+def test_a_link_local_target_is_bound_only_when_that_is_said(here: CommandLine) -> None:
+    here.ok("service", "create", "shop", "8080")
+    words = ("service", "bind", "shop", "169.254.169.254:80")
+    refused = here(*words)
+    assert refused.exit_code == 2 and "--allow-link-local" in refused.stderr
+    here.ok(*words, "--allow-link-local")
+    assert "allowLinkLocal: true" in "".join(here.config().values())
+    assert here.json(*words)["change"] == "unchanged"
