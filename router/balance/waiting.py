@@ -1,14 +1,33 @@
 """Who waits for a slot when all candidates are full, and how many may."""
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Hashable
 from heapq import heapify, heappop, heappush
 from typing import Generic, TypeVar
 
+import msgspec
+
+from router.balance.longest import Longest
 from router.model import limits
 from router.model.ids import SiteId
 
 ItemT = TypeVar("ItemT", bound=Hashable)
+
+
+LOCAL_LINK = SiteId("")
+"""Of this site's own clients."""
+
+
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """Where an item waits: by the link that it came over, then by its ingress site.
+
+    ``link`` is the site next to this one, which is proven, or `LOCAL_LINK`. ``ingress`` is what
+    that site says.
+    """
+
+    link: SiteId
+    ingress: SiteId
+
 
 _HEAP_SLACK = 64  # Stale deadlines kept before the heap is rebuilt.
 
@@ -26,23 +45,40 @@ def queue_limit(configured: int | None, held: int) -> int:
     return max(limits.QUEUE_DEFAULT_MIN, min(wished, limits.QUEUE_DEFAULT_MAX))
 
 
-class FairQueue(Generic[ItemT]):
-    """A bounded queue: first come first served per ingress site, the sites in turn.
+class _LinkLines(Generic[ItemT]):
+    """The lines of one link, by ingress site, in order of service."""
 
-    One bound for all sites together. An item is in it at most once and leaves by exactly one of
-    `pop`, `discard` and `expire`; items past their deadline are never popped and hold their place
-    until `expire` hands them back. All operations O(1) or O(log n), amortised.
+    __slots__ = ("by_ingress", "longest", "size")
+
+    def __init__(self) -> None:
+        self.by_ingress: OrderedDict[SiteId, OrderedDict[ItemT, float]] = OrderedDict()
+        self.longest: Longest[SiteId] = Longest()
+        self.size = 0
+
+
+class FairQueue(Generic[ItemT]):
+    """A bounded queue: a line per link and in it one per ingress site, served in turn.
+
+    Links take turns, the ingress sites of a link take turns within it, and each of their lines is
+    first come first served. So whatever a site opens or claims, it takes no more than the turns of
+    its link.
+
+    One bound holds for all lines together. When the queue is full, an item of a shorter line
+    displaces the last of the longest: links are compared first, then the ingress sites of a link.
+
+    An item is in it at most once and leaves by exactly one of `pop`, `discard`, `displace` and
+    `expire`; items past their deadline are never popped and hold their place until `expire` hands
+    them back. All operations O(1) or O(log n), amortised.
     """
 
-    __slots__ = ("_by_ingress", "_deadlines", "_limit", "_pushes", "_ring", "items")
+    __slots__ = ("_by_link", "_deadlines", "_limit", "_longest", "_pushes", "items")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        # The ring names each ingress that has a line, in order of service; a line that `discard`
-        # or `expire` emptied stays until its turn.
-        self._ring: deque[SiteId] = deque()
-        self._by_ingress: dict[SiteId, OrderedDict[ItemT, float]] = {}
-        self.items: dict[ItemT, tuple[SiteId, int]] = {}
+        # Both levels in order of service; who has nobody left is removed.
+        self._by_link: OrderedDict[SiteId, _LinkLines[ItemT]] = OrderedDict()
+        self._longest: Longest[SiteId] = Longest()
+        self.items: dict[ItemT, tuple[Line, int]] = {}
         """Who waits, the same object at all times: others look whether it is empty (hot)."""
         self._deadlines: list[tuple[float, int, ItemT]] = []  # A heap; may name those who left.
         self._pushes = 0
@@ -54,45 +90,65 @@ class FairQueue(Generic[ItemT]):
         """How many may wait from now on. Nobody is sent away."""
         self._limit = limit
 
-    def waiting_of(self, ingress: SiteId) -> int:
-        """How many of ``ingress`` wait."""
-        line = self._by_ingress.get(ingress)
-        return len(line) if line is not None else 0
+    def waiting_of(self, line: Line) -> int:
+        """How many wait in ``line``."""
+        lines = self._by_link.get(line.link)
+        return 0 if lines is None else len(lines.by_ingress.get(line.ingress, ()))
 
-    def push(self, ingress: SiteId, item: ItemT, deadline: float, *, returns: bool = False) -> bool:
-        """Let ``item`` wait until ``deadline``. False: the queue is full.
+    @property
+    def longest(self) -> int:
+        """How many of the link wait that has most of them."""
+        return self._longest.count
 
-        ``returns``: it has waited before, elsewhere; it is let in first and in any case.
-        """
+    @property
+    def is_full(self) -> bool:
+        """An item needs one to `displace`."""
+        return len(self.items) >= self._limit
+
+    def push(self, where: Line, item: ItemT, deadline: float, *, first: bool = False) -> None:
+        """Let ``item`` wait until ``deadline``; ``first`` of its line, if it waited before."""
         assert item not in self.items, "item waits already"
-        if len(self.items) >= self._limit and not returns:
-            return False
-        line = self._by_ingress.get(ingress)
+        link, ingress = where.link, where.ingress
+        lines = self._by_link.get(link)
+        if lines is None:
+            lines = self._by_link[link] = _LinkLines()
+        line = lines.by_ingress.get(ingress)
         if line is None:
-            line = self._by_ingress[ingress] = OrderedDict()
-            self._ring.append(ingress)
+            line = lines.by_ingress[ingress] = OrderedDict()
         line[item] = deadline
-        if returns:
+        if first:
             line.move_to_end(item, last=False)
+        lines.longest.add(ingress)
+        lines.size += 1
+        self._longest.add(link)
         self._pushes += 1  # The number keeps the heap from comparing items.
-        self.items[item] = (ingress, self._pushes)
+        self.items[item] = (where, self._pushes)
         heappush(self._deadlines, (deadline, self._pushes, item))
-        return True
+
+    def displace(self, line: Line) -> ItemT | None:
+        """Remove and return the item that gives way to one for ``line``; None: none does."""
+        if self._limit <= 0 or not self.items:
+            return None
+        longest = self._by_link[self._longest.name]
+        own = self._by_link.get(line.link)
+        if own is not None and own.size >= longest.size:
+            if len(own.by_ingress.get(line.ingress, ())) >= own.longest.count:
+                return None
+            longest = own
+        item = next(reversed(longest.by_ingress[longest.longest.name]))
+        self._forget(item)
+        return item
 
     def pop(self, now: float) -> ItemT | None:
         """The next in turn whose deadline is ahead; None: nobody."""
-        for _ in range(len(self._ring)):
-            ingress = self._ring.popleft()
-            line = self._by_ingress[ingress]
-            item = next((one for one, deadline in line.items() if deadline > now), None)
-            if item is not None:
-                self._forget(item)
-            if line:
-                self._ring.append(ingress)
-            else:
-                del self._by_ingress[ingress]
-            if item is not None:
-                return item
+        for link, lines in self._by_link.items():
+            for ingress, line in lines.by_ingress.items():
+                item = next((one for one, deadline in line.items() if deadline > now), None)
+                if item is not None:
+                    self._by_link.move_to_end(link)
+                    lines.by_ingress.move_to_end(ingress)
+                    self._forget(item)
+                    return item
         return None
 
     def discard(self, item: ItemT) -> bool:
@@ -123,8 +179,18 @@ class FairQueue(Generic[ItemT]):
         return where is not None and where[1] == entry[1]
 
     def _forget(self, item: ItemT) -> None:
-        ingress, _ = self.items.pop(item)
-        del self._by_ingress[ingress][item]
+        where, _ = self.items.pop(item)
+        link, ingress = where.link, where.ingress
+        lines = self._by_link[link]
+        line = lines.by_ingress[ingress]
+        del line[item]
+        lines.size -= 1
+        lines.longest.remove(ingress)
+        self._longest.remove(link)
+        if not lines.size:
+            del self._by_link[link]
+        elif not line:
+            del lines.by_ingress[ingress]
         if len(self._deadlines) > 2 * len(self.items) + _HEAP_SLACK:
             self._deadlines = [one for one in self._deadlines if self._is_current(one)]
             heapify(self._deadlines)

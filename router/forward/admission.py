@@ -1,7 +1,7 @@
 """Who gets a slot of this site's targets, and who waits for one: one per service port.
 
-The queue holds requests of this site's own clients and OPENs of other sites, served round-robin by
-ingress site. Handing a freed slot to the next waiter, and a waiter's leaving, are each one
+The queue holds requests of this site's own clients and OPENs of other sites, in fair lines
+(`balance.waiting`). Handing a freed slot to the next waiter, and a waiter's leaving, are each one
 synchronous step: there is no moment at which a slot belongs to a waiter that is gone. A waiter's
 `granted` starts a leg and calls nobody else back, so it may run inside the releasing leg's step.
 
@@ -13,24 +13,33 @@ from collections.abc import Callable, Hashable
 from typing import Protocol
 
 from router.balance.ledger import Denied, LocalLedger, Slot
-from router.balance.waiting import FairQueue
+from router.balance.waiting import FairQueue, Line
 from router.model import limits
-from router.model.ids import SiteId
 from router.net.ports import Timer, Timers
 
 
 class Waiter(Hashable, Protocol):
-    """Somebody in the queue. Told one of the two, once, unless it leaves."""
+    """Somebody in the queue. Told one of the three, once, unless it leaves.
+
+    None of them may call the admission back.
+    """
+
+    @property
+    def line(self) -> Line:
+        """Where it waits."""
 
     @property
     def session(self) -> int:
         """As in `Request`: of the free slots it gets that of the session's target."""
 
     def granted(self, slot: Slot) -> None:
-        """It has a slot and must `Admission.release` it. Must not call the admission back."""
+        """It has a slot and must `Admission.release` it."""
 
     def expired(self) -> None:
         """Its deadline passed."""
+
+    def displaced(self) -> None:
+        """The queue was full, and it gave its place to one of a shorter line."""
 
 
 NO_TARGETS: frozenset[str] = frozenset()
@@ -81,8 +90,13 @@ class Admission:
     def in_flight(self) -> int:
         return self._ledger.in_flight
 
-    def waiting_of(self, ingress: SiteId) -> int:
-        return self._queue.waiting_of(ingress)
+    def waiting_of(self, line: Line) -> int:
+        return self._queue.waiting_of(line)
+
+    @property
+    def longest_line(self) -> int:
+        """How many wait of the link that has most of them."""
+        return self._queue.longest
 
     def take(
         self, now: float, exclude: frozenset[str] = NO_TARGETS, session: int = 0
@@ -93,9 +107,7 @@ class Admission:
             self._changed()
         return slot
 
-    def admit(
-        self, waiter: Waiter, ingress: SiteId, wait_until: float | None
-    ) -> Slot | Denied | None:
+    def admit(self, waiter: Waiter, wait_until: float | None) -> Slot | Denied | None:
         """A slot at once; None: ``waiter`` is in the queue; or why neither.
 
         Waiting makes sense only for `Denied.FULL` and `Denied.PENDING`.
@@ -109,18 +121,23 @@ class Admission:
             return taken
         if taken is Denied.NO_TARGET or wait_until is None:
             return taken
-        return None if self.wait(waiter, ingress, wait_until) else taken
+        return None if self.wait(waiter, wait_until) else taken
 
-    def wait(
-        self, waiter: Waiter, ingress: SiteId, deadline: float, *, returns: bool = False
-    ) -> bool:
-        """Queue without asking for a slot first; False: the queue is full.
+    def wait(self, waiter: Waiter, deadline: float, *, returns: bool = False) -> bool:
+        """Queue without asking for a slot first; False: the queue is full, and no line is longer.
 
         ``returns``: it waited before, and is first again.
         """
-        self._queue.set_limit(self._limit())
-        if not self._queue.push(ingress, waiter, deadline, returns=returns):
-            return False
+        queue, line = self._queue, waiter.line
+        queue.set_limit(self._limit())
+        displaced = None
+        if queue.is_full and not returns:
+            displaced = queue.displace(line)
+            if displaced is None:
+                return False
+        queue.push(line, waiter, deadline, first=returns)
+        if displaced is not None:
+            displaced.displaced()
         if not self.is_told:
             self._changed()
         self._arm()

@@ -7,6 +7,7 @@ OPEN allows, or refuses. So two full sites cannot pass a request to and fro.
 from typing import TYPE_CHECKING
 
 from router.balance.ledger import Denied, Slot
+from router.balance.waiting import Line
 from router.forward.egress_answer import EgressAnswer
 from router.forward.http1.canonical import check_trailers
 from router.forward.local import SlotLeg
@@ -85,7 +86,7 @@ class EgressStream:
             wait_until = service.timers.now() + wait_s
         if service.ledger.rated:
             service.ledger.ask(service.timers.now())
-        slot = service.admission.admit(self, ingress, wait_until)
+        slot = service.admission.admit(self, wait_until)
         if type(slot) is Slot:  # The commonest: `_serve`, in place, with nothing held.
             service.demand.brought += 1
             service.ledger.lent += 1
@@ -105,6 +106,10 @@ class EgressStream:
 
     # Waiter
 
+    @property
+    def line(self) -> Line:
+        return Line(self._stream.neighbour_site, self._ingress)
+
     def granted(self, slot: Slot) -> None:
         self._waiting = False
         self._serve(slot)
@@ -112,6 +117,8 @@ class EgressStream:
     def expired(self) -> None:
         self._waiting = False
         self._refuse("busy")
+
+    displaced = expired
 
     def dismiss(self) -> None:
         """The site drains, or the service goes: who only waits is refused."""

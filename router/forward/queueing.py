@@ -30,6 +30,7 @@ from router.balance.decisions import Decision, NoChoice, RemoteWait
 from router.balance.ledger import Slot
 from router.balance.patience import LinePace
 from router.balance.reports import standing_target
+from router.balance.waiting import LOCAL_LINK, Line
 from router.forward.admission import Admission
 from router.model import limits
 from router.model.ids import SiteId
@@ -38,6 +39,10 @@ from router.net.ports import Timers
 
 class Waiting(Hashable, Protocol):
     """A request in the line: told one of the orders below when it has left it."""
+
+    @property
+    def line(self) -> Line:
+        """`WaitingRoom.own_line`."""
 
     @property
     def session(self) -> int:
@@ -58,6 +63,9 @@ class Waiting(Hashable, Protocol):
 
     def expired(self) -> None:
         """Its deadline passed in the line (as `admission.Waiter`)."""
+
+    def displaced(self) -> None:
+        """One of a shorter line has its place (as `admission.Waiter`)."""
 
     def proceed(self, decision: Decision) -> None:
         """A site has room: go."""
@@ -84,6 +92,7 @@ class WaitingRoom:
         "_standing",
         "_timers",
         "line",
+        "own_line",
     )
 
     def __init__(
@@ -102,6 +111,8 @@ class WaitingRoom:
         ``freed_per_s``: how many a second a full place lets in at most; 0.0: not known.
         """
         self._site = site
+        self.own_line = Line(LOCAL_LINK, site)
+        """Where the requests of this router's own clients wait for a slot here."""
         self._balancer = balancer
         self._admission = admission
         self._timers = timers
@@ -129,7 +140,7 @@ class WaitingRoom:
         """
         if not returns and not self._is_worth_it(choice, deadline):
             return False
-        if not self._admission.wait(waiter, self._site, deadline, returns=returns):
+        if not self._admission.wait(waiter, deadline, returns=returns):
             return False
         self.line[waiter] = deadline
         if returns:
@@ -143,10 +154,10 @@ class WaitingRoom:
 
     def _is_worth_it(self, choice: NoChoice, deadline: float) -> bool:
         """There is a place, and as far as can be known it will be served in time."""
-        if self.queued >= self._limit():
-            return False
         # Ours alone: requests of other sites that wait here are served in turn with them.
         ahead, now = len(self.line) + sum(self._standing.values()), self._timers.now()
+        if self.queued >= self._limit() and ahead >= self._admission.longest_line:
+            return False
         if not ahead:
             self._pace.began(now)
         # However slowly slots come free, each full site has somebody who waits for the next one.

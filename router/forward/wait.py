@@ -4,6 +4,7 @@ from typing import Protocol
 
 from router.balance.decisions import Decision, NoChoice, RemoteWait
 from router.balance.ledger import Slot
+from router.balance.waiting import Line
 from router.forward.account import note_waited
 from router.forward.again import Again
 from router.forward.past import Record
@@ -106,6 +107,10 @@ class Wait:
     # Waiting
 
     @property
+    def line(self) -> Line:
+        return self._service.room.own_line
+
+    @property
     def session(self) -> int:
         return self._queued.request.session
 
@@ -133,6 +138,10 @@ class Wait:
     def expired(self) -> None:
         self._service.room.left(self)
         self._queued.fail(LegFailure("all-full", "no slot became free in time"))
+
+    def displaced(self) -> None:
+        self._service.room.left(self)
+        self._queued.fail(LegFailure("all-full", "the queue is full, and its line the longest"))
 
     def proceed(self, decision: Decision) -> None:
         now = self._service.now()

@@ -6,7 +6,7 @@ import msgspec
 
 from router.link.buffers import LinkBuffers
 from router.link.ports import Refusal, ResetCode, Stream, StreamHandler
-from router.model.ids import RouterId
+from router.model.ids import RouterId, SiteId
 
 if TYPE_CHECKING:
     from router.link.mux import LaneMux
@@ -77,6 +77,8 @@ class StreamLane(Protocol):
 
     @property
     def neighbour(self) -> RouterId: ...
+    @property
+    def neighbour_site(self) -> SiteId: ...
     @property
     def buffers(self) -> LinkBuffers: ...
 

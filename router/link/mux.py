@@ -17,7 +17,7 @@ from router.link.ports import OpenRequest, ResetCode, StreamHandler
 from router.link.stream import LaneStream
 from router.model import limits
 from router.model.errors import LocalProtocolError, RemoteProtocolError
-from router.model.ids import RouterId
+from router.model.ids import RouterId, SiteId
 from router.net.ports import Buffer, Connection, Loss, Timer, Timers
 
 _LOG = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class LaneMux:
         self.connection = connection
         self.buffers = buffers
         self.neighbour = RouterId("")
+        self.neighbour_site = SiteId("")
         self.bytes_in = 0
         self.bytes_out = 0
         self.heard_at = now
@@ -94,9 +95,10 @@ class LaneMux:
         """It ended or is about to: no stream can be opened."""
         return self._fault is not None
 
-    def serve(self, neighbour: RouterId, *, takes_answers: bool = True) -> None:
+    def serve(self, neighbour: RouterId, site: SiteId, *, takes_answers: bool = True) -> None:
         """The peer is known: streams may be opened from now on."""
         self.neighbour = neighbour
+        self.neighbour_site = site
         self.takes_answers = takes_answers
         self._serving = True
 

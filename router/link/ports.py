@@ -134,6 +134,10 @@ class Stream(Protocol):
     def neighbour(self) -> RouterId: ...
 
     @property
+    def neighbour_site(self) -> SiteId:
+        """The site of ``neighbour``, as its identity key proved it."""
+
+    @property
     def held_s(self) -> float:
         """How long the egress kept `accepted` to itself. Read it in `accepted` or `answered`."""
 

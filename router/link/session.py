@@ -398,11 +398,15 @@ class LinkSession:
         self._cancel_timer()
         now = self._timers.now()
         self.up_at = now
-        lane.serve(self.neighbour.router, takes_answers=self._greeting.peer_takes_answers)
+        self._serve(lane, self.neighbour)
         lane.ping()
         self._liveness.start(now - self._greeted_at)  # No PROOF without our HELLO.
         self._correct_cost(lane)
         self._owner.session_up(self)
+
+    def _serve(self, lane: LaneMux, neighbour: Neighbour) -> None:
+        takes_answers = self._greeting.peer_takes_answers
+        lane.serve(neighbour.router, neighbour.site, takes_answers=takes_answers)
 
     def _correct_cost(self, lane: LaneMux) -> None:
         """Dialler: our HELLO said another, if the operator changed it since."""
@@ -432,7 +436,7 @@ class LinkSession:
         assert self.neighbour is not None
         self._data.take(lane, drains=self._greeting.peer_drains)
         lane.rtt_s = self.rtt_s or 0.0  # Its windows grow by it.
-        lane.serve(self.neighbour.router, takes_answers=self._greeting.peer_takes_answers)
+        self._serve(lane, self.neighbour)
         if self._is_quiet:
             lane.open_no_more()
         self._owner.session_changed(self)

@@ -15,7 +15,7 @@ from router.link.lane import REFUSALS, RESETS, StreamLane
 from router.link.ports import Count, Refusal, ResetCode, StreamHandler
 from router.model import limits
 from router.model.errors import LocalProtocolError
-from router.model.ids import RouterId
+from router.model.ids import RouterId, SiteId
 from router.net.ports import Buffer
 
 _COALESCE_BYTES = 4 * limits.KIB  # Smaller pieces share a buffer, so that they share a frame.
@@ -138,6 +138,10 @@ class LaneStream:
     def neighbour(self) -> RouterId:
         """The router at the other end of the lane."""
         return self._lane.neighbour
+
+    @property
+    def neighbour_site(self) -> SiteId:
+        return self._lane.neighbour_site
 
     def accept(self, in_flight: int, held_s: float = 0.0) -> None:
         if self.is_over:

@@ -152,7 +152,7 @@ class Hostage:
         wire.left.handler = Raw()
         lane = self.lane = LaneMux(wire.right, world, self, self.buffers, dialled=False)
         wire.right.handler = lane
-        lane.serve(HERE)
+        lane.serve(HERE, SiteId("here"))
         for _ in range(3):
             self.ask()
         self.reserved = self.handlers[0]  # The attacker does not know of it.

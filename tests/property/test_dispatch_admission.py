@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.balance.ledger import Denied, LocalLedger, Slot
+from router.balance.waiting import Line
 from router.forward.admission import Admission
 from router.model.capacity import TargetTerms
 from router.model.ids import SiteId
@@ -24,8 +25,9 @@ STEPS = st.one_of(
 
 
 class Asker:
-    def __init__(self, session: int) -> None:
+    def __init__(self, session: int, line: Line) -> None:
         self.session = session
+        self.line = line
         self.slot: Slot | None = None
         self.waits = False
         self.told = 0
@@ -40,6 +42,8 @@ class Asker:
         assert self.waits, "expired who does not wait"
         self.waits = False
         self.told += 1
+
+    displaced = expired
 
 
 class World:
@@ -56,10 +60,10 @@ class World:
         self.changes += 1
 
     def _ask(self, ingress: int) -> None:
-        asker = Asker(session=len(self.askers) * (ingress % 2))
+        line = Line(SiteId(f"link-{ingress // 2}"), SiteId(f"site-{ingress}"))
+        asker = Asker(len(self.askers) * (ingress % 2), line)
         self.askers.append(asker)
-        site = SiteId(f"site-{ingress}")
-        slot = self.admission.admit(asker, site, self.network.now() + 1.0)
+        slot = self.admission.admit(asker, self.network.now() + 1.0)
         if slot is None:
             asker.waits = True
         elif not isinstance(slot, Denied):

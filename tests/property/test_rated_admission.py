@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from router.balance.ledger import LocalLedger, Slot
+from router.balance.waiting import Line
 from router.forward.admission import Admission
 from router.model import limits
 from router.model.capacity import Rate, SiteCap, TargetTerms
@@ -48,8 +49,9 @@ CAPS = st.none() | st.builds(
 class Asker:
     """Holds a slot, waits, or neither."""
 
-    def __init__(self, session: int) -> None:
+    def __init__(self, session: int, line: Line) -> None:
         self.session = session
+        self.line = line
         self.slot: Slot | None = None
         self.waits = False
 
@@ -60,6 +62,8 @@ class Asker:
     def expired(self) -> None:
         assert self.waits, "expired who does not wait"
         self.waits = False
+
+    displaced = expired
 
 
 class AdmissionMachine(RuleBasedStateMachine):
@@ -104,11 +108,11 @@ class AdmissionMachine(RuleBasedStateMachine):
 
     def _ask(self, ingress: str, session: int) -> None:
         now = self.network.now()
-        asker = Asker(session)
+        asker = Asker(session, Line(SiteId(ingress), SiteId(ingress)))
         self.askers.append(asker)
         if self.ledger.rated:
             self.ledger.ask(now)
-        taken = self.admission.admit(asker, SiteId(ingress), now + WAITS_S)
+        taken = self.admission.admit(asker, now + WAITS_S)
         if isinstance(taken, Slot):
             asker.slot = taken
         asker.waits = taken is None

@@ -1,69 +1,127 @@
-"""The fair queue against a plain list of those who wait."""
+"""The fair queue against a plain list of those who wait, one link of them a liar's."""
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from router.balance.waiting import FairQueue
+from router.balance.waiting import LOCAL_LINK, FairQueue, Line
 from router.model.ids import SiteId
 
-SITES = st.sampled_from([SiteId(name) for name in "abc"])
+LIAR = SiteId("liar")
+LINES = [
+    Line(LOCAL_LINK, SiteId("here")),
+    *(Line(SiteId(link), SiteId(ingress)) for link, ingress in ("aa", "ab", "cc")),
+]
+LINKS = sorted({one.link for one in LINES})
+
+
+class Item:
+    def __init__(self, line: Line, deadline: float) -> None:
+        self.line, self.deadline = line, deadline
 
 
 class QueueMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.limit = 6
-        self.queue: FairQueue[int] = FairQueue(self.limit)
-        self.waiting: list[tuple[int, SiteId, float]] = []
-        self.pushes = 0
+        self.queue: FairQueue[Item] = FairQueue(self.limit)
+        self.waiting: list[Item] = []
+        self.lies = 0
         self.now = 0.0
-        # How often each site with somebody to serve was passed over since its last turn.
-        self.passed_over: dict[SiteId, int] = {}
+        # How often each line with somebody to serve was passed over since its last turn.
+        self.passed_over: dict[Line, int] = {}
 
-    def drop(self, item: int) -> None:
-        self.waiting = [one for one in self.waiting if one[0] != item]
+    def of_link(self, link: SiteId) -> int:
+        return sum(one.line.link == link for one in self.waiting)
 
-    @rule(ingress=SITES, wait_s=st.floats(0.0, 3.0))
-    def push(self, ingress: SiteId, wait_s: float) -> None:
-        self.pushes += 1
-        accepted = self.queue.push(ingress, self.pushes, self.now + wait_s)
-        assert accepted == (len(self.waiting) < self.limit)
-        if accepted:
-            self.waiting.append((self.pushes, ingress, self.now + wait_s))
+    def of_line(self, line: Line) -> int:
+        return sum(one.line == line for one in self.waiting)
+
+    def ask(self, line: Line, wait_s: float) -> None:
+        """As `forward.admission` does it."""
+        queue, item = self.queue, Item(line, self.now + wait_s)
+        before = len(self.waiting)
+        if queue.is_full:
+            displaced = queue.displace(line)
+            if displaced is None:
+                self.check_refused(line)
+                return
+            self.check_displaced(line, displaced)
+            self.waiting.remove(displaced)
+        queue.push(line, item, item.deadline)
+        self.waiting.append(item)
+        assert len(self.waiting) <= max(self.limit, before)
+
+    def check_refused(self, line: Line) -> None:
+        """No line is longer."""
+        if not self.limit:
+            return
+        links = [self.of_link(one.line.link) for one in self.waiting]
+        assert self.of_link(line.link) == max(links)
+        mates = [self.of_line(one.line) for one in self.waiting if one.line.link == line.link]
+        assert self.of_line(line) == max(mates)
+
+    def check_displaced(self, line: Line, displaced: Item) -> None:
+        """The last of the longest: its link has most, its line most of that link."""
+        link = displaced.line.link
+        assert self.of_link(link) == max(self.of_link(one.line.link) for one in self.waiting)
+        mates = [one.line for one in self.waiting if one.line.link == link]
+        assert self.of_line(displaced.line) == max(map(self.of_line, mates))
+        assert displaced is [one for one in self.waiting if one.line == displaced.line][-1]
+        if line.link == link:
+            assert self.of_line(line) < self.of_line(displaced.line)
+        elif self.of_link(line.link) == self.of_link(link):
+            raise AssertionError("its link is as long")
+
+    @rule(line=st.sampled_from(LINES), wait_s=st.floats(0.0, 3.0))
+    def push(self, line: Line, wait_s: float) -> None:
+        self.ask(line, wait_s)
+
+    @rule(count=st.integers(1, 12), claims=st.sampled_from(["liar", "here", "a", "other"]))
+    def lie(self, count: int, claims: str) -> None:
+        """As many as it can, of one claimed ingress or each of another one."""
+        honest = {link: self.of_link(link) for link in LINKS}
+        for _ in range(count):
+            self.lies += 1
+            ingress = f"{self.lies}" if claims == "other" else claims
+            self.ask(Line(LIAR, SiteId(ingress)), 2.0)
+        for link, before in honest.items():
+            # Nobody loses a place to a line that is longer, or to one that becomes longer so.
+            assert self.of_link(link) >= min(before, self.limit // (len(LINKS) + 1))
 
     @rule()
     def pop(self) -> None:
-        good = [one for one in self.waiting if one[2] > self.now]
+        good = [one for one in self.waiting if one.deadline > self.now]
         item = self.queue.pop(self.now)
         if item is None:
             assert not good, "somebody waits and was not served"
             return
-        served = next(one for one in good if one[0] == item)
-        assert served == next(one for one in good if one[1] == served[1]), "not in order"
-        for site in {one[1] for one in good} - {served[1]}:
-            self.passed_over[site] = self.passed_over.get(site, 0) + 1
-            assert self.passed_over[site] <= 2, "a site missed its turn"
-        self.passed_over[served[1]] = 0
-        self.drop(item)
+        assert item is next(one for one in good if one.line == item.line), "not in order"
+        for line in LINES:
+            if line in {one.line for one in good} - {item.line}:
+                self.passed_over[line] = self.passed_over.get(line, 0) + 1
+                mates = sum(one.link == line.link for one in LINES)
+                assert self.passed_over[line] <= (len(LINKS) + 1) * mates, "a line missed its turn"
+        self.passed_over[item.line] = 0
+        self.waiting.remove(item)
 
     @rule(which=st.integers(0, 99))
     def leave(self, which: int) -> None:
         if self.waiting:
-            item = self.waiting[which % len(self.waiting)][0]
+            item = self.waiting[which % len(self.waiting)]
             assert self.queue.discard(item)
-            self.drop(item)
+            self.waiting.remove(item)
             assert not self.queue.discard(item)
 
     @rule(passes_s=st.floats(0.0, 2.0))
     def expire(self, passes_s: float) -> None:
         self.now += passes_s
         expired = self.queue.expire(self.now)
-        late = {one[0]: one[2] for one in self.waiting if one[2] <= self.now}
+        late = [one for one in self.waiting if one.deadline <= self.now]
         assert set(expired) == set(late)
-        assert [late[item] for item in expired] == sorted(late.values())
-        for item in expired:
-            self.drop(item)
+        deadlines = [one.deadline for one in expired]
+        assert deadlines == sorted(deadlines)
+        self.waiting = [one for one in self.waiting if one not in expired]
 
     @rule(passes_s=st.floats(0.0, 2.0))
     def time_passes(self, passes_s: float) -> None:
@@ -77,15 +135,18 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     def nobody_is_lost(self) -> None:
         assert len(self.queue) == len(self.waiting)
-        deadlines = [one[2] for one in self.waiting]
+        assert set(self.queue.items) == set(self.waiting)
+        deadlines = [one.deadline for one in self.waiting]
         assert self.queue.next_deadline() == (min(deadlines) if deadlines else None)
-        for name in "abc":
-            site = SiteId(name)
-            waiting = sum(one[1] == site for one in self.waiting)
-            assert self.queue.waiting_of(site) == waiting
+        assert self.queue.longest == max(
+            (self.of_link(one.line.link) for one in self.waiting), default=0
+        )
+        for line in LINES:
+            waiting = self.of_line(line)
+            assert self.queue.waiting_of(line) == waiting
             if not waiting:
-                self.passed_over[site] = 0
+                self.passed_over[line] = 0
 
 
 TestFairQueue = QueueMachine.TestCase
-TestFairQueue.settings = settings(max_examples=150, stateful_step_count=40)
+TestFairQueue.settings = settings(max_examples=200, stateful_step_count=40)

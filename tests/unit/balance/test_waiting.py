@@ -1,57 +1,100 @@
 import pytest
 
-from router.balance.waiting import FairQueue, queue_limit
+from router.balance.waiting import LOCAL_LINK, FairQueue, Line, queue_limit
 from router.model.ids import SiteId
 
-A, B, C = SiteId("a"), SiteId("b"), SiteId("c")
+
+def line(link: str, ingress: str = "") -> Line:
+    return Line(SiteId(link), SiteId(ingress or link))
 
 
-def test_sites_are_served_in_turn_and_each_in_order() -> None:
-    queue: FairQueue[str] = FairQueue(10)
-    for item in ("a1", "a2", "a3"):
-        queue.push(A, item, 9.0)
-    queue.push(B, "b1", 9.0)
-    queue.push(C, "c1", 9.0)
-    assert [queue.pop(0.0) for _ in range(6)] == ["a1", "b1", "c1", "a2", "a3", None]
+A, B, C = line("a"), line("b"), line("c")
+LOCAL = Line(LOCAL_LINK, SiteId("here"))
 
 
-def test_a_full_queue_takes_nobody() -> None:
-    queue: FairQueue[str] = FairQueue(1)
-    assert queue.push(A, "a1", 9.0)
-    assert not queue.push(B, "b1", 9.0)
-    assert queue.discard("a1")
-    assert queue.push(B, "b1", 9.0)
+def queue_of(limit: int, *lines: tuple[Line, str]) -> FairQueue[str]:
+    """Items of each of ``lines``, named by one letter each."""
+    queue: FairQueue[str] = FairQueue(limit)
+    for where, items in lines:
+        for item in items:
+            queue.push(where, item, 9.0)
+    return queue
 
 
-def test_a_queue_of_size_0_takes_nobody() -> None:
-    assert not FairQueue[str](0).push(A, "a1", 9.0)
+def served(queue: FairQueue[str]) -> str:
+    """All of ``queue`` in order of service."""
+    items = []
+    while (item := queue.pop(0.0)) is not None:
+        items.append(item)
+    return "".join(items)
+
+
+def test_links_are_served_in_turn_and_each_line_in_order() -> None:
+    assert served(queue_of(10, (A, "123"), (B, "4"), (C, "5"))) == "14523"
+
+
+def test_the_ingress_sites_of_a_link_share_its_turns() -> None:
+    queue = queue_of(10, (line("a", "x"), "12"), (line("a", "y"), "34"), (B, "56"))
+    assert served(queue) == "153624"
+
+
+def test_a_full_queue_is_full_until_an_item_leaves() -> None:
+    queue = queue_of(1, (A, "1"))
+    assert queue.is_full
+    assert queue.discard("1")
+    assert not queue.is_full
+
+
+def test_a_queue_of_size_0_is_full_and_nobody_gives_way() -> None:
+    queue: FairQueue[str] = FairQueue(0)
+    assert queue.is_full
+    assert queue.displace(A) is None
+
+
+def test_a_shorter_line_displaces_the_last_of_the_longest() -> None:
+    queue = queue_of(6, (A, "1234"), (B, "56"))
+    assert queue.displace(LOCAL) == "4"
+    queue.push(LOCAL, "7", 9.0)
+    assert queue.displace(B) == "3"
+    queue.push(B, "8", 9.0)
+    assert queue.displace(A) == "8"  # Two against three.
+    assert served(queue) == "15726"
+
+
+def test_a_line_that_is_the_longest_displaces_nobody() -> None:
+    queue = queue_of(4, (A, "12"), (LOCAL, "34"))
+    assert queue.displace(A) is None
+    assert queue.displace(LOCAL) is None
+
+
+def test_within_the_longest_link_the_longest_ingress_gives_way() -> None:
+    queue = queue_of(5, (line("a", "x"), "123"), (line("a", "y"), "4"), (B, "5"))
+    assert queue.displace(line("a", "y")) == "3"
+    queue.push(line("a", "y"), "6", 9.0)
+    assert queue.displace(line("a", "x")) is None
+    assert queue.displace(line("a", "z")) == "6"
 
 
 def test_a_lowered_limit_sends_nobody_away() -> None:
-    queue: FairQueue[str] = FairQueue(2)
-    queue.push(A, "a1", 9.0)
-    queue.push(A, "a2", 9.0)
+    queue = queue_of(2, (A, "12"))
     queue.set_limit(1)
     assert len(queue) == 2
-    assert queue.pop(0.0) == "a1"
-    assert not queue.push(A, "a3", 9.0)
+    assert queue.pop(0.0) == "1"
+    assert queue.is_full
 
 
 def test_who_left_is_not_served() -> None:
-    queue: FairQueue[str] = FairQueue(5)
-    queue.push(A, "a1", 9.0)
-    queue.push(A, "a2", 9.0)
-    assert queue.discard("a1")
-    assert not queue.discard("a1")
+    queue = queue_of(5, (A, "12"))
+    assert queue.discard("1")
+    assert not queue.discard("1")
     assert queue.waiting_of(A) == 1
-    assert queue.pop(0.0) == "a2"
+    assert queue.pop(0.0) == "2"
 
 
 def test_who_waits_may_not_be_pushed_again() -> None:
-    queue: FairQueue[str] = FairQueue(5)
-    queue.push(A, "a1", 9.0)
+    queue = queue_of(5, (A, "1"))
     with pytest.raises(AssertionError, match="waits already"):
-        queue.push(B, "a1", 9.0)
+        queue.push(B, "1", 9.0)
 
 
 def test_items_past_their_deadline_are_skipped_and_handed_back_by_expire() -> None:
@@ -89,10 +132,7 @@ def test_the_queue_is_as_long_as_the_contract_says(
     assert queue_limit(configured, held) == limit
 
 
-def test_who_returns_is_first_of_its_site_again_even_in_a_full_queue() -> None:
-    queue: FairQueue[str] = FairQueue(2)
-    assert queue.push(A, "one", 9.0)
-    assert queue.push(A, "two", 9.0)
-    assert not queue.push(A, "three", 9.0)
-    assert queue.push(A, "returned", 9.0, returns=True)
-    assert [queue.pop(1.0) for _ in range(4)] == ["returned", "one", "two", None]
+def test_who_returns_is_first_of_its_line_again() -> None:
+    queue = queue_of(2, (A, "12"))
+    queue.push(A, "3", 9.0, first=True)
+    assert served(queue) == "312"

@@ -372,12 +372,17 @@ def answer_ok(party: Party) -> None:
         party.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
 
+AHEAD = SiteId("ahead")
+"""The neighbour of streams that are opened."""
+
+
 class FakeStream:
     """One end of a stream pair; the far end may be a forwarder's egress or a test."""
 
-    def __init__(self, mesh: "FakeMesh", neighbour: RouterId) -> None:
+    def __init__(self, mesh: "FakeMesh", neighbour: RouterId, site: SiteId = AHEAD) -> None:
         self._mesh = mesh
         self.neighbour = neighbour
+        self.neighbour_site = site
         self.other: FakeStream | None = None
         self.handler: StreamHandler | None = None
         self.over = False
@@ -513,7 +518,8 @@ class FakeMesh:
         if egress in self.down or egress not in self.offered:
             return None
         self.opens.append(request)
-        near, far = FakeStream(self, egress), FakeStream(self, RouterId("ingress"))
+        near = FakeStream(self, egress)
+        far = FakeStream(self, RouterId("ingress"), request.ingress)
         near.other, far.other = far, near
         near.handler = handler
         self.streams.append(near)

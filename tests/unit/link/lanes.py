@@ -158,8 +158,8 @@ class Pair:
         self.wire.left.handler = self.left
         self.wire.right.handler = self.right
         if serving:
-            self.left.serve(THERE)
-            self.right.serve(HERE)
+            self.left.serve(THERE, SiteId("there"))
+            self.right.serve(HERE, SiteId("here"))
 
     def open(self, handler: Recorder, asked: OpenRequest | None = None) -> LaneStream:
         """A stream from left to right."""

@@ -8,20 +8,22 @@ from router.link import control, frames
 from router.link.ports import Stream
 from router.model import limits
 from router.model.errors import LocalProtocolError
+from router.model.ids import SiteId
 from tests.unit.link.lanes import HERE, Counted, Pair, Recorder, request
 from tests.unit.link.routers import Router
 from tests.unit.link.test_handshake import Dialler
 from tests.unit.link.wire import Raw, World, frames_of
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
+SITE = SiteId("other")
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n"
 
 
 def asked(*, takes_answers: bool = True) -> tuple[Pair, Recorder, Stream]:
     """A request that is complete, at an egress that has not answered yet."""
     pair = Pair(serving=False)
-    pair.left.serve(HERE)
-    pair.right.serve(HERE, takes_answers=takes_answers)
+    pair.left.serve(HERE, SITE)
+    pair.right.serve(HERE, SITE, takes_answers=takes_answers)
     pair.right_owner.accept = False
     handler = Recorder()
     handler.stream = pair.left.open_stream(request(GET), handler, ends=True)
