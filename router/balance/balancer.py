@@ -10,6 +10,7 @@ from router.balance.candidates import (
     Verdict,
 )
 from router.balance.decisions import (
+    Beside,
     CandidateReport,
     Decision,
     Explanation,
@@ -189,6 +190,22 @@ class ServiceBalancer(Egresses):
             return self._no_choice(refused)
         chosen = tied[0] if len(tied) == 1 else take_turn(tied)
         return self._decide(chosen, session, takes=True)
+
+    def beside(self, chosen: Decision, now: float, excluded: frozenset[str] = _NOBODY) -> Beside:
+        """Who else could take the request of ``chosen``. O(candidates)."""
+        found: Beside = "nobody"
+        one_cost = self._remotes[chosen.site].cost if chosen.site in self._remotes else 0
+        for one in self._order:
+            if self._holds and one.cost > one_cost:
+                break  # Where it stays for being full.
+            if one.site == chosen.site:
+                continue
+            one.refresh(now)
+            if one.able and one.hard_full:
+                found = "full"
+            elif one.able and not one.is_out(excluded):
+                return "room"
+        return found
 
     def seen(
         self,

@@ -10,6 +10,9 @@ from router.model.ids import RouterId, SiteId
 
 OverflowReason = Literal["", "full", "higher-level", "sends-away"]
 
+Beside = Literal["nobody", "full", "room"]
+"""Of the other sites: the best that one of them could do."""
+
 
 class Decision(msgspec.Struct, frozen=True):
     """Where the next request goes.

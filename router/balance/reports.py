@@ -1,21 +1,10 @@
-"""How much to tell and to ask of others: when load is reported, how many stand at an egress."""
-
-import math
+"""When load is reported to others."""
 
 import msgspec
 
 from router.model import limits
 from router.model.adverts import RateLoad
 from router.model.ids import ServiceKey
-
-
-def standing_target(freed_per_s: float, rtt_s: float) -> int:
-    """How many requests one ingress keeps standing at a full egress.
-
-    As many as that lets in within a round trip, so that no slot is idle and no permit unused while
-    word of it travels; 1 to `limits.STANDING_MAX`.
-    """
-    return max(1, min(math.ceil(freed_per_s * rtt_s), limits.STANDING_MAX))
 
 
 class _Load(msgspec.Struct, frozen=True):

@@ -14,11 +14,13 @@ TURNED_AWAY = ("all-full", "no-route", "no-target")
 
 
 def note_waited(record: Record, service: Service, now: float) -> None:
-    """Its wait in the queue is over."""
+    """Its wait in the queue is over, if it had to wait: not on the way to a far site."""
     assert record.waited_since is not None, "it waits"
-    record.waited_s = now - record.waited_since
-    record.waited_since = None
-    service.counters.waited(record.waited_s)
+    waited_s, record.waited_since = now - record.waited_since, None
+    if waited_s < 0:
+        return
+    record.waited_s = waited_s
+    service.counters.waited(waited_s)
 
 
 def note_failure(

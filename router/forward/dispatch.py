@@ -14,10 +14,11 @@ still in hand (`sender`). The rules for another attempt (PROTOCOL, Admission and
 - Never past the deadline, which is one over all attempts: ``timeouts.response_s`` from when the
   request is complete, and the queue's ``queue_wait_s`` more for one that had to wait. No attempt
   begins after it; one that began after another had failed is given up at it, one that waits at a
-  site which falls silent `limits.STAND_S` after the queue's deadline. Only these two have a timer
-  here: a first attempt is timed by its target's leg and by the session. Giving up resets the stream
-  of a remote attempt, so that its egress needs no deadline of its own. A tcp connection that need
-  not wait has none: connecting is bounded by the time-outs of its attempts.
+  site which falls silent `limits.STAND_S` after the queue's deadline, and a round trip later if the
+  site is far. Only these two have a timer here: a first attempt is timed by its target's leg and by
+  the session. Giving up resets the stream of a remote attempt, so that its egress needs no deadline
+  of its own. A tcp connection that need not wait has none: connecting is bounded by the time-outs
+  of its attempts.
 
 What only some requests need is made when they do: `Tries` after a failure, `Again` for another
 attempt or way, `Wait` in a queue, `Replay` for a body.
@@ -38,7 +39,6 @@ from router.forward.remote import RemoteLeg
 from router.forward.service import Service
 from router.forward.tries import CHARGED, NO_SITES, Tries
 from router.forward.wait import Wait
-from router.model import limits
 from router.model.ids import SiteId
 from router.net.ports import Connection
 
@@ -133,7 +133,7 @@ class Dispatch(Receiver):
         if self._complete_at is None:
             self._complete_at = self._service.now()
         leg, wait = self._leg, self._wait
-        if (leg is None or (wait is not None and wait.standing is not None)) and self.is_gone():
+        if (leg is None or (wait is not None and wait.is_near)) and self.is_gone():
             self.client_gone()
         elif leg is not None:
             leg.finish()
@@ -175,7 +175,7 @@ class Dispatch(Receiver):
         """The deadline may have come of a request that failed once or stands elsewhere."""
         late_at, wait = self._late_at(), self._wait
         if wait is not None and wait.standing is not None:
-            late_at = wait.deadline + limits.STAND_S
+            late_at = wait.silent_at
         if self._service.now() >= late_at:
             self._give_up(TOO_LATE)
         else:
@@ -321,6 +321,10 @@ class Dispatch(Receiver):
                 )
             else:
                 self._keep(decision, now)
+            if decision.site in service.remotes.far and self._begin_far(decision, now):
+                record.overflow_reason = decision.overflow_reason
+                record.reason = decision.reason
+                return True
             if not self.open_remote(decision, 0, now):
                 return False
             if decision.site != service.site and (
@@ -348,6 +352,26 @@ class Dispatch(Receiver):
         record.overflow_reason = decision.overflow_reason
         record.reason = decision.reason
         return True
+
+    def _begin_far(self, decision: Decision, now: float) -> bool:
+        """Start an attempt that may wait at a far site; False: it may not, or could not start.
+
+        To be refused there costs a round trip, so it is worth that only if another site has room.
+        """
+        service, tries = self._service, self.tries
+        excluded = NO_SITES if tries is None else tries.excluded
+        beside = service.balancer.beside(decision, now, excluded)
+        if beside == "room" or service.config.queue == 0:
+            return False
+        wait = self._wait
+        if wait is None:
+            wait = Wait(self, service, now)
+        if service.room.stand(wait, decision, wait.deadline, is_only=beside == "nobody"):
+            self._wait = wait
+            return True
+        if self._wait is None:
+            self.record.waited_since = None  # It never did.
+        return False
 
     def _may_leave(self, place: str, now: float) -> bool:
         """Another site, or router of this one, has room: better than a target that broke off this

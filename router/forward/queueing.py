@@ -7,29 +7,32 @@ head, so a grant here and a grant there could run it twice.
 
 What keeps slots busy all the same:
 
-- Of those in the line a few per full site (`balance.reports.standing_target`, at least one) are
-  sent to stand there, so that a slot freed there is not idle for a round trip. While local slots
-  exist to wait for, the first in the line stays, so that a slot freed here is not idle either.
-- A stand is short (`limits.STAND_S`): refused at its end, the request looks around again, so a
-  request far away takes a slot that was freed here when nobody was left in the line.
+- Of those in the line a few per full site (`balance.standing`, at least one) are sent to stand
+  there, so that a slot freed there is not idle for a round trip. While local slots exist to wait
+  for, the first in the line stays, so that a slot freed here is not idle either.
+- A stand at a near site is short (`limits.STAND_S`): refused at its end, the request looks around
+  again, so a request elsewhere takes a slot that was freed here when nobody was left in the line.
 - A load report that makes a site free sends the head of the line there at once (`reconsider`).
+- A site beyond `limits.FAR_RTT_S` is asked with leave to wait, however free it looks from here, if
+  no other site has room. Where no other site could take a request, all of them stand there.
 
-The deadline is the request's own and stands through all moves; a stand ends a round trip before
-it. Who comes back from a stand is first again: it has waited longest, and nobody who came later has
-its place. Who would wait in vain is turned away at once (`balance.patience`), so that nobody is
-told so after the wait. Leaving the line and leaving the fair queue are one step.
+The deadline is the request's own and stands through all moves; a stand at a near site ends a round
+trip before it, the way to a far one and back comes on top. Who comes back from a stand is first
+again: it has waited longest, and nobody who came later has its place. Who would wait in vain is
+turned away at once (`balance.patience`), so that nobody is told so after the wait. Leaving the line
+and leaving the fair queue are one step.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Protocol
 
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Decision, NoChoice, RemoteWait
 from router.balance.ledger import Slot
 from router.balance.patience import LinePace
-from router.balance.reports import standing_target
+from router.balance.standing import stand_s, standing_target
 from router.balance.waiting import LOCAL_LINK, Line
 from router.forward.admission import Admission
 from router.model import limits
@@ -73,8 +76,11 @@ class Waiting(Hashable, Protocol):
     def dismiss(self) -> None:
         """The service goes away."""
 
-    def stand(self, wait: RemoteWait, until: float) -> bool:
-        """Open a stream that waits there; False: no adjacency, and it stays in the line."""
+    def stand(self, to: Decision | RemoteWait, wait_s: float, travel_s: float) -> bool:
+        """Open a stream that waits there for ``wait_s``; False: no adjacency, and nothing is done.
+
+        ``travel_s``: the way there and back, which is no part of its time; 0.0: it is near.
+        """
 
 
 class WaitingRoom:
@@ -83,6 +89,7 @@ class WaitingRoom:
     __slots__ = (
         "_admission",
         "_balancer",
+        "_far",
         "_freed_per_s",
         "_limit",
         "_not_before",
@@ -123,13 +130,24 @@ class WaitingRoom:
         self.line: OrderedDict[Waiting, float] = OrderedDict()
         """To its deadline, in order of arrival. While it is empty, `reconsider` is nothing."""
         self._standing: dict[str, int] = {}  # By `RemoteWait.place`.
+        self._far: dict[Waiting, float] = {}  # Of these at far sites: answered then if free.
         self._not_before: dict[str, float] = {}
 
     @property
-    def queued(self) -> int:
-        """All who wait for a slot here or by us elsewhere."""
+    def unserved(self) -> int:
+        """All who wait for a slot here or may do so elsewhere, by us."""
         waiting = self._admission.waiting
         return waiting + sum(self._standing.values()) if self._standing else waiting
+
+    @property
+    def queued(self) -> int:
+        """All who wait for a slot here or by us elsewhere, as far as that is known: who is on the
+        way to a far site and back does not. O(those at far sites who wait)."""
+        if not self._far:
+            return self.unserved
+        now = self._timers.now()
+        waiting = sum(1 for _ in takewhile(lambda at: at <= now, self._far.values()))
+        return self.unserved - len(self._far) + waiting
 
     def enter(
         self, waiter: Waiting, choice: NoChoice, deadline: float, *, returns: bool = False
@@ -138,6 +156,13 @@ class WaitingRoom:
 
         ``returns``: it has waited before, and has its place again.
         """
+        only, limit = self._only_far(choice), self._limit()
+        if only is not None and not self.line and only.place not in waiter.out and limit > 0:
+            if returns and self._turns_away(only.place):
+                return False  # The line there is the queue of its requests, and full.
+            places = self._free_places(only, beyond=limit)
+            if places > 0 and self.stand(waiter, only, deadline, is_only=True):
+                return True
         if not returns and not self._is_worth_it(choice, deadline):
             return False
         if not self._admission.wait(waiter, deadline, returns=returns):
@@ -156,7 +181,7 @@ class WaitingRoom:
         """There is a place, and as far as can be known it will be served in time."""
         # Ours alone: requests of other sites that wait here are served in turn with them.
         ahead, now = len(self.line) + sum(self._standing.values()), self._timers.now()
-        if self.queued >= self._limit() and ahead >= self._admission.longest_line:
+        if self.unserved >= self._limit() and ahead >= self._admission.longest_line:
             return False
         if not ahead:
             self._pace.began(now)
@@ -184,8 +209,27 @@ class WaitingRoom:
         """The admission took it out: granted or expired."""
         del self.line[waiter]
 
-    def stand_ended(self, place: str, *, turned_away: bool) -> None:
+    def stand(
+        self, waiter: Waiting, to: Decision | RemoteWait, deadline: float, *, is_only: bool
+    ) -> bool:
+        """Let ``waiter``, who is in no line, stand there; False: too late, or no adjacency.
+
+        ``is_only``: no other site could take it. `stand_ended` follows.
+        """
+        now, rtt_s = self._timers.now(), self._round_trip_s(to.site)
+        wait_s = stand_s(deadline - now, rtt_s, is_only=is_only)
+        travel_s = rtt_s if rtt_s > limits.FAR_RTT_S else 0.0
+        if wait_s <= limits.STAND_MIN_S or not waiter.stand(to, wait_s, travel_s):
+            return False
+        place = to.place
+        self._standing[place] = self._standing.get(place, 0) + 1
+        if travel_s:
+            self._far[waiter] = now + travel_s
+        return True
+
+    def stand_ended(self, waiter: Waiting, place: str, *, turned_away: bool) -> None:
         """A stand is over, whatever ended it. ``turned_away``: it was not let stand at all."""
+        self._far.pop(waiter, None)
         left = self._standing[place] - 1
         if left:
             self._standing[place] = left
@@ -225,37 +269,52 @@ class WaitingRoom:
 
     def _place(self, choice: NoChoice) -> None:
         """Let some of the line stand at the full sites of ``choice``."""
-        now = self._timers.now()
         stay = 1 if choice.local_waitable else 0
+        only = self._only_far(choice)
         for wait in choice.waitable:
             if len(self.line) <= stay:
                 return
-            if now < self._not_before.get(wait.place, now):
+            if self._turns_away(wait.place):
                 continue
-            places = self._places(wait) - self._standing.get(wait.place, 0)
+            places = self._free_places(wait, beyond=self._limit() if wait is only else 0)
             if places > 0:
-                self._send_to_stand(wait, islice(self.line.items(), stay, None), places)
+                waiters = list(islice(self.line.items(), stay, None))
+                self._send_to_stand(wait, waiters, places, is_only=wait is only)
 
-    def _places(self, wait: RemoteWait) -> int:
-        return standing_target(self._freed_per_s(wait.place), self._round_trip_s(wait.site))
+    def _only_far(self, choice: NoChoice) -> RemoteWait | None:
+        """The one site that could take a request, if it is far."""
+        if choice.local_waitable or len(choice.waitable) != 1:
+            return None
+        (only,) = choice.waitable
+        return only if self._round_trip_s(only.site) > limits.FAR_RTT_S else None
+
+    def _free_places(self, wait: RemoteWait, *, beyond: int) -> int:
+        """How many more may go and stand there."""
+        freed_per_s, rtt_s = self._freed_per_s(wait.place), self._round_trip_s(wait.site)
+        return standing_target(freed_per_s, rtt_s, beyond) - self._standing.get(wait.place, 0)
+
+    def _turns_away(self, place: str) -> bool:
+        """It would not let one of ours stand a moment ago."""
+        now = self._timers.now()
+        return now < self._not_before.get(place, now)
 
     def _send_to_stand(
         self,
         wait: RemoteWait,
         waiters: Iterable[tuple[Waiting, float]],
         places: int,
+        *,
+        is_only: bool,
     ) -> None:
-        now = self._timers.now()
-        round_trip_s = self._round_trip_s(wait.site)
+        now, rtt_s = self._timers.now(), self._round_trip_s(wait.site)
         fit = (
             (waiter, deadline)
             for waiter, deadline in waiters
-            if wait.place not in waiter.out and deadline - now > round_trip_s + limits.STAND_MIN_S
+            if wait.place not in waiter.out
+            and stand_s(deadline - now, rtt_s, is_only=is_only) > limits.STAND_MIN_S
         )
-        for waiter, deadline in list(islice(fit, places)):
-            until = min(now + limits.STAND_S, deadline - round_trip_s)
-            if not waiter.stand(wait, until):
+        for waiter, deadline in islice(fit, places):
+            if not self.stand(waiter, wait, deadline, is_only=is_only):
                 self._not_before[wait.place] = now + limits.STAND_RETRY_S
                 return
             self.leave(waiter)
-            self._standing[wait.place] = self._standing.get(wait.place, 0) + 1

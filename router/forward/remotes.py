@@ -1,7 +1,9 @@
 """What one service port remembers of other sites, beside its balancer's estimates of their load."""
 
 from collections.abc import Sequence
+from math import inf
 
+from router.model import limits
 from router.model.adverts import RemoteCandidate
 from router.model.ids import SiteId
 
@@ -12,14 +14,17 @@ SMOOTHING = 0.2
 class Remotes:
     """Names and round trips, also of sites without a route now; how long requests take."""
 
-    __slots__ = ("_round_trips_s", "_site", "names", "service_time_s")
+    __slots__ = ("_round_trips_s", "_shortest", "_site", "far", "names", "service_time_s")
 
     def __init__(self, site: SiteId, site_name: str) -> None:
         """``site`` is this one."""
         self._site = site
         self.names: dict[SiteId, str] = {site: site_name}
         """As labels, of this site too; one whose name was not heard goes by its id."""
+        self.far: set[SiteId] = set()
+        """Sites whose round trip is beyond `limits.FAR_RTT_S`."""
         self._round_trips_s: dict[SiteId, float] = {}
+        self._shortest: dict[SiteId, tuple[float, int]] = {}  # Of so many stands, by far site.
         self.service_time_s = 0.0
         """The mean that a target has a request for, over all sites; 0.0: not known yet. Kept in
         place at the end of each request (hot), with `SMOOTHING`."""
@@ -35,8 +40,35 @@ class Remotes:
         """A first answer of ``site`` took that long."""
         known = self._round_trips_s
         if site in known:
-            known[site] += SMOOTHING * (seconds - known[site])
+            mean_s = known[site]
+            mean_s = mean_s + SMOOTHING * (seconds - mean_s) if mean_s else seconds
+            known[site] = mean_s
+            if (mean_s > limits.FAR_RTT_S) != (site in self.far):
+                self._note_distance(site)
+
+    def note_stand(self, site: SiteId, seconds: float) -> None:
+        """A request that could wait at ``site``, which is far, had a slot after so long.
+
+        That is a round trip and the wait. So the shortest of several counts, and a shorter one
+        than is known at once.
+        """
+        shortest_s, count = self._shortest.get(site, (inf, 0))
+        shortest_s, count = min(shortest_s, seconds), count + 1
+        if count >= limits.ROUND_TRIP_SAMPLES:
+            self._shortest.pop(site, None)
+        else:
+            self._shortest[site] = shortest_s, count
+        if count >= limits.ROUND_TRIP_SAMPLES or seconds < self.round_trip_s(site):
+            self._round_trips_s[site] = shortest_s
+            self._note_distance(site)
 
     def round_trip_s(self, site: SiteId) -> float:
-        """The mean of those; 0.0: none was measured."""
+        """About what is usual; 0.0: none was measured."""
         return self._round_trips_s.get(site, 0.0)
+
+    def _note_distance(self, site: SiteId) -> None:
+        if self.round_trip_s(site) > limits.FAR_RTT_S:
+            self.far.add(site)
+        else:
+            self.far.discard(site)
+            self._shortest.pop(site, None)

@@ -106,7 +106,7 @@ class ServiceFigures:
         self.demand.sample(
             self.timers.now(),
             self.ledger.in_flight,
-            self.room.queued,
+            self.room.unserved,
             self._asked_total,
             self.remotes.service_time_s,
         )
@@ -128,7 +128,7 @@ class ServiceFigures:
         return self.demand.figures(
             self.timers.now(),
             self.ledger.in_flight,
-            self.room.queued,
+            self.room.unserved,
             self._asked_total,
             has_target=self.ledger.targets_ready > 0,
         )

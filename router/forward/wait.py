@@ -33,7 +33,7 @@ class Queued(Protocol):
 
     def serve_here(self, slot: Slot, place: str, now: float) -> None: ...
 
-    def open_remote(self, to: RemoteWait, wait_ms: int, now: float) -> bool:
+    def open_remote(self, to: Decision | RemoteWait, wait_ms: int, now: float) -> bool:
         """Start an attempt that may stand there; False: it could not."""
 
     def leave(self, site: SiteId, overflow_reason: str) -> None:
@@ -56,7 +56,14 @@ class Wait:
     Its ``deadline`` is one over all moves.
     """
 
-    __slots__ = ("_queued", "_service", "_stood_half_at", "deadline", "standing")
+    __slots__ = (
+        "_queued",
+        "_service",
+        "_stood_half_at",
+        "_travel_s",
+        "deadline",
+        "standing",
+    )
 
     def __init__(self, queued: Queued, service: Service, now: float) -> None:
         self._queued = queued
@@ -65,7 +72,18 @@ class Wait:
         self.standing: str | None = None
         """Where it stands, as `Decision.place`."""
         self._stood_half_at = 0.0  # A stand refused before then was not let stand.
+        self._travel_s = 0.0  # Of its last stand, there and back, if that site is far.
         queued.record.waited_since = now
+
+    @property
+    def is_near(self) -> bool:
+        """It stands where it hears at once of a slot."""
+        return self.standing is not None and not self._travel_s
+
+    @property
+    def silent_at(self) -> float:
+        """Not answered by then, a stand never will be."""
+        return self.deadline + self._travel_s + limits.STAND_S
 
     def enter(self, choice: NoChoice, now: float, *, returns: bool) -> None:
         """Wait for one of the full sites of ``choice``, or fail. ``returns``: it did before."""
@@ -83,16 +101,26 @@ class Wait:
         """A target is held."""
         queued, service = self._queued, self._service
         record = queued.record
-        if self.standing is not None:
-            # It waited there: of that time the network had no more than a usual round trip.
+        stood, travel_s = self.standing is not None, self._travel_s
+        if stood:
             assert record.site is not None, "it stands somewhere"
+            if travel_s:
+                service.remotes.note_stand(record.site, now - record.begun_at)
+            # It waited there: of that time the network had no more than a usual round trip.
             travelled_s = service.remotes.round_trip_s(record.site)
             record.begun_at = max(record.begun_at, now - travelled_s)
             self._end_stand(turned_away=False)
             queued.leave(record.site, record.overflow_reason)
-        if record.waited_since is not None:
-            note_waited(record, service, now)
-            service.room.served()
+        waited_since = record.waited_since
+        if waited_since is None:
+            return
+        if stood and travel_s and now - waited_since <= limits.STAND_MIN_S + travel_s / 10:
+            record.waited_since = None  # It had a slot on arrival.
+            return
+        if stood:
+            record.reason = "waited until a slot was free there"
+        note_waited(record, service, now)
+        service.room.served()
 
     def attempt_ended(self, now: float, *, is_busy: bool) -> None:
         """One that may have stood."""
@@ -101,7 +129,7 @@ class Wait:
 
     def _end_stand(self, *, turned_away: bool) -> None:
         assert self.standing is not None
-        self._service.room.stand_ended(self.standing, turned_away=turned_away)
+        self._service.room.stand_ended(self, self.standing, turned_away=turned_away)
         self.standing = None
 
     # Waiting
@@ -149,16 +177,20 @@ class Wait:
             self._queued.note_unbegun(decision)
             self._queued.go_on(now)
 
-    def stand(self, wait: RemoteWait, until: float) -> bool:
+    def stand(self, to: Decision | RemoteWait, wait_s: float, travel_s: float) -> bool:
         now, queued = self._service.now(), self._queued
-        wait_ms = max(1, int((until - now) * 1000))
-        if not queued.open_remote(wait, wait_ms, now):
+        if not queued.open_remote(to, max(1, round(wait_s * 1000)), now):
             return False
-        queued.record.reason = "waited until a slot was free there"
-        self.standing = wait.place
-        self._stood_half_at = (now + until) / 2
-        queued.repeating().look_at(self.deadline + limits.STAND_S)  # It may fall silent.
-        queued.record.overflow_reason = "full" if wait.spills else ""
+        record = queued.record
+        self.standing = to.place
+        self._stood_half_at = now + travel_s + wait_s / 2
+        self._travel_s = travel_s
+        if record.waited_since is not None:
+            record.waited_since += travel_s
+        queued.repeating().look_at(self.silent_at)
+        if type(to) is RemoteWait:
+            record.reason = "looked full from here, and may wait there"
+            record.overflow_reason = "full" if to.spills else ""
         return True
 
     def dismiss(self) -> None:

@@ -80,7 +80,8 @@ class FlowShapes:
     def view(self, noted: Noted) -> FlowView:
         """As the API shows it."""
         record = noted.record
-        ended = record.started_at + record.total_s if record.outcome else self._now()
+        now = self._now()
+        ended = record.started_at + record.total_s if record.outcome else now
         queue_s, network_s, target_s = record.phases(ended)
         return FlowView(
             id=record.number,
@@ -96,7 +97,7 @@ class FlowShapes:
             outcome=record.outcome or "under-way",
             site=self._site_name(record.site) if record.site is not None else None,
             target=noted.target,
-            reason=reason_of(record),
+            reason=reason_of(record, now, self._site_name),
             overflow=record.overflow_reason,
             attempts=record.attempts,
             queue_s=round(queue_s, 6),

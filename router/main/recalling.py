@@ -1,6 +1,7 @@
 """How the last requests of a service were decided here, for an operator (`why --last`)."""
 
 from collections.abc import Callable
+from math import inf
 
 from router.admin.views import PastDecision, WhyCandidate
 from router.balance.seen import Replay, Seen
@@ -8,7 +9,7 @@ from router.forward.past import Record
 from router.main.explaining import candidate_view
 from router.main.measuring import takes_part
 from router.main.site_router import SiteRouter
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 
 _NOBODY = {
     "all-full": "every site with a target is full",
@@ -55,7 +56,9 @@ def decision_of(
 ) -> PastDecision:
     """One of them."""
     seen = record.seen
-    waited_s = record.waited_s if record.waited_since is None else now - record.waited_since
+    waited_s, since = record.waited_s, record.waited_since
+    if since is not None:
+        waited_s = max(0.0, now - since)  # Later than now: it is on its way to a far site.
     is_over = record.outcome != ""
     return PastDecision(
         service=key.name,
@@ -64,7 +67,7 @@ def decision_of(
         site=router.site_name(record.site) if record.site is not None else None,
         outcome=record.outcome or "under-way",
         answer=record.code_class if record.outcome == "ok" else None,
-        reason=reason_of(record),
+        reason=reason_of(record, now, router.site_name),
         overflow_reason=record.overflow_reason,
         waited_s=round(waited_s, 6),
         total_s=round(record.total_s if is_over else now - record.started_at, 6),
@@ -80,9 +83,11 @@ def decision_of(
     )
 
 
-def reason_of(record: Record) -> str:
+def reason_of(record: Record, now: float, site_name: Callable[[SiteId], str]) -> str:
     """Of the last decision; of one that found nobody, what came of it."""
-    if record.waited_since is not None:
+    if record.waited_since is not None and now >= record.waited_since:
+        if record.site is not None and record.begun_at < inf:  # An attempt is under way.
+            return f"it waits at {site_name(record.site)} until a slot is free there"
         return f"it waits: {_NOBODY['all-full']}"
     found_nobody = record.seen is None or record.seen.chosen is None
     if record.site is None and found_nobody and record.outcome not in ("", "ok"):

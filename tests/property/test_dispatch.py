@@ -33,6 +33,8 @@ TAG = re.compile(rb"(GET|PUT|POST) /(\d+) HTTP/1\.1\r\n")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 TORN = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nto"
 RESPONSE_S = 0.7
+NEAR_S, FAR_S = 0.4 * limits.FAR_RTT_S, 0.6 * limits.FAR_RTT_S
+"""Each way."""
 AFFINITIES = st.sampled_from((None, Affinity(by="header", name="X-User"), Affinity(by="client")))
 
 ACTIONS = st.one_of(
@@ -56,11 +58,14 @@ STEPS = st.sampled_from((0, 1, 2, 5, 9, 20, 1_000, 1_000, 1_000))
 
 
 class World:
-    """Three sites that all know each other; clients at two of them."""
+    """Three sites that all know each other, ``delay_s`` apart; clients at two of them."""
 
-    def __init__(self, affinity: Affinity | None = None, percent: int = 20) -> None:
+    def __init__(
+        self, affinity: Affinity | None = None, percent: int = 20, delay_s: float = 0.0
+    ) -> None:
         self.network = FakeNetwork()
         self.mesh = FakeMesh(self.network)
+        self.mesh.delay_s = delay_s
         self.sites = {name: Site(self.network, self.mesh, name) for name in NAMES}
         self.targets: dict[str, FakeTarget] = {}
         self.up = set(NAMES)
@@ -202,7 +207,7 @@ class World:
             snapshot = site.forwarder.services_snapshot()[0]
             for target in snapshot.targets:
                 assert 0 <= target.in_flight <= CAPACITY[name]
-            assert snapshot.queued <= 3 + limits.STANDING_MAX
+            assert snapshot.queued <= 3 + limits.STANDING_FAR_MAX
             demand = self.demand(site)
             open_here = len(self.clients) if name != "c" else 0
             assert 0 <= demand.overflowed <= open_here
@@ -233,12 +238,16 @@ class World:
 @given(
     affinity=AFFINITIES,
     percent=st.sampled_from((0, 20)),
+    delay_s=st.sampled_from((0.0, NEAR_S, FAR_S)),
     actions=st.lists(st.tuples(ACTIONS, STEPS), max_size=40),
 )
 def test_no_interleaving_leaks_a_slot_or_runs_a_request_twice(
-    affinity: Affinity | None, percent: int, actions: list[tuple[tuple[str, object], int]]
+    affinity: Affinity | None,
+    percent: int,
+    delay_s: float,
+    actions: list[tuple[tuple[str, object], int]],
 ) -> None:
-    world = World(affinity, percent)
+    world = World(affinity, percent, delay_s)
     for (action, argument), steps in actions:
         world.act(action, argument)
         world.network.run_some(steps)

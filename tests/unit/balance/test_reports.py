@@ -1,6 +1,6 @@
 import pytest
 
-from router.balance.reports import LoadReports, standing_target
+from router.balance.reports import LoadReports
 from router.model import limits
 from router.model.adverts import RateLoad
 from router.model.ids import ServiceKey
@@ -75,20 +75,6 @@ def test_services_have_limits_of_their_own_and_can_be_forgotten() -> None:
     reports.note(API, 5, 1, 10, 0.01)
     reports.forget(WEB)
     assert reports.due(1.0) == [API]
-
-
-@pytest.mark.parametrize(
-    ("freed_per_s", "rtt_s", "standing"),
-    [(100.0, 0.01, 1), (100.0, 0.05, 5), (0.0, 0.01, 1), (100.0, 0.0, 1)],
-)
-def test_as_many_stand_as_are_let_in_in_a_round_trip(
-    freed_per_s: float, rtt_s: float, standing: int
-) -> None:
-    assert standing_target(freed_per_s, rtt_s) == standing
-
-
-def test_never_more_stand_than_the_bound() -> None:
-    assert standing_target(1e7, 1.0) == limits.STANDING_MAX
 
 
 def test_a_rate_is_told_when_it_flips_and_by_the_second_while_it_is_calm() -> None:

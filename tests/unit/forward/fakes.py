@@ -425,7 +425,7 @@ class FakeStream:
         self._tell(lambda handler: handler.refused(reason, in_flight))
         self.lose(None)
         if other is not None:
-            self._mesh.network.soon(lambda: other.lose(None))
+            self._mesh.travel(lambda: other.lose(None))
 
     def send_head(self, head: bytes, body_bytes: int, end: bool = False) -> None:
         self._tell(lambda handler: handler.head(head, body_bytes, end))
@@ -462,7 +462,7 @@ class FakeStream:
         other = self.other
         self.lose(code)
         if other is not None:
-            self._mesh.network.soon(lambda: other.lose(code))
+            self._mesh.travel(lambda: other.lose(code))
 
     def break_off(self, code: ResetCode) -> None:
         self.reset(code)  # What was sent before is delivered in any case.
@@ -497,7 +497,7 @@ class FakeStream:
             if not other.over and other.handler is not None:
                 call(other.handler)
 
-        self._mesh.network.soon(deliver)
+        self._mesh.travel(deliver)
 
 
 class FakeMesh:
@@ -507,7 +507,7 @@ class FakeMesh:
         self.network = network
         self.offered: dict[RouterId, Callable[[Stream, OpenRequest], StreamHandler]] = {}
         self.down: set[RouterId] = set()
-        self.delay_s = 0.0  # How long an OPEN travels.
+        self.delay_s = 0.0  # Of all that travels, each way.
         self.opens: list[OpenRequest] = []
         self.streams: list[FakeStream] = []
 
@@ -528,13 +528,17 @@ class FakeMesh:
             if not far.over:
                 far.handler = self.offered[egress](far, request)
 
-        if self.delay_s:
-            self.network.call_at(self.network.now() + self.delay_s, offer)
-        else:
-            self.network.soon(offer)
+        self.travel(offer)
         if ends:
             near.finish()
         return near
+
+    def travel(self, arrives: Callable[[], None]) -> None:
+        """Call ``arrives`` when what is sent now does."""
+        if self.delay_s:
+            self.network.call_at(self.network.now() + self.delay_s, arrives)
+        else:
+            self.network.soon(arrives)
 
     def cut(self, router: RouterId) -> None:
         """The link to ``router`` goes: its streams are lost at both ends."""

@@ -286,7 +286,7 @@ def test_more_stand_elsewhere_when_the_way_is_long_and_service_short() -> None:
     for holder in world.holders:
         holder.abort()
     world.network.run()
-    world.mesh.delay_s = 0.05
+    world.mesh.delay_s = 0.025
     for _ in range(20):
         client = world.client(b"quick")
         world.network.advance(0.07)  # It has a target for some 20 ms of that.
@@ -303,7 +303,9 @@ def test_more_stand_elsewhere_when_the_way_is_long_and_service_short() -> None:
 
 
 def standing_behind(*, whole: bool) -> int:
-    """How many of 8 requests stand at a full site, 0.05 s away, that served 20 for 0.02 s each.
+    """How many of 8 requests stand at a full site that served 20 for 0.02 s each.
+
+    It is 0.05 s away there and back.
 
     ``whole``: its answers came all at once, ACCEPTED with them; else that came first.
     """
@@ -313,7 +315,7 @@ def standing_behind(*, whole: bool) -> int:
     site.forwarder.set_service(WEB, ServiceSpec(ports=(8080,), protocol="http"))
     site.forwarder.set_remotes(WEB, [candidate("b", capacity=1)])
     site.forwarder.set_listeners({WEB: ("127.0.0.1", 8080)})
-    mesh.delay_s, holds = 0.05, False
+    mesh.delay_s, holds = 0.025, False
 
     def offered(stream: Stream, request: OpenRequest) -> Silent:
         assert isinstance(stream, FakeStream) and stream.other is not None
