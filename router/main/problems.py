@@ -9,7 +9,7 @@ from router.main.listener_grants import FORMER, Unlistened
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from router.model.sharing import ALL, SharingRules
 from router.model.specs import ServiceSpec
 from router.routing.table import RouteTable
