@@ -65,6 +65,11 @@ class Revocations:
         self.refresh()
         return serial in self._list.serials or site_id in self._list.sites
 
+    @property
+    def sites(self) -> frozenset[str]:
+        """The revoked sites, as of the last look."""
+        return self._list.sites
+
     def refresh(self) -> bool:
         """Take up what another process changed. True: the list is a different one now."""
         stamp = self._current_stamp()

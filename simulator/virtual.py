@@ -10,7 +10,7 @@ from router.link.claims import CLAIM_ALPN, Answered
 from router.link.links import ALPN as LINK_ALPN
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
-from router.main.ports import Kept, PendingLink
+from router.main.ports import Bars, Kept, PendingLink
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem
 from router.model.ids import RouterId, SiteId
@@ -92,6 +92,9 @@ class SimCredentials:
 
     def terms_of(self, peer_certificate: bytes) -> Terms:
         return self.terms.get(peer_certificate, FREE)
+
+    def bars(self) -> Bars:
+        return Bars()
 
 
 class MemoryKeeper:

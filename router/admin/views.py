@@ -263,10 +263,19 @@ class NeighbourCost(msgspec.Struct, frozen=True):
     cost: int
 
 
+class BarView(msgspec.Struct, frozen=True, kw_only=True):
+    """``site`` put another one out, and says so ``until`` then."""
+
+    site: str
+    id: str
+    until: str
+
+
 class SiteView(msgspec.Struct, frozen=True, kw_only=True):
     """`network status`: one known site. ``path_cost`` None: not reachable, for this ``reason``.
 
-    ``reason`` is empty when no path is known.
+    ``reason`` is empty when no path is known. ``barred_by``: the sites that put it out;
+    ``put_out``: what it declares and offers counts for nothing at this site.
     """
 
     name: str
@@ -278,6 +287,8 @@ class SiteView(msgspec.Struct, frozen=True, kw_only=True):
     reachable: bool
     version: str
     reason: str = ""
+    barred_by: tuple[BarView, ...] = ()
+    put_out: bool = False
 
 
 class WhyDecision(msgspec.Struct, frozen=True):

@@ -24,6 +24,7 @@ What only some requests need is made when they do: `Tries` after a failure, `Aga
 attempt or way, `Wait` in a queue, `Replay` for a body.
 """
 
+from collections.abc import Set
 from functools import partial
 from math import inf
 
@@ -426,6 +427,11 @@ class Dispatch(Receiver):
         if self._kept is not None or self._is_finished or self._paused:
             self._catch_up(leg)
         return True
+
+    def break_off(self, sites: Set[SiteId]) -> None:
+        """See `ClientLeg`."""
+        if self.record.site in sites and isinstance(self._leg, RemoteLeg):
+            self._leg.break_off()
 
     def leave(self, site: SiteId, overflow_reason: str) -> None:
         """A remote attempt is under way; with a reason, or for want of targets, it is demand.

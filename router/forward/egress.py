@@ -101,6 +101,11 @@ class EgressStream:
             self._refuse("no-target" if slot is Denied.NO_TARGET else "busy")
 
     @property
+    def ingress(self) -> SiteId:
+        """The site whose client it is."""
+        return self._ingress
+
+    @property
     def service(self) -> Service:
         return self._service
 

@@ -1,7 +1,7 @@
 """The forwarding of one router, as `main` sees it: wanted state in, figures out."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from itertools import islice
 
@@ -210,6 +210,11 @@ class Forwarder:
             self._listeners.set_listeners(wanted, tls)
 
     # What links bring
+
+    def put_out(self, sites: Set[SiteId]) -> None:
+        """Reset what is under way for clients of ``sites`` here, and for ours at their targets."""
+        if sites:
+            self._under_way.put_out(sites)
 
     def forget_offers(self) -> None:
         """What is remembered of OPENs was judged by rules of the past."""

@@ -1,5 +1,6 @@
 """The shapes between sessions, dispatch and legs. One interface serves them all: `Leg`."""
 
+from collections.abc import Set
 from typing import Literal, Protocol
 
 import msgspec
@@ -213,6 +214,9 @@ class ClientLeg(Leg, Protocol):
 
     def client_gone(self) -> None:
         """As `abort`, since the client is gone: `done` comes with `CLIENT_GONE`."""
+
+    def break_off(self, sites: Set[SiteId]) -> None:
+        """End an attempt at one of these ``sites`` as if the link to it were lost."""
 
 
 class TargetLeg(Leg, Protocol):

@@ -159,6 +159,11 @@ class RemoteLeg:
         if self._stream is not None:
             self._stream.reset("cancelled")
 
+    def break_off(self) -> None:
+        """As if the link to the egress were lost."""
+        if self._stream is not None:
+            self._stream.reset("link-lost")
+
     def pause(self) -> None:
         if self._stream is not None:
             self._stream.pause()

@@ -1,6 +1,6 @@
 """What is under way at one router: its clients' connections and the streams that end here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from itertools import islice
 from operator import itemgetter
 
@@ -10,6 +10,7 @@ from router.forward.pressure import Pressure
 from router.forward.service import Service
 from router.forward.source_shares import reset_largest
 from router.model import limits
+from router.model.ids import SiteId
 from router.net.ports import Timers
 
 
@@ -77,6 +78,17 @@ class UnderWay:
         for egress in list(self.egress):
             if egress.service is service:
                 egress.dismiss()
+
+    # Of one site.
+
+    def put_out(self, sites: Set[SiteId]) -> None:
+        """Reset streams of ``sites`` that end here, and attempts there, as if links were lost."""
+        for egress in list(self.egress):
+            if egress.ingress in sites:
+                egress.abort()
+        for client in list(self.clients):
+            for leg in client.session.legs:
+                leg.break_off(sites)
 
     # Short of memory.
 

@@ -1,12 +1,14 @@
 """The way from a client's session into `Dispatch`, with an eye on it where somebody wants one."""
 
+from collections.abc import Set
+
 from router.forward.dispatch import Dispatch
 from router.forward.http1 import render
 from router.forward.observing import NO_PASSAGE, Finished, Observing, Passage, Span
 from router.forward.past import Record
 from router.forward.ports import ClientLeg, LegFailure, LegHandler, Request
 from router.forward.service import Service
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from router.net.ports import Address, Buffer
 
 CLIENT_GONE = 499
@@ -151,6 +153,10 @@ class WatchedLeg:
     def client_gone(self) -> None:
         if self._leg is not None:
             self._leg.client_gone()
+
+    def break_off(self, sites: Set[SiteId]) -> None:
+        if self._leg is not None:
+            self._leg.break_off(sites)
 
     def pause(self) -> None:
         if self._leg is not None:

@@ -130,12 +130,12 @@ class AcceptedLinks:
             if session.neighbour is not None and not session.neighbour.is_sibling
         ]
 
-    def drop(self, fault: Fault) -> int:
-        """Abort all links that other sites dialled, in this turn; how many."""
-        others = [one for one in (*self.up, *self.handshaking) if not one.is_of_sibling]
-        for session in others:
+    def drop(self, fault: Fault) -> list[LinkSession]:
+        """Abort all links that other sites dialled, in this turn; those that were up."""
+        ended = [one for one in self.up if not one.is_of_sibling]
+        for session in [*ended, *(one for one in self.handshaking if not one.is_of_sibling)]:
             session.abort(fault)
-        return len(others)
+        return ended
 
     def tell_renewal_due(self, whom: Callable[[Neighbour], bool]) -> int:
         """See `Links.tell_renewal_due`."""
@@ -149,9 +149,9 @@ class AcceptedLinks:
         ]
         return len(told)
 
-    def end_outlived(self, is_over: Callable[[bytes], bool], fault: Fault) -> int:
-        """See `Links.end_outlived`."""
+    def end_outlived(self, is_over: Callable[[bytes], bool], fault: Fault) -> list[LinkSession]:
+        """Those that it ended. See `Links.end_outlived`."""
         ended = [one for one in self.up if one.peer_renews and is_over(one.leaves[1])]
         for session in ended:
             session.close(fault)
-        return len(ended)
+        return ended

@@ -1,7 +1,7 @@
 """All links of a router: those it dials, those it accepts, and the adjacencies they make."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from router.link import control
 from router.link.accepted import ALPN as ALPN
@@ -187,9 +187,9 @@ class Links:
                 dropped += 1
         return dropped
 
-    def drop_incoming(self, reason: str) -> int:
-        """Abort all links that other sites dialled here, in this turn; how many."""
-        return self._accepted.drop(Fault("revoked", reason, kind="refused"))
+    def drop_incoming(self, reason: str) -> frozenset[SiteId]:
+        """Abort all links that other sites dialled here, in this turn; the sites put out by it."""
+        return self._put_out(self._accepted.drop(Fault("revoked", reason, kind="refused")))
 
     def diallers(self) -> list[tuple[Neighbour, bool]]:
         """Who dialled the links that are up here, and whether it takes other certificates."""
@@ -417,12 +417,12 @@ class Links:
         if link is not None and self._dialled.wanted.get(link.name) is link:
             self.renewal_due(link.name)
 
-    def end_outlived(self, is_over: Callable[[bytes], bool], fault: Fault) -> int:
-        """End the links whose dialler's certificate (DER) is over; how many.
+    def end_outlived(self, is_over: Callable[[bytes], bool], fault: Fault) -> frozenset[SiteId]:
+        """End the links whose dialler's certificate (DER) is over; the sites put out by it.
 
         Not those of neighbours that do not know how to renew it.
         """
-        return self._accepted.end_outlived(is_over, fault)
+        return self._put_out(self._accepted.end_outlived(is_over, fault))
 
     def succeed_where(self, is_old: Callable[[bytes], bool]) -> None:
         """Replace without loss the lanes of the links that we dial whose acceptor showed an old
@@ -430,6 +430,13 @@ class Links:
         self._dialled.succeed_where(is_old)
 
     # Helpers.
+
+    def _put_out(self, ended: Collection[LinkSession]) -> frozenset[SiteId]:
+        """The sites at the other end of ``ended`` that no other link leads to."""
+        left = {
+            one.neighbour.site for one in self._sessions() if one.neighbour and one not in ended
+        }
+        return frozenset(one.neighbour.site for one in ended if one.neighbour) - left
 
     def _sessions(self) -> list[LinkSession]:
         return [*self._dialled.sessions, *self._accepted.up, *self._accepted.handshaking]

@@ -12,6 +12,7 @@ from certs.revocation import Revocation
 from router.link.lane import Fault
 from router.link.links import Links
 from router.link.ports import Neighbour
+from router.main.bar_list import BarList
 from router.main.issuing import Issuer
 from router.main.revoking import Revoking
 from router.main.rotating import Rotating
@@ -37,6 +38,7 @@ class Admission:
     """Owns what is known of the certificates that neighbours showed."""
 
     __slots__ = (
+        "_bars",
         "_ca",
         "_drop",
         "_issuer",
@@ -49,8 +51,8 @@ class Admission:
         "name",
     )
 
-    def __init__(self, revoking: Revoking, issuer: Issuer, ca: Rotating) -> None:
-        self._revoking, self._issuer, self._ca = revoking, issuer, ca
+    def __init__(self, revoking: Revoking, issuer: Issuer, ca: Rotating, bars: BarList) -> None:
+        self._revoking, self._issuer, self._ca, self._bars = revoking, issuer, ca, bars
         self.name = ""  # Of this site, for those who are refused.
         self._network: Network | None = None
         self._drop: Drop | None = None
@@ -118,6 +120,7 @@ class Admission:
             self._lives.setdefault(peer_certificate, self._life_of(peer_certificate))
             if certificates.is_for_clients(certificates.read(peer_certificate)):
                 self._issuer.seen(peer_certificate, neighbour)
+            self._bars.let_in(neighbour.site)
         return None
 
     def terms_of(self, peer_certificate: bytes) -> Terms:
@@ -174,7 +177,10 @@ class Admission:
         self._network.call_at(now + limits.RENEW_LOOK_S, self._judge_lives)
         lives = self._lives
         ended = Fault("certificate-ended", "the certificate of its dialler has ended")
-        self._links.end_outlived(lambda leaf: leaf in lives and now >= lives[leaf].ends_at, ended)
+        out = self._links.end_outlived(
+            lambda leaf: leaf in lives and now >= lives[leaf].ends_at, ended
+        )
+        self._bars.put_out(out)
         if now - self._succeeded_at >= limits.SUCCEED_OLD_EACH_S:
             self._succeeded_at = now
             self._links.succeed_where(lambda leaf: leaf in lives and now >= lives[leaf].old_at)

@@ -1,12 +1,13 @@
 """A rotation of the CA, followed: looked at again and again, and carried on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from certs.errors import CertError
 from router.main.holders import Holders
 from router.main.ports import Diallers, Tell
 from router.main.rotating import Change, Rotating
 from router.model import limits
+from router.model.ids import SiteId
 from router.net.ports import Network
 
 
@@ -20,15 +21,23 @@ class CaFollower:
         "_holders",
         "_is_armed",
         "_network",
+        "_put_out",
         "_tell",
         "_told",
     )
 
     def __init__(
-        self, ca: Rotating, holders: Holders, tell: Tell, changed: Callable[[Change], None]
+        self,
+        ca: Rotating,
+        holders: Holders,
+        tell: Tell,
+        changed: Callable[[Change], None],
+        put_out: Callable[[Collection[SiteId]], None],
     ) -> None:
-        """``changed``: everything that the CA before certified is certified anew, or ends."""
+        """``changed``: everything that the CA before certified is certified anew, or ends.
+        ``put_out`` hears which sites that put out."""
         self._ca, self._holders, self._tell, self._changed = ca, holders, tell, changed
+        self._put_out = put_out
         self._network: Network | None = None
         self._diallers: Diallers | None = None
         self._is_armed = False
@@ -76,4 +85,4 @@ class CaFollower:
             return
         self._changed(change)
         if change == "replaced" and self._diallers is not None:
-            self._diallers.drop_incoming("the access of all was revoked")
+            self._put_out(self._diallers.drop_incoming("the access of all was revoked"))

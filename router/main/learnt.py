@@ -57,6 +57,8 @@ class Learnt:
         """Learn what the table has; what it tells about, the last life no longer does."""
         self._owners = table.owners
         self._former -= table.declarations.keys() | table.claims.keys()
+        # Who declared what is kept is not known; what a site that was put out declares is.
+        self._former -= {told.name for told in table.void if self._known.get(told.name) == told}
         known = {name: self._known[name] for name in self._former}
         for name, entry in table.declarations.items():
             if entry.site == own:

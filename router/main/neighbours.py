@@ -57,6 +57,11 @@ class Neighbours:
         self._network, self._identity, self._credentials = network, identity, credentials
         self._routing, self._edges = routing, edges
         self._names, self._guard = names, guard
+        self._refused_sites: frozenset[SiteId] = frozenset()
+
+    def set_refused(self, sites: frozenset[SiteId]) -> None:
+        """Their streams are refused from now on, by whatever way they come."""
+        self._refused_sites = sites
 
     def join(
         self,
@@ -175,6 +180,10 @@ class Neighbours:
         """A stream that ends here: for a target, or a question."""
         rules = self._services.rules
         flags = request.flags
+        if request.ingress in self._refused_sites:
+            self._guard.refuses(request, self._routing.table)
+            stream.refuse("not-allowed", -1)
+            return NOBODY
         if flags and is_for_site(request):
             return self._questions.take(
                 stream,

@@ -16,12 +16,14 @@ from router.link.ports import Neighbour
 from router.model.adverts import Declaration
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem, Severity
+from router.model.ids import SiteId
 from router.model.sharing import Terms
 from router.model.specs import LinkSpec, ServiceProtocol
 from router.net.ports import Tls
 from router.routing.core import RoutingCore
 from router.routing.declared import Owner
 from router.routing.edge import EdgeRouting
+from router.routing.lsa import Bar
 
 Routing = RoutingCore | EdgeRouting
 """What a router routes by: all of the network, or, at an edge, what its neighbour tells it."""
@@ -41,6 +43,13 @@ class PendingLink(msgspec.Struct, frozen=True, kw_only=True):
     cost: int
     since: float
     via: str = ""
+
+
+class Bars(msgspec.Struct, frozen=True):
+    """Sites that this one put out: what others are told, and the sites that are refused here."""
+
+    told: tuple[Bar, ...] = ()
+    refused: frozenset[SiteId] = frozenset()
 
 
 class Credentials(Protocol):
@@ -81,6 +90,9 @@ class Credentials(Protocol):
     def terms_of(self, peer_certificate: bytes) -> Terms:
         """On which a holder that was admitted is let in."""
 
+    def bars(self) -> Bars:
+        """Sites that this one put out."""
+
 
 ClaimResult = Redeemed | Refused | CertError | OSError
 """What a claim came to. `CertError`: its grant is damaged. `OSError`: nothing could be kept."""
@@ -92,8 +104,8 @@ class Diallers(Protocol):
     def diallers(self) -> Sequence[tuple[Neighbour, bool]]:
         """Who dialled those that are up, and whether it takes other certificates over them."""
 
-    def drop_incoming(self, reason: str) -> int:
-        """End all of them in this turn; how many."""
+    def drop_incoming(self, reason: str) -> frozenset[SiteId]:
+        """End all of them in this turn; the sites that are put out by it."""
 
     def tell_renewal_due(self, whom: Callable[[Neighbour], bool]) -> int:
         """These shall ask for another certificate now; how many can, and were told."""

@@ -1,5 +1,6 @@
 """Who is let in no more: the list of the revoked, as the rooms of the router change and read it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from certs.errors import CertError
@@ -10,13 +11,15 @@ from router.main.ports import KeptSecrets, Tell
 class Revoking:
     """Owns the list in memory."""
 
-    __slots__ = ("_kept", "_tell", "_told", "revocations")
+    __slots__ = ("_kept", "_tell", "_told", "changed", "revocations")
 
     def __init__(self, secrets: Path, kept: KeptSecrets | None, tell: Tell) -> None:
         self.revocations = Revocations(secrets)
         self._kept = kept
         self._tell = tell
         self._told = ""
+        self.changed: Callable[[], None] = lambda: None
+        """Called after each change that this process made or took up."""
 
     def is_revoked(self, serial: str, site: str) -> bool:
         """A certificate by its serial, or a site. Raises CertError, OSError: nobody knows."""
@@ -25,6 +28,7 @@ class Revoking:
     def apply(self, revocation: Revocation) -> None:
         """Here at once; elsewhere as soon as that can be. Raises CertError, OSError."""
         self.revocations.apply(revocation)
+        self.changed()
         if self._kept is not None:
             self._kept.revoked(revocation)
 
@@ -47,4 +51,6 @@ class Revoking:
                 self._tell("error", "revocations-damaged", "revoked.json", self._told)
             return None
         self._told = ""
+        if changed:
+            self.changed()
         return changed

@@ -3,6 +3,7 @@
 from router.link.links import Links
 from router.link.ports import Identity
 from router.main import liars, problems
+from router.main.bar_news import BarNews
 from router.main.liars import Liars
 from router.main.link_door import LinkDoor
 from router.main.link_news import LinkNews
@@ -28,6 +29,7 @@ class RoutingNews:
     """Passes each on to the rooms that it is for."""
 
     __slots__ = (
+        "_bars",
         "_door",
         "_guard",
         "_identity",
@@ -57,12 +59,14 @@ class RoutingNews:
         door: LinkDoor,
         twin: Twin,
         liars: Liars,
+        bars: BarNews,
         tell: Tell,
     ) -> None:
         self._network, self._identity, self._routing = network, identity, routing
         self._links, self._services, self._load = links, services, load
         self._names, self._guard, self._news = names, guard, news
         self._door, self._twin, self._liars, self._tell = door, twin, liars, tell
+        self._bars = bars
 
     def routes_settled(self) -> None:
         """Services follow the new table; who turns out to be a copy leaves it."""
@@ -98,6 +102,7 @@ class RoutingNews:
     def table_changed(self, table: RouteTable) -> None:
         """Loads and learnt services follow it at once."""
         self._names.table_changed(table)
+        self._bars.table_changed(table, self._network.now())
         self._load.table_changed(table)
         self._services.table_changed(table)
 

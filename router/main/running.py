@@ -126,6 +126,7 @@ class Running:
             self.router.links.drop,
             self.router.links.retry_all,
             self.router.links,
+            self.router.follow_bars,
         )
         self._trust.renew_over(self.router.links)
         store.tell_of_secrets(self.router.refresh_links, self._trust.reload)

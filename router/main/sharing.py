@@ -27,6 +27,17 @@ class Guard:
         self._told_at: dict[tuple[str, str, str], float] = {}
         self.refused_total = 0
 
+    def refuses(self, request: OpenRequest, table: RouteTable) -> None:
+        """Tell of a stream that is refused, since this site revoked the access of its ingress."""
+        self._refused(
+            "revoked-asked",
+            table.party(request.ingress).shown,
+            request.service,
+            f"{table.party(request.ingress).shown} asked for {request.service} by another way; its "
+            "access is revoked here.",
+            "sitectl token create FILE, if it should be let in again",
+        )
+
     def serves(
         self, request: OpenRequest, rules: SharingRules, table: RouteTable, *, vouched: bool
     ) -> bool:

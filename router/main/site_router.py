@@ -18,6 +18,7 @@ from router.main import problems
 from router.main.asking.desk import QuestionDesk
 from router.main.asking.exchange import Asker
 from router.main.asking.targets import Told, whom_to_ask
+from router.main.bar_news import BarNews, notes_of_bars
 from router.main.capacity_hints import capacity_hints
 from router.main.liars import Liars
 from router.main.link_door import LinkDoor, place_of
@@ -102,7 +103,8 @@ class SiteRouter:
         self.edges = AttachedEdges()
         self._names = Names(self.routing, identity.site)
         guard = Guard(identity.site, tell, network.now)
-        neighbours = Neighbours(
+        self._credentials = credentials
+        self._neighbours = neighbours = Neighbours(
             network, identity, credentials, self.routing, self.edges, self._names, guard
         )
         self.links = Links(
@@ -192,6 +194,7 @@ class SiteRouter:
             self._door,
             self._twin,
             self._liars,
+            BarNews(tell),
             tell,
         )
         self._troubles = Troubles(
@@ -209,6 +212,7 @@ class SiteRouter:
         )
         self._draining = False
         self.started_at = network.now()
+        self.follow_bars()
 
     # Wanted state ---------------------------------------------------------------------------
 
@@ -269,6 +273,14 @@ class SiteRouter:
         """Dial what is wanted and has its credential; called again when a claim was redeemed."""
         if self._wanted is not None and not self._draining and not self._twin.has_left:
             self._wanted_links.refresh(self._wanted)
+
+    def follow_bars(self) -> None:
+        """Others are told which sites this one put out; streams of those it refuses end here."""
+        bars, now = self._credentials.bars(), self._network.now()
+        self._neighbours.set_refused(bars.refused)
+        self.forwarder.forget_offers()
+        self._take(self.routing.set_bars(bars.told, bars.refused, now))
+        self.forwarder.put_out(bars.refused)
 
     def open_link_door(self) -> None:
         """Listen for links and claims, anew where the address changed.
@@ -373,7 +385,8 @@ class SiteRouter:
         if self._wanted is None:
             return self._config_notes
         hints = capacity_hints(self._wanted, self.routing.table)
-        return (*self._config_notes, *hints)[: limits.STATUS_NOTES_MAX]
+        bars = notes_of_bars(self.routing.table)
+        return (*self._config_notes, *bars, *hints)[: limits.STATUS_NOTES_MAX]
 
     def _link_port_taken(self, error: str) -> None:
         self._tell("error", "link-port-taken", "links", error)

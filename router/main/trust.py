@@ -20,6 +20,7 @@ from router.link.links import Links
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
 from router.main.admission import Admission, Drop
+from router.main.bar_list import BarList
 from router.main.clock import ClockWatch
 from router.main.dialling import Dialling
 from router.main.following import CaFollower
@@ -27,7 +28,7 @@ from router.main.granting import Granting
 from router.main.holders import Holders
 from router.main.issuing import Issuer
 from router.main.own_leaf import OwnLeaf
-from router.main.ports import Diallers, KeptSecrets, PendingLink, Tell
+from router.main.ports import Bars, Diallers, KeptSecrets, PendingLink, Tell
 from router.main.revoking import Revoking
 from router.main.rotating import Change, Rotating
 from router.main.router_identity import RouterIdentity
@@ -72,6 +73,8 @@ class SiteTrust:
         self.service_tls_problems = services.problems
         self._dialling = Dialling(secrets, self._identity, tell, kept, leads=leads)
         revoking = Revoking(secrets, kept, tell)
+        self._bars = BarList(secrets, lambda: revoking.revocations.sites, tell, writes=leads)
+        revoking.changed = self._bars.look
         desk = ClaimDesk(
             GrantStore(secrets / "grants", ca.authority, waits=False)  # Traffic goes on.
             if kept is None
@@ -89,14 +92,14 @@ class SiteTrust:
             tell,
             kept,
         )
-        self._admission = Admission(revoking, self.issuer, ca)
+        self._admission = Admission(revoking, self.issuer, ca, self._bars)
         self.granted: Callable[[], Sequence[Grant]] = desk.granted if kept is None else kept.granted
         holders = Holders(
             self.granted,
             self.issuer.register,
             revoking.is_revoked,
         )
-        self._follower = CaFollower(ca, holders, tell, self._follow_ca)
+        self._follower = CaFollower(ca, holders, tell, self._follow_ca, self._bars.put_out)
         self._network: FarNetwork | None = None
         self._links_changed: Callable[[], None] = lambda: None
         self._clock_moved: Callable[[], None] = lambda: None
@@ -115,17 +118,19 @@ class SiteTrust:
         drop: Drop,
         clock_moved: Callable[[], None] = lambda: None,
         diallers: Diallers | None = None,
+        bars_changed: Callable[[], None] = lambda: None,
     ) -> None:
         """Begin to redeem claims, to watch revocations and to renew our own leaf.
 
         ``changed`` is called when a link got its certificate or another reason to wait for it,
         ``leaf_renewed`` when `listener_tls` gives a new one; ``drop`` ends the sessions of the
         neighbours that a predicate names, with a reason. ``clock_moved``: what was not valid may be
-        now. ``diallers``: whom a rotation of the CA is for.
+        now. ``diallers``: whom a rotation of the CA is for. ``bars_changed``: `bars` are others.
         """
         self._network = network
         self._clock = ClockWatch(network.now)
         self._links_changed, self._clock_moved = changed, clock_moved
+        self._bars.changed = bars_changed
         self._admission.start(network, drop)
         self._follower.start(network, diallers)
         self._dialling.start(network, self._admission.name, changed)
@@ -180,6 +185,10 @@ class SiteTrust:
         """As they stand in a certificate that was admitted."""
         return self._admission.terms_of(peer_certificate)
 
+    def bars(self) -> Bars:
+        """Sites that this one put out."""
+        return self._bars.bars
+
     def problems(self) -> tuple[Problem, ...]:
         """Of this host's clock and the site's CA, and of the disk below them."""
         found = []
@@ -230,6 +239,7 @@ class SiteTrust:
         if moved_s:
             self._follow_clock(moved_s)
         self.reload()
+        self._bars.look()
         if self._dialling.files_have_changed():
             self._links_changed()
         if self._leads:

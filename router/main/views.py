@@ -29,6 +29,7 @@ from router.forward.figures import ServiceSnapshot
 from router.main.asking.site_view import target_view
 from router.main.asking.targets import Told
 from router.main.asking.way import TOO_FAR
+from router.main.bar_news import bar_views
 from router.main.bursting import Bursting
 from router.main.explaining import affinity_view, explained, finite
 from router.main.link_views import link_views, of_expiries, of_links
@@ -190,6 +191,8 @@ class OperatorView:
                 reachable=route.reachable,
                 version=route.version,
                 reason=TOO_FAR if route.is_too_far else "",
+                barred_by=bar_views(table, site),
+                put_out=site in table.put_out,
             )
             for site, route in table.sites.items()
         ]

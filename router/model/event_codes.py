@@ -83,6 +83,9 @@ _ALL: Final = (
     EventCode(
         "equivocation", "event", "site", "a site signed two different things with one number"
     ),
+    EventCode("site-barred", "event", "site", "a site says that it put this one out; until when"),
+    EventCode("site-unbarred", "event", "site", "it no longer says so"),
+    EventCode("revoked-asked", "event", "site", "a revoked site opened a stream by another way"),
     EventCode("identity-conflict", "event", "site", "two routers have one identity"),
     # Certificates and tokens.
     EventCode("token-used", "event", "token", "a claim token has no uses left"),

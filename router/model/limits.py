@@ -193,6 +193,10 @@ REFUSED_STREAMS_TOLD_S = 60.0  # Between two events of the same refusal.
 REFUSED_STREAMS_KEPT_MAX = 1_024  # Refusals that are remembered as told.
 REFUSED_MESSAGES_KEPT_MAX = 256  # By service, site and who refused; the site is what an OPEN says.
 REFUSED_MESSAGES_SHOWN_S = 600.0  # As a problem, after the last one.
+BARS_MAX = 64  # Sites that one router bars: some 3 KiB of its part 0; the newest count.
+BAR_S = 86_400.0  # A bar is told so long: nothing that a site said before is held a tenth of that.
+BAR_EVENTS_BURST, BAR_EVENTS_PER_S = 16, 0.1  # Of one site that bars others, however many.
+BAR_NOTES_MAX = 8  # In `status`; `network status` has all.
 LSA_TERMS_BYTES_MAX = (
     8 * KIB
 )  # Of all in part 0, beside the adjacencies; what is beyond is nothing.

@@ -17,7 +17,7 @@ from router.routing.events import AdjacencyDamped, LsaRejected, RoutingEvent
 from router.routing.flood import Flooding
 from router.routing.judging import Judging
 from router.routing.last_way import Step
-from router.routing.lsa import Lsa, LsaKey, Node, Splitter
+from router.routing.lsa import Bar, Lsa, LsaKey, Node, Splitter
 from router.routing.lsdb import Lsdb
 from router.routing.origin import OwnOrigin
 from router.routing.own_lsa import OwnLsa
@@ -286,6 +286,19 @@ class RoutingCore:
             return []
         self._own.is_draining = draining
         return [*self._tell_now(now), *self._routes.rebuild(now)]
+
+    def set_bars(
+        self, bars: tuple[Bar, ...], refused: frozenset[SiteId], now: float
+    ) -> list[RoutingEvent]:
+        """Sites that this one put out, at most `BARS_MAX`; others are told at once.
+
+        ``refused`` count for nothing here, by whatever way they are reached.
+        """
+        is_refusal = self._routes.set_refused(refused)
+        if bars == self._own.bars:
+            return self._routes.rebuild(now) if is_refusal else []
+        self._own.bars = bars
+        return [*self._tell_now(now), *self._routes.compute(now)]
 
     # What neighbours say.
 

@@ -33,7 +33,7 @@ from router.routing.events import (
     TableChanged,
     ack_of,
 )
-from router.routing.lsa import LsaFault, Node, decode_lsa
+from router.routing.lsa import Bar, LsaFault, Node, decode_lsa
 from router.routing.ports import Identity
 from router.routing.spf import clamp_cost
 from router.routing.table import RouteTable
@@ -190,6 +190,13 @@ class EdgeRouting:
     def set_terms(self, router: RouterId, terms: Terms, now: float) -> list[RoutingEvent]:
         """Nobody is let in by an edge."""
         return []
+
+    def set_bars(
+        self, bars: tuple[Bar, ...], refused: frozenset[SiteId], now: float
+    ) -> list[RoutingEvent]:
+        """An edge lets nobody in; it may have put sites out in another mode, and says so."""
+        events = self._core.set_bars(bars, frozenset(), now)
+        return [*self._passed(events), *self._rebuild(now)]
 
     def set_rules(self, rules: SharingRules, now: float) -> list[RoutingEvent]:
         """See `RoutingCore.set_rules`."""

@@ -15,6 +15,7 @@ from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId, SiteId, SiteName
 from router.model.limits import (
     ADJACENCIES_MAX,
+    BARS_MAX,
     COUNTER_MAX,
     ID_CHARS_MAX,
     LSA_ENVELOPE_BYTES,
@@ -73,11 +74,18 @@ class PartRef(msgspec.Struct, frozen=True, array_like=True, gc=False):
     sequence: Count
 
 
+class Bar(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A site that the origin put out, and until when it says so (Unix seconds)."""
+
+    site: Site
+    until: Count
+
+
 class Topology(msgspec.Struct, frozen=True, array_like=True, tag="topology", kw_only=True):
     """Body of part 0. ``stub``: never crossed, ``draining``: takes nothing new.
 
     ``restored``: Unix seconds at which the state of its site came out of a backup; 0: never.
-    ``terms``: those that adjacencies name.
+    ``terms``: those that adjacencies name. ``bars``: see `router.routing.bars`.
     """
 
     adjacencies: Annotated[tuple[Adjacency, ...], msgspec.Meta(max_length=ADJACENCIES_MAX)]
@@ -88,6 +96,7 @@ class Topology(msgspec.Struct, frozen=True, array_like=True, tag="topology", kw_
     parts: tuple[PartRef, ...]
     restored: Count = 0
     terms: tuple[Terms, ...] = ()
+    bars: Annotated[tuple[Bar, ...], msgspec.Meta(max_length=BARS_MAX)] = ()
 
 
 class Services(msgspec.Struct, frozen=True, array_like=True, tag="services"):

@@ -259,8 +259,8 @@ def _same_graph(before: Topology | None, after: Topology | None) -> bool:
     return (
         before is not None
         and after is not None
-        and (before.adjacencies, before.draining, before.stub, before.terms)
-        == (after.adjacencies, after.draining, after.stub, after.terms)
+        and (before.adjacencies, before.draining, before.stub, before.terms, before.bars)
+        == (after.adjacencies, after.draining, after.stub, after.terms, after.bars)
     )
 
 

@@ -7,7 +7,7 @@ from router.model.limits import LSA_BURST, LSA_MIN_INTERVAL_S, LSA_PER_S, LSA_RE
 from router.model.sharing import Terms
 from router.routing.budget import TokenBucket
 from router.routing.leaves import with_terms
-from router.routing.lsa import Adjacency, Lsa, PartRef, Services, Topology, encode_lsa
+from router.routing.lsa import Adjacency, Bar, Lsa, PartRef, Services, Topology, encode_lsa
 from router.routing.ports import Identity
 
 
@@ -77,6 +77,7 @@ class OwnOrigin:
         now: float,
         *,
         draining: bool,
+        bars: tuple[Bar, ...] = (),
         whole: bool,
     ) -> list[tuple[Lsa, bytes]]:
         """The parts that differ from what was last told, part 0 last; all of them if ``whole``.
@@ -102,6 +103,7 @@ class OwnOrigin:
             parts=tuple(PartRef(number, sequence) for number, (_, sequence) in services.items()),
             restored=self._restored,
             terms=stated,
+            bars=bars,
         )
         if whole or head != self._head:
             parts.append(self._signed(0, head))

@@ -4,7 +4,7 @@ from router.model.adverts import TargetsAdvert
 from router.model.limits import COUNTER_MAX
 from router.routing.adjacent import Neighbours
 from router.routing.events import EpochRaised, IdentityConflict
-from router.routing.lsa import Lsa, LsaKey, Services
+from router.routing.lsa import Bar, Lsa, LsaKey, Services
 from router.routing.lsdb import Lsdb
 from router.routing.origin import OwnOrigin
 from router.routing.rivals import Rivals
@@ -20,6 +20,7 @@ class OwnLsa:
         "_origin",
         "_rivals",
         "adverts",
+        "bars",
         "has_news",
         "is_draining",
     )
@@ -32,6 +33,8 @@ class OwnLsa:
         self.has_news = False
         """It says something that nobody was told yet."""
         self.is_draining = False
+        self.bars: tuple[Bar, ...] = ()
+        """Sites that this one put out."""
 
     @property
     def epoch(self) -> int:
@@ -93,6 +96,7 @@ class OwnLsa:
             self._bodies,
             now,
             draining=self.is_draining,
+            bars=self.bars,
             whole=whole,
         )
         for lsa, signed in parts:

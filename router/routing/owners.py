@@ -62,6 +62,16 @@ class Owners:
         self._declared.pop(name, None)
         self.records = {**self.records, name: Owner((site,), "")}
 
+    def put_out(self, sites: Collection[SiteId]) -> None:
+        """The operator of this site refuses ``sites``: they own nothing here."""
+        if not any(site in sites for owner in self.records.values() for site in owner.sites):
+            return
+        left = {
+            name: Owner(tuple(site for site in owner.sites if site not in sites), owner.content)
+            for name, owner in self.records.items()
+        }
+        self.records = {name: owner for name, owner in left.items() if owner.sites}
+
     def next_deadline(self) -> float | None:
         """When the first withdrawal counts."""
         return min(self._silent.values()) + OWNER_WITHDRAWN_S if self._silent else None

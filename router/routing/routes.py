@@ -1,6 +1,6 @@
 """From the database and our neighbours to paths, standing and the route table."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
@@ -8,12 +8,13 @@ from router.model.adverts import Declaration
 from router.model.ids import SiteId
 from router.model.sharing import SharingRules
 from router.routing.adjacent import Neighbours
+from router.routing.bars import Bars, bars_of, is_put_out, rows_of, without_barred
 from router.routing.declared import Owner
 from router.routing.events import RoutingEvent, TableChanged
 from router.routing.kept import KeptRouters
 from router.routing.last_way import Step, last_way
 from router.routing.leaves import EVERYBODY_IS_FREE, Statement, standing_of, with_terms
-from router.routing.lsa import Node
+from router.routing.lsa import Bar, Node
 from router.routing.lsdb import Lsdb
 from router.routing.own_lsa import OwnLsa
 from router.routing.owners import Owners
@@ -27,6 +28,7 @@ class Routes:
     """Owns the graph, the paths and the table; ``pace`` says when they are computed again."""
 
     __slots__ = (
+        "_bars",
         "_declarations",
         "_graph",
         "_identity",
@@ -36,6 +38,7 @@ class Routes:
         "_node",
         "_own",
         "_owners",
+        "_refused",
         "_rules",
         "_software",
         "_standing",
@@ -70,6 +73,8 @@ class Routes:
         self._owners = Owners(identity.site, owners)
         self.pace = SpfPace()
         self.runs = 0
+        self._bars: Bars = {}
+        self._refused: frozenset[SiteId] = frozenset()
         self._graph = Graph({})
         self.paths: Mapping[Node, Route] = shortest_paths(self._new_graph(), self._node)
         """To all routers that are reached."""
@@ -82,6 +87,13 @@ class Routes:
             return []
         self._rules = rules
         return self.rebuild(now)
+
+    def set_refused(self, refused: frozenset[SiteId]) -> bool:
+        """Sites that count for nothing here from the next table on; whether they are others."""
+        is_change = refused != self._refused
+        self._refused = refused
+        self._owners.put_out(refused)
+        return is_change
 
     @property
     def declarations(self) -> tuple[Declaration, ...]:
@@ -129,9 +141,11 @@ class Routes:
         """Paths and table."""
         self.runs += 1
         self.pace.has_run(now)
-        before = self.paths
+        before, graph = self.paths, self._graph
         self.paths = shortest_paths(self._new_graph(), self._node)
-        self._kept.lost(before.keys() - self.paths.keys(), now)
+        lost = before.keys() - self.paths.keys()
+        if lost:
+            self._kept.lost(lost, _ways(lost, before, graph), now)
         self._neighbours.damping.other_ways_went(
             lambda router: self._neighbours.node(router) in self.paths
         )
@@ -164,12 +178,48 @@ class Routes:
         }
         reported.pop(self._node, None)
         vertices[self._node] = Vertex(not self._stub, reported)
+        barring = list(self._barring())
+        for node, bars in barring:
+            vertices[node] = without_barred(vertices[node], bars)
+        self._bars = bars_of((node.site, bars) for node, bars in barring)
         graph = Graph(vertices)
         self._standing = standing_of(
             self._statements(), graph, self._node.site, self._standing, self._lsdb.knows_site
         )
         self._graph = graph.with_terms(self._standing.on_terms)
         return self._graph
+
+    def _barring(self) -> Iterator[tuple[Node, tuple[Bar, ...]]]:
+        """Which sites each router bars, we as of this moment."""
+        for origin in self._lsdb.origins():
+            if origin.topology and origin.topology.bars and origin.node != self._node:
+                yield origin.node, origin.topology.bars
+        if self._own.bars:
+            yield self._node, self._own.bars
+
+    def _put_out(self) -> frozenset[SiteId]:
+        """Sites that count for nothing here: refused, or bars took their last way."""
+        if not self._bars:
+            return self._refused
+        reached = {node.site for node in self.paths}
+        return self._refused | {
+            site
+            for site in self._bars.keys() - reached
+            if is_put_out(site, self._ways_to(site), self._bars, reached)
+        }
+
+    def _ways_to(self, site: SiteId) -> Collection[SiteId]:
+        """By which it was reached last; as it says itself, if it was not since we started."""
+        ways = self._kept.ways(site)
+        if ways is not None:
+            return ways
+        return {
+            adjacency.site
+            for origin in self._lsdb.origins()
+            if origin.node.site == site and origin.topology
+            for adjacency in origin.topology.adjacencies
+            if adjacency.site != site
+        }
 
     def _statements(self) -> Iterator[Statement]:
         """What all say of their adjacencies, we as of this moment, as our LSA would say it."""
@@ -200,4 +250,17 @@ class Routes:
             now,
             generation=generation,
             standing=self._standing,
+            bars=rows_of(self._bars),
+            put_out=self._put_out(),
         )
+
+
+def _ways(
+    lost: Collection[Node], before: Collection[Node], graph: Graph
+) -> dict[SiteId, frozenset[SiteId]]:
+    """Of the sites of ``lost`` the neighbours by which they were joined to ``graph``."""
+    found: dict[SiteId, set[SiteId]] = {node.site: set() for node in lost}
+    for node in before:
+        if node.site in found:
+            found[node.site] |= {there.site for there, _ in graph.two_way(node)} - {node.site}
+    return {site: frozenset(ways) for site, ways in found.items()}

@@ -8,6 +8,7 @@ from router.model.adverts import Declaration, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.paths import Path
 from router.model.sharing import SHORT_ID_CHARS, Party, SharingRules
+from router.routing.bars import BarRow
 from router.routing.declared import Claim, Declared, Owner, counting, in_force, in_order
 from router.routing.leaves import EVERYBODY_IS_FREE, Standing
 from router.routing.lsa import Node
@@ -49,6 +50,8 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     of the names of which other sites may see another one than we, the first to count first.
     ``idle`` has the declarations of names that none counts of: the owner says nothing.
     ``is_leaf``: this site is in on terms, so nothing of others leads across it.
+    ``bars`` are those that any site tells of. ``put_out``: sites whose declarations and targets
+    count for nothing here, ``void`` those declarations.
     """
 
     generation: int
@@ -66,6 +69,9 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     idle: dict[str, tuple[Claim, ...]] = {}
     owners: Mapping[str, Owner] = {}
     is_leaf: bool = False
+    bars: tuple[BarRow, ...] = ()
+    put_out: frozenset[SiteId] = frozenset()
+    void: tuple[Declaration, ...] = ()
 
     def next_hop_is_cheapest(self, origin_router: RouterId, neighbour: RouterId) -> bool:
         """Whether a cheapest path to ``origin_router`` starts at ``neighbour``."""
@@ -122,11 +128,13 @@ def build_table(
     *,
     generation: int,
     standing: Standing = EVERYBODY_IS_FREE,
+    bars: tuple[BarRow, ...] = (),
+    put_out: frozenset[SiteId] = frozenset(),
 ) -> RouteTable:
     """The table as ``own`` sees it.
 
     ``kept`` are the routers whose declarations still count: reachable, or not for long. ``owners``
-    learn what is declared.
+    learn what is declared. ``bars`` and ``put_out`` as in `RouteTable`.
     """
     known: dict[SiteId, list[Origin]] = {}
     others: list[Origin] = []
@@ -148,8 +156,13 @@ def build_table(
             next_hops[router] = next_hops.get(router, frozenset()) | route.next_hops
             epochs[router] = max(origin.head.epoch, epochs.get(router, 0))
     view = View(Party(own.node.site, names[own.node.site]), own.rules, standing)
-    candidates, withheld = _candidates(others, routes, names, view)
-    declarations, claims, idle = _declarations(own, others, routes, kept, names, view, owners, now)
+    believed = others
+    if put_out:
+        believed = [origin for origin in others if origin.node.site not in put_out]
+    candidates, withheld = _candidates(believed, routes, names, view)
+    declarations, claims, idle = _declarations(
+        own, believed, routes, kept, names, view, owners, now
+    )
     return RouteTable(
         generation=generation,
         site=own.node.site,
@@ -169,6 +182,14 @@ def build_table(
         idle=idle,
         owners=owners.records,
         is_leaf=own.node.site in standing.terms,
+        bars=bars,
+        put_out=put_out,
+        void=tuple(
+            told
+            for origin in (others if put_out else ())
+            if origin.node.site in put_out
+            for told in origin.declarations
+        ),
     )
 
 

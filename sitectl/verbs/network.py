@@ -88,7 +88,7 @@ def _network_table(items: list[dict[str, Any]]) -> str:
             (
                 item["name"],
                 str(item.get("id"))[:8],
-                f"no: {item['reason']}" if item.get("reason") else item.get("reachable"),
+                _reachable(item),
                 item.get("path_cost"),
                 item.get("next_hops") or [],
                 [f"{n.get('site')} ({n.get('cost')})" for n in item.get("neighbours") or []],
@@ -99,6 +99,18 @@ def _network_table(items: list[dict[str, Any]]) -> str:
         ],
         optional=("ID", "VERSION", "NEIGHBOURS"),
     )
+
+
+def _reachable(item: dict[str, Any]) -> object:
+    """Yes or no, and why not, or who put the site out."""
+    reached = item.get("reachable")
+    reason = item.get("reason") or ""
+    barring = [f"{bar['site']} until {bar['until']}" for bar in item.get("barred_by") or []]
+    if barring:
+        reason = f"barred by {', '.join(barring)}"
+    if not reason:
+        return reached
+    return f"{'yes' if reached else 'no'}: {reason}"
 
 
 @click.command(cls=Verb)

@@ -1,5 +1,6 @@
 """Whole exchanges in memory: a mutated client before a session, mutated targets behind its legs."""
 
+from collections.abc import Set
 from random import Random
 
 from router.forward.http1.terms import DEFAULT_TERMS, http_terms
@@ -7,6 +8,7 @@ from router.forward.ingress_http import HttpSession
 from router.forward.pool import TargetPool
 from router.forward.ports import ClientLeg, LegHandler, Request
 from router.forward.target_http import HttpTargetLeg
+from router.model.ids import SiteId
 from router.model.specs import ServiceSpec
 from tests.corpus import responses, strict
 from tests.corpus.judge import KEY
@@ -35,6 +37,9 @@ class _DirectLeg(HttpTargetLeg):
 
     def client_gone(self) -> None:
         self.abort()
+
+    def break_off(self, sites: Set[SiteId]) -> None:
+        """Its target is at this site."""
 
 
 class Scene:

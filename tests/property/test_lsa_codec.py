@@ -12,6 +12,7 @@ from router.model.limits import COUNTER_MAX, RATE_SUM_MAX
 from router.model.specs import PolicySpec, ServiceSpec
 from router.routing.lsa import (
     Adjacency,
+    Bar,
     Lsa,
     LsaFault,
     PartRef,
@@ -45,6 +46,7 @@ TOPOLOGIES = st.builds(
     parts=st.lists(
         st.builds(PartRef, st.integers(1, 32), COUNTS), max_size=4, unique_by=lambda ref: ref.part
     ).map(tuple),
+    bars=st.lists(st.builds(Bar, IDS.map(SiteId), COUNTS), max_size=3).map(tuple),
 )
 DECLARATIONS = st.builds(
     Declaration,

@@ -180,6 +180,13 @@ SERVICES: Final = (
         "own declaration, which it cannot tell while it is out of reach.",
         "If the owner will not come back: sitectl service adopt NAME --from SITE",
     ),
+    Code(
+        "SW0342",
+        "A site is barred",
+        "Another site revoked its access, or its certificate ended there, and tells all sites. "
+        "Where no other site lets it in, its declarations and targets count for nothing.",
+        "To let it in again: sitectl token create FILE at the site that bars it",
+    ),
 )
 
 NETWORK: Final = (

@@ -1,8 +1,9 @@
 """A connection, a network and a leg in memory, for tests of the HTTP side of `forward`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 from router.forward.ports import LegFailure, LegHandler, Request, tell_in_parts
+from router.model.ids import SiteId
 from router.net.ports import (
     Address,
     Buffer,
@@ -253,6 +254,9 @@ class FakeLeg:
 
     def client_gone(self) -> None:
         self._aborted = self._left = True
+
+    def break_off(self, sites: Set[SiteId]) -> None:
+        """It is at no other site."""
 
     def pause(self) -> None:
         self._paused = True

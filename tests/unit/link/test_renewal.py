@@ -259,7 +259,8 @@ def test_a_link_ends_when_its_diallers_certificate_is_over_and_no_other() -> Non
     north.link("east")
     world.settle()
     ended = Fault("certificate-ended", "over")
-    assert east.links.end_outlived(lambda leaf: leaf == b"leaf of west", ended) == 1
+    out = east.links.end_outlived(lambda leaf: leaf == b"leaf of west", ended)
+    assert out == {west.identity.site}
     world.settle()
     assert [one.name for one in east.links.status()] == ["north"]
     assert west.links.status()[0].state == "down"

@@ -2,12 +2,13 @@
 
 import os
 import socket
+from collections.abc import Set
 from unittest import mock
 
 from router.forward.ingress_tcp import TcpSession
 from router.forward.ports import ClientLeg, LegHandler, Request
 from router.forward.target_tcp import TcpTargetLeg
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from router.net import pipes, plain
 from router.net.epoll import EpollNetwork
 from router.net.ports import Connection
@@ -79,6 +80,9 @@ class _DirectLeg(TcpTargetLeg):
 
     def client_gone(self) -> None:
         self.abort()
+
+    def break_off(self, sites: Set[SiteId]) -> None:
+        """Its target is at this site."""
 
 
 class Joined:

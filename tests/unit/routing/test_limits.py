@@ -12,6 +12,7 @@ from router.routing.events import SendAck, SendLsa
 from router.routing.flood import Flooding
 from router.routing.lsa import (
     Adjacency,
+    Bar,
     Lsa,
     PartRef,
     ReceivedLsa,
@@ -51,6 +52,10 @@ def neighbours(count: int) -> tuple[Adjacency, ...]:
 
 VALUES: dict[str, tuple[Callable[[int], Lsa], int]] = {
     "ADJACENCIES_MAX": (lambda n: topology(adjacencies=neighbours(n)), limits.ADJACENCIES_MAX),
+    "BARS_MAX": (
+        lambda n: topology(bars=tuple(Bar(SiteId(f"{one:x}"), 1) for one in range(n))),
+        limits.BARS_MAX,
+    ),
     "NAME_CHARS_MAX": (lambda n: topology(name="n" * n), limits.NAME_CHARS_MAX),
     "LSA_PARTS_MAX": (
         lambda n: msgspec.structs.replace(services(), part=n),

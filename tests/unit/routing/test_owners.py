@@ -223,3 +223,13 @@ def test_a_neighbour_in_the_middle_of_telling_makes_no_newcomer_of_anybody() -> 
     owners.learn({"x": [claim(OURS, WEST)]}, (), 10.0)
     owners.learn({"x": [claim(OURS, WEST), claim(THEIRS, EAST)]}, {WEST, EAST}, 10.1)
     assert owners.records["x"].sites == (WEST,)
+
+
+def test_whom_this_site_refuses_owns_nothing_here_and_a_rival_is_left() -> None:
+    kept = {"x": Owner((WEST,), "1"), "y": Owner((WEST, EAST), "2"), "z": Owner((EAST,), "3")}
+    owners = Owners(OWN, kept)
+    owners.put_out({WEST})
+    assert owners.records == {"y": Owner((EAST,), "2"), "z": Owner((EAST,), "3")}
+    before = owners.records
+    owners.put_out({WEST})
+    assert owners.records is before
