@@ -10,14 +10,24 @@ GOOD, WARN, BAD, QUIET, HEAD = "32", "33", "31", "2", "1"
 _WORDS: Final = (
     (GOOD, "up ready bound chosen ok alive open healthy"),
     (WARN, "connecting draining over degraded full higher-level stopped starting warning"),
-    (BAD, "down refused error unreachable no-target all-full no-route revoked expired"),
+    (BAD, "down refused error unreachable no-target all-full no-route revoked expired ejected"),
     (QUIET, "dearer excluded none info used"),
 )
 _STATES: Final = {word: meant for meant, words in _WORDS for word in words.split()}
-_YES_IS: Final = {"READY": GOOD, "REACHABLE": GOOD, "DRAINING": WARN}
+_YES_IS: Final = {"READY": GOOD, "REACHABLE": GOOD, "DRAINING": WARN, "EJECTED": WARN}
 _NO_IS: Final = {"READY": BAD, "REACHABLE": BAD}
 _WITH_STATES: Final = frozenset(
-    ("STATE", "VERDICT", "OUTCOME", "LISTENER", "READY", "REACHABLE", "DRAINING", "LEVEL")
+    (
+        "STATE",
+        "VERDICT",
+        "OUTCOME",
+        "LISTENER",
+        "READY",
+        "REACHABLE",
+        "DRAINING",
+        "EJECTED",
+        "LEVEL",
+    )
 )
 
 

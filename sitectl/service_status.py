@@ -184,8 +184,11 @@ def _listener_text(listener: dict[str, Any]) -> str:
 
 
 def _details(item: dict[str, Any], now: float) -> str:
+    # A column only while some site is: it is rare.
+    ejected = any(s.get("ejected_s") is not None for s in item.get("sites") or [])
+    headings = ("SITE", "LOCAL", "COST", "READY", "IN FLIGHT", "CAPACITY", "DRAINING")
     sites = output.rows(
-        ("SITE", "LOCAL", "COST", "READY", "IN FLIGHT", "CAPACITY", "DRAINING"),
+        (*headings, "EJECTED") if ejected else headings,
         [
             (
                 s.get("site"),
@@ -195,6 +198,7 @@ def _details(item: dict[str, Any], now: float) -> str:
                 in_flight_text(s),
                 capacity_text(s),
                 s.get("draining"),
+                *((s.get("ejected_s") is not None,) if ejected else ()),
             )
             for s in item.get("sites") or []
         ],

@@ -90,6 +90,11 @@ FAMILIES: dict[str, Family] = {
         "gauge", "1: the rate was exceeded and holds back, 0: calm.", ("service", "port", "site")
     ),
     "spillway_targets_ready": Family("gauge", "Ready targets.", ("service", "port", "site")),
+    "spillway_ejected": Family(
+        "gauge",
+        "1: failed requests ejected that site, 0: they did not.",
+        ("service", "port", "site"),
+    ),
     "spillway_target_requests_total": Family(
         "counter", "Requests per target, counted at the egress.", ("service", "port", "target")
     ),

@@ -164,6 +164,9 @@ class ServiceSite(msgspec.Struct, frozen=True, kw_only=True):
     ``in_flight`` is all that runs there, more than the capacity where that was lowered meanwhile;
     ``waiting`` for a slot there are others, 0 where an older router does not say.
 
+    ``ejected_s``: failed requests ejected the site, and one may be its probe after so many seconds;
+    None: they did not.
+
     ``capacity_kind`` concurrency, rate or auto; None: none stated. ``capacity`` is in requests at
     once, beside a rate those that are stated too; ``in_flight`` counts requests whatever the kind.
     """
@@ -180,6 +183,7 @@ class ServiceSite(msgspec.Struct, frozen=True, kw_only=True):
     age_s: float | None
     rate: RateView | None = None
     waiting: int = 0
+    ejected_s: float | None = None
 
 
 class LearntView(msgspec.Struct, frozen=True):
@@ -304,7 +308,9 @@ class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):
 
     ``in_flight`` and ``waiting`` as in `ServiceSite`; waiting None: not kept, with ``--last``.
     ``level``: what `fill` compares, the path cost, without a configured capacity + in flight /
-    ready targets; None: another rule decides, or the site takes nothing now.
+    ready targets; None: another rule decides, or the site takes nothing now. ``ejected_s``: failed
+    requests ejected the site, and a request may be its probe after so many seconds; None: they did
+    not.
     """
 
     site: str
@@ -321,6 +327,7 @@ class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):
     rate: RateView | None = None
     waiting: int | None = None
     level: float | None = None
+    ejected_s: float | None = None
 
 
 class WhySession(msgspec.Struct, frozen=True):

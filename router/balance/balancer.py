@@ -180,6 +180,7 @@ class ServiceBalancer(Egresses):
                 if (
                     sole.able
                     and not sole.hard_full
+                    and not sole.spared
                     and not sole.sends_away
                     and sole.unrivalled_from <= self._sole_rival_cost
                 ):
@@ -324,6 +325,8 @@ class ServiceBalancer(Egresses):
         one = self._candidate(preferred)
         if one is None or preferred in excluded:
             return None
+        if self.ejections.active:
+            self._spare_least_bad(now)
         one.refresh(now)
         if not one.able or (excluded and one.is_out(excluded)) or one.hard_full:
             return None
@@ -423,6 +426,8 @@ class ServiceBalancer(Egresses):
     ) -> list[Candidate]:
         """Judge who is alive, ask the policy; those who tie."""
         waits_for = refused if self._holds else _NOBODY
+        if self.ejections.active:
+            self._spare_least_bad(now)
         return choose(self._choose, self._order, now, excluded, waits_for, near_only=near_only)
 
     def _path_to(self, one: Candidate, *, takes: bool) -> tuple[RouterId, ...]:

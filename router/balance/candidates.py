@@ -23,6 +23,7 @@ Verdict = Literal[
     "excluded",
     "unreachable",
     "sends-away",
+    "ejected",
 ]
 
 
@@ -49,8 +50,10 @@ class Candidate:
     """One site. `refresh` brings the figures up to date; policies then read plain attributes.
 
     ``stale``: they may have changed since, by news or by time. ``able``: it is neither draining nor
-    without ready targets nor out of reach, as of the last `refresh`. ``barred``: why a rule keeps
-    it from being chosen; empty: none does.
+    without ready targets nor out of reach nor ejected, as of the last `refresh`. ``barred``: why a
+    rule keeps it from being chosen; empty: none does. ``ejected``: why failed requests do now; at
+    ``ejected_until`` it may have a probe (None: it is not ejected, or a probe was answered). It may
+    be ``spared``: used all the same, since every site with a target is ejected.
     ``hard_full``: no free slot of a stated capacity, or no permit of a rate. Where a rate holds,
     ``capacity`` is what it takes now: in flight and permits, or its slots if they are fewer.
     ``sends_away``: it is over its rate and passed over while another has room. ``verdict`` is set
@@ -69,6 +72,8 @@ class Candidate:
         "capacity",
         "cost",
         "draining",
+        "ejected",
+        "ejected_until",
         "glimpse",
         "hard_full",
         "has_slot_here",
@@ -83,6 +88,7 @@ class Candidate:
         "share",
         "shares_targets",
         "site",
+        "spared",
         "stale",
         "targets_ready",
         "turn",
@@ -101,6 +107,9 @@ class Candidate:
         self.stale = True
         self.able = False
         self.barred = ""
+        self.ejected = ""
+        self.ejected_until: float | None = None
+        self.spared = False
         self.targets_ready = 0
         self.capacity: int | None = None
         self.in_flight = self.beyond = 0
@@ -349,4 +358,6 @@ def _disability(one: Candidate) -> Verdict:
         return "excluded"
     if one.draining:
         return "draining"
-    return "unreachable" if one.targets_ready else "no-target"
+    if not one.targets_ready:
+        return "no-target"
+    return "ejected" if one.ejected and one.paths else "unreachable"

@@ -77,6 +77,8 @@ class CandidateReport(msgspec.Struct, frozen=True):
     ``in_flight`` is all that runs there, more than the capacity where that was lowered meanwhile;
     ``waiting`` for a slot there are others. None: that was not kept.
 
+    ``ejected_s``: the site is ejected, and may have a probe after so many seconds; None: it is not.
+
     ``path`` is ``()`` for the local site and for an unreachable one. ``age_s`` is that of
     ``in_flight``; infinite (null in JSON): no figure was heard yet.
     """
@@ -96,6 +98,7 @@ class CandidateReport(msgspec.Struct, frozen=True):
     is_learnt: bool = False
     waiting: int | None = None
     level: float | None = None
+    ejected_s: float | None = None
 
 
 class Explanation(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from router.balance.candidates import Candidate, LocalSite
 from router.balance.remote_site import RemoteSite
 from router.balance.replicas import RoutersOfSite, by_site
+from router.balance.site_ejection import SiteEjection, SiteEjections
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.ids import RouterId, SiteId
 from router.model.paths import Path
@@ -21,7 +22,7 @@ class Egresses:
     Figures of routers that are known no more are dropped: streams may outlive their candidate.
     """
 
-    __slots__ = ("_here", "_local", "_remotes", "_told", "routers", "under_way")
+    __slots__ = ("_here", "_local", "_remotes", "_told", "ejections", "routers", "under_way")
 
     def __init__(self, local: LocalSite) -> None:
         self._local = local
@@ -35,6 +36,7 @@ class Egresses:
         self.under_way: dict[SiteId, int] = {}
         """Streams of ours, by the site they end at, known no more or not. Without those that have
         none."""
+        self.ejections = SiteEjections(local.site, self._may_eject, self._ejected)
 
     def egress(self, site: SiteId, path: Path) -> RemoteSite:
         """The router at the end of ``path``, to which a stream of ours tells its news directly
@@ -54,6 +56,7 @@ class Egresses:
                     draining=True,
                 ),
                 self.under_way,
+                self.ejections,
             )
         return known
 
@@ -85,7 +88,7 @@ class Egresses:
 
     def _router(self, known: RemoteSite | None, advert: RemoteCandidate) -> RemoteSite:
         if known is None or known.site != advert.site:
-            known = RemoteSite(advert, self.under_way)
+            known = RemoteSite(advert, self.under_way, self.ejections)
         else:
             known.update(advert)
         self.routers[advert.router] = known
@@ -189,10 +192,51 @@ class Egresses:
     @property
     def is_served_elsewhere(self) -> bool:
         """Whether another router within reach has a ready target, as far as is known."""
-        return any(
-            one.targets_ready > 0 and one.paths and not one.draining
-            for one in self.routers.values()
+        return any(one.is_usable and not one.is_ejected for one in self.routers.values())
+
+    def _ejected(self, ejection: SiteEjection) -> None:
+        for one in self.routers.values():
+            if one.site == ejection.site:
+                one.set_ejection(ejection)
+
+    def _may_eject(self, site: SiteId) -> bool:
+        """At most half of the capacity is ejected then: of ejected sites what they were seen to
+        serve, of the others what they say. An ejected site may have lied."""
+        local, left, ejected = self._local, 0, 0
+        if local.targets_ready and not local.draining:
+            left = local.stated_capacity or local.targets_ready
+        for one in self.routers.values():
+            if not one.is_usable:
+                continue
+            says = one.stated_capacity
+            if one.site == site or one.is_ejected:
+                served = one.served_at_once
+                ejected += served if says is None else min(served, says)
+            else:
+                left += one.targets_ready if says is None else says
+        return 0 < left >= ejected
+
+    def _spare_least_bad(self, now: float) -> None:
+        """While every site with a target is ejected, the one that is out for the shortest time is
+        used: it failed least."""
+        for one in self.routers.values():
+            if one.spared:
+                one.spare(False, now)
+        for candidate in (self._here, *self._remotes.values()):
+            candidate.refresh(now)
+            if candidate.able:
+                return
+        least = min(
+            [one.ejection for one in self.routers.values() if one.is_usable and one.ejection],
+            key=lambda one: (one.period_s, one.until),
+            default=None,
         )
+        if least is None:
+            return
+        for one in self.routers.values():
+            if one.ejection is least:
+                one.spare(True, now)
+        self._remotes[least.site].refresh(now)
 
     def freed_per_s(self, place: str, service_time_s: float) -> float:
         """As `Candidate.freed_per_s`, of ``place``, a site or a router, as of the last decision."""

@@ -4,6 +4,8 @@ Passive checks, as Envoy's outlier detection and HAProxy's ``observe layer7``: f
 a target out for `EJECT_BASE_S`, each time twice as long, at most `EJECT_MAX_S`. Whoever owns the
 targets brings it back (`returned`) after an active check; then it is on probation, where one
 failure is enough, until good requests over `EJECT_FORGET_S` have cleared it.
+
+`site_ejection` uses the same records for remote sites.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,7 +16,9 @@ import msgspec
 
 from router.model import limits
 
-Cause = Literal["reset", "timeout", "malformed", "502", "503", "504", "connect"]
+Cause = Literal[
+    "reset", "timeout", "malformed", "502", "503", "504", "connect", "unanswered", "lost"
+]
 """How a request failed."""
 
 _WORDS: dict[Cause, tuple[str, str]] = {
@@ -25,6 +29,8 @@ _WORDS: dict[Cause, tuple[str, str]] = {
     "503": ("a request was answered 503", "requests in a row were answered 503"),
     "504": ("a request was answered 504", "requests in a row were answered 504"),
     "connect": ("a connection was refused", "connections in a row were refused"),
+    "unanswered": ("a request was not accepted in time", "requests in a row were not accepted"),
+    "lost": ("a request was lost on its way", "requests in a row were lost on their way"),
 }
 
 

@@ -11,6 +11,7 @@ from router.model.specs import PolicySpec
 ROOM_FARTHER = "cheapest site with room"
 LOWEST = "lowest level of path cost + in flight per target"
 NEAREST = "nearest site with a ready target"
+LEAST_BAD = "requests fail at every site with a target; this one failed least"
 _BY_NAME = {
     "balanced": "least in flight + path cost",
     "spread": "its turn among the ready targets of all sites",
@@ -23,6 +24,8 @@ def decision_reason(chosen: Candidate, policy: PolicySpec, *, passes_level: bool
 
     ``passes_level``: a cheaper site has room too, at a higher level.
     """
+    if chosen.spared:
+        return LEAST_BAD
     reason = _BY_NAME.get(policy.name)
     if reason is not None:
         return reason
@@ -49,6 +52,8 @@ def why_it_yields(one: Candidate | None, *, tried: bool) -> str:
         why = "has no ready target"
     elif not one.paths:
         why = "cannot be reached"
+    elif one.ejected:
+        why = "is ejected"
     elif tried and not one.hard_full:
         why = "was tried for this request already"
     else:
@@ -88,10 +93,10 @@ def _report(
         reason = _chosen(one, candidates, policy, stays=stays)
     elif one.verdict not in (None, "higher-level"):
         verdict = one.verdict
-        reason = _passed_over(one, verdict)
+        reason = _passed_over(one, verdict, now)
     elif one.hard_full:
         verdict = "full"
-        reason = _passed_over(one, verdict)
+        reason = _passed_over(one, verdict, now)
     else:
         assert chosen is not None, "somebody has room, so somebody was chosen"
         verdict = "dearer"
@@ -120,7 +125,13 @@ def _report(
         is_learnt=one.is_learnt,
         waiting=one.waiting_there(),
         level=None if level is None else float(level),
+        ejected_s=_ejected_s(one, now),
     )
+
+
+def _ejected_s(one: Candidate, now: float) -> float | None:
+    """Until it may have a probe; None: it is not ejected."""
+    return None if one.ejected_until is None else max(0.0, one.ejected_until - now)
 
 
 def _goes_by_level(policy: PolicySpec, one: Candidate, chosen: Candidate) -> bool:
@@ -177,7 +188,7 @@ def _room(one: Candidate) -> str:
     return f"{one.free} of {one.capacity} free"
 
 
-def _passed_over(one: Candidate, verdict: Verdict) -> str:
+def _passed_over(one: Candidate, verdict: Verdict, now: float) -> str:
     match verdict:
         case "full":
             slots = one.stated_capacity
@@ -198,6 +209,9 @@ def _passed_over(one: Candidate, verdict: Verdict) -> str:
             return "no target is ready there"
         case "unreachable":
             return "no path leads there now"
+        case "ejected":
+            left_s = _ejected_s(one, now)
+            return f"{one.ejected} ({left_s:.1f} s left)" if left_s else one.ejected
         case "excluded":
             return one.barred or "it was tried for this request already"
         case "dearer":

@@ -3,6 +3,7 @@
 from math import floor, inf
 
 from router.balance.candidates import SENDS_AWAY, Candidate
+from router.balance.site_ejection import SiteEjection, SiteEjections
 from router.model import limits
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.ids import SiteId
@@ -23,6 +24,9 @@ class RemoteSite(Candidate):
 
     Of a rate it counts permits: those of the last report - ours opened since + what the rate lets
     in with time. They do not come back when a request ends. A refusal takes what was left.
+
+    ``ejection``: that of its site; None: it may have all that it takes. ``served_at_once``: how
+    many of ours it was seen to serve at once, one more with each answer at most.
     """
 
     __slots__ = (
@@ -42,15 +46,24 @@ class RemoteSite(Candidate):
         "_stated",
         "_told_rate",
         "_under_way",
+        "ejection",
+        "ejections",
         "router",
+        "served_at_once",
         "whole",
     )
 
-    def __init__(self, advert: RemoteCandidate, under_way: dict[SiteId, int]) -> None:
-        """``under_way``: where our streams there are counted, by site."""
+    def __init__(
+        self, advert: RemoteCandidate, under_way: dict[SiteId, int], ejections: SiteEjections
+    ) -> None:
+        """``under_way``: where our streams there are counted, by site. ``ejections``: of all sites,
+        to which a stream of ours reports how it ended."""
         super().__init__(advert.site, advert.site_name, local=False)
         self.router = advert.router
         self._under_way = under_way
+        self.ejections = ejections
+        self.ejection: SiteEjection | None = ejections.active.get(advert.site)
+        self.served_at_once = 1
         self.whole: Candidate | None = None
         """Its site, where that has several routers: told whatever makes this one stale."""
         self._estimate = 0  # Heard + opened - ended; below 0 it stands for 0.
@@ -91,6 +104,8 @@ class RemoteSite(Candidate):
     def refresh(self, now: float) -> None:
         """Judge the estimate at ``now``."""
         self.able = not self.draining and self.targets_ready > 0 and bool(self.paths)
+        if self.ejection is not None:
+            self._refresh_ejected(self.ejection, now)
         estimate, stated = self._estimate, self._stated
         if self._full_until is not None:
             if now < self._full_until:
@@ -110,9 +125,48 @@ class RemoteSite(Candidate):
         self.in_flight = in_flight = estimate if estimate > 0 else 0
         self.hard_full = stated is not None and in_flight >= stated
         if self._told_rate is None:
-            self.stale = False
+            self.stale = self.ejection is not None
         else:
             self._refresh_rate(self._told_rate, now)
+
+    def _refresh_ejected(self, ejection: SiteEjection, now: float) -> None:
+        """It may have only so many of ours, or none."""
+        self.outline = self.glimpse = None
+        places = ejection.places(now)
+        self.ejected = ""
+        self.ejected_until = None if ejection.is_back else ejection.until
+        if places == inf:
+            self.ejections.settle(ejection)
+            self.ejection = None
+        elif ejection.under_way >= places:
+            self.ejected = ejection.reason
+            if ejection.is_back:
+                self.ejected = f"it was ejected and returns, with {places:g} at once now"
+            elif now >= ejection.until:
+                self.ejected = f"{ejection.reason}; its probe is under way"
+            self.able = self.is_usable and self.spared
+
+    @property
+    def is_usable(self) -> bool:
+        """It would take requests, were it not ejected."""
+        return self.targets_ready > 0 and bool(self.paths) and not self.draining
+
+    @property
+    def is_ejected(self) -> bool:
+        """Its site is, and no probe was answered yet."""
+        return self.ejection is not None and not self.ejection.is_back
+
+    def set_ejection(self, ejection: SiteEjection) -> None:
+        """Its site was ejected."""
+        self.ejection = ejection
+        self._turn_stale()
+
+    def spare(self, spared: bool, now: float) -> None:
+        """It is used though it is ejected, or no longer."""
+        self.spared = spared
+        self.refresh(now)
+        if self.whole is not None:
+            self.whole.stale = True
 
     def _refresh_rate(self, told: RateLoad, now: float) -> None:
         more = (now - self._permits_at) * told.per_s
@@ -280,7 +334,9 @@ class RemoteSite(Candidate):
         """
         site, under_way = self.site, self._under_way
         if site in under_way and under_way[site] > 1:
-            under_way[site] -= 1
+            under_way[site] = others = under_way[site] - 1
+            if in_flight >= 0 and others >= self.served_at_once:
+                self.served_at_once += 1
         else:
             under_way.pop(site, None)
         if self.whole is not None:

@@ -111,6 +111,10 @@ class RoutersOfSite(Candidate):
         self._left = sorted([one for one in self.members if one.able], key=_distance)
         self._some_left_out = False
         self.able = bool(self._left)
+        ejected = [one for one in self.members if one.ejected]  # All, or none but those here.
+        self.ejected = "" if self.able or not ejected else ejected[0].ejected
+        self.ejected_until = ejected[0].ejected_until if ejected else None
+        self.spared = any([one.spared for one in self.members])
         self._sum()
         for one in self.members:
             one.outline = _SUMMED

@@ -193,8 +193,21 @@ class Dispatch(Receiver):
     # Steps
 
     def _may_repeat(self, failure: LegFailure) -> bool:
-        tries = self._remembering()
-        return tries.may_repeat(failure, idempotent=self.request.idempotent)
+        tries, idempotent = self._remembering(), self.request.idempotent
+        if failure.code == "unanswered" and self._is_unsent():
+            idempotent = True
+        return tries.may_repeat(failure, idempotent=idempotent)
+
+    def _is_unsent(self) -> bool:
+        """Nothing was sent of what follows the head: no target can have run it."""
+        follows = self.request.protocol == "tcp" or self.request.body_bytes != 0
+        return follows and not self._is_finished and self._kept is None and self._in_hand
+
+    # RemoteHandler
+
+    def can_leave(self) -> bool:
+        may_run_again = self._in_hand and (self.request.idempotent or self._is_unsent())
+        return may_run_again and self._may_leave(self._place, self._service.now())
 
     def _remembering(self) -> Tries:
         tries = self.tries
@@ -304,6 +317,8 @@ class Dispatch(Receiver):
             return
         self._given_up = failure
         if self._leg is not None:
+            if isinstance(self._leg, RemoteLeg) and self._is_overdue():
+                self._leg.overdue()
             self._leg.abort()
             return
         if self._wait is not None:
@@ -311,6 +326,13 @@ class Dispatch(Receiver):
         if self._again is not None:
             self._again.leave_way()
         self.fail(failure)
+
+    def _is_overdue(self) -> bool:
+        """The attempt under way had all of the request for as long as an answer may take."""
+        if self._complete_at is None or self.request.protocol == "tcp":
+            return False
+        service, asked_at = self._service, max(self._complete_at, self.record.begun_at)
+        return service.now() - asked_at >= service.config.timeouts.response_s
 
     def begin(self, decision: Decision, now: float) -> bool:
         """Start an attempt; False: it could not even start."""
@@ -413,7 +435,16 @@ class Dispatch(Receiver):
         balancer = service.balancer
         egress = balancer.routers.get(path[-1]) or balancer.egress(site, path)
         leg = RemoteLeg(
-            self.request, self, egress, service.now, path, wait_ms, service.streams, service.site
+            self.request,
+            self,
+            egress,
+            service.now,
+            path,
+            wait_ms,
+            service.streams,
+            service.site,
+            now,
+            service.unanswered,
         )
         if not leg.is_begun:
             return False

@@ -10,6 +10,7 @@ from router.balance.demand import ScaleFigures
 from router.balance.egresses import OWN_ROUTER
 from router.balance.knees import Level
 from router.balance.saturation import Totals
+from router.balance.site_ejection import SiteEjections, SiteNews
 from router.balance.site_gate import RateState
 from router.balance.target import TargetState
 from router.forward.clients import ClientConnection
@@ -77,6 +78,7 @@ class Forwarder:
         "load_changed",
         "observing",
         "refused_messages",
+        "site_news",
         "stream_offered",
         "targets_changed",
     )
@@ -102,6 +104,8 @@ class Forwarder:
         self._network = network
         self.load_changed: Callable[[ServiceKey], None] = _nothing
         self.targets_changed: Callable[[], None] = _nobody
+        self.site_news: Callable[[ServiceKey, SiteNews], None] = lambda *_: None
+        """Called when a remote site is ejected from a service port, or is back."""
         self.observing = Observing()
         """Who wants to know of single requests of this site's clients."""
         self._pressure = Pressure()
@@ -118,6 +122,7 @@ class Forwarder:
             refused_messages=self.refused_messages,
             load_changed=self._load_changed,
             targets_changed=self._targets_changed,
+            site_news=lambda key, news: self.site_news(key, news),
             settles_until=network.now() + settles_s,
         )
         self._services: dict[ServiceKey, Service] = {}
@@ -189,6 +194,13 @@ class Forwarder:
         service = self._services.get(key)
         if service is not None:
             service.set_remotes(remotes)
+
+    def site_ejections(self) -> Iterator[tuple[ServiceKey, SiteEjections]]:
+        """Of each service port for which some site has failed requests of late."""
+        for key, service in self._services.items():
+            ejections = service.balancer.ejections
+            if ejections.active or ejections.suspects:
+                yield key, ejections
 
     def set_site_name(self, name: str) -> None:
         """What policies and explanations know this site by; not its own while another claims it."""

@@ -31,6 +31,7 @@ LegCode = Literal[
     "bad-message",  # Another site refused the request as this site sent it.
     "bad-answer",  # This site refused the response as another site sent it.
     "link-lost",
+    "unanswered",  # The other site neither took nor refused it in time.
     "stalled",
     "client-gone",
     "cancelled",

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from router.balance.ejection import Cause
 from router.balance.remote_site import RemoteSite
 from router.forward.http1.canonical import check_response_head, check_trailers
 from router.forward.http1.grammar import is_upgrade
 from router.forward.ports import LegCode, LegFailure, LegHandler, Request
+from router.forward.unanswered import UnansweredStreams
 from router.link.ports import OpenRequest, Refusal, ResetCode, Stream, StreamOpener
 from router.model import limits
 from router.model.ids import SiteId
@@ -23,6 +25,14 @@ _FAILURES: dict[ResetCode, LegCode] = {
     "link-lost": "link-lost",
     "internal": "internal",
 }
+
+_BLAMES: dict[ResetCode, Cause] = {
+    "cancelled": "lost",
+    "link-lost": "lost",
+    "target-timeout": "timeout",
+    "bad-response": "malformed",
+}
+"""What a reset says of the site that a stream led to; any other one is just a reset."""
 
 _WEBSOCKET, _WEBSOCKET_FLAG = "websocket", 1
 """The one upgrade that every version knows from the flags of OPEN."""
@@ -51,6 +61,9 @@ class RemoteHandler(LegHandler, Protocol):
     ) -> None:
         """See `LegHandler`; with ``held_s`` it stands for `opened` as well."""
 
+    def can_leave(self) -> bool:
+        """The request may be sent to another place, and one has room for it."""
+
 
 class RemoteLeg:
     """One stream along ``path``, which tells ``egress`` at its end what it hears of its load.
@@ -60,13 +73,18 @@ class RemoteLeg:
     canonical, and its body as long as its head says; otherwise the stream is reset and the failure
     is ``bad-answer``. An http leg is done with its response; one that came before the end of the
     request resets the stream, so that nobody goes on reading the rest.
+
+    It reports to the ejections of ``egress`` whether the site serves, and stands in ``unanswered``
+    from ``begun_at`` until the site has answered OPEN. One that may wait there does not.
     """
 
     wire = None
 
     __slots__ = (
         "_aborted",
+        "_begun_at",
         "_body_left",
+        "_during",
         "_egress",
         "_final",
         "_finished",
@@ -77,8 +95,11 @@ class RemoteLeg:
         "_over",
         "_raw",
         "_request",
+        "_serves",
+        "_site",
         "_stands",
         "_stream",
+        "_unanswered",
         "is_begun",
     )
 
@@ -92,10 +113,17 @@ class RemoteLeg:
         wait_ms: int,
         opener: StreamOpener,
         ingress: SiteId,
+        begun_at: float,
+        unanswered: UnansweredStreams,
     ) -> None:
         self._request = request
         self._handler = handler
         self._egress: RemoteSite | None = egress  # None: ours is over there.
+        self._site = egress
+        self._during = during = egress.ejection
+        self._serves = False  # Tcp: something came, so its end says nothing of the site.
+        self._begun_at = begun_at
+        self._unanswered: UnansweredStreams | None = None
         self._now = now
         self._stream: Stream | None = None
         self._body_left = LENGTH_NOT_KNOWN
@@ -133,10 +161,45 @@ class RemoteLeg:
         """False: there is no adjacency that way now, and this leg is nothing."""
         if not begun:
             return
+        if during is not None:
+            during.under_way += 1
         if wait_ms > 0:
             egress.stand()
         else:
             egress.open()
+            self._unanswered = unanswered
+            unanswered.since[self] = begun_at
+            if not unanswered.is_watched:
+                unanswered.watch()
+
+    # Unanswered
+
+    @property
+    def egress_site(self) -> SiteId:
+        return self._site.site
+
+    @property
+    def is_probe(self) -> bool:
+        during = self._during
+        return during is not None and not during.is_back
+
+    def unanswered(self) -> None:
+        """The site is silent. If nothing better can be done for the request, it waits on."""
+        stream = self._stream
+        self._unanswered = None
+        if self._over:
+            return
+        self._blame("unanswered")
+        if self._aborted or not self._handler.can_leave():
+            return
+        self._done(LegFailure("unanswered", "the other site did not take the request in time"))
+        if stream is not None:
+            stream.reset("cancelled")
+
+    def overdue(self) -> None:
+        """Its time for an answer was up, and `abort` follows: a failure unless one has begun."""
+        if not self._final and not self._raw:
+            self._blame("timeout")
 
     # Leg
 
@@ -175,6 +238,9 @@ class RemoteLeg:
     # StreamHandler
 
     def accepted(self, in_flight: int) -> None:
+        if self._unanswered is not None:  # `_heard`, in place.
+            del self._unanswered.since[self]
+            self._unanswered = None
         if self._egress is not None:
             if self._stands:
                 self._stood()
@@ -185,12 +251,17 @@ class RemoteLeg:
             self._handler.opened(self._stream.held_s)
 
     def refused(self, reason: Refusal, in_flight: int) -> None:
+        self._heard()
         if self._stands:
             self._stood()
         if reason == "busy" and self._egress is not None:
             self._egress.refuse(in_flight, self._now())
         else:
             self._count_end(in_flight)
+        if reason == "connect-failed":
+            self._blame("connect")
+        elif reason == "busy" and self._during is not None:
+            self._site.ejections.answered(self._site.site, self._during, self._now())
         self._done(LegFailure("cancelled") if self._aborted else LegFailure(reason))
 
     def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
@@ -214,6 +285,8 @@ class RemoteLeg:
             if self._interim_bytes > limits.INTERIM_BYTES_MAX:
                 self._broken("interim responses without end")
                 return
+        if self._during is not None:
+            self._site.ejections.answered(self._site.site, self._during, self._now())
         self._handler.head(head, body_bytes)
 
     def received(self, data: memoryview) -> None:
@@ -230,6 +303,10 @@ class RemoteLeg:
                     self._broken("body longer than its head says")
                     return
                 self._body_left = left
+        elif not self._serves:
+            self._serves = True
+            if self._site.ejections.suspects:
+                self._praise()
         self._handler.received(data)
 
     def trailers(self, block: bytes) -> None:
@@ -245,11 +322,13 @@ class RemoteLeg:
             self._count_end(in_flight)
         if self._over:
             return
+        if not self._raw and (not self._final or self._body_left > 0):
+            self._broken("response shorter than its head says")
+            return
+        if self._site.ejections.suspects:
+            self._praise()
         if self._raw:
             self._handler.ended()
-            return
-        if not self._final or self._body_left > 0:
-            self._broken("response shorter than its head says")
             return
         self._handler.ended()
         stream = self._stream
@@ -259,6 +338,9 @@ class RemoteLeg:
 
     def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
         egress, stream = self._egress, self._stream
+        if self._unanswered is not None:  # `_heard`, in place.
+            del self._unanswered.since[self]
+            self._unanswered = None
         if in_flight >= 0 and egress is not None:  # `_count_end`, in place.
             if self._stands:
                 self._stood()
@@ -280,6 +362,8 @@ class RemoteLeg:
         if len(body) != (0 if bodiless else body_bytes) and (bodiless or body_bytes >= 0):
             self._broken("response longer or shorter than its head says", held_s)
             return
+        if self._site.ejections.suspects:
+            self._praise()
         self._over = True
         if self._request.upgrade:
             self.finish()  # It was not granted: the request is complete as it stands.
@@ -293,6 +377,12 @@ class RemoteLeg:
 
     def lost(self, cause: ResetCode | None) -> None:
         self._stream = None
+        if self._unanswered is not None:
+            self._heard()
+        if cause is not None and not self._over and not self._aborted:
+            self._reset_there(cause)
+        if self._during is not None:
+            self._site.ejections.ended(self._during, self._now())
         egress = self._egress
         if egress is not None:  # `_count_end`, in place.
             if self._stands:
@@ -324,8 +414,34 @@ class RemoteLeg:
         if self._egress is not None:
             self._egress.stood()
 
+    # What its end says of the site.
+
+    def _heard(self) -> None:
+        """OPEN was answered, or never will be."""
+        if self._unanswered is not None:
+            del self._unanswered.since[self]
+            self._unanswered = None
+
+    def _reset_there(self, cause: ResetCode) -> None:
+        """By the other site, or on the way there."""
+        if self._request.protocol != "tcp":
+            if self._raw:
+                return  # A tunnel may end so.
+        elif self._serves or self._now() - self._begun_at >= limits.EJECT_TCP_RESET_S:
+            return
+        self._blame(_BLAMES.get(cause, "reset"))
+
+    def _blame(self, cause: Cause) -> None:
+        site = self._site
+        site.ejections.failed(site.site, self._during, cause, self._now())
+
+    def _praise(self) -> None:
+        site = self._site
+        site.ejections.succeeded(site.site, self._during, self._now())
+
     def _broken(self, reason: str, held_s: float | None = None) -> None:
         """``held_s``: it is to be told first that it was opened, so long ago."""
+        self._blame("malformed")
         stream = self._stream
         if held_s is not None:
             self._handler.opened(held_s)

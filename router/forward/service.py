@@ -9,6 +9,7 @@ from router.balance.balancer import ServiceBalancer
 from router.balance.demand import Demand, each_of
 from router.balance.ledger import LocalLedger
 from router.balance.retries import RetryBudget
+from router.balance.site_ejection import SiteNews
 from router.balance.waiting import queue_limit
 from router.forward.admission import Admission
 from router.forward.counters import ServiceCounters
@@ -34,6 +35,7 @@ from router.forward.service_figures import ServiceFigures
 from router.forward.sessions import Sessions
 from router.forward.targets import Targets
 from router.forward.timed_leg import Learning
+from router.forward.unanswered import UnansweredStreams
 from router.link.ports import StreamOpener
 from router.model import limits
 from router.model.adverts import LoadReport, RemoteCandidate
@@ -56,6 +58,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     refused_messages: RefusedMessages
     load_changed: Callable[[ServiceKey], None]
     targets_changed: Callable[[], None]
+    site_news: Callable[[ServiceKey, SiteNews], None]
+    """A remote site was ejected, or is back."""
     settles_until: float = 0.0
     """Until then a route that is missing may be about to be learnt."""
     heads: HeadMemory = msgspec.field(default_factory=HeadMemory)
@@ -89,6 +93,7 @@ class Service(ServiceFigures):
         "routes",
         "sessions",
         "streams",
+        "unanswered",
     )
 
     def __init__(self, key: ServiceKey, config: ServiceSpec, shared: Surroundings) -> None:
@@ -113,6 +118,7 @@ class Service(ServiceFigures):
         self.sessions: Sessions | None = None
         """None: no affinity."""
         self.remotes = Remotes(shared.site, shared.site_name)
+        self.unanswered = UnansweredStreams(shared.network, self.remotes)
         self.answer_habit = AnswerHabit()
         self.request_ids = RequestIds(shared.rng)
         self.request_ids.set_name(config.request_id)
@@ -121,6 +127,7 @@ class Service(ServiceFigures):
         self.balancer = ServiceBalancer(
             key, shared.site, shared.site_name, self.ledger, config.policy, shared.router
         )
+        self.balancer.ejections.tell = self._site_news
         self.admission = Admission(
             self.ledger, self._queue_limit, shared.network, self._load_changed
         )
@@ -300,6 +307,15 @@ class Service(ServiceFigures):
             self._leg_makers.returned(target)
         self.ledger.set_ready(target, ready)
         self._targets_changed()
+        self._recall_if_deserted()
+
+    def _site_news(self, news: SiteNews) -> None:
+        """At the end of the turn: a leg that tells how it ended is not to start others."""
+        self.timers.at_turn_end(self._sites_changed)
+        self._shared.site_news(self.key, news)
+
+    def _sites_changed(self) -> None:
+        self.room.reconsider()
         self._recall_if_deserted()
 
     def _freed_per_s(self, place: str) -> float:

@@ -76,7 +76,18 @@ class _Attempt:
     def _open_remote(self, request: Request, choice: Decision) -> None:
         service, path = self._service, choice.path
         egress = service.balancer.egress(choice.site, path)
-        leg = RemoteLeg(request, self, egress, service.now, path, 0, service.streams, service.site)
+        leg = RemoteLeg(
+            request,
+            self,
+            egress,
+            service.now,
+            path,
+            0,
+            service.streams,
+            service.site,
+            self._began,
+            service.unanswered,
+        )
         if leg.is_begun:
             self._leg = leg
         else:
@@ -108,6 +119,9 @@ class _Attempt:
         tell_in_parts(self, head, body_bytes, body)
 
     def writable(self) -> None: ...
+
+    def can_leave(self) -> bool:
+        return False  # This site is the one that was asked about.
 
     def done(self, failure: LegFailure | None) -> None:
         """The last call: nothing of the attempt is left."""

@@ -9,7 +9,7 @@ NO_SITES: frozenset[str] = frozenset()
 NOT_PROCESSED: LegCode = "not-processed"
 """Promised of a request that a target had taken (RFC 9113, 8.7): any method may run again."""
 
-REPEATABLE: frozenset[LegCode] = frozenset(("target-reset", "link-lost"))
+REPEATABLE: frozenset[LegCode] = frozenset(("target-reset", "link-lost", "unanswered"))
 """Failures after which an idempotent request may run again."""
 
 CHARGED: frozenset[LegCode] = REPEATABLE | {"connect-failed", NOT_PROCESSED}

@@ -98,6 +98,7 @@ def candidate_view(
         rate=rate_of_report(report, own if report.site == router.identity.site else None),
         waiting=report.waiting,
         level=None if report.level is None else round(report.level, 6),
+        ejected_s=None if report.ejected_s is None else round(report.ejected_s, 3),
     )
 
 

@@ -111,6 +111,17 @@ def _of_service(router: SiteRouter, snapshot: ServiceSnapshot) -> MetricValues:
         put("spillway_link_messages_refused_total", (*service, refusal), count)
     put("spillway_queue_length", service, snapshot.queued)
     put("spillway_demand", service, snapshot.demand)
+    _of_sites(router, snapshot, service, put)
+    for target in snapshot.targets:
+        at_target = (*service, join(target.host, target.port))
+        put("spillway_target_requests_total", at_target, target.requests_total)
+        _of_learnt(target.learnt, at_target, put)
+    return MetricValues(numbers, histograms)
+
+
+def _of_sites(
+    router: SiteRouter, snapshot: ServiceSnapshot, service: tuple[str, str], put: Put
+) -> None:
     for report in snapshot.explanation.candidates:
         if not takes_part(router, snapshot.key, report):
             continue
@@ -118,14 +129,11 @@ def _of_service(router: SiteRouter, snapshot: ServiceSnapshot) -> MetricValues:
         put("spillway_in_flight", at_site, report.in_flight)
         put("spillway_waiting", at_site, report.waiting or 0)
         put("spillway_targets_ready", at_site, report.targets_ready)
+        if report.site != router.identity.site:
+            put("spillway_ejected", at_site, float(report.ejected_s is not None))
         if report.capacity is not None:
             put("spillway_capacity", at_site, report.capacity)
         _of_rate(router, report, snapshot, at_site, put)
-    for target in snapshot.targets:
-        at_target = (*service, join(target.host, target.port))
-        put("spillway_target_requests_total", at_target, target.requests_total)
-        _of_learnt(target.learnt, at_target, put)
-    return MetricValues(numbers, histograms)
 
 
 def _of_learnt(learnt: Learnt | None, at_target: Labels, put: Put) -> None:

@@ -20,6 +20,7 @@ from router.main.asking.exchange import Asker
 from router.main.asking.targets import Told, whom_to_ask
 from router.main.bar_news import BarNews, notes_of_bars
 from router.main.capacity_hints import capacity_hints
+from router.main.ejection_news import EjectionNews
 from router.main.liars import Liars
 from router.main.link_door import LinkDoor, place_of
 from router.main.link_news import LinkNews
@@ -210,6 +211,7 @@ class SiteRouter:
             self._liars,
             MessageNews(self.forwarder.refused_messages, self._names.site, tell),
         )
+        self._ejections = EjectionNews(self.forwarder, self._names.site, tell)
         self._draining = False
         self.started_at = network.now()
         self.follow_bars()
@@ -386,7 +388,8 @@ class SiteRouter:
             return self._config_notes
         hints = capacity_hints(self._wanted, self.routing.table)
         bars = notes_of_bars(self.routing.table)
-        return (*self._config_notes, *bars, *hints)[: limits.STATUS_NOTES_MAX]
+        found = (*self._ejections.notes(), *self._config_notes, *bars, *hints)
+        return found[: limits.STATUS_NOTES_MAX]
 
     def _link_port_taken(self, error: str) -> None:
         self._tell("error", "link-port-taken", "links", error)

@@ -343,6 +343,7 @@ class OperatorView:
             age_s=finite(report.age_s),
             rate=rate_of_report(report, own if local else None),
             waiting=report.waiting or 0,
+            ejected_s=None if report.ejected_s is None else round(report.ejected_s, 3),
         )
 
     def resident_bytes(self) -> int:

@@ -53,6 +53,10 @@ _ALL: Final = (
     # Targets and listeners.
     EventCode("target-up", "event", "target", "a target is ready"),
     EventCode("target-down", "event", "target", "a target that was ready is not; with the cause"),
+    EventCode(
+        "site-ejected", "event", "site", "requests that it was sent failed, so it gets none for now"
+    ),
+    EventCode("site-returned", "event", "site", "an ejected site answered its probe"),
     EventCode("listener-failed", "event", "service", "a service has no listener here"),
     EventCode("listener-bound", "event", "service", "it has one again"),
     # Links and the network.

@@ -413,6 +413,15 @@ EJECT_BASE_S, EJECT_MAX_S = 2.0, 60.0
 EJECT_JITTER = 0.1  # Shorter by up to this share: targets ejected together return one by one.
 EJECT_TCP_RESET_S = 1.0  # A connection reset so soon without a byte was not served.
 EJECT_FORGET_S = 30.0  # Good requests over that time after its return clear a target's record.
+# Of remote sites. What breaks at once, as with a link, is one failure.
+EJECT_BURST_S = 0.05
+EJECT_PLACES_MAX = 1_024  # A site that returned may have 1 request, then twice as many each second.
+EJECT_SITES_MAX = 1_024  # Sites that failed, remembered of each service port.
+# An egress answers an OPEN within so long, or so many round trips, or is silent.
+UNANSWERED_S_MIN, UNANSWERED_ROUND_TRIPS = 1.0, 10
+UNANSWERED_FIRST_S = 5.0  # While no round trip is known: satellites have one of 2 s.
+UNANSWERED_S_MAX = 15.0  # A site that answers ever later does not get ever more time.
+UNANSWERED_LOOK_S = 0.25  # How often unanswered OPENs are looked at while there are any.
 
 # balance: capacity: auto.
 LEARN_SLOTS_FIRST = 4  # A target of which nothing is known; few have less.

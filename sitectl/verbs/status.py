@@ -9,7 +9,7 @@ from sitectl.failure import Exit, Failure, doc_of
 from sitectl.options import Settings, Verb
 from sitectl.watching import Picture, show, watch_flag
 
-_NO_CAPACITY = "SW0331"
+_SHOWN_NOTES = ("SW0331", "SW0334")
 _HINTS_SHOWN = 3
 
 
@@ -126,7 +126,8 @@ def _text(item: dict[str, Any], load: str, *, running: bool) -> str:
 
 
 def _findings(item: dict[str, Any]) -> list[str]:
-    """Problems, and of the notes those on services without a configured capacity."""
+    """Problems, and of the notes those on services without a configured capacity and on sites that
+    fail."""
     lines = []
     for problem in item.get("problems") or []:
         since = f" (since {output.safe(problem['since'])})" if problem.get("since") else ""
@@ -134,7 +135,7 @@ def _findings(item: dict[str, Any]) -> list[str]:
         lines.append(f"Problem:  {code} {output.safe(problem['message'])}{since}")
         if problem.get("hint"):
             lines.append(f"          Next: {output.safe(problem['hint'])}")
-    hints = [note for note in item.get("notes") or [] if note["code"] == _NO_CAPACITY]
+    hints = [note for note in item.get("notes") or [] if note["code"] in _SHOWN_NOTES]
     for note in hints[:_HINTS_SHOWN]:
         lines.append(f"Note:     {output.safe(note['code'])} {output.safe(note['message'])}")
         lines.append(f"          Next: {output.safe(note['hint'])}")

@@ -155,7 +155,7 @@ async def _read_answer(
 class Load:
     """Requests at a steady rate from a thread, until left; `answers` has what became of them.
 
-    No more than `LOAD_AT_ONCE_MAX` are under way and lost time is not made up for: on a machine
+    No more than ``at_once`` are under way and lost time is not made up for: on a machine
     that stalls, a crowd afterwards would rightly be refused. ``clock`` tells when answers began and
     ended: for bounds that a time must not exceed, `own_time`.
     """
@@ -168,8 +168,10 @@ class Load:
         *,
         method: str = "GET",
         clock: Callable[[], float] = time.monotonic,
+        at_once: int = LOAD_AT_ONCE_MAX,
     ) -> None:
         self.answers: list[Answer] = []
+        self._at_once = at_once
         self._places, self._rate, self._path, self._method = places, rate, path, method
         self._clock = clock
         self._stop = threading.Event()
@@ -185,7 +187,7 @@ class Load:
 
     async def _run(self) -> None:
         due, number = time.monotonic(), 0
-        room = asyncio.Semaphore(LOAD_AT_ONCE_MAX)
+        room = asyncio.Semaphore(self._at_once)
         async with asyncio.TaskGroup() as tasks:
             while not self._stop.is_set():
                 await room.acquire()

@@ -27,7 +27,7 @@ def test_what_may_have_run_is_never_repeated_unless_idempotent(code: LegCode) ->
 
 @pytest.mark.parametrize("code", TOUCHED)
 def test_an_idempotent_request_is_repeated_when_its_target_or_link_broke(code: LegCode) -> None:
-    expected = code in ("target-reset", "link-lost")
+    expected = code in ("target-reset", "link-lost", "unanswered")
     assert Tries().may_repeat(LegFailure(code), idempotent=True) is expected
 
 

@@ -254,7 +254,8 @@ function Sites({ service, kept }) {
           name: "Site",
           head: true,
           cell: (one) => html`${one.site}${one.local && html`<span class="muted"> here</span>`}
-            ${one.draining && html` <${Badge} tone="warn">draining<//>`}`,
+            ${one.draining && html` <${Badge} tone="warn">draining<//>`}
+            ${one.ejected_s !== null && html` <${Badge} tone="bad">ejected<//>`}`,
         },
         { name: "Cost", number: true, cell: (one) => count(one.path_cost) },
         { name: "Share", number: true, cell: share },

@@ -1,0 +1,183 @@
+"""Which remote sites are ejected since requests to them failed: one record per site.
+
+The records are those of targets (`ejection`). A site differs in three ways:
+
+- No active check tells that it is well again. When its time is over, one real request is its probe.
+  A probe that is answered brings the site back; one that fails ejects it for twice as long.
+- A site that returns starts small: one request at a time, twice as many each second.
+- A site may lie about its capacity. So an ejected one counts as what it was seen to serve, the
+  others as what they say, and never more than half of that sum is ejected. A failing site that may
+  not be ejected stays in use, and `failing` reports it.
+
+A full site that refuses is no failure, nor is a client that leaves. What began before the site was
+ejected says nothing about it afterwards.
+"""
+
+from collections.abc import Callable
+from math import inf
+
+import msgspec
+
+from router.balance.ejection import Cause, Ejections, Standing
+from router.model import limits
+from router.model.ids import SiteId
+
+
+class SiteEjected(msgspec.Struct, frozen=True):
+    """A site was ejected for ``seconds``; ``reason`` is human-readable."""
+
+    site: SiteId
+    seconds: float
+    reason: str
+
+
+class SiteReturned(msgspec.Struct, frozen=True):
+    """An ejected site answered its probe."""
+
+    site: SiteId
+
+
+SiteNews = SiteEjected | SiteReturned
+
+
+class SiteEjection:
+    """One ejection of one site, until the site may have as many requests as any other.
+
+    ``under_way``: requests that were sent there since, as the legs count them.
+    """
+
+    __slots__ = ("period_s", "reason", "returned_at", "site", "under_way", "until")
+
+    def __init__(self, site: SiteId, until: float, period_s: float, reason: str) -> None:
+        self.site = site
+        self.until = until
+        self.period_s = period_s
+        self.reason = reason
+        self.returned_at: float | None = None
+        self.under_way = 0
+
+    @property
+    def is_back(self) -> bool:
+        """Its probe was answered."""
+        return self.returned_at is not None
+
+    def places(self, now: float) -> float:
+        """How many requests may be under way there at once."""
+        if self.returned_at is None:
+            return 1 if now >= self.until else 0
+        doublings = int(now - self.returned_at)
+        places = 2 ** min(doublings, 32)
+        return places if places < limits.EJECT_PLACES_MAX else inf
+
+
+class SiteEjections:
+    """The records of the remote sites of one service port. O(1) each.
+
+    ``own`` has no record: its routers are one site. ``may_eject``: whether the others can spare a
+    site. ``ejected`` is called with each ejection before anybody hears of it.
+    """
+
+    __slots__ = (
+        "_ejected",
+        "_failed_at",
+        "_may_eject",
+        "_own",
+        "_records",
+        "active",
+        "suspects",
+        "tell",
+    )
+
+    def __init__(
+        self,
+        own: SiteId,
+        may_eject: Callable[[SiteId], bool],
+        ejected: Callable[[SiteEjection], None],
+    ) -> None:
+        self._own = own
+        self._may_eject = may_eject
+        self._ejected = ejected
+        # Sites return one by one anyway, by their probes: no chance is needed.
+        self._records = Ejections(lambda: 0.0)
+        self._failed_at: dict[SiteId, float] = {}
+        self.suspects = self._records.suspects
+        """Sites with something against them; usually empty. Others only check whether it is."""
+        self.active: dict[SiteId, SiteEjection] = {}
+        """Sites that are ejected, or have returned and do not have all of their places yet."""
+        self.tell: Callable[[SiteNews], None] = _ignore
+        """Hears each change."""
+
+    def failed(self, site: SiteId, during: SiteEjection | None, cause: Cause, now: float) -> None:
+        """A request failed that began ``during`` that ejection of its site (None: none)."""
+        current = self.active.get(site)
+        if during is not current or site == self._own:
+            return
+        if current is None:
+            if now - self._failed_at.get(site, -inf) < limits.EJECT_BURST_S:
+                return
+        elif not current.is_back:
+            if now < current.until:
+                return  # It was tried as the least bad, and stays what it was.
+            self._records.returned(site, now)
+        self._remember(site, now)
+        if not self._records.failed(site, cause, limits.EJECT_AFTER):
+            return
+        if (current is None or current.is_back) and not self._may_eject(site):
+            return
+        told = self._records.eject(site)
+        ejection = SiteEjection(site, now + told.seconds, told.seconds, told.reason)
+        self.active[site] = ejection
+        self._ejected(ejection)
+        self.tell(SiteEjected(site, told.seconds, told.reason))
+
+    def answered(self, site: SiteId, during: SiteEjection | None, now: float) -> None:
+        """The site answers: with a response head, or that it is full. A probe has succeeded."""
+        current = self.active.get(site)
+        if current is None or during is not current or current.is_back:
+            return
+        current.returned_at = now
+        self._records.returned(site, now)
+        self.tell(SiteReturned(site))
+
+    def succeeded(self, site: SiteId, during: SiteEjection | None, now: float) -> None:
+        """A response was whole."""
+        self.answered(site, during, now)
+        if during is self.active.get(site):
+            self._records.succeeded(site, now)
+
+    def ended(self, during: SiteEjection, now: float) -> None:
+        """A request that began ``during`` is over, whatever came of it.
+
+        A probe that says nothing (its client left) is followed by the next one a period later.
+        """
+        during.under_way -= 1
+        if not during.is_back and now >= during.until:
+            during.until = now + during.period_s
+
+    def settle(self, ejection: SiteEjection) -> None:
+        """The site has all of its places again."""
+        if self.active.get(ejection.site) is ejection:
+            del self.active[ejection.site]
+
+    @property
+    def failing(self) -> list[SiteId]:
+        """Sites that are due to be ejected, and are not since the others could not spare them."""
+        return [
+            SiteId(site)
+            for site, record in self.suspects.items()
+            if record.failures >= limits.EJECT_AFTER
+            or (record.standing is Standing.PROBATION and record.failures)
+        ]
+
+    def _remember(self, site: SiteId, now: float) -> None:
+        """Bounded: who failed longest ago and is not ejected is forgotten."""
+        self._failed_at.pop(site, None)
+        self._failed_at[site] = now
+        if len(self._failed_at) > limits.EJECT_SITES_MAX:
+            oldest = next((one for one in self._failed_at if one not in self.active), site)
+            del self._failed_at[oldest]
+            self._records.suspects.pop(oldest, None)
+
+
+def _ignore(news: SiteNews) -> None:
+    pass

@@ -1,0 +1,57 @@
+"""Remote sites that requests fail at, as events and as notes."""
+
+from collections.abc import Callable, Iterator
+
+from router.balance.site_ejection import SiteEjected, SiteNews
+from router.forward.forwarder import Forwarder
+from router.main.ports import Tell
+from router.model.events import Note
+from router.model.ids import ServiceKey, SiteId
+
+SHOWN_MAX = 16
+"""Notes of this kind at once; more say nothing new."""
+
+
+class EjectionNews:
+    """Reports them with the names of the sites."""
+
+    __slots__ = ("_forwarder", "_name", "_tell")
+
+    def __init__(self, forwarder: Forwarder, name: Callable[[SiteId], str], tell: Tell) -> None:
+        self._forwarder, self._name, self._tell = forwarder, name, tell
+        forwarder.site_news = self._heard
+
+    def notes(self) -> list[Note]:
+        """One for each service port and site."""
+        found = self._texts()
+        return [
+            Note(severity="warning", code="SW0334", message=text, hint=_hint(key))
+            for _, (key, text) in zip(range(SHOWN_MAX), found, strict=False)
+        ]
+
+    def _texts(self) -> Iterator[tuple[ServiceKey, str]]:
+        for key, ejections in self._forwarder.site_ejections():
+            for ejection in ejections.active.values():
+                if not ejection.is_back:
+                    name = self._name(ejection.site)
+                    yield key, f"{name} gets no requests for {key}: {ejection.reason}."
+            for site in ejections.failing:
+                name = self._name(site)
+                yield (
+                    key,
+                    f"Requests for {key} fail at {name}, which stays in use: it is at least half "
+                    "of what is left, or the last site with a target.",
+                )
+
+    def _heard(self, key: ServiceKey, news: SiteNews) -> None:
+        name = self._name(news.site)
+        if isinstance(news, SiteEjected):
+            text = f"{name} gets no requests for {key}: {news.reason}."
+            self._tell("warning", "site-ejected", name, text, _hint(key))
+        else:
+            text = f"{name} answers requests for {key} again: it gets a few, then more."
+            self._tell("info", "site-returned", name, text)
+
+
+def _hint(key: ServiceKey) -> str:
+    return f"See what it answers: sitectl why {key}, sitectl check --traffic {key.name}"

@@ -1,0 +1,276 @@
+"""Failing sites under load, in virtual time: who is ejected, for how long, and what that costs."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from heapq import heappop, heappush
+from itertools import count
+from typing import Literal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.balance.balancer import ServiceBalancer
+from router.balance.decisions import Decision
+from router.balance.remote_site import RemoteSite
+from router.balance.site_ejection import SiteEjected, SiteNews, SiteReturned
+from router.model import limits
+from router.model.adverts import RemoteCandidate
+from router.model.ids import SiteId
+from tests.unit.balance.builders import balancer_of, ledger_of, remote, take
+
+Conduct = Literal["serves", "resets", "silent", "stalls", "busy", "lost"]
+FAILING: tuple[Conduct, ...] = ("resets", "silent", "stalls")
+TAKES_S: dict[Conduct, float] = {"resets": 0.01, "silent": 1.0, "stalls": 2.0}
+PER_S = 40
+SERVICE_S = 0.1
+
+
+class Ingress:
+    """A site with two places of its own, and clients that ask it `PER_S` times a second.
+
+    ``conduct`` says what each remote site does to requests that begin now.
+    """
+
+    def __init__(self, *remotes: RemoteCandidate, local: int = 2) -> None:
+        self.now = 0.0
+        self.conduct: dict[str, Conduct] = {one.site: "serves" for one in remotes}
+        self.ledger = ledger_of(*([local] if local else []))
+        self.balancer: ServiceBalancer = balancer_of(self.ledger, *remotes)
+        self.balancer.ejections.tell = self._hear
+        self.news: list[tuple[float, SiteNews]] = []
+        self.results: list[tuple[float, str, bool]] = []
+        """When it began, where, and whether it went well."""
+        self.probes: list[float] = []
+        self._capacity = {one.site: one.capacity or one.targets_ready for one in remotes}
+        self._local = local
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = count()
+
+    def run(self, until: float) -> None:
+        """Requests come evenly."""
+        while self.now < until:
+            arrives = self.now + 1 / PER_S
+            while self._due and self._due[0][0] <= arrives:
+                self.now, _, act = heappop(self._due)
+                act()
+            self.now = arrives
+            self._ask(frozenset())
+
+    def failed_share(self, since: float, until: float) -> float:
+        """Of the requests that began then."""
+        all_of_them = [good for began, _, good in self.results if since <= began < until]
+        return all_of_them.count(False) / len(all_of_them)
+
+    def ejected(self, site: str) -> list[tuple[float, float]]:
+        """When, and for how long."""
+        return [
+            (at, one.seconds)
+            for at, one in self.news
+            if isinstance(one, SiteEjected) and one.site == site
+        ]
+
+    def _ask(self, excluded: frozenset[str]) -> None:
+        choice = self.balancer.select(self.now, excluded)
+        if not isinstance(choice, Decision):
+            return
+        if choice.local:
+            slot = take(self.ledger)
+            self._later(SERVICE_S, lambda: slot.release(self.now))
+            return
+        self._send(self.balancer.egress(choice.site, choice.path), excluded)
+
+    def _send(self, egress: RemoteSite, excluded: frozenset[str]) -> None:
+        """As a leg does."""
+        began, site, ejections = self.now, egress.site, self.balancer.ejections
+        conduct, during = self.conduct[site], egress.ejection
+        if during is not None:
+            during.under_way += 1
+            if not during.is_back and not egress.spared:
+                assert during.under_way == 1, "one probe at a time"
+                assert self.now >= during.until, "no request before the probe is due"
+                self.probes.append(self.now)
+        egress.open()
+
+        def ends() -> None:
+            if conduct == "busy":
+                egress.refuse(self._capacity[site], self.now)
+                ejections.answered(site, during, self.now)
+                egress.end(-1, self.now)
+                self._ask(excluded | {site})
+            elif conduct == "serves":
+                egress.end(0, self.now)
+                ejections.succeeded(site, during, self.now)
+                self.results.append((began, site, True))
+            else:
+                egress.end(-1, self.now)
+                cause = {"resets": "reset", "silent": "unanswered", "stalls": "timeout"}
+                ejections.failed(site, during, cause[conduct], self.now)  # type: ignore[arg-type]
+                self.results.append((began, site, False))
+            if during is not None:
+                ejections.ended(during, self.now)
+
+        self._later(TAKES_S.get(conduct, SERVICE_S), ends)
+
+    def _later(self, seconds: float, act: Callable[[], None]) -> None:
+        heappush(self._due, (self.now + seconds, next(self._numbers), act))
+
+    def _hear(self, news: SiteNews) -> None:
+        self.news.append((self.now, news))
+        if isinstance(news, SiteEjected):
+            routers = self.balancer.routers.values()
+            out = sum(
+                min(one.served_at_once, self._capacity[one.site])
+                for one in routers
+                if one.is_ejected
+            )
+            left = sum(self._capacity[one.site] for one in routers if not one.is_ejected)
+            probed = [
+                at
+                for at, one in self.news[:-1]
+                if isinstance(one, SiteEjected) and one.site == news.site
+            ]
+            if not probed:  # A failed probe changes nothing about who is out.
+                assert 0 < out <= left + self._local
+
+
+HONEST = remote("aa", cost=10, capacity=50)
+FAILS = remote("bb", cost=1, capacity=1_000_000)
+
+
+@contextmanager
+def failing(conduct: Conduct) -> Iterator[Ingress]:
+    ingress = Ingress(FAILS, HONEST)
+    ingress.conduct["bb"] = conduct
+    yield ingress
+
+
+@pytest.mark.parametrize("conduct", FAILING)
+def test_after_ten_seconds_at_most_two_in_a_hundred_requests_fail(conduct: Conduct) -> None:
+    with failing(conduct) as ingress:
+        ingress.run(60.0)
+        assert ingress.failed_share(10.0, 58.0) <= 0.02
+        periods = [seconds for _, seconds in ingress.ejected("bb")]
+        assert periods == sorted(periods)
+        assert periods[:3] == [2.0, 4.0, 8.0]
+        assert len(ingress.probes) <= len(periods)
+        assert all(
+            later - earlier >= limits.EJECT_BASE_S
+            for earlier, later in zip(ingress.probes, ingress.probes[1:], strict=False)
+        )
+
+
+@pytest.mark.parametrize("conduct", FAILING)
+def test_it_is_back_within_one_period_after_it_recovered(conduct: Conduct) -> None:
+    with failing(conduct) as ingress:
+        ingress.run(20.0)
+        at, period_s = ingress.ejected("bb")[-1]
+        ingress.conduct["bb"] = "serves"
+        ingress.run(at + period_s + 2.5)
+        returned = [at for at, one in ingress.news if isinstance(one, SiteReturned)]
+        assert returned and returned[0] <= at + period_s + 0.2
+        since = ingress.now
+        ingress.run(since + 15.0)
+        assert ingress.failed_share(since, ingress.now) == 0.0
+        assert any(began > since + 12.0 and site == "bb" for began, site, _ in ingress.results)
+        assert not ingress.balancer.ejections.active
+
+
+def test_a_site_that_returns_has_one_request_at_once_then_twice_as_many_each_second() -> None:
+    ingress = Ingress(FAILS, HONEST, local=0)
+    ingress.conduct["bb"] = "resets"
+    ingress.run(1.0)
+    (at, _), *_ = ingress.ejected("bb")
+    ingress.conduct["bb"] = "serves"
+    ingress.run(at + 2.2)
+    ejection = ingress.balancer.ejections.active[SiteId("bb")]
+    assert ejection.returned_at is not None
+    places = [ejection.places(ejection.returned_at + seconds) for seconds in (0.5, 1.5, 2.5, 9.5)]
+    assert places == [1, 2, 4, 512]
+
+
+def test_a_full_site_that_refuses_is_never_ejected() -> None:
+    with failing("busy") as ingress:
+        ingress.run(30.0)
+        assert ingress.news == []
+        assert ingress.failed_share(0.0, 30.0) == 0.0
+
+
+def test_when_all_sites_fail_the_least_bad_is_tried_and_the_decision_says_so() -> None:
+    ingress = Ingress(FAILS, HONEST, local=0)
+    ingress.conduct = {"aa": "resets", "bb": "resets"}
+    ingress.run(10.0)
+    out = [one for one in ingress.balancer.routers.values() if one.is_ejected]
+    assert len(out) == 1, "the last one stays"
+    assert ingress.balancer.ejections.failing == ["aa" if out[0].site == "bb" else "bb"]
+    (last,) = (one for one in (FAILS, HONEST) if one.site == out[0].site)
+    ingress.balancer.set_remotes([last])
+    explained = ingress.balancer.explain(ingress.now)
+    assert isinstance(explained.decision, Decision)
+    assert explained.decision.site == last.site
+    assert "failed least" in explained.decision.reason
+    ingress.balancer.set_remotes([FAILS, HONEST])
+    again = ingress.balancer.explain(ingress.now)
+    verdicts = {one.site: one.verdict for one in again.candidates}
+    assert verdicts[last.site] == "ejected"
+
+
+def test_what_breaks_at_once_is_one_failure() -> None:
+    ingress = Ingress(FAILS, HONEST)
+    ejections = ingress.balancer.ejections
+    for _ in range(100):
+        ejections.failed(SiteId("bb"), None, "lost", 1.0)
+    assert not ejections.active
+
+
+def test_the_time_left_is_in_the_explanation() -> None:
+    with failing("resets") as ingress:
+        ingress.run(1.0)
+        (at, _), *_ = ingress.ejected("bb")
+        report = next(
+            one for one in ingress.balancer.explain(at + 0.5).candidates if one.site == "bb"
+        )
+        assert report.verdict == "ejected"
+        assert report.reason == "ejected for 2 s: 5 requests in a row were reset (1.5 s left)"
+
+
+def test_records_are_bounded() -> None:
+    ingress = Ingress(FAILS, HONEST)
+    ejections = ingress.balancer.ejections
+    for number in range(limits.EJECT_SITES_MAX + 100):
+        ejections.failed(SiteId(f"s{number}"), None, "reset", float(number))
+    assert len(ejections.suspects) == limits.EJECT_SITES_MAX
+
+
+@settings(max_examples=60)
+@given(
+    capacities=st.lists(st.none() | st.integers(1, 60), min_size=1, max_size=4),
+    changes=st.lists(
+        st.tuples(
+            st.floats(0.1, 4.0),
+            st.integers(0, 3),
+            st.sampled_from(("serves", "resets", "silent", "stalls", "busy")),
+        ),
+        max_size=8,
+    ),
+    local=st.integers(0, 2),
+)
+def test_whatever_sites_do_at_most_half_is_ejected_and_probed_one_by_one(
+    capacities: list[int | None], changes: list[tuple[float, int, Conduct]], local: int
+) -> None:
+    sites = [
+        remote(f"s{number}", cost=number + 1, capacity=capacity)
+        for number, capacity in enumerate(capacities)
+    ]
+    ingress = Ingress(*sites, local=local)
+    for after_s, number, conduct in changes:
+        ingress.conduct[f"s{number % len(sites)}"] = conduct
+        ingress.run(ingress.now + after_s)
+    ingress.conduct = dict.fromkeys(ingress.conduct, "serves")
+    ingress.run(ingress.now + 90.0)
+    for one in ingress.balancer.routers.values():
+        if one.is_ejected:  # Nothing spilled so far: its probe is due.
+            assert one.ejection is not None and one.ejection.places(ingress.now) == 1
+    choice = ingress.balancer.select(ingress.now)
+    explained = ingress.balancer.explain(ingress.now).decision
+    assert isinstance(choice, Decision) == isinstance(explained, Decision)

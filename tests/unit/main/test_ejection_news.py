@@ -1,0 +1,68 @@
+"""Ejected sites in words: events and notes name the service, the site and the reason."""
+
+from collections.abc import Callable, Iterator
+from typing import cast
+
+from router.balance.site_ejection import SiteEjections, SiteNews
+from router.forward.forwarder import Forwarder
+from router.main.ejection_news import SHOWN_MAX, EjectionNews
+from router.model import limits
+from router.model.ids import ServiceKey, SiteId
+from tests.unit.main.test_message_news import Journal
+
+SHOP = ServiceKey("shop", 80)
+WHY = "ejected for 2 s: 5 requests in a row were reset"
+
+
+class Shop:
+    """Stands for a forwarder with one service port."""
+
+    def __init__(self, *, may_eject: bool = True) -> None:
+        self.site_news: Callable[[ServiceKey, SiteNews], None] = lambda *_: None
+        self.ejections = SiteEjections(SiteId("here"), lambda _: may_eject, lambda _: None)
+        self.ejections.tell = lambda news: self.site_news(SHOP, news)
+
+    def site_ejections(self) -> Iterator[tuple[ServiceKey, SiteEjections]]:
+        yield SHOP, self.ejections
+
+    def fails(self, site: str) -> None:
+        for number in range(limits.EJECT_AFTER):
+            self.ejections.failed(SiteId(site), None, "reset", float(number))
+
+
+def news_of(shop: Shop) -> tuple[EjectionNews, Journal]:
+    journal = Journal()
+    return EjectionNews(cast("Forwarder", shop), str.upper, journal), journal
+
+
+def test_an_ejection_is_an_event_and_a_note_until_the_site_is_back() -> None:
+    shop = Shop()
+    news, journal = news_of(shop)
+    assert news.notes() == []
+    shop.fails("east")
+    ((severity, code, subject, text, hint),) = journal.told
+    assert (severity, code, subject) == ("warning", "site-ejected", "EAST")
+    assert text == f"EAST gets no requests for shop:80: {WHY}."
+    (note,) = news.notes()
+    assert (note.code, note.severity, note.message, note.hint) == ("SW0334", "warning", text, hint)
+    ejection = shop.ejections.active[SiteId("east")]
+    shop.ejections.answered(SiteId("east"), ejection, 10.0)
+    assert news.notes() == []
+    assert journal.told[-1][:3] == ("info", "site-returned", "EAST")
+
+
+def test_a_failing_site_that_stays_in_use_is_a_note() -> None:
+    shop = Shop(may_eject=False)
+    news, journal = news_of(shop)
+    shop.fails("east")
+    (note,) = news.notes()
+    assert note.message.startswith("Requests for shop:80 fail at EAST, which stays in use")
+    assert journal.told == []
+
+
+def test_notes_are_bounded() -> None:
+    shop = Shop()
+    news, _ = news_of(shop)
+    for number in range(SHOWN_MAX + 1):
+        shop.fails(f"s{number}")
+    assert len(news.notes()) == SHOWN_MAX
