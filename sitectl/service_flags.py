@@ -45,6 +45,11 @@ _HEALTH_FLAGS = {
         "Failed requests in a row that put it out for a while; 0: never. "
         f"[default: {_DEFAULT.eject_after}]",
     ),
+    "eject_on": (
+        *("eject_on", "gateway|5xx"),
+        "Answers that count as failed: 502, 503 and 504, or any 5xx. "
+        f"[default: {_DEFAULT.eject_on}]",
+    ),
 }
 """By the name of its argument: the field of `Health`, what the value is, the help."""
 

@@ -17,7 +17,7 @@ import msgspec
 from router.model import limits
 
 Cause = Literal[
-    "reset", "timeout", "malformed", "502", "503", "504", "connect", "unanswered", "lost"
+    "reset", "timeout", "malformed", "502", "503", "504", "5xx", "connect", "unanswered", "lost"
 ]
 """How a request failed."""
 
@@ -28,6 +28,7 @@ _WORDS: dict[Cause, tuple[str, str]] = {
     "502": ("a request was answered 502", "requests in a row were answered 502"),
     "503": ("a request was answered 503", "requests in a row were answered 503"),
     "504": ("a request was answered 504", "requests in a row were answered 504"),
+    "5xx": ("a request was answered 5xx", "requests in a row were answered 5xx"),
     "connect": ("a connection was refused", "connections in a row were refused"),
     "unanswered": ("a request was not accepted in time", "requests in a row were not accepted"),
     "lost": ("a request was lost on its way", "requests in a row were lost on their way"),

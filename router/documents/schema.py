@@ -7,7 +7,7 @@ one in ``_bytes``, a size. Where the types state bounds (`model.settings`), fiel
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final, get_args, get_type_hints
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -162,6 +162,8 @@ def bounded(struct: type[msgspec.Struct]) -> Shape:
 
 
 def _bounded_reader(name: str, hint: Any) -> Reader:
+    if get_origin(hint) is Literal:
+        return readers.word(*get_args(hint))
     (meta,) = hint.__metadata__
     if meta.pattern is not None:
         return readers.matching(meta.pattern, "a path that begins with /")

@@ -7,7 +7,7 @@ import msgspec
 
 from router.balance.ledger import Slot
 from router.forward.admission import NO_TARGETS, Admission
-from router.forward.outcomes import LAST_STATUS_UNJUDGED, Outcomes
+from router.forward.outcomes import Outcomes
 from router.forward.ports import Leg, LegFailure, LegHandler, Request, TargetLeg
 from router.forward.pressure import Pressure
 from router.forward.replay import Replay
@@ -203,7 +203,7 @@ class LocalLeg:
         leg, self._leg = self._leg, None
         assert leg is not None, "it is the last call"
         parts, status = self._parts, leg.status
-        if status > LAST_STATUS_UNJUDGED or parts.outcomes.suspects:
+        if status > parts.outcomes.judged_above or parts.outcomes.suspects:
             parts.outcomes.completed(self._slot.target, status, self._era)
         if self._held is not None:
             self._forget_held()
@@ -218,7 +218,7 @@ class LocalLeg:
         assert leg is not None, "done is the last call"
         if failure is None:
             outcomes, status = self._parts.outcomes, leg.status
-            if status > LAST_STATUS_UNJUDGED or outcomes.suspects:
+            if status > outcomes.judged_above or outcomes.suspects:
                 outcomes.completed(self._slot.target, status, self._era)
         elif self._goes_on(leg, failure):
             return

@@ -9,6 +9,8 @@ from router.net.ports import Timers
 
 LAST_STATUS_UNJUDGED = 501
 """Answers above may say that the target cannot serve; those up to it are a target's own."""
+LAST_STATUS_GOOD = 499
+"""Likewise, where some target is judged by any 5xx."""
 
 _ANSWERS: dict[int, Cause] = {502: "502", 503: "503", 504: "504"}
 _BREAKS: dict[LegCode, Cause] = {
@@ -33,6 +35,7 @@ class Outcomes:
         "_targets",
         "_timers",
         "era",
+        "judged_above",
         "suspects",
     )
 
@@ -49,6 +52,8 @@ class Outcomes:
         self._targets: Mapping[str, TargetConfig] = {}
         self._ejections = Ejections(chance)
         self._returned_in: dict[str, int] = {}
+        self.judged_above = LAST_STATUS_UNJUDGED
+        """Answers up to this status are no failures of any target."""
         self.era = 0
         """Another with each return of a target: what began in an earlier one says nothing of it."""
         self.suspects: Mapping[str, object] = self._ejections.suspects
@@ -56,6 +61,8 @@ class Outcomes:
 
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
         self._targets = targets
+        any_5xx = any(config.health.eject_on == "5xx" for config in targets.values())
+        self.judged_above = LAST_STATUS_GOOD if any_5xx else LAST_STATUS_UNJUDGED
         self._ejections.keep(targets)
         self._returned_in = {one: era for one, era in self._returned_in.items() if one in targets}
 
@@ -72,15 +79,19 @@ class Outcomes:
 
     def completed(self, target: str, status: int, began_in: int) -> None:
         """An exchange was complete. Need not be told of one that says nothing: its ``status`` is
-        not above `LAST_STATUS_UNJUDGED`, and there are no ``suspects``."""
-        if status > LAST_STATUS_UNJUDGED:
+        not above ``judged_above``, and there are no ``suspects``."""
+        if status > self.judged_above:
             self.answered(target, status, began_in)
         elif self.suspects:
             self.went_well(target, began_in)
 
     def answered(self, target: str, status: int, began_in: int) -> None:
-        """A whole answer of a status above `LAST_STATUS_UNJUDGED`."""
+        """A whole answer of a status above ``judged_above``."""
         cause = _ANSWERS.get(status)
+        if cause is None and LAST_STATUS_GOOD < status < 600:
+            config = self._targets.get(target)
+            if config is not None and config.health.eject_on == "5xx":
+                cause = "5xx"
         if cause is not None:
             self._failed(target, cause, began_in)
         elif self.suspects:

@@ -13,7 +13,6 @@ from router.forward.http1.responses import (
     keep_alive_limit_s,
 )
 from router.forward.local import LocalParts
-from router.forward.outcomes import LAST_STATUS_UNJUDGED
 from router.forward.pool import TargetConnection, TargetPool
 from router.forward.ports import LegCode, LegFailure, LegHandler, Request, dial_failure
 from router.net.ports import Buffer, Dial, DialFailure, Loss, Timers
@@ -426,8 +425,9 @@ class HttpTargetLeg:
         parts, slot = self._parts, self._slot
         if parts is not None and slot is not None:  # `_end_slot`, in place.
             self._parts = None
-            if self.status > LAST_STATUS_UNJUDGED or parts.outcomes.suspects:
-                parts.outcomes.completed(slot.target, self.status, self._era)
+            outcomes = parts.outcomes
+            if self.status > outcomes.judged_above or outcomes.suspects:
+                outcomes.completed(slot.target, self.status, self._era)
             parts.admission.release(slot)
 
     def _end_slot(self, failure: LegFailure | None) -> None:

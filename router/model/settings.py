@@ -13,6 +13,9 @@ from router.model import limits
 
 AffinityBy = Literal["cookie", "header", "client"]
 
+EjectOn = Literal["gateway", "5xx"]
+"""Which answers of a target count as failures: 502, 503 and 504, or all of 500 to 599."""
+
 HalfClose = Literal["cancel", "serve"]
 """An HTTP client that sends FIN before its answer: its request is cancelled, or served."""
 
@@ -99,7 +102,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a target is judged. ``path``: a GET must answer 2xx or 3xx; empty: a TCP connect.
 
     ``down_after`` failed checks in a row take it out, ``up_after`` good ones bring it back.
-    ``eject_after`` failed requests in a row take it out for a while; 0: never.
+    ``eject_after`` failed requests in a row take it out for a while; 0: never. By ``eject_on`` an
+    answer is a failure: 502, 503 and 504 alone (``gateway``), or any 5xx.
     """
 
     path: Annotated[str, Meta(pattern=r"^(/[!-~]{0,1023})?\Z")] = ""
@@ -108,3 +112,4 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     down_after: Annotated[int, Meta(ge=1, le=100)] = limits.HEALTH_BAD_TO_LEAVE
     up_after: Annotated[int, Meta(ge=1, le=100)] = limits.HEALTH_GOOD_TO_RETURN
     eject_after: Annotated[int, Meta(ge=0, le=1_000)] = limits.EJECT_AFTER
+    eject_on: EjectOn = "gateway"

@@ -1,6 +1,6 @@
 """Any settings of a service within the bounds that their types state."""
 
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from hypothesis import strategies as st
@@ -13,6 +13,9 @@ def within_bounds(struct: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
     hints = get_type_hints(struct, include_extras=True)
     fields: dict[str, st.SearchStrategy[Any]] = {}
     for name, hint in hints.items():
+        if get_origin(hint) is Literal:
+            fields[name] = st.sampled_from(get_args(hint))
+            continue
         (meta,) = hint.__metadata__
         if meta.pattern is not None:
             fields[name] = st.sampled_from(("", "/", "/healthz?deep=1"))

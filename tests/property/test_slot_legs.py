@@ -68,6 +68,7 @@ class Told:
     def __init__(self, log: RecordingHandler, suspects: dict[str, object]) -> None:
         self._log = log
         self.suspects = suspects
+        self.judged_above = LAST_STATUS_UNJUDGED
 
     def release(self, slot: Slot) -> None:
         self._log.events.append(("released", slot.target))

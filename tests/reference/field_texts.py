@@ -117,6 +117,7 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "downAfter": "failed checks in a row that take it out",
         "upAfter": "good ones that bring it back",
         "ejectAfter": "failed requests in a row that take it out for a while; 0: never",
+        "ejectOn": "answers that are failures: 502, 503 and 504 (`gateway`), or any 5xx (`5xx`)",
     },
     "ListenerSpec": {
         "service": "whose listener",

@@ -129,6 +129,34 @@ def test_other_answers_are_the_targets_own(status: int) -> None:
     assert shop.is_in()
 
 
+@pytest.mark.parametrize(
+    ("status", "words"), [(500, "5xx"), (501, "5xx"), (505, "5xx"), (503, "503")]
+)
+def test_any_5xx_puts_a_target_out_where_that_is_wanted(status: int, words: str) -> None:
+    shop = Shop(answers(status), health=Health(eject_on="5xx"))
+    assert shop.send_until_out() == limits.EJECT_AFTER
+    assert shop.error() == f"ejected for 2 s: 5 requests in a row were answered {words}"
+
+
+@pytest.mark.parametrize("status", [200, 404, 429, 499])
+def test_no_other_answer_does(status: int) -> None:
+    shop = Shop(answers(status), health=Health(eject_on="5xx"))
+    for _ in range(40):
+        shop.send()
+    assert shop.is_in()
+
+
+def test_each_target_is_judged_as_its_connector_says() -> None:
+    shop = Shop(answers(500))
+    strict = TargetConfig(connector="strict", health=Health(eject_on="5xx"))
+    shop.forwarder.set_targets(
+        KEY, {str(shop.bad): TargetConfig(connector="main"), str(shop.good): strict}
+    )
+    for _ in range(40):
+        shop.send()
+    assert shop.is_in()
+
+
 def test_a_good_request_in_between_starts_the_count_anew() -> None:
     shop = Shop(answers(503))
     for number in range(100):  # Every other one goes to the good target.

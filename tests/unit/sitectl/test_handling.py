@@ -54,6 +54,16 @@ def test_binding_again_changes_what_is_given_and_keeps_the_rest(shop: CommandLin
     assert "health" not in connector(shop)
 
 
+def test_which_answers_count_as_failed_is_chosen(shop: CommandLine) -> None:
+    shop.ok(*BIND, "--eject-on", "5xx")
+    assert "ejectOn: 5xx" in connector(shop)
+    shop.ok("service", "set", "shop", "--eject-on", "gateway")
+    assert "ejectOn" not in connector(shop)
+    result = shop("service", "set", "shop", "--eject-on", "4xx")
+    assert result.exit_code == 2
+    assert "gateway" in result.stderr
+
+
 def test_expose_takes_health_too(here: CommandLine) -> None:
     here.ok(*EXPOSE, "--health-path", "/healthz")
     assert "path: /healthz" in connector(here)
