@@ -139,7 +139,10 @@ FAMILIES: dict[str, Family] = {
         "gauge", "Bytes held for slow readers and for slots.", of_each=True
     ),
     "spillway_memory_bytes": Family(
-        "gauge", "Resident, what it may be, and how much may be buffered.", ("kind",), of_each=True
+        "gauge",
+        "Resident, socket buffers that count too, the limit, and how much may be buffered.",
+        ("kind",),
+        of_each=True,
     ),
     "spillway_overload_state": Family(
         "gauge", "0 calm, 1 sheds idle connections, 2 refuses what is new, 3 drops the slowest."

@@ -59,6 +59,7 @@ def _of_router(
     use = memory.use_now()
     put("spillway_buffered_bytes", (), use.buffered_bytes)
     put("spillway_memory_bytes", ("resident",), use.resident_bytes)
+    put("spillway_memory_bytes", ("sockets",), use.socket_bytes)
     put("spillway_memory_bytes", ("limit",), memory.limit_bytes)
     put("spillway_memory_bytes", ("buffered-mark",), memory.buffered_mark_bytes)
     put("spillway_overload_state", (), memory.level)

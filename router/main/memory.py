@@ -25,6 +25,7 @@ UNLIMITED_ABOVE = 2**60  # What cgroup v1 says instead of "none" is near 2**63.
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 PROC_CGROUP = Path("/proc/self/cgroup")
 STATM = "/proc/self/statm"
+_STATISTICS_BYTES_MAX = 65_536
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -61,10 +62,19 @@ class Marks:
 
 
 class Use(msgspec.Struct, frozen=True):
-    """Bytes at one moment: resident, and those of them that wait for slow readers and slots."""
+    """Bytes at one moment: resident, and those of them that wait for slow readers and slots.
+
+    ``socket_bytes``: the kernel's socket buffers, where they count against the limit as well.
+    """
 
     resident_bytes: int
     buffered_bytes: int
+    socket_bytes: int = 0
+
+    @property
+    def charged_bytes(self) -> int:
+        """All that counts against the limit."""
+        return self.resident_bytes + self.socket_bytes
 
 
 class Relief(Protocol):
@@ -172,7 +182,7 @@ class MemoryGuard:
         """What `status` says while memory is short."""
         if self.level < Level.REFUSE_NEW:
             return []
-        used, limit = self.use.resident_bytes // limits.MIB, self.limit_bytes // limits.MIB
+        used, limit = self.use.charged_bytes // limits.MIB, self.limit_bytes // limits.MIB
         hint = "Give the router more memory, or services a lower limits.connections"
         if self._is_stated:
             hint = f"Raise memoryLimit of the site well above {used} MiB, or remove it"
@@ -199,8 +209,8 @@ class MemoryGuard:
             self._has_dropped = False
             self._trim(False)  # Or what is free now would be seen still, and others dropped for it.
         self.use = use = self._read()
-        share = use.resident_bytes / self._usable_bytes
-        self._look_again(self._pause_s(use.resident_bytes), self._room(use.resident_bytes))
+        share = use.charged_bytes / self._usable_bytes
+        self._look_again(self._pause_s(use.charged_bytes), self._room(use.charged_bytes))
         before = self.level
         level = self._marks.judge(share)
         if level != before:
@@ -208,7 +218,7 @@ class MemoryGuard:
         excess_bytes = use.buffered_bytes - self.buffered_mark_bytes
         if level == Level.DROP_SLOWEST:
             above = limits.MEMORY_DROP_SLOWEST - limits.MEMORY_CALM_BELOW
-            excess_bytes = max(excess_bytes, use.resident_bytes - int(self._usable_bytes * above))
+            excess_bytes = max(excess_bytes, use.charged_bytes - int(self._usable_bytes * above))
         if excess_bytes > 0:
             dropped = self._relief.drop_slowest(excess_bytes)
             self.dropped_total += dropped
@@ -223,17 +233,17 @@ class MemoryGuard:
         self._timer = network.call_at(when, self._tick)
         network.after_intake(intake_bytes, self._look)
 
-    def _room(self, resident_bytes: int) -> int:
+    def _room(self, charged_bytes: int) -> int:
         """How much may come in unseen."""
-        room_bytes = limits.MEMORY_REFUSE_NEW * self._usable_bytes - resident_bytes
+        room_bytes = limits.MEMORY_REFUSE_NEW * self._usable_bytes - charged_bytes
         least_bytes = limits.MEMORY_LOOK_SHARE_MIN * self._usable_bytes
         return int(max(limits.MEMORY_LOOK_ROOM * room_bytes, least_bytes))
 
-    def _pause_s(self, resident_bytes: int) -> float:
+    def _pause_s(self, charged_bytes: int) -> float:
         near_bytes = limits.MEMORY_NEAR * self._usable_bytes
-        if resident_bytes >= near_bytes:
+        if charged_bytes >= near_bytes:
             return limits.MEMORY_LOOK_NEAR_S
-        is_far = resident_bytes + limits.MEMORY_FAR_BYTES <= near_bytes
+        is_far = charged_bytes + limits.MEMORY_FAR_BYTES <= near_bytes
         return limits.MEMORY_LOOK_FAR_S if is_far else limits.MEMORY_LOOK_S
 
     def _changed(self, before: Level, level: Level) -> None:
@@ -243,7 +253,7 @@ class MemoryGuard:
         caps = level == Level.DROP_SLOWEST
         if caps != (before == Level.DROP_SLOWEST):
             self._relief.cap_clients(caps)
-        used, limit = self.use.resident_bytes // limits.MIB, self.limit_bytes // limits.MIB
+        used, limit = self.use.charged_bytes // limits.MIB, self.limit_bytes // limits.MIB
         use = f"{used} of {limit} MiB are in use"
         if level == Level.CALM:
             self._tell("info", "memory-calm", "memory", f"Memory is no longer short: {use}.")
@@ -344,6 +354,53 @@ def _read_limit(path: Path) -> int | None:
     except OSError:
         return None
     return int(text) if text.isdecimal() and int(text) < UNLIMITED_ABOVE else None
+
+
+def socket_statistics(*, root: Path = CGROUP_ROOT, membership: Path = PROC_CGROUP) -> Path | None:
+    """The file of this process's control group that says how much its sockets hold.
+
+    None: no group of version 2 limits the process. Version 1 counts socket buffers apart from the
+    memory limit, and without a group they are the machine's alone.
+    """
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:  # Not Linux's proc, or hidden.
+        return None
+    path = next((line[3:] for line in lines if line.startswith("0::")), None)
+    if path is None:
+        return None
+    own = root / path.lstrip("/")
+    groups = [each for each in (own, *own.parents) if each.is_relative_to(root)]
+    if all(_read_limit(each / "memory.max") is None for each in groups):
+        return None
+    # A container sees its own group as the root, whatever its path is called outside.
+    files = (each / "memory.stat" for each in groups)
+    return next((file for file in files if file.exists()), None)
+
+
+class SocketMemory:
+    """What the kernel holds for the sockets of a control group now; as `ResidentMemory`."""
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self, statistics: Path | None) -> None:
+        """``statistics`` as of `socket_statistics`."""
+        self._descriptor: int | None = None
+        if statistics is not None:
+            self._descriptor = os.open(statistics, os.O_RDONLY | os.O_CLOEXEC)
+
+    def read_bytes(self) -> int:
+        """0: nothing limits it."""
+        if self._descriptor is None:
+            return 0
+        for line in os.pread(self._descriptor, _STATISTICS_BYTES_MAX, 0).splitlines():
+            if line.startswith(b"sock "):
+                return int(line.split()[1])
+        return 0
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
 
 
 def trimmer() -> Callable[[bool], None]:

@@ -24,7 +24,15 @@ from router.main.consoles import ConsoleHost
 from router.main.insight import Insight
 from router.main.keeping import Keeping
 from router.main.logs import Logs
-from router.main.memory import MemoryGuard, ResidentMemory, Use, memory_limit, trimmer
+from router.main.memory import (
+    MemoryGuard,
+    ResidentMemory,
+    SocketMemory,
+    Use,
+    memory_limit,
+    socket_statistics,
+    trimmer,
+)
 from router.main.namespace_status import short
 from router.main.orders import Orders
 from router.main.parts import WHOLE, Part
@@ -110,6 +118,7 @@ class Running:
         self.peers = Peers(self._again)
         self._memory_max = memory_limit() // part.count
         self._resident = ResidentMemory()
+        self._sockets = SocketMemory(socket_statistics())
         self.memory = MemoryGuard(
             self.network,
             self._memory_max,
@@ -222,7 +231,9 @@ class Running:
 
     def _memory_use(self) -> Use:
         held_bytes = self.router.links.buffered_bytes + self.router.forwarder.held_bytes
-        return Use(self._resident.read_bytes(), held_bytes + self.network.unsent_bytes)
+        in_kernel_bytes = self._sockets.read_bytes() // self.part.count
+        held_bytes += self.network.unsent_bytes
+        return Use(self._resident.read_bytes(), held_bytes, in_kernel_bytes)
 
     def _host_problems(self) -> tuple[Problem, ...]:
         return (
@@ -335,6 +346,7 @@ class Running:
         self.seeing.close()
         self.record.close()
         self._resident.close()
+        self._sockets.close()
 
     def line(self) -> str:
         """How it goes, for `systemctl status`."""

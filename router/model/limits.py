@@ -24,6 +24,14 @@ ACCEPT_ERRORS_PER_TURN_MAX = 3  # Then the listener rests.
 ACCEPT_REST_S = 1.0  # After those, or when no descriptor is left.
 WRITE_PARTS_MAX = 256  # Gathered in one system call; the kernel takes 1,024.
 WRITE_HIGH_BYTES = 64 * KIB  # Above it `send` says no until the buffer is empty.
+# What the kernel holds for one connection counts against a pod's memory. When thousands hold MiBs
+# it runs short, and delays every connection of the machine, links too.
+CLIENT_UNSENT_BYTES = 64 * KIB  # Towards a client, beside what is sent and not yet acknowledged.
+TARGET_UNREAD_BYTES = 256 * KIB  # From a target; the kernel doubles it for its own part. Less slows
+TARGET_FAR_S = (
+    0.002  # bulk. Targets with a longer round trip may have as much as the kernel allows.
+)
+TARGETS_FAR_MAX = 1024  # Addresses that are remembered as such.
 CONNECT_TIMEOUT_LOCAL_S = 1.0
 # TCP keepalive of every connection: a peer that is gone without a word is found in 2 minutes.
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES = 60, 10, 6

@@ -7,7 +7,7 @@ from functools import partial
 from select import EPOLLOUT
 
 from router.model.addresses import ALLOW_LINK_LOCAL, is_link_local
-from router.model.limits import TLS_HANDSHAKE_TIMEOUT_S
+from router.model.limits import TARGET_FAR_S, TARGETS_FAR_MAX, TLS_HANDSHAKE_TIMEOUT_S
 from router.net.connection import TcpConnection
 from router.net.handshake import TlsHandshake
 from router.net.plain import PlainConnection
@@ -25,12 +25,14 @@ from router.net.ports import (
 from router.net.resolving import Question, Resolver
 from router.net.sockets import (
     address_of,
+    bound_unread,
     close_with_reset,
     failure_of,
     family_of,
     is_numeric,
     pending_error,
     prepare_stream,
+    round_trip_s,
     stream_socket,
     target_address,
 )
@@ -61,6 +63,7 @@ class TcpDial:
         "_deadline",
         "_essential",
         "_failed",
+        "_far",
         "_handshake",
         "_host",
         "_is_plain",
@@ -95,10 +98,12 @@ class TcpDial:
         essential: bool = False,
         via: Proxy | None = None,
         link_local: bool = True,
+        far: set[str],
     ) -> None:
         """With ``via``, a proxy is dialled, which dials ``host`` in turn.
 
-        ``link_local``: a name may lead to an address of that kind.
+        ``link_local``: a name may lead to an address of that kind. ``far``: addresses found to be
+        at a distance, from where more may come ahead of us.
         """
         self._link_local = link_local
         self._wanted = (host, port)
@@ -114,6 +119,7 @@ class TcpDial:
         self._failed = failed
         self._tls = tls
         self._essential = essential
+        self._far = far
         self._is_plain = (
             tls is None and via is None
         )  # Others last longer: they are links, as a rule.
@@ -163,7 +169,17 @@ class TcpDial:
             self._address_failed(failure_of(error.errno or errno.EIO, self._where()))
             return
         self._poller.unregister(sock.fileno())
+        if not self._essential:
+            self._note_distance(sock)
         self._arrived(sock, names)
+
+    def _note_distance(self, sock: socket.SocketType) -> None:
+        """Remember for the next dial whether this address is far: a small buffer would slow it."""
+        took_s = self._poller.now() - (self._deadline - self._timeout_s)
+        if took_s <= TARGET_FAR_S or round_trip_s(sock) <= TARGET_FAR_S:
+            self._far.discard(self._trying)
+        elif len(self._far) < TARGETS_FAR_MAX:
+            self._far.add(self._trying)
 
     def _arrived_at_once(self, names: Names) -> None:
         sock = self._socket
@@ -223,6 +239,8 @@ class TcpDial:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             else:
                 prepare_stream(sock)
+            if not self._essential and host not in self._far:
+                bound_unread(sock)
             number = sock.connect_ex((host, self._port))
         except OSError as error:  # A scope that does not exist.
             number = error.errno or errno.EINVAL

@@ -10,6 +10,7 @@ from router.net.listening import Accept, HandOver, Sharing, TcpListener, bind
 from router.net.poller import Poller
 from router.net.ports import Address, Dial, DialCode, Listener, Proxy, Tls
 from router.net.resolving import Lookup, Resolver, system_lookup
+from router.net.sockets import bound_unsent
 
 
 class EpollNetwork:
@@ -38,6 +39,7 @@ class EpollNetwork:
         self._resolver = Resolver(self._poller, lookup)
         self._new_socket = new_socket
         self._link_local_hosts: frozenset[str] = frozenset()
+        self._far: set[str] = set()
         self._tls_rejected = 0
         # Asked a dozen times per request: no call in between.
         self.now = host.now
@@ -102,6 +104,8 @@ class EpollNetwork:
         if not essential and len(self._poller.entries) >= self._poller.descriptors_max:
             raise OSError(errno.EMFILE, "the last descriptors are reserved for the operator")
         sock = bind(host, port, "alone" if essential else self._sharing)
+        if not essential:
+            bound_unsent(sock)
         hand_over = self.hand_over if essential and port else None
         if hand_over is not None:  # It is accepted with its first bytes, by which it is judged.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
@@ -152,6 +156,7 @@ class EpollNetwork:
             essential=essential,
             via=via,
             link_local=essential or host in self._link_local_hosts,
+            far=self._far,
         )
 
     def allow_link_local(self, hosts: frozenset[str]) -> None:

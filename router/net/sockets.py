@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from router.model.addresses import same_text
 from router.model.limits import (
+    CLIENT_UNSENT_BYTES,
     FD_RESERVE,
     FD_RESERVE_ESSENTIAL,
     KEEPALIVE_IDLE_S,
@@ -18,12 +19,15 @@ from router.model.limits import (
     KEEPALIVE_PROBES,
     LISTENERS_SHARE,
     RESOLVE_NAMES_MAX,
+    TARGET_UNREAD_BYTES,
 )
 from router.net.ports import Address, DialCode, DialFailure, Loss
 
 ZERO_LINGER = struct.pack("ii", 1, 0)
 INT = struct.Struct("i")
+_RTT, _RTT_AT = struct.Struct("I"), 68  # `tcpi_rtt` in struct tcp_info, microseconds.
 _STREAM = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
+_TCP_NOTSENT_LOWAT = 25  # Linux; this Python does not name it.
 MAPPED = "::ffff:"  # An IPv4 peer of a dual-stack listener (RFC 4291, 2.5.5.2).
 
 REFUSALS: dict[int, tuple[DialCode, str]] = {
@@ -163,6 +167,31 @@ def prepare_stream(sock: socket.SocketType) -> None:
     """Options of every TCP connection. Accepted sockets inherit them from their listener."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     keep_alive(sock)
+
+
+def bound_unsent(sock: socket.SocketType) -> None:
+    """Let the kernel take little more than it can send: the rest waits here, where it is counted.
+
+    A client that does not read holds no more. One at a distance still gets all that its network
+    carries: bytes on their way do not count. Accepted sockets inherit it from their listener.
+    """
+    sock.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, CLIENT_UNSENT_BYTES)
+
+
+def bound_unread(sock: socket.SocketType) -> None:
+    """Bound what the kernel receives ahead of its reader. Call it before `connect`.
+
+    Left alone, the buffer grows to MiBs, which stay full once the client of the answer stops
+    reading.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TARGET_UNREAD_BYTES)
+
+
+def round_trip_s(sock: socket.SocketType) -> float:
+    """Of a connection, as the kernel measured it (tcp(7), TCP_INFO)."""
+    size = _RTT_AT + _RTT.size
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)
+    return float(_RTT.unpack_from(info, _RTT_AT)[0]) / 1e6
 
 
 def keep_alive(sock: socket.SocketType) -> None:

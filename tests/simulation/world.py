@@ -383,7 +383,7 @@ class SimMemory:
 
     def _read(self) -> Use:
         self.reads += 1
-        return Use(self.resident_bytes, self.use.buffered_bytes)
+        return Use(self.resident_bytes, self.use.buffered_bytes, self.use.socket_bytes)
 
     @property
     def resident_bytes(self) -> int:

@@ -9,9 +9,11 @@ from router.main.memory import (
     Level,
     Marks,
     ResidentMemory,
+    SocketMemory,
     Use,
     buffered_mark,
     memory_limit,
+    socket_statistics,
     trimmer,
 )
 from router.model import limits
@@ -19,6 +21,15 @@ from router.net.ports import Connection, Loss
 from tests.simulation.world import SERVICE, SimMemory, SimSite, World
 
 MIB = limits.MIB
+
+
+def held(statistics: Path | None) -> int:
+    """What the kernel holds for sockets, by that file."""
+    memory = SocketMemory(statistics)
+    try:
+        return memory.read_bytes()
+    finally:
+        memory.close()
 
 
 @pytest.mark.parametrize(
@@ -63,8 +74,8 @@ class Scene:
         self.memory = SimMemory(self.a, limit_bytes=1000 * MIB)
         self.world.run(5)
 
-    def fill(self, resident_mib: int, buffered_mib: int = 0) -> None:
-        self.memory.use = Use(resident_mib * MIB, buffered_mib * MIB)
+    def fill(self, resident_mib: int, buffered_mib: int = 0, sockets_mib: int = 0) -> None:
+        self.memory.use = Use(resident_mib * MIB, buffered_mib * MIB, sockets_mib * MIB)
         self.world.run(2 * limits.MEMORY_LOOK_S)
 
     def ask(self, site: SimSite) -> tuple[int, str]:
@@ -120,6 +131,15 @@ def test_short_of_memory_new_requests_are_refused_here_and_served_elsewhere() ->
     assert scene.memory.guard.problems() == []
     assert codes(scene.world) == ["memory-short", "memory-calm"]
     assert scene.a.router.forwarder.refused_total == 1
+
+
+def test_socket_buffers_count_against_the_limit() -> None:
+    scene = Scene()
+    scene.fill(500, sockets_mib=460)
+    assert scene.ask(scene.a) == (503, "")
+    assert "960 of 1000 MiB" in scene.memory.guard.problems()[0].message
+    scene.fill(500)
+    assert scene.ask(scene.a) == (200, "a")
 
 
 def test_what_other_sites_send_here_goes_to_a_site_with_memory() -> None:
@@ -256,6 +276,33 @@ def test_the_limit_of_an_old_control_group_counts_in_a_container_too(tmp_path: P
     assert memory_limit(root=tmp_path, membership=membership) == 40 * MIB
     (tmp_path / "memory" / "memory.limit_in_bytes").write_text("9223372036854771712\n")
     assert memory_limit(root=tmp_path, membership=membership) > 40 * MIB
+
+
+def test_socket_buffers_are_those_of_the_control_group_that_limits_memory(tmp_path: Path) -> None:
+    group = tmp_path / "kubepods" / "router"
+    group.mkdir(parents=True)
+    membership = tmp_path / "cgroup"
+    membership.write_text("4:memory:/old\n0::/kubepods/router\n")
+    (group / "memory.stat").write_text(f"anon 1\nsock_throttled 7\nsock {5 * MIB}\nshmem 3\n")
+    found = socket_statistics(root=tmp_path, membership=membership)
+    assert (found, held(found)) == (None, 0)
+    (group.parent / "memory.max").write_text(f"{48 * MIB}\n")
+    assert held(socket_statistics(root=tmp_path, membership=membership)) == 5 * MIB
+
+
+def test_a_container_reads_the_socket_buffers_of_its_own_root(tmp_path: Path) -> None:
+    membership = tmp_path / "cgroup"
+    membership.write_text("0::/../../kubepods/router\n")
+    (tmp_path / "memory.max").write_text(f"{48 * MIB}\n")
+    (tmp_path / "memory.stat").write_text(f"sock {3 * MIB}\n")
+    assert held(socket_statistics(root=tmp_path, membership=membership)) == 3 * MIB
+
+
+def test_an_old_control_group_counts_socket_buffers_apart(tmp_path: Path) -> None:
+    membership = tmp_path / "cgroup"
+    membership.write_text("4:memory:/docker/abc\n")
+    assert socket_statistics(root=tmp_path, membership=membership) is None
+    assert socket_statistics(root=tmp_path, membership=tmp_path / "none") is None
 
 
 def test_a_limit_of_the_process_itself_counts(

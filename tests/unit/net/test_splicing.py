@@ -110,10 +110,12 @@ def test_a_reset_with_bytes_in_the_pipe_resets_the_other_and_leaves_nothing(
     joined: Joined, way: int, who: int
 ) -> None:
     here, there = directions(joined)[way]
+    here.say(BULK_BYTES)
+    joined.settle()
+    assert joined.moves > 0
     there.reads = False
     here.say(10 * BULK_BYTES)
     joined.run(300)
-    assert joined.moves > 0
     leaver, stayer = directions(joined)[who]
     leaver.reset()
     stayer.reads = True
