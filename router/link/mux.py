@@ -246,6 +246,7 @@ class LaneMux:
         if self._linger is not None:
             self._linger.cancel()
         self._tell_endings()
+        del self._decoder  # It held us, and perhaps a part of a frame.
 
     # FrameSink.
 
@@ -543,6 +544,7 @@ class LaneMux:
             self._held_timer.cancel()
         self.held.clear()
         self._held_longer.clear()
+        self._writables.clear()
         for stream in list(self.streams.values()):
             stream.over()
             self._endings.append((stream, "link-lost"))

@@ -168,8 +168,10 @@ class Outbox:
         return used
 
     def clear(self) -> None:
-        """The lane is over."""
+        """The lane is over. Control messages stay for `last_words`."""
         self.ready.clear()
+        self._credits.clear()
+        self.complete.clear()
         self.placed.clear()
         self.answers.clear()
         self.room_bytes = 0

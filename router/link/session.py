@@ -520,6 +520,8 @@ class LinkSession:
                 lane.close(fault)
             else:
                 lane.abort(fault)
+        # They hold us: let no cycle wait for the collector.
+        del self.lane_stream, self._liveness, self._renewals
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

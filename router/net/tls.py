@@ -144,7 +144,7 @@ class TlsConnection(TcpConnection):
 
     def attach(self, handler: ConnectionHandler) -> None:
         super().attach(handler)
-        if self._incoming.pending and not self._closed:
+        if not self._closed and self._incoming.pending:
             self._poller.soon(self, self._pump)  # Came together with the end of the handshake.
 
     # Reading.
@@ -175,9 +175,11 @@ class TlsConnection(TcpConnection):
 
     def _pump(self) -> None:
         """Decrypt and deliver what has arrived, until paused."""
+        if self._closed:
+            return
         handler, incoming, view = self._handler, self._incoming, self._poller.plain_view
-        assert handler is not None or self._closed
-        while self._reads and incoming.pending and not self._end_pending and handler is not None:
+        assert handler is not None
+        while self._reads and incoming.pending and not self._end_pending:
             left = incoming.pending
             used, failure = self._decrypt(view)
             if used:
@@ -187,7 +189,7 @@ class TlsConnection(TcpConnection):
                 return
             if incoming.pending == left and not used:
                 break
-        if self._outgoing.pending and not self._closed and not self._fin_sent:
+        if not self._closed and not self._fin_sent and self._outgoing.pending:
             self._put(self._outgoing.read())  # An answer of TLS itself, such as a key update.
         if self._end_pending and self._reads:
             self._end_pending = False
@@ -293,6 +295,11 @@ class TlsConnection(TcpConnection):
     def _lose(self, cause: Loss | None) -> None:
         self._drop_plain()
         super()._lose(cause)
+
+    def _tell_loss(self) -> None:
+        # What TLS holds, up to 600 KiB, ends now, however long we are still known to somebody.
+        del self._object, self._incoming, self._outgoing
+        super()._tell_loss()
 
     def _drop_plain(self) -> None:
         self._poller.unsent_bytes -= self._plain_bytes

@@ -4,6 +4,7 @@ Thousands that come and go would otherwise stay until it runs, which is after ma
 """
 
 import gc
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -21,6 +22,13 @@ from router.forward.remote import RemoteLeg
 from router.forward.target_http import HttpTargetLeg
 from router.forward.target_tcp import TcpTargetLeg
 from router.forward.turn_writer import TurnWriter
+from router.link.buffers import LinkBuffers
+from router.link.frames import FrameDecoder
+from router.link.liveness import Liveness
+from router.link.mux import LaneMux
+from router.link.outbox import Outbox
+from router.link.renewals import Renewals
+from router.link.session import LinkSession
 from router.link.stream import LaneStream
 from tests.simulation.storm import Storm
 from tests.simulation.storm_parties import REQUESTS, SILENT, Client
@@ -41,6 +49,9 @@ PARTS = (
     TcpTargetLeg,
     TurnWriter,
 )
+LINK_PARTS = (FrameDecoder, LaneMux, LinkBuffers, LinkSession, Liveness, Outbox, Renewals)
+SILENCE_S = 20.0  # Both ends give the link up.
+DEATHS = 3
 LEFT = ("whole", "reset", "finished")
 
 
@@ -87,3 +98,41 @@ def test_a_client_that_never_asks_is_gone(storm: Storm) -> None:
     client.leave(politely=False)
     storm.world.run(1)
     assert alive() == []
+
+
+@pytest.mark.parametrize("death", ["reset", "silence"])
+def test_a_link_that_died_under_open_streams_is_gone_and_so_are_they(
+    storm: Storm, death: str
+) -> None:
+    before = link_parts()
+    assert set(before) == {part.__name__ for part in LINK_PARTS}
+    for _ in range(DEATHS):
+        clients = []
+        for kind in REQUESTS:
+            storm.numbers += 1
+            clients.append(Client(storm.left.network, kind, storm.numbers))
+        storm.world.run(0.02)
+        assert any(isinstance(part, LaneStream) for part in gc.get_objects())
+        die(storm, death)
+        storm.world.run(30)
+        for client in clients:
+            client.leave(politely=False)
+    storm.world.run(30)
+    assert link_parts() == before
+    assert alive() == []
+
+
+def die(storm: Storm, death: str) -> None:
+    """The link of the left site, which comes back."""
+    internet, ends = storm.world.internet, (storm.left.ip, storm.middle.ip)
+    if death == "reset":
+        internet.reset_all(*ends)
+    else:
+        internet.cut(*ends)
+        storm.world.run(SILENCE_S)
+        internet.heal(*ends)
+
+
+def link_parts() -> Counter[str]:
+    """Parts of all links that are there."""
+    return Counter(type(part).__name__ for part in gc.get_objects() if isinstance(part, LINK_PARTS))

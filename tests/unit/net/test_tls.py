@@ -1,5 +1,6 @@
 """TLS of the real network: who gets in, and what a cut stream looks like."""
 
+import gc
 import socket
 import ssl
 import struct
@@ -74,6 +75,37 @@ def test_both_ends_know_each_other_after_a_mutual_handshake(scene: Scene) -> Non
     scene.host.run_while(lambda: not (scene.client.connection and scene.server.connection))
     assert scene.server.wire.peer_certificate == tls.certificate
     assert scene.server.wire.alpn == scene.client.wire.alpn == LINK
+
+
+@pytest.mark.parametrize("how", ["abort", "finish"])
+def test_what_tls_holds_of_a_connection_ends_with_it_however_long_its_owner_knows_it(
+    scene: Scene, how: str
+) -> None:
+    gc.collect()
+    before = tls_objects()
+    scene.dial(client_tls())
+    scene.host.run_while(lambda: not (scene.client.connection and scene.server.connection))
+    scene.server.on_ended = scene.server.wire.finish
+    gc.disable()
+    try:
+        assert tls_objects() == before + 2
+        getattr(scene.client.wire, how)()
+        scene.host.run_while(lambda: not (scene.client.losses and scene.server.losses))
+        assert tls_objects() == before
+        for recorder in (scene.client, scene.server):  # Who knows it still may call it.
+            recorder.wire.resume()
+            assert recorder.wire.send(b"late")
+            recorder.wire.finish()
+            recorder.wire.abort()
+        scene.host.settle()
+        assert scene.network.handler_errors == 0
+    finally:
+        gc.enable()
+
+
+def tls_objects() -> int:
+    """How many connections hold what TLS needs."""
+    return sum(isinstance(one, ssl.SSLObject) for one in gc.get_objects())
 
 
 @pytest.mark.parametrize("is_reset", [True, False])
