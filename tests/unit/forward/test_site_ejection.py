@@ -104,6 +104,11 @@ class Scene(Shop):
             self.network.advance(every_s)
         return parties
 
+    def answer(self, name: str) -> None:
+        """And let the answer arrive."""
+        super().answer(name)
+        self.network.advance(2 * self.mesh.delay_s)
+
     @property
     def ejected(self) -> list[str]:
         return [one.reason for one in self.news if isinstance(one, SiteEjected)]
