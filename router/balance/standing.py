@@ -16,12 +16,13 @@ def standing_target(freed_per_s: float, rtt_s: float, beyond: int = 0) -> int:
     """How many requests one ingress keeps standing at a full egress.
 
     As many as that lets in within a round trip, so that no slot is idle and no permit unused while
-    word of it travels; 1 to `limits.STANDING_MAX`, or `limits.STANDING_FAR_MAX`. To a far one go
-    ``beyond`` more: those who could wait nowhere else.
+    word of it travels; 1 to `limits.STANDING_MAX`, or `limits.STANDING_FAR_MAX`. At a far one who
+    has a slot still counts until word of it left, and ``beyond`` more may stand: those who could
+    wait nowhere else.
     """
-    travelling = math.ceil(freed_per_s * rtt_s)
     if rtt_s <= limits.FAR_RTT_S:
-        return max(1, min(travelling, limits.STANDING_MAX))
+        return max(1, min(math.ceil(freed_per_s * rtt_s), limits.STANDING_MAX))
+    travelling = math.ceil(freed_per_s * (rtt_s + limits.ACCEPT_HELD_S))
     return max(1, min(travelling + beyond, limits.STANDING_FAR_MAX))
 
 

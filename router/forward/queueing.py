@@ -25,7 +25,7 @@ and leaving the fair queue are one step.
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
-from itertools import islice, takewhile
+from itertools import islice
 from typing import Protocol
 
 from router.balance.balancer import ServiceBalancer
@@ -140,14 +140,23 @@ class WaitingRoom:
         return waiting + sum(self._standing.values()) if self._standing else waiting
 
     @property
-    def queued(self) -> int:
-        """All who wait for a slot here or by us elsewhere, as far as that is known: who is on the
-        way to a far site and back does not. O(those at far sites who wait)."""
+    def _travelling(self) -> int:
+        """How many are on the way to a far site and back, and wait there as little as anybody
+        knows. O(those that stand at far sites)."""
         if not self._far:
-            return self.unserved
+            return 0
         now = self._timers.now()
-        waiting = sum(1 for _ in takewhile(lambda at: at <= now, self._far.values()))
-        return self.unserved - len(self._far) + waiting
+        return sum([at > now for at in self._far.values()])
+
+    @property
+    def queued(self) -> int:
+        """All who wait for a slot here or by us elsewhere, as far as that is known."""
+        return self.unserved - self._travelling
+
+    @property
+    def _own(self) -> int:
+        """As `queued`, ours alone: those of other sites that wait here have turns of their own."""
+        return len(self.line) + sum(self._standing.values()) - self._travelling
 
     def enter(
         self, waiter: Waiting, choice: NoChoice, deadline: float, *, returns: bool = False
@@ -179,9 +188,8 @@ class WaitingRoom:
 
     def _is_worth_it(self, choice: NoChoice, deadline: float) -> bool:
         """There is a place, and as far as can be known it will be served in time."""
-        # Ours alone: requests of other sites that wait here are served in turn with them.
-        ahead, now = len(self.line) + sum(self._standing.values()), self._timers.now()
-        if self.unserved >= self._limit() and ahead >= self._admission.longest_line:
+        ahead, now = self._own, self._timers.now()
+        if self.queued >= self._limit() and ahead >= self._admission.longest_line:
             return False
         if not ahead:
             self._pace.began(now)
@@ -212,7 +220,7 @@ class WaitingRoom:
     def stand(
         self, waiter: Waiting, to: Decision | RemoteWait, deadline: float, *, is_only: bool
     ) -> bool:
-        """Let ``waiter``, who is in no line, stand there; False: too late, or no adjacency.
+        """Let ``waiter`` stand there; False: too late, or no adjacency. In the line it stays.
 
         ``is_only``: no other site could take it. `stand_ended` follows.
         """
@@ -221,6 +229,8 @@ class WaitingRoom:
         travel_s = rtt_s if rtt_s > limits.FAR_RTT_S else 0.0
         if wait_s <= limits.STAND_MIN_S or not waiter.stand(to, wait_s, travel_s):
             return False
+        if not self._own:
+            self._pace.began(now + travel_s)
         place = to.place
         self._standing[place] = self._standing.get(place, 0) + 1
         if travel_s:

@@ -22,6 +22,17 @@ class Share(msgspec.Struct, frozen=True):
         return self.refused / self.offered
 
 
+def outcome(lines: list[str]) -> dict[str, figures.SiteFigures]:
+    """What a scenario of these ``lines`` of its spec came to, by site. Nothing was lost."""
+    head = ["apiVersion: spillway/v1", "kind: Scenario", "name: distances", "spec:"]
+    scenario, errors, _ = read("\n".join([*head, *lines]), "s.yaml", lambda name: "")
+    assert scenario is not None, errors
+    run = Run(scenario)
+    found = figures.outcome(run.world.scenario, run.finish(), run.draw, ())
+    assert sum(one.lost for one in found.sites) == 0
+    return {one.site: one for one in found.sites}
+
+
 def shares(
     rtts_ms: list[int],
     load: float,
@@ -40,7 +51,6 @@ def shares(
     entries = [f"in{number}" if rtt else "here" for number, rtt in enumerate(rtts_ms)]
     links = [f"    - {{between: [{name}, here], rtt: {rtt}ms}}" for name, rtt in sites.items()]
     lines = [
-        *("apiVersion: spillway/v1", "kind: Scenario", "name: distances", "spec:"),
         *(f"  seed: {seed}", f"  duration: {duration_s:g}s"),
         *(f"  sites: [{', '.join([*sites, 'here'])}]", "  links:", *links),
         *("  services:", "    - {name: shop, protocol: http, policy: fill}"),
@@ -52,12 +62,7 @@ def shares(
             for entry in entries
         ),
     ]
-    scenario, errors, _ = read("\n".join(lines), "s.yaml", lambda name: "")
-    assert scenario is not None, errors
-    run = Run(scenario)
-    found = figures.outcome(run.world.scenario, run.finish(), run.draw, ())
-    by_site = {one.site: one for one in found.sites}
-    assert sum(one.lost for one in found.sites) == 0
+    by_site = outcome(lines)
     return [
         Share(one.offered, one.offered - one.refused, one.refused, (one.p99_ms or 0) / 1000)
         for one in (by_site[entry] for entry in entries)

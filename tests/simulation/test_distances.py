@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.simulation.distances import shares
+from tests.simulation.distances import outcome, shares
 from tests.simulation.test_fill_and_spill import joined
 from tests.simulation.test_past import kept
 from tests.simulation.world import World
@@ -28,6 +28,25 @@ def test_under_overload_each_distance_gets_its_share(kind: str) -> None:
     served = [one.served for one in found]
     assert sum(served) > 0.98 * 40 * 60
     assert min(served) >= (1 - WITHIN) * max(served)
+
+
+def test_those_on_the_way_to_a_far_site_are_no_queue_of_their_own_site() -> None:
+    """Four slots here and 40 half a second away: some 40 requests are on the way at any time."""
+    found = outcome(
+        [
+            *("  seed: 1", "  duration: 30s", "  sites: [here, far]"),
+            *("  links:", "    - {between: [here, far], cost: 5, rtt: 500ms}"),
+            *("  services:", "    - {name: shop, protocol: http, policy: fill}", "  targets:"),
+            *(
+                f"    - {{site: {site}, slots: {slots}, capacity: {slots}, serviceTime: 100ms}}"
+                for site, slots in (("here", 4), ("far", 40))
+            ),
+            "  arrivals:",
+            "    - {site: here, kind: poisson, rate: 300/s, connections: keep-alive}",
+        ]
+    )["here"]
+    assert found.refused == 0
+    assert found.p99_ms is not None and found.p99_ms < 750
 
 
 def test_why_says_at_which_site_a_request_waits_and_for_how_long() -> None:

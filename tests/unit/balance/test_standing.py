@@ -10,7 +10,7 @@ NEAR_S, FAR_S = limits.FAR_RTT_S, 0.2
     ("freed_per_s", "rtt_s", "standing"),
     [
         *((100.0, 0.01, 1), (100.0, 0.04, 4), (0.0, 0.01, 1), (100.0, 0.0, 1)),
-        *((40.0, FAR_S, 8), (40.0, 1.0, 40), (0.0, FAR_S, 1)),
+        *((40.0, FAR_S, 9), (40.0, 1.0, 41), (0.0, FAR_S, 1)),
     ],
 )
 def test_as_many_stand_as_are_let_in_in_a_round_trip(
@@ -25,7 +25,7 @@ def test_never_more_stand_than_the_bound() -> None:
 
 
 def test_a_whole_queue_stands_at_a_far_site_and_not_at_a_near_one() -> None:
-    assert standing_target(40.0, FAR_S, beyond=16) == 24
+    assert standing_target(40.0, FAR_S, beyond=16) == 25
     assert standing_target(100.0, 0.01, beyond=16) == 1
 
 
