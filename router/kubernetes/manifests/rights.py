@@ -41,7 +41,8 @@ ROUTER: Final = (
         "",
         ("configmaps", "secrets", "services", "pods"),
         READ,
-        "wanted state, tokens, Services to make or adopt, ready pods; watches cannot go by name",
+        "wanted state, tokens, Services to make or adopt, ready pods; found by label, which a Role"
+        " cannot state",
     ),
     Right("discovery.k8s.io", ("endpointslices",), READ, "which pods of a Service are ready"),
     Right(
@@ -55,7 +56,8 @@ ROUTER: Final = (
         "",
         ("secrets",),
         WRITE,
-        "keeps identity, grants and links; fills token requests, whose names are the user's",
+        "keeps identity, grants and links; fills token requests; of links, grants and requests the"
+        " names are the user's",
     ),
     Right("", ("configmaps",), ("create",), "the status; creation cannot be limited by name"),
     Right(
