@@ -114,15 +114,15 @@ def _requests(
     told: Declaration, count: int | None, wanted: Wanted, origin: SiteId | None
 ) -> Iterator[ListenerRequest]:
     own = wanted.services.get(told.name)
-    for port in told.spec.ports[:count]:
+    for index, port in enumerate(told.spec.ports[:count]):
         key = ServiceKey(told.name, port)
         if not_asked(key, told, wanted):
             continue
         place = place_of(key, told, wanted)[0] if wanted.inner_ports is None else None
         override = override_of(key, told, wanted)
-        # A Listener with a number is about one port: the operator typed it.
-        is_typed = override is not None and override.listen.rpartition(":")[2].isdecimal()
-        is_own = is_typed or (own is not None and port in own.ports)
+        # The operator named the service, but another site says how many ports it has.
+        is_named = override is not None and index < limits.PORTS_PER_SERVICE_MAX
+        is_own = is_named or (own is not None and port in own.ports)
         yield ListenerRequest(key, None if is_own else origin, place, override is not None)
 
 

@@ -40,15 +40,28 @@ def test_a_site_s_own_services_have_no_budget_but_the_total() -> None:
     assert grants.refused == {"theirs": {7_001: Refusal.TOTAL, 7_002: Refusal.SITE}}
 
 
-def test_a_port_that_the_operator_typed_is_beyond_no_budget_and_may_be_low() -> None:
-    declared = {"web": told("web", 80), "more": told("more", 7_000, 7_001), "low": told("low", 81)}
+def test_a_service_that_the_operator_named_counts_as_own_and_may_have_low_ports() -> None:
+    declared = {
+        "web": told("web", 80),
+        "more": told("more", 7_000, 7_001, 7_002),
+        "low": told("low", 81),
+    }
     origins = dict.fromkeys(declared, BETA)
     listener = ListenerSpec(service="web", listen="80")
     grants = ListenerOffice(99).grants(wanted(listener), declared, origins)
-    assert grants.refused == {"low": {81: Refusal.LOW_PORT}}
+    over = {"more": {7_002: Refusal.SITE}}
+    assert grants.refused == {"low": {81: Refusal.LOW_PORT}, **over}
     auto = ListenerSpec(service="low", listen="auto")
     grants = ListenerOffice(99).grants(wanted(listener, auto), declared, origins)
-    assert grants.refused == {"more": {7_001: Refusal.SITE}}
+    assert grants.refused == over
+
+
+def test_a_service_that_the_operator_named_gets_no_more_ports_than_a_document_may_have() -> None:
+    most = limits.PORTS_PER_SERVICE_MAX
+    declared = {"bulk": told("bulk", *range(7_000, 7_000 + most + 5))}
+    listener = ListenerSpec(service="bulk", listen="auto")
+    grants = ListenerOffice(999).grants(wanted(listener), declared, {"bulk": BETA})
+    assert set(grants.refused["bulk"]) == set(range(7_000 + most + 2, 7_000 + most + 5))
 
 
 def test_an_address_of_an_own_service_is_its_own() -> None:
