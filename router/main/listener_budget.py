@@ -18,7 +18,7 @@ class Refusal(Enum):
     """Why a service port has no listener here."""
 
     LOW_PORT = "ports below 1024 need a Listener of this site"
-    TAKEN = "a service of this site has that address"
+    TAKEN = "that address is one of this site's own"
     SITE = "its site has as many listeners here as listenersPerSite allows"
     TOTAL = "this router has as many listeners as its limit of open files allows"
 
@@ -37,10 +37,14 @@ class ListenerRequest(msgspec.Struct, frozen=True):
 
 
 class ListenerBudget(msgspec.Struct, frozen=True):
-    """``per_site``: of each other site. ``total``: of all listeners, the own ones included."""
+    """``per_site``: of each other site. ``total``: of all listeners, the own ones included.
+
+    ``doors``: where this site listens for links and its operator. While it starts, these are free.
+    """
 
     per_site: int = limits.LISTENERS_PER_SITE
     total: int = limits.LISTENERS_MAX
+    doors: tuple[tuple[str, int], ...] = ()
 
 
 def refusals(
@@ -53,10 +57,10 @@ def refusals(
     """
     own = [request for request in requests if request.origin is None]
     refused = {request.key: Refusal.TOTAL for request in own[budget.total :]}
+    places = [request.place for request in own[: budget.total] if request.place is not None]
     own_hosts: dict[int, set[str]] = {}
-    for request in own[: budget.total]:
-        if request.place is not None:
-            own_hosts.setdefault(request.place[1], set()).add(request.place[0])
+    for host, port in (*budget.doors, *places):
+        own_hosts.setdefault(port, set()).add(host)
     by_site: dict[SiteId, list[tuple[bool, ServiceKey]]] = {}
     for request in requests:
         if request.origin is None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from router.documents import Wanted
+from router.documents import Wanted, listening_addresses
 from router.main.listener_budget import ListenerBudget, ListenerRequest, Refusal, refusals
 from router.main.listener_places import not_asked, override_of, place_of
 from router.model import limits
@@ -77,7 +77,8 @@ class ListenerOffice:
             for name, told in sorted(declared.items())
             for request in _requests(told, shown.get(name), wanted, origins.get(name))
         ]
-        budget = ListenerBudget(wanted.site.listeners_per_site, self._total)
+        doors = tuple((door.host, door.port) for door in listening_addresses(wanted.site, {}, {}))
+        budget = ListenerBudget(wanted.site.listeners_per_site, self._total, doors)
         refused = refusals(requests, self._held, budget)
         self._held = frozenset(one.key for one in requests if one.key not in refused)
         by_name: dict[str, dict[int, Refusal]] = {}

@@ -27,7 +27,8 @@ def honest(draw: st.DrawFn) -> list[ListenerRequest]:
     return found
 
 
-BUDGETS = st.builds(ListenerBudget, st.integers(0, 8), st.integers(1, 30))
+DOORS = st.lists(st.tuples(st.sampled_from((HOST, "0.0.0.0")), st.integers(1, 65_535)), max_size=3)
+BUDGETS = st.builds(ListenerBudget, st.integers(0, 8), st.integers(1, 30), DOORS.map(tuple))
 
 
 @given(requests=honest(), held=st.sets(st.integers(0, 100)), budget=BUDGETS)
@@ -45,6 +46,7 @@ def test_what_is_granted_is_within_every_budget(
     own_places = {one.place for one in granted if one.origin is None}
     for one in granted:
         assert one.origin is None or one.place not in own_places
+        assert one.origin is None or one.key.port not in [port for _, port in budget.doors]
         assert one.origin is None or one.may_be_low or one.key.port >= 1_024
 
 

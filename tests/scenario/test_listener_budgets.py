@@ -181,3 +181,26 @@ def is_served(client: http.client.HTTPConnection) -> bool:
     response = client.getresponse()
     response.read()
     return response.status == 200
+
+
+def test_a_member_cannot_take_the_ports_of_a_site_s_own_doors(net: Network) -> None:
+    """While a router starts, its doors for the operator are not bound yet."""
+    alpha, mallory = net.site("alpha"), net.site("mallory")
+    net.link(alpha, mallory, 1)
+    admin, console = FIRST_PORT + 1, FIRST_PORT + 2
+    site = alpha.directory / "config" / "site-alpha.yaml"
+    site.write_text(
+        f"{site.read_text().rstrip()}\n"
+        f"  admin: '{alpha.address}:{admin}'\n"
+        f"  console: {{bind: '{alpha.address}:{console}', auth: unsecured}}\n"
+    )
+    mallory.document("Service", "mine", {"protocol": "http", "ports": [admin, console, 21_500]})
+    net.start()
+    net.see_each_other()
+    until(lambda: any("mine:21001" in text for text in told(alpha)), "its ports are refused")
+    alpha.ctl("stop")
+    mallory.ctl("stop")
+    alpha.start()  # It remembers what was declared, and asks nobody.
+    until(lambda: any("mine:21001" in text for text in told(alpha)), "they are refused again")
+    assert fetch(alpha.address, admin, "/healthz").status == 200
+    assert fetch(alpha.address, console, "/healthz").status == 200

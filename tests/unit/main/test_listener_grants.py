@@ -10,7 +10,7 @@ from router.main.plan import Planner
 from router.model import limits
 from router.model.adverts import Declaration
 from router.model.ids import ServiceKey, SiteId
-from router.model.specs import ConnectorSpec, ListenerSpec, ServiceSpec, SiteSpec
+from router.model.specs import ConnectorSpec, ConsoleSpec, ListenerSpec, ServiceSpec, SiteSpec
 
 BETA, GAMMA = SiteId("beta"), SiteId("gamma")
 
@@ -68,6 +68,19 @@ def test_an_address_of_an_own_service_is_its_own() -> None:
     declared = {"a": told("a", 8_080), "own": told("own", 8_080)}
     grants = ListenerOffice(99).grants(wanted(own=("own",)), declared, {"a": BETA})
     assert grants.refused == {"a": {8_080: Refusal.TAKEN}}
+
+
+def test_an_address_of_the_site_s_own_doors_is_its_own() -> None:
+    site = SiteSpec(
+        bind_ip="10.0.0.1",
+        bind_port=7_000,
+        admin="10.0.0.1:7001",
+        console=ConsoleSpec(bind="0.0.0.0:7002"),
+    )
+    here = Wanted(name="alpha", site=site)
+    declared = {"a": told("a", 7_000, 7_001, 7_002, 7_003)}
+    grants = ListenerOffice(99).grants(here, declared, {"a": BETA})
+    assert grants.refused == {"a": dict.fromkeys((7_000, 7_001, 7_002), Refusal.TAKEN)}
 
 
 def test_a_service_that_this_site_declares_too_is_its_own() -> None:
