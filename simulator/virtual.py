@@ -100,6 +100,8 @@ class SimCredentials:
 class MemoryKeeper:
     """State that outlives a router of the simulation."""
 
+    leads = True
+
     def __init__(self, internet: SimulatedInternet) -> None:
         self.internet = internet
         self.epoch = self.writes = 0
@@ -107,6 +109,7 @@ class MemoryKeeper:
         self._learnt_at = 0.0
         self._declared: dict[str, float] = {}
         self._owners: Mapping[str, Owner] = {}
+        self._pins: Mapping[str, SiteId] = {}
 
     def keep_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -131,6 +134,12 @@ class MemoryKeeper:
 
     def owners(self) -> Mapping[str, Owner]:
         return self._owners
+
+    def rule_pins(self) -> Mapping[str, SiteId]:
+        return self._pins
+
+    def keep_rule_pins(self, pins: Mapping[str, SiteId]) -> None:
+        self._pins = pins
 
 
 class NoClaims:

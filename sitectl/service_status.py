@@ -9,6 +9,7 @@ from router.documents.schema import target_ports
 from router.model import limits
 from router.model.addresses import join
 from router.model.settings import named
+from router.model.sharing import SHORT_ID_CHARS, names_of_patterns
 from router.model.specs import ConnectorSpec
 from sitectl import ages, output
 from sitectl.failure import Exit, Failure, not_found
@@ -88,8 +89,8 @@ def configured(site: Site) -> list[dict[str, Any]]:
                     "sites": [],
                     "targets": targets,
                     "phases": {},
-                    "export_to": rules.of(name).export_to,
-                    "import_from": rules.of(name).import_from,
+                    "export_to": names_of_patterns(rules.of(name).export_to),
+                    "import_from": names_of_patterns(rules.of(name).import_from),
                 }
             )
     return items
@@ -230,9 +231,17 @@ def _details(item: dict[str, Any], now: float) -> str:
         head += f"\nSessions by {output.safe(affinity_text(item['affinity']))}"
     for field, text in (("export_to", "Exported to"), ("import_from", "Taken from")):
         if item.get(field) is not None:
-            named = " ".join(item[field]) if item[field] else "no other site"
+            meant = item.get("rule_sites") or {}
+            named = " ".join(_with_id(one, meant) for one in item[field]) or "no other site"
             head += f"\n{text} {output.safe(named)}"
     return f"{head}\n{sites}\n\n{targets}"
+
+
+def _with_id(pattern: str, sites: dict[str, str]) -> str:
+    """A name in a rule, and which site it means."""
+    if pattern not in sites:
+        return pattern
+    return f"{pattern} ({sites[pattern][:SHORT_ID_CHARS] or 'pending: no single site has it'})"
 
 
 def capacity_text(item: dict[str, Any]) -> Any:

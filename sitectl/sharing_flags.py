@@ -8,8 +8,9 @@ from typing import Any
 import click
 import msgspec
 
-from router.model.sharing import ALL
+from router.model.sharing import ALL, SHORT_ID_CHARS, names_one_site, shown_pattern
 from router.model.specs import Document, SitePolicySpec
+from sitectl import output
 from sitectl.capacity_flags import CapChange, policy_of_service
 from sitectl.failure import Exit, Failure, usage
 from sitectl.site import Site
@@ -58,7 +59,7 @@ def with_sharing(site: Site, name: str, cap: CapChange, flags: SharingFlags) -> 
         flags.__struct_fields__, (flags.export_to, flags.import_from), strict=True
     ):
         if given:
-            rule = _rule(f"--{field.replace('_', '-')}", given)
+            rule = _with_ids(site, _rule(f"--{field.replace('_', '-')}", given))
             stands = usual is not None and getattr(usual.spec, field) is not None
             changed[field] = (ALL,) if rule is None and stands else rule
     after = msgspec.structs.replace(before, **changed)
@@ -88,6 +89,40 @@ def _rule(flag: str, given: tuple[str, ...]) -> tuple[str, ...] | None:
         reason = f"{flag}: {len(words)} sites, at most {SHARING_PATTERNS_MAX}"
         raise Failure(Exit.USAGE, "SW0112", reason, "Use patterns with *")
     return tuple(words)
+
+
+def _with_ids(site: Site, rule: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """``rule`` with the ids of the sites that bear its names now, ``NAME@ID``.
+
+    A name that no site bears, or several do, stays: the router resolves it when one does.
+    """
+    if not rule or not any(map(names_one_site, rule)):
+        return rule
+    try:
+        known = site.admin.get("/api/v1/network")
+    except Failure:
+        output.note("the router does not answer: it resolves the names of sites when it runs")
+        return rule
+    named: list[str] = []
+    for word in rule:
+        ids = [one["id"] for one in known if word in _names(one)] if names_one_site(word) else []
+        if len(ids) == 1:
+            named.append(f"{word.partition('@')[0]}@{ids[0]}")
+            continue
+        if names_one_site(word):
+            reason = f"{len(ids)} sites are" if ids else "no site is"
+            output.note(
+                f"{reason} called {word!r} now: the rule means none until one site alone is"
+            )
+        named.append(word)
+    return tuple(dict.fromkeys(named))
+
+
+def _names(item: dict[str, Any]) -> tuple[str, str]:
+    """What a rule may call a site: as it calls itself, alone or with the begin of its id."""
+    suffix = f"@{item['id'][:SHORT_ID_CHARS]}"
+    name = item["name"].removesuffix(suffix)
+    return name, name + suffix
 
 
 def _document_name(site: Site, name: str, known: Document | None) -> str:
@@ -128,4 +163,4 @@ def sharing_text(spec: SitePolicySpec) -> list[str]:
 def _named(rule: tuple[str, ...]) -> str:
     if rule == (ALL,):
         return "all sites"
-    return f"{' '.join(rule)} only" if rule else "no other site"
+    return f"{' '.join(map(shown_pattern, rule))} only" if rule else "no other site"

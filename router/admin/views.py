@@ -239,7 +239,8 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     """`service status`: one port of a service. ``affinity`` None: no sessions.
 
     ``phases``: queue, network and target. ``export_to`` and ``import_from``: patterns of sites, of
-    this site's own rules; None: all.
+    this site's own rules; None: all. ``rule_sites``: by name the id of the site that it means in
+    them; empty: the name is pending and matches nobody.
     """
 
     name: str
@@ -258,6 +259,7 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     phases: dict[str, PhaseView] = {}
     export_to: tuple[str, ...] | None = None
     import_from: tuple[str, ...] | None = None
+    rule_sites: dict[str, str] = {}
 
 
 class NeighbourCost(msgspec.Struct, frozen=True):

@@ -30,9 +30,10 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 _PORT_NAME = re.compile(r"(?=[0-9-]*[a-z])[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 _SIZE = re.compile(r"([0-9]{1,15})(KiB|MiB|GiB)?\Z")
 _UNIT_BYTES: Final = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-_SITE_PATTERN = re.compile(r"[a-z0-9*?][a-z0-9.*?-]*(@[a-f0-9*?]{1,8})?\Z")
+_SITE_PATTERN = re.compile(r"[a-z0-9*?][a-z0-9.*?-]*(@([a-f0-9*?]{1,8}|[a-f0-9]{32}))?\Z")
 SITE_PATTERN_HINT: Final = (
-    "Write a site's name, NAME@ and 8 characters of its id, or its id; * is any characters, ? one"
+    "Write a site's name, NAME@ and its id or the first 8 characters of it, or its id; * is any "
+    "characters, ? one"
 )
 _YAML_BOOLEANS = frozenset({"yes", "no", "on", "off", "true", "false"})
 _UNIT_S: Final = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

@@ -11,9 +11,10 @@ from router.net.ports import Timers
 class Keeping:
     """Tells when it cannot be written, and tries again until it is."""
 
-    def __init__(self, path: Path, timers: Timers, tell: Tell) -> None:
+    def __init__(self, path: Path, timers: Timers, tell: Tell, shared: Path | None = None) -> None:
+        """``shared`` as of `FileKeeper`."""
         self._timers, self._tell = timers, tell
-        self.keeper = FileKeeper(path, self._unsaved)
+        self.keeper = FileKeeper(path, self._unsaved, shared)
         self._try_later()
 
     def _unsaved(self, reason: str) -> None:

@@ -23,13 +23,14 @@ class OwnWords:
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
         self._declared: dict[str, Declaration] = {}
-        self._declared_by: tuple[Wanted, Sequence[Declaration]] | None = None
+        self._declared_by: tuple[Wanted, SharingRules, Sequence[Declaration]] | None = None
         self._adverts: dict[ServiceKey, tuple[_Terms, TargetsAdvert]] = {}
 
     def declarations(self, wanted: Wanted, rules: SharingRules) -> Sequence[Declaration]:
-        """Of all services of ``wanted``, by name; ``rules`` are those of ``wanted``."""
-        if self._declared_by is not None and self._declared_by[0] is wanted:
-            return self._declared_by[1]
+        """Of all services of ``wanted``, by name; ``rules`` are those of ``wanted``, by ids."""
+        known = self._declared_by
+        if known is not None and known[0] is wanted and known[1] is rules:
+            return known[2]
         told, before = wanted.declared_at_s, self._declared
         declared: dict[str, Declaration] = {}
         for name, spec in sorted(wanted.services.items()):
@@ -45,8 +46,9 @@ class OwnWords:
                 one = Declaration(name=name, spec=spec, declared_at_s=at_s, export_to=export_to)
             declared[name] = one
         self._declared = declared
-        self._declared_by = wanted, tuple(declared.values())
-        return self._declared_by[1]
+        own = tuple(declared.values())
+        self._declared_by = wanted, rules, own
+        return own
 
     def adverts(
         self,

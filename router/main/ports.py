@@ -190,6 +190,16 @@ class Keeper(Protocol):
     def owners(self) -> Mapping[str, Owner]:
         """What was kept last."""
 
+    @property
+    def leads(self) -> bool:
+        """Whether this process decides what is kept for all processes of its router."""
+
+    def rule_pins(self) -> Mapping[str, SiteId]:
+        """The sites that names in rules mean."""
+
+    def keep_rule_pins(self, pins: Mapping[str, SiteId]) -> None:
+        """Write them down, if this process leads."""
+
 
 class LogsIn(Protocol):
     """OpenShift, asked who somebody is; raises LoginFailed."""

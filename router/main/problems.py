@@ -10,7 +10,7 @@ from router.model import limits
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem
 from router.model.ids import ServiceKey, SiteId
-from router.model.sharing import ALL, SharingRules
+from router.model.sharing import ALL
 from router.model.specs import ServiceSpec
 from router.routing.table import RouteTable
 
@@ -240,9 +240,12 @@ def _no_such_sites(service: str, lost: Sequence[str], claimed: Collection[str]) 
     )
 
 
-def of_rules(rules: SharingRules, table: RouteTable) -> list[Problem]:
-    """Rules that name a site by a name that two bear: such a name stands for neither."""
-    shared = set(table.name_conflicts)
+def of_rules(pending: Mapping[str, Sequence[str]], table: RouteTable) -> list[Problem]:
+    """``pending``: names in rules that mean no site yet, with the services of these rules."""
+    by_service: dict[str, list[str]] = {}
+    for name in sorted(pending.keys() & set(table.name_conflicts)):
+        for service in pending[name]:
+            by_service.setdefault(service, []).append(name)
     return [
         Problem(
             code="SW0318",
@@ -250,8 +253,7 @@ def of_rules(rules: SharingRules, table: RouteTable) -> list[Problem]:
             "sites bear that name: the rules mean neither.",
             hint=f"Name it by its id: sitectl network status, then sitectl service set '{service}'",
         )
-        for service, rule in sorted(rules.services.items())
-        if (lost := sorted(shared & {*(rule.export_to or ()), *(rule.import_from or ())}))
+        for service, lost in sorted(by_service.items())
     ]
 
 

@@ -94,7 +94,8 @@ class Running:
         self.admin_address = split(admin) if admin else None
         self._trust = SiteTrust(directory, self.tell, kept=store.kept, leads=part.leads)
         self.network = EpollNetwork(LoopHost(loop), sharing=part.sharing)
-        self._keeping = Keeping(part.state(directory), self.network, self.tell)
+        shared = None if part.leads else directory
+        self._keeping = Keeping(part.state(directory), self.network, self.tell, shared)
         keeper = self._keeping.keeper
         self.router = SiteRouter(
             self.network,

@@ -13,6 +13,7 @@ from router.main.own_words import OwnWords
 from router.main.plan import Plan, PlannedService, PlannedTarget, Planner
 from router.main.ports import Credentials, Keeper, Routing, Tell
 from router.main.problems import unserved
+from router.main.rule_pins import RulePins
 from router.main.share_run import ShareRun
 from router.model.addresses import ALLOW_LINK_LOCAL, is_link_local, split
 from router.model.adverts import Declaration, TargetsAdvert
@@ -22,6 +23,7 @@ from router.model.sharing import SharingRules
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.model.ticks import next_tick
 from router.net.ports import Network, Tls
+from router.routing.edge import EdgeRouting
 from router.routing.events import RoutingEvent
 from router.routing.table import RouteTable
 
@@ -63,7 +65,9 @@ class Services:
         self._applied: dict[ServiceKey, PlannedService] = {}  # With what may be used of shares.
         self._wanted: Wanted | None = None
         self.rules = SharingRules()  # An attribute: hot.
-        """With whom this site shares what."""
+        """With whom this site shares what; each site by its id."""
+        self.pins = RulePins(keeper, tell, is_edge=isinstance(routing, EdgeRouting))
+        """What names in the rules of the wanted state mean."""
         self._office = ListenerOffice(listeners_max)
         self._grants = ListenerGrants()
         self._planner = Planner()
@@ -119,12 +123,20 @@ class Services:
 
     def apply(self, wanted: Wanted) -> None:
         """Make the services of ``wanted`` true."""
-        if wanted.rules != self.rules:
-            self._forwarder.forget_offers()
-        self._wanted, self.rules = wanted, wanted.rules
-        self._take(self._routing.set_rules(self.rules, self._network.now()))
+        self._wanted = wanted
+        self._follow_rules(wanted)
         self._keeper.keep_declared(frozenset(wanted.services.keys() - wanted.declared_at_s.keys()))
         self.advertise()
+
+    def _follow_rules(self, wanted: Wanted) -> bool:
+        """Use the rules of ``wanted`` with the ids that names in them mean. False: as before."""
+        rules = self.pins.resolve(wanted.rules, self._routing.table)
+        if rules == self.rules:
+            return False
+        self._forwarder.forget_offers()
+        self.rules = rules
+        self._take(self._routing.set_rules(rules, self._network.now()))
+        return True
 
     def advertise(self) -> None:
         """Tell others what is declared and ready here; resolve, since the table may follow."""
@@ -333,6 +345,8 @@ class Services:
         if self._learnt.forget_old(now):
             self.advertise()
         self._learnt.keep(now)
+        if self.pins.pending and self._wanted is not None and self._follow_rules(self._wanted):
+            self.advertise()
         self._look_at_credentials()
         self._changes.look_at_rates(self._forwarder.rate_states(), now)
         self._look_at_changes()

@@ -362,8 +362,12 @@ class SiteRouter:
         self.questions.inquiries.ask(whom_to_ask(keys, self.routing.table), done)
 
     def sharing_of(self, service: str) -> Sharing:
-        """The rules of this site for ``service``."""
-        return self._services.rules.of(service)
+        """The rules of this site for ``service``, as they are given."""
+        return self._wanted.rules.of(service) if self._wanted is not None else Sharing()
+
+    def rule_sites(self, patterns: tuple[str, ...] | None) -> dict[str, str]:
+        """By name the id of the site that each of ``patterns`` means; empty: of none yet."""
+        return self._services.pins.sites_of(patterns)
 
     def router_name(self, router: RouterId) -> str:
         """The name of the site that ``router`` serves, or its id when it is not known."""
@@ -388,7 +392,8 @@ class SiteRouter:
             return self._config_notes
         hints = capacity_hints(self._wanted, self.routing.table)
         bars = notes_of_bars(self.routing.table)
-        found = (*self._ejections.notes(), *self._config_notes, *bars, *hints)
+        rules = self._services.pins.notes(self.routing.table, self._wanted.rules)
+        found = (*self._ejections.notes(), *self._config_notes, *bars, *rules, *hints)
         return found[: limits.STATUS_NOTES_MAX]
 
     def _link_port_taken(self, error: str) -> None:

@@ -11,11 +11,12 @@ import msgspec
 from certs.files import write_secret
 from router.main.ports import Kept
 from router.model.errors import ConfigError
-from router.model.ids import RouterId
+from router.model.ids import RouterId, SiteId
 from router.routing.declared import Owner
 
 ROUTER_ID_BYTES = 8
 OWNERS_FILE = "owners.json"
+PINS_FILE = "rule-pins.json"
 
 _Kept = TypeVar("_Kept")
 
@@ -29,25 +30,37 @@ class _State(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FileKeeper:
-    """Two JSON files, each replaced whole at each change. Implements `Keeper`.
+    """JSON files, each replaced whole at each change. Implements `Keeper`.
 
-    Owners of names are in a file of their own: the state file is read by the last release too.
+    Owners of names, and what names in rules mean, are in files of their own: the state file is
+    read by the last release too.
     """
 
-    def __init__(self, path: Path, unsaved: Callable[[str], None] = lambda reason: None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        unsaved: Callable[[str], None] = lambda reason: None,
+        shared: Path | None = None,
+    ) -> None:
         """Read ``path``, or start afresh where there is none. Raises ConfigError.
+
+        ``shared``: the directory with what another process keeps for this one; None: this process
+        keeps it, beside ``path``.
 
         ``unsaved`` is told, once until it works again, that changes stay in memory: a full or
         read-only disk must not end what is being served, nor keep a host that starts from it.
         """
         self._path, self._owners_path = path, path.with_name(OWNERS_FILE)
         self._unsaved = unsaved
+        self.leads = shared is None
+        self._pins_path = (shared or path.parent) / PINS_FILE
         self.trouble = ""
         """Why what changed last stays in memory; empty: it is written."""
         self._unwritten: set[Path] = set()
         state = _read(path, _State)
         self._state = state or _State(router_id=secrets.token_hex(ROUTER_ID_BYTES))
         self._owners: Mapping[str, Owner] = _read(self._owners_path, dict[str, Owner]) or {}
+        self._pins: Mapping[str, SiteId] = _read(self._pins_path, dict[str, SiteId]) or {}
         if state is None:
             self._save()
 
@@ -111,12 +124,24 @@ class FileKeeper:
         """What was kept last."""
         return self._owners
 
+    def rule_pins(self) -> Mapping[str, SiteId]:
+        """The sites that names in rules mean."""
+        if not self.leads:
+            self._pins = _read(self._pins_path, dict[str, SiteId]) or {}
+        return self._pins
+
+    def keep_rule_pins(self, pins: Mapping[str, SiteId]) -> None:
+        """Write them down, if they are others and this process leads."""
+        if self.leads and pins != self._pins:
+            self._pins = dict(pins)
+            self._save(self._pins_path)
+
     def _save(self, path: Path | None = None) -> None:
         self._unwritten.add(path or self._path)
         try:
             for one in tuple(self._unwritten):
-                kept = self._owners if one == self._owners_path else self._state
-                write_secret(one, msgspec.json.format(msgspec.json.encode(kept)))
+                kept = msgspec.json.encode(self._kept(one))
+                write_secret(one, msgspec.json.format(kept))
                 self._unwritten.discard(one)
         except OSError as error:
             before, self.trouble = self.trouble, f"{one}: {error.strerror}"
@@ -131,6 +156,12 @@ class FileKeeper:
             return False
         self._save()
         return not self.trouble
+
+    def _kept(self, path: Path) -> object:
+        """What that file is to have."""
+        if path == self._owners_path:
+            return self._owners
+        return self._pins if path == self._pins_path else self._state
 
 
 def _read(path: Path, kind: type[_Kept]) -> _Kept | None:

@@ -79,7 +79,7 @@ class Troubles:
             *self._credentials.service_tls_problems(),
             *owning.problems_of(table),
             *problems.of_table(table),
-            *problems.of_rules(self._services.rules, table),
+            *problems.of_rules(self._services.pins.pending, table),
             *problems.of_weights(wanted.services if wanted else {}, table),
             *problems.of_edge(
                 self._routing.left_out if isinstance(self._routing, EdgeRouting) else 0

@@ -44,6 +44,7 @@ from router.main.site_router import SiteRouter
 from router.main.whole import Whole
 from router.model.events import Problem
 from router.model.settings import AffinityBy
+from router.model.sharing import names_of_patterns
 from router.net.epoll import EpollNetwork
 from router.routing.table import SiteRoute
 
@@ -298,8 +299,10 @@ class OperatorView:
             overflow_total=snapshot.counters.overflow_total,
             listener=shown,
             tls_cert=snapshot.config.tls_cert,
-            export_to=sharing.export_to,
-            import_from=sharing.import_from,
+            export_to=names_of_patterns(sharing.export_to),
+            import_from=names_of_patterns(sharing.import_from),
+            rule_sites=self._router.rule_sites(sharing.export_to)
+            | self._router.rule_sites(sharing.import_from),
             sites=tuple(
                 self._site(report, snapshot.rate)
                 for report in snapshot.explanation.candidates

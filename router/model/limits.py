@@ -205,6 +205,7 @@ BARS_MAX = 64  # Sites that one router bars: some 3 KiB of its part 0; the newes
 BAR_S = 86_400.0  # A bar is told so long: nothing that a site said before is held a tenth of that.
 BAR_EVENTS_BURST, BAR_EVENTS_PER_S = 16, 0.1  # Of one site that bars others, however many.
 BAR_NOTES_MAX = 8  # In `status`; `network status` has all.
+RULE_NOTES_MAX = 8  # In `status`: names in rules that mean nobody, or whose bearer is another.
 LSA_TERMS_BYTES_MAX = (
     8 * KIB
 )  # Of all in part 0, beside the adjacencies; what is beyond is nothing.

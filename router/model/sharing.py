@@ -1,7 +1,7 @@
 """Who may use and offer what: rules of a site, terms of a link, and the patterns they are made of.
 
-A rule names sites, by pattern: a name, ``NAME@`` and the first 8 of an id, or an id. A name is no
-identity: while two live sites bear it, it stands for neither.
+A rule names sites, by pattern: a name, ``NAME@`` and the first 8 of an id or all of it, or an id. A
+name is no identity: a router puts the id of one site in its place, once (`router.main.rule_pins`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -88,6 +88,31 @@ def is_id(pattern: str) -> bool:
     return len(pattern) == ID_CHARS and _HEX.issuperset(pattern)
 
 
+def pinned(pattern: str) -> tuple[str, SiteId] | None:
+    """Name and id of ``NAME@`` and a whole id: it means that site, whatever that calls itself."""
+    name, at, site = pattern.rpartition("@")
+    return (name, SiteId(site)) if at and is_id(site) else None
+
+
+def names_one_site(pattern: str) -> bool:
+    """Whether it is a name, and so stands for one site that is to be found yet."""
+    is_name = not is_id(pattern) and pinned(pattern) is None
+    return is_name and "*" not in pattern and "?" not in pattern
+
+
+def shown_pattern(pattern: str) -> str:
+    """As people read it: ``alpha (3469fab8)`` of one that is pinned."""
+    known = pinned(pattern)
+    return pattern if known is None else f"{known[0]} ({known[1][:SHORT_ID_CHARS]})"
+
+
+def names_of_patterns(patterns: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """``patterns`` without the ids of those that are pinned."""
+    if patterns is None:
+        return None
+    return tuple(known[0] if (known := pinned(one)) else one for one in patterns)
+
+
 def names_site(pattern: str, party: Party) -> bool:
     """Whether the pattern of a rule means ``party``."""
     if pattern == ALL or pattern == party.site:
@@ -95,7 +120,8 @@ def names_site(pattern: str, party: Party) -> bool:
     if is_id(pattern):
         return False
     if "@" in pattern:
-        return matches(pattern, party.whole_name)
+        known = pinned(pattern)
+        return party.site == known[1] if known else matches(pattern, party.whole_name)
     return not party.has_shared_name and matches(pattern, party.shown)
 
 

@@ -91,6 +91,7 @@ def test_a_name_that_two_sites_bear_stands_for_neither_and_an_id_always_for_its_
         assert names_site(word, party) == (word == party.site)
     assert names_site(party.site, party)
     assert names_site(party.whole_name, party)
+    assert names_site(f"{word}@{party.site}", party), "the id alone counts"
     other = "c" * 32
     assert not names_site(other, Party(party.site, other)), "a name made of an id is no id"
 

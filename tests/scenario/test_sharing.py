@@ -71,12 +71,15 @@ def open_at_east(line: Line, **changes: object) -> tuple[Insider, int]:
 
 def test_a_service_exported_to_one_site_is_seen_and_served_there_alone(line: Line) -> None:
     done = line.east.ctl("service", "set", "shop", "--export-to", "west")
-    assert "exports it to west only" in done.out + done.err
+    assert f"exports it to west ({id_of(line.west)[:8]}) only" in done.out + done.err
     until(lambda: line.mid.service("shop") is None, "mid has no listener for shop")
     assert fetch(line.west.address, SHOP_PORT).body == b"east\n"
     shown = line.east.json("service", "status", "shop")[0]
     assert (shown["export_to"], shown["import_from"]) == (["west"], None)
-    assert "Exported to west" in line.east.ctl("service", "status", "shop").out
+    assert (
+        f"Exported to west ({id_of(line.west)[:8]})"
+        in line.east.ctl("service", "status", "shop").out
+    )
     line.mid.ctl("why", "shop", code=4)
     assert line.mid.reaches({"east"})
     line.east.ctl("service", "set", "shop", "--export-to", "all")

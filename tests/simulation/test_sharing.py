@@ -194,7 +194,7 @@ def test_an_edge_takes_only_from_those_whom_it_names(seed: int) -> None:
     assert served(answers) == {"far"}
 
 
-def test_while_two_sites_bear_a_name_it_stands_for_neither_and_an_id_still_does() -> None:
+def test_a_name_means_who_bore_it_and_neither_of_two_and_an_id_still_does() -> None:
     world = World(1, "a", "b", "c")
     a, b, c = world.sites.values()
     a.link(b, cost=1)
@@ -209,6 +209,12 @@ def test_while_two_sites_bear_a_name_it_stands_for_neither_and_an_id_still_does(
     a.link(c, cost=1)
     world.run(5)
     assert a.router.routing.table.name_conflicts == ("b",)
+    assert listens(b) and not listens(c), "the name means the site that bore it then"
+    assert "SW0318" not in {problem.code for problem in a.router.problems()}
+    assert "SW0346" in {note.code for note in a.router.notes}
+    rule(a, export_to=())
+    rule(a, export_to=("b",))
+    world.run(5)
     assert "SW0318" in {problem.code for problem in a.router.problems()}
     assert not listens(b)
     assert not listens(c)

@@ -197,6 +197,20 @@ SERVICES: Final = (
         "Where no other site lets it in, its declarations and targets count for nothing.",
         "To let it in again: sitectl token create FILE at the site that bars it",
     ),
+    Code(
+        "SW0345",
+        "A name in a rule means no site yet",
+        "No known site bears it, or several do. The name matches nobody; it is resolved, once and "
+        "for good, when exactly one known site bears it.",
+        "Write NAME@ID in the rule, with the whole id: sitectl network status -o json",
+    ),
+    Code(
+        "SW0346",
+        "Another site bears a name that rules use",
+        "Rules mean the site that bore the name when they were given, not the one that calls "
+        "itself so now.",
+        "If the other one is meant, write NAME@ID of it in the rule",
+    ),
 )
 
 NETWORK: Final = (

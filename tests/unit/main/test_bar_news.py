@@ -129,6 +129,14 @@ class Keeper:
     def owners(self) -> Mapping[str, Owner]:
         return NOBODY
 
+    leads = True
+
+    def rule_pins(self) -> Mapping[str, SiteId]:
+        return {}
+
+    def keep_rule_pins(self, pins: Mapping[str, SiteId]) -> None:
+        """Not asked."""
+
 
 def test_what_a_site_declared_that_was_put_out_meanwhile_is_not_kept_over_a_restart() -> None:
     keeper = Keeper(Kept(declare("shop")), Kept(declare("till")), Kept(declare("bank", at=1.0)))

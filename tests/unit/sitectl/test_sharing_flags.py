@@ -41,6 +41,34 @@ def test_a_rule_is_set_replaced_and_withdrawn(here: CommandLine) -> None:
     assert "has no rule for it, unchanged" in here.ok(*words, "--import-from", "all").stdout
 
 
+def test_names_are_written_with_the_ids_of_who_bears_them_now(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    east, other, west = "e" * 32, "0" * 32, "a" * 32
+    admin.answers["/api/v1/network"] = (
+        200,
+        [
+            {"name": "east@eeeeeeee", "id": east},
+            {"name": "east@00000000", "id": other},
+            {"name": "west", "id": west},
+        ],
+    )
+    words = ("service", "set", "shop", "--export-to")
+    done = here.ok(*words, "west,w*,east,north,east@eeeeeeee," + west)
+    assert "2 sites are called 'east' now" in done.stderr
+    assert "no site is called 'north' now" in done.stderr
+    assert "exports it to west (aaaaaaaa) w* east north east (eeeeeeee)" in done.stdout
+    assert policy(here, "shop").export_to == (
+        f"west@{west}",
+        "w*",
+        "east",
+        "north",
+        f"east@{east}",
+        west,
+    )
+    assert "unchanged" in here.ok(*words, f"west@{west},w*,east,north,east@{east},{west}").stdout
+
+
 def test_expose_states_with_whom_the_service_is_shared(here: CommandLine) -> None:
     words = (
         "expose",
