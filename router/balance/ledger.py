@@ -147,6 +147,7 @@ class LocalLedger:
         "_site",
         "_sole",
         "_targets",
+        "abandoned",
         "ask",
         "capacity",
         "in_flight",
@@ -178,6 +179,8 @@ class LocalLedger:
         """All slots held."""
         self.lent = 0
         """Of these, those that clients of other sites hold: whoever serves them counts them."""
+        self.abandoned = 0
+        """Slots held for requests that were given up: targets may still work on them."""
         self.load = 0
         """Slots held of ready targets, of each up to its capacity."""
         self.targets_ready = 0

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from router.balance.ledger import Denied, LocalLedger, Slot
 from router.balance.waiting import FairQueue, Line
+from router.forward.ports import Lingering
 from router.model import limits
 from router.net.ports import Timer, Timers
 
@@ -157,6 +158,16 @@ class Admission:
             self.serve()
         if not self.is_told:
             self._changed()
+
+    def release_after(self, lingering: Lingering, slot: Slot) -> None:
+        """As `release`, once the target no longer has the request, which no client waits for."""
+        self._ledger.abandoned += 1
+
+        def release() -> None:
+            self._ledger.abandoned -= 1
+            self.release(slot)
+
+        lingering.then(release)
 
     def move(self, slot: Slot, exclude: frozenset[str], session: int = 0) -> Slot | None:
         """Give ``slot`` back for one at another target, ahead of those who wait.

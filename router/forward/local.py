@@ -54,7 +54,8 @@ class LocalLeg:
     """Relays to the target of ``slot``; while connecting fails, to the site's other targets.
 
     It owns the slot from construction on and gives it back in one place, when its target leg is
-    done, before its handler hears of it. What is sent is kept until a target is connected, for the
+    done, before its handler hears of it; of a request that was given up, when its target has it no
+    longer (`Lingering`). What is sent is kept until a target is connected, for the
     next one (bounded by its sender: a target leg that is not connected says no); for http2 until
     the response begins or it is more than `REPLAY_BYTES_MAX`, since a target may say later that it
     did not process the request (RFC 9113, 8.7).
@@ -232,7 +233,10 @@ class LocalLeg:
             failure = LegFailure("not-processed" if returns else "target-reset", failure.reason)
         if self._held is not None:
             self._forget_held()
-        self._parts.admission.release(self._slot)
+        if leg.lingers is not None:
+            self._parts.admission.release_after(leg.lingers, self._slot)
+        else:
+            self._parts.admission.release(self._slot)
         self._handler.done(failure)
 
     def _goes_on(self, leg: TargetLeg, failure: LegFailure) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
+from router.forward.abandoned import Abandoned, hold_s
 from router.forward.turn_writer import TurnWriter
 from router.model import limits
 from router.model.settings import Timeouts
@@ -123,6 +124,8 @@ class TargetPool:
         self._open: set[TargetConnection] = set()
         self._closed = False
         self._sweep: Timer | None = None
+        self.usual_s = 0.0
+        """The mean that the target has a request for; 0.0: not known. Set in place (hot)."""
 
     @property
     def idle_count(self) -> int:
@@ -198,6 +201,24 @@ class TargetPool:
         target.deadline = inf
         target.writer.drop()
         target.connection.abort()
+
+    def abandon(self, target: TargetConnection, *, has_all: bool) -> Abandoned:
+        """Give up the exchange on a connection: say so to the target, and wait until it knows.
+
+        A target that ``has_all`` of the request may answer by closing its side. One that has not is
+        reset: what it has must not look whole. So are all where many connections are open.
+        """
+        seconds = hold_s(self.usual_s)
+        if not has_all or len(self._open) > limits.ABANDONED_OPEN_MAX:
+            self.discard(target)
+            return Abandoned(self._network, seconds)
+        connection = target.connection
+        target.user = abandoned = Abandoned(self._network, seconds, connection)
+        target.deadline = inf
+        target.writer.drop()
+        connection.resume()
+        connection.finish()
+        return abandoned
 
     def close(self) -> None:
         """Close what is idle and keep nothing from now on. Exchanges under way go on."""

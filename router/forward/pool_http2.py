@@ -259,6 +259,8 @@ class Http2Pool:
         """How heads of requests look to targets."""
         self.network = network
         self.timeouts = timeouts
+        self.usual_s = 0.0
+        """As of `TargetPool`."""
         self._host = host
         self._port = port
         self._tls = tls

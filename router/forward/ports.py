@@ -1,6 +1,6 @@
 """The shapes between sessions, dispatch and legs. One interface serves them all: `Leg`."""
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from typing import Literal, Protocol
 
 import msgspec
@@ -220,6 +220,13 @@ class ClientLeg(Leg, Protocol):
         """End an attempt at one of these ``sites`` as if the link to it were lost."""
 
 
+class Lingering(Protocol):
+    """A request that was given up while a target had it."""
+
+    def then(self, after: Callable[[], None]) -> None:
+        """Call ``after`` once the target has it no longer, as far as is known."""
+
+
 class TargetLeg(Leg, Protocol):
     """A leg to one target, and what its end says of that target. Read in `done`, not before."""
 
@@ -230,3 +237,7 @@ class TargetLeg(Leg, Protocol):
     @property
     def blames_target(self) -> bool:
         """A failure other than to connect was the target's, not its client's or chance."""
+
+    @property
+    def lingers(self) -> "Lingering | None":
+        """The target may still work on the request; its slot goes back after that."""

@@ -70,7 +70,8 @@ class ServiceFigures:
     def under_way(self) -> dict[str, int]:
         """What clients of this site have in flight, by name of the site that serves it. Without
         those that have nothing."""
-        here = self.ledger.in_flight - self.ledger.lent
+        ledger = self.ledger
+        here = ledger.in_flight - ledger.lent - ledger.abandoned
         under_way = self.balancer.under_way
         if not under_way and not here:
             return NOTHING

@@ -4,6 +4,7 @@ import enum
 from math import inf
 
 from router.balance.ledger import Slot
+from router.forward.abandoned import GIVEN_UP, Abandoned
 from router.forward.http1 import render
 from router.forward.http1.messages import HEAD_END
 from router.forward.http1.responses import (
@@ -15,6 +16,7 @@ from router.forward.http1.responses import (
 from router.forward.local import LocalParts
 from router.forward.pool import TargetConnection, TargetPool
 from router.forward.ports import LegCode, LegFailure, LegHandler, Request, dial_failure
+from router.forward.remotes import SMOOTHING
 from router.net.ports import Buffer, Dial, DialFailure, Loss, Timers
 
 
@@ -43,7 +45,8 @@ class HttpTargetLeg:
 
     With a ``slot`` and the ``parts`` of its service it is a whole leg, as `LocalLeg` is: of a
     request whose connection was there at once, so that there is nothing to move on to and nothing
-    to keep. Whatever becomes of it, its slot goes back, once, before its handler hears.
+    to keep. Whatever becomes of it, its slot goes back, once: before its handler hears, or, of a
+    request that was given up, when the target has closed its connection (`Abandoned`).
     """
 
     wire = None
@@ -51,6 +54,7 @@ class HttpTargetLeg:
     """Of a whole leg."""
 
     __slots__ = (
+        "_asked_at",
         "_body_left",
         "_chunked",
         "_dial",
@@ -76,6 +80,7 @@ class HttpTargetLeg:
         "_trailers",
         "_via",
         "blames_target",
+        "lingers",
         "status",
     )
 
@@ -111,8 +116,10 @@ class HttpTargetLeg:
         self._held: list[bytes] | None = None  # What was sent before there was a connection.
         self._idle_s = 0.0
         self._failure: LegFailure | None = None
+        self._asked_at = inf  # Once the target has all of it; of an answer that came in parts.
         self.status = 0
         self.blames_target = False
+        self.lingers: Abandoned | None = None
         self._slot = slot
         self._parts = parts
         self._era = 0 if parts is None else parts.outcomes.era
@@ -318,6 +325,8 @@ class HttpTargetLeg:
 
     def _make_parser(self) -> ResponseParser:
         request = self._request
+        if self._request_complete and self._target is not None:
+            self._asked_at = self._target.deadline - self._pool.response_s
         self._parser = parser = ResponseParser(
             self,
             head_only=request.head_only,
@@ -419,7 +428,16 @@ class HttpTargetLeg:
         if self._is_paused:
             target.connection.resume()
         if self._request_complete and not excess:
-            self._pool.release(target, idle_s)
+            pool = self._pool
+            # How long it took, without a look at a clock: of the deadline, and of its idling.
+            asked_at = target.deadline - pool.response_s
+            if self._parser is not None:
+                asked_at = self._asked_at
+            pool.release(target, idle_s)
+            took_s = target.idle_since - asked_at
+            if took_s >= 0.0:
+                usual_s = pool.usual_s
+                pool.usual_s = usual_s + SMOOTHING * (took_s - usual_s) if usual_s else took_s
         else:
             self._pool.discard(target)
         parts, slot = self._parts, self._slot
@@ -440,7 +458,10 @@ class HttpTargetLeg:
             parts.outcomes.completed(slot.target, self.status, self._era)
         elif self.blames_target:
             parts.outcomes.broke_off(slot.target, failure.code, self._era)
-        parts.admission.release(slot)
+        if self.lingers is not None:
+            parts.admission.release_after(self.lingers, slot)
+        else:
+            parts.admission.release(slot)
 
     def _torn(self) -> bool:
         """The request's body is not of the length its head stated: no target may take it."""
@@ -469,6 +490,7 @@ class HttpTargetLeg:
     def _finish_with(self, failure: LegFailure | None) -> None:
         if self._state is _DONE:
             return
+        was_open = self._state is _OPEN
         self._state = _DONE
         self._failure = failure
         self._held = None
@@ -477,7 +499,10 @@ class HttpTargetLeg:
             self._dial = None
         target, self._target = self._target, None
         if target is not None:
-            self._pool.discard(target)
+            if was_open and failure is not None and failure.code in GIVEN_UP:
+                self.lingers = self._pool.abandon(target, has_all=self._request_complete)
+            else:
+                self._pool.discard(target)
         # We may stand in a call of the handler's own: it is told at the end of the turn.
         self._timers.at_turn_end(self._tell_done)
 

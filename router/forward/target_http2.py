@@ -4,6 +4,7 @@ import enum
 from math import inf
 from typing import NamedTuple
 
+from router.forward.abandoned import GIVEN_UP, Abandoned, hold_s
 from router.forward.http1 import render
 from router.forward.http1.heads import HEADER_TOO_LARGE
 from router.forward.http2 import codes, heads
@@ -13,6 +14,7 @@ from router.forward.http2.streams import Http2Stream
 from router.forward.http2.written import request_block
 from router.forward.pool_http2 import Http2Pool, TargetSession
 from router.forward.ports import LegCode, LegFailure, LegHandler, Request
+from router.forward.remotes import SMOOTHING
 from router.model import limits
 from router.model.settings import ServiceLimits
 from router.net.ports import Buffer, Timers
@@ -57,6 +59,7 @@ class Http2TargetLeg:
     wire = None
 
     __slots__ = (
+        "_asked_at",
         "_body_left",
         "_failure",
         "_handler",
@@ -79,6 +82,7 @@ class Http2TargetLeg:
         "_via",
         "blames_target",
         "deadline",
+        "lingers",
         "status",
     )
 
@@ -96,6 +100,7 @@ class Http2TargetLeg:
         self._timers = timers
         self._via = via
         self._state = _NEW
+        self._asked_at = 0.0
         self._session: TargetSession | None = None
         self._stream: Http2Stream | None = None
         self._held: list[bytes] | None = None  # What was sent before there was a stream.
@@ -114,6 +119,7 @@ class Http2TargetLeg:
         """Judged by the pool's sweep."""
         self.status = 0
         self.blames_target = False
+        self.lingers: Abandoned | None = None
 
     # What the owner calls.
 
@@ -243,6 +249,7 @@ class Http2TargetLeg:
         self._tell_opened()
         self.status = answered.status
         self._state = _DONE
+        self._note_took()
         self._handler.whole(read.head, answered.body_bytes, data)
 
     def got_head(self, fields: Block, ended: bool) -> None:
@@ -302,6 +309,7 @@ class Http2TargetLeg:
             self._bad("the response is shorter than its head says")
             return
         self._state = _DONE
+        self._note_took()
         self.deadline = inf
         stream, self._stream = self._stream, None
         if stream is not None and not self._request_complete:
@@ -389,7 +397,16 @@ class Http2TargetLeg:
         timeouts = self._pool.timeouts
         awaits_head = self._request_complete and not self._has_head
         allowance_s = timeouts.response_s if awaits_head else timeouts.idle_s
-        self.deadline = self._timers.now() + allowance_s
+        now = self._timers.now()
+        self.deadline = now + allowance_s
+        if not self._has_head:
+            self._asked_at = now
+
+    def _note_took(self) -> None:
+        """How long the target had it."""
+        pool = self._pool
+        took_s, usual_s = self._timers.now() - self._asked_at, pool.usual_s
+        pool.usual_s = usual_s + SMOOTHING * (took_s - usual_s) if usual_s else took_s
 
     def _tell_opened(self) -> None:
         if not self._is_opened and self._state is not _DONE:
@@ -417,6 +434,8 @@ class Http2TargetLeg:
         stream, self._stream = self._stream, None
         if stream is not None:
             self._break_off(stream, reset)
+            if code in GIVEN_UP:  # Nothing tells when the target has given it up, too.
+                self.lingers = Abandoned(self._timers, hold_s(self._pool.usual_s))
         # We may stand in a call of the handler's own: it is told at the end of the turn.
         self._timers.at_turn_end(self._tell_done)
 

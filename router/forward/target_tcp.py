@@ -34,6 +34,8 @@ class TcpTargetLeg:
 
     status = 0
 
+    lingers = None
+
     __slots__ = (
         "_aborted",
         "_connect_s",

@@ -416,6 +416,10 @@ HEALTH_CONFIRM_S = 0.25  # To the next connect after a first good one of a targe
 HEALTH_SPREAD = 0.1  # Checks of many targets drift apart by up to this share of the interval.
 HEALTH_TLS_LOOK_S = 0.1  # After a handshake, for a refusal of our certificate: a round trip later.
 HEALTH_BODY_BYTES_MAX = 64 * KIB  # Of an answer to a check; what follows says nothing more.
+# The slot of a request that was given up: a target that does not notice may work on it longer, and
+# clients that leave for good reasons shall not take its slots for long.
+ABANDONED_S_MAX = 1.0
+ABANDONED_OPEN_MAX = 1_024  # With more connections to a target they are reset, to free descriptors.
 EJECT_AFTER = 5  # Requests in a row that a target broke off, or answered 502 to 504.
 # Short at first: an active check must pass before it returns, so that little is lost by asking.
 EJECT_BASE_S, EJECT_MAX_S = 2.0, 60.0

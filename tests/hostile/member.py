@@ -56,6 +56,7 @@ class Member:
         self.on_stream: Callable[[Frame], list[Frame]] = lambda _: []
         self.closed = threading.Event()
         self._sequence = 0
+        self._next_stream = 1
         self._lock = threading.Lock()
         self._into, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._leaf = ssl.PEM_cert_to_DER_cert(files["tls.crt"].decode())
@@ -87,6 +88,13 @@ class Member:
         with self._lock, contextlib.suppress(OSError):
             self._tls.write(b"".join(map(wire.encode, frames)))
             self._socket.sendall(self._out.read())
+
+    def open_frame(self, service: str, port: int, head: bytes) -> Frame:
+        """OPEN of an http request without a body, to a target of the neighbour."""
+        router, _ = self._neighbour
+        request = [[router], service, port, "http", self.site, 0, 0, 0, head]
+        stream, self._next_stream = self._next_stream, self._next_stream + 2
+        return Frame(wire.OPEN, stream, msgspec.msgpack.encode([*request, "", 0, "", ""]), True)
 
     def offer(self, *offers: Offer, cost: int | None = None) -> None:
         """Say that it has these targets and no others, at ``cost`` from its neighbour."""

@@ -314,11 +314,12 @@ class Party:
 
 
 class Served(Party):
-    """At a target: who leaves without a word, as health checks do, is left too."""
+    """At a target: who leaves without a word, as health checks do, is left too; so is a client of
+    HTTP/1 that leaves, as most servers do."""
 
     def ended(self) -> None:
         super().ended()
-        if not self.got:
+        if not self.got or b" HTTP/1.1\r\n" in self.got:
             self.finish()
 
 

@@ -281,6 +281,7 @@ def test_whatever_ends_a_stream_frees_its_slot(shop: Shop, name: str, whole: boo
     assert shop.in_flight == 1
     end(shop, stream)
     shop.run()
+    shop.network.advance(limits.ABANDONED_S_MAX)
     assert shop.in_flight == 0
     if status and not (name == "nothing moves" and not whole):
         assert shop.said(stream)[0] == status
@@ -296,6 +297,7 @@ def test_a_cut_link_is_502_for_what_was_on_it() -> None:
     stream = shop.ask(REQUEST, b"hello")
     end_link_cut(shop, stream)
     assert shop.said(stream)[0] == "head 502"
+    shop.network.advance(limits.ABANDONED_S_MAX)
     assert shop.in_flight == 0
 
 
@@ -418,6 +420,7 @@ def test_what_waits_for_a_client_s_credit_counts_as_held_and_can_be_let_go(shop:
     shop.run()
     assert forwarder.held_bytes == 0
     assert (shop.client.is_open, other.is_open) == (False, True)
+    shop.network.advance(limits.ABANDONED_S_MAX)
     assert shop.in_flight == 0
 
 

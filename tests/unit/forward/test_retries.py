@@ -332,6 +332,7 @@ def test_what_is_sent_between_two_attempts_belongs_to_the_next() -> None:
     party.send(OK)
     shop.network.run()
     assert status(client) == 200
+    shop.network.advance(limits.ABANDONED_S_MAX)
     assert shop.at_rest()
 
 
@@ -343,4 +344,5 @@ def test_who_waits_for_a_second_attempt_is_given_up_for_its_memory() -> None:
     assert status(client) == 503
     shop.answer("a")
     assert not any(b"PUT" in one.got for one in shop.targets["a"].parties)
+    shop.network.advance(limits.ABANDONED_S_MAX)
     assert shop.at_rest()
