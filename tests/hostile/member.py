@@ -8,7 +8,7 @@ import ssl
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -98,15 +98,25 @@ class Member:
 
     def offer(self, *offers: Offer, cost: int | None = None) -> None:
         """Say that it has these targets and no others, at ``cost`` from its neighbour."""
+        self._say([["services", [], list(offers)]], self.cost if cost is None else cost)
+
+    def declare(self, services: Mapping[str, Sequence[int]], declared_at_s: float = 0.0) -> None:
+        """Say that these services exist, with these ports, and no others. A part for each."""
+        told = [
+            {"name": name, "spec": {"ports": list(ports)}, "declared_at_s": declared_at_s}
+            for name, ports in services.items()
+        ]
+        self._say([["services", [one], []] for one in told], self.cost)
+
+    def _say(self, parts: Sequence[Sequence[object]], cost: int) -> None:
         self._sequence += 1
         router, site = self._neighbour
-        services: list[object] = ["services", [], list(offers)]
-        adjacencies = [[router, site, self.cost if cost is None else cost]]
         topology: list[object] = [
-            *("topology", adjacencies, False, False, self.name, "rogue"),
-            [[1, self._sequence]],
+            *("topology", [[router, site, cost]], False, False, self.name, "rogue"),
+            [[part, self._sequence] for part in range(1, len(parts) + 1)],
         ]
-        self.send(*(self._lsa(part, body) for part, body in ((1, services), (0, topology))))
+        self.send(*(self._lsa(part, body) for part, body in enumerate(parts, 1)))
+        self.send(self._lsa(0, topology))
 
     def _lsa(self, part: int, body: Sequence[object]) -> Frame:
         numbers = (part, 1, self._sequence, 1)
