@@ -5,7 +5,7 @@ until the declaration would have ended without the restart (`service-sync-site-t
 name is remembered for good.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from router.main.ports import Keeper, Kept
 from router.model.adverts import Declaration
@@ -71,21 +71,24 @@ class Learnt:
         self._known = known
         self._lost_at = {name: at for name, at in self._lost_at.items() if name in known}
 
-    def keep(self, now: float) -> None:
+    def keep(self, now: float, used: Container[str]) -> None:
         """Write down what is news or was written long ago.
 
         Apart from learning: a write waits for the disk, and tables follow each other closely while
-        a network comes together.
+        a network comes together. Only what is ``used`` here is worth it: others may declare
+        hundreds of thousands of ports, and change them all the time.
         """
-        is_old = len(self._known) > len(self._lost_at) and now - self._kept_at > AGE_KEPT_S
-        if is_old or (self._known, self._lost_at) != self._kept:
+        known = {name: told for name, told in self._known.items() if name in used}
+        lost_at = {name: at for name, at in self._lost_at.items() if name in known}
+        is_old = len(known) > len(lost_at) and now - self._kept_at > AGE_KEPT_S
+        if is_old or (known, lost_at) != self._kept:
             self._keeper.keep_learnt(
                 tuple(
-                    Kept(declaration, now - self._lost_at.get(name, now))
-                    for name, declaration in sorted(self._known.items())
+                    Kept(declaration, now - lost_at.get(name, now))
+                    for name, declaration in sorted(known.items())
                 )
             )
-            self._kept, self._kept_at = (dict(self._known), dict(self._lost_at)), now
+            self._kept, self._kept_at = (known, lost_at), now
         if self._owners is not self._kept_owners:
             self._keeper.keep_owners(self._owners)
             self._kept_owners = self._owners

@@ -73,6 +73,7 @@ class Services:
         self._planner = Planner()
         self._own = OwnWords(keeper)
         self._told: Mapping[str, Declaration] = {}  # To routing.
+        self._used: set[str] = set()  # Services that may have a listener, or have a connector.
         self._connected: list[ServiceKey] = []  # With a connector here, in order.
         self._with_remotes: list[ServiceKey] = []
         self._plan = Plan({}, ())
@@ -184,6 +185,8 @@ class Services:
             self._keep_credentials(after.values())
             self._network.allow_link_local(_link_local_hosts(after.values()))
             self._load.set_services(self._connected)
+            served = {n for n, told in declared.items() if grants.listened(n, told.spec)}
+            self._used = served.union(key.name for key in self._connected)
         table = self._routing.table
         candidates = table.candidates
         self._forwarder.set_site_name(table.sites[self._site].name)
@@ -217,7 +220,8 @@ class Services:
     def close(self) -> None:
         """Look and tell no more."""
         self._second_timer.cancel()
-        self._learnt.keep(self._network.now())
+        if self._wanted is not None:
+            self._learnt.keep(self._network.now(), self._used)
 
     def _set_listeners(self) -> None:
         listening = {key: service for key, service in self._plan.services.items() if service.listen}
@@ -344,7 +348,8 @@ class Services:
         self._forwarder.sample_demand()
         if self._learnt.forget_old(now):
             self.advertise()
-        self._learnt.keep(now)
+        if self._wanted is not None:
+            self._learnt.keep(now, self._used)
         if self.pins.pending and self._wanted is not None and self._follow_rules(self._wanted):
             self.advertise()
         self._look_at_credentials()

@@ -83,6 +83,19 @@ def test_what_was_learnt_counts_for_the_rest_of_its_time(tmp_path: Path) -> None
     assert not learnt.forget_old(1080.0)
 
 
+def test_only_what_is_used_here_is_kept_of_what_others_declare(tmp_path: Path) -> None:
+    keeper = FileKeeper(tmp_path / "state.json")
+    keeper.keep_learnt((Kept(SHOP),))
+    learnt = Learnt(keeper, ttl_s=180.0, now=1000.0)
+    learnt.keep(1001.0, {"shop"})
+    assert [one.declaration for one in keeper.learnt()] == [SHOP]
+    learnt.keep(1002.0, set())
+    assert keeper.learnt() == ()
+    assert learnt.declarations() == {"shop": SHOP}, "it counts as long as this process lives"
+    learnt.keep(1003.0, {"shop"})
+    assert [one.declaration for one in keeper.learnt()] == [SHOP]
+
+
 def test_what_was_learnt_counts_no_more_when_the_clock_was_set_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
