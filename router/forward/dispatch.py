@@ -328,7 +328,11 @@ class Dispatch(Receiver):
         self.fail(failure)
 
     def _is_overdue(self) -> bool:
-        """The attempt under way had all of the request for as long as an answer may take."""
+        """The attempt under way had all of the request for as long as an answer may take, or was
+        to be let in or refused by now."""
+        wait = self._wait
+        if wait is not None and wait.standing is not None:
+            return self._service.now() >= wait.silent_at
         if self._complete_at is None or self.request.protocol == "tcp":
             return False
         service, asked_at = self._service, max(self._complete_at, self.record.begun_at)

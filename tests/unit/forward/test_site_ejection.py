@@ -205,6 +205,22 @@ def test_what_a_silent_site_may_not_have_run_moves_on(request_bytes: bytes, move
     assert status(client) == 200
 
 
+def test_a_site_that_lets_a_request_wait_and_says_no_more_has_failed_it() -> None:
+    scene = Scene(serves)
+    scene.mesh.delay_s = way_s = limits.FAR_RTT_S
+    scene.set_remotes("b")
+    for _ in range(9):
+        scene.ask(1, every_s=1.0)
+    scene.act = silent
+    client = scene.client()
+    assert scene.mesh.opens[-1].wait_ms > 0
+    scene.network.advance(1.0 + limits.STAND_S + 2 * way_s - 0.05)
+    assert not list(scene.a.site_ejections())
+    scene.network.advance(0.1)
+    assert status(client) == 504
+    assert list(scene.a.site_ejections())
+
+
 def test_a_request_that_can_go_nowhere_else_waits_for_a_silent_site() -> None:
     scene = Scene(silent)
     scene.set_remotes("b")
