@@ -150,6 +150,8 @@ class Target:
 def abort(writer: asyncio.StreamWriter) -> None:
     """End a connection by a reset."""
     door = writer.get_extra_info("socket")
+    if door.fileno() < 0:
+        return  # The other end broke off already.
     door.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
 

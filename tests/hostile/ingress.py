@@ -1,0 +1,41 @@
+"""A member that opens streams: as many as it likes, under whatever name, with leave to wait."""
+
+import threading
+from pathlib import Path
+
+import msgspec
+
+from tests.hostile import wire
+from tests.hostile.member import Member
+from tests.hostile.wire import Frame
+
+HEAD = b"GET / HTTP/1.1\r\nHost: shop\r\n"
+LONGEST_WAIT_MS = 60_000
+
+
+class RogueIngress(Member):
+    """``refused`` and ``served`` count streams that are over."""
+
+    def __init__(self, token_file: Path, name: str = "mallory") -> None:
+        self._opened = 0
+        self.refused = self.served = 0
+        self.changed = threading.Condition()
+        super().__init__(token_file, name)
+        self.on_stream = self._count
+
+    def open(self, service: str, port: int, count: int) -> None:
+        """Open that many, each said to have come in at another site."""
+        self.send(*(self._open(service, port) for _ in range(count)))
+
+    def _open(self, service: str, port: int) -> Frame:
+        self._opened += 1
+        ingress = f"{self._opened:032x}"
+        fields = ([self._neighbour[0]], service, port, "http", ingress, LONGEST_WAIT_MS, 0, 0, HEAD)
+        return Frame(wire.OPEN, 2 * self._opened - 1, msgspec.msgpack.encode(fields), ends=True)
+
+    def _count(self, frame: Frame) -> list[Frame]:
+        with self.changed:
+            self.refused += frame.kind == wire.REFUSED
+            self.served += frame.ends
+            self.changed.notify_all()
+        return []
