@@ -315,11 +315,13 @@ class Party:
 
 class Served(Party):
     """At a target: who leaves without a word, as health checks do, is left too; so is a client of
-    HTTP/1 that leaves, as most servers do."""
+    HTTP/1 that leaves, as most servers do, unless it ``keeps_open``."""
+
+    keeps_open = False
 
     def ended(self) -> None:
         super().ended()
-        if not self.got or b" HTTP/1.1\r\n" in self.got:
+        if not self.keeps_open and (not self.got or b" HTTP/1.1\r\n" in self.got):
             self.finish()
 
 
@@ -332,7 +334,10 @@ class FakeTarget:
         host: str,
         port: int,
         answer: Callable[[Party], None] | None = None,
+        *,
+        keeps_open: bool = False,
     ) -> None:
+        self.keeps_open = keeps_open
         self.network = network
         self.address = Address(host, port)
         self.parties: list[Party] = []
@@ -352,6 +357,7 @@ class FakeTarget:
         party = Served()
         party.connection = connection
         party.answer = self.answer
+        party.keeps_open = self.keeps_open
         self.parties.append(party)
         return party
 

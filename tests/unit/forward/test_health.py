@@ -331,7 +331,9 @@ def test_a_whole_good_answer_is_not_followed_by_a_reset() -> None:
 def test_a_target_that_keeps_its_connection_open_is_left_at_the_checks_end() -> None:
     watch = Watch()
     ok = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-    target = FakeTarget(watch.network, "10.0.0.1", 80, lambda party: party.send(ok))
+    target = FakeTarget(
+        watch.network, "10.0.0.1", 80, lambda party: party.send(ok), keeps_open=True
+    )
     watch.check(Health(path="/", timeout_s=0.5, interval_s=60))
     watch.network.run()
     assert watch.is_up()
