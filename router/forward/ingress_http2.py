@@ -21,7 +21,7 @@ from router.forward.http2.answers import own_answer
 from router.forward.http2.blocks import Block, encoded
 from router.forward.http2.connection import Http2Connection
 from router.forward.http2.heads import Asked, Malformed
-from router.forward.http2.streams import Http2Stream, Nobody, StreamUser
+from router.forward.http2.streams import NOBODY, Http2Stream, Nobody, StreamUser
 from router.forward.ports import ClientLeg, LegHandler, Request
 from router.forward.request_ids import RequestIds
 from router.model import limits
@@ -250,7 +250,9 @@ class Http2Session:
             self._timer.cancel()
             self._timer = None
         self._drop_all(is_ours=is_ours(cause))
-        self._http2 = None
+        if self._http2 is not None:
+            self._http2.let_go()
+            self._http2 = None
 
     # What HTTP/2 tells.
 
@@ -415,7 +417,7 @@ class Http2Session:
         if self._http2 is None:
             return
         for stream in self._http2.drop():
-            exchange = stream.user
+            exchange, stream.user = stream.user, NOBODY
             if not isinstance(exchange, Http2Exchange):
                 continue  # It has been answered.
             if is_ours:

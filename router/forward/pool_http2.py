@@ -176,6 +176,7 @@ class TargetSession:
         self._is_leaving = True
         self._lose_all("the connection to the target was lost")
         self._pool.gone(self, "does not speak HTTP/2" if promising else "")
+        self.http2.let_go()
 
     # Owner
 

@@ -1,5 +1,6 @@
 """http2 clients and targets that break off at any point: nothing torn passes, nothing leaks."""
 
+import gc
 import random
 from collections import Counter
 
@@ -8,6 +9,13 @@ import h2.exceptions
 import pytest
 from hyperframe.frame import GoAwayFrame
 
+from router.forward.clients import ClientConnection
+from router.forward.exchange_http2 import Http2Exchange
+from router.forward.http2.connection import Http2Connection
+from router.forward.http2.streams import Http2Stream
+from router.forward.http2.wire import Wire
+from router.forward.ingress_http2 import Http2Session
+from router.forward.pool_http2 import TargetSession
 from router.model.ids import ServiceKey
 from router.model.specs import ConnectorSpec, ServiceSpec, TargetSpec
 from router.net.ports import Connection, ConnectionHandler, Loss, Network
@@ -19,6 +27,15 @@ CLIENTS = 12
 STREAMS = 12
 BODY_BYTES_MAX = 150_000
 INTERNAL, REFUSED, CANCEL = 2, 7, 8
+PARTS = (
+    ClientConnection,
+    Http2Connection,
+    Http2Exchange,
+    Http2Session,
+    Http2Stream,
+    TargetSession,
+    Wire,
+)
 
 
 class End:
@@ -293,3 +310,28 @@ def test_a_storm_of_broken_streams_leaves_nothing_behind(seed: int, remote: bool
         assert site.router.forwarder.load_of(ServiceKey("shop", SERVICE.port)).in_flight == 0
     storm.world.run(100)
     assert storm.world["a"].router.forwarder.sessions == 0, "idle connections were closed"
+
+
+@pytest.mark.parametrize("remote", [False, True], ids=["local", "remote"])
+def test_a_connection_that_is_over_leaves_nothing_to_the_garbage_collector(remote: bool) -> None:
+    storm = Storm(1, remote=remote)
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(CLIENTS):
+            storm.visit(number)
+        storm.world.run(20)
+        assert alive()
+        for visitor in storm.visitors:
+            visitor.abort()
+        storm.visitors.clear()
+        del visitor
+        storm.world.run(110)
+        assert alive() == []
+    finally:
+        gc.enable()
+
+
+def alive() -> list[str]:
+    """Parts of connections and requests that are still there."""
+    return [type(part).__name__ for part in gc.get_objects() if isinstance(part, PARTS)]

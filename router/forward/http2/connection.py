@@ -210,6 +210,11 @@ class Http2Connection:
         self.wire.close()
         return streams
 
+    def let_go(self) -> None:
+        """After `drop`, once nothing more is received: let no cycle wait for the collector."""
+        self.wire.let_go()
+        del self._owner
+
     # What streams do.
 
     def ready(self, stream: Http2Stream) -> None:

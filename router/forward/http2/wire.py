@@ -721,6 +721,10 @@ class Wire:
         """Tell nothing more."""
         self._failed = True
 
+    def let_go(self) -> None:
+        """After `close`: hold nobody who could be told."""
+        del self._sink
+
     def forget(self) -> None:
         """What is remembered of header blocks."""
         self._reader.forget()
