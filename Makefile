@@ -7,8 +7,10 @@ PYTHONS ?= 3.12
 STORM_ROUNDS ?= 20000
 STORM_SEED ?= 1
 CHURN ?= 100000
+SECONDS ?= 1800
+SOAK_SEED ?= 1
 
-.PHONY: help install dev demo test tests-setup fresh test-pythons test-podman lint corpus fuzz storm churn simulate bench bench-setup bench-quick bench-counts bench-instructions bench-profiles bench-state bench-gateway bench-bursts bench-control bench-decisions bench-learning overload image wheels bundle man docs lock clean
+.PHONY: help install dev demo test tests-setup fresh test-pythons test-podman lint corpus fuzz storm churn soak simulate bench bench-setup bench-quick bench-counts bench-instructions bench-profiles bench-state bench-gateway bench-bursts bench-control bench-decisions bench-learning overload image wheels bundle man docs lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +25,7 @@ help:
 	@echo 'make fuzz      mutated bytes for FUZZ_SECONDS (60); FUZZ_SEED= replays'
 	@echo 'make storm     aborts at any moment, STORM_ROUNDS (20000); STORM_SEED= replays'
 	@echo 'make churn     connections at full rate that end in any way, CHURN (100000), debug allocator'
+	@echo 'make soak      mixed load and link faults for SECONDS (1800): is all as before? SOAK_SEED='
 	@echo 'make simulate  control planes under faults, SEEDS (1000) fleets; SEED= replays'
 	@echo 'make bench     beside HAProxy, nginx and Envoy, and beside the goals; make bench-setup first'
 	@echo 'make bench-quick     two minutes, beside HAProxy'
@@ -113,6 +116,10 @@ storm: dev
 
 churn: dev
 	$(BIN)/python -m tests.scenario.churning --connections $(CHURN)
+
+# Real routers, three sites; SECONDS of load, 1 to 2 minutes to warm up, twice 60 s of rest.
+soak: dev
+	$(BIN)/python -m tests.scenario.soaking --seconds $(SECONDS) --seed $(SOAK_SEED)
 
 # What is measured with and beside: HAProxy, nginx, Envoy, wrk, iperf3, h2load. Nobody else needs it.
 bench-setup:

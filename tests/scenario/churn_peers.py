@@ -87,7 +87,11 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 class Clients:
     """Connections to four doors, `at_once` at a time; ``counts`` how they went."""
 
-    def __init__(self, seed: int, host: str, tcp: list[int], http: list[int]) -> None:
+    def __init__(
+        self, seed: int, host: str, tcp: list[int], http: list[int], *, pause_s: float = 0.0
+    ) -> None:
+        """Each waits for ``pause_s`` on average between two connections."""
+        self._pause_s = pause_s
         self._rng = random.Random(seed)
         self._host = host
         self._doors = [(port, False) for port in tcp] + [(port, True) for port in http]
@@ -102,9 +106,15 @@ class Clients:
             for _ in range(at_once):
                 tasks.create_task(self._some())
 
+    def stop(self) -> None:
+        """Make no more: `run` returns once those under way have ended."""
+        self._left = 0
+
     async def _some(self) -> None:
         while self._left > 0:
             self._left -= 1
+            if self._pause_s:
+                await asyncio.sleep(self._rng.random() * 2 * self._pause_s)
             port, http = self._rng.choice(self._doors)
             name, way = self._rng.choice(_HTTP if http else _TCP)
             try:
