@@ -3,7 +3,7 @@ are values, and state is in memory. TLS and keys are not what is simulated.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from router.forward.ports import NoTls
 from router.link.claims import CLAIM_ALPN, Answered
@@ -110,6 +110,7 @@ class MemoryKeeper:
         self._declared: dict[str, float] = {}
         self._owners: Mapping[str, Owner] = {}
         self._pins: Mapping[str, SiteId] = {}
+        self._offers: Mapping[str, Sequence[SiteId]] | None = None
 
     def keep_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -134,6 +135,12 @@ class MemoryKeeper:
 
     def owners(self) -> Mapping[str, Owner]:
         return self._owners
+
+    def keep_known_offers(self, known: Mapping[str, Sequence[SiteId]]) -> None:
+        self._offers = known
+
+    def known_offers(self) -> Mapping[str, Sequence[SiteId]] | None:
+        return self._offers
 
     def rule_pins(self) -> Mapping[str, SiteId]:
         return self._pins

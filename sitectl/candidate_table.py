@@ -24,7 +24,7 @@ def candidate_table(candidates: Sequence[dict[str, Any]], *, has_paths: bool) ->
         "FREE": lambda one: one.get("free"),
         "LEVEL": _level if has_levels else None,
         "VERDICT": lambda one: one.get("verdict"),
-        "REASON": lambda one: one.get("reason"),
+        "REASON": lambda one: "; ".join(filter(None, (one.get("reason"), one.get("note")))),
     }
     shown = {heading: cell for heading, cell in columns.items() if cell is not None}
     return output.rows(

@@ -312,7 +312,7 @@ class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):
     ``level``: what `fill` compares, the path cost, without a configured capacity + in flight /
     ready targets; None: another rule decides, or the site takes nothing now. ``ejected_s``: failed
     requests ejected the site, and a request may be its probe after so many seconds; None: they did
-    not.
+    not. ``note``: what else is to be known of the site, such as that its offer is new.
     """
 
     site: str
@@ -330,6 +330,7 @@ class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int | None = None
     level: float | None = None
     ejected_s: float | None = None
+    note: str = ""
 
 
 class WhySession(msgspec.Struct, frozen=True):

@@ -43,7 +43,12 @@ def explained(
         session=_session(router, keys[0], of, explanation.decision) if of is not None else None,
         decision=_decision(router, explanation.decision),
         candidates=tuple(
-            candidate_view(router, report, forwarder.rate_state(keys[0]))
+            candidate_view(
+                router,
+                report,
+                forwarder.rate_state(keys[0]),
+                router.offer_note(service, report.site),
+            )
             for report in explanation.candidates
             if takes_part(router, keys[0], report)
         ),
@@ -80,7 +85,7 @@ def _asked(
 
 
 def candidate_view(
-    router: SiteRouter, report: CandidateReport, own: RateState | None
+    router: SiteRouter, report: CandidateReport, own: RateState | None, note: str = ""
 ) -> WhyCandidate:
     """``own``: the rate of this site as it is now, if the report is of now and of it."""
     return WhyCandidate(
@@ -99,6 +104,7 @@ def candidate_view(
         waiting=report.waiting,
         level=None if report.level is None else round(report.level, 6),
         ejected_s=None if report.ejected_s is None else round(report.ejected_s, 3),
+        note=note,
     )
 
 

@@ -190,6 +190,12 @@ class Keeper(Protocol):
     def owners(self) -> Mapping[str, Owner]:
         """What was kept last."""
 
+    def keep_known_offers(self, known: Mapping[str, Sequence[SiteId]]) -> None:
+        """Write down, by service, the sites that are known to have targets of it."""
+
+    def known_offers(self) -> Mapping[str, Sequence[SiteId]] | None:
+        """What was kept last; None: nothing ever was."""
+
     @property
     def leads(self) -> bool:
         """Whether this process decides what is kept for all processes of its router."""

@@ -9,6 +9,7 @@ from router.main.link_door import LinkDoor
 from router.main.link_news import LinkNews
 from router.main.load_exchange import LoadExchange
 from router.main.names import Names
+from router.main.new_offers import NewOffers
 from router.main.ports import Routing, Tell
 from router.main.services import Services
 from router.main.sharing import Guard
@@ -39,6 +40,7 @@ class RoutingNews:
         "_names",
         "_network",
         "_news",
+        "_offers",
         "_routing",
         "_services",
         "_tell",
@@ -60,13 +62,14 @@ class RoutingNews:
         twin: Twin,
         liars: Liars,
         bars: BarNews,
+        offers: NewOffers,
         tell: Tell,
     ) -> None:
         self._network, self._identity, self._routing = network, identity, routing
         self._links, self._services, self._load = links, services, load
         self._names, self._guard, self._news = names, guard, news
         self._door, self._twin, self._liars, self._tell = door, twin, liars, tell
-        self._bars = bars
+        self._bars, self._offers = bars, offers
 
     def routes_settled(self) -> None:
         """Services follow the new table; who turns out to be a copy leaves it."""
@@ -103,6 +106,7 @@ class RoutingNews:
         """Loads and learnt services follow it at once."""
         self._names.table_changed(table)
         self._bars.table_changed(table, self._network.now())
+        self._offers.table_changed(table)
         self._load.table_changed(table)
         self._services.table_changed(table)
 

@@ -28,6 +28,7 @@ from router.main.load_exchange import LoadExchange
 from router.main.message_news import MessageNews
 from router.main.names import Names
 from router.main.neighbours import Neighbours
+from router.main.new_offers import NewOffers
 from router.main.owning import Owning
 from router.main.plan import PlannedService, wishes
 from router.main.ports import Credentials, Keeper, PendingLink, Routing, Tell
@@ -182,6 +183,7 @@ class SiteRouter:
         self._twin = Twin(network, identity.name, place)
         self._liars = Liars()
         self._wanted_links = WantedLinks(self.links, credentials, identity.site, is_edge=is_edge)
+        self._offers = NewOffers(keeper, tell, network)
         self._run.owner = RoutingNews(
             network,
             identity,
@@ -196,6 +198,7 @@ class SiteRouter:
             self._twin,
             self._liars,
             BarNews(tell),
+            self._offers,
             tell,
         )
         self._troubles = Troubles(
@@ -365,6 +368,10 @@ class SiteRouter:
         """The rules of this site for ``service``, as they are given."""
         return self._wanted.rules.of(service) if self._wanted is not None else Sharing()
 
+    def offer_note(self, service: str, site: SiteId) -> str:
+        """What is to be said of targets that ``site`` offers, being new; empty: nothing."""
+        return self._offers.note_of(service, site, self.routing.table)
+
     def rule_sites(self, patterns: tuple[str, ...] | None) -> dict[str, str]:
         """By name the id of the site that each of ``patterns`` means; empty: of none yet."""
         return self._services.pins.sites_of(patterns)
@@ -392,8 +399,9 @@ class SiteRouter:
             return self._config_notes
         hints = capacity_hints(self._wanted, self.routing.table)
         bars = notes_of_bars(self.routing.table)
+        offers = self._offers.notes(self.routing.table)
         rules = self._services.pins.notes(self.routing.table, self._wanted.rules)
-        found = (*self._ejections.notes(), *self._config_notes, *bars, *rules, *hints)
+        found = (*self._ejections.notes(), *self._config_notes, *bars, *offers, *rules, *hints)
         return found[: limits.STATUS_NOTES_MAX]
 
     def _link_port_taken(self, error: str) -> None:

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from router.routing.declared import Owner
 ROUTER_ID_BYTES = 8
 OWNERS_FILE = "owners.json"
 PINS_FILE = "rule-pins.json"
+OFFERS_FILE = "known-offers.json"
 
 _Kept = TypeVar("_Kept")
 
@@ -32,8 +33,8 @@ class _State(msgspec.Struct, forbid_unknown_fields=True):
 class FileKeeper:
     """JSON files, each replaced whole at each change. Implements `Keeper`.
 
-    Owners of names, and what names in rules mean, are in files of their own: the state file is
-    read by the last release too.
+    Owners of names, what names in rules mean and known offers are in files of their own: the state
+    file is read by the last release too.
     """
 
     def __init__(
@@ -54,12 +55,16 @@ class FileKeeper:
         self._unsaved = unsaved
         self.leads = shared is None
         self._pins_path = (shared or path.parent) / PINS_FILE
+        self._offers_path = path.with_name(OFFERS_FILE)
         self.trouble = ""
         """Why what changed last stays in memory; empty: it is written."""
         self._unwritten: set[Path] = set()
         state = _read(path, _State)
         self._state = state or _State(router_id=secrets.token_hex(ROUTER_ID_BYTES))
         self._owners: Mapping[str, Owner] = _read(self._owners_path, dict[str, Owner]) or {}
+        self._offers: Mapping[str, Sequence[SiteId]] | None = _read(
+            self._offers_path, dict[str, tuple[SiteId, ...]]
+        )
         self._pins: Mapping[str, SiteId] = _read(self._pins_path, dict[str, SiteId]) or {}
         if state is None:
             self._save()
@@ -124,6 +129,15 @@ class FileKeeper:
         """What was kept last."""
         return self._owners
 
+    def keep_known_offers(self, known: Mapping[str, Sequence[SiteId]]) -> None:
+        """By service, the sites that are known to have targets of it."""
+        self._offers = known
+        self._save(self._offers_path)
+
+    def known_offers(self) -> Mapping[str, Sequence[SiteId]] | None:
+        """What was kept last; None: nothing ever was."""
+        return self._offers
+
     def rule_pins(self) -> Mapping[str, SiteId]:
         """The sites that names in rules mean."""
         if not self.leads:
@@ -161,6 +175,8 @@ class FileKeeper:
         """What that file is to have."""
         if path == self._owners_path:
             return self._owners
+        if path == self._offers_path:
+            return self._offers
         return self._pins if path == self._pins_path else self._state
 
 

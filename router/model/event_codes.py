@@ -90,6 +90,7 @@ _ALL: Final = (
     EventCode("site-barred", "event", "site", "a site says that it put this one out; until when"),
     EventCode("site-unbarred", "event", "site", "it no longer says so"),
     EventCode("revoked-asked", "event", "site", "a revoked site opened a stream by another way"),
+    EventCode("offer-new", "event", "service", "a site has targets of what another one declares"),
     EventCode("rule-pinned", "event", "name", "the site that a name in rules means from now on"),
     EventCode("identity-conflict", "event", "site", "two routers have one identity"),
     # Certificates and tokens.

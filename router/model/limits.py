@@ -205,6 +205,11 @@ BARS_MAX = 64  # Sites that one router bars: some 3 KiB of its part 0; the newes
 BAR_S = 86_400.0  # A bar is told so long: nothing that a site said before is held a tenth of that.
 BAR_EVENTS_BURST, BAR_EVENTS_PER_S = 16, 0.1  # Of one site that bars others, however many.
 BAR_NOTES_MAX = 8  # In `status`; `network status` has all.
+KNOWN_OFFERS_MAX = 4_096  # Pairs of a service and a site, some 200 KB on disk at the most.
+NEW_OFFERS_LEARN_S = 30.0  # Of a router that never ran: all that it finds by then is known to it.
+NEW_OFFER_SHOWN_S = 3_600.0  # In `status` and `why`.
+NEW_OFFER_NOTES_MAX = 8  # In `status`; `why` has each.
+NEW_OFFER_EVENTS_BURST, NEW_OFFER_EVENTS_PER_S = 16, 0.1  # Of one site, whatever it offers.
 RULE_NOTES_MAX = 8  # In `status`: names in rules that mean nobody, or whose bearer is another.
 LSA_TERMS_BYTES_MAX = (
     8 * KIB

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from router.main.state import PINS_FILE
+from router.main.state import OFFERS_FILE, PINS_FILE
 from tests.scenario.clients import fetch
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.insider import Insider
@@ -107,3 +107,23 @@ def test_a_name_that_nobody_bears_yet_is_pending_and_shown_so(line: Line) -> Non
     assert verdicts(west) == {"east": "excluded"}
     west.ctl("service", "set", "shop", "--import-from", "all")
     until(lambda: "SW0345" not in codes(west), "it is gone with the rule")
+
+
+def test_a_new_site_with_targets_of_a_service_of_another_is_told_of_and_shown(line: Line) -> None:
+    west = line.west
+    known = west.directory / OFFERS_FILE
+    until(lambda: known.exists(), "west has written down who is there")
+    west.kill()  # A first life learns for a while; the next one knows.
+    west.start()
+    line.net.ready("shop", {"east": 1}, west)
+    assert "offer-new" not in json.dumps(west.get("events"))
+    with line.liar() as insider:
+        false_east = f"east@{insider.identity.site[:8]}"
+        until(lambda: "offer-new" in json.dumps(west.get("events")), "an event tells of it")
+        until(lambda: "SW0347" in codes(west), "status says so")
+        (found,) = (
+            one for one in west.json("why", "shop")["candidates"] if one["site"] == false_east
+        )
+        assert found["note"].startswith("new since ")
+        assert found["note"].endswith(", offers shop of west; approved: auto")
+        assert "approved: auto" in west.ctl("why", "shop").out

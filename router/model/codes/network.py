@@ -211,6 +211,13 @@ SERVICES: Final = (
         "itself so now.",
         "If the other one is meant, write NAME@ID of it in the rule",
     ),
+    Code(
+        "SW0347",
+        "A site newly offers a service of another",
+        "It has targets of a service that another site declares, since less than an hour, and gets "
+        "requests. Nobody had to approve that.",
+        "If it should have none: sitectl service set NAME --import-from SITE, or revoke its access",
+    ),
 )
 
 NETWORK: Final = (

@@ -1,6 +1,6 @@
 """What operators hear of sites that others put out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -130,6 +130,12 @@ class Keeper:
         return NOBODY
 
     leads = True
+
+    def keep_known_offers(self, known: Mapping[str, Sequence[SiteId]]) -> None:
+        """Not asked."""
+
+    def known_offers(self) -> Mapping[str, Sequence[SiteId]] | None:
+        return None
 
     def rule_pins(self) -> Mapping[str, SiteId]:
         return {}

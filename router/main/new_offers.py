@@ -1,0 +1,157 @@
+"""Sites that are new among those with targets of a service which another site declares.
+
+Nobody approved them: whoever may export a service offers it. So the operator hears of each once,
+`status` has a note and `why` says so for a while. Which sites are known outlives a restart.
+"""
+
+from collections.abc import Iterator
+
+from certs import clocks
+from router.main.ports import Keeper, Tell
+from router.model.events import Note
+from router.model.ids import SiteId
+from router.model.limits import (
+    KNOWN_OFFERS_MAX,
+    NEW_OFFER_EVENTS_BURST,
+    NEW_OFFER_EVENTS_PER_S,
+    NEW_OFFER_NOTES_MAX,
+    NEW_OFFER_SHOWN_S,
+    NEW_OFFERS_LEARN_S,
+)
+from router.net.ports import Timer, Timers
+from router.routing.budget import TokenBucket
+from router.routing.table import RouteTable
+
+SAVE_AFTER_S = 1.0  # Tables follow each other closely while a network comes together.
+Offer = tuple[str, SiteId]
+"""A service, and a site that has targets of it and does not declare it."""
+
+
+class NewOffers:
+    """Owns the known offers. A router without a memory learns those of its first moments."""
+
+    __slots__ = (
+        "_budgets",
+        "_counts",
+        "_keeper",
+        "_known",
+        "_learns_until",
+        "_most",
+        "_new",
+        "_save",
+        "_tell",
+        "_timers",
+    )
+
+    def __init__(self, keeper: Keeper, tell: Tell, timers: Timers) -> None:
+        self._keeper, self._tell, self._timers = keeper, tell, timers
+        kept = keeper.known_offers()
+        self._known: dict[Offer, None] = {
+            (service, site): None for service, sites in (kept or {}).items() for site in sites
+        }
+        self._learns_until = timers.now() + (NEW_OFFERS_LEARN_S if kept is None else 0.0)
+        self._counts: dict[SiteId, int] = {}
+        for _, site in self._known:
+            self._counts[site] = self._counts.get(site, 0) + 1
+        self._most: SiteId | None = None  # Of them, while it is known.
+        self._new: dict[Offer, float] = {}  # Since when, oldest first.
+        self._budgets: dict[SiteId, TokenBucket] = {}
+        self._save: Timer | None = None
+
+    def table_changed(self, table: RouteTable) -> None:
+        """Look for offers that are not known. Another process of the router does so for all."""
+        if not self._keeper.leads:
+            return
+        now = self._timers.now()
+        for offer in _offers(table):
+            if offer in self._known or not self._has_room(offer[1]):
+                continue
+            self._remember(offer)
+            if now >= self._learns_until:
+                self._found(offer, table, now)
+        for site in self._budgets.keys() - table.sites.keys():
+            del self._budgets[site]
+
+    def note_of(self, service: str, site: SiteId, table: RouteTable) -> str:
+        """For `why`; empty: the site is no new one, or declares the service itself."""
+        since, declared = self._new.get((service, site)), table.declarations.get(service)
+        now = self._timers.now()
+        if since is None or declared is None or now >= since + NEW_OFFER_SHOWN_S:
+            return ""
+        owner = table.party(declared.site).shown
+        return f"new since {clocks.span(now - since)}, offers {service} of {owner}; approved: auto"
+
+    def notes(self, table: RouteTable) -> list[Note]:
+        """One for each offer that is new and still there, the newest first, a bounded number."""
+        there = set(_offers(table))
+        return [
+            Note(
+                severity="warning",
+                code="SW0347",
+                message=f"Site {_shown(site, table)} is {text}.",
+                hint=_hint(service),
+            )
+            for service, site in reversed(self._new)
+            if (service, site) in there and (text := self.note_of(service, site, table))
+        ][:NEW_OFFER_NOTES_MAX]
+
+    def _found(self, offer: Offer, table: RouteTable, now: float) -> None:
+        service, site = offer
+        self._new[offer] = now
+        while len(self._new) > KNOWN_OFFERS_MAX:
+            del self._new[next(iter(self._new))]
+        budget = self._budgets.get(site)
+        if budget is None:
+            budget = TokenBucket(NEW_OFFER_EVENTS_BURST, NEW_OFFER_EVENTS_PER_S, now)
+            self._budgets[site] = budget
+        if budget.take(now):
+            owner = table.party(table.declarations[service].site).shown
+            text = f"Site {_shown(site, table)} has targets of {service}, which {owner} declares, "
+            self._tell(
+                "warning", "offer-new", service, f"{text}and had none before.", _hint(service)
+            )
+
+    def _has_room(self, site: SiteId) -> bool:
+        """The site that has most gives way to others, and none to it."""
+        if len(self._known) < KNOWN_OFFERS_MAX:
+            return True
+        if self._most is None:
+            self._most = max(sorted(self._counts), key=lambda one: self._counts[one])
+        most = self._most
+        if self._counts.get(site, 0) >= self._counts[most]:
+            return False
+        del self._known[next(one for one in self._known if one[1] == most)]
+        self._counts[most] -= 1
+        self._most = None
+        return True
+
+    def _remember(self, offer: Offer) -> None:
+        self._known[offer] = None
+        self._counts[offer[1]] = self._counts.get(offer[1], 0) + 1
+        if self._save is None:
+            self._save = self._timers.call_at(self._timers.now() + SAVE_AFTER_S, self._keep)
+
+    def _keep(self) -> None:
+        self._save = None
+        known: dict[str, list[SiteId]] = {}
+        for service, site in self._known:
+            known.setdefault(service, []).append(site)
+        self._keeper.keep_known_offers(known)
+
+
+def _offers(table: RouteTable) -> Iterator[Offer]:
+    """Of other sites that we use, of services that somebody else declares."""
+    for key, candidates in table.candidates.items():
+        declared = table.declarations.get(key.name)
+        if declared is not None:
+            for one in candidates:
+                if one.site not in (declared.site, table.site) and not one.barred:
+                    yield key.name, one.site
+
+
+def _shown(site: SiteId, table: RouteTable) -> str:
+    return f"{table.party(site).shown.partition('@')[0]} ({site[:8]})"
+
+
+def _hint(service: str) -> str:
+    return f"If it should have none: sitectl service set {service} --import-from SITE"
