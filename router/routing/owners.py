@@ -50,6 +50,8 @@ class Owners:
         self._drop_withdrawn(records, claims, heard, now)
         for name, told in claims.items():
             before = records.get(name)
+            if _is_owners_alone(before, told) and self._declared.get(name) is told[0].declaration:
+                continue
             sites = self._owners(name, before, told, now)
             if before is None or before.sites != sites or self._is_news(name, sites, told):
                 records[name] = self._owner(name, before, sites, told)
@@ -85,6 +87,8 @@ class Owners:
     ) -> None:
         before, self._silent = self._silent, {}
         for name, owner in self.records.items():
+            if _is_owners_alone(owner, claims.get(name, ())):
+                continue
             declaring = {claim.site for claim in claims.get(name, ())}
             left = []
             for site in owner.sites:
@@ -125,6 +129,11 @@ class Owners:
             return Owner(sites, "" if before is None else before.content)
         self._declared[name] = first.declaration
         return Owner(sites, content_of(first.declaration))
+
+
+def _is_owners_alone(owner: Owner | None, told: Sequence[Claim]) -> bool:
+    """Nothing to learn: nearly always, of very many names."""
+    return owner is not None and len(told) == 1 and owner.sites == (told[0].site,)
 
 
 class _Meeting:
