@@ -14,11 +14,11 @@ from router.main.ports import Bars, Kept, PendingLink
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem
 from router.model.ids import RouterId, SiteId
+from router.model.owners import Owner
 from router.model.sharing import FREE, Terms
 from router.model.specs import LinkSpec, ServiceProtocol
 from router.net.ports import Tls
 from router.net.simulated import SimulatedInternet
-from router.routing.declared import Owner
 
 LINK_PORT = 55671
 

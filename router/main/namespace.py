@@ -18,6 +18,7 @@ from router.control.kubernetes.identity import prepare
 from router.control.kubernetes.kept import kept_running
 from router.control.kubernetes.lease import Leadership
 from router.control.kubernetes.openshift import OpenShiftLogin, open_login
+from router.control.kubernetes.owners import OwnersMap
 from router.control.kubernetes.recorder import Recorder
 from router.control.kubernetes.services import ServiceWriter
 from router.control.kubernetes.status import StatusWriter
@@ -30,7 +31,7 @@ from router.kubernetes.pods import routers_ready
 from router.kubernetes.services import ServicePlan
 from router.kubernetes.site_config import SiteDefaults
 from router.main.bursting import BurstPlace
-from router.main.ports import LogsIn
+from router.main.ports import LogsIn, SharedOwners
 from router.main.stores import Namespace, Store
 from router.model import limits
 from router.model.errors import ConfigError
@@ -72,6 +73,8 @@ class NamespaceStore:
         self._store = store
         self.openshift: LogsIn | None = openshift
         self._trust = self.kept = trust
+        self._owners = OwnersMap(api, trust.site_id, rng)
+        self.owners: SharedOwners | None = self._owners
         self._api = api
         self._listening: Callable[[Listens], bool] = lambda needs: False
         self._status: Callable[[], Mapping[str, str] | None] = lambda: None
@@ -98,10 +101,11 @@ class NamespaceStore:
         store.followers.append(self._look)
         store.further = lambda: (
             *trust.errors,
+            *self._owners.errors,
             *self._services.findings,
             *self._lease.errors,
         )
-        trust.errors_changed = store.poke
+        trust.errors_changed = self._owners.errors_changed = store.poke
 
     def _may_write(self) -> bool:
         return self._lease.holds
@@ -121,6 +125,7 @@ class NamespaceStore:
             self._services.poke()
         wanted = None if seen.reading is None else seen.reading.wanted
         self._trust.look(seen.snapshot, seen.picture, wanted)
+        self._owners.look(seen.snapshot)
         if seen.plan is not self._offered:
             self._offered = seen.plan
             self._services.offer(seen.plan.changes)
@@ -139,6 +144,7 @@ class NamespaceStore:
                 tasks.create_task(self._watch_rights())
                 for one in (
                     self._trust,
+                    self._owners,
                     self._lease,
                     self._services,
                     self._recorder,
@@ -175,7 +181,9 @@ class NamespaceStore:
 
     async def last(self) -> Reading:
         """What is known; a list anew would take as long as the API server likes."""
-        await self._trust.last()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._trust.last())
+            tasks.create_task(self._owners.last())
         return self._store.load()
 
     def tell_of_secrets(

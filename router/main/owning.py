@@ -1,13 +1,14 @@
 """Who owns which name, for people: what is wrong with it, and an operator's word on it."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from router.admin.names_api import NameView
 from router.admin.ports import CommandRefused
 from router.main.names import Names
-from router.main.ports import Routing, Tell
+from router.main.ports import Routing, SharedOwners, Tell
 from router.model.events import Problem
 from router.model.ids import SiteId
+from router.model.owners import Owner
 from router.model.sharing import names_site
 from router.net.ports import Network
 from router.routing.core import RoutingCore
@@ -29,6 +30,19 @@ class Owning:
     ) -> None:
         self._network, self._routing, self._names = network, routing, names
         self._take, self._tell = take, tell
+        self._shared: SharedOwners | None = None
+
+    def share(self, shared: SharedOwners) -> None:
+        """Agree with the other routers of this site on who owns what."""
+        routing = self._routing
+        if isinstance(routing, RoutingCore):  # At an edge its neighbour decides.
+            self._shared = shared
+            shared.follow(lambda: routing.owners, self._set)
+
+    def _set(self, owners: Mapping[str, Owner]) -> None:
+        routing = self._routing
+        assert isinstance(routing, RoutingCore), "no other routing shares"
+        self._take(routing.set_owners(owners, self._network.now()))
 
     def adopt(self, service: str, given: str) -> str:
         """Make the site ``given``, a name or an id, the owner of ``service`` here.
@@ -66,6 +80,8 @@ class Owning:
         if owner is not None and owner.sites == (site,):
             return f"{name} owns {service} already."
         self._take(routing.adopt(service, site, self._network.now()))
+        if self._shared is not None:
+            self._shared.adopted(service)
         self._tell("info", "service-adopted", service, f"{name} owns {service} from now on.")
         return f"{name} owns {service} from now on."
 

@@ -17,11 +17,11 @@ from router.model.adverts import Declaration
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem, Severity
 from router.model.ids import SiteId
+from router.model.owners import Owner
 from router.model.sharing import Terms
 from router.model.specs import LinkSpec, ServiceProtocol
 from router.net.ports import Tls
 from router.routing.core import RoutingCore
-from router.routing.declared import Owner
 from router.routing.edge import EdgeRouting
 from router.routing.lsa import Bar
 
@@ -205,6 +205,26 @@ class Keeper(Protocol):
 
     def keep_rule_pins(self, pins: Mapping[str, SiteId]) -> None:
         """Write them down, if this process leads."""
+
+
+class SharedOwners(Protocol):
+    """Who owns each name, where all routers of the site remember it together."""
+
+    def begin(self, kept: Mapping[str, Owner]) -> Mapping[str, Owner]:
+        """What counts at the start; ``kept``: what this router knew in its last life."""
+
+    def follow(
+        self,
+        current: Callable[[], Mapping[str, Owner]],
+        take: Callable[[Mapping[str, Owner]], None],
+    ) -> None:
+        """``current`` is what the router knows; call ``take`` when other owners count."""
+
+    def changed(self) -> None:
+        """The router knows other owners than before."""
+
+    def adopted(self, name: str) -> None:
+        """By an operator's word: what the router knows of ``name`` counts for all."""
 
 
 class LogsIn(Protocol):

@@ -39,6 +39,7 @@ from router.main.parts import WHOLE, Part
 from router.main.peers import Peers
 from router.main.record import Record
 from router.main.seeing import ACCESS_LOG_FILE, Seeing, otel_tracer
+from router.main.shared_keeper import SharedKeeper
 from router.main.site_router import SiteRouter
 from router.main.starting import Place
 from router.main.stores import Store
@@ -96,12 +97,12 @@ class Running:
         self.network = EpollNetwork(LoopHost(loop), sharing=part.sharing)
         shared = None if part.leads else directory
         self._keeping = Keeping(part.state(directory), self.network, self.tell, shared)
-        keeper = self._keeping.keeper
+        keeper, owners = self._keeping.keeper, store.owners
         self.router = SiteRouter(
             self.network,
             self._trust.identity(keeper.router_id, reading.wanted.name),
             self._trust,
-            keeper,
+            keeper if owners is None else SharedKeeper(keeper, owners),
             self._trust,
             epoch=keeper.next_epoch(),
             boot_nonce=secrets.token_bytes(8),
@@ -116,6 +117,8 @@ class Running:
             restored=self._trust.restored_at,
             has_inner_door=part.count > 1,
         )
+        if owners is not None:
+            self.router.owning.share(owners)
         self.peers = Peers(self._again)
         self._memory_max = memory_limit() // part.count
         self._resident = ResidentMemory()

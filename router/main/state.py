@@ -12,7 +12,7 @@ from certs.files import write_secret
 from router.main.ports import Kept
 from router.model.errors import ConfigError
 from router.model.ids import RouterId, SiteId
-from router.routing.declared import Owner
+from router.model.owners import Owner
 
 ROUTER_ID_BYTES = 8
 OWNERS_FILE = "owners.json"

@@ -13,7 +13,7 @@ from router.kubernetes.changes import Listens
 from router.main.auditing import owner_of
 from router.main.burst_places import DirectoryPlace
 from router.main.bursting import BurstPlace
-from router.main.ports import KeptSecrets, LogsIn
+from router.main.ports import KeptSecrets, LogsIn, SharedOwners
 from router.model.errors import ConfigError
 from router.model.events import Event
 from router.model.specs import Document, ServiceSpec
@@ -35,6 +35,11 @@ class Store(Protocol):
 
     @property
     def kept(self) -> KeptSecrets | None: ...
+
+    @property
+    def owners(self) -> SharedOwners | None:
+        """What routers of one site remember together; None: each for itself."""
+        ...
 
     @property
     def openshift(self) -> LogsIn | None:
@@ -100,6 +105,7 @@ class DirectoryStore:
         self._directory = ConfigDirectory(site_dir)
         self.author = owner_of(site_dir)
         self.kept = None
+        self.owners = None
         self.openshift = None
         self.burst_place: BurstPlace = DirectoryPlace(site_dir)
         self.load = self._directory.load

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId, SiteId
 from router.model.limits import SERVICE_SYNC_TTL_S
+from router.model.owners import NOBODY, Owner
 from router.model.sharing import FREE, SharingRules, Terms
 from router.routing.adjacent import Neighbours
 from router.routing.database_digest import is_digest
-from router.routing.declared import NOBODY, Owner
 from router.routing.events import AdjacencyDamped, LsaRejected, RoutingEvent
 from router.routing.flood import Flooding
 from router.routing.judging import Judging
@@ -275,6 +275,10 @@ class RoutingCore:
     def adopt(self, name: str, site: SiteId, now: float) -> list[RoutingEvent]:
         """By the operator's word ``site`` owns ``name`` here from now on."""
         return self._routes.adopt(name, site, now)
+
+    def set_owners(self, owners: Mapping[str, Owner], now: float) -> list[RoutingEvent]:
+        """The routers of this site agreed on ``owners``; what was learnt since joins them."""
+        return self._routes.set_owners(owners, now)
 
     def set_service_ttl(self, ttl_s: float, now: float) -> list[RoutingEvent]:
         """How long declarations of lost routers count; the table without those that do not."""

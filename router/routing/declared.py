@@ -4,14 +4,13 @@ Whose word counts is for `owners` to say; here it is applied.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Final
+from collections.abc import Sequence
 
 import msgspec
 
 from router.model.adverts import Declaration
 from router.model.ids import RouterId, SiteId
+from router.model.owners import Owner
 
 _ENCODER = msgspec.msgpack.Encoder()
 _CONTENT_BYTES = 8
@@ -41,19 +40,6 @@ class Claim(msgspec.Struct, frozen=True):
     @property
     def reachable(self) -> bool:
         return self.cost is not None
-
-
-class Owner(msgspec.Struct, frozen=True, array_like=True):
-    """Who owns a name, and what was in force last (`content_of`).
-
-    Several ``sites``: nobody can tell which of them declared it first, and the nearest counts.
-    """
-
-    sites: tuple[SiteId, ...]
-    content: str
-
-
-NOBODY: Final[Mapping[str, Owner]] = MappingProxyType({})
 
 
 def counting(claims: Sequence[Claim], own: SiteId, owner: Owner | None) -> list[Claim]:

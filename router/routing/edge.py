@@ -21,9 +21,9 @@ from router.model.limits import (
     EDGE_WISHES_MAX,
     SERVICE_SYNC_TTL_S,
 )
+from router.model.owners import NOBODY, Owner
 from router.model.sharing import FREE, SharingRules, Terms
 from router.routing.core import RoutingCore
-from router.routing.declared import NOBODY, Owner
 from router.routing.edge_rows import NOTHING_TOLD, EdgeRows, Told
 from router.routing.edge_view import Way, edge_table
 from router.routing.events import (

@@ -9,26 +9,28 @@ sites are rivals here: the nearest counts, until one of them withdraws or the op
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from router.model.adverts import Declaration
 from router.model.ids import SiteId
 from router.model.limits import OWNED_NAMES_MAX, OWNER_MET_S, OWNER_WITHDRAWN_S
-from router.routing.declared import Claim, Owner, content_of, in_order
+from router.model.owners import Owner
+from router.routing.declared import Claim, content_of, in_order
 
 
 class Owners:
     """The memory of one site, from what was ``kept``. `learn` for each state of the network."""
 
-    __slots__ = ("_declared", "_meeting", "_own", "_silent", "records")
+    __slots__ = ("_declared", "_meeting", "_own", "_refused", "_silent", "records")
 
     def __init__(self, own: SiteId, kept: Mapping[str, Owner]) -> None:
         self._own = own
         self.records = kept
-        """By name, the oldest first. A change makes a new one."""
+        """By name. A change makes a new mapping."""
         self._declared: dict[str, Declaration] = {}  # What `Owner.content` was made of.
         self._silent: dict[tuple[str, SiteId], float] = {}  # Owners that stopped declaring: when.
         self._meeting: _Meeting | None = None
+        self._refused: frozenset[SiteId] = frozenset()
 
     def learn(
         self,
@@ -55,7 +57,9 @@ class Owners:
             sites = self._owners(name, before, told, now)
             if before is None or before.sites != sites or self._is_news(name, sites, told):
                 records[name] = self._owner(name, before, sites, told)
-        _limit(records, claims)
+        for name in _beyond_limit(records, claims):
+            del records[name]
+            self._declared.pop(name, None)
         if records != self.records:
             self.records = records
 
@@ -64,15 +68,30 @@ class Owners:
         self._declared.pop(name, None)
         self.records = {**self.records, name: Owner((site,), "")}
 
-    def put_out(self, sites: Collection[SiteId]) -> None:
-        """The operator of this site refuses ``sites``: they own nothing here."""
-        if not any(site in sites for owner in self.records.values() for site in owner.sites):
-            return
+    def put_out(self, sites: frozenset[SiteId]) -> None:
+        """The operator of this site refuses ``sites``: they own nothing while that is so."""
+        self._refused = sites
+        self.records = self._without_refused(self.records)
+
+    def set(self, records: Mapping[str, Owner]) -> None:
+        """Know ``records`` from now on: the routers of this site agreed on them."""
+        records = self._without_refused(records)
+        for name in self.records.keys() | records.keys():
+            before, after = self.records.get(name), records.get(name)
+            if before is None or after is None or before.sites != after.sites:
+                self._declared.pop(name, None)
+        self.records = records
+
+    def _without_refused(self, records: Mapping[str, Owner]) -> Mapping[str, Owner]:
+        if not self._refused or self._refused.isdisjoint(
+            site for owner in records.values() for site in owner.sites
+        ):
+            return records
         left = {
-            name: Owner(tuple(site for site in owner.sites if site not in sites), owner.content)
-            for name, owner in self.records.items()
+            name: Owner(tuple(s for s in owner.sites if s not in self._refused), owner.content)
+            for name, owner in records.items()
         }
-        self.records = {name: owner for name, owner in left.items() if owner.sites}
+        return {name: owner for name, owner in left.items() if owner.sites}
 
     def next_deadline(self) -> float | None:
         """When the first withdrawal counts."""
@@ -115,7 +134,7 @@ class Owners:
         if before is not None and not is_met:
             return before.sites
         known = () if before is None else before.sites
-        return tuple(dict.fromkeys((*known, *(claim.site for claim in in_order(told)))))
+        return tuple(sorted({*known, *(claim.site for claim in told)}))
 
     def _is_news(self, name: str, sites: Collection[SiteId], told: Sequence[Claim]) -> bool:
         first = next((one for one in in_order(told) if one.site in sites), None)
@@ -155,13 +174,23 @@ class _Meeting:
         return name in self._names
 
 
-def _limit(records: dict[str, Owner], claims: Mapping[str, Sequence[Claim]]) -> None:
-    """Who owns most loses first: its oldest names, those that nobody declares before others."""
-    excess = len(records) - OWNED_NAMES_MAX
+def _beyond_limit(
+    records: Mapping[str, Owner], claims: Mapping[str, Sequence[Claim]]
+) -> Iterator[str]:
+    """Names of ``records`` to forget: of the site that owns most those that no site declares first.
+
+    Every router of a site that knows the same forgets the same. A name counts once for each owner.
+    """
+    counts = Counter(site for owner in records.values() for site in owner.sites)
+    excess = counts.total() - OWNED_NAMES_MAX
     if excess <= 0:
         return
-    counts = Counter(owner.sites[0] for owner in records.values())
-    for name in sorted(records, key=lambda name: (-counts[records[name].sites[0]], name in claims))[
-        :excess
-    ]:
-        del records[name]
+
+    def rank(name: str) -> tuple[int, bool, str]:
+        return -min(counts[site] for site in records[name].sites), name in claims, name
+
+    for name in sorted(records, key=rank):
+        if excess <= 0:
+            return
+        excess -= len(records[name].sites)
+        yield name

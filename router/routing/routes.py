@@ -6,10 +6,10 @@ import msgspec
 
 from router.model.adverts import Declaration
 from router.model.ids import SiteId
+from router.model.owners import Owner
 from router.model.sharing import SharingRules
 from router.routing.adjacent import Neighbours
 from router.routing.bars import Bars, bars_of, is_put_out, rows_of, without_barred
-from router.routing.declared import Owner
 from router.routing.events import RoutingEvent, TableChanged
 from router.routing.kept import KeptRouters
 from router.routing.last_way import Step, last_way
@@ -115,6 +115,11 @@ class Routes:
     def adopt(self, name: str, site: SiteId, now: float) -> list[RoutingEvent]:
         """The table with ``site`` as the owner of ``name``."""
         self._owners.adopt(name, site)
+        return self.rebuild(now)
+
+    def set_owners(self, owners: Mapping[str, Owner], now: float) -> list[RoutingEvent]:
+        """The table with these owners of names."""
+        self._owners.set(owners)
         return self.rebuild(now)
 
     def set_service_ttl(self, ttl_s: float, now: float) -> list[RoutingEvent]:

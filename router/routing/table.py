@@ -6,10 +6,11 @@ import msgspec
 
 from router.model.adverts import Declaration, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.owners import Owner
 from router.model.paths import Path
 from router.model.sharing import SHORT_ID_CHARS, Party, SharingRules
 from router.routing.bars import BarRow
-from router.routing.declared import Claim, Declared, Owner, counting, in_force, in_order
+from router.routing.declared import Claim, Declared, counting, in_force, in_order
 from router.routing.leaves import EVERYBODY_IS_FREE, Standing
 from router.routing.lsa import Node
 from router.routing.lsdb import Origin

@@ -33,6 +33,7 @@ from certs.identity import SiteIdentity
 from certs.register import Admitted
 from certs.rotation import CaState
 from certs.service_tls import FILES
+from router.model.owners import Owner
 from sitectl.failure import Exit, Failure
 
 EPOCH_AHEAD_S: Final = 30 * 86_400
@@ -73,7 +74,7 @@ class RouterState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     router_id: str = ""
     epoch: int = 0
     declared: dict[str, float] = {}
-    owners: dict[str, tuple[tuple[str, ...], str]] = {}
+    owners: dict[str, Owner] = {}
 
 
 class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

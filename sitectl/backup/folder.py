@@ -33,6 +33,7 @@ from certs.revocation import REVOKED_FILE
 from certs.service_tls import FILES, TlsStore
 from router import __version__
 from router.model import limits as router_limits
+from router.model.owners import Owner
 from sitectl.backup.content import (
     Content,
     LinkFiles,
@@ -209,7 +210,7 @@ def _tls(directory: Path) -> dict[str, dict[str, bytes]]:
 
 def _state(directory: Path) -> RouterState:
     state = _decoded(directory / STATE_FILE, RouterState) or RouterState()
-    owners = _decoded(directory / OWNERS_FILE, dict[str, tuple[tuple[str, ...], str]]) or {}
+    owners = _decoded(directory / OWNERS_FILE, dict[str, Owner]) or {}
     return msgspec.structs.replace(state, owners=owners)
 
 

@@ -20,13 +20,23 @@ from certs.service_tls import FILES
 from router import __version__
 from router.documents import file_name, write
 from router.documents import read as read_documents
-from router.kubernetes import names
+from router.kubernetes import names, owners
 from router.kubernetes import secrets as kept
 from router.kubernetes.objects import Object, annotations, labels, metadata, name_of, shown
 from router.kubernetes.tokens import text_of
+from router.model.errors import ConfigError
+from router.model.owners import Owner
 from router.model.specs import ConnectorSpec, Document, ServiceSpec, SiteSpec
 from sitectl import output
-from sitectl.backup.content import Content, LinkFiles, Origin, differences, problem_of, revived
+from sitectl.backup.content import (
+    Content,
+    LinkFiles,
+    Origin,
+    RouterState,
+    differences,
+    problem_of,
+    revived,
+)
 from sitectl.backup.objects import cleaned, is_so, key, objects, parsed
 from sitectl.failure import Exit, Failure, conflict
 from sitectl.kubernetes import lifecycle
@@ -90,9 +100,10 @@ def _read(site: KubernetesSite) -> Content | None:
     proxies_here = [one for one in ours.values() if kept.is_type(one, "proxy")]
     documents = [one for one in site.documents() if _is_stated(one)]
     pem = identity[kept.IDENTITY_KEY].decode("ascii", "replace")
+    site_id = SiteIdentity.from_pem(pem, f"Secret/{names.IDENTITY_SECRET}").site_id
     return Content(
         name=site.name,
-        site_id=SiteIdentity.from_pem(pem, f"Secret/{names.IDENTITY_SECRET}").site_id,
+        site_id=site_id,
         origin=Origin(
             made_at=int(time.time()),
             version=__version__,
@@ -110,9 +121,19 @@ def _read(site: KubernetesSite) -> Content | None:
         revoked=kept.data_of(ours.get(names.REVOKED_SECRET, {})).get(kept.REVOKED_FILE, b""),
         tls=_tls(cluster, documents),
         restored_at=_restored_at(identity),
+        state=RouterState(owners=_owners(cluster, site_id)),
         admitted=_admitted(ours.values()),
         objects=tuple(cleaned(one, site.name) for one in [*maps, *tokens_here, *proxies_here]),
     )
+
+
+def _owners(cluster: Cluster, site_id: str) -> dict[str, Owner]:
+    found = cluster.find(owners.KIND, names.OWNERS_CONFIGMAP)
+    try:
+        return {} if found is None else owners.owners_of(found, site_id)
+    except ConfigError as error:  # A restore mends it; a backup is worth having without it.
+        output.note(f"left out: {error}")
+        return {}
 
 
 def _restored_at(identity: Mapping[str, bytes]) -> int:

@@ -9,6 +9,7 @@ from router.documents import read as read_documents
 from router.kubernetes import names
 from router.kubernetes import secrets as kept
 from router.kubernetes.objects import Object, annotations, labels, name_of
+from router.kubernetes.owners import owners_map
 from router.model.specs import Document, LinkSpec, SiteSpec
 from sitectl.backup.content import Content, LinkFiles, admitted_of
 from sitectl.kubernetes import lifecycle
@@ -33,6 +34,8 @@ def objects(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
         made.append(kept.revoked_secret(content.revoked))
     made += _admitted(content)
     made += [kept.grant_secret(name, data) for name, data in content.grants.items()]
+    if content.state.owners:
+        made.append(owners_map(content.site_id, content.state.owners))
     made += [_tls_secret(name, held) for name, held in content.tls.items()]
     stated = list(content.objects) or _stated(content, cluster)
     made += [one for one in stated if one["kind"] == "Secret"]

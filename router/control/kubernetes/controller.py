@@ -296,6 +296,7 @@ class SiteController:
         for secret in secrets.items:
             await self._delete(namespace, secret)
         await self._delete_one(namespace, "Lease", names.ROUTER)
+        await self._delete_one(namespace, "ConfigMap", names.OWNERS_CONFIGMAP)
         # Last: as long as it is there, a controller that was interrupted goes on from here.
         await self._delete_one(namespace, "ConfigMap", names.STATUS_CONFIGMAP)
         self._told.pop(namespace, None)

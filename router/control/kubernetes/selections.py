@@ -16,6 +16,7 @@ from router.kubernetes.names import (
     DOCUMENTS,
     DOCUMENTS_LABEL,
     MANAGED_BY,
+    OWNERS_CONFIGMAP,
     PREFIX,
     SERVICES_CONFIGMAP,
     SITE_CONFIGMAP,
@@ -120,6 +121,7 @@ _TOKENS = f"{SKUPPER_TYPE} in ({CONNECTION_TOKEN},{TOKEN_CLAIM},{CONNECTION_TOKE
 SELECTIONS: Final = (
     Selection(kind="ConfigMap", fields=f"metadata.name={SITE_CONFIGMAP}", keep=whole),
     Selection(kind="ConfigMap", fields=f"metadata.name={SERVICES_CONFIGMAP}", keep=whole),
+    Selection(kind="ConfigMap", fields=f"metadata.name={OWNERS_CONFIGMAP}", keep=whole),
     Selection(kind="ConfigMap", labels=f"{DOCUMENTS_LABEL}={DOCUMENTS}", keep=whole),
     Selection(kind="Secret", labels=_TOKENS, keep=whole),
     Selection(kind="Secret", labels=TYPE_LABEL, keep=whole),

@@ -59,13 +59,18 @@ ROUTER: Final = (
         "keeps identity, grants and links; fills token requests; of links, grants and requests the"
         " names are the user's",
     ),
-    Right("", ("configmaps",), ("create",), "the status; creation cannot be limited by name"),
+    Right(
+        "",
+        ("configmaps",),
+        ("create",),
+        "the status, the owners of names; creation cannot be limited by name",
+    ),
     Right(
         "",
         ("configmaps",),
         ("update", "patch", "delete"),
-        "the status",
-        (names.STATUS_CONFIGMAP,),
+        "the status, the owners of names",
+        (names.STATUS_CONFIGMAP, names.OWNERS_CONFIGMAP),
     ),
     Right("", ("events",), ("create", "patch"), "says at the object what is wrong with it"),
     Right(

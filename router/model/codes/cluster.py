@@ -217,7 +217,7 @@ CODES: Final = (
     ),
     Code(
         "SW0443",
-        "A Secret that could not be read or written",
+        "An object that could not be read or written",
         "The API refused, or a right lacks.",
         "Add the rule that is named: sitectl -n NAMESPACE update",
     ),
@@ -250,6 +250,14 @@ CODES: Final = (
         "A token request that cannot be filled",
         "What it asks for cannot be.",
         "Correct its labels and annotations",
+    ),
+    Code(
+        "SW0449",
+        "The owners of names are damaged",
+        "The ConfigMap spillway-owners cannot be read, or is of another site. What a router knew "
+        "before counts; what it learns is not kept, so a new pod does not know it.",
+        "Restore the ConfigMap, or delete it and the router writes what it knows: "
+        "kubectl delete configmap spillway-owners",
     ),
     Code(
         "SW0450",

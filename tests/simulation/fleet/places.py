@@ -5,7 +5,7 @@ from hashlib import sha256
 
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import ServiceKey
-from router.routing.declared import NOBODY, Owner
+from router.model.owners import NOBODY, Owner
 from tests.simulation.fleet.process import Process
 from tests.unit.routing.fakes import FakeIdentity
 

@@ -325,7 +325,8 @@ def test_a_router_writes_by_name_what_it_can_and_reads_nothing_that_it_does_not_
         assert "*" not in rule["resources"] + rule["verbs"] + rule["apiGroups"]
         changes = set(rule["verbs"]) & {"update", "patch", "delete"}
         if set(rule["resources"]) & {"configmaps", "leases"} and changes:
-            assert set(rule["resourceNames"]) <= {names.STATUS_CONFIGMAP, names.ROUTER}
+            by_name = {names.STATUS_CONFIGMAP, names.OWNERS_CONFIGMAP, names.ROUTER}
+            assert set(rule["resourceNames"]) <= by_name
     found = allowed(role["rules"])
     assert ("networking.k8s.io", "ingresses") not in found
     assert ("route.openshift.io", "routes") not in found

@@ -9,8 +9,8 @@ from router.main.learnt import Learnt
 from router.main.ports import Kept
 from router.model.ids import RouterId, SiteId
 from router.model.limits import BAR_EVENTS_BURST, BAR_NOTES_MAX
+from router.model.owners import NOBODY, Owner
 from router.routing.bars import BarRow
-from router.routing.declared import NOBODY, Owner
 from router.routing.table import RouteTable, SiteRoute
 from tests.unit.main.journal import Journal
 from tests.unit.routing.fakes import declare

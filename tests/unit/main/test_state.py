@@ -13,8 +13,8 @@ from router.main.state import FileKeeper
 from router.model.adverts import Declaration
 from router.model.errors import ConfigError
 from router.model.ids import SiteId
+from router.model.owners import Owner
 from router.model.specs import ServiceSpec
-from router.routing.declared import Owner
 
 SHOP = Declaration(
     name="shop",

@@ -6,9 +6,9 @@ from random import Random
 
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId
+from router.model.owners import NOBODY, Owner
 from router.model.sharing import FREE, Terms
 from router.routing.core import RoutingCore
-from router.routing.declared import NOBODY, Owner
 from router.routing.events import RoutingEvent, SendAck, SendDigest, SendLsa, TableChanged
 from router.routing.table import RouteTable
 from tests.unit.routing.fakes import FakeIdentity

@@ -7,7 +7,8 @@ import pytest
 from router.model import limits
 from router.model.adverts import Declaration
 from router.model.ids import RouterId, SiteId
-from router.routing.declared import Claim, Owner
+from router.model.owners import Owner
+from router.routing.declared import Claim
 from router.routing.owners import Owners
 from tests.unit.routing.fakes import FakeIdentity, declare
 from tests.unit.routing.network import Network
@@ -207,6 +208,33 @@ def test_beyond_the_limit_who_owns_most_loses_what_nobody_declares(
     }
 
 
+def test_beyond_the_limit_all_routers_of_a_site_forget_the_same_and_each_owner_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("router.routing.owners.OWNED_NAMES_MAX", 4)
+    kept = {"a": Owner((EAST, WEST), ""), **{n: Owner((EAST,), "") for n in ("b", "c", "d")}}
+    left = []
+    for names in (kept, reversed(kept)):
+        owners = Owners(OWN, {name: kept[name] for name in names})
+        owners.learn({}, (), 0.0)
+        left.append(owners.records)
+    assert left[0] == left[1] == {name: kept[name] for name in ("a", "c", "d")}
+
+
+def test_what_the_routers_of_a_site_agreed_on_counts_at_each() -> None:
+    network = line("west", "hub", "east")
+    network.serve("west", [OURS])
+    network.run(1.0)
+    network.serve("east", [THEIRS])
+    network.run(1.0)
+    core, east = network.cores["hub"], network.identities["east"].site
+    network.take("hub", core.set_owners({"x": Owner((east,), "")}, network.now))
+    assert in_force(network, "hub") == "east"
+    assert core.owners["x"].content  # As of the declaration that counts now.
+    network.take("hub", core.set_owners({}, network.now))
+    assert core.owners["x"].sites == tuple(sorted((network.identities["west"].site, east)))
+
+
 def test_nothing_is_kept_anew_while_nothing_changes() -> None:
     owners = Owners(OWN, {})
     told = {"x": [claim(OURS, WEST)]}
@@ -228,8 +256,10 @@ def test_a_neighbour_in_the_middle_of_telling_makes_no_newcomer_of_anybody() -> 
 def test_whom_this_site_refuses_owns_nothing_here_and_a_rival_is_left() -> None:
     kept = {"x": Owner((WEST,), "1"), "y": Owner((WEST, EAST), "2"), "z": Owner((EAST,), "3")}
     owners = Owners(OWN, kept)
-    owners.put_out({WEST})
+    owners.put_out(frozenset({WEST}))
     assert owners.records == {"y": Owner((EAST,), "2"), "z": Owner((EAST,), "3")}
     before = owners.records
-    owners.put_out({WEST})
+    owners.put_out(frozenset({WEST}))
     assert owners.records is before
+    owners.set(kept)
+    assert owners.records == before, "another router of this site has not heard of it yet"

@@ -13,7 +13,7 @@ from certs.identity import restored_at
 from certs.revocation import Revocations
 from router.main.state import FileKeeper
 from router.model.ids import SiteId
-from router.routing.declared import Owner
+from router.model.owners import Owner
 from sitectl.backup import folder, seal
 from sitectl.directory import DirectorySite
 from sitectl.directory_trust import DirectoryTrust

@@ -1,4 +1,4 @@
-"""Secrets in memory with versions as an API server keeps them, and faults on demand."""
+"""Objects in memory with versions as an API server keeps them, and faults on demand."""
 
 import asyncio
 import copy
@@ -48,8 +48,10 @@ class FakeSecrets:
 
     async def find(self, kind: str, name: str) -> dict[str, Any] | None:
         self._begin("get", name)
-        found = self.objects.get(name) if kind == "Secret" else self.others.get((kind, name))
-        seen = None if found is None else copy.deepcopy(found)
+        found = self.objects.get(name, {})
+        if found.get("kind") != kind:
+            found = self.others.get((kind, name), {})
+        seen = copy.deepcopy(found) or None
         await asyncio.sleep(0)  # Others go on meanwhile: what was seen may be old by now.
         return seen
 

@@ -292,8 +292,8 @@ def test_while_the_api_is_away_the_last_state_serves_and_its_age_is_told() -> No
         async with store_of(cluster) as told:
             await asyncio.sleep(10)
             for server in cluster.kinds.values():
-                server.watch_faults = [UNREACHABLE] * 6
-                server.list_faults = [UNREACHABLE] * 6
+                server.watch_faults = [UNREACHABLE] * 8
+                server.list_faults = [UNREACHABLE] * 8
                 server.cut(CUT)
             await told.until(lambda: told.codes() == ["SW0439"], limits.API_AWAY_S + 1)
             assert told.targets == ["10.0.0.1"]

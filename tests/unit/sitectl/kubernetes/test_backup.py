@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from certs.claims import decode
+from certs.identity import SiteIdentity
 from certs.tokens import dump, load
 from router.kubernetes import names
+from router.kubernetes.owners import owners_map
 from router.kubernetes.secrets import (
     GRANT_FILE,
     REVOKED_FILE,
@@ -22,6 +24,8 @@ from router.kubernetes.secrets import (
     owner_uid,
 )
 from router.kubernetes.tokens import text_of
+from router.model.ids import SiteId
+from router.model.owners import Owner
 from sitectl.backup import seal
 from sitectl.kubernetes.secrets import ANY_COST
 from tests.unit.sitectl.conftest import CommandLine
@@ -29,6 +33,7 @@ from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster
 
 WORDS = "correct horse battery"
+OWNERS = {"shop": Owner((SiteId("e" * 32),), "c0ffee"), "db": Owner((SiteId("f" * 32),), "")}
 Objects = dict[tuple[str, str], dict[str, Any]]
 
 
@@ -50,7 +55,7 @@ def token(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def full(shop: NamespaceLine, cluster: FakeCluster, token: Path) -> NamespaceLine:
-    """A site with a link, a claim, a revocation, a service and its credential."""
+    """A site with a link, a claim, a service and its credential, which knows owners of names."""
     shop.ok("link", "create", str(token), "--name", "east", "--cost", "7")
     shop.ok(
         "token", "create", str(token.parent / "mine"), "--name", "mine", "--ingress-host", "h:1"
@@ -61,6 +66,9 @@ def full(shop: NamespaceLine, cluster: FakeCluster, token: Path) -> NamespaceLin
     text = text.replace("spec:\n", "spec:\n  tlsCert: db-tls\n")
     cluster.found("ConfigMap", "spillway-service-db")["data"]["service-db.yaml"] = text
     cluster.put("Secret", "spillway-link-east", **_kept_link(cluster))
+    pem = data_of(cluster.found("Secret", names.IDENTITY_SECRET))["identity.key"].decode()
+    made = owners_map(SiteIdentity.from_pem(pem, "identity").site_id, OWNERS)
+    cluster.put("ConfigMap", names.OWNERS_CONFIGMAP, metadata=made["metadata"], data=made["data"])
     return shop
 
 
@@ -125,6 +133,18 @@ def test_a_namespace_comes_back_as_it_was_but_for_its_open_claims(
     assert owner_uid(link) == token["metadata"]["uid"], "else the cluster would collect it"
     assert token["metadata"]["annotations"]["skupper.io/cost"] == "7"
     assert full.json("get", "link")[0]["name"] == "east"
+
+
+def test_a_backup_leaves_damaged_owners_out_and_a_restore_mends_them(
+    full: NamespaceLine, cluster: FakeCluster
+) -> None:
+    file = saved(full)
+    found = cluster.found("ConfigMap", names.OWNERS_CONFIGMAP)
+    before, found["data"] = found["data"], {"owners.json": "{"}
+    words = ("backup", str(file.parent / "other"), "--passphrase-file", "-")
+    assert "owners.json" in full.ok(*words, stdin=WORDS).stderr
+    restored(full, file, "--force")
+    assert cluster.found("ConfigMap", names.OWNERS_CONFIGMAP)["data"] == before
 
 
 def test_restored_again_nothing_is_written(full: NamespaceLine, cluster: FakeCluster) -> None:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from router import __version__
+from router.kubernetes.owners import owners_map
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster
 
@@ -245,6 +246,8 @@ def test_delete_restores_what_was_adopted_and_leaves_what_is_the_users(
         },
     )
     cluster.put("Service", "made", metadata={"labels": own}, spec={"ports": [{"port": 1}]})
+    owners = owners_map("a" * 32, {})
+    cluster.put("ConfigMap", "spillway-owners", metadata=owners["metadata"], data=owners["data"])
     assert shop.json("delete")["change"] == "deleted"
     assert set(cluster.objects) == {("Secret", "token-of-mine"), ("Service", "untouched")}
     assert shop.json("delete")["change"] == "unchanged"

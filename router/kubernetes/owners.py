@@ -1,0 +1,94 @@
+"""Who owns which name, in ConfigMap `OWNERS_CONFIGMAP`: for all routers of a site, and for people.
+
+``owners.json`` has the names by the site that owns them, each with what was in force last. A name
+that several sites may own stands below each of them.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from router.kubernetes.names import (
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+    OWNERS_CONFIGMAP,
+    PART_OF,
+)
+from router.kubernetes.objects import Object
+from router.model.errors import ConfigError
+from router.model.ids import SiteId
+from router.model.owners import Owner
+
+KIND: Final = "ConfigMap"
+SOURCE: Final = f"{KIND}/{OWNERS_CONFIGMAP}"
+FILE: Final = "owners.json"
+CODE: Final = "SW0449"
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``site``: whose memory it is."""
+
+    site: str
+    owners: dict[str, dict[str, str]]
+
+
+def owners_map(site: str, owners: Mapping[str, Owner]) -> dict[str, Any]:
+    """The object, as a router of ``site`` makes it."""
+    return {
+        "apiVersion": "v1",
+        "kind": KIND,
+        "metadata": {
+            "name": OWNERS_CONFIGMAP,
+            "labels": {**PART_OF, MANAGED_BY_LABEL: MANAGED_BY},
+        },
+        "data": {FILE: _encoded(site, owners)},
+    }
+
+
+def with_owners(found: Object, site: str, owners: Mapping[str, Owner]) -> dict[str, Any]:
+    """``found``, its version included, with these owners: to replace it if nobody else has."""
+    return {**found, "data": {FILE: _encoded(site, owners)}}
+
+
+def owners_of(found: Object, site: str) -> dict[str, Owner]:
+    """By name. ConfigError: it is damaged, or the memory of another site than ``site``."""
+    read = _read(found)
+    if read.site != site:
+        raise _unusable(f"data[{FILE}]", f"is of another site, {read.site[:64]!r}")
+    sites: dict[str, list[SiteId]] = {}
+    contents: dict[str, str] = {}
+    for owner, names in sorted(read.owners.items()):
+        for name, content in names.items():
+            sites.setdefault(name, []).append(SiteId(owner))
+            contents[name] = content
+    return {name: Owner(tuple(owners), contents[name]) for name, owners in sites.items()}
+
+
+def _read(found: Object) -> _File:
+    data = found.get("data")
+    text = data.get(FILE) if isinstance(data, Mapping) else None
+    try:
+        return msgspec.json.decode(str(text or ""), type=_File)
+    except msgspec.MsgspecError as error:
+        raise _unusable(f"data[{FILE}]", f"is damaged ({error})") from error
+
+
+def _encoded(site: str, owners: Mapping[str, Owner]) -> str:
+    by_site: dict[str, dict[str, str]] = {}
+    for name, owner in sorted(owners.items()):
+        for one in owner.sites:
+            by_site.setdefault(one, {})[name] = owner.content
+    kept = _File(site, dict(sorted(by_site.items())))
+    return msgspec.json.format(msgspec.json.encode(kept), indent=1).decode() + "\n"
+
+
+def _unusable(field: str, reason: str) -> ConfigError:
+    return ConfigError(
+        SOURCE,
+        field,
+        f"{reason}; who owned a name before still does",
+        hint="Restore it from a backup, or delete it, and the router writes what it knows: "
+        f"kubectl delete configmap {OWNERS_CONFIGMAP}",
+        code=CODE,
+    )
