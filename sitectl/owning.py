@@ -13,7 +13,6 @@ from sitectl.site import Site
 
 _SETTLES_S = 1.0
 """For a router to take up what was declared."""
-_AGAIN_S = 0.1
 
 
 def require_in_force(
@@ -24,7 +23,9 @@ def require_in_force(
     Raises Failure (exit 5) where another site owns ``name`` and declares it otherwise.
     """
     declares = any(document.kind == "Service" for document in documents)
-    if settings.dry_run or not declares or not site.admin.is_running():
+    if settings.dry_run or not declares or not site.may_be_others(name):
+        return
+    if not site.admin.is_running():
         return
     ends_at = time.monotonic() + _SETTLES_S
     while True:
@@ -37,7 +38,7 @@ def require_in_force(
             break
         if time.monotonic() >= ends_at:
             return
-        time.sleep(_AGAIN_S)
+        time.sleep(site.poll_s)
     owner = output.safe(", ".join(others))
     raise conflict(
         f"service {name} is declared at {site.name}, and counts there alone: {owner} declared it "

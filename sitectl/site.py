@@ -209,6 +209,10 @@ class Site(ABC):
     def end_sessions(self, site_id: str) -> None:
         """Have a router drop the links of a site that was revoked."""
 
+    def may_be_others(self, name: str) -> bool:
+        """Whether another site may own ``name``, so that it is worth asking the router."""
+        return True
+
     def runtime(self) -> dict[str, Any]:
         """Who keeps its router running here, and how; empty: nobody does."""
         return {}

@@ -33,6 +33,19 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     owners: dict[str, dict[str, str]]
 
 
+def may_be_others(found: Object | None, name: str) -> bool:
+    """Whether another site than the one that keeps ``found`` may own ``name``, by what it says."""
+    if found is None:
+        return False
+    try:
+        read = _read(found)
+    except ConfigError:
+        return True
+    return name not in read.owners.get(read.site, ()) and any(
+        name in names for names in read.owners.values()
+    )
+
+
 def owners_map(site: str, owners: Mapping[str, Owner]) -> dict[str, Any]:
     """The object, as a router of ``site`` makes it."""
     return {

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from router.documents import file_name, write
 from router.documents.wanted import Wanted
-from router.kubernetes import addresses, console, names
+from router.kubernetes import addresses, console, names, owners
 from router.kubernetes.objects import Object, annotations, labels, metadata
 from router.model.errors import ConfigError
 from router.model.specs import Document, Kind, LinkSpec
@@ -180,6 +180,10 @@ class KubernetesSite(Site):
         if written is not None:
             item["age_s"] = round(max(0.0, time.time() - written), 1)
         return item
+
+    def may_be_others(self, name: str) -> bool:
+        """By what the routers keep in the namespace, in one call: an exec costs far more."""
+        return owners.may_be_others(self.cluster.find("ConfigMap", names.OWNERS_CONFIGMAP), name)
 
     def console(self) -> dict[str, str]:
         """Where browsers find it, by what leads there now."""

@@ -5,6 +5,9 @@ import json
 import pytest
 import yaml
 
+from router.kubernetes.owners import owners_map
+from router.model.ids import SiteId
+from router.model.owners import Owner
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster
 
@@ -44,6 +47,27 @@ def test_a_service_is_a_config_map_with_one_key(shop: NamespaceLine, cluster: Fa
     assert (
         shop.json("service", "create", "shop:8080", "--protocol", "http")["change"] == "unchanged"
     )
+
+
+def test_a_declaration_asks_who_owns_the_name_by_one_call_and_the_router_if_another_may(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.run_router()
+    here, east = "a" * 32, SiteId("e" * 32)
+    owners = {"db": Owner((east,), "c0ffee"), "till": Owner((east, SiteId(here)), "c0ffee")}
+    made = owners_map(here, owners)
+    cluster.put("ConfigMap", "spillway-owners", metadata=made["metadata"], data=made["data"])
+    for name in ("shop", "till"):
+        cluster.calls.clear()
+        shop.ok("service", "create", name, "8080")
+        asked = [path for verb, path in cluster.calls if "spillway-owners" in path]
+        assert len(asked) == 1 and cluster.execs == 0
+        assert not [path for _, path in cluster.calls if "/pods" in path]
+    view = {"name": "db", "declared_by": "shop", "owners": ["east"], "differing": ["east"]}
+    cluster.item("/api/v1/names/db", view)
+    assert "east declared it first" in shop.fails(5, "service", "create", "db", "5432")
+    assert cluster.execs == 1
+    assert "east declared it first" in shop.fails(5, "service", "set", "db", "--queue", "7")
 
 
 def test_set_replaces_the_object_that_was_read(shop: NamespaceLine, cluster: FakeCluster) -> None:
