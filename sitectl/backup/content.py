@@ -33,6 +33,7 @@ from certs.identity import SiteIdentity
 from certs.register import Admitted
 from certs.rotation import CaState
 from certs.service_tls import FILES
+from router.model.ids import SiteId
 from router.model.owners import Owner
 from sitectl.failure import Exit, Failure
 
@@ -68,13 +69,14 @@ class RouterState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """What the router must not forget; empty id: it had none of its own (Kubernetes).
 
     ``declared``: Unix seconds at which services were first declared here. ``owners``: who owns
-    which name, as the router keeps it.
+    which name, ``rule_pins``: what names in rules mean, both as the router keeps them.
     """
 
     router_id: str = ""
     epoch: int = 0
     declared: dict[str, float] = {}
     owners: dict[str, Owner] = {}
+    rule_pins: dict[str, SiteId] = {}
 
 
 class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -250,6 +252,7 @@ def revived(backup: Content, here: Content | None, now: float) -> Content:
             ),
             declared=dict(sorted(backup.state.declared.items())),
             owners=backup.state.owners | (here.state.owners if here else {}),
+            rule_pins=backup.state.rule_pins | (here.state.rule_pins if here else {}),
         ),
     )
 

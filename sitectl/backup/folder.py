@@ -33,6 +33,7 @@ from certs.revocation import REVOKED_FILE
 from certs.service_tls import FILES, TlsStore
 from router import __version__
 from router.model import limits as router_limits
+from router.model.ids import SiteId
 from router.model.owners import Owner
 from sitectl.backup.content import (
     Content,
@@ -58,6 +59,7 @@ from sitectl.texts import write_atomically
 STAGING: Final = ".restore"  # Has no config/ itself: no verb takes it for a site.
 STATE_FILE: Final = "state.json"
 OWNERS_FILE: Final = "owners.json"
+PINS_FILE: Final = "rule-pins.json"
 
 _Kept = TypeVar("_Kept")
 WEBHOOKS: Final = "webhooks"
@@ -211,7 +213,8 @@ def _tls(directory: Path) -> dict[str, dict[str, bytes]]:
 def _state(directory: Path) -> RouterState:
     state = _decoded(directory / STATE_FILE, RouterState) or RouterState()
     owners = _decoded(directory / OWNERS_FILE, dict[str, Owner]) or {}
-    return msgspec.structs.replace(state, owners=owners)
+    pins = _decoded(directory / PINS_FILE, dict[str, SiteId]) or {}
+    return msgspec.structs.replace(state, owners=owners, rule_pins=pins)
 
 
 def _decoded(path: Path, kind: type[_Kept]) -> _Kept | None:
@@ -394,10 +397,12 @@ def _write(folder: Path, content: Content) -> None:
 
 def _write_state(folder: Path, content: Content) -> None:
     router_id = content.state.router_id or token_hex(_ROUTER_ID_BYTES)  # Of Kubernetes: a new one.
-    state = msgspec.structs.replace(content.state, router_id=router_id, owners={})
+    state = msgspec.structs.replace(content.state, router_id=router_id, owners={}, rule_pins={})
     _keep(folder / STATE_FILE, msgspec.json.encode(state))
     if content.state.owners:
         _keep(folder / OWNERS_FILE, msgspec.json.encode(content.state.owners))
+    if content.state.rule_pins:
+        _keep(folder / PINS_FILE, msgspec.json.encode(content.state.rule_pins))
 
 
 def _keep(path: Path, data: bytes) -> None:

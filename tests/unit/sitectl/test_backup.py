@@ -20,6 +20,7 @@ from sitectl.directory_trust import DirectoryTrust
 from tests.unit.sitectl.conftest import CommandLine
 
 WORDS = "correct horse battery"
+PINS = {"alpha": SiteId("1" * 32)}
 OWNERS = {"mail": Owner((SiteId("0" * 32),), "0123456789abcdef")}
 
 
@@ -204,13 +205,14 @@ def test_the_routers_epoch_goes_beyond_what_it_was(
 ) -> None:
     original = FileKeeper(full.state / "here" / "state.json")
     original.keep_owners(OWNERS)
+    original.keep_rule_pins(PINS)
     epoch, declared = original.next_epoch() + 10_000_000, original.declared_at("db")
     original.keep_epoch(epoch)
     restored(elsewhere, saved(full))
     copy = FileKeeper(elsewhere.state / "here" / "state.json")
     assert copy.router_id == original.router_id
     assert copy.declared_at("db") == declared
-    assert copy.owners() == OWNERS
+    assert (copy.owners(), copy.rule_pins()) == (OWNERS, PINS)
     assert copy.next_epoch() > epoch
 
 
