@@ -202,7 +202,7 @@ class Egresses:
     def _may_eject(self, site: SiteId) -> bool:
         """At most half of the capacity is ejected then: of ejected sites what they were seen to
         serve, of the others what they say. An ejected site may have lied."""
-        local, left, ejected = self._local, 0, 0
+        local, left, ejected, sites = self._local, 0, 0, set[SiteId]()
         if local.targets_ready and not local.draining:
             left = local.stated_capacity or local.targets_ready
         for one in self.routers.values():
@@ -210,7 +210,9 @@ class Egresses:
                 continue
             says = one.stated_capacity
             if one.site == site or one.is_ejected:
-                served = one.served_at_once
+                # What was never asked counts as one, however many routers its site says it has.
+                served = one.served_at_once - (one.site in sites)
+                sites.add(one.site)
                 ejected += served if says is None else min(served, says)
             else:
                 left += one.targets_ready if says is None else says

@@ -35,13 +35,15 @@ class Owners:
     def learn(
         self,
         claims: Mapping[str, Sequence[Claim]],
-        heard: Collection[SiteId],
+        heard: Mapping[SiteId, Collection[str]],
         now: float,
         *,
         is_alone: bool = False,
     ) -> None:
-        """Take up who declares what. ``heard``: other sites that are reached and have told all.
+        """Take up who declares what.
 
+        ``heard``: other sites that are reached and have told all that they declare, with the names
+        of it. A name of them may be missing in ``claims``: it is there and does not count for us.
         ``is_alone``: no other site is reached.
         """
         if is_alone:
@@ -91,6 +93,9 @@ class Owners:
             name: Owner(tuple(s for s in owner.sites if s not in self._refused), owner.content)
             for name, owner in records.items()
         }
+        for name, owner in left.items():
+            if not owner.sites:
+                self._declared.pop(name, None)
         return {name: owner for name, owner in left.items() if owner.sites}
 
     def next_deadline(self) -> float | None:
@@ -101,7 +106,7 @@ class Owners:
         self,
         records: dict[str, Owner],
         claims: Mapping[str, Sequence[Claim]],
-        heard: Collection[SiteId],
+        heard: Mapping[SiteId, Collection[str]],
         now: float,
     ) -> None:
         before, self._silent = self._silent, {}
@@ -111,7 +116,8 @@ class Owners:
             declaring = {claim.site for claim in claims.get(name, ())}
             left = []
             for site in owner.sites:
-                may_withdraw = site not in declaring and (site == self._own or site in heard)
+                has_told = site == self._own or (site in heard and name not in heard[site])
+                may_withdraw = site not in declaring and has_told
                 since = before.get((name, site), now)
                 if not may_withdraw:
                     left.append(site)

@@ -8,7 +8,7 @@ from router.model.adverts import Declaration, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.owners import Owner
 from router.model.paths import Path
-from router.model.sharing import SHORT_ID_CHARS, Party, SharingRules
+from router.model.sharing import SHORT_ID_CHARS, Party, SharingRules, name_any
 from router.routing.bars import BarRow
 from router.routing.declared import Claim, Declared, counting, in_force, in_order
 from router.routing.leaves import EVERYBODY_IS_FREE, Standing
@@ -345,7 +345,7 @@ def _declarations(
             if view.is_told(party, declaration):
                 seen.setdefault(declaration.name, []).append(claim)
     there = [one for one in others if one.node in routes and one.node.site != own.node.site]
-    owners.learn(seen, _heard(there), now, is_alone=not there)
+    owners.learn(seen, _heard(others, routes, view), now, is_alone=not there)
     claims = {
         name: tuple(_owner_first(told[name], owners.records.get(name)))
         for name in sorted(told)
@@ -364,10 +364,26 @@ def _declarations(
     return declared, claims, idle
 
 
-def _heard(there: Sequence[Origin]) -> frozenset[SiteId]:
-    """The sites of ``there`` that have told all that they declare."""
-    partly = {origin.node.site for origin in there if not origin.is_whole}
-    return frozenset(origin.node.site for origin in there) - partly
+def _heard(
+    others: Iterable[Origin], routes: Mapping[Node, Route], view: View
+) -> dict[SiteId, set[str]]:
+    """Sites that have told all that they declare, with the names of it that are for us.
+
+    By their own signed words: whom rules or the terms of others keep from us has withdrawn nothing.
+    Of a site with several routers all are reached: one may declare what another does not.
+    """
+    heard: dict[SiteId, set[str]] = {}
+    partly: set[SiteId] = set()
+    for origin in others:
+        site = origin.node.site
+        if not origin.is_whole or origin.node not in routes:
+            partly.add(site)
+            continue
+        names = heard.setdefault(site, set())
+        for told in origin.declarations:
+            if name_any(told.export_to, view.party):
+                names.add(told.name)
+    return {site: names for site, names in heard.items() if site not in partly}
 
 
 def _owner_first(claims: Sequence[Claim], owner: Owner | None) -> list[Claim]:

@@ -6,6 +6,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Literal
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from router.balance.remote_site import RemoteSite
 from router.balance.site_ejection import SiteEjected, SiteNews, SiteReturned
 from router.model import limits
 from router.model.adverts import RemoteCandidate
-from router.model.ids import SiteId
+from router.model.ids import RouterId, SiteId
 from tests.unit.balance.builders import balancer_of, ledger_of, remote, take
 
 Conduct = Literal["serves", "resets", "silent", "stalls", "busy", "lost"]
@@ -274,3 +275,15 @@ def test_whatever_sites_do_at_most_half_is_ejected_and_probed_one_by_one(
     choice = ingress.balancer.select(ingress.now)
     explained = ingress.balancer.explain(ingress.now).decision
     assert isinstance(choice, Decision) == isinstance(explained, Decision)
+
+
+def test_a_site_that_says_it_has_many_routers_is_ejected_as_any_other() -> None:
+    """What none of them was seen to serve counts as one slot in all."""
+    routers = [
+        msgspec.structs.replace(remote("a", capacity=1), router=RouterId(f"r{number}"))
+        for number in range(64)
+    ]
+    balancer = balancer_of(ledger_of(10), remote("b", capacity=20), *routers)
+    for number in range(2 * limits.EJECT_AFTER):
+        balancer.ejections.failed(SiteId("a"), None, "reset", float(number))
+    assert SiteId("a") in balancer.ejections.active

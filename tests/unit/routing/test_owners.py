@@ -8,9 +8,10 @@ from router.model import limits
 from router.model.adverts import Declaration
 from router.model.ids import RouterId, SiteId
 from router.model.owners import Owner
+from router.model.sharing import NOTHING
 from router.routing.declared import Claim
 from router.routing.owners import Owners
-from tests.unit.routing.fakes import FakeIdentity, declare
+from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, declare
 from tests.unit.routing.network import Network
 
 OURS, THEIRS = declare("x", ports=(80,)), declare("x", at=-1e308, ports=(6666,))
@@ -199,7 +200,7 @@ def test_beyond_the_limit_who_owns_most_loses_what_nobody_declares(
     }
     owners = Owners(OWN, kept)
     told = {"liars-0": [claim(declare("liars-0"), EAST)], "new": [claim(declare("new"), WEST)]}
-    owners.learn(told, {WEST}, 0.0)
+    owners.learn(told, dict.fromkeys({WEST}, ()), 0.0)
     assert set(owners.records) == {
         "honest",
         "new",
@@ -216,7 +217,7 @@ def test_beyond_the_limit_all_routers_of_a_site_forget_the_same_and_each_owner_c
     left = []
     for names in (kept, reversed(kept)):
         owners = Owners(OWN, {name: kept[name] for name in names})
-        owners.learn({}, (), 0.0)
+        owners.learn({}, {}, 0.0)
         left.append(owners.records)
     assert left[0] == left[1] == {name: kept[name] for name in ("a", "c", "d")}
 
@@ -238,18 +239,20 @@ def test_what_the_routers_of_a_site_agreed_on_counts_at_each() -> None:
 def test_nothing_is_kept_anew_while_nothing_changes() -> None:
     owners = Owners(OWN, {})
     told = {"x": [claim(OURS, WEST)]}
-    owners.learn(told, {WEST}, 0.0)
+    owners.learn(told, dict.fromkeys({WEST}, ()), 0.0)
     before = owners.records
-    owners.learn(told, {WEST}, 1.0)
+    owners.learn(told, dict.fromkeys({WEST}, ()), 1.0)
     assert owners.records is before
 
 
 def test_a_neighbour_in_the_middle_of_telling_makes_no_newcomer_of_anybody() -> None:
     owners = Owners(OWN, {})
-    owners.learn({}, (), 0.0, is_alone=True)
-    owners.learn({"x": [claim(OURS, WEST)]}, {WEST}, 1.0)
-    owners.learn({"x": [claim(OURS, WEST)]}, (), 10.0)
-    owners.learn({"x": [claim(OURS, WEST), claim(THEIRS, EAST)]}, {WEST, EAST}, 10.1)
+    owners.learn({}, {}, 0.0, is_alone=True)
+    owners.learn({"x": [claim(OURS, WEST)]}, dict.fromkeys({WEST}, ()), 1.0)
+    owners.learn({"x": [claim(OURS, WEST)]}, {}, 10.0)
+    owners.learn(
+        {"x": [claim(OURS, WEST), claim(THEIRS, EAST)]}, dict.fromkeys({WEST, EAST}, ()), 10.1
+    )
     assert owners.records["x"].sites == (WEST,)
 
 
@@ -263,3 +266,45 @@ def test_whom_this_site_refuses_owns_nothing_here_and_a_rival_is_left() -> None:
     assert owners.records is before
     owners.set(kept)
     assert owners.records == before, "another router of this site has not heard of it yet"
+
+
+def two_routers() -> Network:
+    network = Network(["west", "hub", "mallory"])
+    network.identities["west2"] = SameSiteIdentity(network.identities["west"], "ab" * 8)
+    network.cores["west2"] = network.make_core("west2")
+    for one in ("west", "west2", "mallory"):
+        network.connect("hub", one)
+    network.run(1.0)
+    network.serve("west", [OURS])
+    network.run(1.0)
+    network.serve("mallory", [THEIRS])
+    network.run(1.0)
+    network.run(1.0)
+    assert network.table("hub").owners["x"].sites == (network.identities["west"].site,)
+    return network
+
+
+def test_a_site_of_two_routers_keeps_its_name_while_the_declaring_one_is_lost() -> None:
+    network = two_routers()
+    network.cut("west", "hub")
+    network.run(limits.SERVICE_SYNC_TTL_S + limits.OWNER_WITHDRAWN_S + 5)
+    names = network.table("hub").declarations
+    assert "x" not in names or names["x"].site != network.identities["mallory"].site
+
+
+def test_a_transit_that_states_terms_for_the_owner_takes_no_name() -> None:
+    network = Network(["west", "mallory", "hub", "far"])
+    network.connect("mallory", "west")
+    network.connect("hub", "mallory")
+    network.connect("hub", "far")
+    network.run(1.0)
+    network.serve("west", [OURS])
+    network.run(1.0)
+    network.cut("west", "mallory")
+    network.connect("mallory", "west", terms=NOTHING)
+    network.serve("mallory", [THEIRS])
+    network.run(limits.OWNER_WITHDRAWN_S + 5)
+    network.cut("west", "mallory")
+    network.connect("mallory", "west")
+    network.run(10)
+    assert [in_force(network, one) for one in ("hub", "far")] == ["west", "west"]
