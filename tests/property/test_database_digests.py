@@ -10,7 +10,7 @@ from router.routing.lsdb import Lsdb
 from tests.unit.routing.fakes import FakeIdentity, advert, declare, make_lsa, signed
 from tests.unit.routing.network import Network
 
-ORIGINS = [FakeIdentity(f"origin {number}") for number in range(12)]
+ORIGINS = [FakeIdentity(f"origin-{number}") for number in range(12)]
 FEEDER = FakeIdentity("feeder")
 VERSIONS = st.lists(st.integers(0, 3), min_size=len(ORIGINS), max_size=len(ORIGINS))
 NEWS = st.tuples(st.just("news"), st.sampled_from("ab"), st.integers(0, len(ORIGINS) - 1))

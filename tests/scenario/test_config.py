@@ -142,13 +142,15 @@ def test_policy_and_capacity_are_shown_for_every_site(office: Office) -> None:
 
 
 def test_a_service_declared_differently_elsewhere_is_a_named_conflict(office: Office) -> None:
-    office.back.ctl("service", "create", "shop", str(SHOP_PORT + 8))
+    office.back.ctl("service", "create", "shop", str(SHOP_PORT + 8), code=5)
     for site in (office.front, office.back):
         until(lambda: any("shop" in text for text in problems(site)), "the conflict is named")  # noqa: B023
-    assert fetch(office.front.address, SHOP_PORT).site == "back"
+    assert office.front.service("shop", SHOP_PORT), "the first declaration counts elsewhere"
+    assert office.back.service("shop", SHOP_PORT + 8), "its own counts at a site"
     (office.back.directory / "config" / "service-shop.yaml").unlink()
     for site in (office.front, office.back):
         until(lambda: not problems(site), "the conflict is over")  # noqa: B023
+    until(lambda: office.front.offers("shop", {"back": 1}), "the targets there are used again")
 
 
 def test_verbs_work_with_the_router_stopped(net: Network) -> None:
