@@ -1,12 +1,9 @@
-"""`Cluster` over HTTPS: lightkube's kubeconfigs, authentication and exec, httpx2's connections."""
+"""`Cluster` over HTTPS: lightkube's kubeconfigs and authentication, httpx2's connections."""
 
-import os
-import socket
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
-from io import BytesIO
-from typing import Any, Final
+import math
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from typing import Final
 
 from router.kubeconfig import UNUSABLE, read_config, unusable  # First: says what is not installed.
 from sitectl.admin import SILENT_S, SLICE_S
@@ -16,16 +13,33 @@ from sitectl.kubernetes.cluster import CALL_TIMEOUT_S, Cluster, Executed, Reply
 # isort: split
 import httpx2
 import msgspec
-from httpx2.websockets import WebSocketSession
 from lightkube.config.client_adapter import Client, ConnectionParams
-from lightkube.core.exceptions import ApiError, ConfigError
-from lightkube.core.generic_client import BasicRequest
-from lightkube.core.websocket import WebsocketDriver
+from lightkube.core.exceptions import ConfigError
+
+from sitectl.kubernetes.websocket import NotUpgraded, opened
 
 EXEC_TIMEOUT_S: Final = 15.0
 """Of one exec: it starts an interpreter in a pod that may be short of processor time."""
-_PRINTED, _ENDED = b"\x01", b"\x03"
-"""Channels of the protocol: what the command prints; how it ended."""
+PROTOCOLS: Final = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+PRINTED_BYTES_MAX: Final = 64 * 1024 * 1024
+_OUTPUT, _ERRORS, _ENDED = 1, 2, 3
+"""Channels of the protocol: what the command prints; how it ended, as a Status."""
+
+
+class _Cause(msgspec.Struct, frozen=True):
+    reason: str = ""
+    message: str = ""
+
+
+class _Details(msgspec.Struct, frozen=True):
+    causes: list[_Cause] = []
+
+
+class _Status(msgspec.Struct, frozen=True):
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    details: _Details | None = None
 
 
 class HttpCluster(Cluster):
@@ -63,91 +77,51 @@ class HttpCluster(Cluster):
 
     def execute(self, pod: str, container: str, command: Sequence[str]) -> Executed:
         """Run ``command`` over a WebSocket (protocol v5.channel.k8s.io, or v4 of older servers)."""
-        path, params = self._exec(pod, container, command)
-        output, errors = BytesIO(), BytesIO()
-        request = BasicRequest("GET", path, params=params)
-        try:
-            driver = WebsocketDriver(self._http, request, timeout=EXEC_TIMEOUT_S)
-            done = driver.write_and_read(stdout=output, stderr=errors)
-        except Exception as error:
-            raise self._exec_failure(error, pod) from error
-        return Executed(output.getvalue(), errors.getvalue(), done.exit_code)
+        printed = {_OUTPUT: bytearray(), _ERRORS: bytearray()}
+        with closing(self._channels(pod, container, command, EXEC_TIMEOUT_S)) as said:
+            for channel, data in said:
+                if channel == _ENDED:
+                    code = _exit_code(pod, data)
+                    return Executed(bytes(printed[_OUTPUT]), bytes(printed[_ERRORS]), code)
+                if channel in printed:
+                    printed[channel] += data
+                    if len(printed[channel]) > PRINTED_BYTES_MAX:
+                        raise _broken(pod, f"it prints more than {PRINTED_BYTES_MAX} bytes")
+        raise _broken(pod, "no word of its end")
 
     def follow(self, pod: str, container: str, command: Sequence[str]) -> Iterator[bytes]:
         """Lines as they come."""
-        path, params = self._exec(pod, container, command)
         rest = b""
-        try:
-            with self._listening(path, params) as listening:
-                while True:
-                    message = _received(listening)
-                    if message[:1] == _ENDED:
-                        return
-                    if message[:1] == _PRINTED:
-                        *lines, rest = (rest + message[1:]).split(b"\n")
-                        yield from (line + b"\n" for line in lines)
-        except Exception as error:
-            raise self._exec_failure(error, pod) from error
+        with closing(self._channels(pod, container, command, math.inf)) as said:
+            for channel, data in said:
+                if channel == _ENDED:
+                    return
+                if channel == _OUTPUT:
+                    *lines, rest = (rest + data).split(b"\n")
+                    yield from (line + b"\n" for line in lines)
 
-    @contextmanager
-    def _listening(self, path: str, params: dict[str, Any]) -> Iterator[WebSocketSession]:
-        """A WebSocket whose threads end with it, even when the other end is silent.
-
-        The library's wait on for what comes (closing a descriptor wakes no reader) and for the
-        answer to a ping; the interpreter waits for them at its end.
-        """
-        with ExitStack() as after:
-            listening = after.enter_context(
-                self._http.websocket(
-                    path,
-                    subprotocols=WebsocketDriver.PROTOCOLS,
-                    params=params,
-                    keepalive_ping_timeout_seconds=None,
-                )
-            )
-            link = listening.stream.get_extra_info("socket")
-            with closing(socket.socket(fileno=os.dup(link.fileno()))) as kept:
-                try:
-                    with after.pop_all():
-                        yield listening
-                finally:
-                    with suppress(OSError):
-                        kept.shutdown(socket.SHUT_RDWR)
-
-    def _exec(self, pod: str, container: str, command: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    def _channels(
+        self, pod: str, container: str, command: Sequence[str], whole_s: float
+    ) -> Generator[tuple[int, bytes]]:
+        """What an exec says: number of the channel, and the bytes on it."""
+        path = self.path("Pod", pod, "exec")
         params = {
             "command": list(command),
             "container": container,
             "stdout": "true",
             "stderr": "true",
         }
-        return self.path("Pod", pod, "exec"), params
-
-    def _exec_failure(self, error: Exception, pod: str) -> Failure:
-        """Why an exec did not come to its end; libraries wrap it in groups and upgrade errors."""
-        while isinstance(error, BaseExceptionGroup) and isinstance(error.exceptions[0], Exception):
-            error = error.exceptions[0]
-        if isinstance(error, Failure):
-            return error
-        if isinstance(error, ApiError):
-            message = error.status.message or "the exec failed"
-            return Failure(Exit.UNREACHABLE, "router-unreachable", f"pod {pod}: {message}")
-        answer = getattr(error, "response", None)
-        if isinstance(answer, httpx2.Response):
-            body = _body(answer)
-            if answer.status_code == 403:
-                return self.refusal(403, body, "Pod/exec", "create", pod)
-            if answer.status_code >= 400:
-                return self.refusal(answer.status_code, body, "Pod", "get", pod)
-        if isinstance(error, httpx2.HTTPError | ConfigError | OSError):
-            return self._unreachable(error)
-        return Failure(
-            Exit.UNREACHABLE,
-            "router-unreachable",
-            f"pod {pod}: the exec broke off: {error or type(error).__name__}",
-            "Try again",
-            retryable=True,
-        )
+        try:
+            with opened(self._http, path, params, PROTOCOLS, SLICE_S) as socket:
+                for message in socket.messages(whole_s, SILENT_S):
+                    yield message[0] if message else -1, message[1:]
+        except NotUpgraded as answer:
+            kind, verb = ("Pod/exec", "create") if answer.status == 403 else ("Pod", "get")
+            if answer.status < 400:
+                raise _broken(pod, str(answer)) from answer
+            raise self.refusal(answer.status, answer.body, kind, verb, pod) from answer
+        except (httpx2.HTTPError, ConfigError, OSError) as error:
+            raise self._unreachable(error) from error
 
     def _unreachable(self, error: Exception) -> Failure:
         cause = str(error) or type(error).__name__
@@ -162,24 +136,26 @@ class HttpCluster(Cluster):
         )
 
 
-def _received(listening: WebSocketSession) -> bytes:
-    """The next message. Waits in slices: see `SLICE_S`."""
-    ends_at = time.monotonic() + SILENT_S
-    while True:
-        try:
-            return listening.receive_bytes(SLICE_S)
-        except TimeoutError as error:
-            if time.monotonic() >= ends_at:
-                raise TimeoutError(f"nothing came for {SILENT_S:g} s") from error
+def _exit_code(pod: str, status: bytes) -> int:
+    """By the last word of an exec, a Status. Failure: the command could not be run."""
+    try:
+        said = msgspec.json.decode(status, type=_Status)
+        if said.status == "Success":
+            return 0
+        causes = said.details.causes if said.details is not None else []
+        if said.reason == "NonZeroExitCode":
+            return next(int(each.message) for each in causes if each.reason == "ExitCode")
+        message = said.message or "the exec failed"
+    except (msgspec.DecodeError, ValueError, StopIteration):
+        message = "the exec ended with an unknown word"
+    raise Failure(Exit.UNREACHABLE, "router-unreachable", f"pod {pod}: {message}")
+
+
+def _broken(pod: str, why: str) -> Failure:
+    message = f"pod {pod}: the exec broke off: {why}"
+    return Failure(Exit.UNREACHABLE, "router-unreachable", message, "Try again", retryable=True)
 
 
 def _seconds(answer: httpx2.Response) -> float:
     text = answer.headers.get("Retry-After", "")
     return float(text) if text.isascii() and text.isdigit() else 0.0
-
-
-def _body(answer: httpx2.Response) -> bytes:
-    try:
-        return answer.read()
-    except (httpx2.HTTPError, httpx2.StreamError):
-        return b""  # It was never read while its connection was open; the status tells enough.

@@ -1,13 +1,11 @@
 """Who follows events and is interrupted ends, even while the other end says nothing."""
 
-import base64
-import hashlib
 import select
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -15,42 +13,10 @@ import pytest
 
 from sitectl.admin import Admin
 from sitectl.kubernetes.connection import HttpCluster
+from tests.unit.sitectl.silent import SOON_S, Silent, upgraded
 
-SOON_S = 8.0
-GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+HERE = b"\x82\x08\x01: here\n"
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n: here\n"
-
-
-class Silent:
-    """Answers one request, and says nothing more until it is let go."""
-
-    def __init__(self, listener: socket.socket, answer: Callable[[bytes], bytes]) -> None:
-        self._listener, self._answer = listener, answer
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        with self._listener, self._listener.accept()[0] as link:
-            asked = b""
-            while b"\r\n\r\n" not in asked:
-                asked += link.recv(4096)
-            link.sendall(self._answer(asked))
-            self._over.wait(SOON_S)
-
-    def end(self) -> None:
-        """Let go of who listens."""
-        self._over.set()
-        self._thread.join()
-
-
-def upgraded(asked: bytes) -> bytes:
-    """The answer to a WebSocket's request, and one message."""
-    lines = dict(line.split(b": ", 1) for line in asked.split(b"\r\n") if b": " in line)
-    key = {name.lower(): value for name, value in lines.items()}[b"sec-websocket-key"]
-    accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
-    head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    return head + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n\x82\x08\x01: here\n"
 
 
 def in_cluster(_: Path) -> tuple[Silent, Iterator[bytes]]:
@@ -58,7 +24,7 @@ def in_cluster(_: Path) -> tuple[Silent, Iterator[bytes]]:
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     cluster = HttpCluster(httpx2.Client(base_url=url), "west", url)
-    return Silent(listener, upgraded), cluster.follow("router", "router", ["sitectl"])
+    return Silent(listener, upgraded(HERE)), cluster.follow("router", "router", ["sitectl"])
 
 
 def on_host(directory: Path) -> tuple[Silent, Iterator[bytes]]:
