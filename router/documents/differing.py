@@ -20,7 +20,17 @@ _SHOWN: Final = frozenset(
         *("resume", "spill", "routerMode", "ingress", "ingressBindIp", "bindIp", "admin"),
         *("ingressHosts", "peers", "tlsCert", "tlsTrust", "tlsServerName", "headless"),
         *("targets.host", "targets.name", "targets.capacity", "targetPorts", "health.path"),
-        *("exportTo", "importFrom", "requestId", "halfClose", "affinity.by"),
+        *(
+            "exportTo",
+            "importFrom",
+            "sharing",
+            "grants.site",
+            "grants.verbs",
+            "grants.until",
+            "requestId",
+            "halfClose",
+            "affinity.by",
+        ),
     }
 )
 """Fields whose text is shown, by their names without indexes."""

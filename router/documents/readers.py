@@ -5,6 +5,7 @@ A reader returns ``BAD`` after it has noted why, so that one text yields all its
 
 import re
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any, Final
 
 from router.documents import capacities
@@ -35,6 +36,9 @@ SITE_PATTERN_HINT: Final = (
     "Write a site's name, NAME@ and its id or the first 8 characters of it, or its id; * is any "
     "characters, ? one"
 )
+ONE_SITE_HINT: Final = "Write a site's name, NAME@ and its id, or its id"
+MOMENT_HINT: Final = "Write it as in 2026-12-31T23:59:59Z"
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z", re.ASCII)
 _YAML_BOOLEANS = frozenset({"yes", "no", "on", "off", "true", "false"})
 _UNIT_S: Final = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -118,6 +122,33 @@ def site_pattern(findings: Findings, node: Node, path: str) -> str | Bad:
 def is_site_pattern(value: str) -> bool:
     """Whether a rule may name sites so."""
     return len(value) <= limits.SHARING_PATTERN_CHARS_MAX and _SITE_PATTERN.match(value) is not None
+
+
+def one_site(findings: Findings, node: Node, path: str) -> str | Bad:
+    """As `site_pattern`, and no pattern: it stands for one site."""
+    value = site_pattern(findings, node, path)
+    if isinstance(value, Bad) or not {"*", "?"} & set(value):
+        return value
+    findings.add(node, path, f"{shown(node)} may mean several sites", ONE_SITE_HINT)
+    return BAD
+
+
+def moment(findings: Findings, node: Node, path: str) -> str | Bad:
+    """A date and time as in RFC 3339, in UTC; empty: none."""
+    value = text_of(findings, node, path, "a date")
+    if isinstance(value, Bad) or not value or unix_of(value) is not None:
+        return value
+    findings.add(node, path, f"{shown(node)} is no date and time in UTC", MOMENT_HINT)
+    return BAD
+
+
+def unix_of(text: str) -> int | None:
+    """Unix seconds of a date and time in UTC (RFC 3339); None: it is none."""
+    try:
+        found = datetime.fromisoformat(text) if _MOMENT.match(text) else None
+    except ValueError:
+        return None
+    return None if found is None else int(found.timestamp())
 
 
 def is_name(value: str) -> bool:

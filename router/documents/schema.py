@@ -16,6 +16,7 @@ from router.documents.nodes import Findings, Mapping, Node, Scalar
 from router.documents.rate_rules import check_cap, check_rates
 from router.documents.readers import BAD, Bad, Reader
 from router.model import limits
+from router.model.grants import VERBS
 from router.model.settings import (
     RESERVED_FIELDS,
     TOKEN_PATTERN,
@@ -25,11 +26,13 @@ from router.model.settings import (
     ServiceLimits,
     Timeouts,
 )
+from router.model.sharing import ALL
 from router.model.specs import (
     EVERY_HOST,
     ConnectorSpec,
     ConsoleAuth,
     ConsoleSpec,
+    GrantSpec,
     Kind,
     LinkSpec,
     ListenerSpec,
@@ -434,6 +437,30 @@ def _memory_limit(findings: Findings, node: Node, path: str) -> Any:
     return _MEMORY(findings, node, path)
 
 
+_GRANT = Shape(
+    GrantSpec,
+    Field("site", readers.one_site, required=True),
+    Field("verbs", readers.many(readers.word(*VERBS), len(VERBS), "verbs"), required=True),
+    Field("max_capacity", readers.optional(readers.integer(0, limits.COUNTER_MAX))),
+    Field("until", readers.moment),
+)
+_GRANTS = readers.many(_GRANT.read, limits.GRANTS_PER_SERVICE_MAX, "grants")
+
+
+def _check_grants(findings: Findings, node: Mapping, path: str, spec: SitePolicySpec) -> bool:
+    """Grants are of one service; the rest as for what has a capacity."""
+    if spec.service == ALL and spec.grants:
+        findings.add(
+            node.get("grants") or node,
+            f"{path}.grants",
+            "a grant is of one service, and service '*' is all of them",
+            "Write a Policy for each service; exportTo of '*' lets sites call all of them",
+            "SW0104",
+        )
+        return False
+    return check_cap(findings, node, path, spec)
+
+
 SHAPES: Final[dict[Kind, Shape]] = {
     "Site": Shape(
         SiteSpec,
@@ -456,6 +483,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field("tracing", readers.boolean),
         Field("link_proxy", proxies.proxy),
         Field("tells", readers.word("all", "nothing")),
+        Field("sharing", readers.word("open", "strict")),
         Field("console", readers.optional(_CONSOLE.read), shape=_CONSOLE),
         check=_check_site,
     ),
@@ -515,6 +543,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field("spill", readers.word("excess", "all")),
         Field("export_to", _SITES),
         Field("import_from", _SITES),
-        check=check_cap,
+        Field("grants", _GRANTS, shape=_GRANT),
+        check=_check_grants,
     ),
 }

@@ -9,16 +9,19 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from router.documents import addresses
+from router.documents.readers import unix_of
 from router.documents.schema import target_ports
 from router.model import limits
 from router.model.addresses import join
 from router.model.bursts import BurstSpec
 from router.model.errors import ConfigError
-from router.model.ids import ServiceKey
+from router.model.grants import Grant
+from router.model.ids import ServiceKey, SiteId
 from router.model.sharing import Sharing, SharingRules
 from router.model.specs import (
     ConnectorSpec,
     Document,
+    GrantSpec,
     LinkSpec,
     ListenerSpec,
     ServiceSpec,
@@ -74,11 +77,20 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         """With whom services are shared."""
         return SharingRules(
             {
-                spec.service: Sharing(spec.export_to, spec.import_from)
+                spec.service: Sharing(
+                    spec.export_to, spec.import_from, tuple(map(_grant, spec.grants))
+                )
                 for spec in self.policies.values()
-                if spec.export_to is not None or spec.import_from is not None
-            }
+                if spec.export_to is not None or spec.import_from is not None or spec.grants
+            },
+            self.site.sharing == "strict",
         )
+
+
+def _grant(spec: GrantSpec) -> Grant:
+    until = unix_of(spec.until) if spec.until else 0
+    assert until is not None, "the reader let no other date in"
+    return Grant(SiteId(spec.site), spec.verbs, spec.max_capacity, until)
 
 
 class Listening(msgspec.Struct, frozen=True):

@@ -228,6 +228,11 @@ class Forwarder:
         if sites:
             self._under_way.put_out(sites)
 
+    def withdraw(self, offers: Set[tuple[str, SiteId]], calls: Set[tuple[str, SiteId]]) -> None:
+        """By service and site: reset ours at these ``offers``, and theirs here of ``calls``."""
+        if offers or calls:
+            self._under_way.withdraw(offers, calls)
+
     def forget_offers(self) -> None:
         """What is remembered of OPENs was judged by rules of the past."""
         self._offers.forget()

@@ -90,6 +90,17 @@ class UnderWay:
             for leg in client.session.legs:
                 leg.break_off(sites)
 
+    def withdraw(self, offers: Set[tuple[str, SiteId]], calls: Set[tuple[str, SiteId]]) -> None:
+        """As `put_out`, of one service: attempts at ``offers``, and streams of ``calls``."""
+        for egress in list(self.egress):
+            if (egress.service.key.name, egress.ingress) in calls:
+                egress.abort()
+        for client in list(self.clients) if offers else ():
+            name = client.service.key.name
+            sites = {site for service, site in offers if service == name}
+            for leg in client.session.legs if sites else ():
+                leg.break_off(sites)
+
     # Short of memory.
 
     @property

@@ -192,7 +192,7 @@ class Neighbours:
                 rules,
                 self._routing.table,
             )
-        if rules.services:  # Nearly always there are none: then all may ask for all.
+        if not rules.limits_nothing:  # Nearly always there are none: then all may ask for all.
             judged = isinstance(self._routing, EdgeRouting)
             vouched = judged and self._links.judges(stream.neighbour)
             if not self._guard.serves(request, rules, self._routing.table, vouched=vouched):

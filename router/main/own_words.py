@@ -35,15 +35,22 @@ class OwnWords:
         declared: dict[str, Declaration] = {}
         for name, spec in sorted(wanted.services.items()):
             at_s = told[name] if name in told else self._keeper.declared_at(name)
-            export_to = rules.of(name).export_to
+            shared = rules.of(name)
             one = before.get(name)
             if (
                 one is None
                 or (one.spec is not spec and one.spec != spec)
                 or one.declared_at_s != at_s
-                or one.export_to != export_to
+                or one.export_to != shared.export_to
+                or one.grants != shared.grants
             ):
-                one = Declaration(name=name, spec=spec, declared_at_s=at_s, export_to=export_to)
+                one = Declaration(
+                    name=name,
+                    spec=spec,
+                    declared_at_s=at_s,
+                    export_to=shared.export_to,
+                    grants=shared.grants,
+                )
             declared[name] = one
         self._declared = declared
         own = tuple(declared.values())

@@ -5,12 +5,15 @@ which that name is resolved, the site that bore it then. A name that no site bea
 one, is pending and matches nobody.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from router.main.ports import Keeper, Tell
 from router.model.events import Note
+from router.model.grants import Grant, first_end, in_force
 from router.model.ids import SiteId
 from router.model.limits import RULE_NOTES_MAX
 from router.model.sharing import (
@@ -18,6 +21,7 @@ from router.model.sharing import (
     SHORT_ID_CHARS,
     Sharing,
     SharingRules,
+    is_id,
     names_one_site,
     pinned,
 )
@@ -38,11 +42,13 @@ def resolved(
     pins: Mapping[str, SiteId],
     names: Mapping[str, SiteId],
     *,
+    unix: float = 0.0,
     keeps_names: bool = False,
 ) -> Resolved:
     """``rules`` by what was resolved before, else by the ``names`` of now. Pure.
 
-    ``keeps_names``: a pending name stays in the rule, and is no name of nobody.
+    ``keeps_names``: a pending name stays in the rule, and is no name of nobody. Grants that ended
+    at ``unix`` seconds are left out.
     """
     used: dict[str, SiteId] = {}
     pending: dict[str, list[str]] = {}
@@ -67,12 +73,24 @@ def resolved(
                     found.append(pattern)
         return tuple(dict.fromkeys(found))
 
+    def grants(service: str, given: tuple[Grant, ...]) -> tuple[Grant, ...]:
+        return tuple(
+            replace(grant, site=SiteId(site))
+            for grant in in_force(given, unix)
+            for site in ids(service, (grant.site,)) or ()
+            if is_id(site)
+        )
+
     services = {
-        service: Sharing(ids(service, rule.export_to), ids(service, rule.import_from))
+        service: Sharing(
+            ids(service, rule.export_to),
+            ids(service, rule.import_from),
+            grants(service, rule.grants),
+        )
         for service, rule in sorted(rules.services.items())
     }
     return Resolved(
-        SharingRules(services),
+        SharingRules(services, rules.strict),
         used,
         {name: tuple(services) for name, services in sorted(pending.items())},
     )
@@ -91,11 +109,19 @@ def names_of(table: RouteTable) -> dict[str, SiteId]:
 class RulePins:
     """What names in the rules of this site mean."""
 
-    __slots__ = ("_is_edge", "_keeper", "_pins", "_tell", "pending")
+    __slots__ = ("_ends_at", "_is_edge", "_keeper", "_pins", "_tell", "_unix", "pending")
 
-    def __init__(self, keeper: Keeper, tell: Tell, *, is_edge: bool = False) -> None:
+    def __init__(
+        self,
+        keeper: Keeper,
+        tell: Tell,
+        *,
+        is_edge: bool = False,
+        unix: Callable[[], float] = time.time,
+    ) -> None:
         """``is_edge``: it knows only sites that it uses, and its neighbour judges by the rest."""
-        self._keeper, self._tell, self._is_edge = keeper, tell, is_edge
+        self._keeper, self._tell, self._is_edge, self._unix = keeper, tell, is_edge, unix
+        self._ends_at: int | None = None  # The next of the grants.
         self._pins: Mapping[str, SiteId] = {}
         self.pending: Mapping[str, tuple[str, ...]] = {}
         """Names without an id, with the services whose rules name them."""
@@ -103,19 +129,28 @@ class RulePins:
     def resolve(self, rules: SharingRules, table: RouteTable) -> SharingRules:
         """``rules`` by ids. What is resolved now stays so for as long as a rule has the name."""
         if not rules.services:
-            self.pending = {}
+            self.pending, self._ends_at = {}, None
             self._keep({})
             return rules
         kept = self._keeper.rule_pins()
         names = names_of(table) if self._keeper.leads else {}
-        found = resolved(rules, kept, names, keeps_names=self._is_edge)
+        unix = self._unix()
+        found = resolved(rules, kept, names, unix=unix, keeps_names=self._is_edge)
         self.pending = found.pending
         for name, site in sorted(found.pins.items()):
             if name not in kept:
                 text = f"In rules of this site {name} means site {site} from now on."
                 self._tell("info", "rule-pinned", name, text)
         self._keep(found.pins)
+        given = (grant for rule in rules.services.values() for grant in rule.grants)
+        self._ends_at = first_end(given, unix)
         return found.rules
+
+    @property
+    def may_change(self) -> bool:
+        """Whether `resolve` may give others now, for the same rules: a grant ended, or a name that
+        no site bore is one's by now."""
+        return bool(self.pending) or (self._ends_at is not None and self._unix() >= self._ends_at)
 
     def sites_of(self, patterns: tuple[str, ...] | None) -> dict[str, str]:
         """By name the id that each of ``patterns`` means; empty: it is pending."""
@@ -142,6 +177,7 @@ class RulePins:
         meant: dict[str, str] = {}
         for rule in given.services.values():
             meant |= self.sites_of(rule.export_to) | self.sites_of(rule.import_from)
+            meant |= self.sites_of(tuple(grant.site for grant in rule.grants))
         others = [
             _other(name, site, bearer)
             for name, site in sorted(meant.items())

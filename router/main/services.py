@@ -1,11 +1,13 @@
 """The services of this site: what each port shall be here, and that the forwarder makes it so."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from router.documents import Wanted
 from router.forward.forwarder import Forwarder
 from router.forward.ports import NoTls, TargetConfig
 from router.main.changes import Changes
+from router.main.grant_watch import GrantWatch
 from router.main.learnt import Learnt
 from router.main.listener_grants import FORMER, ListenerGrants, ListenerOffice, Unlistened
 from router.main.load_exchange import LoadExchange
@@ -73,6 +75,7 @@ class Services:
         self._planner = Planner()
         self._own = OwnWords(keeper)
         self._told: Mapping[str, Declaration] = {}  # To routing.
+        self._grant_watch = GrantWatch()
         self._used: set[str] = set()  # Services that may have a listener, or have a connector.
         self._connected: list[ServiceKey] = []  # With a connector here, in order.
         self._with_remotes: list[ServiceKey] = []
@@ -169,6 +172,7 @@ class Services:
         """Plan anew and let the forwarder follow: services, targets, remote sites, listeners."""
         if self._wanted is None:
             return
+        self._forwarder.withdraw(*self._grant_watch.look(self._routing.table, self.rules))
         declared = self._declared(self._wanted)
         grants = self._grants = self._office.grants(self._wanted, declared, self._origins(declared))
         before, self._plan = self._plan, self._planner.plan(self._wanted, declared, grants)
@@ -350,8 +354,10 @@ class Services:
             self.advertise()
         if self._wanted is not None:
             self._learnt.keep(now, self._used)
-        if self.pins.pending and self._wanted is not None and self._follow_rules(self._wanted):
+        if self.pins.may_change and self._wanted is not None and self._follow_rules(self._wanted):
             self.advertise()
+        if (ends := self._routing.table.grants_end) is not None and time.time() >= ends:
+            self._take(self._routing.grants_ended(now))
         self._look_at_credentials()
         self._changes.look_at_rates(self._forwarder.rate_states(), now)
         self._look_at_changes()

@@ -45,7 +45,7 @@ class Guard:
 
         ``vouched``: of a site that is not known here the neighbour has judged.
         """
-        if not rules.services or request.ingress == self._own:
+        if rules.limits_nothing or request.ingress == self._own:
             return True
         export_to = rules.of(request.service).export_to
         if export_to is None:
@@ -60,7 +60,7 @@ class Guard:
             party.shown,
             request.service,
             f"{party.shown} asked for {request.service}, which is not exported to it.",
-            f"sitectl service set {request.service} --export-to SITE…, if it should be",
+            f"sitectl service grant {request.service} --site {party.shown} --call, if it should be",
         )
         return False
 

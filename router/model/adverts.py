@@ -3,20 +3,23 @@
 import msgspec
 
 from router.model import limits
+from router.model.grants import NONE, Grant
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import ServiceSpec
 
 
 class Declaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A site's statement that a service exists. The oldest wins, then the lower site id.
+    """A site's statement that a service exists. Which of several counts: `routing.owners`.
 
-    ``export_to``: patterns of the sites that it is for (`model.sharing`); None: all.
+    ``export_to``: patterns of the sites that it is for (`model.sharing`); None: all. ``grants``
+    count while the site owns the name.
     """
 
     name: str
     spec: ServiceSpec
     declared_at_s: float  # Unix seconds; only compared, never a deadline.
     export_to: tuple[str, ...] | None = None
+    grants: tuple[Grant, ...] = NONE
 
 
 class RateLoad(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -195,6 +195,7 @@ LSA_SERVICE_PORTS_MAX = 1_024  # Of one declaration.
 LSA_BUDGETS_MAX = 16_384  # Parts per neighbour whose rate is watched at once.
 LSAS_UNACKED_MAX = 64  # On their way to one neighbour; the others wait for an ack.
 ADJACENCIES_MAX = 256  # Of one router; they must fit into part 0.
+GRANTS_PER_SERVICE_MAX = 64  # Of some 70 bytes each in the owner's declaration.
 SHARING_PATTERNS_MAX = 64  # Of one rule; it travels with each advert and declaration.
 SHARING_PATTERN_CHARS_MAX = 253  # The longest name of a site.
 REFUSED_STREAMS_TOLD_S = 60.0  # Between two events of the same refusal.

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from router.model.grants import NONE, Grant
 from router.model.ids import SiteId
 
 
@@ -13,11 +14,12 @@ class Owner(msgspec.Struct, frozen=True, array_like=True):
     """Who owns a name, and what was in force last (`routing.declared.content_of`).
 
     Several ``sites``, sorted: nobody can tell which of them declared it first, and the nearest
-    counts.
+    counts. ``grants``: those that the owner gave, by its last word.
     """
 
     sites: tuple[SiteId, ...]
     content: str
+    grants: tuple[Grant, ...] = NONE
 
 
 NOBODY: Final[Mapping[str, Owner]] = MappingProxyType({})

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from router.model.grants import CALL, NONE, OFFER, REDECLARE, Grant, granted
 from router.model.ids import SiteId
 
 ALL = "*"
@@ -131,28 +132,46 @@ def name_any(patterns: Iterable[str] | None, party: Party) -> bool:
 
 
 class Sharing(msgspec.Struct, frozen=True):
-    """The rules of one service at a site. None: no rule; ``()``: this site alone."""
+    """The rules of one service at a site. None: no rule; ``()``: this site alone.
+
+    ``grants``: what this site lets others do with it, which counts while it owns the service.
+    """
 
     export_to: tuple[str, ...] | None = None
     import_from: tuple[str, ...] | None = None
+    grants: tuple[Grant, ...] = NONE
 
 
 OPEN = Sharing()
 
 
 class SharingRules(msgspec.Struct, frozen=True):
-    """The rules of a site, by service; `ALL` is for those that say nothing themselves."""
+    """The rules of a site, by service; `ALL` is for those that say nothing themselves.
+
+    ``strict``: what no rule and no grant allows is not allowed.
+    """
 
     services: Mapping[str, Sharing] = {}
+    strict: bool = False
+
+    @property
+    def limits_nothing(self) -> bool:
+        """Nearly always: everybody may do everything."""
+        return not self.services and not self.strict
 
     def of(self, service: str) -> Sharing:
-        """What holds for ``service``."""
-        if not self.services:
+        """What holds for ``service``: a grant adds to the rules of who gives it."""
+        if self.limits_nothing:
             return OPEN
         own, usual = self.services.get(service, OPEN), self.services.get(ALL, OPEN)
+        export_to = usual.export_to if own.export_to is None else own.export_to
+        import_from = usual.import_from if own.import_from is None else own.import_from
+        if self.strict:
+            export_to, import_from = export_to or (), import_from or ()
         return Sharing(
-            usual.export_to if own.export_to is None else own.export_to,
-            usual.import_from if own.import_from is None else own.import_from,
+            _with(export_to, granted(own.grants, CALL)),
+            _with(import_from, granted(own.grants, OFFER) + granted(own.grants, REDECLARE)),
+            own.grants,
         )
 
 
@@ -171,6 +190,10 @@ class Terms(msgspec.Struct, frozen=True, array_like=True):
             _either(self.export, other.export),
             _either(self.import_, other.import_),
         )
+
+
+def _with(rule: tuple[str, ...] | None, sites: tuple[SiteId, ...]) -> tuple[str, ...] | None:
+    return rule if rule is None or not sites else tuple(dict.fromkeys((*rule, *sites)))
 
 
 FREE = Terms()

@@ -80,6 +80,7 @@ class SiteSpec(
     link_proxy: str = ""  # Of links that state none; as `LinkSpec.proxy`.
     console: ConsoleSpec | None = None  # None: none is served.
     tells: Literal["all", "nothing"] = "all"  # What other sites of the network may ask of it.
+    sharing: Literal["open", "strict"] = "open"  # strict: what nothing allows is not allowed.
 
 
 class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -184,6 +185,21 @@ class LinkSpec(
     proxy: str = ""
 
 
+class GrantSpec(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True
+):
+    """What this site lets another do with a service that it owns (`model.grants`).
+
+    ``site``: NAME@ID, an id, or a name, which is resolved once. ``max_capacity``: slots of an
+    offer; None: as it says. ``until``: RFC 3339, UTC; empty: no end.
+    """
+
+    site: str
+    verbs: tuple[str, ...]
+    max_capacity: int | None = None
+    until: str = ""
+
+
 class SitePolicySpec(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True
 ):
@@ -193,7 +209,8 @@ class SitePolicySpec(
 
     ``export_to``: patterns of the sites that what is declared and attached here is offered to;
     ``import_from``: of those whose declarations and targets count here (`model.sharing`). None: all
-    sites, or what the Policy of the service ``*`` says; empty: this site alone.
+    sites, or what the Policy of the service ``*`` says; empty: this site alone. ``grants``: beyond
+    these rules.
     """
 
     service: str
@@ -204,6 +221,7 @@ class SitePolicySpec(
     spill: Spill = "excess"
     export_to: tuple[str, ...] | None = None
     import_from: tuple[str, ...] | None = None
+    grants: tuple[GrantSpec, ...] = ()
 
 
 AnySpec = (

@@ -4,7 +4,8 @@ Its parts: `adjacent` our neighbours · `own_lsa` what we say · `judging` what 
 `flood` who is told · `routes` paths and table.
 """
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId, SiteId
@@ -34,7 +35,8 @@ class RoutingCore:
     without services withdraws them everywhere. ``stub``: never crossed by others.
     ``service_ttl_s``: how long declarations of lost routers count; never beyond their LSA's age.
     ``restored``: Unix seconds at which the site's state came out of a backup, 0: never.
-    ``owners``: who owned which name when `owners` was kept last.
+    ``owners``: who owned which name when `owners` was kept last. ``unix``: the wall clock, by which
+    grants end.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class RoutingCore:
         service_ttl_s: float = SERVICE_SYNC_TTL_S,
         restored: int = 0,
         owners: Mapping[str, Owner] = NOBODY,
+        unix: Callable[[], float] = time.time,
     ) -> None:
         origin = OwnOrigin(
             identity,
@@ -74,6 +77,7 @@ class RoutingCore:
             service_ttl_s=service_ttl_s,
             owners=owners,
             now=now,
+            unix=unix,
         )
         self._judging = Judging(
             identity, self._lsdb, self._flooding, self._neighbours, self._own, self._routes
@@ -231,6 +235,10 @@ class RoutingCore:
     def set_rules(self, rules: SharingRules, now: float) -> list[RoutingEvent]:
         """From whom this site takes what; the table by these rules."""
         return self._routes.set_rules(rules, now)
+
+    def grants_ended(self, now: float) -> list[RoutingEvent]:
+        """By the wall clock a grant of the table may have ended: the table without it."""
+        return self._routes.rebuild(now)
 
     def adjacency_cost(self, router: RouterId, cost: int, now: float) -> list[RoutingEvent]:
         """The cost changed. Unknown routers are ignored: the adjacency has just gone."""

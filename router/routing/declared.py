@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from router.model.adverts import Declaration
+from router.model.grants import NONE, REDECLARE, granted
 from router.model.ids import RouterId, SiteId
 from router.model.owners import Owner
 
@@ -45,14 +46,15 @@ class Claim(msgspec.Struct, frozen=True):
 def counting(claims: Sequence[Claim], own: SiteId, owner: Owner | None) -> list[Claim]:
     """Those of ``claims`` on one name that count at site ``own``, the first before the others.
 
-    A site's own always counts there. Otherwise the owner's; while that says nothing, who says the
-    same as the owner did.
+    A site's own always counts there. Otherwise the owner's; while that says nothing, a site that
+    it let declare the name, else who says the same as the owner did.
     """
     if len(claims) == 1 and (owner is None or claims[0].site in owner.sites):
         return list(claims)  # Nearly always, of very many names.
     found = [claim for claim in claims if claim.site == own]
     if not found and owner is not None:
         found = [claim for claim in claims if claim.site in owner.sites]
+        found = found or [c for c in claims if c.site in granted(owner.grants, REDECLARE)]
         found = found or [c for c in claims if content_of(c.declaration) == owner.content]
     elif not found:
         found = list(claims)
@@ -95,7 +97,7 @@ def differ(one: Declaration, other: Declaration) -> bool:
 
 
 def _alike(declaration: Declaration) -> Declaration:
-    return msgspec.structs.replace(declaration, declared_at_s=0.0, export_to=None)
+    return msgspec.structs.replace(declaration, declared_at_s=0.0, export_to=None, grants=NONE)
 
 
 def _distance(claim: Claim) -> tuple[bool, int, SiteId, RouterId]:

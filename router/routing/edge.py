@@ -205,6 +205,10 @@ class EdgeRouting:
         self._rules, self._shown = rules, None
         return self._rebuild(now)
 
+    def grants_ended(self, now: float) -> list[RoutingEvent]:
+        """See `RoutingCore.grants_ended`; here the neighbour's next word is what ends one."""
+        return self._passed(self._core.grants_ended(now))
+
     def set_wishes(self, services: frozenset[str] | None, now: float) -> list[RoutingEvent]:
         """What this router uses; None, or too many to name: every service there is."""
         is_all = services is None or len(services) > EDGE_WISHES_MAX

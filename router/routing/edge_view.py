@@ -7,6 +7,7 @@ import msgspec
 from router.model.adverts import RemoteCandidate
 from router.model.edges import SiteRow
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.owners import Owner
 from router.model.sharing import SHORT_ID_CHARS, Party, SharingRules
 from router.routing.declared import Declared, differ
 from router.routing.edge_rows import Told
@@ -35,7 +36,7 @@ def edge_table(
     """``own`` knows this edge alone. ``way`` None: nothing can be reached now."""
     rows = {row.router: row for row in told.sites.values() if way and row.site != node.site}
     sites = _own_sites(own, told, way) | {site.site: site for site in _sites(told, way, node)}
-    view = View(Party(own.site, sites[own.site].name), rules)
+    view = View(Party(own.site, sites[own.site].name), rules, owners=_owners(told))
     return RouteTable(
         generation=generation,
         site=own.site,
@@ -48,6 +49,14 @@ def edge_table(
         adjacencies=(way.router,) if way else (),
         owners=own.owners,
     )
+
+
+def _owners(told: Told) -> dict[str, Owner]:
+    """By the neighbour: whom it takes for the owner, with the grants of its declaration."""
+    return {
+        name: Owner((told.services[name].site,), "", declaration.grants)
+        for name, declaration in told.declarations.items()
+    }
 
 
 def _own_sites(own: RouteTable, told: Told, way: Way | None) -> dict[SiteId, SiteRoute]:
@@ -103,7 +112,7 @@ def _candidates(
             path_cost=way.cost + site.path_cost,
             paths=(_path(way, row.router),),
             targets_ready=row.targets_ready,
-            capacity=row.capacity,
+            capacity=view.believed(site.site, row.service, row.capacity),
             draining=row.draining,
             rate_per_s=row.rate_per_s,
             shares_targets=row.shares_targets,

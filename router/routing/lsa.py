@@ -12,11 +12,13 @@ from typing import Annotated
 import msgspec
 
 from router.model.adverts import Declaration, TargetsAdvert
+from router.model.grants import VERBS, Grant
 from router.model.ids import RouterId, SiteId, SiteName
 from router.model.limits import (
     ADJACENCIES_MAX,
     BARS_MAX,
     COUNTER_MAX,
+    GRANTS_PER_SERVICE_MAX,
     ID_CHARS_MAX,
     LSA_ENVELOPE_BYTES,
     LSA_PART_BYTES_MAX,
@@ -30,7 +32,7 @@ from router.model.limits import (
     SHARING_PATTERN_CHARS_MAX,
     SHARING_PATTERNS_MAX,
 )
-from router.model.sharing import Terms
+from router.model.sharing import Terms, is_id
 from router.routing.ports import Identity
 
 Router = Annotated[RouterId, msgspec.Meta(min_length=1, max_length=ID_CHARS_MAX)]
@@ -279,6 +281,18 @@ def declaration_is_bad(told: Declaration) -> bool:
         or not 0 <= spec.queue_wait_s <= QUEUE_WAIT_S_MAX  # As in a file: it rules here too.
         or not 0 <= (spec.queue or 0) <= QUEUE_MAX
         or _patterns_are_bad(told.export_to)
+        or len(told.grants) > GRANTS_PER_SERVICE_MAX
+        or any(map(_grant_is_bad, told.grants))
+    )
+
+
+def _grant_is_bad(grant: Grant) -> bool:
+    return (
+        not is_id(grant.site)
+        or len(grant.verbs) > 2 * len(VERBS)  # Later versions may have more.
+        or any(len(verb) > NAME_CHARS_MAX for verb in grant.verbs)
+        or not 0 <= (grant.max_capacity or 0) <= COUNTER_MAX
+        or not 0 <= grant.until <= COUNTER_MAX
     )
 
 

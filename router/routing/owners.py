@@ -1,7 +1,8 @@
 """Who owns a name: the site whose declaration of it was accepted first. Pure.
 
 Ownership ends when the owner itself withdraws its declaration (while it is reached and has told
-all that it declares), or when an operator says otherwise. It ends neither by the owner's being out
+all that it declares), hands the name to a site that declares it too, or when an operator says
+otherwise. It ends neither by the owner's being out
 of reach, however long, nor by what others declare meanwhile, nor by any date.
 
 A newcomer hears several declarations of one name at once and cannot tell which was first. Their
@@ -11,7 +12,10 @@ sites are rivals here: the nearest counts, until one of them withdraws or the op
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from msgspec.structs import replace
+
 from router.model.adverts import Declaration
+from router.model.grants import NONE, OWN, granted, in_force
 from router.model.ids import SiteId
 from router.model.limits import OWNED_NAMES_MAX, OWNER_MET_S, OWNER_WITHDRAWN_S
 from router.model.owners import Owner
@@ -38,9 +42,10 @@ class Owners:
         heard: Mapping[SiteId, Collection[str]],
         now: float,
         *,
+        unix: float = 0.0,
         is_alone: bool = False,
     ) -> None:
-        """Take up who declares what.
+        """Take up who declares what, at ``unix`` seconds of the wall clock.
 
         ``heard``: other sites that are reached and have told all that they declare, with the names
         of it. A name of them may be missing in ``claims``: it is there and does not count for us.
@@ -56,7 +61,7 @@ class Owners:
             before = records.get(name)
             if _is_owners_alone(before, told) and self._declared.get(name) is told[0].declaration:
                 continue
-            sites = self._owners(name, before, told, now)
+            sites = _heir(before, told, unix) or self._owners(name, before, told, now)
             if before is None or before.sites != sites or self._is_news(name, sites, told):
                 records[name] = self._owner(name, before, sites, told)
         for name in _beyond_limit(records, claims):
@@ -90,7 +95,7 @@ class Owners:
         ):
             return records
         left = {
-            name: Owner(tuple(s for s in owner.sites if s not in self._refused), owner.content)
+            name: replace(owner, sites=tuple(s for s in owner.sites if s not in self._refused))
             for name, owner in records.items()
         }
         for name, owner in left.items():
@@ -128,7 +133,7 @@ class Owners:
                 del records[name]
                 self._declared.pop(name, None)
             elif len(left) < len(owner.sites):
-                records[name] = Owner(tuple(left), owner.content)
+                records[name] = replace(owner, sites=tuple(left))
 
     def _owners(
         self, name: str, before: Owner | None, told: Sequence[Claim], now: float
@@ -151,14 +156,32 @@ class Owners:
     ) -> Owner:
         first = next((one for one in in_order(told) if one.site in sites), None)
         if first is None:
-            return Owner(sites, "" if before is None else before.content)
+            return Owner(sites, "") if before is None else replace(before, sites=sites)
         self._declared[name] = first.declaration
-        return Owner(sites, content_of(first.declaration))
+        grants = first.declaration.grants if len(sites) == 1 else NONE
+        return Owner(sites, content_of(first.declaration), grants)
 
 
 def _is_owners_alone(owner: Owner | None, told: Sequence[Claim]) -> bool:
     """Nothing to learn: nearly always, of very many names."""
     return owner is not None and len(told) == 1 and owner.sites == (told[0].site,)
+
+
+def _heir(before: Owner | None, told: Sequence[Claim], unix: float) -> tuple[SiteId, ...]:
+    """The site that the owner hands the name to and that takes it by declaring it; none: ().
+
+    Two that hand it to each other keep what there is.
+    """
+    if before is None or len(before.sites) != 1 or len(told) < 2:
+        return ()
+    (owner,) = before.sites
+    taking = {claim.site: claim.declaration for claim in told}
+    if owner not in taking:
+        return ()
+    for heir in granted(in_force(taking[owner].grants, unix), OWN):
+        if heir in taking and owner not in granted(taking[heir].grants, OWN):
+            return (heir,)
+    return ()
 
 
 class _Meeting:

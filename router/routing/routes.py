@@ -1,6 +1,6 @@
 """From the database and our neighbours to paths, standing and the route table."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import msgspec
 
@@ -43,6 +43,7 @@ class Routes:
         "_software",
         "_standing",
         "_stub",
+        "_unix",
         "pace",
         "paths",
         "runs",
@@ -61,11 +62,12 @@ class Routes:
         service_ttl_s: float,
         owners: Mapping[str, Owner],
         now: float,
+        unix: Callable[[], float],
     ) -> None:
         self._identity = identity
         self._node = Node(identity.router, identity.site)
         self._lsdb, self._neighbours, self._own = lsdb, neighbours, own
-        self._software, self._stub = software, stub
+        self._software, self._stub, self._unix = software, stub, unix
         self._standing = EVERYBODY_IS_FREE
         self._rules = SharingRules()
         self._declarations: tuple[Declaration, ...] = ()
@@ -257,6 +259,7 @@ class Routes:
             standing=self._standing,
             bars=rows_of(self._bars),
             put_out=self._put_out(),
+            unix=self._unix(),
         )
 
 

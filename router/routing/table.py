@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from router.model.adverts import Declaration, RemoteCandidate
+from router.model.grants import first_end
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.owners import Owner
 from router.model.paths import Path
@@ -51,6 +52,7 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     of the names of which other sites may see another one than we, the first to count first.
     ``idle`` has the declarations of names that none counts of: the owner says nothing.
     ``is_leaf``: this site is in on terms, so nothing of others leads across it.
+    ``grants_end``: Unix seconds at which the next grant of an owner ends; None: none does.
     ``bars`` are those that any site tells of. ``put_out``: sites whose declarations and targets
     count for nothing here, ``void`` those declarations.
     """
@@ -69,6 +71,7 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     claims: dict[str, tuple[Claim, ...]] = {}
     idle: dict[str, tuple[Claim, ...]] = {}
     owners: Mapping[str, Owner] = {}
+    grants_end: int | None = None
     is_leaf: bool = False
     bars: tuple[BarRow, ...] = ()
     put_out: frozenset[SiteId] = frozenset()
@@ -131,8 +134,9 @@ def build_table(
     standing: Standing = EVERYBODY_IS_FREE,
     bars: tuple[BarRow, ...] = (),
     put_out: frozenset[SiteId] = frozenset(),
+    unix: float = 0.0,
 ) -> RouteTable:
-    """The table as ``own`` sees it.
+    """The table as ``own`` sees it at ``unix`` seconds of the wall clock.
 
     ``kept`` are the routers whose declarations still count: reachable, or not for long. ``owners``
     learn what is declared. ``bars`` and ``put_out`` as in `RouteTable`.
@@ -156,14 +160,15 @@ def build_table(
             router = origin.node.router
             next_hops[router] = next_hops.get(router, frozenset()) | route.next_hops
             epochs[router] = max(origin.head.epoch, epochs.get(router, 0))
-    view = View(Party(own.node.site, names[own.node.site]), own.rules, standing)
+    view = View(Party(own.node.site, names[own.node.site]), own.rules, standing, unix=unix)
     believed = others
     if put_out:
         believed = [origin for origin in others if origin.node.site not in put_out]
-    candidates, withheld = _candidates(believed, routes, names, view)
     declarations, claims, idle = _declarations(
         own, believed, routes, kept, names, view, owners, now
     )
+    view = msgspec.structs.replace(view, owners=owners.records)
+    candidates, withheld = _candidates(believed, routes, names, view)
     return RouteTable(
         generation=generation,
         site=own.node.site,
@@ -182,6 +187,7 @@ def build_table(
         claims=claims,
         idle=idle,
         owners=owners.records,
+        grants_end=_grants_end(owners.records, unix),
         is_leaf=own.node.site in standing.terms,
         bars=bars,
         put_out=put_out,
@@ -192,6 +198,12 @@ def build_table(
             for told in origin.declarations
         ),
     )
+
+
+def _grants_end(owners: Mapping[str, Owner], unix: float) -> int | None:
+    granting = (owner.grants for owner in owners.values() if owner.grants)
+    ends = (first_end(grants, unix) for grants in granting)
+    return min((end for end in ends if end is not None), default=None)
 
 
 def _own_site(own: Own, graph: Graph, others: Sequence[Origin]) -> SiteRoute:
@@ -296,7 +308,7 @@ def _candidates(
                 path_cost=route.cost,
                 paths=route.paths,
                 targets_ready=advert.targets_ready,
-                capacity=advert.capacity,
+                capacity=view.believed(party.site, key.name, advert.capacity),
                 draining=advert.draining or topology.draining,
                 rate_per_s=advert.rate_per_s,
                 shares_targets=advert.shares_targets,
@@ -345,7 +357,7 @@ def _declarations(
             if view.is_told(party, declaration):
                 seen.setdefault(declaration.name, []).append(claim)
     there = [one for one in others if one.node in routes and one.node.site != own.node.site]
-    owners.learn(seen, _heard(others, routes, view), now, is_alone=not there)
+    owners.learn(seen, _heard(others, routes, view), now, unix=view.unix, is_alone=not there)
     claims = {
         name: tuple(_owner_first(told[name], owners.records.get(name)))
         for name in sorted(told)

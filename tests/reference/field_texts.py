@@ -36,6 +36,7 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "linkProxy": "of links that state none: `http://HOST:PORT`, `https://…`, `none` or `env`",
         "console": "the page for browsers; unset: none is served",
         "tells": "what other sites of the network may ask of it",
+        "sharing": "`strict`: what no rule and no grant allows is not allowed",
     },
     "ConsoleSpec": {
         "bind": "`IP:PORT`; beyond loopback it has TLS and asks who looks",
@@ -136,6 +137,13 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "spill": "above a rate the excess leaves, or all that is new",
         "exportTo": "sites that what is here is offered to; unset: all, or as `*` says; `[]`: none",
         "importFrom": "sites whose targets and declarations count here; as above",
+        "grants": "what others may do with a service that this site owns, beyond these rules",
+    },
+    "GrantSpec": {
+        "site": "one site: `NAME@ID`, an id, or a name, which is resolved once",
+        "verbs": "`offer` targets, `call` it, `redeclare` it, become its owner (`own`)",
+        "maxCapacity": "slots that are believed of an offer; unset: what the site says",
+        "until": "as in `2026-12-31T23:59:59Z`; unset: no end",
     },
     "BurstSpec": {
         "service": "that is watched here",

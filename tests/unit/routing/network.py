@@ -56,6 +56,7 @@ class Network:
             version="1",
             now=self.now,
             owners=owners,
+            unix=lambda: self.now,
         )
 
     def table(self, name: str) -> RouteTable:

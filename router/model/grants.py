@@ -1,0 +1,64 @@
+"""Grants: what the owner of a service lets another site do with it, until when. Pure.
+
+They stand in the owner's signed declaration of the service, so every site checks them itself.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from router.model.ids import SiteId
+
+OFFER: Final = "offer"
+"""Have targets of it, up to `Grant.max_capacity` slots."""
+CALL: Final = "call"
+"""Use it, whatever export rules say."""
+REDECLARE: Final = "redeclare"
+"""Declare it otherwise; that counts while the owner says nothing."""
+OWN: Final = "own"
+"""Become its owner, by declaring it too."""
+VERBS: Final = (OFFER, CALL, REDECLARE, OWN)
+
+
+class Grant(msgspec.Struct, frozen=True, array_like=True):
+    """``site``: an id; in documents a name or NAME@ID too. Verbs of later versions mean nothing.
+
+    ``max_capacity``: slots that are believed of an offer; None: what the site says. ``until``: Unix
+    seconds; 0: no end.
+    """
+
+    site: SiteId
+    verbs: tuple[str, ...]
+    max_capacity: int | None = None
+    until: int = 0
+
+    def holds(self, unix: float) -> bool:
+        """Whether it has not ended at ``unix`` seconds."""
+        return not self.until or unix < self.until
+
+
+NONE: Final[tuple[Grant, ...]] = ()
+
+
+def in_force(grants: Iterable[Grant], unix: float) -> tuple[Grant, ...]:
+    """Those that hold at ``unix`` seconds."""
+    return tuple(grant for grant in grants if grant.holds(unix))
+
+
+def granted(grants: Iterable[Grant], verb: str) -> tuple[SiteId, ...]:
+    """Sites that may do ``verb``."""
+    return tuple(dict.fromkeys(grant.site for grant in grants if verb in grant.verbs))
+
+
+def ceiling(grants: Iterable[Grant], site: SiteId) -> int | None:
+    """The most slots that are believed of what ``site`` offers; None: there is no limit."""
+    found = [grant.max_capacity for grant in grants if grant.site == site and OFFER in grant.verbs]
+    known = [slots for slots in found if slots is not None]
+    return max(known) if known and len(known) == len(found) else None
+
+
+def first_end(grants: Iterable[Grant], unix: float) -> int | None:
+    """Unix seconds at which the next of them ends."""
+    ends = [grant.until for grant in grants if grant.until and grant.holds(unix)]
+    return min(ends, default=None)

@@ -1,0 +1,179 @@
+"""What the owner of a service lets others do with it, as all sites see it."""
+
+from itertools import pairwise
+
+import msgspec
+import pytest
+
+from router.model import limits
+from router.model.adverts import Declaration, TargetsAdvert
+from router.model.grants import CALL, OFFER, OWN, REDECLARE, Grant
+from router.model.ids import ServiceKey, SiteId
+from router.model.sharing import ALL, Sharing, SharingRules
+from router.routing.lsa import LsaFault, Services, decode_lsa
+from tests.unit.routing.fakes import FakeIdentity, declare, make_lsa, signed
+from tests.unit.routing.network import Network
+
+WEST, EAST, HUB = (FakeIdentity(name).site for name in ("west", "east", "hub"))
+OURS, THEIRS = declare("x", ports=(80,)), declare("x", ports=(81,))
+STRICT = SharingRules({ALL: Sharing((ALL,), (ALL,))}, strict=True)
+
+
+def line() -> Network:
+    names = ("west", "hub", "east")
+    network = Network(names)
+    for one, other in pairwise(names):
+        network.connect(one, other)
+    network.run(limits.OWNER_MET_S + 1)
+    return network
+
+
+def granting(*grants: Grant) -> Declaration:
+    return msgspec.structs.replace(OURS, grants=grants)
+
+
+def offer(capacity: int | None = 1000) -> TargetsAdvert:
+    return TargetsAdvert(name="x", port=80, targets_ready=9, capacity=capacity)
+
+
+def offered(network: Network, by: SiteId = EAST) -> tuple[str, int | None]:
+    """Why hub does not use it, and how much capacity is believed."""
+    found = network.table("hub").candidates[ServiceKey("x", 80)]
+    (one,) = [candidate for candidate in found if candidate.site == by]
+    return one.barred.partition(":")[0], one.capacity
+
+
+def strict(network: Network, rules: SharingRules = STRICT) -> None:
+    network.take("hub", network.cores["hub"].set_rules(rules, network.now))
+
+
+def test_a_strict_site_takes_offers_of_the_owner_and_of_whom_it_granted_and_of_nobody_else() -> (
+    None
+):
+    network = line()
+    strict(network)
+    network.serve("west", [OURS], [offer(5)])
+    network.serve("east", [], [offer()])
+    network.run(1.0)
+    assert offered(network, WEST) == ("", 5)
+    assert offered(network) == ("not-approved", 1000)
+    network.serve("west", [granting(Grant(EAST, (OFFER,), 20))], [offer(5)])
+    network.run(limits.LSA_MIN_INTERVAL_S + 1)
+    assert offered(network) == ("", 20)
+    network.serve("west", [granting(Grant(EAST, (CALL, "fly")))], [offer(5)])
+    network.run(limits.LSA_MIN_INTERVAL_S + 1)
+    assert offered(network) == ("not-approved", 1000)
+
+
+def test_an_open_site_takes_every_offer_and_believes_no_more_than_was_granted() -> None:
+    network = line()
+    network.serve("west", [OURS])
+    network.serve("east", [], [offer(None)])
+    network.run(1.0)
+    assert offered(network) == ("", None)
+    network.serve("west", [granting(Grant(EAST, (OFFER,), 20))])
+    network.run(limits.LSA_MIN_INTERVAL_S + 1)
+    assert offered(network) == ("", 20)
+
+
+def test_a_grant_ends_by_the_clock_of_each_site_that_checks_it() -> None:
+    network = line()
+    strict(network)
+    until = int(network.now) + 50
+    network.serve("west", [granting(Grant(EAST, (OFFER,), until=until))])
+    network.serve("east", [], [offer()])
+    network.run(1.0)
+    assert offered(network) == ("", 1000)
+    assert network.table("hub").grants_end == until
+    network.run(60.0)
+    network.take("hub", network.cores["hub"].grants_ended(network.now))
+    assert offered(network) == ("not-approved", 1000)
+    assert network.table("hub").grants_end is None
+
+
+def test_grants_outlive_the_owner_and_a_restart() -> None:
+    network = line()
+    strict(network)
+    network.serve("west", [granting(Grant(EAST, (OFFER,)))])
+    network.serve("east", [OURS], [offer()])
+    network.run(1.0)
+    network.cut("west", "hub")
+    network.run(limits.SERVICE_SYNC_TTL_S + 5)
+    assert network.table("hub").declarations["x"].site == EAST  # It says the same as the owner did.
+    assert offered(network) == ("", 1000)
+    network.restart("hub", 5, remembers=True)
+    strict(network)
+    network.run(5.0)
+    assert offered(network) == ("", 1000)
+
+
+def test_only_the_owners_grants_count_and_this_sites_own() -> None:
+    network = line()
+    strict(network)
+    network.serve("west", [OURS])
+    network.run(1.0)
+    lie = msgspec.structs.replace(OURS, grants=(Grant(EAST, (OFFER, OWN)),))
+    network.serve("east", [lie], [offer()])
+    network.run(1.0)
+    assert offered(network) == ("not-approved", 1000)
+    assert network.table("hub").owners["x"].sites == (WEST,)
+    own = SharingRules(
+        {**STRICT.services, "x": Sharing(grants=(Grant(EAST, (OFFER,), 7),))}, strict=True
+    )
+    strict(network, own)
+    assert offered(network) == ("", 7)
+
+
+def test_a_name_goes_to_whom_its_owner_hands_it_once_that_declares_it() -> None:
+    network = line()
+    network.serve("west", [granting(Grant(EAST, (OWN,)))])
+    network.run(1.0)
+    assert network.table("hub").owners["x"].sites == (WEST,)
+    network.serve("east", [THEIRS])
+    network.run(1.0)
+    for name in ("west", "hub", "east"):
+        assert network.table(name).owners["x"].sites == (EAST,)
+    assert network.table("hub").declarations["x"].declaration.spec.ports == (81,)
+    network.serve("west")  # It gives way, and is owner no more: nothing is withdrawn.
+    network.run(limits.OWNER_WITHDRAWN_S + 5)
+    assert network.table("hub").declarations["x"].site == EAST
+
+
+def test_two_that_hand_a_name_to_each_other_change_nothing() -> None:
+    network = line()
+    network.serve("west", [granting(Grant(EAST, (OWN,)))])
+    network.run(1.0)
+    network.serve("east", [msgspec.structs.replace(THEIRS, grants=(Grant(WEST, (OWN,)),))])
+    network.run(5.0)
+    assert network.table("hub").owners["x"].sites == (WEST,)
+
+
+def test_who_may_redeclare_stands_in_for_an_owner_that_says_nothing() -> None:
+    network = line()
+    network.serve("west", [granting(Grant(EAST, (REDECLARE,)))])
+    network.run(1.0)
+    network.serve("east", [THEIRS])
+    network.run(1.0)
+    assert network.table("hub").declarations["x"].site == WEST
+    network.cut("west", "hub")
+    network.run(limits.SERVICE_SYNC_TTL_S + 5)
+    assert network.table("hub").declarations["x"].site == EAST
+    assert network.table("hub").owners["x"].sites == (WEST,)
+
+
+@pytest.mark.parametrize(
+    "grants",
+    [
+        (Grant(SiteId("east"), (OFFER,)),),
+        (Grant(EAST, ("x" * 64,)),),
+        (Grant(EAST, (OFFER,) * 9),),
+        (Grant(EAST, (OFFER,), -1),),
+        (Grant(EAST, (OFFER,), None, -1),),
+        tuple(Grant(EAST, (OFFER,)) for _ in range(limits.GRANTS_PER_SERVICE_MAX + 1)),
+    ],
+)
+def test_grants_that_cannot_be_are_refused(grants: tuple[Grant, ...]) -> None:
+    who = FakeIdentity("west")
+    body = Services((granting(*grants),), ())
+    found = decode_lsa(signed(make_lsa(who, part=1, services=body), who))
+    assert isinstance(found, LsaFault) and found.code == "bad-value"
