@@ -213,12 +213,14 @@ def cap_change(site: Site, name: str, flags: CapacityFlags | None, spill: str | 
     before = known.spec if known is not None else SitePolicySpec(service=name)
     assert isinstance(before, SitePolicySpec)
     if flags.capacity == NONE:
-        if before.export_to is None and before.import_from is None:
-            return CapChange(gone=() if known is None else (known,))
-        assert known is not None, "its rules stand in it"
         left = SitePolicySpec(
-            service=name, export_to=before.export_to, import_from=before.import_from
+            service=name,
+            export_to=before.export_to,
+            import_from=before.import_from,
+            grants=before.grants,
         )
+        if known is None or left == SitePolicySpec(service=name):
+            return CapChange(gone=() if known is None else (known,))
         return CapChange((Document("Policy", known.name, left),))
     if flags.capacity is None and before.site_capacity is None:
         raise Failure(

@@ -59,13 +59,13 @@ def with_sharing(site: Site, name: str, cap: CapChange, flags: SharingFlags) -> 
         flags.__struct_fields__, (flags.export_to, flags.import_from), strict=True
     ):
         if given:
-            rule = _with_ids(site, _rule(f"--{field.replace('_', '-')}", given))
+            rule = with_ids(site, _rule(f"--{field.replace('_', '-')}", given))
             stands = usual is not None and getattr(usual.spec, field) is not None
             changed[field] = (ALL,) if rule is None and stands else rule
     after = msgspec.structs.replace(before, **changed)
     if after == SitePolicySpec(service=name):
         return CapChange(gone=() if known is None else (known,))
-    return CapChange((Document("Policy", _document_name(site, name, known), after),))
+    return CapChange((Document("Policy", document_name(site, name, known), after),))
 
 
 def _rule(flag: str, given: tuple[str, ...]) -> tuple[str, ...] | None:
@@ -91,7 +91,7 @@ def _rule(flag: str, given: tuple[str, ...]) -> tuple[str, ...] | None:
     return tuple(words)
 
 
-def _with_ids(site: Site, rule: tuple[str, ...] | None) -> tuple[str, ...] | None:
+def with_ids(site: Site, rule: tuple[str, ...] | None) -> tuple[str, ...] | None:
     """``rule`` with the ids of the sites that bear its names now, ``NAME@ID``.
 
     A name that no site bears, or several do, stays: the router resolves it when one does.
@@ -125,7 +125,8 @@ def _names(item: dict[str, Any]) -> tuple[str, str]:
     return name, name + suffix
 
 
-def _document_name(site: Site, name: str, known: Document | None) -> str:
+def document_name(site: Site, name: str, known: Document | None) -> str:
+    """Of the Policy document of service ``name``: as it is ``known``, else a free one."""
     if known is not None:
         return known.name
     if name != ALL:

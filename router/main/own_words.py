@@ -41,14 +41,14 @@ class OwnWords:
                 one is None
                 or (one.spec is not spec and one.spec != spec)
                 or one.declared_at_s != at_s
-                or one.export_to != shared.export_to
+                or one.export_to != shared.told_to
                 or one.grants != shared.grants
             ):
                 one = Declaration(
                     name=name,
                     spec=spec,
                     declared_at_s=at_s,
-                    export_to=shared.export_to,
+                    export_to=shared.told_to,
                     grants=shared.grants,
                 )
             declared[name] = one

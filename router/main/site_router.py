@@ -5,6 +5,7 @@ the network's turn; there is no task here.
 """
 
 import random
+import time
 from collections.abc import Callable, Iterable, Mapping
 
 from router.documents import Wanted
@@ -101,6 +102,7 @@ class SiteRouter:
             service_ttl_s=service_ttl_s,
             restored=restored,
             owners=keeper.owners(),
+            unix=time.time,
         )
         self.edges = AttachedEdges()
         self._names = Names(self.routing, identity.site)

@@ -141,6 +141,11 @@ class Sharing(msgspec.Struct, frozen=True):
     import_from: tuple[str, ...] | None = None
     grants: tuple[Grant, ...] = NONE
 
+    @property
+    def told_to(self) -> tuple[str, ...] | None:
+        """Who hears that this site declares the service: who was granted anything must know it."""
+        return _with(self.export_to, tuple(grant.site for grant in self.grants))
+
 
 OPEN = Sharing()
 

@@ -4,7 +4,6 @@ Its parts: `adjacent` our neighbours · `own_lsa` what we say · `judging` what 
 `flood` who is told · `routes` paths and table.
 """
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 
 from router.model.adverts import Declaration, TargetsAdvert
@@ -36,7 +35,7 @@ class RoutingCore:
     ``service_ttl_s``: how long declarations of lost routers count; never beyond their LSA's age.
     ``restored``: Unix seconds at which the site's state came out of a backup, 0: never.
     ``owners``: who owned which name when `owners` was kept last. ``unix``: the wall clock, by which
-    grants end.
+    grants end; without one none does.
     """
 
     def __init__(
@@ -51,7 +50,7 @@ class RoutingCore:
         service_ttl_s: float = SERVICE_SYNC_TTL_S,
         restored: int = 0,
         owners: Mapping[str, Owner] = NOBODY,
-        unix: Callable[[], float] = time.time,
+        unix: Callable[[], float] = lambda: 0.0,
     ) -> None:
         origin = OwnOrigin(
             identity,

@@ -8,7 +8,7 @@ neighbour knows the paths, and refuses what it does not know.
 """
 
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -53,6 +53,7 @@ class EdgeRouting:
         service_ttl_s: float = SERVICE_SYNC_TTL_S,
         restored: int = 0,
         owners: Mapping[str, Owner] = NOBODY,
+        unix: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """``owners``: kept before it became an edge; whom its neighbour takes counts."""
         self._core = RoutingCore(
@@ -64,6 +65,7 @@ class EdgeRouting:
             stub=True,
             restored=restored,
             owners=owners,
+            unix=unix,
         )
         self._node = Node(identity.router, identity.site)
         self._neighbours: dict[RouterId, Way] = {}  # As they came up.

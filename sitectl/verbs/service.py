@@ -36,6 +36,7 @@ from sitectl.service_names import documents_of, listener_of, name_and_ports, req
 from sitectl.service_status import service_items, table
 from sitectl.sessions import affinity_of, require_sessions_fit
 from sitectl.sharing_flags import SharingFlags, sharing_flags, sharing_text, with_sharing
+from sitectl.verbs.service_grants import grant, granted_text, revoke, transfer
 from sitectl.verbs.service_owner import adopt
 from sitectl.verbs.service_settings import set_
 from sitectl.verbs.service_targets import bind, unbind
@@ -163,6 +164,9 @@ def _told(change: str) -> str:
 
 
 group.add_command(adopt)
+group.add_command(grant)
+group.add_command(revoke)
+group.add_command(transfer)
 group.add_command(bind)
 group.add_command(set_)
 group.add_command(unbind)
@@ -189,7 +193,7 @@ def delete(settings: Settings, name: str) -> None:
         text
         for document in documents
         if isinstance(document.spec, SitePolicySpec)
-        for text in sharing_text(document.spec)
+        for text in (*sharing_text(document.spec), *granted_text(document.spec))
     ]
     removed = site.delete_all(documents)
     change = "deleted" if removed else "unchanged"

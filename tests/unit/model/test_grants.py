@@ -36,6 +36,13 @@ def test_rules_and_grants_of_one_service_add_up() -> None:
     assert SharingRules(given, strict=True).of("bank") == Sharing((WEST,), ())
 
 
+def test_whoever_was_granted_anything_knows_the_service_and_callers_alone_may_use_it() -> None:
+    grants = (Grant(EAST, (OFFER,)), Grant(WEST, (CALL,)))
+    shared = SharingRules({"shop": Sharing(grants=grants)}, strict=True).of("shop")
+    assert (shared.told_to, shared.export_to) == ((WEST, EAST), (WEST,))
+    assert Sharing(grants=grants).told_to is None
+
+
 def test_all_by_rule_is_all_in_strict_mode_too() -> None:
     rules = SharingRules({ALL: Sharing((ALL,), (ALL,))}, strict=True)
     assert rules.of("shop") == Sharing((ALL,), (ALL,))
