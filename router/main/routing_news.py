@@ -2,9 +2,8 @@
 
 from router.link.links import Links
 from router.link.ports import Identity
-from router.main import liars, problems
+from router.main import problems
 from router.main.bar_news import BarNews
-from router.main.liars import Liars
 from router.main.link_door import LinkDoor
 from router.main.link_news import LinkNews
 from router.main.load_exchange import LoadExchange
@@ -13,6 +12,7 @@ from router.main.new_offers import NewOffers
 from router.main.ports import Routing, Tell
 from router.main.services import Services
 from router.main.sharing import Guard
+from router.main.site_faults import EQUIVOCATION, OVER_BUDGET, SiteFaults
 from router.main.twin import Twin
 from router.net.ports import Network
 from router.routing.events import (
@@ -22,6 +22,7 @@ from router.routing.events import (
     IdentityConflict,
     LsaRejected,
     OriginEquivocated,
+    SiteOverBudget,
 )
 from router.routing.table import RouteTable
 
@@ -32,9 +33,9 @@ class RoutingNews:
     __slots__ = (
         "_bars",
         "_door",
+        "_faults",
         "_guard",
         "_identity",
-        "_liars",
         "_links",
         "_load",
         "_names",
@@ -60,7 +61,7 @@ class RoutingNews:
         news: LinkNews,
         door: LinkDoor,
         twin: Twin,
-        liars: Liars,
+        faults: SiteFaults,
         bars: BarNews,
         offers: NewOffers,
         tell: Tell,
@@ -68,7 +69,7 @@ class RoutingNews:
         self._network, self._identity, self._routing = network, identity, routing
         self._links, self._services, self._load = links, services, load
         self._names, self._guard, self._news = names, guard, news
-        self._door, self._twin, self._liars, self._tell = door, twin, liars, tell
+        self._door, self._twin, self._faults, self._tell = door, twin, faults, tell
         self._bars, self._offers = bars, offers
 
     def routes_settled(self) -> None:
@@ -96,11 +97,16 @@ class RoutingNews:
         else:
             self._news.held(event.router, event.until - self._network.now())
 
-    def origin_equivocated(self, event: OriginEquivocated) -> None:
-        """Tell of a site that says two things at once, when it begins."""
+    def site_at_fault(self, event: OriginEquivocated | SiteOverBudget) -> None:
+        """Tell of a site that says two things at once, or too much, when it begins."""
         name, now = self._names.site(event.site), self._network.now()
-        if self._liars.found(event.site, name, now):
-            self._tell("error", "equivocation", name, liars.text_of(name, event.site), liars.HINT)
+        if isinstance(event, SiteOverBudget):
+            fault, detail = OVER_BUDGET, event.excess
+        else:
+            fault, detail = EQUIVOCATION, ""
+        text = self._faults.found(fault, event.site, name, now, detail)
+        if text:
+            self._tell("error", fault.event, name, text, fault.hint)
 
     def table_changed(self, table: RouteTable) -> None:
         """Loads and learnt services follow it at once."""

@@ -21,6 +21,7 @@ from router.routing.events import (
     SendDigest,
     SendEdge,
     SendLsa,
+    SiteOverBudget,
     TableChanged,
 )
 from router.routing.offers import Teller
@@ -41,7 +42,7 @@ class RoutingOwner(Protocol):
     def lsa_rejected(self, event: LsaRejected) -> None: ...
     def adjacency_damped(self, event: AdjacencyDamped) -> None: ...
     def foreign_lsa(self, event: ForeignLsa) -> None: ...
-    def origin_equivocated(self, event: OriginEquivocated) -> None: ...
+    def site_at_fault(self, event: OriginEquivocated | SiteOverBudget) -> None: ...
 
 
 class RoutingRun:
@@ -101,8 +102,8 @@ class RoutingRun:
                     self.owner.adjacency_damped(event)
                 case ForeignLsa():
                     self.owner.foreign_lsa(event)
-                case OriginEquivocated():
-                    self.owner.origin_equivocated(event)
+                case OriginEquivocated() | SiteOverBudget():
+                    self.owner.site_at_fault(event)
         if changed:
             self.owner.routes_settled()
 

@@ -22,7 +22,6 @@ from router.main.asking.targets import Told, whom_to_ask
 from router.main.bar_news import BarNews, notes_of_bars
 from router.main.capacity_hints import capacity_hints
 from router.main.ejection_news import EjectionNews
-from router.main.liars import Liars
 from router.main.link_door import LinkDoor, place_of
 from router.main.link_news import LinkNews
 from router.main.load_exchange import LoadExchange
@@ -38,6 +37,7 @@ from router.main.routing_run import RoutingRun
 from router.main.services import Services
 from router.main.share_run import ShareRun
 from router.main.sharing import Guard
+from router.main.site_faults import SiteFaults
 from router.main.troubles import Troubles
 from router.main.twin import Twin
 from router.main.wanted_links import WantedLinks
@@ -183,7 +183,7 @@ class SiteRouter:
         self._inner_door = LinkDoor(network, self.links, credentials, None, self._link_port_taken)
         self._has_inner_door = has_inner_door
         self._twin = Twin(network, identity.name, place)
-        self._liars = Liars()
+        self._faults = SiteFaults()
         self._wanted_links = WantedLinks(self.links, credentials, identity.site, is_edge=is_edge)
         self._offers = NewOffers(keeper, tell, network)
         self._run.owner = RoutingNews(
@@ -198,7 +198,7 @@ class SiteRouter:
             self._news,
             self._door,
             self._twin,
-            self._liars,
+            self._faults,
             BarNews(tell),
             self._offers,
             tell,
@@ -213,7 +213,7 @@ class SiteRouter:
             self._names,
             self._door,
             self._twin,
-            self._liars,
+            self._faults,
             MessageNews(self.forwarder.refused_messages, self._names.site, tell),
         )
         self._ejections = EjectionNews(self.forwarder, self._names.site, tell)

@@ -6,12 +6,12 @@ from router.documents import Wanted
 from router.forward.forwarder import Forwarder
 from router.link.links import Links
 from router.main import owning, problems
-from router.main.liars import Liars
 from router.main.link_door import LinkDoor
 from router.main.message_news import MessageNews
 from router.main.names import Names
 from router.main.ports import Credentials, Routing
 from router.main.services import Services
+from router.main.site_faults import SiteFaults
 from router.main.twin import Twin
 from router.model.events import Problem
 from router.net.ports import Network
@@ -25,8 +25,8 @@ class Troubles:
     __slots__ = (
         "_credentials",
         "_door",
+        "_faults",
         "_forwarder",
-        "_liars",
         "_links",
         "_messages",
         "_names",
@@ -47,12 +47,12 @@ class Troubles:
         names: Names,
         door: LinkDoor,
         twin: Twin,
-        liars: Liars,
+        faults: SiteFaults,
         messages: MessageNews,
     ) -> None:
         self._network, self._routing, self._links = network, routing, links
         self._forwarder, self._services, self._credentials = forwarder, services, credentials
-        self._names, self._door, self._twin, self._liars = names, door, twin, liars
+        self._names, self._door, self._twin, self._faults = names, door, twin, faults
         self._messages = messages
 
     def problems(
@@ -72,7 +72,7 @@ class Troubles:
             ),
             *problems.of_copies(self._links.copies_kept_out),
             *self._of_neighbours(utc),
-            *self._liars.problems(self._network.now()),
+            *self._faults.problems(self._network.now()),
             *self._messages.problems(),
             *problems.of_listeners(self._forwarder.listener_states()),
             *problems.of_listener_budgets(self._services.unlistened, self._names.site),

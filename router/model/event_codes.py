@@ -87,6 +87,7 @@ _ALL: Final = (
     EventCode(
         "equivocation", "event", "site", "a site signed two different things with one number"
     ),
+    EventCode("site-over-budget", "event", "site", "a site tells more than is kept of one site"),
     EventCode("site-barred", "event", "site", "a site says that it put this one out; until when"),
     EventCode("site-unbarred", "event", "site", "it no longer says so"),
     EventCode("revoked-asked", "event", "site", "a revoked site opened a stream by another way"),

@@ -230,7 +230,13 @@ DIGESTS_BURST, DIGESTS_PER_S = 8, 1 / 30
 # Signatures checked for one neighbour, whatever the parts: a large database at once, then 5 % CPU.
 LSA_CHECKS_BURST, LSA_CHECKS_PER_S = 4_096, 500.0
 ORIGINS_MAX = 4_096
-SERVICES_PER_SITE_MAX = 1_024
+SERVICES_PER_SITE_MAX = 1_024  # That one router tells of.
+# What all routers of one site may tell, as others keep it: whoever has a certificate makes routers
+# at will. Twice the services of one router: while parts change places both versions are held.
+LSA_SITE_NAMES_MAX = 2 * SERVICES_PER_SITE_MAX
+LSA_SITE_ITEMS_MAX = 32_768  # Declarations and adverts: 16 routers that tell of 1,024 services.
+LSA_SITE_BYTES_MAX = 4 * MIB  # Signed; 4 routers that tell all that one may.
+SITE_OVER_BUDGET_SHOWN_S = 2 * LSA_REFRESH_S  # What is too much is told again at each refresh.
 OWNED_NAMES_MAX = 6_144  # Names and their owners; 0.8 MiB at most, of the 1 MiB of a ConfigMap.
 OWNER_WITHDRAWN_S = 10.0  # Reached and silent about its name for that long: it has withdrawn it.
 OWNER_MET_S = 0.5  # After being alone: what is heard within this is heard at once.
@@ -258,7 +264,8 @@ COPY_RETRY_S = 5.0  # Of who was refused as a copy: the original may have been s
 COPY_SHOWN_S = 15.0  # At who keeps it out, since it came last: three times as long as it pauses.
 CONFLICT_ANSWERS = 2  # To epochs that we took: who is gone may have left one that looks so.
 CONFLICT_REPEAT_S = 60.0  # A twin that goes on is told of again.
-LIARS_SHOWN_MAX = 16  # Of them in `status`, by name.
+FAULTY_SITES_MAX = 256  # Sites that say what they may not, with the problem; some 1 KiB each.
+FAULTY_SITES_SHOWN_MAX = 16  # Of them in `status`, by name.
 EQUIVOCATORS_MAX = 256  # Origins kept that signed two things with one number; some 100 bytes each.
 CONFLICT_SHOWN_S = 180.0  # A problem of the survivor, until nothing was heard of a twin so long.
 SERVICE_SYNC_TTL_S = 180.0

@@ -95,6 +95,16 @@ class OriginEquivocated(msgspec.Struct, frozen=True, kw_only=True):
     router: RouterId
 
 
+class SiteOverBudget(msgspec.Struct, frozen=True, kw_only=True):
+    """The routers of ``site`` tell more than is kept of one site; what is more was refused.
+
+    ``excess``: which limit it would pass, for people.
+    """
+
+    site: SiteId
+    excess: str
+
+
 class LsaRejected(msgspec.Struct, frozen=True, kw_only=True):
     """A neighbour sent what no honest router sends. ``code`` as in `LsaFault`."""
 
@@ -124,4 +134,5 @@ RoutingEvent = (
     | AdjacencyDamped
     | ForeignLsa
     | OriginEquivocated
+    | SiteOverBudget
 )

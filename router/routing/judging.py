@@ -8,6 +8,7 @@ from router.routing.events import (
     LsaRejected,
     OriginEquivocated,
     RoutingEvent,
+    SiteOverBudget,
     ack_of,
 )
 from router.routing.flood import Flooding
@@ -22,7 +23,7 @@ from router.routing.lsa import (
     name_fault,
     signature_fault,
 )
-from router.routing.lsdb import Change, Lsdb, Standing
+from router.routing.lsdb import FULL, Change, Lsdb, Standing
 from router.routing.own_lsa import OwnLsa
 from router.routing.ports import Identity
 from router.routing.routes import Routes
@@ -93,8 +94,11 @@ class Judging:
         lies = self._equivocation(received, now)
         if standing is Standing.OLDER:
             return [*lies, *self._flooding.answer(from_router, lsa.key)]
-        if not self._store(received, now):
-            return []
+        routes = self._routes
+        excess = self._lsdb.make_room(lsa, signed, routes.paths.keys(), routes.pace.paths_at)
+        if excess:
+            return [*lies, *self._refused(from_router, lsa, excess, now)]
+        self._changed(self._lsdb.store(lsa, signed, now), now)
         return [
             *lies,
             *self._ack(from_router, lsa, now),
@@ -132,19 +136,25 @@ class Judging:
         self.over_budget += 1
         return False
 
-    def _store(self, received: ReceivedLsa, now: float) -> bool:
-        """Whether there is room for it."""
-        if not self._lsdb.make_room(received.lsa.node, self._routes.paths.keys()):
-            self.over_budget += 1
-            return False
-        match self._lsdb.store(received.lsa, received.signed, now):
+    def _refused(
+        self, from_router: RouterId, lsa: Lsa, excess: str, now: float
+    ) -> list[RoutingEvent]:
+        """It has no place, as its site tells too much: acked, so that nobody sends it again and
+        again in the place of what others tell, and kept from whom we would pass it on to."""
+        self.over_budget += 1
+        if excess is FULL:
+            return []
+        self._changed(self._lsdb.refuse(lsa), now)
+        return [*self._ack(from_router, lsa, now), SiteOverBudget(site=lsa.site, excess=excess)]
+
+    def _changed(self, change: Change, now: float) -> None:
+        match change:
             case Change.TOPOLOGY:
                 self._routes.pace.paths_changed(now)
             case Change.SERVICES:
                 self._routes.pace.services_changed(len(self._lsdb), now)
             case Change.NOTHING:
                 pass
-        return True
 
     def _equivocation(self, received: ReceivedLsa, now: float) -> list[RoutingEvent]:
         """What to tell of the origin of a verified part, beside which we hold one of its number."""

@@ -1,5 +1,6 @@
 """The link-state database: the newest of each part, with ages and caps (RFC 2328, 12 to 14)."""
 
+import math
 from collections.abc import Collection, Iterable
 from enum import Enum
 
@@ -9,9 +10,9 @@ from router.model.limits import (
     LSA_MAX_AGE_S,
     ORIGINS_MAX,
     ROUTERS_PER_SITE_MAX,
-    SERVICES_PER_SITE_MAX,
 )
 from router.routing.lsa import Lsa, LsaKey, Node, Services, Topology, Version
+from router.routing.site_budget import SiteBudget, Stored
 
 
 class Standing(Enum):
@@ -31,17 +32,23 @@ class Change(Enum):
     TOPOLOGY = "topology"
 
 
+FULL = f"more than {ORIGINS_MAX:,} routers in all"
+"""Why there is no room for a router whose site keeps within its own limits."""
+
+
 class Origin:
     """All that is known of one router. ``declarations`` and ``adverts`` change together.
 
-    ``is_whole``: they are all that it tells by the newest of its parts.
+    ``is_whole``: they are all that it tells by the newest of its parts. ``refused`` has the newest
+    version of each part that found no room: the part stays as it was before.
     """
 
-    __slots__ = ("adverts", "declarations", "is_whole", "node", "parts")
+    __slots__ = ("adverts", "declarations", "is_whole", "node", "parts", "refused")
 
     def __init__(self, node: Node) -> None:
         self.node = node
-        self.parts: dict[int, tuple[Lsa, bytes]] = {}
+        self.parts: dict[int, Stored] = {}
+        self.refused: dict[int, Version] = {}
         self.declarations: tuple[Declaration, ...] = ()
         self.adverts: tuple[TargetsAdvert, ...] = ()
         self.is_whole = False
@@ -68,20 +75,19 @@ class Origin:
         if head is None or topology is None:
             return False
         bodies: list[Services] = []
+        is_whole = True
         for ref in topology.parts:
             lsa, _ = self.parts.get(ref.part, (None, b""))
-            if lsa is None or lsa.newness != (head.epoch, ref.sequence):
-                return False
-            if isinstance(lsa.body, Services):
+            listed = (head.epoch, ref.sequence)
+            if lsa is None or lsa.newness != listed:
+                if self.refused.get(ref.part) != listed:
+                    return False
+                is_whole = False
+            if lsa is not None and isinstance(lsa.body, Services):
                 bodies.append(lsa.body)
-        self.is_whole = True
+        self.is_whole = is_whole
         declarations = tuple(told for body in bodies for told in body.declarations)
         adverts = tuple(told for body in bodies for told in body.adverts)
-        names = {told.name for told in declarations} | {told.name for told in adverts}
-        if len(names) > SERVICES_PER_SITE_MAX:
-            kept = set(sorted(names)[:SERVICES_PER_SITE_MAX])
-            declarations = tuple(told for told in declarations if told.name in kept)
-            adverts = tuple(told for told in adverts if told.name in kept)
         if (declarations, adverts) == (self.declarations, self.adverts):
             return False
         self.declarations, self.adverts = declarations, adverts
@@ -91,13 +97,13 @@ class Origin:
 class Lsdb:
     """Everything heard and verified, our own parts included. Only `RoutingCore` changes it."""
 
-    __slots__ = ("_gone", "_origins", "_own", "_received_at", "_routers", "_site_routers")
+    __slots__ = ("_gone", "_origins", "_own", "_received_at", "_routers", "_sites")
 
     def __init__(self, own: Node) -> None:
         self._own = own
         self._origins: dict[Node, Origin] = {}
         self._routers: dict[RouterId, list[Node]] = {}
-        self._site_routers: dict[SiteId, int] = {}
+        self._sites: dict[SiteId, SiteBudget] = {}
         self._received_at: dict[LsaKey, float] = {}  # Oldest first. Ours do not age.
         # Aged out, with their version: a neighbour that got them later must not revive them.
         self._gone: dict[Node, tuple[Version, float]] = {}
@@ -122,7 +128,7 @@ class Lsdb:
 
     def knows_site(self, site: SiteId) -> bool:
         """Whether anything of it is held."""
-        return site in self._site_routers
+        return site in self._sites
 
     def keys(self) -> list[LsaKey]:
         """All that is stored, first the parts that make the graph."""
@@ -130,7 +136,7 @@ class Lsdb:
             LsaKey(part, origin.node) for origin in self._origins.values() for part in origin.parts
         )
 
-    def get(self, key: LsaKey) -> tuple[Lsa, bytes] | None:
+    def get(self, key: LsaKey) -> Stored | None:
         """The part and its signed bytes."""
         origin = self._origins.get(key.node)
         return origin.parts.get(key.part) if origin else None
@@ -155,22 +161,69 @@ class Lsdb:
             return Standing.OBSOLETE
         return Standing.NEWER
 
-    def make_room(self, node: Node, reachable: Collection[Node]) -> bool:
-        """Whether ``node`` has a place now. Never costs one that is reachable its own."""
-        if node in self._origins:
-            return True
-        if self._site_routers.get(node.site, 0) >= ROUTERS_PER_SITE_MAX:
-            return self._evict(reachable, node.site)
-        return len(self._origins) < ORIGINS_MAX or self._evict(reachable, None)
+    def make_room(
+        self, lsa: Lsa, signed: bytes, reachable: Collection[Node], computed_at: float
+    ) -> str:
+        """Why there is no place for ``lsa``, not even by dropping routers to which no path leads.
 
-    def _evict(self, reachable: Collection[Node], site: SiteId | None) -> bool:
-        """Drop who was silent for longest, of ``site`` or of all."""
+        Empty: it has one. Of a site that is beyond its budget its own routers are dropped, and if
+        that does not help the part that asks for more is refused: sites do not compete. No path may
+        lead to a router only because it was heard of after ``computed_at``: that one is not dropped
+        for what others of its site tell.
+        """
+        node = lsa.node
+        site = self._sites.get(node.site)
+        if node not in self._origins:
+            if site and len(site.nodes) >= ROUTERS_PER_SITE_MAX:
+                if not self._drop_lost(site, reachable, node):
+                    return f"more than {ROUTERS_PER_SITE_MAX} routers"
+            elif len(self._origins) >= ORIGINS_MAX and not self._evict(reachable):
+                return FULL
+        before = self.get(lsa.key)
+        while True:
+            site = self._sites.get(node.site) or SiteBudget()
+            excess = site.excess(before, (lsa, signed))
+            if not excess or not self._drop_lost(site, reachable, node, computed_at):
+                return excess
+
+    def _drop_lost(
+        self,
+        site: SiteBudget,
+        reachable: Collection[Node],
+        but: Node,
+        heard_before: float = math.inf,
+    ) -> bool:
+        """Drop the router of ``site`` that was silent for longest, if one is out of reach."""
+        lost = [
+            (heard_at, node)
+            for node in site.nodes
+            if node not in reachable
+            and node not in (but, self._own)
+            and (heard_at := self._heard_at(node)) < heard_before
+        ]
+        if lost:
+            self._drop_origin(min(lost)[1])
+        return bool(lost)
+
+    def _heard_at(self, node: Node) -> float:
+        parts = self._origins[node].parts
+        return max(self._received_at[LsaKey(part, node)] for part in parts)
+
+    def _evict(self, reachable: Collection[Node]) -> bool:
+        """Drop who was silent for longest."""
         for key in self._received_at:
-            node = key.node
-            if node not in reachable and site in (None, node.site):
-                self._drop_origin(node)
+            if key.node not in reachable:
+                self._drop_origin(key.node)
                 return True
         return False
+
+    def refuse(self, lsa: Lsa) -> Change:
+        """There was no room for ``lsa``, which is verified and newer: the part stays as it was."""
+        origin = self._origins.get(lsa.node)
+        if origin is None:
+            return Change.NOTHING
+        origin.refused[lsa.part] = lsa.newness
+        return Change.SERVICES if origin.adopt_services() else Change.NOTHING
 
     def store(self, lsa: Lsa, signed: bytes, now: float) -> Change:
         """Put a verified, newer part in its place."""
@@ -180,15 +233,18 @@ class Lsdb:
             origin = self._origins[node] = Origin(node)
             self._routers.setdefault(node.router, []).append(node)
             self._routers[node.router].sort()
-            self._site_routers[node.site] = self._site_routers.get(node.site, 0) + 1
+            self._sites.setdefault(node.site, SiteBudget()).nodes.add(node)
+        site = self._sites[node.site]
         before = origin.topology
+        site.replace(origin.parts.get(lsa.part), (lsa, signed))
         origin.parts[lsa.part] = (lsa, signed)
+        origin.refused.pop(lsa.part, None)
         key = lsa.key
         self._received_at.pop(key, None)
         if node != self._own:
             self._received_at[key] = now
         for part in [part for part, (held, _) in origin.parts.items() if _is_dropped(held, lsa)]:
-            del origin.parts[part]
+            site.replace(origin.parts.pop(part), None)
             self._received_at.pop(LsaKey(part, node), None)
         has_new_services = origin.adopt_services()
         if lsa.part == 0 and not _same_graph(before, origin.topology):
@@ -225,7 +281,7 @@ class Lsdb:
                 self._remember_gone(key.node, max(versions), now)
                 has_lost = True
             else:
-                del origin.parts[key.part]
+                self._sites[key.node.site].replace(origin.parts.pop(key.part), None)
                 del self._received_at[key]
         return has_lost
 
@@ -236,15 +292,17 @@ class Lsdb:
 
     def _drop_origin(self, node: Node) -> None:
         origin = self._origins.pop(node)
-        for part in origin.parts:
+        site = self._sites[node.site]
+        for part, stored in origin.parts.items():
             self._received_at.pop(LsaKey(part, node), None)
+            site.replace(stored, None)
         same_router = self._routers[node.router]
         same_router.remove(node)
         if not same_router:
             del self._routers[node.router]
-        self._site_routers[node.site] -= 1
-        if not self._site_routers[node.site]:
-            del self._site_routers[node.site]
+        site.nodes.remove(node)
+        if not site.nodes:
+            del self._sites[node.site]
 
 
 def _is_dropped(held: Lsa, head: Lsa | None) -> bool:

@@ -37,6 +37,11 @@ class SpfPace:
         return self._at
 
     @property
+    def paths_at(self) -> float:
+        """When paths were computed last."""
+        return self._paths_at
+
+    @property
     def needs_paths(self) -> bool:
         """Whether that run must compute paths, not only services."""
         return self._needs_paths

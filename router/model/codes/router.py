@@ -67,6 +67,13 @@ CODES: Final = (
         "See why it goes down: sitectl events --code link-down",
     ),
     Code(
+        "SW0674",
+        "A site tells more of itself than is kept of one site",
+        "Its routers together pass a limit on services, bytes or routers (docs/limits.md). What "
+        "came first stays in use, the rest is ignored here; other sites are not affected.",
+        "At that site delete services that nobody uses, or end its access: sitectl revoke-access",
+    ),
+    Code(
         "SW0680",
         "The replacement of the CA waits",
         "Sites have not taken the new CA, or still have certificates of the old one.",

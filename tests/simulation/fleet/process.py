@@ -25,6 +25,7 @@ from router.routing.events import (
     IdentityConflict,
     LsaRejected,
     OriginEquivocated,
+    SiteOverBudget,
 )
 from router.routing.lsa import Node
 from router.routing.table import RouteTable
@@ -266,7 +267,8 @@ class Process:
     def foreign_lsa(self, event: ForeignLsa) -> None:
         raise AssertionError("nobody is let in on terms here")
 
-    def origin_equivocated(self, event: OriginEquivocated) -> None:
+    def site_at_fault(self, event: OriginEquivocated | SiteOverBudget) -> None:
+        assert isinstance(event, OriginEquivocated), "nobody tells too much here"
         self.fleet.say(f"{self.place.name} found that {event.router} says two things at once")
 
     def lsa_rejected(self, event: LsaRejected) -> None:

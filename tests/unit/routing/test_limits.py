@@ -22,7 +22,7 @@ from router.routing.lsa import (
     encode_lsa,
     split_services,
 )
-from router.routing.lsdb import Lsdb
+from router.routing.lsdb import FULL, Lsdb
 from router.routing.spf import clamp_cost
 from tests.unit.routing.fakes import FakeIdentity, declare, make_lsa, signed
 from tests.unit.routing.test_core import beside
@@ -158,11 +158,12 @@ def test_origins_beyond_the_cap_find_no_room_unless_one_is_unreachable(
     lsdb = Lsdb(NORTH.node)
     whos = [FakeIdentity(f"site {n}") for n in range(4)]
     for who in whos[:3]:
-        assert lsdb.make_room(who.node, set())
         part = make_lsa(who)
+        assert not lsdb.make_room(part, b"", set(), 0.0)
         lsdb.store(part, signed(part, who), 0.0)
     live = {who.node for who in whos[:3]}
-    assert not lsdb.make_room(whos[3].node, live)
+    another = make_lsa(whos[3])
+    assert lsdb.make_room(another, b"", live, 0.0) == FULL
     assert len(lsdb) == 3
-    assert lsdb.make_room(whos[3].node, live - {whos[1].node})
+    assert not lsdb.make_room(another, b"", live - {whos[1].node}, 0.0)
     assert {origin.node for origin in lsdb.origins()} == live - {whos[1].node}

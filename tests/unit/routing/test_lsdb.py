@@ -1,13 +1,15 @@
 """Caps and eviction of the database."""
 
+from collections.abc import Collection
+
 from router.model.limits import (
     LSA_MAX_AGE_S,
+    LSA_SITE_NAMES_MAX,
     ORIGINS_MAX,
     ROUTERS_PER_SITE_MAX,
-    SERVICES_PER_SITE_MAX,
 )
 from router.routing.lsa import Lsa, Node, PartRef, Services
-from router.routing.lsdb import Change, Lsdb, Standing
+from router.routing.lsdb import FULL, Change, Lsdb, Standing
 from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, advert, declare, make_lsa
 
 WEST, EAST = FakeIdentity("west"), FakeIdentity("east")
@@ -22,7 +24,7 @@ def test_one_site_cannot_fill_the_database_with_routers_of_its_own() -> None:
     store(lsdb, make_lsa(FakeIdentity("innocent")))
     for number in range(ROUTERS_PER_SITE_MAX + 10):
         phantom = SameSiteIdentity(EAST, f"{number}")
-        assert lsdb.make_room(phantom.node, ())
+        assert not lsdb.make_room(make_lsa(phantom), b"", (), 0.0)
         store(lsdb, make_lsa(phantom))
     assert len(lsdb) == ROUTERS_PER_SITE_MAX + 1
     assert lsdb.origin(FakeIdentity("innocent").node) is not None
@@ -30,16 +32,17 @@ def test_one_site_cannot_fill_the_database_with_routers_of_its_own() -> None:
 
 def test_room_is_never_made_at_the_cost_of_a_reachable_router() -> None:
     lsdb = Lsdb(WEST.node)
-    everybody: list[Node] = []
+    everybody: list[FakeIdentity] = []
     for number in range(ORIGINS_MAX):
         who = FakeIdentity(f"{number}")
-        everybody.append(who.node)
+        everybody.append(who)
         store(lsdb, make_lsa(who))
-    assert not lsdb.make_room(EAST.node, set(everybody))
-    assert lsdb.make_room(everybody[3], set(everybody))
-    assert lsdb.make_room(EAST.node, set(everybody[:7] + everybody[8:]))
-    assert lsdb.origin(everybody[7]) is None
-    assert lsdb.origin(everybody[6]) is not None
+    nodes = [who.node for who in everybody]
+    assert lsdb.make_room(make_lsa(EAST), b"", set(nodes), 0.0) == FULL
+    assert not lsdb.make_room(make_lsa(everybody[3]), b"", set(nodes), 0.0)
+    assert not lsdb.make_room(make_lsa(EAST), b"", set(nodes[:7] + nodes[8:]), 0.0)
+    assert lsdb.origin(nodes[7]) is None
+    assert lsdb.origin(nodes[6]) is not None
 
 
 def test_a_refresh_changes_nothing_and_a_new_adjacency_the_graph() -> None:
@@ -83,16 +86,65 @@ def test_the_new_life_of_a_router_takes_its_old_services_along_only_when_it_says
     assert origin.adverts == ()
 
 
-def test_services_beyond_the_limit_are_cut_off_alike_everywhere() -> None:
-    lsdb = Lsdb(WEST.node)
-    names = [f"s{number:05}" for number in range(SERVICES_PER_SITE_MAX + 9)]
-    body = Services(tuple(map(declare, names)), tuple(map(advert, names)))
-    store(lsdb, make_lsa(EAST, part=1, sequence=1, services=body))
-    store(lsdb, make_lsa(EAST, sequence=2, parts=(PartRef(1, 1),)))
+def crowd(count: int, names: int) -> list[tuple[FakeIdentity, Lsa, Lsa]]:
+    """Routers of one site with ``names`` of their own each: part 1 and part 0 of each."""
+    found: list[tuple[FakeIdentity, Lsa, Lsa]] = []
+    for number in range(count):
+        who = SameSiteIdentity(EAST, f"{number}")
+        body = Services(tuple(declare(f"s{number}-{name}") for name in range(names)), ())
+        part = make_lsa(who, part=1, services=body)
+        found.append((who, part, make_lsa(who, sequence=2, parts=(PartRef(1, 1),))))
+    return found
+
+
+def take(lsdb: Lsdb, lsa: Lsa, reachable: Collection[Node], now: float = 0.0) -> str:
+    refusal = lsdb.make_room(lsa, b"12", reachable, now)
+    if refusal:
+        lsdb.refuse(lsa)
+    else:
+        lsdb.store(lsa, b"12", now)
+    return refusal
+
+
+def test_routers_of_one_site_share_the_services_that_are_kept_of_it() -> None:
+    lsdb, told = Lsdb(WEST.node), crowd(4, LSA_SITE_NAMES_MAX // 3)
+    everybody = {who.node for who, *_ in told}
+    reasons = [take(lsdb, lsa, everybody) for _, part, head in told for lsa in (part, head)]
+    assert [reason for reason in reasons if reason] == [
+        f"more than {LSA_SITE_NAMES_MAX:,} services"
+    ]
+    kept = sum(len(origin.declarations) for origin in lsdb.origins())
+    assert kept == 3 * (LSA_SITE_NAMES_MAX // 3)
+    other = make_lsa(FakeIdentity("other"), part=1, services=Services((declare("mine"),), ()))
+    assert take(lsdb, other, everybody) == ""
+
+
+def test_routers_to_which_no_path_leads_make_room_for_those_of_the_same_site() -> None:
+    """A site whose pods were all replaced is as large as before."""
+    lsdb, told = Lsdb(WEST.node), crowd(4, LSA_SITE_NAMES_MAX // 2)
+    for now, (_, part, head) in enumerate(told):
+        alive = {who.node for who, *_ in told[max(0, now - 1) : now + 1]}
+        assert take(lsdb, part, alive, now) == take(lsdb, head, alive, now) == ""
+    assert {origin.node for origin in lsdb.origins()} == {who.node for who, *_ in told[2:]}
+
+
+def test_a_part_that_found_no_room_stays_as_it_was_and_the_others_go_on() -> None:
+    lsdb, node = Lsdb(WEST.node), {EAST.node}
+    small, other = Services((declare("a"),), ()), Services((declare("b"),), ())
+    many = Services(tuple(declare(f"s{n}") for n in range(LSA_SITE_NAMES_MAX + 1)), ())
+    for part, body in enumerate((small, other), 1):
+        take(lsdb, make_lsa(EAST, part=part, services=body), node)
+    take(lsdb, make_lsa(EAST, sequence=2, parts=(PartRef(1, 1), PartRef(2, 1))), node)
+    newer = Services((declare("c"),), ())
+    assert take(lsdb, make_lsa(EAST, part=1, sequence=3, services=many), node)
+    assert not take(lsdb, make_lsa(EAST, part=2, sequence=3, services=newer), node)
+    take(lsdb, make_lsa(EAST, sequence=4, parts=(PartRef(1, 3), PartRef(2, 3))), node)
     origin = lsdb.origin(EAST.node)
-    assert origin is not None
-    assert [told.name for told in origin.adverts] == names[:SERVICES_PER_SITE_MAX]
-    assert [told.name for told in origin.declarations] == names[:SERVICES_PER_SITE_MAX]
+    assert origin is not None and [told.name for told in origin.declarations] == ["a", "c"]
+    assert not origin.is_whole  # What it leaves out is not withdrawn.
+    assert not take(lsdb, make_lsa(EAST, part=1, sequence=5, services=small), node)
+    take(lsdb, make_lsa(EAST, sequence=6, parts=(PartRef(1, 5), PartRef(2, 3))), node)
+    assert origin.is_whole
 
 
 def test_only_what_was_not_refreshed_ages_out() -> None:

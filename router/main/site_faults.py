@@ -1,0 +1,94 @@
+"""Sites whose routing data is wrong, though they signed it: what is known, for people."""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from router.model.events import Problem
+from router.model.ids import SiteId
+from router.model.limits import (
+    CONFLICT_SHOWN_S,
+    FAULTY_SITES_MAX,
+    FAULTY_SITES_SHOWN_MAX,
+    SITE_OVER_BUDGET_SHOWN_S,
+)
+
+
+class SiteFault(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of fault. ``event``: its code in `events`. ``shown_s``: after it was seen last.
+
+    ``text``: what is wrong, from the site's name, its id and a detail.
+    """
+
+    code: str
+    event: str
+    hint: str
+    shown_s: float
+    text: Callable[[str, SiteId, str], str]
+
+
+def _equivocates(name: str, site: SiteId, detail: str) -> str:
+    return (
+        f"{name} ({site}) signed two different sets of routing data with one number and tells some "
+        "sites this, others that: it runs twice with one identity, or it lies. All sites use the "
+        "same one of the two."
+    )
+
+
+def _is_over_budget(name: str, site: SiteId, detail: str) -> str:
+    return (
+        f"{name} ({site}) tells more of itself than this site keeps of one site: {detail}. The "
+        "older part of it stays in use, and this site ignores the rest."
+    )
+
+
+EQUIVOCATION: Final = SiteFault(
+    code="SW0672",
+    event="equivocation",
+    hint="If its state was copied or restored stop one of the two routers; else end its access "
+    "where it is linked: sitectl link delete NAME",
+    shown_s=CONFLICT_SHOWN_S,
+    text=_equivocates,
+)
+OVER_BUDGET: Final = SiteFault(
+    code="SW0674",
+    event="site-over-budget",
+    hint="At that site delete services that nobody uses, or end its access where it is linked: "
+    "sitectl revoke-access",
+    shown_s=SITE_OVER_BUDGET_SHOWN_S,
+    text=_is_over_budget,
+)
+
+
+class SiteFaults:
+    """Each fault is shown until it was not seen for a while."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, SiteId], tuple[Problem, str, float]] = {}
+        """By code and site, longest silent first: the problem, the site's name, shown until."""
+
+    def found(self, fault: SiteFault, site: SiteId, name: str, now: float, detail: str = "") -> str:
+        """What to tell of it; empty: it is shown already."""
+        self._forget(now)
+        text = fault.text(name, site, detail)
+        is_new = self._known.pop((fault.code, site), None) is None
+        if len(self._known) >= FAULTY_SITES_MAX:
+            del self._known[next(iter(self._known))]
+        problem = Problem(code=fault.code, message=text, hint=fault.hint)
+        self._known[fault.code, site] = (problem, name, now + fault.shown_s)
+        return text if is_new else ""
+
+    def problems(self, now: float) -> list[Problem]:
+        """One for each fault of a site, by code and name, at most `FAULTY_SITES_SHOWN_MAX`."""
+        self._forget(now)
+        known = sorted(
+            (code, name, site, problem) for (code, site), (problem, name, _) in self._known.items()
+        )
+        return [problem for *_, problem in known[:FAULTY_SITES_SHOWN_MAX]]
+
+    def _forget(self, now: float) -> None:
+        for key in [key for key, (*_, until) in self._known.items() if now >= until]:
+            del self._known[key]

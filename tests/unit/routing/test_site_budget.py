@@ -1,0 +1,79 @@
+"""A site whose routers tell too much, as its neighbours meet it."""
+
+from router.model import limits
+from router.model.ids import RouterId
+from router.routing.core import RoutingCore
+from router.routing.events import RoutingEvent, SendAck, SendLsa, SiteOverBudget
+from router.routing.lsa import PartRef, Services
+from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, advert, make_lsa, signed
+from tests.unit.routing.test_core import beside
+
+EAST, NORTH = FakeIdentity("east"), FakeIdentity("north")
+NAMES = 256
+PARTS = 2
+
+
+def swarm(routers: int) -> list[tuple[FakeIdentity, list[bytes]]]:
+    """Routers of one site, one behind the other's back, each with names of its own."""
+    found = []
+    whos = [EAST, *(SameSiteIdentity(EAST, f"{n:016x}") for n in range(1, routers))]
+    for who in whos:
+        others = [other for other in whos if other is not who]
+        near = others if who is EAST else [EAST]
+        parts = []
+        for part in range(1, PARTS + 1):
+            names = [f"{who.router[-2:]}-{part}-{n}" for n in range(NAMES // PARTS)]
+            body = Services((), tuple(map(advert, names)))
+            parts.append(signed(make_lsa(who, part=part, services=body), who))
+        refs = tuple(PartRef(part, 1) for part in range(1, PARTS + 1))
+        links = (*((one, 1) for one in near), *(((WEST, 1),) if who is EAST else ()))
+        parts.append(signed(make_lsa(who, sequence=2, parts=refs, neighbours=links), who))
+        found.append((who, parts))
+    return found
+
+
+WEST = FakeIdentity("west")
+
+
+def hear(core: RoutingCore, told: list[tuple[FakeIdentity, list[bytes]]]) -> list[RoutingEvent]:
+    events: list[RoutingEvent] = []
+    for _, parts in told:
+        for part in parts:
+            events += core.receive_lsa(RouterId(EAST.router), part, 1.0)
+    return events
+
+
+def test_a_site_of_many_routers_is_kept_up_to_its_budget_and_named() -> None:
+    core = beside(EAST, NORTH)
+    routers = limits.LSA_SITE_NAMES_MAX // NAMES + 3
+    events = hear(core, swarm(routers))
+    over = [event for event in events if isinstance(event, SiteOverBudget)]
+    assert {event.site for event in over} == {EAST.site}
+    assert {event.excess for event in over} == {f"more than {limits.LSA_SITE_NAMES_MAX:,} services"}
+    assert core.lsas_over_budget == len(over) == 3 * PARTS
+    core.handle_timeout(5.0)
+    assert len(core.table.candidates) == limits.LSA_SITE_NAMES_MAX
+
+
+def test_a_refused_part_is_acked_and_not_passed_on() -> None:
+    """A neighbour that holds it would send it again and again, in the place of others' parts."""
+    core = beside(EAST, NORTH)
+    told = swarm(limits.LSA_SITE_NAMES_MAX // NAMES + 1)
+    hear(core, told[:-1])
+    who, parts = told[-1]
+    events = core.receive_lsa(RouterId(EAST.router), parts[0], 1.0)
+    (ack,) = [event for event in events if isinstance(event, SendAck)]
+    assert (ack.router, ack.part) == (who.router, 1)
+    assert not [event for event in events if isinstance(event, SendLsa)]
+
+
+def test_a_site_that_came_later_finds_its_place() -> None:
+    core = beside(EAST, NORTH)
+    hear(core, swarm(limits.LSA_SITE_NAMES_MAX // NAMES + 3))
+    body = Services((), (advert("mine"),))
+    core.receive_lsa(NORTH.router, signed(make_lsa(NORTH, part=1, services=body), NORTH), 2.0)
+    head = make_lsa(NORTH, sequence=2, parts=(PartRef(1, 1),), neighbours=((WEST, 1),))
+    core.receive_lsa(NORTH.router, signed(head, NORTH), 2.0)
+    core.handle_timeout(5.0)
+    core.handle_timeout(9.0)
+    assert "mine" in {key.name for key in core.table.candidates}
