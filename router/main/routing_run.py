@@ -132,12 +132,16 @@ class RoutingRun:
 
     def _due(self) -> None:
         self._timer = None
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.thread_time()
+        tables = self._routing.tables_built
         now = self._network.now()
         events = self._routing.handle_timeout(now)
         if any(isinstance(event, TableChanged) for event in events):
             self.spf_seconds = time.perf_counter() - began
         self.take([*events, *self._edges.handle_timeout(now)])
+        if self._routing.tables_built > tables:
+            self._routing.took(time.thread_time() - cpu_began, now)
+            self._arm()
 
 
 def _message(event: SendLsa | SendAck | SendDigest | SendEdge) -> RoutingMessage:

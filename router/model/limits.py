@@ -244,6 +244,11 @@ SPF_DELAY_MIN_S, SPF_DELAY_MAX_S = 0.01, 1.0
 SPF_INTERVAL_S = 0.05  # Between computations of paths, whatever happens.
 # Between tables that differ in services: one takes some 20 µs for each router known.
 TABLE_INTERVAL_PER_ROUTER_S = 0.0005
+# After so much CPU time for tables at once, rest for ten times what each takes, all included that
+# follows from it: whatever others say all the time takes a tenth of a core; paths take another.
+TABLE_BURST_CPU_S = 0.2
+TABLE_REST_FACTOR = 10.0
+TABLE_REST_S_MAX = 5.0  # A site does not stop to follow the network, however slow its host.
 # A neighbour that was lost more often than that within the window counts again once it has stayed
 # for a while, twice as long with each loss.
 FLAPS_FREE, FLAP_WINDOW_S = 3, 60.0

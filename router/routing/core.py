@@ -250,7 +250,8 @@ class RoutingCore:
     def adjacency_down(self, router: RouterId, now: float) -> list[RoutingEvent]:
         """The table without it is in the returned list, and others are told at once.
 
-        If paths were computed a moment ago, the table follows within `SPF_INTERVAL_S`.
+        If paths were computed a moment ago, the table follows when that is `SPF_INTERVAL_S` ago,
+        or when what paths cost is paid for (`CpuBudget`).
         """
         if not self._neighbours.went(router):
             return []
@@ -370,6 +371,18 @@ class RoutingCore:
         events += self._flooding.handle_timeout(now)
         events += self._routes.handle_timeout(now)
         return events
+
+    @property
+    def tables_built(self) -> int:
+        """So far, those that said the same as before among them."""
+        return self._routes.pace.runs
+
+    def took(self, cost_s: float, now: float) -> None:
+        """The last table and all that followed from it took ``cost_s`` of CPU time.
+
+        The next ones are spaced by it; while nobody says so, by fixed times alone.
+        """
+        self._routes.pace.took(cost_s, now)
 
     # Telling.
 

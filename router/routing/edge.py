@@ -295,6 +295,15 @@ class EdgeRouting:
             events += self._wish(now, again=True)
         return events + self._rebuild(now)
 
+    @property
+    def tables_built(self) -> int:
+        """See `RoutingCore.tables_built`: those of its own, its neighbour spaces the others."""
+        return self._core.tables_built
+
+    def took(self, cost_s: float, now: float) -> None:
+        """See `RoutingCore.took`."""
+        self._core.took(cost_s, now)
+
     # Attaching.
 
     def _way_to(self, router: RouterId, site: SiteId, cost: int) -> Way:

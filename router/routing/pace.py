@@ -4,8 +4,31 @@ from router.model.limits import (
     SPF_DELAY_MAX_S,
     SPF_DELAY_MIN_S,
     SPF_INTERVAL_S,
+    TABLE_BURST_CPU_S,
     TABLE_INTERVAL_PER_ROUTER_S,
+    TABLE_REST_FACTOR,
+    TABLE_REST_S_MAX,
 )
+
+
+class CpuBudget:
+    """`TABLE_BURST_CPU_S` at once, then a ``TABLE_REST_FACTOR``-th of a core."""
+
+    __slots__ = ("_paid_at",)
+
+    def __init__(self) -> None:
+        self._paid_at = float("-inf")
+        """When all that was spent is paid back."""
+
+    @property
+    def ready_at(self) -> float:
+        """From when on the next run may begin."""
+        return self._paid_at - TABLE_BURST_CPU_S * TABLE_REST_FACTOR
+
+    def spend(self, cost_s: float, now: float) -> None:
+        """A run that began at ``now`` took ``cost_s`` of CPU time."""
+        most = now + TABLE_BURST_CPU_S * TABLE_REST_FACTOR + TABLE_REST_S_MAX
+        self._paid_at = min(max(self._paid_at, now) + cost_s * TABLE_REST_FACTOR, most)
 
 
 class SpfPace:
@@ -13,6 +36,8 @@ class SpfPace:
 
     Paths are computed at most every `SPF_INTERVAL_S`. Changes that need none (services, names) wait
     the shortest delay only, and so long that tables cost little: the more routers, the longer.
+    Whoever runs it says what a run took (`took`), and rests after expensive ones: see `CpuBudget`.
+    Paths and mere tables have a budget each, so that services put no dead way off.
     """
 
     __slots__ = (
@@ -21,7 +46,11 @@ class SpfPace:
         "_last_change_at",
         "_needs_paths",
         "_paths_at",
+        "_paths_budget",
+        "_spending",
         "_table_at",
+        "_tables_budget",
+        "runs",
     )
 
     def __init__(self) -> None:
@@ -30,11 +59,19 @@ class SpfPace:
         self._delay_s = SPF_DELAY_MIN_S
         self._last_change_at: float | None = None
         self._paths_at = self._table_at = float("-inf")  # Computed last.
+        self._paths_budget, self._tables_budget = CpuBudget(), CpuBudget()
+        self._spending = self._tables_budget
+        self.runs = 0
 
     @property
     def at(self) -> float | None:
         """When the next run is due; None: nothing changed."""
         return self._at
+
+    @property
+    def rested_at(self) -> float:
+        """From when on a table may be made though nobody said anything new."""
+        return self._tables_budget.ready_at
 
     @property
     def paths_at(self) -> float:
@@ -50,7 +87,7 @@ class SpfPace:
         """The next table must tell of them; ``routers`` are known."""
         if self._at is None:
             spaced = self._table_at + routers * TABLE_INTERVAL_PER_ROUTER_S
-            self._at = max(now + SPF_DELAY_MIN_S, spaced)
+            self._at = max(now + SPF_DELAY_MIN_S, spaced, self._tables_budget.ready_at)
 
     def paths_changed(self, now: float) -> None:
         """The graph is another one."""
@@ -60,12 +97,12 @@ class SpfPace:
         if last is not None and now - last > SPF_DELAY_MAX_S:
             self._delay_s = SPF_DELAY_MIN_S
         self._needs_paths = True
-        self._at = max(now + self._delay_s, self._paths_at + SPF_INTERVAL_S)
+        self._at = max(now + self._delay_s, self._soonest())
 
     def neighbour_lost(self, now: float) -> bool:
         """The graph is another one, and a way from here is dead. True: compute at once."""
         self.paths_changed(now)
-        soonest = self._paths_at + SPF_INTERVAL_S
+        soonest = self._soonest()
         if now >= soonest:
             return True
         self._at = soonest
@@ -73,9 +110,18 @@ class SpfPace:
 
     def has_run(self, now: float) -> None:
         """Everything that had changed has been computed."""
+        self.runs += 1
+        self._spending = self._paths_budget if self._needs_paths else self._tables_budget
         if self._needs_paths:
             self._delay_s = min(2 * self._delay_s, SPF_DELAY_MAX_S)
             self._paths_at = now
         self._table_at = now
         self._needs_paths = False
         self._at = None
+
+    def took(self, cost_s: float, now: float) -> None:
+        """The last run, with all that followed from it, took ``cost_s`` of CPU time."""
+        self._spending.spend(cost_s, now)
+
+    def _soonest(self) -> float:
+        return max(self._paths_at + SPF_INTERVAL_S, self._paths_budget.ready_at)

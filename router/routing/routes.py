@@ -131,18 +131,22 @@ class Routes:
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` has something to do."""
-        times = (self.pace.at, self._kept.next_deadline(), self._owners.next_deadline())
+        times = (self.pace.at, self._next_end())
         return min((time for time in times if time is not None), default=None)
+
+    def _next_end(self) -> float | None:
+        """When what counted for a while ends, others being able to make many such ends."""
+        ends = (self._kept.next_deadline(), self._owners.next_deadline())
+        first = min((end for end in ends if end is not None), default=None)
+        return None if first is None else max(first, self.pace.rested_at)
 
     def handle_timeout(self, now: float) -> list[RoutingEvent]:
         """Compute what is due."""
         due = self.pace.at
         if due is not None and now >= due:
             return self.compute(now) if self.pace.needs_paths else self.rebuild(now)
-        ends = (self._kept.next_deadline(), self._owners.next_deadline())
-        if any(end is not None and now >= end for end in ends):
-            return self.rebuild(now)
-        return []
+        end = self._next_end()
+        return self.rebuild(now) if end is not None and now >= end else []
 
     def compute(self, now: float) -> list[RoutingEvent]:
         """Paths and table."""
@@ -156,12 +160,15 @@ class Routes:
         self._neighbours.damping.other_ways_went(
             lambda router: self._neighbours.node(router) in self.paths
         )
-        return self.rebuild(now)
+        return self._build(now)
 
     def rebuild(self, now: float) -> list[RoutingEvent]:
         """The table for the paths we have; nothing if it says the same as before."""
         if not self.pace.needs_paths:
             self.pace.has_run(now)
+        return self._build(now)
+
+    def _build(self, now: float) -> list[RoutingEvent]:
         self._kept.update(self.paths.keys(), now)
         generation = self.table.generation
         table = self._new_table(generation, now)

@@ -81,6 +81,11 @@ class Member:
         self.closed.wait(TIMEOUT_S)
         self._socket.close()
 
+    @property
+    def neighbour(self) -> tuple[str, str]:
+        """Router and site id."""
+        return self._neighbour
+
     # What it says.
 
     def send(self, *frames: Frame) -> None:
@@ -119,9 +124,13 @@ class Member:
         self.send(self._lsa(0, topology))
 
     def _lsa(self, part: int, body: Sequence[object]) -> Frame:
-        numbers = (part, 1, self._sequence, 1)
+        return self.lsa(part, body, self._sequence, self.router)
+
+    def lsa(self, part: int, body: Sequence[object], sequence: int, router: str) -> Frame:
+        """A part of one of its routers."""
+        numbers = (part, 1, sequence, 1)
         payload = msgspec.msgpack.encode(
-            [self.router, self.site, *numbers, b"rogue123", self.public_key, body]
+            [router, self.site, *numbers, b"rogue123", self.public_key, body]
         )
         return wire.control("lsa", msgspec.msgpack.encode([payload, self._sign(payload)]))
 
