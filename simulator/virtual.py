@@ -10,7 +10,7 @@ from router.link.claims import CLAIM_ALPN, Answered
 from router.link.links import ALPN as LINK_ALPN
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
-from router.main.ports import Bars, Kept, PendingLink
+from router.main.ports import Bars, HeldListener, Kept, PendingLink
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem
 from router.model.ids import RouterId, SiteId
@@ -111,6 +111,7 @@ class MemoryKeeper:
         self._owners: Mapping[str, Owner] = {}
         self._pins: Mapping[str, SiteId] = {}
         self._offers: Mapping[str, Sequence[SiteId]] | None = None
+        self._listeners: Sequence[HeldListener] = ()
 
     def keep_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -135,6 +136,12 @@ class MemoryKeeper:
 
     def owners(self) -> Mapping[str, Owner]:
         return self._owners
+
+    def keep_listeners(self, held: Sequence[HeldListener]) -> None:
+        self._listeners = held
+
+    def listeners(self) -> Sequence[HeldListener]:
+        return self._listeners
 
     def keep_known_offers(self, known: Mapping[str, Sequence[SiteId]]) -> None:
         self._offers = known

@@ -15,7 +15,7 @@ from router.balance.site_gate import RateState
 from router.balance.target import TargetState
 from router.forward.clients import ClientConnection
 from router.forward.figures import NO_LOAD, Load, PortReading, ServiceSnapshot, TargetInfo
-from router.forward.listeners import Listeners, ListenerState
+from router.forward.listeners import Listeners, ListenerState, Where
 from router.forward.observing import Flow, Observing
 from router.forward.offers import Offers
 from router.forward.past import Record
@@ -208,6 +208,10 @@ class Forwarder:
             self._known_as = name
             for service in self._services.values():
                 service.balancer.set_site_name(name)
+
+    def follow_listeners(self, may_listen: Callable[[ServiceKey, Where], bool]) -> None:
+        """Bind a listener only while ``may_listen`` says so: another process owns the ports."""
+        self._listeners.may_listen = may_listen
 
     def set_listeners(
         self,

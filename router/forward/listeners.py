@@ -104,6 +104,10 @@ def _is_never_held(key: ServiceKey) -> bool:
     return False
 
 
+def _may_always_listen(key: ServiceKey, where: Where) -> bool:
+    return True
+
+
 class Listeners:
     """Makes wanted listeners true, and again each second while one cannot be bound.
 
@@ -129,6 +133,7 @@ class Listeners:
         "_targets_of",
         "_timer",
         "_total",
+        "may_listen",
         "refused",
     )
 
@@ -157,6 +162,8 @@ class Listeners:
         self._is_held = is_held
         self.refused: Counter[ServiceKey] = Counter()
         """Connections that were reset because their source had too many, or its share."""
+        self.may_listen: Callable[[ServiceKey, Where], bool] = _may_always_listen
+        """Whether to bind there now, beside the process that owns the port."""
         self._targets_of: dict[ServiceKey, frozenset[str]] = {}
         self._targets: Counter[str] = Counter()  # By how many service ports each is used.
         self._at_port: dict[int, set[str]] = {}
@@ -256,6 +263,8 @@ class Listeners:
             bound.error = f"target {clash} is this listener's own address; give one another port"
         elif isinstance(tls, NoTls):
             bound.error, bound.hint = f"it must speak TLS: {tls.reason}", tls.hint
+        elif bound.listener is None and not self.may_listen(bound.key, bound.where):
+            bound.error = "the first worker does not listen there"
         elif bound.listener is None:
             try:
                 bound.listener = self._network.listen(

@@ -1,15 +1,17 @@
 """Which service ports get a listener here, whatever other sites declare. Pure.
 
 This site's own declarations come first. Every other site has a budget, and all listeners together
-have one: no member of a network can use up the descriptors of another.
+have one: no member of a network can use up the descriptors of another. A port that services of
+several sites declare goes to the service that had it last: no member can take it from that one.
 """
 
+import math
 from collections.abc import Container, Mapping, Sequence
 from enum import Enum
 
 import msgspec
 
-from router.forward.listeners import EVERYWHERE
+from router.forward.listeners import EVERYWHERE, Where
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 
@@ -19,6 +21,7 @@ class Refusal(Enum):
 
     LOW_PORT = "ports below 1024 need a Listener of this site"
     TAKEN = "that address is one of this site's own"
+    PLACE = "another service has that port here"
     SITE = "its site has as many listeners here as listenersPerSite allows"
     TOTAL = "this router has as many listeners as its limit of open files allows"
 
@@ -32,7 +35,7 @@ class ListenerRequest(msgspec.Struct, frozen=True):
 
     key: ServiceKey
     origin: SiteId | None = None
-    place: tuple[str, int] | None = None
+    place: Where | None = None
     may_be_low: bool = False
 
 
@@ -44,50 +47,93 @@ class ListenerBudget(msgspec.Struct, frozen=True):
 
     per_site: int = limits.LISTENERS_PER_SITE
     total: int = limits.LISTENERS_MAX
-    doors: tuple[tuple[str, int], ...] = ()
+    doors: tuple[Where, ...] = ()
+
+
+class Tenure(msgspec.Struct, frozen=True):
+    """What decides between services of two sites that declare the same port.
+
+    ``held``: service ports that have a listener now, or had one when the router ended. ``rank``: of
+    names, lower for those whose owner this site has known for longer. ``kept``: by port, the site
+    of a service that held it and is away.
+    """
+
+    held: Container[ServiceKey] = frozenset()
+    rank: Mapping[str, int] = {}
+    kept: Mapping[int, SiteId] = {}
 
 
 def refusals(
-    requests: Sequence[ListenerRequest], held: Container[ServiceKey], budget: ListenerBudget
+    requests: Sequence[ListenerRequest], tenure: Tenure, budget: ListenerBudget
 ) -> dict[ServiceKey, Refusal]:
-    """The requests that get no listener. ``held``: the service ports that have one now.
+    """The requests that get no listener.
 
     A listener stays while its own site and this one ask for no more: a site that joins takes no
     listener from another. New ones share the room, one port of each site in turn.
     """
     own = [request for request in requests if request.origin is None]
     refused = {request.key: Refusal.TOTAL for request in own[budget.total :]}
-    places = [request.place for request in own[: budget.total] if request.place is not None]
-    own_hosts: dict[int, set[str]] = {}
-    for host, port in (*budget.doors, *places):
-        own_hosts.setdefault(port, set()).add(host)
-    by_site: dict[SiteId, list[tuple[bool, ServiceKey]]] = {}
+    doors = _hosts(budget.doors)
+    own_hosts = _hosts([one.place for one in own[: budget.total] if one.place is not None])
+    foreign: list[tuple[bool, float, SiteId, ServiceKey, Where | None]] = []
     for request in requests:
         if request.origin is None:
             continue
-        why = _barred(request, own_hosts)
+        key = request.key
+        why = _barred(request, doors, own_hosts, tenure.kept)
         if why is not None:
-            refused[request.key] = why
+            refused[key] = why
         else:
-            is_new = request.key not in held
-            by_site.setdefault(request.origin, []).append((is_new, request.key))
-    ranked: list[tuple[bool, int, SiteId, ServiceKey]] = []
-    for site, theirs in by_site.items():
-        theirs.sort()
-        refused |= {key: Refusal.SITE for _, key in theirs[budget.per_site :]}
-        granted = enumerate(theirs[: budget.per_site])
-        ranked += [(is_new, rank, site, key) for rank, (is_new, key) in granted]
-    ranked.sort()
+            rank = tenure.rank.get(key.name, math.inf)
+            foreign.append((key not in tenure.held, rank, request.origin, key, request.place))
+    foreign.sort()
+    by_site: dict[SiteId, list[tuple[bool, ServiceKey]]] = {}
+    taken: set[Where] = set()
+    beyond: list[tuple[ServiceKey, Where | None]] = []
+    for is_new, _, site, key, place in foreign:
+        theirs = by_site.setdefault(site, [])
+        if len(theirs) >= budget.per_site or place in taken:
+            beyond.append((key, place))
+            continue
+        theirs.append((is_new, key))
+        if place is not None:
+            taken.add(place)
+    for key, place in beyond:
+        refused[key] = Refusal.PLACE if place in taken else Refusal.SITE
+    ranked = sorted(
+        (is_new, number, site, key)
+        for site, theirs in by_site.items()
+        for number, (is_new, key) in enumerate(theirs)
+    )
     room = max(0, budget.total - len(own))
     return refused | {key: Refusal.TOTAL for *_, key in ranked[room:]}
 
 
-def _barred(request: ListenerRequest, own_hosts: Mapping[int, set[str]]) -> Refusal | None:
+def _hosts(places: Sequence[Where]) -> dict[int, set[str]]:
+    found: dict[int, set[str]] = {}
+    for host, port in places:
+        found.setdefault(port, set()).add(host)
+    return found
+
+
+def _barred(
+    request: ListenerRequest,
+    doors: Mapping[int, set[str]],
+    own: Mapping[int, set[str]],
+    kept: Mapping[int, SiteId],
+) -> Refusal | None:
     if request.place is None:
         return None
     host, port = request.place
     if port < limits.UNPRIVILEGED_PORT_MIN and not request.may_be_low:
         return Refusal.LOW_PORT
-    own = own_hosts.get(port)
-    is_taken = own and (host in EVERYWHERE or host in own or not own.isdisjoint(EVERYWHERE))
-    return Refusal.TAKEN if is_taken else None
+    if _is_among(host, doors.get(port, set())):
+        return Refusal.TAKEN
+    if _is_among(host, own.get(port, set())) or kept.get(port, request.origin) != request.origin:
+        return Refusal.PLACE
+    return None
+
+
+def _is_among(host: str, hosts: set[str]) -> bool:
+    """Whether a listener of ``hosts``, all at one port, leaves no room for one at ``host``."""
+    return bool(hosts) and (host in EVERYWHERE or host in hosts or not hosts.isdisjoint(EVERYWHERE))

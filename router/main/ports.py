@@ -1,7 +1,7 @@
 """What a `SiteRouter` needs from the machine it runs on; the process and the tests supply it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 import msgspec
 
@@ -166,6 +166,14 @@ class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lost_for_s: float = 0.0
 
 
+class HeldListener(msgspec.Struct, frozen=True, array_like=True):
+    """A port that this site listens at for a service of another site, ``site``."""
+
+    service: str
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+    site: SiteId
+
+
 class Keeper(Protocol):
     """Small facts that outlive a restart."""
 
@@ -189,6 +197,12 @@ class Keeper(Protocol):
 
     def owners(self) -> Mapping[str, Owner]:
         """What was kept last."""
+
+    def keep_listeners(self, held: Sequence[HeldListener]) -> None:
+        """Write down which services of other sites have which ports, if this process leads."""
+
+    def listeners(self) -> Sequence[HeldListener]:
+        """What was kept last, the longest held first."""
 
     def keep_known_offers(self, known: Mapping[str, Sequence[SiteId]]) -> None:
         """Write down, by service, the sites that are known to have targets of it."""

@@ -1,11 +1,12 @@
 """What is wrong now and needs a person, in the words of `status`. Pure."""
 
+import itertools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from router.forward.figures import TargetInfo
 from router.forward.listeners import EVERYWHERE, ListenerState
 from router.main.listener_budget import Refusal
-from router.main.listener_grants import FORMER, Unlistened
+from router.main.listener_grants import FORMER, PortHolder, Unlistened
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem
@@ -143,22 +144,41 @@ def _over_budget(one: Unlistened, name_of: Callable[[SiteId], str]) -> Problem:
         whose = "This site declares"
     else:
         whose = "Sites that were known before the restart declare"
+    shown = [
+        f"{key}{_held_by(holder, name_of)}"
+        for key, holder in itertools.zip_longest(one.first, one.holders)
+    ]
     more = f" and {one.count - len(one.first)} more" if one.count > len(one.first) else ""
-    shown = f" ({', '.join(map(str, one.first))}{more})" if one.first else ""
+    named = f" ({', '.join(shown)}{more})" if shown else ""
     ports = "1 service port" if one.count == 1 else f"{one.count} service ports"
-    listen = f"sitectl service set {one.first[0].name if one.first else 'NAME'} --listen PORT"
+    first = one.first[0] if one.first else None
+    listen = f"sitectl service set {first.name if first else 'NAME'} --listen"
+    revoke = f"sitectl revoke-access --link {name or 'NAME'}"
     hints = {
-        Refusal.LOW_PORT: f"If clients here should reach it: {listen}",
-        Refusal.TAKEN: f"Give it another port here: {listen}",
-        Refusal.SITE: f"For one of them: {listen}. For all: raise listenersPerSite here. "
-        f"If that site should not be here at all: sitectl revoke-access --link {name or 'NAME'}",
+        Refusal.LOW_PORT: f"If clients here should reach it: {listen} PORT",
+        Refusal.TAKEN: f"Give it another port here: {listen} PORT",
+        Refusal.PLACE: f"Give {first or 'it'} another port here: {listen} PORT. To give it this "
+        f"port: {listen} {first.port if first else 'PORT'}. "
+        f"If that site should not be here at all: {revoke}",
+        Refusal.SITE: f"For one of them: {listen} PORT. For all: raise listenersPerSite here. "
+        f"If that site should not be here at all: {revoke}",
         Refusal.TOTAL: "Raise the limit of open files: ulimit -n, or LimitNOFILE= of the unit",
     }
     return Problem(
-        code="SW0320",
-        message=f"{whose} {ports} without a listener here{shown}: {one.refusal.value}.",
+        code="SW0321" if one.refusal is Refusal.PLACE else "SW0320",
+        message=f"{whose} {ports} without a listener here{named}: {one.refusal.value}.",
         hint=hints[one.refusal],
     )
+
+
+def _held_by(holder: PortHolder | None, name_of: Callable[[SiteId], str]) -> str:
+    if holder is None:
+        return ""
+    if holder.site is None:
+        return f", the port of {holder.service} of this site"
+    site = "a site of before the restart" if holder.site == FORMER else name_of(holder.site)
+    away = ", which is away" if holder.is_away else ""
+    return f", the port of {holder.service} of {site}{away}"
 
 
 def unserved(

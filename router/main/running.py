@@ -48,6 +48,7 @@ from router.main.trust import SiteTrust
 from router.main.views import OperatorView
 from router.main.whole import Whole
 from router.main.worker_starts import worker_count
+from router.main.worker_words import ServicePlace
 from router.main.workers import Lead, Workers
 from router.model import limits
 from router.model.addresses import split
@@ -338,7 +339,11 @@ class Running:
         states = self.router.forwarder.listener_states()
         return Lead(
             self.router.inner_door,
-            frozenset((one.host, one.port) for one in states.values() if one.listening),
+            frozenset(
+                ServicePlace(one.key, one.host, one.port)
+                for one in states.values()
+                if one.listening
+            ),
         )
 
     def close(self) -> None:

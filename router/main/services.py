@@ -9,7 +9,7 @@ from router.forward.ports import NoTls, TargetConfig
 from router.main.changes import Changes
 from router.main.grant_watch import GrantWatch
 from router.main.learnt import Learnt
-from router.main.listener_grants import FORMER, ListenerGrants, ListenerOffice, Unlistened
+from router.main.listener_grants import ListenerGrants, ListenerOffice, Unlistened
 from router.main.load_exchange import LoadExchange
 from router.main.own_words import OwnWords
 from router.main.plan import Plan, PlannedService, PlannedTarget, Planner
@@ -21,6 +21,7 @@ from router.model.addresses import ALLOW_LINK_LOCAL, is_link_local, split
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.events import Problem
 from router.model.ids import ServiceKey, SiteId
+from router.model.owners import NOBODY, Owner
 from router.model.sharing import SharingRules
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.model.ticks import next_tick
@@ -70,7 +71,7 @@ class Services:
         """With whom this site shares what; each site by its id."""
         self.pins = RulePins(keeper, tell, is_edge=isinstance(routing, EdgeRouting))
         """What names in the rules of the wanted state mean."""
-        self._office = ListenerOffice(listeners_max)
+        self._office = ListenerOffice(listeners_max, keeper)
         self._grants = ListenerGrants()
         self._planner = Planner()
         self._own = OwnWords(keeper)
@@ -174,7 +175,9 @@ class Services:
             return
         self._forwarder.withdraw(*self._grant_watch.look(self._routing.table, self.rules))
         declared = self._declared(self._wanted)
-        grants = self._grants = self._office.grants(self._wanted, declared, self._origins(declared))
+        grants = self._grants = self._office.grants(
+            self._wanted, declared, self._origins(declared), self._owners
+        )
         before, self._plan = self._plan, self._planner.plan(self._wanted, declared, grants)
         after = self._plan.services
         is_new = self._plan is not before  # A new table often changes nothing of it.
@@ -226,6 +229,7 @@ class Services:
         self._second_timer.cancel()
         if self._wanted is not None:
             self._learnt.keep(self._network.now(), self._used)
+            self._office.keep()
 
     def _set_listeners(self) -> None:
         listening = {key: service for key, service in self._plan.services.items() if service.listen}
@@ -329,7 +333,12 @@ class Services:
         own = self._wanted.services if self._wanted is not None else {}
         origins = {name: entry.site for name, entry in table.items() if entry.site != self._site}
         former = declared.keys() - table.keys() - own.keys()
-        return origins | dict.fromkeys(former, FORMER)
+        return origins | self._office.origins_of(former, self._owners)
+
+    @property
+    def _owners(self) -> Mapping[str, Owner]:
+        """Of names. An edge hears of no withdrawal: what it remembers of others may be over."""
+        return NOBODY if isinstance(self._routing, EdgeRouting) else self._routing.owners
 
     def _own_declarations(self, wanted: Wanted) -> Sequence[Declaration]:
         return self._own.declarations(wanted, self.rules)
@@ -354,6 +363,7 @@ class Services:
             self.advertise()
         if self._wanted is not None:
             self._learnt.keep(now, self._used)
+            self._office.keep()
         if self.pins.may_change and self._wanted is not None and self._follow_rules(self._wanted):
             self.advertise()
         if (ends := self._routing.table.grants_end) is not None and time.time() >= ends:

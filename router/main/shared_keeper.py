@@ -16,6 +16,8 @@ class SharedKeeper:
         self.keep_declared = own.keep_declared
         self.keep_learnt = own.keep_learnt
         self.learnt = own.learnt
+        self.keep_listeners = own.keep_listeners
+        self.listeners = own.listeners
         self.keep_known_offers = own.keep_known_offers
         self.known_offers = own.known_offers
         self.rule_pins = own.rule_pins

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from certs.files import write_secret
-from router.main.ports import Kept
+from router.main.ports import HeldListener, Kept
 from router.model.errors import ConfigError
 from router.model.ids import RouterId, SiteId
 from router.model.owners import Owner
@@ -18,6 +18,7 @@ ROUTER_ID_BYTES = 8
 OWNERS_FILE = "owners.json"
 PINS_FILE = "rule-pins.json"
 OFFERS_FILE = "known-offers.json"
+LISTENERS_FILE = "listeners.json"
 
 _Kept = TypeVar("_Kept")
 
@@ -33,8 +34,8 @@ class _State(msgspec.Struct, forbid_unknown_fields=True):
 class FileKeeper:
     """JSON files, each replaced whole at each change. Implements `Keeper`.
 
-    Owners of names, what names in rules mean and known offers are in files of their own: the state
-    file is read by the last release too.
+    Owners of names, what names in rules mean, known offers and listeners are in files of their own:
+    the state file is read by the last release too.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class FileKeeper:
         self.leads = shared is None
         self._pins_path = (shared or path.parent) / PINS_FILE
         self._offers_path = path.with_name(OFFERS_FILE)
+        self._listeners_path = (shared or path.parent) / LISTENERS_FILE
         self.trouble = ""
         """Why what changed last stays in memory; empty: it is written."""
         self._unwritten: set[Path] = set()
@@ -66,6 +68,9 @@ class FileKeeper:
             self._offers_path, dict[str, tuple[SiteId, ...]]
         )
         self._pins: Mapping[str, SiteId] = _read(self._pins_path, dict[str, SiteId]) or {}
+        self._listeners: Sequence[HeldListener] = (
+            _read(self._listeners_path, tuple[HeldListener, ...]) or ()
+        )
         if state is None:
             self._save()
 
@@ -138,6 +143,16 @@ class FileKeeper:
         """What was kept last; None: nothing ever was."""
         return self._offers
 
+    def keep_listeners(self, held: Sequence[HeldListener]) -> None:
+        """Which services of other sites have which ports, if this process leads."""
+        if self.leads:
+            self._listeners = held
+            self._save(self._listeners_path)
+
+    def listeners(self) -> Sequence[HeldListener]:
+        """What was kept last."""
+        return self._listeners
+
     def rule_pins(self) -> Mapping[str, SiteId]:
         """The sites that names in rules mean."""
         if not self.leads:
@@ -177,6 +192,8 @@ class FileKeeper:
             return self._owners
         if path == self._offers_path:
             return self._offers
+        if path == self._listeners_path:
+            return self._listeners
         return self._pins if path == self._pins_path else self._state
 
 

@@ -33,6 +33,7 @@ from router.main.worker_words import (
     Question,
     ReadAgain,
     Reopen,
+    ServicePlace,
     Stop,
     ToWorker,
     heard,
@@ -139,8 +140,10 @@ class _Lead:
     ) -> None:
         self._process, self._reader, self._writer = process, reader, writer
         self._answering = process.insight.answering
-        self._places: frozenset[tuple[str, int]] = frozenset()
-        process.network.may_listen = lambda host, port: port == 0 or (host, port) in self._places
+        self._places: frozenset[ServicePlace] = frozenset()
+        process.router.forwarder.follow_listeners(
+            lambda key, where: ServicePlace(key, *where) in self._places
+        )
 
     async def run(self) -> None:
         """Until the line ends."""

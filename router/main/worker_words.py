@@ -12,12 +12,18 @@ from router.admin.live_views import ServiceNow
 from router.admin.ports import Figures, MetricValues
 from router.admin.views import PastDecision, ScaleView, ServiceView, WhyView
 from router.model import limits
+from router.model.ids import ServiceKey
 from router.model.settings import AffinityBy
 
 _LENGTH = struct.Struct("!I")
 
-Place = tuple[str, int]
-"""Where services are listened for, as wanted: host and port."""
+
+class ServicePlace(msgspec.Struct, frozen=True):
+    """Where a service port is listened for, as wanted."""
+
+    key: ServiceKey
+    host: str
+    port: int
 
 
 class MessageTooLong(Exception):
@@ -142,10 +148,10 @@ Told = Metrics | Services | Scales | Nows | Past | Why | Histories | FlowList | 
 
 
 class Follow(msgspec.Struct, frozen=True, tag="follow"):
-    """Link to these workers, and listen at no other places than these: the first one does."""
+    """Link to these workers, and listen only as the first one does, for the same services."""
 
     siblings: tuple[str, ...]
-    places: frozenset[Place]
+    places: frozenset[ServicePlace]
 
 
 class Ask(msgspec.Struct, frozen=True, tag="ask"):

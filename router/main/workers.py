@@ -28,10 +28,10 @@ from router.main.worker_words import (
     Follow,
     FromWorker,
     MessageTooLong,
-    Place,
     Question,
     ReadAgain,
     Reopen,
+    ServicePlace,
     Stop,
     Told,
     heard,
@@ -51,7 +51,7 @@ class Lead(msgspec.Struct, frozen=True):
     """What the first worker is now: where others dial it, and where it listens for clients."""
 
     door: str
-    places: frozenset[Place]
+    places: frozenset[ServicePlace]
 
 
 class Workers:

@@ -61,6 +61,7 @@ SOURCE_ALWAYS = 64  # Connections of one client address that are never too many.
 CLIENT_CONNECTIONS_MAX = 65_536
 LISTENERS_PER_SITE = 64  # Of services that one other site declares, unless the Site says more.
 LISTENERS_PER_SITE_MAX = 65_535  # What a site may allow: all ports.
+LISTENERS_REMEMBERED_MAX = 4_096  # Over a restart, some 400 KB on disk: those held longest.
 LISTENERS_SHARE = 4  # All listeners of services have one of so many descriptors.
 LISTENERS_MAX = 65_535  # Where nobody counted descriptors.
 # Ports of one other site's services that this one has no part in: more are left out of all tables

@@ -30,8 +30,6 @@ class EpollNetwork:
     ) -> None:
         """``sharing``: of what is listened at and is not essential, with our other processes."""
         self._sharing: Sharing = sharing
-        self.may_listen: Callable[[str, int], bool] = lambda host, port: True
-        """Whether to bind there now, beside the process that owns the port."""
         self.hand_over: HandOver | None = None
         """Of the connections of essential listeners with a port of their own, some go elsewhere."""
         self._doors: list[TcpListener] = []
@@ -99,8 +97,6 @@ class EpollNetwork:
         tls: Tls | None = None,
         essential: bool = False,
     ) -> Listener:
-        if not self.may_listen(host, port):
-            raise OSError(errno.EAGAIN, "the first worker does not listen there")
         if not essential and len(self._poller.entries) >= self._poller.descriptors_max:
             raise OSError(errno.EMFILE, "the last descriptors are reserved for the operator")
         sock = bind(host, port, "alone" if essential else self._sharing)

@@ -30,7 +30,7 @@ class Owners:
     def __init__(self, own: SiteId, kept: Mapping[str, Owner]) -> None:
         self._own = own
         self.records = kept
-        """By name. A change makes a new mapping."""
+        """By name, the longest known first. A change makes a new mapping."""
         self._declared: dict[str, Declaration] = {}  # What `Owner.content` was made of.
         self._silent: dict[tuple[str, SiteId], float] = {}  # Owners that stopped declaring: when.
         self._meeting: _Meeting | None = None

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.main.listener_budget import ListenerBudget, ListenerRequest, Refusal, refusals
+from router.main.listener_budget import ListenerBudget, ListenerRequest, Refusal, Tenure, refusals
 from router.model.ids import ServiceKey, SiteId
 
 HOST = "10.0.0.1"
@@ -36,7 +36,7 @@ def test_what_is_granted_is_within_every_budget(
     requests: list[ListenerRequest], held: set[int], budget: ListenerBudget
 ) -> None:
     before = {one.key for number, one in enumerate(requests) if number in held}
-    refused = refusals(requests, before, budget)
+    refused = refusals(requests, Tenure(before), budget)
     granted = [one for one in requests if one.key not in refused]
     assert len(granted) <= budget.total
     for site in SITES:
@@ -53,32 +53,66 @@ def test_what_is_granted_is_within_every_budget(
 @given(
     requests=honest(),
     ports=st.lists(st.integers(1, 65_535), max_size=200, unique=True),
+    squatted=st.booleans(),
     low=st.booleans(),
     budget=BUDGETS,
 )
 def test_a_member_that_declares_anything_changes_no_listener_of_others(
-    requests: list[ListenerRequest], ports: list[int], low: bool, budget: ListenerBudget
+    requests: list[ListenerRequest],
+    ports: list[int],
+    squatted: bool,
+    low: bool,
+    budget: ListenerBudget,
 ) -> None:
-    alone = refusals(requests, frozenset(), budget)
+    alone = refusals(requests, Tenure(), budget)
     held = {one.key for one in requests if one.key not in alone}
-    together = refusals([*requests_of(MEMBER, ports, low=low), *requests], held, budget)
-    assert {key: why for key, why in together.items() if key.name != MEMBER} == alone
+    ports = [one.key.port for one in requests if squatted] + ports
+    theirs = requests_of(MEMBER, list(dict.fromkeys(ports)), low=low)
+    together = refusals([*theirs, *requests], Tenure(held), budget)
+    assert {key for key in together if key.name != MEMBER} == alone.keys()
+
+
+@given(requests=honest(), budget=BUDGETS)
+def test_a_member_whose_name_is_younger_takes_no_port_of_others(
+    requests: list[ListenerRequest], budget: ListenerBudget
+) -> None:
+    """Also where nothing had a listener before: whose wish there is, one of theirs is granted."""
+    rank = {"alpha": 0, "beta": 1, "gamma": 2, "mallory": 3}
+    roomy = ListenerBudget(budget.per_site, 1_000, budget.doors)
+    ports = list(dict.fromkeys(one.key.port for one in requests))
+    theirs = requests_of(MEMBER, ports[: budget.per_site], low=True)
+    alone = refusals(requests, Tenure(rank=rank), roomy)
+    together = refusals([*theirs, *requests], Tenure(rank=rank), roomy)
+    granted = {one.key for one in requests if one.key not in alone}
+    assert granted.isdisjoint(together)
+
+
+@given(requests=honest(), held=st.sets(st.integers(0, 100)), budget=BUDGETS)
+def test_a_port_has_one_listener_and_none_where_it_is_kept(
+    requests: list[ListenerRequest], held: set[int], budget: ListenerBudget
+) -> None:
+    before = {one.key for number, one in enumerate(requests) if number in held}
+    kept = {one.key.port: SITES[0] for one in requests[::3]}
+    refused = refusals(requests, Tenure(before, kept=kept), budget)
+    granted = [one for one in requests if one.key not in refused and one.origin is not None]
+    assert len({one.place for one in granted}) == len(granted)
+    assert all(one.origin == SITES[0] for one in granted if one.key.port in kept)
 
 
 @given(requests=honest(), budget=BUDGETS)
 def test_what_was_granted_is_granted_again(
     requests: list[ListenerRequest], budget: ListenerBudget
 ) -> None:
-    first = refusals(requests, frozenset(), budget)
+    first = refusals(requests, Tenure(), budget)
     held = {one.key for one in requests if one.key not in first}
-    assert refusals(requests, held, budget) == first
+    assert refusals(requests, Tenure(held), budget) == first
 
 
 @given(requests=honest(), budget=BUDGETS)
 def test_new_sites_share_the_room_evenly(
     requests: list[ListenerRequest], budget: ListenerBudget
 ) -> None:
-    refused = refusals(requests, frozenset(), budget)
+    refused = refusals(requests, Tenure(), budget)
     counts, wishes = {}, {}
     for site in SITES:
         mine = [one.key for one in requests if one.origin == site]

@@ -151,6 +151,16 @@ SERVICES: Final = (
         "--link NAME",
     ),
     Code(
+        "SW0321",
+        "Services of two sites declare one port",
+        "A port has one listener here. This site's own service gets it, then the service that had "
+        "it last, then the one whose owner this site has known for longer, then the one of the "
+        "site with the lower id. The port of a service that is away stays free for it until its "
+        "owner withdraws the name. The text names both services and both sites.",
+        "Give one of them another port here: sitectl service set NAME --listen PORT, or end the "
+        "access of a site that should not be here: sitectl revoke-access --link NAME",
+    ),
+    Code(
         "SW0330",
         "Messages that one end of a link refuses",
         "Two routers do not agree on what valid HTTP over a link is, so requests between them fail "

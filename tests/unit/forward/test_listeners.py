@@ -62,6 +62,17 @@ def test_a_taken_port_is_a_problem_that_heals_by_itself() -> None:
     assert door.listeners.states()[KEY].listening
 
 
+def test_a_listener_of_a_process_that_follows_is_bound_only_while_the_first_has_it() -> None:
+    door = Door()
+    led: set[ServiceKey] = set()
+    door.listeners.may_listen = lambda key, where: where == WHERE and key in led
+    door.listeners.set_listeners({KEY: WHERE})
+    assert "first worker" in door.error() and not door.network.listening
+    led.add(KEY)
+    door.network.advance(limits.LISTEN_RETRY_S)
+    assert door.error() == "" and door.network.listening
+
+
 def test_a_listener_is_never_bound_where_a_target_is() -> None:
     door = Door()
     door.listeners.set_listeners({KEY: WHERE})

@@ -6,7 +6,7 @@ import msgspec
 
 from router.main.bar_news import BarNews, bar_views, notes_of_bars
 from router.main.learnt import Learnt
-from router.main.ports import Kept
+from router.main.ports import HeldListener, Kept
 from router.model.ids import RouterId, SiteId
 from router.model.limits import BAR_EVENTS_BURST, BAR_NOTES_MAX
 from router.model.owners import NOBODY, Owner
@@ -130,6 +130,12 @@ class Keeper:
         return NOBODY
 
     leads = True
+
+    def keep_listeners(self, held: Sequence[HeldListener]) -> None:
+        """Not asked."""
+
+    def listeners(self) -> Sequence[HeldListener]:
+        return ()
 
     def keep_known_offers(self, known: Mapping[str, Sequence[SiteId]]) -> None:
         """Not asked."""

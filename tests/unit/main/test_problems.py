@@ -5,7 +5,7 @@ import pytest
 from router.forward.figures import TargetInfo
 from router.forward.listeners import ListenerState
 from router.main.listener_budget import Refusal
-from router.main.listener_grants import FORMER, Unlistened
+from router.main.listener_grants import FORMER, PortHolder, Unlistened
 from router.main.problems import (
     WEIGHTS_SHOWN,
     notes_of_config,
@@ -91,6 +91,27 @@ def test_ports_beyond_a_budget_are_a_problem_that_names_their_site(
     assert problem.code == "SW0320" and problem.message.startswith(whose)
     assert "4 service ports without a listener here (web:80 and 3 more)" in problem.message
     assert next_step in problem.hint
+
+
+def test_services_of_two_sites_at_one_port_are_a_problem_that_names_both() -> None:
+    keys = tuple(ServiceKey(f"mine-{port}", port) for port in (80, 81, 82))
+    holders = (
+        PortHolder("shop", SiteId("b")),
+        PortHolder("pay", SiteId("b"), is_away=True),
+        PortHolder("own", None),
+    )
+    one = Unlistened(SiteId("m"), Refusal.PLACE, 3, keys, holders)
+    names = {SiteId("b"): "beta", SiteId("m"): "mallory"}
+    (problem,) = of_listener_budgets([one], names.__getitem__)
+    assert problem.code == "SW0321"
+    assert problem.message == (
+        "Site mallory declares 3 service ports without a listener here (mine-80:80, the port of "
+        "shop of beta, mine-81:81, the port of pay of beta, which is away, mine-82:82, the port of "
+        "own of this site): another service has that port here."
+    )
+    assert "sitectl service set mine-80 --listen PORT" in problem.hint
+    assert "sitectl service set mine-80 --listen 80." in problem.hint
+    assert "revoke-access --link mallory" in problem.hint
 
 
 def test_services_that_an_edge_is_not_told_of_are_a_problem_with_two_ways_out() -> None:

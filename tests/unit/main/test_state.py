@@ -8,7 +8,7 @@ import pytest
 
 from router.main import state
 from router.main.learnt import Learnt
-from router.main.ports import Kept
+from router.main.ports import HeldListener, Kept
 from router.main.state import FileKeeper
 from router.model.adverts import Declaration
 from router.model.errors import ConfigError
@@ -118,3 +118,17 @@ def test_owners_of_names_outlive_it_in_a_file_that_the_last_release_does_not_rea
     with pytest.raises(ConfigError, match=r"owners\.json") as raised:
         FileKeeper(tmp_path / "state.json")
     assert "rm" in raised.value.hint
+
+
+def test_ports_of_services_outlive_it_and_other_processes_of_the_router_only_read_them(
+    tmp_path: Path,
+) -> None:
+    held = (HeldListener("shop", 8_080, SiteId("a")), HeldListener("pay", 81, SiteId("b")))
+    FileKeeper(tmp_path / "state.json").keep_listeners(held)
+    assert FileKeeper(tmp_path / "state.json").listeners() == held
+    assert "shop" not in (tmp_path / "state.json").read_text()
+    (tmp_path / "worker").mkdir()
+    worker = FileKeeper(tmp_path / "worker" / "state.json", shared=tmp_path)
+    worker.keep_listeners(())
+    assert worker.listeners() == held
+    assert FileKeeper(tmp_path / "state.json").listeners() == held

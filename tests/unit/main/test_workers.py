@@ -39,12 +39,14 @@ from router.main.worker_words import (
     FromWorker,
     MessageTooLong,
     Metrics,
+    ServicePlace,
     Services,
     ToWorker,
 )
 from router.main.workers import Lead, Workers
 from router.model import limits
 from router.model.errors import ConfigError
+from router.model.ids import ServiceKey
 from router.model.specs import ConnectorSpec, LinkSpec, SiteSpec, TargetSpec
 from router.net.simulated import SimulatedInternet
 from tests.unit.admin.test_api import SHOP
@@ -168,7 +170,7 @@ COUNTED = MetricValues(
 @pytest.mark.parametrize(
     "message",
     (
-        Follow(("127.0.0.1:1",), frozenset({("0.0.0.0", 80), ("::1", 81)})),
+        Follow(("127.0.0.1:1",), frozenset({ServicePlace(ServiceKey("web", 80), "::1", 81)})),
         Ask(7, FiguresQuestion("services")),
     ),
 )

@@ -238,15 +238,6 @@ def test_a_port_is_shared_by_our_processes_and_by_nobody_else() -> None:
         assert refused("first") and refused("further")
 
 
-def test_a_process_beside_the_first_listens_only_where_that_one_does(host: SelfHost) -> None:
-    network = EpollNetwork(host, sharing="further")
-    network.may_listen = lambda where, port: port == 0
-    network.listen("127.0.0.1", 0, Recorder().take)
-    with pytest.raises(OSError, match="first worker"):
-        network.listen("127.0.0.1", 1, Recorder().take)
-    network.close()
-
-
 def test_a_link_is_handed_over_and_adopted_with_what_it_sent(
     host: SelfHost, network: EpollNetwork
 ) -> None:

@@ -45,6 +45,17 @@ def test_the_first_declaration_counts_whatever_date_a_later_one_bears() -> None:
     assert network.table("hub").declarations["x"].rivals == ()
 
 
+def test_the_name_that_was_known_first_is_remembered_first_whatever_happens_to_it() -> None:
+    network = line("west", "hub", "east")
+    network.serve("west", [declare("y", ports=(80,))])
+    network.run(1.0)
+    network.serve("east", [declare("a", ports=(80,))])
+    network.run(1.0)
+    network.serve("west", [declare("b", ports=(81,)), declare("y", ports=(81,))])
+    network.run(1.0)
+    assert list(network.table("hub").owners) == ["y", "a", "b"]
+
+
 def test_a_sites_own_declaration_counts_there_and_it_sees_who_differs() -> None:
     network = line("west", "hub", "east")
     network.serve("west", [OURS])
