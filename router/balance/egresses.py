@@ -199,10 +199,11 @@ class Egresses:
             if one.site == ejection.site:
                 one.set_ejection(ejection)
 
-    def _may_eject(self, site: SiteId) -> bool:
+    def _may_eject(self, site: SiteId, now: float) -> bool:
         """At most half of the capacity is ejected then: of ejected sites what they were seen to
         serve, of the others what they say. An ejected site may have lied."""
         local, left, ejected, sites = self._local, 0, 0, set[SiteId]()
+        local.refresh(now)
         if local.targets_ready and not local.draining:
             left = local.stated_capacity or local.targets_ready
         for one in self.routers.values():

@@ -1,9 +1,17 @@
 """Which targets are put out for a while since the requests to them failed: a record per target.
 
-Passive checks, as Envoy's outlier detection and HAProxy's ``observe layer7``: failures in a row put
-a target out for `EJECT_BASE_S`, each time twice as long, at most `EJECT_MAX_S`. Whoever owns the
-targets brings it back (`returned`) after an active check; then it is on probation, where one
-failure is enough, until good requests over `EJECT_FORGET_S` have cleared it.
+Passive checks, as Envoy's outlier detection and HAProxy's ``observe layer7``, by two rules:
+
+- By failures in a row.
+- By share: more than half of the answers of the last `EJECT_SHARE_S` failed. A target that fails
+  four of five requests has no five failures in a row. As Envoy's ``failure_percentage_threshold``
+  with ``failure_percentage_request_volume`` (config.cluster.v3.OutlierDetection), but checked with
+  each failure, not once per interval. Answers count from the first failure on: before it a target
+  has no record.
+
+Either puts a target out for `EJECT_BASE_S`, each time twice as long, at most `EJECT_MAX_S`. Whoever
+owns the targets brings it back (`returned`) after an active check; then it is on probation, where
+one failure is enough, until good requests over `EJECT_FORGET_S` have cleared it.
 
 `site_ejection` uses the same records for remote sites.
 """
@@ -14,6 +22,7 @@ from typing import Literal
 
 import msgspec
 
+from router.balance.recent_answers import RecentAnswers
 from router.model import limits
 
 Cause = Literal[
@@ -53,7 +62,16 @@ class Ejection(msgspec.Struct, frozen=True):
 class _Record:
     """What is held against one target."""
 
-    __slots__ = ("cause", "failures", "returned_at", "standing", "times")
+    __slots__ = (
+        "cause",
+        "due",
+        "failures",
+        "recent",
+        "returned_at",
+        "share_answers_min",
+        "standing",
+        "times",
+    )
 
     def __init__(self) -> None:
         self.standing = Standing.IN_SERVICE
@@ -61,13 +79,17 @@ class _Record:
         self.cause: Cause | None = None  # Of all of these; None: they differ.
         self.times = 0  # Ejections that are not forgotten.
         self.returned_at = 0.0
+        self.recent = RecentAnswers()
+        self.share_answers_min = limits.EJECT_SHARE_ANSWERS_MIN
+        self.due = ""  # Why it is due to be ejected, and is not.
 
 
 class Ejections:
     """The records of the targets of one service port.
 
     ``chance`` draws from 0 to 1. Results of requests that were under way when their target was put
-    out change nothing. O(1) each; a target without a record costs nothing.
+    out change nothing. O(1) each; a target without a record costs nothing. A record lasts until a
+    request succeeds `limits.EJECT_SHARE_S` after the last failure.
     """
 
     __slots__ = ("_chance", "suspects")
@@ -86,31 +108,46 @@ class Ejections:
         for gone in self.suspects.keys() - set(targets):
             del self.suspects[gone]
 
-    def failed(self, target: str, cause: Cause, after: int) -> bool:
+    def failed(
+        self, target: str, cause: Cause, after: int, now: float, *, one_event: bool = False
+    ) -> bool:
         """A request failed. True: it is due to be ejected, ``after`` failures in a row (0: never).
 
-        Whoever may not eject it now asks again at its next failure.
+        ``one_event``: it broke together with the one before, so the row does not grow. Whoever may
+        not eject it now asks again at its next failure.
         """
         if not after:
             return False
         record = self.suspects.setdefault(target, _Record())
         if record.standing is Standing.EJECTED:
             return False
-        record.cause = cause if record.cause == cause or not record.failures else None
-        record.failures += 1
-        return record.standing is Standing.PROBATION or record.failures >= after
+        record.recent.failed(now)
+        if not one_event:
+            record.cause = cause if record.cause == cause or not record.failures else None
+            record.failures += 1
+        record.share_answers_min = max(
+            limits.EJECT_SHARE_ANSWERS_MIN, limits.EJECT_SHARE_ANSWERS_PER_FAILURE * after
+        )
+        if record.standing is Standing.PROBATION or record.failures >= after:
+            record.due = _told_row(record)
+        elif record.recent.mostly_failed(now, record.share_answers_min):
+            record.due = _told_share(record.recent, cause, now)
+        return record.due != ""
 
     def eject(self, target: str) -> Ejection:
         """Put it out, after `failed` said so."""
         record = self.suspects[target]
         assert record.standing is not Standing.EJECTED, "ejected twice"
+        assert record.due, "nothing says it should be"
         # The exponent is bounded: a shift by many thousands would be a number of that length.
         full_s = limits.EJECT_BASE_S * 2 ** min(record.times, 32)
         seconds = min(full_s, limits.EJECT_MAX_S)
-        reason = f"ejected for {seconds:g} s: {_told(record)}"
+        reason = f"ejected for {seconds:g} s: {record.due}"
         record.standing = Standing.EJECTED
         record.times += 1
         record.failures = 0
+        record.due = ""
+        record.recent = RecentAnswers()
         return Ejection(seconds * (1 - limits.EJECT_JITTER * self._chance()), reason)
 
     def returned(self, target: str, now: float) -> None:
@@ -126,15 +163,27 @@ class Ejections:
         if record is None or record.standing is Standing.EJECTED:
             return
         record.failures = 0
+        record.recent.good(now)
+        if record.due and not record.recent.mostly_failed(now, record.share_answers_min):
+            record.due = ""
         if (
-            record.standing is Standing.IN_SERVICE
-            or now - record.returned_at >= limits.EJECT_FORGET_S
+            record.standing is Standing.PROBATION
+            and now - record.returned_at >= limits.EJECT_FORGET_S
         ):
+            record.standing = Standing.IN_SERVICE
+            record.times = 0
+        if record.standing is Standing.IN_SERVICE and not record.recent.failures(now):
             del self.suspects[target]
 
 
-def _told(record: _Record) -> str:
+def _told_row(record: _Record) -> str:
     one, several = _WORDS[record.cause] if record.cause else ("a request failed", "")
-    if record.failures == 1:
+    if record.failures <= 1:
         return one + (" again" if record.times else "")
     return f"{record.failures} {several or 'requests in a row failed'}"
+
+
+def _told_share(recent: RecentAnswers, cause: Cause, now: float) -> str:
+    failed, answers = recent.failures(now), recent.answers(now)
+    window = f"{limits.EJECT_SHARE_S} s"
+    return f"{failed} of {answers} requests within {window} failed, at last {_WORDS[cause][0]}"

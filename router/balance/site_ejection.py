@@ -18,7 +18,7 @@ from math import inf
 
 import msgspec
 
-from router.balance.ejection import Cause, Ejections, Standing
+from router.balance.ejection import Cause, Ejections
 from router.model import limits
 from router.model.ids import SiteId
 
@@ -91,7 +91,7 @@ class SiteEjections:
     def __init__(
         self,
         own: SiteId,
-        may_eject: Callable[[SiteId], bool],
+        may_eject: Callable[[SiteId, float], bool],
         ejected: Callable[[SiteEjection], None],
     ) -> None:
         self._own = own
@@ -112,17 +112,18 @@ class SiteEjections:
         current = self.active.get(site)
         if during is not current or site == self._own:
             return
+        one_event = False
         if current is None:
-            if now - self._failed_at.get(site, -inf) < limits.EJECT_BURST_S:
-                return
+            one_event = now - self._failed_at.get(site, -inf) < limits.EJECT_BURST_S
         elif not current.is_back:
             if now < current.until:
                 return  # It was tried as the least bad, and stays what it was.
             self._records.returned(site, now)
-        self._remember(site, now)
-        if not self._records.failed(site, cause, limits.EJECT_AFTER):
+        if not one_event:
+            self._remember(site, now)
+        if not self._records.failed(site, cause, limits.EJECT_AFTER, now, one_event=one_event):
             return
-        if (current is None or current.is_back) and not self._may_eject(site):
+        if (current is None or current.is_back) and not self._may_eject(site, now):
             return
         told = self._records.eject(site)
         ejection = SiteEjection(site, now + told.seconds, told.seconds, told.reason)
@@ -162,12 +163,7 @@ class SiteEjections:
     @property
     def failing(self) -> list[SiteId]:
         """Sites that are due to be ejected, and are not since the others could not spare them."""
-        return [
-            SiteId(site)
-            for site, record in self.suspects.items()
-            if record.failures >= limits.EJECT_AFTER
-            or (record.standing is Standing.PROBATION and record.failures)
-        ]
+        return [SiteId(site) for site, record in self.suspects.items() if record.due]
 
     def _remember(self, site: SiteId, now: float) -> None:
         """Bounded: who failed longest ago and is not ejected is forgotten."""

@@ -115,6 +115,7 @@ class Outcomes:
             return  # Removed, or down already.
         if began_in < self._returned_in.get(target, 0):
             return
-        if self._ejections.failed(target, cause, config.health.eject_after) and self._may_eject():
+        after, now = config.health.eject_after, self._timers.now()
+        if self._ejections.failed(target, cause, after, now) and self._may_eject():
             ejection = self._ejections.eject(target)
             self._health.eject(target, ejection.seconds, ejection.reason)

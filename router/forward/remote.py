@@ -121,7 +121,7 @@ class RemoteLeg:
         self._egress: RemoteSite | None = egress  # None: ours is over there.
         self._site = egress
         self._during = during = egress.ejection
-        self._serves = False  # Tcp: something came, so its end says nothing of the site.
+        self._serves = False  # Tcp: something came, which was told, so its end says nothing.
         self._begun_at = begun_at
         self._unanswered: UnansweredStreams | None = None
         self._now = now
@@ -325,7 +325,7 @@ class RemoteLeg:
         if not self._raw and (not self._final or self._body_left > 0):
             self._broken("response shorter than its head says")
             return
-        if self._site.ejections.suspects:
+        if self._site.ejections.suspects and not self._serves:
             self._praise()
         if self._raw:
             self._handler.ended()

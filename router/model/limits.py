@@ -445,7 +445,12 @@ EJECT_BASE_S, EJECT_MAX_S = 2.0, 60.0
 EJECT_JITTER = 0.1  # Shorter by up to this share: targets ejected together return one by one.
 EJECT_TCP_RESET_S = 1.0  # A connection reset so soon without a byte was not served.
 EJECT_FORGET_S = 30.0  # Good requests over that time after its return clear a target's record.
-# Of remote sites. What breaks at once, as with a link, is one failure.
+# As Envoy's failure percentage: over its window, with fewer answers, since sites get few.
+EJECT_SHARE_S = 10  # Whole seconds: answers are counted in each.
+EJECT_SHARE_ANSWERS_MIN = 20
+EJECT_SHARE_ANSWERS_PER_FAILURE = 4  # At least so many answers for each failure in a row allowed.
+EJECT_SHARE_SECONDS_MIN = 3  # More failures than good answers in so many: no single event.
+# Of remote sites. What breaks at once, as with a link, is one failure in a row.
 EJECT_BURST_S = 0.05
 EJECT_PLACES_MAX = 1_024  # A site that returned may have 1 request, then twice as many each second.
 EJECT_SITES_MAX = 1_024  # Sites that failed, remembered of each service port.

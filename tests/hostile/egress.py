@@ -9,9 +9,12 @@ from tests.hostile import wire
 from tests.hostile.member import Member, Offer
 from tests.hostile.wire import Frame
 
-Conduct = Literal["serves", "silent", "stalls", "garbage", "resets", "torn", "busy", "unconnected"]
+Conduct = Literal[
+    "serves", "silent", "stalls", "garbage", "resets", "flaky", "torn", "busy", "unconnected"
+]
 """``silent``: takes streams and never answers. ``stalls``: accepts, then nothing. ``torn``: breaks
-off after a good head. ``busy`` and ``unconnected``: refuses, for that reason."""
+off after a good head. ``flaky``: does so to four of five and serves the fifth. ``busy`` and
+``unconnected``: refuses, for that reason."""
 
 BODY = b"mallory\n"
 GOOD_HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -38,8 +41,10 @@ class RogueEgress(Member):
         with self.changed:
             self.opened.append(time.monotonic())
             self.changed.notify_all()
-        stream = frame.stream
-        match self.conduct:
+        stream, conduct = frame.stream, self.conduct
+        if conduct == "flaky":
+            conduct = "torn" if len(self.opened) % 5 else "serves"
+        match conduct:
             case "silent":
                 return []
             case "stalls":

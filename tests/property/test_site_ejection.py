@@ -20,7 +20,8 @@ from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, SiteId
 from tests.unit.balance.builders import balancer_of, ledger_of, remote, take
 
-Conduct = Literal["serves", "resets", "silent", "stalls", "busy", "lost"]
+Conduct = Literal["serves", "resets", "silent", "stalls", "flaky", "busy", "lost"]
+"""``flaky``: resets four of five."""
 FAILING: tuple[Conduct, ...] = ("resets", "silent", "stalls")
 TAKES_S: dict[Conduct, float] = {"resets": 0.01, "silent": 1.0, "stalls": 2.0}
 PER_S = 40
@@ -45,6 +46,7 @@ class Ingress:
         self.probes: list[float] = []
         self._capacity = {one.site: one.capacity or one.targets_ready for one in remotes}
         self._local = local
+        self._flaky = 0
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
 
@@ -85,6 +87,9 @@ class Ingress:
         """As a leg does."""
         began, site, ejections = self.now, egress.site, self.balancer.ejections
         conduct, during = self.conduct[site], egress.ejection
+        if conduct == "flaky":
+            self._flaky += 1
+            conduct = "resets" if self._flaky % 5 else "serves"
         if during is not None:
             during.under_way += 1
             if not during.is_back and not egress.spared:
@@ -159,6 +164,31 @@ def test_after_ten_seconds_at_most_two_in_a_hundred_requests_fail(conduct: Condu
             later - earlier >= limits.EJECT_BASE_S
             for earlier, later in zip(ingress.probes, ingress.probes[1:], strict=False)
         )
+
+
+def test_a_site_that_fails_four_of_five_is_left_by_the_share_of_its_failures() -> None:
+    with failing("flaky") as ingress:
+        ingress.run(60.0)
+        assert ingress.failed_share(10.0, 58.0) <= 0.02
+        (at, first), *_ = [(at, one) for at, one in ingress.news if isinstance(one, SiteEjected)]
+        assert at < 5.0
+        assert "requests within 10 s failed" in first.reason
+        ingress.conduct["bb"] = "serves"
+        ingress.run(ingress.now + 2 * limits.EJECT_MAX_S)
+        assert not ingress.balancer.ejections.active, "one probe brought it back"
+        assert ingress.results[-1][1] == "bb" or ingress.results[-2][1] == "bb"
+
+
+def test_a_site_that_fails_two_of_five_stays() -> None:
+    ingress = Ingress(FAILS, HONEST)
+    ejections = ingress.balancer.ejections
+    for number in range(1_000):
+        now = number / PER_S
+        if number % 5 < 2:
+            ejections.failed(SiteId("bb"), None, "reset", now)
+        else:
+            ejections.succeeded(SiteId("bb"), None, now)
+    assert not ejections.active
 
 
 @pytest.mark.parametrize("conduct", FAILING)
@@ -250,7 +280,7 @@ def test_records_are_bounded() -> None:
         st.tuples(
             st.floats(0.1, 4.0),
             st.integers(0, 3),
-            st.sampled_from(("serves", "resets", "silent", "stalls", "busy")),
+            st.sampled_from(("serves", "resets", "silent", "stalls", "flaky", "busy")),
         ),
         max_size=8,
     ),

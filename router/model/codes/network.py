@@ -180,9 +180,9 @@ SERVICES: Final = (
         "SW0334",
         "A site to which requests fail",
         "Requests of a service that this router sent to another site failed several times in a "
-        "row. The site is ejected: it gets one request from time to time, its probe, and returns "
-        "once one is answered. If the other sites cannot spare it, it stays in use although "
-        "requests fail.",
+        "row, or most of the last ones did. The site is ejected: it gets one request from time to "
+        "time, its probe, and returns once one is answered. If the other sites cannot spare it, it "
+        "stays in use although requests fail.",
         "sitectl why NAME shows the reason; sitectl ping SITE whether the way there is good; the "
         "rest is for the operator of that site",
     ),

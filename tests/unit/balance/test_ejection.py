@@ -13,7 +13,7 @@ def ejections() -> Ejections:
 
 
 def fail(records: Ejections, times: int = 1, cause: Cause = "reset") -> list[bool]:
-    return [records.failed(TARGET, cause, 5) for _ in range(times)]
+    return [records.failed(TARGET, cause, 5, 0.0) for _ in range(times)]
 
 
 def test_it_is_due_after_so_many_failures_in_a_row() -> None:
@@ -24,12 +24,53 @@ def test_it_is_due_after_so_many_failures_in_a_row() -> None:
     assert records.standing(TARGET) is Standing.EJECTED
 
 
-def test_a_success_starts_the_count_anew_and_leaves_no_record() -> None:
+def test_a_success_restarts_the_count_and_ends_the_record_once_failures_are_past() -> None:
     records = ejections()
     fail(records, 4)
-    records.succeeded(TARGET, 0.0)
-    assert not records.suspects
+    records.succeeded(TARGET, limits.EJECT_SHARE_S - 1.0)
+    assert records.suspects
     assert not any(fail(records, 4))
+    records.succeeded(TARGET, 2.0 * limits.EJECT_SHARE_S)
+    assert not records.suspects
+
+
+def test_most_of_twenty_answers_make_it_due_and_the_reason_counts_them() -> None:
+    records, now, due = ejections(), 0.0, False
+    for number in range(100):
+        now += 0.25
+        if number % 5 == 4:
+            records.succeeded(TARGET, now)
+        elif due := records.failed(TARGET, "503", 5, now):
+            break
+    assert due
+    assert now <= 21 * 0.25
+    words = "17 of 21 requests within 10 s failed, at last a request was answered 503"
+    assert records.eject(TARGET).reason == f"ejected for 2 s: {words}"
+
+
+def test_a_longer_row_asks_for_more_answers() -> None:
+    records, now = ejections(), 0.0
+    for number in range(79):
+        now += 0.1
+        if number % 2:
+            assert not records.failed(TARGET, "503", 20, now)
+        else:
+            records.succeeded(TARGET, now)
+    now += 0.1
+    due = [records.failed(TARGET, "503", 20, now) for _ in range(2)]
+    assert due[-1]
+
+
+def test_what_could_not_be_ejected_and_serves_again_is_no_longer_due() -> None:
+    records, now = ejections(), 0.0
+    for _ in range(30):
+        now += 0.1
+        records.failed(TARGET, "503", 5, now)
+    assert records.suspects[TARGET].due
+    for _ in range(40):
+        now += 0.1
+        records.succeeded(TARGET, now)
+    assert not records.suspects[TARGET].due
 
 
 def test_who_may_not_eject_it_now_is_told_again_at_the_next_failure() -> None:
@@ -73,7 +114,7 @@ def test_what_was_under_way_when_it_was_ejected_changes_nothing() -> None:
 
 def test_with_none_stated_nothing_is_ever_held_against_a_target() -> None:
     records = ejections()
-    assert not any(records.failed(TARGET, "reset", 0) for _ in range(100))
+    assert not any(records.failed(TARGET, "reset", 0, 0.0) for _ in range(100))
     assert not records.suspects
 
 
@@ -98,7 +139,7 @@ def test_a_removed_target_is_forgotten() -> None:
 def test_the_reason_says_what_happened(causes: tuple[Cause, ...], words: str) -> None:
     records = ejections()
     for cause in causes:
-        records.failed(TARGET, cause, len(causes))
+        records.failed(TARGET, cause, len(causes), 0.0)
     assert records.eject(TARGET).reason == f"ejected for 2 s: {words}"
 
 

@@ -19,7 +19,7 @@ class Shop:
 
     def __init__(self, *, may_eject: bool = True) -> None:
         self.site_news: Callable[[ServiceKey, SiteNews], None] = lambda *_: None
-        self.ejections = SiteEjections(SiteId("here"), lambda _: may_eject, lambda _: None)
+        self.ejections = SiteEjections(SiteId("here"), lambda *_: may_eject, lambda _: None)
         self.ejections.tell = lambda news: self.site_news(SHOP, news)
 
     def site_ejections(self) -> Iterator[tuple[ServiceKey, SiteEjections]]:
