@@ -1,7 +1,7 @@
 """Who waits for a slot when all candidates are full, and how many may."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from heapq import heapify, heappop, heappush
 from typing import Generic, TypeVar
 
@@ -18,15 +18,29 @@ LOCAL_LINK = SiteId("")
 """Of this site's own clients."""
 
 
+UNKNOWN_INGRESS = SiteId("")
+"""Of all sites named over a link that it does not lead to."""
+
+
 class Line(msgspec.Struct, frozen=True, gc=False):
     """Where an item waits: by the link that it came over, then by its ingress site.
 
     ``link`` is the site next to this one, which is proven, or `LOCAL_LINK`. ``ingress`` is what
-    that site says.
+    that site says, as far as `line_of` believes it.
     """
 
     link: SiteId
     ingress: SiteId
+
+
+def line_of(link: SiteId, ingress: SiteId, leads_to: Callable[[SiteId, SiteId], bool]) -> Line:
+    """The line of a stream that came over ``link``, and says that it began at ``ingress``.
+
+    ``leads_to``: whether a link leads to a site, which is known. All other names that come over
+    one link share a line: made-up names would have a turn each.
+    """
+    is_believed = ingress == link or leads_to(link, ingress)
+    return Line(link, ingress if is_believed else UNKNOWN_INGRESS)
 
 
 _HEAP_SLACK = 64  # Stale deadlines kept before the heap is rebuilt.

@@ -49,6 +49,10 @@ def _nobody() -> None:
     pass
 
 
+def _any_site(link: SiteId, site: SiteId) -> bool:
+    return True
+
+
 class Forwarder:
     """Owner of listeners and services, and through `UnderWay` of all that is under way here.
 
@@ -94,12 +98,16 @@ class Forwarder:
         settles_s: float = 0.0,
         connections_max: int = limits.CLIENT_CONNECTIONS_MAX,
         router: RouterId = OWN_ROUTER,
+        leads_to: Callable[[SiteId, SiteId], bool] = _any_site,
     ) -> None:
         """``router`` is this one, among those of the site.
 
         ``settles_s``: for so long from now on requests without a route wait for one.
 
         ``connections_max``: of clients, over all listeners.
+
+        ``leads_to``: whether the link to a neighbour leads to a site; it says who waits in which
+        line.
         """
         self._network = network
         self.load_changed: Callable[[ServiceKey], None] = _nothing
@@ -123,6 +131,7 @@ class Forwarder:
             load_changed=self._load_changed,
             targets_changed=self._targets_changed,
             site_news=lambda key, news: self.site_news(key, news),
+            leads_to=leads_to,
             settles_until=network.now() + settles_s,
         )
         self._services: dict[ServiceKey, Service] = {}

@@ -52,6 +52,7 @@ from router.net.ports import Address, DialCode, FarNetwork
 from router.routing.attached import AttachedEdges
 from router.routing.core import RoutingCore
 from router.routing.edge import EdgeRouting
+from router.routing.sites_behind import SitesBehind
 
 INNER_HOST = "127.0.0.1"
 """Workers of one router link to each other within the host, with the site's own certificates."""
@@ -123,6 +124,7 @@ class SiteRouter:
         )
         self._news = LinkNews(tell, self.links, self.router_name)
         self.links.incoming_refused = self._news.refused
+        behind = SitesBehind()
         self.forwarder = Forwarder(
             network,
             self.links,
@@ -132,6 +134,7 @@ class SiteRouter:
             settles_s=limits.START_SETTLES_S,
             connections_max=connections_max,
             router=identity.router,
+            leads_to=lambda link, site: behind.has(self.routing.table, link, site),
         )
         self._run = RoutingRun(
             network, self.links, identity, version, self.routing, self.edges, keeper

@@ -1,6 +1,7 @@
 """A member that opens streams: as many as it likes, under whatever name, with leave to wait."""
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,8 +17,9 @@ LONGEST_WAIT_MS = 60_000
 class RogueIngress(Member):
     """``refused`` and ``served`` count streams that are over."""
 
-    def __init__(self, token_file: Path, name: str = "mallory") -> None:
-        self._opened = 0
+    def __init__(self, token_file: Path, name: str = "mallory", onward: Sequence[str] = ()) -> None:
+        """``onward``: routers that streams go to from the neighbour on; none: they end there."""
+        self._opened, self._onward = 0, onward
         self.refused = self.served = 0
         self.changed = threading.Condition()
         super().__init__(token_file, name)
@@ -30,7 +32,8 @@ class RogueIngress(Member):
     def _open(self, service: str, port: int) -> Frame:
         self._opened += 1
         ingress = f"{self._opened:032x}"
-        fields = ([self._neighbour[0]], service, port, "http", ingress, LONGEST_WAIT_MS, 0, 0, HEAD)
+        path = [self._neighbour[0], *self._onward]
+        fields = (path, service, port, "http", ingress, LONGEST_WAIT_MS, 0, 0, HEAD)
         return Frame(wire.OPEN, 2 * self._opened - 1, msgspec.msgpack.encode(fields), ends=True)
 
     def _count(self, frame: Frame) -> list[Frame]:

@@ -1,6 +1,13 @@
 import pytest
 
-from router.balance.waiting import LOCAL_LINK, FairQueue, Line, queue_limit
+from router.balance.waiting import (
+    LOCAL_LINK,
+    UNKNOWN_INGRESS,
+    FairQueue,
+    Line,
+    line_of,
+    queue_limit,
+)
 from router.model.ids import SiteId
 
 
@@ -36,6 +43,47 @@ def test_links_are_served_in_turn_and_each_line_in_order() -> None:
 def test_the_ingress_sites_of_a_link_share_its_turns() -> None:
     queue = queue_of(10, (line("a", "x"), "12"), (line("a", "y"), "34"), (B, "56"))
     assert served(queue) == "153624"
+
+
+HUB, FAR = SiteId("hub"), SiteId("far")
+
+
+def leads_to(link: SiteId, site: SiteId) -> bool:
+    """Over the hub one comes to the far site, and nowhere else."""
+    return (link, site) == (HUB, FAR)
+
+
+def test_a_neighbour_and_the_sites_behind_it_have_a_line_each() -> None:
+    assert line_of(HUB, HUB, leads_to) == Line(HUB, HUB)
+    assert line_of(HUB, FAR, leads_to) == Line(HUB, FAR)
+
+
+def test_all_names_that_a_link_does_not_lead_to_share_a_line() -> None:
+    made_up = line_of(HUB, SiteId("made-up"), leads_to)
+    assert made_up == Line(HUB, UNKNOWN_INGRESS)
+    assert line_of(HUB, SiteId("other"), leads_to) == made_up
+    assert line_of(SiteId("other"), FAR, leads_to) == Line(SiteId("other"), UNKNOWN_INGRESS)
+
+
+def test_made_up_ingress_sites_have_one_share_of_a_link_in_all() -> None:
+    queue: FairQueue[str] = FairQueue(100)
+
+    def ask(ingress: str, item: str) -> bool:
+        where = line_of(HUB, SiteId(ingress), leads_to)
+        if queue.is_full and queue.displace(where) is None:
+            return False
+        queue.push(where, item, 60.0)
+        return True
+
+    for number in range(200):
+        ask(f"made-up-{number}", f"m{number}")
+    for number in range(20):  # Clients of the hub and beyond, while the flood goes on.
+        assert ask("hub", f"h{number}")
+        assert ask("far", f"f{number}")
+        ask(f"more-{number}", f"n{number}")
+    first = [queue.pop(0.0) for _ in range(30)]
+    kinds = [str(item)[0] for item in first]
+    assert (kinds.count("h"), kinds.count("f"), kinds.count("m")) == (10, 10, 10)
 
 
 def test_a_full_queue_is_full_until_an_item_leaves() -> None:

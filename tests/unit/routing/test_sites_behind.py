@@ -1,0 +1,82 @@
+"""Which sites a neighbour leads to, as the route table has it."""
+
+import msgspec
+
+from router.model.ids import RouterId, SiteId
+from router.routing.sites_behind import SitesBehind
+from router.routing.table import RouteTable, SiteRoute
+
+HERE, HUB, FAR, OTHER = (SiteId(name) for name in ("here", "hub", "far", "other"))
+ROUTERS = {RouterId(f"r-{site}"): site for site in (HERE, HUB, FAR, OTHER)}
+
+
+def table_of(ways: dict[str, tuple[str, ...]]) -> RouteTable:
+    """Next hops by router."""
+    return RouteTable(
+        generation=1,
+        site=HERE,
+        sites={},
+        candidates={},
+        declarations={},
+        name_conflicts=(),
+        next_hops={
+            RouterId(router): frozenset(map(RouterId, hops)) for router, hops in ways.items()
+        },
+        epochs={},
+        adjacencies=(),
+        routers=ROUTERS,
+    )
+
+
+def test_a_site_is_behind_the_neighbours_that_its_cheapest_ways_begin_at() -> None:
+    table = table_of({"r-hub": ("r-hub",), "r-other": ("r-other",), "r-far": ("r-hub", "r-other")})
+    behind = SitesBehind()
+    assert behind.has(table, HUB, HUB)
+    assert behind.has(table, HUB, FAR)
+    assert behind.has(table, OTHER, FAR)
+    assert not behind.has(table, HUB, OTHER)
+
+
+def test_what_no_way_leads_to_is_behind_nobody() -> None:
+    behind, table = SitesBehind(), table_of({"r-hub": ("r-hub",)})
+    assert not behind.has(table, HUB, FAR)
+    assert not behind.has(table, HUB, SiteId("made-up"))
+    assert not behind.has(table, SiteId("made-up"), HUB)
+
+
+def test_a_new_table_counts_at_once() -> None:
+    behind = SitesBehind()
+    table = table_of({"r-hub": ("r-hub",), "r-far": ("r-hub",)})
+    assert behind.has(table, HUB, FAR)
+    moved = msgspec.structs.replace(
+        table, next_hops={RouterId("r-far"): frozenset({RouterId("r-other")})}
+    )
+    assert not behind.has(moved, HUB, FAR)
+    assert behind.has(moved, OTHER, FAR)
+
+
+def test_at_an_edge_all_sites_are_behind_its_neighbour() -> None:
+    """Its table has the router of each site, and the sites of no routers."""
+
+    def site(name: SiteId) -> SiteRoute:
+        return SiteRoute(
+            site=name,
+            name=name,
+            router=RouterId(f"r-{name}"),
+            path_cost=1,
+            paths=(),
+            next_hops=(),
+            neighbours=(),
+            version="",
+            reachable=True,
+            draining=False,
+        )
+
+    table = msgspec.structs.replace(
+        table_of({"r-hub": ("r-hub",), "r-far": ("r-hub",)}),
+        routers={},
+        sites={name: site(name) for name in (HERE, HUB, FAR)},
+    )
+    behind = SitesBehind()
+    assert behind.has(table, HUB, FAR)
+    assert not behind.has(table, HUB, OTHER)
