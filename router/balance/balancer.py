@@ -326,7 +326,7 @@ class ServiceBalancer(Egresses):
         if one is None or preferred in excluded:
             return None
         if self.ejections.active:
-            self._spare_least_bad(now)
+            self._spare_failing(now, excluded)
         one.refresh(now)
         if not one.able or (excluded and one.is_out(excluded)) or one.hard_full:
             return None
@@ -427,7 +427,7 @@ class ServiceBalancer(Egresses):
         """Judge who is alive, ask the policy; those who tie."""
         waits_for = refused if self._holds else _NOBODY
         if self.ejections.active:
-            self._spare_least_bad(now)
+            self._spare_failing(now, excluded)
         return choose(self._choose, self._order, now, excluded, waits_for, near_only=near_only)
 
     def _path_to(self, one: Candidate, *, takes: bool) -> tuple[RouterId, ...]:

@@ -53,7 +53,7 @@ class Candidate:
     without ready targets nor out of reach nor ejected, as of the last `refresh`. ``barred``: why a
     rule keeps it from being chosen; empty: none does. ``ejected``: why failed requests do now; at
     ``ejected_until`` it may have a probe (None: it is not ejected, or a probe was answered). It may
-    be ``spared``: used all the same, since every site with a target is ejected.
+    be ``spared``, which says why: used all the same, since no other site takes the request.
     ``hard_full``: no free slot of a stated capacity, or no permit of a rate. Where a rate holds,
     ``capacity`` is what it takes now: in flight and permits, or its slots if they are fewer.
     ``sends_away``: it is over its rate and passed over while another has room. ``verdict`` is set
@@ -109,7 +109,7 @@ class Candidate:
         self.barred = ""
         self.ejected = ""
         self.ejected_until: float | None = None
-        self.spared = False
+        self.spared = ""
         self.targets_ready = 0
         self.capacity: int | None = None
         self.in_flight = self.beyond = 0

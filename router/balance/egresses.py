@@ -1,6 +1,7 @@
 """Who could serve a service port: sites and their routers, and all figures heard of them."""
 
 from collections.abc import Sequence
+from math import inf
 
 from router.balance.candidates import Candidate, LocalSite
 from router.balance.remote_site import RemoteSite
@@ -11,6 +12,9 @@ from router.model.ids import RouterId, SiteId
 from router.model.paths import Path
 
 NO_ROUTER = RouterId("")
+
+IN_RESERVE = "requests fail there, and no other site has room"
+LEAST_BAD = "requests fail at every site with a target; this one failed least"
 
 OWN_ROUTER = RouterId("own")
 """Stands for this router where its id is not told."""
@@ -200,46 +204,64 @@ class Egresses:
                 one.set_ejection(ejection)
 
     def _may_eject(self, site: SiteId, now: float) -> bool:
-        """At most half of the capacity is ejected then: of ejected sites what they were seen to
-        serve, of the others what they say. An ejected site may have lied."""
-        local, left, ejected, sites = self._local, 0, 0, set[SiteId]()
+        """At most half of the known capacity is ejected then: of other sites what they were seen to
+        serve at once of late, at most what they say. Sites in reserve are on neither side."""
+        local = self._local
         local.refresh(now)
+        left = 0
         if local.targets_ready and not local.draining:
             left = local.stated_capacity or local.targets_ready
+        seen: dict[SiteId, int] = {}
+        says: dict[SiteId, float] = {}
+        out = {site}
         for one in self.routers.values():
-            if not one.is_usable:
+            if not one.is_usable or (one.is_in_reserve and one.site != site):
                 continue
-            says = one.stated_capacity
-            if one.site == site or one.is_ejected:
-                # What was never asked counts as one, however many routers its site says it has.
-                served = one.served_at_once - (one.site in sites)
-                sites.add(one.site)
-                ejected += served if says is None else min(served, says)
-            else:
-                left += one.targets_ready if says is None else says
-        return 0 < left >= ejected
+            # The streams of all routers of a site count as one.
+            seen[one.site] = max(one.served_lately(now), seen.get(one.site, 1))
+            stated = inf if one.stated_capacity is None else one.stated_capacity
+            says[one.site] = says.get(one.site, 0) + stated
+            if one.is_ejected:
+                out.add(one.site)
+        known = {one: min(served, says[one]) for one, served in seen.items()}
+        left_elsewhere = sum([known[one] for one in known if one not in out])
+        ejected = sum([known[one] for one in known if one in out])
+        return 0 < left + left_elsewhere >= ejected
 
-    def _spare_least_bad(self, now: float) -> None:
-        """While every site with a target is ejected, the one that is out for the shortest time is
-        used: it failed least."""
-        for one in self.routers.values():
+    def _spare_failing(self, now: float, excluded: frozenset[str]) -> None:
+        """Decide which failing sites a request may go to, ``excluded`` ones left out.
+
+        While no other site has room, those in reserve. While every site with a target is ejected,
+        the one that is out for the shortest time: it failed least.
+        """
+        routers = self.routers.values()
+        for one in routers:
             if one.spared:
-                one.spare(False, now)
+                one.spare("", now)
+        takes_requests = False
         for candidate in (self._here, *self._remotes.values()):
             candidate.refresh(now)
             if candidate.able:
-                return
+                takes_requests = True
+                if not candidate.hard_full and not (excluded and candidate.is_out(excluded)):
+                    return
+        reserve = [one for one in routers if one.is_usable and one.is_in_reserve]
+        if reserve:
+            self._spare(reserve, IN_RESERVE, now)
+            return
         least = min(
-            [one.ejection for one in self.routers.values() if one.is_usable and one.ejection],
+            [one.ejection for one in routers if one.is_usable and one.ejection],
             key=lambda one: (one.period_s, one.until),
             default=None,
         )
-        if least is None:
-            return
-        for one in self.routers.values():
-            if one.ejection is least:
-                one.spare(True, now)
-        self._remotes[least.site].refresh(now)
+        if least is not None and not takes_requests:
+            self._spare([one for one in routers if one.ejection is least], LEAST_BAD, now)
+
+    def _spare(self, failing: Sequence[RemoteSite], why: str, now: float) -> None:
+        for one in failing:
+            one.spare(why, now)
+        for site in {one.site for one in failing}:
+            self._remotes[site].refresh(now)
 
     def freed_per_s(self, place: str, service_time_s: float) -> float:
         """As `Candidate.freed_per_s`, of ``place``, a site or a router, as of the last decision."""

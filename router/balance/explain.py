@@ -11,7 +11,6 @@ from router.model.specs import PolicySpec
 ROOM_FARTHER = "cheapest site with room"
 LOWEST = "lowest level of path cost + in flight per target"
 NEAREST = "nearest site with a ready target"
-LEAST_BAD = "requests fail at every site with a target; this one failed least"
 _BY_NAME = {
     "balanced": "least in flight + path cost",
     "spread": "its turn among the ready targets of all sites",
@@ -25,7 +24,7 @@ def decision_reason(chosen: Candidate, policy: PolicySpec, *, passes_level: bool
     ``passes_level``: a cheaper site has room too, at a higher level.
     """
     if chosen.spared:
-        return LEAST_BAD
+        return chosen.spared
     reason = _BY_NAME.get(policy.name)
     if reason is not None:
         return reason

@@ -25,8 +25,7 @@ class RemoteSite(Candidate):
     Of a rate it counts permits: those of the last report - ours opened since + what the rate lets
     in with time. They do not come back when a request ends. A refusal takes what was left.
 
-    ``ejection``: that of its site; None: it may have all that it takes. ``served_at_once``: how
-    many of ours it was seen to serve at once, one more with each answer at most.
+    ``ejection``: that of its site; None: it may have all that it takes.
     """
 
     __slots__ = (
@@ -43,13 +42,15 @@ class RemoteSite(Candidate):
         "_permits_at",
         "_permits_most",
         "_refused_unended",
+        "_served_at_once",
+        "_served_before",
+        "_served_until",
         "_stated",
         "_told_rate",
         "_under_way",
         "ejection",
         "ejections",
         "router",
-        "served_at_once",
         "whole",
     )
 
@@ -63,7 +64,9 @@ class RemoteSite(Candidate):
         self._under_way = under_way
         self.ejections = ejections
         self.ejection: SiteEjection | None = ejections.active.get(advert.site)
-        self.served_at_once = 1
+        self._served_at_once = 1  # Until then, and in the time before: see `served_lately`.
+        self._served_before = 1
+        self._served_until = -inf
         self.whole: Candidate | None = None
         """Its site, where that has several routers: told whatever makes this one stale."""
         self._estimate = 0  # Heard + opened - ended; below 0 it stands for 0.
@@ -134,17 +137,19 @@ class RemoteSite(Candidate):
         self.outline = self.glimpse = None
         places = ejection.places(now)
         self.ejected = ""
-        self.ejected_until = None if ejection.is_back else ejection.until
+        self.ejected_until = ejection.until if self.is_ejected else None
         if places == inf:
             self.ejections.settle(ejection)
             self.ejection = None
         elif ejection.under_way >= places:
             self.ejected = ejection.reason
-            if ejection.is_back:
+            if ejection.in_reserve:
+                self.ejected = f"{ejection.reason}; it is used while no other site has room"
+            elif ejection.is_back:
                 self.ejected = f"it was ejected and returns, with {places:g} at once now"
             elif now >= ejection.until:
                 self.ejected = f"{ejection.reason}; its probe is under way"
-            self.able = self.is_usable and self.spared
+            self.able = self.is_usable and self.spared != ""
 
     @property
     def is_usable(self) -> bool:
@@ -153,17 +158,39 @@ class RemoteSite(Candidate):
 
     @property
     def is_ejected(self) -> bool:
-        """Its site is, and no probe was answered yet."""
-        return self.ejection is not None and not self.ejection.is_back
+        """Its site is, not only in reserve, and no probe was answered yet."""
+        ejection = self.ejection
+        return ejection is not None and not ejection.in_reserve and not ejection.is_back
+
+    @property
+    def is_in_reserve(self) -> bool:
+        """Its site is, or was and does not have all of its places yet."""
+        return self.ejection is not None and self.ejection.in_reserve
+
+    def served_lately(self, now: float) -> int:
+        """The most of ours that its site was seen to serve at once, at least 1.
+
+        Over the last `limits.EJECT_SERVED_S`, and before that as long again at most. Grows by one
+        with each answer at most.
+        """
+        if now >= self._served_until:
+            self._begin_served(now)
+        return max(self._served_at_once, self._served_before)
+
+    def _begin_served(self, now: float) -> None:
+        lapsed = now - self._served_until >= limits.EJECT_SERVED_S
+        self._served_before = 1 if lapsed else self._served_at_once
+        self._served_at_once = 1
+        self._served_until = now + limits.EJECT_SERVED_S
 
     def set_ejection(self, ejection: SiteEjection) -> None:
         """Its site was ejected."""
         self.ejection = ejection
         self._turn_stale()
 
-    def spare(self, spared: bool, now: float) -> None:
-        """It is used though it is ejected, or no longer."""
-        self.spared = spared
+    def spare(self, why: str, now: float) -> None:
+        """It is used though it is ejected or in reserve; empty: no longer."""
+        self.spared = why
         self.refresh(now)
         if self.whole is not None:
             self.whole.stale = True
@@ -327,16 +354,20 @@ class RemoteSite(Candidate):
             self.hard_full = stated is not None and in_flight >= stated
             self.glimpse = None
 
-    def end(self, in_flight: int = -1, now: float = 0.0) -> None:
+    def end(self, in_flight: int = -1, now: float = 0.0, served: bool = True) -> None:
         """A stream of ours there is over; ``in_flight`` as its end told it, -1: it did not.
 
-        The refused one itself never held a slot: its end is none and says nothing of room.
+        ``served``: it brought a whole answer, if ``in_flight`` was told. The refused one itself
+        never held a slot: its end is none and says nothing of room.
         """
         site, under_way = self.site, self._under_way
         if site in under_way and under_way[site] > 1:
             under_way[site] = others = under_way[site] - 1
-            if in_flight >= 0 and others >= self.served_at_once:
-                self.served_at_once += 1
+            if in_flight >= 0 and served:
+                if now >= self._served_until:
+                    self._begin_served(now)
+                if others >= self._served_at_once:
+                    self._served_at_once += 1
         else:
             under_way.pop(site, None)
         if self.whole is not None:

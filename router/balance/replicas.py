@@ -114,7 +114,7 @@ class RoutersOfSite(Candidate):
         ejected = [one for one in self.members if one.ejected]  # All, or none but those here.
         self.ejected = "" if self.able or not ejected else ejected[0].ejected
         self.ejected_until = ejected[0].ejected_until if ejected else None
-        self.spared = any([one.spared for one in self.members])
+        self.spared = next((one.spared for one in self.members if one.spared), "")
         self._sum()
         for one in self.members:
             one.outline = _SUMMED

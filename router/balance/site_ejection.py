@@ -1,13 +1,15 @@
 """Which remote sites are ejected since requests to them failed: one record per site.
 
-The records are those of targets (`ejection`). A site differs in three ways:
+The records are those of targets (`ejection`). A site differs in four ways:
 
 - No active check tells that it is well again. When its time is over, one real request is its probe.
   A probe that is answered brings the site back; one that fails ejects it for twice as long.
 - A site that returns starts small: one request at a time, twice as many each second.
-- A site may lie about its capacity. So an ejected one counts as what it was seen to serve, the
-  others as what they say, and never more than half of that sum is ejected. A failing site that may
-  not be ejected stays in use, and `failing` reports it.
+- A site may lie about its capacity. So each counts as what it was seen to serve at once of late, at
+  least 1, at most what it says. Never more than half of that is ejected.
+- A failing site that the others cannot spare is in reserve: as an ejected one, but it is used while
+  no other site has room. So others show what they can serve, and the next failed probe may eject
+  it; without that, a site that nobody tried yet would keep a failing one in use for ever.
 
 A full site that refuses is no failure, nor is a client that leaves. What began before the site was
 ejected says nothing about it afterwards.
@@ -43,12 +45,16 @@ SiteNews = SiteEjected | SiteReturned
 class SiteEjection:
     """One ejection of one site, until the site may have as many requests as any other.
 
-    ``under_way``: requests that were sent there since, as the legs count them.
+    ``in_reserve``: it is used while no other site has room. ``under_way``: requests that were sent
+    there since, as the legs count them.
     """
 
-    __slots__ = ("period_s", "reason", "returned_at", "site", "under_way", "until")
+    __slots__ = ("in_reserve", "period_s", "reason", "returned_at", "site", "under_way", "until")
 
-    def __init__(self, site: SiteId, until: float, period_s: float, reason: str) -> None:
+    def __init__(
+        self, site: SiteId, until: float, period_s: float, reason: str, *, in_reserve: bool
+    ) -> None:
+        self.in_reserve = in_reserve
         self.site = site
         self.until = until
         self.period_s = period_s
@@ -103,9 +109,10 @@ class SiteEjections:
         self.suspects = self._records.suspects
         """Sites with something against them; usually empty. Others only check whether it is."""
         self.active: dict[SiteId, SiteEjection] = {}
-        """Sites that are ejected, or have returned and do not have all of their places yet."""
+        """Sites that are ejected or in reserve, or have returned and do not have all of their
+        places yet."""
         self.tell: Callable[[SiteNews], None] = _ignore
-        """Hears each change."""
+        """Hears each change. Nothing of sites in reserve: these may change with each request."""
 
     def failed(self, site: SiteId, during: SiteEjection | None, cause: Cause, now: float) -> None:
         """A request failed that began ``during`` that ejection of its site (None: none)."""
@@ -123,13 +130,15 @@ class SiteEjections:
             self._remember(site, now)
         if not self._records.failed(site, cause, limits.EJECT_AFTER, now, one_event=one_event):
             return
-        if (current is None or current.is_back) and not self._may_eject(site, now):
-            return
-        told = self._records.eject(site)
-        ejection = SiteEjection(site, now + told.seconds, told.seconds, told.reason)
+        was_out = current is not None and not current.is_back and not current.in_reserve
+        in_reserve = not was_out and not self._may_eject(site, now)
+        told = self._records.eject(site, "in reserve" if in_reserve else "ejected")
+        until = now + told.seconds
+        ejection = SiteEjection(site, until, told.seconds, told.reason, in_reserve=in_reserve)
         self.active[site] = ejection
         self._ejected(ejection)
-        self.tell(SiteEjected(site, told.seconds, told.reason))
+        if not in_reserve:
+            self.tell(SiteEjected(site, told.seconds, told.reason))
 
     def answered(self, site: SiteId, during: SiteEjection | None, now: float) -> None:
         """The site answers: with a response head, or that it is full. A probe has succeeded."""
@@ -138,7 +147,8 @@ class SiteEjections:
             return
         current.returned_at = now
         self._records.returned(site, now)
-        self.tell(SiteReturned(site))
+        if not current.in_reserve:
+            self.tell(SiteReturned(site))
 
     def succeeded(self, site: SiteId, during: SiteEjection | None, now: float) -> None:
         """A response was whole."""
@@ -159,11 +169,6 @@ class SiteEjections:
         """The site has all of its places again."""
         if self.active.get(ejection.site) is ejection:
             del self.active[ejection.site]
-
-    @property
-    def failing(self) -> list[SiteId]:
-        """Sites that are due to be ejected, and are not since the others could not spare them."""
-        return [SiteId(site) for site, record in self.suspects.items() if record.due]
 
     def _remember(self, site: SiteId, now: float) -> None:
         """Bounded: who failed longest ago and is not ejected is forgotten."""

@@ -257,7 +257,7 @@ class RemoteLeg:
         if reason == "busy" and self._egress is not None:
             self._egress.refuse(in_flight, self._now())
         else:
-            self._count_end(in_flight)
+            self._count_end(in_flight, served=False)
         if reason == "connect-failed":
             self._blame("connect")
         elif reason == "busy" and self._during is not None:
@@ -318,11 +318,12 @@ class RemoteLeg:
         self._handler.trailers(block)
 
     def ended(self, in_flight: int) -> None:
+        is_whole = self._raw or (self._final and self._body_left <= 0)
         if in_flight >= 0:
-            self._count_end(in_flight)
+            self._count_end(in_flight, served=is_whole)
         if self._over:
             return
-        if not self._raw and (not self._final or self._body_left > 0):
+        if not is_whole:
             self._broken("response shorter than its head says")
             return
         if self._site.ejections.suspects and not self._serves:
@@ -341,11 +342,20 @@ class RemoteLeg:
         if self._unanswered is not None:  # `_heard`, in place.
             del self._unanswered.since[self]
             self._unanswered = None
+        # As `head`, `received` and `ended`, of a final response.
+        fault = ""
+        status = None if self._raw or self._final else check_response_head(head)
+        if status is None or status < 200 or body_bytes < LENGTH_NOT_KNOWN:
+            fault = "response head is not canonical"
+        else:
+            bodiless = self._request.head_only or status in NO_BODY_STATUS
+            if len(body) != (0 if bodiless else body_bytes) and (bodiless or body_bytes >= 0):
+                fault = "response longer or shorter than its head says"
         if in_flight >= 0 and egress is not None:  # `_count_end`, in place.
             if self._stands:
                 self._stood()
             self._egress = None
-            egress.end(in_flight, self._now())
+            egress.end(in_flight, self._now(), not fault)
         if self._over:
             return
         held_s = None
@@ -353,14 +363,8 @@ class RemoteLeg:
             self._opened = True
             assert stream is not None, "it was answered"
             held_s = stream.held_s
-        # As `head`, `received` and `ended`, of a final response.
-        status = None if self._raw or self._final else check_response_head(head)
-        if status is None or status < 200 or body_bytes < LENGTH_NOT_KNOWN:
-            self._broken("response head is not canonical", held_s)
-            return
-        bodiless = self._request.head_only or status in NO_BODY_STATUS
-        if len(body) != (0 if bodiless else body_bytes) and (bodiless or body_bytes >= 0):
-            self._broken("response longer or shorter than its head says", held_s)
+        if fault:
+            self._broken(fault, held_s)
             return
         if self._site.ejections.suspects:
             self._praise()
@@ -400,13 +404,13 @@ class RemoteLeg:
         else:  # A clean end without a response is none.
             self._done(LegFailure("bad-answer", "the stream ended before the response"))
 
-    def _count_end(self, in_flight: int) -> None:
+    def _count_end(self, in_flight: int, *, served: bool) -> None:
         """Ours is over there; ``in_flight`` is then the egress's count without it, -1 not told."""
         if self._stands:
             self._stood()
         egress, self._egress = self._egress, None
         if egress is not None:
-            egress.end(in_flight, self._now())
+            egress.end(in_flight, self._now(), served)
 
     def _stood(self) -> None:
         """It waits no more, whatever came of it."""

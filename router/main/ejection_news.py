@@ -32,16 +32,15 @@ class EjectionNews:
     def _texts(self) -> Iterator[tuple[ServiceKey, str]]:
         for key, ejections in self._forwarder.site_ejections():
             for ejection in ejections.active.values():
-                if not ejection.is_back:
-                    name = self._name(ejection.site)
+                name = self._name(ejection.site)
+                if ejection.in_reserve:
+                    yield (
+                        key,
+                        f"{name} gets requests for {key} only while no other site has room: "
+                        f"{ejection.reason}. The others are not known to serve as much as it did.",
+                    )
+                elif not ejection.is_back:
                     yield key, f"{name} gets no requests for {key}: {ejection.reason}."
-            for site in ejections.failing:
-                name = self._name(site)
-                yield (
-                    key,
-                    f"Requests for {key} fail at {name}, which stays in use: it is at least half "
-                    "of what is left, or the last site with a target.",
-                )
 
     def _heard(self, key: ServiceKey, news: SiteNews) -> None:
         name = self._name(news.site)

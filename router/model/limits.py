@@ -454,6 +454,8 @@ EJECT_SHARE_SECONDS_MIN = 3  # More failures than good answers in so many: no si
 EJECT_BURST_S = 0.05
 EJECT_PLACES_MAX = 1_024  # A site that returned may have 1 request, then twice as many each second.
 EJECT_SITES_MAX = 1_024  # Sites that failed, remembered of each service port.
+# What a site served at once shows its capacity for so long, at most twice: longer than a lull.
+EJECT_SERVED_S = 30.0
 # An egress answers an OPEN within so long, or so many round trips, or is silent.
 UNANSWERED_S_MIN, UNANSWERED_ROUND_TRIPS = 1.0, 10
 UNANSWERED_FIRST_S = 5.0  # While no round trip is known: satellites have one of 2 s.

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from heapq import heappop, heappush
 from itertools import count
+from math import inf
+from random import Random
 from typing import Literal
 
 import msgspec
@@ -14,11 +16,11 @@ from hypothesis import strategies as st
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Decision
 from router.balance.remote_site import RemoteSite
-from router.balance.site_ejection import SiteEjected, SiteNews, SiteReturned
+from router.balance.site_ejection import SiteEjected, SiteEjection, SiteNews, SiteReturned
 from router.model import limits
 from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, SiteId
-from tests.unit.balance.builders import balancer_of, ledger_of, remote, take
+from tests.unit.balance.builders import balancer_of, ledger_of, remote, serve_at_once, take
 
 Conduct = Literal["serves", "resets", "silent", "stalls", "flaky", "busy", "lost"]
 """``flaky``: resets four of five."""
@@ -40,11 +42,16 @@ class Ingress:
         self.ledger = ledger_of(*([local] if local else []))
         self.balancer: ServiceBalancer = balancer_of(self.ledger, *remotes)
         self.balancer.ejections.tell = self._hear
+        self.reserved: list[SiteEjection] = []
+        """In which a site was in reserve."""
         self.news: list[tuple[float, SiteNews]] = []
         self.results: list[tuple[float, str, bool]] = []
         """When it began, where, and whether it went well."""
         self.probes: list[float] = []
         self._capacity = {one.site: one.capacity or one.targets_ready for one in remotes}
+        self._says = {one.site: inf if one.capacity is None else one.capacity for one in remotes}
+        self._under_way = dict.fromkeys(self._says, 0)
+        self._served: dict[str, list[tuple[float, int]]] = {one.site: [] for one in remotes}
         self._local = local
         self._flaky = 0
         self._due: list[tuple[float, int, Callable[[], None]]] = []
@@ -75,6 +82,8 @@ class Ingress:
 
     def _ask(self, excluded: frozenset[str]) -> None:
         choice = self.balancer.select(self.now, excluded)
+        active = self.balancer.ejections.active.values()
+        self.reserved += [one for one in active if one.in_reserve and one not in self.reserved]
         if not isinstance(choice, Decision):
             return
         if choice.local:
@@ -97,14 +106,17 @@ class Ingress:
                 assert self.now >= during.until, "no request before the probe is due"
                 self.probes.append(self.now)
         egress.open()
+        self._under_way[site] += 1
 
         def ends() -> None:
+            at_once, self._under_way[site] = self._under_way[site], self._under_way[site] - 1
             if conduct == "busy":
                 egress.refuse(self._capacity[site], self.now)
                 ejections.answered(site, during, self.now)
                 egress.end(-1, self.now)
                 self._ask(excluded | {site})
             elif conduct == "serves":
+                self._served[site].append((self.now, at_once))
                 egress.end(0, self.now)
                 ejections.succeeded(site, during, self.now)
                 self.results.append((began, site, True))
@@ -122,22 +134,25 @@ class Ingress:
         heappush(self._due, (self.now + seconds, next(self._numbers), act))
 
     def _hear(self, news: SiteNews) -> None:
+        last = next((one for _, one in reversed(self.news) if one.site == news.site), None)
         self.news.append((self.now, news))
-        if isinstance(news, SiteEjected):
-            routers = self.balancer.routers.values()
-            out = sum(
-                min(one.served_at_once, self._capacity[one.site])
-                for one in routers
-                if one.is_ejected
-            )
-            left = sum(self._capacity[one.site] for one in routers if not one.is_ejected)
-            probed = [
-                at
-                for at, one in self.news[:-1]
-                if isinstance(one, SiteEjected) and one.site == news.site
-            ]
-            if not probed:  # A failed probe changes nothing about who is out.
-                assert 0 < out <= left + self._local
+        if isinstance(news, SiteEjected) and not isinstance(last, SiteEjected):
+            # A failed probe changes nothing about who is out.
+            out = {one.site for one in self.balancer.routers.values() if one.is_ejected}
+            known = {site: self._known(site) for site in self._says}
+            left = self._local + sum(known[site] for site in known if site not in out)
+            assert 0 < sum(known[site] for site in out) <= left
+
+    def _known(self, site: SiteId) -> float:
+        """What the balancer takes for the capacity of a site: no more than was seen of late."""
+        (served,) = (
+            one.served_lately(self.now)
+            for one in self.balancer.routers.values()
+            if one.site == site
+        )
+        since = self.now - 2 * limits.EJECT_SERVED_S
+        assert served <= max([1, *(count for at, count in self._served[site] if at >= since)])
+        return min(served, self._says[site])
 
 
 HONEST = remote("aa", cost=10, capacity=50)
@@ -232,8 +247,9 @@ def test_when_all_sites_fail_the_least_bad_is_tried_and_the_decision_says_so() -
     ingress.conduct = {"aa": "resets", "bb": "resets"}
     ingress.run(10.0)
     out = [one for one in ingress.balancer.routers.values() if one.is_ejected]
-    assert len(out) == 1, "the last one stays"
-    assert ingress.balancer.ejections.failing == ["aa" if out[0].site == "bb" else "bb"]
+    assert len(out) == 1, "the last one stays in reserve"
+    reserve = [one.site for one in ingress.balancer.ejections.active.values() if one.in_reserve]
+    assert reserve == ["aa" if out[0].site == "bb" else "bb"]
     (last,) = (one for one in (FAILS, HONEST) if one.site == out[0].site)
     ingress.balancer.set_remotes([last])
     explained = ingress.balancer.explain(ingress.now)
@@ -271,6 +287,59 @@ def test_records_are_bounded() -> None:
     for number in range(limits.EJECT_SITES_MAX + 100):
         ejections.failed(SiteId(f"s{number}"), None, "reset", float(number))
     assert len(ejections.suspects) == limits.EJECT_SITES_MAX
+
+
+def test_a_site_that_served_well_and_then_fails_is_left_for_one_that_nobody_tried() -> None:
+    """It served more at once than this site has places: it is in reserve before it is ejected."""
+    ingress = Ingress(FAILS, HONEST, local=0)
+    ingress.run(20.0)
+    ingress.conduct["bb"] = "flaky"
+    ingress.run(60.0)
+    assert ingress.failed_share(30.0, 58.0) <= 0.02
+    assert any("requests within 10 s failed" in one.reason for one in ingress.reserved)
+    assert ingress.ejected("bb"), "the other one served as much by then"
+
+
+def test_a_near_liar_that_fails_gives_way_to_an_honest_site_that_failed_before_it() -> None:
+    """It refuses as full until the honest site fails, and then would be the last one in use."""
+    ingress = Ingress(FAILS, HONEST, local=0)
+    ingress.conduct["bb"] = "busy"
+    ingress.run(1.0)
+    ingress.conduct["aa"] = "resets"
+    ingress.run(3.0)
+    assert [one.site for one in ingress.reserved] == ["aa"]
+    ingress.conduct |= {"aa": "serves", "bb": "resets"}
+    ingress.run(40.0)
+    assert ingress.failed_share(15.0, 38.0) <= 0.02
+
+
+@given(
+    seen=st.lists(st.integers(1, 20), min_size=1, max_size=5),
+    local=st.integers(0, 3),
+    claim=st.sampled_from((None, 1, 1_000_000)),
+    order=st.randoms(),
+)
+def test_whatever_a_liar_claims_at_most_half_of_what_was_seen_is_ejected(
+    seen: list[int], local: int, claim: int | None, order: Random
+) -> None:
+    honest = [remote(f"s{number}", cost=number + 1) for number in range(len(seen))]
+    liar = remote("liar", cost=9, targets_ready=50, capacity=claim)
+    ledger = ledger_of(*([local] if local else []))
+    balancer = balancer_of(
+        ledger, *(msgspec.structs.replace(one, capacity=20) for one in honest), liar
+    )
+    for one, at_once in zip(honest, seen, strict=True):
+        serve_at_once(balancer, one.site, at_once)
+    failing = [one.site for one in honest]
+    order.shuffle(failing)
+    for now, site in enumerate(failing):
+        for number in range(limits.EJECT_AFTER):
+            balancer.ejections.failed(site, None, "reset", now + number / limits.EJECT_AFTER)
+    known = {one.site: at_once for one, at_once in zip(honest, seen, strict=True)}
+    out = {one.site for one in balancer.ejections.active.values() if not one.in_reserve}
+    left = local + 1 + sum(known[site] for site in known if site not in out)
+    assert sum(known[site] for site in out) <= left
+    assert set(balancer.ejections.active) == set(known), "the others are in reserve"
 
 
 @settings(max_examples=60)

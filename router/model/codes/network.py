@@ -182,7 +182,7 @@ SERVICES: Final = (
         "Requests of a service that this router sent to another site failed several times in a "
         "row, or most of the last ones did. The site is ejected: it gets one request from time to "
         "time, its probe, and returns once one is answered. If the other sites cannot spare it, it "
-        "stays in use although requests fail.",
+        "is in reserve: it gets requests while no other site has room.",
         "sitectl why NAME shows the reason; sitectl ping SITE whether the way there is good; the "
         "rest is for the operator of that site",
     ),

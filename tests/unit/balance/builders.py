@@ -64,6 +64,20 @@ def balancer_of(
     return balancer
 
 
+def serve_at_once(
+    balancer: ServiceBalancer, site: str, at_once: int, now: float = 0.0, *, served: bool = True
+) -> None:
+    """So many requests under way at once at the one router of ``site``, all of them answered."""
+    egress = balancer.routers[RouterId(f"r{site}")]
+    for _ in range(at_once):
+        egress.open()
+    for _ in range(at_once):
+        egress.end(at_once - 1, now, served)
+        egress.open()
+    for left in range(at_once):
+        egress.end(at_once - 1 - left, now, served)
+
+
 def site_of(answer: Decision | NoChoice) -> str:
     assert isinstance(answer, Decision)
     return answer.site

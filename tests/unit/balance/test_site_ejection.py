@@ -1,10 +1,15 @@
 """When a remote site is due to be ejected, and whether the others can spare it."""
 
+import msgspec
+
 from router.balance.balancer import ServiceBalancer
-from router.model.ids import SiteId
-from tests.unit.balance.builders import balancer_of, ledger_of, remote
+from router.balance.decisions import Decision, NoChoice
+from router.model import limits
+from router.model.ids import RouterId, SiteId
+from tests.unit.balance.builders import balancer_of, ledger_of, remote, serve_at_once
 
 FAILS = SiteId("a")
+HUGE = 1_000_000
 
 
 def fail_four_of_five(balancer: ServiceBalancer, requests: int) -> None:
@@ -19,9 +24,110 @@ def fail_four_of_five(balancer: ServiceBalancer, requests: int) -> None:
             balancer.ejections.succeeded(FAILS, None, now)
 
 
+def fail(balancer: ServiceBalancer, site: str, now: float = 0.0) -> None:
+    for number in range(limits.EJECT_AFTER):
+        balancer.ejections.failed(SiteId(site), None, "reset", now + number)
+
+
+def ejected(balancer: ServiceBalancer) -> set[str]:
+    active = balancer.ejections.active.values()
+    return {one.site for one in active if not one.in_reserve}
+
+
+def reserve(balancer: ServiceBalancer) -> set[str]:
+    return {one.site for one in balancer.ejections.active.values() if one.in_reserve}
+
+
+def place(choice: Decision | NoChoice) -> str:
+    assert isinstance(choice, Decision)
+    return choice.site
+
+
 def test_a_site_that_fails_four_of_five_is_ejected_and_says_by_which_rule() -> None:
     balancer = balancer_of(ledger_of(10), remote("a"))
     fail_four_of_five(balancer, 50)
     ejection = balancer.ejections.active[FAILS]
     words = "17 of 21 requests within 10 s failed, at last a request was reset"
     assert ejection.reason == f"ejected for 2 s: {words}"
+
+
+def test_what_a_site_claims_does_not_let_others_be_ejected() -> None:
+    balancer = balancer_of(
+        ledger_of(), remote("a", 1), remote("b", 2), remote("liar", 3, capacity=HUGE)
+    )
+    serve_at_once(balancer, "a", 5)
+    serve_at_once(balancer, "b", 5)
+    fail(balancer, "a")
+    fail(balancer, "b", 10.0)
+    assert (ejected(balancer), reserve(balancer)) == ({"a"}, {"b"})
+
+
+def test_many_routers_of_a_site_that_served_nothing_count_as_one_slot() -> None:
+    routers = [
+        msgspec.structs.replace(remote("liar", 3, capacity=1), router=RouterId(f"r{number}"))
+        for number in range(64)
+    ]
+    balancer = balancer_of(ledger_of(), remote("a", 1), *routers)
+    serve_at_once(balancer, "a", 5)
+    fail(balancer, "a")
+    assert reserve(balancer) == {"a"}
+
+
+def test_refusals_and_malformed_answers_are_no_service() -> None:
+    balancer = balancer_of(ledger_of(1), remote("a"))
+    serve_at_once(balancer, "a", 5, served=False)
+    assert [one.served_lately(0.0) for one in balancer.routers.values()] == [1]
+
+
+def test_what_was_served_counts_for_a_while_only() -> None:
+    balancer = balancer_of(ledger_of(1), remote("a"))
+    serve_at_once(balancer, "a", 5, now=1.0)
+    (egress,) = balancer.routers.values()
+    assert egress.served_lately(1.0 + limits.EJECT_SERVED_S) == 5
+    assert egress.served_lately(1.0 + 2 * limits.EJECT_SERVED_S) == 1
+
+
+def test_a_site_in_reserve_is_used_while_no_other_has_room_and_the_decision_says_so() -> None:
+    balancer = balancer_of(ledger_of(), remote("a", 1), remote("b", 2, capacity=2))
+    serve_at_once(balancer, "a", 5)
+    fail(balancer, "a")
+    assert reserve(balancer) == {"a"}
+    assert place(balancer.select(5.0)) == "b"
+    other = balancer.routers[RouterId("rb")]
+    for _ in range(2):
+        other.open()
+    choice = balancer.select(5.0)
+    assert place(choice) == "a"
+    assert isinstance(choice, Decision)
+    assert choice.reason == "requests fail there, and no other site has room"
+    other.end(1, 5.0)
+    assert place(balancer.select(5.0)) == "b"
+    report = next(one for one in balancer.explain(5.0).candidates if one.site == "a")
+    assert report.verdict == "ejected"
+    why = "in reserve for 2 s: 5 requests in a row were reset"
+    assert report.reason == f"{why}; it is used while no other site has room"
+
+
+def test_a_request_that_failed_at_all_others_may_go_to_the_one_in_reserve() -> None:
+    balancer = balancer_of(ledger_of(), remote("a", 1), remote("b", 2))
+    serve_at_once(balancer, "a", 5)
+    fail(balancer, "a")
+    assert place(balancer.select(5.0, frozenset({"b"}))) == "a"
+
+
+def test_the_only_site_in_reserve_takes_everything() -> None:
+    balancer = balancer_of(ledger_of(), remote("a"))
+    fail(balancer, "a")
+    assert reserve(balancer) == {"a"}
+    assert place(balancer.select(4.5)) == "a"
+
+
+def test_once_another_site_served_as_much_a_failed_probe_ejects_the_one_in_reserve() -> None:
+    balancer = balancer_of(ledger_of(), remote("a", 1), remote("b", 2))
+    serve_at_once(balancer, "a", 5)
+    fail(balancer, "a")
+    serve_at_once(balancer, "b", 5)
+    held = balancer.ejections.active[FAILS]
+    balancer.ejections.failed(FAILS, held, "reset", held.until)
+    assert ejected(balancer) == {"a"}
+    assert balancer.ejections.active[FAILS].reason.startswith("ejected for 4 s: ")

@@ -51,12 +51,14 @@ def test_an_ejection_is_an_event_and_a_note_until_the_site_is_back() -> None:
     assert journal.told[-1][:3] == ("info", "site-returned", "EAST")
 
 
-def test_a_failing_site_that_stays_in_use_is_a_note() -> None:
+def test_a_failing_site_in_reserve_is_a_note_and_no_event() -> None:
     shop = Shop(may_eject=False)
     news, journal = news_of(shop)
     shop.fails("east")
     (note,) = news.notes()
-    assert note.message.startswith("Requests for shop:80 fail at EAST, which stays in use")
+    why = "in reserve for 2 s: 5 requests in a row were reset."
+    only = f"EAST gets requests for shop:80 only while no other site has room: {why}"
+    assert note.message.startswith(only)
     assert journal.told == []
 
 
