@@ -260,5 +260,7 @@ class EgressStream:
         if not self._leave_queue() and self._leg is not None and not self._answer.over:
             self._leg.abort()
         service = self._service
-        service.refused_messages.note("request-refused-here", service.key, self._ingress)
+        service.refused_messages.note(
+            "request-refused-here", service.key, self._stream.neighbour_site, self._ingress
+        )
         self._stream.reset("bad-message")

@@ -181,7 +181,9 @@ class Offers:
             return Refused()
         request = self._request_of(offer, service)
         if request is None:
-            service.refused_messages.note("request-refused-here", service.key, offer.ingress)
+            service.refused_messages.note(
+                "request-refused-here", service.key, stream.neighbour_site, offer.ingress
+            )
             stream.refuse("bad-head", service.ledger.load)
             return Refused()
         under_way = self._under_way

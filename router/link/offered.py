@@ -8,7 +8,7 @@ from router.link.lane import NOBODY
 from router.link.ports import LinkOwner, OpenRequest, Refusal, Stream, StreamHandler, StreamOpener
 from router.link.session import LinkSession
 from router.link.transit import fill_path, judge_path, relay
-from router.model.ids import RouterId
+from router.model.ids import RouterId, is_site_id
 from router.model.sharing import FREE
 
 
@@ -59,6 +59,9 @@ class OfferedStreams:
             if handler is not None:
                 return handler
         request = control.decode_open(body)
+        if not is_site_id(request.ingress):  # It would be shown, counted and queued by.
+            stream.refuse("not-allowed", -1)
+            return NOBODY
         if is_plain and request.path == self._alone:  # What is below would find the same.
             return self._owner.stream_offered(stream, request, body)
         if not judge_path(request.path, self._here, stream.neighbour):

@@ -2,12 +2,12 @@
 
 from certs import clocks
 from router.admin.views import BarView
+from router.main.event_budgets import EventBudgets
 from router.main.ports import Tell
 from router.model.events import Note
 from router.model.ids import SiteId
 from router.model.limits import BAR_EVENTS_BURST, BAR_EVENTS_PER_S, BAR_NOTES_MAX
 from router.routing.bars import BarRow
-from router.routing.budget import TokenBucket
 from router.routing.table import RouteTable
 
 HINT = "To let it in again, on {by} run: sitectl token create FILE"
@@ -21,7 +21,7 @@ class BarNews:
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
         self._known: frozenset[BarRow] = frozenset()
-        self._budgets: dict[SiteId, TokenBucket] = {}
+        self._budgets = EventBudgets(BAR_EVENTS_BURST, BAR_EVENTS_PER_S)
 
     def table_changed(self, table: RouteTable, now: float) -> None:
         """Compare with the table before. A bar of a site that is not known here is no news."""
@@ -31,22 +31,15 @@ class BarNews:
         before = {(row.site, row.by) for row in self._known}
         after = {(row.site, row.by) for row in bars}
         self._known = bars
-        self._budgets = {by: one for by, one in self._budgets.items() if by in table.sites}
         for row in sorted(bars):
-            if (row.site, row.by) not in before and self._may_tell(row.by, now):
+            if (row.site, row.by) not in before and self._budgets.take(row.by, now):
                 text, hint = _text(row, table), HINT.format(by=_name(row.by, table))
                 self._tell("warning", "site-barred", _name(row.site, table), text, hint)
         for site, by in sorted(before - after):
-            if self._may_tell(by, now):
+            if self._budgets.take(by, now):
                 name = _name(site, table)
                 text = f"{_name(by, table)} no longer bars {name}."
                 self._tell("info", "site-unbarred", name, text)
-
-    def _may_tell(self, by: SiteId, now: float) -> bool:
-        budget = self._budgets.get(by)
-        if budget is None:
-            budget = self._budgets[by] = TokenBucket(BAR_EVENTS_BURST, BAR_EVENTS_PER_S, now)
-        return budget.take(now)
 
 
 def notes_of_bars(table: RouteTable) -> list[Note]:

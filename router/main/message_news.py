@@ -3,9 +3,11 @@
 from collections.abc import Callable
 
 from router.forward.refused_messages import RefusedMessage, RefusedMessages
+from router.main.event_budgets import EventBudgets
 from router.main.ports import Tell
 from router.model.events import Problem
 from router.model.ids import SiteId
+from router.model.limits import REFUSED_MESSAGE_EVENTS_BURST, REFUSED_MESSAGE_EVENTS_PER_S
 
 SHOWN_MAX = 16
 """Problems of this kind at once; more say nothing new."""
@@ -20,14 +22,19 @@ _TEXTS = {
 
 
 class MessageNews:
-    """Reports them with the name of the other site."""
+    """Reports them with the name of the other site, of one site so many at once and no more."""
 
-    __slots__ = ("_messages", "_name", "_tell")
+    __slots__ = ("_budgets", "_messages", "_name", "_now", "_tell")
 
     def __init__(
-        self, messages: RefusedMessages, name: Callable[[SiteId], str], tell: Tell
+        self,
+        messages: RefusedMessages,
+        name: Callable[[SiteId], str],
+        tell: Tell,
+        now: Callable[[], float],
     ) -> None:
-        self._messages, self._name, self._tell = messages, name, tell
+        self._messages, self._name, self._tell, self._now = messages, name, tell, now
+        self._budgets = EventBudgets(REFUSED_MESSAGE_EVENTS_BURST, REFUSED_MESSAGE_EVENTS_PER_S)
         messages.tell = self._refused
 
     def problems(self) -> list[Problem]:
@@ -38,10 +45,14 @@ class MessageNews:
         ]
 
     def _refused(self, message: RefusedMessage) -> None:
-        text = self._text(message)
-        self._tell("warning", "message-refused", self._name(message.site), text, HINT)
+        if self._budgets.take(message.site, self._now()):
+            text = self._text(message)
+            self._tell("warning", "message-refused", self._name(message.site), text, HINT)
 
     def _text(self, message: RefusedMessage) -> str:
         text = _TEXTS[message.refusal]
         begun = text.format(service=message.service, site=self._name(message.site))
-        return f"{begun}: the routers do not agree on what valid HTTP over a link is."
+        claim = ""
+        if message.claimed not in ("", message.site):
+            claim = f" (it says that they came in at {self._name(SiteId(message.claimed))})"
+        return f"{begun}{claim}: the routers do not agree on what valid HTTP over a link is."

@@ -7,6 +7,7 @@ Nobody approved them: whoever may export a service offers it. So the operator he
 from collections.abc import Iterator
 
 from certs import clocks
+from router.main.event_budgets import EventBudgets
 from router.main.ports import Keeper, Tell
 from router.model.events import Note
 from router.model.ids import SiteId
@@ -19,7 +20,6 @@ from router.model.limits import (
     NEW_OFFERS_LEARN_S,
 )
 from router.net.ports import Timer, Timers
-from router.routing.budget import TokenBucket
 from router.routing.table import RouteTable
 
 SAVE_AFTER_S = 1.0  # Tables follow each other closely while a network comes together.
@@ -55,7 +55,7 @@ class NewOffers:
             self._counts[site] = self._counts.get(site, 0) + 1
         self._most: SiteId | None = None  # Of them, while it is known.
         self._new: dict[Offer, float] = {}  # Since when, oldest first.
-        self._budgets: dict[SiteId, TokenBucket] = {}
+        self._budgets = EventBudgets(NEW_OFFER_EVENTS_BURST, NEW_OFFER_EVENTS_PER_S)
         self._save: Timer | None = None
 
     def table_changed(self, table: RouteTable) -> None:
@@ -69,8 +69,6 @@ class NewOffers:
             self._remember(offer)
             if now >= self._learns_until:
                 self._found(offer, table, now)
-        for site in self._budgets.keys() - table.sites.keys():
-            del self._budgets[site]
 
     def note_of(self, service: str, site: SiteId, table: RouteTable) -> str:
         """For `why`; empty: the site is no new one, or declares the service itself."""
@@ -100,11 +98,7 @@ class NewOffers:
         self._new[offer] = now
         while len(self._new) > KNOWN_OFFERS_MAX:
             del self._new[next(iter(self._new))]
-        budget = self._budgets.get(site)
-        if budget is None:
-            budget = TokenBucket(NEW_OFFER_EVENTS_BURST, NEW_OFFER_EVENTS_PER_S, now)
-            self._budgets[site] = budget
-        if budget.take(now):
+        if self._budgets.take(site, now):
             owner = table.party(table.declarations[service].site).shown
             text = f"Site {_shown(site, table)} has targets of {service}, which {owner} declares, "
             self._tell(

@@ -217,7 +217,7 @@ class SiteRouter:
             self._door,
             self._twin,
             self._faults,
-            MessageNews(self.forwarder.refused_messages, self._names.site, tell),
+            MessageNews(self.forwarder.refused_messages, self._names.site, tell, network.now),
         )
         self._ejections = EjectionNews(self.forwarder, self._names.site, tell)
         self._draining = False

@@ -1,11 +1,20 @@
 """Names of things that cross rooms."""
 
+import re
 from typing import Annotated, NewType
 
 import msgspec
 
 SiteId = NewType("SiteId", str)
 """SHA-256 of the site's public identity key (DER), first 128 bits, 32 lower-case hex digits."""
+
+_SITE_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def is_site_id(text: str) -> bool:
+    """Whether a site can have that id; others may say anything."""
+    return _SITE_ID.fullmatch(text) is not None
+
 
 RouterId = NewType("RouterId", str)
 """Random, made once per router and kept in its state: 16 lower-case hex digits."""

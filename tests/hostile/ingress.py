@@ -25,15 +25,20 @@ class RogueIngress(Member):
         super().__init__(token_file, name)
         self.on_stream = self._count
 
-    def open(self, service: str, port: int, count: int) -> None:
+    def open(self, service: str, port: int, count: int, head: bytes = HEAD) -> None:
         """Open that many, each said to have come in at another site."""
-        self.send(*(self._open(service, port) for _ in range(count)))
+        first = self._opened + 1
+        ingresses = [f"{number:032x}" for number in range(first, first + count)]
+        self.send(*(self._open(one, service, port, head) for one in ingresses))
 
-    def _open(self, service: str, port: int) -> Frame:
+    def open_as(self, ingress: str, service: str, port: int, head: bytes = HEAD) -> None:
+        """Open one, said to have come in at ``ingress``."""
+        self.send(self._open(ingress, service, port, head))
+
+    def _open(self, ingress: str, service: str, port: int, head: bytes) -> Frame:
         self._opened += 1
-        ingress = f"{self._opened:032x}"
         path = [self._neighbour[0], *self._onward]
-        fields = (path, service, port, "http", ingress, LONGEST_WAIT_MS, 0, 0, HEAD)
+        fields = (path, service, port, "http", ingress, LONGEST_WAIT_MS, 0, 0, head)
         return Frame(wire.OPEN, 2 * self._opened - 1, msgspec.msgpack.encode(fields), ends=True)
 
     def _count(self, frame: Frame) -> list[Frame]:

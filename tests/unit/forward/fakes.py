@@ -515,6 +515,7 @@ class FakeMesh:
         self.offered: dict[RouterId, Callable[[Stream, OpenRequest], StreamHandler]] = {}
         self.down: set[RouterId] = set()
         self.delay_s = 0.0  # Of all that travels, each way.
+        self.last_hop: SiteId | None = None  # Who sends to each egress; None: the ingress itself.
         self.opens: list[OpenRequest] = []
         self.streams: list[FakeStream] = []
 
@@ -526,7 +527,7 @@ class FakeMesh:
             return None
         self.opens.append(request)
         near = FakeStream(self, egress)
-        far = FakeStream(self, RouterId("ingress"), request.ingress)
+        far = FakeStream(self, RouterId("ingress"), self.last_hop or request.ingress)
         near.other, far.other = far, near
         near.handler = handler
         self.streams.append(near)

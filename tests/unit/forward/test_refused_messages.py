@@ -43,18 +43,22 @@ def counts(shop: Shop, site: str) -> Mapping[Refusal, int]:
 
 def test_an_egress_counts_a_head_that_it_refuses() -> None:
     shop = Shop()
-    Neighbour(shop, offer(head=b"nonsense"))
+    shop.mesh.last_hop = site_of("x")
+    Neighbour(shop, offer(head=b"nonsense", ingress=site_of("y")))
     assert counts(shop, "b") == {"request-refused-here": 1}
     (message,) = shop.sites["b"].forwarder.refused_messages.recent()
-    assert message == RefusedMessage("request-refused-here", KEY, site_of("x"))
+    assert message == RefusedMessage("request-refused-here", KEY, site_of("x"), site_of("y"))
 
 
 def test_an_egress_counts_a_body_that_disagrees_with_its_head() -> None:
     shop = Shop(answer=None)
-    neighbour = Neighbour(shop, offer(head=POST_HEAD, body_bytes=5))
+    shop.mesh.last_hop = site_of("x")
+    neighbour = Neighbour(shop, offer(head=POST_HEAD, body_bytes=5, ingress=site_of("y")))
     neighbour.stream.send(b"too long")
     shop.network.run()
     assert counts(shop, "b") == {"request-refused-here": 1}
+    (message,) = shop.sites["b"].forwarder.refused_messages.recent()
+    assert message == RefusedMessage("request-refused-here", KEY, site_of("x"), site_of("y"))
 
 
 @pytest.mark.parametrize("request_bytes", [GET, POST])
@@ -130,6 +134,17 @@ def test_each_kind_is_told_once_a_minute_and_shown_for_ten() -> None:
     clock.now += 1
     assert messages.recent() == []
     assert messages.counts(KEY) == {"request-refused-here": 7}
+
+
+def test_whatever_a_neighbour_claims_it_is_one_kind_that_is_told_once() -> None:
+    told = list[RefusedMessage]()
+    messages = RefusedMessages(Clock())
+    messages.tell = told.append
+    for number in range(1_000):
+        messages.note("request-refused-here", KEY, site_of("x"), site_of(str(number)))
+    assert [message.claimed for message in told] == [site_of("0")]
+    assert [message.claimed for message in messages.recent()] == [site_of("999")]
+    assert messages.counts(KEY) == {"request-refused-here": 1_000}
 
 
 def test_invented_sites_take_a_bounded_place() -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from router.model import limits
-from router.model.ids import RouterId
+from router.model.ids import RouterId, SiteId
 from tests.unit.link.lanes import Recorder, Sender
 from tests.unit.link.routers import Router, live_wires
 from tests.unit.link.wire import World
@@ -127,6 +127,21 @@ def test_a_path_in_a_circle_too_long_or_not_ours_is_not_allowed() -> None:
         assert lane(asked, handler) is not None
         world.settle()
         assert handler.calls == [("refused", "not-allowed", -1), ("lost", None)]
+
+
+@pytest.mark.parametrize(
+    "ingress", ["", "a" * 31, "A" * 32, "\x1b[31m" + "a" * 27, "a" * 32 + "\n"]
+)
+def test_an_open_whose_ingress_is_no_site_s_id_is_not_allowed(ingress: str) -> None:
+    world = World()
+    west, middle, east = chain(world, "west", "middle", "east")
+    for path in ((middle.id,), (middle.id, east.id)):
+        handler = Recorder()
+        asked = type(west.request(middle, east))(path, "web", 80, "tcp", SiteId(ingress))
+        assert west.links.open_stream(asked, handler) is not None
+        world.settle()
+        assert handler.calls == [("refused", "not-allowed", -1), ("lost", None)]
+    assert middle.owner.offered == east.owner.offered == []
 
 
 @pytest.mark.parametrize("which", ["first", "second"])
