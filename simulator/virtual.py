@@ -10,7 +10,7 @@ from router.link.claims import CLAIM_ALPN, Answered
 from router.link.links import ALPN as LINK_ALPN
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
-from router.main.ports import Bars, HeldListener, Kept, PendingLink
+from router.main.ports import Bars, HeldListener, Kept, KnownOffer, PendingLink
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem
 from router.model.ids import RouterId, SiteId
@@ -110,7 +110,7 @@ class MemoryKeeper:
         self._declared: dict[str, float] = {}
         self._owners: Mapping[str, Owner] = {}
         self._pins: Mapping[str, SiteId] = {}
-        self._offers: Mapping[str, Sequence[SiteId]] | None = None
+        self._offers: Mapping[str, Sequence[KnownOffer]] | None = None
         self._listeners: Sequence[HeldListener] = ()
 
     def keep_epoch(self, epoch: int) -> None:
@@ -143,10 +143,10 @@ class MemoryKeeper:
     def listeners(self) -> Sequence[HeldListener]:
         return self._listeners
 
-    def keep_known_offers(self, known: Mapping[str, Sequence[SiteId]]) -> None:
+    def keep_known_offers(self, known: Mapping[str, Sequence[KnownOffer]]) -> None:
         self._offers = known
 
-    def known_offers(self) -> Mapping[str, Sequence[SiteId]] | None:
+    def known_offers(self) -> Mapping[str, Sequence[KnownOffer]] | None:
         return self._offers
 
     def rule_pins(self) -> Mapping[str, SiteId]:

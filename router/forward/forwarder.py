@@ -377,6 +377,10 @@ class Forwarder:
         """Whether each of `targets` is ready: cheap, for who looks at all again and again."""
         return {key: service.ledger.standing() for key, service in self._services.items()}
 
+    def used_services(self) -> set[str]:
+        """Names of services that clients of this site have asked for since the start."""
+        return {key.name for key, service in self._services.items() if service.counters.chosen}
+
     def targets_of(self, key: ServiceKey) -> list[TargetInfo]:
         """The targets of one service port; none of one that is not known here."""
         service = self._services.get(key)

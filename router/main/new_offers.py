@@ -1,14 +1,14 @@
 """Sites that are new among those with targets of a service which another site declares.
 
 Nobody approved them: whoever may export a service offers it. So the operator hears of each once,
-`status` has a note and `why` says so for a while. Which sites are known outlives a restart.
+`status` has a note and `why` says so for a while. Which sites are known and new outlives a restart.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 
 from certs import clocks
 from router.main.event_budgets import EventBudgets
-from router.main.ports import Keeper, Tell
+from router.main.ports import Keeper, KnownOffer, Tell
 from router.model.events import Note
 from router.model.ids import SiteId
 from router.model.limits import (
@@ -22,6 +22,7 @@ from router.model.limits import (
 from router.net.ports import Timer, Timers
 from router.routing.table import RouteTable
 
+MORE_SHOWN = 3  # Of the offers that have no note each.
 SAVE_AFTER_S = 1.0  # Tables follow each other closely while a network comes together.
 Offer = tuple[str, SiteId]
 """A service, and a site that has targets of it and does not declare it."""
@@ -46,15 +47,20 @@ class NewOffers:
     def __init__(self, keeper: Keeper, tell: Tell, timers: Timers) -> None:
         self._keeper, self._tell, self._timers = keeper, tell, timers
         kept = keeper.known_offers()
-        self._known: dict[Offer, None] = {
-            (service, site): None for service, sites in (kept or {}).items() for site in sites
+        ages = {
+            (service, one.site): one.new_for_s
+            for service, offers in (kept or {}).items()
+            for one in offers
         }
+        self._known: dict[Offer, None] = dict.fromkeys(ages)
         self._learns_until = timers.now() + (NEW_OFFERS_LEARN_S if kept is None else 0.0)
         self._counts: dict[SiteId, int] = {}
         for _, site in self._known:
             self._counts[site] = self._counts.get(site, 0) + 1
         self._most: SiteId | None = None  # Of them, while it is known.
-        self._new: dict[Offer, float] = {}  # Since when, oldest first.
+        now = timers.now()
+        since = [(now - age, offer) for offer, age in ages.items() if age is not None]
+        self._new: dict[Offer, float] = {offer: at for at, offer in sorted(since)}  # Since when.
         self._budgets = EventBudgets(NEW_OFFER_EVENTS_BURST, NEW_OFFER_EVENTS_PER_S)
         self._save: Timer | None = None
 
@@ -79,19 +85,27 @@ class NewOffers:
         owner = table.party(declared.site).shown
         return f"new since {clocks.span(now - since)}, offers {service} of {owner}; approved: auto"
 
-    def notes(self, table: RouteTable) -> list[Note]:
-        """One for each offer that is new and still there, the newest first, a bounded number."""
+    def notes(self, table: RouteTable, used: Container[str]) -> list[Note]:
+        """One for each offer that is new and still there, and one for those beyond a number.
+
+        Services that are ``used`` here come first, then those whose owner is known for longest: a
+        site that offers many others hides none of these.
+        """
         there = set(_offers(table))
-        return [
-            Note(
-                severity="warning",
-                code="SW0347",
-                message=f"Site {_shown(site, table)} is {text}.",
-                hint=_hint(service),
-            )
-            for service, site in reversed(self._new)
+        ranks = {name: rank for rank, name in enumerate(table.owners)}
+        found = [
+            (service not in used, ranks.get(service, len(ranks)), -since, service, site, text)
+            for (service, site), since in self._new.items()
             if (service, site) in there and (text := self.note_of(service, site, table))
-        ][:NEW_OFFER_NOTES_MAX]
+        ]
+        found.sort()
+        notes = [
+            _note(f"Site {_shown(site, table)} is {text}.", _hint(service))
+            for *_, service, site, text in found[:NEW_OFFER_NOTES_MAX]
+        ]
+        if beyond := [(service, site) for *_, service, site, _ in found[NEW_OFFER_NOTES_MAX:]]:
+            notes.append(_of_more(beyond, table))
+        return notes
 
     def _found(self, offer: Offer, table: RouteTable, now: float) -> None:
         service, site = offer
@@ -127,9 +141,12 @@ class NewOffers:
 
     def _keep(self) -> None:
         self._save = None
-        known: dict[str, list[SiteId]] = {}
+        now = self._timers.now()
+        known: dict[str, list[KnownOffer]] = {}
         for service, site in self._known:
-            known.setdefault(service, []).append(site)
+            since = self._new.get((service, site))
+            age = None if since is None or now >= since + NEW_OFFER_SHOWN_S else now - since
+            known.setdefault(service, []).append(KnownOffer(site, age))
         self._keeper.keep_known_offers(known)
 
 
@@ -141,6 +158,22 @@ def _offers(table: RouteTable) -> Iterator[Offer]:
             for one in candidates:
                 if one.site not in (declared.site, table.site) and not one.barred:
                     yield key.name, one.site
+
+
+def _note(message: str, hint: str) -> Note:
+    return Note(severity="warning", code="SW0347", message=message, hint=hint)
+
+
+def _of_more(offers: Sequence[Offer], table: RouteTable) -> Note:
+    """Of offers that have no note each."""
+    shown = [f"{service} at {_shown(site, table)}" for service, site in offers[:MORE_SHOWN]]
+    rest = f" and {len(offers) - MORE_SHOWN} more" if len(offers) > MORE_SHOWN else ""
+    return _note(
+        f"{len(offers)} more offers of services that other sites declare are new: "
+        f"{', '.join(shown)}{rest}.",
+        "See who has targets of a service: sitectl why SERVICE. To choose from whom it is taken: "
+        "sitectl service set SERVICE --import-from SITE",
+    )
 
 
 def _shown(site: SiteId, table: RouteTable) -> str:

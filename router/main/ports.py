@@ -174,6 +174,16 @@ class HeldListener(msgspec.Struct, frozen=True, array_like=True):
     site: SiteId
 
 
+class KnownOffer(msgspec.Struct, frozen=True):
+    """A site with targets of a service of another.
+
+    ``new_for_s``: since when the operator is shown that it is new; None: it is not.
+    """
+
+    site: SiteId
+    new_for_s: float | None = None
+
+
 class Keeper(Protocol):
     """Small facts that outlive a restart."""
 
@@ -204,10 +214,10 @@ class Keeper(Protocol):
     def listeners(self) -> Sequence[HeldListener]:
         """What was kept last, the longest held first."""
 
-    def keep_known_offers(self, known: Mapping[str, Sequence[SiteId]]) -> None:
+    def keep_known_offers(self, known: Mapping[str, Sequence[KnownOffer]]) -> None:
         """Write down, by service, the sites that are known to have targets of it."""
 
-    def known_offers(self) -> Mapping[str, Sequence[SiteId]] | None:
+    def known_offers(self) -> Mapping[str, Sequence[KnownOffer]] | None:
         """What was kept last; None: nothing ever was."""
 
     @property

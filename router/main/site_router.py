@@ -404,7 +404,7 @@ class SiteRouter:
             return self._config_notes
         hints = capacity_hints(self._wanted, self.routing.table)
         bars = notes_of_bars(self.routing.table)
-        offers = self._offers.notes(self.routing.table)
+        offers = self._offers.notes(self.routing.table, self.forwarder.used_services())
         rules = self._services.pins.notes(self.routing.table, self._wanted.rules)
         found = (*self._ejections.notes(), *self._config_notes, *bars, *offers, *rules, *hints)
         return found[: limits.STATUS_NOTES_MAX]

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from certs.files import write_secret
-from router.main.ports import HeldListener, Kept
+from router.main.ports import HeldListener, Kept, KnownOffer
 from router.model.errors import ConfigError
 from router.model.ids import RouterId, SiteId
 from router.model.owners import Owner
@@ -21,6 +21,8 @@ OFFERS_FILE = "known-offers.json"
 LISTENERS_FILE = "listeners.json"
 
 _Kept = TypeVar("_Kept")
+_Offer = SiteId | tuple[SiteId, float]
+"""In the file of known offers: a site, while it is new with the Unix seconds at which it came."""
 
 
 class _State(msgspec.Struct, forbid_unknown_fields=True):
@@ -64,8 +66,8 @@ class FileKeeper:
         state = _read(path, _State)
         self._state = state or _State(router_id=secrets.token_hex(ROUTER_ID_BYTES))
         self._owners: Mapping[str, Owner] = _read(self._owners_path, dict[str, Owner]) or {}
-        self._offers: Mapping[str, Sequence[SiteId]] | None = _read(
-            self._offers_path, dict[str, tuple[SiteId, ...]]
+        self._offers: Mapping[str, Sequence[_Offer]] | None = _read(
+            self._offers_path, dict[str, tuple[_Offer, ...]]
         )
         self._pins: Mapping[str, SiteId] = _read(self._pins_path, dict[str, SiteId]) or {}
         self._listeners: Sequence[HeldListener] = (
@@ -134,14 +136,32 @@ class FileKeeper:
         """What was kept last."""
         return self._owners
 
-    def keep_known_offers(self, known: Mapping[str, Sequence[SiteId]]) -> None:
+    def keep_known_offers(self, known: Mapping[str, Sequence[KnownOffer]]) -> None:
         """By service, the sites that are known to have targets of it."""
-        self._offers = known
+        now = time.time()
+        self._offers = {
+            service: tuple(
+                one.site if one.new_for_s is None else (one.site, round(now - one.new_for_s, 3))
+                for one in offers
+            )
+            for service, offers in known.items()
+        }
         self._save(self._offers_path)
 
-    def known_offers(self) -> Mapping[str, Sequence[SiteId]] | None:
-        """What was kept last; None: nothing ever was."""
-        return self._offers
+    def known_offers(self) -> Mapping[str, Sequence[KnownOffer]] | None:
+        """What was kept last, older by now; None: nothing ever was."""
+        if self._offers is None:
+            return None
+        now = time.time()
+        return {
+            service: tuple(
+                KnownOffer(one)
+                if isinstance(one, str)
+                else KnownOffer(one[0], max(0, now - one[1]))
+                for one in offers
+            )
+            for service, offers in self._offers.items()
+        }
 
     def keep_listeners(self, held: Sequence[HeldListener]) -> None:
         """Which services of other sites have which ports, if this process leads."""

@@ -6,7 +6,7 @@ import msgspec
 
 from router.main.bar_news import BarNews, bar_views, notes_of_bars
 from router.main.learnt import Learnt
-from router.main.ports import HeldListener, Kept
+from router.main.ports import HeldListener, Kept, KnownOffer
 from router.model.ids import RouterId, SiteId
 from router.model.limits import BAR_EVENTS_BURST, BAR_NOTES_MAX
 from router.model.owners import NOBODY, Owner
@@ -137,10 +137,10 @@ class Keeper:
     def listeners(self) -> Sequence[HeldListener]:
         return ()
 
-    def keep_known_offers(self, known: Mapping[str, Sequence[SiteId]]) -> None:
+    def keep_known_offers(self, known: Mapping[str, Sequence[KnownOffer]]) -> None:
         """Not asked."""
 
-    def known_offers(self) -> Mapping[str, Sequence[SiteId]] | None:
+    def known_offers(self) -> Mapping[str, Sequence[KnownOffer]] | None:
         return None
 
     def rule_pins(self) -> Mapping[str, SiteId]:

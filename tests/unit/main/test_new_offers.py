@@ -17,6 +17,7 @@ from router.model.limits import (
     NEW_OFFER_SHOWN_S,
     NEW_OFFERS_LEARN_S,
 )
+from router.model.owners import Owner
 from router.routing.declared import Declared
 from router.routing.table import RouteTable
 from tests.unit.main.journal import Journal
@@ -102,11 +103,11 @@ def test_a_new_site_is_told_once_noted_and_in_why_for_an_hour(life: Life) -> Non
     said = "new since 12 s, offers shop-0 of mid; approved: auto"
     assert life.offers.note_of("shop-0", EAST, heard) == said
     assert not life.offers.note_of("shop-0", MID, heard)
-    (note,) = life.offers.notes(heard)
+    (note,) = life.offers.notes(heard, ())
     assert note.message == f"Site east (eeeeeeee) is {said}."
-    assert not life.offers.notes(table(MID)), "it is gone"
+    assert not life.offers.notes(table(MID), ()), "it is gone"
     life.time.advance(NEW_OFFER_SHOWN_S)
-    assert not life.offers.notes(heard) and not life.offers.note_of("shop-0", EAST, heard)
+    assert not life.offers.notes(heard, ()) and not life.offers.note_of("shop-0", EAST, heard)
 
 
 def test_a_restart_is_no_flood_of_events_and_forgets_nobody(life: Life) -> None:
@@ -116,6 +117,41 @@ def test_a_restart_is_no_flood_of_events_and_forgets_nobody(life: Life) -> None:
     assert not life.hear(table(EAST, services=5))
     stranger = SiteId("f" * 32)
     assert life.hear(table(EAST, stranger)) == ["offer-new"], "no moments of learning again"
+
+
+def test_what_is_new_is_still_noted_after_a_restart_for_what_is_left_of_its_hour(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = life.time.now()
+    monkeypatch.setattr("router.main.state.time.time", lambda: 1e9 + life.time.now())
+    heard = table(EAST)
+    life.hear(heard)
+    life.time.advance(SAVE_AFTER_S)
+    life.begin()
+    life.time.advance(NEW_OFFER_SHOWN_S / 2)
+    life.begin()
+    (note,) = life.offers.notes(heard, ())
+    assert "is new since 30 min" in note.message
+    life.time.advance(began + NEW_OFFER_SHOWN_S - life.time.now())
+    assert not life.offers.notes(heard, ())
+    life.begin()
+    assert not life.offers.notes(heard, ())
+
+
+def test_many_new_offers_hide_neither_a_used_service_nor_the_one_known_longest(
+    life: Life,
+) -> None:
+    many = 4 * NEW_OFFER_NOTES_MAX
+    owners = {name: Owner((MID,), "") for name in ("shop-7", *(f"shop-{n}" for n in range(many)))}
+    heard = msgspec.structs.replace(table(EAST, services=many), owners=owners)
+    life.hear(heard)
+    first, second, *_, last = life.offers.notes(heard, {"shop-9"})
+    assert "offers shop-9 of mid" in first.message
+    assert "offers shop-7 of mid" in second.message
+    assert {first.code, last.code} == {"SW0347"}
+    beyond = many - NEW_OFFER_NOTES_MAX
+    assert last.message.startswith(f"{beyond} more offers of services that other sites declare")
+    assert last.message.endswith(f" at east (eeeeeeee) and {beyond - 3} more.")
 
 
 def test_a_router_that_never_ran_learns_who_is_there(tmp_path: Path) -> None:
@@ -135,11 +171,11 @@ def test_one_that_offers_everything_fills_neither_journal_nor_memory(life: Life)
     liar = SiteId("f" * 32)
     told = life.hear(table(liar, services=KNOWN_OFFERS_MAX + 10))
     assert len(told) == NEW_OFFER_EVENTS_BURST
-    assert len(life.offers.notes(table(liar, services=50))) == NEW_OFFER_NOTES_MAX
+    assert len(life.offers.notes(table(liar, services=50), ())) == NEW_OFFER_NOTES_MAX + 1
     life.time.advance(SAVE_AFTER_S)
     kept = msgspec.json.decode((life.directory / OFFERS_FILE).read_bytes())
     assert sum(map(len, kept.values())) == KNOWN_OFFERS_MAX
-    assert EAST in kept["shop-0"]
+    assert EAST in [site for site, _ in kept["shop-0"]]
     assert life.hear(table(MID, SiteId("a" * 32))) == ["offer-new"], "others find room"
     assert not life.hear(table(liar, services=KNOWN_OFFERS_MAX + 10)), "and it none"
 
@@ -152,4 +188,4 @@ def test_a_process_that_follows_tells_and_keeps_nothing(tmp_path: Path) -> None:
     offers = NewOffers(keeper, journal.tell, time)
     time.advance(NEW_OFFERS_LEARN_S)
     offers.table_changed(table(EAST))
-    assert not journal.told() and not offers.notes(table(EAST))
+    assert not journal.told() and not offers.notes(table(EAST), ())
