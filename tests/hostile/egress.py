@@ -31,9 +31,11 @@ class RogueEgress(Member):
         super().__init__(token_file, name)
         self.on_stream = self._treat
 
-    def take_service(self, name: str, port: int, capacity: int | None = 1000) -> None:
+    def take_service(
+        self, name: str, port: int, capacity: int | None = 1000, cost: int | None = None
+    ) -> None:
         """Claim a ready target of it."""
-        self.offer(Offer(name, port, 1, capacity))
+        self.offer(Offer(name, port, 1, capacity), cost=cost)
 
     def _treat(self, frame: Frame) -> list[Frame]:
         if frame.kind != wire.OPEN:

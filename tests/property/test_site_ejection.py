@@ -242,6 +242,23 @@ def test_a_full_site_that_refuses_is_never_ejected() -> None:
         assert ingress.failed_share(0.0, 30.0) == 0.0
 
 
+@settings(max_examples=60)
+@given(
+    answers=st.lists(
+        st.tuples(st.sampled_from(("serves", "busy")), st.floats(0.01, 2.0)), max_size=30
+    )
+)
+def test_a_site_that_serves_or_is_full_is_never_ejected(
+    answers: list[tuple[Conduct, float]],
+) -> None:
+    ingress = Ingress(FAILS, HONEST)
+    for conduct, for_s in answers:
+        ingress.conduct["bb"] = conduct
+        ingress.run(ingress.now + for_s)
+    assert (ingress.news, ingress.reserved) == ([], [])
+    assert not ingress.balancer.ejections.suspects
+
+
 def test_when_all_sites_fail_the_least_bad_is_tried_and_the_decision_says_so() -> None:
     ingress = Ingress(FAILS, HONEST, local=0)
     ingress.conduct = {"aa": "resets", "bb": "resets"}
