@@ -5,7 +5,7 @@ from typing import Final
 
 SECTIONS: Final = (
     ("Site", "init run start stop status check health update delete"),
-    ("Links", "token link network ping ca revoke-access"),
+    ("Links", "token link network ping access ca revoke-access"),
     ("Services", "service expose unexpose gateway sidecar burst"),
     ("What happens", "top why events audit explain simulate"),
     ("Documents", "apply get"),

@@ -20,6 +20,7 @@ from sitectl.output import safe_lines
 
 # What `--help` says of each verb, and where it is: `--help` and one verb import no others.
 VERBS: Final = {
+    "access": ("access", "access", "Who may declare, offer and call what, by whose word."),
     "admin": ("admin", "admin", ""),
     "apply": ("documents", "apply", "Make documents wanted state, all or none."),
     "backup": ("backup", "backup", "Write the whole site into one file, sealed by a passphrase."),

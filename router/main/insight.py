@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+from router.admin.access_api import AccessApi
 from router.admin.debug_api import DebugApi
 from router.admin.flows_api import FlowsApi
 from router.admin.history_api import HistoryApi
@@ -17,6 +18,7 @@ from router.admin.simulation_api import SimulationApi
 from router.admin.sites_api import SitesApi
 from router.admin.tokens_api import TokensApi
 from router.admin.traffic_api import TrafficApi
+from router.main.access import access_of
 from router.main.all_flows import AllFlows
 from router.main.asking.facts import OwnFacts
 from router.main.asking.ping_view import Pings
@@ -76,6 +78,7 @@ class Insight:
             PingApi(Pings(router, view.links)),
             TrafficApi(Traffic(self._network, router)),
             NamesApi(router.owning.names),
+            AccessApi(partial(access_of, router)),
             SimulationApi(Simulating(), view, histories),
             TokensApi(self._tokens),
             DebugApi(Debugging(router, lambda: view.loop_lag_s, view.resident_bytes).look),

@@ -46,7 +46,7 @@ from router.model.addresses import join
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.sharing import Sharing
+from router.model.sharing import Sharing, SharingRules
 from router.model.specs import ServiceSpec
 from router.net.ports import Address, DialCode, FarNetwork
 from router.routing.attached import AttachedEdges
@@ -372,6 +372,11 @@ class SiteRouter:
     def sharing_of(self, service: str) -> Sharing:
         """The rules of this site for ``service``, as they are given."""
         return self._wanted.rules.of(service) if self._wanted is not None else Sharing()
+
+    @property
+    def rules(self) -> SharingRules:
+        """The rules of this site, by ids of sites."""
+        return self._services.rules
 
     def offer_note(self, service: str, site: SiteId) -> str:
         """What is to be said of targets that ``site`` offers, being new; empty: nothing."""

@@ -674,6 +674,8 @@ ECHO_BYTES_MAX = KIB  # Of an answer: a router id and a version.
 
 REFUSALS_KEPT_MAX = 64  # Peers whose last refusal is remembered, so that it is told once.
 
+ACCESS_ROWS_MAX = 2_000  # Some 250 bytes each as JSON; a service can be asked for alone.
+
 # What a site tells of itself, and asks of others.
 SITE_ANSWER_BYTES_MAX = 256 * KIB  # 500 services with a few targets each; what is more is counted.
 SITE_QUESTION_BYTES_MAX = 512

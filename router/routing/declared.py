@@ -21,6 +21,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     """The declaration that counts. ``conflicts``: sites that declare the name differently.
 
     ``rivals``: of these, who may own the name as well: it was heard of together with the owner.
+    ``alike``: other sites that declare it the same way.
     """
 
     declaration: Declaration
@@ -28,6 +29,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     reachable: bool
     conflicts: tuple[SiteId, ...]
     rivals: tuple[SiteId, ...] = ()
+    alike: tuple[SiteId, ...] = ()
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -74,6 +76,7 @@ def in_force(claims: Sequence[Claim], first: Claim, owner: Owner | None) -> Decl
         )
     alike = _alike(first.declaration)
     different = {claim.site for claim in claims if _alike(claim.declaration) != alike}
+    same = {claim.site for claim in claims} - different - {first.site}
     owners = () if owner is None else owner.sites
     conflicts = tuple(sorted(different - {first.site}))
     return Declared(
@@ -82,6 +85,7 @@ def in_force(claims: Sequence[Claim], first: Claim, owner: Owner | None) -> Decl
         reachable=any(claim.reachable for claim in claims if claim.site == first.site),
         conflicts=conflicts,
         rivals=tuple(site for site in conflicts if {site, first.site} <= {*owners}),
+        alike=tuple(sorted(same)),
     )
 
 

@@ -9,7 +9,7 @@ from router.model.grants import first_end
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.owners import Owner
 from router.model.paths import Path
-from router.model.sharing import SHORT_ID_CHARS, Party, SharingRules, name_any
+from router.model.sharing import SHORT_ID_CHARS, Party, SharingRules, Terms, name_any
 from router.routing.bars import BarRow
 from router.routing.declared import Claim, Declared, counting, in_force, in_order
 from router.routing.leaves import EVERYBODY_IS_FREE, Standing
@@ -51,7 +51,8 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     ``withheld`` are candidates that are not offered to this site. ``claims`` has all declarations
     of the names of which other sites may see another one than we, the first to count first.
     ``idle`` has the declarations of names that none counts of: the owner says nothing.
-    ``is_leaf``: this site is in on terms, so nothing of others leads across it.
+    ``terms`` of the sites that were let in on some. ``is_leaf``: this site is one of them, so
+    nothing of others leads across it.
     ``grants_end``: Unix seconds at which the next grant of an owner ends; None: none does.
     ``bars`` are those that any site tells of. ``put_out``: sites whose declarations and targets
     count for nothing here, ``void`` those declarations.
@@ -72,6 +73,7 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     idle: dict[str, tuple[Claim, ...]] = {}
     owners: Mapping[str, Owner] = {}
     grants_end: int | None = None
+    terms: Mapping[SiteId, Terms] = {}
     is_leaf: bool = False
     bars: tuple[BarRow, ...] = ()
     put_out: frozenset[SiteId] = frozenset()
@@ -188,6 +190,7 @@ def build_table(
         idle=idle,
         owners=owners.records,
         grants_end=_grants_end(owners.records, unix),
+        terms=standing.terms,
         is_leaf=own.node.site in standing.terms,
         bars=bars,
         put_out=put_out,

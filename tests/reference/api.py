@@ -18,6 +18,7 @@ from router.admin import (
     traffic_views,
     views,
 )
+from router.admin.access_api import AccessView
 from router.admin.answers import Failure
 from router.admin.api import Command
 from router.admin.debug_api import DebugView
@@ -72,6 +73,11 @@ ROUTES: Final = {
     ),
     f"GET {V1}names": Route("who owns which name of a service", NameView, many=True),
     f"GET {V1}names/{{name}}": Route("one of them", NameView),
+    f"GET {V1}access": Route(
+        "who may declare, offer and call what, by whose word, until when",
+        AccessView,
+        query="`service` NAME",
+    ),
     f"POST {V1}traffic/{{name}}": Route(
         "one real request of NAME or NAME:PORT by each site that has targets; not by a console",
         traffic_views.TrafficView,

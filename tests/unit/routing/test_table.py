@@ -87,7 +87,9 @@ def test_equal_declarations_of_different_age_are_no_conflict() -> None:
     network.serve("west", [declare("x", at=20.0)])
     network.serve("east", [declare("x", at=10.0)])
     network.run(1.0)
-    assert network.table("west").declarations["x"].conflicts == ()
+    declared = network.table("west").declarations["x"]
+    assert (declared.conflicts, len(declared.alike)) == ((), 1)
+    assert declared.site not in declared.alike
 
 
 def test_an_own_declaration_is_in_the_table_at_once() -> None:

@@ -1,0 +1,55 @@
+"""`GET /api/v1/access`: who may declare, offer and call what, by whose word and until when."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from router.admin.answers import item
+from router.admin.http import Request, Response, Routes
+
+May = Literal["declare", "offer", "call", "redeclare", "own"]
+State = Literal["in use", "allowed", "not-approved", "pending name", "ended", "conflicts"]
+Mode = Literal["open", "strict"]
+
+
+class AccessRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One permission. ``site``: a name or a pattern, ``*`` for all sites; ``site_id``: empty for a
+    pattern or a name that no site bears yet.
+
+    ``service``: a name or, by the terms of a token, a pattern; ``*``: all services without rules of
+    their own. ``by``: whose word it is. ``until``: null for no end. ``capacity``: the most slots
+    that are believed of an offer; null: what the site says. ``state``: ``not-approved`` offers are
+    not used here, ``conflicts`` are declarations that do not count here.
+    """
+
+    service: str
+    site: str
+    site_id: str
+    may: May
+    by: str
+    until: str | None
+    capacity: int | None
+    state: State
+
+
+class AccessView(msgspec.Struct, frozen=True, kw_only=True):
+    """Permissions as this site sees them. ``left_out``: rows beyond the limit of one answer."""
+
+    sharing: Mode
+    rows: tuple[AccessRow, ...]
+    left_out: int
+
+
+class AccessApi:
+    """An `ApiPart`. ``access``: of one service, or of all."""
+
+    def __init__(self, access: Callable[[str | None], AccessView]) -> None:
+        self._access = access
+
+    def add_to(self, routes: Routes) -> None:
+        """Its route."""
+        routes.get("/api/v1/access", self._all)
+
+    async def _all(self, request: Request) -> Response:
+        return item("Access", self._access(request.query.get("service")))
