@@ -117,6 +117,7 @@ class DirectorySite(Site):
                 {"code": error.code, "message": error.message, "hint": error.hint}
                 for error in errors
             ],
+            "sharing": wanted.site.sharing,
             "console": console_place(self, wanted.site.console),
         }
 

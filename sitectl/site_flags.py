@@ -11,6 +11,7 @@ import click
 
 from sitectl.options import Decorated, Duration
 from sitectl.peer_flags import peer_flag
+from sitectl.sharing_mode import sharing_flag
 from sitectl.worker_flags import workers_flag
 
 _NO_PODS = "not needed here, a process site has no pods"
@@ -147,6 +148,7 @@ def site_flags(function: Decorated) -> Decorated:
             default="180s",
             help="How long those of a site that is out of reach keep theirs.",
         ),
+        sharing_flag("open"),
         click.option("--admin", metavar="HOST:PORT", default="", help="Admin API over TCP too."),
         click.option(
             "--access-log-share",
@@ -233,6 +235,7 @@ _FIELD_KEYS: Final = {
     "access_log_share": "access-log-share",
     "proxy": "link-proxy",
     "tracing": "tracing",
+    "sharing": "sharing",
     "routers": "routers",
 }
 

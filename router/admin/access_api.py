@@ -7,10 +7,10 @@ import msgspec
 
 from router.admin.answers import item
 from router.admin.http import Request, Response, Routes
+from router.model.specs import SharingMode
 
 May = Literal["declare", "offer", "call", "redeclare", "own"]
 State = Literal["in use", "allowed", "not-approved", "pending name", "ended", "conflicts"]
-Mode = Literal["open", "strict"]
 
 
 class AccessRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class AccessRow(msgspec.Struct, frozen=True, kw_only=True):
 class AccessView(msgspec.Struct, frozen=True, kw_only=True):
     """Permissions as this site sees them. ``left_out``: rows beyond the limit of one answer."""
 
-    sharing: Mode
+    sharing: SharingMode
     rows: tuple[AccessRow, ...]
     left_out: int
 

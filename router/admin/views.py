@@ -6,6 +6,7 @@ Times are UTC ISO 8601, ``*_s`` seconds, ids lower-case hex. ``None`` means not 
 import msgspec
 
 from router.model.events import Note, Problem
+from router.model.specs import SharingMode
 
 
 class Console(msgspec.Struct, frozen=True):
@@ -36,6 +37,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     ``workers_next``: so many it has from its next start on, as its document says now; None: as many
     as now.
     ``notes``: what is wrong with the wanted state and degrades nothing, a bounded number.
+    ``sharing``: strict where what no rule and no grant allows is not allowed.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     replicas: int = 1
     workers: tuple[WorkerView, ...] = ()
     workers_next: int | None = None
+    sharing: SharingMode = "open"
 
 
 class SiteName(msgspec.Struct, frozen=True):

@@ -80,9 +80,9 @@ def _value(entry: SiteKey, text: str, separator: str, noted: Findings) -> Any:
     value: Any = texts.annotation_pairs(text, separator) if entry.pairs else entry.read(text)
     path = f"data.{entry.key}"
     if isinstance(value, Wrong):
-        used = f"; {entry.default} is used" if entry.field else ""
+        used = f"; {entry.if_wrong or entry.default} is used" if entry.field else ""
         noted.add(path, f"{entry.key}: {value.reason}{used}", value.hint, findings.SITE_VALUE)
-        return None
+        return entry.if_wrong or None
     if not entry.field:
         if not _is_quiet(entry, text, value):
             shown = "" if entry.key in _SECRET_KEYS else f": {texts.short(text)}"

@@ -24,7 +24,8 @@ class SiteKey(msgspec.Struct, frozen=True, kw_only=True):
 
     With ``field`` it has an effect: on that field of `SiteOptions`, or of `SiteSpec` where
     ``of_site``. Without, ``why`` says why not, unless its value is one of ``quiet``, which asks for
-    nothing; ``severity`` is that of the finding. ``refused`` values are known but not done here:
+    nothing; ``severity`` is that of the finding. ``if_wrong``: in place of a value that cannot be
+    read, where that is not the default. ``refused`` values are known but not done here:
     why, and what is used instead. ``pairs``: split at ``annotation-separator``.
     """
 
@@ -39,6 +40,7 @@ class SiteKey(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity = "warning"
     refused: dict[str, tuple[str, str]] = {}
     pairs: bool = False
+    if_wrong: str = ""
 
 
 def _no_pod(prefix: str, why: str) -> tuple[SiteKey, ...]:
@@ -383,6 +385,15 @@ KEYS: Final = (
         field="tells",
         of_site=True,
         note="ours: what other sites may ask of this one: `all` that they may use, or `nothing`",
+    ),
+    SiteKey(
+        key="sharing",
+        default="open",
+        read=texts.words("open", "strict"),
+        field="sharing",
+        of_site=True,
+        if_wrong="strict",
+        note="ours: `strict`: what no rule and no grant allows is not allowed",
     ),
 )
 BY_KEY: Final = {entry.key: entry for entry in KEYS}

@@ -126,6 +126,7 @@ class OperatorView:
                 *(self._workers.problems() if self._workers is not None else ()),
             ),
             notes=router.notes,
+            sharing="strict" if router.rules.strict else "open",
             console=self._console(),
         )
 

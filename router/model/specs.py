@@ -21,6 +21,7 @@ API_VERSION = "spillway/v1"
 
 ServiceProtocol = Literal["tcp", "http", "http2"]
 PolicyName = Literal["fill", "balanced", "spread", "split", "failover"]
+SharingMode = Literal["open", "strict"]
 ConsoleAuth = Literal["internal", "unsecured", "openshift"]
 Kind = Literal["Site", "Service", "Connector", "Listener", "Link", "Policy", "Burst"]
 WORKLOAD_KINDS = ("deployment", "statefulset", "daemonset", "deploymentconfig", "service", "pods")
@@ -80,7 +81,7 @@ class SiteSpec(
     link_proxy: str = ""  # Of links that state none; as `LinkSpec.proxy`.
     console: ConsoleSpec | None = None  # None: none is served.
     tells: Literal["all", "nothing"] = "all"  # What other sites of the network may ask of it.
-    sharing: Literal["open", "strict"] = "open"  # strict: what nothing allows is not allowed.
+    sharing: SharingMode = "open"  # strict: what nothing allows is not allowed.
 
 
 class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

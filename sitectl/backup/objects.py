@@ -93,6 +93,8 @@ def _stated(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
     }
     if site.ingress == "none":
         data["ingress"] = "none"
+    if site.sharing != "open":
+        data["sharing"] = site.sharing
     if site.link_proxy:
         data["link-proxy"] = site.link_proxy
     made: list[dict[str, Any]] = [dict(lifecycle.site_map(cluster, data))]

@@ -168,6 +168,7 @@ class KubernetesSite(Site):
             "services": sum(d.kind == "Service" for d in self.documents()),
             "sites": 1,
             "problems": problems,
+            "sharing": self.wanted().site.sharing,
             "console": self.console(),
             "age_s": None,
         }

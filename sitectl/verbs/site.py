@@ -87,6 +87,7 @@ def init(
       sitectl init laptop --ingress none --link-proxy http://proxy.corp:3128
       sitectl init c --access-log-share 0.01 --tracing
       sitectl init west --run-by systemd
+      sitectl init shop --sharing strict           nothing is shared that you do not grant
       sitectl init east --enable-console --console-user eve --console-password-file -
       sitectl --platform podman init d --image-pull-policy never
       sitectl --platform podman init e --container-network apps

@@ -95,6 +95,8 @@ def _text(item: dict[str, Any], load: str, *, running: bool) -> str:
     if item.get("mode"):
         mode, version = output.safe(item["mode"]), output.safe(item.get("version"))
         lines.append(f"Mode:     {mode}, version {version}")
+    if item.get("sharing") == "strict":
+        lines.append("Sharing:  strict")
     runtime = item.get("runtime")
     if runtime:
         told = [runtime.get(key) for key in ("unit", "container", "state", "health", "error")]

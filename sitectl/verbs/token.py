@@ -13,6 +13,7 @@ from sitectl.failure import Failure, not_found
 from sitectl.granting import endpoints_to_dial, grant_claim
 from sitectl.link_cost import LinkCost
 from sitectl.options import Duration, Settings, TokenFile, Verbs, accepted, dry_run_flag
+from sitectl.sharing_mode import note_to_grant
 from sitectl.site import Site
 from sitectl.terms_flags import TermsFlags, terms_fields, terms_flags, terms_of, terms_text
 
@@ -122,11 +123,13 @@ def create(
 
     if file == "-":
         click.echo(tokens.dump(token), nl=False)
+        note_to_grant(site)
         return
     if token_type != "claim":
         tokens.write_file(Path(file), token)
     life = f"{uses} use{'s' if uses > 1 else ''}, " if token_type == "claim" else ""
     _tell(settings, token, Path(file), f"written to {file} ({life}until {utc(token.expires_at)})")
+    note_to_grant(site)
 
 
 def _tell(settings: Settings, token: "Token", file: Path, told: str) -> None:

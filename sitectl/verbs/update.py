@@ -5,7 +5,7 @@ from typing import Any
 import click
 import msgspec
 
-from router.model.specs import Document, SiteSpec
+from router.model.specs import Document, SharingMode, SiteSpec
 from sitectl import output, store
 from sitectl.consoling import (
     CONSOLE_FLAGS,
@@ -30,6 +30,7 @@ from sitectl.proxying import (
 )
 from sitectl.runtimes import choice
 from sitectl.runtimes.spec import PullPolicy
+from sitectl.sharing_mode import mode_text, sharing_flag
 from sitectl.site_flags import ROUTER_MODES, key_flags
 from sitectl.worker_flags import AUTO, refuse_several, refuse_workers, workers_flag
 
@@ -68,6 +69,7 @@ from sitectl.worker_flags import AUTO, refuse_several, refuse_workers, workers_f
     type=click.IntRange(0, 1_000),
     help="How many, on Kubernetes; 0: the site stands still.",
 )
+@sharing_flag(None)
 @console_flags
 @proxy_flags("link-proxy")
 @workers_flag("Processes of the router of a site on this host; from its next start on.")
@@ -90,14 +92,15 @@ def update(
     peers: tuple[str, ...],
     ingress_hosts: tuple[str, ...],
     workers: int | str | None,
+    sharing: SharingMode | None,
     **flags: Any,
 ) -> None:
     """Change a site's settings, and on Kubernetes bring its objects to this version.
 
     Where the router runs in a container on this host: have it be of --image, its identity, links
-    and services as they were. Of a site on this host --link-proxy, --peer, --ingress-host and the
-    console change too, while it runs, and --workers from its next start on; its other settings are
-    in its document.
+    and services as they were. Of a site on this host --link-proxy, --peer, --ingress-host,
+    --sharing and the console change too, while it runs, and --workers from its next start on; its
+    other settings are in its document.
 
     \b
     Examples:
@@ -106,6 +109,7 @@ def update(
       sitectl --site west update --ingress-host 10.0.0.8 --peer west1.example.org:55671
       sitectl --site west update --enable-console --console-user eve
       sitectl --site west update --workers auto
+      sitectl --site west update --sharing strict
       sitectl -n shop update                          objects as this version makes them
       sitectl -n shop update --check
       sitectl -n shop update --routers 2 --adopt-services
@@ -119,6 +123,9 @@ def update(
         is_said = _set_addresses(settings, ingress_hosts, judged_peers(peers), said=bool(peers))
         if workers is not None:
             _set_workers(settings, workers)
+            is_said = True
+        if sharing is not None:
+            _set_sharing(settings, sharing)
             is_said = True
         if wish is not None:
             _set_link_proxy(settings, wish)
@@ -175,6 +182,16 @@ def _set_workers(settings: Settings, workers: int | str) -> None:
     unchanged = ", unchanged" if change == "unchanged" else ""
     text = f"the router of {site.name} has {shown} from its next start on{unchanged}"
     output.report(settings, "Site", site.name, change, text)
+
+
+def _set_sharing(settings: Settings, sharing: SharingMode) -> None:
+    site = store.find_directory(settings)
+    spec = msgspec.structs.replace(_spec_of(site), sharing=sharing)
+    change = site.put(Document("Site", site.name, spec))
+    text = mode_text(site.name, sharing, change)
+    output.report(settings, "Site", site.name, change, text)
+    if change != "unchanged":
+        output.note("Who may do what now: sitectl access")
 
 
 def _spec_of(site: DirectorySite) -> SiteSpec:

@@ -69,7 +69,9 @@ def test_an_open_site_shows_what_all_sites_may_and_by_whose_word(line: Line) -> 
 
 def test_a_strict_site_uses_an_offer_once_its_owner_granted_it(line: Line) -> None:
     line.west.document("Policy", "all", {"service": "*", "exportTo": ["*"], "importFrom": ["*"]})
-    strict(line.west)
+    assert line.west.get("status")["sharing"] == "open"
+    line.west.ctl("update", "--sharing", "strict")
+    until(lambda: line.west.get("status")["sharing"] == "strict", "west is strict")
     refused = ("east", "offer", "no grant of mid", "not-approved")
     until(partial(shows, line.west, refused), "east is not approved at west")
     assert line.west.ctl("access").out.startswith("sharing: strict\n")
@@ -81,11 +83,7 @@ def test_a_strict_site_uses_an_offer_once_its_owner_granted_it(line: Line) -> No
     (row,) = [one for one in line.west.json("access", "shop")["rows"] if one["by"] == granted[2]]
     assert (row["capacity"], row["until"]) == (7, grant["until"])
     assert row["site_id"] == line.east.get("status")["id"]
-
-
-def strict(site: Site) -> None:
-    """As a person with an editor would."""
-    path = site.directory / "config" / f"site-{site.name}.yaml"
-    whole = path.with_suffix(".new")
-    whole.write_text(path.read_text().rstrip() + "\n  sharing: strict\n")
-    whole.replace(path)
+    line.west.ctl("update", "--sharing", "open")
+    line.mid.document("Policy", "shop", {"service": "shop"})
+    opened = ("east", "offer", "this site's importFrom", "in use")
+    until(partial(shows, line.west, opened), "an open site takes what its rules allow")

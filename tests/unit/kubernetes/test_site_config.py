@@ -193,6 +193,15 @@ def test_a_wrong_value_is_told_and_the_default_used(key: str, text: str) -> None
     assert wrong(**{key: text}) == [("SW0405", f"data.{key.replace('_', '-')}", "error")]
 
 
+def test_a_sharing_mode_that_cannot_be_read_is_the_strict_one() -> None:
+    assert site_of(picture(site()))[1].sharing == "open"
+    assert site_of(picture(site(sharing="strict")))[1].sharing == "strict"
+    found = picture(site(sharing="strikt"))
+    assert site_of(found)[1].sharing == "strict"
+    assert told(found) == [("SW0405", "ConfigMap/skupper-site", "data.sharing")]
+    assert "strict is used" in found.errors[0].reason
+
+
 @pytest.mark.parametrize("key", ["controller-cpu", "config-sync-memory", "prometheus-server-user"])
 def test_a_key_without_effect_is_told_as_a_warning(key: str) -> None:
     found = picture(config_map("skupper-site", {key: "1"}))

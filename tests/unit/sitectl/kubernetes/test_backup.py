@@ -245,7 +245,9 @@ def test_a_site_of_a_directory_moves_into_a_namespace_and_back(
     empty: NamespaceLine, cluster: FakeCluster, token: Path, tmp_path: Path
 ) -> None:
     host = CommandLine(tmp_path / "host")
-    host.ok("--platform", "process", "init", "west", "--no-enable-service-sync")
+    host.ok(
+        "--platform", "process", "init", "west", "--no-enable-service-sync", "--sharing", "strict"
+    )
     process = ("--platform", "process")
     host.ok(*process, "link", "create", str(token), "--name", "east", "--cost", "7")
     host.ok(*process, "service", "create", "db", "5432")
@@ -256,6 +258,7 @@ def test_a_site_of_a_directory_moves_into_a_namespace_and_back(
     site = cluster.found("ConfigMap", names.SITE_CONFIGMAP)
     assert site["data"]["name"] == "west"
     assert site["data"]["service-sync"] == "false"
+    assert site["data"]["sharing"] == "strict"
     assert ("Deployment", names.ROUTER) in cluster.objects
     assert cluster.found("Secret", "east")["metadata"]["annotations"]["skupper.io/cost"] == "7"
     (connector,) = empty.json("get", "connector")

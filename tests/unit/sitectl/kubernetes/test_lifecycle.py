@@ -162,6 +162,14 @@ def test_update_changes_keys_and_objects(shop: NamespaceLine, cluster: FakeClust
     assert shop.json("update", "--routers", "2")["change"] == "unchanged"
 
 
+def test_the_sharing_mode_is_a_key_of_the_site(shop: NamespaceLine, cluster: FakeCluster) -> None:
+    assert shop.json("update", "--sharing", "strict")["change"] == "updated"
+    assert cluster.found("ConfigMap", "skupper-site")["data"]["sharing"] == "strict"
+    assert shop.json("update", "--sharing", "strict")["change"] == "unchanged"
+    item = json.loads(shop("status", "-o", "json").stdout)["item"]
+    assert item["sharing"] == "strict"
+
+
 def test_update_check_names_what_would_change(shop: NamespaceLine, cluster: FakeCluster) -> None:
     assert shop("update", "--check").exit_code == 0
     cluster.found("Role", "spillway-router")["rules"] = []
