@@ -1,7 +1,8 @@
 """Who owns which name, in ConfigMap `OWNERS_CONFIGMAP`: for all routers of a site, and for people.
 
 ``owners.json`` has the names by the site that owns them, each with what was in force last. A name
-that several sites may own stands below each of them.
+that several sites may own stands below each of them. ``grants.json`` has the grants of owners, by
+name; nearly always there are none.
 """
 
 from collections.abc import Mapping
@@ -17,12 +18,14 @@ from router.kubernetes.names import (
 )
 from router.kubernetes.objects import Object
 from router.model.errors import ConfigError
+from router.model.grants import NONE, Grant
 from router.model.ids import SiteId
 from router.model.owners import Owner
 
 KIND: Final = "ConfigMap"
 SOURCE: Final = f"{KIND}/{OWNERS_CONFIGMAP}"
 FILE: Final = "owners.json"
+GRANTS_FILE: Final = "grants.json"
 CODE: Final = "SW0449"
 
 
@@ -55,13 +58,13 @@ def owners_map(site: str, owners: Mapping[str, Owner]) -> dict[str, Any]:
             "name": OWNERS_CONFIGMAP,
             "labels": {**PART_OF, MANAGED_BY_LABEL: MANAGED_BY},
         },
-        "data": {FILE: _encoded(site, owners)},
+        "data": _encoded(site, owners),
     }
 
 
 def with_owners(found: Object, site: str, owners: Mapping[str, Owner]) -> dict[str, Any]:
     """``found``, its version included, with these owners: to replace it if nobody else has."""
-    return {**found, "data": {FILE: _encoded(site, owners)}}
+    return {**found, "data": _encoded(site, owners)}
 
 
 def owners_of(found: Object, site: str) -> dict[str, Owner]:
@@ -75,25 +78,46 @@ def owners_of(found: Object, site: str) -> dict[str, Owner]:
         for name, content in names.items():
             sites.setdefault(name, []).append(SiteId(owner))
             contents[name] = content
-    return {name: Owner(tuple(owners), contents[name]) for name, owners in sites.items()}
+    grants = _grants(found)
+    return {
+        name: Owner(tuple(owners), contents[name], grants.get(name, NONE))
+        for name, owners in sites.items()
+    }
 
 
 def _read(found: Object) -> _File:
-    data = found.get("data")
-    text = data.get(FILE) if isinstance(data, Mapping) else None
     try:
-        return msgspec.json.decode(str(text or ""), type=_File)
+        return msgspec.json.decode(_text(found, FILE), type=_File)
     except msgspec.MsgspecError as error:
         raise _unusable(f"data[{FILE}]", f"is damaged ({error})") from error
 
 
-def _encoded(site: str, owners: Mapping[str, Owner]) -> str:
+def _grants(found: Object) -> dict[str, tuple[Grant, ...]]:
+    text = _text(found, GRANTS_FILE)
+    if not text:
+        return {}
+    try:
+        return msgspec.json.decode(text, type=dict[str, tuple[Grant, ...]])
+    except msgspec.MsgspecError as error:
+        raise _unusable(f"data[{GRANTS_FILE}]", f"is damaged ({error})") from error
+
+
+def _text(found: Object, file: str) -> str:
+    data = found.get("data")
+    return str(data.get(file) or "") if isinstance(data, Mapping) else ""
+
+
+def _encoded(site: str, owners: Mapping[str, Owner]) -> dict[str, str]:
     by_site: dict[str, dict[str, str]] = {}
     for name, owner in sorted(owners.items()):
         for one in owner.sites:
             by_site.setdefault(one, {})[name] = owner.content
     kept = _File(site, dict(sorted(by_site.items())))
-    return msgspec.json.format(msgspec.json.encode(kept), indent=1).decode() + "\n"
+    data = {FILE: msgspec.json.format(msgspec.json.encode(kept), indent=1).decode() + "\n"}
+    grants = {name: owner.grants for name, owner in sorted(owners.items()) if owner.grants}
+    if grants:
+        data[GRANTS_FILE] = msgspec.json.encode(grants).decode() + "\n"
+    return data
 
 
 def _unusable(field: str, reason: str) -> ConfigError:

@@ -8,12 +8,15 @@ from typing import Annotated
 
 import msgspec
 
+from router.model.grants import Grant
 from router.model.ids import RouterId, ShownSiteName, SiteId
 from router.model.limits import (
     COUNTER_MAX,
     EDGE_CONFLICTS_MAX,
+    EDGE_OWNERS_MAX,
     EDGE_ROWS_MAX,
     EDGE_WISHES_MAX,
+    GRANTS_PER_SERVICE_MAX,
     ID_CHARS_MAX,
     LSA_PART_BYTES_MAX,
     NAME_CHARS_MAX,
@@ -45,7 +48,8 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True):
     """A declaration in force, as in `routing.table.Declared`.
 
     ``declaration`` is an encoded `Declaration`: one that a newer version words otherwise costs its
-    own service and nothing else.
+    own service and nothing else. ``owners`` of the name and their ``grants``, as in
+    `model.owners.Owner`; None: an older version does not tell.
     """
 
     name: _Service
@@ -53,6 +57,8 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True):
     site: _Site
     reachable: bool
     conflicts: Annotated[tuple[_Site, ...], msgspec.Meta(max_length=EDGE_CONFLICTS_MAX)] = ()
+    owners: Annotated[tuple[_Site, ...], msgspec.Meta(max_length=EDGE_OWNERS_MAX)] | None = None
+    grants: Annotated[tuple[Grant, ...], msgspec.Meta(max_length=GRANTS_PER_SERVICE_MAX)] = ()
 
 
 class CandidateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):

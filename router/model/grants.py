@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from router.model.ids import SiteId
 
@@ -24,8 +25,8 @@ VERBS: Final = (OFFER, CALL, REDECLARE, OWN)
 class Grant(msgspec.Struct, frozen=True, array_like=True):
     """``site``: an id; in documents a name or NAME@ID too. Verbs of later versions mean nothing.
 
-    ``max_capacity``: slots that are believed of an offer; None: what the site says. ``until``: Unix
-    seconds; 0: no end.
+    ``max_capacity``: slots of a service port that are believed of all routers of the site together;
+    None: what the site says. ``until``: Unix seconds; 0: no end.
     """
 
     site: SiteId
@@ -39,6 +40,20 @@ class Grant(msgspec.Struct, frozen=True, array_like=True):
 
 
 NONE: Final[tuple[Grant, ...]] = ()
+
+
+def no_clock() -> float:
+    """In place of the wall clock: by it no grant ends."""
+    return 0.0
+
+
+def understood(grants: Iterable[Grant]) -> tuple[Grant, ...]:
+    """Those with a verb of this version, and without other verbs."""
+    known = (
+        replace(grant, verbs=tuple(verb for verb in VERBS if verb in grant.verbs))
+        for grant in grants
+    )
+    return tuple(grant for grant in known if grant.verbs)
 
 
 def in_force(grants: Iterable[Grant], unix: float) -> tuple[Grant, ...]:

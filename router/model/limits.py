@@ -285,6 +285,7 @@ EDGE_RETRANSMIT_S = 1.0
 EDGE_WISH_REFRESH_S = 30.0  # An edge says again what it wants: whoever forgot it is set right.
 EDGE_WISHES_BURST, EDGE_WISHES_PER_S = 20, 5.0  # Of one edge; each may cost a whole table.
 EDGE_CONFLICTS_MAX = 16  # Sites named that declare a service differently; for people.
+EDGE_OWNERS_MAX = 16  # Of one name, told to an edge; nearly always one.
 LOAD_INTERVAL_S = 0.05
 LOAD_CHANGE_INTERVAL_S = 0.1
 LOAD_CHANGE_SHARE = 0.1

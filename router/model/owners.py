@@ -14,12 +14,17 @@ class Owner(msgspec.Struct, frozen=True, array_like=True):
     """Who owns a name, and what was in force last (`routing.declared.content_of`).
 
     Several ``sites``, sorted: nobody can tell which of them declared it first, and the nearest
-    counts. ``grants``: those that the owner gave, by its last word.
+    counts. ``grants``: those that the owner gave, by its last word, with known verbs alone.
     """
 
     sites: tuple[SiteId, ...]
     content: str
     grants: tuple[Grant, ...] = NONE
+
+    @property
+    def weight(self) -> int:
+        """How much room it takes: a grant takes as much as a name."""
+        return len(self.sites) + len(self.grants)
 
 
 NOBODY: Final[Mapping[str, Owner]] = MappingProxyType({})

@@ -7,6 +7,7 @@ Its parts: `adjacent` our neighbours · `own_lsa` what we say · `judging` what 
 from collections.abc import Callable, Iterable, Mapping
 
 from router.model.adverts import Declaration, TargetsAdvert
+from router.model.grants import no_clock
 from router.model.ids import RouterId, SiteId
 from router.model.limits import SERVICE_SYNC_TTL_S
 from router.model.owners import NOBODY, Owner
@@ -50,7 +51,7 @@ class RoutingCore:
         service_ttl_s: float = SERVICE_SYNC_TTL_S,
         restored: int = 0,
         owners: Mapping[str, Owner] = NOBODY,
-        unix: Callable[[], float] = lambda: 0.0,
+        unix: Callable[[], float] = no_clock,
     ) -> None:
         origin = OwnOrigin(
             identity,

@@ -10,6 +10,7 @@ import msgspec
 
 from router.model.adverts import Declaration
 from router.model.grants import NONE, REDECLARE, granted
+from router.model.grants import in_force as grants_in_force
 from router.model.ids import RouterId, SiteId
 from router.model.owners import Owner
 
@@ -45,18 +46,19 @@ class Claim(msgspec.Struct, frozen=True):
         return self.cost is not None
 
 
-def counting(claims: Sequence[Claim], own: SiteId, owner: Owner | None) -> list[Claim]:
+def counting(claims: Sequence[Claim], own: SiteId, owner: Owner | None, unix: float) -> list[Claim]:
     """Those of ``claims`` on one name that count at site ``own``, the first before the others.
 
     A site's own always counts there. Otherwise the owner's; while that says nothing, a site that
-    it let declare the name, else who says the same as the owner did.
+    it lets declare the name at ``unix`` seconds, else who says the same as the owner did.
     """
     if len(claims) == 1 and (owner is None or claims[0].site in owner.sites):
         return list(claims)  # Nearly always, of very many names.
     found = [claim for claim in claims if claim.site == own]
     if not found and owner is not None:
         found = [claim for claim in claims if claim.site in owner.sites]
-        found = found or [c for c in claims if c.site in granted(owner.grants, REDECLARE)]
+        heirs = () if found else granted(grants_in_force(owner.grants, unix), REDECLARE)
+        found = found or [claim for claim in claims if claim.site in heirs]
         found = found or [c for c in claims if content_of(c.declaration) == owner.content]
     elif not found:
         found = list(claims)

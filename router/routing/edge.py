@@ -14,6 +14,7 @@ import msgspec
 
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.edges import EdgeMessage, HaveMessage, TableMessage, WishMessage
+from router.model.grants import no_clock
 from router.model.ids import RouterId, SiteId
 from router.model.limits import (
     EDGE_RETRANSMIT_S,
@@ -53,9 +54,10 @@ class EdgeRouting:
         service_ttl_s: float = SERVICE_SYNC_TTL_S,
         restored: int = 0,
         owners: Mapping[str, Owner] = NOBODY,
-        unix: Callable[[], float] = lambda: 0.0,
+        unix: Callable[[], float] = no_clock,
     ) -> None:
-        """``owners``: kept before it became an edge; whom its neighbour takes counts."""
+        """``owners``: kept before it became an edge; whom its neighbour takes counts. ``unix`` as
+        for `RoutingCore`."""
         self._core = RoutingCore(
             identity,
             epoch=epoch,
@@ -67,6 +69,7 @@ class EdgeRouting:
             owners=owners,
             unix=unix,
         )
+        self._unix = unix
         self._node = Node(identity.router, identity.site)
         self._neighbours: dict[RouterId, Way] = {}  # As they came up.
         self._stopping: set[RouterId] = set()  # Of these: nothing leads across them.
@@ -208,8 +211,9 @@ class EdgeRouting:
         return self._rebuild(now)
 
     def grants_ended(self, now: float) -> list[RoutingEvent]:
-        """See `RoutingCore.grants_ended`; here the neighbour's next word is what ends one."""
-        return self._passed(self._core.grants_ended(now))
+        """See `RoutingCore.grants_ended`."""
+        self._shown = None
+        return [*self._passed(self._core.grants_ended(now)), *self._rebuild(now)]
 
     def set_wishes(self, services: frozenset[str] | None, now: float) -> list[RoutingEvent]:
         """What this router uses; None, or too many to name: every service there is."""
@@ -363,7 +367,13 @@ class EdgeRouting:
             return []
         self._shown = shown
         generation = self._table.generation
-        table = edge_table(*shown, node=self._node, rules=self._rules, generation=generation)
+        table = edge_table(
+            *shown,
+            node=self._node,
+            rules=self._rules,
+            generation=generation,
+            unix=self._unix(),
+        )
         if table == self._table:
             return []
         self._table = msgspec.structs.replace(table, generation=generation + 1)

@@ -6,6 +6,7 @@ import msgspec
 
 from router.model.adverts import RemoteCandidate
 from router.model.edges import SiteRow
+from router.model.grants import first_end
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.owners import Owner
 from router.model.sharing import SHORT_ID_CHARS, Party, SharingRules
@@ -32,30 +33,39 @@ def edge_table(
     node: Node,
     rules: SharingRules,
     generation: int,
+    unix: float,
 ) -> RouteTable:
-    """``own`` knows this edge alone. ``way`` None: nothing can be reached now."""
+    """``own`` knows this edge alone. ``way`` None: nothing can be reached now. ``unix``: seconds of
+    the wall clock, by which grants end."""
     rows = {row.router: row for row in told.sites.values() if way and row.site != node.site}
     sites = _own_sites(own, told, way) | {site.site: site for site in _sites(told, way, node)}
-    view = View(Party(own.site, sites[own.site].name), rules, owners=_owners(told))
+    owners = _owners(told)
+    view = View(Party(own.site, sites[own.site].name), rules, unix=unix)
+    declared = _declarations(own, told, view, sites, is_attached=way is not None)
+    view = msgspec.structs.replace(view, owners=owners, declared=declared)
     return RouteTable(
         generation=generation,
         site=own.site,
         sites=sites,
         candidates=_candidates(told, way, rows, view),
-        declarations=_declarations(own, told, view, sites, is_attached=way is not None),
+        declarations=declared,
         name_conflicts=(),  # The neighbour sees them, and tells names that differ.
         next_hops={router: frozenset({way.router}) for router in rows} if way else {},
         epochs={router: row.epoch for router, row in rows.items()},
         adjacencies=(way.router,) if way else (),
         owners=own.owners,
+        grants_end=first_end((grant for owner in owners.values() for grant in owner.grants), unix),
     )
 
 
 def _owners(told: Told) -> dict[str, Owner]:
-    """By the neighbour: whom it takes for the owner, with the grants of its declaration."""
+    """By the neighbour, which remembers them. An older one does not tell: whom it believes."""
     return {
-        name: Owner((told.services[name].site,), "", declaration.grants)
-        for name, declaration in told.declarations.items()
+        name: Owner((row.site,), "", told.declarations[name].grants)
+        if row.owners is None
+        else Owner(row.owners, "", row.grants)
+        for name, row in told.services.items()
+        if name in told.declarations
     }
 
 
@@ -112,7 +122,7 @@ def _candidates(
             path_cost=way.cost + site.path_cost,
             paths=(_path(way, row.router),),
             targets_ready=row.targets_ready,
-            capacity=view.believed(site.site, row.service, row.capacity),
+            capacity=row.capacity,
             draining=row.draining,
             rate_per_s=row.rate_per_s,
             shares_targets=row.shares_targets,
@@ -120,7 +130,9 @@ def _candidates(
         )
         found.setdefault(ServiceKey(row.service, row.port), []).append(candidate)
     return {
-        key: tuple(sorted(found[key], key=lambda c: (c.path_cost, c.site, c.router)))
+        key: view.believed(
+            key.name, tuple(sorted(found[key], key=lambda c: (c.path_cost, c.site, c.router)))
+        )
         for key in sorted(found)
     }
 

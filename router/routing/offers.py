@@ -7,26 +7,29 @@ import msgspec
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.edges import CandidateRow, ServiceRow, SiteRow
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.limits import EDGE_CONFLICTS_MAX
+from router.model.limits import EDGE_CONFLICTS_MAX, EDGE_OWNERS_MAX
+from router.model.owners import Owner
 from router.model.sharing import Party, name_any
 from router.routing.declared import Claim, Declared, in_force
 from router.routing.table import RouteTable
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECLARATION = msgspec.msgpack.Decoder(Declaration)
+NO_OWNER = Owner((), "")
 
 
 class Offer(msgspec.Struct, frozen=True):
     """All rows of one service. ``service`` None: nobody declares it now.
 
     Where not all is for everybody: ``export_to`` of each candidate, and ``claims``, the
-    declarations of which each edge has its own first.
+    declarations of which each edge has its own first. ``owner`` of the name.
     """
 
     service: ServiceRow | None
     candidates: tuple[CandidateRow, ...]
     export_to: tuple[tuple[str, ...] | None, ...] = ()
     claims: tuple[Claim, ...] = ()
+    owner: Owner = NO_OWNER
 
     @property
     def is_limited(self) -> bool:
@@ -74,7 +77,8 @@ def seen_by(offer: Offer, party: Party) -> Offer:
         ]
         told.sort(key=lambda claim: claim.site != party.site)  # Its own counts at a site.
         name = offer.claims[0].declaration.name
-        service = _service(name, in_force(told, told[0], None) if told else None)
+        declared = in_force(told, told[0], None) if told else None
+        service = _service(name, declared, offer.owner)
     return Offer(service, candidates)
 
 
@@ -125,10 +129,11 @@ def make_offers(
         name: _same(
             before.services.get(name),
             Offer(
-                _service(name, declared.get(name)),
+                _service(name, declared.get(name), table.owners.get(name, NO_OWNER)),
                 tuple(rows.get(name, ())),
                 _rules(rules.get(name, ())),
                 claims.get(name, ()),
+                table.owners.get(name, NO_OWNER),
             ),
         )
         for name in rows.keys() | declared.keys() | claims.keys()
@@ -195,7 +200,7 @@ def _own_candidate(teller: Teller, advert: TargetsAdvert) -> CandidateRow:
     )
 
 
-def _service(name: str, declared: Declared | None) -> ServiceRow | None:
+def _service(name: str, declared: Declared | None, owner: Owner) -> ServiceRow | None:
     if declared is None:
         return None
     return ServiceRow(
@@ -204,6 +209,8 @@ def _service(name: str, declared: Declared | None) -> ServiceRow | None:
         declared.site,
         declared.reachable,
         declared.conflicts[:EDGE_CONFLICTS_MAX],
+        owner.sites[:EDGE_OWNERS_MAX],
+        owner.grants,
     )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from msgspec.structs import replace
 
 from router.model.adverts import Declaration
-from router.model.grants import NONE, OWN, granted, in_force
+from router.model.grants import NONE, OWN, granted, in_force, understood
 from router.model.ids import SiteId
 from router.model.limits import OWNED_NAMES_MAX, OWNER_MET_S, OWNER_WITHDRAWN_S
 from router.model.owners import Owner
@@ -61,7 +61,7 @@ class Owners:
             before = records.get(name)
             if _is_owners_alone(before, told) and self._declared.get(name) is told[0].declaration:
                 continue
-            sites = _heir(before, told, unix) or self._owners(name, before, told, now)
+            sites = _heirs(self._owners(name, before, told, now), told, unix)
             if before is None or before.sites != sites or self._is_news(name, sites, told):
                 records[name] = self._owner(name, before, sites, told)
         for name in _beyond_limit(records, claims):
@@ -85,7 +85,7 @@ class Owners:
         records = self._without_refused(records)
         for name in self.records.keys() | records.keys():
             before, after = self.records.get(name), records.get(name)
-            if before is None or after is None or before.sites != after.sites:
+            if before != after:  # By the owner's declaration of now, which another may not know.
                 self._declared.pop(name, None)
         self.records = records
 
@@ -158,7 +158,7 @@ class Owners:
         if first is None:
             return Owner(sites, "") if before is None else replace(before, sites=sites)
         self._declared[name] = first.declaration
-        grants = first.declaration.grants if len(sites) == 1 else NONE
+        grants = understood(first.declaration.grants) if len(sites) == 1 else NONE
         return Owner(sites, content_of(first.declaration), grants)
 
 
@@ -167,21 +167,27 @@ def _is_owners_alone(owner: Owner | None, told: Sequence[Claim]) -> bool:
     return owner is not None and len(told) == 1 and owner.sites == (told[0].site,)
 
 
-def _heir(before: Owner | None, told: Sequence[Claim], unix: float) -> tuple[SiteId, ...]:
-    """The site that the owner hands the name to and that takes it by declaring it; none: ().
-
-    Two that hand it to each other keep what there is.
-    """
-    if before is None or len(before.sites) != 1 or len(told) < 2:
-        return ()
-    (owner,) = before.sites
+def _heirs(owners: tuple[SiteId, ...], told: Sequence[Claim], unix: float) -> tuple[SiteId, ...]:
+    """``owners``, but of one that hands the name over the site that takes it by declaring it."""
+    if len(told) < 2:
+        return owners
     taking = {claim.site: claim.declaration for claim in told}
-    if owner not in taking:
-        return ()
-    for heir in granted(in_force(taking[owner].grants, unix), OWN):
-        if heir in taking and owner not in granted(taking[heir].grants, OWN):
-            return (heir,)
-    return ()
+    return tuple(sorted({_heir(owner, taking, unix) for owner in owners}))
+
+
+def _heir(owner: SiteId, taking: Mapping[SiteId, Declaration], unix: float) -> SiteId:
+    """Who has the name of ``owner`` in the end. Sites that hand it around in a circle change
+    nothing."""
+    passed = [owner]
+    while passed[-1] in taking:
+        heirs = granted(in_force(taking[passed[-1]].grants, unix), OWN)
+        heir = next((one for one in heirs if one in taking and one != passed[-1]), None)
+        if heir is None:
+            break
+        if heir in passed:
+            return owner
+        passed.append(heir)
+    return passed[-1]
 
 
 class _Meeting:
@@ -208,12 +214,15 @@ def _beyond_limit(
 ) -> Iterator[str]:
     """Names of ``records`` to forget: of the site that owns most those that no site declares first.
 
-    Every router of a site that knows the same forgets the same. A name counts once for each owner.
+    Every router of a site that knows the same forgets the same. A name counts once for each owner
+    and each grant.
     """
-    counts = Counter(site for owner in records.values() for site in owner.sites)
-    excess = counts.total() - OWNED_NAMES_MAX
+    excess = sum(owner.weight for owner in records.values()) - OWNED_NAMES_MAX
     if excess <= 0:
         return
+    counts: Counter[SiteId] = Counter()
+    for owner in records.values():
+        counts.update({site: 1 + len(owner.grants) for site in owner.sites})
 
     def rank(name: str) -> tuple[int, bool, str]:
         return -min(counts[site] for site in records[name].sites), name in claims, name
@@ -221,5 +230,5 @@ def _beyond_limit(
     for name in sorted(records, key=rank):
         if excess <= 0:
             return
-        excess -= len(records[name].sites)
+        excess -= records[name].weight
         yield name

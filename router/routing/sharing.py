@@ -1,27 +1,32 @@
 """What a site sees of the others' services: what is offered to it, and what it takes. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
-from router.model.adverts import Declaration
+from router.model.adverts import Declaration, RemoteCandidate
 from router.model.grants import OFFER, Grant, ceiling, granted, in_force
 from router.model.ids import SiteId
 from router.model.owners import NOBODY, Owner
 from router.model.sharing import OPEN, Party, SharingRules, any_matches, name_any
+from router.routing.declared import Declared
 from router.routing.leaves import EVERYBODY_IS_FREE, Standing
 
 
 class View(msgspec.Struct, frozen=True):
     """The view of ``party`` with its ``rules``. What it has itself no rule keeps from it.
 
-    ``owners`` of names and their grants say who may offer, at ``unix`` seconds.
+    ``owners`` of names and their grants say who may offer, at ``unix`` seconds. Of several owners
+    of a name the one whose declaration counts (``declared``) is meant, and of a name that this site
+    declares itself none: its own declaration counts here, and so do its own grants.
     """
 
     party: Party
     rules: SharingRules = SharingRules()
     standing: Standing = EVERYBODY_IS_FREE
     owners: Mapping[str, Owner] = NOBODY
+    declared: Mapping[str, Declared] = {}
     unix: float = 0.0
 
     def may_declare(self, site: SiteId, service: str) -> bool:
@@ -51,23 +56,44 @@ class View(msgspec.Struct, frozen=True):
             return ""
         return f"not-approved: the owner of {service} has not granted {party.shown} to offer it"
 
-    def believed(self, site: SiteId, service: str, capacity: int | None) -> int | None:
-        """Slots of ``site``, which says ``capacity``: at most what it was granted."""
+    def believed(
+        self, service: str, candidates: tuple[RemoteCandidate, ...]
+    ) -> tuple[RemoteCandidate, ...]:
+        """``candidates`` of one port, with at most as many slots as their sites were granted.
+
+        Routers of one site share its grant: they are as many as that site likes.
+        """
         grants = self._grants(service)
-        most = ceiling(grants, site) if grants else None
-        if most is None:
-            return capacity
-        return most if capacity is None else min(capacity, most)
+        found = list(candidates) if grants else []
+        for site in dict.fromkeys(grant.site for grant in grants):
+            most = None if site == self.party.site else ceiling(grants, site)
+            if most is None:
+                continue
+            places = [at for at, one in enumerate(found) if one.site == site]
+            stated = [_slots(found[at]) for at in places]
+            for at, slots in zip(places, _shares(most, stated), strict=True):
+                found[at] = replace(found[at], capacity=slots)
+        return tuple(found) if grants else candidates
 
     def _may_offer(self, site: SiteId, service: str) -> bool:
-        owner = self.owners.get(service)
-        is_owner = site == self.party.site or (owner is not None and site in owner.sites)
-        return is_owner or site in granted(self._grants(service), OFFER)
+        if site == self.party.site or site in self._owner(service)[0]:
+            return True
+        return site in granted(self._grants(service), OFFER)
+
+    def _owner(self, service: str) -> tuple[tuple[SiteId, ...], tuple[Grant, ...]]:
+        """Whose word on ``service`` counts here besides our own, and what it grants."""
+        owner, declared = self.owners.get(service), self.declared.get(service)
+        if owner is None or (declared is not None and declared.site == self.party.site):
+            return (), ()
+        if len(owner.sites) == 1:
+            return owner.sites, owner.grants
+        if declared is None or declared.site not in owner.sites:
+            return (), ()
+        return (declared.site,), declared.declaration.grants
 
     def _grants(self, service: str) -> tuple[Grant, ...]:
         """Of the owner, or of this site: it need not own a name to allow something here."""
-        owner = self.owners.get(service)
-        told = () if owner is None else owner.grants
+        told = self._owner(service)[1]
         own = self.rules.services.get(service, OPEN).grants
         return in_force((*told, *own), self.unix) if told or own else ()
 
@@ -76,3 +102,22 @@ class View(msgspec.Struct, frozen=True):
         return self.is_offered(
             party.site, declaration.name, declaration.export_to
         ) and self.takes_from(party, declaration.name)
+
+
+def _slots(candidate: RemoteCandidate) -> int | None:
+    """It says so of its own; None: as many as there are requests."""
+    return 0 if candidate.draining or not candidate.targets_ready else candidate.capacity
+
+
+def _shares(most: int, stated: Sequence[int | None]) -> list[int]:
+    """``most`` in equal parts, of which none is more than the number that it is for; None: any."""
+    shares = [0] * len(stated)
+    smallest_first = sorted(
+        range(len(stated)), key=lambda at: (stated[at] is None, stated[at] or 0)
+    )
+    left = most
+    for taken, at in enumerate(smallest_first):
+        fair, wanted = left // (len(stated) - taken), stated[at]
+        shares[at] = fair if wanted is None else min(fair, wanted)
+        left -= shares[at]
+    return shares

@@ -169,7 +169,7 @@ def build_table(
     declarations, claims, idle = _declarations(
         own, believed, routes, kept, names, view, owners, now
     )
-    view = msgspec.structs.replace(view, owners=owners.records)
+    view = msgspec.structs.replace(view, owners=owners.records, declared=declarations)
     candidates, withheld = _candidates(believed, routes, names, view)
     return RouteTable(
         generation=generation,
@@ -311,7 +311,7 @@ def _candidates(
                 path_cost=route.cost,
                 paths=route.paths,
                 targets_ready=advert.targets_ready,
-                capacity=view.believed(party.site, key.name, advert.capacity),
+                capacity=advert.capacity,
                 draining=advert.draining or topology.draining,
                 rate_per_s=advert.rate_per_s,
                 shares_targets=advert.shares_targets,
@@ -319,12 +319,15 @@ def _candidates(
                 barred=view.why_barred(party, key.name) if is_ours else "",
             )
             (found if is_ours else withheld).setdefault(key, {})[origin.node] = candidate
-    return _in_order(found), _in_order(withheld)
+    return _in_order(found, view), _in_order(withheld, view)
 
 
-def _in_order(found: Mapping[ServiceKey, Mapping[Node, RemoteCandidate]]) -> Candidates:
+def _in_order(found: Mapping[ServiceKey, Mapping[Node, RemoteCandidate]], view: View) -> Candidates:
     return {
-        key: tuple(sorted(found[key].values(), key=lambda c: (c.path_cost, c.site, c.router)))
+        key: view.believed(
+            key.name,
+            tuple(sorted(found[key].values(), key=lambda c: (c.path_cost, c.site, c.router))),
+        )
         for key in sorted(found)
     }
 
@@ -371,7 +374,7 @@ def _declarations(
     idle: dict[str, tuple[Claim, ...]] = {}
     for name in sorted(seen):
         owner = owners.records.get(name)
-        count = counting(seen[name], own.node.site, owner)
+        count = counting(seen[name], own.node.site, owner, view.unix)
         if count:
             declared[name] = in_force(seen[name], count[0], owner)
         else:

@@ -1,11 +1,18 @@
 """Routers of one site agree on owners, whatever each hears and whenever it reads and writes."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.kubernetes.owners import FILE, owners_map, owners_of
+from router.model.grants import VERBS, Grant
 from router.model.ids import SiteId
-from router.model.limits import NAME_CHARS_MAX, OWNED_NAMES_MAX
+from router.model.limits import (
+    COUNTER_MAX,
+    GRANTS_PER_SERVICE_MAX,
+    NAME_CHARS_MAX,
+    OWNED_NAMES_MAX,
+)
 from router.model.owners import Owner, agreed
 from tests.unit.control.kubernetes.fake_secrets import CONFLICT, FakeSecrets
 from tests.unit.control.kubernetes.test_owners import SITE_ID, Replica, kept
@@ -17,6 +24,7 @@ OWNERS = st.builds(
     Owner,
     st.sets(st.sampled_from(SITES), min_size=1).map(lambda sites: tuple(sorted(sites))),
     st.sampled_from(["c1", "c2"]),
+    st.sampled_from([(), (Grant(SiteId("4" * 32), ("offer",), 5),)]),
 )
 RECORDS = st.dictionaries(st.sampled_from(NAMES), OWNERS)
 CONFIGMAP_BYTES_MAX = 1024 * 1024
@@ -53,6 +61,21 @@ def test_the_most_and_longest_names_fit_into_an_object_with_room_to_spare() -> N
     }
     text = owners_map(SITE_ID, owners)["data"][FILE]
     assert len(text) < 0.8 * CONFIGMAP_BYTES_MAX
+    assert owners_of(owners_map(SITE_ID, owners), SITE_ID) == owners
+
+
+@pytest.mark.parametrize("each", [1, 2, GRANTS_PER_SERVICE_MAX])
+def test_the_most_and_longest_grants_fit_into_an_object(each: int) -> None:
+    grant = Grant(SiteId("f" * 32), VERBS, COUNTER_MAX, COUNTER_MAX)
+    owners = {
+        f"{number:x}".rjust(NAME_CHARS_MAX, "x"): Owner(
+            (SiteId(f"{number:032x}"),), "0" * 16, (grant,) * each
+        )
+        for number in range(OWNED_NAMES_MAX // (1 + each))
+    }
+    assert sum(owner.weight for owner in owners.values()) <= OWNED_NAMES_MAX
+    data = owners_map(SITE_ID, owners)["data"]
+    assert sum(map(len, data.values())) < 0.95 * CONFIGMAP_BYTES_MAX
     assert owners_of(owners_map(SITE_ID, owners), SITE_ID) == owners
 
 

@@ -110,8 +110,8 @@ def _forgets(self: Any, router: Any, now: float) -> Any:
     return events
 
 
-def _anybodys(claims: Any, own: Any, owner: Any) -> Any:
-    return _counting(claims, own, None)
+def _anybodys(claims: Any, own: Any, owner: Any, unix: float) -> Any:
+    return _counting(claims, own, None, unix)
 
 
 def _unsorted(*what: Any) -> Any:

@@ -106,6 +106,12 @@ def row(conflicts: int) -> bytes:
     return msgspec.msgpack.encode(["table", 1, 0, 1, 1, True, 0, False, [], [told]])
 
 
+def owned(owners: int) -> bytes:
+    site = SiteId("5" * 32)
+    told = ServiceRow("shop", b"", site, True, (), (site,) * owners)
+    return msgspec.msgpack.encode(["table", 1, 0, 1, 1, True, 0, False, [], [told]])
+
+
 def words(count: int) -> tuple[str, ...]:
     return tuple(f"f{number}" for number in range(count))
 
@@ -122,6 +128,7 @@ MESSAGES: dict[str, tuple[Callable[[int], bytes], int]] = {
         limits.EDGE_WISHES_MAX,
     ),
     "EDGE_CONFLICTS_MAX": (row, limits.EDGE_CONFLICTS_MAX),
+    "EDGE_OWNERS_MAX": (owned, limits.EDGE_OWNERS_MAX),
     "DIGEST_BUCKETS_MAX": (
         lambda n: msgspec.msgpack.encode(DigestMessage(bytes(n), True)),
         8 * limits.DIGEST_BUCKETS_MAX,

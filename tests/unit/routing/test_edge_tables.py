@@ -7,7 +7,9 @@ from router.model import limits
 from router.model.adverts import Declaration, LoadReport
 from router.model.edges import CandidateRow, HaveMessage, ServiceRow, SiteRow, TableMessage
 from router.model.edges import WishMessage as Wish
+from router.model.grants import OFFER, Grant
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.sharing import ALL, Sharing, SharingRules
 from router.model.specs import ServiceSpec
 from router.routing.attached import AttachedEdges
 from router.routing.edge import EdgeRouting
@@ -21,7 +23,7 @@ from router.routing.events import (
     TableChanged,
 )
 from router.routing.lsa import LsaFault, decode_lsa
-from router.routing.offers import Teller
+from router.routing.offers import NOTHING, Teller, make_offers
 from tests.unit.routing.fakes import FakeIdentity, advert, declare, make_lsa, signed
 from tests.unit.routing.network import Network
 
@@ -66,6 +68,64 @@ def hear(edge: EdgeRouting, told: TableMessage, now: float = 1.0) -> list[Routin
 
 
 # The edge.
+
+
+def strict_edge(row: ServiceRow, clock: list[float]) -> EdgeRouting:
+    """It heard of targets at far, of the service that ``row`` tells of."""
+    edge = EdgeRouting(EDGE, epoch=1, boot_nonce=b"n", version="1", now=0.0, unix=lambda: clock[0])
+    edge.set_rules(SharingRules({ALL: Sharing((ALL,), (ALL,))}, strict=True), 0.0)
+    edge.set_wishes(frozenset({"shop"}), 0.0)
+    edge.adjacency_up(NEAR.router, NEAR.site, 2, 0.0)
+    targets = CandidateRow("shop", 80, FAR.router, 3, 100, False)
+    rows = {"sites": (site_row(), site_row(FAR, 5)), "services": (row,), "candidates": (targets,)}
+    hear(edge, message(wish=1, **rows))
+    return edge
+
+
+def approved(edge: EdgeRouting) -> tuple[bool, int | None]:
+    (candidate,) = edge.table.candidates[SHOP]
+    return not candidate.barred, candidate.capacity
+
+
+def test_a_strict_edge_goes_by_the_owner_and_not_by_who_stands_in_for_it() -> None:
+    lie = msgspec.structs.replace(declare("shop"), grants=(Grant(FAR.site, (OFFER,)),))
+    row = service_row(declaration=msgspec.msgpack.encode(lie), site=FAR.site, owners=(NEAR.site,))
+    assert approved(strict_edge(row, [0.0])) == (False, 100)
+    mine = msgspec.structs.replace(row, owners=(FAR.site,))
+    assert approved(strict_edge(mine, [0.0])) == (True, 100)
+    nobodys = msgspec.structs.replace(row, owners=())
+    assert approved(strict_edge(nobodys, [0.0])) == (False, 100)
+    older = msgspec.structs.replace(row, site=NEAR.site, owners=None)
+    assert approved(strict_edge(older, [0.0])) == (True, 100), "an older neighbour tells no owners"
+
+
+def test_a_grant_ends_at_an_edge_by_its_own_clock() -> None:
+    clock = [0.0]
+    grants = (Grant(FAR.site, (OFFER,), 7, until=50),)
+    edge = strict_edge(service_row(owners=(NEAR.site,), grants=grants), clock)
+    assert approved(edge) == (True, 7)
+    assert edge.table.grants_end == 50
+    clock[0] = 50.0
+    (event,) = edge.grants_ended(50.0)
+    assert isinstance(event, TableChanged)
+    assert approved(edge) == (False, 100)
+    assert edge.table.grants_end is None
+
+
+def test_an_edge_is_told_who_owns_a_name_and_what_that_granted() -> None:
+    network = Network(("near", "far"))
+    network.connect("near", "far")
+    network.run(limits.OWNER_MET_S + 1)
+    granting = msgspec.structs.replace(declare("shop"), grants=(Grant(EDGE.site, (OFFER,)),))
+    network.serve("far", [granting])
+    network.run(1.0)
+    network.serve("near", [declare("shop")])
+    teller = Teller(
+        router=NEAR.router, site=NEAR.site, name="near", version="1", epoch=1, adverts=()
+    )
+    offer = make_offers(teller, network.table("near"), None, NOTHING).services["shop"]
+    assert offer.service is not None
+    assert (offer.service.owners, offer.service.grants) == ((FAR.site,), granting.grants)
 
 
 def test_an_edge_says_what_it_wants_when_it_is_attached_and_until_that_is_fulfilled() -> None:

@@ -11,7 +11,7 @@ from router.model.grants import CALL, OFFER, OWN, REDECLARE, Grant
 from router.model.ids import ServiceKey, SiteId
 from router.model.sharing import ALL, Sharing, SharingRules
 from router.routing.lsa import LsaFault, Services, decode_lsa
-from tests.unit.routing.fakes import FakeIdentity, declare, make_lsa, signed
+from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, declare, make_lsa, signed
 from tests.unit.routing.network import Network
 
 WEST, EAST, HUB = (FakeIdentity(name).site for name in ("west", "east", "hub"))
@@ -177,3 +177,116 @@ def test_grants_that_cannot_be_are_refused(grants: tuple[Grant, ...]) -> None:
     body = Services((granting(*grants),), ())
     found = decode_lsa(signed(make_lsa(who, part=1, services=body), who))
     assert isinstance(found, LsaFault) and found.code == "bad-value"
+
+
+def test_a_grant_of_redeclare_that_ended_lets_no_one_stand_in() -> None:
+    network = line()
+    until = int(network.now) + 50
+    network.serve("west", [granting(Grant(EAST, (REDECLARE,), until=until))])
+    network.run(1.0)
+    network.serve("east", [THEIRS])
+    network.run(1.0)
+    network.cut("west", "hub")
+    network.run(limits.SERVICE_SYNC_TTL_S + 5)
+    network.take("hub", network.cores["hub"].grants_ended(network.now))
+    assert "x" not in network.table("hub").declarations
+
+
+def test_routers_of_one_site_share_what_it_was_granted() -> None:
+    twin = SameSiteIdentity(FakeIdentity("east"), "east-2")
+    network = line()
+    network.identities["twin"] = twin
+    network.cores["twin"] = network.make_core("twin")
+    network.connect("hub", "twin")
+    network.serve("west", [granting(Grant(EAST, (OFFER,), 20))])
+    network.serve("east", [], [offer()])
+    network.serve("twin", [], [offer(4)])
+    network.run(1.0)
+    assert slots_of_east(network) == [4, 16]
+    network.serve("twin", [], [offer(None)])
+    network.run(1.0)
+    assert slots_of_east(network) == [10, 10]
+    network.serve("twin", [], [msgspec.structs.replace(offer(), targets_ready=0)])
+    network.run(1.0)
+    assert slots_of_east(network) == [0, 20]
+
+
+def slots_of_east(network: Network) -> list[int | None]:
+    found = network.table("hub").candidates[ServiceKey("x", 80)]
+    return sorted((one.capacity for one in found if one.site == EAST), key=lambda slots: slots or 0)
+
+
+def test_of_two_that_may_own_a_name_a_strict_site_takes_the_offers_of_the_one_that_counts() -> None:
+    network = Network(("west", "hub", "east"))
+    network.serve("west", [OURS], [offer()])
+    network.serve("east", [granting(Grant(EAST, (OFFER,)))], [offer()])
+    strict(network)
+    network.connect("west", "hub", 1)
+    network.connect("east", "hub", 5)
+    network.run(1.0)
+    assert network.table("hub").owners["x"].sites == tuple(sorted((WEST, EAST)))
+    assert network.table("hub").declarations["x"].site == WEST
+    assert offered(network, WEST)[0] == ""
+    assert offered(network, EAST)[0] == "not-approved"
+
+
+def test_at_a_strict_site_that_declares_a_name_its_own_grants_count_and_not_its_owners() -> None:
+    network = line()
+    network.serve("east", [granting(Grant(WEST, (OFFER,), 0))], [offer()])
+    network.run(1.0)
+    strict(network)
+    network.serve("hub", [OURS])
+    network.serve("west", [], [offer(5)])
+    network.run(1.0)
+    assert network.table("hub").owners["x"].sites == (EAST,)
+    assert offered(network, EAST)[0] == "not-approved"
+    assert offered(network, WEST) == ("not-approved", 5)
+    strict(
+        network,
+        SharingRules(
+            {**STRICT.services, "x": Sharing(grants=(Grant(EAST, (OFFER,), 7),))}, strict=True
+        ),
+    )
+    assert offered(network, EAST) == ("", 7)
+
+
+def test_a_newcomer_follows_a_name_that_was_handed_over() -> None:
+    network = line()
+    network.serve("west", [granting(Grant(EAST, (OWN,)))])
+    network.run(1.0)
+    network.serve("east", [THEIRS])
+    network.run(1.0)
+    network.restart("hub", 5)
+    network.run(5.0)
+    assert network.table("hub").owners["x"].sites == (EAST,)
+
+
+def test_three_that_hand_a_name_around_change_nothing() -> None:
+    network = line()
+    network.serve("west", [granting(Grant(EAST, (OWN,)))])
+    network.run(1.0)
+    network.serve("hub", [granting(Grant(WEST, (OWN,)))])
+    network.run(1.0)
+    network.serve("east", [granting(Grant(HUB, (OWN,)))])
+    network.run(5.0)
+    for name in ("west", "hub", "east"):
+        assert network.table(name).owners["x"].sites == (WEST,)
+
+
+def test_of_an_owners_grants_nothing_is_remembered_that_means_nothing() -> None:
+    network = line()
+    strange = tuple(f"verb-{number}" for number in range(8))
+    network.serve("west", [granting(Grant(EAST, strange), Grant(HUB, (*strange[:7], OFFER)))])
+    network.run(1.0)
+    assert network.table("hub").owners["x"].grants == (Grant(HUB, (OFFER,)),)
+
+
+def test_grants_that_were_agreed_on_yield_to_what_the_owner_says_now() -> None:
+    network = line()
+    network.serve("west", [granting(Grant(EAST, (OFFER,)))])
+    network.run(1.0)
+    older = dict(network.cores["hub"].owners)
+    network.serve("west", [OURS])
+    network.run(1.0)
+    network.take("hub", network.cores["hub"].set_owners(older, network.now))
+    assert network.table("hub").owners["x"].grants == ()

@@ -6,6 +6,7 @@ import pytest
 
 from router.model import limits
 from router.model.adverts import Declaration
+from router.model.grants import OFFER, Grant
 from router.model.ids import RouterId, SiteId
 from router.model.owners import Owner
 from router.model.sharing import NOTHING
@@ -231,6 +232,17 @@ def test_beyond_the_limit_all_routers_of_a_site_forget_the_same_and_each_owner_c
         owners.learn({}, {}, 0.0)
         left.append(owners.records)
     assert left[0] == left[1] == {name: kept[name] for name in ("a", "c", "d")}
+
+
+def test_a_grant_takes_as_much_room_as_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.routing.owners.OWNED_NAMES_MAX", 10)
+    kept = {
+        **{f"honest-{number}": Owner((WEST,), "") for number in range(4)},
+        "greedy": Owner((EAST,), "", (Grant(WEST, (OFFER,)),) * 9),
+    }
+    owners = Owners(OWN, kept)
+    owners.learn({}, {}, 0.0)
+    assert owners.records == {name: kept[name] for name in kept if name != "greedy"}
 
 
 def test_what_the_routers_of_a_site_agreed_on_counts_at_each() -> None:

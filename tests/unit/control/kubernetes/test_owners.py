@@ -10,8 +10,9 @@ import pytest
 from router.control.kubernetes.owners import OwnersMap
 from router.kubernetes.names import OWNERS_CONFIGMAP
 from router.kubernetes.objects import Snapshot
-from router.kubernetes.owners import FILE, owners_map, owners_of
+from router.kubernetes.owners import FILE, GRANTS_FILE, owners_map, owners_of
 from router.model import limits
+from router.model.grants import Grant
 from router.model.ids import SiteId
 from router.model.owners import Owner
 from tests.unit.control.kubernetes.fake_secrets import (
@@ -107,6 +108,32 @@ def test_what_others_wrote_is_taken_without_a_write(api: FakeSecrets) -> None:
     other.step()
     assert other.owners == {"shop": of(WEST)}
     assert len(api.writes) == 1
+
+
+def test_grants_of_owners_come_back_as_they_were_written(api: FakeSecrets) -> None:
+    one = Replica(api)
+    granting = Owner((WEST,), "c0ffee", (Grant(EAST, ("offer",), 20, 1_798_761_599),))
+    one.learns(shop=granting, db=of(WEST))
+    one.step()
+    one.look()
+    assert one.owners == kept(api) == Replica(api).owners == {"shop": granting, "db": of(WEST)}
+    assert one.map.is_settled
+    one.learns(shop=of(WEST))
+    one.step()
+    one.look()
+    assert one.owners["shop"].grants == ()
+    assert [*api.objects[OWNERS_CONFIGMAP]["data"]] == [FILE]
+
+
+def test_damaged_grants_change_nothing(api: FakeSecrets) -> None:
+    put(api, shop=of(WEST))
+    one = Replica(api)
+    found = copy.deepcopy(api.objects[OWNERS_CONFIGMAP])
+    found["data"][GRANTS_FILE] = '{"shop": 5}'
+    api.put(found)
+    one.look()
+    assert [error.code for error in one.map.errors] == ["SW0449"]
+    assert one.owners == {"shop": of(WEST)}
 
 
 def test_a_withdrawal_and_a_new_content_reach_the_other_routers(api: FakeSecrets) -> None:
