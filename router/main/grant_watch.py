@@ -24,33 +24,33 @@ class Withdrawn(NamedTuple):
 class GrantWatch:
     """Remembers which grants counted here; ``unix`` is the wall clock."""
 
-    __slots__ = ("_calls", "_offers", "_unix")
+    __slots__ = ("_calls", "_offers", "_unix", "_used")
 
     def __init__(self, unix: Callable[[], float] = time.time) -> None:
         self._unix = unix
         self._offers: frozenset[ServiceAt] = frozenset()
         self._calls: frozenset[ServiceAt] = frozenset()
+        self._used: frozenset[ServiceAt] = frozenset()  # In strict mode: approved, by whatever.
 
     def look(self, table: RouteTable, rules: SharingRules) -> Withdrawn:
-        """What was granted when it was called last, and is neither granted nor allowed now."""
+        """What was granted when it was called last, and is neither granted nor allowed now.
+
+        In strict mode also what a rule or an owner approved, and is barred now.
+        """
         unix = self._unix()
         own = {name: rule.grants for name, rule in rules.services.items() if rule.grants}
         of_owners = {name: owner.grants for name, owner in table.owners.items() if owner.grants}
-        before = self._offers, self._calls
+        before = self._offers, self._calls, self._used
         self._offers = _all(of_owners, OFFER, unix) | _all(own, OFFER, unix)
         self._calls = _all(own, CALL, unix)
+        self._used = _at(table, is_barred=False) if rules.strict else frozenset()
         offers = before[0] - self._offers
         calls = before[1] - self._calls
-        if not offers and not calls:
+        barred = before[2] - self._used
+        if not offers and not calls and not barred:
             return _NOTHING
-        used = {
-            (key.name, one.site)
-            for key, candidates in table.candidates.items()
-            for one in candidates
-            if not one.barred
-        }
         return Withdrawn(
-            frozenset(offers - used),
+            (offers - _at(table, is_barred=False)) | (barred & _at(table, is_barred=True)),
             frozenset(
                 (service, site)
                 for service, site in calls
@@ -60,6 +60,15 @@ class GrantWatch:
 
 
 _NOTHING = Withdrawn(frozenset(), frozenset())
+
+
+def _at(table: RouteTable, *, is_barred: bool) -> frozenset[ServiceAt]:
+    return frozenset(
+        (key.name, one.site)
+        for key, candidates in table.candidates.items()
+        for one in candidates
+        if bool(one.barred) == is_barred
+    )
 
 
 def _all(given: Mapping[str, tuple[Grant, ...]], verb: str, unix: float) -> frozenset[ServiceAt]:

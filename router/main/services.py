@@ -173,7 +173,6 @@ class Services:
         """Plan anew and let the forwarder follow: services, targets, remote sites, listeners."""
         if self._wanted is None:
             return
-        self._forwarder.withdraw(*self._grant_watch.look(self._routing.table, self.rules))
         declared = self._declared(self._wanted)
         grants = self._grants = self._office.grants(
             self._wanted, declared, self._origins(declared), self._owners
@@ -203,6 +202,8 @@ class Services:
         self._with_remotes = [key for key in candidates if key in after]
         for key in self._with_remotes:
             self._forwarder.set_remotes(key, candidates[key])
+        # After all remotes are as the table has them: whatever is reset may try again at once.
+        self._forwarder.withdraw(*self._grant_watch.look(table, self.rules))
         if is_new:
             self._set_listeners()
         if self.declared_changed is not None and (declared, grants) != self._heard:

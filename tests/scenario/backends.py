@@ -22,6 +22,7 @@ Answer = TypeVar("Answer")
 
 CALL_TIMEOUT_S = 10.0
 PIECE = bytes(range(256)) * 256
+DRIP_BYTES, DRIP_S = 4_000, 0.02
 WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -166,7 +167,8 @@ class HttpTarget(Target):
 
     /echo the body · /bytes/N · /chunked/N · /closed/N ended by closing · /reset resets instead of
     answering · /part/N resets after half of N bytes · /ws a WebSocket that echoes · /expect needs
-    `100 Continue` · /status/N. ``forced`` is done instead of what any path says.
+    `100 Continue` · /status/N · /drip a body without an end. ``forced`` is done instead of what
+    any path says.
     """
 
     def __init__(
@@ -256,6 +258,12 @@ class HttpTarget(Target):
             writer.write(start + b"Connection: close\r\n\r\n" + payload(size))
             await writer.drain()
             return False
+        elif verb == "drip":
+            writer.write(start + b"Transfer-Encoding: chunked\r\n\r\n")
+            while True:
+                writer.write(b"%x\r\n%s\r\n" % (DRIP_BYTES, bytes(DRIP_BYTES)))
+                await writer.drain()
+                await asyncio.sleep(DRIP_S)
         elif verb == "part":
             writer.write(start + b"Content-Length: %d\r\n\r\n" % size + payload(size // 2))
             await writer.drain()

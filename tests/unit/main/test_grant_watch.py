@@ -51,6 +51,19 @@ def test_an_end_is_a_withdrawal() -> None:
     assert watch.look(told, rules).offers == OFFERED
 
 
+def test_in_strict_mode_all_that_was_approved_ends_when_it_is_barred() -> None:
+    watch, strict = GrantWatch(Clock()), SharingRules(strict=True)
+    watch.look(granted(), strict)
+    assert watch.look(granted(barred="not-approved"), strict).offers == OFFERED
+    assert watch.look(granted(barred="not-approved"), strict) == NOTHING
+    watch.look(granted(), strict)
+    gone = msgspec.structs.replace(granted(), candidates={})
+    assert watch.look(gone, strict) == NOTHING, "no targets now: what is under way goes on"
+    loose = GrantWatch(Clock())
+    loose.look(granted(), SharingRules())
+    assert loose.look(granted(barred="importFrom"), SharingRules()) == NOTHING
+
+
 def calls(*sites: SiteId, export_to: tuple[str, ...] | None) -> SharingRules:
     grants = tuple(Grant(site, (CALL,)) for site in sites)
     return SharingRules({"shop-0": Sharing(export_to, None, grants)})
