@@ -146,7 +146,7 @@ class RemoteSite(Candidate):
             if ejection.in_reserve:
                 self.ejected = f"{ejection.reason}; it is used while no other site has room"
             elif ejection.is_back:
-                self.ejected = f"it was ejected and returns, with {places:g} at once now"
+                self.ejected = f"{ejection.why_small}, with {places:g} at once now"
             elif now >= ejection.until:
                 self.ejected = f"{ejection.reason}; its probe is under way"
             self.able = self.is_usable and self.spared != ""

@@ -11,6 +11,9 @@ The records are those of targets (`ejection`). A site differs in four ways:
   no other site has room. So others show what they can serve, and the next failed probe may eject
   it; without that, a site that nobody tried yet would keep a failing one in use for ever.
 
+A site that newly offers the service without a grant starts small, too, as if it had just returned:
+only the site itself says what it can take.
+
 A full site that refuses is no failure, nor is a client that leaves. What began before the site was
 ejected says nothing about it afterwards.
 """
@@ -46,10 +49,19 @@ class SiteEjection:
     """One ejection of one site, until the site may have as many requests as any other.
 
     ``in_reserve``: it is used while no other site has room. ``under_way``: requests that were sent
-    there since, as the legs count them.
+    there since, as the legs count them. ``is_new``: it never was ejected, and only starts small.
     """
 
-    __slots__ = ("in_reserve", "period_s", "reason", "returned_at", "site", "under_way", "until")
+    __slots__ = (
+        "in_reserve",
+        "is_new",
+        "period_s",
+        "reason",
+        "returned_at",
+        "site",
+        "under_way",
+        "until",
+    )
 
     def __init__(
         self, site: SiteId, until: float, period_s: float, reason: str, *, in_reserve: bool
@@ -61,6 +73,12 @@ class SiteEjection:
         self.reason = reason
         self.returned_at: float | None = None
         self.under_way = 0
+        self.is_new = False
+
+    @property
+    def why_small(self) -> str:
+        """Why it has only some places, after its return."""
+        return "it newly offers this" if self.is_new else "it was ejected and returns"
 
     @property
     def is_back(self) -> bool:
@@ -113,6 +131,15 @@ class SiteEjections:
         places yet."""
         self.tell: Callable[[SiteNews], None] = _ignore
         """Hears each change. Nothing of sites in reserve: these may change with each request."""
+
+    def introduce(self, site: SiteId, now: float) -> None:
+        """``site`` newly has targets: it gets one request at a time, twice as many each second."""
+        if site == self._own or site in self.active:
+            return
+        ejection = SiteEjection(site, now, limits.EJECT_BASE_S, "", in_reserve=False)
+        ejection.returned_at, ejection.is_new = now, True
+        self.active[site] = ejection
+        self._ejected(ejection)
 
     def failed(self, site: SiteId, during: SiteEjection | None, cause: Cause, now: float) -> None:
         """A request failed that began ``during`` that ejection of its site (None: none)."""

@@ -241,6 +241,12 @@ class Forwarder:
         if sites:
             self._under_way.put_out(sites)
 
+    def introduce(self, name: str, site: SiteId) -> None:
+        """``site`` newly has targets of service ``name``, and nobody vouches for its capacity."""
+        for key, service in self._services.items():
+            if key.name == name:
+                service.balancer.ejections.introduce(site, self._network.now())
+
     def withdraw(self, offers: Set[tuple[str, SiteId]], calls: Set[tuple[str, SiteId]]) -> None:
         """By service and site: reset ours at these ``offers``, and theirs here of ``calls``."""
         if offers or calls:

@@ -1,7 +1,8 @@
 """Sites that are new among those with targets of a service which another site declares.
 
-Nobody approved them: whoever may export a service offers it. So the operator hears of each once,
-`status` has a note and `why` says so for a while. Which sites are known and new outlives a restart.
+Unless the owner granted it, nobody approved them: whoever may export a service offers it. So the
+operator hears of each once, `status` has a note and `why` says so for a while. Which sites are
+known and new outlives a restart.
 """
 
 from collections.abc import Container, Iterator, Sequence
@@ -10,6 +11,7 @@ from certs import clocks
 from router.main.event_budgets import EventBudgets
 from router.main.ports import Keeper, KnownOffer, Tell
 from router.model.events import Note
+from router.model.grants import OFFER, granted
 from router.model.ids import SiteId
 from router.model.limits import (
     KNOWN_OFFERS_MAX,
@@ -42,6 +44,7 @@ class NewOffers:
         "_save",
         "_tell",
         "_timers",
+        "unvouched",
     )
 
     def __init__(self, keeper: Keeper, tell: Tell, timers: Timers) -> None:
@@ -63,6 +66,8 @@ class NewOffers:
         self._new: dict[Offer, float] = {offer: at for at, offer in sorted(since)}  # Since when.
         self._budgets = EventBudgets(NEW_OFFER_EVENTS_BURST, NEW_OFFER_EVENTS_PER_S)
         self._save: Timer | None = None
+        self.unvouched: list[Offer] = []
+        """Found since they were last taken from here, and granted by nobody."""
 
     def table_changed(self, table: RouteTable) -> None:
         """Look for offers that are not known. Another process of the router does so for all."""
@@ -83,7 +88,8 @@ class NewOffers:
         if since is None or declared is None or now >= since + NEW_OFFER_SHOWN_S:
             return ""
         owner = table.party(declared.site).shown
-        return f"new since {clocks.span(now - since)}, offers {service} of {owner}; approved: auto"
+        by = "granted" if _is_granted(service, site, table) else "auto"
+        return f"new since {clocks.span(now - since)}, offers {service} of {owner}; approved: {by}"
 
     def notes(self, table: RouteTable, used: Container[str]) -> list[Note]:
         """One for each offer that is new and still there, and one for those beyond a number.
@@ -110,6 +116,8 @@ class NewOffers:
     def _found(self, offer: Offer, table: RouteTable, now: float) -> None:
         service, site = offer
         self._new[offer] = now
+        if not _is_granted(service, site, table):
+            self.unvouched.append(offer)
         while len(self._new) > KNOWN_OFFERS_MAX:
             del self._new[next(iter(self._new))]
         if self._budgets.take(site, now):
@@ -158,6 +166,11 @@ def _offers(table: RouteTable) -> Iterator[Offer]:
             for one in candidates:
                 if one.site not in (declared.site, table.site) and not one.barred:
                     yield key.name, one.site
+
+
+def _is_granted(service: str, site: SiteId, table: RouteTable) -> bool:
+    owner = table.owners.get(service)
+    return owner is not None and site in granted(owner.grants, OFFER)
 
 
 def _note(message: str, hint: str) -> Note:

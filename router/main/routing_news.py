@@ -75,6 +75,9 @@ class RoutingNews:
     def routes_settled(self) -> None:
         """Services follow the new table; who turns out to be a copy leaves it."""
         self._services.resolve()
+        new, self._offers.unvouched = self._offers.unvouched, []
+        for service, site in new:
+            self._services.introduce(service, site)
         self._links.end_copies()
 
     def edge_caught_up(self, event: EdgeCaughtUp) -> None:

@@ -169,6 +169,10 @@ class Services:
         """Remember what others declare; `resolve` follows when all events are carried out."""
         self._learnt.table_changed(table, self._site, self._network.now())
 
+    def introduce(self, name: str, site: SiteId) -> None:
+        """``site`` newly offers service ``name``: requests go there few at first."""
+        self._forwarder.introduce(name, site)
+
     def resolve(self) -> None:
         """Plan anew and let the forwarder follow: services, targets, remote sites, listeners."""
         if self._wanted is None:

@@ -131,3 +131,38 @@ def test_once_another_site_served_as_much_a_failed_probe_ejects_the_one_in_reser
     balancer.ejections.failed(FAILS, held, "reset", held.until)
     assert ejected(balancer) == {"a"}
     assert balancer.ejections.active[FAILS].reason.startswith("ejected for 4 s: ")
+
+
+def test_a_newcomer_starts_with_one_request_and_gets_twice_as_many_each_second() -> None:
+    balancer = balancer_of(ledger_of(), remote("a", 1), remote("b", 2))
+    balancer.ejections.introduce(FAILS, 0.0)
+    assert place(balancer.select(0.0)) == "a"
+    for places in (1, 2, 4):
+        now = float(places.bit_length() - 1)
+        ejection = balancer.ejections.active[FAILS]
+        while ejection.under_way < places:
+            ejection.under_way += 1
+        assert place(balancer.select(now)) == "b"
+        assert (
+            f"it newly offers this, with {places} at once"
+            in balancer.routers[RouterId("ra")].ejected
+        )
+    balancer.select(float(limits.EJECT_PLACES_MAX.bit_length()))
+    assert FAILS not in balancer.ejections.active
+
+
+def test_a_newcomer_that_is_the_only_one_gets_everything() -> None:
+    balancer = balancer_of(ledger_of(), remote("a", 1))
+    balancer.ejections.introduce(FAILS, 0.0)
+    balancer.ejections.active[FAILS].under_way = 5
+    assert place(balancer.select(0.0)) == "a"
+
+
+def test_who_is_ejected_or_is_this_site_is_no_newcomer() -> None:
+    balancer = balancer_of(ledger_of(10), remote("a", 1), remote("b", 2))
+    balancer.ejections.introduce(balancer.ejections._own, 0.0)
+    assert not balancer.ejections.active
+    fail(balancer, "a")
+    before = balancer.ejections.active[FAILS]
+    balancer.ejections.introduce(FAILS, 10.0)
+    assert balancer.ejections.active[FAILS] is before

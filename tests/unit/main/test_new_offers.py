@@ -9,6 +9,7 @@ import pytest
 from router.main.new_offers import SAVE_AFTER_S, NewOffers
 from router.main.state import OFFERS_FILE, FileKeeper
 from router.model.adverts import RemoteCandidate
+from router.model.grants import OFFER, Grant
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import (
     KNOWN_OFFERS_MAX,
@@ -160,6 +161,20 @@ def test_a_router_that_never_ran_learns_who_is_there(tmp_path: Path) -> None:
     life.time.advance(NEW_OFFERS_LEARN_S)
     assert not life.hear(table(EAST, services=3))
     assert life.hear(table(EAST, services=4)) == ["offer-new"]
+
+
+def test_whom_nobody_vouches_for_starts_small_and_whom_the_owner_granted_does_not(
+    life: Life,
+) -> None:
+    life.hear(table(EAST))
+    assert life.offers.unvouched == [("shop-0", EAST)]
+    life.offers.unvouched = []
+    stranger = SiteId("f" * 32)
+    owner = Owner((MID,), "", (Grant(stranger, (OFFER,)),))
+    heard = msgspec.structs.replace(table(EAST, stranger), owners={"shop-0": owner})
+    assert life.hear(heard) == ["offer-new"]
+    assert life.offers.unvouched == []
+    assert life.offers.note_of("shop-0", stranger, heard).endswith("approved: granted")
 
 
 def test_what_an_import_rule_keeps_out_is_none(life: Life) -> None:

@@ -21,7 +21,8 @@ def test_a_listener_is_named() -> None:
     assert found.listens
     assert found.reason(port).startswith(US)
     assert found.reason(port).endswith(f"listens at port {port}")
-    assert holders.holder_of(port) is None
+    left = holders.holder_of(port)  # A connection of another test may have been there.
+    assert left is None or not left.listens
 
 
 def test_a_connection_that_got_the_port_from_the_system_is_named() -> None:
