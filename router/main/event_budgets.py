@@ -1,6 +1,5 @@
 """How many events of one kind one site may cause, whatever it does."""
 
-from router.model.ids import SiteId
 from router.model.limits import EVENT_BUDGETS_MAX
 from router.routing.budget import TokenBucket
 
@@ -12,9 +11,9 @@ class EventBudgets:
 
     def __init__(self, burst: float, per_s: float) -> None:
         self._burst, self._per_s = burst, per_s
-        self._buckets: dict[SiteId, TokenBucket] = {}  # Longest not asked for first.
+        self._buckets: dict[str, TokenBucket] = {}  # Longest not asked for first.
 
-    def take(self, site: SiteId, now: float) -> bool:
+    def take(self, site: str, now: float) -> bool:
         """Whether one more of ``site`` is to be told."""
         bucket = self._buckets.pop(site, None) or TokenBucket(self._burst, self._per_s, now)
         if len(self._buckets) >= EVENT_BUDGETS_MAX:

@@ -181,7 +181,7 @@ class Neighbours:
         rules = self._services.rules
         flags = request.flags
         if request.ingress in self._refused_sites:
-            self._guard.refuses(request, self._routing.table)
+            self._guard.refuses(request, self._routing.table, stream.neighbour_site)
             stream.refuse("not-allowed", -1)
             return NOBODY
         if flags and is_for_site(request):
@@ -195,7 +195,8 @@ class Neighbours:
         if not rules.limits_nothing:  # Nearly always there are none: then all may ask for all.
             judged = isinstance(self._routing, EdgeRouting)
             vouched = judged and self._links.judges(stream.neighbour)
-            if not self._guard.serves(request, rules, self._routing.table, vouched=vouched):
+            table, sender = self._routing.table, stream.neighbour_site
+            if not self._guard.serves(request, rules, table, sender, vouched=vouched):
                 stream.refuse("not-allowed", -1)
                 return NOBODY
             body = b""  # It is judged by who asks, and each time.

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from router.link.ports import Neighbour, OpenRequest
 from router.main.asking.kinds import asks_site, is_for_site
+from router.main.event_budgets import EventBudgets
 from router.main.ports import Tell
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
@@ -18,32 +19,42 @@ from router.routing.table import RouteTable
 class Guard:
     """Owns when which refusal was told last; the rules and the table are handed in."""
 
-    __slots__ = ("_now", "_own", "_tell", "_told_at", "refused_total")
+    __slots__ = ("_budgets", "_now", "_own", "_tell", "_told_at", "refused_total")
 
     def __init__(self, own: SiteId, tell: Tell, now: Callable[[], float]) -> None:
         self._own = own
         self._tell = tell
         self._now = now
         self._told_at: dict[tuple[str, str, str], float] = {}
+        self._budgets = EventBudgets(
+            limits.REFUSED_STREAM_EVENTS_BURST, limits.REFUSED_STREAM_EVENTS_PER_S
+        )
         self.refused_total = 0
 
-    def refuses(self, request: OpenRequest, table: RouteTable) -> None:
+    def refuses(self, request: OpenRequest, table: RouteTable, sender: SiteId) -> None:
         """Tell of a stream that is refused, since this site revoked the access of its ingress."""
         self._refused(
+            sender,
             "revoked-asked",
             table.party(request.ingress).shown,
             request.service,
-            f"{table.party(request.ingress).shown} asked for {request.service} by another way; its "
-            "access is revoked here.",
+            f"{_asked(request, table, sender)} by another way; its access is revoked here.",
             "sitectl token create FILE, if it should be let in again",
         )
 
     def serves(
-        self, request: OpenRequest, rules: SharingRules, table: RouteTable, *, vouched: bool
+        self,
+        request: OpenRequest,
+        rules: SharingRules,
+        table: RouteTable,
+        sender: SiteId,
+        *,
+        vouched: bool,
     ) -> bool:
         """Whether what is here of the service is offered to the ingress that the OPEN names.
 
-        ``vouched``: of a site that is not known here the neighbour has judged.
+        ``sender``: the neighbour that it came from. ``vouched``: of a site that is not known here
+        the neighbour has judged.
         """
         if rules.limits_nothing or request.ingress == self._own:
             return True
@@ -56,10 +67,11 @@ class Guard:
         if name_any(export_to, party):
             return True
         self._refused(
+            sender,
             "export-refused",
             party.shown,
             request.service,
-            f"{party.shown} asked for {request.service}, which is not exported to it.",
+            f"{_asked(request, table, sender)}, which is not exported to it.",
             f"sitectl service grant {request.service} --site {party.shown} --call, if it should be",
         )
         return False
@@ -77,18 +89,21 @@ class Guard:
         else:
             why = _why_not_from(came_from, request)
         if why:
-            self._refused("link-refused-stream", came_from.name, request.service, why)
+            self._refused(
+                came_from.site, "link-refused-stream", came_from.name, request.service, why
+            )
             return False
         if is_for_site(request):
             return True
         why = "" if to is None else _why_not_to(to, request, table)
         if why and to is not None:
-            self._refused("link-refused-stream", to.name, request.service, why)
+            self._refused(came_from.site, "link-refused-stream", to.name, request.service, why)
         return not why
 
     def foreign_lsa(self, sender: str, site: SiteId) -> None:
         """A neighbour that is in on terms told of another site."""
         self._refused(
+            sender,
             "lsa-not-taken",
             sender,
             site,
@@ -98,17 +113,36 @@ class Guard:
         )
 
     def _refused(
-        self, code: str, who: str, what: str, message: str, hint: str = "", *, count: bool = True
+        self,
+        sender: str,
+        code: str,
+        who: str,
+        what: str,
+        message: str,
+        hint: str = "",
+        *,
+        count: bool = True,
     ) -> None:
-        """Count it, and tell of it unless that was done a moment ago."""
+        """Count it, and tell of it unless that was done a moment ago, or too often for ``sender``.
+
+        Whatever else is told of it, only who sent it is proved.
+        """
         self.refused_total += count
         now, key = self._now(), (code, who, what)
         if now - self._told_at.get(key, float("-inf")) < limits.REFUSED_STREAMS_TOLD_S:
+            return
+        if not self._budgets.take(sender, now):
             return
         if len(self._told_at) >= limits.REFUSED_STREAMS_KEPT_MAX:
             self._told_at.clear()
         self._told_at[key] = now
         self._tell("warning", code, who, message, hint)
+
+
+def _asked(request: OpenRequest, table: RouteTable, sender: SiteId) -> str:
+    """Who asked for what. Of another site than its neighbour an OPEN says who it is, no more."""
+    asked = f"{table.party(request.ingress).shown} asked for {request.service}"
+    return asked if request.ingress == sender else f"{asked} (so says {table.party(sender).shown})"
 
 
 def _why_no_question(

@@ -201,6 +201,7 @@ SHARING_PATTERNS_MAX = 64  # Of one rule; it travels with each advert and declar
 SHARING_PATTERN_CHARS_MAX = 253  # The longest name of a site.
 REFUSED_STREAMS_TOLD_S = 60.0  # Between two events of the same refusal.
 REFUSED_STREAMS_KEPT_MAX = 1_024  # Refusals that are remembered as told.
+REFUSED_STREAM_EVENTS_BURST, REFUSED_STREAM_EVENTS_PER_S = 16, 0.1  # Of one neighbour.
 REFUSED_MESSAGES_KEPT_MAX = 256  # By service, site and who refused.
 REFUSED_MESSAGE_EVENTS_BURST, REFUSED_MESSAGE_EVENTS_PER_S = 16, 0.1  # Of one neighbour or egress.
 EVENT_BUDGETS_MAX = 1_024  # Sites whose events of one kind are paced: some 200 KB.

@@ -7,6 +7,7 @@ from router.link.ports import Neighbour, OpenRequest
 from router.main.sharing import Guard
 from router.model import limits
 from router.model.adverts import TargetsAdvert
+from router.model.events import Severity
 from router.model.ids import SiteId
 from router.model.sharing import Sharing, SharingRules, Terms
 from router.routing.table import RouteTable
@@ -88,18 +89,18 @@ RULES = SharingRules({"shop": Sharing(export_to=("friend",)), "own": Sharing(exp
 
 def test_the_egress_serves_those_whom_its_rule_names_and_itself() -> None:
     guard = Guarded().guard
-    assert guard.serves(request("shop", "friend"), RULES, TABLE, vouched=False)
-    assert guard.serves(request("shop", "here"), RULES, TABLE, vouched=False)
-    assert not guard.serves(request("shop", "leaf"), RULES, TABLE, vouched=False)
-    assert not guard.serves(request("own", "friend"), RULES, TABLE, vouched=True)
-    assert guard.serves(request("other", "leaf"), RULES, TABLE, vouched=False)
+    assert guard.serves(request("shop", "friend"), RULES, TABLE, site("leaf"), vouched=False)
+    assert guard.serves(request("shop", "here"), RULES, TABLE, site("leaf"), vouched=False)
+    assert not guard.serves(request("shop", "leaf"), RULES, TABLE, site("leaf"), vouched=False)
+    assert not guard.serves(request("own", "friend"), RULES, TABLE, site("leaf"), vouched=True)
+    assert guard.serves(request("other", "leaf"), RULES, TABLE, site("leaf"), vouched=False)
 
 
 def test_who_is_not_known_is_refused_unless_somebody_vouches() -> None:
     guard = Guarded().guard
     stranger = msgspec.structs.replace(request("shop", "here"), ingress=SiteId("f" * 32))
-    assert not guard.serves(stranger, RULES, TABLE, vouched=False)
-    assert guard.serves(stranger, RULES, TABLE, vouched=True)
+    assert not guard.serves(stranger, RULES, TABLE, site("leaf"), vouched=False)
+    assert guard.serves(stranger, RULES, TABLE, site("leaf"), vouched=True)
 
 
 def test_the_same_refusal_is_told_once_in_a_while_and_another_at_once() -> None:
@@ -120,14 +121,38 @@ def test_the_same_refusal_is_told_once_in_a_while_and_another_at_once() -> None:
 
 def test_what_was_told_is_remembered_of_so_many_only() -> None:
     guarded = Guarded()
-    for number in range(limits.REFUSED_STREAMS_KEPT_MAX):
-        guarded.guard.may_pass(LEAF, None, request(f"s{number}", "leaf"), TABLE)
-    guarded.journal.told()
-    guarded.guard.may_pass(LEAF, None, request("s0", "leaf"), TABLE)
+    each = limits.REFUSED_STREAM_EVENTS_BURST
+    leaves = [
+        msgspec.structs.replace(LEAF, name=str(number), site=SiteId(str(number)))
+        for number in range(limits.REFUSED_STREAMS_KEPT_MAX // each)
+    ]
+    for leaf in leaves:
+        for number in range(each):
+            guarded.guard.may_pass(leaf, None, request(f"s{number}", "leaf"), TABLE)
+    assert len(guarded.journal.told()) == limits.REFUSED_STREAMS_KEPT_MAX
+    guarded.now = 2 / limits.REFUSED_STREAM_EVENTS_PER_S
+    guarded.guard.may_pass(leaves[0], None, request("s0", "leaf"), TABLE)
     assert guarded.journal.told() == []
-    guarded.guard.may_pass(LEAF, None, request("one-more", "leaf"), TABLE)
-    guarded.guard.may_pass(LEAF, None, request("s0", "leaf"), TABLE)
+    guarded.guard.may_pass(leaves[1], None, request("one-more", "leaf"), TABLE)
+    guarded.guard.may_pass(leaves[0], None, request("s0", "leaf"), TABLE)
     assert len(guarded.journal.told()) == 2
+
+
+def test_one_neighbour_causes_only_so_many_events_whatever_ingress_it_names() -> None:
+    told: list[str] = []
+
+    def tell(severity: Severity, code: str, subject: str, message: str, hint: str = "") -> None:
+        told.append(message)
+
+    guard, asked = Guard(site("here"), tell, lambda: 0.0), request("shop", "leaf")
+    for number in range(3 * limits.REFUSED_STREAM_EVENTS_BURST):
+        stranger = msgspec.structs.replace(asked, ingress=SiteId(f"{number:08x}"))
+        assert not guard.serves(stranger, RULES, TABLE, site("leaf"), vouched=False)
+    assert len(told) == limits.REFUSED_STREAM_EVENTS_BURST
+    assert guard.refused_total == 3 * limits.REFUSED_STREAM_EVENTS_BURST
+    assert not guard.serves(asked, RULES, TABLE, site("friend"), vouched=False)
+    said = "leaf asked for shop (so says friend), which is not exported to it."
+    assert told[limits.REFUSED_STREAM_EVENTS_BURST :] == [said]
 
 
 def test_an_lsa_of_another_site_is_told_of_once() -> None:
