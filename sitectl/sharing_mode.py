@@ -43,8 +43,8 @@ def note_to_grant(site: Site) -> None:
     """What a strict site has to add for the site that joins by a token."""
     if not is_strict(site):
         return
+    output.note(f"{site.name} is strict: the site that joins gets nothing until you allow it.")
     output.note(
-        f"{site.name} is strict: it shares nothing with the site that joins until you allow it: "
-        "sitectl service grant NAME --site SITE --call"
+        "Next: sitectl service grant NAME --site SITE --call lets it call a service of this site; "
+        "or: sitectl service set NAME --import-from SITE, to use a service of that site"
     )
-    output.note("To use a service of that site here: sitectl service set NAME --import-from SITE")

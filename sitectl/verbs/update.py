@@ -191,7 +191,7 @@ def _set_sharing(settings: Settings, sharing: SharingMode) -> None:
     text = mode_text(site.name, sharing, change)
     output.report(settings, "Site", site.name, change, text)
     if change != "unchanged":
-        output.note("Who may do what now: sitectl access")
+        output.note("Next: sitectl access shows who may do what")
 
 
 def _spec_of(site: DirectorySite) -> SiteSpec:

@@ -4,7 +4,8 @@ import pytest
 
 from tests.unit.sitectl.conftest import CommandLine
 
-GRANT = "sitectl service grant NAME --site SITE --call"
+GRANT = "Next: sitectl --site west service grant NAME --site SITE --call "
+TAKE = "or: sitectl --site west service set NAME --import-from SITE"
 
 
 def document(sitectl: CommandLine) -> str:
@@ -27,7 +28,7 @@ def test_the_mode_is_changed_and_shown(sitectl: CommandLine) -> None:
     update = ("--site", "west", "update", "--sharing")
     said = sitectl.ok(*update, "strict")
     assert said.stdout == ("site west is strict: what no rule and no grant allows is not allowed\n")
-    assert "sitectl access" in said.stderr
+    assert "Next: sitectl --site west access shows who may do what" in said.stderr
     assert "  sharing: strict\n" in document(sitectl)
     assert "Sharing:  strict\n" in sitectl.ok("--site", "west", "status").stdout
     assert sitectl.json("--site", "west", "status")["sharing"] == "strict"
@@ -46,5 +47,6 @@ def test_a_token_of_a_strict_site_says_what_to_add(
     assert "strict" not in sitectl.ok(*make, "first.token").stderr
     sitectl.ok("--site", "west", "update", "--sharing", "strict")
     said = sitectl.ok(*make, "-" if to_output else "second.token")
-    assert f"it shares nothing with the site that joins until you allow it: {GRANT}" in said.stderr
+    assert "the site that joins gets nothing until you allow it" in said.stderr
+    assert GRANT in said.stderr and TAKE in said.stderr
     assert "strict" not in said.stdout
