@@ -1,5 +1,7 @@
 """`--sharing open|strict`: made, changed, shown, and what a token of a strict site asks for."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.unit.sitectl.conftest import CommandLine
@@ -40,13 +42,13 @@ def test_the_mode_is_changed_and_shown(sitectl: CommandLine) -> None:
 @pytest.mark.parametrize("kind", ["claim", "cert"])
 @pytest.mark.parametrize("to_output", [True, False])
 def test_a_token_of_a_strict_site_says_what_to_add(
-    sitectl: CommandLine, kind: str, to_output: bool
+    sitectl: CommandLine, kind: str, to_output: bool, tmp_path: Path
 ) -> None:
     sitectl.ok("init", "west", "--ingress-host", "127.0.0.1")
     make = ("--site", "west", "token", "create", "--token-type", kind)
-    assert "strict" not in sitectl.ok(*make, "first.token").stderr
+    assert "is strict" not in sitectl.ok(*make, str(tmp_path / "first")).stderr
     sitectl.ok("--site", "west", "update", "--sharing", "strict")
-    said = sitectl.ok(*make, "-" if to_output else "second.token")
+    said = sitectl.ok(*make, "-" if to_output else str(tmp_path / "second"))
     assert "the site that joins gets nothing until you allow it" in said.stderr
     assert GRANT in said.stderr and TAKE in said.stderr
-    assert "strict" not in said.stdout
+    assert "is strict" not in said.stdout
