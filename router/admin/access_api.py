@@ -20,7 +20,7 @@ class AccessRow(msgspec.Struct, frozen=True, kw_only=True):
     ``service``: a name or, by the terms of a token, a pattern; ``*``: all services without rules of
     their own. ``by``: whose word it is. ``until``: null for no end. ``capacity``: the most slots
     that are believed of an offer; null: what the site says. ``state``: ``not-approved`` offers are
-    not used here, ``conflicts`` are declarations that do not count here.
+    not used here, ``conflicts`` are declarations and grants that do not count here.
     """
 
     service: str

@@ -30,6 +30,7 @@ from router.model.sharing import (
     names_one_site,
     pinned,
 )
+from router.routing.sharing import counting_word
 from router.routing.table import RouteTable
 
 FIRST, OWN_WORD, OWN_TARGETS = "declared it first", "its own word", "own targets"
@@ -125,11 +126,17 @@ class _Service:
         self._table, self._strict = facts.table, facts.rules.strict
         self._rule = facts.given.services.get(name, OPEN)
         self._usual = facts.given.services.get(ALL, OPEN)
-        owner = _owner(facts.table, name)
+        own, owner = facts.table.site, _owner(facts.table, name)
+        declared = facts.table.declarations.get(name)
         self._owners = () if owner is None else owner.sites
-        self._grants = [(self._table.site, grant) for grant in self._rule.grants]
-        if owner is not None and len(owner.sites) == 1 and owner.sites[0] != self._table.site:
-            self._grants += [(owner.sites[0], grant) for grant in owner.grants]
+        # Whose word counts here besides this site's, for offers.
+        self._word, granted = counting_word(own, owner, declared)
+        self._grants = [(own, grant) for grant in self._rule.grants]
+        self._grants += [(site, grant) for site in self._word if site != own for grant in granted]
+        self._idle_grants: list[tuple[SiteId, Grant]] = []
+        if owner is not None and not self._word and own not in owner.sites:
+            # This site declares the name too: what the owner grants counts elsewhere.
+            self._idle_grants = [(site, grant) for site in owner.sites for grant in owner.grants]
 
     def rows(self) -> Iterator[AccessRow]:
         """All of them, the most exact first."""
@@ -200,7 +207,7 @@ class _Service:
 
     def _offer(self, site: SiteId) -> AccessRow:
         granted = self._grants_to(site, OFFER)
-        if site in self._owners:
+        if site in self._word:
             row = self._row(site, "offer", FIRST, "in use")
         elif granted:
             row = self._by_grant("offer", *granted[0], "in use")
@@ -214,10 +221,8 @@ class _Service:
         """Of targets that this site does not use, by whose word."""
         if not name_any(self._facts.rules.of(self._name).import_from, self._table.party(site)):
             by = STRICT_MODE if self._imported is None else IMPORT
-        elif self._owners:
-            by = f"no grant of {', '.join(map(self._shown, self._owners))}"
         else:
-            by = "nobody owns the name"
+            by = f"no grant of {', '.join(map(self._shown, self._word or (self._table.site,)))}"
         return self._row(site, "offer", by, "not-approved")
 
     @property
@@ -232,6 +237,10 @@ class _Service:
                     continue
                 counts = may in (OFFER, CALL) or not self._owners or granter in self._owners
                 yield self._by_grant(may, granter, grant, "allowed" if counts else "not-approved")
+        for granter, grant in self._idle_grants:
+            for may in _VERBS:
+                if may in grant.verbs:
+                    yield self._by_grant(may, granter, grant, "conflicts")
 
     def _grants_to(self, site: SiteId, verb: str) -> list[tuple[SiteId, Grant]]:
         """Those that hold, with who gave each."""

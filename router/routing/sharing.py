@@ -81,15 +81,8 @@ class View(msgspec.Struct, frozen=True):
         return site in granted(self._grants(service), OFFER)
 
     def _owner(self, service: str) -> tuple[tuple[SiteId, ...], tuple[Grant, ...]]:
-        """Whose word on ``service`` counts here besides our own, and what it grants."""
         owner, declared = self.owners.get(service), self.declared.get(service)
-        if owner is None or (declared is not None and declared.site == self.party.site):
-            return (), ()
-        if len(owner.sites) == 1:
-            return owner.sites, owner.grants
-        if declared is None or declared.site not in owner.sites:
-            return (), ()
-        return (declared.site,), declared.declaration.grants
+        return counting_word(self.party.site, owner, declared)
 
     def _grants(self, service: str) -> tuple[Grant, ...]:
         """Of the owner, or of this site: it need not own a name to allow something here."""
@@ -102,6 +95,19 @@ class View(msgspec.Struct, frozen=True):
         return self.is_offered(
             party.site, declaration.name, declaration.export_to
         ) and self.takes_from(party, declaration.name)
+
+
+def counting_word(
+    own: SiteId, owner: Owner | None, declared: Declared | None
+) -> tuple[tuple[SiteId, ...], tuple[Grant, ...]]:
+    """Whose word on a service counts at site ``own`` besides its own, and what that grants."""
+    if owner is None or (declared is not None and declared.site == own):
+        return (), ()
+    if len(owner.sites) == 1:
+        return owner.sites, owner.grants
+    if declared is None or declared.site not in owner.sites:
+        return (), ()
+    return (declared.site,), declared.declaration.grants
 
 
 def _slots(candidate: RemoteCandidate) -> int | None:

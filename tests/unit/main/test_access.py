@@ -167,6 +167,26 @@ def test_declarations_that_do_not_count_and_those_that_say_the_same() -> None:
     ]
 
 
+def test_at_a_site_that_declares_the_name_itself_only_its_own_grants_count() -> None:
+    given = SharingRules({SHOP: Sharing(None, (ALL,))}, strict=True)
+    found = msgspec.structs.replace(
+        owned(Grant(EAST, (OFFER,)), barred="not-approved: …"), declarations=declared(WEST)
+    )
+    facts = Facts(table=found, given=given, rules=given)
+    offers = [(row.by, row.state) for row in rows(facts, SHOP) if row.may == "offer"]
+    assert offers == [("grant of mid", "conflicts"), ("no grant of west", "not-approved")]
+
+
+def test_of_several_owners_the_word_of_the_one_in_force_counts() -> None:
+    told = msgspec.structs.replace(declare(SHOP), grants=(Grant(EAST, (OFFER,), 3),))
+    entry = Declared(declaration=told, site=MID, reachable=True, conflicts=(), rivals=())
+    table = msgspec.structs.replace(
+        owned(), owners={SHOP: Owner((MID, EAST), "")}, declarations={SHOP: entry}
+    )
+    row = one(Facts(table=table), "offer", "east")
+    assert (row.by, row.capacity, row.state) == ("grant of mid", 3, "in use")
+
+
 def test_who_stands_in_for_the_owner_does_so_by_its_grant() -> None:
     found = msgspec.structs.replace(
         owned(Grant(EAST, (REDECLARE,)), offering=()), declarations=declared(EAST)
