@@ -38,6 +38,7 @@ from router.main.services import Services
 from router.main.share_run import ShareRun
 from router.main.sharing import Guard
 from router.main.site_faults import SiteFaults
+from router.main.strict_notes import strict_notes
 from router.main.troubles import Troubles
 from router.main.twin import Twin
 from router.main.wanted_links import WantedLinks
@@ -411,8 +412,16 @@ class SiteRouter:
         bars = notes_of_bars(self.routing.table)
         offers = self._offers.notes(self.routing.table, self.forwarder.used_services())
         rules = self._services.pins.notes(self.routing.table, self._wanted.rules)
-        found = (*self._ejections.notes(), *self._config_notes, *bars, *offers, *rules, *hints)
-        return found[: limits.STATUS_NOTES_MAX]
+        services = {key.name for key, one in self.services.items() if one.has_connector}
+        strict = strict_notes(
+            self._wanted.rules,
+            self.rules,
+            services | {*self._wanted.services},
+            self.routing.table,
+            time.time(),
+        )
+        found = (*self._ejections.notes(), *self._config_notes, *bars, *offers, *rules)
+        return (*found, *strict, *hints)[: limits.STATUS_NOTES_MAX]
 
     def _link_port_taken(self, error: str) -> None:
         self._tell("error", "link-port-taken", "links", error)

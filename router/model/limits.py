@@ -676,6 +676,7 @@ ECHO_BYTES_MAX = KIB  # Of an answer: a router id and a version.
 
 REFUSALS_KEPT_MAX = 64  # Peers whose last refusal is remembered, so that it is told once.
 
+UNAPPROVED_NOTES_MAX = 16  # All of them: sitectl access.
 ACCESS_ROWS_MAX = 2_000  # Some 250 bytes each as JSON; a service can be asked for alone.
 
 # What a site tells of itself, and asks of others.

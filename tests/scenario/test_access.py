@@ -76,6 +76,9 @@ def test_a_strict_site_uses_an_offer_once_its_owner_granted_it(line: Line) -> No
     until(partial(shows, line.west, refused), "east is not approved at west")
     assert line.west.ctl("access").out.startswith("sharing: strict\n")
     assert fetch(line.west.address, SHOP_PORT).body == b"mid\n"
+    waits = "At mid: sitectl service grant shop --site east --offer"
+    assert "SW0351" in codes(line.west)
+    assert waits in line.west.ctl("status").out, "a person reads what would approve it"
     grant = {"site": "east", "verbs": ["offer"], "maxCapacity": 7, "until": "2199-12-31T23:59:59Z"}
     line.mid.document("Policy", "shop", {"service": "shop", "grants": [grant]})
     granted = ("east", "offer", "grant of mid", "in use")
@@ -87,3 +90,22 @@ def test_a_strict_site_uses_an_offer_once_its_owner_granted_it(line: Line) -> No
     line.mid.document("Policy", "shop", {"service": "shop"})
     opened = ("east", "offer", "this site's importFrom", "in use")
     until(partial(shows, line.west, opened), "an open site takes what its rules allow")
+
+
+def test_a_strict_site_that_shares_nothing_says_so_until_it_grants_something(line: Line) -> None:
+    mid, west = line.mid, line.west
+    mid.ctl("update", "--sharing", "strict")
+    until(lambda: "SW0350" in codes(mid), "mid tells that it shares nothing")
+    assert "SW0350" in mid.ctl("check", code=3).out
+    until(lambda: west.service("shop") is None, "shop is not for west any more")
+    grant = {"site": "west", "verbs": ["call"]}
+    mid.document("Policy", "shop", {"service": "shop", "grants": [grant]})
+    until(lambda: "SW0350" not in codes(mid), "mid shares something")
+    called = ("west", "call", "grant of mid", "allowed")
+    until(partial(shows, mid, called), "mid shows whom it lets call shop")
+    until(lambda: west.service("shop"), "west has shop again")
+    until(lambda: fetch(west.address, SHOP_PORT).body == b"mid\n", "mid serves west")
+
+
+def codes(site: Site) -> set[str]:
+    return {note["code"] for note in site.get("status")["notes"]}

@@ -230,6 +230,20 @@ SERVICES: Final = (
         "requests. Nobody had to approve that.",
         "If it should have none: sitectl service set NAME --import-from SITE, or revoke its access",
     ),
+    Code(
+        "SW0350",
+        "A strict site shares nothing",
+        "In strict mode a site shares only what a rule or a grant allows. This site has services, "
+        "and none of its rules and grants names another site.",
+        "sitectl service grant NAME --site SITE --call; what is allowed now: sitectl access",
+    ),
+    Code(
+        "SW0351",
+        "An offer that its owner has not approved",
+        "Another site has targets of a service. This strict site uses them only once the owner of "
+        "the service grants that site to offer it.",
+        "At the owner: sitectl service grant NAME --site SITE --offer",
+    ),
 )
 
 NETWORK: Final = (
