@@ -30,7 +30,12 @@ from tests.scenario.postgres import Postgres
 from tests.scenario.waiting import until
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-PAGES: Final = ("README.md", "docs/tutorial-burst.md", "docs/tutorial-database.md")
+PAGES: Final = (
+    "README.md",
+    "docs/tutorial-burst.md",
+    "docs/tutorial-database.md",
+    "docs/tutorial-two-teams.md",
+)
 DATABASE_PORT: Final = 5432
 INSTEAD: Final = {"TYPE=podman": "TYPE=process"}
 """Not every machine has podman."""
