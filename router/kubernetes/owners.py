@@ -1,10 +1,12 @@
 """Who owns which name, in ConfigMap `OWNERS_CONFIGMAP`: for all routers of a site, and for people.
 
-``owners.json`` has the names by the site that owns them, each with what was in force last. A name
-that several sites may own stands below each of them. ``grants.json`` has the grants of owners, by
-name; nearly always there are none.
+``owners.json`` has the names by the site that owns them, each with what was in force last and,
+behind an ``@``, the epoch and sequence of the words by which it came to be so. A name that several
+sites may own stands below each of them. ``grants.json`` has the grants of owners, by name; nearly
+always there are none.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -20,13 +22,14 @@ from router.kubernetes.objects import Object
 from router.model.errors import ConfigError
 from router.model.grants import NONE, Grant
 from router.model.ids import SiteId
-from router.model.owners import Owner
+from router.model.owners import UNKNOWN, Owner, Version
 
 KIND: Final = "ConfigMap"
 SOURCE: Final = f"{KIND}/{OWNERS_CONFIGMAP}"
 FILE: Final = "owners.json"
 GRANTS_FILE: Final = "grants.json"
 CODE: Final = "SW0449"
+_NUMBER: Final = re.compile(r"[0-9]{1,16}")
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,15 +77,37 @@ def owners_of(found: Object, site: str) -> dict[str, Owner]:
         raise _unusable(f"data[{FILE}]", f"is of another site, {read.site[:64]!r}")
     sites: dict[str, list[SiteId]] = {}
     contents: dict[str, str] = {}
+    versions: dict[str, list[Version]] = {}
     for owner, names in sorted(read.owners.items()):
-        for name, content in names.items():
+        for name, noted in names.items():
+            contents[name], version = _read_note(noted)
             sites.setdefault(name, []).append(SiteId(owner))
-            contents[name] = content
+            versions.setdefault(name, []).append(version)
     grants = _grants(found)
     return {
-        name: Owner(tuple(owners), contents[name], grants.get(name, NONE))
+        name: Owner(
+            tuple(owners),
+            contents[name],
+            grants.get(name, NONE),
+            tuple(versions[name]) if any(map(any, versions[name])) else (),
+        )
         for name, owners in sites.items()
     }
+
+
+def _note(owner: Owner, site: SiteId) -> str:
+    epoch, sequence = owner.version(site)
+    return f"{owner.content}@{epoch}.{sequence}" if (epoch, sequence) != UNKNOWN else owner.content
+
+
+def _read_note(noted: str) -> tuple[str, Version]:
+    content, _, version = noted.partition("@")
+    epoch, _, sequence = version.partition(".")
+    if not version:
+        return content, UNKNOWN
+    if not (_NUMBER.fullmatch(epoch) and _NUMBER.fullmatch(sequence)):
+        raise _unusable(f"data[{FILE}]", f"is damaged ({noted[:64]!r})")
+    return content, (int(epoch), int(sequence))
 
 
 def _read(found: Object) -> _File:
@@ -111,7 +136,7 @@ def _encoded(site: str, owners: Mapping[str, Owner]) -> dict[str, str]:
     by_site: dict[str, dict[str, str]] = {}
     for name, owner in sorted(owners.items()):
         for one in owner.sites:
-            by_site.setdefault(one, {})[name] = owner.content
+            by_site.setdefault(one, {})[name] = _note(owner, one)
     kept = _File(site, dict(sorted(by_site.items())))
     data = {FILE: msgspec.json.format(msgspec.json.encode(kept), indent=1).decode() + "\n"}
     grants = {name: owner.grants for name, owner in sorted(owners.items()) if owner.grants}

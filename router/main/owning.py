@@ -76,8 +76,8 @@ class Owning:
             )
         (site,) = found
         name = self._names.site(site)
-        owner = table.owners.get(service)
-        if owner is not None and owner.sites == (site,):
+        owner, counting = table.owners.get(service), table.declarations.get(service)
+        if owner is not None and owner.sites == (site,) and counting and counting.site == site:
             return f"{name} owns {service} already."
         self._take(routing.adopt(service, site, self._network.now()))
         if self._shared is not None:

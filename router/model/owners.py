@@ -9,22 +9,44 @@ import msgspec
 from router.model.grants import NONE, Grant
 from router.model.ids import SiteId
 
+Version = tuple[int, int]
+"""(epoch, sequence) of routing data: the greater is the newer."""
+
+UNKNOWN: Final[Version] = (0, 0)
+
 
 class Owner(msgspec.Struct, frozen=True, array_like=True):
     """Who owns a name, and what was in force last (`routing.declared.content_of`).
 
     Several ``sites``, sorted: nobody can tell which of them declared it first, and the nearest
     counts. ``grants``: those that the owner gave, by its last word, with known verbs alone.
+    ``versions``, one for each site or none: of the words by which it came to be so. What a site
+    signed before that says nothing about the name.
     """
 
     sites: tuple[SiteId, ...]
     content: str
     grants: tuple[Grant, ...] = NONE
+    versions: tuple[Version, ...] = ()
 
     @property
     def weight(self) -> int:
         """How much room it takes: a grant takes as much as a name."""
         return len(self.sites) + len(self.grants)
+
+    def version(self, site: SiteId) -> Version:
+        """Of the words of ``site``; `UNKNOWN`: all that it says counts."""
+        return self.versions[self.sites.index(site)] if self.versions else UNKNOWN
+
+    def only(self, sites: Collection[SiteId]) -> "Owner":
+        """Without those that are not in ``sites``."""
+        left = tuple(site for site in self.sites if site in sites)
+        versions = tuple(map(self.version, left)) if self.versions else ()
+        return Owner(left, self.content, self.grants, versions)
+
+    def __post_init__(self) -> None:
+        if self.versions and len(self.versions) != len(self.sites):
+            raise ValueError("one version for each site, or none")
 
 
 NOBODY: Final[Mapping[str, Owner]] = MappingProxyType({})

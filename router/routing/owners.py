@@ -2,8 +2,9 @@
 
 Ownership ends when the owner itself withdraws its declaration (while it is reached and has told
 all that it declares), hands the name to a site that declares it too, or when an operator says
-otherwise. It ends neither by the owner's being out
-of reach, however long, nor by what others declare meanwhile, nor by any date.
+otherwise. It ends neither by the owner's being out of reach, however long, nor by what others
+declare meanwhile, nor by any date, nor by old words of its own: whoever kept them can say them
+again, after a restart of this site too.
 
 A newcomer hears several declarations of one name at once and cannot tell which was first. Their
 sites are rivals here: the nearest counts, until one of them withdraws or the operator chooses.
@@ -11,6 +12,8 @@ sites are rivals here: the nearest counts, until one of them withdraws or the op
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -18,14 +21,26 @@ from router.model.adverts import Declaration
 from router.model.grants import NONE, OWN, granted, in_force, understood
 from router.model.ids import SiteId
 from router.model.limits import OWNED_NAMES_MAX, OWNER_MET_S, OWNER_WITHDRAWN_S
-from router.model.owners import Owner
+from router.model.owners import UNKNOWN, Owner, Version
 from router.routing.declared import Claim, content_of, in_order
+from router.routing.lsa import Node
+
+Versions = Mapping[SiteId, Mapping[Node, Version]]
+_NO_VERSIONS: Final[Mapping[Node, Version]] = MappingProxyType({})
 
 
 class Owners:
     """The memory of one site, from what was ``kept``. `learn` for each state of the network."""
 
-    __slots__ = ("_declared", "_meeting", "_own", "_refused", "_silent", "records")
+    __slots__ = (
+        "_declared",
+        "_meeting",
+        "_own",
+        "_refused",
+        "_silent",
+        "_versions",
+        "records",
+    )
 
     def __init__(self, own: SiteId, kept: Mapping[str, Owner]) -> None:
         self._own = own
@@ -35,12 +50,21 @@ class Owners:
         self._silent: dict[tuple[str, SiteId], float] = {}  # Owners that stopped declaring: when.
         self._meeting: _Meeting | None = None
         self._refused: frozenset[SiteId] = frozenset()
+        self._versions: Versions = {}
+
+    def is_old(self, declaration: Declaration, node: Node, version: Version) -> bool:
+        """Whether ``node`` said this before its site came to own the name, and otherwise since."""
+        owner = self.records.get(declaration.name)
+        if owner is None or node.site not in owner.sites or version >= owner.version(node.site):
+            return False
+        return not _says(owner, declaration)
 
     def learn(
         self,
         claims: Mapping[str, Sequence[Claim]],
         heard: Mapping[SiteId, Collection[str]],
         now: float,
+        versions: Mapping[Node, Version] = _NO_VERSIONS,
         *,
         unix: float = 0.0,
         is_alone: bool = False,
@@ -49,12 +73,13 @@ class Owners:
 
         ``heard``: other sites that are reached and have told all that they declare, with the names
         of it. A name of them may be missing in ``claims``: it is there and does not count for us.
-        ``is_alone``: no other site is reached.
+        ``versions``: of the newest words of each router. ``is_alone``: no other site is reached.
         """
         if is_alone:
             self._meeting = None  # Alone: whoever comes next is met together.
         elif self._meeting is None:
             self._meeting = _Meeting(now + OWNER_MET_S)
+        self._versions = _by_site(versions)
         records = dict(self.records)
         self._drop_withdrawn(records, claims, heard, now)
         for name, told in claims.items():
@@ -62,8 +87,10 @@ class Owners:
             if _is_owners_alone(before, told) and self._declared.get(name) is told[0].declaration:
                 continue
             sites = _heirs(self._owners(name, before, told, now), told, unix)
-            if before is None or before.sites != sites or self._is_news(name, sites, told):
+            if before is None or before.sites != sites or self._is_other(name, sites, told):
                 records[name] = self._owner(name, before, sites, told)
+            elif len(told) > 1 and self._says_older(before, told):
+                records[name] = self._with_all_routers(before, told)
         for name in _beyond_limit(records, claims):
             del records[name]
             self._declared.pop(name, None)
@@ -95,7 +122,7 @@ class Owners:
         ):
             return records
         left = {
-            name: replace(owner, sites=tuple(s for s in owner.sites if s not in self._refused))
+            name: owner.only([site for site in owner.sites if site not in self._refused])
             for name, owner in records.items()
         }
         for name, owner in left.items():
@@ -122,7 +149,7 @@ class Owners:
             left = []
             for site in owner.sites:
                 has_told = site == self._own or (site in heard and name not in heard[site])
-                may_withdraw = site not in declaring and has_told
+                may_withdraw = site not in declaring and has_told and self._is_news(owner, site)
                 since = before.get((name, site), now)
                 if not may_withdraw:
                     left.append(site)
@@ -133,7 +160,12 @@ class Owners:
                 del records[name]
                 self._declared.pop(name, None)
             elif len(left) < len(owner.sites):
-                records[name] = replace(owner, sites=tuple(left))
+                records[name] = owner.only(left)
+
+    def _is_news(self, owner: Owner, site: SiteId) -> bool:
+        """Whether a router of ``site`` said anything since the site came to own the name."""
+        heard = self._versions.get(site, {}).values()
+        return owner.version(site) <= max(heard, default=UNKNOWN)
 
     def _owners(
         self, name: str, before: Owner | None, told: Sequence[Claim], now: float
@@ -147,7 +179,26 @@ class Owners:
         known = () if before is None else before.sites
         return tuple(sorted({*known, *(claim.site for claim in told)}))
 
-    def _is_news(self, name: str, sites: Collection[SiteId], told: Sequence[Claim]) -> bool:
+    def _says_older(self, owner: Owner, told: Sequence[Claim]) -> bool:
+        return any(
+            self._heard(claim) < owner.version(claim.site)
+            for claim in told
+            if claim.site in owner.sites
+        )
+
+    def _heard(self, claim: Claim) -> Version:
+        heard = self._versions.get(claim.site, {})
+        return heard.get(Node(claim.router, claim.site), UNKNOWN)
+
+    def _with_all_routers(self, owner: Owner, told: Sequence[Claim]) -> Owner:
+        """A router that says the same as a newer one of its site may change it too."""
+        versions = tuple(
+            min(owner.version(site), self._version(site, owner, owner, told))
+            for site in owner.sites
+        )
+        return replace(owner, versions=versions)
+
+    def _is_other(self, name: str, sites: Collection[SiteId], told: Sequence[Claim]) -> bool:
         first = next((one for one in in_order(told) if one.site in sites), None)
         return first is not None and self._declared.get(name) != first.declaration
 
@@ -155,16 +206,44 @@ class Owners:
         self, name: str, before: Owner | None, sites: tuple[SiteId, ...], told: Sequence[Claim]
     ) -> Owner:
         first = next((one for one in in_order(told) if one.site in sites), None)
-        if first is None:
-            return Owner(sites, "") if before is None else replace(before, sites=sites)
-        self._declared[name] = first.declaration
-        grants = understood(first.declaration.grants) if len(sites) == 1 else NONE
-        return Owner(sites, content_of(first.declaration), grants)
+        content, grants = ("", NONE) if before is None else (before.content, before.grants)
+        if first is not None:
+            self._declared[name] = first.declaration
+            content = content_of(first.declaration)
+            grants = understood(first.declaration.grants) if len(sites) == 1 else NONE
+        owner = Owner(sites, content, grants)
+        versions = tuple(self._version(site, owner, before, told) for site in sites)
+        return replace(owner, versions=versions if any(map(any, versions)) else ())
+
+    def _version(
+        self, site: SiteId, owner: Owner, before: Owner | None, told: Sequence[Claim]
+    ) -> Version:
+        """Of the oldest words of ``site`` that say what counts: all its routers may change it.
+
+        While none of them says so, what is known: words from before that stay old.
+        """
+        known = UNKNOWN
+        if before is not None and site in before.sites:
+            known = before.version(site)
+        saying = [
+            self._heard(claim)
+            for claim in told
+            if claim.site == site and _says(owner, claim.declaration)
+        ]
+        if not saying or max(saying) < known or site == self._own:
+            return known
+        return min(saying)
 
 
 def _is_owners_alone(owner: Owner | None, told: Sequence[Claim]) -> bool:
     """Nothing to learn: nearly always, of very many names."""
     return owner is not None and len(told) == 1 and owner.sites == (told[0].site,)
+
+
+def _says(owner: Owner, declaration: Declaration) -> bool:
+    """Whether ``declaration``, of one of its sites, is what counts by ``owner``."""
+    has_its_grants = len(owner.sites) > 1 or understood(declaration.grants) == owner.grants
+    return has_its_grants and content_of(declaration) == owner.content
 
 
 def _heirs(owners: tuple[SiteId, ...], told: Sequence[Claim], unix: float) -> tuple[SiteId, ...]:
@@ -188,6 +267,13 @@ def _heir(owner: SiteId, taking: Mapping[SiteId, Declaration], unix: float) -> S
             return owner
         passed.append(heir)
     return passed[-1]
+
+
+def _by_site(versions: Mapping[Node, Version]) -> Versions:
+    found: dict[SiteId, dict[Node, Version]] = {}
+    for node, version in versions.items():
+        found.setdefault(node.site, {})[node] = version
+    return found
 
 
 class _Meeting:

@@ -350,20 +350,25 @@ def _declarations(
         claim = Claim(declaration, own.node.site, own.node.router, 0)
         told.setdefault(declaration.name, []).append(claim)
         seen.setdefault(declaration.name, []).append(claim)
+    versions = {origin.node: origin.head.newness for origin in others if origin.head}
     for origin in others:
         if origin.node not in kept:
             continue
         party = Party(origin.node.site, names[origin.node.site])
         cost = routes[origin.node].cost if origin.node in routes else None
+        version = versions[origin.node]
         for declaration in origin.declarations:
             if not view.may_declare(party.site, declaration.name):
+                continue
+            if owners.is_old(declaration, origin.node, version):
                 continue
             claim = Claim(declaration, party.site, origin.node.router, cost)
             told.setdefault(declaration.name, []).append(claim)
             if view.is_told(party, declaration):
                 seen.setdefault(declaration.name, []).append(claim)
     there = [one for one in others if one.node in routes and one.node.site != own.node.site]
-    owners.learn(seen, _heard(others, routes, view), now, unix=view.unix, is_alone=not there)
+    heard = _heard(others, routes, view)
+    owners.learn(seen, heard, now, versions, unix=view.unix, is_alone=not there)
     claims = {
         name: tuple(_owner_first(told[name], owners.records.get(name)))
         for name in sorted(told)

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from router.kubernetes.owners import FILE, owners_map, owners_of
 from router.model.grants import VERBS, Grant
@@ -20,14 +21,23 @@ from tests.unit.control.kubernetes.test_owners import SITE_ID, Replica, kept
 SITES = tuple(SiteId(digit * 32) for digit in "0123")
 LIAR = SiteId("f" * 32)
 NAMES = ("shop", "db", "mail")
+VERSIONS = st.tuples(st.integers(1, COUNTER_MAX), st.integers(0, COUNTER_MAX))
 OWNERS = st.builds(
     Owner,
     st.sets(st.sampled_from(SITES), min_size=1).map(lambda sites: tuple(sorted(sites))),
-    st.sampled_from(["c1", "c2"]),
+    st.sampled_from(["c1", "c2", ""]),
     st.sampled_from([(), (Grant(SiteId("4" * 32), ("offer",), 5),)]),
+).flatmap(
+    lambda owner: st.one_of(
+        st.just(owner),
+        st.lists(VERSIONS, min_size=len(owner.sites), max_size=len(owner.sites)).map(
+            lambda versions: replace(owner, versions=tuple(versions))
+        ),
+    )
 )
 RECORDS = st.dictionaries(st.sampled_from(NAMES), OWNERS)
 CONFIGMAP_BYTES_MAX = 1024 * 1024
+MOST = ((COUNTER_MAX, COUNTER_MAX),)
 
 
 @given(RECORDS, RECORDS, RECORDS)
@@ -56,11 +66,13 @@ def test_an_object_gives_back_what_was_written(
 
 def test_the_most_and_longest_names_fit_into_an_object_with_room_to_spare() -> None:
     owners = {
-        f"{number:x}".rjust(NAME_CHARS_MAX, "x"): Owner((SiteId(f"{number:032x}"),), "0" * 16)
+        f"{number:x}".rjust(NAME_CHARS_MAX, "x"): Owner(
+            (SiteId(f"{number:032x}"),), "0" * 16, versions=MOST
+        )
         for number in range(OWNED_NAMES_MAX)
     }
     text = owners_map(SITE_ID, owners)["data"][FILE]
-    assert len(text) < 0.8 * CONFIGMAP_BYTES_MAX
+    assert len(text) < 0.83 * CONFIGMAP_BYTES_MAX
     assert owners_of(owners_map(SITE_ID, owners), SITE_ID) == owners
 
 
@@ -69,7 +81,7 @@ def test_the_most_and_longest_grants_fit_into_an_object(each: int) -> None:
     grant = Grant(SiteId("f" * 32), VERBS, COUNTER_MAX, COUNTER_MAX)
     owners = {
         f"{number:x}".rjust(NAME_CHARS_MAX, "x"): Owner(
-            (SiteId(f"{number:032x}"),), "0" * 16, (grant,) * each
+            (SiteId(f"{number:032x}"),), "0" * 16, (grant,) * each, MOST
         )
         for number in range(OWNED_NAMES_MAX // (1 + each))
     }

@@ -106,10 +106,24 @@ def test_what_was_learnt_counts_no_more_when_the_clock_was_set_back(
     assert keeper.learnt() == ()
 
 
+def test_owners_that_were_kept_without_versions_are_read(tmp_path: Path) -> None:
+    (tmp_path / "owners.json").write_text('{"shop": [["a"], "0123456789abcdef"]}')
+    kept = FileKeeper(tmp_path / "state.json").owners()
+    assert kept == {"shop": Owner((SiteId("a"),), "0123456789abcdef")}
+    (tmp_path / "owners.json").write_text(
+        '{"shop": [["a", "b"], "0123456789abcdef", [], [[1, 2]]]}'
+    )
+    with pytest.raises(ConfigError, match="one version for each site"):
+        FileKeeper(tmp_path / "state.json")
+
+
 def test_owners_of_names_outlive_it_in_a_file_that_the_last_release_does_not_read(
     tmp_path: Path,
 ) -> None:
-    owners = {"shop": Owner((SiteId("a"), SiteId("b")), "0123456789abcdef")}
+    owners = {
+        "shop": Owner((SiteId("a"), SiteId("b")), "0123456789abcdef"),
+        "mail": Owner((SiteId("a"),), "0123456789abcdef", versions=((1_763_790_000, 12),)),
+    }
     FileKeeper(tmp_path / "state.json").keep_owners(owners)
     assert FileKeeper(tmp_path / "state.json").owners() == owners
     assert stat.S_IMODE((tmp_path / "owners.json").stat().st_mode) == 0o600

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from router.model import limits
@@ -10,9 +11,11 @@ from router.model.grants import OFFER, Grant
 from router.model.ids import RouterId, SiteId
 from router.model.owners import Owner
 from router.model.sharing import NOTHING
-from router.routing.declared import Claim
+from router.routing.core import RoutingCore
+from router.routing.declared import Claim, content_of
+from router.routing.lsa import Lsa, Node, PartRef, Services, encode_lsa
 from router.routing.owners import Owners
-from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, declare
+from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, declare, make_lsa
 from tests.unit.routing.network import Network
 
 OURS, THEIRS = declare("x", ports=(80,)), declare("x", at=-1e308, ports=(6666,))
@@ -331,3 +334,131 @@ def test_a_transit_that_states_terms_for_the_owner_takes_no_name() -> None:
     network.connect("mallory", "west")
     network.run(10)
     assert [in_force(network, one) for one in ("hub", "far")] == ["west", "west"]
+
+
+def after_a_restart(*lsas: tuple[FakeIdentity, Lsa], kept: Owner) -> RoutingCore:
+    """Hub, which remembers the owner of x, 30 s after its neighbour mallory told it these."""
+    hub, mallory = FakeIdentity("hub"), FakeIdentity("mallory")
+    core = RoutingCore(hub, epoch=9, boot_nonce=b"b", version="1", now=0.0, owners={"x": kept})
+    core.set_services((), (), 0.0)
+    core.adjacency_up(mallory.router, mallory.site, 1, 0.0)
+    lie = make_lsa(mallory, part=1, services=Services((THEIRS,), ()))
+    near = tuple((who, 1) for who, lsa in lsas if lsa.part == 0)
+    head = make_lsa(mallory, neighbours=(*near, (hub, 1)), parts=(PartRef(1, 1),))
+    for who, lsa in (*lsas, (mallory, lie), (mallory, head)):
+        core.receive_lsa(RouterId(mallory.router), encode_lsa(lsa, who), 0.1)
+    now = 0.1
+    while now < limits.OWNER_WITHDRAWN_S * 3:
+        core.handle_timeout(now)
+        now += 0.25
+    return core
+
+
+def words(
+    who: FakeIdentity, epoch: int, sequence: int, *told: Declaration
+) -> list[tuple[FakeIdentity, Lsa]]:
+    """What a router that is linked to mallory says, all of it."""
+    mallory = FakeIdentity("mallory")
+    parts = (PartRef(1, sequence),) if told else ()
+    head = make_lsa(
+        who, neighbours=((mallory, 1),), epoch=epoch, sequence=sequence + 1, parts=parts
+    )
+    body = Services(told, ())
+    part = make_lsa(who, part=1, epoch=epoch, sequence=sequence, services=body)
+    return [(who, part), (who, head)] if told else [(who, head)]
+
+
+def site_in_force(core: RoutingCore) -> str:
+    declared = core.table.declarations.get("x")
+    return "" if declared is None else declared.site
+
+
+@pytest.mark.parametrize("epoch", [4, 5])
+def test_old_words_of_the_owner_withdraw_nothing_after_a_restart(epoch: int) -> None:
+    west = FakeIdentity("west")
+    kept = Owner((WEST,), content_of(OURS), versions=((5, 8),))
+    core = after_a_restart(*words(west, epoch, 3), kept=kept)
+    assert core.owners["x"] == kept
+    assert site_in_force(core) == ""
+    newer = after_a_restart(*words(west, 5, 9), kept=kept)
+    assert site_in_force(newer) == FakeIdentity("mallory").site
+
+
+def test_a_router_that_the_owner_stopped_long_ago_withdraws_nothing_after_a_restart() -> None:
+    stopped = SameSiteIdentity(FakeIdentity("west"), "0" * 16)
+    kept = Owner((WEST,), content_of(OURS), versions=((5, 8),))
+    assert site_in_force(after_a_restart(*words(stopped, 4, 99), kept=kept)) == ""
+    later = after_a_restart(*words(stopped, 6, 1), kept=kept)
+    assert site_in_force(later) == FakeIdentity("mallory").site
+
+
+def test_what_the_owner_declared_otherwise_before_is_not_in_force_after_a_restart() -> None:
+    west, before = FakeIdentity("west"), declare("x", ports=(8080,))
+    kept = Owner((WEST,), content_of(OURS), versions=((5, 8),))
+    core = after_a_restart(*words(west, 5, 3, before), kept=kept)
+    assert site_in_force(core) == ""
+    assert core.owners["x"] == kept
+    core = after_a_restart(*words(west, 5, 8, before), kept=kept)
+    assert core.table.declarations["x"].declaration == before
+    assert core.owners["x"] == Owner((WEST,), content_of(before), versions=((5, 9),))
+
+
+def test_a_grant_that_the_owner_took_back_is_not_in_force_again_after_a_restart() -> None:
+    granted = msgspec.structs.replace(OURS, grants=(Grant(EAST, ("offer",), 5),))
+    kept = Owner((WEST,), content_of(OURS), versions=((5, 8),))
+    core = after_a_restart(*words(FakeIdentity("west"), 5, 3, granted), kept=kept)
+    assert core.owners["x"] == kept
+    assert site_in_force(core) == ""
+    core = after_a_restart(*words(FakeIdentity("west"), 5, 9, granted), kept=kept)
+    assert core.owners["x"].grants == granted.grants
+
+
+def test_an_operator_believes_what_the_owner_says_now() -> None:
+    """Whose clock was set back, say."""
+    west, before = FakeIdentity("west"), declare("x", ports=(8080,))
+    kept = Owner((WEST,), content_of(OURS), versions=((5, 8),))
+    core = after_a_restart(*words(west, 4, 3, before), kept=kept)
+    assert site_in_force(core) == ""
+    core.adopt("x", WEST, 40.0)
+    assert core.table.declarations["x"].declaration == before
+    assert core.owners["x"] == Owner((WEST,), content_of(before), versions=((4, 4),))
+
+
+def test_old_words_that_say_the_same_as_now_are_as_good() -> None:
+    kept = Owner((WEST,), content_of(OURS), versions=((5, 8),))
+    core = after_a_restart(*words(FakeIdentity("west"), 5, 3, OURS), kept=kept)
+    assert site_in_force(core) == WEST
+    assert core.owners["x"] == kept
+
+
+def test_of_an_owner_kept_without_a_version_all_words_count() -> None:
+    """As the last release kept them, or as an operator said."""
+    kept = Owner((WEST,), content_of(OURS))
+    core = after_a_restart(*words(FakeIdentity("west"), 1, 1), kept=kept)
+    assert site_in_force(core) == FakeIdentity("mallory").site
+
+
+def test_a_router_started_earlier_withdraws_a_name_when_the_later_one_is_gone() -> None:
+    """Pods of one site are taken away in any order."""
+    owners = Owners(OWN, {})
+    early, late = Node(RouterId("1"), WEST), Node(RouterId("2"), WEST)
+    both = [Claim(OURS, WEST, node.router, 1) for node in (early, late)]
+    told, all_of_it = {"x": both}, {WEST: {"x"}}
+    owners.learn({"x": both[1:]}, all_of_it, 0.0, {late: (20, 4)})
+    assert owners.records["x"].versions == ((20, 4),)
+    owners.learn(told, all_of_it, 1.0, {early: (10, 3), late: (20, 4)})
+    assert owners.records["x"].versions == ((10, 3),)
+    owners.learn({"x": both[:1]}, all_of_it, 2.0, {early: (10, 3)})
+    for now in (3.0, 4.0 + limits.OWNER_WITHDRAWN_S):
+        owners.learn({}, {WEST: ()}, now, {early: (10, 9)})
+    assert "x" not in owners.records
+
+
+def test_the_versions_of_an_owner_are_kept_anew_only_when_it_changes() -> None:
+    owners, node = Owners(OWN, {}), Node(RouterId("1"), WEST)
+    told = {"x": [Claim(OURS, WEST, node.router, 1)]}
+    owners.learn(told, {}, 0.0, {node: (10, 3)})
+    before = owners.records
+    owners.learn(told, {}, 1.0, {node: (10, 4)})
+    assert owners.records is before
+    assert before["x"].versions == ((10, 3),)

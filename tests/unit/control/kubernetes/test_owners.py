@@ -229,7 +229,14 @@ def test_a_missing_right_is_told_with_its_rule_and_memory_counts(api: FakeSecret
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", '{"site": 1}', '{"site": "%s", "owners": {}}' % ("b" * 32)]
+    "text",
+    [
+        "",
+        "{",
+        '{"site": 1}',
+        '{"site": "' + SITE_ID + '", "owners": {"w": {"x": "12@3"}}}',
+        '{"site": "%s", "owners": {}}' % ("b" * 32),
+    ],
 )
 def test_a_damaged_object_or_that_of_another_site_is_neither_taken_nor_written_over(
     api: FakeSecrets, text: str
