@@ -99,7 +99,7 @@ def test_the_egress_refuses_a_site_that_is_not_named_whatever_it_asks(
         answer = insider.answer(stream)
         assert answer is not None and answer.kind & 0x7F == frames.REFUSED
     assert line.east.service("shop")["targets"][0]["requests_total"] == before
-    assert "mid asked for shop, which is not exported to it" in events(line.east)
+    assert "mid asked for shop (so says " in events(line.east)
     line.east.ctl("service", "set", "shop", "--export-to", "all")
     line.net.ready("shop", {"east": 1})
 
