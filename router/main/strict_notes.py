@@ -29,9 +29,10 @@ def strict_notes(
 
 
 def _shares(given: SharingRules, unix: float) -> bool:
-    """Whether a rule names any site, or a grant does that has not ended."""
+    """Whether somebody decided with whom: by a grant that has not ended, or an export rule, also
+    one that names no site."""
     return any(
-        rule.export_to or rule.import_from or in_force(rule.grants, unix)
+        rule.export_to is not None or in_force(rule.grants, unix)
         for rule in given.services.values()
     )
 
@@ -41,10 +42,10 @@ def _shares_nothing(service: str, count: int) -> Note:
     return Note(
         severity="warning",
         code="SW0350",
-        message=f"This site is strict and does not share {what}: no rule and no grant names "
-        "another site.",
-        hint=f"sitectl service grant {service} --site SITE --call, or: sitectl service set NAME "
-        "--import-from SITE, to use a service of that site",
+        message=f"This site is strict and does not share {what}: there is no export rule and "
+        "no grant.",
+        hint=f"sitectl service grant {service} --site SITE --call, or: sitectl service set '*' "
+        "--export-to none, if no site should use them",
     )
 
 

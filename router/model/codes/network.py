@@ -234,8 +234,9 @@ SERVICES: Final = (
         "SW0350",
         "A strict site shares nothing",
         "In strict mode a site shares only what a rule or a grant allows. This site has services, "
-        "and none of its rules and grants names another site.",
-        "sitectl service grant NAME --site SITE --call; what is allowed now: sitectl access",
+        "no export rule and no grant, so no other site can use them.",
+        "sitectl service grant NAME --site SITE --call; if no site should use them: "
+        "sitectl service set '*' --export-to none",
     ),
     Code(
         "SW0351",

@@ -42,13 +42,18 @@ def test_a_strict_site_that_shares_nothing_names_the_command() -> None:
 
 @pytest.mark.parametrize(
     "rule",
-    [Sharing((EAST,)), Sharing(None, (EAST,)), Sharing(grants=(Grant(EAST, (CALL,), None, END),))],
+    [Sharing((EAST,)), Sharing(()), Sharing(grants=(Grant(EAST, (CALL,), None, END),))],
 )
-def test_one_rule_or_grant_is_enough(rule: Sharing) -> None:
+def test_one_export_rule_or_grant_is_enough(rule: Sharing) -> None:
     given = SharingRules({SHOP: rule}, strict=True)
     assert notes(owned(offering=()), SHOP, given=given) == []
     ended = ["SW0350"] if rule.grants else []
     assert codes(notes(owned(offering=()), SHOP, given=given, unix=END)) == ended
+
+
+def test_a_site_that_only_takes_services_of_others_still_shares_none_of_its_own() -> None:
+    given = SharingRules({SHOP: Sharing(None, (EAST,))}, strict=True)
+    assert codes(notes(owned(offering=()), SHOP, given=given)) == ["SW0350"]
 
 
 def test_a_site_without_services_or_without_others_has_nothing_to_share() -> None:
@@ -71,7 +76,7 @@ def test_an_offer_that_waits_names_the_owners_command() -> None:
 
 def test_an_offer_that_an_import_rule_leaves_out_waits_for_nobody() -> None:
     given = SharingRules({SHOP: Sharing(None, (MID,))}, strict=True)
-    assert notes(owned(barred="importFrom …"), SHOP, given=given) == []
+    assert notes(owned(barred="importFrom …"), given=given) == []
 
 
 def test_many_offers_give_a_bounded_number_of_notes() -> None:
