@@ -24,11 +24,17 @@ class RogueEgress(Member):
     """``opened`` has the monotonic time of every OPEN that came, ``conduct`` may change at any
     time and counts for streams that open after that."""
 
-    def __init__(self, token_file: Path, conduct: Conduct, name: str = "mallory") -> None:
+    def __init__(
+        self,
+        token_file: Path,
+        conduct: Conduct,
+        name: str = "mallory",
+        former: Member | None = None,
+    ) -> None:
         self.conduct = conduct
         self.opened: list[float] = []
         self.changed = threading.Condition()
-        super().__init__(token_file, name)
+        super().__init__(token_file, name, former)
         self.on_stream = self._treat
 
     def take_service(

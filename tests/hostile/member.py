@@ -40,19 +40,24 @@ class Member:
     a stream; what that returns is sent back.
     """
 
-    def __init__(self, token_file: Path, name: str = "mallory") -> None:
+    def __init__(
+        self, token_file: Path, name: str = "mallory", former: "Member | None" = None
+    ) -> None:
+        """``former``: the same site and router, which joined before."""
         secret = yaml.safe_load(token_file.read_text())
         notes = secret["metadata"]["annotations"]
         files = {key: base64.b64decode(text) for key, text in secret["data"].items()}
         host, _, port = notes["spillway.dev/endpoints"].split(",")[0].rpartition(":")
         self.name = name
         self.cost = int(notes.get("skupper.io/cost", 1))
-        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._key: ec.EllipticCurvePrivateKey = (
+            ec.generate_private_key(ec.SECP256R1()) if former is None else former._key
+        )
         self.public_key = self._key.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
         self.site = wire.site_id(self.public_key)
-        self.router = os.urandom(8).hex()
+        self.router: str = os.urandom(8).hex() if former is None else former.router
         self.on_stream: Callable[[Frame], list[Frame]] = lambda _: []
         self.closed = threading.Event()
         self._sequence = 0
