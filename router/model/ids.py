@@ -1,24 +1,27 @@
 """Names of things that cross rooms."""
 
 import re
-from typing import Annotated, NewType
+from typing import Annotated, Final, NewType
 
 import msgspec
 
 SiteId = NewType("SiteId", str)
 """SHA-256 of the site's public identity key (DER), first 128 bits, 32 lower-case hex digits."""
 
-_SITE_ID = re.compile(r"[0-9a-f]{32}")
+SITE_ID: Final = r"\A[0-9a-f]{32}\Z"
+_SITE_ID = re.compile(SITE_ID)
 
 
 def is_site_id(text: str) -> bool:
     """Whether a site can have that id; others may say anything."""
-    return _SITE_ID.fullmatch(text) is not None
+    return _SITE_ID.search(text) is not None
 
 
 RouterId = NewType("RouterId", str)
 """Random, made once per router and kept in its state: 16 lower-case hex digits."""
 
+
+ROUTER_ID: Final = r"\A[0-9a-f]{16}\Z"
 
 SITE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 """What a site may be called, wherever others say it. No ``@``: shown names are told apart by it."""

@@ -13,7 +13,7 @@ import msgspec
 
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.grants import VERBS, Grant
-from router.model.ids import RouterId, SiteId, SiteName
+from router.model.ids import ROUTER_ID, SITE_ID, RouterId, SiteId, SiteName
 from router.model.limits import (
     ADJACENCIES_MAX,
     BARS_MAX,
@@ -35,8 +35,8 @@ from router.model.limits import (
 from router.model.sharing import Terms, is_id
 from router.routing.ports import Identity
 
-Router = Annotated[RouterId, msgspec.Meta(min_length=1, max_length=ID_CHARS_MAX)]
-Site = Annotated[SiteId, msgspec.Meta(min_length=1, max_length=ID_CHARS_MAX)]
+Router = Annotated[RouterId, msgspec.Meta(pattern=ROUTER_ID)]
+Site = Annotated[SiteId, msgspec.Meta(pattern=SITE_ID)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=COUNTER_MAX)]
 Part = Annotated[int, msgspec.Meta(ge=0, lt=LSA_PARTS_MAX)]
 Version = tuple[int, int]
@@ -229,9 +229,13 @@ def _bad_value(lsa: Lsa) -> str:
             for declaration in body.declarations:
                 if declaration_is_bad(declaration):
                     return f"declaration of {declaration.name!r:.80}"
+            told: set[tuple[str, int]] = set()
             for advert in body.adverts:
                 if advert_is_bad(advert):
                     return f"targets of {advert.name!r:.80}"
+                if (advert.name, advert.port) in told:
+                    return f"targets of {advert.name!r:.80}, port {advert.port}, twice"
+                told.add((advert.name, advert.port))
     return ""
 
 

@@ -1,10 +1,12 @@
 """Laws of the LSA codec: any bytes are one value or one fault, and no edit passes."""
 
+import re
 from random import Random
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import SITE_NAME, RouterId, SiteId
@@ -28,14 +30,15 @@ from tests.property.settings import AFFINITIES, LIMITS, TIMEOUTS
 from tests.unit.routing.fakes import FakeIdentity, signed
 
 WEST = FakeIdentity("west")
-IDS = st.text("0123456789abcdef", min_size=1, max_size=32)
+ROUTERS = st.text("0123456789abcdef", min_size=16, max_size=16).map(RouterId)
+SITES = st.text("0123456789abcdef", min_size=32, max_size=32).map(SiteId)
 NAMES = st.from_regex(SITE_NAME, fullmatch=True)
 VERSIONS = st.text("abcxyz-.é", min_size=1, max_size=20)
 SERVICE_NAMES = st.from_regex(r"\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 COUNTS = st.integers(0, COUNTER_MAX)
 MOMENTS = st.floats(allow_nan=False, allow_infinity=False)
 
-ADJACENCIES = st.builds(Adjacency, IDS.map(RouterId), IDS.map(SiteId), st.integers(-(2**60), 2**60))
+ADJACENCIES = st.builds(Adjacency, ROUTERS, SITES, st.integers(-(2**60), 2**60))
 TOPOLOGIES = st.builds(
     Topology,
     adjacencies=st.lists(ADJACENCIES, max_size=5).map(tuple),
@@ -46,7 +49,7 @@ TOPOLOGIES = st.builds(
     parts=st.lists(
         st.builds(PartRef, st.integers(1, 32), COUNTS), max_size=4, unique_by=lambda ref: ref.part
     ).map(tuple),
-    bars=st.lists(st.builds(Bar, IDS.map(SiteId), COUNTS), max_size=3).map(tuple),
+    bars=st.lists(st.builds(Bar, SITES, COUNTS), max_size=3).map(tuple),
 )
 DECLARATIONS = st.builds(
     Declaration,
@@ -54,7 +57,7 @@ DECLARATIONS = st.builds(
     spec=st.builds(
         ServiceSpec,
         protocol=st.sampled_from(["tcp", "http", "http2"]),
-        ports=st.lists(st.integers(1, 65_535), min_size=1, max_size=3).map(tuple),
+        ports=st.lists(st.integers(1, 65_535), min_size=1, max_size=3, unique=True).map(tuple),
         policy=st.builds(
             PolicySpec,
             st.sampled_from(["fill", "split", "of-tomorrow"]),
@@ -83,7 +86,7 @@ ADVERTS = st.builds(
 SERVICES = st.builds(
     Services,
     st.lists(DECLARATIONS, max_size=3).map(tuple),
-    st.lists(ADVERTS, max_size=3).map(tuple),
+    st.lists(ADVERTS, max_size=3, unique_by=lambda told: (told.name, told.port)).map(tuple),
 )
 
 
@@ -114,6 +117,54 @@ def test_what_is_encoded_comes_back_equal(lsa: Lsa) -> None:
     assert isinstance(received, ReceivedLsa)
     assert received.lsa == lsa
     assert signature_fault(received, WEST) is None
+
+
+ODD_IDS = (
+    st.text(max_size=40)
+    | st.text("0123456789abcdef", max_size=40)
+    | st.sampled_from(["a" * 16 + "\n", "A" * 16, "a" * 32 + "\n", "A" * 32, "\u0661" * 16])
+)
+
+
+@given(lsa=LSAS, odd=ODD_IDS)
+def test_ids_that_no_router_or_site_makes_are_malformed(lsa: Lsa, odd: str) -> None:
+    """Wherever an LSA has one: they are shown to people, and kept."""
+    if not re.fullmatch("[0-9a-f]{16}", odd):
+        one = Adjacency(RouterId(odd), WEST.site, 1)
+        assert is_malformed(replace(lsa, router=RouterId(odd)))
+        assert is_malformed(make(0, (1, 1, 1), topology(adjacencies=(one,))))
+    if not re.fullmatch("[0-9a-f]{32}", odd):
+        other = Adjacency(WEST.router, SiteId(odd), 1)
+        assert is_malformed(replace(lsa, site=SiteId(odd)))
+        assert is_malformed(make(0, (1, 1, 1), topology(adjacencies=(other,))))
+        assert is_malformed(make(0, (1, 1, 1), topology(bars=(Bar(SiteId(odd), 1),))))
+
+
+def topology(adjacencies: tuple[Adjacency, ...] = (), bars: tuple[Bar, ...] = ()) -> Topology:
+    return Topology(
+        adjacencies=adjacencies,
+        draining=False,
+        stub=False,
+        name=WEST.name,
+        version="1",
+        parts=(),
+        bars=bars,
+    )
+
+
+def is_malformed(lsa: Lsa) -> bool:
+    fault = decode_lsa(signed(lsa, WEST))
+    return isinstance(fault, LsaFault) and fault.code == "malformed"
+
+
+@given(told=ADVERTS, again=ADVERTS)
+def test_a_port_that_one_part_tells_of_twice_is_refused(
+    told: TargetsAdvert, again: TargetsAdvert
+) -> None:
+    again = replace(again, name=told.name, port=told.port)
+    fault = decode_lsa(signed(make(1, (1, 1, 1), Services((), (told, again))), WEST))
+    assert isinstance(fault, LsaFault) and fault.code == "bad-value"
+    assert fault.reason == f"targets of {told.name!r:.80}, port {told.port}, twice"
 
 
 @given(data=st.binary(max_size=200))

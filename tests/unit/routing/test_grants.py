@@ -193,7 +193,7 @@ def test_a_grant_of_redeclare_that_ended_lets_no_one_stand_in() -> None:
 
 
 def test_routers_of_one_site_share_what_it_was_granted() -> None:
-    twin = SameSiteIdentity(FakeIdentity("east"), "east-2")
+    twin = SameSiteIdentity(FakeIdentity("east"), "e2" * 8)
     network = line()
     network.identities["twin"] = twin
     network.cores["twin"] = network.make_core("twin")

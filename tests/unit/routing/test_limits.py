@@ -47,13 +47,13 @@ def services(**changes: object) -> Lsa:
 
 
 def neighbours(count: int) -> tuple[Adjacency, ...]:
-    return tuple(Adjacency(RouterId(f"{n:x}"), SiteId("s"), 1) for n in range(count))
+    return tuple(Adjacency(RouterId(f"{n:016x}"), EAST.site, 1) for n in range(count))
 
 
 VALUES: dict[str, tuple[Callable[[int], Lsa], int]] = {
     "ADJACENCIES_MAX": (lambda n: topology(adjacencies=neighbours(n)), limits.ADJACENCIES_MAX),
     "BARS_MAX": (
-        lambda n: topology(bars=tuple(Bar(SiteId(f"{one:x}"), 1) for one in range(n))),
+        lambda n: topology(bars=tuple(Bar(SiteId(f"{one:032x}"), 1) for one in range(n))),
         limits.BARS_MAX,
     ),
     "NAME_CHARS_MAX": (lambda n: topology(name="n" * n), limits.NAME_CHARS_MAX),
@@ -65,7 +65,7 @@ VALUES: dict[str, tuple[Callable[[int], Lsa], int]] = {
         lambda n: topology(parts=(PartRef(n, 1),)),
         limits.LSA_PARTS_MAX - 1,
     ),
-    "ID_CHARS_MAX": (lambda n: lsa(router=RouterId("r" * n)), limits.ID_CHARS_MAX),
+    "ID_CHARS_MAX of nonces": (lambda n: lsa(boot_nonce=b"n" * n), limits.ID_CHARS_MAX),
     "COUNTER_MAX of epochs": (lambda n: lsa(epoch=n), limits.COUNTER_MAX),
     "COUNTER_MAX of sequences": (lambda n: lsa(sequence=n), limits.COUNTER_MAX),
     "LSA_SERVICE_PORTS_MAX": (

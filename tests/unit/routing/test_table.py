@@ -149,7 +149,7 @@ def test_the_ttl_starts_anew_with_each_time_it_was_reachable() -> None:
 
 def test_two_live_sites_of_one_name_both_show_with_their_id() -> None:
     network = Network(["west", "hub", "twin"])
-    network.identities["twin"] = SameSiteIdentity(FakeIdentity("other"), "77", name="west")
+    network.identities["twin"] = SameSiteIdentity(FakeIdentity("other"), "77" * 8, name="west")
     network.cores["twin"] = network.make_core("twin")
     network.connect("west", "hub")
     network.connect("hub", "twin")
@@ -169,7 +169,7 @@ def test_two_live_sites_of_one_name_both_show_with_their_id() -> None:
 def test_routers_of_one_site_are_one_site_and_several_candidates() -> None:
     network = Network(["west", "one", "two"])
     one = network.identities["one"]
-    network.identities["two"] = SameSiteIdentity(one, "77")
+    network.identities["two"] = SameSiteIdentity(one, "77" * 8)
     network.cores["two"] = network.make_core("two")
     network.serve("one", [declare("x")], [advert("x", capacity=1)])
     network.serve("two", [declare("x")], [advert("x", capacity=2)])
