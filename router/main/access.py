@@ -14,7 +14,7 @@ from router.main.moments import utc_of
 from router.main.site_router import SiteRouter
 from router.model.adverts import RemoteCandidate
 from router.model.grants import CALL, OFFER, OWN, REDECLARE, Grant, ceiling
-from router.model.ids import SiteId
+from router.model.ids import SiteId, is_site_id
 from router.model.limits import ACCESS_ROWS_MAX
 from router.model.owners import Owner
 from router.model.sharing import (
@@ -24,7 +24,6 @@ from router.model.sharing import (
     OPEN,
     SharingRules,
     Terms,
-    is_id,
     matches,
     name_any,
     names_one_site,
@@ -284,7 +283,7 @@ class _Service:
         known = pinned(pattern)
         if known is not None:
             return known[1]
-        return pattern if is_id(pattern) else self._facts.meant.get(pattern, "")
+        return pattern if is_site_id(pattern) else self._facts.meant.get(pattern, "")
 
     def _shown(self, site: str) -> str:
         route = self._table.sites.get(SiteId(site))

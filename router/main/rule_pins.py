@@ -14,14 +14,13 @@ from msgspec.structs import replace
 from router.main.ports import Keeper, Tell
 from router.model.events import Note
 from router.model.grants import Grant, first_end, in_force
-from router.model.ids import SiteId
+from router.model.ids import SiteId, is_site_id
 from router.model.limits import RULE_NOTES_MAX
 from router.model.sharing import (
     ALL,
     SHORT_ID_CHARS,
     Sharing,
     SharingRules,
-    is_id,
     names_one_site,
     pinned,
 )
@@ -78,7 +77,7 @@ def resolved(
             replace(grant, site=SiteId(site))
             for grant in in_force(given, unix)
             for site in ids(service, (grant.site,)) or ()
-            if is_id(site)
+            if is_site_id(site)
         )
 
     services = {

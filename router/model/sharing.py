@@ -9,12 +9,11 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from router.model.grants import CALL, NONE, OFFER, REDECLARE, Grant, granted
-from router.model.ids import SiteId
+from router.model.ids import SiteId, is_site_id
 
 ALL = "*"
 """The pattern of whatever there is, and the service of a Policy that holds for all services."""
-ID_CHARS, SHORT_ID_CHARS = 32, 8
-_HEX = frozenset("0123456789abcdef")
+SHORT_ID_CHARS = 8
 
 
 def matches(pattern: str, text: str) -> bool:
@@ -84,20 +83,15 @@ class Party(msgspec.Struct, frozen=True):
         return self.shown if self.shown.endswith(suffix) else self.shown + suffix
 
 
-def is_id(pattern: str) -> bool:
-    """Whether it is a whole site id, and so no name."""
-    return len(pattern) == ID_CHARS and _HEX.issuperset(pattern)
-
-
 def pinned(pattern: str) -> tuple[str, SiteId] | None:
     """Name and id of ``NAME@`` and a whole id: it means that site, whatever that calls itself."""
     name, at, site = pattern.rpartition("@")
-    return (name, SiteId(site)) if at and is_id(site) else None
+    return (name, SiteId(site)) if at and is_site_id(site) else None
 
 
 def names_one_site(pattern: str) -> bool:
     """Whether it is a name, and so stands for one site that is to be found yet."""
-    is_name = not is_id(pattern) and pinned(pattern) is None
+    is_name = not is_site_id(pattern) and pinned(pattern) is None
     return is_name and "*" not in pattern and "?" not in pattern
 
 
@@ -118,7 +112,7 @@ def names_site(pattern: str, party: Party) -> bool:
     """Whether the pattern of a rule means ``party``."""
     if pattern == ALL or pattern == party.site:
         return True
-    if is_id(pattern):
+    if is_site_id(pattern):
         return False
     if "@" in pattern:
         known = pinned(pattern)

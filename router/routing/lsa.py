@@ -13,7 +13,7 @@ import msgspec
 
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.grants import VERBS, Grant
-from router.model.ids import ROUTER_ID, SITE_ID, RouterId, SiteId, SiteName
+from router.model.ids import ROUTER_ID, SITE_ID, RouterId, SiteId, SiteName, is_site_id
 from router.model.limits import (
     ADJACENCIES_MAX,
     BARS_MAX,
@@ -32,7 +32,7 @@ from router.model.limits import (
     SHARING_PATTERN_CHARS_MAX,
     SHARING_PATTERNS_MAX,
 )
-from router.model.sharing import Terms, is_id
+from router.model.sharing import Terms
 from router.routing.ports import Identity
 
 Router = Annotated[RouterId, msgspec.Meta(pattern=ROUTER_ID)]
@@ -292,7 +292,7 @@ def declaration_is_bad(told: Declaration) -> bool:
 
 def _grant_is_bad(grant: Grant) -> bool:
     return (
-        not is_id(grant.site)
+        not is_site_id(grant.site)
         or len(grant.verbs) > 2 * len(VERBS)  # Later versions may have more.
         or any(len(verb) > NAME_CHARS_MAX for verb in grant.verbs)
         or not 0 <= (grant.max_capacity or 0) <= COUNTER_MAX

@@ -7,7 +7,8 @@ import click
 import msgspec
 
 from router.model.grants import CALL, OFFER, OWN, REDECLARE, VERBS
-from router.model.sharing import is_id, names_one_site, pinned, shown_pattern
+from router.model.ids import is_site_id
+from router.model.sharing import names_one_site, pinned, shown_pattern
 from router.model.specs import Document, GrantSpec, SitePolicySpec
 from sitectl import output, store
 from sitectl.bindings import bindings_of, is_declared
@@ -225,7 +226,7 @@ def _is_same(one: str, other: str) -> bool:
 
 
 def _parts(pattern: str) -> tuple[str, str]:
-    if is_id(pattern):
+    if is_site_id(pattern):
         return "", pattern
     return pinned(pattern) or (pattern, "")
 
