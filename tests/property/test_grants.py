@@ -27,6 +27,14 @@ PAUSES = (0.01, 0.5, OWNER_MET_S + 0.5, OWNER_WITHDRAWN_S + 1, SERVICE_SYNC_TTL_
 SOME_VERBS = st.lists(st.sampled_from([OFFER, CALL, REDECLARE]), min_size=1, unique=True)
 CAPACITIES = st.sampled_from([None, 0, 5])
 LASTS = st.sampled_from([0, 3, 300])
+FIRST = st.lists(
+    st.sampled_from(
+        [((), 0), ((OFFER,), 0), ((OFFER,), 30), ((REDECLARE,), 0), ((REDECLARE,), 30)]
+    ),
+    min_size=2,
+    max_size=2,
+)
+"""What the liar is granted at first of each name, and for how long."""
 OFFERS = st.lists(st.sampled_from([None, 0, 4, 1000]), min_size=2, max_size=2)
 
 
@@ -46,7 +54,7 @@ class Life(RuleBasedStateMachine):
         """By site and name, of what it declares."""
         self.strict: set[str] = set()
         self.given: dict[str, list[Grant]] = {name: [] for name in NAMES}
-        """All that the liar was ever granted by who owned a name."""
+        """All that the liar was granted by who owned a name since all sites heard of all."""
         self.epochs = dict.fromkeys((*HONEST, *LIARS), 1)
         self.lied: set[str] = set()
         self.forgetful: set[str] = set()
@@ -56,8 +64,15 @@ class Life(RuleBasedStateMachine):
         count=st.integers(2, 4),
         owners=st.lists(st.integers(0, 1), min_size=2, max_size=2),
         strict=st.sampled_from([HONEST, HONEST, HONEST[::2], ()]),
+        first=FIRST,
     )
-    def owners_declare(self, count: int, owners: list[int], strict: tuple[str, ...]) -> None:
+    def owners_declare(
+        self,
+        count: int,
+        owners: list[int],
+        strict: tuple[str, ...],
+        first: list[tuple[tuple[str, ...], int]],
+    ) -> None:
         self.honest = HONEST[:count]
         self.strict = {*strict} & {*self.honest}
         self.links = [
@@ -73,6 +88,9 @@ class Life(RuleBasedStateMachine):
         for honest in self.honest:
             self._serve(honest)
         self._run(1.0)
+        for name, (verbs, lasts) in zip(NAMES, first, strict=True):
+            if verbs:
+                self.owner_grants(name, list(verbs), None, lasts, True)
         for link in self.links:
             if {*link} & {*LIARS}:
                 self.network.connect(*link)
@@ -172,12 +190,12 @@ class Life(RuleBasedStateMachine):
             self.grants.setdefault((site, name), ())
             self._serve(site)
 
-    @rule(name=st.sampled_from(NAMES), pause=st.sampled_from(PAUSES))
-    def owner_is_lost(self, name: str, pause: float) -> None:
+    @rule(name=st.sampled_from(NAMES))
+    def owner_is_lost(self, name: str) -> None:
         for link in self.links:
             if self.owner[name] in link and frozenset(link) in self.network.links:
                 self.network.cut(*link)
-        self._run(pause)
+        self._run(SERVICE_SYNC_TTL_S + 1)
 
     # What happens.
 
@@ -248,13 +266,16 @@ class Life(RuleBasedStateMachine):
         declared = self.network.table(honest).declarations.get(name)
         if declared is not None and is_lie(declared.declaration):
             assert (honest, name) not in self.grants
-            assert any(REDECLARE in one.verbs for one in self.given[name])
+            now = self.network.now
+            assert any(REDECLARE in one.verbs and one.holds(now) for one in self.given[name])
 
     def _heal(self) -> None:
         for one, other in self.links:
             if frozenset((one, other)) not in self.network.links:
                 self.network.connect(one, other)
         self._run(SETTLED_S)
+        for name, owner in self.owner.items():
+            self.given[name] = [one for one in self.grants[owner, name] if one.site == LIAR]
 
     @rule()
     def all_hear_of_all(self) -> None:
