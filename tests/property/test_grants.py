@@ -48,7 +48,9 @@ class Life(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.network = Network((*HONEST, "liar"))
-        self.network.identities["liar-2"] = SameSiteIdentity(FakeIdentity("liar"), "liar-2")
+        self.network.identities["liar-2"] = SameSiteIdentity(
+            FakeIdentity("liar"), FakeIdentity("liar-2").router
+        )
         self.network.cores["liar-2"] = self.network.make_core("liar-2")
         self.grants: dict[tuple[str, str], tuple[Grant, ...]] = {}
         """By site and name, of what it declares."""
