@@ -102,7 +102,7 @@ class Proxy:
         self, place: Place, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """One connection; reset at once when there is no ready endpoint, as a real one refuses."""
-        with contextlib.suppress(OSError, TimeoutError):
+        with contextlib.closing(writer), contextlib.suppress(OSError, TimeoutError):
             found = self._endpoints(self._targets[place]) if place in self._targets else []
             if not found:
                 writer.transport.abort()
@@ -110,11 +110,10 @@ class Proxy:
             async with asyncio.timeout(DIAL_TIMEOUT_S):
                 chosen = found[next(self._turns) % len(found)]
                 inner_reader, inner_writer = await asyncio.open_connection(*chosen)
-            async with asyncio.TaskGroup() as group:
-                group.create_task(_copy(reader, inner_writer, writer))
-                group.create_task(_copy(inner_reader, writer, inner_writer))
-            inner_writer.close()
-        writer.close()
+            with contextlib.closing(inner_writer):  # Also when the cluster ends meanwhile.
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(_copy(reader, inner_writer, writer))
+                    group.create_task(_copy(inner_reader, writer, inner_writer))
 
 
 async def _copy(

@@ -134,12 +134,11 @@ class Streams:
             await socket.send_bytes(bytes([1]) + f"error forwarding port {port}: {error}".encode())
             await socket.close()
             return socket
-        with contextlib.suppress(ConnectionError):
+        with contextlib.closing(writer), contextlib.suppress(ConnectionError):
             async with asyncio.TaskGroup() as group:
                 sending = group.create_task(_forward(socket, writer))
                 await _drain(socket, reader, 0)
                 sending.cancel()
-        writer.close()
         await socket.close()
         return socket
 

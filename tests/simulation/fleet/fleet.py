@@ -16,6 +16,7 @@ from tests.simulation.fleet.lines import NOTICED_S, Line
 from tests.simulation.fleet.places import Notary, NotedIdentity, Place
 from tests.simulation.fleet.process import Process
 from tests.simulation.fleet.safety import Watch
+from tests.unit.routing.fakes import FakeIdentity
 
 STORY_LINES = 400
 
@@ -49,7 +50,7 @@ class Fleet:
 
     def add(self, name: str, *, site: str = "", is_edge: bool = False) -> Place:
         """A place of the site ``site``, else of one of its own."""
-        identity = NotedIdentity(self.notary, site or name, name if site else "")
+        identity = NotedIdentity(self.notary, site or name, FakeIdentity(name).router)
         place = self.places[name] = Place(name, identity, is_edge=is_edge)
         return place
 
