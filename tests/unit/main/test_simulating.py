@@ -97,12 +97,15 @@ def test_a_router_that_is_humble_itself_limits_it_all_the_same() -> None:
         "int(open('/proc/self/oom_score_adj').read())]}))"
     )
     outer = (
-        "import asyncio, os, resource, sys\n"
+        "import asyncio, ctypes, os, resource, sys\n"
         "from router.admin.simulation_api import Order\n"
         "from router.main.simulating import Simulating\n"
         "os.nice(19)\n"
         f"resource.setrlimit(resource.RLIMIT_AS, ({most}, {most}))\n"
         "if os.getuid() == 0: os.setresuid(65534, 65534, 65534)\n"
+        # PR_SET_DUMPABLE, as of who was started as that user: else its children are root's in /proc
+        # until they have started their program.
+        "ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)\n"
         f"simulating = Simulating(('/usr/bin/env', 'python3', '-c', {inner!r}))\n"
         "order = Order(scenarios=(), requests_max=1)\n"
         "print(*(bytes(one).decode() for one in asyncio.run(simulating.run(order)).outcomes))\n"
