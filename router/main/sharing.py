@@ -125,7 +125,7 @@ class Guard:
     ) -> None:
         """Count it, and tell of it unless that was done a moment ago, or too often for ``sender``.
 
-        Whatever else is told of it, only who sent it is proved.
+        Only the sender is proved, not what the message says of others.
         """
         self.refused_total += count
         now, key = self._now(), (code, who, what)

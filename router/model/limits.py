@@ -235,12 +235,12 @@ DIGESTS_BURST, DIGESTS_PER_S = 8, 1 / 30
 LSA_CHECKS_BURST, LSA_CHECKS_PER_S = 4_096, 500.0
 ORIGINS_MAX = 4_096
 SERVICES_PER_SITE_MAX = 1_024  # That one router tells of.
-# What all routers of one site may tell, as others keep it: whoever has a certificate makes routers
-# at will. Twice the services of one router: while parts change places both versions are held.
+# For all routers of one site together: a member can start as many routers as it likes. Twice the
+# services of one router, because both versions are held while parts change places.
 LSA_SITE_NAMES_MAX = 2 * SERVICES_PER_SITE_MAX
 LSA_SITE_ITEMS_MAX = 32_768  # Declarations and adverts: 16 routers that tell of 1,024 services.
 LSA_SITE_BYTES_MAX = 4 * MIB  # Signed; 4 routers that tell all that one may.
-SITE_OVER_BUDGET_SHOWN_S = 2 * LSA_REFRESH_S  # What is too much is told again at each refresh.
+SITE_OVER_BUDGET_SHOWN_S = 2 * LSA_REFRESH_S  # Each refresh reports the excess again.
 OWNED_NAMES_MAX = 5_120  # Names and their owners; 0.83 MiB at most, of the 1 MiB of a ConfigMap.
 OWNER_WITHDRAWN_S = 10.0  # Reached and silent about its name for that long: it has withdrawn it.
 OWNER_MET_S = 0.5  # After being alone: what is heard within this is heard at once.
