@@ -1,8 +1,7 @@
 """Sites that are new among those with targets of a service which another site declares.
 
-Unless the owner granted it, nobody approved them: whoever may export a service offers it. So the
-operator hears of each once, `status` has a note and `why` says so for a while. Which sites are
-known and new outlives a restart.
+With open sharing nobody has to approve an offer. So an event reports each new one, and `status` and
+`why` show it for a while. Known and new offers survive a restart.
 """
 
 from collections.abc import Container, Iterator, Sequence
@@ -44,7 +43,7 @@ class NewOffers:
         "_save",
         "_tell",
         "_timers",
-        "unvouched",
+        "_unvouched",
     )
 
     def __init__(self, keeper: Keeper, tell: Tell, timers: Timers) -> None:
@@ -66,8 +65,7 @@ class NewOffers:
         self._new: dict[Offer, float] = {offer: at for at, offer in sorted(since)}  # Since when.
         self._budgets = EventBudgets(NEW_OFFER_EVENTS_BURST, NEW_OFFER_EVENTS_PER_S)
         self._save: Timer | None = None
-        self.unvouched: list[Offer] = []
-        """Found since they were last taken from here, and granted by nobody."""
+        self._unvouched: list[Offer] = []  # Not granted, and not yet taken.
 
     def table_changed(self, table: RouteTable) -> None:
         """Look for offers that are not known. Another process of the router does so for all."""
@@ -80,6 +78,11 @@ class NewOffers:
             self._remember(offer)
             if now >= self._learns_until:
                 self._found(offer, table, now)
+
+    def take_unvouched(self) -> list[Offer]:
+        """New offers without a grant of the owner; each is returned once."""
+        found, self._unvouched = self._unvouched, []
+        return found
 
     def note_of(self, service: str, site: SiteId, table: RouteTable) -> str:
         """For `why`; empty: the site is no new one, or declares the service itself."""
@@ -117,7 +120,7 @@ class NewOffers:
         service, site = offer
         self._new[offer] = now
         if not _is_granted(service, site, table):
-            self.unvouched.append(offer)
+            self._unvouched.append(offer)
         while len(self._new) > KNOWN_OFFERS_MAX:
             del self._new[next(iter(self._new))]
         if self._budgets.take(site, now):

@@ -75,8 +75,7 @@ class RoutingNews:
     def routes_settled(self) -> None:
         """Services follow the new table; who turns out to be a copy leaves it."""
         self._services.resolve()
-        new, self._offers.unvouched = self._offers.unvouched, []
-        for service, site in new:
+        for service, site in self._offers.take_unvouched():
             self._services.introduce(service, site)
         self._links.end_copies()
 

@@ -167,13 +167,12 @@ def test_whom_nobody_vouches_for_starts_small_and_whom_the_owner_granted_does_no
     life: Life,
 ) -> None:
     life.hear(table(EAST))
-    assert life.offers.unvouched == [("shop-0", EAST)]
-    life.offers.unvouched = []
+    assert life.offers.take_unvouched() == [("shop-0", EAST)]
     stranger = SiteId("f" * 32)
     owner = Owner((MID,), "", (Grant(stranger, (OFFER,)),))
     heard = msgspec.structs.replace(table(EAST, stranger), owners={"shop-0": owner})
     assert life.hear(heard) == ["offer-new"]
-    assert life.offers.unvouched == []
+    assert life.offers.take_unvouched() == []
     assert life.offers.note_of("shop-0", stranger, heard).endswith("approved: granted")
 
 
