@@ -112,13 +112,17 @@ class Scene:
         }
 
     def all_are_back(self) -> bool:
-        """Notes when each rogue serves its first request after it recovered."""
+        """Notes when each rogue serves its first request after it recovered.
+
+        One whose probe was on its way just then may be told as back before that.
+        """
         for kind in FAILING:
             opened = self.rogues[kind].opened
             if kind not in self.back and opened and opened[-1] > self.recovered:
                 self.back[kind] = opened[-1] - self.recovered
         returned = {one["subject"] for one in self.door.get("events") if "returned" in one["code"]}
-        return returned >= {f"rogue-{kind}" for kind in FAILING}
+        told = returned >= {f"rogue-{kind}" for kind in FAILING}
+        return told and self.back.keys() >= set(FAILING)
 
     def begun(self, name: str, since_s: float, until_s: float) -> list[Answer]:
         """Answers of requests that began then."""

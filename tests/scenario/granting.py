@@ -42,6 +42,14 @@ def grant(
     site.document("Policy", f"own-{service}", {"service": service, "grants": grants, **rules})
 
 
+def callers(site: Site, service: str) -> set[str]:
+    """Names of the sites that ``site`` granted to call ``service``, as far as it has read that."""
+    rows = site.json("access", service)["rows"]
+    return {
+        row["site"] for row in rows if (row["may"], row["by"]) == (CALL, f"grant of {site.name}")
+    }
+
+
 class Stream:
     """A connection through which bytes come without an end; ``ended`` once they do no more, with
     the wall clock's time of that."""

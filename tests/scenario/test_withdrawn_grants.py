@@ -15,6 +15,7 @@ from tests.scenario.granting import (
     OFFER,
     Stream,
     be_strict,
+    callers,
     downloaded,
     echoed,
     grant,
@@ -122,6 +123,9 @@ def test_a_call_that_is_granted_no_more_ends_what_the_site_has_open_and_nothing_
 ) -> None:
     for service in ("shop", "db"):
         grant(three.beta, service, CALL, three.alpha, three.gamma, exportTo=[])
+    both = {"alpha", "gamma"}
+    for service in ("shop", "db"):
+        until(lambda name=service: callers(three.beta, name) == both, "the grants count")  # type: ignore[misc]
     for site in (three.alpha, three.gamma):
         until(partial(site.offers, "db", {"beta": 1}), f"{site.name} may call")
         until(partial(serves, site), f"clients at {site.name} may call")
