@@ -74,7 +74,7 @@ demo: install
 WORKERS ?= 3
 # TESTS=tests/unit, TESTS='-k burst': a part of them. In CI a missing program ends the run at once.
 test: tests-setup dev
-	$(BIN)/python -m pytest $(TESTS) -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+	$(BIN)/python -m tests.whole $(TESTS) -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 tests-setup:
 	@PYTHON=$(PYTHON) tests/setup || test -z "$$CI"

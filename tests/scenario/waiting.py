@@ -11,6 +11,8 @@ POLL_S = 0.02
 WAIT_S = 15.0
 SLOWEST: Final = 5.0
 """By so much, at most, other work on this machine stretches the times that tests allow."""
+STOOD_STILL_S: Final = 0.5
+"""A pause so much longer than it should be: the whole machine stood still, and routers with it."""
 _PRESSURE: Final = Path("/proc/pressure/cpu")
 
 
@@ -32,13 +34,15 @@ def own_time() -> float:
 def until(look: Callable[[], Found], what: str, timeout_s: float = WAIT_S) -> Found:
     """What ``look`` gives as soon as it is true; AssertionError naming ``what`` when it is late.
 
-    ``timeout_s`` is by `own_time`.
+    ``timeout_s`` is by `own_time`, without the time for which the machine stood still.
     """
     deadline = own_time() + timeout_s
     while not (found := look()):
-        if own_time() >= deadline:
+        now = own_time()
+        if now >= deadline:
             raise AssertionError(f"not within {timeout_s:g} s: {what}; last seen: {found!r}")
         time.sleep(POLL_S)
+        deadline += max(0.0, own_time() - now - STOOD_STILL_S)
     return found
 
 

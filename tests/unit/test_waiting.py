@@ -52,3 +52,12 @@ def test_who_waits_on_a_busy_machine_is_given_more_time_and_not_without_end(
     with pytest.raises(AssertionError, match="not within 2 s: it comes"):
         waiting.until(lambda: looks.append(machine.now), "it comes", 2.0)
     assert 10 <= len(looks) <= 12
+
+
+def test_the_time_for_which_the_machine_stood_still_is_nobodys(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    naps = iter([0.02, 60.0, *[0.02] * 200])
+    monkeypatch.setattr("time.sleep", lambda s: machine.runs(next(naps), 0.0))
+    began = machine.now
+    waiting.until(lambda: machine.now > began + 61.0, "it comes", 2.0)

@@ -1,0 +1,76 @@
+"""Tests that failed beside others get a second chance, and no more: `tests.whole`."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests import whole
+
+ROOT = Path(whole.__file__).parents[1]
+FAILED = pytest.ExitCode.TESTS_FAILED
+
+
+class Alone:
+    """How the tests end when they run alone, time after time."""
+
+    def __init__(self, *codes: int) -> None:
+        self.codes = list(codes)
+        self.asked: list[list[str]] = []
+
+    def __call__(self, names: Sequence[str]) -> int:
+        self.asked.append(list(names))
+        return self.codes.pop(0)
+
+
+def test_a_test_that_passes_each_time_alone_does_not_fail_the_run() -> None:
+    alone = Alone(0, 0, 0)
+    assert whole.verdict(FAILED, ["a", "b"], alone) == 0
+    assert alone.asked == [["a", "b"]] * whole.ALONE_TIMES
+
+
+@pytest.mark.parametrize("codes", [(1,), (0, 1), (0, 0, 1), (0, 5)])
+def test_one_that_fails_once_alone_fails_the_run(codes: tuple[int, ...]) -> None:
+    alone = Alone(*codes)
+    assert whole.verdict(FAILED, ["a"], alone) == codes[-1]
+    assert not alone.codes
+
+
+@pytest.mark.parametrize(
+    ("code", "count"), [(0, 0), (FAILED, 0), (FAILED, whole.FEW + 1), (2, 1), (3, 0), (5, 0)]
+)
+def test_many_failures_and_other_ends_are_as_they_are(code: int, count: int) -> None:
+    assert whole.verdict(code, [f"t{n}" for n in range(count)], Alone()) == code
+
+
+ONCE = """
+import pathlib
+
+def test_fails_at_first():
+    mark = pathlib.Path(__file__).with_suffix(".ran")
+    ran = mark.exists()
+    mark.touch()
+    assert ran
+
+def test_is_good():
+    pass
+"""
+ALWAYS = "def test_is_wrong():\n    assert False\n"
+
+
+@pytest.mark.parametrize(("text", "code"), [(ONCE, 0), (ALWAYS, 1)])
+def test_it_runs_them_for_real(tmp_path: Path, text: str, code: int) -> None:
+    (tmp_path / "test_it.py").write_text(text)
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.whole", "-n", "2"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == code, ran.stdout + ran.stderr
+    told = [line for line in ran.stdout.splitlines() if line.startswith("!!   ")]
+    assert [line.rpartition("::")[2] for line in told] == ([] if code else ["test_fails_at_first"])
