@@ -177,12 +177,13 @@ class ServiceBalancer(Egresses):
             elif self._local_below < 0 and is_alone and (sole := self._sole) is not None:
                 if sole.stale:
                     sole.refresh(now)
+                rival_cost = self._sole_rival_cost
                 if (
                     sole.able
                     and not sole.hard_full
                     and not sole.spared
                     and not sole.sends_away
-                    and sole.unrivalled_from <= self._sole_rival_cost
+                    and (rival_cost == inf or sole.unrivalled_from <= rival_cost)
                 ):
                     return self._sole_decision or self._decide_sole(sole, session)
         near_only = self._near_first and not self._holds

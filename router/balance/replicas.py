@@ -59,7 +59,7 @@ class RoutersOfSite(Candidate):
     def refresh(self, now: float) -> None:
         """The sums over those that take requests."""
         is_other, stale = self._some_left_out, False
-        in_flight, hard_full, has_slot_here = 0, True, False
+        in_flight, running, hard_full, has_slot_here = 0, 0, True, False
         told_at, all_told = inf, True
         for one in self.members:
             if one.stale:
@@ -68,6 +68,7 @@ class RoutersOfSite(Candidate):
                     stale = True
                 if one.outline is None:
                     is_other = True
+            running += one.in_flight + one.beyond
             if one.able:
                 in_flight += one.in_flight
                 if not one.hard_full:
@@ -87,7 +88,7 @@ class RoutersOfSite(Candidate):
         # What `_sum` says of loads.
         oldest = told_at if all_told and told_at < inf else None
         hard_full = hard_full and self.able
-        beyond = self._beyond(in_flight)
+        beyond = running - in_flight
         is_other = beyond != self.beyond or has_slot_here is not self.has_slot_here
         if (
             in_flight != self.in_flight
@@ -99,10 +100,6 @@ class RoutersOfSite(Candidate):
             self.beyond, self.has_slot_here = beyond, has_slot_here
             self.in_flight, self.hard_full, self.heard_at = in_flight, hard_full, oldest
             self.glimpse = None
-
-    def _beyond(self, in_flight: int) -> int:
-        """What runs beside ``in_flight``, also where nothing new is taken."""
-        return sum([one.in_flight + one.beyond for one in self.members]) - in_flight
 
     def _sum_anew(self) -> None:
         """More than loads changed."""
@@ -149,7 +146,8 @@ class RoutersOfSite(Candidate):
         stated = [one.capacity for one in left if one.capacity is not None]
         self.capacity = sum(stated) if stated else None
         self.in_flight = sum([one.in_flight for one in left])
-        self.beyond = self._beyond(self.in_flight)
+        running = sum([one.in_flight + one.beyond for one in self.members])
+        self.beyond = running - self.in_flight  # Also where nothing new is taken.
         self.hard_full = bool(left) and all([one.hard_full for one in left])
         self.has_slot_here = any([one.local and one.has_stated_room for one in left])
         self.sends_away = bool(left) and all([one.sends_away for one in left])

@@ -168,7 +168,8 @@ class ClientConnection:
         if spare is not None and spare.is_spent:
             Dispatch.__init__(spare, request, handler, service)
             return spare
-        self._note_return()
+        if spare is not None or self._last is not None:
+            self._note_return()
         dispatch = Dispatch(request, handler, service)
         if service.protocol == "http":
             self._spare = dispatch

@@ -1,10 +1,9 @@
 """Which addresses clients of services are accepted on, and what keeps one from being bound."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from ipaddress import ip_address
-from typing import TypeVar
 
 import msgspec
 
@@ -17,7 +16,7 @@ from router.model.settings import ServiceLimits
 from router.net.ports import Connection, ConnectionHandler, Listener, Network, Timer, Tls
 
 Where = tuple[str, int]
-Counted = TypeVar("Counted", bound=Hashable)
+_Source = tuple[ServiceKey, str] | str  # A client address at one service port, or at all.
 
 EVERYWHERE = ("", "0.0.0.0", "::")
 
@@ -92,14 +91,6 @@ class _Bound:
         return state
 
 
-def _count_down(counts: dict[Counted, int], counted: Counted) -> None:
-    left = counts[counted] - 1
-    if left:
-        counts[counted] = left
-    else:
-        del counts[counted]
-
-
 def _is_never_held(key: ServiceKey) -> bool:
     return False
 
@@ -123,7 +114,6 @@ class Listeners:
         "_at_port",
         "_bound",
         "_connections_max",
-        "_hosts",
         "_is_held",
         "_limits_of",
         "_network",
@@ -157,8 +147,7 @@ class Listeners:
         self._connections_max = self._allowed_max = connections_max
         self._open: Counter[ServiceKey] = Counter()
         self._total = 0
-        self._sources: dict[tuple[ServiceKey, str], int] = {}
-        self._hosts: dict[str, int] = {}
+        self._sources: dict[_Source, int] = {}  # How many connections are open.
         self._is_held = is_held
         self.refused: Counter[ServiceKey] = Counter()
         """Connections that were reset because their source had too many, or its share."""
@@ -279,8 +268,13 @@ class Listeners:
         """A connection that was accepted for ``key`` is lost."""
         host = connection.peer.host
         self._open[key] -= 1
-        _count_down(self._sources, (key, host))
-        _count_down(self._hosts, host)
+        sources: tuple[_Source, ...] = ((key, host), host)
+        for source in sources:
+            left = self._sources[source] - 1
+            if left:
+                self._sources[source] = left
+            else:
+                del self._sources[source]
         self._total -= 1
         if self._total + 1 == self._connections_max:
             self._judge_all()
@@ -295,7 +289,7 @@ class Listeners:
         key, host = bound.key, connection.peer.host
         source = (key, host)
         bounds = self._limits_of(key)
-        others, of_host = self._sources.get(source, 0), self._hosts.get(host, 0)
+        others, of_host = self._sources.get(source, 0), self._sources.get(host, 0)
         stated = bounds.connections_per_source
         free = min(bounds.connections - self._open[key], self._connections_max - self._total)
         if (stated and others >= stated) or not has_share(of_host, free):
@@ -306,7 +300,7 @@ class Listeners:
             return None
         count = self._open[key] = self._open[key] + 1
         self._sources[source] = others + 1
-        self._hosts[host] = of_host + 1
+        self._sources[host] = of_host + 1
         self._total += 1
         if self._total >= self._connections_max:
             self._judge_all()

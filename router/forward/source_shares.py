@@ -16,7 +16,7 @@ Holding = tuple[str, int, Callable[[], None]]
 
 def has_share(connections: int, free: int) -> bool:
     """Whether an address that has so many may have one more of the ``free`` places."""
-    return connections < max(limits.SOURCE_ALWAYS, limits.SOURCE_SHARE * free)
+    return connections < limits.SOURCE_ALWAYS or connections < limits.SOURCE_SHARE * free
 
 
 def reset_largest(holdings: Iterable[Holding], size_bytes: int) -> tuple[int, int]:
