@@ -36,7 +36,11 @@ class TokenView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
-    """What a service port did in the last seconds. ``overflow_to``: requests a second by site."""
+    """What a service port did in the last seconds. ``…_to``: requests a second by site.
+
+    ``spilled_…``: what other sites served, whatever the reason; ``spilled_for``: by reason
+    (`balance.spills`). ``overflow_…``: those of them that passed over a cheaper site for its load.
+    """
 
     service: str
     port: int
@@ -48,6 +52,9 @@ class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
     overflow_to: dict[str, float]
     why: str
     """One sentence: why requests leave this site now; empty: they do not."""
+    spilled_per_s: float = 0.0
+    spilled_to: dict[str, float] = {}
+    spilled_for: dict[str, float] = {}
 
 
 class Live(msgspec.Struct, frozen=True, kw_only=True):

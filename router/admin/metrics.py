@@ -52,6 +52,12 @@ FAMILIES: dict[str, Family] = {
         "Requests that left a cheaper candidate because it was full.",
         ("service", "port", "to", "reason"),
     ),
+    "spillway_spilled_total": Family(
+        "counter",
+        "Requests of this site's clients that another site served, and why: full, rate, no-target, "
+        "ejected, draining, failover or policy.",
+        ("service", "port", "to", "reason"),
+    ),
     "spillway_decisions_total": Family(
         "counter", "Decisions by their outcome.", ("service", "port", "policy", "verdict")
     ),
@@ -90,6 +96,11 @@ FAMILIES: dict[str, Family] = {
         "gauge", "1: the rate was exceeded and holds back, 0: calm.", ("service", "port", "site")
     ),
     "spillway_targets_ready": Family("gauge", "Ready targets.", ("service", "port", "site")),
+    "spillway_local_targets": Family(
+        "gauge",
+        "Targets that connectors of this site name, by state: ready or not-ready.",
+        ("service", "port", "state"),
+    ),
     "spillway_ejected": Family(
         "gauge",
         "1: failed requests ejected that site, 0: they did not.",

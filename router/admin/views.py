@@ -255,6 +255,7 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     demand: int
     requests_total: int
     overflow_total: int
+    spilled_total: int = 0  # Served by other sites, whatever the reason.
     listener: ListenerView
     tls_cert: str  # The credential that listeners show, empty: they speak no TLS.
     sites: tuple[ServiceSite, ...]

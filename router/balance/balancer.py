@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import inf
+from typing import Literal
 
 from router.balance.candidates import (
     Candidate,
@@ -26,6 +27,7 @@ from router.balance.remote_site import RemoteSite
 from router.balance.replicas import RoutersOfSite
 from router.balance.rotation import next_in_turn, take_turn
 from router.balance.seen import Seen, glimpse
+from router.balance.spills import SpillReason, absence, spill_reason
 from router.model import limits
 from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -67,6 +69,7 @@ class ServiceBalancer(Egresses):
         "_recounts",
         "_rival_cost",
         "_sole",
+        "_sole_absence",
         "_sole_decision",
         "_sole_decisions",
         "_sole_rival_cost",
@@ -92,6 +95,7 @@ class ServiceBalancer(Egresses):
         self._rival_cost: float = inf  # The least path cost that a request may be sent over.
         self._sole: RemoteSite | RoutersOfSite | None = None  # The nearest, if no other is as near.
         self._sole_rival_cost: float = inf  # As `_rival_cost`, beyond it.
+        self._sole_absence: SpillReason = "no-target"  # Why this site takes none meanwhile.
         self._sole_decision: Decision | None = None  # For it, where there is but one way.
         self._sole_decisions: dict[RouterId, Decision] = {}  # By its router, likewise.
         self._waits: dict[SiteId, tuple[RemoteWait, RemoteWait]] = {}
@@ -344,6 +348,7 @@ class ServiceBalancer(Egresses):
             decision.overflow,
             decision.overflow_reason,
             decision.router,
+            decision.spill_reason,
         )
 
     def _candidate(self, site: SiteId) -> Candidate | None:
@@ -352,13 +357,16 @@ class ServiceBalancer(Egresses):
     def _decide_sole(self, sole: RemoteSite | RoutersOfSite, session: int) -> Decision:
         reason = NEAREST if self._holds else ROOM_FARTHER
         if isinstance(sole, RemoteSite):
-            return Decision(sole.site, False, sole.take_path(), reason, False, "")
+            absent = self._sole_absence
+            return Decision(
+                sole.site, False, sole.take_path(), reason, False, "", NO_ROUTER, absent
+            )
         one = sole.pick(session)
         known = self._sole_decisions.get(one.router)
         if known is not None:
             return known
         path = self._path_to(one, takes=True)
-        return Decision(sole.site, False, path, reason, False, "", one.router)
+        return Decision(sole.site, False, path, reason, False, "", one.router, self._sole_absence)
 
     def _set_shares(self) -> None:
         weights = self._policy.weights if self._policy.name == "split" else {}
@@ -389,12 +397,19 @@ class ServiceBalancer(Egresses):
         # `failover` sends nothing farther for being full.
         self._rival_cost, self._sole_rival_cost = (inf, inf) if self._holds else costs[:2]
         self._recounts = -1
+        self._set_sole_decisions()
+
+    def _set_sole_decisions(self) -> None:
+        """For the nearest site while this one takes nothing."""
         self._sole_decision = None
         self._sole_decisions = {}
         if isinstance(self._sole, RoutersOfSite):
             site, reason = self._sole.site, NEAREST if self._holds else ROOM_FARTHER
+            absent = self._sole_absence
             self._sole_decisions = {
-                one.router: Decision(site, False, one.next_path(), reason, False, "", one.router)
+                one.router: Decision(
+                    site, False, one.next_path(), reason, False, "", one.router, absent
+                )
                 for one in self._sole.members
                 if len(one.paths) == 1
             }
@@ -412,6 +427,10 @@ class ServiceBalancer(Egresses):
         local.refresh(0.0)
         if not local.able:
             self._local_below = -1
+            absent = self._absence()
+            if absent and absent != self._sole_absence:
+                self._sole_absence = absent
+                self._set_sole_decisions()
         elif self._here is local or local.capacity is not None or self._rival_cost == inf:
             self._local_below = local.unrivalled_below(self._rival_cost)
         else:
@@ -442,7 +461,32 @@ class ServiceBalancer(Egresses):
         one, router = self._router_of(chosen, session)
         path = self._path_to(one, takes=takes)
         reason = f"session stays at {chosen.name}"
-        return Decision(chosen.site, one.local, path, reason, False, "", router)
+        away = "" if chosen.local else self._absence() or "policy"
+        return Decision(chosen.site, one.local, path, reason, False, "", router, away)
+
+    def _absence(self) -> SpillReason | Literal[""]:
+        """Why this site takes no request now; empty: it takes some."""
+        here, ledger = self._here, self._ledger
+        if here is not self._local and here.able:
+            return ""
+        return absence(
+            draining=self._local.draining,
+            ready=ledger.targets_ready,
+            ejected=ledger.targets_ejected,
+        )
+
+    def why_away(self, overflow_reason: str) -> SpillReason:
+        """Why a request goes to another site, `explain` and `select` apart: it waits there.
+
+        ``overflow_reason``: a cheaper site was passed over for it.
+        """
+        ledger, here = self._ledger, self._here
+        return spill_reason(
+            self._absence(),
+            overflow_reason,
+            paced=ledger.rated and here.hard_full and not ledger.is_full,
+            excluded=here.verdict == "excluded",
+        )
 
     def _router_of(self, chosen: Candidate, session: int) -> tuple[Candidate, RouterId]:
         """Which of a site's routers takes the request, and its name if it is one of several."""
@@ -496,6 +540,7 @@ class ServiceBalancer(Egresses):
             overflow_reason != "",
             overflow_reason,
             router,
+            "" if chosen.local else self.why_away(overflow_reason),
         )
 
     def _no_choice(self, refused: frozenset[str]) -> NoChoice:

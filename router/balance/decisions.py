@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from router.balance.candidates import Verdict
+from router.balance.spills import SpillReason
 from router.model.adverts import RateLoad
 from router.model.ids import RouterId, SiteId
 
@@ -22,7 +23,8 @@ class Decision(msgspec.Struct, frozen=True):
     or at a higher level (the first of these is the ``overflow_reason``, a metric's label). Never so
     under `failover`.
     ``router``: which one of the site's, where it has several; else empty. Another router of this
-    site has ``local`` false and this ``site``.
+    site has ``local`` false and this ``site``. ``spill_reason``: why another site serves it; empty:
+    this one does.
     """
 
     site: SiteId
@@ -32,6 +34,7 @@ class Decision(msgspec.Struct, frozen=True):
     overflow: bool
     overflow_reason: OverflowReason
     router: RouterId = RouterId("")
+    spill_reason: SpillReason | Literal[""] = ""
 
     @property
     def place(self) -> str:

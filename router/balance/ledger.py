@@ -9,6 +9,7 @@ import msgspec
 
 from router.balance.rotation import take_turn
 from router.balance.site_gate import Demands, RateState, SiteGate, gate_for, load_of, site_rate
+from router.balance.spills import LocalTargets
 from router.balance.target import (
     Target,
     TargetState,
@@ -81,6 +82,10 @@ class Ledger(Protocol):
 
     @property
     def targets_ready(self) -> int: ...
+
+    @property
+    def targets_ejected(self) -> int:
+        """Targets that failed requests took out: they are not ready."""
 
     @property
     def recounts(self) -> int:
@@ -156,6 +161,7 @@ class LocalLedger:
         "load",
         "rated",
         "recounts",
+        "targets_ejected",
         "targets_ready",
     )
 
@@ -183,7 +189,7 @@ class LocalLedger:
         """Slots held for requests that were given up: targets may still work on them."""
         self.load = 0
         """Slots held of ready targets, of each up to its capacity."""
-        self.targets_ready = 0
+        self.targets_ready = self.targets_ejected = 0
         self.recounts = 0
         """Another number once anything but ``load`` may have changed; of what rates do apart."""
         self.learns = False
@@ -259,6 +265,12 @@ class LocalLedger:
         """All targets, the removed ones that still have requests in flight included."""
         return [one.state(now) for one in self._targets.values()]
 
+    @property
+    def local_targets(self) -> LocalTargets:
+        """How many there are, removed ones left out, and how they stand."""
+        total = sum(one.wanted for one in self._targets.values())
+        return LocalTargets(total, self.targets_ready, self.targets_ejected)
+
     def standing(self) -> dict[str, bool]:
         """Of all `targets`, whether each is ready."""
         return {address: one.ready for address, one in self._targets.items()}
@@ -282,16 +294,19 @@ class LocalLedger:
             one.gate = gate_for(terms.rate, one.gate, self._demands)
         for address in self._targets.keys() - targets.keys():
             one = self._targets[address]
-            one.wanted = one.ready = False
+            one.wanted = one.ready = one.ejected = False
             if not one.in_flight:
                 del self._targets[address]
         self._recount()
 
-    def set_ready(self, target: str, ready: bool) -> None:
-        """What health checks found. An unknown or removed target's late result is dropped."""
+    def set_ready(self, target: str, ready: bool, *, ejected: bool = False) -> None:
+        """What health checks found, or that failed requests ``ejected`` it.
+
+        An unknown or removed target's late result is dropped.
+        """
         one = self._targets.get(target)
-        if one is not None and one.wanted and one.ready != ready:
-            one.ready = ready
+        if one is not None and one.wanted and (one.ready, one.ejected) != (ready, ejected):
+            one.ready, one.ejected = ready, ejected
             self._recount()
 
     def set_slots(self, target: str, slots: int) -> None:
@@ -412,6 +427,7 @@ class LocalLedger:
         self.recounts += 1
         self._ready = [one for one in self._targets.values() if one.ready]
         self.targets_ready = len(self._ready)
+        self.targets_ejected = sum(one.ejected for one in self._targets.values())
         self._sole = self._ready[0] if self.targets_ready == 1 else None
         self.learns = any(one.auto for one in self._ready)
         stated = [one.capacity for one in self._ready if one.capacity is not None]

@@ -28,6 +28,7 @@ class Target:
     __slots__ = (
         "auto",
         "capacity",
+        "ejected",
         "gate",
         "in_flight",
         "name",
@@ -46,6 +47,7 @@ class Target:
         self.name = ""
         self.capacity: int | None = None
         self.auto = False
+        self.ejected = False
         self.gate: Gate | None = None
         self.in_flight = 0
         self.ready = False

@@ -5,6 +5,7 @@ Counting is a dictionary update or a list increment; labels become text only in 
 
 from array import array
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import MutableSequence, Sequence
 from operator import add, sub
 from typing import Final, Literal
@@ -76,12 +77,13 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     """Totals of a service port that are cheap to read often.
 
     ``served``: requests that ended, by site (`SERVED_NOWHERE`: nobody); ``overflow``: those that
-    a cheaper site was too full for, by the site that served; ``failed`` with 5xx or torn.
-    ``counts``: of all, by latency in fine buckets.
+    a cheaper site was too full for, by the site that served; ``spilled``: all that another site
+    served, by reason; ``failed`` with 5xx or torn. ``counts``: of all, by latency in fine buckets.
     """
 
     served: dict[str, int]
     overflow: dict[str, int]
+    spilled: dict[str, int]
     failed: int
     counts: tuple[int, ...]
 
@@ -100,18 +102,24 @@ class _Phases:
 class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """All counters of a service port.
 
-    Keys are label values: (site, code class), (to, reason), (policy, verdict), (failure, outcome),
-    phase.
+    Keys are label values: (site, code class), (to, reason) twice, (policy, verdict), (failure,
+    outcome), phase.
     """
 
     requests: dict[tuple[str, str], HistogramSnapshot]
     overflow: dict[tuple[str, str], int]
+    spilled: dict[tuple[str, str], int]
     decisions: dict[tuple[str, str], int]
     retries: dict[tuple[str, str], int]
     queue_wait: HistogramSnapshot
     phases: dict[str, HistogramSnapshot]
     requests_total: int
     overflow_total: int
+
+    @property
+    def spilled_total(self) -> int:
+        """Requests that other sites served."""
+        return sum(self.spilled.values())
 
 
 class ServiceCounters:
@@ -120,13 +128,13 @@ class ServiceCounters:
     __slots__ = (
         "_chosen_before",
         "_decisions",
-        "_overflow",
         "_phases",
         "_policy",
         "_queue_wait",
         "_requests",
         "_retries",
         "chosen",
+        "spilled",
     )
 
     def __init__(self, policy: str = "") -> None:
@@ -136,7 +144,9 @@ class ServiceCounters:
         """Sites chosen by the policy, counted in place (hot); see `set_policy`."""
         self._chosen_before = 0  # Of these, how many by the policies before.
         self._requests: dict[tuple[str, CodeClass], Histogram] = {}
-        self._overflow: dict[tuple[str, str], int] = {}
+        self.spilled: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+        """Requests that another site served, by its name, `SpillReason` and overflow reason (empty:
+        no cheaper site was passed over). Counted in place (hot)."""
         self._decisions: dict[tuple[str, str], int] = {}
         self._retries: dict[tuple[str, str], int] = {}
         self._queue_wait: Histogram | None = None
@@ -204,11 +214,6 @@ class ServiceCounters:
             self._phases = _Phases()
         self._phases.whole.observe(0.0)
 
-    def overflowed(self, site_name: str, reason: str) -> None:
-        """It was served at ``site_name`` since a cheaper candidate was full."""
-        key = (site_name, reason)
-        self._overflow[key] = self._overflow.get(key, 0) + 1
-
     def set_policy(self, policy: str) -> None:
         """Another one decides from now on: a service can change it while it runs."""
         self._decisions = self._decided()
@@ -236,7 +241,7 @@ class ServiceCounters:
     def totals(self) -> tuple[int, int]:
         """Requests that ended, and those of them that overflowed."""
         requests = sum(value.total for value in self._requests.values())
-        return requests, sum(self._overflow.values())
+        return requests, sum(self.left().values())
 
     def tally(self) -> Tally:
         """Without what only scrapes show: some 2 µs for each site and code class."""
@@ -252,6 +257,7 @@ class ServiceCounters:
         return Tally(
             served=served,
             overflow=self.left(),
+            spilled=self._spilled_for(),
             failed=failed,
             counts=tuple(counts),
         )
@@ -259,20 +265,36 @@ class ServiceCounters:
     def left(self) -> dict[str, int]:
         """Requests that overflowed, by the site that served them."""
         found: dict[str, int] = {}
-        for (site, _), count in self._overflow.items():
-            found[site] = found.get(site, 0) + count
+        for (site, _, overflow_reason), count in self.spilled.items():
+            if overflow_reason:
+                found[site] = found.get(site, 0) + count
+        return found
+
+    def _spilled_for(self) -> dict[str, int]:
+        """Requests that other sites served, by reason."""
+        found: dict[str, int] = {}
+        for (_, reason, _), count in self.spilled.items():
+            found[reason] = found.get(reason, 0) + count
         return found
 
     def snapshot(self) -> CountersSnapshot:
+        overflow: dict[tuple[str, str], int] = {}
+        spilled: dict[tuple[str, str], int] = {}
+        for (site, reason, overflow_reason), count in self.spilled.items():
+            spilled[site, reason] = spilled.get((site, reason), 0) + count
+            if overflow_reason:
+                key = site, overflow_reason
+                overflow[key] = overflow.get(key, 0) + count
         return CountersSnapshot(
             requests={key: value.snapshot() for key, value in self._requests.items()},
-            overflow=dict(self._overflow),
+            overflow=overflow,
+            spilled=spilled,
             decisions=self._decided(),
             retries=dict(self._retries),
             queue_wait=_NONE_SEEN if self._queue_wait is None else self._queue_wait.snapshot(),
             phases=self._phases_snapshot(),
             requests_total=sum(value.total for value in self._requests.values()),
-            overflow_total=sum(self._overflow.values()),
+            overflow_total=sum(overflow.values()),
         )
 
     def _phases_snapshot(self) -> dict[str, HistogramSnapshot]:

@@ -350,6 +350,7 @@ class Dispatch(Receiver):
                 self._keep(decision, now)
             if decision.site in service.remotes.far and self._begin_far(decision, now):
                 record.overflow_reason = decision.overflow_reason
+                record.spill_reason = decision.spill_reason
                 record.reason = decision.reason
                 return True
             if not self.open_remote(decision, 0, now):
@@ -377,6 +378,7 @@ class Dispatch(Receiver):
             record.site = decision.site
             self.serve_here(slot, decision.router or decision.site, now)  # `place`, in place.
         record.overflow_reason = decision.overflow_reason
+        record.spill_reason = decision.spill_reason
         record.reason = decision.reason
         return True
 

@@ -5,6 +5,7 @@ import msgspec
 from router.balance.decisions import Explanation
 from router.balance.learning import Learnt
 from router.balance.site_gate import RateState
+from router.balance.spills import LocalTargets
 from router.forward.counters import CountersSnapshot, Tally
 from router.forward.listeners import ListenerState
 from router.model.adverts import RateLoad
@@ -87,3 +88,4 @@ class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     refused_connections: int
     listener: ListenerState | None
     rate: RateState | None = None
+    local_targets: LocalTargets = LocalTargets()

@@ -12,6 +12,7 @@ from router.balance.knees import Level
 from router.balance.saturation import Totals
 from router.balance.site_ejection import SiteEjections, SiteNews
 from router.balance.site_gate import RateState
+from router.balance.spills import LocalTargets
 from router.balance.target import TargetState
 from router.forward.clients import ClientConnection
 from router.forward.figures import NO_LOAD, Load, PortReading, ServiceSnapshot, TargetInfo
@@ -387,6 +388,11 @@ class Forwarder:
         """Names of services that clients of this site have asked for since the start."""
         return {key.name for key, service in self._services.items() if service.counters.chosen}
 
+    def local_targets(self, key: ServiceKey) -> LocalTargets:
+        """How many targets of one service port are here, and how they stand."""
+        service = self._services.get(key)
+        return service.ledger.local_targets if service is not None else LocalTargets()
+
     def targets_of(self, key: ServiceKey) -> list[TargetInfo]:
         """The targets of one service port; none of one that is not known here."""
         service = self._services.get(key)
@@ -609,4 +615,5 @@ class Forwarder:
             refused_connections=self._listeners.refused[service.key],
             listener=listener,
             rate=service.ledger.rate_state(now),
+            local_targets=service.ledger.local_targets,
         )

@@ -140,7 +140,7 @@ class _Check:
         if error is None:  # It says nothing of the target.
             self._wait(self._config.health.interval_s)
             return
-        self.is_ejected = False
+        was_ejected, self.is_ejected = self.is_ejected, False
         health = self._config.health
         interval_s = pace(health.interval_s, self._bad + 1 if error else 0)
         if not error:
@@ -154,6 +154,8 @@ class _Check:
         self._wait(interval_s * spread)
         if error:
             self.failed(error)
+            if was_ejected:  # Now checks, not requests, keep it out.
+                self._health.changed(self.target, False)
         elif comes_back:
             self.error = ""
             self._turn(True)

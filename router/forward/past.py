@@ -39,6 +39,8 @@ class Record(msgspec.Struct, eq=False):
     reason: str = ""
     """Of the last decision."""
     overflow_reason: str = ""
+    spill_reason: str = ""
+    """Why it went to another site (`balance.spills`); empty: the last attempt was here."""
     retried_for: str = ""
     """Why the attempt before the last failed; empty: there was none."""
     waited_s: float = 0.0

@@ -243,8 +243,8 @@ class Receiver(Sender):
                 served_at = site  # Its name was not heard.
             took_s, known_s = now - held_at if held_at < now else 0.0, remotes.service_time_s
             remotes.service_time_s = known_s + SMOOTHING * (took_s - known_s) if known_s else took_s
-            if record.overflow_reason:
-                counters.overflowed(served_at, record.overflow_reason)
+            if site != service.site:
+                counters.spilled[served_at, record.spill_reason, record.overflow_reason] += 1
         else:
             record.site = None
         if failure is None:

@@ -309,7 +309,7 @@ class Service(ServiceFigures):
             self._outcomes.returned(target)
             self._learning.returned(target)
             self._leg_makers.returned(target)
-        self.ledger.set_ready(target, ready)
+        self.ledger.set_ready(target, ready, ejected=self._health.is_ejected(target))
         self._targets_changed()
         self._recall_if_deserted()
 

@@ -159,7 +159,7 @@ class Wait:
         service, record = self._service, self._queued.record
         service.room.left(self)
         record.site = service.site
-        record.overflow_reason = ""
+        record.overflow_reason = record.spill_reason = ""
         record.reason = "waited until a slot was free here"
         self._queued.serve_here(slot, service.balancer.own_place, service.now())
 
@@ -191,6 +191,7 @@ class Wait:
         if type(to) is RemoteWait:
             record.reason = "looked full from here, and may wait there"
             record.overflow_reason = "full" if to.spills else ""
+            record.spill_reason = self._service.balancer.why_away(record.overflow_reason)
         return True
 
     def dismiss(self) -> None:

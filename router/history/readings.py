@@ -17,11 +17,13 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """``served`` and the like count from the beginning, ``capacity`` and the like are of now.
 
     ``served``: requests that ended, by the name of the site (`NOWHERE`: nobody). ``overflow``:
-    those that a cheaper site was too full for. ``counts``: all of them by latency.
+    those that a cheaper site was too full for; ``spilled``: those that another site served, by
+    reason. ``counts``: all of them by latency.
     """
 
     served: Mapping[str, int] = {}
     overflow: Mapping[str, int] = {}
+    spilled: Mapping[str, int] = {}
     failed: int = 0
     counts: tuple[int, ...] = NO_COUNTS
     capacity: int | None = None
@@ -43,6 +45,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     p50_s: float | None
     p99_s: float | None
     lasted_s: float
+    spilled: dict[str, int] = {}
 
     def per_s(self, count: int) -> float:
         """``count`` of these, each second."""
@@ -74,6 +77,7 @@ def change(before: Reading, after: Reading, lasted_s: float) -> Change:
         p50_s=quantile(counts, 0.5),
         p99_s=quantile(counts, 0.99),
         lasted_s=lasted_s,
+        spilled=_grown(before.spilled, after.spilled),
     )
 
 

@@ -4,7 +4,7 @@ Each worker has steps of its own. Theirs are put to the step of the first one th
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -52,10 +52,6 @@ def now_of_all(own: ServiceNow, others: Sequence[ServiceNow]) -> ServiceNow:
     if not others:
         return own
     each = [own, *others]
-    overflow_to: dict[str, float] = {}
-    for one in each:
-        for site, per_s in one.overflow_to.items():
-            overflow_to[site] = round(overflow_to.get(site, 0.0) + per_s, 3)
     seen = [(one.requests_per_s, one.p50_s, one.p99_s) for one in each]
     p50_s, p99_s = _quantiles(seen)
     return msgspec.structs.replace(
@@ -65,9 +61,20 @@ def now_of_all(own: ServiceNow, others: Sequence[ServiceNow]) -> ServiceNow:
         failed_per_s=round(sum(one.failed_per_s for one in each), 3),
         p50_s=p50_s,
         p99_s=p99_s,
-        overflow_to=overflow_to,
+        overflow_to=_added([one.overflow_to for one in each]),
         why=next((one.why for one in each if one.why), ""),
+        spilled_per_s=round(sum(one.spilled_per_s for one in each), 3),
+        spilled_to=_added([one.spilled_to for one in each]),
+        spilled_for=_added([one.spilled_for for one in each]),
     )
+
+
+def _added(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    whole: dict[str, float] = {}
+    for part in parts:
+        for name, per_s in part.items():
+            whole[name] = round(whole.get(name, 0.0) + per_s, 3)
+    return whole
 
 
 def _moment(sample: HistorySample) -> float:

@@ -62,6 +62,8 @@ class Living:
                 why="",
             )
         requests = sum(lately.served.values()) + lately.nowhere
+        own_name = self._router.identity.name
+        spilled = {site: count for site, count in lately.served.items() if site != own_name}
         return ServiceNow(
             service=key.name,
             port=key.port,
@@ -76,8 +78,13 @@ class Living:
             why=why_leaving(
                 snapshot.explanation,
                 lately,
-                own_name=self._router.identity.name,
+                own_name=own_name,
                 has_targets=snapshot.has_targets,
                 queued=snapshot.queued,
             ),
+            spilled_per_s=round(lately.per_s(sum(spilled.values())), 3),
+            spilled_to={site: round(lately.per_s(one), 3) for site, one in spilled.items()},
+            spilled_for={
+                reason: round(lately.per_s(one), 3) for reason, one in lately.spilled.items()
+            },
         )

@@ -95,6 +95,8 @@ def _of_service(router: SiteRouter, snapshot: ServiceSnapshot) -> MetricValues:
         )
     for (to, reason), count in counters.overflow.items():
         put("spillway_overflow_total", (*service, to, reason), count)
+    for (to, reason), count in counters.spilled.items():
+        put("spillway_spilled_total", (*service, to, reason), count)
     for (policy, verdict), count in counters.decisions.items():
         put("spillway_decisions_total", (*service, policy, verdict), count)
     for (failure, outcome), count in counters.retries.items():
@@ -113,6 +115,10 @@ def _of_service(router: SiteRouter, snapshot: ServiceSnapshot) -> MetricValues:
     put("spillway_queue_length", service, snapshot.queued)
     put("spillway_demand", service, snapshot.demand)
     _of_sites(router, snapshot, service, put)
+    own = snapshot.local_targets
+    if own.total:
+        put("spillway_local_targets", (*service, "ready"), own.ready)
+        put("spillway_local_targets", (*service, "not-ready"), own.total - own.ready)
     for target in snapshot.targets:
         at_target = (*service, join(target.host, target.port))
         put("spillway_target_requests_total", at_target, target.requests_total)

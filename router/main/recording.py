@@ -177,6 +177,7 @@ def _reading(port: PortReading) -> Reading:
     return Reading(
         served=tally.served,
         overflow=tally.overflow,
+        spilled=tally.spilled,
         failed=tally.failed,
         counts=tally.counts,
         capacity=port.capacity,

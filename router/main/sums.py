@@ -144,6 +144,7 @@ def _merged(own: ServiceView, others: Sequence[ServiceView]) -> ServiceView:
         demand=sum(one.demand for one in each),
         requests_total=sum(one.requests_total for one in each),
         overflow_total=sum(one.overflow_total for one in each),
+        spilled_total=sum(one.spilled_total for one in each),
         targets=tuple(_target(target, others) for target in own.targets),
     )
 

@@ -45,6 +45,7 @@ LABELS = {
     "spillway_requests_total": "service protocol site code_class",
     "spillway_request_seconds_bucket": "service protocol site code_class le",
     "spillway_overflow_total": "service to reason",
+    "spillway_spilled_total": "service to reason",
     "spillway_decisions_total": "service policy verdict",
     "spillway_in_flight": "service site",
     "spillway_capacity": "service site",

@@ -21,7 +21,8 @@ def test_a_snapshot_adds_up_and_stands_still() -> None:
     counters = ServiceCounters()
     counters.request("a", "2xx", 0.01)
     counters.request("b", "5xx", 0.02)
-    counters.overflowed("b", "full")
+    counters.spilled["b", "full", "full"] += 1
+    counters.spilled["b", "no-target", ""] += 2
     counters.decided("fill", "chosen")
     counters.decided("fill", "chosen")
     counters.decided("balanced", "chosen")
@@ -31,6 +32,10 @@ def test_a_snapshot_adds_up_and_stands_still() -> None:
     assert snapshot.requests_total == 2
     assert snapshot.overflow_total == 1
     assert snapshot.overflow == {("b", "full"): 1}
+    assert snapshot.spilled == {("b", "full"): 1, ("b", "no-target"): 2}
+    assert snapshot.spilled_total == 3
+    assert counters.tally().spilled == {"full": 1, "no-target": 2}
+    assert counters.left() == {"b": 1}
     assert snapshot.decisions == {("fill", "chosen"): 2, ("balanced", "chosen"): 1}
     assert snapshot.queue_wait.sum_s == 0.2
     assert sum(snapshot.requests["a", "2xx"].counts) == 1

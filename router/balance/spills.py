@@ -1,0 +1,77 @@
+"""Why a request leaves this site, and how this site's own targets stand. Decided here alone.
+
+A request *spills* if another site serves it, whatever the reason. Pure: all is decided from counts.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+SpillReason = Literal["full", "rate", "no-target", "ejected", "draining", "policy", "failover"]
+"""Why this site did not serve a request of its own clients. A label of metrics.
+
+``full``: no free slot here, or without a configured capacity more load here than elsewhere;
+``rate``: the rate of this site is used up; ``no-target``: no target here is ready; ``ejected``:
+likewise, since failed requests took out one or more of them; ``draining``: this router stops;
+``failover``: the attempt here failed; ``policy``: this site had room, and the policy or the session
+named another one.
+"""
+
+LocalState = Literal["none", "all", "some", "down"]
+
+ABSENCES: Final[tuple[SpillReason, ...]] = ("no-target", "ejected", "draining")
+"""Reasons with which this site takes no request at all."""
+
+
+class LocalTargets(msgspec.Struct, frozen=True):
+    """How many targets connectors of this site name for a service port, and how they stand."""
+
+    total: int = 0
+    ready: int = 0
+    ejected: int = 0
+
+    @property
+    def state(self) -> LocalState:
+        """``none``: this site has none; ``some``: one or more of them are not ready."""
+        if not self.total:
+            return "none"
+        if not self.ready:
+            return "down"
+        return "all" if self.ready >= self.total else "some"
+
+    @property
+    def shown(self) -> str:
+        """``1 of 3 targets are ready here (1 ejected)``."""
+        noun = "target" if self.total == 1 else "targets"
+        verb = "is" if self.total == 1 else "are"
+        ejected = f" ({self.ejected} ejected)" if self.ejected else ""
+        return f"{self.ready} of {self.total} {noun} {verb} ready here{ejected}"
+
+
+def absence(*, draining: bool, ready: int, ejected: int) -> SpillReason | Literal[""]:
+    """Why this site takes no request at all; empty: it takes some."""
+    if draining:
+        return "draining"
+    if ready:
+        return ""
+    return "ejected" if ejected else "no-target"
+
+
+def spill_reason(
+    absent: SpillReason | Literal[""],
+    overflow_reason: str,
+    *,
+    paced: bool,
+    excluded: bool,
+) -> SpillReason:
+    """Why a request goes to another site.
+
+    ``absent``: as of `absence`. ``overflow_reason``: a cheaper site was passed over for it.
+    ``paced``: slots are free here, and the rate is used up. ``excluded``: this site was tried.
+    """
+    if absent:
+        return absent
+    if overflow_reason:
+        is_rate = overflow_reason == "sends-away" or (overflow_reason == "full" and paced)
+        return "rate" if is_rate else "full"
+    return "failover" if excluded else "policy"
