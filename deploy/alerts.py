@@ -115,6 +115,15 @@ ALERTS: Final = (
         "No site has a ready target of {{ $labels.service }}: sitectl service status",
     ),
     Alert(
+        "SpillwayLocalTargetsDown",
+        'spillway_local_targets{state="ready"} == 0 and ignoring (state)'
+        ' spillway_local_targets{state="not-ready"} > 0',
+        "2m",
+        "warning",
+        "No target of {{ $labels.service }} at this site is ready, so other sites serve it:"
+        " sitectl service status {{ $labels.service }}",
+    ),
+    Alert(
         "SpillwayLinkCertificateNotRenewed",
         'spillway_certificate_expiry_timestamp_seconds{name!~"tls/.*"} - time() < 36 * 3600',
         "1h",

@@ -2,7 +2,7 @@
 
 import sys
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from sitectl import sparkline
@@ -39,9 +39,21 @@ def per_second(history: History) -> list[float]:
     ]
 
 
-def together(histories: Sequence[History]) -> list[float]:
-    """`per_second` of all, added from the newest step backwards."""
-    lists = [per_second(one)[::-1] for one in histories]
+def spilled_per_second(history: History) -> list[float]:
+    """As `per_second`, of requests that other sites served."""
+    step = float(history.get("step_s") or 1)
+    away = [at for at, site in enumerate(history.get("sites") or []) if not site.get("local")]
+    return [
+        sum(served for at, served in enumerate(sample.get("served") or ()) if at in away) / step
+        for sample in history.get("samples") or []
+    ]
+
+
+def together(
+    histories: Sequence[History], rate: Callable[[History], list[float]] = per_second
+) -> list[float]:
+    """``rate`` of all, added from the newest step backwards."""
+    lists = [rate(one)[::-1] for one in histories]
     longest = max(map(len, lists), default=0)
     return [sum(one[at] for one in lists if at < len(one)) for at in range(longest)][::-1]
 

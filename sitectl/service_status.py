@@ -11,7 +11,7 @@ from router.model.addresses import join
 from router.model.settings import named
 from router.model.sharing import SHORT_ID_CHARS, names_of_patterns
 from router.model.specs import ConnectorSpec
-from sitectl import ages, output
+from sitectl import ages, local_targets, output
 from sitectl.failure import Exit, Failure, not_found
 from sitectl.history import Drawn
 from sitectl.sessions import affinity_text
@@ -80,6 +80,7 @@ def configured(site: Site) -> list[dict[str, Any]]:
                     "demand": 0,
                     "requests_total": 0,
                     "overflow_total": 0,
+                    "spilled_total": 0,
                     "listener": {
                         "host": wanted.site.bind_ip,
                         "port": port,
@@ -131,7 +132,7 @@ def table(
     reaches = [one.reach for one in drawn.values()][:1]
     headings = (
         *("SERVICE", "PORT", "PROTOCOL", "POLICY", "LISTENER"),
-        *("TARGETS", "IN FLIGHT", "QUEUED", "DEMAND", "REQUESTS", "OVERFLOW"),
+        *("TARGETS", "IN FLIGHT", "QUEUED", "DEMAND", "REQUESTS", "SPILLED"),
         *(f"REQ/S, {reach.upper()}" for reach in reaches),
     )
     lines = []
@@ -148,14 +149,12 @@ def table(
                 item.get("protocol"),
                 item.get("policy"),
                 _listener_text(listener),
-                f"{ready} at {output.count(len(having), 'site')}"
-                if sites
-                else len(item.get("targets") or []),
+                _targets_text(item, ready, len(having)),
                 in_flight,
                 item.get("queued"),
                 item.get("demand"),
                 item.get("requests_total"),
-                item.get("overflow_total"),
+                item.get("spilled_total", item.get("overflow_total")),
                 *((_drawn(drawn.get((item["name"], item["port"]))),) if drawn else ()),
             )
         )
@@ -169,6 +168,14 @@ def table(
         for item in items:
             text += "\n\n" + _details(item, now)
     return text
+
+
+def _targets_text(item: dict[str, Any], ready: int, sites: int) -> str:
+    """How many are ready at how many sites, and how many here if some are not."""
+    if not item.get("sites"):
+        return str(len(item.get("targets") or []))
+    here = local_targets.of(item).shown
+    return f"{ready} at {output.count(sites, 'site')}" + (f", {here}" if here else "")
 
 
 def _drawn(one: Drawn | None) -> str | None:

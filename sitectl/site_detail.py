@@ -45,7 +45,7 @@ def detail_text(item: dict[str, Any]) -> str:
         lines.append(f"Problem:  {output.safe(problem['code'])} {said}")
     parts = ["\n".join(lines), _links(item["links"])]
     if item["services"]:
-        parts += [_services(item["services"]), _targets(item["services"])]
+        parts += [_services(item["name"], item["services"]), _targets(item["services"])]
     else:
         parts.append("No services that this site may know of.")
     left_out = item["services_left_out"]
@@ -74,11 +74,12 @@ def _links(links: list[dict[str, Any]]) -> str:
     )
 
 
-def _services(services: list[dict[str, Any]]) -> str:
+def _services(name: str, services: list[dict[str, Any]]) -> str:
+    """Of the site ``name``."""
     return output.rows(
         (
             *("SERVICE", "PORT", "POLICY", "IN FLIGHT", "CAPACITY", "QUEUED", "REQUESTS"),
-            *("OVERFLOW", "SERVED BY"),
+            *("SPILLED", "SERVED BY"),
         ),
         [
             (
@@ -89,7 +90,7 @@ def _services(services: list[dict[str, Any]]) -> str:
                 _capacity(service),
                 service["queued"],
                 service["requests_total"],
-                service["overflow_total"],
+                sum(one["requests"] for one in service["served"] if one["site"] not in ("", name)),
                 [f"{one['site'] or 'nobody'} {one['requests']}" for one in service["served"]],
             )
             for service in services

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sitectl import colours, output, sparkline
+from sitectl import colours, local_targets, output, sparkline
 from sitectl.live import Live, Port
 
 BAR: Final = 10
@@ -27,22 +27,28 @@ class Row(NamedTuple):
 
     name: str
     rate: float
-    overflow: float
+    spilled: float
     failed: float
     p99_s: float
     share: float | None
     cells: tuple[Cell, ...]
 
 
+def _most_spilled(row: Row) -> Any:
+    return -row.spilled, -row.rate, row.name
+
+
 _KEYS: Final[dict[str, Callable[[Row], Any]]] = {
     "requests": lambda row: (-row.rate, row.name),
-    "overflow": lambda row: (-row.overflow, -row.rate, row.name),
+    "spilled": _most_spilled,
     "fullness": lambda row: (-(row.share or 0.0), -row.rate, row.name),
     "p99": lambda row: (-row.p99_s, row.name),
     "name": lambda row: row.name,
 }
 SORTS: Final = tuple(_KEYS)
-_SERVICE_HEADINGS: Final = ("SERVICE", "REQ/S", "HERE", "P50", "P99", "LAST", "OVERFLOW")
+OLD_SORTS: Final = {"overflow": "spilled"}
+"""Names of releases before, and what they are called now."""
+_SERVICE_HEADINGS: Final = ("SERVICE", "REQ/S", "HERE", "P50", "P99", "LAST", "SPILLED")
 _SERVICE_DROPPED: Final = (5, 3, 4)
 """What a narrow terminal does without, first the first."""
 
@@ -137,15 +143,16 @@ def _row(
     service: Mapping[str, Any], now: Mapping[str, Any], past: Sequence[float], ascii_only: bool
 ) -> Row:
     name = f"{output.safe(service.get('name'))}:{service.get('port')}"
-    rate, overflow = float(now.get("requests_per_s") or 0), float(now.get("overflow_per_s") or 0)
+    rate = float(now.get("requests_per_s") or 0)
+    spilled = float(now.get("spilled_per_s", now.get("overflow_per_s")) or 0)
     failed = float(now.get("failed_per_s") or 0)
     here: Mapping[str, Any] = next((s for s in service.get("sites") or [] if s.get("local")), {})
-    share, fullness = _fullness(here, ascii_only)
+    share, fullness = _fullness(here, local_targets.of(service), ascii_only)
     line = sparkline.line(list(past)[-LINE:], LINE, ascii_only=ascii_only)
     return Row(
         name,
         rate,
-        overflow,
+        spilled,
         failed,
         float(now.get("p99_s") or 0),
         share,
@@ -156,13 +163,17 @@ def _row(
             Cell(_time(now.get("p50_s"))),
             Cell(_time(now.get("p99_s"))),
             Cell(line),
-            _leaves(now, overflow, failed, int(service.get("queued") or 0)),
+            _leaves(now, spilled, failed, int(service.get("queued") or 0)),
         ),
     )
 
 
-def _fullness(here: Mapping[str, Any], ascii_only: bool) -> tuple[float | None, Cell]:
-    """How full this site is: a bar, and the figures beside it."""
+def _fullness(
+    here: Mapping[str, Any], targets: local_targets.Count, ascii_only: bool
+) -> tuple[float | None, Cell]:
+    """How full this site is: a bar, and the figures beside it; or that no target is ready."""
+    if targets.total and not targets.ready:
+        return None, Cell(f"0 of {output.count(targets.total, 'target')}", colours.BAD)
     if not here.get("targets_ready"):
         return None, Cell("no target", colours.QUIET)
     used, capacity, unit = float(here.get("in_flight") or 0), here.get("capacity"), ""
@@ -177,17 +188,21 @@ def _fullness(here: Mapping[str, Any], ascii_only: bool) -> tuple[float | None, 
     return share, Cell(f"{drawn} {used:.3g} of {float(capacity):.4g}{unit}", meant)
 
 
-def _leaves(now: Mapping[str, Any], overflow: float, failed: float, queued: int) -> Cell:
-    """What does not stay here: to whom, how much a second; what waits; what fails."""
+def _leaves(now: Mapping[str, Any], spilled: float, failed: float, queued: int) -> Cell:
+    """What other sites serve: to whom, how much a second and why; what waits; what fails."""
     parts = []
-    to = now.get("overflow_to") or {}
+    to = now.get("spilled_to", now.get("overflow_to")) or {}
+    reasons = now.get("spilled_for") or {}
     if to:
         parts += [
             f"{per_s:.1f}/s to {output.safe(site)}"
             for site, per_s in sorted(to.items(), key=lambda one: -one[1])
         ]
-    elif overflow:
-        parts.append(f"{overflow:.1f}/s")
+    elif spilled:
+        parts.append(f"{spilled:.1f}/s")
+    if parts and reasons:
+        most = sorted(reasons, key=lambda reason: (-reasons[reason], reason))
+        parts[0] += f" ({', '.join(map(output.safe, most))})"
     if queued:
         parts.append(f"{queued} wait")
     if failed:

@@ -55,6 +55,7 @@ def _service(name: str, port: int, protocol: str, *sites: dict[str, Any]) -> dic
         "demand": sum(site["in_flight"] for site in sites),
         "requests_total": 48_210 if protocol == "http" else 312,
         "overflow_total": 9_044 if protocol == "http" else 0,
+        "spilled_total": 9_044 if protocol == "http" else 0,
         "listener": {"host": "127.0.0.11", "port": port, "state": "bound", "error": ""},
         "sites": list(sites),
         "targets": [],
@@ -90,6 +91,9 @@ def _now(service: str, port: int, per_s: float, to: dict[str, float]) -> dict[st
         "p50_s": 0.048,
         "p99_s": 0.12,
         "overflow_to": to,
+        "spilled_per_s": sum(to.values()),
+        "spilled_to": to,
+        "spilled_for": {"full": sum(to.values())} if to else {},
         "why": "",
     }
 

@@ -56,6 +56,8 @@ class Insight:
         self._router, self._view, self._tokens = router, view, tokens
         self._recorder = Recorder(network, router)
         self._recorder.start()
+        if whole is None:  # Else these are the figures of one worker alone.
+            view.lately = self._recorder.lately
         self._whole = whole
         self._flows = Flows(network, router, part)
         self._all_flows = AllFlows(self._flows, whole.workers) if whole is not None else None

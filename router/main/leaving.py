@@ -38,7 +38,7 @@ def _nobody(choice: NoChoice, lately: Change, queued: int) -> str:
     if choice.reason == "no-route":
         why = "no site has a ready target"
     waits = f", {queued} in the queue" if queued else ""
-    return f"{why}: {_rate(lately.per_s(lately.nowhere))} served nowhere{waits}"
+    return f"{why}: {per_s_text(lately.per_s(lately.nowhere))} served nowhere{waits}"
 
 
 def _cause(
@@ -84,7 +84,7 @@ def _went(away: Mapping[str, int], lately: Change, costs: Mapping[str, int]) -> 
     """Where to, the cheapest first."""
     order = sorted(away, key=lambda site: (costs.get(site, 2**31), site))
     shown = [
-        f"{_rate(lately.per_s(away[site]))} {'go' if not at else ''}".rstrip()
+        f"{per_s_text(lately.per_s(away[site]))} {'go' if not at else ''}".rstrip()
         + f" to {site}"
         + (f" (cost {costs[site]})" if site in costs else "")
         for at, site in enumerate(order[:MOST_NAMED])
@@ -93,5 +93,6 @@ def _went(away: Mapping[str, int], lately: Change, costs: Mapping[str, int]) -> 
     return ", ".join(shown) + (f" and more to {rest} other sites" if rest > 0 else "")
 
 
-def _rate(per_s: float) -> str:
+def per_s_text(per_s: float) -> str:
+    """``4.2/s``, ``1,390/s``."""
     return f"{per_s:.1f}/s" if per_s < 10 else f"{per_s:,.0f}/s"

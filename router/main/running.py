@@ -199,7 +199,9 @@ class Running:
         self.insight = Insight(self.network, self.router, self.view, self.tokens.views, part, whole)
         self.record.follow(self.network, self.router.forwarder, self.view.utc)
         self.router.follow_declarations(store.declared)
-        store.attach(self.router.listens_at, lambda: short(self.view.status(), self.view.links()))
+        store.attach(
+            self.router.listens_at, lambda: short(self.view.status(steady=True), self.view.links())
+        )
         self.stopping = asyncio.Event()
         self.aborting = asyncio.Event()
         self.apply(reading.wanted, list(reading.errors))

@@ -26,6 +26,8 @@ from router.balance.decisions import CandidateReport
 from router.balance.site_gate import RateState
 from router.forward.counters import HistogramSnapshot
 from router.forward.figures import ServiceSnapshot
+from router.history.readings import Change
+from router.main import local_targets
 from router.main.asking.site_view import target_view
 from router.main.asking.targets import Told
 from router.main.asking.way import TOO_FAR
@@ -42,7 +44,9 @@ from router.main.scaling import scaled
 from router.main.seeing import Seeing
 from router.main.site_router import SiteRouter
 from router.main.whole import Whole
+from router.model import limits
 from router.model.events import Problem
+from router.model.ids import ServiceKey
 from router.model.settings import AffinityBy
 from router.model.sharing import names_of_patterns
 from router.net.epoll import EpollNetwork
@@ -96,12 +100,16 @@ class OperatorView:
         self._workers_next = workers_next
         self.serving = False
         self.loop_lag_s = 0.0
+        self.lately: Callable[[ServiceKey], Change | None] = _not_known
+        """What a service port did in the last seconds."""
 
     # RouterView -----------------------------------------------------------------------------
 
-    def status(self) -> Status:
-        """The site in a few figures, and what is wrong."""
+    def status(self, *, steady: bool = False) -> Status:
+        """The site in a few figures, and what is wrong. ``steady``: without rates, which change
+        all the time."""
         router = self._router
+        targets = list(local_targets.not_ready(router, _not_known if steady else self.lately))
         return Status(
             name=router.identity.name,
             id=router.identity.site,
@@ -117,6 +125,7 @@ class OperatorView:
             sites=sum(1 for route in router.routing.table.sites.values() if route.reachable),
             problems=(
                 *router.problems(self.utc),
+                *local_targets.problems_of(targets, self.utc),
                 *self._memory.problems(),
                 *self._host_problems(),
                 *(self._bursting.problems() if self._bursting is not None else ()),
@@ -125,7 +134,7 @@ class OperatorView:
                 *(self._seeing.problems if self._seeing is not None else ()),
                 *(self._workers.problems() if self._workers is not None else ()),
             ),
-            notes=router.notes,
+            notes=(*local_targets.notes_of(targets), *router.notes)[: limits.STATUS_NOTES_MAX],
             sharing="strict" if router.rules.strict else "open",
             console=self._console(),
         )
@@ -373,6 +382,10 @@ class OperatorView:
         yield from measure(self._router, self._memory, self._expiries(), lag_s, figures)
         if self._bursting is not None:
             yield MetricValues(self._bursting.metrics(), {})
+
+
+def _not_known(key: ServiceKey) -> None:
+    return None
 
 
 def _cost_key(path_cost: int | None) -> float:

@@ -21,7 +21,7 @@ import click
 from router.documents import listening_addresses, resolve
 from router.model.addresses import join
 from router.model.specs import SiteSpec
-from sitectl import check_report, output, store, texts
+from sitectl import check_report, local_targets, output, store, texts
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure, usage
 from sitectl.findings import Finding, expiry
@@ -335,7 +335,11 @@ def _service(item: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("info" if is_wanted else "warning", "SW0516", text, hint)
     targets_ready = sum(site.get("targets_ready") or 0 for site in item.get("sites") or [])
     if targets_ready:
-        yield Finding("ok", "SW0517", f"{name}: {output.count(targets_ready, 'target')} ready")
+        here = local_targets.of(item).shown
+        text = f"{name}: {output.count(targets_ready, 'target')} ready" + (
+            f", {here}" if here else ""
+        )
+        yield Finding("ok", "SW0517", text)
     else:
         key = f"{item['name']}:{item['port']}"
         hint = f"sitectl why {key}, or: sitectl service bind {item['name']} TYPE NAME"

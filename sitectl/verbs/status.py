@@ -9,7 +9,7 @@ from sitectl.failure import Exit, Failure, doc_of
 from sitectl.options import Settings, Verb
 from sitectl.watching import Picture, show, watch_flag
 
-_SHOWN_NOTES = ("SW0331", "SW0334", "SW0350", "SW0351")
+_SHOWN_NOTES = ("SW0336", "SW0331", "SW0334", "SW0350", "SW0351")
 _HINTS_SHOWN = 3
 
 
@@ -73,7 +73,9 @@ def _load(door: Any, services: int) -> str:
     if not rates:
         return ""
     reach = f"{history.minutes(histories):.0f} min"
-    return f"{history.drawn(rates, 24)} {rates[-1]:.3g} requests/s, last {reach}"
+    away = history.together(histories, history.spilled_per_second)[-1]
+    spilled = f", {away:.3g}/s of them served elsewhere" if away else ""
+    return f"{history.drawn(rates, 24)} {rates[-1]:.3g} requests/s{spilled}, last {reach}"
 
 
 def _state(item: dict[str, Any], running: bool) -> str:

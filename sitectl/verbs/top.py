@@ -22,23 +22,28 @@ KEYS: Final = "q quit   s sort   p pause"
 @click.option("--once", is_flag=True, help="One picture, and end.")
 @click.option("--every", "every_s", type=Duration(), default=EVERY_S, help="Between two pictures.")
 @click.option(
-    "--sort", type=click.Choice(top.SORTS), default="requests", help="What comes first; key s."
+    "--sort",
+    type=click.Choice((*top.SORTS, *top.OLD_SORTS)),
+    metavar=f"[{'|'.join(top.SORTS)}]",
+    default="requests",
+    help="What comes first; key s.",
 )
 @click.pass_obj
 def command(settings: Settings, once: bool, every_s: float, sort: str) -> None:
     """Services with requests a second, how full this site is and what leaves it; links; sites.
 
     REQ/S counts clients of this site, wherever they were served; HERE is what is in flight at this
-    site, of its stated capacity; OVERFLOW says how much goes to whom because this site is full.
+    site, of its stated capacity; SPILLED says how much other sites serve, which ones, and why.
     Keys: q ends, s sorts by the next column, p pauses. Without a terminal each picture is plain
     text, or with -o json one object on each line.
 
     \b
     Examples:
       sitectl top
-      sitectl top --sort overflow
+      sitectl top --sort spilled
       sitectl top --once -o json
     """
+    sort = top.OLD_SORTS.get(sort, sort)
     pictures = Pictures(store.find_site(settings).admin)
     pause_s = max(LEAST_S, every_s)
     first = pictures.look()

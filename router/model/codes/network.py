@@ -189,6 +189,20 @@ SERVICES: Final = (
         "rest is for the operator of that site",
     ),
     Code(
+        "SW0335",
+        "No target here is ready, and other sites serve the requests",
+        "Connectors of this site name targets of the service, and none of them is ready. Other "
+        "sites have ready ones and serve its requests: clients notice the distance, not the fault.",
+        "See why: sitectl service status NAME; what a target said is under ERROR",
+    ),
+    Code(
+        "SW0336",
+        "Some targets here are not ready",
+        "The service has fewer ready targets here than connectors of this site name. The others "
+        "serve its requests; this site has less capacity than configured.",
+        "See why: sitectl service status NAME; what a target said is under ERROR",
+    ),
+    Code(
         "SW0340",
         "A name that several sites may own",
         "This site heard of all their declarations at once and cannot tell which was first. The "

@@ -72,6 +72,9 @@ LIVE: dict[str, Any] = {
             p50_s=0.0123,
             p99_s=0.5,
             overflow_to={"mid": 0.25, "west": 4.0},
+            spilled_per_s=5.25,
+            spilled_to={"mid": 1.25, "west": 4.0},
+            spilled_for={"full": 4.25, "policy": 1.0},
         ),
     ],
 }
@@ -84,7 +87,7 @@ def order(sort: str) -> list[str]:
 
 def test_services_are_sorted_by_what_is_asked_for() -> None:
     assert order("requests") == ["calm", "shop", "away"]
-    assert order("overflow") == ["shop", "calm", "away"]
+    assert order("spilled") == ["shop", "calm", "away"]
     assert order("fullness") == ["shop", "calm", "away"]
     assert order("p99") == ["shop", "away", "calm"]
     assert order("name") == ["away", "calm", "shop"]
@@ -94,12 +97,28 @@ def test_a_service_tells_how_full_this_site_is_and_who_takes_the_rest() -> None:
     shop = next(line for line in top.page(LIVE, None) if line.startswith("shop"))
     assert shop.split("  ", 1)[1].split() == [
         *("31.2", "██████████", "10", "of", "10", "12", "ms", "500", "ms"),
-        *("4.0/s", "to", "west,", "0.2/s", "to", "mid"),
+        *("4.0/s", "to", "west", "(full,", "policy),", "1.2/s", "to", "mid"),
     ]
     plain = next(line for line in top.page(LIVE, None, ascii_only=True) if line.startswith("calm"))
     assert "#......... 1 of 10" in plain
     away = next(line for line in top.page(LIVE, None) if line.startswith("away"))
     assert "no target" in away
+
+
+def test_dead_targets_are_not_no_targets() -> None:
+    targets = [{"site": "here", "ready": False}, {"site": "here", "ready": False}]
+    dead = {**service("shop", 80, site("here", targets_ready=0)), "targets": targets}
+    away = now(
+        "shop", spilled_per_s=139.0, spilled_to={"west": 139.0}, spilled_for={"no-target": 139.0}
+    )
+    shown = "\n".join(top.page({**LIVE, "services": [dead], "now": [away]}, None))
+    assert "0 of 2 targets" in shown
+    assert "139.0/s to west (no-target)" in shown
+
+
+def test_a_router_that_knows_no_spills_shows_its_overflow() -> None:
+    one = now("shop", overflow_per_s=2.5, overflow_to={"west": 2.5})
+    assert "2.5/s to west" in "\n".join(top.page({**LIVE, "now": [one]}, None))
 
 
 def test_a_stated_rate_is_shown_as_one() -> None:
@@ -202,7 +221,7 @@ def test_keys_sort_pause_and_end(here: CommandLine, admin: FakeAdmin) -> None:
     with Terminal(here.state, "top", "--every", "0.2") as seen:
         seen.until(lambda text: "by requests" in text and "q quit" in text, "the first picture")
         seen.press("s")
-        seen.until(lambda text: "by overflow" in text, "another order")
+        seen.until(lambda text: "by spilled" in text, "another order")
         seen.press("p")
         seen.until(lambda text: "PAUSED" in text, "the pause")
         seen.press("q")

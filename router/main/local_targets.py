@@ -1,0 +1,119 @@
+"""Targets of this site that are not ready, while other sites serve its requests: what to report."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from router.balance.spills import LocalTargets
+from router.forward.figures import TargetInfo
+from router.history.readings import Change
+from router.main.leaving import per_s_text
+from router.main.site_router import SiteRouter
+from router.model.addresses import join
+from router.model.events import Note, Problem
+from router.model.ids import ServiceKey
+
+SITES_NAMED = 3
+
+
+class PortTargets(msgspec.Struct, frozen=True, kw_only=True):
+    """One service port of which targets here are not ready.
+
+    ``elsewhere``: the other sites with a ready target, the cheapest first. ``spilled_per_s``:
+    requests a second that each site serves for this one; empty: none, or not known.
+    """
+
+    key: ServiceKey
+    targets: LocalTargets
+    infos: Sequence[TargetInfo]
+    elsewhere: Sequence[str]
+    spilled_per_s: Mapping[str, float] = {}
+
+
+def not_ready(
+    router: SiteRouter, lately: Callable[[ServiceKey], Change | None]
+) -> Iterator[PortTargets]:
+    """Service ports with targets here that are not ready, unless this site stops.
+
+    A service that no site serves is another problem; it is left out, and so is one that another
+    router of this site serves.
+    """
+    if router.draining:
+        return
+    own = router.identity
+    for key, planned in router.services.items():
+        targets = router.forwarder.local_targets(key)
+        if not planned.has_connector or targets.state not in ("down", "some"):
+            continue
+        others = [
+            one
+            for one in router.routing.table.candidates.get(key, ())
+            if one.targets_ready and not one.barred
+        ]
+        if targets.state == "down" and (not others or any(one.site == own.site for one in others)):
+            continue
+        others.sort(key=lambda one: (one.path_cost, one.site))
+        change = lately(key)
+        yield PortTargets(
+            key=key,
+            targets=targets,
+            infos=[one for one in router.forwarder.targets_of(key) if not one.ready],
+            elsewhere=list(dict.fromkeys(router.site_name(one.site) for one in others)),
+            spilled_per_s={}
+            if change is None
+            else {
+                site: change.per_s(count)
+                for site, count in change.served.items()
+                if site != own.name
+            },
+        )
+
+
+def problems_of(found: Sequence[PortTargets], utc: Callable[[float], str]) -> list[Problem]:
+    """Services without a ready target here. ``utc``: ISO 8601 of monotonic seconds."""
+    return [
+        Problem(
+            code="SW0335",
+            message=f"Service {one.key}: {one.targets.shown}; {_goes(one)}.{_cause(one)}",
+            hint=_hint(one),
+            since=utc(max((info.since for info in one.infos), default=0.0)) if one.infos else "",
+        )
+        for one in found
+        if one.targets.state == "down"
+    ]
+
+
+def notes_of(found: Sequence[PortTargets]) -> list[Note]:
+    """Services of which some targets here are ready and others are not."""
+    return [
+        Note(
+            severity="warning",
+            code="SW0336",
+            message=f"Service {one.key}: {one.targets.shown}.{_cause(one)}",
+            hint=_hint(one),
+        )
+        for one in found
+        if one.targets.state == "some"
+    ]
+
+
+def _goes(one: PortTargets) -> str:
+    """Where requests go instead; with the figures of the last seconds if there are any."""
+    most = sorted(one.spilled_per_s.items(), key=lambda item: (-item[1], item[0]))
+    shown = [f"{per_s_text(per_s)} go to {site}" for site, per_s in most if per_s > 0]
+    if shown:
+        return ", ".join(shown[:SITES_NAMED])
+    return f"requests go to {', '.join(one.elsewhere[:SITES_NAMED])}"
+
+
+def _cause(one: PortTargets) -> str:
+    if not one.infos:
+        return ""
+    last = max(one.infos, key=lambda info: info.since)
+    more = f" (and {len(one.infos) - 1} more)" if len(one.infos) > 1 else ""
+    place, error = join(last.host, last.port), last.error or "no answer"
+    return f" {error if place in error else f'{place}: {error}'}{more}."
+
+
+def _hint(one: PortTargets) -> str:
+    return f"See why under ERROR: sitectl service status {one.key.name}"

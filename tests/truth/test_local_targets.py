@@ -1,0 +1,139 @@
+"""Targets of one site die under load while another site serves: no surface may call that good."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.scenario.backends import HttpTarget
+from tests.scenario.clients import Load, by_site
+from tests.scenario.harness import SHOP_PORT, Network
+from tests.scenario.waiting import until
+
+PER_S = 20
+
+
+class Shop:
+    """``near`` has two targets and the clients, ``far`` one target; a steady load at ``near``."""
+
+    def __init__(self, net: Network) -> None:
+        self.net = net
+        self.near, self.far = net.site("near"), net.site("far")
+        self.targets = [net.http("near"), net.http("near")]
+        self.near.declare("shop", SHOP_PORT)
+        self.near.connect("shop", *self.targets, capacity=50)
+        self.far.connect("shop", net.http("far"), capacity=50)
+        net.link(self.near, self.far, 5)
+        net.start()
+        net.see_each_other()
+        net.ready("shop", {"near": 2, "far": 1})
+
+    def load(self) -> Load:
+        """Clients of ``near``."""
+        return Load([(self.near.address, SHOP_PORT)], PER_S)
+
+    def now(self) -> Any:
+        """What the console's picture says of the last seconds."""
+        (now,) = self.near.get("live")["now"]
+        return now
+
+    def codes(self) -> set[str]:
+        """Codes of problems and notes in `status`."""
+        status = self.near.get("status")
+        return {one["code"] for one in (*status["problems"], *status["notes"])}
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of the series of ``name`` that have ``labels``."""
+        total = 0.0
+        for line in self.near.metrics().splitlines():
+            told, _, number = line.rpartition(" ")
+            if told.startswith(f"{name}{{") and all(
+                f'{k}="{v}"' in told for k, v in labels.items()
+            ):
+                total += float(number)
+        return total
+
+
+@pytest.fixture
+def shop(net: Network) -> Iterator[Shop]:
+    yield Shop(net)
+
+
+def stop(targets: list[HttpTarget]) -> None:
+    for target in targets:
+        target.stop()
+
+
+def test_all_is_well_and_every_surface_says_so(shop: Shop) -> None:
+    near = shop.near
+    with shop.load() as load:
+        until(lambda: len(load.answers) >= PER_S, "clients are served")
+        until(lambda: shop.now()["requests_per_s"], "the last seconds are known")
+        assert shop.now()["spilled_per_s"] == 0
+        assert not shop.codes() & {"SW0335", "SW0336"}
+        assert near.json("status")["problems"] == []
+    assert set(by_site(load.answers)) == {"near"}
+    assert shop.metric("spillway_spilled_total") == 0
+    assert shop.metric("spillway_local_targets", state="not-ready") == 0
+
+
+def test_all_local_targets_dead(shop: Shop) -> None:
+    near = shop.near
+    with shop.load() as load:
+        until(lambda: len(load.answers) >= PER_S, "clients are served")
+        stop(shop.targets)
+        until(lambda: "SW0335" in shop.codes(), "status has the problem")
+        dead_from = len(load.answers)
+        until(lambda: len(load.answers) >= dead_from + PER_S, "clients are served elsewhere")
+        told = until(
+            lambda: (now := shop.now())["spilled_per_s"] and now.get("spilled_for") and now,
+            "the last seconds show it",
+        )
+        assert set(told["spilled_to"]) == {"far"}
+        text = near.ctl("status", code=3).out
+        assert re.search(
+            r"Problem:  SW0335 Service shop:\d+: 0 of 2 targets are ready here; "
+            r"([\d.,]+/s go to far|requests go to far)\. ",
+            text,
+        ), text
+        assert "degraded" in text
+        checked = near.ctl("check", code=3).out
+        assert re.search(r"WARNING\s+SW0335\s+Service shop:\d+: 0 of 2 targets", checked), checked
+        assert "1 target ready, 0 of 2 here" in checked
+        top = near.ctl("top", "--once").out
+        assert "0 of 2 targets" in top and re.search(r"/s to far \(no-target\)", top), top
+        shown = near.ctl("service", "status").out
+        assert "1 at 1 site, 0 of 2 here" in shown, shown
+        why = near.json("why", "shop")
+        assert why["decision"]["site"] == "far"
+        verdicts = {one["site"]: one["verdict"] for one in why["candidates"]}
+        assert verdicts == {"near": "no-target", "far": "chosen"}
+        assert shop.metric("spillway_local_targets", state="ready") == 0
+        assert shop.metric("spillway_local_targets", state="not-ready") == 2
+    served = by_site(load.answers)
+    assert served["far"] >= PER_S
+    until(
+        lambda: near.service("shop")["spilled_total"] == served["far"],
+        "as many requests are counted as clients had answers of the other site",
+    )
+    assert shop.metric("spillway_spilled_total", to="far") == served["far"]
+    assert shop.metric("spillway_spilled_total", reason="no-target") >= PER_S
+    assert shop.metric("spillway_overflow_total") == 0
+    for target in shop.targets:
+        target.start()
+    shop.net.ready("shop", {"near": 2, "far": 1})
+    assert not shop.codes() & {"SW0335", "SW0336"}
+
+
+def test_one_of_two_local_targets_dead(shop: Shop) -> None:
+    near = shop.near
+    with shop.load() as load:
+        until(lambda: len(load.answers) >= PER_S, "clients are served")
+        stop(shop.targets[:1])
+        until(lambda: "SW0336" in shop.codes(), "status has the note")
+        text = near.ctl("status").out
+        assert re.search(r"Note:     SW0336 Service shop:\d+: 1 of 2 targets are ready here", text)
+        assert re.search(r"WARNING\s+SW0336\s", near.ctl("check", code=3).out)
+        assert "2 at 2 sites, 1 of 2 here" in near.ctl("service", "status").out
+        assert shop.metric("spillway_local_targets", state="not-ready") == 1
