@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from certs import limits as certs_limits
 from certs import terms
 from certs.authority import Authority
-from certs.certificates import expires_at, site_uri, to_der
+from certs.certificates import expires_at, serial_of, site_uri, to_der
 from certs.claims import ClaimRequest, Grant, GrantStore, Redeemed
 from certs.credentials import LinkStore
 from certs.errors import CertError
@@ -23,6 +23,7 @@ from certs.files import write_secret
 from certs.identity import SiteIdentity
 from certs.issue import certificate_token, claim_token
 from certs.redeem import make_request
+from certs.register import DIRECTORY, Register
 from certs.revocation import Revocation, Revocations
 from certs.rotation import CaState
 from certs.terms import Terms
@@ -33,6 +34,7 @@ from router.link.ports import Neighbour
 from router.main.ports import ClaimResult, PendingLink
 from router.main.trust import SiteTrust
 from router.model import limits, sharing
+from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
 from router.model.specs import LinkSpec
 from router.net.simulated import SimulatedInternet
@@ -273,6 +275,29 @@ def test_what_the_ca_never_issues_admits_nobody_though_it_signed_it(
     refused = trust.admit(forged(holder, *extensions, days=days), WEST)
     assert refused is not None and refused.code == "wrong-certificate"
     assert said in str(refused)
+
+
+def test_a_certificate_that_the_register_does_not_know_is_entered_and_revoked_with_its_site(
+    holder: Path,
+) -> None:
+    trust = started(holder)
+    trust.identity(RouterId("r"), "here")
+    unknown = forged(holder, FOR_CLIENTS, NO_CA)
+    register = Register(holder / "secrets" / DIRECTORY)
+    assert register.get(WEST.site) is None
+    assert trust.admit(unknown, WEST) is None
+    entry = register.get(WEST.site)
+    assert entry is not None and entry.serials == (serial_of(unknown),)
+    trust.revoke(WEST.site)
+    anew = started(holder)
+    anew.identity(RouterId("r"), "here")
+    thief = msgspec.structs.replace(WEST, site=SiteId("22" * 16), name="thief")
+    assert [refusal(anew.admit(unknown, one)) for one in (WEST, thief)] == ["revoked"] * 2
+
+
+def refusal(rejected: HandshakeRejected | None) -> str:
+    """Its code; empty: admitted."""
+    return "" if rejected is None else rejected.code
 
 
 def test_a_certificate_token_lasts_a_year_and_no_longer(holder: Path) -> None:
