@@ -67,9 +67,15 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._transport = None
+        self._is_deaf = True
         self._stop_waiting()
         for incoming in self._waiting:
             incoming.lost()
+        # These hold this connection in turn: only Python's collector could free them together.
+        del self._parser
+        self._coming = None
+        if self._task is None:
+            self._waiting.clear()
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
         self._owner.ended(self)
@@ -207,7 +213,10 @@ class Connection(asyncio.Protocol):
                 incoming = self._waiting[0]
                 if not incoming.is_complete and self._timer is None:
                     self._wait(limits.ADMIN_IDLE_S)
-                stays = await self._answer(incoming)
+                try:
+                    stays = await self._answer(incoming)
+                finally:
+                    incoming.begun = None  # A streamed answer holds its request.
                 stays = stays and not self._owner.is_closing
                 self._waiting.popleft()
                 if not stays:
@@ -228,6 +237,8 @@ class Connection(asyncio.Protocol):
             raise
         finally:
             self._task = None
+            if self._transport is None:
+                self._waiting.clear()
         self._wait(limits.ADMIN_IDLE_S)
 
     async def _answer(self, incoming: Incoming) -> bool:
