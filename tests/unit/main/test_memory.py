@@ -246,11 +246,23 @@ def test_freed_memory_is_given_back_after_a_burst_and_not_all_the_time() -> None
     assert scene.memory.trims == 1
     scene.fill(500)
     scene.world.run(600)
-    assert 3 <= scene.memory.trims <= 15
+    assert 3 <= scene.memory.trims <= 20
     trims = scene.memory.trims
     scene.fill(101)
     scene.world.run(300)
     assert scene.memory.trims == trims
+
+
+def test_after_a_minute_without_load_freed_memory_has_been_given_back() -> None:
+    scene = Scene()
+    scene.fill(100)
+    scene.fill(500)
+    scene.world.run(600)
+    for _ in range(8):  # Whenever the load ends.
+        scene.world.run(30)
+        trims = scene.memory.trims
+        scene.world.run(60)
+        assert scene.memory.trims > trims
 
 
 def test_the_limit_is_the_least_that_anybody_states(tmp_path: Path) -> None:
