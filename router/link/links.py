@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Collection, Mapping
+from math import inf
 
 from router.link import control
 from router.link.accepted import ALPN as ALPN
@@ -16,11 +17,13 @@ from router.link.handshake import EDGE, INTERIOR, SIBLING, Abilities
 from router.link.lane import Fault
 from router.link.listing import LinkStatus, listed, outgoing_status, shown_for
 from router.link.lost_races import LinkState
+from router.link.lsa_intake import LsaIntake
 from router.link.offered import OfferedStreams
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import (
     Identity,
     LinkOwner,
+    LsaMessage,
     Neighbour,
     OpenRequest,
     RoutingMessage,
@@ -99,6 +102,7 @@ class Links:
         self.session_stream = (
             self._offered.take
         )  # Each OPEN comes by here: no call more than need be.
+        self._lsa_intake = LsaIntake()
         self._changed: dict[str, None] = {}
         self._turn_asked = False
         self._draining = False
@@ -350,9 +354,17 @@ class Links:
         self.session_changed(session)
 
     def session_message(self, session: LinkSession, message: RoutingMessage) -> None:
-        """For routing."""
-        assert session.neighbour is not None
-        self._owner.routing_message(session.neighbour.router, message)
+        """For routing. An LSA that is not passed on comes again: nobody acknowledges it."""
+        neighbour = session.neighbour
+        assert neighbour is not None
+        if isinstance(message, LsaMessage) and not neighbour.is_sibling:
+            size_bytes, now = len(message.signed), self._network.now()
+            late_s = self._lsa_intake.late_s(neighbour.site, size_bytes, now)
+            if late_s:
+                session.rest(min(late_s, limits.LSA_INTAKE_REST_S_MAX))
+            if late_s == inf:
+                return
+        self._owner.routing_message(neighbour.router, message)
 
     def session_changed(self, session: LinkSession) -> None:
         """Its lanes or its cost."""

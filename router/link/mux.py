@@ -80,6 +80,7 @@ class LaneMux:
         self._fault: Fault | None = None
         self._told = False
         self._reset_timer: Timer | None = None
+        self._rest_timer: Timer | None = None
         self._linger: Timer | None = None
         connection.set_high_mark(0)
 
@@ -180,6 +181,18 @@ class LaneMux:
     def ping(self) -> None:
         """Ask for a sign of life; it also measures the round trip."""
         self.urgent(frames.encode(frames.PING, 0, _TIME.pack(self.now())))
+
+    def rest(self, rest_s: float) -> None:
+        """Read nothing for so long. What came already is still delivered."""
+        if self._rest_timer is None and self._fault is None:
+            self.connection.pause()
+            self._rest_timer = self._timers.call_at(self.now() + rest_s, self._end_rest)
+
+    def _end_rest(self) -> None:
+        if self._rest_timer is not None:
+            self._rest_timer.cancel()
+            self._rest_timer = None
+            self.connection.resume()
 
     def is_stalled(self, now: float) -> bool:
         """Nothing that waits has left for `limits.LANE_WRITE_STALL_S`. To be asked each second."""
@@ -538,6 +551,7 @@ class LaneMux:
     def _end(self, fault: Fault) -> None:
         self._fault = fault
         self._decoder.close()
+        self._end_rest()  # Or the peer's goodbye is not read.
         if self._reset_timer is not None:
             self._reset_timer.cancel()
         if self._held_timer is not None:

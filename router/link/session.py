@@ -262,6 +262,11 @@ class LinkSession:
         if self._control is not None:
             self._control.misbehaved()
 
+    def rest(self, rest_s: float) -> None:
+        """Read nothing more of the control lane for so long."""
+        if self._control is not None:
+            self._control.rest(rest_s)
+
     def drain(self, fault: Fault, *, wholly: bool, deadline: float | None = None) -> None:
         """Ask the neighbour to open no more here; ``wholly``: nor do we from now on.
 

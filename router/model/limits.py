@@ -233,6 +233,12 @@ DIGEST_TRIES = 3  # `LSA_RETRANSMIT_S` apart; then a neighbour is sent everythin
 DIGESTS_BURST, DIGESTS_PER_S = 8, 1 / 30
 # Signatures checked for one neighbour, whatever the parts: a large database at once, then 5 % CPU.
 LSA_CHECKS_BURST, LSA_CHECKS_PER_S = 4_096, 500.0
+# LSAs of one neighbouring site, over all its links, before they are decoded. Decoding takes 12 to
+# 24 ms of CPU a MiB. The burst is the database of 1,000 sites.
+LSA_INTAKE_BURST_BYTES, LSA_INTAKE_BYTES_PER_S = 16 * MIB, 4 * MIB
+LSA_INTAKE_MESSAGE_BYTES = 2 * KIB  # More for each LSA: a small one takes its time, too.
+LSA_INTAKE_REST_S_MAX = 0.25  # Above it the control lane rests; PINGs are read in between.
+LSA_INTAKE_LATE_S_MAX = 4.0  # Above it LSAs are dropped. One link never gets there.
 ORIGINS_MAX = 4_096
 SERVICES_PER_SITE_MAX = 1_024  # That one router tells of.
 # For all routers of one site together: a member can start as many routers as it likes. Twice the
