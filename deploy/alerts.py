@@ -57,7 +57,8 @@ ALERTS: Final = (
         "spillway_link_up == 0",
         "2m",
         "critical",
-        "Link {{ $labels.link }} is down: sitectl link status {{ $labels.link }}",
+        "Link {{ $labels.link }} to {{ $labels.neighbour }} is down:"
+        " sitectl link status {{ $labels.link }}",
     ),
     Alert(
         "SpillwayLinkFlapping",

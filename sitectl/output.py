@@ -30,6 +30,13 @@ def count(number: object, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
+def links_up(status: Mapping[str, Any]) -> str:
+    """``2 links``, or ``1 of 2 links up``, of an item of `/api/v1/status`."""
+    total = status.get("links")
+    up = status.get("links_up", total)  # Older routers, and stopped ones, do not say.
+    return count(total, "link") if up == total else f"{up} of {count(total, 'link')} up"
+
+
 def seconds(number: float) -> str:
     """A short duration as people say it: ``0 ms``, ``0.42 ms``, ``38 ms``, ``2.5 s``."""
     if number >= 1:

@@ -103,7 +103,7 @@ def head(live: Live, sort: str, *, paused: bool = False) -> str:
     facts = [
         f"{output.safe(status.get('name'))}: {state}",
         output.count(status.get("sites"), "site"),
-        output.count(status.get("links"), "link"),
+        output.links_up(status),
         f"{output.safe(str(live.get('at'))[11:19])} UTC",
         f"by {sort}",
     ]

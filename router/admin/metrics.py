@@ -124,12 +124,16 @@ FAMILIES: dict[str, Family] = {
     "spillway_queue_wait_seconds": Family(
         "histogram", "How long those that waited did so.", ("service", "port")
     ),
-    "spillway_link_up": Family("gauge", "1: the link carries streams.", ("link", "direction")),
+    "spillway_link_up": Family(
+        "gauge", "1: the link carries streams.", ("link", "direction", "neighbour")
+    ),
     "spillway_link_rtt_seconds": Family(
-        "gauge", "Last measured round trip of the control lane.", ("link", "direction")
+        "gauge", "Last measured round trip of the control lane.", ("link", "direction", "neighbour")
     ),
     "spillway_link_bytes_total": Family(
-        "counter", "Bytes over the link's lanes, TLS not counted.", ("link", "direction")
+        "counter",
+        "Bytes over the link's lanes, TLS not counted.",
+        ("link", "direction", "neighbour"),
     ),
     "spillway_link_messages_refused_total": Family(
         "counter",

@@ -30,7 +30,8 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """`status`. ``links``, ``services`` and ``sites`` are counts (sites: this one included).
+    """`status`. ``links``, ``services`` and ``sites`` are counts (sites: this one included), and
+    ``links_up`` are the links that carry requests, or could.
 
     ``replicas``: this router and those of its site that it is linked to.
     ``workers``: its processes, the one that answers first; empty: it is one alone.
@@ -50,6 +51,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     services: int
     sites: int
     problems: tuple[Problem, ...]
+    links_up: int = 0
     console: Console = Console()
     notes: tuple[Note, ...] = ()
     replicas: int = 1

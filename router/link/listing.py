@@ -17,7 +17,8 @@ class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One line of `link status`. ``since`` is monotonic seconds, ``lanes`` counts data lanes,
     ``streams`` those open now, either way.
 
-    The neighbour's fields are empty until it was up once. ``terms``: on which it was let in.
+    The neighbour is the last one, until there was any the one that the token names, without a
+    router. ``terms``: on which it was let in.
     ``endpoint``: where a link that we dial is connected; ``via``: the proxy it goes through,
     without its password; ``certificate``: SHA-256 of the one it was dialled with, hex; ``held``:
     the terms on which that lets us in.
@@ -80,6 +81,8 @@ def outgoing_status(link: OutgoingLink) -> LinkStatus:
     line = _status(link.name, link.neighbour, link.session)
     return msgspec.structs.replace(
         line,
+        neighbour_name=line.neighbour_name or link.spec.expected_name,
+        neighbour_site=line.neighbour_site or link.spec.expected_site or "",
         direction="outgoing",
         cost=link.spec.cost,
         state="draining" if link.is_ending or line.state == "draining" else link.state,

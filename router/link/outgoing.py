@@ -31,12 +31,14 @@ class OutgoingSpec(msgspec.Struct, frozen=True, kw_only=True):
     ``retry_after_error_s`` is the pause after a refusal or a broken protocol. ``is_sibling``: to
     another router of our own site, at no cost. ``via``: the proxy that every dial goes through.
     ``terms``: on which the other end lets us in, as our certificate says; for people.
+    ``expected_name``: what the token calls ``expected_site``, until that site says its name.
     """
 
     endpoints: tuple[Endpoint, ...]
     tls: Tls | Callable[[], Tls]
     cost: int = 1
     expected_site: SiteId | None = None
+    expected_name: str = ""
     retry_after_error_s: float = limits.RECONNECT_MAX_S
     is_sibling: bool = False
     via: Proxy | None = None

@@ -212,6 +212,7 @@ class Dialling:
             cost=_cost(token, spec),
             tls=tls,
             expected_site=SiteId(token.site_id),
+            expected_name=token.site_name,
             via=via,
             terms=_held(leaf.chain_pem),
         )

@@ -84,8 +84,26 @@ def link_views(
 
 def of_links(views: Sequence[LinkView]) -> list[Problem]:
     """Links that do not come up, or get no certificate, while a clock is wrong; then those that
-    do not come up by themselves."""
-    return [*_clocks_differ(views), *_refused(views)]
+    do not come up by themselves; then those that may, and are down."""
+    return [*_clocks_differ(views), *_refused(views), *_down(views)]
+
+
+def _down(views: Sequence[LinkView]) -> list[Problem]:
+    """Links that this site dials and that are not up. One that has just begun has no error yet."""
+    return [
+        Problem(
+            code="SW0675",
+            message=f"Link {link.name}{_to(link)} is down: {link.error}",
+            hint=f"sitectl link status {link.name}, and at the other end: sitectl status",
+            since=link.since,
+        )
+        for link in views
+        if link.state in ("down", "connecting") and link.error and link.error_code != "clock"
+    ]
+
+
+def _to(link: LinkView) -> str:
+    return f" to {link.neighbour.name}" if link.neighbour.name else ""
 
 
 def _refused(views: Sequence[LinkView]) -> list[Problem]:

@@ -172,8 +172,10 @@ def _of_rate(
 
 def _of_links(router: SiteRouter, put: Put) -> None:
     for link in reversed(router.links.status()):  # One that drains comes after its successor.
-        put("spillway_link_up", (link.name, link.direction), float(link.state == "up"))
+        neighbour = link.neighbour_name
+        put("spillway_link_up", (link.name, link.direction, neighbour), float(link.state == "up"))
         if link.rtt_s is not None:
-            put("spillway_link_rtt_seconds", (link.name, link.direction), link.rtt_s)
-        put("spillway_link_bytes_total", (link.name, "in"), link.bytes_in)
-        put("spillway_link_bytes_total", (link.name, "out"), link.bytes_out)
+            labels = link.name, link.direction, neighbour
+            put("spillway_link_rtt_seconds", labels, link.rtt_s)
+        put("spillway_link_bytes_total", (link.name, "in", neighbour), link.bytes_in)
+        put("spillway_link_bytes_total", (link.name, "out", neighbour), link.bytes_out)

@@ -108,7 +108,7 @@ class OperatorView:
     def status(self, *, steady: bool = False) -> Status:
         """The site in a few figures, and what is wrong. ``steady``: without rates, which change
         all the time."""
-        router = self._router
+        router, links = self._router, self.links()
         targets = list(local_targets.not_ready(router, _not_known if steady else self.lately))
         return Status(
             name=router.identity.name,
@@ -117,7 +117,8 @@ class OperatorView:
             version=router.version,
             ready=self.ready(),
             uptime_s=round(self._network.now() - router.started_at, 3),
-            links=len(self.links()),
+            links=len(links),
+            links_up=sum(link.state == "up" for link in links),
             replicas=1 if self._workers is not None else 1 + len(router.links.siblings),
             workers=self._workers.views(self.ready()) if self._workers is not None else (),
             workers_next=self._workers_next(),
@@ -129,7 +130,7 @@ class OperatorView:
                 *self._memory.problems(),
                 *self._host_problems(),
                 *(self._bursting.problems() if self._bursting is not None else ()),
-                *of_links(self.links()),
+                *of_links(links),
                 *of_expiries(self._expiries(), datetime.now(UTC).timestamp()),
                 *(self._seeing.problems if self._seeing is not None else ()),
                 *(self._workers.problems() if self._workers is not None else ()),

@@ -232,7 +232,7 @@ def _bind_error(host: str, port: int) -> str | None:
     return None
 
 
-_JUDGED_BY_ITSELF = ("SW0202", "SW0309", "SW0404")
+_JUDGED_BY_ITSELF = ("SW0202", "SW0309", "SW0404", "SW0675")
 
 
 def of_router(site: Site, told: Set[tuple[str, str]] = frozenset()) -> Iterator[Finding]:

@@ -109,7 +109,7 @@ def _text(item: dict[str, Any], load: str, *, running: bool) -> str:
         lines.append(f"Uptime:   {ages.age(float(item.get('uptime_s') or 0))}")
     lines.append(
         f"Network:  {output.count(item.get('sites'), 'site')}, "
-        f"{output.count(item.get('links'), 'link')}, "
+        f"{output.links_up(item)}, "
         f"{output.count(item.get('services'), 'service')}"
     )
     if load:

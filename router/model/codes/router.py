@@ -74,6 +74,13 @@ CODES: Final = (
         "At that site delete services that nobody uses, or end its access: sitectl revoke-access",
     ),
     Code(
+        "SW0675",
+        "A link is down",
+        "This site dials the link and it is not up. The router tries again, at most half a minute "
+        "apart. Requests take other ways meanwhile, if there are any.",
+        "sitectl link status NAME shows why; is the router of the other site running?",
+    ),
+    Code(
         "SW0680",
         "The replacement of the CA waits",
         "Sites have not taken the new CA, or still have certificates of the old one.",
