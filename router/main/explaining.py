@@ -1,6 +1,7 @@
 """What the next request of a service would meet here, as an operator asks for it (`why`)."""
 
 import math
+from collections.abc import Callable
 
 import msgspec
 
@@ -9,6 +10,7 @@ from router.admin.views import AffinityView, WhyCandidate, WhyDecision, WhySessi
 from router.balance.decisions import CandidateReport, Decision, NoChoice
 from router.balance.site_gate import RateState
 from router.forward.sessions import Session, Sessions
+from router.main.absent_sites import row
 from router.main.measuring import takes_part
 from router.main.rating import kind_of, rate_of_report
 from router.main.site_router import SiteRouter
@@ -22,8 +24,12 @@ def explained(
     service: str,
     port: int | None,
     session: tuple[AffinityBy, str] | None,
+    utc: Callable[[float], str],
 ) -> WhyView | None:
-    """By the production code; moves nothing. None: no such service port. Raises BadQuestion."""
+    """By the production code; moves nothing. None: no such service port. Raises BadQuestion.
+
+    ``utc``: ISO 8601 of monotonic seconds.
+    """
     keys = [key for key in sorted(router.services) if key.name == service]
     if port is not None:
         keys = [key for key in keys if key.port == port]
@@ -51,8 +57,20 @@ def explained(
             )
             for report in explanation.candidates
             if takes_part(router, keys[0], report)
-        ),
+        )
+        + _absent(router, keys[0], utc),
     )
+
+
+def _absent(
+    router: SiteRouter, key: ServiceKey, utc: Callable[[float], str]
+) -> tuple[WhyCandidate, ...]:
+    """Sites that were candidates in the last minutes."""
+    gone = router.absent_sites.of(key)
+    if not gone:
+        return ()
+    links = router.links.status()
+    return tuple(row(key, one, router.routing.table, links, utc) for one in gone)
 
 
 def affinity_view(sessions: Sessions | None) -> AffinityView | None:

@@ -3,6 +3,7 @@
 from router.link.links import Links
 from router.link.ports import Identity
 from router.main import problems
+from router.main.absent_sites import AbsentSites
 from router.main.bar_news import BarNews
 from router.main.link_door import LinkDoor
 from router.main.link_news import LinkNews
@@ -31,6 +32,7 @@ class RoutingNews:
     """Passes each on to the rooms that it is for."""
 
     __slots__ = (
+        "_absent",
         "_bars",
         "_door",
         "_faults",
@@ -64,13 +66,14 @@ class RoutingNews:
         faults: SiteFaults,
         bars: BarNews,
         offers: NewOffers,
+        absent: AbsentSites,
         tell: Tell,
     ) -> None:
         self._network, self._identity, self._routing = network, identity, routing
         self._links, self._services, self._load = links, services, load
         self._names, self._guard, self._news = names, guard, news
         self._door, self._twin, self._faults, self._tell = door, twin, faults, tell
-        self._bars, self._offers = bars, offers
+        self._bars, self._offers, self._absent = bars, offers, absent
 
     def routes_settled(self) -> None:
         """Services follow the new table; who turns out to be a copy leaves it."""
@@ -115,6 +118,7 @@ class RoutingNews:
         self._names.table_changed(table)
         self._bars.table_changed(table, self._network.now())
         self._offers.table_changed(table)
+        self._absent.table_changed(table)
         self._load.table_changed(table)
         self._services.table_changed(table)
 

@@ -16,6 +16,7 @@ from router.link.ports import (
     Identity,
 )
 from router.main import problems
+from router.main.absent_sites import AbsentSites
 from router.main.asking.desk import QuestionDesk
 from router.main.asking.exchange import Asker
 from router.main.asking.targets import Told, whom_to_ask
@@ -190,6 +191,7 @@ class SiteRouter:
         self._faults = SiteFaults()
         self._wanted_links = WantedLinks(self.links, credentials, identity.site, is_edge=is_edge)
         self._offers = NewOffers(keeper, tell, network)
+        self.absent_sites = AbsentSites(network.now)
         self._run.owner = RoutingNews(
             network,
             identity,
@@ -205,6 +207,7 @@ class SiteRouter:
             self._faults,
             BarNews(tell),
             self._offers,
+            self.absent_sites,
             tell,
         )
         self._troubles = Troubles(

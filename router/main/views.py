@@ -234,7 +234,7 @@ class OperatorView:
         self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
     ) -> WhyView | None:
         """What the next request would meet, by the production code; moves nothing."""
-        return explained(self._router, self._network.now(), service, port, session)
+        return explained(self._router, self._network.now(), service, port, session, self.utc)
 
     def scale(self, service: str, port: int | None) -> ScaleView | None:
         """What an autoscaler goes by, with what the other workers said when asked last."""
