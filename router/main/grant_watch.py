@@ -2,10 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping
+from itertools import chain
+from math import inf
 from typing import NamedTuple
 
-from router.model.grants import CALL, OFFER, Grant, granted, in_force
+from router.model.grants import CALL, OFFER, Grant, first_end, granted, in_force
 from router.model.ids import SiteId
+from router.model.owners import Owner
 from router.model.sharing import SharingRules, name_any
 from router.routing.table import RouteTable
 
@@ -24,10 +27,11 @@ class Withdrawn(NamedTuple):
 class GrantWatch:
     """Remembers which grants counted here; ``unix`` is the wall clock."""
 
-    __slots__ = ("_calls", "_offers", "_unix", "_used")
+    __slots__ = ("_calls", "_offers", "_owners_offers", "_unix", "_used")
 
     def __init__(self, unix: Callable[[], float] = time.time) -> None:
         self._unix = unix
+        self._owners_offers = _OwnersOffers({}, -inf)
         self._offers: frozenset[ServiceAt] = frozenset()
         self._calls: frozenset[ServiceAt] = frozenset()
         self._used: frozenset[ServiceAt] = frozenset()  # In strict mode: approved, by whatever.
@@ -39,9 +43,10 @@ class GrantWatch:
         """
         unix = self._unix()
         own = {name: rule.grants for name, rule in rules.services.items() if rule.grants}
-        of_owners = {name: owner.grants for name, owner in table.owners.items() if owner.grants}
         before = self._offers, self._calls, self._used
-        self._offers = _all(of_owners, OFFER, unix) | _all(own, OFFER, unix)
+        if not self._owners_offers.is_of(table.owners, unix):
+            self._owners_offers = _OwnersOffers(table.owners, unix)
+        self._offers = self._owners_offers.offers | _all(own, OFFER, unix)
         self._calls = _all(own, CALL, unix)
         self._used = _at(table, is_barred=False) if rules.strict else frozenset()
         offers = before[0] - self._offers
@@ -60,6 +65,26 @@ class GrantWatch:
 
 
 _NOTHING = Withdrawn(frozenset(), frozenset())
+
+
+class _OwnersOffers:
+    """Offers that ``owners`` granted and that hold at ``unix``.
+
+    Nearly all tables have the owners of the table before, and there may be thousands of them.
+    """
+
+    __slots__ = ("_from", "_owners", "_until", "offers")
+
+    def __init__(self, owners: Mapping[str, Owner], unix: float) -> None:
+        given = {name: owner.grants for name, owner in owners.items() if owner.grants}
+        self._owners = owners
+        self._from = unix
+        self._until = first_end(chain.from_iterable(given.values()), unix) or inf
+        self.offers = _all(given, OFFER, unix)
+
+    def is_of(self, owners: Mapping[str, Owner], unix: float) -> bool:
+        """Whether the same holds for ``owners`` at ``unix``; a clock may be set back."""
+        return owners is self._owners and self._from <= unix < self._until
 
 
 def _at(table: RouteTable, *, is_barred: bool) -> frozenset[ServiceAt]:

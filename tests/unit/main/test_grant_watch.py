@@ -1,5 +1,7 @@
 """What was granted and is so no more is told once, so that what is under way by it can end."""
 
+from collections.abc import ItemsView
+
 import msgspec
 
 from router.main.grant_watch import GrantWatch, Withdrawn
@@ -49,6 +51,35 @@ def test_an_end_is_a_withdrawal() -> None:
     clock.now = 10.0
     told = granted(Grant(EAST, (OFFER,), until=10), barred="not-approved")
     assert watch.look(told, rules).offers == OFFERED
+
+
+class Owners(dict[str, Owner]):
+    """Counts how often somebody reads all of them."""
+
+    reads = 0
+
+    def items(self) -> ItemsView[str, Owner]:  # type: ignore[override]
+        self.reads += 1
+        return super().items()
+
+
+def test_owners_are_read_when_they_change_and_when_a_grant_ends() -> None:
+    clock = Clock()
+    watch, rules = GrantWatch(clock), SharingRules(strict=True)
+    owners = Owners(granted(Grant(EAST, (OFFER,), until=10)).owners)
+    told = msgspec.structs.replace(granted(), owners=owners)
+    for clock.now in (0.0, 5.0, 9.0):
+        watch.look(told, rules)
+    assert owners.reads == 1
+    for clock.now in (10.0, 11.0):
+        watch.look(told, rules)
+    assert owners.reads == 2
+    clock.now = 9.0  # The clock was set back: it holds again.
+    watch.look(told, rules)
+    assert owners.reads == 3
+    clock.now = 10.0
+    ended = msgspec.structs.replace(granted(barred="not-approved"), owners=owners)
+    assert watch.look(ended, rules).offers == OFFERED
 
 
 def test_in_strict_mode_all_that_was_approved_ends_when_it_is_barred() -> None:
