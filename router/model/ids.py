@@ -22,14 +22,30 @@ RouterId = NewType("RouterId", str)
 
 
 ROUTER_ID: Final = r"\A[0-9a-f]{16}\Z"
+_ROUTER_ID = re.compile(ROUTER_ID)
+
+
+def is_router_id(text: str) -> bool:
+    """Whether a router can have that id; others may say anything."""
+    return _ROUTER_ID.search(text) is not None
+
 
 SITE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 """What a site may be called, wherever others say it. No ``@``: shown names are told apart by it."""
 
 SiteName = Annotated[str, msgspec.Meta(pattern=rf"\A{SITE_NAME}\Z")]
 
-ShownSiteName = Annotated[str, msgspec.Meta(pattern=rf"\A({SITE_NAME})?(@[0-9a-f]{{8}})?\Z")]
+_SHOWN_SITE_NAME: Final = rf"\A({SITE_NAME})?(@[0-9a-f]{{8}})?\Z"
+
+ShownSiteName = Annotated[str, msgspec.Meta(pattern=_SHOWN_SITE_NAME)]
 """With the begin of its id where two sites have one name, and only that where no name is known."""
+
+_SHOWN = re.compile(_SHOWN_SITE_NAME)
+
+
+def is_shown_site_name(text: str) -> bool:
+    """Whether it is a `ShownSiteName` and not empty."""
+    return bool(text) and _SHOWN.search(text) is not None
 
 
 class ServiceKey(msgspec.Struct, frozen=True, order=True, cache_hash=True):

@@ -7,7 +7,7 @@ import msgspec
 
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.edges import CandidateId, CandidateRow, ServiceRow, SiteRow, TableMessage
-from router.model.ids import RouterId
+from router.model.ids import RouterId, is_router_id, is_site_id
 from router.model.limits import EDGE_ROWS_MAX
 from router.routing.lsa import LsaFault, advert_is_bad, declaration_is_bad
 from router.routing.offers import declaration_of
@@ -86,15 +86,32 @@ class EdgeRows:
         return "news"
 
     def _apply(self, message: TableMessage) -> None:
+        """Rows with ids that no router or site makes are left out: older versions pass them on."""
         for router in message.gone_sites:
             self._sites.pop(router, None)
         for name in message.gone_services:
             self._services.pop(name, None)
         for row_id in message.gone_candidates:
             self._candidates.pop(row_id, None)
-        self._sites.update((row.router, row) for row in message.sites)
-        self._services.update((row.name, row) for row in message.services)
-        self._candidates.update((row.id, row) for row in message.candidates)
+        self._sites.update(
+            (row.router, row)
+            for row in message.sites
+            if is_router_id(row.router) and is_site_id(row.site)
+        )
+        self._services.update(
+            (row.name, _with_known_ids(row)) for row in message.services if is_site_id(row.site)
+        )
+        self._candidates.update(
+            (row.id, row) for row in message.candidates if is_router_id(row.router)
+        )
+
+
+def _with_known_ids(row: ServiceRow) -> ServiceRow:
+    if all(map(is_site_id, (*row.conflicts, *(row.owners or ())))):
+        return row
+    owners = None if row.owners is None else tuple(filter(is_site_id, row.owners))
+    conflicts = tuple(filter(is_site_id, row.conflicts))
+    return msgspec.structs.replace(row, conflicts=conflicts, owners=owners)
 
 
 def _readable(rows: Iterable[ServiceRow], before: Told) -> Iterable[tuple[str, Declaration]]:

@@ -13,7 +13,15 @@ import msgspec
 
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.grants import VERBS, Grant
-from router.model.ids import ROUTER_ID, SITE_ID, RouterId, SiteId, SiteName, is_site_id
+from router.model.ids import (
+    ROUTER_ID,
+    SITE_ID,
+    RouterId,
+    SiteId,
+    SiteName,
+    is_shown_site_name,
+    is_site_id,
+)
 from router.model.limits import (
     ADJACENCIES_MAX,
     BARS_MAX,
@@ -276,10 +284,13 @@ def _terms_are_bad(terms: Terms) -> bool:
 def declaration_is_bad(told: Declaration) -> bool:
     """Whether its values cannot be; types are held by decoding."""
     spec = told.spec
-    return (
+    return bool(
         _name_is_bad(told.name)
         or not 0 < len(spec.ports) <= LSA_SERVICE_PORTS_MAX
         or any(map(_port_is_bad, spec.ports))
+        or len(set(spec.ports)) != len(spec.ports)
+        or (spec.headless and _name_is_bad(spec.headless))
+        or not all(map(is_shown_site_name, spec.policy.weights))
         # NaN would break the order that all sites must agree on.
         or not math.isfinite(told.declared_at_s)
         or not 0 <= spec.queue_wait_s <= QUEUE_WAIT_S_MAX  # As in a file: it rules here too.

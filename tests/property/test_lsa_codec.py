@@ -61,7 +61,9 @@ DECLARATIONS = st.builds(
         policy=st.builds(
             PolicySpec,
             st.sampled_from(["fill", "split", "of-tomorrow"]),
-            st.dictionaries(NAMES, st.integers(0, 100), max_size=3),
+            st.dictionaries(
+                NAMES | NAMES.map("{}@0123abcd".format), st.integers(0, 100), max_size=3
+            ),
         ),
         queue=st.none() | st.integers(0, 100_000),
         queue_wait_s=st.floats(0, 1000),
@@ -71,6 +73,7 @@ DECLARATIONS = st.builds(
         tls_cert=st.sampled_from(("", "shop-tls")),
         request_id=st.sampled_from(("", "X-Request-Id")),
         half_close=st.sampled_from(("cancel", "serve")),
+        headless=st.just("") | SERVICE_NAMES,
     ),
     declared_at_s=MOMENTS,
 )
@@ -165,6 +168,29 @@ def test_a_port_that_one_part_tells_of_twice_is_refused(
     fault = decode_lsa(signed(make(1, (1, 1, 1), Services((), (told, again))), WEST))
     assert isinstance(fault, LsaFault) and fault.code == "bad-value"
     assert fault.reason == f"targets of {told.name!r:.80}, port {told.port}, twice"
+
+
+ODD_NAMES = st.text(min_size=1, max_size=80) | st.sampled_from(
+    ["a\n", "-a", "\x1b[31mred", "a" * 64, "a b", "@12345678 ", "a@1234567g", "\u202ea"]
+)
+
+
+@given(told=DECLARATIONS, odd=ODD_NAMES, port=st.integers(1, 65_535))
+def test_a_declaration_names_sites_and_services_as_these_are_called(
+    told: Declaration, odd: str, port: int
+) -> None:
+    """Site names of its weights, its headless service; and each of its ports once."""
+    spec = told.spec
+    if not re.fullmatch(rf"({SITE_NAME})?(@[0-9a-f]{{8}})?", odd, re.ASCII):
+        assert is_bad(replace(told, spec=replace(spec, policy=PolicySpec("split", {odd: 1}))))
+    if not re.fullmatch("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", odd):
+        assert is_bad(replace(told, spec=replace(spec, headless=odd)))
+    assert is_bad(replace(told, spec=replace(spec, ports=(port, port))))
+
+
+def is_bad(told: Declaration) -> bool:
+    fault = decode_lsa(signed(make(1, (1, 1, 1), Services((told,), ())), WEST))
+    return isinstance(fault, LsaFault) and fault.code == "bad-value"
 
 
 @given(data=st.binary(max_size=200))

@@ -188,6 +188,37 @@ def test_a_table_with_bad_values_changes_nothing(lie: TableMessage) -> None:
     assert not [m for m in sent(events) if isinstance(m, HaveMessage) and m.version]
 
 
+ODD_SITE, ODD_ROUTER = SiteId("\x1b[31mred"), RouterId("A" * 16)
+
+
+def test_rows_with_ids_that_no_router_or_site_makes_are_left_out() -> None:
+    """A hub of an older version passes on what a liar says: the others count."""
+    edge = attached("shop", "web")
+    odd = service_row("web", site=ODD_SITE)
+    shop = service_row(conflicts=(ODD_SITE, FAR.site), owners=(ODD_SITE, NEAR.site))
+    one = site_row()
+    hear(
+        edge,
+        message(
+            sites=(
+                one,
+                msgspec.structs.replace(site_row(FAR), site=ODD_SITE),
+                msgspec.structs.replace(site_row(FAR), router=ODD_ROUTER),
+            ),
+            services=(odd, shop),
+            candidates=(
+                CandidateRow("shop", 80, ODD_ROUTER, 3, 100, False),
+                CandidateRow("shop", 80, NEAR.router, 3, 100, False),
+            ),
+        ),
+    )
+    table = edge.table
+    assert not {ODD_SITE, SiteId(ODD_ROUTER)} & {*table.sites}
+    assert [found.site for found in table.candidates[SHOP]] == [NEAR.site]
+    assert "\x1b" not in repr(table) and ODD_ROUTER not in repr(table)
+    assert {*table.declarations} == {"shop"}
+
+
 def test_a_table_that_never_ends_is_refused() -> None:
     edge = attached("shop")
     rejected: list[RoutingEvent] = []
