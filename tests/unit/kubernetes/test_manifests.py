@@ -1,6 +1,8 @@
 """Manifests of a site: what each option changes, and what nothing may change."""
 
+import json
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import kubernetes_validate
@@ -59,7 +61,13 @@ def pod(**changed: Any) -> Any:
 
 def validate(found: Object) -> None:
     """Against the schemas of Kubernetes, as far as it is a kind of Kubernetes."""
-    kubernetes_validate.validate(dict(found), "1.37", strict=True)
+    _validate(json.dumps(found))
+
+
+@cache
+def _validate(text: str) -> None:
+    """Each different object once: most options leave most objects as they are."""
+    kubernetes_validate.validate(json.loads(text), "1.37", strict=True)
 
 
 OPTIONS = st.builds(
