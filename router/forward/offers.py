@@ -127,6 +127,8 @@ class Offer:
             or service.protocol != request.protocol
             or under_way.is_draining
             or service.pressure.is_refusing
+            # Only routers of our own site may bring its streams, or who leads to one.
+            or (self._ingress == service.site and stream.neighbour_site != service.site)
         ):
             return None
         return EgressStream(stream, request, service, under_way, self._ingress, self._wait_ms)

@@ -97,7 +97,7 @@ class Links:
         self._known = self._adjacencies.known
         self._admission = Admission(owner, network.now, self._known, self._accepted.up)
         self._offered = OfferedStreams(
-            identity.router, owner, self._known, self, fills_paths=not is_edge
+            identity.router, identity.site, owner, self._known, self, fills_paths=not is_edge
         )
         self.session_stream = (
             self._offered.take

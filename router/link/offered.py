@@ -5,31 +5,50 @@ from collections.abc import Mapping
 from router.link import control
 from router.link.adjacency import Adjacency
 from router.link.lane import NOBODY
-from router.link.ports import LinkOwner, OpenRequest, Refusal, Stream, StreamHandler, StreamOpener
+from router.link.ports import (
+    LinkOwner,
+    Neighbour,
+    OpenRequest,
+    Refusal,
+    Stream,
+    StreamHandler,
+    StreamOpener,
+)
 from router.link.session import LinkSession
 from router.link.transit import fill_path, judge_path, relay
-from router.model.ids import RouterId, is_site_id
+from router.model.ids import RouterId, SiteId, is_site_id
 from router.model.sharing import FREE
 
 
 class OfferedStreams:
     """Judges each OPEN, until `stop`."""
 
-    __slots__ = ("_alone", "_fills_paths", "_here", "_known", "_opener", "_owner", "_stopped")
+    __slots__ = (
+        "_alone",
+        "_fills_paths",
+        "_here",
+        "_known",
+        "_opener",
+        "_owner",
+        "_site",
+        "_stopped",
+    )
 
     def __init__(
         self,
         here: RouterId,
+        site: SiteId,
         owner: LinkOwner,
         known: Mapping[RouterId, Adjacency],
         opener: StreamOpener,
         *,
         fills_paths: bool,
     ) -> None:
-        """``known``: adjacent routers now; ``opener``: where a stream goes on; ``fills_paths``:
-        what edges leave to us, which an edge does for nobody: nothing passes through it."""
+        """``here``, ``site``: our own ids; ``known``: adjacent routers now; ``opener``: where a
+        stream goes on; ``fills_paths``: what edges leave to us, which an edge does for nobody:
+        nothing passes through it."""
         self._stopped = False
-        self._here = here
+        self._here, self._site = here, site
         self._alone = (here,)  # The path of what ends here.
         self._owner = owner
         self._known = known
@@ -62,6 +81,9 @@ class OfferedStreams:
         if not is_site_id(request.ingress):  # It would be shown, counted and queued by.
             stream.refuse("not-allowed", -1)
             return NOBODY
+        if request.ingress == self._site and not self._may_be_ours(came_from, request):
+            stream.refuse("not-allowed", -1)
+            return NOBODY
         if is_plain and request.path == self._alone:  # What is below would find the same.
             return self._owner.stream_offered(stream, request, body)
         if not judge_path(request.path, self._here, stream.neighbour):
@@ -80,6 +102,10 @@ class OfferedStreams:
         if len(onward.path) == 1:
             return self._owner.stream_offered(stream, onward)
         return relay(stream, onward, self._opener)
+
+    def _may_be_ours(self, came_from: Neighbour, request: OpenRequest) -> bool:
+        """Our own id would get it past our rules, and into the line of our own routers."""
+        return came_from.is_sibling or self._owner.may_bring_ours(came_from, request)
 
     def _may_pass(self, session: LinkSession, request: OpenRequest) -> bool:
         """What the owner says, where a link to an edge or on terms is on the way."""

@@ -332,6 +332,9 @@ class LinkOwner(Protocol):
         Asked where one is an edge or in on terms; ``to`` None: it ends here.
         """
 
+    def may_bring_ours(self, came_from: Neighbour, request: OpenRequest) -> bool:
+        """Whether ``request``, of a router of our own site, may come over that other site."""
+
     def known_offer(self, body: bytes, /) -> KnownOffer | None:
         """What is remembered of an OPEN of these bytes."""
 

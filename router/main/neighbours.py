@@ -1,5 +1,7 @@
 """What becomes of what links bring: neighbours, their messages, streams. Implements `LinkOwner`."""
 
+from collections.abc import Callable
+
 from router.forward.forwarder import Forwarder
 from router.link.lane import NOBODY
 from router.link.links import Links
@@ -53,10 +55,12 @@ class Neighbours:
         edges: AttachedEdges,
         names: Names,
         guard: Guard,
+        leads_to: Callable[[SiteId, SiteId], bool],
     ) -> None:
+        """``leads_to``: whether a cheapest way to a site begins at that neighbor site."""
         self._network, self._identity, self._credentials = network, identity, credentials
         self._routing, self._edges = routing, edges
-        self._names, self._guard = names, guard
+        self._names, self._guard, self._leads_to = names, guard, leads_to
         self._refused_sites: frozenset[SiteId] = frozenset()
 
     def set_refused(self, sites: frozenset[SiteId]) -> None:
@@ -92,6 +96,13 @@ class Neighbours:
     def may_pass(self, came_from: Neighbour, to: Neighbour | None, request: OpenRequest) -> bool:
         """See `LinkOwner`."""
         return self._guard.may_pass(came_from, to, request, self._routing.table)
+
+    def may_bring_ours(self, came_from: Neighbour, request: OpenRequest) -> bool:
+        """See `LinkOwner`. Routers of one site that are not linked reach each other so."""
+        may = self._leads_to(came_from.site, self._identity.site)
+        if not may:
+            self._guard.refuses_as_ours(came_from, request)
+        return may
 
     def original_of(self, neighbour: Neighbour, restored: int) -> str:
         """As far as LSAs tell: an edge sees none."""

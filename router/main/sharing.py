@@ -42,6 +42,16 @@ class Guard:
             "sitectl token create FILE, if it should be let in again",
         )
 
+    def refuses_as_ours(self, came_from: Neighbour, request: OpenRequest) -> None:
+        """Tell of a stream that is refused, since it claims to come from this very site."""
+        self._refused(
+            came_from.site,
+            "link-refused-stream",
+            came_from.name,
+            request.service,
+            f"{came_from.name} opened a stream to {request.service} in the name of this site.",
+        )
+
     def serves(
         self,
         request: OpenRequest,

@@ -111,8 +111,16 @@ class SiteRouter:
         self._names = Names(self.routing, identity.site)
         guard = Guard(identity.site, tell, network.now)
         self._credentials = credentials
+        self._behind = SitesBehind()
         self._neighbours = neighbours = Neighbours(
-            network, identity, credentials, self.routing, self.edges, self._names, guard
+            network,
+            identity,
+            credentials,
+            self.routing,
+            self.edges,
+            self._names,
+            guard,
+            self._leads_to,
         )
         self.links = Links(
             network,
@@ -126,7 +134,6 @@ class SiteRouter:
         )
         self._news = LinkNews(tell, self.links, self.router_name)
         self.links.incoming_refused = self._news.refused
-        behind = SitesBehind()
         self.forwarder = Forwarder(
             network,
             self.links,
@@ -136,7 +143,7 @@ class SiteRouter:
             settles_s=limits.START_SETTLES_S,
             connections_max=connections_max,
             router=identity.router,
-            leads_to=lambda link, site: behind.has(self.routing.table, link, site),
+            leads_to=self._leads_to,
         )
         self._run = RoutingRun(
             network, self.links, identity, version, self.routing, self.edges, keeper
@@ -389,6 +396,9 @@ class SiteRouter:
     def rule_sites(self, patterns: tuple[str, ...] | None) -> dict[str, str]:
         """By name the id of the site that each of ``patterns`` means; empty: of none yet."""
         return self._services.pins.sites_of(patterns)
+
+    def _leads_to(self, neighbour: SiteId, site: SiteId) -> bool:
+        return self._behind.has(self.routing.table, neighbour, site)
 
     def router_name(self, router: RouterId) -> str:
         """The name of the site that ``router`` serves, or its id when it is not known."""

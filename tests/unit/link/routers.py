@@ -43,6 +43,7 @@ class Owner:
         self.recorders: list[Recorder] = []
         self.accept = True
         self.lets_pass = True
+        self.brings_ours = False
         self.terms: dict[bytes, Terms] = {}  # By certificate.
         self.offer: Callable[[Stream], Recorder] | None = None
         self.known: dict[bytes, Remembered] = {}
@@ -85,6 +86,10 @@ class Owner:
     def may_pass(self, came_from: Neighbour, to: Neighbour | None, request: OpenRequest) -> bool:
         self.events.append(("may pass", came_from.name, to and to.name, request.service))
         return self.lets_pass
+
+    def may_bring_ours(self, came_from: Neighbour, request: OpenRequest) -> bool:
+        self.events.append(("may bring ours", came_from.name))
+        return self.brings_ours
 
     def known_offer(self, body: bytes, /) -> "Remembered | None":
         return self.known.get(body)

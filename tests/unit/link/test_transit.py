@@ -144,6 +144,34 @@ def test_an_open_whose_ingress_is_no_site_s_id_is_not_allowed(ingress: str) -> N
     assert middle.owner.offered == east.owner.offered == []
 
 
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_another_site_opens_no_stream_in_our_name_unless_it_leads_to_us(goes_on: bool) -> None:
+    world = World()
+    west, middle, east = chain(world, "west", "middle", "east")
+    path = (middle.id, east.id) if goes_on else (middle.id,)
+    asked = type(west.request(middle))(path, "web", 80, "tcp", middle.identity.site)
+    end = east if goes_on else middle
+    for brings_ours in (False, True):
+        middle.owner.brings_ours = brings_ours
+        handler, before = Recorder(), len(end.owner.offered)
+        assert west.links.open_stream(asked, handler) is not None
+        world.settle()
+        assert len(end.owner.offered) == before + brings_ours
+        assert (handler.calls[0] == ("refused", "not-allowed", -1)) is not brings_ours
+
+
+def test_a_router_of_our_own_site_opens_streams_in_our_name() -> None:
+    world = World()
+    west = Router(world, "west", router="a" * 16, site="one")
+    east = Router(world, "east", router="b" * 16, site="one")
+    west.link("east", is_sibling=True)
+    world.settle()
+    west.open(east)
+    world.settle()
+    assert [asked.ingress for _, asked in east.owner.offered] == [east.identity.site]
+    assert not east.owner.named("may bring ours")
+
+
 @pytest.mark.parametrize("which", ["first", "second"])
 def test_a_lost_link_of_the_path_ends_both_ends_in_error(which: str) -> None:
     world = World()
