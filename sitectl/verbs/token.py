@@ -9,7 +9,7 @@ import click
 
 from sitectl import output, store
 from sitectl.directory import DirectorySite
-from sitectl.failure import Failure, not_found
+from sitectl.failure import Failure, conflict, not_found
 from sitectl.granting import endpoints_to_dial, grant_claim
 from sitectl.link_cost import LinkCost
 from sitectl.options import Duration, Settings, TokenFile, Verbs, accepted, dry_run_flag
@@ -51,6 +51,7 @@ def group() -> None:
     help="Of links made by it. [default: 1]",
 )
 @click.option("--name", help="The token's name, unique here.")
+@click.option("--force", is_flag=True, help="Overwrite FILE even if it is no token of this site.")
 @click.option(
     "--ingress-host",
     "hosts",
@@ -70,10 +71,13 @@ def create(
     uses: int,
     cost: int | None,
     name: str | None,
+    force: bool,
     hosts: tuple[str, ...],
     terms: TermsFlags,
 ) -> None:
     """Write a token to FILE: a one-time claim, or a certificate that works offline.
+
+    A FILE that exists is replaced only if it is a token of this site, or empty.
 
     With an --allow flag the site that joins is let in on terms: it may declare, serve (export) and
     ask for (import) those services alone, by name or by patterns with * and ?; "" is none. It is
@@ -91,6 +95,11 @@ def create(
     if file != "-" and not Path(file).absolute().parent.is_dir():  # Before the claim is granted.
         raise not_found(
             f"no directory {Path(file).parent} for the token", "Make it, or name another"
+        )
+    if file != "-" and not force and not _may_replace(site, Path(file)):
+        raise conflict(
+            f"{file} exists and is no token of site {site.name}: it was left as it is",
+            "Name another file, or: --force",
         )
     dialled = endpoints_to_dial(site, hosts)
     chosen = name or f"{site.name}-{secrets.token_hex(4)}"
@@ -156,6 +165,19 @@ def _made_before(
     except (CertError, FileNotFoundError):
         return None
     return token if tokens.checksum(token) == grant.checksum else None
+
+
+def _may_replace(site: Site, file: Path) -> bool:
+    """Whether ``file`` is not there, empty, no regular file or a token of ``site``."""
+    from certs import tokens
+    from certs.errors import CertError
+
+    try:
+        if not file.is_file() or not file.stat().st_size:
+            return True
+        return tokens.read_file(file).site_id == site.trust.site_id
+    except CertError:
+        return False
 
 
 class _Written:

@@ -64,7 +64,7 @@ def test_a_user_without_rights_runs_a_site(somebody: User, image: str) -> None:
     )
     check = somebody.run(*somebody.sitectl("check"))
     assert "SW0617" in check.out  # Nothing starts it after a reboot: no systemd of the user's.
-    somebody.ok(*somebody.sitectl("delete"))
+    somebody.ok(*somebody.sitectl("delete", "--yes"))
     assert not directory.exists()
     assert not somebody.ok("podman", "ps", "--all", "--quiet")
 
@@ -115,7 +115,7 @@ def test_docker_runs_a_router_too(
         os.kill(pid, 9)
         until(lambda: site.admin.process_id() not in (None, pid), "it is started again", READY_S)
         until(site.admin.is_ready, "it is ready", READY_S)
-        assert site.json("delete")["change"] == "deleted"
+        assert site.json("delete", "--yes")["change"] == "deleted"
         assert not site.has_container()
 
 

@@ -72,10 +72,10 @@ def test_init_start_and_stop_are_repeatable(net: Containers) -> None:
     assert not site.has_container()
     assert site.json("stop")["change"] == "unchanged"
     assert site.json("start")["change"] == "started"
-    assert site.json("delete")["change"] == "deleted"
+    assert site.json("delete", "--yes")["change"] == "deleted"
     assert not site.has_container()
     assert not site.directory.exists()
-    assert site.json("delete")["change"] == "unchanged"
+    assert site.json("delete", "--yes")["change"] == "unchanged"
 
 
 def test_a_router_may_write_its_state_alone_and_has_no_rights(net: Containers) -> None:

@@ -58,7 +58,7 @@ def test_init_makes_and_starts_the_site_once(sitectl: CommandLine, engine: FakeE
     assert sitectl.json(*INIT)["change"] == "unchanged"  # What no flag says stays.
     assert len(engine.said("podman run")) == 1
     assert sitectl.json("stop")["change"] == "stopped"
-    assert sitectl.json("delete")["change"] == "deleted"
+    assert sitectl.json("delete", "--yes")["change"] == "deleted"
     assert engine.state["container"] is None
 
 

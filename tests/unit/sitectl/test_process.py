@@ -66,7 +66,11 @@ def test_delete_withdraws_stops_and_removes(
     here.ok("service", "create", "shop", "8080")
     here.ok("start")
     pid = int((here.state / "here" / "run" / "lock").read_text())
-    assert here.json("delete")["change"] == "deleted"
+    refused = here("delete")
+    assert refused.exit_code == 2
+    assert "no terminal to ask at" in refused.stderr and "delete --yes" in refused.stderr
+    assert (here.state / "here").exists()
+    assert here.json("delete", "--yes")["change"] == "deleted"
     assert os.waitpid(pid, 0) == (pid, 0)
     assert not (here.state / "here").exists()
 

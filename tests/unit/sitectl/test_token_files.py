@@ -1,0 +1,47 @@
+"""Files that `token create` may replace, and those that it leaves alone."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.sitectl.conftest import CommandLine
+
+pytestmark = pytest.mark.usefixtures("faults_are_seen")
+
+
+def create(here: CommandLine, file: Path, *more: str, code: int = 0) -> str:
+    """What it says on stderr."""
+    result = here("token", "create", str(file), "--ingress-host", "127.0.0.1", *more)
+    assert result.exit_code == code, result.output
+    return result.stderr
+
+
+@pytest.mark.parametrize("kind", ["claim", "cert"])
+def test_a_file_that_is_no_token_is_left_alone(
+    here: CommandLine, tmp_path: Path, kind: str
+) -> None:
+    file = tmp_path / "notes.md"
+    file.write_text("# Mine\n")
+    told = create(here, file, "--token-type", kind, code=5)
+    assert "is no token of site here" in told and "--force" in told
+    assert file.read_text() == "# Mine\n"
+    create(here, file, "--token-type", kind, "--force")
+    assert "# Mine" not in file.read_text()
+
+
+def test_a_token_of_another_site_is_left_alone(here: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "token.yaml"
+    here.ok("init", "there")
+    create(here, file, "--site", "there")
+    theirs = file.read_text()
+    create(here, file, "--site", "here", code=5)
+    assert file.read_text() == theirs
+
+
+def test_an_empty_file_and_an_own_token_are_replaced(here: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "token.yaml"
+    file.touch()
+    create(here, file)
+    first = file.read_text()
+    create(here, file)
+    assert file.read_text() != first
