@@ -225,6 +225,24 @@ def a_network(
     )
 
 
+def dead_here() -> Live:
+    """No target of `shop` at this site is ready, and west serves it."""
+    picture = burst()
+    parts = [a_part(HERE, 0, targets_ready=0, capacity=None), a_part("west", 5, in_flight=17)]
+    dead = [a_target(name, ready=False, error="refused") for name in ("shop-1", "shop-2")]
+    shop = a_service("shop", parts, targets=tuple(dead), overflow_total=0)
+    now = now_of(
+        "shop",
+        requests_per_s=139.0,
+        spilled_per_s=139.0,
+        spilled_to={"west": 139.0},
+        spilled_for={"no-target": 139.0},
+    )
+    return msgspec.structs.replace(
+        picture, services=(shop, *picture.services[1:]), now=(now, *picture.now[1:])
+    )
+
+
 def burst() -> Live:
     """Six sites, one of them two hops away and one not reachable; `shop` overflows."""
     network = a_network(
@@ -274,6 +292,9 @@ def burst() -> Live:
             failed_per_s=0.2,
             p99_s=0.41,
             overflow_to={"west": 60.5, "south": 4.0},
+            spilled_per_s=64.5,
+            spilled_to={"west": 60.5, "south": 4.0},
+            spilled_for={"full": 64.5},
             why="east is full: 20 of 20 in flight on 2 targets",
         ),
         now_of("billing", requests_per_s=3.4),
@@ -359,6 +380,9 @@ def all_full() -> Live:
         p50_s=2.0,
         p99_s=9.9,
         overflow_to={"west": 200.0, "south": 200.0},
+        spilled_per_s=400.0,
+        spilled_to={"west": 200.0, "south": 200.0},
+        spilled_for={"full": 400.0},
         why="all sites are full: east 20 of 20, west 20 of 20, south 20 of 20",
     )
     return msgspec.structs.replace(picture, services=(shop,), now=(now,))
@@ -428,7 +452,9 @@ def hostile() -> Live:
         services=(
             a_service(bad, [a_part(bad, 0, local=True)], policy=bad, targets=(a_target(bad),)),
         ),
-        now=(now_of(bad, overflow_per_s=1.0, overflow_to={bad: 1.0}, why=bad),),
+        now=(
+            now_of(bad, spilled_per_s=1.0, spilled_to={bad: 1.0}, spilled_for={bad: 1.0}, why=bad),
+        ),
         problems=(Problem(code=bad, message=bad, hint=bad),),
         tokens=(msgspec.structs.replace(TOKENS[0], name=bad, state=bad),),
     )

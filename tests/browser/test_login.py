@@ -58,12 +58,12 @@ def test_who_logs_in_sees_a_burst_spill_and_where_to(
         page.get_by_label("User").fill("admin")
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button").click()
-        expect(page.locator(".sentence")).to_have_text("Nobody is overflowing.", timeout=SOON_MS)
+        expect(page.locator(".sentence")).to_have_text(
+            "No requests at the moment.", timeout=SOON_MS
+        )
         with Load([(site.address, SHOP_PORT)], 40.0):
-            expect(page.locator(".sentence")).to_have_text(
-                "shop overflows to far.", timeout=SOON_MS
-            )
-            card = page.get_by_role("region", name="Overflowing now")
+            expect(page.locator(".sentence")).to_have_text("shop spills to far.", timeout=SOON_MS)
+            card = page.get_by_role("region", name="Spilling now")
             expect(card).to_contain_text(f"{SLOTS} of {SLOTS}", timeout=SOON_MS)
             keep_picture(page, "real-overview")
             page.goto(f"{console.url}#/topology?site=far&table=map")

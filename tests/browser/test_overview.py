@@ -15,7 +15,7 @@ from tests.browser.stage import Stage, looking
         (pictures.nothing(), "No services yet.", "sitectl service create shop 8080"),
         (
             pictures.burst(),
-            "shop overflows to west and south.",
+            "shop spills to west and south.",
             "65/s of 213/s leave east because it has no room. 0.2/s fail at shop.",
         ),
         (
@@ -24,12 +24,17 @@ from tests.browser.stage import Stage, looking
             "128 requests wait for room here. 120/s fail at shop.",
         ),
         (
+            pictures.dead_here(),
+            "shop spills to west.",
+            "139/s of 142/s leave east because it has no ready target.",
+        ),
+        (
             pictures.many_sites(),
-            "Nobody is overflowing.",
-            "42/s in 1 service, served where they came in.",
+            "Every request is served here.",
+            "42/s in 1 service.",
         ),
     ],
-    ids=["nothing", "burst", "all-full", "calm"],
+    ids=["nothing", "burst", "all-full", "dead-here", "calm"],
 )
 def test_one_sentence_says_whether_anyone_overflows(
     chromium: Browser, stage: Stage, picture: Live, sentence: str, more: str
@@ -44,7 +49,7 @@ def test_what_overflows_is_told_with_its_share_its_ways_and_its_reason(
     chromium: Browser, stage: Stage
 ) -> None:
     with looking(chromium, stage) as page:
-        card = page.get_by_role("region", name="Overflowing now")
+        card = page.get_by_role("region", name="Spilling now")
         for text in (
             "shop:8080",
             "31 %",
@@ -61,14 +66,14 @@ def test_what_overflows_is_told_with_its_share_its_ways_and_its_reason(
 
 def test_the_overflow_goes_when_the_burst_does(chromium: Browser, stage: Stage) -> None:
     with looking(chromium, stage) as page:
-        expect(page.get_by_role("region", name="Overflowing now")).to_be_visible()
+        expect(page.get_by_role("region", name="Spilling now")).to_be_visible()
         calm = tuple(
-            msgspec.structs.replace(one, overflow_per_s=0.0, overflow_to={}, failed_per_s=0.0)
+            msgspec.structs.replace(one, spilled_per_s=0.0, spilled_to={}, failed_per_s=0.0)
             for one in stage.router.live.now
         )
         stage.router.live = msgspec.structs.replace(stage.router.live, now=calm)
-        expect(page.locator(".sentence")).to_have_text("Nobody is overflowing.")
-        expect(page.get_by_role("region", name="Overflowing now")).to_have_count(0)
+        expect(page.locator(".sentence")).to_have_text("Every request is served here.")
+        expect(page.get_by_role("region", name="Spilling now")).to_have_count(0)
 
 
 def test_a_problem_has_its_next_step_and_leads_to_the_events_that_name_it(
@@ -125,6 +130,18 @@ def test_the_last_quarter_of_an_hour_is_what_the_router_kept(
         at = row.get_by_role("rowheader").inner_text()
         sample = next(one for one in history.samples if f"T{at}" in one.at)
         requests = round((sum(sample.served) + sample.nowhere) / history.step_s)
-        overflow = round(sample.overflow / history.step_s)
+        spilled = round(sum(sample.served[1:]) / history.step_s)
         expect(row).to_contain_text(f"{requests}/s")
-        expect(row).to_contain_text(f"{overflow}/s")
+        expect(row).to_contain_text(f"{spilled}/s")
+
+
+def test_dead_targets_here_are_shown_as_such(chromium: Browser, stage: Stage) -> None:
+    stage.router.live = pictures.dead_here()
+    with looking(chromium, stage) as page:
+        expect(page.locator(".answer")).to_have_class("answer warn")
+        services = page.get_by_role("region", name="Services").first
+        expect(services.get_by_role("row", name="shop:8080")).to_contain_text("0 of 2 targets")
+        card = page.get_by_role("region", name="Spilling now")
+        expect(card).to_contain_text("139/s of 139/s")
+        page.goto(f"{page.url.partition('#')[0]}#/services")
+        expect(page.get_by_role("row", name="shop:8080")).to_contain_text("0 of 2 targets")

@@ -21,7 +21,7 @@ def test_the_top_bar_names_the_site_and_its_state_in_a_word(
         expect(top.get_by_text("Degraded")).to_be_visible()
         expect(top.get_by_text("Live", exact=True)).to_be_visible()
         expect(page).to_have_title("Overview · east")
-        expect(page.get_by_role("status")).to_have_text("Site east: Degraded. Overflowing: shop")
+        expect(page.get_by_role("status")).to_have_text("Site east: Degraded. Spilling: shop")
         stage.router.live = pictures.nothing()
         expect(top.get_by_text("Healthy")).to_be_visible()
         expect(page.get_by_role("status")).to_have_text("Site east: Healthy")

@@ -96,6 +96,36 @@ def test_a_link_is_drawn_whether_it_carries_overflow_or_not(
         assert "none" not in strokes
 
 
+def test_a_link_that_goes_down_is_red_and_nothing_else_moves(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, "#/topology") as page:
+        expect(page.locator(".site-mark")).to_have_count(6)
+        spots = """() => Object.fromEntries([...document.querySelectorAll(".site-mark")].map(
+            (one) => [one.textContent, one.querySelector("circle")?.outerHTML]))"""
+        before = page.evaluate(spots)
+        down = page.locator(".site-map g .edge.down")
+        expect(down).to_have_count(1)  # That to the attic.
+        live = stage.router.live
+        links = tuple(
+            msgspec.structs.replace(one, state="down", streams=0, error="connection refused")
+            if one.neighbour.name == "lab"
+            else one
+            for one in live.links
+        )
+        network = tuple(
+            msgspec.structs.replace(
+                one, neighbours=tuple(near for near in one.neighbours if near.site != "lab")
+            )
+            for one in live.network
+            if one.name != "lab"
+        )
+        stage.router.live = msgspec.structs.replace(live, links=links, network=network)
+        expect(down).to_have_count(2)
+        after = page.evaluate(spots)
+        assert {name: after[name] for name in before if name in after} == before
+
+
 def test_pointing_at_a_site_shows_the_way_and_leaving_it_takes_that_away(
     chromium: Browser, stage: Stage
 ) -> None:

@@ -1,9 +1,10 @@
 // The shell: what stays while pages change. Pages are loaded when they are first looked at.
 import { html, render, useEffect, useLayoutEffect, useRef, useState } from "./lib/html.js";
 import { get } from "./lib/api.js";
-import { LEAST_PER_S, span } from "./lib/format.js";
+import { span } from "./lib/format.js";
 import * as keys from "./lib/keys.js";
 import { href, useRoute } from "./lib/route.js";
+import { spilling } from "./lib/spills.js";
 import { again, age, follow, isStale, useFeed, useNow, useStale } from "./lib/store.js";
 import { nextTheme, theme, setTheme } from "./lib/theme.js";
 import { Badge, Command, Failed, Fence, Loading, announce } from "./lib/ui.js";
@@ -30,12 +31,10 @@ export function stateOf(live) {
   return { word: "Healthy", tone: "good" };
 }
 
-/** Who overflows, without figures: said when it begins and when it ends. @param {any} live */
-function spilling(live) {
-  const names = (live?.now ?? [])
-    .filter((one) => one.overflow_per_s >= LEAST_PER_S)
-    .map((one) => one.service);
-  return names.length ? `. Overflowing: ${[...new Set(names)].sort().join(", ")}` : "";
+/** Services that spill, without figures: said when it begins and when it ends. @param {any} live */
+function spillingNames(live) {
+  const names = live ? spilling(live).map((one) => one.service) : [];
+  return names.length ? `. Spilling: ${[...new Set(names)].sort().join(", ")}` : "";
 }
 
 function Freshness({ feed }) {
@@ -194,7 +193,7 @@ function Shell() {
   const page = PAGES.find((one) => one.id === route.page);
   const state = stateOf(feed.live);
   const stale = useStale(feed) || feed.connection === "signed-out";
-  const spills = spilling(feed.live);
+  const spills = spillingNames(feed.live);
   const turn = () => setLook(setTheme(nextTheme()));
 
   useEffect(() => {

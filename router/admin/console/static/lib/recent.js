@@ -10,7 +10,7 @@ const STEPS = 180;
  * @typedef {object} Recent One step; figures a second, `p99_s` of the slowest service.
  * @property {number} at Milliseconds since the epoch, of the router's clock.
  * @property {number} requests
- * @property {number} overflow
+ * @property {number} spilled Served by other sites.
  * @property {number} failed
  * @property {number | null} p99_s
  */
@@ -25,14 +25,14 @@ const total = (/** @type {number[]} */ all) => all.reduce((sum, one) => sum + on
 export function summed(histories) {
   /** @type {Map<number, Recent>} */
   const steps = new Map();
-  for (const { samples, step_s } of histories) {
+  for (const { samples, sites, step_s } of histories) {
     for (const sample of samples) {
       const at = Math.round(Date.parse(sample.at) / 1000 / step_s) * step_s * 1000;
-      const was = steps.get(at) ?? { at, requests: 0, overflow: 0, failed: 0, p99_s: null };
+      const was = steps.get(at) ?? { at, requests: 0, spilled: 0, failed: 0, p99_s: null };
       steps.set(at, {
         at,
         requests: was.requests + (total(sample.served) + sample.nowhere) / step_s,
-        overflow: was.overflow + sample.overflow / step_s,
+        spilled: was.spilled + total(sample.served.filter((_, site) => !sites[site].local)) / step_s,
         failed: was.failed + sample.nowhere / step_s,
         p99_s: worst([was.p99_s, sample.p99_s]),
       });
@@ -46,7 +46,7 @@ function present(live) {
   return {
     at: Date.parse(live.at),
     requests: total(live.now.map((one) => one.requests_per_s)),
-    overflow: total(live.now.map((one) => one.overflow_per_s)),
+    spilled: total(live.now.map((one) => one.spilled_per_s)),
     failed: total(live.now.map((one) => one.failed_per_s)),
     p99_s: worst(live.now.map((one) => one.p99_s)),
   };

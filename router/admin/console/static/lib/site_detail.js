@@ -27,6 +27,13 @@ function shares(service) {
     .join(", ");
 }
 
+/** Requests of that site's clients that other sites served. */
+function spilledBy(service, site) {
+  return service.served
+    .filter((one) => one.site !== "" && one.site !== site.name)
+    .reduce((sum, one) => sum + one.requests, 0);
+}
+
 function Services({ site }) {
   return html`<${Table}
       caption=${`Services at ${site.name}`}
@@ -42,7 +49,7 @@ function Services({ site }) {
         },
         { name: "In flight there", cell: inFlight },
         { name: "Requests", number: true, cell: (one) => count(one.requests_total) },
-        { name: "Overflow", number: true, cell: (one) => count(one.overflow_total) },
+        { name: "Spilled", number: true, cell: (one) => count(spilledBy(one, site)) },
         { name: "Served by", cell: shares },
       ]}
     />

@@ -1,6 +1,6 @@
 // The picture of sites and links. It is given places and loads, and draws them.
 import { html, useEffect, useRef, useState } from "./html.js";
-import { rate, rtt } from "./format.js";
+import { plural, rate, rtt } from "./format.js";
 import { Labels, shortened } from "./labels.js";
 import { href, parse } from "./route.js";
 import { costOf, edgeState } from "./words.js";
@@ -91,13 +91,14 @@ function EdgeLine({ edge, places, load, isWay }) {
   const state = edgeState(edge);
   const kind = state.tone === "good" || state.tone === "info" ? "link" : "down";
   const [start, end] = load?.from === edge.to ? [to, from] : [from, to];
+  const streams = edge.links.reduce((sum, one) => sum + one.streams, 0);
   return html`<g>
     ${isWay && html`<line class="edge way" x1=${from.x} y1=${from.y} x2=${to.x} y2=${to.y} />`}
     <line class=${`edge ${kind}`} x1=${from.x} y1=${from.y} x2=${to.x} y2=${to.y} />
     ${
-      load &&
+      (load || streams > 0) &&
       html`<line class="edge carries" x1=${start.x} y1=${start.y} x2=${end.x} y2=${end.y}>
-        <title>${rate(load.perS)} of our overflow</title>
+        <title>${load ? `${rate(load.perS)} of our requests` : plural(streams, "stream")}</title>
       </line>`
     }
   </g>`;

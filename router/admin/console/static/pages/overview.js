@@ -1,8 +1,9 @@
-// Is anyone overflowing, and why? The rest at a glance.
+// Where are requests served, and why there? The rest at a glance.
 import { html } from "../lib/html.js";
 import { LEAST_PER_S, count, latency, listed, plural, rate, rtt, span, timeOfDay } from "../lib/format.js";
 import { useRecent } from "../lib/recent.js";
 import { href } from "../lib/route.js";
+import { becauseOf, byRate, isFault, localTargets, reasons, spilling } from "../lib/spills.js";
 import { Ago, Badge, Card, Chart, Empty, Hint, Meter, Sparkline, Table } from "../lib/ui.js";
 import { linkState, siteState } from "../lib/words.js";
 
@@ -11,13 +12,6 @@ const SHOWN_MAX = 6;
 
 export function command() {
   return "sitectl status";
-}
-
-/** The services that send requests away now, most first. @param {any} live */
-export function overflowing(live) {
-  return live.now
-    .filter((one) => one.overflow_per_s >= LEAST_PER_S)
-    .sort((one, other) => other.overflow_per_s - one.overflow_per_s);
 }
 
 /** Whether no site of a service has room. Without a stated capacity there always is. */
@@ -38,7 +32,7 @@ export function answer(live) {
       tone: "calm",
     };
   }
-  const spilling = overflowing(live);
+  const away = spilling(live);
   const failed = live.now.filter((one) => one.failed_per_s >= LEAST_PER_S);
   const losing = failed.length
     ? ` ${rate(failed.reduce((sum, one) => sum + one.failed_per_s, 0))} fail at ${listed(
@@ -60,26 +54,35 @@ export function answer(live) {
     };
   }
   const requests = live.now.reduce((sum, one) => sum + one.requests_per_s, 0);
-  if (!spilling.length) {
-    return {
-      text: "Nobody is overflowing.",
-      more: `${rate(requests)} in ${plural(live.services.length, "service")}, served where they came in.${losing}`,
-      tone: losing ? "warn" : "good",
-    };
+  if (!away.length) {
+    return servedHere(live, requests, losing);
   }
-  const where = [...new Set(spilling.flatMap((one) => byRate(one).map(([site]) => site)))];
-  const who = spilling.slice(0, 3).map((one) => one.service);
-  if (spilling.length > 3) who.push(`${spilling.length - 3} more`);
-  const away = spilling.reduce((sum, one) => sum + one.overflow_per_s, 0);
+  const where = [...new Set(away.flatMap((one) => byRate(one).map(([site]) => site)))];
+  const who = away.slice(0, 3).map((one) => one.service);
+  if (away.length > 3) who.push(`${away.length - 3} more`);
+  const perS = away.reduce((sum, one) => sum + one.spilled_per_s, 0);
+  const why = reasons(away);
   return {
-    text: `${listed(who)} ${spilling.length === 1 ? "overflows" : "overflow"} to ${listed(where.slice(0, 3))}.`,
-    more: `${rate(away)} of ${rate(requests)} leave ${live.status.name} because it has no room.${losing}`,
-    tone: losing ? "warn" : "info",
+    text: `${listed(who)} ${away.length === 1 ? "spills" : "spill"} to ${listed(where.slice(0, 3))}.`,
+    more: `${rate(perS)} of ${rate(requests)} leave ${live.status.name} because ${becauseOf(why)}.${losing}`,
+    tone: losing || isFault(why) ? "warn" : "info",
   };
 }
 
-function byRate(now) {
-  return Object.entries(now.overflow_to).sort((one, other) => other[1] - one[1]);
+/** The answer while no other site serves a request of this one. */
+function servedHere(live, requests, losing) {
+  const down = live.services.filter(isDownHere).map((one) => one.name);
+  const dead = down.length ? ` ${listed(down.slice(0, 3))}: no ready target here.` : "";
+  return {
+    text: requests > 0 ? "Every request is served here." : "No requests at the moment.",
+    more: `${rate(requests)} in ${plural(live.services.length, "service")}.${losing}${dead}`,
+    tone: losing || dead ? "warn" : "good",
+  };
+}
+
+function isDownHere(service) {
+  const { total, ready } = localTargets(service);
+  return total > 0 && ready === 0;
 }
 
 function serviceHref(one) {
@@ -95,7 +98,7 @@ function Answer({ live }) {
 }
 
 function Spilling({ one }) {
-  const share = one.requests_per_s ? one.overflow_per_s / one.requests_per_s : 0;
+  const share = one.requests_per_s ? one.spilled_per_s / one.requests_per_s : 0;
   return html`<li class="spill">
     <a class="strong" href=${serviceHref(one)}>${one.service}:${one.port}</a>
     <span class="share">
@@ -106,7 +109,7 @@ function Spilling({ one }) {
         label=${`${Math.round(share * 100)} percent leave this site`}
       />
       <span class="number">${Math.round(share * 100)} %</span>
-      <span class="muted number">${rate(one.overflow_per_s)} of ${rate(one.requests_per_s)}</span>
+      <span class="muted number">${rate(one.spilled_per_s)} of ${rate(one.requests_per_s)}</span>
     </span>
     <span class="towards">
       ${byRate(one).map(
@@ -120,7 +123,7 @@ function Spilling({ one }) {
 
 const TRENDS = [
   { id: "requests", name: "Requests", show: rate, of: (step) => step.requests },
-  { id: "overflow", name: "Overflow", show: rate, of: (step) => step.overflow },
+  { id: "spilled", name: "Spilled", show: rate, of: (step) => step.spilled },
   { id: "failed", name: "Failed", show: rate, of: (step) => step.failed },
   { id: "p99", name: "p99 of the slowest", show: latency, of: (step) => step.p99_s },
 ];
@@ -232,9 +235,9 @@ function Services({ live }) {
           head: true,
           cell: (row) => html`<a href=${serviceHref(row)}>${row.name}:${row.port}</a>`,
         },
-        { name: "Here", cell: (row) => html`<${Here} here=${row.here} />` },
+        { name: "Here", cell: (row) => html`<${Here} here=${row.here} service=${row} />` },
         { name: "Requests", number: true, cell: (row) => rate(row.now?.requests_per_s) },
-        { name: "Overflow", number: true, cell: (row) => rate(row.now?.overflow_per_s) },
+        { name: "Spilled", number: true, cell: (row) => rate(row.now?.spilled_per_s) },
         { name: "p99", number: true, cell: (row) => latency(row.now?.p99_s) },
       ]}
     />
@@ -242,7 +245,11 @@ function Services({ live }) {
   <//>`;
 }
 
-function Here({ here }) {
+function Here({ here, service }) {
+  const { total, ready } = localTargets(service);
+  if (total > 0 && ready === 0) {
+    return html`<${Badge} tone="bad">${`0 of ${plural(total, "target")}`}<//>`;
+  }
   if (!here || here.targets_ready === 0) return html`<span class="muted">no target</span>`;
   if (here.capacity === null) {
     return html`<span class="number">${count(here.in_flight)}</span>
@@ -370,14 +377,14 @@ function Hooks({ live }) {
 }
 
 export function View({ live }) {
-  const spilling = overflowing(live);
+  const away = spilling(live);
   return html`
     <${Answer} live=${live} />
     ${
-      spilling.length > 0 &&
-      html`<${Card} title="Overflowing now" id="overflowing">
+      away.length > 0 &&
+      html`<${Card} title="Spilling now" id="spilling">
         <ul class="plain spills">
-          ${spilling.map((one) => html`<${Spilling} key=${`${one.service}:${one.port}`} one=${one} />`)}
+          ${away.map((one) => html`<${Spilling} key=${`${one.service}:${one.port}`} one=${one} />`)}
         </ul>
       <//>`
     }

@@ -5,6 +5,7 @@ import { CapacityBar, honesty, overstated } from "../lib/capacity.js";
 import { count, latency, plural, rate, shellWord, span } from "../lib/format.js";
 import { River, sharesOf, unitOf } from "../lib/river.js";
 import { href, setParams } from "../lib/route.js";
+import { localTargets } from "../lib/spills.js";
 import { useAnswer } from "../lib/store.js";
 import {
   Ago,
@@ -68,7 +69,6 @@ function List({ live }) {
   const nowOf = (one) => live.now.find((now) => now.service === one.name && now.port === one.port);
   const history = (one) =>
     (histories.value ?? []).find((kept) => kept.service === one.name && kept.port === one.port);
-  const here = (one) => one.sites.find((site) => site.local);
   return html`<${Card}>
     <${Table}
       caption="Services"
@@ -81,18 +81,18 @@ function List({ live }) {
           cell: (one) => html`<a class="strong" href=${href("services", {}, named(one))}>${named(one)}</a>
             <span class="muted nowrap"> ${one.protocol}, ${one.policy}</span>`,
         },
-        { name: "Here", cell: (one) => html`<${Here} site=${here(one)} />` },
+        { name: "Here", cell: (one) => html`<${Local} service=${one} />` },
         {
           name: "Last 15 min",
           cell: (one) => html`<${Lately} history=${history(one)} name=${named(one)} />`,
         },
         { name: "Requests", number: true, cell: (one) => rate(nowOf(one)?.requests_per_s) },
         {
-          name: "Overflow",
+          name: "Spilled",
           number: true,
           cell: (one) =>
-            nowOf(one)?.overflow_per_s > 0
-              ? html`<${Badge} tone="warn" title=${nowOf(one).why}>${rate(nowOf(one).overflow_per_s)}<//>`
+            nowOf(one)?.spilled_per_s > 0
+              ? html`<${Badge} tone="warn" title=${nowOf(one).why}>${rate(nowOf(one).spilled_per_s)}<//>`
               : "none",
         },
         {
@@ -112,7 +112,15 @@ function List({ live }) {
   <//>`;
 }
 
-/** This site's part in a service. */
+/** This site's part in a service, or that none of its targets is ready. */
+function Local({ service }) {
+  const { total, ready } = localTargets(service);
+  return total > 0 && ready === 0
+    ? html`<${Badge} tone="bad">${`0 of ${plural(total, "target")}`}<//>`
+    : html`<${Here} site=${service.sites.find((one) => one.local)} />`;
+}
+
+/** A site's part in a service. */
 function Here({ site }) {
   if (!site || !site.targets_ready) return html`<span class="muted">no targets</span>`;
   const stated = capacityText(site);
@@ -159,10 +167,13 @@ function Service({ live, route }) {
   </div>`;
 }
 
-/** What there is to say when nothing overflows. */
+/** What there is to say when nothing spills. */
 function leaving(service, now) {
   const here = service.sites.find((one) => one.local);
-  if (!here?.targets_ready) return "No target of it is ready here.";
+  const { total } = localTargets(service);
+  if (!here?.targets_ready) {
+    return total ? `0 of ${plural(total, "target")} here ${total === 1 ? "is" : "are"} ready.` : "It has no target here.";
+  }
   return now?.requests_per_s > 0
     ? "Every request is served where it comes in."
     : "No requests at the moment.";
@@ -171,7 +182,7 @@ function leaving(service, now) {
 function Figures({ service, now }) {
   const tiles = [
     ["Requests", rate(now?.requests_per_s)],
-    ["Overflow", rate(now?.overflow_per_s)],
+    ["Spilled", rate(now?.spilled_per_s)],
     ["Failed", rate(now?.failed_per_s)],
     ["Queued", count(service.queued)],
     ["p50", latency(now?.p50_s)],

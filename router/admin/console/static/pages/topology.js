@@ -1,5 +1,5 @@
 // Sites and links: what a way costs, what it carries, and over whom it leads.
-import { html, useMemo, useState } from "../lib/html.js";
+import { html, useMemo, useRef, useState } from "../lib/html.js";
 import { count, latency, listed, plural, rate, rtt, shellWord } from "../lib/format.js";
 import { graphOf, placed, stepsTo, ways } from "../lib/graph.js";
 import { href, setParams } from "../lib/route.js";
@@ -21,14 +21,14 @@ function spilledTo(live) {
   /** @type {Record<string, number>} */
   const sums = {};
   for (const one of live.now) {
-    for (const [site, perS] of Object.entries(one.overflow_to)) {
+    for (const [site, perS] of Object.entries(one.spilled_to)) {
       sums[site] = (sums[site] ?? 0) + perS;
     }
   }
   return sums;
 }
 
-/** The overflow that each edge carries, as far as this site sends it, with its direction. */
+/** The requests of this site that each edge carries a second, with the direction. */
 function carried(graph, found, spilled) {
   /** @type {Map<any, {perS: number, from: string}>} */
   const loads = new Map();
@@ -43,6 +43,9 @@ function carried(graph, found, spilled) {
 }
 
 const WAY_MAX = 4;
+
+/** So many sites may be gone, and as many as there are, before all are drawn anew. */
+const SEEN_MORE = 16;
 
 /** A way in one line: of a long one its ends. @param {string[]} names */
 function inShort(names) {
@@ -182,7 +185,7 @@ function Summary({ graph, live }) {
 
 const LEGEND = [
   ["link", "link"],
-  ["carries", "carries our overflow"],
+  ["carries", "carries requests"],
   ["down", "not up"],
   ["way", "the way to the chosen site"],
 ];
@@ -202,15 +205,33 @@ function Legend() {
   </ul>`;
 }
 
+/**
+ * All sites and links seen since the page was opened, so that the others stay where they are
+ * drawn when one goes.
+ */
+function useSeen(graph) {
+  const seen = useRef({ nodes: new Map(), edges: new Map() });
+  const { nodes, edges } = seen.current;
+  if (nodes.size > 2 * graph.nodes.length + SEEN_MORE) {
+    nodes.clear();
+    edges.clear();
+  }
+  for (const node of graph.nodes) nodes.set(node.id, node);
+  for (const edge of graph.edges) edges.set(`${edge.from} ${edge.to}`, edge);
+  const byId = [...nodes.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
+  return { nodes: byId, edges: [...edges.keys()].sort().map((key) => edges.get(key)) };
+}
+
 export function View({ live, route }) {
   const [pointed, setPointed] = useState(/** @type {string | null} */ (null));
   const graph = graphOf(live);
   const here = live.status.id;
+  const known = useSeen(graph);
   const shape = JSON.stringify([
-    graph.nodes.map((node) => node.id),
-    graph.edges.map(({ from, to }) => [from, to]),
+    known.nodes.map((node) => node.id),
+    known.edges.map(({ from, to }) => [from, to]),
   ]);
-  const spots = useMemo(() => placed(graph, here), [shape, here]);
+  const spots = useMemo(() => placed(known, here), [shape, here]);
   const found = ways(graph, here);
   const spilled = spilledTo(live);
   const loads = carried(graph, found, spilled);
@@ -250,7 +271,7 @@ export function View({ live, route }) {
               cell: (edge) =>
                 edge.links.length ? edge.links.reduce((sum, one) => sum + one.streams, 0) : "–",
             },
-            { name: "Our overflow", number: true, cell: (edge) => rate(loads.get(edge)?.perS ?? 0) },
+            { name: "Our requests", number: true, cell: (edge) => rate(loads.get(edge)?.perS ?? 0) },
             {
               name: "State",
               cell: (edge) => {
