@@ -117,7 +117,7 @@ storm: dev
 churn: dev
 	$(BIN)/python -m tests.scenario.churning --connections $(CHURN)
 
-# Real routers, three sites; SECONDS of load, 1 to 2 minutes to warm up, twice 60 s of rest.
+# Real routers, three sites; half of SECONDS, at most 15 minutes, to warm up, SECONDS of load, twice 60 s of rest.
 soak: dev
 	$(BIN)/python -m tests.scenario.soaking --seconds $(SECONDS) --seed $(SOAK_SEED)
 

@@ -2,8 +2,9 @@
 
 ``python -m tests.scenario.soaking --seconds 1800 --seed 1`` (``make soak``): HTTP/1.1, HTTP/2, TCP,
 clients that leave and that stay, targets that break off. Every few seconds a link is reset, falls
-silent or refuses connections; the seed decides which, when and for how long. After a warm-up the
-routers rest: that is the start. Exit code 1 unless every check of `soak_verdict` holds.
+silent or refuses connections; the seed decides which, when and for how long. After a warm-up, half
+as long and at most 15 minutes, the routers rest: that is the start. Exit code 1 unless every check
+of `soak_verdict` holds.
 """
 
 import argparse
@@ -26,6 +27,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from router.model import limits
 from tests.bench import machine
 from tests.scenario.churn_peers import Clients
 from tests.scenario.churning import Place
@@ -43,7 +45,9 @@ HTTP2_AT_ONCE, HTTP2_PAUSE_S = 4, 0.2
 HTTP2_SIZES = (100, 20_000, 200_000)
 FAULT_EVERY_S, FAULT_S = (4.0, 12.0), (0.5, 6.0)
 SAMPLE_S = 1.0
-WARM_SHARE, WARM_S = 0.2, (10.0, 120.0)
+# Bounded stores fill first: histories of 15 minutes, the journal, the free lists of Python (tuples
+# by their length, 2,000 of each). What grows after that is what the verdict is about.
+WARM_SHARE, WARM_S = 0.5, (10.0, limits.HISTORY_S)
 REST_S = 60.0
 ENDLESS = 10**9
 
