@@ -69,8 +69,7 @@ demo: install
 	$(BIN)/python -m demo
 
 # A worker that dies ends the run: pytest-xdist would give what killed it to the next one for ever.
-# Files in their own order: the long ones are first, and the many short ones of tests/unit level out.
-# More workers than processors: half of the time that scenarios take they wait.
+# Files in the order of tests/order.py. More workers than processors: some of them wait.
 WORKERS ?= 3
 # TESTS=tests/unit, TESTS='-k burst': a part of them. In CI a missing program ends the run at once.
 test: tests-setup dev

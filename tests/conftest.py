@@ -18,6 +18,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from tests import needs
+from tests.order import interleaved
 from tests.programs import use_tools
 
 use_tools()
@@ -78,6 +79,11 @@ class Timeouts:
 def pytest_configure(config: pytest.Config) -> None:
     """Nothing is captured at this moment."""
     config.pluginmanager.register(Timeouts(os.dup(_STDERR_FD)), "timeouts")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that wait among files that compute."""
+    items[:] = interleaved(items, lambda item: item.nodeid.partition("::")[0])
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,0 +1,44 @@
+"""The order in which the files of a whole run are tested."""
+
+from itertools import groupby
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.order import WAITING_SHARE, interleaved, is_waiting
+
+ROOMS = ("browser", "property", "scenario", "simulation", "unit")
+FILES = st.lists(st.sampled_from(ROOMS), max_size=60).map(
+    lambda rooms: [f"tests/{room}/test_{number:02}.py" for number, room in enumerate(sorted(rooms))]
+)
+
+
+def file_of(item: str) -> str:
+    return item.partition("::")[0]
+
+
+@given(files=FILES)
+def test_no_test_is_lost_and_those_of_a_file_stay_together_in_order(files: list[str]) -> None:
+    items = [f"{path}::test_{number}" for path in files for number in range(3)]
+    found = interleaved(items, file_of)
+    assert sorted(found) == sorted(items)
+    together = [(path, list(group)) for path, group in groupby(found, file_of)]
+    assert len(together) == len(files)
+    for path, group in together:
+        assert group == [f"{path}::test_{number}" for number in range(3)]
+    for waits in (True, False):
+        assert [path for path, _ in together if is_waiting(path) == waits] == [
+            path for path in files if is_waiting(path) == waits
+        ]
+
+
+def test_both_kinds_begin_at_once_and_files_that_compute_end_the_run() -> None:
+    waiting = [f"tests/scenario/test_{number}.py" for number in range(100)]
+    computing = [f"tests/unit/test_{number}.py" for number in range(400)]
+    found = interleaved([*waiting, *computing], file_of)
+    assert {is_waiting(path) for path in found[:2]} == {True, False}
+    for part in range(4):
+        span = found[part * 100 : part * 100 + 100]
+        assert 15 <= sum(map(is_waiting, span)) <= 30
+    last = max(number for number, path in enumerate(found) if is_waiting(path))
+    assert last / len(found) <= WAITING_SHARE + 0.05
