@@ -50,7 +50,7 @@ def worse(value: Any) -> Any:
     [
         lambda live: [top.head(live, "name")],
         lambda live: top.page(live, None, sort="name"),
-        lambda live: top.page(live, (80, 24), sort="overflow", ascii_only=True),
+        lambda live: top.page(live, (80, 24), sort="spilled", ascii_only=True),
     ],
 )
 def test_top_shows_no_harm_in_any_text_of_a_picture(
