@@ -132,11 +132,15 @@ def site_flags(function: Decorated) -> Decorated:
             multiple=True,
             help="What others dial, written into tokens.",
         ),
-        click.option("--ingress-bind-ip", default="0.0.0.0", help="Where links are accepted."),
+        click.option(
+            "--ingress-bind-ip",
+            help="Where links are accepted. [default: 0.0.0.0; the loopback address that "
+            "--ingress-host or else --bind-ip names]",
+        ),
         click.option(
             "--bind-port", type=click.IntRange(1, 65_535), default=55671, help="For links."
         ),
-        click.option("--bind-ip", default="127.0.0.1", help="Where service listeners bind."),
+        click.option("--bind-ip", help="Where service listeners bind. [default: 127.0.0.1]"),
         click.option(
             "--enable-service-sync/--no-enable-service-sync",
             default=True,

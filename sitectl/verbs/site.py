@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from router.model.addresses import join
 from router.model.specs import Document, SiteSpec
 from sitectl import output, store
 from sitectl.consoling import (
@@ -22,6 +23,7 @@ from sitectl.directory import DirectorySite
 from sitectl.failure import Failure, usage
 from sitectl.image import image_flags
 from sitectl.life import end_site, make_site, name_of
+from sitectl.link_address import link_address
 from sitectl.options import Settings, Verb, dry_run_flag
 from sitectl.peer_flags import judged_peers, refuse_peers
 from sitectl.proxying import (
@@ -215,6 +217,8 @@ def _site_spec(
     service_sync_site_ttl: float,
     routers: int,
     ingress_hosts: tuple[str, ...],
+    ingress_bind_ip: str | None,
+    bind_ip: str | None,
     peers: tuple[str, ...],
     workers: int | str | None,
     **same: Any,
@@ -229,6 +233,8 @@ def _site_spec(
         router_mode="edge" if router_mode == "edge" else "interior",
         ingress="none" if closed else "host",
         ingress_hosts=ingress_hosts,
+        ingress_bind_ip=link_address(ingress_bind_ip, None if closed else bind_ip, ingress_hosts),
+        bind_ip=bind_ip or "127.0.0.1",
         peers=judged_peers(peers),
         workers=1 if workers is None else workers,
         service_sync=enable_service_sync,
@@ -256,9 +262,18 @@ def start(settings: Settings) -> None:
     output.report(settings, "Router", site.name, change, f"router of {site.name} {text}")
     if started:
         output.note(f"process {pid}; log: {runtime.log_hint()}")
+        output.note(_listens(site.wanted().site))
         from sitectl.backup.copies import tell_if_copy
 
         tell_if_copy(site)
+
+
+def _listens(site: SiteSpec) -> str:
+    """Where its router listens, for links and for services."""
+    links = "No link is accepted (ingress none)"
+    if site.ingress != "none":
+        links = f"Links are accepted at {join(site.ingress_bind_ip.strip('[]'), site.bind_port)}"
+    return f"{links}; listeners of services bind {site.bind_ip}."
 
 
 @click.command(cls=Verb)

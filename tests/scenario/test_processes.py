@@ -135,6 +135,19 @@ def test_a_private_site_dials_out_and_is_reached_through_its_link(net: Network) 
     private.ctl("token", "create", "-", code=7)
 
 
+def test_a_site_at_a_loopback_address_accepts_links_there_alone(net: Network) -> None:
+    near = Site("near", net.state, own_address())
+    net.sites.append(near)
+    port = str(near.link_port)
+    near.ctl("init", "near", "--bind-ip", near.address, "--bind-port", port)
+    started = near.ctl("start").err
+    assert f"Links are accepted at {near.address}:{port}; " in started, started
+    assert f"listeners of services bind {near.address}." in started, started
+    socket.create_connection((near.address, near.link_port), 5).close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((own_address(), near.link_port), 5)
+
+
 def test_an_idle_kept_connection_does_not_hold_up_a_stop(net: Network) -> None:
     site = net.site("alone")
     site.declare("shop")

@@ -21,7 +21,7 @@ def test_init_makes_identity_authority_and_site_document(sitectl: CommandLine) -
     sitectl.ok("init", "east", "--bind-port", "6000", "--bind-ip", "127.0.0.5")
     assert sitectl.config("east") == {
         "site-east.yaml": "apiVersion: spillway/v1\nkind: Site\nname: east\n"
-        "spec:\n  bindPort: 6000\n  bindIp: 127.0.0.5\n"
+        "spec:\n  ingressBindIp: 127.0.0.5\n  bindPort: 6000\n  bindIp: 127.0.0.5\n"
     }
     secrets = sitectl.state / "east" / "secrets"
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
