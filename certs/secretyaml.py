@@ -60,10 +60,11 @@ def parse(text: str, source: str) -> Mapping:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark is not None else 0
-        reason = f"is not YAML: {error.problem or error.context}"
+        reason = f"is not a token file: it is not YAML, {error.problem or error.context}"
         raise CertError(source, reason, "Copy the token file again", line=line) from error
     except (yaml.YAMLError, ValueError) as error:  # Characters that YAML has no place for.
-        raise CertError(source, "is not YAML text", "Copy the token file again") from error
+        reason = "is not a token file: it is not YAML text"
+        raise CertError(source, reason, "Copy the token file again") from error
 
 
 class _Reader:
@@ -84,7 +85,8 @@ class _Reader:
                     raise self._error(event, "has YAML directives", "Remove them")
                 root = self._node(next(events), events, 1)
         if not isinstance(root, Mapping):
-            raise CertError(self._source, "is not a token", "Run: sitectl token create FILE")
+            hint = "At the other site: sitectl token create FILE"
+            raise CertError(self._source, "is not a token file", hint)
         return root
 
     def _node(self, event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Node:

@@ -159,7 +159,8 @@ def load_bytes(data: bytes, source: str) -> Token:
         text = data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise CertError(source, "is not UTF-8 text", _COPY_AGAIN, line=line) from error
+        reason = "is not a token file: it is not UTF-8 text"
+        raise CertError(source, reason, _COPY_AGAIN, line=line) from error
     return load(text, source)
 
 
@@ -249,7 +250,7 @@ class _TokenReader:
         """By its label; without one, by what it holds, as Skupper does."""
         if (self._document.text("apiVersion"), self._document.text("kind")) != ("v1", "Secret"):
             line = self._document.line_of("kind")
-            raise self._error("is not a Secret, so it is no token", _ASK_AGAIN, line)
+            raise self._error("is not a token file: it is not a Secret", _ASK_AGAIN, line)
         label = self._labels.text(TYPE_LABEL)
         for kind, name in TYPES.items():
             if label == name:

@@ -120,7 +120,12 @@ def bind(
 
 
 def _bindings(
-    site: Site, name: str, words: tuple[str, ...], target_ports: tuple[str, ...], namespace: str
+    site: Site,
+    name: str,
+    words: tuple[str, ...],
+    target_ports: tuple[str, ...],
+    namespace: str,
+    verb: str = "bind",
 ) -> list[Binding]:
     """What ``TYPE TARGET`` or ``HOST:PORT...`` mean, each once."""
     places = host_places(words)
@@ -130,7 +135,7 @@ def _bindings(
     if target_ports:
         raise usage(
             f"{words[-1]!r} names a port, and so does --target-port",
-            f"sitectl service bind {name} {' '.join(words)}",
+            f"sitectl service {verb} {name} {' '.join(words)}",
         )
     hosts = [(require_target(site, "host", host), port) for host, port in places]
     return [
@@ -169,7 +174,7 @@ def _bound(change: str) -> str:
     "words",
     nargs=-1,
     required=True,
-    metavar="TYPE TARGET",
+    metavar="TYPE TARGET|HOST:PORT...",
     shell_complete=completes("targets"),
 )
 @_target_flags
@@ -183,21 +188,30 @@ def unbind(
     target_ports: tuple[str, ...],
     namespace_of_target: str,
 ) -> None:
-    """Detach a target; without --target-port every port of it.
+    """Detach a target, in the words of `service bind`; without a port every port of it.
 
     \b
     Examples:
+      sitectl service unbind shop 127.0.0.1:9001 127.0.0.1:9002
       sitectl service unbind shop host 127.0.0.1
       sitectl service unbind shop deployment/shop
     """
     site = store.site_to_change(settings)
-    target = bound_target(site, name, words, namespace_of_target)
-    ports = target_ports_of(site, name, target, target_ports) if target_ports else None
-    removed = unbind_target(site, name, target, ports)
+    removed: list[Binding] = []
+    if host_places(words):
+        asked = _bindings(site, name, words, target_ports, namespace_of_target, "unbind")
+        for one in asked:
+            removed += unbind_target(site, name, one.target, one.ports)
+        target = asked[0].target
+        shown = f"{', '.join(one.shown for one in asked)} {'is' if len(asked) == 1 else 'are'}"
+    else:
+        target = bound_target(site, name, words, namespace_of_target)
+        ports = target_ports_of(site, name, target, target_ports) if target_ports else None
+        removed, shown = unbind_target(site, name, target, ports), f"{target.shown} is"
     change = "deleted" if removed else "unchanged"
     text = (
         f"{', '.join(b.shown for b in removed)} unbound from service {name}"
         if removed
-        else f"{target.shown} is not bound to service {name}, nothing to unbind"
+        else f"{shown} not bound to service {name}, nothing to unbind"
     )
     output.report(settings, "Connector", target.name, change, text)

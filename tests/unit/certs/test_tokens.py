@@ -208,9 +208,9 @@ def test_a_wrong_field_is_named(east: Site, old: str, new: str, reason: str) -> 
 @pytest.mark.parametrize(
     ("text", "line", "reason"),
     [
-        ("", 0, "is not a token"),
-        ("[]", 1, "is not a Secret"),
-        ("just text", 0, "is not a token"),
+        ("", 0, "is not a token file"),
+        ("[]", 1, "is not a token file: it is not a Secret"),
+        ("just text", 0, "is not a token file"),
         ("\ufeffapiVersion: v1", 1, "byte order mark"),
         ("a: 1\nb: !!python/object/apply:os.system [id]", 2, "YAML tag"),
         ("a: !custom x", 1, "YAML tag"),
@@ -222,9 +222,9 @@ def test_a_wrong_field_is_named(east: Site, old: str, new: str, reason: str) -> 
         ("%YAML 1.1\n---\na: 1", 1, "directives"),
         ("a: {{{{{{{{{{{}}}}}}}}}}}", 1, "nested too deeply"),
         ("a: " + "[" * 20_000, 1, "nested too deeply"),
-        ("a: 1\n\tb: 2", 2, "is not YAML"),
-        ("a: 'open", 1, "is not YAML"),
-        ("a: \x00", 0, "is not YAML"),
+        ("a: 1\n\tb: 2", 2, "is not a token file: it is not YAML"),
+        ("a: 'open", 1, "is not a token file: it is not YAML"),
+        ("a: \x00", 0, "is not a token file: it is not YAML"),
         ("a: " + "x" * 70_000, 0, "longer than 65536 bytes"),
         ("a: " + "ü" * 40_000, 0, "longer than 65536 bytes"),
     ],
@@ -236,7 +236,7 @@ def test_hostile_yaml_is_refused_with_its_line(text: str, line: int, reason: str
 
 
 def test_bytes_that_are_no_text_are_refused_with_their_line() -> None:
-    with pytest.raises(CertError, match=r"east\.yaml:2: is not UTF-8"):
+    with pytest.raises(CertError, match=r"east\.yaml:2: is not a token file: it is not UTF-8"):
         tokens.load_bytes(b"a: 1\nb: \xff", "east.yaml")
 
 

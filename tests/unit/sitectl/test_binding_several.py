@@ -17,6 +17,12 @@ def shop(*targets: dict[str, object]) -> dict[str, object]:
     return {"name": "shop", "port": 8080, "targets": list(targets)}
 
 
+def bound(here: CommandLine) -> list[str]:
+    """Hosts of all targets."""
+    (service,) = here.json("service", "status")
+    return [one["host"] for one in service["targets"]]
+
+
 def test_several_targets_are_bound_in_one_command(here: CommandLine) -> None:
     here.ok("service", "create", "shop", "8080")
     said = here.ok(*TWO, "[::1]:9001", "--capacity", "5").stdout
@@ -101,3 +107,19 @@ def test_a_link_local_target_is_bound_only_when_that_is_said(here: CommandLine) 
     here.ok(*words, "--allow-link-local")
     assert "allowLinkLocal: true" in "".join(here.config().values())
     assert here.json(*words)["change"] == "unchanged"
+
+
+def test_what_bind_took_unbind_takes(here: CommandLine) -> None:
+    places = ("127.0.0.1:9001", "127.0.0.1:9002", "[::1]:9001")
+    here.ok("service", "create", "shop", "8080")
+    here.ok("service", "bind", "shop", *places)
+    said = here.ok("service", "unbind", "shop", *places[:2]).stdout
+    assert "127.0.0.1:9001, 127.0.0.1:9002 unbound from service shop" in said
+    assert bound(here) == ["::1"]
+    again = here.ok("service", "unbind", "shop", *places[:2]).stdout
+    assert "127.0.0.1:9001, 127.0.0.1:9002 are not bound to service shop" in again
+    both = here("service", "unbind", "shop", places[2], "--target-port", "9001")
+    assert both.exit_code == 2
+    assert f"sitectl service unbind shop {places[2]}" in both.stderr
+    here.ok("service", "unbind", "shop", "host", places[2])
+    assert bound(here) == []
