@@ -17,6 +17,7 @@ from sitectl.failure import Exit, Failure
 from sitectl.help import first_example, meant, sections
 from sitectl.options import Settings, Verbs, global_options
 from sitectl.output import safe_lines
+from sitectl.suggesting import did_you_mean
 
 # What `--help` says of each verb, and where it is: `--help` and one verb import no others.
 VERBS: Final = {
@@ -183,8 +184,21 @@ def _fail_usage(settings: Settings, error: click.ClickException) -> int:
         example = first_example(error.ctx.command.help or "")
         if example and isinstance(error, click.MissingParameter):
             hint = f"{example}   (an example; more: {hint})"
-    failure = Failure(Exit.USAGE, "usage", error.format_message(), hint)
+    failure = Failure(Exit.USAGE, "usage", error.format_message() + _meant_choice(error), hint)
     return _fail(settings, failure)
+
+
+_NO_CHOICE: Final = re.compile("'(.+)' is not one of ")
+
+
+def _meant_choice(error: click.ClickException) -> str:
+    """`` Did you mean fill?``, where a flag takes one of several words and got none of them."""
+    param = error.param if isinstance(error, click.BadParameter) else None
+    wrong = _NO_CHOICE.match(error.message)
+    if wrong is None or param is None or not isinstance(param.type, click.Choice):
+        return ""
+    meant = did_you_mean(wrong[1], map(str, param.type.choices))
+    return f" D{meant[1:]}" if meant else ""
 
 
 def _fail(settings: Settings, failure: Failure) -> int:

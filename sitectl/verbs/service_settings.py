@@ -41,6 +41,7 @@ from sitectl.service_names import listener_of, require_name
 from sitectl.sessions import affinity_of, require_sessions_fit
 from sitectl.sharing_flags import SharingFlags, sharing_flags, sharing_text, with_sharing
 from sitectl.site import Site
+from sitectl.suggesting import did_you_mean
 
 
 @click.command("set", cls=Verb)
@@ -310,6 +311,8 @@ def _no_service(site: Site, name: str) -> Failure:
         )
     known = sorted(d.name for d in site.documents() if d.kind == "Service")
     there = f"; declared here: {', '.join(known)}" if known else ""
+    if meant := did_you_mean(name, known):
+        there += f"; {meant}"
     return not_found(
         f"no service {name!r} is declared at {site.name}{there}",
         f"sitectl service create {name} PORT",

@@ -8,6 +8,7 @@ from sitectl.bindings import (
     Binding,
     bind_targets,
     is_declared,
+    known_services,
     reach_of,
     require_target,
     target_ports_of,
@@ -29,6 +30,7 @@ from sitectl.pod_flags import bound_target, mark_headless, port_advice, use_of_p
 from sitectl.service_flags import health_flags
 from sitectl.service_names import require_name
 from sitectl.site import Change, Site
+from sitectl.suggesting import did_you_mean
 from sitectl.targets import host_places, wait_until_ready
 
 
@@ -116,7 +118,14 @@ def bind(
     if not is_declared(site, name):
         site.require_readable("Service", name)
         output.note(f"no site that is known here declares {name} yet: the target waits for that")
+        if meant := did_you_mean(name, known_services(site)):
+            output.note(f"{meant[0].upper()}{meant[1:]} Then: {_unbind(name, words)}")
         output.note(f"Next: sitectl service create {name} PORT, here or at a linked site")
+
+
+def _unbind(name: str, words: tuple[str, ...]) -> str:
+    """The command that takes the binding of ``words`` back."""
+    return f"sitectl service unbind {name} {' '.join(words)}"
 
 
 def _bindings(
