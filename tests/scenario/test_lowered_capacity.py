@@ -10,6 +10,7 @@ import pytest
 from tests.scenario.clients import sending
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.waiting import until
+from tests.scenario.worker_sites import are_ready
 
 RUNNING, LOWERED, WAITING = 12, 3, 2
 PATIENCE_S = 55.0  # Commands are slow on a busy machine; targets have 60 s to answer.
@@ -28,8 +29,12 @@ class Pair:
         net.link(self.near, self.far)
         net.start()
         net.see_each_other()
+        if workers > 1:
+            until(lambda: are_ready(self.far, workers), "all workers of far serve")
         self.bind(RUNNING)
         net.ready("shop", {"far": 1})
+        for site in net.sites:  # With workers the slots of all of them come one after the other.
+            until(partial(has_slots, site), f"{site.name} knows of all slots")
 
     def bind(self, capacity: int) -> None:
         """As an operator does: the same words again lower it."""
@@ -52,6 +57,11 @@ def pair(
 
 def of_far(rows: Any) -> Any:
     return next(row for row in rows if row["site"] == "far")
+
+
+def has_slots(site: Site) -> bool:
+    """Whether ``site`` sees all slots of ``far``."""
+    return bool(of_far(site.service("shop")["sites"])["capacity"] == RUNNING)
 
 
 def figures(site: Site) -> Figures:
