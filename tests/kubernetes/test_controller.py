@@ -20,6 +20,7 @@ from router.control.kubernetes.controller_findings import FIELD_MANAGER
 from router.kubernetes import names
 from router.kubernetes.adoption import adopt
 from router.kubernetes.manifests import CONTROLLER, controller_objects
+from tests.kubernetes.async_waiting import until
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.faults import Fault
 from tests.scenario.harness import own_address
@@ -46,13 +47,6 @@ def install(cluster: Cluster, *, every_namespace: bool, namespace: str = "spillw
         cluster.create_object(dict(found), namespace)
     user = cluster.service_account(namespace, CONTROLLER)
     return str(cluster.kubeconfig(namespace, user, name="controller"))
-
-
-async def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
-    """Wait for ``condition``, asking often."""
-    async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110 - a cluster has no event for us.
-            await asyncio.sleep(0.02)
 
 
 def running(cluster: Cluster, story: Story, *, every_namespace: bool = True) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import pytest
@@ -21,6 +22,8 @@ from tests.kubernetes.skupper import ROUTER_LABELS, RunningController, entry
 from tests.scenario.waiting import own_time
 
 NAMESPACE = "west"
+ASK_TIMEOUT_S = 10.0
+"""Longer than a gap may be: a request that hangs is counted by its time."""
 GAP_S_MAX = 3.0
 """Of a Service that is deleted and made again, on a busy machine; docs tell what is usual."""
 _SKUPPER = """
@@ -183,7 +186,7 @@ def versions(cluster: Cluster) -> dict[str, str]:
 
 
 class Request(NamedTuple):
-    """One request: when it began, who answered; empty: nobody."""
+    """One request: when it began, by `own_time`, and who answered; empty: nobody."""
 
     at: float
     by: str
@@ -211,7 +214,7 @@ class Traffic:
 
     def _run(self) -> None:
         while not self._ends.wait(0.01):
-            at = time.monotonic()
+            at = own_time()
             self.requests.append(Request(at, self.ask()))
 
     def ask(self) -> str:
@@ -220,7 +223,7 @@ class Traffic:
         if place is None:
             return ""
         try:
-            with urllib.request.urlopen(f"http://{place}/", timeout=2) as answer:
+            with urllib.request.urlopen(f"http://{place}/", timeout=ASK_TIMEOUT_S) as answer:
                 by = str(json.load(answer)["pod"])
         except OSError:
             return ""
@@ -245,15 +248,9 @@ class Traffic:
 
     @property
     def gap_s(self) -> float:
-        """The longest time between two answers around a failure."""
-        longest, last, is_open = 0.0, self.requests[0].at, False
-        for request in self.requests:
-            if request.by:
-                longest = max(longest, request.at - last) if is_open else longest
-                last, is_open = request.at, False
-            else:
-                is_open = True
-        return longest
+        """The longest time between two answers, whether requests failed meanwhile or hung."""
+        answered = [self.requests[0].at, *(each.at for each in self.requests if each.by)]
+        return max((later - earlier for earlier, later in pairwise(answered)), default=0.0)
 
 
 def test_a_plan_says_everything_and_changes_nothing(cluster: Cluster, west: Commands) -> None:

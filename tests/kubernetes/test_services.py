@@ -16,6 +16,7 @@ from router.control.kubernetes.services import Restored, ServiceWriter, restore_
 from router.control.kubernetes.store import KubernetesStore, Look
 from router.kubernetes import adoption, names
 from router.model.specs import ServiceSpec
+from tests.kubernetes.async_waiting import until
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.faults import Fault
 from tests.programs import find
@@ -77,9 +78,7 @@ class Site:
         def is_settled() -> bool:
             return bool(condition()) and self.look is not None and not self.look.plan.changes
 
-        async with asyncio.timeout(timeout_s):
-            while not is_settled():  # noqa: ASYNC110 - a cluster has no event for us.
-                await asyncio.sleep(0.02)
+        await until(is_settled, timeout_s)
 
 
 Story = Callable[[Site], Awaitable[None]]
