@@ -10,11 +10,12 @@ from router.link.claims import CLAIM_ALPN, Answered
 from router.link.links import ALPN as LINK_ALPN
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
-from router.main.ports import Bars, HeldListener, Kept, KnownOffer, PendingLink
+from router.main.ports import Bars, Kept, KnownOffer, PendingLink
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem
 from router.model.ids import RouterId, SiteId
 from router.model.owners import Owner
+from router.model.remembered import HeldListener
 from router.model.sharing import FREE, Terms
 from router.model.specs import LinkSpec, ServiceProtocol
 from router.net.ports import Tls

@@ -15,11 +15,12 @@ from router.main.listener_budget import (
     refusals,
 )
 from router.main.listener_places import not_asked, override_of, place_of
-from router.main.ports import HeldListener, Keeper
+from router.main.ports import Keeper
 from router.model import limits
 from router.model.adverts import Declaration
 from router.model.ids import ServiceKey, SiteId
 from router.model.owners import Owner
+from router.model.remembered import HeldListener
 from router.model.specs import ServiceSpec
 
 KEYS_SHOWN = 3

@@ -1,7 +1,7 @@
 """What a `SiteRouter` needs from the machine it runs on; the process and the tests supply it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Literal, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -18,6 +18,7 @@ from router.model.errors import HandshakeRejected
 from router.model.events import Problem, Severity
 from router.model.ids import SiteId
 from router.model.owners import Owner
+from router.model.remembered import HeldListener
 from router.model.sharing import Terms
 from router.model.specs import LinkSpec, ServiceProtocol
 from router.net.ports import Tls
@@ -164,14 +165,6 @@ class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     declaration: Declaration
     lost_for_s: float = 0.0
-
-
-class HeldListener(msgspec.Struct, frozen=True, array_like=True):
-    """A port that this site listens at for a service of another site, ``site``."""
-
-    service: str
-    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)]
-    site: SiteId
 
 
 class KnownOffer(msgspec.Struct, frozen=True):

@@ -9,10 +9,11 @@ from typing import TypeVar
 import msgspec
 
 from certs.files import write_secret
-from router.main.ports import HeldListener, Kept, KnownOffer
+from router.main.ports import Kept, KnownOffer
 from router.model.errors import ConfigError
 from router.model.ids import RouterId, SiteId
 from router.model.owners import Owner
+from router.model.remembered import HeldListener, KeptOffer, KeptOffers
 
 ROUTER_ID_BYTES = 8
 OWNERS_FILE = "owners.json"
@@ -21,8 +22,6 @@ OFFERS_FILE = "known-offers.json"
 LISTENERS_FILE = "listeners.json"
 
 _Kept = TypeVar("_Kept")
-_Offer = SiteId | tuple[SiteId, float]
-"""In the file of known offers: a site, while it is new with the Unix seconds at which it came."""
 
 
 class _State(msgspec.Struct, forbid_unknown_fields=True):
@@ -66,8 +65,8 @@ class FileKeeper:
         state = _read(path, _State)
         self._state = state or _State(router_id=secrets.token_hex(ROUTER_ID_BYTES))
         self._owners: Mapping[str, Owner] = _read(self._owners_path, dict[str, Owner]) or {}
-        self._offers: Mapping[str, Sequence[_Offer]] | None = _read(
-            self._offers_path, dict[str, tuple[_Offer, ...]]
+        self._offers: Mapping[str, Sequence[KeptOffer]] | None = _read(
+            self._offers_path, KeptOffers
         )
         self._pins: Mapping[str, SiteId] = _read(self._pins_path, dict[str, SiteId]) or {}
         self._listeners: Sequence[HeldListener] = (

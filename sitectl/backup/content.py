@@ -35,6 +35,7 @@ from certs.rotation import CaState
 from certs.service_tls import FILES
 from router.model.ids import SiteId
 from router.model.owners import Owner
+from router.model.remembered import HeldListener, KeptOffers, site_of
 from sitectl.failure import Exit, Failure
 
 EPOCH_AHEAD_S: Final = 30 * 86_400
@@ -68,8 +69,10 @@ class LinkFiles(_Hidden, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class RouterState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the router must not forget; empty id: it had none of its own (Kubernetes).
 
-    ``declared``: Unix seconds at which services were first declared here. ``owners``: who owns
-    which name, ``rule_pins``: what names in rules mean, both as the router keeps them.
+    ``declared``: Unix seconds at which services were first declared here. As the router keeps them:
+    ``owners``, who owns which name; ``rule_pins``, what names in rules mean; ``known_offers``,
+    sites that are known to offer services of others (None: it never learnt any); ``listeners``,
+    which services of other sites have which ports.
     """
 
     router_id: str = ""
@@ -77,6 +80,8 @@ class RouterState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     declared: dict[str, float] = {}
     owners: dict[str, Owner] = {}
     rule_pins: dict[str, SiteId] = {}
+    known_offers: KeptOffers | None = None
+    listeners: tuple[HeldListener, ...] = ()
 
 
 class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -253,8 +258,27 @@ def revived(backup: Content, here: Content | None, now: float) -> Content:
             declared=dict(sorted(backup.state.declared.items())),
             owners=backup.state.owners | (here.state.owners if here else {}),
             rule_pins=backup.state.rule_pins | (here.state.rule_pins if here else {}),
+            known_offers=_offers_of(backup.state, here.state if here else RouterState()),
+            listeners=_listeners_of(backup.state, here.state if here else RouterState()),
         ),
     )
+
+
+def _offers_of(backup: RouterState, here: RouterState) -> KeptOffers | None:
+    """Of both; what is known here is the newer word on a site."""
+    if backup.known_offers is None or here.known_offers is None:
+        return here.known_offers if backup.known_offers is None else backup.known_offers
+    both = dict(backup.known_offers)
+    for service, offers in here.known_offers.items():
+        by_site = {site_of(one): one for one in (*both.get(service, ()), *offers)}
+        both[service] = tuple(by_site.values())
+    return both
+
+
+def _listeners_of(backup: RouterState, here: RouterState) -> tuple[HeldListener, ...]:
+    """A port that has a service here keeps it."""
+    by_port = {one.port: one for one in (*backup.listeners, *here.listeners)}
+    return tuple(by_port[port] for port in sorted(by_port))
 
 
 def as_replica(revived: Content, backup: Content) -> Content:

@@ -35,6 +35,7 @@ from router import __version__
 from router.model import limits as router_limits
 from router.model.ids import SiteId
 from router.model.owners import Owner
+from router.model.remembered import HeldListener, KeptOffers
 from sitectl.backup.content import (
     Content,
     LinkFiles,
@@ -60,6 +61,8 @@ STAGING: Final = ".restore"  # Has no config/ itself: no verb takes it for a sit
 STATE_FILE: Final = "state.json"
 OWNERS_FILE: Final = "owners.json"
 PINS_FILE: Final = "rule-pins.json"
+OFFERS_FILE: Final = "known-offers.json"
+LISTENERS_FILE: Final = "listeners.json"
 
 _Kept = TypeVar("_Kept")
 WEBHOOKS: Final = "webhooks"
@@ -214,7 +217,13 @@ def _state(directory: Path) -> RouterState:
     state = _decoded(directory / STATE_FILE, RouterState) or RouterState()
     owners = _decoded(directory / OWNERS_FILE, dict[str, Owner]) or {}
     pins = _decoded(directory / PINS_FILE, dict[str, SiteId]) or {}
-    return msgspec.structs.replace(state, owners=owners, rule_pins=pins)
+    return msgspec.structs.replace(
+        state,
+        owners=owners,
+        rule_pins=pins,
+        known_offers=_decoded(directory / OFFERS_FILE, KeptOffers),
+        listeners=_decoded(directory / LISTENERS_FILE, tuple[HeldListener, ...]) or (),
+    )
 
 
 def _decoded(path: Path, kind: type[_Kept]) -> _Kept | None:
@@ -397,12 +406,17 @@ def _write(folder: Path, content: Content) -> None:
 
 def _write_state(folder: Path, content: Content) -> None:
     router_id = content.state.router_id or token_hex(_ROUTER_ID_BYTES)  # Of Kubernetes: a new one.
-    state = msgspec.structs.replace(content.state, router_id=router_id, owners={}, rule_pins={})
+    kept = content.state
+    state = RouterState(router_id=router_id, epoch=kept.epoch, declared=kept.declared)
     _keep(folder / STATE_FILE, msgspec.json.encode(state))
-    if content.state.owners:
-        _keep(folder / OWNERS_FILE, msgspec.json.encode(content.state.owners))
-    if content.state.rule_pins:
-        _keep(folder / PINS_FILE, msgspec.json.encode(content.state.rule_pins))
+    if kept.owners:
+        _keep(folder / OWNERS_FILE, msgspec.json.encode(kept.owners))
+    if kept.rule_pins:
+        _keep(folder / PINS_FILE, msgspec.json.encode(kept.rule_pins))
+    if kept.known_offers is not None:
+        _keep(folder / OFFERS_FILE, msgspec.json.encode(kept.known_offers))
+    if kept.listeners:
+        _keep(folder / LISTENERS_FILE, msgspec.json.encode(kept.listeners))
 
 
 def _keep(path: Path, data: bytes) -> None:

@@ -6,10 +6,11 @@ import msgspec
 
 from router.main.bar_news import BarNews, bar_views, notes_of_bars
 from router.main.learnt import Learnt
-from router.main.ports import HeldListener, Kept, KnownOffer
+from router.main.ports import Kept, KnownOffer
 from router.model.ids import RouterId, SiteId
 from router.model.limits import BAR_EVENTS_BURST, BAR_NOTES_MAX
 from router.model.owners import NOBODY, Owner
+from router.model.remembered import HeldListener
 from router.routing.bars import BarRow
 from router.routing.table import RouteTable, SiteRoute
 from tests.unit.main.journal import Journal

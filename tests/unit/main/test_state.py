@@ -8,12 +8,13 @@ import pytest
 
 from router.main import state
 from router.main.learnt import Learnt
-from router.main.ports import HeldListener, Kept
+from router.main.ports import Kept
 from router.main.state import FileKeeper
 from router.model.adverts import Declaration
 from router.model.errors import ConfigError
 from router.model.ids import SiteId
 from router.model.owners import Owner
+from router.model.remembered import HeldListener
 from router.model.specs import ServiceSpec
 
 SHOP = Declaration(

@@ -11,16 +11,21 @@ import pytest
 from certs.claims import ClaimRequest, GrantStore, Redeemed, Refused
 from certs.identity import restored_at
 from certs.revocation import Revocations
+from router.main.ports import KnownOffer
 from router.main.state import FileKeeper
 from router.model.ids import SiteId
 from router.model.owners import Owner
+from router.model.remembered import HeldListener
 from sitectl.backup import folder, seal
 from sitectl.directory import DirectorySite
 from sitectl.directory_trust import DirectoryTrust
 from tests.unit.sitectl.conftest import CommandLine
 
 WORDS = "correct horse battery"
-PINS = {"alpha": SiteId("1" * 32)}
+ALPHA, BETA = SiteId("1" * 32), SiteId("2" * 32)
+PINS = {"alpha": ALPHA}
+LISTENERS = (HeldListener("mail", 25, ALPHA), HeldListener("shop", 8080, BETA))
+OFFERS = {"mail": (KnownOffer(ALPHA), KnownOffer(BETA, 60.0))}
 OWNERS = {"mail": Owner((SiteId("0" * 32),), "0123456789abcdef")}
 
 
@@ -206,6 +211,8 @@ def test_the_routers_epoch_goes_beyond_what_it_was(
     original = FileKeeper(full.state / "here" / "state.json")
     original.keep_owners(OWNERS)
     original.keep_rule_pins(PINS)
+    original.keep_listeners(LISTENERS)
+    original.keep_known_offers(OFFERS)
     epoch, declared = original.next_epoch() + 10_000_000, original.declared_at("db")
     original.keep_epoch(epoch)
     restored(elsewhere, saved(full))
@@ -213,7 +220,39 @@ def test_the_routers_epoch_goes_beyond_what_it_was(
     assert copy.router_id == original.router_id
     assert copy.declared_at("db") == declared
     assert (copy.owners(), copy.rule_pins()) == (OWNERS, PINS)
+    assert tuple(copy.listeners()) == LISTENERS
+    known = copy.known_offers()
+    assert known is not None and [one.site for one in known["mail"]] == [ALPHA, BETA]
+    assert [one.new_for_s is None for one in known["mail"]] == [True, False]
     assert copy.next_epoch() > epoch
+
+
+def test_over_the_same_site_both_know_its_offers_and_its_listeners_stay(here: CommandLine) -> None:
+    keeper = FileKeeper(here.state / "here" / "state.json")
+    keeper.keep_listeners(LISTENERS)
+    keeper.keep_known_offers(OFFERS)
+    file = saved(here)
+    here.ok("service", "create", "late", "80")
+    keeper.keep_listeners((HeldListener("news", 25, BETA), HeldListener("news", 26, BETA)))
+    keeper.keep_known_offers({"mail": (KnownOffer(BETA),), "news": (KnownOffer(ALPHA),)})
+    restored(here, file, "--force")
+    now = FileKeeper(here.state / "here" / "state.json")
+    assert [(one.port, one.service) for one in now.listeners()] == [
+        (25, "news"),
+        (26, "news"),
+        (8080, "shop"),
+    ]
+    assert now.known_offers() == {
+        "mail": (KnownOffer(ALPHA), KnownOffer(BETA)),
+        "news": (KnownOffer(ALPHA),),
+    }
+
+
+def test_a_site_that_never_learnt_of_offers_learns_them_after_a_restore(
+    here: CommandLine, elsewhere: CommandLine
+) -> None:
+    restored(elsewhere, saved(here))
+    assert FileKeeper(elsewhere.state / "here" / "state.json").known_offers() is None
 
 
 def test_another_site_of_that_name_is_never_overwritten(

@@ -1,0 +1,27 @@
+"""What a router remembers of other sites over a restart, as its files and its backups have it."""
+
+from typing import Annotated
+
+import msgspec
+
+from router.model.ids import SiteId
+
+
+class HeldListener(msgspec.Struct, frozen=True, array_like=True):
+    """A port that this site listens at for a service of another site, ``site``."""
+
+    service: str
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+    site: SiteId
+
+
+KeptOffer = SiteId | tuple[SiteId, float]
+"""A site with targets of a service of another; while it is new, with the Unix seconds at which it
+came."""
+KeptOffers = dict[str, tuple[KeptOffer, ...]]
+"""By service."""
+
+
+def site_of(offer: KeptOffer) -> SiteId:
+    """Whose offer it is."""
+    return SiteId(offer) if isinstance(offer, str) else offer[0]
