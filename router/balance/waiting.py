@@ -23,24 +23,32 @@ UNKNOWN_INGRESS = SiteId("")
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
-    """Where an item waits: by the link that it came over, then by its ingress site.
+    """Where an item waits: by the link that it came over, the branch behind it, its ingress site.
 
     ``link`` is the site next to this one, which is proven, or `LOCAL_LINK`. ``ingress`` is what
-    that site says, as far as `line_of` believes it.
+    that site says, as far as `line_of` believes it. ``branch`` is the site behind ``link`` through
+    which the way to the ingress leads, or ``link`` itself for its own clients.
     """
 
     link: SiteId
     ingress: SiteId
+    branch: SiteId = UNKNOWN_INGRESS
 
 
-def line_of(link: SiteId, ingress: SiteId, leads_to: Callable[[SiteId, SiteId], bool]) -> Line:
+def line_of(
+    link: SiteId, ingress: SiteId, branch_to: Callable[[SiteId, SiteId], SiteId | None]
+) -> Line:
     """The line of a stream that came over ``link``, and says that it began at ``ingress``.
 
-    ``leads_to``: whether a link leads to a site, which is known. All other names that come over
-    one link share a line: made-up names would have a turn each.
+    ``branch_to``: through which site behind a link the way to a site leads; None: none does. All
+    names that come over a link which does not lead there share a line, or made-up names would have
+    a turn each. Sites of one branch share its turns: a member can announce any number of sites, but
+    only behind itself.
     """
-    is_believed = ingress == link or leads_to(link, ingress)
-    return Line(link, ingress if is_believed else UNKNOWN_INGRESS)
+    if ingress == link:
+        return Line(link, link, link)
+    branch = branch_to(link, ingress)
+    return Line(link, ingress, branch) if branch else Line(link, UNKNOWN_INGRESS)
 
 
 _HEAP_SLACK = 64  # Stale deadlines kept before the heap is rebuilt.
@@ -59,39 +67,55 @@ def queue_limit(configured: int | None, held: int) -> int:
     return max(limits.QUEUE_DEFAULT_MIN, min(wished, limits.QUEUE_DEFAULT_MAX))
 
 
-class _LinkLines(Generic[ItemT]):
-    """The lines of one link, by ingress site, in order of service."""
+class _Lines(Generic[ItemT]):
+    """Those who wait at one place, in one line or in lines that take turns: ``places``, in order of
+    service."""
 
-    __slots__ = ("by_ingress", "longest", "size")
+    __slots__ = ("line", "longest", "places", "size")
 
     def __init__(self) -> None:
-        self.by_ingress: OrderedDict[SiteId, OrderedDict[ItemT, float]] = OrderedDict()
+        self.line: OrderedDict[ItemT, float] = OrderedDict()  # With deadlines.
+        self.places: OrderedDict[SiteId, _Lines[ItemT]] = OrderedDict()
         self.longest: Longest[SiteId] = Longest()
         self.size = 0
 
+    def next(self, now: float) -> ItemT | None:
+        """Whose turn it is of those whose deadline is ahead; the turn is taken. None: nobody."""
+        for place, lines in self.places.items():
+            item = lines.next(now)
+            if item is not None:
+                self.places.move_to_end(place)
+                return item
+        return next((one for one, deadline in self.line.items() if deadline > now), None)
+
+    def last_of_longest(self) -> ItemT:
+        """There must be items."""
+        lines = self
+        while lines.places:
+            lines = lines.places[lines.longest.name]
+        return next(reversed(lines.line))
+
 
 class FairQueue(Generic[ItemT]):
-    """A bounded queue: a line per link and in it one per ingress site, served in turn.
+    """A bounded queue: lines per link, in it per branch, and in it per ingress site.
 
-    Links take turns, the ingress sites of a link take turns within it, and each of their lines is
-    first come first served. So whatever a site opens or claims, it takes no more than the turns of
-    its link.
+    Links take turns, the branches of a link take turns within it, and the ingress sites of a branch
+    within that; each of their lines is first come first served. So whatever a site opens, claims or
+    announces, it takes no more than the turns of its link and branch.
 
     One bound holds for all lines together. When the queue is full, an item of a shorter line
-    displaces the last of the longest: links are compared first, then the ingress sites of a link.
+    displaces the last of the longest: links are compared first, then branches, then ingress sites.
 
     An item is in it at most once and leaves by exactly one of `pop`, `discard`, `displace` and
     `expire`; items past their deadline are never popped and hold their place until `expire` hands
     them back. All operations O(1) or O(log n), amortised.
     """
 
-    __slots__ = ("_by_link", "_deadlines", "_limit", "_longest", "_pushes", "items")
+    __slots__ = ("_deadlines", "_limit", "_lines", "_pushes", "items")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        # Both levels in order of service; who has nobody left is removed.
-        self._by_link: OrderedDict[SiteId, _LinkLines[ItemT]] = OrderedDict()
-        self._longest: Longest[SiteId] = Longest()
+        self._lines: _Lines[ItemT] = _Lines()  # Places with nobody left are removed.
         self.items: dict[ItemT, tuple[Line, int]] = {}
         """Who waits, the same object at all times: others look whether it is empty (hot)."""
         self._deadlines: list[tuple[float, int, ItemT]] = []  # A heap; may name those who left.
@@ -106,13 +130,15 @@ class FairQueue(Generic[ItemT]):
 
     def waiting_of(self, line: Line) -> int:
         """How many wait in ``line``."""
-        lines = self._by_link.get(line.link)
-        return 0 if lines is None else len(lines.by_ingress.get(line.ingress, ()))
+        lines: _Lines[ItemT] | None = self._lines
+        for place in _places(line):
+            lines = lines.places.get(place) if lines is not None else None
+        return 0 if lines is None else lines.size
 
     @property
     def longest(self) -> int:
         """How many of the link wait that has most of them."""
-        return self._longest.count
+        return self._lines.longest.count
 
     @property
     def is_full(self) -> bool:
@@ -122,19 +148,18 @@ class FairQueue(Generic[ItemT]):
     def push(self, where: Line, item: ItemT, deadline: float, *, first: bool = False) -> None:
         """Let ``item`` wait until ``deadline``; ``first`` of its line, if it waited before."""
         assert item not in self.items, "item waits already"
-        link, ingress = where.link, where.ingress
-        lines = self._by_link.get(link)
-        if lines is None:
-            lines = self._by_link[link] = _LinkLines()
-        line = lines.by_ingress.get(ingress)
-        if line is None:
-            line = lines.by_ingress[ingress] = OrderedDict()
-        line[item] = deadline
-        if first:
-            line.move_to_end(item, last=False)
-        lines.longest.add(ingress)
+        lines = self._lines
+        for place in _places(where):
+            lines.size += 1
+            lines.longest.add(place)
+            found = lines.places.get(place)
+            if found is None:
+                found = lines.places[place] = _Lines()
+            lines = found
         lines.size += 1
-        self._longest.add(link)
+        lines.line[item] = deadline
+        if first:
+            lines.line.move_to_end(item, last=False)
         self._pushes += 1  # The number keeps the heap from comparing items.
         self.items[item] = (where, self._pushes)
         heappush(self._deadlines, (deadline, self._pushes, item))
@@ -143,27 +168,22 @@ class FairQueue(Generic[ItemT]):
         """Remove and return the item that gives way to one for ``line``; None: none does."""
         if self._limit <= 0 or not self.items:
             return None
-        longest = self._by_link[self._longest.name]
-        own = self._by_link.get(line.link)
-        if own is not None and own.size >= longest.size:
-            if len(own.by_ingress.get(line.ingress, ())) >= own.longest.count:
-                return None
-            longest = own
-        item = next(reversed(longest.by_ingress[longest.longest.name]))
-        self._forget(item)
-        return item
+        lines = self._lines
+        for place in _places(line):
+            own = lines.places.get(place)
+            if own is None or own.size < lines.longest.count:
+                item = lines.last_of_longest()
+                self._forget(item)
+                return item
+            lines = own
+        return None
 
     def pop(self, now: float) -> ItemT | None:
         """The next in turn whose deadline is ahead; None: nobody."""
-        for link, lines in self._by_link.items():
-            for ingress, line in lines.by_ingress.items():
-                item = next((one for one, deadline in line.items() if deadline > now), None)
-                if item is not None:
-                    self._by_link.move_to_end(link)
-                    lines.by_ingress.move_to_end(ingress)
-                    self._forget(item)
-                    return item
-        return None
+        item = self._lines.next(now)
+        if item is not None:
+            self._forget(item)
+        return item
 
     def discard(self, item: ItemT) -> bool:
         """``item`` waits no longer. False: it did not."""
@@ -194,17 +214,22 @@ class FairQueue(Generic[ItemT]):
 
     def _forget(self, item: ItemT) -> None:
         where, _ = self.items.pop(item)
-        link, ingress = where.link, where.ingress
-        lines = self._by_link[link]
-        line = lines.by_ingress[ingress]
-        del line[item]
-        lines.size -= 1
-        lines.longest.remove(ingress)
-        self._longest.remove(link)
-        if not lines.size:
-            del self._by_link[link]
-        elif not line:
-            del lines.by_ingress[ingress]
+        lines = self._lines
+        for place in _places(where):
+            lines.size -= 1
+            lines.longest.remove(place)
+            inner = lines.places[place]
+            if inner.size == 1:
+                del lines.places[place]  # With all that is left in it.
+                break
+            lines = inner
+        else:
+            lines.size -= 1
+            del lines.line[item]
         if len(self._deadlines) > 2 * len(self.items) + _HEAP_SLACK:
             self._deadlines = [one for one in self._deadlines if self._is_current(one)]
             heapify(self._deadlines)
+
+
+def _places(line: Line) -> tuple[SiteId, SiteId, SiteId]:
+    return line.link, line.branch, line.ingress

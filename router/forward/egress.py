@@ -113,7 +113,7 @@ class EgressStream:
 
     @property
     def line(self) -> Line:
-        return line_of(self._stream.neighbour_site, self._ingress, self._service.leads_to)
+        return line_of(self._stream.neighbour_site, self._ingress, self._service.branch_to)
 
     def granted(self, slot: Slot) -> None:
         self._waiting = False

@@ -50,8 +50,8 @@ def _nobody() -> None:
     pass
 
 
-def _any_site(link: SiteId, site: SiteId) -> bool:
-    return True
+def _its_own_branch(link: SiteId, site: SiteId) -> SiteId | None:
+    return site
 
 
 class Forwarder:
@@ -99,7 +99,7 @@ class Forwarder:
         settles_s: float = 0.0,
         connections_max: int = limits.CLIENT_CONNECTIONS_MAX,
         router: RouterId = OWN_ROUTER,
-        leads_to: Callable[[SiteId, SiteId], bool] = _any_site,
+        branch_to: Callable[[SiteId, SiteId], SiteId | None] = _its_own_branch,
     ) -> None:
         """``router`` is this one, among those of the site.
 
@@ -107,8 +107,8 @@ class Forwarder:
 
         ``connections_max``: of clients, over all listeners.
 
-        ``leads_to``: whether the link to a neighbour leads to a site; it says who waits in which
-        line.
+        ``branch_to``: through which site beyond a neighbour the way to a site leads; it says who
+        waits in which line.
         """
         self._network = network
         self.load_changed: Callable[[ServiceKey], None] = _nothing
@@ -132,7 +132,7 @@ class Forwarder:
             load_changed=self._load_changed,
             targets_changed=self._targets_changed,
             site_news=lambda key, news: self.site_news(key, news),
-            leads_to=leads_to,
+            branch_to=branch_to,
             settles_until=network.now() + settles_s,
         )
         self._services: dict[ServiceKey, Service] = {}

@@ -60,8 +60,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     targets_changed: Callable[[], None]
     site_news: Callable[[ServiceKey, SiteNews], None]
     """A remote site was ejected, or is back."""
-    leads_to: Callable[[SiteId, SiteId], bool]
-    """Whether the link to a neighbour leads to a site, as far as routes are known."""
+    branch_to: Callable[[SiteId, SiteId], SiteId | None]
+    """Through which site beyond a neighbour the way to a site leads; None: no known way does."""
     settles_until: float = 0.0
     """Until then a route that is missing may be about to be learnt."""
     heads: HeadMemory = msgspec.field(default_factory=HeadMemory)
@@ -81,11 +81,11 @@ class Service(ServiceFigures):
         "_targets",
         "_told",
         "answer_habit",
+        "branch_to",
         "config",
         "http_terms",
         "key",
         "known_requests",
-        "leads_to",
         "local",
         "make_leg",
         "now",
@@ -105,7 +105,7 @@ class Service(ServiceFigures):
         self._shared = shared
         self.site = shared.site
         self.streams = shared.streams
-        self.leads_to = shared.leads_to
+        self.branch_to = shared.branch_to
         self.timers = shared.network
         self.now = shared.network.now
         self.http_terms = http_terms(config)

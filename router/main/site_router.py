@@ -143,7 +143,7 @@ class SiteRouter:
             settles_s=limits.START_SETTLES_S,
             connections_max=connections_max,
             router=identity.router,
-            leads_to=self._leads_to,
+            branch_to=lambda link, site: self._behind.branch_to(self.routing.table, link, site),
         )
         self._run = RoutingRun(
             network, self.links, identity, version, self.routing, self.edges, keeper

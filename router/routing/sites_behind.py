@@ -12,26 +12,43 @@ class SitesBehind:
     Costs are the same both ways, so a site's streams come by the links that lead to it.
     """
 
-    __slots__ = ("_behind", "_table")
+    __slots__ = ("_branches", "_table")
 
     def __init__(self) -> None:
         self._table: RouteTable | None = None
-        self._behind: Mapping[SiteId, set[SiteId]] = {}
+        self._branches: Mapping[SiteId, Mapping[SiteId, SiteId | None]] = {}
 
     def has(self, table: RouteTable, neighbour: SiteId, site: SiteId) -> bool:
         """A cheapest way to a router of ``site`` begins at a router of ``neighbour``."""
+        return site in self._behind(table, neighbour)
+
+    def branch_to(self, table: RouteTable, neighbour: SiteId, site: SiteId) -> SiteId | None:
+        """The first site beyond ``neighbour`` on a cheapest way to ``site``; None: there is none.
+
+        ``neighbour`` has said itself that it is linked to that one, whatever follows behind.
+        """
+        return self._behind(table, neighbour).get(site)
+
+    def _behind(self, table: RouteTable, neighbour: SiteId) -> Mapping[SiteId, SiteId | None]:
         if table is not self._table:
-            self._table, self._behind = table, _sites_behind(table)
-        return site in self._behind.get(neighbour, ())
+            self._table, self._branches = table, _branches(table)
+        return self._branches.get(neighbour, {})
 
 
-def _sites_behind(table: RouteTable) -> dict[SiteId, set[SiteId]]:
+def _branches(table: RouteTable) -> dict[SiteId, dict[SiteId, SiteId | None]]:
+    """By neighbour, the sites behind it, each with its branch as far as a path is known."""
     # An edge's table has no sites of routers, but the router of each site.
     sites: dict[RouterId, SiteId] = {one.router: one.site for one in table.sites.values()}
     sites.update(table.routers)
-    behind: dict[SiteId, set[SiteId]] = {}
+    found: dict[SiteId, dict[SiteId, SiteId | None]] = {}
     for router, hops in table.next_hops.items():
         for hop in hops:
             if router in sites and hop in sites:
-                behind.setdefault(sites[hop], set()).add(sites[router])
-    return behind
+                found.setdefault(sites[hop], {}).setdefault(sites[router])
+    for route in table.sites.values():
+        for path in route.paths:
+            way = [sites[router] for router in path if router in sites]
+            beyond = next((site for site in way if site != way[0]), None)
+            if beyond is not None and len(way) == len(path):
+                found.setdefault(way[0], {})[route.site] = beyond
+    return found

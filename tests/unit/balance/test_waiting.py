@@ -48,28 +48,29 @@ def test_the_ingress_sites_of_a_link_share_its_turns() -> None:
 HUB, FAR = SiteId("hub"), SiteId("far")
 
 
-def leads_to(link: SiteId, site: SiteId) -> bool:
-    """Over the hub one comes to the far site, and nowhere else."""
-    return (link, site) == (HUB, FAR)
+def branch_to(link: SiteId, site: SiteId) -> SiteId | None:
+    """Over the hub one comes to the far site and the phantoms behind it, and nowhere else."""
+    is_behind = site == FAR or site.startswith("phantom")
+    return FAR if link == HUB and is_behind else None
 
 
 def test_a_neighbour_and_the_sites_behind_it_have_a_line_each() -> None:
-    assert line_of(HUB, HUB, leads_to) == Line(HUB, HUB)
-    assert line_of(HUB, FAR, leads_to) == Line(HUB, FAR)
+    assert line_of(HUB, HUB, branch_to) == Line(HUB, HUB, HUB)
+    assert line_of(HUB, FAR, branch_to) == Line(HUB, FAR, FAR)
 
 
 def test_all_names_that_a_link_does_not_lead_to_share_a_line() -> None:
-    made_up = line_of(HUB, SiteId("made-up"), leads_to)
+    made_up = line_of(HUB, SiteId("made-up"), branch_to)
     assert made_up == Line(HUB, UNKNOWN_INGRESS)
-    assert line_of(HUB, SiteId("other"), leads_to) == made_up
-    assert line_of(SiteId("other"), FAR, leads_to) == Line(SiteId("other"), UNKNOWN_INGRESS)
+    assert line_of(HUB, SiteId("other"), branch_to) == made_up
+    assert line_of(SiteId("other"), FAR, branch_to) == Line(SiteId("other"), UNKNOWN_INGRESS)
 
 
 def test_made_up_ingress_sites_have_one_share_of_a_link_in_all() -> None:
     queue: FairQueue[str] = FairQueue(100)
 
     def ask(ingress: str, item: str) -> bool:
-        where = line_of(HUB, SiteId(ingress), leads_to)
+        where = line_of(HUB, SiteId(ingress), branch_to)
         if queue.is_full and queue.displace(where) is None:
             return False
         queue.push(where, item, 60.0)
@@ -84,6 +85,30 @@ def test_made_up_ingress_sites_have_one_share_of_a_link_in_all() -> None:
     first = [queue.pop(0.0) for _ in range(30)]
     kinds = [str(item)[0] for item in first]
     assert (kinds.count("h"), kinds.count("f"), kinds.count("m")) == (10, 10, 10)
+
+
+def test_phantom_sites_have_the_turns_and_the_room_of_their_branch_alone() -> None:
+    """A member behind a hub signs LSAs for as many sites behind itself as it likes."""
+    queue: FairQueue[str] = FairQueue(90)
+
+    def ask(ingress: str, item: str) -> bool:
+        where = line_of(HUB, SiteId(ingress), branch_to)
+        if queue.is_full and queue.displace(where) is None:
+            return False
+        queue.push(where, item, 60.0)
+        return True
+
+    for number in range(90):
+        assert ask(f"phantom-{number}", f"p{number}")
+    for number in range(40):
+        assert ask("hub", f"h{number}")
+    for number in range(90, 180):
+        ask(f"phantom-{number}", f"p{number}")  # In the place of another one.
+    assert queue.waiting_of(line_of(HUB, HUB, branch_to)) == 40
+    assert len(queue) == 90
+    first = "".join(str(queue.pop(0.0))[0] for _ in range(40))
+    assert first.count("h") == 20
+    assert queue.waiting_of(line_of(HUB, HUB, branch_to)) == 20
 
 
 def test_a_full_queue_is_full_until_an_item_leaves() -> None:

@@ -80,3 +80,39 @@ def test_at_an_edge_all_sites_are_behind_its_neighbour() -> None:
     behind = SitesBehind()
     assert behind.has(table, HUB, FAR)
     assert not behind.has(table, HUB, OTHER)
+
+
+def way(site: SiteId, *paths: tuple[str, ...]) -> SiteRoute:
+    """A site that is reached by these routers."""
+    return SiteRoute(
+        site=site,
+        name=site,
+        router=RouterId(f"r-{site}"),
+        version="1",
+        draining=False,
+        path_cost=len(paths[0]),
+        paths=tuple(tuple(RouterId(f"r-{one}") for one in path) for path in paths),
+        next_hops=(),
+        neighbours=(),
+        reachable=True,
+    )
+
+
+def test_the_branch_of_a_site_is_the_first_site_beyond_the_neighbour() -> None:
+    phantom = SiteId("phantom")
+    table = table_of({"r-hub": ("r-hub",), "r-far": ("r-hub", "r-other"), "r-phantom": ("r-hub",)})
+    table = msgspec.structs.replace(
+        table,
+        routers={**ROUTERS, RouterId("r-phantom"): phantom, RouterId("r-hub2"): HUB},
+        sites={
+            HUB: way(HUB, ("hub",)),
+            FAR: way(FAR, ("hub", "hub2", "far"), ("other", "far")),
+            phantom: way(phantom, ("hub", "far", "phantom")),
+        },
+    )
+    behind = SitesBehind()
+    assert behind.branch_to(table, HUB, FAR) == FAR, "a second router of the hub is the hub"
+    assert behind.branch_to(table, OTHER, FAR) == FAR
+    assert behind.branch_to(table, HUB, phantom) == FAR
+    assert behind.branch_to(table, OTHER, phantom) is None
+    assert behind.branch_to(table, HUB, SiteId("made-up")) is None
