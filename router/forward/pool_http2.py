@@ -361,10 +361,10 @@ class Http2Pool:
             self._dial_one()
 
     def _dial_one(self) -> None:
-        attempts: list[Dial] = []
+        attempts: list[Dial] = []  # Empty at its end: else it and what it calls hold each other.
 
         def connected(connection: Connection) -> ConnectionHandler:
-            self._dials.discard(attempts[0])
+            self._dials.discard(attempts.pop())
             host = connection.peer.host
             address = "" if host == self._host else host
             session = TargetSession(self, connection, self._scheme, address)
@@ -375,7 +375,7 @@ class Http2Pool:
             return session
 
         def failed(failure: DialFailure) -> None:
-            self._dials.discard(attempts[0])
+            self._dials.discard(attempts.pop())
             self._fail_waiting(dial_failure(failure))
 
         dial = self.network.dial(
