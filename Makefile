@@ -187,6 +187,7 @@ docs: dev
 	$(BIN)/python -m tests.events_table
 	$(BIN)/python -m tests.kubernetes_tables
 	$(BIN)/python -m tests.shown
+	$(BIN)/python -m tests.truth.table
 	$(BIN)/python -m deploy
 
 # UPGRADE=--upgrade for the newest versions that pyproject.toml allows.

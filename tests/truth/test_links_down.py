@@ -1,9 +1,9 @@
 """The neighbour of a link goes away: the link keeps its name, and no surface calls that good."""
 
-import re
-
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.waiting import until
+from tests.truth.surfaces import shows
+from tests.truth.table import LINK_DOWN
 
 
 def codes(site: Site) -> set[str]:
@@ -11,26 +11,12 @@ def codes(site: Site) -> set[str]:
     return {one["code"] for one in site.get("status")["problems"]} - {"SW0309"}
 
 
-def says_that_it_is_down(near: Site) -> None:
-    """Every surface of ``near``, whose link to ``far`` is down and the other one up."""
-    text = near.ctl("status", code=3).out
-    assert "1 of 2 links up" in text, text
-    assert re.search(r"Problem:  SW0675 Link far to far is down: ", text), text
+def link_to_far(near: Site) -> None:
+    """Its state and neighbor, in JSON."""
     assert near.json("status", code=3)["links_up"] == 1
-    links = {link["name"]: link for link in near.json("link", "status")}
-    assert links["far"]["neighbour"]["name"] == "far" and links["far"]["neighbour"]["id"]
-    assert links["far"]["state"] in ("down", "connecting")
-    shown = near.ctl("link", "status").out
-    assert re.search(r"^far +far +outgoing ", shown, re.MULTILINE), shown
-    checked = near.ctl("check", code=3).out
-    assert re.search(r"WARNING\s+SW0515\s+link far is (down|connecting)", checked), checked
-    top = near.ctl("top", "--once").out
-    assert "1 of 2 links up" in top and re.search(r"\d problem", top), top
-    series = [line for line in near.metrics().splitlines() if line.startswith("spillway_link_up{")]
-    assert sorted(series) == [
-        'spillway_link_up{direction="outgoing",link="far",neighbour="far"} 0.0',
-        'spillway_link_up{direction="outgoing",link="hub",neighbour="hub"} 1.0',
-    ]
+    (link,) = [one for one in near.json("link", "status") if one["name"] == "far"]
+    assert link["neighbour"]["name"] == "far" and link["neighbour"]["id"]
+    assert link["state"] in ("down", "connecting")
 
 
 def test_a_link_keeps_its_neighbour_while_it_is_down_and_over_a_restart(net: Network) -> None:
@@ -46,16 +32,15 @@ def test_a_link_keeps_its_neighbour_while_it_is_down_and_over_a_restart(net: Net
     assert "2 links" in near.ctl("status").out
     far.kill()
     until(lambda: "SW0675" in codes(near), "the link is a problem", 30)
-    says_that_it_is_down(near)
-    (row,) = [one for one in near.json("why", "shop")["candidates"] if one["site"] == "far"]
-    assert row["verdict"] == "unreachable"
-    assert re.fullmatch(r"link far to far is down since \d\d:\d\d:\d\d UTC", row["reason"]), row
-    assert "is down since" in near.ctl("why", "shop").out
+    shows(near, LINK_DOWN)
+    link_to_far(near)
     near.kill()
     near.start()
     until(lambda: near.is_up("hub"), "the other link is up again")
     until(lambda: "SW0675" in codes(near), "the link is a problem after the restart, too")
-    says_that_it_is_down(near)
+    shows(near, LINK_DOWN, without=["why shop"])  # It heard of no site yet.
+    link_to_far(near)
     far.start()
     until(lambda: codes(near) == set(), "all is well again", 45)
+    until(lambda: near.reaches({"far", "hub"}), "all sites are reached again")
     assert "3 sites, 2 links" in near.ctl("status").out
