@@ -10,7 +10,9 @@ from router.admin.http import Request, Response, Routes
 from router.model.specs import SharingMode
 
 May = Literal["declare", "offer", "call", "redeclare", "own"]
-State = Literal["in use", "allowed", "not-approved", "pending name", "ended", "conflicts"]
+State = Literal[
+    "in use", "allowed", "not-approved", "pending name", "ended", "conflicts", "not known"
+]
 
 
 class AccessRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +22,8 @@ class AccessRow(msgspec.Struct, frozen=True, kw_only=True):
     ``service``: a name or, by the terms of a token, a pattern; ``*``: all services without rules of
     their own. ``by``: whose word it is. ``until``: null for no end. ``capacity``: the most slots
     that are believed of an offer; null: what the site says. ``state``: ``not-approved`` offers are
-    not used here, ``conflicts`` are declarations and grants that do not count here.
+    not used here, ``conflicts`` are declarations and grants that do not count here, ``not known``
+    are rules of another site that this one is not told.
     """
 
     service: str

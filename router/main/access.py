@@ -38,7 +38,9 @@ OPEN_MODE, STRICT_MODE = "open mode", "strict mode"
 BY_TERMS = "terms of its token"
 _VERBS: Final[tuple[May, ...]] = (OFFER, CALL, REDECLARE, OWN)
 _MAY_ORDER: Final = ("declare", *_VERBS)
-_STATE_ORDER: Final = ("in use", "allowed", "conflicts", "not-approved", "pending name", "ended")
+_STATE_ORDER: Final = (
+    *("in use", "allowed", "conflicts", "not-approved", "pending name", "ended", "not known"),
+)
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +56,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     meant: Mapping[str, str] = {}
     targets_of: Collection[str] = ()
     terms: Mapping[SiteId, Terms] = {}
+    is_edge: bool = False
     unix: float = 0.0
 
 
@@ -113,6 +116,7 @@ def _facts(router: SiteRouter, unix: float) -> Facts:
         meant=router.rule_sites(tuple(sorted(patterns))),
         targets_of={key.name for key, one in router.services.items() if one.has_connector},
         terms=terms,
+        is_edge=router.is_edge,
         unix=unix,
     )
 
@@ -203,6 +207,19 @@ class _Service:
             is_used[one.site] = is_used.get(one.site, False) or not one.barred
         for site, used in is_used.items():
             yield self._offer(site) if used else self._barred(site)
+        yield from self._calls_elsewhere()
+
+    def _calls_elsewhere(self) -> Iterator[AccessRow]:
+        """Who may use the parts of other sites, by the rules that they tell with their targets."""
+        for one in self._offers:
+            by = f"exportTo of {self._shown(one.site)}"
+            if self._facts.is_edge:  # Its table tells of no rules of others.
+                yield self._row(ALL, "call", by, "not known")
+            elif one.export_to is None:
+                yield self._row(ALL, "call", f"open mode of {self._shown(one.site)}", "allowed")
+            else:
+                for pattern in one.export_to:
+                    yield self._row(pattern, "call", by, "allowed")
 
     def _offer(self, site: SiteId) -> AccessRow:
         granted = self._grants_to(site, OFFER)

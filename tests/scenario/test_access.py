@@ -51,7 +51,8 @@ def test_an_open_site_shows_what_all_sites_may_and_by_whose_word(line: Line) -> 
         ("mid", "offer", "declared it first", "in use"),
         ("east", "offer", "open mode", "in use"),
     }
-    assert shown(line.west) == offers
+    calls = {("*", "call", f"open mode of {name}", "allowed") for name in ("mid", "east")}
+    assert shown(line.west) == offers | calls
     text = line.mid.ctl("access").out
     assert text.startswith("sharing: open\n")
     east = line.east.get("status")["id"][:8]
@@ -65,6 +66,13 @@ def test_an_open_site_shows_what_all_sites_may_and_by_whose_word(line: Line) -> 
         ("nowhere", "call", "this site's exportTo", "pending name"),
     )
     until(called, "mid shows whom it exports shop to")
+    told = partial(
+        shows,
+        line.west,
+        ("west", "call", "exportTo of mid", "allowed"),
+        ("branch-*", "call", "exportTo of mid", "allowed"),
+    )
+    until(told, "west shows it too, as mid tells it")
 
 
 def test_a_strict_site_uses_an_offer_once_its_owner_granted_it(line: Line) -> None:

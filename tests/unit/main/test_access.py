@@ -73,11 +73,27 @@ def test_in_open_mode_all_sites_may_do_what_no_rule_forbids() -> None:
         (SHOP, "east", "offer", "open mode", "in use"),
         (SHOP, "west", "offer", "own targets", "in use"),
         (SHOP, ALL, "call", "open mode", "allowed"),
+        (SHOP, ALL, "call", "open mode of east", "allowed"),
     ]
 
 
-def test_what_is_not_here_has_no_call_rules() -> None:
-    assert "call" not in {row.may for row in rows(Facts(table=owned()))}
+def calls(facts: Facts) -> list[Told]:
+    return [row for row in told(facts) if row[2] == "call"]
+
+
+def test_of_other_sites_the_call_rules_that_they_tell_with_their_targets_are_shown() -> None:
+    assert calls(Facts(table=owned())) == [(SHOP, ALL, "call", "open mode of east", "allowed")]
+    one = msgspec.structs.replace(candidate(EAST), export_to=("branch-*", WEST))
+    table = msgspec.structs.replace(owned(), candidates={ServiceKey(SHOP, 80): (one,)})
+    assert calls(Facts(table=table)) == [
+        (SHOP, "branch-*", "call", "exportTo of east", "allowed"),
+        (SHOP, "west", "call", "exportTo of east", "allowed"),
+    ]
+
+
+def test_an_edge_is_told_no_call_rules_of_others() -> None:
+    facts = Facts(table=owned(), is_edge=True)
+    assert calls(facts) == [(SHOP, ALL, "call", "exportTo of east", "not known")]
 
 
 def test_a_strict_site_shows_the_offer_that_the_owner_has_not_granted() -> None:
@@ -87,6 +103,7 @@ def test_a_strict_site_shows_the_offer_that_the_owner_has_not_granted() -> None:
         (SHOP, "mid", "declare", "declared it first", "in use"),
         (SHOP, ALL, "declare", "this site's importFrom", "allowed"),
         (SHOP, "east", "offer", "no grant of mid", "not-approved"),
+        (SHOP, ALL, "call", "open mode of east", "allowed"),
     ]
 
 
@@ -95,6 +112,7 @@ def test_a_strict_site_without_rules_takes_and_gives_nothing() -> None:
     assert told(facts)[1:] == [
         (SHOP, "west", "offer", "own targets", "in use"),
         (SHOP, "east", "offer", "strict mode", "not-approved"),
+        (SHOP, ALL, "call", "open mode of east", "allowed"),
     ]
 
 
