@@ -90,7 +90,7 @@ fresh:
 # Beside the other tests: it needs podman, and what it builds first takes some minutes.
 test-podman: tests-setup dev
 	$(BIN)/python -m tests.podman
-	$(BIN)/python -m pytest tests/podman -o timeout=900
+	$(BIN)/python -m tests.whole tests/podman -o timeout=900
 
 lint: dev
 	$(BIN)/ruff format --check .

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 Item = TypeVar("Item")
 
-WAITING: Final = frozenset({"browser", "hostile", "kubernetes", "scenario"})
+WAITING: Final = frozenset({"browser", "hostile", "kubernetes", "scenario", "truth"})
 """Rooms of `tests` whose files start processes."""
 WAITING_SHARE: Final = 0.85
 """The part of the run in which these begin: some take a minute, and none is to end it alone."""

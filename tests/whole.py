@@ -1,4 +1,4 @@
-"""All tests at once, then the few that failed once more, alone: `make test`.
+"""All tests at once, then the few that failed once more, alone: `make test` and its kin.
 
 Three tests at a time on two processors, with browsers and databases among them, make a test late
 now and then that nothing is wrong with. Who fails there and passes `ALONE_TIMES` times running,
@@ -17,6 +17,8 @@ import pytest
 
 FEW: Final = 3
 ALONE_TIMES: Final = 3
+ALONE_S: Final = 900
+"""A test may take so long alone: what `tests/podman` has in any case."""
 
 
 class Failures:
@@ -44,7 +46,8 @@ def verdict(code: int, failed: Sequence[str], alone: Callable[[Sequence[str]], i
 
 def alone(names: Sequence[str]) -> int:
     """Run these tests in a process of their own, one after the other."""
-    return subprocess.run([sys.executable, "-m", "pytest", *names]).returncode
+    command = [sys.executable, "-m", "pytest", "-o", f"timeout={ALONE_S}", *names]
+    return subprocess.run(command).returncode
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -77,7 +77,13 @@ def passes(python: Interpreter, tests: Sequence[str], workers: int) -> bool:
         several = ["-n", str(workers), "--dist", "loadfile", "--max-worker-restart", "0"]
         tested = subprocess.run(
             [
-                *(environment / "bin" / "python", "-m", "pytest", "--hypothesis-profile", "few"),
+                *(
+                    environment / "bin" / "python",
+                    "-m",
+                    "tests.whole",
+                    "--hypothesis-profile",
+                    "few",
+                ),
                 *("-p", "no:cacheprovider", *(several if workers > 1 else ()), *tests),
             ],
             cwd=ROOT,
