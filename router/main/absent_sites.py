@@ -80,15 +80,15 @@ def row(
     route = table.sites.get(one.site)
     if any(other.site == one.site for other in table.withheld.get(key, ())):
         verdict = "not-allowed"
-        reason = f"its export rule leaves this site out since {_time(one.since, utc)}"
+        reason = f"its export rule has left this site out since {_time(one.since, utc)}"
     elif route is not None and route.reachable:
         verdict = "no-target"
-        reason = f"it does not offer the service since {_time(one.since, utc)}"
+        reason = f"it has not offered the service since {_time(one.since, utc)}"
     else:
         verdict = "unreachable"
         down = next((link for link in links if _leads_to(link, one) and link.state != "up"), None)
         if down is None:
-            reason = f"no path leads there since {_time(one.since, utc)}"
+            reason = f"no path has led there since {_time(one.since, utc)}"
         else:
             reason = f"link {down.name} to {down.neighbour_name} is down since "
             reason += _time(down.since, utc)

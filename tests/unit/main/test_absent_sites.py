@@ -111,7 +111,7 @@ def test_sites_that_cannot_be_reached_name_the_link_that_is_down() -> None:
     assert {one.reason for one in rows} == {"link link1 to site-01 is down since 19:44:54 UTC"}
     (near, _) = absent.of(SHOP)
     up = row(SHOP, near, gone, [link(NEAR, "up", 54.0)], utc)
-    assert up.reason == "no path leads there since 19:44:55 UTC"
+    assert up.reason == "no path has led there since 19:44:55 UTC"
 
 
 def test_a_site_that_is_reached_and_offers_it_no_more_says_so() -> None:
@@ -123,7 +123,7 @@ def test_a_site_that_is_reached_and_offers_it_no_more_says_so() -> None:
     told = row(SHOP, near, after, [], utc)
     assert (told.verdict, told.reason) == (
         "no-target",
-        "it does not offer the service since 19:44:01 UTC",
+        "it has not offered the service since 19:44:01 UTC",
     )
     withheld = msgspec.structs.replace(after, withheld={SHOP: (BOTH[0],)})
     assert row(SHOP, near, withheld, [], utc).verdict == "not-allowed"
