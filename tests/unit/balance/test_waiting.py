@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 
 from router.balance.waiting import (
@@ -54,6 +56,15 @@ def branch_to(link: SiteId, site: SiteId) -> SiteId | None:
     return FAR if link == HUB and is_behind else None
 
 
+def ask_over_hub(queue: FairQueue[str], ingress: str, item: str) -> bool:
+    """Whether ``item`` of ``ingress`` gets a place, perhaps that of an item of a longer line."""
+    where = line_of(HUB, SiteId(ingress), branch_to)
+    if queue.is_full and queue.displace(where) is None:
+        return False
+    queue.push(where, item, 60.0)
+    return True
+
+
 def test_a_neighbour_and_the_sites_behind_it_have_a_line_each() -> None:
     assert line_of(HUB, HUB, branch_to) == Line(HUB, HUB, HUB)
     assert line_of(HUB, FAR, branch_to) == Line(HUB, FAR, FAR)
@@ -69,13 +80,7 @@ def test_all_names_that_a_link_does_not_lead_to_share_a_line() -> None:
 def test_made_up_ingress_sites_have_one_share_of_a_link_in_all() -> None:
     queue: FairQueue[str] = FairQueue(100)
 
-    def ask(ingress: str, item: str) -> bool:
-        where = line_of(HUB, SiteId(ingress), branch_to)
-        if queue.is_full and queue.displace(where) is None:
-            return False
-        queue.push(where, item, 60.0)
-        return True
-
+    ask = partial(ask_over_hub, queue)
     for number in range(200):
         ask(f"made-up-{number}", f"m{number}")
     for number in range(20):  # Clients of the hub and beyond, while the flood goes on.
@@ -91,13 +96,7 @@ def test_phantom_sites_have_the_turns_and_the_room_of_their_branch_alone() -> No
     """A member behind a hub signs LSAs for as many sites behind itself as it likes."""
     queue: FairQueue[str] = FairQueue(90)
 
-    def ask(ingress: str, item: str) -> bool:
-        where = line_of(HUB, SiteId(ingress), branch_to)
-        if queue.is_full and queue.displace(where) is None:
-            return False
-        queue.push(where, item, 60.0)
-        return True
-
+    ask = partial(ask_over_hub, queue)
     for number in range(90):
         assert ask(f"phantom-{number}", f"p{number}")
     for number in range(40):
