@@ -32,8 +32,9 @@ KEYS: Final = "q quit   s sort   p pause"
 def command(settings: Settings, once: bool, every_s: float, sort: str) -> None:
     """Services with requests a second, how full this site is and what leaves it; links; sites.
 
-    REQ/S counts clients of this site, wherever they were served; HERE is what is in flight at this
-    site, of its stated capacity; SPILLED says how much other sites serve, which ones, and why.
+    REQ/S counts the requests of this site's clients, whichever site serves them. HERE shows how
+    many are in flight at this site and its configured capacity. SPILLED shows how many a second
+    other sites serve, which sites, and why.
     Keys: q ends, s sorts by the next column, p pauses. Without a terminal each picture is plain
     text, or with -o json one object on each line.
 
