@@ -1,11 +1,12 @@
-"""All tests at once, then the few that failed once more, alone: `make test` and its kin.
+"""Run all tests; run the few that failed again, alone: `make test` and the like.
 
-Three tests at a time on two processors, with browsers and databases among them, make a test late
-now and then that nothing is wrong with. Who fails there and passes `ALONE_TIMES` times running,
-with nothing beside it, does not fail the run; the end of the run names it, since what is rare may
-be real. More than `FEW` failures are no accident, and count as they are.
+Three tests run at a time on two processors, with browsers and databases among them, so a correct
+test is sometimes too late. A test that fails there and then passes `ALONE_TIMES` times in a row,
+alone, does not fail the run. The end of the run names it, because a rare failure may be real. If
+more than `FEW` tests fail, the run fails at once.
 
-Arguments are pytest's; what it returns is returned.
+Plugins that repeat tests repeat them at once, beside the others, and one pass is enough for them.
+Arguments and exit codes are those of pytest.
 """
 
 import subprocess

@@ -1,6 +1,6 @@
-"""What each surface shows in each fault: the table of docs/failure-modes.md, and what tests hold.
+"""What each surface shows in each fault: the table of docs/failure-modes.md, which tests check.
 
-``python -m tests.truth.table`` writes it anew.
+``python -m tests.truth.table`` rewrites the table in that page.
 """
 
 import re
@@ -81,7 +81,7 @@ FAULTS = (ALL_DEAD, ONE_DEAD, FULL, LINK_DOWN)
 
 
 def page(text: str) -> str:
-    """``text`` of the page with its table made anew."""
+    """The page, of which ``text`` is the old text, with the table of today."""
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)
     surfaces = list(dict.fromkeys(surface for fault in FAULTS for surface in fault.shown))

@@ -103,8 +103,8 @@ def test_a_router_that_is_humble_itself_limits_it_all_the_same() -> None:
         "os.nice(19)\n"
         f"resource.setrlimit(resource.RLIMIT_AS, ({most}, {most}))\n"
         "if os.getuid() == 0: os.setresuid(65534, 65534, 65534)\n"
-        # PR_SET_DUMPABLE, as of who was started as that user: else its children are root's in /proc
-        # until they have started their program.
+        # PR_SET_DUMPABLE, which a process that starts as this user has. Without it /proc shows its
+        # children as root's until they execute their program.
         "ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)\n"
         f"simulating = Simulating(('/usr/bin/env', 'python3', '-c', {inner!r}))\n"
         "order = Order(scenarios=(), requests_max=1)\n"

@@ -282,17 +282,17 @@ def test_a_certificate_that_the_register_does_not_know_is_entered_and_revoked_wi
 ) -> None:
     trust = started(holder)
     trust.identity(RouterId("r"), "here")
-    unknown = forged(holder, FOR_CLIENTS, NO_CA)
+    unregistered = forged(holder, FOR_CLIENTS, NO_CA)
     register = Register(holder / "secrets" / DIRECTORY)
     assert register.get(WEST.site) is None
-    assert trust.admit(unknown, WEST) is None
+    assert trust.admit(unregistered, WEST) is None
     entry = register.get(WEST.site)
-    assert entry is not None and entry.serials == (serial_of(unknown),)
+    assert entry is not None and entry.serials == (serial_of(unregistered),)
     trust.revoke(WEST.site)
-    anew = started(holder)
-    anew.identity(RouterId("r"), "here")
+    restarted = started(holder)
+    restarted.identity(RouterId("r"), "here")
     thief = msgspec.structs.replace(WEST, site=SiteId("22" * 16), name="thief")
-    assert [refusal(anew.admit(unknown, one)) for one in (WEST, thief)] == ["revoked"] * 2
+    assert [refusal(restarted.admit(unregistered, one)) for one in (WEST, thief)] == ["revoked"] * 2
 
 
 def refusal(rejected: HandshakeRejected | None) -> str:

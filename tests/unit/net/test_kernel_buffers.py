@@ -39,7 +39,10 @@ def unread_bytes(sock: socket.socket) -> int:
 
 
 def settled(host: SelfHost, held: Callable[[], int]) -> int:
-    """What ``held`` gives at rest, with something held: on a busy machine the kernel is late."""
+    """What ``held`` returns when nothing moves any more; waits until it is above 0.
+
+    On a busy machine the kernel delivers late.
+    """
     host.settle()
     while (held_bytes := held()) <= 0:
         host.run_while(lambda: held() <= 0)

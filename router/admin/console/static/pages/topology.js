@@ -44,7 +44,7 @@ function carried(graph, found, spilled) {
 
 const WAY_MAX = 4;
 
-/** So many sites may be gone, and as many as there are, before all are drawn anew. */
+/** The map forgets sites that are gone when they are this many more than those still there. */
 const SEEN_MORE = 16;
 
 /** A way in one line: of a long one its ends. @param {string[]} names */
