@@ -476,13 +476,13 @@ class ServiceBalancer(Egresses):
         )
 
     def why_away(self, overflow_reason: str) -> SpillReason:
-        """Why a request goes to another site, `explain` and `select` apart: it waits there.
+        """Why a request goes to another site, or waits there, by what was judged last.
 
         ``overflow_reason``: a cheaper site was passed over for it.
         """
         ledger, here = self._ledger, self._here
         return spill_reason(
-            self._absence(),
+            "" if here.able else self._absence(),
             overflow_reason,
             paced=ledger.rated and here.hard_full and not ledger.is_full,
             excluded=here.verdict == "excluded",
