@@ -308,6 +308,18 @@ class Site:
         link = self.link(name)
         return link is not None and link["state"] == "up"
 
+    def problems(self, *codes: str) -> list[Any]:
+        """What `status` names as problems; with ``codes``: those of them alone."""
+        found = self.get("status")["problems"]
+        return [one for one in found if not codes or one["code"] in codes]
+
+    def until_well(self, *codes: str) -> None:
+        """Wait until there are no `problems`."""
+        try:
+            until(lambda: not self.problems(*codes), f"no problem is left at {self.name}")
+        except AssertionError as late:
+            raise AssertionError(f"{late}: {self.problems(*codes)}") from late
+
     def log_tail(self) -> str:
         """The end of the router's log."""
         path = self.directory / "run" / "router.log"

@@ -111,12 +111,12 @@ def test_a_copy_beside_its_living_original_is_kept_out_and_told_where_both_are(
         stays(partial(west.is_up, "east"), "the original keeps its link", 1.0)
     assert not load.failed
     assert west.link("east")["since"] == since
-    assert not west.get("status")["problems"]
+    west.until_well()
 
     west.ctl("stop")
     until(partial(copy.is_up, "east"), "the copy is let in when the original is gone")
     until(lambda: fetch(east.address, SHOP_PORT).status == 200, "and serves")
-    assert not copy.get("status")["problems"]
+    copy.until_well()
 
 
 def test_a_restore_beside_its_running_router_changes_nothing(net: Network) -> None:

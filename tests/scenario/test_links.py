@@ -265,7 +265,7 @@ def test_a_link_port_that_an_outgoing_connection_holds_for_a_moment_is_waited_fo
             starting.result()
         site.note_pid()
         assert connected(site.address, site.link_port)
-        assert not site.get("status")["problems"]
+        site.until_well()
 
 
 def test_a_taken_service_port_is_a_problem_of_that_listener_only(hub: Hub) -> None:

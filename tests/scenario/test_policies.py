@@ -118,5 +118,5 @@ def test_weights_of_sites_that_nobody_knows_are_a_problem_until_they_are_right(
     assert ": fra." in problem["message"] and "sitectl service set shop" in problem["hint"]
     assert three.shares(6) == {"mid": 6}
     three.use("split", "--weight", "mid=1", "--weight", "far=1")
-    assert three.near.json("status")["problems"] == []
+    three.near.until_well()
     three.use("fill")

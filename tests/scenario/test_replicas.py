@@ -82,7 +82,7 @@ def test_two_routers_found_by_peers_are_one_site_with_all_slots(pair: Pair) -> N
     assert west["capacity"] == 2 * CAPACITY
     assert sorted(site["name"] for site in east.get("network")) == ["east", "west"]
     for site in (pair.first, pair.second, east):
-        assert not [one["message"] for one in site.get("status")["problems"]]
+        site.until_well()
     for ingress in (pair.first, pair.second, east):
         with Load([(ingress.address, SHOP_PORT)], 2.5 * CAPACITY / SERVICE_S) as load:
             until(lambda: len(load.answers) > 2 * CAPACITY, "it is under way")
@@ -107,7 +107,7 @@ def test_when_one_of_two_routers_is_killed_the_other_serves(pair: Pair) -> None:
     until(pair.are_joined, "it is back")
     assert pair.busiest() <= CAPACITY
     for site in (first, second, pair.east):
-        assert not [p for p in site.get("status")["problems"] if p["code"] in ("SW0401", "SW0665")]
+        site.until_well("SW0401", "SW0665")
 
 
 def test_tcp_connections_beyond_the_share_of_one_router_go_to_the_other(pair: Pair) -> None:

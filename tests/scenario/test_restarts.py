@@ -303,7 +303,7 @@ def test_a_target_that_is_the_sites_own_listener_is_refused_and_named(targets: T
     by_hand.unlink()
     here.ctl("service", "delete", "loop")
     until(lambda: here.service("loop") is None, "the service is gone")
-    until(lambda: here.get("status")["problems"] == [], "no problem is left")
+    here.until_well()
 
 
 def test_a_half_read_answer_ends_in_a_reset_when_its_target_dies(targets: Targets) -> None:

@@ -70,7 +70,7 @@ def test_a_worker_that_is_killed_costs_its_own_streams_and_is_back(
         print(f"back after {back_s:.2f} s")
         assert back_s < BACK_S
         assert not is_alive(dead)
-        assert not [one for one in west.get("status")["problems"] if one["code"] == "SW0690"]
+        west.until_well("SW0690")
         # What the dead one left in hand there ends late where the target itself is late.
         until(lambda: target.in_hand <= CAPACITY, "it has ended that")
         target.forget()
@@ -120,7 +120,7 @@ def test_sites_elsewhere_see_one_site_with_all_slots(net: Network, west: Site) -
     assert share >= BUSY_MIN, share
     assert set(load.statuses) == {200}
     for site in (west, east):
-        assert not [one["message"] for one in site.get("status")["problems"]]
+        site.until_well()
     pids = [one["process"] for one in workers(west)]
     west.ctl("stop")
     until(lambda: not any(is_alive(pid) for pid in pids), "all have ended")
@@ -153,7 +153,7 @@ def test_workers_of_two_sites_link_pair_by_pair(net: Network, west: Site) -> Non
     )
     until(lambda: len(own.get("/api/v1/links")) == 1, "the other one follows")
     for site in (west, east):
-        assert not [one["message"] for one in site.get("status")["problems"]]
+        site.until_well()
 
 
 def test_another_number_in_the_document_waits_for_the_next_start_and_is_told(net: Network) -> None:
