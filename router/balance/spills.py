@@ -22,6 +22,9 @@ LocalState = Literal["none", "all", "some", "down"]
 ABSENCES: Final[tuple[SpillReason, ...]] = ("no-target", "ejected", "draining")
 """Reasons with which this site takes no request at all."""
 
+NO_TARGET: Final[frozenset[SpillReason]] = frozenset({"no-target", "ejected"})
+"""Those of them that are for want of a ready target."""
+
 
 class LocalTargets(msgspec.Struct, frozen=True):
     """How many targets connectors of this site name for a service port, and how they stand."""

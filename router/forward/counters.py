@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from router.balance.spills import NO_TARGET
 from router.model.latency import FINE_BOUNDS_S, FINE_BUCKETS, NO_COUNTS, quantile
 
 CodeClass = Literal["1xx", "2xx", "3xx", "4xx", "5xx", "ok", "error", "client-gone", "cancelled"]
@@ -267,6 +268,14 @@ class ServiceCounters:
         found: dict[str, int] = {}
         for (site, _, overflow_reason), count in self.spilled.items():
             if overflow_reason:
+                found[site] = found.get(site, 0) + count
+        return found
+
+    def left_without_target(self) -> dict[str, int]:
+        """Requests that spilled while no target here was ready, by the site that served them."""
+        found: dict[str, int] = {}
+        for (site, reason, _), count in self.spilled.items():
+            if reason in NO_TARGET:
                 found[site] = found.get(site, 0) + count
         return found
 

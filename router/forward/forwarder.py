@@ -346,6 +346,13 @@ class Forwarder:
         """Requests that ended elsewhere since a cheaper site was full, by service port and site."""
         return {key: one.counters.left() for key, one in self._services.items()}
 
+    def left_without_target(self) -> dict[ServiceKey, dict[str, int]]:
+        """Requests that ended elsewhere while no target here was ready, as of `left`.
+
+        A site that has no targets of a service counts there too.
+        """
+        return {key: one.counters.left_without_target() for key, one in self._services.items()}
+
     @property
     def heads_remembered(self) -> int:
         """Of requests and responses, in whatever form."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from router.admin.events import EventLog
 from router.main.gate import EventGate
 from router.model.event_codes import EVENT_CODES
-from router.model.events import Change, Event, Overflow, Severity
+from router.model.events import Change, Event, Severity, Spill
 
 log = logging.getLogger("router.main")
 
@@ -77,17 +77,27 @@ class Journal:
             )
         )
 
-    def overflow(self, code: str, service: str, message: str, overflow: Overflow) -> None:
-        """Requests leave this site, or do not any more."""
+    def spill(
+        self,
+        severity: Severity,
+        code: str,
+        service: str,
+        message: str,
+        *,
+        overflow: Spill | None = None,
+        without_target: Spill | None = None,
+    ) -> None:
+        """Requests leave this site, or do not any more; the figures by why they do."""
         self.add(
             Event(
                 at=self._clock(),
-                severity="info",
+                severity=severity,
                 code=code,
                 subject=service,
                 message=message,
                 service=service.rpartition(":")[0],
                 overflow=overflow,
+                without_target=without_target,
             )
         )
 

@@ -1,4 +1,4 @@
-"""What a router writes down of itself: journal, file, audits, overflow and tokens, put together."""
+"""What a router writes down of itself: journal, file, audits, spills and tokens, put together."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from router.forward.forwarder import Forwarder
 from router.main import event_file
 from router.main.auditing import Auditing
 from router.main.journal import Journal
-from router.main.overflow_news import OverflowNews
+from router.main.spill_news import SpillNews
 from router.main.stores import Store
 from router.main.token_watch import TokenWatch
 from router.model import limits
@@ -36,11 +36,11 @@ class Record:
         self.journal = Journal(self.events, self._file.add, _utc_now)
         self.journal.told.append(store.hear)
         self.auditing = Auditing(self.journal, store.author, store.documents())
-        self._overflow: OverflowNews | None = None
+        self._spills: SpillNews | None = None
 
     def follow(self, network: Network, forwarder: Forwarder, utc: Callable[[float], str]) -> None:
         """Tell when requests leave this site. ``utc``: ISO 8601 of the network's seconds."""
-        self._overflow = OverflowNews(network, forwarder, self.journal, utc)
+        self._spills = SpillNews(network, forwarder, self.journal, utc)
 
     def tokens(self, granted: Callable[[], Sequence[Grant]]) -> TokenWatch:
         """What watches the claims of this site; its `run` is the caller's."""
@@ -64,8 +64,8 @@ class Record:
 
     def close(self) -> None:
         """The last lines."""
-        if self._overflow is not None:
-            self._overflow.close()
+        if self._spills is not None:
+            self._spills.close()
         self._file.close()
 
     def _lost(self, reason: str) -> None:

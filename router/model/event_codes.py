@@ -41,6 +41,10 @@ _ALL: Final = (
     EventCode("overflow-begun", "event", "service", "requests of this site go to other sites"),
     EventCode("overflow-ended", "event", "service", "none did for a while; with figures"),
     EventCode(
+        "no-target-begun", "event", "service", "no target here is ready, and other sites serve"
+    ),
+    EventCode("no-target-ended", "event", "service", "they did not for a while; with figures"),
+    EventCode(
         "rate-exceeded", "event", "service", "more a second is asked of this site than stated"
     ),
     EventCode("rate-kept", "event", "service", "it is below its resume mark again"),

@@ -5,7 +5,7 @@ import msgspec
 from router.model.errors import Severity
 from router.model.event_codes import EventKind
 
-__all__ = ["Change", "Event", "Note", "Overflow", "Problem", "Severity"]
+__all__ = ["Change", "Event", "Note", "Problem", "Severity", "Spill"]
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,7 +16,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     new: str
 
 
-class Overflow(msgspec.Struct, frozen=True, kw_only=True):
+class Spill(msgspec.Struct, frozen=True, kw_only=True):
     """Requests of one service port that left this site since it began. ``to``: how many, by site.
 
     ``in_flight_max`` at this site's targets, looked at once a second; ``capacity`` None: none is
@@ -35,6 +35,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One change of state. ``code`` is short and stable (``link-up``; see `model.event_codes`).
 
     ``by``: who did it, of an audit. ``service``: the one it is about, if it is about one.
+    ``overflow``, ``without_target``: figures of requests that left because this site was full, and
+    because no target here was ready.
     """
 
     at: str  # UTC ISO 8601.
@@ -47,7 +49,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     by: str = ""
     service: str = ""
     changes: tuple[Change, ...] = ()
-    overflow: Overflow | None = None
+    overflow: Spill | None = None
+    without_target: Spill | None = None
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):

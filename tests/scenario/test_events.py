@@ -24,10 +24,10 @@ class Pair:
     def __init__(self, net: Network) -> None:
         self.net = net
         self.near, self.far = near, far = net.site("near"), net.site("far")
-        shop = {site.name: net.http(site.name, 0.05) for site in (near, far)}
+        self.shop = {site.name: net.http(site.name, 0.05) for site in (near, far)}
         near.declare("shop", SHOP_PORT, queue=100)
-        near.connect("shop", shop["near"], capacity=2)
-        far.connect("shop", shop["far"], capacity=10)
+        near.connect("shop", self.shop["near"], capacity=2)
+        far.connect("shop", self.shop["far"], capacity=10)
         net.link(near, far, 5)
         net.start()
         net.see_each_other()
@@ -58,6 +58,23 @@ def test_overflow_is_told_when_it_begins_and_with_figures_when_it_ends(pair: Pai
     assert ended["overflow"]["capacity"] == 2
     assert begun["at"] < ended["at"]
     assert "to far" in ended["message"]
+
+
+def test_requests_that_leave_for_want_of_a_target_are_told_with_figures(pair: Pair) -> None:
+    near, far = pair.near, pair.far
+    burst(far.address, SHOP_PORT, 3)
+    pair.shop["near"].stop()
+    pair.net.ready("shop", {"far": 1})
+    burst(near.address, SHOP_PORT, 5, at_once=5)
+    (begun,) = until(lambda: events(near, "--code", "no-target-begun"), "it is told")
+    assert begun["severity"] == "warning"
+    assert "0 of 1 target is ready here; other sites serve its requests: " in begun["message"]
+    pair.shop["near"].start()
+    pair.net.ready("shop", {"near": 1, "far": 1})
+    (ended,) = until(lambda: events(near, "--code", "no-target-ended"), "its end is told", 30)
+    assert ended["without_target"]["to"] == {"far": 5}
+    assert "overflow" not in ended or ended["overflow"] is None
+    assert not [one for one in events(far) if one["code"].startswith("no-target")]
 
 
 def test_an_edit_by_hand_and_one_by_a_command_say_who_and_what(pair: Pair) -> None:

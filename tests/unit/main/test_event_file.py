@@ -9,7 +9,7 @@ from router.main import event_file
 from router.main.event_file import EVENTS_LOG_FILE, EventFile, line_of, opened, read_newest
 from router.main.sinks import RotatedFile
 from router.model import limits
-from router.model.events import Change, Event, Overflow
+from router.model.events import Change, Event, Spill
 
 
 def event(number: int, at: str = "2026-01-01T00:00:00.000Z") -> Event:
@@ -22,7 +22,7 @@ def event(number: int, at: str = "2026-01-01T00:00:00.000Z") -> Event:
         kind="audit",
         by="alice (uid 1000)",
         changes=(Change(field="capacity", old="1", new="2"),),
-        overflow=Overflow(
+        overflow=Spill(
             began=at, lasted_s=1.5, requests=3, to={"east": 3}, in_flight_max=2, capacity=None
         ),
     )

@@ -1,6 +1,7 @@
 """When requests of a service began to leave this site, when they ceased, and the figures between.
 
-Overflow that pauses for less than `OVERFLOW_QUIET_S` is one: a flicker is told once.
+For one reason or group of reasons: its counts are the caller's. What pauses for less than
+`EPISODE_QUIET_S` is one episode: a flicker is told once.
 """
 
 from collections.abc import Mapping
@@ -8,15 +9,19 @@ from collections.abc import Mapping
 import msgspec
 
 from router.model.ids import ServiceKey
-from router.model.limits import OVERFLOW_QUIET_S, OVERFLOW_SITES_SHOWN
+from router.model.limits import EPISODE_QUIET_S, EPISODE_SITES_SHOWN
 
 
 class Now(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one service port. ``left``: requests that left this site since its start, by site."""
+    """Of one service port. ``left``: requests that left this site since its start, by site.
+
+    ``expected``: it is as it should be that they leave, and not told.
+    """
 
     left: Mapping[str, int]
     in_flight: int
     capacity: int | None
+    expected: bool = False
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +57,7 @@ class _Episode:
         self.capacity: int | None = None
 
 
-class Overflows:
+class Episodes:
     """Compares totals with those of the last look; bounded by the number of services."""
 
     __slots__ = ("_episodes", "_looked_at", "_totals")
@@ -72,6 +77,8 @@ class Overflows:
         for key, seen in services.items():
             left = _since(self._totals.get(key, {}), seen.left)
             self._totals[key] = dict(seen.left)
+            if seen.expected:
+                left = {}
             episode = self._episodes.get(key)
             if left and episode is None:
                 episode = self._episodes[key] = _Episode(self._looked_at)
@@ -81,7 +88,7 @@ class Overflows:
             _count(episode, left, seen)
             if left:
                 episode.last = now
-            elif now - episode.last >= OVERFLOW_QUIET_S:
+            elif now - episode.last >= EPISODE_QUIET_S:
                 del self._episodes[key]
                 found.append(_ended(key, episode))
         for key in self._totals.keys() - services.keys():
@@ -137,7 +144,7 @@ def _ended(key: ServiceKey, episode: _Episode) -> Ended:
 
 def _most(to: Mapping[str, int]) -> dict[str, int]:
     ordered = sorted(to.items(), key=lambda one: (-one[1], one[0]))
-    shown = dict(ordered[:OVERFLOW_SITES_SHOWN])
-    if rest := sum(count for _, count in ordered[OVERFLOW_SITES_SHOWN:]):
+    shown = dict(ordered[:EPISODE_SITES_SHOWN])
+    if rest := sum(count for _, count in ordered[EPISODE_SITES_SHOWN:]):
         shown["…"] = rest
     return shown

@@ -3,9 +3,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.balance.overflowing import Begun, Ended, Now, Overflows
+from router.balance.episodes import Begun, Ended, Episodes, Now
 from router.model.ids import ServiceKey
-from router.model.limits import OVERFLOW_QUIET_S, OVERFLOW_SITES_SHOWN
+from router.model.limits import EPISODE_QUIET_S, EPISODE_SITES_SHOWN
 
 SHOP = ServiceKey("shop", 8080)
 
@@ -15,10 +15,10 @@ def shop(in_flight: int = 0, capacity: int | None = 2, **left: int) -> dict[Serv
 
 
 def test_the_first_requests_that_leave_begin_it() -> None:
-    overflows = Overflows(0.0)
+    episodes = Episodes(0.0)
 
-    assert overflows.look(shop(), 1.0) == []
-    found = overflows.look(shop(2, east=3), 2.0)
+    assert episodes.look(shop(), 1.0) == []
+    found = episodes.look(shop(2, east=3), 2.0)
 
     assert found == [
         Begun(key=SHOP, began=1.0, requests=3, to={"east": 3}, in_flight=2, capacity=2)
@@ -26,11 +26,11 @@ def test_the_first_requests_that_leave_begin_it() -> None:
 
 
 def test_it_ends_after_a_quiet_time_with_the_sum_of_all() -> None:
-    overflows = Overflows(0.0)
-    overflows.look(shop(2, east=3), 1.0)
-    overflows.look(shop(5, 2, east=4, north=2), 2.0)
-    assert overflows.look(shop(0, east=4, north=2), 2.0 + OVERFLOW_QUIET_S - 0.01) == []
-    found = overflows.look(shop(0, east=4, north=2), 2.0 + OVERFLOW_QUIET_S)
+    episodes = Episodes(0.0)
+    episodes.look(shop(2, east=3), 1.0)
+    episodes.look(shop(5, 2, east=4, north=2), 2.0)
+    assert episodes.look(shop(0, east=4, north=2), 2.0 + EPISODE_QUIET_S - 0.01) == []
+    found = episodes.look(shop(0, east=4, north=2), 2.0 + EPISODE_QUIET_S)
 
     assert found == [
         Ended(
@@ -43,70 +43,82 @@ def test_it_ends_after_a_quiet_time_with_the_sum_of_all() -> None:
             capacity=2,
         )
     ]
-    assert overflows.look(shop(0, east=4, north=2), 99.0) == []
+    assert episodes.look(shop(0, east=4, north=2), 99.0) == []
 
 
 def test_a_flicker_is_one_event() -> None:
-    overflows = Overflows(0.0)
+    episodes = Episodes(0.0)
     found = [
         event
         for second in range(1, 60)
-        for event in overflows.look(shop(1, east=second // 3), float(second))
+        for event in episodes.look(shop(1, east=second // 3), float(second))
     ]
 
     assert [type(event) for event in found] == [Begun]
 
 
-def test_a_service_that_is_gone_ends_what_it_had() -> None:
-    overflows = Overflows(0.0)
-    overflows.look(shop(1, east=1), 1.0)
+def test_what_leaves_as_it_should_is_counted_and_not_told() -> None:
+    episodes = Episodes(0.0)
+    told = [
+        episodes.look({SHOP: Now(left={"east": left}, in_flight=0, capacity=2, expected=is_so)}, at)
+        for at, left, is_so in ((1.0, 3, True), (2.0, 5, True), (3.0, 5, False), (4.0, 6, False))
+    ]
 
-    (ended,) = overflows.look({}, 2.0)
+    assert told[:3] == [[], [], []]
+    (begun,) = told[3]
+    assert (begun.requests, begun.began) == (1, 3.0)
+
+
+def test_a_service_that_is_gone_ends_what_it_had() -> None:
+    episodes = Episodes(0.0)
+    episodes.look(shop(1, east=1), 1.0)
+
+    (ended,) = episodes.look({}, 2.0)
 
     assert isinstance(ended, Ended)
     assert ended.requests == 1
 
 
 def test_a_service_made_anew_counts_from_nothing() -> None:
-    overflows = Overflows(0.0)
-    overflows.look(shop(1, east=9), 1.0)
-    overflows.look({}, 2.0)
+    episodes = Episodes(0.0)
+    episodes.look(shop(1, east=9), 1.0)
+    episodes.look({}, 2.0)
 
-    (begun,) = overflows.look(shop(1, east=2), 3.0)
+    (begun,) = episodes.look(shop(1, east=2), 3.0)
 
     assert isinstance(begun, Begun)
     assert begun.requests == 2
 
 
 def test_a_counter_that_fell_was_made_anew() -> None:
-    overflows = Overflows(0.0)
-    overflows.look(shop(1, east=9), 1.0)
-    overflows.look(shop(1, east=2), 2.0)
+    episodes = Episodes(0.0)
+    episodes.look(shop(1, east=9), 1.0)
+    episodes.look(shop(1, east=2), 2.0)
 
-    (ended,) = overflows.close()
+    (ended,) = episodes.close()
 
     assert ended.requests == 11
 
 
 def test_as_many_sites_are_named_as_are_shown_and_the_rest_is_summed() -> None:
-    at = {f"s{n}": 100 - n for n in range(OVERFLOW_SITES_SHOWN)}
-    overflows = Overflows(0.0)
-    (begun,) = overflows.look(shop(1, **at), 1.0)
+    at = {f"s{n}": 100 - n for n in range(EPISODE_SITES_SHOWN)}
+    episodes = Episodes(0.0)
+    (begun,) = episodes.look(shop(1, **at), 1.0)
     assert isinstance(begun, Begun)
     assert begun.to == at
 
-    (begun,) = Overflows(0.0).look(shop(1, **at, more=1, still=2), 1.0)
+    (begun,) = Episodes(0.0).look(shop(1, **at, more=1, still=2), 1.0)
     assert isinstance(begun, Begun)
     assert begun.to == {**at, "…": 3}
 
 
 @given(st.lists(st.integers(0, 5), max_size=60))
 def test_no_request_is_lost_between_begin_and_end(steps: list[int]) -> None:
-    overflows, total, found = Overflows(0.0), 0, []
+    episodes, total, found = Episodes(0.0), 0, []
     for second, step in enumerate(steps, 1):
         total += step
-        found += overflows.look(shop(1, east=total), float(second))
-    found += overflows.close()
+        found += episodes.look(shop(1, east=total), float(second))
+    found += episodes.close()
 
     ended = [event for event in found if isinstance(event, Ended)]
     assert sum(event.requests for event in ended) == total
