@@ -9,10 +9,11 @@ from router.kubernetes import adoption, names
 from router.kubernetes.headless import SERVICE_NAME_LABEL, SLICE_MANAGER_LABEL
 from router.kubernetes.objects import Object, Snapshot, labels
 from router.kubernetes.pods import (
+    NOT_READY,
     Family,
     NoPort,
-    is_leaving,
     is_router,
+    is_there,
     target,
 )
 from router.kubernetes.search import (
@@ -279,7 +280,7 @@ def _numbers(found: Object, ports: Iterable[Port]) -> tuple[int, ...] | None:
 
 
 def _take(search: Search, endpoint: Mapping[str, Any], ports: tuple[int, ...]) -> str:
-    """Add the endpoint if it takes requests; the name of its pod, if it is one."""
+    """Add the endpoint unless it ends; the name of its pod, if it is one."""
     reference = endpoint.get("targetRef")
     reference = reference if isinstance(reference, dict) else {}
     name = str(reference.get("name", "")) if reference.get("kind") == "Pod" else ""
@@ -288,10 +289,12 @@ def _take(search: Search, endpoint: Mapping[str, Any], ports: tuple[int, ...]) -
     addresses = endpoint.get("addresses") or ()
     # Ready is to be taken as true where it is not said (EndpointSlice, conditions).
     takes = conditions.get("ready") is not False or search.spec.not_ready
+    is_here = not conditions.get("terminating")
     if pod is not None:
         search.check_capacity(pod)
-        if is_router(pod) or is_leaving(pod):
-            takes = False
-    if takes and not conditions.get("terminating") and addresses:
-        search.add(target(str(addresses[0]), ports, pod, name))
+        if is_router(pod) or not is_there(pod):
+            is_here = False
+    if is_here and addresses:
+        unusable = "" if takes else NOT_READY if name else "its endpoint is not ready"
+        search.add(target(str(addresses[0]), ports, pod, name, unusable=unusable))
     return name

@@ -14,6 +14,7 @@ from router.model.specs import TargetSpec
 Family = str
 IPV4, IPV6 = "IPv4", "IPv6"
 BOTH: Final[tuple[Family, ...]] = (IPV4, IPV6)
+NOT_READY: Final = "its pod is not ready"
 _ENDED: Final = frozenset({"Succeeded", "Failed"})
 
 
@@ -88,7 +89,7 @@ def routers_ready(pods: Iterable[Object]) -> bool:
     Also where no router is a Pod of the namespace, so that nothing is known of them.
     """
     routers = [pod for pod in pods if is_router(pod)]
-    return not routers or any(counts(pod, not_ready=False) for pod in routers)
+    return not routers or any(takes_requests(pod) for pod in routers)
 
 
 def is_leaving(pod: Object) -> bool:
@@ -96,16 +97,21 @@ def is_leaving(pod: Object) -> bool:
     return bool(metadata(pod).get("deletionTimestamp"))
 
 
-def counts(pod: Object, *, not_ready: bool) -> bool:
-    """Whether it takes requests: running and ready (or only there), not ending."""
+def is_there(pod: Object) -> bool:
+    """Whether it is to take requests, now or once it is ready: not told to end, nor ended."""
+    return not is_leaving(pod) and not has_ended(pod)
+
+
+def takes_requests(pod: Object) -> bool:
+    """Whether it does now: running and ready, not ending."""
     status = _status(pod)
-    if is_leaving(pod) or has_ended(pod):
-        return False
-    if not_ready:
-        return True
-    return status.get("phase") == "Running" and any(
-        condition.get("type") == "Ready" and condition.get("status") == "True"
-        for condition in status.get("conditions") or ()
+    return (
+        is_there(pod)
+        and status.get("phase") == "Running"
+        and any(
+            condition.get("type") == "Ready" and condition.get("status") == "True"
+            for condition in status.get("conditions") or ()
+        )
     )
 
 
@@ -202,14 +208,22 @@ def capacity_of(found: Object) -> tuple[int | str | None, str]:
     return capacities.spec_value(value), ""
 
 
-def target(host: str, ports: tuple[int, ...], pod: Object | None, name: str = "") -> TargetSpec:
-    """One target; without ``ports`` at the service's own."""
+def target(
+    host: str,
+    ports: tuple[int, ...],
+    pod: Object | None,
+    name: str = "",
+    *,
+    unusable: str = "",
+) -> TargetSpec:
+    """One target; without ``ports`` at the service's own. ``unusable``: as of `TargetSpec`."""
     return TargetSpec(
         host=host,
         port=ports[0] if len(ports) == 1 else None,
         ports=ports if len(ports) > 1 else (),
         name=name if pod is None else name_of(pod),
         capacity=None if pod is None else capacity_of(pod)[0],
+        unusable=unusable,
     )
 
 

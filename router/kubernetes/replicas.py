@@ -14,13 +14,13 @@ from router.kubernetes.objects import Object, created_at, metadata, name_of, sec
 from router.kubernetes.pods import (
     Family,
     address_of,
-    counts,
     ended_at,
     has_ended,
     has_stopped,
     is_leaving,
     is_router,
     may_run,
+    takes_requests,
 )
 from router.model import limits
 from router.model.addresses import join
@@ -97,7 +97,7 @@ def _in_order(
         if not is_router(pod):
             continue
         if not is_leaving(pod):
-            if counts(pod, not_ready=False):
+            if takes_requests(pod):
                 sharing.append(pod)
             elif name == own or (may_run(pod) and not has_ended(pod)):
                 starting.append(pod)

@@ -9,13 +9,15 @@ from router.documents import capacities
 from router.kubernetes import names
 from router.kubernetes.objects import Object, Snapshot, metadata, name_of, shown
 from router.kubernetes.pods import (
+    NOT_READY,
     Family,
     NoPort,
     PodIndex,
     address_of,
     capacity_of,
-    counts,
+    is_there,
     ports_of,
+    takes_requests,
     target,
 )
 from router.kubernetes.selectors import Selector
@@ -99,7 +101,7 @@ class Search:
         not_ready: bool,
         may_be_none: bool = False,
     ) -> None:
-        """Those pods of ``selector`` that take requests, at the ``ports`` of each."""
+        """The pods of ``selector``, at the ``ports`` of each; ``not_ready``: all are usable."""
         pods = self.view.pods.selected(selector)
         hidden = "Pod" in self.view.snapshot.missing
         if hidden:
@@ -112,18 +114,28 @@ class Search:
                 NO_PODS,
             )
         missing: NoPort | None = None
+        without_address = 0
         for pod in pods:
             self.check_capacity(pod)
-            if not counts(pod, not_ready=not_ready):
+            if not is_there(pod):
                 continue
             host = address_of(pod, self.view.families)
+            without_address += not host
             found = ports_of(pod, ports(pod))
             if isinstance(found, NoPort):
                 missing = missing or found
             elif host:
-                self.add(target(host, found, pod))
+                unusable = "" if not_ready or takes_requests(pod) else NOT_READY
+                self.add(target(host, found, pod, unusable=unusable))
         if missing is not None:
             self.no_port(missing, f"Pod {missing.pod}")
+        if without_address and not self.targets:
+            self.find(
+                WORKLOAD_FIELD,
+                f"{of} has no pod with an address, and {without_address} without one",
+                "See why they do not start: kubectl get pods,events",
+                NO_PODS,
+            )
 
     def no_port(self, missing: NoPort, of: str) -> None:
         """Note a port that does not exist."""
@@ -173,9 +185,11 @@ class Search:
             )
 
     def result(self) -> Document:
-        """The connector with its targets, as many as count."""
-        kept = self.targets[: limits.TARGETS_PER_CONNECTOR_MAX]
-        if len(kept) < len(self.targets):
+        """The connector with its targets, as many as count; of too many those that may be used."""
+        kept = self.targets
+        if len(kept) > limits.TARGETS_PER_CONNECTOR_MAX:
+            kept = sorted(kept, key=lambda one: bool(one.unusable))
+            kept = kept[: limits.TARGETS_PER_CONNECTOR_MAX]
             self.find(
                 WORKLOAD_FIELD,
                 f"it has {len(self.targets)} targets, of which {len(kept)} count",

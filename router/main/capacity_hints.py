@@ -1,6 +1,6 @@
 """Notes on services that `fill` cannot fill, because no capacity is configured here. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from router.documents import Wanted
 from router.model.events import Note
@@ -10,8 +10,11 @@ from router.routing.table import RouteTable
 SITES_SHOWN = 3
 
 
-def capacity_hints(wanted: Wanted, table: RouteTable) -> list[Note]:
-    """One note for each service by `fill` with targets here and elsewhere, and no capacity here."""
+def capacity_hints(wanted: Wanted, table: RouteTable, ready: Container[str]) -> list[Note]:
+    """One note for each service by `fill` that is served here and elsewhere, without a capacity.
+
+    ``ready``: services with a ready target here.
+    """
     connectors: dict[str, list[ConnectorSpec]] = {}
     for connector in wanted.connectors.values():
         connectors.setdefault(connector.service, []).append(connector)
@@ -20,18 +23,25 @@ def capacity_hints(wanted: Wanted, table: RouteTable) -> list[Note]:
     return [
         _note(service, sorted(elsewhere[service]))
         for service, mine in sorted(connectors.items())
-        if service in elsewhere and service not in capped and not any(map(_has_capacity, mine))
+        if service in elsewhere
+        and service in ready
+        and service not in capped
+        and not any(map(_has_capacity, mine))
     ]
 
 
 def _sites_elsewhere(table: RouteTable) -> dict[str, set[str]]:
-    """Names of other sites with targets, by each service whose declaration says `fill`."""
+    """Names of other sites with ready targets, by each service whose declaration says `fill`."""
     found: dict[str, set[str]] = {}
     for key, candidates in table.candidates.items():
         declared = table.declarations.get(key.name)
         if declared is None or declared.declaration.spec.policy.name != "fill":
             continue
-        names = {one.site_name for one in candidates if one.site != table.site and not one.barred}
+        names = {
+            one.site_name
+            for one in candidates
+            if one.site != table.site and one.targets_ready and not one.barred
+        }
         if names:
             found.setdefault(key.name, set()).update(names)
     return found

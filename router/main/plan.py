@@ -24,11 +24,12 @@ class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True):
 
     ``capacity``, ``rate``, ``auto`` as in `model.capacity.TargetTerms`.
 
-    ``name``: a pod's, empty where the target has none of its own.
+    ``name``: a pod's, empty where the target has none of its own. ``unusable``: as of `TargetSpec`.
     """
 
     connector: str
     name: str = ""
+    unusable: str = ""
     capacity: int | None = None
     rate: Rate | None = None
     auto: bool = False
@@ -317,6 +318,7 @@ def _targets(
                 PlannedTarget(
                     connector=name,
                     name=target.name,
+                    unusable=target.unusable,
                     capacity=terms.slots,
                     rate=terms.rate,
                     auto=learns,

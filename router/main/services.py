@@ -274,7 +274,7 @@ class Services:
         self, target: str, planned: PlannedTarget, service: PlannedService
     ) -> TargetConfig:
         tls: Tls | NoTls | None = None
-        host, unusable = split(target)[0], ""
+        host, unusable = split(target)[0], planned.unusable
         if planned.tls_trust:
             tls = self._credentials.target_tls(
                 planned.tls_trust,

@@ -421,7 +421,8 @@ class SiteRouter:
         """What degrades nothing and is good to know, a bounded number."""
         if self._wanted is None:
             return self._config_notes
-        hints = capacity_hints(self._wanted, self.routing.table)
+        ready = {key.name for key in self.services if self.forwarder.local_targets(key).ready}
+        hints = capacity_hints(self._wanted, self.routing.table, ready)
         bars = notes_of_bars(self.routing.table)
         offers = self._offers.notes(self.routing.table, self.forwarder.used_services())
         rules = self._services.pins.notes(self.routing.table, self._wanted.rules)

@@ -113,6 +113,7 @@ class TargetSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
 
     ``name``: what people know it by (a pod's name); empty: its address. ``capacity``: its own, in
     place of its connector's; None: that of its connector. As text like the connector's.
+    ``unusable``: why it takes no request now, of a pod; no document can say it. Empty: it may.
     """
 
     host: str
@@ -120,6 +121,7 @@ class TargetSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
     ports: tuple[int, ...] = ()
     name: str = ""
     capacity: int | str | None = None
+    unusable: str = ""
 
 
 class ConnectorSpec(

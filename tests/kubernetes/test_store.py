@@ -16,6 +16,7 @@ from router.documents import Wanted
 from router.kubernetes import names
 from router.model import limits
 from router.model.errors import ConfigError
+from router.model.specs import TargetSpec
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.faults import Fault
 from tests.kubernetes.rbac import service_account
@@ -98,7 +99,13 @@ class Following:
 
     @property
     def targets(self) -> set[str]:
-        return {t.host for c in self.wanted.connectors.values() for t in c.targets}
+        """Addresses that requests may go to."""
+        return {target.host for target in self.listed if not target.unusable}
+
+    @property
+    def listed(self) -> list[TargetSpec]:
+        """All pods that are there."""
+        return [t for connector in self.wanted.connectors.values() for t in connector.targets]
 
     def codes(self) -> list[str]:
         return [error.code for error in self.errors]
@@ -148,9 +155,7 @@ def test_pods_count_within_a_second_of_readiness(cluster: Cluster) -> None:
             await found.until(lambda: found.targets == {"10.0.0.2"}, 1)
             cluster.patch("Pod", "b", {"metadata": {"annotations": {names.CAPACITY: "7"}}}, "west")
             await found.until(
-                lambda: (
-                    [t.capacity for c in found.wanted.connectors.values() for t in c.targets] == [7]
-                ),
+                lambda: [t.capacity for t in found.listed if not t.unusable] == [7],
                 1,
             )
 

@@ -163,9 +163,9 @@ CODES: Final = (
     ),
     Code(
         "SW0434",
-        "A workload that selects no pod",
-        "It has no selector, or none fits.",
-        "kubectl get pods --show-labels",
+        "A workload without a pod that has an address",
+        "Its selector fits no pod, or its pods were not started.",
+        "kubectl get pods --show-labels; kubectl get events",
     ),
     Code(
         "SW0435",

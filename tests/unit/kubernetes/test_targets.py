@@ -5,6 +5,7 @@ import pytest
 
 from router.kubernetes.adoption import adopt
 from router.kubernetes.targets import Expanded, Expander, expand
+from router.model import limits
 from router.model.specs import ConnectorSpec, Document, TargetSpec
 from tests.unit.kubernetes.objects_made import (
     Made,
@@ -24,8 +25,13 @@ TCP_80 = {"name": "http", "port": 80, "targetPort": "web"}
 
 
 def places(found: Expanded) -> list[str]:
-    """``HOST:PORT,PORT`` of each target, ``HOST`` where the service's ports are meant."""
-    return [_place(target) for target in targets(found.documents)]
+    """``HOST:PORT,PORT`` of each usable one, ``HOST`` where the service's ports are meant."""
+    return [_place(target) for target in targets(found.documents) if not target.unusable]
+
+
+def unusable(found: Expanded) -> dict[str, str]:
+    """Why the others are not, by place."""
+    return {_place(one): one.unusable for one in targets(found.documents) if one.unusable}
 
 
 def _place(target: TargetSpec) -> str:
@@ -67,6 +73,33 @@ def test_the_ready_pods_of_a_workload_are_its_targets(kind: str) -> None:
 def test_a_pod_that_takes_no_requests_is_no_target(state: Made) -> None:
     found = expand([connector("deployment/shop", 80)], snapshot(DEPLOYMENT, state))
     assert places(found) == []
+
+
+@pytest.mark.parametrize("phase", ["Running", "Pending"])
+def test_a_pod_that_is_not_ready_is_a_target_that_may_not_be_used(phase: str) -> None:
+    state = pod("a", "10.0.0.1", ready=False, phase=phase)
+    found = expand([connector("deployment/shop", 80)], snapshot(DEPLOYMENT, state))
+    assert unusable(found) == {"10.0.0.1:80": "its pod is not ready"}
+    assert not found.errors
+
+
+@pytest.mark.parametrize("others", [(), (pod("b", "10.0.0.2", deleted=True),)])
+def test_pods_without_an_address_are_told_if_there_is_no_other(others: tuple[Made, ...]) -> None:
+    found = expand([connector("deployment/shop", 80)], snapshot(DEPLOYMENT, pod("a"), *others))
+    (error,) = found.errors
+    assert error.code == "SW0434"
+    assert error.reason == "Deployment shop has no pod with an address, and 1 without one"
+    one_runs = snapshot(DEPLOYMENT, pod("a"), pod("c", "10.0.0.3"))
+    assert not expand([connector("deployment/shop", 80)], one_runs).errors
+
+
+def test_of_too_many_pods_those_that_are_ready_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "TARGETS_PER_CONNECTOR_MAX", 1)
+    states = pod("a", "10.0.0.1", ready=False), pod("b", "10.0.0.2")
+    found = expand([connector("deployment/shop", 80)], snapshot(DEPLOYMENT, *states))
+    assert places(found) == ["10.0.0.2:80"]
+    assert not unusable(found)
+    assert [error.code for error in found.errors] == ["SW0438"]
 
 
 def test_pods_that_are_not_ready_count_where_that_is_wanted() -> None:
@@ -259,7 +292,8 @@ def test_a_service_stands_for_its_ready_endpoints() -> None:
         ),
     )
     assert places(found) == ["10.0.0.1:8080", "10.0.0.3:8081"]
-    assert [target.capacity for target in targets(found.documents)] == [7, None]
+    assert unusable(found) == {"10.0.0.2:8080": "its pod is not ready"}
+    assert [target.capacity for target in targets(found.documents)] == [7, None, None]
     assert not found.errors
 
 

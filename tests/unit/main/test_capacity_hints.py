@@ -5,6 +5,7 @@ import pytest
 from router.documents import Wanted
 from router.main.capacity_hints import capacity_hints
 from router.model.adverts import Declaration, RemoteCandidate
+from router.model.events import Note
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import (
     ConnectorSpec,
@@ -31,7 +32,9 @@ def wanted(*connectors: ConnectorSpec, policies: dict[str, SitePolicySpec] | Non
     )
 
 
-def table(policy: PolicySpec | None = None, at: tuple[SiteId, ...] = (THERE,)) -> RouteTable:
+def table(
+    policy: PolicySpec | None = None, at: tuple[SiteId, ...] = (THERE,), targets_ready: int = 1
+) -> RouteTable:
     spec = ServiceSpec(ports=(8080, 8081), policy=policy or PolicySpec())
     declaration = Declaration(name="shop", spec=spec, declared_at_s=1.0)
     candidates = tuple(
@@ -41,7 +44,7 @@ def table(policy: PolicySpec | None = None, at: tuple[SiteId, ...] = (THERE,)) -
             router=RouterId(f"{site[0]}-1"),
             path_cost=1,
             paths=((RouterId(f"{site[0]}-1"),),),
-            targets_ready=1,
+            targets_ready=targets_ready,
             capacity=None,
             draining=False,
         )
@@ -62,8 +65,12 @@ def table(policy: PolicySpec | None = None, at: tuple[SiteId, ...] = (THERE,)) -
     )
 
 
+def hints(wanted: Wanted, table: RouteTable, ready: bool = True) -> list[Note]:
+    return capacity_hints(wanted, table, {"shop"} if ready else ())
+
+
 def test_a_service_of_two_ports_without_a_capacity_is_pointed_out_once() -> None:
-    (note,) = capacity_hints(wanted(PLAIN, PLAIN), table())
+    (note,) = hints(wanted(PLAIN, PLAIN), table())
     assert (note.severity, note.code) == ("info", "SW0331")
     assert note.message == (
         "Service shop has no configured capacity here, so this site is never full: requests spread "
@@ -82,25 +89,30 @@ def test_a_service_of_two_ports_without_a_capacity_is_pointed_out_once() -> None
     ],
 )
 def test_one_capacity_of_any_kind_is_enough(connector: ConnectorSpec) -> None:
-    assert capacity_hints(wanted(PLAIN, connector), table()) == []
+    assert hints(wanted(PLAIN, connector), table()) == []
 
 
 def test_a_cap_of_the_site_is_a_capacity() -> None:
     cap = {"cap": SitePolicySpec(service="shop", site_capacity=10)}
-    assert capacity_hints(wanted(PLAIN, policies=cap), table()) == []
+    assert hints(wanted(PLAIN, policies=cap), table()) == []
 
 
 def test_where_no_other_site_has_targets_nothing_can_spill() -> None:
-    assert capacity_hints(wanted(PLAIN), table(at=())) == []
+    assert hints(wanted(PLAIN), table(at=())) == []
     another_router_of_this_site = table(at=(HERE,))
-    assert capacity_hints(wanted(PLAIN), another_router_of_this_site) == []
+    assert hints(wanted(PLAIN), another_router_of_this_site) == []
+    assert hints(wanted(PLAIN), table(targets_ready=0)) == []
+
+
+def test_a_site_that_serves_nothing_now_is_not_said_to_share_the_load() -> None:
+    assert hints(wanted(PLAIN), table(), ready=False) == []
 
 
 def test_a_site_without_targets_has_no_capacity_to_configure() -> None:
-    assert capacity_hints(wanted(), table()) == []
+    assert hints(wanted(), table()) == []
 
 
 @pytest.mark.parametrize("name", ["balanced", "spread", "failover"])
 def test_other_policies_do_not_fill(name: str) -> None:
     policy = PolicySpec(name)
-    assert capacity_hints(wanted(PLAIN), table(policy)) == []
+    assert hints(wanted(PLAIN), table(policy)) == []

@@ -57,7 +57,12 @@ class Told:
 
     @property
     def targets(self) -> list[str]:
-        return [t.host for c in self.wanted.connectors.values() for t in c.targets]
+        return [
+            target.host
+            for connector in self.wanted.connectors.values()
+            for target in connector.targets
+            if not target.unusable
+        ]
 
     def codes(self) -> list[str]:
         return [error.code for error in self.errors]
