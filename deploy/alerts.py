@@ -54,7 +54,7 @@ ALERTS: Final = (
     ),
     Alert(
         "SpillwayLinkDown",
-        "spillway_link_up == 0",
+        'spillway_link_up{direction="outgoing"} == 0',  # A host that went away needs no person.
         "2m",
         "critical",
         "Link {{ $labels.link }} to {{ $labels.neighbour }} is down:"

@@ -6,6 +6,7 @@ from router.link import control
 from router.link.buffers import LinkBuffers, ProcessBuffers
 from router.link.doorway import Doorway
 from router.link.lane import Fault
+from router.link.lost_links import LostLinks
 from router.link.mux import LaneMux
 from router.link.ports import Neighbour
 from router.link.session import LinkSession
@@ -30,6 +31,7 @@ class AcceptedLinks:
         """``refused`` is told of each lane that made no link: who it was, and why."""
         self.up: dict[LinkSession, str] = {}  # With the name it is shown by.
         self.handshaking: set[LinkSession] = set()  # Accepted and not up yet.
+        self.lost = LostLinks(timers.now)
         self._timers = timers
         self._process = process
         self._new_session = new_session
@@ -89,7 +91,8 @@ class AcceptedLinks:
         known = self._same_links(session, neighbour)
         replaced = next((one for one in known if not one.is_draining), None)
         named = [self.up[one] for one in known]  # One that drains has been succeeded, or is now.
-        self.up[session] = named[0] if named else self._free_name(neighbour.name, taken)
+        before = self.lost.came_up(session, neighbour)
+        self.up[session] = named[0] if named else self._free_name(before, neighbour.name, taken)
         if replaced is not None and session.peer_renews and replaced.leaves != session.leaves:
             return None  # Alive: its dialler drains it now.
         return replaced
@@ -100,7 +103,10 @@ class AcceptedLinks:
             self.handshaking.discard(session)
             if not self._closed:
                 self._refused(session.neighbour.name if session.neighbour else "", fault)
-        return self.up.pop(session, None)
+        name = self.up.pop(session, None)
+        if name is not None:
+            self.lost.went_down(name, session, fault)
+        return name
 
     def _same_links(self, session: LinkSession, neighbour: Neighbour) -> list[LinkSession]:
         """Those that are up of the link which ``session`` is of, by its name at who dials it."""
@@ -112,8 +118,11 @@ class AcceptedLinks:
             and known.link_name == session.link_name
         ]
 
-    def _free_name(self, wanted: str, taken: Collection[str]) -> str:
-        names = {*self.up.values(), *taken}
+    def _free_name(self, before: str, wanted: str, taken: Collection[str]) -> str:
+        """``before`` if nothing else is called so, else ``wanted``, with a number if need be."""
+        names = {*self.up.values(), *taken, *self.lost.names}
+        if before and before not in names:
+            return before
         name, number = wanted, 1
         while name in names:
             number += 1
@@ -135,6 +144,7 @@ class AcceptedLinks:
         ended = [one for one in self.up if not one.is_of_sibling]
         for session in [*ended, *(one for one in self.handshaking if not one.is_of_sibling)]:
             session.abort(fault)
+        self.lost.forget(lambda _: True)
         return ended
 
     def tell_renewal_due(self, whom: Callable[[Neighbour], bool]) -> int:

@@ -182,11 +182,13 @@ class Links:
     def drop(self, whom: SiteId | Callable[[Neighbour], bool], reason: str) -> int:
         """Abort all lanes of these neighbours in this turn; how many links. For revocation."""
         dropped = 0
+
+        def is_meant(neighbour: Neighbour) -> bool:
+            return neighbour.site == whom if isinstance(whom, str) else whom(neighbour)
+
+        self._accepted.lost.forget(is_meant)
         for session in self._sessions():
-            neighbour = session.neighbour
-            if neighbour is None:
-                continue
-            if neighbour.site == whom if isinstance(whom, str) else whom(neighbour):
+            if session.neighbour is not None and is_meant(session.neighbour):
                 session.abort(Fault("revoked", reason, kind="refused"))
                 dropped += 1
         return dropped
@@ -218,8 +220,11 @@ class Links:
         return self._process.reset_stalled(size_bytes)
 
     def status(self) -> list[LinkStatus]:
-        """All links to other sites: those configured and incoming ones that are up, by name."""
-        return listed(self._dialled.wanted.values(), self._dialled.leaving, self._accepted.up)
+        """All links to other sites, by name: those configured, incoming ones that are up, and
+        those that were lost in the last minutes."""
+        accepted = self._accepted
+        lost = accepted.lost.lines(accepted.up, self._owner.linked_elsewhere)
+        return listed(self._dialled.wanted.values(), self._dialled.leaving, accepted.up, lost)
 
     def drain(self) -> None:
         """This site stops: neighbours shall open no more streams here; those open go on.

@@ -46,13 +46,20 @@ class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     held: Terms = FREE
 
 
+def in_words(name: str, direction: str, neighbour: str) -> str:
+    """A link as every surface names it: ``link link1 to west``, ``link east from east``."""
+    preposition = "to" if direction == "outgoing" else "from"
+    return f"link {name} {preposition} {neighbour}" if neighbour else f"link {name}"
+
+
 def listed(
     outgoing: Collection[OutgoingLink],
     leaving: Collection[OutgoingLink],
     incoming: Mapping[LinkSession, str],
+    lost: Collection[LinkStatus],
 ) -> list[LinkStatus]:
     """All links to other sites: those configured, ``leaving`` ones that are configured no more,
-    and incoming ones with their names; by name.
+    incoming ones with their names, and ``lost`` ones; by name.
 
     One whose neighbour stops drains: its successor is a line of its own only once it is up.
     """
@@ -61,6 +68,7 @@ def listed(
         for link in (*outgoing, *leaving)
         if not link.spec.is_sibling and shown_for(link, leaving) is link
     ]
+    lines += lost
     lines += [
         incoming_status(name, session)
         for session, name in incoming.items()

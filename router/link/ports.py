@@ -335,6 +335,9 @@ class LinkOwner(Protocol):
     def may_bring_ours(self, came_from: Neighbour, request: OpenRequest) -> bool:
         """Whether ``request``, of a router of our own site, may come over that other site."""
 
+    def linked_elsewhere(self) -> frozenset[SiteId]:
+        """Sites that another router of our own site is linked to."""
+
     def known_offer(self, body: bytes, /) -> KnownOffer | None:
         """What is remembered of an OPEN of these bytes."""
 

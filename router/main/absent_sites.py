@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from router.admin.views import WhyCandidate
-from router.link.listing import LinkStatus
+from router.link.listing import LinkStatus, in_words
+from router.main.moments import time_of_day
 from router.model.adverts import RemoteCandidate
 from router.model.ids import ServiceKey, SiteId
 from router.model.limits import ABSENT_SITES_MAX, ABSENT_SITES_SHOWN_S
@@ -80,18 +81,18 @@ def row(
     route = table.sites.get(one.site)
     if any(other.site == one.site for other in table.withheld.get(key, ())):
         verdict = "not-allowed"
-        reason = f"its export rule has left this site out since {_time(one.since, utc)}"
+        reason = f"its export rule has left this site out since {time_of_day(utc(one.since))}"
     elif route is not None and route.reachable:
         verdict = "no-target"
-        reason = f"it has not offered the service since {_time(one.since, utc)}"
+        reason = f"it has not offered the service since {time_of_day(utc(one.since))}"
     else:
         verdict = "unreachable"
         down = next((link for link in links if _leads_to(link, one) and link.state != "up"), None)
         if down is None:
-            reason = f"no path has led there since {_time(one.since, utc)}"
+            reason = f"no path has led there since {time_of_day(utc(one.since))}"
         else:
-            reason = f"link {down.name} to {down.neighbour_name} is down since "
-            reason += _time(down.since, utc)
+            link = in_words(down.name, down.direction, down.neighbour_name)
+            reason = f"{link} is down since {time_of_day(utc(down.since))}"
     return WhyCandidate(
         site=one.name,
         path=(),
@@ -109,7 +110,3 @@ def row(
 
 def _leads_to(link: LinkStatus, one: AbsentSite) -> bool:
     return link.neighbour_site in (one.site, one.via)
-
-
-def _time(moment: float, utc: Callable[[float], str]) -> str:
-    return f"{utc(moment)[11:19]} UTC"

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from router.admin.views import AllowView, LinkView, SiteName
-from router.main.moments import utc_of
+from router.link.listing import in_words
+from router.main.moments import time_of_day, utc_of
 from router.main.site_router import SiteRouter
-from router.model.events import Problem
+from router.model.events import Note, Problem
 from router.model.ids import RouterId
 from router.model.sharing import FREE, Terms
 from router.routing.edge import EdgeRouting
@@ -26,7 +27,8 @@ def link_views(
     shown_until: Callable[[str], float | None],
     utc: Callable[[float], str],
 ) -> list[LinkView]:
-    """All links, the dialled ones that wait for their certificate too.
+    """All links, the dialled ones that wait for their certificate and the incoming ones that were
+    lost in the last minutes too.
 
     ``expiries`` of our own certificates by name, ``shown_until`` of those that a site showed here
     (Unix seconds); ``utc``: of monotonic s.
@@ -93,17 +95,36 @@ def _down(views: Sequence[LinkView]) -> list[Problem]:
     return [
         Problem(
             code="SW0675",
-            message=f"Link {link.name}{_to(link)} is down: {link.error}",
+            message=f"{_named(link)} is down: {link.error}",
             hint=f"sitectl link status {link.name}, and at the other end: sitectl status",
             since=link.since,
         )
         for link in views
-        if link.state in ("down", "connecting") and link.error and link.error_code != "clock"
+        if link.direction == "outgoing"
+        and link.state in ("down", "connecting")
+        and link.error
+        and link.error_code != "clock"
     ]
 
 
-def _to(link: LinkView) -> str:
-    return f" to {link.neighbour.name}" if link.neighbour.name else ""
+def notes_of_links(views: Sequence[LinkView]) -> list[Note]:
+    """Links that a neighbor dialed and that were lost: a note, for only the neighbor can dial."""
+    return [
+        Note(
+            severity="info",
+            code="SW0676",
+            message=f"{_named(link)} is down since {time_of_day(link.since)}: "
+            f"{link.error.rstrip('.')}.",
+            hint=f"{link.neighbour.name} dials it; is its router running? There: sitectl status",
+        )
+        for link in views
+        if link.direction == "incoming" and link.state == "down"
+    ]
+
+
+def _named(link: LinkView) -> str:
+    words = in_words(link.name, link.direction, link.neighbour.name)
+    return words[0].upper() + words[1:]
 
 
 def _refused(views: Sequence[LinkView]) -> list[Problem]:

@@ -22,6 +22,11 @@ def utc_of(seconds: float | None) -> str | None:
     return None if seconds is None else iso(datetime.fromtimestamp(seconds, UTC))
 
 
+def time_of_day(utc: str) -> str:
+    """Of ISO 8601: ``19:44:55 UTC``."""
+    return f"{utc[11:19]} UTC"
+
+
 class WallClock:
     """What the clock on the wall showed at a monotonic moment, by the wall of now.
 

@@ -104,6 +104,11 @@ class Neighbours:
             self._guard.refuses_as_ours(came_from, request)
         return may
 
+    def linked_elsewhere(self) -> frozenset[SiteId]:
+        """As far as LSAs say: an edge sees none, and accepts no links."""
+        routing = self._routing
+        return routing.linked_elsewhere() if isinstance(routing, RoutingCore) else frozenset()
+
     def original_of(self, neighbour: Neighbour, restored: int) -> str:
         """As far as LSAs tell: an edge sees none."""
         if not isinstance(self._routing, RoutingCore) or neighbour.site == self._identity.site:

@@ -34,7 +34,7 @@ from router.main.asking.way import TOO_FAR
 from router.main.bar_news import bar_views
 from router.main.bursting import Bursting
 from router.main.explaining import affinity_view, explained, finite
-from router.main.link_views import link_views, of_expiries, of_links
+from router.main.link_views import link_views, notes_of_links, of_expiries, of_links
 from router.main.measuring import measure, takes_part
 from router.main.memory import MemoryGuard
 from router.main.moments import iso
@@ -135,7 +135,11 @@ class OperatorView:
                 *(self._seeing.problems if self._seeing is not None else ()),
                 *(self._workers.problems() if self._workers is not None else ()),
             ),
-            notes=(*local_targets.notes_of(targets), *router.notes)[: limits.STATUS_NOTES_MAX],
+            notes=(
+                *local_targets.notes_of(targets),
+                *notes_of_links(links),
+                *router.notes,
+            )[: limits.STATUS_NOTES_MAX],
             sharing="strict" if router.rules.strict else "open",
             console=self._console(),
         )

@@ -175,7 +175,8 @@ class _Lead:
 
     async def _answer(self, number: int, question: Question | None) -> None:
         process = self._process
-        how = Answer(number, process.view.ready(), len(process.router.links.status()))
+        links = sum(line.state != "down" for line in process.router.links.status())
+        how = Answer(number, process.view.ready(), links)
         try:
             if question is not None:
                 async for told in self._answering.told(question):

@@ -161,6 +161,18 @@ class RoutingCore:
                 return tuple(sorted({adjacency.site for adjacency in topology.adjacencies}))
         return ()
 
+    def linked_elsewhere(self) -> frozenset[SiteId]:
+        """Sites that reachable other routers of this site are linked to. O(routers)."""
+        own, found = self._lsdb.own, set[SiteId]()
+        for origin in self._lsdb.origins():
+            node, topology = origin.node, origin.topology
+            if node.site != own.site or node == own or topology is None:
+                continue
+            route = self._routes.paths.get(node)
+            if route is not None and route.paths:
+                found.update(adjacency.site for adjacency in topology.adjacencies)
+        return frozenset(found)
+
     def declarers(self, name: str) -> frozenset[SiteId]:
         """Sites of which a declaration of ``name`` is held, this one too. O(declarations)."""
         told = {

@@ -9,7 +9,7 @@ from sitectl.failure import Exit, Failure, doc_of
 from sitectl.options import Settings, Verb
 from sitectl.watching import Picture, show, watch_flag
 
-_SHOWN_NOTES = ("SW0336", "SW0331", "SW0334", "SW0350", "SW0351")
+_SHOWN_NOTES = ("SW0336", "SW0676", "SW0331", "SW0334", "SW0350", "SW0351")
 _HINTS_SHOWN = 3
 
 
@@ -130,8 +130,8 @@ def _text(item: dict[str, Any], load: str, *, running: bool) -> str:
 
 
 def _findings(item: dict[str, Any]) -> list[str]:
-    """Problems, and of the notes those on services without a configured capacity, on sites that
-    fail, and on what a strict site does not share or use."""
+    """Problems, and of the notes those on services without a configured capacity, on incoming links
+    that were lost, on sites that fail, and on what a strict site does not share or use."""
     lines = []
     for problem in item.get("problems") or []:
         since = f" (since {output.safe(problem['since'])})" if problem.get("since") else ""

@@ -1,6 +1,6 @@
 """Topology: ways and costs as the API has them, and a picture that stays where it is."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -96,8 +96,9 @@ def test_a_link_is_drawn_whether_it_carries_overflow_or_not(
         assert "none" not in strokes
 
 
+@pytest.mark.parametrize("direction", ["outgoing", "incoming"])
 def test_a_link_that_goes_down_is_red_and_nothing_else_moves(
-    chromium: Browser, stage: Stage
+    chromium: Browser, stage: Stage, direction: Literal["outgoing", "incoming"]
 ) -> None:
     with looking(chromium, stage, "#/topology") as page:
         expect(page.locator(".site-mark")).to_have_count(6)
@@ -108,7 +109,9 @@ def test_a_link_that_goes_down_is_red_and_nothing_else_moves(
         expect(down).to_have_count(1)  # That to the attic.
         live = stage.router.live
         links = tuple(
-            msgspec.structs.replace(one, state="down", streams=0, error="connection refused")
+            msgspec.structs.replace(
+                one, direction=direction, state="down", streams=0, error="connection refused"
+            )
             if one.neighbour.name == "lab"
             else one
             for one in live.links

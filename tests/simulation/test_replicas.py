@@ -152,3 +152,26 @@ def test_a_router_whose_sibling_dies_waits_for_a_link_of_its_own() -> None:
     a.kill()
     world.run(8)
     assert {answer.site for answer in answers} == {"b"}
+
+
+@pytest.mark.parametrize(("first", "second"), [(LOW, HIGH), (HIGH, LOW)])
+def test_a_router_misses_no_link_that_another_router_of_its_site_has(
+    first: str, second: str
+) -> None:
+    world, a, a2 = site_with_a_link_at_one_router(first, second)
+    b = world["b"]
+    b.link(a2, cost=1)
+    world.run(3)
+    world.internet.cut(a.ip, b.ip)
+    world.run(20)
+    assert a.router.routing.table.sites[b.identity.site].reachable
+    assert a.router.links.status() == []
+    world.internet.cut(a2.ip, b.ip)
+    world.run(20)
+    for router in (a, a2):
+        (line,) = router.router.links.status()
+        assert (line.name, line.direction, line.state) == ("b", "incoming", "down")
+    for router in (a, a2):
+        world.internet.heal(router.ip, b.ip)
+    world.run(40)
+    assert {router.router.links.status()[0].state for router in (a, a2)} == {"up"}

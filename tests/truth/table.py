@@ -66,6 +66,17 @@ LINK_DOWN = Fault(
     },
     codes={"status": 3, "check": 3},
 )
+INCOMING_DOWN = Fault(
+    name="a neighbor that links here is gone, or its link is down",
+    shown={
+        "status": "ready…1 of 2 links up…Note:     SW0676 Link far from far is down since … UTC: ",
+        "check": "info   …SW0676  Link far from far is down since … UTC: ",
+        "top --once": "1 of 2 links up…LINK…far…far…down",
+        "link status": "far…far…incoming…down…connection",
+        "why shop": "far…unreachable…link far from far is down since … UTC",
+        METRICS: 'spillway_link_up{direction="incoming",link="far",neighbour="far"} 0.0',
+    },
+)
 FULL = Fault(
     name="this site is full, another site serves the rest",
     shown={
@@ -77,7 +88,7 @@ FULL = Fault(
         'spillway_spilled_total{…reason="full"…to="far"}',
     },
 )
-FAULTS = (ALL_DEAD, ONE_DEAD, FULL, LINK_DOWN)
+FAULTS = (ALL_DEAD, ONE_DEAD, FULL, LINK_DOWN, INCOMING_DOWN)
 
 
 def page(text: str) -> str:

@@ -81,6 +81,14 @@ CODES: Final = (
         "sitectl link status NAME shows why; is the router of the other site running?",
     ),
     Code(
+        "SW0676",
+        "An incoming link is down",
+        "Another site dials the link, and its last session ended other than by `link delete` or "
+        "`revoke-access`. Only that site can dial it again; requests take other ways meanwhile, if "
+        "there are any. This site forgets the link ten minutes after it was lost.",
+        "At the other site: sitectl status; a site that is switched off needs nothing",
+    ),
+    Code(
         "SW0680",
         "The replacement of the CA waits",
         "Sites have not taken the new CA, or still have certificates of the old one.",

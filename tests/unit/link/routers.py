@@ -47,6 +47,7 @@ class Owner:
         self.terms: dict[bytes, Terms] = {}  # By certificate.
         self.offer: Callable[[Stream], Recorder] | None = None
         self.known: dict[bytes, Remembered] = {}
+        self.elsewhere: frozenset[SiteId] = frozenset()
         self.paths: dict[RouterId, tuple[RouterId, ...]] = {}  # For edges, by destination.
 
     def named(self, *names: str) -> list[tuple[object, ...]]:
@@ -90,6 +91,9 @@ class Owner:
     def may_bring_ours(self, came_from: Neighbour, request: OpenRequest) -> bool:
         self.events.append(("may bring ours", came_from.name))
         return self.brings_ours
+
+    def linked_elsewhere(self) -> frozenset[SiteId]:
+        return self.elsewhere
 
     def known_offer(self, body: bytes, /) -> "Remembered | None":
         return self.known.get(body)

@@ -262,7 +262,10 @@ def test_a_link_ends_when_its_diallers_certificate_is_over_and_no_other() -> Non
     out = east.links.end_outlived(lambda leaf: leaf == b"leaf of west", ended)
     assert out == {west.identity.site}
     world.settle()
-    assert [one.name for one in east.links.status()] == ["north"]
+    assert {one.name: one.state for one in east.links.status()} == {
+        "north": "up",
+        "west": "down",
+    }
     assert west.links.status()[0].state == "down"
 
 

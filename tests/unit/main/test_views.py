@@ -1,5 +1,6 @@
 """What the router tells of itself."""
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -11,7 +12,7 @@ from router.main.asking.way import way_to
 from router.main.ports import PendingLink
 from router.main.views import OperatorView
 from router.model.ids import SiteId
-from router.model.limits import PATH_ROUTERS_MAX
+from router.model.limits import LOST_LINK_SHOWN_S, PATH_ROUTERS_MAX
 from router.model.settings import Affinity
 from router.model.specs import LinkSpec
 from simulator.virtual import SimCredentials
@@ -75,6 +76,27 @@ def test_of_an_edges_links_those_that_stand_by_say_so() -> None:
     a.kill()
     world.run(6)
     assert not any(link.standby for link in view_of(edge).links())
+
+
+def test_a_link_that_a_neighbor_dialed_and_that_is_lost_is_a_note_for_some_minutes() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    world.run(2)
+    view = view_of(b)
+    assert [note.code for note in view.status().notes] == []
+    a.kill()
+    world.run(5)
+    status = view.status()
+    assert (status.links, status.links_up, status.problems) == (1, 0, ())
+    (note,) = status.notes
+    assert (note.severity, note.code) == ("info", "SW0676")
+    assert re.fullmatch(
+        r"Link a from a is down since [0-9:]{8} UTC: the connection was lost.*[^.]\.", note.message
+    )
+    assert note.hint == "a dials it; is its router running? There: sitectl status"
+    world.run(LOST_LINK_SHOWN_S)
+    assert view.links() == [] and view.status().notes == ()
 
 
 def test_a_link_shows_when_the_certificate_ends_that_its_dialler_has() -> None:
