@@ -17,7 +17,7 @@ class Count(NamedTuple):
 
 
 def of(service: Mapping[str, Any]) -> Count:
-    """Of an item of `/api/v1/services` or `/api/v1/live`; targets of other sites do not count."""
-    own = next((one.get("site") for one in service.get("sites") or [] if one.get("local")), None)
-    mine = [one for one in service.get("targets") or [] if one.get("site") == own]
-    return Count(len(mine), sum(bool(one.get("ready")) for one in mine))
+    """Of an item of `/api/v1/services` or `/api/v1/live`. Older routers, and stopped ones, do not
+    say: then nothing is missing as far as is known."""
+    told = service.get("local_targets") or {}
+    return Count(int(told.get("total") or 0), int(told.get("ready") or 0))

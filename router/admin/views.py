@@ -240,9 +240,17 @@ class PhaseView(msgspec.Struct, frozen=True):
     p99_s: float | None
 
 
+class TargetCount(msgspec.Struct, frozen=True):
+    """How many targets connectors of a site name for a service port, and how many are ready."""
+
+    total: int = 0
+    ready: int = 0
+
+
 class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     """`service status`: one port of a service. ``affinity`` None: no sessions.
 
+    ``local_targets``: of this router; ``targets`` may have those of other sites too.
     ``phases``: queue, network and target. ``export_to`` and ``import_from``: patterns of sites, of
     this site's own rules; None: all. ``rule_sites``: by name the id of the site that it means in
     them; empty: the name is pending and matches nobody.
@@ -262,6 +270,7 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     tls_cert: str  # The credential that listeners show, empty: they speak no TLS.
     sites: tuple[ServiceSite, ...]
     targets: tuple[TargetView, ...]
+    local_targets: TargetCount = TargetCount()
     phases: dict[str, PhaseView] = {}
     export_to: tuple[str, ...] | None = None
     import_from: tuple[str, ...] | None = None

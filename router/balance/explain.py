@@ -205,7 +205,7 @@ def _passed_over(one: Candidate, verdict: Verdict, now: float) -> str:
         case "draining":
             return "it is draining and takes nothing new"
         case "no-target":
-            return "no target is ready there"
+            return f"no target is ready {'here' if one.local else 'there'}"
         case "unreachable":
             return "no path leads there now"
         case "ejected":

@@ -61,15 +61,16 @@ def now_of_all(own: ServiceNow, others: Sequence[ServiceNow]) -> ServiceNow:
         failed_per_s=round(sum(one.failed_per_s for one in each), 3),
         p50_s=p50_s,
         p99_s=p99_s,
-        overflow_to=_added([one.overflow_to for one in each]),
+        overflow_to=added_rates([one.overflow_to for one in each]),
         why=next((one.why for one in each if one.why), ""),
         spilled_per_s=round(sum(one.spilled_per_s for one in each), 3),
-        spilled_to=_added([one.spilled_to for one in each]),
-        spilled_for=_added([one.spilled_for for one in each]),
+        spilled_to=added_rates([one.spilled_to for one in each]),
+        spilled_for=added_rates([one.spilled_for for one in each]),
     )
 
 
-def _added(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def added_rates(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The sums, by name: requests a second."""
     whole: dict[str, float] = {}
     for part in parts:
         for name, per_s in part.items():

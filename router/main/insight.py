@@ -56,12 +56,11 @@ class Insight:
         self._router, self._view, self._tokens = router, view, tokens
         self._recorder = Recorder(network, router)
         self._recorder.start()
-        if whole is None:  # Else these are the figures of one worker alone.
-            view.lately = self._recorder.lately
         self._whole = whole
         self._flows = Flows(network, router, part)
         self._all_flows = AllFlows(self._flows, whole.workers) if whole is not None else None
         self._living = Living(view, router, self._recorder, whole)
+        view.spilled_to = self._living.spilled_to
         facts = OwnFacts(router, view, self._recorder.histories)
         telling = Telling(router.identity.site, facts, network)
         router.questions.telling = telling

@@ -1,15 +1,18 @@
 """What the console's snapshot has of services, one service port at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from router.admin.live_views import ServiceNow
 from router.admin.views import ServiceView
 from router.forward.figures import ServiceSnapshot
+from router.history.readings import Change
+from router.main.history_sums import added_rates
 from router.main.leaving import why_leaving
 from router.main.recording import Recorder
 from router.main.site_router import SiteRouter
 from router.main.views import OperatorView
 from router.main.whole import Whole
+from router.model.ids import ServiceKey
 
 
 class Living:
@@ -41,6 +44,20 @@ class Living:
         if self._whole is not None:
             await self._whole.look("live")
 
+    def nows(self) -> Iterator[ServiceNow]:
+        """What each service port did lately, at this worker."""
+        for snapshot in self._router.forwarder.snapshots():
+            if snapshot.declared:
+                yield self._now(snapshot)
+
+    def spilled_to(self, key: ServiceKey) -> Mapping[str, float]:
+        """Requests a second that each other site served lately, of all workers as they said
+        last."""
+        lately, others = self._recorder.lately(key), self._whole
+        parts = [] if lately is None else [_spilled_to(lately, self._router.identity.name)]
+        parts += [] if others is None else [one.spilled_to for one in others.nows_of(key)]
+        return added_rates(parts)
+
     def _own(self) -> Iterator[tuple[ServiceView, ServiceNow]]:
         for snapshot in self._router.forwarder.snapshots():
             if snapshot.declared:
@@ -63,7 +80,7 @@ class Living:
             )
         requests = sum(lately.served.values()) + lately.nowhere
         own_name = self._router.identity.name
-        spilled = {site: count for site, count in lately.served.items() if site != own_name}
+        spilled = _spilled_to(lately, own_name)
         return ServiceNow(
             service=key.name,
             port=key.port,
@@ -82,9 +99,17 @@ class Living:
                 has_targets=snapshot.has_targets,
                 queued=snapshot.queued,
             ),
-            spilled_per_s=round(lately.per_s(sum(spilled.values())), 3),
-            spilled_to={site: round(lately.per_s(one), 3) for site, one in spilled.items()},
+            spilled_per_s=round(sum(spilled.values()), 3),
+            spilled_to=spilled,
             spilled_for={
                 reason: round(lately.per_s(one), 3) for reason, one in lately.spilled.items()
             },
         )
+
+
+def _spilled_to(lately: Change, own_name: str) -> dict[str, float]:
+    return {
+        site: round(lately.per_s(count), 3)
+        for site, count in lately.served.items()
+        if site != own_name
+    }

@@ -6,7 +6,6 @@ import msgspec
 
 from router.balance.spills import LocalTargets
 from router.forward.figures import TargetInfo
-from router.history.readings import Change
 from router.main.leaving import per_s_text
 from router.main.site_router import SiteRouter
 from router.model.addresses import join
@@ -31,9 +30,11 @@ class PortTargets(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def not_ready(
-    router: SiteRouter, lately: Callable[[ServiceKey], Change | None]
+    router: SiteRouter, spilled_to: Callable[[ServiceKey], Mapping[str, float]]
 ) -> Iterator[PortTargets]:
     """Service ports with targets here that are not ready, unless this site stops.
+
+    ``spilled_to``: requests a second of a service port that each other site serves now.
 
     A service that no site serves is another problem; it is left out, and so is one that another
     router of this site serves.
@@ -53,19 +54,12 @@ def not_ready(
         if targets.state == "down" and (not others or any(one.site == own.site for one in others)):
             continue
         others.sort(key=lambda one: (one.path_cost, one.site))
-        change = lately(key)
         yield PortTargets(
             key=key,
             targets=targets,
             infos=[one for one in router.forwarder.targets_of(key) if not one.ready],
             elsewhere=list(dict.fromkeys(router.site_name(one.site) for one in others)),
-            spilled_per_s={}
-            if change is None
-            else {
-                site: change.per_s(count)
-                for site, count in change.served.items()
-                if site != own.name
-            },
+            spilled_per_s=spilled_to(key),
         )
 
 

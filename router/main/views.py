@@ -19,6 +19,7 @@ from router.admin.views import (
     ServiceView,
     SiteView,
     Status,
+    TargetCount,
     TargetView,
     WhyView,
 )
@@ -26,7 +27,6 @@ from router.balance.decisions import CandidateReport
 from router.balance.site_gate import RateState
 from router.forward.counters import HistogramSnapshot
 from router.forward.figures import ServiceSnapshot
-from router.history.readings import Change
 from router.main import local_targets
 from router.main.asking.site_view import target_view
 from router.main.asking.targets import Told
@@ -100,8 +100,8 @@ class OperatorView:
         self._workers_next = workers_next
         self.serving = False
         self.loop_lag_s = 0.0
-        self.lately: Callable[[ServiceKey], Change | None] = _not_known
-        """What a service port did in the last seconds."""
+        self.spilled_to: Callable[[ServiceKey], Mapping[str, float]] = _not_known
+        """Requests a second of a service port that each other site served in the last seconds."""
 
     # RouterView -----------------------------------------------------------------------------
 
@@ -109,7 +109,7 @@ class OperatorView:
         """The site in a few figures, and what is wrong. ``steady``: without rates, which change
         all the time."""
         router, links = self._router, self.links()
-        targets = list(local_targets.not_ready(router, _not_known if steady else self.lately))
+        targets = list(local_targets.not_ready(router, _not_known if steady else self.spilled_to))
         return Status(
             name=router.identity.name,
             id=router.identity.site,
@@ -344,6 +344,7 @@ class OperatorView:
                 )
                 for target in snapshot.targets
             ),
+            local_targets=TargetCount(snapshot.local_targets.total, snapshot.local_targets.ready),
             phases={name: _phase(one) for name, one in snapshot.counters.phases.items()},
         )
 
@@ -389,8 +390,8 @@ class OperatorView:
             yield MetricValues(self._bursting.metrics(), {})
 
 
-def _not_known(key: ServiceKey) -> None:
-    return None
+def _not_known(key: ServiceKey) -> Mapping[str, float]:
+    return {}
 
 
 def _cost_key(path_cost: int | None) -> float:

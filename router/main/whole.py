@@ -23,6 +23,7 @@ from router.main.worker_words import (
     WhyQuestion,
 )
 from router.main.workers import Workers
+from router.model.ids import ServiceKey
 from router.model.settings import AffinityBy
 
 log = logging.getLogger("router.main")
@@ -80,6 +81,13 @@ class Whole:
             port = view.name, view.port
             (whole,) = merged([view], [services.get(port, ())])
             yield whole, now_of_all(now, nows.get(port, ()))
+
+    def nows_of(self, key: ServiceKey) -> Iterator[ServiceNow]:
+        """What the other workers said last of one service port."""
+        for worker in self.workers.all:
+            for now in worker.nows:
+                if (now.service, now.port) == (key.name, key.port):
+                    yield now
 
     async def past(
         self,

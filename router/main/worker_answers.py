@@ -105,6 +105,9 @@ class Answering:
             case "scales":
                 for scales in _some((await sliced(view.scales())).items):
                     yield Scales(scales)
+            case "nows":
+                for nows in _some((await sliced(self._living.nows())).items):
+                    yield Nows(nows)
             case "live":
                 pairs: list[tuple[ServiceView, ServiceNow]]
                 pairs = (await sliced(self._living.services())).items

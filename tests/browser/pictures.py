@@ -21,6 +21,7 @@ from router.admin.views import (
     SiteName,
     SiteView,
     Status,
+    TargetCount,
     TargetView,
 )
 from router.model.events import Problem
@@ -124,7 +125,12 @@ def a_service(name: str, parts: Sequence[ServiceSite], **changes: Any) -> Servic
         sites=tuple(parts),
         targets=(a_target("shop-1"), a_target("shop-2")),
     )
-    return msgspec.structs.replace(service, **changes)
+    service = msgspec.structs.replace(service, **changes)
+    local = next((one.site for one in parts if one.local), None)
+    mine = [one for one in service.targets if one.site == local]
+    return msgspec.structs.replace(
+        service, local_targets=TargetCount(len(mine), sum(one.ready for one in mine))
+    )
 
 
 def now_of(service: str, **changes: Any) -> ServiceNow:

@@ -1,5 +1,6 @@
 """Targets of one site die under load while another site serves: no surface may call that good."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,9 +19,11 @@ PER_S = 20
 class Shop:
     """``near`` has two targets and the clients, ``far`` one target; a steady load at ``near``."""
 
-    def __init__(self, net: Network, capacity: int = 50) -> None:
+    def __init__(self, net: Network, capacity: int = 50, workers: int = 1) -> None:
         self.net = net
         self.near, self.far = net.site("near"), net.site("far")
+        if workers > 1:
+            self.near.environment["SPILLWAY_WORKERS"] = str(workers)
         self.targets = [net.http("near"), net.http("near")]
         self.near.declare("shop", SHOP_PORT)
         self.near.connect("shop", *self.targets, capacity=capacity)
@@ -112,6 +115,20 @@ def test_all_local_targets_dead(shop: Shop) -> None:
         target.start()
     shop.net.ready("shop", {"near": 2, "far": 1})
     assert not shop.codes() & {"SW0335", "SW0336"}
+
+
+def test_the_figures_of_dead_targets_are_those_of_all_workers(net: Network) -> None:
+    shop = Shop(net, workers=2)
+    with shop.load() as load:
+        until(lambda: len(load.answers) >= PER_S, "clients are served")
+        stop(shop.targets)
+
+        def told_per_s() -> float:
+            texts = [one["message"] for one in shop.near.problems("SW0335")]
+            found = re.search(r"([0-9.]+)/s go to far", "".join(texts))
+            return float(found[1]) if found else 0.0
+
+        until(lambda: told_per_s() > 0.8 * PER_S, "the problem has the load of both workers")
 
 
 def test_one_of_two_local_targets_dead(shop: Shop) -> None:

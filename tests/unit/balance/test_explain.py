@@ -54,6 +54,13 @@ def test_every_candidate_is_named_with_figures_and_a_verdict() -> None:
     ]
 
 
+def test_this_site_without_a_ready_target_is_here_and_others_are_there() -> None:
+    own, other = balancer_of(ledger_of(), remote("b", 3, 0)).explain(0.0).candidates
+    assert own.site == "00"
+    assert (own.verdict, own.reason) == ("no-target", "no target is ready here")
+    assert (other.verdict, other.reason) == ("no-target", "no target is ready there")
+
+
 def test_explaining_moves_no_turn_and_agrees_with_select() -> None:
     balancer = balancer_of(ledger_of(), remote("a", paths=2), remote("b"))
     for _ in range(5):

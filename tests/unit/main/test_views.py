@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from router.admin.ports import BadQuestion
-from router.admin.views import AffinityView
+from router.admin.views import AffinityView, TargetCount
 from router.link.outgoing import OutgoingSpec
 from router.main.asking.way import way_to
 from router.main.ports import PendingLink
@@ -135,6 +135,23 @@ def shop_of(affinity: Affinity | None) -> OperatorView:
         dict,
         lambda name, arguments: None,
     )
+
+
+def test_a_service_shows_how_many_targets_are_here_and_how_many_of_them_are_ready() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    a.serve(2, capacity=4)
+    b.serve(1, capacity=4)
+    world.run(3)
+    counts = {site: view_of(site).services()[0].local_targets for site in (a, b)}
+    assert counts == {a: TargetCount(2, 2), b: TargetCount(1, 1)}
+    a.targets[9001].listener.close()
+    a.offer(rate=50, seconds=2)
+    world.run(5)
+    (shop,) = view_of(a).services()
+    assert shop.local_targets == TargetCount(2, 1)
 
 
 def test_why_tells_of_a_session_where_it_is_and_to_which_target_it_would_go() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sitectl import top
+from sitectl import local_targets, top
 from sitectl.live import Pictures
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
@@ -106,14 +106,24 @@ def test_a_service_tells_how_full_this_site_is_and_who_takes_the_rest() -> None:
 
 
 def test_dead_targets_are_not_no_targets() -> None:
-    targets = [{"site": "here", "ready": False}, {"site": "here", "ready": False}]
-    dead = {**service("shop", 80, site("here", targets_ready=0)), "targets": targets}
+    dead = {
+        **service("shop", 80, site("here", targets_ready=0)),
+        "local_targets": {"total": 2, "ready": 0},
+    }
     away = now(
         "shop", spilled_per_s=139.0, spilled_to={"west": 139.0}, spilled_for={"no-target": 139.0}
     )
     shown = "\n".join(top.page({**LIVE, "services": [dead], "now": [away]}, None))
     assert "0 of 2 targets" in shown
     assert "139.0/s to west (no-target)" in shown
+
+
+def test_a_router_of_before_says_nothing_of_its_targets() -> None:
+    before = service("shop", 80, site("here", targets_ready=0))
+    assert local_targets.of(before) == (0, 0)
+    assert local_targets.of({**before, "local_targets": {"total": 3, "ready": 1}}).shown == (
+        "1 of 3 here"
+    )
 
 
 def test_a_router_that_knows_no_spills_shows_its_overflow() -> None:

@@ -49,13 +49,3 @@ export function becauseOf(found) {
 export function isFault(found) {
   return found.some((reason) => FAULTS.includes(reason));
 }
-
-/**
- * Targets of this site: how many there are, and how many are ready.
- * @param {any} service @returns {{total: number, ready: number}}
- */
-export function localTargets(service) {
-  const here = service.sites.find((one) => one.local)?.site;
-  const mine = service.targets.filter((one) => one.site === here);
-  return { total: mine.length, ready: mine.filter((one) => one.ready).length };
-}

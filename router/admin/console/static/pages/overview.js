@@ -3,7 +3,7 @@ import { html } from "../lib/html.js";
 import { LEAST_PER_S, count, latency, listed, plural, rate, rtt, span, timeOfDay } from "../lib/format.js";
 import { useRecent } from "../lib/recent.js";
 import { href } from "../lib/route.js";
-import { becauseOf, byRate, isFault, localTargets, reasons, spilling } from "../lib/spills.js";
+import { becauseOf, byRate, isFault, reasons, spilling } from "../lib/spills.js";
 import { Ago, Badge, Card, Chart, Empty, Hint, Meter, Sparkline, Table } from "../lib/ui.js";
 import { linkState, siteState } from "../lib/words.js";
 
@@ -81,7 +81,7 @@ function servedHere(live, requests, losing) {
 }
 
 function isDownHere(service) {
-  const { total, ready } = localTargets(service);
+  const { total, ready } = service.local_targets;
   return total > 0 && ready === 0;
 }
 
@@ -246,7 +246,7 @@ function Services({ live }) {
 }
 
 function Here({ here, service }) {
-  const { total, ready } = localTargets(service);
+  const { total, ready } = service.local_targets;
   if (total > 0 && ready === 0) {
     return html`<${Badge} tone="bad">${`0 of ${plural(total, "target")}`}<//>`;
   }

@@ -5,7 +5,6 @@ import { CapacityBar, honesty, overstated } from "../lib/capacity.js";
 import { count, latency, plural, rate, shellWord, span } from "../lib/format.js";
 import { River, sharesOf, unitOf } from "../lib/river.js";
 import { href, setParams } from "../lib/route.js";
-import { localTargets } from "../lib/spills.js";
 import { useAnswer } from "../lib/store.js";
 import {
   Ago,
@@ -114,7 +113,7 @@ function List({ live }) {
 
 /** This site's part in a service, or that none of its targets is ready. */
 function Local({ service }) {
-  const { total, ready } = localTargets(service);
+  const { total, ready } = service.local_targets;
   return total > 0 && ready === 0
     ? html`<${Badge} tone="bad">${`0 of ${plural(total, "target")}`}<//>`
     : html`<${Here} site=${service.sites.find((one) => one.local)} />`;
@@ -170,7 +169,7 @@ function Service({ live, route }) {
 /** What there is to say when nothing spills. */
 function leaving(service, now) {
   const here = service.sites.find((one) => one.local);
-  const { total } = localTargets(service);
+  const { total } = service.local_targets;
   if (!here?.targets_ready) {
     return total ? `0 of ${plural(total, "target")} here ${total === 1 ? "is" : "are"} ready.` : "It has no target here.";
   }
