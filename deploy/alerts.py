@@ -69,7 +69,8 @@ ALERTS: Final = (
     ),
     Alert(
         "SpillwayRouteTableStale",
-        "increase(spillway_lsa_total[10m]) == 0 and spillway_sites > 1",  # Refreshed every 5 min.
+        # Each site refreshes its routes every 5 minutes.
+        "increase(spillway_route_updates_total[10m]) == 0 and spillway_sites > 1",
         "10m",
         "critical",
         "Nothing was heard of other sites' routes for 20 minutes: sitectl network status",

@@ -206,12 +206,12 @@ ROUTERS: Final = (
     Panel(
         title="Links",
         says="1: the link carries streams.",
-        queries=[("{{link}} {{direction}}", f"spillway_link_up{{{_ALL}}}")],
+        queries=[("{{link}} {{direction}} {{neighbour}}", f"spillway_link_up{{{_ALL}}}")],
     ),
     Panel(
         title="Round trips",
         says="Of each link's control lane.",
-        queries=[("{{link}} {{direction}}", f"spillway_link_rtt_seconds{{{_ALL}}}")],
+        queries=[("{{link}} {{direction}} {{neighbour}}", f"spillway_link_rtt_seconds{{{_ALL}}}")],
         unit="s",
     ),
     Panel(
@@ -219,8 +219,8 @@ ROUTERS: Final = (
         says="TLS not counted.",
         queries=[
             (
-                "{{link}} {{direction}}",
-                "sum by (link, direction)"
+                "{{link}} {{neighbour}} {{direction}}",
+                "sum by (link, neighbour, direction)"
                 f" (rate(spillway_link_bytes_total{{{_ALL}}}[$__rate_interval]))",
             )
         ],
@@ -251,11 +251,43 @@ ROUTERS: Final = (
     ),
     Panel(
         title="Routing",
-        says="LSA parts heard a second, and what the last path computation took.",
+        says="Updates from neighbors a second, and how long the last path computation took.",
         queries=[
-            ("{{pod}} LSA parts/s", f"rate(spillway_lsa_total{{{_ALL}}}[$__rate_interval])"),
-            ("{{pod}} SPF seconds", f"spillway_spf_seconds{{{_ALL}}}"),
+            (
+                "{{pod}} updates/s",
+                f"rate(spillway_route_updates_total{{{_ALL}}}[$__rate_interval])",
+            ),
+            ("{{pod}} computation, seconds", f"spillway_spf_seconds{{{_ALL}}}"),
         ],
+    ),
+    Panel(
+        title="CPU",
+        says="Of each router, all its workers together; 100 % is one core.",
+        queries=[
+            (
+                "{{pod}}",
+                f"rate(process_cpu_seconds_total{{{_ALL}}}[$__rate_interval])"
+                f" and on (instance) spillway_build_info{{{_ALL}}}",
+            )
+        ],
+        unit="percentunit",
+    ),
+    Panel(
+        title="Open files",
+        says="Descriptors in use, of those that the router may have.",
+        queries=[
+            (
+                "{{pod}}",
+                f"process_open_fds{{{_ALL}}} / process_max_fds{{{_ALL}}}"
+                f" and on (instance) spillway_build_info{{{_ALL}}}",
+            )
+        ],
+        unit="percentunit",
+    ),
+    Panel(
+        title="Versions",
+        says="How many routers run each version.",
+        queries=[("{{version}}", f"count by (version) (spillway_build_info{{{_ALL}}})")],
     ),
 )
 

@@ -16,21 +16,31 @@ class Family(msgspec.Struct, frozen=True):
     """One metric: its kind, what it says and its label names.
 
     ``of_each``: a gauge of which each worker of a router has its own part; else it says the same at
-    each of them, or the most counts.
+    each of them, or the most counts. ``replaced_by``: this is the old name of that family, which
+    has its values.
     """
 
     kind: str
     help: str
     labels: tuple[str, ...] = ()
     of_each: bool = False
+    replaced_by: str = ""
 
     @property
     def adds_up(self) -> bool:
         """Over the workers of a router."""
         return self.of_each or self.kind == "counter"
 
+    @property
+    def told_help(self) -> str:
+        """What the scrape says of it."""
+        return f"Deprecated, use {self.replaced_by}." if self.replaced_by else self.help
+
 
 FAMILIES: dict[str, Family] = {
+    "spillway_build_info": Family(
+        "gauge", "1, with the router's version and that of its Python.", ("version", "python")
+    ),
     "spillway_requests_total": Family(
         "counter",
         "Requests (http) and connections (tcp), counted once, at the ingress. client-gone: "
@@ -49,7 +59,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "spillway_overflow_total": Family(
         "counter",
-        "Requests that left a cheaper candidate because it was full.",
+        "Requests sent to another site because a cheaper one was full.",
         ("service", "port", "to", "reason"),
     ),
     "spillway_spilled_total": Family(
@@ -63,37 +73,45 @@ FAMILIES: dict[str, Family] = {
     ),
     "spillway_retries_total": Family(
         "counter",
-        "Requests tried again after a failure, or not for want of budget.",
+        "Failed requests that were tried again, or not because the retry budget was used up.",
         ("service", "port", "reason", "outcome"),
     ),
-    "spillway_in_flight": Family("gauge", "Accepted and unfinished.", ("service", "port", "site")),
+    "spillway_in_flight": Family(
+        "gauge", "Requests accepted and unfinished.", ("service", "port", "site")
+    ),
     "spillway_waiting": Family(
         "gauge", "Requests that wait for a slot of the site.", ("service", "port", "site")
     ),
     "spillway_target_learnt_slots": Family(
         "gauge",
-        "Requests at once that were learnt from the latency of this target.",
+        "Requests at once that this target can take, as learned from its latency.",
         ("service", "port", "target"),
         of_each=True,
     ),
     "spillway_target_baseline_seconds": Family(
-        "gauge", "Latency of this target in calm, as learnt.", ("service", "port", "target")
+        "gauge", "Latency of this target under low load, as learned.", ("service", "port", "target")
     ),
     "spillway_target_latency_seconds": Family(
-        "gauge", "Its latency over the last busy window.", ("service", "port", "target")
+        "gauge", "Latency of this target over the last busy window.", ("service", "port", "target")
     ),
     "spillway_capacity": Family(
         "gauge",
-        "Stated capacity of the ready targets, in requests at once.",
+        "Configured capacity of the ready targets, in requests at once.",
         ("service", "port", "site"),
     ),
     "spillway_rate_per_second": Family(
         "gauge",
-        "Of a capacity that is a rate: what is stated, and this site's means over its window.",
+        "Of a capacity that is a rate: the configured rate (stated), and over the window of this "
+        "site the mean rates of arriving (asked) and admitted requests.",
         ("service", "port", "site", "kind"),
     ),
+    "spillway_rate_exceeded": Family(
+        "gauge",
+        "1: more requests arrived than the configured rate, and the site holds some back.",
+        ("service", "port", "site"),
+    ),
     "spillway_rate_over": Family(
-        "gauge", "1: the rate was exceeded and holds back, 0: calm.", ("service", "port", "site")
+        "gauge", "", ("service", "port", "site"), replaced_by="spillway_rate_exceeded"
     ),
     "spillway_targets_ready": Family("gauge", "Ready targets.", ("service", "port", "site")),
     "spillway_local_targets": Family(
@@ -117,50 +135,60 @@ FAMILIES: dict[str, Family] = {
     ),
     "spillway_demand": Family(
         "gauge",
-        "Wanted at this site: in flight here, overflowed, waiting and turned away.",
+        "Requests that want a slot of this site: in flight here, overflowed, waiting or refused.",
         ("service", "port"),
         of_each=True,
     ),
     "spillway_queue_wait_seconds": Family(
-        "histogram", "How long those that waited did so.", ("service", "port")
+        "histogram", "How long requests waited for a slot, if they did.", ("service", "port")
     ),
     "spillway_link_up": Family(
-        "gauge", "1: the link carries streams.", ("link", "direction", "neighbour")
+        "gauge",
+        "1: the link carries streams. An incoming link that was lost stays for ten minutes, at 0.",
+        ("link", "direction", "neighbour"),
     ),
     "spillway_link_rtt_seconds": Family(
-        "gauge", "Last measured round trip of the control lane.", ("link", "direction", "neighbour")
+        "gauge", "Last measured round trip of the link.", ("link", "direction", "neighbour")
     ),
     "spillway_link_bytes_total": Family(
         "counter",
-        "Bytes over the link's lanes, TLS not counted.",
+        "Bytes over the link, without those of TLS.",
         ("link", "direction", "neighbour"),
     ),
     "spillway_link_messages_refused_total": Family(
         "counter",
-        "Messages over links that one of the two routers refused: neither a client's fault nor a "
-        "target's.",
+        "Messages over links that one of the two routers refused: neither the client nor the "
+        "target is at fault.",
         ("service", "port", "refusal"),
     ),
     "spillway_sites": Family("gauge", "Reachable sites, this one included."),
-    "spillway_edges": Family("gauge", "Edge routers attached to this router."),
+    "spillway_attached_routers": Family(
+        "gauge", "Routers in edge mode (gateways, sidecars, laptops) linked to this router."
+    ),
+    "spillway_edges": Family("gauge", "", replaced_by="spillway_attached_routers"),
     "spillway_spf_seconds": Family("gauge", "How long the last route computation took."),
-    "spillway_lsa_total": Family("counter", "LSA parts received."),
+    "spillway_route_updates_total": Family(
+        "counter", "Updates of routing data received from neighbors; at least one in 5 minutes."
+    ),
+    "spillway_lsa_total": Family("counter", "", replaced_by="spillway_route_updates_total"),
     "spillway_certificate_expiry_timestamp_seconds": Family(
         "gauge", "When a certificate of this site ends.", ("name",)
     ),
     "spillway_loop_lag_seconds": Family("gauge", "How late the event loop woke last."),
-    "spillway_streams": Family("gauge", "Streams open on all lanes.", of_each=True),
+    "spillway_streams": Family("gauge", "Streams open on all links.", of_each=True),
     "spillway_buffered_bytes": Family(
         "gauge", "Bytes held for slow readers and for slots.", of_each=True
     ),
     "spillway_memory_bytes": Family(
         "gauge",
-        "Resident, socket buffers that count too, the limit, and how much may be buffered.",
+        "Resident memory, the kernel's socket buffers, the limit of both together, and how much "
+        "may be buffered (buffered-mark).",
         ("kind",),
         of_each=True,
     ),
     "spillway_overload_state": Family(
-        "gauge", "0 calm, 1 sheds idle connections, 2 refuses what is new, 3 drops the slowest."
+        "gauge",
+        "0 calm, 1 closes idle connections, 2 refuses new requests, 3 drops the slowest streams.",
     ),
     "spillway_overload_actions_total": Family(
         "counter", "What was shed, refused and dropped for want of memory.", ("action",)
@@ -174,6 +202,24 @@ FAMILIES: dict[str, Family] = {
     "spillway_access_log_lines_total": Family("counter", "Lines written to the access log."),
     "spillway_access_log_dropped_total": Family(
         "counter", "Lines of the access log that were lost: too many at once, or a full disk."
+    ),
+    "process_cpu_seconds_total": Family(
+        "counter", "Total user and system CPU time spent in seconds. Of all workers."
+    ),
+    "process_resident_memory_bytes": Family(
+        "gauge",
+        "Resident memory size in bytes. Of all workers: memory that they share counts for each.",
+        of_each=True,
+    ),
+    "process_open_fds": Family(
+        "gauge", "Number of open file descriptors. Of all workers.", of_each=True
+    ),
+    "process_max_fds": Family(
+        "gauge", "Maximum number of open file descriptors. Of all workers.", of_each=True
+    ),
+    "process_start_time_seconds": Family(
+        "gauge",
+        "Start time of the process since unix epoch in seconds. Of the worker that started last.",
     ),
 }
 
@@ -197,14 +243,14 @@ def pieces(parts: Iterable[MetricValues]) -> Iterator[bytes]:
             histograms.setdefault(name, {}).update(shown)
         yield b""
     for name, family in FAMILIES.items():
-        yield f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n".encode()
+        yield f"# HELP {name} {family.told_help}\n# TYPE {name} {family.kind}\n".encode()
         if family.kind == "histogram":
             found = list(histograms.get(name, {}).items())
             for first in range(0, len(found), _PIECE_HISTOGRAMS):
                 piece = found[first : first + _PIECE_HISTOGRAMS]
                 yield "".join(_histogram(name, family, *one) for one in piece).encode()
         else:
-            simple = list(numbers.get(name, {}).items())
+            simple = list(numbers.get(family.replaced_by or name, {}).items())
             for first in range(0, len(simple), _PIECE_NUMBERS):
                 lines = [
                     f"{name}{_braces(family.labels, labels)} {_number(number)}\n"

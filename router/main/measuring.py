@@ -1,6 +1,7 @@
 """What `/metrics` shows of a router, read out of the rooms in one go."""
 
 from collections.abc import Callable, Iterator, Mapping
+from platform import python_version
 
 from router.admin.ports import Histogram, Labels, MetricValues
 from router.balance.decisions import CandidateReport
@@ -46,12 +47,13 @@ def _of_router(
     def put(metric: str, labels: Labels, number: float) -> None:
         numbers.setdefault(metric, {})[labels] = number
 
+    put("spillway_build_info", (router.version, python_version()), 1.0)
     _of_links(router, put)
     sites = router.routing.table.sites.values()
     put("spillway_sites", (), sum(1 for route in sites if route.reachable))
-    put("spillway_edges", (), len(router.edges))
+    put("spillway_attached_routers", (), len(router.edges))
     put("spillway_spf_seconds", (), router.spf_seconds)
-    put("spillway_lsa_total", (), router.routing.lsas_received)
+    put("spillway_route_updates_total", (), router.routing.lsas_received)
     for name, expires in expiries.items():
         put("spillway_certificate_expiry_timestamp_seconds", (name,), expires)
     put("spillway_loop_lag_seconds", (), loop_lag_s)
@@ -162,7 +164,7 @@ def _of_rate(
 ) -> None:
     if report.rate is None:
         return
-    put("spillway_rate_over", at_site, float(report.rate.is_over))
+    put("spillway_rate_exceeded", at_site, float(report.rate.is_over))
     put("spillway_rate_per_second", (*at_site, "stated"), report.rate.per_s)
     own = snapshot.rate
     if own is not None and report.site == router.identity.site:

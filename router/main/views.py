@@ -38,6 +38,7 @@ from router.main.link_views import link_views, notes_of_links, of_expiries, of_l
 from router.main.measuring import measure, takes_part
 from router.main.memory import MemoryGuard
 from router.main.moments import iso
+from router.main.process_figures import process_values, started_at
 from router.main.rating import kind_of, learnt_view, rate_of, rate_of_report
 from router.main.recalling import recalled
 from router.main.scaling import scaled
@@ -100,6 +101,7 @@ class OperatorView:
         self._workers_next = workers_next
         self.serving = False
         self.loop_lag_s = 0.0
+        self._started = started_at()
         self.spilled_to: Callable[[ServiceKey], Mapping[str, float]] = _not_known
         """Requests a second of a service port that each other site served in the last seconds."""
 
@@ -386,6 +388,7 @@ class OperatorView:
         lag_s = max(self.loop_lag_s, self._network.turn_lag_s)
         figures = self._seeing.figures if self._seeing is not None else {}
         yield from measure(self._router, self._memory, self._expiries(), lag_s, figures)
+        yield from process_values(self._started, self.resident_bytes())
         if self._bursting is not None:
             yield MetricValues(self._bursting.metrics(), {})
 

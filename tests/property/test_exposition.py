@@ -32,7 +32,7 @@ class Reference:
     def collect(self) -> Iterable[Metric]:
         for name, family in FAMILIES.items():
             if family.kind == "histogram":
-                metric: Metric = HistogramMetricFamily(name, family.help, labels=family.labels)
+                metric: Metric = HistogramMetricFamily(name, family.told_help, labels=family.labels)
                 for labels, shown in self._values.histograms.get(name, {}).items():
                     total, buckets = 0, []
                     for bound, count in zip((*BOUNDS, "+Inf"), shown.counts, strict=True):
@@ -41,8 +41,10 @@ class Reference:
                     metric.add_metric(labels, buckets, sum_value=shown.sum_s)  # type: ignore[attr-defined]
             else:
                 kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
-                metric = kind(name, family.help, labels=family.labels)
-                for labels, number in self._values.numbers.get(name, {}).items():
+                metric = kind(name, family.told_help, labels=family.labels)
+                for labels, number in self._values.numbers.get(
+                    family.replaced_by or name, {}
+                ).items():
                     metric.add_metric(labels, number)
             yield metric
 

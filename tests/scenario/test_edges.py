@@ -97,7 +97,7 @@ def test_an_edge_is_explained_and_holds_what_it_uses(three: Three) -> None:
     assert names == {"shop", "cache", "own"}
     (shop,) = three.edge.json("service", "status", "shop")
     assert {target["site"] for target in shop["targets"]} == {"near", "far"}
-    assert "spillway_edges 1.0" in three.near.metrics()
+    assert "spillway_attached_routers 1.0" in three.near.metrics()
 
 
 def test_an_edge_outlives_its_neighbour_and_comes_back_to_it(three: Three) -> None:

@@ -75,7 +75,7 @@ def test_a_site_over_its_rate_keeps_its_rate_or_nothing_and_takes_all_again(pair
         assert (here["capacity_kind"], here["rate"]["per_s"]) == ("rate", 20)
         text = near.metrics()
         assert 'kind="admitted"' in text
-        assert "spillway_rate_over{" in text
+        assert "spillway_rate_exceeded{" in text
 
         near.ctl(*set_, "--spill", "all")
         until(lambda: near.json("why", "shop")["decision"]["site"] == "far", "all leaves")

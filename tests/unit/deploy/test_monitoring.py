@@ -18,7 +18,7 @@ from router.admin.metrics import FAMILIES
 
 RULES = HERE / "prometheus"
 PAGE = HERE.parent / "docs" / "runbooks.md"
-_METRIC = re.compile(r"(spillway_[a-z_]+)(?:\{([^}]*)\})?")
+_METRIC = re.compile(r"((?:spillway|process)_[a-z_]+)(?:\{([^}]*)\})?")
 _MATCHER = re.compile(r'([a-z_]+)(?:=~|!=|!~|=)"')
 _SERIES = re.compile(r"_(?:bucket|sum|count)$")
 OUTSIDE = {"namespace", "pod", "job", "instance", "le"}
