@@ -14,24 +14,30 @@ from tests import needs
 from tests.scenario.harness import ROOT, own_address
 from tests.scenario.waiting import until
 
-RULES = ROOT / "deploy" / "prometheus" / "spillway.rules.yaml"
+SHIPPED = ROOT / "deploy" / "prometheus"
+RULES = SHIPPED / "spillway.rules.yaml"
+
+
+def without_credential(places: Mapping[str, str]) -> str:
+    """A configuration. ``places``: ``host:port`` by namespace."""
+    jobs = [{"targets": [place], "labels": {"namespace": n}} for n, place in places.items()]
+    config = {
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "rule_files": [str(RULES)],
+        "scrape_configs": [{"job_name": "spillway", "static_configs": jobs}],
+    }
+    return yaml.safe_dump(config)
 
 
 class Prometheus:
-    """One server from `__enter__` to `__exit__`. ``places``: ``host:port`` by namespace."""
+    """One server from `__enter__` to `__exit__`. ``config``: the text of its file."""
 
-    def __init__(self, directory: Path, places: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, config: str) -> None:
         self._directory = directory
         self._address = f"{own_address()}:9099"
         self._process: subprocess.Popen[bytes] | None = None
-        jobs = [{"targets": [place], "labels": {"namespace": n}} for n, place in places.items()]
-        config = {
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-            "rule_files": [str(RULES)],
-            "scrape_configs": [{"job_name": "spillway", "static_configs": jobs}],
-        }
         directory.mkdir(parents=True)
-        (directory / "prometheus.yml").write_text(yaml.safe_dump(config))
+        (directory / "prometheus.yml").write_text(config)
 
     def __enter__(self) -> "Prometheus":
         needs.programs("prometheus")

@@ -2,15 +2,17 @@
 
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from deploy.grafana import texts
 from tests.scenario.clients import burst
 from tests.scenario.harness import SHOP_PORT, Network, own_address
-from tests.scenario.prometheus import Prometheus
+from tests.scenario.prometheus import SHIPPED, Prometheus, without_credential
 from tests.scenario.waiting import until
 
 PANELS = [
@@ -62,7 +64,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         net.start()
         net.see_each_other()
         net.ready("shop", {"near": 1, "far": 1})
-        with Prometheus(tmp_path_factory.mktemp("prometheus") / "server", places) as prometheus:
+        directory = tmp_path_factory.mktemp("prometheus") / "server"
+        with Prometheus(directory, without_credential(places)) as prometheus:
             until(lambda: prometheus.targets_up() == 2, "both are scraped")
             yield Watched(net, prometheus)
 
@@ -108,3 +111,27 @@ def test_a_panel_can_be_drawn(watched: Watched, title: str, expr: str) -> None:
         assert watched.prometheus.query(expr) == {}
     else:
         until(lambda: watched.prometheus.query(expr), f"{title} has something to show")
+
+
+def test_the_shipped_configuration_scrapes_a_site_on_a_host(net: Network, tmp_path: Path) -> None:
+    door = f"{own_address()}:9471"
+    west = net.site("west", "--admin", door)
+    net.start()
+    credential = tmp_path / "spillway-west.credential"
+    shutil.copy(west.directory / "secrets" / "admin.credential", credential)
+    shutil.copy(SHIPPED / "spillway.rules.yaml", tmp_path)
+    config = (SHIPPED / "prometheus.yml").read_text()
+    for shipped, here in (
+        ("15s", "1s"),
+        ("127.0.0.1:9471", door),
+        ("/etc/prometheus/spillway-west.credential", str(credential)),
+        ("- spillway.rules.yaml", f"- {tmp_path}/spillway.rules.yaml"),
+    ):
+        assert shipped in config
+        config = config.replace(shipped, here)
+    with Prometheus(tmp_path / "server", config) as prometheus:
+        until(lambda: prometheus.targets_up() == 1, "the site is scraped")
+        named = 'spillway_build_info{namespace="west",job="spillway-west"}'
+        until(lambda: prometheus.query(named), "its version is there")
+        assert prometheus.query('process_open_fds{namespace="west"} > 5')
+        assert not prometheus.alerts("firing")

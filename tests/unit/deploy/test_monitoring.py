@@ -92,8 +92,25 @@ def test_prometheus_takes_the_rules_and_each_fires_when_it_should(tmp_path: Path
     assert promtool(tmp_path / "rules", "test", "spillway.rules.test.yaml").returncode != 0
 
 
-def promtool(directory: Path, verb: str, name: str) -> subprocess.CompletedProcess[str]:
-    command = ["promtool", verb, "rules", name]
+@pytest.mark.programs("promtool")
+def test_prometheus_takes_the_shipped_configuration(tmp_path: Path) -> None:
+    shutil.copytree(RULES, tmp_path / "rules")
+    credential = tmp_path / "spillway-west.credential"
+    credential.write_text("secret\n")
+    config = tmp_path / "rules" / "prometheus.yml"
+    shipped = config.read_text()
+    config.write_text(shipped.replace("/etc/prometheus/spillway-west.credential", str(credential)))
+    done = promtool(config.parent, "check", config.name, what="config")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(ALERTS)} rules found" in done.stdout
+    config.write_text(shipped.replace("credentials_file", "credential_file"))
+    assert promtool(config.parent, "check", config.name, what="config").returncode != 0
+
+
+def promtool(
+    directory: Path, verb: str, name: str, *, what: str = "rules"
+) -> subprocess.CompletedProcess[str]:
+    command = ["promtool", verb, what, name]
     return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
 
 
