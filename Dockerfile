@@ -20,7 +20,7 @@ RUN sh ./assemble /opt/spillway
 FROM ${BASE}
 ARG VERSION=dev
 ARG REVISION=unknown
-ARG SOURCE=https://spillway.dev
+ARG SOURCE=
 LABEL name="spillway-router" \
       vendor="Spillway" \
       version="${VERSION}" \

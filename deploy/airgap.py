@@ -60,6 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
         put_lists(stage, options.pythons)
         image = put_image(stage / "images", options.repository, options.no_image)
         put_manifests(stage / "manifests", image)
+        put_docs(stage / "docs")
         put_texts(stage, image, options.no_image)
         man.write(stage / "man")
         seal(stage)
@@ -168,6 +169,11 @@ def put_manifests(directory: Path, image: str) -> None:
     if digest:
         text = values.read_text().replace(REPOSITORY, repository)
         values.write_text(text.replace('digest: ""', f"digest: {digest}"))
+
+
+def put_docs(directory: Path) -> None:
+    """The pages that alerts, `check` and error messages name."""
+    shutil.copytree(ROOT / "docs", directory)
 
 
 def put_texts(stage: Path, image: str, reason_for_none: str) -> None:

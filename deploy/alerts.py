@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
-RUNBOOKS: Final = "https://spillway.dev/docs/runbooks"
+RUNBOOKS: Final = "docs/runbooks.md"
+"""Relative to the repository, and to an unpacked bundle: as `check` and errors name their pages."""
 
 _SITES: Final = "without (site)"  # A router tells of all sites that it knows.
 _NEW: Final = "spillway_decisions_total"

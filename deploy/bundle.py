@@ -68,7 +68,6 @@ def _csv() -> dict[str, Any]:
                 "description": "Site routers: services of many sites under one name",
                 "features.operators.openshift.io/disconnected": "true",
                 "features.operators.openshift.io/fips-compliant": "false",
-                "repository": "https://spillway.dev",
             },
         },
         "spec": {
@@ -79,8 +78,6 @@ def _csv() -> dict[str, Any]:
             "minKubeVersion": "1.25.0",
             "keywords": ["router", "multicluster", "overflow", "skupper"],
             "provider": {"name": "Spillway"},
-            "maintainers": [{"name": "Spillway", "email": "maintainers@spillway.dev"}],
-            "links": [{"name": "Documentation", "url": "https://spillway.dev"}],
             "installModes": [
                 {"type": "OwnNamespace", "supported": True},
                 {"type": "SingleNamespace", "supported": True},

@@ -2,8 +2,8 @@
 # Installs sitectl, for you alone or (as root) for everybody. Typed again it upgrades, or says that
 # nothing is to be done; what an interrupted run left is taken up by the next one.
 #
-#   curl -fsSL https://spillway.dev/install.sh | sh
 #   sh install.sh --from spillway-0.1.0.tar     no network: everything is in the bundle
+#   SPILLWAY_URL=https://releases.example.org sh install.sh
 #   sh install.sh --uninstall
 #
 # Every file is checked against a SHA-256 from the release's list before it is used.
@@ -28,8 +28,7 @@ usage: install.sh [--from BUNDLE] [--version VERSION] [--python PYTHON] [--prefi
   --uninstall     remove what this script made; sites stay where they are
   --force         also when routers still run from it, or another sitectl is in the way
 
-SPILLWAY_URL is where releases are [https://spillway.dev/releases], PIP_INDEX_URL another
-package index, both for mirrors.
+SPILLWAY_URL is where releases are, needed without --from; PIP_INDEX_URL another package index.
 TEXT
 }
 
@@ -247,7 +246,9 @@ from_bundle() {
 }
 
 from_network() {
-  url=${SPILLWAY_URL:-https://spillway.dev/releases}
+  url=${SPILLWAY_URL:-}
+  [ -n "$url" ] || fail 'it is not known where releases are' \
+    'SPILLWAY_URL=https://HOST/PATH sh install.sh. Without a network: --from BUNDLE'
   source=$url
   if [ -z "$version" ]; then
     fetch "$url/latest" "$work/latest"

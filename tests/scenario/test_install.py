@@ -352,6 +352,15 @@ def test_it_installs_the_newest_release_from_the_network(host: Host, site: str) 
     assert "is not that of this release" in host.install(script, code=1, env=env)
 
 
+def test_without_a_place_of_releases_nothing_is_fetched(host: Host) -> None:
+    script = host.directory / "install.sh"
+    shutil.copy(releases.SCRIPT, script)
+    said = host.install(script, code=1, env={"SPILLWAY_URL": ""})
+    assert "it is not known where releases are" in said
+    assert "--from BUNDLE" in said
+    assert host.is_untouched()
+
+
 def test_without_a_network_the_way_without_one_is_said(host: Host) -> None:
     script = host.directory / "install.sh"
     shutil.copy(releases.SCRIPT, script)

@@ -34,9 +34,9 @@ def test_the_csv_has_what_olm_requires(csv: Any) -> None:
     assert csv["metadata"]["name"] == f"spillway.v{__version__}"
     spec = csv["spec"]
     assert re.fullmatch(r"\d+\.\d+\.\d+", spec["version"])
-    for field in ("displayName", "description", "keywords", "maintainers", "provider", "links"):
+    for field in ("displayName", "description", "keywords", "provider"):
         assert spec[field], field
-    for field in ("capabilities", "categories", "containerImage", "description", "repository"):
+    for field in ("capabilities", "categories", "containerImage", "description"):
         assert csv["metadata"]["annotations"][field], field
     assert spec["install"]["strategy"] == "deployment"
     assert spec["minKubeVersion"]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy import airgap
 from deploy.__main__ import HERE
 from deploy.alerts import ALERTS, RUNBOOKS
 from deploy.grafana import texts
@@ -127,3 +128,11 @@ def test_each_alert_has_a_runbook_and_each_runbook_an_alert() -> None:
     assert headings == [alert.name for alert in ALERTS]
     for alert in ALERTS:
         assert alert.rule()["annotations"]["runbook_url"] == f"{RUNBOOKS}#{alert.name.lower()}"
+
+
+def test_runbooks_are_where_alerts_point_to_in_the_repository_and_in_a_bundle(
+    tmp_path: Path,
+) -> None:
+    assert HERE.parent / RUNBOOKS == PAGE
+    airgap.put_docs(tmp_path / "docs")
+    assert (tmp_path / RUNBOOKS).read_text() == PAGE.read_text()
