@@ -17,7 +17,7 @@ EXITS: Final = {
     Exit.OK: "done, or there already",
     Exit.FAILED: "failed; the message says why and what to type next",
     Exit.USAGE: "a word is wrong: nothing was done",
-    Exit.DEGRADED: "it works, but not all is well (`status`, `check`)",
+    Exit.DEGRADED: "it works, but not all is well (`check`); `status` verbs: or no router runs",
     Exit.NOT_FOUND: "what was named is not there",
     Exit.CONFLICT: "something else is there already",
     Exit.TIMED_OUT: "not within the time; it may still happen",

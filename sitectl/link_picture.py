@@ -26,7 +26,7 @@ def link_picture(settings: Settings, name: str | None) -> Picture:
         if not site.degrades(failure):
             raise
         unanswered = site.unanswered(failure)
-        items, exit_code = _configured(site, unanswered), site.without_router
+        items, exit_code = _configured(site, unanswered), Exit.DEGRADED
         if unanswered is None:
             note = f"stopped: {failure.message}; this is what is configured"
     if name is not None:

@@ -223,8 +223,6 @@ class Site(ABC):
 
     poll_s = 0.05
     """Between two questions to its router, for who waits."""
-    without_router = Exit.OK
-    """How a verb ends that shows what is configured, since no router answers."""
 
     has_workloads = False
     """Whether targets may be pods of workloads."""

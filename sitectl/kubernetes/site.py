@@ -54,7 +54,6 @@ class KubernetesSite(Site):
     """The site of one namespace. Its objects are read once, all kinds in parallel."""
 
     users_word = "object"
-    without_router = Exit.DEGRADED
     poll_s = 0.5
 
     def __init__(self, cluster: Cluster, state: Path, named: str | None = None) -> None:

@@ -109,7 +109,7 @@ def _own_name(settings: Settings) -> str:
 def status(ctx: click.Context, /, word: str | None, name: str | None, wait: float | None) -> None:
     """Gateways of this host, what they offer and forward; and the site's that run elsewhere.
 
-    Exit 3 when one of this host runs with problems.
+    Exit 3 when one of this host has problems, or its router does not run.
 
     \b
     Examples:
@@ -132,7 +132,7 @@ def status(ctx: click.Context, /, word: str | None, name: str | None, wait: floa
     output.emit_items(
         settings, "GatewayStatus", items, lambda: settings.here(looking.text_of(items))
     )
-    if any(item["problems"] for item in items):
+    if any(item["problems"] or item["state"] == "stopped" for item in items):
         ctx.exit(Exit.DEGRADED)
 
 

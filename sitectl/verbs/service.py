@@ -266,7 +266,7 @@ def _look(settings: Settings, name: str | None, verbose: bool) -> Picture:
         lambda: settings.here(
             table(items, detailed, time.time(), drawn, has_workloads=site.has_workloads)
         ),
-        Exit.OK if silence is None else site.without_router,
+        Exit.OK if silence is None else Exit.DEGRADED,
         unanswered,
         note,
     )

@@ -18,7 +18,7 @@ _HINTS_SHOWN = 3
 @watch_flag
 @click.pass_context
 def status(ctx: click.Context, verbose: bool, watch: float | None) -> None:
-    """The site in a few lines; exit 3 when it runs with problems, 8 when its router is mute.
+    """The site in a few lines; exit 3: problems, or no router runs; 8: the router does not answer.
 
     \b
     Examples:
@@ -52,9 +52,8 @@ def _look(settings: Settings) -> Picture:
     load = ""
     if running and history.people_look(settings):
         load = _load(site.admin, int(item.get("services") or 0))
-    code = Exit.OK if running else site.without_router
-    if running and (item.get("problems") or not item.get("ready")):
-        code = Exit.DEGRADED
+    is_well = running and item.get("ready") and not item.get("problems")
+    code = Exit.OK if is_well else Exit.DEGRADED
     return Picture(
         "Status",
         {"item": item},

@@ -161,7 +161,8 @@ def test_verbs_work_with_the_router_stopped(net: Network) -> None:
         *("service", "bind", "shop", "host", target.address),
         *("--target-port", str(target.port), "--capacity", "3"),
     )
-    assert "stopped" in site.ctl("service", "status").err
+    assert "stopped" in site.ctl("service", "status", code=3).err
+    assert "stopped" in site.ctl("status", code=3).out
     site.ctl("why", "shop", code=8)
     site.start()
     until(lambda: site.offers("shop", {"alone": 1}), "it serves")

@@ -29,9 +29,15 @@ class CommandLine:
         assert result.exit_code == 0, result.output
         return result
 
-    def json(self, *words: str) -> Any:
+    def ended(self, code: int, *words: str) -> Result:
+        """The outcome of one command line, which must be exit ``code``."""
+        result = self(*words)
+        assert result.exit_code == code, result.output
+        return result
+
+    def json(self, *words: str, code: int = 0) -> Any:
         """``item`` or ``items`` of what is printed with -o json."""
-        envelope = json.loads(self.ok(*words, "-o", "json").stdout)
+        envelope = json.loads(self.ended(code, *words, "-o", "json").stdout)
         assert envelope["apiVersion"] == "spillway/v1"
         assert envelope["kind"]
         return envelope["item"] if "item" in envelope else envelope["items"]

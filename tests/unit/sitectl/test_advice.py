@@ -39,7 +39,7 @@ def test_of_several_sites_the_advised_command_works_as_printed(here: CommandLine
     assert result.stderr.endswith("Next: sitectl --site west service status\n")
     made = here.ok("service", "create", "shop", "8080", "--site", "west")
     assert "Next: sitectl --site west service bind shop" in made.stderr
-    assert "Next: sitectl --site west start" in here.ok("status", "--site", "west").stdout
+    assert "Next: sitectl --site west start" in here.ended(3, "status", "--site", "west").stdout
 
 
 def test_a_mistyped_site_is_answered_with_the_nearest(here: CommandLine) -> None:

@@ -19,7 +19,7 @@ def shop(*targets: dict[str, object]) -> dict[str, object]:
 
 def bound(here: CommandLine) -> list[str]:
     """Hosts of all targets."""
-    (service,) = here.json("service", "status")
+    (service,) = here.json("service", "status", code=3)
     return [one["host"] for one in service["targets"]]
 
 

@@ -21,7 +21,7 @@ def test_a_console_has_a_user_with_a_random_password_that_is_not_shown(
     password = path.read_text()
     assert len(password) >= 20 and password not in made.stdout + made.stderr
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    url = sitectl.json("--site", "east", "status")["console"]["url"]
+    url = sitectl.json("--site", "east", "status", code=3)["console"]["url"]
     assert url.startswith("http://127.0.0.1:80")
     again = sitectl.ok("init", "east", "--enable-console")
     assert "unchanged" in again.stdout
@@ -31,7 +31,10 @@ def test_a_console_has_a_user_with_a_random_password_that_is_not_shown(
 def test_two_sites_of_one_machine_have_their_consoles_at_two_ports(sitectl: CommandLine) -> None:
     sitectl.ok("init", "east", "--enable-console")
     sitectl.ok("init", "west", "--enable-console")
-    places = [sitectl.json("--site", site, "status")["console"]["url"] for site in ("east", "west")]
+    places = [
+        sitectl.json("--site", site, "status", code=3)["console"]["url"]
+        for site in ("east", "west")
+    ]
     assert len(set(places)) == 2
 
 
@@ -48,9 +51,9 @@ def test_a_password_of_the_standard_input_is_kept_and_can_be_changed(sitectl: Co
 
 def test_a_console_is_switched_off_and_on_and_keeps_its_place(sitectl: CommandLine) -> None:
     sitectl.ok("init", "east")
-    assert sitectl.json("--site", "east", "status")["console"]["url"] == ""
+    assert sitectl.json("--site", "east", "status", code=3)["console"]["url"] == ""
     sitectl.ok("--site", "east", "update", "--console-bind", "127.0.0.7:9000")
-    console = sitectl.json("--site", "east", "status")["console"]
+    console = sitectl.json("--site", "east", "status", code=3)["console"]
     assert console == {
         "url": "http://127.0.0.7:9000/",
         "auth": "internal",
@@ -66,12 +69,12 @@ def test_without_a_login_only_this_machine_may_look(sitectl: CommandLine, bind: 
     refused = sitectl(*words, bind)
     assert refused.exit_code != 0 and "this machine alone" in refused.stderr
     sitectl.ok(*words, "[::1]:8010")
-    assert sitectl.json("--site", "east", "status")["console"]["auth"] == "unsecured"
+    assert sitectl.json("--site", "east", "status", code=3)["console"]["auth"] == "unsecured"
 
 
 def test_beyond_loopback_it_is_https(sitectl: CommandLine) -> None:
     sitectl.ok("init", "east", "--console-bind", "0.0.0.0:8010", "--console-host", "east.corp")
-    url = sitectl.json("--site", "east", "status")["console"]["url"]
+    url = sitectl.json("--site", "east", "status", code=3)["console"]["url"]
     assert url == "https://east.corp:8010/"
 
 

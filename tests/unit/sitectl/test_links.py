@@ -82,7 +82,7 @@ def test_link_create_keeps_the_token_and_is_repeatable(here: CommandLine, token:
     kept = here.state / "here" / "secrets" / "links" / "link1" / "token.yaml"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert "link-link1.yaml" in here.config()
-    item = here.json("link", "status")[0]
+    item = here.json("link", "status", code=3)[0]
     assert (item["state"], item["neighbour"]["name"], item["cost"]) == ("down", "west", 4)
 
 
@@ -100,7 +100,7 @@ def test_a_cost_above_the_highest_counts_as_the_highest_and_says_so(
     made = here("link", "create", token, "--name", "west", "--cost", "99999")
     assert made.exit_code == 0
     assert "--cost 99999 is above 65535, the highest cost; 65535 is used" in made.stderr
-    assert here.json("link", "status")[0]["cost"] == 65_535
+    assert here.json("link", "status", code=3)[0]["cost"] == 65_535
     assert here("link", "set", "west", "--cost", "0").exit_code == 2
 
 
@@ -123,7 +123,7 @@ def test_link_set_and_delete_of_an_outgoing_link(here: CommandLine, token: str) 
     here.ok("link", "create", token)
     assert here.json("link", "set", "link1", "--cost", "9")["change"] == "updated"
     assert here.json("link", "set", "link1", "--cost", "9")["change"] == "unchanged"
-    assert here.json("link", "status", "link1")[0]["cost"] == 9
+    assert here.json("link", "status", "link1", code=3)[0]["cost"] == 9
     assert here.json("link", "delete", "link1")["change"] == "deleted"
     assert not (here.state / "here" / "secrets" / "links" / "link1").exists()
     assert here.json("link", "delete", "link1")["change"] == "unchanged"
@@ -213,7 +213,7 @@ def test_waiting_ends_with_6_when_time_is_up(here: CommandLine, admin: FakeAdmin
 
 
 def test_links_without_any_say_what_to_do(here: CommandLine) -> None:
-    assert "sitectl token create" in here.ok("link", "status").stdout
+    assert "sitectl token create" in here.ended(3, "link", "status").stdout
 
 
 def test_a_link_that_stands_by_is_up_and_says_so(here: CommandLine, admin: FakeAdmin) -> None:

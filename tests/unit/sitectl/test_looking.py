@@ -51,13 +51,15 @@ SERVICE: dict[str, Any] = {
 
 def test_status_of_a_stopped_site_shows_what_is_configured(here: CommandLine) -> None:
     here.ok("service", "create", "shop", "8080")
-    item = here.json("status")
+    item = here.json("status", code=3)
     assert (item["name"], item["ready"], item["services"]) == ("here", False, 1)
-    assert "stopped" in here.ok("status").stdout
+    assert "stopped" in here.ended(3, "status").stdout
+    assert here.json("link", "status", code=3) == []
+    assert here.json("service", "status", "shop", code=3)[0]["listener"]["state"] == "stopped"
 
 
 def test_status_has_the_same_fields_whether_the_router_runs_or_not(here: CommandLine) -> None:
-    console = here.json("status")["console"]
+    console = here.json("status", code=3)["console"]
     assert console == {"url": "", "auth": "", "secret": ""}
 
 
@@ -290,10 +292,10 @@ def test_service_status_shows_sites_and_targets(here: CommandLine, admin: FakeAd
 
 
 def test_service_status_of_a_stopped_site_shows_what_is_configured(here: CommandLine) -> None:
-    assert "No services." in here.ok("service", "status").stdout
+    assert "No services." in here.ended(3, "service", "status").stdout
     here.ok("service", "create", "shop", "8080")
     here.ok("service", "bind", "shop", "host", "h", "--target-port", "1", "--capacity", "4")
-    item = here.json("service", "status")[0]
+    item = here.json("service", "status", code=3)[0]
     assert item["listener"]["state"] == "stopped"
     assert [(t["host"], t["port"], t["capacity"]) for t in item["targets"]] == [("h", 1, 4)]
 

@@ -136,4 +136,4 @@ def test_switch_to_podman_holds_for_the_commands_that_follow(
     sitectl.ok("init", "boxed")
     assert len(engine.said("podman run")) == 1
     sitectl.ok("stop")
-    assert sitectl.json("status")["runtime"]["runtime"] == "podman"
+    assert sitectl.json("status", code=3)["runtime"]["runtime"] == "podman"

@@ -25,15 +25,15 @@ def test_a_site_is_open_unless_it_is_made_strict(sitectl: CommandLine) -> None:
 
 def test_the_mode_is_changed_and_shown(sitectl: CommandLine) -> None:
     sitectl.ok("init", "west")
-    assert sitectl.json("--site", "west", "status")["sharing"] == "open"
-    assert "Sharing:" not in sitectl.ok("--site", "west", "status").stdout
+    assert sitectl.json("--site", "west", "status", code=3)["sharing"] == "open"
+    assert "Sharing:" not in sitectl.ended(3, "--site", "west", "status").stdout
     update = ("--site", "west", "update", "--sharing")
     said = sitectl.ok(*update, "strict")
     assert said.stdout == ("site west is strict: what no rule and no grant allows is not allowed\n")
     assert "Next: sitectl --site west access shows who may do what" in said.stderr
     assert "  sharing: strict\n" in document(sitectl)
-    assert "Sharing:  strict\n" in sitectl.ok("--site", "west", "status").stdout
-    assert sitectl.json("--site", "west", "status")["sharing"] == "strict"
+    assert "Sharing:  strict\n" in sitectl.ended(3, "--site", "west", "status").stdout
+    assert sitectl.json("--site", "west", "status", code=3)["sharing"] == "strict"
     assert "unchanged" in sitectl.ok(*update, "strict").stdout
     assert "site west is open" in sitectl.ok(*update, "open").stdout
     assert "sharing" not in document(sitectl)

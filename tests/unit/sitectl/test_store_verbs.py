@@ -122,7 +122,7 @@ def test_of_several_sites_the_platform_podman_means_those_in_podman(here: Comman
     here.ok("init", "boxed")
     (here.state / "boxed" / "runtime.yaml").write_text("kind: podman\n")
     assert here("status").exit_code == 2
-    assert here.json("--platform", "podman", "status")["name"] == "boxed"
+    assert here.json("--platform", "podman", "status", code=3)["name"] == "boxed"
     (here.state / "here" / "runtime.yaml").write_text("kind: podman\n")
     assert here("--platform", "podman", "status").exit_code == 2
 
@@ -463,7 +463,7 @@ def test_a_site_that_is_being_changed_for_long_is_an_error_that_says_so(
     monkeypatch.setattr(directory, "HOLD_WAIT_S", 0.05)
     with locked(here.state / "here" / ".lock"):
         result = here("service", "create", "shop", "8080", "-o", "json")
-        assert here("service", "status").exit_code == 0, "looking needs no lock"
+        here.ended(3, "service", "status")  # Looking needs no lock.
     assert result.exit_code == 6
     assert json.loads(result.stderr)["code"] == "site-held"
     here.ok("service", "create", "shop", "8080")
@@ -485,7 +485,7 @@ def test_affinity_is_written_changed_and_taken_off(
     here.ok(*create, "--affinity", words)
     document = here.json("get", "service", "shop")
     assert document["spec"]["affinity"] == written
-    (shown,) = here.json("service", "status", "shop")
+    (shown,) = here.json("service", "status", "shop", code=3)
     name = "spillway-shop" if words == "cookie" else written.get("name", "")
     assert shown["affinity"] == {"by": written["by"], "name": name}
     here.ok("service", "set", "shop", "--affinity", "none")

@@ -114,7 +114,7 @@ def test_clocks_that_differ_are_told_as_such_and_since_when(
 def test_without_its_router_what_is_configured_is_shown(gw: CommandLine) -> None:
     gw.ok("gateway", "bind", "db", "127.0.0.1", "5432")
     gw.ok("gateway", "forward", "cache", "16379")
-    (item,) = gw.json("gateway", "status")
+    (item,) = gw.json("gateway", "status", code=3)
     assert item["state"] == "stopped"
     assert item["link"]["error"] == "the router does not run"
     assert [one["ready"] for one in item["bindings"]] == [False]
@@ -122,7 +122,7 @@ def test_without_its_router_what_is_configured_is_shown(gw: CommandLine) -> None
 
 
 def test_a_stopped_gateway_says_what_starts_it(gw: CommandLine) -> None:
-    text = gw.ok("gateway", "status").stdout
+    text = gw.ended(3, "gateway", "status").stdout
     assert "Note at gw: its router does not run\n  Next: sitectl gateway init --name gw\n" in text
 
 
@@ -216,7 +216,7 @@ def test_an_engine_that_does_not_answer_hides_no_other_gateway(
 
 
 def test_an_idle_gateway_says_what_to_type(gw: CommandLine) -> None:
-    assert "gateway bind postgres 127.0.0.1 5432" in gw.ok("gateway", "status").stdout
+    assert "gateway bind postgres 127.0.0.1 5432" in gw.ended(3, "gateway", "status").stdout
 
 
 def test_a_half_made_gateway_is_named_and_not_worked_on(gw: CommandLine, host: Host) -> None:

@@ -158,7 +158,7 @@ def test_expose_declares_in_any_case_and_makes_the_gateway_it_needs(
     monkeypatch.setattr(socket, "gethostname", lambda: "db1")
     words = ("gateway", "expose", "db", "127.0.0.1", "5432:15432")
     assert host.line.ok(*words, "--type", "process")
-    (name,) = [one["name"] for one in host.line.json("gateway", "status")]
+    (name,) = [one["name"] for one in host.line.json("gateway", "status", code=3)]
     assert name.startswith("db1-")
     wanted = host.gateway(name).wanted()
     assert wanted.services["db"].ports == (5432,)
