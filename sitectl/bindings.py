@@ -26,7 +26,7 @@ from sitectl import tls
 from sitectl.capacity_flags import CapacityFlags, with_capacity
 from sitectl.failure import Failure, conflict, not_found, usage
 from sitectl.service_flags import changed_health
-from sitectl.site import Change, Site
+from sitectl.site import Site
 
 _AS_IT_IS: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -251,22 +251,6 @@ def reach_of(
         reach["tls_trust"] = tls_trust and tls.trusted_credential(site, tls_trust, service)
         reach["tls_server_name"] = name
     return reach
-
-
-def bind_targets(
-    site: Site,
-    bindings: list[Binding],
-    capacity: CapacityFlags | None,
-    health: Mapping[str, str | None],
-    reach: Mapping[str, Any] = _AS_IT_IS,
-) -> list[Change]:
-    """Attach targets, or give them other settings (``reach`` of `reach_of`); what became of each.
-
-    All or none. What is not given stays as it is.
-    """
-    documents = [bound_document(site, one, capacity, health, reach) for one in bindings]
-    written = iter(site.put_all(one for one in documents if one is not None))
-    return ["unchanged" if one is None else next(written) for one in documents]
 
 
 def bound_document(

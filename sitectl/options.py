@@ -222,6 +222,10 @@ def global_options(hidden: bool) -> list[click.Option]:
 _AS_LONG_AS_TIMEOUT: Final = -1.0  # What `--wait` alone is until all flags are read.
 
 
+UNTIL_READY: Final = "Stay until each target is ready; out of time (exit 6) undoes the command."
+"""Of `wait_flag`, for verbs that bind targets."""
+
+
 def wait_flag(text: str) -> Callable[[Decorated], Decorated]:
     """Give a verb ``--wait [SECONDS]``; ``text`` says for what, and which exit is which.
 

@@ -17,6 +17,7 @@ from router.forward.probe import Probe
 from router.forward.protocols import http2
 from router.model import limits
 from router.model.addresses import split
+from router.model.errors import NOT_CHECKED
 from router.net.ports import Network, Timer
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class _Check:
         self.ready = False
         self.is_ejected = False
         """Put out; no check that began afterwards has come to its end."""
-        self.error = "not checked yet"
+        self.error = NOT_CHECKED
         self.since = health.network.now()
         """When it became ready, or ceased to be."""
         self._host, self._port = split(target)

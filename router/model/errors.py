@@ -1,8 +1,11 @@
 """Everything that can go wrong, as types. Attributes carry the facts, the text is for people."""
 
-from typing import Literal
+from typing import Final, Literal
 
 Severity = Literal["info", "warning", "error"]
+
+NOT_CHECKED: Final = "not checked yet"
+"""The error of a target before its first health check ends."""
 
 
 class RouterError(Exception):

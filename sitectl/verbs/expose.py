@@ -19,12 +19,22 @@ from sitectl.bindings import (
 from sitectl.capacity_flags import CapacityFlags, CapChange, capacity_flags
 from sitectl.failure import usage
 from sitectl.host_flags import host_flags, host_listeners
-from sitectl.options import Settings, Verb, accepted, completes, dry_run_flag, type_and_name
+from sitectl.options import (
+    UNTIL_READY,
+    Settings,
+    Verb,
+    accepted,
+    completes,
+    dry_run_flag,
+    type_and_name,
+    wait_flag,
+)
 from sitectl.pod_flags import bound_target, mark_headless, port_advice, use_of_pods, workload_flags
 from sitectl.service_flags import health_flags
 from sitectl.service_names import documents_of, listener_of, require_name
 from sitectl.sharing_flags import SharingFlags, sharing_flags, with_sharing
 from sitectl.site import Site
+from sitectl.targets import note_not_ready, put_until_ready
 
 _NO_PROXIES = "not needed here, there are no proxy pods"
 
@@ -68,6 +78,7 @@ def _address(flag: str | None, host: str) -> str:
     help="What clients speak. [default: tcp]",
 )
 @capacity_flags
+@wait_flag(UNTIL_READY)
 @health_flags
 @sharing_flags
 @workload_flags
@@ -104,6 +115,7 @@ def expose(
     target_ports: tuple[str, ...],
     protocol: Any,
     capacity: CapacityFlags | None,
+    wait: float | None,
     tls_cert: str | None,
     generate: bool,
     tls_trust: str | None,
@@ -178,16 +190,20 @@ def expose(
         documents.append(bound)
     # First of all: nobody shall see for a moment what is not for them.
     documents[:0] = with_sharing(site, name, CapChange(is_said=False), sharing).put
-    changes = site.put_all(documents)
+    wait = None if settings.dry_run else wait
+    changes = put_until_ready(site, name, [binding], documents, wait)
     change = changes[0] if changes else "unchanged"
     if headless and site.has_workloads:
         change = mark_headless(site, binding, change)
     text = f"{binding.shown} is exposed as {name} already, unchanged"
     if change != "unchanged":
         text = f"{binding.shown} exposed as service {name}"
-    output.report(settings, "Service", name, change, text)
+    output.report(settings, "Service", name, change, text + ("" if wait is None else ", ready"))
     for line in advice:
         output.note(settings.here(line))
+    if wait is None and not settings.dry_run:
+        undo = f"sitectl unexpose {' '.join(words)} --address {name}"
+        note_not_ready(site, name, [binding], undo)
 
 
 def _refuse_other_words(

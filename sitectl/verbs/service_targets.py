@@ -6,7 +6,7 @@ from router.model.specs import ServiceSpec
 from sitectl import output, store, tls
 from sitectl.bindings import (
     Binding,
-    bind_targets,
+    bound_document,
     is_declared,
     known_services,
     reach_of,
@@ -17,6 +17,7 @@ from sitectl.bindings import (
 from sitectl.capacity_flags import CapacityFlags, capacity_flags
 from sitectl.failure import usage
 from sitectl.options import (
+    UNTIL_READY,
     Decorated,
     Settings,
     Verb,
@@ -31,7 +32,7 @@ from sitectl.service_flags import health_flags
 from sitectl.service_names import require_name
 from sitectl.site import Change, Site
 from sitectl.suggesting import did_you_mean
-from sitectl.targets import host_places, wait_until_ready
+from sitectl.targets import host_places, note_not_ready, put_until_ready
 
 
 def _target_flags(function: Decorated) -> Decorated:
@@ -55,7 +56,7 @@ def _target_flags(function: Decorated) -> Decorated:
 )
 @_target_flags
 @capacity_flags
-@wait_flag("Stay until each target is ready, out of time is exit 6.")
+@wait_flag(UNTIL_READY)
 @health_flags
 @workload_flags
 @tls.target_flags
@@ -103,29 +104,33 @@ def bind(
     if use_of_pods(site, bindings[0].target, headless, not_ready):
         reach["not_ready"] = bool(not_ready)
     advice = [line for binding in bindings for line in port_advice(site, binding)]
-    changes = bind_targets(site, bindings, capacity, health, reach)
+    documents = [bound_document(site, one, capacity, health, reach) for one in bindings]
+    wait = None if settings.dry_run else wait
+    wanted = [one for one in documents if one is not None]
+    written = iter(put_until_ready(site, name, bindings, wanted, wait))
+    changes: list[Change] = ["unchanged" if one is None else next(written) for one in documents]
     if headless and site.has_workloads:
         changes = [mark_headless(site, bindings[0], changes[0])]
-    waited = wait is not None and not settings.dry_run
-    if wait is not None and waited:
-        wait_until_ready(site, name, bindings, wait)
-    _report_bound(settings, name, bindings, changes, ", ready" if waited else "")
+    _report_bound(settings, name, bindings, changes, "" if wait is None else ", ready")
     for line in advice:
         output.note(settings.here(line))
     if service and protocol == "tcp" and capacity and "auto" in (capacity.capacity or ""):
         output.note(f"{name} is tcp, whose latency tells nothing: auto counts as none stated there")
         output.note(f"Next: sitectl service set {name} --capacity 100")
+    if wait is None and not settings.dry_run:
+        note_not_ready(site, name, bindings, _unbind(name, words, target_ports))
     if not is_declared(site, name):
         site.require_readable("Service", name)
         output.note(f"no site that is known here declares {name} yet: the target waits for that")
         if meant := did_you_mean(name, known_services(site)):
-            output.note(f"{meant[0].upper()}{meant[1:]} Then: {_unbind(name, words)}")
+            output.note(f"{meant[0].upper()}{meant[1:]} Then: {_unbind(name, words, target_ports)}")
         output.note(f"Next: sitectl service create {name} PORT, here or at a linked site")
 
 
-def _unbind(name: str, words: tuple[str, ...]) -> str:
+def _unbind(name: str, words: tuple[str, ...], target_ports: tuple[str, ...]) -> str:
     """The command that takes the binding of ``words`` back."""
-    return f"sitectl service unbind {name} {' '.join(words)}"
+    ports = "".join(f" --target-port {port}" for port in target_ports)
+    return f"sitectl service unbind {name} {' '.join(words)}{ports}"
 
 
 def _bindings(

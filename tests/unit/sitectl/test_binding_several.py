@@ -2,6 +2,7 @@
 
 import pytest
 
+from router.model.errors import NOT_CHECKED
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 
@@ -79,9 +80,70 @@ def test_waiting_in_vain_says_which_target_and_why(here: CommandLine, admin: Fak
     admin.items("/api/v1/services", shop(target(9001, ready=True), target(9002, ready=False)))
     result = here(*TWO, "--wait", "0.1")
     assert result.exit_code == 6
-    said = "127.0.0.1:9002 is bound, but not ready after 0.1 s: connect to 127.0.0.1:9002: refused"
-    assert said in result.stderr
-    assert "Next: sitectl service status shop" in result.stderr
+    said = "127.0.0.1:9002 is not ready after 0.1 s: connect to 127.0.0.1:9002: refused"
+    assert f"{said}; nothing is bound\n" in result.stderr
+    assert "Next: Start the target and try again, or leave out --wait" in result.stderr
+
+
+def test_a_wait_that_fails_leaves_every_document_as_it_was(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    admin.items("/api/v1/services", shop(target(9001, ready=False)))
+    here.ok("service", "create", "shop", "8080")
+    alone = here.config()
+    assert here(*TWO, "--wait", "0.1").exit_code == 6
+    assert here.config() == alone
+    first = ("service", "bind", "shop", "127.0.0.1:9001", "--capacity")
+    here.ok(*first, "5")
+    before = here.config()
+    assert here(*first, "6", "--wait", "0.1").exit_code == 6
+    again = here(*first, "6", "--wait", "0.1")
+    assert "; the settings are as before" in again.stderr
+    assert here.config() == before
+    same = here(*first, "5", "--wait", "0.1")
+    assert (same.exit_code, here.config()) == (6, before)
+    assert "Next: sitectl service status shop" in same.stderr
+
+
+def test_a_router_that_ends_meanwhile_undoes_a_waiting_bind_too(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    broken = (503, {"code": "SW9", "message": "busy now", "hint": "ask later"})
+    admin.answers["/api/v1/services"] = broken
+    before = here.config()
+    assert "busy now; nothing is bound" in here(*TWO, "--wait", "5").stderr
+    assert here.config() == before
+
+
+def test_expose_waits_as_bind_does(here: CommandLine, admin: FakeAdmin) -> None:
+    words = ("expose", "host", "10.0.0.5", "--address", "shop", "--port", "8080")
+    admin.items("/api/v1/services", shop({**target(8080, ready=False), "host": "10.0.0.5"}))
+    before = here.config()
+    result = here(*words, "--wait", "0.1")
+    assert result.exit_code == 6
+    said = "10.0.0.5:8080 is not ready after 0.1 s: connect to 127.0.0.1:8080: refused"
+    assert f"{said}; nothing is bound\n" in result.stderr
+    assert here.config() == before
+    admin.items("/api/v1/services", shop({**target(8080, ready=True), "host": "10.0.0.5"}))
+    said = here.ok(*words, "--wait", "5").stdout
+    assert said == "10.0.0.5:8080 exposed as service shop, ready\n"
+
+
+def test_a_target_that_refuses_is_said_at_once(here: CommandLine, admin: FakeAdmin) -> None:
+    here.ok("service", "create", "shop", "8080")
+    late = {**target(9002, ready=False), "error": NOT_CHECKED}
+    known = shop(target(9001, ready=True), target(9002, ready=False))
+    admin.answers["/api/v1/services"] = [
+        (200, {"apiVersion": "spillway/v1", "kind": "X", "items": [one]})
+        for one in (*[shop(target(9001, ready=True), late)] * 3, known)
+    ]
+    said = here.ok(*TWO).stderr
+    assert "not ready: connect to 127.0.0.1:9002: refused\n" in said
+    assert "or: sitectl service unbind shop 127.0.0.1:9001 127.0.0.1:9002\n" in said
+    words = ("expose", "host", "127.0.0.1", "--address", "shop", "--target-port", "9002")
+    assert "or: sitectl unexpose host 127.0.0.1 --address shop\n" in here.ok(*words).stderr
+    admin.items("/api/v1/services", shop(target(9001, ready=True)))
+    assert here.ok("service", "bind", "shop", "127.0.0.1:9001").stderr == ""
 
 
 def test_waiting_for_a_service_that_nobody_declares_says_so(
