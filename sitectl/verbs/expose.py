@@ -29,6 +29,7 @@ from sitectl.options import (
     type_and_name,
     wait_flag,
 )
+from sitectl.owning import require_in_force
 from sitectl.pod_flags import bound_target, mark_headless, port_advice, use_of_pods, workload_flags
 from sitectl.service_flags import health_flags
 from sitectl.service_names import documents_of, listener_of, require_name
@@ -192,6 +193,7 @@ def expose(
     documents[:0] = with_sharing(site, name, CapChange(is_said=False), sharing).put
     wait = None if settings.dry_run else wait
     changes = put_until_ready(site, name, [binding], documents, wait)
+    require_in_force(settings, site, name, documents)
     change = changes[0] if changes else "unchanged"
     if headless and site.has_workloads:
         change = mark_headless(site, binding, change)

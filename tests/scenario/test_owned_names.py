@@ -125,6 +125,10 @@ def test_who_declares_a_name_of_another_differently_is_told_at_once_and_may_be_a
     until(lambda: name_of(line.mid, "shop")["declared_by"] == "east", "mid follows")
     line.west.ctl("service", "delete", "shop")
     until(lambda: name_of(line.west, "shop")["declared_by"] == "east", "west has it of east again")
+    words = ("expose", "host", "10.0.0.5", "--address", "shop", "--port", str(SHOP_PORT + 1))
+    assert "east declared it first" in line.west.ctl(*words, code=5).err
+    line.west.ctl("unexpose", "host", "10.0.0.5", "--address", "shop")
+    until(lambda: name_of(line.west, "shop")["declared_by"] == "east", "west has it of east again")
     line.net.ready("shop", {"east": 1})
 
 
