@@ -99,12 +99,19 @@ def _line_by_line(settings: Settings, look: Callable[[], Picture], pause_s: floa
     before: Any = None
     picture: Picture | Failure = look()
     while True:
-        seen = picture.as_json() if isinstance(picture, Failure) else essence(picture.content)
-        if seen != before:
+        if (seen := _news(picture)) != before:
             before = seen
             _print(settings, picture)
         time.sleep(pause_s)
         picture = _looked(look)
+
+
+def _news(picture: Picture | Failure) -> Any:
+    """What a later picture is compared by. An empty list says nothing of a router that stopped."""
+    if isinstance(picture, Failure):
+        return picture.as_json()
+    why = picture.failure.as_json() if picture.failure is not None else picture.note
+    return essence(picture.content), why
 
 
 def _looked(look: Callable[[], Picture]) -> Picture | Failure:
@@ -127,11 +134,16 @@ def _print(settings: Settings, picture: Picture | Failure) -> None:
         click.echo(f"--- {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\n{_told(picture)}")
     elif isinstance(picture, Failure):
         click.echo(json.dumps(picture.as_json()), err=True)
-    elif settings.output == "json":
-        click.echo(json.dumps(output.envelope(picture.kind, picture.content)))
     else:
-        click.echo("---")
-        output.emit(settings, picture.kind, picture.content, picture.text)
+        if settings.output == "json":
+            click.echo(json.dumps(output.envelope(picture.kind, picture.content)))
+        else:
+            click.echo("---")
+            output.emit(settings, picture.kind, picture.content, picture.text)
+        if picture.failure is not None:
+            click.echo(json.dumps(picture.failure.as_json()), err=True)
+        elif picture.note:
+            output.note(picture.note)
     sys.stdout.flush()
 
 

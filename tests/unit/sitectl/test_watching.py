@@ -220,3 +220,12 @@ def test_a_stopped_router_is_said_in_the_picture_once(here: CommandLine) -> None
     assert "configured" not in before  # It does not stand where the picture is drawn.
     lines = watched(here.state, "service", "status", ends=lambda text: "configured" in text)
     assert sum("this is what is configured" in line for line in lines) == 1
+
+
+def test_a_router_that_stops_is_news_where_there_is_nothing_to_list(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    broken = (503, {"code": "router-unreachable", "message": "it stops", "hint": "wait"})
+    admin.answers["/api/v1/links"] = [envelope(), envelope(), broken, broken, envelope()]
+    lines = watched(here.state, "link", "status", ends=lambda text: text.count("No links") > 2)
+    assert lines.count("Error: it stops") == 1
