@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Set
 from importlib import util
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -24,14 +24,20 @@ from router.model.specs import SiteSpec
 from sitectl import check_report, local_targets, output, store, texts
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure, usage
-from sitectl.findings import Finding, expiry
+from sitectl.findings import Finding, Level, expiry
 from sitectl.holders import holder_of
-from sitectl.options import Settings, Verb, completes
+from sitectl.options import Settings, Verb, completes, wait_flag
 from sitectl.runtimes import presence, runtime_of
 from sitectl.site import Site
 from sitectl.traffic import by_each_site
 
 DESCRIPTORS_WANTED = 4_096
+_POLL_S: Final = 0.5
+"""Between two checks of `--wait`: each reads every document and key of the site again."""
+_LEVELS_WRONG: Final[dict[str, Set[Level]]] = {
+    "warning": {"warning", "error"},
+    "error": {"error"},
+}
 
 
 @click.command(cls=Verb)
@@ -50,9 +56,15 @@ DESCRIPTORS_WANTED = 4_096
     show_default=True,
     help="From where on the exit code is not 0.",
 )
+@wait_flag("Check again until nothing is wrong and the router runs; out of time is exit 6.")
 @click.pass_context
 def check(
-    ctx: click.Context, pre: bool, traffic: str | None, file: str | None, threshold: str
+    ctx: click.Context,
+    pre: bool,
+    traffic: str | None,
+    file: str | None,
+    threshold: str,
+    wait: float | None,
 ) -> None:
     """Look for what is wrong; exit 1 on errors, 3 on warnings.
 
@@ -69,16 +81,23 @@ def check(
       sitectl check -f services.yaml
       sitectl check --traffic shop       does a request by each site come back?
       sitectl check --threshold error    exit 0 with warnings alone
+      sitectl check --wait 60            until all is well, such as after an upgrade
     """
     settings = ctx.ensure_object(Settings)
     if sum((pre, traffic is not None, file is not None)) > 1:
         raise usage("--pre, --traffic and -f exclude each other")
+    if wait is not None and (pre or traffic is not None or file is not None):
+        raise usage("--wait is for a whole site, without --pre, --traffic and -f")
+    wrong = _LEVELS_WRONG[threshold]
     if traffic is not None:
         found = list(by_each_site(store.find_site(settings), traffic))
     elif file is not None:
         found = list(_of_file(Path(file)))
     else:
         found = list(findings(settings, pre=pre))
+    left: list[str] = []
+    if wait is not None:
+        found, left = _until_well(settings, found, wrong, wait)
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     output.emit_items(
         settings,
@@ -86,11 +105,44 @@ def check(
         [check_report.item(one) for one in found],
         lambda: settings.here(check_report.text(found, colour=colour)),
     )
+    if left:
+        raise Failure(
+            Exit.TIMED_OUT,
+            "timed-out",
+            f"not well after {wait:g} s: {', '.join(left)}",
+            "See above under WARNING and ERROR, or: sitectl status",
+            retryable=True,
+        )
     levels = {finding.level for finding in found}
     if "error" in levels:
         ctx.exit(Exit.FAILED)
-    if "warning" in levels and threshold == "warning":
+    if "warning" in wrong & levels:
         ctx.exit(Exit.DEGRADED)
+
+
+def _until_well(
+    settings: Settings, found: list[Finding], wrong: Set[Level], wait_s: float
+) -> tuple[list[Finding], list[str]]:
+    """The findings once none is of a level in ``wrong``, or when time is over.
+
+    Second: in words, how many are left; empty: all is well.
+    """
+    left: list[str] = []
+
+    def is_well() -> bool:
+        counts = {level: sum(one.level == level for one in found) for level in sorted(wrong)}
+        left[:] = [output.count(number, level) for level, number in counts.items() if number]
+        if any((one.code, one.level) == ("SW0513", "info") for one in found):
+            left.append("the router does not run")
+        return not left
+
+    def is_well_now() -> bool:
+        found[:] = findings(settings)
+        return is_well()
+
+    if not is_well():
+        presence.wait_until(is_well_now, wait_s, _POLL_S)
+    return found, left
 
 
 def findings(settings: Settings, *, pre: bool = False) -> Iterator[Finding]:

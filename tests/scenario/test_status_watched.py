@@ -1,4 +1,4 @@
-"""`status --watch` of real routers: what a person reads while links and routers go and return."""
+"""`status --watch` and `check --wait` of real routers while links and routers go and return."""
 
 import signal
 import subprocess
@@ -85,3 +85,19 @@ def test_a_watched_list_tells_that_its_router_stopped_even_if_it_is_empty(
     finally:
         process.kill()
         process.wait()
+
+
+def test_check_waits_until_a_link_is_up_and_says_what_is_left(net: Network) -> None:
+    here, there = net.site("here"), net.site("there")
+    net.link(here, there)
+    net.start(here)
+    late = here.ctl("check", "--wait", "0.2", code=6)
+    assert "WARNING  SW0515  link there is" in late.out
+    assert "not well after 0.2 s: 1 warning\n" in late.err
+    words = ["--platform", "process", "--site", here.name, "check", "--wait", "60"]
+    with Terminal(here.state, *words, columns=160) as terminal:
+        net.start(there)
+        assert terminal.end() == 0, terminal.text
+    assert "link there is up" in terminal.text
+    here.ctl("stop")
+    assert "the router does not run" in here.ctl("check", "--wait", "0.2", code=6).err

@@ -352,6 +352,31 @@ def test_check_of_a_running_site_looks_at_links_and_services(
     assert (found["SW0513"], found["SW0515"], found["SW0517"]) == ("ok", "warning", "ok")
 
 
+def test_check_waits_until_nothing_is_wrong(here: CommandLine, admin: FakeAdmin) -> None:
+    def answer(*links: Any) -> tuple[int, Any]:
+        return 200, {"apiVersion": "spillway/v1", "kind": "X", "items": list(links)}
+
+    down = {"name": "west", "state": "down", "error": "host is dead", "cost": 1}
+    admin.item("/api/v1/status", STATUS)
+    admin.items("/api/v1/services", SERVICE)
+    admin.answers["/api/v1/links"] = [answer(down), answer(down), answer({**down, "state": "up"})]
+    assert "link west is up" in here.ok("check", "--wait", "30").stdout
+    admin.items("/api/v1/links", down)
+    late = here("check", "--wait", "0.1", "-o", "json")
+    assert late.exit_code == 6
+    assert json.loads(late.stderr)["message"] == "not well after 0.1 s: 1 warning"
+    left = [one["code"] for one in json.loads(late.stdout)["items"] if one["level"] == "warning"]
+    assert left == ["SW0515"]
+    here.ok("check", "--wait", "0.1", "--threshold", "error")
+
+
+def test_check_does_not_wait_for_a_file_or_a_machine(here: CommandLine) -> None:
+    for words in (("--pre",), ("-f", "x.yaml"), ("--traffic", "shop")):
+        assert here("check", "--wait", "1", *words).exit_code == 2
+    late = here("check", "--wait", "0.1")
+    assert (late.exit_code, "the router does not run" in late.stderr) == (6, True)
+
+
 def test_check_does_not_warn_of_a_listener_that_is_not_wanted(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
