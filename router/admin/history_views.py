@@ -4,12 +4,17 @@ import msgspec
 
 
 class HistorySite(msgspec.Struct, frozen=True, kw_only=True):
-    """A site that served some of it, in the order of cost: this site first. ``path_cost`` now."""
+    """A site that served some of it, in the order of cost: this site first.
+
+    ``path_cost`` now; None: no path leads there. ``last_cost``: what the path cost last, which
+    keeps a site that is gone at its place. ``id`` is empty if the router does not know it any more.
+    """
 
     name: str
     id: str
     local: bool
     path_cost: int | None
+    last_cost: int | None = None
 
 
 class HistorySample(msgspec.Struct, frozen=True, kw_only=True):

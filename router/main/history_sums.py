@@ -11,7 +11,7 @@ import msgspec
 
 from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
 from router.admin.live_views import ServiceNow
-from router.history.readings import OTHERS
+from router.main.history_sites import in_order
 from router.model.latency import shown
 
 P99_SHARE = 0.01
@@ -91,19 +91,14 @@ def _nearest(ends: list[float], moment: float, step_s: float) -> int | None:
 
 
 def _sites(each: Sequence[ServiceHistory]) -> tuple[HistorySite, ...]:
-    """This site first, then by cost and name; who is gone last."""
+    """Each site once, as the worker knows it that still has a path there."""
     found: dict[str, HistorySite] = {}
     for history in each:
         for site in history.sites:
             known = found.get(site.name)
             if known is None or known.path_cost is None:
                 found[site.name] = site
-    return tuple(sorted(found.values(), key=_order))
-
-
-def _order(site: HistorySite) -> tuple[bool, bool, bool, int, str]:
-    is_gone = site.path_cost is None
-    return (not site.local, site.name == OTHERS, is_gone, site.path_cost or 0, site.name)
+    return in_order(found.values())
 
 
 def _placed(

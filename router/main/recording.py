@@ -6,8 +6,9 @@ from math import floor
 
 from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
 from router.forward.figures import PortReading
-from router.history.readings import OTHERS, Change, Reading, Sample
+from router.history.readings import Change, Reading, Sample
 from router.history.recent import History
+from router.main.history_sites import HistorySites
 from router.main.moments import WallClock
 from router.main.site_router import SiteRouter
 from router.model import limits
@@ -32,6 +33,7 @@ class Recorder:
         self._router = router
         self._clock = WallClock(timers.now, wall)
         self._history = History()
+        self._sites = HistorySites()
         self._step_at = 0.0
         self._timer: Timer | None = None
         self._rests_since: float | None = None
@@ -119,6 +121,7 @@ class Recorder:
         on_time = late_s < limits.HISTORY_STEP_S
         self._step_at = (self._step_at if on_time else now) + limits.HISTORY_STEP_S
         self._history.close(now)
+        self._sites.look(self._router.routing.table, now)
         self._read(iter(self._router.forwarder.keys), now)
 
     def _read(self, keys: Iterator[ServiceKey], now: float) -> None:
@@ -138,7 +141,8 @@ class Recorder:
             return None
         samples = self._history.of(key)
         served = {site for _, sample in samples for site in sample.sites}
-        sites = self._sites(served)
+        self._sites.look(self._router.routing.table, self._timers.now())
+        sites = self._sites.of(self._router.identity, served)
         return ServiceHistory(
             service=key.name,
             port=key.port,
@@ -149,27 +153,6 @@ class Recorder:
             sites=sites,
             samples=tuple(_sample(self._clock.utc(at), sample, sites) for at, sample in samples),
         )
-
-    def _sites(self, names: set[str]) -> tuple[HistorySite, ...]:
-        """This site first, whether it served or not, then by cost and name; who is gone last."""
-        own = self._router.identity
-        local = HistorySite(name=own.name, id=own.site, local=True, path_cost=0)
-        known = {
-            route.name: HistorySite(
-                name=route.name, id=site, local=False, path_cost=route.path_cost
-            )
-            for site, route in self._router.routing.table.sites.items()
-            if route.name in names and site != own.site
-        }
-        others = [
-            known.get(name) or HistorySite(name=name, id="", local=False, path_cost=None)
-            for name in names - {own.name}
-        ]
-        return (local, *sorted(others, key=_order))
-
-
-def _order(site: HistorySite) -> tuple[bool, bool, int, str]:
-    return (site.name == OTHERS, site.path_cost is None, site.path_cost or 0, site.name)
 
 
 def _reading(port: PortReading) -> Reading:

@@ -174,7 +174,13 @@ def history(samples: int, sites: int = 3) -> ServiceHistory:
         site="west",
         step_s=5.0,
         sites=tuple(
-            HistorySite(name=f"s{number}", id="0" * 32, local=not number, path_cost=number)
+            HistorySite(
+                name=f"s{number}",
+                id="0" * 32,
+                local=not number,
+                path_cost=number if number % 2 else None,
+                last_cost=number,
+            )
             for number in range(sites)
         ),
         samples=tuple(

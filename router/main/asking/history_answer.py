@@ -24,6 +24,7 @@ class SiteRow(msgspec.Struct, frozen=True, array_like=True):
     id: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{0,64}\Z")]
     local: bool
     path_cost: _Count | None
+    last_cost: _Count | None = None  # Older routers do not tell it.
 
 
 class SampleRow(msgspec.Struct, frozen=True, array_like=True):

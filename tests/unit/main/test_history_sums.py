@@ -73,6 +73,13 @@ def test_sites_are_those_of_all_this_one_first_and_who_is_gone_last() -> None:
     assert whole.samples[0].capacity == 4
 
 
+def test_a_site_that_is_gone_stays_at_the_place_that_its_cost_gave_it() -> None:
+    left = HistorySite(name="left", id="2" * 32, local=False, path_cost=None, last_cost=3)
+    own = history(sample(5, (1, 2)), sites=(HERE, EAST))
+    whole = joined(own, [history(sample(5, (4, 8)), sites=(HERE, left))])
+    assert whole.sites == (HERE, left, EAST)
+
+
 def test_the_median_is_between_theirs_and_few_requests_do_not_make_the_99th_percentile() -> None:
     slow = history(sample(5, (1,), p99_s=8.0))
     whole = joined(history(sample(5, (900,))), [history(sample(5, (99,), p99_s=0.4)), slow])

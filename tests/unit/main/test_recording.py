@@ -55,6 +55,32 @@ def test_a_burst_shows_with_this_site_first_up_to_its_capacity_and_the_rest_at_t
         assert sample.p50_s is not None and 0.9 < sample.p50_s <= 2.5
 
 
+def test_a_site_that_leaves_keeps_its_id_and_its_place_as_long_as_samples_name_it() -> None:
+    world = World(3, "a", "b", "c")
+    a, b, c = world.sites.values()
+    a.link(b, cost=5)
+    a.link(c, cost=9)
+    a.declare()
+    b.serve(1, capacity=5, service_s=1.0)
+    c.serve(1, capacity=50, service_s=1.0)
+    world.run(5)
+    recorder = Recorder(a.network, a.router)
+    recorder.start()
+    a.offer(10, 20)
+    world.run(20)
+    before = only(recorder)
+    assert [(site.name, site.path_cost) for site in before.sites] == [("a", 0), ("b", 5), ("c", 9)]
+    b.kill()
+    world.run_while(lambda: only(recorder).sites[1].path_cost is not None, 60)
+    world.run(limits.HISTORY_STEP_S)
+    (_, gone, there) = only(recorder).sites
+    assert (gone.name, gone.id) == ("b", before.sites[1].id)
+    assert (gone.path_cost, gone.last_cost) == (None, 5)
+    assert there == before.sites[2]
+    world.run(limits.HISTORY_S + 2 * limits.HISTORY_STEP_S)
+    assert [site.name for site in only(recorder).sites] == ["a"]
+
+
 def test_the_samples_add_up_to_the_counters() -> None:
     world, recorder, a = burst_of(rate=30, seconds=30)
     world.run(3 * limits.HISTORY_STEP_S)

@@ -1,5 +1,6 @@
 // The steps of a what-if one after the other, current beside proposed, under one cursor.
 import { html, useEffect, useState } from "./html.js";
+import { lookOf } from "./colours.js";
 import { count, rtt } from "./format.js";
 import { Stack, figure } from "./stack.js";
 
@@ -10,6 +11,7 @@ function layersOf(picture) {
   const { step_s: stepS, served } = picture.series;
   return picture.sites.map((site, index) => ({
     name: site.local ? `${site.name} (here)` : site.name,
+    look: lookOf(site),
     note: site.local ? "" : `cost ${site.path_cost}`,
     values: served[index].map((value) => value / stepS),
   }));

@@ -1,6 +1,7 @@
 // The overflow river: where the clients of one site were served over the last quarter of an hour,
 // this site first, then each other one by the cost of the way, with this site's capacity as a line.
 import { html } from "./html.js";
+import { lookOf } from "./colours.js";
 import { latency, timeOfDay } from "./format.js";
 import { Stack, figure } from "./stack.js";
 import { Empty } from "./ui.js";
@@ -24,7 +25,8 @@ export function layersOf(history, unit) {
   const { samples, step_s: stepS } = history;
   const layers = history.sites.map((site, index) => ({
     name: site.local ? `${site.name} (here)` : site.name,
-    note: site.local || site.path_cost === null ? "" : `cost ${site.path_cost}`,
+    look: lookOf(site),
+    note: noteOf(site),
     values: samples.map((one) => (perS ? one.served[index] / stepS : one.in_flight[index])),
   }));
   const capacity = samples.map((one) => (perS ? one.capacity_per_s : one.capacity));
@@ -35,6 +37,13 @@ export function layersOf(history, unit) {
     ? { name: "taken by nobody", values: samples.map((one) => one.nowhere) }
     : null;
   return { layers, line, marks };
+}
+
+/** What it costs to go there. @param {any} site */
+function noteOf({ local, path_cost: cost, last_cost: last }) {
+  if (local) return "";
+  if (cost !== null) return `cost ${cost}`;
+  return last === null || last === undefined ? "" : `gone, cost ${last}`;
 }
 
 /**

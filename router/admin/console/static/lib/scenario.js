@@ -1,6 +1,7 @@
 // A scenario written or pasted here, run by the router's own code in virtual time.
 import { html, useRef, useState } from "./html.js";
 import { post } from "./api.js";
+import { looksOf } from "./colours.js";
 import { EXAMPLES } from "./examples.js";
 import { count, plural, rtt } from "./format.js";
 import { Stack, figure } from "./stack.js";
@@ -176,6 +177,7 @@ function Wrong({ error, area }) {
 function Outcome({ outcome }) {
   const several = new Set(outcome.sites.map((one) => one.service)).size > 1;
   const name = (one) => (several ? `${one.site} ${one.service}` : one.site);
+  const looks = looksOf([...new Set(outcome.sites.map((one) => one.site))]);
   return html`<div class="sections">
     <${Card} title="Result" id="result">
       <p class="muted note">
@@ -231,19 +233,19 @@ function Outcome({ outcome }) {
     <//>
     ${outcome.sites
       .filter((one) => one.offered)
-      .map((one) => html`<${Picture} one=${one} name=${name(one)} key=${name(one)} />`)}
+      .map((one) => html`<${Picture} one=${one} looks=${looks} name=${name(one)} key=${name(one)} />`)}
   </div>`;
 }
 
 /** Who served a site's clients, a second, over the scenario. */
-function Picture({ one, name }) {
+function Picture({ one, looks, name }) {
   const { series } = one;
   const perS = (values) => values.map((value) => value / series.step_s);
   const away = Object.keys(series.served).filter((site) => site !== one.site);
   const none = series.offered.map(() => 0);
   const layers = [
-    { name: `${one.site} (here)`, values: perS(series.served[one.site] ?? none) },
-    ...away.map((site) => ({ name: site, values: perS(series.served[site]) })),
+    { name: `${one.site} (here)`, look: looks.of(one.site), values: perS(series.served[one.site] ?? none) },
+    ...away.map((site) => ({ name: site, look: looks.of(site), values: perS(series.served[site]) })),
   ];
   const marks = series.refused.some((value) => value > 0)
     ? { name: "refused or lost", values: series.refused }

@@ -1,5 +1,6 @@
 // The picture of sites and links. It is given places and loads, and draws them.
 import { html, useEffect, useRef, useState } from "./html.js";
+import { Patterns, colourClass, lookOf } from "./colours.js";
 import { plural, rate, rtt } from "./format.js";
 import { Labels, shortened } from "./labels.js";
 import { href, parse } from "./route.js";
@@ -107,11 +108,13 @@ function EdgeLine({ edge, places, load, isWay }) {
 function SiteMark({ node, x, y, radius, here, shown, onPoint }) {
   const seen = node.site?.reachable ? "reachable" : "away";
   const kind = node.id === here ? "here" : node.site ? seen : "unknown";
+  const look = lookOf(node);
+  const fill = `url(#map-${look})`;
   const params = { ...parse(location.hash).params, site: node.name };
   return html`<a
     href=${href("topology", params)}
     tabindex="-1"
-    class=${`site-mark ${kind} ${shown ? "shown" : ""}`}
+    class=${`site-mark ${kind} ${colourClass(look)} ${shown ? "shown" : ""}`}
     onMouseEnter=${() => onPoint(node.id)}
     onMouseLeave=${() => onPoint(null)}
   >
@@ -125,8 +128,9 @@ function SiteMark({ node, x, y, radius, here, shown, onPoint }) {
             width=${2 * radius}
             height=${2 * radius}
             rx="3"
+            fill=${fill}
           />`
-        : html`<circle cx=${x} cy=${y} r=${radius} />`
+        : html`<circle cx=${x} cy=${y} r=${radius} fill=${fill} />`
     }
     ${
       kind === "away" &&
@@ -154,6 +158,7 @@ export function SiteMap({ graph, spots, here, loads, spilled, way, shown, label,
   const wayEdges = new Set(way.map((step) => step.edge));
   return html`<div ref=${box} class="map-box">
     <svg class="site-map" viewBox="0 0 ${width} ${height}" height=${height} role="img" aria-label=${label}>
+      <${Patterns} id="map" all=${graph.nodes.map(lookOf)} />
       ${graph.edges.map(
         (edge) =>
           html`<${EdgeLine}

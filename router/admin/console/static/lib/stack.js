@@ -1,6 +1,7 @@
 // A stacked stream over time: what the river, simulations and what-if are drawn with. Each layer has a
 // colour and a pattern, its name and figure stand in words below, and a cursor tells exact figures.
 import { html, useLayoutEffect, useRef, useState } from "./html.js";
+import { Patterns, Swatch, colourClass } from "./colours.js";
 import { count } from "./format.js";
 import { Chart } from "./ui.js";
 
@@ -9,7 +10,6 @@ const LEFT = 48;
 const RIGHT = 12;
 const TOP = 14;
 const BOTTOM = 24;
-const COLOURS = 6;
 const TICK_PX = 110; // Between two labels of the time axis.
 
 /** A figure as the table and the cursor show it: whole, or with one place. @param {number} value */
@@ -37,58 +37,6 @@ export function stacked(layers) {
     edges.push(below.map((edge, index) => edge + (values[index] ?? 0)));
   }
   return { edges, top: Math.max(0, ...edges.at(-1)) };
-}
-
-/** The class that gives a layer its colour. @param {number} index */
-export function colourOf(index) {
-  return `series-${(index % COLOURS) + 1}`;
-}
-
-/** The lines of a pattern; the first layer has none. @param {number} index */
-function strokes(index) {
-  const kind = (index + Math.floor(index / COLOURS)) % COLOURS;
-  return [
-    "",
-    "M-2 10 L10 -2 M6 10 L10 6 M-2 2 L2 -2",
-    "M-2 -2 L10 10 M6 -2 L10 2 M-2 6 L2 10",
-    "M0 4 H8",
-    "M4 0 V8",
-    "M0 4 H8 M4 0 V8",
-  ][kind];
-}
-
-/** What layers are filled with, by `url(#ID-INDEX)`. @param {{id: string, number: number}} props */
-export function Patterns({ id, number }) {
-  return html`<defs>
-    ${Array.from(
-      { length: number },
-      (_, index) =>
-        html`<pattern
-          id=${`${id}-${index}`}
-          width="8"
-          height="8"
-          patternUnits="userSpaceOnUse"
-          class=${`pattern ${colourOf(index)}`}
-        >
-          <rect width="8" height="8" class="pattern-ground" />
-          <path d=${strokes(index)} />
-        </pattern>`,
-    )}
-  </defs>`;
-}
-
-/** A layer's colour and pattern in small. @param {{index: number}} props */
-export function Swatch({ index }) {
-  const id = `swatch-${index}`;
-  return html`<svg class="swatch ${colourOf(index)}" width="16" height="12" aria-hidden="true">
-    <defs>
-      <pattern id=${id} width="8" height="8" patternUnits="userSpaceOnUse" class=${`pattern ${colourOf(index)}`}>
-        <rect width="8" height="8" class="pattern-ground" />
-        <path d=${strokes(index)} />
-      </pattern>
-    </defs>
-    <rect x="0.5" y="0.5" width="15" height="11" rx="2" fill=${`url(#${id})`} class="layer" />
-  </svg>`;
 }
 
 /** The width that its parent gives it. */
@@ -135,6 +83,7 @@ function outline(upper, values, x, y) {
 /**
  * @typedef {object} Layer
  * @property {string} name
+ * @property {number} look Of `colours.js`.
  * @property {string} [note] Behind its name: what it costs to go there.
  * @property {(number | null)[]} values
  */
@@ -160,7 +109,7 @@ function Plot({ id, layers, line, marks, labels, ticks, unit, shown, width, span
   for (let index = length - 1; index >= 0; index -= every) at.push(index);
   const cursor = shown === null ? null : x(shown);
   return html`<svg width=${width} height=${HEIGHT} class="stream" aria-hidden="true">
-    <${Patterns} id=${id} number=${layers.length} />
+    <${Patterns} id=${id} all=${layers.map((layer) => layer.look)} />
     ${[0, 0.25, 0.5, 0.75, 1].map(
       (share) =>
         html`<line class="grid" x1=${LEFT} x2=${width - RIGHT} y1=${y(most * share)} y2=${y(most * share)} />
@@ -182,8 +131,10 @@ function Plot({ id, layers, line, marks, labels, ticks, unit, shown, width, span
     ${length > 1 &&
     layers.map(
       (layer, index) =>
-        html`<path class="layer ${colourOf(index)}" d=${area(index)} fill=${`url(#${id}-${index})`} />
-          <path class="edge ${colourOf(index)}" d=${edge(index)} />`,
+        html`<path class="layer ${colourClass(layer.look)}" d=${area(index)} fill=${`url(#${id}-${layer.look})`}>
+            <title>${layer.name}</title>
+          </path>
+          <path class="edge ${colourClass(layer.look)}" d=${edge(index)} />`,
     )}
     ${line && html`<path class="limit" d=${levels(line.values, x, y)} />`}
     ${marks?.values.map(
@@ -198,7 +149,7 @@ function Plot({ id, layers, line, marks, labels, ticks, unit, shown, width, span
         ${layers.map(
           (layer, index) =>
             layer.values[shown] > 0 &&
-            html`<circle cx=${cursor} cy=${y(edges[index + 1][shown])} r="3" class=${colourOf(index)} />`,
+            html`<circle cx=${cursor} cy=${y(edges[index + 1][shown])} r="3" class=${colourClass(layer.look)} />`,
         )}
       </g>`
     }
@@ -223,7 +174,7 @@ function Legend({ layers, line, marks, shown, labels, isCursor, now }) {
       ${layers.map(
         (layer, index) =>
           html`<li>
-            <${Swatch} index=${index} />
+            <${Swatch} look=${layer.look} />
             <span class="legend-name">${layer.name}</span>
             ${layer.note && html`<span class="muted">${layer.note}</span>`}
             <span class="number strong">${figure(layer.values[shown] ?? 0)}</span>

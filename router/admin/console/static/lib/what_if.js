@@ -2,11 +2,11 @@
 // proposed, as bars, figures and a replay of every step. Nothing is ever applied.
 import { html, useEffect, useMemo, useRef, useState } from "./html.js";
 import { post } from "./api.js";
+import { Patterns, SiteName, Swatch, colourClass, lookOf } from "./colours.js";
 import { count, dateTime, listed, plural, rtt, shellWord, span } from "./format.js";
 import { setParams } from "./route.js";
 import { Replay } from "./replay.js";
 import { load } from "./scenario.js";
-import { Patterns, Swatch, colourOf } from "./stack.js";
 import { Badge, Card, Copy, Empty, Failed, Loading, Table } from "./ui.js";
 
 const TIMEOUT_MS = 50000;
@@ -166,7 +166,9 @@ function Proposal({ service, name, names, route }) {
       <div class="knobs">
         ${sites.map(
           (site) => html`<fieldset class="knob" key=${site.id}>
-            <legend>${site.site}${site.local ? " (here)" : ""}</legend>
+            <legend>
+              <${SiteName} id=${site.id} name=${`${site.site}${site.local ? " (here)" : ""}`} />
+            </legend>
             <${Capacity} site=${site} value=${capacity[site.id]} put=${(value) => put("capacity", capacity, site.id, value)} />
             ${
               !site.local &&
@@ -260,8 +262,8 @@ export function verdict(told) {
 function Bar({ picture, label }) {
   const all = Math.max(1, picture.offered);
   let from = 0;
-  const parts = picture.sites.map((site, index) => {
-    const part = { index, x: (from / all) * 600, width: (site.served / all) * 600 };
+  const parts = picture.sites.map((site) => {
+    const part = { look: lookOf(site), x: (from / all) * 600, width: (site.served / all) * 600 };
     from += site.served;
     return part;
   });
@@ -270,11 +272,11 @@ function Bar({ picture, label }) {
   return html`<div class="share-bar">
     <span class="share-name">${label}</span>
     <svg viewBox="0 0 600 22" preserveAspectRatio="none" role="img" aria-label=${`${label}: ${words.join(", ")}`}>
-      <${Patterns} id=${`bar-${label}`} number=${parts.length} />
+      <${Patterns} id=${`bar-${label}`} all=${parts.map((part) => part.look)} />
       <rect class="track" width="600" height="22" />
       ${parts.map(
         (part) =>
-          html`<rect class=${`layer ${colourOf(part.index)}`} fill=${`url(#bar-${label}-${part.index})`} x=${part.x} width=${Math.max(0, part.width - 1)} height="22" />`,
+          html`<rect class=${`layer ${colourClass(part.look)}`} fill=${`url(#bar-${label}-${part.look})`} x=${part.x} width=${Math.max(0, part.width - 1)} height="22" />`,
       )}
       ${
         picture.refused > 0 &&
@@ -300,7 +302,7 @@ function Compared({ told, asking }) {
   const rows = [
     ...current.sites.map((site, index) => ({
       name: `Served by ${site.name}${site.local ? " (here)" : ""}`,
-      swatch: index,
+      look: lookOf(site),
       now: site.share,
       then: proposed.sites[index].share,
       shown: percent,
@@ -327,7 +329,7 @@ function Compared({ told, asking }) {
         {
           name: "",
           head: true,
-          cell: (one) => html`${one.swatch !== undefined && html`<${Swatch} index=${one.swatch} /> `}${one.name}`,
+          cell: (one) => html`${one.look !== undefined && html`<${Swatch} look=${one.look} /> `}${one.name}`,
         },
         { name: "Current", number: true, cell: (one) => one.shown(one.now) },
         { name: "Proposed", number: true, cell: (one) => one.shown(one.then) },
@@ -357,7 +359,7 @@ function Honesty({ told }) {
       caption="Recorded beside the run of what is now"
       rows=${current.sites}
       columns=${[
-        { name: "Served by", head: true, cell: (one) => one.name },
+        { name: "Served by", head: true, cell: (one) => html`<${SiteName} ...${one} />` },
         {
           name: "Recorded",
           number: true,

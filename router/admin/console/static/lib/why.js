@@ -1,6 +1,7 @@
 // Why a request goes where it goes: the candidates in the order considered, in the words of
 // `sitectl why`, with the runner-up and by how much it lost.
 import { html } from "./html.js";
+import { SiteName } from "./colours.js";
 import { count, span } from "./format.js";
 import { Badge, Table } from "./ui.js";
 
@@ -53,7 +54,7 @@ export function Candidates({ candidates, caption }) {
     rowKey=${(one) => one.site}
     rowProps=${(one) => ({ class: one.verdict === "chosen" ? "chosen" : "" })}
     columns=${[
-      { name: "Site", head: true, cell: (one) => one.site },
+      { name: "Site", head: true, cell: (one) => html`<${SiteName} name=${one.site} />` },
       { name: "Path", cell: (one) => (one.path?.length ? one.path.join(" > ") : "here") },
       { name: "Cost", number: true, cell: (one) => count(one.path_cost) },
       { name: "Ready", number: true, cell: (one) => count(one.targets_ready) },

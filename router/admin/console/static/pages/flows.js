@@ -1,6 +1,7 @@
 // Requests and connections as they end, and why each one went where it went.
 import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { address, get, parsed } from "../lib/api.js";
+import { SiteName } from "../lib/colours.js";
 import { count, dateTime, latency, plural, shellWord, timeOfDay } from "../lib/format.js";
 import { setParams } from "../lib/route.js";
 import { Badge, Card, Copy, Empty, Failed, Loading } from "../lib/ui.js";
@@ -234,7 +235,7 @@ function Rows({ flows, chosen }) {
               <td class="nowrap">${flow.service}:${flow.port}</td>
               <td class="what"><code title=${what(flow)}>${what(flow)}</code></td>
               <td><${Badge} tone=${toneOf(flow)}>${outcomeText(flow)}<//></td>
-              <td class="nowrap">${flow.site ?? html`<span class="muted">nobody</span>`}</td>
+              <td class="nowrap">${flow.site ? html`<${SiteName} name=${flow.site} />` : html`<span class="muted">nobody</span>`}</td>
               <td class="why">
                 ${flow.overflow && html`<span class="overflowed">overflow, ${flow.overflow}: </span>`}${flow.reason}
                 ${flow.attempts > 1 && html` <${Badge} tone="warn">${plural(flow.attempts, "attempt")}<//>`}

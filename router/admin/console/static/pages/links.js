@@ -1,5 +1,6 @@
 // Links both ways, what certificates have left, and claim tokens while they are claimed.
 import { html, useEffect, useRef } from "../lib/html.js";
+import { SiteName } from "../lib/colours.js";
 import { clock, count, dateTime, plural, rtt, shellWord, timeOfDay } from "../lib/format.js";
 import { href, setParams } from "../lib/route.js";
 import { secondsUntil, useNow } from "../lib/store.js";
@@ -110,7 +111,7 @@ function Links({ live, route }) {
 }
 
 function Neighbour({ link }) {
-  return html`<a href=${href("topology", { site: link.neighbour.name })}>${link.neighbour.name}</a>`;
+  return html`<a href=${href("topology", { site: link.neighbour.name })}><${SiteName} ...${link.neighbour} /></a>`;
 }
 
 const TERMS = [

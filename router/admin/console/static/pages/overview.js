@@ -1,5 +1,6 @@
 // Where are requests served, and why there? The rest at a glance.
 import { html } from "../lib/html.js";
+import { SiteName } from "../lib/colours.js";
 import { LEAST_PER_S, count, latency, listed, plural, rate, rtt, span, timeOfDay } from "../lib/format.js";
 import { useRecent } from "../lib/recent.js";
 import { href } from "../lib/route.js";
@@ -114,7 +115,7 @@ function Spilling({ one }) {
     <span class="towards">
       ${byRate(one).map(
         ([site, perS]) =>
-          html`<span>→ <span class="strong">${site}</span> <span class="number">${rate(perS)}</span></span>`,
+          html`<span>→ <span class="strong"><${SiteName} name=${site} /></span> <span class="number">${rate(perS)}</span></span>`,
       )}
     </span>
     <p class="muted">${one.why}</p>
@@ -281,7 +282,7 @@ function Sites({ live }) {
         {
           name: "Site",
           head: true,
-          cell: (row) => html`<a href=${href("topology", { site: row.name })}>${row.name}</a>`,
+          cell: (row) => html`<a href=${href("topology", { site: row.name })}><${SiteName} ...${row} /></a>`,
         },
         { name: "Cost", number: true, cell: (row) => count(row.path_cost) },
         { name: "Services", number: true, cell: (row) => count(row.services.length) },
@@ -317,7 +318,7 @@ function Links({ live }) {
           head: true,
           cell: (row) => html`<a href=${href("links", { link: row.name })}>${row.name}</a>`,
         },
-        { name: "Neighbour", cell: (row) => row.neighbour.name },
+        { name: "Neighbour", cell: (row) => html`<${SiteName} ...${row.neighbour} />` },
         { name: "Round trip", number: true, cell: (row) => rtt(row.rtt_ms) },
         {
           name: "State",

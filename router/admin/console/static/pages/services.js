@@ -1,6 +1,7 @@
 // All services at a glance; one of them with its targets, its river and what decides.
 import { html, useMemo, useState } from "../lib/html.js";
 import { get } from "../lib/api.js";
+import { SiteName } from "../lib/colours.js";
 import { CapacityBar, honesty, overstated } from "../lib/capacity.js";
 import { count, latency, plural, rate, shellWord, span } from "../lib/format.js";
 import { River, sharesOf, unitOf } from "../lib/river.js";
@@ -263,7 +264,7 @@ function Sites({ service, kept }) {
         {
           name: "Site",
           head: true,
-          cell: (one) => html`${one.site}${one.local && html`<span class="muted"> here</span>`}
+          cell: (one) => html`<${SiteName} id=${one.id} name=${one.site} />${one.local && html`<span class="muted"> here</span>`}
             ${one.draining && html` <${Badge} tone="warn">draining<//>`}
             ${one.ejected_s !== null && html` <${Badge} tone="bad">ejected<//>`}`,
         },
@@ -392,7 +393,7 @@ function Elsewhere({ service }) {
             rowKey=${(one) => `${one.site} ${one.name} ${one.port}`}
             empty=${html`<${Empty}>None of them told of a target.<//>`}
             columns=${[
-              { name: "Site", head: true, cell: (one) => one.site },
+              { name: "Site", head: true, cell: (one) => html`<${SiteName} name=${one.site} />` },
               { name: "Target", cell: (one) => `${one.name}:${one.port}` },
               {
                 name: "State",

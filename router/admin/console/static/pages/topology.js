@@ -1,5 +1,6 @@
 // Sites and links: what a way costs, what it carries, and over whom it leads.
 import { html, useMemo, useRef, useState } from "../lib/html.js";
+import { SiteName } from "../lib/colours.js";
 import { count, latency, listed, plural, rate, rtt, shellWord } from "../lib/format.js";
 import { graphOf, placed, stepsTo, ways } from "../lib/graph.js";
 import { href, setParams } from "../lib/route.js";
@@ -325,7 +326,7 @@ export function View({ live, route }) {
             name: "Site",
             head: true,
             cell: (node) =>
-              html`<a href=${href("topology", { ...route.params, site: node.name })}>${node.name}</a>`,
+              html`<a href=${href("topology", { ...route.params, site: node.name })}><${SiteName} ...${node} /></a>`,
           },
           {
             name: "Way",
