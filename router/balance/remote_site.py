@@ -92,8 +92,8 @@ class RemoteSite(Candidate):
         if self.paths != advert.paths:
             self.paths, self._path_turns = advert.paths, in_turn(advert.paths)
         self.shares_targets = advert.shares_targets
-        self.barred = advert.barred  # Nothing new goes there, as to one that drains.
-        self.draining = advert.draining or bool(advert.barred)
+        self.barred = advert.unused  # Nothing new goes there, as to one that drains.
+        self.draining = advert.draining or bool(self.barred)
         self._turn_stale()
         # What changed is newer than any report. Unchanged, a report since may know better.
         if advert.targets_ready != self._advert_targets:

@@ -40,7 +40,7 @@ def _sites_elsewhere(table: RouteTable) -> dict[str, set[str]]:
         names = {
             one.site_name
             for one in candidates
-            if one.site != table.site and one.targets_ready and not one.barred
+            if one.site != table.site and one.targets_ready and not one.unused
         }
         if names:
             found.setdefault(key.name, set()).update(names)

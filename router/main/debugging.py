@@ -162,7 +162,7 @@ def _candidates(table: RouteTable) -> dict[str, tuple[str, ...]]:
         f"{key.name}:{key.port}": tuple(
             f"{one.site_name} cost {one.path_cost}, {one.targets_ready} ready, "
             f"capacity {one.capacity}{', draining' if one.draining else ''}"
-            f"{f', barred: {one.barred}' if one.barred else ''}"
+            f"{f', unused: {one.unused}' if one.unused else ''}"
             for one in candidates
         )
         for key, candidates in found

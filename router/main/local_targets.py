@@ -49,7 +49,7 @@ def not_ready(
         others = [
             one
             for one in router.routing.table.candidates.get(key, ())
-            if one.targets_ready and not one.barred
+            if one.targets_ready and not one.unused
         ]
         if targets.state == "down" and (not others or any(one.site == own.site for one in others)):
             continue

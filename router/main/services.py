@@ -118,12 +118,12 @@ class Services:
         """Targets of it are bound, here or at a site that is reached, and none is ready."""
         remotes = self._routing.table.candidates.get(key, ())
         is_bound = (
-            any(not remote.barred for remote in remotes) or self._plan.services[key].has_connector
+            any(not remote.unused for remote in remotes) or self._plan.services[key].has_connector
         )
         return (
             is_bound
             and not self._forwarder.load_of(key).targets_ready
-            and not any(remote.targets_ready for remote in remotes if not remote.barred)
+            and not any(remote.targets_ready for remote in remotes if not remote.unused)
         )
 
     def apply(self, wanted: Wanted) -> None:

@@ -69,8 +69,9 @@ class RemoteCandidate(msgspec.Struct, frozen=True, kw_only=True):
 
     ``paths`` are the equal-cost cheapest source routes, each the routers after this one, the
     egress last; never empty. ``capacity`` is the sum over ready targets; None: none stated.
-    ``export_to``: whom it is offered to; None: all. ``barred``: why this site does not use it, for
-    people; empty: it does.
+    ``export_to``: whom it is offered to; None: all. ``barred``: the rule by which this site does
+    not use it, for people. ``differs``: that it would refuse, since it declares the service as
+    another protocol. Both are empty: it is used.
     """
 
     site: SiteId
@@ -85,6 +86,12 @@ class RemoteCandidate(msgspec.Struct, frozen=True, kw_only=True):
     shares_targets: bool = False  # With the other routers of its site.
     export_to: tuple[str, ...] | None = None
     barred: str = ""
+    differs: str = ""
+
+    @property
+    def unused(self) -> str:
+        """Why nothing is sent there, for people; empty: it is used."""
+        return self.barred or self.differs
 
 
 class LoadReport(msgspec.Struct, frozen=True, array_like=True):

@@ -304,6 +304,7 @@ def _candidates(
             if not view.may_export(party.site, key.name):
                 continue
             is_ours = view.is_offered(party.site, key.name, advert.export_to)
+            declared = view.declared.get(key.name)
             candidate = RemoteCandidate(
                 site=party.site,
                 site_name=party.shown,
@@ -317,9 +318,26 @@ def _candidates(
                 shares_targets=advert.shares_targets,
                 export_to=advert.export_to,
                 barred=view.why_barred(party, key.name) if is_ours else "",
+                differs=(
+                    _other_protocol(origin, party, declared.declaration)
+                    if declared is not None and party.site in declared.conflicts
+                    else ""
+                ),
             )
             (found if is_ours else withheld).setdefault(key, {})[origin.node] = candidate
     return _in_order(found, view), _in_order(withheld, view)
+
+
+def _other_protocol(origin: Origin, party: Party, here: Declaration) -> str:
+    """That the site declares it as another protocol than is in force here; empty: it does not.
+
+    A site's own declaration counts at that site: it refuses what is asked for by another protocol.
+    """
+    counts = here.spec.protocol
+    for own in origin.declarations:
+        if own.name == here.name and own.spec.protocol != counts:
+            return f"{party.shown} declares it as {own.spec.protocol}, and {counts} counts here"
+    return ""
 
 
 def _in_order(found: Mapping[ServiceKey, Mapping[Node, RemoteCandidate]], view: View) -> Candidates:

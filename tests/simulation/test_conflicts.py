@@ -2,8 +2,9 @@
 
 import pytest
 
+from router.model.specs import ServiceSpec
 from simulator.virtual import SimIdentity
-from tests.simulation.world import World
+from tests.simulation.world import SERVICE, World
 
 
 def test_every_site_names_who_differs_and_whose_declaration_is_in_force() -> None:
@@ -21,6 +22,33 @@ def test_every_site_names_who_differs_and_whose_declaration_is_in_force() -> Non
         assert "this site uses its own (http" in problem.message or site is b
         assert f"(http, port 8080, policy {policy})" in problem.message
         assert problem.hint.startswith(f"At {other.name} make it alike")
+
+
+def test_a_site_that_declares_another_protocol_is_not_said_to_serve() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.declare()
+    world.run(1)
+    b.services["shop"] = ServiceSpec(protocol="tcp", ports=(SERVICE.port,))
+    b.serve(1, 10)
+    a.link(b, cost=1)
+    world.run(5)
+    answer = a.request()
+    world.run(1)
+    assert answer.status == 503
+    codes = [problem.code for problem in a.router.problems()]
+    assert sorted(codes) == ["SW0304"]
+    explanation = a.router.forwarder.explain(SERVICE, a.network.now())
+    assert explanation is not None
+    (there,) = [one for one in explanation.candidates if one.site_name == "b"]
+    assert there.verdict == "excluded"
+    assert there.reason == "b declares it as tcp, and http counts here"
+    a.serve(1, 10)
+    world.run(5)
+    for target in a.targets.values():
+        target.listener.close()
+    world.run(30)
+    assert "SW0309" in [problem.code for problem in a.router.problems()]
 
 
 def test_who_declared_first_is_remembered_over_restarts_and_told_to_who_differs() -> None:

@@ -125,7 +125,7 @@ def whom_to_ask(
         (key, candidate)
         for key in keys
         for candidate in table.candidates.get(key, ())
-        if not candidate.barred and (candidate.site != table.site or not candidate.shares_targets)
+        if not candidate.unused and (candidate.site != table.site or not candidate.shares_targets)
     ]
 
 

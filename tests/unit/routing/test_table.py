@@ -92,6 +92,26 @@ def test_equal_declarations_of_different_age_are_no_conflict() -> None:
     assert declared.site not in declared.alike
 
 
+def test_a_site_that_declares_another_protocol_is_not_used_where_that_does_not_count() -> None:
+    network = line("west", "east", "south")
+    network.serve("west", [declare("x", protocol="http")], [advert("x")])
+    network.serve("east", [declare("x", protocol="tcp")], [advert("x")])
+    network.serve("south", (), [advert("x")])
+    network.run(1.0)
+    west, east = network.table("west"), network.table("east")
+    assert {one.site_name: one.unused for one in west.candidates[X80]} == {
+        "east": "east declares it as tcp, and http counts here",
+        "south": "",
+    }
+    assert {one.site_name: one.unused for one in east.candidates[X80]} == {
+        "west": "west declares it as http, and tcp counts here",
+        "south": "",
+    }
+    network.serve("east", [declare("x", protocol="http")], [advert("x")])
+    network.run(1.0)
+    assert not any(one.unused for one in network.table("west").candidates[X80])
+
+
 def test_an_own_declaration_is_in_the_table_at_once() -> None:
     network = Network(["west"])
     network.serve("west", [declare("x")])
