@@ -40,6 +40,8 @@ class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
 
     ``spilled_…``: what other sites served, whatever the reason; ``spilled_for``: by reason
     (`balance.spills`). ``overflow_…``: those of them that passed over a cheaper site for its load.
+
+    ``in_flight_mean``: over the last 5 s, at this site's targets, for clients of any site.
     """
 
     service: str
@@ -55,6 +57,7 @@ class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
     spilled_per_s: float = 0.0
     spilled_to: dict[str, float] = {}
     spilled_for: dict[str, float] = {}
+    in_flight_mean: float = 0.0
 
 
 class Live(msgspec.Struct, frozen=True, kw_only=True):

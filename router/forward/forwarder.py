@@ -296,6 +296,14 @@ class Forwarder:
             if held:
                 yield key, held
 
+    def busy(self) -> Iterator[tuple[ServiceKey, int]]:
+        """What targets of this site have in flight, for clients of any site, of service ports
+        that have some."""
+        for key, service in self._services.items():
+            in_flight = service.ledger.in_flight
+            if in_flight:
+                yield key, in_flight
+
     @property
     def is_at_rest(self) -> bool:
         """Nobody is connected, no stream ends here: until `when_stirred` all stays as it is."""

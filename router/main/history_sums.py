@@ -66,6 +66,7 @@ def now_of_all(own: ServiceNow, others: Sequence[ServiceNow]) -> ServiceNow:
         spilled_per_s=round(sum(one.spilled_per_s for one in each), 3),
         spilled_to=added_rates([one.spilled_to for one in each]),
         spilled_for=added_rates([one.spilled_for for one in each]),
+        in_flight_mean=round(sum(one.in_flight_mean for one in each), 3),
     )
 
 

@@ -17,6 +17,7 @@ def why_leaving(
     own_name: str,
     has_targets: bool,
     queued: int,
+    in_flight_mean: float,
 ) -> str:
     """Empty: none leave. ``has_targets``: a connector of this site names some."""
     own = explanation.candidates
@@ -27,7 +28,8 @@ def why_leaving(
     if not away:
         return ""
     went = _went(away, lately, {one.site_name: one.path_cost for one in explanation.candidates})
-    return f"{_cause(explanation.policy, local, lately, own_name, has_targets)}: {went}"
+    cause = _cause(explanation.policy, local, lately, own_name, has_targets, in_flight_mean)
+    return f"{cause}: {went}"
 
 
 def _nobody(choice: NoChoice, lately: Change, queued: int) -> str:
@@ -47,6 +49,7 @@ def _cause(
     lately: Change,
     own_name: str,
     has_targets: bool,
+    in_flight_mean: float,
 ) -> str:
     if not has_targets or local is None:
         return f"{own_name} has no target of its own"
@@ -58,17 +61,14 @@ def _cause(
     if local.verdict == "sends-away" and rate is not None:
         return f"{own_name} is over its {rate_text(rate.per_s)} and set to send all away"
     if lately.overflow:
-        busy = _busy(local.in_flight, slots, own_name)
         if rate is not None and (slots is None or local.in_flight < slots):
             used_up = local.verdict == "full"
             is_now = "is used up" if used_up else "was used up in the last seconds"
             return f"the rate of {own_name}, {rate_text(rate.per_s)}, {is_now}"
         if slots is not None and local.in_flight > slots:
             return f"{local.in_flight} in flight at {own_name}, more than its capacity of {slots}"
-        if slots is not None and local.in_flight == slots:
-            return f"{busy} are busy"
         if slots is not None:
-            return f"{busy} are busy, all of them at times in the last seconds"
+            return _busy(in_flight_mean, slots, own_name)
         return (
             f"{own_name} has no configured capacity and is at a higher level than other sites "
             f"({local.in_flight} in flight at {local.targets_ready} ready targets)"
@@ -76,8 +76,11 @@ def _cause(
     return f"policy {policy} sends requests to other sites too"
 
 
-def _busy(in_flight: int, slots: int | None, own_name: str) -> str:
-    return f"{in_flight} of {slots} slots of {own_name}"
+def _busy(in_flight_mean: float, slots: int, own_name: str) -> str:
+    """A moment says little of requests that take milliseconds: the mean of the last seconds."""
+    shown = f"{min(in_flight_mean, slots):.1f}".removesuffix(".0")
+    at_times = "" if shown == str(slots) else " on average, all of them at times"
+    return f"{shown} of {slots} slots of {own_name} are busy{at_times}"
 
 
 def _went(away: Mapping[str, int], lately: Change, costs: Mapping[str, int]) -> str:

@@ -66,6 +66,7 @@ class Living:
     def _now(self, snapshot: ServiceSnapshot) -> ServiceNow:
         key = snapshot.key
         lately = self._recorder.lately(key)
+        in_flight_mean = round(self._recorder.busy(key), 3)
         if lately is None:
             return ServiceNow(
                 service=key.name,
@@ -77,6 +78,7 @@ class Living:
                 p99_s=None,
                 overflow_to={},
                 why="",
+                in_flight_mean=in_flight_mean,
             )
         requests = sum(lately.served.values()) + lately.nowhere
         own_name = self._router.identity.name
@@ -98,12 +100,14 @@ class Living:
                 own_name=own_name,
                 has_targets=snapshot.has_targets,
                 queued=snapshot.queued,
+                in_flight_mean=in_flight_mean,
             ),
             spilled_per_s=round(sum(spilled.values()), 3),
             spilled_to=spilled,
             spilled_for={
                 reason: round(lately.per_s(one), 3) for reason, one in lately.spilled.items()
             },
+            in_flight_mean=in_flight_mean,
         )
 
 

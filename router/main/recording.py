@@ -6,6 +6,7 @@ from math import floor
 
 from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
 from router.forward.figures import PortReading
+from router.history.busy import Busy
 from router.history.readings import Change, Reading, Sample
 from router.history.recent import History
 from router.main.history_sites import HistorySites
@@ -16,7 +17,7 @@ from router.model.ids import ServiceKey
 from router.model.ticks import next_tick
 from router.net.ports import Timer, Timers
 
-EXACT_S = 1e-6  # A step that ends at a tick is not left to the next one.
+EXACT_S = 1e-6  # A step or a look at a tick is not left to the next one.
 
 
 class Recorder:
@@ -33,6 +34,7 @@ class Recorder:
         self._router = router
         self._clock = WallClock(timers.now, wall)
         self._history = History()
+        self._busy = Busy()
         self._sites = HistorySites()
         self._step_at = 0.0
         self._timer: Timer | None = None
@@ -55,6 +57,11 @@ class Recorder:
         if reading is None:
             return None
         return self._history.lately(key, _reading(reading), self._timers.now())
+
+    def busy(self, key: ServiceKey) -> float:
+        """What this site's targets of a service port had in flight in the last seconds: the mean,
+        for clients of any site."""
+        return self._busy.mean(key, _look_at(self._timers.now()))
 
     def histories(
         self, service: str | None = None, port: int | None = None
@@ -79,6 +86,9 @@ class Recorder:
         for key, held in forwarder.under_way():
             history.hold(key, held)
             is_idle = False
+        self._busy.look(_look_at(now))
+        for key, in_flight in forwarder.busy():
+            self._busy.hold(key, in_flight)
         forwarder.sample_latency()
         if now >= self._step_at:
             self._step(now)
@@ -112,6 +122,7 @@ class Recorder:
         since, self._rests_since = self._rests_since, None
         if since is None:
             return 0
+        self._busy.rest(_look_at(now) - before)
         looks = floor(now / limits.HISTORY_LOOK_S) - floor(since / limits.HISTORY_LOOK_S)
         return max(0, looks - before)
 
@@ -121,6 +132,7 @@ class Recorder:
         on_time = late_s < limits.HISTORY_STEP_S
         self._step_at = (self._step_at if on_time else now) + limits.HISTORY_STEP_S
         self._history.close(now)
+        self._busy.forget(_look_at(now))
         self._sites.look(self._router.routing.table, now)
         self._read(iter(self._router.forwarder.keys), now)
 
@@ -153,6 +165,11 @@ class Recorder:
             sites=sites,
             samples=tuple(_sample(self._clock.utc(at), sample, sites) for at, sample in samples),
         )
+
+
+def _look_at(now: float) -> int:
+    """The number of the look at ``now``, or of the last one before."""
+    return floor((now + EXACT_S) / limits.HISTORY_LOOK_S)
 
 
 def _reading(port: PortReading) -> Reading:

@@ -302,8 +302,9 @@ def burst() -> Live:
             spilled_to={"west": 60.5, "south": 4.0},
             spilled_for={"full": 64.5},
             why="east is full: 20 of 20 in flight on 2 targets",
+            in_flight_mean=19.8,
         ),
-        now_of("billing", requests_per_s=3.4),
+        now_of("billing", requests_per_s=3.4, in_flight_mean=0.9),
     )
     problem = Problem(
         code="SW0404",
@@ -390,6 +391,7 @@ def all_full() -> Live:
         spilled_to={"west": 200.0, "south": 200.0},
         spilled_for={"full": 400.0},
         why="all sites are full: east 20 of 20, west 20 of 20, south 20 of 20",
+        in_flight_mean=20.0,
     )
     return msgspec.structs.replace(picture, services=(shop,), now=(now,))
 

@@ -136,10 +136,12 @@ def test_the_last_seconds_add_up() -> None:
         p99_s=0.3,
         overflow_to={"east": 1.0},
         why="",
+        in_flight_mean=0.5,
     )
     other = msgspec.structs.replace(one, overflow_to={"east": 0.5, "north": 2.0}, why="full")
     whole = now_of_all(one, [other])
     assert (whole.requests_per_s, whole.overflow_per_s, whole.failed_per_s) == (20.0, 2.0, 1.0)
     assert whole.overflow_to == {"east": 1.5, "north": 2.0}
     assert (whole.p50_s, whole.p99_s, whole.why) == (0.1, 0.3, "full")
+    assert whole.in_flight_mean == 1.0
     assert now_of_all(one, []) is one

@@ -1,5 +1,6 @@
 """The history of a simulated burst, and what is said of the last seconds."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -141,14 +142,58 @@ def test_the_sentence_says_what_is_full_and_where_requests_go_and_nothing_in_cal
     world.run(12)
     ((view, now),) = living.services()
     assert view.name == now.service == "shop"
-    assert now.why.startswith("10 of 10 slots of a are busy: ")
+    assert 9 < now.in_flight_mean <= 10
+    busy = f"{now.in_flight_mean:.1f} of 10 slots of a are busy on average, all of them at times: "
+    assert now.why.startswith(busy)
     assert now.why.endswith("/s go to b (cost 5)")
     assert 25 < now.requests_per_s < 35
     assert now.overflow_to.keys() == {"b"} and 15 < now.overflow_per_s < 25
     assert now.failed_per_s == 0
+    world.run_while(lambda: recorder.busy(SERVICE) > 5, 30)
+    ((view, now),) = living.services()
+    assert view.sites[0].in_flight == 0  # The burst is over, and so it is not said that …
+    assert re.match(r"[45](\.\d)? of 10 slots of a are busy on average", now.why)
     world.run(40)
     ((_, now),) = living.services()
     assert now.why == "" and now.requests_per_s == 0 and now.p50_s is None
+
+
+def test_short_requests_are_seen_as_a_mean_though_hardly_a_moment_has_one() -> None:
+    world = World(3, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=5)
+    a.declare()
+    a.serve(1, capacity=5, service_s=0.004)
+    b.serve(1, capacity=5, service_s=0.004)
+    world.run(5)
+    recorder = Recorder(a.network, a.router)
+    recorder.start()
+    a.offer(139, 30)
+    means = []
+    for _ in range(20):
+        world.run(1)
+        ((view, now),) = Living(view_of(a), a.router, recorder).services()
+        means.append(now.in_flight_mean)
+    assert view.sites[0].in_flight in (0, 1)
+    settled = means[6:]
+    assert 0.2 < sum(settled) / len(settled) < 1.2  # 139/s of 4 ms and the path: 0.6.
+    assert all(0 < one < 2 for one in settled)
+    world.run(20)
+    assert recorder.busy(SERVICE) == 0
+
+
+def test_what_targets_do_for_clients_of_other_sites_is_busy_too() -> None:
+    world = World(3, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=5)
+    a.declare()
+    b.serve(1, capacity=50, service_s=1.0)
+    world.run(5)
+    recorder = Recorder(b.network, b.router)
+    recorder.start()
+    a.offer(10, 20)
+    world.run(12)
+    assert 9 <= recorder.busy(SERVICE) <= 11
 
 
 def test_a_service_that_nobody_serves_says_so() -> None:

@@ -1,7 +1,7 @@
 // Capacity honesty: how many a target has, how many it is stated to take, and where its latency
 // bends.
 import { html } from "./html.js";
-import { count, latency } from "./format.js";
+import { count, latency, mean } from "./format.js";
 import { capacityText } from "./why.js";
 
 /** "doubles", or how often as long. @param {number} factor */
@@ -26,18 +26,31 @@ export function overstated(target, knee) {
   return Boolean(knee?.knee && target.capacity !== null && knee.knee < target.capacity);
 }
 
+const FULL_SHARE = 0.95; // A slot that is given back is taken again a moment later.
+
+/** What a site or a target had in flight in the last seconds. @param {any} one */
+export function inFlightOf(one) {
+  return one.in_flight_mean ?? one.in_flight; // Targets that were asked for tell one moment.
+}
+
+/** Whether all of what is stated was in use in the last seconds. @param {any} one A site or a target. */
+export function isFull(one) {
+  return one.capacity !== null && inFlightOf(one) >= FULL_SHARE * one.capacity;
+}
+
 /** @param {{target: any, knee: any}} props */
 export function CapacityBar({ target, knee }) {
   const stated = target.capacity;
   const bend = knee?.knee ?? null;
-  const most = Math.max(stated ?? 0, bend ?? 0, target.in_flight, 1) * 1.06;
+  const inFlight = inFlightOf(target);
+  const most = Math.max(stated ?? 0, bend ?? 0, inFlight, 1) * 1.06;
   const x = (value) => Math.min(200, (value / most) * 200);
-  const full = stated !== null && target.in_flight >= stated;
-  const words = `${count(target.in_flight)} in flight, ${honesty(target, knee)}`;
+  const full = isFull(target);
+  const words = `${mean(inFlight)} in flight, ${honesty(target, knee)}`;
   return html`<span class="capacity" role="img" aria-label=${words}>
     <svg viewBox="0 0 200 18" width="200" height="18" aria-hidden="true">
       <rect class="track" y="6" width="200" height="8" rx="2" />
-      <rect class=${full ? "fill full" : "fill"} y="6" width=${x(target.in_flight)} height="8" rx="2" />
+      <rect class=${full ? "fill full" : "fill"} y="6" width=${x(inFlight)} height="8" rx="2" />
       ${stated !== null && html`<path class="stated" d=${`M${x(stated)} 3 V17`} />`}
       ${bend !== null && html`<path class="knee" d=${`M${x(bend) - 4} 0 h8 l-4 6 Z`} />`}
     </svg>

@@ -164,7 +164,13 @@ export function Patterns({ id, all }) {
 /** A look in small, before a name. @param {{look: number}} props */
 export function Swatch({ look }) {
   const id = `swatch-${look}`;
-  return html`<svg class="swatch ${colourClass(look)}" width="16" height="12" aria-hidden="true">
+  return html`<svg
+    class="swatch ${colourClass(look)}"
+    width="16"
+    height="12"
+    viewBox="0 0 16 12"
+    aria-hidden="true"
+  >
     <defs><${Pattern} id=${id} look=${look} /></defs>
     <rect x="0.5" y="0.5" width="15" height="11" rx="2" fill=${`url(#${id})`} class="layer" />
   </svg>`;

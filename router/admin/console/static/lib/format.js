@@ -8,6 +8,16 @@ export function count(value) {
   return value === null || value === undefined ? "–" : value.toLocaleString("en-US");
 }
 
+/** Less than what the router sees when it looks twenty times. */
+export const HARDLY_ANY = 0.01;
+
+/** A mean of counts: with a place below ten. @param {number | null | undefined} value */
+export function mean(value) {
+  if (value === null || value === undefined) return "–";
+  if (value > 0 && value < 0.05) return "<1";
+  return value < 10 ? String(Number(value.toFixed(1))) : count(Math.round(value));
+}
+
 /** @param {number | null | undefined} value A second. */
 export function rate(value) {
   if (value === null || value === undefined) return "–";

@@ -6,6 +6,12 @@ import { get } from "./api.js";
 const STEP_S = 5;
 const STEPS = 180;
 
+/** How far back it goes. */
+export const KEPT_MS = STEPS * STEP_S * 1000;
+
+/** Between moments farther apart something is missing. */
+export const GAP_MS = 2.5 * STEP_S * 1000;
+
 /**
  * @typedef {object} Recent One step; figures a second, `p99_s` of the slowest service.
  * @property {number} at Milliseconds since the epoch, of the router's clock.
@@ -58,6 +64,7 @@ function present(live) {
  */
 export function useRecent(live) {
   const [kept, setKept] = useState(/** @type {Recent[]} */ ([]));
+  const [missed, setMissed] = useState(0); // How often this page was not looked at for a while.
   useEffect(() => {
     const over = new AbortController();
     get("history", {}, { signal: over.signal }).then(
@@ -65,15 +72,17 @@ export function useRecent(live) {
         setKept((own) => {
           const before = summed(histories);
           const until = before.at(-1)?.at ?? 0;
-          return [...before, ...own.filter((one) => one.at > until + STEP_S * 500)];
+          return [...before, ...own.filter((one) => one.at > until + STEP_S * 500)].slice(-STEPS);
         }),
       () => {}, // Then it begins now.
     );
     return () => over.abort();
-  }, []);
+  }, [missed]);
   useEffect(() => {
+    const now = present(live);
+    const last = kept.at(-1);
+    if (last && now.at - last.at > GAP_MS) setMissed(missed + 1);
     setKept((steps) => {
-      const now = present(live);
       const last = steps.at(-1);
       if (last && now.at - last.at < STEP_S * 1000) return steps;
       return [...steps, now].slice(-STEPS);

@@ -18,25 +18,46 @@ export function unitOf(history) {
 
 /**
  * Layers and line of a history. Figures are the API's own, a second where `unit` says so.
- * @param {any} history @param {"at-once" | "per-second"} unit
+ * @param {any} history @param {any[]} samples Of it, null: none. @param {"at-once" | "per-second"} unit
  */
-export function layersOf(history, unit) {
+export function layersOf(history, samples, unit) {
   const perS = unit === "per-second";
-  const { samples, step_s: stepS } = history;
+  const stepS = history.step_s;
+  const each = (of) => samples.map((one) => (one === null ? null : of(one)));
   const layers = history.sites.map((site, index) => ({
     name: site.local ? `${site.name} (here)` : site.name,
     look: lookOf(site),
     note: noteOf(site),
-    values: samples.map((one) => (perS ? one.served[index] / stepS : one.in_flight[index])),
+    values: each((one) => (perS ? one.served[index] / stepS : one.in_flight[index])),
   }));
-  const capacity = samples.map((one) => (perS ? one.capacity_per_s : one.capacity));
+  const capacity = each((one) => (perS ? one.capacity_per_s : one.capacity));
   const line = capacity.some((value) => value !== null)
     ? { name: "capacity here", values: capacity }
     : null;
-  const marks = samples.some((one) => one.nowhere > 0)
-    ? { name: "taken by nobody", values: samples.map((one) => one.nowhere) }
+  const marks = samples.some((one) => one?.nowhere > 0)
+    ? { name: "taken by nobody", values: each((one) => one.nowhere) }
     : null;
   return { layers, line, marks };
+}
+
+/**
+ * The samples at even steps; null where the router recorded none, such as before it began anew.
+ * @param {any} history @returns {{at: string, sample: any | null}[]}
+ */
+export function evenly({ samples, step_s: stepS }) {
+  const stepMs = stepS * 1000;
+  const steps = [];
+  for (const sample of samples) {
+    const at = Date.parse(sample.at);
+    const missing = steps.length ? Math.round((at - steps.at(-1).ms) / stepMs) - 1 : 0;
+    const from = Math.max(1, missing - SPAN_S / stepS);
+    for (let step = from; step <= missing; step += 1) {
+      const between = at - (missing + 1 - step) * stepMs;
+      steps.push({ ms: between, at: new Date(between).toISOString(), sample: null });
+    }
+    steps.push({ ms: at, at: sample.at, sample });
+  }
+  return steps.slice(-SPAN_S / stepS);
 }
 
 /** What it costs to go there. @param {any} site */
@@ -50,17 +71,24 @@ function noteOf({ local, path_cost: cost, last_cost: last }) {
  * @param {{history: any, unit: "at-once" | "per-second", actions?: any}} props
  */
 export function River({ history, unit, actions }) {
-  const { samples, step_s: stepS } = history;
-  if (!samples.length) return html`<${Empty}>Nothing is recorded yet.<//>`;
-  const { layers, line, marks } = layersOf(history, unit);
-  const full = samples.map((one) => timeOfDay(one.at));
-  const span = Math.min(SPAN_S, Math.max(SPAN_MIN_S, samples.length * stepS)) / stepS;
+  const stepS = history.step_s;
+  if (!history.samples.length) return html`<${Empty}>Nothing is recorded yet.<//>`;
+  const steps = evenly(history);
+  const samples = steps.map((one) => one.sample);
+  const { layers, line, marks } = layersOf(history, samples, unit);
+  const full = steps.map((one) => timeOfDay(one.at));
+  const span = Math.min(SPAN_S, Math.max(SPAN_MIN_S, steps.length * stepS)) / stepS;
+  const column = (name, of) => ({
+    name,
+    number: true,
+    cell: (i) => (samples[i] === null ? "–" : of(samples[i])),
+  });
   const more = [
-    { name: "Ended", number: true, cell: (i) => figure(sum(samples[i].served) + samples[i].nowhere) },
-    { name: "Overflowed", number: true, cell: (i) => figure(samples[i].overflow) },
-    { name: "Queued", number: true, cell: (i) => figure(samples[i].queued) },
-    { name: "p50", number: true, cell: (i) => latency(samples[i].p50_s) },
-    { name: "p99", number: true, cell: (i) => latency(samples[i].p99_s) },
+    column("Ended", (one) => figure(sum(one.served) + one.nowhere)),
+    column("Overflowed", (one) => figure(one.overflow)),
+    column("Queued", (one) => figure(one.queued)),
+    column("p50", (one) => latency(one.p50_s)),
+    column("p99", (one) => latency(one.p99_s)),
   ];
   return html`<${Stack}
     id="river"
@@ -74,7 +102,7 @@ export function River({ history, unit, actions }) {
     ...${{ layers, line, marks, span, more, actions }}
     labels=${full}
     ticks=${span * stepS < SECONDS_BELOW_S ? full : full.map((text) => text.slice(0, 5))}
-    keys=${samples.map((one) => one.at)}
+    keys=${steps.map((one) => one.at)}
     now=${`Last step, ${full.at(-1)}`}
   />`;
 }

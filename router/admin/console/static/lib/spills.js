@@ -21,13 +21,6 @@ export function spilling(live) {
     .sort((one, other) => other.spilled_per_s - one.spilled_per_s);
 }
 
-/** Sites that serve them, most first. @param {any} now @returns {[string, number][]} */
-export function byRate(now) {
-  return /** @type {[string, number][]} */ (Object.entries(now.spilled_to)).sort(
-    (one, other) => other[1] - one[1],
-  );
-}
-
 /** Why, the most frequent reason first. @param {any[]} nows */
 export function reasons(nows) {
   /** @type {Record<string, number>} */

@@ -25,6 +25,25 @@ export function roundedUp(value) {
   return [1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10].map((part) => part * size).find((part) => part >= value * 0.999);
 }
 
+/** A figure of the axis, exact. @param {number} value */
+function onAxis(value) {
+  return count(Number(value.toPrecision(3)));
+}
+
+/**
+ * First and last step of each time without a gap: where some layer is known.
+ * @param {number[][]} layers @param {number} length @returns {[number, number][]}
+ */
+export function runs(layers, length) {
+  const found = [];
+  for (let step = 0; step < length; step += 1) {
+    if (!layers.some((values) => values[step] !== null && values[step] !== undefined)) continue;
+    if (found.length && found.at(-1)[1] === step - 1) found.at(-1)[1] = step;
+    else found.push([step, step]);
+  }
+  return found;
+}
+
 /**
  * Lower and upper edge of every layer at every step. Not known counts as nothing.
  * @param {number[][]} layers @returns {{edges: number[][], top: number}}
@@ -69,14 +88,13 @@ function levels(values, x, y) {
 }
 
 /** A line through the upper edges of a layer, with gaps where the layer is nothing. */
-function outline(upper, values, x, y) {
+function outline(upper, values, [first, last], x, y) {
   let path = "";
-  upper.forEach((value, step) => {
-    if (step === 0) return;
-    if (!values[step] && !values[step - 1]) return;
+  for (let step = first + 1; step <= last; step += 1) {
+    if (!values[step] && !values[step - 1]) continue;
     const from = `${x(step - 1)} ${y(upper[step - 1])}`;
-    path += `${path.endsWith(from) ? "" : ` M${from}`} L${x(step)} ${y(value)}`;
-  });
+    path += `${path.endsWith(from) ? "" : ` M${from}`} L${x(step)} ${y(upper[step])}`;
+  }
   return path;
 }
 
@@ -89,7 +107,9 @@ function outline(upper, values, x, y) {
  */
 
 function Plot({ id, layers, line, marks, labels, ticks, unit, shown, width, span }) {
-  const { edges, top } = stacked(layers.map((layer) => layer.values));
+  const all = layers.map((layer) => layer.values);
+  const { edges, top } = stacked(all);
+  const known = runs(all, labels.length);
   const length = labels.length;
   const most = roundedUp(Math.max(top, ...(line?.values ?? []).map((value) => value ?? 0)) * 1.05);
   const offset = span - length;
@@ -97,13 +117,16 @@ function Plot({ id, layers, line, marks, labels, ticks, unit, shown, width, span
   const x = (index) => Number((LEFT + ((index + offset) / Math.max(1, span - 1)) * inner).toFixed(1));
   const y = (value) =>
     Number((HEIGHT - BOTTOM - (value / most) * (HEIGHT - TOP - BOTTOM)).toFixed(1));
-  const area = (index) => {
-    const upper = edges[index + 1].map((value, step) => `${x(step)} ${y(value)}`);
-    const lower = edges[index].map((value, step) => `${x(step)} ${y(value)}`).reverse();
-    return `M${upper.join(" L")} L${lower.join(" L")} Z`;
-  };
+  const spots = (values, [first, last]) =>
+    values.slice(first, last + 1).map((value, at) => `${x(first + at)} ${y(value)}`);
+  const area = (index) =>
+    known
+      .map((run) => [...spots(edges[index + 1], run), ...spots(edges[index], run).reverse()])
+      .map((corners) => `M${corners.join(" L")} Z`)
+      .join(" ");
   /** The upper edge, where there is something below it. */
-  const edge = (index) => outline(edges[index + 1], layers[index].values, x, y);
+  const edge = (index) =>
+    known.map((run) => outline(edges[index + 1], all[index], run, x, y)).join("");
   const every = Math.max(1, Math.ceil((TICK_PX / inner) * span));
   const at = [];
   for (let index = length - 1; index >= 0; index -= every) at.push(index);
@@ -114,7 +137,7 @@ function Plot({ id, layers, line, marks, labels, ticks, unit, shown, width, span
       (share) =>
         html`<line class="grid" x1=${LEFT} x2=${width - RIGHT} y1=${y(most * share)} y2=${y(most * share)} />
           <text class="tick" x=${LEFT - 8} y=${y(most * share) + 4} text-anchor="end"
-            >${figure(most * share)}</text
+            >${onAxis(most * share)}</text
           >`,
     )}
     <text class="tick" x=${LEFT} y=${TOP - 4}>${unit}</text>
@@ -158,7 +181,8 @@ function Plot({ id, layers, line, marks, labels, ticks, unit, shown, width, span
 
 /** All figures of one step as a sentence, for who cannot see the picture. */
 function spoken(layers, line, marks, labels, unit, index) {
-  const words = layers.map((layer) => `${layer.name} ${figure(layer.values[index] ?? 0)}`);
+  if (layers.every((layer) => layer.values[index] === null)) return `${labels[index]}: not known`;
+  const words = layers.map((layer) => `${layer.name} ${figure(layer.values[index])}`);
   if (line && line.values[index] !== null && line.values[index] !== undefined) {
     words.push(`${line.name} ${figure(line.values[index])}`);
   }
@@ -177,7 +201,7 @@ function Legend({ layers, line, marks, shown, labels, isCursor, now }) {
             <${Swatch} look=${layer.look} />
             <span class="legend-name">${layer.name}</span>
             ${layer.note && html`<span class="muted">${layer.note}</span>`}
-            <span class="number strong">${figure(layer.values[shown] ?? 0)}</span>
+            <span class="number strong">${figure(layer.values[shown])}</span>
             <span class="number muted"
               >${total > 0 ? `${Math.round(((layer.values[shown] ?? 0) / total) * 100)} %` : ""}</span
             >
@@ -259,7 +283,7 @@ export function Stack(props) {
     ...layers.map((layer) => ({
       name: layer.name,
       number: true,
-      cell: (index) => figure(layer.values[index] ?? 0),
+      cell: (index) => figure(layer.values[index]),
     })),
     ...[line, marks].filter(Boolean).map((one) => ({
       name: one.name,

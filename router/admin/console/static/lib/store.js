@@ -2,6 +2,7 @@
 import { useEffect, useState } from "./html.js";
 import { ApiError, address, get, parsed } from "./api.js";
 import { know } from "./colours.js";
+import { addMeans } from "./means.js";
 
 const STALE_AFTER_MS = 4000; // It comes once a second: then three are missing.
 const STALE_TIMES = 3; // A busy router sends less often; then three of its own are missing.
@@ -43,6 +44,7 @@ function put(change) {
 function take(live, connection) {
   const receivedAt = performance.now();
   know(live);
+  addMeans(live, receivedAt);
   // After a time without any, the gap says nothing of how often they come.
   const wasCurrent = feed.live !== null && feed.connection === connection;
   const gapMs = wasCurrent ? Math.min(receivedAt - feed.receivedAt, GAP_MS_MAX) : 0;

@@ -232,22 +232,28 @@ export function Chart({ id, title, note, table, actions, children, class: extra 
 }
 
 /**
- * A line of the last figures, without axes; `label` says it in words. `stretch`: as wide as there
- * is room.
- * @param {{values: (number | null)[], label: string, max?: number, width?: number,
- *   height?: number, stretch?: boolean}} props
+ * A line of the last figures from 0 up, without axes; `label` says it in words. It stands where its
+ * time is, and has a gap where nothing is known. `stretch`: as wide as there is room.
+ * @param {{points: [number, number | null][], from: number, to: number, gap: number, label: string,
+ *   width?: number, height?: number, stretch?: boolean}} props
+ *   `points`: a moment and its figure, ascending, as are `from` and `to`, the ends of the picture.
+ *   `gap`: of moments farther apart nothing is known in between.
  */
-export function Sparkline({ values, label, max, width = 120, height = 28, stretch = false }) {
-  const known = values.filter((value) => value !== null);
-  const top = Math.max(max ?? 0, ...known, 0) || 1;
-  const step = values.length > 1 ? width / (values.length - 1) : 0;
+export function Sparkline(props) {
+  const { points, from, to, gap, label, width = 120, height = 28, stretch = false } = props;
+  const known = points.filter(([at, value]) => at >= from && value !== null);
+  const top = Math.max(0, ...known.map(([, value]) => value)) || 1;
   const [high, low] = [2, height - 2];
-  const points = values
-    .map((value, index) => [index * step, value])
-    .filter(([, value]) => value !== null)
-    .map(([x, value]) => `${x.toFixed(1)},${(low - (value / top) * (low - high)).toFixed(1)}`);
-  const first = points[0]?.split(",")[0];
-  const last = points.at(-1)?.split(",")[0];
+  const x = (at) => (((at - from) / Math.max(1, to - from)) * width).toFixed(1);
+  const y = (value) => (low - (value / top) * (low - high)).toFixed(1);
+  const lines = runs(points, gap)
+    .map((run) => run.filter(([at]) => at >= from))
+    .filter((run) => run.length)
+    .map((run) => ({
+      start: x(run[0][0]),
+      end: x(run.at(-1)[0]),
+      path: run.map(([at, value]) => `${x(at)} ${y(value)}`).join(" L"),
+    }));
   return html`<svg
     class="sparkline"
     viewBox="0 0 ${width} ${height}"
@@ -258,20 +264,35 @@ export function Sparkline({ values, label, max, width = 120, height = 28, stretc
     aria-label=${label}
   >
     <line class="base" x1="0" x2=${width} y1=${low} y2=${low} />
-    ${points.length > 1 && html`<path class="area" d="M${first},${low} L${points.join(" ")} L${last},${low} Z" />`}
-    <polyline points=${points.join(" ")} />
+    ${lines.map(
+      ({ start, end, path }) =>
+        html`<path class="area" d="M${start} ${low} L${path} L${end} ${low} Z" />
+          <path class="line" d="M${path}${start === end ? ` h0.1` : ""}" />`,
+    )}
   </svg>`;
 }
 
+/** Points that follow each other without a gap. @param {[number, number | null][]} points @param {number} gap */
+function runs(points, gap) {
+  const found = [];
+  let last = null;
+  for (const [at, value] of points) {
+    if (value !== null) {
+      if (last === null || at - last > gap) found.push([]);
+      found.at(-1).push([at, value]);
+    }
+    last = value === null ? null : at;
+  }
+  return found;
+}
+
 /**
- * How full something is. `limit` null: there is none. `plain`: a share, of which all is not bad.
- * @param {{value: number, limit: number | null, label: string, plain?: boolean}} props
+ * A share of something. `limit` null: there is none. `full`: nothing more goes in.
+ * @param {{value: number, limit: number | null, label: string, full?: boolean}} props
  */
-export function Meter({ value, limit, label, plain = false }) {
+export function Meter({ value, limit, label, full = false }) {
   const share = limit ? Math.min(1, value / limit) : 0;
-  const isFull = limit !== null && value >= limit;
-  const tone = plain ? "fine" : isFull ? "full" : share >= 0.8 ? "near" : "fine";
-  return html`<span class="meter ${tone}" role="img" aria-label=${label}>
+  return html`<span class="meter ${full ? "full" : ""}" role="img" aria-label=${label}>
     <svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
       <rect class="track" width="100" height="8" rx="2" />
       <rect class="fill" width=${share * 100} height="8" rx="2" />

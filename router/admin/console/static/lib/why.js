@@ -71,7 +71,7 @@ export function Candidates({ candidates, caption }) {
         name: "Verdict",
         cell: (one) => html`<${Badge} tone=${TONES[one.verdict] ?? "bad"}>${one.verdict}<//>`,
       },
-      { name: "Reason", cell: (one) => one.reason },
+      { name: "Reason", cell: (one) => html`<span class="reason">${one.reason}</span>` },
     ]}
   />`;
 }

@@ -4,6 +4,7 @@ import { address, get, parsed } from "../lib/api.js";
 import { SiteName } from "../lib/colours.js";
 import { count, dateTime, latency, plural, shellWord, timeOfDay } from "../lib/format.js";
 import { setParams } from "../lib/route.js";
+import { byCost } from "../lib/sites.js";
 import { Badge, Card, Copy, Empty, Failed, Loading } from "../lib/ui.js";
 import { Candidates, RunnerUp } from "../lib/why.js";
 
@@ -154,7 +155,7 @@ function Filters({ live, service, outcome, site, q, paused, setPaused, behind })
   const put = (name) => (event) => setParams({ [name]: event.target.value });
   const services = live.services.map((one) => `${one.name}:${one.port}`);
   if (service && !services.includes(service)) services.push(service);
-  const sites = live.network.map((one) => one.name);
+  const sites = [...live.network].sort(byCost).map((one) => one.name);
   if (site && !sites.includes(site)) sites.push(site);
   const outcomes = ["ok", "under-way"];
   if (outcome && !outcomes.includes(outcome)) outcomes.push(outcome);

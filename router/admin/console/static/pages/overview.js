@@ -1,10 +1,12 @@
 // Where are requests served, and why there? The rest at a glance.
 import { html } from "../lib/html.js";
 import { SiteName } from "../lib/colours.js";
-import { LEAST_PER_S, count, latency, listed, plural, rate, rtt, span, timeOfDay } from "../lib/format.js";
-import { useRecent } from "../lib/recent.js";
+import { inFlightOf, isFull } from "../lib/capacity.js";
+import { LEAST_PER_S, count, latency, listed, mean, plural, rate, rtt, span, timeOfDay } from "../lib/format.js";
+import { KEPT_MS, GAP_MS, useRecent } from "../lib/recent.js";
 import { href } from "../lib/route.js";
-import { becauseOf, byRate, isFault, reasons, spilling } from "../lib/spills.js";
+import { byCost, inOrder } from "../lib/sites.js";
+import { becauseOf, isFault, reasons, spilling } from "../lib/spills.js";
 import { Ago, Badge, Card, Chart, Empty, Hint, Meter, Sparkline, Table } from "../lib/ui.js";
 import { linkState, siteState } from "../lib/words.js";
 
@@ -18,10 +20,7 @@ export function command() {
 /** Whether no site of a service has room. Without a stated capacity there always is. */
 function isFullEverywhere(service) {
   const serving = service.sites.filter((site) => site.targets_ready > 0);
-  return (
-    serving.length > 0 &&
-    serving.every((site) => site.capacity !== null && site.in_flight >= site.capacity)
-  );
+  return serving.length > 0 && serving.every(isFull);
 }
 
 /** @param {any} live @returns {{text: string, more: string, tone: string}} */
@@ -58,7 +57,7 @@ export function answer(live) {
   if (!away.length) {
     return servedHere(live, requests, losing);
   }
-  const where = [...new Set(away.flatMap((one) => byRate(one).map(([site]) => site)))];
+  const where = inOrder(live, away.flatMap((one) => Object.keys(one.spilled_to)));
   const who = away.slice(0, 3).map((one) => one.service);
   if (away.length > 3) who.push(`${away.length - 3} more`);
   const perS = away.reduce((sum, one) => sum + one.spilled_per_s, 0);
@@ -98,7 +97,7 @@ function Answer({ live }) {
   </div>`;
 }
 
-function Spilling({ one }) {
+function Spilling({ live, one }) {
   const share = one.requests_per_s ? one.spilled_per_s / one.requests_per_s : 0;
   return html`<li class="spill">
     <a class="strong" href=${serviceHref(one)}>${one.service}:${one.port}</a>
@@ -106,16 +105,15 @@ function Spilling({ one }) {
       <${Meter}
         value=${share}
         limit=${1}
-        plain=${true}
         label=${`${Math.round(share * 100)} percent leave this site`}
       />
       <span class="number">${Math.round(share * 100)} %</span>
       <span class="muted number">${rate(one.spilled_per_s)} of ${rate(one.requests_per_s)}</span>
     </span>
     <span class="towards">
-      ${byRate(one).map(
-        ([site, perS]) =>
-          html`<span>→ <span class="strong"><${SiteName} name=${site} /></span> <span class="number">${rate(perS)}</span></span>`,
+      ${inOrder(live, Object.keys(one.spilled_to)).map(
+        (site) =>
+          html`<span>→ <span class="strong"><${SiteName} name=${site} /></span> <span class="number">${rate(one.spilled_to[site])}</span></span>`,
       )}
     </span>
     <p class="muted">${one.why}</p>
@@ -131,11 +129,12 @@ const TRENDS = [
 
 function Trends({ live }) {
   const steps = useRecent(live);
-  const minutes = steps.length > 1 ? (steps.at(-1).at - steps[0].at) / 1000 : 0;
+  const to = steps.at(-1).at;
+  const knownS = (to - steps[0].at) / 1000;
   return html`<${Chart}
     id="trends"
     title="Last quarter of an hour"
-    note=${minutes < 840 ? `${span(minutes)} are known so far.` : null}
+    note=${knownS < 840 ? `${span(knownS)} are known so far.` : null}
     table=${{
       columns: [
         { name: "Time", cell: (step) => timeOfDay(new Date(step.at).toISOString()), head: true },
@@ -150,22 +149,28 @@ function Trends({ live }) {
   >
     <dl class="trends">
       ${TRENDS.map(({ id, name, show, of }) => {
-        const values = steps.map(of);
-        const known = values.filter((value) => value !== null);
+        const points = steps.map((step) => [step.at, of(step)]);
+        const known = points.map(([, value]) => value).filter((value) => value !== null);
         const most = known.length ? Math.max(...known) : null;
+        const now = of(steps.at(-1));
         return html`<div key=${id}>
           <dt>${name}</dt>
-          <dd class="figure number">${show(values.at(-1))}</dd>
+          <dd class="figure number">${show(now)}</dd>
           <dd>
             <${Sparkline}
-              values=${values}
-              label=${`${name}: now ${show(values.at(-1))}, at most ${show(most)}`}
+              points=${points}
+              from=${to - KEPT_MS}
+              to=${to}
+              gap=${GAP_MS}
+              label=${`${name}: now ${show(now)}, at most ${show(most)}`}
               width=${240}
               height=${40}
               stretch=${true}
             />
           </dd>
-          <dd class="muted small number">at most ${show(most)}</dd>
+          <dd class="muted small number axis">
+            <span>15 min ago</span><span>0 to ${show(most)}</span><span>now</span>
+          </dd>
         </div>`;
       })}
     </dl>
@@ -225,6 +230,7 @@ function Services({ live }) {
     }))
     .sort((one, other) => (other.now?.requests_per_s ?? 0) - (one.now?.requests_per_s ?? 0));
   return html`<${Card} title="Services" id="services">
+    <p class="muted note">All figures are of the last seconds, in flight too.</p>
     <${Table}
       caption="Services"
       rows=${rows.slice(0, SHOWN_MAX)}
@@ -236,7 +242,7 @@ function Services({ live }) {
           head: true,
           cell: (row) => html`<a href=${serviceHref(row)}>${row.name}:${row.port}</a>`,
         },
-        { name: "Here", cell: (row) => html`<${Here} here=${row.here} service=${row} />` },
+        { name: "In flight here", cell: (row) => html`<${Here} here=${row.here} service=${row} />` },
         { name: "Requests", number: true, cell: (row) => rate(row.now?.requests_per_s) },
         { name: "Spilled", number: true, cell: (row) => rate(row.now?.spilled_per_s) },
         { name: "p99", number: true, cell: (row) => latency(row.now?.p99_s) },
@@ -253,29 +259,33 @@ function Here({ here, service }) {
   }
   if (!here || here.targets_ready === 0) return html`<span class="muted">no target</span>`;
   if (here.capacity === null) {
-    return html`<span class="number">${count(here.in_flight)}</span>
+    return html`<span class="number">${mean(inFlightOf(here))}</span>
       <span class="muted">, no limit</span>`;
   }
-  const text = `${count(here.in_flight)} of ${count(here.capacity)}`;
+  const text = `${mean(inFlightOf(here))} of ${count(here.capacity)}`;
   return html`<span class="here">
-    <${Meter} value=${here.in_flight} limit=${here.capacity} label=${`${text} in flight`} />
+    <${Meter}
+      value=${inFlightOf(here)}
+      limit=${here.capacity}
+      full=${isFull(here)}
+      label=${`${text} in flight, the mean of 5 s`}
+    />
     <span class="number">${text}</span>
-    ${here.in_flight >= here.capacity && html`<span class="small">full</span>`}
+    ${isFull(here) && html`<span class="small">full</span>`}
   </span>`;
 }
 
 const RANK = { bad: 0, warn: 1, calm: 2, info: 3, good: 4 };
 
 function Sites({ live }) {
-  const rows = [...live.network].sort(
-    (one, other) =>
-      RANK[siteState(one, live).tone] - RANK[siteState(other, live).tone] ||
-      (one.path_cost ?? Infinity) - (other.path_cost ?? Infinity),
-  );
+  const rank = (site) => RANK[siteState(site, live).tone];
+  const ordered = [...live.network].sort(byCost);
+  // Of more than there is room for, those in trouble must be among the shown ones.
+  const shown = new Set([...ordered].sort((one, other) => rank(one) - rank(other)).slice(0, SHOWN_MAX));
   return html`<${Card} title="Sites" id="sites">
     <${Table}
       caption="Sites"
-      rows=${rows.slice(0, SHOWN_MAX)}
+      rows=${ordered.filter((site) => shown.has(site))}
       rowKey=${(row) => row.id}
       empty=${html`<${Empty}>Only this site.<//>`}
       columns=${[
@@ -295,7 +305,7 @@ function Sites({ live }) {
         },
       ]}
     />
-    <${More} rows=${rows} to="topology" what="sites" />
+    <${More} rows=${ordered} to="topology" what="sites" />
   <//>`;
 }
 
@@ -385,7 +395,7 @@ export function View({ live }) {
       away.length > 0 &&
       html`<${Card} title="Spilling now" id="spilling">
         <ul class="plain spills">
-          ${away.map((one) => html`<${Spilling} key=${`${one.service}:${one.port}`} one=${one} />`)}
+          ${away.map((one) => html`<${Spilling} key=${`${one.service}:${one.port}`} live=${live} one=${one} />`)}
         </ul>
       <//>`
     }

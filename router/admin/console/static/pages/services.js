@@ -2,10 +2,12 @@
 import { html, useMemo, useState } from "../lib/html.js";
 import { get } from "../lib/api.js";
 import { SiteName } from "../lib/colours.js";
-import { CapacityBar, honesty, overstated } from "../lib/capacity.js";
-import { count, latency, plural, rate, shellWord, span } from "../lib/format.js";
+import { CapacityBar, honesty, inFlightOf, isFull, overstated } from "../lib/capacity.js";
+import { count, latency, mean, plural, rate, shellWord, span } from "../lib/format.js";
+import { GAP_MS, KEPT_MS } from "../lib/recent.js";
 import { River, sharesOf, unitOf } from "../lib/river.js";
 import { href, setParams } from "../lib/route.js";
+import { byCost } from "../lib/sites.js";
 import { useAnswer } from "../lib/store.js";
 import {
   Ago,
@@ -70,6 +72,9 @@ function List({ live }) {
   const history = (one) =>
     (histories.value ?? []).find((kept) => kept.service === one.name && kept.port === one.port);
   return html`<${Card}>
+    <p class="muted note">
+      Figures are of the last seconds; what is in flight and waits is the mean of 5 s.
+    </p>
     <${Table}
       caption="Services"
       rows=${live.services}
@@ -81,9 +86,9 @@ function List({ live }) {
           cell: (one) => html`<a class="strong" href=${href("services", {}, named(one))}>${named(one)}</a>
             <span class="muted nowrap"> ${one.protocol}, ${one.policy}</span>`,
         },
-        { name: "Here", cell: (one) => html`<${Local} service=${one} />` },
+        { name: "In flight here", cell: (one) => html`<${Local} service=${one} />` },
         {
-          name: "Last 15 min",
+          name: "In flight, last 15 min",
           cell: (one) => html`<${Lately} history=${history(one)} name=${named(one)} />`,
         },
         { name: "Requests", number: true, cell: (one) => rate(nowOf(one)?.requests_per_s) },
@@ -103,7 +108,7 @@ function List({ live }) {
               ? html`<${Badge} tone="bad">${rate(nowOf(one).failed_per_s)}<//>`
               : "none",
         },
-        { name: "Queued", number: true, cell: (one) => count(one.queued) },
+        { name: "Queued", number: true, cell: (one) => mean(one.queued_mean) },
         { name: "p50", number: true, cell: (one) => latency(nowOf(one)?.p50_s) },
         { name: "p99", number: true, cell: (one) => latency(nowOf(one)?.p99_s) },
         { name: "Sites", number: true, cell: (one) => count(one.sites.length) },
@@ -124,21 +129,36 @@ function Local({ service }) {
 function Here({ site }) {
   if (!site || !site.targets_ready) return html`<span class="muted">no targets</span>`;
   const stated = capacityText(site);
-  const words = `${count(site.in_flight)}${stated === "–" ? ", none stated" : ` of ${stated}`}`;
+  const words = `${mean(inFlightOf(site))}${stated === "–" ? ", none stated" : ` of ${stated}`}`;
   return html`<span class="bar-and-words">
-    <${Meter} value=${site.in_flight} limit=${site.capacity} label=${`${words} in flight`} />
+    <${Meter}
+      value=${inFlightOf(site)}
+      limit=${site.capacity}
+      full=${isFull(site)}
+      label=${`${words} in flight, the mean of 5 s`}
+    />
     <span class="number nowrap">${words}</span>
   </span>`;
 }
 
 function Lately({ history, name }) {
   if (!history?.samples.length) return html`<span class="muted">–</span>`;
-  const values = history.samples.map((one) => one.in_flight.reduce((all, part) => all + part, 0));
-  const most = Math.max(...values);
-  return html`<${Sparkline}
-    values=${values}
-    label=${`${name}: in flight everywhere, most ${Math.round(most)}, last ${Math.round(values.at(-1))}`}
-  />`;
+  const points = history.samples.map((one) => [
+    Date.parse(one.at),
+    one.in_flight.reduce((all, part) => all + part, 0),
+  ]);
+  const most = Math.max(...points.map(([, value]) => value));
+  const [to, last] = points.at(-1);
+  return html`<span class="bar-and-words">
+    <${Sparkline}
+      points=${points}
+      from=${to - KEPT_MS}
+      to=${to}
+      gap=${GAP_MS}
+      label=${`${name}: in flight everywhere, most ${mean(most)}, last ${mean(last)}`}
+    />
+    <span class="muted small number nowrap">0 to ${mean(most)}</span>
+  </span>`;
 }
 
 function Service({ live, route }) {
@@ -184,7 +204,7 @@ function Figures({ service, now }) {
     ["Requests", rate(now?.requests_per_s)],
     ["Spilled", rate(now?.spilled_per_s)],
     ["Failed", rate(now?.failed_per_s)],
-    ["Queued", count(service.queued)],
+    ["Queued", mean(service.queued_mean)],
     ["p50", latency(now?.p50_s)],
     ["p99", latency(now?.p99_s)],
   ];
@@ -204,7 +224,9 @@ function Figures({ service, now }) {
 
 function RiverCard({ live, service, route, history, kept, site }) {
   const unit = route.params.unit || unitOf(kept);
-  const others = live.network.filter((one) => one.reachable && one.id !== live.status.id);
+  const others = live.network
+    .filter((one) => one.reachable && one.id !== live.status.id)
+    .sort(byCost);
   const actions = html`
     <label class="choice"
       >Clients of
@@ -252,8 +274,8 @@ function Sites({ service, kept }) {
   };
   return html`<${Card} title="Sites" id="sites">
     <p class="muted note">
-      In the order of cost. Shares are of the last minute
-      ${shares?.nowhere ? `; nobody took ${count(shares.nowhere)}` : ""}.
+      In the order of cost. In flight is the mean of 5 s, of other sites by what they told. Shares are
+      of the last minute${shares?.nowhere ? `; nobody took ${count(shares.nowhere)}` : ""}.
     </p>
     <${Table}
       caption="Sites of this service"
@@ -319,7 +341,7 @@ function kneeOf(knees, service, target) {
 function Targets({ service, knees }) {
   return html`<${Card} title="Targets here" id="targets">
     <p class="muted note">
-      The bar is what is in flight; the upright mark what is stated, the triangle where latency bends.
+      Bar: in flight, the mean of 5 s. Line: configured capacity. Triangle: where latency starts to climb.
     </p>
     <${Table}
       caption="Targets here"
@@ -339,7 +361,7 @@ function Targets({ service, knees }) {
               ? html`<${Badge} tone="good">ready<//>`
               : html`<${Badge} tone="bad" title=${one.error}>not ready<//> <span class="muted">${one.error}</span>`,
         },
-        { name: "In flight", number: true, cell: (one) => count(one.in_flight) },
+        { name: "In flight", number: true, cell: (one) => mean(inFlightOf(one)) },
         {
           name: "Capacity",
           cell: (one) => {

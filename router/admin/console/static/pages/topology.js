@@ -4,6 +4,7 @@ import { SiteName } from "../lib/colours.js";
 import { count, latency, listed, plural, rate, rtt, shellWord } from "../lib/format.js";
 import { graphOf, placed, stepsTo, ways } from "../lib/graph.js";
 import { href, setParams } from "../lib/route.js";
+import { byCost } from "../lib/sites.js";
 import { SiteDetail } from "../lib/site_detail.js";
 import { SiteMap } from "../lib/site_map.js";
 import { get } from "../lib/api.js";
@@ -243,11 +244,7 @@ export function View({ live, route }) {
   const filter = (route.params.filter ?? "").toLowerCase();
   const rows = graph.nodes
     .filter((node) => node.name.toLowerCase().includes(filter))
-    .sort(
-      (one, other) =>
-        (one.site?.path_cost ?? Infinity) - (other.site?.path_cost ?? Infinity) ||
-        one.name.localeCompare(other.name),
-    );
+    .sort((one, other) => byCost(one.site ?? one, other.site ?? other));
   return html`
     <div class="map-and-site">
       <${Chart}

@@ -1,0 +1,56 @@
+"""What service ports have in flight on average, over the looks of the last seconds."""
+
+from collections import deque
+
+from router.model import limits
+from router.model.ids import ServiceKey
+
+LOOKS = round(limits.HISTORY_STEP_S / limits.HISTORY_LOOK_S)
+"""Make a mean. A look is named by its number: its moment in units of `limits.HISTORY_LOOK_S`."""
+
+
+class Busy:
+    """Fed by the owner of the history: `look` and `hold`, or `rest`. Idle ports take no room."""
+
+    __slots__ = ("_began", "_last", "_ports", "_weight")
+
+    def __init__(self) -> None:
+        self._began: int | None = None
+        self._last = 0
+        self._weight = 1
+        self._ports: dict[ServiceKey, deque[tuple[int, int]]] = {}
+        """The number of each look that found something, and what it found times its weight."""
+
+    def look(self, number: int) -> None:
+        """What is in flight is read now. A look that comes late stands for those it missed."""
+        if self._began is None:
+            self._began, self._last = number - 1, number - 1
+        self._weight = max(0, min(number - self._last, LOOKS))
+        self._last = max(number, self._last)
+
+    def rest(self, number: int) -> None:
+        """Nothing was in flight from the last look until now."""
+        self._last = max(number, self._last)
+
+    def hold(self, key: ServiceKey, in_flight: int) -> None:
+        """At this look."""
+        looks = self._ports.get(key)
+        if looks is None:
+            if len(self._ports) >= limits.HISTORY_PORTS_MAX:
+                return
+            looks = self._ports[key] = deque(maxlen=LOOKS)
+        looks.append((self._last, in_flight * self._weight))
+
+    def forget(self, number: int) -> None:
+        """Service ports that had nothing in flight lately."""
+        for key, looks in list(self._ports.items()):
+            if looks[-1][0] <= number - LOOKS:
+                del self._ports[key]
+
+    def mean(self, key: ServiceKey, number: int) -> float:
+        """Of the last `LOOKS` until now, or of those since the first."""
+        looks = self._ports.get(key)
+        if looks is None or self._began is None:
+            return 0.0
+        held = sum(count for at, count in looks if at > number - LOOKS)
+        return held / max(1, min(LOOKS, number - self._began))

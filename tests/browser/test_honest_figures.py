@@ -1,0 +1,183 @@
+"""Means instead of moments, sites in one order, and no line where nothing is known."""
+
+import re
+from typing import Any
+
+import msgspec
+from playwright.sync_api import Browser, expect
+
+from router.admin.live_views import Live
+from tests.browser import pictures, scenes
+from tests.browser.stage import Stage, looking
+from tests.browser.test_services import table_of
+
+RIVER = "#/services/shop:8080"
+ADD_MEANS = """async (lives) => {
+  const { addMeans } = await import("/static/lib/means.js");
+  lives.forEach((live, second) => addMeans(live, 1e9 + 1000 * second));
+  return lives.at(-1).services[0];
+}"""
+DRAWN = (
+    """(selector) => [...document.querySelectorAll(selector)].map((one) => one.getAttribute("d"))"""
+)
+
+
+def short_requests() -> Live:
+    """139 requests of some milliseconds a second: at this moment there is none."""
+    picture = pictures.burst()
+    shop = msgspec.structs.replace(
+        picture.services[0],
+        sites=(
+            pictures.a_part("east", 0, in_flight=0, capacity=5),
+            pictures.a_part("west", 5, in_flight=3),
+        ),
+        queued=0,
+    )
+    now = pictures.now_of("shop", requests_per_s=139.0, in_flight_mean=0.62)
+    return msgspec.structs.replace(
+        picture, services=(shop, *picture.services[1:]), now=(now, *picture.now[1:])
+    )
+
+
+def test_slots_beside_a_rate_are_those_of_the_same_seconds(chromium: Browser, stage: Stage) -> None:
+    stage.router.live = short_requests()
+    with looking(chromium, stage) as page:
+        row = page.get_by_role("region", name="Services").first.get_by_role("row", name="shop:8080")
+        expect(row).to_contain_text("0.6 of 5")
+        expect(row).to_contain_text("139/s")
+        page.goto(f"{stage.url}#/services")
+        expect(page.get_by_role("row", name=re.compile("^shop:8080"))).to_contain_text("0.6 of 5")
+        page.goto(f"{stage.url}{RIVER}")
+        sites = page.get_by_role("table", name="Sites of this service")
+        expect(sites.get_by_role("row", name=re.compile("^east"))).to_contain_text("0.6 of 5")
+        expect(sites.get_by_role("row", name=re.compile("^west"))).to_contain_text("3 of 20")
+
+
+def test_requests_that_no_look_found_are_not_told_as_none(
+    chromium: Browser, stage: Stage
+) -> None:
+    live = short_requests()
+    unseen = msgspec.structs.replace(live.now[0], in_flight_mean=0.0)
+    stage.router.live = msgspec.structs.replace(live, now=(unseen, *live.now[1:]))
+    with looking(chromium, stage) as page:
+        row = page.get_by_role("region", name="Services").first.get_by_role("row", name="shop:8080")
+        here = row.get_by_role("cell").first
+        expect(here).to_have_text("<1 of 5")
+        calm = msgspec.structs.replace(unseen, requests_per_s=0.0)
+        stage.router.live = msgspec.structs.replace(live, now=(calm, *live.now[1:]))
+        expect(here).to_have_text("0 of 5")
+
+
+def test_what_the_router_tells_of_one_moment_is_a_mean_of_the_last_pictures(
+    chromium: Browser, stage: Stage
+) -> None:
+    def at(in_flight: int) -> Any:
+        shop = pictures.a_service(
+            "shop",
+            [pictures.a_part("west", 5, in_flight=in_flight)],
+            targets=(pictures.a_target("shop-1", in_flight=2 * in_flight),),
+            queued=in_flight,
+        )
+        return msgspec.to_builtins(pictures.a_picture(services=(shop,)))
+
+    with looking(chromium, stage) as page:
+        expect(page.locator(".sentence")).to_be_visible()
+        told = page.evaluate(ADD_MEANS, [at(count) for count in (99, 99, 0, 4, 0, 4, 2)])
+        assert told["sites"][0]["in_flight_mean"] == 2
+        assert told["targets"][0]["in_flight_mean"] == 4
+        assert told["queued_mean"] == 2
+
+
+def test_sites_are_in_the_order_of_cost_wherever_they_are_listed(
+    chromium: Browser, stage: Stage
+) -> None:
+    live = stage.router.live
+    now = msgspec.structs.replace(live.now[0], spilled_to={"south": 60.5, "west": 4.0})
+    stage.router.live = msgspec.structs.replace(live, now=(now, *live.now[1:]))
+    by_cost = ["east", "west", "lab", "south", "north", "attic"]
+    with looking(chromium, stage) as page:
+        expect(page.locator(".sentence")).to_have_text("shop spills to west and south.")
+        towards = page.locator(".towards > span")
+        expect(towards).to_have_text([re.compile("west 4/s"), re.compile("south 61/s")])
+        sites = page.get_by_role("region", name="Sites").first.locator("tbody th")
+        expect(sites).to_have_text([re.compile(name) for name in by_cost])
+        page.goto(f"{stage.url}#/topology")
+        listed = page.get_by_role("table", name="All sites").locator("tbody th")
+        expect(listed).to_have_text([re.compile(name) for name in by_cost])
+        page.goto(f"{stage.url}#/flows")
+        options = page.get_by_label("Served by").locator("option")
+        expect(options).to_have_text(["any site", *by_cost])
+
+
+def test_of_many_sites_one_that_cannot_be_reached_is_among_those_shown(
+    chromium: Browser, stage: Stage
+) -> None:
+    live = pictures.many_sites()
+    network = tuple(
+        msgspec.structs.replace(one, path_cost=None, reachable=False)
+        if one.name == "site-050"
+        else one
+        for one in live.network
+    )
+    stage.router.live = msgspec.structs.replace(live, network=network)
+    with looking(chromium, stage) as page:
+        sites = page.get_by_role("region", name="Sites").first.locator("tbody th")
+        expect(sites.first).to_contain_text("east")
+        expect(sites.last).to_contain_text("site-050")
+
+
+def test_no_line_leads_over_minutes_without_a_figure(chromium: Browser, stage: Stage) -> None:
+    (known,) = stage.router.histories
+    quiet = tuple(
+        msgspec.structs.replace(one, p50_s=None, p99_s=None) if 60 <= index < 90 else one
+        for index, one in enumerate(known.samples)
+    )
+    stage.router.histories = (msgspec.structs.replace(known, samples=quiet),)
+    with looking(chromium, stage) as page:
+        p99 = page.locator(".trends > div", has_text="p99")
+        expect(p99.locator(".line")).to_have_count(2)
+        requests = page.locator(".trends > div", has_text="Requests")
+        expect(requests.locator(".line")).to_have_count(1)
+        first = page.evaluate(DRAWN, ".trends > div:last-child .line")[0]
+        ends_at = float(first.split("L")[-1].split()[0])
+        assert 75 < ends_at < 85, "the sixtieth of 180 steps is at a third of 240"
+
+
+def test_what_a_router_did_not_record_is_a_gap_in_the_river(
+    chromium: Browser, stage: Stage
+) -> None:
+    known = scenes.history()
+    samples = (*known.samples[:60], *known.samples[84:])
+    stage.router.histories = (msgspec.structs.replace(known, samples=samples),)
+    with looking(chromium, stage, RIVER) as page:
+        expect(page.locator("#chart-river path.layer")).to_have_count(3)
+        for area in page.evaluate(DRAWN, "#chart-river path.layer"):
+            assert area.count("M") == 2
+        ticks = page.locator("#chart-river .tick[text-anchor=end]")
+        expect(ticks.first).to_have_text("0")
+        _, *rows = table_of(page, "river")
+        assert len(rows) == len(known.samples)
+        unknown = [row for row in rows if row[1] == "–"]
+        assert len(unknown) == 24
+        assert {cell for row in unknown for cell in row[1:]} == {"–"}
+        assert rows[0][0] == known.samples[-1].at[11:19]
+
+
+def test_the_axis_of_the_river_has_exact_figures(chromium: Browser, stage: Stage) -> None:
+    known = scenes.history()
+    samples = tuple(
+        msgspec.structs.replace(one, in_flight=(0.9, 0.0, 0.0), capacity=None)
+        for one in known.samples
+    )
+    stage.router.histories = (msgspec.structs.replace(known, samples=samples),)
+    with looking(chromium, stage, RIVER) as page:
+        expect(page.locator("#chart-river path.layer")).to_have_count(3)
+        ticks = page.locator("#chart-river .tick[text-anchor=end]").all_text_contents()[:5]
+        assert ticks == ["0", "0.25", "0.5", "0.75", "1"]
+
+
+def test_what_happened_while_nobody_looked_is_asked_for(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage) as page:
+        expect(page.locator(".trends")).to_be_visible()
+        with page.expect_request(re.compile("/api/v1/history")):
+            stage.router.live = msgspec.structs.replace(stage.router.live, at=pictures.moment(120))
