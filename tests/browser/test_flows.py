@@ -3,10 +3,14 @@
 import re
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, ViewportSize, expect
 
 from tests.browser import scenes
-from tests.browser.stage import Stage, looking
+from tests.browser.stage import Stage, keep_picture, looking
+
+PHONE = ViewportSize(width=390, height=844)
+PAGE_HEIGHT = "document.documentElement.scrollHeight"
+SCROLLS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 @pytest.fixture
@@ -24,6 +28,18 @@ def test_each_flow_is_a_row_with_the_figures_of_the_api(chromium: Browser, stage
         expect(rows.first).to_contain_text("GET /cart/60")
         expect(rows.first).to_contain_text("west")
         expect(rows.first).to_contain_text("228 ms")
+        assert [cell.strip() for cell in rows.first.locator("th, td").all_inner_texts()] == [
+            "09:40:50",
+            "shop:8080",
+            "GET /cart/60",
+            "ok",
+            "200",
+            "west",
+            "overflow, full: cheapest with a free slot",
+            "228 ms",
+            "10.1.2.60:40060",
+        ]
+        expect(rows.nth(1)).to_contain_text("09:40:49.750")
         failed = page.locator('tr[data-flow="51"]')
         expect(failed).to_contain_text("no-capacity")
         expect(failed).to_contain_text("nobody")
@@ -88,7 +104,7 @@ def test_enter_on_a_row_tells_why_with_candidates_runner_up_and_margin(
 def test_a_flow_that_was_simply_for_this_site_says_so(chromium: Browser, stage: Stage) -> None:
     with looking(chromium, stage, "#/flows?flow=59") as page:
         told = page.get_by_role("dialog")
-        expect(told).to_contain_text("It was simply for this site: 7 in flight of 20.")
+        expect(told).to_contain_text("Served here: 7 of 20 slots in use")
 
 
 def test_a_flow_that_is_not_kept_any_more_says_so(chromium: Browser, stage: Stage) -> None:
@@ -102,3 +118,53 @@ def test_a_router_that_is_gone_is_told_and_rows_stay(chromium: Browser, stage: S
         stage.down()
         expect(page.locator("main .failed")).to_contain_text("cannot be reached")
         expect(page.locator("tbody tr")).to_have_count(60)
+
+
+def test_on_a_phone_a_flow_has_two_lines_and_the_page_a_bound(
+    chromium: Browser, stage: Stage
+) -> None:
+    stage.router.flows = tuple(scenes.flow(id) for id in range(300, 0, -1))
+    with looking(chromium, stage, "#/flows", viewport=PHONE) as page:
+        rows = page.locator("tbody tr")
+        expect(rows).to_have_count(200)
+        box = rows.first.bounding_box()
+        assert box is not None
+        assert box["height"] <= 60
+        assert page.evaluate(PAGE_HEIGHT) <= 1_300
+        assert page.evaluate(SCROLLS) <= 0
+        for words in ("shop:8080", "GET /cart/300", "ok", "200", "east", "201 ms"):
+            expect(rows.first.get_by_text(words, exact=True)).to_be_visible()
+        keep_picture(page, "flows-phone")
+        rows.first.click()
+        expect(page.get_by_role("dialog")).to_contain_text("Why flow 300 went there")
+
+
+def test_whoever_is_in_the_list_keeps_the_place_while_others_come(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, "#/flows") as page:
+        rows = page.locator("tbody tr")
+        expect(rows).to_have_count(60)
+        page.locator('tr[data-flow="60"]').focus()
+        page.keyboard.press("ArrowDown")
+        stage.router.flows = tuple(scenes.flow(id) for id in range(70, 0, -1))
+        expect(page.locator(".held")).to_contain_text("10 newer ones")
+        expect(page.locator('tr[data-flow="59"]')).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("dialog")).to_contain_text("Why flow 59 went there")
+        page.keyboard.press("Escape")
+        expect(page.locator('tr[data-flow="59"]')).to_be_focused()
+        expect(rows.first).to_contain_text("/cart/60")
+        page.keyboard.press("Escape")
+        expect(rows.first).to_contain_text("/cart/70")
+        expect(page.locator(".held")).to_have_text("")
+
+
+def test_one_tab_leads_into_the_list_and_one_out(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage, "#/flows") as page:
+        expect(page.locator("tbody tr")).to_have_count(60)
+        expect(page.locator("tbody tr[tabindex='0']")).to_have_count(1)
+        page.locator('tr[data-flow="60"]').focus()
+        page.keyboard.press("End")
+        expect(page.locator('tr[data-flow="1"]')).to_be_focused()
+        expect(page.locator("tbody tr[tabindex='0']")).to_have_attribute("data-flow", "1")

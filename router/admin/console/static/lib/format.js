@@ -78,6 +78,13 @@ export function timeOfDay(iso) {
   return Number.isNaN(at.getTime()) ? iso : at.toLocaleTimeString("en-GB");
 }
 
+/** Time of day here with milliseconds, of an ISO text that has them. @param {string} iso */
+export function moment(iso) {
+  const at = new Date(iso);
+  if (Number.isNaN(at.getTime()) || !/\d\.\d{3}/.test(iso)) return timeOfDay(iso);
+  return `${timeOfDay(iso)}.${String(at.getMilliseconds()).padStart(3, "0")}`;
+}
+
 /** Date and time here, of an ISO text. @param {string} iso */
 export function dateTime(iso) {
   const at = new Date(iso);

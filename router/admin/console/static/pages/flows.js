@@ -2,7 +2,7 @@
 import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { address, get, parsed } from "../lib/api.js";
 import { SiteName } from "../lib/colours.js";
-import { count, dateTime, latency, plural, shellWord, timeOfDay } from "../lib/format.js";
+import { count, dateTime, latency, moment, plural, shellWord } from "../lib/format.js";
 import { setParams } from "../lib/route.js";
 import { byCost } from "../lib/sites.js";
 import { Badge, Card, Copy, Empty, Failed, Loading } from "../lib/ui.js";
@@ -44,12 +44,12 @@ export function fits(flow, text) {
   return all.join("\n").toLowerCase().includes(text.toLowerCase());
 }
 
-/** Flows of these filters: those that are kept, then each new one. */
-function useFlows(filters, paused) {
+/** Flows of these filters: those that are kept, then each new one, unless they are held. */
+function useFlows(filters, isHeld) {
   const [shown, setShown] = useState({ flows: [], error: null, loading: true, behind: 0 });
   const waiting = useRef([]);
   const held = useRef(false);
-  held.current = paused;
+  held.current = isHeld;
   const key = address("flows", filters);
 
   useEffect(() => {
@@ -117,10 +117,9 @@ export function toneOf(flow) {
   return flow.status >= 400 ? "warn" : "good";
 }
 
-/** @param {any} flow */
-function outcomeText(flow) {
-  if (flow.outcome !== "ok") return flow.code && flow.code !== flow.outcome ? `${flow.outcome} (${flow.code})` : flow.outcome;
-  return flow.status ? String(flow.status) : "ok";
+/** The word of the filter, of `why` and of the API. @param {any} flow */
+function outcomeText({ outcome, code }) {
+  return outcome !== "ok" && code && code !== outcome ? `${outcome} (${code})` : outcome;
 }
 
 function what(flow) {
@@ -130,16 +129,21 @@ function what(flow) {
 export function View({ live, route }) {
   const { service = "", outcome = "", site = "", q = "" } = route.params;
   const [paused, setPaused] = useState(false);
-  const known = useFlows({ service, outcome, site }, paused);
+  const [reading, setReading] = useState(false);
+  const known = useFlows({ service, outcome, site }, paused || reading);
   const flows = known.flows.filter((one) => fits(one, q)).slice(0, SHOWN);
   const chosen = route.params.flow ? Number(route.params.flow) : null;
+  useEffect(() => {
+    if (chosen === null && !document.activeElement?.closest(".flows tbody")) setReading(false);
+  }, [chosen]);
   return html`<div class="sections">
     <${Card}>
       <${Filters} ...${{ live, service, outcome, site, q, paused, setPaused }} behind=${known.behind} />
       ${known.error && html`<${Failed} error=${known.error} />`}
       ${
         flows.length
-          ? html`<${Rows} flows=${flows} chosen=${chosen} />`
+          ? html`<${Rows} ...${{ flows, chosen, setReading }} />
+              <${Held} behind=${reading && !paused ? known.behind : 0} />`
           : known.loading
             ? html`<${Loading} lines=${8} />`
             : html`<${Empty} hint=${service || outcome || site || q ? "Other filters may show some." : "They appear as they end."}
@@ -191,58 +195,95 @@ function Filters({ live, service, outcome, site, q, paused, setPaused, behind })
   </div>`;
 }
 
-function Rows({ flows, chosen }) {
+/** Whoever is in the list reads it: it stands still, and says what came since. */
+function Held({ behind }) {
+  return html`<p class="muted held" role="status">
+    ${behind > 0 && `${plural(behind, "newer one")} since you are in the list. Escape shows ${behind === 1 ? "it" : "them"}.`}
+  </p>`;
+}
+
+function Rows({ flows, chosen, setReading }) {
+  const [entry, setEntry] = useState(null); // Where Tab leads into the list.
+  const first = flows.some((one) => one.id === entry) ? entry : flows[0].id;
+  const list = useRef(null);
+  const go = (row) => {
+    setEntry(Number(row.dataset.flow));
+    row.focus();
+  };
   const press = (event) => {
     const row = event.currentTarget;
     if (event.key === "Enter") {
       event.preventDefault();
       setParams({ flow: row.dataset.flow });
     }
-    const next = { ArrowDown: row.nextElementSibling, ArrowUp: row.previousElementSibling }[event.key];
+    if (event.key === "Escape") {
+      row.blur();
+      list.current.scrollTop = 0;
+    }
+    const all = row.parentElement;
+    const next = {
+      ArrowDown: row.nextElementSibling,
+      ArrowUp: row.previousElementSibling,
+      Home: all.firstElementChild,
+      End: all.lastElementChild,
+    }[event.key];
     if (next) {
       event.preventDefault();
-      next.focus();
+      go(next);
     }
   };
-  return html`<div class="table flows" role="region" aria-label="Flows, newest first">
-    <table>
+  const left = (event) => {
+    // The dialog of a flow takes the focus, and gives it back.
+    if (!event.currentTarget.contains(event.relatedTarget) && document.hasFocus()) {
+      setReading(Boolean(document.querySelector("dialog[open]")));
+    }
+  };
+  return html`<div class="table flows" role="region" aria-label="Flows, newest first" ref=${list}>
+    <table role="table">
       <caption class="unseen">
-        Flows, newest first. Enter on a row tells why it went there.
+        Flows, newest first. Enter on a row tells why it went there. New ones wait while you are here.
       </caption>
-      <thead>
-        <tr>
-          <th scope="col">Time</th>
-          <th scope="col">Service</th>
-          <th scope="col">Request</th>
-          <th scope="col">Outcome</th>
-          <th scope="col">Served by</th>
-          <th scope="col">Why</th>
-          <th scope="col" class="number">Took</th>
-          <th scope="col">Client</th>
+      <thead role="rowgroup">
+        <tr role="row">
+          <th scope="col" role="columnheader">Time</th>
+          <th scope="col" role="columnheader">Service</th>
+          <th scope="col" role="columnheader">Request</th>
+          <th scope="col" role="columnheader">Outcome</th>
+          <th scope="col" role="columnheader" class="number">Status</th>
+          <th scope="col" role="columnheader">Served by</th>
+          <th scope="col" role="columnheader">Why</th>
+          <th scope="col" role="columnheader" class="number">Took</th>
+          <th scope="col" role="columnheader">Client</th>
         </tr>
       </thead>
-      <tbody>
+      <tbody role="rowgroup" onFocusCapture=${() => setReading(true)} onBlurCapture=${left}>
         ${flows.map(
           (flow) =>
             html`<tr
               key=${flow.id}
-              tabindex="0"
+              role="row"
+              tabindex=${flow.id === first ? "0" : "-1"}
               data-flow=${flow.id}
               class=${flow.id === chosen ? "chosen" : ""}
               onClick=${() => setParams({ flow: flow.id })}
               onKeyDown=${press}
             >
-              <th scope="row" class="nowrap number">${timeOfDay(flow.at)}</th>
-              <td class="nowrap">${flow.service}:${flow.port}</td>
-              <td class="what"><code title=${what(flow)}>${what(flow)}</code></td>
-              <td><${Badge} tone=${toneOf(flow)}>${outcomeText(flow)}<//></td>
-              <td class="nowrap">${flow.site ? html`<${SiteName} name=${flow.site} />` : html`<span class="muted">nobody</span>`}</td>
-              <td class="why">
+              <th scope="row" role="rowheader" class="time nowrap">${moment(flow.at)}</th>
+              <td role="cell" class="service nowrap">${flow.service}:${flow.port}</td>
+              <td role="cell" class="what"><code title=${what(flow)}>${what(flow)}</code></td>
+              <td role="cell" class="outcome"><${Badge} tone=${toneOf(flow)}>${outcomeText(flow)}<//></td>
+              <td role="cell" class="status number">${flow.status || ""}</td>
+              <td role="cell" class="by nowrap">
+                ${flow.site ? html`<${SiteName} name=${flow.site} />` : html`<span class="muted">nobody</span>`}
+              </td>
+              <td role="cell" class="why">
                 ${flow.overflow && html`<span class="overflowed">overflow, ${flow.overflow}: </span>`}${flow.reason}
                 ${flow.attempts > 1 && html` <${Badge} tone="warn">${plural(flow.attempts, "attempt")}<//>`}
               </td>
-              <td class="number nowrap">${flow.outcome === "under-way" ? "…" : latency(flow.total_s)}</td>
-              <td class="nowrap muted">${flow.client}</td>
+              <td role="cell" class="took number nowrap">
+                ${flow.outcome === "under-way" ? "…" : latency(flow.total_s)}
+              </td>
+              <td role="cell" class="client nowrap muted">${flow.client}</td>
             </tr>`,
         )}
       </tbody>
@@ -324,6 +365,7 @@ function Told({ flow, decision }) {
     ["Began", dateTime(flow.at)],
     flow.client && ["Client", flow.client],
     ["Outcome", html`<${Badge} tone=${toneOf(flow)}>${outcomeText(flow)}<//>`],
+    flow.status > 0 && ["Status", String(flow.status)],
     ["Served by", flow.site ?? "nobody"],
     flow.target && ["Target", flow.target],
     ["Attempts", count(flow.attempts)],
@@ -357,14 +399,14 @@ function Told({ flow, decision }) {
 function Decision({ decision }) {
   if (!decision.candidates.length) {
     return html`<p class="muted">
-      It was simply for this site: ${count(decision.in_flight)} in flight of
-      ${decision.capacity === null ? " no stated capacity" : ` ${count(decision.capacity)}`}. No other site
-      was looked at.
+      Served here: ${count(decision.in_flight)}
+      ${decision.capacity === null ? " in flight, no capacity configured" : ` of ${count(decision.capacity)} slots in use`},
+      so no other site was considered.
     </p>`;
   }
   return html`<div>
     <${RunnerUp} candidates=${decision.candidates} />
-    <h3>Candidates as they were at ${timeOfDay(decision.decided_at)}, policy ${decision.policy}</h3>
+    <h3>Candidates as they were at ${moment(decision.decided_at)}, policy ${decision.policy}</h3>
     <${Candidates} candidates=${decision.candidates} caption="Candidates as they were then" />
     ${decision.further > 0 && html`<p class="muted">And ${count(decision.further)} dearer ones.</p>`}
     ${
