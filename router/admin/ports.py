@@ -66,6 +66,10 @@ class BadQuestion(Exception):
         self.hint = hint
 
 
+class NothingRecorded(BadQuestion):
+    """The question fits, and there were no requests to answer it from."""
+
+
 class Order(msgspec.Struct, frozen=True):
     """A command that somebody gave. ``done``: what it said; ``failed``: why it did nothing."""
 

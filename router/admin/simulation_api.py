@@ -11,7 +11,7 @@ import msgspec
 from router.admin.answers import Failure, failure, item, items, json
 from router.admin.history_views import ServiceHistory
 from router.admin.http import Request, Response, Routes
-from router.admin.ports import BadQuestion, RouterView
+from router.admin.ports import BadQuestion, NothingRecorded, RouterView
 from router.admin.what_if import Known, Outcome, Plan, plan
 from router.admin.what_if_told import told
 from router.admin.what_if_views import WhatIf
@@ -139,6 +139,8 @@ class SimulationApi:
             return failure(409, "nothing-recorded", text, "Ask again after some requests")
         try:
             return plan(asked, Known(service, history, self._view.links(), self._view.network()))
+        except NothingRecorded as error:
+            return failure(409, "nothing-recorded", f"{error}.", error.hint)
         except BadQuestion as error:
             return failure(422, "bad-what-if", str(error), error.hint)
 

@@ -12,7 +12,7 @@ import msgspec
 import yaml
 
 from router.admin.history_views import HistorySample, ServiceHistory
-from router.admin.ports import BadQuestion
+from router.admin.ports import BadQuestion, NothingRecorded
 from router.admin.views import LinkView, ServiceSite, ServiceView, SiteView
 from router.admin.what_if_commands import commands
 from router.admin.what_if_views import (
@@ -107,7 +107,7 @@ def plan(asked: WhatIf, known: Known) -> Plan:
     """Raises BadQuestion."""
     samples, cut = _window(asked, known.history)
     if not samples:
-        raise BadQuestion(
+        raise NothingRecorded(
             "No request ended in that time", "Ask for a longer window, or after some requests"
         )
     before = _places(known, samples)

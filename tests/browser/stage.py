@@ -114,7 +114,9 @@ class Stage:
         app = web.Application(client_max_size=limits.ADMIN_BODY_BYTES_MAX)
         mount(app, api.routes())
         StaticFiles().add_to(app)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True
+        )
         await self._runner.setup()
         self._door = socket.create_server((self._host, self._port))
         await web.SockSite(self._runner, self._door).start()

@@ -11,6 +11,7 @@ from router.model import limits
 from tests.browser import pictures, scenes
 from tests.browser.pictures import id_of
 from tests.browser.stage import Stage, looking
+from tests.scenario.waiting import until
 
 RUN_S = 200.0
 """The simulator comes after everything else on this machine, so that nothing can be said of it."""
@@ -184,6 +185,54 @@ def test_the_proposal_can_be_opened_as_a_scenario(chromium: Browser, stage: Stag
         page.get_by_role("link", name="Open as a scenario").click(timeout=RUN_MS)
         area = page.get_by_role("textbox", name="Scenario, as YAML")
         expect(area).to_have_value(re.compile("name: what-if"))
+
+
+def test_it_opens_on_the_service_with_most_requests(chromium: Browser, stage: Stage) -> None:
+    live = stage.router.live
+    shop, billing = live.now
+    busy = msgspec.structs.replace(billing, requests_per_s=500.0)
+    stage.router.live = msgspec.structs.replace(live, now=(shop, busy))
+    with looking(chromium, stage, "#/simulate?tab=what-if") as page:
+        service = page.get_by_label("Service")
+        expect(service).to_have_value("billing:8080")
+        stage.router.live = msgspec.structs.replace(live, now=(shop, billing))
+        expect(page.get_by_text("Nothing is recorded of billing:8080 yet.")).to_be_visible()
+        expect(service).to_have_value("billing:8080")  # Not another one while it is looked at.
+
+
+def test_a_time_without_requests_is_empty_and_no_failure(chromium: Browser, stage: Stage) -> None:
+    (known,) = stage.router.histories
+    calm = tuple(msgspec.structs.replace(one, served=(0, 0, 0)) for one in known.samples)
+    stage.router.histories = (msgspec.structs.replace(known, samples=calm),)
+    with looking(chromium, stage, WHAT_IF) as page:
+        expect(page.locator(".empty", has_text="No request ended in that time.")).to_be_visible()
+        expect(page.locator("main .failed")).to_have_count(0)
+        stage.router.histories = (known,)
+        page.get_by_role("button", name="Try again").click()
+        expect(page.get_by_text("Nothing would change.")).to_be_visible(timeout=RUN_MS)
+
+
+def test_a_page_that_is_left_ends_its_run_and_a_new_question_takes_over(
+    chromium: Browser, stage: Stage
+) -> None:
+    stage.router.histories = (scenes.history(samples=scenes.history().samples[:140]),)
+    body = {"service": "shop", "port": 8080}
+    with looking(chromium, stage) as page:
+        for leave in ("#/overview", f"{WHAT_IF}&policy=balanced"):
+            with page.expect_request(re.compile("what-if")):
+                page.goto(f"{stage.url}{WHAT_IF}&window=900")
+            until(lambda: asked(page, stage, body) == 429, "it runs")
+            with page.expect_event("requestfailed", lambda one: "what-if" in one.url):
+                page.goto(f"{stage.url}{leave}")
+        page.goto(f"{stage.url}#/overview")
+        stage.router.histories = (small(scenes.history()),)
+        until(lambda: asked(page, stage, body) == 200, "nobody else's run is left")
+
+
+def asked(page: Page, stage: Stage, body: object) -> int:
+    """The status of another what-if; 429: one runs."""
+    answer = page.request.post(f"{stage.url}api/v1/what-if", data=body, timeout=RUN_MS)
+    return answer.status
 
 
 def test_without_a_record_it_says_why_there_is_no_proposal(chromium: Browser, stage: Stage) -> None:

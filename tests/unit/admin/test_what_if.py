@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
-from router.admin.ports import BadQuestion
+from router.admin.ports import BadQuestion, NothingRecorded
 from router.admin.views import (
     LinkView,
     ListenerView,
@@ -328,7 +328,7 @@ def test_so_many_sites_are_looked_at_the_cheapest_of_them(others: int, kept: int
 
 
 def test_a_quiet_time_is_no_ground_for_a_proposal() -> None:
-    with pytest.raises(BadQuestion, match="No request"):
+    with pytest.raises(NothingRecorded, match="No request"):
         plan(ask(), known(per_step=(0, 0)))
 
 

@@ -1,13 +1,11 @@
 // A scenario written or pasted here, run by the router's own code in virtual time.
-import { html, useRef, useState } from "./html.js";
-import { post } from "./api.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { looksOf } from "./colours.js";
 import { EXAMPLES } from "./examples.js";
 import { count, plural, rtt } from "./format.js";
+import { run as simulated } from "./running.js";
 import { Stack, figure } from "./stack.js";
 import { Badge, Card, Copy, Empty, Failed, Loading, Table, announce } from "./ui.js";
-
-const TIMEOUT_MS = 50000; // The router ends it after 30 s, and 10 s later for good.
 
 /** The text stays while one looks at other pages; what ran last stays beside it. */
 const draft = { text: EXAMPLES[0].text, outcome: null };
@@ -75,16 +73,21 @@ export function Scenario() {
     draft.text = next;
     setText(next);
   };
+  const leaving = useRef(null);
+  useEffect(() => () => leaving.current?.abort(), []); // Whoever leaves ends the run.
   const run = async () => {
+    leaving.current?.abort();
+    const over = new AbortController();
+    leaving.current = over;
     setState({ running: true, error: null, outcome: null });
     announce("The scenario runs");
     try {
-      const [outcome] = await post("simulate", draft.text, { timeoutMs: TIMEOUT_MS });
+      const [outcome] = await simulated("simulate", draft.text, over.signal);
       draft.outcome = outcome;
       setState({ running: false, error: null, outcome });
       announce("The scenario has run");
     } catch (error) {
-      setState({ running: false, error, outcome: null });
+      if (!over.signal.aborted) setState({ running: false, error, outcome: null });
     }
   };
   const press = (event) => {

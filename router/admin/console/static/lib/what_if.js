@@ -1,17 +1,15 @@
 // What if: the last minutes again with other capacities, costs or another policy, current beside
 // proposed, as bars, figures and a replay of every step. Nothing is ever applied.
-import { html, useEffect, useMemo, useRef, useState } from "./html.js";
-import { post } from "./api.js";
+import { html, useEffect, useMemo, useState } from "./html.js";
 import { Patterns, SiteName, Swatch, colourClass, lookOf } from "./colours.js";
 import { count, dateTime, listed, plural, rtt, shellWord, span } from "./format.js";
 import { setParams } from "./route.js";
 import { Replay } from "./replay.js";
+import { run } from "./running.js";
 import { load } from "./scenario.js";
 import { Badge, Card, Copy, Empty, Failed, Loading, Table } from "./ui.js";
 
-const TIMEOUT_MS = 50000;
 const SETTLED_MS = 350; // A slider that is being moved asks nothing.
-const BUSY_MS = 1500;
 const WINDOWS = [
   ["60", "last minute"],
   ["busiest", "busiest minute"],
@@ -42,54 +40,47 @@ export function capacityOf(site) {
   return site.capacity_kind === "rate" ? (site.rate?.per_s ?? null) : site.capacity;
 }
 
-/** Asks once the question has settled, one at a time; what came last stays shown meanwhile. */
+/**
+ * Asks once the question has settled; what came last stays shown meanwhile. A new question, or a
+ * page that is left, ends the run of the one before.
+ */
 function useProposal(question) {
-  const [state, setState] = useState({ told: null, error: null, asking: false, of: "" });
-  const wanted = useRef(null);
-  const running = useRef(false);
-  const gone = useRef(false);
+  const [state, setState] = useState({ told: null, error: null, asking: false });
+  const [tries, setTries] = useState(0);
   const key = JSON.stringify(question);
-  const go = async () => {
-    if (running.current || gone.current || wanted.current === null) return;
-    running.current = true;
-    const [of, body] = wanted.current;
-    wanted.current = null;
-    setState((was) => ({ ...was, asking: true }));
-    try {
-      const told = await post("what-if", body, { timeoutMs: TIMEOUT_MS });
-      if (!gone.current) setState({ told, error: null, asking: false, of });
-    } catch (error) {
-      if (error.status === 429 && !gone.current) {
-        wanted.current ??= [of, body];
-        running.current = false;
-        setTimeout(go, BUSY_MS);
-        return;
-      }
-      if (!gone.current) setState((was) => ({ ...was, error, asking: false }));
-    }
-    running.current = false;
-    go();
-  };
   useEffect(() => {
-    if (!question) return undefined;
-    const timer = setTimeout(() => {
-      wanted.current = [key, question];
-      go();
+    const over = new AbortController();
+    const timer = setTimeout(async () => {
+      setState((was) => ({ ...was, asking: true }));
+      try {
+        const told = await run("what-if", question, over.signal);
+        setState({ told, error: null, asking: false });
+      } catch (error) {
+        if (!over.signal.aborted) setState((was) => ({ ...was, error, asking: false }));
+      }
     }, SETTLED_MS);
-    return () => clearTimeout(timer);
-  }, [key]);
-  useEffect(
-    () => () => {
-      gone.current = true;
-    },
-    [],
+    return () => {
+      clearTimeout(timer);
+      over.abort();
+    };
+  }, [key, tries]);
+  return { ...state, again: () => setTries(tries + 1) };
+}
+
+/** The service port with the most requests now; the first one if none has any. @param {any} live */
+export function busiest(live) {
+  const perS = new Map(live.now.map((one) => [`${one.service}:${one.port}`, one.requests_per_s]));
+  const names = live.services.map((one) => `${one.name}:${one.port}`);
+  return names.reduce(
+    (best, name) => ((perS.get(name) ?? 0) > (perS.get(best) ?? 0) ? name : best),
+    names[0],
   );
-  return { ...state, again: () => ((wanted.current = [key, question]), go()) };
 }
 
 export function WhatIf({ live, route }) {
   const names = live.services.map((one) => `${one.name}:${one.port}`);
-  const name = names.includes(route.params.service) ? route.params.service : names[0];
+  const [first] = useState(() => busiest(live)); // And not another one while it is looked at.
+  const name = [route.params.service, first].find((one) => names.includes(one)) ?? names[0];
   const service = live.services[names.indexOf(name)];
   if (!service) {
     return html`<${Card}><${Empty} hint=${html`<code>sitectl expose …</code>`}>No services yet.<//><//>`;
@@ -235,6 +226,12 @@ function Knob({ label, short, now, value, most, limit, put, unit = "" }) {
 
 function Answer({ proposal }) {
   const { told, error, asking } = proposal;
+  if (error?.code === "nothing-recorded") {
+    return html`<${Card}
+      ><${Empty} hint=${error.hint}>${error.message}<//>
+      <p class="empty"><button type="button" onClick=${proposal.again}>Try again</button></p>
+    <//>`;
+  }
   if (error && !told) {
     return html`<${Card}><${Failed} error=${error} again=${proposal.again} /><//>`;
   }
