@@ -10,11 +10,15 @@ from router.model.specs import SharingMode
 
 
 class Console(msgspec.Struct, frozen=True):
-    """Where the console is and how one gets in; empty strings: not served."""
+    """Where the console is and how one gets in; empty strings: not served.
+
+    ``namespace``: the one that is the site; empty: the site is a directory of a host.
+    """
 
     url: str = ""
     auth: str = ""
     secret: str = ""
+    namespace: str = ""
 
 
 class WorkerView(msgspec.Struct, frozen=True, kw_only=True):

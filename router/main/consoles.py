@@ -53,13 +53,15 @@ class ConsoleHost:
         tell: Tell,
         users_place: str = "",
         openshift: LogsIn | None = None,
+        namespace: str = "",
     ) -> None:
         """``authority``: the site's CA. ``credential``: what a name in ``secrets/tls`` shows.
 
         ``users_place``: where people find the users, if not in the directory.
-        ``openshift``: whom to ask who somebody is, where the document says so.
+        ``openshift``: whom to ask who somebody is, where the document says so. ``namespace``: the
+        one that is the site.
         """
-        self._openshift = openshift
+        self._openshift, self._namespace = openshift, namespace
         self._absence = ""
         """Why OpenShift is not asked, though it should be."""
         self._users_place = users_place or str(secrets_directory / FOLDER)
@@ -93,7 +95,7 @@ class ConsoleHost:
             shown = spec.hosts[0]
         auth = self._auth(spec)
         where = self._users_place if auth == "internal" else ""
-        return Console(f"{scheme}://{join(shown, port)}/", auth, where)
+        return Console(f"{scheme}://{join(shown, port)}/", auth, where, self._namespace)
 
     def problems(self) -> tuple[Problem, ...]:
         """It is wanted and cannot be reached, or nobody could log in."""

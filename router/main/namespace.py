@@ -72,6 +72,7 @@ class NamespaceStore:
     ) -> None:
         self._store = store
         self.openshift: LogsIn | None = openshift
+        self.namespace = api.namespace
         self._trust = self.kept = trust
         self._owners = OwnersMap(api, trust.site_id, rng)
         self.owners: SharedOwners | None = self._owners

@@ -169,6 +169,7 @@ class Running:
             self.tell,
             "" if store.kept is None else CONSOLE_USERS,
             store.openshift,
+            store.namespace,
         )
         self.workers = None
         if part.leads and part.count > 1:

@@ -42,6 +42,11 @@ class Store(Protocol):
         ...
 
     @property
+    def namespace(self) -> str:
+        """The one that is the site; empty: the site is a directory."""
+        ...
+
+    @property
     def openshift(self) -> LogsIn | None:
         """Who says who somebody is, in a namespace."""
         ...
@@ -107,6 +112,7 @@ class DirectoryStore:
         self.kept = None
         self.owners = None
         self.openshift = None
+        self.namespace = ""
         self.burst_place: BurstPlace = DirectoryPlace(site_dir)
         self.load = self._directory.load
         self.poke = self._directory.poke

@@ -53,9 +53,7 @@ def test_slots_beside_a_rate_are_those_of_the_same_seconds(chromium: Browser, st
         expect(sites.get_by_role("row", name=re.compile("^west"))).to_contain_text("3 of 20")
 
 
-def test_requests_that_no_look_found_are_not_told_as_none(
-    chromium: Browser, stage: Stage
-) -> None:
+def test_requests_that_no_look_found_are_not_told_as_none(chromium: Browser, stage: Stage) -> None:
     live = short_requests()
     unseen = msgspec.structs.replace(live.now[0], in_flight_mean=0.0)
     stage.router.live = msgspec.structs.replace(live, now=(unseen, *live.now[1:]))

@@ -1,8 +1,12 @@
 """Two routers as processes, and the console that one of them serves: a burst as people see it."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,7 +116,9 @@ def test_a_slider_moved_changes_the_proposal_and_nothing_of_the_site(
         item = answer.value.json()["item"]
         assert (item["current"]["sites"][0]["capacity"], item["recorded"]["requests"]) == (2, 6)
         assert item["proposed"]["overflow"] == 0 < item["current"]["overflow"]
-        expect(page.get_by_text("sitectl service set shop --capacity 12")).to_be_visible()
+        expect(
+            page.get_by_text("sitectl --site near service set shop --capacity 12")
+        ).to_be_visible()
         keep_picture(page, "real-what-if")
     (now,), (then,) = before, pair.near.get("services")
     assert [one["capacity"] for one in now["targets"]] == [
@@ -143,6 +149,70 @@ def test_a_flow_tells_why_it_went_away(chromium: Browser, pair: Pair) -> None:
         expect(why.get_by_role("row", name=re.compile("^near"))).to_contain_text("full")
         expect(why.get_by_role("row", name=re.compile("^far"))).to_contain_text("chosen")
         keep_picture(page, "real-why")
+
+
+COPYING = [
+    "overview",
+    "topology",
+    "topology?site=near",
+    "topology?site=far",
+    "services",
+    f"services/shop:{SHOP_PORT}",
+    f"flows?service=shop:{SHOP_PORT}",
+    "links",
+    "links?link=far",
+    "events",
+    "events?severity=warning&code=link-down&kind=event",
+    "simulate",
+    "simulate?tab=what-if&window=busiest",
+]
+
+
+def test_each_command_that_is_copied_runs_as_it_is(
+    chromium: Browser, pair: Pair, tmp_path: Path
+) -> None:
+    """On a host with two sites, in a shell, against the site whose console it is."""
+    state = pair.near.state
+    environment = {
+        **pair.near.paths(),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "SITECTL_STATE": str(state),
+        "HOME": str(tmp_path),
+    }
+    copied: dict[str, str] = {}
+    with looking(chromium, pair) as page:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        for name in COPYING:
+            page.goto(f"{pair.url}#/{name}")
+            if "what-if" in name:
+                expect(page.get_by_role("heading", name="Replay")).to_be_visible(timeout=RUN_MS)
+            buttons = page.get_by_role("button", name="Copy as sitectl")
+            expect(buttons.first).to_be_visible()
+            count = buttons.count()
+            for number in range(count):
+                expect(buttons).to_have_count(
+                    count
+                )  # One that was pressed says "Copied" for a while.
+                buttons.nth(number).click()
+                copied.setdefault(page.evaluate("navigator.clipboard.readText()"), name)
+        page.goto(f"{pair.url}#/flows")
+        page.locator("tbody tr").first.click()
+        page.get_by_role("dialog").get_by_role("button", name="Copy as sitectl").click()
+        copied[page.evaluate("navigator.clipboard.readText()")] = "a flow"
+    assert len(copied) >= len(COPYING)
+    commands = "\n".join(copied)
+    for words in ("status", "why shop", "ping far", "link status far", "ca status", "simulate"):
+        assert words in commands
+    for command, name in copied.items():
+        ended = subprocess.run(
+            ["bash", "-c", command],
+            capture_output=True,
+            text=True,
+            timeout=RUN_MS / 1_000,
+            env=environment,
+        )
+        said = f"{name}: {command[:200]}\n{ended.stdout}{ended.stderr}"
+        assert ended.returncode == 0, said
 
 
 def _capacity(answer: Response) -> list[int]:

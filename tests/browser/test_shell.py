@@ -2,9 +2,11 @@
 
 import re
 
+import msgspec
 import pytest
 from playwright.sync_api import Browser, expect
 
+from router.admin.views import Console
 from tests.browser import pictures
 from tests.browser.stage import Stage, looking
 
@@ -51,6 +53,7 @@ def test_a_router_that_is_gone_is_asked_again_until_it_is_back(
 ) -> None:
     with looking(chromium, stage) as page:
         expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        expect(page.locator(".sentence")).to_be_visible()  # All of the page has come.
         page.clock.install()
         stage.down()
         expect(page.get_by_text(re.compile("The router cannot be reached"))).to_have_count(0)
@@ -162,12 +165,12 @@ def test_a_question_mark_lists_the_shortcuts_and_they_can_be_turned_off(
 @pytest.mark.parametrize(
     ("at", "command"),
     [
-        ("#/overview", "sitectl status"),
-        ("#/topology?site=south", "sitectl ping south"),
-        ("#/links?link=it%27s", "sitectl link status 'it'\\''s'"),
+        ("#/overview", "sitectl --site east status"),
+        ("#/topology?site=south", "sitectl --site east ping south"),
+        ("#/links?link=it%27s", "sitectl --site east link status 'it'\\''s'"),
         (
             "#/events?severity=warning&code=link-down",
-            "sitectl events --severity warning --code link-down",
+            "sitectl --site east events --severity warning --code link-down",
         ),
     ],
 )
@@ -179,6 +182,46 @@ def test_each_view_can_be_copied_as_the_command_that_shows_the_same(
         page.get_by_role("button", name="Copy as sitectl").first.click()
         expect(page.get_by_role("button", name="Copied")).to_be_visible()
         assert page.evaluate("navigator.clipboard.readText()") == command
+
+
+ADVICE = """async (texts) => {
+  const { commandIn, script, simulating } = await import("/static/lib/commands.js");
+  return [texts.map(commandIn), script(texts.slice(0, 2)), simulating("a\\nSCENARIO\\n")];
+}"""
+
+
+def test_an_advice_is_copied_if_it_is_for_this_site_and_has_no_blank(
+    chromium: Browser, stage: Stage
+) -> None:
+    live = stage.router.live
+    console = Console("http://x/", "internal", "", "shop")
+    status = msgspec.structs.replace(live.status, console=console)
+    stage.router.live = msgspec.structs.replace(live, status=status)
+    texts = [
+        "sitectl link delete to-attic, then link with a new token",
+        "at west: sitectl service set shop --capacity 4",
+        "The other site dials; look there: sitectl link status",
+        "On the other site: sitectl token create here.yaml",
+        "The proxy refuses: sitectl link set to-west --proxy URL",
+        "Free the port, or choose another: sitectl update --console-bind 127.0.0.1:8011",
+        "sitectl init west",
+        "Nothing to type.",
+    ]
+    with looking(chromium, stage) as page:
+        expect(page.locator(".sentence")).to_be_visible()
+        found, script, simulating = page.evaluate(ADVICE, texts)
+        assert found == [
+            "sitectl -n shop link delete to-attic",
+            *[None] * 4,
+            "sitectl -n shop update --console-bind 127.0.0.1:8011",
+            "sitectl init west",
+            None,
+        ]
+        assert script.splitlines() == [
+            "sitectl -n shop link delete to-attic, then link with a new token",
+            "# at west: sitectl service set shop --capacity 4",
+        ]
+        assert simulating.startswith("sitectl simulate /dev/stdin <<'SCENARIO_'\na\n")
 
 
 def test_an_address_of_no_page_leads_back(chromium: Browser, stage: Stage) -> None:

@@ -119,9 +119,9 @@ def test_a_slider_that_is_moved_changes_the_proposal_and_applies_nothing(
             page.keyboard.press("ArrowRight")
         expect(slider).to_have_value("60")
         told = page.get_by_role("region", name="Current beside proposed", exact=True)
-        expect(told.get_by_text("sitectl service set shop --capacity 30")).to_be_visible(
-            timeout=RUN_MS
-        )
+        expect(
+            told.get_by_text("sitectl --site east service set shop --capacity 30")
+        ).to_be_visible(timeout=RUN_MS)
         after = compared(page)
         assert after["Served by east (here)"][0] == before["Served by east (here)"][0]
         assert after["Served by east (here)"][2].startswith("+")
@@ -143,7 +143,7 @@ def test_the_figures_are_those_of_the_api_and_the_replay_shows_each_step(
         asked = {"service": "shop", "port": 8080, "cost": {id_of("west"): 99}}
         again = page.request.post(f"{stage.url}api/v1/what-if", data=asked, timeout=RUN_MS)
         item = again.json()["item"]  # The same question has the same answer.
-        expect(page.get_by_text(item["commands"][0]).first).to_be_visible()
+        expect(page.get_by_text(item["commands"][0].removeprefix("sitectl ")).first).to_be_visible()
         rows = compared(page)
         for now, then in zip(item["current"]["sites"], item["proposed"]["sites"], strict=True):
             name = f"Served by {now['name']}{' (here)' if now['local'] else ''}"

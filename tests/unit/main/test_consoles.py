@@ -51,6 +51,7 @@ def host(tmp_path: Path, cluster: Cluster | None, told: Callable[[str], None]) -
         *(tmp_path, "west", "ab" * 16, no_authority, lambda name: NoTls("", "")),
         tell,
         openshift=cluster,
+        namespace="shop",
     )
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = found.getsockname()[1]
@@ -81,6 +82,7 @@ def test_openshift_is_asked_where_it_is(tmp_path: Path) -> None:
     async def test() -> None:
         assert made.problems() == ()
         assert (made.view().auth, made.view().secret) == ("openshift", "")
+        assert made.view().namespace == "shop"
         assert "Log in with OpenShift" in await page(made)
 
     run(made, up, test)

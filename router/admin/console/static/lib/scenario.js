@@ -1,6 +1,7 @@
 // A scenario written or pasted here, run by the router's own code in virtual time.
 import { html, useEffect, useRef, useState } from "./html.js";
 import { looksOf } from "./colours.js";
+import { simulating } from "./commands.js";
 import { EXAMPLES } from "./examples.js";
 import { count, plural, rtt } from "./format.js";
 import { run as simulated } from "./running.js";
@@ -113,6 +114,7 @@ export function Scenario() {
           </select>
         </label>
         <${Copy} text=${text} label="Copy the file" />
+        <${Copy} text=${simulating(text)} label="Copy as sitectl" class="as-sitectl" />
         <button type="button" class="primary" onClick=${run} disabled=${state.running}>
           ${state.running ? "Running…" : "Run"}
         </button>`}

@@ -1,7 +1,8 @@
 // What the router said last, and how old that is. One feed for the whole page: `/api/v1/live`.
 import { useEffect, useState } from "./html.js";
 import { ApiError, address, get, parsed } from "./api.js";
-import { know } from "./colours.js";
+import * as colours from "./colours.js";
+import * as commands from "./commands.js";
 import { addMeans } from "./means.js";
 
 const STALE_AFTER_MS = 4000; // It comes once a second: then three are missing.
@@ -43,7 +44,8 @@ function put(change) {
 /** @param {any} live @param {Feed["connection"]} connection */
 function take(live, connection) {
   const receivedAt = performance.now();
-  know(live);
+  colours.know(live);
+  commands.know(live);
   addMeans(live, receivedAt);
   // After a time without any, the gap says nothing of how often they come.
   const wasCurrent = feed.live !== null && feed.connection === connection;

@@ -1,5 +1,6 @@
 // The parts that pages are made of. None of them knows a page.
 import { html, useErrorBoundary, useRef, useState } from "./html.js";
+import { commandIn } from "./commands.js";
 import { clock, span, timeOfDay } from "./format.js";
 import { parse, setParams } from "./route.js";
 import { secondsUntil, useNow } from "./store.js";
@@ -101,16 +102,11 @@ export function Copy({ text, label = "Copy", what = "", class: extra = "" }) {
   </button>`;
 }
 
-/** What a shell would take for more than words: a site may have called itself so. */
-const NOT_WORDS = /[$`|&<>(){}!*?'"\\\n]/;
-
 /** The next step; a command in it can be copied. @param {{text: string}} props */
 export function Hint({ text }) {
   if (!text) return null;
-  const found = /sitectl [a-z][^,;]*/.exec(text)?.[0].trim();
-  return html`<p class="hint">
-    ${text} ${found && !NOT_WORDS.test(found) && html`<${Copy} text=${found} what=${found} />`}
-  </p>`;
+  const found = commandIn(text);
+  return html`<p class="hint">${text} ${found && html`<${Copy} text=${found} what=${found} />`}</p>`;
 }
 
 /** The command that shows the same in a terminal. @param {{command: string}} props */

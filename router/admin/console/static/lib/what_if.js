@@ -2,7 +2,8 @@
 // proposed, as bars, figures and a replay of every step. Nothing is ever applied.
 import { html, useEffect, useMemo, useState } from "./html.js";
 import { Patterns, SiteName, Swatch, colourClass, lookOf } from "./colours.js";
-import { count, dateTime, listed, plural, rtt, shellWord, span } from "./format.js";
+import { script, simulating } from "./commands.js";
+import { count, dateTime, listed, plural, rtt, span } from "./format.js";
 import { setParams } from "./route.js";
 import { Replay } from "./replay.js";
 import { run } from "./running.js";
@@ -314,7 +315,7 @@ function Compared({ told, asking }) {
     title="Current beside proposed"
     id="compared"
     actions=${html`${asking && html`<span class="muted">Running again…</span>`}
-      ${told.commands.length > 0 && html`<${Copy} text=${told.commands.join("\n")} label="Copy as sitectl" />`}`}
+      ${told.commands.length > 0 && html`<${Copy} text=${script(told.commands)} label="Copy as sitectl" />`}`}
   >
     <p class="statement">${verdict(told)}</p>
     <${Bar} picture=${current} label="Current" />
@@ -337,7 +338,7 @@ function Compared({ told, asking }) {
       told.commands.length > 0 &&
       html`<div class="commands">
         <h3>What would do it</h3>
-        <pre><code>${told.commands.join("\n")}</code></pre>
+        <pre><code>${script(told.commands)}</code></pre>
       </div>`
     }
   <//>`;
@@ -375,7 +376,7 @@ function Honesty({ told }) {
     </ul>
     <div class="actions">
       <a class="button" href="#/simulate?tab=scenario" onClick=${() => load(told.scenario)}>Open as a scenario</a>
-      <${Copy} text=${`sitectl simulate ${shellWord("what-if.yaml")}`} label="Copy as sitectl" />
+      <${Copy} text=${simulating(told.scenario)} label="Copy as sitectl" />
     </div>
   <//>`;
 }

@@ -1,5 +1,6 @@
 // What happened, as it happens; found again by how bad it was, by code and by text.
 import { html } from "../lib/html.js";
+import { sitectl } from "../lib/commands.js";
 import { count, dateTime, plural, shellWord, timeOfDay } from "../lib/format.js";
 import { setParams } from "../lib/route.js";
 import { useStream } from "../lib/stream.js";
@@ -15,14 +16,12 @@ const TONES = { info: "info", warning: "warn", error: "bad" };
 
 export function command(route) {
   const { severity, code, kind } = route.params;
-  return [
-    "sitectl events",
+  return sitectl(
+    "events",
     SEVERITIES.includes(severity) ? `--severity ${severity}` : "",
     code ? `--code ${shellWord(code)}` : "",
     kind ? `--kind ${shellWord(kind)}` : "",
-  ]
-    .filter(Boolean)
-    .join(" ");
+  );
 }
 
 /** Whether an event is one of those that the address asks for. @param {any} event */

@@ -2,6 +2,7 @@
 import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { address, get, parsed } from "../lib/api.js";
 import { SiteName } from "../lib/colours.js";
+import { sitectl } from "../lib/commands.js";
 import { count, dateTime, latency, moment, plural, shellWord } from "../lib/format.js";
 import { setParams } from "../lib/route.js";
 import { byCost } from "../lib/sites.js";
@@ -15,9 +16,11 @@ const SHOWN = 200;
 const DRAWN_MS = 500; // A busy service ends thousands a second; people read two pictures.
 const AGAIN_MS = 3000;
 
-export function command(route) {
-  const { service } = route.params;
-  return service ? `sitectl why ${shellWord(service)} --last 20` : "sitectl why SERVICE --last 20";
+/** Of one service: the command line has no list of all. */
+export function command(route, live) {
+  const [only, ...others] = live?.services ?? [];
+  const service = route.params.service || (only && !others.length ? `${only.name}:${only.port}` : "");
+  return service ? sitectl("why", shellWord(service), "--last 20") : null;
 }
 
 /**
@@ -391,7 +394,7 @@ function Told({ flow, decision }) {
       ${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}
     </dl>
     <p>
-      <${Copy} text=${`sitectl why ${shellWord(`${flow.service}:${flow.port}`)} --last 20 -v`} label="Copy as sitectl" />
+      <${Copy} text=${sitectl("why", shellWord(`${flow.service}:${flow.port}`), "--last 20 -v")} label="Copy as sitectl" />
     </p>
   </div>`;
 }

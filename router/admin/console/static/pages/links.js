@@ -1,6 +1,7 @@
 // Links both ways, what certificates have left, and claim tokens while they are claimed.
 import { html, useEffect, useRef } from "../lib/html.js";
 import { SiteName } from "../lib/colours.js";
+import { sitectl } from "../lib/commands.js";
 import { clock, count, dateTime, plural, rtt, shellWord, timeOfDay } from "../lib/format.js";
 import { href, setParams } from "../lib/route.js";
 import { secondsUntil, useNow } from "../lib/store.js";
@@ -16,7 +17,7 @@ const CA_CERTIFICATE = { warnS: 60 * DAY_S, badS: 7 * DAY_S };
 
 export function command(route) {
   const link = route.params.link;
-  return link ? `sitectl link status ${shellWord(link)}` : "sitectl link status";
+  return link ? sitectl("link status", shellWord(link)) : sitectl("link status");
 }
 
 /** What to do about a link that is not up: what the router advises, else what always helps. */
@@ -163,7 +164,7 @@ function Ca({ ca }) {
   return html`<${Card}
     title="Certificate authority"
     id="ca"
-    actions=${html`<${Copy} text="sitectl ca status" label="Copy as sitectl" />`}
+    actions=${html`<${Copy} text=${sitectl("ca status")} label="Copy as sitectl" />`}
   >
     <p>
       ${
@@ -284,7 +285,7 @@ function Tokens({ live }) {
   return html`<${Card}
     title="Claim tokens"
     id="tokens"
-    actions=${html`<${Copy} text="sitectl token list" label="Copy as sitectl" />`}
+    actions=${html`<${Copy} text=${sitectl("token list")} label="Copy as sitectl" />`}
   >
     ${
       rows.length

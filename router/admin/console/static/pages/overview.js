@@ -2,6 +2,7 @@
 import { html } from "../lib/html.js";
 import { SiteName } from "../lib/colours.js";
 import { inFlightOf, isFull } from "../lib/capacity.js";
+import { sitectl } from "../lib/commands.js";
 import { LEAST_PER_S, count, latency, listed, mean, plural, rate, rtt, span, timeOfDay } from "../lib/format.js";
 import { KEPT_MS, GAP_MS, useRecent } from "../lib/recent.js";
 import { href } from "../lib/route.js";
@@ -14,7 +15,7 @@ export const title = "Overview";
 const SHOWN_MAX = 6;
 
 export function command() {
-  return "sitectl status";
+  return sitectl("status");
 }
 
 /** Whether no site of a service has room. Without a stated capacity there always is. */

@@ -3,6 +3,7 @@ import { html, useMemo, useState } from "../lib/html.js";
 import { get } from "../lib/api.js";
 import { SiteName } from "../lib/colours.js";
 import { CapacityBar, honesty, inFlightOf, isFull, overstated } from "../lib/capacity.js";
+import { sitectl } from "../lib/commands.js";
 import { count, latency, mean, plural, rate, shellWord, span } from "../lib/format.js";
 import { GAP_MS, KEPT_MS } from "../lib/recent.js";
 import { River, sharesOf, unitOf } from "../lib/river.js";
@@ -35,8 +36,8 @@ export function heading(route) {
 
 export function command(route) {
   return route.rest[0]
-    ? `sitectl why ${shellWord(route.rest[0])}`
-    : "sitectl service status";
+    ? sitectl("why", shellWord(route.rest[0]))
+    : sitectl("service status");
 }
 
 /** @param {any} one */
@@ -310,7 +311,7 @@ function Why({ service }) {
   return html`<${Card}
     title="Where the next request goes"
     id="why"
-    actions=${html`<${Copy} text=${`sitectl why ${shellWord(named(service))}`} label="Copy as sitectl" />`}
+    actions=${html`<${Copy} text=${sitectl("why", shellWord(named(service)))} label="Copy as sitectl" />`}
   >
     ${why.error && html`<${Failed} error=${why.error} />`}
     ${

@@ -11,10 +11,6 @@ const TABS = [
   ["what-if", "What if, and replay"],
 ];
 
-export function command() {
-  return "sitectl simulate FILE";
-}
-
 export function View({ live, route }) {
   const shown = route.params.tab === "what-if" ? "what-if" : "scenario";
   return html`<div class="sections">

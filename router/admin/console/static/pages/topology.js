@@ -1,6 +1,7 @@
 // Sites and links: what a way costs, what it carries, and over whom it leads.
 import { html, useMemo, useRef, useState } from "../lib/html.js";
 import { SiteName } from "../lib/colours.js";
+import { sitectl } from "../lib/commands.js";
 import { count, latency, listed, plural, rate, rtt, shellWord } from "../lib/format.js";
 import { graphOf, placed, stepsTo, ways } from "../lib/graph.js";
 import { href, setParams } from "../lib/route.js";
@@ -13,9 +14,10 @@ import { costOf, edgeState, siteState } from "../lib/words.js";
 
 export const title = "Topology";
 
-export function command(route) {
-  const site = route.params.site;
-  return site ? `sitectl ping ${shellWord(site)}` : "sitectl network status";
+export function command(route, live) {
+  const { site } = route.params;
+  const isOther = site && site !== live?.status.name;
+  return isOther ? sitectl("ping", shellWord(site)) : sitectl("network status");
 }
 
 /** Requests a second that spill to each site by name, all services together. */

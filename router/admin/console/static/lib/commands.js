@@ -1,0 +1,55 @@
+// Commands that show or do the same in a terminal: with the flags by which `sitectl` finds this site,
+// so that they run as they are copied, whatever other sites the host or the cluster has.
+import { shellWord } from "./format.js";
+
+let flags = "";
+
+/** @param {any} live */
+export function know(live) {
+  const { namespace } = live.status.console;
+  flags = namespace ? `-n ${shellWord(namespace)}` : `--site ${shellWord(live.status.name)}`;
+}
+
+/** @param {...string} words Of the command, behind `sitectl`; empty ones are left out. */
+export function sitectl(...words) {
+  return ["sitectl", flags, ...words].filter(Boolean).join(" ");
+}
+
+/** What stands before a command that is to be typed at another site. */
+const ELSEWHERE = /\b(?:there|site|host|at [^:;,.]+|on [^:;,.]+): $/i;
+
+/** What a shell would take for more than words: a site may have called itself so. */
+const NOT_WORDS = /[$`|&<>(){}!*?'"\\\n]/;
+
+/** A word that somebody must fill in. */
+const BLANK = /\b[A-Z]{2,}\b|…/;
+
+/**
+ * The command in an advice, to be copied; null: there is none that runs here as it is.
+ * @param {string} text
+ */
+export function commandIn(text) {
+  const at = /sitectl ([a-z][^,;]*)/.exec(text);
+  if (!at || ELSEWHERE.test(text.slice(0, at.index))) return null;
+  const words = at[1].trim();
+  if (NOT_WORDS.test(words) || BLANK.test(words)) return null;
+  return words.startsWith("init") ? `sitectl ${words}` : sitectl(words);
+}
+
+/**
+ * Commands that would make a proposal true, to be run here. What is to be run elsewhere, or cannot be
+ * run, is a comment.
+ * @param {string[]} lines
+ */
+export function script(lines) {
+  return lines
+    .map((line) => (line.startsWith("sitectl ") ? sitectl(line.slice("sitectl ".length)) : `# ${line}`))
+    .join("\n");
+}
+
+/** A scenario with the command that runs it, in one piece. @param {string} text */
+export function simulating(text) {
+  let end = "SCENARIO";
+  while (text.split("\n").includes(end)) end += "_";
+  return `sitectl simulate /dev/stdin <<'${end}'\n${text.endsWith("\n") ? text : `${text}\n`}${end}\n`;
+}
