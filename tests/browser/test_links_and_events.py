@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, expect
 from router.admin.live_views import ClaimedView
 from router.admin.views import CaCertificateView, CaView, CaWaitView, SiteName
 from router.model.errors import Severity
-from router.model.events import Event
+from router.model.events import Change, Event
 from tests.browser import pictures
 from tests.browser.pictures import moment
 from tests.browser.stage import Stage, looking
@@ -140,6 +140,26 @@ def test_events_are_found_by_severity_code_and_text_in_the_address(
         expect(events).to_have_count(2)
         page.get_by_role("searchbox").fill("nothing like it")
         expect(page.get_by_text("No event fits.")).to_be_visible()
+
+
+def test_changes_say_what_is_new_what_was_and_what_is_gone(
+    chromium: Browser, stage: Stage
+) -> None:
+    changes = (
+        Change(field="capacity", old="", new="20"),
+        Change(field="policy", old="fill", new="balanced"),
+        Change(field="queue", old="10", new=""),
+        Change(field="port", old="", new="8080"),
+    )
+    at = "2026-11-20T09:40:55.125Z"
+    stage.tell(happened("service-changed", kind="audit", by="root", at=at, changes=changes))
+    with looking(chromium, stage, "#/events") as page:
+        event = page.get_by_role("list", name="Events, newest first").locator(".event")
+        expect(event.locator(".changes li")).to_have_text(
+            ["set capacity 20, port 8080", "policy fill → balanced", "removed queue 10"]
+        )
+        expect(event.locator("del")).to_have_text(["fill", "10"])
+        expect(event.locator("time").first).to_have_text("09:40:55.125")
 
 
 def test_a_pause_holds_events_back_and_loses_none(chromium: Browser, stage: Stage) -> None:

@@ -1,7 +1,7 @@
 // What happened, as it happens; found again by how bad it was, by code and by text.
 import { html } from "../lib/html.js";
 import { sitectl } from "../lib/commands.js";
-import { count, dateTime, plural, shellWord, timeOfDay } from "../lib/format.js";
+import { count, dateTime, moment, plural, shellWord } from "../lib/format.js";
 import { setParams } from "../lib/route.js";
 import { useStream } from "../lib/stream.js";
 import { Ago, Badge, Card, Empty, Failed, Filter, Hint, Loading } from "../lib/ui.js";
@@ -51,15 +51,29 @@ function Choice({ name, label, value, choices }) {
   </label>`;
 }
 
+/** New fields in one line, then each that has another value, then those that are gone. */
 function Changes({ changes }) {
   if (!changes?.length) return null;
+  const set = changes.filter((one) => !one.old);
+  const changed = changes.filter((one) => one.old && one.new);
+  const gone = changes.filter((one) => one.old && !one.new);
   return html`<ul class="plain changes">
-    ${changes.map(
+    ${
+      set.length > 0 &&
+      html`<li>
+        <span class="muted">set</span>${set.map(
+          (one, index) =>
+            html`${index > 0 && ","} <code>${one.field}</code> <ins>${one.new || '""'}</ins>`,
+        )}
+      </li>`
+    }
+    ${changed.map(
       (one) =>
-        html`<li>
-          <code>${one.field}</code>: <del>${one.old || "unset"}</del> →${" "}
-          <ins>${one.new || "unset"}</ins>
-        </li>`,
+        html`<li><code>${one.field}</code> <del>${one.old}</del> → <ins>${one.new}</ins></li>`,
+    )}
+    ${gone.map(
+      (one) =>
+        html`<li><span class="muted">removed</span> <code>${one.field}</code> <del>${one.old}</del></li>`,
     )}
   </ul>`;
 }
@@ -67,7 +81,7 @@ function Changes({ changes }) {
 function Happened({ event }) {
   return html`<li class="event">
     <p class="when number">
-      <time datetime=${event.at} title=${dateTime(event.at)}>${timeOfDay(event.at)}</time>
+      <time datetime=${event.at} title=${dateTime(event.at)}>${moment(event.at)}</time>
       <span class="muted small"><${Ago} iso=${event.at} /></span>
     </p>
     <p class="how"><${Badge} tone=${TONES[event.severity] ?? "calm"}>${event.severity}<//></p>
