@@ -142,9 +142,7 @@ def test_events_are_found_by_severity_code_and_text_in_the_address(
         expect(page.get_by_text("No event fits.")).to_be_visible()
 
 
-def test_changes_say_what_is_new_what_was_and_what_is_gone(
-    chromium: Browser, stage: Stage
-) -> None:
+def test_changes_say_what_is_new_what_was_and_what_is_gone(chromium: Browser, stage: Stage) -> None:
     changes = (
         Change(field="capacity", old="", new="20"),
         Change(field="policy", old="fill", new="balanced"),

@@ -11,11 +11,12 @@ _HEAD: Final = """<!doctype html>
 <meta name="color-scheme" content="light dark">
 {more}<title>Log in · {site} · Spillway</title>
 <link rel="icon" href="/static/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/static/tokens.css">
 <link rel="stylesheet" href="/static/login.css">
 </head>
 <body>
 <main>
-<h1>Spillway</h1>
+<h1><img src="/static/icon.svg" alt="">Spillway</h1>
 <p>Console of site <strong>{site}</strong></p>
 {said}"""
 _FORM: Final = """<form method="post" action="/login" autocomplete="on">
@@ -40,7 +41,7 @@ _END: Final = """</main>
 </body>
 </html>
 """
-WRONG: Final = "That user and password do not fit."
+WRONG: Final = "Wrong user name or password."
 
 
 def render(site: str, said: str = "", user: str = "admin") -> str:

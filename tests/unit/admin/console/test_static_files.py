@@ -64,10 +64,17 @@ def rules(theme: str, sheet: str) -> dict[str, str]:
 
 
 def test_dark_by_choice_and_dark_by_system_are_the_same() -> None:
-    sheet = (STATIC / "style.css").read_text()
+    sheet = (STATIC / "tokens.css").read_text()
     assert rules(':root[data-theme="dark"]', sheet) == rules(
         ':root:not([data-theme="light"])', sheet
     )
+
+
+@pytest.mark.parametrize("path", [one for one in OWN if one.suffix == ".css"], ids=named)
+def test_colours_are_those_of_the_tokens(path: Path) -> None:
+    """So that the login page is one with the console, in both themes."""
+    without = re.sub(r"rgb\(0 0 0 / \d+%\)", "", path.read_text())  # What lies behind a dialog.
+    assert path.name == "tokens.css" or not re.search(r"#[0-9a-f]{3,8}\b|\b(rgb|hsl)a?\(", without)
 
 
 def light(hex_colour: str) -> float:
@@ -107,6 +114,6 @@ MARK_PAIRS = [
 def test_what_is_read_stands_out_from_its_ground(
     theme: str, ink: str, ground: str, least: float
 ) -> None:
-    tokens = rules(theme, (STATIC / "style.css").read_text())
+    tokens = rules(theme, (STATIC / "tokens.css").read_text())
     found = contrast(tokens[f"--{ink}"], tokens[f"--{ground}"])
     assert found >= least, f"{ink} on {ground}: {found:.2f}, of at least {least}"
