@@ -1,10 +1,11 @@
 """Topology: ways and costs as the API has them, and a picture that stays where it is."""
 
+import re
 from typing import Any, Literal
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from router.admin.live_views import Live
 from router.admin.ping_views import HopView, PingView
@@ -68,6 +69,37 @@ def test_a_link_that_one_end_alone_tells_of_is_no_way(chromium: Browser, stage: 
         found = placed(page, msgspec.structs.replace(live, network=silent))
         assert found["costs"][pictures.id_of("south")] is None
         assert found["ways"][pictures.id_of("south")] == 0
+
+
+def test_the_map_names_the_services_of_each_site_and_fills_the_window(
+    chromium: Browser, stage: Stage
+) -> None:
+    live = pictures.burst()
+    many = tuple(f"service-{number}" for number in range(9))
+    network = tuple(
+        msgspec.structs.replace(site, services=many) if site.name == "lab" else site
+        for site in live.network
+    )
+    stage.router.live = msgspec.structs.replace(live, network=network)
+    high = ViewportSize(width=1280, height=1000)
+    with looking(chromium, stage, "#/topology", viewport=high) as page:
+        named = page.locator(".site-map .of-site")
+        expect(named).to_have_count(5)  # The attic has none.
+        words = named.all_text_contents()
+        assert sorted(words) == ["service-0, service-1 +7", *["shop"] * 4]
+        box = page.locator("svg.site-map[role=img]").bounding_box()
+        assert box is not None
+        assert box["height"] == 700
+        marks = [one.bounding_box() for one in page.locator(".site-mark").all()]
+        tops = [one["y"] for one in marks if one is not None]
+        lefts = [one["x"] for one in marks if one is not None]
+        assert max(tops) - min(tops) > 0.5 * box["height"]
+        assert max(lefts) - min(lefts) > 0.5 * box["width"]
+        row = page.get_by_role("table", name="All sites").get_by_role(
+            "row", name=re.compile("^lab")
+        )
+        expect(row).to_contain_text("service-3")
+        expect(row).to_contain_text("and 5 more")
 
 
 def test_choosing_a_site_shows_each_hop_with_its_cost_and_the_total(

@@ -3,6 +3,9 @@
 const CHARACTER = 6.6;
 const HEIGHT = 14;
 
+/** From one line to the next. */
+export const LINE = 14;
+
 /** @typedef {{x: number, y: number, width: number, height: number}} Box */
 
 /** @param {Box} one @param {Box} other */
@@ -41,19 +44,20 @@ export class Labels {
   /**
    * A place beside a mark: below, above, right or left of it; null: there is none. `must`: then
    * below, whatever is there.
-   * @param {string} text @param {number} x @param {number} y @param {number} away
+   * @param {string[]} lines @param {number} x @param {number} y @param {number} away
    * @param {boolean} [must]
-   * @returns {{x: number, y: number} | null} The middle of the text's base line.
+   * @returns {{x: number, y: number} | null} The middle of the first line's base line.
    */
-  beside(text, x, y, away, must = false) {
-    const half = (text.length * CHARACTER) / 2;
+  beside(lines, x, y, away, must = false) {
+    const half = (Math.max(...lines.map((line) => line.length)) * CHARACTER) / 2;
+    const more = (lines.length - 1) * LINE; // Below the first line.
     const spots = [
       { x, y: y + away + HEIGHT - 2 },
-      { x, y: y - away - 4 },
-      { x: x + away + half + 4, y: y + 4 },
-      { x: x - away - half - 4, y: y + 4 },
+      { x, y: y - away - 4 - more },
+      { x: x + away + half + 4, y: y + 4 - more / 2 },
+      { x: x - away - half - 4, y: y + 4 - more / 2 },
     ];
-    return this.#first(spots, half) ?? (must ? this.#inside(spots[0], half) : null);
+    return this.#first(spots, half, more) ?? (must ? this.#inside(spots[0], half, more) : null);
   }
 
   /** A place on a point; null: it is taken. @param {string} text */
@@ -61,14 +65,14 @@ export class Labels {
     return this.#first([{ x, y: y + 4 }], (text.length * CHARACTER) / 2);
   }
 
-  #inside(spot, half) {
+  #inside(spot, half, more) {
     const x = Math.min(Math.max(spot.x, half), this.#width - half);
-    return { x, y: Math.min(spot.y, this.#height - 4) };
+    return { x, y: Math.min(spot.y, this.#height - 4 - more) };
   }
 
-  #first(spots, half) {
+  #first(spots, half, more = 0) {
     for (const spot of spots) {
-      const box = { x: spot.x - half, y: spot.y - HEIGHT + 3, width: 2 * half, height: HEIGHT };
+      const box = { x: spot.x - half, y: spot.y - HEIGHT + 3, width: 2 * half, height: HEIGHT + more };
       const fits =
         box.x >= 0 &&
         box.x + box.width <= this.#width &&

@@ -2,15 +2,18 @@
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Patterns, colourClass, lookOf } from "./colours.js";
 import { plural, rate, rtt } from "./format.js";
-import { Labels, shortened } from "./labels.js";
+import { LINE, Labels, shortened } from "./labels.js";
 import { href, parse } from "./route.js";
 import { costOf, edgeState } from "./words.js";
 
-const PAD = 40;
-const STEP_MAX = 200; // Pixels that one hop gets at most.
+const PAD = 56;
+const STEP_MAX = 420; // Pixels that one hop gets at most.
+const ABOVE_AND_BELOW = 300; // Pixels of the page besides the map.
+const HEIGHTS = { flat: 220, tall: 460, least: 400, most: 760 };
 const STRETCH_MAX = 1.7; // How much wider than high a hop may be.
 const FEW = 24; // Up to so many sites every link has its figures.
 const NAME_MAX = 18;
+const SERVICES_MAX = 26; // Characters of a site's services.
 
 /** How wide the element of `ref` is, as long as it is there. */
 function useWidth(ref) {
@@ -33,12 +36,14 @@ function fitted(spots, width) {
   const ys = [...at.values()].map((spot) => spot.y);
   const [left, top] = [Math.min(...xs), Math.min(...ys)];
   const [wide, high] = [Math.max(...xs) - left, Math.max(...ys) - top];
-  const room = { x: width - 2 * PAD, y: (isTall ? 460 : 520) - 2 * PAD };
+  const fills = Math.min(HEIGHTS.most, Math.max(HEIGHTS.least, innerHeight - ABOVE_AND_BELOW));
+  const room = { x: width - 2 * PAD, y: (isTall ? HEIGHTS.tall : fills) - 2 * PAD };
   const perX = Math.min(wide ? room.x / wide : STEP_MAX, STEP_MAX);
   const perY = Math.min(high ? room.y / high : STEP_MAX, STEP_MAX);
   const least = Math.min(perX, perY);
   const [sx, sy] = [Math.min(perX, least * STRETCH_MAX), Math.min(perY, least * STRETCH_MAX)];
-  const height = Math.max(160, high * sy + 2 * PAD);
+  const needed = Math.max(HEIGHTS.flat, high * sy + 2 * PAD);
+  const height = isTall || high * sy < HEIGHTS.flat ? needed : fills;
   const [ox, oy] = [(width - wide * sx) / 2, (height - high * sy) / 2];
   return {
     height,
@@ -51,6 +56,18 @@ function fitted(spots, width) {
 function edgeLabel(edge) {
   const link = edge.links.find((one) => one.rtt_ms !== null);
   return link ? `${costOf(edge)} · ${rtt(link.rtt_ms)}` : costOf(edge);
+}
+
+/** The services that a site has a part in, in one line; empty: none. @param {any} site */
+function servicesOf(site) {
+  const names = site?.services ?? [];
+  const shown = [];
+  for (const name of names) {
+    if ([...shown, name].join(", ").length > SERVICES_MAX && shown.length) break;
+    shown.push(shortened(name, SERVICES_MAX));
+  }
+  const more = names.length - shown.length;
+  return shown.join(", ") + (more > 0 ? ` +${more}` : "");
 }
 
 /** Which names and figures find room: the important ones are asked first. */
@@ -69,7 +86,11 @@ function labelled({ graph, places, width, height, radius, here, way, shown, load
     .map((node) => {
       const { x, y } = places.get(node.id);
       const text = shortened(node.name, NAME_MAX);
-      return { node, text, spot: labels.beside(text, x, y, radius, weight(node) >= 2) };
+      const services = graph.nodes.length <= FEW ? servicesOf(node.site) : "";
+      const both = services && labels.beside([text, services], x, y, radius);
+      return both
+        ? { node, text, services, spot: both }
+        : { node, text, services: "", spot: labels.beside([text], x, y, radius, weight(node) >= 2) };
     })
     .filter(({ spot }) => spot);
   const wayEdges = new Set(way.map((step) => step.edge));
@@ -151,7 +172,7 @@ export function SiteMap({ graph, spots, here, loads, spilled, way, shown, label,
   const width = useWidth(box);
   if (!width) return html`<div ref=${box} class="map-box"></div>`;
   const { places, height } = fitted(spots, width);
-  const radius = graph.nodes.length > 40 ? 5 : 7;
+  const radius = graph.nodes.length > 40 ? 5 : graph.nodes.length > FEW ? 7 : 12;
   const { names, figures } = labelled({
     graph, places, width, height, radius, here, way, shown, loads, spilled,
   });
@@ -183,10 +204,11 @@ export function SiteMap({ graph, spots, here, loads, spilled, way, shown, label,
       )}
       ${figures.map(({ text, spot }) => html`<text class="cost" x=${spot.x} y=${spot.y}>${text}</text>`)}
       ${names.map(
-        ({ node, text, spot }) =>
+        ({ node, text, services, spot }) =>
           html`<text class=${node.id === shown?.id || node.id === here ? "name strong" : "name"} x=${spot.x} y=${spot.y}>
-            ${text}
-          </text>`,
+              ${text}
+            </text>
+            ${services && html`<text class="of-site" x=${spot.x} y=${spot.y + LINE}>${services}</text>`}`,
       )}
     </svg>
   </div>`;

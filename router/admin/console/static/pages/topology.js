@@ -166,6 +166,16 @@ function Details({ graph, found, live, node, spilled }) {
   <//>`;
 }
 
+const NAMED = 4;
+
+function ServicesOf({ names }) {
+  if (!names.length) return html`<span class="muted">none</span>`;
+  return html`<span class="inline">
+    ${names.slice(0, NAMED).map((name) => html`<a href=${href("services", {}, name)}>${name}</a>`)}
+    ${names.length > NAMED && html`<span class="muted">and ${count(names.length - NAMED)} more</span>`}
+  </span>`;
+}
+
 function Summary({ graph, live }) {
   const away = live.network.filter((site) => !site.reachable);
   return html`<${Card} title="Network" id="network">
@@ -334,7 +344,7 @@ export function View({ live, route }) {
               (node.id === here ? "–" : "none"),
           },
           { name: "Cost", number: true, cell: (node) => count(node.site?.path_cost) },
-          { name: "Services", number: true, cell: (node) => count(node.site?.services.length) },
+          { name: "Services", cell: (node) => html`<${ServicesOf} names=${node.site?.services ?? []} />` },
           { name: "Spills there", number: true, cell: (node) => rate(spilled[node.name] ?? 0) },
           { name: "Version", cell: (node) => node.site?.version || "–" },
           {
