@@ -148,7 +148,7 @@ def test_whoever_is_in_the_list_keeps_the_place_while_others_come(
         page.locator('tr[data-flow="60"]').focus()
         page.keyboard.press("ArrowDown")
         stage.router.flows = tuple(scenes.flow(id) for id in range(70, 0, -1))
-        expect(page.locator(".held")).to_contain_text("10 newer ones")
+        expect(page.locator(".held")).to_contain_text("10 newer flows")
         expect(page.locator('tr[data-flow="59"]')).to_be_focused()
         page.keyboard.press("Enter")
         expect(page.get_by_role("dialog")).to_contain_text("Why flow 59 went there")
@@ -158,6 +158,11 @@ def test_whoever_is_in_the_list_keeps_the_place_while_others_come(
         page.keyboard.press("Escape")
         expect(rows.first).to_contain_text("/cart/70")
         expect(page.locator(".held")).to_have_text("")
+        page.locator('tr[data-flow="69"]').click()
+        page.keyboard.press("Escape")
+        stage.router.flows = (scenes.flow(71), *stage.router.flows)
+        page.get_by_role("button", name="Show", exact=True).click()
+        expect(rows.first).to_contain_text("/cart/71")
 
 
 def test_one_tab_leads_into_the_list_and_one_out(chromium: Browser, stage: Stage) -> None:

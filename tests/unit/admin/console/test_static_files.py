@@ -51,6 +51,28 @@ def test_no_script_makes_code_or_markup_out_of_text(path: Path) -> None:
     assert not _MADE_CODE.search(path.read_text())
 
 
+_IMPORT = re.compile(r'import \{([^}]*)\} from "(\.[^"]+)";')
+_EXPORT = re.compile(
+    r"export (?:async )?(?:function\*?|const|class) (\w+)|^  (\w+),$", re.MULTILINE
+)
+
+
+@pytest.mark.parametrize("path", [one for one in OWN if one.suffix == ".js"], ids=named)
+def test_each_import_is_there_and_used(path: Path) -> None:
+    """No build step says so."""
+    text = path.read_text()
+    body = _IMPORT.sub("", text)
+    for names, source in _IMPORT.findall(text):
+        module = (path.parent / source).resolve()
+        if module.parent == VENDOR.resolve():
+            continue
+        exported = {one or other for one, other in _EXPORT.findall(module.read_text())}
+        for name in filter(None, (one.strip() for one in names.split(","))):
+            outside, _, inside = name.partition(" as ")
+            assert outside in exported, f"{source} has no {outside}"
+            assert re.search(rf"\b{inside or outside}\b", body), f"{name} is not used"
+
+
 def test_the_page_has_no_script_and_no_style_in_itself() -> None:
     page = (STATIC / "index.html").read_text()
     assert not re.search(r"<script(?![^>]*src=)|<style|style=|\son[a-z]+=", page)

@@ -3,11 +3,11 @@ import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { address, get, parsed } from "../lib/api.js";
 import { SiteName } from "../lib/colours.js";
 import { sitectl } from "../lib/commands.js";
-import { count, dateTime, latency, moment, plural, shellWord } from "../lib/format.js";
+import { FlowDetail, outcomeText, toneOf, what } from "../lib/flow_detail.js";
+import { count, latency, moment, plural, shellWord } from "../lib/format.js";
 import { setParams } from "../lib/route.js";
 import { byCost } from "../lib/sites.js";
-import { Badge, Card, Copy, Empty, Failed, Loading } from "../lib/ui.js";
-import { Candidates, RunnerUp } from "../lib/why.js";
+import { Badge, Card, Empty, Failed, Loading } from "../lib/ui.js";
 
 export const title = "Flows";
 
@@ -112,23 +112,6 @@ function useFlows(filters, isHeld) {
   return shown;
 }
 
-/** @param {any} flow */
-export function toneOf(flow) {
-  if (flow.outcome === "under-way") return "info";
-  if (flow.outcome !== "ok") return "bad";
-  if (flow.status >= 500) return "bad";
-  return flow.status >= 400 ? "warn" : "good";
-}
-
-/** The word of the filter, of `why` and of the API. @param {any} flow */
-function outcomeText({ outcome, code }) {
-  return outcome !== "ok" && code && code !== outcome ? `${outcome} (${code})` : outcome;
-}
-
-function what(flow) {
-  return flow.protocol === "tcp" ? "connection" : `${flow.method} ${flow.path}`;
-}
-
 export function View({ live, route }) {
   const { service = "", outcome = "", site = "", q = "" } = route.params;
   const [paused, setPaused] = useState(false);
@@ -154,7 +137,7 @@ export function View({ live, route }) {
               >`
       }
     <//>
-    ${chosen !== null && html`<${Detail} id=${chosen} key=${chosen} />`}
+    ${chosen !== null && html`<${FlowDetail} id=${chosen} key=${chosen} />`}
   </div>`;
 }
 
@@ -200,8 +183,12 @@ function Filters({ live, service, outcome, site, q, paused, setPaused, behind })
 
 /** Whoever is in the list reads it: it stands still, and says what came since. */
 function Held({ behind }) {
-  return html`<p class="muted held" role="status">
-    ${behind > 0 && `${plural(behind, "newer one")} since you are in the list. Escape shows ${behind === 1 ? "it" : "them"}.`}
+  const show = () => {
+    document.querySelector(".flows").scrollTop = 0; // The focus has left the list for the button.
+  };
+  return html`<p class="muted held">
+    <span role="status">${behind > 0 && `${plural(behind, "newer flow")} since you are in the list.`}</span>
+    ${behind > 0 && html` <button type="button" class="copy" onClick=${show}>Show</button>`}
   </p>`;
 }
 
@@ -291,132 +278,5 @@ function Rows({ flows, chosen, setReading }) {
         )}
       </tbody>
     </table>
-  </div>`;
-}
-
-/** The phases of a flow as one bar: waiting, on the way, at the target. */
-function Phases({ flow }) {
-  const parts = [
-    ["queue", flow.queue_s],
-    ["network", flow.network_s],
-    ["target", flow.target_s],
-  ].filter(([, seconds]) => seconds > 0);
-  const total = parts.reduce((all, [, seconds]) => all + seconds, 0);
-  if (!total) return null;
-  let from = 0;
-  return html`<div class="phases">
-    <svg viewBox="0 0 400 14" preserveAspectRatio="none" aria-hidden="true">
-      ${parts.map(([name, seconds]) => {
-        const x = from;
-        from += (seconds / total) * 400;
-        return html`<rect class=${`phase ${name}`} x=${x} width=${Math.max(1, from - x - 1)} height="14" />`;
-      })}
-    </svg>
-    <ul class="plain">
-      ${parts.map(
-        ([name, seconds]) =>
-          html`<li><span class=${`dot ${name}`} aria-hidden="true"></span>${name}${" "}
-            <span class="number strong">${latency(seconds)}</span></li>`,
-      )}
-    </ul>
-  </div>`;
-}
-
-function Detail({ id }) {
-  const dialog = useRef(null);
-  const [answer, setAnswer] = useState({ detail: null, error: null });
-  useEffect(() => {
-    const over = new AbortController();
-    get(`flows/${id}`, {}, { signal: over.signal }).then(
-      (detail) => setAnswer({ detail, error: null }),
-      (error) => over.signal.aborted || setAnswer({ detail: null, error }),
-    );
-    return () => over.abort();
-  }, [id]);
-  useEffect(() => {
-    if (!dialog.current.open) dialog.current.showModal();
-  }, []);
-  const close = () => {
-    setParams({ flow: null });
-    document.querySelector(`tr[data-flow="${id}"]`)?.focus();
-  };
-  const { detail, error } = answer;
-  return html`<dialog
-    ref=${dialog}
-    class="drawer"
-    aria-labelledby="flow-title"
-    onClose=${close}
-    onClick=${(event) => event.target === dialog.current && dialog.current.close()}
-  >
-    <div class="drawer-body">
-      <header class="card-head">
-        <h2 id="flow-title">Why flow ${id} went there</h2>
-        <button type="button" onClick=${() => dialog.current.close()}>Close</button>
-      </header>
-      ${error && html`<${Failed} error=${error} />`}
-      ${!detail && !error && html`<${Loading} lines=${6} />`}
-      ${detail && html`<${Told} flow=${detail.flow} decision=${detail.decision} />`}
-    </div>
-  </dialog>`;
-}
-
-/** Facts of a flow; those that nobody noted, for nobody looked when it began, are left out. */
-function Told({ flow, decision }) {
-  const facts = [
-    what(flow).trim() && ["Request", html`<code>${what(flow)}</code>`],
-    ["Service", `${flow.service}:${flow.port} (${flow.protocol})`],
-    ["Began", dateTime(flow.at)],
-    flow.client && ["Client", flow.client],
-    ["Outcome", html`<${Badge} tone=${toneOf(flow)}>${outcomeText(flow)}<//>`],
-    flow.status > 0 && ["Status", String(flow.status)],
-    ["Served by", flow.site ?? "nobody"],
-    flow.target && ["Target", flow.target],
-    ["Attempts", count(flow.attempts)],
-    ["Bytes in, out", `${count(flow.bytes_in)}, ${count(flow.bytes_out)}`],
-    flow.request_id && ["Request id", html`<code>${flow.request_id}</code> <${Copy} text=${flow.request_id} />`],
-    flow.trace_id && ["Trace", html`<code>${flow.trace_id}</code> <${Copy} text=${flow.trace_id} />`],
-  ].filter(Boolean);
-  return html`<div class="sections">
-    <p class="decision">
-      ${flow.site ? html`To <strong>${flow.site}</strong>` : "Taken by nobody"}: ${flow.reason || "–"}.
-      ${flow.overflow && html` <${Badge} tone="warn">overflow<//> A cheaper site was passed over: ${flow.overflow}.`}
-    </p>
-    ${
-      decision
-        ? html`<${Decision} decision=${decision} />`
-        : html`<p class="muted">
-            Its decision is not kept any more: the last ones of each service are.
-          </p>`
-    }
-    <h3>Where the time went: ${latency(flow.total_s)}</h3>
-    <${Phases} flow=${flow} />
-    <dl class="flow-facts">
-      ${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}
-    </dl>
-    <p>
-      <${Copy} text=${sitectl("why", shellWord(`${flow.service}:${flow.port}`), "--last 20 -v")} label="Copy as sitectl" />
-    </p>
-  </div>`;
-}
-
-function Decision({ decision }) {
-  if (!decision.candidates.length) {
-    return html`<p class="muted">
-      Served here: ${count(decision.in_flight)}
-      ${decision.capacity === null ? " in flight, no capacity configured" : ` of ${count(decision.capacity)} slots in use`},
-      so no other site was considered.
-    </p>`;
-  }
-  return html`<div>
-    <${RunnerUp} candidates=${decision.candidates} />
-    <h3>Candidates as they were at ${moment(decision.decided_at)}, policy ${decision.policy}</h3>
-    <${Candidates} candidates=${decision.candidates} caption="Candidates as they were then" />
-    ${decision.further > 0 && html`<p class="muted">And ${count(decision.further)} dearer ones.</p>`}
-    ${
-      decision.retried_for &&
-      html`<p class="muted">
-        Attempt ${count(decision.attempts)}, after ${decision.retried_for}.
-      </p>`
-    }
   </div>`;
 }

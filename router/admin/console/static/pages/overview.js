@@ -3,12 +3,12 @@ import { html } from "../lib/html.js";
 import { SiteName } from "../lib/colours.js";
 import { inFlightOf, isFull } from "../lib/capacity.js";
 import { sitectl } from "../lib/commands.js";
-import { LEAST_PER_S, count, latency, listed, mean, plural, rate, rtt, span, timeOfDay } from "../lib/format.js";
-import { KEPT_MS, GAP_MS, useRecent } from "../lib/recent.js";
+import { LEAST_PER_S, count, latency, listed, mean, plural, rate, rtt, span } from "../lib/format.js";
 import { href } from "../lib/route.js";
 import { byCost, inOrder } from "../lib/sites.js";
 import { becauseOf, isFault, reasons, spilling } from "../lib/spills.js";
-import { Ago, Badge, Card, Chart, Empty, Hint, Meter, Sparkline, Table } from "../lib/ui.js";
+import { Ago, Badge, Card, Empty, Hint, Meter, Table } from "../lib/ui.js";
+import { Trends } from "../lib/trends.js";
 import { linkState, siteState } from "../lib/words.js";
 
 export const title = "Overview";
@@ -119,63 +119,6 @@ function Spilling({ live, one }) {
     </span>
     <p class="muted">${one.why}</p>
   </li>`;
-}
-
-const TRENDS = [
-  { id: "requests", name: "Requests", show: rate, of: (step) => step.requests },
-  { id: "spilled", name: "Spilled", show: rate, of: (step) => step.spilled },
-  { id: "failed", name: "Failed", show: rate, of: (step) => step.failed },
-  { id: "p99", name: "p99 of the slowest", show: latency, of: (step) => step.p99_s },
-];
-
-function Trends({ live }) {
-  const steps = useRecent(live);
-  const to = steps.at(-1).at;
-  const knownS = (to - steps[0].at) / 1000;
-  return html`<${Chart}
-    id="trends"
-    title="Last quarter of an hour"
-    note=${knownS < 840 ? `${span(knownS)} are known so far.` : null}
-    table=${{
-      columns: [
-        { name: "Time", cell: (step) => timeOfDay(new Date(step.at).toISOString()), head: true },
-        ...TRENDS.map(({ name, show, of }) => ({
-          name,
-          number: true,
-          cell: (step) => show(of(step)),
-        })),
-      ],
-      rows: steps.filter((_, index) => (steps.length - 1 - index) % 12 === 0).reverse(),
-    }}
-  >
-    <dl class="trends">
-      ${TRENDS.map(({ id, name, show, of }) => {
-        const points = steps.map((step) => [step.at, of(step)]);
-        const known = points.map(([, value]) => value).filter((value) => value !== null);
-        const most = known.length ? Math.max(...known) : null;
-        const now = of(steps.at(-1));
-        return html`<div key=${id}>
-          <dt>${name}</dt>
-          <dd class="figure number">${show(now)}</dd>
-          <dd>
-            <${Sparkline}
-              points=${points}
-              from=${to - KEPT_MS}
-              to=${to}
-              gap=${GAP_MS}
-              label=${`${name}: now ${show(now)}, at most ${show(most)}`}
-              width=${240}
-              height=${40}
-              stretch=${true}
-            />
-          </dd>
-          <dd class="muted small number axis">
-            <span>15 min ago</span><span>0 to ${show(most)}</span><span>now</span>
-          </dd>
-        </div>`;
-      })}
-    </dl>
-  <//>`;
 }
 
 function Problems({ live }) {

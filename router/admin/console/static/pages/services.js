@@ -1,8 +1,7 @@
 // All services at a glance; one of them with its targets, its river and what decides.
-import { html, useMemo, useState } from "../lib/html.js";
-import { get } from "../lib/api.js";
+import { html, useMemo } from "../lib/html.js";
 import { SiteName } from "../lib/colours.js";
-import { CapacityBar, honesty, inFlightOf, isFull, overstated } from "../lib/capacity.js";
+import { inFlightOf, isFull } from "../lib/capacity.js";
 import { sitectl } from "../lib/commands.js";
 import { count, latency, mean, plural, rate, shellWord, span } from "../lib/format.js";
 import { GAP_MS, KEPT_MS } from "../lib/recent.js";
@@ -10,18 +9,8 @@ import { River, sharesOf, unitOf } from "../lib/river.js";
 import { href, setParams } from "../lib/route.js";
 import { byCost } from "../lib/sites.js";
 import { useAnswer } from "../lib/store.js";
-import {
-  Ago,
-  Badge,
-  Card,
-  Copy,
-  Empty,
-  Failed,
-  Loading,
-  Meter,
-  Sparkline,
-  Table,
-} from "../lib/ui.js";
+import { Elsewhere, Targets } from "../lib/targets.js";
+import { Badge, Card, Copy, Empty, Failed, Loading, Meter, Sparkline, Table } from "../lib/ui.js";
 import { Candidates, RunnerUp, capacityText } from "../lib/why.js";
 
 export const title = "Services";
@@ -326,118 +315,6 @@ function Why({ service }) {
             <${RunnerUp} candidates=${known.candidates} />
             <${Candidates} candidates=${known.candidates} caption="Candidates in the order considered" />`
         : !why.error && html`<${Loading} lines=${3} />`
-    }
-  <//>`;
-}
-
-/** @param {any} knees @param {any} service @param {any} target */
-function kneeOf(knees, service, target) {
-  return (knees.value ?? []).find(
-    (one) =>
-      one.port === service.port &&
-      (one.target === `${target.host}:${target.port}` || one.target === target.name),
-  );
-}
-
-function Targets({ service, knees }) {
-  return html`<${Card} title="Targets here" id="targets">
-    <p class="muted note">
-      Bar: in flight, the mean of 5 s. Line: configured capacity. Triangle: where latency starts to climb.
-    </p>
-    <${Table}
-      caption="Targets here"
-      rows=${service.targets}
-      rowKey=${(one) => `${one.host}:${one.port} ${one.name}`}
-      empty=${html`<${Empty} hint=${html`<code>sitectl service bind ${service.name} …</code>`}>No target here.<//>`}
-      columns=${[
-        {
-          name: "Target",
-          head: true,
-          cell: (one) => html`${one.host}:${one.port} <span class="muted">${one.name}</span>`,
-        },
-        {
-          name: "State",
-          cell: (one) =>
-            one.ready
-              ? html`<${Badge} tone="good">ready<//>`
-              : html`<${Badge} tone="bad" title=${one.error}>not ready<//> <span class="muted">${one.error}</span>`,
-        },
-        { name: "In flight", number: true, cell: (one) => mean(inFlightOf(one)) },
-        {
-          name: "Capacity",
-          cell: (one) => {
-            const knee = kneeOf(knees, service, one);
-            return html`<span class="bar-and-words">
-              <${CapacityBar} target=${one} knee=${knee} />
-              <span
-                >${honesty(one, knee)}
-                ${overstated(one, knee) && html` <${Badge} tone="warn">states too much<//>`}</span
-              >
-            </span>`;
-          },
-        },
-        { name: "Requests", number: true, cell: (one) => count(one.requests_total) },
-        { name: "Since", number: true, cell: (one) => html`<${Ago} iso=${one.since} />` },
-      ]}
-    />
-  <//>`;
-}
-
-/** Targets of other sites: these are asked for when somebody wants to know. */
-function Elsewhere({ service }) {
-  const [answer, setAnswer] = useState({ targets: null, error: null, asking: false });
-  const sites = service.sites.filter((one) => !one.local);
-  if (!sites.length) return null;
-  const ask = async () => {
-    setAnswer({ ...answer, asking: true });
-    try {
-      const ports = await get(`services/${encodeURIComponent(service.name)}`);
-      const port = ports.find((one) => one.port === service.port);
-      const own = new Set(service.targets.map((one) => one.site));
-      const targets = (port?.targets ?? []).filter((one) => !own.has(one.site) && !one.host);
-      setAnswer({ targets, error: null, asking: false });
-    } catch (error) {
-      setAnswer({ ...answer, error, asking: false });
-    }
-  };
-  return html`<${Card}
-    title="Targets of other sites"
-    id="elsewhere"
-    actions=${html`<button type="button" onClick=${ask} disabled=${answer.asking}>
-      ${answer.asking ? "Asking…" : answer.targets ? "Ask again" : "Ask them"}
-    </button>`}
-  >
-    ${answer.error && html`<${Failed} error=${answer.error} />`}
-    ${
-      answer.targets
-        ? html`<${Table}
-            caption="Targets of other sites"
-            rows=${answer.targets}
-            rowKey=${(one) => `${one.site} ${one.name} ${one.port}`}
-            empty=${html`<${Empty}>None of them told of a target.<//>`}
-            columns=${[
-              { name: "Site", head: true, cell: (one) => html`<${SiteName} name=${one.site} />` },
-              { name: "Target", cell: (one) => `${one.name}:${one.port}` },
-              {
-                name: "State",
-                cell: (one) =>
-                  html`<${Badge} tone=${one.ready ? "good" : "bad"}>${one.ready ? "ready" : "not ready"}<//>`,
-              },
-              { name: "In flight", number: true, cell: (one) => count(one.in_flight) },
-              {
-                name: "Capacity",
-                cell: (one) => html`<span class="bar-and-words">
-                  <${CapacityBar} target=${one} knee=${null} /><span>${honesty(one, null)}</span>
-                </span>`,
-              },
-              { name: "Requests", number: true, cell: (one) => count(one.requests_total) },
-            ]}
-          />`
-        : html`<p class="muted">
-            ${plural(sites.length, "other site")} with${" "}
-            ${plural(sites.reduce((all, one) => all + one.targets_ready, 0), "ready target")}. They are
-            asked when you want to know, without their addresses.
-          </p>`
     }
   <//>`;
 }

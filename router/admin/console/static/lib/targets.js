@@ -1,0 +1,119 @@
+// Targets of a service: those of this site with what they take, those of other sites when asked for.
+import { html, useState } from "./html.js";
+import { get } from "./api.js";
+import { CapacityBar, honesty, inFlightOf, overstated } from "./capacity.js";
+import { SiteName } from "./colours.js";
+import { count, mean, plural } from "./format.js";
+import { Ago, Badge, Card, Empty, Failed, Table } from "./ui.js";
+
+/** @param {any} knees @param {any} service @param {any} target */
+function kneeOf(knees, service, target) {
+  return (knees.value ?? []).find(
+    (one) =>
+      one.port === service.port &&
+      (one.target === `${target.host}:${target.port}` || one.target === target.name),
+  );
+}
+
+export function Targets({ service, knees }) {
+  return html`<${Card} title="Targets here" id="targets">
+    <p class="muted note">
+      Bar: in flight, the mean of 5 s. Line: configured capacity. Triangle: where latency starts to climb.
+    </p>
+    <${Table}
+      caption="Targets here"
+      rows=${service.targets}
+      rowKey=${(one) => `${one.host}:${one.port} ${one.name}`}
+      empty=${html`<${Empty} hint=${html`<code>sitectl service bind ${service.name} …</code>`}>No target here.<//>`}
+      columns=${[
+        {
+          name: "Target",
+          head: true,
+          cell: (one) => html`${one.host}:${one.port} <span class="muted">${one.name}</span>`,
+        },
+        {
+          name: "State",
+          cell: (one) =>
+            one.ready
+              ? html`<${Badge} tone="good">ready<//>`
+              : html`<${Badge} tone="bad" title=${one.error}>not ready<//> <span class="muted">${one.error}</span>`,
+        },
+        { name: "In flight", number: true, cell: (one) => mean(inFlightOf(one)) },
+        {
+          name: "Capacity",
+          cell: (one) => {
+            const knee = kneeOf(knees, service, one);
+            return html`<span class="bar-and-words">
+              <${CapacityBar} target=${one} knee=${knee} />
+              <span
+                >${honesty(one, knee)}
+                ${overstated(one, knee) && html` <${Badge} tone="warn">states too much<//>`}</span
+              >
+            </span>`;
+          },
+        },
+        { name: "Requests", number: true, cell: (one) => count(one.requests_total) },
+        { name: "Since", number: true, cell: (one) => html`<${Ago} iso=${one.since} />` },
+      ]}
+    />
+  <//>`;
+}
+
+/** Targets of other sites: these are asked for when somebody wants to know. */
+export function Elsewhere({ service }) {
+  const [answer, setAnswer] = useState({ targets: null, error: null, asking: false });
+  const sites = service.sites.filter((one) => !one.local);
+  if (!sites.length) return null;
+  const ask = async () => {
+    setAnswer({ ...answer, asking: true });
+    try {
+      const ports = await get(`services/${encodeURIComponent(service.name)}`);
+      const port = ports.find((one) => one.port === service.port);
+      const own = new Set(service.targets.map((one) => one.site));
+      const targets = (port?.targets ?? []).filter((one) => !own.has(one.site) && !one.host);
+      setAnswer({ targets, error: null, asking: false });
+    } catch (error) {
+      setAnswer({ ...answer, error, asking: false });
+    }
+  };
+  return html`<${Card}
+    title="Targets of other sites"
+    id="elsewhere"
+    actions=${html`<button type="button" onClick=${ask} disabled=${answer.asking}>
+      ${answer.asking ? "Asking…" : answer.targets ? "Ask again" : "Ask them"}
+    </button>`}
+  >
+    ${answer.error && html`<${Failed} error=${answer.error} />`}
+    ${
+      answer.targets
+        ? html`<${Table}
+            caption="Targets of other sites"
+            rows=${answer.targets}
+            rowKey=${(one) => `${one.site} ${one.name} ${one.port}`}
+            empty=${html`<${Empty}>None of them told of a target.<//>`}
+            columns=${[
+              { name: "Site", head: true, cell: (one) => html`<${SiteName} name=${one.site} />` },
+              { name: "Target", cell: (one) => `${one.name}:${one.port}` },
+              {
+                name: "State",
+                cell: (one) =>
+                  html`<${Badge} tone=${one.ready ? "good" : "bad"}>${one.ready ? "ready" : "not ready"}<//>`,
+              },
+              { name: "In flight", number: true, cell: (one) => count(one.in_flight) },
+              {
+                name: "Capacity",
+                cell: (one) => html`<span class="bar-and-words">
+                  <${CapacityBar} target=${one} knee=${null} /><span>${honesty(one, null)}</span>
+                </span>`,
+              },
+              { name: "Requests", number: true, cell: (one) => count(one.requests_total) },
+            ]}
+          />`
+        : html`<p class="muted">
+            ${plural(sites.length, "other site")} with${" "}
+            ${plural(sites.reduce((all, one) => all + one.targets_ready, 0), "ready target")}. They are
+            asked when you want to know, without their addresses.
+          </p>`
+    }
+  <//>`;
+}
