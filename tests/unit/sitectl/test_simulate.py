@@ -198,6 +198,12 @@ def test_pages_show_what_is_printed(path: Path) -> None:
     assert shown.page(text) == text, "python -m tests.shown writes it anew"
 
 
+@pytest.mark.parametrize(("path", "command"), shown.PICTURES.items(), ids=lambda one: str(one)[-9:])
+def test_pictures_of_pages_are_those_that_are_drawn_today(path: Path, command: str) -> None:
+    drawn = shown.picture(command)
+    assert drawn == path.read_text("utf-8"), "python -m tests.shown draws it anew"
+
+
 def test_the_help_of_all_verbs_imports_no_simulator() -> None:
     program = (
         "import sys\n"
