@@ -23,7 +23,7 @@ def link_table(items: Sequence[dict[str, Any]], now: float, *, whole: bool) -> s
             "at the other site"
         )
     text = output.rows(
-        ("LINK", "SITE", "DIRECTION", "COST", "STATE", "STREAMS", "RTT MS", "AGE", "ERROR"),
+        ("LINK", "SITE", "DIRECTION", "COST", "STATE", "STREAMS", "RTT", "AGE", "ERROR"),
         [
             (
                 item["name"],
@@ -32,7 +32,7 @@ def link_table(items: Sequence[dict[str, Any]], now: float, *, whole: bool) -> s
                 item.get("cost"),
                 f"{item.get('state')}{', stands by' if item.get('standby') else ''}",
                 item.get("streams"),
-                item.get("rtt_ms"),
+                output.round_trip(item.get("rtt_ms")),
                 ages.since(item.get("since"), now),
                 item.get("error"),
             )

@@ -5,6 +5,7 @@ Their picture has the same fields, as far as they are known.
 """
 
 import time
+import urllib.parse
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -31,6 +32,14 @@ class Pictures:
     def needs_two(self) -> bool:
         """Whether the last picture tells no rates yet, since it was the first."""
         return self._is_old and self._is_first
+
+    def why(self, port: Port) -> dict[str, Any]:
+        """Where the next request of a service port would go. Failure: no router tells."""
+        name, number = port
+        item: dict[str, Any] = self._door.get(
+            f"/api/v1/why/{urllib.parse.quote(name, safe='')}:{number}"
+        )
+        return item
 
     def look(self) -> Live:
         """What is so now. Failure: no router tells."""

@@ -44,6 +44,20 @@ def seconds(number: float) -> str:
     return f"{number * 1000:.3g} ms"
 
 
+def round_trip(number_ms: float | None) -> str | None:
+    """A round trip, in milliseconds wherever one is shown: ``12.4 ms``; None: not known."""
+    return None if number_ms is None else f"{number_ms:.1f} ms"
+
+
+def bytes_per_s(number: float) -> str:
+    """A rate in decimal units: ``0 B/s``, ``950 B/s``, ``1.2 MB/s``."""
+    for unit in ("B", "kB", "MB"):
+        if number < 999.5:
+            return f"{number:.3g} {unit}/s"
+        number /= 1_000
+    return f"{number:.4g} GB/s"
+
+
 def safe(text: object) -> str:
     """``text`` without control characters: names from other sites must not move the cursor, nor
     turn what stands beside them."""

@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import re
 import select
 import sys
 import termios
 import tty
+from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sitectl import colours
 
@@ -15,11 +17,20 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 
+ESCAPE: Final = "\x1b"
+UP: Final = ("\x1b[A", "\x1bOA")
+DOWN: Final = ("\x1b[B", "\x1bOB")
+_KEYS: Final = re.compile(r"\x1b(?:\[[0-9;]*[A-Za-z~]|O[A-Za-z])|.", re.DOTALL)
+_REST_OF_KEY_S: Final = 0.05
+"""The rest of a key that sends several bytes comes with the first, or soon after it."""
+
+
 class Screen:
     """The whole terminal, until `opened` ends."""
 
     def __init__(self, live: "Live") -> None:
         self._live = live
+        self._pressed: deque[str] = deque()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -38,14 +49,24 @@ class Screen:
         self._live.update(shown, refresh=True)
 
     def key(self, wait_s: float) -> str:
-        """The key that is pressed within ``wait_s``; empty: none, or keys cannot be read."""
-        try:
-            ready, _, _ = select.select([sys.stdin], [], [], max(0.0, wait_s))
-        except (ValueError, OSError):
-            return ""
-        if not ready:
-            return ""
-        return os.read(sys.stdin.fileno(), 16).decode("utf-8", "replace")
+        """The key that is pressed within ``wait_s``; empty: none, or keys cannot be read.
+
+        Keys without a character are the sequences that terminals send, such as ``UP``.
+        """
+        if not self._pressed:
+            text = _read(wait_s)
+            if text.endswith(ESCAPE):
+                text += _read(_REST_OF_KEY_S)
+            self._pressed.extend(_KEYS.findall(text))
+        return self._pressed.popleft() if self._pressed else ""
+
+
+def _read(wait_s: float) -> str:
+    try:
+        ready, _, _ = select.select([sys.stdin], [], [], max(0.0, wait_s))
+    except (ValueError, OSError):
+        return ""
+    return os.read(sys.stdin.fileno(), 16).decode("utf-8", "replace") if ready else ""
 
 
 @contextlib.contextmanager

@@ -58,14 +58,14 @@ def _links(links: list[dict[str, Any]]) -> str:
     if not links:
         return ""
     return output.rows(
-        ("LINK TO", "DIRECTION", "COST", "STATE", "RTT MS", "STREAMS", "CERTIFICATE ENDS"),
+        ("LINK TO", "DIRECTION", "COST", "STATE", "RTT", "STREAMS", "CERTIFICATE ENDS"),
         [
             (
                 link["neighbour"]["name"],
                 link["direction"],
                 link["cost"],
                 link["state"],
-                link["rtt_ms"],
+                output.round_trip(link["rtt_ms"]),
                 link["streams"],
                 link["certificate_expires"],
             )

@@ -4,27 +4,30 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from sitectl import colours, local_targets, output, sparkline
+from sitectl.grids import Cell, Grid, folded, grid
+from sitectl.link_traffic import LinkKey, Traffic, link_key
 from sitectl.live import Live, Port
 
 BAR: Final = 10
+_BAR_ROOM: Final = 50
+"""Columns from which on there are bars."""
 LINE: Final = 20
 """Looks in the line of a service, the newest at its right."""
-_LAST_LEAST: Final = 14
 _ROWS_LEAST: Final = 2
-GAP: Final = 2
+_PROBLEM_LINES: Final = 2
+_PROBLEMS_SHARE: Final = 5
+"""Problems have at most one of so many lines."""
+_ROOMY: Final = 20
+"""Lines from which on a row may have several."""
+_MARK: Final = ">"
+"""In front of the selected service."""
 _NO_SERVICES: Final = "No services. Try: sitectl service create shop 8080 --protocol http"
-
-
-class Cell(NamedTuple):
-    """A text and what it means (`sitectl.colours`)."""
-
-    text: str
-    meaning: str = ""
 
 
 class Row(NamedTuple):
     """One port of a service. ``share``: how full this site is with it; None: no capacity stated."""
 
+    port: Port
     name: str
     rate: float
     spilled: float
@@ -32,6 +35,13 @@ class Row(NamedTuple):
     p99_s: float
     share: float | None
     cells: tuple[Cell, ...]
+
+
+class _Drawing(NamedTuple):
+    """How wide the bars are, and of which characters."""
+
+    bar: int
+    ascii_only: bool
 
 
 def _most_spilled(row: Row) -> Any:
@@ -51,6 +61,12 @@ OLD_SORTS: Final = {"overflow": "spilled"}
 _SERVICE_HEADINGS: Final = ("SERVICE", "REQ/S", "HERE", "P50", "P99", "LAST", "SPILLED")
 _SERVICE_DROPPED: Final = (5, 3, 4)
 """What a narrow terminal does without, first the first."""
+_LINK_HEADINGS: Final = (
+    *("LINK", "SITE", "STATE", "COST", "RTT", "IN", "OUT", "STREAMS", "ERROR"),
+)
+_LINK_DROPPED: Final = (7, 3, 4, 5, 6)
+_SITE_HEADINGS: Final = ("SITE", "COST", "REACHABLE", "VERSION", "THROUGH")
+_SITE_DROPPED: Final = (3,)
 
 
 def page(
@@ -59,36 +75,89 @@ def page(
     *,
     sort: str = "requests",
     past: Mapping[Port, Sequence[float]] | None = None,
+    traffic: Mapping[LinkKey, Traffic] | None = None,
+    selected: Port | None = None,
     ascii_only: bool = False,
 ) -> list[str]:
     """The lines below the head; ``size``: columns and lines that there are, None: as many as need.
 
-    ``past``: requests a second of the last looks.
+    ``past``: requests a second of the last looks. ``traffic``: bytes a second of links. The row of
+    ``selected`` is marked and always shown.
     """
     columns, lines = size or (10_000, 10_000)
-    rows = sorted(_rows(live, past or {}, ascii_only), key=_KEYS[sort])
+    is_roomy = lines >= _ROOMY
+    text = _problems(live, columns, lines // _PROBLEMS_SHARE)
+    drawing = _Drawing(BAR if columns >= _BAR_ROOM else 0, ascii_only)
+    rows = _sorted(_rows(live, past or {}, drawing), sort)
     services = [row.cells for row in rows]
-    links = [_link(one) for one in live.get("links") or []]
+    marked = next((at for at, row in enumerate(rows) if row.port == selected), None)
+    room = columns if marked is None else columns - len(_MARK)
+    links = [_link(one, (traffic or {}).get(link_key(one))) for one in live.get("links") or []]
     sites = [_site(one) for one in live.get("network") or []]
-    parts = (
-        (_SERVICE_HEADINGS, services, _SERVICE_DROPPED),
-        (("LINK", "SITE", "STATE", "COST", "RTT", "STREAMS", "ERROR"), links, (5, 4)),
-        (("SITE", "COST", "REACHABLE", "VERSION", "THROUGH"), sites, (3,)),
-    )
-    shown = _shares([len(cells) for _, cells, _ in parts], lines)
-    text: list[str] = []
-    for (headings, cells, dropped), count in zip(parts, shown, strict=True):
-        if not cells and headings[0] != "SERVICE":
+    grids = [
+        grid(_SERVICE_HEADINGS, services, room, _SERVICE_DROPPED, 6 if is_roomy else 1),
+        grid(_LINK_HEADINGS, links, columns, _LINK_DROPPED, 2 if is_roomy else 1),
+        grid(_SITE_HEADINGS, sites, columns, _SITE_DROPPED),
+    ]
+    if marked is not None:
+        grids[0] = _marked(grids[0], marked)
+    first, shown = _window(grids, marked or 0, lines - len(text))
+    for one, begin, count in zip(grids, (first, 0, 0), shown, strict=True):
+        if not one.rows and one is not grids[0]:
             continue
         if text:
             text.append("")
-        if not cells:
+        if not one.rows:
             text.append(_NO_SERVICES[:columns])
             continue
-        text += _grid(headings, cells[:count], columns, dropped)
-        if count < len(cells):
-            text.append(f"… {len(cells) - count} more" if not ascii_only else "more …")
+        text.append(one.heading)
+        text += [line for row in one.rows[begin : begin + count] for line in row]
+        if count < len(one.rows):
+            text.append(f"… {len(one.rows) - count} more" if not ascii_only else "more …")
     return text
+
+
+def _problems(live: Live, columns: int, lines: int) -> list[str]:
+    """Code and sentence of each problem, as many as ``lines`` have room for."""
+    problems = (live.get("status") or {}).get("problems") or []
+    found: list[str] = []
+    for at, one in enumerate(problems):
+        code, message = output.safe(one.get("code")), output.safe(one.get("message"))
+        parts = folded(f"{code} {message}", columns, _PROBLEM_LINES)
+        left = len(problems) - at
+        if len(found) + len(parts) + (left > 1) > lines:
+            found.append(f"… {left} more: sitectl status"[:columns])
+            break
+        parts[0] = colours.paint(code, colours.WARN) + parts[0][len(code) :]
+        found += parts
+    return found
+
+
+def _marked(table: Grid, marked: int) -> Grid:
+    """``table`` with a mark in front of one row, and the others as far from the edge."""
+    margin = " " * len(_MARK)
+    rows = [[margin + line for line in row] for row in table.rows]
+    rows[marked][0] = _MARK + table.rows[marked][0]
+    return Grid(margin + table.heading, rows)
+
+
+def _window(grids: Sequence[Grid], marked: int, lines: int) -> tuple[int, list[int]]:
+    """The first service to show, so that ``marked`` is in sight; how many rows of each table."""
+    first, *others = ([len(row) for row in one.rows] for one in grids)
+    begin, shown = 0, _shares([first, *others], lines)
+    while shown[0] and marked >= begin + shown[0]:
+        begin = max(begin + 1, marked - shown[0] + 1)
+        shown = _shares([first[begin:], *others], lines)
+    return begin, shown
+
+
+def order(live: Live, sort: str) -> list[Port]:
+    """The service ports from the first row to the last."""
+    return [row.port for row in _sorted(_rows(live, {}, _Drawing(0, True)), sort)]
+
+
+def _sorted(rows: list[Row], sort: str) -> list[Row]:
+    return sorted(rows, key=_KEYS[sort])
 
 
 def head(live: Live, sort: str, *, paused: bool = False) -> str:
@@ -118,38 +187,42 @@ def rates(live: Live) -> dict[Port, float]:
     }
 
 
-def _shares(wanted: Sequence[int], lines: int) -> list[int]:
-    """How many rows each part has, the first ones first; headings, gaps and ``more`` need room."""
-    room = lines - sum(3 for count in wanted if count) - (0 if wanted[0] else 2)
-    found = [min(count, _ROWS_LEAST) for count in wanted]
-    room -= sum(found)
-    for at, count in enumerate(wanted):
-        more = max(0, min(count - found[at], room))
-        found[at] += more
-        room -= more
+def _shares(heights: Sequence[Sequence[int]], lines: int) -> list[int]:
+    """How many rows each table shows: some of each, then all of the first ones.
+
+    ``heights``: the lines of each row; headings, gaps and ``more`` need room too.
+    """
+    room = lines - sum(3 for rows in heights if rows) - (0 if heights[0] else 2)
+    found = [0] * len(heights)
+    for most in (*range(1, _ROWS_LEAST + 1), max(map(len, heights))):
+        for at, rows in enumerate(heights):
+            while found[at] < min(most, len(rows)) and rows[found[at]] <= room:
+                room -= rows[found[at]]
+                found[at] += 1
     return found
 
 
-def _rows(live: Live, past: Mapping[Port, Sequence[float]], ascii_only: bool) -> list[Row]:
+def _rows(live: Live, past: Mapping[Port, Sequence[float]], drawing: _Drawing) -> list[Row]:
     now = {(str(n.get("service")), int(n.get("port") or 0)): n for n in live.get("now") or []}
     rows = []
     for service in live.get("services") or []:
         port = (str(service.get("name")), int(service.get("port") or 0))
-        rows.append(_row(service, now.get(port) or {}, past.get(port) or (), ascii_only))
+        rows.append(_row(service, now.get(port) or {}, past.get(port) or (), drawing))
     return rows
 
 
 def _row(
-    service: Mapping[str, Any], now: Mapping[str, Any], past: Sequence[float], ascii_only: bool
+    service: Mapping[str, Any], now: Mapping[str, Any], past: Sequence[float], drawing: _Drawing
 ) -> Row:
     name = f"{output.safe(service.get('name'))}:{service.get('port')}"
     rate = float(now.get("requests_per_s") or 0)
     spilled = float(now.get("spilled_per_s", now.get("overflow_per_s")) or 0)
     failed = float(now.get("failed_per_s") or 0)
     here: Mapping[str, Any] = next((s for s in service.get("sites") or [] if s.get("local")), {})
-    share, fullness = _fullness(here, local_targets.of(service), ascii_only)
-    line = sparkline.line(list(past)[-LINE:], LINE, ascii_only=ascii_only)
+    share, fullness = _fullness(here, local_targets.of(service), drawing)
+    line = sparkline.line(list(past)[-LINE:], LINE, ascii_only=drawing.ascii_only)
     return Row(
+        (str(service.get("name")), int(service.get("port") or 0)),
         name,
         rate,
         spilled,
@@ -169,7 +242,7 @@ def _row(
 
 
 def _fullness(
-    here: Mapping[str, Any], targets: local_targets.Count, ascii_only: bool
+    here: Mapping[str, Any], targets: local_targets.Count, drawing: _Drawing
 ) -> tuple[float | None, Cell]:
     """How full this site is: a bar, and the figures beside it; or that no target is ready."""
     if targets.total and not targets.ready:
@@ -183,9 +256,11 @@ def _fullness(
     if not capacity:
         return None, Cell(f"{used:.3g} in flight")
     share = used / float(capacity)
-    drawn = sparkline.bar(share, BAR, ascii_only=ascii_only)
+    drawn = ""
+    if drawing.bar:
+        drawn = sparkline.bar(share, drawing.bar, ascii_only=drawing.ascii_only)
     meant = colours.WARN if share >= 1 else colours.GOOD
-    return share, Cell(f"{drawn} {used:.3g} of {float(capacity):.4g}{unit}", meant)
+    return share, Cell(f"{drawn} {used:.3g} of {float(capacity):.4g}{unit}".lstrip(), meant)
 
 
 def _leaves(now: Mapping[str, Any], spilled: float, failed: float, queued: int) -> Cell:
@@ -215,14 +290,16 @@ def _time(number: float | None) -> str:
     return "-" if number is None else output.seconds(float(f"{number:.2g}"))
 
 
-def _link(item: Mapping[str, Any]) -> tuple[Cell, ...]:
-    state, rtt = output.safe(item.get("state")), item.get("rtt_ms")
+def _link(item: Mapping[str, Any], traffic: Traffic | None) -> tuple[Cell, ...]:
+    state = output.safe(item.get("state"))
     return (
         Cell(output.safe(item.get("name"))),
         Cell(output.safe((item.get("neighbour") or {}).get("name") or "-")),
         Cell(state, colours.meaning("STATE", state)),
         Cell(str(item.get("cost"))),
-        Cell("-" if rtt is None else f"{rtt:.3g} ms"),
+        Cell(output.round_trip(item.get("rtt_ms")) or "-"),
+        Cell("" if traffic is None else output.bytes_per_s(traffic.in_per_s)),
+        Cell("" if traffic is None else output.bytes_per_s(traffic.out_per_s)),
         Cell(str(item.get("streams"))),
         Cell(output.safe(item.get("error") or ""), colours.BAD),
     )
@@ -238,38 +315,3 @@ def _site(item: Mapping[str, Any]) -> tuple[Cell, ...]:
         Cell(output.safe(item.get("version") or "-")),
         Cell(", ".join(map(output.safe, item.get("next_hops") or [])) or "-"),
     )
-
-
-def _grid(
-    headings: Sequence[str],
-    rows: Sequence[Sequence[Cell]],
-    room: int,
-    dropped: Sequence[int],
-) -> list[str]:
-    """Columns side by side; those ``dropped`` go first, then the last one is cut, never a name."""
-    kept = [at for at in range(len(headings)) if any(row[at].text for row in rows)]
-    widths = {at: max(len(headings[at]), *(len(row[at].text) for row in rows)) for at in kept}
-    for at in dropped:
-        if _least(widths) <= room:
-            break
-        widths.pop(at, None)
-    last = max(widths)
-    before = sum(widths[at] + GAP for at in widths if at != last)
-    if len(widths) > 1:
-        widths[last] = max(0, min(widths[last], room - before))
-    found = [_line([Cell(headings[at], colours.HEAD) for at in widths], widths)]
-    return found + [_line([row[at] for at in widths], widths) for row in rows]
-
-
-def _least(widths: Mapping[int, int]) -> int:
-    last = max(widths)
-    return sum(w + GAP for at, w in widths.items() if at != last) + min(widths[last], _LAST_LEAST)
-
-
-def _line(cells: Sequence[Cell], widths: Mapping[int, int]) -> str:
-    parts = []
-    for (text, meant), width in zip(cells, widths.values(), strict=True):
-        shown = text if len(text) <= width else text[: max(0, width - 1)] + "…"
-        shown = shown[:width]
-        parts.append(colours.paint(shown, meant) + " " * (width - len(shown)))
-    return (" " * GAP).join(parts).rstrip()

@@ -22,7 +22,10 @@ EVERY_S: Final = 2.0
 LEAST_S: Final = 0.2
 """Between two looks; a router has more to do than to be looked at."""
 _ALWAYS_NEW: Final = frozenset(
-    ("age_s", "rtt_ms", "uptime_s", "asked_per_s", "admitted_per_s", "phases", "learnt")
+    (
+        *("age_s", "rtt_ms", "uptime_s", "asked_per_s", "admitted_per_s", "phases", "learnt"),
+        *("bytes_in_total", "bytes_out_total"),
+    )
 )
 
 

@@ -119,7 +119,8 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     else empty. ``endpoint``: where a link that is dialled here is connected; ``via``: its proxy.
     ``certificate``: SHA-256 of what such a link shows, hex. ``allow``: the services that the
     neighbour was let in to declare, export and import; ``held``: those that this site was let in to
-    there. None: no terms.
+    there. None: no terms. ``bytes_in_total``, ``bytes_out_total``: what the link carried since the
+    router started, as in `spillway_link_bytes_total`.
     """
 
     name: str
@@ -140,6 +141,8 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     certificate: str = ""
     via: str = ""
     held: AllowView | None = None
+    bytes_in_total: int = 0
+    bytes_out_total: int = 0
 
 
 class ListenerView(msgspec.Struct, frozen=True, kw_only=True):

@@ -60,6 +60,8 @@ def link_views(
             endpoint=link.endpoint,
             via=link.via,
             certificate=link.certificate,
+            bytes_in_total=link.bytes_in,
+            bytes_out_total=link.bytes_out,
         )
         for link in router.links.status()
     ]

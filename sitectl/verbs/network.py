@@ -7,16 +7,16 @@ import click
 
 from router.model import limits
 from sitectl import output, store
-from sitectl.candidate_table import candidate_table
 from sitectl.completing import remember
 from sitectl.failure import Exit, Failure, not_found, usage
 from sitectl.options import Settings, Verb, Verbs, completes
 from sitectl.past import past_text
-from sitectl.sessions import require_address, sentences
+from sitectl.sessions import require_address
 from sitectl.sharing_flags import where_to_look
 from sitectl.site import Site
 from sitectl.site_detail import detail_text, site_detail
 from sitectl.watching import Picture, show, watch_flag
+from sitectl.why_text import why_text
 
 
 @click.group("network", cls=Verbs)
@@ -171,7 +171,7 @@ def why(
         if failure.exit_code is not Exit.NOT_FOUND:
             raise
         raise not_found(failure.message, where_to_look(site, service.partition(":")[0])) from None
-    output.emit_item(settings, "Why", item, lambda: settings.here(_why_text(item)))
+    output.emit_item(settings, "Why", item, lambda: settings.here(why_text(item)))
 
 
 def _why_past(
@@ -187,23 +187,3 @@ def _why_past(
         items,
         lambda: past_text(items, service, denied=denied, whole=whole),
     )
-
-
-def _why_text(item: dict[str, Any]) -> str:
-    decision = item.get("decision") or {}
-    where, path = decision.get("site"), decision.get("path") or []
-    through = f" through {' > '.join(map(output.safe, path[:-1]))}" if len(path) > 1 else ""
-    goes = f"goes to {output.safe(where)}{through}" if where else "goes nowhere"
-    reason = output.safe(decision.get("reason"))
-    head = (
-        f"{output.safe(item.get('service'))}:{item.get('port')} ({item.get('policy')}): "
-        f"the next request {goes} ({reason})"
-    )
-    about_sessions = sentences(item)
-    if about_sessions:
-        head += f"\n{about_sessions}"
-    candidates = item.get("candidates") or []
-    if not candidates:
-        return head + "\nNo candidates: no site has a target. Try: sitectl service bind"
-    table = candidate_table(candidates, has_paths=True)
-    return f"{head}\n\n{table}"

@@ -10,12 +10,16 @@ import click
 
 from sitectl import output, sparkline, store, top
 from sitectl.failure import Failure
+from sitectl.link_traffic import LinkTraffic
 from sitectl.live import Live, Pictures, Port
 from sitectl.options import Duration, Settings, Verb
 from sitectl.watching import LEAST_S
+from sitectl.why_text import why_text
 
 EVERY_S: Final = 1.0
-KEYS: Final = "q quit   s sort   p pause"
+_KEYS: Final = "q quit   s sort   p pause   ↑ ↓ select a service   Enter why"
+_ASCII_KEYS: Final = "q quit   s sort   p pause   j k select a service   Enter why"
+_WHY_KEYS: Final = "q back   p pause"
 
 
 @click.command("top", cls=Verb)
@@ -35,8 +39,10 @@ def command(settings: Settings, once: bool, every_s: float, sort: str) -> None:
     REQ/S counts the requests of this site's clients, whichever site serves them. HERE shows how
     many are in flight at this site and its configured capacity. SPILLED shows how many a second
     other sites serve, which sites, and why.
-    Keys: q ends, s sorts by the next column, p pauses. Without a terminal each picture is plain
-    text, or with -o json one object on each line.
+    IN and OUT show the bytes a second that a link carries, from the second picture on.
+    Keys: q ends, s sorts by the next column, p pauses, arrows (or j and k) select a service, and
+    Enter shows its `why` until q or Esc. Without a terminal each picture is plain text, or with
+    -o json one object on each line.
 
     \b
     Examples:
@@ -60,22 +66,26 @@ def command(settings: Settings, once: bool, every_s: float, sort: str) -> None:
         _print_on(settings, pictures, first, sort, pause_s)
 
 
-def _plain(live: Live, sort: str) -> str:
-    return "\n".join(top.page(live, None, sort=sort, ascii_only=not sparkline.has_blocks()))
+def _plain(live: Live, sort: str, traffic: LinkTraffic | None = None) -> str:
+    now = traffic.now if traffic is not None else {}
+    ascii_only = not sparkline.has_blocks()
+    return "\n".join(top.page(live, None, sort=sort, traffic=now, ascii_only=ascii_only))
 
 
 def _print_on(
     settings: Settings, pictures: Pictures, live: Live, sort: str, pause_s: float
 ) -> None:
     """Print picture after picture, until somebody has enough."""
+    traffic = LinkTraffic()
     while True:
+        traffic.note(live)
         if settings.output == "json":
             click.echo(json.dumps(output.envelope("Top", {"item": live})))
         elif settings.output == "yaml":
             click.echo("---")
             output.emit_item(settings, "Top", live, str)
         else:
-            click.echo(f"{top.head(live, sort)}\n\n{_plain(live, sort)}\n")
+            click.echo(f"{top.head(live, sort)}\n\n{_plain(live, sort, traffic)}\n")
         sys.stdout.flush()
         time.sleep(pause_s)
         live = pictures.look()
@@ -88,28 +98,63 @@ class _Shown:
         self._pictures, self._live, self._sort, self._pause_s = pictures, first, sort, pause_s
         self._paused, self._error = False, ""
         self._past: dict[Port, deque[float]] = {}
+        self._traffic = LinkTraffic()
+        self._selected: Port | None = None
+        self._why: str | None = None
+        """Of the selected service, which is all that is shown; None: the whole picture is."""
         self._ascii_only = not sparkline.has_blocks()
-        self._keep()
+        self._note()
 
     def run(self) -> None:
         """Draw until q is pressed."""
         from sitectl import screen
 
         with screen.opened() as terminal:
+            look_at = time.monotonic() + self._pause_s
             while True:
-                columns, lines = terminal.size
-                terminal.draw(self._text(columns, lines))
-                ends = time.monotonic() + self._pause_s
-                key = terminal.key(self._pause_s)
-                if key in ("q", "Q", "\x1b"):
+                terminal.draw(self._text(*terminal.size))
+                key = terminal.key(look_at - time.monotonic())
+                if key and not self._press(key):
                     return
-                if key in ("s", "S"):
-                    self._sort = top.SORTS[(top.SORTS.index(self._sort) + 1) % len(top.SORTS)]
-                elif key in ("p", "P", " "):
-                    self._paused = not self._paused
                 if not key:
-                    time.sleep(max(0.0, ends - time.monotonic()))
+                    time.sleep(max(0.0, look_at - time.monotonic()))
+                if time.monotonic() >= look_at:
                     self._look()
+                    look_at = time.monotonic() + self._pause_s
+
+    def _press(self, key: str) -> bool:
+        """Do what a key means; False: end."""
+        from sitectl import screen
+
+        if key in ("q", "Q", screen.ESCAPE):
+            is_whole, self._why = self._why is None, None
+            return not is_whole
+        if key in ("p", "P", " "):
+            self._paused = not self._paused
+        elif self._why is not None:
+            pass  # The other keys are of the whole picture.
+        elif key in ("s", "S"):
+            self._sort = top.SORTS[(top.SORTS.index(self._sort) + 1) % len(top.SORTS)]
+        elif key in ("k", *screen.UP):
+            self._select(-1)
+        elif key in ("j", *screen.DOWN):
+            self._select(1)
+        elif key in ("\r", "\n") and self._selected is not None:
+            self._why = self._asked(self._selected)
+        return True
+
+    def _select(self, step: int) -> None:
+        ports = top.order(self._live, self._sort)
+        if self._selected in ports:
+            at = ports.index(self._selected) + step
+            self._selected = ports[min(max(at, 0), len(ports) - 1)]
+
+    def _asked(self, port: Port) -> str:
+        """What `why` tells of a service, or why it does not."""
+        try:
+            return why_text(self._pictures.why(port))
+        except Failure as failure:
+            return output.safe_lines(failure.as_text())
 
     def _look(self) -> None:
         if self._paused:
@@ -118,24 +163,37 @@ class _Shown:
             self._live, self._error = self._pictures.look(), ""
         except Failure as failure:  # It may be over at the next look; until then it is told.
             self._error = f"stale, {failure.message}"
-            return
-        self._keep()
+        else:
+            self._note()
+        if self._why is not None and self._selected is not None:
+            self._why = self._asked(self._selected)
 
-    def _keep(self) -> None:
+    def _note(self) -> None:
+        """Keep what is seen over several pictures."""
         now = top.rates(self._live)
         self._past = {port: self._past.get(port, deque(maxlen=top.LINE)) for port in now}
         for port, rate in now.items():
             self._past[port].append(rate)
+        self._traffic.note(self._live)
+        ports = top.order(self._live, self._sort)
+        if self._selected not in ports:
+            self._selected = ports[0] if ports else None
 
     def _text(self, columns: int, lines: int) -> str:
-        body = top.page(
-            self._live,
-            (columns, lines - 4),
-            sort=self._sort,
-            past=self._past,
-            ascii_only=self._ascii_only,
-        )
-        foot = output.safe(self._error)[:columns] if self._error else KEYS
-        room = max(0, lines - 3 - len(body))
         head = top.head(self._live, self._sort, paused=self._paused)
+        if self._why is not None:
+            body, keys = self._why.split("\n"), _WHY_KEYS
+        else:
+            keys = _ASCII_KEYS if self._ascii_only else _KEYS
+            body = top.page(
+                self._live,
+                (columns, lines - 4),
+                sort=self._sort,
+                past=self._past,
+                traffic=self._traffic.now,
+                selected=self._selected,
+                ascii_only=self._ascii_only,
+            )
+        foot = output.safe(self._error)[:columns] if self._error else keys
+        room = max(0, lines - 3 - len(body))
         return "\n".join([head, "", *body, *[""] * room, foot])

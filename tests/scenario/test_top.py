@@ -1,9 +1,12 @@
-"""`top` of real routers: what leaves a full site, and the lines of the last minutes."""
+"""`top` of real routers: what leaves a full site, its problems, and why of one service."""
+
+import re
 
 from tests.scenario.clients import fetch
 from tests.scenario.harness import SHOP_PORT, Network
 from tests.scenario.test_contract import hold
 from tests.scenario.waiting import until
+from tests.unit.sitectl.terminals import Terminal
 
 
 def test_top_tells_how_full_a_site_is_and_who_takes_the_rest(net: Network) -> None:
@@ -34,3 +37,49 @@ def test_top_tells_how_full_a_site_is_and_who_takes_the_rest(net: Network) -> No
     near.release()
     held.close()
     net.at_rest("shop")
+
+
+def test_top_names_problems_and_leads_to_why_of_the_selected_service(net: Network) -> None:
+    here, there = net.site("here"), net.site("there")
+    here.declare("calm", SHOP_PORT + 1)
+    here.declare("shop")
+    dead, near, far = net.http("here"), net.http("here"), net.http("there")
+    dead.stop()
+    here.connect("calm", near)
+    here.connect("shop", dead)
+    there.connect("shop", far)
+    net.link(here, there, 3)
+    net.start()
+    net.see_each_other()
+    net.ready("shop", {"there": 1})
+    net.ready("calm", {"here": 1})
+    words = (
+        "--platform",
+        "process",
+        "--site",
+        here.name,
+        "top",
+        "--every",
+        "0.2",
+        "--sort",
+        "name",
+    )
+    with Terminal(net.state, *words, "--every", "0.2") as seen:
+        seen.until(lambda text: f">calm:{SHOP_PORT + 1}" in text, "the first service is selected")
+        seen.until(lambda text: "SW0335 Service shop" in text, "the problem by its name")
+        seen.until(lambda text: re.search(r"there .* ms +[0-9.]+ k?B/s ", text), "bytes a second")
+        seen.press("\x1b[B\r")
+        seen.until(lambda text: "the next request goes to there" in text, "why")
+        assert "0 of 1 targets ready" in seen.text or "no-target" in seen.text
+        dead.start()
+        seen.until(lambda text: "the next request goes to here" in text, "that it is back")
+        far.stop()
+        here.kill()
+        seen.until(lambda text: "is not running" in text, "that the router is gone")
+        net.start(here)
+        start = len(seen.text)
+        seen.until(lambda text: "the next request goes to here" in text[start:], "the router again")
+        seen.press("\x1b")
+        seen.until(lambda text: f">shop:{SHOP_PORT}" in text[start:], "the whole picture")
+        seen.press("q")
+        assert seen.end() == 0

@@ -3,10 +3,13 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sitectl import local_targets, top
+from sitectl import local_targets, output, top
+from sitectl.grids import folded
+from sitectl.link_traffic import LinkTraffic
 from sitectl.live import Pictures
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
@@ -155,27 +158,115 @@ def test_the_last_looks_are_a_line_where_there_is_room() -> None:
     services=st.integers(0, 40),
     links=st.integers(0, 30),
     sites=st.integers(0, 120),
+    problems=st.integers(0, 9),
+    selected=st.none() | st.integers(0, 39),
 )
 def test_a_page_fits_whatever_there_is_and_keeps_names_whole(
-    columns: int, lines: int, services: int, links: int, sites: int
+    columns: int,
+    lines: int,
+    services: int,
+    links: int,
+    sites: int,
+    problems: int,
+    selected: int | None,
 ) -> None:
     names = [f"service-{n}" for n in range(services)]
     live = {
         **LIVE,
+        "status": {**STATUS, "problems": [{"code": "SW0675", "message": "m " * 60}] * problems},
         "services": [service(name, 80, site("here")) for name in names],
         "now": [
-            now(name, overflow_to={"a-far-away-site": 1.0} if n else {})
+            now(name, overflow_to=dict.fromkeys(("a-far-away-site", "b", "c")[: n % 4], 1.0))
             for n, name in enumerate(names)
         ],
         "links": [{**LINK, "name": f"link-{n}", "error": "e " * 80} for n in range(links)],
         "network": [{**LIVE["network"][0], "name": f"site-{n}"} for n in range(sites)],
     }
-    text = top.page(live, (columns, lines))
+    port = None if selected is None else (f"service-{selected}", 80)
+    text = top.page(live, (columns, lines), selected=port)
     assert len(text) <= lines
     assert all(len(line) <= columns for line in text)
-    shown = [line.split(":")[0] for line in text if line.startswith("service-")]
+    rows = [line for line in text if line.lstrip("> ").startswith("service-")]
+    shown = [line.lstrip("> ").split(":")[0] for line in rows]
     assert set(shown) <= set(names)
     assert bool(shown) == bool(names)
+    marked = [line for line in rows if line.startswith(">")]
+    is_there = port is not None and port[0] in names
+    assert [line[1:].split(":")[0] for line in marked] == ([port[0]] if port and is_there else [])
+    codes = sum(line.startswith("SW0675 ") for line in text)
+    more = [line for line in text if line.endswith("more: sitectl status")]
+    assert codes == problems or more == [f"… {problems - codes} more: sitectl status"]
+
+
+@given(words=st.lists(st.text("abcäß(,", min_size=1, max_size=12), max_size=20), data=st.data())
+def test_folded_text_breaks_only_between_words(words: list[str], data: st.DataObject) -> None:
+    width = data.draw(st.integers(max(map(len, words), default=1), 60))
+    lines = folded(" ".join(words), width, 10_000)
+    assert all(len(line) <= width for line in lines)
+    assert " ".join(lines).split() == words
+    few = folded(" ".join(words), width, 2)
+    assert len(few) <= 2 and all(len(line) <= width for line in few)
+    assert few == lines or few[-1].endswith("…")
+
+
+def test_problems_are_named_with_code_and_sentence() -> None:
+    problems = [
+        {"code": "SW0335", "message": "Service shop:80: 0 of 2 targets are ready here", "hint": ""},
+        {"code": "SW0675", "message": "Link west to west is down: refused", "hint": ""},
+    ]
+    live = {**LIVE, "status": {**STATUS, "problems": problems}}
+    assert top.page(live, None)[:3] == [
+        "SW0335 Service shop:80: 0 of 2 targets are ready here",
+        "SW0675 Link west to west is down: refused",
+        "",
+    ]
+
+
+def test_all_destinations_are_shown_in_80_columns() -> None:
+    to = {"frankfurt": 40.5, "amsterdam": 30.25, "lisbon": 9.0, "oslo": 1.5}
+    one = now("shop", requests_per_s=99.0, p50_s=0.05, p99_s=0.1, spilled_per_s=81.25)
+    one |= {"spilled_to": to, "spilled_for": {"full": 80.0, "ejected": 1.25}}
+    text = top.page({**LIVE, "now": [one]}, (80, 20))
+    assert all(len(line) <= 80 for line in text)
+    words = " ".join(text).split()
+    for name, per_s in to.items():
+        assert " ".join((f"{per_s:.1f}/s", "to", name)) in " ".join(words)
+    assert "(full," in words and "ejected)," in words
+
+
+def test_bytes_a_second_are_the_difference_of_two_pictures() -> None:
+    def picture(second: int, *totals: int) -> dict[str, Any]:
+        inward, outward = totals
+        link = {**LIVE["links"][0], "bytes_in_total": inward, "bytes_out_total": outward}
+        return {**LIVE, "at": f"2026-01-01T12:00:{second:02}.000Z", "links": [link]}
+
+    traffic = LinkTraffic()
+    traffic.note(picture(0, 1_000, 0))
+    assert traffic.now == {}
+    traffic.note(picture(2, 5_000, 3_000_000))
+    last = picture(2, 5_000, 3_000_000)
+    traffic.note(last)  # The router had no newer one.
+    (row,) = (one for one in top.page(last, (80, 40), traffic=traffic.now) if "up" in one)
+    assert row.split()[5:11] == ["ms", "2", "kB/s", "1.5", "MB/s", "0"]
+    traffic.note(picture(3, 10, 10))
+    assert traffic.now == {}  # The router was restarted.
+    traffic.note({**LIVE, "at": "2026-01-01T12:00:04.000Z"})
+    assert traffic.now == {}  # One that does not count.
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0.0, "0 B/s"),
+        (999.0, "999 B/s"),
+        (999.6, "1 kB/s"),
+        (12_345.0, "12.3 kB/s"),
+        (1.5e6, "1.5 MB/s"),
+        (2.5e9, "2.5 GB/s"),
+    ],
+)
+def test_rates_of_bytes_have_a_unit(number: float, text: str) -> None:
+    assert output.bytes_per_s(number) == text
 
 
 def test_once_prints_a_picture_and_json_is_the_routers_own(
@@ -237,6 +328,55 @@ def test_keys_sort_pause_and_end(here: CommandLine, admin: FakeAdmin) -> None:
         seen.press("q")
         assert seen.end() == 0
     assert "\x1b[?1049l" in seen.raw
+
+
+WHY: dict[str, Any] = {
+    "service": "shop",
+    "port": 80,
+    "policy": "fill",
+    "decision": {"site": "west", "path": ["west"], "reason": "cheapest with room"},
+    "candidates": [
+        {"site": "here", "path": [], "path_cost": 0, "verdict": "full", "reason": "10 of 10"},
+        {"site": "west", "path": ["west"], "path_cost": 5, "verdict": "chosen", "reason": ""},
+    ],
+}
+
+
+def test_a_selected_service_tells_why_and_back(here: CommandLine, admin: FakeAdmin) -> None:
+    admin.item("/api/v1/live", LIVE)
+    admin.item("/api/v1/why/shop:80", WHY)
+    with Terminal(here.state, "top", "--every", "0.2") as seen:
+        seen.until(lambda text: ">calm:80" in text, "the first service is selected")
+        seen.press("\x1b[B")
+        seen.until(lambda text: ">shop:80" in text, "the next one")
+        seen.press("\r")
+        seen.until(lambda text: "the next request goes to west" in text, "its why")
+        assert "10 of 10" in seen.text and "q back" in seen.text
+        before = seen.text.count("SERVICE")
+        seen.press("\x1b")
+        seen.until(lambda text: text.count("SERVICE") > before, "the whole picture again")
+        seen.press("kj\n")
+        asked = seen.text.count("the next request")
+        seen.until(lambda text: text.count("the next request") > asked, "why once more")
+        admin.answers["/api/v1/why/shop:80"] = (404, {"code": "not-found", "message": "it went"})
+        seen.until(lambda text: "Error: it went" in text, "that the service is gone")
+        seen.press("qq")
+        assert seen.end() == 0
+
+
+def test_a_selection_stays_where_it_can(here: CommandLine, admin: FakeAdmin) -> None:
+    admin.item("/api/v1/live", LIVE)
+    with Terminal(here.state, "top", "--every", "0.2") as seen:
+        seen.until(lambda text: ">calm:80" in text, "the first one")
+        seen.press("jjjjj")
+        seen.until(lambda text: ">away:80" in text, "the last one, and no further")
+        admin.item("/api/v1/live", {**LIVE, "services": LIVE["services"][:2]})
+        start = len(seen.text)
+        seen.until(lambda text: ">calm:80" in text[start:], "the first one: it went")
+        admin.item("/api/v1/live", {**LIVE, "services": [], "now": []})
+        seen.until(lambda text: "No services" in text, "there is none")
+        seen.press("j\rq")
+        assert seen.end() == 0
 
 
 def test_a_router_that_goes_leaves_its_last_picture_marked_stale(
