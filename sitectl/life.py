@@ -6,7 +6,7 @@ from pathlib import Path
 
 from certs.files import make_directory
 from router.model.specs import Document
-from sitectl import store, texts
+from sitectl import output, store, texts
 from sitectl.directory import DirectorySite
 from sitectl.failure import Exit, Failure, conflict
 from sitectl.options import Settings
@@ -68,6 +68,7 @@ def end_site(site: DirectorySite, timeout_s: float) -> None:
             if document.kind == "Service" and site.owns(document):
                 (site.config / f"service-{document.name}.yaml").unlink(missing_ok=True)
         site.reload()
+        _leave(site)
         runtime_of(site).stop(timeout_s)
     if presence.is_running(site):
         raise Failure(
@@ -77,3 +78,11 @@ def end_site(site: DirectorySite, timeout_s: float) -> None:
             f"sitectl --site {site.name} stop",
         )
     runtime_of(site).remove(timeout_s)
+
+
+def _leave(site: DirectorySite) -> None:
+    """Have the router tell its neighbors, as it stops, that they need not miss it."""
+    try:
+        site.admin.command("leave")
+    except Failure as failure:  # One of an older release, for example.
+        output.note(f"neighbors of {site.name} list it as down for a while: {failure.message}")

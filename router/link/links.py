@@ -106,6 +106,7 @@ class Links:
         self._changed: dict[str, None] = {}
         self._turn_asked = False
         self._draining = False
+        self._is_leaving = False
         self._drained: Callable[[], None] | None = None
         self._closed = False
 
@@ -249,8 +250,15 @@ class Links:
             session.drain(self._stopping(), wholly=True)
         self._ask_turn()
 
+    def leave(self) -> None:
+        """This site is to be deleted: once it stops, its neighbors need not miss it."""
+        self._is_leaving = True
+
     def _stopping(self) -> Fault:
-        return Fault("shutdown", f"{self._identity.name} is stopping")
+        name = self._identity.name
+        if self._is_leaving:
+            return Fault("removed", f"{name} was deleted")
+        return Fault("shutdown", f"{name} is stopping")
 
     def close(self) -> None:
         """Say goodbye on all links, dial and accept no more."""

@@ -11,7 +11,8 @@ from router.model.bursts import BurstState
 
 
 class Orders:
-    """Carries them out. ``stop`` begins to drain, ``reload`` reads wanted state again.
+    """Carries them out. ``stop`` begins to drain, ``leave`` has that be for good, ``reload`` reads
+    wanted state again.
 
     ``adopt`` makes a site the owner of a service, and tells what was done.
     """
@@ -21,18 +22,22 @@ class Orders:
         trust: SiteTrust,
         bursting: Bursting,
         stop: Callable[[], None],
+        leave: Callable[[], None],
         reload: Callable[[], None],
         adopt: Callable[[str, str], str],
     ) -> None:
         self._adopt = adopt
         self._trust, self._bursting = trust, bursting
-        self._stop, self._reload = stop, reload
+        self._stop, self._leave, self._reload = stop, leave, reload
 
     def carry_out(self, name: str, arguments: Mapping[str, str]) -> str | None:
         """What was done; None: no such command."""
         if name == "stop":
             self._stop()
             return "Draining."
+        if name == "leave":
+            self._leave()
+            return "Neighbors will be told that this site was deleted."
         if name == "reload":
             self._reload()
             return "Reading everything again."

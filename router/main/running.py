@@ -179,7 +179,12 @@ class Running:
             self.network.hand_over = self.workers.take_link
         whole = Whole(self.workers) if self.workers is not None else None
         orders = Orders(
-            self._trust, self.bursting, self.stop, self.read_again, self.router.owning.adopt
+            self._trust,
+            self.bursting,
+            self.stop,
+            self.leave,
+            self.read_again,
+            self.router.owning.adopt,
         )
         self.view = OperatorView(
             self.router,
@@ -308,6 +313,12 @@ class Running:
         self.stopping.set()
         if self.workers is not None:
             self.workers.stop()
+
+    def leave(self) -> None:
+        """When this router stops, the site is deleted."""
+        self.router.links.leave()
+        if self.workers is not None:
+            self.workers.leave()
 
     def _access_log_lost(self, reason: str) -> None:
         """Told by the writing thread; after the loop's end nobody is left to hear it."""

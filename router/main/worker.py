@@ -29,6 +29,7 @@ from router.main.worker_words import (
     Door,
     Follow,
     FromWorker,
+    Leave,
     MessageTooLong,
     Question,
     ReadAgain,
@@ -170,6 +171,8 @@ class _Lead:
                 process.read_again()
             case Reopen():
                 process.hang_up()
+            case Leave():
+                process.leave()
             case Stop():
                 process.stop()
 

@@ -173,6 +173,10 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
     """Drain and end; a second one: end."""
 
 
+class Leave(msgspec.Struct, frozen=True, tag="leave"):
+    """The site is to be deleted: its neighbors need not miss it."""
+
+
 class Door(msgspec.Struct, frozen=True, tag="door"):
     """Others reach this worker there."""
 
@@ -189,7 +193,7 @@ class Answer(msgspec.Struct, frozen=True, tag="answer"):
     more: bool = False
 
 
-ToWorker = Follow | Ask | ReadAgain | Reopen | Stop
+ToWorker = Follow | Ask | ReadAgain | Reopen | Stop | Leave
 FromWorker = Door | Answer
 
 _HeardT = TypeVar("_HeardT")

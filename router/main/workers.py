@@ -27,6 +27,7 @@ from router.main.worker_words import (
     Door,
     Follow,
     FromWorker,
+    Leave,
     MessageTooLong,
     Question,
     ReadAgain,
@@ -256,6 +257,11 @@ class Workers:
         """SIGHUP."""
         for one in self.all:
             one.say(Reopen())
+
+    def leave(self) -> None:
+        """When they stop, the site is deleted."""
+        for one in self.all:
+            one.say(Leave())
 
     def stop(self) -> None:
         """Drain and end them; again: end them at once."""

@@ -128,7 +128,7 @@ def test_with_the_middle_killed_it_says_where_the_way_breaks(line: Line) -> None
     told = line.near.json("ping", "far", "-c", "1", code=1)
     assert not told["reachable"]
     assert "the link between near and middle is down" in told["reason"]
-    assert "link middle is down" in told["reason"]
+    assert "link middle to middle is down" in told["reason"]
     assert [(hop["site"], hop["sent"]) for hop in told["hops"]] == [("middle", 0), ("far", 0)]
     said = line.near.ctl("ping", "far", "-c", "1", code=1).out
     assert "far is not reached: the link between near and middle is down" in said

@@ -7,6 +7,7 @@ import msgspec
 from router.admin.ping_views import HopView, PingView
 from router.admin.ports import BadQuestion
 from router.admin.views import LinkView
+from router.link.listing import in_words
 from router.main.asking.pinging import HopFigures
 from router.main.asking.way import Hop, Way, way_to
 from router.main.site_router import SiteRouter
@@ -70,7 +71,8 @@ def find_site(routes: Iterable[SiteRoute], asked: str) -> SiteRoute | None:
 def _why_down(links: Sequence[LinkView], neighbour: SiteId) -> str:
     """What our links to ``neighbour`` say of themselves; empty: there are none."""
     told = [
-        f"link {link.name} is {link.state}" + (f": {link.error}" if link.error else "")
+        f"{in_words(link.name, link.direction, link.neighbour.name)} is {link.state}"
+        + (f": {link.error}" if link.error else "")
         for link in links
         if link.neighbour.id == neighbour
     ]

@@ -83,9 +83,9 @@ CODES: Final = (
     Code(
         "SW0676",
         "An incoming link is down",
-        "Another site dials the link, and its last session ended other than by `link delete` or "
-        "`revoke-access`. Only that site can dial it again; requests take other ways meanwhile, if "
-        "there are any. This site forgets the link ten minutes after it was lost.",
+        "Another site dials the link, and its last session ended other than by `link delete`, "
+        "`delete` of that site or `revoke-access`. Only that site can dial it again; requests take "
+        "other ways meanwhile, if there are any. This site forgets the link after ten minutes.",
         "At the other site: sitectl status; a site that is switched off needs nothing",
     ),
     Code(

@@ -67,6 +67,21 @@ def test_a_neighbor_that_stops_is_missed_and_one_that_deletes_its_link_is_not() 
     assert east.links.status() == []
 
 
+@pytest.mark.parametrize("drains", [True, False])
+def test_a_neighbor_whose_site_is_deleted_is_not_missed(drains: bool) -> None:
+    world = World()
+    west, east = linked(world)
+    west.links.leave()
+    assert line_of(east.links).state == "up"
+    if drains:
+        west.links.drain()
+        west.links.finish(lambda: None)
+    else:
+        west.links.close()
+    world.settle()
+    assert west.links.adjacent == {} and east.links.status() == []
+
+
 def test_a_deleted_link_is_forgotten_even_if_it_was_lost_before() -> None:
     world = World()
     west, east = linked(world)

@@ -37,6 +37,7 @@ from router.main.worker_words import (
     FiguresQuestion,
     Follow,
     FromWorker,
+    Leave,
     MessageTooLong,
     Metrics,
     ServicePlace,
@@ -172,6 +173,7 @@ COUNTED = MetricValues(
     (
         Follow(("127.0.0.1:1",), frozenset({ServicePlace(ServiceKey("web", 80), "::1", 81)})),
         Ask(7, FiguresQuestion("services")),
+        Leave(),
     ),
 )
 def test_what_is_said_is_heard(message: ToWorker) -> None:
