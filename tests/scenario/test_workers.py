@@ -171,3 +171,16 @@ def test_another_number_in_the_document_waits_for_the_next_start_and_is_told(net
     assert site.get("status")["workers_next"] is None
     site.ctl("update", "--workers", "1")
     until(lambda: site.get("status")["workers_next"] == 1, "it is to be one alone")
+
+
+def test_a_site_of_workers_that_is_deleted_is_missed_by_nobody(net: Network, west: Site) -> None:
+    east = net.site("east")
+    net.link(west, east)
+    target = serve(net, west, service_s=1.5)
+    net.see_each_other()
+    until(lambda: len([x for x in east.get("links") if x["state"] == "up"]) == 2, "both link")
+    with Pinned(pinned(west, 1, 1)):
+        until(lambda: target.in_hand == 1, "the second worker has a request: it ends last")
+        west.ctl("delete", "--yes")
+    until(lambda: east.get("links") == [], "its links are forgotten")
+    assert not east.get("status")["notes"]
