@@ -64,8 +64,8 @@ FAMILIES: dict[str, Family] = {
     ),
     "spillway_spilled_total": Family(
         "counter",
-        "Requests of this site's clients that another site served, and why: full, rate, no-target, "
-        "ejected, draining, failover or policy.",
+        "Requests of this site's clients that another site served, and why: full, higher-level, "
+        "rate, no-target, ejected, draining, failover or policy.",
         ("service", "port", "to", "reason"),
     ),
     "spillway_decisions_total": Family(

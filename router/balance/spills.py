@@ -7,14 +7,16 @@ from typing import Final, Literal
 
 import msgspec
 
-SpillReason = Literal["full", "rate", "no-target", "ejected", "draining", "policy", "failover"]
+SpillReason = Literal[
+    "full", "higher-level", "rate", "no-target", "ejected", "draining", "policy", "failover"
+]
 """Why this site did not serve a request of its own clients. A label of metrics.
 
-``full``: no free slot here, or without a configured capacity more load here than elsewhere;
-``rate``: the rate of this site is used up; ``no-target``: no target here is ready; ``ejected``:
-likewise, since failed requests took out one or more of them; ``draining``: this router stops;
-``failover``: the attempt here failed; ``policy``: this site had room, and the policy or the session
-named another one.
+``full``: no free slot here; ``higher-level``: without a configured capacity, more load here than
+elsewhere; ``rate``: the rate of this site is used up; ``no-target``: no target here is ready;
+``ejected``: likewise, since failed requests took out one or more of them; ``draining``: this router
+stops; ``failover``: the attempt here failed; ``policy``: this site had room, and the policy or the
+session named another one.
 """
 
 LocalState = Literal["none", "all", "some", "down"]
@@ -74,6 +76,8 @@ def spill_reason(
     """
     if absent:
         return absent
+    if overflow_reason == "higher-level":
+        return "higher-level"
     if overflow_reason:
         is_rate = overflow_reason == "sends-away" or (overflow_reason == "full" and paced)
         return "rate" if is_rate else "full"

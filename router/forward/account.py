@@ -38,6 +38,8 @@ def note_failure(
         record.unserved = service.demand.turned_away(
             service.now(), record.started_at, may_return=may_return
         )
+    failed_for = service.counters.failed_for
+    failed_for[failure.code] = failed_for.get(failure.code, 0) + 1
     return "error" if request.protocol == "tcp" else "5xx"
 
 

@@ -79,13 +79,15 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
     ``served``: requests that ended, by site (`SERVED_NOWHERE`: nobody); ``overflow``: those that
     a cheaper site was too full for, by the site that served; ``spilled``: all that another site
-    served, by reason; ``failed`` with 5xx or torn. ``counts``: of all, by latency in fine buckets.
+    served, by reason; ``failed`` with 5xx or torn, ``failed_for`` of these by `LegFailure` code (a
+    5xx of a target has none). ``counts``: of all, by latency in fine buckets.
     """
 
     served: dict[str, int]
     overflow: dict[str, int]
     spilled: dict[str, int]
     failed: int
+    failed_for: dict[str, int]
     counts: tuple[int, ...]
 
 
@@ -135,6 +137,7 @@ class ServiceCounters:
         "_requests",
         "_retries",
         "chosen",
+        "failed_for",
         "spilled",
     )
 
@@ -148,6 +151,8 @@ class ServiceCounters:
         self.spilled: defaultdict[tuple[str, str, str], int] = defaultdict(int)
         """Requests that another site served, by its name, `SpillReason` and overflow reason (empty:
         no cheaper site was passed over). Counted in place (hot)."""
+        self.failed_for: dict[str, int] = {}
+        """Requests that failed, by `LegFailure` code. A 5xx of a target is no such failure."""
         self._decisions: dict[tuple[str, str], int] = {}
         self._retries: dict[tuple[str, str], int] = {}
         self._queue_wait: Histogram | None = None
@@ -260,6 +265,7 @@ class ServiceCounters:
             overflow=self.left(),
             spilled=self._spilled_for(),
             failed=failed,
+            failed_for=dict(self.failed_for),
             counts=tuple(counts),
         )
 

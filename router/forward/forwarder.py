@@ -304,6 +304,11 @@ class Forwarder:
             if in_flight:
                 yield key, in_flight
 
+    def queued(self) -> dict[ServiceKey, int]:
+        """How many requests wait for a slot, of service ports of which some do."""
+        waiting = {key: service.room.queued for key, service in self._services.items()}
+        return {key: count for key, count in waiting.items() if count}
+
     @property
     def is_at_rest(self) -> bool:
         """Nobody is connected, no stream ends here: until `when_stirred` all stays as it is."""

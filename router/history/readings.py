@@ -18,13 +18,15 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
     ``served``: requests that ended, by the name of the site (`NOWHERE`: nobody). ``overflow``:
     those that a cheaper site was too full for; ``spilled``: those that another site served, by
-    reason. ``counts``: all of them by latency.
+    reason; ``failed_for``: of those that failed, by `LegFailure` code (a 5xx of a target has none).
+    ``counts``: all of them by latency.
     """
 
     served: Mapping[str, int] = {}
     overflow: Mapping[str, int] = {}
     spilled: Mapping[str, int] = {}
     failed: int = 0
+    failed_for: Mapping[str, int] = {}
     counts: tuple[int, ...] = NO_COUNTS
     capacity: int | None = None
     capacity_per_s: float | None = None
@@ -46,6 +48,12 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     p99_s: float | None
     lasted_s: float
     spilled: dict[str, int] = {}
+    failed_for: dict[str, int] = {}
+
+    @property
+    def requests(self) -> int:
+        """All that ended."""
+        return sum(self.served.values()) + self.nowhere
 
     def per_s(self, count: int) -> float:
         """``count`` of these, each second."""
@@ -78,6 +86,7 @@ def change(before: Reading, after: Reading, lasted_s: float) -> Change:
         p99_s=quantile(counts, 0.99),
         lasted_s=lasted_s,
         spilled=_grown(before.spilled, after.spilled),
+        failed_for=_grown(before.failed_for, after.failed_for),
     )
 
 

@@ -32,16 +32,22 @@ class _Port:
 class History:
     """Fed by one owner: `look` and `hold` several times a step, then `close` and a `step` each."""
 
-    __slots__ = ("_closed_looks", "_crowded", "_crowded_before", "_looks", "_ports")
+    __slots__ = (
+        *("_closed_at", "_closed_looks", "_crowded", "_crowded_before", "_looks", "_ports"),
+        "failing",
+    )
 
     def __init__(self) -> None:
         self._ports: dict[ServiceKey, _Port] = {}
         self._looks = 0
         self._closed_looks = 0
+        self._closed_at: float | None = None
         self._crowded: set[ServiceKey] = set()
         """At this step there was no room for them, …"""
         self._crowded_before: set[ServiceKey] = set()
         """… or at the last: what they count is not of one step alone."""
+        self.failing: set[ServiceKey] = set()
+        """Service ports of which requests failed in their last step."""
 
     def look(self, times: int = 1) -> None:
         """What is in flight is read now: `hold` follows for each service port that has some.
@@ -60,12 +66,13 @@ class History:
 
     def close(self, now: float) -> None:
         """A step ends. Service ports without a sample for as long as any is kept are forgotten."""
-        self._closed_looks, self._looks = self._looks, 0
+        self._closed_looks, self._looks, self._closed_at = self._looks, 0, now
         self._crowded_before, self._crowded = self._crowded, set()
         oldest = now - limits.HISTORY_S
         for key, port in list(self._ports.items()):
             if port.last is not None and port.last[0] < oldest:
                 del self._ports[key]
+                self.failing.discard(key)
 
     def step(self, key: ServiceKey, reading: Reading, now: float) -> None:
         """Where ``key`` stands at the end of the step; ``now`` is the same for all of them."""
@@ -82,6 +89,10 @@ class History:
             looks = max(1, self._closed_looks)
             in_flight = {site: count / looks for site, count in held.items()}
             since = change(port.last[1], reading, now - port.last[0])
+            if since.failed:
+                self.failing.add(key)
+            else:
+                self.failing.discard(key)
             packed = _pack(sample(since, reading, in_flight))
             samples = port.samples
             samples.append(samples[-1] if samples and samples[-1] == packed else packed)
@@ -98,14 +109,23 @@ class History:
         ]
 
     def lately(self, key: ServiceKey, reading: Reading, now: float) -> Change | None:
-        """What happened since the end of a step half a step ago or more; None: none was seen.
+        """What happened since the end of a step half a step ago or more; None: it is not known.
 
-        So it is of half a step to one and a half, whenever one asks.
+        So it is of half a step to one and a half, whenever one asks. Of a service port that came
+        within this step it is of all of the step, `limits.HISTORY_FIRST_S` at least.
         """
         port = self._ports.get(key)
         if port is None:
-            return None
+            return self._first(key, reading, now)
         for since in (port.last, port.before_last):
             if since is not None and now - since[0] >= limits.HISTORY_STEP_S / 2:
                 return change(since[1], reading, now - since[0])
         return None
+
+    def _first(self, key: ServiceKey, reading: Reading, now: float) -> Change | None:
+        if self._closed_at is None or len(self._ports) >= limits.HISTORY_PORTS_MAX:
+            return None
+        lasted_s = now - self._closed_at
+        return (
+            change(NOTHING_YET, reading, lasted_s) if lasted_s >= limits.HISTORY_FIRST_S else None
+        )

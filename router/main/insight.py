@@ -26,6 +26,7 @@ from router.main.asking.site_view import SitesView
 from router.main.asking.telling import Telling
 from router.main.bending import knees
 from router.main.debugging import Debugging
+from router.main.failing_requests import failing
 from router.main.flows import Flows
 from router.main.living import Living
 from router.main.parts import WHOLE, Part
@@ -56,6 +57,7 @@ class Insight:
         self._router, self._view, self._tokens = router, view, tokens
         self._recorder = Recorder(network, router)
         self._recorder.start()
+        view.failing = partial(failing, router, self._recorder, exact=whole is None)
         self._whole = whole
         self._flows = Flows(network, router, part)
         self._all_flows = AllFlows(self._flows, whole.workers) if whole is not None else None

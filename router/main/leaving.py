@@ -29,7 +29,8 @@ def why_leaving(
         return ""
     went = _went(away, lately, {one.site_name: one.path_cost for one in explanation.candidates})
     cause = _cause(explanation.policy, local, lately, own_name, has_targets, in_flight_mean)
-    return f"{cause}: {went}"
+    lost = f", {per_s_text(lately.per_s(lately.nowhere))} served nowhere" if lately.nowhere else ""
+    return f"{cause}: {went}{lost}"
 
 
 def _nobody(choice: NoChoice, lately: Change, queued: int) -> str:
@@ -73,6 +74,11 @@ def _cause(
             f"{own_name} has no configured capacity and is at a higher level than other sites "
             f"({local.in_flight} in flight at {local.targets_ready} ready targets)"
         )
+    reason = max(lately.spilled, key=lambda reason: lately.spilled[reason], default="")
+    if reason in ("no-target", "ejected"):
+        return f"no target of {own_name} was ready in the last seconds"
+    if reason == "failover":
+        return f"attempts at {own_name} failed"
     return f"policy {policy} sends requests to other sites too"
 
 

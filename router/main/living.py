@@ -80,13 +80,12 @@ class Living:
                 why="",
                 in_flight_mean=in_flight_mean,
             )
-        requests = sum(lately.served.values()) + lately.nowhere
         own_name = self._router.identity.name
         spilled = _spilled_to(lately, own_name)
         return ServiceNow(
             service=key.name,
             port=key.port,
-            requests_per_s=round(lately.per_s(requests), 3),
+            requests_per_s=round(lately.per_s(lately.requests), 3),
             overflow_per_s=round(lately.per_s(sum(lately.overflow.values())), 3),
             failed_per_s=round(lately.per_s(lately.failed), 3),
             p50_s=lately.p50_s,

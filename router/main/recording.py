@@ -63,6 +63,11 @@ class Recorder:
         for clients of any site."""
         return self._busy.mean(key, _look_at(self._timers.now()))
 
+    @property
+    def failing(self) -> list[ServiceKey]:
+        """Service ports of which requests failed in the last step, in order."""
+        return sorted(self._history.failing)
+
     def histories(
         self, service: str | None = None, port: int | None = None
     ) -> Iterator[ServiceHistory]:
@@ -179,6 +184,7 @@ def _reading(port: PortReading) -> Reading:
         overflow=tally.overflow,
         spilled=tally.spilled,
         failed=tally.failed,
+        failed_for=tally.failed_for,
         counts=tally.counts,
         capacity=port.capacity,
         capacity_per_s=port.capacity_per_s,

@@ -100,14 +100,19 @@ class Services:
 
         ``utc``: ISO 8601 of monotonic seconds.
         """
+        without = {key: self._forwarder.targets_of(key) for key in self.unserved}
+        return (*self._plan.problems, *unserved(without, utc))
+
+    @property
+    def unserved(self) -> list[ServiceKey]:
+        """Service ports that this site declares or has targets of, and no target is ready."""
         wanted = self._wanted
-        mine = [
+        return [
             key
             for key, service in self._plan.services.items()
             if service.has_connector or (wanted is not None and key.name in wanted.services)
+            if self._is_unserved(key)
         ]
-        without = {key: self._forwarder.targets_of(key) for key in mine if self._is_unserved(key)}
-        return (*self._plan.problems, *unserved(without, utc))
 
     @property
     def unlistened(self) -> tuple[Unlistened, ...]:

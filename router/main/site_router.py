@@ -6,7 +6,7 @@ the network's turn; there is no task here.
 
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from router.documents import Wanted
 from router.forward.forwarder import Forwarder
@@ -43,6 +43,7 @@ from router.main.strict_notes import strict_notes
 from router.main.troubles import Troubles
 from router.main.twin import Twin
 from router.main.wanted_links import WantedLinks
+from router.main.weight_hints import weight_hints
 from router.model import limits
 from router.model.addresses import join
 from router.model.errors import ConfigError
@@ -417,6 +418,11 @@ class SiteRouter:
         return self._troubles.problems(self._config_problems, self._wanted, utc)
 
     @property
+    def unserved(self) -> Collection[ServiceKey]:
+        """Service ports of which `problems` say that no target is ready at any site."""
+        return self._services.unserved
+
+    @property
     def notes(self) -> tuple[Note, ...]:
         """What degrades nothing and is good to know, a bounded number."""
         if self._wanted is None:
@@ -435,7 +441,16 @@ class SiteRouter:
             time.time(),
         )
         found = (*self._ejections.notes(), *self._config_notes, *bars, *offers, *rules)
-        return (*found, *strict, *hints)[: limits.STATUS_NOTES_MAX]
+        weights = weight_hints(
+            self._wanted, self.routing.table, self.identity.name, self._has_ready_target
+        )
+        return (*found, *strict, *weights, *hints)[: limits.STATUS_NOTES_MAX]
+
+    def _has_ready_target(self, service: str) -> bool:
+        """Whether a target of one of its ports is ready here."""
+        return any(
+            key.name == service and self.forwarder.local_targets(key).ready for key in self.services
+        )
 
     def _link_port_taken(self, error: str) -> None:
         self._tell("error", "link-port-taken", "links", error)

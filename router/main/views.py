@@ -1,7 +1,7 @@
 """The router as its operator sees it: snapshots for the admin API. Implements `RouterView`."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from router.admin.ports import Figures, MetricValues, UnknownCommand
@@ -27,13 +27,14 @@ from router.balance.decisions import CandidateReport
 from router.balance.site_gate import RateState
 from router.forward.counters import HistogramSnapshot
 from router.forward.figures import ServiceSnapshot
-from router.main import local_targets
+from router.main import failing_requests, local_targets
 from router.main.asking.site_view import target_view
 from router.main.asking.targets import Told
 from router.main.asking.way import TOO_FAR
 from router.main.bar_news import bar_views
 from router.main.bursting import Bursting
 from router.main.explaining import affinity_view, explained, finite
+from router.main.failing_requests import PortFailures
 from router.main.link_views import link_views, notes_of_links, of_expiries, of_links
 from router.main.measuring import measure, takes_part
 from router.main.memory import MemoryGuard
@@ -46,7 +47,7 @@ from router.main.seeing import Seeing
 from router.main.site_router import SiteRouter
 from router.main.whole import Whole
 from router.model import limits
-from router.model.events import Problem
+from router.model.events import Note, Problem
 from router.model.ids import ServiceKey
 from router.model.settings import AffinityBy
 from router.model.sharing import names_of_patterns
@@ -104,6 +105,8 @@ class OperatorView:
         self._started = started_at()
         self.spilled_to: Callable[[ServiceKey], Mapping[str, float]] = _not_known
         """Requests a second of a service port that each other site served in the last seconds."""
+        self.failing: Callable[[], Iterable[PortFailures]] = tuple
+        """Service ports of which requests fail."""
 
     # RouterView -----------------------------------------------------------------------------
 
@@ -112,6 +115,7 @@ class OperatorView:
         all the time."""
         router, links = self._router, self.links()
         targets = list(local_targets.not_ready(router, _not_known if steady else self.spilled_to))
+        failing = [] if steady else list(self.failing())
         return Status(
             name=router.identity.name,
             id=router.identity.site,
@@ -129,6 +133,7 @@ class OperatorView:
             problems=(
                 *router.problems(self.utc),
                 *local_targets.problems_of(targets, self.utc),
+                *failing_requests.problems_of(failing),
                 *self._memory.problems(),
                 *self._host_problems(),
                 *(self._bursting.problems() if self._bursting is not None else ()),
@@ -140,11 +145,16 @@ class OperatorView:
             notes=(
                 *local_targets.notes_of(targets),
                 *notes_of_links(links),
+                *(() if steady else self._waiting(failing)),
                 *router.notes,
             )[: limits.STATUS_NOTES_MAX],
             sharing="strict" if router.rules.strict else "open",
             console=self._console(),
         )
+
+    def _waiting(self, failing: Iterable[PortFailures]) -> Iterator[Note]:
+        told = {one.key for one in failing}
+        return failing_requests.waiting(self._router, self._network.now(), told)
 
     def ready(self) -> bool:
         """Serving and not draining; just started, not before it listens where clients are led."""

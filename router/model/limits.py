@@ -750,10 +750,12 @@ HISTORY_STEPS = (
     180  # A quarter of an hour: of a service port that is busy at 4 sites 40 KB, idle 6.
 )
 HISTORY_S = HISTORY_STEP_S * HISTORY_STEPS
+HISTORY_FIRST_S = 0.5  # Of a service port that is new: of less, figures a second say little.
 HISTORY_LOOK_S = 0.25  # What is in flight is read so often: twenty looks make the mean of a step.
 HISTORY_PORTS_MAX = 300  # Service ports: 12 MB if all are busy all the time at 4 sites each.
 HISTORY_SITES_MAX = 16  # Of one sample; the others are one.
 HISTORY_GONE_SITES_MAX = 256  # Whose ids and costs are kept while samples name them; the newest.
+FAILING_SHARE = 0.05  # Of the requests of a service port: more is a problem, as an alert has it.
 HISTORY_READ_AT_ONCE = 20  # Service ports, less than a millisecond; then traffic goes on.
 
 # knees.

@@ -9,7 +9,10 @@ from sitectl.failure import Exit, Failure, doc_of
 from sitectl.options import Settings, Verb
 from sitectl.watching import Picture, show, watch_flag
 
-_SHOWN_NOTES = ("SW0336", "SW0676", "SW0331", "SW0334", "SW0350", "SW0351")
+_SHOWN_NOTES = (
+    *("SW0336", "SW0339", "SW0676", "SW0314"),
+    *("SW0331", "SW0334", "SW0350", "SW0351"),
+)
 _HINTS_SHOWN = 3
 
 

@@ -45,6 +45,28 @@ def test_one_sentence_says_whether_anyone_overflows(
         expect(page.locator(".answer")).to_contain_text(more)
 
 
+def test_errors_of_clients_come_before_where_requests_are_served(
+    chromium: Browser, stage: Stage
+) -> None:
+    live = pictures.many_sites()
+    (now,) = live.now
+    failing = (msgspec.structs.replace(now, failed_per_s=now.requests_per_s / 2),)
+    stage.router.live = msgspec.structs.replace(live, now=failing)
+    with looking(chromium, stage) as page:
+        expect(page.locator(".answer")).to_have_class("answer bad")
+        expect(page.locator(".sentence")).to_have_text("Requests fail at shop.")
+        expect(page.locator(".answer")).to_contain_text("21/s of 42/s fail.")
+        dead = tuple(
+            msgspec.structs.replace(
+                one,
+                sites=tuple(msgspec.structs.replace(site, targets_ready=0) for site in one.sites),
+            )
+            for one in live.services
+        )
+        stage.router.live = msgspec.structs.replace(live, now=failing, services=dead)
+        expect(page.locator(".answer")).to_contain_text("shop: no ready target at any site.")
+
+
 def test_what_overflows_is_told_with_its_share_its_ways_and_its_reason(
     chromium: Browser, stage: Stage
 ) -> None:

@@ -33,7 +33,8 @@ def test_the_reason_is_of_this_site_first(
     if absent:
         assert found == absent
     else:
-        assert (found in ("full", "rate")) == (overflow != "")
+        assert (found in ("full", "rate")) == (overflow in ("full", "sends-away"))
+        assert (found == "higher-level") == (overflow == "higher-level")
         assert found not in ABSENCES
 
 

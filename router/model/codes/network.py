@@ -123,6 +123,14 @@ SERVICES: Final = (
         "sitectl service create NAME PORT, or remove the policy",
     ),
     Code(
+        "SW0314",
+        "Weights for sites without a ready target",
+        "The policy `split` gives a share to a site that has no ready target of the service. The "
+        "other sites with a weight get that share, then those without one.",
+        "Bind targets there: sitectl service bind NAME; or change the weights: sitectl service set "
+        "NAME --weight SITE=N",
+    ),
+    Code(
         "SW0317",
         "A learnt capacity on a tcp service",
         "`auto` is learnt from the latency of answers, which tcp has none of. It counts as "
@@ -202,6 +210,29 @@ SERVICES: Final = (
         "The service has fewer ready targets here than connectors of this site name. The others "
         "serve its requests; this site has less capacity than configured.",
         "See why: sitectl service status NAME; what a target said is under ERROR",
+    ),
+    Code(
+        "SW0337",
+        "Requests are turned away because every site is full",
+        "No site with a ready target of the service has a free slot. Requests that find the queue "
+        "of this site full, or wait in it for longer than `queueWait`, get 503 with Retry-After: "
+        "more than 5 % of all in the last seconds.",
+        "Add targets, or raise the capacity of those that can take more: sitectl why NAME",
+    ),
+    Code(
+        "SW0338",
+        "Requests of a service fail",
+        "More than 5 % of the requests that clients of this site sent in the last seconds were "
+        "answered 5xx or not at all. The text says by whom: a target that answers 500 stays in "
+        "use, unless its connector says `--eject-on 5xx`.",
+        "sitectl why NAME --last 20; sitectl service status NAME",
+    ),
+    Code(
+        "SW0339",
+        "Requests wait because every site is full",
+        "No site with a ready target of the service has a free slot, so requests wait at this site "
+        "for one. They are served late, and turned away after `queueWait`.",
+        "Add targets, or raise the capacity of those that can take more: sitectl why NAME",
     ),
     Code(
         "SW0340",

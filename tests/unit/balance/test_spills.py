@@ -31,12 +31,12 @@ def test_a_full_site_spills_because_it_is_full() -> None:
     assert spill_of(balancer) == "full"
 
 
-def test_without_a_configured_capacity_more_load_here_than_elsewhere_counts_as_full() -> None:
+def test_without_a_configured_capacity_more_load_here_than_elsewhere_is_a_reason() -> None:
     ledger = ledger_of(None)
     balancer = balancer_of(ledger, remote("a", capacity=None))
     for _ in range(3):
         take(ledger)
-    assert spill_of(balancer) == "full"
+    assert spill_of(balancer) == "higher-level"
 
 
 @pytest.mark.parametrize("sites", [1, 2])

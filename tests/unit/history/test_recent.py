@@ -109,6 +109,24 @@ def test_what_happened_lately_is_of_half_a_step_to_one_and_a_half() -> None:
     assert late is not None and (late.served, late.lasted_s) == ({"west": 2}, 4.0)
 
 
+def test_what_a_service_port_did_is_known_before_its_first_step_ends() -> None:
+    history = History()
+    history.close(10.0)
+    assert history.lately(SHOP, served(west=4), 10.4) is None
+    early = history.lately(SHOP, served(west=4), 12.0)
+    assert early is not None and (early.served, early.lasted_s) == ({"west": 4}, 2.0)
+
+
+def test_a_service_port_fails_while_its_last_step_has_failures() -> None:
+    history = History()
+    history.step(SHOP, Reading(), 0.0)
+    assert history.failing == set()
+    history.step(SHOP, Reading(failed=1), STEP)
+    assert history.failing == {SHOP}
+    history.step(SHOP, Reading(failed=1, served={"west": 3}), 2 * STEP)
+    assert history.failing == set()
+
+
 def test_idle_steps_keep_one_sample() -> None:
     history = History()
     for number in range(5):

@@ -4,6 +4,7 @@ import { LEAST_PER_S, listed } from "./format.js";
 /** What each reason of the router says of this site, after "because". */
 const WORDS = {
   full: "it has no room",
+  "higher-level": "it has more in flight for each target than other sites",
   rate: "its rate is used up",
   "no-target": "it has no ready target",
   ejected: "its targets are ejected",
@@ -13,6 +14,14 @@ const WORDS = {
 };
 
 const FAULTS = ["no-target", "ejected", "failover"];
+
+/** More of the requests of a service than this fail: as `status` and an alert have it. */
+const FAILING_SHARE = 0.05;
+
+/** Whether clients of a service get errors. @param {any} now */
+export function isFailing(now) {
+  return now.failed_per_s >= LEAST_PER_S && now.failed_per_s > FAILING_SHARE * now.requests_per_s;
+}
 
 /** The services of which other sites serve requests now, most first. @param {any} live */
 export function spilling(live) {

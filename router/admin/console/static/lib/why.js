@@ -45,6 +45,18 @@ export function runnerUp(candidates) {
   return { site: next.site, text: `${margin}, ${room}` };
 }
 
+/** The way to a site; one that cannot be reached has none. @param {any} one */
+function pathText(one) {
+  if (one.path?.length) return one.path.join(" > ");
+  return one.path_cost === 0 ? "here" : "–";
+}
+
+/** How old its figures are; of a site that cannot be reached none are known. @param {any} one */
+function ageText(one) {
+  if (one.age_s === null || one.age_s === undefined) return "–";
+  return one.age_s > 0 ? span(one.age_s) : "now";
+}
+
 /** @param {{candidates: any[], caption: string}} props */
 export function Candidates({ candidates, caption }) {
   const hasLevels = candidates.some((one) => typeof one.level === "number" && one.free === null);
@@ -55,7 +67,7 @@ export function Candidates({ candidates, caption }) {
     rowProps=${(one) => ({ class: one.verdict === "chosen" ? "chosen" : "" })}
     columns=${[
       { name: "Site", head: true, cell: (one) => html`<${SiteName} name=${one.site} />` },
-      { name: "Path", cell: (one) => (one.path?.length ? one.path.join(" > ") : "here") },
+      { name: "Path", cell: pathText },
       { name: "Cost", number: true, cell: (one) => count(one.path_cost) },
       { name: "Ready", number: true, cell: (one) => count(one.targets_ready) },
       {
@@ -66,7 +78,7 @@ export function Candidates({ candidates, caption }) {
       { name: "Capacity", number: true, cell: capacityText },
       { name: "Free", number: true, cell: (one) => count(one.free) },
       ...(hasLevels ? [{ name: "Level", number: true, cell: level }] : []),
-      { name: "Age", number: true, cell: (one) => (one.age_s ? span(one.age_s) : "now") },
+      { name: "Age", number: true, cell: ageText },
       {
         name: "Verdict",
         cell: (one) => html`<${Badge} tone=${TONES[one.verdict] ?? "bad"}>${one.verdict}<//>`,
@@ -81,5 +93,5 @@ export function RunnerUp({ candidates }) {
   const next = runnerUp(candidates);
   return next
     ? html`<p class="muted">Runner-up: <strong>${next.site}</strong>, ${next.text}.</p>`
-    : html`<p class="muted">No runner-up: nobody else had room.</p>`;
+    : html`<p class="muted">No runner-up: no other site can take the request.</p>`;
 }

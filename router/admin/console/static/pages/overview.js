@@ -6,7 +6,7 @@ import { sitectl } from "../lib/commands.js";
 import { LEAST_PER_S, count, latency, listed, mean, plural, rate, rtt, span } from "../lib/format.js";
 import { href } from "../lib/route.js";
 import { byCost, inOrder } from "../lib/sites.js";
-import { becauseOf, isFault, reasons, spilling } from "../lib/spills.js";
+import { becauseOf, isFailing, isFault, reasons, spilling } from "../lib/spills.js";
 import { Ago, Badge, Card, Empty, Hint, Meter, Table } from "../lib/ui.js";
 import { Trends } from "../lib/trends.js";
 import { linkState, siteState } from "../lib/words.js";
@@ -55,6 +55,8 @@ export function answer(live) {
     };
   }
   const requests = live.now.reduce((sum, one) => sum + one.requests_per_s, 0);
+  const failing = live.now.filter(isFailing);
+  if (failing.length) return failingNow(live, failing, requests);
   if (!away.length) {
     return servedHere(live, requests, losing);
   }
@@ -67,6 +69,22 @@ export function answer(live) {
     text: `${listed(who)} ${away.length === 1 ? "spills" : "spill"} to ${listed(where.slice(0, 3))}.`,
     more: `${rate(perS)} of ${rate(requests)} leave ${live.status.name} because ${becauseOf(why)}.${losing}`,
     tone: losing || isFault(why) ? "warn" : "info",
+  };
+}
+
+/** The answer while clients get errors, wherever requests are served. */
+function failingNow(live, failing, requests) {
+  const perS = failing.reduce((sum, one) => sum + one.failed_per_s, 0);
+  const dead = live.services.filter((one) => !one.sites.some((site) => site.targets_ready > 0));
+  const names = dead.map((one) => `${one.name}:${one.port}`);
+  const unserved = failing.filter((one) => names.includes(`${one.service}:${one.port}`));
+  const because = unserved.length
+    ? ` ${listed(unserved.slice(0, 3).map((one) => one.service))}: no ready target at any site.`
+    : "";
+  return {
+    text: `Requests fail at ${listed(failing.slice(0, 3).map((one) => one.service))}.`,
+    more: `${rate(perS)} of ${rate(requests)} fail.${because}`,
+    tone: "bad",
   };
 }
 

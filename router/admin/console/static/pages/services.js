@@ -8,6 +8,7 @@ import { GAP_MS, KEPT_MS } from "../lib/recent.js";
 import { River, sharesOf, unitOf } from "../lib/river.js";
 import { href, setParams } from "../lib/route.js";
 import { byCost } from "../lib/sites.js";
+import { isFailing } from "../lib/spills.js";
 import { useAnswer } from "../lib/store.js";
 import { Elsewhere, Targets } from "../lib/targets.js";
 import { Badge, Card, Copy, Empty, Failed, Loading, Meter, Sparkline, Table } from "../lib/ui.js";
@@ -181,8 +182,14 @@ function Service({ live, route }) {
 function leaving(service, now) {
   const here = service.sites.find((one) => one.local);
   const { total } = service.local_targets;
+  if (service.listener.state === "error") {
+    return `Clients cannot connect here: ${service.listener.error}.`;
+  }
   if (!here?.targets_ready) {
     return total ? `0 of ${plural(total, "target")} here ${total === 1 ? "is" : "are"} ready.` : "It has no target here.";
+  }
+  if (now && isFailing(now)) {
+    return `${rate(now.failed_per_s)} of ${rate(now.requests_per_s)} fail.`;
   }
   return now?.requests_per_s > 0
     ? "Every request is served where it comes in."

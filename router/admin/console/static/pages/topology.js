@@ -177,7 +177,7 @@ function ServicesOf({ names }) {
 }
 
 function Summary({ graph, live }) {
-  const away = live.network.filter((site) => !site.reachable);
+  const away = graph.nodes.filter((node) => !node.site?.reachable);
   return html`<${Card} title="Network" id="network">
     <div class="details">
       <p>

@@ -1,0 +1,133 @@
+"""Requests that fail or wait: what to report of service ports, by the last seconds."""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from router.balance.decisions import NoChoice
+from router.history.readings import Change
+from router.main.leaving import per_s_text
+from router.main.recording import Recorder
+from router.main.site_router import SiteRouter
+from router.model import limits
+from router.model.events import Note, Problem
+from router.model.ids import ServiceKey
+
+FULL: Final = "all-full"
+NO_TARGET: Final = ("no-route", "no-target")
+ANSWERED: Final = "5xx"
+"""Stands for the failures that are answers of targets."""
+CAUSES_NAMED: Final = 3
+_WORDS: Final = {
+    FULL: "found every site full",
+    ANSWERED: "were answered 5xx by a target",
+    "no-route": "found no ready target at any site",
+    "no-target": "found no ready target at any site",
+    "connect-failed": "could not connect to a target",
+    "target-reset": "were reset by a target",
+    "target-timeout": "got no answer of a target in time",
+    "bad-response": "got an answer that is no HTTP",
+    "link-lost": "lost their link",
+    "unanswered": "got no answer of another site in time",
+    "busy": "found every site full",
+    "overloaded": "came while this router was short of memory",
+    "draining": "came while this router was stopping",
+}
+
+
+class PortFailures(msgspec.Struct, frozen=True, kw_only=True):
+    """One service port of which more than `limits.FAILING_SHARE` of the requests failed.
+
+    ``lately``: what happened in the last seconds. ``exact``: that is all of it, not the part of one
+    worker. ``queued``: requests that wait now.
+    """
+
+    key: ServiceKey
+    lately: Change
+    exact: bool = True
+    queued: int = 0
+
+    @property
+    def causes(self) -> dict[str, int]:
+        """Requests by `LegFailure` code or `ANSWERED`, the most frequent first."""
+        causes = dict(self.lately.failed_for)
+        answered = self.lately.failed - sum(causes.values())
+        if answered > 0:
+            causes[ANSWERED] = answered
+        return dict(sorted(causes.items(), key=lambda one: (-one[1], one[0])))
+
+
+def failing(router: SiteRouter, recorder: Recorder, *, exact: bool) -> Iterator[PortFailures]:
+    """Service ports of which requests fail; not those of which `SW0309` says why."""
+    keys = recorder.failing
+    unserved: Collection[ServiceKey] = router.unserved if keys else ()
+    for key in keys:
+        lately = recorder.lately(key)
+        if lately is None or lately.failed <= limits.FAILING_SHARE * lately.requests:
+            continue
+        reading = router.forwarder.reading_of(key)
+        queued = reading.queued if reading is not None else 0
+        found = PortFailures(key=key, lately=lately, exact=exact, queued=queued)
+        if key not in unserved or next(iter(found.causes)) not in NO_TARGET:
+            yield found
+
+
+def problems_of(found: Sequence[PortFailures]) -> list[Problem]:
+    """Service ports that turn requests away for want of room, and those that fail otherwise."""
+    return [_full(one) if next(iter(one.causes)) == FULL else _fails(one) for one in found]
+
+
+def waiting(router: SiteRouter, now: float, told: Collection[ServiceKey]) -> Iterator[Note]:
+    """Service ports of which requests wait because every site is full, without those ``told``."""
+    for key, queued in router.forwarder.queued().items():
+        explanation = router.forwarder.explain(key, now) if key not in told else None
+        choice = explanation.decision if explanation is not None else None
+        if isinstance(choice, NoChoice) and choice.reason == FULL:
+            yield Note(
+                severity="warning",
+                code="SW0339",
+                message=f"Service {key}: every site with a ready target is full: {_wait(queued)}.",
+                hint=_room(key),
+            )
+
+
+def _full(one: PortFailures) -> Problem:
+    waits = f"; {_wait(one.queued)}" if one.queued else ""
+    return Problem(
+        code="SW0337",
+        message=f"Service {one.key}: every site with a ready target is full: "
+        f"{_share(one)} are turned away{waits}.",
+        hint=_room(one.key),
+    )
+
+
+def _fails(one: PortFailures) -> Problem:
+    causes = list(one.causes.items())[:CAUSES_NAMED]
+    if len(causes) == 1:
+        why = _WORDS.get(causes[0][0], causes[0][0])
+    else:
+        total = sum(one.causes.values())
+        why = ", ".join(f"{count / total:.0%} {_WORDS.get(code, code)}" for code, count in causes)
+    return Problem(
+        code="SW0338",
+        message=f"Service {one.key}: {_share(one)} fail: they {why}.",
+        hint=f"See each of them: sitectl why {one.key} --last 20",
+    )
+
+
+def _share(one: PortFailures) -> str:
+    """``10/s of 20/s requests``, or the share where only that is known."""
+    lately = one.lately
+    if not one.exact:
+        return f"{lately.failed / lately.requests:.0%} of the requests"
+    failed, all_of_them = lately.per_s(lately.failed), lately.per_s(lately.requests)
+    return f"{per_s_text(failed)} of {per_s_text(all_of_them)} requests"
+
+
+def _wait(queued: int) -> str:
+    return "1 request waits" if queued == 1 else f"{queued} requests wait"
+
+
+def _room(key: ServiceKey) -> str:
+    return f"Add targets, or raise the capacity of those there are: sitectl why {key}"

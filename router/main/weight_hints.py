@@ -1,0 +1,54 @@
+"""Notes on weights of `split` that have no effect, because their sites have no target. Pure."""
+
+from collections.abc import Callable, Sequence
+
+from router.documents import Wanted
+from router.model.events import Note
+from router.routing.table import RouteTable
+
+SITES_SHOWN = 3
+
+
+def weight_hints(
+    wanted: Wanted, table: RouteTable, own: str, is_ready_here: Callable[[str], bool]
+) -> list[Note]:
+    """One note for each service declared here that has weights for sites without a ready target.
+
+    ``own``: the name of this site; ``is_ready_here``: whether it has a ready target of a service.
+    """
+    names = {site.name for site in table.sites.values()} | {own}
+    notes = []
+    for service, spec in sorted(wanted.services.items()):
+        weighted = {name for name, weight in spec.policy.weights.items() if weight} & names
+        if spec.policy.name != "split" or not weighted:
+            continue
+        ready = _ready_elsewhere(table, service)
+        if is_ready_here(service):
+            ready.add(own)
+        if ready and weighted - ready:
+            notes.append(_note(service, sorted(weighted - ready)))
+    return notes
+
+
+def _ready_elsewhere(table: RouteTable, service: str) -> set[str]:
+    return {
+        one.site_name
+        for key, candidates in table.candidates.items()
+        if key.name == service
+        for one in candidates
+        if one.targets_ready and not one.barred
+    }
+
+
+def _note(service: str, empty: Sequence[str]) -> Note:
+    more = f" and {len(empty) - SITES_SHOWN} more" if len(empty) > SITES_SHOWN else ""
+    sites = ", ".join(empty[:SITES_SHOWN]) + more
+    have, share = ("has", "its share") if len(empty) == 1 else ("have", "their shares")
+    return Note(
+        severity="warning",
+        code="SW0314",
+        message=f"Service {service} gives weight to {sites}, which {have} no ready target: the "
+        f"other sites get {share}.",
+        hint=f"Bind targets there, or give all weights again: sitectl service set {service} "
+        "--weight SITE=N --weight SITE=N",
+    )

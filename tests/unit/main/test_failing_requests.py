@@ -1,0 +1,100 @@
+"""Sentences about requests that fail, and which service ports they are told of."""
+
+import pytest
+
+from router.history.readings import NOTHING_YET, Change, Reading, change
+from router.main.failing_requests import PortFailures, failing, problems_of, waiting
+from router.main.recording import Recorder
+from router.model import limits
+from router.model.ids import ServiceKey
+from router.model.latency import NO_COUNTS
+from tests.simulation.world import SimSite, World
+
+SHOP = ServiceKey("shop", 8080)
+
+
+def lately(requests: int, **failed_for: int) -> Change:
+    """Within ten seconds; ``answered``: of those that failed, by an answer of a target."""
+    failed, answered = sum(failed_for.values()), failed_for.pop("answered", 0)
+    codes = {name.replace("_", "-"): count for name, count in failed_for.items()}
+    counts = (requests, *NO_COUNTS[1:])
+    served = {"a": requests - failed + answered, "": failed - answered}
+    after = Reading(served=served, failed=failed, failed_for=codes, counts=counts)
+    return change(NOTHING_YET, after, 10.0)
+
+
+def problem(found: PortFailures) -> tuple[str, str]:
+    (one,) = problems_of([found])
+    return one.code, one.message
+
+
+def test_requests_that_no_site_has_room_for_are_turned_away() -> None:
+    found = PortFailures(key=SHOP, lately=lately(200, all_full=120), queued=4)
+    assert problem(found) == (
+        "SW0337",
+        "Service shop:8080: every site with a ready target is full: 12/s of 20/s requests are "
+        "turned away; 4 requests wait.",
+    )
+
+
+def test_failures_are_named_by_their_causes() -> None:
+    found = PortFailures(key=SHOP, lately=lately(200, answered=20))
+    assert problem(found) == (
+        "SW0338",
+        "Service shop:8080: 2.0/s of 20/s requests fail: they were answered 5xx by a target.",
+    )
+    found = PortFailures(key=SHOP, lately=lately(200, answered=10, target_timeout=30, stalled=8))
+    assert problem(found)[1] == (
+        "Service shop:8080: 4.8/s of 20/s requests fail: they 62% got no answer of a target in "
+        "time, 21% were answered 5xx by a target, 17% stalled."
+    )
+
+
+def test_of_several_workers_only_the_share_is_told() -> None:
+    found = PortFailures(key=SHOP, lately=lately(200, all_full=50), exact=False, queued=1)
+    assert problem(found)[1] == (
+        "Service shop:8080: every site with a ready target is full: 25% of the requests are "
+        "turned away; 1 request waits."
+    )
+
+
+@pytest.fixture
+def world() -> World:
+    return World(3, "a")
+
+
+def recorded(world: World) -> tuple[SimSite, Recorder]:
+    """A site with a recorder that has seen two steps."""
+    (a,) = world.sites.values()
+    a.declare()
+    recorder = Recorder(a.network, a.router)
+    recorder.start()
+    world.run(2 * limits.HISTORY_STEP_S)
+    return a, recorder
+
+
+def test_a_full_site_is_told_of_while_it_turns_requests_away(world: World) -> None:
+    a, recorder = recorded(world)
+    a.serve(1, capacity=1, service_s=1.0)
+    world.run(2)
+    a.offer(30, 20)
+    world.run(15)
+    (found,) = failing(a.router, recorder, exact=True)
+    assert problem(found)[0] == "SW0337" and "/s of 30/s requests" in problem(found)[1]
+    assert list(waiting(a.router, a.network.now(), {found.key})) == []
+    (note,) = waiting(a.router, a.network.now(), ())
+    assert (note.code, note.severity) == ("SW0339", "warning")
+    assert "is full: " in note.message and " wait" in note.message
+    world.run(5 + 3 * limits.HISTORY_STEP_S)
+    assert list(failing(a.router, recorder, exact=True)) == []
+    assert list(waiting(a.router, a.network.now(), ())) == []
+
+
+def test_a_service_that_no_site_has_a_target_of_is_another_problem(world: World) -> None:
+    a, recorder = recorded(world)
+    a.offer(30, 20)
+    world.run(15)
+    (found,) = failing(a.router, recorder, exact=True)  # No site has ever bound a target.
+    assert problem(found)[1].endswith(
+        "30/s of 30/s requests fail: they found no ready target at any site."
+    )

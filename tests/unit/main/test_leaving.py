@@ -1,0 +1,62 @@
+"""Why requests leave a site, in one sentence."""
+
+import msgspec
+
+from router.balance.decisions import CandidateReport, Decision, Explanation
+from router.history.readings import NOTHING_YET, Change, Reading, change
+from router.main.leaving import why_leaving
+from router.model.ids import SiteId
+from router.model.latency import NO_COUNTS
+
+
+def lately(spilled: dict[str, int], nowhere: int = 0) -> Change:
+    """Within ten seconds."""
+    served = {"far": sum(spilled.values()), "": nowhere}
+    counts = (sum(served.values()), *NO_COUNTS[1:])
+    return change(NOTHING_YET, Reading(served=served, spilled=spilled, counts=counts), 10.0)
+
+
+def here(**changes: object) -> CandidateReport:
+    report = CandidateReport(
+        site=SiteId("a" * 32),
+        site_name="near",
+        path_cost=0,
+        path=(),
+        targets_ready=2,
+        capacity=10,
+        in_flight=0,
+        free=10,
+        age_s=0.0,
+        verdict="chosen",
+        reason="",
+    )
+    return msgspec.structs.replace(report, **changes)
+
+
+def sentence(change: Change, report: CandidateReport) -> str:
+    decision = Decision(
+        site=report.site, local=True, path=(), reason="", overflow=False, overflow_reason=""
+    )
+    told = Explanation(policy="fill", decision=decision, candidates=(report,))
+    return why_leaving(
+        told, change, own_name="near", has_targets=True, queued=0, in_flight_mean=0.0
+    )
+
+
+def test_targets_that_are_back_were_not_ready_when_requests_left() -> None:
+    gone = here(targets_ready=0, verdict="no-target")
+    assert sentence(lately({"no-target": 20}), gone) == (
+        "no target of near is ready: 2.0/s go to far"
+    )
+    for reason in ("no-target", "ejected"):
+        assert sentence(lately({reason: 20, "policy": 3}), here()) == (
+            "no target of near was ready in the last seconds: 2.3/s go to far"
+        )
+    assert sentence(lately({"failover": 1}), here()).startswith("attempts at near failed: ")
+    assert sentence(lately({"policy": 1}), here()).startswith("policy fill sends requests to ")
+
+
+def test_requests_that_no_site_served_are_told_beside_the_others() -> None:
+    assert sentence(lately({"no-target": 20}, nowhere=140), here(targets_ready=0)) == (
+        "no target of near is ready: 2.0/s go to far, 14/s served nowhere"
+    )
