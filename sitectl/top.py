@@ -167,6 +167,8 @@ def head(live: Live, sort: str, *, paused: bool = False) -> str:
     state = colours.paint("ready", colours.GOOD)
     if not status.get("ready"):
         state = colours.paint("not ready", colours.BAD)
+    if status.get("draining"):
+        state = colours.paint("draining", colours.WARN)
     if problems:
         state += ", " + colours.paint(output.count(problems, "problem"), colours.WARN)
     facts = [

@@ -42,6 +42,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     ``workers_next``: so many it has from its next start on, as its document says now; None: as many
     as now.
     ``notes``: what is wrong with the wanted state and degrades nothing, a bounded number.
+    ``draining``: it stops, so what is under way ends and nothing new begins.
     ``sharing``: strict where what no rule and no grant allows is not allowed.
     """
 
@@ -62,6 +63,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     workers: tuple[WorkerView, ...] = ()
     workers_next: int | None = None
     sharing: SharingMode = "open"
+    draining: bool = False
 
 
 class SiteName(msgspec.Struct, frozen=True):

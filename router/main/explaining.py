@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,8 @@ from router.main.rating import kind_of, rate_of_report
 from router.main.site_router import SiteRouter
 from router.model.ids import RouterId, ServiceKey
 from router.model.settings import AffinityBy
+
+STOPPING: Final = "this router stops and takes nothing new"
 
 
 def explained(
@@ -47,11 +50,13 @@ def explained(
         policy=explanation.policy,
         affinity=affinity_view(sessions),
         session=_session(router, keys[0], of, explanation.decision) if of is not None else None,
-        decision=_decision(router, explanation.decision),
+        decision=WhyDecision(None, (), STOPPING)
+        if router.draining
+        else _decision(router, explanation.decision),
         candidates=tuple(
             candidate_view(
                 router,
-                report,
+                _stopping(report) if router.draining else report,
                 forwarder.rate_state(keys[0]),
                 router.offer_note(service, report.site),
             )
@@ -60,6 +65,11 @@ def explained(
         )
         + _absent(router, keys[0], utc),
     )
+
+
+def _stopping(report: CandidateReport) -> CandidateReport:
+    """While this router stops no request of its clients goes anywhere."""
+    return msgspec.structs.replace(report, verdict="draining", reason=STOPPING, level=None)
 
 
 def _absent(

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from router.admin.views import AllowView, LinkView, SiteName
-from router.link.listing import in_words
+from router.link.listing import LinkStatus, in_words
 from router.main.moments import time_of_day, utc_of
 from router.main.site_router import SiteRouter
 from router.model.events import Note, Problem
-from router.model.ids import RouterId
+from router.model.ids import RouterId, SiteId
 from router.model.sharing import FREE, Terms
 from router.routing.edge import EdgeRouting
+from router.routing.table import SiteRoute
 
 _SOON_S = 7 * 86_400.0
 _SOON_RENEWED_S = 86_400.0
@@ -35,10 +36,11 @@ def link_views(
     """
     routing = router.routing
     held = router.held_neighbours
+    sites = routing.table.sites
     views = [
         LinkView(
             name=link.name,
-            neighbour=SiteName(link.neighbour_name, link.neighbour_site),
+            neighbour=_neighbour(link, sites),
             direction=link.direction,
             cost=link.cost,
             state=link.state,
@@ -86,10 +88,18 @@ def link_views(
     return sorted(views, key=lambda view: (view.direction != "outgoing", view.name))
 
 
-def of_links(views: Sequence[LinkView]) -> list[Problem]:
+def _neighbour(link: LinkStatus, sites: Mapping[SiteId, SiteRoute]) -> SiteName:
+    """Under the name that it has in the network, where another site may bear the same."""
+    known = sites.get(SiteId(link.neighbour_site))
+    return SiteName(link.neighbour_name if known is None else known.name, link.neighbour_site)
+
+
+def of_links(views: Sequence[LinkView], copy: str = "") -> list[Problem]:
     """Links that do not come up, or get no certificate, while a clock is wrong; then those that
-    do not come up by themselves; then those that may, and are down."""
-    return [*_clocks_differ(views), *_refused(views), *_down(views)]
+    do not come up by themselves; then those that may, and are down. ``copy``: that this router is
+    a copy that is kept out, which is a problem of its own."""
+    others = [link for link in views if not copy or link.error != copy]
+    return [*_clocks_differ(others), *_refused(others), *_down(others)]
 
 
 def _down(views: Sequence[LinkView]) -> list[Problem]:

@@ -137,7 +137,7 @@ class OperatorView:
                 *self._memory.problems(),
                 *self._host_problems(),
                 *(self._bursting.problems() if self._bursting is not None else ()),
-                *of_links(links),
+                *of_links(links, router.links.refused_as_copy),
                 *of_expiries(self._expiries(), datetime.now(UTC).timestamp()),
                 *(self._seeing.problems if self._seeing is not None else ()),
                 *(self._workers.problems() if self._workers is not None else ()),
@@ -150,6 +150,7 @@ class OperatorView:
             )[: limits.STATUS_NOTES_MAX],
             sharing="strict" if router.rules.strict else "open",
             console=self._console(),
+            draining=router.draining,
         )
 
     def _waiting(self, failing: Iterable[PortFailures]) -> Iterator[Note]:

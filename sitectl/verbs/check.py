@@ -11,7 +11,8 @@ import resource
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Sequence, Set
+from functools import partial
 from importlib import util
 from pathlib import Path
 from typing import Any, Final
@@ -284,9 +285,6 @@ def _bind_error(host: str, port: int) -> str | None:
     return None
 
 
-_JUDGED_BY_ITSELF = ("SW0202", "SW0309", "SW0404", "SW0675")
-
-
 def of_router(site: Site, told: Set[tuple[str, str]] = frozenset()) -> Iterator[Finding]:
     """What a running router says of itself, its links and services.
 
@@ -304,8 +302,8 @@ def of_router(site: Site, told: Set[tuple[str, str]] = frozenset()) -> Iterator[
         "ok" if ready else "error", "SW0513", f"router {'ready' if ready else 'not ready'}"
     )
     for problem in status.get("problems") or []:
-        if problem["code"].startswith("SW01") or problem["code"] in _JUDGED_BY_ITSELF:
-            continue  # Of documents, listeners, targets, links: each of those is judged by itself.
+        if problem["code"].startswith("SW01"):
+            continue  # Of documents, which are checked by themselves.
         if (problem["code"], problem["message"]) in told:
             continue
         yield Finding("warning", problem["code"], problem["message"], problem.get("hint", ""))
@@ -317,8 +315,9 @@ def of_router(site: Site, told: Set[tuple[str, str]] = frozenset()) -> Iterator[
     if wanted := status.get("workers_next"):
         text = f"the router is to have {output.count(wanted, 'worker')} from its next start on"
         yield Finding("warning", "SW0519", text, "sitectl stop, then sitectl start")
-    yield from _each(links, "SW0515", "no link yet", _link)
-    yield from _each(services, "SW0516", "no service yet", _service)
+    known = [str(one["message"]) for one in status.get("problems") or []]
+    yield from _each(links, "SW0515", "no link yet", partial(_link, known))
+    yield from _each(services, "SW0516", "no service yet", partial(_service, known))
 
 
 def _peers(site: Site, routers: int) -> Iterator[Finding]:
@@ -356,13 +355,14 @@ def _each(
         yield from judge(item)
 
 
-def _link(item: dict[str, Any]) -> Iterator[Finding]:
+def _link(known: Sequence[str], item: dict[str, Any]) -> Iterator[Finding]:
+    """``known``: what the router says is wrong, which is not repeated in other words."""
     if item.get("direction") == "incoming" and item.get("state") == "down":
         return  # A note of the router says so: the other site dials it.
     name = f"link {item['name']}"
     if item.get("state") == "up":
         yield Finding("ok", "SW0515", f"{name} is up, cost {item.get('cost')}")
-    else:
+    elif not _names(known, f"Link {item['name']} "):
         cause = f": {item['error']}" if item.get("error") else ""
         hint = f"sitectl link status {item['name']}"
         yield Finding("warning", "SW0515", f"{name} is {item.get('state')}{cause}", hint)
@@ -375,10 +375,15 @@ def _link(item: dict[str, Any]) -> Iterator[Finding]:
         yield expiry(f"the certificate of {name}", moment.timestamp(), "SW0518", 86_400.0)
 
 
-def _service(item: dict[str, Any]) -> Iterator[Finding]:
+def _names(known: Sequence[str], begin: str) -> bool:
+    return any(message.startswith(begin) for message in known)
+
+
+def _service(known: Sequence[str], item: dict[str, Any]) -> Iterator[Finding]:
+    """``known`` as for `_link`."""
     name = f"service {item['name']}:{item['port']}"
     listener = item.get("listener") or {}
-    if listener.get("error"):
+    if listener.get("error") and not _names(known, f"S{name[1:]} has no listener"):
         taken = listener.get("state") == "error"
         listen = f"sitectl service set {item['name']} --listen [IP:]PORT"
         hint = f"Free the port, or: {listen}" if taken else ""
@@ -394,7 +399,7 @@ def _service(item: dict[str, Any]) -> Iterator[Finding]:
             f", {here}" if here else ""
         )
         yield Finding("ok", "SW0517", text)
-    else:
+    elif not _names(known, f"S{name[1:]} has no ready target"):
         key = f"{item['name']}:{item['port']}"
         hint = f"sitectl why {key}, or: sitectl service bind {item['name']} TYPE NAME"
         yield Finding("warning", "SW0517", f"{name}: no target is ready at any site", hint)

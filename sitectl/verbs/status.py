@@ -86,6 +86,8 @@ def _state(item: dict[str, Any], running: bool) -> str:
     state = colours.paint("ready", colours.GOOD)
     if not item.get("ready"):
         state = colours.paint("not ready", colours.BAD)
+    if item.get("draining"):
+        state = f"{colours.paint('draining', colours.WARN)}: it stops once requests have ended"
     if item.get("problems"):
         state += f", {colours.paint('degraded', colours.WARN)}"
     return state

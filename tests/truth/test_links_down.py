@@ -1,14 +1,58 @@
-"""The neighbour of a link goes away: the link keeps its name, and no surface calls that good."""
+"""Neighbors go away: links keep their names, and no surface calls that good."""
 
-from tests.scenario.harness import SHOP_PORT, Network, Site
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.hostile.egress import RogueEgress
+from tests.scenario.clients import Load, by_site, sending
+from tests.scenario.harness import SHOP_PORT, Network, Site, own_address
+from tests.scenario.link_faults import FaultyRelay
 from tests.scenario.waiting import until
-from tests.truth.surfaces import shows
-from tests.truth.table import INCOMING_DOWN, LINK_DOWN
+from tests.truth.conftest import Watch
+from tests.truth.fault import ALERTS, EVENTS, PAGES, WHY
+from tests.truth.faults import links as faults
+from tests.truth.scene import PER_S, Shop
+from tests.truth.surfaces import with_console
+
+
+class Fork:
+    """``near`` has clients, ``far`` at cost 5 and ``hub`` at cost 9 a target each."""
+
+    def __init__(self, net: Network) -> None:
+        self.net = net
+        self.near, self.far, self.hub = (net.site(name) for name in ("near", "far", "hub"))
+        self.far_target = net.http("far")
+        with_console(self.near).declare("shop", SHOP_PORT)
+        self.far.connect("shop", self.far_target, capacity=50)
+        self.hub.connect("shop", net.http("hub"), capacity=50)
+
+    def start(self) -> None:
+        """With both links; returns when all is well."""
+        self.net.link(self.near, self.far, 5)
+        self.net.link(self.near, self.hub, 9)
+        self.net.start()
+        self.net.see_each_other()
+        self.net.ready("shop", {"far": 1, "hub": 1}, self.near)
+        assert codes(self.near) == set()
+        assert "2 links" in self.near.ctl("status").out
+
+    def load(self) -> Load:
+        """Clients of ``near``."""
+        return Load([(self.near.address, SHOP_PORT)], PER_S)
+
+
+@pytest.fixture
+def fork(net: Network) -> Iterator[Fork]:
+    """Not started yet."""
+    yield Fork(net)
 
 
 def codes(site: Site) -> set[str]:
-    """Codes of problems; that nobody serves what is declared is another matter."""
-    return {one["code"] for one in site.get("status")["problems"]} - {"SW0309"}
+    """Codes of problems."""
+    return {one["code"] for one in site.get("status")["problems"]}
 
 
 def notes(site: Site) -> set[str]:
@@ -24,26 +68,23 @@ def link_to_far(near: Site) -> None:
     assert link["state"] in ("down", "connecting")
 
 
-def test_a_link_keeps_its_neighbour_while_it_is_down_and_over_a_restart(net: Network) -> None:
-    near, far, hub = net.site("near"), net.site("far"), net.site("hub")
-    near.declare("shop", SHOP_PORT)
-    far.connect("shop", net.http("far"), capacity=5)
-    net.link(near, far, 5)
-    net.link(near, hub, 5)
-    net.start()
-    net.see_each_other()
-    net.ready("shop", {"far": 1}, near)
-    assert codes(near) == set()
-    assert "2 links" in near.ctl("status").out
-    far.kill()
-    until(lambda: "SW0675" in codes(near), "the link is a problem", 30)
-    shows(near, LINK_DOWN)
-    link_to_far(near)
+def test_a_neighbor_is_gone_also_after_a_restart_here(fork: Fork, watch: Watch) -> None:
+    near, far = fork.near, fork.far
+    fork.start()
+    surfaces = watch(near)
+    with fork.load() as load:
+        until(lambda: by_site(load.answers)["far"] > PER_S, "the nearer site serves")
+        far.kill()
+        until(lambda: by_site(load.answers)["hub"] > PER_S, "the other one serves")
+        until(lambda: "SW0675" in codes(near), "the link is a problem", 30)
+        surfaces.show(faults.NEIGHBOR_GONE)
+        link_to_far(near)
     near.kill()
     near.start()
     until(lambda: near.is_up("hub"), "the other link is up again")
     until(lambda: "SW0675" in codes(near), "the link is a problem after the restart, too")
-    shows(near, LINK_DOWN, without=["why shop"])  # It heard of no site yet.
+    # It heard of no site yet, and has no clients.
+    surfaces.show(faults.NEIGHBOR_GONE, without=[WHY, EVENTS, ALERTS, *PAGES])
     link_to_far(near)
     far.start()
     until(lambda: codes(near) == set(), "all is well again", 45)
@@ -51,28 +92,27 @@ def test_a_link_keeps_its_neighbour_while_it_is_down_and_over_a_restart(net: Net
     assert "3 sites, 2 links" in near.ctl("status").out
 
 
-def test_a_site_remembers_the_neighbor_whose_link_to_it_is_lost(net: Network) -> None:
-    near, far, hub = net.site("near"), net.site("far"), net.site("hub")
-    near.declare("shop", SHOP_PORT)
-    far.connect("shop", net.http("far"), capacity=5)
-    hub.connect("shop", net.http("hub"), capacity=5)
+def test_a_neighbor_that_links_here_is_gone(net: Network, watch: Watch) -> None:
+    fork = Fork(net)
+    near, far, hub = fork.near, fork.far, fork.hub
     net.link(far, near, 5)
-    net.link(hub, near, 5)
+    net.link(hub, near, 9)
     net.start()
     net.see_each_other()
     net.ready("shop", {"far": 1, "hub": 1}, near)
     assert "SW0676" not in notes(near) and near.get("status")["links_up"] == 2
-    far.kill()
-    until(lambda: "SW0676" in notes(near), "the lost link is a note", 30)
-    assert codes(near) == set()
-    shows(near, INCOMING_DOWN)
-    near.ctl("status", code=0)
+    surfaces = watch(near)
+    with fork.load() as load:
+        until(lambda: by_site(load.answers)["far"] > PER_S, "the nearer site serves")
+        far.kill()
+        until(lambda: "SW0676" in notes(near), "the lost link is a note", 30)
+        assert codes(near) == set()
+        surfaces.show(faults.INCOMING_GONE)
     far.start()
     until(lambda: "SW0676" not in notes(near), "all is well again", 45)
     assert sorted(one["name"] for one in near.json("link", "status")) == ["far", "hub"]
     far.ctl("stop")  # In order: away all the same.
     until(lambda: "SW0676" in notes(near), "a neighbor that stopped is a note, too", 30)
-    shows(near, INCOMING_DOWN, without=["link status"])
     (link,) = [one for one in near.json("link", "status") if one["name"] == "far"]
     assert link["error"] == "far closed: far is stopping"
     far.start()
@@ -89,3 +129,73 @@ def test_a_site_remembers_the_neighbor_whose_link_to_it_is_lost(net: Network) ->
         "a link that was deleted is forgotten",
     )
     assert "SW0676" not in notes(near)
+
+
+def test_a_link_is_cut_and_its_site_is_reached_another_way(fork: Fork, watch: Watch) -> None:
+    near, far, hub = fork.near, fork.far, fork.hub
+    fork.net.link(hub, far, 1)
+    relay = FaultyRelay(fork.net.background, own_address(), far.address, far.link_port)
+    document = far.directory / "config" / "site-far.yaml"
+    text = document.read_text()
+    document.write_text(text.replace(far.link_door, f"{relay.address}:{relay.port}"))
+    try:
+        fork.start()
+        surfaces = watch(near)
+        with fork.load() as load:
+            until(lambda: by_site(load.answers)["far"] > PER_S, "the nearer site serves")
+            relay.refuse(True)
+            until(lambda: "SW0675" in codes(near), "the link is a problem", 30)
+            surfaces.show(faults.LINK_CUT)
+    finally:
+        relay.close()
+
+
+def test_a_site_is_ejected(net: Network, watch: Watch, tmp_path: Path) -> None:
+    fork = Fork(net)
+    fork.start()
+    near = fork.near
+    surfaces = watch(near)
+    token = net.token(near, "--token-type", "cert")
+    with RogueEgress(token, "resets", "rogue") as rogue:
+        rogue.take_service("shop", SHOP_PORT)
+        until(lambda: near.ready_targets("shop").get("rogue"), "the rogue offers the service")
+        with Load([(near.address, SHOP_PORT)], PER_S, method="POST") as load:
+            until(lambda: ejected_again(near), "it is ejected again")
+            surfaces.show(faults.SITE_EJECTED)
+    assert by_site(load.answers)["far"] > PER_S
+    assert set(by_site(load.failed)) == {"target-reset"}
+
+
+def ejected_again(near: Site) -> bool:
+    """Whether the rogue is ejected for 4 s or longer: time to look at all surfaces."""
+    notes = [one["message"] for one in near.get("status")["notes"] if one["code"] == "SW0334"]
+    return any("ejected for" in one and " 2 s" not in one for one in notes)
+
+
+def test_this_site_stops(shop: Shop, watch: Watch) -> None:
+    surfaces = watch(shop.near)
+    for target in shop.targets:
+        target.hold()
+    pending = sending(shop.near.address, SHOP_PORT, 2, method="POST", timeout_s=60)
+    until(lambda: sum(one.in_hand for one in shop.targets) == 2, "two requests are under way")
+    shop.near.signal(signal.SIGTERM)
+    until(lambda: not shop.near.get("status")["ready"], "it drains")
+    surfaces.show(faults.STOPS, without=[ALERTS])
+    for target in shop.targets:
+        target.release()
+    assert [one.status for one in pending.result()] == [200, 200]
+
+
+def test_another_site_stops(fork: Fork, watch: Watch) -> None:
+    fork.start()
+    target = fork.far_target
+    surfaces = watch(fork.near)
+    target.hold()
+    pending = sending(fork.near.address, SHOP_PORT, 2, method="POST", timeout_s=60)
+    until(lambda: target.in_hand == 2, "two requests are under way")
+    fork.far.signal(signal.SIGTERM)
+    with fork.load() as load:
+        until(lambda: by_site(load.answers)["hub"] > PER_S, "the other site serves")
+        surfaces.show(faults.OTHER_STOPS, without=[ALERTS])
+    target.release()
+    assert [one.status for one in pending.result()] == [200, 200]

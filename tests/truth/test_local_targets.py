@@ -1,67 +1,17 @@
-"""Targets of one site die under load while another site serves: no surface may call that good."""
+"""Targets of one site fail under load: no surface may call that good."""
 
 import re
-from collections.abc import Iterator
-from typing import Any
-
-import pytest
 
 from tests.scenario.backends import HttpTarget
-from tests.scenario.clients import Load, by_site
-from tests.scenario.harness import SHOP_PORT, Network
+from tests.scenario.clients import by_site
+from tests.scenario.harness import Network
 from tests.scenario.waiting import until
-from tests.truth.surfaces import shows
-from tests.truth.table import ALL_DEAD, FULL, ONE_DEAD
+from tests.truth.conftest import Watch
+from tests.truth.faults import targets as faults
+from tests.truth.scene import PER_S, Shop
 
-PER_S = 20
-
-
-class Shop:
-    """``near`` has two targets and the clients, ``far`` one target; a steady load at ``near``."""
-
-    def __init__(self, net: Network, capacity: int = 50, workers: int = 1) -> None:
-        self.net = net
-        self.near, self.far = net.site("near"), net.site("far")
-        if workers > 1:
-            self.near.environment["SPILLWAY_WORKERS"] = str(workers)
-        self.targets = [net.http("near"), net.http("near")]
-        self.near.declare("shop", SHOP_PORT)
-        self.near.connect("shop", *self.targets, capacity=capacity)
-        self.far.connect("shop", net.http("far"), capacity=50)
-        net.link(self.near, self.far, 5)
-        net.start()
-        net.see_each_other()
-        net.ready("shop", {"near": 2, "far": 1})
-
-    def load(self) -> Load:
-        """Clients of ``near``."""
-        return Load([(self.near.address, SHOP_PORT)], PER_S)
-
-    def now(self) -> Any:
-        """What the console's picture says of the last seconds."""
-        (now,) = self.near.get("live")["now"]
-        return now
-
-    def codes(self) -> set[str]:
-        """Codes of problems and notes in `status`."""
-        status = self.near.get("status")
-        return {one["code"] for one in (*status["problems"], *status["notes"])}
-
-    def metric(self, name: str, **labels: str) -> float:
-        """The sum of the series of ``name`` that have ``labels``."""
-        total = 0.0
-        for line in self.near.metrics().splitlines():
-            told, _, number = line.rpartition(" ")
-            if told.startswith(f"{name}{{") and all(
-                f'{k}="{v}"' in told for k, v in labels.items()
-            ):
-                total += float(number)
-        return total
-
-
-@pytest.fixture
-def shop(net: Network) -> Iterator[Shop]:
-    yield Shop(net)
+RESPONSE_S = 0.3
+LATE_S, LATE_PER_S = 0.8, 10
 
 
 def stop(targets: list[HttpTarget]) -> None:
@@ -83,8 +33,8 @@ def test_all_is_well_and_every_surface_says_so(shop: Shop) -> None:
     assert shop.metric("spillway_local_targets", state="not-ready") == 0
 
 
-def test_all_local_targets_dead(shop: Shop) -> None:
-    near = shop.near
+def test_all_local_targets_dead(shop: Shop, watch: Watch) -> None:
+    near, surfaces = shop.near, watch(shop.near)
     with shop.load() as load:
         until(lambda: len(load.answers) >= PER_S, "clients are served")
         stop(shop.targets)
@@ -96,7 +46,7 @@ def test_all_local_targets_dead(shop: Shop) -> None:
             "the last seconds show it",
         )
         assert set(told["spilled_to"]) == {"far"}
-        shows(near, ALL_DEAD)
+        surfaces.show(faults.NONE_READY)
         verdicts = {one["site"]: one["verdict"] for one in near.json("why", "shop")["candidates"]}
         assert verdicts == {"near": "no-target", "far": "chosen"}
     served = by_site(load.answers)
@@ -118,7 +68,9 @@ def test_all_local_targets_dead(shop: Shop) -> None:
 
 
 def test_the_figures_of_dead_targets_are_those_of_all_workers(net: Network) -> None:
-    shop = Shop(net, workers=2)
+    shop = Shop(net)
+    shop.near.environment["SPILLWAY_WORKERS"] = "2"
+    shop.start()
     with shop.load() as load:
         until(lambda: len(load.answers) >= PER_S, "clients are served")
         stop(shop.targets)
@@ -131,21 +83,82 @@ def test_the_figures_of_dead_targets_are_those_of_all_workers(net: Network) -> N
         until(lambda: told_per_s() > 0.8 * PER_S, "the problem has the load of both workers")
 
 
-def test_one_of_two_local_targets_dead(shop: Shop) -> None:
-    near = shop.near
+def test_one_of_two_local_targets_dead(shop: Shop, watch: Watch) -> None:
+    surfaces = watch(shop.near)
     with shop.load() as load:
         until(lambda: len(load.answers) >= PER_S, "clients are served")
         stop(shop.targets[:1])
         until(lambda: "SW0336" in shop.codes(), "status has the note")
-        shows(near, ONE_DEAD)
+        surfaces.show(faults.ONE_NOT_READY)
+    assert set(by_site(load.answers)) <= {"near", "target-reset"}
 
 
-def test_a_full_site_spills_and_is_well(net: Network) -> None:
-    shop = Shop(net, capacity=1)
-    for target in shop.targets:
-        target.service_s = 1.0
+def test_no_target_is_ready_at_any_site(shop: Shop, watch: Watch) -> None:
+    surfaces = watch(shop.near)
     with shop.load() as load:
-        until(lambda: by_site(load.answers)["far"] >= PER_S, "the other site serves")
-        shows(shop.near, FULL)
-        assert not shop.codes() & {"SW0335", "SW0336"}
+        until(lambda: len(load.answers) >= PER_S, "clients are served")
+        stop([*shop.targets, shop.far_target])
+        until(lambda: "SW0309" in shop.codes(), "status has the problem")
+        until(lambda: by_site(load.answers)["no-route"] > PER_S, "clients are refused")
+        surfaces.show(faults.NOWHERE)
+    until(  # The answer of /metrics is kept for a moment.
+        lambda: shop.metric("spillway_requests_total", code_class="5xx") == len(load.failed),
+        "as many failures are counted as clients had",
+    )
+    assert set(by_site(load.failed)) <= {"no-route", "target-refused", "target-reset"}
+
+
+def test_targets_answer_late(shop: Shop, watch: Watch) -> None:
+    surfaces = watch(shop.near)
+    for target in shop.targets:
+        target.service_s = LATE_S
+    with shop.load(LATE_PER_S) as load:
+        until(lambda: len(load.answers) >= PER_S, "clients are served, late")
+        surfaces.show(faults.LATE)
+    assert set(by_site(load.answers)) == {"near"}
+    assert min(one.ended - one.began for one in load.answers) >= LATE_S
+
+
+def test_targets_do_not_answer_in_time(net: Network, watch: Watch) -> None:
+    shop = Shop(net, timeouts={"response": f"{RESPONSE_S}s"}).start()
+    surfaces = watch(shop.near)
+    with shop.load() as load:
+        until(lambda: len(load.answers) >= PER_S, "clients are served")
+        for target in shop.targets:
+            target.hold()
+        until(lambda: ejected_again(shop), "both targets are ejected again")
+        surfaces.show(faults.TIMES_OUT)
+    assert set(by_site(load.answers)) == {"near", "far", "target-timeout"}
+    assert {one.status for one in load.failed} == {504}
+
+
+def test_targets_answer_503(shop: Shop, watch: Watch) -> None:
+    surfaces = watch(shop.near)
+    with shop.load() as load:
+        until(lambda: len(load.answers) >= PER_S, "clients are served")
+        for target in shop.targets:
+            target.forced = "/status/503"
+        until(lambda: ejected_again(shop), "both targets are ejected again")
+        surfaces.show(faults.ANSWERS_503)
     assert set(by_site(load.answers)) == {"near", "far"}
+    assert {one.status for one in load.failed} == {503}
+
+
+def test_targets_answer_500(shop: Shop, watch: Watch) -> None:
+    surfaces = watch(shop.near)
+    for target in shop.targets:
+        target.forced = "/status/500"
+    with shop.load() as load:
+        until(lambda: len(load.failed) >= PER_S, "clients get 500")
+        surfaces.show(faults.ANSWERS_500)
+    assert {one.status for one in load.answers} == {500}
+    until(
+        lambda: shop.metric("spillway_requests_total", code_class="5xx") == len(load.answers),
+        "as many failures are counted as clients had",
+    )
+
+
+def ejected_again(shop: Shop) -> bool:
+    """Whether both targets are ejected for 4 s or longer: time to look at all surfaces."""
+    errors = [target["error"] for target in shop.near.service("shop")["targets"]]
+    return all(error.startswith("ejected for") and " 2 s" not in error for error in errors)

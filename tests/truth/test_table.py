@@ -1,15 +1,29 @@
-"""The table of faults and surfaces in the docs is the one that the tests hold."""
+"""The pages with the table of faults are those that the tests hold."""
+
+import pytest
 
 from tests.truth import table
+from tests.truth.fault import STATUS, SURFACES, Fault, silent
 
 
-def test_the_page_has_the_table() -> None:
-    text = table.PAGE.read_text()
-    assert text == table.page(text), "python -m tests.truth.table"
+def test_the_pages_have_the_table() -> None:
+    for path, text in table.pages().items():
+        assert path.read_text() == text, "python -m tests.truth.table"
+
+
+def test_each_surface_has_a_text_or_a_reason() -> None:
+    with pytest.raises(ValueError, match="missing="):
+        Fault(name="", clients="", shown={}, silent=silent("none", *SURFACES[1:]))
+    with pytest.raises(ValueError, match=r"twice=\{'status'\}"):
+        Fault(name="", clients="", shown={STATUS: "x"}, silent=silent("none", *SURFACES))
 
 
 def test_a_pattern_is_found_in_order_and_over_lines() -> None:
-    fault = table.Fault(name="", shown={"x": "a…(b)…c"})
-    assert fault.fits("x", "1 a\n(b) 2 c")
-    assert not fault.fits("x", "(b) a c")
-    assert not fault.fits("x", "a b c")
+    rest = silent("none", *SURFACES[1:])
+    fault = Fault(name="", clients="", shown={STATUS: "a…(b)…c"}, silent=rest, false=("all well",))
+    assert fault.fits(STATUS, "1 a\n(b) 2 c")
+    assert not fault.fits(STATUS, "(b) a c")
+    assert not fault.fits(STATUS, "a b c")
+    assert not fault.fits(STATUS, "a (b) c: all well")
+    assert fault.fits(SURFACES[1], "any text")
+    assert not fault.fits(SURFACES[1], "all well")

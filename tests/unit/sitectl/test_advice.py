@@ -157,7 +157,11 @@ def test_check_reports_a_refused_link_and_a_taken_port_once(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
     problems = [
-        {"code": "SW0202", "message": "Service shop:8080 has no listener here", "hint": ""},
+        {
+            "code": "SW0202",
+            "message": "Service shop:8080 has no listener here",
+            "hint": "Free the port, or: sitectl service set shop --listen [IP:]PORT",
+        },
         {"code": "SW0404", "message": "Link west was refused: used", "hint": ""},
     ]
     admin.item("/api/v1/status", {**STATUS, "problems": problems})
@@ -166,5 +170,5 @@ def test_check_reports_a_refused_link_and_a_taken_port_once(
     admin.items("/api/v1/services", {**SERVICE, "listener": listener})
     text = here("check").stdout
     assert text.count("WARNING") == 2
-    assert "link west is refused: used" in text
+    assert "SW0404  Link west was refused: used" in text
     assert "Next: Free the port, or: sitectl service set shop --listen" in text

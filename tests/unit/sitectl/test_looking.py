@@ -377,6 +377,25 @@ def test_check_does_not_wait_for_a_file_or_a_machine(here: CommandLine) -> None:
     assert (late.exit_code, "the router does not run" in late.stderr) == (6, True)
 
 
+def test_check_repeats_what_the_router_says_with_its_code_and_nothing_twice(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    messages = {
+        "SW0202": "Service shop:8080 has no listener here: it is taken",
+        "SW0309": "Service shop:8080 has no ready target, here or at any site that is reached.",
+        "SW0675": "Link west to cloud is down: host is dead",
+    }
+    problems = [{"code": code, "message": text, "hint": ""} for code, text in messages.items()]
+    admin.item("/api/v1/status", {**STATUS, "problems": problems})
+    links = [{"name": one, "state": "down", "error": "host is dead"} for one in ("west", "west-2")]
+    admin.items("/api/v1/links", *links)
+    dead = {**SERVICE, "sites": [], "listener": {"state": "error", "error": "it is taken"}}
+    admin.items("/api/v1/services", dead)
+    items = json.loads(here("check", "-o", "json").stdout)["items"]
+    warnings = [(one["code"], one["message"]) for one in items if one["level"] == "warning"]
+    assert warnings == [*messages.items(), ("SW0515", "link west-2 is down: host is dead")]
+
+
 def test_check_does_not_warn_of_a_listener_that_is_not_wanted(
     here: CommandLine, admin: FakeAdmin
 ) -> None:

@@ -26,6 +26,13 @@ function isFullEverywhere(service) {
 
 /** @param {any} live @returns {{text: string, more: string, tone: string}} */
 export function answer(live) {
+  if (live.status.draining) {
+    return {
+      text: `${live.status.name} is stopping.`,
+      more: "Requests under way may end; nothing new begins here.",
+      tone: "warn",
+    };
+  }
   if (!live.services.length) {
     return {
       text: "No services yet.",

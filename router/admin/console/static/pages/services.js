@@ -168,7 +168,7 @@ function Service({ live, route }) {
   const now = live.now.find((one) => one.service === service.name && one.port === service.port);
   const kept = history.value?.find((one) => one.port === service.port) ?? null;
   return html`<div class="sections">
-    <p class="statement">${now?.why || leaving(service, now)}</p>
+    <p class="statement">${now?.why || leaving(service, now, live)}</p>
     <${Figures} service=${service} now=${now} />
     <${RiverCard} ...${{ live, service, route, history, kept, site }} />
     <${Sites} service=${service} kept=${kept} />
@@ -179,7 +179,8 @@ function Service({ live, route }) {
 }
 
 /** What there is to say when nothing spills. */
-function leaving(service, now) {
+function leaving(service, now, live) {
+  if (live.status.draining) return "This router stops and takes nothing new.";
   const here = service.sites.find((one) => one.local);
   const { total } = service.local_targets;
   if (service.listener.state === "error") {

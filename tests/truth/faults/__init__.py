@@ -1,0 +1,1 @@
+"""The table of faults, a module for each group of them."""

@@ -1,0 +1,138 @@
+"""A site, or each of them, takes no more. `near` has two targets and the clients, `far` one."""
+
+from tests.truth import fault
+from tests.truth.fault import Fault, silent
+from tests.truth.faults.targets import LINKS_ARE_UP, SERVES
+
+NO_STATE = silent("no state changes", fault.EVENTS)
+SPILL_IS_WELL = "a full site spills: that is what a router is for"
+
+FULL = Fault(
+    name="this site is full, another site serves the rest",
+    clients="are served, some by the other site",
+    shown={
+        fault.TOP: "near: ready  …2 of 2…/s to far (full)",
+        fault.WHY: "goes to far…near…full…far…chosen",
+        fault.EVENTS: "overflow-begun…Service shop:… overflows: …capacity 2; …to far.",
+        fault.METRICS: 'spillway_overflow_total{…reason="full"…to="far"}…'
+        'spillway_spilled_total{…reason="full"…to="far"}',
+        fault.ALERTS: "SpillwayOverflowSustained",
+        fault.OVERVIEW: "shop spills to far.…leave near because it has no room.",
+        fault.TOPOLOGY: "far…/s…reachable",
+        fault.SERVICE_PAGE: "2 of 2 slots of near are busy: …/s go to far (cost 5)",
+    },
+    silent=LINKS_ARE_UP
+    | SERVES
+    | silent(SPILL_IS_WELL, fault.STATUS, fault.STATUS_JSON, fault.CHECK, fault.SERVICE),
+    false=("degraded", "Every request is served", "WARNING"),
+)
+ALL_FULL = Fault(
+    name="every site is full, and requests wait",
+    clients="are served late",
+    shown={
+        fault.STATUS: "State:    ready\n…Note:     SW0339 Service shop:…: every site with a ready "
+        "target is full: … wait.",
+        fault.STATUS_JSON: "ready: true, problems: none, notes: SW0339",
+        fault.CHECK: "WARNING  SW0339  Service shop:…: every site with a ready target is full",
+        fault.TOP: "near: ready  …2 of 2…wait",
+        fault.SERVICE: "QUEUED",
+        fault.WHY: "goes nowhere (all-full)…near…wait…full…far…full",
+        fault.EVENTS: "overflow-begun…Service shop:… overflows",
+        fault.METRICS: 'spillway_decisions_total{…verdict="all-full"}…spillway_queue_length',
+        fault.ALERTS: "SpillwayCapacityExhausted, SpillwayOverflowSustained",
+        fault.OVERVIEW: "shop is full at every site.…requests wait for room here.",
+        fault.TOPOLOGY: "far…/s…reachable",
+        fault.SERVICE_PAGE: "2 of 2 slots of near are busy…Nowhere: all-full.",
+    },
+    silent=LINKS_ARE_UP | SERVES,
+    exits={fault.CHECK: 3},
+    false=("degraded", "Every request is served"),
+)
+TURNED_AWAY = Fault(
+    name="every site is full, and so is the queue",
+    clients="get 503 with Retry-After",
+    shown={
+        fault.STATUS: "degraded…SW0337 Service shop:…: every site with a ready target is full: "
+        "…/s requests are turned away",
+        fault.STATUS_JSON: "ready: true, problems: SW0337, notes: none",
+        fault.CHECK: "WARNING  SW0337  Service shop:…: every site with a ready target is full: "
+        "…/s requests are turned away",
+        fault.TOP: "1 problem…2 of 2…/s fail",
+        fault.SERVICE: "DEMAND",
+        fault.WHY: "goes nowhere (all-full)…near…full…far…full",
+        fault.EVENTS: "overflow-begun…Service shop:… overflows",
+        fault.METRICS: 'spillway_requests_total{code_class="5xx"…site=""}…'
+        'spillway_decisions_total{…verdict="all-full"}',
+        fault.ALERTS: "SpillwayCapacityExhausted, SpillwayFailing, SpillwayOverflowSustained, "
+        "SpillwayRefusing",
+        fault.OVERVIEW: "shop…/s fail…SW0337 Service shop:",
+        fault.TOPOLOGY: "far…/s…reachable",
+        fault.SERVICE_PAGE: "/s served nowhere…Failed…/s…Nowhere: all-full.",
+    },
+    silent=LINKS_ARE_UP | SERVES,
+    exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
+    false=("Every request is served", "No problems."),
+)
+NO_CAPACITY = Fault(
+    name="no capacity is configured",
+    clients="are served by both sites, by load and distance",
+    shown={
+        fault.STATUS: "State:    ready\n…Note:     SW0331 Service shop has no configured capacity "
+        "here, so this site is never full: requests spread over it and far.",
+        fault.STATUS_JSON: "ready: true, problems: none, notes: SW0331",
+        fault.CHECK: "info     SW0331  Service shop has no configured capacity here",
+        fault.TOP: "near: ready  …in flight…/s to far (higher-level)",
+        fault.WHY: "LEVEL…near…level",
+        fault.EVENTS: "overflow-begun…no capacity stated",
+        fault.METRICS: 'spillway_spilled_total{…reason="higher-level"…to="far"}',
+        fault.ALERTS: "SpillwayOverflowSustained",
+        fault.OVERVIEW: "shop spills to far.…leave near because it has more in flight for each "
+        "target than other sites.…no limit",
+        fault.TOPOLOGY: "far…/s…reachable",
+        fault.SERVICE_PAGE: "near has no configured capacity and is at a higher level than other "
+        "sites…/s go to far (cost 5)",
+    },
+    silent=LINKS_ARE_UP | SERVES | silent("its figures are right as they are", fault.SERVICE),
+    false=("degraded", "it has no room", 'reason="full"'),
+)
+OVER_RATE = Fault(
+    name="the rate of this site is exceeded",
+    clients="are served, the excess by the other site",
+    shown={
+        fault.TOP: "near: ready  …of 5/s…/s to far (rate)",
+        fault.WHY: "goes to far…near…of 5/s, over…its rate of 5/s is used up",
+        fault.EVENTS: "overflow-begun…Service shop:… overflows",
+        fault.METRICS: 'spillway_spilled_total{…reason="rate"…to="far"}…'
+        'spillway_rate_per_second{…} 5.0…spillway_rate_over{…site="near"} 1.0',
+        fault.ALERTS: "SpillwayOverflowSustained",
+        fault.OVERVIEW: "shop spills to far.…leave near because its rate is used up.",
+        fault.TOPOLOGY: "far…/s…reachable",
+        fault.SERVICE_PAGE: "the rate of near, 5/s, …used up…/s go to far (cost 5)",
+    },
+    silent=FULL.silent,
+    false=FULL.false,
+)
+EMPTY_SPLIT = Fault(
+    name="a weight of `split` names a site without a target",
+    clients="are served by the other sites with a weight",
+    shown={
+        fault.STATUS: "State:    ready\n…Note:     SW0314 Service shop gives weight to hub, which "
+        "has no ready target: the other sites get its share.",
+        fault.STATUS_JSON: "ready: true, problems: none, notes: SW0314",
+        fault.CHECK: "WARNING  SW0314  Service shop gives weight to hub",
+        fault.TOP: "near: ready  3 sites…shop",
+        fault.SERVICE: "split…3 at 2 sites",
+        fault.WHY: "(split): the next request goes to near (its turn by weight)",
+        fault.OVERVIEW: "Every request is served here.…1 note",
+        fault.SERVICE_PAGE: "Every request is served where it comes in.",
+    },
+    silent=LINKS_ARE_UP
+    | SERVES
+    | NO_STATE
+    | silent("clients are served; only the shares are others than written", fault.ALERTS)
+    | silent("the figures are of sites that have targets", fault.METRICS)
+    | silent("no request goes to another site", fault.TOPOLOGY),
+    exits={fault.CHECK: 3},
+    false=("hub  ready", "No requests at the moment"),
+)
+FAULTS = (FULL, ALL_FULL, TURNED_AWAY, NO_CAPACITY, OVER_RATE, EMPTY_SPLIT)

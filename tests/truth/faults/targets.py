@@ -1,0 +1,163 @@
+"""Targets of this site that fail. `near` has two and the clients, `far` at cost 5 has one."""
+
+from tests.truth import fault
+from tests.truth.fault import Fault, silent
+
+LINKS_ARE_UP = silent("every link is up, and every site is reached", fault.LINKS, fault.NETWORK)
+SERVES = silent("the router itself serves", fault.HEALTH)
+
+NONE_READY = Fault(
+    name="no target of a service is ready here, another site serves",
+    clients="are served by the other site",
+    shown={
+        fault.STATUS: "degraded…SW0335 Service shop:…: 0 of 2 targets are ready here; …go to far",
+        fault.STATUS_JSON: "ready: true, problems: SW0335, notes: none",
+        fault.CHECK: "WARNING  SW0335  Service shop:…: 0 of 2 targets are ready here; …"
+        "1 target ready, 0 of 2 here",
+        fault.TOP: "1 problem…0 of 2 targets…/s to far (no-target)",
+        fault.SERVICE: "1 at 1 site, 0 of 2 here",
+        fault.WHY: "goes to far…near…no-target…far…chosen",
+        fault.EVENTS: "target-down…of shop:…refused the connection",
+        fault.METRICS: 'spillway_spilled_total{…reason="no-target"…to="far"}…'
+        'spillway_local_targets{…state="ready"} 0.0',
+        fault.ALERTS: "SpillwayLocalTargetsDown",
+        fault.OVERVIEW: "shop spills to far.…leave near because it has no ready target.…"
+        "SW0335 Service shop:…: 0 of 2 targets are ready here…0 of 2 targets",
+        fault.TOPOLOGY: "far…/s…reachable",
+        fault.SERVICE_PAGE: "no target of near is ready: …/s go to far (cost 5)…"
+        "not ready…refused the connection",
+    },
+    silent=LINKS_ARE_UP | SERVES,
+    exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
+    false=("Every request is served", "No problems.", "nobody else had room"),
+)
+ONE_NOT_READY = Fault(
+    name="one of two targets here is not ready",
+    clients="are served by the other target",
+    shown={
+        fault.STATUS: "Note:…SW0336 Service shop:…: 1 of 2 targets are ready here.",
+        fault.STATUS_JSON: "ready: true, problems: none, notes: SW0336",
+        fault.CHECK: "WARNING  SW0336  Service shop:…: 1 of 2 targets are ready here.…"
+        "2 targets ready, 1 of 2 here",
+        fault.TOP: "near: ready  …0 of 50",
+        fault.SERVICE: "2 at 2 sites, 1 of 2 here",
+        fault.WHY: "goes to near…near  -     0     1",
+        fault.EVENTS: "target-down…of shop:…refused the connection",
+        fault.METRICS: 'spillway_local_targets{…state="not-ready"} 1.0',
+        fault.OVERVIEW: "Every request is served here.…1 note",
+        fault.SERVICE_PAGE: "Every request is served where it comes in.…"
+        "not ready…refused the connection",
+    },
+    silent=LINKS_ARE_UP
+    | SERVES
+    | silent("the other target serves; half of the capacity is gone", fault.ALERTS)
+    | silent("no request goes to another site", fault.TOPOLOGY),
+    exits={fault.CHECK: 3},
+    false=("0 of 100", "2 of 2 targets"),
+)
+NOWHERE = Fault(
+    name="no target of a service is ready at any site",
+    clients="get 503 (`no-route`)",
+    shown={
+        fault.STATUS: "degraded…SW0309 Service shop:… has no ready target, here or at any site "
+        "that is reached: …refused the connection",
+        fault.STATUS_JSON: "ready: true, problems: SW0309, notes: none",
+        fault.CHECK: "WARNING  SW0309  Service shop:… has no ready target, here or at any site",
+        fault.TOP: "1 problem…0 of 2 targets…/s fail",
+        fault.SERVICE: "0 at 2 sites, 0 of 2 here",
+        fault.WHY: "goes nowhere (no-route)…near…no-target…far…no-target",
+        fault.EVENTS: "target-down…of shop:…refused the connection",
+        fault.METRICS: 'spillway_requests_total{code_class="5xx"…site=""}…'
+        'spillway_decisions_total{…verdict="no-route"}',
+        fault.ALERTS: "SpillwayFailing, SpillwayLocalTargetsDown, SpillwayNoTarget, "
+        "SpillwayRefusing",
+        fault.OVERVIEW: "Requests fail at shop.…fail. shop: no ready target at any site.…SW0309",
+        fault.SERVICE_PAGE: "no site has a ready target: …/s served nowhere…Nowhere: no-route.",
+    },
+    silent=LINKS_ARE_UP | SERVES | silent("no request goes to another site", fault.TOPOLOGY),
+    exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
+    false=("Every request is served", "No problems.", "nobody else had room"),
+)
+LATE = Fault(
+    name="targets here answer late, within their time",
+    clients="are served here, late",
+    shown={
+        fault.TOP: "near: ready  …ms  …ms",
+        fault.WHY: "goes to near…chosen   local site has room",
+        fault.METRICS: "spillway_request_phase_seconds",
+        fault.OVERVIEW: "Every request is served here.…p99 of the slowest…at most …ms",
+        fault.SERVICE_PAGE: "Every request is served where it comes in.…p50…ms…p99…ms",
+    },
+    silent=LINKS_ARE_UP
+    | SERVES
+    | silent(
+        "an answer within the `response` time-out is no fault: how late is too late, only you know",
+        *(fault.STATUS, fault.STATUS_JSON, fault.CHECK, fault.SERVICE, fault.EVENTS, fault.ALERTS),
+    )
+    | silent("no request goes to another site", fault.TOPOLOGY),
+)
+TIMES_OUT = Fault(
+    name="targets here do not answer in time",
+    clients="get 504 until the targets are ejected, then the other site serves",
+    shown={
+        fault.STATUS: "degraded…SW0335 Service shop:…: 0 of 2 targets are ready here (2 ejected)…"
+        "got no answer in time",
+        fault.STATUS_JSON: "ready: true, problems: SW0335…, notes: none",
+        fault.CHECK: "WARNING  SW0335  Service shop:…: 0 of 2 targets are ready here (2 ejected)…"
+        "got no answer in time",
+        fault.TOP: "problem…0 of 2 targets…/s to far (ejected)",
+        fault.SERVICE: "1 at 1 site, 0 of 2 here",
+        fault.WHY: "goes to far…near…no-target…far…chosen",
+        fault.EVENTS: "target-down…ejected for …: 5 requests in a row got no answer in time",
+        fault.METRICS: 'spillway_requests_total{code_class="5xx"…site="near"}…'
+        'spillway_spilled_total{…reason="ejected"…to="far"}',
+        fault.ALERTS: "SpillwayLocalTargetsDown",
+        fault.OVERVIEW: "SW0335 Service shop:…: 0 of 2 targets are ready here (2 ejected)…"
+        "0 of 2 targets",
+        fault.TOPOLOGY: "far…/s…reachable",
+        fault.SERVICE_PAGE: "no target of near is ready: …/s go to far (cost 5)…not ready ejected",
+    },
+    silent=LINKS_ARE_UP | SERVES,
+    exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
+    false=("Every request is served", "No problems.", "nobody else had room"),
+)
+ANSWERS_503 = Fault(
+    name="targets here answer 503",
+    clients="get 503 until the targets are ejected, then the other site serves",
+    shown={
+        **TIMES_OUT.shown,
+        fault.STATUS: "degraded…SW0335 Service shop:…: 0 of 2 targets are ready here (2 ejected)…"
+        "answered 503",
+        fault.CHECK: "WARNING  SW0335  Service shop:…: 0 of 2 targets are ready here (2 ejected)…"
+        "answered 503",
+        fault.EVENTS: "target-down…ejected for …: 5 requests in a row were answered 503",
+    },
+    silent=TIMES_OUT.silent,
+    exits=TIMES_OUT.exits,
+    false=TIMES_OUT.false,
+)
+ANSWERS_500 = Fault(
+    name="targets here answer 500",
+    clients="get 500: a 500 may be the client's doing, so the targets stay in use",
+    shown={
+        fault.STATUS: "degraded…SW0338 Service shop:…/s requests fail: they were answered 5xx by "
+        "a target.",
+        fault.STATUS_JSON: "ready: true, problems: SW0338, notes: none",
+        fault.CHECK: "WARNING  SW0338  Service shop:…/s requests fail: they were answered 5xx by "
+        "a target.",
+        fault.TOP: "1 problem…/s fail",
+        fault.WHY: "goes to near…chosen   local site has room",
+        fault.METRICS: 'spillway_requests_total{code_class="5xx"…site="near"}',
+        fault.ALERTS: "SpillwayFailing",
+        fault.OVERVIEW: "Requests fail at shop.…/s fail.…SW0338 Service shop:",
+        fault.SERVICE_PAGE: "/s fail.…Failed…/s",
+    },
+    silent=LINKS_ARE_UP
+    | SERVES
+    | silent("the targets are ready, and stay so without `--eject-on 5xx`", fault.SERVICE)
+    | silent("no state changes", fault.EVENTS)
+    | silent("no request goes to another site", fault.TOPOLOGY),
+    exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
+    false=("Every request is served", "No problems."),
+)
+FAULTS = (NONE_READY, ONE_NOT_READY, NOWHERE, LATE, TIMES_OUT, ANSWERS_503, ANSWERS_500)

@@ -1,0 +1,64 @@
+"""A shop at two sites, with clients at one of them: where most faults happen."""
+
+from typing import Any, Self
+
+from tests.scenario.clients import Load
+from tests.scenario.harness import SHOP_PORT, Network
+from tests.truth.surfaces import with_console
+
+PER_S = 20
+COST = 5
+
+
+class Shop:
+    """``near`` has two targets and the clients, ``far`` one target; change it, then `start`."""
+
+    def __init__(
+        self,
+        net: Network,
+        *,
+        capacity: int | None = 50,
+        far_capacity: int | None = None,
+        **spec: Any,
+    ) -> None:
+        """``capacity``: of each target; ``far_capacity``: of that at ``far``, if another one."""
+        self.net = net
+        self.near, self.far = with_console(net.site("near")), net.site("far")
+        self.targets = [net.http("near"), net.http("near")]
+        self.far_target = net.http("far")
+        self.near.declare("shop", SHOP_PORT, **spec)
+        self.near.connect("shop", *self.targets, capacity=capacity)
+        self.far.connect("shop", self.far_target, capacity=far_capacity or capacity)
+        net.link(self.near, self.far, COST)
+
+    def start(self) -> Self:
+        """Returns when all is well."""
+        self.net.start()
+        self.net.see_each_other()
+        self.net.ready("shop", {"near": len(self.targets), "far": 1})
+        return self
+
+    def load(self, per_s: float = PER_S) -> Load:
+        """Clients of ``near``."""
+        return Load([(self.near.address, SHOP_PORT)], per_s)
+
+    def now(self) -> Any:
+        """What the console's picture says of the last seconds."""
+        (now,) = self.near.get("live")["now"]
+        return now
+
+    def codes(self) -> set[str]:
+        """Codes of problems and notes in `status`."""
+        status = self.near.get("status")
+        return {one["code"] for one in (*status["problems"], *status["notes"])}
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of the series of ``name`` that have ``labels``."""
+        total = 0.0
+        for line in self.near.metrics().splitlines():
+            told, _, number = line.rpartition(" ")
+            if told.startswith(f"{name}{{") and all(
+                f'{k}="{v}"' in told for k, v in labels.items()
+            ):
+                total += float(number)
+        return total

@@ -1,0 +1,84 @@
+"""A site, or each of them, takes no more: what leaves, waits or is turned away."""
+
+from tests.scenario.backends import HttpTarget
+from tests.scenario.clients import by_site
+from tests.scenario.harness import Network
+from tests.scenario.waiting import until
+from tests.truth.conftest import Watch
+from tests.truth.faults import load as faults
+from tests.truth.scene import PER_S, Shop
+
+SERVICE_S = 0.5
+RATE = "5/s"
+
+
+def slow(targets: list[HttpTarget], seconds: float = SERVICE_S) -> None:
+    for target in targets:
+        target.service_s = seconds
+
+
+def test_a_full_site_spills_and_is_well(net: Network, watch: Watch) -> None:
+    shop = Shop(net, capacity=1, far_capacity=50).start()
+    surfaces = watch(shop.near)
+    slow(shop.targets, 1.0)
+    with shop.load() as load:
+        until(lambda: by_site(load.answers)["far"] >= PER_S, "the other site serves")
+        surfaces.show(faults.FULL)
+        assert not shop.codes()
+    assert set(by_site(load.answers)) == {"near", "far"}
+
+
+def test_every_site_is_full_and_requests_wait(net: Network, watch: Watch) -> None:
+    shop = Shop(net, capacity=1, queue=100, queueWait="30s").start()
+    surfaces = watch(shop.near)
+    slow([*shop.targets, shop.far_target])
+    with shop.load() as load:
+        until(lambda: len(load.answers) >= PER_S // 2, "some are served")
+        surfaces.show(faults.ALL_FULL)
+    assert set(by_site(load.answers)) == {"near", "far"}
+
+
+def test_every_site_is_full_and_so_is_the_queue(net: Network, watch: Watch) -> None:
+    shop = Shop(net, capacity=1, queue=1).start()
+    surfaces = watch(shop.near)
+    slow([*shop.targets, shop.far_target])
+    with shop.load() as load:
+        until(lambda: len(load.failed) >= PER_S, "some are turned away")
+        surfaces.show(faults.TURNED_AWAY)
+    assert {one.status for one in load.failed} == {503}
+    assert all("retry-after" in one.headers for one in load.failed)
+    until(
+        lambda: shop.metric("spillway_requests_total", site="") == len(load.failed),
+        "as many are counted as clients were turned away",
+    )
+
+
+def test_no_capacity_is_configured(net: Network, watch: Watch) -> None:
+    shop = Shop(net, capacity=None).start()
+    surfaces = watch(shop.near)
+    slow([*shop.targets, shop.far_target], 0.8)
+    with shop.load() as load:
+        until(lambda: by_site(load.answers)["far"], "the other site serves, too")
+        surfaces.show(faults.NO_CAPACITY)
+    assert set(by_site(load.answers)) == {"near", "far"}
+
+
+def test_a_rate_is_exceeded(shop: Shop, watch: Watch) -> None:
+    surfaces = watch(shop.near)
+    shop.near.ctl("service", "set", "shop", "--site-capacity", RATE, "--window", "1s")
+    with shop.load() as load:
+        until(lambda: by_site(load.answers)["far"] > PER_S, "the excess leaves")
+        surfaces.show(faults.OVER_RATE)
+    assert set(by_site(load.answers)) == {"near", "far"}
+
+
+def test_a_split_names_a_site_without_targets(net: Network, watch: Watch) -> None:
+    hub = net.site("hub")
+    shop = Shop(net, policy={"name": "split", "weights": {"hub": 3, "near": 1}})
+    net.link(shop.near, hub, 2)
+    shop.start()
+    surfaces = watch(shop.near)
+    with shop.load() as load:
+        until(lambda: len(load.answers) > PER_S, "clients are served")
+        surfaces.show(faults.EMPTY_SPLIT)
+    assert set(by_site(load.answers)) == {"near"}
