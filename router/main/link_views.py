@@ -40,7 +40,7 @@ def link_views(
     views = [
         LinkView(
             name=link.name,
-            neighbour=_neighbour(link, sites),
+            neighbour=neighbour_of(link, sites),
             direction=link.direction,
             cost=link.cost,
             state=link.state,
@@ -88,7 +88,7 @@ def link_views(
     return sorted(views, key=lambda view: (view.direction != "outgoing", view.name))
 
 
-def _neighbour(link: LinkStatus, sites: Mapping[SiteId, SiteRoute]) -> SiteName:
+def neighbour_of(link: LinkStatus, sites: Mapping[SiteId, SiteRoute]) -> SiteName:
     """Under the name that it has in the network, where another site may bear the same."""
     known = sites.get(SiteId(link.neighbour_site))
     return SiteName(link.neighbour_name if known is None else known.name, link.neighbour_site)

@@ -7,6 +7,7 @@ from router.admin.ports import Histogram, Labels, MetricValues
 from router.balance.decisions import CandidateReport
 from router.balance.learning import Learnt
 from router.forward.figures import ServiceSnapshot
+from router.main.link_views import neighbour_of
 from router.main.memory import MemoryGuard
 from router.main.site_router import SiteRouter
 from router.model.addresses import join
@@ -174,7 +175,7 @@ def _of_rate(
 
 def _of_links(router: SiteRouter, put: Put) -> None:
     for link in reversed(router.links.status()):  # One that drains comes after its successor.
-        neighbour = link.neighbour_name
+        neighbour = neighbour_of(link, router.routing.table.sites).name
         put("spillway_link_up", (link.name, link.direction, neighbour), float(link.state == "up"))
         if link.rtt_s is not None:
             labels = link.name, link.direction, neighbour

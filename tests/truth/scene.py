@@ -3,7 +3,7 @@
 from typing import Any, Self
 
 from tests.scenario.clients import Load
-from tests.scenario.harness import SHOP_PORT, Network
+from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.truth.surfaces import with_console
 
 PER_S = 20
@@ -31,11 +31,11 @@ class Shop:
         self.far.connect("shop", self.far_target, capacity=far_capacity or capacity)
         net.link(self.near, self.far, COST)
 
-    def start(self) -> Self:
-        """Returns when all is well."""
-        self.net.start()
-        self.net.see_each_other()
-        self.net.ready("shop", {"near": len(self.targets), "far": 1})
+    def start(self, *sites: Site) -> Self:
+        """These sites (all); returns when all is well."""
+        self.net.start(*sites)
+        self.net.see_each_other(*sites)
+        self.net.ready("shop", {"near": len(self.targets), "far": 1}, *sites)
         return self
 
     def load(self, per_s: float = PER_S) -> Load:

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Collection
+from copy import copy as copy_of
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from playwright.sync_api import Browser, Page
 
@@ -33,6 +34,12 @@ class Surfaces:
         self._site, self._browser = site, browser
         self._place = directory / f"{site.name}.alerts.yaml"
         self._well = alerts.series(site.metrics())
+
+    def of(self, copy: Site) -> Self:
+        """Those of a copy of the site, which was never well."""
+        found = copy_of(self)
+        found._site, found._well = copy, {}
+        return found
 
     @property
     def url(self) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.truth.fault import ALERTS, PAGES, STATUS, STATUS_JSON, SURFACES, Fault
-from tests.truth.faults import links, load, targets
+from tests.truth.faults import host, links, load, names, targets
 
 DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
 BEGIN, END = "<!-- faults: begin -->\n", "<!-- faults: end -->\n"
@@ -18,6 +18,8 @@ GROUPS: Final[dict[str, Sequence[Fault]]] = {
     "Targets": targets.FAULTS,
     "Load": load.FAULTS,
     "Links and sites": links.FAULTS,
+    "Names": names.FAULTS,
+    "Hosts": host.FAULTS,
 }
 FAULTS: Final = tuple(itertools.chain.from_iterable(GROUPS.values()))
 

@@ -103,7 +103,7 @@ OVER_RATE = Fault(
         fault.WHY: "goes to far…near…of 5/s, over…its rate of 5/s is used up",
         fault.EVENTS: "overflow-begun…Service shop:… overflows",
         fault.METRICS: 'spillway_spilled_total{…reason="rate"…to="far"}…'
-        'spillway_rate_per_second{…} 5.0…spillway_rate_over{…site="near"} 1.0',
+        'spillway_rate_per_second{…} 5.0…spillway_rate_exceeded{…site="near"} 1.0',
         fault.ALERTS: "SpillwayOverflowSustained",
         fault.OVERVIEW: "shop spills to far.…leave near because its rate is used up.",
         fault.TOPOLOGY: "far…/s…reachable",

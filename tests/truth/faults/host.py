@@ -1,0 +1,72 @@
+"""The host of a site fails it: its clock, its disk, its certificates. `near` is looked at."""
+
+from tests.truth import fault
+from tests.truth.fault import Fault, silent
+from tests.truth.faults.names import EXITS, NO_EVENT, NO_SERIES
+from tests.truth.faults.targets import LINKS_ARE_UP, SERVES
+
+SERVED = silent("clients are served as before", fault.SERVICE, fault.WHY, fault.SERVICE_PAGE)
+
+CLOCK = Fault(
+    name="the clock of a host is wrong",
+    clients="are served as before; a new link does not come up",
+    shown={
+        fault.STATUS: "degraded…0 of 1 link up…SW0660 Link far waits for a clock to be set right: "
+        "…the clocks differ by",
+        fault.STATUS_JSON: "ready: true, problems: SW0660, notes: none",
+        fault.CHECK: "WARNING  SW0660  Link far waits for a clock to be set right: …the clocks "
+        "differ by",
+        fault.TOP: "near: ready, 1 problem  1 site  0 of 1 link up…far   far   refused",
+        fault.LINKS: "far   far   outgoing   1     refused…the clocks differ by",
+        fault.NETWORK: "near",
+        fault.EVENTS: "link-refused…the clocks differ by",
+        fault.METRICS: 'spillway_link_up{direction="outgoing",link="far",neighbour="far"} 0.0',
+        fault.ALERTS: "SpillwayLinkDown",
+        fault.OVERVIEW: "SW0660 Link far waits for a clock to be set right",
+        fault.TOPOLOGY: "1 not reachable far…far…none…not in the network",
+    },
+    silent=SERVES | SERVED,
+    exits=EXITS,
+    false=("all reachable", "No problems."),
+)
+DISK_FULL = Fault(
+    name="the disk is full",
+    clients="are served as before",
+    shown={
+        fault.STATUS: "degraded…SW0662 What this router must remember cannot be written: …No space "
+        "left on device. It serves",
+        fault.STATUS_JSON: "ready: true, problems: SW0662, notes: none",
+        fault.CHECK: "WARNING  SW0662  What this router must remember cannot be written",
+        fault.TOP: "near: ready, 1 problem",
+        fault.EVENTS: "state-unsaved",
+        fault.OVERVIEW: "SW0662 What this router must remember cannot be written",
+    },
+    silent=LINKS_ARE_UP
+    | SERVES
+    | SERVED
+    | silent("no site or link is concerned", fault.TOPOLOGY)
+    | silent(NO_SERIES, fault.METRICS, fault.ALERTS),
+    exits=EXITS,
+    false=("No problems.",),
+)
+CERTIFICATE_ENDS = Fault(
+    name="the certificate of a service ends soon",
+    clients="are served, until it ends",
+    shown={
+        fault.STATUS: "degraded…SW0402 The certificate tls/shop ends at",
+        fault.STATUS_JSON: "ready: true, problems: SW0402, notes: none",
+        fault.CHECK: "WARNING  SW0402  The certificate tls/shop ends at",
+        fault.TOP: "near: ready, 1 problem",
+        fault.METRICS: 'spillway_certificate_expiry_timestamp_seconds{name="tls/shop"}',
+        fault.ALERTS: "SpillwayServiceCertificateEnds",
+        fault.OVERVIEW: "SW0402 The certificate tls/shop ends at",
+    },
+    silent=LINKS_ARE_UP
+    | SERVES
+    | SERVED
+    | NO_EVENT
+    | silent("no site or link is concerned", fault.TOPOLOGY),
+    exits=EXITS,
+    false=("No problems.",),
+)
+FAULTS = (CLOCK, DISK_FULL, CERTIFICATE_ENDS)

@@ -1,0 +1,126 @@
+"""Two claim one thing: a port, an identity, a name. `near` is the site that is looked at."""
+
+from tests.truth import fault
+from tests.truth.fault import Fault, silent
+from tests.truth.faults.targets import LINKS_ARE_UP, SERVES
+
+EXITS = {fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3}
+NO_EVENT = silent("`status` names it while it lasts; no event tells of it", fault.EVENTS)
+NO_SERIES = "no series is about it: `sitectl check` in a timer finds it"
+
+PORT_TAKEN = Fault(
+    name="another process has the port of a listener",
+    clients="of this site are refused, or reach that process",
+    shown={
+        fault.STATUS: "degraded…SW0202 Service shop:… has no listener here: cannot listen on …: "
+        "Address already in use",
+        fault.STATUS_JSON: "ready: true, problems: SW0202, notes: none",
+        fault.CHECK: "WARNING  SW0202  Service shop:… has no listener here: cannot listen on …: "
+        "Address already in use",
+        fault.TOP: "near: ready, 1 problem",
+        fault.SERVICE: "error (cannot listen on …: Address already in use)",
+        fault.EVENTS: "listener-failed…Service shop:… has no listener here: cannot listen on",
+        fault.OVERVIEW: "SW0202 Service shop:… has no listener here",
+        fault.SERVICE_PAGE: "Clients cannot connect here: cannot listen on",
+    },
+    silent=LINKS_ARE_UP
+    | SERVES
+    | silent("it says where a request would go", fault.WHY)
+    | silent(NO_SERIES, fault.METRICS, fault.ALERTS)
+    | silent("no request goes to another site", fault.TOPOLOGY),
+    exits=EXITS,
+    false=("No problems.",),
+)
+COPY = Fault(
+    name="this site is a copy of one that runs",
+    clients="of the copy are served by its own targets alone",
+    shown={
+        fault.STATUS: "degraded…0 of 1 link up…SW0401 far closed: another router with the identity "
+        "of near is linked here from …is its copy and is kept out.",
+        fault.STATUS_JSON: "ready: true, problems: SW0401, notes: none",
+        fault.CHECK: "WARNING  SW0401  far closed: another router with the identity of near",
+        fault.TOP: "near: ready, 1 problem  1 site  0 of 1 link up…far   far   refused",
+        fault.SERVICE: "2 at 1 site",
+        fault.WHY: "goes to near",
+        fault.LINKS: "far   far   outgoing   5     refused…another router with the identity of",
+        fault.NETWORK: "near",
+        fault.EVENTS: "link-refused…another router with the identity of near",
+        fault.METRICS: 'spillway_link_up{direction="outgoing",link="far",neighbour="far"} 0.0…'
+        "spillway_sites 1.0",
+        fault.ALERTS: "SpillwayLinkDown",
+        fault.OVERVIEW: "SW0401 far closed: another router with the identity of near",
+        fault.TOPOLOGY: "1 not reachable far…far…none…not in the network",
+        fault.SERVICE_PAGE: "To near: local site has room.",
+    },
+    silent=SERVES,
+    exits=EXITS,
+    false=("all reachable", "No problems.", "SW0404"),
+)
+COPY_KEPT_OUT = Fault(
+    name="a neighbor runs twice",
+    clients="are served as before: the copy is kept out",
+    shown={
+        fault.STATUS: "degraded…SW0665 Two routers run with the identity of near (…): one is "
+        "linked here from …; the other, …is its copy and is kept out.",
+        fault.STATUS_JSON: "ready: true, problems: SW0665, notes: none",
+        fault.CHECK: "WARNING  SW0665  Two routers run with the identity of near",
+        fault.TOP: "hub: ready, 1 problem  3 sites  1 link ",
+        fault.EVENTS: "link-refused…near tried to link here: another router with the identity of "
+        "near is linked here",
+        fault.OVERVIEW: "SW0665 Two routers run with the identity of near",
+    },
+    silent=LINKS_ARE_UP
+    | SERVES
+    | silent("the copy is kept out, so all is as it was", fault.SERVICE, fault.WHY)
+    | silent("the copy is kept out, so all is as it was", fault.TOPOLOGY, fault.SERVICE_PAGE)
+    | silent(NO_SERIES, fault.METRICS, fault.ALERTS),
+    exits=EXITS,
+    false=("No problems.",),
+)
+SITE_NAME = Fault(
+    name="two sites bear one name",
+    clients="are served as before",
+    shown={
+        fault.STATUS: "degraded…SW0403 Two sites are named far; they are shown with the begin of "
+        "their ids.",
+        fault.STATUS_JSON: "ready: true, problems: SW0403, notes: none",
+        fault.CHECK: "WARNING  SW0403  Two sites are named far",
+        fault.TOP: "1 problem…LINK…far    far@…other  far@…SITE…far@…far@",
+        fault.WHY: "far@",
+        fault.LINKS: "far    far@…other  far@",
+        fault.NETWORK: "far@…far@",
+        fault.METRICS: 'site="far@…neighbour="far@',
+        fault.OVERVIEW: "SW0403 Two sites are named far",
+        fault.TOPOLOGY: "far@…far@",
+        fault.SERVICE_PAGE: "far@",
+    },
+    silent=SERVES
+    | NO_EVENT
+    | silent("it counts sites", fault.SERVICE)
+    | silent("clients are served; only names are longer", fault.ALERTS),
+    exits=EXITS,
+    false=("No problems.", "far    far  ", 'neighbour="far"'),
+)
+DECLARED_TWICE = Fault(
+    name="two sites declare one service differently",
+    clients="are served by each site's own declaration",
+    shown={
+        fault.STATUS: "degraded…SW0304 Service shop is declared differently by far; this site uses "
+        "its own (http, port …, policy fill).",
+        fault.STATUS_JSON: "ready: true, problems: SW0304, notes: none",
+        fault.CHECK: "WARNING  SW0304  Service shop is declared differently by far",
+        fault.TOP: "near: ready, 1 problem",
+        fault.SERVICE: "shop     …fill",
+        fault.WHY: "(fill)",
+        fault.OVERVIEW: "SW0304 Service shop is declared differently by far",
+        fault.SERVICE_PAGE: "http, policy fill",
+    },
+    silent=LINKS_ARE_UP
+    | SERVES
+    | NO_EVENT
+    | silent(NO_SERIES, fault.METRICS, fault.ALERTS)
+    | silent("no site or link is concerned", fault.TOPOLOGY),
+    exits=EXITS,
+    false=("No problems.", "balanced)"),
+)
+FAULTS = (PORT_TAKEN, COPY, COPY_KEPT_OUT, SITE_NAME, DECLARED_TWICE)

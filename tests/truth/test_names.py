@@ -1,0 +1,86 @@
+"""Two claim one thing: a port, an identity, a name. What each surface says of it."""
+
+import shutil
+import socket
+from pathlib import Path
+
+from tests.scenario.clients import fetch
+from tests.scenario.harness import SHOP_PORT, Network, Site, own_address
+from tests.scenario.waiting import until
+from tests.truth.conftest import Watch
+from tests.truth.faults import names as faults
+from tests.truth.scene import Shop
+from tests.truth.surfaces import with_console
+
+OTHER_PORT = SHOP_PORT + 5
+
+
+def test_the_port_of_a_listener_is_taken(shop: Shop, watch: Watch) -> None:
+    near, surfaces = shop.near, watch(shop.near)
+    with socket.socket() as taken:
+        taken.bind((near.address, OTHER_PORT))
+        taken.listen()
+        near.ctl("service", "set", "shop", "--listen", str(OTHER_PORT))
+        until(lambda: "SW0202" in shop.codes(), "status has the problem")
+        assert "ConnectionRefused" in fetch(near.address, SHOP_PORT).error
+        surfaces.show(faults.PORT_TAKEN)
+    near.until_well()
+    assert fetch(near.address, OTHER_PORT).site == "near"
+
+
+def copy_of(site: Site, net: Network) -> Site:
+    """A router with the same identity, started, at another address."""
+    copies = net.state / "copies"
+    left_out = shutil.ignore_patterns("admin.sock", "lock")
+    shutil.copytree(site.directory, copies / site.name, ignore=left_out)
+    copy = Site(site.name, copies, own_address())
+    net.sites.append(copy)
+    document = copy.directory / "config" / f"site-{site.name}.yaml"
+    document.write_text(document.read_text().replace(site.address, copy.address))
+    copy.start()
+    until(lambda: copy.problems("SW0401"), "the copy knows what it is")
+    return copy
+
+
+def test_this_site_is_a_copy_of_one_that_runs(shop: Shop, watch: Watch) -> None:
+    here = watch(shop.near)
+    copy = copy_of(shop.near, shop.net)
+    here.of(copy).show(faults.COPY)
+    assert shop.near.is_up("far")
+    assert fetch(copy.address, SHOP_PORT).site == "near"
+
+
+def test_a_neighbor_runs_twice(net: Network, watch: Watch) -> None:
+    shop, hub = Shop(net), with_console(net.site("hub"))
+    net.link(shop.near, hub, 2)
+    shop.start()
+    surfaces = watch(hub)
+    copy_of(shop.near, net)
+    until(lambda: hub.problems("SW0665"), "the neighbor of both has the problem")
+    surfaces.show(faults.COPY_KEPT_OUT)
+    assert fetch(hub.address, SHOP_PORT).site == "near"
+
+
+def test_two_sites_bear_one_name(net: Network, watch: Watch, tmp_path: Path) -> None:
+    shop = Shop(net)
+    (tmp_path / "others").mkdir()
+    other = Site("far", tmp_path / "others", own_address())
+    net.sites.append(other)
+    other.quick("init", "far", *other.places())
+    shop.start(shop.near, shop.far)
+    surfaces = watch(shop.near)
+    other.start()
+    token = net.token(other)
+    shop.near.quick("link", "create", str(token), "--name", "other", "--cost", "7")
+    until(lambda: shop.near.is_up("other"), "both are linked")
+    until(lambda: "SW0403" in shop.codes(), "status has the problem")
+    surfaces.show(faults.SITE_NAME)
+    assert fetch(shop.near.address, SHOP_PORT).site == "near"
+
+
+def test_two_sites_declare_one_service_differently(shop: Shop, watch: Watch) -> None:
+    surfaces = watch(shop.near)
+    shop.far.declare("shop", SHOP_PORT, policy={"name": "balanced"})
+    until(lambda: "SW0304" in shop.codes(), "status has the problem")
+    surfaces.show(faults.DECLARED_TWICE)
+    assert fetch(shop.near.address, SHOP_PORT).site == "near"
