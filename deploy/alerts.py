@@ -13,6 +13,13 @@ RUNBOOKS: Final = "docs/runbooks.md"
 
 _SITES: Final = "without (site)"  # A router tells of all sites that it knows.
 _NEW: Final = "spillway_decisions_total"
+_ALERTED: Final = (
+    *("SW0309", "SW0335", "SW0337", "SW0338"),  # Services: NoTarget, LocalTargetsDown, Refusing, …
+    *("SW0401", "SW0404", "SW0660", "SW0675"),  # Links: LinkDown.
+    *("SW0402", "SW0664", "SW0670"),  # Certificates.
+    *("SW0603", "SW0710"),  # MemoryShort, BurstHookFails.
+)
+"""Problems that other alerts tell of."""
 
 
 class Alert(msgspec.Struct, frozen=True):
@@ -143,6 +150,14 @@ ALERTS: Final = (
         "1h",
         "warning",
         "The certificate {{ $labels.name }} ends in {{ $value | humanizeDuration }}: renew it",
+    ),
+    Alert(
+        "SpillwayProblem",
+        f'spillway_problems{{code!~"{"|".join(_ALERTED)}"}} > 0',
+        "15m",
+        "warning",
+        "sitectl status has named {{ $labels.code }} for a quarter of an hour:"
+        " sitectl explain {{ $labels.code }}",
     ),
     Alert(
         "SpillwayLoopLag",

@@ -186,6 +186,9 @@ FAMILIES: dict[str, Family] = {
         ("kind",),
         of_each=True,
     ),
+    "spillway_problems": Family(
+        "gauge", "Problems that `sitectl status` names now, by their code.", ("code",)
+    ),
     "spillway_overload_state": Family(
         "gauge",
         "0 calm, 1 closes idle connections, 2 refuses new requests, 3 drops the slowest streams.",

@@ -1,6 +1,7 @@
 """What `/metrics` shows of a router, read out of the rooms in one go."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from platform import python_version
 
 from router.admin.ports import Histogram, Labels, MetricValues
@@ -11,6 +12,7 @@ from router.main.link_views import neighbour_of
 from router.main.memory import MemoryGuard
 from router.main.site_router import SiteRouter
 from router.model.addresses import join
+from router.model.events import Problem
 from router.model.ids import ServiceKey
 from router.model.latency import LATENCY_BOUNDS_S, coarse
 
@@ -26,12 +28,17 @@ def measure(
     expiries: Mapping[str, float],
     loop_lag_s: float,
     figures: Mapping[str, float] = NONE,
+    problems: Sequence[Problem] = (),
 ) -> Iterator[MetricValues]:
     """The router's own values of this moment, then those of each service port as it is asked for.
 
     ``expiries``: Unix seconds by certificate. ``figures``: the process's own, without labels.
+    ``problems``: those of `status`.
     """
-    yield _of_router(router, memory, expiries, loop_lag_s, figures)
+    numbers = _of_router(router, memory, expiries, loop_lag_s, figures)
+    for code, count in Counter(problem.code for problem in problems).items():
+        numbers.setdefault("spillway_problems", {})[code,] = float(count)
+    yield MetricValues(numbers, {})
     for snapshot in router.forwarder.snapshots():
         yield _of_service(router, snapshot)
 
@@ -42,7 +49,7 @@ def _of_router(
     expiries: Mapping[str, float],
     loop_lag_s: float,
     figures: Mapping[str, float],
-) -> MetricValues:
+) -> dict[str, dict[Labels, float]]:
     numbers: dict[str, dict[Labels, float]] = {}
 
     def put(metric: str, labels: Labels, number: float) -> None:
@@ -71,7 +78,7 @@ def _of_router(
     put("spillway_overload_actions_total", ("drop",), memory.dropped_total)
     for metric, number in figures.items():
         put(metric, (), number)
-    return MetricValues(numbers, {})
+    return numbers
 
 
 def takes_part(router: SiteRouter, key: ServiceKey, report: CandidateReport) -> bool:

@@ -398,7 +398,9 @@ class OperatorView:
     def _own_metrics(self) -> Iterator[MetricValues]:
         lag_s = max(self.loop_lag_s, self._network.turn_lag_s)
         figures = self._seeing.figures if self._seeing is not None else {}
-        yield from measure(self._router, self._memory, self._expiries(), lag_s, figures)
+        yield from measure(
+            self._router, self._memory, self._expiries(), lag_s, figures, self.status().problems
+        )
         yield from process_values(self._started, self.resident_bytes())
         if self._bursting is not None:
             yield MetricValues(self._bursting.metrics(), {})

@@ -2,7 +2,7 @@
 
 from tests.truth import fault
 from tests.truth.fault import Fault, silent
-from tests.truth.faults.names import EXITS, NO_EVENT, NO_SERIES
+from tests.truth.faults.names import EXITS, NO_EVENT, named
 from tests.truth.faults.targets import LINKS_ARE_UP, SERVES
 
 SERVED = silent("clients are served as before", fault.SERVICE, fault.WHY, fault.SERVICE_PAGE)
@@ -33,6 +33,7 @@ DISK_FULL = Fault(
     name="the disk is full",
     clients="are served as before",
     shown={
+        **named("SW0662"),
         fault.STATUS: "degraded…SW0662 What this router must remember cannot be written: …No space "
         "left on device. It serves",
         fault.STATUS_JSON: "ready: true, problems: SW0662, notes: none",
@@ -41,11 +42,7 @@ DISK_FULL = Fault(
         fault.EVENTS: "state-unsaved",
         fault.OVERVIEW: "SW0662 What this router must remember cannot be written",
     },
-    silent=LINKS_ARE_UP
-    | SERVES
-    | SERVED
-    | silent("no site or link is concerned", fault.TOPOLOGY)
-    | silent(NO_SERIES, fault.METRICS, fault.ALERTS),
+    silent=LINKS_ARE_UP | SERVES | SERVED | silent("no site or link is concerned", fault.TOPOLOGY),
     exits=EXITS,
     false=("No problems.",),
 )

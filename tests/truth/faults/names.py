@@ -6,12 +6,21 @@ from tests.truth.faults.targets import LINKS_ARE_UP, SERVES
 
 EXITS = {fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3}
 NO_EVENT = silent("`status` names it while it lasts; no event tells of it", fault.EVENTS)
-NO_SERIES = "no series is about it: `sitectl check` in a timer finds it"
+
+
+def named(code: str) -> dict[str, str]:
+    """The series of a problem that has no other, and its alert."""
+    return {
+        fault.METRICS: f'spillway_problems{{code="{code}"}} 1.0',
+        fault.ALERTS: "SpillwayProblem",
+    }
+
 
 PORT_TAKEN = Fault(
     name="another process has the port of a listener",
     clients="of this site are refused, or reach that process",
     shown={
+        **named("SW0202"),
         fault.STATUS: "degraded…SW0202 Service shop:… has no listener here: cannot listen on …: "
         "Address already in use",
         fault.STATUS_JSON: "ready: true, problems: SW0202, notes: none",
@@ -26,7 +35,6 @@ PORT_TAKEN = Fault(
     silent=LINKS_ARE_UP
     | SERVES
     | silent("it says where a request would go", fault.WHY)
-    | silent(NO_SERIES, fault.METRICS, fault.ALERTS)
     | silent("no request goes to another site", fault.TOPOLOGY),
     exits=EXITS,
     false=("No problems.",),
@@ -60,6 +68,7 @@ COPY_KEPT_OUT = Fault(
     name="a neighbor runs twice",
     clients="are served as before: the copy is kept out",
     shown={
+        **named("SW0665"),
         fault.STATUS: "degraded…SW0665 Two routers run with the identity of near (…): one is "
         "linked here from …; the other, …is its copy and is kept out.",
         fault.STATUS_JSON: "ready: true, problems: SW0665, notes: none",
@@ -72,8 +81,7 @@ COPY_KEPT_OUT = Fault(
     silent=LINKS_ARE_UP
     | SERVES
     | silent("the copy is kept out, so all is as it was", fault.SERVICE, fault.WHY)
-    | silent("the copy is kept out, so all is as it was", fault.TOPOLOGY, fault.SERVICE_PAGE)
-    | silent(NO_SERIES, fault.METRICS, fault.ALERTS),
+    | silent("the copy is kept out, so all is as it was", fault.TOPOLOGY, fault.SERVICE_PAGE),
     exits=EXITS,
     false=("No problems.",),
 )
@@ -89,15 +97,13 @@ SITE_NAME = Fault(
         fault.WHY: "far@",
         fault.LINKS: "far    far@…other  far@",
         fault.NETWORK: "far@…far@",
-        fault.METRICS: 'site="far@…neighbour="far@',
+        fault.METRICS: 'site="far@…neighbour="far@…spillway_problems{code="SW0403"} 1.0',
+        fault.ALERTS: "SpillwayProblem",
         fault.OVERVIEW: "SW0403 Two sites are named far",
         fault.TOPOLOGY: "far@…far@",
         fault.SERVICE_PAGE: "far@",
     },
-    silent=SERVES
-    | NO_EVENT
-    | silent("it counts sites", fault.SERVICE)
-    | silent("clients are served; only names are longer", fault.ALERTS),
+    silent=SERVES | NO_EVENT | silent("it counts sites", fault.SERVICE),
     exits=EXITS,
     false=("No problems.", "far    far  ", 'neighbour="far"'),
 )
@@ -105,6 +111,7 @@ DECLARED_TWICE = Fault(
     name="two sites declare one service differently",
     clients="are served by each site's own declaration",
     shown={
+        **named("SW0304"),
         fault.STATUS: "degraded…SW0304 Service shop is declared differently by far; this site uses "
         "its own (http, port …, policy fill).",
         fault.STATUS_JSON: "ready: true, problems: SW0304, notes: none",
@@ -118,7 +125,6 @@ DECLARED_TWICE = Fault(
     silent=LINKS_ARE_UP
     | SERVES
     | NO_EVENT
-    | silent(NO_SERIES, fault.METRICS, fault.ALERTS)
     | silent("no site or link is concerned", fault.TOPOLOGY),
     exits=EXITS,
     false=("No problems.", "balanced)"),

@@ -6,6 +6,7 @@ from platform import python_version
 from router.admin.metrics import FAMILIES, pieces
 from router.admin.ports import MetricValues
 from router.main.measuring import measure
+from router.model.events import Problem
 from tests.simulation.world import SimMemory, World
 
 
@@ -44,6 +45,16 @@ def test_every_value_has_a_family_and_as_many_labels_as_it_says() -> None:
     served = ("shop", "8080", "http", "b", "2xx")
     assert values.numbers["spillway_requests_total"][served] == 2
     assert b"spillway_loop_lag_seconds 0.5" in b"".join(pieces([values]))
+
+
+def test_problems_are_counted_by_their_code() -> None:
+    world = World(1, "a")
+    (a,) = world.sites.values()
+    codes = ("SW0202", "SW0403", "SW0202")
+    problems = [Problem(code=code, message="", hint="") for code in codes]
+    measured = measure(a.router, SimMemory(a, 100).guard, {}, 0.0, problems=problems)
+    found = whole(measured).numbers["spillway_problems"]
+    assert found == {("SW0202",): 2.0, ("SW0403",): 1.0}
 
 
 def test_a_scrape_names_the_version_and_old_names_have_the_series_of_the_new_ones() -> None:
