@@ -178,6 +178,21 @@ def test_targets_say_what_was_stated_and_where_latency_bends(
         expect(first.get_by_role("img", name=label)).to_be_visible()
 
 
+def test_a_full_site_and_a_full_target_have_one_colour(chromium: Browser, stage: Stage) -> None:
+    picture = pictures.all_full()
+    full = msgspec.structs.replace(
+        picture.services[0], targets=(pictures.a_target("shop-1", in_flight=10),)
+    )
+    stage.router.live = msgspec.structs.replace(picture, services=(full,))
+    with looking(chromium, stage, AT) as page:
+        site = page.locator(".meter.full .fill")
+        target = page.locator(".capacity .fill.full")
+        expect(site).to_have_count(3)
+        expect(target).to_have_count(1)
+        fills = {one.evaluate("bar => getComputedStyle(bar).fill") for one in [*site.all(), target]}
+        assert len(fills) == 1
+
+
 def test_the_next_request_is_explained_in_the_words_of_why(chromium: Browser, stage: Stage) -> None:
     with looking(chromium, stage, AT) as page:
         panel = page.get_by_role("region", name="Where the next request goes")

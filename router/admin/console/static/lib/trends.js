@@ -54,7 +54,7 @@ export function Trends({ live }) {
             />
           </dd>
           <dd class="muted small number axis">
-            <span>15 min ago</span><span>0 to ${show(most)}</span><span>now</span>
+            <span>15 min ago</span><span class="scale">0 to ${show(most)}</span><span>now</span>
           </dd>
         </div>`;
       })}
