@@ -6,6 +6,8 @@ from typing import Final, NamedTuple
 from sitectl import colours
 
 _LAST_LEAST: Final = 14
+_FEW_LINES: Final = 2
+"""A row that needs more lines is worth more than the column that can be missed most."""
 GAP: Final = 2
 
 
@@ -33,8 +35,8 @@ def grid(
     """``rows`` fitted to ``room`` columns; nothing of no rows.
 
     Of the last column ``lines_max`` lines are shown. Empty columns are left out. So is the first of
-    ``dropped`` if the last column would be cut, and the next ones, in their order, until it has
-    room for its longest word.
+    ``dropped`` if the last column would need more than `_FEW_LINES`, and the next ones, in their
+    order, until it has room for its longest word.
     """
     if not rows:
         return Grid("", [])
@@ -42,13 +44,14 @@ def grid(
     widths = {at: max(len(headings[at]), *(len(row[at].text) for row in rows)) for at in kept}
     last = max(widths)
     texts = [row[last].text for row in rows]
+    few_lines = min(_FEW_LINES, lines_max)
     for number, at in enumerate(dropped):
         room_left = room - sum(width + GAP for one, width in widths.items() if one != last)
         if room_left >= widths[last]:
             break
         if number and room_left >= max(_LAST_LEAST, *map(_longest_word, texts)):
             break
-        if not number and not any(_is_cut(text, room_left, lines_max) for text in texts):
+        if not number and not any(_is_cut(text, room_left, few_lines) for text in texts):
             break
         widths.pop(at, None)
     if len(widths) > 1:

@@ -118,19 +118,21 @@ def page(
 
 
 def _problems(live: Live, columns: int, lines: int) -> list[str]:
-    """Code and sentence of each problem, as many as ``lines`` have room for."""
-    problems = (live.get("status") or {}).get("problems") or []
+    """Code and sentence of each problem; the sentences are cut where ``lines`` are too few."""
+    texts = [
+        (output.safe(one.get("code")), output.safe(one.get("message")))
+        for one in (live.get("status") or {}).get("problems") or []
+    ]
     found: list[str] = []
-    for at, one in enumerate(problems):
-        code, message = output.safe(one.get("code")), output.safe(one.get("message"))
-        parts = folded(f"{code} {message}", columns, _PROBLEM_LINES)
-        left = len(problems) - at
-        if len(found) + len(parts) + (left > 1) > lines:
-            found.append(f"… {left} more: sitectl status"[:columns])
-            break
-        parts[0] = colours.paint(code, colours.WARN) + parts[0][len(code) :]
-        found += parts
-    return found
+    for most in (_PROBLEM_LINES, 1):
+        found = []
+        for code, message in texts:
+            first, *more = folded(f"{code} {message}", columns, most)
+            found += [colours.paint(code, colours.WARN) + first[len(code) :], *more]
+        if len(found) <= lines:
+            return found
+    left = len(texts) - lines + 1
+    return [*found[: lines - 1], f"… {left} more: sitectl status"[:columns]]
 
 
 def _marked(table: Grid, marked: int) -> Grid:
