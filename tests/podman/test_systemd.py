@@ -286,6 +286,6 @@ def test_all_is_up_again_after_a_reboot(system: SystemdHost, users: SystemdHost)
     users.await_(lambda: is_up(users), "alice's manager is there")
     users.await_pid(UNIT, user="alice")
     assert ids == [
-        system.json("--state", GATEWAYS, "status")["id"],
-        users.json(*ALICES, "status", user="alice")["id"],
+        system.status("--state", GATEWAYS)["id"],
+        users.status(*ALICES, user="alice")["id"],
     ]
