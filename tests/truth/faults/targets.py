@@ -85,7 +85,7 @@ LATE = Fault(
         fault.TOP: "near: ready  …ms  …ms",
         fault.WHY: "goes to near…chosen   local site has room",
         fault.METRICS: "spillway_request_phase_seconds",
-        fault.OVERVIEW: "Every request is served here.…p99 of the slowest…at most …ms",
+        fault.OVERVIEW: "Every request is served here.…p99 of the slowest…ms…Problems",
         fault.SERVICE_PAGE: "Every request is served where it comes in.…p50…ms…p99…ms",
     },
     silent=LINKS_ARE_UP
