@@ -162,8 +162,8 @@ def _sorted(rows: list[Row], sort: str) -> list[Row]:
     return sorted(rows, key=_KEYS[sort])
 
 
-def head(live: Live, sort: str, *, paused: bool = False) -> str:
-    """Whose picture it is, of when, and in one word how it goes."""
+def head(live: Live, sort: str, *, paused: bool = False, stale: bool = False) -> str:
+    """Whose picture it is, of when, and in one word how it goes; ``stale``: it went so once."""
     status = live.get("status") or {}
     problems = len(status.get("problems") or [])
     state = colours.paint("ready", colours.GOOD)
@@ -173,6 +173,8 @@ def head(live: Live, sort: str, *, paused: bool = False) -> str:
         state = colours.paint("draining", colours.WARN)
     if problems:
         state += ", " + colours.paint(output.count(problems, "problem"), colours.WARN)
+    if stale:
+        state = colours.paint("stale", colours.BAD)
     facts = [
         f"{output.safe(status.get('name'))}: {state}",
         output.count(status.get("sites"), "site"),

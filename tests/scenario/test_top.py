@@ -66,6 +66,7 @@ def test_top_names_problems_and_leads_to_why_of_the_selected_service(net: Networ
         far.stop()
         here.kill()
         seen.until(lambda text: "is not running" in text, "that the router is gone")
+        seen.until(lambda text: "here: stale" in text.partition("not running")[2], "no more ready")
         net.start(here)
         start = len(seen.text)
         seen.until(lambda text: "the next request goes to here" in text[start:], "the router again")

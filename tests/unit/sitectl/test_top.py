@@ -387,6 +387,7 @@ def test_a_router_that_goes_leaves_its_last_picture_marked_stale(
     admin.answers["/api/v1/live"] = [(200, LIVE), gone]
     with Terminal(here.state, "top", "--every", "0.2") as seen:
         seen.until(lambda text: "stale, busy now" in text, "what failed")
+        seen.until(lambda text: "here: stale  3 sites" in text, "that it is no more so")
         assert "shop:80" in seen.text
         seen.interrupt()
         assert seen.end() == 130
