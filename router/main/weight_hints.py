@@ -36,7 +36,7 @@ def _ready_elsewhere(table: RouteTable, service: str) -> set[str]:
         for key, candidates in table.candidates.items()
         if key.name == service
         for one in candidates
-        if one.targets_ready and not one.barred
+        if one.targets_ready and not one.unused
     }
 
 
