@@ -20,6 +20,7 @@ from sitectl.site import Site
 
 STALE_S: Final = 1.5 * limits.LOAD_REFRESH_S_MAX
 """No site that is well and reachable has told its load longer ago."""
+_EJECTED_NAMED: Final = 2
 
 
 def service_items(site: Site, name: str | None) -> tuple[list[dict[str, Any]], Failure | None]:
@@ -171,11 +172,16 @@ def table(
 
 
 def _targets_text(item: dict[str, Any], ready: int, sites: int) -> str:
-    """How many are ready at how many sites, and how many here if some are not."""
+    """How many are ready at how many sites, how many here if some are not, and which sites get no
+    requests because requests failed there."""
     if not item.get("sites"):
         return str(len(item.get("targets") or []))
-    here = local_targets.of(item).shown
-    return f"{ready} at {output.count(sites, 'site')}" + (f", {here}" if here else "")
+    parts = [f"{ready} at {output.count(sites, 'site')}", local_targets.of(item).shown]
+    ejected = [str(one["site"]) for one in item["sites"] if one.get("ejected_s") is not None]
+    if ejected:
+        more = f" and {len(ejected) - _EJECTED_NAMED} more" if ejected[_EJECTED_NAMED:] else ""
+        parts.append(f"{', '.join(ejected[:_EJECTED_NAMED])}{more} ejected")
+    return ", ".join(filter(None, parts))
 
 
 def _drawn(one: Drawn | None) -> str | None:

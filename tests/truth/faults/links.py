@@ -86,6 +86,7 @@ SITE_EJECTED = Fault(
         fault.STATUS_JSON: "ready: true, problems: …, notes: SW0334",
         fault.CHECK: "WARNING  SW0334  rogue gets no requests for shop:…: ejected for",
         fault.TOP: "/s to far (no-target)",
+        fault.SERVICE: "3 at 3 sites, rogue ejected",
         fault.WHY: "goes to far…rogue…ejected  ejected for …s left)…far…chosen",
         fault.EVENTS: "site-ejected          rogue gets no requests for shop:…: ejected for 2 s: 5 "
         "requests in a row were reset.",
@@ -96,7 +97,6 @@ SITE_EJECTED = Fault(
     },
     silent=LINKS_ARE_UP
     | SERVES
-    | silent("ready targets are those that each site reports", fault.SERVICE)
     | silent("the share that fails is below that of `SpillwayFailing`", fault.ALERTS),
     exits={fault.CHECK: 3},
     false=("Every request is served",),

@@ -478,6 +478,20 @@ def test_check_says_when_no_other_router_of_the_site_is_linked(
     assert "2 routers of this site are linked to each other" in here("check").stdout
 
 
+def test_sites_that_are_ejected_are_named_beside_the_ready_targets(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    (own,) = SERVICE["sites"]
+    rogues = [
+        {**own, "site": name, "local": False, "targets_ready": 1, "ejected_s": 3.0}
+        for name in ("east", "north", "west")
+    ]
+    admin.items("/api/v1/services", {**SERVICE, "sites": [own, rogues[0]]})
+    assert "3 at 2 sites, east ejected" in here.ok("service", "status").stdout
+    admin.items("/api/v1/services", {**SERVICE, "sites": [own, *rogues]})
+    assert "5 at 4 sites, east, north and 1 more ejected" in here.ok("service", "status").stdout
+
+
 def test_a_load_that_was_told_long_ago_is_marked_stale(here: CommandLine, admin: FakeAdmin) -> None:
     for age_s, shown in ((60.0, "5 "), (95.0, "5, stale 1m35s")):
         site = {**SERVICE["sites"][0], "age_s": age_s}
