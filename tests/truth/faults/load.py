@@ -11,7 +11,7 @@ FULL = Fault(
     name="this site is full, another site serves the rest",
     clients="are served, some by the other site",
     shown={
-        fault.TOP: "near: ready  …2 of 2…/s to far (full)",
+        fault.TOP: "near: ready  …of 2 …/s to far (full)",
         fault.WHY: "goes to far…near…full…far…chosen",
         fault.EVENTS: "overflow-begun…Service shop:… overflows: …capacity 2; …to far.",
         fault.METRICS: 'spillway_overflow_total{…reason="full"…to="far"}…'
@@ -19,7 +19,7 @@ FULL = Fault(
         fault.ALERTS: "SpillwayOverflowSustained",
         fault.OVERVIEW: "shop spills to far.…leave near because it has no room.",
         fault.TOPOLOGY: "far…/s…reachable",
-        fault.SERVICE_PAGE: "2 of 2 slots of near are busy: …/s go to far (cost 5)",
+        fault.SERVICE_PAGE: "of 2 slots of near are busy…/s go to far (cost 5)",
     },
     silent=LINKS_ARE_UP
     | SERVES
@@ -34,7 +34,7 @@ ALL_FULL = Fault(
         "target is full: … wait.",
         fault.STATUS_JSON: "ready: true, problems: none, notes: SW0339",
         fault.CHECK: "WARNING  SW0339  Service shop:…: every site with a ready target is full",
-        fault.TOP: "near: ready  …2 of 2…wait",
+        fault.TOP: "near: ready  …of 2 …wait",
         fault.SERVICE: "QUEUED",
         fault.WHY: "goes nowhere (all-full)…near…wait…full…far…full",
         fault.EVENTS: "overflow-begun…Service shop:… overflows",
@@ -42,7 +42,7 @@ ALL_FULL = Fault(
         fault.ALERTS: "SpillwayCapacityExhausted, SpillwayOverflowSustained",
         fault.OVERVIEW: "shop is full at every site.…requests wait for room here.",
         fault.TOPOLOGY: "far…/s…reachable",
-        fault.SERVICE_PAGE: "2 of 2 slots of near are busy…Nowhere: all-full.",
+        fault.SERVICE_PAGE: "of 2 slots of near are busy…Nowhere: all-full.",
     },
     silent=LINKS_ARE_UP | SERVES,
     exits={fault.CHECK: 3},
@@ -57,7 +57,7 @@ TURNED_AWAY = Fault(
         fault.STATUS_JSON: "ready: true, problems: SW0337, notes: none",
         fault.CHECK: "WARNING  SW0337  Service shop:…: every site with a ready target is full: "
         "…/s requests are turned away",
-        fault.TOP: "1 problem…2 of 2…/s fail",
+        fault.TOP: "1 problem…of 2 …/s fail",
         fault.SERVICE: "DEMAND",
         fault.WHY: "goes nowhere (all-full)…near…full…far…full",
         fault.EVENTS: "overflow-begun…Service shop:… overflows",

@@ -39,7 +39,7 @@ ONE_NOT_READY = Fault(
         fault.STATUS_JSON: "ready: true, problems: none, notes: SW0336",
         fault.CHECK: "WARNING  SW0336  Service shop:…: 1 of 2 targets are ready here.…"
         "2 targets ready, 1 of 2 here",
-        fault.TOP: "near: ready  …0 of 50",
+        fault.TOP: "near: ready  …of 50",
         fault.SERVICE: "2 at 2 sites, 1 of 2 here",
         fault.WHY: "goes to near…near  -     0     1",
         fault.EVENTS: "target-down…of shop:…refused the connection",
