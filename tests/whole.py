@@ -23,15 +23,22 @@ ALONE_S: Final = 900
 
 
 class Failures:
-    """A plugin that hears which tests failed."""
+    """A plugin that hears which tests failed, and names each at once."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
+        self._reporter: pytest.TerminalReporter | None = None
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """The terminal is there."""
+        self._reporter = session.config.pluginmanager.get_plugin("terminalreporter")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A part of a test has ended: of any worker, where there are several."""
         if report.failed and report.nodeid not in self.names:
             self.names.append(report.nodeid)
+            if self._reporter is not None:
+                self._reporter.write_line(f" {report.nodeid} failed")
 
 
 def verdict(code: int, failed: Sequence[str], alone: Callable[[Sequence[str]], int]) -> int:
