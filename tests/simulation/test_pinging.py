@@ -84,7 +84,7 @@ def test_with_the_middle_gone_it_is_our_own_link_that_is_down_and_why() -> None:
     view = ping(world, "a", "c")
     assert [(hop.site, hop.sent) for hop in view.hops] == [("b", 0), ("c", 0)]
     assert "the link between a and b is down: a does not have it" in view.reason
-    assert "(link to-b is " in view.reason
+    assert "(link to-b to b is down: " in view.reason
     b, c = view.hops
     assert view.reason.startswith(b.error)
     assert c.error == "beyond the break"
