@@ -224,7 +224,7 @@ def mallory(leaf: Leaf) -> Iterator[Mallory]:
     found = Mallory(leaf)
     with found.insider:
         yield found
-    until(lambda: leaf.hub.link("mallory") is None, "the hostile link is gone")
+    until(lambda: not leaf.hub.is_up("mallory"), "the hostile link is down")
     assert fetch(leaf.far.address, SHOP_PORT).body == b"hub\n"
 
 
