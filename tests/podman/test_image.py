@@ -76,7 +76,7 @@ def test_labels_and_bill_of_materials_tell_what_it_is(image: str) -> None:
     assert config["User"] == "1001"
     assert config["StopSignal"] in ("SIGTERM", "15")
     labels = config["Labels"]
-    for key in ("version", "revision", "source", "licenses", "title", "description"):
+    for key in ("version", "revision", "licenses", "title", "description"):
         assert labels[f"org.opencontainers.image.{key}"]
     bill = json.loads(run(image, labels["dev.spillway.sbom"], entry="cat"))
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.5")
