@@ -1,7 +1,7 @@
 """When requests of a service began to leave this site, when they ceased, and the figures between.
 
-For one reason or group of reasons: its counts are the caller's. What pauses for less than
-`EPISODE_QUIET_S` is one episode: a flicker is told once.
+The caller counts the requests, for one reason or several. Requests that leave again within
+`EPISODE_QUIET_S` belong to the same episode, so that a short pause makes no second event.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from router.model.limits import EPISODE_QUIET_S, EPISODE_SITES_SHOWN
 class Now(msgspec.Struct, frozen=True, kw_only=True):
     """Of one service port. ``left``: requests that left this site since its start, by site.
 
-    ``expected``: it is as it should be that they leave, and not told.
+    ``expected``: requests may leave, so that nothing is reported.
     """
 
     left: Mapping[str, int]

@@ -66,12 +66,14 @@ def test_requests_that_leave_for_want_of_a_target_are_told_with_figures(pair: Pa
     pair.shop["near"].stop()
     pair.net.ready("shop", {"far": 1})
     burst(near.address, SHOP_PORT, 5, at_once=5)
-    (begun,) = until(lambda: events(near, "--code", "no-target-begun"), "it is told")
+    (begun,) = until(lambda: events(near, "--code", "no-target-begun"), "the event is there")
     assert begun["severity"] == "warning"
     assert "0 of 1 target is ready here; other sites serve its requests: " in begun["message"]
     pair.shop["near"].start()
     pair.net.ready("shop", {"near": 1, "far": 1})
-    (ended,) = until(lambda: events(near, "--code", "no-target-ended"), "its end is told", 30)
+    (ended,) = until(
+        lambda: events(near, "--code", "no-target-ended"), "the event of its end is there", 30
+    )
     assert ended["without_target"]["to"] == {"far": 5}
     assert "overflow" not in ended or ended["overflow"] is None
     assert not [one for one in events(far) if one["code"].startswith("no-target")]

@@ -1,6 +1,6 @@
 // The colour and pattern of a site: one for each id, in every chart, legend and map, and for good.
 // A site that comes or goes changes those of no other. This browser keeps them, so that a page that
-// is loaded anew shows the same.
+// is reloaded shows the same.
 import { html } from "./html.js";
 import { keep, kept } from "./memory.js";
 

@@ -41,7 +41,7 @@ export function layersOf(history, samples, unit) {
 }
 
 /**
- * The samples at even steps; null where the router recorded none, such as before it began anew.
+ * The samples at even steps; null where the router recorded none, such as before it restarted.
  * @param {any} history @returns {{at: string, sample: any | null}[]}
  */
 export function evenly({ samples, step_s: stepS }) {
