@@ -214,7 +214,8 @@ class LearntView(msgspec.Struct, frozen=True):
 class TargetView(msgspec.Struct, frozen=True, kw_only=True):
     """One target. ``name`` is its connector's.
 
-    ``since``: when it became ready, or ceased to be; None: its site does not tell.
+    ``since``: when it became ready, or ceased to be; None: its site does not tell, or nobody
+    binds it any more.
     """
 
     site: str

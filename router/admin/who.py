@@ -8,7 +8,7 @@ import struct
 from router.admin.http import Request
 
 _CREDENTIALS = struct.Struct("3i")
-NOBODY_KNOWN = "somebody"
+NOBODY_KNOWN = "an unknown user"
 
 
 async def asker(request: Request) -> str:

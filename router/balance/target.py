@@ -11,7 +11,10 @@ from router.balance.site_gate import RateState, state_of
 
 
 class TargetState(msgspec.Struct, frozen=True):
-    """One target as it is now. ``name``: its own or its connector's; ``capacity`` None: none."""
+    """One target as it is now. ``name``: its own or its connector's; ``capacity`` None: none.
+
+    ``leaving``: it is no target any more, and ends what it has in flight.
+    """
 
     target: str
     name: str
@@ -20,6 +23,7 @@ class TargetState(msgspec.Struct, frozen=True):
     capacity: int | None
     requests_total: int
     rate: RateState | None = None
+    leaving: bool = False
 
 
 class Target:
@@ -66,6 +70,7 @@ class Target:
             capacity=self.capacity,
             requests_total=self.requests_total,
             rate=None if self.gate is None else state_of(self.gate, now),
+            leaving=not self.wanted,
         )
 
     def has_room(self) -> bool:

@@ -96,11 +96,15 @@ def _changes(one: Document | None, other: Document | None) -> Iterator[Change]:
     new = dict(_fields(other)) if other is not None else {}
     for field in sorted({*old, *new}):
         if old.get(field) != new.get(field):
-            yield Change(
-                field=field,
-                old=_shown(field, old[field]) if field in old else "",
-                new=_shown(field, new[field]) if field in new else "",
-            )
+            yield Change(field=field, old=_said(field, old, one), new=_said(field, new, other))
+
+
+def _said(field: str, fields: Mapping[str, Any], document: Document | None) -> str:
+    """What ``document`` says of ``field``, or what counts since it says nothing of it."""
+    if field in fields:
+        return _shown(field, fields[field])
+    default = None if document is None else _defaults(type(document.spec)).get(field)
+    return _shown(field, default) if isinstance(default, str) and default else ""
 
 
 def _fields(document: Document) -> Iterator[tuple[str, Any]]:

@@ -49,8 +49,9 @@ class PortReading(msgspec.Struct, frozen=True, kw_only=True):
 class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One target as ``service status`` shows it. ``error``: why it is not ready.
 
-    ``ejected``: failed requests took it out, not checks. ``since``: when it became ready
-    or ceased to be, in monotonic seconds.
+    ``ejected``: failed requests took it out, not checks. ``leaving``: nobody binds it any more,
+    and it ends what it has in flight. ``since``: when it became ready or ceased to be, in
+    monotonic seconds; of one that leaves it says nothing.
     """
 
     name: str
@@ -62,6 +63,7 @@ class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
     requests_total: int
     error: str
     ejected: bool = False
+    leaving: bool = False
     since: float = 0.0
     rate: RateState | None = None
     learnt: Learnt | None = None

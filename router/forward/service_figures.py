@@ -18,6 +18,7 @@ from router.forward.remotes import Remotes
 from router.forward.sessions import Session
 from router.forward.timed_leg import Learning
 from router.model.addresses import split
+from router.model.errors import LEAVING
 from router.model.ids import SiteId
 from router.model.specs import ServiceProtocol
 from router.net.ports import Network
@@ -180,8 +181,9 @@ class ServiceFigures:
                     capacity=state.capacity,
                     learnt=self._learning.learnt(state.target),
                     requests_total=state.requests_total,
-                    error="" if state.ready else self._health.error_of(state.target),
+                    error=self._error_of(state),
                     ejected=self._health.is_ejected(state.target),
+                    leaving=state.leaving,
                     since=self._health.since(state.target),
                     rate=state.rate,
                 )
@@ -194,6 +196,11 @@ class ServiceFigures:
         key = session.key if session is not None else 0
         waiting = self.admission.waiting
         return self.balancer.explain(now, preferred=preferred, session=key, waiting=waiting)
+
+    def _error_of(self, state: TargetState) -> str:
+        if state.leaving:
+            return LEAVING
+        return "" if state.ready else self._health.error_of(state.target)
 
     @property
     def _asked_total(self) -> int:

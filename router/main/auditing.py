@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from router.admin.ports import Order
-from router.admin.who import user
+from router.admin.who import NOBODY_KNOWN, user
 from router.documents.differing import HIDDEN, Difference, differences
 from router.main.journal import Journal
 from router.model import limits
@@ -98,7 +98,7 @@ class Auditing:
             _code_of(found),
             f"{found.kind}/{found.name}",
             _sentence(found),
-            by or "somebody",
+            by or NOBODY_KNOWN,
             changes=changes,
             service=found.service,
         )

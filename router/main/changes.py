@@ -14,7 +14,10 @@ _WAY_BACK_EJECTED = "It is checked after that time and used again if it answers.
 
 
 class Changes:
-    """Compares with what was seen last. A target that is new is told of once it is ready."""
+    """Compares with what was seen last.
+
+    A target that is new is told of once it is ready, one that nobody binds any more never.
+    """
 
     __slots__ = ("_down", "_errors", "_over", "_standing", "_tell")
 
@@ -75,7 +78,7 @@ class Changes:
                     again = "" if since is None else f" again, after {target.since - since:.1f} s"
                     message = f"Target {address} of {key} is ready{again}."
                     self._tell("info", "target-up", address, message)
-                elif before.get(address) and not target.ready:
+                elif before.get(address) and not (target.ready or target.leaving):
                     self._down[key, address] = target.since
                     self._tell(
                         "warning",

@@ -54,10 +54,11 @@ def not_ready(
         if targets.state == "down" and (not others or any(one.site == own.site for one in others)):
             continue
         others.sort(key=lambda one: (one.path_cost, one.site))
+        infos = router.forwarder.targets_of(key)
         yield PortTargets(
             key=key,
             targets=targets,
-            infos=[one for one in router.forwarder.targets_of(key) if not one.ready],
+            infos=[one for one in infos if not (one.ready or one.leaving)],
             elsewhere=list(dict.fromkeys(router.site_name(one.site) for one in others)),
             spilled_per_s=spilled_to(key),
         )

@@ -82,9 +82,11 @@ def _of_router(
 
 
 def takes_part(router: SiteRouter, key: ServiceKey, report: CandidateReport) -> bool:
-    """Whether a site has a connector; the balancer lists the local one always."""
+    """Whether a site has a connector or ends what it has; the balancer always lists this one."""
+    if report.site != router.identity.site or report.in_flight:
+        return True
     planned = router.services.get(key)
-    return report.site != router.identity.site or (planned is not None and planned.has_connector)
+    return planned is not None and planned.has_connector
 
 
 def _of_service(router: SiteRouter, snapshot: ServiceSnapshot) -> MetricValues:

@@ -100,7 +100,10 @@ class Services:
 
         ``utc``: ISO 8601 of monotonic seconds.
         """
-        without = {key: self._forwarder.targets_of(key) for key in self.unserved}
+        without = {
+            key: [one for one in self._forwarder.targets_of(key) if not one.leaving]
+            for key in self.unserved
+        }
         return (*self._plan.problems, *unserved(without, utc))
 
     @property

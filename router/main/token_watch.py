@@ -12,7 +12,7 @@ from certs.claims import Grant
 from certs.errors import CertError
 from certs.limits import BACKDATE_S
 from router.admin.live_views import ClaimedView, TokenView
-from router.admin.who import user
+from router.admin.who import NOBODY_KNOWN, user
 from router.main.journal import Journal
 from router.model import limits
 from router.model.ticks import pause_s
@@ -108,7 +108,7 @@ class TokenWatch:
             self._expired(grant)
             return
         text = f"Token {grant.name} was deleted: nobody can use it any more."
-        self._journal.audit("token-revoked", grant.name, text, "somebody")
+        self._journal.audit("token-revoked", grant.name, text, NOBODY_KNOWN)
 
     def _expired(self, grant: Grant) -> None:
         left = grant.uses_left
@@ -119,11 +119,11 @@ class TokenWatch:
 
     def _owner(self, name: str) -> str:
         if self._directory is None:
-            return "somebody"
+            return NOBODY_KNOWN
         try:
             return user(os.stat(self._directory / f"{name}.json").st_uid)
         except OSError:
-            return "somebody"
+            return NOBODY_KNOWN
 
 
 def state_of(grant: Grant, now: float) -> str:

@@ -348,7 +348,7 @@ class OperatorView:
                     capacity=target.capacity,
                     requests_total=target.requests_total,
                     error=target.error,
-                    since=self.utc(target.since),
+                    since=None if target.leaving else self.utc(target.since),
                     capacity_kind=kind_of(
                         target.capacity, target.rate, auto=target.learnt is not None
                     ),

@@ -7,6 +7,9 @@ Severity = Literal["info", "warning", "error"]
 NOT_CHECKED: Final = "not checked yet"
 """The error of a target before its first health check ends."""
 
+LEAVING: Final = "not bound any more; it ends what it has in flight"
+"""The error of a target that takes no new requests, since nobody binds it."""
+
 
 class RouterError(Exception):
     """Root of all errors of ours."""

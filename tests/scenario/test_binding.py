@@ -1,9 +1,13 @@
 """`service bind` and `expose` of targets that refuse connections, or start while they wait."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
+from router.model.errors import LEAVING
 from tests.scenario.clients import fetch
 from tests.scenario.harness import SHOP_PORT, Network, Site
+from tests.scenario.waiting import until
 
 SHOP = ("service", "create", "shop", str(SHOP_PORT), "--protocol", "http")
 
@@ -70,3 +74,27 @@ def test_expose_waits_and_leaves_nothing_behind(net: Network, site: Site) -> Non
     target.start()
     assert "exposed as service cart, ready" in site.ctl(*words, *ports, "--wait", "30").out
     assert fetch(site.address, SHOP_PORT + 1).site == "here"
+
+
+def test_a_target_that_is_unbound_ends_what_it_has_and_is_not_called_down(
+    net: Network, site: Site
+) -> None:
+    target = net.http("here")
+    words = ("shop", "host", target.address, "--target-port", str(target.port))
+    site.ctl("service", "bind", *words)
+    net.ready("shop", {"here": 1})
+    target.hold()
+    with ThreadPoolExecutor(1) as one:
+        answer = one.submit(fetch, site.address, SHOP_PORT)
+        until(lambda: site.in_flight("shop") == {"here": 1}, "the request is at the target")
+        site.ctl("service", "unbind", *words)
+        until(lambda: site.ready_targets("shop") == {"here": 0}, "the target leaves")
+        (leaving,) = site.service("shop")["targets"]
+        assert (leaving["error"], leaving["since"], leaving["in_flight"]) == (LEAVING, None, 1)
+        assert site.in_flight("shop") == {"here": 1}
+        assert LEAVING in site.ctl("service", "status", "shop").out
+        assert LEAVING not in str(site.get("status")["problems"])
+        target.release()
+        assert answer.result(30).site == "here"
+    until(lambda: site.service("shop")["targets"] == [], "it is gone")
+    assert "target-down" not in {event["code"] for event in site.get("events")}

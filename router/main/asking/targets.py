@@ -39,7 +39,8 @@ class TargetRate(msgspec.Struct, frozen=True, array_like=True):
 class TargetAnswer(msgspec.Struct, frozen=True, array_like=True):
     """One target as its site tells of it, shown to people as it is. ``name``: its connector's.
 
-    ``state_s``: for how long it has been ready, or has not been; None: an older router's answer.
+    ``state_s``: for how long it has been ready, or has not been; None: nobody binds it
+    any more, or an older router's answer.
     """
 
     name: _Name
@@ -106,7 +107,9 @@ def told_targets(targets: Iterable[TargetInfo], now: float) -> tuple[TargetAnswe
             target.capacity,
             target.requests_total,
             without_addresses(target.error, target.host),
-            min(max(0.0, now - target.since), limits.INQUIRY_STATE_S_MAX),
+            None
+            if target.leaving
+            else min(max(0.0, now - target.since), limits.INQUIRY_STATE_S_MAX),
             None
             if target.rate is None
             else TargetRate(

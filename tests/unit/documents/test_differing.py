@@ -35,6 +35,13 @@ def changes(before: str, now: str) -> dict[str, tuple[str, str]]:
     return {change.field: (change.old, change.new) for change in found.changes}
 
 
+def test_a_field_that_is_left_out_has_its_default() -> None:
+    plain = SERVICE.replace("  protocol: http\n", "")
+
+    assert changes(SERVICE, plain) == {"protocol": ("http", "tcp")}
+    assert changes(plain, SERVICE) == {"protocol": ("tcp", "http")}
+
+
 def test_the_same_documents_elsewhere_are_no_difference() -> None:
     one = documents(SERVICE)
     moved = [msgspec.structs.replace(one[0], source="config/y.yaml", line=9)]

@@ -57,6 +57,18 @@ def test_a_target_is_told_of_when_it_comes_and_goes_and_not_in_between() -> None
     assert told == [[], ["target-up"], [], ["target-down"], [], ["target-up"]]
 
 
+def test_a_target_that_ends_what_it_has_is_not_down() -> None:
+    journal = Journal()
+    changes = Changes(journal.tell)
+    look(changes, target(ready=True))
+    journal.told()
+    (known,) = target(ready=False)[SHOP]
+    look(changes, {SHOP: [msgspec.structs.replace(known, leaving=True, in_flight=1)]})
+    assert journal.told() == []
+    look(changes, target(ready=True))
+    assert journal.told() == ["target-up"]
+
+
 def test_a_removed_target_is_no_event_and_starts_afresh() -> None:
     journal = Journal()
     changes = Changes(journal.tell)
