@@ -5,24 +5,30 @@ from itertools import groupby
 
 from router.main.ports import Routing
 from router.model.ids import RouterId, SiteId
+from router.model.limits import SITE_NAMES_MAX
 from router.routing.table import RouteTable
 
 
 class Names:
-    """For people. Whom nobody knows is called by its id."""
+    """For people. Whom nobody knows is called by its id, who is gone as it was called last."""
 
-    __slots__ = ("_own", "_router_sites", "_routing")
+    __slots__ = ("_last", "_own", "_router_sites", "_routing")
 
     def __init__(self, routing: Routing, own: SiteId) -> None:
         self._routing, self._own = routing, own
         self._router_sites: Mapping[RouterId, SiteId] = {}
+        self._last: dict[SiteId, str] = {}
 
     def table_changed(self, table: RouteTable) -> None:
-        """Which router is whose may be another."""
+        """Which router is whose may be another, and who is called what."""
         self._router_sites = {
             **{route.router: site for site, route in table.sites.items()},
             **table.routers,
         }
+        for site, route in table.sites.items():
+            self._last[site] = route.name
+        while len(self._last) > SITE_NAMES_MAX:
+            del self._last[next(iter(self._last))]
 
     def router(self, router: RouterId) -> str:
         """The name of the site that ``router`` serves, or its id when it is not known."""
@@ -37,4 +43,4 @@ class Names:
     def site(self, site: SiteId) -> str:
         """The name of ``site``, or its id when it is not known."""
         route = self._routing.table.sites.get(site)
-        return str(site) if route is None else route.name
+        return self._last.get(site, str(site)) if route is None else route.name

@@ -1,7 +1,6 @@
 """Wanted state and the route table, resolved into what each service port shall be here. Pure."""
 
 from collections.abc import Mapping
-from typing import TypeVar
 
 import msgspec
 
@@ -60,6 +59,18 @@ class Plan(msgspec.Struct, frozen=True):
 
     services: dict[ServiceKey, PlannedService]
     problems: tuple[Problem, ...]
+    undeclared: tuple["Undeclared", ...] = ()
+
+
+class Undeclared(msgspec.Struct, frozen=True):
+    """A document of this site that names a service which no site declares.
+
+    ``kind``: ``Connector``, or ``Policy`` if it states a site's capacity.
+    """
+
+    kind: str
+    name: str
+    service: str
 
 
 class _Planned(msgspec.Struct, frozen=True):
@@ -141,24 +152,7 @@ class Planner:
         )
         if common != self._common:
             self._common, self._known = common, {}
-        problems = [
-            Problem(
-                code="SW0301",
-                message=f"Connector {name}: no site declares the service {connector.service}.",
-                hint=f"sitectl service create {connector.service} PORT",
-            )
-            for name, connector in _undeclared(wanted.connectors, declared)
-        ]
-        problems += [
-            Problem(
-                code="SW0313",
-                message=f"Policy {name}: no site declares the service {policy.service}.",
-                hint=f"sitectl service create {policy.service} PORT, "
-                f"or: sitectl service set {policy.service} --site-capacity none",
-            )
-            for name, policy in _undeclared(wanted.policies, declared)
-            if policy.site_capacity is not None
-        ]
+        problems: list[Problem] = []
         by_service: dict[str, dict[str, ConnectorSpec]] = {}
         for name, connector in wanted.connectors.items():
             by_service.setdefault(connector.service, {})[name] = connector
@@ -175,16 +169,20 @@ class Planner:
             services.update(one.services)
             problems += one.problems
         self._known = known
-        return Plan(services, tuple(problems))
+        return Plan(services, tuple(problems), _undeclared(wanted, declared))
 
 
-_Spec = TypeVar("_Spec", ConnectorSpec, SitePolicySpec)
-
-
-def _undeclared(
-    specs: Mapping[str, _Spec], declared: Mapping[str, Declaration]
-) -> list[tuple[str, _Spec]]:
-    return sorted((name, spec) for name, spec in specs.items() if spec.service not in declared)
+def _undeclared(wanted: Wanted, declared: Mapping[str, Declaration]) -> tuple[Undeclared, ...]:
+    found = [
+        Undeclared("Connector", name, connector.service)
+        for name, connector in sorted(wanted.connectors.items())
+    ]
+    found += [
+        Undeclared("Policy", name, policy.service)
+        for name, policy in sorted(wanted.policies.items())
+        if policy.site_capacity is not None
+    ]
+    return tuple(one for one in found if one.service not in declared)
 
 
 def plan(wanted: Wanted, declared: Mapping[str, Declaration]) -> Plan:

@@ -7,6 +7,7 @@ from router.forward.figures import TargetInfo
 from router.forward.listeners import EVERYWHERE, ListenerState
 from router.main.listener_budget import Refusal
 from router.main.listener_grants import FORMER, PortHolder, Unlistened
+from router.main.plan import Undeclared
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem
@@ -179,6 +180,36 @@ def _held_by(holder: PortHolder | None, name_of: Callable[[SiteId], str]) -> str
     site = "a site of before the restart" if holder.site == FORMER else name_of(holder.site)
     away = ", which is away" if holder.is_away else ""
     return f", the port of {holder.service} of {site}{away}"
+
+
+def of_undeclared(
+    found: Iterable[tuple[Undeclared, Sequence[SiteId]]],
+    table: RouteTable,
+    name_of: Callable[[SiteId], str],
+) -> list[Problem]:
+    """Each with the other sites that own the name. One that is away declares it once it is back."""
+    return [_undeclared(one, owners, table, name_of) for one, owners in found]
+
+
+def _undeclared(
+    one: Undeclared,
+    owners: Sequence[SiteId],
+    table: RouteTable,
+    name_of: Callable[[SiteId], str],
+) -> Problem:
+    message = f"{one.kind} {one.name}: no site declares the service {one.service}."
+    hint = f"sitectl service create {one.service} PORT"
+    code = "SW0301"
+    if one.kind == "Policy":
+        code, undo = "SW0313", f"sitectl service set {one.service} --site-capacity none"
+        hint = f"{hint}, or: {undo}"
+    away = [site for site in owners if site not in table.sites or not table.sites[site].reachable]
+    if away:
+        names = ", ".join(map(name_of, away))
+        verb = "is" if len(away) == 1 else "are"
+        message += f" {names}, which declared it last, {verb} not reached."
+        hint = f"It is back once {names} {verb}. See: sitectl link status"
+    return Problem(code=code, message=message, hint=hint)
 
 
 def unserved(

@@ -12,7 +12,7 @@ from router.main.learnt import Learnt
 from router.main.listener_grants import ListenerGrants, ListenerOffice, Unlistened
 from router.main.load_exchange import LoadExchange
 from router.main.own_words import OwnWords
-from router.main.plan import Plan, PlannedService, PlannedTarget, Planner
+from router.main.plan import Plan, PlannedService, PlannedTarget, Planner, Undeclared
 from router.main.ports import Credentials, Keeper, Routing, Tell
 from router.main.problems import unserved
 from router.main.rule_pins import RulePins
@@ -105,6 +105,14 @@ class Services:
             for key in self.unserved
         }
         return (*self._plan.problems, *unserved(without, utc))
+
+    @property
+    def undeclared(self) -> list[tuple[Undeclared, list[SiteId]]]:
+        """What names a service that no site declares, and the other sites that own the name."""
+        return [
+            (one, [site for site in self._owners_of(one.service) if site != self._site])
+            for one in self._plan.undeclared
+        ]
 
     @property
     def unserved(self) -> list[ServiceKey]:
@@ -352,6 +360,10 @@ class Services:
     def _owners(self) -> Mapping[str, Owner]:
         """Of names. An edge hears of no withdrawal: what it remembers of others may be over."""
         return NOBODY if isinstance(self._routing, EdgeRouting) else self._routing.owners
+
+    def _owners_of(self, service: str) -> tuple[SiteId, ...]:
+        owner = self._owners.get(service)
+        return owner.sites if owner is not None else ()
 
     def _own_declarations(self, wanted: Wanted) -> Sequence[Declaration]:
         return self._own.declarations(wanted, self.rules)

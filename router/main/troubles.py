@@ -64,6 +64,7 @@ class Troubles:
         is_edge = isinstance(self._routing, EdgeRouting)
         return (
             *config,
+            *problems.of_undeclared(self._services.undeclared, table, self._names.site),
             *self._services.problems(utc),
             *problems.of_router(
                 self._door.error,

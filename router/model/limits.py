@@ -631,6 +631,7 @@ EPISODE_QUIET_S = 10.0  # Requests that leave again within it belong to the same
 EPISODE_SITES_SHOWN = 8  # Where it went; the rest is summed.
 ABSENT_SITES_MAX = 1_024  # Rows of sites that are gone, all services together; the newest stay.
 ABSENT_SITES_SHOWN_S = 600.0  # `why` names a site for so long after it is gone.
+SITE_NAMES_MAX = 4_096  # Of sites that were reached since the start; more than one network has.
 DEBUG_ROWS_MAX = 10_000  # Of each table in /api/v1/debug.
 TOKENS_LOOK_S = 2.0  # How soon a token that was made, used or revoked is seen.
 TOKENS_SHOWN_MAX = 1_024  # As many claims as a site grants.

@@ -9,11 +9,8 @@ from sitectl.failure import Exit, Failure, doc_of
 from sitectl.options import Settings, Verb
 from sitectl.watching import Picture, show, watch_flag
 
-_SHOWN_NOTES = (
-    *("SW0336", "SW0339", "SW0676", "SW0314"),
-    *("SW0331", "SW0334", "SW0350", "SW0351"),
-)
-_HINTS_SHOWN = 3
+_SHOWN_INFOS = ("SW0676", "SW0331", "SW0350", "SW0351")
+_NOTES_SHOWN = 3
 
 
 @click.command(cls=Verb)
@@ -134,8 +131,8 @@ def _text(item: dict[str, Any], load: str, *, running: bool) -> str:
 
 
 def _findings(item: dict[str, Any]) -> list[str]:
-    """Problems, and of the notes those on services without a configured capacity, on incoming links
-    that were lost, on sites that fail, and on what a strict site does not share or use."""
+    """Problems; then warnings, and of what is good to know incoming links that were lost, services
+    without a configured capacity, and what a strict site does not share or use."""
     lines = []
     for problem in item.get("problems") or []:
         since = f" (since {output.safe(problem['since'])})" if problem.get("since") else ""
@@ -143,12 +140,15 @@ def _findings(item: dict[str, Any]) -> list[str]:
         lines.append(f"Problem:  {code} {output.safe(problem['message'])}{since}")
         if problem.get("hint"):
             lines.append(f"          Next: {output.safe(problem['hint'])}")
-    hints = [note for note in item.get("notes") or [] if note["code"] in _SHOWN_NOTES]
-    for note in hints[:_HINTS_SHOWN]:
+    notes = item.get("notes") or []
+    shown = [note for note in notes if note["severity"] == "warning"]
+    shown += [note for note in notes if note not in shown and note["code"] in _SHOWN_INFOS]
+    for note in shown[:_NOTES_SHOWN]:
         lines.append(f"Note:     {output.safe(note['code'])} {output.safe(note['message'])}")
-        lines.append(f"          Next: {output.safe(note['hint'])}")
-    if len(hints) > _HINTS_SHOWN:
-        lines.append(f"          {len(hints) - _HINTS_SHOWN} more like this: sitectl check")
+        if note["hint"]:
+            lines.append(f"          Next: {output.safe(note['hint'])}")
+    if len(shown) > _NOTES_SHOWN:
+        lines.append(f"          {len(shown) - _NOTES_SHOWN} more: sitectl check")
     return lines
 
 

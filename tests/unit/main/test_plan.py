@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from router.documents import Wanted
-from router.main.plan import Plan, PlannedTarget, Planner, plan, wishes
+from router.main.plan import Plan, PlannedTarget, Planner, Undeclared, plan, wishes
 from router.model.adverts import Declaration
 from router.model.ids import ServiceKey
 from router.model.settings import Health
@@ -14,6 +14,7 @@ from router.model.specs import (
     PolicySpec,
     ServiceProtocol,
     ServiceSpec,
+    SitePolicySpec,
     SiteSpec,
     TargetSpec,
 )
@@ -139,15 +140,20 @@ def test_a_target_that_is_the_listener_itself_is_refused_and_not_listened_on() -
     assert "sitectl service set shop --listen" in problem.hint
 
 
-def test_a_connector_to_a_service_that_nobody_declares_is_a_problem() -> None:
+def test_what_names_a_service_that_nobody_declares_is_told() -> None:
     wanted = Wanted(
         name="east",
         site=SiteSpec(),
         connectors={"here": ConnectorSpec(service="shop", targets=(TargetSpec("10.0.0.1", 1),))},
+        policies={
+            "cap": SitePolicySpec(service="cart", site_capacity=3),
+            "none": SitePolicySpec(service="cart"),
+        },
     )
-    (problem,) = plan(wanted, {}).problems
-    assert problem.code == "SW0301"
-    assert "sitectl service create shop" in problem.hint
+    assert plan(wanted, {}).undeclared == (
+        Undeclared("Connector", "here", "shop"),
+        Undeclared("Policy", "cap", "cart"),
+    )
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "http2"])

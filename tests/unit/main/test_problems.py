@@ -1,11 +1,13 @@
 """What `status` says of listeners that are not bound."""
 
+import msgspec
 import pytest
 
 from router.forward.figures import TargetInfo
 from router.forward.listeners import ListenerState
 from router.main.listener_budget import Refusal
 from router.main.listener_grants import FORMER, PortHolder, Unlistened
+from router.main.plan import Undeclared
 from router.main.problems import (
     WEIGHTS_SHOWN,
     notes_of_config,
@@ -15,6 +17,7 @@ from router.main.problems import (
     of_listeners,
     of_mode,
     of_terms,
+    of_undeclared,
     of_weights,
     unserved,
 )
@@ -154,6 +157,28 @@ def table(**names: str) -> RouteTable:
         epochs={},
         adjacencies=(),
     )
+
+
+def test_a_service_that_nobody_declares_is_to_be_created() -> None:
+    found = [
+        (Undeclared("Connector", "here", "shop"), []),
+        (Undeclared("Policy", "cap", "shop"), [SiteId("b")]),
+    ]
+    connector, policy = of_undeclared(found, table(b="east"), str)
+    assert (connector.code, policy.code) == ("SW0301", "SW0313")
+    assert connector.hint == "sitectl service create shop PORT"
+    assert policy.hint.startswith("sitectl service create shop PORT, or: ")
+
+
+def test_a_service_whose_owner_is_away_is_not_to_be_created() -> None:
+    found = [(Undeclared("Connector", "here", "shop"), [SiteId("b"), SiteId("c")])]
+    sites = table(c="west")
+    route = msgspec.structs.replace(sites.sites[SiteId("c")], reachable=False)
+    away = msgspec.structs.replace(sites, sites={SiteId("c"): route})
+    for known, names in ((sites, "b"), (away, "b, c")):
+        (problem,) = of_undeclared(found, known, str)
+        assert f"{names}, which declared it last" in problem.message
+        assert "create" not in problem.hint and "link status" in problem.hint
 
 
 def test_weights_of_names_that_are_those_of_no_single_site_are_a_problem() -> None:
