@@ -208,7 +208,7 @@ def _undeclared(
         names = ", ".join(map(name_of, away))
         verb = "is" if len(away) == 1 else "are"
         message += f" {names}, which declared it last, {verb} not reached."
-        hint = f"It is back once {names} {verb}. See: sitectl link status"
+        hint = f"The service is back once {names} {verb}. See: sitectl link status"
     return Problem(code=code, message=message, hint=hint)
 
 

@@ -35,6 +35,7 @@ from router.main.memory import (
 )
 from router.main.namespace_status import short
 from router.main.orders import Orders
+from router.main.own_faults import OwnFaults
 from router.main.parts import WHOLE, Part
 from router.main.peers import Peers
 from router.main.record import Record
@@ -133,6 +134,8 @@ class Running:
             trimmer(),
         )
         self.network.on_tls_rejected = self.router.tls_rejected
+        self._own_faults = OwnFaults(self.network.now, self.tell)
+        self.network.hear_handler_errors(self._own_faults.happened)
         self._trust.start(
             self.network,
             self.router.refresh_links,
@@ -253,6 +256,7 @@ class Running:
             *self._trust.problems(),
             *problems.of_disk(self._keeping.keeper.trouble, self._logs.trouble),
             *self.console.problems(),
+            *self._own_faults.problems(self.view.utc),
         )
 
     def apply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
@@ -298,8 +302,9 @@ class Running:
         """As `apply`, while serving: a fault of ours must not end what is being served."""
         try:
             self.apply(wanted, errors)
-        except Exception:  # The owner of the watch; what was applied before stays.
+        except Exception as error:  # The owner of the watch; what was applied before stays.
             log.exception("the new configuration could not be applied")
+            self._own_faults.happened(error)
 
     async def last_look(self) -> None:
         """Read once more: what was deleted right before the end is withdrawn now or never."""

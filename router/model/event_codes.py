@@ -61,6 +61,7 @@ _ALL: Final = (
         "site-ejected", "event", "site", "requests that it was sent failed, so it gets none for now"
     ),
     EventCode("site-returned", "event", "site", "an ejected site answered its probe"),
+    EventCode("internal-error", "event", "router", "code of the router failed; the log has more"),
     EventCode("listener-failed", "event", "service", "a service has no listener here"),
     EventCode("listener-bound", "event", "service", "it has one again"),
     # Links and the network.

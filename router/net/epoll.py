@@ -72,6 +72,10 @@ class EpollNetwork:
     def handler_errors(self) -> int:
         return self._poller.handler_errors
 
+    def hear_handler_errors(self, hear: Callable[[Exception], None]) -> None:
+        """``hear`` of each exception that a handler or a callback raised, after it is logged."""
+        self._poller.on_handler_error = hear
+
     @property
     def tls_rejected(self) -> int:
         """Connections that a TLS listener closed: failed handshakes, not admissible, too slow."""

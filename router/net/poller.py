@@ -30,6 +30,10 @@ LOG = logging.getLogger(__name__)
 LOG_INTERVAL_S = 1.0
 
 
+def _ignore(error: Exception) -> None:
+    """Nobody else wants to know."""
+
+
 def _nobody_asked() -> None:
     """Of what comes in."""
 
@@ -90,6 +94,7 @@ class Poller:
         "handler_errors",
         "late_at",
         "now",
+        "on_handler_error",
         "on_wake",
         "pipes",
         "plain_view",
@@ -135,6 +140,7 @@ class Poller:
         self.bytes_out = 0
         self.unsent_bytes = 0  # Of all connections: taken, and not yet with the kernel.
         self.handler_errors = 0
+        self.on_handler_error: Callable[[Exception], None] = _ignore
         self.turn_lag_s = 0.0
         self.late_at = 0.0  # From then on, what can wait for the next turn does.
         self.turns = 0
@@ -315,6 +321,7 @@ class Poller:
         """Count an exception of foreign code; log one a second, with its traceback."""
         self.handler_errors += 1
         self.log("a network handler raised", error)
+        self.on_handler_error(error)
 
     def log(self, message: str, error: Exception) -> None:
         """Log a warning with ``error``, at most once a second for the whole network."""
