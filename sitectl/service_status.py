@@ -1,6 +1,6 @@
 """What `service status` shows: from the router, or from the documents when it does not run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -98,6 +98,12 @@ def configured(site: Site) -> list[dict[str, Any]]:
     return items
 
 
+def attached(site: Site) -> list[str]:
+    """Services that documents of this site have targets of and do not declare."""
+    wanted = site.wanted()
+    return sorted({one.service for one in wanted.connectors.values()} - wanted.services.keys())
+
+
 def _places(connector: ConnectorSpec, index: int, port: int) -> list[tuple[str, int]]:
     """Host and port of each target for the ``index``-th port; a workload stands for its pods."""
     places = [(target.host, target_ports(target)[index]) for target in connector.targets]
@@ -115,13 +121,19 @@ def table(
     drawn: Mapping[tuple[str, int], Drawn],
     *,
     has_workloads: bool = False,
+    attached: Sequence[str] = (),
 ) -> str:
     """The items for people; ``detailed`` with sites and targets of each. ``now``: Unix seconds.
 
     ``drawn``: the last minutes of those whose are known, by service and port.
 
     ``has_workloads``: targets may be workloads, so that is what an empty table suggests.
+    ``attached``: services that it cannot list, since only a router that runs knows who declares
+    them.
     """
+    if not items and attached:
+        names = output.safe(", ".join(attached))
+        return f"No service is declared at this site. It has targets of other sites' {names}."
     if not items:
         suggested = "host 127.0.0.1 --address shop --port 8080 --target-port 9001"
         if has_workloads:
@@ -247,7 +259,11 @@ def _details(item: dict[str, Any], now: float) -> str:
             meant = item.get("rule_sites") or {}
             named = " ".join(_with_id(one, meant) for one in item[field]) or "no other site"
             head += f"\n{text} {output.safe(named)}"
-    return f"{head}\n{sites}\n\n{targets}"
+    gone = [
+        f"{output.safe(one['site'])}: {output.safe(one['verdict'])}, {output.safe(one['reason'])}"
+        for one in item.get("absent") or []
+    ]
+    return "\n".join([head, sites, *gone, "", targets])
 
 
 def _with_id(pattern: str, sites: dict[str, str]) -> str:

@@ -257,13 +257,22 @@ class TargetCount(msgspec.Struct, frozen=True):
     ready: int = 0
 
 
+class AbsentSite(msgspec.Struct, frozen=True, kw_only=True):
+    """A site that offered a service not long ago and does not now. As in `WhyCandidate`."""
+
+    site: str
+    verdict: str
+    reason: str
+
+
 class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     """`service status`: one port of a service. ``affinity`` None: no sessions.
 
-    ``local_targets``: of this router; ``targets`` may have those of other sites too.
-    ``phases``: queue, network and target. ``export_to`` and ``import_from``: patterns of sites, of
-    this site's own rules; None: all. ``rule_sites``: by name the id of the site that it means in
-    them; empty: the name is pending and matches nobody.
+    ``absent``: sites that offered it in the last ten minutes and do not now. ``local_targets``:
+    of this router; ``targets`` may have those of other sites too. ``phases``: queue, network and
+    target. ``export_to`` and ``import_from``: patterns of sites, of this site's own rules; None:
+    all. ``rule_sites``: by name the id of the site that it means in them; empty: the name is
+    pending and matches nobody.
     """
 
     name: str
@@ -279,6 +288,7 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     listener: ListenerView
     tls_cert: str  # The credential that listeners show, empty: they speak no TLS.
     sites: tuple[ServiceSite, ...]
+    absent: tuple[AbsentSite, ...] = ()
     targets: tuple[TargetView, ...]
     local_targets: TargetCount = TargetCount()
     phases: dict[str, PhaseView] = {}

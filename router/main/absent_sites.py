@@ -10,6 +10,7 @@ from router.main.moments import time_of_day
 from router.model.adverts import RemoteCandidate
 from router.model.ids import ServiceKey, SiteId
 from router.model.limits import ABSENT_SITES_MAX, ABSENT_SITES_SHOWN_S
+from router.model.sharing import SHORT_ID_CHARS
 from router.routing.table import RouteTable
 
 
@@ -94,7 +95,7 @@ def row(
             link = in_words(down.name, down.direction, down.neighbour_name)
             reason = f"{link} is down since {time_of_day(utc(down.since))}"
     return WhyCandidate(
-        site=one.name,
+        site=_shown(one, table),
         path=(),
         path_cost=one.path_cost,
         targets_ready=0,
@@ -106,6 +107,14 @@ def row(
         reason=reason,
         capacity_kind=None,
     )
+
+
+def _shown(one: AbsentSite, table: RouteTable) -> str:
+    """Its name; with its id if another site bears that name now, as one that was made again."""
+    is_taken = any(
+        route.name == one.name for site, route in table.sites.items() if site != one.site
+    )
+    return f"{one.name}@{one.site[:SHORT_ID_CHARS]}" if is_taken else one.name
 
 
 def _leads_to(link: LinkStatus, one: AbsentSite) -> bool:

@@ -63,7 +63,7 @@ def explained(
             for report in explanation.candidates
             if takes_part(router, keys[0], report)
         )
-        + _absent(router, keys[0], utc),
+        + absent(router, keys[0], utc),
     )
 
 
@@ -72,10 +72,10 @@ def _stopping(report: CandidateReport) -> CandidateReport:
     return msgspec.structs.replace(report, verdict="draining", reason=STOPPING, level=None)
 
 
-def _absent(
+def absent(
     router: SiteRouter, key: ServiceKey, utc: Callable[[float], str]
 ) -> tuple[WhyCandidate, ...]:
-    """Sites that were candidates in the last minutes."""
+    """Sites that were candidates in the last minutes. ``utc``: as of `why`."""
     gone = router.absent_sites.of(key)
     if not gone:
         return ()

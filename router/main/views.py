@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from router.admin.ports import Figures, MetricValues, UnknownCommand
 from router.admin.views import (
+    AbsentSite,
     BurstView,
     CaView,
     Console,
@@ -33,7 +34,7 @@ from router.main.asking.targets import Told
 from router.main.asking.way import TOO_FAR
 from router.main.bar_news import bar_views
 from router.main.bursting import Bursting
-from router.main.explaining import affinity_view, explained, finite
+from router.main.explaining import absent, affinity_view, explained, finite
 from router.main.failing_requests import PortFailures
 from router.main.link_views import link_views, notes_of_links, of_expiries, of_links
 from router.main.measuring import measure, takes_part
@@ -336,6 +337,10 @@ class OperatorView:
                 self._site(report, snapshot.rate)
                 for report in snapshot.explanation.candidates
                 if takes_part(self._router, key, report)
+            ),
+            absent=tuple(
+                AbsentSite(site=one.site, verdict=one.verdict, reason=one.reason)
+                for one in absent(self._router, key, self.utc)
             ),
             targets=tuple(
                 TargetView(

@@ -33,7 +33,7 @@ from sitectl.policy_flags import (
 )
 from sitectl.service_flags import handling_changes, timeout_flags
 from sitectl.service_names import documents_of, listener_of, name_and_ports, require_name
-from sitectl.service_status import service_items, table
+from sitectl.service_status import attached, service_items, table
 from sitectl.sessions import affinity_of, require_sessions_fit
 from sitectl.sharing_flags import SharingFlags, sharing_flags, sharing_text, with_sharing
 from sitectl.verbs.service_grants import grant, granted_text, revoke, transfer
@@ -264,7 +264,11 @@ def _look(settings: Settings, name: str | None, verbose: bool) -> Picture:
         "ServiceStatus",
         {"items": items},
         lambda: settings.here(
-            table(items, detailed, time.time(), drawn, has_workloads=site.has_workloads)
+            table(
+                *(items, detailed, time.time(), drawn),
+                has_workloads=site.has_workloads,
+                attached=() if silence is None else attached(site),
+            )
         ),
         Exit.OK if silence is None else Exit.DEGRADED,
         unanswered,

@@ -12,7 +12,7 @@ from tests.scenario.harness import SHOP_PORT, Network, Site, own_address
 from tests.scenario.link_faults import FaultyRelay
 from tests.scenario.waiting import until
 from tests.truth.conftest import Watch
-from tests.truth.fault import ALERTS, EVENTS, PAGES, WHY
+from tests.truth.fault import ALERTS, EVENTS, PAGES, SERVICE, WHY
 from tests.truth.faults import links as faults
 from tests.truth.scene import PER_S, Shop
 from tests.truth.surfaces import with_console
@@ -84,7 +84,7 @@ def test_a_neighbor_is_gone_also_after_a_restart_here(fork: Fork, watch: Watch) 
     until(lambda: near.is_up("hub"), "the other link is up again")
     until(lambda: "SW0675" in codes(near), "the link is a problem after the restart, too")
     # It heard of no site yet, and has no clients.
-    surfaces.show(faults.NEIGHBOR_GONE, without=[WHY, EVENTS, ALERTS, *PAGES])
+    surfaces.show(faults.NEIGHBOR_GONE, without=[WHY, SERVICE, EVENTS, ALERTS, *PAGES])
     link_to_far(near)
     far.start()
     until(lambda: codes(near) == set(), "all is well again", 45)

@@ -15,7 +15,7 @@ NEIGHBOR_GONE = Fault(
         fault.CHECK: f"WARNING  SW0675  {_DOWN[7:]}refused the connection",
         fault.TOP: "1 problem…1 of 2 links up…LINK…far   far   down…refused the connection…"
         "far   -     no",
-        fault.SERVICE: "1 at 1 site",
+        fault.SERVICE: "1 at 1 site…far: unreachable, link far to far is down since … UTC",
         fault.WHY: "goes to hub…far…unreachable…link far to far is down since … UTC",
         fault.LINKS: "far   far   outgoing   5     down…refused the connection",
         fault.NETWORK: "far…no ",
@@ -42,6 +42,7 @@ INCOMING_GONE = Fault(
         fault.STATUS_JSON: "ready: true, problems: none, notes: SW0676",
         fault.CHECK: "info     SW0676  Link far from far is down since … UTC: ",
         fault.TOP: "near: ready  2 sites  1 of 2 links up…LINK…far   far   down…far   -     no",
+        fault.SERVICE: "1 at 1 site…far: unreachable, link far from far is down since … UTC",
         fault.WHY: "goes to hub…far…unreachable…link far from far is down since … UTC",
         fault.LINKS: "far   far   incoming   5     down…connection",
         fault.METRICS: 'spillway_link_up{direction="incoming",link="far",neighbour="far"} 0.0…'

@@ -114,6 +114,19 @@ def test_sites_that_cannot_be_reached_name_the_link_that_is_down() -> None:
     assert up.reason == "no path has led there since 19:44:55 UTC"
 
 
+def test_a_site_that_was_made_again_is_told_from_the_one_that_is_gone() -> None:
+    absent = AbsentSites(Clock())
+    absent.table_changed(table(BOTH[0], reachable=(NEAR, FAR)))
+    known = table()
+    absent.table_changed(known)
+    again = msgspec.structs.replace(
+        known, sites={FAR: msgspec.structs.replace(known.sites[FAR], name="site-01")}
+    )
+    (near,) = absent.of(SHOP)
+    assert row(SHOP, near, known, [], utc).site == "site-01"
+    assert row(SHOP, near, again, [], utc).site == f"site-01@{NEAR[:8]}"
+
+
 def test_a_site_that_is_reached_and_offers_it_no_more_says_so() -> None:
     absent = AbsentSites(Clock())
     absent.table_changed(table(*BOTH, reachable=(NEAR, FAR)))

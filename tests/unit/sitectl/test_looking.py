@@ -291,6 +291,21 @@ def test_service_status_shows_sites_and_targets(here: CommandLine, admin: FakeAd
     assert here("service", "status", "nope").exit_code == 4
 
 
+def test_service_status_names_sites_that_offered_it_not_long_ago(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    gone = {"site": "far", "verdict": "unreachable", "reason": "link link1 to far is down"}
+    admin.items("/api/v1/services/shop", SERVICE | {"absent": [gone]})
+    told = here.ok("service", "status", "shop").stdout
+    assert "far: unreachable, link link1 to far is down" in told
+
+
+def test_service_status_of_a_stopped_site_names_what_it_has_targets_of(here: CommandLine) -> None:
+    here.ok("service", "bind", "shop", "host", "h", "--target-port", "1")
+    told = here.ended(3, "service", "status").stdout
+    assert "It has targets of other sites' shop." in told and "create" not in told
+
+
 def test_service_status_of_a_stopped_site_shows_what_is_configured(here: CommandLine) -> None:
     assert "No services." in here.ended(3, "service", "status").stdout
     here.ok("service", "create", "shop", "8080")
