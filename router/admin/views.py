@@ -24,13 +24,15 @@ class Console(msgspec.Struct, frozen=True):
 class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     """One process of a router of several; ``process`` None: it is gone and comes again.
 
-    ``restarts`` since the first one was started.
+    ``restarts`` since the first one was started. ``silent_since``: the time of its last answer, if
+    it has not answered for some seconds.
     """
 
     index: int
     process: int | None
     ready: bool
     restarts: int
+    silent_since: str | None = None
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):

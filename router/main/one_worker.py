@@ -28,6 +28,43 @@ from router.model import limits
 _ToldT = TypeVar("_ToldT", bound=Told)
 
 
+class Silence:
+    """Of one life: for how many questions how it is, `limits.WORKER_ASK_S` apart, it is silent.
+
+    Questions count, not seconds: where the first worker cannot ask, because the whole router
+    is paused or slow, no other worker is to blame.
+    """
+
+    def __init__(self) -> None:
+        self._answered_at: float | None = None
+        self._unanswered = 0
+
+    def asked(self) -> None:
+        """One more question."""
+        self._unanswered += 1
+
+    def answered(self, at: float) -> None:
+        """By Unix time."""
+        self._answered_at, self._unanswered = at, 0
+
+    @property
+    def since(self) -> float | None:
+        """Unix time of the last answer, once the silence is long; else None."""
+        return self._answered_at if self.is_long else None
+
+    @property
+    def is_long(self) -> bool:
+        """The worker did answer in this life, and is reported as hung now."""
+        return self._answered_at is not None and self._unanswered > limits.WORKER_SILENT_ASKS
+
+    @property
+    def is_over_long(self) -> bool:
+        """The worker must be ended."""
+        starts = self._answered_at is None
+        most = limits.WORKER_START_ASKS if starts else limits.WORKER_HUNG_ASKS
+        return self._unanswered > most
+
+
 class _Asked:
     """A question that it has, and what it has told so far."""
 
@@ -44,9 +81,10 @@ class OneWorker:
         self.index = index
         self.starts = 0
         self.pid = 0
-        self.alive_at = 0.0  # When it was started, or answered last.
+        self.silence = Silence()
+        self.is_killed = False  # For its silence.
         self.door = ""
-        self.ready = False
+        self.ready = False  # By its last answer, however long ago.
         self.writer: asyncio.StreamWriter | None = None
         self.awaited_until = time.monotonic() + limits.WORKER_AWAITED_S
         self.links = 0  # That it has, as far as is known.
@@ -63,8 +101,13 @@ class OneWorker:
         """Another life. By ``given`` it gets links."""
         self.starts += 1
         self.given = given
-        self.pid, self.writer, self.alive_at = pid, writer, time.monotonic()
-        self.door, self.ready, self.told = "", False, None
+        self.pid, self.writer, self.silence = pid, writer, Silence()
+        self.door, self.ready, self.told, self.is_killed = "", False, None, False
+
+    @property
+    def serves(self) -> bool:
+        """It is ready, and answers."""
+        return self.ready and not self.silence.is_long
 
     def ended(self) -> None:
         """Its process is gone."""
@@ -76,6 +119,7 @@ class OneWorker:
         if self.ready:
             self.awaited_until = time.monotonic() + limits.WORKER_AWAITED_S
         self.pid, self.writer, self.door, self.ready = 0, None, "", False
+        self.silence = Silence()
         self.metrics, self.services, self.scales, self.nows = (), (), (), ()
         for one in self._asked.values():
             one.answered.cancel()

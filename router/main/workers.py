@@ -18,6 +18,7 @@ import msgspec
 from certs.contexts import WORKER_ALPN
 from router.admin.ports import MetricValues
 from router.admin.views import WorkerView
+from router.main.moments import utc_of
 from router.main.one_worker import OneWorker
 from router.main.ports import Tell
 from router.main.sums import counters, summed
@@ -157,6 +158,8 @@ class Workers:
             with contextlib.suppress(TimeoutError):  # What the kernel holds may stay.
                 async with asyncio.timeout(limits.WORKER_ENDS_S):
                     await process.wait()
+        if one.is_killed:
+            return "it did not answer and was ended"
         return f"signal {-code} ended it" if code < 0 else f"it ended with {code}"
 
     async def _hear(self, one: OneWorker, reader: asyncio.StreamReader) -> None:
@@ -178,7 +181,10 @@ class Workers:
                 os.kill(one.pid, signal.SIGKILL)
 
     def _answered(self, one: OneWorker, answer: Answer) -> None:
-        one.alive_at = time.monotonic()
+        if one.silence.is_long:
+            text = f"Worker {one.index} of {self.count} answers again."
+            self._tell("info", "worker-answers", f"worker {one.index}", text)
+        one.silence.answered(time.time())
         if answer.ready and not one.ready:
             one.why = ""
             text = f"Worker {one.index} of {self.count} serves: process {one.pid}."
@@ -196,7 +202,8 @@ class Workers:
             if now - asked_at >= limits.WORKER_ASK_S:
                 asked_at = now
                 for one in self.all:
-                    self._ask_how(one, now)
+                    if one.pid:
+                        self._ask_how(one)
             await asyncio.sleep(limits.WORKER_LOOK_S)
 
     def _lead_all(self) -> None:
@@ -210,14 +217,18 @@ class Workers:
                 one.say(message)
             doors.append(one.door)
 
-    def _ask_how(self, one: OneWorker, now: float) -> None:
-        if not one.pid:
-            return
-        if now - one.alive_at >= limits.WORKER_SILENT_S:
+    def _ask_how(self, one: OneWorker) -> None:
+        was_long = one.silence.is_long
+        one.silence.asked()
+        if one.silence.is_over_long and not one.is_killed:
             log.error("worker %d does not answer and is ended", one.index)
+            one.is_killed = True
             with contextlib.suppress(ProcessLookupError):
                 os.kill(one.pid, signal.SIGKILL)
             return
+        if one.silence.is_long and not was_long:
+            text = f"{self._silent(one)}: {self._what_waits()}."
+            self._tell("error", "worker-silent", f"worker {one.index}", text, self._hung_hint(one))
         self._number += 1
         one.say(Ask(self._number))
 
@@ -236,7 +247,7 @@ class Workers:
         now = time.monotonic()
         if any(not one.ready and now < one.awaited_until for one in self.all):
             return True
-        ready = [one for one in self.all if one.ready and one.given is not None]
+        ready = [one for one in self.all if one.serves and one.given is not None]
         if not ready:
             return False
         one = min(ready, key=lambda one: one.links)
@@ -284,7 +295,7 @@ class Workers:
         """What each tells that does in time; the others are left out."""
         asked = []
         for one in self.all:
-            if one.ready:
+            if one.serves:
                 self._number += 1
                 its = question(one) if callable(question) else question
                 asked.append((one, one.ask(self._number, its)))
@@ -305,16 +316,27 @@ class Workers:
                 WorkerView(
                     index=one.index,
                     process=one.pid or None,
-                    ready=one.ready,
+                    ready=one.serves,
                     restarts=max(0, one.starts - 1),
+                    silent_since=utc_of(one.silence.since),
                 )
                 for one in self.all
             ),
         )
 
     def problems(self) -> tuple[Problem, ...]:
-        """Those that are not back."""
-        return tuple(
+        """Those that do not answer, and those that are not back."""
+        silent = [
+            Problem(
+                code="SW0691",
+                message=f"{self._silent(one)}: {self._what_waits()}. Its share of each capacity "
+                "is not used.",
+                hint=self._hung_hint(one),
+            )
+            for one in self.all
+            if one.silence.is_long
+        ]
+        gone = [
             Problem(
                 code="SW0690",
                 message=f"Worker {one.index} of {self.count} does not serve: {one.why}. Its share "
@@ -323,6 +345,26 @@ class Workers:
             )
             for one in self.all
             if one.why
+        ]
+        return (*silent, *gone)
+
+    def _silent(self, one: OneWorker) -> str:
+        since = utc_of(one.silence.since)
+        return f"Worker {one.index} of {self.count} has not answered since {since}"
+
+    def _what_waits(self) -> str:
+        """What clients get of a silent one: its sockets stay open, and the kernel deals to all."""
+        listening = 1 + sum(one.ready for one in self.all)
+        return (
+            f"about 1 of {listening} new connections goes to it and waits, as do the requests "
+            "that it has under way"
+        )
+
+    def _hung_hint(self, one: OneWorker) -> str:
+        most_s = limits.WORKER_HUNG_ASKS * limits.WORKER_ASK_S
+        return (
+            f"After {most_s:g} s without an answer the router ends it and starts it again, and "
+            f"these connections are reset; its log: {self._log_of(one)}"
         )
 
     def _log_of(self, one: OneWorker) -> str:

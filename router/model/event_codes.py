@@ -126,6 +126,8 @@ _ALL: Final = (
     EventCode("router-draining", "event", "router", "it was told to stop"),
     EventCode("worker-ready", "event", "worker", "one more process of the router serves"),
     EventCode("worker-ended", "event", "worker", "one is gone, and is started again; with why"),
+    EventCode("worker-silent", "event", "worker", "one does not answer, and clients wait for it"),
+    EventCode("worker-answers", "event", "worker", "a silent one answers again"),
     EventCode("state-unsaved", "event", "state", "what must be remembered cannot be written"),
     EventCode("state-saved", "event", "state", "it is written again"),
     EventCode("access-log-lost", "event", "access log", "lines of it could not be written"),

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import os
+import signal
 import socket
 import sys
 import threading
@@ -52,6 +53,17 @@ def _inner_numbers(space: str) -> Iterator[tuple[int, int]]:
 
 def pid_of(site: Site, index: int) -> int:
     return pids(site)[index]
+
+
+@contextlib.contextmanager
+def hung(pid: int) -> Iterator[None]:
+    """The process is stopped, unless it is ended meanwhile."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 def place_of(name: tuple[str, int]) -> str:

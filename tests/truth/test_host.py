@@ -9,7 +9,9 @@ from tests.scenario.disks import small_disk
 from tests.scenario.harness import SHOP_PORT, Network
 from tests.scenario.tls import credential, keep
 from tests.scenario.waiting import until
+from tests.scenario.worker_sites import are_ready, hung, pid_of
 from tests.truth.conftest import Watch
+from tests.truth.fault import ALERTS, COMMANDS, METRICS, PAGES, SURFACES
 from tests.truth.faults import host as faults
 from tests.truth.scene import Shop
 from tests.truth.surfaces import with_console
@@ -57,3 +59,16 @@ def test_a_certificate_ends_soon(net: Network, watch: Watch, tmp_path: Path) -> 
     surfaces = watch(shop.near)
     until(lambda: "SW0402" in shop.codes(), "status has the problem")
     surfaces.show(faults.CERTIFICATE_ENDS)
+
+
+def test_a_worker_hangs(net: Network, watch: Watch) -> None:
+    shop = Shop(net)
+    shop.near.quick("update", "--workers", "2")
+    shop.start()
+    until(lambda: are_ready(shop.near, 2), "both workers serve")
+    surfaces = watch(shop.near)
+    for together in (COMMANDS, (METRICS, ALERTS), PAGES):  # It is ended when it hangs for long.
+        with hung(pid_of(shop.near, 1)):
+            until(lambda: "SW0691" in shop.codes(), "status has the problem")
+            surfaces.show(faults.WORKER_HANGS, without=set(SURFACES).difference(together))
+        shop.near.until_well()

@@ -115,4 +115,14 @@ CODES: Final = (
         "Look why it ends: run/workers/NUMBER/router.log in the site's directory; of a unit or a "
         "container in its own log: journalctl -u UNIT, podman logs CONTAINER",
     ),
+    Code(
+        "SW0691",
+        "A worker does not answer",
+        "One of the processes of the router has not answered the first one for 4 s, so it hangs. "
+        "Its sockets stay open: the kernel goes on giving it its share of new connections, which "
+        "wait, as do the requests that it has under way. After 10 s the router ends it and starts "
+        "it again; all its connections are reset then.",
+        "If it comes back, find out what stopped it: a debugger, a signal, a frozen cgroup, a "
+        "disk; its log is run/workers/NUMBER/router.log in the site's directory",
+    ),
 )

@@ -66,4 +66,26 @@ CERTIFICATE_ENDS = Fault(
     exits=EXITS,
     false=("No problems.",),
 )
-FAULTS = (CLOCK, DISK_FULL, CERTIFICATE_ENDS)
+WORKER_HANGS = Fault(
+    name="a worker of the router hangs",
+    clients="of the other workers are served; the share of new connections that is the worker's "
+    "waits, and is reset when the router ends it after 10 s",
+    shown={
+        **named("SW0691"),
+        fault.STATUS: "degraded…1 of 2 ready, not: 1…SW0691 Worker 1 of 2 has not answered since "
+        "…: about 1 of 2 new connections goes to it and waits",
+        fault.STATUS_JSON: "ready: true, problems: SW0691, notes: none",
+        fault.CHECK: "WARNING  SW0691  Worker 1 of 2 has not answered since…1 of 2 workers ready",
+        fault.TOP: "near: ready, 1 problem",
+        fault.EVENTS: "worker-silent…Worker 1 of 2 has not answered since",
+        fault.OVERVIEW: "SW0691 Worker 1 of 2 has not answered since",
+    },
+    silent=LINKS_ARE_UP
+    | SERVES
+    | silent("the targets here serve the other workers", fault.SERVICE, fault.WHY)
+    | silent("no request goes to another site", fault.TOPOLOGY)
+    | silent("requests that wait for the worker have not ended", fault.SERVICE_PAGE),
+    exits=EXITS,
+    false=("all ready", "No problems."),
+)
+FAULTS = (CLOCK, DISK_FULL, CERTIFICATE_ENDS, WORKER_HANGS)

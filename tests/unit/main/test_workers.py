@@ -24,6 +24,7 @@ from router.admin.views import ScaleView, ServiceView, TargetView
 from router.documents import Wanted
 from router.link.outgoing import OutgoingSpec
 from router.main import worker_words
+from router.main.one_worker import Silence
 from router.main.parts import WHOLE, Part
 from router.main.ports import PendingLink
 from router.main.process import command_line, workers_wanted
@@ -315,6 +316,50 @@ def test_workers_of_another_number_are_ended_and_of_the_same_left(tmp_path: Path
         end_those_of_before(tmp_path, 1)
         assert left.wait(10) < 0
     end_those_of_before(tmp_path, 3)
+
+
+# Silence ------------------------------------------------------------------------------------
+
+
+def asked_of(silence: Silence, count: int) -> tuple[bool, bool]:
+    for _ in range(count):
+        silence.asked()
+    return silence.is_long, silence.is_over_long
+
+
+def test_a_worker_is_reported_and_then_ended_after_so_many_questions_without_an_answer() -> None:
+    silence = Silence()
+    silence.answered(1_700_000_000.0)
+    assert asked_of(silence, limits.WORKER_SILENT_ASKS) == (False, False)
+    assert asked_of(silence, 1) == (True, False)
+    assert silence.since == 1_700_000_000.0
+    rest = limits.WORKER_HUNG_ASKS - limits.WORKER_SILENT_ASKS - 1
+    assert asked_of(silence, rest) == (True, False)
+    assert asked_of(silence, 1) == (True, True)
+    silence.answered(1_700_000_030.0)
+    assert (silence.is_long, silence.is_over_long) == (False, False)
+
+
+def test_a_worker_that_starts_has_longer_for_its_first_answer() -> None:
+    silence = Silence()
+    assert asked_of(silence, limits.WORKER_START_ASKS) == (False, False)
+    assert asked_of(silence, 1) == (False, True)
+
+
+def test_a_silent_worker_is_not_ready_and_gets_no_link() -> None:
+    workers = workers_of(2)
+    (one,) = workers.all
+    one.given, there = socket.socketpair()
+    one.ready, one.awaited_until = True, 0.0
+    one.silence.answered(time.time())
+    assert [view.ready for view in workers.views(True)] == [True, True]
+    asked_of(one.silence, limits.WORKER_SILENT_ASKS + 1)
+    assert [view.ready for view in workers.views(True)] == [True, False]
+    assert workers.views(True)[1].silent_since
+    (problem,) = workers.problems()
+    assert problem.code == "SW0691"
+    with there, one.given, dialled(LINK_ALPN, WORKER_ALPN) as asking:
+        assert not workers.take_link(asking)
 
 
 # Links that are for workers -----------------------------------------------------------------

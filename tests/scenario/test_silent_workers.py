@@ -1,0 +1,105 @@
+"""A worker that hangs: what is said of it, what clients see, and that it is ended or comes back."""
+
+import socket
+
+import pytest
+
+from tests.scenario.clients import fetch
+from tests.scenario.harness import SHOP_PORT, Network, Site, is_alive
+from tests.scenario.waiting import until
+from tests.scenario.worker_sites import (
+    are_ready,
+    hung,
+    owner,
+    owners,
+    pid_of,
+    pids,
+    serve,
+    site_of_workers,
+    workers,
+)
+
+CODE = "SW0691"
+
+
+@pytest.fixture
+def west(net: Network) -> Site:
+    return site_of_workers(net)
+
+
+def is_named(site: Site) -> bool:
+    return CODE in [one["code"] for one in site.get("status")["problems"]]
+
+
+def unanswered(site: Site) -> socket.socket:
+    """A connection with a request, which no process accepts."""
+    known = pids(site)
+    lines: list[socket.socket] = []
+
+    def one_waits() -> bool:
+        line = socket.create_connection((site.address, SHOP_PORT))
+        line.sendall(b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n")
+        lines.append(line)
+        line.settimeout(1.0)
+        try:
+            return not line.recv(1)
+        except TimeoutError:
+            return owner(line, known) is None
+
+    try:
+        until(one_waits, "the kernel gives the silent one a connection")
+        return lines.pop()
+    finally:
+        for line in lines:
+            line.close()
+
+
+def test_a_worker_that_hangs_is_named_and_ended_and_who_waits_for_it_is_reset(
+    net: Network, west: Site
+) -> None:
+    serve(net, west, service_s=0.0)
+    silent = pid_of(west, 1)
+    with hung(silent):
+        waits = unanswered(west)
+        until(lambda: is_named(west), "status names it")
+        (problem,) = [one for one in west.get("status")["problems"] if one["code"] == CODE]
+        shown = workers(west)[1]
+        assert (shown["process"], shown["ready"], shown["restarts"]) == (silent, False, 0)
+        since = shown["silent_since"]
+        assert f"Worker 1 of 2 has not answered since {since}: about 1 of 2" in problem["message"]
+        assert f"1 of 2 ready, not: 1\nProblem:  {CODE} Worker 1 of 2" in (
+            west.ctl("status", code=3).out.replace("\n\n", "\n")
+        )
+        waits.settimeout(30.0)
+        with pytest.raises(ConnectionResetError):
+            waits.recv(1)
+        waits.close()
+        until(lambda: workers(west)[1]["restarts"] == 1, "it is started again")
+    until(lambda: are_ready(west, 2), "it serves again")
+    west.until_well(CODE)
+    assert not is_alive(silent)
+    until(lambda: owners(west) == 2, "both accept clients")
+    events = west.get("events")
+    codes = [event["code"] for event in events]
+    assert (codes.count("worker-silent"), codes.count("worker-answers")) == (1, 0)
+    (ended,) = [event for event in events if event["code"] == "worker-ended"]
+    assert "it did not answer and was ended" in ended["message"]
+
+
+def test_a_worker_that_answers_again_goes_on_and_is_named_no_more(net: Network, west: Site) -> None:
+    serve(net, west, service_s=0.0)
+    silent = pid_of(west, 1)
+    with hung(silent):
+        waits = unanswered(west)
+        until(lambda: is_named(west), "status names it")
+    with waits:
+        waits.settimeout(10.0)
+        assert waits.recv(12) == b"HTTP/1.1 200"
+    until(lambda: are_ready(west, 2), "it answers")
+    assert [one["restarts"] for one in workers(west)] == [0, 0]
+    assert workers(west)[1]["silent_since"] is None
+    assert pid_of(west, 1) == silent
+    west.until_well(CODE)
+    codes = [event["code"] for event in west.get("events")]
+    assert [codes.count(f"worker-{what}") for what in ("silent", "answers", "ended")] == [1, 1, 0]
+    assert fetch(west.address, SHOP_PORT).status == 200
