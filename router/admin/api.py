@@ -164,7 +164,7 @@ class AdminApi:
         )
 
     async def _status(self, request: Request) -> Response:
-        await self._view.look("nows")
+        await self._view.look("lately")
         return item("Status", self._view.status())
 
     async def _links(self, request: Request) -> Response:

@@ -31,7 +31,7 @@ class Histogram(msgspec.Struct, frozen=True):
 
 Labels = tuple[str, ...]
 
-Figures = Literal["metrics", "services", "scales", "live", "nows"]
+Figures = Literal["metrics", "services", "scales", "live", "lately"]
 """What the processes of one router have each its part of."""
 
 

@@ -366,6 +366,13 @@ class Forwarder:
         """
         return {key: one.counters.left_without_target() for key, one in self._services.items()}
 
+    def spills_of(self, key: ServiceKey) -> tuple[dict[str, int], dict[str, int]]:
+        """`left` and `left_without_target` of one service port."""
+        service = self._services.get(key)
+        if service is None:
+            return {}, {}
+        return service.counters.left(), service.counters.left_without_target()
+
     @property
     def heads_remembered(self) -> int:
         """Of requests and responses, in whatever form."""

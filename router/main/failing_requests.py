@@ -1,6 +1,6 @@
 """Requests that fail or wait: what to report of service ports, by the last seconds."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -8,7 +8,7 @@ import msgspec
 from router.balance.decisions import NoChoice
 from router.history.readings import Change
 from router.main.leaving import per_s_text
-from router.main.recording import Recorder
+from router.main.port_lately import PortLately
 from router.main.site_router import SiteRouter
 from router.model import limits
 from router.model.events import Note, Problem
@@ -39,13 +39,11 @@ _WORDS: Final = {
 class PortFailures(msgspec.Struct, frozen=True, kw_only=True):
     """One service port of which more than `limits.FAILING_SHARE` of the requests failed.
 
-    ``lately``: what happened in the last seconds. ``exact``: that is all of it, not the part of one
-    worker. ``queued``: requests that wait now.
+    ``lately``: what happened in the last seconds. ``queued``: requests that wait now.
     """
 
     key: ServiceKey
     lately: Change
-    exact: bool = True
     queued: int = 0
 
     @property
@@ -58,17 +56,17 @@ class PortFailures(msgspec.Struct, frozen=True, kw_only=True):
         return dict(sorted(causes.items(), key=lambda one: (-one[1], one[0])))
 
 
-def failing(router: SiteRouter, recorder: Recorder, *, exact: bool) -> Iterator[PortFailures]:
-    """Service ports of which requests fail; not those of which `SW0309` says why."""
-    keys = recorder.failing
+def failing(
+    router: SiteRouter, keys: Collection[ServiceKey], lately_of: Callable[[ServiceKey], PortLately]
+) -> Iterator[PortFailures]:
+    """Those of ``keys`` of which requests fail; not those of which `SW0309` says why."""
     unserved: Collection[ServiceKey] = router.unserved if keys else ()
     for key in keys:
-        lately = recorder.lately(key)
+        port = lately_of(key)
+        lately = port.change
         if lately is None or lately.failed <= limits.FAILING_SHARE * lately.requests:
             continue
-        reading = router.forwarder.reading_of(key)
-        queued = reading.queued if reading is not None else 0
-        found = PortFailures(key=key, lately=lately, exact=exact, queued=queued)
+        found = PortFailures(key=key, lately=lately, queued=port.queued)
         if key not in unserved or next(iter(found.causes)) not in NO_TARGET:
             yield found
 
@@ -78,9 +76,17 @@ def problems_of(found: Sequence[PortFailures]) -> list[Problem]:
     return [_full(one) if next(iter(one.causes)) == FULL else _fails(one) for one in found]
 
 
-def waiting(router: SiteRouter, now: float, told: Collection[ServiceKey]) -> Iterator[Note]:
-    """Service ports of which requests wait because every site is full, without those ``told``."""
-    for key, queued in router.forwarder.queued().items():
+def waiting(
+    router: SiteRouter,
+    now: float,
+    waits: Mapping[ServiceKey, int],
+    told: Collection[ServiceKey],
+) -> Iterator[Note]:
+    """Service ports of which requests wait because every site is full, without those ``told``.
+
+    ``waits``: how many requests wait, of those of which some do.
+    """
+    for key, queued in waits.items():
         explanation = router.forwarder.explain(key, now) if key not in told else None
         choice = explanation.decision if explanation is not None else None
         if isinstance(choice, NoChoice) and choice.reason == FULL:
@@ -117,10 +123,8 @@ def _fails(one: PortFailures) -> Problem:
 
 
 def _share(one: PortFailures) -> str:
-    """``10/s of 20/s requests``, or the share where only that is known."""
+    """``10/s of 20/s requests``."""
     lately = one.lately
-    if not one.exact:
-        return f"{lately.failed / lately.requests:.0%} of the requests"
     failed, all_of_them = lately.per_s(lately.failed), lately.per_s(lately.requests)
     return f"{per_s_text(failed)} of {per_s_text(all_of_them)} requests"
 

@@ -4,13 +4,12 @@ Each worker has steps of its own. Theirs are put to the step of the first one th
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
 from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
-from router.admin.live_views import ServiceNow
 from router.main.history_sites import in_order
 from router.model.latency import shown
 
@@ -45,38 +44,6 @@ def joined(own: ServiceHistory, others: Sequence[ServiceHistory]) -> ServiceHist
     return msgspec.structs.replace(
         own, sites=sites, samples=tuple(_beside_each_other(one) for one in parts)
     )
-
-
-def now_of_all(own: ServiceNow, others: Sequence[ServiceNow]) -> ServiceNow:
-    """What a service port did lately at all workers."""
-    if not others:
-        return own
-    each = [own, *others]
-    seen = [(one.requests_per_s, one.p50_s, one.p99_s) for one in each]
-    p50_s, p99_s = _quantiles(seen)
-    return msgspec.structs.replace(
-        own,
-        requests_per_s=round(sum(one.requests_per_s for one in each), 3),
-        overflow_per_s=round(sum(one.overflow_per_s for one in each), 3),
-        failed_per_s=round(sum(one.failed_per_s for one in each), 3),
-        p50_s=p50_s,
-        p99_s=p99_s,
-        overflow_to=added_rates([one.overflow_to for one in each]),
-        why=next((one.why for one in each if one.why), ""),
-        spilled_per_s=round(sum(one.spilled_per_s for one in each), 3),
-        spilled_to=added_rates([one.spilled_to for one in each]),
-        spilled_for=added_rates([one.spilled_for for one in each]),
-        in_flight_mean=round(sum(one.in_flight_mean for one in each), 3),
-    )
-
-
-def added_rates(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The sums, by name: requests a second."""
-    whole: dict[str, float] = {}
-    for part in parts:
-        for name, per_s in part.items():
-            whole[name] = round(whole.get(name, 0.0) + per_s, 3)
-    return whole
 
 
 def _moment(sample: HistorySample) -> float:
@@ -140,7 +107,7 @@ def _beside_each_other(samples: list[HistorySample]) -> HistorySample:
     slots = [one.capacity for one in samples if one.capacity is not None]
     rates = [one.capacity_per_s for one in samples if one.capacity_per_s is not None]
     ended = [(sum(one.served) + one.nowhere, one.p50_s, one.p99_s) for one in samples]
-    p50_s, p99_s = _quantiles(ended)
+    p50_s, p99_s = quantiles(ended)
     return msgspec.structs.replace(
         first,
         in_flight=tuple(
@@ -158,7 +125,7 @@ def _beside_each_other(samples: list[HistorySample]) -> HistorySample:
     )
 
 
-def _quantiles(
+def quantiles(
     each: Sequence[tuple[float, float | None, float | None]],
 ) -> tuple[float | None, float | None]:
     """Of how many requests, their median and 99th percentile: the same of all of them, nearly.

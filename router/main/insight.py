@@ -26,7 +26,6 @@ from router.main.asking.site_view import SitesView
 from router.main.asking.telling import Telling
 from router.main.bending import knees
 from router.main.debugging import Debugging
-from router.main.failing_requests import failing
 from router.main.flows import Flows
 from router.main.living import Living
 from router.main.parts import WHOLE, Part
@@ -57,12 +56,12 @@ class Insight:
         self._router, self._view, self._tokens = router, view, tokens
         self._recorder = Recorder(network, router)
         self._recorder.start()
-        view.failing = partial(failing, router, self._recorder, exact=whole is None)
         self._whole = whole
         self._flows = Flows(network, router, part)
         self._all_flows = AllFlows(self._flows, whole.workers) if whole is not None else None
         self._living = Living(view, router, self._recorder, whole)
-        view.spilled_to = self._living.spilled_to
+        view.spilled_to, view.failing = self._living.spilled_to, self._living.failing
+        view.queued = self._living.queued
         facts = OwnFacts(router, view, self._recorder.histories)
         telling = Telling(router.identity.site, facts, network)
         router.questions.telling = telling

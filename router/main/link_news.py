@@ -15,9 +15,22 @@ from router.routing.events import LsaRejected
 class LinkNews:
     """The owner of what must be remembered to tell each thing once, and by name."""
 
-    def __init__(self, tell: Tell, links: Links, router_name: Callable[[RouterId], str]) -> None:
-        """``router_name`` as routing knows it: a neighbour may be gone from there."""
+    def __init__(
+        self,
+        tell: Tell,
+        links: Links,
+        router_name: Callable[[RouterId], str],
+        *,
+        has_workers: bool = False,
+    ) -> None:
+        """``router_name`` as routing knows it: a neighbour may be gone from there.
+
+        ``has_workers``: other routers of the site are workers of this one. Their links are no news:
+        events report how workers start, hang and end.
+        """
         self._tell = tell
+        self._has_workers = has_workers
+        self._workers: set[RouterId] = set()
         self._links = links
         self._router_name = router_name
         self._neighbour_names: dict[RouterId, str] = {}
@@ -27,19 +40,30 @@ class LinkNews:
 
     def up(self, neighbour: Neighbour, cost: int) -> None:
         """The first link to ``neighbour`` is."""
+        if neighbour.is_sibling and self._has_workers:
+            self._workers.add(neighbour.router)
+            return
         self._neighbour_names[neighbour.router] = neighbour.name
         self._leaving.discard(neighbour.router)
         self._refusals.pop(neighbour.name, None)
-        self._tell("info", "link-up", neighbour.name, f"Linked to {neighbour.name}, cost {cost}.")
+        text = f"Linked to {neighbour.name}, cost {cost}."
+        if neighbour.is_sibling:
+            text = f"Linked to another router of this site, {neighbour.name}."
+        self._tell("info", "link-up", neighbour.name, text)
 
     def draining(self, router: RouterId) -> None:
         """The last link to ``router`` takes nothing new."""
+        if router in self._workers:
+            return
         name = self._name_of(router)
         self._leaving.add(router)
         self._tell("info", "link-draining", name, f"The last link to {name} drains.")
 
     def down(self, router: RouterId, cause: str) -> None:
         """There is no link to ``router`` any more."""
+        if router in self._workers:
+            self._workers.remove(router)
+            return
         name = self._neighbour_names.pop(router, "") or self._router_name(router)
         was_leaving = router in self._leaving
         self._leaving.discard(router)
@@ -52,6 +76,8 @@ class LinkNews:
 
     def held(self, router: RouterId, hold_s: float) -> None:
         """The link to ``router`` is up again and flaps."""
+        if router in self._workers:
+            return
         name = self._name_of(router)
         self._tell(
             "warning",
@@ -64,6 +90,8 @@ class LinkNews:
 
     def stayed(self, router: RouterId) -> None:
         """It counts again."""
+        if router in self._workers:
+            return
         name = self._name_of(router)
         self._tell("info", "link-steady", name, f"The link with {name} has stayed up: it counts.")
 

@@ -6,8 +6,9 @@ from router.admin.live_views import ServiceNow
 from router.admin.views import ServiceView
 from router.forward.figures import ServiceSnapshot
 from router.history.readings import Change
-from router.main.history_sums import added_rates
+from router.main.failing_requests import PortFailures, failing
 from router.main.leaving import why_leaving
+from router.main.port_lately import PortLately
 from router.main.recording import Recorder
 from router.main.site_router import SiteRouter
 from router.main.views import OperatorView
@@ -37,37 +38,72 @@ class Living:
 
     def services(self) -> Iterator[tuple[ServiceView, ServiceNow]]:
         """All service ports. Between two of them the router may go on."""
-        return self._own() if self._whole is None else self._whole.with_lives(self._own())
+        own = ((self._view.service(snapshot), snapshot) for snapshot in self._declared())
+        each = own if self._whole is None else self._whole.with_each(own)
+        for view, snapshot in each:
+            yield view, self._now(snapshot, self.lately(snapshot.key))
 
     async def gather(self) -> None:
         """Ask the other workers."""
         if self._whole is not None:
             await self._whole.look("live")
 
-    def nows(self) -> Iterator[ServiceNow]:
-        """What each service port did lately, at this worker."""
-        for snapshot in self._router.forwarder.snapshots():
-            if snapshot.declared:
-                yield self._now(snapshot)
+    def parts(self) -> Iterator[tuple[ServiceView, PortLately]]:
+        """What this worker has of each service port."""
+        for snapshot in self._declared():
+            yield self._view.service(snapshot), self._own(snapshot.key)
+
+    def latelies(self) -> Iterator[PortLately]:
+        """What each service port did lately at this worker, without those that did nothing."""
+        for key in self._router.forwarder.keys:
+            own = self._own(key)
+            if not own.is_idle:
+                yield own
+
+    def lately(self, key: ServiceKey) -> PortLately:
+        """What a service port did lately, of all workers as they said last."""
+        own = self._own(key)
+        return own if self._whole is None else self._whole.lately(own)
+
+    def failing(self) -> Iterator[PortFailures]:
+        """Service ports of which requests fail."""
+        keys = set(self._recorder.failing)
+        if self._whole is not None:
+            keys |= self._whole.failing & set(self._router.forwarder.keys)
+        return failing(self._router, sorted(keys), self.lately)
+
+    def queued(self) -> Mapping[ServiceKey, int]:
+        """How many requests wait for a slot, of service ports of which some do."""
+        own = self._router.forwarder.queued()
+        return own if self._whole is None else self._whole.with_queued(own)
 
     def spilled_to(self, key: ServiceKey) -> Mapping[str, float]:
-        """Requests a second that each other site served lately, of all workers as they said
-        last."""
-        lately, others = self._recorder.lately(key), self._whole
-        parts = [] if lately is None else [_spilled_to(lately, self._router.identity.name)]
-        parts += [] if others is None else [one.spilled_to for one in others.nows_of(key)]
-        return added_rates(parts)
+        """Requests a second that each other site served lately."""
+        change = self.lately(key).change
+        return {} if change is None else _spilled_to(change, self._router.identity.name)
 
-    def _own(self) -> Iterator[tuple[ServiceView, ServiceNow]]:
+    def _declared(self) -> Iterator[ServiceSnapshot]:
         for snapshot in self._router.forwarder.snapshots():
             if snapshot.declared:
-                yield self._view.service(snapshot), self._now(snapshot)
+                yield snapshot
 
-    def _now(self, snapshot: ServiceSnapshot) -> ServiceNow:
-        key = snapshot.key
-        lately = self._recorder.lately(key)
-        in_flight_mean = round(self._recorder.busy(key), 3)
-        if lately is None:
+    def _own(self, key: ServiceKey) -> PortLately:
+        forwarder = self._router.forwarder
+        reading = forwarder.reading_of(key)
+        spilled, without_target = forwarder.spills_of(key)
+        return PortLately(
+            key=key,
+            change=self._recorder.lately(key),
+            in_flight_mean=self._recorder.busy(key),
+            queued=reading.queued if reading is not None else 0,
+            spilled=spilled,
+            without_target=without_target,
+        )
+
+    def _now(self, snapshot: ServiceSnapshot, lately: PortLately) -> ServiceNow:
+        key, change = snapshot.key, lately.change
+        in_flight_mean = round(lately.in_flight_mean, 3)
+        if change is None:
             return ServiceNow(
                 service=key.name,
                 port=key.port,
@@ -81,38 +117,38 @@ class Living:
                 in_flight_mean=in_flight_mean,
             )
         own_name = self._router.identity.name
-        spilled = _spilled_to(lately, own_name)
+        spilled = _spilled_to(change, own_name)
         return ServiceNow(
             service=key.name,
             port=key.port,
-            requests_per_s=round(lately.per_s(lately.requests), 3),
-            overflow_per_s=round(lately.per_s(sum(lately.overflow.values())), 3),
-            failed_per_s=round(lately.per_s(lately.failed), 3),
-            p50_s=lately.p50_s,
-            p99_s=lately.p99_s,
+            requests_per_s=round(change.per_s(change.requests), 3),
+            overflow_per_s=round(change.per_s(sum(change.overflow.values())), 3),
+            failed_per_s=round(change.per_s(change.failed), 3),
+            p50_s=change.p50_s,
+            p99_s=change.p99_s,
             overflow_to={
-                site: round(lately.per_s(count), 3) for site, count in lately.overflow.items()
+                site: round(change.per_s(count), 3) for site, count in change.overflow.items()
             },
             why=why_leaving(
                 snapshot.explanation,
-                lately,
+                change,
                 own_name=own_name,
                 has_targets=snapshot.has_targets,
-                queued=snapshot.queued,
+                queued=lately.queued,
                 in_flight_mean=in_flight_mean,
             ),
             spilled_per_s=round(sum(spilled.values()), 3),
             spilled_to=spilled,
             spilled_for={
-                reason: round(lately.per_s(one), 3) for reason, one in lately.spilled.items()
+                reason: round(change.per_s(one), 3) for reason, one in change.spilled.items()
             },
             in_flight_mean=in_flight_mean,
         )
 
 
-def _spilled_to(lately: Change, own_name: str) -> dict[str, float]:
+def _spilled_to(change: Change, own_name: str) -> dict[str, float]:
     return {
-        site: round(lately.per_s(count), 3)
-        for site, count in lately.served.items()
+        site: round(change.per_s(count), 3)
+        for site, count in change.served.items()
         if site != own_name
     }

@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import TypeVar
 
-from router.admin.live_views import ServiceNow
 from router.admin.ports import MetricValues
 from router.admin.views import ScaleView, ServiceView
+from router.main.port_lately import PortLately, with_spills
 from router.main.worker_words import (
     Answer,
     Ask,
     Follow,
+    Latelies,
     Metrics,
-    Nows,
     Question,
     Scales,
     Services,
@@ -24,6 +24,7 @@ from router.main.worker_words import (
     words,
 )
 from router.model import limits
+from router.model.ids import ServiceKey
 
 _ToldT = TypeVar("_ToldT", bound=Told)
 
@@ -93,7 +94,9 @@ class OneWorker:
         self.metrics: tuple[MetricValues, ...] = ()  # As each was told last in this life.
         self.services: tuple[ServiceView, ...] = ()
         self.scales: tuple[ScaleView, ...] = ()
-        self.nows: tuple[ServiceNow, ...] = ()
+        self.lately_asked: asyncio.Future[tuple[Told, ...]] | None = None
+        self._latelies: dict[ServiceKey, PortLately] = {}
+        self._spilled_before: dict[ServiceKey, PortLately] = {}
         self._asked: dict[int, _Asked] = {}
         self.why = ""  # Why the last one ended, until the next is ready.
 
@@ -120,10 +123,37 @@ class OneWorker:
             self.awaited_until = time.monotonic() + limits.WORKER_AWAITED_S
         self.pid, self.writer, self.door, self.ready = 0, None, "", False
         self.silence = Silence()
-        self.metrics, self.services, self.scales, self.nows = (), (), (), ()
+        self.metrics, self.services, self.scales = (), (), ()
+        self._remember_spills()
         for one in self._asked.values():
             one.answered.cancel()
         self._asked.clear()
+
+    def lately(self, key: ServiceKey) -> PortLately | None:
+        """What it said last of a service port; spills also of the lives before."""
+        now, before = self._latelies.get(key), self._spilled_before.get(key)
+        if before is None:
+            return now
+        return with_spills(now or PortLately(key=key, change=None), before)
+
+    @property
+    def failing(self) -> list[ServiceKey]:
+        """Service ports of which requests failed lately there."""
+        each = self._latelies.values()
+        return [one.key for one in each if one.change is not None and one.change.failed]
+
+    @property
+    def queued(self) -> dict[ServiceKey, int]:
+        """How many requests wait there, of service ports of which some do."""
+        return {key: one.queued for key, one in self._latelies.items() if one.queued}
+
+    def _remember_spills(self) -> None:
+        """This life is over: what spilled in it counts on."""
+        for key, one in self._latelies.items():
+            nothing = PortLately(key=key, change=None)
+            before = self._spilled_before.get(key, nothing)
+            self._spilled_before[key] = with_spills(with_spills(nothing, before), one)
+        self._latelies = {}
 
     def say(self, message: ToWorker) -> None:
         """Unless it is gone."""
@@ -158,8 +188,9 @@ class OneWorker:
             self.services = tuple(chain.from_iterable(one.items for one in of(told, Services)))
         if of(told, Scales):
             self.scales = tuple(chain.from_iterable(one.items for one in of(told, Scales)))
-        if of(told, Nows):
-            self.nows = tuple(chain.from_iterable(one.items for one in of(told, Nows)))
+        if of(told, Latelies):
+            items = chain.from_iterable(one.items for one in of(told, Latelies))
+            self._latelies = {item.key: item for item in items}
 
 
 def of(told: Iterable[Told], kind: type[_ToldT]) -> list[_ToldT]:

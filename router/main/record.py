@@ -14,10 +14,12 @@ from router.forward.forwarder import Forwarder
 from router.main import event_file
 from router.main.auditing import Auditing
 from router.main.journal import Journal
+from router.main.port_lately import PortLately
 from router.main.spill_news import SpillNews
 from router.main.stores import Store
 from router.main.token_watch import TokenWatch
 from router.model import limits
+from router.model.ids import ServiceKey
 from router.net.ports import Network
 
 
@@ -38,9 +40,18 @@ class Record:
         self.auditing = Auditing(self.journal, store.author, store.documents())
         self._spills: SpillNews | None = None
 
-    def follow(self, network: Network, forwarder: Forwarder, utc: Callable[[float], str]) -> None:
-        """Tell when requests leave this site. ``utc``: ISO 8601 of the network's seconds."""
-        self._spills = SpillNews(network, forwarder, self.journal, utc)
+    def follow(
+        self,
+        network: Network,
+        forwarder: Forwarder,
+        utc: Callable[[float], str],
+        beside: Callable[[ServiceKey], Sequence[PortLately]] | None,
+    ) -> None:
+        """Tell when requests leave this site. ``utc``: ISO 8601 of the network's seconds.
+
+        ``beside``: see `SpillNews`.
+        """
+        self._spills = SpillNews(network, forwarder, self.journal, utc, beside)
 
     def tokens(self, granted: Callable[[], Sequence[Grant]]) -> TokenWatch:
         """What watches the claims of this site; its `run` is the caller's."""

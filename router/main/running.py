@@ -206,7 +206,9 @@ class Running:
         )
         self.tokens = self.record.tokens(self._trust.granted)
         self.insight = Insight(self.network, self.router, self.view, self.tokens.views, part, whole)
-        self.record.follow(self.network, self.router.forwarder, self.view.utc)
+        if part.leads:
+            beside = whole.beside if whole is not None else None
+            self.record.follow(self.network, self.router.forwarder, self.view.utc, beside)
         self.router.follow_declarations(store.declared)
         store.attach(
             self.router.listens_at, lambda: short(self.view.status(steady=True), self.view.links())

@@ -133,7 +133,7 @@ class SiteRouter:
             place=place,
             restored=restored,
         )
-        self._news = LinkNews(tell, self.links, self.router_name)
+        self._news = LinkNews(tell, self.links, self.router_name, has_workers=has_inner_door)
         self.links.incoming_refused = self._news.refused
         self.forwarder = Forwarder(
             network,

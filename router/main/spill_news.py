@@ -1,11 +1,12 @@
 """Tells when requests of a service leave this site and when they do not any more, with figures."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from router.balance.episodes import Begun, Ended, Episodes, Now
 from router.balance.spills import LocalTargets
 from router.forward.forwarder import Forwarder
 from router.main.journal import Journal
+from router.main.port_lately import PortLately, Spilled, counts
 from router.model.events import Spill
 from router.model.ids import ServiceKey
 from router.model.ticks import next_tick
@@ -15,9 +16,16 @@ SECOND_S = 1.0
 
 
 class SpillNews:
-    """Looks each second. ``utc``: ISO 8601 of the network's seconds."""
+    """Looks each second. ``utc``: ISO 8601 of the network's seconds.
 
-    __slots__ = ("_forwarder", "_full", "_journal", "_network", "_utc", "_without_target")
+    ``beside``: of a router of several workers, what the others have of a service port; None: it is
+    one alone.
+    """
+
+    __slots__ = (
+        *("_beside", "_forwarder", "_full", "_journal", "_network", "_utc"),
+        "_without_target",
+    )
 
     def __init__(
         self,
@@ -25,8 +33,10 @@ class SpillNews:
         forwarder: Forwarder,
         journal: Journal,
         utc: Callable[[float], str],
+        beside: Callable[[ServiceKey], Sequence[PortLately]] | None = None,
     ) -> None:
         self._network, self._forwarder = network, forwarder
+        self._beside = beside
         self._journal, self._utc = journal, utc
         self._full, self._without_target = Episodes(network.now()), Episodes(network.now())
         network.call_at(network.now() + SECOND_S, self._each_second)
@@ -42,21 +52,42 @@ class SpillNews:
         now = self._network.now()
         self._network.call_at(next_tick(now, SECOND_S), self._each_second)
         full = {
-            key: self._now(key, left)
+            key: self._now(key, whole)
             for key, left in self._forwarder.left().items()
-            if left or self._full.knows(key)  # Nearly all leave nothing, ever.
+            if (whole := self._of_all(key, left, lambda one: one.spilled))
+            or self._full.knows(key)  # Nearly all leave nothing, ever.
         }
         for one in self._full.look(full, now):
             self._tell_overflow(one)
         without_target = {
-            key: self._now(key, left, expected=not self._forwarder.local_targets(key).total)
+            key: self._now(key, whole, expected=not self._forwarder.local_targets(key).total)
             for key, left in self._forwarder.left_without_target().items()
-            if left or self._without_target.knows(key)
+            if (whole := self._of_all(key, left, lambda one: one.without_target))
+            or self._without_target.knows(key)
         }
         for one in self._without_target.look(without_target, now):
             self._tell_without_target(one)
 
+    def _of_all(
+        self, key: ServiceKey, own: Mapping[str, int], part: Callable[[PortLately], Spilled]
+    ) -> Mapping[str, int]:
+        """``own``, and the same of the other workers."""
+        if self._beside is None:
+            return own
+        return counts([own, *map(part, self._beside(key))])
+
     def _now(self, key: ServiceKey, left: Mapping[str, int], *, expected: bool = False) -> Now:
+        if self._beside is not None:  # The load of this worker is a part of the site's.
+            explanation = self._forwarder.explain(key, self._network.now())
+            candidates = explanation.candidates if explanation is not None else ()
+            for one in candidates:
+                if not one.path_cost:
+                    return Now(
+                        left=left,
+                        in_flight=one.in_flight,
+                        capacity=one.capacity,
+                        expected=expected,
+                    )
         load = self._forwarder.load_of(key)
         return Now(left=left, in_flight=load.in_flight, capacity=load.capacity, expected=expected)
 

@@ -106,6 +106,8 @@ class OperatorView:
         self._started = started_at()
         self.spilled_to: Callable[[ServiceKey], Mapping[str, float]] = _not_known
         """Requests a second of a service port that each other site served in the last seconds."""
+        self.queued: Callable[[], Mapping[ServiceKey, int]] = router.forwarder.queued
+        """How many requests wait for a slot, of service ports of which some do."""
         self.failing: Callable[[], Iterable[PortFailures]] = tuple
         """Service ports of which requests fail."""
 
@@ -156,7 +158,7 @@ class OperatorView:
 
     def _waiting(self, failing: Iterable[PortFailures]) -> Iterator[Note]:
         told = {one.key for one in failing}
-        return failing_requests.waiting(self._router, self._network.now(), told)
+        return failing_requests.waiting(self._router, self._network.now(), self.queued(), told)
 
     def ready(self) -> bool:
         """Serving and not draining; just started, not before it listens where clients are led."""

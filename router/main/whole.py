@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from heapq import merge
 from itertools import chain, islice
 from operator import attrgetter
+from typing import TypeVar
 
 from router.admin.history_views import ServiceHistory
-from router.admin.live_views import ServiceNow
 from router.admin.ports import Figures, MetricValues
 from router.admin.views import PastDecision, ScaleView, ServiceView, WhyView
-from router.main.history_sums import joined, now_of_all
+from router.main.history_sums import joined
 from router.main.one_worker import of
+from router.main.port_lately import PortLately, counts, together
 from router.main.sums import Sum, added, merged
 from router.main.worker_words import (
     FiguresQuestion,
@@ -30,6 +31,7 @@ log = logging.getLogger("router.main")
 
 _NONE = MetricValues({}, {})
 _Port = tuple[str, int]
+_OwnT = TypeVar("_OwnT")
 
 
 class Whole:
@@ -66,28 +68,35 @@ class Whole:
         others = [scale for one in self.workers.all for scale in one.scales]
         return added(own, [one for one in others if (one.service, one.port) == asked])
 
-    def with_lives(
-        self, own: Iterator[tuple[ServiceView, ServiceNow]]
-    ) -> Iterator[tuple[ServiceView, ServiceNow]]:
-        """Each service port with what it did lately, of the whole router."""
+    def with_each(
+        self, own: Iterator[tuple[ServiceView, _OwnT]]
+    ) -> Iterator[tuple[ServiceView, _OwnT]]:
+        """As `with_services`, one service port at a time, each with something of ours."""
         services: dict[_Port, list[ServiceView]] = {}
-        nows: dict[_Port, list[ServiceNow]] = {}
         for worker in self.workers.all:
             for view in worker.services:
                 services.setdefault((view.name, view.port), []).append(view)
-            for now in worker.nows:
-                nows.setdefault((now.service, now.port), []).append(now)
-        for view, now in own:
-            port = view.name, view.port
-            (whole,) = merged([view], [services.get(port, ())])
-            yield whole, now_of_all(now, nows.get(port, ()))
+        for view, beside in own:
+            (whole,) = merged([view], [services.get((view.name, view.port), ())])
+            yield whole, beside
 
-    def nows_of(self, key: ServiceKey) -> Iterator[ServiceNow]:
-        """What the other workers said last of one service port."""
-        for worker in self.workers.all:
-            for now in worker.nows:
-                if (now.service, now.port) == (key.name, key.port):
-                    yield now
+    def lately(self, own: PortLately) -> PortLately:
+        """What one service port did lately, of the whole router."""
+        return together([own, *self.beside(own.key)])
+
+    def with_queued(self, own: Mapping[ServiceKey, int]) -> Mapping[ServiceKey, int]:
+        """Requests that wait, by service port, of the whole router."""
+        return counts([own, *(one.queued for one in self.workers.all)])
+
+    @property
+    def failing(self) -> set[ServiceKey]:
+        """Service ports of which requests failed lately at the other workers."""
+        return {key for one in self.workers.all for key in one.failing}
+
+    def beside(self, key: ServiceKey) -> list[PortLately]:
+        """What the other workers said last of one service port, those that said anything."""
+        found = (one.lately(key) for one in self.workers.all)
+        return [one for one in found if one is not None]
 
     async def past(
         self,

@@ -5,12 +5,12 @@ from typing import TypeVar
 
 from router.admin.flow_views import FlowView
 from router.admin.history_views import ServiceHistory
-from router.admin.live_views import ServiceNow
 from router.admin.ports import BadQuestion, Figures
 from router.admin.slices import sliced
 from router.admin.views import ServiceView
 from router.main.flows import Flows
 from router.main.living import Living
+from router.main.port_lately import PortLately
 from router.main.views import OperatorView
 from router.main.worker_words import (
     Detail,
@@ -22,8 +22,8 @@ from router.main.worker_words import (
     FlowsQuestion,
     Histories,
     HistoryQuestion,
+    Latelies,
     Metrics,
-    Nows,
     Past,
     PastQuestion,
     Question,
@@ -105,15 +105,15 @@ class Answering:
             case "scales":
                 for scales in _some((await sliced(view.scales())).items):
                     yield Scales(scales)
-            case "nows":
-                for nows in _some((await sliced(self._living.nows())).items):
-                    yield Nows(nows)
+            case "lately":
+                for latelies in _some((await sliced(self._living.latelies())).items):
+                    yield Latelies(latelies)
             case "live":
-                pairs: list[tuple[ServiceView, ServiceNow]]
-                pairs = (await sliced(self._living.services())).items
+                pairs: list[tuple[ServiceView, PortLately]]
+                pairs = (await sliced(self._living.parts())).items
                 for some in _some(pairs):
                     yield Services(tuple(service for service, _ in some))
-                    yield Nows(tuple(now for _, now in some))
+                    yield Latelies(tuple(lately for _, lately in some))
 
     def _flow_news(self, turn: int | None, lasting: bool) -> FlowNews:
         flows = self._flows

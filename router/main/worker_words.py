@@ -8,9 +8,9 @@ import msgspec
 
 from router.admin.flow_views import FlowDetail, FlowsWanted, FlowView
 from router.admin.history_views import ServiceHistory
-from router.admin.live_views import ServiceNow
 from router.admin.ports import Figures, MetricValues
 from router.admin.views import PastDecision, ScaleView, ServiceView, WhyView
+from router.main.port_lately import PortLately
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.settings import AffinityBy
@@ -108,8 +108,8 @@ class Scales(msgspec.Struct, frozen=True, tag="scales"):
     items: tuple[ScaleView, ...]
 
 
-class Nows(msgspec.Struct, frozen=True, tag="nows"):
-    items: tuple[ServiceNow, ...]
+class Latelies(msgspec.Struct, frozen=True, tag="latelies"):
+    items: tuple[PortLately, ...]
 
 
 class Past(msgspec.Struct, frozen=True, tag="past"):
@@ -142,7 +142,9 @@ class Detail(msgspec.Struct, frozen=True, tag="flow"):
     item: FlowDetail
 
 
-Told = Metrics | Services | Scales | Nows | Past | Why | Histories | FlowList | FlowNews | Detail
+Told = (
+    Metrics | Services | Scales | Latelies | Past | Why | Histories | FlowList | FlowNews | Detail
+)
 
 # Messages -----------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from router.main.worker_words import (
     Answer,
     Ask,
     Door,
+    FiguresQuestion,
     Follow,
     FromWorker,
     Leave,
@@ -195,7 +196,7 @@ class Workers:
     # Leading them ---------------------------------------------------------------------------
 
     async def _lead_on(self) -> None:
-        asked_at = 0.0
+        asked_at = figures_at = 0.0
         while True:
             self._lead_all()
             now = time.monotonic()
@@ -204,6 +205,9 @@ class Workers:
                 for one in self.all:
                     if one.pid:
                         self._ask_how(one)
+            if now - figures_at >= limits.WORKER_FIGURES_S:
+                figures_at = now
+                self._ask_lately()
             await asyncio.sleep(limits.WORKER_LOOK_S)
 
     def _lead_all(self) -> None:
@@ -231,6 +235,13 @@ class Workers:
             self._tell("error", "worker-silent", f"worker {one.index}", text, self._hung_hint(one))
         self._number += 1
         one.say(Ask(self._number))
+
+    def _ask_lately(self) -> None:
+        """For events and problems, which no client asks for."""
+        for one in self.all:
+            if one.serves and (one.lately_asked is None or one.lately_asked.done()):
+                self._number += 1
+                one.lately_asked = one.ask(self._number, FiguresQuestion("lately"))
 
     def take_link(self, sock: socket.SocketType) -> bool:
         """Give the link that somebody dials to the one that has fewest, if it asks for that.

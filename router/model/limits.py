@@ -420,6 +420,7 @@ WORKER_LASTS_S = 30.0  # After so long its end is not the start's fault: the pau
 WORKER_AWAITED_S = 5.0  # From its end on: links that are for workers wait so long for it.
 WORKER_LOOK_S = 0.1  # How often the others are told what changed at the first one.
 WORKER_ASK_S = 0.5  # How often each is asked how it is.
+WORKER_FIGURES_S = 1.0  # How often each is asked what it did lately, for events and problems.
 WORKER_ANSWER_S = 1.0  # Waited for figures; then those of before count.
 WORKER_ENDS_S = 2.0  # Beyond the grace of a stop; then it is killed.
 WORKER_MESSAGE_BYTES_MAX = 64 * MIB  # Far above any of ours; of a broken one not all memory.

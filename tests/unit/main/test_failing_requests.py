@@ -4,8 +4,10 @@ import pytest
 
 from router.history.readings import NOTHING_YET, Change, Reading, change
 from router.main.failing_requests import PortFailures, failing, problems_of, waiting
+from router.main.port_lately import PortLately
 from router.main.recording import Recorder
 from router.model import limits
+from router.model.events import Note
 from router.model.ids import ServiceKey
 from router.model.latency import NO_COUNTS
 from tests.simulation.world import SimSite, World
@@ -50,12 +52,16 @@ def test_failures_are_named_by_their_causes() -> None:
     )
 
 
-def test_of_several_workers_only_the_share_is_told() -> None:
-    found = PortFailures(key=SHOP, lately=lately(200, all_full=50), exact=False, queued=1)
-    assert problem(found)[1] == (
-        "Service shop:8080: every site with a ready target is full: 25% of the requests are "
-        "turned away; 1 request waits."
-    )
+def found_at(a: SimSite, recorder: Recorder) -> list[PortFailures]:
+    def lately_of(key: ServiceKey) -> PortLately:
+        queued = a.router.forwarder.queued().get(key, 0)
+        return PortLately(key=key, change=recorder.lately(key), queued=queued)
+
+    return list(failing(a.router, recorder.failing, lately_of))
+
+
+def waiting_at(a: SimSite, *told: ServiceKey) -> list[Note]:
+    return list(waiting(a.router, a.network.now(), a.router.forwarder.queued(), told))
 
 
 @pytest.fixture
@@ -79,22 +85,22 @@ def test_a_full_site_is_told_of_while_it_turns_requests_away(world: World) -> No
     world.run(2)
     a.offer(30, 20)
     world.run(15)
-    (found,) = failing(a.router, recorder, exact=True)
+    (found,) = found_at(a, recorder)
     assert problem(found)[0] == "SW0337" and "/s of 30/s requests" in problem(found)[1]
-    assert list(waiting(a.router, a.network.now(), {found.key})) == []
-    (note,) = waiting(a.router, a.network.now(), ())
+    assert waiting_at(a, found.key) == []
+    (note,) = waiting_at(a)
     assert (note.code, note.severity) == ("SW0339", "warning")
     assert "is full: " in note.message and " wait" in note.message
     world.run(5 + 3 * limits.HISTORY_STEP_S)
-    assert list(failing(a.router, recorder, exact=True)) == []
-    assert list(waiting(a.router, a.network.now(), ())) == []
+    assert found_at(a, recorder) == []
+    assert waiting_at(a) == []
 
 
 def test_a_service_that_no_site_has_a_target_of_is_another_problem(world: World) -> None:
     a, recorder = recorded(world)
     a.offer(30, 20)
     world.run(15)
-    (found,) = failing(a.router, recorder, exact=True)  # No site has ever bound a target.
+    (found,) = found_at(a, recorder)  # No site has ever bound a target.
     assert problem(found)[1].endswith(
         "30/s of 30/s requests fail: they found no ready target at any site."
     )

@@ -2,13 +2,11 @@
 
 from datetime import UTC, datetime
 
-import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
-from router.admin.live_views import ServiceNow
-from router.main.history_sums import joined, now_of_all
+from router.main.history_sums import joined
 from router.main.moments import iso
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
@@ -123,25 +121,3 @@ def test_what_was_counted_within_the_steps_told_is_there_once(
     ]
     told = sum(sum(one.served) for one in joined(first, theirs).samples)
     assert told == sum(own) + sum(sum(counts) for _, counts in counted)
-
-
-def test_the_last_seconds_add_up() -> None:
-    one = ServiceNow(
-        service="shop",
-        port=80,
-        requests_per_s=10.0,
-        overflow_per_s=1.0,
-        failed_per_s=0.5,
-        p50_s=0.1,
-        p99_s=0.3,
-        overflow_to={"east": 1.0},
-        why="",
-        in_flight_mean=0.5,
-    )
-    other = msgspec.structs.replace(one, overflow_to={"east": 0.5, "north": 2.0}, why="full")
-    whole = now_of_all(one, [other])
-    assert (whole.requests_per_s, whole.overflow_per_s, whole.failed_per_s) == (20.0, 2.0, 1.0)
-    assert whole.overflow_to == {"east": 1.5, "north": 2.0}
-    assert (whole.p50_s, whole.p99_s, whole.why) == (0.1, 0.3, "full")
-    assert whole.in_flight_mean == 1.0
-    assert now_of_all(one, []) is one

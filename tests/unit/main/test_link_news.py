@@ -17,6 +17,33 @@ def news() -> tuple[LinkNews, Journal]:
     return LinkNews(journal.tell, cast(Any, None), str), journal
 
 
+SIBLING = Neighbour(RouterId("2" * 16), SiteId("2" * 32), "near", b"key", is_sibling=True)
+
+
+def test_links_among_the_workers_of_a_router_are_no_news() -> None:
+    journal = Journal()
+    said = LinkNews(journal.tell, cast(Any, None), str, has_workers=True)
+    said.up(SIBLING, 0)
+    said.draining(SIBLING.router)
+    said.held(SIBLING.router, 5.0)
+    said.stayed(SIBLING.router)
+    said.down(SIBLING.router, "it is silent")
+    assert journal.told() == []
+    said.up(WEST, 1)
+    said.down(WEST.router, "it is silent")
+    assert journal.told() == ["link-up", "link-down"]
+
+
+def test_another_router_of_this_site_is_no_neighbour_with_a_cost() -> None:
+    said: list[str] = []
+
+    def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
+        said.append(message)
+
+    LinkNews(tell, cast(Any, None), str).up(SIBLING, 0)
+    assert said == ["Linked to another router of this site, near."]
+
+
 def refusal(reason: str) -> Fault:
     return Fault("revoked", reason, kind="refused")
 

@@ -1,0 +1,115 @@
+"""What each worker of a router has of a service port lately, and what all of them have. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from router.history.readings import Change
+from router.main.history_sums import quantiles
+from router.model.ids import ServiceKey
+
+_NameT = TypeVar("_NameT")
+Spilled = dict[str, int]
+"""Requests that left this site since the start, by the site that served them."""
+
+
+class PortLately(msgspec.Struct, frozen=True, kw_only=True):
+    """One service port. ``change``: the last seconds; None: not known for long enough.
+
+    ``in_flight_mean``: of the last seconds, at the targets of this site, for clients of any site.
+    ``spilled``: requests that left since a cheaper site was full; ``without_target``: those that
+    left while no target here was ready.
+    """
+
+    key: ServiceKey
+    change: Change | None
+    in_flight_mean: float = 0.0
+    queued: int = 0
+    spilled: Spilled = {}
+    without_target: Spilled = {}
+
+    @property
+    def is_idle(self) -> bool:
+        """It adds nothing to what others have."""
+        ended = self.change is not None and self.change.requests
+        return not (
+            ended or self.in_flight_mean or self.queued or self.spilled or self.without_target
+        )
+
+
+def together(each: Sequence[PortLately]) -> PortLately:
+    """One service port at all workers; the first one is ours."""
+    own = each[0]
+    if len(each) == 1:
+        return own
+    return PortLately(
+        key=own.key,
+        change=_changed([one.change for one in each if one.change is not None]),
+        in_flight_mean=sum(one.in_flight_mean for one in each),
+        queued=sum(one.queued for one in each),
+        spilled=counts(one.spilled for one in each),
+        without_target=counts(one.without_target for one in each),
+    )
+
+
+def with_spills(one: PortLately, before: PortLately) -> PortLately:
+    """``one`` with the spills of ``before`` besides."""
+    return msgspec.structs.replace(
+        one,
+        spilled=counts((before.spilled, one.spilled)),
+        without_target=counts((before.without_target, one.without_target)),
+    )
+
+
+def counts(parts: Iterable[Mapping[_NameT, int]]) -> dict[_NameT, int]:
+    """The sums, by name."""
+    whole: dict[_NameT, int] = {}
+    for part in parts:
+        for name, count in part.items():
+            whole[name] = whole.get(name, 0) + count
+    return whole
+
+
+def _changed(each: Sequence[Change]) -> Change | None:
+    """What happened at all workers. Each looks back half a step to one and a half: what it
+    counted is taken for the longest of these times, so that rates add up."""
+    if len(each) < 2:
+        return each[0] if each else None
+    lasted_s = max(one.lasted_s for one in each)
+    whole = [_over(one, lasted_s) for one in each]
+    p50_s, p99_s = quantiles([(one.requests, one.p50_s, one.p99_s) for one in whole])
+    return Change(
+        served=counts(one.served for one in whole),
+        nowhere=sum(one.nowhere for one in whole),
+        overflow=counts(one.overflow for one in whole),
+        failed=sum(one.failed for one in whole),
+        p50_s=p50_s,
+        p99_s=p99_s,
+        lasted_s=lasted_s,
+        spilled=counts(one.spilled for one in whole),
+        failed_for=counts(one.failed_for for one in whole),
+    )
+
+
+def _over(one: Change, lasted_s: float) -> Change:
+    """``one`` as if it had gone on in the same way for ``lasted_s``."""
+    if one.lasted_s in (0.0, lasted_s):
+        return one
+    share = lasted_s / one.lasted_s
+
+    def longer(by_name: Mapping[str, int]) -> dict[str, int]:
+        return {name: round(count * share) for name, count in by_name.items()}
+
+    failed_for = longer(one.failed_for)
+    answered = one.failed - sum(one.failed_for.values())
+    return msgspec.structs.replace(
+        one,
+        served=longer(one.served),
+        nowhere=round(one.nowhere * share),
+        overflow=longer(one.overflow),
+        failed=sum(failed_for.values()) + round(answered * share),
+        lasted_s=lasted_s,
+        spilled=longer(one.spilled),
+        failed_for=failed_for,
+    )

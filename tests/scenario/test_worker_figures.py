@@ -1,0 +1,92 @@
+"""Figures of a site whose router is several processes: each surface shows those of the site."""
+
+import re
+
+import pytest
+
+from tests.scenario.clients import Load
+from tests.scenario.harness import SHOP_PORT, Network, Site
+from tests.scenario.waiting import until
+from tests.scenario.worker_sites import are_ready
+
+CAPACITY = 4
+SERVICE_S = 0.2
+PER_S = 40.0  # Twice what the slots at `near` can take.
+
+
+@pytest.fixture
+def near(net: Network) -> Site:
+    """With two workers, `CAPACITY` slots and its own clients; `far` has room for the rest."""
+    near, far = net.site("near"), net.site("far")
+    near.quick("update", "--workers", "2")
+    near.declare("shop", SHOP_PORT)
+    near.connect("shop", net.http("near", SERVICE_S), capacity=CAPACITY)
+    far.connect("shop", net.http("far", 0.01), capacity=100)
+    net.link(near, far, 5)
+    net.start()
+    net.see_each_other()
+    until(lambda: are_ready(near, 2), "both workers serve")
+    net.ready("shop", {"near": 1, "far": 1})
+    until(lambda: capacity(near) == CAPACITY, "the slots of both workers are known")
+    return near
+
+
+def capacity(site: Site) -> int:
+    (here,) = [one for one in site.service("shop")["sites"] if one["local"]]
+    return int(here["capacity"])
+
+
+def events(site: Site, code: str) -> list[str]:
+    return [one["message"] for one in site.get("events") if one["code"] == code]
+
+
+def test_why_requests_leave_is_said_with_the_figures_of_all_workers(near: Site) -> None:
+    with Load([(near.address, SHOP_PORT)], PER_S):
+
+        def sums_up() -> bool:
+            (now,) = near.get("live")["now"]
+            found = re.match(r"([\d.]+) of 4 slots .*: ([\d.]+)/s go to far \(cost 5\)", now["why"])
+            if found is None or now["in_flight_mean"] < CAPACITY * 0.8:
+                return False
+            busy, away = map(float, found.groups())
+            assert abs(busy - min(CAPACITY, now["in_flight_mean"])) <= 0.06, now
+            assert abs(away - now["spilled_per_s"]) <= 0.51, now
+            return True
+
+        until(sums_up, "nearly all slots of the site are busy, and the sentence says so")
+
+
+def test_events_of_overflow_are_of_all_workers(near: Site) -> None:
+    with Load([(near.address, SHOP_PORT)], PER_S):
+        until(lambda: events(near, "overflow-begun"), "it overflows")
+        until(lambda: near.service("shop")["spilled_total"] > 40, "many spill")
+    (begun,) = events(near, "overflow-begun")
+    assert f", capacity {CAPACITY}; " in begun
+    (ended,) = until(lambda: events(near, "overflow-ended"), "it is over", timeout_s=60)
+    found = re.search(r"(\d+) requests, (\d+) to far; .*, capacity 4\.", ended)
+    assert found is not None, ended
+    spilled = near.service("shop")["spilled_total"]
+    assert set(map(int, found.groups())) == {spilled}
+    assert [text for text in events(near, "link-up") if "cost 0" in text] == []
+
+
+def test_requests_that_fail_are_counted_of_all_workers(net: Network) -> None:
+    west = net.site("west")
+    west.quick("update", "--workers", "2")
+    west.declare("shop", SHOP_PORT)
+    target = net.http("target")
+    target.forced = "/status/500"
+    west.connect("shop", target)
+    net.start()
+    until(lambda: are_ready(west, 2), "both workers serve")
+    until(lambda: west.offers("shop", {"west": 1}), "the service is there")
+    with Load([(west.address, SHOP_PORT)], PER_S):
+
+        def told() -> float:
+            text = next(
+                (p["message"] for p in west.get("status")["problems"] if p["code"] == "SW0338"), ""
+            )
+            found = re.search(r"([\d.]+)/s of ([\d.]+)/s requests fail", text)
+            return float(found[1]) if found else 0.0
+
+        until(lambda: told() >= PER_S * 0.8, "nearly all requests are in the problem")
