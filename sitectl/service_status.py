@@ -290,13 +290,13 @@ def capacity_text(item: dict[str, Any]) -> Any:
 
 
 def _phases_text(phases: dict[str, Any]) -> str:
-    """Where the time of requests went, in one line; empty before the first of them."""
+    """Where the time of served requests went, in one line; empty before the first of them."""
     told = [
         f"{name} {output.seconds(one['p50_s'])}/{output.seconds(one['p99_s'])}"
         for name, one in phases.items()
         if one.get("p50_s") is not None
     ]
-    return f"   p50/p99: {', '.join(told)}" if told else ""
+    return f"   p50/p99 since the start: {', '.join(told)}" if told else ""
 
 
 def in_flight_text(site: Mapping[str, Any]) -> Any:

@@ -243,9 +243,10 @@ class AffinityView(msgspec.Struct, frozen=True):
 
 
 class PhaseView(msgspec.Struct, frozen=True):
-    """A phase of requests since the router started, within 15 %, by buckets; None: no request.
+    """A phase of requests that a target served since the router started; None: no request.
 
-    The longest that it can tell is 100 s.
+    The upper bounds of buckets: half of the requests, and 99 of 100, took no longer, and up to a
+    fifth less. The longest that it can tell is 100 s.
     """
 
     p50_s: float | None

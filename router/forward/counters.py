@@ -80,7 +80,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     ``served``: requests that ended, by site (`SERVED_NOWHERE`: nobody); ``overflow``: those that
     a cheaper site was too full for, by the site that served; ``spilled``: all that another site
     served, by reason; ``failed`` with 5xx or torn, ``failed_for`` of these by `LegFailure` code (a
-    5xx of a target has none). ``counts``: of all, by latency in fine buckets.
+    5xx of a target has none). ``counts``: of those that a site served, by latency in fine buckets.
     """
 
     served: dict[str, int]
@@ -92,8 +92,11 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Phases:
-    """Of requests that had no target at once: their whole time, and where it went. Made for the
-    first of them, as most services at rest have none."""
+    """Of requests that had no target at once: their whole time, and where it went.
+
+    Made for the first of those that a site served, and of those that no site did: most services at
+    rest have none.
+    """
 
     __slots__ = ("network", "queue", "target", "whole")
 
@@ -106,7 +109,7 @@ class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """All counters of a service port.
 
     Keys are label values: (site, code class), (to, reason) twice, (policy, verdict), (failure,
-    outcome), phase.
+    outcome), phase. ``served_phases``: without the requests that no site served.
     """
 
     requests: dict[tuple[str, str], HistogramSnapshot]
@@ -116,6 +119,7 @@ class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     retries: dict[tuple[str, str], int]
     queue_wait: HistogramSnapshot
     phases: dict[str, HistogramSnapshot]
+    served_phases: dict[str, HistogramSnapshot]
     requests_total: int
     overflow_total: int
 
@@ -136,6 +140,7 @@ class ServiceCounters:
         "_queue_wait",
         "_requests",
         "_retries",
+        "_unserved_phases",
         "chosen",
         "failed_for",
         "spilled",
@@ -159,6 +164,7 @@ class ServiceCounters:
         # Most requests have a target at once and spend all their time there: they cost nothing
         # here. Of the others the whole time stands apart, so that a snapshot can take it off.
         self._phases: _Phases | None = None
+        self._unserved_phases: _Phases | None = None
 
     def request(self, site_name: str, code_class: CodeClass, seconds: float) -> None:
         """A request ended that ``site_name`` served: it had a target at once."""
@@ -185,9 +191,13 @@ class ServiceCounters:
         except KeyError:
             histogram = self._requests[site_name, code_class] = Histogram()
         bucket = bisect_left(bounds, seconds)
-        phases = self._phases
+        phases = self._phases if site_name else self._unserved_phases
         if phases is None:
-            phases = self._phases = _Phases()
+            phases = _Phases()
+            if site_name:
+                self._phases = phases
+            else:
+                self._unserved_phases = phases
         whole, network, target = phases.whole, phases.network, phases.target
         histogram.counts[bucket] += 1  # `observe`, in place, here and below.
         histogram.sum_s += seconds
@@ -216,9 +226,9 @@ class ServiceCounters:
     def refused(self, code_class: CodeClass) -> None:
         """What came was no request: it has no time and no phases."""
         self.request(SERVED_NOWHERE, code_class, 0.0)
-        if self._phases is None:
-            self._phases = _Phases()
-        self._phases.whole.observe(0.0)
+        if self._unserved_phases is None:
+            self._unserved_phases = _Phases()
+        self._unserved_phases.whole.observe(0.0)
 
     def set_policy(self, policy: str) -> None:
         """Another one decides from now on: a service can change it while it runs."""
@@ -259,7 +269,8 @@ class ServiceCounters:
             served[site] = served.get(site, 0) + total
             if code_class in FAILED:
                 failed += total
-            counts = tuple(map(add, counts, histogram.counts))
+            if site != SERVED_NOWHERE:  # A refusal at once says nothing of any target.
+                counts = tuple(map(add, counts, histogram.counts))
         return Tally(
             served=served,
             overflow=self.left(),
@@ -293,6 +304,11 @@ class ServiceCounters:
         return found
 
     def snapshot(self) -> CountersSnapshot:
+        served = self._phases_of(self._phases, served=True)
+        phases = served
+        if any(site == SERVED_NOWHERE for site, _ in self._requests):
+            unserved = self._phases_of(self._unserved_phases, served=False)
+            phases = {name: _sum([one, unserved[name]]) for name, one in served.items()}
         overflow: dict[tuple[str, str], int] = {}
         spilled: dict[tuple[str, str], int] = {}
         for (site, reason, overflow_reason), count in self.spilled.items():
@@ -307,14 +323,21 @@ class ServiceCounters:
             decisions=self._decided(),
             retries=dict(self._retries),
             queue_wait=_NONE_SEEN if self._queue_wait is None else self._queue_wait.snapshot(),
-            phases=self._phases_snapshot(),
+            phases=phases,
+            served_phases=served,
             requests_total=sum(value.total for value in self._requests.values()),
             overflow_total=sum(overflow.values()),
         )
 
-    def _phases_snapshot(self) -> dict[str, HistogramSnapshot]:
-        whole = _sum([value.snapshot() for value in self._requests.values()])
-        apart = self._phases
+    def _phases_of(self, apart: _Phases | None, *, served: bool) -> dict[str, HistogramSnapshot]:
+        """Of requests that a site ``served``, or of the others."""
+        whole = _sum(
+            [
+                value.snapshot()
+                for (site, _), value in self._requests.items()
+                if (site != SERVED_NOWHERE) is served
+            ]
+        )
         if apart is None:
             nothing = _NONE_SEEN.and_nothing(sum(whole.counts))
             return {"queue": nothing, "network": nothing, "target": whole}

@@ -19,7 +19,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     ``served``: requests that ended, by the name of the site (`NOWHERE`: nobody). ``overflow``:
     those that a cheaper site was too full for; ``spilled``: those that another site served, by
     reason; ``failed_for``: of those that failed, by `LegFailure` code (a 5xx of a target has none).
-    ``counts``: all of them by latency.
+    ``counts``: by latency, those that a site served.
     """
 
     served: Mapping[str, int] = {}

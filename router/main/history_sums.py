@@ -106,7 +106,7 @@ def _beside_each_other(samples: list[HistorySample]) -> HistorySample:
         return first
     slots = [one.capacity for one in samples if one.capacity is not None]
     rates = [one.capacity_per_s for one in samples if one.capacity_per_s is not None]
-    ended = [(sum(one.served) + one.nowhere, one.p50_s, one.p99_s) for one in samples]
+    ended = [(sum(one.served), one.p50_s, one.p99_s) for one in samples]
     p50_s, p99_s = quantiles(ended)
     return msgspec.structs.replace(
         first,

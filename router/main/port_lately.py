@@ -78,7 +78,7 @@ def _changed(each: Sequence[Change]) -> Change | None:
         return each[0] if each else None
     lasted_s = max(one.lasted_s for one in each)
     whole = [_over(one, lasted_s) for one in each]
-    p50_s, p99_s = quantiles([(one.requests, one.p50_s, one.p99_s) for one in whole])
+    p50_s, p99_s = quantiles([(sum(one.served.values()), one.p50_s, one.p99_s) for one in whole])
     return Change(
         served=counts(one.served for one in whole),
         nowhere=sum(one.nowhere for one in whole),

@@ -365,7 +365,7 @@ class OperatorView:
                 for target in snapshot.targets
             ),
             local_targets=TargetCount(snapshot.local_targets.total, snapshot.local_targets.ready),
-            phases={name: _phase(one) for name, one in snapshot.counters.phases.items()},
+            phases={name: _phase(one) for name, one in snapshot.counters.served_phases.items()},
         )
 
     def _site(self, report: CandidateReport, own: RateState | None) -> ServiceSite:

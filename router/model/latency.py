@@ -24,12 +24,8 @@ def shown(seconds: float) -> float:
     return float(f"{seconds:.2g}")
 
 
-_TOLD_S = (
-    0.0,
-    *(shown((lower + upper) / 2) for lower, upper in pairwise(FINE_BOUNDS_S)),
-    FINE_BOUNDS_S[-1],
-)
-"""What is told of an observation, by its bucket: the middle of it, or no time at all."""
+_TOLD_S = (0.0, *FINE_BOUNDS_S[1:], FINE_BOUNDS_S[-1])
+"""What is told of an observation, by its bucket: its upper bound, or no time at all."""
 
 
 def coarse(counts: Sequence[int]) -> tuple[int, ...]:
@@ -38,10 +34,11 @@ def coarse(counts: Sequence[int]) -> tuple[int, ...]:
 
 
 def quantile(counts: Sequence[int], share: float) -> float | None:
-    """Seconds that ``share`` of the observations did not exceed, within 15 %.
+    """Seconds that ``share`` of the observations did not exceed: the end of a bucket.
 
-    ``counts`` in fine buckets; None without observations. What took up to the first bound counts as
-    nothing, what took longer than the last one as that bound.
+    So it is up to a quarter more than the longest of them. ``counts`` in fine buckets; None without
+    observations. What took up to the first bound counts as nothing, what took longer than the last
+    one as that bound.
     """
     total = sum(counts)
     if not total:

@@ -43,12 +43,12 @@ def test_a_greater_share_takes_no_less(seconds: list[float], one: float, other: 
 
 
 @given(st.floats(1.01 * FINE_BOUNDS_S[0], FINE_BOUNDS_S[-1]), st.integers(1, 500))
-def test_a_quantile_is_within_15_percent_and_no_finer_than_its_bucket(
+def test_a_quantile_is_an_upper_bound_and_no_finer_than_its_bucket(
     seconds: float, count: int
 ) -> None:
     for share in (0.5, 0.99):
         found = told([seconds] * count, share)
-        assert abs(found - seconds) <= 0.15 * seconds
+        assert seconds <= found <= 1.25 * seconds
         assert found == shown(found)
     upper = next(bound for bound in FINE_BOUNDS_S if seconds <= bound)
     assert told([upper] * count, 0.99) == told([seconds] * count, 0.99)

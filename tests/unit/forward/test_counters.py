@@ -1,7 +1,7 @@
 """Counters: plain numbers, labels only in the snapshot."""
 
 from router.forward.counters import Histogram, ServiceCounters
-from router.model.latency import FINE_BOUNDS_S
+from router.model.latency import FINE_BOUNDS_S, quantile
 
 
 def test_a_value_is_counted_in_the_first_bucket_whose_bound_holds_it() -> None:
@@ -47,8 +47,13 @@ def test_phases_hold_every_dispatched_request_and_those_that_waited_for_nothing(
     counters.request("a", "2xx", 0.02)
     counters.request_in_phases("b", "2xx", 0.5, 0.1, 0.15, 0.25)
     counters.refused("4xx")
-    assert counters.snapshot().requests_total == 3
-    phases = counters.snapshot().phases
+    counters.request("", "5xx", 0.0)
+    counters.request_in_phases("", "5xx", 1.0, 1.0, 0.0, 0.0)
+    assert counters.snapshot().requests_total == 5
+    everything = counters.snapshot().phases
+    assert {sum(one.counts) for one in everything.values()} == {4}
+    assert everything["queue"].sum_s == 1.1
+    phases = counters.snapshot().served_phases
     assert {name: sum(one.counts) for name, one in phases.items()} == {
         "queue": 2,
         "network": 2,
@@ -58,6 +63,19 @@ def test_phases_hold_every_dispatched_request_and_those_that_waited_for_nothing(
     assert abs(phases["target"].sum_s - 0.27) < 1e-9
     assert [count for count in phases["target"].counts if count] == [1, 1]
     assert phases["queue"].counts[0] == 1
+
+
+def test_refusals_do_not_lower_the_latency_of_what_a_target_served() -> None:
+    counters = ServiceCounters()
+    for _ in range(100):
+        counters.request("a", "2xx", 0.2)
+        counters.request("", "5xx", 0.0001)
+        counters.request_in_phases("", "5xx", 1.0, 1.0, 0.0, 0.0)
+    counts = counters.tally().counts
+    assert [quantile(counts, share) for share in (0.01, 0.5, 0.99)] == [0.21] * 3
+    assert counters.tally().served == {"a": 100, "": 200}
+    assert counters.snapshot().served_phases["target"].quantile(0.01) == 0.21
+    assert counters.snapshot().served_phases["queue"].quantile(0.99) == 0.0
 
 
 def test_a_quantile_lies_in_the_bucket_of_its_rank() -> None:
@@ -77,7 +95,7 @@ def test_requests_that_all_took_a_second_are_not_told_as_two() -> None:
         histogram.observe(1.01)
     histogram.observe(0.002)
     snapshot = histogram.snapshot()
-    assert snapshot.quantile(0.5) == snapshot.quantile(0.99) == 1.1
+    assert snapshot.quantile(0.5) == snapshot.quantile(0.99) == 1.2
 
 
 def test_what_was_chosen_is_told_by_the_policy_that_chose() -> None:
