@@ -7,7 +7,7 @@ from pathlib import Path
 from router.main.ports import Tell
 from router.model.events import Problem
 
-CODE = "SW0604"
+CODE = "SW0692"
 _HINT = (
     "Keep what it knows for a report, then start it again: sitectl debug dump FILE, sitectl stop, "
     "sitectl start"

@@ -1,4 +1,4 @@
-"""SW0603, SW0604 and SW066x to SW068x: the router itself, its certificates and its neighbours."""
+"""SW0603 and SW066x to SW069x: the router itself, its certificates and its neighbours."""
 
 from typing import Final
 
@@ -10,13 +10,6 @@ CODES: Final = (
         "Memory is short",
         "New requests are refused here until some is free again; other sites take them.",
         "Give it more (memoryLimit, the pod's limit), or find who does not read: sitectl status",
-    ),
-    Code(
-        "SW0604",
-        "An error of the router itself",
-        "Code of the router failed in a way that it did not expect. It goes on serving; what that "
-        "code was to do may be missing. The log has the whole error. Shown until it starts again.",
-        "sitectl debug dump FILE, for a report; then sitectl stop and sitectl start",
     ),
     Code(
         "SW0660",
@@ -124,5 +117,12 @@ CODES: Final = (
         "it again; all its connections are reset then.",
         "If it comes back, find out what stopped it: a debugger, a signal, a frozen cgroup, a "
         "disk; its log is run/workers/NUMBER/router.log in the site's directory",
+    ),
+    Code(
+        "SW0692",
+        "An error of the router itself",
+        "Code of the router failed in a way that it did not expect. It goes on serving; what that "
+        "code was to do may be missing. The log has the whole error. Shown until it starts again.",
+        "sitectl debug dump FILE, for a report; then sitectl stop and sitectl start",
     ),
 )
