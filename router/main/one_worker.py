@@ -9,13 +9,14 @@ from typing import TypeVar
 
 from router.admin.ports import MetricValues
 from router.admin.views import ScaleView, ServiceView
-from router.main.port_lately import PortLately, with_spills
+from router.main.port_lately import Phases, PortLately, with_spills
 from router.main.worker_words import (
     Answer,
     Ask,
     Follow,
     Latelies,
     Metrics,
+    PhaseCounts,
     Question,
     Scales,
     Services,
@@ -93,6 +94,7 @@ class OneWorker:
         self.told: Follow | None = None
         self.metrics: tuple[MetricValues, ...] = ()  # As each was told last in this life.
         self.services: tuple[ServiceView, ...] = ()
+        self.phases: dict[ServiceKey, Phases] = {}
         self.scales: tuple[ScaleView, ...] = ()
         self.lately_asked: asyncio.Future[tuple[Told, ...]] | None = None
         self._latelies: dict[ServiceKey, PortLately] = {}
@@ -123,7 +125,7 @@ class OneWorker:
             self.awaited_until = time.monotonic() + limits.WORKER_AWAITED_S
         self.pid, self.writer, self.door, self.ready = 0, None, "", False
         self.silence = Silence()
-        self.metrics, self.services, self.scales = (), (), ()
+        self.metrics, self.services, self.scales, self.phases = (), (), (), {}
         self._remember_spills()
         for one in self._asked.values():
             one.answered.cancel()
@@ -186,6 +188,9 @@ class OneWorker:
             self.metrics = tuple(chain.from_iterable(one.items for one in of(told, Metrics)))
         if of(told, Services):
             self.services = tuple(chain.from_iterable(one.items for one in of(told, Services)))
+        if of(told, PhaseCounts):
+            ports = chain.from_iterable(one.items for one in of(told, PhaseCounts))
+            self.phases = {port.key: port.phases for port in ports}
         if of(told, Scales):
             self.scales = tuple(chain.from_iterable(one.items for one in of(told, Scales)))
         if of(told, Latelies):

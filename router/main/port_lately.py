@@ -1,6 +1,7 @@
 """What each worker of a router has of a service port lately, and what all of them have. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import TypeVar
 
 import msgspec
@@ -12,6 +13,17 @@ from router.model.ids import ServiceKey
 _NameT = TypeVar("_NameT")
 Spilled = dict[str, int]
 """Requests that left this site since the start, by the site that served them."""
+
+
+Phases = dict[str, tuple[int, ...]]
+"""Of requests that a site served since the start, counts by latency in fine buckets, by phase."""
+
+
+class PortPhases(msgspec.Struct, frozen=True):
+    """Of one service port at one worker."""
+
+    key: ServiceKey
+    phases: Phases
 
 
 class PortLately(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +63,15 @@ def together(each: Sequence[PortLately]) -> PortLately:
         spilled=counts(one.spilled for one in each),
         without_target=counts(one.without_target for one in each),
     )
+
+
+def phases_of_all(each: Sequence[Phases]) -> Phases:
+    """Of all workers."""
+    names = dict.fromkeys(chain.from_iterable(each))
+    return {
+        name: tuple(map(sum, zip(*(one[name] for one in each if name in one), strict=True)))
+        for name in names
+    }
 
 
 def with_spills(one: PortLately, before: PortLately) -> PortLately:

@@ -26,10 +26,9 @@ from router.admin.views import (
 )
 from router.balance.decisions import CandidateReport
 from router.balance.site_gate import RateState
-from router.forward.counters import HistogramSnapshot
 from router.forward.figures import ServiceSnapshot
 from router.main import failing_requests, local_targets
-from router.main.asking.site_view import target_view
+from router.main.asking.site_view import targets_by_port
 from router.main.asking.targets import Told
 from router.main.asking.way import TOO_FAR
 from router.main.bar_news import bar_views
@@ -40,6 +39,7 @@ from router.main.link_views import link_views, notes_of_links, of_expiries, of_l
 from router.main.measuring import measure, takes_part
 from router.main.memory import MemoryGuard
 from router.main.moments import iso
+from router.main.port_lately import Phases, PortPhases
 from router.main.process_figures import process_values, started_at
 from router.main.rating import kind_of, learnt_view, rate_of, rate_of_report
 from router.main.recalling import recalled
@@ -50,6 +50,7 @@ from router.main.whole import Whole
 from router.model import limits
 from router.model.events import Note, Problem
 from router.model.ids import ServiceKey
+from router.model.latency import quantile
 from router.model.settings import AffinityBy
 from router.model.sharing import names_of_patterns
 from router.net.epoll import EpollNetwork
@@ -189,13 +190,7 @@ class OperatorView:
         """Targets that other sites have for ``service``, by its port; ``done`` comes once."""
 
         def answered(told: list[Told]) -> None:
-            targets: dict[int, list[TargetView]] = {}
-            for entry in sorted(told, key=lambda one: (one.key, one.site)):
-                site = self._router.site_name(entry.site)
-                targets.setdefault(entry.key.port, []).extend(
-                    target_view(site, one) for one in entry.targets
-                )
-            done(targets)
+            done(targets_by_port(told, self._router.site_name))
 
         self._router.ask_targets(service, answered)
 
@@ -365,8 +360,18 @@ class OperatorView:
                 for target in snapshot.targets
             ),
             local_targets=TargetCount(snapshot.local_targets.total, snapshot.local_targets.ready),
-            phases={name: _phase(one) for name, one in snapshot.counters.served_phases.items()},
+            phases={name: _phase(one) for name, one in self._phases(snapshot).items()},
         )
+
+    def own_phases(self) -> Iterator[PortPhases]:
+        """What this worker counted of phases, of service ports that had a request."""
+        for snapshot in self._router.forwarder.snapshots():
+            if snapshot.declared and snapshot.counters.requests_total:
+                yield PortPhases(snapshot.key, _counts(snapshot))
+
+    def _phases(self, snapshot: ServiceSnapshot) -> Phases:
+        own = _counts(snapshot)
+        return own if self._whole is None else self._whole.phases(snapshot.key, own)
 
     def _site(self, report: CandidateReport, own: RateState | None) -> ServiceSite:
         local = report.site == self._router.identity.site
@@ -421,5 +426,9 @@ def _cost_key(path_cost: int | None) -> float:
     return math.inf if path_cost is None else path_cost
 
 
-def _phase(histogram: HistogramSnapshot) -> PhaseView:
-    return PhaseView(histogram.quantile(0.5), histogram.quantile(0.99))
+def _counts(snapshot: ServiceSnapshot) -> Phases:
+    return {name: one.counts for name, one in snapshot.counters.served_phases.items()}
+
+
+def _phase(counts: Sequence[int]) -> PhaseView:
+    return PhaseView(quantile(counts, 0.5), quantile(counts, 0.99))

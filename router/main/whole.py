@@ -12,7 +12,7 @@ from router.admin.ports import Figures, MetricValues
 from router.admin.views import PastDecision, ScaleView, ServiceView, WhyView
 from router.main.history_sums import joined
 from router.main.one_worker import of
-from router.main.port_lately import PortLately, counts, together
+from router.main.port_lately import Phases, PortLately, counts, phases_of_all, together
 from router.main.sums import Sum, added, merged
 from router.main.worker_words import (
     FiguresQuestion,
@@ -87,6 +87,12 @@ class Whole:
     def with_queued(self, own: Mapping[ServiceKey, int]) -> Mapping[ServiceKey, int]:
         """Requests that wait, by service port, of the whole router."""
         return counts([own, *(one.queued for one in self.workers.all)])
+
+    def phases(self, key: ServiceKey, own: Phases) -> Phases:
+        """Of one service port, of the whole router as the others said last."""
+        return phases_of_all(
+            [own, *(one.phases[key] for one in self.workers.all if key in one.phases)]
+        )
 
     @property
     def failing(self) -> set[ServiceKey]:

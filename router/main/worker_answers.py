@@ -26,6 +26,7 @@ from router.main.worker_words import (
     Metrics,
     Past,
     PastQuestion,
+    PhaseCounts,
     Question,
     Scales,
     Services,
@@ -102,6 +103,8 @@ class Answering:
             case "services":
                 for services in _some(view.services()):
                     yield Services(services)
+                for phases in _some(view.own_phases()):
+                    yield PhaseCounts(phases)
             case "scales":
                 for scales in _some((await sliced(view.scales())).items):
                     yield Scales(scales)

@@ -10,7 +10,7 @@ from router.admin.flow_views import FlowDetail, FlowsWanted, FlowView
 from router.admin.history_views import ServiceHistory
 from router.admin.ports import Figures, MetricValues
 from router.admin.views import PastDecision, ScaleView, ServiceView, WhyView
-from router.main.port_lately import PortLately
+from router.main.port_lately import PortLately, PortPhases
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.settings import AffinityBy
@@ -104,6 +104,10 @@ class Services(msgspec.Struct, frozen=True, tag="services"):
     items: tuple[ServiceView, ...]
 
 
+class PhaseCounts(msgspec.Struct, frozen=True, tag="phases"):
+    items: tuple[PortPhases, ...]
+
+
 class Scales(msgspec.Struct, frozen=True, tag="scales"):
     items: tuple[ScaleView, ...]
 
@@ -142,9 +146,8 @@ class Detail(msgspec.Struct, frozen=True, tag="flow"):
     item: FlowDetail
 
 
-Told = (
-    Metrics | Services | Scales | Latelies | Past | Why | Histories | FlowList | FlowNews | Detail
-)
+_Figures = Metrics | Services | PhaseCounts | Scales | Latelies
+Told = _Figures | Past | Why | Histories | FlowList | FlowNews | Detail
 
 # Messages -----------------------------------------------------------------------------------
 

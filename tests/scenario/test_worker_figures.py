@@ -7,15 +7,18 @@ import pytest
 from tests.scenario.clients import Load
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.waiting import until
-from tests.scenario.worker_sites import are_ready
+from tests.scenario.worker_sites import are_ready, pinned, serve, site_of_workers
 
 CAPACITY = 4
 SERVICE_S = 0.2
 PER_S = 40.0  # Twice what the slots at `near` can take.
 
 
+Pair = tuple[Site, Site]
+
+
 @pytest.fixture
-def near(net: Network) -> Site:
+def pair(net: Network) -> Pair:
     """With two workers, `CAPACITY` slots and its own clients; `far` has room for the rest."""
     near, far = net.site("near"), net.site("far")
     near.quick("update", "--workers", "2")
@@ -28,7 +31,13 @@ def near(net: Network) -> Site:
     until(lambda: are_ready(near, 2), "both workers serve")
     net.ready("shop", {"near": 1, "far": 1})
     until(lambda: capacity(near) == CAPACITY, "the slots of both workers are known")
-    return near
+    return near, far
+
+
+@pytest.fixture
+def near(pair: Pair) -> Site:
+    """The one with workers."""
+    return pair[0]
 
 
 def capacity(site: Site) -> int:
@@ -68,6 +77,29 @@ def test_events_of_overflow_are_of_all_workers(near: Site) -> None:
     spilled = near.service("shop")["spilled_total"]
     assert set(map(int, found.groups())) == {spilled}
     assert [text for text in events(near, "link-up") if "cost 0" in text] == []
+
+
+def test_where_the_time_goes_is_told_of_all_workers(net: Network) -> None:
+    west = site_of_workers(net)
+    serve(net, west, service_s=0.0)
+    (line,) = pinned(west, 1, 1)
+    for _ in range(5):
+        line.request("GET", "/")
+        assert line.getresponse().read()
+    line.close()
+    assert west.service("shop")["phases"]["queue"] == {"p50_s": 0.0, "p99_s": 0.0}
+
+
+def test_other_sites_see_a_target_once_with_the_slots_of_all_workers(pair: Pair) -> None:
+    far = pair[1]
+    far.declare("shop", SHOP_PORT)
+
+    def rows() -> list[int]:
+        (shop,) = far.get("services/shop")
+        targets = shop["targets"]
+        return [one["capacity"] for one in targets if one["site"] == "near"]
+
+    until(lambda: rows() == [CAPACITY], "near has one target")
 
 
 def test_requests_that_fail_are_counted_of_all_workers(net: Network) -> None:

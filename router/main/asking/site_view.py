@@ -1,6 +1,9 @@
 """Sites as the operator asks for them: this one out of its own figures, others over the links."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain, groupby
+
+import msgspec
 
 from router.admin.history_views import ServiceHistory
 from router.admin.site_views import SiteDetail, SiteLink, SiteProblem, SiteServed, SiteService
@@ -9,12 +12,12 @@ from router.main.asking.history_answer import read_histories
 from router.main.asking.ping_view import find_site
 from router.main.asking.site_answer import ServiceAnswer, SiteAnswer, SiteQuestion, read_site
 from router.main.asking.sites import SiteReply
-from router.main.asking.targets import TargetAnswer
+from router.main.asking.targets import TargetAnswer, TargetRate, Told
 from router.main.asking.telling import Telling
 from router.main.moments import ago
 from router.main.rating import kind_of, rate_told
 from router.main.site_router import SiteRouter
-from router.model.ids import RouterId
+from router.model.ids import RouterId, ServiceKey, SiteId
 from router.routing.table import SiteRoute
 
 THE_SITE = SiteQuestion("site")
@@ -161,6 +164,54 @@ def target_view(site: str, target: TargetAnswer, age_s: float = 0.0) -> TargetVi
         since=None if target.state_s is None else ago(age_s + target.state_s),
         capacity_kind=kind_of(target.capacity, target.rate),
         rate=rate_told(target.rate),
+    )
+
+
+def targets_by_port(
+    told: Sequence[Told], site_name: Callable[[SiteId], str]
+) -> dict[int, list[TargetView]]:
+    """What other sites said of their targets, by the port of the service."""
+    targets: dict[int, list[TargetView]] = {}
+    for (key, site), parts in groupby(sorted(told, key=_whose), _whose):
+        each = as_one(list(parts))
+        views = targets.setdefault(key.port, [])
+        views += [target_view(site_name(site), one) for one in each]
+    return targets
+
+
+def _whose(told: Told) -> tuple[ServiceKey, SiteId]:
+    return told.key, told.site
+
+
+def as_one(parts: Sequence[Told]) -> list[TargetAnswer]:
+    """What routers of one site say of their shares of the same targets, as the site says it.
+
+    All that they say where targets are not shared, or not the same: documents have just changed.
+    """
+    each = [part.targets for part in parts if part.targets]
+    names = {tuple((one.name, one.port) for one in targets) for targets in each}
+    if len(names) != 1 or not all(part.shares_targets for part in parts):
+        return list(chain.from_iterable(each))
+    return [_one_target(same) for same in zip(*each, strict=True)]
+
+
+def _one_target(each: Sequence[TargetAnswer]) -> TargetAnswer:
+    first = next((one for one in each if one.ready), each[0])
+    stated = [one.capacity for one in each if one.capacity is not None]
+    rates = [one.rate for one in each if one.rate is not None]
+    rate = None
+    if rates:
+        rate = TargetRate(
+            per_s=sum(one.per_s for one in rates),
+            admitted_per_s=sum(one.admitted_per_s for one in rates),
+            is_over=any(one.is_over for one in rates),
+        )
+    return msgspec.structs.replace(
+        first,
+        in_flight=sum(one.in_flight for one in each),
+        capacity=sum(stated) if stated else None,
+        requests_total=sum(one.requests_total for one in each),
+        rate=rate,
     )
 
 

@@ -55,11 +55,15 @@ class TargetAnswer(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What one site said of its targets for one service port."""
+    """What one router of a site said of its targets for one service port.
+
+    ``shares_targets``: they are those of the other routers of its site too.
+    """
 
     site: SiteId
     key: ServiceKey
     targets: tuple[TargetAnswer, ...]
+    shares_targets: bool = False
 
 
 _decode = msgspec.msgpack.Decoder(tuple[TargetAnswer, ...]).decode
@@ -150,10 +154,12 @@ class Inquiries:
         if not candidates:
             self._network.at_turn_end(lambda: done(told))
 
-        def answered(key: ServiceKey, site: SiteId, targets: tuple[TargetAnswer, ...]) -> None:
+        def answered(
+            key: ServiceKey, candidate: RemoteCandidate, targets: tuple[TargetAnswer, ...]
+        ) -> None:
             nonlocal left
             left -= 1
-            told.append(Told(site, key, targets))
+            told.append(Told(candidate.site, key, targets, candidate.shares_targets))
             if not left:
                 self._network.at_turn_end(lambda: done(told))
 
@@ -161,7 +167,7 @@ class Inquiries:
             self._asker.ask(
                 candidate.paths[0],
                 ASKS_TARGETS,
-                lambda reply, key=key, site=candidate.site: answered(key, site, _read(reply)),  # type: ignore[misc]
+                lambda reply, key=key, one=candidate: answered(key, one, _read(reply)),  # type: ignore[misc]
                 service=key.name,
                 port=key.port,
             )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from router.history.readings import Change
 from router.main.one_worker import OneWorker
-from router.main.port_lately import PortLately, counts, together
+from router.main.port_lately import Phases, PortLately, counts, phases_of_all, together
 from router.main.worker_words import Answer, FiguresQuestion, Latelies
 from router.model.ids import ServiceKey
 
@@ -125,3 +125,19 @@ def test_a_port_that_did_nothing_is_idle() -> None:
         msgspec.structs.replace(nothing, spilled={"a": 1}),
     ):
         assert not one.is_idle
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(("queue", "network", "target")),
+            st.tuples(st.integers(0, 9), st.integers(0, 9)),
+        ),
+        max_size=4,
+    )
+)
+def test_phases_of_all_workers_are_the_sums_of_their_counts(parts: list[Phases]) -> None:
+    whole = phases_of_all(parts)
+    assert whole.keys() == {name for part in parts for name in part}
+    for name, found in whole.items():
+        assert sum(found) == sum(sum(part.get(name, ())) for part in parts)

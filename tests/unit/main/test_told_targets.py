@@ -1,0 +1,68 @@
+"""Targets of another site, as its routers tell of them: each has a share of the same ones."""
+
+from router.main.asking.site_view import as_one
+from router.main.asking.targets import TargetAnswer, TargetRate, Told
+from router.model.ids import ServiceKey, SiteId
+
+
+def told(
+    name: str = "shop-0",
+    *,
+    ready: bool = True,
+    capacity: int | None = 2,
+    rate: TargetRate | None = None,
+) -> TargetAnswer:
+    return TargetAnswer(
+        name=name,
+        port=80,
+        ready=ready,
+        in_flight=1,
+        capacity=capacity,
+        requests_total=10,
+        error="" if ready else "refused",
+        state_s=5.0,
+        rate=rate,
+    )
+
+
+def whole(*parts: tuple[TargetAnswer, ...], shares: bool = True) -> list[TargetAnswer]:
+    key, site = ServiceKey("shop", 80), SiteId("1" * 32)
+    return as_one([Told(site, key, targets, shares) for targets in parts])
+
+
+def test_a_target_that_each_router_has_a_share_of_is_one() -> None:
+    (one,) = whole((told(),), (told(),))
+    assert (one.name, one.in_flight, one.capacity, one.requests_total) == ("shop-0", 2, 4, 20)
+    assert one.ready
+
+
+def test_one_that_any_router_can_use_is_ready() -> None:
+    (one,) = whole((told(ready=False),), (told(capacity=None),))
+    assert (one.ready, one.error, one.capacity) == (True, "", 2)
+    (one,) = whole((told(ready=False),), (told(ready=False),))
+    assert (one.ready, one.error) == (False, "refused")
+
+
+def test_rates_add_up() -> None:
+    share = TargetRate(per_s=5.0, admitted_per_s=2.0, is_over=False)
+    over = TargetRate(per_s=5.0, admitted_per_s=5.0, is_over=True)
+    (one,) = whole((told(rate=share),), (told(rate=over),))
+    assert one.rate == TargetRate(per_s=10.0, admitted_per_s=7.0, is_over=True)
+
+
+def test_two_targets_of_one_connector_stay_two() -> None:
+    each = whole((told("shop-0"), told("shop-1")), (told("shop-0"), told("shop-1")))
+    assert [one.name for one in each] == ["shop-0", "shop-1"]
+    twins = whole((told(), told()), (told(), told()))
+    assert [one.capacity for one in twins] == [4, 4]
+
+
+def test_routers_that_name_other_targets_are_not_summed() -> None:
+    each = whole((told("shop-0"),), (told("shop-1"),), ())
+    assert [one.name for one in each] == ["shop-0", "shop-1"]
+    assert whole((told(),), ()) == [told()]
+    assert whole((), ()) == []
+
+
+def test_targets_of_one_name_at_peers_with_documents_of_their_own_stay_two() -> None:
+    assert whole((told(),), (told(),), shares=False) == [told(), told()]
