@@ -270,7 +270,8 @@ def _fullness(
 
 
 def _leaves(now: Mapping[str, Any], spilled: float, failed: float, queued: int) -> Cell:
-    """What other sites serve: to whom, how much a second and why; what waits; what fails."""
+    """What other sites serve: which, how much a second and why; connections that are open there;
+    how many requests wait; how many fail."""
     parts = []
     to = now.get("spilled_to", now.get("overflow_to")) or {}
     reasons = now.get("spilled_for") or {}
@@ -281,15 +282,27 @@ def _leaves(now: Mapping[str, Any], spilled: float, failed: float, queued: int) 
         ]
     elif spilled:
         parts.append(f"{spilled:.1f}/s")
-    if parts and reasons:
-        most = sorted(reasons, key=lambda reason: (-reasons[reason], reason))
-        parts[0] += f" ({', '.join(map(output.safe, most))})"
+    if parts:
+        parts[0] += _because(reasons)
+    still = now.get("open_to") or {}
+    parts += [
+        f"{count} open at {output.safe(site)}"
+        for site, count in sorted(still.items(), key=lambda one: (-one[1], one[0]))
+    ]
+    if still and not to:
+        parts[0] += _because(now.get("open_for") or {})
     if queued:
         parts.append(f"{queued} wait")
     if failed:
         parts.append(f"{failed:.1f}/s fail")
     meant = colours.BAD if failed else colours.WARN if parts else ""
     return Cell(", ".join(parts) or "-", meant)
+
+
+def _because(reasons: Mapping[str, float]) -> str:
+    """`` (full, policy)``, the most frequent first."""
+    most = sorted(reasons, key=lambda reason: (-reasons[reason], reason))
+    return f" ({', '.join(map(output.safe, most))})" if most else ""
 
 
 def _time(number: float | None) -> str:

@@ -41,6 +41,9 @@ class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
     ``spilled_…``: what other sites served, whatever the reason; ``spilled_for``: by reason
     (`balance.spills`). ``overflow_…``: those of them that passed over a cheaper site for its load.
 
+    ``open_to``: TCP connections and answers under way that other sites serve now, by site, which
+    no rate shows; ``open_for``: by reason.
+
     ``in_flight_mean``: over the last 5 s, at this site's targets, for clients of any site.
     """
 
@@ -58,6 +61,8 @@ class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
     spilled_to: dict[str, float] = {}
     spilled_for: dict[str, float] = {}
     in_flight_mean: float = 0.0
+    open_to: dict[str, int] = {}
+    open_for: dict[str, int] = {}
 
 
 class Live(msgspec.Struct, frozen=True, kw_only=True):

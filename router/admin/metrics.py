@@ -43,8 +43,8 @@ FAMILIES: dict[str, Family] = {
     ),
     "spillway_requests_total": Family(
         "counter",
-        "Requests (http) and connections (tcp), counted once, at the ingress. client-gone: "
-        "the client left before the end.",
+        "Requests (http) and connections (tcp), counted once, at the ingress, when they end. "
+        "client-gone: the client left before the end.",
         ("service", "port", "protocol", "site", "code_class"),
     ),
     "spillway_request_seconds": Family(
@@ -59,13 +59,15 @@ FAMILIES: dict[str, Family] = {
     ),
     "spillway_overflow_total": Family(
         "counter",
-        "Requests sent to another site because a cheaper one was full.",
+        "Requests sent to another site because a cheaper one was full. TCP connections count when "
+        "they are established.",
         ("service", "port", "to", "reason"),
     ),
     "spillway_spilled_total": Family(
         "counter",
         "Requests of this site's clients that another site served, and why: full, higher-level, "
-        "rate, no-target, ejected, draining, failover or policy.",
+        "rate, no-target, ejected, draining, failover or policy. TCP connections count when they "
+        "are established.",
         ("service", "port", "to", "reason"),
     ),
     "spillway_decisions_total": Family(
@@ -78,6 +80,13 @@ FAMILIES: dict[str, Family] = {
     ),
     "spillway_in_flight": Family(
         "gauge", "Requests accepted and unfinished.", ("service", "port", "site")
+    ),
+    "spillway_clients_in_flight": Family(
+        "gauge",
+        "Requests (http) and connections (tcp) of this site's clients that are unfinished, by the "
+        "site that serves them.",
+        ("service", "port", "site"),
+        of_each=True,
     ),
     "spillway_waiting": Family(
         "gauge", "Requests that wait for a slot of the site.", ("service", "port", "site")

@@ -1,7 +1,8 @@
 """When requests of a service began to leave this site, when they ceased, and the figures between.
 
 The caller counts the requests, for one reason or several. Requests that leave again within
-`EPISODE_QUIET_S` belong to the same episode, so that a short pause makes no second event.
+`EPISODE_QUIET_S` belong to the same episode, so that a short pause makes no second event. It lasts
+while one of them is open elsewhere: a TCP connection is counted when it is established.
 """
 
 from collections.abc import Mapping
@@ -15,12 +16,14 @@ from router.model.limits import EPISODE_QUIET_S, EPISODE_SITES_SHOWN
 class Now(msgspec.Struct, frozen=True, kw_only=True):
     """Of one service port. ``left``: requests that left this site since its start, by site.
 
-    ``expected``: requests may leave, so that nothing is reported.
+    ``still_open``: of these, connections that other sites serve now. ``expected``: requests may
+    leave, so that nothing is reported.
     """
 
     left: Mapping[str, int]
     in_flight: int
     capacity: int | None
+    still_open: int = 0
     expected: bool = False
 
 
@@ -86,7 +89,7 @@ class Episodes:
             if episode is None:
                 continue
             _count(episode, left, seen)
-            if left:
+            if left or (seen.still_open and not seen.expected):
                 episode.last = now
             elif now - episode.last >= EPISODE_QUIET_S:
                 del self._episodes[key]

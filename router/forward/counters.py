@@ -6,7 +6,7 @@ Counting is a dictionary update or a list increment; labels become text only in 
 from array import array
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from operator import add, sub
 from typing import Final, Literal
 
@@ -22,6 +22,10 @@ Or the client left before the end, or this router gave it up: for what the clien
 """
 
 HTTP_CLASSES: tuple[CodeClass, ...] = ("1xx", "2xx", "3xx", "4xx", "5xx")
+
+SpillKey = tuple[str, str, str]
+"""The name of the site that serves it, `SpillReason`, and the overflow reason (empty: no cheaper
+site was passed over)."""
 
 Verdict = Literal["chosen", "no-route", "all-full"]
 
@@ -78,14 +82,16 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     """Totals of a service port that are cheap to read often.
 
     ``served``: requests that ended, by site (`SERVED_NOWHERE`: nobody); ``overflow``: those that
-    a cheaper site was too full for, by the site that served; ``spilled``: all that another site
-    served, by reason; ``failed`` with 5xx or torn, ``failed_for`` of these by `LegFailure` code (a
-    5xx of a target has none). ``counts``: of those that a site served, by latency in fine buckets.
+    a cheaper site was too full for, by the site that serves; ``spilled``: all that another site
+    serves, by reason; ``spilled_to``: the same by site; ``failed`` with 5xx or torn,
+    ``failed_for`` of these by `LegFailure` code (a 5xx of a target has none). ``counts``: of those
+    that a site served, by latency in fine buckets.
     """
 
     served: dict[str, int]
     overflow: dict[str, int]
     spilled: dict[str, int]
+    spilled_to: dict[str, int]
     failed: int
     failed_for: dict[str, int]
     counts: tuple[int, ...]
@@ -108,13 +114,14 @@ class _Phases:
 class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """All counters of a service port.
 
-    Keys are label values: (site, code class), (to, reason) twice, (policy, verdict), (failure,
-    outcome), phase. ``served_phases``: without the requests that no site served.
+    Keys are label values: (site, code class), (to, reason) twice, `SpillKey`, (policy, verdict),
+    (failure, outcome), phase. ``served_phases``: without the requests that no site served.
     """
 
     requests: dict[tuple[str, str], HistogramSnapshot]
     overflow: dict[tuple[str, str], int]
     spilled: dict[tuple[str, str], int]
+    open_elsewhere: dict[SpillKey, int]
     decisions: dict[tuple[str, str], int]
     retries: dict[tuple[str, str], int]
     queue_wait: HistogramSnapshot
@@ -125,12 +132,16 @@ class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def spilled_total(self) -> int:
-        """Requests that other sites served."""
+        """Requests that other sites serve or served."""
         return sum(self.spilled.values())
 
 
 class ServiceCounters:
-    """Counted once per request, at its ingress router, when it ends."""
+    """Counted once per request, at its ingress router, when it ends.
+
+    Except ``spilled``: a TCP connection is counted when it is established, and a request when the
+    head of its answer passes, so that those that last are counted while they do.
+    """
 
     __slots__ = (
         "_chosen_before",
@@ -143,6 +154,7 @@ class ServiceCounters:
         "_unserved_phases",
         "chosen",
         "failed_for",
+        "open_elsewhere",
         "spilled",
     )
 
@@ -153,9 +165,11 @@ class ServiceCounters:
         """Sites chosen by the policy, counted in place (hot); see `set_policy`."""
         self._chosen_before = 0  # Of these, how many by the policies before.
         self._requests: dict[tuple[str, CodeClass], Histogram] = {}
-        self.spilled: defaultdict[tuple[str, str, str], int] = defaultdict(int)
-        """Requests that another site served, by its name, `SpillReason` and overflow reason (empty:
-        no cheaper site was passed over). Counted in place (hot)."""
+        self.spilled: defaultdict[SpillKey, int] = defaultdict(int)
+        """Requests that another site serves or served. Counted in place (hot)."""
+        self.open_elsewhere: dict[SpillKey, int] = {}
+        """Those of ``spilled`` that were counted before their end, which is yet to come: TCP
+        connections and answers under way."""
         self.failed_for: dict[str, int] = {}
         """Requests that failed, by `LegFailure` code. A 5xx of a target is no such failure."""
         self._decisions: dict[tuple[str, str], int] = {}
@@ -211,6 +225,19 @@ class ServiceCounters:
             phases.queue.observe(queue_s)
         else:  # Most did not wait.
             phases.queue.counts[0] += 1
+
+    def spill_begins(self, key: SpillKey) -> None:
+        """Another site serves a request from now on, until `spill_ends`."""
+        self.spilled[key] += 1
+        self.open_elsewhere[key] = self.open_elsewhere.get(key, 0) + 1
+
+    def spill_ends(self, key: SpillKey) -> None:
+        """One that began is over."""
+        count = self.open_elsewhere[key]
+        if count > 1:
+            self.open_elsewhere[key] = count - 1
+        else:
+            del self.open_elsewhere[key]
 
     def waited(self, seconds: float) -> None:
         """A request left the queue after so long."""
@@ -274,34 +301,30 @@ class ServiceCounters:
         return Tally(
             served=served,
             overflow=self.left(),
-            spilled=self._spilled_for(),
+            spilled=by_reason(self.spilled),
+            spilled_to=by_site(self.spilled),
             failed=failed,
             failed_for=dict(self.failed_for),
             counts=tuple(counts),
         )
 
     def left(self) -> dict[str, int]:
-        """Requests that overflowed, by the site that served them."""
-        found: dict[str, int] = {}
-        for (site, _, overflow_reason), count in self.spilled.items():
-            if overflow_reason:
-                found[site] = found.get(site, 0) + count
-        return found
+        """Requests that overflowed, by the site that serves them."""
+        return _by_site(self.spilled, _overflowed)
 
     def left_without_target(self) -> dict[str, int]:
-        """Requests that spilled while no target here was ready, by the site that served them."""
-        found: dict[str, int] = {}
-        for (site, reason, _), count in self.spilled.items():
-            if reason in NO_TARGET:
-                found[site] = found.get(site, 0) + count
-        return found
+        """Requests that spilled while no target here was ready, by the site that serves them."""
+        return _by_site(self.spilled, _without_target)
 
-    def _spilled_for(self) -> dict[str, int]:
-        """Requests that other sites served, by reason."""
-        found: dict[str, int] = {}
-        for (_, reason, _), count in self.spilled.items():
-            found[reason] = found.get(reason, 0) + count
-        return found
+    @property
+    def overflowing(self) -> int:
+        """Those of `left` that are in ``open_elsewhere``."""
+        return sum(_by_site(self.open_elsewhere, _overflowed).values())
+
+    @property
+    def open_without_target(self) -> int:
+        """Those of `left_without_target` that are in ``open_elsewhere``."""
+        return sum(_by_site(self.open_elsewhere, _without_target).values())
 
     def snapshot(self) -> CountersSnapshot:
         served = self._phases_of(self._phases, served=True)
@@ -320,6 +343,7 @@ class ServiceCounters:
             requests={key: value.snapshot() for key, value in self._requests.items()},
             overflow=overflow,
             spilled=spilled,
+            open_elsewhere=dict(self.open_elsewhere),
             decisions=self._decided(),
             retries=dict(self._retries),
             queue_wait=_NONE_SEEN if self._queue_wait is None else self._queue_wait.snapshot(),
@@ -348,6 +372,39 @@ class ServiceCounters:
             "network": apart.network.snapshot().and_nothing(count),
             "target": _sum([apart.target.snapshot(), at_once]),
         }
+
+
+def by_reason(spilled: Mapping[SpillKey, int]) -> dict[str, int]:
+    """The sums for each `SpillReason`."""
+    found: dict[str, int] = {}
+    for (_, reason, _), count in spilled.items():
+        found[reason] = found.get(reason, 0) + count
+    return found
+
+
+def by_site(spilled: Mapping[SpillKey, int]) -> dict[str, int]:
+    """The sums for each site."""
+    return _by_site(spilled, _any)
+
+
+def _by_site(spilled: Mapping[SpillKey, int], counts: Callable[[SpillKey], bool]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for key, count in spilled.items():
+        if counts(key):
+            found[key[0]] = found.get(key[0], 0) + count
+    return found
+
+
+def _any(key: SpillKey) -> bool:
+    return True
+
+
+def _overflowed(key: SpillKey) -> bool:
+    return key[2] != ""
+
+
+def _without_target(key: SpillKey) -> bool:
+    return key[1] in NO_TARGET
 
 
 def _sum(parts: Sequence[HistogramSnapshot]) -> HistogramSnapshot:

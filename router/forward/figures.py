@@ -36,6 +36,25 @@ class Load(msgspec.Struct, frozen=True):
 NO_LOAD = Load(0, 0, None)
 
 
+class Left(msgspec.Struct, frozen=True):
+    """Requests that left a service port for one reason, by site, and how many are open still."""
+
+    by_site: dict[str, int]
+    still_open: int = 0
+    """Connections and answers under way; requests that are counted at their end are not in it."""
+
+
+class Spills(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests that left a service port: because a cheaper site was full, and while no target here
+    was ready. ``open_to``, ``open_for``: those that are open still, for any reason, by site and by
+    reason."""
+
+    full: Left = Left({})
+    without_target: Left = Left({})
+    open_to: dict[str, int] = {}
+    open_for: dict[str, int] = {}
+
+
 class PortReading(msgspec.Struct, frozen=True, kw_only=True):
     """What is read of a service port every few seconds, cheaply."""
 
@@ -74,7 +93,8 @@ class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     ``explanation`` has every candidate site with its figures; the local one is a site of the
     service only if ``has_targets``, ``rate`` is its own. ``declared``: some site declares it.
-    ``demand``: see `balance.demand`.
+    ``demand``: see `balance.demand`. ``under_way``: what clients of this site have in flight, by
+    site, as of `Service.under_way`.
     """
 
     key: ServiceKey
@@ -91,3 +111,4 @@ class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     listener: ListenerState | None
     rate: RateState | None = None
     local_targets: LocalTargets = LocalTargets()
+    under_way: dict[str, int] = {}

@@ -15,7 +15,15 @@ from router.balance.site_gate import RateState
 from router.balance.spills import LocalTargets
 from router.balance.target import TargetState
 from router.forward.clients import ClientConnection
-from router.forward.figures import NO_LOAD, Load, PortReading, ServiceSnapshot, TargetInfo
+from router.forward.figures import (
+    NO_LOAD,
+    Left,
+    Load,
+    PortReading,
+    ServiceSnapshot,
+    Spills,
+    TargetInfo,
+)
 from router.forward.listeners import Listeners, ListenerState, Where
 from router.forward.observing import Flow, Observing
 from router.forward.offers import Offers
@@ -355,23 +363,28 @@ class Forwarder:
         service = self._services.get(key)
         return service.latencies() if service is not None else []
 
-    def left(self) -> dict[ServiceKey, dict[str, int]]:
-        """Requests that ended elsewhere since a cheaper site was full, by service port and site."""
-        return {key: one.counters.left() for key, one in self._services.items()}
+    def left(self) -> dict[ServiceKey, Left]:
+        """Requests that other sites serve or served since a cheaper site was full, by service
+        port."""
+        return {
+            key: Left(one.counters.left(), one.counters.overflowing)
+            for key, one in self._services.items()
+        }
 
-    def left_without_target(self) -> dict[ServiceKey, dict[str, int]]:
-        """Requests that ended elsewhere while no target here was ready, as of `left`.
+    def left_without_target(self) -> dict[ServiceKey, Left]:
+        """Requests that other sites serve or served while no target here was ready, as of `left`.
 
         A site that has no targets of a service counts there too.
         """
-        return {key: one.counters.left_without_target() for key, one in self._services.items()}
+        return {
+            key: Left(one.counters.left_without_target(), one.counters.open_without_target)
+            for key, one in self._services.items()
+        }
 
-    def spills_of(self, key: ServiceKey) -> tuple[dict[str, int], dict[str, int]]:
-        """`left` and `left_without_target` of one service port."""
+    def spills_of(self, key: ServiceKey) -> Spills:
+        """`left`, `left_without_target` and more of one service port."""
         service = self._services.get(key)
-        if service is None:
-            return {}, {}
-        return service.counters.left(), service.counters.left_without_target()
+        return Spills() if service is None else service.spills()
 
     @property
     def heads_remembered(self) -> int:
@@ -643,4 +656,5 @@ class Forwarder:
             listener=listener,
             rate=service.ledger.rate_state(now),
             local_targets=service.ledger.local_targets,
+            under_way=service.under_way(),
         )

@@ -8,7 +8,7 @@ import msgspec
 
 from router.balance.seen import Seen
 from router.balance.unserved import UnservedClient
-from router.forward.counters import CodeClass
+from router.forward.counters import CodeClass, SpillKey
 from router.model import limits
 from router.model.ids import SiteId
 
@@ -41,6 +41,8 @@ class Record(msgspec.Struct, eq=False):
     overflow_reason: str = ""
     spill_reason: str = ""
     """Why it went to another site (`balance.spills`); empty: the last attempt was here."""
+    spill: SpillKey | None = None
+    """While another site serves it: how it was counted, if that was before its end."""
     retried_for: str = ""
     """Why the attempt before the last failed; empty: there was none."""
     waited_s: float = 0.0

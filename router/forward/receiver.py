@@ -81,8 +81,10 @@ class Receiver(Sender):
             return
         if not self._told_opened:
             self._told_opened = True
-            if self.request.session and self.request.protocol == "tcp":
-                self._note_session(b"")
+            if self.request.protocol == "tcp":
+                self._note_spill()
+                if self.request.session:
+                    self._note_session(b"")
             self._handler.opened()
         if self._owes_writable:
             self._repay_writable()
@@ -93,6 +95,7 @@ class Receiver(Sender):
 
     def _answer_began(self, head: bytes) -> bytes:
         """``head`` is passed on: nothing is sent again. As its client must see it."""
+        self._note_spill()
         if self._in_hand:
             self._forget_sent()
         if self._again is not None:
@@ -182,6 +185,15 @@ class Receiver(Sender):
         if site is not None:
             service.refused_messages.note(refusal, service.key, site)
 
+    def _note_spill(self) -> None:
+        """It is served now, by another site if one is its site: it may last."""
+        service, record = self._service, self.record
+        site = record.site
+        if site is not None and site != service.site and record.spill is None:
+            name = service.remotes.names.get(site, site)
+            record.spill = spill = name, record.spill_reason, record.overflow_reason
+            service.counters.spill_begins(spill)
+
     def _note_session(self, head: bytes) -> bytes:
         """``head`` as the session's client must see it, now that we know who serves it."""
         service, site = self._service, self.record.site
@@ -234,16 +246,17 @@ class Receiver(Sender):
         record.total_s = seconds = now - started_at
         if record.waited_since is not None:
             account.note_waited(record, service, now)
+        spill = record.spill
+        if spill is not None:
+            record.spill = None
+            counters.spill_ends(spill)
         served_at, site = SERVED_NOWHERE, record.site
         if self._told_opened and site is not None:  # The site of its last attempt served it.
             remotes = service.remotes
-            try:
-                served_at = remotes.names[site]
-            except KeyError:
-                served_at = site  # Its name was not heard.
+            served_at = remotes.names.get(site, site)  # Maybe its name was not heard.
             took_s, known_s = now - held_at if held_at < now else 0.0, remotes.service_time_s
             remotes.service_time_s = known_s + SMOOTHING * (took_s - known_s) if known_s else took_s
-            if site != service.site:
+            if site != service.site and spill is None:
                 counters.spilled[served_at, record.spill_reason, record.overflow_reason] += 1
         else:
             record.site = None

@@ -9,8 +9,8 @@ from router.balance.retries import RetryBudget
 from router.balance.saturation import Totals
 from router.balance.target import TargetState
 from router.forward.admission import Admission
-from router.forward.counters import ServiceCounters
-from router.forward.figures import Load, TargetInfo
+from router.forward.counters import ServiceCounters, by_reason, by_site
+from router.forward.figures import Left, Load, Spills, TargetInfo
 from router.forward.health import HealthChecks
 from router.forward.leg_makers import LegMakers
 from router.forward.queueing import WaitingRoom
@@ -81,6 +81,16 @@ class ServiceFigures:
         for site, count in under_way.items():
             held[site] = held.get(site, 0) + count  # Of another router of this site, too.
         return {names.get(site, site): count for site, count in held.items()}
+
+    def spills(self) -> Spills:
+        """What left this site since the start, and what is open elsewhere of that."""
+        counters = self.counters
+        return Spills(
+            full=Left(counters.left(), counters.overflowing),
+            without_target=Left(counters.left_without_target(), counters.open_without_target),
+            open_to=by_site(counters.open_elsewhere),
+            open_for=by_reason(counters.open_elsewhere),
+        )
 
     def load(self) -> Load:
         """What other sites are told."""

@@ -17,14 +17,16 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """``served`` and the like count from the beginning, ``capacity`` and the like are of now.
 
     ``served``: requests that ended, by the name of the site (`NOWHERE`: nobody). ``overflow``:
-    those that a cheaper site was too full for; ``spilled``: those that another site served, by
-    reason; ``failed_for``: of those that failed, by `LegFailure` code (a 5xx of a target has none).
-    ``counts``: by latency, those that a site served.
+    those that a cheaper site was too full for, by site; ``spilled``: those that another site serves
+    or served, by reason, and ``spilled_to`` by site: TCP connections from when they are
+    established. ``failed_for``: of those that failed, by `LegFailure` code (a 5xx of a target has
+    none). ``counts``: by latency, those that a site served.
     """
 
     served: Mapping[str, int] = {}
     overflow: Mapping[str, int] = {}
     spilled: Mapping[str, int] = {}
+    spilled_to: Mapping[str, int] = {}
     failed: int = 0
     failed_for: Mapping[str, int] = {}
     counts: tuple[int, ...] = NO_COUNTS
@@ -38,7 +40,7 @@ NOTHING_YET = Reading()
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What ended between two readings. ``lasted_s`` between them."""
+    """What ended between two readings, and what left this site. ``lasted_s`` between them."""
 
     served: dict[str, int]
     nowhere: int
@@ -48,6 +50,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     p99_s: float | None
     lasted_s: float
     spilled: dict[str, int] = {}
+    spilled_to: dict[str, int] = {}
     failed_for: dict[str, int] = {}
 
     @property
@@ -86,16 +89,17 @@ def change(before: Reading, after: Reading, lasted_s: float) -> Change:
         p99_s=quantile(counts, 0.99),
         lasted_s=lasted_s,
         spilled=_grown(before.spilled, after.spilled),
+        spilled_to=_grown(before.spilled_to, after.spilled_to),
         failed_for=_grown(before.failed_for, after.failed_for),
     )
 
 
 def _is_as_before(before: Reading, after: Reading) -> bool:
-    """Nothing ended in between, as of most of many service ports."""
+    """Nothing ended or left in between, as of most of many service ports."""
     return (
         before.counts == after.counts
         and before.served == after.served
-        and before.overflow == after.overflow
+        and before.spilled_to == after.spilled_to
         and before.failed == after.failed
     )
 
@@ -104,7 +108,7 @@ def _began_anew(before: Reading, after: Reading) -> bool:
     """Some total is less than it was: the service port was removed and came back."""
     return (
         any(after.served.get(site, 0) < count for site, count in before.served.items())
-        or any(after.overflow.get(site, 0) < count for site, count in before.overflow.items())
+        or any(after.spilled_to.get(site, 0) < count for site, count in before.spilled_to.items())
         or after.failed < before.failed
         or any(new < old for new, old in zip(after.counts, before.counts, strict=True))
     )

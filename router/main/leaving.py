@@ -1,6 +1,8 @@
 """Why requests leave this site now, in one sentence, from what the balancer explains."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 
 from router.balance.decisions import CandidateReport, Explanation, NoChoice
 from router.balance.explain import rate_text
@@ -8,6 +10,10 @@ from router.history.readings import Change
 
 MOST_NAMED = 3
 """Sites that the sentence names; the others are a number."""
+
+NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
+OVERFLOW: Final = frozenset({"full", "higher-level", "rate"})
+"""Reasons of spills for the load of this site."""
 
 
 def why_leaving(
@@ -18,17 +24,27 @@ def why_leaving(
     has_targets: bool,
     queued: int,
     in_flight_mean: float,
+    open_to: Mapping[str, int] = NOTHING,
+    open_for: Mapping[str, int] = NOTHING,
 ) -> str:
-    """Empty: none leave. ``has_targets``: a connector of this site names some."""
+    """Empty: none leave. ``has_targets``: a connector of this site names some.
+
+    ``open_to``, ``open_for``: as of `ServiceNow`.
+    """
     own = explanation.candidates
     local = next((one for one in own if one.site_name == own_name and not one.path), None)
-    away = {site: count for site, count in lately.served.items() if site != own_name and count}
+    away = lately.spilled_to
+    nobody = ""
     if isinstance(explanation.decision, NoChoice) and not away:
-        return _nobody(explanation.decision, lately, queued)
-    if not away:
-        return ""
-    went = _went(away, lately, {one.site_name: one.path_cost for one in explanation.candidates})
-    cause = _cause(explanation.policy, local, lately, own_name, has_targets, in_flight_mean)
+        nobody = _nobody(explanation.decision, lately, queued)
+    if nobody or not (away or open_to):
+        return nobody
+    costs = {one.site_name: one.path_cost for one in explanation.candidates}
+    went = _went(away, lately, costs) if away else _stay(open_to, costs)
+    reasons = lately.spilled or open_for
+    cause = _cause(
+        explanation.policy, local, lately, reasons, own_name, has_targets, in_flight_mean
+    )
     lost = f", {per_s_text(lately.per_s(lately.nowhere))} served nowhere" if lately.nowhere else ""
     return f"{cause}: {went}{lost}"
 
@@ -48,6 +64,7 @@ def _cause(
     policy: str,
     local: CandidateReport | None,
     lately: Change,
+    reasons: Mapping[str, int],
     own_name: str,
     has_targets: bool,
     in_flight_mean: float,
@@ -61,7 +78,7 @@ def _cause(
     rate, slots = local.rate, local.capacity
     if local.verdict == "sends-away" and rate is not None:
         return f"{own_name} is over its {rate_text(rate.per_s)} and set to send all away"
-    if lately.overflow:
+    if lately.overflow or (not lately.spilled and not OVERFLOW.isdisjoint(reasons)):
         if rate is not None and (slots is None or local.in_flight < slots):
             used_up = local.verdict == "full"
             is_now = "is used up" if used_up else "was used up in the last seconds"
@@ -74,7 +91,7 @@ def _cause(
             f"{own_name} has no configured capacity and is at a higher level than other sites "
             f"({local.in_flight} in flight at {local.targets_ready} ready targets)"
         )
-    reason = max(lately.spilled, key=lambda reason: lately.spilled[reason], default="")
+    reason = max(reasons, key=lambda reason: reasons[reason], default="")
     if reason in ("no-target", "ejected"):
         return f"no target of {own_name} was ready in the last seconds"
     if reason == "failover":
@@ -100,6 +117,19 @@ def _went(away: Mapping[str, int], lately: Change, costs: Mapping[str, int]) -> 
     ]
     rest = len(order) - MOST_NAMED
     return ", ".join(shown) + (f" and more to {rest} other sites" if rest > 0 else "")
+
+
+def _stay(open_to: Mapping[str, int], costs: Mapping[str, int]) -> str:
+    """Where connections are open, the cheapest first."""
+    order = sorted(open_to, key=lambda site: (costs.get(site, 2**31), site))
+    shown = [
+        f"{open_to[site]} {'open' if not at else ''}".rstrip()
+        + f" at {site}"
+        + (f" (cost {costs[site]})" if site in costs else "")
+        for at, site in enumerate(order[:MOST_NAMED])
+    ]
+    rest = len(order) - MOST_NAMED
+    return ", ".join(shown) + (f" and more at {rest} other sites" if rest > 0 else "")
 
 
 def per_s_text(per_s: float) -> str:

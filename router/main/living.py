@@ -80,7 +80,7 @@ class Living:
     def spilled_to(self, key: ServiceKey) -> Mapping[str, float]:
         """Requests a second that each other site served lately."""
         change = self.lately(key).change
-        return {} if change is None else _spilled_to(change, self._router.identity.name)
+        return {} if change is None else _spilled_to(change)
 
     def _declared(self) -> Iterator[ServiceSnapshot]:
         for snapshot in self._router.forwarder.snapshots():
@@ -90,14 +90,18 @@ class Living:
     def _own(self, key: ServiceKey) -> PortLately:
         forwarder = self._router.forwarder
         reading = forwarder.reading_of(key)
-        spilled, without_target = forwarder.spills_of(key)
+        spills = forwarder.spills_of(key)
         return PortLately(
             key=key,
             change=self._recorder.lately(key),
             in_flight_mean=self._recorder.busy(key),
             queued=reading.queued if reading is not None else 0,
-            spilled=spilled,
-            without_target=without_target,
+            spilled=spills.full.by_site,
+            without_target=spills.without_target.by_site,
+            still_spilled=spills.full.still_open,
+            still_without_target=spills.without_target.still_open,
+            open_to=spills.open_to,
+            open_for=spills.open_for,
         )
 
     def _now(self, snapshot: ServiceSnapshot, lately: PortLately) -> ServiceNow:
@@ -115,9 +119,11 @@ class Living:
                 overflow_to={},
                 why="",
                 in_flight_mean=in_flight_mean,
+                open_to=lately.open_to,
+                open_for=lately.open_for,
             )
         own_name = self._router.identity.name
-        spilled = _spilled_to(change, own_name)
+        spilled = _spilled_to(change)
         return ServiceNow(
             service=key.name,
             port=key.port,
@@ -136,6 +142,8 @@ class Living:
                 has_targets=snapshot.has_targets,
                 queued=lately.queued,
                 in_flight_mean=in_flight_mean,
+                open_to=lately.open_to,
+                open_for=lately.open_for,
             ),
             spilled_per_s=round(sum(spilled.values()), 3),
             spilled_to=spilled,
@@ -143,12 +151,10 @@ class Living:
                 reason: round(change.per_s(one), 3) for reason, one in change.spilled.items()
             },
             in_flight_mean=in_flight_mean,
+            open_to=lately.open_to,
+            open_for=lately.open_for,
         )
 
 
-def _spilled_to(change: Change, own_name: str) -> dict[str, float]:
-    return {
-        site: round(change.per_s(count), 3)
-        for site, count in change.served.items()
-        if site != own_name
-    }
+def _spilled_to(change: Change) -> dict[str, float]:
+    return {site: round(change.per_s(count), 3) for site, count in change.spilled_to.items()}

@@ -126,6 +126,8 @@ def _of_service(router: SiteRouter, snapshot: ServiceSnapshot) -> MetricValues:
         put("spillway_link_messages_refused_total", (*service, refusal), count)
     put("spillway_queue_length", service, snapshot.queued)
     put("spillway_demand", service, snapshot.demand)
+    for site, count in snapshot.under_way.items():
+        put("spillway_clients_in_flight", (*service, site), count)
     _of_sites(router, snapshot, service, put)
     own = snapshot.local_targets
     if own.total:
@@ -146,6 +148,7 @@ def _of_sites(
             continue
         at_site = (*service, report.site_name)
         put("spillway_in_flight", at_site, report.in_flight)
+        put("spillway_clients_in_flight", at_site, snapshot.under_way.get(report.site_name, 0))
         put("spillway_waiting", at_site, report.waiting or 0)
         put("spillway_targets_ready", at_site, report.targets_ready)
         if report.site != router.identity.site:

@@ -31,7 +31,8 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
 
     ``in_flight_mean``: of the last seconds, at the targets of this site, for clients of any site.
     ``spilled``: requests that left since a cheaper site was full; ``without_target``: those that
-    left while no target here was ready.
+    left while no target here was ready; ``still_spilled`` and ``still_without_target`` of these are
+    open, as those of ``open_to`` and ``open_for``: see `ServiceNow`.
     """
 
     key: ServiceKey
@@ -40,13 +41,22 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     queued: int = 0
     spilled: Spilled = {}
     without_target: Spilled = {}
+    still_spilled: int = 0
+    still_without_target: int = 0
+    open_to: dict[str, int] = {}
+    open_for: dict[str, int] = {}
 
     @property
     def is_idle(self) -> bool:
         """It adds nothing to what others have."""
         ended = self.change is not None and self.change.requests
         return not (
-            ended or self.in_flight_mean or self.queued or self.spilled or self.without_target
+            ended
+            or self.in_flight_mean
+            or self.queued
+            or self.spilled
+            or self.without_target
+            or self.open_to
         )
 
 
@@ -62,6 +72,10 @@ def together(each: Sequence[PortLately]) -> PortLately:
         queued=sum(one.queued for one in each),
         spilled=counts(one.spilled for one in each),
         without_target=counts(one.without_target for one in each),
+        still_spilled=sum(one.still_spilled for one in each),
+        still_without_target=sum(one.still_without_target for one in each),
+        open_to=counts(one.open_to for one in each),
+        open_for=counts(one.open_for for one in each),
     )
 
 
@@ -109,6 +123,7 @@ def _changed(each: Sequence[Change]) -> Change | None:
         p99_s=p99_s,
         lasted_s=lasted_s,
         spilled=counts(one.spilled for one in whole),
+        spilled_to=counts(one.spilled_to for one in whole),
         failed_for=counts(one.failed_for for one in whole),
     )
 
@@ -132,5 +147,6 @@ def _over(one: Change, lasted_s: float) -> Change:
         failed=sum(failed_for.values()) + round(answered * share),
         lasted_s=lasted_s,
         spilled=longer(one.spilled),
+        spilled_to=longer(one.spilled_to),
         failed_for=failed_for,
     )

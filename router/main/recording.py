@@ -183,6 +183,7 @@ def _reading(port: PortReading) -> Reading:
         served=tally.served,
         overflow=tally.overflow,
         spilled=tally.spilled,
+        spilled_to=tally.spilled_to,
         failed=tally.failed,
         failed_for=tally.failed_for,
         counts=tally.counts,

@@ -1,12 +1,13 @@
 """Tells when requests of a service leave this site and when they do not any more, with figures."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from router.balance.episodes import Begun, Ended, Episodes, Now
 from router.balance.spills import LocalTargets
+from router.forward.figures import Left
 from router.forward.forwarder import Forwarder
 from router.main.journal import Journal
-from router.main.port_lately import PortLately, Spilled, counts
+from router.main.port_lately import PortLately, counts
 from router.model.events import Spill
 from router.model.ids import ServiceKey
 from router.model.ticks import next_tick
@@ -54,7 +55,9 @@ class SpillNews:
         full = {
             key: self._now(key, whole)
             for key, left in self._forwarder.left().items()
-            if (whole := self._of_all(key, left, lambda one: one.spilled))
+            if (
+                whole := self._of_all(key, left, lambda one: Left(one.spilled, one.still_spilled))
+            ).by_site
             or self._full.knows(key)  # Nearly all leave nothing, ever.
         }
         for one in self._full.look(full, now):
@@ -62,34 +65,39 @@ class SpillNews:
         without_target = {
             key: self._now(key, whole, expected=not self._forwarder.local_targets(key).total)
             for key, left in self._forwarder.left_without_target().items()
-            if (whole := self._of_all(key, left, lambda one: one.without_target))
+            if (
+                whole := self._of_all(
+                    key, left, lambda one: Left(one.without_target, one.still_without_target)
+                )
+            ).by_site
             or self._without_target.knows(key)
         }
         for one in self._without_target.look(without_target, now):
             self._tell_without_target(one)
 
-    def _of_all(
-        self, key: ServiceKey, own: Mapping[str, int], part: Callable[[PortLately], Spilled]
-    ) -> Mapping[str, int]:
+    def _of_all(self, key: ServiceKey, own: Left, part: Callable[[PortLately], Left]) -> Left:
         """``own``, and the same of the other workers."""
         if self._beside is None:
             return own
-        return counts([own, *map(part, self._beside(key))])
+        each = [own, *map(part, self._beside(key))]
+        return Left(counts(one.by_site for one in each), sum(one.still_open for one in each))
 
-    def _now(self, key: ServiceKey, left: Mapping[str, int], *, expected: bool = False) -> Now:
+    def _now(self, key: ServiceKey, left: Left, *, expected: bool = False) -> Now:
+        load = self._forwarder.load_of(key)
+        in_flight, capacity = load.in_flight, load.capacity
         if self._beside is not None:  # The load of this worker is a part of the site's.
             explanation = self._forwarder.explain(key, self._network.now())
             candidates = explanation.candidates if explanation is not None else ()
-            for one in candidates:
-                if not one.path_cost:
-                    return Now(
-                        left=left,
-                        in_flight=one.in_flight,
-                        capacity=one.capacity,
-                        expected=expected,
-                    )
-        load = self._forwarder.load_of(key)
-        return Now(left=left, in_flight=load.in_flight, capacity=load.capacity, expected=expected)
+            here = next((one for one in candidates if not one.path_cost), None)
+            if here is not None:
+                in_flight, capacity = here.in_flight, here.capacity
+        return Now(
+            left=left.by_site,
+            still_open=left.still_open,
+            in_flight=in_flight,
+            capacity=capacity,
+            expected=expected,
+        )
 
     def _tell_overflow(self, one: Begun | Ended) -> None:
         is_end = isinstance(one, Ended)

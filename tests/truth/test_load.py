@@ -1,8 +1,10 @@
 """A site, or each of them, takes no more: what leaves, waits or is turned away."""
 
+import contextlib
+
 from tests.scenario.backends import HttpTarget
-from tests.scenario.clients import by_site
-from tests.scenario.harness import Network
+from tests.scenario.clients import by_site, connected
+from tests.scenario.harness import SHOP_PORT, Network
 from tests.scenario.waiting import until
 from tests.truth.conftest import Watch
 from tests.truth.faults import load as faults
@@ -26,6 +28,26 @@ def test_a_full_site_spills_and_is_well(net: Network, watch: Watch) -> None:
         surfaces.show(faults.FULL)
         assert not shop.codes()
     assert set(by_site(load.answers)) == {"near", "far"}
+
+
+def test_a_site_that_is_full_of_connections_shows_those_that_are_open_elsewhere(
+    net: Network, watch: Watch
+) -> None:
+    shop = Shop(net, capacity=1, far_capacity=50, protocol="tcp").start()
+    surfaces = watch(shop.near)
+    with contextlib.ExitStack() as clients:
+        for _ in range(8):
+            clients.enter_context(connected(shop.near.address, SHOP_PORT))
+        surfaces.show(faults.FULL_OF_CONNECTIONS)
+    until(
+        lambda: shop.metric("spillway_clients_in_flight") == 0,
+        "no connection is open",
+    )
+    assert shop.metric("spillway_spilled_total", to="far") == 6
+    until(
+        lambda: any(one["code"] == "overflow-ended" for one in shop.near.get("events")),
+        "the overflow ends when the last connection does",
+    )
 
 
 def test_every_site_is_full_and_requests_wait(net: Network, watch: Watch) -> None:

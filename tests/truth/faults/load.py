@@ -26,6 +26,30 @@ FULL = Fault(
     | silent(SPILL_IS_WELL, fault.STATUS, fault.STATUS_JSON, fault.CHECK, fault.SERVICE),
     false=("degraded", "Every request is served", "WARNING"),
 )
+FULL_OF_CONNECTIONS = Fault(
+    name="this site is full of TCP connections, others are open at another site",
+    clients="stay connected, some to the other site",
+    shown={
+        fault.TOP: "near: ready  …of 2 …6 open at far (full)",
+        fault.WHY: "goes to far…near…full…far…chosen",
+        fault.SERVICE: "SPILLED…shop…6",
+        fault.EVENTS: "overflow-begun…Service shop:… overflows: 2 in flight here, capacity 2; "
+        "…to far.",
+        fault.METRICS: 'spillway_overflow_total{…reason="full"…to="far"} 6…'
+        'spillway_spilled_total{…reason="full"…to="far"} 6…'
+        'spillway_clients_in_flight{…site="near"} 2…'
+        'spillway_clients_in_flight{…site="far"} 6',
+        fault.OVERVIEW: "shop spills to far.…6 open connections leave near because it has no "
+        "room.…6 open",
+        fault.TOPOLOGY: "far…6 open…reachable",
+        fault.SERVICE_PAGE: "2 of 2 slots of near are busy: 6 open at far (cost 5)…Spilled…6 open",
+    },
+    silent=LINKS_ARE_UP
+    | SERVES
+    | silent(SPILL_IS_WELL, fault.STATUS, fault.STATUS_JSON, fault.CHECK)
+    | silent("no more connections leave", fault.ALERTS),
+    false=("degraded", "Every request is served", "No requests at the moment", "WARNING"),
+)
 ALL_FULL = Fault(
     name="every site is full, and requests wait",
     clients="are served late",
@@ -135,4 +159,4 @@ EMPTY_SPLIT = Fault(
     exits={fault.CHECK: 3},
     false=("hub  ready", "No requests at the moment"),
 )
-FAULTS = (FULL, ALL_FULL, TURNED_AWAY, NO_CAPACITY, OVER_RATE, EMPTY_SPLIT)
+FAULTS = (FULL, FULL_OF_CONNECTIONS, ALL_FULL, TURNED_AWAY, NO_CAPACITY, OVER_RATE, EMPTY_SPLIT)

@@ -57,6 +57,21 @@ def test_a_flicker_is_one_event() -> None:
     assert [type(event) for event in found] == [Begun]
 
 
+def test_it_lasts_while_connections_are_open_elsewhere() -> None:
+    episodes = Episodes(0.0)
+
+    def seen(still_open: int) -> dict[ServiceKey, Now]:
+        return {SHOP: Now(left={"east": 5}, in_flight=2, capacity=2, still_open=still_open)}
+
+    assert [type(one) for one in episodes.look(seen(5), 1.0)] == [Begun]
+    assert episodes.look(seen(1), 500.0) == []
+    assert episodes.look(seen(0), 501.0) == []
+    (ended,) = episodes.look(seen(0), 500.0 + EPISODE_QUIET_S)
+
+    assert isinstance(ended, Ended)
+    assert (ended.requests, ended.lasted_s) == (5, 500.0)
+
+
 def test_what_leaves_as_it_should_is_counted_and_not_told() -> None:
     episodes = Episodes(0.0)
     told = [

@@ -1,6 +1,6 @@
 """Counters: plain numbers, labels only in the snapshot."""
 
-from router.forward.counters import Histogram, ServiceCounters
+from router.forward.counters import Histogram, ServiceCounters, by_reason, by_site
 from router.model.latency import FINE_BOUNDS_S, quantile
 
 
@@ -40,6 +40,25 @@ def test_a_snapshot_adds_up_and_stands_still() -> None:
     assert snapshot.decisions == {("fill", "chosen"): 2, ("balanced", "chosen"): 1}
     assert snapshot.queue_wait.sum_s == 0.2
     assert sum(snapshot.requests["a", "2xx"].counts) == 1
+
+
+def test_what_is_counted_before_its_end_is_open_until_then() -> None:
+    counters = ServiceCounters()
+    full, policy = ("b", "full", "full"), ("b", "policy", "")
+    for key in (full, full, policy, ("c", "ejected", "")):
+        counters.spill_begins(key)
+    counters.spill_ends(full)
+    counters.spill_ends(policy)
+    snapshot = counters.snapshot()
+    assert snapshot.spilled_total == 4
+    assert snapshot.open_elsewhere == {full: 1, ("c", "ejected", ""): 1}
+    assert (by_site(snapshot.open_elsewhere), by_reason(snapshot.open_elsewhere)) == (
+        {"b": 1, "c": 1},
+        {"full": 1, "ejected": 1},
+    )
+    assert (counters.overflowing, counters.open_without_target) == (1, 1)
+    counters.spill_ends(full)
+    assert (counters.overflowing, counters.left()) == (0, {"b": 2})
 
 
 def test_phases_hold_every_dispatched_request_and_those_that_waited_for_nothing() -> None:

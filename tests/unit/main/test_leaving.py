@@ -11,9 +11,11 @@ from router.model.latency import NO_COUNTS
 
 def lately(spilled: dict[str, int], nowhere: int = 0) -> Change:
     """Within ten seconds."""
-    served = {"far": sum(spilled.values()), "": nowhere}
+    to = {"far": sum(spilled.values())}
+    served = {**to, "": nowhere}
     counts = (sum(served.values()), *NO_COUNTS[1:])
-    return change(NOTHING_YET, Reading(served=served, spilled=spilled, counts=counts), 10.0)
+    reading = Reading(served=served, spilled=spilled, spilled_to=to, counts=counts)
+    return change(NOTHING_YET, reading, 10.0)
 
 
 def here(**changes: object) -> CandidateReport:
@@ -59,4 +61,36 @@ def test_targets_that_are_back_were_not_ready_when_requests_left() -> None:
 def test_requests_that_no_site_served_are_told_beside_the_others() -> None:
     assert sentence(lately({"no-target": 20}, nowhere=140), here(targets_ready=0)) == (
         "no target of near is ready: 2.0/s go to far, 14/s served nowhere"
+    )
+
+
+def test_connections_that_stay_open_elsewhere_are_told_when_nothing_ends() -> None:
+    full = here(verdict="full", capacity=3, in_flight=3, free=0)
+    far = here(site=SiteId("b" * 32), site_name="far", path_cost=5, path=("b",))
+    decision = Decision(
+        site=far.site, local=False, path=(), reason="", overflow=True, overflow_reason="full"
+    )
+    told = Explanation(policy="fill", decision=decision, candidates=(full, far))
+
+    def found(explained: Explanation, change: Change, reason: str) -> str:
+        return why_leaving(
+            explained,
+            change,
+            own_name="near",
+            has_targets=True,
+            queued=0,
+            in_flight_mean=3.0,
+            open_to={"far": 5},
+            open_for={reason: 5},
+        )
+
+    assert found(told, lately({}), "full") == (
+        "3 of 3 slots of near are busy: 5 open at far (cost 5)"
+    )
+    assert found(told, lately({"policy": 20}), "full") == (
+        "policy fill sends requests to other sites too: 2.0/s go to far (cost 5)"
+    )
+    gone = msgspec.structs.replace(told, candidates=(here(targets_ready=0), far))
+    assert found(gone, lately({}), "no-target") == (
+        "no target of near is ready: 5 open at far (cost 5)"
     )

@@ -1,9 +1,10 @@
 // The picture of sites and links. It is given places and loads, and draws them.
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Patterns, colourClass, lookOf } from "./colours.js";
-import { plural, rate, rtt } from "./format.js";
+import { plural, rtt } from "./format.js";
 import { LINE, Labels, shortened } from "./labels.js";
 import { href, parse } from "./route.js";
+import { spillText } from "./spills.js";
 import { costOf, edgeState } from "./words.js";
 
 const PAD = 56;
@@ -120,7 +121,7 @@ function EdgeLine({ edge, places, load, isWay }) {
     ${
       (load || streams > 0) &&
       html`<line class="edge carries" x1=${start.x} y1=${start.y} x2=${end.x} y2=${end.y}>
-        <title>${load ? `${rate(load.perS)} of our requests` : plural(streams, "stream")}</title>
+        <title>${load ? `${spillText(load.perS, load.open)} of our requests` : plural(streams, "stream")}</title>
       </line>`
     }
   </g>`;
@@ -164,7 +165,7 @@ function SiteMark({ node, x, y, radius, here, shown, onPoint }) {
 }
 
 /**
- * @param {{graph: any, spots: any, here: string, loads: any, spilled: Record<string, number>,
+ * @param {{graph: any, spots: any, here: string, loads: any, spilled: Record<string, any>,
  *   way: any[], shown: any, label: string, onPoint: (id: string | null) => void}} props
  */
 export function SiteMap({ graph, spots, here, loads, spilled, way, shown, label, onPoint }) {

@@ -1,5 +1,5 @@
 // Requests that other sites serve: how many, where, and why this site did not.
-import { LEAST_PER_S, listed } from "./format.js";
+import { LEAST_PER_S, count, listed, rate } from "./format.js";
 
 /** What each reason of the router says of this site, after "because". */
 const WORDS = {
@@ -23,11 +23,38 @@ export function isFailing(now) {
   return now.failed_per_s >= LEAST_PER_S && now.failed_per_s > FAILING_SHARE * now.requests_per_s;
 }
 
+/** Connections and answers under way that other sites serve now. @param {any} now */
+export function openElsewhere(now) {
+  return Object.values(now.open_to ?? {}).reduce((sum, one) => sum + one, 0);
+}
+
 /** The services of which other sites serve requests now, most first. @param {any} live */
 export function spilling(live) {
   return live.now
-    .filter((one) => one.spilled_per_s >= LEAST_PER_S)
-    .sort((one, other) => other.spilled_per_s - one.spilled_per_s);
+    .filter((one) => one.spilled_per_s >= LEAST_PER_S || openElsewhere(one) > 0)
+    .sort(
+      (one, other) =>
+        other.spilled_per_s - one.spilled_per_s || openElsewhere(other) - openElsewhere(one),
+    );
+}
+
+/** The sites that serve requests of a service for this one. @param {any} now */
+export function servedBy(now) {
+  return [...new Set([...Object.keys(now.spilled_to), ...Object.keys(now.open_to ?? {})])];
+}
+
+/**
+ * How much spills: `4/s`, `5 open`, or both. A rate shows none of the connections that stay open.
+ * @param {number | undefined} perS @param {number} open
+ */
+export function spillText(perS, open) {
+  if (!open) return rate(perS);
+  return perS >= LEAST_PER_S ? `${rate(perS)}, ${count(open)} open` : `${count(open)} open`;
+}
+
+/** As `spillText`, of one service. @param {any} now */
+export function spilledText(now) {
+  return now ? spillText(now.spilled_per_s, openElsewhere(now)) : rate(undefined);
 }
 
 /** Why, the most frequent reason first. @param {any[]} nows */
@@ -35,8 +62,9 @@ export function reasons(nows) {
   /** @type {Record<string, number>} */
   const sums = {};
   for (const now of nows) {
-    for (const [reason, perS] of Object.entries(now.spilled_for)) {
-      sums[reason] = (sums[reason] ?? 0) + perS;
+    const found = now.spilled_per_s >= LEAST_PER_S ? now.spilled_for : now.open_for;
+    for (const [reason, number] of Object.entries(found)) {
+      sums[reason] = (sums[reason] ?? 0) + number;
     }
   }
   return Object.keys(sums).sort((one, other) => sums[other] - sums[one]);

@@ -6,7 +6,9 @@ import { sitectl } from "../lib/commands.js";
 import { LEAST_PER_S, count, latency, listed, mean, plural, rate, rtt, span } from "../lib/format.js";
 import { href } from "../lib/route.js";
 import { byCost, inOrder } from "../lib/sites.js";
-import { becauseOf, isFailing, isFault, reasons, spilling } from "../lib/spills.js";
+import {
+  becauseOf, isFailing, isFault, openElsewhere, reasons, servedBy, spilledText, spillText, spilling,
+} from "../lib/spills.js";
 import { Ago, Badge, Card, Empty, Hint, Meter, Table } from "../lib/ui.js";
 import { Trends } from "../lib/trends.js";
 import { linkState, siteState } from "../lib/words.js";
@@ -67,16 +69,23 @@ export function answer(live) {
   if (!away.length) {
     return servedHere(live, requests, losing);
   }
-  const where = inOrder(live, away.flatMap((one) => Object.keys(one.spilled_to)));
+  const where = inOrder(live, away.flatMap(servedBy));
   const who = away.slice(0, 3).map((one) => one.service);
   if (away.length > 3) who.push(`${away.length - 3} more`);
-  const perS = away.reduce((sum, one) => sum + one.spilled_per_s, 0);
   const why = reasons(away);
   return {
     text: `${listed(who)} ${away.length === 1 ? "spills" : "spill"} to ${listed(where.slice(0, 3))}.`,
-    more: `${rate(perS)} of ${rate(requests)} leave ${live.status.name} because ${becauseOf(why)}.${losing}`,
+    more: `${howMuch(away, requests)} leave ${live.status.name} because ${becauseOf(why)}.${losing}`,
     tone: losing || isFault(why) ? "warn" : "info",
   };
+}
+
+/** `4/s of 9/s`, `5 open connections`: requests are counted at their end, connections before. */
+function howMuch(away, requests) {
+  const perS = away.reduce((sum, one) => sum + one.spilled_per_s, 0);
+  const open = away.reduce((sum, one) => sum + openElsewhere(one), 0);
+  if (perS >= LEAST_PER_S && perS <= requests) return `${rate(perS)} of ${rate(requests)}`;
+  return open ? plural(open, "open connection") : rate(perS);
 }
 
 /** The answer while clients get errors, wherever requests are served. */
@@ -125,21 +134,27 @@ function Answer({ live }) {
 
 function Spilling({ live, one }) {
   const share = one.requests_per_s ? one.spilled_per_s / one.requests_per_s : 0;
+  const isPart = share > 0 && share <= 1;
   return html`<li class="spill">
     <a class="strong" href=${serviceHref(one)}>${one.service}:${one.port}</a>
     <span class="share">
-      <${Meter}
-        value=${share}
-        limit=${1}
-        label=${`${Math.round(share * 100)} percent leave this site`}
-      />
-      <span class="number">${Math.round(share * 100)} %</span>
-      <span class="muted number">${rate(one.spilled_per_s)} of ${rate(one.requests_per_s)}</span>
+      ${
+        isPart &&
+        html`<${Meter}
+            value=${share}
+            limit=${1}
+            label=${`${Math.round(share * 100)} percent leave this site`}
+          />
+          <span class="number">${Math.round(share * 100)} %</span>`
+      }
+      <span class="muted number"
+        >${spilledText(one)}${isPart ? ` of ${rate(one.requests_per_s)}` : ""}</span
+      >
     </span>
     <span class="towards">
-      ${inOrder(live, Object.keys(one.spilled_to)).map(
+      ${inOrder(live, servedBy(one)).map(
         (site) =>
-          html`<span>→ <span class="strong"><${SiteName} name=${site} /></span> <span class="number">${rate(one.spilled_to[site])}</span></span>`,
+          html`<span>→ <span class="strong"><${SiteName} name=${site} /></span> <span class="number">${spillText(one.spilled_to[site] ?? 0, one.open_to?.[site] ?? 0)}</span></span>`,
       )}
     </span>
     <p class="muted">${one.why}</p>
@@ -213,7 +228,7 @@ function Services({ live }) {
         },
         { name: "In flight here", cell: (row) => html`<${Here} here=${row.here} service=${row} />` },
         { name: "Requests", number: true, cell: (row) => rate(row.now?.requests_per_s) },
-        { name: "Spilled", number: true, cell: (row) => rate(row.now?.spilled_per_s) },
+        { name: "Spilled", number: true, cell: (row) => spilledText(row.now) },
         { name: "p99", number: true, cell: (row) => latency(row.now?.p99_s) },
       ]}
     />

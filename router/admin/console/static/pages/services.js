@@ -8,7 +8,7 @@ import { GAP_MS, KEPT_MS } from "../lib/recent.js";
 import { River, sharesOf, unitOf } from "../lib/river.js";
 import { href, setParams } from "../lib/route.js";
 import { byCost } from "../lib/sites.js";
-import { isFailing } from "../lib/spills.js";
+import { isFailing, servedBy, spilledText } from "../lib/spills.js";
 import { useAnswer } from "../lib/store.js";
 import { Elsewhere, Targets } from "../lib/targets.js";
 import { Badge, Card, Copy, Empty, Failed, Loading, Meter, Sparkline, Table } from "../lib/ui.js";
@@ -87,8 +87,8 @@ function List({ live }) {
           name: "Spilled",
           number: true,
           cell: (one) =>
-            nowOf(one)?.spilled_per_s > 0
-              ? html`<${Badge} tone="warn" title=${nowOf(one).why}>${rate(nowOf(one).spilled_per_s)}<//>`
+            nowOf(one) && servedBy(nowOf(one)).length
+              ? html`<${Badge} tone="warn" title=${nowOf(one).why}>${spilledText(nowOf(one))}<//>`
               : "none",
         },
         {
@@ -200,7 +200,7 @@ function leaving(service, now, live) {
 function Figures({ service, now }) {
   const tiles = [
     ["Requests", rate(now?.requests_per_s)],
-    ["Spilled", rate(now?.spilled_per_s)],
+    ["Spilled", spilledText(now)],
     ["Failed", rate(now?.failed_per_s)],
     ["Queued", mean(service.queued_mean)],
     ["p50", latency(now?.p50_s)],

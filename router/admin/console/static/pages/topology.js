@@ -2,12 +2,13 @@
 import { html, useMemo, useRef, useState } from "../lib/html.js";
 import { SiteName } from "../lib/colours.js";
 import { sitectl } from "../lib/commands.js";
-import { count, latency, listed, plural, rate, rtt, shellWord } from "../lib/format.js";
+import { count, latency, listed, plural, rtt, shellWord } from "../lib/format.js";
 import { graphOf, placed, stepsTo, ways } from "../lib/graph.js";
 import { href, setParams } from "../lib/route.js";
 import { byCost } from "../lib/sites.js";
 import { SiteDetail } from "../lib/site_detail.js";
 import { SiteMap } from "../lib/site_map.js";
+import { servedBy, spillText } from "../lib/spills.js";
 import { get } from "../lib/api.js";
 import { Badge, Card, Chart, Empty, Failed, Filter, Table } from "../lib/ui.js";
 import { costOf, edgeState, siteState } from "../lib/words.js";
@@ -20,30 +21,37 @@ export function command(route, live) {
   return isOther ? sitectl("ping", shellWord(site)) : sitectl("network status");
 }
 
-/** Requests a second that spill to each site by name, all services together. */
+/** What spills to each site by name, all services together: requests a second, open connections. */
 function spilledTo(live) {
-  /** @type {Record<string, number>} */
+  /** @type {Record<string, {perS: number, open: number}>} */
   const sums = {};
   for (const one of live.now) {
-    for (const [site, perS] of Object.entries(one.spilled_to)) {
-      sums[site] = (sums[site] ?? 0) + perS;
+    for (const site of servedBy(one)) {
+      const sum = (sums[site] ??= { perS: 0, open: 0 });
+      sum.perS += one.spilled_to[site] ?? 0;
+      sum.open += one.open_to?.[site] ?? 0;
     }
   }
   return sums;
 }
 
-/** The requests of this site that each edge carries a second, with the direction. */
+/** What of this site's requests each edge carries, as `spilledTo`, with the direction. */
 function carried(graph, found, spilled) {
-  /** @type {Map<any, {perS: number, from: string}>} */
+  /** @type {Map<any, {perS: number, open: number, from: string}>} */
   const loads = new Map();
   const idOf = new Map(graph.nodes.map((node) => [node.name, node.id]));
-  for (const [name, perS] of Object.entries(spilled)) {
+  for (const [name, { perS, open }] of Object.entries(spilled)) {
     for (const step of stepsTo(found, idOf.get(name))) {
-      const was = loads.get(step.edge)?.perS ?? 0;
-      loads.set(step.edge, { perS: was + perS, from: step.from });
+      const was = loads.get(step.edge) ?? { perS: 0, open: 0 };
+      loads.set(step.edge, { perS: was.perS + perS, open: was.open + open, from: step.from });
     }
   }
   return loads;
+}
+
+/** `4/s, 5 open` @param {{perS: number, open: number} | undefined} load */
+function loadText(load) {
+  return spillText(load?.perS ?? 0, load?.open ?? 0);
 }
 
 const WAY_MAX = 4;
@@ -143,8 +151,8 @@ function Details({ graph, found, live, node, spilled }) {
     <div class="details">
       <${Way} graph=${graph} found=${found} steps=${stepsTo(found, node.id)} site=${node} live=${live} />
       ${
-        spilled[node.name] > 0 &&
-        html`<p><span class="strong number">${rate(spilled[node.name])}</span> spill there now.</p>`
+        spilled[node.name] &&
+        html`<p><span class="strong number">${loadText(spilled[node.name])}</span> spill there now.</p>`
       }
       <div>
         <h3>Services</h3>
@@ -281,7 +289,7 @@ export function View({ live, route }) {
               cell: (edge) =>
                 edge.links.length ? edge.links.reduce((sum, one) => sum + one.streams, 0) : "–",
             },
-            { name: "Our requests", number: true, cell: (edge) => rate(loads.get(edge)?.perS ?? 0) },
+            { name: "Our requests", number: true, cell: (edge) => loadText(loads.get(edge)) },
             {
               name: "State",
               cell: (edge) => {
@@ -345,7 +353,7 @@ export function View({ live, route }) {
           },
           { name: "Cost", number: true, cell: (node) => count(node.site?.path_cost) },
           { name: "Services", cell: (node) => html`<${ServicesOf} names=${node.site?.services ?? []} />` },
-          { name: "Spills there", number: true, cell: (node) => rate(spilled[node.name] ?? 0) },
+          { name: "Spills there", number: true, cell: (node) => loadText(spilled[node.name]) },
           { name: "Version", cell: (node) => node.site?.version || "–" },
           {
             name: "State",
