@@ -12,12 +12,15 @@ def why_text(item: dict[str, Any]) -> str:
     decision = item.get("decision") or {}
     where, path = decision.get("site"), decision.get("path") or []
     through = f" through {' > '.join(map(output.safe, path[:-1]))}" if len(path) > 1 else ""
-    goes = f"goes to {output.safe(where)}{through}" if where else "goes nowhere"
+    queue = item.get("queue") or {}
+    goes = f"goes to {output.safe(where)}{through}" if where else _without_site(queue)
     reason = output.safe(decision.get("reason"))
     head = (
         f"{output.safe(item.get('service'))}:{item.get('port')} ({item.get('policy')}): "
         f"the next request {goes} ({reason})"
     )
+    if queue:
+        head += f"\n{_queue_text(queue, item)}"
     about_sessions = sentences(item)
     if about_sessions:
         head += f"\n{about_sessions}"
@@ -26,3 +29,32 @@ def why_text(item: dict[str, Any]) -> str:
         return head + "\nNo candidates: no site has a target. Try: sitectl service bind"
     table = candidate_table(candidates, has_paths=True)
     return f"{head}\n\n{table}"
+
+
+def _without_site(queue: dict[str, Any]) -> str:
+    if not queue:
+        return "goes nowhere"
+    return "waits" if queue.get("outlook") == "waits" else "is refused"
+
+
+def _queue_text(queue: dict[str, Any], item: dict[str, Any]) -> str:
+    """What becomes of a request while every site is full, and what to do about it."""
+    waiting, limit = int(queue.get("waiting") or 0), int(queue.get("limit") or 0)
+    wait = output.seconds(float(queue.get("wait_s") or 0))
+    name = output.safe(item.get("service"))
+    wait_now = f"{waiting} {'waits' if waiting == 1 else 'wait'} now"
+    match queue.get("outlook"):
+        case "waits":
+            return (
+                f"Every site is full. {wait_now}, at most {limit} may: a request is refused if the "
+                f"queue is full, or if no slot is free for it within {wait}."
+            )
+        case "too-long":
+            return f"Every site is full. {wait_now}: as many as can be served within {wait}."
+        case _ if not limit:
+            return (
+                "Every site is full, and no request may wait: the queue of this service is 0. "
+                f"To let some wait: sitectl service set {name} --queue default"
+            )
+        case _:
+            return f"Every site is full, and so is the queue: {waiting} of {limit} wait."

@@ -343,6 +343,20 @@ class WhyDecision(msgspec.Struct, frozen=True):
     reason: str
 
 
+class WhyQueue(msgspec.Struct, frozen=True, kw_only=True):
+    """What the next request meets while every site is full.
+
+    ``outlook``: waits (refused with 503 if no slot is free within ``wait_s``), full (refused:
+    ``limit`` requests wait, or none may) or too-long (refused: as many wait as can be served in
+    that time).
+    """
+
+    outlook: str
+    waiting: int
+    limit: int
+    wait_s: float
+
+
 class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):
     """One site in the order considered. ``path`` names the sites after this one.
 
@@ -385,7 +399,8 @@ class WhySession(msgspec.Struct, frozen=True):
 class WhyView(msgspec.Struct, frozen=True, kw_only=True):
     """`why`: what the next request of a service would meet, decided by the production code.
 
-    ``session``: of which session that request is; None: of none that is known.
+    ``session``: of which session that request is; None: of none that is known. ``queue``: of a
+    decision ``all-full``; else None.
     """
 
     service: str
@@ -395,6 +410,7 @@ class WhyView(msgspec.Struct, frozen=True, kw_only=True):
     session: WhySession | None = None
     decision: WhyDecision
     candidates: tuple[WhyCandidate, ...]
+    queue: WhyQueue | None = None
 
 
 class PastDecision(msgspec.Struct, frozen=True, kw_only=True):

@@ -270,6 +270,8 @@ class LocalSite(Candidate):
         self.targets_ready = ledger.targets_ready
         self.weigh()
         self.able = not self.draining and self.targets_ready > 0
+        count = 0 if self.targets_ready else ledger.targets_ejected
+        self.ejected = f"no target is ready here: {count} ejected" if count else ""
         self.capacity = ledger.capacity
         self.in_flight = load
         self.beyond = ledger.beyond
@@ -359,5 +361,5 @@ def _disability(one: Candidate) -> Verdict:
     if one.draining:
         return "draining"
     if not one.targets_ready:
-        return "no-target"
+        return "ejected" if one.local and one.ejected else "no-target"  # As `spills.absence`.
     return "ejected" if one.ejected and one.paths else "unreachable"

@@ -14,6 +14,10 @@ OverflowReason = Literal["", "full", "higher-level", "sends-away"]
 Beside = Literal["nobody", "full", "room"]
 """Of the other sites: the best that one of them could do."""
 
+Outlook = Literal["waits", "full", "too-long"]
+"""Of a request that finds every site full: it may wait for a slot; the queue is full, or none may
+wait; or so many wait that its time would be up first."""
+
 
 class Decision(msgspec.Struct, frozen=True):
     """Where the next request goes.

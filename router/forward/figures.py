@@ -2,7 +2,7 @@
 
 import msgspec
 
-from router.balance.decisions import Explanation
+from router.balance.decisions import Explanation, Outlook
 from router.balance.learning import Learnt
 from router.balance.site_gate import RateState
 from router.balance.spills import LocalTargets
@@ -53,6 +53,18 @@ class Spills(msgspec.Struct, frozen=True, kw_only=True):
     without_target: Left = Left({})
     open_to: dict[str, int] = {}
     open_for: dict[str, int] = {}
+
+
+class QueueNow(msgspec.Struct, frozen=True):
+    """What a request meets that comes now, as every site is full: it waits or is refused.
+
+    ``waiting``: requests that wait; at most ``limit`` may, each for ``wait_s``.
+    """
+
+    outlook: Outlook
+    waiting: int
+    limit: int
+    wait_s: float
 
 
 class PortReading(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from itertools import islice
 
-from router.balance.decisions import Explanation
+from router.balance.decisions import Decision, Explanation, NoChoice
 from router.balance.demand import ScaleFigures
 from router.balance.egresses import OWN_ROUTER
 from router.balance.knees import Level
@@ -20,6 +20,7 @@ from router.forward.figures import (
     Left,
     Load,
     PortReading,
+    QueueNow,
     ServiceSnapshot,
     Spills,
     TargetInfo,
@@ -444,6 +445,14 @@ class Forwarder:
         """What would be decided now, for a request of ``session``; None: unknown service port."""
         service = self._services.get(key)
         return service.explain(now, session) if service is not None else None
+
+    def queue_now(self, key: ServiceKey, decision: Decision | NoChoice) -> QueueNow | None:
+        """What the next request meets that finds every site full; None: one has room, or none has
+        a target."""
+        service = self._services.get(key)
+        if service is None or not isinstance(decision, NoChoice) or decision.reason != "all-full":
+            return None
+        return service.queue_now(decision)
 
     def try_sites(
         self, key: ServiceKey, sites: list[SiteId], done: Callable[[list[Trial]], None]

@@ -29,7 +29,7 @@ from itertools import islice
 from typing import Protocol
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import Decision, NoChoice, RemoteWait
+from router.balance.decisions import Decision, NoChoice, Outlook, RemoteWait
 from router.balance.ledger import Slot
 from router.balance.patience import LinePace
 from router.balance.standing import stand_s, standing_target
@@ -188,15 +188,23 @@ class WaitingRoom:
 
     def _is_worth_it(self, choice: NoChoice, deadline: float) -> bool:
         """There is a place, and as far as can be known it will be served in time."""
-        ahead, now = self._own, self._timers.now()
-        if self.queued >= self._limit() and ahead >= self._admission.longest_line:
-            return False
-        if not ahead:
+        now = self._timers.now()
+        outlook = self.outlook(choice, deadline - now)
+        if outlook != "full" and not self._own:
             self._pace.began(now)
+        return outlook == "waits"
+
+    def outlook(self, choice: NoChoice, wait_s: float) -> Outlook:
+        """What one meets that comes now and may wait for ``wait_s``. Changes nothing."""
+        ahead = self._own
+        if self.queued >= self._limit() and ahead >= self._admission.longest_line:
+            return "full"
         # However slowly slots come free, each full site has somebody who waits for the next one.
         if ahead < len(choice.waitable) + choice.local_waitable:
-            return True
-        return not self._pace.is_hopeless(ahead, deadline - now, self._promised_per_s(choice), now)
+            return "waits"
+        now = self._timers.now()
+        is_hopeless = self._pace.is_hopeless(ahead, wait_s, self._promised_per_s(choice), now)
+        return "too-long" if is_hopeless else "waits"
 
     def _promised_per_s(self, choice: NoChoice) -> float:
         """At the most, since other ingresses have their share of it; 0.0: not known."""

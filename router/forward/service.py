@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from router.balance.balancer import ServiceBalancer
+from router.balance.decisions import NoChoice
 from router.balance.demand import Demand, each_of
 from router.balance.ledger import LocalLedger
 from router.balance.retries import RetryBudget
@@ -14,6 +15,7 @@ from router.balance.waiting import queue_limit
 from router.forward.admission import Admission
 from router.forward.counters import ServiceCounters
 from router.forward.egress_answer import AnswerHabit
+from router.forward.figures import QueueNow
 from router.forward.health import HealthChecks
 from router.forward.http1.known import Known
 from router.forward.http1.memory import Answer, AsBlock, HeadMemory
@@ -275,6 +277,12 @@ class Service(ServiceFigures):
     def shed_idle(self) -> int:
         """Close connections to targets that nobody uses; how many."""
         return self._targets.shed_idle()
+
+    def queue_now(self, choice: NoChoice) -> QueueNow:
+        """What a request meets that comes now and finds every site full, as ``choice`` says."""
+        wait_s = self.config.queue_wait_s
+        outlook = self.room.outlook(choice, wait_s)
+        return QueueNow(outlook, self.room.queued, self._queue_limit(), wait_s)
 
     # Inside
 

@@ -7,9 +7,17 @@ from typing import Final
 import msgspec
 
 from router.admin.ports import BadQuestion
-from router.admin.views import AffinityView, WhyCandidate, WhyDecision, WhySession, WhyView
+from router.admin.views import (
+    AffinityView,
+    WhyCandidate,
+    WhyDecision,
+    WhyQueue,
+    WhySession,
+    WhyView,
+)
 from router.balance.decisions import CandidateReport, Decision, NoChoice
 from router.balance.site_gate import RateState
+from router.forward.figures import QueueNow
 from router.forward.sessions import Session, Sessions
 from router.main.absent_sites import row
 from router.main.measuring import takes_part
@@ -64,7 +72,16 @@ def explained(
             if takes_part(router, keys[0], report)
         )
         + absent(router, keys[0], utc),
+        queue=_queue(
+            None if router.draining else forwarder.queue_now(keys[0], explanation.decision)
+        ),
     )
+
+
+def _queue(now: QueueNow | None) -> WhyQueue | None:
+    if now is None:
+        return None
+    return WhyQueue(outlook=now.outlook, waiting=now.waiting, limit=now.limit, wait_s=now.wait_s)
 
 
 def _stopping(report: CandidateReport) -> CandidateReport:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 
 from router.balance.spills import LocalTargets
-from router.forward.figures import TargetInfo
+from router.forward.figures import QueueNow, TargetInfo
 from router.main.leaving import per_s_text
 from router.main.site_router import SiteRouter
 from router.model.addresses import join
@@ -19,7 +19,9 @@ class PortTargets(msgspec.Struct, frozen=True, kw_only=True):
     """One service port of which targets here are not ready.
 
     ``elsewhere``: the other sites with a ready target, the cheapest first. ``spilled_per_s``:
-    requests a second that each site serves for this one; empty: none, or not known.
+    requests a second that each site serves for this one; empty: none, or not known. ``queue``: what
+    a request meets as all of ``elsewhere`` are full; None: one of them has room, or it is not known
+    (then ``knows_room`` is false).
     """
 
     key: ServiceKey
@@ -27,14 +29,19 @@ class PortTargets(msgspec.Struct, frozen=True, kw_only=True):
     infos: Sequence[TargetInfo]
     elsewhere: Sequence[str]
     spilled_per_s: Mapping[str, float] = {}
+    queue: QueueNow | None = None
+    knows_room: bool = True
 
 
 def not_ready(
-    router: SiteRouter, spilled_to: Callable[[ServiceKey], Mapping[str, float]]
+    router: SiteRouter,
+    spilled_to: Callable[[ServiceKey], Mapping[str, float]],
+    now: float | None,
 ) -> Iterator[PortTargets]:
     """Service ports with targets here that are not ready, unless this site stops.
 
-    ``spilled_to``: requests a second of a service port that each other site serves now.
+    ``spilled_to``: requests a second of a service port that each other site serves now. ``now``:
+    monotonic seconds; None: without what changes with each request.
 
     A service that no site serves is another problem; it is left out, and so is one that another
     router of this site serves.
@@ -53,6 +60,12 @@ def not_ready(
         ]
         if targets.state == "down" and (not others or any(one.site == own.site for one in others)):
             continue
+        explanation = router.forwarder.explain(key, now) if now is not None else None
+        queue = (
+            router.forwarder.queue_now(key, explanation.decision)
+            if explanation is not None
+            else None
+        )
         others.sort(key=lambda one: (one.path_cost, one.site))
         infos = router.forwarder.targets_of(key)
         yield PortTargets(
@@ -61,6 +74,8 @@ def not_ready(
             infos=[one for one in infos if not (one.ready or one.leaving)],
             elsewhere=list(dict.fromkeys(router.site_name(one.site) for one in others)),
             spilled_per_s=spilled_to(key),
+            queue=queue,
+            knows_room=now is not None,
         )
 
 
@@ -93,12 +108,24 @@ def notes_of(found: Sequence[PortTargets]) -> list[Note]:
 
 
 def _goes(one: PortTargets) -> str:
-    """Where requests go instead; with the figures of the last seconds if there are any."""
+    """Where requests go instead, with the figures of the last seconds; or that no site takes them
+    now."""
     most = sorted(one.spilled_per_s.items(), key=lambda item: (-item[1], item[0]))
-    shown = [f"{per_s_text(per_s)} go to {site}" for site, per_s in most if per_s > 0]
-    if shown:
-        return ", ".join(shown[:SITES_NAMED])
-    return f"requests go to {', '.join(one.elsewhere[:SITES_NAMED])}"
+    parts = [f"{per_s_text(per_s)} go to {site}" for site, per_s in most if per_s > 0][:SITES_NAMED]
+    if one.queue is not None:
+        parts.append(f"every other site is full: {_meets(one.queue)}")
+    if parts:
+        return ", ".join(parts)
+    elsewhere = ", ".join(one.elsewhere[:SITES_NAMED])
+    return f"requests go to {elsewhere}" if one.knows_room else f"other sites serve: {elsewhere}"
+
+
+def _meets(queue: QueueNow) -> str:
+    if queue.outlook != "waits":
+        return "requests are refused"
+    if queue.waiting == 1:
+        return "1 request waits"
+    return f"{queue.waiting or ''} requests wait".lstrip()
 
 
 def _cause(one: PortTargets) -> str:

@@ -118,7 +118,11 @@ class OperatorView:
         """The site in a few figures, and what is wrong. ``steady``: without rates, which change
         all the time."""
         router, links = self._router, self.links()
-        targets = list(local_targets.not_ready(router, _not_known if steady else self.spilled_to))
+        targets = list(
+            local_targets.not_ready(router, _not_known, None)
+            if steady
+            else local_targets.not_ready(router, self.spilled_to, self._network.now())
+        )
         failing = [] if steady else list(self.failing())
         return Status(
             name=router.identity.name,

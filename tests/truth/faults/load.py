@@ -60,13 +60,16 @@ ALL_FULL = Fault(
         fault.CHECK: "WARNING  SW0339  Service shop:…: every site with a ready target is full",
         fault.TOP: "near: ready  …of 2 …wait",
         fault.SERVICE: "QUEUED",
-        fault.WHY: "goes nowhere (all-full)…near…wait…full…far…full",
+        fault.WHY: "the next request waits (all-full)…Every site is full. … at most 100 may: a "
+        "request is refused if the queue is full, or if no slot is free for it within 30 s.…near…"
+        "full…far…full",
         fault.EVENTS: "overflow-begun…Service shop:… overflows",
         fault.METRICS: 'spillway_decisions_total{…verdict="all-full"}…spillway_queue_length',
         fault.ALERTS: "SpillwayCapacityExhausted, SpillwayOverflowSustained",
         fault.OVERVIEW: "shop is full at every site.…requests wait for room here.",
         fault.TOPOLOGY: "far…/s…reachable",
-        fault.SERVICE_PAGE: "of 2 slots of near are busy…Nowhere: all-full.",
+        fault.SERVICE_PAGE: "of 2 slots of near are busy…It waits, at most 30 s (…of 100 in the "
+        "queue): all-full.",
     },
     silent=LINKS_ARE_UP | SERVES,
     exits={fault.CHECK: 3},
@@ -83,7 +86,8 @@ TURNED_AWAY = Fault(
         "…/s requests are turned away",
         fault.TOP: "1 problem…of 2 …/s fail",
         fault.SERVICE: "DEMAND",
-        fault.WHY: "goes nowhere (all-full)…near…full…far…full",
+        fault.WHY: "the next request is refused (all-full)…Every site is full, and so is the "
+        "queue: 1 of 1 wait.…near…full…far…full",
         fault.EVENTS: "overflow-begun…Service shop:… overflows",
         fault.METRICS: 'spillway_requests_total{code_class="5xx"…site=""}…'
         'spillway_decisions_total{…verdict="all-full"}',
@@ -91,7 +95,8 @@ TURNED_AWAY = Fault(
         "SpillwayRefusing",
         fault.OVERVIEW: "shop…/s fail…SW0337 Service shop:",
         fault.TOPOLOGY: "far…/s…reachable",
-        fault.SERVICE_PAGE: "/s served nowhere…Failed…/s…Nowhere: all-full.",
+        fault.SERVICE_PAGE: "/s served nowhere…Failed…/s…Refused, the queue of 1 is full: "
+        "all-full.",
     },
     silent=LINKS_ARE_UP | SERVES,
     exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},

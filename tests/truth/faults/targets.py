@@ -107,7 +107,7 @@ TIMES_OUT = Fault(
         "got no answer in time",
         fault.TOP: "problem…0 of 2 targets…/s to far (ejected)",
         fault.SERVICE: "1 at 1 site, 0 of 2 here",
-        fault.WHY: "goes to far…near…no-target…far…chosen",
+        fault.WHY: "goes to far…near…ejected…no target is ready here: 2 ejected…far…chosen",
         fault.EVENTS: "target-down…ejected for …: 5 requests in a row got no answer in time",
         fault.METRICS: 'spillway_requests_total{code_class="5xx"…site="near"}…'
         'spillway_spilled_total{…reason="ejected"…to="far"}',

@@ -1,7 +1,10 @@
 """Sentences about targets of this site that are not ready."""
 
+import msgspec
+
+from router.balance.decisions import Outlook
 from router.balance.spills import LocalTargets
-from router.forward.figures import TargetInfo
+from router.forward.figures import QueueNow, TargetInfo
 from router.main.local_targets import PortTargets, notes_of, problems_of
 from router.model.ids import ServiceKey
 
@@ -68,3 +71,20 @@ def test_one_of_several_is_a_warning() -> None:
     assert note.message == (
         "Service shop:8080: 2 of 3 targets are ready here. 127.0.0.1:9001 refused the connection."
     )
+
+
+def test_while_the_other_sites_are_full_it_does_not_say_that_requests_go_there() -> None:
+    def said(outlook: Outlook, waiting: int = 0, cloud: float = 0.0) -> str:
+        one = found(0, target(1), cloud=cloud)
+        queue = QueueNow(outlook, waiting, 10, 1.0)
+        (message,) = messages(msgspec.structs.replace(one, queue=queue))
+        return message.split("; ")[1].split(". ")[0]
+
+    assert said("waits") == "every other site is full: requests wait"
+    assert said("waits", 1) == "every other site is full: 1 request waits"
+    assert said("waits", 7, cloud=4.0) == (
+        "4.0/s go to cloud, every other site is full: 7 requests wait"
+    )
+    assert said("full", 10) == "every other site is full: requests are refused"
+    (steady,) = messages(msgspec.structs.replace(found(0, target(1)), knows_room=False))
+    assert "; other sites serve: cloud, north." in steady

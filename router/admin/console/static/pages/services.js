@@ -302,6 +302,17 @@ function Sites({ service, kept }) {
   <//>`;
 }
 
+/** What becomes of a request that no site takes now. @param {any} queue */
+function nowhere(queue) {
+  if (!queue) return "Nowhere";
+  const { outlook, waiting, limit, wait_s } = queue;
+  if (outlook === "waits") {
+    return `It waits, at most ${latency(wait_s)} (${count(waiting)} of ${count(limit)} in the queue)`;
+  }
+  if (outlook === "too-long") return `Refused, ${count(waiting)} wait already`;
+  return limit ? `Refused, the queue of ${count(limit)} is full` : "Refused, the queue is 0";
+}
+
 function Why({ service }) {
   const why = useAnswer(`why/${encodeURIComponent(service.name)}:${service.port}`, {}, WHY_MS);
   const known = why.value;
@@ -314,7 +325,7 @@ function Why({ service }) {
     ${
       known
         ? html`<p class="decision">
-              ${known.decision.site ? html`To <strong>${known.decision.site}</strong>` : "Nowhere"}${
+              ${known.decision.site ? html`To <strong>${known.decision.site}</strong>` : nowhere(known.queue)}${
                 known.decision.path.length > 1
                   ? ` through ${known.decision.path.slice(0, -1).join(" > ")}`
                   : ""
