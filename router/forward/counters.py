@@ -33,6 +33,9 @@ RetryOutcome = Literal["retried", "denied"]
 
 FAILED: tuple[CodeClass, ...] = ("5xx", "error")
 
+REFUSED: Final = frozenset({"all-full", "busy", "no-route", "no-target", "overloaded"})
+"""Failures of requests that no target had, as no site or router would take them."""
+
 SERVED_NOWHERE = ""
 """The site label of requests that no site took."""
 
@@ -315,6 +318,10 @@ class ServiceCounters:
     def left_without_target(self) -> dict[str, int]:
         """Requests that spilled while no target here was ready, by the site that serves them."""
         return _by_site(self.spilled, _without_target)
+
+    def refused_for(self) -> dict[str, int]:
+        """Those of ``failed_for`` that no site took."""
+        return {code: count for code, count in self.failed_for.items() if code in REFUSED}
 
     @property
     def overflowing(self) -> int:

@@ -37,20 +37,21 @@ NO_LOAD = Load(0, 0, None)
 
 
 class Left(msgspec.Struct, frozen=True):
-    """Requests that left a service port for one reason, by site, and how many are open still."""
+    """Requests that left a service port, by site, or were refused, by `LegFailure` code."""
 
-    by_site: dict[str, int]
+    by_name: dict[str, int]
     still_open: int = 0
     """Connections and answers under way; requests that are counted at their end are not in it."""
 
 
 class Spills(msgspec.Struct, frozen=True, kw_only=True):
     """Requests that left a service port: because a cheaper site was full, and while no target here
-    was ready. ``open_to``, ``open_for``: those that are open still, for any reason, by site and by
-    reason."""
+    was ready. ``refused``: requests that no site took, by `LegFailure` code. ``open_to``,
+    ``open_for``: those that left and are open still, for any reason, by site and by reason."""
 
     full: Left = Left({})
     without_target: Left = Left({})
+    refused: dict[str, int] = {}
     open_to: dict[str, int] = {}
     open_for: dict[str, int] = {}
 

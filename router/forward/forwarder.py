@@ -387,6 +387,11 @@ class Forwarder:
         service = self._services.get(key)
         return Spills() if service is None else service.spills()
 
+    def refused(self) -> dict[ServiceKey, Left]:
+        """Requests of this site's clients that no site took, by service port and `LegFailure`
+        code."""
+        return {key: Left(one.counters.refused_for()) for key, one in self._services.items()}
+
     @property
     def heads_remembered(self) -> int:
         """Of requests and responses, in whatever form."""

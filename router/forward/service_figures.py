@@ -88,6 +88,7 @@ class ServiceFigures:
         return Spills(
             full=Left(counters.left(), counters.overflowing),
             without_target=Left(counters.left_without_target(), counters.open_without_target),
+            refused=counters.refused_for(),
             open_to=by_site(counters.open_elsewhere),
             open_for=by_reason(counters.open_elsewhere),
         )

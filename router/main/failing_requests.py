@@ -19,7 +19,7 @@ NO_TARGET: Final = ("no-route", "no-target")
 ANSWERED: Final = "5xx"
 """Stands for the failures that are answers of targets."""
 CAUSES_NAMED: Final = 3
-_WORDS: Final = {
+WORDS: Final = {
     FULL: "found every site full",
     ANSWERED: "were answered 5xx by a target",
     "no-route": "found no ready target at any site",
@@ -34,6 +34,7 @@ _WORDS: Final = {
     "overloaded": "came while this router was short of memory",
     "draining": "came while this router was stopping",
 }
+"""What requests that failed for each cause met."""
 
 
 class PortFailures(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,10 +112,10 @@ def _full(one: PortFailures) -> Problem:
 def _fails(one: PortFailures) -> Problem:
     causes = list(one.causes.items())[:CAUSES_NAMED]
     if len(causes) == 1:
-        why = _WORDS.get(causes[0][0], causes[0][0])
+        why = WORDS.get(causes[0][0], causes[0][0])
     else:
         total = sum(one.causes.values())
-        why = ", ".join(f"{count / total:.0%} {_WORDS.get(code, code)}" for code, count in causes)
+        why = ", ".join(f"{count / total:.0%} {WORDS.get(code, code)}" for code, count in causes)
     return Problem(
         code="SW0338",
         message=f"Service {one.key}: {_share(one)} fail: they {why}.",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from router.admin.events import EventLog
 from router.main.gate import EventGate
 from router.model.event_codes import EVENT_CODES
-from router.model.events import Change, Event, Severity, Spill
+from router.model.events import Change, Event, Refusals, Severity, Spill
 
 log = logging.getLogger("router.main")
 
@@ -77,7 +77,7 @@ class Journal:
             )
         )
 
-    def spill(
+    def episode(
         self,
         severity: Severity,
         code: str,
@@ -86,8 +86,9 @@ class Journal:
         *,
         overflow: Spill | None = None,
         without_target: Spill | None = None,
+        refused: Refusals | None = None,
     ) -> None:
-        """Requests leave this site, or do not any more; the figures by why they do."""
+        """Requests leave this site or are refused, or are not any more; the figures by why."""
         self.add(
             Event(
                 at=self._clock(),
@@ -98,6 +99,7 @@ class Journal:
                 service=service.rpartition(":")[0],
                 overflow=overflow,
                 without_target=without_target,
+                refused=refused,
             )
         )
 

@@ -31,8 +31,9 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
 
     ``in_flight_mean``: of the last seconds, at the targets of this site, for clients of any site.
     ``spilled``: requests that left since a cheaper site was full; ``without_target``: those that
-    left while no target here was ready; ``still_spilled`` and ``still_without_target`` of these are
-    open, as those of ``open_to`` and ``open_for``: see `ServiceNow`.
+    left while no target here was ready; ``refused``: those that no site took, by `LegFailure` code.
+    ``still_spilled`` and ``still_without_target`` of the first two are open. ``open_to``,
+    ``open_for``: see `ServiceNow`.
     """
 
     key: ServiceKey
@@ -41,6 +42,7 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     queued: int = 0
     spilled: Spilled = {}
     without_target: Spilled = {}
+    refused: dict[str, int] = {}
     still_spilled: int = 0
     still_without_target: int = 0
     open_to: dict[str, int] = {}
@@ -56,6 +58,7 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
             or self.queued
             or self.spilled
             or self.without_target
+            or self.refused
             or self.open_to
         )
 
@@ -72,6 +75,7 @@ def together(each: Sequence[PortLately]) -> PortLately:
         queued=sum(one.queued for one in each),
         spilled=counts(one.spilled for one in each),
         without_target=counts(one.without_target for one in each),
+        refused=counts(one.refused for one in each),
         still_spilled=sum(one.still_spilled for one in each),
         still_without_target=sum(one.still_without_target for one in each),
         open_to=counts(one.open_to for one in each),
@@ -89,11 +93,12 @@ def phases_of_all(each: Sequence[Phases]) -> Phases:
 
 
 def with_spills(one: PortLately, before: PortLately) -> PortLately:
-    """``one`` with the spills of ``before`` besides."""
+    """``one`` with the spills and refusals of ``before`` besides."""
     return msgspec.structs.replace(
         one,
         spilled=counts((before.spilled, one.spilled)),
         without_target=counts((before.without_target, one.without_target)),
+        refused=counts((before.refused, one.refused)),
     )
 
 

@@ -13,9 +13,9 @@ from router.admin.events import EventLog
 from router.forward.forwarder import Forwarder
 from router.main import event_file
 from router.main.auditing import Auditing
+from router.main.episode_news import EpisodeNews
 from router.main.journal import Journal
 from router.main.port_lately import PortLately
-from router.main.spill_news import SpillNews
 from router.main.stores import Store
 from router.main.token_watch import TokenWatch
 from router.model import limits
@@ -38,7 +38,7 @@ class Record:
         self.journal = Journal(self.events, self._file.add, _utc_now)
         self.journal.told.append(store.hear)
         self.auditing = Auditing(self.journal, store.author, store.documents())
-        self._spills: SpillNews | None = None
+        self._episodes: EpisodeNews | None = None
 
     def follow(
         self,
@@ -47,11 +47,12 @@ class Record:
         utc: Callable[[float], str],
         beside: Callable[[ServiceKey], Sequence[PortLately]] | None,
     ) -> None:
-        """Tell when requests leave this site. ``utc``: ISO 8601 of the network's seconds.
+        """Report when requests leave this site or are refused. ``utc``: ISO 8601 of the network's
+        seconds.
 
-        ``beside``: see `SpillNews`.
+        ``beside``: see `EpisodeNews`.
         """
-        self._spills = SpillNews(network, forwarder, self.journal, utc, beside)
+        self._episodes = EpisodeNews(network, forwarder, self.journal, utc, beside)
 
     def tokens(self, granted: Callable[[], Sequence[Grant]]) -> TokenWatch:
         """What watches the claims of this site; its `run` is the caller's."""
@@ -75,8 +76,8 @@ class Record:
 
     def close(self) -> None:
         """The last lines."""
-        if self._spills is not None:
-            self._spills.close()
+        if self._episodes is not None:
+            self._episodes.close()
         self._file.close()
 
     def _lost(self, reason: str) -> None:

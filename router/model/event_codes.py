@@ -45,6 +45,10 @@ _ALL: Final = (
     ),
     EventCode("no-target-ended", "event", "service", "they did not for a while; with figures"),
     EventCode(
+        "refusing-begun", "event", "service", "clients here get 503, since no site takes requests"
+    ),
+    EventCode("refusing-ended", "event", "service", "none did for a while; with figures"),
+    EventCode(
         "rate-exceeded", "event", "service", "more a second is asked of this site than stated"
     ),
     EventCode("rate-kept", "event", "service", "it is below its resume mark again"),

@@ -31,12 +31,26 @@ class Spill(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int | None
 
 
+class Refusals(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests of one service port that no site took. ``reasons``: how many, by `LegFailure` code.
+
+    The other figures are those of `Spill`.
+    """
+
+    began: str
+    lasted_s: float
+    requests: int
+    reasons: dict[str, int]
+    in_flight_max: int
+    capacity: int | None
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One change of state. ``code`` is short and stable (``link-up``; see `model.event_codes`).
 
     ``by``: who did it, of an audit. ``service``: the one it is about, if it is about one.
     ``overflow``, ``without_target``: figures of requests that left because this site was full, and
-    because no target here was ready.
+    because no target here was ready. ``refused``: of requests that no site took.
     """
 
     at: str  # UTC ISO 8601.
@@ -51,6 +65,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[Change, ...] = ()
     overflow: Spill | None = None
     without_target: Spill | None = None
+    refused: Refusals | None = None
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):

@@ -79,6 +79,29 @@ def test_requests_that_leave_for_want_of_a_target_are_told_with_figures(pair: Pa
     assert not [one for one in events(far) if one["code"].startswith("no-target")]
 
 
+def test_refusals_are_told_once_with_their_reasons(pair: Pair) -> None:
+    near = pair.near
+    before = near.service("shop")["requests_total"]
+    for name in ("near", "far"):
+        pair.shop[name].stop()
+    pair.net.ready("shop", {})
+    answers = burst(near.address, SHOP_PORT, 7, at_once=7)
+    assert {one.status for one in answers} == {503}
+    (begun,) = until(lambda: events(near, "--code", "refusing-begun"), "the event is there")
+    assert begun["severity"] == "warning"
+    assert "refuses requests: " in begun["message"]
+    assert "found no ready target at any site; 0 in flight here" in begun["message"]
+    for name in ("near", "far"):
+        pair.shop[name].start()
+    pair.net.ready("shop", {"near": 1, "far": 1})
+    (ended,) = until(
+        lambda: events(near, "--code", "refusing-ended"), "the event of its end is there", 30
+    )
+    assert ended["refused"]["requests"] == sum(ended["refused"]["reasons"].values()) == 7
+    assert near.service("shop")["requests_total"] == before + 7
+    assert len(events(near, "--code", "refusing-begun")) == 1
+
+
 def test_an_edit_by_hand_and_one_by_a_command_say_who_and_what(pair: Pair) -> None:
     near = pair.near
     me = f"(uid {os.getuid()})"

@@ -88,7 +88,7 @@ TURNED_AWAY = Fault(
         fault.SERVICE: "DEMAND",
         fault.WHY: "the next request is refused (all-full)…Every site is full, and so is the "
         "queue: 1 of 1 wait.…near…full…far…full",
-        fault.EVENTS: "overflow-begun…Service shop:… overflows",
+        fault.EVENTS: "refusing-begun…Service shop:… refuses requests: … found every site full; ",
         fault.METRICS: 'spillway_requests_total{code_class="5xx"…site=""}…'
         'spillway_decisions_total{…verdict="all-full"}',
         fault.ALERTS: "SpillwayCapacityExhausted, SpillwayFailing, SpillwayOverflowSustained, "

@@ -66,7 +66,8 @@ NOWHERE = Fault(
         fault.TOP: "1 problem…0 of 2 targets…/s fail",
         fault.SERVICE: "0 at 2 sites, 0 of 2 here",
         fault.WHY: "goes nowhere (no-route)…near…no-target…far…no-target",
-        fault.EVENTS: "target-down…of shop:…refused the connection",
+        fault.EVENTS: "target-down…of shop:…refused the connection…refusing-begun…Service shop:… "
+        "refuses requests: …found no ready target at any site",
         fault.METRICS: 'spillway_requests_total{code_class="5xx"…site=""}…'
         'spillway_decisions_total{…verdict="no-route"}',
         fault.ALERTS: "SpillwayFailing, SpillwayLocalTargetsDown, SpillwayNoTarget, "

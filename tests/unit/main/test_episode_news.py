@@ -1,8 +1,13 @@
 """What is said of overflow: figures that do not seem to contradict each other."""
 
 from router.balance.spills import LocalTargets
-from router.main.spill_news import begun_sentence, ended_sentence, overflow_sentence
-from router.model.events import Spill
+from router.main.episode_news import (
+    begun_sentence,
+    ended_sentence,
+    overflow_sentence,
+    refused_sentence,
+)
+from router.model.events import Refusals, Spill
 
 
 def figures(in_flight: int, capacity: int | None) -> Spill:
@@ -55,4 +60,23 @@ def test_without_a_ready_target_it_is_said_who_serves_instead() -> None:
 def test_a_target_that_is_back_when_it_is_told_is_not_said_to_be_down() -> None:
     assert "no target was ready here;" in (
         begun_sentence("shop:8080", figures(0, 2), LocalTargets(2, 1))
+    )
+
+
+def test_refusals_are_told_with_their_reasons() -> None:
+    figures = Refusals(
+        began="2026-01-01T00:00:00Z",
+        lasted_s=34.0,
+        requests=340,
+        reasons={"all-full": 300, "no-route": 40},
+        in_flight_max=2,
+        capacity=2,
+    )
+    reasons = "300 found every site full, 40 found no ready target at any site"
+    assert refused_sentence("shop:8080", figures, is_end=False) == (
+        f"Service shop:8080 refuses requests: {reasons}; 2 in flight here, capacity 2."
+    )
+    assert refused_sentence("shop:8080", figures, is_end=True) == (
+        f"Service shop:8080 refused 340 requests within 34 s: {reasons}; "
+        "at most 2 in flight here, capacity 2."
     )
