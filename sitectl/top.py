@@ -15,6 +15,8 @@ LINE: Final = 20
 """Looks in the line of a service, the newest at its right."""
 _ROWS_LEAST: Final = 2
 _PROBLEM_LINES: Final = 2
+_NOTES_SHOWN: Final = ("SW0332",)
+"""Shown as problems are: traffic of services that have no row."""
 _PROBLEMS_SHARE: Final = 5
 """Problems have at most one of so many lines."""
 _ROOMY: Final = 20
@@ -119,9 +121,11 @@ def page(
 
 def _problems(live: Live, columns: int, lines: int) -> list[str]:
     """Code and sentence of each problem; the sentences are cut where ``lines`` are too few."""
+    status = live.get("status") or {}
+    notes = [one for one in status.get("notes") or [] if one.get("code") in _NOTES_SHOWN]
     texts = [
         (output.safe(one.get("code")), output.safe(one.get("message")))
-        for one in (live.get("status") or {}).get("problems") or []
+        for one in [*(status.get("problems") or []), *notes]
     ]
     found: list[str] = []
     for most in (_PROBLEM_LINES, 1):

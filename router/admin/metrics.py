@@ -88,6 +88,13 @@ FAMILIES: dict[str, Family] = {
         ("service", "port", "site"),
         of_each=True,
     ),
+    "spillway_removed_in_flight": Family(
+        "gauge",
+        "Requests (http) and connections (tcp) that are unfinished, of services that were removed, "
+        "by the site that serves them.",
+        ("service", "port", "site"),
+        of_each=True,
+    ),
     "spillway_waiting": Family(
         "gauge", "Requests that wait for a slot of the site.", ("service", "port", "site")
     ),

@@ -81,6 +81,7 @@ class Forwarder:
         "_network",
         "_offers",
         "_pressure",
+        "_removed",
         "_samples_at_rest",
         "_services",
         "_shared",
@@ -145,6 +146,8 @@ class Forwarder:
             settles_until=network.now() + settles_s,
         )
         self._services: dict[ServiceKey, Service] = {}
+        self._removed: dict[ServiceKey, Service] = {}
+        """Not known any more, with something under way: one of that name goes on with it."""
         self._declared: set[ServiceKey] = set()
         self._known_as = site_name
         self._listeners = Listeners(
@@ -185,7 +188,10 @@ class Forwarder:
             service.set_site_cap(cap)
 
     def remove_service(self, key: ServiceKey) -> None:
-        """It is gone here, targets and all: its sessions drain, who waits is told."""
+        """It is gone here, targets and all: its sessions drain, who waits is told.
+
+        What is under way goes on; a service port of that name that comes meanwhile counts it.
+        """
         service = self._services.pop(key, None)
         if service is None:
             return
@@ -195,6 +201,16 @@ class Forwarder:
         self._under_way.drain_clients(service)
         self._under_way.dismiss_egress(service)
         service.stop()
+        self._removed[key] = service
+
+    def removed(self) -> dict[ServiceKey, dict[str, int]]:
+        """What is under way of service ports that are not known any more, by site, as of
+        `Service.open_now`."""
+        busy = {key: service.open_now() for key, service in self._removed.items()}
+        for key, found in busy.items():
+            if not found:
+                del self._removed[key]
+        return {key: found for key, found in busy.items() if found}
 
     def set_targets(self, key: ServiceKey, targets: Mapping[str, TargetConfig]) -> None:
         """Targets of this site by ``host:port``.
@@ -408,6 +424,7 @@ class Forwarder:
             self._samples_at_rest += 1
             for service in self._services.values():
                 service.sample_demand()
+        self.removed()  # Lets go of those that are over.
         now = self._network.now()
         if now - self._heads_forgotten_at >= limits.HEADS_FORGOTTEN_S:
             self._heads_forgotten_at = now
@@ -585,7 +602,12 @@ class Forwarder:
     def _service(self, key: ServiceKey) -> Service:
         service = self._services.get(key)
         if service is None:
-            service = self._services[key] = Service(key, UNDECLARED, self._shared)
+            service = self._removed.pop(key, None)
+            if service is None or not service.open_now():
+                service = Service(key, UNDECLARED, self._shared)
+            else:
+                service.set_config(UNDECLARED)
+            self._services[key] = service
             service.balancer.set_site_name(self._known_as)
         return service
 

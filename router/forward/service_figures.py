@@ -93,6 +93,16 @@ class ServiceFigures:
             open_for=by_reason(counters.open_elsewhere),
         )
 
+    def open_now(self) -> dict[str, int]:
+        """What is in flight by name of the site that serves it: at this site's targets for clients
+        of any site, elsewhere for those of this one."""
+        names, here = self.remotes.names, self.ledger.in_flight - self.ledger.abandoned
+        found = {names.get(self.site, self.site): here} if here else {}
+        for site, count in self.balancer.under_way.items():
+            name = names.get(site, site)
+            found[name] = found.get(name, 0) + count
+        return found
+
     def load(self) -> Load:
         """What other sites are told."""
         ledger = self.ledger

@@ -38,6 +38,10 @@ def measure(
     numbers = _of_router(router, memory, expiries, loop_lag_s, figures)
     for code, count in Counter(problem.code for problem in problems).items():
         numbers.setdefault("spillway_problems", {})[code,] = float(count)
+    for key, open_now in router.forwarder.removed().items():
+        for site, count in open_now.items():
+            at_site = key.name, str(key.port), site
+            numbers.setdefault("spillway_removed_in_flight", {})[at_site] = count
     yield MetricValues(numbers, {})
     for snapshot in router.forwarder.snapshots():
         yield _of_service(router, snapshot)

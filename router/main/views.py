@@ -27,7 +27,7 @@ from router.admin.views import (
 from router.balance.decisions import CandidateReport
 from router.balance.site_gate import RateState
 from router.forward.figures import ServiceSnapshot
-from router.main import failing_requests, local_targets
+from router.main import failing_requests, local_targets, removed_services
 from router.main.asking.site_view import targets_by_port
 from router.main.asking.targets import Told
 from router.main.asking.way import TOO_FAR
@@ -154,6 +154,7 @@ class OperatorView:
                 *local_targets.notes_of(targets),
                 *notes_of_links(links),
                 *(() if steady else self._waiting(failing)),
+                *(() if steady else removed_services.notes(router.forwarder, router.identity.name)),
                 *router.notes,
             )[: limits.STATUS_NOTES_MAX],
             sharing="strict" if router.rules.strict else "open",

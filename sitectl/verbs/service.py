@@ -177,7 +177,8 @@ group.add_command(unbind)
 @dry_run_flag
 @click.pass_obj
 def delete(settings: Settings, name: str) -> None:
-    """Withdraw a service of this site, with its targets and listeners here.
+    """Withdraw a service of this site, with its targets and listeners here. Connections that are
+    open go on until either side closes them; `sitectl status` counts them.
 
     \b
     Example:

@@ -188,6 +188,15 @@ SERVICES: Final = (
         "sitectl service set NAME --capacity N: how many requests each target takes at once",
     ),
     Code(
+        "SW0332",
+        "Connections of a removed service go on",
+        "The service was deleted, or no site declares it any more. Its listener is closed; what "
+        "was under way goes on until either side closes it, or until it was idle for as long as "
+        "the service allowed. A service of the same name and port that is made again has these "
+        "connections in its figures, and they hold slots of its targets.",
+        "To end them at once: sitectl stop, then sitectl start",
+    ),
+    Code(
         "SW0334",
         "A site to which requests fail",
         "Requests of a service that this router sent to another site failed several times in a "

@@ -1,0 +1,97 @@
+"""Connections that outlive their service: counted, named, and counted again when it is back."""
+
+import contextlib
+from functools import partial
+from typing import Any
+
+from tests.scenario.clients import ask, connected
+from tests.scenario.harness import SHOP_PORT, Network, Site
+from tests.scenario.waiting import until
+
+
+def notes(site: Site) -> list[str]:
+    found: list[dict[str, Any]] = site.get("status")["notes"]
+    return [one["message"] for one in found if one["code"] == "SW0332"]
+
+
+def has_protocol(site: Site, protocol: str) -> bool:
+    found: bool = site.service("db")["protocol"] == protocol
+    return found
+
+
+def test_connections_of_a_deleted_service_are_told_and_hold_its_slots_when_it_is_back(
+    net: Network,
+) -> None:
+    near, far = net.site("near"), net.site("far")
+    here, there = net.tcp("near"), net.tcp("far")
+    near.declare("db", protocol="tcp")
+    near.connect("db", here, capacity=2)
+    far.connect("db", there, capacity=9)
+    net.link(near, far, 5)
+    net.start()
+    net.see_each_other()
+    net.ready("db", {"near": 1, "far": 1})
+    files = {path: path.read_text() for path in (near.directory / "config").glob("own-*-db*")}
+    with contextlib.ExitStack() as clients:
+        doors = [clients.enter_context(connected(near.address, SHOP_PORT)) for _ in range(3)]
+        assert [ask(door, "name") for door in doors] == ["near", "near", "far"]
+        for path in files:
+            path.unlink()
+        told = f"Service db:{SHOP_PORT} was removed, and 3 connections or requests of it go on: "
+        until(lambda: notes(near) == [f"{told}2 here, 1 at far."], "status names them")
+        assert "WARNING  SW0332  Service db" in near.ctl("check", code=3).out
+        metric = f'spillway_removed_in_flight{{port="{SHOP_PORT}",service="db",site='
+        until(lambda: f'{metric}"near"}} 2.0' in near.metrics(), "metrics count those here")
+        assert f'{metric}"far"}} 1.0' in near.metrics()
+        assert "SW0332 Service db" in near.ctl("top", "--once").out
+        assert [ask(door, "name") for door in doors] == ["near", "near", "far"]
+
+        for path, text in files.items():
+            path.write_text(text)
+        net.ready("db", {"near": 1, "far": 1})
+        assert notes(near) == []
+        until(lambda: near.in_flight("db") == {"near": 2, "far": 1}, "they are counted again")
+        fourth = clients.enter_context(connected(near.address, SHOP_PORT))
+        assert ask(fourth, "name") == "far"
+        for path in files:
+            path.unlink()
+        until(lambda: notes(near), "they are named again")
+    until(lambda: not notes(near), "they are over")
+    assert here.in_hand_max == 2
+
+
+def test_connections_of_before_a_change_of_protocol_are_counted(net: Network) -> None:
+    near, far = net.site("near"), net.site("far")
+    here, there = net.tcp("near"), net.tcp("far")
+    near.declare("db", protocol="tcp")
+    near.connect("db", here, capacity=2)
+    far.connect("db", there, capacity=9)
+    net.link(near, far, 5)
+    net.start()
+    net.see_each_other()
+    net.ready("db", {"near": 1, "far": 1})
+
+    def is_counted() -> bool:
+        lines = near.metrics().splitlines()
+        metric = f'spillway_clients_in_flight{{port="{SHOP_PORT}",service="db",site='
+        return (
+            near.in_flight("db") == {"near": 2, "far": 1}
+            and f'{metric}"near"}} 2.0' in lines
+            and f'{metric}"far"}} 1.0' in lines
+        )
+
+    with contextlib.ExitStack() as clients:
+        doors = [clients.enter_context(connected(near.address, SHOP_PORT)) for _ in range(3)]
+        assert [ask(door, "name") for door in doors] == ["near", "near", "far"]
+        until(is_counted, "they are counted")
+        for protocol in ("http", "tcp"):
+            near.declare("db", protocol=protocol)
+            for site in (near, far):
+                until(partial(has_protocol, site, protocol), f"it is {protocol} at {site.name}")
+            until(is_counted, f"they are counted as {protocol}")
+            assert "1 open at far" in near.ctl("top", "--once").out
+            assert [ask(door, "name") for door in doors] == ["near", "near", "far"]
+        fourth = clients.enter_context(connected(near.address, SHOP_PORT))
+        assert ask(fourth, "name") == "far"
+    net.at_rest("db")
+    assert here.in_hand_max == 2
