@@ -129,7 +129,9 @@ class EpisodeNews:
         is_end = isinstance(one, Ended)
         figures, service = self._figures(one), str(one.key)
         code = "overflow-ended" if is_end else "overflow-begun"
-        message = overflow_sentence(service, figures, is_end=is_end)
+        message = overflow_sentence(
+            service, figures, is_end=is_end, is_unstated=self._is_unstated(one.key)
+        )
         self._journal.episode("info", code, service, message, overflow=figures)
 
     def _report_without_target(self, one: Begun | Ended) -> None:
@@ -154,8 +156,15 @@ class EpisodeNews:
             in_flight_max=spill.in_flight_max,
             capacity=spill.capacity,
         )
-        message = refused_sentence(service, figures, is_end=is_end)
+        message = refused_sentence(
+            service, figures, is_end=is_end, is_unstated=self._is_unstated(one.key)
+        )
         self._journal.episode(severity, code, service, message, refused=figures)
+
+    def _is_unstated(self, key: ServiceKey) -> bool:
+        """Targets are ready here, and none of them states a capacity."""
+        targets, load = self._forwarder.local_targets(key), self._forwarder.load_of(key)
+        return targets.ready > 0 and load.capacity is None
 
     def _figures(self, one: Begun | Ended) -> Spill:
         return Spill(
@@ -168,9 +177,11 @@ class EpisodeNews:
         )
 
 
-def overflow_sentence(service: str, figures: Spill, *, is_end: bool) -> str:
+def overflow_sentence(
+    service: str, figures: Spill, *, is_end: bool, is_unstated: bool = False
+) -> str:
     """``shop:8080 overflowed for 12 s: 340 requests, 300 to east, 40 to north (…)``."""
-    here = _here(figures)
+    here = _here(figures, is_unstated)
     if not is_end:
         return f"Service {service} overflows: {here}; {_where(figures)}."
     return (
@@ -193,12 +204,14 @@ def ended_sentence(service: str, figures: Spill) -> str:
     )
 
 
-def refused_sentence(service: str, figures: Refusals, *, is_end: bool) -> str:
+def refused_sentence(
+    service: str, figures: Refusals, *, is_end: bool, is_unstated: bool = False
+) -> str:
     """``shop:8080 refused 340 requests within 34 s: 300 found every site full (…)``."""
     reasons = ", ".join(
         f"{count} {WORDS.get(reason, reason)}" for reason, count in figures.reasons.items()
     )
-    here = _here(figures)
+    here = _here(figures, is_unstated)
     if not is_end:
         return f"Service {service} refuses requests: {reasons}; {here}."
     return (
@@ -207,12 +220,13 @@ def refused_sentence(service: str, figures: Refusals, *, is_end: bool) -> str:
     )
 
 
-def _here(figures: Spill | Refusals) -> str:
-    capacity = "no capacity stated" if figures.capacity is None else f"capacity {figures.capacity}"
+def _here(figures: Spill | Refusals, is_unstated: bool) -> str:
     here = f"{figures.in_flight_max} in flight here"
-    if figures.capacity is not None and figures.in_flight_max < figures.capacity:
+    if figures.capacity is None:
+        return f"{here}, no capacity stated" if is_unstated else here
+    if figures.in_flight_max < figures.capacity:
         here += " when looked at"  # Each second: shorter fullness is not in that figure.
-    return f"{here}, {capacity}"
+    return f"{here}, capacity {figures.capacity}"
 
 
 def _where(figures: Spill) -> str:
