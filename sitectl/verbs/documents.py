@@ -13,6 +13,7 @@ from sitectl import output, store, texts
 from sitectl.failure import not_found, usage
 from sitectl.life import make_site
 from sitectl.options import Settings, Verb, completes, dry_run_flag
+from sitectl.owning import require_in_force
 from sitectl.site import Change, Site
 
 
@@ -24,7 +25,8 @@ def apply(settings: Settings, file: str) -> None:
     """Make the documents of FILE wanted state: all of them, or none when one is wrong.
 
     On Kubernetes also ConfigMaps and Secrets as Skupper has them: a site, tokens, token requests.
-    Gateway YAML as Skupper has it counts for the gateway of its name on this host.
+    Gateway YAML as Skupper has it counts for the gateway of its name on this host. Exit 5: all of
+    them count at this site, and other sites use another site's declaration of a service.
 
     \b
     Examples:
@@ -71,6 +73,9 @@ def apply(settings: Settings, file: str) -> None:
         items,
         lambda: "\n".join(f"{i['kind'].lower()} {i['name']} {i['change']}" for i in items),
     )
+    for document, change in made:
+        if change != "unchanged":
+            require_in_force(settings, site, document.name, [document])
 
 
 @click.command(cls=Verb)

@@ -125,6 +125,15 @@ def test_who_declares_a_name_of_another_differently_is_told_at_once_and_may_be_a
     until(lambda: name_of(line.mid, "shop")["declared_by"] == "east", "mid follows")
     line.west.ctl("service", "delete", "shop")
     until(lambda: name_of(line.west, "shop")["declared_by"] == "east", "west has it of east again")
+    declared = line.net.state / "shop.yaml"
+    declared.write_text(
+        "{apiVersion: spillway/v1, kind: Service, name: shop, "
+        f"spec: {{protocol: http, ports: [{SHOP_PORT + 1}]}}}}\n"
+    )
+    applied = line.west.ctl("apply", "-f", str(declared), code=5)
+    assert applied.out == "service shop created\n" and "east declared it first" in applied.err
+    line.west.ctl("service", "delete", "shop")
+    until(lambda: name_of(line.west, "shop")["declared_by"] == "east", "west has it of east again")
     words = ("expose", "host", "10.0.0.5", "--address", "shop", "--port", str(SHOP_PORT + 1))
     assert "east declared it first" in line.west.ctl(*words, code=5).err
     line.west.ctl("unexpose", "host", "10.0.0.5", "--address", "shop")
