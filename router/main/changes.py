@@ -6,6 +6,7 @@ from router.balance.site_gate import RateState
 from router.forward.figures import TargetInfo
 from router.forward.listeners import ListenerState
 from router.main.ports import Tell
+from router.main.unsteady_targets import UnsteadyTargets
 from router.model.addresses import join
 from router.model.ids import ServiceKey
 
@@ -19,10 +20,11 @@ class Changes:
     A target that is new is told of once it is ready, one that nobody binds any more never.
     """
 
-    __slots__ = ("_down", "_errors", "_over", "_standing", "_tell")
+    __slots__ = ("_down", "_errors", "_over", "_standing", "_tell", "unsteady")
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
+        self.unsteady = UnsteadyTargets()
         self._standing: Mapping[ServiceKey, Mapping[str, bool]] = {}
         self._down: dict[tuple[ServiceKey, str], float] = {}
         """Since when those are down that were ready before; monotonic seconds."""
@@ -80,6 +82,7 @@ class Changes:
                     self._tell("info", "target-up", address, message)
                 elif before.get(address) and not (target.ready or target.leaving):
                     self._down[key, address] = target.since
+                    self.unsteady.went_down(key, address, target.since)
                     self._tell(
                         "warning",
                         "target-down",
@@ -93,6 +96,7 @@ class Changes:
             for (key, address), since in self._down.items()
             if address in standing.get(key, ())
         }
+        self.unsteady.keep(standing)
 
     def _look_at_listeners(self, listeners: Mapping[ServiceKey, ListenerState]) -> None:
         errors = {key: state.error for key, state in listeners.items() if state.error}

@@ -19,7 +19,7 @@ from router.main.rule_pins import RulePins
 from router.main.share_run import ShareRun
 from router.model.addresses import ALLOW_LINK_LOCAL, is_link_local, split
 from router.model.adverts import Declaration, TargetsAdvert
-from router.model.events import Problem
+from router.model.events import Note, Problem
 from router.model.ids import ServiceKey, SiteId
 from router.model.owners import NOBODY, Owner
 from router.model.sharing import SharingRules
@@ -105,6 +105,10 @@ class Services:
             for key in self.unserved
         }
         return (*self._plan.problems, *unserved(without, utc))
+
+    def notes(self) -> list[Note]:
+        """Of targets here that come and go."""
+        return self._changes.unsteady.notes(self._network.now())
 
     @property
     def undeclared(self) -> list[tuple[Undeclared, list[SiteId]]]:

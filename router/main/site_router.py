@@ -440,7 +440,8 @@ class SiteRouter:
             self.routing.table,
             time.time(),
         )
-        found = (*self._ejections.notes(), *self._config_notes, *bars, *offers, *rules)
+        unsteady = self._services.notes()
+        found = (*self._ejections.notes(), *unsteady, *self._config_notes, *bars, *offers, *rules)
         weights = weight_hints(
             self._wanted, self.routing.table, self.identity.name, self._has_ready_target
         )

@@ -197,6 +197,13 @@ SERVICES: Final = (
         "To end them at once: sitectl stop, then sitectl start",
     ),
     Code(
+        "SW0333",
+        "A target that comes and goes",
+        "It was ready and ceased to be four times or more in the last ten minutes. Each time some "
+        "requests fail or wait before others take them.",
+        "sitectl events --since 10m --service NAME tells when it went down, and why",
+    ),
+    Code(
         "SW0334",
         "A site to which requests fail",
         "Requests of a service that this router sent to another site failed several times in a "
