@@ -182,8 +182,10 @@ def test_a_full_egress_is_never_ejected(scene: Scene) -> None:
     assert scene.ejected_sites == {f"rogue-{kind}" for kind in FAILING}
     full = scene.begun(NARROW, 0.0, FAILING_S)
     assert any(one.status == 503 for one in full), "it was not full"
-    busy = scene.begun("busy", 0.0, FAILING_S)
-    assert {one.status for one in busy} == {200}
+    busy = [one.status for one in scene.begun("busy", 0.0, FAILING_S)]
+    late = [status for status in busy if status != 200]
+    assert set(late) <= {504}, "a refusal was passed on"
+    assert len(late) <= max(2, FAILED_SHARE_MAX * len(busy))  # A busy machine may stand still.
 
 
 def test_service_status_has_a_column_for_it(scene: Scene) -> None:

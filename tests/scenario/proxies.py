@@ -142,8 +142,10 @@ class HttpProxy:
                 else:
                     await self._tunnel(reader, writer)
         finally:
-            self._writers.discard(writer)
             writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()  # Until then `_cut` must find it.
+            self._writers.discard(writer)
 
     async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request, *fields = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
