@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from router.model.ids import ServiceKey
-from router.model.limits import EPISODE_QUIET_S, EPISODE_SITES_SHOWN
+from router.model.limits import EPISODE_QUIET_S, EPISODE_SITES_SHOWN, EPISODE_TOTALS_MAX
 
 
 class Now(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +61,11 @@ class _Episode:
 
 
 class Episodes:
-    """Compares totals with those of the last look; bounded by the number of services."""
+    """Compares totals with those of the last look.
+
+    Those of a service that is gone are kept, up to `EPISODE_TOTALS_MAX` in all: one that is made
+    again may go on with them, and nothing has left since.
+    """
 
     __slots__ = ("_episodes", "_looked_at", "_totals")
 
@@ -71,7 +75,7 @@ class Episodes:
         self._episodes: dict[ServiceKey, _Episode] = {}
 
     def knows(self, key: ServiceKey) -> bool:
-        """It was there at the last look. One of which nothing ever left need not be."""
+        """It was there at a look. One of which nothing ever left need not be."""
         return key in self._totals
 
     def look(self, services: Mapping[ServiceKey, Now], now: float) -> list[Begun | Ended]:
@@ -94,10 +98,12 @@ class Episodes:
             elif now - episode.last >= EPISODE_QUIET_S:
                 del self._episodes[key]
                 found.append(_ended(key, episode))
-        for key in self._totals.keys() - services.keys():
-            del self._totals[key]
+        gone = self._totals.keys() - services.keys()
+        for key in gone:
             if (episode := self._episodes.pop(key, None)) is not None:
                 found.append(_ended(key, episode))
+            if len(self._totals) > EPISODE_TOTALS_MAX:
+                del self._totals[key]
         self._looked_at = now
         return found
 

@@ -162,9 +162,9 @@ class EpisodeNews:
         self._journal.episode(severity, code, service, message, refused=figures)
 
     def _is_unstated(self, key: ServiceKey) -> bool:
-        """Targets are ready here, and none of them states a capacity."""
+        """Targets are ready here, and none of them states a capacity, nor a rate."""
         targets, load = self._forwarder.local_targets(key), self._forwarder.load_of(key)
-        return targets.ready > 0 and load.capacity is None
+        return targets.ready > 0 and load.capacity is None and load.rate is None
 
     def _figures(self, one: Begun | Ended) -> Spill:
         return Spill(
@@ -208,9 +208,11 @@ def refused_sentence(
     service: str, figures: Refusals, *, is_end: bool, is_unstated: bool = False
 ) -> str:
     """``shop:8080 refused 340 requests within 34 s: 300 found every site full (…)``."""
-    reasons = ", ".join(
-        f"{count} {WORDS.get(reason, reason)}" for reason, count in figures.reasons.items()
-    )
+    by_words: dict[str, int] = {}
+    for reason, count in figures.reasons.items():
+        words = WORDS.get(reason, reason)
+        by_words[words] = by_words.get(words, 0) + count
+    reasons = ", ".join(f"{count} {words}" for words, count in by_words.items())
     here = _here(figures, is_unstated)
     if not is_end:
         return f"Service {service} refuses requests: {reasons}; {here}."

@@ -32,7 +32,8 @@ def why_leaving(
     ``open_to``, ``open_for``: as of `ServiceNow`.
     """
     own = explanation.candidates
-    local = next((one for one in own if one.site_name == own_name and not one.path), None)
+    ours = [one for one in own if one.site_name == own_name]
+    local = min(ours, key=lambda one: len(one.path), default=None)  # Maybe at another router of it.
     away = lately.spilled_to
     nobody = ""
     if isinstance(explanation.decision, NoChoice) and not away:
@@ -69,8 +70,15 @@ def _cause(
     has_targets: bool,
     in_flight_mean: float,
 ) -> str:
-    if not has_targets or local is None:
+    if not has_targets:
         return f"{own_name} has no target of its own"
+    overflows = lately.overflow or (not lately.spilled and not OVERFLOW.isdisjoint(reasons))
+    if local is None:
+        return (
+            f"{own_name} had no room in the last seconds"
+            if overflows
+            else _rest(policy, reasons, own_name)
+        )
     if local.verdict == "draining":
         return f"{own_name} is draining"
     if not local.targets_ready:
@@ -78,7 +86,7 @@ def _cause(
     rate, slots = local.rate, local.capacity
     if local.verdict == "sends-away" and rate is not None:
         return f"{own_name} is over its {rate_text(rate.per_s)} and set to send all away"
-    if lately.overflow or (not lately.spilled and not OVERFLOW.isdisjoint(reasons)):
+    if overflows:
         if rate is not None and (slots is None or local.in_flight < slots):
             used_up = local.verdict == "full"
             is_now = "is used up" if used_up else "was used up in the last seconds"
@@ -91,6 +99,11 @@ def _cause(
             f"{own_name} has no configured capacity and is at a higher level than other sites "
             f"({local.in_flight} in flight at {local.targets_ready} ready targets)"
         )
+    return _rest(policy, reasons, own_name)
+
+
+def _rest(policy: str, reasons: Mapping[str, int], own_name: str) -> str:
+    """Of requests that left for no load of this site."""
     reason = max(reasons, key=lambda reason: reasons[reason], default="")
     if reason in ("no-target", "ejected"):
         return f"no target of {own_name} was ready in the last seconds"

@@ -197,4 +197,7 @@ def _shown(site: SiteId, table: RouteTable) -> str:
 
 
 def _hint(service: str) -> str:
-    return f"If it should have none: sitectl service set {service} --import-from SITE"
+    return (
+        "If it should have none, name the sites that may: "
+        f"sitectl service set {service} --import-from SITE"
+    )

@@ -290,7 +290,8 @@ SERVICES: Final = (
         "A site newly offers a service of another",
         "It has targets of a service that another site declares, since less than an hour, and gets "
         "requests. Nobody had to approve that.",
-        "If it should have none: sitectl service set NAME --import-from SITE, or revoke its access",
+        "If it should have none, name the sites that may: sitectl service set NAME --import-from "
+        "SITE; or revoke its access",
     ),
     Code(
         "SW0350",

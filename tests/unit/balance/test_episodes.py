@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from router.balance.episodes import Begun, Ended, Episodes, Now
 from router.model.ids import ServiceKey
-from router.model.limits import EPISODE_QUIET_S, EPISODE_SITES_SHOWN
+from router.model.limits import EPISODE_QUIET_S, EPISODE_SITES_SHOWN, EPISODE_TOTALS_MAX
 
 SHOP = ServiceKey("shop", 8080)
 
@@ -103,6 +103,27 @@ def test_a_service_made_anew_counts_from_nothing() -> None:
 
     assert isinstance(begun, Begun)
     assert begun.requests == 2
+
+
+def test_a_service_made_anew_that_goes_on_with_its_counters_brings_no_news() -> None:
+    episodes = Episodes(0.0)
+    episodes.look(shop(1, east=218), 1.0)
+    episodes.look({}, 2.0)
+
+    assert episodes.look(shop(0, east=218), 3.0) == []
+    (begun,) = episodes.look(shop(0, east=220), 4.0)
+    assert isinstance(begun, Begun)
+    assert begun.requests == 2
+
+
+def test_services_that_are_gone_are_forgotten_above_a_number() -> None:
+    episodes = Episodes(0.0)
+    now = Now(left={"east": 1}, in_flight=0, capacity=None)
+    many = {ServiceKey(f"s{number}", 1): now for number in range(EPISODE_TOTALS_MAX + 9)}
+    episodes.look(many, 1.0)
+    episodes.look({}, 2.0)
+
+    assert sum(episodes.knows(key) for key in many) == EPISODE_TOTALS_MAX
 
 
 def test_a_counter_that_fell_was_made_anew() -> None:

@@ -67,6 +67,19 @@ def test_a_target_that_is_back_when_it_is_told_is_not_said_to_be_down() -> None:
     )
 
 
+def test_refusals_for_one_reason_in_other_words_are_one() -> None:
+    figures = Refusals(
+        began="2026-01-01T00:00:00Z",
+        lasted_s=0.0,
+        requests=172,
+        reasons={"no-target": 171, "no-route": 1},
+        in_flight_max=0,
+        capacity=None,
+    )
+    told = refused_sentence("shop:8080", figures, is_end=False)
+    assert "refuses requests: 172 found no ready target at any site; 0 in flight" in told
+
+
 def test_refusals_are_told_with_their_reasons() -> None:
     figures = Refusals(
         began="2026-01-01T00:00:00Z",

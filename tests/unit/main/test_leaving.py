@@ -58,6 +58,15 @@ def test_targets_that_are_back_were_not_ready_when_requests_left() -> None:
     assert sentence(lately({"policy": 1}), here()).startswith("policy fill sends requests to ")
 
 
+def test_targets_at_another_router_of_this_site_are_its_own() -> None:
+    change = msgspec.structs.replace(lately({"full": 20}), overflow={"far": 20})
+    beside = here(path=("r2",), verdict="full", capacity=4, in_flight=4, free=0)
+    assert sentence(change, beside).startswith("0 of 4 slots of near are busy on average")
+    elsewhere = here(site=SiteId("b" * 32), site_name="far", path=("b",))
+    assert sentence(change, elsewhere).startswith("near had no room in the last seconds: ")
+    assert sentence(lately({"failover": 1}), elsewhere).startswith("attempts at near failed: ")
+
+
 def test_requests_that_no_site_served_are_told_beside_the_others() -> None:
     assert sentence(lately({"no-target": 20}, nowhere=140), here(targets_ready=0)) == (
         "no target of near is ready: 2.0/s go to far, 14/s served nowhere"
