@@ -187,7 +187,8 @@ def of_undeclared(
     table: RouteTable,
     name_of: Callable[[SiteId], str],
 ) -> list[Problem]:
-    """Each with the other sites that own the name. One that is away declares it once it is back."""
+    """Each with the other sites that own the name. One that is away declares it once it is back,
+    and one that is there may let this site in."""
     return [_undeclared(one, owners, table, name_of) for one, owners in found]
 
 
@@ -209,6 +210,10 @@ def _undeclared(
         verb = "is" if len(away) == 1 else "are"
         message += f" {names}, which declared it last, {verb} not reached."
         hint = f"The service is back once {names} {verb}. See: sitectl link status"
+    elif owners:
+        names = ", ".join(map(name_of, owners))
+        message += f" {names} declared it last, and does not now, or not for this site."
+        hint = f"See who may use what: sitectl access. If {names} gave it up: {hint}"
     return Problem(code=code, message=message, hint=hint)
 
 

@@ -160,14 +160,21 @@ def table(**names: str) -> RouteTable:
 
 
 def test_a_service_that_nobody_declares_is_to_be_created() -> None:
-    found = [
+    found: list[tuple[Undeclared, list[SiteId]]] = [
         (Undeclared("Connector", "here", "shop"), []),
-        (Undeclared("Policy", "cap", "shop"), [SiteId("b")]),
+        (Undeclared("Policy", "cap", "shop"), []),
     ]
     connector, policy = of_undeclared(found, table(b="east"), str)
     assert (connector.code, policy.code) == ("SW0301", "SW0313")
     assert connector.hint == "sitectl service create shop PORT"
     assert policy.hint.startswith("sitectl service create shop PORT, or: ")
+
+
+def test_a_service_whose_owner_is_there_may_be_withheld() -> None:
+    found = [(Undeclared("Connector", "here", "shop"), [SiteId("b")])]
+    (problem,) = of_undeclared(found, table(b="east"), str)
+    assert "b declared it last, and does not now, or not for this site." in problem.message
+    assert problem.hint.startswith("See who may use what: sitectl access. If b gave it up: ")
 
 
 def test_a_service_whose_owner_is_away_is_not_to_be_created() -> None:
