@@ -134,10 +134,11 @@ def test_an_edit_by_hand_and_one_by_a_command_say_who_and_what(pair: Pair) -> No
 def test_a_token_is_told_when_it_is_made_and_used_without_its_secret(pair: Pair) -> None:
     far = pair.far
     (claimed,) = events(far, "--code", "claim-redeemed")
-    (token,) = [one for one in far.json("token", "list") if one["claimed"]]
+    (token,) = until(  # The router looks for it every two seconds.
+        lambda: [one for one in far.json("token", "list") if one["state"] == "used"], "it is used"
+    )
 
     assert claimed["subject"] == token["name"]
-    assert token["state"] == "used"
     assert token["claimed"][0]["site"] == "near"
 
     path = pair.net.token(far, "--name", "kept")
