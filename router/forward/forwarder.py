@@ -188,7 +188,7 @@ class Forwarder:
             service.set_site_cap(cap)
 
     def remove_service(self, key: ServiceKey) -> None:
-        """It is gone here, targets and all: its sessions drain, who waits is told.
+        """Remove the service port and its targets here: sessions drain, what waits is refused.
 
         What is under way goes on; a service port of that name that comes meanwhile counts it.
         """

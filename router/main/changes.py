@@ -17,7 +17,7 @@ _WAY_BACK_EJECTED = "It is checked after that time and used again if it answers.
 class Changes:
     """Compares with what was seen last.
 
-    A target that is new is told of once it is ready, one that nobody binds any more never.
+    Reports a new target once it is ready, and nothing of a target that nobody binds any more.
     """
 
     __slots__ = ("_down", "_errors", "_over", "_standing", "_tell", "unsteady")

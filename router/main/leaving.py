@@ -120,29 +120,29 @@ def _busy(in_flight_mean: float, slots: int, own_name: str) -> str:
 
 
 def _went(away: Mapping[str, int], lately: Change, costs: Mapping[str, int]) -> str:
-    """Where to, the cheapest first."""
-    order = sorted(away, key=lambda site: (costs.get(site, 2**31), site))
-    shown = [
-        f"{per_s_text(lately.per_s(away[site]))} {'go' if not at else ''}".rstrip()
-        + f" to {site}"
-        + (f" (cost {costs[site]})" if site in costs else "")
-        for at, site in enumerate(order[:MOST_NAMED])
-    ]
-    rest = len(order) - MOST_NAMED
-    return ", ".join(shown) + (f" and more to {rest} other sites" if rest > 0 else "")
+    """``4.2/s go to east (cost 5), 1.0/s to west (cost 9)``."""
+    shown = {site: per_s_text(lately.per_s(count)) for site, count in away.items()}
+    return _by_cost(shown, "go", "to", costs)
 
 
 def _stay(open_to: Mapping[str, int], costs: Mapping[str, int]) -> str:
-    """Where connections are open, the cheapest first."""
-    order = sorted(open_to, key=lambda site: (costs.get(site, 2**31), site))
-    shown = [
-        f"{open_to[site]} {'open' if not at else ''}".rstrip()
-        + f" at {site}"
+    """``5 open at east (cost 5), 1 at west (cost 9)``."""
+    return _by_cost({site: str(count) for site, count in open_to.items()}, "open", "at", costs)
+
+
+def _by_cost(
+    shown: Mapping[str, str], verb: str, preposition: str, costs: Mapping[str, int]
+) -> str:
+    """How much goes to which site, the cheapest first; the first one with the verb."""
+    order = sorted(shown, key=lambda site: (costs.get(site, 2**31), site))
+    verbs = [f" {verb}", *([""] * MOST_NAMED)]
+    parts = [
+        f"{shown[site]}{said} {preposition} {site}"
         + (f" (cost {costs[site]})" if site in costs else "")
-        for at, site in enumerate(order[:MOST_NAMED])
+        for said, site in zip(verbs, order[:MOST_NAMED], strict=False)
     ]
     rest = len(order) - MOST_NAMED
-    return ", ".join(shown) + (f" and more at {rest} other sites" if rest > 0 else "")
+    return ", ".join(parts) + (f" and more {preposition} {rest} other sites" if rest > 0 else "")
 
 
 def per_s_text(per_s: float) -> str:

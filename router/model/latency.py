@@ -25,7 +25,7 @@ def shown(seconds: float) -> float:
 
 
 _TOLD_S = (0.0, *FINE_BOUNDS_S[1:], FINE_BOUNDS_S[-1])
-"""What is told of an observation, by its bucket: its upper bound, or no time at all."""
+"""What people read of an observation, by its bucket: the bucket's end; 0 for no time at all."""
 
 
 def coarse(counts: Sequence[int]) -> tuple[int, ...]:

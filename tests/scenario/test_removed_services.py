@@ -4,6 +4,7 @@ import contextlib
 from functools import partial
 from typing import Any
 
+from tests.scenario.backends import TcpTarget
 from tests.scenario.clients import ask, connected
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.waiting import until
@@ -19,9 +20,8 @@ def has_protocol(site: Site, protocol: str) -> bool:
     return found
 
 
-def test_connections_of_a_deleted_service_are_told_and_hold_its_slots_when_it_is_back(
-    net: Network,
-) -> None:
+def database(net: Network) -> tuple[Site, Site, TcpTarget]:
+    """Two sites, and the target of the first, which has two places; `far` has nine."""
     near, far = net.site("near"), net.site("far")
     here, there = net.tcp("near"), net.tcp("far")
     near.declare("db", protocol="tcp")
@@ -31,6 +31,13 @@ def test_connections_of_a_deleted_service_are_told_and_hold_its_slots_when_it_is
     net.start()
     net.see_each_other()
     net.ready("db", {"near": 1, "far": 1})
+    return near, far, here
+
+
+def test_connections_of_a_deleted_service_are_told_and_hold_its_slots_when_it_is_back(
+    net: Network,
+) -> None:
+    near, _, here = database(net)
     files = {path: path.read_text() for path in (near.directory / "config").glob("own-*-db*")}
     with contextlib.ExitStack() as clients:
         doors = [clients.enter_context(connected(near.address, SHOP_PORT)) for _ in range(3)]
@@ -61,15 +68,7 @@ def test_connections_of_a_deleted_service_are_told_and_hold_its_slots_when_it_is
 
 
 def test_connections_of_before_a_change_of_protocol_are_counted(net: Network) -> None:
-    near, far = net.site("near"), net.site("far")
-    here, there = net.tcp("near"), net.tcp("far")
-    near.declare("db", protocol="tcp")
-    near.connect("db", here, capacity=2)
-    far.connect("db", there, capacity=9)
-    net.link(near, far, 5)
-    net.start()
-    net.see_each_other()
-    net.ready("db", {"near": 1, "far": 1})
+    near, far, here = database(net)
 
     def is_counted() -> bool:
         lines = near.metrics().splitlines()
