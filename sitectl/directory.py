@@ -99,9 +99,13 @@ class DirectorySite(Site):
         from certs.identity import SiteIdentity
         from router import __version__
         from sitectl.consoling import console_place
+        from sitectl.runtimes.presence import death_of
 
         documents, errors = self.scan()
         wanted = self.wanted()
+        death = death_of(self)
+        found = [(death.code, death.message, death.hint)] if death else []
+        found += [(error.code, error.message, error.hint) for error in errors]
         return {
             "name": wanted.name,
             "id": SiteIdentity.load(self.secrets).site_id,
@@ -114,8 +118,7 @@ class DirectorySite(Site):
             "services": sum(document.kind == "Service" for document in documents),
             "sites": 1,
             "problems": [
-                {"code": error.code, "message": error.message, "hint": error.hint}
-                for error in errors
+                {"code": code, "message": message, "hint": hint} for code, message, hint in found
             ],
             "sharing": wanted.site.sharing,
             "console": console_place(self, wanted.site.console),

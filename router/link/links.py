@@ -106,7 +106,7 @@ class Links:
         self._changed: dict[str, None] = {}
         self._turn_asked = False
         self._draining = False
-        self._is_leaving = False
+        self._farewell = Fault("shutdown", f"{identity.name} is stopping")
         self._drained: Callable[[], None] | None = None
         self._closed = False
 
@@ -235,7 +235,7 @@ class Links:
         self._draining = True
         self._offered.stop()
         for session in self._sessions():
-            session.drain(self._stopping(), wholly=False)
+            session.drain(self._farewell, wholly=False)
 
     def finish(self, done: Callable[[], None]) -> None:
         """After `drain`: nothing more is opened here either, and links are dialled no more.
@@ -245,25 +245,24 @@ class Links:
         to be refused, or late.
         """
         self._drained = done
-        self._dialled.drain(self._stopping())
+        self._dialled.drain(self._farewell)
         for session in self._accepted.up:
-            session.drain(self._stopping(), wholly=True)
+            session.drain(self._farewell, wholly=True)
         self._ask_turn()
 
     def leave(self) -> None:
         """This site is to be deleted: once it stops, its neighbors need not miss it."""
-        self._is_leaving = True
+        self._farewell = Fault("removed", f"{self._identity.name} was deleted")
 
-    def _stopping(self) -> Fault:
+    def mourn(self) -> None:
+        """The first worker of this router died, and this one has to stop."""
         name = self._identity.name
-        if self._is_leaving:
-            return Fault("removed", f"{name} was deleted")
-        return Fault("shutdown", f"{name} is stopping")
+        self._farewell = Fault("shutdown", f"the router of {name} was killed or crashed")
 
     def close(self) -> None:
         """Say goodbye on all links, dial and accept no more."""
         self._closed = True
-        fault = self._stopping()
+        fault = self._farewell
         self._dialled.stop(fault)
         for session in self._sessions():
             session.close(fault)
@@ -360,7 +359,7 @@ class Links:
     def _drain_too(self, session: LinkSession) -> None:
         """What comes up while this site stops is asked to open no more as well."""
         if self._draining:
-            session.drain(self._stopping(), wholly=self._drained is not None)
+            session.drain(self._farewell, wholly=self._drained is not None)
 
     def session_cost(self, session: LinkSession) -> None:
         """The neighbour that dialled it changed the cost."""

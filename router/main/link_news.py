@@ -1,6 +1,6 @@
 """What an operator is told of links as it happens."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from router.link.lane import Fault
 from router.link.links import Links
@@ -57,21 +57,24 @@ class LinkNews:
             return
         name = self._name_of(router)
         self._leaving.add(router)
-        self._tell("info", "link-draining", name, f"The last link to {name} drains.")
+        which = self._which(name, set(self._neighbour_names) - self._leaving)
+        self._tell("info", "link-draining", name, f"{which} drains.")
 
     def down(self, router: RouterId, cause: str) -> None:
         """There is no link to ``router`` any more."""
         if router in self._workers:
             self._workers.remove(router)
             return
-        name = self._neighbour_names.pop(router, "") or self._router_name(router)
+        name = self._name_of(router)
+        self._neighbour_names.pop(router, None)
+        which = self._which(name, self._neighbour_names)
         was_leaving = router in self._leaving
         self._leaving.discard(router)
         self._tell(
             "info" if was_leaving else "warning",
             "link-down",
             name,
-            _sentence(f"The last link to {name} went down: {cause}"),
+            _sentence(f"{which} went down: {cause}"),
         )
 
     def held(self, router: RouterId, hold_s: float) -> None:
@@ -155,6 +158,11 @@ class LinkNews:
             _sentence(f"{name} sent routing data that is not believed: {event.reason}"),
             f"If it goes on, end its access: sitectl link delete {name}",
         )
+
+    def _which(self, name: str, others: Iterable[RouterId]) -> str:
+        """``others``: routers that a link is left to, maybe of the same site."""
+        is_last = name not in (self._neighbour_names[one] for one in others)
+        return f"The last link to {name}" if is_last else f"One of the links to {name}"
 
     def _name_of(self, router: RouterId) -> str:
         return self._neighbour_names.get(router) or self._router_name(router)

@@ -51,14 +51,14 @@ def main(arguments: list[str] | None = None) -> int:
             )
         run.mkdir(mode=0o700, exist_ok=True)
         with (
-            only_one(run / "lock"),
+            only_one(run / "lock") as died,
             logging_to(
                 run / "router.log" if options.log == "file" else None, options.log_level
             ) as logs,
         ):
             sweep_temporaries(directory, time.time())  # Of those that a crash ended.
             with stacks_on_signal(run):
-                return run_loop(lambda: _serve(options, logs, namespace))
+                return run_loop(lambda: _serve(options, logs, namespace, died))
     except (RouterError, CertError, OSError) as error:
         print(f"spillway-router: {error}", file=sys.stderr)
         return 1
@@ -141,7 +141,9 @@ def workers_wanted(options: argparse.Namespace, site: SiteSpec) -> int:
     return count
 
 
-async def _serve(options: argparse.Namespace, logs: Logs, namespace: Namespace | None) -> int:
+async def _serve(
+    options: argparse.Namespace, logs: Logs, namespace: Namespace | None, died: int | None
+) -> int:
     directory: Path = options.site_dir
     async with contextlib.AsyncExitStack() as stack:
         store = await open_store(stack, directory, namespace, options.probes)
@@ -161,6 +163,7 @@ async def _serve(options: argparse.Namespace, logs: Logs, namespace: Namespace |
             part,
             command,
             counts_by_document=options.workers is None,
+            died=died,
         )
 
 

@@ -19,8 +19,11 @@ from router.main.port_lately import PortLately
 from router.main.stores import Store
 from router.main.token_watch import TokenWatch
 from router.model import limits
+from router.model.events import ENDED_WITHOUT_STOPPING
 from router.model.ids import ServiceKey
 from router.net.ports import Network
+
+_WHY_IT_DIED = "See the end of what it logged, and journalctl -k: the kernel kills for memory"
 
 
 class Record:
@@ -59,8 +62,11 @@ class Record:
         grants = self._directory / "secrets" / "grants" if self._store.kept is None else None
         return TokenWatch(granted, grants, self.journal)
 
-    def started(self, version: str) -> None:
-        """It serves."""
+    def started(self, version: str, died: int | None) -> None:
+        """It serves. ``died``: the process of the router before, which did not stop in order."""
+        if died is not None:
+            text = f"The router before this one, process {died}, {ENDED_WITHOUT_STOPPING}."
+            self.journal.tell("warning", "router-died", "router", text, _WHY_IT_DIED)
         where = f"process {os.getpid()} on {socket.gethostname()}"
         text = f"The router, version {version}, serves: {where}."
         self.journal.tell("info", "router-started", "router", text)

@@ -393,8 +393,12 @@ async def serve(
     worker_command: Sequence[str] = (),
     *,
     counts_by_document: bool = False,
+    died: int | None = None,
 ) -> int:
-    """What `store` wants, ``reading`` at first, until told to stop. 0: everything has ended."""
+    """What `store` wants, ``reading`` at first, until told to stop. 0: everything has ended.
+
+    ``died``: the process of the router before, which ended without having stopped.
+    """
     process = Running(
         directory,
         logs,
@@ -437,7 +441,7 @@ async def serve(
             tasks.create_task(process.workers.run())
         process.view.serving = True
         log.info("serving", extra={"site": process.router.identity.name})
-        process.record.started(__version__)
+        process.record.started(__version__, died)
         notify("READY=1")
         telling = tasks.create_task(keep_told(process.line))
         await process.stopping.wait()

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 
+from certs.errors import CertError
 from router.admin.server import serving_health
 from router.main.stores import Namespace, Store, opened
 from router.model import limits
@@ -17,10 +18,16 @@ from router.model.errors import RouterError
 Place = tuple[str, int]
 """IP, empty for all, and port."""
 
+_PROCESS_ID_CHARS = 20
+
 
 @contextlib.contextmanager
-def only_one(path: Path) -> Iterator[None]:
-    """Hold the site's lock and write our process id into it."""
+def only_one(path: Path) -> Iterator[int | None]:
+    """Hold the site's lock with our process id in it, which goes once we have come to an end.
+
+    Yields the process id of who held it before and came to none: it was killed or crashed, or its
+    machine went down.
+    """
     with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -30,11 +37,18 @@ def only_one(path: Path) -> Iterator[None]:
                 f"the router of this site runs already (process {file.read().strip()}). "
                 "Try: sitectl status"
             ) from None
+        file.seek(0)
+        died = file.read(_PROCESS_ID_CHARS).strip()
         # The lock counts; the number is for people, and a full disk may have no room for it.
         with contextlib.suppress(OSError):
             os.ftruncate(file.fileno(), 0)
             os.write(file.fileno(), f"{os.getpid()}\n".encode())
-        yield
+        try:
+            yield int(died) if died.isdecimal() else None
+        except (RouterError, CertError, OSError):  # It says why it ends.
+            os.ftruncate(file.fileno(), 0)
+            raise
+        os.ftruncate(file.fileno(), 0)
 
 
 def run_loop(serving: Callable[[], Coroutine[None, None, int]]) -> int:

@@ -153,7 +153,9 @@ class _Lead:
             while True:
                 await self._follow(await heard(self._reader, decoder))
         except (EOFError, OSError):
-            log.warning("the first worker is gone")
+            if not self._process.stopping.is_set():
+                log.warning("the first worker is gone")
+                self._process.router.links.mourn()
             self._process.stop()
         except (msgspec.MsgspecError, MessageTooLong) as error:
             log.error("the first worker is not understood, this one ends: %s", error)

@@ -69,15 +69,16 @@ _ALL: Final = (
     EventCode("listener-failed", "event", "service", "a service has no listener here"),
     EventCode("listener-bound", "event", "service", "it has one again"),
     # Links and the network.
+    EventCode("router-died", "event", "router", "the one before did not stop: it was killed"),
     EventCode("console-up", "event", "console", "the console is served, and where"),
     EventCode("console-down", "event", "console", "it is not, and why"),
     EventCode("console-login", "audit", "console", "who logged in"),
     EventCode("console-login-failed", "audit", "console", "a login that failed, from where"),
-    EventCode("link-up", "event", "site", "the first link to a neighbour is up"),
+    EventCode("link-up", "event", "site", "a neighbour's router has its first link"),
     EventCode(
-        "link-down", "event", "site", "the last link to a neighbour went down; with the cause"
+        "link-down", "event", "site", "a neighbour's router has no link any more; with the cause"
     ),
-    EventCode("link-draining", "event", "site", "the last link to a neighbour takes nothing new"),
+    EventCode("link-draining", "event", "site", "a link to a neighbour takes nothing new"),
     EventCode("link-failing", "event", "link", "a link that is dialled here does not come up"),
     EventCode("link-refused", "event", "link or site", "one of the two ends refuses the other"),
     EventCode("link-flapping", "event", "site", "a link went down too often to count at once"),

@@ -5,7 +5,11 @@ import msgspec
 from router.model.errors import Severity
 from router.model.event_codes import EventKind
 
-__all__ = ["Change", "Event", "Note", "Problem", "Severity", "Spill"]
+__all__ = ["ENDED_WITHOUT_STOPPING", "Change", "Event", "Note", "Problem", "Severity", "Spill"]
+
+ENDED_WITHOUT_STOPPING = (
+    "ended without having stopped: it was killed or crashed, or its machine went down"
+)
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from certs.errors import CertError
 from certs.files import is_of_another, open_file, read_whole
+from router.model.events import ENDED_WITHOUT_STOPPING
 from sitectl.directory import DirectorySite
+from sitectl.findings import Finding
 
 POLL_S = 0.05
 _LOG_TAIL_BYTES = 64 * 1024
@@ -69,6 +71,21 @@ def _is_of_owner(process_id: int, site: DirectorySite) -> bool:
         return False
     found = [line.split()[1:] for line in lines if line.startswith("Uid:")]
     return found == [[str(site.directory.stat().st_uid)] * 4]
+
+
+def death_of(site: DirectorySite) -> Finding | None:
+    """No router runs since the last one was killed: it left its process id in ``run/lock``."""
+    if is_running(site):
+        return None
+    try:
+        left = read_whole(site.run / "lock", _LOCK_BYTES_MAX).strip()
+    except (OSError, CertError):
+        return None
+    if not left.isdigit():
+        return None
+    text = f"the router (process {int(left)}) {ENDED_WITHOUT_STOPPING}"
+    hint = f"sitectl --site {site.name} start; what it wrote last: tail {site.log}"
+    return Finding("error", "SW0513", text, hint)
 
 
 def is_running(site: DirectorySite) -> bool:

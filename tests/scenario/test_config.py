@@ -1,5 +1,6 @@
 """Wanted state in files and by verbs: mistakes are named, the last good state stays."""
 
+import json
 import signal
 from collections.abc import Iterator
 
@@ -172,6 +173,25 @@ def test_verbs_work_with_the_router_stopped(net: Network) -> None:
     assert "unchanged" in site.ctl("stop").out
     site.ctl("delete", "--yes")
     assert not site.directory.exists()
+
+
+def test_a_router_that_was_killed_is_not_said_to_have_stopped(net: Network) -> None:
+    site = net.site("alone")
+    site.start()
+    pid = site.note_pid()
+    site.kill()
+    text = f"the router (process {pid}) ended without having stopped"
+    (problem,) = json.loads(site.ctl("-o", "json", "status", code=3).out)["item"]["problems"]
+    assert (problem["code"], text in problem["message"]) == ("SW0513", True)
+    assert text in site.ctl("status", code=3).out
+    checked = site.ctl("check", code=1).out
+    assert "ERROR    SW0513" in checked and text in checked
+    site.start()
+    (died,) = [one for one in site.get("events") if one["code"] == "router-died"]
+    assert died["message"].startswith(f"The router before this one, process {pid}, ended without")
+    site.ctl("stop")
+    assert "SW0513" not in site.ctl("status", code=3).out
+    assert "the router does not run" in site.ctl("check").out
 
 
 def test_metrics_and_events_tell_what_happened(office: Office) -> None:

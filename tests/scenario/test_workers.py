@@ -89,10 +89,26 @@ def test_a_worker_that_is_killed_costs_its_own_streams_and_is_back(
 def test_when_the_first_worker_is_killed_the_others_end_and_it_starts_anew(
     net: Network, west: Site
 ) -> None:
+    east = net.site("east")
+    net.link(west, east)
     serve(net, west)
+    net.see_each_other()
+    until(lambda: len([x for x in east.get("links") if x["state"] == "up"]) == 2, "both link")
     other = pid_of(west, 1)
     west.kill()
     until(lambda: not is_alive(other), "the other one ends")
+    until(lambda: all(line["state"] == "down" for line in east.get("links")), "no link is left")
+    # Whichever carries it, its end is no orderly stop.
+    errors = [line["error"] for line in east.get("links")]
+    assert any("the router of west was killed or crashed" in error for error in errors), errors
+    assert not any("is stopping" in error for error in errors), errors
+
+    def are_told() -> bool:
+        told = [one["message"] for one in east.get("events") if one["code"] == "link-down"]
+        last = [one for one in told if one.startswith("The last link to west went down")]
+        return len(told) == 2 and len(last) == 1
+
+    until(are_told, "the last one is said to be the last")
     west.start()
     until(lambda: are_ready(west, 2), "both workers serve")
     until(lambda: fetch(west.address, SHOP_PORT).status == 200, "they serve")

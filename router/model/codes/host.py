@@ -56,7 +56,7 @@ CHECKED: Final = (
     Code(
         "SW0513",
         "The router",
-        "Whether it runs and serves.",
+        "Whether it runs and serves. An error also where it was killed or crashed.",
         "sitectl start; if it does not answer: sitectl debug dump FILE",
     ),
     Code(

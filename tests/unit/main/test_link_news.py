@@ -44,6 +44,28 @@ def test_another_router_of_this_site_is_no_neighbour_with_a_cost() -> None:
     assert said == ["Linked to another router of this site, near."]
 
 
+def test_only_the_last_link_to_a_site_of_several_routers_is_said_to_be_the_last() -> None:
+    said: list[str] = []
+
+    def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
+        said.append(message)
+
+    news = LinkNews(tell, cast(Any, None), str)
+    second = Neighbour(RouterId("3" * 16), WEST.site, "west", b"key")
+    news.up(WEST, 1)
+    news.up(second, 1)
+    news.draining(WEST.router)
+    news.draining(second.router)
+    news.down(WEST.router, "it stops")
+    news.down(second.router, "it stops")
+    assert said[2:] == [
+        "One of the links to west drains.",
+        "The last link to west drains.",
+        "One of the links to west went down: it stops.",
+        "The last link to west went down: it stops.",
+    ]
+
+
 def refusal(reason: str) -> Fault:
     return Fault("revoked", reason, kind="refused")
 
