@@ -1,5 +1,6 @@
 """What an operator is told of links as it happens."""
 
+import re
 from collections.abc import Callable, Iterable
 
 from router.link.lane import Fault
@@ -10,6 +11,10 @@ from router.model import limits
 from router.model.ids import RouterId
 from router.net.ports import DialCode
 from router.routing.events import LsaRejected
+
+_SAYS_NOTHING = ("refused", "timeout")
+"""How handshakes end with whoever connects and does not go on."""
+_PORT = re.compile(r":\d+")
 
 
 class LinkNews:
@@ -126,17 +131,24 @@ class LinkNews:
         self._tell("warning", "link-refused", peer or "links", _sentence(reason), fault.hint)
 
     def tls_rejected(self, code: DialCode, reason: str) -> None:
-        """A TLS handshake on the link port failed; who it was is not known."""
-        if not self._is_news("", code, reason):
+        """A TLS handshake failed on the link port; who it was is not known.
+
+        Whoever connects again and again has another port each time.
+        """
+        if not self._is_news(_PORT.sub("", reason), code, ""):
             return
+        is_odd = code not in _SAYS_NOTHING
         self._tell(
-            "warning",
+            "warning" if is_odd else "info",
             "link-refused",
             "links",
             _sentence(f"A connection to the link port was refused: {reason}"),
             ""  # The reason says what to do.
             if code == "clock"
-            else "If a site of yours cannot link, make a new token: sitectl token create FILE",
+            else "If a site of yours cannot link, make a new token: sitectl token create FILE"
+            if is_odd
+            else "Health checks of load balancers do that; if a site of yours cannot link, type "
+            "there: sitectl link status",
         )
 
     def _is_news(self, peer: str, code: str, reason: str) -> bool:

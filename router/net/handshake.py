@@ -206,8 +206,7 @@ class TlsHandshake:
 
     def _broken_off(self, why: str = "") -> None:
         """Without an alert. A load balancer with nobody behind it accepts, and does just that."""
-        code: DialCode = "tls" if self._object.server_side else "refused"
-        self._fail(code, f"{self._peer} broke off the TLS handshake{why}")
+        self._fail("refused", f"{self._peer} broke off the TLS handshake{why}")
 
     def _timed_out(self) -> None:
         words = f"the TLS handshake with {self._peer} took over {self._timeout_s:g} s"

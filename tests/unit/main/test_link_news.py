@@ -98,6 +98,21 @@ def test_handshakes_that_fail_for_one_reason_are_told_once() -> None:
     assert journal.told() == ["link-refused"] * 2
 
 
+def test_who_connects_and_says_nothing_is_told_once_whatever_its_port() -> None:
+    said: list[tuple[object, str]] = []
+
+    def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
+        said.append((severity, hint))
+
+    news = LinkNews(tell, cast(Any, None), str)
+    for port in range(50_000, 50_005):
+        news.tls_rejected("refused", f"10.0.0.1:{port} broke off the TLS handshake")
+        news.tls_rejected("tls", f"TLS handshake with 10.0.0.2:{port} failed: unknown ca")
+    (probe, stranger) = said
+    assert (probe[0], "token" in probe[1]) == ("info", False)
+    assert (stranger[0], "token" in stranger[1]) == ("warning", True)
+
+
 def test_a_bounded_number_of_names_is_remembered() -> None:
     said, journal = news()
     most = limits.REFUSALS_KEPT_MAX
