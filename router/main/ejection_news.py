@@ -7,6 +7,7 @@ from router.forward.forwarder import Forwarder
 from router.main.ports import Tell
 from router.model.events import Note
 from router.model.ids import ServiceKey, SiteId
+from router.routing.table import RouteTable
 
 SHOWN_MAX = 16
 """Notes of this kind at once; more say nothing new."""
@@ -21,17 +22,21 @@ class EjectionNews:
         self._forwarder, self._name, self._tell = forwarder, name, tell
         forwarder.site_news = self._heard
 
-    def notes(self) -> list[Note]:
-        """One for each service port and site."""
-        found = self._texts()
+    def notes(self, table: RouteTable) -> list[Note]:
+        """One for each service port and site that ``table`` has: another has a problem of its own,
+        as a link that is down."""
+        found = self._texts(table)
         return [
             Note(severity="warning", code="SW0334", message=text, hint=_hint(key))
             for _, (key, text) in zip(range(SHOWN_MAX), found, strict=False)
         ]
 
-    def _texts(self) -> Iterator[tuple[ServiceKey, str]]:
+    def _texts(self, table: RouteTable) -> Iterator[tuple[ServiceKey, str]]:
         for key, ejections in self._forwarder.site_ejections():
+            offering = {one.site for one in table.candidates.get(key, ())}
             for ejection in ejections.active.values():
+                if ejection.site not in offering:
+                    continue
                 name = self._name(ejection.site)
                 if ejection.in_reserve:
                     yield (

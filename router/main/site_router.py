@@ -441,7 +441,8 @@ class SiteRouter:
             time.time(),
         )
         unsteady = self._services.notes()
-        found = (*self._ejections.notes(), *unsteady, *self._config_notes, *bars, *offers, *rules)
+        ejected = self._ejections.notes(self.routing.table)
+        found = (*ejected, *unsteady, *self._config_notes, *bars, *offers, *rules)
         weights = weight_hints(
             self._wanted, self.routing.table, self.identity.name, self._has_ready_target
         )
