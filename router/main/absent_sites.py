@@ -1,5 +1,6 @@
 """Sites that offered a service in the last minutes and do not now: `why` keeps their rows."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -71,14 +72,29 @@ def _absent(one: RemoteCandidate, table: RouteTable, now: float) -> AbsentSite:
     )
 
 
-def row(
+def rows(
+    key: ServiceKey,
+    gone: Sequence[AbsentSite],
+    table: RouteTable,
+    links: Sequence[LinkStatus],
+    utc: Callable[[float], str],
+) -> list[WhyCandidate]:
+    """What `why` says of those that offered ``key``. ``utc``: ISO 8601 of monotonic seconds."""
+    named = {(route.name, site) for site, route in table.sites.items()}
+    named.update((one.name, one.site) for one in gone)
+    bearers = Counter(name for name, _ in named)
+    return [_row(key, one, table, links, utc, bearers[one.name] > 1) for one in gone]
+
+
+def _row(
     key: ServiceKey,
     one: AbsentSite,
     table: RouteTable,
     links: Sequence[LinkStatus],
     utc: Callable[[float], str],
+    with_id: bool,
 ) -> WhyCandidate:
-    """What `why` says of ``one``. ``utc``: ISO 8601 of monotonic seconds."""
+    """``with_id``: another site bears its name, as one that was made again."""
     route = table.sites.get(one.site)
     if any(other.site == one.site for other in table.withheld.get(key, ())):
         verdict = "not-allowed"
@@ -95,7 +111,7 @@ def row(
             link = in_words(down.name, down.direction, down.neighbour_name)
             reason = f"{link} is down since {time_of_day(utc(down.since))}"
     return WhyCandidate(
-        site=_shown(one, table),
+        site=f"{one.name}@{one.site[:SHORT_ID_CHARS]}" if with_id else one.name,
         path=(),
         path_cost=one.path_cost,
         targets_ready=0,
@@ -107,14 +123,6 @@ def row(
         reason=reason,
         capacity_kind=None,
     )
-
-
-def _shown(one: AbsentSite, table: RouteTable) -> str:
-    """Its name; with its id if another site bears that name now, as one that was made again."""
-    is_taken = any(
-        route.name == one.name for site, route in table.sites.items() if site != one.site
-    )
-    return f"{one.name}@{one.site[:SHORT_ID_CHARS]}" if is_taken else one.name
 
 
 def _leads_to(link: LinkStatus, one: AbsentSite) -> bool:

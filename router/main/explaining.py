@@ -19,7 +19,7 @@ from router.balance.decisions import CandidateReport, Decision, NoChoice
 from router.balance.site_gate import RateState
 from router.forward.figures import QueueNow
 from router.forward.sessions import Session, Sessions
-from router.main.absent_sites import row
+from router.main.absent_sites import rows
 from router.main.measuring import takes_part
 from router.main.rating import kind_of, rate_of_report
 from router.main.site_router import SiteRouter
@@ -97,7 +97,7 @@ def absent(
     if not gone:
         return ()
     links = router.links.status()
-    return tuple(row(key, one, router.routing.table, links, utc) for one in gone)
+    return tuple(rows(key, gone, router.routing.table, links, utc))
 
 
 def affinity_view(sessions: Sessions | None) -> AffinityView | None:
