@@ -1,13 +1,14 @@
-"""What a namespace says when none of its pods is ready and another site serves."""
+"""What a namespace says of pods that are not ready and of rights that its router lacks."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from router.kubernetes.names import STATUS_CONFIGMAP
+from router.kubernetes.names import ROUTER, STATUS_CONFIGMAP
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.places import (
     EVENTS_S,
@@ -107,3 +108,46 @@ def test_pods_that_are_not_ready_are_told_while_another_site_serves(west: Place)
     assert not load.failed
     assert {pod.rsplit("-", 2)[0] for pod in load.pods - before} == {"shop-west"}
     until(lambda: well(west) == "True", "the status ConfigMap says so", 2 * START_S)
+
+
+def test_rights_that_are_revoked_are_told_while_all_is_served(west: Place) -> None:
+    role = west.get("Role", ROUTER)
+    assert role is not None
+    # Else the controller gives the rights back before anybody sees that they are gone.
+    keep = {"labels": {"internal.skupper.io/site-controller-ignore": "true"}}
+    west.cluster.patch("ConfigMap", "skupper-site", {"metadata": keep}, "west")
+    of_pods = [rule for rule in role["rules"] if "pods" in rule["resources"]]
+    without = [
+        {**rule, "resources": [each for each in rule["resources"] if each != "pods"]}
+        if rule in of_pods
+        else rule
+        for rule in role["rules"]
+    ]
+    with Load(west, "shop") as load:
+        load.goes_on()
+        west.cluster.patch("Role", ROUTER, {"rules": without}, "west")
+        # A watch goes on until its time is over, whatever its reader may read since.
+        west.cluster.cut_watches()
+        until(lambda: unreadable(west) == {"Pod"}, "pods cannot be read", START_S)
+        until(lambda: well(west) == "False", "the status ConfigMap has it", 2 * START_S)
+        assert {p["code"] for p in told(west)["problems"]} == {"SW0432"}
+        west.cluster.patch("Role", ROUTER, {"rules": []}, "west")
+        west.cluster.cut_watches()
+        until(lambda: {"Pod", "Secret"} <= unreadable(west), "nothing can be read", START_S)
+        status = west.commands("status")
+        assert status.returncode == 3
+        assert "the Lease of the site cannot be held" in status.stdout
+        checked = west.commands("check")
+        assert checked.returncode == 1
+        assert f"SW0467  Role/{ROUTER} lets the router not get, list, watch pods" in checked.stdout
+        (service,) = west.router("service", "status")
+        assert all(target["ready"] for target in service["targets"]), "what was known counts"
+        load.goes_on()
+    assert not load.failed
+
+
+def unreadable(place: Place) -> set[str]:
+    """Kinds that the router may not read."""
+    problems = place.router("status")["problems"]
+    found = (re.search(r": (\w+) objects cannot be read", one["message"]) for one in problems)
+    return {one[1] for one in found if one}
