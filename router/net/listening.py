@@ -26,6 +26,7 @@ from router.net.ports import Address, Connection, ConnectionHandler, DialCode, T
 from router.net.sockets import (
     accept,
     address_of,
+    admit_no_more,
     descriptors_max,
     family_of,
     is_numeric,
@@ -190,6 +191,7 @@ class TcpListener:
         if self._closed:
             return
         if self._tls is None:  # The kernel resets who is connected and not accepted.
+            admit_no_more(self._socket)
             try:
                 self.ready(EPOLLIN, LISTEN_BACKLOG + 1)  # As many as it keeps.
             except Exception as error:  # As of a turn; it closes all the same.

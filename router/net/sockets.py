@@ -1,5 +1,7 @@
 """Facts about sockets: numeric addresses, errors as values, aborting."""
 
+import contextlib
+import ctypes
 import errno
 import fcntl
 import os
@@ -27,6 +29,17 @@ ZERO_LINGER = struct.pack("ii", 1, 0)
 INT = struct.Struct("i")
 _RTT, _RTT_AT = struct.Struct("I"), 68  # `tcpi_rtt` in struct tcp_info, microseconds.
 _STREAM = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
+_SO_ATTACH_FILTER = 26  # Linux; this Python does not name it.
+_NO_SYN = b"".join(
+    struct.pack("HBBI", *step)  # `struct sock_filter`; the packet begins with its TCP header.
+    for step in (
+        (0x30, 0, 0, 13),  # Load the byte of the flags;
+        (0x54, 0, 0, 0x02),  # and with SYN;
+        (0x15, 0, 1, 0x02),  # SYN is set:
+        (0x06, 0, 0, 0),  # drop it;
+        (0x06, 0, 0, 0xFFFF_FFFF),  # else take all of it.
+    )
+)
 _TCP_NOTSENT_LOWAT = 25  # Linux; this Python does not name it.
 MAPPED = "::ffff:"  # An IPv4 peer of a dual-stack listener (RFC 4291, 2.5.5.2).
 
@@ -161,6 +174,22 @@ def accept(listener: socket.SocketType) -> tuple[socket.SocketType, tuple[str, i
     sock = socket.SocketType(listener.family, socket.SOCK_STREAM, 0, fd)
     sock.setblocking(False)
     return sock, name
+
+
+def admit_no_more(listener: socket.SocketType) -> None:
+    """From now on the kernel drops each SYN for ``listener``; who dials asks again in a second.
+
+    Handshakes under way are completed. Between the last `accept` and the close the kernel would
+    complete others, and reset them at the close: a busy machine may pause us there.
+    """
+    program = ctypes.create_string_buffer(_NO_SYN, len(_NO_SYN))
+    steps = len(_NO_SYN) // 8
+    with contextlib.suppress(OSError):  # Where a sandbox has no filters it is as it was.
+        listener.setsockopt(
+            socket.SOL_SOCKET,
+            _SO_ATTACH_FILTER,
+            struct.pack("HP", steps, ctypes.addressof(program)),  # `struct sock_fprog`.
+        )
 
 
 def prepare_stream(sock: socket.SocketType) -> None:

@@ -32,6 +32,7 @@ from tests.unit.net.recorder import Recorder
 from tests.unit.net.self_host import SelfHost
 
 KEEPALIVE = (1, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES)
+TCP_SYN_SENT = 2
 TURNS_FEW = 12  # An idle network makes none; each real event may cost a spurious one.
 
 
@@ -72,6 +73,31 @@ def test_who_waits_to_be_accepted_is_accepted_by_a_listener_that_closes(
         assert [each.data for each in recorders] == [b"client 0", b"client 1", b"client 2"]
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", listener.address.port))
+
+
+@pytest.mark.parametrize("host_address", ("127.0.0.1", "::1"))
+def test_nobody_is_let_in_between_the_last_accept_and_the_close(
+    network: EpollNetwork, monkeypatch: pytest.MonkeyPatch, host_address: str
+) -> None:
+    """A client that came then was reset: its handshake was done, and nobody had accepted it."""
+    family = socket.AF_INET6 if ":" in host_address else socket.AF_INET
+    recorder = Recorder()
+    listener = network.listen(host_address, 0, recorder.take)
+    with socket.socket(family) as late:
+        late.setblocking(False)
+
+        def last(sock: socket.SocketType) -> tuple[socket.SocketType, tuple[str, int]]:
+            try:
+                return sockets.accept(sock)
+            except BlockingIOError:
+                assert late.connect_ex((host_address, listener.address.port)) == errno.EINPROGRESS
+                raise
+
+        monkeypatch.setattr(listening, "accept", last)
+        listener.close()
+        state = late.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+        assert state == TCP_SYN_SENT, "it asks again, and is refused then"
+    assert recorder.connection is None
 
 
 class SpendingHost(SelfHost):
