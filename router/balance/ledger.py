@@ -155,6 +155,7 @@ class LocalLedger:
         "abandoned",
         "ask",
         "capacity",
+        "hand",
         "in_flight",
         "learns",
         "lent",
@@ -172,6 +173,8 @@ class LocalLedger:
         """A rate or a site's cap holds. Then whoever brings a request must `ask` for it first."""
         self.ask = self._demands.ask
         """Told ``now``: a request is asked for, wherever it will be served."""
+        self.hand = self._demands.hand
+        """Told ``now`` after `ask`: the request came from another router of this site."""
         self._targets: dict[str, Target] = {}
         self._ready: list[Target] = []
         self._sole: Target | None = None  # The one of `_ready`, if it is one.

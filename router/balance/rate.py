@@ -79,18 +79,27 @@ class SlidingCount:
 class Demand:
     """What is asked for a second, over a window; counted once for all gates of that window."""
 
-    __slots__ = ("_asked",)
+    __slots__ = ("_asked", "_handed")
 
     def __init__(self, window_s: float) -> None:
         self._asked = SlidingCount(window_s)
+        self._handed = SlidingCount(window_s)
 
     def ask(self, now: float) -> None:
         """One more is asked for."""
         self._asked.add(now)
 
+    def hand(self, now: float) -> None:
+        """The last one asked for came from another router of this site."""
+        self._handed.add(now)
+
     def per_s(self, now: float) -> float:
         """Of the last window."""
         return self._asked.total(now) / self._asked.span_s
+
+    def handed_per_s(self, now: float) -> float:
+        """The part of it that came from other routers of this site."""
+        return self._handed.total(now) / self._handed.span_s
 
 
 class Gate:
@@ -178,6 +187,10 @@ class Gate:
     def asked_per_s(self, now: float) -> float:
         """Asked for over the last window."""
         return self.demand.per_s(now) * self.share
+
+    def handed_per_s(self, now: float) -> float:
+        """The part of it that came from other routers of this site."""
+        return self.demand.handed_per_s(now) * self.share
 
     def _go_over(self, now: float) -> None:
         self.is_over = True

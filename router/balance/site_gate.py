@@ -1,6 +1,6 @@
 """What holds a ledger back beside its targets' slots: their rates, and what the site takes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import inf
 
 import msgspec
@@ -10,12 +10,15 @@ from router.model.adverts import RateLoad
 from router.model.capacity import Rate, SiteCap
 from router.model.limits import PERMITS_MAX
 
+EXACT_DIGITS = 9  # Of sums: thirds of 5/s are 5/s together.
+
 
 class RateState(msgspec.Struct, frozen=True, kw_only=True):
     """A rate, of a target or of all of a site, as of one moment.
 
     ``asked_per_s``: demand over the window, this site's own clients' wherever they were served and
-    what others brought. ``free``: what would be let in at once.
+    what others brought, but for other routers of this site, which count it themselves. ``free``:
+    what would be let in at once. ``partly_over``: of several routers some are over, some are not.
     """
 
     per_s: float
@@ -25,6 +28,7 @@ class RateState(msgspec.Struct, frozen=True, kw_only=True):
     admitted_per_s: float
     free: int
     is_over: bool
+    partly_over: bool = False
 
 
 def state_of(gate: Gate, now: float) -> RateState:
@@ -34,7 +38,7 @@ def state_of(gate: Gate, now: float) -> RateState:
         per_s=gate.rate.per_s,
         resume_per_s=gate.rate.resume_per_s,
         window_s=gate.rate.window_s,
-        asked_per_s=gate.asked_per_s(now),
+        asked_per_s=max(0.0, gate.asked_per_s(now) - gate.handed_per_s(now)),
         admitted_per_s=gate.admitted_per_s(now),
         free=free,
         is_over=gate.is_over,
@@ -60,6 +64,11 @@ class Demands:
         """One more request is asked for."""
         for demand in self._by_window.values():
             demand.ask(now)
+
+    def hand(self, now: float) -> None:
+        """The request asked for last came from another router of this site."""
+        for demand in self._by_window.values():
+            demand.hand(now)
 
     def keep(self, windows: Iterable[float]) -> None:
         """Forget the others."""
@@ -149,12 +158,23 @@ def load_of(ready: list[Gate | None], site: SiteGate, now: float) -> RateLoad | 
 def _sum(gates: list[Gate], now: float) -> RateState | None:
     if not gates:
         return None
-    states = [state_of(gate, now) for gate in gates]
+    return _added([state_of(gate, now) for gate in gates])
+
+
+def of_routers(states: Sequence[RateState]) -> RateState | None:
+    """The rate of a site, of which each of its routers has a part; None: no router states one."""
+    if len(states) < 2:
+        return states[0] if states else None
+    whole, some_over = _added(states), any(one.is_over for one in states)
+    return msgspec.structs.replace(whole, partly_over=some_over and not whole.is_over)
+
+
+def _added(states: Sequence[RateState]) -> RateState:
     if len(states) == 1:
         return states[0]
     return RateState(
-        per_s=sum(one.per_s for one in states),
-        resume_per_s=sum(one.resume_per_s for one in states),
+        per_s=round(sum(one.per_s for one in states), EXACT_DIGITS),
+        resume_per_s=round(sum(one.resume_per_s for one in states), EXACT_DIGITS),
         window_s=max(one.window_s for one in states),
         asked_per_s=sum(one.asked_per_s for one in states),
         admitted_per_s=sum(one.admitted_per_s for one in states),

@@ -85,7 +85,10 @@ class EgressStream:
             wait_s = min(wait_ms / 1000, limits.OPEN_WAIT_S_MAX)
             wait_until = service.timers.now() + wait_s
         if service.ledger.rated:
-            service.ledger.ask(service.timers.now())
+            now = service.timers.now()
+            service.ledger.ask(now)
+            if ingress == service.site:
+                service.ledger.hand(now)
         slot = service.admission.admit(self, wait_until)
         if type(slot) is Slot:  # The commonest: `_serve`, in place, with nothing held.
             service.demand.brought += 1

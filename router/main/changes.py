@@ -54,7 +54,7 @@ class Changes:
                 self._over[key] = now
                 message = f"Service {key} is over its {rate.per_s:.6g}/s here, {asked}: it spills."
                 self._tell("info", "rate-exceeded", str(key), message)
-            elif not rate.is_over and key in self._over:
+            elif not (rate.is_over or rate.partly_over) and key in self._over:
                 lasted = now - self._over.pop(key)
                 message = (
                     f"Service {key} is below {rate.resume_per_s:.6g}/s again here, {asked}, "

@@ -36,10 +36,11 @@ def explained(
     port: int | None,
     session: tuple[AffinityBy, str] | None,
     utc: Callable[[float], str],
+    rate_of: Callable[[ServiceKey], RateState | None],
 ) -> WhyView | None:
     """By the production code; moves nothing. None: no such service port. Raises BadQuestion.
 
-    ``utc``: ISO 8601 of monotonic seconds.
+    ``utc``: ISO 8601 of monotonic seconds. ``rate_of``: how this site stands to a service's rate.
     """
     keys = [key for key in sorted(router.services) if key.name == service]
     if port is not None:
@@ -65,7 +66,7 @@ def explained(
             candidate_view(
                 router,
                 _stopping(report) if router.draining else report,
-                forwarder.rate_state(keys[0]),
+                rate_of(keys[0]),
                 router.offer_note(service, report.site),
             )
             for report in explanation.candidates

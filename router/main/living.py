@@ -103,6 +103,7 @@ class Living:
             still_without_target=spills.without_target.still_open,
             open_to=spills.open_to,
             open_for=spills.open_for,
+            rate=forwarder.rate_state(key),
         )
 
     def _now(self, snapshot: ServiceSnapshot, lately: PortLately) -> ServiceNow:

@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from platform import python_version
 
 from router.admin.ports import Histogram, Labels, MetricValues
 from router.balance.decisions import CandidateReport
 from router.balance.learning import Learnt
+from router.balance.site_gate import RateState
 from router.forward.figures import ServiceSnapshot
 from router.main.link_views import neighbour_of
 from router.main.memory import MemoryGuard
@@ -29,11 +31,12 @@ def measure(
     loop_lag_s: float,
     figures: Mapping[str, float] = NONE,
     problems: Sequence[Problem] = (),
+    rate_of: Callable[[ServiceSnapshot], RateState | None] = attrgetter("rate"),
 ) -> Iterator[MetricValues]:
     """The router's own values of this moment, then those of each service port as it is asked for.
 
     ``expiries``: Unix seconds by certificate. ``figures``: the process's own, without labels.
-    ``problems``: those of `status`.
+    ``problems``: those of `status`. ``rate_of``: how this site stands to a service's rate.
     """
     numbers = _of_router(router, memory, expiries, loop_lag_s, figures)
     for code, count in Counter(problem.code for problem in problems).items():
@@ -44,7 +47,7 @@ def measure(
             numbers.setdefault("spillway_removed_in_flight", {})[at_site] = count
     yield MetricValues(numbers, {})
     for snapshot in router.forwarder.snapshots():
-        yield _of_service(router, snapshot)
+        yield _of_service(router, snapshot, rate_of(snapshot))
 
 
 def _of_router(
@@ -93,7 +96,9 @@ def takes_part(router: SiteRouter, key: ServiceKey, report: CandidateReport) -> 
     return planned is not None and planned.has_connector
 
 
-def _of_service(router: SiteRouter, snapshot: ServiceSnapshot) -> MetricValues:
+def _of_service(
+    router: SiteRouter, snapshot: ServiceSnapshot, rate: RateState | None
+) -> MetricValues:
     numbers: dict[str, dict[Labels, float]] = {}
     histograms: dict[str, dict[Labels, Histogram]] = {}
 
@@ -132,7 +137,7 @@ def _of_service(router: SiteRouter, snapshot: ServiceSnapshot) -> MetricValues:
     put("spillway_demand", service, snapshot.demand)
     for site, count in snapshot.under_way.items():
         put("spillway_clients_in_flight", (*service, site), count)
-    _of_sites(router, snapshot, service, put)
+    _of_sites(router, snapshot, rate, service, put)
     own = snapshot.local_targets
     if own.total:
         put("spillway_local_targets", (*service, "ready"), own.ready)
@@ -145,7 +150,11 @@ def _of_service(router: SiteRouter, snapshot: ServiceSnapshot) -> MetricValues:
 
 
 def _of_sites(
-    router: SiteRouter, snapshot: ServiceSnapshot, service: tuple[str, str], put: Put
+    router: SiteRouter,
+    snapshot: ServiceSnapshot,
+    rate: RateState | None,
+    service: tuple[str, str],
+    put: Put,
 ) -> None:
     for report in snapshot.explanation.candidates:
         if not takes_part(router, snapshot.key, report):
@@ -159,7 +168,7 @@ def _of_sites(
             put("spillway_ejected", at_site, float(report.ejected_s is not None))
         if report.capacity is not None:
             put("spillway_capacity", at_site, report.capacity)
-        _of_rate(router, report, snapshot, at_site, put)
+        _of_rate(report, rate if report.site == router.identity.site else None, at_site, put)
 
 
 def _of_learnt(learnt: Learnt | None, at_target: Labels, put: Put) -> None:
@@ -173,18 +182,16 @@ def _of_learnt(learnt: Learnt | None, at_target: Labels, put: Put) -> None:
 
 
 def _of_rate(
-    router: SiteRouter,
-    report: CandidateReport,
-    snapshot: ServiceSnapshot,
-    at_site: tuple[str, ...],
-    put: Put,
+    report: CandidateReport, own: RateState | None, at_site: tuple[str, ...], put: Put
 ) -> None:
     if report.rate is None:
         return
-    put("spillway_rate_exceeded", at_site, float(report.rate.is_over))
-    put("spillway_rate_per_second", (*at_site, "stated"), report.rate.per_s)
-    own = snapshot.rate
-    if own is not None and report.site == router.identity.site:
+    per_s, is_over = report.rate.per_s, report.rate.is_over
+    if own is not None:
+        per_s, is_over = own.per_s, own.is_over
+    put("spillway_rate_exceeded", at_site, float(is_over))
+    put("spillway_rate_per_second", (*at_site, "stated"), per_s)
+    if own is not None:
         put("spillway_rate_per_second", (*at_site, "asked"), own.asked_per_s)
         put("spillway_rate_per_second", (*at_site, "admitted"), own.admitted_per_s)
 

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
+from router.balance.site_gate import RateState, of_routers
 from router.history.readings import Change
 from router.main.history_sums import quantiles
 from router.model.ids import ServiceKey
@@ -33,7 +34,7 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     ``spilled``: requests that left since a cheaper site was full; ``without_target``: those that
     left while no target here was ready; ``refused``: those that no site took, by `LegFailure` code.
     ``still_spilled`` and ``still_without_target`` of the first two are open. ``open_to``,
-    ``open_for``: see `ServiceNow`.
+    ``open_for``: see `ServiceNow`. ``rate``: of this site; None: it has none.
     """
 
     key: ServiceKey
@@ -47,6 +48,7 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     still_without_target: int = 0
     open_to: dict[str, int] = {}
     open_for: dict[str, int] = {}
+    rate: RateState | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -60,6 +62,7 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
             or self.without_target
             or self.refused
             or self.open_to
+            or self.rate
         )
 
 
@@ -80,6 +83,7 @@ def together(each: Sequence[PortLately]) -> PortLately:
         still_without_target=sum(one.still_without_target for one in each),
         open_to=counts(one.open_to for one in each),
         open_for=counts(one.open_for for one in each),
+        rate=of_routers([one.rate for one in each if one.rate is not None]),
     )
 
 

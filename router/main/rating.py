@@ -1,10 +1,12 @@
 """Capacities and rates as people are shown them. Pure."""
 
+from collections.abc import Sequence
+
 from router.admin.views import LearntView, RateView
 from router.balance.candidates import SENDS_AWAY
 from router.balance.decisions import CandidateReport
 from router.balance.learning import Learnt
-from router.balance.site_gate import RateState
+from router.balance.site_gate import EXACT_DIGITS, RateState
 from router.main.asking.targets import TargetRate
 
 _DIGITS = 3
@@ -46,6 +48,27 @@ def rate_of_report(report: CandidateReport, own: RateState | None) -> RateView |
     if rate.state == SENDS_AWAY:
         state = "sends-away"
     return RateView(per_s=rate.per_s, free=rate.permits, state=state)
+
+
+def rates_added(each: Sequence[RateView]) -> RateView | None:
+    """A rate of which each of several routers has a part; None: no router has."""
+    if len(each) < 2:
+        return each[0] if each else None
+    states = {one.state for one in each}
+    return RateView(
+        per_s=round(sum(one.per_s for one in each), EXACT_DIGITS),
+        resume_per_s=_sum([one.resume_per_s for one in each], EXACT_DIGITS),
+        window_s=max((one.window_s for one in each if one.window_s is not None), default=None),
+        asked_per_s=_sum([one.asked_per_s for one in each], _DIGITS),
+        admitted_per_s=_sum([one.admitted_per_s for one in each], _DIGITS),
+        free=sum(one.free or 0 for one in each),
+        state=states.pop() if len(states) == 1 else "calm" if "calm" in states else "over",
+    )
+
+
+def _sum(each: Sequence[float | None], digits: int) -> float | None:
+    known = [one for one in each if one is not None]
+    return round(sum(known), digits) if known else None
 
 
 def rate_told(told: TargetRate | None) -> RateView | None:

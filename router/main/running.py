@@ -209,6 +209,8 @@ class Running:
         if part.leads:
             beside = whole.beside if whole is not None else None
             self.record.follow(self.network, self.router.forwarder, self.view.utc, beside)
+        if whole is not None:
+            self.router.follow_rates(whole.rates(self.router.forwarder.rate_states))
         self.router.follow_declarations(store.declared)
         store.attach(
             self.router.listens_at, lambda: short(self.view.status(steady=True), self.view.links())

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from router.balance.site_gate import RateState
 from router.documents import Wanted
 from router.forward.forwarder import Forwarder
 from router.forward.ports import NoTls, TargetConfig
@@ -88,6 +89,8 @@ class Services:
         self._heard: tuple[dict[str, Declaration], ListenerGrants] = ({}, self._grants)
         self.declared_changed: Callable[[Mapping[str, ServiceSpec]], None] | None = None
         """Hears which services the network has, whenever that changes."""
+        self.rates: Callable[[], Mapping[ServiceKey, RateState]] = forwarder.rate_states
+        """How this site stands to the rate of each service port that has one."""
         self.untold = ""  # Why others do not hear of all services; empty: they do.
 
     @property
@@ -398,7 +401,7 @@ class Services:
         if (ends := self._routing.table.grants_end) is not None and time.time() >= ends:
             self._take(self._routing.grants_ended(now))
         self._look_at_credentials()
-        self._changes.look_at_rates(self._forwarder.rate_states(), now)
+        self._changes.look_at_rates(self.rates(), now)
         self._look_at_changes()
 
 

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
+from router.balance.site_gate import RateState
 from router.documents import Wanted
 from router.forward.forwarder import Forwarder
 from router.link.claims import ClaimDesk
@@ -258,6 +259,10 @@ class SiteRouter:
             self._take(self.routing.set_wishes(wishes(wanted), self._network.now()))
         self._services.apply(wanted)
         self._shares.tell()
+
+    def follow_rates(self, rates: Callable[[], Mapping[ServiceKey, RateState]]) -> None:
+        """Report by ``rates`` how this site stands to its rates: other routers have parts."""
+        self._services.rates = rates
 
     def follow_declarations(self, hear: Callable[[Mapping[str, ServiceSpec]], None]) -> None:
         """Tell ``hear`` which services the network has, whenever that changes."""

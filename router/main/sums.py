@@ -8,6 +8,7 @@ import msgspec
 from router.admin.metrics import FAMILIES
 from router.admin.ports import Histogram, Labels, MetricValues
 from router.admin.views import ScaleView, ServiceView, TargetView
+from router.main.rating import rates_added
 
 
 class Sum:
@@ -160,4 +161,5 @@ def _target(own: TargetView, others: Sequence[ServiceView]) -> TargetView:
         in_flight=sum(one.in_flight for one in each),
         capacity=sum(stated) if stated else None,
         requests_total=sum(one.requests_total for one in each),
+        rate=rates_added([one.rate for one in each if one.rate is not None]),
     )

@@ -243,6 +243,7 @@ class OperatorView:
         self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
     ) -> WhyView | None:
         """As `own_why`; a session that this worker does not know another one may."""
+        await self.look("lately")
         own = self.own_why(service, port, session)
         if self._whole is None or own is None or session is None:
             return own
@@ -254,7 +255,8 @@ class OperatorView:
         self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
     ) -> WhyView | None:
         """What the next request would meet, by the production code; moves nothing."""
-        return explained(self._router, self._network.now(), service, port, session, self.utc)
+        now = self._network.now()
+        return explained(self._router, now, service, port, session, self.utc, self._rate_now)
 
     def scale(self, service: str, port: int | None) -> ScaleView | None:
         """What an autoscaler goes by, with what the other workers said when asked last."""
@@ -317,6 +319,7 @@ class OperatorView:
         else:
             why_not = planned.why_not if planned is not None else ""
             shown = ListenerView(host="", port=key.port, state="none", error=why_not)
+        rate = self._rate(snapshot)
         name, sharing = self._router.identity.name, self._router.sharing_of(key.name)
         return ServiceView(
             name=key.name,
@@ -336,7 +339,7 @@ class OperatorView:
             rule_sites=self._router.rule_sites(sharing.export_to)
             | self._router.rule_sites(sharing.import_from),
             sites=tuple(
-                self._site(report, snapshot.rate)
+                self._site(report, rate)
                 for report in snapshot.explanation.candidates
                 if takes_part(self._router, key, report)
             ),
@@ -373,6 +376,15 @@ class OperatorView:
         for snapshot in self._router.forwarder.snapshots():
             if snapshot.declared and snapshot.counters.requests_total:
                 yield PortPhases(snapshot.key, _counts(snapshot))
+
+    def _rate(self, snapshot: ServiceSnapshot) -> RateState | None:
+        return self._whole_rate(snapshot.key, snapshot.rate)
+
+    def _rate_now(self, key: ServiceKey) -> RateState | None:
+        return self._whole_rate(key, self._router.forwarder.rate_state(key))
+
+    def _whole_rate(self, key: ServiceKey, own: RateState | None) -> RateState | None:
+        return own if self._whole is None else self._whole.rate(key, own)
 
     def _phases(self, snapshot: ServiceSnapshot) -> Phases:
         own = _counts(snapshot)
@@ -416,7 +428,13 @@ class OperatorView:
         lag_s = max(self.loop_lag_s, self._network.turn_lag_s)
         figures = self._seeing.figures if self._seeing is not None else {}
         yield from measure(
-            self._router, self._memory, self._expiries(), lag_s, figures, self.status().problems
+            self._router,
+            self._memory,
+            self._expiries(),
+            lag_s,
+            figures,
+            self.status().problems,
+            self._rate,
         )
         yield from process_values(self._started, self.resident_bytes())
         if self._bursting is not None:

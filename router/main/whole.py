@@ -1,7 +1,7 @@
 """What one router of several workers tells as one: its own figures, and those of the others."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import merge
 from itertools import chain, islice
 from operator import attrgetter
@@ -10,6 +10,7 @@ from typing import TypeVar
 from router.admin.history_views import ServiceHistory
 from router.admin.ports import Figures, MetricValues
 from router.admin.views import PastDecision, ScaleView, ServiceView, WhyView
+from router.balance.site_gate import RateState, of_routers
 from router.main.history_sums import joined
 from router.main.one_worker import of
 from router.main.port_lately import Phases, PortLately, counts, phases_of_all, together
@@ -31,6 +32,7 @@ log = logging.getLogger("router.main")
 
 _NONE = MetricValues({}, {})
 _Port = tuple[str, int]
+_Rates = Callable[[], Mapping[ServiceKey, RateState]]
 _OwnT = TypeVar("_OwnT")
 
 
@@ -83,6 +85,20 @@ class Whole:
     def lately(self, own: PortLately) -> PortLately:
         """What one service port did lately, of the whole router."""
         return together([own, *self.beside(own.key)])
+
+    def rate(self, key: ServiceKey, own: RateState | None) -> RateState | None:
+        """How the whole router stands to the rate of one service port."""
+        others = [one.rate for one in self.beside(key)]
+        return of_routers([one for one in (own, *others) if one is not None])
+
+    def rates(self, own: _Rates) -> _Rates:
+        """As `rate`, of all service ports that have one."""
+
+        def of_all() -> Mapping[ServiceKey, RateState]:
+            each = ((key, self.rate(key, state)) for key, state in own().items())
+            return {key: state for key, state in each if state is not None}
+
+        return of_all
 
     def with_queued(self, own: Mapping[ServiceKey, int]) -> Mapping[ServiceKey, int]:
         """Requests that wait, by service port, of the whole router."""

@@ -1,11 +1,14 @@
 """A ledger with rates and a site's cap, and what a balancer makes of them."""
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Decision, NoChoice
 from router.balance.ledger import Denied, LocalLedger, Slot
-from router.balance.site_gate import Demands
+from router.balance.site_gate import Demands, of_routers
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.capacity import Rate, SiteCap, Spill, TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -392,3 +395,40 @@ def test_in_turn_goes_by_who_may_be_asked_however_much_of_each_rate_is_used() ->
         served.append(slot.target)
     assert served == ["t0:80", "t1:80"] * 2 + ["t0:80"] * 6
     assert ask(ledger, 0.0) is Denied.FULL
+
+
+# Of several routers of one site ---------------------------------------------------------------
+
+
+def test_what_one_router_hands_to_another_is_asked_once() -> None:
+    each = [ledger_of(terms(rate=rate())) for _ in range(2)]
+    for i in range(10):
+        at = i / 10
+        each[0].ask(at)
+        each[1].ask(at)
+        each[1].hand(at)
+    states = [state for one in each if (state := one.rate_state(1.0)) is not None]
+    assert [state.asked_per_s for state in states] == [2.0, 0.0]
+    whole = of_routers(states)
+    assert whole is not None
+    assert (whole.per_s, whole.resume_per_s, whole.asked_per_s) == (4.0, 2.0, 2.0)
+
+
+@given(st.floats(0.01, 1e6).map(lambda per_s: round(per_s, 6)), st.integers(1, 16))
+def test_the_parts_of_a_rate_are_the_stated_rate(per_s: float, count: int) -> None:
+    part = ledger_of(terms(rate=rate(per_s / count, per_s / count))).rate_state(0.0)
+    assert part is not None
+    whole = of_routers([part] * count)
+    assert whole is not None and whole.per_s == whole.resume_per_s == per_s
+
+
+@given(st.lists(st.booleans(), max_size=5))
+def test_a_site_is_over_its_rate_when_all_of_its_routers_are(over: list[bool]) -> None:
+    part = ledger_of(terms(rate=rate())).rate_state(0.0)
+    assert part is not None
+    whole = of_routers([msgspec.structs.replace(part, is_over=one) for one in over])
+    if whole is None:
+        assert not over
+        return
+    assert whole.is_over == all(over)
+    assert whole.partly_over == (any(over) and not all(over))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from router.balance.site_gate import RateState
 from router.forward.figures import TargetInfo
 from router.forward.listeners import ListenerState
 from router.main.changes import Changes
@@ -119,3 +120,22 @@ def test_a_target_that_is_ejected_is_told_of_with_its_reason_and_its_way_back() 
         ),
         ("target-up", "Target 10.0.0.1:80 of shop:8080 is ready again, after 4.2 s.", ""),
     ]
+
+
+def test_a_rate_is_kept_again_when_no_worker_is_over_its_share() -> None:
+    journal = Journal()
+    changes = Changes(journal.tell)
+    calm = RateState(
+        per_s=5.0,
+        resume_per_s=4.0,
+        window_s=15.0,
+        asked_per_s=9.0,
+        admitted_per_s=5.0,
+        free=0,
+        is_over=False,
+    )
+    over = msgspec.structs.replace(calm, is_over=True)
+    partly = msgspec.structs.replace(calm, partly_over=True)
+    for now, state in enumerate((partly, over, partly, over, partly, calm)):
+        changes.look_at_rates({SHOP: state}, float(now))
+    assert journal.told() == ["rate-exceeded", "rate-kept"]

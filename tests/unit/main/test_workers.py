@@ -20,7 +20,7 @@ from certs.contexts import LINK_ALPN, WORKER_ALPN, client_context
 from certs.credentials import LinkStore
 from router.admin.metrics import FAMILIES
 from router.admin.ports import Histogram, MetricValues
-from router.admin.views import ScaleView, ServiceView, TargetView
+from router.admin.views import RateView, ScaleView, ServiceView, TargetView
 from router.documents import Wanted
 from router.link.outgoing import OutgoingSpec
 from router.main import worker_words
@@ -248,6 +248,8 @@ def test_what_a_worker_counted_outlives_it_and_nothing_else_does() -> None:
 
 
 def test_a_service_is_shown_with_what_all_workers_have_of_it() -> None:
+    rate = RateView(per_s=2.5, resume_per_s=2.0, window_s=15.0, admitted_per_s=2.4, free=1)
+
     def view(in_flight: int, capacity: int | None) -> ServiceView:
         target = TargetView(
             site="west",
@@ -259,6 +261,7 @@ def test_a_service_is_shown_with_what_all_workers_have_of_it() -> None:
             capacity=capacity,
             requests_total=5,
             error="",
+            rate=rate if capacity else None,
         )
         return msgspec.structs.replace(SHOP, targets=(target,))
 
@@ -266,6 +269,9 @@ def test_a_service_is_shown_with_what_all_workers_have_of_it() -> None:
     assert (whole.requests_total, whole.demand) == (9, 6)
     (target,) = whole.targets
     assert (target.in_flight, target.capacity, target.requests_total) == (3, 8, 15)
+    assert target.rate == RateView(
+        per_s=5.0, resume_per_s=4.0, window_s=15.0, admitted_per_s=4.8, free=2
+    )
     assert merged([SHOP], []) == [SHOP]
 
 
