@@ -423,7 +423,8 @@ class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
 
     ``candidates`` are as they were at ``decided_at``, under ``policy``, with ``further`` dearer
     ones that are not kept. Empty, and the two None, when it was simply for this site: then
-    ``in_flight`` and ``capacity`` are those that this site had.
+    ``in_flight`` and ``capacity`` are those that this site had; None of a site with several routers
+    or workers, of which the one that decided knew its own part.
     """
 
     service: str

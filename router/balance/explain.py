@@ -184,7 +184,7 @@ def _room(one: Candidate) -> str:
         return left if slots is None else f"{left}, {max(0, slots - one.in_flight)} of {slots} free"
     if one.capacity is None:
         return f"{one.running} in flight, no capacity stated"
-    return f"{one.free} of {one.capacity} free"
+    return f"{one.free} of {one.stated_capacity} free"
 
 
 def _passed_over(one: Candidate, verdict: Verdict, now: float) -> str:

@@ -158,8 +158,9 @@ class RoutersOfSite(Candidate):
         rates = [one.rate for one in left if one.rate is not None]
         self.rate = None
         if rates and len(rates) == len(left):
+            whole = [one.rate.per_s for one in self.members if one.able and one.rate is not None]
             self.rate = RateLoad(
-                sum([rate.per_s for rate in rates]),
+                sum(whole),
                 sum([rate.permits for rate in rates]),
                 SENDS_AWAY if self.sends_away else min([rate.state for rate in rates]),
             )
@@ -170,8 +171,8 @@ class RoutersOfSite(Candidate):
 
     @property
     def stated_capacity(self) -> int | None:
-        """The sum of their slots."""
-        each = [one.stated_capacity for one in self._left]
+        """The sum of their slots, whichever of them are left out."""
+        each = [one.stated_capacity for one in self.members if one.able]
         stated = [one for one in each if one is not None]
         return sum(stated) if stated else None
 

@@ -76,6 +76,8 @@ class PortReading(msgspec.Struct, frozen=True, kw_only=True):
     capacity_per_s: float | None
     targets_ready: int
     queued: int
+    queue_limit: int
+    queue_is_full: bool
 
 
 class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):

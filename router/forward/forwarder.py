@@ -355,6 +355,8 @@ class Forwarder:
             capacity_per_s=ledger.rate_per_s,
             targets_ready=ledger.targets_ready,
             queued=service.room.queued,
+            queue_limit=service.queue_limit(),
+            queue_is_full=service.room.is_full,
         )
 
     def config_of(self, key: ServiceKey) -> ServiceSpec | None:

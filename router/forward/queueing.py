@@ -95,6 +95,7 @@ class WaitingRoom:
         "_not_before",
         "_pace",
         "_round_trip_s",
+        "_siblings",
         "_site",
         "_standing",
         "_timers",
@@ -130,14 +131,24 @@ class WaitingRoom:
         self.line: OrderedDict[Waiting, float] = OrderedDict()
         """To its deadline, in order of arrival. While it is empty, `reconsider` is nothing."""
         self._standing: dict[str, int] = {}  # By `RemoteWait.place`.
+        self._siblings: set[str] = set()  # Of these, other routers of this site.
         self._far: dict[Waiting, float] = {}  # Of these at far sites: answered then if free.
         self._not_before: dict[str, float] = {}
 
     @property
     def unserved(self) -> int:
-        """All who wait for a slot here or may do so elsewhere, by us."""
+        """All who wait for a slot here or may do so at other sites, by us.
+
+        Those that stand at another router of this site wait there, and it counts them.
+        """
         waiting = self._admission.waiting
-        return waiting + sum(self._standing.values()) if self._standing else waiting
+        if not self._standing:
+            return waiting
+        return waiting + sum(self._standing.values()) - self._at_siblings
+
+    @property
+    def _at_siblings(self) -> int:
+        return sum([self._standing[place] for place in self._siblings])
 
     @property
     def _travelling(self) -> int:
@@ -150,12 +161,17 @@ class WaitingRoom:
 
     @property
     def queued(self) -> int:
-        """All who wait for a slot here or by us elsewhere, as far as that is known."""
+        """All who wait for a slot here or by us at other sites, as far as that is known."""
         return self.unserved - self._travelling
 
     @property
+    def is_full(self) -> bool:
+        """As many as may wait do so, here or anywhere else by us."""
+        return self.queued + self._at_siblings >= self._limit()
+
+    @property
     def _own(self) -> int:
-        """As `queued`, ours alone: those of other sites that wait here have turns of their own."""
+        """Ours alone, wherever they wait: those of other sites have turns of their own here."""
         return len(self.line) + sum(self._standing.values()) - self._travelling
 
     def enter(
@@ -197,7 +213,7 @@ class WaitingRoom:
     def outlook(self, choice: NoChoice, wait_s: float) -> Outlook:
         """What one meets that comes now and may wait for ``wait_s``. Changes nothing."""
         ahead = self._own
-        if self.queued >= self._limit() and ahead >= self._admission.longest_line:
+        if self.is_full and ahead >= self._admission.longest_line:
             return "full"
         # However slowly slots come free, each full site has somebody who waits for the next one.
         if ahead < len(choice.waitable) + choice.local_waitable:
@@ -241,6 +257,8 @@ class WaitingRoom:
             self._pace.began(now + travel_s)
         place = to.place
         self._standing[place] = self._standing.get(place, 0) + 1
+        if to.site == self._site:
+            self._siblings.add(place)
         if travel_s:
             self._far[waiter] = now + travel_s
         return True
@@ -253,6 +271,7 @@ class WaitingRoom:
             self._standing[place] = left
         else:
             del self._standing[place]
+            self._siblings.discard(place)
         if turned_away:
             self._not_before[place] = self._timers.now() + limits.STAND_RETRY_S
 

@@ -135,14 +135,14 @@ class Service(ServiceFigures):
         )
         self.balancer.ejections.tell = self._site_news
         self.admission = Admission(
-            self.ledger, self._queue_limit, shared.network, self._load_changed
+            self.ledger, self.queue_limit, shared.network, self._load_changed
         )
         self.room = WaitingRoom(
             shared.site,
             self.balancer,
             self.admission,
             shared.network,
-            limit=self._queue_limit,
+            limit=self.queue_limit,
             round_trip_s=self.remotes.round_trip_s,
             freed_per_s=self._freed_per_s,
         )
@@ -282,7 +282,7 @@ class Service(ServiceFigures):
         """What a request meets that comes now and finds every site full, as ``choice`` says."""
         wait_s = self.config.queue_wait_s
         outlook = self.room.outlook(choice, wait_s)
-        return QueueNow(outlook, self.room.queued, self._queue_limit(), wait_s)
+        return QueueNow(outlook, self.room.queued, self.queue_limit(), wait_s)
 
     # Inside
 
@@ -416,6 +416,6 @@ class Service(ServiceFigures):
         self.sessions = Sessions(affinity, self.key, self._shared.rng, secure=secure)
         self.sessions.set_sites(self.balancer.sites)
 
-    def _queue_limit(self) -> int:
+    def queue_limit(self) -> int:
         """How many may wait now."""
         return queue_limit(self.config.queue, self.ledger.load + self.balancer.held_elsewhere)

@@ -96,6 +96,8 @@ class Living:
             change=self._recorder.lately(key),
             in_flight_mean=self._recorder.busy(key),
             queued=reading.queued if reading is not None else 0,
+            queue_limit=reading.queue_limit if reading is not None else 0,
+            queue_is_full=reading is not None and reading.queue_is_full,
             spilled=spills.full.by_name,
             without_target=spills.without_target.by_name,
             refused=spills.refused,

@@ -60,6 +60,7 @@ def decision_of(
     if since is not None:
         waited_s = max(0.0, now - since)  # Later than now: it is on its way to a far site.
     is_over = record.outcome != ""
+    is_own = seen is None and not router.is_one_of_several
     return PastDecision(
         service=key.name,
         port=key.port,
@@ -76,8 +77,8 @@ def decision_of(
         session=f"{record.session:016x}" if record.session else None,
         policy=seen.policy.name if seen is not None else None,
         decided_at=utc(seen.at) if seen is not None else None,
-        in_flight=record.in_flight if seen is None and record.attempts else None,
-        capacity=record.capacity if seen is None else None,
+        in_flight=record.in_flight if is_own and record.attempts else None,
+        capacity=record.capacity if is_own else None,
         candidates=_candidates(router, key, seen) if seen is not None else (),
         further=seen.further if seen is not None else 0,
     )

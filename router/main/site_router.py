@@ -324,6 +324,11 @@ class SiteRouter:
         self._inner_door.renew()
 
     @property
+    def is_one_of_several(self) -> bool:
+        """This site has other routers, or workers: what this one has is a part."""
+        return self._has_inner_door or bool(self.links.siblings)
+
+    @property
     def inner_door(self) -> str:
         """Where other workers of this router dial it, ``HOST:PORT``; empty: nowhere."""
         address = self._inner_door.address

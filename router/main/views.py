@@ -245,7 +245,11 @@ class OperatorView:
         """As `own_why`; a session that this worker does not know another one may."""
         await self.look("lately")
         own = self.own_why(service, port, session)
-        if self._whole is None or own is None or session is None:
+        if self._whole is None or own is None:
+            return own
+        config = self._router.forwarder.config_of(ServiceKey(own.service, own.port))
+        own = self._whole.with_queue(own, config.queue if config is not None else None)
+        if session is None:
             return own
         if own.session is not None and own.session.site is not None:
             return own

@@ -7,10 +7,13 @@ from itertools import chain, islice
 from operator import attrgetter
 from typing import TypeVar
 
+import msgspec
+
 from router.admin.history_views import ServiceHistory
 from router.admin.ports import Figures, MetricValues
 from router.admin.views import PastDecision, ScaleView, ServiceView, WhyView
 from router.balance.site_gate import RateState, of_routers
+from router.balance.waiting import queue_limit
 from router.main.history_sums import joined
 from router.main.one_worker import of
 from router.main.port_lately import Phases, PortLately, counts, phases_of_all, together
@@ -104,6 +107,24 @@ class Whole:
         """Requests that wait, by service port, of the whole router."""
         return counts([own, *(one.queued for one in self.workers.all)])
 
+    def with_queue(self, own: WhyView, configured: int | None) -> WhyView:
+        """``own`` with the queue of the whole router; ``configured``: places at each worker."""
+        queue, key = own.queue, ServiceKey(own.service, own.port)
+        if queue is None:
+            return own
+        waiting, limit, is_full = queue.waiting, queue.limit, queue.outlook == "full"
+        for one in self.workers.all:
+            lately = one.lately(key)
+            if lately is None or not lately.queue_limit:  # Nothing came there lately.
+                places = queue_limit(configured, 0) if one.serves else 0
+                limit, is_full = limit + places, is_full and not places
+            else:
+                waiting, limit = waiting + lately.queued, limit + lately.queue_limit
+                is_full = is_full and lately.queue_is_full
+        outlook = "waits" if queue.outlook == "full" and not is_full else queue.outlook
+        whole = msgspec.structs.replace(queue, waiting=waiting, limit=limit, outlook=outlook)
+        return msgspec.structs.replace(own, queue=whole)
+
     def phases(self, key: ServiceKey, own: Phases) -> Phases:
         """Of one service port, of the whole router as the others said last."""
         return phases_of_all(
@@ -138,12 +159,15 @@ class Whole:
     async def why(
         self, own: WhyView, service: str, port: int | None, session: tuple[AffinityBy, str]
     ) -> WhyView:
-        """That of the worker that knows the session; ``own`` if none does."""
+        """That of the worker that knows the session; ``own`` if none does.
+
+        Figures that a worker has its part of are those of ``own``.
+        """
         told = await self.workers.ask(WhyQuestion(service, port, *session))
         for _, parts in told:
             for one in of(parts, Why):
                 if one.item.session is not None and one.item.session.site is not None:
-                    return one.item
+                    return _with_figures(one.item, own)
         return own
 
     async def histories(self, service: str | None, port: int | None) -> "HistoriesBeside":
@@ -154,6 +178,16 @@ class Whole:
             for history in chain.from_iterable(one.items for one in of(parts, Histories)):
                 found.setdefault((history.service, history.port), []).append(history)
         return HistoriesBeside(found)
+
+
+def _with_figures(view: WhyView, whole: WhyView) -> WhyView:
+    rates = {one.site: one.rate for one in whole.candidates}
+    candidates = tuple(
+        msgspec.structs.replace(one, rate=rates[one.site]) if one.site in rates else one
+        for one in view.candidates
+    )
+    queue = whole.queue if view.queue is not None else None
+    return msgspec.structs.replace(view, candidates=candidates, queue=queue)
 
 
 class HistoriesBeside:

@@ -7,7 +7,7 @@ import pytest
 from tests.scenario.clients import Load
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.waiting import until
-from tests.scenario.worker_sites import are_ready
+from tests.scenario.worker_sites import Pinned, are_ready, pinned
 
 RATE = 5
 PER_S = 20.0
@@ -74,3 +74,42 @@ def test_a_rate_is_shown_whole_and_what_all_workers_let_in(near: Site) -> None:
     (kept,) = until(lambda: texts(near, "rate-kept"), "the rate is kept again", timeout_s=30)
     assert "is below 4/s again here" in kept
     assert len(texts(near, "rate-exceeded")) == 1
+
+
+QUEUE = 20  # At each worker.
+SLOTS = 2
+AT_EACH = 8
+
+
+def test_a_queue_is_shown_with_the_places_and_the_requests_of_all_workers(net: Network) -> None:
+    west = net.site("west")
+    west.quick("update", "--workers", "2")
+    west.declare("shop", SHOP_PORT, queue=QUEUE, queueWait="30s")
+    west.connect("shop", net.http("target", 0.2), capacity=SLOTS)
+    net.start()
+    until(lambda: are_ready(west, 2), "both workers serve")
+    until(lambda: west.offers("shop", {"west": 1}), "the service is there")
+    clients = 2 * AT_EACH
+    most = range(clients - SLOTS - 2, clients - SLOTS + 1)  # Some are between two requests.
+    with Pinned([*pinned(west, 0, AT_EACH), *pinned(west, 1, AT_EACH)]) as load:
+
+        def shown(text: str, pattern: str) -> bool:
+            found = re.search(pattern, text)
+            assert found is None or int(found[1]) <= clients - SLOTS + 1, text
+            return found is not None and int(found[1]) in most
+
+        until(lambda: west.service("shop")["queued"] in most, "service status has all that wait")
+        places = f"at most {2 * QUEUE} may"
+        until(
+            lambda: shown(west.ctl("why", "shop").out, rf"(\d+) wait now, {places}"),
+            "why has the queue of both workers",
+        )
+        until(
+            lambda: shown(west.ctl("status").out, r"SW0339 .*: (\d+) requests wait"),
+            "status has all that wait",
+        )
+        until(lambda: len(load.statuses) > 2 * clients, "many are served")
+        past = west.get("why/shop?last=20")
+    rows = [row for one in past for row in one["candidates"]]
+    assert rows and {row["capacity"] for row in rows} == {SLOTS}
+    assert {one["capacity"] for one in past} == {None}  # A worker knows its own share alone.

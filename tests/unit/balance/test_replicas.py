@@ -243,3 +243,14 @@ def test_routers_without_capacity_yield_as_the_one_site_that_they_are(shares: bo
     told = here.balancer.explain(0.0)
     assert told.decision == here.balancer.select(0.0)
     assert told.decision.place == OTHER  # type: ignore[union-attr]
+
+
+def test_what_is_kept_of_a_decision_has_the_slots_of_routers_that_it_left_out() -> None:
+    here = Here(2)
+    here.balancer.set_remotes([candidate("2", OWN), candidate("9", OTHER)])
+    left_out = frozenset({"2"})
+    choice = here.balancer.select(0.0, left_out)
+    seen = here.balancer.seen(0.0, choice, left_out)
+    own = next(one for one in Replay(seen).reports() if one.site == OWN)
+    assert (own.capacity, own.free) == (6, 2)
+    assert "2 of 6 free" in own.reason

@@ -130,12 +130,16 @@ function Told({ flow, decision }) {
   </div>`;
 }
 
+function usedThen({ in_flight: inFlight, capacity }) {
+  if (inFlight === null) return "this site had room";
+  if (capacity === null) return `${count(inFlight)} in flight, no capacity configured`;
+  return `${count(inFlight)} of ${count(capacity)} slots in use`;
+}
+
 function Decision({ decision }) {
   if (!decision.candidates.length) {
     return html`<p class="muted">
-      Served here: ${count(decision.in_flight)}
-      ${decision.capacity === null ? " in flight, no capacity configured" : ` of ${count(decision.capacity)} slots in use`},
-      so no other site was considered.
+      Served here: ${usedThen(decision)}, so no other site was considered.
     </p>`;
   }
   return html`<div>

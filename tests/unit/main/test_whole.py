@@ -1,0 +1,73 @@
+"""What the first worker tells of the whole router."""
+
+import asyncio
+
+from router.admin.views import WhyDecision, WhyQueue, WhyView
+from router.main.port_lately import PortLately
+from router.main.whole import Whole
+from router.main.worker_words import Answer, FiguresQuestion, Latelies
+from router.main.workers import Lead, Workers
+from router.model import limits
+from router.model.ids import ServiceKey
+from tests.unit.main.journal import Journal
+
+SHOP = ServiceKey("shop", 80)
+
+
+def why(outlook: str, waiting: int, limit: int) -> WhyView:
+    return WhyView(
+        service=SHOP.name,
+        port=SHOP.port,
+        policy="fill",
+        affinity=None,
+        session=None,
+        decision=WhyDecision(None, (), "all-full"),
+        candidates=(),
+        queue=WhyQueue(outlook=outlook, waiting=waiting, limit=limit, wait_s=1.0),
+    )
+
+
+async def whole_of(*latelies: PortLately | None) -> Whole:
+    """Of a first worker and others, which said these last."""
+    count = 1 + len(latelies)
+    workers = Workers(count, (), lambda: Lead("", frozenset()), Journal().tell, logs_to_file=False)
+    for one, lately in zip(workers.all, latelies, strict=True):
+        one.ready = True
+        one.ask(1, FiguresQuestion("lately"))
+        items = () if lately is None else (lately,)
+        one.hear(Answer(1, True, 0, Latelies(items)))
+    return Whole(workers)
+
+
+def shown(
+    own: WhyView, *latelies: PortLately | None, configured: int | None = None
+) -> tuple[str, int, int]:
+    queue = asyncio.run(whole_of(*latelies)).with_queue(own, configured).queue
+    assert queue is not None
+    return queue.outlook, queue.waiting, queue.limit
+
+
+def waiting(queued: int, limit: int) -> PortLately:
+    return PortLately(
+        key=SHOP,
+        change=None,
+        queued=queued,
+        queue_limit=limit,
+        queue_is_full=queued >= limit,
+    )
+
+
+def test_the_queue_of_a_site_has_the_requests_and_the_places_of_all_workers() -> None:
+    assert shown(why("waits", 3, 10), waiting(4, 12), waiting(0, 10)) == ("waits", 7, 32)
+    assert shown(why("too-long", 3, 10), waiting(4, 12)) == ("too-long", 7, 22)
+
+
+def test_a_queue_is_full_when_that_of_every_worker_is() -> None:
+    assert shown(why("full", 5, 5), waiting(5, 5)) == ("full", 10, 10)
+    assert shown(why("full", 5, 5), waiting(4, 5)) == ("waits", 9, 10)
+    assert shown(why("full", 0, 0), None, configured=0) == ("full", 0, 0)
+
+
+def test_a_worker_without_requests_has_the_places_that_are_configured() -> None:
+    assert shown(why("full", 5, 5), None, configured=5) == ("waits", 5, 10)
+    assert shown(why("waits", 5, 40), None) == ("waits", 5, 40 + limits.QUEUE_DEFAULT_MIN)
