@@ -70,6 +70,13 @@ FAMILIES: dict[str, Family] = {
         "are established.",
         ("service", "port", "to", "reason"),
     ),
+    "spillway_worker_lost_requests_total": Family(
+        "counter",
+        "Requests and connections of clients that were under way at a worker of this router when "
+        "it was killed, by its last report, which is a second old at most. No other counter has "
+        "them.",
+        ("service", "port"),
+    ),
     "spillway_decisions_total": Family(
         "counter", "Decisions by their outcome.", ("service", "port", "policy", "verdict")
     ),

@@ -321,6 +321,13 @@ class Forwarder:
             if held:
                 yield key, held
 
+    def open_of_clients(self, key: ServiceKey) -> int:
+        """How many requests and connections clients have here, those that wait included."""
+        service = self._services.get(key)
+        if service is None:
+            return 0
+        return sum(service.under_way().values()) + len(service.room.line)
+
     def busy(self) -> Iterator[tuple[ServiceKey, int]]:
         """What targets of this site have in flight, for clients of any site, of service ports
         that have some."""

@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator, Mapping
 
+import msgspec
+
 from router.admin.live_views import ServiceNow
 from router.admin.views import ServiceView
 from router.forward.figures import ServiceSnapshot
 from router.history.readings import Change
 from router.main.failing_requests import PortFailures, failing
 from router.main.leaving import why_leaving
-from router.main.port_lately import PortLately
+from router.main.port_lately import PortLately, PortTotals
 from router.main.recording import Recorder
 from router.main.site_router import SiteRouter
 from router.main.views import OperatorView
 from router.main.whole import Whole
+from router.model.addresses import join
 from router.model.ids import ServiceKey
 
 
@@ -58,7 +61,7 @@ class Living:
         for key in self._router.forwarder.keys:
             own = self._own(key)
             if not own.is_idle:
-                yield own
+                yield msgspec.structs.replace(own, totals=self._totals(key))
 
     def lately(self, key: ServiceKey) -> PortLately:
         """What a service port did lately, of all workers as they said last."""
@@ -106,6 +109,22 @@ class Living:
             open_to=spills.open_to,
             open_for=spills.open_for,
             rate=forwarder.rate_state(key),
+            open_now=forwarder.open_of_clients(key),
+        )
+
+    def _totals(self, key: ServiceKey) -> PortTotals | None:
+        forwarder = self._router.forwarder
+        reading = forwarder.reading_of(key)
+        if reading is None:
+            return None
+        tally = reading.tally
+        return PortTotals(
+            requests=sum(tally.served.values()),
+            overflowed=sum(tally.overflow.values()),
+            spilled=sum(tally.spilled_to.values()),
+            by_target={
+                join(one.host, one.port): one.requests_total for one in forwarder.targets_of(key)
+            },
         )
 
     def _now(self, snapshot: ServiceSnapshot, lately: PortLately) -> ServiceNow:

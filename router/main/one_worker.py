@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from router.admin.ports import MetricValues
 from router.admin.views import ScaleView, ServiceView
-from router.main.port_lately import Phases, PortLately, with_spills
+from router.main.port_lately import Phases, PortLately, PortTotals, totals_together, with_spills
+from router.main.sums import totals_of
 from router.main.worker_words import (
     Answer,
     Ask,
@@ -98,8 +99,11 @@ class OneWorker:
         self.scales: tuple[ScaleView, ...] = ()
         self.lately_asked: asyncio.Future[tuple[Told, ...]] | None = None
         self._latelies: dict[ServiceKey, PortLately] = {}
+        self._totals: dict[ServiceKey, PortTotals] = {}  # Of this life.
+        self._totals_before: dict[ServiceKey, PortTotals] = {}
         self._spilled_before: dict[ServiceKey, PortLately] = {}
         self._asked: dict[int, _Asked] = {}
+        self.lost = 0  # What the last one had under way by its last report, if it was killed.
         self.why = ""  # Why the last one ended, until the next is ready.
 
     def begun(self, pid: int, writer: asyncio.StreamWriter, given: socket.socket) -> None:
@@ -127,6 +131,7 @@ class OneWorker:
         self.silence = Silence()
         self.metrics, self.services, self.scales, self.phases = (), (), (), {}
         self._remember_spills()
+        self._remember_totals()
         for one in self._asked.values():
             one.answered.cancel()
         self._asked.clear()
@@ -137,6 +142,16 @@ class OneWorker:
         if before is None:
             return now
         return with_spills(now or PortLately(key=key, change=None), before)
+
+    def totals(self, key: ServiceKey) -> PortTotals:
+        """What it counted of a service port in all its lives, as it reported last."""
+        each = (self._totals_before.get(key), self._totals.get(key))
+        return totals_together([one for one in each if one is not None])
+
+    @property
+    def open_now(self) -> dict[ServiceKey, int]:
+        """What clients have under way there, by its last report."""
+        return {key: one.open_now for key, one in self._latelies.items() if one.open_now}
 
     @property
     def failing(self) -> list[ServiceKey]:
@@ -156,6 +171,11 @@ class OneWorker:
             before = self._spilled_before.get(key, nothing)
             self._spilled_before[key] = with_spills(with_spills(nothing, before), one)
         self._latelies = {}
+
+    def _remember_totals(self) -> None:
+        """This life is over: what was counted in it counts on."""
+        self._totals_before |= {key: self.totals(key) for key in self._totals}
+        self._totals = {}
 
     def say(self, message: ToWorker) -> None:
         """Unless it is gone."""
@@ -188,6 +208,8 @@ class OneWorker:
             self.metrics = tuple(chain.from_iterable(one.items for one in of(told, Metrics)))
         if of(told, Services):
             self.services = tuple(chain.from_iterable(one.items for one in of(told, Services)))
+            for view in self.services:
+                self._totals[ServiceKey(view.name, view.port)] = totals_of(view)
         if of(told, PhaseCounts):
             ports = chain.from_iterable(one.items for one in of(told, PhaseCounts))
             self.phases = {port.key: port.phases for port in ports}
@@ -196,6 +218,9 @@ class OneWorker:
         if of(told, Latelies):
             items = chain.from_iterable(one.items for one in of(told, Latelies))
             self._latelies = {item.key: item for item in items}
+            for key, item in self._latelies.items():
+                if item.totals is not None:
+                    self._totals[key] = item.totals
 
 
 def of(told: Iterable[Told], kind: type[_ToldT]) -> list[_ToldT]:

@@ -27,6 +27,15 @@ class PortPhases(msgspec.Struct, frozen=True):
     phases: Phases
 
 
+class PortTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker counted of one service port since it started. ``by_target``: by address."""
+
+    requests: int = 0
+    overflowed: int = 0
+    spilled: int = 0
+    by_target: dict[str, int] = {}
+
+
 class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     """One service port. ``change``: the last seconds; None: not known for long enough.
 
@@ -35,7 +44,8 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     left while no target here was ready; ``refused``: those that no site took, by `LegFailure` code.
     ``still_spilled`` and ``still_without_target`` of the first two are open. ``open_to``,
     ``open_for``: see `ServiceNow`. ``queue_limit``: how many may wait at once.
-    ``rate``: of this site; None: it has none.
+    ``rate``: of this site; None: it has none. ``open_now``: what its clients have under way.
+    ``totals`` None: they are not reported with it.
     """
 
     key: ServiceKey
@@ -52,6 +62,8 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     open_to: dict[str, int] = {}
     open_for: dict[str, int] = {}
     rate: RateState | None = None
+    open_now: int = 0
+    totals: PortTotals | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -66,6 +78,7 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
             or self.refused
             or self.open_to
             or self.rate
+            or self.open_now
         )
 
 
@@ -89,6 +102,16 @@ def together(each: Sequence[PortLately]) -> PortLately:
         open_to=counts(one.open_to for one in each),
         open_for=counts(one.open_for for one in each),
         rate=of_routers([one.rate for one in each if one.rate is not None]),
+    )
+
+
+def totals_together(each: Sequence[PortTotals]) -> PortTotals:
+    """One service port at all workers, or in all lives of one."""
+    return PortTotals(
+        requests=sum(one.requests for one in each),
+        overflowed=sum(one.overflowed for one in each),
+        spilled=sum(one.spilled for one in each),
+        by_target=counts(one.by_target for one in each),
     )
 
 

@@ -8,7 +8,10 @@ import msgspec
 from router.admin.metrics import FAMILIES
 from router.admin.ports import Histogram, Labels, MetricValues
 from router.admin.views import ScaleView, ServiceView, TargetView
+from router.main.port_lately import PortTotals
 from router.main.rating import rates_added
+from router.model.addresses import join
+from router.model.ids import ServiceKey
 
 
 class Sum:
@@ -74,6 +77,14 @@ def counters(parts: Iterable[MetricValues]) -> MetricValues:
     return MetricValues(kept, whole.histograms)
 
 
+def lost_values(lost: Mapping[ServiceKey, int]) -> MetricValues:
+    """What clients had under way at a worker that was killed."""
+    by_port: dict[Labels, float] = {
+        (key.name, str(key.port)): float(count) for key, count in lost.items()
+    }
+    return MetricValues({"spillway_worker_lost_requests_total": by_port} if by_port else {}, {})
+
+
 def _fit(one: Histogram, other: Histogram) -> bool:
     buckets = len(one.bounds) + 1
     return one.bounds == other.bounds and len(one.counts) == len(other.counts) == buckets
@@ -87,15 +98,41 @@ def _added(one: Histogram, other: Histogram) -> Histogram:
 def merged(
     own: Sequence[ServiceView], others: Iterable[Sequence[ServiceView]]
 ) -> list[ServiceView]:
-    """``own`` with what the others count of the same service ports.
+    """``own`` with what the others have of the same service ports now.
 
-    What each says of sites is of the whole site already, and is as the first one knows it.
+    What was counted is added by `with_totals`. What each says of sites is of the whole site
+    already, and is as the first one knows it.
     """
     beside: dict[tuple[str, int], list[ServiceView]] = {}
     for views in others:
         for view in views:
             beside.setdefault((view.name, view.port), []).append(view)
     return [_merged(view, beside.get((view.name, view.port), [])) for view in own]
+
+
+def totals_of(view: ServiceView) -> PortTotals:
+    """What ``view`` says was counted."""
+    return PortTotals(
+        requests=view.requests_total,
+        overflowed=view.overflow_total,
+        spilled=view.spilled_total,
+        by_target={join(one.host, one.port): one.requests_total for one in view.targets},
+    )
+
+
+def with_totals(view: ServiceView, totals: PortTotals) -> ServiceView:
+    """``view`` with these counts, of its own targets too."""
+    by_target = totals.by_target
+    return msgspec.structs.replace(
+        view,
+        requests_total=totals.requests,
+        overflow_total=totals.overflowed,
+        spilled_total=totals.spilled,
+        targets=tuple(
+            msgspec.structs.replace(one, requests_total=by_target.get(join(one.host, one.port), 0))
+            for one in view.targets
+        ),
+    )
 
 
 def added(own: ScaleView, others: Sequence[ScaleView]) -> ScaleView:
@@ -143,9 +180,6 @@ def _merged(own: ServiceView, others: Sequence[ServiceView]) -> ServiceView:
         own,
         queued=sum(one.queued for one in each),
         demand=sum(one.demand for one in each),
-        requests_total=sum(one.requests_total for one in each),
-        overflow_total=sum(one.overflow_total for one in each),
-        spilled_total=sum(one.spilled_total for one in each),
         targets=tuple(_target(target, others) for target in own.targets),
     )
 
@@ -160,6 +194,5 @@ def _target(own: TargetView, others: Sequence[ServiceView]) -> TargetView:
         own,
         in_flight=sum(one.in_flight for one in each),
         capacity=sum(stated) if stated else None,
-        requests_total=sum(one.requests_total for one in each),
         rate=rates_added([one.rate for one in each if one.rate is not None]),
     )

@@ -16,8 +16,15 @@ from router.balance.site_gate import RateState, of_routers
 from router.balance.waiting import queue_limit
 from router.main.history_sums import joined
 from router.main.one_worker import of
-from router.main.port_lately import Phases, PortLately, counts, phases_of_all, together
-from router.main.sums import Sum, added, merged
+from router.main.port_lately import (
+    Phases,
+    PortLately,
+    counts,
+    phases_of_all,
+    together,
+    totals_together,
+)
+from router.main.sums import Sum, added, merged, totals_of, with_totals
 from router.main.worker_words import (
     FiguresQuestion,
     Histories,
@@ -65,7 +72,14 @@ class Whole:
 
     def with_services(self, own: Sequence[ServiceView]) -> Sequence[ServiceView]:
         """Of the whole router."""
-        return merged(own, [one.services for one in self.workers.all])
+        whole = merged(own, [one.services for one in self.workers.all])
+        return [self._counted(one, view) for one, view in zip(own, whole, strict=True)]
+
+    def _counted(self, own: ServiceView, whole: ServiceView) -> ServiceView:
+        """``whole`` with what all workers counted, in all their lives."""
+        key = ServiceKey(own.name, own.port)
+        each = [totals_of(own), *(one.totals(key) for one in self.workers.all)]
+        return with_totals(whole, totals_together(each))
 
     def with_scale(self, own: ScaleView) -> ScaleView:
         """Of the whole router."""
@@ -83,7 +97,7 @@ class Whole:
                 services.setdefault((view.name, view.port), []).append(view)
         for view, beside in own:
             (whole,) = merged([view], [services.get((view.name, view.port), ())])
-            yield whole, beside
+            yield self._counted(view, whole), beside
 
     def lately(self, own: PortLately) -> PortLately:
         """What one service port did lately, of the whole router."""

@@ -21,7 +21,7 @@ from router.admin.views import WorkerView
 from router.main.moments import utc_of
 from router.main.one_worker import OneWorker
 from router.main.ports import Tell
-from router.main.sums import counters, summed
+from router.main.sums import counters, lost_values, summed
 from router.main.worker_words import (
     Answer,
     Ask,
@@ -113,7 +113,7 @@ class Workers:
                 "worker-ended",
                 f"worker {one.index}",
                 f"Worker {one.index} of {self.count} is gone: {why}. What it had under way is "
-                "lost; it is started again.",
+                f"lost{_lost_text(one.lost)}; it is started again.",
             )
             pause_s = limits.WORKER_PAUSE_MIN_S * 2 ** min(failures, 16)
             with contextlib.suppress(TimeoutError):
@@ -154,7 +154,9 @@ class Workers:
         finally:
             if process.returncode is None:  # We are cancelled: nobody else would end it.
                 process.kill()
-            self.gone = summed([self.gone, counters(one.metrics)])
+            lost = one.open_now if process.returncode else {}  # One that drained lost none.
+            self.gone = summed([self.gone, counters(one.metrics), lost_values(lost)])
+            one.lost = sum(lost.values())
             one.ended()
             with contextlib.suppress(TimeoutError):  # What the kernel holds may stay.
                 async with asyncio.timeout(limits.WORKER_ENDS_S):
@@ -382,3 +384,10 @@ class Workers:
         if self._logs_to_file:
             return f"run/workers/{one.index}/router.log"
         return "the router's own log: of its unit or container"
+
+
+def _lost_text(count: int) -> str:
+    if not count:
+        return ""
+    what = "1 request or connection was" if count == 1 else f"{count} requests or connections were"
+    return f" ({what} under way at its last report)"

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from router.history.readings import Change
 from router.main.one_worker import OneWorker
-from router.main.port_lately import Phases, PortLately, counts, phases_of_all, together
+from router.main.port_lately import (
+    Phases,
+    PortLately,
+    PortTotals,
+    counts,
+    phases_of_all,
+    together,
+)
 from router.main.worker_words import Answer, FiguresQuestion, Latelies
 from router.model.ids import ServiceKey
 
@@ -141,3 +148,29 @@ def test_phases_of_all_workers_are_the_sums_of_their_counts(parts: list[Phases])
     assert whole.keys() == {name for part in parts for name in part}
     for name, found in whole.items():
         assert sum(found) == sum(sum(part.get(name, ())) for part in parts)
+
+
+def test_what_a_worker_counted_in_its_lives_counts_on() -> None:
+    async def live() -> list[PortTotals]:
+        one = OneWorker(1)
+        found = []
+        for requests, under_way in ((5, 0), (7, 2)):
+            one.ask(1, FiguresQuestion("lately"))
+            totals = PortTotals(requests=requests, spilled=1, by_target={"a:1": requests})
+            port = PortLately(key=SHOP, change=None, open_now=under_way, totals=totals)
+            one.hear(Answer(1, True, 0, Latelies((port,))))
+            assert one.open_now == ({SHOP: under_way} if under_way else {})
+            found.append(one.totals(SHOP))
+        one.ended()
+        found.append(one.totals(SHOP))
+        one.ended()  # Of a life in which it reported nothing.
+        one.ask(2, FiguresQuestion("lately"))
+        totals = PortTotals(requests=1, by_target={"b:1": 1})
+        one.hear(Answer(2, True, 0, Latelies((PortLately(key=SHOP, change=None, totals=totals),))))
+        found.append(one.totals(SHOP))
+        assert one.open_now == {}
+        return found
+
+    first, second, dead, again = asyncio.run(live())
+    assert (first.requests, second.requests, dead) == (5, 7, second)
+    assert again == PortTotals(requests=8, spilled=1, by_target={"a:1": 7, "b:1": 1})

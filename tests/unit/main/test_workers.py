@@ -26,9 +26,19 @@ from router.link.outgoing import OutgoingSpec
 from router.main import worker_words
 from router.main.one_worker import Silence
 from router.main.parts import WHOLE, Part
+from router.main.port_lately import PortTotals
 from router.main.ports import PendingLink
 from router.main.process import command_line, workers_wanted
-from router.main.sums import Sum, added, counters, merged, summed
+from router.main.sums import (
+    Sum,
+    added,
+    counters,
+    lost_values,
+    merged,
+    summed,
+    totals_of,
+    with_totals,
+)
 from router.main.trust import SiteTrust
 from router.main.worker_starts import end_those_of_before, worker_count
 from router.main.worker_words import (
@@ -266,13 +276,38 @@ def test_a_service_is_shown_with_what_all_workers_have_of_it() -> None:
         return msgspec.structs.replace(SHOP, targets=(target,))
 
     (whole,) = merged([view(2, 4)], [[view(1, 4)], [view(0, None)], []])
-    assert (whole.requests_total, whole.demand) == (9, 6)
+    assert whole.demand == 6
     (target,) = whole.targets
-    assert (target.in_flight, target.capacity, target.requests_total) == (3, 8, 15)
+    assert (target.in_flight, target.capacity) == (3, 8)
     assert target.rate == RateView(
         per_s=5.0, resume_per_s=4.0, window_s=15.0, admitted_per_s=4.8, free=2
     )
     assert merged([SHOP], []) == [SHOP]
+
+
+def test_counts_of_a_service_are_shown_of_it_and_of_its_targets() -> None:
+    totals = PortTotals(requests=9, overflowed=2, spilled=3, by_target={"10.0.0.1:80": 6})
+    target = TargetView(
+        site="west",
+        name="a",
+        host="10.0.0.1",
+        port=80,
+        ready=True,
+        in_flight=0,
+        capacity=None,
+        requests_total=1,
+        error="",
+    )
+    view = with_totals(msgspec.structs.replace(SHOP, targets=(target,)), totals)
+    assert totals_of(view) == totals
+
+
+def test_what_clients_lose_with_a_worker_is_a_counter() -> None:
+    lost = lost_values({ServiceKey("shop", 80): 2})
+    assert counters([lost, lost]).numbers == {
+        "spillway_worker_lost_requests_total": {("shop", "80"): 4.0}
+    }
+    assert lost_values({}) == MetricValues({}, {})
 
 
 def test_what_an_autoscaler_goes_by_is_of_all_workers() -> None:
