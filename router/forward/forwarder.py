@@ -206,11 +206,9 @@ class Forwarder:
     def removed(self) -> dict[ServiceKey, dict[str, int]]:
         """What is under way of service ports that are not known any more, by site, as of
         `Service.open_now`."""
-        busy = {key: service.open_now() for key, service in self._removed.items()}
-        for key, found in busy.items():
-            if not found:
-                del self._removed[key]
-        return {key: found for key, found in busy.items() if found}
+        self._removed = {key: one for key, one in self._removed.items() if not one.is_over}
+        each = ((key, service.open_now()) for key, service in self._removed.items())
+        return {key: found for key, found in each if found}
 
     def set_targets(self, key: ServiceKey, targets: Mapping[str, TargetConfig]) -> None:
         """Targets of this site by ``host:port``.

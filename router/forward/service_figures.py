@@ -94,14 +94,22 @@ class ServiceFigures:
         )
 
     def open_now(self) -> dict[str, int]:
-        """What is in flight by name of the site that serves it: at this site's targets for clients
-        of any site, elsewhere for those of this one."""
+        """What is in flight by name of the site that serves it: at this router's targets for
+        clients of any site, at other sites for those of this one. Another router of this site
+        counts what it serves."""
         names, here = self.remotes.names, self.ledger.in_flight - self.ledger.abandoned
         found = {names.get(self.site, self.site): here} if here else {}
         for site, count in self.balancer.under_way.items():
-            name = names.get(site, site)
-            found[name] = found.get(name, 0) + count
+            if site != self.site:
+                name = names.get(site, site)
+                found[name] = found.get(name, 0) + count
         return found
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing is in flight here, or anywhere for clients of this router."""
+        ledger = self.ledger
+        return ledger.in_flight == ledger.abandoned and not self.balancer.under_way
 
     def load(self) -> Load:
         """What other sites are told."""

@@ -61,7 +61,7 @@ class Insight:
         self._all_flows = AllFlows(self._flows, whole.workers) if whole is not None else None
         self._living = Living(view, router, self._recorder, whole)
         view.spilled_to, view.failing = self._living.spilled_to, self._living.failing
-        view.queued = self._living.queued
+        view.queued, view.removed = self._living.queued, self._living.removed
         facts = OwnFacts(router, view, self._recorder.histories)
         telling = Telling(router.identity.site, facts, network)
         router.questions.telling = telling

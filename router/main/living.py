@@ -57,11 +57,14 @@ class Living:
             yield self._view.service(snapshot), self._own(snapshot.key)
 
     def latelies(self) -> Iterator[PortLately]:
-        """What each service port did lately at this worker, without those that did nothing."""
+        """What each service port did lately at this worker, without those that did nothing,
+        and those that are not known any more and have something under way."""
         for key in self._router.forwarder.keys:
             own = self._own(key)
             if not own.is_idle:
                 yield msgspec.structs.replace(own, totals=self._totals(key))
+        for key, open_now in self._router.forwarder.removed().items():
+            yield PortLately(key=key, change=None, removed=open_now)
 
     def lately(self, key: ServiceKey) -> PortLately:
         """What a service port did lately, of all workers as they said last."""
@@ -79,6 +82,11 @@ class Living:
         """How many requests wait for a slot, of service ports of which some do."""
         own = self._router.forwarder.queued()
         return own if self._whole is None else self._whole.with_queued(own)
+
+    def removed(self) -> Mapping[ServiceKey, Mapping[str, int]]:
+        """What is under way of service ports that are not known any more, by site."""
+        own = self._router.forwarder.removed()
+        return own if self._whole is None else self._whole.with_removed(own)
 
     def spilled_to(self, key: ServiceKey) -> Mapping[str, float]:
         """Requests a second that each other site served lately."""

@@ -164,6 +164,11 @@ class OneWorker:
         """How many requests wait there, of service ports of which some do."""
         return {key: one.queued for key, one in self._latelies.items() if one.queued}
 
+    @property
+    def removed(self) -> dict[ServiceKey, dict[str, int]]:
+        """What is under way there of service ports that are not known any more, by site."""
+        return {key: one.removed for key, one in self._latelies.items() if one.removed}
+
     def _remember_spills(self) -> None:
         """This life is over: what spilled in it counts on."""
         for key, one in self._latelies.items():

@@ -45,7 +45,8 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     ``still_spilled`` and ``still_without_target`` of the first two are open. ``open_to``,
     ``open_for``: see `ServiceNow`. ``queue_limit``: how many may wait at once.
     ``rate``: of this site; None: it has none. ``open_now``: what its clients have under way.
-    ``totals`` None: they are not reported with it.
+    ``totals`` None: they are not reported with it. ``removed``: the service is not known any more,
+    and has these under way, by site.
     """
 
     key: ServiceKey
@@ -64,6 +65,7 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     rate: RateState | None = None
     open_now: int = 0
     totals: PortTotals | None = None
+    removed: dict[str, int] = {}
 
     @property
     def is_idle(self) -> bool:

@@ -3,16 +3,15 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from router.forward.forwarder import Forwarder
 from router.model.events import Note
 from router.model.ids import ServiceKey
 
 SITES_NAMED: Final = 3
 
 
-def notes(forwarder: Forwarder, own_name: str) -> Iterator[Note]:
-    """One for each service port that is not known any more and has something under way."""
-    for key, open_now in sorted(forwarder.removed().items()):
+def notes(removed: Mapping[ServiceKey, Mapping[str, int]], own_name: str) -> Iterator[Note]:
+    """One for each service port of ``removed``, which has by site what it has under way."""
+    for key, open_now in sorted(removed.items()):
         yield Note(
             severity="warning",
             code="SW0332",

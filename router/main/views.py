@@ -109,6 +109,9 @@ class OperatorView:
         """Requests a second of a service port that each other site served in the last seconds."""
         self.queued: Callable[[], Mapping[ServiceKey, int]] = router.forwarder.queued
         """How many requests wait for a slot, of service ports of which some do."""
+        self.removed: Callable[[], Mapping[ServiceKey, Mapping[str, int]]]
+        self.removed = router.forwarder.removed
+        """What is under way of service ports that are not known any more, by site."""
         self.failing: Callable[[], Iterable[PortFailures]] = tuple
         """Service ports of which requests fail."""
 
@@ -154,7 +157,7 @@ class OperatorView:
                 *local_targets.notes_of(targets),
                 *notes_of_links(links),
                 *(() if steady else self._waiting(failing)),
-                *(() if steady else removed_services.notes(router.forwarder, router.identity.name)),
+                *(() if steady else removed_services.notes(self.removed(), router.identity.name)),
                 *router.notes,
             )[: limits.STATUS_NOTES_MAX],
             sharing="strict" if router.rules.strict else "open",

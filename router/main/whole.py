@@ -121,6 +121,16 @@ class Whole:
         """Requests that wait, by service port, of the whole router."""
         return counts([own, *(one.queued for one in self.workers.all)])
 
+    def with_removed(
+        self, own: Mapping[ServiceKey, Mapping[str, int]]
+    ) -> Mapping[ServiceKey, Mapping[str, int]]:
+        """What is under way of service ports that are not known any more, of the whole router."""
+        each = [own, *(one.removed for one in self.workers.all)]
+        return {
+            key: counts(removed[key] for removed in each if key in removed)
+            for key in dict.fromkeys(chain.from_iterable(each))
+        }
+
     def with_queue(self, own: WhyView, configured: int | None) -> WhyView:
         """``own`` with the queue of the whole router; ``configured``: places at each worker."""
         queue, key = own.queue, ServiceKey(own.service, own.port)

@@ -1,10 +1,11 @@
 """Figures of a site whose router is several processes: each surface shows those of the site."""
 
+import contextlib
 import re
 
 import pytest
 
-from tests.scenario.clients import Load
+from tests.scenario.clients import Load, ask, connected
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.waiting import until
 from tests.scenario.worker_sites import are_ready, pinned, serve, site_of_workers
@@ -122,3 +123,32 @@ def test_requests_that_fail_are_counted_of_all_workers(net: Network) -> None:
             return float(found[1]) if found else 0.0
 
         until(lambda: told() >= PER_S * 0.8, "nearly all requests are in the problem")
+
+
+def test_connections_of_a_removed_service_are_counted_of_all_workers(net: Network) -> None:
+    west = net.site("west")
+    west.quick("update", "--workers", "2")
+    west.declare("db", SHOP_PORT, protocol="tcp")
+    west.connect("db", net.tcp("target"), capacity=6)
+    net.start()
+    until(lambda: are_ready(west, 2), "both workers serve")
+    until(lambda: west.offers("db", {"west": 1}), "the service is there")
+    with contextlib.ExitStack() as clients:
+        for _ in range(6):  # All slots, of whichever worker the clients are.
+            door = clients.enter_context(connected(west.address, SHOP_PORT))
+            assert ask(door, "name") == "target"
+        until(lambda: west.in_flight("db") == {"west": 6}, "all are shown")
+        for path in (west.directory / "config").glob("own-*-db*"):
+            path.unlink()
+
+        def told() -> bool:
+            notes = [one for one in west.get("status")["notes"] if one["code"] == "SW0332"]
+            return (
+                bool(notes)
+                and "and 6 connections or requests of it go on: 6 here." in (notes[0]["message"])
+            )
+
+        until(told, "status counts those of both workers, each once")
+        metric = f'spillway_removed_in_flight{{port="{SHOP_PORT}",service="db",site="west"}} 6.0'
+        until(lambda: metric in west.metrics(), "a scrape counts them too")
+    until(lambda: "SW0332" not in west.ctl("status").out, "they are over")
