@@ -168,6 +168,7 @@ class AdminApi:
         return item("Status", self._view.status())
 
     async def _links(self, request: Request) -> Response:
+        await self._view.look("lately")
         return items("Link", self._view.links())
 
     async def _services(self, request: Request) -> Response:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from router.admin.ports import MetricValues
 from router.admin.views import ScaleView, ServiceView
+from router.main.link_uses import LinkKey, LinkUse, bytes_alone, uses_together
 from router.main.port_lately import Phases, PortLately, PortTotals, totals_together, with_spills
 from router.main.sums import totals_of
 from router.main.worker_words import (
@@ -16,6 +17,7 @@ from router.main.worker_words import (
     Ask,
     Follow,
     Latelies,
+    LinkUses,
     Metrics,
     PhaseCounts,
     Question,
@@ -99,6 +101,8 @@ class OneWorker:
         self.scales: tuple[ScaleView, ...] = ()
         self.lately_asked: asyncio.Future[tuple[Told, ...]] | None = None
         self._latelies: dict[ServiceKey, PortLately] = {}
+        self._link_uses: dict[LinkKey, LinkUse] = {}
+        self._link_bytes_before: dict[LinkKey, LinkUse] = {}
         self._totals: dict[ServiceKey, PortTotals] = {}  # Of this life.
         self._totals_before: dict[ServiceKey, PortTotals] = {}
         self._spilled_before: dict[ServiceKey, PortLately] = {}
@@ -132,6 +136,7 @@ class OneWorker:
         self.metrics, self.services, self.scales, self.phases = (), (), (), {}
         self._remember_spills()
         self._remember_totals()
+        self._remember_link_bytes()
         for one in self._asked.values():
             one.answered.cancel()
         self._asked.clear()
@@ -176,6 +181,16 @@ class OneWorker:
             before = self._spilled_before.get(key, nothing)
             self._spilled_before[key] = with_spills(with_spills(nothing, before), one)
         self._latelies = {}
+
+    @property
+    def link_uses(self) -> Iterable[LinkUse]:
+        """What its links carry, by its last report; bytes also of the lives before."""
+        return chain(self._link_uses.values(), self._link_bytes_before.values())
+
+    def _remember_link_bytes(self) -> None:
+        """This life is over: what its links carried counts on."""
+        self._link_bytes_before = uses_together(map(bytes_alone, self.link_uses))
+        self._link_uses = {}
 
     def _remember_totals(self) -> None:
         """This life is over: what was counted in it counts on."""
@@ -226,6 +241,9 @@ class OneWorker:
             for key, item in self._latelies.items():
                 if item.totals is not None:
                     self._totals[key] = item.totals
+        if of(told, LinkUses):
+            uses = chain.from_iterable(one.items for one in of(told, LinkUses))
+            self._link_uses = uses_together(uses)
 
 
 def of(told: Iterable[Told], kind: type[_ToldT]) -> list[_ToldT]:

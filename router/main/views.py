@@ -35,6 +35,7 @@ from router.main.bar_news import bar_views
 from router.main.bursting import Bursting
 from router.main.explaining import absent, affinity_view, explained, finite
 from router.main.failing_requests import PortFailures
+from router.main.link_uses import LinkUse, use_of
 from router.main.link_views import link_views, notes_of_links, of_expiries, of_links
 from router.main.measuring import measure, takes_part
 from router.main.memory import MemoryGuard
@@ -175,8 +176,14 @@ class OperatorView:
         return self.serving and not router.draining and router.listens_where_promised
 
     def links(self) -> Sequence[LinkView]:
-        """All links, the dialled ones that wait for their certificate too."""
-        return link_views(self._router, self._expiries(), self._shown_until, self.utc)
+        """All links, the dialled ones that wait for their certificate too, with what the same
+        links of other workers carry."""
+        own = link_views(self._router, self._expiries(), self._shown_until, self.utc)
+        return own if self._whole is None else self._whole.with_link_uses(own)
+
+    def link_uses(self) -> Iterator[LinkUse]:
+        """What the links of this worker carry."""
+        return map(use_of, self._router.links.status())
 
     def services(self) -> Sequence[ServiceView]:
         """All service ports, with what the other workers counted when they were asked last."""

@@ -11,10 +11,11 @@ import msgspec
 
 from router.admin.history_views import ServiceHistory
 from router.admin.ports import Figures, MetricValues
-from router.admin.views import PastDecision, ScaleView, ServiceView, WhyView
+from router.admin.views import LinkView, PastDecision, ScaleView, ServiceView, WhyView
 from router.balance.site_gate import RateState, of_routers
 from router.balance.waiting import queue_limit
 from router.main.history_sums import joined
+from router.main.link_uses import with_uses
 from router.main.one_worker import of
 from router.main.port_lately import (
     Phases,
@@ -120,6 +121,10 @@ class Whole:
     def with_queued(self, own: Mapping[ServiceKey, int]) -> Mapping[ServiceKey, int]:
         """Requests that wait, by service port, of the whole router."""
         return counts([own, *(one.queued for one in self.workers.all)])
+
+    def with_link_uses(self, own: Sequence[LinkView]) -> Sequence[LinkView]:
+        """Links with what those of all workers carry."""
+        return with_uses(own, chain.from_iterable(one.link_uses for one in self.workers.all))
 
     def with_removed(
         self, own: Mapping[ServiceKey, Mapping[str, int]]

@@ -23,6 +23,7 @@ from router.main.worker_words import (
     Histories,
     HistoryQuestion,
     Latelies,
+    LinkUses,
     Metrics,
     Past,
     PastQuestion,
@@ -111,12 +112,14 @@ class Answering:
             case "lately":
                 for latelies in _some((await sliced(self._living.latelies())).items):
                     yield Latelies(latelies)
+                yield LinkUses(tuple(view.link_uses()))
             case "live":
                 pairs: list[tuple[ServiceView, PortLately]]
                 pairs = (await sliced(self._living.parts())).items
                 for some in _some(pairs):
                     yield Services(tuple(service for service, _ in some))
                     yield Latelies(tuple(lately for _, lately in some))
+                yield LinkUses(tuple(view.link_uses()))
 
     def _flow_news(self, turn: int | None, lasting: bool) -> FlowNews:
         flows = self._flows

@@ -10,6 +10,7 @@ from router.admin.flow_views import FlowDetail, FlowsWanted, FlowView
 from router.admin.history_views import ServiceHistory
 from router.admin.ports import Figures, MetricValues
 from router.admin.views import PastDecision, ScaleView, ServiceView, WhyView
+from router.main.link_uses import LinkUse
 from router.main.port_lately import PortLately, PortPhases
 from router.model import limits
 from router.model.ids import ServiceKey
@@ -116,6 +117,10 @@ class Latelies(msgspec.Struct, frozen=True, tag="latelies"):
     items: tuple[PortLately, ...]
 
 
+class LinkUses(msgspec.Struct, frozen=True, tag="link-uses"):
+    items: tuple[LinkUse, ...]
+
+
 class Past(msgspec.Struct, frozen=True, tag="past"):
     items: tuple[PastDecision, ...]
 
@@ -146,7 +151,7 @@ class Detail(msgspec.Struct, frozen=True, tag="flow"):
     item: FlowDetail
 
 
-_Figures = Metrics | Services | PhaseCounts | Scales | Latelies
+_Figures = Metrics | Services | PhaseCounts | Scales | Latelies | LinkUses
 Told = _Figures | Past | Why | Histories | FlowList | FlowNews | Detail
 
 # Messages -----------------------------------------------------------------------------------
