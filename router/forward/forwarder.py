@@ -373,9 +373,14 @@ class Forwarder:
         """The service ports known here, in order."""
         return sorted(self._services)
 
-    def totals_of(self, service: str) -> list[Totals]:
+    def totals_of(self, service: str) -> dict[ServiceKey, Totals]:
         """Of each port of ``service`` that is known here."""
-        return [one.totals() for key, one in self._services.items() if key.name == service]
+        return {key: one.totals() for key, one in self._services.items() if key.name == service}
+
+    def totals_at(self, key: ServiceKey) -> Totals | None:
+        """Of one service port; None: it is not known any more."""
+        service = self._services.get(key)
+        return service.totals() if service is not None else None
 
     def sample_latency(self) -> None:
         """Time a few requests of every service port."""

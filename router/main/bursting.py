@@ -23,6 +23,7 @@ from router.main.ports import Tell
 from router.model import limits
 from router.model.bursts import BurstSpec, BurstState
 from router.model.events import Problem
+from router.model.ids import ServiceKey
 from router.model.ticks import pause_s
 
 log = logging.getLogger("router.main")
@@ -58,7 +59,7 @@ class Bursting:
         self,
         site_name: str,
         place: BurstPlace,
-        totals_of: Callable[[str], list[Totals]],
+        totals_of: Callable[[str], Mapping[ServiceKey, Totals]],
         tell: Tell,
         now: Callable[[], float],
         new_id: Callable[[], str],
@@ -129,7 +130,7 @@ class Bursting:
         for hook in list(self._hooks.values()):
             ports = self._totals_of(hook.spec.service)
             hook.seen_service = bool(ports)
-            changed = hook.feed(now, self._unix(), together(ports), self._new_id())
+            changed = hook.feed(now, self._unix(), together(list(ports.values())), self._new_id())
             if changed is not None:
                 self._changed(hook, changed)
             if self._place.refusal(hook.spec):

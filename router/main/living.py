@@ -33,6 +33,7 @@ class Living:
         self._view = view
         self._router = router
         self._recorder = recorder
+        self._told_shares: dict[ServiceKey, int | None] = {}
         self.status = view.status
         self.links = view.links
         self.network = view.network
@@ -57,12 +58,13 @@ class Living:
             yield self._view.service(snapshot), self._own(snapshot.key)
 
     def latelies(self) -> Iterator[PortLately]:
-        """What each service port did lately at this worker, without those that did nothing,
-        and those that are not known any more and have something under way."""
+        """What each service port did lately at this worker, without those that did nothing and
+        have as many slots as before; and what removed ones have under way."""
         for key in self._router.forwarder.keys:
             own = self._own(key)
-            if not own.is_idle:
-                yield msgspec.structs.replace(own, totals=self._totals(key))
+            if not own.is_idle or self._told_shares.get(key) != own.capacity:
+                self._told_shares[key] = own.capacity
+                yield self._with_totals(own)
         for key, open_now in self._router.forwarder.removed().items():
             yield PortLately(key=key, change=None, removed=open_now)
 
@@ -118,22 +120,26 @@ class Living:
             open_for=spills.open_for,
             rate=forwarder.rate_state(key),
             open_now=forwarder.open_of_clients(key),
+            capacity=reading.capacity if reading is not None else None,
         )
 
-    def _totals(self, key: ServiceKey) -> PortTotals | None:
+    def _with_totals(self, own: PortLately) -> PortLately:
         forwarder = self._router.forwarder
-        reading = forwarder.reading_of(key)
-        if reading is None:
-            return None
-        tally = reading.tally
-        return PortTotals(
-            requests=sum(tally.served.values()),
-            overflowed=sum(tally.overflow.values()),
-            spilled=sum(tally.spilled_to.values()),
+        reading, totals = forwarder.reading_of(own.key), forwarder.totals_at(own.key)
+        if reading is None or totals is None:
+            return own
+        counted = PortTotals(
+            requests=totals.requests,
+            overflowed=totals.overflowed,
+            spilled=sum(reading.tally.spilled_to.values()),
+            refused=totals.refused,
+            waited_s=totals.waited_s,
             by_target={
-                join(one.host, one.port): one.requests_total for one in forwarder.targets_of(key)
+                join(one.host, one.port): one.requests_total
+                for one in forwarder.targets_of(own.key)
             },
         )
+        return msgspec.structs.replace(own, totals=counted, demand=totals.demand)
 
     def _now(self, snapshot: ServiceSnapshot, lately: PortLately) -> ServiceNow:
         key, change = snapshot.key, lately.change

@@ -10,7 +10,14 @@ from typing import TypeVar
 from router.admin.ports import MetricValues
 from router.admin.views import ScaleView, ServiceView
 from router.main.link_uses import LinkKey, LinkUse, bytes_alone, uses_together
-from router.main.port_lately import Phases, PortLately, PortTotals, totals_together, with_spills
+from router.main.port_lately import (
+    NONE_COUNTED,
+    Phases,
+    PortLately,
+    PortTotals,
+    totals_together,
+    with_spills,
+)
 from router.main.sums import totals_of
 from router.main.worker_words import (
     Answer,
@@ -103,6 +110,7 @@ class OneWorker:
         self._latelies: dict[ServiceKey, PortLately] = {}
         self._link_uses: dict[LinkKey, LinkUse] = {}
         self._link_bytes_before: dict[LinkKey, LinkUse] = {}
+        self._shares: dict[ServiceKey, int | None] = {}
         self._totals: dict[ServiceKey, PortTotals] = {}  # Of this life.
         self._totals_before: dict[ServiceKey, PortTotals] = {}
         self._spilled_before: dict[ServiceKey, PortLately] = {}
@@ -134,6 +142,7 @@ class OneWorker:
         self.pid, self.writer, self.door, self.ready = 0, None, "", False
         self.silence = Silence()
         self.metrics, self.services, self.scales, self.phases = (), (), (), {}
+        self._shares = {}
         self._remember_spills()
         self._remember_totals()
         self._remember_link_bytes()
@@ -152,6 +161,10 @@ class OneWorker:
         """What it counted of a service port in all its lives, as it reported last."""
         each = (self._totals_before.get(key), self._totals.get(key))
         return totals_together([one for one in each if one is not None])
+
+    def share(self, key: ServiceKey) -> int | None:
+        """Its share of the slots of a service port here; None: none is configured."""
+        return self._shares.get(key)
 
     @property
     def open_now(self) -> dict[ServiceKey, int]:
@@ -229,7 +242,8 @@ class OneWorker:
         if of(told, Services):
             self.services = tuple(chain.from_iterable(one.items for one in of(told, Services)))
             for view in self.services:
-                self._totals[ServiceKey(view.name, view.port)] = totals_of(view)
+                key = ServiceKey(view.name, view.port)
+                self._totals[key] = totals_of(view, self._totals.get(key, NONE_COUNTED))
         if of(told, PhaseCounts):
             ports = chain.from_iterable(one.items for one in of(told, PhaseCounts))
             self.phases = {port.key: port.phases for port in ports}
@@ -239,6 +253,7 @@ class OneWorker:
             items = chain.from_iterable(one.items for one in of(told, Latelies))
             self._latelies = {item.key: item for item in items}
             for key, item in self._latelies.items():
+                self._shares[key] = item.capacity
                 if item.totals is not None:
                     self._totals[key] = item.totals
         if of(told, LinkUses):

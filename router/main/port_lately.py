@@ -28,12 +28,20 @@ class PortPhases(msgspec.Struct, frozen=True):
 
 
 class PortTotals(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker counted of one service port since it started. ``by_target``: by address."""
+    """What a worker counted of one service port since it started.
+
+    ``refused`` and ``waited_s`` as in `Totals`. ``by_target``: requests by address.
+    """
 
     requests: int = 0
     overflowed: int = 0
     spilled: int = 0
+    refused: int = 0
+    waited_s: float = 0.0
     by_target: dict[str, int] = {}
+
+
+NONE_COUNTED = PortTotals()
 
 
 class PortLately(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +53,8 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     ``still_spilled`` and ``still_without_target`` of the first two are open. ``open_to``,
     ``open_for``: see `ServiceNow`. ``queue_limit``: how many may wait at once.
     ``rate``: of this site; None: it has none. ``open_now``: what its clients have under way.
-    ``totals`` None: they are not reported with it. ``removed``: the service is not known any more,
+    ``totals`` None: they are not reported with it, nor is ``demand``. ``capacity``: its
+    share of the slots here. ``removed``: the service is not known any more,
     and has these under way, by site.
     """
 
@@ -65,6 +74,8 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     rate: RateState | None = None
     open_now: int = 0
     totals: PortTotals | None = None
+    demand: int = 0
+    capacity: int | None = None
     removed: dict[str, int] = {}
 
     @property
@@ -113,6 +124,8 @@ def totals_together(each: Sequence[PortTotals]) -> PortTotals:
         requests=sum(one.requests for one in each),
         overflowed=sum(one.overflowed for one in each),
         spilled=sum(one.spilled for one in each),
+        refused=sum(one.refused for one in each),
+        waited_s=sum(one.waited_s for one in each),
         by_target=counts(one.by_target for one in each),
     )
 

@@ -155,10 +155,18 @@ class Running:
             self._access_log_lost,
             random.Random(),
         )
+        self.workers = None
+        if part.leads and part.count > 1:
+            self.workers = Workers(
+                part.count, worker_command, self._lead, self.tell, logs_to_file=logs.is_file
+            )
+            self.network.hand_over = self.workers.take_link
+        whole = Whole(self.workers) if self.workers is not None else None
+        totals_of = self.router.forwarder.totals_of
         self.bursting = Bursting(
             reading.wanted.name,
             store.burst_place,
-            self.router.forwarder.totals_of,
+            totals_of if whole is None else whole.with_totals_of(totals_of),
             self.tell,
             self.network.now,
             lambda: secrets.token_hex(8),
@@ -174,13 +182,6 @@ class Running:
             store.openshift,
             store.namespace,
         )
-        self.workers = None
-        if part.leads and part.count > 1:
-            self.workers = Workers(
-                part.count, worker_command, self._lead, self.tell, logs_to_file=logs.is_file
-            )
-            self.network.hand_over = self.workers.take_link
-        whole = Whole(self.workers) if self.workers is not None else None
         orders = Orders(
             self._trust,
             self.bursting,

@@ -8,7 +8,7 @@ import msgspec
 from router.admin.metrics import FAMILIES
 from router.admin.ports import Histogram, Labels, MetricValues
 from router.admin.views import ScaleView, ServiceView, TargetView
-from router.main.port_lately import PortTotals
+from router.main.port_lately import NONE_COUNTED, PortTotals
 from router.main.rating import rates_added
 from router.model.addresses import join
 from router.model.ids import ServiceKey
@@ -110,12 +110,14 @@ def merged(
     return [_merged(view, beside.get((view.name, view.port), [])) for view in own]
 
 
-def totals_of(view: ServiceView) -> PortTotals:
-    """What ``view`` says was counted."""
+def totals_of(view: ServiceView, before: PortTotals = NONE_COUNTED) -> PortTotals:
+    """What ``view`` says was counted; what it does not say is as ``before``."""
     return PortTotals(
         requests=view.requests_total,
         overflowed=view.overflow_total,
         spilled=view.spilled_total,
+        refused=before.refused,
+        waited_s=before.waited_s,
         by_target={join(one.host, one.port): one.requests_total for one in view.targets},
     )
 

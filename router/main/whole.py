@@ -12,6 +12,7 @@ import msgspec
 from router.admin.history_views import ServiceHistory
 from router.admin.ports import Figures, MetricValues
 from router.admin.views import LinkView, PastDecision, ScaleView, ServiceView, WhyView
+from router.balance.saturation import Totals
 from router.balance.site_gate import RateState, of_routers
 from router.balance.waiting import queue_limit
 from router.main.history_sums import joined
@@ -44,6 +45,7 @@ log = logging.getLogger("router.main")
 _NONE = MetricValues({}, {})
 _Port = tuple[str, int]
 _Rates = Callable[[], Mapping[ServiceKey, RateState]]
+_TotalsOf = Callable[[str], Mapping[ServiceKey, Totals]]
 _OwnT = TypeVar("_OwnT")
 
 
@@ -125,6 +127,28 @@ class Whole:
     def with_link_uses(self, own: Sequence[LinkView]) -> Sequence[LinkView]:
         """Links with what those of all workers carry."""
         return with_uses(own, chain.from_iterable(one.link_uses for one in self.workers.all))
+
+    def with_totals_of(self, own: _TotalsOf) -> _TotalsOf:
+        """What says whether a service is saturated, of the whole router. ``own`` is full, or
+        absent, when this worker is and no other one has room."""
+
+        def of_all(service: str) -> Mapping[ServiceKey, Totals]:
+            return {key: self._totals(key, totals) for key, totals in own(service).items()}
+
+        return of_all
+
+    def _totals(self, key: ServiceKey, own: Totals) -> Totals:
+        latelies = self.beside(key)
+        counted = totals_together([one.totals(key) for one in self.workers.all])
+        return msgspec.structs.replace(
+            own,
+            capacity=own.capacity + sum(one.share(key) or 0 for one in self.workers.all),
+            demand=own.demand + sum(one.demand for one in latelies),
+            requests=own.requests + counted.requests,
+            overflowed=own.overflowed + counted.overflowed,
+            refused=own.refused + counted.refused,
+            waited_s=own.waited_s + counted.waited_s,
+        )
 
     def with_removed(
         self, own: Mapping[ServiceKey, Mapping[str, int]]

@@ -152,3 +152,28 @@ def test_connections_of_a_removed_service_are_counted_of_all_workers(net: Networ
         metric = f'spillway_removed_in_flight{{port="{SHOP_PORT}",service="db",site="west"}} 6.0'
         until(lambda: metric in west.metrics(), "a scrape counts them too")
     until(lambda: "SW0332" not in west.ctl("status").out, "they are over")
+
+
+def test_a_burst_has_the_demand_and_slots_of_all_workers(net: Network) -> None:
+    west = site_of_workers(net)
+    west.document(
+        "Burst",
+        "wake",
+        {"service": "shop", "window": "2s", "saturated": {"full": "60%"}, "command": ["true"]},
+    )
+    target = serve(net, west)
+    lines = [*pinned(west, 0, 1), *pinned(west, 1, 4)]
+    target.hold()
+    for line in lines:
+        line.request("GET", "/")
+
+    def burst() -> float:
+        (found,) = west.get("bursts")
+        return float(found["demand"])
+
+    until(lambda: burst() == len(lines), "what all workers have under way is its demand")
+    target.release()
+    for line in lines:
+        assert line.getresponse().read()
+        line.close()
+    until(lambda: west.get("bursts")[0]["requests"] == len(lines), "and their requests")

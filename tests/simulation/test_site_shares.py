@@ -289,12 +289,12 @@ def test_a_site_is_saturated_when_all_its_routers_are() -> None:
     one = sharing.routers[0]
     one.offer(70, 2)  # More than its share of 5 or so, less than all 10 slots.
     sharing.world.run(1)
-    (totals,) = one.router.forwarder.totals_of("shop")
+    (totals,) = one.router.forwarder.totals_of("shop").values()
     local = one.router.forwarder.load_of(SERVICE)
     assert local.in_flight == local.capacity and not totals.full
     flood([one], sharing, 2)
     sharing.world.run(1.5)
-    (totals,) = one.router.forwarder.totals_of("shop")
+    (totals,) = one.router.forwarder.totals_of("shop").values()
     assert totals.full
 
 

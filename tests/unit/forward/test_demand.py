@@ -151,7 +151,7 @@ def test_who_waits_is_demand_once_wherever_it_waits_and_when_it_is_granted() -> 
 def test_burst_hooks_are_told_the_same_demand() -> None:
     world = World(1, 1, queue=1)
     world.ask(4)
-    (totals,) = world.a.forwarder.totals_of("shop")
+    (totals,) = world.a.forwarder.totals_of("shop").values()
     assert totals.demand == world.scale().demand.demand == 4
     assert totals.refused == 1
 

@@ -14,8 +14,10 @@ from router.main.burst_hook import Hook, Kept
 from router.main.bursting import Bursting
 from router.model import limits
 from router.model.bursts import BurstSpec, CalmMarks, SaturatedMarks
+from router.model.ids import ServiceKey
 from tests.unit.virtual_loop import run
 
+SHOP = ServiceKey("shop", 80)
 SPEC = BurstSpec(
     service="shop",
     window_s=2.0,
@@ -72,7 +74,7 @@ class World:
         self.bursting = Bursting(
             "here",
             place,
-            lambda service: [Totals(full=self.full, demand=3)] if service == "shop" else [],
+            lambda service: {SHOP: Totals(full=self.full, demand=3)} if service == "shop" else {},
             self._tell,
             loop.time,
             self._new_id,

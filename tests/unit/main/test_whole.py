@@ -3,7 +3,8 @@
 import asyncio
 
 from router.admin.views import WhyDecision, WhyQueue, WhyView
-from router.main.port_lately import PortLately
+from router.balance.saturation import Totals
+from router.main.port_lately import PortLately, PortTotals
 from router.main.whole import Whole
 from router.main.worker_words import Answer, FiguresQuestion, Latelies
 from router.main.workers import Lead, Workers
@@ -71,3 +72,24 @@ def test_a_queue_is_full_when_that_of_every_worker_is() -> None:
 def test_a_worker_without_requests_has_the_places_that_are_configured() -> None:
     assert shown(why("full", 5, 5), None, configured=5) == ("waits", 5, 10)
     assert shown(why("waits", 5, 40), None) == ("waits", 5, 40 + limits.QUEUE_DEFAULT_MIN)
+
+
+def test_a_burst_is_judged_by_the_figures_of_all_workers() -> None:
+    counted = PortTotals(requests=10, overflowed=2, refused=1, waited_s=0.5)
+    lately = PortLately(key=SHOP, change=None, totals=counted, demand=3, capacity=4)
+    own = Totals(full=True, demand=1, capacity=5, requests=20, overflowed=1, waited_s=0.25)
+
+    async def judged() -> Totals:
+        whole = await whole_of(lately)
+        before = whole.with_totals_of(lambda service: {SHOP: own})("shop")[SHOP]
+        (one,) = whole.workers.all
+        one.ended()
+        after = whole.with_totals_of(lambda service: {SHOP: own})("shop")[SHOP]
+        counters = ("requests", "overflowed", "refused", "waited_s")
+        assert [getattr(before, name) for name in counters] == [30, 3, 1, 0.75]
+        assert [getattr(after, name) for name in counters] == [30, 3, 1, 0.75]
+        assert (after.demand, after.capacity) == (1, 5)
+        return before
+
+    totals = asyncio.run(judged())
+    assert (totals.full, totals.demand, totals.capacity) == (True, 4, 9)
