@@ -139,7 +139,10 @@ class Living:
                 for one in forwarder.targets_of(own.key)
             },
         )
-        return msgspec.structs.replace(own, totals=counted, demand=totals.demand)
+        in_flight = forwarder.load_of(own.key).in_flight
+        return msgspec.structs.replace(
+            own, totals=counted, demand=totals.demand, in_flight=in_flight
+        )
 
     def _now(self, snapshot: ServiceSnapshot, lately: PortLately) -> ServiceNow:
         key, change = snapshot.key, lately.change

@@ -70,6 +70,12 @@ class Silence:
         return self._answered_at is not None and self._unanswered > limits.WORKER_SILENT_ASKS
 
     @property
+    def is_begun(self) -> bool:
+        """The worker did answer in this life, and has missed more than one question: other
+        workers may have dropped their links to it."""
+        return self._answered_at is not None and self._unanswered > limits.WORKER_MISSED_ASKS
+
+    @property
     def is_over_long(self) -> bool:
         """The worker must be ended."""
         starts = self._answered_at is None
@@ -165,6 +171,11 @@ class OneWorker:
     def share(self, key: ServiceKey) -> int | None:
         """Its share of the slots of a service port here; None: none is configured."""
         return self._shares.get(key)
+
+    def in_flight(self, key: ServiceKey) -> int:
+        """What it has in flight at targets of this site, by its last report."""
+        lately = self._latelies.get(key)
+        return 0 if lately is None else lately.in_flight
 
     @property
     def open_now(self) -> dict[ServiceKey, int]:

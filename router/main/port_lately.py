@@ -54,8 +54,8 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     ``open_for``: see `ServiceNow`. ``queue_limit``: how many may wait at once.
     ``rate``: of this site; None: it has none. ``open_now``: what its clients have under way.
     ``totals`` None: they are not reported with it, nor is ``demand``. ``capacity``: its
-    share of the slots here. ``removed``: the service is not known any more,
-    and has these under way, by site.
+    share of the slots here, of which ``in_flight`` are in use. ``removed``: the service is not
+    known any more, and has these under way, by site.
     """
 
     key: ServiceKey
@@ -76,6 +76,7 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     totals: PortTotals | None = None
     demand: int = 0
     capacity: int | None = None
+    in_flight: int = 0
     removed: dict[str, int] = {}
 
     @property

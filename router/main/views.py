@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from router.admin.ports import Figures, MetricValues, UnknownCommand
 from router.admin.views import (
     AbsentSite,
@@ -47,7 +49,7 @@ from router.main.recalling import recalled
 from router.main.scaling import scaled
 from router.main.seeing import Seeing
 from router.main.site_router import SiteRouter
-from router.main.whole import Whole
+from router.main.whole import SiteLoad, Whole
 from router.model import limits
 from router.model.events import Note, Problem
 from router.model.ids import ServiceKey
@@ -258,12 +260,38 @@ class OperatorView:
         if self._whole is None or own is None:
             return own
         config = self._router.forwarder.config_of(ServiceKey(own.service, own.port))
+        own = self._with_silent(own)
         own = self._whole.with_queue(own, config.queue if config is not None else None)
         if session is None:
             return own
         if own.session is not None and own.session.site is not None:
             return own
         return await self._whole.why(own, service, port, session)
+
+    def _with_silent(self, view: WhyView) -> WhyView:
+        """``view`` with what workers have that do not answer, and no decision knows of."""
+        load = self._silent_load(ServiceKey(view.service, view.port))
+        if load is None:
+            return view
+        return msgspec.structs.replace(
+            view,
+            candidates=tuple(
+                msgspec.structs.replace(
+                    one,
+                    in_flight=load.in_flight,
+                    capacity=load.capacity,
+                    note="; ".join(filter(None, (one.note, load.note))),
+                )
+                if one.path_cost == 0
+                else one
+                for one in view.candidates
+            ),
+        )
+
+    def _silent_load(self, key: ServiceKey) -> SiteLoad | None:
+        if self._whole is None:
+            return None
+        return self._whole.load(key, self._router.forwarder.load_of(key))
 
     def own_why(
         self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
@@ -333,7 +361,7 @@ class OperatorView:
         else:
             why_not = planned.why_not if planned is not None else ""
             shown = ListenerView(host="", port=key.port, state="none", error=why_not)
-        rate = self._rate(snapshot)
+        rate, silent = self._rate(snapshot), self._silent_load(key)
         name, sharing = self._router.identity.name, self._router.sharing_of(key.name)
         return ServiceView(
             name=key.name,
@@ -353,7 +381,7 @@ class OperatorView:
             rule_sites=self._router.rule_sites(sharing.export_to)
             | self._router.rule_sites(sharing.import_from),
             sites=tuple(
-                self._site(report, rate)
+                self._site(report, rate, silent)
                 for report in snapshot.explanation.candidates
                 if takes_part(self._router, key, report)
             ),
@@ -404,17 +432,22 @@ class OperatorView:
         own = _counts(snapshot)
         return own if self._whole is None else self._whole.phases(snapshot.key, own)
 
-    def _site(self, report: CandidateReport, own: RateState | None) -> ServiceSite:
+    def _site(
+        self, report: CandidateReport, own: RateState | None, silent: SiteLoad | None
+    ) -> ServiceSite:
         local = report.site == self._router.identity.site
+        in_flight, capacity = report.in_flight, report.capacity
+        if local and silent is not None:
+            in_flight, capacity = silent.in_flight, silent.capacity
         return ServiceSite(
             site=report.site_name,
             id=report.site,
             local=local,
             path_cost=report.path_cost,
             targets_ready=report.targets_ready,
-            capacity=report.capacity,
-            capacity_kind=kind_of(report.capacity, report.rate, auto=report.is_learnt),
-            in_flight=report.in_flight,
+            capacity=capacity,
+            capacity_kind=kind_of(capacity, report.rate, auto=report.is_learnt),
+            in_flight=in_flight,
             draining=report.verdict == "draining",
             age_s=finite(report.age_s),
             rate=rate_of_report(report, own if local else None),

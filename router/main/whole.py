@@ -15,9 +15,10 @@ from router.admin.views import LinkView, PastDecision, ScaleView, ServiceView, W
 from router.balance.saturation import Totals
 from router.balance.site_gate import RateState, of_routers
 from router.balance.waiting import queue_limit
+from router.forward.figures import Load
 from router.main.history_sums import joined
 from router.main.link_uses import with_uses
-from router.main.one_worker import of
+from router.main.one_worker import OneWorker, of
 from router.main.port_lately import (
     Phases,
     PortLately,
@@ -47,6 +48,14 @@ _Port = tuple[str, int]
 _Rates = Callable[[], Mapping[ServiceKey, RateState]]
 _TotalsOf = Callable[[str], Mapping[ServiceKey, Totals]]
 _OwnT = TypeVar("_OwnT")
+
+
+class SiteLoad(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one service port at this site. ``note``: which part of it takes no request, and why."""
+
+    in_flight: int
+    capacity: int | None
+    note: str
 
 
 class Whole:
@@ -127,6 +136,24 @@ class Whole:
     def with_link_uses(self, own: Sequence[LinkView]) -> Sequence[LinkView]:
         """Links with what those of all workers carry."""
         return with_uses(own, chain.from_iterable(one.link_uses for one in self.workers.all))
+
+    def load(self, key: ServiceKey, own: Load) -> SiteLoad | None:
+        """What targets of this site have in flight, and its slots, while a worker is silent.
+
+        Decisions are without such a worker, and its share is in nobody's hands but its own: the
+        targets have what it had in flight. None: none is silent, and decisions know all.
+        """
+        silent = [one for one in self.workers.all if one.silence.is_begun]
+        if not silent:
+            return None
+        alive = [one for one in self.workers.all if one.pid]
+        shares = [own.capacity, *(one.share(key) for one in alive)]
+        stated = [slots for slots in shares if slots is not None]
+        return SiteLoad(
+            in_flight=own.in_flight + sum(one.in_flight(key) for one in alive),
+            capacity=sum(stated) if stated else None,
+            note="; ".join(_silent_share(one, key) for one in silent),
+        )
 
     def with_totals_of(self, own: _TotalsOf) -> _TotalsOf:
         """What says whether a service is saturated, of the whole router. ``own`` is full, or
@@ -231,6 +258,12 @@ class Whole:
             for history in chain.from_iterable(one.items for one in of(parts, Histories)):
                 found.setdefault((history.service, history.port), []).append(history)
         return HistoriesBeside(found)
+
+
+def _silent_share(one: OneWorker, key: ServiceKey) -> str:
+    share, in_flight = one.share(key), one.in_flight(key)
+    use = f"{in_flight} in flight" if share is None else f"{in_flight} of its {share} slots in use"
+    return f"worker {one.index} does not answer, with {use}: it takes no request"
 
 
 def _with_figures(view: WhyView, whole: WhyView) -> WhyView:

@@ -425,6 +425,7 @@ WORKER_ANSWER_S = 1.0  # Waited for figures; then those of before count.
 WORKER_ENDS_S = 2.0  # Beyond the grace of a stop; then it is killed.
 WORKER_MESSAGE_BYTES_MAX = 64 * MIB  # Far above any of ours; of a broken one not all memory.
 WORKER_ITEMS_AT_ONCE = 20  # Of an answer, in one message: between two of them traffic goes on.
+WORKER_MISSED_ASKS = 1  # More: its slots and what it has in flight are shown by its last report.
 WORKER_SILENT_ASKS = 8  # 4 s: longer than a link waits, which drops a silent router after 3 s.
 WORKER_HUNG_ASKS = 20  # 10 s: then it is ended; until then its share of new clients waits.
 WORKER_START_ASKS = 60  # 30 s to its first answer: it loads code and documents before.

@@ -8,12 +8,14 @@ from tests.scenario.clients import fetch
 from tests.scenario.harness import SHOP_PORT, Network, Site, is_alive
 from tests.scenario.waiting import until
 from tests.scenario.worker_sites import (
+    CAPACITY,
     are_ready,
     hung,
     owner,
     owners,
     pid_of,
     pids,
+    pinned,
     serve,
     site_of_workers,
     workers,
@@ -103,3 +105,36 @@ def test_a_worker_that_answers_again_goes_on_and_is_named_no_more(net: Network, 
     codes = [event["code"] for event in west.get("events")]
     assert [codes.count(f"worker-{what}") for what in ("silent", "answers", "ended")] == [1, 1, 0]
     assert fetch(west.address, SHOP_PORT).status == 200
+
+
+def test_what_a_silent_worker_has_in_flight_is_shown_at_its_site(net: Network, west: Site) -> None:
+    target = serve(net, west, service_s=0.0)
+    lines = [*pinned(west, 0, 1), *pinned(west, 1, 2)]
+    target.hold()
+    for line in lines:
+        line.request("GET", "/")
+    shown = (len(lines), CAPACITY)
+
+    def is_shown() -> bool:
+        (site,) = west.service("shop")["sites"]
+        return (site["in_flight"], site["capacity"]) == shown
+
+    until(is_shown, "all are in flight")
+
+    def silent_and_shown() -> bool:
+        if not is_named(west):
+            return False
+        (here,) = west.json("why", "shop")["candidates"]
+        half = CAPACITY // 2
+        note = f"worker 1 does not answer, with 2 of its {half} slots in use: it takes no request"
+        assert here["note"] == note and here["free"] == half - 1, here
+        return (here["in_flight"], here["capacity"]) == shown and is_shown()
+
+    with hung(pid_of(west, 1)):
+        until(silent_and_shown, "why and service status show all that the target has")
+    target.release()
+    assert lines[0].getresponse().read()
+    for line in lines:
+        line.close()
+    until(lambda: west.rests("shop"), "all are over")
+    west.until_well(CODE)

@@ -78,11 +78,12 @@ WORKER_HANGS = Fault(
         fault.CHECK: "WARNING  SW0691  Worker 1 of 2 has not answered since…1 of 2 workers ready",
         fault.TOP: "near: ready, 1 problem",
         fault.EVENTS: "worker-silent…Worker 1 of 2 has not answered since",
+        fault.WHY: "worker 1 does not answer, with…it takes no request",
         fault.OVERVIEW: "SW0691 Worker 1 of 2 has not answered since",
     },
     silent=LINKS_ARE_UP
     | SERVES
-    | silent("the targets here serve the other workers", fault.SERVICE, fault.WHY)
+    | silent("the targets here serve the other workers", fault.SERVICE)
     | silent("no request goes to another site", fault.TOPOLOGY)
     | silent("requests that wait for the worker have not ended", fault.SERVICE_PAGE),
     exits=EXITS,

@@ -4,6 +4,7 @@ import asyncio
 
 from router.admin.views import WhyDecision, WhyQueue, WhyView
 from router.balance.saturation import Totals
+from router.forward.figures import Load
 from router.main.port_lately import PortLately, PortTotals
 from router.main.whole import Whole
 from router.main.worker_words import Answer, FiguresQuestion, Latelies
@@ -93,3 +94,27 @@ def test_a_burst_is_judged_by_the_figures_of_all_workers() -> None:
 
     totals = asyncio.run(judged())
     assert (totals.full, totals.demand, totals.capacity) == (True, 4, 9)
+
+
+def test_a_silent_workers_share_and_what_it_has_in_flight_is_shown_until_it_has_ended() -> None:
+    async def shown() -> None:
+        slots = PortLately(key=SHOP, change=None, capacity=4, in_flight=3)
+        whole = await whole_of(slots, PortLately(key=SHOP, change=None, capacity=2))
+        silent, other = whole.workers.all
+        for one in (silent, other):
+            one.pid = 1
+            one.silence.answered(1.0)
+        own = Load(1, 1, 5)
+        assert whole.load(SHOP, own) is None
+        for _ in range(1 + limits.WORKER_MISSED_ASKS):
+            silent.silence.asked()
+        load = whole.load(SHOP, own)
+        assert load is not None
+        assert (load.in_flight, load.capacity) == (4, 11)
+        assert load.note == (
+            "worker 1 does not answer, with 3 of its 4 slots in use: it takes no request"
+        )
+        silent.ended()
+        assert whole.load(SHOP, own) is None
+
+    asyncio.run(shown())
