@@ -200,6 +200,8 @@ def test_a_transaction_whose_way_breaks_is_told_so_and_undone(database: Database
         with pytest.raises(OSError):
             database.session()
         database.hub.start()
+        # For a moment the app believes what the hub said before it was killed.
+        until(lambda: database.hub.ready_targets("db") == {"gate": 1}, "the gate is back")
         database.net.ready("db", {"gate": 1}, database.app)
         with database.session() as again:
             assert again.value("select count(*) from torn") == "0"
