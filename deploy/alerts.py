@@ -98,7 +98,8 @@ ALERTS: Final = (
         f" (count {_SITES} (spillway_targets_ready > 0) > count {_SITES} (spillway_capacity))",
         "5m",
         "critical",
-        "{{ $labels.service }} is full at every site: sitectl why {{ $labels.service }}",
+        "{{ $labels.service }} is full at every site that may serve it: "
+        "sitectl why {{ $labels.service }}",
     ),
     Alert(
         "SpillwayRefusing",

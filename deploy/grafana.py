@@ -70,7 +70,7 @@ SERVICES: Final = (
     ),
     Panel(
         title="Turned away",
-        says="No site had a ready target (no-route), or all were full (all-full).",
+        says="No site had a ready target (no-route), or all that may serve were full (all-full).",
         queries=[
             (
                 "{{service}} {{verdict}}",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from router.model.fullness import EVERY_SITE_IS_FULL
 from sitectl import output
 from sitectl.candidate_table import candidate_table
 from sitectl.sessions import sentences
@@ -24,6 +25,8 @@ def why_text(item: dict[str, Any]) -> str:
     about_sessions = sentences(item)
     if about_sessions:
         head += f"\n{about_sessions}"
+    if item.get("left_out"):
+        head += f"\n{output.safe(item['left_out'])}\n{output.safe(item.get('let_in'))}"
     candidates = item.get("candidates") or []
     if not candidates:
         return head + "\nNo candidates: no site has a target. Try: sitectl service bind"
@@ -38,7 +41,8 @@ def _without_site(queue: dict[str, Any]) -> str:
 
 
 def _queue_text(queue: dict[str, Any], item: dict[str, Any]) -> str:
-    """What becomes of a request while every site is full, and what to do about it."""
+    """What becomes of a request that no site has room for, and what to do about it."""
+    full = EVERY_SITE_IS_FULL.capitalize()
     waiting, limit = int(queue.get("waiting") or 0), int(queue.get("limit") or 0)
     wait = output.seconds(float(queue.get("wait_s") or 0))
     name = output.safe(item.get("service"))
@@ -46,15 +50,15 @@ def _queue_text(queue: dict[str, Any], item: dict[str, Any]) -> str:
     match queue.get("outlook"):
         case "waits":
             return (
-                f"Every site is full. {wait_now}, at most {limit} may: a request is refused if the "
+                f"{full}. {wait_now}, at most {limit} may: a request is refused if the "
                 f"queue is full, or if no slot is free for it within {wait}."
             )
         case "too-long":
-            return f"Every site is full. {wait_now}: as many as can be served within {wait}."
+            return f"{full}. {wait_now}: as many as can be served within {wait}."
         case _ if not limit:
             return (
-                "Every site is full, and no request may wait: the queue of this service is 0. "
+                f"{full}, and no request may wait: the queue of this service is 0. "
                 f"To let some wait: sitectl service set {name} --queue default"
             )
         case _:
-            return f"Every site is full, and so is the queue: {waiting} of {limit} wait."
+            return f"{full}, and so is the queue: {waiting} of {limit} wait."

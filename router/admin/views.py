@@ -185,6 +185,7 @@ class ServiceSite(msgspec.Struct, frozen=True, kw_only=True):
 
     ``capacity_kind`` concurrency, rate or auto; None: none stated. ``capacity`` is in requests at
     once, beside a rate those that are stated too; ``in_flight`` counts requests whatever the kind.
+    ``left_out``: the rule by which it may not serve this site; empty: it may.
     """
 
     site: str
@@ -200,6 +201,7 @@ class ServiceSite(msgspec.Struct, frozen=True, kw_only=True):
     rate: RateView | None = None
     waiting: int = 0
     ejected_s: float | None = None
+    left_out: str = ""
 
 
 class LearntView(msgspec.Struct, frozen=True):
@@ -344,7 +346,7 @@ class WhyDecision(msgspec.Struct, frozen=True):
 
 
 class WhyQueue(msgspec.Struct, frozen=True, kw_only=True):
-    """What the next request meets while every site is full.
+    """What the next request meets while every site that may serve it is full.
 
     ``outlook``: waits (refused with 503 if no slot is free within ``wait_s``), full (refused:
     ``limit`` requests wait, or none may) or too-long (refused: as many wait as can be served in
@@ -400,7 +402,8 @@ class WhyView(msgspec.Struct, frozen=True, kw_only=True):
     """`why`: what the next request of a service would meet, decided by the production code.
 
     ``session``: of which session that request is; None: of none that is known. ``queue``: of a
-    decision ``all-full``; else None.
+    decision ``all-full``; else None. ``left_out``: while no site takes the request, the rules that
+    leave out sites with room, in sentences; ``let_in``: the commands that would let those in.
     """
 
     service: str
@@ -411,6 +414,8 @@ class WhyView(msgspec.Struct, frozen=True, kw_only=True):
     decision: WhyDecision
     candidates: tuple[WhyCandidate, ...]
     queue: WhyQueue | None = None
+    left_out: str = ""
+    let_in: str = ""
 
 
 class PastDecision(msgspec.Struct, frozen=True, kw_only=True):

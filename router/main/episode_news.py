@@ -14,6 +14,7 @@ from router.forward.figures import Left
 from router.forward.forwarder import Forwarder
 from router.main.failing_requests import WORDS
 from router.main.journal import Journal
+from router.main.left_out import NOTHING, LeftOut
 from router.main.port_lately import PortLately, counts
 from router.model.events import Refusals, Severity, Spill
 from router.model.ids import ServiceKey
@@ -41,11 +42,11 @@ class _Kind(msgspec.Struct, frozen=True, kw_only=True):
 class EpisodeNews:
     """Looks each second. ``utc``: ISO 8601 of the network's seconds.
 
-    ``beside``: of a router of several workers, what the others have of a service port; None: it is
-    one alone.
+    ``left_out``: sites with room that may not serve a service port. ``beside``: of a router of
+    several workers, what the others have of a service port; None: it is one alone.
     """
 
-    __slots__ = ("_beside", "_forwarder", "_journal", "_kinds", "_network", "_utc")
+    __slots__ = ("_beside", "_forwarder", "_journal", "_kinds", "_left_out", "_network", "_utc")
 
     def __init__(
         self,
@@ -53,10 +54,11 @@ class EpisodeNews:
         forwarder: Forwarder,
         journal: Journal,
         utc: Callable[[float], str],
+        left_out: Callable[[ServiceKey], LeftOut],
         beside: Callable[[ServiceKey], Sequence[PortLately]] | None = None,
     ) -> None:
         self._network, self._forwarder = network, forwarder
-        self._beside = beside
+        self._beside, self._left_out = beside, left_out
         self._journal, self._utc = journal, utc
         now = network.now()
         self._kinds = (
@@ -159,7 +161,15 @@ class EpisodeNews:
         message = refused_sentence(
             service, figures, is_end=is_end, is_unstated=self._is_unstated(one.key)
         )
-        self._journal.episode(severity, code, service, message, refused=figures)
+        left = NOTHING if is_end else self._left_out(one.key)
+        self._journal.episode(
+            severity,
+            code,
+            service,
+            f"{message} {left.why}".rstrip(),
+            hint=left.let_in,
+            refused=figures,
+        )
 
     def _is_unstated(self, key: ServiceKey) -> bool:
         """Targets are ready here, and none of them states a capacity, nor a rate."""
@@ -207,7 +217,7 @@ def ended_sentence(service: str, figures: Spill) -> str:
 def refused_sentence(
     service: str, figures: Refusals, *, is_end: bool, is_unstated: bool = False
 ) -> str:
-    """``shop:8080 refused 340 requests within 34 s: 300 found every site full (…)``."""
+    """``shop:8080 refused 340 requests within 34 s: 300 found no room (…)``."""
     by_words: dict[str, int] = {}
     for reason, count in figures.reasons.items():
         words = WORDS.get(reason, reason)

@@ -20,6 +20,7 @@ from router.balance.site_gate import RateState
 from router.forward.figures import QueueNow
 from router.forward.sessions import Session, Sessions
 from router.main.absent_sites import rows
+from router.main.left_out import NOTHING, left_out
 from router.main.measuring import takes_part
 from router.main.rating import kind_of, rate_of_report
 from router.main.site_router import SiteRouter
@@ -53,6 +54,8 @@ def explained(
     explanation = forwarder.explain(keys[0], now, of)
     if explanation is None:
         return None
+    takes_none = isinstance(explanation.decision, NoChoice) and not router.draining
+    left = left_out(router, keys[0], explanation) if takes_none else NOTHING
     return WhyView(
         service=keys[0].name,
         port=keys[0].port,
@@ -76,6 +79,8 @@ def explained(
         queue=_queue(
             None if router.draining else forwarder.queue_now(keys[0], explanation.decision)
         ),
+        left_out=left.why,
+        let_in=left.let_in,
     )
 
 

@@ -8,10 +8,12 @@ import msgspec
 from router.balance.decisions import NoChoice
 from router.history.readings import Change
 from router.main.leaving import per_s_text
+from router.main.left_out import LeftOut
 from router.main.port_lately import PortLately
 from router.main.site_router import SiteRouter
 from router.model import limits
 from router.model.events import Note, Problem
+from router.model.fullness import EVERY_SITE_FULL, EVERY_SITE_IS_FULL, NO_READY_TARGET
 from router.model.ids import ServiceKey
 
 FULL: Final = "all-full"
@@ -20,17 +22,17 @@ ANSWERED: Final = "5xx"
 """Stands for the failures that are answers of targets."""
 CAUSES_NAMED: Final = 3
 WORDS: Final = {
-    FULL: "found every site full",
+    FULL: EVERY_SITE_FULL,
     ANSWERED: "were answered 5xx by a target",
-    "no-route": "found no ready target at any site",
-    "no-target": "found no ready target at any site",
+    "no-route": NO_READY_TARGET,
+    "no-target": NO_READY_TARGET,
     "connect-failed": "could not connect to a target",
     "target-reset": "were reset by a target",
     "target-timeout": "got no answer of a target in time",
     "bad-response": "got an answer that is no HTTP",
     "link-lost": "lost their link",
     "unanswered": "got no answer of another site in time",
-    "busy": "found every site full",
+    "busy": EVERY_SITE_FULL,
     "overloaded": "came while this router was short of memory",
     "draining": "came while this router was stopping",
 }
@@ -72,9 +74,14 @@ def failing(
             yield found
 
 
-def problems_of(found: Sequence[PortFailures]) -> list[Problem]:
+def problems_of(
+    found: Sequence[PortFailures], left_out_of: Callable[[ServiceKey], LeftOut]
+) -> list[Problem]:
     """Service ports that turn requests away for want of room, and those that fail otherwise."""
-    return [_full(one) if next(iter(one.causes)) == FULL else _fails(one) for one in found]
+    return [
+        _full(one, left_out_of(one.key)) if next(iter(one.causes)) == FULL else _fails(one)
+        for one in found
+    ]
 
 
 def waiting(
@@ -82,8 +89,9 @@ def waiting(
     now: float,
     waits: Mapping[ServiceKey, int],
     told: Collection[ServiceKey],
+    left_out_of: Callable[[ServiceKey], LeftOut],
 ) -> Iterator[Note]:
-    """Service ports of which requests wait because every site is full, without those ``told``.
+    """Service ports of which requests wait for a slot at any site, without those ``told``.
 
     ``waits``: how many requests wait, of those of which some do.
     """
@@ -94,19 +102,23 @@ def waiting(
             yield Note(
                 severity="warning",
                 code="SW0339",
-                message=f"Service {key}: every site with a ready target is full: {_wait(queued)}.",
-                hint=_room(key),
+                message=_full_text(key, _wait(queued), left := left_out_of(key)),
+                hint=_room(key, left),
             )
 
 
-def _full(one: PortFailures) -> Problem:
+def _full(one: PortFailures, left: LeftOut) -> Problem:
     waits = f"; {_wait(one.queued)}" if one.queued else ""
     return Problem(
         code="SW0337",
-        message=f"Service {one.key}: every site with a ready target is full: "
-        f"{_share(one)} are turned away{waits}.",
-        hint=_room(one.key),
+        message=_full_text(one.key, f"{_share(one)} are turned away{waits}", left),
+        hint=_room(one.key, left),
     )
+
+
+def _full_text(key: ServiceKey, then: str, left: LeftOut) -> str:
+    """``then``: what becomes of requests."""
+    return f"Service {key}: {EVERY_SITE_IS_FULL}: {then}. {left.why}".rstrip()
 
 
 def _fails(one: PortFailures) -> Problem:
@@ -134,5 +146,6 @@ def _wait(queued: int) -> str:
     return "1 request waits" if queued == 1 else f"{queued} requests wait"
 
 
-def _room(key: ServiceKey) -> str:
-    return f"Add targets, or raise the capacity of those there are: sitectl why {key}"
+def _room(key: ServiceKey, left: LeftOut) -> str:
+    more = f"Add targets, or raise the capacity of those there are: sitectl why {key}"
+    return f"{left.let_in}. {more}" if left.let_in else more

@@ -7,6 +7,7 @@ from typing import Final
 from router.balance.decisions import CandidateReport, Explanation, NoChoice
 from router.balance.explain import rate_text
 from router.history.readings import Change
+from router.model.fullness import EVERY_SITE_IS_FULL, NO_SITE_IS_READY
 
 MOST_NAMED = 3
 """Sites that the sentence names; the others are a number."""
@@ -54,9 +55,9 @@ def _nobody(choice: NoChoice, lately: Change, queued: int) -> str:
     """Nobody takes the next request; silent as long as none comes."""
     if not queued and not lately.nowhere:
         return ""
-    why = "every site with a target is full"
+    why = EVERY_SITE_IS_FULL
     if choice.reason == "no-route":
-        why = "no site has a ready target"
+        why = NO_SITE_IS_READY
     waits = f", {queued} in the queue" if queued else ""
     return f"{why}: {per_s_text(lately.per_s(lately.nowhere))} served nowhere{waits}"
 

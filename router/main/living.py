@@ -6,10 +6,12 @@ import msgspec
 
 from router.admin.live_views import ServiceNow
 from router.admin.views import ServiceView
+from router.balance.decisions import NoChoice
 from router.forward.figures import ServiceSnapshot
 from router.history.readings import Change
 from router.main.failing_requests import PortFailures, failing
 from router.main.leaving import why_leaving
+from router.main.left_out import left_out
 from router.main.port_lately import PortLately, PortTotals
 from router.main.recording import Recorder
 from router.main.site_router import SiteRouter
@@ -161,6 +163,7 @@ class Living:
                 in_flight_mean=in_flight_mean,
                 open_to=lately.open_to,
                 open_for=lately.open_for,
+                left_out=self._left_out(snapshot),
             )
         own_name = self._router.identity.name
         spilled = _spilled_to(change)
@@ -185,6 +188,7 @@ class Living:
                 open_to=lately.open_to,
                 open_for=lately.open_for,
             ),
+            left_out=self._left_out(snapshot),
             spilled_per_s=round(sum(spilled.values()), 3),
             spilled_to=spilled,
             spilled_for={
@@ -194,6 +198,12 @@ class Living:
             open_to=lately.open_to,
             open_for=lately.open_for,
         )
+
+    def _left_out(self, snapshot: ServiceSnapshot) -> str:
+        """Sites with room that may not serve it, while no site takes the next request."""
+        if not isinstance(snapshot.explanation.decision, NoChoice):
+            return ""
+        return left_out(self._router, snapshot.key, snapshot.explanation).why
 
 
 def _spilled_to(change: Change) -> dict[str, float]:

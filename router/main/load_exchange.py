@@ -204,6 +204,11 @@ class LoadExchange:
             self._put(accepted.forward_to, report, how, waits_s)
         self._flush()
 
+    def last(self, router: RouterId, key: ServiceKey) -> LoadReport | None:
+        """What ``router`` reported last, bounded by what it offers; None: nothing."""
+        heard = self._heard.last(router, key)
+        return heard[0] if heard is not None else None
+
     def table_changed(self, table: RouteTable) -> None:
         """Forget routers that are no candidates any more."""
         self._heard.table_changed(table)

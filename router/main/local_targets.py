@@ -7,9 +7,11 @@ import msgspec
 from router.balance.spills import LocalTargets
 from router.forward.figures import QueueNow, TargetInfo
 from router.main.leaving import per_s_text
+from router.main.left_out import NOTHING, LeftOut, left_out
 from router.main.site_router import SiteRouter
 from router.model.addresses import join
 from router.model.events import Note, Problem
+from router.model.fullness import EVERY_OTHER_IS_FULL
 from router.model.ids import ServiceKey
 
 SITES_NAMED = 3
@@ -21,7 +23,7 @@ class PortTargets(msgspec.Struct, frozen=True, kw_only=True):
     ``elsewhere``: the other sites with a ready target, the cheapest first. ``spilled_per_s``:
     requests a second that each site serves for this one; empty: none, or not known. ``queue``: what
     a request meets as all of ``elsewhere`` are full; None: one of them has room, or it is not known
-    (then ``knows_room`` is false).
+    (then ``knows_room`` is false). ``left_out``: sites with room that may not serve it.
     """
 
     key: ServiceKey
@@ -31,6 +33,7 @@ class PortTargets(msgspec.Struct, frozen=True, kw_only=True):
     spilled_per_s: Mapping[str, float] = {}
     queue: QueueNow | None = None
     knows_room: bool = True
+    left_out: LeftOut = NOTHING
 
 
 def not_ready(
@@ -76,6 +79,9 @@ def not_ready(
             spilled_per_s=spilled_to(key),
             queue=queue,
             knows_room=now is not None,
+            left_out=NOTHING
+            if queue is None or explanation is None
+            else left_out(router, key, explanation),
         )
 
 
@@ -84,8 +90,9 @@ def problems_of(found: Sequence[PortTargets], utc: Callable[[float], str]) -> li
     return [
         Problem(
             code="SW0335",
-            message=f"Service {one.key}: {one.targets.shown}; {_goes(one)}.{_cause(one)}",
-            hint=_hint(one),
+            message=f"Service {one.key}: {one.targets.shown}; {_goes(one)}.{_cause(one)}"
+            f" {one.left_out.why}".rstrip(),
+            hint=f"{_hint(one)}. {one.left_out.let_in}".removesuffix(". "),
             since=utc(max((info.since for info in one.infos), default=0.0)) if one.infos else "",
         )
         for one in found
@@ -113,7 +120,7 @@ def _goes(one: PortTargets) -> str:
     most = sorted(one.spilled_per_s.items(), key=lambda item: (-item[1], item[0]))
     parts = [f"{per_s_text(per_s)} go to {site}" for site, per_s in most if per_s > 0][:SITES_NAMED]
     if one.queue is not None:
-        parts.append(f"every other site is full: {_meets(one.queue)}")
+        parts.append(f"{EVERY_OTHER_IS_FULL}: {_meets(one.queue)}")
     if parts:
         return ", ".join(parts)
     elsewhere = ", ".join(one.elsewhere[:SITES_NAMED])

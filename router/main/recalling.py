@@ -9,12 +9,13 @@ from router.forward.past import Record
 from router.main.explaining import candidate_view
 from router.main.measuring import takes_part
 from router.main.site_router import SiteRouter
+from router.model.fullness import EVERY_SITE_IS_FULL, NO_SITE_IS_READY
 from router.model.ids import ServiceKey, SiteId
 
 _NOBODY = {
-    "all-full": "every site with a target is full",
-    "no-route": "no site has a ready target",
-    "no-target": "no site has a ready target",
+    "all-full": EVERY_SITE_IS_FULL,
+    "no-route": NO_SITE_IS_READY,
+    "no-target": NO_SITE_IS_READY,
     "overloaded": "this router is short of memory",
     "draining": "the service was removed here",
     "client-gone": "its client left",

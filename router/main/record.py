@@ -15,6 +15,7 @@ from router.main import event_file
 from router.main.auditing import Auditing
 from router.main.episode_news import EpisodeNews
 from router.main.journal import Journal
+from router.main.left_out import LeftOut
 from router.main.port_lately import PortLately
 from router.main.stores import Store
 from router.main.token_watch import TokenWatch
@@ -48,14 +49,15 @@ class Record:
         network: Network,
         forwarder: Forwarder,
         utc: Callable[[float], str],
+        left_out: Callable[[ServiceKey], LeftOut],
         beside: Callable[[ServiceKey], Sequence[PortLately]] | None,
     ) -> None:
         """Report when requests leave this site or are refused. ``utc``: ISO 8601 of the network's
         seconds.
 
-        ``beside``: see `EpisodeNews`.
+        ``left_out``, ``beside``: see `EpisodeNews`.
         """
-        self._episodes = EpisodeNews(network, forwarder, self.journal, utc, beside)
+        self._episodes = EpisodeNews(network, forwarder, self.journal, utc, left_out, beside)
 
     def tokens(self, granted: Callable[[], Sequence[Grant]]) -> TokenWatch:
         """What watches the claims of this site; its `run` is the caller's."""

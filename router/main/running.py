@@ -209,7 +209,9 @@ class Running:
         self.insight = Insight(self.network, self.router, self.view, self.tokens.views, part, whole)
         if part.leads:
             beside = whole.beside if whole is not None else None
-            self.record.follow(self.network, self.router.forwarder, self.view.utc, beside)
+            self.record.follow(
+                self.network, self.router.forwarder, self.view.utc, self.view.left_out, beside
+            )
         if whole is not None:
             self.router.follow_rates(whole.rates(self.router.forwarder.rate_states))
         self.router.follow_declarations(store.declared)

@@ -47,6 +47,7 @@ from router.main.wanted_links import WantedLinks
 from router.main.weight_hints import weight_hints
 from router.model import limits
 from router.model.addresses import join
+from router.model.adverts import LoadReport
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -399,6 +400,10 @@ class SiteRouter:
     def rules(self) -> SharingRules:
         """The rules of this site, by ids of sites."""
         return self._services.rules
+
+    def load_heard(self, router: RouterId, key: ServiceKey) -> LoadReport | None:
+        """The last report of the load at another router, offered to this one or not."""
+        return self._load.last(router, key)
 
     def offer_note(self, service: str, site: SiteId) -> str:
         """What is to be said of targets that ``site`` offers, being new; empty: nothing."""

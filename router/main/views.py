@@ -26,7 +26,7 @@ from router.admin.views import (
     TargetView,
     WhyView,
 )
-from router.balance.decisions import CandidateReport
+from router.balance.decisions import CandidateReport, Explanation
 from router.balance.site_gate import RateState
 from router.forward.figures import ServiceSnapshot
 from router.main import failing_requests, local_targets, removed_services
@@ -37,6 +37,7 @@ from router.main.bar_news import bar_views
 from router.main.bursting import Bursting
 from router.main.explaining import absent, affinity_view, explained, finite
 from router.main.failing_requests import PortFailures
+from router.main.left_out import NOTHING, LeftOut, left_out, why_not
 from router.main.link_uses import LinkUse, use_of
 from router.main.link_views import link_views, notes_of_links, of_expiries, of_links
 from router.main.measuring import measure, takes_part
@@ -147,7 +148,7 @@ class OperatorView:
             problems=(
                 *router.problems(self.utc),
                 *local_targets.problems_of(targets, self.utc),
-                *failing_requests.problems_of(failing),
+                *failing_requests.problems_of(failing, self.left_out),
                 *self._memory.problems(),
                 *self._host_problems(),
                 *(self._bursting.problems() if self._bursting is not None else ()),
@@ -170,7 +171,14 @@ class OperatorView:
 
     def _waiting(self, failing: Iterable[PortFailures]) -> Iterator[Note]:
         told = {one.key for one in failing}
-        return failing_requests.waiting(self._router, self._network.now(), self.queued(), told)
+        return failing_requests.waiting(
+            self._router, self._network.now(), self.queued(), told, self.left_out
+        )
+
+    def left_out(self, key: ServiceKey) -> LeftOut:
+        """Sites with room that may not serve a service port."""
+        explanation = self._router.forwarder.explain(key, self._network.now())
+        return NOTHING if explanation is None else left_out(self._router, key, explanation)
 
     def ready(self) -> bool:
         """Serving and not draining; just started, not before it listens where clients are led."""
@@ -381,7 +389,7 @@ class OperatorView:
             rule_sites=self._router.rule_sites(sharing.export_to)
             | self._router.rule_sites(sharing.import_from),
             sites=tuple(
-                self._site(report, rate, silent)
+                self._site(report, snapshot.explanation, rate, silent)
                 for report in snapshot.explanation.candidates
                 if takes_part(self._router, key, report)
             ),
@@ -433,7 +441,11 @@ class OperatorView:
         return own if self._whole is None else self._whole.phases(snapshot.key, own)
 
     def _site(
-        self, report: CandidateReport, own: RateState | None, silent: SiteLoad | None
+        self,
+        report: CandidateReport,
+        explanation: Explanation,
+        own: RateState | None,
+        silent: SiteLoad | None,
     ) -> ServiceSite:
         local = report.site == self._router.identity.site
         in_flight, capacity = report.in_flight, report.capacity
@@ -453,6 +465,7 @@ class OperatorView:
             rate=rate_of_report(report, own if local else None),
             waiting=report.waiting or 0,
             ejected_s=None if report.ejected_s is None else round(report.ejected_s, 3),
+            left_out=why_not(report, explanation),
         )
 
     def resident_bytes(self) -> int:

@@ -20,7 +20,7 @@ from tests.browser.stage import Stage, looking
         ),
         (
             pictures.all_full(),
-            "shop is full at every site.",
+            "shop is full at every site that may serve it.",
             "128 requests wait for room here. 120/s fail at shop.",
         ),
         (

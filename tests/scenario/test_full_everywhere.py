@@ -1,6 +1,9 @@
 """What `why` and `status` say while every site is full, and that it is what happens."""
 
-from tests.scenario.clients import fetch, sending
+import re
+from typing import Any
+
+from tests.scenario.clients import Load, by_site, fetch, sending
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.waiting import until
 
@@ -24,9 +27,9 @@ def test_why_says_whether_the_next_request_waits_and_its_advice_works(net: Netwo
 
     site.ctl(*advice.split()[1:], "--queue-wait", "10s")
     until(lambda: site.json("why", "shop")["queue"]["outlook"] == "waits", "requests may wait")
-    assert "the next request waits (all-full)\nEvery site is full. 0 wait now, at most 10 may" in (
-        site.ctl("why", "shop").out
-    )
+    said = site.ctl("why", "shop").out
+    assert "the next request waits (all-full)\nEvery site that may serve it is full. " in said
+    assert "0 wait now, at most 10 may" in said
     second = sending(site.address, SHOP_PORT, 1)
     until(lambda: "1 waits now" in site.ctl("why", "shop").out, "one waits")
     target.release()
@@ -48,9 +51,97 @@ def test_without_a_target_here_it_is_said_that_the_other_site_is_full(net: Netwo
     until(lambda: "; requests go to far." in _said(near), "far has room")
     target.hold()
     clients = sending(near.address, SHOP_PORT, 3)
-    until(lambda: "; every other site is full: 2 requests wait." in _said(near), "far is full")
+    until(
+        lambda: "; every other site that may serve it is full: 2 requests wait." in _said(near),
+        "far is full",
+    )
     target.release()
     assert [one.site for one in clients.result()] == ["far"] * 3
+
+
+def test_a_rule_that_leaves_out_a_site_with_room_is_named_and_its_command_works(
+    net: Network,
+) -> None:
+    near, far, hub = (net.site(name) for name in ("near", "far", "hub"))
+    target = net.http("near")
+    near.declare("shop", queue=1, queueWait="30s")
+    near.connect("shop", target, capacity=1)
+    for other in (far, hub):
+        other.connect("shop", net.http(other.name), capacity=7)
+        net.link(near, other, 5)
+    net.start()
+    net.see_each_other()
+    net.ready("shop", {"near": 1, "far": 1, "hub": 1}, near)
+    near.ctl("service", "set", "shop", "--import-from", "hub")
+    hub.ctl("service", "set", "shop", "--export-to", "far")
+    target.hold()
+    first = sending(near.address, SHOP_PORT, 2)
+    until(lambda: near.json("why", "shop")["decision"]["reason"] == "all-full", "near is full")
+    until(lambda: len(_sentences(near.json("why", "shop")["left_out"])) == 2, "both are known")
+    own, others = _sentences(near.json("why", "shop")["left_out"])
+    assert own == "importFrom of near leaves out far (7 free)"
+    assert others == "exportTo of hub (7 free) leaves out near"
+    let_far_in = "sitectl service set shop --import-from hub,far"
+    let_near_in = "sitectl service grant shop --site near --call"
+    said = near.ctl("why", "shop").out
+    assert "Every site that may serve it is full, and so is the queue" in said
+    assert f"{own}. {others}." in said
+    assert "Let far in: " in said and "At hub: " in said
+    assert near.json("why", "shop")["let_in"] == f"Let far in: {let_far_in}. At hub: {let_near_in}"
+
+    with Load([(near.address, SHOP_PORT)], 10) as load:
+        until(lambda: near.problems("SW0337"), "requests are turned away")
+        (problem,) = near.problems("SW0337")
+        assert f": every site that may serve it is full: {_share(problem)}" in problem["message"]
+        assert problem["message"].endswith(f"{own}. {others}.")
+        assert problem["hint"].startswith(f"Let far in: {let_far_in}. At hub: {let_near_in}. ")
+        event = until(lambda: _event(near, "refusing-begun"), "the event names the rules")
+        assert event["message"].endswith(f"{own}. {others}.")
+        assert let_far_in in event["hint"]
+        near.ctl(*let_far_in.split()[1:])
+        hub.ctl(*let_near_in.split()[1:])
+        until(lambda: {"far", "hub"} <= by_site(load.answers).keys(), "both serve")
+    target.release()
+    assert [one.status for one in first.result()] == [200, 200]
+
+
+def test_failover_leaves_out_the_farther_site_while_the_nearer_is_full(net: Network) -> None:
+    near, far = net.site("near"), net.site("far")
+    target = net.http("near")
+    near.connect("shop", target, capacity=1)
+    far.connect("shop", net.http("far"), capacity=7)
+    net.link(near, far, 5)
+    net.start()
+    near.ctl(*f"service create shop {SHOP_PORT} --protocol http --policy failover".split())
+    near.ctl("service", "set", "shop", "--queue-wait", "30s")
+    net.see_each_other()
+    net.ready("shop", {"near": 1, "far": 1})
+    target.hold()
+    clients = sending(near.address, SHOP_PORT, 2)
+    until(lambda: near.json("why", "shop")["left_out"], "near is full")
+    why = near.json("why", "shop")
+    assert why["left_out"] == (
+        "Policy failover leaves out far (7 free) while a nearer site has a ready target."
+    )
+    assert why["let_in"] == "Let far in: sitectl service set shop --policy fill"
+    until(lambda: why["left_out"] in near.ctl("status").out, "status says it of those that wait")
+    near.ctl(*why["let_in"].split()[4:])
+    target.release()
+    assert {one.status for one in clients.result()} == {200}
+
+
+def _sentences(text: str) -> list[str]:
+    return [one.removesuffix(".") for one in text.split(". ") if one]
+
+
+def _share(problem: dict[str, Any]) -> str:
+    found = re.search(r"[^ ]+ of [^ ]+ requests are turned away", problem["message"])
+    assert found is not None, problem
+    return found[0]
+
+
+def _event(site: Site, code: str) -> Any:
+    return next((one for one in site.get("events") if one["code"] == code), None)
 
 
 def _said(site: Site) -> str:

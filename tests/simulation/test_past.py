@@ -86,8 +86,8 @@ def test_what_was_denied_is_still_there_after_ten_thousand_that_were_served() ->
     waited = [one for one in denied if one.waited_s]
     assert [one.waited_s for one in waited] == [pytest.approx(0.3, abs=0.05)] * len(waited) != []
     assert {one.reason for one in denied} == {
-        "every site with a target is full",
-        "every site with a target is full, and no slot came free in time",
+        "every site that may serve it is full",
+        "every site that may serve it is full, and no slot came free in time",
     }
     assert [gist(one) for one in kept(a) if one.outcome != "ok"] == list(map(gist, denied))
 

@@ -75,6 +75,17 @@ def test_every_site_is_full_and_so_is_the_queue(net: Network, watch: Watch) -> N
     )
 
 
+def test_this_site_is_full_and_a_rule_leaves_out_the_other(net: Network, watch: Watch) -> None:
+    shop = Shop(net, capacity=1, far_capacity=50, queue=1).start()
+    surfaces = watch(shop.near)
+    shop.near.ctl("service", "set", "shop", "--import-from", "none")
+    slow(shop.targets)
+    with shop.load() as load:
+        until(lambda: len(load.failed) >= PER_S, "some are turned away")
+        surfaces.show(faults.RULED_OUT)
+    assert {one.status for one in load.failed} == {503}
+
+
 def test_no_capacity_is_configured(net: Network, watch: Watch) -> None:
     shop = Shop(net, capacity=None).start()
     surfaces = watch(shop.near)

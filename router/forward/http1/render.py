@@ -17,7 +17,9 @@ MAY_EXPECT_BODY = ord("P")
 REQUEST_TIMEOUT = HttpError(408, "request-timeout", "The request did not arrive in time.")
 
 _NO_ROUTE = HttpError(503, "no-route", "No site can serve this service right now.")
-_ALL_FULL = HttpError(503, "all-full", "Every target of this service is full; try again shortly.")
+_ALL_FULL = HttpError(
+    503, "all-full", "Every target that may serve this request is full; try again shortly."
+)
 _OVERLOADED = HttpError(503, "overloaded", "This router has no room left; try again shortly.")
 _REFUSED = HttpError(502, "target-refused", "The target did not accept a connection.")
 _RESET = HttpError(502, "target-reset", "The target broke off before it had answered.")

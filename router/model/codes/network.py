@@ -229,10 +229,12 @@ SERVICES: Final = (
     ),
     Code(
         "SW0337",
-        "Requests are turned away because every site is full",
-        "No site with a ready target of the service has a free slot. Requests that find the queue "
-        "of this site full, or wait in it for longer than `queueWait`, get 503 with Retry-After: "
-        "more than 5 % of all in the last seconds.",
+        "Requests are turned away because every site that may serve them is full",
+        "No site with a ready target of the service has a free slot, of those that may serve it. "
+        "Requests that find the queue of this site full, or wait in it for longer than "
+        "`queueWait`, get 503 with Retry-After: more than 5 % of all in the last seconds. The text "
+        "names sites with room that a rule or the policy `failover` leaves out, and the next step "
+        "the command that lets them in.",
         "Add targets, or raise the capacity of those that can take more: sitectl why NAME",
     ),
     Code(
@@ -245,9 +247,10 @@ SERVICES: Final = (
     ),
     Code(
         "SW0339",
-        "Requests wait because every site is full",
-        "No site with a ready target of the service has a free slot, so requests wait at this site "
-        "for one. They are served late, and turned away after `queueWait`.",
+        "Requests wait because every site that may serve them is full",
+        "No site with a ready target of the service has a free slot, of those that may serve it. "
+        "Requests wait at this site for one: they are served late, and turned away after "
+        "`queueWait`. The text names sites with room that a rule leaves out, as that of SW0337.",
         "Add targets, or raise the capacity of those that can take more: sitectl why NAME",
     ),
     Code(

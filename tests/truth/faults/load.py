@@ -54,19 +54,20 @@ ALL_FULL = Fault(
     name="every site is full, and requests wait",
     clients="are served late",
     shown={
-        fault.STATUS: "State:    ready\n…Note:     SW0339 Service shop:…: every site with a ready "
-        "target is full: … wait.",
+        fault.STATUS: "State:    ready\n…Note:     SW0339 Service shop:…: every site that may "
+        "serve it is full: … wait.",
         fault.STATUS_JSON: "ready: true, problems: none, notes: SW0339",
-        fault.CHECK: "WARNING  SW0339  Service shop:…: every site with a ready target is full",
+        fault.CHECK: "WARNING  SW0339  Service shop:…: every site that may serve it is full",
         fault.TOP: "near: ready  …of 2 …wait",
         fault.SERVICE: "QUEUED",
-        fault.WHY: "the next request waits (all-full)…Every site is full. … at most 100 may: a "
-        "request is refused if the queue is full, or if no slot is free for it within 30 s.…near…"
-        "full…far…full",
+        fault.WHY: "the next request waits (all-full)…Every site that may serve it is full. … at "
+        "most 100 may: a request is refused if the queue is full, or if no slot is free for it "
+        "within 30 s.…near…full…far…full",
         fault.EVENTS: "overflow-begun…Service shop:… overflows",
         fault.METRICS: 'spillway_decisions_total{…verdict="all-full"}…spillway_queue_length',
         fault.ALERTS: "SpillwayCapacityExhausted, SpillwayOverflowSustained",
-        fault.OVERVIEW: "shop is full at every site.…requests wait for room here.",
+        fault.OVERVIEW: "shop is full at every site that may serve it.…requests wait for room "
+        "here.",
         fault.TOPOLOGY: "far…/s…reachable",
         fault.SERVICE_PAGE: "of 2 slots of near are busy…It waits, at most 30 s (…of 100 in the "
         "queue): all-full.",
@@ -79,16 +80,17 @@ TURNED_AWAY = Fault(
     name="every site is full, and so is the queue",
     clients="get 503 with Retry-After",
     shown={
-        fault.STATUS: "degraded…SW0337 Service shop:…: every site with a ready target is full: "
+        fault.STATUS: "degraded…SW0337 Service shop:…: every site that may serve it is full: "
         "…/s requests are turned away",
         fault.STATUS_JSON: "ready: true, problems: SW0337, notes: none",
-        fault.CHECK: "WARNING  SW0337  Service shop:…: every site with a ready target is full: "
+        fault.CHECK: "WARNING  SW0337  Service shop:…: every site that may serve it is full: "
         "…/s requests are turned away",
         fault.TOP: "1 problem…of 2 …/s fail",
         fault.SERVICE: "DEMAND",
-        fault.WHY: "the next request is refused (all-full)…Every site is full, and so is the "
-        "queue: 1 of 1 wait.…near…full…far…full",
-        fault.EVENTS: "refusing-begun…Service shop:… refuses requests: … found every site full; ",
+        fault.WHY: "the next request is refused (all-full)…Every site that may serve it is full, "
+        "and so is the queue: 1 of 1 wait.…near…full…far…full",
+        fault.EVENTS: "refusing-begun…Service shop:… refuses requests: … found every site that may "
+        "serve them full; ",
         fault.METRICS: 'spillway_requests_total{code_class="5xx"…site=""}…'
         'spillway_decisions_total{…verdict="all-full"}',
         fault.ALERTS: "SpillwayCapacityExhausted, SpillwayFailing, SpillwayOverflowSustained, "
@@ -101,6 +103,36 @@ TURNED_AWAY = Fault(
     silent=LINKS_ARE_UP | SERVES,
     exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
     false=("Every request is served", "No problems."),
+)
+RULED_OUT = Fault(
+    name="this site is full, and a rule leaves out the other site",
+    clients="get 503 with Retry-After",
+    shown={
+        fault.STATUS: "degraded…SW0337 Service shop:…: every site that may serve it is full: …/s "
+        "requests are turned away…. importFrom of near leaves out far (50 free).…Let far in: "
+        "sitectl service set shop --import-from far",
+        fault.STATUS_JSON: "ready: true, problems: SW0337, notes: none",
+        fault.CHECK: "WARNING  SW0337  Service shop:…: every site that may serve it is full: …/s "
+        "requests are turned away…. importFrom of near leaves out far (50 free).",
+        fault.TOP: "1 problem…of 2 …/s fail",
+        fault.SERVICE: "Taken from no other site",
+        fault.WHY: "the next request is refused (all-full)…Every site that may serve it is full, "
+        "and so is the queue: 1 of 1 wait.…importFrom of near leaves out far (50 free).…Let far "
+        "in: sitectl service set shop --import-from far…near…full…far…excluded",
+        fault.EVENTS: "refusing-begun…Service shop:… refuses requests: … found every site that may "
+        "serve them full; …. importFrom of near leaves out far (50 free).",
+        fault.METRICS: 'spillway_requests_total{code_class="5xx"…site=""}…'
+        'spillway_decisions_total{…verdict="all-full"}',
+        fault.ALERTS: "SpillwayFailing, SpillwayRefusing",
+        fault.OVERVIEW: "shop is full at every site that may serve it.…/s fail at shop. importFrom "
+        "of near leaves out far (50 free).…SW0337 Service shop:",
+        fault.SERVICE_PAGE: "/s served nowhere…Failed…/s…Refused, the queue of 1 is full: "
+        "all-full.…importFrom of near leaves out far (50 free). Let far in: sitectl service set "
+        "shop --import-from far",
+    },
+    silent=LINKS_ARE_UP | SERVES | silent("no request goes to the other site", fault.TOPOLOGY),
+    exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
+    false=("Every request is served", "No problems.", "very site is full", "full at every site."),
 )
 NO_CAPACITY = Fault(
     name="no capacity is configured",
@@ -164,4 +196,7 @@ EMPTY_SPLIT = Fault(
     exits={fault.CHECK: 3},
     false=("hub  ready", "No requests at the moment"),
 )
-FAULTS = (FULL, FULL_OF_CONNECTIONS, ALL_FULL, TURNED_AWAY, NO_CAPACITY, OVER_RATE, EMPTY_SPLIT)
+FAULTS = (
+    *(FULL, FULL_OF_CONNECTIONS, ALL_FULL, TURNED_AWAY, RULED_OUT),
+    *(NO_CAPACITY, OVER_RATE, EMPTY_SPLIT),
+)

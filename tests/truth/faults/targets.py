@@ -67,13 +67,14 @@ NOWHERE = Fault(
         fault.SERVICE: "0 at 2 sites, 0 of 2 here",
         fault.WHY: "goes nowhere (no-route)…near…no-target…far…no-target",
         fault.EVENTS: "target-down…of shop:…refused the connection…refusing-begun…Service shop:… "
-        "refuses requests: …found no ready target at any site",
+        "refuses requests: …found no ready target at any site that may serve them",
         fault.METRICS: 'spillway_requests_total{code_class="5xx"…site=""}…'
         'spillway_decisions_total{…verdict="no-route"}',
         fault.ALERTS: "SpillwayFailing, SpillwayLocalTargetsDown, SpillwayNoTarget, "
         "SpillwayRefusing",
         fault.OVERVIEW: "Requests fail at shop.…fail. shop: no ready target at any site.…SW0309",
-        fault.SERVICE_PAGE: "no site has a ready target: …/s served nowhere…Nowhere: no-route.",
+        fault.SERVICE_PAGE: "no site that may serve it has a ready target: …/s served "
+        "nowhere…Nowhere: no-route.",
     },
     silent=LINKS_ARE_UP | SERVES | silent("no request goes to another site", fault.TOPOLOGY),
     exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},

@@ -77,7 +77,10 @@ def test_refusals_for_one_reason_in_other_words_are_one() -> None:
         capacity=None,
     )
     told = refused_sentence("shop:8080", figures, is_end=False)
-    assert "refuses requests: 172 found no ready target at any site; 0 in flight" in told
+    assert (
+        "refuses requests: 172 found no ready target at any site that may serve them; 0 in flight"
+        in told
+    )
 
 
 def test_refusals_are_told_with_their_reasons() -> None:
@@ -89,7 +92,10 @@ def test_refusals_are_told_with_their_reasons() -> None:
         in_flight_max=2,
         capacity=2,
     )
-    reasons = "300 found every site full, 40 found no ready target at any site"
+    reasons = (
+        "300 found every site that may serve them full, "
+        "40 found no ready target at any site that may serve them"
+    )
     assert refused_sentence("shop:8080", figures, is_end=False) == (
         f"Service shop:8080 refuses requests: {reasons}; 2 in flight here, capacity 2."
     )

@@ -4,6 +4,7 @@ import pytest
 
 from router.history.readings import NOTHING_YET, Change, Reading, change
 from router.main.failing_requests import PortFailures, failing, problems_of, waiting
+from router.main.left_out import NOTHING, LeftOut
 from router.main.port_lately import PortLately
 from router.main.recording import Recorder
 from router.model import limits
@@ -25,8 +26,12 @@ def lately(requests: int, **failed_for: int) -> Change:
     return change(NOTHING_YET, after, 10.0)
 
 
+def nothing_left_out(key: ServiceKey) -> LeftOut:
+    return NOTHING
+
+
 def problem(found: PortFailures) -> tuple[str, str]:
-    (one,) = problems_of([found])
+    (one,) = problems_of([found], nothing_left_out)
     return one.code, one.message
 
 
@@ -34,9 +39,18 @@ def test_requests_that_no_site_has_room_for_are_turned_away() -> None:
     found = PortFailures(key=SHOP, lately=lately(200, all_full=120), queued=4)
     assert problem(found) == (
         "SW0337",
-        "Service shop:8080: every site with a ready target is full: 12/s of 20/s requests are "
+        "Service shop:8080: every site that may serve it is full: 12/s of 20/s requests are "
         "turned away; 4 requests wait.",
     )
+
+
+def test_the_rule_that_leaves_out_sites_with_room_is_named_with_the_command_that_ends_it() -> None:
+    found = PortFailures(key=SHOP, lately=lately(200, all_full=120))
+    command = "Let far in: sitectl service set shop --import-from far"
+    left = LeftOut("importFrom of near leaves out far (50 free).", command)
+    (one,) = problems_of([found], lambda key: left)
+    assert one.message.endswith("are turned away. importFrom of near leaves out far (50 free).")
+    assert one.hint.startswith(f"{command}. Add targets, ")
 
 
 def test_failures_are_named_by_their_causes() -> None:
@@ -61,7 +75,9 @@ def found_at(a: SimSite, recorder: Recorder) -> list[PortFailures]:
 
 
 def waiting_at(a: SimSite, *told: ServiceKey) -> list[Note]:
-    return list(waiting(a.router, a.network.now(), a.router.forwarder.queued(), told))
+    return list(
+        waiting(a.router, a.network.now(), a.router.forwarder.queued(), told, nothing_left_out)
+    )
 
 
 @pytest.fixture
@@ -102,5 +118,5 @@ def test_a_service_that_no_site_has_a_target_of_is_another_problem(world: World)
     world.run(15)
     (found,) = found_at(a, recorder)  # No site has ever bound a target.
     assert problem(found)[1].endswith(
-        "30/s of 30/s requests fail: they found no ready target at any site."
+        "30/s of 30/s requests fail: they found no ready target at any site that may serve them."
     )

@@ -208,7 +208,7 @@ def test_a_service_that_nobody_serves_says_so() -> None:
     a.offer(10, 8)
     world.run(7)
     ((_, now),) = Living(view_of(a), a.router, recorder).services()
-    assert now.why.startswith("every site with a target is full: ")
+    assert now.why.startswith("every site that may serve it is full: ")
     assert now.why.endswith("/s served nowhere")
     assert now.requests_per_s > 5
 

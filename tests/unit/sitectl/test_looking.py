@@ -136,7 +136,7 @@ DENIED: dict[str, Any] = {
     "at": "2026-01-01T00:00:01.000Z",
     "outcome": "all-full",
     "site": None,
-    "reason": "every site with a target is full, and no slot came free in time",
+    "reason": "every site that may serve it is full, and no slot came free in time",
     "waited_s": 2.0,
     "total_s": 2.0,
     "attempts": 2,

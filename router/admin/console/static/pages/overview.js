@@ -20,9 +20,9 @@ export function command() {
   return sitectl("status");
 }
 
-/** Whether no site of a service has room. Without a stated capacity there always is. */
+/** Whether no site that may serve has room. Without a configured capacity there always is. */
 function isFullEverywhere(service) {
-  const serving = service.sites.filter((site) => site.targets_ready > 0);
+  const serving = service.sites.filter((site) => site.targets_ready > 0 && !site.left_out);
   return serving.length > 0 && serving.every(isFull);
 }
 
@@ -54,12 +54,12 @@ export function answer(live) {
     return {
       text: `${listed(full.slice(0, 3).map((one) => one.name))} ${
         full.length === 1 ? "is" : "are"
-      } full at every site.`,
+      } full at every site that may serve ${full.length === 1 ? "it" : "them"}.`,
       more: `${plural(
         full.reduce((sum, one) => sum + one.queued, 0),
         "request waits",
         "requests wait",
-      )} for room here.${losing}`,
+      )} for room here.${losing}${leftOut(live, full)}`,
       tone: "bad",
     };
   }
@@ -78,6 +78,16 @@ export function answer(live) {
     more: `${howMuch(away, requests)} leave ${live.status.name} because ${becauseOf(why)}.${losing}`,
     tone: losing || isFault(why) ? "warn" : "info",
   };
+}
+
+/** The rules that leave out sites with room. @param {any} live @param {any[]} services */
+function leftOut(live, services) {
+  const names = services.map((one) => `${one.name}:${one.port}`);
+  return live.now
+    .filter((one) => one.left_out && names.includes(`${one.service}:${one.port}`))
+    .slice(0, 3)
+    .map((one) => ` ${one.left_out}`)
+    .join("");
 }
 
 /** `4/s of 9/s`, `5 open connections`: requests are counted at their end, connections before. */

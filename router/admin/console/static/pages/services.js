@@ -331,6 +331,7 @@ function Why({ service }) {
                   : ""
               }: ${known.decision.reason}.
             </p>
+            ${known.left_out && html`<p>${known.left_out} ${known.let_in}</p>`}
             <${RunnerUp} candidates=${known.candidates} />
             <${Candidates} candidates=${known.candidates} caption="Candidates in the order considered" />`
         : !why.error && html`<${Loading} lines=${3} />`

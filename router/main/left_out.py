@@ -1,0 +1,197 @@
+"""Sites with room that may not serve a service port: which rule leaves them out, what lets them in.
+
+Every surface that says that no site has room says this too. Pure.
+"""
+
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from router.balance.decisions import CandidateReport, Explanation, NoChoice
+from router.main.site_router import SiteRouter
+from router.model.adverts import LoadReport, RemoteCandidate
+from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.sharing import SharingRules, any_matches, name_any, names_of_patterns
+from router.routing.sharing import counting_word
+from router.routing.table import RouteTable
+
+SITES_NAMED = 3
+"""By one rule; the others are a number."""
+
+
+class LeftOut(msgspec.Struct, frozen=True):
+    """``why`` names the rules and the sites that they leave out, in sentences; ``let_in`` the
+    commands that let those in. Both are empty: no rule leaves out a site with room."""
+
+    why: str = ""
+    let_in: str = ""
+
+
+NOTHING: Final = LeftOut()
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """``rules`` are of this site, by ids; ``imports`` its import rule as it is given.
+
+    ``heard``: the last report of the load at another router; None: there was none.
+    """
+
+    key: ServiceKey
+    table: RouteTable
+    explanation: Explanation
+    rules: SharingRules = SharingRules()
+    imports: tuple[str, ...] = ()
+    heard: Callable[[RouterId], LoadReport | None] = lambda router: None
+
+
+class _Site(msgspec.Struct, frozen=True):
+    """``free``: how many requests it would take now; None: no capacity is configured there."""
+
+    site: SiteId
+    name: str
+    free: int | None
+
+    @property
+    def shown(self) -> str:
+        """``far (50 free)``."""
+        room = "no capacity configured" if self.free is None else f"{self.free} free"
+        return f"{self.name} ({room})"
+
+
+def left_out(router: SiteRouter, key: ServiceKey, explanation: Explanation) -> LeftOut:
+    """By what the balancer explains of the service port now."""
+    return described(
+        Facts(
+            key=key,
+            table=router.routing.table,
+            explanation=explanation,
+            rules=router.rules,
+            imports=names_of_patterns(router.sharing_of(key.name).import_from) or (),
+            heard=lambda there: router.load_heard(there, key),
+        )
+    )
+
+
+def why_not(report: CandidateReport, explanation: Explanation) -> str:
+    """Why a site with targets may not serve the next request; empty: it may, or waits its turn."""
+    stands_by = report.verdict == "dearer" and isinstance(explanation.decision, NoChoice)
+    return report.reason if stands_by or report.verdict == "excluded" else ""
+
+
+def described(facts: Facts) -> LeftOut:
+    """In words. O(candidates of the service port)."""
+    found = [*_by_own_rules(facts), *_by_others(facts), *_by_policy(facts)]
+    return LeftOut(" ".join(f"{one.why}." for one in found), ". ".join(one.let_in for one in found))
+
+
+def _by_own_rules(facts: Facts) -> Iterator[LeftOut]:
+    """Sites that this one is offered targets by and does not use."""
+    table, service = facts.table, facts.key.name
+    own = table.party(table.site).shown
+    unused = {
+        one.site: one
+        for one in table.candidates.get(facts.key, ())
+        if one.unused and not one.draining
+    }
+    found = [_Site(one.site, one.site_name, one.free) for one in _with_room(facts, unused)]
+    imports = facts.rules.of(service).import_from
+    barred = [one for one in found if not name_any(imports, table.party(one.site))]
+    if barred:
+        named = ",".join((*facts.imports, *(one.name for one in barred)))
+        command = f"sitectl service set {service} --import-from {shlex.quote(named)}"
+        yield LeftOut(
+            f"importFrom of {own} leaves out {_listed(barred)}", f"{_let_in(barred)}: {command}"
+        )
+    for one in found[:SITES_NAMED]:
+        if one not in barred:
+            yield _unused(facts, one, unused[one.site])
+
+
+def _unused(facts: Facts, one: _Site, candidate: RemoteCandidate) -> LeftOut:
+    table, service = facts.table, facts.key.name
+    declared = table.declarations.get(service)
+    if not candidate.barred:
+        protocol = declared.declaration.spec.protocol if declared is not None else "PROTOCOL"
+        return LeftOut(
+            f"{one.shown} is left out: {candidate.differs}",
+            f"At {one.name}: sitectl service set {service} --protocol {protocol}",
+        )
+    owner = table.owners.get(service)
+    owners = counting_word(table.site, owner, declared)[0] or (table.site,)
+    named = ", ".join(table.party(site).shown for site in owners)
+    command = f"sitectl service grant {service} --site {one.name} --offer"
+    return LeftOut(
+        f"Strict sharing leaves out {one.shown}: {named} owns {service} and has not granted it",
+        f"At {named}: {command}" if owners != (table.site,) else f"{_let_in([one])}: {command}",
+    )
+
+
+def _with_room(
+    facts: Facts, sites: Iterable[SiteId], verdict: str = "excluded"
+) -> Iterator[CandidateReport]:
+    """Those of ``sites`` that the balancer passed over for ``verdict``, though they have room."""
+    for one in facts.explanation.candidates:
+        if one.site in sites and one.verdict == verdict and one.targets_ready and one.free != 0:
+            yield one
+
+
+def _by_others(facts: Facts) -> Iterator[LeftOut]:
+    """Sites that have targets and do not offer them to this one."""
+    table, service = facts.table, facts.key.name
+    own = table.party(table.site)
+    withheld = [one for one in table.withheld.get(facts.key, ()) if one.targets_ready]
+    found: dict[SiteId, _Site] = {}
+    for one in withheld:
+        free = _free(one, facts.heard(one.router))
+        if not one.draining and not name_any(one.export_to, own) and free != 0:
+            found.setdefault(one.site, _Site(one.site, one.site_name, free))
+    for site in list(found.values())[:SITES_NAMED]:
+        yield LeftOut(
+            f"exportTo of {site.shown} leaves out {own.shown}",
+            f"At {site.name}: sitectl service grant {service} --site {own.shown} --call",
+        )
+    terms = table.terms.get(table.site)
+    if terms is not None and not any_matches(terms.import_, service) and withheld:
+        yield LeftOut(
+            f"The token that let {own.shown} in does not allow {service}: other sites have targets",
+            "At the site that made that token: sitectl token create FILE --allow-services "
+            f"{service}",
+        )
+
+
+def _free(candidate: RemoteCandidate, heard: LoadReport | None) -> int | None:
+    """As of its last report; one that has reported nothing has all of its capacity free."""
+    if heard is None:
+        return candidate.capacity
+    if not heard.targets_ready:
+        return 0
+    slots = None if heard.capacity is None else max(0, heard.capacity - heard.in_flight)
+    if heard.rate is None:
+        return slots
+    return heard.rate.permits if slots is None else min(slots, heard.rate.permits)
+
+
+def _by_policy(facts: Facts) -> Iterator[LeftOut]:
+    """Sites that stand by under `failover`."""
+    if facts.explanation.policy != "failover":
+        return
+    sites = {one.site for one in facts.explanation.candidates}
+    found = [_Site(one.site, one.site_name, one.free) for one in _with_room(facts, sites, "dearer")]
+    if found:
+        yield LeftOut(
+            f"Policy failover leaves out {_listed(found)} while a nearer site has a ready target",
+            f"{_let_in(found)}: sitectl service set {facts.key.name} --policy fill",
+        )
+
+
+def _listed(sites: Sequence[_Site]) -> str:
+    """``far (50 free), hub (3 free) and 2 more sites``."""
+    shown = ", ".join(one.shown for one in sites[:SITES_NAMED])
+    more = len(sites) - SITES_NAMED
+    return shown if more <= 0 else f"{shown} and {more} more site{'s' if more > 1 else ''}"
+
+
+def _let_in(sites: Sequence[_Site]) -> str:
+    return f"Let {sites[0].name} in" if len(sites) == 1 else "Let them in"
