@@ -3,7 +3,7 @@
 Each kind of episode is a row of `EpisodeNews`: what it counts, and how it is reported.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -12,6 +12,7 @@ from router.balance.episodes import Begun, Ended, Episodes, Now
 from router.balance.spills import LocalTargets
 from router.forward.figures import Left
 from router.forward.forwarder import Forwarder
+from router.main.asked_in_vain import AskedInVain
 from router.main.failing_requests import WORDS
 from router.main.journal import Journal
 from router.main.left_out import NOTHING, LeftOut
@@ -30,13 +31,14 @@ ENDED_REFUSING: Final[tuple[Severity, str]] = "info", "refusing-ended"
 
 class _Kind(msgspec.Struct, frozen=True, kw_only=True):
     """``counts``: totals since the start, by service port; ``beside``: those that another worker
-    has of one. ``expected``: they are no news."""
+    has of one. ``expected``: they are no news. ``hear``: who hears of each look besides."""
 
     episodes: Episodes
     counts: Callable[[], Mapping[ServiceKey, Left]]
     beside: Callable[[PortLately], Left]
     report: Callable[[Begun | Ended], None]
     expected: Callable[[ServiceKey], bool] = lambda key: False
+    hear: Callable[[Mapping[ServiceKey, Now], float], None] = lambda seen, now: None
 
 
 class EpisodeNews:
@@ -46,7 +48,16 @@ class EpisodeNews:
     several workers, what the others have of a service port; None: it is one alone.
     """
 
-    __slots__ = ("_beside", "_forwarder", "_journal", "_kinds", "_left_out", "_network", "_utc")
+    __slots__ = (
+        "_beside",
+        "_forwarder",
+        "_in_vain",
+        "_journal",
+        "_kinds",
+        "_left_out",
+        "_network",
+        "_utc",
+    )
 
     def __init__(
         self,
@@ -60,6 +71,7 @@ class EpisodeNews:
         self._network, self._forwarder = network, forwarder
         self._beside, self._left_out = beside, left_out
         self._journal, self._utc = journal, utc
+        self._in_vain = AskedInVain()
         now = network.now()
         self._kinds = (
             _Kind(
@@ -80,6 +92,7 @@ class EpisodeNews:
                 counts=forwarder.refused,
                 beside=lambda one: Left(one.refused),
                 report=self._report_refused,
+                hear=self._hear_refused,
             ),
         )
         network.call_at(now + SECOND_S, self._each_second)
@@ -102,6 +115,15 @@ class EpisodeNews:
             }
             for one in kind.episodes.look(seen, now):
                 kind.report(one)
+            kind.hear(seen, now)
+
+    @property
+    def asked_in_vain(self) -> Collection[ServiceKey]:
+        """Service ports that clients asked for lately and found no target of, at any worker."""
+        return self._in_vain.keys
+
+    def _hear_refused(self, seen: Mapping[ServiceKey, Now], now: float) -> None:
+        self._in_vain.look({key: one.left for key, one in seen.items()}, now)
 
     def _of_all(self, key: ServiceKey, own: Left, part: Callable[[PortLately], Left]) -> Left:
         """``own``, and the same of the other workers."""

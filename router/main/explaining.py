@@ -20,7 +20,7 @@ from router.balance.site_gate import RateState
 from router.forward.figures import QueueNow
 from router.forward.sessions import Session, Sessions
 from router.main.absent_sites import rows
-from router.main.left_out import NOTHING, left_out
+from router.main.left_out import NOTHING
 from router.main.measuring import takes_part
 from router.main.rating import kind_of, rate_of_report
 from router.main.site_router import SiteRouter
@@ -55,7 +55,7 @@ def explained(
     if explanation is None:
         return None
     takes_none = isinstance(explanation.decision, NoChoice) and not router.draining
-    left = left_out(router, keys[0], explanation) if takes_none else NOTHING
+    left = router.left_out(keys[0], explanation) if takes_none else NOTHING
     return WhyView(
         service=keys[0].name,
         port=keys[0].port,

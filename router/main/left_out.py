@@ -4,16 +4,15 @@ Every surface that says that no site has room says this too. Pure.
 """
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Final
 
 import msgspec
 
 from router.balance.decisions import CandidateReport, Explanation, NoChoice
-from router.main.site_router import SiteRouter
 from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.sharing import SharingRules, any_matches, name_any, names_of_patterns
+from router.model.sharing import SharingRules, any_matches, name_any
 from router.routing.sharing import counting_word
 from router.routing.table import RouteTable
 
@@ -36,6 +35,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """``rules`` are of this site, by ids; ``imports`` its import rule as it is given.
 
     ``heard``: the last report of the load at another router; None: there was none.
+    ``shows_room``: how much a site would take now, which changes with each request.
     """
 
     key: ServiceKey
@@ -44,34 +44,21 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     rules: SharingRules = SharingRules()
     imports: tuple[str, ...] = ()
     heard: Callable[[RouterId], LoadReport | None] = lambda router: None
+    shows_room: bool = True
+
+    def shown(self, name: str, free: int | None) -> str:
+        """``far (50 free)``. ``free`` None: no capacity is configured there."""
+        if not self.shows_room:
+            return name
+        return f"{name} ({'no capacity configured' if free is None else f'{free} free'})"
 
 
 class _Site(msgspec.Struct, frozen=True):
-    """``free``: how many requests it would take now; None: no capacity is configured there."""
+    """``shown``: its name and how much room it has."""
 
     site: SiteId
     name: str
-    free: int | None
-
-    @property
-    def shown(self) -> str:
-        """``far (50 free)``."""
-        room = "no capacity configured" if self.free is None else f"{self.free} free"
-        return f"{self.name} ({room})"
-
-
-def left_out(router: SiteRouter, key: ServiceKey, explanation: Explanation) -> LeftOut:
-    """By what the balancer explains of the service port now."""
-    return described(
-        Facts(
-            key=key,
-            table=router.routing.table,
-            explanation=explanation,
-            rules=router.rules,
-            imports=names_of_patterns(router.sharing_of(key.name).import_from) or (),
-            heard=lambda there: router.load_heard(there, key),
-        )
-    )
+    shown: str
 
 
 def why_not(report: CandidateReport, explanation: Explanation) -> str:
@@ -80,7 +67,7 @@ def why_not(report: CandidateReport, explanation: Explanation) -> str:
     return report.reason if stands_by or report.verdict == "excluded" else ""
 
 
-def described(facts: Facts) -> LeftOut:
+def left_out(facts: Facts) -> LeftOut:
     """In words. O(candidates of the service port)."""
     found = [*_by_own_rules(facts), *_by_others(facts), *_by_policy(facts)]
     return LeftOut(" ".join(f"{one.why}." for one in found), ". ".join(one.let_in for one in found))
@@ -95,7 +82,7 @@ def _by_own_rules(facts: Facts) -> Iterator[LeftOut]:
         for one in table.candidates.get(facts.key, ())
         if one.unused and not one.draining
     }
-    found = [_Site(one.site, one.site_name, one.free) for one in _with_room(facts, unused)]
+    found = list(_with_room(facts, unused))
     imports = facts.rules.of(service).import_from
     barred = [one for one in found if not name_any(imports, table.party(one.site))]
     if barred:
@@ -129,12 +116,12 @@ def _unused(facts: Facts, one: _Site, candidate: RemoteCandidate) -> LeftOut:
 
 
 def _with_room(
-    facts: Facts, sites: Iterable[SiteId], verdict: str = "excluded"
-) -> Iterator[CandidateReport]:
+    facts: Facts, sites: Container[SiteId], verdict: str = "excluded"
+) -> Iterator[_Site]:
     """Those of ``sites`` that the balancer passed over for ``verdict``, though they have room."""
     for one in facts.explanation.candidates:
         if one.site in sites and one.verdict == verdict and one.targets_ready and one.free != 0:
-            yield one
+            yield _Site(one.site, one.site_name, facts.shown(one.site_name, one.free))
 
 
 def _by_others(facts: Facts) -> Iterator[LeftOut]:
@@ -146,7 +133,8 @@ def _by_others(facts: Facts) -> Iterator[LeftOut]:
     for one in withheld:
         free = _free(one, facts.heard(one.router))
         if not one.draining and not name_any(one.export_to, own) and free != 0:
-            found.setdefault(one.site, _Site(one.site, one.site_name, free))
+            shown = facts.shown(one.site_name, free)
+            found.setdefault(one.site, _Site(one.site, one.site_name, shown))
     for site in list(found.values())[:SITES_NAMED]:
         yield LeftOut(
             f"exportTo of {site.shown} leaves out {own.shown}",
@@ -178,7 +166,7 @@ def _by_policy(facts: Facts) -> Iterator[LeftOut]:
     if facts.explanation.policy != "failover":
         return
     sites = {one.site for one in facts.explanation.candidates}
-    found = [_Site(one.site, one.site_name, one.free) for one in _with_room(facts, sites, "dearer")]
+    found = list(_with_room(facts, sites, "dearer"))
     if found:
         yield LeftOut(
             f"Policy failover leaves out {_listed(found)} while a nearer site has a ready target",

@@ -11,7 +11,6 @@ from router.forward.figures import ServiceSnapshot
 from router.history.readings import Change
 from router.main.failing_requests import PortFailures, failing
 from router.main.leaving import why_leaving
-from router.main.left_out import left_out
 from router.main.port_lately import PortLately, PortTotals
 from router.main.recording import Recorder
 from router.main.site_router import SiteRouter
@@ -203,7 +202,7 @@ class Living:
         """Sites with room that may not serve it, while no site takes the next request."""
         if not isinstance(snapshot.explanation.decision, NoChoice):
             return ""
-        return left_out(self._router, snapshot.key, snapshot.explanation).why
+        return self._router.left_out(snapshot.key, snapshot.explanation).why
 
 
 def _spilled_to(change: Change) -> dict[str, float]:

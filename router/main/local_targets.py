@@ -7,7 +7,7 @@ import msgspec
 from router.balance.spills import LocalTargets
 from router.forward.figures import QueueNow, TargetInfo
 from router.main.leaving import per_s_text
-from router.main.left_out import NOTHING, LeftOut, left_out
+from router.main.left_out import NOTHING, LeftOut
 from router.main.site_router import SiteRouter
 from router.model.addresses import join
 from router.model.events import Note, Problem
@@ -81,7 +81,7 @@ def not_ready(
             knows_room=now is not None,
             left_out=NOTHING
             if queue is None or explanation is None
-            else left_out(router, key, explanation),
+            else router.left_out(key, explanation),
         )
 
 

@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from router.forward.figures import TargetInfo
 from router.forward.listeners import EVERYWHERE, ListenerState
 from router.main.listener_budget import Refusal
 from router.main.listener_grants import FORMER, PortHolder, Unlistened
@@ -215,30 +214,6 @@ def _undeclared(
         message += f" {names} declared it last, and does not now, or not for this site."
         hint = f"See who may use what: sitectl access. If {names} gave it up: {hint}"
     return Problem(code=code, message=message, hint=hint)
-
-
-def unserved(
-    targets: Mapping[ServiceKey, Sequence[TargetInfo]], utc: Callable[[float], str]
-) -> list[Problem]:
-    """Services that have targets, none of which is ready; with those of them at this site.
-
-    ``utc``: ISO 8601 of monotonic seconds.
-    """
-    return [_unserved(key, mine, utc) for key, mine in targets.items()]
-
-
-def _unserved(
-    key: ServiceKey, targets: Sequence[TargetInfo], utc: Callable[[float], str]
-) -> Problem:
-    message = f"Service {key} has no ready target, here or at any site that is reached"
-    since = ""
-    if targets:
-        last = max(targets, key=lambda target: target.since)
-        since = utc(last.since)
-        others = f" (and {len(targets) - 1} more)" if len(targets) > 1 else ""
-        message += f": {last.error or 'no answer'}{others}"
-    hint = f"See why under ERROR: sitectl service status {key.name}"
-    return Problem(code="SW0309", message=f"{message}.", hint=hint, since=since)
 
 
 def of_edge(left_out: int) -> list[Problem]:

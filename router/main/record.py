@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,6 +58,11 @@ class Record:
         ``left_out``, ``beside``: see `EpisodeNews`.
         """
         self._episodes = EpisodeNews(network, forwarder, self.journal, utc, left_out, beside)
+
+    @property
+    def asked_in_vain(self) -> Collection[ServiceKey]:
+        """See `EpisodeNews`."""
+        return self._episodes.asked_in_vain if self._episodes is not None else ()
 
     def tokens(self, granted: Callable[[], Sequence[Grant]]) -> TokenWatch:
         """What watches the claims of this site; its `run` is the caller's."""

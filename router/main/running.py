@@ -212,6 +212,7 @@ class Running:
             self.record.follow(
                 self.network, self.router.forwarder, self.view.utc, self.view.left_out, beside
             )
+            self.router.follow_refusals(lambda: self.record.asked_in_vain)
         if whole is not None:
             self.router.follow_rates(whole.rates(self.router.forwarder.rate_states))
         self.router.follow_declarations(store.declared)

@@ -1,7 +1,7 @@
 """The services of this site: what each port shall be here, and that the forwarder makes it so."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from router.balance.site_gate import RateState
 from router.documents import Wanted
@@ -15,7 +15,6 @@ from router.main.load_exchange import LoadExchange
 from router.main.own_words import OwnWords
 from router.main.plan import Plan, PlannedService, PlannedTarget, Planner, Undeclared
 from router.main.ports import Credentials, Keeper, Routing, Tell
-from router.main.problems import unserved
 from router.main.rule_pins import RulePins
 from router.main.share_run import ShareRun
 from router.model.addresses import ALLOW_LINK_LOCAL, is_link_local, split
@@ -89,6 +88,8 @@ class Services:
         self._heard: tuple[dict[str, Declaration], ListenerGrants] = ({}, self._grants)
         self.declared_changed: Callable[[Mapping[str, ServiceSpec]], None] | None = None
         """Hears which services the network has, whenever that changes."""
+        self.asked_in_vain: Callable[[], Collection[ServiceKey]] = tuple
+        """Service ports that clients of this site asked for lately and found no target of."""
         self.rates: Callable[[], Mapping[ServiceKey, RateState]] = forwarder.rate_states
         """How this site stands to the rate of each service port that has one."""
         self.untold = ""  # Why others do not hear of all services; empty: they do.
@@ -98,16 +99,10 @@ class Services:
         """All service ports at this site."""
         return self._plan.services
 
-    def problems(self, utc: Callable[[float], str]) -> tuple[Problem, ...]:
-        """What of the wanted state could not be met, and what of it nobody serves now.
-
-        ``utc``: ISO 8601 of monotonic seconds.
-        """
-        without = {
-            key: [one for one in self._forwarder.targets_of(key) if not one.leaving]
-            for key in self.unserved
-        }
-        return (*self._plan.problems, *unserved(without, utc))
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What of the wanted state could not be met."""
+        return self._plan.problems
 
     def notes(self) -> list[Note]:
         """Of targets here that come and go."""
@@ -117,19 +112,28 @@ class Services:
     def undeclared(self) -> list[tuple[Undeclared, list[SiteId]]]:
         """What names a service that no site declares, and the other sites that own the name."""
         return [
-            (one, [site for site in self._owners_of(one.service) if site != self._site])
+            (one, [site for site in self.owners_of(one.service) if site != self._site])
             for one in self._plan.undeclared
         ]
 
     @property
     def unserved(self) -> list[ServiceKey]:
-        """Service ports that this site declares or has targets of, and no target is ready."""
+        """Service ports of which no target is ready, here or at a site that may serve them.
+
+        Targets of them are bound, and this site declares them or has some of these targets; or
+        its clients asked for them lately, and were refused.
+        """
         wanted = self._wanted
+        asked = self.asked_in_vain()
         return [
             key
             for key, service in self._plan.services.items()
-            if service.has_connector or (wanted is not None and key.name in wanted.services)
-            if self._is_unserved(key)
+            if key in asked
+            or (
+                (service.has_connector or (wanted is not None and key.name in wanted.services))
+                and self._is_bound(key)
+            )
+            if not self._is_served(key)
         ]
 
     @property
@@ -137,16 +141,16 @@ class Services:
         """What other sites declare beyond their budgets of listeners here."""
         return self._grants.unlistened
 
-    def _is_unserved(self, key: ServiceKey) -> bool:
-        """Targets of it are bound, here or at a site that is reached, and none is ready."""
+    def _is_bound(self, key: ServiceKey) -> bool:
+        """Targets of it are, here or at a site that is reached and may serve it."""
         remotes = self._routing.table.candidates.get(key, ())
-        is_bound = (
-            any(not remote.unused for remote in remotes) or self._plan.services[key].has_connector
-        )
-        return (
-            is_bound
-            and not self._forwarder.load_of(key).targets_ready
-            and not any(remote.targets_ready for remote in remotes if not remote.unused)
+        return self._plan.services[key].has_connector or any(not one.unused for one in remotes)
+
+    def _is_served(self, key: ServiceKey) -> bool:
+        """One of its targets is ready."""
+        remotes = self._routing.table.candidates.get(key, ())
+        return bool(self._forwarder.load_of(key).targets_ready) or any(
+            one.targets_ready for one in remotes if not one.unused
         )
 
     def apply(self, wanted: Wanted) -> None:
@@ -368,7 +372,8 @@ class Services:
         """Of names. An edge hears of no withdrawal: what it remembers of others may be over."""
         return NOBODY if isinstance(self._routing, EdgeRouting) else self._routing.owners
 
-    def _owners_of(self, service: str) -> tuple[SiteId, ...]:
+    def owners_of(self, service: str) -> tuple[SiteId, ...]:
+        """The sites that own the name, as far as this one knows."""
         owner = self._owners.get(service)
         return owner.sites if owner is not None else ()
 

@@ -7,7 +7,9 @@ the network's turn; there is no task here.
 import random
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 
+from router.balance.decisions import Explanation
 from router.balance.site_gate import RateState
 from router.documents import Wanted
 from router.forward.forwarder import Forwarder
@@ -24,6 +26,8 @@ from router.main.asking.targets import Told, whom_to_ask
 from router.main.bar_news import BarNews, notes_of_bars
 from router.main.capacity_hints import capacity_hints
 from router.main.ejection_news import EjectionNews
+from router.main.left_out import Facts as LeftOutFacts
+from router.main.left_out import LeftOut, left_out
 from router.main.link_door import LinkDoor, place_of
 from router.main.link_news import LinkNews
 from router.main.load_exchange import LoadExchange
@@ -47,11 +51,10 @@ from router.main.wanted_links import WantedLinks
 from router.main.weight_hints import weight_hints
 from router.model import limits
 from router.model.addresses import join
-from router.model.adverts import LoadReport
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.sharing import Sharing, SharingRules
+from router.model.sharing import Sharing, SharingRules, names_of_patterns
 from router.model.specs import ServiceSpec
 from router.net.ports import Address, DialCode, FarNetwork
 from router.routing.attached import AttachedEdges
@@ -232,6 +235,8 @@ class SiteRouter:
             self._twin,
             self._faults,
             MessageNews(self.forwarder.refused_messages, self._names.site, tell, network.now),
+            self.absent_sites,
+            partial(self.left_out, shows_room=False),
         )
         self._ejections = EjectionNews(self.forwarder, self._names.site, tell)
         self._draining = False
@@ -401,9 +406,21 @@ class SiteRouter:
         """The rules of this site, by ids of sites."""
         return self._services.rules
 
-    def load_heard(self, router: RouterId, key: ServiceKey) -> LoadReport | None:
-        """The last report of the load at another router, offered to this one or not."""
-        return self._load.last(router, key)
+    def left_out(
+        self, key: ServiceKey, explanation: Explanation, *, shows_room: bool = True
+    ) -> LeftOut:
+        """Sites that may not serve a service port, by what the balancer explains of it now."""
+        return left_out(
+            LeftOutFacts(
+                key=key,
+                table=self.routing.table,
+                explanation=explanation,
+                rules=self.rules,
+                imports=names_of_patterns(self.sharing_of(key.name).import_from) or (),
+                heard=lambda there: self._load.last(there, key),
+                shows_room=shows_room,
+            )
+        )
 
     def offer_note(self, service: str, site: SiteId) -> str:
         """What is to be said of targets that ``site`` offers, being new; empty: nothing."""
@@ -436,6 +453,10 @@ class SiteRouter:
     def unserved(self) -> Collection[ServiceKey]:
         """Service ports of which `problems` say that no target is ready at any site."""
         return self._services.unserved
+
+    def follow_refusals(self, asked_in_vain: Callable[[], Collection[ServiceKey]]) -> None:
+        """``asked_in_vain``: service ports that clients asked for lately and found no target of."""
+        self._services.asked_in_vain = asked_in_vain
 
     @property
     def notes(self) -> tuple[Note, ...]:

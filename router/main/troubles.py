@@ -1,11 +1,14 @@
 """What is wrong at this site now, gathered from its rooms for `status`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from router.balance.decisions import Explanation
 from router.documents import Wanted
 from router.forward.forwarder import Forwarder
 from router.link.links import Links
-from router.main import owning, problems
+from router.main import owning, problems, unserved
+from router.main.absent_sites import AbsentSites, rows
+from router.main.left_out import NOTHING, LeftOut
 from router.main.link_door import LinkDoor
 from router.main.message_news import MessageNews
 from router.main.names import Names
@@ -14,19 +17,23 @@ from router.main.services import Services
 from router.main.site_faults import SiteFaults
 from router.main.twin import Twin
 from router.model.events import Problem
+from router.model.ids import ServiceKey, SiteId
 from router.net.ports import Network
 from router.routing.core import RoutingCore
 from router.routing.edge import EdgeRouting
+from router.routing.table import RouteTable
 
 
 class Troubles:
     """Reads the rooms at the moment of asking."""
 
     __slots__ = (
+        "_absent_sites",
         "_credentials",
         "_door",
         "_faults",
         "_forwarder",
+        "_left_out",
         "_links",
         "_messages",
         "_names",
@@ -49,11 +56,15 @@ class Troubles:
         twin: Twin,
         faults: SiteFaults,
         messages: MessageNews,
+        absent_sites: AbsentSites,
+        left_out: Callable[[ServiceKey, Explanation], LeftOut],
     ) -> None:
+        """``left_out``: sites that may not serve a service port, without figures of the moment."""
         self._network, self._routing, self._links = network, routing, links
         self._forwarder, self._services, self._credentials = forwarder, services, credentials
         self._names, self._door, self._twin, self._faults = names, door, twin, faults
         self._messages = messages
+        self._absent_sites, self._left_out = absent_sites, left_out
 
     def problems(
         self, config: Sequence[Problem], wanted: Wanted | None, utc: Callable[[float], str]
@@ -65,7 +76,8 @@ class Troubles:
         return (
             *config,
             *problems.of_undeclared(self._services.undeclared, table, self._names.site),
-            *self._services.problems(utc),
+            *self._services.problems,
+            *unserved.problems_of(self._unserved(table, utc), utc),
             *problems.of_router(
                 self._door.error,
                 self._twin.problem or self._links.refused_as_copy,
@@ -89,6 +101,29 @@ class Troubles:
                 "edge" if is_edge else "interior", wanted.site.router_mode if wanted else ""
             ),
         )
+
+    def _unserved(
+        self, table: RouteTable, utc: Callable[[float], str]
+    ) -> Iterator[unserved.UnservedPort]:
+        """Service ports without a ready target that concern this site."""
+        for key in self._services.unserved:
+            explanation = self._forwarder.explain(key, self._network.now())
+            left = NOTHING if explanation is None else self._left_out(key, explanation)
+            remotes = (one for one in table.candidates.get(key, ()) if not one.unused)
+            sites = [one.site for one in sorted(remotes, key=lambda one: (one.path_cost, one.site))]
+            gone = rows(key, self._absent_sites.of(key), table, self._links.status(), utc)
+            yield unserved.UnservedPort(
+                key=key,
+                targets=[one for one in self._forwarder.targets_of(key) if not one.leaving],
+                elsewhere=self._names_of(sites, table),
+                gone=[one for one in gone if not (left.why and one.verdict == "not-allowed")],
+                owners=self._names_of(self._services.owners_of(key.name), table),
+                left_out=left,
+            )
+
+    def _names_of(self, sites: Iterable[SiteId], table: RouteTable) -> list[str]:
+        """Of other sites, each once."""
+        return [self._names.site(site) for site in dict.fromkeys(sites) if site != table.site]
 
     def _of_neighbours(self, utc: Callable[[float], str]) -> list[Problem]:
         routing = self._routing

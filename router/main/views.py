@@ -37,7 +37,7 @@ from router.main.bar_news import bar_views
 from router.main.bursting import Bursting
 from router.main.explaining import absent, affinity_view, explained, finite
 from router.main.failing_requests import PortFailures
-from router.main.left_out import NOTHING, LeftOut, left_out, why_not
+from router.main.left_out import NOTHING, LeftOut, why_not
 from router.main.link_uses import LinkUse, use_of
 from router.main.link_views import link_views, notes_of_links, of_expiries, of_links
 from router.main.measuring import measure, takes_part
@@ -178,7 +178,7 @@ class OperatorView:
     def left_out(self, key: ServiceKey) -> LeftOut:
         """Sites with room that may not serve a service port."""
         explanation = self._router.forwarder.explain(key, self._network.now())
-        return NOTHING if explanation is None else left_out(self._router, key, explanation)
+        return NOTHING if explanation is None else self._router.left_out(key, explanation)
 
     def ready(self) -> bool:
         """Serving and not draining; just started, not before it listens where clients are led."""

@@ -634,6 +634,7 @@ EVENT_VALUE_CHARS_MAX = 200  # Of an old or new value.
 TARGET_DOWNS_SHOWN = 4  # A target that went down so often is called unsteady,
 TARGET_DOWNS_WITHIN_S = 600.0  # if it did within this time. A restart is one.
 EPISODE_QUIET_S = 10.0  # Requests that leave again within it belong to the same event.
+ASKED_IN_VAIN_S = 60.0  # Without a target, clients that ask less often are named by events alone.
 EPISODE_TOTALS_MAX = 4_096  # Services that are gone are forgotten above it.
 EPISODE_SITES_SHOWN = 8  # Where it went; the rest is summed.
 ABSENT_SITES_MAX = 1_024  # Rows of sites that are gone, all services together; the newest stay.

@@ -392,7 +392,8 @@ def _service(known: Sequence[str], item: dict[str, Any]) -> Iterator[Finding]:
         is_wanted = str(listener["error"]).startswith("wanted so")
         text = f"{name}: no listener: {listener['error']}"
         yield Finding("info" if is_wanted else "warning", "SW0516", text, hint)
-    targets_ready = sum(site.get("targets_ready") or 0 for site in item.get("sites") or [])
+    sites = [site for site in item.get("sites") or [] if not site.get("left_out")]
+    targets_ready = sum(site.get("targets_ready") or 0 for site in sites)
     if targets_ready:
         here = local_targets.of(item).shown
         text = f"{name}: {output.count(targets_ready, 'target')} ready" + (

@@ -207,7 +207,8 @@ def test_it_is_shown_everywhere_when_and_why_a_database_is_down(pair: Pair) -> N
     problems = pair.gate.get("status")["problems"]
     (problem,) = [one for one in problems if one["code"] == "SW0309" and " db:" in one["message"]]
     assert problem["message"] == (
-        f"Service db:{PORT + 2} has no ready target, here or at any site that is reached: "
+        f"Service db:{PORT + 2} has no ready target, here or at any site that is reached and "
+        "may serve it: "
         f"{pair.main.address}:{PORT} {reason}."
     )
     assert began - 2 <= at(problem["since"]) <= known + 2

@@ -148,10 +148,10 @@ def test_a_service_whose_targets_are_all_down_is_a_problem_where_it_belongs() ->
     b.connectors["here"] = ConnectorSpec(service="shop", targets=(TargetSpec("127.0.0.1", 9000),))
     b.apply()
     world.run(5)
-    for site in (a, b):
+    for site, step in ((a, "At b"), (b, "See why under ERROR")):
         (problem,) = site.router.problems()
         assert problem.code == "SW0309"
-        assert problem.hint == "See why under ERROR: sitectl service status shop"
+        assert problem.hint == f"{step}: sitectl service status shop"
     assert c.router.problems() == (), "it neither declares nor serves it"
     c.serve(1, capacity=1)
     world.run(5)

@@ -3,12 +3,13 @@
 import re
 
 from tests.scenario.backends import HttpTarget
-from tests.scenario.clients import by_site
-from tests.scenario.harness import Network
+from tests.scenario.clients import Load, by_site
+from tests.scenario.harness import SHOP_PORT, Network
 from tests.scenario.waiting import until
 from tests.truth.conftest import Watch
 from tests.truth.faults import targets as faults
-from tests.truth.scene import PER_S, Shop
+from tests.truth.scene import COST, PER_S, Shop
+from tests.truth.surfaces import with_console
 
 RESPONSE_S = 0.3
 LATE_S, LATE_PER_S = 0.8, 10
@@ -105,6 +106,24 @@ def test_no_target_is_ready_at_any_site(shop: Shop, watch: Watch) -> None:
         lambda: shop.metric("spillway_requests_total", code_class="5xx") == len(load.failed),
         "as many failures are counted as clients had",
     )
+    assert set(by_site(load.failed)) <= {"no-route", "target-refused", "target-reset"}
+
+
+def test_no_target_is_ready_of_a_service_that_this_site_only_consumes(
+    net: Network, watch: Watch
+) -> None:
+    near, far, target = with_console(net.site("near")), net.site("far"), net.http("far")
+    far.declare("shop")
+    far.connect("shop", target)
+    net.link(near, far, COST)
+    net.start()
+    net.see_each_other()
+    net.ready("shop", {"far": 1})
+    surfaces = watch(near)
+    target.stop()
+    with Load([(near.address, SHOP_PORT)], PER_S) as load:
+        until(lambda: len(load.failed) > PER_S, "clients are refused")
+        surfaces.show(faults.NOWHERE_FOR_CONSUMERS)
     assert set(by_site(load.failed)) <= {"no-route", "target-refused", "target-reset"}
 
 

@@ -95,8 +95,11 @@ SERVICES: Final = (
     Code(
         "SW0309",
         "A service without a ready target",
-        "No site that is reached has a ready target: every request is refused with `no-route`.",
-        "See why: sitectl service status NAME; what a target said is under ERROR",
+        "No site that is reached and may serve it has a ready target: every request is refused "
+        "with `no-route`. It is a problem where the service is declared or has targets, and at "
+        "each site whose clients asked for it in the last minute. The text names the sites that "
+        "have or had targets, and rules that leave out ready ones.",
+        "See why: sitectl service status NAME; what a target said is under ERROR of its own site",
     ),
     Code(
         "SW0310",

@@ -60,7 +60,7 @@ NOWHERE = Fault(
     clients="get 503 (`no-route`)",
     shown={
         fault.STATUS: "degraded…SW0309 Service shop:… has no ready target, here or at any site "
-        "that is reached: …refused the connection",
+        "that is reached and may serve it: …refused the connection",
         fault.STATUS_JSON: "ready: true, problems: SW0309, notes: none",
         fault.CHECK: "WARNING  SW0309  Service shop:… has no ready target, here or at any site",
         fault.TOP: "1 problem…0 of 2 targets…/s fail",
@@ -79,6 +79,31 @@ NOWHERE = Fault(
     silent=LINKS_ARE_UP | SERVES | silent("no request goes to another site", fault.TOPOLOGY),
     exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
     false=("Every request is served", "No problems.", "nobody else had room"),
+)
+NOWHERE_FOR_CONSUMERS = Fault(
+    name="no target is ready of a service that this site only consumes",
+    clients="get 503 (`no-route`)",
+    shown={
+        fault.STATUS: "degraded…SW0309 Service shop:… has no ready target, here or at any site "
+        "that is reached and may serve it: far has targets, none of them ready.…At far: sitectl "
+        "service status shop",
+        fault.STATUS_JSON: "ready: true, problems: SW0309, notes: none",
+        fault.CHECK: "WARNING  SW0309  Service shop:… has no ready target, here or at any site",
+        fault.TOP: "1 problem…no target…/s fail",
+        fault.SERVICE: "0 at 1 site",
+        fault.WHY: "goes nowhere (no-route)…far…no-target",
+        fault.EVENTS: "refusing-begun…Service shop:… refuses requests: …found no ready target at "
+        "any site that may serve them",
+        fault.METRICS: 'spillway_requests_total{code_class="5xx"…site=""}…'
+        'spillway_decisions_total{…verdict="no-route"}',
+        fault.ALERTS: "SpillwayFailing, SpillwayNoTarget, SpillwayRefusing",
+        fault.OVERVIEW: "Requests fail at shop.…fail. shop: no ready target at any site.…SW0309",
+        fault.SERVICE_PAGE: "no site that may serve it has a ready target: …/s served "
+        "nowhere…Nowhere: no-route.",
+    },
+    silent=LINKS_ARE_UP | SERVES | silent("no request goes to another site", fault.TOPOLOGY),
+    exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
+    false=("Every request is served", "No problems.", "See why under ERROR"),
 )
 LATE = Fault(
     name="targets here answer late, within their time",
@@ -162,4 +187,13 @@ ANSWERS_500 = Fault(
     exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
     false=("Every request is served", "No problems."),
 )
-FAULTS = (NONE_READY, ONE_NOT_READY, NOWHERE, LATE, TIMES_OUT, ANSWERS_503, ANSWERS_500)
+FAULTS = (
+    NONE_READY,
+    ONE_NOT_READY,
+    NOWHERE,
+    NOWHERE_FOR_CONSUMERS,
+    LATE,
+    TIMES_OUT,
+    ANSWERS_503,
+    ANSWERS_500,
+)

@@ -7,7 +7,7 @@ import pytest
 
 from router.balance.candidates import Verdict
 from router.balance.decisions import CandidateReport, Explanation, NoChoice
-from router.main.left_out import Facts, LeftOut, described, why_not
+from router.main.left_out import Facts, LeftOut, left_out, why_not
 from router.model.adverts import LoadReport, RateLoad, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.sharing import Sharing, SharingRules, Terms
@@ -108,7 +108,7 @@ def barred(*names: str) -> tuple[RemoteCandidate, ...]:
 
 
 def test_sites_that_the_import_rule_leaves_out_are_added_to_it() -> None:
-    found = described(
+    found = left_out(
         facts(
             row("far", free=7),
             row("hub", free=None),
@@ -125,24 +125,24 @@ def test_sites_that_the_import_rule_leaves_out_are_added_to_it() -> None:
 
 @pytest.mark.parametrize("one", [row("far", free=0), row("far", "full")])
 def test_a_site_without_room_would_be_no_help(one: CandidateReport) -> None:
-    assert described(facts(one, table=table(barred("far")), rules=importing())) == LeftOut()
+    assert left_out(facts(one, table=table(barred("far")), rules=importing())) == LeftOut()
 
 
 def test_a_site_that_drains_would_be_no_help() -> None:
     drains = (msgspec.structs.replace(barred("far")[0], draining=True),)
-    assert described(facts(row("far"), table=table(drains), rules=importing())) == LeftOut()
+    assert left_out(facts(row("far"), table=table(drains), rules=importing())) == LeftOut()
 
 
 def test_many_sites_are_a_number() -> None:
     names = [f"far{number}" for number in range(5)]
-    found = described(facts(*map(row, names), table=table(barred(*names)), rules=importing()))
+    found = left_out(facts(*map(row, names), table=table(barred(*names)), rules=importing()))
     assert "far2 (10 free) and 2 more sites." in found.why
     assert found.let_in.endswith(",".join(names))
 
 
 def test_a_site_that_declares_another_protocol_is_made_alike_there() -> None:
     differs = offer("far", differs="far declares it as tcp, and http counts here")
-    found = described(facts(row("far"), table=table((differs,))))
+    found = left_out(facts(row("far"), table=table((differs,))))
     assert found.why == ("far (10 free) is left out: far declares it as tcp, and http counts here.")
     assert found.let_in.startswith("At far: sitectl service set shop --protocol ")
 
@@ -150,7 +150,7 @@ def test_a_site_that_declares_another_protocol_is_made_alike_there() -> None:
 def test_without_a_grant_a_strict_site_says_who_could_give_it() -> None:
     offers = (offer("far", barred="not-approved: the owner has not granted it"),)
     rules = SharingRules({"shop": Sharing(import_from=("*",))}, strict=True)
-    found = described(facts(row("far"), table=table(offers), rules=rules))
+    found = left_out(facts(row("far"), table=table(offers), rules=rules))
     assert found.why.startswith("Strict sharing leaves out far (10 free): ")
     assert found.let_in.endswith("sitectl service grant shop --site far --offer")
 
@@ -174,7 +174,7 @@ def test_a_site_that_does_not_export_is_judged_by_its_last_report(
     heard: LoadReport | None, shown: str
 ) -> None:
     withheld = (offer("far", export_to=(site_id("hub"),)),)
-    found = described(facts(table=table(withheld=withheld), heard=lambda router: heard))
+    found = left_out(facts(table=table(withheld=withheld), heard=lambda router: heard))
     if not shown:
         assert found == LeftOut()
         return
@@ -186,15 +186,15 @@ def test_a_site_that_does_not_export_is_judged_by_its_last_report(
 
 def test_terms_that_do_not_name_the_service_are_named() -> None:
     terms = {NEAR: Terms(import_=("bank",))}
-    found = described(facts(table=table(withheld=(offer("far"),), terms=terms)))
+    found = left_out(facts(table=table(withheld=(offer("far"),), terms=terms)))
     assert found.why.startswith("The token that let near in does not allow shop")
     assert found.let_in.startswith("At the site that made that token: ")
 
 
 def test_under_failover_the_site_that_stands_by_is_named() -> None:
     far = row("far", "dearer")
-    assert described(facts(row("near", "full"), far)) == LeftOut()
-    found = described(facts(row("near", "full"), far, policy="failover"))
+    assert left_out(facts(row("near", "full"), far)) == LeftOut()
+    found = left_out(facts(row("near", "full"), far, policy="failover"))
     assert found.why == (
         "Policy failover leaves out far (10 free) while a nearer site has a ready target."
     )

@@ -3,7 +3,6 @@
 import msgspec
 import pytest
 
-from router.forward.figures import TargetInfo
 from router.forward.listeners import ListenerState
 from router.main.listener_budget import Refusal
 from router.main.listener_grants import FORMER, PortHolder, Unlistened
@@ -19,7 +18,6 @@ from router.main.problems import (
     of_terms,
     of_undeclared,
     of_weights,
-    unserved,
 )
 from router.model import limits
 from router.model.errors import ConfigError, Severity
@@ -196,32 +194,6 @@ def test_weights_of_names_that_are_those_of_no_single_site_are_a_problem() -> No
     assert problem.code == "SW0312"
     assert ": gone, west (claimed by two sites)." in problem.message
     assert "sitectl service set shop --weight" in problem.hint
-
-
-def down(host: str, since: float, error: str) -> TargetInfo:
-    return TargetInfo(
-        name="here",
-        host=host,
-        port=5432,
-        ready=False,
-        in_flight=0,
-        capacity=None,
-        requests_total=0,
-        error=error,
-        since=since,
-    )
-
-
-def test_a_service_without_a_ready_target_tells_when_the_last_one_went_and_why() -> None:
-    key = ServiceKey("db", 5432)
-    targets = [down("10.0.0.1", 3.0, "it was reset"), down("10.0.0.2", 7.0, "it refused")]
-    told = unserved({key: targets}, lambda moment: f"at {moment:g}")
-    (problem,) = told
-    start = "Service db:5432 has no ready target, here or at any site that is reached"
-    assert problem.message == f"{start}: it refused (and 1 more)."
-    assert problem.since == "at 7"
-    (elsewhere,) = unserved({key: []}, str)
-    assert (elsewhere.message, elsewhere.since) == (f"{start}.", "")
 
 
 def test_sites_whose_terms_find_no_room_are_named_up_to_a_bound() -> None:

@@ -397,7 +397,8 @@ def test_check_repeats_what_the_router_says_with_its_code_and_nothing_twice(
 ) -> None:
     messages = {
         "SW0202": "Service shop:8080 has no listener here: it is taken",
-        "SW0309": "Service shop:8080 has no ready target, here or at any site that is reached.",
+        "SW0309": "Service shop:8080 has no ready target, here or at any site that is reached and "
+        "may serve it: no such site has a target.",
         "SW0675": "Link west to cloud is down: host is dead",
     }
     problems = [{"code": code, "message": text, "hint": ""} for code, text in messages.items()]
