@@ -5,10 +5,11 @@ from typing import Final
 
 import msgspec
 
-from router.balance.decisions import NoChoice
+from router.balance.decisions import CandidateReport, NoChoice
+from router.balance.explain import rate_text
 from router.history.readings import Change
 from router.main.leaving import per_s_text
-from router.main.left_out import LeftOut
+from router.main.left_out import NOTHING, LeftOut
 from router.main.port_lately import PortLately
 from router.main.site_router import SiteRouter
 from router.model import limits
@@ -59,6 +60,67 @@ class PortFailures(msgspec.Struct, frozen=True, kw_only=True):
         return dict(sorted(causes.items(), key=lambda one: (-one[1], one[0])))
 
 
+class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is to say of a service port that no site has room for.
+
+    ``used_up``: rates that are, in a sentence; ``raise_them`` how to raise those, with the command
+    for this site. ``wants_targets``: some sites are full of requests.
+    """
+
+    left_out: LeftOut = NOTHING
+    used_up: str = ""
+    raise_them: str = ""
+    wants_targets: bool = True
+
+    @property
+    def why(self) -> str:
+        """Empty: no more is known."""
+        return " ".join(filter(None, (self.used_up, self.left_out.why)))
+
+    def hint(self, key: ServiceKey) -> str:
+        """What makes room."""
+        targets = f"Add targets, or raise the capacity of those there are: sitectl why {key}"
+        parts = (self.left_out.let_in, self.raise_them, targets if self.wants_targets else "")
+        return ". ".join(filter(None, parts))
+
+
+def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
+    """As things are now."""
+    explanation = router.forwarder.explain(key, now)
+    if explanation is None:
+        return NoRoom()
+    own, planned = router.identity.site, router.services.get(key)
+    is_cap = planned is not None and planned.cap is not None and planned.cap.rate is not None
+    serving = [
+        one
+        for one in explanation.candidates
+        if one.targets_ready and one.verdict not in ("excluded", "draining", "unreachable")
+    ]
+    rated = [one for one in serving if _is_over_rate(one)]
+    named = ", ".join(
+        f"{one.site_name} ({rate_text(one.rate.per_s)})" for one in rated if one.rate is not None
+    )
+    here = any(one.site == own for one in rated)
+    flag = "--site-capacity" if is_cap else "--capacity"
+    raise_here = f"Raise the rate: sitectl service set {key.name} {flag} N/s"
+    elsewhere = f"Raise the rate there, or here: sitectl why {key}"
+    return NoRoom(
+        left_out=router.left_out(key, explanation),
+        used_up=f"The rate is used up at {named}." if rated else "",
+        raise_them=(raise_here if here else elsewhere) if rated else "",
+        wants_targets=not rated or any(map(_is_full_of_requests, serving)),
+    )
+
+
+def _is_full_of_requests(one: CandidateReport) -> bool:
+    return one.capacity is not None and one.in_flight >= one.capacity
+
+
+def _is_over_rate(one: CandidateReport) -> bool:
+    """Its rate alone keeps requests out: it has a free slot."""
+    return one.rate is not None and one.rate.is_over and not _is_full_of_requests(one)
+
+
 def failing(
     router: SiteRouter, keys: Collection[ServiceKey], lately_of: Callable[[ServiceKey], PortLately]
 ) -> Iterator[PortFailures]:
@@ -75,11 +137,11 @@ def failing(
 
 
 def problems_of(
-    found: Sequence[PortFailures], left_out_of: Callable[[ServiceKey], LeftOut]
+    found: Sequence[PortFailures], no_room_of: Callable[[ServiceKey], NoRoom]
 ) -> list[Problem]:
     """Service ports that turn requests away for want of room, and those that fail otherwise."""
     return [
-        _full(one, left_out_of(one.key)) if next(iter(one.causes)) == FULL else _fails(one)
+        _full(one, no_room_of(one.key)) if next(iter(one.causes)) == FULL else _fails(one)
         for one in found
     ]
 
@@ -89,7 +151,7 @@ def waiting(
     now: float,
     waits: Mapping[ServiceKey, int],
     told: Collection[ServiceKey],
-    left_out_of: Callable[[ServiceKey], LeftOut],
+    no_room_of: Callable[[ServiceKey], NoRoom],
 ) -> Iterator[Note]:
     """Service ports of which requests wait for a slot at any site, without those ``told``.
 
@@ -102,23 +164,23 @@ def waiting(
             yield Note(
                 severity="warning",
                 code="SW0339",
-                message=_full_text(key, _wait(queued), left := left_out_of(key)),
-                hint=_room(key, left),
+                message=_full_text(key, _wait(queued), found := no_room_of(key)),
+                hint=found.hint(key),
             )
 
 
-def _full(one: PortFailures, left: LeftOut) -> Problem:
+def _full(one: PortFailures, found: NoRoom) -> Problem:
     waits = f"; {_wait(one.queued)}" if one.queued else ""
     return Problem(
         code="SW0337",
-        message=_full_text(one.key, f"{_share(one)} are turned away{waits}", left),
-        hint=_room(one.key, left),
+        message=_full_text(one.key, f"{_share(one)} are turned away{waits}", found),
+        hint=found.hint(one.key),
     )
 
 
-def _full_text(key: ServiceKey, then: str, left: LeftOut) -> str:
+def _full_text(key: ServiceKey, then: str, found: NoRoom) -> str:
     """``then``: what becomes of requests."""
-    return f"Service {key}: {EVERY_SITE_IS_FULL}: {then}. {left.why}".rstrip()
+    return f"Service {key}: {EVERY_SITE_IS_FULL}: {then}. {found.why}".rstrip()
 
 
 def _fails(one: PortFailures) -> Problem:
@@ -144,8 +206,3 @@ def _share(one: PortFailures) -> str:
 
 def _wait(queued: int) -> str:
     return "1 request waits" if queued == 1 else f"{queued} requests wait"
-
-
-def _room(key: ServiceKey, left: LeftOut) -> str:
-    more = f"Add targets, or raise the capacity of those there are: sitectl why {key}"
-    return f"{left.let_in}. {more}" if left.let_in else more

@@ -36,7 +36,7 @@ from router.main.asking.way import TOO_FAR
 from router.main.bar_news import bar_views
 from router.main.bursting import Bursting
 from router.main.explaining import absent, affinity_view, explained, finite
-from router.main.failing_requests import PortFailures
+from router.main.failing_requests import NoRoom, PortFailures
 from router.main.left_out import NOTHING, LeftOut, why_not
 from router.main.link_uses import LinkUse, use_of
 from router.main.link_views import link_views, notes_of_links, of_expiries, of_links
@@ -148,7 +148,7 @@ class OperatorView:
             problems=(
                 *router.problems(self.utc),
                 *local_targets.problems_of(targets, self.utc),
-                *failing_requests.problems_of(failing, self.left_out),
+                *failing_requests.problems_of(failing, self._no_room),
                 *self._memory.problems(),
                 *self._host_problems(),
                 *(self._bursting.problems() if self._bursting is not None else ()),
@@ -172,8 +172,11 @@ class OperatorView:
     def _waiting(self, failing: Iterable[PortFailures]) -> Iterator[Note]:
         told = {one.key for one in failing}
         return failing_requests.waiting(
-            self._router, self._network.now(), self.queued(), told, self.left_out
+            self._router, self._network.now(), self.queued(), told, self._no_room
         )
+
+    def _no_room(self, key: ServiceKey) -> NoRoom:
+        return failing_requests.no_room(self._router, key, self._network.now())
 
     def left_out(self, key: ServiceKey) -> LeftOut:
         """Sites with room that may not serve a service port."""

@@ -1,6 +1,7 @@
 """What `why` and `status` say while every site is full, and that it is what happens."""
 
 import re
+from functools import partial
 from typing import Any
 
 from tests.scenario.clients import Load, by_site, fetch, sending
@@ -128,6 +129,37 @@ def test_failover_leaves_out_the_farther_site_while_the_nearer_is_full(net: Netw
     near.ctl(*why["let_in"].split()[4:])
     target.release()
     assert {one.status for one in clients.result()} == {200}
+
+
+def test_a_rate_that_is_used_up_is_to_be_raised_by_its_own_flag(net: Network) -> None:
+    site = net.site("here")
+    target = net.http("here")
+    site.start()
+    site.ctl(*f"service create shop {SHOP_PORT} --protocol http --queue 1".split())
+    bound = ("service", "bind", "shop", "host", target.address, "--target-port", str(target.port))
+    site.ctl(*bound, "--capacity", "2/s")
+    net.ready("shop", {"here": 1})
+    with Load([(site.address, SHOP_PORT)], 20):
+        for flag in ("--capacity", "--site-capacity"):
+            step = f"sitectl service set shop {flag} N/s"
+            until(partial(_says, site, step), "the rate is to be raised")
+            (problem,) = site.problems("SW0337")
+            assert problem["hint"] == f"Raise the rate: {step}"
+            assert "requests are turned away" in problem["message"]
+            assert "The rate is used up at here (2/s)." in problem["message"]
+            site.ctl(*step.split()[1:-1], "50/s")
+            if flag == "--capacity":
+                until(lambda: not _next_step(site), "nothing is turned away")
+                site.ctl("service", "set", "shop", "--site-capacity", "2/s")
+        site.until_well()
+
+
+def _says(site: Site, step: str) -> bool:
+    return step in _next_step(site)
+
+
+def _next_step(site: Site) -> str:
+    return "".join(one["hint"] for one in site.problems("SW0337"))
 
 
 def _sentences(text: str) -> list[str]:

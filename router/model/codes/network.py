@@ -236,9 +236,10 @@ SERVICES: Final = (
         "No site with a ready target of the service has a free slot, of those that may serve it. "
         "Requests that find the queue of this site full, or wait in it for longer than "
         "`queueWait`, get 503 with Retry-After: more than 5 % of all in the last seconds. The text "
-        "names sites with room that a rule or the policy `failover` leaves out, and the next step "
-        "the command that lets them in.",
-        "Add targets, or raise the capacity of those that can take more: sitectl why NAME",
+        "names sites with room that a rule or the policy `failover` leaves out, and rates that are "
+        "used up; the next step has the command for each.",
+        "Add targets, or raise the capacity or the rate of those that can take more: "
+        "sitectl why NAME",
     ),
     Code(
         "SW0338",

@@ -3,8 +3,14 @@
 import pytest
 
 from router.history.readings import NOTHING_YET, Change, Reading, change
-from router.main.failing_requests import PortFailures, failing, problems_of, waiting
-from router.main.left_out import NOTHING, LeftOut
+from router.main.failing_requests import (
+    NoRoom,
+    PortFailures,
+    failing,
+    problems_of,
+    waiting,
+)
+from router.main.left_out import LeftOut
 from router.main.port_lately import PortLately
 from router.main.recording import Recorder
 from router.model import limits
@@ -26,12 +32,12 @@ def lately(requests: int, **failed_for: int) -> Change:
     return change(NOTHING_YET, after, 10.0)
 
 
-def nothing_left_out(key: ServiceKey) -> LeftOut:
-    return NOTHING
+def nothing_more(key: ServiceKey) -> NoRoom:
+    return NoRoom()
 
 
 def problem(found: PortFailures) -> tuple[str, str]:
-    (one,) = problems_of([found], nothing_left_out)
+    (one,) = problems_of([found], nothing_more)
     return one.code, one.message
 
 
@@ -48,9 +54,23 @@ def test_the_rule_that_leaves_out_sites_with_room_is_named_with_the_command_that
     found = PortFailures(key=SHOP, lately=lately(200, all_full=120))
     command = "Let far in: sitectl service set shop --import-from far"
     left = LeftOut("importFrom of near leaves out far (50 free).", command)
-    (one,) = problems_of([found], lambda key: left)
+    (one,) = problems_of([found], lambda key: NoRoom(left_out=left))
     assert one.message.endswith("are turned away. importFrom of near leaves out far (50 free).")
     assert one.hint.startswith(f"{command}. Add targets, ")
+
+
+@pytest.mark.parametrize("wants_targets", [True, False])
+def test_a_rate_that_is_used_up_is_to_be_raised(wants_targets: bool) -> None:
+    found = PortFailures(key=SHOP, lately=lately(200, all_full=120))
+    command = "Raise the rate: sitectl service set shop --site-capacity N/s"
+    room = NoRoom(
+        used_up="The rate is used up at near (5/s).",
+        raise_them=command,
+        wants_targets=wants_targets,
+    )
+    (one,) = problems_of([found], lambda key: room)
+    assert one.message.endswith("are turned away. The rate is used up at near (5/s).")
+    assert one.hint.startswith(command) and ("Add targets" in one.hint) == wants_targets
 
 
 def test_failures_are_named_by_their_causes() -> None:
@@ -75,9 +95,7 @@ def found_at(a: SimSite, recorder: Recorder) -> list[PortFailures]:
 
 
 def waiting_at(a: SimSite, *told: ServiceKey) -> list[Note]:
-    return list(
-        waiting(a.router, a.network.now(), a.router.forwarder.queued(), told, nothing_left_out)
-    )
+    return list(waiting(a.router, a.network.now(), a.router.forwarder.queued(), told, nothing_more))
 
 
 @pytest.fixture
