@@ -4,7 +4,7 @@ import copy
 import functools
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
@@ -18,10 +18,15 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 PLATFORMS = ("process", "podman", "kubernetes")
 IN_POD_VARIABLE = "KUBERNETES_SERVICE_HOST"
 
-# A command in an advice, up to where its site goes; not those that need none.
+# A command in an advice, up to where its site goes; not those that need none. `there`: it is to be
+# typed at another site.
 _COMMAND = re.compile(
-    r"(?:^|(?:Next|Try|[Oo]r|with|not|takes): )sitectl (?!-|init\b|(?:[a-z]+ )+--help)"
+    r"(?P<there>\b(?:At|On|There)\b[^:;.\n]*: |\bat [^:;,.\n]*: )?"
+    r"(?:^|(?<=[:;,.] )|(?<=[(])|(?<=\bthen )|(?<=\b[Ss]ee )|(?<=\bor ))"
+    r"sitectl (?=[a-z])(?!(?:init|explain|version|completion|switch)\b|(?:[a-z]+ )+--help)"
 )
+_ADVICE: Final = frozenset({"hint", "let_in", "step"})
+"""Fields of JSON that say what to type."""
 
 
 class Planned(NamedTuple):
@@ -73,16 +78,38 @@ class Settings:
         """``text`` with the flags that name the site in the commands it says to type.
 
         Those that this command line needed, no others. A command counts where it opens ``text`` or
-        follows one of the words of `_COMMAND` ("Next:", "or:", …); others are for another site.
+        follows a stop, "then", "see" or "or", and not "At SITE:", which is another site.
         """
+        words = self._place
+        if not words:
+            return text
+        return _COMMAND.sub(
+            lambda found: found[0] if found["there"] else f"{found[0]}{words}", text
+        )
+
+    @property
+    def _place(self) -> str:
+        """The flags of this command line that name its site; empty: it needed none."""
         given = {
             "--site": self.site,
             "--kubeconfig": self.kubeconfig,
             "-c": self.context,
             "-n": self.namespace,
         }
-        words = "".join(f"{flag} {value} " for flag, value in given.items() if value is not None)
-        return _COMMAND.sub(lambda found: f"{found[0]}{words}", text) if words else text
+        return "".join(f"{flag} {value} " for flag, value in given.items() if value is not None)
+
+    def advised(self, content: Any) -> Any:
+        """``content``, as JSON has it, with its advice as of `here`."""
+        if not self._place:
+            return content
+        if isinstance(content, Mapping):
+            return {
+                name: self.here(value)
+                if name in _ADVICE and isinstance(value, str)
+                else self.advised(value)
+                for name, value in content.items()
+            }
+        return [self.advised(one) for one in content] if isinstance(content, list) else content
 
     def chosen_platform(self) -> str:
         """The flag's or the environment's, else what `switch` chose, else by where we run."""

@@ -83,11 +83,11 @@ def emit_items(
     emit(settings, kind, {"items": list(items)}, table)
 
 
-def envelope(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
+def envelope(settings: Settings, kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
     """``content`` (``item`` or ``items``) as `-o json` prints it."""
     from router.model.specs import API_VERSION  # Here, for `health` starts without documents.
 
-    return {"apiVersion": API_VERSION, "kind": kind, **content}
+    return {"apiVersion": API_VERSION, "kind": kind, **settings.advised(content)}
 
 
 def emit(
@@ -98,12 +98,13 @@ def emit(
         click.echo(table())
         return
     if settings.output == "json":
-        click.echo(json.dumps(envelope(kind, content), indent=2))
+        click.echo(json.dumps(envelope(settings, kind, content), indent=2))
     else:
         import yaml
 
         click.echo(
-            yaml.safe_dump(envelope(kind, content), sort_keys=False, allow_unicode=True), nl=False
+            yaml.safe_dump(envelope(settings, kind, content), sort_keys=False, allow_unicode=True),
+            nl=False,
         )
 
 

@@ -139,7 +139,7 @@ def _print(settings: Settings, picture: Picture | Failure) -> None:
         click.echo(json.dumps(picture.as_json()), err=True)
     else:
         if settings.output == "json":
-            click.echo(json.dumps(output.envelope(picture.kind, picture.content)))
+            click.echo(json.dumps(output.envelope(settings, picture.kind, picture.content)))
         else:
             click.echo("---")
             output.emit(settings, picture.kind, picture.content, picture.text)

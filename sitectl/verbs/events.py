@@ -65,7 +65,10 @@ def events(
         return
     for event in site.admin.events():
         if wanted(event):
-            click.echo(line(event) if settings.output == "table" else json.dumps(event))
+            is_text = settings.output == "table"
+            click.echo(
+                settings.here(line(event)) if is_text else json.dumps(settings.advised(event))
+            )
 
 
 def _known(site: Site, query: dict[str, str]) -> list[dict[str, Any]]:

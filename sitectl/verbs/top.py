@@ -80,7 +80,7 @@ def _print_on(
     while True:
         traffic.note(live)
         if settings.output == "json":
-            click.echo(json.dumps(output.envelope("Top", {"item": live})))
+            click.echo(json.dumps(output.envelope(settings, "Top", {"item": live})))
         elif settings.output == "yaml":
             click.echo("---")
             output.emit_item(settings, "Top", live, str)

@@ -68,6 +68,6 @@ def test_a_rule_that_leaves_out_the_only_targets_is_named(net: Network) -> None:
     assert "importFrom of near leaves out far." in said
     command = "sitectl service set shop --import-from idle,far"
     assert f"Let far in: {command}" in said
-    assert command in scene.near.json("why", "shop")["let_in"]
+    assert command in scene.near.get("why/shop")["let_in"]
     scene.near.ctl(*command.split()[1:])
     until(lambda: fetch(scene.near.address, SHOP_PORT).status == 200, "far serves it")

@@ -22,11 +22,11 @@ def test_why_says_whether_the_next_request_waits_and_its_advice_works(net: Netwo
     until(lambda: target.in_hand == 1, "the slot is taken")
     said = site.ctl("why", "shop").out
     assert "the next request is refused (all-full)" in said
-    advice = "sitectl service set shop --queue default"
+    advice = "sitectl --site here service set shop --queue default"
     assert f"the queue of this service is 0. To let some wait: {advice}" in said
     assert fetch(site.address, SHOP_PORT).status == 503
 
-    site.ctl(*advice.split()[1:], "--queue-wait", "10s")
+    site.ctl(*advice.split()[3:], "--queue-wait", "10s")
     until(lambda: site.json("why", "shop")["queue"]["outlook"] == "waits", "requests may wait")
     said = site.ctl("why", "shop").out
     assert "the next request waits (all-full)\nEvery site that may serve it is full. " in said
@@ -88,7 +88,7 @@ def test_a_rule_that_leaves_out_a_site_with_room_is_named_and_its_command_works(
     assert "Every site that may serve it is full, and so is the queue" in said
     assert f"{own}. {others}." in said
     assert "Let far in: " in said and "At hub: " in said
-    assert near.json("why", "shop")["let_in"] == f"Let far in: {let_far_in}. At hub: {let_near_in}"
+    assert near.get("why/shop")["let_in"] == f"Let far in: {let_far_in}. At hub: {let_near_in}"
 
     with Load([(near.address, SHOP_PORT)], 10) as load:
         until(lambda: near.problems("SW0337"), "requests are turned away")
@@ -120,7 +120,7 @@ def test_failover_leaves_out_the_farther_site_while_the_nearer_is_full(net: Netw
     target.hold()
     clients = sending(near.address, SHOP_PORT, 2)
     until(lambda: near.json("why", "shop")["left_out"], "near is full")
-    why = near.json("why", "shop")
+    why = near.get("why/shop")
     assert why["left_out"] == (
         "Policy failover leaves out far (7 free) while a nearer site has a ready target."
     )

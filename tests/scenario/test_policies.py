@@ -113,7 +113,7 @@ def test_weights_of_sites_that_nobody_knows_are_a_problem_until_they_are_right(
     three: Three,
 ) -> None:
     three.use("split", "--weight", "mid=1", "--weight", "fra=1")
-    status = three.near.json("status", code=3)
+    status = three.near.get("status")
     (problem,) = (problem for problem in status["problems"] if problem["code"] == "SW0312")
     assert ": fra." in problem["message"] and "sitectl service set shop" in problem["hint"]
     assert three.shares(6) == {"mid": 6}

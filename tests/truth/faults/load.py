@@ -110,7 +110,7 @@ RULED_OUT = Fault(
     shown={
         fault.STATUS: "degraded…SW0337 Service shop:…: every site that may serve it is full: …/s "
         "requests are turned away…. importFrom of near leaves out far (50 free).…Let far in: "
-        "sitectl service set shop --import-from far",
+        "sitectl --site near service set shop --import-from far",
         fault.STATUS_JSON: "ready: true, problems: SW0337, notes: none",
         fault.CHECK: "WARNING  SW0337  Service shop:…: every site that may serve it is full: …/s "
         "requests are turned away…. importFrom of near leaves out far (50 free).",
@@ -118,7 +118,7 @@ RULED_OUT = Fault(
         fault.SERVICE: "Taken from no other site",
         fault.WHY: "the next request is refused (all-full)…Every site that may serve it is full, "
         "and so is the queue: 1 of 1 wait.…importFrom of near leaves out far (50 free).…Let far "
-        "in: sitectl service set shop --import-from far…near…full…far…excluded",
+        "in: sitectl --site near service set shop --import-from far…near…full…far…excluded",
         fault.EVENTS: "refusing-begun…Service shop:… refuses requests: … found every site that may "
         "serve them full; …. importFrom of near leaves out far (50 free).",
         fault.METRICS: 'spillway_requests_total{code_class="5xx"…site=""}…'

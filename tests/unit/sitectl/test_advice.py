@@ -24,6 +24,23 @@ from tests.unit.sitectl.test_looking import SERVICE, STATUS
         ("sitectl init west", "sitectl init west"),
         ("At mid: sitectl link set NAME", "At mid: sitectl link set NAME"),
         ("On mid run: sitectl token create FILE", "On mid run: sitectl token create FILE"),
+        (
+            "See ERROR: sitectl top. At a, b: sitectl top",
+            "See ERROR: sitectl --site west top. At a, b: sitectl top",
+        ),
+        (
+            "sitectl top, and at the other end: sitectl top",
+            "sitectl --site west top, and at the other end: sitectl top",
+        ),
+        ("There: sitectl token create FILE", "There: sitectl token create FILE"),
+        ("refused (sitectl link status)", "refused (sitectl --site west link status)"),
+        (
+            "sitectl stop, then sitectl start",
+            "sitectl --site west stop, then sitectl --site west start",
+        ),
+        ("Free it; see sitectl events", "Free it; see sitectl --site west events"),
+        ("this sitectl does not know it", "this sitectl does not know it"),
+        ("More: sitectl explain SW0101", "More: sitectl explain SW0101"),
     ],
 )
 def test_advice_for_this_site_names_it_when_the_command_did(advice: str, completed: str) -> None:
@@ -31,6 +48,23 @@ def test_advice_for_this_site_names_it_when_the_command_did(advice: str, complet
     assert settings.here(advice) == advice
     settings.site = "west"
     assert settings.here(advice) == completed
+
+
+@pytest.mark.parametrize("verb", ["status", "check", "events", "why shop"])
+def test_advice_in_json_names_the_site_as_text_does(
+    here: CommandLine, admin: FakeAdmin, verb: str
+) -> None:
+    step, full = "See ERROR: sitectl top", "See ERROR: sitectl --site here top"
+    problem = {"code": "SW0309", "message": "no ready target", "hint": step}
+    admin.item("/api/v1/status", {**STATUS, "problems": [problem]})
+    admin.items("/api/v1/links")
+    admin.items("/api/v1/services")
+    admin.items("/api/v1/events", {"at": "", "subject": "shop", "message": "no", "hint": step})
+    admin.item("/api/v1/why/shop", {"service": "shop", "left_out": "A rule.", "let_in": step})
+    for output in ("json", "yaml", "table"):
+        words = ("--site", "here", *verb.split(), "-o", output)
+        assert full in here(*words).stdout, output
+        assert full not in here(*words[2:]).stdout, "no flag was given"
 
 
 def test_of_several_sites_the_advised_command_works_as_printed(here: CommandLine) -> None:
