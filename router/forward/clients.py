@@ -17,6 +17,7 @@ from router.forward.service import Service
 from router.forward.target_tcp import Received
 from router.forward.unwatched import UnwatchedFlow
 from router.forward.watched import WatchedLeg, refused
+from router.model.specs import ServiceProtocol
 from router.net.ports import Connection, Loss, Network
 
 if TYPE_CHECKING:
@@ -116,6 +117,13 @@ class ClientConnection:
 
     def writable(self) -> None:
         self.session.writable()
+
+    @property
+    def protocol(self) -> ServiceProtocol:
+        """As which it was accepted: its service may have another one by now."""
+        if isinstance(self.session, TcpSession):
+            return "tcp"
+        return "http" if isinstance(self.session, HttpSession) else "http2"
 
     def flows(self) -> list[Flow]:
         """What is under way."""

@@ -1,6 +1,7 @@
 """The forwarding of one router, as `main` sees it: wanted state in, figures out."""
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from itertools import islice
@@ -72,6 +73,7 @@ class Forwarder:
     """
 
     __slots__ = (
+        "_changed",
         "_declared",
         "_drain_timer",
         "_gone",
@@ -147,6 +149,7 @@ class Forwarder:
         )
         self._services: dict[ServiceKey, Service] = {}
         self._removed: dict[ServiceKey, Service] = {}
+        self._changed: set[ServiceKey] = set()  # Their protocol; clients of before may be left.
         """Not known any more, with something under way: one of that name goes on with it."""
         self._declared: set[ServiceKey] = set()
         self._known_as = site_name
@@ -180,6 +183,7 @@ class Forwarder:
         self._listeners.reconsider_one(key)
         if service.protocol != protocol:
             self._under_way.drain_clients(service)
+            self._changed.add(key)
 
     def set_site_cap(self, key: ServiceKey, cap: SiteCap | None) -> None:
         """What this site takes of the service port; None: whatever its targets do."""
@@ -209,6 +213,17 @@ class Forwarder:
         self._removed = {key: one for key, one in self._removed.items() if not one.is_over}
         each = ((key, service.open_now()) for key, service in self._removed.items())
         return {key: found for key, found in each if found}
+
+    def of_former_protocol(self) -> dict[ServiceKey, Counter[ServiceProtocol]]:
+        """Clients that came before their service port changed its protocol and go on, by the
+        protocol of then. O(clients) while there are some."""
+        found = {key: Counter[ServiceProtocol]() for key in self._changed}
+        for client in self._under_way.clients if found else ():
+            service = client.service
+            if service.key in found and client.protocol != service.protocol:
+                found[service.key][client.protocol] += 1
+        self._changed = {key for key, count in found.items() if count}
+        return {key: found[key] for key in self._changed}
 
     def set_targets(self, key: ServiceKey, targets: Mapping[str, TargetConfig]) -> None:
         """Targets of this site by ``host:port``.

@@ -3,22 +3,47 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from router.forward.forwarder import Forwarder
 from router.model.events import Note
 from router.model.ids import ServiceKey
+from router.model.specs import ServiceProtocol
 
 SITES_NAMED: Final = 3
 
 
-def notes(removed: Mapping[ServiceKey, Mapping[str, int]], own_name: str) -> Iterator[Note]:
-    """One for each service port of ``removed``, which has by site what it has under way."""
+def notes(
+    removed: Mapping[ServiceKey, Mapping[str, int]], forwarder: Forwarder, own_name: str
+) -> Iterator[Note]:
+    """One for each service port whose connections of before go on: it is not known any more, or
+    has another protocol. ``removed``: what those have under way, by site."""
     for key, open_now in sorted(removed.items()):
-        yield Note(
-            severity="warning",
-            code="SW0332",
-            message=sentence(key, open_now, own_name),
-            hint="They go on until either side closes them. A service of that name that is made "
-            "again counts them.",
+        yield _note(
+            sentence(key, open_now, own_name),
+            "They go on until either side closes them. A service of that name that is made again "
+            "counts them.",
         )
+    for key, count in sorted(forwarder.of_former_protocol().items()):
+        config = forwarder.config_of(key)
+        if config is not None:
+            yield _note(
+                changed_sentence(key, config.protocol, count),
+                "They go on until either side closes them. To end them at once: sitectl stop, "
+                "then sitectl start",
+            )
+
+
+def _note(message: str, hint: str) -> Note:
+    return Note(severity="warning", code="SW0332", message=message, hint=hint)
+
+
+def changed_sentence(key: ServiceKey, now: str, before: Mapping[ServiceProtocol, int]) -> str:
+    """``Service db:5432 is http now, and 3 connections that began as tcp go on.``"""
+    shown = ", ".join(
+        f"{count} {'connection' if count == 1 else 'connections'} that began as {protocol}"
+        for protocol, count in sorted(before.items())
+    )
+    go = "goes" if sum(before.values()) == 1 else "go"
+    return f"Service {key} is {now} now, and {shown} {go} on."
 
 
 def sentence(key: ServiceKey, open_now: Mapping[str, int], own_name: str) -> str:

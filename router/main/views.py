@@ -161,7 +161,13 @@ class OperatorView:
                 *local_targets.notes_of(targets),
                 *notes_of_links(links),
                 *(() if steady else self._waiting(failing)),
-                *(() if steady else removed_services.notes(self.removed(), router.identity.name)),
+                *(
+                    ()
+                    if steady
+                    else removed_services.notes(
+                        self.removed(), router.forwarder, router.identity.name
+                    )
+                ),
                 *router.notes,
             )[: limits.STATUS_NOTES_MAX],
             sharing="strict" if router.rules.strict else "open",

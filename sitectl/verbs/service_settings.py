@@ -179,6 +179,7 @@ def set_(
         raise usage("nothing to set", f"sitectl service set {name} --policy fill --capacity 10")
     gone = site.delete_all(cap.gone)
     is_unchanged = set(site.put_all(documents)) == {"unchanged"} and not gone
+    goes_on = _goes_on(spec.protocol, protocol)
     require_in_force(settings, site, name, documents)
     change, text = "updated", "updated"
     if is_unchanged and kept.is_new:
@@ -186,7 +187,19 @@ def set_(
         text = "has a new certificate"
     elif is_unchanged:
         change, text = "unchanged", "has these settings, unchanged"
-    output.report(settings, "Service", name, change, f"service {name} {text}")
+    output.report(settings, "Service", name, change, f"service {name} {text}{goes_on}")
+
+
+def _goes_on(before: str, now: str | None) -> str:
+    """What becomes of clients that are connected while the protocol changes; empty: it stays."""
+    if now in (None, before):
+        return ""
+    if before == "tcp":
+        return (
+            f". Connections that are open go on as tcp until either side closes them (sitectl "
+            f"status counts them); new ones are {now}"
+        )
+    return f". Requests under way end as {before}, then their connections close; new ones are {now}"
 
 
 def _cap_alone(

@@ -15,6 +15,10 @@ def notes(site: Site) -> list[str]:
     return [one["message"] for one in found if one["code"] == "SW0332"]
 
 
+def tells(site: Site, told: list[str]) -> bool:
+    return notes(site) == told
+
+
 def has_protocol(site: Site, protocol: str) -> bool:
     found: bool = site.service("db")["protocol"] == protocol
     return found
@@ -67,6 +71,26 @@ def test_connections_of_a_deleted_service_are_told_and_hold_its_slots_when_it_is
     assert here.in_hand_max == 2
 
 
+def test_the_command_that_changes_the_protocol_says_what_open_connections_do(net: Network) -> None:
+    site, target = net.site("near"), net.tcp("near")
+    site.start()
+    site.ctl("service", "create", "db", str(SHOP_PORT), "--protocol", "tcp")
+    bound = ("service", "bind", "db", "host", target.address, "--target-port", str(target.port))
+    site.ctl(*bound)
+    net.ready("db", {"near": 1})
+    with connected(site.address, SHOP_PORT) as door:
+        assert ask(door, "name") == "near"
+        said = site.ctl("service", "set", "db", "--protocol", "http").out
+        assert "Connections that are open go on as tcp until either side closes them" in said
+        assert "new ones are http" in said
+        until(lambda: notes(site), "status counts them")
+        assert "1 connection that began as tcp goes on." in notes(site)[0]
+        assert ask(door, "name") == "near"
+        again = site.ctl("service", "set", "db", "--protocol", "http").out
+        assert "unchanged" in again and "go on" not in again
+    until(lambda: not notes(site), "it is over")
+
+
 def test_connections_of_before_a_change_of_protocol_are_counted(net: Network) -> None:
     near, far, here = database(net)
 
@@ -87,6 +111,12 @@ def test_connections_of_before_a_change_of_protocol_are_counted(net: Network) ->
             near.declare("db", protocol=protocol)
             for site in (near, far):
                 until(partial(has_protocol, site, protocol), f"it is {protocol} at {site.name}")
+            former = (
+                f"Service db:{SHOP_PORT} is http now, and 3 connections that began as tcp go on."
+            )
+            told = [former] if protocol == "http" else []
+            until(partial(tells, near, told), "status tells of them while they are of before")
+            assert notes(far) == []
             until(is_counted, f"they are counted as {protocol}")
             assert "1 open at far" in near.ctl("top", "--once").out
             assert [ask(door, "name") for door in doors] == ["near", "near", "far"]

@@ -192,11 +192,12 @@ SERVICES: Final = (
     ),
     Code(
         "SW0332",
-        "Connections of a removed service go on",
+        "Connections of a removed service, or of its former protocol, go on",
         "The service was deleted, or no site declares it any more. Its listener is closed; what "
         "was under way goes on until either side closes it, or until it was idle for as long as "
         "the service allowed. A service of the same name and port that is made again has these "
-        "connections in its figures, and they hold slots of its targets.",
+        "connections in its figures, and they hold slots of its targets. Likewise a service that "
+        "has another protocol now: connections of before go on as they began.",
         "To end them at once: sitectl stop, then sitectl start",
     ),
     Code(
