@@ -173,7 +173,9 @@ def of_expiries(expiries: Mapping[str, float], now: float) -> list[Problem]:
             message=f"The certificate {name} ends at {utc_of(expires)}.",
             hint=f"Put a new one into secrets/{name}"
             if name.startswith("tls/")
-            else _RENEWALS.get(name, "Link again with a new token: sitectl token create FILE"),
+            else _RENEWALS.get(
+                name, "Link again with a new token. At the other site: sitectl token create FILE"
+            ),
         )
         for name, expires in expiries.items()
         if expires < now + (_SOON_RENEWED_S if _is_renewed(name) else _SOON_S)

@@ -108,7 +108,8 @@ def test_who_declares_a_name_of_another_differently_is_told_at_once_and_may_be_a
 ) -> None:
     done = line.west.ctl("service", "create", "shop", str(SHOP_PORT + 1), code=5)
     assert "east declared it first" in done.err
-    assert "sitectl service delete shop" in done.err
+    assert "sitectl --site west service delete shop" in done.err
+    assert ", there: sitectl service adopt shop --from " in done.err
     assert name_of(line.west, "shop")["declared_by"] == "west"
     assert name_of(line.mid, "shop")["declared_by"] == "east"
     assert line.west.ctl("service", "set", "shop", "--queue", "7", code=5).err

@@ -33,6 +33,9 @@ from tests.unit.sitectl.test_looking import SERVICE, STATUS
             "sitectl --site west top, and at the other end: sitectl top",
         ),
         ("There: sitectl token create FILE", "There: sitectl token create FILE"),
+        ("or let it use yours, there: sitectl top", "or let it use yours, there: sitectl top"),
+        ("Let it in again, on mid run: sitectl top", "Let it in again, on mid run: sitectl top"),
+        ("Raise those there are: sitectl top", "Raise those there are: sitectl --site west top"),
         ("refused (sitectl link status)", "refused (sitectl --site west link status)"),
         (
             "sitectl stop, then sitectl start",
