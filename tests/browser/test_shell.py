@@ -8,8 +8,12 @@ from playwright.sync_api import Browser, expect
 
 from router.admin.views import Console
 from tests.browser import pictures
-from tests.browser.stage import Stage, looking
+from tests.browser.stage import NARROW, Stage, looking
 
+_CURRENT_IS_SEEN = """() => {
+  const at = document.querySelector(".pages [aria-current]").getBoundingClientRect();
+  return at.left >= 0 && at.right < innerWidth + 1;
+}"""
 SOON_MS = 20_000
 """A machine with other work may let a browser wait."""
 
@@ -130,6 +134,16 @@ def test_the_skip_link_leads_into_the_content(chromium: Browser, stage: Stage) -
         page.keyboard.press("Enter")
         assert page.evaluate("document.activeElement.id") == "main"
         assert page.evaluate("location.hash") == ""
+
+
+def test_on_a_phone_the_row_of_pages_shows_the_current_one(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage, viewport=NARROW) as page:
+        last = page.locator(".pages a").last
+        before = last.bounding_box()
+        assert before is not None and before["x"] > NARROW["width"]
+        page.evaluate("at => { location.hash = at }", last.get_attribute("href"))
+        expect(last).to_have_attribute("aria-current", "page")
+        page.wait_for_function(_CURRENT_IS_SEEN)
 
 
 def test_two_keys_lead_to_a_page_and_its_heading(chromium: Browser, stage: Stage) -> None:

@@ -147,9 +147,7 @@ function PageFrame({ page, route, feed }) {
     // Who came here by the keyboard goes on from the heading, not from the top of the page.
     if (shownPage.current && shownPage.current !== page.id) heading.current?.focus();
     shownPage.current = page.id;
-    document
-      .querySelector(".pages [aria-current]")
-      ?.scrollIntoView({ block: "nearest", inline: "center" });
+    showCurrent(document.querySelector(".pages"));
   }, [page.id]);
   let body;
   if (error) {
@@ -268,6 +266,17 @@ function Shell() {
     <${Help} open=${helping} close=${() => setHelping(false)} />
     <div id="announcer" class="unseen" role="status" aria-live="polite"></div>
   `;
+}
+
+/**
+ * Scrolls a row of links to the current one. `scrollIntoView` would do, but in some browsers
+ * (Chromium 150) the keyboard then goes on from there, past the skip link.
+ */
+function showCurrent(row) {
+  const link = row?.querySelector("[aria-current]");
+  if (!link) return;
+  const [at, of] = [link.getBoundingClientRect(), row.getBoundingClientRect()];
+  row.scrollLeft += at.left + at.width / 2 - (of.left + of.width / 2);
 }
 
 /** A plain `#main` would be taken for an address of a page. */
