@@ -21,7 +21,7 @@ IN_POD_VARIABLE = "KUBERNETES_SERVICE_HOST"
 # A command in an advice, up to where its site goes; not those that need none. `there`: it is to be
 # typed at another site.
 _COMMAND = re.compile(
-    r"(?P<there>\b(?:At|On|There)\b[^:;.\n]*: |\b(?:at [^:;,.\n]*|on \S+ run|there): )?"
+    r"(?P<there>\b(?:At|On|There)\b[^:;.\n]*: |\b(?:at (?!once\b)[^:;,.\n]*|on \S+ run|there): )?"
     r"(?:^|(?<=[:;,.] )|(?<=[(])|(?<=\bthen )|(?<=\b[Ss]ee )|(?<=\bor ))"
     r"sitectl (?=[a-z])(?!(?:init|explain|version|completion|switch)\b|(?:[a-z]+ )+--help)"
 )

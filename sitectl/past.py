@@ -36,6 +36,8 @@ def past_text(items: Sequence[dict[str, Any]], service: str, *, denied: bool, wh
 
 def _outcome(item: dict[str, Any]) -> str:
     outcome, answer = str(item.get("outcome")), item.get("answer")
+    if (outcome, answer) == ("ok", "5xx"):  # A whole answer, and a failure to its client.
+        return "answered 5xx"
     return f"{outcome} {answer}" if answer and answer != outcome else outcome
 
 

@@ -66,6 +66,10 @@ class Living:
             if not own.is_idle or self._told_shares.get(key) != own.capacity:
                 self._told_shares[key] = own.capacity
                 yield self._with_totals(own)
+        yield from self.removed_latelies()
+
+    def removed_latelies(self) -> Iterator[PortLately]:
+        """What removed service ports have under way at this worker."""
         for key, open_now in self._router.forwarder.removed().items():
             yield PortLately(key=key, change=None, removed=open_now)
 

@@ -114,12 +114,18 @@ class Answering:
                     yield Latelies(latelies)
                 yield LinkUses(tuple(view.link_uses()))
             case "live":
-                pairs: list[tuple[ServiceView, PortLately]]
-                pairs = (await sliced(self._living.parts())).items
-                for some in _some(pairs):
-                    yield Services(tuple(service for service, _ in some))
-                    yield Latelies(tuple(lately for _, lately in some))
-                yield LinkUses(tuple(view.link_uses()))
+                async for told in self._live():
+                    yield told
+
+    async def _live(self) -> AsyncIterator[Told]:
+        pairs: list[tuple[ServiceView, PortLately]]
+        pairs = (await sliced(self._living.parts())).items
+        for some in _some(pairs):
+            yield Services(tuple(service for service, _ in some))
+            yield Latelies(tuple(lately for _, lately in some))
+        for removed in _some(self._living.removed_latelies()):
+            yield Latelies(removed)
+        yield LinkUses(tuple(self._view.link_uses()))
 
     def _flow_news(self, turn: int | None, lasting: bool) -> FlowNews:
         flows = self._flows

@@ -403,4 +403,6 @@ def _service(known: Sequence[str], item: dict[str, Any]) -> Iterator[Finding]:
     elif not _names(known, f"S{name[1:]} has no ready target"):
         key = f"{item['name']}:{item['port']}"
         hint = f"sitectl why {key}, or: sitectl service bind {item['name']} TYPE NAME"
-        yield Finding("warning", "SW0517", f"{name}: no target is ready at any site", hint)
+        yield Finding(
+            "warning", "SW0517", f"{name}: no target is ready at any site that is reached", hint
+        )

@@ -2,12 +2,13 @@
 
 import contextlib
 import re
+from typing import Any
 
 import pytest
 
 from tests.scenario.clients import Load, ask, connected
 from tests.scenario.harness import SHOP_PORT, Network, Site
-from tests.scenario.waiting import until
+from tests.scenario.waiting import stays, until
 from tests.scenario.worker_sites import are_ready, pinned, serve, site_of_workers
 
 CAPACITY = 4
@@ -141,14 +142,14 @@ def test_connections_of_a_removed_service_are_counted_of_all_workers(net: Networ
         for path in (west.directory / "config").glob("own-*-db*"):
             path.unlink()
 
-        def told() -> bool:
-            notes = [one for one in west.get("status")["notes"] if one["code"] == "SW0332"]
-            return (
-                bool(notes)
-                and "and 6 connections or requests of it go on: 6 here." in (notes[0]["message"])
-            )
+        def told(status: Any) -> bool:
+            notes = [one for one in status["notes"] if one["code"] == "SW0332"]
+            whole = "and 6 connections or requests of it go on: 6 here."
+            return bool(notes) and whole in notes[0]["message"]
 
-        until(told, "status counts those of both workers, each once")
+        until(lambda: told(west.get("status")), "status counts those of both workers, each once")
+        # Each picture asks the workers anew.
+        stays(lambda: told(west.get("live")["status"]), "so does the live picture", 3.0)
         metric = f'spillway_removed_in_flight{{port="{SHOP_PORT}",service="db",site="west"}} 6.0'
         until(lambda: metric in west.metrics(), "a scrape counts them too")
     until(lambda: "SW0332" not in west.ctl("status").out, "they are over")

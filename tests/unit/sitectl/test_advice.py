@@ -36,6 +36,10 @@ from tests.unit.sitectl.test_looking import SERVICE, STATUS
         ("or let it use yours, there: sitectl top", "or let it use yours, there: sitectl top"),
         ("Let it in again, on mid run: sitectl top", "Let it in again, on mid run: sitectl top"),
         ("Raise those there are: sitectl top", "Raise those there are: sitectl --site west top"),
+        (
+            "To end them at once: sitectl stop, then sitectl start",
+            "To end them at once: sitectl --site west stop, then sitectl --site west start",
+        ),
         ("refused (sitectl link status)", "refused (sitectl --site west link status)"),
         (
             "sitectl stop, then sitectl start",

@@ -168,6 +168,10 @@ def test_why_prints_how_the_last_requests_were_decided(here: CommandLine, admin:
     assert "and 4 dearer ones" in whole
     assert here.json("why", "shop", "--last", "1") == [DENIED]
     assert "No request of shop was denied" in here.ok("why", "shop", "--denied").stdout
+    admin.items("/api/v1/why/shop?last=1", {**SERVED, "answer": "5xx"})
+    failed = here.ok("why", "shop", "--last", "1").stdout
+    assert "answered 5xx" in failed
+    assert "ok" not in failed
 
 
 def test_why_of_two_ports_at_once_says_which(here: CommandLine, admin: FakeAdmin) -> None:
