@@ -100,7 +100,7 @@ def test_a_site_made_while_the_clock_was_years_behind_starts_and_says_what_to_do
     old.start()
     other.start()
     assert "this site's CA ended at" in old.problems()["SW0661"]
-    assert "sitectl revoke-access" in old.site.ctl("status", code=3).out
+    assert "sitectl --site old revoke-access" in old.site.ctl("status", code=3).out
     said = old.site.ctl(
         "token", "create", str(net.state / "t.yaml"), "--token-type", "cert", code=1
     )
