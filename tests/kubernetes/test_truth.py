@@ -134,9 +134,7 @@ def test_rights_that_are_revoked_are_told_while_all_is_served(west: Place) -> No
         west.cluster.patch("Role", ROUTER, {"rules": []}, "west")
         west.cluster.cut_watches()
         until(lambda: {"Pod", "Secret"} <= unreadable(west), "nothing can be read", START_S)
-        status = west.commands("status")
-        assert status.returncode == 3
-        assert "the Lease of the site cannot be held" in status.stdout
+        until(lambda: "the Lease of the site cannot be held" in shown(west), "nor written", START_S)
         checked = west.commands("check")
         assert checked.returncode == 1
         assert f"SW0467  Role/{ROUTER} lets the router not get, list, watch pods" in checked.stdout
@@ -144,6 +142,13 @@ def test_rights_that_are_revoked_are_told_while_all_is_served(west: Place) -> No
         assert all(target["ready"] for target in service["targets"]), "what was known counts"
         load.goes_on()
     assert not load.failed
+
+
+def shown(place: Place) -> str:
+    """`status`, which must find fault."""
+    done = place.commands("status")
+    assert done.returncode == 3
+    return done.stdout
 
 
 def unreadable(place: Place) -> set[str]:
