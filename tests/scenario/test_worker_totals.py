@@ -36,7 +36,7 @@ def test_what_a_worker_that_is_killed_reported_last_is_counted_on(net: Network) 
     held.request("GET", "/")
     until(lambda: west.service("shop")["demand"] == 1, "one is under way")
     until(lambda: counts(west) == whole, "all are counted")
-    assert metric(west, "spillway_requests_total") == whole[0]
+    until(lambda: metric(west, "spillway_requests_total") == whole[0], "a scrape has them")
     os.kill(pid_of(west, 1), signal.SIGKILL)
     until(lambda: workers(west)[1]["restarts"] == 1, "it is started again")
     assert counts(west) == whole
@@ -47,8 +47,10 @@ def test_what_a_worker_that_is_killed_reported_last_is_counted_on(net: Network) 
     again.request("GET", "/")
     assert again.getresponse().read()
     until(lambda: counts(west) == tuple(count + 1 for count in whole), "the next one counts")
-    assert metric(west, "spillway_requests_total") == whole[0] + 1
-    assert metric(west, "spillway_worker_lost_requests_total") == 1
+    until(lambda: metric(west, "spillway_requests_total") == whole[0] + 1, "a scrape too")
+    until(
+        lambda: metric(west, "spillway_worker_lost_requests_total") == 1, "what was lost is counted"
+    )
     (ended,) = [one["message"] for one in west.get("events") if one["code"] == "worker-ended"]
     assert "1 request or connection was under way at its last report" in ended
     for line in (first, second, held, again):
