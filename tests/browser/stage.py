@@ -5,19 +5,22 @@ The server has a thread and a loop of its own; the test drives the browser from 
 
 import asyncio
 import contextlib
+import functools
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from aiohttp import web
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, ViewportSize
 
 from router.admin.api import AdminApi
+from router.admin.console import static
 from router.admin.console.gate import POLICY
 from router.admin.console.mounted import mount
+from router.admin.console.static import Asset
 from router.admin.events import EventLog
 from router.admin.history_views import ServiceHistory
 from router.admin.simulation_api import SimulationApi
@@ -27,6 +30,7 @@ from router.model.events import Event
 from tests.browser.scripted import ScriptedPart, ScriptedRouter
 from tests.doors import take_no_more
 from tests.scenario.harness import own_address
+from tests.scenario.waiting import until
 
 STATIC = Path(__file__).parents[2] / "router/admin/console/static"
 SCREENSHOTS = Path(__file__).parents[2] / "build/screenshots"
@@ -53,16 +57,25 @@ class Served(Protocol):
         """With a slash at its end."""
 
 
+@functools.cache
+def _files() -> Mapping[str, Asset]:
+    return static.load(STATIC)
+
+
 class StaticFiles:
     """The console's files under the strict policy."""
 
     def add_to(self, app: web.Application) -> None:
-        app.router.add_get("/", self._index)
-        app.router.add_static("/static/", STATIC)
+        app.router.add_get("/", self._file)
+        app.router.add_get("/static/{name:.+}", self._file)
         app.on_response_prepare.append(self._guard)
 
-    async def _index(self, request: web.Request) -> web.FileResponse:
-        return web.FileResponse(STATIC / "index.html")
+    async def _file(self, request: web.Request) -> web.Response:
+        # From memory: aiohttp's own answer leaves a file open if the browser goes while it opens.
+        asset = _files().get(request.match_info.get("name", "index.html"))
+        if asset is None:
+            raise web.HTTPNotFound()
+        return web.Response(body=asset.body, headers={"Content-Type": asset.content_type})
 
     async def _guard(self, request: web.Request, response: web.StreamResponse) -> None:
         response.headers["Content-Security-Policy"] = POLICY
@@ -193,6 +206,17 @@ def looking(
         assert foreign == [], f"the console asked somebody else: {foreign}"
     finally:
         context.close()
+
+
+def copied_by(page: Page, button: Locator) -> str:
+    """What ``button`` puts on the clipboard. That it did so, it says for 1.5 s only."""
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate("navigator.clipboard.writeText('')")
+    button.click()
+    text: str = until(
+        lambda: page.evaluate("navigator.clipboard.readText()"), "something was copied"
+    )
+    return text
 
 
 def keep_picture(page: Page, name: str) -> Path:
