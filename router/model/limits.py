@@ -291,6 +291,7 @@ EDGE_ROWS_MAX = 16_384  # Of one edge's table, some 4 MB; services that do not f
 EDGE_TABLE_BYTES_MAX = 32 * KIB  # Rows of one message; the next follows when it was acked.
 EDGE_TABLE_INTERVAL_S = 0.05  # Between changes told to one edge, as for LOAD.
 EDGE_RETRANSMIT_S = 1.0
+EDGE_FORMER_S = 10.0  # A new neighbour of an edge may have just started, and knows few services.
 EDGE_WISH_REFRESH_S = 30.0  # An edge says again what it wants: whoever forgot it is set right.
 EDGE_WISHES_BURST, EDGE_WISHES_PER_S = 20, 5.0  # Of one edge; each may cost a whole table.
 EDGE_CONFLICTS_MAX = 16  # Sites named that declare a service differently; for people.

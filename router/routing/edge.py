@@ -4,7 +4,8 @@ An edge attaches to one router. Its own LSA is made, signed and flooded by a `Ro
 knows this edge alone and has one adjacency; all else it knows is the table that its neighbour tells
 it, of what it wants. Further neighbours stand by: when the one it is attached to goes, or stops,
 the cheapest of them takes its place. Until that one has told its table, the last one counts: the
-neighbour knows the paths, and refuses what it does not know.
+neighbour knows the paths, and refuses what it does not know. Services that the last one told and
+the new one does not stay declared for `EDGE_FORMER_S`: who has just started does not know them yet.
 """
 
 import operator
@@ -17,6 +18,7 @@ from router.model.edges import EdgeMessage, HaveMessage, TableMessage, WishMessa
 from router.model.grants import no_clock
 from router.model.ids import RouterId, SiteId
 from router.model.limits import (
+    EDGE_FORMER_S,
     EDGE_RETRANSMIT_S,
     EDGE_WISH_REFRESH_S,
     EDGE_WISHES_MAX,
@@ -25,7 +27,7 @@ from router.model.limits import (
 from router.model.owners import NOBODY, Owner
 from router.model.sharing import FREE, SharingRules, Terms
 from router.routing.core import RoutingCore
-from router.routing.edge_rows import NOTHING_TOLD, EdgeRows, Told
+from router.routing.edge_rows import NOTHING_TOLD, EdgeRows, Told, only_former, with_former
 from router.routing.edge_view import Way, edge_table
 from router.routing.events import (
     LsaRejected,
@@ -76,7 +78,9 @@ class EdgeRouting:
         self._way: Way | None = None
         self._rows = EdgeRows()
         self._told = NOTHING_TOLD  # The last whole table,
-        self._is_whole = False  # of the neighbour that we are attached to.
+        self._is_whole = False  # of the neighbour that we are attached to,
+        self._former = NOTHING_TOLD  # and what only the table before we attached to it had.
+        self._former_until = now
         self._lost_at = now
         self._ttl_s = service_ttl_s
         self._wishes: tuple[str, ...] | None = ()
@@ -254,7 +258,9 @@ class EdgeRouting:
             left = self._leave_stopping(now)
             if left:  # What it told before that leads on across the other.
                 return events + left
-        self._is_whole, self._told = True, self._rows.told
+        self._is_whole = True
+        self._former = only_former(self._former, self._rows.told, self._node.site)
+        self._told = with_former(self._rows.told, self._former)
         return events + self._rebuild(now)
 
     def receive_lsa(self, from_router: RouterId, signed: bytes, now: float) -> list[RoutingEvent]:
@@ -288,7 +294,8 @@ class EdgeRouting:
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` has something to do."""
-        times = [self._core.next_deadline(), self._wish_at, self._kept_until()]
+        former = self._former_until if self._is_whole and self._former.services else None
+        times = [self._core.next_deadline(), self._wish_at, self._kept_until(), former]
         known = [time for time in times if time is not None]
         return min(known) if known else None
 
@@ -297,6 +304,8 @@ class EdgeRouting:
         events = self._passed(self._core.handle_timeout(now))
         if self._wish_at is not None and now >= self._wish_at:
             events += self._wish(now, again=True)
+        if self._is_whole and self._former.services and now >= self._former_until:
+            self._former, self._told = NOTHING_TOLD, self._rows.told
         return events + self._rebuild(now)
 
     @property
@@ -317,6 +326,8 @@ class EdgeRouting:
         self._way = way
         self._rows.begin()
         self._is_whole = False
+        self._former = self._told if self._is_kept(now) else NOTHING_TOLD
+        self._former_until = now + EDGE_FORMER_S
         events = self._passed(self._core.adjacency_up(way.router, way.site, way.cost, now))
         return [*events, *self._wish(now, anew=True), *self._rebuild(now)]
 
@@ -359,10 +370,14 @@ class EdgeRouting:
         is_over = self._is_whole or self._shown is None or not self._shown[1].services
         return None if is_over else self._lost_at + self._ttl_s
 
+    def _is_kept(self, now: float) -> bool:
+        """What a lost neighbour told still counts."""
+        return now < self._lost_at + self._ttl_s
+
     def _rebuild(self, now: float) -> list[RoutingEvent]:
         """The table of this moment; nothing if it says the same as before."""
-        is_kept = self._is_whole or now < self._lost_at + self._ttl_s
-        shown = (self._core.table, self._told if is_kept else NOTHING_TOLD, self._way)
+        told = self._told if self._is_whole or self._is_kept(now) else NOTHING_TOLD
+        shown = (self._core.table, told, self._way)
         if self._shown and all(map(operator.is_, shown, self._shown)):
             return []
         self._shown = shown

@@ -7,7 +7,7 @@ import msgspec
 
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.edges import CandidateId, CandidateRow, ServiceRow, SiteRow, TableMessage
-from router.model.ids import RouterId, is_router_id, is_site_id
+from router.model.ids import RouterId, SiteId, is_router_id, is_site_id
 from router.model.limits import EDGE_ROWS_MAX
 from router.routing.lsa import LsaFault, advert_is_bad, declaration_is_bad
 from router.routing.offers import declaration_of
@@ -18,7 +18,10 @@ Heard = Literal["news", "part", "known", "gap"]
 
 
 class Told(msgspec.Struct, frozen=True):
-    """A whole table, by key. ``declarations`` are those that this version can read."""
+    """A whole table, by key. ``declarations`` are those that this version can read.
+
+    ``former_owners``: names of sites whose services are here by `with_former` alone.
+    """
 
     sites: dict[RouterId, SiteRow] = {}
     services: dict[str, ServiceRow] = {}
@@ -27,9 +30,38 @@ class Told(msgspec.Struct, frozen=True):
     left_out: int = 0
     draining: bool = False
     wish: int = 0
+    former_owners: dict[SiteId, str] = {}
 
 
 NOTHING_TOLD = Told()
+
+
+def only_former(former: Told, told: Told, own: SiteId) -> Told:
+    """The services of ``former`` that ``told`` does not tell, without those of this site."""
+    services = {
+        name: msgspec.structs.replace(row, reachable=False)
+        for name, row in former.services.items()
+        if name not in told.services and row.site != own
+    }
+    names = former.former_owners | {row.site: row.name for row in former.sites.values()}
+    owners = {row.site for row in services.values()}
+    return Told(
+        services=services,
+        declarations={
+            name: former.declarations[name] for name in services if name in former.declarations
+        },
+        former_owners={site: name for site, name in names.items() if site in owners},
+    )
+
+
+def with_former(told: Told, former: Told) -> Told:
+    """``told`` and the services of ``former``, of which it tells none."""
+    return msgspec.structs.replace(
+        told,
+        services=told.services | former.services,
+        declarations=told.declarations | former.declarations,
+        former_owners=former.former_owners,
+    )
 
 
 class EdgeRows:

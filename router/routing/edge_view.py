@@ -151,8 +151,9 @@ def _declarations(
         row, mine = told.services[name], own.declarations.get(name)
         if row.site == own.site and not is_attached:
             continue  # What we said once; nobody is there to take it back.
-        known = sites.get(row.site)  # One without targets is known by its id alone.
-        shown = known.name if known is not None else f"@{row.site[:SHORT_ID_CHARS]}"
+        known = sites.get(row.site)
+        unknown = f"@{row.site[:SHORT_ID_CHARS]}"  # One without targets has no row.
+        shown = known.name if known else told.former_owners.get(row.site, unknown)
         if not view.takes_from(Party(row.site, shown), name):
             continue
         theirs = Declared(

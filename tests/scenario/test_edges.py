@@ -106,7 +106,12 @@ def test_an_edge_outlives_its_neighbour_and_comes_back_to_it(three: Three) -> No
     assert three.edge.service("shop")["listener"]["state"] == "bound"
     assert fetch(three.edge.address, SHOP_PORT).status == 503
     assert fetch(three.edge.address, OWN_PORT).status == 200
+    three.far.signal(signal.SIGSTOP)
     three.near.start()
+    until(lambda: three.edge.ready_targets("shop").get("near"), "the neighbour knows its own")
+    assert not three.edge.reaches({"far"}), "who declares shop it does not know yet"
+    assert by_site([fetch(three.edge.address, SHOP_PORT)]) == Counter(near=1)
+    three.far.signal(signal.SIGCONT)
     three.net.ready("shop", {"near": 1, "far": 1})
     assert fetch(three.edge.address, SHOP_PORT).status == 200
     three.edge.signal(signal.SIGTERM)

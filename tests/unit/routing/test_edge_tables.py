@@ -316,6 +316,49 @@ def test_the_table_of_a_lost_neighbour_counts_until_another_has_told_its_own() -
     assert edge.table.declarations == {}
 
 
+def returned(edge: EdgeRouting, told: TableMessage) -> None:
+    """At 3.0 the neighbour is there again, and has told that much at 3.1."""
+    edge.adjacency_down(NEAR.router, 2.0)
+    edge.adjacency_up(NEAR.router, NEAR.site, 2, 3.0)
+    hear(edge, told, 3.1)
+
+
+def owner_reached(edge: EdgeRouting) -> dict[str, bool]:
+    return {name: known.reachable for name, known in edge.table.declarations.items()}
+
+
+def test_a_neighbour_that_has_just_started_takes_no_service_from_an_edge() -> None:
+    """Its listener was closed, and clients were refused, until the neighbour knew of far again."""
+    edge = attached("shop", "cart")
+    edge.set_rules(SharingRules({"shop": Sharing((), ("far",))}), 0.0)
+    own = CandidateRow("shop", 80, NEAR.router, 1, 4, False)
+    shop = service_row(site=FAR.site)
+    sites = (site_row(), site_row(FAR, 5))
+    hear(edge, message(sites=sites, services=(shop, service_row("cart")), candidates=(own,)))
+    returned(edge, message(sites=(site_row(),), services=(), candidates=(own,)))
+    assert owner_reached(edge) == {"shop": False, "cart": False}
+    assert [one.router for one in edge.table.candidates[SHOP]] == [NEAR.router]
+    hear(edge, message(base=1, version=2, services=(shop,), sites=(site_row(FAR, 5),)), 3.5)
+    assert owner_reached(edge) == {"shop": True, "cart": False}
+    hear(edge, message(base=2, version=3, gone_services=("shop",)), 3.6)
+    assert owner_reached(edge) == {"cart": False}, "shop was taken back"
+    until = 3.0 + limits.EDGE_FORMER_S
+    while (at := edge.next_deadline() or until + 1) <= until:
+        edge.handle_timeout(at)
+    assert edge.table.declarations == {}
+
+
+def test_what_an_edge_lost_long_ago_is_not_held_for_the_next_neighbour() -> None:
+    edge = attached("shop")
+    hear(edge, message(sites=(site_row(),), services=(service_row(),)))
+    edge.adjacency_down(NEAR.router, 2.0)
+    late = 2.0 + limits.SERVICE_SYNC_TTL_S
+    edge.handle_timeout(late)
+    edge.adjacency_up(NEAR.router, NEAR.site, 2, late)
+    hear(edge, message(sites=(site_row(),)), late)
+    assert edge.table.declarations == {}
+
+
 # The router that it is attached to.
 
 
