@@ -1,6 +1,5 @@
 """Facts about sockets: numeric addresses, errors as values, aborting."""
 
-import contextlib
 import ctypes
 import errno
 import fcntl
@@ -180,16 +179,20 @@ def admit_no_more(listener: socket.SocketType) -> None:
     """From now on the kernel drops each SYN for ``listener``; who dials asks again in a second.
 
     Handshakes under way are completed. Between the last `accept` and the close the kernel would
-    complete others, and reset them at the close: a busy machine may pause us there.
+    complete others, and reset them at the close: a busy machine may pause us there. A kernel that
+    lets nobody but root filter (seen: Linux 6.18) keeps one client more at most: listen(2) with a
+    backlog of 0.
     """
     program = ctypes.create_string_buffer(_NO_SYN, len(_NO_SYN))
     steps = len(_NO_SYN) // 8
-    with contextlib.suppress(OSError):  # Where a sandbox has no filters it is as it was.
+    try:
         listener.setsockopt(
             socket.SOL_SOCKET,
             _SO_ATTACH_FILTER,
             struct.pack("HP", steps, ctypes.addressof(program)),  # `struct sock_fprog`.
         )
+    except OSError:
+        listener.listen(0)
 
 
 def prepare_stream(sock: socket.SocketType) -> None:
