@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from math import inf
 from typing import Literal
 
+import msgspec
+
 from router.balance.candidates import (
     Candidate,
     Glimpse,
@@ -20,7 +22,14 @@ from router.balance.decisions import (
     RemoteWait,
 )
 from router.balance.egresses import NO_ROUTER, OWN_ROUTER, Egresses
-from router.balance.explain import NEAREST, ROOM_FARTHER, decision_reason, reports, why_it_yields
+from router.balance.explain import (
+    ASKED_AGAIN,
+    NEAREST,
+    ROOM_FARTHER,
+    decision_reason,
+    reports,
+    why_it_yields,
+)
 from router.balance.ledger import Ledger
 from router.balance.policies import POLICIES, check_policy, choose, spread
 from router.balance.remote_site import RemoteSite
@@ -300,6 +309,8 @@ class ServiceBalancer(Egresses):
             decision = self._decide(chosen, session, takes=False)
             if preferred is not None:
                 decision = self._yielded(decision, preferred, excluded)
+            elif chosen.is_asked_again:
+                decision = msgspec.structs.replace(decision, reason=ASKED_AGAIN)
         return Explanation(
             policy=self._policy.name,
             decision=decision,

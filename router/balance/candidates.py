@@ -193,6 +193,16 @@ class Candidate:
         return 0 if self.hard_full else max(0, self.capacity - self.in_flight)
 
     @property
+    def is_asked_again(self) -> bool:
+        """A slot counts as free only since its refusal is some time ago: nothing was heard."""
+        return False
+
+    @property
+    def known_free(self) -> int | None:
+        """Of ``free``, what somebody told of."""
+        return 0 if self.is_asked_again else self.free
+
+    @property
     def running(self) -> int:
         """All that is in flight there, as it is shown."""
         return max(0, self.in_flight + self.beyond)

@@ -216,6 +216,12 @@ class RemoteSite(Candidate):
         """They come as load and are not bound by the signed advert, as learnt ones do."""
         return self._advert_capacity is None and self._stated is not None
 
+    @property
+    def is_asked_again(self) -> bool:
+        """As of `Candidate`: see `refresh`."""
+        stated = self._stated
+        return stated is not None and self.in_flight < stated <= self._estimate - self._apart
+
     def age_s(self, now: float) -> float:
         """Seconds since the last figure; infinite: none yet."""
         return float("inf") if self.heard_at is None else max(0.0, now - self.heard_at)

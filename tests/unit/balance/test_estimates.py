@@ -1,5 +1,5 @@
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import CandidateReport, NoChoice
+from router.balance.decisions import CandidateReport, Decision, NoChoice
 from router.model import limits
 from router.model.ids import RouterId, SiteId
 from tests.unit.balance.builders import balancer_of, ledger_of, remote, site_of
@@ -88,6 +88,20 @@ def test_a_refusal_without_news_is_tried_again_with_one_request_at_a_time() -> N
     assert site_of(balancer.select(later)) == A
     balancer.opened(A)
     assert isinstance(balancer.select(later), NoChoice)
+
+
+def test_a_site_that_is_asked_again_is_not_said_to_have_room() -> None:
+    balancer = balancer_of(ledger_of(), remote("a"))
+    balancer.refused(A, 10, 1.0)
+    explanation = balancer.explain(1.0 + limits.REFUSED_FULL_S)
+    assert isinstance(explanation.decision, Decision)
+    assert explanation.decision.reason == "it refused a request a moment ago and is asked again"
+    (told,) = [one for one in explanation.candidates if one.site == A]
+    assert (told.in_flight, told.free, told.verdict) == (10, 0, "chosen")
+    assert told.reason == "it refused a request a moment ago and is asked again (0 of 10 free)"
+    balancer.report_load(A, 9, 1, 10, 1.5)
+    told = seen(balancer, 1.5)
+    assert (told.free, told.reason) == (1, "cheapest site with room (1 of 10 free)")
 
 
 def test_a_refusal_by_a_site_without_stated_capacity_passes_too() -> None:

@@ -8,8 +8,10 @@ import pytest
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Decision, NoChoice
 from router.balance.egresses import OWN_ROUTER
+from router.balance.explain import ASKED_AGAIN
 from router.balance.ledger import LocalLedger
 from router.balance.seen import Replay
+from router.model import limits
 from router.model.adverts import RemoteCandidate
 from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -61,6 +63,22 @@ def test_own_slots_come_first_then_those_of_other_routers_then_other_sites() -> 
     here.balancer.set_remotes([candidate("2", OWN), candidate("9", OTHER, capacity=1)])
     taken = [here.take() for _ in range(8)]
     assert taken == [OWN_ROUTER] * 2 + ["2"] * 4 + [OTHER, "all-full"]
+
+
+def test_a_site_whose_routers_all_refused_is_not_said_to_have_room() -> None:
+    here = Here(None)
+    here.balancer.set_remotes([candidate("7"), candidate("8")])
+    for router in ("7", "8"):
+        here.balancer.refused(OTHER, 4, 1.0, RouterId(router))
+
+    def free() -> tuple[int | None, bool]:
+        explanation = here.balancer.explain(1.0 + limits.REFUSED_FULL_S)
+        (other,) = [one for one in explanation.candidates if one.site == OTHER]
+        return other.free, explanation.decision.reason == ASKED_AGAIN
+
+    assert free() == (0, True)
+    here.balancer.report_load(OTHER, 3, 1, 4, 1.05, router=RouterId("7"))
+    assert free() == (1, False)
 
 
 def test_a_request_that_another_router_of_this_site_takes_is_no_overflow() -> None:
