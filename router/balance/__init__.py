@@ -10,7 +10,7 @@ of that was turned away.
 
 Invariants: a target never holds more slots than its capacity; a slot is given back exactly once;
 `explain` runs the code of `select` on the same values and changes nothing; same calls, same
-answers.
+answers. `outlook` is that for people (`asked_again`).
 
 Reading order: `ledger`, `rate`, `policies`, `candidates`, `remote_site`, `balancer`, `waiting`,
 `reports`.

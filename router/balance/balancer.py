@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from router.balance.asked_again import ASKED_AGAIN, as_told
 from router.balance.candidates import (
     Candidate,
     Glimpse,
@@ -22,14 +23,7 @@ from router.balance.decisions import (
     RemoteWait,
 )
 from router.balance.egresses import NO_ROUTER, OWN_ROUTER, Egresses
-from router.balance.explain import (
-    ASKED_AGAIN,
-    NEAREST,
-    ROOM_FARTHER,
-    decision_reason,
-    reports,
-    why_it_yields,
-)
+from router.balance.explain import NEAREST, ROOM_FARTHER, decision_reason, reports, why_it_yields
 from router.balance.ledger import Ledger
 from router.balance.policies import POLICIES, check_policy, choose, spread
 from router.balance.remote_site import RemoteSite
@@ -309,8 +303,6 @@ class ServiceBalancer(Egresses):
             decision = self._decide(chosen, session, takes=False)
             if preferred is not None:
                 decision = self._yielded(decision, preferred, excluded)
-            elif chosen.is_asked_again:
-                decision = msgspec.structs.replace(decision, reason=ASKED_AGAIN)
         return Explanation(
             policy=self._policy.name,
             decision=decision,
@@ -318,6 +310,26 @@ class ServiceBalancer(Egresses):
                 self._order, chosen, tied, self._policy, now, stays=stays is not None
             ),
         )
+
+    def outlook(
+        self, now: float, preferred: SiteId | None = None, session: int = 0, waiting: int = 0
+    ) -> Explanation:
+        """As `explain`, for people: a site that refused and would only be asked again is full."""
+        plain = self.explain(now, preferred=preferred, session=session, waiting=waiting)
+        again = [one for one in self._order if one.is_asked_again]
+        decision: Decision | NoChoice = plain.decision
+        if not again or isinstance(decision, NoChoice):
+            return plain
+        sites = {one.site for one in again}
+        told = as_told(plain.candidates, sites)
+        if not any([one.verdict == "chosen" for one in told]):
+            for one in again:
+                if one.verdict in (None, "higher-level"):
+                    one.verdict = "full"
+            decision = self._no_choice(_NOBODY)
+        elif decision.site in sites:
+            decision = msgspec.structs.replace(decision, reason=ASKED_AGAIN)
+        return Explanation(plain.policy, decision, told)
 
     def _select_for(
         self,

@@ -198,11 +198,6 @@ class Candidate:
         return False
 
     @property
-    def known_free(self) -> int | None:
-        """Of ``free``, what somebody told of."""
-        return 0 if self.is_asked_again else self.free
-
-    @property
     def running(self) -> int:
         """All that is in flight there, as it is shown."""
         return max(0, self.in_flight + self.beyond)

@@ -10,7 +10,6 @@ from router.model.specs import PolicySpec
 
 ROOM_FARTHER = "cheapest site with room"
 LOWEST = "lowest level of path cost + in flight per target"
-ASKED_AGAIN = "it refused a request a moment ago and is asked again"
 NEAREST = "nearest site with a ready target"
 _BY_NAME = {
     "balanced": "least in flight + path cost",
@@ -117,7 +116,7 @@ def _report(
         targets_ready=one.targets_ready,
         capacity=one.stated_capacity,
         in_flight=one.running,
-        free=one.known_free,
+        free=one.free,
         age_s=one.age_s(now),
         verdict=verdict,
         reason=reason,
@@ -171,8 +170,6 @@ def _chosen(
         [other.verdict == "higher-level" and other.cost < one.cost for other in candidates]
     )
     why = decision_reason(one, policy, passes_level=passes_level)
-    if one.is_asked_again:
-        why = ASKED_AGAIN
     return f"{why} ({_weight(one) if one.share else _room(one)})"
 
 
@@ -187,7 +184,7 @@ def _room(one: Candidate) -> str:
         return left if slots is None else f"{left}, {max(0, slots - one.in_flight)} of {slots} free"
     if one.capacity is None:
         return f"{one.running} in flight, no capacity stated"
-    return f"{one.known_free} of {one.stated_capacity} free"
+    return f"{one.free} of {one.stated_capacity} free"
 
 
 def _passed_over(one: Candidate, verdict: Verdict, now: float) -> str:

@@ -187,13 +187,6 @@ class RoutersOfSite(Candidate):
         with_room = [one for one in self._left if not one.hard_full]
         return bool(with_room) and all([one.is_asked_again for one in with_room])
 
-    @property
-    def known_free(self) -> int | None:
-        """Without that of routers that are only asked again."""
-        if self.free is None:
-            return None
-        return max(0, self.free - sum([one.free or 0 for one in self._left if one.is_asked_again]))
-
     def freed_per_s(self, service_time_s: float) -> float:
         """The sum over them; 0.0 where one is not known."""
         each = [one.freed_per_s(service_time_s) for one in self._left]

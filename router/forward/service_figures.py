@@ -224,7 +224,7 @@ class ServiceFigures:
         preferred = session.site if session is not None else None
         key = session.key if session is not None else 0
         waiting = self.admission.waiting
-        return self.balancer.explain(now, preferred=preferred, session=key, waiting=waiting)
+        return self.balancer.outlook(now, preferred=preferred, session=key, waiting=waiting)
 
     def _error_of(self, state: TargetState) -> str:
         if state.leaving:

@@ -1,7 +1,10 @@
+import pytest
+
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import CandidateReport, Decision, NoChoice
 from router.model import limits
 from router.model.ids import RouterId, SiteId
+from router.model.specs import PolicyName
 from tests.unit.balance.builders import balancer_of, ledger_of, remote, site_of
 
 A = SiteId("a")
@@ -10,6 +13,11 @@ A = SiteId("a")
 def seen(balancer: ServiceBalancer, now: float = 0.0) -> CandidateReport:
     """What the balancer thinks of the first remote candidate."""
     return balancer.explain(now).candidates[1]
+
+
+def told_of(balancer: ServiceBalancer, now: float) -> CandidateReport:
+    """What it tells people of that one."""
+    return balancer.outlook(now).candidates[1]
 
 
 def test_an_estimate_is_what_was_heard_plus_opened_minus_ended_since() -> None:
@@ -91,17 +99,37 @@ def test_a_refusal_without_news_is_tried_again_with_one_request_at_a_time() -> N
 
 
 def test_a_site_that_is_asked_again_is_not_said_to_have_room() -> None:
-    balancer = balancer_of(ledger_of(), remote("a"))
+    far = remote("b", cost=9)
+    balancer = balancer_of(ledger_of(), remote("a"), far)
     balancer.refused(A, 10, 1.0)
-    explanation = balancer.explain(1.0 + limits.REFUSED_FULL_S)
-    assert isinstance(explanation.decision, Decision)
-    assert explanation.decision.reason == "it refused a request a moment ago and is asked again"
-    (told,) = [one for one in explanation.candidates if one.site == A]
+    late = 1.0 + limits.REFUSED_FULL_S
+    decision = balancer.outlook(late).decision
+    assert isinstance(decision, Decision)
+    reason = "it refused a request a moment ago and is asked again"
+    assert (decision.site, decision.reason) == (A, reason)
+    told = told_of(balancer, late)
     assert (told.in_flight, told.free, told.verdict) == (10, 0, "chosen")
-    assert told.reason == "it refused a request a moment ago and is asked again (0 of 10 free)"
+    assert told.reason == f"{reason} (0 of 10 free)"
     balancer.report_load(A, 9, 1, 10, 1.5)
-    told = seen(balancer, 1.5)
+    told = told_of(balancer, 1.5)
     assert (told.free, told.reason) == (1, "cheapest site with room (1 of 10 free)")
+
+
+@pytest.mark.parametrize("policy", ("fill", "balanced", "spread", "failover"))
+def test_every_site_stays_full_for_whoever_looks_while_one_is_asked_again(
+    policy: PolicyName,
+) -> None:
+    balancer = balancer_of(ledger_of(), remote("a"), policy=policy)
+    balancer.refused(A, 10, 1.0)
+    late = 1.0 + limits.REFUSED_FULL_S
+    assert site_of(balancer.select(late)) == A
+    decision = balancer.outlook(late).decision
+    assert isinstance(decision, NoChoice)
+    assert decision.reason == "all-full"
+    told = told_of(balancer, late)
+    assert (told.in_flight, told.free, told.verdict) == (10, 0, "full")
+    assert told.reason == "10 in flight, its capacity is 10"
+    assert site_of(balancer.select(late)) == A, "looking changed nothing"
 
 
 def test_a_refusal_by_a_site_without_stated_capacity_passes_too() -> None:

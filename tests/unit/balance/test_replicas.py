@@ -8,7 +8,6 @@ import pytest
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Decision, NoChoice
 from router.balance.egresses import OWN_ROUTER
-from router.balance.explain import ASKED_AGAIN
 from router.balance.ledger import LocalLedger
 from router.balance.seen import Replay
 from router.model import limits
@@ -72,13 +71,13 @@ def test_a_site_whose_routers_all_refused_is_not_said_to_have_room() -> None:
         here.balancer.refused(OTHER, 4, 1.0, RouterId(router))
 
     def free() -> tuple[int | None, bool]:
-        explanation = here.balancer.explain(1.0 + limits.REFUSED_FULL_S)
+        explanation = here.balancer.outlook(1.0 + limits.REFUSED_FULL_S)
         (other,) = [one for one in explanation.candidates if one.site == OTHER]
-        return other.free, explanation.decision.reason == ASKED_AGAIN
+        return other.free, isinstance(explanation.decision, NoChoice)
 
     assert free() == (0, True)
     here.balancer.report_load(OTHER, 3, 1, 4, 1.05, router=RouterId("7"))
-    assert free() == (1, False)
+    assert free() == (2, False), "the other one is asked again"
 
 
 def test_a_request_that_another_router_of_this_site_takes_is_no_overflow() -> None:
