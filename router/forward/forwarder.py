@@ -214,10 +214,10 @@ class Forwarder:
         each = ((key, service.open_now()) for key, service in self._removed.items())
         return {key: found for key, found in each if found}
 
-    def of_former_protocol(self) -> dict[ServiceKey, Counter[ServiceProtocol]]:
+    def of_former_protocol(self) -> dict[ServiceKey, Counter[str]]:
         """Clients that came before their service port changed its protocol and go on, by the
         protocol of then. O(clients) while there are some."""
-        found = {key: Counter[ServiceProtocol]() for key in self._changed}
+        found = {key: Counter[str]() for key in self._changed}
         for client in self._under_way.clients if found else ():
             service = client.service
             if service.key in found and client.protocol != service.protocol:

@@ -23,6 +23,7 @@ from router.main.absent_sites import rows
 from router.main.left_out import NOTHING
 from router.main.measuring import takes_part
 from router.main.rating import kind_of, rate_of_report
+from router.main.site_load import SiteLoad, is_here, reports_with
 from router.main.site_router import SiteRouter
 from router.model.ids import RouterId, ServiceKey
 from router.model.settings import AffinityBy
@@ -38,10 +39,12 @@ def explained(
     session: tuple[AffinityBy, str] | None,
     utc: Callable[[float], str],
     rate_of: Callable[[ServiceKey], RateState | None],
+    load_of: Callable[[ServiceKey], SiteLoad | None],
 ) -> WhyView | None:
     """By the production code; moves nothing. None: no such service port. Raises BadQuestion.
 
     ``utc``: ISO 8601 of monotonic seconds. ``rate_of``: how this site stands to a service's rate.
+    ``load_of``: as of `Whole.load`.
     """
     keys = [key for key in sorted(router.services) if key.name == service]
     if port is not None:
@@ -56,6 +59,7 @@ def explained(
         return None
     takes_none = isinstance(explanation.decision, NoChoice) and not router.draining
     left = router.left_out(keys[0], explanation) if takes_none else NOTHING
+    load = load_of(keys[0])
     return WhyView(
         service=keys[0].name,
         port=keys[0].port,
@@ -70,9 +74,9 @@ def explained(
                 router,
                 _stopping(report) if router.draining else report,
                 rate_of(keys[0]),
-                router.offer_note(service, report.site),
+                _note(router, service, report, load),
             )
-            for report in explanation.candidates
+            for report in reports_with(load, explanation.candidates)
             if takes_part(router, keys[0], report)
         )
         + absent(router, keys[0], utc),
@@ -82,6 +86,13 @@ def explained(
         left_out=left.why,
         let_in=left.let_in,
     )
+
+
+def _note(router: SiteRouter, service: str, report: CandidateReport, load: SiteLoad | None) -> str:
+    notes = [router.offer_note(service, report.site)]
+    if load is not None and is_here(report):
+        notes.append(load.note)
+    return "; ".join(filter(None, notes))
 
 
 def _queue(now: QueueNow | None) -> WhyQueue | None:

@@ -11,7 +11,8 @@ from router.forward.figures import ServiceSnapshot
 from router.history.readings import Change
 from router.main.failing_requests import PortFailures, failing
 from router.main.leaving import why_leaving
-from router.main.port_lately import PortLately, PortTotals
+from router.main.port_lately import PortLately, PortTotals, TargetPart
+from router.main.rating import rate_of
 from router.main.recording import Recorder
 from router.main.site_router import SiteRouter
 from router.main.views import OperatorView
@@ -55,17 +56,20 @@ class Living:
 
     def parts(self) -> Iterator[tuple[ServiceView, PortLately]]:
         """What this worker has of each service port."""
+        former = self._router.forwarder.of_former_protocol()
         for snapshot in self._declared():
-            yield self._view.service(snapshot), self._own(snapshot.key)
+            own = _with_former(self._own(snapshot.key), former)
+            yield self._view.service(snapshot), self._whole_of(own)
 
     def latelies(self) -> Iterator[PortLately]:
         """What each service port did lately at this worker, without those that did nothing and
         have as many slots as before; and what removed ones have under way."""
+        former = self._router.forwarder.of_former_protocol()
         for key in self._router.forwarder.keys:
-            own = self._own(key)
+            own = _with_former(self._own(key), former)
             if not own.is_idle or self._told_shares.get(key) != own.capacity:
                 self._told_shares[key] = own.capacity
-                yield self._with_totals(own)
+                yield self._whole_of(own)
         yield from self.removed_latelies()
 
     def removed_latelies(self) -> Iterator[PortLately]:
@@ -94,6 +98,11 @@ class Living:
         """What is under way of service ports that are not known any more, by site."""
         own = self._router.forwarder.removed()
         return own if self._whole is None else self._whole.with_removed(own)
+
+    def former(self) -> Mapping[ServiceKey, Mapping[str, int]]:
+        """Clients that came before their service port changed its protocol, by that of then."""
+        own = self._router.forwarder.of_former_protocol()
+        return own if self._whole is None else self._whole.with_former(own)
 
     def spilled_to(self, key: ServiceKey) -> Mapping[str, float]:
         """Requests a second that each other site served lately."""
@@ -126,28 +135,29 @@ class Living:
             rate=forwarder.rate_state(key),
             open_now=forwarder.open_of_clients(key),
             capacity=reading.capacity if reading is not None else None,
+            in_flight=forwarder.load_of(key).in_flight,
         )
 
-    def _with_totals(self, own: PortLately) -> PortLately:
+    def _whole_of(self, own: PortLately) -> PortLately:
+        """With what is too much to be read of idle service ports."""
         forwarder = self._router.forwarder
         reading, totals = forwarder.reading_of(own.key), forwarder.totals_at(own.key)
         if reading is None or totals is None:
             return own
+        targets = forwarder.targets_of(own.key)
         counted = PortTotals(
             requests=totals.requests,
             overflowed=totals.overflowed,
             spilled=sum(reading.tally.spilled_to.values()),
             refused=totals.refused,
             waited_s=totals.waited_s,
-            by_target={
-                join(one.host, one.port): one.requests_total
-                for one in forwarder.targets_of(own.key)
-            },
+            by_target={join(one.host, one.port): one.requests_total for one in targets},
         )
-        in_flight = forwarder.load_of(own.key).in_flight
-        return msgspec.structs.replace(
-            own, totals=counted, demand=totals.demand, in_flight=in_flight
-        )
+        parts = {
+            join(one.host, one.port): TargetPart(one.in_flight, one.capacity, rate_of(one.rate))
+            for one in targets
+        }
+        return msgspec.structs.replace(own, totals=counted, demand=totals.demand, targets=parts)
 
     def _now(self, snapshot: ServiceSnapshot, lately: PortLately) -> ServiceNow:
         key, change = snapshot.key, lately.change
@@ -207,6 +217,11 @@ class Living:
         if not isinstance(snapshot.explanation.decision, NoChoice):
             return ""
         return self._router.left_out(snapshot.key, snapshot.explanation).why
+
+
+def _with_former(own: PortLately, former: Mapping[ServiceKey, Mapping[str, int]]) -> PortLately:
+    found = former.get(own.key)
+    return msgspec.structs.replace(own, former=dict(found)) if found else own
 
 
 def _spilled_to(change: Change) -> dict[str, float]:

@@ -32,11 +32,15 @@ def measure(
     figures: Mapping[str, float] = NONE,
     problems: Sequence[Problem] = (),
     rate_of: Callable[[ServiceSnapshot], RateState | None] = attrgetter("rate"),
+    reports_of: Callable[[ServiceSnapshot], Sequence[CandidateReport]] = attrgetter(
+        "explanation.candidates"
+    ),
 ) -> Iterator[MetricValues]:
     """The router's own values of this moment, then those of each service port as it is asked for.
 
     ``expiries``: Unix seconds by certificate. ``figures``: the process's own, without labels.
     ``problems``: those of `status`. ``rate_of``: how this site stands to a service's rate.
+    ``reports_of``: the candidates, this site's with what it has in flight in all.
     """
     numbers = _of_router(router, memory, expiries, loop_lag_s, figures)
     for code, count in Counter(problem.code for problem in problems).items():
@@ -47,7 +51,7 @@ def measure(
             numbers.setdefault("spillway_removed_in_flight", {})[at_site] = count
     yield MetricValues(numbers, {})
     for snapshot in router.forwarder.snapshots():
-        yield _of_service(router, snapshot, rate_of(snapshot))
+        yield _of_service(router, snapshot, rate_of(snapshot), reports_of(snapshot))
 
 
 def _of_router(
@@ -97,7 +101,10 @@ def takes_part(router: SiteRouter, key: ServiceKey, report: CandidateReport) -> 
 
 
 def _of_service(
-    router: SiteRouter, snapshot: ServiceSnapshot, rate: RateState | None
+    router: SiteRouter,
+    snapshot: ServiceSnapshot,
+    rate: RateState | None,
+    reports: Sequence[CandidateReport],
 ) -> MetricValues:
     numbers: dict[str, dict[Labels, float]] = {}
     histograms: dict[str, dict[Labels, Histogram]] = {}
@@ -137,7 +144,7 @@ def _of_service(
     put("spillway_demand", service, snapshot.demand)
     for site, count in snapshot.under_way.items():
         put("spillway_clients_in_flight", (*service, site), count)
-    _of_sites(router, snapshot, rate, service, put)
+    _of_sites(router, snapshot, rate, reports, service, put)
     own = snapshot.local_targets
     if own.total:
         put("spillway_local_targets", (*service, "ready"), own.ready)
@@ -153,10 +160,11 @@ def _of_sites(
     router: SiteRouter,
     snapshot: ServiceSnapshot,
     rate: RateState | None,
+    reports: Sequence[CandidateReport],
     service: tuple[str, str],
     put: Put,
 ) -> None:
-    for report in snapshot.explanation.candidates:
+    for report in reports:
         if not takes_part(router, snapshot.key, report):
             continue
         at_site = (*service, report.site_name)

@@ -8,17 +8,18 @@ from itertools import chain
 from typing import TypeVar
 
 from router.admin.ports import MetricValues
-from router.admin.views import ScaleView, ServiceView
+from router.admin.views import ScaleView
 from router.main.link_uses import LinkKey, LinkUse, bytes_alone, uses_together
 from router.main.port_lately import (
     NONE_COUNTED,
     Phases,
     PortLately,
+    PortPart,
     PortTotals,
     totals_together,
     with_spills,
 )
-from router.main.sums import totals_of
+from router.main.sums import part_of, totals_of
 from router.main.worker_words import (
     Answer,
     Ask,
@@ -38,6 +39,7 @@ from router.model import limits
 from router.model.ids import ServiceKey
 
 _ToldT = TypeVar("_ToldT", bound=Told)
+_NO_PART = PortPart()
 
 
 class Silence:
@@ -109,11 +111,11 @@ class OneWorker:
         self.given: socket.socket | None = None
         self.told: Follow | None = None
         self.metrics: tuple[MetricValues, ...] = ()  # As each was told last in this life.
-        self.services: tuple[ServiceView, ...] = ()
         self.phases: dict[ServiceKey, Phases] = {}
         self.scales: tuple[ScaleView, ...] = ()
         self.lately_asked: asyncio.Future[tuple[Told, ...]] | None = None
         self._latelies: dict[ServiceKey, PortLately] = {}
+        self._parts: dict[ServiceKey, PortPart] = {}
         self._link_uses: dict[LinkKey, LinkUse] = {}
         self._link_bytes_before: dict[LinkKey, LinkUse] = {}
         self._shares: dict[ServiceKey, int | None] = {}
@@ -147,8 +149,8 @@ class OneWorker:
             self.awaited_until = time.monotonic() + limits.WORKER_AWAITED_S
         self.pid, self.writer, self.door, self.ready = 0, None, "", False
         self.silence = Silence()
-        self.metrics, self.services, self.scales, self.phases = (), (), (), {}
-        self._shares = {}
+        self.metrics, self.scales, self.phases = (), (), {}
+        self._shares, self._parts = {}, {}
         self._remember_spills()
         self._remember_totals()
         self._remember_link_bytes()
@@ -172,10 +174,15 @@ class OneWorker:
         """Its share of the slots of a service port here; None: none is configured."""
         return self._shares.get(key)
 
-    def in_flight(self, key: ServiceKey) -> int:
-        """What it has in flight at targets of this site, by its last report."""
-        lately = self._latelies.get(key)
-        return 0 if lately is None else lately.in_flight
+    def part(self, key: ServiceKey) -> PortPart:
+        """What it has of a service port, by its last report."""
+        return self._parts.get(key, _NO_PART)
+
+    @property
+    def former(self) -> dict[ServiceKey, dict[str, int]]:
+        """Clients there that came before their service port changed its protocol, by that of
+        then."""
+        return {key: one.former for key, one in self._latelies.items() if one.former}
 
     @property
     def open_now(self) -> dict[ServiceKey, int]:
@@ -251,9 +258,12 @@ class OneWorker:
         if of(told, Metrics):
             self.metrics = tuple(chain.from_iterable(one.items for one in of(told, Metrics)))
         if of(told, Services):
-            self.services = tuple(chain.from_iterable(one.items for one in of(told, Services)))
-            for view in self.services:
-                key = ServiceKey(view.name, view.port)
+            views = {
+                ServiceKey(view.name, view.port): view
+                for view in chain.from_iterable(one.items for one in of(told, Services))
+            }
+            self._parts = {key: part_of(view) for key, view in views.items()}
+            for key, view in views.items():
                 self._totals[key] = totals_of(view, self._totals.get(key, NONE_COUNTED))
         if of(told, PhaseCounts):
             ports = chain.from_iterable(one.items for one in of(told, PhaseCounts))
@@ -263,8 +273,9 @@ class OneWorker:
         if of(told, Latelies):
             items = chain.from_iterable(one.items for one in of(told, Latelies))
             self._latelies = {item.key: item for item in items}
+            self._parts = {key: part.idle for key, part in self._parts.items()}
             for key, item in self._latelies.items():
-                self._shares[key] = item.capacity
+                self._shares[key], self._parts[key] = item.capacity, item.part
                 if item.totals is not None:
                     self._totals[key] = item.totals
         if of(told, LinkUses):

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
+from router.admin.views import RateView
 from router.balance.site_gate import RateState, of_routers
 from router.history.readings import Change
 from router.main.history_sums import quantiles
@@ -44,6 +45,36 @@ class PortTotals(msgspec.Struct, frozen=True, kw_only=True):
 NONE_COUNTED = PortTotals()
 
 
+class TargetPart(msgspec.Struct, frozen=True):
+    """A worker's part of one target."""
+
+    in_flight: int
+    capacity: int | None
+    rate: RateView | None
+
+
+class PortPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker's part of one service port now. ``targets``: by address."""
+
+    queued: int = 0
+    demand: int = 0
+    targets: dict[str, TargetPart] = {}
+
+    @property
+    def in_flight(self) -> int:
+        """At the targets of this site."""
+        return sum(one.in_flight for one in self.targets.values())
+
+    @property
+    def idle(self) -> "PortPart":
+        """The same slots, and nothing that uses them."""
+        targets = {
+            address: msgspec.structs.replace(one, in_flight=0)
+            for address, one in self.targets.items()
+        }
+        return PortPart(targets=targets)
+
+
 class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     """One service port. ``change``: the last seconds; None: not known for long enough.
 
@@ -53,9 +84,9 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     ``still_spilled`` and ``still_without_target`` of the first two are open. ``open_to``,
     ``open_for``: see `ServiceNow`. ``queue_limit``: how many may wait at once.
     ``rate``: of this site; None: it has none. ``open_now``: what its clients have under way.
-    ``totals`` None: they are not reported with it, nor is ``demand``. ``capacity``: its
-    share of the slots here, of which ``in_flight`` are in use. ``removed``: the service is not
-    known any more, and has these under way, by site.
+    ``capacity``: its share of the slots here. ``in_flight``: at ``targets``, by address. ``totals``
+    None: the service is not known any more, and has ``removed`` under way, by site. ``former``:
+    clients that came before it changed its protocol, by the protocol of then.
     """
 
     key: ServiceKey
@@ -77,7 +108,14 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     demand: int = 0
     capacity: int | None = None
     in_flight: int = 0
+    targets: dict[str, TargetPart] = {}
     removed: dict[str, int] = {}
+    former: dict[str, int] = {}
+
+    @property
+    def part(self) -> PortPart:
+        """What it has now."""
+        return PortPart(queued=self.queued, demand=self.demand, targets=self.targets)
 
     @property
     def is_idle(self) -> bool:
@@ -93,6 +131,8 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
             or self.open_to
             or self.rate
             or self.open_now
+            or self.in_flight
+            or self.former
         )
 
 

@@ -6,23 +6,26 @@ from typing import Final
 from router.forward.forwarder import Forwarder
 from router.model.events import Note
 from router.model.ids import ServiceKey
-from router.model.specs import ServiceProtocol
 
 SITES_NAMED: Final = 3
 
 
 def notes(
-    removed: Mapping[ServiceKey, Mapping[str, int]], forwarder: Forwarder, own_name: str
+    removed: Mapping[ServiceKey, Mapping[str, int]],
+    former: Mapping[ServiceKey, Mapping[str, int]],
+    forwarder: Forwarder,
+    own_name: str,
 ) -> Iterator[Note]:
     """One for each service port whose connections of before go on: it is not known any more, or
-    has another protocol. ``removed``: what those have under way, by site."""
+    has another protocol. ``removed``: what the first kind has under way, by site; ``former``:
+    clients of the second kind, by the protocol of then."""
     for key, open_now in sorted(removed.items()):
         yield _note(
             sentence(key, open_now, own_name),
             "They go on until either side closes them. A service of that name that is made again "
             "counts them.",
         )
-    for key, count in sorted(forwarder.of_former_protocol().items()):
+    for key, count in sorted(former.items()):
         config = forwarder.config_of(key)
         if config is not None:
             yield _note(
@@ -36,7 +39,7 @@ def _note(message: str, hint: str) -> Note:
     return Note(severity="warning", code="SW0332", message=message, hint=hint)
 
 
-def changed_sentence(key: ServiceKey, now: str, before: Mapping[ServiceProtocol, int]) -> str:
+def changed_sentence(key: ServiceKey, now: str, before: Mapping[str, int]) -> str:
     """``Service db:5432 is http now, and 3 connections that began as tcp go on.``"""
     shown = ", ".join(
         f"{count} {'connection' if count == 1 else 'connections'} that began as {protocol}"

@@ -8,7 +8,7 @@ import msgspec
 from router.admin.metrics import FAMILIES
 from router.admin.ports import Histogram, Labels, MetricValues
 from router.admin.views import ScaleView, ServiceView, TargetView
-from router.main.port_lately import NONE_COUNTED, PortTotals
+from router.main.port_lately import NONE_COUNTED, PortPart, PortTotals, TargetPart
 from router.main.rating import rates_added
 from router.model.addresses import join
 from router.model.ids import ServiceKey
@@ -95,19 +95,32 @@ def _added(one: Histogram, other: Histogram) -> Histogram:
     return Histogram(one.bounds, counts, one.sum_s + other.sum_s)
 
 
-def merged(
-    own: Sequence[ServiceView], others: Iterable[Sequence[ServiceView]]
-) -> list[ServiceView]:
-    """``own`` with what the others have of the same service ports now.
+def part_of(view: ServiceView) -> PortPart:
+    """What ``view`` shows of one worker."""
+    return PortPart(
+        queued=view.queued,
+        demand=view.demand,
+        targets={
+            join(one.host, one.port): TargetPart(one.in_flight, one.capacity, one.rate)
+            for one in view.targets
+        },
+    )
+
+
+def with_parts(own: ServiceView, others: Sequence[PortPart]) -> ServiceView:
+    """``own`` with what the others have of the same service port now.
 
     What was counted is added by `with_totals`. What each says of sites is of the whole site
     already, and is as the first one knows it.
     """
-    beside: dict[tuple[str, int], list[ServiceView]] = {}
-    for views in others:
-        for view in views:
-            beside.setdefault((view.name, view.port), []).append(view)
-    return [_merged(view, beside.get((view.name, view.port), [])) for view in own]
+    if not others:
+        return own
+    return msgspec.structs.replace(
+        own,
+        queued=own.queued + sum(one.queued for one in others),
+        demand=own.demand + sum(one.demand for one in others),
+        targets=tuple(_target(target, others) for target in own.targets),
+    )
 
 
 def totals_of(view: ServiceView, before: PortTotals = NONE_COUNTED) -> PortTotals:
@@ -174,23 +187,11 @@ def _wanted(scale: ScaleView) -> int | None:
     return found
 
 
-def _merged(own: ServiceView, others: Sequence[ServiceView]) -> ServiceView:
-    if not others:
-        return own
-    each = [own, *others]
-    return msgspec.structs.replace(
-        own,
-        queued=sum(one.queued for one in each),
-        demand=sum(one.demand for one in each),
-        targets=tuple(_target(target, others) for target in own.targets),
-    )
-
-
-def _target(own: TargetView, others: Sequence[ServiceView]) -> TargetView:
+def _target(own: TargetView, others: Sequence[PortPart]) -> TargetView:
     """Each worker has its share of a target."""
-    each = [own]
-    for other in others:
-        each += [one for one in other.targets if (one.host, one.port) == (own.host, own.port)]
+    address = join(own.host, own.port)
+    parts = [other.targets[address] for other in others if address in other.targets]
+    each = [TargetPart(own.in_flight, own.capacity, own.rate), *parts]
     stated = [one.capacity for one in each if one.capacity is not None]
     return msgspec.structs.replace(
         own,

@@ -4,8 +4,6 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-import msgspec
-
 from router.admin.ports import Figures, MetricValues, UnknownCommand
 from router.admin.views import (
     AbsentSite,
@@ -49,8 +47,9 @@ from router.main.rating import kind_of, learnt_view, rate_of, rate_of_report
 from router.main.recalling import recalled
 from router.main.scaling import scaled
 from router.main.seeing import Seeing
+from router.main.site_load import SiteLoad, reports_with
 from router.main.site_router import SiteRouter
-from router.main.whole import SiteLoad, Whole
+from router.main.whole import Whole
 from router.model import limits
 from router.model.events import Note, Problem
 from router.model.ids import ServiceKey
@@ -116,6 +115,9 @@ class OperatorView:
         self.removed: Callable[[], Mapping[ServiceKey, Mapping[str, int]]]
         self.removed = router.forwarder.removed
         """What is under way of service ports that are not known any more, by site."""
+        self.former: Callable[[], Mapping[ServiceKey, Mapping[str, int]]]
+        self.former = router.forwarder.of_former_protocol
+        """Clients that came before their service port changed its protocol, by that of then."""
         self.failing: Callable[[], Iterable[PortFailures]] = tuple
         """Service ports of which requests fail."""
 
@@ -165,7 +167,7 @@ class OperatorView:
                     ()
                     if steady
                     else removed_services.notes(
-                        self.removed(), router.forwarder, router.identity.name
+                        self.removed(), self.former(), router.forwarder, router.identity.name
                     )
                 ),
                 *router.notes,
@@ -277,7 +279,6 @@ class OperatorView:
         if self._whole is None or own is None:
             return own
         config = self._router.forwarder.config_of(ServiceKey(own.service, own.port))
-        own = self._with_silent(own)
         own = self._whole.with_queue(own, config.queue if config is not None else None)
         if session is None:
             return own
@@ -285,37 +286,25 @@ class OperatorView:
             return own
         return await self._whole.why(own, service, port, session)
 
-    def _with_silent(self, view: WhyView) -> WhyView:
-        """``view`` with what workers have that do not answer, and no decision knows of."""
-        load = self._silent_load(ServiceKey(view.service, view.port))
-        if load is None:
-            return view
-        return msgspec.structs.replace(
-            view,
-            candidates=tuple(
-                msgspec.structs.replace(
-                    one,
-                    in_flight=load.in_flight,
-                    capacity=load.capacity,
-                    note="; ".join(filter(None, (one.note, load.note))),
-                )
-                if one.path_cost == 0
-                else one
-                for one in view.candidates
-            ),
-        )
-
-    def _silent_load(self, key: ServiceKey) -> SiteLoad | None:
+    def _load(self, key: ServiceKey) -> SiteLoad | None:
         if self._whole is None:
             return None
-        return self._whole.load(key, self._router.forwarder.load_of(key))
+        planned, own = self._router.services.get(key), self._router.forwarder.load_of(key)
+        has_connector = planned is not None and planned.has_connector
+        return self._whole.load(key, own, has_connector=has_connector)
+
+    def _reports(self, snapshot: ServiceSnapshot) -> Sequence[CandidateReport]:
+        """All candidates, this site with what all workers have."""
+        return reports_with(self._load(snapshot.key), snapshot.explanation.candidates)
 
     def own_why(
         self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
     ) -> WhyView | None:
         """What the next request would meet, by the production code; moves nothing."""
         now = self._network.now()
-        return explained(self._router, now, service, port, session, self.utc, self._rate_now)
+        return explained(
+            self._router, now, service, port, session, self.utc, self._rate_now, self._load
+        )
 
     def scale(self, service: str, port: int | None) -> ScaleView | None:
         """What an autoscaler goes by, with what the other workers said when asked last."""
@@ -378,7 +367,7 @@ class OperatorView:
         else:
             why_not = planned.why_not if planned is not None else ""
             shown = ListenerView(host="", port=key.port, state="none", error=why_not)
-        rate, silent = self._rate(snapshot), self._silent_load(key)
+        rate = self._rate(snapshot)
         name, sharing = self._router.identity.name, self._router.sharing_of(key.name)
         return ServiceView(
             name=key.name,
@@ -398,8 +387,8 @@ class OperatorView:
             rule_sites=self._router.rule_sites(sharing.export_to)
             | self._router.rule_sites(sharing.import_from),
             sites=tuple(
-                self._site(report, snapshot.explanation, rate, silent)
-                for report in snapshot.explanation.candidates
+                self._site(report, snapshot.explanation, rate)
+                for report in self._reports(snapshot)
                 if takes_part(self._router, key, report)
             ),
             absent=tuple(
@@ -454,21 +443,17 @@ class OperatorView:
         report: CandidateReport,
         explanation: Explanation,
         own: RateState | None,
-        silent: SiteLoad | None,
     ) -> ServiceSite:
         local = report.site == self._router.identity.site
-        in_flight, capacity = report.in_flight, report.capacity
-        if local and silent is not None:
-            in_flight, capacity = silent.in_flight, silent.capacity
         return ServiceSite(
             site=report.site_name,
             id=report.site,
             local=local,
             path_cost=report.path_cost,
             targets_ready=report.targets_ready,
-            capacity=capacity,
-            capacity_kind=kind_of(capacity, report.rate, auto=report.is_learnt),
-            in_flight=in_flight,
+            capacity=report.capacity,
+            capacity_kind=kind_of(report.capacity, report.rate, auto=report.is_learnt),
+            in_flight=report.in_flight,
             draining=report.verdict == "draining",
             age_s=finite(report.age_s),
             rate=rate_of_report(report, own if local else None),
@@ -504,6 +489,7 @@ class OperatorView:
             figures,
             self.status().problems,
             self._rate,
+            self._reports,
         )
         yield from process_values(self._started, self.resident_bytes())
         if self._bursting is not None:

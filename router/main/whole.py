@@ -27,7 +27,8 @@ from router.main.port_lately import (
     together,
     totals_together,
 )
-from router.main.sums import Sum, added, merged, totals_of, with_totals
+from router.main.site_load import SiteLoad
+from router.main.sums import Sum, added, totals_of, with_parts, with_totals
 from router.main.worker_words import (
     FiguresQuestion,
     Histories,
@@ -48,14 +49,6 @@ _Port = tuple[str, int]
 _Rates = Callable[[], Mapping[ServiceKey, RateState]]
 _TotalsOf = Callable[[str], Mapping[ServiceKey, Totals]]
 _OwnT = TypeVar("_OwnT")
-
-
-class SiteLoad(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one service port at this site. ``note``: which part of it takes no request, and why."""
-
-    in_flight: int
-    capacity: int | None
-    note: str
 
 
 class Whole:
@@ -84,12 +77,12 @@ class Whole:
 
     def with_services(self, own: Sequence[ServiceView]) -> Sequence[ServiceView]:
         """Of the whole router."""
-        whole = merged(own, [one.services for one in self.workers.all])
-        return [self._counted(one, view) for one, view in zip(own, whole, strict=True)]
+        return [self._with_service(one) for one in own]
 
-    def _counted(self, own: ServiceView, whole: ServiceView) -> ServiceView:
-        """``whole`` with what all workers counted, in all their lives."""
+    def _with_service(self, own: ServiceView) -> ServiceView:
+        """``own`` with what all workers have, and counted in all their lives."""
         key = ServiceKey(own.name, own.port)
+        whole = with_parts(own, [one.part(key) for one in self.workers.all])
         each = [totals_of(own), *(one.totals(key) for one in self.workers.all)]
         return with_totals(whole, totals_together(each))
 
@@ -103,13 +96,8 @@ class Whole:
         self, own: Iterator[tuple[ServiceView, _OwnT]]
     ) -> Iterator[tuple[ServiceView, _OwnT]]:
         """As `with_services`, one service port at a time, each with something of ours."""
-        services: dict[_Port, list[ServiceView]] = {}
-        for worker in self.workers.all:
-            for view in worker.services:
-                services.setdefault((view.name, view.port), []).append(view)
         for view, beside in own:
-            (whole,) = merged([view], [services.get((view.name, view.port), ())])
-            yield self._counted(view, whole), beside
+            yield self._with_service(view), beside
 
     def lately(self, own: PortLately) -> PortLately:
         """What one service port did lately, of the whole router."""
@@ -137,20 +125,21 @@ class Whole:
         """Links with what those of all workers carry."""
         return with_uses(own, chain.from_iterable(one.link_uses for one in self.workers.all))
 
-    def load(self, key: ServiceKey, own: Load) -> SiteLoad | None:
-        """What targets of this site have in flight, and its slots, while a worker is silent.
+    def load(self, key: ServiceKey, own: Load, *, has_connector: bool) -> SiteLoad | None:
+        """What targets of this site have in flight, and its slots, where decisions know only some.
 
-        Decisions are without such a worker, and its share is in nobody's hands but its own: the
-        targets have what it had in flight. None: none is silent, and decisions know all.
+        They are without a silent worker, whose share no other one may use: the targets have what
+        it had in flight. Without a connector here no worker reports its load to the others.
+        None: decisions know all.
         """
         silent = [one for one in self.workers.all if one.silence.is_begun]
-        if not silent:
+        if has_connector and not silent:
             return None
         alive = [one for one in self.workers.all if one.pid]
         shares = [own.capacity, *(one.share(key) for one in alive)]
         stated = [slots for slots in shares if slots is not None]
         return SiteLoad(
-            in_flight=own.in_flight + sum(one.in_flight(key) for one in alive),
+            in_flight=own.in_flight + sum(one.part(key).in_flight for one in alive),
             capacity=sum(stated) if stated else None,
             note="; ".join(_silent_share(one, key) for one in silent),
         )
@@ -181,11 +170,13 @@ class Whole:
         self, own: Mapping[ServiceKey, Mapping[str, int]]
     ) -> Mapping[ServiceKey, Mapping[str, int]]:
         """What is under way of service ports that are not known any more, of the whole router."""
-        each = [own, *(one.removed for one in self.workers.all)]
-        return {
-            key: counts(removed[key] for removed in each if key in removed)
-            for key in dict.fromkeys(chain.from_iterable(each))
-        }
+        return _counts_by_key([own, *(one.removed for one in self.workers.all)])
+
+    def with_former(
+        self, own: Mapping[ServiceKey, Mapping[str, int]]
+    ) -> Mapping[ServiceKey, Mapping[str, int]]:
+        """Clients that came before their service port changed its protocol, by that of then."""
+        return _counts_by_key([own, *(one.former for one in self.workers.all)])
 
     def with_queue(self, own: WhyView, configured: int | None) -> WhyView:
         """``own`` with the queue of the whole router; ``configured``: places at each worker."""
@@ -260,8 +251,17 @@ class Whole:
         return HistoriesBeside(found)
 
 
+def _counts_by_key(
+    each: Sequence[Mapping[ServiceKey, Mapping[str, int]]],
+) -> Mapping[ServiceKey, Mapping[str, int]]:
+    return {
+        key: counts(one[key] for one in each if key in one)
+        for key in dict.fromkeys(chain.from_iterable(each))
+    }
+
+
 def _silent_share(one: OneWorker, key: ServiceKey) -> str:
-    share, in_flight = one.share(key), one.in_flight(key)
+    share, in_flight = one.share(key), one.part(key).in_flight
     use = f"{in_flight} in flight" if share is None else f"{in_flight} of its {share} slots in use"
     return f"worker {one.index} does not answer, with {use}: it takes no request"
 

@@ -97,10 +97,8 @@ class Answering:
         view = self._view
         match figures:
             case "metrics":
-                for values in _some(
-                    (await sliced(view.metrics())).items
-                ):  # There may be very many.
-                    yield Metrics(values)
+                async for told in self._metrics():
+                    yield told
             case "services":
                 for services in _some(view.services()):
                     yield Services(services)
@@ -110,12 +108,23 @@ class Answering:
                 for scales in _some((await sliced(view.scales())).items):
                     yield Scales(scales)
             case "lately":
-                for latelies in _some((await sliced(self._living.latelies())).items):
-                    yield Latelies(latelies)
-                yield LinkUses(tuple(view.link_uses()))
+                async for told in self._lately():
+                    yield told
             case "live":
                 async for told in self._live():
                     yield told
+
+    async def _metrics(self) -> AsyncIterator[Told]:
+        """With that by which this site's own figures are shown."""
+        for values in _some((await sliced(self._view.metrics())).items):  # There may be very many.
+            yield Metrics(values)
+        async for told in self._lately():
+            yield told
+
+    async def _lately(self) -> AsyncIterator[Told]:
+        for latelies in _some((await sliced(self._living.latelies())).items):
+            yield Latelies(latelies)
+        yield LinkUses(tuple(self._view.link_uses()))
 
     async def _live(self) -> AsyncIterator[Told]:
         pairs: list[tuple[ServiceView, PortLately]]

@@ -5,7 +5,8 @@ import asyncio
 from router.admin.views import WhyDecision, WhyQueue, WhyView
 from router.balance.saturation import Totals
 from router.forward.figures import Load
-from router.main.port_lately import PortLately, PortTotals
+from router.main.port_lately import PortLately, PortPart, PortTotals, TargetPart
+from router.main.site_load import SiteLoad
 from router.main.whole import Whole
 from router.main.worker_words import Answer, FiguresQuestion, Latelies
 from router.main.workers import Lead, Workers
@@ -98,23 +99,62 @@ def test_a_burst_is_judged_by_the_figures_of_all_workers() -> None:
 
 def test_a_silent_workers_share_and_what_it_has_in_flight_is_shown_until_it_has_ended() -> None:
     async def shown() -> None:
-        slots = PortLately(key=SHOP, change=None, capacity=4, in_flight=3)
+        targets = {"10.0.0.1:80": TargetPart(3, 4, None)}
+        slots = PortLately(key=SHOP, change=None, capacity=4, targets=targets)
         whole = await whole_of(slots, PortLately(key=SHOP, change=None, capacity=2))
         silent, other = whole.workers.all
         for one in (silent, other):
             one.pid = 1
             one.silence.answered(1.0)
         own = Load(1, 1, 5)
-        assert whole.load(SHOP, own) is None
+        assert whole.load(SHOP, own, has_connector=True) is None
         for _ in range(1 + limits.WORKER_MISSED_ASKS):
             silent.silence.asked()
-        load = whole.load(SHOP, own)
+        load = whole.load(SHOP, own, has_connector=True)
         assert load is not None
         assert (load.in_flight, load.capacity) == (4, 11)
         assert load.note == (
             "worker 1 does not answer, with 3 of its 4 slots in use: it takes no request"
         )
         silent.ended()
-        assert whole.load(SHOP, own) is None
+        assert whole.load(SHOP, own, has_connector=True) is None
+
+    asyncio.run(shown())
+
+
+def test_what_a_target_that_was_unbound_has_in_flight_is_the_sum_of_what_workers_report() -> None:
+    async def shown() -> None:
+        leaving = {"10.0.0.1:80": TargetPart(3, None, None)}
+        whole = await whole_of(PortLately(key=SHOP, change=None, targets=leaving), None)
+        for one in whole.workers.all:
+            one.pid = 1
+        load = whole.load(SHOP, Load(0, 0, None, beyond=3), has_connector=False)
+        assert load == SiteLoad(in_flight=6, capacity=None, note="")
+
+    asyncio.run(shown())
+
+
+def test_a_part_that_is_not_reported_again_has_its_slots_and_nothing_in_them() -> None:
+    async def shown() -> None:
+        targets = {"10.0.0.1:80": TargetPart(3, 4, None)}
+        whole = await whole_of(
+            PortLately(key=SHOP, change=None, queued=1, demand=4, targets=targets)
+        )
+        (one,) = whole.workers.all
+        assert one.part(SHOP) == PortPart(queued=1, demand=4, targets=targets)
+        one.ask(2, FiguresQuestion("lately"))
+        one.hear(Answer(2, True, 0, Latelies(())))
+        idle = {"10.0.0.1:80": TargetPart(0, 4, None)}
+        assert one.part(SHOP) == PortPart(targets=idle)
+
+    asyncio.run(shown())
+
+
+def test_clients_of_a_former_protocol_are_those_of_all_workers() -> None:
+    async def shown() -> None:
+        whole = await whole_of(PortLately(key=SHOP, change=None, former={"tcp": 2, "http": 1}))
+        own = {SHOP: {"tcp": 1}}
+        assert whole.with_former(own) == {SHOP: {"tcp": 3, "http": 1}}
+        assert whole.with_former({}) == {SHOP: {"tcp": 2, "http": 1}}
 
     asyncio.run(shown())

@@ -26,7 +26,7 @@ from router.link.outgoing import OutgoingSpec
 from router.main import worker_words
 from router.main.one_worker import Silence
 from router.main.parts import WHOLE, Part
-from router.main.port_lately import PortTotals
+from router.main.port_lately import PortPart, PortTotals
 from router.main.ports import PendingLink
 from router.main.process import command_line, workers_wanted
 from router.main.sums import (
@@ -34,9 +34,10 @@ from router.main.sums import (
     added,
     counters,
     lost_values,
-    merged,
+    part_of,
     summed,
     totals_of,
+    with_parts,
     with_totals,
 )
 from router.main.trust import SiteTrust
@@ -275,14 +276,14 @@ def test_a_service_is_shown_with_what_all_workers_have_of_it() -> None:
         )
         return msgspec.structs.replace(SHOP, targets=(target,))
 
-    (whole,) = merged([view(2, 4)], [[view(1, 4)], [view(0, None)], []])
+    whole = with_parts(view(2, 4), [part_of(view(1, 4)), part_of(view(0, None)), PortPart()])
     assert whole.demand == 6
     (target,) = whole.targets
     assert (target.in_flight, target.capacity) == (3, 8)
     assert target.rate == RateView(
         per_s=5.0, resume_per_s=4.0, window_s=15.0, admitted_per_s=4.8, free=2
     )
-    assert merged([SHOP], []) == [SHOP]
+    assert with_parts(SHOP, []) == SHOP
 
 
 def test_counts_of_a_service_are_shown_of_it_and_of_its_targets() -> None:
