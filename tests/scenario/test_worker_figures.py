@@ -104,6 +104,39 @@ def test_other_sites_see_a_target_once_with_the_slots_of_all_workers(pair: Pair)
     until(lambda: rows() == [CAPACITY], "near has one target")
 
 
+def test_other_sites_see_a_target_once_while_another_one_leaves(net: Network, pair: Pair) -> None:
+    near, far = pair
+    far.declare("shop", SHOP_PORT)
+    (bound,) = (near.directory / "config").glob("own-connector-shop-*.yaml")
+    held, after = net.http("near"), net.http("near")
+    near.connect("shop", held, capacity=CAPACITY)
+    bound.unlink()
+
+    def rows() -> dict[int, list[tuple[int, int]]]:
+        """Slots and requests of each row, by the target's port."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        for one in far.get("services/shop")[0]["targets"]:
+            if one["site"] == "near":
+                slots = one["capacity"] or 0
+                found.setdefault(one["port"], []).append((slots, one["in_flight"]))
+        return found
+
+    until(lambda: rows() == {held.port: [(CAPACITY, 0)]}, "the first one alone")
+    (line,) = pinned(near, 1, 1)
+    held.hold()
+    line.request("GET", "/")
+    until(lambda: rows() == {held.port: [(CAPACITY, 1)]}, "it has a request in hand")
+    (bound,) = (near.directory / "config").glob("own-connector-shop-*.yaml")
+    near.connect("shop", after, capacity=CAPACITY)
+    bound.unlink()
+    until(lambda: rows().get(after.port) == [(CAPACITY, 0)], "the other one is one target")
+    assert rows()[held.port][0][1] == 1
+    held.release()
+    assert line.getresponse().read()
+    line.close()
+    until(lambda: rows() == {after.port: [(CAPACITY, 0)]}, "the other one alone")
+
+
 def test_requests_that_fail_are_counted_of_all_workers(net: Network) -> None:
     west = net.site("west")
     west.quick("update", "--workers", "2")

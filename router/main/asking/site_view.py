@@ -1,5 +1,6 @@
 """Sites as the operator asks for them: this one out of its own figures, others over the links."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import chain, groupby
 
@@ -186,13 +187,20 @@ def _whose(told: Told) -> tuple[ServiceKey, SiteId]:
 def as_one(parts: Sequence[Told]) -> list[TargetAnswer]:
     """What routers of one site say of their shares of the same targets, as the site says it.
 
-    All that they say where targets are not shared, or not the same: documents have just changed.
+    All that they say where targets are not shared. One that only some of them have, such as a
+    removed one that finishes what it has, is what they say of it. Of several targets of one name
+    and port, each router's first is the same, and so on: `told_targets` are in one order.
     """
-    each = [part.targets for part in parts if part.targets]
-    names = {tuple((one.name, one.port) for one in targets) for targets in each}
-    if len(names) != 1 or not all(part.shares_targets for part in parts):
-        return list(chain.from_iterable(each))
-    return [_one_target(same) for same in zip(*each, strict=True)]
+    if not all(part.shares_targets for part in parts):
+        return list(chain.from_iterable(part.targets for part in parts))
+    same: dict[tuple[str, int, int], list[TargetAnswer]] = {}
+    for part in parts:
+        seen = Counter[tuple[str, int]]()
+        for one in part.targets:
+            place = one.name, one.port
+            same.setdefault((*place, seen[place]), []).append(one)
+            seen[place] += 1
+    return [_one_target(each) for each in same.values()]
 
 
 def _one_target(each: Sequence[TargetAnswer]) -> TargetAnswer:

@@ -101,7 +101,12 @@ class Answers:
 
 
 def told_targets(targets: Iterable[TargetInfo], now: float) -> tuple[TargetAnswer, ...]:
-    """What others are told of ``targets``: a bounded number, and no addresses."""
+    """What others are told of ``targets``: a bounded number, and no addresses.
+
+    Routers of one site that have the same ones tell of them in the same order, whatever they had
+    before; those that leave come last.
+    """
+    in_order = sorted(targets, key=lambda one: (one.leaving, one.name, one.host, one.port))
     return tuple(
         TargetAnswer(
             target.name,
@@ -120,7 +125,7 @@ def told_targets(targets: Iterable[TargetInfo], now: float) -> tuple[TargetAnswe
                 target.rate.per_s, round(target.rate.admitted_per_s, 3), target.rate.is_over
             ),
         )
-        for target in islice(targets, limits.INQUIRY_TARGETS_MAX)
+        for target in islice(in_order, limits.INQUIRY_TARGETS_MAX)
     )
 
 

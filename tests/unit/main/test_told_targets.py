@@ -1,7 +1,10 @@
 """Targets of another site, as its routers tell of them: each has a share of the same ones."""
 
+from itertools import permutations
+
+from router.forward.figures import TargetInfo
 from router.main.asking.site_view import as_one
-from router.main.asking.targets import TargetAnswer, TargetRate, Told
+from router.main.asking.targets import TargetAnswer, TargetRate, Told, told_targets
 from router.model.ids import ServiceKey, SiteId
 
 
@@ -62,6 +65,41 @@ def test_routers_that_name_other_targets_are_not_summed() -> None:
     assert [one.name for one in each] == ["shop-0", "shop-1"]
     assert whole((told(),), ()) == [told()]
     assert whole((), ()) == []
+
+
+def test_a_target_that_leaves_at_one_router_only_parts_no_other_one() -> None:
+    new, old = told("shop-1", capacity=1), told("shop-0", ready=False, capacity=None)
+    each = whole((new,), (new, old))
+    assert [(one.name, one.capacity, one.in_flight) for one in each] == [
+        ("shop-1", 2, 2),
+        ("shop-0", None, 1),
+    ]
+    assert [one.capacity for one in whole((told(), old), (told(),), (told(),))] == [6, None]
+
+
+def test_targets_are_told_in_one_order_whichever_came_first() -> None:
+    infos = [
+        TargetInfo(
+            name=name,
+            host=host,
+            port=80,
+            ready=not leaving,
+            in_flight=0,
+            capacity=1,
+            requests_total=0,
+            error="",
+            leaving=leaving,
+        )
+        for name, host, leaving in (
+            ("shop", "10.0.0.2", False),
+            ("cart", "10.0.0.4", True),
+            ("shop", "10.0.0.1", False),
+            ("pay", "10.0.0.3", False),
+        )
+    ]
+    orders = {told_targets(each, 0.0) for each in permutations(infos)}
+    (order,) = orders
+    assert [one.name for one in order] == ["pay", "shop", "shop", "cart"]
 
 
 def test_targets_of_one_name_at_peers_with_documents_of_their_own_stay_two() -> None:
