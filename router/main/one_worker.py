@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from router.admin.ports import MetricValues
 from router.admin.views import ScaleView
+from router.main.lasting_counters import LastingCounters, Series
 from router.main.link_uses import LinkKey, LinkUse, bytes_alone, uses_together
 from router.main.port_lately import (
     NONE_COUNTED,
@@ -110,6 +111,8 @@ class OneWorker:
         self.links = 0  # That it has, as far as is known.
         self.given: socket.socket | None = None
         self.told: Follow | None = None
+        self.counters = LastingCounters()
+        self.counted: set[Series] = set()  # Of these, what it has now.
         self.metrics: tuple[MetricValues, ...] = ()  # As each was told last in this life.
         self.phases: dict[ServiceKey, Phases] = {}
         self.scales: tuple[ScaleView, ...] = ()
@@ -151,6 +154,8 @@ class OneWorker:
         self.silence = Silence()
         self.metrics, self.scales, self.phases = (), (), {}
         self._shares, self._parts = {}, {}
+        self.counters.restart()
+        self.counted = set()
         self._remember_spills()
         self._remember_totals()
         self._remember_link_bytes()
@@ -257,6 +262,7 @@ class OneWorker:
     def _keep(self, told: list[Told]) -> None:
         if of(told, Metrics):
             self.metrics = tuple(chain.from_iterable(one.items for one in of(told, Metrics)))
+            self.counted = set().union(*map(self.counters.tell, self.metrics))
         if of(told, Services):
             views = {
                 ServiceKey(view.name, view.port): view

@@ -49,10 +49,10 @@ class Sum:
             seen, labels_of = self._histograms.setdefault(name, {}), len(FAMILIES[name].labels)
             for labels, histogram in shown.items():
                 other = seen.get(labels)
-                if len(labels) != labels_of or not _fit(other or histogram, histogram):
+                if len(labels) != labels_of or not fit(other or histogram, histogram):
                     self.refused.add(name)
                     continue
-                seen[labels] = histogram if other is None else _added(other, histogram)
+                seen[labels] = histogram if other is None else histograms_added(other, histogram)
 
     @property
     def whole(self) -> MetricValues:
@@ -85,12 +85,14 @@ def lost_values(lost: Mapping[ServiceKey, int]) -> MetricValues:
     return MetricValues({"spillway_worker_lost_requests_total": by_port} if by_port else {}, {})
 
 
-def _fit(one: Histogram, other: Histogram) -> bool:
+def fit(one: Histogram, other: Histogram) -> bool:
+    """Whether both have the same buckets."""
     buckets = len(one.bounds) + 1
     return one.bounds == other.bounds and len(one.counts) == len(other.counts) == buckets
 
 
-def _added(one: Histogram, other: Histogram) -> Histogram:
+def histograms_added(one: Histogram, other: Histogram) -> Histogram:
+    """The sum of two that `fit`."""
     counts = tuple(a + b for a, b in zip(one.counts, other.counts, strict=True))
     return Histogram(one.bounds, counts, one.sum_s + other.sum_s)
 

@@ -17,6 +17,14 @@ from router.balance.site_gate import RateState, of_routers
 from router.balance.waiting import queue_limit
 from router.forward.figures import Load
 from router.main.history_sums import joined
+from router.main.lasting_counters import (
+    LastingCounters,
+    Series,
+    gauges_beside,
+    ports_of,
+    removed_ports,
+    without_lasting,
+)
 from router.main.link_uses import with_uses
 from router.main.one_worker import OneWorker, of
 from router.main.port_lately import (
@@ -57,18 +65,39 @@ class Whole:
     def __init__(self, workers: Workers) -> None:
         self.workers = workers
         self._refused: frozenset[str] = frozenset()
+        self._own_counters = LastingCounters()
 
     async def look(self, figures: Figures) -> None:
         """Ask all for their ``figures``; who does not answer in time counts as it did last."""
         await self.workers.ask(FiguresQuestion(figures))
 
     def with_metrics(self, own: Iterator[MetricValues]) -> Iterator[MetricValues]:
-        """Of the whole router: those that died included, so that no counter falls."""
+        """Of the whole router: those that died included, so that no counter falls.
+
+        Of service ports that this worker knows. One that is deleted is forgotten, unless something
+        of it is under way still.
+        """
         total = Sum()
-        living = [one.metrics for one in self.workers.all]
-        for values in chain([self.workers.gone], own, *living):
-            total.add(values)
+        total.add(self.workers.gone)
+        told: set[Series] = set()
+        for values in own:
+            total.add(without_lasting(values))
+            told |= self._own_counters.tell(values)
             yield _NONE  # In between, the loop has other things to do.
+        known = ports_of(told)
+        for one in self.workers.all:
+            for values in one.metrics:
+                rest = without_lasting(values)
+                total.add(gauges_beside(rest, known, silent=one.silence.is_begun))
+                yield _NONE
+        each = [self._own_counters, *(one.counters for one in self.workers.all)]
+        told.update(*(one.counted for one in self.workers.all))
+        for counted in each:
+            counted.forget(known | removed_ports(total.whole), told)
+        for port in known:
+            for values in chain.from_iterable(counted.of(port) for counted in each):
+                total.add(values)
+            yield _NONE
         if fresh := total.refused - self._refused:
             names = ", ".join(sorted(fresh))
             log.error("metrics of workers of another release are left out of /metrics: %s", names)

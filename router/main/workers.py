@@ -18,6 +18,7 @@ import msgspec
 from certs.contexts import WORKER_ALPN
 from router.admin.ports import MetricValues
 from router.admin.views import WorkerView
+from router.main.lasting_counters import without_lasting
 from router.main.moments import utc_of
 from router.main.one_worker import OneWorker
 from router.main.ports import Tell
@@ -78,7 +79,7 @@ class Workers:
         self.all = tuple(OneWorker(index) for index in range(1, count))
         self._number = 0
         self.gone = MetricValues({}, {})
-        """What those counted that died."""
+        """What those counted that died, but for service ports: each has `OneWorker.counters`."""
         self._stopping = asyncio.Event()
         self.over = asyncio.Event()
         """All have ended after `stop`."""
@@ -155,7 +156,8 @@ class Workers:
             if process.returncode is None:  # We are cancelled: nobody else would end it.
                 process.kill()
             lost = one.open_now if process.returncode else {}  # One that drained lost none.
-            self.gone = summed([self.gone, counters(one.metrics), lost_values(lost)])
+            self.gone = summed([self.gone, counters(map(without_lasting, one.metrics))])
+            one.counters.count(lost_values(lost))
             one.lost = sum(lost.values())
             one.ended()
             with contextlib.suppress(TimeoutError):  # What the kernel holds may stay.

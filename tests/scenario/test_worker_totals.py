@@ -1,14 +1,26 @@
 """Counts of a site whose router is two processes: none falls when one of them dies."""
 
+import contextlib
+import http.client
 import os
 import re
 import signal
+from collections.abc import Iterable, Iterator
 
 from tests.scenario.harness import Network, Site
 from tests.scenario.waiting import until
-from tests.scenario.worker_sites import are_ready, pid_of, pinned, serve, site_of_workers, workers
+from tests.scenario.worker_sites import (
+    are_ready,
+    owners,
+    pid_of,
+    pinned,
+    serve,
+    site_of_workers,
+    workers,
+)
 
 AT_FIRST, AT_SECOND = 3, 7
+REQUESTS = "spillway_requests_total"
 
 
 def counts(site: Site) -> tuple[int, int]:
@@ -21,6 +33,27 @@ def counts(site: Site) -> tuple[int, int]:
 def metric(site: Site, name: str) -> float:
     found = re.findall(rf"^{name}\{{.*\}} (\S+)$", site.metrics(), re.MULTILINE)
     return sum(map(float, found))
+
+
+def sent(lines: Iterable[http.client.HTTPConnection], count: int = 1) -> None:
+    for line in lines:
+        for _ in range(count):
+            line.request("GET", "/")
+            assert line.getresponse().read()
+
+
+@contextlib.contextmanager
+def deleted(site: Site, service: str) -> Iterator[None]:
+    """The service and its targets; created again at the end."""
+    files = {path: path.read_text() for path in (site.directory / "config").glob("own-*-shop*")}
+    for path in files:
+        path.unlink()
+    until(lambda: site.service(service) is None, "it is deleted")
+    yield
+    for path, text in files.items():
+        path.write_text(text)
+    until(lambda: site.offers(service, {site.name: 1}), "it is there again")
+    until(lambda: owners(site) == 2, "both accept clients")
 
 
 def test_what_a_worker_that_is_killed_reported_last_is_counted_on(net: Network) -> None:
@@ -74,3 +107,52 @@ def test_what_no_operator_asked_for_before_a_worker_died_is_counted_too(net: Net
     until(lambda: workers(west)[1]["restarts"] == 1, "it is started again")
     assert counts(west) == (AT_SECOND, AT_SECOND)
     line.close()
+
+
+def test_a_deleted_service_has_no_metrics_and_counts_from_0_when_it_is_created_again(
+    net: Network,
+) -> None:
+    west = site_of_workers(net)
+    serve(net, west, service_s=0.0)
+    (first,), (second,) = pinned(west, 0, 1), pinned(west, 1, 1)
+    sent([first], AT_FIRST)
+    sent([second], AT_SECOND)
+    whole = AT_FIRST + AT_SECOND
+    until(lambda: metric(west, REQUESTS) == whole, "a scrape has them")
+    os.kill(pid_of(west, 1), signal.SIGKILL)
+    until(lambda: are_ready(west, 2) and workers(west)[1]["restarts"] == 1, "it serves again")
+    assert metric(west, REQUESTS) == whole
+    with deleted(west, "shop"):
+        until(lambda: 'service="shop"' not in west.metrics(), "it has no metrics")
+    assert metric(west, REQUESTS) == 0
+    (again,) = pinned(west, 1, 1)
+    sent([again])
+    until(lambda: metric(west, REQUESTS) == 1, "the next one is the first")
+    for line in (first, second, again):
+        line.close()
+
+
+def test_counters_of_a_service_that_is_created_again_while_some_of_it_is_under_way_do_not_fall(
+    net: Network,
+) -> None:
+    west = site_of_workers(net)
+    target = serve(net, west, service_s=0.0)
+    (first, held), (second,) = pinned(west, 0, 2), pinned(west, 1, 1)
+    sent([first], AT_FIRST)
+    sent([second], AT_SECOND)
+    whole = AT_FIRST + AT_SECOND
+    until(lambda: metric(west, REQUESTS) == whole, "a scrape has them")
+    target.hold()
+    held.request("GET", "/")
+    until(lambda: west.in_flight("shop") == {"west": 1}, "one is under way")
+    with deleted(west, "shop"):
+        until(lambda: metric(west, "spillway_removed_in_flight") == 1, "it goes on")
+        assert metric(west, REQUESTS) == 0
+    until(lambda: metric(west, REQUESTS) == whole, "all that was counted is there again")
+    target.release()
+    assert held.getresponse().read()
+    (again,) = pinned(west, 1, 1)
+    sent([again])
+    until(lambda: metric(west, REQUESTS) == whole + 2, "both are counted too")
+    for line in (first, second, held, again):
+        line.close()
