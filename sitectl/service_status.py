@@ -20,6 +20,7 @@ from sitectl.site import Site
 
 STALE_S: Final = 1.5 * limits.LOAD_REFRESH_S_MAX
 """No site that is well and reachable has told its load longer ago."""
+CLOSED_BY_RULE: Final = "SW0343"
 _EJECTED_NAMED: Final = 2
 
 
@@ -33,9 +34,12 @@ def service_items(site: Site, name: str | None) -> tuple[list[dict[str, Any]], F
         answer = site.admin.get(f"/api/v1/services/{wanted}" if wanted else "/api/v1/services")
         items, silence = answer if isinstance(answer, list) else [answer], None
     except Failure as failure:
-        if failure.exit_code is not Exit.NOT_FOUND and not site.degrades(failure):
+        is_unknown = failure.exit_code is Exit.NOT_FOUND
+        if is_unknown and failure.code != "not-found":
+            raise  # By a rule, which it names.
+        if not is_unknown and not site.degrades(failure):
             raise
-        silence = failure if failure.exit_code is not Exit.NOT_FOUND else None
+        silence = None if is_unknown else failure
         items = configured(site) if silence is not None else []
     if name is not None:
         items = [i for i in items if i["name"] == wanted and port in ("", str(i["port"]))]
@@ -44,6 +48,14 @@ def service_items(site: Site, name: str | None) -> tuple[list[dict[str, Any]], F
                 f"no service {name!r} is known at {site.name}", where_to_look(site, wanted)
             )
     return items, silence
+
+
+def closed_by_rules(site: Site) -> list[str]:
+    """Services that are no items, since a rule of this site closes them: why, and what opens
+    each."""
+    problems = site.admin.get("/api/v1/status")["problems"]
+    closed = [one for one in problems if one["code"] == CLOSED_BY_RULE]
+    return [f"{one['message']}\nNext: {one['hint']}" for one in closed]
 
 
 def configured(site: Site) -> list[dict[str, Any]]:
@@ -122,6 +134,7 @@ def table(
     *,
     has_workloads: bool = False,
     attached: Sequence[str] = (),
+    closed: Sequence[str] = (),
 ) -> str:
     """The items for people; ``detailed`` with sites and targets of each. ``now``: Unix seconds.
 
@@ -129,8 +142,10 @@ def table(
 
     ``has_workloads``: targets may be workloads, so that is what an empty table suggests.
     ``attached``: services that it cannot list, since only a router that runs knows who declares
-    them.
+    them. ``closed``: what to say of those that a rule closes here, if none is open.
     """
+    if not items and closed:
+        return output.safe_lines("\n".join(closed))
     if not items and attached:
         names = output.safe(", ".join(attached))
         return f"No service is declared at this site. It has targets of other sites' {names}."

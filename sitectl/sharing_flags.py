@@ -12,7 +12,7 @@ from router.model.sharing import ALL, SHORT_ID_CHARS, names_one_site, shown_patt
 from router.model.specs import Document, SitePolicySpec
 from sitectl import output
 from sitectl.capacity_flags import CapChange, policy_of_service
-from sitectl.failure import Exit, Failure, usage
+from sitectl.failure import Exit, Failure, not_found, usage
 from sitectl.site import Site
 
 EVERYBODY, NOBODY = "all", "none"
@@ -135,6 +135,17 @@ def document_name(site: Site, name: str, known: Document | None) -> str:
     return next(
         free for free in ("default", "all-services", "for-all-services") if free not in taken
     )
+
+
+def unknown_here(site: Site, name: str, failure: Failure) -> Failure:
+    """``failure`` of the router, which knows no service ``name``, with the next step.
+
+    The router names the rule that refuses each declaration of it; with none of them, a rule of
+    the documents may be why.
+    """
+    if failure.code != "not-found":
+        return failure
+    return not_found(failure.message, where_to_look(site, name))
 
 
 def where_to_look(site: Site, name: str) -> str:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from sitectl import output
-from sitectl.failure import Exit, Failure, not_found
+from sitectl.failure import Exit, Failure
 from sitectl.findings import Finding, Level
-from sitectl.sharing_flags import where_to_look
+from sitectl.sharing_flags import unknown_here
 from sitectl.site import Site
 
 CODE = "SW0520"
@@ -44,8 +44,7 @@ def by_each_site(site: Site, service: str) -> Iterator[Finding]:
     except Failure as failure:
         if failure.exit_code is not Exit.NOT_FOUND:
             raise
-        look = where_to_look(site, service.partition(":")[0])
-        raise not_found(failure.message, look) from None
+        raise unknown_here(site, service.partition(":")[0], failure) from None
     name = f"{output.safe(item['service'])}:{item['port']}"
     for one in item["sites"]:
         yield _judged(name, item["protocol"], one)

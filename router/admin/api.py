@@ -268,9 +268,11 @@ class AdminApi:
         return items("PastDecisions", past)
 
     def _no_service(self, name: str) -> Response:
-        return failure(
-            404, "not-found", f"No service {name!r} is known here.", "sitectl service status"
-        )
+        rule = self._view.why_unknown(name)
+        if rule is not None:
+            return failure(404, rule.code, rule.message, rule.hint)
+        text = f"No service {name!r} is known here."
+        return failure(404, "not-found", text, "sitectl service status")
 
     async def _command(self, request: Request) -> Response:
         try:

@@ -18,6 +18,7 @@ from router.admin.views import (
     TargetView,
     WhyView,
 )
+from router.model.events import Problem
 from router.model.settings import AffinityBy
 
 
@@ -93,6 +94,9 @@ class RouterView(Protocol):
     def network(self) -> Sequence[SiteView]: ...
     def bursts(self) -> Sequence[BurstView]: ...
     def ca(self) -> CaView: ...
+
+    def why_unknown(self, service: str) -> Problem | None:
+        """The rule by which this site does not know ``service``; None: no rule is why."""
 
     def ask_targets(
         self, service: str, done: Callable[[Mapping[int, list[TargetView]]], None]

@@ -121,7 +121,11 @@ def problems_of(table: RouteTable) -> list[Problem]:
             found.append(_of_rivals(table, name, entry))
         elif entry.conflicts:
             found.append(_of_conflict(table, name, entry))
-    found += [_of_idle(table, name, claims) for name, claims in table.idle.items()]
+    found += [
+        _of_idle(table, name, claims)
+        for name, claims in table.idle.items()
+        if not {*table.owners[name].sites} & {*table.refused.get(name, ())}
+    ]
     return found
 
 

@@ -15,6 +15,7 @@ from router.main.load_exchange import LoadExchange
 from router.main.own_words import OwnWords
 from router.main.plan import Plan, PlannedService, PlannedTarget, Planner, Undeclared
 from router.main.ports import Credentials, Keeper, Routing, Tell
+from router.main.refused_declarations import RefusedDeclarations
 from router.main.rule_pins import RulePins
 from router.main.share_run import ShareRun
 from router.model.addresses import ALLOW_LINK_LOCAL, is_link_local, split
@@ -83,6 +84,7 @@ class Services:
         self._plan = Plan({}, ())
         self._learnt = Learnt(keeper, service_ttl_s, network.now())
         self._changes = Changes(tell)
+        self._refused = RefusedDeclarations(tell)
         self._second_timer = network.call_at(network.now(), self._each_second)
         self._draining = False
         self._heard: tuple[dict[str, Declaration], ListenerGrants] = ({}, self._grants)
@@ -195,6 +197,8 @@ class Services:
     def table_changed(self, table: RouteTable) -> None:
         """Remember what others declare; `resolve` follows when all events are carried out."""
         self._learnt.table_changed(table, self._site, self._network.now())
+        if self._wanted is not None:
+            self._refused.table_changed(table, self._wanted.rules)
 
     def introduce(self, name: str, site: SiteId) -> None:
         """``site`` newly offers service ``name``: requests go there few at first."""

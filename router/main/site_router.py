@@ -18,7 +18,7 @@ from router.link.links import Links
 from router.link.ports import (
     Identity,
 )
-from router.main import problems
+from router.main import problems, refused_declarations
 from router.main.absent_sites import AbsentSites
 from router.main.asking.desk import QuestionDesk
 from router.main.asking.exchange import Asker
@@ -421,6 +421,11 @@ class SiteRouter:
                 shows_room=shows_room,
             )
         )
+
+    def why_unknown(self, service: str) -> Problem | None:
+        """The import rule that refuses each declaration of ``service``; None: none does."""
+        given = self._wanted.rules if self._wanted is not None else SharingRules()
+        return refused_declarations.problem_of(self.routing.table, given, service)
 
     def offer_note(self, service: str, site: SiteId) -> str:
         """What is to be said of targets that ``site`` offers, being new; empty: nothing."""

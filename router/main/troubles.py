@@ -6,7 +6,7 @@ from router.balance.decisions import Explanation
 from router.documents import Wanted
 from router.forward.forwarder import Forwarder
 from router.link.links import Links
-from router.main import owning, problems, unserved
+from router.main import owning, problems, refused_declarations, unserved
 from router.main.absent_sites import AbsentSites, rows
 from router.main.left_out import NOTHING, LeftOut
 from router.main.link_door import LinkDoor
@@ -18,6 +18,7 @@ from router.main.site_faults import SiteFaults
 from router.main.twin import Twin
 from router.model.events import Problem
 from router.model.ids import ServiceKey, SiteId
+from router.model.sharing import SharingRules
 from router.net.ports import Network
 from router.routing.core import RoutingCore
 from router.routing.edge import EdgeRouting
@@ -73,9 +74,11 @@ class Troubles:
         seconds."""
         table = self._routing.table
         is_edge = isinstance(self._routing, EdgeRouting)
+        rules = wanted.rules if wanted is not None else SharingRules()
         return (
             *config,
             *problems.of_undeclared(self._services.undeclared, table, self._names.site),
+            *refused_declarations.problems_of(table, rules),
             *self._services.problems,
             *unserved.problems_of(self._unserved(table, utc), utc),
             *problems.of_router(

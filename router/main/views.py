@@ -270,6 +270,10 @@ class OperatorView:
         assert self._ca is not None, "a process has one"
         return self._ca()
 
+    def why_unknown(self, service: str) -> Problem | None:
+        """The import rule that refuses each declaration of ``service``."""
+        return self._router.why_unknown(service)
+
     async def why(
         self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
     ) -> WhyView | None:

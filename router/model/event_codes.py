@@ -102,6 +102,13 @@ _ALL: Final = (
     EventCode("site-unbarred", "event", "site", "it no longer says so"),
     EventCode("revoked-asked", "event", "site", "a revoked site opened a stream by another way"),
     EventCode("offer-new", "event", "service", "a site has targets of what another one declares"),
+    EventCode(
+        "declaration-refused",
+        "event",
+        "service",
+        "a service has no listener here: importFrom refuses the sites that declare it",
+    ),
+    EventCode("declaration-accepted", "event", "service", "it is known here again"),
     EventCode("rule-pinned", "event", "name", "the site that a name in rules means from now on"),
     EventCode("identity-conflict", "event", "site", "two routers have one identity"),
     # Certificates and tokens.

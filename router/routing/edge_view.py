@@ -41,7 +41,7 @@ def edge_table(
     sites = _own_sites(own, told, way) | {site.site: site for site in _sites(told, way, node)}
     owners = _owners(told)
     view = View(Party(own.site, sites[own.site].name), rules, unix=unix)
-    declared = _declarations(own, told, view, sites, is_attached=way is not None)
+    declared, refused = _declarations(own, told, view, sites, is_attached=way is not None)
     view = msgspec.structs.replace(view, owners=owners, declared=declared)
     return RouteTable(
         generation=generation,
@@ -53,6 +53,7 @@ def edge_table(
         next_hops={router: frozenset({way.router}) for router in rows} if way else {},
         epochs={router: row.epoch for router, row in rows.items()},
         adjacencies=(way.router,) if way else (),
+        refused=refused,
         owners=own.owners,
         grants_end=first_end((grant for owner in owners.values() for grant in owner.grants), unix),
     )
@@ -144,9 +145,11 @@ def _declarations(
     sites: Mapping[SiteId, SiteRoute],
     *,
     is_attached: bool,
-) -> dict[str, Declared]:
-    """Those in force, as the neighbour found them; ours are of this moment, and count here."""
+) -> tuple[dict[str, Declared], dict[str, tuple[SiteId, ...]]]:
+    """Those in force, as the neighbour found them; ours are of this moment, and count here. Then
+    the sites whose declaration the import rule refuses, as in `RouteTable`."""
     declared: dict[str, Declared] = dict(own.declarations)
+    refused: dict[str, tuple[SiteId, ...]] = {}
     for name, declaration in told.declarations.items():
         row, mine = told.services[name], own.declarations.get(name)
         if row.site == own.site and not is_attached:
@@ -155,6 +158,8 @@ def _declarations(
         unknown = f"@{row.site[:SHORT_ID_CHARS]}"  # One without targets has no row.
         shown = known.name if known else told.former_owners.get(row.site, unknown)
         if not view.takes_from(Party(row.site, shown), name):
+            if mine is None:
+                refused[name] = (row.site,)
             continue
         theirs = Declared(
             declaration=declaration,
@@ -163,7 +168,7 @@ def _declarations(
             conflicts=row.conflicts,
         )
         declared[name] = theirs if mine is None else _ours(mine, theirs)
-    return {name: declared[name] for name in sorted(declared)}
+    return {name: declared[name] for name in sorted(declared)}, dict(sorted(refused.items()))
 
 
 def _ours(mine: Declared, theirs: Declared) -> Declared:

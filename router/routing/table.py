@@ -51,6 +51,8 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     ``withheld`` are candidates that are not offered to this site. ``claims`` has all declarations
     of the names of which other sites may see another one than we, the first to count first.
     ``idle`` has the declarations of names that none counts of: the owner says nothing.
+    ``refused``: of names that none counts of, the sites whose declaration is offered to this one
+    and which its import rule does not name, the nearest first.
     ``terms`` of the sites that were let in on some. ``is_leaf``: this site is one of them, so
     nothing of others leads across it.
     ``grants_end``: Unix seconds at which the next grant of an owner ends; None: none does.
@@ -71,6 +73,7 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     withheld: dict[ServiceKey, tuple[RemoteCandidate, ...]] = {}
     claims: dict[str, tuple[Claim, ...]] = {}
     idle: dict[str, tuple[Claim, ...]] = {}
+    refused: Mapping[str, tuple[SiteId, ...]] = {}
     owners: Mapping[str, Owner] = {}
     grants_end: int | None = None
     terms: Mapping[SiteId, Terms] = {}
@@ -166,17 +169,15 @@ def build_table(
     believed = others
     if put_out:
         believed = [origin for origin in others if origin.node.site not in put_out]
-    declarations, claims, idle = _declarations(
-        own, believed, routes, kept, names, view, owners, now
-    )
-    view = msgspec.structs.replace(view, owners=owners.records, declared=declarations)
+    told = _declarations(own, believed, routes, kept, names, view, owners, now)
+    view = msgspec.structs.replace(view, owners=owners.records, declared=told.in_force)
     candidates, withheld = _candidates(believed, routes, names, view)
     return RouteTable(
         generation=generation,
         site=own.node.site,
         sites={s.site: msgspec.structs.replace(s, name=names[s.site]) for s in sites},
         candidates=candidates,
-        declarations=declarations,
+        declarations=told.in_force,
         name_conflicts=name_conflicts,
         next_hops=next_hops,
         epochs=epochs,
@@ -186,8 +187,9 @@ def build_table(
             own.node.router: own.node.site,
         },
         withheld=withheld,
-        claims=claims,
-        idle=idle,
+        claims=told.claims,
+        idle=told.idle,
+        refused=told.refused,
         owners=owners.records,
         grants_end=_grants_end(owners.records, unix),
         terms=standing.terms,
@@ -195,10 +197,10 @@ def build_table(
         bars=bars,
         put_out=put_out,
         void=tuple(
-            told
+            declaration
             for origin in (others if put_out else ())
             if origin.node.site in put_out
-            for told in origin.declarations
+            for declaration in origin.declarations
         ),
     )
 
@@ -350,6 +352,15 @@ def _in_order(found: Mapping[ServiceKey, Mapping[Node, RemoteCandidate]], view: 
     }
 
 
+class _Declarations(msgspec.Struct, frozen=True):
+    """Of each name the declaration that counts; the others as in `RouteTable`."""
+
+    in_force: dict[str, Declared]
+    claims: dict[str, tuple[Claim, ...]]
+    idle: dict[str, tuple[Claim, ...]]
+    refused: dict[str, tuple[SiteId, ...]]
+
+
 def _declarations(
     own: Own,
     others: Iterable[Origin],
@@ -359,11 +370,10 @@ def _declarations(
     view: View,
     owners: Owners,
     now: float,
-) -> tuple[dict[str, Declared], dict[str, tuple[Claim, ...]], dict[str, tuple[Claim, ...]]]:
-    """Of each name the declaration that counts here; all of those that are not for everybody; and
-    those of names whose owner is silent, so that none counts."""
+) -> _Declarations:
     told: dict[str, list[Claim]] = {}
     seen: dict[str, list[Claim]] = {}
+    refused: dict[str, list[Claim]] = {}
     for declaration in own.declarations:
         claim = Claim(declaration, own.node.site, own.node.router, 0)
         told.setdefault(declaration.name, []).append(claim)
@@ -384,6 +394,8 @@ def _declarations(
             told.setdefault(declaration.name, []).append(claim)
             if view.is_told(party, declaration):
                 seen.setdefault(declaration.name, []).append(claim)
+            elif view.is_offered(party.site, declaration.name, declaration.export_to):
+                refused.setdefault(declaration.name, []).append(claim)
     there = [one for one in others if one.node in routes and one.node.site != own.node.site]
     heard = _heard(others, routes, view)
     owners.learn(seen, heard, now, versions, unix=view.unix, is_alone=not there)
@@ -402,7 +414,15 @@ def _declarations(
             declared[name] = in_force(seen[name], count[0], owner)
         else:
             idle[name] = tuple(in_order(seen[name]))
-    return declared, claims, idle
+    return _Declarations(
+        declared,
+        claims,
+        idle,
+        {
+            name: tuple(dict.fromkeys(claim.site for claim in in_order(refused[name])))
+            for name in sorted(refused.keys() - declared.keys())
+        },
+    )
 
 
 def _heard(

@@ -12,7 +12,7 @@ from sitectl.failure import Exit, Failure, not_found, usage
 from sitectl.options import Settings, Verb, Verbs, completes
 from sitectl.past import past_text
 from sitectl.sessions import require_address
-from sitectl.sharing_flags import where_to_look
+from sitectl.sharing_flags import unknown_here
 from sitectl.site import Site
 from sitectl.site_detail import detail_text, site_detail
 from sitectl.watching import Picture, show, watch_flag
@@ -170,7 +170,7 @@ def why(
     except Failure as failure:
         if failure.exit_code is not Exit.NOT_FOUND:
             raise
-        raise not_found(failure.message, where_to_look(site, service.partition(":")[0])) from None
+        raise unknown_here(site, service.partition(":")[0], failure) from None
     output.emit_item(settings, "Why", item, lambda: settings.here(why_text(item)))
 
 

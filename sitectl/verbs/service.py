@@ -33,7 +33,7 @@ from sitectl.policy_flags import (
 )
 from sitectl.service_flags import handling_changes, timeout_flags
 from sitectl.service_names import documents_of, listener_of, name_and_ports, require_name
-from sitectl.service_status import attached, service_items, table
+from sitectl.service_status import attached, closed_by_rules, service_items, table
 from sitectl.sessions import affinity_of, require_sessions_fit
 from sitectl.sharing_flags import SharingFlags, sharing_flags, sharing_text, with_sharing
 from sitectl.verbs.service_grants import grant, granted_text, revoke, transfer
@@ -259,6 +259,8 @@ def _look(settings: Settings, name: str | None, verbose: bool) -> Picture:
     if unanswered is not None:
         for item in items:
             item["listener"]["state"] = "unreachable"
+    is_empty = not items and silence is None and settings.output == "table"
+    closed = closed_by_rules(site) if is_empty else []
     detailed = verbose or name is not None
     drawn = lines_of(site, items, name) if silence is None and people_look(settings) else {}
     return Picture(
@@ -269,6 +271,7 @@ def _look(settings: Settings, name: str | None, verbose: bool) -> Picture:
                 *(items, detailed, time.time(), drawn),
                 has_workloads=site.has_workloads,
                 attached=() if silence is None else attached(site),
+                closed=closed,
             )
         ),
         Exit.OK if silence is None else Exit.DEGRADED,

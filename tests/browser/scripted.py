@@ -26,6 +26,7 @@ from router.admin.views import (
     TargetView,
     WhyView,
 )
+from router.model.events import Problem
 from router.model.settings import AffinityBy
 from tests.browser import pictures
 
@@ -67,6 +68,9 @@ class ScriptedRouter:
 
     def ca(self) -> CaView:
         return self.live.ca
+
+    def why_unknown(self, service: str) -> Problem | None:
+        return None
 
     def ask_targets(
         self, service: str, done: Callable[[Mapping[int, list[TargetView]]], None]

@@ -5,6 +5,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from router.admin.live_views import Live
+from router.model.events import Problem
 from tests.browser import pictures
 from tests.browser.stage import Stage, looking
 
@@ -43,6 +44,23 @@ def test_one_sentence_says_whether_anyone_overflows(
     with looking(chromium, stage) as page:
         expect(page.locator(".sentence")).to_have_text(sentence)
         expect(page.locator(".answer")).to_contain_text(more)
+
+
+def test_a_service_that_a_rule_closes_is_no_service_that_is_missing(
+    chromium: Browser, stage: Stage
+) -> None:
+    closed = Problem(code="SW0343", message="importFrom refuses it.", hint="Let hub in")
+    live = pictures.nothing()
+    status = msgspec.structs.replace(live.status, problems=(closed,))
+    stage.router.live = msgspec.structs.replace(live, status=status)
+    with looking(chromium, stage) as page:
+        expect(page.locator(".sentence")).to_have_text("No service is open here.")
+        expect(page.locator(".answer")).to_contain_text("importFrom refuses it.")
+        for at in ("#/services", "#/services/shop"):
+            page.goto(f"{stage.url}{at}")
+            expect(page.get_by_text("importFrom refuses it.")).to_be_visible()
+            expect(page.get_by_text("Let hub in")).to_be_visible()
+            expect(page.get_by_text("No services yet.")).to_have_count(0)
 
 
 def test_errors_of_clients_come_before_where_requests_are_served(

@@ -263,3 +263,84 @@ def test_a_rule_holds_for_what_is_remembered_of_the_last_life_too() -> None:
     rule(b)
     world.run(1)
     assert listens(b), "without a rule it counts until somebody says otherwise"
+
+
+def refused(site: SimSite) -> list[str]:
+    """What is said of services that a rule of ``site`` closes."""
+    return [one.message for one in site.router.problems() if one.code == "SW0343"]
+
+
+def told(world: World) -> list[str]:
+    """Events of declarations that count no more, or again: severity and what follows."""
+    lines = [line.split(" ", 2) for line in world.journal if " declaration-" in line]
+    return [f"{severity} {rest}" for _, severity, rest in lines]
+
+
+@pytest.mark.parametrize("edges", [frozenset(), frozenset({"near"})])
+def test_a_rule_that_names_no_site_that_declares_the_service_is_a_problem(
+    edges: frozenset[str],
+) -> None:
+    world = World(1, "near", "hub", "far", edges=edges)
+    near, hub, far = world.sites.values()
+    near.link(hub, cost=1)
+    hub.link(far, cost=1)
+    hub.declare()
+    far.serve(1, capacity=5)
+    world.run(5)
+    assert listens(near)
+    rule(near, import_from=("far",))
+    world.run(2)
+    assert not listens(near)
+    (problem,) = [one for one in near.router.problems() if one.code == "SW0343"]
+    said = "importFrom of near does not name hub, which declares shop"
+    assert problem.message == f"Service shop has no listener here, so clients are refused: {said}."
+    assert problem.hint == (
+        "Let hub in: sitectl service set shop --import-from far,hub. If no client here should "
+        "reach it: sitectl service set shop --import-from none"
+    )
+    assert near.router.why_unknown("shop") == problem
+    assert near.router.why_unknown("other") is None
+    refusal = f"warning declaration-refused shop: {problem.message}"
+    assert told(world) == [refusal]
+    rule(near, import_from=("far", "hub"))
+    world.run(2)
+    assert listens(near) and not refused(near)
+    assert near.router.why_unknown("shop") is None
+    accepted = "Service shop is known here again: its declaration counts."
+    assert told(world) == [refusal, f"info declaration-accepted shop: {accepted}"]
+
+
+def test_a_rule_that_names_no_site_at_all_is_a_choice_which_is_reported_once() -> None:
+    world = World(1, "near", "hub")
+    near, hub = world.sites.values()
+    near.link(hub, cost=1)
+    hub.declare()
+    world.run(5)
+    rule(near, import_from=())
+    world.run(2)
+    assert not listens(near) and not refused(near)
+    (event,) = told(world)
+    assert event.startswith("warning declaration-refused shop: Service shop has no listener here")
+    found = near.router.why_unknown("shop")
+    assert found is not None
+    assert found.hint.startswith("Let hub in: sitectl service set shop --import-from hub. ")
+    world.run(300)
+    assert told(world) == [event]
+
+
+def test_an_owner_that_a_rule_refuses_is_not_called_out_of_reach() -> None:
+    """The rule names another site that declares the service, which does not own it."""
+    world = World(1, "near", "hub", "far")
+    near, hub, far = world.sites.values()
+    near.link(hub, cost=1)
+    hub.link(far, cost=1)
+    hub.declare()
+    world.run(20)
+    far.declare(policy="balanced")
+    world.run(5)
+    rule(near, import_from=("far",))
+    world.run(2)
+    assert not listens(near)
+    codes = [one.code for one in near.router.problems()]
+    assert codes == ["SW0343"]
+    assert "does not name hub, which declares shop" in refused(near)[0]

@@ -84,3 +84,24 @@ def test_two_sites_declare_one_service_differently(shop: Shop, watch: Watch) -> 
     until(lambda: "SW0304" in shop.codes(), "status has the problem")
     surfaces.show(faults.DECLARED_TWICE)
     assert fetch(shop.near.address, SHOP_PORT).site == "near"
+
+
+def test_an_import_rule_names_no_site_that_declares_the_service(net: Network, watch: Watch) -> None:
+    near, hub, far = with_console(net.site("near")), net.site("hub"), net.site("far")
+    hub.declare("shop")
+    far.connect("shop", net.http("far"), capacity=50)
+    net.link(near, hub)
+    net.link(far, hub)
+    net.start()
+    net.ready("shop", {"far": 1})
+    surfaces = watch(near)
+    assert fetch(near.address, SHOP_PORT).site == "far"
+    near.ctl("service", "set", "shop", "--import-from", "far")
+    until(
+        lambda: "ConnectionRefused" in fetch(near.address, SHOP_PORT).error,
+        "the kernel refuses clients",
+    )
+    surfaces.show(faults.CLOSED_BY_RULE)
+    near.ctl("service", "set", "shop", "--import-from", "far,hub")
+    near.until_well()
+    until(lambda: fetch(near.address, SHOP_PORT).site == "far", "far serves again")

@@ -280,6 +280,16 @@ SERVICES: Final = (
         "To let it in again: sitectl token create FILE at the site that bars it",
     ),
     Code(
+        "SW0343",
+        "A service that an import rule closes here",
+        "A declaration of another site counts only if `importFrom` names that site. Here it names "
+        "other sites for the service, and none that declares it: the service has no listener, so "
+        "clients of this site are refused, and its targets here are not used. A rule that names no "
+        "site (`none`) is a choice and no problem.",
+        "Name the site that declares it, too: sitectl service set NAME --import-from SITE,SITE; if "
+        "no client here should reach it: sitectl service set NAME --import-from none",
+    ),
+    Code(
         "SW0345",
         "A name in a rule means no site yet",
         "No known site bears it, or several do. The name matches nobody; it is resolved, once and "

@@ -129,4 +129,31 @@ DECLARED_TWICE = Fault(
     exits=EXITS,
     false=("No problems.", "balanced)"),
 )
-FAULTS = (PORT_TAKEN, COPY, COPY_KEPT_OUT, SITE_NAME, DECLARED_TWICE)
+_RULE = (
+    "Service shop has no listener here, so clients are refused: importFrom of near does not name "
+    "hub, which declares shop."
+)
+_LET_IN = (
+    "Let hub in: sitectl --site near service set shop --import-from far,hub. If no client here "
+    "should reach it: sitectl --site near service set shop --import-from none"
+)
+CLOSED_BY_RULE = Fault(
+    name="an import rule names no site that declares the service",
+    clients="of this site are refused by the kernel",
+    shown={
+        **named("SW0343"),
+        fault.STATUS: f"degraded…SW0343 {_RULE}…{_LET_IN}",
+        fault.STATUS_JSON: "ready: true, problems: SW0343, notes: none",
+        fault.CHECK: f"WARNING  SW0343  {_RULE}",
+        fault.TOP: "near: ready, 1 problem",
+        fault.SERVICE: f"{_RULE}…{_LET_IN}",
+        fault.WHY: f"{_RULE}…{_LET_IN}",
+        fault.EVENTS: f"declaration-refused…{_RULE}",
+        fault.OVERVIEW: f"No service is open here.…{_RULE}…SW0343 {_RULE}",
+        fault.SERVICE_PAGE: f"No service shop is known here.…{_RULE}…Let hub in",
+    },
+    silent=LINKS_ARE_UP | SERVES | silent("no request goes anywhere", fault.TOPOLOGY),
+    exits={**EXITS, fault.WHY: 4},
+    false=("No problems.", "sitectl service create"),
+)
+FAULTS = (PORT_TAKEN, COPY, COPY_KEPT_OUT, SITE_NAME, DECLARED_TWICE, CLOSED_BY_RULE)

@@ -33,7 +33,7 @@ from router.admin.views import (
     WhyView,
 )
 from router.model import limits
-from router.model.events import Event
+from router.model.events import Event, Problem
 from router.model.settings import AffinityBy
 
 SHOP = ServiceView(
@@ -142,6 +142,9 @@ class FakeRouter:
 
     def network(self) -> Sequence[SiteView]:
         return []
+
+    def why_unknown(self, service: str) -> Problem | None:
+        return None
 
     def ask_targets(
         self, service: str, done: Callable[[Mapping[int, list[TargetView]]], None]

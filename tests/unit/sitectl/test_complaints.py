@@ -204,6 +204,7 @@ def test_135_nothing_there_is_said_with_what_to_type(here: CommandLine, admin: F
     for path in ("links", "services", "network", "events", "bursts", "live"):
         admin.items(f"/api/v1/{path}")
     admin.item("/api/v1/live", {"status": STATUS, "services": [], "links": [], "network": []})
+    admin.item("/api/v1/status", STATUS)
     for words in (
         ("service", "status"),
         ("link", "status"),

@@ -196,6 +196,22 @@ def test_deleting_a_service_says_which_rules_go_with_it(here: CommandLine) -> No
     assert "rules" not in here.ok("service", "delete", "shop").stderr
 
 
+def test_the_router_names_the_rule_that_closes_a_service(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    rule = {"code": "SW0343", "message": "importFrom refuses it", "hint": "Let hub in"}
+    for path in ("/api/v1/services/shop", "/api/v1/why/shop", "/api/v1/traffic/shop"):
+        admin.answers[path] = (404, {"error": rule})
+    for words in (("why", "shop"), ("service", "status", "shop")):
+        refused = here(*words)
+        assert refused.exit_code == 4
+        assert refused.stderr == "Error: importFrom refuses it\nNext: Let hub in\n"
+    admin.items("/api/v1/services")
+    admin.item("/api/v1/status", {"problems": [rule, {**rule, "code": "SW0301"}]})
+    said = here.ok("service", "status").stdout
+    assert said == "importFrom refuses it\nNext: Let hub in\n"
+
+
 def test_a_service_that_an_import_rule_keeps_out_is_not_merely_unknown(
     here: CommandLine, admin: FakeAdmin
 ) -> None:

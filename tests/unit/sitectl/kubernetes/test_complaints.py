@@ -42,5 +42,6 @@ def test_135_a_namespace_without_services_and_links_says_what_to_type(
     cluster.run_router()
     cluster.items("/api/v1/services")
     cluster.items("/api/v1/links")
+    cluster.item("/api/v1/status", {"problems": []})
     assert "sitectl expose deployment/shop" in shop.ok("service", "status").stdout
     assert "sitectl token create" in shop.ok("link", "status").stdout

@@ -2,6 +2,7 @@
 import { html } from "../lib/html.js";
 import { SiteName } from "../lib/colours.js";
 import { inFlightOf, isFull } from "../lib/capacity.js";
+import { closedByRules } from "../lib/closed.js";
 import { sitectl } from "../lib/commands.js";
 import { LEAST_PER_S, count, latency, listed, mean, plural, rate, rtt, span } from "../lib/format.js";
 import { href } from "../lib/route.js";
@@ -15,6 +16,7 @@ import { linkState, siteState } from "../lib/words.js";
 
 export const title = "Overview";
 const SHOWN_MAX = 6;
+const MAKE_ONE = "sitectl service create shop 8080";
 
 export function command() {
   return sitectl("status");
@@ -35,10 +37,18 @@ export function answer(live) {
       tone: "warn",
     };
   }
+  const closed = closedByRules(live);
+  if (!live.services.length && closed.length) {
+    return {
+      text: "No service is open here.",
+      more: closed[0].message,
+      tone: "warn",
+    };
+  }
   if (!live.services.length) {
     return {
       text: "No services yet.",
-      more: "Make one: sitectl service create shop 8080, or sitectl expose",
+      more: `Make one: ${MAKE_ONE}, or sitectl expose`,
       tone: "calm",
     };
   }
@@ -229,7 +239,7 @@ function Services({ live }) {
       caption="Services"
       rows=${rows.slice(0, SHOWN_MAX)}
       rowKey=${(row) => `${row.name}:${row.port}`}
-      empty=${html`<${Empty} hint="sitectl service create shop 8080">No services.<//>`}
+      empty=${html`<${Empty} hint=${closedByRules(live).length ? "" : MAKE_ONE}>No services.<//>`}
       columns=${[
         {
           name: "Service",

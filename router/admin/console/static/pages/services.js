@@ -2,6 +2,7 @@
 import { html, useMemo } from "../lib/html.js";
 import { SiteName } from "../lib/colours.js";
 import { inFlightOf, isFull } from "../lib/capacity.js";
+import { Closed, closedByRules } from "../lib/closed.js";
 import { sitectl } from "../lib/commands.js";
 import { count, latency, mean, plural, rate, shellWord, span } from "../lib/format.js";
 import { GAP_MS, KEPT_MS } from "../lib/recent.js";
@@ -52,6 +53,9 @@ export function View({ live, route }) {
 
 function List({ live }) {
   const histories = useAnswer("history", {}, HISTORY_MS);
+  if (!live.services.length && closedByRules(live).length) {
+    return html`<${Card}><${Closed} live=${live} /><//>`;
+  }
   if (!live.services.length) {
     return html`<${Card}
       ><${Empty} hint=${html`<code>sitectl expose …</code> or <code>sitectl service create …</code>`}
@@ -162,7 +166,7 @@ function Service({ live, route }) {
     return html`<${Card}
       ><${Empty} hint=${html`<a href=${href("services")}>All services</a>`}
         >No service ${route.rest[0]} is known here.<//
-      ><//
+      ><${Closed} live=${live} /><//
     >`;
   }
   const now = live.now.find((one) => one.service === service.name && one.port === service.port);
