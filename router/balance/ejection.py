@@ -64,8 +64,10 @@ class _Record:
 
     __slots__ = (
         "cause",
+        "causes",
         "due",
         "failures",
+        "is_repeated",
         "recent",
         "returned_at",
         "share_answers_min",
@@ -77,6 +79,8 @@ class _Record:
         self.standing = Standing.IN_SERVICE
         self.failures = 0  # In a row.
         self.cause: Cause | None = None  # Of all of these; None: they differ.
+        self.causes: set[Cause] = set()  # Of all failures that are not forgotten.
+        self.is_repeated = False  # The last failure had one of these causes.
         self.times = 0  # Ejections that are not forgotten.
         self.returned_at = 0.0
         self.recent = RecentAnswers()
@@ -122,9 +126,11 @@ class Ejections:
         if record.standing is Standing.EJECTED:
             return False
         record.recent.failed(now)
-        if not one_event:
+        if not one_event or not record.failures:
             record.cause = cause if record.cause == cause or not record.failures else None
-            record.failures += 1
+            record.is_repeated = cause in record.causes
+            record.causes.add(cause)
+        record.failures += not one_event
         record.share_answers_min = max(
             limits.EJECT_SHARE_ANSWERS_MIN, limits.EJECT_SHARE_ANSWERS_PER_FAILURE * after
         )
@@ -172,6 +178,7 @@ class Ejections:
         ):
             record.standing = Standing.IN_SERVICE
             record.times = 0
+            record.causes.clear()
         if record.standing is Standing.IN_SERVICE and not record.recent.failures(now):
             del self.suspects[target]
 
@@ -179,7 +186,7 @@ class Ejections:
 def _told_row(record: _Record) -> str:
     one, several = _WORDS[record.cause] if record.cause else ("a request failed", "")
     if record.failures <= 1:
-        return one + (" again" if record.times else "")
+        return one + (" again" if record.is_repeated else "")
     return f"{record.failures} {several or 'requests in a row failed'}"
 
 

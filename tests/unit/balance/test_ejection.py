@@ -147,3 +147,29 @@ def test_the_time_is_spread_and_never_longer_than_told() -> None:
     records = Ejections(lambda: 1.0)
     fail(records, 5)
     assert records.eject(TARGET).seconds == pytest.approx(2.0 * (1 - limits.EJECT_JITTER))
+
+
+def test_a_failure_happened_again_only_if_one_of_its_kind_came_before() -> None:
+    records = ejections()
+    fail(records, 5, cause="timeout")
+    records.eject(TARGET)
+    reasons = []
+    for cause in ("reset", "reset", "timeout", "503"):
+        records.returned(TARGET, 0.0)
+        fail(records, cause=cause)
+        reasons.append(records.eject(TARGET).reason.partition(": ")[2])
+    assert reasons == [
+        "a request was reset",
+        "a request was reset again",
+        "a request got no answer in time again",
+        "a request was answered 503",
+    ]
+
+
+def test_of_two_that_broke_together_after_a_return_the_reason_names_their_kind() -> None:
+    records = ejections()
+    fail(records, 5, cause="timeout")
+    records.eject(TARGET)
+    records.returned(TARGET, 0.0)
+    records.failed(TARGET, "reset", 5, 0.0, one_event=True)
+    assert records.eject(TARGET).reason.endswith(": a request was reset")
