@@ -146,6 +146,11 @@ class ClaimDesk:
         assert self._store is not None, "a desk without a store issues nothing"
         self._store.use(authority)
 
+    def grant(self, name: str) -> Grant | None:
+        """The claim ``name``, as it is now. Raises `CertError` if it is damaged."""
+        assert self._store is not None, "a desk without a store keeps nothing"
+        return self._store.get(name)
+
     def granted(self) -> list[Grant]:
         """Every claim, as it is now. Raises `CertError` for one that is damaged."""
         assert self._store is not None, "a desk without a store keeps nothing"

@@ -1,8 +1,10 @@
 """Claims of others: judged here, or by where the secrets of this site are kept."""
 
 import time
+from collections.abc import Callable
 
 from certs.authority import Authority
+from certs.claims import Grant
 from certs.redeem import ClaimAnswer, ClaimDesk
 from router.link.claims import Answered
 from router.main.ports import ClaimResult, KeptSecrets, Tell
@@ -13,7 +15,7 @@ from router.main.rotating import Rotating
 class Granting:
     """Who redeems a claim gets a certificate, and is let in again if it was revoked."""
 
-    __slots__ = ("_ca", "_desk", "_kept", "_revoking", "_tell")
+    __slots__ = ("_ca", "_desk", "_kept", "_revoking", "_tell", "on_redeemed")
 
     def __init__(
         self,
@@ -26,6 +28,14 @@ class Granting:
         """``kept`` None: ``desk`` has the grants, and judges."""
         self._desk, self._ca, self._revoking = desk, ca, revoking
         self._kept, self._tell = kept, tell
+        self.on_redeemed: Callable[[str], None] = lambda name: None
+        """Hears which claim was redeemed, before the event that reports it."""
+
+    def grant(self, name: str) -> Grant | None:
+        """The claim ``name``, as it is now. Raises CertError if it is damaged."""
+        if self._kept is None:
+            return self._desk.grant(name)
+        return next((one for one in self._kept.granted() if one.name == name), None)
 
     def use(self, authority: Authority) -> None:
         """That one issues from now on."""
@@ -52,6 +62,7 @@ class Granting:
 
     def _answered(self, name: str, source: str, answer: ClaimAnswer, done: Answered) -> None:
         if answer.outcome == "redeemed":
+            self.on_redeemed(name)
             told = f"Claim {name} was redeemed from {source}, by site {answer.site_id[:8]}."
             self._tell("info", "claim-redeemed", name, told)
             self._ca.given(answer.serial)

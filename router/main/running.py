@@ -205,7 +205,8 @@ class Running:
             whole=whole,
             workers_next=self._workers_next if counts_by_document else lambda: None,
         )
-        self.tokens = self.record.tokens(self._trust.granted)
+        self.tokens = self.record.tokens(self._trust.granted, self._trust.grant)
+        self._trust.follow_claims(self.tokens.redeemed)
         self.insight = Insight(self.network, self.router, self.view, self.tokens.views, part, whole)
         if part.leads:
             beside = whole.beside if whole is not None else None

@@ -26,20 +26,23 @@ class TokenWatch:
     """Reads what was granted every `TOKENS_LOOK_S`, in another thread, and keeps the last look.
 
     ``directory``: of the grants of a site on this host, which is read only when something in it
-    changed; None: they are in memory already.
+    changed; None: they are in memory already. ``grant``: one of them by its name, as it is now.
     """
 
     def __init__(
         self,
         granted: Callable[[], Sequence[Grant]],
+        grant: Callable[[str], Grant | None],
         directory: Path | None,
         journal: Journal,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._granted, self._directory = granted, directory
+        self._granted, self._grant, self._directory = granted, grant, directory
         self._journal, self._wall = journal, wall
         self._grants: dict[str, Grant] | None = None
         self._states: dict[str, str] = {}
+        self._used_early: dict[str, int] = {}
+        """Tokens that were used before a look found them, with their ends."""
         self._stamp = -1
 
     async def run(self) -> None:
@@ -62,6 +65,20 @@ class TokenWatch:
         except (CertError, OSError) as error:
             log.debug("tokens could not be read: %s", error)
 
+    def redeemed(self, name: str) -> None:
+        """Token ``name`` was used, which is about to be told: if no look found it yet, tell first
+        that it was made."""
+        if self._grants is None or name in self._states or name in self._used_early:
+            return
+        try:
+            grant = self._grant(name)
+        except (CertError, OSError) as error:
+            log.debug("a token could not be read: %s", error)
+            return
+        if grant is not None:
+            self._used_early[name] = grant.expires_at
+            self._made(grant)
+
     def views(self) -> tuple[TokenView, ...]:
         """The claims that are known, the newest first, without a secret."""
         now = self._wall()
@@ -78,7 +95,8 @@ class TokenWatch:
             return  # They were made before this router started.
         for name, state in states.items():
             if name not in last:
-                self._made(known[name])
+                if name not in self._used_early:
+                    self._made(known[name])
                 if state != OPEN:
                     self._became(known[name], state)
             elif last[name] != state:
@@ -86,6 +104,9 @@ class TokenWatch:
         for name in last.keys() - states.keys():
             if last[name] == OPEN:
                 self._gone(before[name], now)
+        self._used_early = {
+            name: end for name, end in self._used_early.items() if name not in known and now < end
+        }
 
     def _made(self, grant: Grant) -> None:
         uses = grant.uses_left + len(grant.redeemed)

@@ -81,6 +81,7 @@ class SiteTrust:
             else None
         )
         self._granting = Granting(desk, ca, revoking, kept, tell)
+        self.grant = self._granting.grant
         self.issuer = Issuer(
             secrets,
             self._identity,
@@ -104,6 +105,10 @@ class SiteTrust:
         self._links_changed: Callable[[], None] = lambda: None
         self._clock_moved: Callable[[], None] = lambda: None
         self._clock: ClockWatch | None = None
+
+    def follow_claims(self, redeemed: Callable[[str], None]) -> None:
+        """``redeemed`` hears the name of each claim before the event that it was redeemed."""
+        self._granting.on_redeemed = redeemed
 
     def identity(self, router: RouterId, name: str) -> RouterIdentity:
         """The identity that ``router`` shows under the site's ``name``."""

@@ -156,6 +156,19 @@ def test_a_token_is_told_when_it_is_made_and_used_without_its_secret(pair: Pair)
     assert secret not in json.dumps([events(far), far.json("token", "list")])
 
 
+def test_a_token_that_is_used_at_once_is_told_in_the_order_of_what_happened(pair: Pair) -> None:
+    near, far = pair.near, pair.far
+    path = pair.net.token(far, "--name", "quick")
+    near.ctl("link", "create", str(path), "--name", "quick", "--cost", "50")
+
+    def codes() -> list[str]:
+        return [one["code"] for one in events(far) if one["subject"] == "quick"]
+
+    until(lambda: "token-used" in codes(), "the token is used up")
+    assert codes() == ["token-made", "claim-redeemed", "token-used"]
+    near.ctl("link", "delete", "quick")
+
+
 def test_events_survive_a_kill_and_are_read_without_a_router(pair: Pair) -> None:
     near = pair.near
     before = events(near)

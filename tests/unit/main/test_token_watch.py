@@ -45,14 +45,20 @@ class Watched:
             lambda: "2026-01-01T00:00:00.000Z",
             lambda: 0.0,
         )
-        self.watch = TokenWatch(self.granted, None, journal, lambda: self.now)
+        self.watch = TokenWatch(self.granted, self.grant, None, journal, lambda: self.now)
         self.look()
 
     def granted(self) -> list[Grant]:
         return list(self.grants)
 
+    def grant(self, name: str) -> Grant | None:
+        return next((one for one in self.grants if one.name == name), None)
+
     def look(self) -> list[str]:
         asyncio.run(self.watch.look())
+        return self.told()
+
+    def told(self) -> list[str]:
         codes, self.written = [event.code for event in self.written], []
         return codes
 
@@ -72,6 +78,29 @@ def test_a_token_is_told_when_it_is_made_used_and_expired() -> None:
     assert watched.look() == ["token-used"]
     watched.now += 100
     assert watched.look() == ["token-expired"]
+    assert watched.look() == []
+
+
+def test_that_it_was_made_is_told_before_its_use_which_no_look_had_foreseen() -> None:
+    watched = Watched(grant("old"))
+    watched.grants = [grant("a", 0, redeemed=(use(1),)), grant("b", 1, redeemed=(use(2),))]
+    watched.watch.redeemed("a")
+    assert watched.told() == ["token-made"]
+    watched.watch.redeemed("a")
+    watched.watch.redeemed("nobody-made-this")
+    watched.watch.redeemed("old")
+    assert watched.told() == []
+    assert watched.look() == ["token-used", "token-made", "token-revoked"]
+    assert watched.look() == []
+
+
+def test_a_look_that_began_before_a_token_was_made_ends_nothing_of_it() -> None:
+    watched = Watched()
+    watched.grants = [grant("a", 1, redeemed=(use(1),))]
+    watched.watch.redeemed("a")
+    found, watched.grants = watched.grants, []
+    assert watched.look() == ["token-made"]
+    watched.grants = found
     assert watched.look() == []
 
 
@@ -148,7 +177,7 @@ def test_a_directory_is_read_again_only_when_something_in_it_changed(tmp_path: P
         return [grant("a")]
 
     journal = Journal(EventLog(), lambda *_: None, lambda: "", lambda: 0.0)
-    watch = TokenWatch(granted, tmp_path, journal, lambda: NOW)
+    watch = TokenWatch(granted, lambda name: None, tmp_path, journal, lambda: NOW)
     asyncio.run(watch.look())
     asyncio.run(watch.look())
     assert reads == 1
