@@ -12,6 +12,8 @@ RUNBOOKS: Final = "docs/runbooks.md"
 """Relative to the repository, and to an unpacked bundle: as `check` and errors name their pages."""
 
 _SITES: Final = "without (site)"  # A router tells of all sites that it knows.
+_LEFT_OUT: Final = "spillway_left_out == 1"
+_CAPACITY: Final = f"(spillway_capacity unless {_LEFT_OUT})"
 _NEW: Final = "spillway_decisions_total"
 _ALERTED: Final = (
     *("SW0309", "SW0335", "SW0337", "SW0338"),  # Services: NoTarget, LocalTargetsDown, Refusing, …
@@ -93,9 +95,9 @@ ALERTS: Final = (
     Alert(
         "SpillwayCapacityExhausted",
         # What runs above a capacity that was lowered takes nothing of another site's room.
-        f"(sum {_SITES} (clamp_min(spillway_capacity - spillway_in_flight, 0)) == 0"
-        f" and sum {_SITES} (spillway_capacity) > 0) unless"
-        f" (count {_SITES} (spillway_targets_ready > 0) > count {_SITES} (spillway_capacity))",
+        f"(sum {_SITES} (clamp_min({_CAPACITY} - spillway_in_flight, 0)) == 0"
+        f" and sum {_SITES} ({_CAPACITY}) > 0) unless (count {_SITES}"
+        f" ((spillway_targets_ready > 0) unless {_LEFT_OUT}) > count {_SITES} ({_CAPACITY}))",
         "5m",
         "critical",
         "{{ $labels.service }} is full at every site that may serve it: "

@@ -147,6 +147,11 @@ FAMILIES: dict[str, Family] = {
         "1: failed requests ejected that site, 0: they did not.",
         ("service", "port", "site"),
     ),
+    "spillway_left_out": Family(
+        "gauge",
+        "1: a rule or the policy keeps requests of this site from that one, 0: none does.",
+        ("service", "port", "site"),
+    ),
     "spillway_target_requests_total": Family(
         "counter", "Requests per target, counted at the egress.", ("service", "port", "target")
     ),

@@ -10,6 +10,7 @@ from router.balance.decisions import CandidateReport
 from router.balance.learning import Learnt
 from router.balance.site_gate import RateState
 from router.forward.figures import ServiceSnapshot
+from router.main.left_out import why_not
 from router.main.link_views import neighbour_of
 from router.main.memory import MemoryGuard
 from router.main.site_router import SiteRouter
@@ -174,6 +175,7 @@ def _of_sites(
         put("spillway_targets_ready", at_site, report.targets_ready)
         if report.site != router.identity.site:
             put("spillway_ejected", at_site, float(report.ejected_s is not None))
+            put("spillway_left_out", at_site, float(why_not(report, snapshot.explanation) != ""))
         if report.capacity is not None:
             put("spillway_capacity", at_site, report.capacity)
         _of_rate(report, rate if report.site == router.identity.site else None, at_site, put)

@@ -122,8 +122,8 @@ RULED_OUT = Fault(
         fault.EVENTS: "refusing-begun…Service shop:… refuses requests: … found every site that may "
         "serve them full; …. importFrom of near leaves out far (50 free).",
         fault.METRICS: 'spillway_requests_total{code_class="5xx"…site=""}…'
-        'spillway_decisions_total{…verdict="all-full"}',
-        fault.ALERTS: "SpillwayFailing, SpillwayRefusing",
+        'spillway_decisions_total{…verdict="all-full"}…spillway_left_out{…site="far"} 1.0',
+        fault.ALERTS: "SpillwayCapacityExhausted, SpillwayFailing, SpillwayRefusing",
         fault.OVERVIEW: "shop is full at every site that may serve it.…/s fail at shop. importFrom "
         "of near leaves out far (50 free).…SW0337 Service shop:",
         fault.SERVICE_PAGE: "/s served nowhere…Failed…/s…Refused, the queue of 1 is full: "
