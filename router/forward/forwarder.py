@@ -258,8 +258,10 @@ class Forwarder:
                 service.balancer.set_site_name(name)
 
     def follow_listeners(self, may_listen: Callable[[ServiceKey, Where], bool]) -> None:
-        """Bind a listener only while ``may_listen`` says so: another process owns the ports."""
+        """Listen only where ``may_listen`` says so: another process owns the ports. To be called
+        whenever it says something else."""
         self._listeners.may_listen = may_listen
+        self._listeners.follow()
 
     def set_listeners(
         self,

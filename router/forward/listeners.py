@@ -152,7 +152,7 @@ class Listeners:
         self.refused: Counter[ServiceKey] = Counter()
         """Connections that were reset because their source had too many, or its share."""
         self.may_listen: Callable[[ServiceKey, Where], bool] = _may_always_listen
-        """Whether to bind there now, beside the process that owns the port."""
+        """Whether to listen there now, beside the process that owns the port; see `follow`."""
         self._targets_of: dict[ServiceKey, frozenset[str]] = {}
         self._targets: Counter[str] = Counter()  # By how many service ports each is used.
         self._at_port: dict[int, set[str]] = {}
@@ -225,6 +225,13 @@ class Listeners:
     def states(self) -> dict[ServiceKey, ListenerState]:
         """Every wanted listener as it is."""
         return {key: bound.state() for key, bound in self._bound.items()}
+
+    def follow(self) -> None:
+        """`may_listen` says something else: close what is not allowed any more, bind what is."""
+        for bound in self._bound.values():
+            if bound.listener is not None and not self.may_listen(bound.key, bound.where):
+                self._close(bound)
+        self._bind_all()
 
     def _bind_all(self) -> None:
         for bound in [one for one in self._bound.values() if one.listener is None]:

@@ -141,10 +141,7 @@ class _Lead:
     ) -> None:
         self._process, self._reader, self._writer = process, reader, writer
         self._answering = process.insight.answering
-        self._places: frozenset[ServicePlace] = frozenset()
-        process.router.forwarder.follow_listeners(
-            lambda key, where: ServicePlace(key, *where) in self._places
-        )
+        self._follow_places(frozenset())
 
     async def run(self) -> None:
         """Until the line ends."""
@@ -161,11 +158,16 @@ class _Lead:
             log.error("the first worker is not understood, this one ends: %s", error)
             self._process.stop()
 
+    def _follow_places(self, places: frozenset[ServicePlace]) -> None:
+        self._process.router.forwarder.follow_listeners(
+            lambda key, where: ServicePlace(key, *where) in places
+        )
+
     async def _follow(self, message: ToWorker) -> None:
         process = self._process
         match message:
             case Follow(siblings=siblings, places=places):
-                self._places = places
+                self._follow_places(places)
                 process.dial_siblings(siblings)
             case Ask(number=number, question=question):
                 await self._answer(number, question)

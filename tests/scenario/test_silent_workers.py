@@ -33,6 +33,11 @@ def is_named(site: Site) -> bool:
     return CODE in [one["code"] for one in site.get("status")["problems"]]
 
 
+def listener_error(site: Site) -> str:
+    item = site.service("shop", SHOP_PORT)
+    return str(item["listener"]["error"]) if item else ""
+
+
 def unanswered(site: Site) -> socket.socket:
     """A connection with a request, which no process accepts."""
     known = pids(site)
@@ -138,3 +143,20 @@ def test_what_a_silent_worker_has_in_flight_is_shown_at_its_site(net: Network, w
         line.close()
     until(lambda: west.rests("shop"), "all are over")
     west.until_well(CODE)
+
+
+def test_a_port_that_comes_back_while_a_worker_hangs_is_listened_at_by_all(
+    net: Network, west: Site
+) -> None:
+    serve(net, west, service_s=0.0)
+    with hung(pid_of(west, 1)):
+        west.declare("shop", SHOP_PORT + 1)
+        until(lambda: west.service("shop", SHOP_PORT) is None, "it has another port")
+        west.declare("shop", SHOP_PORT)
+        until(
+            lambda: "in use" in listener_error(west),
+            "the silent one still has the port",
+        )
+    until(lambda: west.offers("shop", {"west": 1}), "the first one has it again")
+    until(lambda: owners(west) == 2, "both accept clients")
+    assert [one["restarts"] for one in workers(west)] == [0, 0]

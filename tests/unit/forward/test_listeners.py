@@ -71,6 +71,12 @@ def test_a_listener_of_a_process_that_follows_is_bound_only_while_the_first_has_
     led.add(KEY)
     door.network.advance(limits.LISTEN_RETRY_S)
     assert door.error() == "" and door.network.listening
+    led.clear()
+    door.listeners.follow()
+    assert "first worker" in door.error() and not door.network.listening
+    led.add(KEY)
+    door.listeners.follow()
+    assert door.error() == "" and door.network.listening
 
 
 def test_a_listener_is_never_bound_where_a_target_is() -> None:
