@@ -19,7 +19,7 @@ def note_waited(record: Record, service: Service, now: float) -> None:
     waited_s, record.waited_since = now - record.waited_since, None
     if waited_s < 0:
         return
-    record.waited_s = waited_s
+    record.waited_s += waited_s
     service.counters.waited(waited_s)
 
 

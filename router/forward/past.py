@@ -46,8 +46,9 @@ class Record(msgspec.Struct, eq=False):
     retried_for: str = ""
     """Why the attempt before the last failed; empty: there was none."""
     waited_s: float = 0.0
+    """In the queue, until it had its slot: of all the times that it waited."""
     waited_since: float | None = None
-    """In the queue; None: it does not, or has had its slot."""
+    """None: it does not wait, or has had its slot."""
     outcome: str = ""
     """``ok``, or why the exchange failed; empty: it is under way."""
     total_s: float = 0.0

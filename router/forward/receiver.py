@@ -251,7 +251,11 @@ class Receiver(Sender):
             record.spill = None
             counters.spill_ends(spill)
         served_at, site = SERVED_NOWHERE, record.site
-        if self._told_opened and site is not None:  # The site of its last attempt served it.
+        if (
+            self._told_opened
+            and site is not None
+            and (failure is None or self._is_of_attempt(failure))
+        ):
             remotes = service.remotes
             served_at = remotes.names.get(site, site)  # Maybe its name was not heard.
             took_s, known_s = now - held_at if held_at < now else 0.0, remotes.service_time_s
@@ -284,6 +288,14 @@ class Receiver(Sender):
         if watch is not None:
             target = local.target if local is not None and served_at else ""
             watch.counted(account.passage(record, failure, served_at, target, now))
+
+    def _is_of_attempt(self, failure: LegFailure) -> bool:
+        """Whether the last attempt came to ``failure``; else it is this site's own answer: no other
+        attempt followed, for want of room, of a way or of time."""
+        if self._opened:
+            return True
+        last = self.tries.last if self.tries is not None else None
+        return last is not None and failure == last and not last.untouched
 
     def _note_answer(self, now: float) -> None:
         """The first answer of another site that did not have to wait: about a round trip."""

@@ -88,13 +88,17 @@ class Wait:
     def enter(self, choice: NoChoice, now: float, *, returns: bool) -> None:
         """Wait for one of the full sites of ``choice``, or fail. ``returns``: it did before."""
         queued = self._queued
+        record = queued.record
+        had_slot = record.waited_since is None  # And its attempt failed.
+        if had_slot:
+            record.waited_since = now
         if queued.is_gone():
             queued.fail(CLIENT_GONE)
         elif now >= self.deadline or not self._service.room.enter(
             self, choice, self.deadline, returns=returns
         ):
-            if not returns:
-                queued.record.waited_since = None  # It never did.
+            if had_slot or not returns:
+                record.waited_since = None  # It does not.
             queued.fail(LegFailure("all-full", "every site that has targets is full"))
 
     def opened(self, now: float) -> None:

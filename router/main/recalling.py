@@ -59,7 +59,7 @@ def decision_of(
     seen = record.seen
     waited_s, since = record.waited_s, record.waited_since
     if since is not None:
-        waited_s = max(0.0, now - since)  # Later than now: it is on its way to a far site.
+        waited_s += max(0.0, now - since)  # Later than now: it is on its way to a far site.
     is_over = record.outcome != ""
     is_own = seen is None and not router.is_one_of_several
     return PastDecision(

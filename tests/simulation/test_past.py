@@ -111,3 +111,34 @@ def test_a_service_that_is_not_known_has_no_past() -> None:
     assert view_of(a).own_past("nothing", None, ALL, denied=False) is None
     assert view_of(a).own_past(SERVICE.name, 1, ALL, denied=False) is None
     assert a.router.forwarder.past_of(ServiceKey("nothing", 1), ALL, denied=False) == []
+
+
+def test_who_answers_is_the_site_that_turns_away_what_another_one_had_begun() -> None:
+    """The way to the other site is lost while it serves a request that had waited for it."""
+    world = World(1, "a", "b")
+    joined(world, 5)
+    a, b = world.sites.values()
+    a.declare(queue=5, queue_wait_s=3.0)
+    a.serve(1, capacity=1, service_s=20.0)
+    b.serve(1, capacity=1, service_s=1.0)
+    world.run(5)
+    here, there = a.request(), a.request()
+    world.run(0.9)
+    waiting = a.request()
+    world.run(0.5)
+    assert there.status == 200
+    (begun,) = [one for one in kept(a) if one.outcome == "under-way" and one.site == "b"]
+    assert 0.05 < begun.waited_s < 0.5
+    b.kill()
+    world.run(10)
+    assert (waiting.status, here.status) == (503, 0)
+    lasted = waiting.ended - waiting.began
+    assert lasted > 2.5
+    (denied,) = [one for one in kept(a) if one.outcome == "all-full"]
+    assert denied.site is None
+    assert denied.total_s == pytest.approx(lasted, abs=0.1)
+    assert denied.waited_s > 2.0
+    assert denied.reason.endswith("no slot came free in time")
+    (snapshot,) = a.router.forwarder.services_snapshot()
+    failed = {who: sum(one.counts) for who, one in snapshot.counters.requests.items()}
+    assert failed == {("b", "2xx"): 1, ("", "5xx"): 1}
