@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from router.forward.listeners import EVERYWHERE, ListenerState
+from router.main import refused_declarations
 from router.main.listener_budget import Refusal
 from router.main.listener_grants import FORMER, PortHolder, Unlistened
 from router.main.plan import Undeclared
@@ -11,7 +12,7 @@ from router.model import limits
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem
 from router.model.ids import ServiceKey, SiteId
-from router.model.sharing import ALL
+from router.model.sharing import ALL, SHORT_ID_CHARS, SharingRules
 from router.model.specs import ServiceSpec
 from router.routing.table import RouteTable
 
@@ -185,10 +186,26 @@ def of_undeclared(
     found: Iterable[tuple[Undeclared, Sequence[SiteId]]],
     table: RouteTable,
     name_of: Callable[[SiteId], str],
+    given: SharingRules,
 ) -> list[Problem]:
     """Each with the other sites that own the name. One that is away declares it once it is back,
-    and one that is there may let this site in."""
-    return [_undeclared(one, owners, table, name_of) for one, owners in found]
+    and one that is there may let this site in, or be let in. ``given``: the rules of this site."""
+    return [
+        _refused(one, table, given)
+        if one.service in table.refused
+        else _undeclared(one, owners, table, name_of)
+        for one, owners in found
+    ]
+
+
+def _refused(one: Undeclared, table: RouteTable, given: SharingRules) -> Problem:
+    """A rule of this site is why no declaration counts."""
+    return Problem(
+        code="SW0313" if one.kind == "Policy" else "SW0301",
+        message=f"{one.kind} {one.name} has no effect: "
+        f"{refused_declarations.why_refused(table, one.service)}.",
+        hint=refused_declarations.let_in(table, given, one.service),
+    )
 
 
 def _undeclared(
@@ -203,11 +220,22 @@ def _undeclared(
     if one.kind == "Policy":
         code, undo = "SW0313", f"sitectl service set {one.service} --site-capacity none"
         hint = f"{hint}, or: {undo}"
+    barred = table.barred.get(one.service, ())
     away = [site for site in owners if site not in table.sites or not table.sites[site].reachable]
-    if away:
-        names = ", ".join(map(name_of, away))
+    if barred:
+        names, verb = ", ".join(map(name_of, barred)), "is" if len(barred) == 1 else "are"
+        barring = {row.by for row in table.bars if row.site in barred} or {table.site}
+        by = ", ".join(sorted(map(name_of, barring)))
+        message += f" {names}, which declared it last, {verb} barred by {by}."
+        hint = f"To let {names} in again, at {by}: sitectl token create FILE. Else: {hint}"
+    elif away:
+        unmet = [site for site in away if name_of(site) == site]
+        names = ", ".join(f"site {s[:SHORT_ID_CHARS]}" if s in unmet else name_of(s) for s in away)
         verb = "is" if len(away) == 1 else "are"
-        message += f" {names}, which declared it last, {verb} not reached."
+        begin = "S" if away[0] in unmet else names[0]
+        message += f" {begin}{names[1:]}, which declared it last, {verb} not reached."
+        if unmet:
+            message += " This router knows no name of a site that it has not met since its start."
         hint = f"The service is back once {names} {verb}. See: sitectl link status"
     elif owners:
         names = ", ".join(map(name_of, owners))

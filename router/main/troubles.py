@@ -77,7 +77,7 @@ class Troubles:
         rules = wanted.rules if wanted is not None else SharingRules()
         return (
             *config,
-            *problems.of_undeclared(self._services.undeclared, table, self._names.site),
+            *problems.of_undeclared(self._services.undeclared, table, self._names.site, rules),
             *refused_declarations.problems_of(table, rules),
             *self._services.problems,
             *unserved.problems_of(self._unserved(table, utc), utc),

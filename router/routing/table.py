@@ -56,6 +56,7 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     ``terms`` of the sites that were let in on some. ``is_leaf``: this site is one of them, so
     nothing of others leads across it.
     ``grants_end``: Unix seconds at which the next grant of an owner ends; None: none does.
+    ``barred``: by service the sites that declare it and are put out, or barred and not reached.
     ``bars`` are those that any site tells of. ``put_out``: sites whose declarations and targets
     count for nothing here, ``void`` those declarations.
     """
@@ -79,6 +80,7 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     terms: Mapping[SiteId, Terms] = {}
     is_leaf: bool = False
     bars: tuple[BarRow, ...] = ()
+    barred: Mapping[str, tuple[SiteId, ...]] = {}
     put_out: frozenset[SiteId] = frozenset()
     void: tuple[Declaration, ...] = ()
 
@@ -195,6 +197,7 @@ def build_table(
         terms=standing.terms,
         is_leaf=own.node.site in standing.terms,
         bars=bars,
+        barred=_barred(others, routes, bars, put_out, view.party) if bars or put_out else {},
         put_out=put_out,
         void=tuple(
             declaration
@@ -203,6 +206,23 @@ def build_table(
             for declaration in origin.declarations
         ),
     )
+
+
+def _barred(
+    others: Iterable[Origin],
+    routes: Mapping[Node, Route],
+    bars: Iterable[BarRow],
+    put_out: Collection[SiteId],
+    own: Party,
+) -> dict[str, tuple[SiteId, ...]]:
+    barred, found = {row.site for row in bars}, dict[str, set[SiteId]]()
+    for origin in others:
+        site = origin.node.site
+        if site in put_out or (site in barred and origin.node not in routes):
+            for declaration in origin.declarations:
+                if name_any(declaration.export_to, own):
+                    found.setdefault(declaration.name, set()).add(site)
+    return {name: tuple(sorted(found[name])) for name in sorted(found)}
 
 
 def _grants_end(owners: Mapping[str, Owner], unix: float) -> int | None:

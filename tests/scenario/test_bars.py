@@ -168,6 +168,16 @@ def test_in_a_chain_the_revoked_sites_services_are_gone_at_once_and_return_with_
     assert "site-unbarred" in json.dumps(west.get("events"))
 
 
+def test_targets_of_a_barred_sites_service_say_which_site_is_barred(chain: Sites) -> None:
+    mid = chain.mid
+    mid.connect("shop", chain.net.http("mid"), capacity=5)
+    chain.net.ready("shop", {"mid": 1, "east": 1})
+    revoke(mid, "east")
+    (problem,) = until(lambda: mid.problems("SW0301"), "status has the problem")
+    assert "east, which declared it last, is barred by mid." in problem["message"]
+    assert "To let east in again, at mid: sitectl token create FILE. Else: " in problem["hint"]
+
+
 def test_a_router_that_was_away_during_the_revocation_begins_without_the_site(
     chain: Sites,
 ) -> None:

@@ -43,8 +43,10 @@ SERVICES: Final = (
     Code(
         "SW0301",
         "Targets of a service that nobody declares",
-        "A connector attaches targets to a service, and no site says that there is such a service.",
-        "sitectl service create NAME PORT",
+        "A connector attaches targets to a service, and no site says that there is such a service, "
+        "or none whose word counts here: the text names a site that is barred or away, or one that "
+        "`importFrom` of this site does not name.",
+        "As the text says; if no other site should declare it: sitectl service create NAME PORT",
     ),
     Code(
         "SW0302",

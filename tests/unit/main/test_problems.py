@@ -22,7 +22,9 @@ from router.main.problems import (
 from router.model import limits
 from router.model.errors import ConfigError, Severity
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.sharing import Sharing, SharingRules
 from router.model.specs import PolicySpec, ServiceSpec
+from router.routing.bars import BarRow
 from router.routing.table import RouteTable, SiteRoute
 
 SEVERITIES: tuple[Severity, ...] = ("info", "error", "warning")
@@ -157,12 +159,61 @@ def table(**names: str) -> RouteTable:
     )
 
 
+OPEN = SharingRules()
+
+
+def called(site: SiteId) -> str:
+    """The name of ``site``, or its id."""
+    return {"a": "here", "b": "east", "c": "west"}.get(site, site)
+
+
+def test_an_owner_that_was_not_met_since_the_start_has_no_name_yet() -> None:
+    found = [(Undeclared("Connector", "here", "shop"), [SiteId("0123456789abcdef")])]
+    (problem,) = of_undeclared(found, table(b="east"), called, OPEN)
+    assert problem.message == (
+        "Connector here: no site declares the service shop. Site 01234567, which declared it last, "
+        "is not reached. This router knows no name of a site that it has not met since its start."
+    )
+    assert problem.hint == "The service is back once site 01234567 is. See: sitectl link status"
+
+
+def test_a_service_of_a_barred_site_comes_back_with_that_site() -> None:
+    found: list[tuple[Undeclared, list[SiteId]]] = [(Undeclared("Connector", "here", "shop"), [])]
+    east, west = SiteId("b"), SiteId("c")
+    barred = msgspec.structs.replace(
+        table(b="east", c="west"),
+        bars=(BarRow(east, west, 9), BarRow(west, east, 9)),
+        barred={"shop": (east,)},
+    )
+    (problem,) = of_undeclared(found, barred, called, OPEN)
+    assert problem.message.endswith("east, which declared it last, is barred by west.")
+    assert problem.hint == (
+        "To let east in again, at west: sitectl token create FILE. Else: "
+        "sitectl service create shop PORT"
+    )
+
+
+def test_a_service_whose_declaration_a_rule_refuses_is_not_to_be_created() -> None:
+    found: list[tuple[Undeclared, list[SiteId]]] = [
+        (Undeclared("Connector", "here", "shop"), []),
+        (Undeclared("Policy", "cap", "shop"), []),
+    ]
+    refusing = msgspec.structs.replace(table(a="here", b="east"), refused={"shop": (SiteId("b"),)})
+    rules = SharingRules({"shop": Sharing(import_from=("west",))})
+    connector, policy = of_undeclared(found, refusing, called, rules)
+    assert (connector.code, policy.code) == ("SW0301", "SW0313")
+    assert connector.message == (
+        "Connector here has no effect: importFrom of here does not name east, which declares shop."
+    )
+    assert connector.hint == ("Let east in: sitectl service set shop --import-from west,east")
+
+
 def test_a_service_that_nobody_declares_is_to_be_created() -> None:
     found: list[tuple[Undeclared, list[SiteId]]] = [
         (Undeclared("Connector", "here", "shop"), []),
         (Undeclared("Policy", "cap", "shop"), []),
     ]
-    connector, policy = of_undeclared(found, table(b="east"), str)
+    connector, policy = of_undeclared(found, table(b="east"), called, OPEN)
     assert (connector.code, policy.code) == ("SW0301", "SW0313")
     assert connector.hint == "sitectl service create shop PORT"
     assert policy.hint.startswith("sitectl service create shop PORT, or: ")
@@ -170,9 +221,9 @@ def test_a_service_that_nobody_declares_is_to_be_created() -> None:
 
 def test_a_service_whose_owner_is_there_may_be_withheld() -> None:
     found = [(Undeclared("Connector", "here", "shop"), [SiteId("b")])]
-    (problem,) = of_undeclared(found, table(b="east"), str)
-    assert "b declared it last, and does not now, or not for this site." in problem.message
-    assert problem.hint.startswith("See who may use what: sitectl access. If b gave it up: ")
+    (problem,) = of_undeclared(found, table(b="east"), called, OPEN)
+    assert "east declared it last, and does not now, or not for this site." in problem.message
+    assert problem.hint.startswith("See who may use what: sitectl access. If east gave it up: ")
 
 
 def test_a_service_whose_owner_is_away_is_not_to_be_created() -> None:
@@ -180,8 +231,8 @@ def test_a_service_whose_owner_is_away_is_not_to_be_created() -> None:
     sites = table(c="west")
     route = msgspec.structs.replace(sites.sites[SiteId("c")], reachable=False)
     away = msgspec.structs.replace(sites, sites={SiteId("c"): route})
-    for known, names in ((sites, "b"), (away, "b, c")):
-        (problem,) = of_undeclared(found, known, str)
+    for known, names in ((sites, "east"), (away, "east, west")):
+        (problem,) = of_undeclared(found, known, called, OPEN)
         assert f"{names}, which declared it last" in problem.message
         assert "create" not in problem.hint and "link status" in problem.hint
 

@@ -11,6 +11,7 @@ from router.model.limits import (
     LSA_MAX_AGE_S,
     LSA_PART_BYTES_MAX,
     LSA_TERMS_BYTES_MAX,
+    SERVICE_SYNC_TTL_S,
 )
 from router.routing.bars import BarRow, bars_of, is_put_out, rows_of
 from router.routing.events import TableChanged
@@ -54,6 +55,10 @@ def test_behind_the_site_that_bars_it_a_site_loses_all_at_once() -> None:
     row = BarRow(network.identities["x"].site, network.identities["b"].site, UNTIL)
     assert all(network.table(name).bars == (row,) for name in "abc")
     assert all(network.table(name).void == (declare("shop"),) for name in "abc")
+    declarer = {"shop": (network.identities["x"].site,)}
+    assert all(network.table(name).barred == declarer for name in "abc")
+    network.run(SERVICE_SYNC_TTL_S + 1.0)
+    assert all(network.table(name).barred == declarer for name in "abc"), "as long as it is known"
 
 
 def test_a_bar_alone_ends_the_way_before_the_link_does() -> None:
@@ -80,6 +85,7 @@ def test_where_another_way_leads_to_it_a_barred_site_counts() -> None:
     network.cut("b", "x")
     network.run(0.2)
     assert all(counts(network, name) for name in "abc")
+    assert not any(network.table(name).barred for name in "abc")
 
 
 def test_what_a_site_refuses_counts_for_nothing_there_by_whatever_way() -> None:
@@ -90,6 +96,7 @@ def test_what_a_site_refuses_counts_for_nothing_there_by_whatever_way() -> None:
     assert not counts(network, "b")
     assert network.table("b").sites[site].reachable
     assert network.table("b").put_out == {site}
+    assert network.table("b").barred == {"shop": (site,)}
     network.run(1.0)
     assert counts(network, "a") and counts(network, "c")
     network.take("b", core.set_bars((), frozenset(), network.now))
