@@ -14,7 +14,12 @@ from router.main.port_lately import PortLately
 from router.main.site_router import SiteRouter
 from router.model import limits
 from router.model.events import Note, Problem
-from router.model.fullness import EVERY_SITE_FULL, EVERY_SITE_IS_FULL, NO_READY_TARGET
+from router.model.fullness import (
+    EVERY_REACHED_IS_FULL,
+    EVERY_SITE_FULL,
+    EVERY_SITE_IS_FULL,
+    NO_READY_TARGET,
+)
 from router.model.ids import ServiceKey
 
 FULL: Final = "all-full"
@@ -22,6 +27,7 @@ NO_TARGET: Final = ("no-route", "no-target")
 ANSWERED: Final = "5xx"
 """Stands for the failures that are answers of targets."""
 CAUSES_NAMED: Final = 3
+SITES_NAMED: Final = 3
 WORDS: Final = {
     FULL: EVERY_SITE_FULL,
     ANSWERED: "were answered 5xx by a target",
@@ -64,9 +70,11 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     """What there is to say of a service port that no site has room for.
 
     ``used_up``: rates that are, in a sentence; ``raise_them`` how to raise those, with the command
-    for this site. ``wants_targets``: some sites are full of requests.
+    for this site. ``wants_targets``: some sites are full of requests. ``away``: sites that offered
+    the service lately and are not reached.
     """
 
+    away: Sequence[str] = ()
     left_out: LeftOut = NOTHING
     used_up: str = ""
     raise_them: str = ""
@@ -80,7 +88,15 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     def hint(self, key: ServiceKey) -> str:
         """What makes room."""
         targets = f"Add targets, or raise the capacity of those there are: sitectl why {key}"
-        parts = (self.left_out.let_in, self.raise_them, targets if self.wants_targets else "")
+        links = ""
+        if self.away:
+            links = f"See why {_named(self.away)} not reached: sitectl link status"
+        parts = (
+            links,
+            self.left_out.let_in,
+            self.raise_them,
+            targets if self.wants_targets else "",
+        )
         return ". ".join(filter(None, parts))
 
 
@@ -104,7 +120,10 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
     flag = "--site-capacity" if is_cap else "--capacity"
     raise_here = f"Raise the rate: sitectl service set {key.name} {flag} N/s"
     elsewhere = f"Raise the rate there, or here: sitectl why {key}"
+    sites = router.routing.table.sites
+    gone = router.absent_sites.of(key)
     return NoRoom(
+        away=[one.name for one in gone if one.site not in sites or not sites[one.site].reachable],
         left_out=router.left_out(key, explanation),
         used_up=f"The rate is used up at {named}." if rated else "",
         raise_them=(raise_here if here else elsewhere) if rated else "",
@@ -180,7 +199,18 @@ def _full(one: PortFailures, found: NoRoom) -> Problem:
 
 def _full_text(key: ServiceKey, then: str, found: NoRoom) -> str:
     """``then``: what becomes of requests."""
-    return f"Service {key}: {EVERY_SITE_IS_FULL}: {then}. {found.why}".rstrip()
+    full = EVERY_SITE_IS_FULL
+    if found.away:
+        full = f"{EVERY_REACHED_IS_FULL}, and {_named(found.away)} not reached"
+    return f"Service {key}: {full}: {then}. {found.why}".rstrip()
+
+
+def _named(away: Sequence[str]) -> str:
+    """``hub and far are``."""
+    *first, last = away[:SITES_NAMED]
+    more = f" and {len(away) - SITES_NAMED} more" if len(away) > SITES_NAMED else ""
+    names = f"{', '.join(first)} and {last}" if first and not more else ", ".join((*first, last))
+    return f"{names}{more} {'is' if len(away) == 1 else 'are'}"
 
 
 def _fails(one: PortFailures) -> Problem:

@@ -150,11 +150,11 @@ class OperatorView:
             problems=(
                 *router.problems(self.utc),
                 *local_targets.problems_of(targets, self.utc),
+                *of_links(links, router.links.refused_as_copy),
                 *failing_requests.problems_of(failing, self._no_room),
                 *self._memory.problems(),
                 *self._host_problems(),
                 *(self._bursting.problems() if self._bursting is not None else ()),
-                *of_links(links, router.links.refused_as_copy),
                 *of_expiries(self._expiries(), datetime.now(UTC).timestamp()),
                 *(self._seeing.problems if self._seeing is not None else ()),
                 *(self._workers.problems() if self._workers is not None else ()),

@@ -6,6 +6,7 @@ Of one service. A site that a rule leaves out may have room: `router.main.left_o
 from typing import Final
 
 EVERY_SITE_IS_FULL: Final = "every site that may serve it is full"
+EVERY_REACHED_IS_FULL: Final = "every site that is reached and may serve it is full"
 EVERY_OTHER_IS_FULL: Final = "every other site that may serve it is full"
 NO_SITE_IS_READY: Final = "no site that may serve it has a ready target"
 

@@ -7,6 +7,7 @@ from router.main.failing_requests import (
     NoRoom,
     PortFailures,
     failing,
+    no_room,
     problems_of,
     waiting,
 )
@@ -138,3 +139,40 @@ def test_a_service_that_no_site_has_a_target_of_is_another_problem(world: World)
     assert problem(found)[1].endswith(
         "30/s of 30/s requests fail: they found no ready target at any site that may serve them."
     )
+
+
+def test_a_site_that_is_not_reached_is_not_called_full() -> None:
+    world = World(3, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare(queue=1)
+    a.serve(1, capacity=1, service_s=1.0)
+    b.serve(1, capacity=50)
+    world.run(5)
+    recorder = Recorder(a.network, a.router)
+    recorder.start()
+    b.kill()
+    world.run(15)
+    a.offer(30, 20)
+    world.run(15)
+    (found,) = found_at(a, recorder)
+    (one,) = problems_of([found], lambda key: no_room(a.router, key, a.network.now()))
+    full = "every site that is reached and may serve it is full, and b is not reached: "
+    assert one.code == "SW0337" and full in one.message
+    assert one.hint.startswith("See why b is not reached: sitectl link status. ")
+
+
+@pytest.mark.parametrize(
+    ("away", "named"),
+    [
+        (("b",), "b is"),
+        (("b", "c"), "b and c are"),
+        (("b", "c", "d", "e", "f"), "b, c, d and 2 more are"),
+    ],
+)
+def test_sites_that_are_not_reached_are_named_up_to_a_bound(
+    away: tuple[str, ...], named: str
+) -> None:
+    found = PortFailures(key=SHOP, lately=lately(200, all_full=120))
+    (one,) = problems_of([found], lambda key: NoRoom(away=away))
+    assert f"See why {named} not reached: " in one.hint
