@@ -17,7 +17,7 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
     """Of one service port. ``left``: requests that left this site since its start, by site.
 
     ``still_open``: of these, connections that other sites serve now. ``expected``: requests may
-    leave, so that nothing is reported.
+    leave, so that nothing is reported of what left since the look before, nor until the next.
     """
 
     left: Mapping[str, int]
@@ -39,7 +39,8 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
-    """None left for a while. ``to``: most first, the rest of many under ``…``."""
+    """None left for a while. ``to``: most first, the rest of many under ``…``. ``in_flight_max``
+    and the ``capacity`` of then are of looks at which some had left, or were open elsewhere."""
 
     key: ServiceKey
     began: float
@@ -53,11 +54,11 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 class _Episode:
     __slots__ = ("began", "capacity", "in_flight_max", "last", "to")
 
-    def __init__(self, began: float) -> None:
+    def __init__(self, began: float, seen: Now) -> None:
         self.began = self.last = began
         self.to: dict[str, int] = {}
-        self.in_flight_max = 0
-        self.capacity: int | None = None
+        self.in_flight_max = seen.in_flight
+        self.capacity = seen.capacity
 
 
 class Episodes:
@@ -67,10 +68,11 @@ class Episodes:
     again may go on with them, and nothing has left since.
     """
 
-    __slots__ = ("_episodes", "_looked_at", "_totals")
+    __slots__ = ("_episodes", "_expected", "_looked_at", "_totals")
 
     def __init__(self, now: float) -> None:
         self._looked_at = now
+        self._expected: set[ServiceKey] = set()  # At the last look.
         self._totals: dict[ServiceKey, Mapping[str, int]] = {}
         self._episodes: dict[ServiceKey, _Episode] = {}
 
@@ -84,11 +86,12 @@ class Episodes:
         for key, seen in services.items():
             left = _since(self._totals.get(key, {}), seen.left)
             self._totals[key] = dict(seen.left)
-            if seen.expected:
+            if seen.expected or key in self._expected:
                 left = {}
+            (self._expected.add if seen.expected else self._expected.discard)(key)
             episode = self._episodes.get(key)
             if left and episode is None:
-                episode = self._episodes[key] = _Episode(self._looked_at)
+                episode = self._episodes[key] = _Episode(self._looked_at, seen)
                 found.append(_begun(key, episode, left, seen))
             if episode is None:
                 continue
@@ -99,6 +102,7 @@ class Episodes:
                 del self._episodes[key]
                 found.append(_ended(key, episode))
         gone = self._totals.keys() - services.keys()
+        self._expected &= services.keys()
         for key in gone:
             if (episode := self._episodes.pop(key, None)) is not None:
                 found.append(_ended(key, episode))
@@ -124,7 +128,7 @@ def _since(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
 def _count(episode: _Episode, left: Mapping[str, int], seen: Now) -> None:
     for site, count in left.items():
         episode.to[site] = episode.to.get(site, 0) + count
-    if seen.in_flight >= episode.in_flight_max:
+    if (left or seen.still_open) and seen.in_flight > episode.in_flight_max:
         episode.in_flight_max, episode.capacity = seen.in_flight, seen.capacity
 
 

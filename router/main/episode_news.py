@@ -27,6 +27,7 @@ BEGUN_WITHOUT_TARGET: Final[tuple[Severity, str]] = "warning", "no-target-begun"
 ENDED_WITHOUT_TARGET: Final[tuple[Severity, str]] = "info", "no-target-ended"
 BEGUN_REFUSING: Final[tuple[Severity, str]] = "warning", "refusing-begun"
 ENDED_REFUSING: Final[tuple[Severity, str]] = "info", "refusing-ended"
+_LOOKED_AT: Final = " when looked at"  # Each second: shorter fullness is not in the figure.
 
 
 class _Kind(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,7 +155,7 @@ class EpisodeNews:
         figures, service = self._figures(one), str(one.key)
         code = "overflow-ended" if is_end else "overflow-begun"
         message = overflow_sentence(
-            service, figures, is_end=is_end, is_unstated=self._is_unstated(one.key)
+            service, figures, is_end=is_end, unstated=self._unstated(one.key)
         )
         self._journal.episode("info", code, service, message, overflow=figures)
 
@@ -181,7 +182,7 @@ class EpisodeNews:
             capacity=spill.capacity,
         )
         message = refused_sentence(
-            service, figures, is_end=is_end, is_unstated=self._is_unstated(one.key)
+            service, figures, is_end=is_end, unstated=self._unstated(one.key)
         )
         left = NOTHING if is_end else self._left_out(one.key)
         self._journal.episode(
@@ -193,10 +194,12 @@ class EpisodeNews:
             refused=figures,
         )
 
-    def _is_unstated(self, key: ServiceKey) -> bool:
-        """Targets are ready here, and none of them states a capacity, nor a rate."""
+    def _unstated(self, key: ServiceKey) -> str:
+        """What is said in place of a capacity that is not known."""
         targets, load = self._forwarder.local_targets(key), self._forwarder.load_of(key)
-        return targets.ready > 0 and load.capacity is None and load.rate is None
+        if targets.ready > 0 and load.capacity is None and load.rate is None:
+            return ", no capacity stated"
+        return _LOOKED_AT if targets.total else ""
 
     def _figures(self, one: Begun | Ended) -> Spill:
         return Spill(
@@ -209,11 +212,12 @@ class EpisodeNews:
         )
 
 
-def overflow_sentence(
-    service: str, figures: Spill, *, is_end: bool, is_unstated: bool = False
-) -> str:
-    """``shop:8080 overflowed for 12 s: 340 requests, 300 to east, 40 to north (…)``."""
-    here = _here(figures, is_unstated)
+def overflow_sentence(service: str, figures: Spill, *, is_end: bool, unstated: str = "") -> str:
+    """``shop:8080 overflowed for 12 s: 340 requests, 300 to east, 40 to north (…)``.
+
+    ``unstated``: what is said in place of a capacity that is not known.
+    """
+    here = _here(figures, unstated)
     if not is_end:
         return f"Service {service} overflows: {here}; {_where(figures)}."
     return (
@@ -236,16 +240,14 @@ def ended_sentence(service: str, figures: Spill) -> str:
     )
 
 
-def refused_sentence(
-    service: str, figures: Refusals, *, is_end: bool, is_unstated: bool = False
-) -> str:
+def refused_sentence(service: str, figures: Refusals, *, is_end: bool, unstated: str = "") -> str:
     """``shop:8080 refused 340 requests within 34 s: 300 found no room (…)``."""
     by_words: dict[str, int] = {}
     for reason, count in figures.reasons.items():
         words = WORDS.get(reason, reason)
         by_words[words] = by_words.get(words, 0) + count
     reasons = ", ".join(f"{count} {words}" for words, count in by_words.items())
-    here = _here(figures, is_unstated)
+    here = _here(figures, unstated)
     if not is_end:
         return f"Service {service} refuses requests: {reasons}; {here}."
     return (
@@ -254,12 +256,12 @@ def refused_sentence(
     )
 
 
-def _here(figures: Spill | Refusals, is_unstated: bool) -> str:
+def _here(figures: Spill | Refusals, unstated: str) -> str:
     here = f"{figures.in_flight_max} in flight here"
     if figures.capacity is None:
-        return f"{here}, no capacity stated" if is_unstated else here
+        return f"{here}{unstated}"
     if figures.in_flight_max < figures.capacity:
-        here += " when looked at"  # Each second: shorter fullness is not in that figure.
+        here += _LOOKED_AT
     return f"{here}, capacity {figures.capacity}"
 
 

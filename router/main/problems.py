@@ -339,11 +339,13 @@ def _of(service: str) -> str:
 
 def of_table(table: RouteTable) -> list[Problem]:
     """Names that two sites bear."""
+    own = table.sites[table.site].name.partition("@")[0]
     return [
         Problem(
             code="SW0403",
             message=f"Two sites are named {name}; they are shown with the begin of their ids.",
-            hint="Give one of them another name: sitectl delete, then sitectl init NAME",
+            hint=f"Give one of them another name. {where}: sitectl delete, then sitectl init NAME",
         )
         for name in table.name_conflicts
+        for where in ("Here" if own == name else f"At one that is named {name}",)
     ]

@@ -46,6 +46,28 @@ def test_it_ends_after_a_quiet_time_with_the_sum_of_all() -> None:
     assert episodes.look(shop(0, east=4, north=2), 99.0) == []
 
 
+def test_figures_are_of_looks_at_which_requests_left_and_not_of_the_quiet_after() -> None:
+    episodes = Episodes(0.0)
+    episodes.look(shop(2, 2, east=3), 1.0)
+    episodes.look(shop(2, 4, east=4), 2.0)
+    episodes.look(shop(3, 4, east=4), 3.0)
+    (ended,) = episodes.look(shop(0, 4, east=4), 2.0 + EPISODE_QUIET_S)
+    assert isinstance(ended, Ended)
+    assert (ended.in_flight_max, ended.capacity) == (2, 2)
+
+
+def test_what_left_before_it_was_news_is_none_afterwards() -> None:
+    def look(second: float, expected: bool, east: int) -> list[Begun | Ended]:
+        seen = Now(left={"east": east}, in_flight=0, capacity=2, expected=expected)
+        return episodes.look({SHOP: seen}, second)
+
+    episodes = Episodes(0.0)
+    assert look(1.0, True, 7) == []
+    assert look(2.0, False, 12) == [], "they left before a target was there"
+    (begun,) = look(3.0, False, 15)
+    assert begun.requests == 3
+
+
 def test_a_flicker_is_one_event() -> None:
     episodes = Episodes(0.0)
     found = [
