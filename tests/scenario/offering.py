@@ -81,7 +81,7 @@ class _Run:
         ends = began + seconds
         while (now := time.perf_counter()) < ends:
             due = int((now - began) * rate) - self.offered
-            if due > rate * STOOD_STILL_S:  # What came due meanwhile is sent by nobody.
+            if due > max(1.0, rate * STOOD_STILL_S):  # What came due meanwhile is sent by nobody.
                 began += due / rate
                 due = 0
             for _ in range(due):

@@ -13,6 +13,7 @@ import pytest
 
 from router.control.bursts import Firing, Outcome, command
 from router.documents.templates import NAMES
+from tests.scenario.harness import is_alive
 from tests.scenario.waiting import own_time
 
 FIRING = Firing(
@@ -34,15 +35,6 @@ STUBBORN = (
 
 def ran(*words: str, timeout_s: float = 5.0, directory: Path = Path("/")) -> Outcome:
     return asyncio.run(command.run(words, FIRING, timeout_s, directory))
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # One that has ended and that nobody has waited for yet runs no more.
-    return f"{pid} (" in (stat := Path(f"/proc/{pid}/stat").read_text()) and ") Z" not in stat
 
 
 def test_what_is_put_in_is_one_word_and_no_shell_reads_it() -> None:

@@ -58,6 +58,7 @@ def test_where_nothing_is_exposed_a_deployment_is_suggested(
 ) -> None:
     cluster.run_router()
     cluster.items("/api/v1/services")
+    cluster.item("/api/v1/status", STATUS)
     assert "or: sitectl -n shop expose deployment/shop" in shop.ok(
         "-n", "shop", "service", "status"
     ).stdout.replace("\n", " ")
