@@ -19,7 +19,7 @@ from tests.scenario.waiting import until
 SLOTS, SERVICE_S, QUEUE = 4, 0.1, 900
 OWN_PER_S, SECONDS = 8.0, 6.0  # Of 40 a second that the slots serve.
 FLOOD_EVERY_S, FLOOD = 0.05, 20
-SERVED_SHARE_MIN = 0.8  # On a busy machine a wait may look hopeless for a moment.
+SERVED_SHARE_MIN = 0.9
 
 
 def test_a_member_with_900_waiting_streams_refuses_no_client_of_the_owner(tmp_path: Path) -> None:
@@ -47,8 +47,7 @@ def test_a_member_with_900_waiting_streams_refuses_no_client_of_the_owner(tmp_pa
             finally:
                 done.set()
                 flooding.join()
-            assert own.errors == 0, own
-            assert own.served >= SERVED_SHARE_MIN * own.offered, own
+            assert (own.refused, own.errors) == (0, 0), own
             assert rogue.refused > 0, "its line gave way"
             assert rogue.served > 0, "it has turns of its own"
             assert site.service("shop")["queued"] <= QUEUE
@@ -132,6 +131,7 @@ def test_a_member_behind_a_hub_has_one_share_whatever_ingress_sites_it_names_or_
                 flooding.join()
             print(of_hub, rogue.served, rogue.refused)
             assert of_hub.errors == 0, of_hub
+            # On a busy machine a wait may look hopeless for a moment.
             assert of_hub.served >= SERVED_SHARE_MIN * of_hub.offered, of_hub
             assert rogue.refused > 0, "its line gave way"
             assert rogue.served > 0, "it has turns of its own"
