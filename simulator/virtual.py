@@ -10,7 +10,8 @@ from router.link.claims import CLAIM_ALPN, Answered
 from router.link.links import ALPN as LINK_ALPN
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
-from router.main.ports import Bars, Kept, KnownOffer, PendingLink
+from router.main.ports import Kept, KnownOffer
+from router.main.trust_ports import Bars, PendingLink
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem
 from router.model.ids import RouterId, SiteId

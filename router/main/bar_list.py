@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 
 from certs.files import write_secret
-from router.main.ports import Bars, Tell
+from router.main.trust_ports import Bars
+from router.model.events import Tell
 from router.model.ids import SiteId
 from router.model.limits import BAR_S, BARS_MAX
 from router.routing.lsa import Bar

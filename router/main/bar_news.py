@@ -3,8 +3,7 @@
 from certs import clocks
 from router.admin.views import BarView
 from router.main.event_budgets import EventBudgets
-from router.main.ports import Tell
-from router.model.events import Note
+from router.model.events import Note, Tell
 from router.model.ids import SiteId
 from router.model.limits import BAR_EVENTS_BURST, BAR_EVENTS_PER_S, BAR_NOTES_MAX
 from router.routing.bars import BarRow

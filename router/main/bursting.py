@@ -19,10 +19,9 @@ from router.admin.views import BurstFigure, BurstRun, BurstView
 from router.balance.saturation import Totals, together
 from router.control.bursts import Firing, Outcome
 from router.main.burst_hook import Hook, Kept, Run
-from router.main.ports import Tell
 from router.model import limits
 from router.model.bursts import BurstSpec, BurstState
-from router.model.events import Problem
+from router.model.events import Problem, Tell
 from router.model.ids import ServiceKey
 from router.model.ticks import pause_s
 

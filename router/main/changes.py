@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 from router.balance.site_gate import RateState
 from router.forward.figures import TargetInfo
 from router.forward.listeners import ListenerState
-from router.main.ports import Tell
 from router.main.unsteady_targets import UnsteadyTargets
 from router.model.addresses import join
+from router.model.events import Tell
 from router.model.ids import ServiceKey
 
 _WAY_BACK = "It is used again once its checks are good."

@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from certs import certificates, keys
 from certs.authority import Authority, Leaf, is_fresh
@@ -26,10 +26,9 @@ from router.documents.addresses import is_loopback, split_host_port
 from router.forward.ports import NoTls
 from router.main import late_rooms
 from router.main.console_users import FOLDER, UserFiles
-from router.main.ports import LogsIn, Tell
 from router.model import limits
 from router.model.addresses import join, split
-from router.model.events import Problem
+from router.model.events import Problem, Tell
 from router.model.specs import EVERY_HOST, ConsoleAuth, ConsoleSpec, SiteSpec
 from router.net.ports import Tls
 
@@ -38,6 +37,19 @@ log = logging.getLogger("router.main")
 KEY_FILE, CERTIFICATE_FILE = "console.key", "console.crt"
 _ALPN: Final = ("http/1.1",)
 _LOCAL: Final = ("localhost", "127.0.0.1", "::1")
+
+
+class LogsIn(Protocol):
+    """OpenShift, asked who somebody is; raises LoginFailed."""
+
+    async def absence(self) -> str:
+        """Why it cannot be asked here; empty: it can, or nobody knows yet."""
+
+    async def login_url(self, redirect_uri: str, state: str, challenge: str) -> str:
+        """Where the browser goes."""
+
+    async def user(self, code: str, redirect_uri: str, verifier: str) -> str:
+        """The name of who came back with ``code``, if they may look."""
 
 
 class ConsoleHost:

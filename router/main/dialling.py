@@ -14,11 +14,11 @@ from certs.tokens import Token
 from router.link.links import Links
 from router.link.outgoing import OutgoingSpec
 from router.main.clock import out_of_time_now
-from router.main.ports import KeptSecrets, PendingLink, Tell
 from router.main.proxying import Proxies
 from router.main.redeeming import Redeemer
 from router.main.renewing import Renewer
-from router.model.events import Problem
+from router.main.trust_ports import KeptSecrets, PendingLink
+from router.model.events import Problem, Tell
 from router.model.ids import SiteId
 from router.model.sharing import FREE, Terms
 from router.model.specs import LinkSpec

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator
 
 from router.balance.site_ejection import SiteEjected, SiteNews
 from router.forward.forwarder import Forwarder
-from router.main.ports import Tell
-from router.model.events import Note
+from router.model.events import Note, Tell
 from router.model.ids import ServiceKey, SiteId
 from router.routing.table import RouteTable
 

@@ -4,9 +4,10 @@ from collections.abc import Callable, Collection
 
 from certs.errors import CertError
 from router.main.holders import Holders
-from router.main.ports import Diallers, Tell
 from router.main.rotating import Change, Rotating
+from router.main.trust_ports import Diallers
 from router.model import limits
+from router.model.events import Tell
 from router.model.ids import SiteId
 from router.net.ports import Network
 

@@ -7,9 +7,10 @@ from certs.authority import Authority
 from certs.claims import Grant
 from certs.redeem import ClaimAnswer, ClaimDesk
 from router.link.claims import Answered
-from router.main.ports import ClaimResult, KeptSecrets, Tell
 from router.main.revoking import Revoking
 from router.main.rotating import Rotating
+from router.main.trust_ports import ClaimResult, KeptSecrets
+from router.model.events import Tell
 
 
 class Granting:

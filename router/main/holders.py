@@ -8,7 +8,7 @@ from certs.claims import Grant
 from certs.errors import CertError
 from certs.register import Register
 from certs.rotation import Dialler
-from router.main.ports import Diallers
+from router.main.trust_ports import Diallers
 from router.model import limits
 
 

@@ -25,7 +25,8 @@ from router.link import control
 from router.link.claims import Answered
 from router.link.ports import Neighbour
 from router.link.renewals import Answer
-from router.main.ports import KeptSecrets, Tell
+from router.main.trust_ports import KeptSecrets
+from router.model.events import Tell
 
 _REFUSED = b'{"code":"renewal-refused"}'
 _SLOW_DOWN = b'{"code":"slow-down"}'

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from router.main.ports import Tell
 from router.main.state import FileKeeper
 from router.model import limits
+from router.model.events import Tell
 from router.net.ports import Timers
 
 

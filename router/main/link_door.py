@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from router.link.claims import CLAIM_ALPN, ClaimDesk, ClaimDoor
 from router.link.links import Links
-from router.main.ports import Credentials
+from router.main.trust_ports import Credentials
 from router.model import limits
 from router.model.specs import SiteSpec
 from router.net.ports import (

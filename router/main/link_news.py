@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from router.link.lane import Fault
 from router.link.links import Links
 from router.link.ports import Neighbour
-from router.main.ports import Tell
 from router.model import limits
+from router.model.events import Tell
 from router.model.ids import RouterId
 from router.net.ports import DialCode
 from router.routing.events import LsaRejected

@@ -15,9 +15,8 @@ from typing import Protocol
 
 import msgspec
 
-from router.main.ports import Tell
 from router.model import limits
-from router.model.events import Problem
+from router.model.events import Problem, Tell
 from router.model.ticks import next_tick
 from router.net.ports import Intake, Timer
 

@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 from router.forward.refused_messages import RefusedMessage, RefusedMessages
 from router.main.event_budgets import EventBudgets
-from router.main.ports import Tell
-from router.model.events import Problem
+from router.model.events import Problem, Tell
 from router.model.ids import SiteId
 from router.model.limits import REFUSED_MESSAGE_EVENTS_BURST, REFUSED_MESSAGE_EVENTS_PER_S
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 
-from router.main.ports import Routing
 from router.model.ids import RouterId, SiteId
 from router.model.limits import SITE_NAMES_MAX
+from router.routing.edge import Routing
 from router.routing.table import RouteTable
 
 

@@ -31,7 +31,8 @@ from router.kubernetes.pods import routers_ready
 from router.kubernetes.services import ServicePlan
 from router.kubernetes.site_config import SiteDefaults
 from router.main.bursting import BurstPlace
-from router.main.ports import LogsIn, SharedOwners
+from router.main.consoles import LogsIn
+from router.main.ports import SharedOwners
 from router.main.stores import Namespace, Store
 from router.model import limits
 from router.model.errors import ConfigError

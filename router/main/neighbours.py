@@ -24,11 +24,11 @@ from router.main.asking.telling import Asking
 from router.main.link_news import LinkNews
 from router.main.load_exchange import LoadExchange
 from router.main.names import Names
-from router.main.ports import Credentials, Routing
 from router.main.routing_run import RoutingRun
 from router.main.services import Services
 from router.main.share_run import ShareRun
 from router.main.sharing import Guard
+from router.main.trust_ports import Credentials
 from router.model.edges import HaveMessage, TableMessage, WishMessage
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -37,7 +37,7 @@ from router.model.sharing import FREE, Terms
 from router.net.ports import Network
 from router.routing.attached import AttachedEdges
 from router.routing.core import RoutingCore
-from router.routing.edge import EdgeRouting
+from router.routing.edge import EdgeRouting, Routing
 
 
 class Neighbours:

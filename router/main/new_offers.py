@@ -8,8 +8,8 @@ from collections.abc import Container, Iterator, Sequence
 
 from certs import clocks
 from router.main.event_budgets import EventBudgets
-from router.main.ports import Keeper, KnownOffer, Tell
-from router.model.events import Note
+from router.main.ports import Keeper, KnownOffer
+from router.model.events import Note, Tell
 from router.model.grants import OFFER, granted
 from router.model.ids import SiteId
 from router.model.limits import (

@@ -4,8 +4,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from router.main.ports import Tell
-from router.model.events import Problem
+from router.model.events import Problem, Tell
 
 CODE = "SW0692"
 _HINT = (

@@ -10,8 +10,7 @@ from certs.authority import Authority, Leaf, ensure_leaf, is_fresh
 from certs.contexts import CLAIM_ALPN, LINK_ALPN, client_context, server_context
 from certs.errors import CertError
 from router.main.clock import out_of_time_now
-from router.main.ports import Tell
-from router.model.events import Problem
+from router.model.events import Problem, Tell
 from router.net.ports import Network, Tls
 
 RENEWAL_CHECK_S, RENEWAL_RETRY_S = 3600.0, 60.0

@@ -5,14 +5,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from router.admin.names_api import NameView
 from router.admin.ports import CommandRefused
 from router.main.names import Names
-from router.main.ports import Routing, SharedOwners, Tell
-from router.model.events import Problem
+from router.main.ports import SharedOwners
+from router.model.events import Problem, Tell
 from router.model.ids import SiteId
 from router.model.owners import Owner
 from router.model.sharing import names_site
 from router.net.ports import Network
 from router.routing.core import RoutingCore
 from router.routing.declared import Claim, Declared
+from router.routing.edge import Routing
 from router.routing.events import RoutingEvent
 from router.routing.table import RouteTable
 

@@ -11,8 +11,8 @@ from certs.tokens import Token
 from router.link.claims import ClaimCall, ClaimClient
 from router.link.lost_races import LinkErrorCode, code_of
 from router.main.clock import out_of_time_now
-from router.main.ports import Tell
 from router.model import limits
+from router.model.events import Tell
 from router.net.ports import DialFailure, FarNetwork, Proxy, Timer, Tls
 
 

@@ -10,8 +10,7 @@ import shlex
 from collections.abc import Container, Iterator, Sequence
 from typing import Final
 
-from router.main.ports import Tell
-from router.model.events import Problem
+from router.model.events import Problem, Tell
 from router.model.ids import SiteId
 from router.model.sharing import SharingRules, names_of_patterns
 from router.routing.table import RouteTable

@@ -22,9 +22,8 @@ from router.link.claims import ClaimCall, ClaimClient
 from router.link.listing import LinkStatus
 from router.link.lost_races import LinkState
 from router.link.renewals import Answer
-from router.main.ports import Tell
 from router.model import limits
-from router.model.events import Problem
+from router.model.events import Problem, Tell
 from router.net.ports import FarNetwork, Proxy, Timer, Tls
 from router.routing.budget import TokenBucket
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from certs.errors import CertError
 from certs.revocation import Revocation, Revocations
-from router.main.ports import KeptSecrets, Tell
+from router.main.trust_ports import KeptSecrets
+from router.model.events import Tell
 
 
 class Revoking:

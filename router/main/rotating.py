@@ -15,9 +15,9 @@ from certs.ca_files import CaFiles
 from certs.errors import CertError
 from certs.rotation import CaState, Dialler, Plan
 from router.admin.views import CaCertificateView, CaView, CaWaitView, SiteName
-from router.main.ports import KeptSecrets, Tell
+from router.main.trust_ports import KeptSecrets
 from router.model import limits
-from router.model.events import Problem
+from router.model.events import Problem, Tell
 from router.model.ids import SiteId
 
 Change = Literal["", "rotated", "replaced"]

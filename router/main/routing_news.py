@@ -10,12 +10,13 @@ from router.main.link_news import LinkNews
 from router.main.load_exchange import LoadExchange
 from router.main.names import Names
 from router.main.new_offers import NewOffers
-from router.main.ports import Routing, Tell
 from router.main.services import Services
 from router.main.sharing import Guard
 from router.main.site_faults import EQUIVOCATION, OVER_BUDGET, SiteFaults
 from router.main.twin import Twin
+from router.model.events import Tell
 from router.net.ports import Network
+from router.routing.edge import Routing
 from router.routing.events import (
     AdjacencyDamped,
     EdgeCaughtUp,

@@ -5,9 +5,10 @@ from typing import Protocol
 
 from router.link.links import Links
 from router.link.ports import DigestMessage, Identity, LsaAck, LsaMessage, RoutingMessage
-from router.main.ports import Keeper, Routing
+from router.main.ports import Keeper
 from router.net.ports import Network, Timer
 from router.routing.attached import AttachedEdges
+from router.routing.edge import Routing
 from router.routing.events import (
     AdjacencyDamped,
     EdgeCaughtUp,

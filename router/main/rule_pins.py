@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 import msgspec
 from msgspec.structs import replace
 
-from router.main.ports import Keeper, Tell
-from router.model.events import Note
+from router.main.ports import Keeper
+from router.model.events import Note, Tell
 from router.model.grants import Grant, first_end, in_force
 from router.model.ids import SiteId, is_site_id
 from router.model.limits import RULE_NOTES_MAX

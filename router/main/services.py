@@ -14,20 +14,21 @@ from router.main.listener_grants import ListenerGrants, ListenerOffice, Unlisten
 from router.main.load_exchange import LoadExchange
 from router.main.own_words import OwnWords
 from router.main.plan import Plan, PlannedService, PlannedTarget, Planner, Undeclared
-from router.main.ports import Credentials, Keeper, Routing, Tell
+from router.main.ports import Keeper
 from router.main.refused_declarations import RefusedDeclarations
 from router.main.rule_pins import RulePins
 from router.main.share_run import ShareRun
+from router.main.trust_ports import Credentials
 from router.model.addresses import ALLOW_LINK_LOCAL, is_link_local, split
 from router.model.adverts import Declaration, TargetsAdvert
-from router.model.events import Note, Problem
+from router.model.events import Note, Problem, Tell
 from router.model.ids import ServiceKey, SiteId
 from router.model.owners import NOBODY, Owner
 from router.model.sharing import SharingRules
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.model.ticks import next_tick
 from router.net.ports import Network, Tls
-from router.routing.edge import EdgeRouting
+from router.routing.edge import EdgeRouting, Routing
 from router.routing.events import RoutingEvent
 from router.routing.table import RouteTable
 

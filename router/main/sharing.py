@@ -9,8 +9,8 @@ from collections.abc import Callable
 from router.link.ports import Neighbour, OpenRequest
 from router.main.asking.kinds import asks_site, is_for_site
 from router.main.event_budgets import EventBudgets
-from router.main.ports import Tell
 from router.model import limits
+from router.model.events import Tell
 from router.model.ids import ServiceKey, SiteId
 from router.model.sharing import Party, SharingRules, any_matches, name_any
 from router.routing.table import RouteTable

@@ -37,7 +37,7 @@ from router.main.neighbours import Neighbours
 from router.main.new_offers import NewOffers
 from router.main.owning import Owning
 from router.main.plan import PlannedService, wishes
-from router.main.ports import Credentials, Keeper, PendingLink, Routing, Tell
+from router.main.ports import Keeper
 from router.main.routing_news import RoutingNews
 from router.main.routing_run import RoutingRun
 from router.main.services import Services
@@ -46,20 +46,21 @@ from router.main.sharing import Guard
 from router.main.site_faults import SiteFaults
 from router.main.strict_notes import strict_notes
 from router.main.troubles import Troubles
+from router.main.trust_ports import Credentials, PendingLink
 from router.main.twin import Twin
 from router.main.wanted_links import WantedLinks
 from router.main.weight_hints import weight_hints
 from router.model import limits
 from router.model.addresses import join
 from router.model.errors import ConfigError
-from router.model.events import Note, Problem
+from router.model.events import Note, Problem, Tell
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.sharing import Sharing, SharingRules, names_of_patterns
 from router.model.specs import ServiceSpec
 from router.net.ports import Address, DialCode, FarNetwork
 from router.routing.attached import AttachedEdges
 from router.routing.core import RoutingCore
-from router.routing.edge import EdgeRouting
+from router.routing.edge import EdgeRouting, Routing
 from router.routing.sites_behind import SitesBehind
 
 INNER_HOST = "127.0.0.1"

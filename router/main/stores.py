@@ -13,7 +13,9 @@ from router.kubernetes.changes import Listens
 from router.main.auditing import owner_of
 from router.main.burst_places import DirectoryPlace
 from router.main.bursting import BurstPlace
-from router.main.ports import KeptSecrets, LogsIn, SharedOwners
+from router.main.consoles import LogsIn
+from router.main.ports import SharedOwners
+from router.main.trust_ports import KeptSecrets
 from router.model.errors import ConfigError
 from router.model.events import Event
 from router.model.specs import Document, ServiceSpec

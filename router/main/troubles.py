@@ -12,16 +12,16 @@ from router.main.left_out import NOTHING, LeftOut
 from router.main.link_door import LinkDoor
 from router.main.message_news import MessageNews
 from router.main.names import Names
-from router.main.ports import Credentials, Routing
 from router.main.services import Services
 from router.main.site_faults import SiteFaults
+from router.main.trust_ports import Credentials
 from router.main.twin import Twin
 from router.model.events import Problem
 from router.model.ids import ServiceKey, SiteId
 from router.model.sharing import SharingRules
 from router.net.ports import Network
 from router.routing.core import RoutingCore
-from router.routing.edge import EdgeRouting
+from router.routing.edge import EdgeRouting, Routing
 from router.routing.table import RouteTable
 
 

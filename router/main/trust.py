@@ -28,14 +28,14 @@ from router.main.granting import Granting
 from router.main.holders import Holders
 from router.main.issuing import Issuer
 from router.main.own_leaf import OwnLeaf
-from router.main.ports import Bars, Diallers, KeptSecrets, PendingLink, Tell
 from router.main.revoking import Revoking
 from router.main.rotating import Change, Rotating
 from router.main.router_identity import RouterIdentity
 from router.main.service_tls import ServiceTls
+from router.main.trust_ports import Bars, Diallers, KeptSecrets, PendingLink
 from router.model import limits
 from router.model.errors import HandshakeRejected
-from router.model.events import Problem
+from router.model.events import Problem, Tell
 from router.model.ids import RouterId
 from router.model.sharing import Terms
 from router.model.specs import LinkSpec
@@ -44,7 +44,7 @@ from router.net.ports import FarNetwork, Tls
 
 
 class SiteTrust:
-    """The secrets of one site directory. Implements `main.ports.Credentials`."""
+    """The secrets of one site directory. Implements `main.trust_ports.Credentials`."""
 
     def __init__(
         self,

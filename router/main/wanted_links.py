@@ -7,7 +7,7 @@ import msgspec
 from router.documents import Wanted
 from router.link.links import Links
 from router.link.outgoing import OutgoingSpec
-from router.main.ports import Credentials, PendingLink
+from router.main.trust_ports import Credentials, PendingLink
 from router.model.addresses import split
 from router.model.ids import SiteId
 

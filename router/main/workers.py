@@ -21,7 +21,6 @@ from router.admin.views import WorkerView
 from router.main.lasting_counters import without_lasting
 from router.main.moments import utc_of
 from router.main.one_worker import OneWorker
-from router.main.ports import Tell
 from router.main.sums import counters, lost_values, summed
 from router.main.worker_words import (
     Answer,
@@ -41,7 +40,7 @@ from router.main.worker_words import (
     heard,
 )
 from router.model import limits
-from router.model.events import Problem
+from router.model.events import Problem, Tell
 
 log = logging.getLogger("router.main")
 

@@ -1,11 +1,22 @@
 """What happened, for people: shown by `sitectl events`, sent over SSE, logged once."""
 
+from typing import Protocol
+
 import msgspec
 
 from router.model.errors import Severity
 from router.model.event_codes import EventKind
 
-__all__ = ["ENDED_WITHOUT_STOPPING", "Change", "Event", "Note", "Problem", "Severity", "Spill"]
+__all__ = [
+    "ENDED_WITHOUT_STOPPING",
+    "Change",
+    "Event",
+    "Note",
+    "Problem",
+    "Severity",
+    "Spill",
+    "Tell",
+]
 
 ENDED_WITHOUT_STOPPING = (
     "ended without having stopped: it was killed or crashed, or its machine went down"
@@ -91,3 +102,11 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     message: str
     hint: str
+
+
+class Tell(Protocol):
+    """Journals one event, at the time of the call."""
+
+    def __call__(
+        self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
+    ) -> None: ...

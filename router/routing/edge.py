@@ -401,3 +401,7 @@ class EdgeRouting:
 
 def _bad(router: RouterId, reason: str) -> LsaRejected:
     return LsaRejected(sender=router, code="bad-table", reason=reason)
+
+
+Routing = RoutingCore | EdgeRouting
+"""What a router routes by: all of the network, or, at an edge, what its neighbour tells it."""

@@ -5,11 +5,11 @@ from typing import Final
 
 import msgspec
 
-from router.main.ports import Routing
 from router.model.ids import RouterId, SiteId
 from router.model.limits import PATH_ROUTERS_MAX
 from router.model.paths import Path
 from router.routing.core import RoutingCore
+from router.routing.edge import Routing
 from router.routing.last_way import Fault, Step
 from router.routing.table import RouteTable, SiteRoute
 

@@ -31,8 +31,8 @@ from certs.tokens import Token
 from router.control.kubernetes.links import Hindrance
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
-from router.main.ports import ClaimResult, PendingLink
 from router.main.trust import SiteTrust
+from router.main.trust_ports import ClaimResult, PendingLink
 from router.model import limits, sharing
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId

@@ -9,7 +9,7 @@ from router.admin.ports import BadQuestion
 from router.admin.views import AffinityView, TargetCount
 from router.link.outgoing import OutgoingSpec
 from router.main.asking.way import way_to
-from router.main.ports import PendingLink
+from router.main.trust_ports import PendingLink
 from router.main.views import OperatorView
 from router.model.ids import SiteId
 from router.model.limits import LOST_LINK_SHOWN_S, PATH_ROUTERS_MAX

@@ -27,7 +27,6 @@ from router.main import worker_words
 from router.main.one_worker import Silence
 from router.main.parts import WHOLE, Part
 from router.main.port_lately import PortPart, PortTotals
-from router.main.ports import PendingLink
 from router.main.process import command_line, workers_wanted
 from router.main.sums import (
     Sum,
@@ -41,6 +40,7 @@ from router.main.sums import (
     with_totals,
 )
 from router.main.trust import SiteTrust
+from router.main.trust_ports import PendingLink
 from router.main.worker_starts import end_those_of_before, worker_count
 from router.main.worker_words import (
     Answer,
