@@ -12,7 +12,7 @@ from typing import Final
 
 from deploy.verbs import EXITS, HELP, Verb, verbs
 from router import __version__
-from router.main.process import command_line
+from router.process.main import command_line
 from sitectl.failure import Exit
 
 ROUTER: Final = "spillway-router"

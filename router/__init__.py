@@ -1,3 +1,3 @@
-"""Spillway's router: cost-based anycast between sites, at layer 7. Start in `router.main`."""
+"""Spillway's router: cost-based anycast between sites, at layer 7. Start in `router.node`."""
 
 __version__ = "0.1.0"

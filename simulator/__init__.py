@@ -6,7 +6,7 @@ tables (`report`), pictures (`plots`, `river`) and JSON.
 `scenario` values · `reading` and `judging` text to values, with the place of every error ·
 `replay` logs · `draws` arrivals and service times, from the seed alone · `virtual` what a
 router is handed in place of keys and files · `backends`, `clients` the two ends of a request ·
-`world` sites of `router.main.site_router.SiteRouter` on `router.net.simulated` · `run` a
+`world` sites of `router.node.site_router.SiteRouter` on `router.net.simulated` · `run` a
 scenario from its start to its last answer · `measure` what happened · `ideal` and `skupper`
 models of two other rules, fed the same requests.
 

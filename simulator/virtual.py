@@ -10,8 +10,6 @@ from router.link.claims import CLAIM_ALPN, Answered
 from router.link.links import ALPN as LINK_ALPN
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
-from router.main.ports import Kept, KnownOffer
-from router.main.trust_ports import Bars, PendingLink
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem
 from router.model.ids import RouterId, SiteId
@@ -21,6 +19,8 @@ from router.model.sharing import FREE, Terms
 from router.model.specs import LinkSpec, ServiceProtocol
 from router.net.ports import Tls
 from router.net.simulated import SimulatedInternet
+from router.node.services.ports import Kept, KnownOffer
+from router.trust.ports import Bars, PendingLink
 
 LINK_PORT = 55671
 

@@ -5,7 +5,6 @@ from random import Random
 import msgspec
 
 from router.documents import Wanted
-from router.main.site_router import SiteRouter
 from router.model.events import Severity
 from router.model.specs import (
     ConnectorSpec,
@@ -17,6 +16,7 @@ from router.model.specs import (
     TargetSpec,
 )
 from router.net.simulated import SimulatedInternet
+from router.node.site_router import SiteRouter
 from simulator.backends import Backend, WorkOf
 from simulator.measure import key_of
 from simulator.scenario import Happening, Scenario, Service, Targets

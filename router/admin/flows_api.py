@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"[0-9]{1,15}")
 
 
 class FlowsView(Protocol):
-    """What is asked; `main.flows` answers."""
+    """What is asked; `operate.flows.flows` answers."""
 
     @property
     def turn(self) -> int: ...
@@ -40,7 +40,7 @@ class FlowsView(Protocol):
 
 
 class OtherFlows(Protocol):
-    """Those of the other processes of this router; `main.all_flows` asks them."""
+    """Those of the other processes of this router; `operate.flows.all_flows` asks them."""
 
     async def newest_of_others(self, wanted: FlowsWanted) -> list[FlowView]: ...
     async def detail_of_others(self, number: int) -> FlowDetail | None: ...

@@ -17,7 +17,7 @@ Answer = tuple[tuple[ServiceHistory, ...], str]
 
 
 class Elsewhere(Protocol):
-    """Who asks other sites; `main` supplies it."""
+    """Who asks other sites; `operate` supplies it."""
 
     def is_here(self, site: str) -> bool:
         """Whether that is this site."""

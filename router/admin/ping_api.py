@@ -16,7 +16,7 @@ _COUNT = re.compile(r"[0-9]{1,4}\Z")
 
 
 class Pinging(Protocol):
-    """Who measures; `main` supplies it."""
+    """Who measures; `operate` supplies it."""
 
     def ping(
         self, site: str, rounds: int, via: str, done: Callable[[PingView], None]

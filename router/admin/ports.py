@@ -1,4 +1,4 @@
-"""What the operator's door needs from the rest; `main` supplies it."""
+"""What the operator's door needs from the rest; `operate` supplies it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, Protocol

@@ -11,7 +11,7 @@ from router.model import limits
 
 
 class Sites(Protocol):
-    """Who asks; `main` supplies it."""
+    """Who asks; `operate` supplies it."""
 
     def detail(self, site: str, done: Callable[[SiteDetail], None]) -> bool | None:
         """None: no such site. False: too many are being asked. Else ``done`` comes once."""

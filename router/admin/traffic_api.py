@@ -12,7 +12,7 @@ from router.model import limits
 
 
 class Trying(Protocol):
-    """Who sends the requests; `main` supplies it."""
+    """Who sends the requests; `operate` supplies it."""
 
     def try_service(
         self, service: str, port: int | None, done: Callable[[TrafficView], None]

@@ -1,7 +1,8 @@
 """The fields of kind `Burst`, and what is wrong with one.
 
 Error codes: SW0703 nothing to look at, SW0704 low mark not below the high one, SW0705 not exactly
-one hook, SW0706 a template, SW0707 a URL, SW0708 a manifest. Further ones are `main.bursting`'s.
+one hook, SW0706 a template, SW0707 a URL, SW0708 a manifest. Further ones:
+`operate.bursts.bursting`.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Documents of a whole site, checked against each other, as one value.
 
 A document that contradicts another is left out and named; the rest stays usable. What other sites
-declare is not known here: `main` asks `clashes` again for their services.
+declare is not known here: `node` asks `clashes` again for their services.
 """
 
 from collections.abc import Iterable, Mapping

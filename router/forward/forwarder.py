@@ -1,4 +1,4 @@
-"""The forwarding of one router, as `main` sees it: wanted state in, figures out."""
+"""The forwarding of one router, as `node` sees it: wanted state in, figures out."""
 
 import random
 from collections import Counter

@@ -1,6 +1,6 @@
 """What may be known of single requests, and who wants to know it. Nobody: nothing is done.
 
-`main` supplies an access log, a tracer, a follower, or none of them; they are told on the data
+`operate` supplies an access log, a tracer, a follower, or none of them; they are told on the data
 thread and must neither block nor raise. What is told holds no header value, cookie or body but in
 ``request``, of which they take what is theirs to take.
 """

@@ -110,7 +110,7 @@ class Links:
         self._drained: Callable[[], None] | None = None
         self._closed = False
 
-    # What `main` does.
+    # What `node` does.
 
     def set_links(self, outgoing: Mapping[str, OutgoingSpec]) -> None:
         """Dial exactly these from now on; what is up to others drains.

@@ -1,4 +1,4 @@
-"""The interfaces of links: what `forward` uses (streams) and what `main` supplies (owner)."""
+"""The interfaces of links: what `forward` uses (streams) and what `node` supplies (owner)."""
 
 from collections.abc import Callable
 from typing import Annotated, Literal, Protocol
@@ -227,7 +227,7 @@ class Neighbour(msgspec.Struct, frozen=True):
 
 
 class Identity(Protocol):
-    """This router's identity; `main` makes it from `certs`."""
+    """This router's identity; `trust` makes it from `certs`."""
 
     @property
     def site(self) -> SiteId: ...
@@ -286,7 +286,7 @@ class KnownOffer(Protocol):
 
 
 class LinkOwner(Protocol):
-    """Who hears of adjacencies; `main` connects it to routing, forwarding and events."""
+    """Who hears of adjacencies; `node` connects it to routing, forwarding and events."""
 
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
         """Judge a peer whose HELLO signature is right. None: welcome."""

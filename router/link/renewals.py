@@ -1,7 +1,7 @@
 """Renewal of a dialler's certificate over its link: one session's part.
 
 The dialler sends RENEW with a request of a new key, the acceptor answers RENEWED. One is asked at
-a time; an answer that does not come is taken for lost. What is issued, and believed, is `main`'s.
+a time; an answer that does not come is taken for lost. What is issued, and believed, is `trust`'s.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,7 @@
 """How every surface says that no site takes a request: one phrase for all of them.
 
-Of one service. A site that a rule leaves out may have room: `router.main.left_out` names it.
+Of one service. A site that a rule leaves out may have room:
+`router.node.problems.left_out` names it.
 """
 
 from typing import Final

@@ -1,7 +1,8 @@
 """Who may use and offer what: rules of a site, terms of a link, and the patterns they are made of.
 
 A rule names sites, by pattern: a name, ``NAME@`` and the first 8 of an id or all of it, or an id. A
-name is no identity: a router puts the id of one site in its place, once (`router.main.rule_pins`).
+name is no identity: a router puts the id of one site in its place, once
+(`router.node.services.rule_pins`).
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""What `RoutingCore` reports: messages to send and facts for `main`."""
+"""What `RoutingCore` reports: messages to send and facts for `node`."""
 
 import msgspec
 
@@ -65,7 +65,7 @@ class IdentityConflict(msgspec.Struct, frozen=True, kw_only=True):
     """Another live process has our site and router id: two sites from one copy of the state.
 
     ``withdrawn``: it is us who started later. We originate nothing and route nothing any more;
-    `main` closes the links and says so. ``neighbours``: the sites that the other one is linked to,
+    `node` closes the links and says so. ``neighbours``: the sites that the other one is linked to,
     as far as it said.
     """
 

@@ -432,7 +432,7 @@ def run(settings: Settings) -> None:
     directory = site_directory(namespace, state_dir(settings))
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     command = [
-        *(sys.executable, "-P", "-m", "router.main.process"),
+        *(sys.executable, "-P", "-m", "router.process.main"),
         *("--namespace", namespace, "--site-dir", str(directory)),
     ]
     if settings.kubeconfig:

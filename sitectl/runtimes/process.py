@@ -24,7 +24,7 @@ CONTAINER_VARIABLE = "container"  # Set in lower case by podman and systemd-nspa
 
 def router_command(site: DirectorySite) -> list[str]:
     """The words that run the router of ``site``, to be run with `router_environment`."""
-    words = ["-m", "router.main.process", "--site-dir", str(site.directory)]
+    words = ["-m", "router.process.main", "--site-dir", str(site.directory)]
     return [sys.executable, "-P", *words]
 
 

@@ -136,7 +136,7 @@ def controller(
     Example:
       sitectl controller --watch west,east --kubeconfig ~/.kube/config
     """
-    words = [sys.executable, "-P", "-m", "router.main.controller"]
+    words = [sys.executable, "-P", "-m", "router.process.controller"]
     for flag, value in (
         ("--watch", watch),
         ("--image", stated_image(image) or None),

@@ -17,7 +17,6 @@ from router.forward.forwarder import Forwarder
 from router.link import control
 from router.link.links import Links as RouterLinks
 from router.link.ports import LoadMessage
-from router.main.load_exchange import LoadExchange
 from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import (
@@ -28,6 +27,7 @@ from router.model.limits import (
     LOADS_PER_MESSAGE_MAX,
 )
 from router.net.ports import Network, Timer
+from router.node.services.load_exchange import LoadExchange
 from router.routing import load_pace
 from router.routing.attached import AttachedEdges
 from router.routing.table import RouteTable

@@ -24,9 +24,9 @@ from router.admin.console.static import Asset
 from router.admin.events import EventLog
 from router.admin.history_views import ServiceHistory
 from router.admin.simulation_api import SimulationApi
-from router.main.simulating import Simulating
 from router.model import limits
 from router.model.events import Event
+from router.operate.simulating import Simulating
 from tests.browser.scripted import ScriptedPart, ScriptedRouter
 from tests.doors import take_no_more
 from tests.scenario.harness import own_address

@@ -90,7 +90,7 @@ SPILLWAY: Final = Image(
     env={"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},
     commands={
         "sitectl": _module("sitectl"),
-        "spillway-router": _module("router.main.process"),
+        "spillway-router": _module("router.process.main"),
         "python": (sys.executable,),
         "python3": (sys.executable,),
     },

@@ -43,7 +43,7 @@ class Router:
         self.directory.mkdir(parents=True)
         self.admin = Admin(self.directory / "run" / "admin.sock", namespace)
         config = cluster.kubeconfig(namespace, user)
-        command = [sys.executable, "-m", "router.main.process", "--namespace", namespace]
+        command = [sys.executable, "-m", "router.process.main", "--namespace", namespace]
         place = ["--kubeconfig", str(config), "--site-dir", str(self.directory)]
         self._said = root / "stderr"
         with self._said.open("wb") as stderr:

@@ -309,7 +309,7 @@ def test_an_api_server_that_restarts_and_forgets_costs_nothing_but_time(cluster:
 def test_as_a_process_it_tells_a_kubelet_of_itself_and_ends_when_told(cluster: Cluster) -> None:
     kubeconfig = install(cluster, every_namespace=True)
     place = f"{own_address()}:19090"
-    words = [sys.executable, "-m", "router.main.controller", "--kubeconfig", kubeconfig]
+    words = [sys.executable, "-m", "router.process.controller", "--kubeconfig", kubeconfig]
     with subprocess.Popen(
         [*words, "--image", IMAGE, "--probes", place], stderr=subprocess.PIPE
     ) as process:

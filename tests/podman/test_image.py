@@ -58,7 +58,7 @@ def test_the_image_holds_what_runs_and_no_more(image: str) -> None:
 
 def test_byte_code_is_there_and_is_not_checked_against_its_source(image: str) -> None:
     code = (
-        "import importlib.util, pathlib, router.main.process as p;"
+        "import importlib.util, pathlib, router.process.main as p;"
         "raw = pathlib.Path(importlib.util.cache_from_source(p.__file__)).read_bytes();"
         "print(int.from_bytes(raw[4:8], 'little'))"
     )

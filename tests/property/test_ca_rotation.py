@@ -18,10 +18,10 @@ from certs.authority import Authority, Leaf
 from certs.ca_files import CaFiles
 from certs.identity import SiteIdentity
 from certs.rotation import CaState, Dialler
-from router.main.rotating import Rotating
 from router.model.ids import SiteId
+from router.trust.rotating import Rotating
 from tests.unit.certs.test_rotation import shows
-from tests.unit.main.journal import Journal
+from tests.unit.journal import Journal
 
 DAY_S = limits.DAY_S
 

@@ -3,8 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.main.listener_budget import ListenerBudget, ListenerRequest, Refusal, Tenure, refusals
 from router.model.ids import ServiceKey, SiteId
+from router.node.services.listener_budget import (
+    ListenerBudget,
+    ListenerRequest,
+    Refusal,
+    Tenure,
+    refusals,
+)
 
 HOST = "10.0.0.1"
 SITES = [SiteId(name) for name in ("alpha", "beta", "gamma")]

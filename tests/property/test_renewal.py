@@ -19,12 +19,12 @@ from router.link.listing import LinkStatus
 from router.link.lost_races import LinkState
 from router.link.ports import Neighbour
 from router.link.renewals import Answer
-from router.main.renewing import Renewer
 from router.model import limits as router_limits
 from router.model.ids import RouterId, SiteId
 from router.net.simulated import SimulatedInternet
-from tests.unit.main.journal import Journal
-from tests.unit.main.trusts import East
+from router.trust.renewing import Renewer
+from tests.unit.journal import Journal
+from tests.unit.trust.trusts import East
 
 BEGAN = 1_790_000_000.0
 HOUR_S = 3_600.0

@@ -11,9 +11,9 @@ from router.forward.http1.request_heads import Forwarding, RequestHead, read_req
 from router.forward.observing import Finished
 from router.forward.ports import Request
 from router.forward.request_ids import RequestIds
-from router.main.access_log import AccessLog
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.operate.flows.access_log import AccessLog
 
 KEY = ServiceKey("shop", 8080)
 FORWARDING = Forwarding(site_name=b"west", client=b"192.0.2.7", proto=b"http", host=b"shop")

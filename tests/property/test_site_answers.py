@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
-from router.link.ports import Refusal
-from router.main.asking.echo import SAID_BY_THE_SITE, EchoAnswer, heard
-from router.main.asking.exchange import Reply
-from router.main.asking.history_answer import encoded, read_histories
-from router.main.asking.site_answer import (
+from router.asking.echo import SAID_BY_THE_SITE, EchoAnswer, heard
+from router.asking.exchange import Reply
+from router.asking.history_answer import encoded, read_histories
+from router.asking.site_answer import (
     LinkAnswer,
     ProblemAnswer,
     ServedAnswer,
@@ -24,7 +23,8 @@ from router.main.asking.site_answer import (
     read_question,
     read_site,
 )
-from router.main.asking.targets import TargetAnswer
+from router.asking.targets import TargetAnswer
+from router.link.ports import Refusal
 from router.model import limits
 from router.model.ids import RouterId
 

@@ -20,7 +20,6 @@ from certs.errors import CertError
 from certs.identity import SiteIdentity, site_id_of, verify
 from router.link import control, frames, handshake
 from router.link.ports import LoadMessage, LsaAck, LsaMessage, OpenRequest
-from router.main.state import FileKeeper
 from router.model.adverts import Declaration, LoadReport, RateLoad, TargetsAdvert
 from router.model.edges import (
     CandidateRow,
@@ -33,6 +32,7 @@ from router.model.edges import (
 from router.model.errors import HandshakeRejected, RouterError
 from router.model.ids import RouterId, SiteId
 from router.model.specs import PolicySpec, ServiceSpec
+from router.process.state import FileKeeper
 from router.routing.lsa import (
     Adjacency,
     Lsa,

@@ -27,7 +27,7 @@ from tempfile import TemporaryFile
 from typing import Any, Final, NoReturn
 
 ROOT = Path(__file__).resolve().parents[2]
-ROUTER: Final = "router.main.process"
+ROUTER: Final = "router.process.main"
 SITECTL: Final = "sitectl"
 _REQUEST_BYTES: Final = 1 << 20
 _CODE_BYTES: Final = 16

@@ -230,7 +230,7 @@ class Site:
             *prefix,
             str(self.python),
             "-m",
-            "router.main.process",
+            "router.process.main",
             "--site-dir",
             str(self.directory),
         ]

@@ -55,7 +55,7 @@ def test_a_forked_router_differs_from_a_started_one_in_nothing_that_the_kernel_k
     assert words_of(first).count(b"tests.scenario.forking") == 1
     ProcessRuntime(DirectorySite(started.directory)).start(COMMAND_TIMEOUT_S)
     second = started.note_pid()
-    assert b"router.main.process" in words_of(second)
+    assert b"router.process.main" in words_of(second)
     try:
         # We have just asked each for its process id: our connections may still be leaving.
         until(lambda: looks(forked, first) == looks(started, second), "they look alike")

@@ -210,7 +210,7 @@ def routers(site: Site) -> set[int]:
 def test_a_router_killed_at_any_moment_of_its_start_starts_again(shop: Site) -> None:
     for delay in (0.0, 0.1, 0.2, 0.3, 0.4):
         router = subprocess.Popen(
-            [sys.executable, "-m", "router.main.process", "--site-dir", str(shop.directory)],
+            [sys.executable, "-m", "router.process.main", "--site-dir", str(shop.directory)],
             cwd=ROOT,
         )
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -31,7 +31,7 @@ class Waiting:
         kubeconfig = directory / "kubeconfig"
         kubeconfig.write_text(KUBECONFIG.replace("ADDRESS", own_address()))
         self.probes = f"{own_address()}:29091"
-        words = ["-m", "router.main.process", "--site-dir", str(directory), "--namespace"]
+        words = ["-m", "router.process.main", "--site-dir", str(directory), "--namespace"]
         words += ["--kubeconfig", str(kubeconfig), "--probes", self.probes]
         self.process = subprocess.Popen(
             [sys.executable, *words],

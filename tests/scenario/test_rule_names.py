@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from router.main.state import OFFERS_FILE, PINS_FILE
+from router.process.state import OFFERS_FILE, PINS_FILE
 from tests.scenario.clients import fetch
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.insider import Insider

@@ -1,7 +1,7 @@
 """A neighbour that comes and goes too often: whole routers, and what their operators are told."""
 
-from router.main.views import OperatorView
 from router.model.limits import FLAPS_FREE
+from router.operate.views import OperatorView
 from tests.simulation.world import SimMemory, World
 
 

@@ -6,9 +6,9 @@ from typing import cast
 import msgspec
 import pytest
 
+from router.asking.exchange import Asker
+from router.asking.targets import Inquiries, Told
 from router.link.ports import ASKS_TARGETS, OpenRequest, Stream, StreamHandler
-from router.main.asking.exchange import Asker
-from router.main.asking.targets import Inquiries, Told
 from router.model import limits
 from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, SiteId

@@ -8,7 +8,7 @@ from router.model import limits
 from router.model.ids import ServiceKey
 from tests.simulation.test_fill_and_spill import all_answered, joined
 from tests.simulation.world import SERVICE, SimSite, World
-from tests.unit.main.test_views import view_of
+from tests.unit.operate.test_views import view_of
 
 SEEDS = range(2)
 ALL = limits.DECISIONS_KEPT

@@ -5,12 +5,12 @@ import pytest
 from router.admin.ping_views import PingView
 from router.admin.ports import BadQuestion
 from router.admin.views import LinkView
+from router.asking.exchange import Asker, Reply
 from router.link.ports import ECHOES
-from router.main.asking.exchange import Asker, Reply
-from router.main.asking.ping_view import Pings
-from router.main.link_views import link_views
 from router.model import limits
 from router.model.sharing import Terms
+from router.operate.figures.link_views import link_views
+from router.operate.sites.ping_view import Pings
 from tests.simulation.world import SERVICE, World
 
 DELAY_S = 0.01

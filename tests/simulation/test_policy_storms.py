@@ -13,8 +13,8 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from router.main.recalling import recalled
 from router.model.specs import ConnectorSpec, LinkSpec, SitePolicySpec, TargetSpec
+from router.operate.why.recalling import recalled
 from tests.simulation.test_fill_and_spill import at_rest
 from tests.simulation.world import SERVICE, Answer, SimSite, World
 

@@ -9,16 +9,16 @@ import pytest
 
 from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
 from router.admin.site_views import SiteDetail
+from router.asking.exchange import Asker, Quiet, Reply
+from router.asking.site_answer import SiteQuestion, encode
+from router.asking.telling import Telling
 from router.link.ports import ASKS_SITE, OpenRequest
-from router.main.asking.exchange import Asker, Quiet, Reply
-from router.main.asking.facts import OwnFacts
-from router.main.asking.site_answer import SiteQuestion, encode
-from router.main.asking.site_view import SitesView
-from router.main.asking.telling import Telling
-from router.main.views import OperatorView
 from router.model import limits
 from router.model.sharing import Terms
 from router.model.specs import SitePolicySpec
+from router.operate.sites.facts import OwnFacts
+from router.operate.sites.site_view import SitesView
+from router.operate.views import OperatorView
 from tests.simulation.world import SimMemory, SimSite, World
 
 HISTORY = ServiceHistory(

@@ -10,8 +10,6 @@ from typing import Any
 
 from router.documents import Agreement, Wanted
 from router.documents.division import WHOLE, divided
-from router.main.memory import MemoryGuard, Use
-from router.main.site_router import SiteRouter
 from router.model.events import Severity
 from router.model.ids import ServiceKey
 from router.model.limits import DRAIN_GRACE_S
@@ -28,6 +26,8 @@ from router.model.specs import (
 )
 from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss, Network
 from router.net.simulated import SimulatedInternet
+from router.node.memory_guard import MemoryGuard, Use
+from router.node.site_router import SiteRouter
 from simulator.virtual import LINK_PORT, MemoryKeeper, NoClaims, SimCredentials, SimIdentity
 
 SERVICE = ServiceKey("shop", 8080)

@@ -4,8 +4,8 @@ In: the `AdminApi` whose reading routes are shown, users with their passwords, s
 HTTP on a listener of its own with its own few connections, so that neither clients of services nor
 strangers keep an operator out. It changes nothing: commands are not served here.
 
-`auth`, `gate` and `openshift` decide and are pure · `login_form` what strangers send · `static` the
-files · `door` the application · `mounted` the API in it · `openshift_door` its login by a cluster ·
-`serving` the listener. `main` supplies users and certificate, and imports the door and what is
-behind it only where there is a console (`main.late_rooms`).
+`auth`, `gate` and `openshift` decide and are pure · `login_form` what strangers send · `static`
+the files · `door` the application · `mounted` the API in it · `openshift_door` its login by a
+cluster · `serving` the listener. `operate.consoles` supplies users and certificate, and imports
+the door and what is behind it only where there is a console (`operate.consoles.late_rooms`).
 """

@@ -26,7 +26,7 @@ Done = Callable[[Result], None]
 
 
 class GrantSecrets:
-    """Implements `main.trust_ports.KeptSecrets.redeem`. ``tasks`` runs what `redeem` begins."""
+    """Implements `trust.ports.KeptSecrets.redeem`. ``tasks`` runs what `redeem` begins."""
 
     __slots__ = ("_api", "_authority", "_tasks")
 

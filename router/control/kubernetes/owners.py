@@ -30,7 +30,10 @@ Owners = Mapping[str, Owner]
 
 
 class OwnersMap:
-    """Implements `main.ports.SharedOwners`. Belongs to one event loop, `run` to one task."""
+    """Implements `node.services.ports.SharedOwners`.
+
+    Belongs to one event loop, `run` to one task.
+    """
 
     def __init__(self, api: Secrets, site: str, rng: random.Random) -> None:
         self._api, self._site, self._rng = api, site, rng

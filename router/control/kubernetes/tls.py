@@ -133,7 +133,7 @@ class TlsSecrets:
             )
 
     def _take(self, name: str, found: Object) -> None:
-        """Copy it; ``main.service_tls`` looks at the copies each second and judges them."""
+        """Copy it; ``trust.service_tls`` looks at the copies each second and judges them."""
         try:
             data = data_of(found, CODE)
             if _is_of_links(found):

@@ -59,7 +59,7 @@ class Seen(NamedTuple):
 
 
 class SecretTrust:
-    """Owns the copy. Implements `main.trust_ports.KeptSecrets`. Belongs to one event loop."""
+    """Owns the copy. Implements `trust.ports.KeptSecrets`. Belongs to one event loop."""
 
     def __init__(
         self,

@@ -153,7 +153,7 @@ def _unit(spec: UnitSpec) -> list[Line]:
 
 def _service(spec: UnitSpec, facts: HostFacts) -> list[Line]:
     stop_s = int(spec.drain_grace_s + 0.999) + STOP_MARGIN_S
-    words = [facts.python, "-P", "-X", "faulthandler", "-m", "router.main.process"]
+    words = [facts.python, "-P", "-X", "faulthandler", "-m", "router.process.main"]
     words += ["--site-dir", spec.directory, "--log", "stdout"]
     lines: list[Line] = [
         (0, "Type", "notify"),

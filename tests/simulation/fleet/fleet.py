@@ -77,7 +77,7 @@ class Fleet:
     # Processes.
 
     def start(self, place: Place) -> None:
-        """A new life. Services are told before links come up, as `main` does it."""
+        """A new life. Services are told before links come up, as `node` does it."""
         if place.is_alive:
             return
         place.lives += 1

@@ -13,8 +13,8 @@ from unittest.mock import patch
 
 import msgspec
 
-from router.main import routing_run
 from router.model.limits import COST_MAX
+from router.node import routing_run
 from router.routing import attached, core, edge, flood, judging, lsa, lsdb, pace, routes, spf, table
 from router.routing.declared import counting
 from router.routing.kept import KeptRouters

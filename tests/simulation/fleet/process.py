@@ -8,13 +8,13 @@ from router.forward.figures import NO_LOAD, Load
 from router.forward.forwarder import Forwarder
 from router.link.links import Links
 from router.link.ports import DigestMessage, LoadMessage, LsaAck, LsaMessage, RoutingMessage
-from router.main.load_exchange import LoadExchange
-from router.main.ports import Keeper
-from router.main.routing_run import RoutingRun
 from router.model.adverts import LoadReport
 from router.model.edges import HaveMessage, TableMessage, WishMessage
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.net.ports import Network
+from router.node.routing_run import RoutingRun
+from router.node.services.load_exchange import LoadExchange
+from router.node.services.ports import Keeper
 from router.routing.attached import AttachedEdges
 from router.routing.core import RoutingCore
 from router.routing.edge import EdgeRouting

@@ -16,10 +16,10 @@ def loaded_with(module: str) -> str:
 
 
 def test_a_router_loads_http2_only_with_the_first_service_of_it() -> None:
-    assert loaded_with("router.main.process") == "[]"
+    assert loaded_with("router.process.main") == "[]"
     assert loaded_with("router.forward.ingress_http2") == "['hpack']"
 
 
 def test_a_router_loads_opentelemetry_only_when_it_shall_tell_of_requests() -> None:
-    assert loaded_with("router.main.seeing") == "[]"
-    assert "opentelemetry" in loaded_with("router.main.tracing")
+    assert loaded_with("router.operate.flows.seeing") == "[]"
+    assert "opentelemetry" in loaded_with("router.operate.flows.tracing")

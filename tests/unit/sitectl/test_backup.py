@@ -11,11 +11,11 @@ import pytest
 from certs.claims import ClaimRequest, GrantStore, Redeemed, Refused
 from certs.identity import restored_at
 from certs.revocation import Revocations
-from router.main.ports import KnownOffer
-from router.main.state import FileKeeper
 from router.model.ids import SiteId
 from router.model.owners import Owner
 from router.model.remembered import HeldListener
+from router.node.services.ports import KnownOffer
+from router.process.state import FileKeeper
 from sitectl.backup import folder, seal
 from sitectl.directory import DirectorySite
 from sitectl.directory_trust import DirectoryTrust

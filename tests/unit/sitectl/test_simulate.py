@@ -210,7 +210,7 @@ def test_the_help_of_all_verbs_imports_no_simulator() -> None:
         "from sitectl.main import cli\n"
         "try:\n    cli(['--help'])\n"
         "except SystemExit:\n    pass\n"
-        "print([name for name in sys.modules if name.startswith(('simulator', 'router.main'))])\n"
+        "print([name for name in sys.modules if name.startswith(('simulator', 'router.node'))])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True

@@ -36,7 +36,7 @@ def kubeconfig(path: Path, name: str, user: dict[str, Any], namespace: str = "we
 
 def test_a_process_site_loads_no_kubernetes_client() -> None:
     code = (
-        "import sys, router.main.process, sitectl.main\n"
+        "import sys, router.process.main, sitectl.main\n"
         "print([m for m in sys.modules if m.split('.')[0] in ('lightkube', 'httpx2')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

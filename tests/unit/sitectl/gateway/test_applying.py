@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from router.documents.gateway import read_gateway
-from router.main.starting import only_one
 from router.model.specs import ConnectorSpec, Document, LinkSpec
+from router.process.starting import only_one
 from sitectl.directory import DirectorySite
 from sitectl.edge import LINK, make_edge_in
 from sitectl.gateway.home import Record, write_record

@@ -305,7 +305,7 @@ def test_run_becomes_the_router_of_the_namespace(
     monkeypatch.setenv("POD_NAMESPACE", "shop")
     shop.ok("run")
     assert ran[0][3:8] == [
-        "router.main.process",
+        "router.process.main",
         "--namespace",
         "shop",
         "--site-dir",

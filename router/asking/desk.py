@@ -1,0 +1,137 @@
+"""Where questions come in and go out: those of other sites, and those of this site's operator."""
+
+from collections.abc import Callable, Sequence
+
+from router.asking.echo import answer_echo
+from router.asking.exchange import Asker, Quiet
+from router.asking.kinds import is_echo
+from router.asking.pinging import Pinger
+from router.asking.site_answer import read_question
+from router.asking.sites import SiteQuestions
+from router.asking.targets import Answers, Inquiries
+from router.asking.telling import Asking, Telling
+from router.forward.figures import TargetInfo
+from router.link.ports import OpenRequest, ResetCode, Stream, StreamHandler
+from router.model import limits
+from router.model.ids import RouterId, ServiceKey
+from router.model.sharing import SharingRules
+from router.net.ports import Network, Timer
+from router.routing.budget import TokenBucket
+from router.routing.table import RouteTable
+
+
+class QuestionDesk:
+    """Answers what ends here. ``pinger``, ``inquiries`` and ``sites`` ask.
+
+    ``telling``: makes what others are told of this site; None: nobody gathers that here.
+    ``is_silent``: the site tells others nothing of itself.
+    """
+
+    __slots__ = (
+        "_allowance",
+        "_network",
+        "_on_the_way",
+        "_router",
+        "_targets",
+        "_version",
+        "inquiries",
+        "is_silent",
+        "pinger",
+        "sites",
+        "telling",
+    )
+
+    def __init__(
+        self,
+        network: Network,
+        asker: Asker,
+        router: RouterId,
+        version: str,
+        targets_of: Callable[[ServiceKey], Sequence[TargetInfo]],
+    ) -> None:
+        self._network = network
+        self._router, self._version = router, version
+        self._targets = Answers(network.now, targets_of)
+        self.inquiries = Inquiries(network, asker)
+        self.pinger = Pinger(network, asker)
+        self.sites = SiteQuestions(asker, network.now)
+        self.telling: Telling | None = None
+        self.is_silent = False
+        self._on_the_way = 0
+        self._allowance = TokenBucket(
+            limits.SITE_ANSWERS_BURST, limits.SITE_ANSWERS_PER_S, network.now()
+        )
+
+    def take(
+        self,
+        stream: Stream,
+        request: OpenRequest,
+        asking: Callable[[], Asking],
+        rules: SharingRules,
+        table: RouteTable,
+    ) -> StreamHandler:
+        """The answer to a question to the site itself (`is_for_site`)."""
+        if is_echo(request):
+            return answer_echo(stream, self._router, self._version)
+        return self._tell(stream, request, asking(), rules, table)
+
+    def take_of_service(self, stream: Stream, request: OpenRequest) -> StreamHandler:
+        """The answer to who asks for the targets of a service and may use it (`ASKS_TARGETS`)."""
+        if self.is_silent:
+            stream.refuse("not-allowed", -1)
+            return Quiet()
+        key = ServiceKey(request.service, request.port)
+        return self._targets.give(stream, key)
+
+    def _tell(
+        self,
+        stream: Stream,
+        request: OpenRequest,
+        asking: Asking,
+        rules: SharingRules,
+        table: RouteTable,
+    ) -> StreamHandler:
+        question = read_question(request.head)
+        if self.is_silent:
+            stream.refuse("not-allowed", -1)
+            return Quiet()
+        if self.telling is None or question is None:
+            stream.refuse("no-target", -1)
+            return Quiet()
+        if self._on_the_way >= limits.SITE_ANSWERS_AT_ONCE_MAX:
+            stream.refuse("busy", -1)
+            return Quiet()
+
+        def answer_with(content: bytes) -> None:
+            stream.accept(0)
+            stream.send(content)
+            stream.finish()
+
+        kept = self.telling.kept(question, asking)
+        if kept is not None:
+            answer_with(kept)
+        elif not self._allowance.take(self._network.now()):
+            stream.refuse("busy", -1)
+            return Quiet()
+        elif not self.telling.tell(question, asking, rules, table, answer_with):
+            stream.refuse("no-target", -1)
+            return Quiet()
+        self._on_the_way += 1
+        too_late = self._network.now() + limits.INQUIRY_WAIT_S
+        patience = self._network.call_at(too_late, lambda: stream.reset("stalled"))
+        return _Telling(patience, self._has_left)
+
+    def _has_left(self) -> None:
+        self._on_the_way -= 1
+
+
+class _Telling(Quiet):
+    """An answer on its way. Who asked waits no longer than ``patience``, so neither do we."""
+
+    def __init__(self, patience: Timer, has_left: Callable[[], None]) -> None:
+        self._patience, self._has_left = patience, has_left
+
+    def lost(self, cause: ResetCode | None) -> None:
+        """It has left, or whoever asked is gone."""
+        self._patience.cancel()
+        self._has_left()

@@ -1,0 +1,73 @@
+"""An echo: how long a question and its answer take to a router on the way, and which it runs.
+
+A router that knows no echo refuses what it has no target for: its word is as good a measure.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from router.asking.exchange import UNREADABLE, Quiet, Reply
+from router.link.ports import Refusal, Stream, StreamHandler
+from router.model import limits
+from router.model.ids import RouterId
+
+_Version = Annotated[str, msgspec.Meta(pattern=r"\A[ -~]*\Z", max_length=limits.NAME_CHARS_MAX)]
+_Router = Annotated[str, msgspec.Meta(max_length=limits.ID_CHARS_MAX)]
+
+SAID_BY_THE_SITE: frozenset[Refusal] = frozenset({"no-target", "draining"})
+"""Refusals that only the end of a path gives: routers on the way have other words."""
+
+
+class EchoAnswer(msgspec.Struct, frozen=True, array_like=True):
+    """Who answers, and the version that it runs."""
+
+    router: _Router
+    version: _Version
+
+
+_decode = msgspec.msgpack.Decoder(EchoAnswer).decode
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """What one echo came to. ``rtt_s`` None: the router gave no answer, ``error`` says why.
+
+    ``version``: as it told; empty: it told none.
+    """
+
+    rtt_s: float | None
+    version: str = ""
+    error: str = ""
+
+
+def answer_echo(stream: Stream, router: RouterId, version: str) -> StreamHandler:
+    """Answer at once."""
+    stream.accept(0)
+    stream.send(msgspec.msgpack.encode(EchoAnswer(router, version[: limits.NAME_CHARS_MAX])))
+    stream.finish()
+    return Quiet()
+
+
+def heard(reply: Reply, router: RouterId) -> Heard:
+    """What ``reply`` to an echo says, which was for ``router``."""
+    if reply.refusal is not None:
+        if reply.refusal in SAID_BY_THE_SITE:
+            return Heard(reply.rtt_s)
+        return Heard(None, error=_REFUSED[reply.refusal])
+    if reply.content is None or reply.rtt_s is None:
+        return Heard(None, error=reply.error)
+    try:
+        answer = _decode(reply.content)
+    except UNREADABLE:
+        return Heard(None, error="its answer cannot be read")
+    if answer.router != router:
+        return Heard(None, error="another router answered in its place")
+    return Heard(reply.rtt_s, answer.version)
+
+
+_REFUSED: dict[Refusal, str] = {
+    "busy": "refused as busy on the way",
+    "connect-failed": "refused",
+    "not-allowed": "not allowed on the way",
+    "no-route": "a router before it has no link on",
+}

@@ -1,0 +1,155 @@
+"""One question to one site: an OPEN along a source route, and what came back in time."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from router.asking.kinds import QUESTIONED_PORT, QUESTIONED_SERVICE
+from router.link.ports import OpenRequest, Refusal, ResetCode, Stream, StreamOpener
+from router.model import limits
+from router.model.ids import RouterId, SiteId
+from router.net.ports import Network, Timer
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What came of a question. ``content`` None: no whole answer; ``refusal``: said instead.
+
+    ``rtt_s``: until the first word of an answer or refusal; None: nothing was heard. ``error``:
+    why there is no answer, if nobody refused it.
+    """
+
+    content: bytes | None
+    refusal: Refusal | None = None
+    rtt_s: float | None = None
+    error: str = ""
+
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, OverflowError, RecursionError)
+"""What decoding raises of bytes that are no answer and no question."""
+
+Replied = Callable[[Reply], None]
+
+
+class Quiet:
+    """A `StreamHandler` that has said all it had to say."""
+
+    def accepted(self, in_flight: int) -> None:
+        """Nothing waits for it."""
+
+    def refused(self, reason: Refusal, in_flight: int) -> None:
+        """Nothing waits for it."""
+
+    def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
+        """No head belongs here."""
+
+    def received(self, data: memoryview) -> None:
+        """No question has a body."""
+
+    def trailers(self, block: bytes) -> None:
+        """No trailers belong here."""
+
+    def ended(self, in_flight: int) -> None:
+        """The other end has finished."""
+
+    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
+        """No head belongs here."""
+
+    def writable(self) -> None:
+        """Nothing waits for it."""
+
+    def lost(self, cause: ResetCode | None) -> None:
+        """Over."""
+
+
+class _Question(Quiet):
+    """``done`` hears the reply once."""
+
+    def __init__(self, now: Callable[[], float], bytes_max: int, done: Replied) -> None:
+        self._now = now
+        self._bytes_max = bytes_max
+        self._done: Replied | None = done
+        self._bytes = b""
+        self._refusal: Refusal | None = None
+        self._asked_at = now()
+        self._rtt_s: float | None = None
+        self.stream: Stream | None = None
+        self.patience: Timer | None = None
+
+    def accepted(self, in_flight: int) -> None:
+        """The site answers."""
+        self._rtt_s = self._now() - self._asked_at
+
+    def refused(self, reason: Refusal, in_flight: int) -> None:
+        """It does not, or who is before it."""
+        self._rtt_s, self._refusal = self._now() - self._asked_at, reason
+
+    def received(self, data: memoryview) -> None:
+        """Part of the answer."""
+        self._bytes += data
+        if len(self._bytes) > self._bytes_max:
+            self.give_up("its answer is too long")
+
+    def ended(self, in_flight: int) -> None:
+        """The answer is whole."""
+        self._tell(self._bytes)
+
+    def lost(self, cause: ResetCode | None) -> None:
+        """Refused, or broken off before the answer was whole."""
+        self._tell(None, "" if self._refusal else "it was lost with a link on the way")
+
+    def give_up(self, error: str) -> None:
+        """Wait no longer."""
+        if self._done is not None and self.stream is not None:
+            self.stream.reset("cancelled")
+        self._tell(None, error)
+
+    def _tell(self, content: bytes | None, error: str = "") -> None:
+        if self._done is not None:
+            done, self._done = self._done, None
+            self._bytes = b""
+            if self.patience is not None:
+                self.patience.cancel()
+            done(Reply(content, self._refusal, self._rtt_s, error))
+
+
+class Asker:
+    """Opens questions of ``site`` and waits for each a bounded time."""
+
+    __slots__ = ("_network", "_site", "_streams")
+
+    def __init__(self, network: Network, streams: StreamOpener, site: SiteId) -> None:
+        self._network = network
+        self._streams = streams
+        self._site = site
+
+    def ask(
+        self,
+        path: tuple[RouterId, ...],
+        flag: int,
+        done: Replied,
+        *,
+        service: str = QUESTIONED_SERVICE,
+        port: int = QUESTIONED_PORT,
+        question: bytes = b"",
+        bytes_max: int = limits.INQUIRY_BYTES_MAX,
+    ) -> None:
+        """``done`` is called once: in this very call when there is no link to the first of
+        ``path``, else within `limits.INQUIRY_WAIT_S`."""
+        asked = _Question(self._network.now, bytes_max, done)
+        request = OpenRequest(
+            path=path,
+            service=service,
+            port=port,
+            protocol="tcp",
+            ingress=self._site,
+            flags=flag,
+            head=question,
+        )
+        asked.stream = self._streams.open_stream(request, asked)
+        if asked.stream is None:
+            asked.give_up("there is no link to it now")
+            return
+        asked.stream.finish()
+        patience = self._network.now() + limits.INQUIRY_WAIT_S
+        late = f"no answer within {limits.INQUIRY_WAIT_S:g} s"
+        asked.patience = self._network.call_at(patience, lambda: asked.give_up(late))

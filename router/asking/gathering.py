@@ -1,0 +1,122 @@
+"""The figures of this site, gathered for all who ask within a while: in slices, between which
+traffic goes on.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from router.admin.history_views import ServiceHistory
+from router.admin.views import LinkView, Status
+from router.asking.site_answer import ServedAnswer, ServiceAnswer, encode
+from router.asking.targets import told_targets
+from router.asking.texts import printable
+from router.forward.counters import SERVED_NOWHERE
+from router.forward.figures import ServiceSnapshot
+from router.model import limits
+from router.net.ports import Network
+
+
+class Facts(Protocol):
+    """What there is to tell; `operate.sites` supplies it."""
+
+    def status(self) -> Status: ...
+    def links(self) -> Sequence[LinkView]: ...
+    def service_names(self) -> frozenset[str]:
+        """Every name of a service that a problem might speak of."""
+
+    def snapshots(self) -> Iterator[ServiceSnapshot]:
+        """The service ports, each as of when it is asked for."""
+
+    def histories(self, service: str | None, port: int | None) -> Iterator[ServiceHistory]: ...
+
+
+class Gathered(msgspec.Struct, frozen=True):
+    """The figures of a moment. ``services``: by name, encoded, in their order."""
+
+    at: float
+    status: Status
+    links: tuple[LinkView, ...]
+    names: frozenset[str]
+    services: tuple[tuple[str, bytes], ...]
+
+
+class Gathering:
+    """Gathers once for all who ask meanwhile and `limits.SITE_KEPT_S` after."""
+
+    __slots__ = ("_facts", "_found", "_gathered", "_network", "_snapshots", "_waiting")
+
+    def __init__(self, network: Network, facts: Facts) -> None:
+        self._network = network
+        self._facts = facts
+        self._gathered: Gathered | None = None
+        self._snapshots: Iterator[ServiceSnapshot] | None = None
+        self._found: list[tuple[str, bytes]] = []
+        self._waiting: list[Callable[[Gathered], None]] = []
+
+    def ask(self, done: Callable[[Gathered], None]) -> None:
+        """``done`` is called once, in this very call if the figures are new enough."""
+        now = self._network.now()
+        if self._gathered is not None and now - self._gathered.at <= limits.SITE_KEPT_S:
+            done(self._gathered)
+            return
+        self._waiting.append(done)
+        if self._snapshots is None:
+            self._snapshots, self._found = self._facts.snapshots(), []
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Read some service ports; the rest in a moment."""
+        assert self._snapshots is not None
+        now = self._network.now()
+        for count, snapshot in enumerate(self._snapshots, start=1):
+            if snapshot.declared:
+                self._found.append((snapshot.key.name, encode(_service(snapshot, now))))
+            if count == limits.SITE_READ_AT_ONCE:
+                self._network.call_at(now + limits.SITE_READ_PAUSE_S, self._go_on)
+                return
+        facts, self._snapshots = self._facts, None
+        self._gathered = Gathered(
+            now, facts.status(), tuple(facts.links()), facts.service_names(), tuple(self._found)
+        )
+        waiting, self._waiting = self._waiting, []
+        for done in waiting:
+            done(self._gathered)
+
+
+def _service(snapshot: ServiceSnapshot, now: float) -> ServiceAnswer:
+    load = snapshot.load
+    return ServiceAnswer(
+        name=snapshot.key.name,
+        port=snapshot.key.port,
+        protocol=snapshot.config.protocol,
+        policy=snapshot.config.policy.name,
+        requests_total=snapshot.counters.requests_total,
+        overflow_total=snapshot.counters.overflow_total,
+        queued=snapshot.queued,
+        in_flight=load.in_flight,
+        targets_ready=load.targets_ready,
+        capacity=load.capacity,
+        rate_per_s=load.rate.per_s if load.rate is not None else None,
+        served=_served(snapshot),
+        targets=told_targets(snapshot.targets, now),
+    )
+
+
+def _served(snapshot: ServiceSnapshot) -> tuple[ServedAnswer, ...]:
+    requests: dict[str, int] = {}
+    for (site, _), histogram in snapshot.counters.requests.items():
+        requests[site] = requests.get(site, 0) + sum(histogram.counts)
+    overflow: dict[str, int] = {}
+    for (site, _), count in snapshot.counters.overflow.items():
+        overflow[site] = overflow.get(site, 0) + count
+    return tuple(
+        ServedAnswer(printable(site), requests[site], overflow.get(site, 0))
+        for site in _busiest(requests)
+    )
+
+
+def _busiest(requests: Mapping[str, int]) -> Sequence[str]:
+    order = sorted(requests, key=lambda site: (site == SERVED_NOWHERE, -requests[site], site))
+    return order[: limits.SITE_SERVED_MAX]

@@ -1,0 +1,84 @@
+"""Asks other sites of themselves; who asks the same within a moment gets the same answer."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from router.asking.exchange import Asker, Reply
+from router.asking.site_answer import SiteQuestion, encode
+from router.link.ports import ASKS_SITE, Refusal
+from router.model import limits
+from router.model.ids import SiteId
+from router.model.paths import Path
+
+_Key = tuple[SiteId, SiteQuestion]
+
+
+class SiteReply(msgspec.Struct, frozen=True):
+    """What a site said, not read yet. ``content`` None: nothing, ``error`` says why.
+
+    ``at``: when it came, on the network's clock.
+    """
+
+    content: bytes | None
+    error: str
+    at: float
+
+
+Replied = Callable[[SiteReply], None]
+
+
+class SiteQuestions:
+    """Keeps what was answered for `limits.SITE_KEPT_S`, and asks a bounded number at once."""
+
+    __slots__ = ("_asker", "_kept", "_now", "_waiting")
+
+    def __init__(self, asker: Asker, now: Callable[[], float]) -> None:
+        self._asker = asker
+        self._now = now
+        self._kept: dict[_Key, SiteReply] = {}
+        self._waiting: dict[_Key, list[Replied]] = {}
+
+    def ask(self, site: SiteId, path: Path, question: SiteQuestion, done: Replied) -> bool:
+        """``done`` is called once, perhaps in this very call. False: too many are being asked, and
+        it is not called."""
+        key, now = (site, question), self._now()
+        kept = self._kept.get(key)
+        if kept is not None and now - kept.at <= limits.SITE_KEPT_S:
+            done(kept)
+            return True
+        if key in self._waiting:
+            self._waiting[key].append(done)
+            return True
+        if len(self._waiting) >= limits.SITE_QUESTIONS_AT_ONCE_MAX:
+            return False
+        self._waiting[key] = [done]
+        self._asker.ask(
+            path,
+            ASKS_SITE,
+            lambda reply: self._take(key, reply),
+            question=encode(question),
+            bytes_max=limits.SITE_ANSWER_BYTES_MAX,
+        )
+        return True
+
+    def _take(self, key: _Key, reply: Reply) -> None:
+        now = self._now()
+        error = reply.error if reply.refusal is None else _REFUSED[reply.refusal]
+        told = SiteReply(reply.content, error, now)
+        for old in [one for one, kept in self._kept.items() if now - kept.at > limits.SITE_KEPT_S]:
+            del self._kept[old]
+        if len(self._kept) < limits.SITE_ANSWERS_KEPT_MAX:
+            self._kept[key] = told
+        for done in self._waiting.pop(key):
+            done(told)
+
+
+_REFUSED: dict[Refusal, str] = {
+    "busy": "it answers as many questions as it can",
+    "connect-failed": "refused",
+    "draining": "it is stopping",
+    "no-route": "a router on the way has no link on",
+    "no-target": "its router is of an older release, which tells nothing of itself",
+    "not-allowed": "it does not tell this site of itself",
+}

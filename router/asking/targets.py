@@ -1,0 +1,187 @@
+"""Which targets another site has for a service port: asked of that site when an operator looks.
+
+LSAs carry counts only. An OPEN with `ASKS_TARGETS` is answered by the site itself and reaches no
+target; names, figures and why one is not ready travel, addresses do not.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import Annotated
+
+import msgspec
+
+from router.asking.exchange import UNREADABLE, Asker, Quiet, Reply
+from router.asking.texts import without_addresses
+from router.forward.figures import TargetInfo
+from router.link.ports import ASKS_TARGETS, Stream, StreamHandler
+from router.model import limits
+from router.model.adverts import RemoteCandidate
+from router.model.ids import ServiceKey, SiteId
+from router.net.ports import Network
+from router.routing.table import RouteTable
+
+_Name = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9.-]{1,253}\Z")]
+_Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+_Error = Annotated[str, msgspec.Meta(pattern=r"\A[ -~]*\Z", max_length=limits.INQUIRY_ERROR_MAX)]
+_Seconds = Annotated[float, msgspec.Meta(ge=0, le=limits.INQUIRY_STATE_S_MAX)]
+_PerSecond = Annotated[float, msgspec.Meta(ge=0, le=limits.RATE_SUM_MAX)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
+class TargetRate(msgspec.Struct, frozen=True, array_like=True):
+    """How a target stands to its rate."""
+
+    per_s: _PerSecond
+    admitted_per_s: _PerSecond
+    is_over: bool
+
+
+class TargetAnswer(msgspec.Struct, frozen=True, array_like=True):
+    """One target as its site tells of it, shown to people as it is. ``name``: its connector's.
+
+    ``state_s``: for how long it has been ready, or has not been; None: nobody binds it
+    any more, or an older router's answer.
+    """
+
+    name: _Name
+    port: _Port
+    ready: bool
+    in_flight: _Count
+    capacity: _Count | None
+    requests_total: _Count
+    error: _Error = ""
+    state_s: _Seconds | None = None
+    rate: TargetRate | None = None
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What one router of a site said of its targets for one service port.
+
+    ``shares_targets``: they are those of the other routers of its site too.
+    """
+
+    site: SiteId
+    key: ServiceKey
+    targets: tuple[TargetAnswer, ...]
+    shares_targets: bool = False
+
+
+_decode = msgspec.msgpack.Decoder(tuple[TargetAnswer, ...]).decode
+
+
+class Answers:
+    """Tells who asks of the targets here: the same for `limits.INQUIRY_KEPT_S`, whoever it is."""
+
+    __slots__ = ("_kept", "_now", "_targets_of")
+
+    def __init__(
+        self, now: Callable[[], float], targets_of: Callable[[ServiceKey], Sequence[TargetInfo]]
+    ) -> None:
+        self._now, self._targets_of = now, targets_of
+        self._kept: dict[ServiceKey, tuple[float, bytes]] = {}
+
+    def give(self, stream: Stream, key: ServiceKey) -> StreamHandler:
+        """Answer at once."""
+        stream.accept(0)
+        stream.send(self._of(key))
+        stream.finish()
+        return Quiet()
+
+    def _of(self, key: ServiceKey) -> bytes:
+        now, kept = self._now(), self._kept.get(key)
+        if kept is not None and now - kept[0] <= limits.INQUIRY_KEPT_S:
+            return kept[1]
+        targets = self._targets_of(key)
+        made = msgspec.msgpack.encode(told_targets(targets, now))
+        if targets:  # Names of services that have none could be anything.
+            if key not in self._kept and len(self._kept) >= limits.INQUIRY_ANSWERS_KEPT_MAX:
+                self._kept.clear()
+            self._kept[key] = now, made
+        return made
+
+
+def told_targets(targets: Iterable[TargetInfo], now: float) -> tuple[TargetAnswer, ...]:
+    """What others are told of ``targets``: a bounded number, and no addresses.
+
+    Routers of one site that have the same ones tell of them in the same order, whatever they had
+    before; those that leave come last.
+    """
+    in_order = sorted(targets, key=lambda one: (one.leaving, one.name, one.host, one.port))
+    return tuple(
+        TargetAnswer(
+            target.name,
+            target.port,
+            target.ready,
+            target.in_flight,
+            target.capacity,
+            target.requests_total,
+            without_addresses(target.error, target.host),
+            None
+            if target.leaving
+            else min(max(0.0, now - target.since), limits.INQUIRY_STATE_S_MAX),
+            None
+            if target.rate is None
+            else TargetRate(
+                target.rate.per_s, round(target.rate.admitted_per_s, 3), target.rate.is_over
+            ),
+        )
+        for target in islice(in_order, limits.INQUIRY_TARGETS_MAX)
+    )
+
+
+def whom_to_ask(
+    keys: Iterable[ServiceKey], table: RouteTable
+) -> list[tuple[ServiceKey, RemoteCandidate]]:
+    """Those that have targets of ``keys``; of this site's routers not those that have the same."""
+    return [
+        (key, candidate)
+        for key in keys
+        for candidate in table.candidates.get(key, ())
+        if not candidate.unused and (candidate.site != table.site or not candidate.shares_targets)
+    ]
+
+
+class Inquiries:
+    """Asks other sites, all at once and for a bounded time."""
+
+    def __init__(self, network: Network, asker: Asker) -> None:
+        self._network = network
+        self._asker = asker
+
+    def ask(
+        self,
+        candidates: Sequence[tuple[ServiceKey, RemoteCandidate]],
+        done: Callable[[list[Told]], None],
+    ) -> None:
+        """``done`` is called once, later, with what those said who answered in time."""
+        told: list[Told] = []
+        left = len(candidates)
+        if not candidates:
+            self._network.at_turn_end(lambda: done(told))
+
+        def answered(
+            key: ServiceKey, candidate: RemoteCandidate, targets: tuple[TargetAnswer, ...]
+        ) -> None:
+            nonlocal left
+            left -= 1
+            told.append(Told(candidate.site, key, targets, candidate.shares_targets))
+            if not left:
+                self._network.at_turn_end(lambda: done(told))
+
+        for key, candidate in candidates:
+            self._asker.ask(
+                candidate.paths[0],
+                ASKS_TARGETS,
+                lambda reply, key=key, one=candidate: answered(key, one, _read(reply)),  # type: ignore[misc]
+                service=key.name,
+                port=key.port,
+            )
+
+
+def _read(reply: Reply) -> tuple[TargetAnswer, ...]:
+    if reply.content is None:
+        return ()
+    try:
+        return _decode(reply.content)
+    except UNREADABLE:
+        return ()  # A neighbour that talks nonsense has told us nothing.

@@ -1,0 +1,107 @@
+"""The one port between sites: links and claims, told apart by ALPN."""
+
+import errno
+from collections.abc import Callable
+
+from router.link.claims import CLAIM_ALPN, ClaimDesk, ClaimDoor
+from router.link.links import Links
+from router.model import limits
+from router.model.specs import SiteSpec
+from router.net.ports import (
+    Address,
+    Connection,
+    ConnectionHandler,
+    Listener,
+    Network,
+    Timer,
+    Tls,
+)
+from router.trust.ports import Credentials
+
+
+def place_of(site: SiteSpec) -> tuple[str, str, int]:
+    """What of a site says where it listens; a change means to listen anew."""
+    return (site.ingress, site.ingress_bind_ip, site.bind_port)
+
+
+class LinkDoor:
+    """Listens for links and claims; tries again each second while the port is taken."""
+
+    def __init__(
+        self,
+        network: Network,
+        links: Links,
+        credentials: Credentials,
+        claims: ClaimDesk | None,
+        failed: Callable[[str], None],
+    ) -> None:
+        """``claims`` None: of links alone. ``failed`` hears each new reason why links cannot be
+        accepted."""
+        self._network = network
+        self._links = links
+        self._credentials = credentials
+        self._claim_door = ClaimDoor(network, claims) if claims is not None else None
+        self._failed = failed
+        self._listener: Listener | None = None
+        self._retry: Timer | None = None
+        self.error = ""
+        self.is_taken = False  # By another socket of this host, perhaps only for a moment.
+
+    def open(self, site: SiteSpec) -> None:
+        """Listen where ``site`` says, with the certificate of now; nowhere if it is private."""
+        if site.ingress == "none":
+            self.close()
+            self.error, self.is_taken = "", False
+            return
+        self.open_at(site.ingress_bind_ip, site.bind_port)
+
+    def open_at(self, host: str, port: int) -> None:
+        """Listen there, with the certificate of now."""
+        self.close()
+        tls = self._credentials.listener_tls()
+        try:
+            self._listener = self._network.listen(
+                host, port, self._accepting(tls), tls=tls, essential=True
+            )
+        except OSError as cause:
+            self.is_taken = cause.errno == errno.EADDRINUSE
+            error = f"cannot accept links on {host}:{port}: {cause.strerror}"
+            if error != self.error:
+                self.error = error
+                self._failed(error)
+            again = self._network.now() + limits.LISTEN_RETRY_S
+            self._retry = self._network.call_at(again, lambda: self.open_at(host, port))
+        else:
+            self.error, self.is_taken = "", False
+
+    def renew(self) -> None:
+        """Show the certificate of now, and trust whom it is to be; nobody who comes is lost."""
+        if self._listener is not None:
+            tls = self._credentials.listener_tls()
+            self._listener.set_tls(tls, self._accepting(tls))
+
+    def _accepting(self, tls: Tls) -> Callable[[Connection], ConnectionHandler | None]:
+        """What is done with who was shown the certificate of ``tls``."""
+        accept_link = self._links.acceptor(lambda: tls.certificate)
+
+        def accept(connection: Connection) -> ConnectionHandler | None:
+            if connection.alpn == CLAIM_ALPN:
+                desk = self._claim_door
+                return desk.accept(connection) if desk is not None else None
+            return accept_link(connection)
+
+        return accept
+
+    @property
+    def address(self) -> Address | None:
+        """Where links are accepted; None: nowhere."""
+        return self._listener.address if self._listener is not None else None
+
+    def close(self) -> None:
+        """Accept nothing more; what was accepted stays."""
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None

@@ -1,0 +1,283 @@
+"""Keeps the process within its memory: judges its use by marks, sheds load in time.
+
+What gives way first (shares of the limit, `limits`): idle connections, then whatever is new, then
+those who hold most. `Marks` decides and knows nothing else; `MemoryGuard` looks and carries out.
+What is read, and how, is `process.memory`.
+"""
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Protocol
+
+import msgspec
+
+from router.model import limits
+from router.model.events import Problem, Tell
+from router.model.ticks import next_tick
+from router.net.ports import Intake, Timer
+
+
+class Level(IntEnum):
+    """What is being done for want of memory; each includes those before it."""
+
+    CALM = 0
+    SHED_IDLE = 1
+    REFUSE_NEW = 2
+    DROP_SLOWEST = 3
+
+
+_MARKS = (limits.MEMORY_SHED_IDLE, limits.MEMORY_REFUSE_NEW, limits.MEMORY_DROP_SLOWEST)
+
+
+class Marks:
+    """The level that a share of the limit means: up at once, down a little below the mark. Pure."""
+
+    __slots__ = ("level",)
+
+    def __init__(self) -> None:
+        self.level = Level.CALM
+
+    def judge(self, share: float) -> Level:
+        """The level at ``share`` (1.0: all that the process may have)."""
+        if self.level == Level.CALM and share < limits.MEMORY_SHED_IDLE:
+            return self.level  # As nearly always.
+        level = sum(
+            share >= (mark - limits.MEMORY_CALM_BELOW if number <= self.level else mark)
+            for number, mark in enumerate(_MARKS, start=1)
+        )
+        self.level = Level(level)
+        return self.level
+
+
+class Use(msgspec.Struct, frozen=True):
+    """Bytes at one moment: resident, and those of them that wait for slow readers and slots.
+
+    ``socket_bytes``: the kernel's socket buffers, where they count against the limit as well.
+    """
+
+    resident_bytes: int
+    buffered_bytes: int
+    socket_bytes: int = 0
+
+    @property
+    def charged_bytes(self) -> int:
+        """All that counts against the limit."""
+        return self.resident_bytes + self.socket_bytes
+
+
+class Relief(Protocol):
+    """Who can give memory back."""
+
+    def shed_idle(self) -> int:
+        """Close idle connections; how many."""
+
+    def refuse_new(self, refuse: bool) -> None:
+        """Begin nothing new, until told otherwise."""
+
+    def cap_clients(self, cap: bool) -> None:
+        """Accept only a few clients, who are told why, until told otherwise."""
+
+    def drop_slowest(self, size_bytes: int) -> int:
+        """Reset those that hold most, until ``size_bytes`` are free; how many."""
+
+
+class MemoryGuard:
+    """Looks every `limits.MEMORY_LOOK_S`, near the limit more often, and acts.
+
+    A timer alone is too late for a crowd. So it also looks as soon as so much has come in as may
+    take half of the room below the mark for new requests: no crowd passes a mark unseen.
+    ``limit_bytes``: what the process may have.
+    """
+
+    __slots__ = (
+        "_has_dropped",
+        "_is_closed",
+        "_is_stated",
+        "_least_bytes",
+        "_marks",
+        "_network",
+        "_next_trim",
+        "_read",
+        "_relief",
+        "_tell",
+        "_timer",
+        "_trim",
+        "_trim_every_s",
+        "_trimmed_bytes",
+        "buffered_mark_bytes",
+        "dropped_total",
+        "limit_bytes",
+        "shed_total",
+        "use",
+    )
+
+    def __init__(
+        self,
+        network: Intake,
+        limit_bytes: int,
+        read: Callable[[], Use],
+        relief: Relief,
+        tell: Tell,
+        trim: Callable[[bool], None],
+    ) -> None:
+        """``read`` gives the use of now; ``trim`` returns freed memory to the system.
+
+        ``trim(True)`` may take longer: memory is short.
+        """
+        self._network = network
+        self._read = read
+        self._relief = relief
+        self._tell = tell
+        self._trim = trim
+        self._has_dropped = self._is_closed = False
+        self._marks = Marks()
+        self._next_trim = network.now()
+        self._trim_every_s = limits.MEMORY_TRIM_S
+        self._trimmed_bytes = self._least_bytes = 0  # After the last time, and at the least.
+        self.shed_total = self.dropped_total = 0
+        self.use = read()
+        self._timer: Timer | None = None
+        self.set_limit(limit_bytes)
+
+    def set_limit(self, limit_bytes: int, *, is_stated: bool = False) -> None:
+        """Looks before anything else comes in. ``is_stated``: by the site's ``memoryLimit``."""
+        self.limit_bytes = limit_bytes
+        self._is_stated = is_stated
+        self.buffered_mark_bytes = buffered_mark(limit_bytes)
+        self._look_again(0.0, 0)
+
+    @property
+    def _usable_bytes(self) -> int:
+        """What the marks are shares of."""
+        return self.limit_bytes - limits.MEMORY_RESERVE_BYTES
+
+    def use_now(self) -> Use:
+        """Read anew."""
+        return self._read()
+
+    @property
+    def level(self) -> Level:
+        """What is being done now."""
+        return self._marks.level
+
+    def close(self) -> None:
+        """Look no more."""
+        self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def problems(self) -> list[Problem]:
+        """What `status` says while memory is short."""
+        if self.level < Level.REFUSE_NEW:
+            return []
+        used, limit = self.use.charged_bytes // limits.MIB, self.limit_bytes // limits.MIB
+        hint = "Give the router more memory, or services a lower limits.connections"
+        if self._is_stated:
+            hint = f"Raise memoryLimit of the site well above {used} MiB, or remove it"
+        return [
+            Problem(
+                code="SW0603",
+                message=f"Memory is short: {used} of {limit} MiB are in use, "
+                "so new requests are refused here.",
+                hint=hint,
+            )
+        ]
+
+    def _tick(self) -> None:
+        self._look()
+        if self.level >= Level.SHED_IDLE:
+            self.shed_total += self._relief.shed_idle()
+        self._give_back(self.use.resident_bytes, self.level)
+
+    def _look(self) -> None:
+        """What cannot wait for the next tick. Clients who just came are not idle."""
+        if self._is_closed:
+            return  # The network was asked before.
+        if self._has_dropped:
+            self._has_dropped = False
+            self._trim(False)  # Or what is free now would be seen still, and others dropped for it.
+        self.use = use = self._read()
+        share = use.charged_bytes / self._usable_bytes
+        self._look_again(self._pause_s(use.charged_bytes), self._room(use.charged_bytes))
+        before = self.level
+        level = self._marks.judge(share)
+        if level != before:
+            self._changed(before, level)
+        excess_bytes = use.buffered_bytes - self.buffered_mark_bytes
+        if level == Level.DROP_SLOWEST:
+            above = limits.MEMORY_DROP_SLOWEST - limits.MEMORY_CALM_BELOW
+            excess_bytes = max(excess_bytes, use.charged_bytes - int(self._usable_bytes * above))
+        if excess_bytes > 0:
+            dropped = self._relief.drop_slowest(excess_bytes)
+            self.dropped_total += dropped
+            self._has_dropped = dropped > 0
+
+    def _look_again(self, pause_s: float, intake_bytes: int) -> None:
+        """When it is time, or when so much has come in."""
+        if self._timer is not None:
+            self._timer.cancel()
+        network = self._network
+        when = next_tick(network.now(), pause_s) if pause_s else network.now()
+        self._timer = network.call_at(when, self._tick)
+        network.after_intake(intake_bytes, self._look)
+
+    def _room(self, charged_bytes: int) -> int:
+        """How much may come in unseen."""
+        room_bytes = limits.MEMORY_REFUSE_NEW * self._usable_bytes - charged_bytes
+        least_bytes = limits.MEMORY_LOOK_SHARE_MIN * self._usable_bytes
+        return int(max(limits.MEMORY_LOOK_ROOM * room_bytes, least_bytes))
+
+    def _pause_s(self, charged_bytes: int) -> float:
+        near_bytes = limits.MEMORY_NEAR * self._usable_bytes
+        if charged_bytes >= near_bytes:
+            return limits.MEMORY_LOOK_NEAR_S
+        is_far = charged_bytes + limits.MEMORY_FAR_BYTES <= near_bytes
+        return limits.MEMORY_LOOK_FAR_S if is_far else limits.MEMORY_LOOK_S
+
+    def _changed(self, before: Level, level: Level) -> None:
+        refuses = level >= Level.REFUSE_NEW
+        if refuses != (before >= Level.REFUSE_NEW):
+            self._relief.refuse_new(refuses)
+        caps = level == Level.DROP_SLOWEST
+        if caps != (before == Level.DROP_SLOWEST):
+            self._relief.cap_clients(caps)
+        used, limit = self.use.charged_bytes // limits.MIB, self.limit_bytes // limits.MIB
+        use = f"{used} of {limit} MiB are in use"
+        if level == Level.CALM:
+            self._tell("info", "memory-calm", "memory", f"Memory is no longer short: {use}.")
+        elif level > before:
+            done = ("", "idle connections are closed", "new requests are refused")
+            what = done[level] if level < len(done) else "who holds most of it is reset"
+            self._tell(
+                "warning" if level == Level.SHED_IDLE else "error",
+                "memory-short",
+                "memory",
+                f"Memory is short: {use}, {what}.",
+                "Give the router more memory, or services a lower limits.connections",
+            )
+
+    def _give_back(self, resident_bytes: int, level: Level) -> None:
+        """Freed memory goes back to the system, while more is resident than once sufficed.
+
+        Less and less often when that frees nothing: then it is in use.
+        """
+        now = self._network.now()
+        if now < self._next_trim or resident_bytes <= self._least_bytes * limits.MEMORY_TRIM_ABOVE:
+            return
+        is_short = level >= Level.SHED_IDLE
+        self._trim(is_short)
+        left_bytes = self._read().resident_bytes
+        grew = resident_bytes > self._trimmed_bytes * limits.MEMORY_TRIM_ABOVE
+        freed = left_bytes * limits.MEMORY_TRIM_ABOVE < resident_bytes
+        if grew or freed or is_short:
+            self._trim_every_s = limits.MEMORY_TRIM_S
+        else:
+            self._trim_every_s = min(2 * self._trim_every_s, limits.MEMORY_TRIM_S_MAX)
+        self._next_trim = now + self._trim_every_s
+        self._trimmed_bytes = left_bytes
+        self._least_bytes = min(self._least_bytes or left_bytes, left_bytes)
+
+
+def buffered_mark(limit_bytes: int) -> int:
+    """How much may wait for slow readers and slots, of a process that may have ``limit_bytes``."""
+    return max(limits.BUFFERED_BYTES_MIN, int(limit_bytes * limits.BUFFERED_SHARE))

@@ -1,0 +1,231 @@
+"""What becomes of what links bring: neighbours, their messages, streams. Implements `LinkOwner`."""
+
+from collections.abc import Callable
+
+from router.asking.desk import QuestionDesk
+from router.asking.kinds import is_for_site
+from router.asking.telling import Asking
+from router.forward.forwarder import Forwarder
+from router.link.lane import NOBODY
+from router.link.links import Links
+from router.link.ports import (
+    ASKS_TARGETS,
+    DigestMessage,
+    Identity,
+    LoadMessage,
+    LsaAck,
+    LsaMessage,
+    Neighbour,
+    OpenRequest,
+    RoutingMessage,
+    Stream,
+    StreamHandler,
+)
+from router.model.edges import HaveMessage, TableMessage, WishMessage
+from router.model.errors import HandshakeRejected
+from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.shares import SharesMessage
+from router.model.sharing import FREE, Terms
+from router.net.ports import Network
+from router.node.news.link_news import LinkNews
+from router.node.routing_run import RoutingRun
+from router.node.services.load_exchange import LoadExchange
+from router.node.services.services import Services
+from router.node.services.share_run import ShareRun
+from router.node.sharing import Guard
+from router.routing.attached import AttachedEdges
+from router.routing.core import RoutingCore
+from router.routing.edge import EdgeRouting, Routing
+from router.routing.names import Names
+from router.trust.ports import Credentials
+
+
+class Neighbours:
+    """Passes each on to the rooms that it is for; keeps nothing.
+
+    `Links` are made with it, so the rooms that are made with `Links` come by `join`.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        identity: Identity,
+        credentials: Credentials,
+        routing: Routing,
+        edges: AttachedEdges,
+        names: Names,
+        guard: Guard,
+        leads_to: Callable[[SiteId, SiteId], bool],
+    ) -> None:
+        """``leads_to``: whether a cheapest way to a site begins at that neighbor site."""
+        self._network, self._identity, self._credentials = network, identity, credentials
+        self._routing, self._edges = routing, edges
+        self._names, self._guard, self._leads_to = names, guard, leads_to
+        self._refused_sites: frozenset[SiteId] = frozenset()
+
+    def set_refused(self, sites: frozenset[SiteId]) -> None:
+        """Their streams are refused from now on, by whatever way they come."""
+        self._refused_sites = sites
+
+    def join(
+        self,
+        links: Links,
+        forwarder: Forwarder,
+        news: LinkNews,
+        run: RoutingRun,
+        load: LoadExchange,
+        shares: ShareRun,
+        services: Services,
+        questions: QuestionDesk,
+    ) -> None:
+        """Before the first link is dialled or accepted."""
+        self._links, self._forwarder, self._news = links, forwarder, news
+        self._take = run.take
+        self._load, self._shares = load, shares
+        self.known_offer = forwarder.known_offer
+        self._services, self._questions = services, questions
+
+    def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
+        """Judge a proven peer: not revoked, and not refused for being ourselves."""
+        return self._credentials.admit(peer_certificate, neighbour)
+
+    def terms_of(self, peer_certificate: bytes) -> Terms:
+        """As its certificate says."""
+        return self._credentials.terms_of(peer_certificate)
+
+    def may_pass(self, came_from: Neighbour, to: Neighbour | None, request: OpenRequest) -> bool:
+        """See `LinkOwner`."""
+        return self._guard.may_pass(came_from, to, request, self._routing.table)
+
+    def may_bring_ours(self, came_from: Neighbour, request: OpenRequest) -> bool:
+        """See `LinkOwner`. Routers of one site that are not linked reach each other so."""
+        may = self._leads_to(came_from.site, self._identity.site)
+        if not may:
+            self._guard.refuses_as_ours(came_from, request)
+        return may
+
+    def linked_elsewhere(self) -> frozenset[SiteId]:
+        """As far as LSAs say: an edge sees none, and accepts no links."""
+        routing = self._routing
+        return routing.linked_elsewhere() if isinstance(routing, RoutingCore) else frozenset()
+
+    def original_of(self, neighbour: Neighbour, restored: int) -> str:
+        """As far as LSAs tell: an edge sees none."""
+        if not isinstance(self._routing, RoutingCore) or neighbour.site == self._identity.site:
+            return ""
+        found = self._routing.original_of(neighbour.router, neighbour.site, restored)
+        return f"linked to {' and '.join(map(self._names.site, found))}" if found else ""
+
+    def adjacency_up(self, neighbour: Neighbour, cost: int) -> None:
+        """Tell routing, and give the neighbour all loads at once."""
+        self._news.up(neighbour, cost)
+        now = self._network.now()
+        if neighbour.is_edge:
+            self._edges.up(neighbour.router, now, neighbour.site, neighbour.terms)
+        self._take(
+            self._routing.adjacency_up(
+                neighbour.router,
+                neighbour.site,
+                cost,
+                now,
+                is_edge=neighbour.is_edge,
+                terms=neighbour.terms,
+                compares=neighbour.compares,
+                name=neighbour.name,
+            )
+        )
+        self._load.neighbour_up(neighbour.router)
+        self._shares.met(neighbour.router)
+
+    def adjacency_cost(self, router: RouterId, cost: int) -> None:
+        """Tell routing."""
+        self._take(self._routing.adjacency_cost(router, cost, self._network.now()))
+
+    def adjacency_terms(self, router: RouterId, terms: Terms) -> None:
+        """Tell routing, and the edge if it is one."""
+        now = self._network.now()
+        self._take([*self._edges.set_terms(router, terms, now)])
+        self._take(self._routing.set_terms(router, terms, now))
+
+    def adjacency_draining(self, router: RouterId) -> None:
+        """Tell routing, as of one that is down: nothing new goes that way."""
+        self._news.draining(router)
+        self._edges.down(router)
+        self._take(self._routing.adjacency_down(router, self._network.now()))
+
+    def adjacency_down(self, router: RouterId, cause: str) -> None:
+        """Tell routing: the LSA goes out and routes change in this very call."""
+        self._news.down(router, cause)
+        self._edges.down(router)
+        self._load.neighbour_down(router)
+        self._take(self._routing.adjacency_down(router, self._network.now()))
+
+    def routing_message(self, router: RouterId, message: RoutingMessage) -> None:
+        """An LSA, an acknowledgement or load reports from a neighbour."""
+        now = self._network.now()
+        match message:
+            case LsaMessage():
+                self._take(self._routing.receive_lsa(router, message.signed, now))
+            case LsaAck():
+                self._take(
+                    self._routing.receive_ack(
+                        router, message.router, message.part, message.epoch, message.sequence, now
+                    )
+                )
+            case DigestMessage():
+                if isinstance(self._routing, RoutingCore):  # An edge holds no database.
+                    told = message.digest, message.wants_answer
+                    self._take(self._routing.receive_digest(router, *told, now))
+            case LoadMessage():
+                self._load.received(router, message.reports, self._routing.table)
+            case SharesMessage():
+                self._shares.received(router, message)
+            case WishMessage() | HaveMessage() | TableMessage():
+                edge = self._routing if isinstance(self._routing, EdgeRouting) else self._edges
+                self._take(edge.receive_edge(router, message, now))
+
+    def path_for_edge(self, request: OpenRequest) -> tuple[RouterId, ...] | None:
+        """As the route table has it, for a candidate of the service that is asked for."""
+        if is_for_site(request):
+            return self._routing.table.path_to(request.path[-1])
+        return self._edges.path_to(ServiceKey(request.service, request.port), request.path[-1])
+
+    def stream_offered(
+        self, stream: Stream, request: OpenRequest, body: bytes = b""
+    ) -> StreamHandler:
+        """A stream that ends here: for a target, or a question."""
+        rules = self._services.rules
+        flags = request.flags
+        if request.ingress in self._refused_sites:
+            self._guard.refuses(request, self._routing.table, stream.neighbour_site)
+            stream.refuse("not-allowed", -1)
+            return NOBODY
+        if flags and is_for_site(request):
+            return self._questions.take(
+                stream,
+                request,
+                lambda: self._asking(stream.neighbour, request.ingress),
+                rules,
+                self._routing.table,
+            )
+        if not rules.limits_nothing:  # Nearly always there are none: then all may ask for all.
+            judged = isinstance(self._routing, EdgeRouting)
+            vouched = judged and self._links.judges(stream.neighbour)
+            table, sender = self._routing.table, stream.neighbour_site
+            if not self._guard.serves(request, rules, table, sender, vouched=vouched):
+                stream.refuse("not-allowed", -1)
+                return NOBODY
+            body = b""  # It is judged by who asks, and each time.
+        if flags & ASKS_TARGETS:
+            return self._questions.take_of_service(stream, request)
+        return self._forwarder.stream_offered(stream, request, body)
+
+    def link_changed(self, name: str) -> None:
+        """A link that we dial got another state."""
+        self._news.changed(name)
+
+    def _asking(self, neighbour: RouterId, site: SiteId) -> Asking:
+        """Who asks: a neighbour on the terms of its link, or somebody beyond, who is free."""
+        known = self._links.neighbour(neighbour)
+        terms = known.terms if known is not None and known.site == site else FREE
+        return Asking(self._routing.table.party(site), terms)

@@ -1,0 +1,129 @@
+"""Sites that offered a service in the last minutes and do not now: `why` keeps their rows."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from router.admin.views import WhyCandidate
+from router.link.listing import LinkStatus, in_words
+from router.model.adverts import RemoteCandidate
+from router.model.ids import ServiceKey, SiteId
+from router.model.limits import ABSENT_SITES_MAX, ABSENT_SITES_SHOWN_S
+from router.model.sharing import SHORT_ID_CHARS
+from router.node.moments import time_of_day
+from router.routing.table import RouteTable
+
+
+class AbsentSite(msgspec.Struct, frozen=True, kw_only=True):
+    """Who it was, and ``since`` when it is gone (monotonic seconds). ``via``: the site that its
+    path began with."""
+
+    site: SiteId
+    name: str
+    path_cost: int
+    via: SiteId | None
+    since: float
+
+
+class AbsentSites:
+    """Compares each route table with the one before. Bounded: the oldest are forgotten first."""
+
+    __slots__ = ("_gone", "_now", "_table")
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._table: RouteTable | None = None
+        self._gone: dict[tuple[ServiceKey, SiteId], AbsentSite] = {}
+
+    def table_changed(self, table: RouteTable) -> None:
+        """Note which candidates are gone, and which are back."""
+        before, self._table, now = self._table, table, self._now()
+        if before is None:
+            return
+        for key in before.candidates.keys() | table.candidates.keys():
+            was, are = before.candidates.get(key, ()), table.candidates.get(key, ())
+            if was is are:
+                continue
+            present = {one.site for one in are}
+            for one in was:
+                if one.site not in present and one.site != table.site:
+                    self._gone.setdefault((key, one.site), _absent(one, before, now))
+            for site in present:
+                self._gone.pop((key, site), None)
+        while len(self._gone) > ABSENT_SITES_MAX:
+            del self._gone[next(iter(self._gone))]
+
+    def of(self, key: ServiceKey) -> list[AbsentSite]:
+        """Sites that offered ``key`` not long ago, the cheapest first."""
+        oldest = self._now() - ABSENT_SITES_SHOWN_S
+        known = [one for (of, _), one in self._gone.items() if of == key and one.since >= oldest]
+        return sorted(known, key=lambda one: (one.path_cost, one.site))
+
+
+def _absent(one: RemoteCandidate, table: RouteTable, now: float) -> AbsentSite:
+    first = one.paths[0][0] if one.paths and one.paths[0] else None
+    return AbsentSite(
+        site=one.site,
+        name=one.site_name,
+        path_cost=one.path_cost,
+        via=None if first is None else table.routers.get(first),
+        since=now,
+    )
+
+
+def rows(
+    key: ServiceKey,
+    gone: Sequence[AbsentSite],
+    table: RouteTable,
+    links: Sequence[LinkStatus],
+    utc: Callable[[float], str],
+) -> list[WhyCandidate]:
+    """What `why` says of those that offered ``key``. ``utc``: ISO 8601 of monotonic seconds."""
+    named = {(route.name, site) for site, route in table.sites.items()}
+    named.update((one.name, one.site) for one in gone)
+    bearers = Counter(name for name, _ in named)
+    return [_row(key, one, table, links, utc, bearers[one.name] > 1) for one in gone]
+
+
+def _row(
+    key: ServiceKey,
+    one: AbsentSite,
+    table: RouteTable,
+    links: Sequence[LinkStatus],
+    utc: Callable[[float], str],
+    with_id: bool,
+) -> WhyCandidate:
+    """``with_id``: another site bears its name, as one that was made again."""
+    route = table.sites.get(one.site)
+    if any(other.site == one.site for other in table.withheld.get(key, ())):
+        verdict = "not-allowed"
+        reason = f"its export rule has left this site out since {time_of_day(utc(one.since))}"
+    elif route is not None and route.reachable:
+        verdict = "no-target"
+        reason = f"it has not offered the service since {time_of_day(utc(one.since))}"
+    else:
+        verdict = "unreachable"
+        down = next((link for link in links if _leads_to(link, one) and link.state != "up"), None)
+        if down is None:
+            reason = f"no path has led there since {time_of_day(utc(one.since))}"
+        else:
+            link = in_words(down.name, down.direction, down.neighbour_name)
+            reason = f"{link} is down since {time_of_day(utc(down.since))}"
+    return WhyCandidate(
+        site=f"{one.name}@{one.site[:SHORT_ID_CHARS]}" if with_id else one.name,
+        path=(),
+        path_cost=one.path_cost,
+        targets_ready=0,
+        capacity=None,
+        in_flight=0,
+        free=None,
+        age_s=None,
+        verdict=verdict,
+        reason=reason,
+        capacity_kind=None,
+    )
+
+
+def _leads_to(link: LinkStatus, one: AbsentSite) -> bool:
+    return link.neighbour_site in (one.site, one.via)

@@ -1,0 +1,57 @@
+"""Messages refused by one end of a link, as events and as problems."""
+
+from collections.abc import Callable
+
+from router.forward.refused_messages import RefusedMessage, RefusedMessages
+from router.model.events import Problem, Tell
+from router.model.ids import SiteId
+from router.model.limits import REFUSED_MESSAGE_EVENTS_BURST, REFUSED_MESSAGE_EVENTS_PER_S
+from router.node.news.event_budgets import EventBudgets
+
+SHOWN_MAX = 16
+"""Problems of this kind at once; more say nothing new."""
+
+HINT = "Compare the two routers: sitectl version at both sites, then update the older one"
+
+_TEXTS = {
+    "request-refused-here": "This site refuses requests for {service} as {site} sends them",
+    "request-refused-there": "{site} refuses requests for {service} as this site sends them",
+    "response-refused-here": "This site refuses responses of {service} as {site} sends them",
+}
+
+
+class MessageNews:
+    """Reports them with the name of the other site, of one site so many at once and no more."""
+
+    __slots__ = ("_budgets", "_messages", "_name", "_now", "_tell")
+
+    def __init__(
+        self,
+        messages: RefusedMessages,
+        name: Callable[[SiteId], str],
+        tell: Tell,
+        now: Callable[[], float],
+    ) -> None:
+        self._messages, self._name, self._tell, self._now = messages, name, tell, now
+        self._budgets = EventBudgets(REFUSED_MESSAGE_EVENTS_BURST, REFUSED_MESSAGE_EVENTS_PER_S)
+        messages.tell = self._refused
+
+    def problems(self) -> list[Problem]:
+        """One for each service, site and refusal of late, the latest first."""
+        latest = self._messages.recent()[: -SHOWN_MAX - 1 : -1]
+        return [
+            Problem(code="SW0330", message=self._text(message), hint=HINT) for message in latest
+        ]
+
+    def _refused(self, message: RefusedMessage) -> None:
+        if self._budgets.take(message.site, self._now()):
+            text = self._text(message)
+            self._tell("warning", "message-refused", self._name(message.site), text, HINT)
+
+    def _text(self, message: RefusedMessage) -> str:
+        text = _TEXTS[message.refusal]
+        begun = text.format(service=message.service, site=self._name(message.site))
+        claim = ""
+        if message.claimed not in ("", message.site):
+            claim = f" (it says that they came in at {self._name(SiteId(message.claimed))})"
+        return f"{begun}{claim}: the routers do not agree on what valid HTTP over a link is."

@@ -1,0 +1,203 @@
+"""Sites that are new among those with targets of a service which another site declares.
+
+With open sharing nobody has to approve an offer. So an event reports each new one, and `status` and
+`why` show it for a while. Known and new offers survive a restart.
+"""
+
+from collections.abc import Container, Iterator, Sequence
+
+from certs import clocks
+from router.model.events import Note, Tell
+from router.model.grants import OFFER, granted
+from router.model.ids import SiteId
+from router.model.limits import (
+    KNOWN_OFFERS_MAX,
+    NEW_OFFER_EVENTS_BURST,
+    NEW_OFFER_EVENTS_PER_S,
+    NEW_OFFER_NOTES_MAX,
+    NEW_OFFER_SHOWN_S,
+    NEW_OFFERS_LEARN_S,
+)
+from router.net.ports import Timer, Timers
+from router.node.news.event_budgets import EventBudgets
+from router.node.services.ports import Keeper, KnownOffer
+from router.routing.table import RouteTable
+
+MORE_SHOWN = 3  # Of the offers that have no note each.
+SAVE_AFTER_S = 1.0  # Tables follow each other closely while a network comes together.
+Offer = tuple[str, SiteId]
+"""A service, and a site that has targets of it and does not declare it."""
+
+
+class NewOffers:
+    """Owns the known offers. A router without a memory learns those of its first moments."""
+
+    __slots__ = (
+        "_budgets",
+        "_counts",
+        "_keeper",
+        "_known",
+        "_learns_until",
+        "_most",
+        "_new",
+        "_save",
+        "_tell",
+        "_timers",
+        "_unvouched",
+    )
+
+    def __init__(self, keeper: Keeper, tell: Tell, timers: Timers) -> None:
+        self._keeper, self._tell, self._timers = keeper, tell, timers
+        kept = keeper.known_offers()
+        ages = {
+            (service, one.site): one.new_for_s
+            for service, offers in (kept or {}).items()
+            for one in offers
+        }
+        self._known: dict[Offer, None] = dict.fromkeys(ages)
+        self._learns_until = timers.now() + (NEW_OFFERS_LEARN_S if kept is None else 0.0)
+        self._counts: dict[SiteId, int] = {}
+        for _, site in self._known:
+            self._counts[site] = self._counts.get(site, 0) + 1
+        self._most: SiteId | None = None  # Of them, while it is known.
+        now = timers.now()
+        since = [(now - age, offer) for offer, age in ages.items() if age is not None]
+        self._new: dict[Offer, float] = {offer: at for at, offer in sorted(since)}  # Since when.
+        self._budgets = EventBudgets(NEW_OFFER_EVENTS_BURST, NEW_OFFER_EVENTS_PER_S)
+        self._save: Timer | None = None
+        self._unvouched: list[Offer] = []  # Not granted, and not yet taken.
+
+    def table_changed(self, table: RouteTable) -> None:
+        """Look for offers that are not known. Another process of the router does so for all."""
+        if not self._keeper.leads:
+            return
+        now = self._timers.now()
+        for offer in _offers(table):
+            if offer in self._known or not self._has_room(offer[1]):
+                continue
+            self._remember(offer)
+            if now >= self._learns_until:
+                self._found(offer, table, now)
+
+    def take_unvouched(self) -> list[Offer]:
+        """New offers without a grant of the owner; each is returned once."""
+        found, self._unvouched = self._unvouched, []
+        return found
+
+    def note_of(self, service: str, site: SiteId, table: RouteTable) -> str:
+        """For `why`; empty: the site is no new one, or declares the service itself."""
+        since, declared = self._new.get((service, site)), table.declarations.get(service)
+        now = self._timers.now()
+        if since is None or declared is None or now >= since + NEW_OFFER_SHOWN_S:
+            return ""
+        owner = table.party(declared.site).shown
+        by = "granted" if _is_granted(service, site, table) else "auto"
+        return f"new since {clocks.span(now - since)}, offers {service} of {owner}; approved: {by}"
+
+    def notes(self, table: RouteTable, used: Container[str]) -> list[Note]:
+        """One for each offer that is new and still there, and one for those beyond a number.
+
+        Services that are ``used`` here come first, then those whose owner is known for longest: a
+        site that offers many others hides none of these.
+        """
+        there = set(_offers(table))
+        ranks = {name: rank for rank, name in enumerate(table.owners)}
+        found = [
+            (service not in used, ranks.get(service, len(ranks)), -since, service, site, text)
+            for (service, site), since in self._new.items()
+            if (service, site) in there and (text := self.note_of(service, site, table))
+        ]
+        found.sort()
+        notes = [
+            _note(f"Site {_shown(site, table)} is {text}.", _hint(service))
+            for *_, service, site, text in found[:NEW_OFFER_NOTES_MAX]
+        ]
+        if beyond := [(service, site) for *_, service, site, _ in found[NEW_OFFER_NOTES_MAX:]]:
+            notes.append(_of_more(beyond, table))
+        return notes
+
+    def _found(self, offer: Offer, table: RouteTable, now: float) -> None:
+        service, site = offer
+        self._new[offer] = now
+        if not _is_granted(service, site, table):
+            self._unvouched.append(offer)
+        while len(self._new) > KNOWN_OFFERS_MAX:
+            del self._new[next(iter(self._new))]
+        if self._budgets.take(site, now):
+            owner = table.party(table.declarations[service].site).shown
+            text = f"Site {_shown(site, table)} has targets of {service}, which {owner} declares, "
+            self._tell(
+                "warning", "offer-new", service, f"{text}and had none before.", _hint(service)
+            )
+
+    def _has_room(self, site: SiteId) -> bool:
+        """The site that has most gives way to others, and none to it."""
+        if len(self._known) < KNOWN_OFFERS_MAX:
+            return True
+        if self._most is None:
+            self._most = max(sorted(self._counts), key=lambda one: self._counts[one])
+        most = self._most
+        if self._counts.get(site, 0) >= self._counts[most]:
+            return False
+        del self._known[next(one for one in self._known if one[1] == most)]
+        self._counts[most] -= 1
+        self._most = None
+        return True
+
+    def _remember(self, offer: Offer) -> None:
+        self._known[offer] = None
+        self._counts[offer[1]] = self._counts.get(offer[1], 0) + 1
+        if self._save is None:
+            self._save = self._timers.call_at(self._timers.now() + SAVE_AFTER_S, self._keep)
+
+    def _keep(self) -> None:
+        self._save = None
+        now = self._timers.now()
+        known: dict[str, list[KnownOffer]] = {}
+        for service, site in self._known:
+            since = self._new.get((service, site))
+            age = None if since is None or now >= since + NEW_OFFER_SHOWN_S else now - since
+            known.setdefault(service, []).append(KnownOffer(site, age))
+        self._keeper.keep_known_offers(known)
+
+
+def _offers(table: RouteTable) -> Iterator[Offer]:
+    """Of other sites that we use, of services that somebody else declares."""
+    for key, candidates in table.candidates.items():
+        declared = table.declarations.get(key.name)
+        if declared is not None:
+            for one in candidates:
+                if one.site not in (declared.site, table.site) and not one.barred:
+                    yield key.name, one.site
+
+
+def _is_granted(service: str, site: SiteId, table: RouteTable) -> bool:
+    owner = table.owners.get(service)
+    return owner is not None and site in granted(owner.grants, OFFER)
+
+
+def _note(message: str, hint: str) -> Note:
+    return Note(severity="warning", code="SW0347", message=message, hint=hint)
+
+
+def _of_more(offers: Sequence[Offer], table: RouteTable) -> Note:
+    """Of offers that have no note each."""
+    shown = [f"{service} at {_shown(site, table)}" for service, site in offers[:MORE_SHOWN]]
+    rest = f" and {len(offers) - MORE_SHOWN} more" if len(offers) > MORE_SHOWN else ""
+    return _note(
+        f"{len(offers)} more offers of services that other sites declare are new: "
+        f"{', '.join(shown)}{rest}.",
+        "See who has targets of a service: sitectl why SERVICE. To choose from whom it is taken: "
+        "sitectl service set SERVICE --import-from SITE",
+    )
+
+
+def _shown(site: SiteId, table: RouteTable) -> str:
+    return f"{table.party(site).shown.partition('@')[0]} ({site[:8]})"
+
+
+def _hint(service: str) -> str:
+    return (
+        "If it should have none, name the sites that may: "
+        f"sitectl service set {service} --import-from SITE"
+    )

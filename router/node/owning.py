@@ -1,0 +1,182 @@
+"""Who owns which name, for people: what is wrong with it, and an operator's word on it."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from router.admin.names_api import NameView
+from router.admin.ports import CommandRefused
+from router.model.events import Problem, Tell
+from router.model.ids import SiteId
+from router.model.owners import Owner
+from router.model.sharing import names_site
+from router.net.ports import Network
+from router.node.services.ports import SharedOwners
+from router.routing.core import RoutingCore
+from router.routing.declared import Claim, Declared
+from router.routing.edge import Routing
+from router.routing.events import RoutingEvent
+from router.routing.names import Names
+from router.routing.table import RouteTable
+
+
+class Owning:
+    """Carries out `sitectl service adopt`. ``take`` carries out what routing answers."""
+
+    def __init__(
+        self,
+        network: Network,
+        routing: Routing,
+        names: Names,
+        take: Callable[[list[RoutingEvent]], None],
+        tell: Tell,
+    ) -> None:
+        self._network, self._routing, self._names = network, routing, names
+        self._take, self._tell = take, tell
+        self._shared: SharedOwners | None = None
+
+    def share(self, shared: SharedOwners) -> None:
+        """Agree with the other routers of this site on who owns what."""
+        routing = self._routing
+        if isinstance(routing, RoutingCore):  # At an edge its neighbour decides.
+            self._shared = shared
+            shared.follow(lambda: routing.owners, self._set)
+
+    def _set(self, owners: Mapping[str, Owner]) -> None:
+        routing = self._routing
+        assert isinstance(routing, RoutingCore), "no other routing shares"
+        self._take(routing.set_owners(owners, self._network.now()))
+
+    def adopt(self, service: str, given: str) -> str:
+        """Make the site ``given``, a name or an id, the owner of ``service`` here.
+
+        What was done, for people. Raises CommandRefused.
+        """
+        routing, table = self._routing, self._routing.table
+        if not isinstance(routing, RoutingCore):
+            (host, *_) = (*table.adjacencies, "")
+            where = self._names.router(host) if host else "the site that it is attached to"
+            raise CommandRefused(
+                f"this site is an edge: whose {service[:80]} counts is decided at {where}",
+                f"There: sitectl service adopt {service[:80]} --from SITE",
+            )
+        declaring = routing.declarers(service)
+        if table.site in declaring:
+            raise CommandRefused(
+                f"service {service[:80]!r} is declared at this site, and that counts here",
+                f"sitectl service delete {service[:80]}, then adopt it",
+            )
+        found = [site for site in sorted(declaring) if names_site(given, table.party(site))]
+        if len(found) != 1:
+            named = ", ".join(self._names.site(site) for site in sorted(declaring))
+            raise CommandRefused(
+                f"no site {given[:80]!r} declares service {service[:80]!r}"
+                if not found
+                else f"{given[:80]!r} stands for several sites",
+                f"sitectl service adopt {service[:80]} --from SITE, one of: {named}"
+                if named
+                else "See who declares what: sitectl service status",
+            )
+        (site,) = found
+        name = self._names.site(site)
+        owner, counting = table.owners.get(service), table.declarations.get(service)
+        if owner is not None and owner.sites == (site,) and counting and counting.site == site:
+            return f"{name} owns {service} already."
+        self._take(routing.adopt(service, site, self._network.now()))
+        if self._shared is not None:
+            self._shared.adopted(service)
+        self._tell("info", "service-adopted", service, f"{name} owns {service} from now on.")
+        return f"{name} owns {service} from now on."
+
+    def names(self) -> list[NameView]:
+        """Every name that somebody declares, sorted."""
+        table = self._routing.table
+        shown = [
+            NameView(
+                name=name,
+                declared_by=self._names.site(entry.site),
+                owners=self._owners(table, name),
+                differing=tuple(map(self._names.site, entry.conflicts)),
+            )
+            for name, entry in table.declarations.items()
+        ]
+        shown += [
+            NameView(
+                name=name,
+                declared_by="",
+                owners=self._owners(table, name),
+                differing=tuple(dict.fromkeys(self._names.site(claim.site) for claim in claims)),
+            )
+            for name, claims in table.idle.items()
+        ]
+        return sorted(shown, key=lambda view: view.name)
+
+    def _owners(self, table: RouteTable, name: str) -> tuple[str, ...]:
+        owner = table.owners.get(name)
+        return () if owner is None else tuple(map(self._names.site, owner.sites))
+
+
+def problems_of(table: RouteTable) -> list[Problem]:
+    """Names declared differently, or which nobody may use while their owner is away."""
+    found: list[Problem] = []
+    for name, entry in table.declarations.items():
+        if entry.rivals:
+            found.append(_of_rivals(table, name, entry))
+        elif entry.conflicts:
+            found.append(_of_conflict(table, name, entry))
+    found += [
+        _of_idle(table, name, claims)
+        for name, claims in table.idle.items()
+        if not {*table.owners[name].sites} & {*table.refused.get(name, ())}
+    ]
+    return found
+
+
+def _of_conflict(table: RouteTable, name: str, entry: Declared) -> Problem:
+    others, here = _named(table, entry.conflicts), _named(table, [entry.site])
+    sites = () if name not in table.owners else table.owners[name].sites
+    owners = _named(table, sites)
+    hint = f"At {others} make it alike, or delete it: sitectl service delete {name}"
+    if entry.site != table.site:
+        who = "declared it first" if entry.site in sites else f"says what {owners} said"
+        which = f"in force here is that of {here}, which {who}"
+    elif not sites or table.site in sites:
+        which = "this site uses its own"
+    else:
+        which = f"this site uses its own, but {owners} owns the name, and other sites use that"
+        hint = f"Make yours alike, or leave the name to {owners}: sitectl service delete {name}"
+    return Problem(
+        code="SW0304",
+        message=f"Service {name} is declared differently by {others}; {which} ({_content(entry)}).",
+        hint=hint,
+    )
+
+
+def _of_rivals(table: RouteTable, name: str, entry: Declared) -> Problem:
+    here, others = _named(table, [entry.site]), _named(table, entry.rivals)
+    return Problem(
+        code="SW0340",
+        message=f"Service {name} is declared differently by {here} and {others}, and this site "
+        f"cannot tell who was first; in force here is the nearer one, that of {here} "
+        f"({_content(entry)}).",
+        hint=f"Choose: sitectl service adopt {name} --from SITE",
+    )
+
+
+def _of_idle(table: RouteTable, name: str, claims: Sequence[Claim]) -> Problem:
+    others = _named(table, dict.fromkeys(claim.site for claim in claims))
+    owner = _named(table, table.owners[name].sites)
+    return Problem(
+        code="SW0341",
+        message=f"Service {name} is declared by {others}, but {owner} owns the name and is out of "
+        "reach: nothing is served under it here.",
+        hint=f"If {owner} will not come back: sitectl service adopt {name} --from SITE",
+    )
+
+
+def _named(table: RouteTable, sites: Collection[SiteId]) -> str:
+    return ", ".join(table.party(site).shown for site in sites)
+
+
+def _content(entry: Declared) -> str:
+    spec = entry.declaration.spec
+    ports = ", ".join(map(str, spec.ports))
+    return f"{spec.protocol}, port {ports}, policy {spec.policy.name}"

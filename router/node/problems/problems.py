@@ -1,0 +1,351 @@
+"""What is wrong now and needs a person, in the words of `status`. Pure."""
+
+import itertools
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+from router.forward.listeners import EVERYWHERE, ListenerState
+from router.model import limits
+from router.model.errors import ConfigError
+from router.model.events import Note, Problem
+from router.model.ids import ServiceKey, SiteId
+from router.model.sharing import ALL, SHORT_ID_CHARS, SharingRules
+from router.model.specs import ServiceSpec
+from router.node.services import refused_declarations
+from router.node.services.listener_budget import Refusal
+from router.node.services.listener_grants import FORMER, PortHolder, Unlistened
+from router.node.services.plan import Undeclared
+from router.routing.table import RouteTable
+
+COPY_HINT = (
+    "Stop one of the two; if both shall stay, give one a new identity: sitectl delete, then "
+    "sitectl init"
+)
+WEIGHTS_SHOWN = 5  # Sites named in one sentence.
+_IN_USE = "already in use"  # EADDRINUSE, in the words of the system.
+
+
+def of_config(errors: list[ConfigError]) -> tuple[Problem, ...]:
+    """Errors of the configuration, each with its place; what is no error degrades no site."""
+    return tuple(
+        Problem(code=error.code, message=error.message, hint=error.hint)
+        for error in errors
+        if error.severity == "error"
+    )
+
+
+def notes_of_config(errors: Iterable[ConfigError]) -> tuple[Note, ...]:
+    """The others: of warnings first, then of what is good to know, a bounded number."""
+    found = [error for error in errors if error.severity != "error"]
+    found.sort(key=lambda error: error.severity != "warning")
+    return tuple(
+        Note(severity=one.severity, code=one.code, message=one.message, hint=one.hint)
+        for one in found[: limits.STATUS_NOTES_MAX]
+    )
+
+
+def of_router(link_listener_error: str, conflict: str, untold: str) -> list[Problem]:
+    """Each argument a sentence, empty where all is well."""
+    found = []
+    if link_listener_error:
+        hint = "Free the port, or change bindPort in the site's config/site-NAME.yaml"
+        found.append(Problem(code="SW0201", message=link_listener_error, hint=hint))
+    if conflict:
+        found.append(Problem(code="SW0401", message=conflict, hint=COPY_HINT))
+    if untold:
+        hint = "Remove services that nobody uses: sitectl service status"
+        found.append(Problem(code="SW0305", message=untold, hint=hint))
+    return found
+
+
+def of_copies(kept_out: Iterable[str]) -> list[Problem]:
+    """Neighbours that run twice with one identity, a sentence each."""
+    return [Problem(code="SW0665", message=text, hint=COPY_HINT) for text in kept_out]
+
+
+def of_flapping(held: Mapping[str, float], utc: Callable[[float], str]) -> list[Problem]:
+    """Neighbours whose link went down too often, with the time at which it counts again."""
+    return [
+        Problem(
+            code="SW0673",
+            message=f"The link with {name} went down too often: nothing is sent over it before "
+            f"{utc(until) or 'it has stayed up'}.",
+            hint="See why it goes down: sitectl events",
+        )
+        for name, until in sorted(held.items())
+    ]
+
+
+def of_disk(state: str, log: str) -> list[Problem]:
+    """What cannot be written, and why; empty: it can."""
+    found = []
+    if state:
+        found.append(
+            Problem(
+                code="SW0662",
+                message=f"What this router must remember cannot be written: {state}. It serves, "
+                "and would start again with what it knew before.",
+                hint="Free space on that disk and look at its permissions: df -h, df -i, ls -ld",
+            )
+        )
+    if log:
+        found.append(
+            Problem(
+                code="SW0663",
+                message=f"Lines of the log are lost: {log}.",
+                hint="Free space on that disk and look at its permissions; see sitectl events",
+            )
+        )
+    return found
+
+
+def of_listeners(states: Mapping[ServiceKey, ListenerState]) -> list[Problem]:
+    """Listeners that are not bound."""
+    return [
+        Problem(
+            code="SW0202",
+            message=f"Service {key} has no listener here: {state.error}"
+            + (f", by service {holder} of this site" if holder is not None else ""),
+            hint=state.hint or _free_port(key, holder),
+        )
+        for key, state in states.items()
+        if state.error
+        for holder in (_holder(state, states),)
+    ]
+
+
+def _holder(state: ListenerState, states: Mapping[ServiceKey, ListenerState]) -> ServiceKey | None:
+    """Another service whose listener has the place of ``state``."""
+    if _IN_USE not in state.error:
+        return None
+    for key, other in states.items():
+        hosts = {other.host, state.host}
+        is_same_host = len(hosts) == 1 or not hosts.isdisjoint(EVERYWHERE)
+        if other.listening and other.port == state.port and is_same_host:
+            return key
+    return None
+
+
+def _free_port(key: ServiceKey, holder: ServiceKey | None) -> str:
+    elsewhere = f"sitectl service set {key.name} --listen [IP:]PORT"
+    return f"Free the port, or: {elsewhere}" if holder is None else f"Give one another: {elsewhere}"
+
+
+def of_listener_budgets(
+    unlistened: Iterable[Unlistened], name_of: Callable[[SiteId], str]
+) -> list[Problem]:
+    """Service ports without a listener because their site, or all sites, declare too many."""
+    return [_over_budget(one, name_of) for one in unlistened]
+
+
+def _over_budget(one: Unlistened, name_of: Callable[[SiteId], str]) -> Problem:
+    name = None if one.origin in (None, FORMER) else name_of(SiteId(str(one.origin)))
+    if name is not None:
+        whose = f"Site {name} declares"
+    elif one.origin is None:
+        whose = "This site declares"
+    else:
+        whose = "Sites that were known before the restart declare"
+    shown = [
+        f"{key}{_held_by(holder, name_of)}"
+        for key, holder in itertools.zip_longest(one.first, one.holders)
+    ]
+    more = f" and {one.count - len(one.first)} more" if one.count > len(one.first) else ""
+    named = f" ({', '.join(shown)}{more})" if shown else ""
+    ports = "1 service port" if one.count == 1 else f"{one.count} service ports"
+    first = one.first[0] if one.first else None
+    listen = f"sitectl service set {first.name if first else 'NAME'} --listen"
+    revoke = f"sitectl revoke-access --link {name or 'NAME'}"
+    hints = {
+        Refusal.LOW_PORT: f"If clients here should reach it: {listen} PORT",
+        Refusal.TAKEN: f"Give it another port here: {listen} PORT",
+        Refusal.PLACE: f"Give {first or 'it'} another port here: {listen} PORT. To give it this "
+        f"port: {listen} {first.port if first else 'PORT'}. "
+        f"If that site should not be here at all: {revoke}",
+        Refusal.SITE: f"For one of them: {listen} PORT. For all: raise listenersPerSite here. "
+        f"If that site should not be here at all: {revoke}",
+        Refusal.TOTAL: "Raise the limit of open files: ulimit -n, or LimitNOFILE= of the unit",
+    }
+    return Problem(
+        code="SW0321" if one.refusal is Refusal.PLACE else "SW0320",
+        message=f"{whose} {ports} without a listener here{named}: {one.refusal.value}.",
+        hint=hints[one.refusal],
+    )
+
+
+def _held_by(holder: PortHolder | None, name_of: Callable[[SiteId], str]) -> str:
+    if holder is None:
+        return ""
+    if holder.site is None:
+        return f", the port of {holder.service} of this site"
+    site = "a site of before the restart" if holder.site == FORMER else name_of(holder.site)
+    away = ", which is away" if holder.is_away else ""
+    return f", the port of {holder.service} of {site}{away}"
+
+
+def of_undeclared(
+    found: Iterable[tuple[Undeclared, Sequence[SiteId]]],
+    table: RouteTable,
+    name_of: Callable[[SiteId], str],
+    given: SharingRules,
+) -> list[Problem]:
+    """Each with the other sites that own the name. One that is away declares it once it is back,
+    and one that is there may let this site in, or be let in. ``given``: the rules of this site."""
+    return [
+        _refused(one, table, given)
+        if one.service in table.refused
+        else _undeclared(one, owners, table, name_of)
+        for one, owners in found
+    ]
+
+
+def _refused(one: Undeclared, table: RouteTable, given: SharingRules) -> Problem:
+    """A rule of this site is why no declaration counts."""
+    return Problem(
+        code="SW0313" if one.kind == "Policy" else "SW0301",
+        message=f"{one.kind} {one.name} has no effect: "
+        f"{refused_declarations.why_refused(table, one.service)}.",
+        hint=refused_declarations.let_in(table, given, one.service),
+    )
+
+
+def _undeclared(
+    one: Undeclared,
+    owners: Sequence[SiteId],
+    table: RouteTable,
+    name_of: Callable[[SiteId], str],
+) -> Problem:
+    message = f"{one.kind} {one.name}: no site declares the service {one.service}."
+    hint = f"sitectl service create {one.service} PORT"
+    code = "SW0301"
+    if one.kind == "Policy":
+        code, undo = "SW0313", f"sitectl service set {one.service} --site-capacity none"
+        hint = f"{hint}, or: {undo}"
+    barred = table.barred.get(one.service, ())
+    away = [site for site in owners if site not in table.sites or not table.sites[site].reachable]
+    if barred:
+        names, verb = ", ".join(map(name_of, barred)), "is" if len(barred) == 1 else "are"
+        barring = {row.by for row in table.bars if row.site in barred} or {table.site}
+        by = ", ".join(sorted(map(name_of, barring)))
+        message += f" {names}, which declared it last, {verb} barred by {by}."
+        hint = f"To let {names} in again, at {by}: sitectl token create FILE. Else: {hint}"
+    elif away:
+        unmet = [site for site in away if name_of(site) == site]
+        names = ", ".join(f"site {s[:SHORT_ID_CHARS]}" if s in unmet else name_of(s) for s in away)
+        verb = "is" if len(away) == 1 else "are"
+        begin = "S" if away[0] in unmet else names[0]
+        message += f" {begin}{names[1:]}, which declared it last, {verb} not reached."
+        if unmet:
+            message += " This router knows no name of a site that it has not met since its start."
+        hint = f"The service is back once {names} {verb}. See: sitectl link status"
+    elif owners:
+        names = ", ".join(map(name_of, owners))
+        message += f" {names} declared it last, and does not now, or not for this site."
+        hint = f"See who may use what: sitectl access. If {names} gave it up: {hint}"
+    return Problem(code=code, message=message, hint=hint)
+
+
+def of_edge(left_out: int) -> list[Problem]:
+    """Services that an edge uses and is not told of."""
+    if not left_out:
+        return []
+    return [
+        Problem(
+            code="SW0310",
+            message=f"{left_out} services find no room in the table of this edge router "
+            f"({limits.EDGE_ROWS_MAX} rows): they have no other site here.",
+            hint="Turn service sync off and name the services that are used here, or make this "
+            "site's router an interior one: routerMode: interior",
+        )
+    ]
+
+
+def of_mode(mode: str, wanted: str) -> list[Problem]:
+    """A router mode that was changed under a running router. ``wanted`` empty: not known."""
+    if wanted in ("", mode):
+        return []
+    return [
+        Problem(
+            code="SW0311",
+            message=f"routerMode is {wanted}, and this router runs as {mode} until it is "
+            "started again.",
+            hint="sitectl stop, then sitectl start",
+        )
+    ]
+
+
+def of_weights(services: Mapping[str, ServiceSpec], table: RouteTable) -> list[Problem]:
+    """Weights of services declared here whose names are those of no site, or of more than one."""
+    names = {site.name for site in table.sites.values()}
+    claimed = {name.partition("@")[0] for name in names if "@" in name}
+    return [
+        _no_such_sites(service, lost, claimed)
+        for service, spec in sorted(services.items())
+        if (lost := sorted(spec.policy.weights.keys() - names))
+    ]
+
+
+def _no_such_sites(service: str, lost: Sequence[str], claimed: Collection[str]) -> Problem:
+    shown = ", ".join(
+        f"{name} (claimed by two sites)" if name in claimed else name
+        for name in lost[:WEIGHTS_SHOWN]
+    )
+    more = f" and {len(lost) - WEIGHTS_SHOWN} more" if len(lost) > WEIGHTS_SHOWN else ""
+    return Problem(
+        code="SW0312",
+        message=f"Service {service} gives weights to names that no single site known here has: "
+        f"{shown}{more}. Sites without a weight get only what the others cannot take.",
+        hint="See the names: sitectl network status; then give all weights anew: "
+        f"sitectl service set {service} --weight SITE=N --weight SITE=N",
+    )
+
+
+def of_rules(pending: Mapping[str, Sequence[str]], table: RouteTable) -> list[Problem]:
+    """``pending``: names in rules that mean no site yet, with the services of these rules."""
+    by_service: dict[str, list[str]] = {}
+    for name in sorted(pending.keys() & set(table.name_conflicts)):
+        for service in pending[name]:
+            by_service.setdefault(service, []).append(name)
+    return [
+        Problem(
+            code="SW0318",
+            message=f"The rules of {_of(service)} name {', '.join(lost[:WEIGHTS_SHOWN])}, and two "
+            "sites bear that name: the rules mean neither.",
+            hint=f"Name it by its id: sitectl network status, then sitectl service set '{service}'",
+        )
+        for service, lost in sorted(by_service.items())
+    ]
+
+
+def of_terms(unstated: Sequence[str]) -> list[Problem]:
+    """Sites whose links are on terms that find no room in what this router tells of itself."""
+    if not unstated:
+        return []
+    more = f" and {len(unstated) - WEIGHTS_SHOWN} more" if len(unstated) > WEIGHTS_SHOWN else ""
+    return [
+        Problem(
+            code="SW0319",
+            message="The terms of links find no room in what this router tells of them "
+            f"({limits.LSA_TERMS_BYTES_MAX // 1024} KiB): the network allows nothing to "
+            f"{', '.join(unstated[:WEIGHTS_SHOWN])}{more}.",
+            hint="Let sites in on the same terms, or on fewer patterns: sitectl token create FILE, "
+            "and link them anew",
+        )
+    ]
+
+
+def _of(service: str) -> str:
+    return "all services" if service == ALL else service
+
+
+def of_table(table: RouteTable) -> list[Problem]:
+    """Names that two sites bear."""
+    own = table.sites[table.site].name.partition("@")[0]
+    return [
+        Problem(
+            code="SW0403",
+            message=f"Two sites are named {name}; they are shown with the begin of their ids.",
+            hint=f"Give one of them another name. {where}: sitectl delete, then sitectl init NAME",
+        )
+        for name in table.name_conflicts
+        for where in ("Here" if own == name else f"At one that is named {name}",)
+    ]

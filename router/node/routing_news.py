@@ -1,0 +1,140 @@
+"""What routing found: who follows it, and what people are told of it. Implements `RoutingOwner`."""
+
+from router.link.links import Links
+from router.link.ports import Identity
+from router.model.events import Tell
+from router.net.ports import Network
+from router.node.link_door import LinkDoor
+from router.node.news.absent_sites import AbsentSites
+from router.node.news.bar_news import BarNews
+from router.node.news.link_news import LinkNews
+from router.node.news.new_offers import NewOffers
+from router.node.news.site_faults import EQUIVOCATION, OVER_BUDGET, SiteFaults
+from router.node.news.twin import Twin
+from router.node.problems import problems
+from router.node.services.load_exchange import LoadExchange
+from router.node.services.services import Services
+from router.node.sharing import Guard
+from router.routing.edge import Routing
+from router.routing.events import (
+    AdjacencyDamped,
+    EdgeCaughtUp,
+    ForeignLsa,
+    IdentityConflict,
+    LsaRejected,
+    OriginEquivocated,
+    SiteOverBudget,
+)
+from router.routing.names import Names
+from router.routing.table import RouteTable
+
+
+class RoutingNews:
+    """Passes each on to the rooms that it is for."""
+
+    __slots__ = (
+        "_absent",
+        "_bars",
+        "_door",
+        "_faults",
+        "_guard",
+        "_identity",
+        "_links",
+        "_load",
+        "_names",
+        "_network",
+        "_news",
+        "_offers",
+        "_routing",
+        "_services",
+        "_tell",
+        "_twin",
+    )
+
+    def __init__(
+        self,
+        network: Network,
+        identity: Identity,
+        routing: Routing,
+        links: Links,
+        services: Services,
+        load: LoadExchange,
+        names: Names,
+        guard: Guard,
+        news: LinkNews,
+        door: LinkDoor,
+        twin: Twin,
+        faults: SiteFaults,
+        bars: BarNews,
+        offers: NewOffers,
+        absent: AbsentSites,
+        tell: Tell,
+    ) -> None:
+        self._network, self._identity, self._routing = network, identity, routing
+        self._links, self._services, self._load = links, services, load
+        self._names, self._guard, self._news = names, guard, news
+        self._door, self._twin, self._faults, self._tell = door, twin, faults, tell
+        self._bars, self._offers, self._absent = bars, offers, absent
+
+    def routes_settled(self) -> None:
+        """Services follow the new table; who turns out to be a copy leaves it."""
+        self._services.resolve()
+        for service, site in self._offers.take_unvouched():
+            self._services.introduce(service, site)
+        self._links.end_copies()
+
+    def edge_caught_up(self, event: EdgeCaughtUp) -> None:
+        """It hears of the loads of what it was told."""
+        self._load.tell_edge(event.router, event.services, self._routing.table)
+
+    def foreign_lsa(self, event: ForeignLsa) -> None:
+        """It counts for nothing."""
+        self._guard.foreign_lsa(self._names.router(event.sender), event.site)
+
+    def lsa_rejected(self, event: LsaRejected) -> None:
+        """A glitch of that neighbour."""
+        self._news.lsa_rejected(event)
+        self._links.misbehaved(event.sender)
+
+    def adjacency_damped(self, event: AdjacencyDamped) -> None:
+        """Tell of a link that flaps, and that it does not any more."""
+        if event.until is None:
+            self._news.stayed(event.router)
+        else:
+            self._news.held(event.router, event.until - self._network.now())
+
+    def site_at_fault(self, event: OriginEquivocated | SiteOverBudget) -> None:
+        """Tell of a site that says two things at once, or too much, when it begins."""
+        name, now = self._names.site(event.site), self._network.now()
+        if isinstance(event, SiteOverBudget):
+            fault, detail = OVER_BUDGET, event.excess
+        else:
+            fault, detail = EQUIVOCATION, ""
+        text = self._faults.found(fault, event.site, name, now, detail)
+        if text:
+            self._tell("error", fault.event, name, text, fault.hint)
+
+    def table_changed(self, table: RouteTable) -> None:
+        """Loads and learnt services follow it at once."""
+        self._names.table_changed(table)
+        self._bars.table_changed(table, self._network.now())
+        self._offers.table_changed(table)
+        self._absent.table_changed(table)
+        self._load.table_changed(table)
+        self._services.table_changed(table)
+
+    def identity_conflict(self, event: IdentityConflict) -> None:
+        """Tell of our twin, and leave if it is the older one."""
+        linked_to = [self._names.site(site) for site in event.neighbours]
+        text = self._twin.found(event.site, linked_to, withdrawn=event.withdrawn)
+        if event.withdrawn:
+            self._door.close()
+            self._links.set_links({})
+            self._links.drop(lambda neighbour: True, text)
+        self._tell(
+            "error",
+            "identity-conflict",
+            self._identity.name,
+            text,
+            problems.COPY_HINT,
+        )

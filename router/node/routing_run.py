@@ -1,0 +1,157 @@
+"""Routing at work: carries out what it answers, wakes it in time, and tells edges of its news."""
+
+import time
+from typing import Protocol
+
+from router.link.links import Links
+from router.link.ports import DigestMessage, Identity, LsaAck, LsaMessage, RoutingMessage
+from router.net.ports import Network, Timer
+from router.node.services.ports import Keeper
+from router.routing.attached import AttachedEdges
+from router.routing.edge import Routing
+from router.routing.events import (
+    AdjacencyDamped,
+    EdgeCaughtUp,
+    EpochRaised,
+    ForeignLsa,
+    IdentityConflict,
+    LsaRejected,
+    OriginEquivocated,
+    RoutingEvent,
+    SendAck,
+    SendDigest,
+    SendEdge,
+    SendLsa,
+    SiteOverBudget,
+    TableChanged,
+)
+from router.routing.offers import Teller
+from router.routing.table import RouteTable
+
+
+class RoutingOwner(Protocol):
+    """Who hears of what routing found."""
+
+    def table_changed(self, table: RouteTable) -> None:
+        """A new table is in force."""
+
+    def routes_settled(self) -> None:
+        """After all else that came with a new table was carried out."""
+
+    def edge_caught_up(self, event: EdgeCaughtUp) -> None: ...
+    def identity_conflict(self, event: IdentityConflict) -> None: ...
+    def lsa_rejected(self, event: LsaRejected) -> None: ...
+    def adjacency_damped(self, event: AdjacencyDamped) -> None: ...
+    def foreign_lsa(self, event: ForeignLsa) -> None: ...
+    def site_at_fault(self, event: OriginEquivocated | SiteOverBudget) -> None: ...
+
+
+class RoutingRun:
+    """Owns the timer of ``routing`` and of the edges that are attached here."""
+
+    def __init__(
+        self,
+        network: Network,
+        links: Links,
+        identity: Identity,
+        version: str,
+        routing: Routing,
+        edges: AttachedEdges,
+        keeper: Keeper,
+    ) -> None:
+        self._network = network
+        self._links = links
+        self._identity = identity
+        self._version = version
+        self._routing = routing
+        self._edges = edges
+        self._keeper = keeper
+        self.owner: RoutingOwner
+        """Set before the first event: it knows rooms that are built after this one."""
+        self._timer: Timer | None = None
+        self.spf_seconds = 0.0
+
+    def take(self, events: list[RoutingEvent]) -> None:
+        """Carry out ``events``, and what follows from them for edges."""
+        self._carry_out(events)
+        self._carry_out(self._news_for_edges())
+        self._arm()
+
+    def close(self) -> None:
+        """Wake it no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _carry_out(self, events: list[RoutingEvent]) -> None:
+        changed = False
+        for event in events:
+            match event:
+                case SendLsa() | SendAck() | SendDigest() | SendEdge():
+                    self._links.send(event.to, _message(event))
+                case EdgeCaughtUp():
+                    self.owner.edge_caught_up(event)
+                case TableChanged():
+                    self.owner.table_changed(event.table)
+                    changed = True
+                case EpochRaised():
+                    self._keeper.keep_epoch(event.epoch)
+                case IdentityConflict():
+                    self.owner.identity_conflict(event)
+                case LsaRejected():
+                    self.owner.lsa_rejected(event)
+                case AdjacencyDamped():
+                    self.owner.adjacency_damped(event)
+                case ForeignLsa():
+                    self.owner.foreign_lsa(event)
+                case OriginEquivocated() | SiteOverBudget():
+                    self.owner.site_at_fault(event)
+        if changed:
+            self.owner.routes_settled()
+
+    def _news_for_edges(self) -> list[RoutingEvent]:
+        """What those that are attached here have not been told yet."""
+        if not len(self._edges):
+            return []
+        teller = Teller(
+            router=self._identity.router,
+            site=self._identity.site,
+            name=self._identity.name,
+            version=self._version,
+            epoch=self._routing.epoch,
+            adverts=self._routing.adverts,
+        )
+        return self._edges.update(teller, self._routing.table, self._network.now())
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadlines = (self._routing.next_deadline(), self._edges.next_deadline())
+        known = [deadline for deadline in deadlines if deadline is not None]
+        if known:
+            self._timer = self._network.call_at(min(known), self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        began, cpu_began = time.perf_counter(), time.thread_time()
+        tables = self._routing.tables_built
+        now = self._network.now()
+        events = self._routing.handle_timeout(now)
+        if any(isinstance(event, TableChanged) for event in events):
+            self.spf_seconds = time.perf_counter() - began
+        self.take([*events, *self._edges.handle_timeout(now)])
+        if self._routing.tables_built > tables:
+            self._routing.took(time.thread_time() - cpu_began, now)
+            self._arm()
+
+
+def _message(event: SendLsa | SendAck | SendDigest | SendEdge) -> RoutingMessage:
+    match event:
+        case SendLsa():
+            return LsaMessage(event.signed)
+        case SendAck():
+            return LsaAck(event.router, event.part, event.epoch, event.sequence)
+        case SendDigest():
+            return DigestMessage(event.digest, event.wants_answer)
+        case SendEdge():
+            return event.message

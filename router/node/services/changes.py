@@ -1,0 +1,115 @@
+"""Tells people once when a target or a listener changes its state."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from router.balance.site_gate import RateState
+from router.forward.figures import TargetInfo
+from router.forward.listeners import ListenerState
+from router.model.addresses import join
+from router.model.events import Tell
+from router.model.ids import ServiceKey
+from router.node.services.unsteady_targets import UnsteadyTargets
+
+_WAY_BACK = "It is used again once its checks are good."
+_WAY_BACK_EJECTED = "It is checked after that time and used again if it answers."
+
+
+class Changes:
+    """Compares with what was seen last.
+
+    Reports a new target once it is ready, and nothing of a target that nobody binds any more.
+    """
+
+    __slots__ = ("_down", "_errors", "_over", "_standing", "_tell", "unsteady")
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self.unsteady = UnsteadyTargets()
+        self._standing: Mapping[ServiceKey, Mapping[str, bool]] = {}
+        self._down: dict[tuple[ServiceKey, str], float] = {}
+        """Since when those are down that were ready before; monotonic seconds."""
+        self._errors: dict[ServiceKey, str] = {}
+        self._over: dict[ServiceKey, float] = {}
+        """Whose rate is exceeded, since when; monotonic seconds."""
+
+    def look(
+        self,
+        standing: Mapping[ServiceKey, Mapping[str, bool]],
+        targets_of: Callable[[ServiceKey], Iterable[TargetInfo]],
+        listeners: Mapping[ServiceKey, ListenerState],
+    ) -> None:
+        """Tell what is different from the last look.
+
+        ``standing``: whether each target is ready. ``targets_of`` is asked for those of services in
+        which that is different; addresses are as `join` makes them.
+        """
+        self._look_at_targets(standing, targets_of)
+        self._look_at_listeners(listeners)
+
+    def look_at_rates(self, rates: Mapping[ServiceKey, RateState], now: float) -> None:
+        """Tell which rates are exceeded, or no more."""
+        for key, rate in rates.items():
+            asked = f"{rate.asked_per_s:.1f}/s asked for over {rate.window_s:g} s"
+            if rate.is_over and key not in self._over:
+                self._over[key] = now
+                message = f"Service {key} is over its {rate.per_s:.6g}/s here, {asked}: it spills."
+                self._tell("info", "rate-exceeded", str(key), message)
+            elif not (rate.is_over or rate.partly_over) and key in self._over:
+                lasted = now - self._over.pop(key)
+                message = (
+                    f"Service {key} is below {rate.resume_per_s:.6g}/s again here, {asked}, "
+                    f"after {lasted:.0f} s: it takes requests again."
+                )
+                self._tell("info", "rate-kept", str(key), message)
+        for key in self._over.keys() - rates.keys():
+            del self._over[key]
+
+    def _look_at_targets(
+        self,
+        standing: Mapping[ServiceKey, Mapping[str, bool]],
+        targets_of: Callable[[ServiceKey], Iterable[TargetInfo]],
+    ) -> None:
+        for key, ready in standing.items():
+            before = self._standing.get(key, {})
+            if ready == before:
+                continue
+            for target in targets_of(key):
+                address = join(target.host, target.port)
+                if target.ready and not before.get(address):
+                    since = self._down.pop((key, address), None)
+                    again = "" if since is None else f" again, after {target.since - since:.1f} s"
+                    message = f"Target {address} of {key} is ready{again}."
+                    self._tell("info", "target-up", address, message)
+                elif before.get(address) and not (target.ready or target.leaving):
+                    self._down[key, address] = target.since
+                    self.unsteady.went_down(key, address, target.since)
+                    self._tell(
+                        "warning",
+                        "target-down",
+                        address,
+                        f"Target {address} of {key} is down: {target.error or 'no answer'}",
+                        _WAY_BACK_EJECTED if target.ejected else _WAY_BACK,
+                    )
+        self._standing = standing
+        self._down = {
+            (key, address): since
+            for (key, address), since in self._down.items()
+            if address in standing.get(key, ())
+        }
+        self.unsteady.keep(standing)
+
+    def _look_at_listeners(self, listeners: Mapping[ServiceKey, ListenerState]) -> None:
+        errors = {key: state.error for key, state in listeners.items() if state.error}
+        for key, error in errors.items():
+            free = f"Free the port, or: sitectl service set {key.name} --listen [IP:]PORT"
+            if self._errors.get(key) != error:
+                self._tell(
+                    "error",
+                    "listener-failed",
+                    str(key),
+                    f"Service {key} has no listener here: {error}",
+                    listeners[key].hint or free,
+                )
+        for key in (self._errors.keys() - errors.keys()) & listeners.keys():
+            self._tell("info", "listener-bound", str(key), f"Service {key} is listened on again.")
+        self._errors = errors

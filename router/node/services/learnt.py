@@ -1,0 +1,94 @@
+"""What a site learnt of others' declarations, and what of it outlives a restart.
+
+A site that restarts while the declaring site is out of reach keeps its listener and its targets,
+until the declaration would have ended without the restart (`service-sync-site-ttl`). Who owns a
+name is remembered for good.
+"""
+
+from collections.abc import Container, Mapping
+
+from router.model.adverts import Declaration
+from router.model.ids import SiteId
+from router.node.services.ports import Keeper, Kept
+from router.routing.table import RouteTable
+
+AGE_KEPT_S = 60.0
+
+
+class Learnt:
+    """What was kept by the last life, as long as it counts; and what to keep for the next."""
+
+    __slots__ = (
+        "_former",
+        "_keeper",
+        "_kept",
+        "_kept_at",
+        "_kept_owners",
+        "_known",
+        "_lost_at",
+        "_owners",
+        "_ttl_s",
+    )
+
+    def __init__(self, keeper: Keeper, ttl_s: float, now: float) -> None:
+        self._keeper = keeper
+        self._ttl_s = ttl_s
+        kept = keeper.learnt()
+        self._known = {one.declaration.name: one.declaration for one in kept}
+        self._former = set(self._known)  # Of the last life, not told about since.
+        self._lost_at = {one.declaration.name: now - one.lost_for_s for one in kept}
+        self._kept = (dict(self._known), dict(self._lost_at))
+        self._kept_at = now
+        self._owners = self._kept_owners = keeper.owners()
+
+    def declarations(self) -> Mapping[str, Declaration]:
+        """Of the last life, what the table has not told about yet."""
+        return {name: self._known[name] for name in self._former}
+
+    def forget_old(self, now: float) -> bool:
+        """End those of the last life whose time is over; whether there were any."""
+        old = {name for name in self._former if now >= self._lost_at[name] + self._ttl_s}
+        self._former -= old
+        for name in old:
+            del self._known[name], self._lost_at[name]
+        return bool(old)
+
+    def table_changed(self, table: RouteTable, own: SiteId, now: float) -> None:
+        """Learn what the table has; what it tells about, the last life no longer does."""
+        self._owners = table.owners
+        self._former -= table.declarations.keys() | table.claims.keys()
+        # Who declared what is kept is not known; what a site that was put out declares is.
+        self._former -= {told.name for told in table.void if self._known.get(told.name) == told}
+        known = {name: self._known[name] for name in self._former}
+        for name, entry in table.declarations.items():
+            if entry.site == own:
+                continue
+            known[name] = entry.declaration
+            if entry.reachable:
+                self._lost_at.pop(name, None)
+            else:
+                self._lost_at.setdefault(name, now)
+        self._known = known
+        self._lost_at = {name: at for name, at in self._lost_at.items() if name in known}
+
+    def keep(self, now: float, used: Container[str]) -> None:
+        """Write down what is news or was written long ago.
+
+        Apart from learning: a write waits for the disk, and tables follow each other closely while
+        a network comes together. Only what is ``used`` here is worth it: others may declare
+        hundreds of thousands of ports, and change them all the time.
+        """
+        known = {name: told for name, told in self._known.items() if name in used}
+        lost_at = {name: at for name, at in self._lost_at.items() if name in known}
+        is_old = len(known) > len(lost_at) and now - self._kept_at > AGE_KEPT_S
+        if is_old or (known, lost_at) != self._kept:
+            self._keeper.keep_learnt(
+                tuple(
+                    Kept(declaration, now - lost_at.get(name, now))
+                    for name, declaration in sorted(known.items())
+                )
+            )
+            self._kept, self._kept_at = (known, lost_at), now
+        if self._owners is not self._kept_owners:
+            self._keeper.keep_owners(self._owners)
+            self._kept_owners = self._owners

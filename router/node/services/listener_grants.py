@@ -1,0 +1,283 @@
+"""`listener_budget`, asked for all declarations in force at a site. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+
+import msgspec
+
+from router.documents import Wanted, listening_addresses
+from router.model import limits
+from router.model.adverts import Declaration
+from router.model.ids import ServiceKey, SiteId
+from router.model.owners import Owner
+from router.model.remembered import HeldListener
+from router.model.specs import ServiceSpec
+from router.node.services.listener_budget import (
+    ListenerBudget,
+    ListenerRequest,
+    Refusal,
+    Tenure,
+    refusals,
+)
+from router.node.services.listener_places import not_asked, override_of, place_of
+from router.node.services.ports import Keeper
+
+KEYS_SHOWN = 3
+FORMER = SiteId("before the restart")
+"""The sites of remembered declarations, where neither the listeners nor the owners name them."""
+
+
+class PortHolder(msgspec.Struct, frozen=True):
+    """Who has a port that another service declares too. ``site`` None: this site.
+
+    ``is_away``: the service has no declaration now, and its port is kept for it.
+    """
+
+    service: str
+    site: SiteId | None
+    is_away: bool = False
+
+
+class Unlistened(msgspec.Struct, frozen=True):
+    """Service ports of one site without a listener for one reason. ``origin`` None: this site.
+
+    ``holders``: of each in ``first``, who has the port; None: no service, or not known.
+    """
+
+    origin: SiteId | None
+    refusal: Refusal
+    count: int
+    first: tuple[ServiceKey, ...]
+    holders: tuple[PortHolder | None, ...] = ()
+
+
+class ListenerGrants(msgspec.Struct, frozen=True):
+    """``refused`` by service and port. ``shown``: how many ports of a service are planned at all.
+
+    Services that are not in ``shown`` are planned whole.
+    """
+
+    refused: Mapping[str, Mapping[int, Refusal]] = {}
+    shown: Mapping[str, int] = {}
+    unlistened: tuple[Unlistened, ...] = ()
+
+    def listened(self, name: str, spec: ServiceSpec) -> ServiceSpec | None:
+        """``spec`` with only those ports that may have a listener; None: it has none."""
+        refused, count = self.refused.get(name, {}), self.shown.get(name)
+        if not refused and count is None:
+            return spec
+        ports = tuple(port for port in spec.ports[:count] if port not in refused)
+        return msgspec.structs.replace(spec, ports=ports) if ports else None
+
+
+class ListenerOffice:
+    """Grants again and again; the very value of before while nothing changed.
+
+    Owns the memory of which service of another site had which port: it outlives a restart.
+    """
+
+    __slots__ = (
+        "_declared",
+        "_grants",
+        "_held",
+        "_keeper",
+        "_kept",
+        "_origins",
+        "_owners",
+        "_total",
+        "_wanted",
+    )
+
+    def __init__(self, total: int, keeper: Keeper) -> None:
+        """``total``: of all listeners."""
+        self._total = total
+        self._keeper = keeper
+        self._wanted: Wanted | None = None
+        self._declared: Mapping[str, Declaration] = {}
+        self._origins: Mapping[str, SiteId] = {}
+        self._owners: Mapping[str, Owner] = {}
+        self._kept = keeper.listeners()
+        self._held = {ServiceKey(one.service, one.port): one.site for one in self._kept}
+        self._grants = ListenerGrants()
+
+    def grants(
+        self,
+        wanted: Wanted,
+        declared: Mapping[str, Declaration],
+        origins: Mapping[str, SiteId],
+        owners: Mapping[str, Owner],
+    ) -> ListenerGrants:
+        """``origins``: by service, the other site whose declaration is in force; see `origins_of`.
+
+        ``owners``: of names, the longest known first.
+        """
+        if (
+            wanted is not self._wanted
+            or owners is not self._owners
+            or declared != self._declared
+            or origins != self._origins
+        ):
+            self._wanted, self._declared = wanted, declared
+            self._origins, self._owners = origins, owners
+            self._grants = self._granted(wanted, declared, origins, owners)
+        return self._grants
+
+    def origins_of(
+        self, remembered: Iterable[str], owners: Mapping[str, Owner]
+    ) -> dict[str, SiteId]:
+        """By service, the site whose declaration is remembered and not heard again yet."""
+        listening = {key.name: site for key, site in self._held.items()}
+        return {name: listening.get(name) or _only_owner(owners.get(name)) for name in remembered}
+
+    def keep(self) -> None:
+        """Write down who has which port, if that changed."""
+        held = tuple(
+            HeldListener(key.name, key.port, site)
+            for key, site in islice(self._held.items(), limits.LISTENERS_REMEMBERED_MAX)
+        )
+        if held != self._kept:
+            self._keeper.keep_listeners(held)
+            self._kept = held
+
+    def _granted(
+        self,
+        wanted: Wanted,
+        declared: Mapping[str, Declaration],
+        origins: Mapping[str, SiteId],
+        owners: Mapping[str, Owner],
+    ) -> ListenerGrants:
+        shown, beyond = _shown(wanted, declared, origins)
+        requests = [
+            request
+            for name, told in sorted(declared.items())
+            for request in _requests(told, shown.get(name), wanted, origins.get(name))
+        ]
+        doors = tuple((door.host, door.port) for door in listening_addresses(wanted.site, {}, {}))
+        budget = ListenerBudget(wanted.site.listeners_per_site, self._total, doors)
+        away = {
+            key: site
+            for key, site in self._held.items()
+            if key.name not in declared and key.name in owners
+        }
+        ranks = {name: rank for rank, name in enumerate(owners) if name in origins}
+        kept = {key.port: site for key, site in away.items()}
+        refused = refusals(requests, Tenure(self._held, ranks, kept), budget)
+        holders = _holders(requests, refused, away)
+        self._hold(requests, refused, away, budget.per_site)
+        by_name: dict[str, dict[int, Refusal]] = {}
+        for key, refusal in refused.items():
+            by_name.setdefault(key.name, {})[key.port] = refusal
+        return ListenerGrants(by_name, shown, _unlistened(requests, refused, beyond, holders))
+
+    def _hold(
+        self,
+        requests: Sequence[ListenerRequest],
+        refused: Mapping[ServiceKey, Refusal],
+        away: Mapping[ServiceKey, SiteId],
+        per_site: int,
+    ) -> None:
+        """Remember who has a listener now, the longest there first, and who is ``away``.
+
+        What is kept for a site that is away is part of its budget too.
+        """
+        granted = {
+            one.key: one.origin
+            for one in requests
+            if one.origin is not None and one.key not in refused
+        }
+        counts = Counter(granted.values())
+        room = limits.LISTENERS_REMEMBERED_MAX - len(granted)
+        before, self._held = self._held, {}
+        for key in before:
+            if key in granted:
+                self._held[key] = granted[key]
+            elif key in away and room > 0 and counts[away[key]] < per_site:
+                self._held[key] = away[key]
+                counts[away[key]] += 1
+                room -= 1
+        for key, site in granted.items():
+            self._held.setdefault(key, site)
+
+
+def _only_owner(owner: Owner | None) -> SiteId:
+    return owner.sites[0] if owner is not None and len(owner.sites) == 1 else FORMER
+
+
+def _shown(
+    wanted: Wanted, declared: Mapping[str, Declaration], origins: Mapping[str, SiteId]
+) -> tuple[dict[str, int], dict[SiteId, int]]:
+    """How many ports are planned where not all are, and how many of a site are left out so.
+
+    Ports without a listener or a target here cost memory in every part of the router.
+    """
+    used = {*wanted.services, *(connector.service for connector in wanted.connectors.values())}
+    used.update(listener.service for listener in wanted.listeners.values())
+    left: dict[SiteId, int] = {}
+    shown: dict[str, int] = {}
+    beyond: dict[SiteId, int] = {}
+    for name, site in sorted(origins.items()):
+        if name in used:
+            continue
+        count = len(declared[name].spec.ports)
+        room = left.get(site, limits.SERVICE_PORTS_OF_SITE_MAX)
+        left[site] = max(0, room - count)
+        if count > room:
+            shown[name] = room
+            beyond[site] = beyond.get(site, 0) + count - room
+    return shown, beyond
+
+
+def _requests(
+    told: Declaration, count: int | None, wanted: Wanted, origin: SiteId | None
+) -> Iterator[ListenerRequest]:
+    own = wanted.services.get(told.name)
+    for index, port in enumerate(told.spec.ports[:count]):
+        key = ServiceKey(told.name, port)
+        if not_asked(key, told, wanted):
+            continue
+        place = place_of(key, told, wanted)[0] if wanted.inner_ports is None else None
+        override = override_of(key, told, wanted)
+        # The operator named the service, but another site says how many ports it has.
+        is_named = override is not None and index < limits.PORTS_PER_SERVICE_MAX
+        is_own = is_named or (own is not None and port in own.ports)
+        yield ListenerRequest(key, None if is_own else origin, place, override is not None)
+
+
+def _holders(
+    requests: Sequence[ListenerRequest],
+    refused: Mapping[ServiceKey, Refusal],
+    away: Mapping[ServiceKey, SiteId],
+) -> dict[int, PortHolder]:
+    """By port, the service that has it here."""
+    found = {key.port: PortHolder(key.name, site, is_away=True) for key, site in away.items()}
+    for request in requests:
+        if request.place is not None and request.key not in refused:
+            found[request.place[1]] = PortHolder(request.key.name, request.origin)
+    return found
+
+
+def _unlistened(
+    requests: Sequence[ListenerRequest],
+    refused: Mapping[ServiceKey, Refusal],
+    beyond: Mapping[SiteId, int],
+    holders: Mapping[int, PortHolder],
+) -> tuple[Unlistened, ...]:
+    found: dict[tuple[str, Refusal], list[ServiceKey]] = {
+        (site, Refusal.SITE): [] for site in beyond
+    }
+    for request in requests:
+        if (why := refused.get(request.key)) is not None:
+            found.setdefault((request.origin or "", why), []).append(request.key)
+    return tuple(
+        Unlistened(
+            SiteId(site) if site else None,
+            refusal,
+            len(keys) + (beyond.get(SiteId(site), 0) if refusal is Refusal.SITE else 0),
+            (first := tuple(sorted(keys)[:KEYS_SHOWN])),
+            tuple(holders.get(key.port) for key in first) if refusal is Refusal.PLACE else (),
+        )
+        for (site, refusal), keys in sorted(
+            found.items(), key=lambda one: (one[0][0], one[0][1].name)
+        )
+    )

@@ -1,0 +1,91 @@
+"""What this router tells of its own services: what did not change is the very value of before.
+
+So whoever compares, encodes or counts a thousand of them sees at once which are the same.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from router.documents import Wanted
+from router.forward.service_figures import Stated
+from router.model.adverts import Declaration, TargetsAdvert
+from router.model.ids import ServiceKey
+from router.model.sharing import SharingRules
+from router.node.services.ports import Keeper
+
+_Terms = tuple[Stated, bool, bool, tuple[str, ...] | None]
+
+
+class OwnWords:
+    """Declarations of services, and adverts of targets."""
+
+    __slots__ = ("_adverts", "_declared", "_declared_by", "_keeper")
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self._declared: dict[str, Declaration] = {}
+        self._declared_by: tuple[Wanted, SharingRules, Sequence[Declaration]] | None = None
+        self._adverts: dict[ServiceKey, tuple[_Terms, TargetsAdvert]] = {}
+
+    def declarations(self, wanted: Wanted, rules: SharingRules) -> Sequence[Declaration]:
+        """Of all services of ``wanted``, by name; ``rules`` are those of ``wanted``, by ids."""
+        known = self._declared_by
+        if known is not None and known[0] is wanted and known[1] is rules:
+            return known[2]
+        told, before = wanted.declared_at_s, self._declared
+        declared: dict[str, Declaration] = {}
+        for name, spec in sorted(wanted.services.items()):
+            at_s = told[name] if name in told else self._keeper.declared_at(name)
+            shared = rules.of(name)
+            one = before.get(name)
+            if (
+                one is None
+                or (one.spec is not spec and one.spec != spec)
+                or one.declared_at_s != at_s
+                or one.export_to != shared.told_to
+                or one.grants != shared.grants
+            ):
+                one = Declaration(
+                    name=name,
+                    spec=spec,
+                    declared_at_s=at_s,
+                    export_to=shared.told_to,
+                    grants=shared.grants,
+                )
+            declared[name] = one
+        self._declared = declared
+        own = tuple(declared.values())
+        self._declared_by = wanted, rules, own
+        return own
+
+    def adverts(
+        self,
+        stated: Iterable[tuple[ServiceKey, Stated]],
+        rules: SharingRules,
+        *,
+        draining: bool,
+        is_divided: bool,
+    ) -> list[TargetsAdvert]:
+        """Of service ports that have targets here, in the order given."""
+        before = self._adverts
+        adverts: dict[ServiceKey, tuple[_Terms, TargetsAdvert]] = {}
+        for key, what in stated:
+            terms = what, draining, is_divided, rules.of(key.name).export_to
+            one = before.get(key)
+            if one is None or one[0] != terms:
+                ready, capacity, rate_per_s = what
+                one = (
+                    terms,
+                    TargetsAdvert(
+                        name=key.name,
+                        port=key.port,
+                        targets_ready=ready,
+                        capacity=capacity,
+                        draining=draining,
+                        rate_per_s=rate_per_s,
+                        shares_targets=is_divided,
+                        export_to=terms[3],
+                    ),
+                )
+            adverts[key] = one
+        self._adverts = adverts
+        return [advert for _, advert in adverts.values()]

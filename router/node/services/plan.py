@@ -1,0 +1,365 @@
+"""Wanted state and the route table, resolved into what each service port shall be here. Pure."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from router.balance.policies import check_policy
+from router.documents import Listening, Wanted, capacities, clashes
+from router.model.addresses import join, split
+from router.model.adverts import Declaration
+from router.model.capacity import Rate, SiteCap
+from router.model.events import Problem
+from router.model.ids import ServiceKey
+from router.model.settings import Health
+from router.model.specs import ConnectorSpec, PolicySpec, SitePolicySpec, TargetSpec
+from router.node.services.listener_budget import Refusal
+from router.node.services.listener_grants import ListenerGrants
+from router.node.services.listener_places import place_of
+
+
+class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """One target and how its connector wants it handled.
+
+    ``capacity``, ``rate``, ``auto`` as in `model.capacity.TargetTerms`.
+
+    ``name``: a pod's, empty where the target has none of its own. ``unusable``: as of `TargetSpec`.
+    """
+
+    connector: str
+    name: str = ""
+    unusable: str = ""
+    capacity: int | None = None
+    rate: Rate | None = None
+    auto: bool = False
+    health: Health = Health()
+    tls_trust: str = ""
+    tls_server_name: str = ""
+    proxy_protocol: bool = False
+    allow_link_local: bool = False
+
+
+class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
+    """One service port at this site. ``listen`` None: no listener here, ``why_not`` says why.
+
+    ``cap``: what this site takes of it; None: whatever its targets do.
+    """
+
+    key: ServiceKey
+    declaration: Declaration
+    targets: dict[str, PlannedTarget]
+    has_connector: bool
+    listen: tuple[str, int] | None
+    why_not: str = ""
+    cap: SiteCap | None = None
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """All service ports of this site, and what of the wanted state could not be met."""
+
+    services: dict[ServiceKey, PlannedService]
+    problems: tuple[Problem, ...]
+    undeclared: tuple["Undeclared", ...] = ()
+
+
+class Undeclared(msgspec.Struct, frozen=True):
+    """A document of this site that names a service which no site declares.
+
+    ``kind``: ``Connector``, or ``Policy`` if it states a site's capacity.
+    """
+
+    kind: str
+    name: str
+    service: str
+
+
+class _Planned(msgspec.Struct, frozen=True):
+    """One service, and what it was planned from."""
+
+    told: Declaration
+    here: dict[str, ConnectorSpec]
+    is_own: bool
+    cap: SitePolicySpec | None
+    doors: "_Doors"
+    services: dict[ServiceKey, PlannedService]
+    problems: tuple[Problem, ...]
+
+    def is_of(
+        self,
+        told: Declaration,
+        here: dict[str, ConnectorSpec],
+        cap: SitePolicySpec | None,
+        doors: "_Doors",
+        *,
+        is_own: bool,
+    ) -> bool:
+        """Whether it was planned from these. Nearly always they are the very same."""
+        return (
+            (self.told is told or self.told == told)
+            and self.here == here
+            and self.is_own == is_own
+            and self.cap == cap
+            and self.doors == doors
+        )
+
+
+class _Doors(msgspec.Struct, frozen=True):
+    """Of one service: its ports that get no listener, and how many of its ports are planned."""
+
+    refused: Mapping[int, Refusal]
+    shown: int | None
+
+
+_ALL_GRANTED = ListenerGrants()
+
+
+class Planner:
+    """Plans again and again; a service of which nothing changed is taken from the last time."""
+
+    __slots__ = ("_common", "_declared", "_grants", "_known", "_plan", "_wanted")
+
+    def __init__(self) -> None:
+        self._wanted: Wanted | None = None
+        self._declared: Mapping[str, Declaration] = {}
+        self._grants = ListenerGrants()
+        self._plan = Plan({}, ())
+        self._common: tuple[object, ...] = ()
+        self._known: dict[str, _Planned] = {}
+
+    def plan(
+        self,
+        wanted: Wanted,
+        declared: Mapping[str, Declaration],
+        grants: ListenerGrants = _ALL_GRANTED,
+    ) -> Plan:
+        """Resolve ``wanted`` against the declarations in force everywhere (winner by name).
+
+        The very plan of the last time if nothing changed. ``grants``: made from the same two.
+        """
+        if wanted is not self._wanted or declared != self._declared or grants != self._grants:
+            self._plan = self._new_plan(wanted, declared, grants)
+            self._wanted, self._declared, self._grants = wanted, declared, grants
+        return self._plan
+
+    def _new_plan(
+        self, wanted: Wanted, declared: Mapping[str, Declaration], grants: ListenerGrants
+    ) -> Plan:
+        common = (
+            wanted.site.bind_ip,
+            wanted.site.service_sync,
+            wanted.listeners,
+            wanted.inner_ports,
+        )
+        if common != self._common:
+            self._common, self._known = common, {}
+        problems: list[Problem] = []
+        by_service: dict[str, dict[str, ConnectorSpec]] = {}
+        for name, connector in wanted.connectors.items():
+            by_service.setdefault(connector.service, {})[name] = connector
+        caps = {spec.service: spec for spec in wanted.policies.values()}
+        known: dict[str, _Planned] = {}
+        services: dict[ServiceKey, PlannedService] = {}
+        for name, told in sorted(declared.items()):
+            here, is_own = by_service.get(name, {}), name in wanted.services
+            one, cap = self._known.get(name), caps.get(name)
+            doors = _Doors(grants.refused.get(name, {}), grants.shown.get(name))
+            if one is None or not one.is_of(told, here, cap, doors, is_own=is_own):
+                one = _planned(told, here, wanted, cap, doors)
+            known[name] = one
+            services.update(one.services)
+            problems += one.problems
+        self._known = known
+        return Plan(services, tuple(problems), _undeclared(wanted, declared))
+
+
+def _undeclared(wanted: Wanted, declared: Mapping[str, Declaration]) -> tuple[Undeclared, ...]:
+    found = [
+        Undeclared("Connector", name, connector.service)
+        for name, connector in sorted(wanted.connectors.items())
+    ]
+    found += [
+        Undeclared("Policy", name, policy.service)
+        for name, policy in sorted(wanted.policies.items())
+        if policy.site_capacity is not None
+    ]
+    return tuple(one for one in found if one.service not in declared)
+
+
+def plan(wanted: Wanted, declared: Mapping[str, Declaration]) -> Plan:
+    """As `Planner.plan`, once."""
+    return Planner().plan(wanted, declared)
+
+
+def _planned(
+    told: Declaration,
+    given: dict[str, ConnectorSpec],
+    wanted: Wanted,
+    cap: SitePolicySpec | None,
+    doors: _Doors,
+) -> _Planned:
+    problems: list[Problem] = []
+    services: dict[ServiceKey, PlannedService] = {}
+    declaration = _with_known_policy(told, problems)
+    here = given
+    if declaration.spec.protocol != "tcp":
+        problems += [_no_proxy_protocol(n, told.name) for n, c in here.items() if c.proxy_protocol]
+    else:
+        here = {n: _without_path(n, c, declaration, problems) for n, c in here.items()}
+    for index, port in enumerate(declaration.spec.ports[: doors.shown]):
+        key = ServiceKey(told.name, port)
+        targets = _targets(key, index, declaration, here, problems)
+        listen, why_not = place_of(key, declaration, wanted)
+        if (refusal := doors.refused.get(port)) is not None:
+            listen, why_not = None, refusal.value
+        clash = _own_listener(listen, targets)
+        if clash and listen is not None:
+            problems.append(_clash_problem(key, listen, clash))
+            targets = {t: c for t, c in targets.items() if t not in clash}
+            listen, why_not = None, f"its target {clash[0]} is this very address"
+        services[key] = PlannedService(
+            key=key,
+            declaration=declaration,
+            targets=targets,
+            has_connector=bool(here),
+            listen=listen,
+            why_not=why_not,
+            cap=None if cap is None else capacities.cap_of(cap),
+        )
+    is_own = told.name in wanted.services
+    return _Planned(told, given, is_own, cap, doors, services, tuple(problems))
+
+
+def wishes(wanted: Wanted) -> frozenset[str] | None:
+    """The services that a site of ``wanted`` uses, declared by whomever; None: all there are.
+
+    It listens for those, or has targets of them. What is declared here is used here.
+    """
+    used = {*wanted.services, *(connector.service for connector in wanted.connectors.values())}
+    if wanted.inner_ports is not None:
+        return frozenset(used | {key.name for key in wanted.inner_ports})
+    if wanted.site.service_sync:
+        return None
+    listeners = wanted.listeners.values()
+    return frozenset(used | {one.service for one in listeners if one.listen != "none"})
+
+
+def _with_known_policy(told: Declaration, problems: list[Problem]) -> Declaration:
+    """Sites of other versions may declare policies that this one does not know how to run."""
+    reason = check_policy(told.spec.policy)
+    if reason is None:
+        return told
+    problems.append(
+        Problem(
+            code="SW0308",
+            message=f"Service {told.name}, as it is declared: {reason}. Here fill is used.",
+            hint="Use a version that runs it at every site, or where it is declared: "
+            f"sitectl service set {told.name} --policy fill",
+        )
+    )
+    spec = msgspec.structs.replace(told.spec, policy=PolicySpec())
+    return msgspec.structs.replace(told, spec=spec)
+
+
+def _no_proxy_protocol(connector: str, service: str) -> Problem:
+    return Problem(
+        code="SW0306",
+        message=f"Connector {connector}: {service} is no tcp service, so its targets are told the "
+        "client's address by X-Forwarded-For and not by the PROXY protocol.",
+        hint=f"Remove proxyProtocol from the connector {connector}",
+    )
+
+
+def _without_path(
+    name: str, connector: ConnectorSpec, declaration: Declaration, problems: list[Problem]
+) -> ConnectorSpec:
+    """Checked by connecting: what is no http cannot be asked for a path."""
+    if not connector.health.path:
+        return connector
+    problems.append(
+        Problem(
+            code="SW0307",
+            message=f"Connector {name}: {declaration.name} is tcp, only targets of http and http2 "
+            "are asked for a path; they are checked by connecting to them.",
+            hint="Remove the path from the connector's health",
+        )
+    )
+    health = msgspec.structs.replace(connector.health, path="")
+    return msgspec.structs.replace(connector, health=health)
+
+
+def _targets(
+    key: ServiceKey,
+    index: int,
+    declaration: Declaration,
+    connectors: Mapping[str, ConnectorSpec],
+    problems: list[Problem],
+) -> dict[str, PlannedTarget]:
+    targets: dict[str, PlannedTarget] = {}
+    for name, connector in sorted(connectors.items()):
+        for target in connector.targets:
+            port = _target_port(target, index, len(declaration.spec.ports), key)
+            if port is None:
+                problems.append(
+                    Problem(
+                        code="SW0302",
+                        message=f"Connector {name}: target {target.host} has no port for {key}.",
+                        hint="Give one port for each port of the service, in its order.",
+                    )
+                )
+                continue
+            terms = capacities.terms_of(connector, target)
+            learns = terms.auto and declaration.spec.protocol != "tcp"
+            if terms.auto and not learns:
+                problems.append(_nothing_to_learn(name, declaration.name))
+            targets.setdefault(
+                join(target.host, port),
+                PlannedTarget(
+                    connector=name,
+                    name=target.name,
+                    unusable=target.unusable,
+                    capacity=terms.slots,
+                    rate=terms.rate,
+                    auto=learns,
+                    health=connector.health,
+                    tls_trust=connector.tls_trust,
+                    tls_server_name=connector.tls_server_name,
+                    proxy_protocol=connector.proxy_protocol and declaration.spec.protocol == "tcp",
+                    allow_link_local=connector.allow_link_local,
+                ),
+            )
+    return targets
+
+
+def _nothing_to_learn(connector: str, service: str) -> Problem:
+    return Problem(
+        code="SW0317",
+        message=f"Connector {connector}: capacity auto is learnt from the latency of answers, and "
+        f"{service} is tcp, which has none: it counts as no capacity stated.",
+        hint="State a number of connections: capacity: N in the connector's spec",
+    )
+
+
+def _target_port(target: TargetSpec, index: int, ports: int, key: ServiceKey) -> int | None:
+    if target.ports:
+        return target.ports[index] if index < len(target.ports) else None
+    if target.port is not None:
+        return target.port if ports == 1 else None
+    return key.port
+
+
+def _own_listener(
+    listen: tuple[str, int] | None, targets: Mapping[str, PlannedTarget]
+) -> list[str]:
+    if listen is None:
+        return []
+    place = Listening(*listen, "")
+    return [target for target in sorted(targets) if clashes(*split(target), place)]
+
+
+def _clash_problem(key: ServiceKey, listen: tuple[str, int], clash: list[str]) -> Problem:
+    return Problem(
+        code="SW0303",
+        message=f"Service {key}: its target {clash[0]} is the address that this site "
+        f"would listen on ({join(*listen)}); it would call itself.",
+        hint=f"Listen elsewhere: sitectl service set {key.name} --listen 127.0.0.2:{key.port}",
+    )

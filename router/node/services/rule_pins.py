@@ -1,0 +1,212 @@
+"""Names of sites in rules, each resolved once to the id of one site, and remembered on disk.
+
+A site calls itself what it likes. So a rule that names a site by its name means, from the moment at
+which that name is resolved, the site that bore it then. A name that no site bears, or more than
+one, is pending and matches nobody.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+
+import msgspec
+from msgspec.structs import replace
+
+from router.model.events import Note, Tell
+from router.model.grants import Grant, first_end, in_force
+from router.model.ids import SiteId, is_site_id
+from router.model.limits import RULE_NOTES_MAX
+from router.model.sharing import (
+    ALL,
+    SHORT_ID_CHARS,
+    Sharing,
+    SharingRules,
+    names_one_site,
+    pinned,
+)
+from router.node.services.ports import Keeper
+from router.routing.table import RouteTable
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """``rules`` name sites by ids and patterns alone. ``pins``: names that they were given by;
+    ``pending``: names that no id is known of, with the services whose rules name them."""
+
+    rules: SharingRules
+    pins: Mapping[str, SiteId]
+    pending: Mapping[str, tuple[str, ...]]
+
+
+def resolved(
+    rules: SharingRules,
+    pins: Mapping[str, SiteId],
+    names: Mapping[str, SiteId],
+    *,
+    unix: float = 0.0,
+    keeps_names: bool = False,
+) -> Resolved:
+    """``rules`` by what was resolved before, else by the ``names`` of now. Pure.
+
+    ``keeps_names``: a pending name stays in the rule, and is no name of nobody. Grants that ended
+    at ``unix`` seconds are left out.
+    """
+    used: dict[str, SiteId] = {}
+    pending: dict[str, list[str]] = {}
+
+    def ids(service: str, patterns: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if patterns is None:
+            return None
+        found: list[str] = []
+        for pattern in patterns:
+            known = pinned(pattern)
+            if known is not None:
+                found.append(known[1])
+            elif not names_one_site(pattern):
+                found.append(pattern)
+            elif (site := pins.get(pattern) or names.get(pattern)) is not None:
+                used[pattern] = site
+                found.append(site)
+            else:
+                if service not in pending.setdefault(pattern, []):
+                    pending[pattern].append(service)
+                if keeps_names:
+                    found.append(pattern)
+        return tuple(dict.fromkeys(found))
+
+    def grants(service: str, given: tuple[Grant, ...]) -> tuple[Grant, ...]:
+        return tuple(
+            replace(grant, site=SiteId(site))
+            for grant in in_force(given, unix)
+            for site in ids(service, (grant.site,)) or ()
+            if is_site_id(site)
+        )
+
+    services = {
+        service: Sharing(
+            ids(service, rule.export_to),
+            ids(service, rule.import_from),
+            grants(service, rule.grants),
+        )
+        for service, rule in sorted(rules.services.items())
+    }
+    return Resolved(
+        SharingRules(services, rules.strict),
+        used,
+        {name: tuple(services) for name, services in sorted(pending.items())},
+    )
+
+
+def names_of(table: RouteTable) -> dict[str, SiteId]:
+    """The known site that a name means: no other known one claims it, reached or not."""
+    found: dict[str, SiteId | None] = {}
+    for site, route in table.sites.items():
+        name = route.name.removesuffix(f"@{site[:SHORT_ID_CHARS]}")
+        for one in (name, f"{name}@{site[:SHORT_ID_CHARS]}"):
+            found[one] = site if one not in found else None
+    return {name: site for name, site in found.items() if site is not None}
+
+
+class RulePins:
+    """What names in the rules of this site mean."""
+
+    __slots__ = ("_ends_at", "_is_edge", "_keeper", "_pins", "_tell", "_unix", "pending")
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        tell: Tell,
+        *,
+        is_edge: bool = False,
+        unix: Callable[[], float] = time.time,
+    ) -> None:
+        """``is_edge``: it knows only sites that it uses, and its neighbour judges by the rest."""
+        self._keeper, self._tell, self._is_edge, self._unix = keeper, tell, is_edge, unix
+        self._ends_at: int | None = None  # The next of the grants.
+        self._pins: Mapping[str, SiteId] = {}
+        self.pending: Mapping[str, tuple[str, ...]] = {}
+        """Names without an id, with the services whose rules name them."""
+
+    def resolve(self, rules: SharingRules, table: RouteTable) -> SharingRules:
+        """``rules`` by ids. What is resolved now stays so for as long as a rule has the name."""
+        if not rules.services:
+            self.pending, self._ends_at = {}, None
+            self._keep({})
+            return rules
+        kept = self._keeper.rule_pins()
+        names = names_of(table) if self._keeper.leads else {}
+        unix = self._unix()
+        found = resolved(rules, kept, names, unix=unix, keeps_names=self._is_edge)
+        self.pending = found.pending
+        for name, site in sorted(found.pins.items()):
+            if name not in kept:
+                text = f"In rules of this site {name} means site {site} from now on."
+                self._tell("info", "rule-pinned", name, text)
+        self._keep(found.pins)
+        given = (grant for rule in rules.services.values() for grant in rule.grants)
+        self._ends_at = first_end(given, unix)
+        return found.rules
+
+    @property
+    def may_change(self) -> bool:
+        """Whether `resolve` may give others now, for the same rules: a grant ended, or a name that
+        no site bore is one's by now."""
+        return bool(self.pending) or (self._ends_at is not None and self._unix() >= self._ends_at)
+
+    def sites_of(self, patterns: tuple[str, ...] | None) -> dict[str, str]:
+        """By name the id that each of ``patterns`` means; empty: it is pending."""
+        found: dict[str, str] = {}
+        for pattern in patterns or ():
+            known = pinned(pattern)
+            if known is not None:
+                found[known[0]] = known[1]
+            elif names_one_site(pattern):
+                found[pattern] = self._pins.get(pattern, "")
+        return found
+
+    def notes(self, table: RouteTable, given: SharingRules) -> list[Note]:
+        """Names that match nobody, and sites that bear a name which means another site."""
+        pending = [
+            _pending(name, services)
+            for name, services in (() if self._is_edge else self.pending.items())
+            if name not in table.name_conflicts  # That is a problem: SW0318.
+        ]
+        bearers: dict[str, list[SiteId]] = {}
+        for site, route in table.sites.items():
+            name = route.name.removesuffix(f"@{site[:SHORT_ID_CHARS]}")
+            bearers.setdefault(name, []).append(site)
+        meant: dict[str, str] = {}
+        for rule in given.services.values():
+            meant |= self.sites_of(rule.export_to) | self.sites_of(rule.import_from)
+            meant |= self.sites_of(tuple(grant.site for grant in rule.grants))
+        others = [
+            _other(name, site, bearer)
+            for name, site in sorted(meant.items())
+            for bearer in bearers.get(name, ())
+            if site and bearer != site
+        ]
+        return [*pending, *others][:RULE_NOTES_MAX]
+
+    def _keep(self, pins: Mapping[str, SiteId]) -> None:
+        self._pins = pins
+        self._keeper.keep_rule_pins(pins)
+
+
+def _pending(name: str, services: tuple[str, ...]) -> Note:
+    rules = ", ".join("all services" if one == ALL else one for one in services[:3])
+    return Note(
+        severity="warning",
+        code="SW0345",
+        message=f"The rules of {rules} name {name}, which is the name of no site that is known, or "
+        "of several: it matches nobody until one site alone bears it.",
+        hint="Name it by its id: sitectl network status, then NAME@ID in the rule",
+    )
+
+
+def _other(name: str, site: str, bearer: SiteId) -> Note:
+    short = SHORT_ID_CHARS
+    return Note(
+        severity="warning",
+        code="SW0346",
+        message=f"Site {bearer[:short]} calls itself {name}, which means site {site[:short]} in "
+        "rules of this site: they do not mean the other one.",
+        hint=f"If it is meant to: sitectl service set SERVICE, with {name}@{bearer}",
+    )

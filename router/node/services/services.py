@@ -1,0 +1,425 @@
+"""The services of this site: what each port shall be here, and that the forwarder makes it so."""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+from router.balance.site_gate import RateState
+from router.documents import Wanted
+from router.forward.forwarder import Forwarder
+from router.forward.ports import NoTls, TargetConfig
+from router.model.addresses import ALLOW_LINK_LOCAL, is_link_local, split
+from router.model.adverts import Declaration, TargetsAdvert
+from router.model.events import Note, Problem, Tell
+from router.model.ids import ServiceKey, SiteId
+from router.model.owners import NOBODY, Owner
+from router.model.sharing import SharingRules
+from router.model.specs import ServiceProtocol, ServiceSpec
+from router.model.ticks import next_tick
+from router.net.ports import Network, Tls
+from router.node.services.changes import Changes
+from router.node.services.grant_watch import GrantWatch
+from router.node.services.learnt import Learnt
+from router.node.services.listener_grants import ListenerGrants, ListenerOffice, Unlistened
+from router.node.services.load_exchange import LoadExchange
+from router.node.services.own_words import OwnWords
+from router.node.services.plan import Plan, PlannedService, PlannedTarget, Planner, Undeclared
+from router.node.services.ports import Keeper
+from router.node.services.refused_declarations import RefusedDeclarations
+from router.node.services.rule_pins import RulePins
+from router.node.services.share_run import ShareRun
+from router.routing.edge import EdgeRouting, Routing
+from router.routing.events import RoutingEvent
+from router.routing.table import RouteTable
+from router.trust.ports import Credentials
+
+SECOND_S = 1.0
+
+
+class Services:
+    """Owns the plan: wanted state, resolved against the declarations in force everywhere.
+
+    ``take`` carries out what routing answers to our adverts; it may come back with `resolve`.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        site: SiteId,
+        forwarder: Forwarder,
+        routing: Routing,
+        load: LoadExchange,
+        keeper: Keeper,
+        tell: Tell,
+        take: Callable[[list[RoutingEvent]], None],
+        credentials: Credentials,
+        shares: ShareRun,
+        *,
+        service_ttl_s: float,
+        listeners_max: int,
+    ) -> None:
+        """``listeners_max``: of all services together."""
+        self._network = network
+        self._site = site
+        self._forwarder = forwarder
+        self._routing = routing
+        self._load = load
+        self._keeper = keeper
+        self._take = take
+        self._credentials = credentials
+        self._shares = shares
+        self._applied: dict[ServiceKey, PlannedService] = {}  # With what may be used of shares.
+        self._wanted: Wanted | None = None
+        self.rules = SharingRules()  # An attribute: hot.
+        """With whom this site shares what; each site by its id."""
+        self.pins = RulePins(keeper, tell, is_edge=isinstance(routing, EdgeRouting))
+        """What names in the rules of the wanted state mean."""
+        self._office = ListenerOffice(listeners_max, keeper)
+        self._grants = ListenerGrants()
+        self._planner = Planner()
+        self._own = OwnWords(keeper)
+        self._told: Mapping[str, Declaration] = {}  # To routing.
+        self._grant_watch = GrantWatch()
+        self._used: set[str] = set()  # Services that may have a listener, or have a connector.
+        self._connected: list[ServiceKey] = []  # With a connector here, in order.
+        self._with_remotes: list[ServiceKey] = []
+        self._plan = Plan({}, ())
+        self._learnt = Learnt(keeper, service_ttl_s, network.now())
+        self._changes = Changes(tell)
+        self._refused = RefusedDeclarations(tell)
+        self._second_timer = network.call_at(network.now(), self._each_second)
+        self._draining = False
+        self._heard: tuple[dict[str, Declaration], ListenerGrants] = ({}, self._grants)
+        self.declared_changed: Callable[[Mapping[str, ServiceSpec]], None] | None = None
+        """Hears which services the network has, whenever that changes."""
+        self.asked_in_vain: Callable[[], Collection[ServiceKey]] = tuple
+        """Service ports that clients of this site asked for lately and found no target of."""
+        self.rates: Callable[[], Mapping[ServiceKey, RateState]] = forwarder.rate_states
+        """How this site stands to the rate of each service port that has one."""
+        self.untold = ""  # Why others do not hear of all services; empty: they do.
+
+    @property
+    def planned(self) -> Mapping[ServiceKey, PlannedService]:
+        """All service ports at this site."""
+        return self._plan.services
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What of the wanted state could not be met."""
+        return self._plan.problems
+
+    def notes(self) -> list[Note]:
+        """Of targets here that come and go."""
+        return self._changes.unsteady.notes(self._network.now())
+
+    @property
+    def undeclared(self) -> list[tuple[Undeclared, list[SiteId]]]:
+        """What names a service that no site declares, and the other sites that own the name."""
+        return [
+            (one, [site for site in self.owners_of(one.service) if site != self._site])
+            for one in self._plan.undeclared
+        ]
+
+    @property
+    def unserved(self) -> list[ServiceKey]:
+        """Service ports of which no target is ready, here or at a site that may serve them.
+
+        Targets of them are bound, and this site declares them or has some of these targets; or
+        its clients asked for them lately, and were refused.
+        """
+        wanted = self._wanted
+        asked = self.asked_in_vain()
+        return [
+            key
+            for key, service in self._plan.services.items()
+            if key in asked
+            or (
+                (service.has_connector or (wanted is not None and key.name in wanted.services))
+                and self._is_bound(key)
+            )
+            if not self._is_served(key)
+        ]
+
+    @property
+    def unlistened(self) -> tuple[Unlistened, ...]:
+        """What other sites declare beyond their budgets of listeners here."""
+        return self._grants.unlistened
+
+    def _is_bound(self, key: ServiceKey) -> bool:
+        """Targets of it are, here or at a site that is reached and may serve it."""
+        remotes = self._routing.table.candidates.get(key, ())
+        return self._plan.services[key].has_connector or any(not one.unused for one in remotes)
+
+    def _is_served(self, key: ServiceKey) -> bool:
+        """One of its targets is ready."""
+        remotes = self._routing.table.candidates.get(key, ())
+        return bool(self._forwarder.load_of(key).targets_ready) or any(
+            one.targets_ready for one in remotes if not one.unused
+        )
+
+    def apply(self, wanted: Wanted) -> None:
+        """Make the services of ``wanted`` true."""
+        self._wanted = wanted
+        self._follow_rules(wanted)
+        self._keeper.keep_declared(frozenset(wanted.services.keys() - wanted.declared_at_s.keys()))
+        self.advertise()
+
+    def _follow_rules(self, wanted: Wanted) -> bool:
+        """Use the rules of ``wanted`` with the ids that names in them mean. False: as before."""
+        rules = self.pins.resolve(wanted.rules, self._routing.table)
+        if rules == self.rules:
+            return False
+        self._forwarder.forget_offers()
+        self.rules = rules
+        self._take(self._routing.set_rules(rules, self._network.now()))
+        return True
+
+    def advertise(self) -> None:
+        """Tell others what is declared and ready here; resolve, since the table may follow."""
+        self.resolve()
+        self.targets_changed()
+
+    def targets_changed(self) -> None:
+        """Tell others what is declared and ready here; what shall be here is as it was."""
+        if self._wanted is None:
+            return
+        self._look_at_changes()
+        own = self._own_declarations(self._wanted)
+        try:
+            events = self._routing.set_services(
+                own, self._own_adverts(self._wanted), self._network.now()
+            )
+        except ValueError as error:  # More than one site may tell; what was told before stays.
+            self.untold = f"not all services of this site are told to others: {error}"
+            return
+        self.untold = ""
+        self._told = {one.name: one for one in own}
+        self._take(events)
+
+    def table_changed(self, table: RouteTable) -> None:
+        """Remember what others declare; `resolve` follows when all events are carried out."""
+        self._learnt.table_changed(table, self._site, self._network.now())
+        if self._wanted is not None:
+            self._refused.table_changed(table, self._wanted.rules)
+
+    def introduce(self, name: str, site: SiteId) -> None:
+        """``site`` newly offers service ``name``: requests go there few at first."""
+        self._forwarder.introduce(name, site)
+
+    def resolve(self) -> None:
+        """Plan anew and let the forwarder follow: services, targets, remote sites, listeners."""
+        if self._wanted is None:
+            return
+        declared = self._declared(self._wanted)
+        grants = self._grants = self._office.grants(
+            self._wanted, declared, self._origins(declared), self._owners
+        )
+        before, self._plan = self._plan, self._planner.plan(self._wanted, declared, grants)
+        after = self._plan.services
+        is_new = self._plan is not before  # A new table often changes nothing of it.
+        for key in before.services.keys() - after.keys() if is_new else ():
+            self._forwarder.remove_service(key)
+            self._applied.pop(key, None)
+        if is_new or self._wanted.shares is not None:
+            self._shares.divide(self._wanted.shares, after)
+            self.follow_shares()
+        if is_new:
+            self._connected = sorted(key for key, one in after.items() if one.has_connector)
+            self._keep_credentials(after.values())
+            self._network.allow_link_local(_link_local_hosts(after.values()))
+            self._load.set_services(self._connected)
+            served = {n for n, told in declared.items() if grants.listened(n, told.spec)}
+            self._used = served.union(key.name for key in self._connected)
+        table = self._routing.table
+        candidates = table.candidates
+        self._forwarder.set_site_name(table.sites[self._site].name)
+        for key in self._with_remotes:  # Most of very many services have none.
+            if key not in candidates:
+                self._forwarder.set_remotes(key, ())
+        self._with_remotes = [key for key in candidates if key in after]
+        for key in self._with_remotes:
+            self._forwarder.set_remotes(key, candidates[key])
+        # After all remotes are as the table has them: whatever is reset may try again at once.
+        self._forwarder.withdraw(*self._grant_watch.look(table, self.rules))
+        if is_new:
+            self._set_listeners()
+        if self.declared_changed is not None and (declared, grants) != self._heard:
+            self._heard = declared, grants
+            specs = {name: grants.listened(name, told.spec) for name, told in declared.items()}
+            self.declared_changed({name: spec for name, spec in specs.items() if spec is not None})
+
+    def follow_shares(self) -> None:
+        """Apply what may be used now, wherever it is not what was applied."""
+        for key, planned in self._plan.services.items():
+            service = self._shares.limited(planned)
+            before = self._applied.get(key)
+            if before is not service and before != service:
+                self._applied[key] = service
+                self._apply_service(service)
+
+    def drain(self) -> None:
+        """Tell others that nothing more is taken here."""
+        self._draining = True
+        self.advertise()
+
+    def close(self) -> None:
+        """Look and tell no more."""
+        self._second_timer.cancel()
+        if self._wanted is not None:
+            self._learnt.keep(self._network.now(), self._used)
+            self._office.keep()
+
+    def _set_listeners(self) -> None:
+        listening = {key: service for key, service in self._plan.services.items() if service.listen}
+        self._forwarder.set_listeners(
+            {key: service.listen for key, service in listening.items() if service.listen},
+            {
+                key: self._listener_tls(key.name, spec.tls_cert, spec.protocol)
+                for key, service in listening.items()
+                if (spec := service.declaration.spec).tls_cert
+            },
+        )
+
+    def _listener_tls(
+        self, service: str, credential: str, protocol: ServiceProtocol
+    ) -> Tls | NoTls:
+        tls = self._credentials.service_tls(credential, protocol)
+        if isinstance(tls, NoTls):
+            verb = f"sitectl service set {service} --tls-cert FOLDER"
+            return NoTls(tls.reason, f"{tls.hint}, or: {verb}")
+        return tls
+
+    def _apply_service(self, service: PlannedService) -> None:
+        self._forwarder.set_service(service.key, service.declaration.spec)
+        self._forwarder.set_site_cap(service.key, service.cap)
+        self._set_targets(service)
+
+    def _set_targets(self, service: PlannedService) -> None:
+        self._forwarder.set_targets(
+            service.key,
+            {
+                target: self._target_config(target, planned, service)
+                for target, planned in service.targets.items()
+            },
+        )
+
+    def _target_config(
+        self, target: str, planned: PlannedTarget, service: PlannedService
+    ) -> TargetConfig:
+        tls: Tls | NoTls | None = None
+        host, unusable = split(target)[0], planned.unusable
+        if planned.tls_trust:
+            tls = self._credentials.target_tls(
+                planned.tls_trust,
+                planned.tls_server_name,
+                host,
+                service.declaration.spec.protocol,
+            )
+        if isinstance(tls, NoTls):
+            unusable = f"it must be reached by TLS: {tls.reason}. {tls.hint}"
+        elif not planned.allow_link_local and is_link_local(host):
+            unusable = f"it is link-local; {ALLOW_LINK_LOCAL}"
+        return TargetConfig(
+            connector=planned.connector,
+            name=planned.name,
+            capacity=planned.capacity,
+            rate=planned.rate,
+            auto=planned.auto,
+            health=planned.health,
+            tls=tls if isinstance(tls, Tls) else None,
+            proxy_protocol=planned.proxy_protocol,
+            unusable=unusable,
+        )
+
+    def _keep_credentials(self, services: Iterable[PlannedService]) -> None:
+        shown = {service.declaration.spec.tls_cert for service in services if service.listen}
+        trusted = {target.tls_trust for service in services for target in service.targets.values()}
+        self._credentials.keep_service_tls(frozenset(shown), frozenset(trusted))
+
+    def _look_at_credentials(self) -> None:
+        """Files that came, went or were replaced count at once, for what begins from now on."""
+        if self._credentials.service_tls_changed():
+            self._set_listeners()
+            for service in self._applied.values():
+                if any(target.tls_trust for target in service.targets.values()):
+                    self._set_targets(service)
+
+    def _declared(self, wanted: Wanted) -> dict[str, Declaration]:
+        """Declarations in force: the table's winners, and our own until the table has them."""
+        declared = {
+            # Who declared what is remembered is not known: no rule lets it in.
+            name: told
+            for name, told in self._learnt.declarations().items()
+            if self.rules.of(name).import_from is None
+        }
+        own = self._own_declarations(wanted)
+        declared |= {one.name: one for one in own}
+        for name, entry in self._routing.table.declarations.items():
+            declared[name] = entry.declaration
+        for one in own:
+            told = self._told.get(one.name)
+            if told is one or told is None or told is not declared[one.name]:
+                continue
+            if one.declared_at_s == told.declared_at_s:
+                # The table is about to have it in place of ours of before: planned once, not twice.
+                declared[one.name] = one
+        return declared
+
+    def _origins(self, declared: Mapping[str, Declaration]) -> dict[str, SiteId]:
+        """By service, the other site whose declaration is in force."""
+        table = self._routing.table.declarations
+        own = self._wanted.services if self._wanted is not None else {}
+        origins = {name: entry.site for name, entry in table.items() if entry.site != self._site}
+        former = declared.keys() - table.keys() - own.keys()
+        return origins | self._office.origins_of(former, self._owners)
+
+    @property
+    def _owners(self) -> Mapping[str, Owner]:
+        """Of names. An edge hears of no withdrawal: what it remembers of others may be over."""
+        return NOBODY if isinstance(self._routing, EdgeRouting) else self._routing.owners
+
+    def owners_of(self, service: str) -> tuple[SiteId, ...]:
+        """The sites that own the name, as far as this one knows."""
+        owner = self._owners.get(service)
+        return owner.sites if owner is not None else ()
+
+    def _own_declarations(self, wanted: Wanted) -> Sequence[Declaration]:
+        return self._own.declarations(wanted, self.rules)
+
+    def _own_adverts(self, wanted: Wanted) -> list[TargetsAdvert]:
+        stated = self._forwarder.stated()
+        there = [(key, stated[key]) for key in self._connected if key in stated]
+        return self._own.adverts(
+            there, self.rules, draining=self._draining, is_divided=wanted.is_divided
+        )
+
+    def _look_at_changes(self) -> None:
+        forwarder = self._forwarder
+        self._changes.look(forwarder.standing(), forwarder.targets_of, forwarder.listener_states())
+
+    def _each_second(self) -> None:
+        """What was learnt is kept or ends; demand is sampled; listeners that are retried change."""
+        now = self._network.now()
+        self._second_timer = self._network.call_at(next_tick(now, SECOND_S), self._each_second)
+        self._forwarder.sample_demand()
+        if self._learnt.forget_old(now):
+            self.advertise()
+        if self._wanted is not None:
+            self._learnt.keep(now, self._used)
+            self._office.keep()
+        if self.pins.may_change and self._wanted is not None and self._follow_rules(self._wanted):
+            self.advertise()
+        if (ends := self._routing.table.grants_end) is not None and time.time() >= ends:
+            self._take(self._routing.grants_ended(now))
+        self._look_at_credentials()
+        self._changes.look_at_rates(self.rates(), now)
+        self._look_at_changes()
+
+
+def _link_local_hosts(services: Iterable[PlannedService]) -> frozenset[str]:
+    """Of targets that may be link-local."""
+    return frozenset(
+        split(target)[0]
+        for service in services
+        for target, planned in service.targets.items()
+        if planned.allow_link_local
+    )

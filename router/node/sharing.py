@@ -1,0 +1,202 @@
+"""Who may use what is offered here, and what may pass: judged for each stream, told now and then.
+
+A site's own rules are judged by the ingress that an OPEN names. Sites in between vouch for it; an
+edge, or a site that is let in on terms, is its own ingress and no other.
+"""
+
+from collections.abc import Callable
+
+from router.asking.kinds import asks_site, is_for_site
+from router.link.ports import Neighbour, OpenRequest
+from router.model import limits
+from router.model.events import Tell
+from router.model.ids import ServiceKey, SiteId
+from router.model.sharing import Party, SharingRules, any_matches, name_any
+from router.node.news.event_budgets import EventBudgets
+from router.routing.table import RouteTable
+
+
+class Guard:
+    """Owns when which refusal was told last; the rules and the table are handed in."""
+
+    __slots__ = ("_budgets", "_now", "_own", "_tell", "_told_at", "refused_total")
+
+    def __init__(self, own: SiteId, tell: Tell, now: Callable[[], float]) -> None:
+        self._own = own
+        self._tell = tell
+        self._now = now
+        self._told_at: dict[tuple[str, str, str], float] = {}
+        self._budgets = EventBudgets(
+            limits.REFUSED_STREAM_EVENTS_BURST, limits.REFUSED_STREAM_EVENTS_PER_S
+        )
+        self.refused_total = 0
+
+    def refuses(self, request: OpenRequest, table: RouteTable, sender: SiteId) -> None:
+        """Tell of a stream that is refused, since this site revoked the access of its ingress."""
+        self._refused(
+            sender,
+            "revoked-asked",
+            table.party(request.ingress).shown,
+            request.service,
+            f"{_asked(request, table, sender)} by another way; its access is revoked here.",
+            "sitectl token create FILE, if it should be let in again",
+        )
+
+    def refuses_as_ours(self, came_from: Neighbour, request: OpenRequest) -> None:
+        """Tell of a stream that is refused, since it claims to come from this very site."""
+        self._refused(
+            came_from.site,
+            "link-refused-stream",
+            came_from.name,
+            request.service,
+            f"{came_from.name} opened a stream to {request.service} in the name of this site.",
+        )
+
+    def serves(
+        self,
+        request: OpenRequest,
+        rules: SharingRules,
+        table: RouteTable,
+        sender: SiteId,
+        *,
+        vouched: bool,
+    ) -> bool:
+        """Whether what is here of the service is offered to the ingress that the OPEN names.
+
+        ``sender``: the neighbour that it came from. ``vouched``: of a site that is not known here
+        the neighbour has judged.
+        """
+        if rules.limits_nothing or request.ingress == self._own:
+            return True
+        export_to = rules.of(request.service).export_to
+        if export_to is None:
+            return True
+        if vouched and request.ingress not in table.sites:
+            return True
+        party = table.party(request.ingress)
+        if name_any(export_to, party):
+            return True
+        self._refused(
+            sender,
+            "export-refused",
+            party.shown,
+            request.service,
+            f"{_asked(request, table, sender)}, which is not exported to it.",
+            f"sitectl service grant {request.service} --site {party.shown} --call, if it should be",
+        )
+        return False
+
+    def may_pass(
+        self,
+        came_from: Neighbour,
+        to: Neighbour | None,
+        request: OpenRequest,
+        table: RouteTable,
+    ) -> bool:
+        """See `LinkOwner.may_pass`."""
+        if is_for_site(request):
+            why = _why_no_question(came_from, to, request, table)
+        else:
+            why = _why_not_from(came_from, request)
+        if why:
+            self._refused(
+                came_from.site, "link-refused-stream", came_from.name, request.service, why
+            )
+            return False
+        if is_for_site(request):
+            return True
+        why = "" if to is None else _why_not_to(to, request, table)
+        if why and to is not None:
+            self._refused(came_from.site, "link-refused-stream", to.name, request.service, why)
+        return not why
+
+    def foreign_lsa(self, sender: str, site: SiteId) -> None:
+        """A neighbour that is in on terms told of another site."""
+        self._refused(
+            sender,
+            "lsa-not-taken",
+            sender,
+            site,
+            f"{sender} told of site {site[:8]}. It is let in on terms, so only what it says of "
+            "itself counts.",
+            count=False,
+        )
+
+    def _refused(
+        self,
+        sender: str,
+        code: str,
+        who: str,
+        what: str,
+        message: str,
+        hint: str = "",
+        *,
+        count: bool = True,
+    ) -> None:
+        """Count it, and tell of it unless that was done a moment ago, or too often for ``sender``.
+
+        Only the sender is proved, not what the message says of others.
+        """
+        self.refused_total += count
+        now, key = self._now(), (code, who, what)
+        if now - self._told_at.get(key, float("-inf")) < limits.REFUSED_STREAMS_TOLD_S:
+            return
+        if not self._budgets.take(sender, now):
+            return
+        if len(self._told_at) >= limits.REFUSED_STREAMS_KEPT_MAX:
+            self._told_at.clear()
+        self._told_at[key] = now
+        self._tell("warning", code, who, message, hint)
+
+
+def _asked(request: OpenRequest, table: RouteTable, sender: SiteId) -> str:
+    """Who asked for what. Of another site than its neighbour an OPEN says who it is, no more."""
+    asked = f"{table.party(request.ingress).shown} asked for {request.service}"
+    return asked if request.ingress == sender else f"{asked} (so says {table.party(sender).shown})"
+
+
+def _why_no_question(
+    came_from: Neighbour, to: Neighbour | None, request: OpenRequest, table: RouteTable
+) -> str:
+    """Why a question to a site itself may not go on; empty: it may, and that site judges."""
+    if not came_from.is_plain and request.ingress != came_from.site:
+        return f"{came_from.name} asked a question for another site."
+    if to is None:
+        return ""
+    if asks_site(request) and came_from.terms.import_ is not None:
+        return f"{came_from.name} is in on terms, and asked a site beyond this one of itself."
+    if not to.is_plain and _crosses(to, request, table):
+        return f"A question would have crossed {to.name}."
+    return ""
+
+
+def _crosses(neighbour: Neighbour, request: OpenRequest, table: RouteTable) -> bool:
+    """Whether the path, which begins with us, leads on beyond the site of ``neighbour``."""
+    return any(table.routers.get(router) != neighbour.site for router in request.path[2:])
+
+
+def _why_not_from(neighbour: Neighbour, request: OpenRequest) -> str:
+    """Why an edge or a leaf may not open that; empty: it may."""
+    if neighbour.is_plain:
+        return ""
+    if request.ingress != neighbour.site:
+        return f"{neighbour.name} opened a stream to {request.service} for another site."
+    if not any_matches(neighbour.terms.import_, request.service):
+        return f"{neighbour.name} asked for {request.service}, which its token does not allow."
+    return ""
+
+
+def _why_not_to(neighbour: Neighbour, request: OpenRequest, table: RouteTable) -> str:
+    """Why a stream may not go to an edge or a leaf; empty: it may. Its path begins with us."""
+    if neighbour.is_plain:
+        return ""
+    if not any_matches(neighbour.terms.export, request.service):
+        return f"{neighbour.name} has no leave to serve {request.service}: its token does not say."
+    if _crosses(neighbour, request, table):
+        return f"A stream to {request.service} would have crossed {neighbour.name}."
+    if neighbour.is_edge:
+        found = table.candidate(request.path[-1], ServiceKey(request.service, request.port))
+        party: Party = table.party(request.ingress)
+        if found is not None and not name_any(found.export_to, party):
+            return f"{party.shown} asked for {request.service}, which {neighbour.name} keeps back."
+    return ""

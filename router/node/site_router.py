@@ -1,0 +1,550 @@
+"""One router of one site: builds the rooms, joins them, follows wanted state, drains and stops.
+
+Runs on any `Network`, the real one or its simulated twin. Everything is synchronous callbacks in
+the network's turn; there is no task here.
+"""
+
+import random
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
+
+from router.asking.desk import QuestionDesk
+from router.asking.exchange import Asker
+from router.asking.targets import Told, whom_to_ask
+from router.balance.decisions import Explanation
+from router.balance.site_gate import RateState
+from router.documents import Wanted
+from router.forward.forwarder import Forwarder
+from router.link.claims import ClaimDesk
+from router.link.links import Links
+from router.link.ports import (
+    Identity,
+)
+from router.model import limits
+from router.model.addresses import join
+from router.model.errors import ConfigError
+from router.model.events import Note, Problem, Tell
+from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.sharing import Sharing, SharingRules, names_of_patterns
+from router.model.specs import ServiceSpec
+from router.net.ports import Address, DialCode, FarNetwork
+from router.node.link_door import LinkDoor, place_of
+from router.node.neighbours import Neighbours
+from router.node.news.absent_sites import AbsentSites
+from router.node.news.bar_news import BarNews, notes_of_bars
+from router.node.news.ejection_news import EjectionNews
+from router.node.news.link_news import LinkNews
+from router.node.news.message_news import MessageNews
+from router.node.news.new_offers import NewOffers
+from router.node.news.site_faults import SiteFaults
+from router.node.news.twin import Twin
+from router.node.owning import Owning
+from router.node.problems import problems
+from router.node.problems.capacity_hints import capacity_hints
+from router.node.problems.left_out import Facts as LeftOutFacts
+from router.node.problems.left_out import LeftOut, left_out
+from router.node.problems.strict_notes import strict_notes
+from router.node.problems.weight_hints import weight_hints
+from router.node.routing_news import RoutingNews
+from router.node.routing_run import RoutingRun
+from router.node.services import refused_declarations
+from router.node.services.load_exchange import LoadExchange
+from router.node.services.plan import PlannedService, wishes
+from router.node.services.ports import Keeper
+from router.node.services.services import Services
+from router.node.services.share_run import ShareRun
+from router.node.sharing import Guard
+from router.node.troubles import Troubles
+from router.node.wanted_links import WantedLinks
+from router.routing.attached import AttachedEdges
+from router.routing.core import RoutingCore
+from router.routing.edge import EdgeRouting, Routing
+from router.routing.names import Names
+from router.routing.sites_behind import SitesBehind
+from router.trust.ports import Credentials, PendingLink
+
+INNER_HOST = "127.0.0.1"
+"""Workers of one router link to each other within the host, with the site's own certificates."""
+
+
+class SiteRouter:
+    """The composition of all rooms for one site."""
+
+    def __init__(
+        self,
+        network: FarNetwork,
+        identity: Identity,
+        credentials: Credentials,
+        keeper: Keeper,
+        claims: ClaimDesk,
+        *,
+        epoch: int,
+        boot_nonce: bytes,
+        version: str,
+        rng: random.Random,
+        tell: Tell,
+        is_edge: bool = False,
+        service_ttl_s: float = limits.SERVICE_SYNC_TTL_S,
+        connections_max: int = limits.CLIENT_CONNECTIONS_MAX,
+        listeners_max: int = limits.LISTENERS_MAX,
+        place: str = "",
+        restored: int = 0,
+        has_inner_door: bool = False,
+    ) -> None:
+        """``is_edge``: it attaches to one site, accepts no links and takes no part in routing.
+
+        ``connections_max``: of clients of services, over all listeners, of which there are at most
+        ``listeners_max``. ``place``: where this
+        process runs, told to neighbours for people. ``restored``: Unix seconds at which its state
+        came out of a backup, 0: never. ``has_inner_door``: other workers of this router dial it.
+        """
+        self._network = network
+        self.identity = identity
+        self._tell = tell
+        self.version = version
+        self.is_edge = is_edge
+        self.routing: Routing = (EdgeRouting if is_edge else RoutingCore)(
+            identity,
+            epoch=epoch,
+            boot_nonce=boot_nonce,
+            version=version,
+            now=network.now(),
+            service_ttl_s=service_ttl_s,
+            restored=restored,
+            owners=keeper.owners(),
+            unix=time.time,
+        )
+        self.edges = AttachedEdges()
+        self._names = Names(self.routing, identity.site)
+        guard = Guard(identity.site, tell, network.now)
+        self._credentials = credentials
+        self._behind = SitesBehind()
+        self._neighbours = neighbours = Neighbours(
+            network,
+            identity,
+            credentials,
+            self.routing,
+            self.edges,
+            self._names,
+            guard,
+            self._leads_to,
+        )
+        self.links = Links(
+            network,
+            identity,
+            neighbours,
+            rng=rng,
+            is_edge=is_edge,
+            born=epoch,
+            place=place,
+            restored=restored,
+        )
+        self._news = LinkNews(tell, self.links, self.router_name, has_workers=has_inner_door)
+        self.links.incoming_refused = self._news.refused
+        self.forwarder = Forwarder(
+            network,
+            self.links,
+            site=identity.site,
+            site_name=identity.name,
+            rng=rng,
+            settles_s=limits.START_SETTLES_S,
+            connections_max=connections_max,
+            router=identity.router,
+            branch_to=lambda link, site: self._behind.branch_to(self.routing.table, link, site),
+        )
+        self._run = RoutingRun(
+            network, self.links, identity, version, self.routing, self.edges, keeper
+        )
+        self._take = self._run.take
+        self.owning = Owning(network, self.routing, self._names, self._take, tell)
+        self.questions = QuestionDesk(
+            network,
+            Asker(network, self.links, identity.site),
+            identity.router,
+            version,
+            self.forwarder.targets_of,
+        )
+        self._load = LoadExchange(network, identity.router, self.links, self.forwarder, self.edges)
+        self.forwarder.load_changed = self._load.changed
+        self._shares = ShareRun(
+            network, self.links, self.forwarder, epoch, lambda: self._services.follow_shares()
+        )
+        self._services = Services(
+            network,
+            identity.site,
+            self.forwarder,
+            self.routing,
+            self._load,
+            keeper,
+            tell,
+            self._take,
+            credentials,
+            self._shares,
+            service_ttl_s=service_ttl_s,
+            listeners_max=listeners_max,
+        )
+        neighbours.join(
+            self.links,
+            self.forwarder,
+            self._news,
+            self._run,
+            self._load,
+            self._shares,
+            self._services,
+            self.questions,
+        )
+        self.forwarder.targets_changed = self._services.targets_changed
+        self._wanted: Wanted | None = None
+        self._config_problems: tuple[Problem, ...] = ()
+        self._config_notes: tuple[Note, ...] = ()
+        """What is wrong with the wanted state and degrades nothing."""
+        self._door = LinkDoor(network, self.links, credentials, claims, self._link_port_taken)
+        self._inner_door = LinkDoor(network, self.links, credentials, None, self._link_port_taken)
+        self._has_inner_door = has_inner_door
+        self._twin = Twin(network, identity.name, place)
+        self._faults = SiteFaults()
+        self._wanted_links = WantedLinks(self.links, credentials, identity.site, is_edge=is_edge)
+        self._offers = NewOffers(keeper, tell, network)
+        self.absent_sites = AbsentSites(network.now)
+        self._run.owner = RoutingNews(
+            network,
+            identity,
+            self.routing,
+            self.links,
+            self._services,
+            self._load,
+            self._names,
+            guard,
+            self._news,
+            self._door,
+            self._twin,
+            self._faults,
+            BarNews(tell),
+            self._offers,
+            self.absent_sites,
+            tell,
+        )
+        self._troubles = Troubles(
+            network,
+            self.routing,
+            self.links,
+            self.forwarder,
+            self._services,
+            credentials,
+            self._names,
+            self._door,
+            self._twin,
+            self._faults,
+            MessageNews(self.forwarder.refused_messages, self._names.site, tell, network.now),
+            self.absent_sites,
+            partial(self.left_out, shows_room=False),
+        )
+        self._ejections = EjectionNews(self.forwarder, self._names.site, tell)
+        self._draining = False
+        self.started_at = network.now()
+        self.follow_bars()
+
+    # Wanted state ---------------------------------------------------------------------------
+
+    def apply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
+        """Make ``wanted`` true; ``errors`` are shown as problems or notes until the next call."""
+        self._config_problems = problems.of_config(errors)
+        self._config_notes = problems.notes_of_config(errors)
+        before, self._wanted = self._wanted, wanted
+        if before is None or place_of(before.site) != place_of(wanted.site):
+            self.open_link_door()
+        if before is None and self._has_inner_door:
+            self._inner_door.open_at(INNER_HOST, 0)
+        self.links.drain_grace_s = wanted.site.drain_grace_s
+        self.questions.is_silent = wanted.site.tells == "nothing"
+        if before is None or self._wanted_links.differ(before, wanted):
+            self.refresh_links()  # Targets come and go all the time.
+        ttl_s = wanted.site.service_sync_site_ttl_s
+        if before is not None and before.site.service_sync_site_ttl_s != ttl_s:
+            self._take(self.routing.set_service_ttl(ttl_s, self._network.now()))
+        if isinstance(self.routing, EdgeRouting):
+            self._take(self.routing.set_wishes(wishes(wanted), self._network.now()))
+        self._services.apply(wanted)
+        self._shares.tell()
+
+    def follow_rates(self, rates: Callable[[], Mapping[ServiceKey, RateState]]) -> None:
+        """Report by ``rates`` how this site stands to its rates: other routers have parts."""
+        self._services.rates = rates
+
+    def follow_declarations(self, hear: Callable[[Mapping[str, ServiceSpec]], None]) -> None:
+        """Tell ``hear`` which services the network has, whenever that changes."""
+        self._services.declared_changed = hear
+
+    def listens_at(self, places: Iterable[tuple[ServiceKey, int]]) -> bool:
+        """Whether clients are accepted at all of these: service ports and where they listen."""
+        return all(self.forwarder.listens_at(key, port) for key, port in places)
+
+    @property
+    def listens_where_promised(self) -> bool:
+        """Clients are accepted wherever a platform leads them; for a moment after the start not.
+
+        Services of other sites are known again once the links are up: they may be away, so this
+        is waited for only so long.
+        """
+        wanted = self._wanted
+        if wanted is None or self._network.now() - self.started_at >= limits.START_LISTENS_S:
+            return True
+        if wanted.siblings and not self.is_edge and not self._goes_where_siblings_go():
+            return False
+        return self.listens_at((wanted.inner_ports or {}).items())
+
+    def _goes_where_siblings_go(self) -> bool:
+        """One was heard of, and there is a way to all sites that any of them is linked to."""
+        table = self.routing.table
+        own = table.sites.get(self.identity.site)
+        return (
+            own is not None
+            and not self.links.siblings.isdisjoint(table.next_hops)
+            and all(table.sites[site].reachable for site, _ in own.neighbours)
+        )
+
+    def refresh_links(self) -> None:
+        """Dial what is wanted and has its credential; called again when a claim was redeemed."""
+        if self._wanted is not None and not self._draining and not self._twin.has_left:
+            self._wanted_links.refresh(self._wanted)
+
+    def follow_bars(self) -> None:
+        """Others are told which sites this one put out; streams of those it refuses end here."""
+        bars, now = self._credentials.bars(), self._network.now()
+        self._neighbours.set_refused(bars.refused)
+        self.forwarder.forget_offers()
+        self._take(self.routing.set_bars(bars.told, bars.refused, now))
+        self.forwarder.put_out(bars.refused)
+
+    def open_link_door(self) -> None:
+        """Listen for links and claims, anew where the address changed.
+
+        An edge never does.
+        """
+        is_closed = self.is_edge or self._draining or self._twin.has_left
+        if self._wanted is not None and not is_closed:
+            self._door.open(self._wanted.site)
+
+    def renew_link_door(self) -> None:
+        """Our certificate is another, or whom it trusts."""
+        self._door.renew()
+        self._inner_door.renew()
+
+    @property
+    def is_one_of_several(self) -> bool:
+        """This site has other routers, or workers: what this one has is a part."""
+        return self._has_inner_door or bool(self.links.siblings)
+
+    @property
+    def inner_door(self) -> str:
+        """Where other workers of this router dial it, ``HOST:PORT``; empty: nowhere."""
+        address = self._inner_door.address
+        return join(address.host, address.port) if address is not None else ""
+
+    @property
+    def link_listener_error(self) -> str:
+        """Why links cannot be accepted here; empty: they can, or are not wanted."""
+        return self._door.error
+
+    @property
+    def link_port_is_taken(self) -> bool:
+        """Whether another socket of this host has the port of `link_listener_error`."""
+        return self._door.is_taken
+
+    def tls_rejected(self, listener: Address, code: DialCode, reason: str) -> None:
+        """A TLS handshake failed; only those of the link port are an operator's business."""
+        if listener == self._door.address:
+            self._news.tls_rejected(code, reason)
+
+    # Seeing it ------------------------------------------------------------------------------
+
+    @property
+    def held_neighbours(self) -> dict[RouterId, float]:
+        """Neighbours whose link flaps, with the time at which it counts again."""
+        return self.routing.held if isinstance(self.routing, RoutingCore) else {}
+
+    @property
+    def wanted(self) -> Wanted | None:
+        """What was applied last."""
+        return self._wanted
+
+    @property
+    def spf_seconds(self) -> float:
+        """How long the last route computation took."""
+        return self._run.spf_seconds
+
+    @property
+    def mode(self) -> str:
+        """As it was started: a change of wanted state takes another start."""
+        return "edge" if self.is_edge else "interior"
+
+    @property
+    def services(self) -> Mapping[ServiceKey, PlannedService]:
+        """All service ports at this site."""
+        return self._services.planned
+
+    @property
+    def pending_links(self) -> Mapping[str, PendingLink]:
+        """Links that cannot be dialled yet, and why."""
+        return self._wanted_links.pending
+
+    @property
+    def draining(self) -> bool:
+        """Stopping: nothing new is taken."""
+        return self._draining
+
+    def ask_targets(self, service: str, done: Callable[[list[Told]], None]) -> None:
+        """Ask the others that have targets of ``service``; ``done`` comes once, soon."""
+        keys = [key for key in self.services if key.name == service]
+        self.questions.inquiries.ask(whom_to_ask(keys, self.routing.table), done)
+
+    def sharing_of(self, service: str) -> Sharing:
+        """The rules of this site for ``service``, as they are given."""
+        return self._wanted.rules.of(service) if self._wanted is not None else Sharing()
+
+    @property
+    def rules(self) -> SharingRules:
+        """The rules of this site, by ids of sites."""
+        return self._services.rules
+
+    def left_out(
+        self, key: ServiceKey, explanation: Explanation, *, shows_room: bool = True
+    ) -> LeftOut:
+        """Sites that may not serve a service port, by what the balancer explains of it now."""
+        return left_out(
+            LeftOutFacts(
+                key=key,
+                table=self.routing.table,
+                explanation=explanation,
+                rules=self.rules,
+                imports=names_of_patterns(self.sharing_of(key.name).import_from) or (),
+                heard=lambda there: self._load.last(there, key),
+                shows_room=shows_room,
+            )
+        )
+
+    def why_unknown(self, service: str) -> Problem | None:
+        """The import rule that refuses each declaration of ``service``; None: none does."""
+        given = self._wanted.rules if self._wanted is not None else SharingRules()
+        return refused_declarations.problem_of(self.routing.table, given, service)
+
+    def offer_note(self, service: str, site: SiteId) -> str:
+        """What is to be said of targets that ``site`` offers, being new; empty: nothing."""
+        return self._offers.note_of(service, site, self.routing.table)
+
+    def rule_sites(self, patterns: tuple[str, ...] | None) -> dict[str, str]:
+        """By name the id of the site that each of ``patterns`` means; empty: of none yet."""
+        return self._services.pins.sites_of(patterns)
+
+    def _leads_to(self, neighbour: SiteId, site: SiteId) -> bool:
+        return self._behind.has(self.routing.table, neighbour, site)
+
+    def router_name(self, router: RouterId) -> str:
+        """The name of the site that ``router`` serves, or its id when it is not known."""
+        return self._names.router(router)
+
+    def site_names(self, path: Iterable[RouterId]) -> tuple[str, ...]:
+        """The other sites on ``path``, each once: not which of its routers, nor those of ours."""
+        return self._names.sites(path)
+
+    def site_name(self, site: SiteId) -> str:
+        """The name of ``site``, or its id when it is not known."""
+        return self._names.site(site)
+
+    def problems(self, utc: Callable[[float], str] = lambda _: "") -> tuple[Problem, ...]:
+        """All that is wrong now and needs a person; ``utc`` is ISO 8601 of monotonic seconds."""
+        return self._troubles.problems(self._config_problems, self._wanted, utc)
+
+    @property
+    def unserved(self) -> Collection[ServiceKey]:
+        """Service ports of which `problems` say that no target is ready at any site."""
+        return self._services.unserved
+
+    def follow_refusals(self, asked_in_vain: Callable[[], Collection[ServiceKey]]) -> None:
+        """``asked_in_vain``: service ports that clients asked for lately and found no target of."""
+        self._services.asked_in_vain = asked_in_vain
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What degrades nothing and is good to know, a bounded number."""
+        if self._wanted is None:
+            return self._config_notes
+        ready = {key.name for key in self.services if self.forwarder.local_targets(key).ready}
+        hints = capacity_hints(self._wanted, self.routing.table, ready)
+        bars = notes_of_bars(self.routing.table)
+        offers = self._offers.notes(self.routing.table, self.forwarder.used_services())
+        rules = self._services.pins.notes(self.routing.table, self._wanted.rules)
+        services = {key.name for key, one in self.services.items() if one.has_connector}
+        strict = strict_notes(
+            self._wanted.rules,
+            self.rules,
+            services | {*self._wanted.services},
+            self.routing.table,
+            time.time(),
+        )
+        unsteady = self._services.notes()
+        ejected = self._ejections.notes(self.routing.table)
+        found = (*ejected, *unsteady, *self._config_notes, *bars, *offers, *rules)
+        weights = weight_hints(
+            self._wanted, self.routing.table, self.identity.name, self._has_ready_target
+        )
+        return (*found, *strict, *weights, *hints)[: limits.STATUS_NOTES_MAX]
+
+    def _has_ready_target(self, service: str) -> bool:
+        """Whether a target of one of its ports is ready here."""
+        return any(
+            key.name == service and self.forwarder.local_targets(key).ready for key in self.services
+        )
+
+    def _link_port_taken(self, error: str) -> None:
+        self._tell("error", "link-port-taken", "links", error)
+
+    # Short of memory (`Relief`) -------------------------------------------------------------
+
+    def shed_idle(self) -> int:
+        """Close idle connections of clients and to targets."""
+        return self.forwarder.shed_idle()
+
+    def refuse_new(self, refuse: bool) -> None:
+        """Begin nothing new; what passes through to other sites goes on."""
+        self.forwarder.refuse_new(refuse)
+
+    def cap_clients(self, cap: bool) -> None:
+        """Accept only a few clients, who are told why."""
+        self.forwarder.cap_clients(cap)
+
+    def drop_slowest(self, size_bytes: int) -> int:
+        """Of links by how long they have stalled, of clients by how much they hold."""
+        held_bytes = self.links.buffered_bytes
+        dropped = self.links.drop_slowest(size_bytes)
+        left_bytes = size_bytes - (held_bytes - self.links.buffered_bytes)
+        return dropped + (self.forwarder.drop_slowest(left_bytes) if left_bytes > 0 else 0)
+
+    # The end --------------------------------------------------------------------------------
+
+    def drain(self, done: Callable[[], None]) -> None:
+        """Withdraw targets, take nothing new, let what is under way finish, then call ``done``.
+
+        Clients of this site and streams that end here come first; until they are gone this site
+        opens streams at others. Then each link goes with its last stream, those in transit too.
+        """
+        self._draining = True
+        self._door.close()
+        self._inner_door.close()
+        now = self._network.now()
+        self._take(self.routing.set_draining(True, now))
+        self._services.drain()
+        self.links.drain()
+        self.forwarder.drain(lambda: self.links.finish(done))
+
+    def close(self) -> None:
+        """Abort whatever is left."""
+        self._shares.close()
+        self._services.close()  # While it knows what others declare.
+        self.forwarder.abort()
+        self.links.close()
+        self._load.close()
+        self._door.close()
+        self._inner_door.close()
+        self._run.close()

@@ -1,0 +1,63 @@
+"""Links that wanted state names: which are dialled, and which wait for a certificate."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from router.documents import Wanted
+from router.link.links import Links
+from router.link.outgoing import OutgoingSpec
+from router.model.addresses import split
+from router.model.ids import SiteId
+from router.trust.ports import Credentials, PendingLink
+
+
+class WantedLinks:
+    """Tells ``links`` whom to dial, replicas of this site too."""
+
+    __slots__ = ("_credentials", "_is_edge", "_links", "_site", "pending")
+
+    def __init__(
+        self, links: Links, credentials: Credentials, site: SiteId, *, is_edge: bool
+    ) -> None:
+        self._links, self._credentials = links, credentials
+        self._site, self._is_edge = site, is_edge
+        self.pending: Mapping[str, PendingLink] = {}
+        """Links that cannot be dialled yet, and why."""
+
+    def differ(self, before: Wanted, wanted: Wanted) -> bool:
+        """Whether `refresh` would do anything; it costs some 3 ms a link."""
+        return (
+            (before.links, before.siblings) != (wanted.links, wanted.siblings)
+            or before.site.link_proxy != wanted.site.link_proxy
+            or bool(self.pending)
+        )
+
+    def refresh(self, wanted: Wanted) -> None:
+        """Dial what is wanted and has its credential; called again when a claim was redeemed."""
+        ready: dict[str, OutgoingSpec] = {}
+        pending: dict[str, PendingLink] = {}
+        for name, spec in wanted.links.items():
+            if spec.disabled:
+                continue
+            if not spec.proxy:
+                spec = msgspec.structs.replace(spec, proxy=wanted.site.link_proxy)
+            outgoing = self._credentials.outgoing(name, spec)
+            if isinstance(outgoing, PendingLink):
+                pending[name] = outgoing
+            else:
+                ready[name] = outgoing
+        self.pending = pending
+        self._credentials.forget_links(frozenset(pending) | ready.keys())
+        if not self._is_edge:
+            for address in wanted.siblings:
+                ready[f"router {address}"] = self._to_sibling(address)  # No link has such a name.
+        self._links.set_links(ready)
+
+    def _to_sibling(self, address: str) -> OutgoingSpec:
+        return OutgoingSpec(
+            endpoints=(split(address),),
+            tls=self._credentials.sibling_tls,
+            expected_site=self._site,
+            is_sibling=True,
+        )

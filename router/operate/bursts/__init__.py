@@ -1,0 +1,1 @@
+"""Burst hooks at work: detectors, what is wished, what was run. Hooks: `control.bursts`."""

@@ -1,0 +1,68 @@
+"""Where the hooks of a directory site run, and where what they did is kept."""
+
+import random
+from pathlib import Path
+from typing import Final
+
+from certs.errors import CertError
+from certs.files import read_secret, write_secret
+from router.control.bursts import Firing, Outcome, command
+from router.model.bursts import BurstSpec
+from router.operate.consoles import late_rooms
+
+KEPT_FILE: Final = "bursts.json"
+SECRETS: Final = "webhooks"
+
+
+class DirectoryPlace:
+    """A site directory. Implements `BurstPlace`."""
+
+    fires = True
+    """Its router is the only one."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._rng = random.SystemRandom()
+
+    def refusal(self, spec: BurstSpec) -> str:
+        """Why such a hook cannot be run here; empty: it can."""
+        if spec.kind == "object":
+            return (
+                "a Kubernetes object is made by the routers of a site in Kubernetes; here use "
+                "command: [kubectl, apply, -f, FILE]"
+            )
+        return ""
+
+    async def load(self) -> bytes | None:
+        """What was kept last; None: nothing yet."""
+        try:
+            return read_secret(self._directory / KEPT_FILE, 1 << 20)
+        except FileNotFoundError:
+            return None
+
+    async def save(self, kept: bytes) -> None:
+        """Keep it, whole or not at all."""
+        write_secret(self._directory / KEPT_FILE, kept)
+
+    async def run(self, spec: BurstSpec, firing: Firing) -> Outcome:
+        """Run the hook of ``spec``."""
+        if spec.webhook is None:
+            return await command.run(spec.command, firing, spec.timeout_s, self._directory)
+        secret = b""
+        if spec.webhook.secret:
+            path = self._directory / "secrets" / SECRETS / spec.webhook.secret
+            try:
+                secret = read_secret(path).strip()
+            except FileNotFoundError:
+                hint = f"openssl rand -hex 32 > {path} && chmod 600 {path}"
+                return Outcome(ok=False, text=f"{path} does not exist", hint=hint)
+            except CertError as error:
+                return Outcome(ok=False, text=f"{path} {error.reason}", hint=error.hint)
+            except OSError as error:
+                return Outcome(ok=False, text=f"{path}: {error.strerror}", hint="Mend the disk")
+            if not secret:
+                return Outcome(ok=False, text=f"{path} is empty", hint="Put a secret into it")
+        await late_rooms.loaded(late_rooms.WEBHOOKS)
+        from router.control.bursts import webhook
+
+        return await webhook.post(spec.webhook, firing, secret, self._rng)

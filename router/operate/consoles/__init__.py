@@ -1,0 +1,1 @@
+"""The console of this router: where it is served, by which certificate, and who may log in."""

@@ -1,0 +1,299 @@
+"""The console of this router: where it is served, by which certificate, and what is wrong with it.
+
+Nothing here ends the router. A port that is taken is a problem in `status`, and tried again.
+"""
+
+import asyncio
+import logging
+import secrets
+import socket
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, Protocol
+
+from certs import certificates, keys
+from certs.authority import Authority, Leaf, is_fresh
+from certs.contexts import service_server_context
+from certs.errors import CertError
+from certs.files import read_secret, write_secret
+from router.admin.api import AdminApi
+from router.admin.console import static
+from router.admin.console.auth import Sessions
+from router.admin.views import Console
+from router.documents.addresses import is_loopback, split_host_port
+from router.forward.ports import NoTls
+from router.model import limits
+from router.model.addresses import join, split
+from router.model.events import Problem, Tell
+from router.model.specs import EVERY_HOST, ConsoleAuth, ConsoleSpec, SiteSpec
+from router.net.ports import Tls
+from router.operate.consoles import late_rooms
+from router.operate.consoles.console_users import FOLDER, UserFiles
+
+log = logging.getLogger("router.operate")
+
+KEY_FILE, CERTIFICATE_FILE = "console.key", "console.crt"
+_ALPN: Final = ("http/1.1",)
+_LOCAL: Final = ("localhost", "127.0.0.1", "::1")
+
+
+class LogsIn(Protocol):
+    """OpenShift, asked who somebody is; raises LoginFailed."""
+
+    async def absence(self) -> str:
+        """Why it cannot be asked here; empty: it can, or nobody knows yet."""
+
+    async def login_url(self, redirect_uri: str, state: str, challenge: str) -> str:
+        """Where the browser goes."""
+
+    async def user(self, code: str, redirect_uri: str, verifier: str) -> str:
+        """The name of who came back with ``code``, if they may look."""
+
+
+class ConsoleHost:
+    """Serves what the Site document wants, and takes up what changes in it."""
+
+    def __init__(
+        self,
+        secrets_directory: Path,
+        site: str,
+        site_id: str,
+        authority: Callable[[], Authority],
+        credential: Callable[[str], Tls | NoTls],
+        tell: Tell,
+        users_place: str = "",
+        openshift: LogsIn | None = None,
+        namespace: str = "",
+    ) -> None:
+        """``authority``: the site's CA. ``credential``: what a name in ``secrets/tls`` shows.
+
+        ``users_place``: where people find the users, if not in the directory.
+        ``openshift``: whom to ask who somebody is, where the document says so. ``namespace``: the
+        one that is the site.
+        """
+        self._openshift, self._namespace = openshift, namespace
+        self._absence = ""
+        """Why OpenShift is not asked, though it should be."""
+        self._users_place = users_place or str(secrets_directory / FOLDER)
+        self._secrets, self._site, self._site_id = secrets_directory, site, site_id
+        self._authority, self._credential, self._tell = authority, credential, tell
+        self._users = UserFiles(secrets_directory / FOLDER, secrets.token_bytes(32))
+        self._files: Mapping[str, static.Asset] = {}  # Until it is served.
+        self._spec: ConsoleSpec | None = None
+        self._names: tuple[str, ...] = ()
+        self._changed = asyncio.Event()
+        self._sessions = Sessions()
+        self._place: tuple[str, int] | None = None
+        self._trouble = ""
+
+    def apply(self, site: SiteSpec) -> None:
+        """What the Site document says now."""
+        names = _names(site)
+        if (site.console, names) != (self._spec, self._names):
+            self._spec, self._names = site.console, names
+            self._changed.set()
+
+    def view(self) -> Console:
+        """For `status`."""
+        spec = self._spec
+        if spec is None:
+            return Console()
+        scheme = "http" if is_loopback(spec.bind) and not spec.tls_cert else "https"
+        host, port = self._place if self._place is not None else split(spec.bind)
+        shown = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
+        if spec.hosts and spec.hosts[0] != EVERY_HOST:
+            shown = spec.hosts[0]
+        auth = self._auth(spec)
+        where = self._users_place if auth == "internal" else ""
+        return Console(f"{scheme}://{join(shown, port)}/", auth, where, self._namespace)
+
+    def problems(self) -> tuple[Problem, ...]:
+        """It is wanted and cannot be reached, or nobody could log in."""
+        spec = self._spec
+        if spec is None:
+            return ()
+        found = []
+        if self._trouble:
+            message = f"The console is not served: {self._trouble}."
+            hint = "Free the port, or choose another: sitectl update --console-bind 127.0.0.1:8011"
+            found.append(Problem(code="SW0208", message=message, hint=hint))
+        if self._absence:
+            message = f"The console asks for passwords: {self._absence}."
+            hint = "Set console-authentication to internal, or run the site on OpenShift"
+            found.append(Problem(code="SW0472", message=message, hint=hint))
+        if self._auth(spec) == "internal" and not len(self._users.now()):
+            why = f": {self._users.trouble}" if self._users.trouble else ""
+            message = f"Nobody can log in to the console, it has no user{why}."
+            hint = "sitectl update --enable-console --console-user admin"
+            found.append(Problem(code="SW0209", message=message, hint=hint))
+        return tuple(found)
+
+    def expiries(self) -> dict[str, float]:
+        """Unix seconds at which its own certificate ends."""
+        leaf = self._kept()
+        spec = self._spec
+        if leaf is None or spec is None or spec.tls_cert or is_loopback(spec.bind):
+            return {}
+        return {"console": certificates.expires_at(leaf.chain_pem)}
+
+    async def prepare(self) -> None:
+        """Return when a console could be served, if one is wanted: before this router is ready."""
+        if self._spec is not None:
+            try:
+                await self._load()
+            except Exception:  # The router goes on without it; `run` tries again, and tells.
+                log.exception("the console could not be loaded")
+
+    async def _load(self) -> None:
+        await late_rooms.loaded(late_rooms.CONSOLE)
+        self._files = self._files or await asyncio.to_thread(static.load)
+
+    async def run(self, api: AdminApi) -> None:
+        """Serve until cancelled."""
+        while True:
+            self._changed.clear()
+            spec = self._spec
+            if spec is None:
+                self._trouble = self._absence = ""
+                await self._changed.wait()
+                continue
+            try:
+                await self._serve(api, spec)
+            except (OSError, CertError, ValueError) as error:
+                self._fail(str(error))
+                await self._wait(limits.CONSOLE_RETRY_S)
+            except Exception as error:  # The owner of the task: the router goes on without it.
+                log.exception("the console failed and begins anew")
+                self._fail(f"a fault of ours, {type(error).__name__}")
+                await self._wait(limits.CONSOLE_RETRY_S)
+
+    async def _serve(self, api: AdminApi, spec: ConsoleSpec) -> None:
+        """Until the document says otherwise, the certificate is another, or OpenShift is there."""
+        await self._load()
+        from router.admin.console.door import Door
+        from router.admin.console.mounted import Mounted
+        from router.admin.console.serving import serving
+
+        self._absence = await self._look_for_openshift(spec)
+        auth, again_at = self._auth(spec), time.monotonic() + limits.CONSOLE_OAUTH_LOOK_S
+        tls, until = self._tls(spec)
+        door = Door(
+            Mounted(api),
+            self._files,
+            self._users.now,
+            lambda: self._names,
+            self._tell,
+            self._sessions,
+            site=self._site,
+            site_id=self._site_id,
+            auth=auth,
+            is_tls=tls is not None,
+            openshift=self._openshift if auth == "openshift" else None,
+        )
+        async with serving(door, split(spec.bind), tls) as place:
+            self._place, self._trouble = place, ""
+            self._tell("info", "console-up", "console", f"The console is at {self.view().url}.")
+            try:
+                while not self._changed.is_set() and time.time() < until():
+                    await self._wait(limits.CONSOLE_STREAMS_LOOK_S)
+                    door.end_streams()
+                    if self._absence and time.monotonic() >= again_at:
+                        again_at = time.monotonic() + limits.CONSOLE_OAUTH_LOOK_S
+                        if not await self._look_for_openshift(spec):
+                            return
+            finally:
+                self._place = None
+
+    async def _look_for_openshift(self, spec: ConsoleSpec) -> str:
+        """Why it is not asked though it should be; empty: all is as it should be."""
+        if spec.auth != "openshift":
+            return ""
+        if self._openshift is None:
+            return "a site on a host has no OpenShift"
+        return await self._openshift.absence()
+
+    def _auth(self, spec: ConsoleSpec) -> ConsoleAuth:
+        """Who is asked now."""
+        return "internal" if self._absence else spec.auth
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    def _fail(self, why: str) -> None:
+        if why != self._trouble:
+            hint = "sitectl status"
+            self._tell("error", "console-down", "console", f"It is not served: {why}.", hint)
+        self._trouble = why
+
+    def _tls(self, spec: ConsoleSpec) -> tuple[ssl.SSLContext | None, Callable[[], float]]:
+        """How it speaks, and until when (Unix seconds). Raises CertError, OSError."""
+        if spec.tls_cert:
+            found = self._credential(spec.tls_cert)
+            if isinstance(found, NoTls):
+                raise CertError(f"credential {spec.tls_cert}", found.reason, found.hint)
+            assert isinstance(found.context, ssl.SSLContext)
+            return found.context, lambda: 0.0 if self._is_another(spec.tls_cert, found) else _EVER
+        if is_loopback(spec.bind):
+            return None, lambda: _EVER
+        leaf = self._leaf(split(spec.bind)[0])
+        ends = certificates.renewal_at(leaf.chain_pem)
+        return service_server_context(leaf, _ALPN), lambda: ends
+
+    def _is_another(self, name: str, shown: Tls) -> bool:
+        """Whether the credential has changed for one that is good."""
+        found = self._credential(name)
+        return not isinstance(found, NoTls) and found.certificate != shown.certificate
+
+    def _leaf(self, host: str) -> Leaf:
+        """By the site's CA, made anew when it is due or the names are others."""
+        hosts = list(dict.fromkeys((*_LOCAL, *_certified(self._names), *_own(host))))[:_HOSTS_MAX]
+        kept = self._kept()
+        if (
+            kept is not None
+            and is_fresh(kept.chain_pem, time.time())
+            and self._authority().issued(certificates.read(kept.chain_pem))
+            and certificates.hosts_of(kept.chain_pem) == set(hosts)
+        ):
+            return kept
+        leaf = self._authority().issue_page_leaf(hosts, time.time())
+        write_secret(self._secrets / KEY_FILE, leaf.key_pem.encode())
+        write_secret(self._secrets / CERTIFICATE_FILE, leaf.chain_pem.encode())
+        return leaf
+
+    def _kept(self) -> Leaf | None:
+        try:
+            key = read_secret(self._secrets / KEY_FILE).decode("ascii", "replace")
+            chain = read_secret(self._secrets / CERTIFICATE_FILE).decode("ascii", "replace")
+            shown = certificates.public_key_der(certificates.read(chain))
+            if shown != keys.public_der(keys.from_pem(key, KEY_FILE)):
+                return None  # A crash between the two files.
+        except (OSError, CertError):
+            return None
+        return Leaf(key_pem=key, chain_pem=chain)
+
+
+_EVER: Final = float("inf")
+_HOSTS_MAX: Final = 64
+
+
+def _certified(names: tuple[str, ...]) -> list[str]:
+    return [name for name in names if name != EVERY_HOST]
+
+
+def _own(host: str) -> tuple[str, ...]:
+    return () if host in ("0.0.0.0", "::") else (host,)
+
+
+def _names(site: SiteSpec) -> tuple[str, ...]:
+    """Names that browsers may use for it."""
+    if site.console is None:
+        return ()
+    parts = [split_host_port(text) for text in site.ingress_hosts]
+    hosts = [part[0] for part in parts if part is not None]
+    return tuple(dict.fromkeys((*site.console.hosts, *hosts, socket.gethostname().lower())))

@@ -1,0 +1,169 @@
+"""The picture of this process for a maintainer: versions, stacks, what routing holds. No values."""
+
+import asyncio
+import contextlib
+import faulthandler
+import gc
+import os
+import platform
+import signal
+import ssl
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+from router.admin.debug_api import DebugView, Part, Route
+from router.model import limits
+from router.node.site_router import SiteRouter
+from router.routing.core import RoutingCore
+from router.routing.table import RouteTable
+
+STACKS_FILE = "stacks.txt"
+_PACKAGES = ("aiohttp", "uvloop", "msgspec", "cryptography", "PyYAML", "httptools", "h2", "hpack")
+
+
+@contextlib.contextmanager
+def stacks_on_signal(run: Path) -> Iterator[None]:
+    """At SIGUSR2 write where each thread is to `run/stacks.txt`, even when the loop hangs.
+
+    The signal's handler is C: it needs neither the loop nor the interpreter's lock.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(run / STACKS_FILE, flags, 0o600)
+    except OSError:  # A full disk starts no fewer routers.
+        yield
+        return
+    try:
+        faulthandler.register(signal.SIGUSR2, file=descriptor, all_threads=True)
+        yield
+    finally:
+        faulthandler.unregister(signal.SIGUSR2)
+        os.close(descriptor)
+
+
+class Debugging:
+    """Looks at the process and at ``router`` at the moment of asking."""
+
+    __slots__ = ("_lag_s", "_resident_bytes", "_router")
+
+    def __init__(
+        self,
+        router: SiteRouter,
+        lag_s: Callable[[], float],
+        resident_bytes: Callable[[], int],
+    ) -> None:
+        self._router, self._lag_s, self._resident_bytes = router, lag_s, resident_bytes
+
+    def look(self) -> DebugView:
+        """In the loop's thread."""
+        router = self._router
+        table = router.routing.table
+        return DebugView(
+            router=router.identity.router,
+            process=os.getpid(),
+            python=sys.version.split()[0],
+            openssl=ssl.OPENSSL_VERSION,
+            kernel=platform.release(),
+            loop=type(asyncio.get_running_loop()).__module__.partition(".")[0],
+            packages=dict(_packages()),
+            loop_lag_s=self._lag_s(),
+            resident_bytes=self._resident_bytes(),
+            descriptors=_descriptors(),
+            collections=tuple(one["collections"] for one in gc.get_stats()),
+            stacks=_stacks(),
+            tasks=tuple(sorted(task.get_name() for task in asyncio.all_tasks()))[
+                : limits.DEBUG_ROWS_MAX
+            ],
+            limits=_limits(),
+            table_generation=table.generation,
+            routes=_routes(table),
+            candidates=_candidates(table),
+            database=self._database(),
+        )
+
+    def _database(self) -> tuple[Part, ...]:
+        routing = self._router.routing
+        if not isinstance(routing, RoutingCore):
+            return ()
+        return tuple(
+            Part(
+                router=lsa.router,
+                site=lsa.site,
+                part=lsa.part,
+                epoch=lsa.epoch,
+                sequence=lsa.sequence,
+            )
+            for lsa in routing.database()[: limits.DEBUG_ROWS_MAX]
+        )
+
+
+def _packages() -> Iterator[tuple[str, str]]:
+    # It reads mail and zip archives: a megabyte that only a maintainer's question needs.
+    from importlib import metadata
+
+    for name in _PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            yield name, metadata.version(name)
+
+
+def _descriptors() -> int:
+    try:
+        return len(os.listdir("/proc/self/fd"))
+    except OSError:
+        return -1
+
+
+def _stacks() -> dict[str, tuple[str, ...]]:
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    return {
+        f"{names.get(ident, 'thread')}-{ident}": tuple(_places(frame))
+        for ident, frame in sys._current_frames().items()
+    }
+
+
+def _places(frame: FrameType) -> Iterator[str]:
+    summary = traceback.StackSummary.extract(traceback.walk_stack(frame), lookup_lines=False)
+    for place in summary:
+        yield f"{place.filename}:{place.lineno} {place.name}"
+
+
+def _limits() -> dict[str, float]:
+    return {
+        name: value
+        for name, value in vars(limits).items()
+        if name.isupper() and isinstance(value, int | float)
+    }
+
+
+def _routes(table: RouteTable) -> tuple[Route, ...]:
+    return tuple(
+        Route(
+            site=one.site,
+            name=one.name,
+            path_cost=one.path_cost,
+            paths=one.paths,
+            next_hops=one.next_hops,
+            neighbours=one.neighbours,
+            version=one.version,
+            reachable=one.reachable,
+            draining=one.draining,
+        )
+        for one in list(table.sites.values())[: limits.DEBUG_ROWS_MAX]
+    )
+
+
+def _candidates(table: RouteTable) -> dict[str, tuple[str, ...]]:
+    found = list(table.candidates.items())[: limits.DEBUG_ROWS_MAX]
+    return {
+        f"{key.name}:{key.port}": tuple(
+            f"{one.site_name} cost {one.path_cost}, {one.targets_ready} ready, "
+            f"capacity {one.capacity}{', draining' if one.draining else ''}"
+            f"{f', unused: {one.unused}' if one.unused else ''}"
+            for one in candidates
+        )
+        for key, candidates in found
+    }

@@ -1,0 +1,195 @@
+"""Links and certificates as their operator sees them, and what is wrong with them."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from router.admin.views import AllowView, LinkView, SiteName
+from router.link.listing import LinkStatus, in_words
+from router.model.events import Note, Problem
+from router.model.ids import RouterId, SiteId
+from router.model.sharing import FREE, Terms
+from router.node.moments import time_of_day, utc_of
+from router.node.site_router import SiteRouter
+from router.routing.edge import EdgeRouting
+from router.routing.table import SiteRoute
+
+_SOON_S = 7 * 86_400.0
+_SOON_RENEWED_S = 86_400.0
+"""Of what renews itself more than two days before it ends: then something is wrong."""
+_RENEWALS = {
+    "leaf": "It is renewed by itself; why it was not: sitectl events",
+    "ca": "It is replaced by itself; what it waits for: sitectl ca status",
+}
+"""What to do when one of the site's own certificates is about to end."""
+
+
+def link_views(
+    router: SiteRouter,
+    expiries: Mapping[str, float],
+    shown_until: Callable[[str], float | None],
+    utc: Callable[[float], str],
+) -> list[LinkView]:
+    """All links, the dialled ones that wait for their certificate and the incoming ones that were
+    lost in the last minutes too.
+
+    ``expiries`` of our own certificates by name, ``shown_until`` of those that a site showed here
+    (Unix seconds); ``utc``: of monotonic s.
+    """
+    routing = router.routing
+    held = router.held_neighbours
+    sites = routing.table.sites
+    views = [
+        LinkView(
+            name=link.name,
+            neighbour=neighbour_of(link, sites),
+            direction=link.direction,
+            cost=link.cost,
+            state=link.state,
+            since=utc(link.since),
+            rtt_ms=None if link.rtt_s is None else round(link.rtt_s * 1000, 3),
+            lanes=link.lanes,
+            streams=link.streams,
+            error=link.error or _flapping(held.get(RouterId(link.neighbour_router)), utc),
+            error_code=link.error_code,
+            certificate_expires=utc_of(
+                expiries.get(f"link/{link.name}")
+                if link.direction == "outgoing"
+                else shown_until(link.neighbour_site)
+            ),
+            standby=isinstance(routing, EdgeRouting)
+            and routing.stands_by(RouterId(link.neighbour_router)),
+            allow=_allow(link.terms),
+            held=_allow(link.held),
+            endpoint=link.endpoint,
+            via=link.via,
+            certificate=link.certificate,
+            bytes_in_total=link.bytes_in,
+            bytes_out_total=link.bytes_out,
+        )
+        for link in router.links.status()
+    ]
+    for name, pending in router.pending_links.items():
+        views.append(
+            LinkView(
+                name=name,
+                neighbour=SiteName(pending.site_name, pending.site_id),
+                direction="outgoing",
+                cost=pending.cost,
+                state=pending.state,
+                since=utc(pending.since),
+                rtt_ms=None,
+                lanes=0,
+                streams=0,
+                error=pending.error,
+                error_code=pending.error_code,
+                via=pending.via,
+                certificate_expires=None,
+            )
+        )
+    return sorted(views, key=lambda view: (view.direction != "outgoing", view.name))
+
+
+def neighbour_of(link: LinkStatus, sites: Mapping[SiteId, SiteRoute]) -> SiteName:
+    """Under the name that it has in the network, where another site may bear the same."""
+    known = sites.get(SiteId(link.neighbour_site))
+    return SiteName(link.neighbour_name if known is None else known.name, link.neighbour_site)
+
+
+def of_links(views: Sequence[LinkView], copy: str = "") -> list[Problem]:
+    """Links that do not come up, or get no certificate, while a clock is wrong; then those that
+    do not come up by themselves; then those that may, and are down. ``copy``: that this router is
+    a copy that is kept out, which is a problem of its own."""
+    others = [link for link in views if not copy or link.error != copy]
+    return [*_clocks_differ(others), *_refused(others), *_down(others)]
+
+
+def _down(views: Sequence[LinkView]) -> list[Problem]:
+    """Links that this site dials and that are not up. One that has just begun has no error yet."""
+    return [
+        Problem(
+            code="SW0675",
+            message=f"{_named(link)} is down: {link.error}",
+            hint=f"sitectl link status {link.name}, and at the other end: sitectl status",
+            since=link.since,
+        )
+        for link in views
+        if link.direction == "outgoing"
+        and link.state in ("down", "connecting")
+        and link.error
+        and link.error_code != "clock"
+    ]
+
+
+def notes_of_links(views: Sequence[LinkView]) -> list[Note]:
+    """Links that a neighbor dialed and that were lost: a note, for only the neighbor can dial."""
+    return [
+        Note(
+            severity="info",
+            code="SW0676",
+            message=f"{_named(link)} is down since {time_of_day(link.since)}: "
+            f"{link.error.rstrip('.')}.",
+            hint=f"{link.neighbour.name} dials it; is its router running? There: sitectl status",
+        )
+        for link in views
+        if link.direction == "incoming" and link.state == "down"
+    ]
+
+
+def _named(link: LinkView) -> str:
+    words = in_words(link.name, link.direction, link.neighbour.name)
+    return words[0].upper() + words[1:]
+
+
+def _refused(views: Sequence[LinkView]) -> list[Problem]:
+    """Links that do not come up by themselves."""
+    return [
+        Problem(
+            code="SW0404",
+            message=f"Link {link.name} was refused: {link.error or 'no reason given'}",
+            hint=f"sitectl link delete {link.name}, then link with a new token",
+        )
+        for link in views
+        if link.state == "refused" and link.error_code != "clock"
+    ]
+
+
+def _clocks_differ(views: Sequence[LinkView]) -> list[Problem]:
+    """Links that cannot come up, or get their certificate, while a clock is wrong."""
+    return [
+        Problem(
+            code="SW0660",
+            message=f"Link {link.name} waits for a clock to be set right: {link.error}.",
+            hint="Then the link comes up by itself within half a minute",
+        )
+        for link in views
+        if link.error_code == "clock"
+    ]
+
+
+def of_expiries(expiries: Mapping[str, float], now: float) -> list[Problem]:
+    """Certificates that end soon. ``now``: Unix seconds, as in ``expiries``."""
+    return [
+        Problem(
+            code="SW0402",
+            message=f"The certificate {name} ends at {utc_of(expires)}.",
+            hint=f"Put a new one into secrets/{name}"
+            if name.startswith("tls/")
+            else _RENEWALS.get(
+                name, "Link again with a new token. At the other site: sitectl token create FILE"
+            ),
+        )
+        for name, expires in expiries.items()
+        if expires < now + (_SOON_RENEWED_S if _is_renewed(name) else _SOON_S)
+    ]
+
+
+def _flapping(until: float | None, utc: Callable[[float], str]) -> str:
+    return "" if until is None else f"flaps: counts again at {utc(until)}"
+
+
+def _allow(terms: Terms) -> AllowView | None:
+    return None if terms == FREE else AllowView(terms.declare, terms.export, terms.import_)
+
+
+def _is_renewed(name: str) -> bool:
+    """Whether the certificate of that name renews itself."""
+    return name == "leaf" or name.startswith("link/")

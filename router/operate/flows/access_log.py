@@ -1,0 +1,231 @@
+"""The access log: one JSON object a line, a sample of the requests, written by a thread of its own.
+
+What may stand in a line is listed in `Line`; header values, cookies, bodies and query strings never
+do. Text is what the grammar of requests lets through, and JSON escapes the rest: one object is one
+line, whatever a client sends.
+"""
+
+import random
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+
+from router.forward.observing import Finished, Passage
+from router.model import limits
+from router.operate.record.sinks import Sink
+
+_TRACE = re.compile(rb"\r\n(?i:traceparent):[ \t]*(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-")
+_TRACES = re.compile(rb"\r\n(?i:traceparent):")
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One request (http) or connection (tcp). Absent in JSON: what does not apply."""
+
+    time: str
+    service: str
+    port: int
+    protocol: str
+    client: str
+    method: str | msgspec.UnsetType = msgspec.UNSET
+    path: str | msgspec.UnsetType = msgspec.UNSET
+    status: int | msgspec.UnsetType = msgspec.UNSET
+    code: str | msgspec.UnsetType = msgspec.UNSET
+    outcome: str
+    bytes_in: int
+    bytes_out: int
+    site: str
+    target: str
+    overflow: str
+    attempts: int
+    queue_s: float
+    network_s: float
+    target_s: float
+    total_s: float
+    request_id: str | msgspec.UnsetType = msgspec.UNSET
+    trace_id: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class AccessLog:
+    """`observing.AccessLog`: chooses on the data thread, formats and writes on its own.
+
+    Every failed or refused request is written, up to a rate; of the rest the share that is wanted.
+    Lines are dropped, and counted, rather than waited for. ``tell_lost`` is called in the writing
+    thread, once, with the reason, when lines cannot be kept; and again after some could.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        rng: random.Random,
+        now: Callable[[], float],
+        tell_lost: Callable[[str], None],
+    ) -> None:
+        self._sink = sink
+        self._rng = rng
+        self._now = now
+        self._tell_lost = tell_lost
+        self.share = 0.0
+        self._tokens = float(limits.ACCESS_ERRORS_BURST)
+        self._tokens_at = now()
+        self._lines: deque[tuple[float, Finished, str, str, str, str]] = deque()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._wants_reopen = False
+        self._loses = False
+        self._written = 0
+        self._overrun = 0  # Dropped by the data thread, which alone counts here.
+        self._unkept = 0  # Dropped by the writing thread.
+        self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
+        self._thread.start()
+
+    @property
+    def lines_written(self) -> int:
+        return self._written
+
+    @property
+    def lines_dropped(self) -> int:
+        """Chosen and lost: the queue was full, or the disk."""
+        return self._overrun + self._unkept
+
+    def finished(self, finished: Finished) -> None:
+        """One request is over."""
+        if not (
+            (_is_failure(finished) and self._takes_failure()) or self._rng.random() < self.share
+        ):
+            return
+        if len(self._lines) >= limits.ACCESS_LOG_QUEUE_MAX:
+            self._overrun += 1
+            return
+        self._lines.append((time.time(), _without_head(finished), *_words(finished)))
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def reopen(self) -> None:
+        """SIGHUP: the file anew, before the next line."""
+        self._wants_reopen = True
+        self._wake.set()
+
+    def close(self) -> None:
+        """Write what waits, for a bounded time."""
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join(limits.ACCESS_LOG_CLOSE_S)
+
+    def _takes_failure(self) -> bool:
+        now = self._now()
+        grown = self._tokens + (now - self._tokens_at) * limits.ACCESS_ERRORS_PER_S
+        self._tokens = min(float(limits.ACCESS_ERRORS_BURST), grown)
+        self._tokens_at = now
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
+
+    # The writing thread.
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.wait()
+            self._stopping.wait(limits.ACCESS_LOG_DELAY_S)  # Many lines, one system call.
+            self._wake.clear()
+            self._write_waiting()
+        self._write_waiting()
+        self._sink.close()
+
+    def _write_waiting(self) -> None:
+        if self._wants_reopen:
+            self._wants_reopen = False
+            self._sink.reopen()
+        while count := min(len(self._lines), limits.ACCESS_LOG_BATCH):
+            batch = [self._lines.popleft() for _ in range(count)]
+            text = b"".join(msgspec.json.encode(_line(*one)) + b"\n" for one in batch)
+            try:
+                self._sink.write(text)
+            except OSError as error:
+                self._unkept += count
+                if not self._loses:
+                    self._loses = True
+                    self._tell_lost(error.strerror or str(error))
+            else:
+                self._loses = False
+                self._written += count
+
+
+def _is_failure(finished: Finished) -> bool:
+    if finished.protocol == "tcp" or not finished.status:
+        return finished.passage.outcome not in ("ok", "client-gone", "cancelled")
+    return finished.status >= 500 or bool(finished.code)
+
+
+def _without_head(finished: Finished) -> Finished:
+    """The same, without the request: lines that wait must not hold on to heads of 40 KiB."""
+    return msgspec.structs.replace(finished, request=None)
+
+
+def _words(finished: Finished) -> tuple[str, str, str, str]:
+    """Method, path, request id and trace id; empty: there is none."""
+    request = finished.request
+    if request is None or not request.head:
+        return "", "", "", finished.trace_id
+    trace_id = finished.trace_id or _trace_of(request.head)
+    return *method_and_path(request.head), finished.request_id, trace_id
+
+
+def method_and_path(head: bytes) -> tuple[str, str]:
+    """Of a canonical head; the path without its query, up to `limits.ACCESS_PATH_BYTES_MAX`."""
+    method, target, _ = head[: head.index(b"\r\n")].split(b" ")
+    path = target.partition(b"?")[0][: limits.ACCESS_PATH_BYTES_MAX]
+    return method.decode("ascii", "backslashreplace"), path.decode("ascii", "backslashreplace")
+
+
+def _trace_of(head: bytes) -> str:
+    """The trace that a client names; several or malformed ones name none."""
+    traces = _TRACE.findall(head)
+    if len(traces) != 1 or len(_TRACES.findall(head)) != 1:
+        return ""
+    trace: bytes = traces[0]
+    return trace.decode("ascii")
+
+
+def _line(
+    at: float, finished: Finished, method: str, path: str, request_id: str, trace_id: str
+) -> Line:
+    key, passage = finished.key, finished.passage
+    is_http = finished.status > 0
+    return Line(
+        time=utc(at),
+        service=key.name,
+        port=key.port,
+        protocol=finished.protocol,
+        client=finished.client,
+        method=method if is_http else msgspec.UNSET,
+        path=path if is_http else msgspec.UNSET,
+        status=finished.status if is_http else msgspec.UNSET,
+        code=finished.code if is_http else msgspec.UNSET,
+        outcome=passage.outcome,
+        bytes_in=finished.bytes_in,
+        bytes_out=finished.bytes_out,
+        site=passage.site,
+        target=passage.target,
+        overflow=passage.overflow_reason,
+        attempts=passage.attempts,
+        **_rounded(passage),
+        request_id=request_id or msgspec.UNSET,
+        trace_id=trace_id or msgspec.UNSET,
+    )
+
+
+def _rounded(passage: Passage) -> dict[str, float]:
+    names = ("queue_s", "network_s", "target_s", "total_s")
+    return {name: round(getattr(passage, name), 6) for name in names}
+
+
+def utc(seconds: float) -> str:
+    """Unix seconds as ISO 8601 with milliseconds."""
+    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")

@@ -1,0 +1,169 @@
+"""Single requests of all workers of a router, for whoever looks at the first one."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from operator import attrgetter
+
+from router.admin.flow_views import FlowDetail, FlowsWanted, FlowView
+from router.model import limits
+from router.operate.flows.flows import Flows
+from router.workers.one_worker import OneWorker, of
+from router.workers.worker_words import (
+    Detail,
+    FlowList,
+    FlowNews,
+    FlowNewsQuestion,
+    FlowQuestion,
+    FlowsQuestion,
+)
+from router.workers.workers import Workers
+
+_Cursor = tuple[int, int]
+"""Which life of a worker, and up to which of its turns it has told."""
+
+
+class AllFlows:
+    """Asks the others while somebody follows, and counts what ends anywhere in one row of turns.
+
+    Implements `FlowsView` and `OtherFlows`.
+    """
+
+    def __init__(self, own: Flows, workers: Workers) -> None:
+        self._own = own
+        self._workers = workers
+        self._turn = 0
+        self._own_turn = own.turn
+        self._ended: deque[tuple[int, FlowView]] = deque(maxlen=limits.FLOWS_KEPT)
+        self._lasting: dict[int, dict[int, FlowView]] = {}  # By worker, then by number.
+        self._cursors: dict[int, _Cursor] = {}
+        self._skipped: dict[int, int] = {}
+        self._followers = 0
+        self._following: asyncio.Task[None] | None = None
+
+    @property
+    def turn(self) -> int:
+        """So many have ended while somebody followed."""
+        self._take_own()
+        return self._turn
+
+    @property
+    def skipped(self) -> int:
+        """Requests that came while somebody looked, and that there was no time or room for."""
+        return self._own.skipped + sum(self._skipped.values())
+
+    def look(self) -> None:
+        self._own.look()
+
+    def follow(self) -> bool:
+        """Somebody goes on looking, until `unfollow`; False: too many do."""
+        if not self._own.follow():
+            return False
+        self._followers += 1
+        if self._following is None:
+            self._following = asyncio.get_running_loop().create_task(self._follow())
+        return True
+
+    def unfollow(self) -> None:
+        self._own.unfollow()
+        self._followers -= 1
+        if not self._followers:
+            self.close()
+
+    def close(self) -> None:
+        """Ask no more. What ended is kept for a while, for a follower that comes back."""
+        if self._following is not None:
+            loop = self._following.get_loop()
+            self._following.cancel()
+            self._following = None
+            self._lasting.clear()
+            loop.call_later(limits.FLOWS_WATCH_S, self._forget)
+
+    def newest(self) -> Iterator[FlowView | None]:
+        return self._own.newest()
+
+    async def newest_of_others(self, wanted: FlowsWanted) -> list[FlowView]:
+        """As many of each as are wanted of all."""
+        found: list[FlowView] = []
+        for one, told in await self._workers.ask(FlowsQuestion(wanted)):
+            for part in of(told, FlowList):
+                found += part.items
+                self._skipped[one.index] = part.skipped
+        return found
+
+    def since(self, turn: int) -> list[FlowView]:
+        """Those that ended after ``turn``, oldest first, as far as they are kept."""
+        self._take_own()
+        found: list[FlowView] = []
+        for number, view in reversed(self._ended):
+            if number <= turn:
+                break
+            found.append(view)
+        return found[::-1]
+
+    def lasting(self) -> list[FlowView]:
+        """Those that are under way for a while, the newest first, some of them."""
+        each = self._own.lasting()
+        for views in self._lasting.values():
+            each += views.values()
+        each.sort(key=attrgetter("id"), reverse=True)
+        return each[: limits.FLOWS_AGAIN_MAX]
+
+    def detail(self, number: int) -> FlowDetail | None:
+        return self._own.detail(number)
+
+    async def detail_of_others(self, number: int) -> FlowDetail | None:
+        """One that another worker has."""
+        for _, told in await self._workers.ask(FlowQuestion(number)):
+            for part in of(told, Detail):
+                return part.item
+        return None
+
+    # Inside
+
+    async def _follow(self) -> None:
+        loop = asyncio.get_running_loop()
+        again_at = loop.time()
+        while True:
+            is_again = loop.time() >= again_at
+            if is_again:
+                again_at = loop.time() + limits.FLOWS_AGAIN_S
+
+            def question(one: OneWorker, is_again: bool = is_again) -> FlowNewsQuestion:
+                life, turn = self._cursors.get(one.index, (0, None))
+                # Of a life that nobody asked yet everything is new, unless we have just begun.
+                after = turn if life == one.starts else None if turn is None else 0
+                return FlowNewsQuestion(after, is_again)
+
+            for one, told in await self._workers.ask(question):
+                for part in of(told, FlowNews):
+                    self._hear(one, part)
+            living = {one.index for one in self._workers.all if one.ready}
+            for index in self._lasting.keys() - living:
+                del self._lasting[index]  # They ended with it.
+            await asyncio.sleep(limits.FLOWS_TICK_S)
+
+    def _hear(self, one: OneWorker, news: FlowNews) -> None:
+        self._cursors[one.index] = (one.starts, news.turn)
+        self._skipped[one.index] = news.skipped
+        if news.lasting is not None:
+            self._lasting[one.index] = {view.id: view for view in news.lasting}
+        lasting = self._lasting.get(one.index, {})
+        for view in news.ended:
+            lasting.pop(view.id, None)  # Nobody hears that it lasts after that it ended.
+            self._keep(view)
+
+    def _forget(self) -> None:
+        if self._following is None:
+            self._ended.clear()
+
+    def _take_own(self) -> None:
+        turn = self._own.turn
+        if turn != self._own_turn:
+            for view in self._own.since(self._own_turn):
+                self._keep(view)
+            self._own_turn = turn
+
+    def _keep(self, view: FlowView) -> None:
+        self._turn += 1
+        self._ended.append((self._turn, view))

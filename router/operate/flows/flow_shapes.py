@@ -1,0 +1,112 @@
+"""How one request or connection is noted, in a few µs, and shown, if anybody wants to see it."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from router.admin.flow_views import FlowView
+from router.forward.observing import Finished, Flow
+from router.forward.past import Record
+from router.model.ids import ServiceKey, SiteId
+from router.operate.flows.access_log import method_and_path
+from router.operate.why.recalling import reason_of
+
+
+class Noted(msgspec.Struct, frozen=True):
+    """What is kept of one, beside its record. It holds nothing of its head but method and path."""
+
+    key: ServiceKey
+    protocol: str
+    record: Record
+    client: str = ""
+    method: str = ""
+    path: str = ""
+    target: str = ""
+    bytes_in: int = 0
+    bytes_out: int = 0
+    status: int = 0
+    code: str = ""
+    request_id: str = ""
+    trace_id: str = ""
+
+
+def noted(flow: Flow, finished: Finished | None = None) -> Noted:
+    """As it is now, or as it was when it ended."""
+    request = flow.request
+    method, path = method_and_path(request.head) if request.head else ("", "")
+    if finished is None:
+        target, bytes_in, bytes_out = flow.target, flow.bytes_in, flow.bytes_out
+        return Noted(
+            flow.key,
+            request.protocol,
+            flow.record,
+            flow.client,
+            method,
+            path,
+            target,
+            bytes_in,
+            bytes_out,
+        )
+    return Noted(
+        finished.key,
+        finished.protocol,
+        flow.record,
+        finished.client,
+        method,
+        path,
+        finished.passage.target,
+        finished.bytes_in,
+        finished.bytes_out,
+        finished.status,
+        finished.code,
+        finished.request_id,
+        finished.trace_id,
+    )
+
+
+class FlowShapes:
+    """``site_name`` by id; ``utc``: what the clock on the wall showed at a moment of ``now``'s."""
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        utc: Callable[[float], str],
+        site_name: Callable[[SiteId], str],
+    ) -> None:
+        self._now = now
+        self._utc = utc
+        self._site_name = site_name
+
+    def view(self, noted: Noted) -> FlowView:
+        """As the API shows it."""
+        record = noted.record
+        now = self._now()
+        ended = record.started_at + record.total_s if record.outcome else now
+        queue_s, network_s, target_s = record.phases(ended)
+        return FlowView(
+            id=record.number,
+            at=self._utc(record.started_at),
+            service=noted.key.name,
+            port=noted.key.port,
+            protocol=noted.protocol,
+            client=noted.client,
+            method=noted.method,
+            path=noted.path,
+            status=noted.status,
+            code=noted.code,
+            outcome=record.outcome or "under-way",
+            site=self._site_name(record.site) if record.site is not None else None,
+            target=noted.target,
+            reason=reason_of(record, now, self._site_name),
+            overflow=record.overflow_reason,
+            attempts=record.attempts,
+            queue_s=round(queue_s, 6),
+            network_s=round(network_s, 6),
+            target_s=round(target_s, 6),
+            total_s=round(ended - record.started_at, 6),
+            bytes_in=noted.bytes_in,
+            bytes_out=noted.bytes_out,
+            request_id=noted.request_id,
+            trace_id=noted.trace_id,
+            explained=True,
+        )

@@ -1,0 +1,220 @@
+"""Single requests and connections of this site's clients, for whoever looks."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from heapq import merge
+from itertools import chain
+from operator import attrgetter
+
+import msgspec
+
+from router.admin.flow_views import FlowDetail, FlowView
+from router.forward.observing import Finished, Flow
+from router.forward.past import Record
+from router.model import limits
+from router.net.ports import Timer, Timers
+from router.node.moments import WallClock
+from router.node.parts import WHOLE, Part
+from router.node.site_router import SiteRouter
+from router.operate.flows.flow_shapes import FlowShapes, Noted, noted
+from router.operate.why.recalling import decision_of
+
+TICK_S = 1.0
+
+
+class _Ended(msgspec.Struct, frozen=True):
+    """One that is over. ``turn`` counts them."""
+
+    turn: int
+    noted: Noted
+
+
+class Flows:
+    """Looks at requests while anybody looks at it, and not at all else. A `Follower`.
+
+    Each request is numbered in the order in which it began; those that nobody looked at when
+    somebody does.
+    """
+
+    def __init__(self, timers: Timers, router: SiteRouter, part: Part = WHOLE) -> None:
+        self._timers = timers
+        self._router = router
+        self._part = part
+        self._per_s = max(1, limits.FLOWS_PER_S // part.count)
+        self._clock = WallClock(timers.now)
+        self._shapes = FlowShapes(timers.now, self._utc, router.site_name)
+        self._number = 0
+        self._ended: deque[_Ended] = deque(maxlen=limits.FLOWS_KEPT)
+        self._under_way: dict[int, Flow] = {}
+        self._followers = 0
+        self._until: float | None = None
+        """Somebody looks, until then at least; None: nobody does."""
+        self._timer: Timer | None = None
+        self._second = 0.0
+        self._begun_in_second = 0
+        self.turn = 0
+        """So many have ended while somebody looked."""
+        self.skipped = 0
+        """Requests that came while somebody looked, and that there was no time or room for."""
+
+    # Who looks.
+
+    def look(self) -> None:
+        """Somebody does, and may again."""
+        if self._until is None:
+            self._begin()
+        self._until = self._timers.now() + limits.FLOWS_WATCH_S
+
+    def follow(self) -> bool:
+        """Somebody goes on looking, until `unfollow`; False: too many do."""
+        if self._followers >= limits.FLOW_CLIENTS_MAX:
+            return False
+        self._followers += 1
+        self.look()
+        return True
+
+    def unfollow(self) -> None:
+        self._followers -= 1
+        self._until = self._timers.now() + limits.FLOWS_WATCH_S
+
+    # Follower
+
+    def begun(self, flow: Flow) -> None:
+        """Some of those beyond the rate go unseen: as they come, whatever becomes of them."""
+        number, now = self._numbered(flow.record), flow.record.started_at
+        if now >= self._second + 1.0:
+            self._second, self._begun_in_second = now, 0
+        self._begun_in_second += 1
+        full = len(self._under_way) >= limits.FLOWS_KEPT
+        if full or self._begun_in_second > self._per_s:
+            self.skipped += 1
+        else:
+            self._under_way[number] = flow
+
+    def ended(self, flow: Flow, finished: Finished) -> None:
+        number = flow.record.number
+        if self._under_way.pop(number, None) is not None:
+            self._keep(noted(flow, finished))
+
+    # What is told.
+
+    def newest(self) -> Iterator[FlowView | None]:
+        """All that is known, the last to begin first; None now and then, as it takes its time."""
+        known: dict[int, Noted | Flow] = {}
+        for of_port in self._kept():
+            known.update((one.record.number, one) for one in of_port)
+            yield None
+        known.update((one.noted.record.number, one.noted) for one in self._ended)
+        known.update(self._under_way)
+        for number in sorted(known, reverse=True):
+            one = known[number]
+            if isinstance(one, Noted):
+                yield self._shapes.view(one)
+            elif number in self._under_way:  # Else it has ended meanwhile.
+                yield self._shapes.view(noted(one))
+
+    def since(self, turn: int) -> list[FlowView]:
+        """Those that ended after ``turn``, oldest first, as far as they are kept."""
+        found: list[FlowView] = []
+        for one in reversed(self._ended):
+            if one.turn <= turn:
+                break
+            found.append(self._shapes.view(one.noted))
+        return found[::-1]
+
+    def lasting(self) -> list[FlowView]:
+        """Those that are under way for a while, the newest first, some of them."""
+        before = self._timers.now() - limits.FLOWS_AGAIN_S
+        found: list[FlowView] = []
+        for number in reversed(self._under_way):
+            flow = self._under_way[number]
+            if flow.record.started_at <= before:
+                found.append(self._shapes.view(noted(flow)))
+                if len(found) == limits.FLOWS_AGAIN_MAX:
+                    break
+        return found
+
+    def detail(self, number: int) -> FlowDetail | None:
+        """One, and why it went there; None: it is not known, or no more."""
+        flow = self._under_way.get(number)
+        if flow is not None:
+            return self._detail(noted(flow))
+        over = (one.noted for one in self._ended)
+        for one in chain(over, chain.from_iterable(self._kept())):
+            if one.record.number == number:
+                return self._detail(one)
+        return None
+
+    # Inside
+
+    def _begin(self) -> None:
+        """What is known already comes first, so that numbers grow."""
+        forwarder = self._router.forwarder
+        flows = list(forwarder.flows(limits.FLOWS_CLIENTS_MAX))
+        flows.sort(key=_began)
+        kept = sorted(self._unnumbered(), key=_started)
+        for record in merge(kept, (flow.record for flow in flows), key=_started):
+            self._numbered(record)
+        for flow in flows[-limits.FLOWS_KEPT :]:
+            self._under_way[self._numbered(flow.record)] = flow
+        self.skipped += max(0, len(flows) - limits.FLOWS_KEPT)
+        forwarder.observing.follow(self)
+        self._timer = self._timers.call_at(self._timers.now() + TICK_S, self._tick)
+
+    def _tick(self) -> None:
+        """Those that began before anybody looked tell nobody when they end."""
+        for number, flow in list(self._under_way.items()):
+            if flow.record.outcome:
+                del self._under_way[number]
+                self._keep(noted(flow))
+        now = self._timers.now()
+        assert self._until is not None, "somebody looked"
+        if self._followers or now < self._until:
+            self._timer = self._timers.call_at(now + TICK_S, self._tick)
+            return
+        self._router.forwarder.observing.follow(None)
+        self._until = None
+        self._under_way.clear()
+        self._ended.clear()
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _keep(self, noted: Noted) -> None:
+        self.turn += 1
+        self._ended.append(_Ended(self.turn, noted))
+
+    def _numbered(self, record: Record) -> int:
+        if not record.number:
+            self._number = self._part.flow_number(self._number, record.started_at)
+            record.number = self._number
+        return record.number
+
+    def _unnumbered(self) -> Iterator[Record]:
+        for _, _, records in self._router.forwarder.all_past():
+            for record in records:
+                if not record.number:
+                    yield record
+
+    def _kept(self) -> Iterator[list[Noted]]:
+        """What is kept for `why` anyhow, by service port: who asked is not known, and for what."""
+        for key, protocol, records in self._router.forwarder.all_past():
+            yield [Noted(key, protocol, record) for record in records if self._numbered(record)]
+
+    def _detail(self, noted: Noted) -> FlowDetail:
+        now = self._timers.now()
+        return FlowDetail(
+            flow=self._shapes.view(noted),
+            decision=decision_of(self._router, now, self._utc, noted.key, noted.record),
+        )
+
+    def _utc(self, moment: float) -> str:
+        return self._clock.utc(moment, "milliseconds")
+
+
+_started: Callable[[Record], float] = attrgetter("started_at")
+
+
+def _began(flow: Flow) -> float:
+    return flow.record.started_at

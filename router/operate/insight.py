@@ -1,0 +1,106 @@
+"""What operators see beyond snapshots: history, flows, other sites, what-if, tokens, stacks."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from router.admin.access_api import AccessApi
+from router.admin.debug_api import DebugApi
+from router.admin.flows_api import FlowsApi
+from router.admin.history_api import HistoryApi
+from router.admin.history_views import ServiceHistory
+from router.admin.knees_api import KneesApi
+from router.admin.live_api import LiveApi
+from router.admin.live_views import TokenView
+from router.admin.names_api import NamesApi
+from router.admin.ping_api import PingApi
+from router.admin.ports import ApiPart
+from router.admin.simulation_api import SimulationApi
+from router.admin.sites_api import SitesApi
+from router.admin.tokens_api import TokensApi
+from router.admin.traffic_api import TrafficApi
+from router.asking.telling import Telling
+from router.net.ports import Network
+from router.node.parts import WHOLE, Part
+from router.node.site_router import SiteRouter
+from router.operate.access import access_of
+from router.operate.debugging import Debugging
+from router.operate.figures.recording import Recorder
+from router.operate.flows.all_flows import AllFlows
+from router.operate.flows.flows import Flows
+from router.operate.living import Living
+from router.operate.simulating import Simulating
+from router.operate.sites.facts import OwnFacts
+from router.operate.sites.ping_view import Pings
+from router.operate.sites.site_view import SitesView
+from router.operate.views import OperatorView
+from router.operate.why.bending import knees
+from router.operate.why.traffic import Traffic
+from router.operate.worker_answers import Answering
+from router.workers.whole import Whole
+
+
+class Insight:
+    """Recorder, flows and what is asked of other sites, put together; answers theirs."""
+
+    def __init__(
+        self,
+        network: Network,
+        router: SiteRouter,
+        view: OperatorView,
+        tokens: Callable[[], Sequence[TokenView]],
+        part: Part = WHOLE,
+        whole: Whole | None = None,
+    ) -> None:
+        """``whole``: where this is one of several workers, and the first."""
+        self._network = network
+        self._router, self._view, self._tokens = router, view, tokens
+        self._recorder = Recorder(network, router)
+        self._recorder.start()
+        self._whole = whole
+        self._flows = Flows(network, router, part)
+        self._all_flows = AllFlows(self._flows, whole.workers) if whole is not None else None
+        self._living = Living(view, router, self._recorder, whole)
+        view.spilled_to, view.failing = self._living.spilled_to, self._living.failing
+        view.queued, view.removed = self._living.queued, self._living.removed
+        view.former = self._living.former
+        facts = OwnFacts(router, view, self._recorder.histories)
+        telling = Telling(router.identity.site, facts, network)
+        router.questions.telling = telling
+        self._sites = SitesView(router, telling)
+
+    def api_parts(self) -> list[ApiPart]:
+        """What the API has beside its own routes."""
+        router, view, histories = self._router, self._view, self._histories
+        flows = self._all_flows
+        return [
+            LiveApi(self._living, self._tokens),
+            HistoryApi(histories, self._sites),
+            FlowsApi(self._flows) if flows is None else FlowsApi(flows, flows),
+            KneesApi(partial(knees, router)),
+            SitesApi(self._sites),
+            PingApi(Pings(router, view.links)),
+            TrafficApi(Traffic(self._network, router)),
+            NamesApi(router.owning.names),
+            AccessApi(partial(access_of, router)),
+            SimulationApi(Simulating(), view, histories),
+            TokensApi(self._tokens),
+            DebugApi(Debugging(router, lambda: view.loop_lag_s, view.resident_bytes).look),
+        ]
+
+    @property
+    def answering(self) -> Answering:
+        """What the first worker is told."""
+        return Answering(self._view, self._flows, self._living, self._recorder.histories)
+
+    async def _histories(self, service: str | None, port: int | None) -> Iterator[ServiceHistory]:
+        own = self._recorder.histories(service, port)
+        if self._whole is None:
+            return own
+        return (await self._whole.histories(service, port)).join(own)
+
+    def close(self) -> None:
+        """Record nothing more."""
+        self._recorder.close()
+        self._flows.close()
+        if self._all_flows is not None:
+            self._all_flows.close()

@@ -1,0 +1,238 @@
+"""Requests that fail or wait: what to report of service ports, by the last seconds."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from router.balance.decisions import CandidateReport, NoChoice
+from router.balance.explain import rate_text
+from router.history.readings import Change
+from router.model import limits
+from router.model.events import Note, Problem
+from router.model.fullness import (
+    EVERY_REACHED_IS_FULL,
+    EVERY_SITE_FULL,
+    EVERY_SITE_IS_FULL,
+    NO_READY_TARGET,
+)
+from router.model.ids import ServiceKey
+from router.node.problems.left_out import NOTHING, LeftOut
+from router.node.site_router import SiteRouter
+from router.operate.problems.leaving import per_s_text
+from router.workers.port_lately import PortLately
+
+FULL: Final = "all-full"
+NO_TARGET: Final = ("no-route", "no-target")
+ANSWERED: Final = "5xx"
+"""Stands for the failures that are answers of targets."""
+CAUSES_NAMED: Final = 3
+SITES_NAMED: Final = 3
+WORDS: Final = {
+    FULL: EVERY_SITE_FULL,
+    ANSWERED: "were answered 5xx by a target",
+    "no-route": NO_READY_TARGET,
+    "no-target": NO_READY_TARGET,
+    "connect-failed": "could not connect to a target",
+    "target-reset": "were reset by a target",
+    "target-timeout": "got no answer of a target in time",
+    "bad-response": "got an answer that is no HTTP",
+    "link-lost": "lost their link",
+    "unanswered": "got no answer of another site in time",
+    "busy": EVERY_SITE_FULL,
+    "overloaded": "came while this router was short of memory",
+    "draining": "came while this router was stopping",
+}
+"""What requests that failed for each cause met."""
+
+
+class PortFailures(msgspec.Struct, frozen=True, kw_only=True):
+    """One service port of which more than `limits.FAILING_SHARE` of the requests failed.
+
+    ``lately``: what happened in the last seconds. ``queued``: requests that wait now.
+    """
+
+    key: ServiceKey
+    lately: Change
+    queued: int = 0
+
+    @property
+    def causes(self) -> dict[str, int]:
+        """Requests by `LegFailure` code or `ANSWERED`, the most frequent first."""
+        causes = dict(self.lately.failed_for)
+        answered = self.lately.failed - sum(causes.values())
+        if answered > 0:
+            causes[ANSWERED] = answered
+        return dict(sorted(causes.items(), key=lambda one: (-one[1], one[0])))
+
+
+class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is to say of a service port that no site has room for.
+
+    ``used_up``: rates that are, in a sentence; ``raise_them`` how to raise those, with the command
+    for this site. ``wants_targets``: some sites are full of requests. ``away``: sites that offered
+    the service lately and are not reached.
+    """
+
+    away: Sequence[str] = ()
+    left_out: LeftOut = NOTHING
+    used_up: str = ""
+    raise_them: str = ""
+    wants_targets: bool = True
+
+    @property
+    def why(self) -> str:
+        """Empty: no more is known."""
+        return " ".join(filter(None, (self.used_up, self.left_out.why)))
+
+    def hint(self, key: ServiceKey) -> str:
+        """What makes room."""
+        targets = f"Add targets, or raise the capacity of those there are: sitectl why {key}"
+        links = ""
+        if self.away:
+            links = f"See why {_named(self.away)} not reached: sitectl link status"
+        parts = (
+            links,
+            self.left_out.let_in,
+            self.raise_them,
+            targets if self.wants_targets else "",
+        )
+        return ". ".join(filter(None, parts))
+
+
+def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
+    """As things are now."""
+    explanation = router.forwarder.explain(key, now)
+    if explanation is None:
+        return NoRoom()
+    own, planned = router.identity.site, router.services.get(key)
+    is_cap = planned is not None and planned.cap is not None and planned.cap.rate is not None
+    serving = [
+        one
+        for one in explanation.candidates
+        if one.targets_ready and one.verdict not in ("excluded", "draining", "unreachable")
+    ]
+    rated = [one for one in serving if _is_over_rate(one)]
+    named = ", ".join(
+        f"{one.site_name} ({rate_text(one.rate.per_s)})" for one in rated if one.rate is not None
+    )
+    here = any(one.site == own for one in rated)
+    flag = "--site-capacity" if is_cap else "--capacity"
+    raise_here = f"Raise the rate: sitectl service set {key.name} {flag} N/s"
+    elsewhere = f"Raise the rate there, or here: sitectl why {key}"
+    sites = router.routing.table.sites
+    gone = router.absent_sites.of(key)
+    return NoRoom(
+        away=[one.name for one in gone if one.site not in sites or not sites[one.site].reachable],
+        left_out=router.left_out(key, explanation),
+        used_up=f"The rate is used up at {named}." if rated else "",
+        raise_them=(raise_here if here else elsewhere) if rated else "",
+        wants_targets=not rated or any(map(_is_full_of_requests, serving)),
+    )
+
+
+def _is_full_of_requests(one: CandidateReport) -> bool:
+    return one.capacity is not None and one.in_flight >= one.capacity
+
+
+def _is_over_rate(one: CandidateReport) -> bool:
+    """Its rate alone keeps requests out: it has a free slot."""
+    return one.rate is not None and one.rate.is_over and not _is_full_of_requests(one)
+
+
+def failing(
+    router: SiteRouter, keys: Collection[ServiceKey], lately_of: Callable[[ServiceKey], PortLately]
+) -> Iterator[PortFailures]:
+    """Those of ``keys`` of which requests fail; not those of which `SW0309` says why."""
+    unserved: Collection[ServiceKey] = router.unserved if keys else ()
+    for key in keys:
+        port = lately_of(key)
+        lately = port.change
+        if lately is None or lately.failed <= limits.FAILING_SHARE * lately.requests:
+            continue
+        found = PortFailures(key=key, lately=lately, queued=port.queued)
+        if key not in unserved or next(iter(found.causes)) not in NO_TARGET:
+            yield found
+
+
+def problems_of(
+    found: Sequence[PortFailures], no_room_of: Callable[[ServiceKey], NoRoom]
+) -> list[Problem]:
+    """Service ports that turn requests away for want of room, and those that fail otherwise."""
+    return [
+        _full(one, no_room_of(one.key)) if next(iter(one.causes)) == FULL else _fails(one)
+        for one in found
+    ]
+
+
+def waiting(
+    router: SiteRouter,
+    now: float,
+    waits: Mapping[ServiceKey, int],
+    told: Collection[ServiceKey],
+    no_room_of: Callable[[ServiceKey], NoRoom],
+) -> Iterator[Note]:
+    """Service ports of which requests wait for a slot at any site, without those ``told``.
+
+    ``waits``: how many requests wait, of those of which some do.
+    """
+    for key, queued in waits.items():
+        explanation = router.forwarder.explain(key, now) if key not in told else None
+        choice = explanation.decision if explanation is not None else None
+        if isinstance(choice, NoChoice) and choice.reason == FULL:
+            yield Note(
+                severity="warning",
+                code="SW0339",
+                message=_full_text(key, _wait(queued), found := no_room_of(key)),
+                hint=found.hint(key),
+            )
+
+
+def _full(one: PortFailures, found: NoRoom) -> Problem:
+    waits = f"; {_wait(one.queued)}" if one.queued else ""
+    return Problem(
+        code="SW0337",
+        message=_full_text(one.key, f"{_share(one)} are turned away{waits}", found),
+        hint=found.hint(one.key),
+    )
+
+
+def _full_text(key: ServiceKey, then: str, found: NoRoom) -> str:
+    """``then``: what becomes of requests."""
+    full = EVERY_SITE_IS_FULL
+    if found.away:
+        full = f"{EVERY_REACHED_IS_FULL}, and {_named(found.away)} not reached"
+    return f"Service {key}: {full}: {then}. {found.why}".rstrip()
+
+
+def _named(away: Sequence[str]) -> str:
+    """``hub and far are``."""
+    *first, last = away[:SITES_NAMED]
+    more = f" and {len(away) - SITES_NAMED} more" if len(away) > SITES_NAMED else ""
+    names = f"{', '.join(first)} and {last}" if first and not more else ", ".join((*first, last))
+    return f"{names}{more} {'is' if len(away) == 1 else 'are'}"
+
+
+def _fails(one: PortFailures) -> Problem:
+    causes = list(one.causes.items())[:CAUSES_NAMED]
+    if len(causes) == 1:
+        why = WORDS.get(causes[0][0], causes[0][0])
+    else:
+        total = sum(one.causes.values())
+        why = ", ".join(f"{count / total:.0%} {WORDS.get(code, code)}" for code, count in causes)
+    return Problem(
+        code="SW0338",
+        message=f"Service {one.key}: {_share(one)} fail: they {why}.",
+        hint=f"See each of them: sitectl why {one.key} --last 20",
+    )
+
+
+def _share(one: PortFailures) -> str:
+    """``10/s of 20/s requests``."""
+    lately = one.lately
+    failed, all_of_them = lately.per_s(lately.failed), lately.per_s(lately.requests)
+    return f"{per_s_text(failed)} of {per_s_text(all_of_them)} requests"
+
+
+def _wait(queued: int) -> str:
+    return "1 request waits" if queued == 1 else f"{queued} requests wait"

@@ -1,0 +1,148 @@
+"""Targets of this site that are not ready, while other sites serve its requests: what to report."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from router.balance.spills import LocalTargets
+from router.forward.figures import QueueNow, TargetInfo
+from router.model.addresses import join
+from router.model.events import Note, Problem
+from router.model.fullness import EVERY_OTHER_IS_FULL
+from router.model.ids import ServiceKey
+from router.node.problems.left_out import NOTHING, LeftOut
+from router.node.site_router import SiteRouter
+from router.operate.problems.leaving import per_s_text
+
+SITES_NAMED = 3
+
+
+class PortTargets(msgspec.Struct, frozen=True, kw_only=True):
+    """One service port of which targets here are not ready.
+
+    ``elsewhere``: the other sites with a ready target, the cheapest first. ``spilled_per_s``:
+    requests a second that each site serves for this one; empty: none, or not known. ``queue``: what
+    a request meets as all of ``elsewhere`` are full; None: one of them has room, or it is not known
+    (then ``knows_room`` is false). ``left_out``: sites with room that may not serve it.
+    """
+
+    key: ServiceKey
+    targets: LocalTargets
+    infos: Sequence[TargetInfo]
+    elsewhere: Sequence[str]
+    spilled_per_s: Mapping[str, float] = {}
+    queue: QueueNow | None = None
+    knows_room: bool = True
+    left_out: LeftOut = NOTHING
+
+
+def not_ready(
+    router: SiteRouter,
+    spilled_to: Callable[[ServiceKey], Mapping[str, float]],
+    now: float | None,
+) -> Iterator[PortTargets]:
+    """Service ports with targets here that are not ready, unless this site stops.
+
+    ``spilled_to``: requests a second of a service port that each other site serves now. ``now``:
+    monotonic seconds; None: without what changes with each request.
+
+    A service that no site serves is another problem; it is left out, and so is one that another
+    router of this site serves.
+    """
+    if router.draining:
+        return
+    own = router.identity
+    for key, planned in router.services.items():
+        targets = router.forwarder.local_targets(key)
+        if not planned.has_connector or targets.state not in ("down", "some"):
+            continue
+        others = [
+            one
+            for one in router.routing.table.candidates.get(key, ())
+            if one.targets_ready and not one.unused
+        ]
+        if targets.state == "down" and (not others or any(one.site == own.site for one in others)):
+            continue
+        explanation = router.forwarder.explain(key, now) if now is not None else None
+        queue = (
+            router.forwarder.queue_now(key, explanation.decision)
+            if explanation is not None
+            else None
+        )
+        others.sort(key=lambda one: (one.path_cost, one.site))
+        infos = router.forwarder.targets_of(key)
+        yield PortTargets(
+            key=key,
+            targets=targets,
+            infos=[one for one in infos if not (one.ready or one.leaving)],
+            elsewhere=list(dict.fromkeys(router.site_name(one.site) for one in others)),
+            spilled_per_s=spilled_to(key),
+            queue=queue,
+            knows_room=now is not None,
+            left_out=NOTHING
+            if queue is None or explanation is None
+            else router.left_out(key, explanation),
+        )
+
+
+def problems_of(found: Sequence[PortTargets], utc: Callable[[float], str]) -> list[Problem]:
+    """Services without a ready target here. ``utc``: ISO 8601 of monotonic seconds."""
+    return [
+        Problem(
+            code="SW0335",
+            message=f"Service {one.key}: {one.targets.shown}; {_goes(one)}.{_cause(one)}"
+            f" {one.left_out.why}".rstrip(),
+            hint=f"{_hint(one)}. {one.left_out.let_in}".removesuffix(". "),
+            since=utc(max((info.since for info in one.infos), default=0.0)) if one.infos else "",
+        )
+        for one in found
+        if one.targets.state == "down"
+    ]
+
+
+def notes_of(found: Sequence[PortTargets]) -> list[Note]:
+    """Services of which some targets here are ready and others are not."""
+    return [
+        Note(
+            severity="warning",
+            code="SW0336",
+            message=f"Service {one.key}: {one.targets.shown}.{_cause(one)}",
+            hint=_hint(one),
+        )
+        for one in found
+        if one.targets.state == "some"
+    ]
+
+
+def _goes(one: PortTargets) -> str:
+    """Where requests go instead, with the figures of the last seconds; or that no site takes them
+    now."""
+    most = sorted(one.spilled_per_s.items(), key=lambda item: (-item[1], item[0]))
+    parts = [f"{per_s_text(per_s)} go to {site}" for site, per_s in most if per_s > 0][:SITES_NAMED]
+    if one.queue is not None:
+        parts.append(f"{EVERY_OTHER_IS_FULL}: {_meets(one.queue)}")
+    if parts:
+        return ", ".join(parts)
+    elsewhere = ", ".join(one.elsewhere[:SITES_NAMED])
+    return f"requests go to {elsewhere}" if one.knows_room else f"other sites serve: {elsewhere}"
+
+
+def _meets(queue: QueueNow) -> str:
+    if queue.outlook != "waits":
+        return "requests are refused"
+    if queue.waiting == 1:
+        return "1 request waits"
+    return f"{queue.waiting or ''} requests wait".lstrip()
+
+
+def _cause(one: PortTargets) -> str:
+    if not one.infos:
+        return ""
+    last = max(one.infos, key=lambda info: info.since)
+    more = f" (and {len(one.infos) - 1} more)" if len(one.infos) > 1 else ""
+    place, error = join(last.host, last.port), last.error or "no answer"
+    return f" {error if place in error else f'{place}: {error}'}{more}."
+
+
+def _hint(one: PortTargets) -> str:
+    return f"See why under ERROR: sitectl service status {one.key.name}"

@@ -1,0 +1,269 @@
+"""Reports when requests of a service begin to leave this site or to be refused, and when that ends.
+
+Each kind of episode is a row of `EpisodeNews`: what it counts, and how it is reported.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from router.balance.episodes import Begun, Ended, Episodes, Now
+from router.balance.spills import LocalTargets
+from router.forward.figures import Left
+from router.forward.forwarder import Forwarder
+from router.model.events import Refusals, Severity, Spill
+from router.model.ids import ServiceKey
+from router.model.ticks import next_tick
+from router.net.ports import Network
+from router.node.problems.left_out import NOTHING, LeftOut
+from router.operate.problems.asked_in_vain import AskedInVain
+from router.operate.problems.failing_requests import WORDS
+from router.operate.record.journal import Journal
+from router.workers.port_lately import PortLately, counts
+
+SECOND_S = 1.0
+BEGUN_WITHOUT_TARGET: Final[tuple[Severity, str]] = "warning", "no-target-begun"
+ENDED_WITHOUT_TARGET: Final[tuple[Severity, str]] = "info", "no-target-ended"
+BEGUN_REFUSING: Final[tuple[Severity, str]] = "warning", "refusing-begun"
+ENDED_REFUSING: Final[tuple[Severity, str]] = "info", "refusing-ended"
+_LOOKED_AT: Final = " when looked at"  # Each second: shorter fullness is not in the figure.
+
+
+class _Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """``counts``: totals since the start, by service port; ``beside``: those that another worker
+    has of one. ``expected``: they are no news. ``hear``: who hears of each look besides."""
+
+    episodes: Episodes
+    counts: Callable[[], Mapping[ServiceKey, Left]]
+    beside: Callable[[PortLately], Left]
+    report: Callable[[Begun | Ended], None]
+    expected: Callable[[ServiceKey], bool] = lambda key: False
+    hear: Callable[[Mapping[ServiceKey, Now], float], None] = lambda seen, now: None
+
+
+class EpisodeNews:
+    """Looks each second. ``utc``: ISO 8601 of the network's seconds.
+
+    ``left_out``: sites with room that may not serve a service port. ``beside``: of a router of
+    several workers, what the others have of a service port; None: it is one alone.
+    """
+
+    __slots__ = (
+        "_beside",
+        "_forwarder",
+        "_in_vain",
+        "_journal",
+        "_kinds",
+        "_left_out",
+        "_network",
+        "_utc",
+    )
+
+    def __init__(
+        self,
+        network: Network,
+        forwarder: Forwarder,
+        journal: Journal,
+        utc: Callable[[float], str],
+        left_out: Callable[[ServiceKey], LeftOut],
+        beside: Callable[[ServiceKey], Sequence[PortLately]] | None = None,
+    ) -> None:
+        self._network, self._forwarder = network, forwarder
+        self._beside, self._left_out = beside, left_out
+        self._journal, self._utc = journal, utc
+        self._in_vain = AskedInVain()
+        now = network.now()
+        self._kinds = (
+            _Kind(
+                episodes=Episodes(now),
+                counts=forwarder.left,
+                beside=lambda one: Left(one.spilled, one.still_spilled),
+                report=self._report_overflow,
+            ),
+            _Kind(
+                episodes=Episodes(now),
+                counts=forwarder.left_without_target,
+                beside=lambda one: Left(one.without_target, one.still_without_target),
+                report=self._report_without_target,
+                expected=lambda key: not forwarder.local_targets(key).total,
+            ),
+            _Kind(
+                episodes=Episodes(now),
+                counts=forwarder.refused,
+                beside=lambda one: Left(one.refused),
+                report=self._report_refused,
+                hear=self._hear_refused,
+            ),
+        )
+        network.call_at(now + SECOND_S, self._each_second)
+
+    def close(self) -> None:
+        """What lasts ends here."""
+        for kind in self._kinds:
+            for one in kind.episodes.close():
+                kind.report(one)
+
+    def _each_second(self) -> None:
+        now = self._network.now()
+        self._network.call_at(next_tick(now, SECOND_S), self._each_second)
+        for kind in self._kinds:
+            seen = {
+                key: self._now(key, whole, expected=kind.expected(key))
+                for key, own in kind.counts().items()
+                if (whole := self._of_all(key, own, kind.beside)).by_name
+                or kind.episodes.knows(key)  # Nearly all have nothing, ever.
+            }
+            for one in kind.episodes.look(seen, now):
+                kind.report(one)
+            kind.hear(seen, now)
+
+    @property
+    def asked_in_vain(self) -> Collection[ServiceKey]:
+        """Service ports that clients asked for lately and found no target of, at any worker."""
+        return self._in_vain.keys
+
+    def _hear_refused(self, seen: Mapping[ServiceKey, Now], now: float) -> None:
+        self._in_vain.look({key: one.left for key, one in seen.items()}, now)
+
+    def _of_all(self, key: ServiceKey, own: Left, part: Callable[[PortLately], Left]) -> Left:
+        """``own``, and the same of the other workers."""
+        if self._beside is None:
+            return own
+        each = [own, *map(part, self._beside(key))]
+        return Left(counts(one.by_name for one in each), sum(one.still_open for one in each))
+
+    def _now(self, key: ServiceKey, counted: Left, *, expected: bool) -> Now:
+        load = self._forwarder.load_of(key)
+        in_flight, capacity = load.in_flight, load.capacity
+        if self._beside is not None:  # The load of this worker is a part of the site's.
+            explanation = self._forwarder.explain(key, self._network.now())
+            candidates = explanation.candidates if explanation is not None else ()
+            here = next((one for one in candidates if not one.path_cost), None)
+            if here is not None:
+                in_flight, capacity = here.in_flight, here.capacity
+        return Now(
+            left=counted.by_name,
+            still_open=counted.still_open,
+            in_flight=in_flight,
+            capacity=capacity,
+            expected=expected,
+        )
+
+    def _report_overflow(self, one: Begun | Ended) -> None:
+        is_end = isinstance(one, Ended)
+        figures, service = self._figures(one), str(one.key)
+        code = "overflow-ended" if is_end else "overflow-begun"
+        message = overflow_sentence(
+            service, figures, is_end=is_end, unstated=self._unstated(one.key)
+        )
+        self._journal.episode("info", code, service, message, overflow=figures)
+
+    def _report_without_target(self, one: Begun | Ended) -> None:
+        figures, service = self._figures(one), str(one.key)
+        if isinstance(one, Ended):
+            severity, code = ENDED_WITHOUT_TARGET
+            message = ended_sentence(service, figures)
+        else:
+            severity, code = BEGUN_WITHOUT_TARGET
+            message = begun_sentence(service, figures, self._forwarder.local_targets(one.key))
+        self._journal.episode(severity, code, service, message, without_target=figures)
+
+    def _report_refused(self, one: Begun | Ended) -> None:
+        is_end = isinstance(one, Ended)
+        severity, code = ENDED_REFUSING if is_end else BEGUN_REFUSING
+        spill, service = self._figures(one), str(one.key)
+        figures = Refusals(
+            began=spill.began,
+            lasted_s=spill.lasted_s,
+            requests=spill.requests,
+            reasons=spill.to,
+            in_flight_max=spill.in_flight_max,
+            capacity=spill.capacity,
+        )
+        message = refused_sentence(
+            service, figures, is_end=is_end, unstated=self._unstated(one.key)
+        )
+        left = NOTHING if is_end else self._left_out(one.key)
+        self._journal.episode(
+            severity,
+            code,
+            service,
+            f"{message} {left.why}".rstrip(),
+            hint=left.let_in,
+            refused=figures,
+        )
+
+    def _unstated(self, key: ServiceKey) -> str:
+        """What is said in place of a capacity that is not known."""
+        targets, load = self._forwarder.local_targets(key), self._forwarder.load_of(key)
+        if targets.ready > 0 and load.capacity is None and load.rate is None:
+            return ", no capacity stated"
+        return _LOOKED_AT if targets.total else ""
+
+    def _figures(self, one: Begun | Ended) -> Spill:
+        return Spill(
+            began=self._utc(one.began),
+            lasted_s=round(one.lasted_s, 1) if isinstance(one, Ended) else 0.0,
+            requests=one.requests,
+            to=one.to,
+            in_flight_max=one.in_flight_max if isinstance(one, Ended) else one.in_flight,
+            capacity=one.capacity,
+        )
+
+
+def overflow_sentence(service: str, figures: Spill, *, is_end: bool, unstated: str = "") -> str:
+    """``shop:8080 overflowed for 12 s: 340 requests, 300 to east, 40 to north (…)``.
+
+    ``unstated``: what is said in place of a capacity that is not known.
+    """
+    here = _here(figures, unstated)
+    if not is_end:
+        return f"Service {service} overflows: {here}; {_where(figures)}."
+    return (
+        f"Service {service} overflowed for {figures.lasted_s:.0f} s: "
+        f"{figures.requests} requests, {_where(figures)}; at most {here}."
+    )
+
+
+def begun_sentence(service: str, figures: Spill, targets: LocalTargets) -> str:
+    """``shop:8080: 0 of 2 targets are ready here; other sites serve its requests: 4 to east``."""
+    here = targets.shown if not targets.ready else "no target was ready here"
+    return f"Service {service}: {here}; other sites serve its requests: {_where(figures)}."
+
+
+def ended_sentence(service: str, figures: Spill) -> str:
+    """As of `begun_sentence`, when nothing left for that reason for a while."""
+    return (
+        f"Service {service}: for {figures.lasted_s:.0f} s other sites served {figures.requests} "
+        f"requests because no target was ready here: {_where(figures)}."
+    )
+
+
+def refused_sentence(service: str, figures: Refusals, *, is_end: bool, unstated: str = "") -> str:
+    """``shop:8080 refused 340 requests within 34 s: 300 found no room (…)``."""
+    by_words: dict[str, int] = {}
+    for reason, count in figures.reasons.items():
+        words = WORDS.get(reason, reason)
+        by_words[words] = by_words.get(words, 0) + count
+    reasons = ", ".join(f"{count} {words}" for words, count in by_words.items())
+    here = _here(figures, unstated)
+    if not is_end:
+        return f"Service {service} refuses requests: {reasons}; {here}."
+    return (
+        f"Service {service} refused {figures.requests} requests within {figures.lasted_s:.0f} s: "
+        f"{reasons}; at most {here}."
+    )
+
+
+def _here(figures: Spill | Refusals, unstated: str) -> str:
+    here = f"{figures.in_flight_max} in flight here"
+    if figures.capacity is None:
+        return f"{here}{unstated}"
+    if figures.in_flight_max < figures.capacity:
+        here += _LOOKED_AT
+    return f"{here}, capacity {figures.capacity}"
+
+
+def _where(figures: Spill) -> str:
+    return ", ".join(f"{count} to {site}" for site, count in figures.to.items())

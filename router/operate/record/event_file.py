@@ -1,0 +1,146 @@
+"""`run/events.log`: every event as a JSON line, over restarts; written by a thread of its own."""
+
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from router.model import limits
+from router.model.events import Event
+from router.operate.record.sinks import RotatedFile, Sink
+
+EVENTS_LOG_FILE = "events.log"
+_END = object()
+_REOPEN = object()
+
+
+class _Numbered(msgspec.Struct):
+    n: int = 0
+
+
+def line_of(number: int, event: Event) -> bytes:
+    """One line: the event's fields, and ``n``, its number."""
+    fields = {"n": number, **msgspec.to_builtins(event)}
+    return msgspec.json.encode(fields) + b"\n"
+
+
+class EventFile:
+    """Takes lines at once and writes them later. ``tell_lost``: called in the writing thread, with
+    the reason, when lines begin to be lost."""
+
+    def __init__(self, sink: Sink, tell_lost: Callable[[str], None]) -> None:
+        self._sink, self._tell_lost = sink, tell_lost
+        self._lines: queue.Queue[object] = queue.Queue(limits.EVENTS_LOG_QUEUE_MAX)
+        self._lost = 0
+        self._loses = False
+        self._thread = threading.Thread(target=self._run, name="events-log", daemon=True)
+        self._thread.start()
+
+    @property
+    def lines_lost(self) -> int:
+        """The disk took none, or too many waited for it."""
+        return self._lost
+
+    def add(self, number: int, event: Event) -> None:
+        """Keep it. Never blocks."""
+        try:
+            self._lines.put_nowait(line_of(number, event))
+        except queue.Full:
+            self._lost += 1
+
+    def reopen(self) -> None:
+        """SIGHUP: somebody may have moved the file away."""
+        try:
+            self._lines.put_nowait(_REOPEN)
+        except queue.Full:
+            self._lost += 1  # The disk stands still; another SIGHUP is needed.
+
+    def close(self) -> None:
+        """Write what waits, for a bounded time."""
+        try:
+            self._lines.put(_END, timeout=limits.ACCESS_LOG_CLOSE_S)
+        except queue.Full:
+            return
+        self._thread.join(limits.ACCESS_LOG_CLOSE_S)
+
+    def _run(self) -> None:
+        while (item := self._lines.get()) is not _END:
+            if isinstance(item, bytes):
+                self._write(item)
+            else:
+                self._sink.reopen()
+        self._sink.close()
+
+    def _write(self, line: bytes) -> None:
+        try:
+            self._sink.write(line)
+        except OSError as error:
+            self._lost += 1
+            if not self._loses:
+                self._loses = True
+                self._tell_lost(error.strerror or str(error))
+        else:
+            self._loses = False
+
+
+def opened(run: Path, tell_lost: Callable[[str], None]) -> EventFile:
+    """That of the directory ``run``, 0600, turned over at its size."""
+    sink = RotatedFile(run / EVENTS_LOG_FILE, bytes_max(_size_of(run)), limits.EVENTS_LOG_FILES)
+    return EventFile(sink, tell_lost)
+
+
+def bytes_max(disk_bytes: int) -> int:
+    """Of one file on a file system of that size."""
+    share = int(disk_bytes * limits.EVENTS_LOG_SHARE) // limits.EVENTS_LOG_FILES
+    return min(limits.EVENTS_LOG_BYTES_MAX, share)
+
+
+def _size_of(directory: Path) -> int:
+    try:
+        found = os.statvfs(directory)
+    except OSError:
+        return 0
+    return found.f_blocks * found.f_frsize
+
+
+def read_newest(run: Path, most: int = limits.EVENTS_ANSWER_MAX) -> list[tuple[int, Event]]:
+    """The newest ``most`` events of the files in ``run`` with their numbers, oldest first.
+
+    Of at most `EVENTS_READ_BYTES_MAX`. Lines that are none are left out: a crash cuts one short.
+    """
+    paths = [run / EVENTS_LOG_FILE]
+    paths += [run / f"{EVENTS_LOG_FILE}.{n}" for n in range(1, limits.EVENTS_LOG_FILES)]
+    left_bytes = limits.EVENTS_READ_BYTES_MAX
+    found: list[tuple[int, Event]] = []
+    for path in paths:  # Newest file first.
+        if len(found) >= most or left_bytes <= 0:
+            break
+        text = _tail(path, left_bytes)
+        left_bytes -= len(text)
+        found = [*_events(text), *found]
+    return found[-most:]
+
+
+def _tail(path: Path, size_bytes: int) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return b""
+    with open(descriptor, "rb") as file:
+        whole = os.fstat(descriptor).st_size
+        file.seek(max(0, whole - size_bytes))
+        text = file.read(size_bytes)
+    # The first line is whole only if the file begins with it.
+    return text if whole <= size_bytes else text.partition(b"\n")[2]
+
+
+def _events(text: bytes) -> Iterator[tuple[int, Event]]:
+    for line in text.splitlines():
+        try:
+            event = msgspec.json.decode(line, type=Event)
+            yield msgspec.json.decode(line, type=_Numbered).n, event
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            continue

@@ -1,0 +1,121 @@
+"""The journal of a router: what it tells goes to memory, to followers, to disk and to the log."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from router.admin.events import EventLog
+from router.model.event_codes import EVENT_CODES
+from router.model.events import Change, Event, Refusals, Severity, Spill
+from router.operate.record.gate import EventGate
+
+log = logging.getLogger("router.operate")
+
+LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+Write = Callable[[int, Event], None]
+
+
+class Journal:
+    """``events`` has those of before the restart already. ``write``: keep one on disk."""
+
+    __slots__ = ("_clock", "_gate", "_now", "_write", "events", "told")
+
+    def __init__(
+        self,
+        events: EventLog,
+        write: Write,
+        utc_now: Callable[[], str],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.events = events
+        self._write, self._clock, self._now = write, utc_now, now
+        self._gate = EventGate()
+        self.told: list[Callable[[Event], None]] = []
+        """Who hears of each event at once; must return soon."""
+
+    def tell(
+        self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
+    ) -> None:
+        """Journal and log one event, unless there were too many like it."""
+        known = EVENT_CODES.get(code)
+        self.add(
+            Event(
+                at=self._clock(),
+                severity=severity,
+                code=code,
+                subject=subject,
+                message=message,
+                hint=hint,
+                kind=known.kind if known is not None else "event",
+            )
+        )
+
+    def audit(
+        self,
+        code: str,
+        subject: str,
+        message: str,
+        by: str,
+        *,
+        severity: Severity = "info",
+        changes: Sequence[Change] = (),
+        service: str = "",
+    ) -> None:
+        """Somebody did something."""
+        self.add(
+            Event(
+                at=self._clock(),
+                severity=severity,
+                code=code,
+                subject=subject,
+                message=message,
+                kind="audit",
+                by=by,
+                changes=tuple(changes),
+                service=service,
+            )
+        )
+
+    def episode(
+        self,
+        severity: Severity,
+        code: str,
+        service: str,
+        message: str,
+        *,
+        hint: str = "",
+        overflow: Spill | None = None,
+        without_target: Spill | None = None,
+        refused: Refusals | None = None,
+    ) -> None:
+        """Requests leave this site or are refused, or are not any more; the figures by why."""
+        self.add(
+            Event(
+                at=self._clock(),
+                severity=severity,
+                code=code,
+                subject=service,
+                message=message,
+                hint=hint,
+                service=service.rpartition(":")[0],
+                overflow=overflow,
+                without_target=without_target,
+                refused=refused,
+            )
+        )
+
+    def add(self, event: Event) -> None:
+        """Keep, show and log ``event``."""
+        passed = self._gate.let_through(event, self._now())
+        if passed is None:
+            return
+        number = self.events.add(passed)
+        self._write(number, passed)
+        for hear in self.told:
+            hear(passed)
+        subject = passed.subject
+        text = passed.message if subject in passed.message else f"{subject}: {passed.message}"
+        if passed.by:
+            text = f"{text.removesuffix('.')}, by {passed.by}."
+        log.log(LEVELS[passed.severity], "%s", text, extra={"code": passed.code})

@@ -1,0 +1,188 @@
+"""Claim tokens of this site as they live: open, used, expired, revoked; and who tells of it."""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from certs import certificates, clocks
+from certs.claims import Grant
+from certs.errors import CertError
+from certs.limits import BACKDATE_S
+from router.admin.live_views import ClaimedView, TokenView
+from router.admin.who import NOBODY_KNOWN, user
+from router.model import limits
+from router.model.ticks import pause_s
+from router.operate.record.journal import Journal
+
+log = logging.getLogger("router.operate")
+
+OPEN, USED, EXPIRED, REVOKED = "open", "used", "expired", "revoked"
+
+
+class TokenWatch:
+    """Reads what was granted every `TOKENS_LOOK_S`, in another thread, and keeps the last look.
+
+    ``directory``: of the grants of a site on this host, which is read only when something in it
+    changed; None: they are in memory already. ``grant``: one of them by its name, as it is now.
+    """
+
+    def __init__(
+        self,
+        granted: Callable[[], Sequence[Grant]],
+        grant: Callable[[str], Grant | None],
+        directory: Path | None,
+        journal: Journal,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._granted, self._grant, self._directory = granted, grant, directory
+        self._journal, self._wall = journal, wall
+        self._grants: dict[str, Grant] | None = None
+        self._states: dict[str, str] = {}
+        self._used_early: dict[str, int] = {}
+        """Tokens that were used before a look found them, with their ends."""
+        self._stamp = -1
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await self.look()
+            now = time.monotonic()
+            await asyncio.sleep(pause_s(now, limits.TOKENS_LOOK_S))
+
+    async def look(self) -> None:
+        """Take up what is there now and tell what is different. A damaged file changes nothing."""
+        try:
+            if self._directory is None:
+                self._take(self._granted())
+            elif (stamp := _stamp_of(self._directory)) != self._stamp:
+                self._take(await asyncio.to_thread(self._granted))
+                self._stamp = stamp
+            else:
+                self._take(list((self._grants or {}).values()))
+        except (CertError, OSError) as error:
+            log.debug("tokens could not be read: %s", error)
+
+    def redeemed(self, name: str) -> None:
+        """Token ``name`` was used, which is about to be told: if no look found it yet, tell first
+        that it was made."""
+        if self._grants is None or name in self._states or name in self._used_early:
+            return
+        try:
+            grant = self._grant(name)
+        except (CertError, OSError) as error:
+            log.debug("a token could not be read: %s", error)
+            return
+        if grant is not None:
+            self._used_early[name] = grant.expires_at
+            self._made(grant)
+
+    def views(self) -> tuple[TokenView, ...]:
+        """The claims that are known, the newest first, without a secret."""
+        now = self._wall()
+        grants = sorted((self._grants or {}).values(), key=lambda one: (-one.made_at, one.name))
+        return tuple(_view(grant, now) for grant in grants[: limits.TOKENS_SHOWN_MAX])
+
+    def _take(self, grants: Sequence[Grant]) -> None:
+        now = self._wall()
+        known = {grant.name: grant for grant in grants}
+        before, self._grants = self._grants, known
+        states = {name: state_of(grant, now) for name, grant in known.items()}
+        last, self._states = self._states, states
+        if before is None:
+            return  # They were made before this router started.
+        for name, state in states.items():
+            if name not in last:
+                if name not in self._used_early:
+                    self._made(known[name])
+                if state != OPEN:
+                    self._became(known[name], state)
+            elif last[name] != state:
+                self._became(known[name], state)
+        for name in last.keys() - states.keys():
+            if last[name] == OPEN:
+                self._gone(before[name], now)
+        self._used_early = {
+            name: end for name, end in self._used_early.items() if name not in known and now < end
+        }
+
+    def _made(self, grant: Grant) -> None:
+        uses = grant.uses_left + len(grant.redeemed)
+        life = f"{uses} use{'s' if uses > 1 else ''}, until {clocks.utc(grant.expires_at)}"
+        text = f"Token {grant.name} was made: {life}."
+        self._journal.audit("token-made", grant.name, text, self._owner(grant.name))
+
+    def _became(self, grant: Grant, state: str) -> None:
+        name = grant.name
+        if state == REVOKED:
+            text = f"Token {name} was revoked: nobody can use it any more."
+            self._journal.audit("token-revoked", name, text, self._owner(name))
+        elif state == USED:
+            self._journal.tell("info", "token-used", name, f"Token {name} has no uses left.")
+        elif state == EXPIRED:
+            self._expired(grant)
+
+    def _gone(self, grant: Grant, now: float) -> None:
+        if now >= grant.expires_at:
+            self._expired(grant)
+            return
+        text = f"Token {grant.name} was deleted: nobody can use it any more."
+        self._journal.audit("token-revoked", grant.name, text, NOBODY_KNOWN)
+
+    def _expired(self, grant: Grant) -> None:
+        left = grant.uses_left
+        uses = f"{left} use{'s' if left > 1 else ''}"
+        text = f"Token {grant.name} expired with {uses} left."
+        hint = "Make another if it is still wanted: sitectl token create FILE"
+        self._journal.tell("info", "token-expired", grant.name, text, hint)
+
+    def _owner(self, name: str) -> str:
+        if self._directory is None:
+            return NOBODY_KNOWN
+        try:
+            return user(os.stat(self._directory / f"{name}.json").st_uid)
+        except OSError:
+            return NOBODY_KNOWN
+
+
+def state_of(grant: Grant, now: float) -> str:
+    """What it is good for at ``now`` (Unix seconds)."""
+    if grant.revoked:
+        return REVOKED
+    if grant.uses_left < 1:
+        return USED
+    return EXPIRED if now >= grant.expires_at else OPEN
+
+
+def _stamp_of(directory: Path) -> int:
+    """Each write of a grant replaces its file, and so changes the directory."""
+    try:
+        return os.stat(directory).st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def _view(grant: Grant, now: float) -> TokenView:
+    claimed = grant.redeemed[-limits.TOKEN_CLAIMS_SHOWN_MAX :]
+    return TokenView(
+        name=grant.name,
+        state=state_of(grant, now),
+        made=clocks.utc(grant.made_at) if grant.made_at else "",
+        expires=clocks.utc(grant.expires_at),
+        uses_left=max(0, grant.uses_left),
+        uses=grant.uses_left + len(grant.redeemed),
+        claimed=tuple(
+            ClaimedView(site=use.site_name, id=use.site_id, at=_claimed_at(use.chain))
+            for use in claimed
+        ),
+    )
+
+
+def _claimed_at(chain: str) -> str:
+    """When its certificate was issued."""
+    try:
+        return clocks.utc(certificates.begins_at(chain) + BACKDATE_S)
+    except (CertError, ValueError):
+        return ""

@@ -1,0 +1,1 @@
+"""One site whole, this one or another, and the way to it: answers of `asking`, for an operator."""

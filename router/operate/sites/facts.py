@@ -1,0 +1,46 @@
+"""What there is to tell of this site, read out of its rooms. Implements `gathering.Facts`."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from router.admin.history_views import ServiceHistory
+from router.admin.ports import RouterView
+from router.admin.views import LinkView, Status
+from router.forward.figures import ServiceSnapshot
+from router.node.site_router import SiteRouter
+
+Histories = Callable[[str | None, int | None], Iterator[ServiceHistory]]
+
+
+class OwnFacts:
+    """``histories``: of a service of this site, or of all."""
+
+    def __init__(self, router: SiteRouter, view: RouterView, histories: Histories) -> None:
+        self._router = router
+        self._view = view
+        self._histories = histories
+
+    def status(self) -> Status:
+        """The site in a few figures."""
+        return self._view.status()
+
+    def links(self) -> Sequence[LinkView]:
+        """Its links."""
+        return self._view.links()
+
+    def service_names(self) -> frozenset[str]:
+        """Of those here, declared anywhere, or wanted."""
+        router, wanted = self._router, self._router.wanted
+        names = {key.name for key in router.services} | router.routing.table.declarations.keys()
+        if wanted is not None:
+            names |= wanted.services.keys()
+            names |= {connector.service for connector in wanted.connectors.values()}
+            names |= {policy.service for policy in wanted.policies.values()}
+        return frozenset(names)
+
+    def snapshots(self) -> Iterator[ServiceSnapshot]:
+        """Its service ports."""
+        return self._router.forwarder.snapshots()
+
+    def histories(self, service: str | None, port: int | None) -> Iterator[ServiceHistory]:
+        """The last quarter of an hour."""
+        return self._histories(service, port)

@@ -1,0 +1,30 @@
+"""Where the targets of this site bend, beside what is stated of them: `/api/v1/knees`."""
+
+from collections.abc import Iterator
+
+from router.admin.history_views import KneeView
+from router.balance.knees import FACTOR, find_knee
+from router.node.site_router import SiteRouter
+
+
+def knees(
+    router: SiteRouter, service: str | None = None, port: int | None = None
+) -> Iterator[KneeView]:
+    """Of each target, by service port. Between two of them the router may go on."""
+    for key in router.forwarder.keys:
+        if service not in (None, key.name) or port not in (None, key.port):
+            continue
+        for state, levels in router.forwarder.latencies_of(key):
+            knee = find_knee(levels)
+            yield KneeView(
+                service=key.name,
+                port=key.port,
+                target=state.target,
+                stated=state.capacity,
+                knee=knee.at,
+                factor=FACTOR,
+                baseline_s=None if knee.baseline_s is None else round(knee.baseline_s, 6),
+                levels=tuple(
+                    (level.in_flight, round(level.mean_s, 6), level.count) for level in levels
+                ),
+            )

@@ -1,0 +1,40 @@
+"""How much of a service is wanted at this site, as an autoscaler asks for it."""
+
+from router.admin.views import ScaleView
+from router.balance.demand import Each
+from router.node.site_router import SiteRouter
+
+
+def scaled(router: SiteRouter, service: str, port: int | None) -> ScaleView | None:
+    """As of now. None: no such service port; ``port`` None: the service's first."""
+    keys = [key for key in sorted(router.services) if key.name == service]
+    key = next((key for key in keys if port is None or key.port == port), None)
+    figures = router.forwarder.scale_of(key) if key is not None else None
+    if key is None or figures is None:
+        return None
+    demand, each = figures.demand, figures.each
+    kind, per_target = (None, None) if each is None else _stated(each)
+    return ScaleView(
+        service=key.name,
+        port=key.port,
+        demand=demand.demand,
+        demand_avg=demand.demand_avg,
+        demand_per_s=demand.demand_per_s,
+        in_flight=demand.in_flight,
+        overflowed=demand.overflowed,
+        queued=demand.queued,
+        refused=demand.refused,
+        refused_per_s=demand.refused_per_s,
+        targets_ready=figures.targets_ready,
+        capacity=figures.capacity,
+        capacity_kind=kind,
+        capacity_per_target=per_target,
+        targets_wanted=figures.targets_wanted,
+    )
+
+
+def _stated(each: Each) -> tuple[str, float | None]:
+    """A rate before slots, as everywhere."""
+    if each.learnt:
+        return "auto", each.slots
+    return ("concurrency", each.slots) if each.per_s is None else ("rate", each.per_s)

@@ -1,0 +1,68 @@
+"""One request of a service by each site that has targets, as the operator asks for it."""
+
+from collections.abc import Callable
+
+from router.admin.traffic_views import SiteTrafficView, TrafficView
+from router.balance.decisions import CandidateReport
+from router.forward.trials import Trial
+from router.model.ids import ServiceKey, SiteId
+from router.net.ports import Network
+from router.node.site_router import SiteRouter
+from router.operate.figures.measuring import takes_part
+
+
+class Traffic:
+    """Implements `router.admin.traffic_api.Trying`."""
+
+    def __init__(self, network: Network, router: SiteRouter) -> None:
+        self._network, self._router = network, router
+
+    def try_service(
+        self, service: str, port: int | None, done: Callable[[TrafficView], None]
+    ) -> bool | None:
+        """See there. Without ``port`` the lowest one of the service."""
+        router = self._router
+        key = next(
+            (k for k in sorted(router.services) if k.name == service and port in (None, k.port)),
+            None,
+        )
+        explanation = router.forwarder.explain(key, self._network.now()) if key else None
+        if key is None or explanation is None:
+            return None
+        sites = {
+            report.site: report
+            for report in explanation.candidates
+            if takes_part(router, key, report)
+        }
+        ready = [site for site, report in sites.items() if report.targets_ready]
+        return router.forwarder.try_sites(
+            key, ready, lambda trials: done(self._view(key, sites, trials))
+        )
+
+    def _view(
+        self, key: ServiceKey, sites: dict[SiteId, CandidateReport], trials: list[Trial]
+    ) -> TrafficView:
+        """In the order of the candidates: this site first, then by cost."""
+        found = {trial.site: trial for trial in trials}
+        planned = self._router.services.get(key)
+        return TrafficView(
+            service=key.name,
+            port=key.port,
+            protocol=str(planned.declaration.spec.protocol) if planned is not None else "",
+            sites=tuple(
+                _site(report, found.get(site), local=site == self._router.identity.site)
+                for site, report in sites.items()
+            ),
+        )
+
+
+def _site(report: CandidateReport, trial: Trial | None, *, local: bool) -> SiteTrafficView:
+    return SiteTrafficView(
+        site=report.site_name,
+        id=report.site,
+        local=local,
+        outcome=trial.outcome if trial else "no-target",
+        status=trial.status if trial else 0,
+        latency_ms=round(trial.seconds * 1000, 3) if trial else None,
+        reason=trial.reason if trial else "no target there is ready",
+    )

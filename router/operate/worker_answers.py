@@ -1,0 +1,154 @@
+"""What a worker tells the first one when it is asked, in messages of some items each."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import TypeVar
+
+from router.admin.flow_views import FlowView
+from router.admin.history_views import ServiceHistory
+from router.admin.ports import BadQuestion, Figures
+from router.admin.slices import sliced
+from router.admin.views import ServiceView
+from router.model import limits
+from router.operate.flows.flows import Flows
+from router.operate.living import Living
+from router.operate.views import OperatorView
+from router.workers.port_lately import PortLately
+from router.workers.worker_words import (
+    Detail,
+    FiguresQuestion,
+    FlowList,
+    FlowNews,
+    FlowNewsQuestion,
+    FlowQuestion,
+    FlowsQuestion,
+    Histories,
+    HistoryQuestion,
+    Latelies,
+    LinkUses,
+    Metrics,
+    Past,
+    PastQuestion,
+    PhaseCounts,
+    Question,
+    Scales,
+    Services,
+    Told,
+    Why,
+    WhyQuestion,
+)
+
+_ItemT = TypeVar("_ItemT")
+_HistoriesOf = Callable[[str | None, int | None], Iterator[ServiceHistory]]
+
+
+class Answering:
+    """Asks the rooms of this worker."""
+
+    def __init__(
+        self, view: OperatorView, flows: Flows, living: Living, histories: _HistoriesOf
+    ) -> None:
+        self._view = view
+        self._flows = flows
+        self._living = living
+        self._histories = histories
+
+    async def told(self, question: Question) -> AsyncIterator[Told]:
+        """The whole answer, in some parts."""
+        match question:
+            case FiguresQuestion(figures=figures):
+                async for told in self._figures(figures):
+                    yield told
+            case PastQuestion(service=service, port=port, count=count, denied=denied):
+                past = self._view.own_past(service, port, count, denied=denied)
+                for some in _some(past or ()):
+                    yield Past(some)
+            case WhyQuestion(service=service, port=port, by=by, value=value):
+                try:
+                    why = self._view.own_why(service, port, (by, value))
+                except BadQuestion:
+                    return  # The documents have just changed; the first one says so.
+                if why is not None:
+                    yield Why(why)
+            case HistoryQuestion(service=service, port=port):
+                histories = await sliced(self._histories(service, port))
+                for kept in _some(histories.items):
+                    yield Histories(kept)
+            case _:
+                async for told in self._of_flows(question):
+                    yield told
+
+    async def _of_flows(
+        self, question: FlowsQuestion | FlowNewsQuestion | FlowQuestion
+    ) -> AsyncIterator[Told]:
+        match question:
+            case FlowsQuestion(wanted=wanted):
+                self._flows.look()
+                flows: list[FlowView] = (await sliced(wanted.first(self._flows.newest()))).items
+                for shown in _some(flows):
+                    yield FlowList(shown, self._flows.skipped)
+            case FlowNewsQuestion(turn=turn, lasting=lasting):
+                yield self._flow_news(turn, lasting)
+            case FlowQuestion(number=number):
+                self._flows.look()
+                if (detail := self._flows.detail(number)) is not None:
+                    yield Detail(detail)
+
+    async def _figures(self, figures: Figures) -> AsyncIterator[Told]:
+        view = self._view
+        match figures:
+            case "metrics":
+                async for told in self._metrics():
+                    yield told
+            case "services":
+                for services in _some(view.services()):
+                    yield Services(services)
+                for phases in _some(view.own_phases()):
+                    yield PhaseCounts(phases)
+            case "scales":
+                for scales in _some((await sliced(view.scales())).items):
+                    yield Scales(scales)
+            case "lately":
+                async for told in self._lately():
+                    yield told
+            case "live":
+                async for told in self._live():
+                    yield told
+
+    async def _metrics(self) -> AsyncIterator[Told]:
+        """With that by which this site's own figures are shown."""
+        for values in _some((await sliced(self._view.metrics())).items):  # There may be very many.
+            yield Metrics(values)
+        async for told in self._lately():
+            yield told
+
+    async def _lately(self) -> AsyncIterator[Told]:
+        for latelies in _some((await sliced(self._living.latelies())).items):
+            yield Latelies(latelies)
+        yield LinkUses(tuple(self._view.link_uses()))
+
+    async def _live(self) -> AsyncIterator[Told]:
+        pairs: list[tuple[ServiceView, PortLately]]
+        pairs = (await sliced(self._living.parts())).items
+        for some in _some(pairs):
+            yield Services(tuple(service for service, _ in some))
+            yield Latelies(tuple(lately for _, lately in some))
+        for removed in _some(self._living.removed_latelies()):
+            yield Latelies(removed)
+        yield LinkUses(tuple(self._view.link_uses()))
+
+    def _flow_news(self, turn: int | None, lasting: bool) -> FlowNews:
+        flows = self._flows
+        flows.look()
+        return FlowNews(
+            flows.turn,
+            flows.skipped,
+            () if turn is None else tuple(flows.since(turn)),
+            tuple(flows.lasting()) if lasting else None,
+        )
+
+
+def _some(items: Iterable[_ItemT]) -> Iterator[tuple[_ItemT, ...]]:
+    """In pieces; one that is empty if there are none, which is an answer too."""
+    all_items = tuple(items)
+    for first in range(0, max(1, len(all_items)), limits.WORKER_ITEMS_AT_ONCE):
+        yield all_items[first : first + limits.WORKER_ITEMS_AT_ONCE]

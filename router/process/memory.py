@@ -1,0 +1,136 @@
+"""How much memory this process uses and may use: the kernel's figures and its cgroup's limits."""
+
+import ctypes
+import gc
+import os
+import resource
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+UNLIMITED_ABOVE = 2**60  # What cgroup v1 says instead of "none" is near 2**63.
+CGROUP_ROOT = Path("/sys/fs/cgroup")
+PROC_CGROUP = Path("/proc/self/cgroup")
+STATM = "/proc/self/statm"
+_STATISTICS_BYTES_MAX = 65_536
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+class ResidentMemory:
+    """How much memory this process has now. Some 3 µs; read several times a second.
+
+    Its file stays open: without a free descriptor the router must still see its memory.
+    """
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self) -> None:
+        self._descriptor = os.open(STATM, os.O_RDONLY | os.O_CLOEXEC)
+
+    def read_bytes(self) -> int:
+        return int(os.pread(self._descriptor, 100, 0).split()[1]) * PAGE_BYTES
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def memory_limit(*, root: Path = CGROUP_ROOT, membership: Path = PROC_CGROUP) -> int:
+    """What this process may have: the least of its control groups, its limits and the machine."""
+    found = [os.sysconf("SC_PHYS_PAGES") * PAGE_BYTES]
+    for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA, resource.RLIMIT_RSS):
+        soft, _ = resource.getrlimit(kind)
+        if soft != resource.RLIM_INFINITY:
+            found.append(soft)
+    found += _cgroup_limits(root, membership)
+    return min(found)
+
+
+def _cgroup_limits(root: Path, membership: Path) -> Iterator[int]:
+    """Of the group of this process and those above it, versions 1 and 2 (cgroups(7))."""
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:  # Not Linux's proc, or hidden.
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            base, name = root, "memory.max"
+        elif "memory" in controllers.split(","):
+            base, name = root / "memory", "memory.limit_in_bytes"
+        else:
+            continue
+        group = base / path.lstrip("/")
+        for each in (group, *group.parents):
+            if not each.is_relative_to(base):
+                break
+            limit = _read_limit(each / name)
+            if limit is not None:
+                yield limit
+
+
+def _read_limit(path: Path) -> int | None:
+    """Bytes; None: there is no such file (a container sees its own group as the root), or none."""
+    try:
+        text = path.read_text().strip()
+    except OSError:
+        return None
+    return int(text) if text.isdecimal() and int(text) < UNLIMITED_ABOVE else None
+
+
+def socket_statistics(*, root: Path = CGROUP_ROOT, membership: Path = PROC_CGROUP) -> Path | None:
+    """The file of this process's control group that says how much its sockets hold.
+
+    None: no group of version 2 limits the process. Version 1 counts socket buffers apart from the
+    memory limit, and without a group they are the machine's alone.
+    """
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:  # Not Linux's proc, or hidden.
+        return None
+    path = next((line[3:] for line in lines if line.startswith("0::")), None)
+    if path is None:
+        return None
+    own = root / path.lstrip("/")
+    groups = [each for each in (own, *own.parents) if each.is_relative_to(root)]
+    if all(_read_limit(each / "memory.max") is None for each in groups):
+        return None
+    # A container sees its own group as the root, whatever its path is called outside.
+    files = (each / "memory.stat" for each in groups)
+    return next((file for file in files if file.exists()), None)
+
+
+class SocketMemory:
+    """What the kernel holds for the sockets of a control group now; as `ResidentMemory`."""
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self, statistics: Path | None) -> None:
+        """``statistics`` as of `socket_statistics`."""
+        self._descriptor: int | None = None
+        if statistics is not None:
+            self._descriptor = os.open(statistics, os.O_RDONLY | os.O_CLOEXEC)
+
+    def read_bytes(self) -> int:
+        """0: nothing limits it."""
+        if self._descriptor is None:
+            return 0
+        for line in os.pread(self._descriptor, _STATISTICS_BYTES_MAX, 0).splitlines():
+            if line.startswith(b"sock "):
+                return int(line.split()[1])
+        return 0
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+
+
+def trimmer() -> Callable[[bool], None]:
+    """What gives freed memory back: Python's cycles first when asked, then what malloc keeps."""
+    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, musl not.
+
+    def trim(thoroughly: bool) -> None:
+        if thoroughly:
+            gc.collect()  # Looks at every object: tens of milliseconds.
+        if malloc_trim is not None:
+            malloc_trim(0)
+
+    return trim

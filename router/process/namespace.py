@@ -1,0 +1,246 @@
+"""A site that is a Kubernetes namespace: what follows its objects, joined."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from router.control.acceptance import Reading
+from router.control.kubernetes.api import Api
+from router.control.kubernetes.bursts import NamespacePlace
+from router.control.kubernetes.errors import ApiError
+from router.control.kubernetes.identity import prepare
+from router.control.kubernetes.kept import kept_running
+from router.control.kubernetes.lease import Leadership
+from router.control.kubernetes.openshift import OpenShiftLogin, open_login
+from router.control.kubernetes.owners import OwnersMap
+from router.control.kubernetes.recorder import Recorder
+from router.control.kubernetes.services import ServiceWriter
+from router.control.kubernetes.status import StatusWriter
+from router.control.kubernetes.store import KubernetesStore, Look
+from router.control.kubernetes.teller import Teller
+from router.control.kubernetes.trust import SecretTrust
+from router.documents import Wanted
+from router.kubernetes.changes import Listens
+from router.kubernetes.pods import routers_ready
+from router.kubernetes.services import ServicePlan
+from router.kubernetes.site_config import SiteDefaults
+from router.model import limits
+from router.model.errors import ConfigError
+from router.model.specs import Document
+from router.node.services.ports import SharedOwners
+from router.operate.bursts.bursting import BurstPlace
+from router.operate.consoles.consoles import LogsIn
+from router.process.stores import Namespace, Store
+
+log = logging.getLogger("router.process")
+
+BIND_IP_VARIABLE: Final = "SPILLWAY_BIND_IP"
+ANY_ADDRESS: Final = "0.0.0.0"
+"""Those of IPv6 too, where there are any."""
+_WRITE_SLICES: Final = {
+    "verb": "create",
+    "group": "discovery.k8s.io",
+    "resource": "endpointslices",
+}
+POD_VARIABLES: Final = ("POD_NAME", "HOSTNAME")
+"""The second is the pod's name too, unless its template says otherwise."""
+
+
+def _pod_name() -> str:
+    return next((os.environ[name] for name in POD_VARIABLES if os.environ.get(name)), "")
+
+
+class NamespaceStore:
+    """Objects of a namespace. Implements `Store`.
+
+    Who serves tells by `attach` what is listened for, since a Service leads here only after that,
+    and only while a router is ready: else its clients would find nobody.
+    """
+
+    def __init__(
+        self,
+        store: KubernetesStore,
+        trust: SecretTrust,
+        api: Api,
+        rng: Random,
+        openshift: OpenShiftLogin,
+    ) -> None:
+        self._store = store
+        self.openshift: LogsIn | None = openshift
+        self.namespace = api.namespace
+        self._trust = self.kept = trust
+        self._owners = OwnersMap(api, trust.site_id, rng)
+        self.owners: SharedOwners | None = self._owners
+        self._api = api
+        self._listening: Callable[[Listens], bool] = lambda needs: False
+        self._status: Callable[[], Mapping[str, str] | None] = lambda: None
+        holder = f"{_pod_name() or 'router'}_{rng.randbytes(4).hex()}"
+        self._lease = Leadership(api, holder, rng, self._lease_changed)
+        self._services = ServiceWriter(
+            api,
+            rng,
+            may_write=self._may_write,
+            listening=self._leads_somewhere,
+            changed=store.poke,
+        )
+        self._recorder = Recorder(api, self._may_write)
+        self._teller = Teller(api, self._may_write)
+        self.hear = self._teller.hear
+        self._status_writer = StatusWriter(api, self._may_write, lambda: self._status())
+        self.burst_place: BurstPlace = NamespacePlace(api, rng, self._may_write)
+        self._offered: ServicePlan | None = None
+        self._routers_ready = False
+        self.load = store.load
+        self.poke = store.poke
+        self.declared = store.declared
+        self.author = store.author
+        store.followers.append(self._look)
+        store.further = lambda: (
+            *trust.errors,
+            *self._owners.errors,
+            *self._services.findings,
+            *self._lease.errors,
+        )
+        trust.errors_changed = self._owners.errors_changed = store.poke
+
+    def _may_write(self) -> bool:
+        return self._lease.holds
+
+    def _lease_changed(self) -> None:
+        self._services.poke()
+        self._store.poke()  # What is wrong with the lease may be another.
+
+    def _leads_somewhere(self, needs: Listens) -> bool:
+        """Whether a Service may lead here: what it had before works until then."""
+        return not needs or (self._routers_ready and self._listening(needs))
+
+    def _look(self, seen: Look) -> None:
+        ready = routers_ready(seen.snapshot.of("Pod").values())
+        if ready != self._routers_ready:
+            self._routers_ready = ready
+            self._services.poke()
+        wanted = None if seen.reading is None else seen.reading.wanted
+        self._trust.look(seen.snapshot, seen.picture, wanted)
+        self._owners.look(seen.snapshot)
+        if seen.plan is not self._offered:
+            self._offered = seen.plan
+            self._services.offer(seen.plan.changes)
+        options = seen.picture.options
+        self._teller.enabled = options is None or options.events
+        self._teller.look(seen.snapshot)
+        if seen.reading is not None:
+            errors = seen.reading.errors if self._teller.enabled else ()
+            self._recorder.look(seen.snapshot, errors)
+
+    async def run(self) -> None:
+        """Follow the namespace, keep its secrets and write to it, until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._store.run())
+                tasks.create_task(self._watch_rights())
+                for one in (
+                    self._trust,
+                    self._owners,
+                    self._lease,
+                    self._services,
+                    self._recorder,
+                    self._teller,
+                    self._status_writer,
+                ):
+                    tasks.create_task(kept_running(one, type(one).__name__))
+        finally:
+            await self._lease.release()
+
+    async def _watch_rights(self) -> None:
+        """Learn what may be written that not every site may write; unknown stays as it was."""
+        while True:
+            wait_s = limits.RIGHTS_LOOK_S
+            try:
+                self._store.may_name_pods(await self._api.create_review(_WRITE_SLICES))
+            except ApiError as error:
+                log.debug("a right could not be asked for: %s", error)
+                wait_s = limits.WATCH_BACKOFF_MAX_S
+            await asyncio.sleep(wait_s)
+
+    async def watch(self, changed: Callable[[Wanted, list[ConfigError]], None]) -> None:
+        """As the store does; then what had to be listened for first may be written."""
+
+        def applied(wanted: Wanted, errors: list[ConfigError]) -> None:
+            changed(wanted, errors)
+            self._services.poke()
+
+        await self._store.watch(applied)
+
+    def documents(self) -> Sequence[Document]:
+        """Those that count, without the pods that they stand for."""
+        return self._store.documents
+
+    async def last(self) -> Reading:
+        """What is known; a list anew would take as long as the API server likes."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._trust.last())
+            tasks.create_task(self._owners.last())
+        return self._store.load()
+
+    def tell_of_secrets(
+        self, links_changed: Callable[[], None], revocations_changed: Callable[[], None]
+    ) -> None:
+        """Call these when the copy in the site directory has become another."""
+        self._trust.links_changed = links_changed
+        self._trust.revocations_changed = revocations_changed
+
+    def attach(
+        self,
+        listening: Callable[[Listens], bool],
+        status: Callable[[], Mapping[str, str] | None],
+    ) -> None:
+        """``listening``: at all of these inner ports. ``status``: what the namespace is told."""
+        self._listening, self._status = listening, status
+        self._services.poke()
+
+
+@contextlib.asynccontextmanager
+async def following(site_dir: Path, namespace: Namespace) -> AsyncIterator[Store]:
+    """A store that has listed its namespace and has a usable site.
+
+    The site's secrets are in ``site_dir`` by then, so that nobody is let in who was revoked.
+    """
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # It tells of each request.
+    rng = random.SystemRandom()
+    connected = await asyncio.to_thread(
+        Api.connect, namespace.name, namespace.kubeconfig, namespace.context
+    )
+    async with connected as api:
+        site_id = await prepare(api, site_dir, rng)
+        store = KubernetesStore(
+            api,
+            api.namespace,
+            site_id=site_id,
+            pod=_pod_name(),
+            defaults=SiteDefaults(bind_ip=os.environ.get(BIND_IP_VARIABLE) or ANY_ADDRESS),
+            rng=rng,
+        )
+        trust = SecretTrust(api, site_dir, rng)
+        login = await asyncio.to_thread(
+            open_login, namespace.kubeconfig, namespace.context, api.namespace
+        )
+        joined = NamespaceStore(store, trust, api, rng, login)
+        failure: Exception | None = None
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(joined.run())
+            try:
+                await store.ready()
+                await trust.ready()
+                yield joined
+            except Exception as error:  # Raised below: the group would wrap it.
+                failure = error
+            finally:
+                running.cancel()
+        if failure is not None:
+            raise failure

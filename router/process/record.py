@@ -1,0 +1,112 @@
+"""What a router writes down of itself: journal, file, audits, spills and tokens, put together."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from certs.claims import Grant
+from router.admin.events import EventLog
+from router.forward.forwarder import Forwarder
+from router.model import limits
+from router.model.events import ENDED_WITHOUT_STOPPING
+from router.model.ids import ServiceKey
+from router.net.ports import Network
+from router.node.problems.left_out import LeftOut
+from router.operate.record import event_file
+from router.operate.record.auditing import Auditing
+from router.operate.record.episode_news import EpisodeNews
+from router.operate.record.journal import Journal
+from router.operate.record.token_watch import TokenWatch
+from router.process.stores import Store
+from router.workers.port_lately import PortLately
+
+_WHY_IT_DIED = "See the end of what it logged, and journalctl -k: the kernel kills for memory"
+
+
+class Record:
+    """Begins with what an earlier process of this router told."""
+
+    def __init__(
+        self, directory: Path, run: Path, store: Store, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """``run``: where this process writes."""
+        self._directory, self._store, self._loop = directory, store, loop
+        self._file = event_file.opened(run, self._lost)
+        self.events = EventLog(
+            event_file.read_newest(run, limits.EVENTS_KEPT), lambda: event_file.read_newest(run)
+        )
+        self.journal = Journal(self.events, self._file.add, _utc_now)
+        self.journal.told.append(store.hear)
+        self.auditing = Auditing(self.journal, store.author, store.documents())
+        self._episodes: EpisodeNews | None = None
+
+    def follow(
+        self,
+        network: Network,
+        forwarder: Forwarder,
+        utc: Callable[[float], str],
+        left_out: Callable[[ServiceKey], LeftOut],
+        beside: Callable[[ServiceKey], Sequence[PortLately]] | None,
+    ) -> None:
+        """Report when requests leave this site or are refused. ``utc``: ISO 8601 of the network's
+        seconds.
+
+        ``left_out``, ``beside``: see `EpisodeNews`.
+        """
+        self._episodes = EpisodeNews(network, forwarder, self.journal, utc, left_out, beside)
+
+    @property
+    def asked_in_vain(self) -> Collection[ServiceKey]:
+        """See `EpisodeNews`."""
+        return self._episodes.asked_in_vain if self._episodes is not None else ()
+
+    def tokens(
+        self, granted: Callable[[], Sequence[Grant]], grant: Callable[[str], Grant | None]
+    ) -> TokenWatch:
+        """What watches the claims of this site; its `run` is the caller's."""
+        grants = self._directory / "secrets" / "grants" if self._store.kept is None else None
+        return TokenWatch(granted, grant, grants, self.journal)
+
+    def started(self, version: str, died: int | None) -> None:
+        """It serves. ``died``: the process of the router before, which did not stop in order."""
+        if died is not None:
+            text = f"The router before this one, process {died}, {ENDED_WITHOUT_STOPPING}."
+            self.journal.tell("warning", "router-died", "router", text, _WHY_IT_DIED)
+        where = f"process {os.getpid()} on {socket.gethostname()}"
+        text = f"The router, version {version}, serves: {where}."
+        self.journal.tell("info", "router-started", "router", text)
+
+    def draining(self) -> None:
+        """It was told to stop."""
+        text = "The router was told to stop, and drains."
+        self.journal.tell("info", "router-draining", "router", text)
+
+    def reopen(self) -> None:
+        """SIGHUP."""
+        self._file.reopen()
+
+    def close(self) -> None:
+        """The last lines."""
+        if self._episodes is not None:
+            self._episodes.close()
+        self._file.close()
+
+    def _lost(self, reason: str) -> None:
+        """Told by the writing thread; after the loop's end nobody is left to hear it."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(
+                self.journal.tell,
+                "warning",
+                "events-log-lost",
+                "events.log",
+                f"Events could not be written to run/events.log: {reason}.",
+                "Free space on that disk and check its permissions; serving goes on",
+            )
+
+
+def _utc_now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,99 @@
+"""Before a router serves: it is the only one of its site, and waits for a wanted state."""
+
+import asyncio
+import contextlib
+import fcntl
+import gc
+import os
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+
+from certs.errors import CertError
+from router.admin.server import serving_health
+from router.model import limits
+from router.model.errors import RouterError
+from router.process.stores import Namespace, Store, opened
+
+Place = tuple[str, int]
+"""IP, empty for all, and port."""
+
+_PROCESS_ID_CHARS = 20
+
+
+@contextlib.contextmanager
+def only_one(path: Path) -> Iterator[int | None]:
+    """Hold the site's lock with our process id in it, which goes once we have come to an end.
+
+    Yields the process id of who held it before and came to none: it was killed or crashed, or its
+    machine went down.
+    """
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise RouterError(
+                f"the router of this site runs already (process {file.read().strip()}). "
+                "Try: sitectl status"
+            ) from None
+        file.seek(0)
+        died = file.read(_PROCESS_ID_CHARS).strip()
+        # The lock counts; the number is for people, and a full disk may have no room for it.
+        with contextlib.suppress(OSError):
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), f"{os.getpid()}\n".encode())
+        try:
+            yield int(died) if died.isdecimal() else None
+        except (RouterError, CertError, OSError):  # It says why it ends.
+            os.ftruncate(file.fileno(), 0)
+            raise
+        os.ftruncate(file.fileno(), 0)
+
+
+def run_loop(serving: Callable[[], Coroutine[None, None, int]]) -> int:
+    """Run ``serving`` in the loop of this process, as everything of a router does."""
+    try:
+        import uvloop
+    except ImportError:  # Not built for this machine; asyncio passes the same tests.
+        factory = None
+    else:
+        factory = uvloop.new_event_loop
+    gc.freeze()  # Modules and classes stay: no collection need look at them.
+    gc.set_threshold(limits.GC_AFTER_OBJECTS)
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(serving())
+
+
+async def open_store(
+    stack: contextlib.AsyncExitStack,
+    directory: Path,
+    namespace: Namespace | None,
+    probes: Place | None,
+) -> Store | None:
+    """The store, open for as long as ``stack``; None: told to stop before there was one.
+
+    A namespace may have to be waited for: who is patient lives, is not ready, and can be ended,
+    which the first process of a container cannot unless it says so.
+    """
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    patience = asyncio.timeout(None)
+
+    def stop() -> None:
+        if not told.is_set():
+            told.set()
+            patience.reschedule(loop.time())
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # Everything will be read anyway.
+    try:
+        async with patience, contextlib.AsyncExitStack() as meanwhile:
+            if namespace is not None and probes is not None:
+                await meanwhile.enter_async_context(serving_health(lambda: False, probes))
+            store = await stack.enter_async_context(opened(directory, namespace))
+    except TimeoutError:
+        if not patience.expired():
+            raise
+    return None if told.is_set() else store

@@ -1,0 +1,230 @@
+"""Small facts of a router that outlive a restart: its id and epoch, who declared what and when."""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from certs.files import write_secret
+from router.model.errors import ConfigError
+from router.model.ids import RouterId, SiteId
+from router.model.owners import Owner
+from router.model.remembered import HeldListener, KeptOffer, KeptOffers
+from router.node.services.ports import Kept, KnownOffer
+
+ROUTER_ID_BYTES = 8
+OWNERS_FILE = "owners.json"
+PINS_FILE = "rule-pins.json"
+OFFERS_FILE = "known-offers.json"
+LISTENERS_FILE = "listeners.json"
+
+_Kept = TypeVar("_Kept")
+
+
+class _State(msgspec.Struct, forbid_unknown_fields=True):
+    router_id: str
+    epoch: int = 0
+    declared: dict[str, float] = {}
+    learnt: tuple[Kept, ...] = ()
+    learnt_at: float = 0.0
+
+
+class FileKeeper:
+    """JSON files, each replaced whole at each change. Implements `Keeper`.
+
+    Owners of names, what names in rules mean, known offers and listeners are in files of their own:
+    the state file is read by the last release too.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        unsaved: Callable[[str], None] = lambda reason: None,
+        shared: Path | None = None,
+    ) -> None:
+        """Read ``path``, or start afresh where there is none. Raises ConfigError.
+
+        ``shared``: the directory with what another process keeps for this one; None: this process
+        keeps it, beside ``path``.
+
+        ``unsaved`` is told, once until it works again, that changes stay in memory: a full or
+        read-only disk must not end what is being served, nor keep a host that starts from it.
+        """
+        self._path, self._owners_path = path, path.with_name(OWNERS_FILE)
+        self._unsaved = unsaved
+        self.leads = shared is None
+        self._pins_path = (shared or path.parent) / PINS_FILE
+        self._offers_path = path.with_name(OFFERS_FILE)
+        self._listeners_path = (shared or path.parent) / LISTENERS_FILE
+        self.trouble = ""
+        """Why what changed last stays in memory; empty: it is written."""
+        self._unwritten: set[Path] = set()
+        state = _read(path, _State)
+        self._state = state or _State(router_id=secrets.token_hex(ROUTER_ID_BYTES))
+        self._owners: Mapping[str, Owner] = _read(self._owners_path, dict[str, Owner]) or {}
+        self._offers: Mapping[str, Sequence[KeptOffer]] | None = _read(
+            self._offers_path, KeptOffers
+        )
+        self._pins: Mapping[str, SiteId] = _read(self._pins_path, dict[str, SiteId]) or {}
+        self._listeners: Sequence[HeldListener] = (
+            _read(self._listeners_path, tuple[HeldListener, ...]) or ()
+        )
+        if state is None:
+            self._save()
+
+    @property
+    def router_id(self) -> RouterId:
+        """Random, made once."""
+        return RouterId(self._state.router_id)
+
+    def next_epoch(self) -> int:
+        """Greater than any before, and at least the wall clock's seconds; written before use.
+
+        Where it cannot be written it is the clock that makes the next one greater; after a clock
+        that was set back the network tells which epoch of ours it knows (`keep_epoch`).
+        """
+        self._state.epoch = max(self._state.epoch + 1, int(time.time()))
+        self._save()
+        return self._state.epoch
+
+    def keep_epoch(self, epoch: int) -> None:
+        """Write ``epoch`` down if it is newer."""
+        if epoch > self._state.epoch:
+            self._state.epoch = epoch
+            self._save()
+
+    def declared_at(self, name: str) -> float:
+        """Unix seconds at which ``name`` was first declared here."""
+        if name not in self._state.declared:
+            self._state.declared[name] = time.time()
+            self._save()
+        return self._state.declared[name]
+
+    def keep_declared(self, names: frozenset[str]) -> None:
+        """These are declared here now: others are forgotten, new ones begin; one write for all."""
+        declared = self._state.declared
+        new = names - declared.keys()
+        if not new and len(declared) == len(names):
+            return
+        now = time.time()
+        kept = {name: at for name, at in declared.items() if name in names}
+        self._state.declared = kept | dict.fromkeys(sorted(new), now)
+        self._save()
+
+    def keep_learnt(self, learnt: tuple[Kept, ...]) -> None:
+        """What other sites declare now."""
+        self._state.learnt, self._state.learnt_at = learnt, time.time()
+        self._save()
+
+    def learnt(self) -> tuple[Kept, ...]:
+        """What was kept last, older by now; nothing if the clock was set back since."""
+        age_s = time.time() - self._state.learnt_at
+        if age_s < 0:
+            return ()
+        return tuple(Kept(one.declaration, one.lost_for_s + age_s) for one in self._state.learnt)
+
+    def keep_owners(self, owners: Mapping[str, Owner]) -> None:
+        """Who owns which name now."""
+        self._owners = owners
+        self._save(self._owners_path)
+
+    def owners(self) -> Mapping[str, Owner]:
+        """What was kept last."""
+        return self._owners
+
+    def keep_known_offers(self, known: Mapping[str, Sequence[KnownOffer]]) -> None:
+        """By service, the sites that are known to have targets of it."""
+        now = time.time()
+        self._offers = {
+            service: tuple(
+                one.site if one.new_for_s is None else (one.site, round(now - one.new_for_s, 3))
+                for one in offers
+            )
+            for service, offers in known.items()
+        }
+        self._save(self._offers_path)
+
+    def known_offers(self) -> Mapping[str, Sequence[KnownOffer]] | None:
+        """What was kept last, older by now; None: nothing ever was."""
+        if self._offers is None:
+            return None
+        now = time.time()
+        return {
+            service: tuple(
+                KnownOffer(one)
+                if isinstance(one, str)
+                else KnownOffer(one[0], max(0, now - one[1]))
+                for one in offers
+            )
+            for service, offers in self._offers.items()
+        }
+
+    def keep_listeners(self, held: Sequence[HeldListener]) -> None:
+        """Which services of other sites have which ports, if this process leads."""
+        if self.leads:
+            self._listeners = held
+            self._save(self._listeners_path)
+
+    def listeners(self) -> Sequence[HeldListener]:
+        """What was kept last."""
+        return self._listeners
+
+    def rule_pins(self) -> Mapping[str, SiteId]:
+        """The sites that names in rules mean."""
+        if not self.leads:
+            self._pins = _read(self._pins_path, dict[str, SiteId]) or {}
+        return self._pins
+
+    def keep_rule_pins(self, pins: Mapping[str, SiteId]) -> None:
+        """Write them down, if they are others and this process leads."""
+        if self.leads and pins != self._pins:
+            self._pins = dict(pins)
+            self._save(self._pins_path)
+
+    def _save(self, path: Path | None = None) -> None:
+        self._unwritten.add(path or self._path)
+        try:
+            for one in tuple(self._unwritten):
+                kept = msgspec.json.encode(self._kept(one))
+                write_secret(one, msgspec.json.format(kept))
+                self._unwritten.discard(one)
+        except OSError as error:
+            before, self.trouble = self.trouble, f"{one}: {error.strerror}"
+            if not before:
+                self._unsaved(self.trouble)
+        else:
+            self.trouble = ""
+
+    def retry(self) -> bool:
+        """Write what could not be written. True: now it is; False: it cannot, or nothing waited."""
+        if not self.trouble:
+            return False
+        self._save()
+        return not self.trouble
+
+    def _kept(self, path: Path) -> object:
+        """What that file is to have."""
+        if path == self._owners_path:
+            return self._owners
+        if path == self._offers_path:
+            return self._offers
+        if path == self._listeners_path:
+            return self._listeners
+        return self._pins if path == self._pins_path else self._state
+
+
+def _read(path: Path, kind: type[_Kept]) -> _Kept | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        return None
+    except msgspec.MsgspecError as error:
+        raise ConfigError(
+            str(path),
+            "$",
+            f"is not a state file of ours: {error}",
+            hint=f"The router can do without it: rm {path}",
+        ) from error

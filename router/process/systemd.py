@@ -1,0 +1,107 @@
+"""Telling systemd how far we are, when it listens (sd_notify(3): one datagram each)."""
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from router.admin.views import LinkView, Status
+from router.model import limits
+
+log = logging.getLogger("router.process")
+
+NOTIFY_TIMEOUT_S = 1.0
+STATUS_PERIOD_S = 5.0
+"""How often the line that `systemctl status` shows may change."""
+
+
+def notify(state: str) -> None:
+    """Send ``state`` (``READY=1``) to ``$NOTIFY_SOCKET``, if any. Not being heard ends nothing."""
+    error = _send(state, NOTIFY_TIMEOUT_S)
+    if error is not None:
+        log.warning("systemd could not be told %s", state, extra={"cause": str(error)})
+
+
+def _send(state: str, timeout_s: float) -> OSError | None:
+    """What kept systemd from hearing ``state``; None: it heard, or nobody listens."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return None
+    if address.startswith("@"):  # The abstract name space.
+        address = "\0" + address[1:]
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as door:
+            door.settimeout(timeout_s)
+            door.sendto(state.encode(), address)
+    except OSError as error:
+        return error
+    return None
+
+
+def reloading(read_again: Callable[[], None]) -> None:
+    """Have ``read_again`` done while the unit counts as reloading."""
+    notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+    try:
+        read_again()
+    finally:
+        notify("READY=1")
+
+
+def watchdog_period_s(environment: Mapping[str, str], process_id: int) -> float | None:
+    """How often the watchdog wants to hear from this process: half of what it waits.
+
+    None: there is none, or it watches another process (sd_watchdog_enabled(3)).
+    """
+    wanted = environment.get("WATCHDOG_USEC", "")
+    if not wanted.isdecimal() or int(wanted) == 0:
+        return None
+    if environment.get("WATCHDOG_PID", str(process_id)) != str(process_id):
+        return None
+    return int(wanted) / 2e6
+
+
+async def keep_told(line: Callable[[], str]) -> None:
+    """Tell systemd that the loop turns, and what ``line`` says when it changed, until cancelled.
+
+    It runs on the loop that serves, so that a loop that hangs is silent and is ended. It never
+    waits for systemd: a beat that does not fit is the next one's.
+    """
+    if not os.environ.get("NOTIFY_SOCKET"):
+        return
+    period_s = watchdog_period_s(os.environ, os.getpid())
+    told, was_heard = "", True
+    while True:
+        beat = ["WATCHDOG=1"] if period_s is not None else []
+        now = line()
+        states = [*beat, f"STATUS={now}"] if now != told else beat
+        if states:
+            error = _send("\n".join(states), 0.0)
+            if error is None:
+                told = now
+            elif was_heard:
+                log.warning("systemd does not hear us", extra={"cause": str(error)})
+            was_heard = error is None
+        await asyncio.sleep(min(period_s or STATUS_PERIOD_S, STATUS_PERIOD_S))
+
+
+def status_line(status: Status, links: Sequence[LinkView]) -> str:
+    """How it goes, in one line for `systemctl status`."""
+    up = sum(link.state == "up" for link in links)
+    state = "serving" if status.ready else "draining"
+    parts = [
+        f"{up} of {_count(len(links), 'link')} up" if links else "no links",
+        _count(status.services, "service"),
+        _count(status.sites, "site"),
+    ]
+    text = f"{state}: {', '.join(parts)}"
+    if status.problems:
+        first = " ".join(status.problems[0].message.split())
+        text += f"; {_count(len(status.problems), 'problem')}: {first}"
+    most = limits.STATUS_TEXT_CHARS_MAX
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -1,0 +1,210 @@
+"""Worker 1, 2 … of a router: a process with the whole data path, started and led by the first one.
+
+It has listeners, links and a share of every capacity of its own. What it is led by comes over its
+standard input, a socket; when that ends, the first one is gone: it takes nothing new, and ends
+when what is under way has.
+"""
+
+import argparse
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from certs.errors import CertError
+from router.admin.server import serving
+from router.model.errors import RouterError
+from router.node.parts import Part
+from router.process.logs import Logs, logging_to
+from router.process.running import Running, drain, probe_lag
+from router.process.starting import only_one, run_loop
+from router.process.stores import DirectoryStore
+from router.workers.worker_words import (
+    Answer,
+    Ask,
+    Door,
+    Follow,
+    FromWorker,
+    Leave,
+    MessageTooLong,
+    Question,
+    ReadAgain,
+    Reopen,
+    ServicePlace,
+    Stop,
+    ToWorker,
+    heard,
+    words,
+)
+
+log = logging.getLogger("router.process")
+
+_DOOR_LOOK_S = 0.02
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until told to stop. Exit 0 after a drained stop, 1 when it cannot start."""
+    parser = argparse.ArgumentParser(description="Started by spillway-router --workers.")
+    parser.add_argument("--site-dir", type=Path, required=True)
+    parser.add_argument("--index", type=int, required=True)
+    parser.add_argument("--count", type=int, required=True)
+    parser.add_argument("--links", type=int, required=True)
+    parser.add_argument("--log", required=True)
+    parser.add_argument("--log-level", required=True)
+    options = parser.parse_args(arguments)
+    part = Part(index=options.index, count=options.count)
+    directory: Path = options.site_dir
+    run = part.run(directory)
+    try:
+        run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (
+            only_one(run / "lock"),  # One that outlived the first worker still has its share.
+            logging_to(
+                run / "router.log" if options.log == "file" else None, options.log_level
+            ) as logs,
+        ):
+            return run_loop(lambda: _serve(directory, logs, part, options.links))
+    except (RouterError, CertError, OSError) as error:
+        print(f"spillway-router, worker {part.index}: {error}", file=sys.stderr)
+        return 1
+
+
+async def _serve(directory: Path, logs: Logs, part: Part, links: int) -> int:
+    store = DirectoryStore(directory)
+    process = Running(directory, logs, store, store.load(), part)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, process.stop)
+    # Of a terminal it goes to all; the first one says what is to be done. As is a hang-up.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, lambda: None)
+    link = _Lead(process, *await asyncio.open_connection(sock=_line(0)))
+    given = _line(links)
+    loop.add_reader(links, lambda: _take(given, process))
+    admin = serving(
+        process.view,
+        process.record.events,
+        part.run(directory) / "admin.sock",
+        parts=process.insight.api_parts(),
+    )
+    async with admin, asyncio.TaskGroup() as tasks:
+        ending = [
+            tasks.create_task(work)
+            for work in (
+                link.run(),
+                link.tell_door(),
+                store.watch(lambda wanted, _: process.reapply(wanted, [])),
+                probe_lag(process.view),
+            )
+        ]
+        process.view.serving = True
+        log.info("serving", extra={"site": process.router.identity.name})
+        await process.stopping.wait()
+        log.info("draining")
+        loop.remove_reader(links)
+        await drain(process)
+        for task in ending:
+            task.cancel()
+    process.close()
+    log.info("stopped")
+    return 0
+
+
+def _line(descriptor: int) -> socket.socket:
+    """A line to the first worker."""
+    line = socket.socket(fileno=descriptor)
+    line.setblocking(False)
+    return line
+
+
+def _take(given: socket.socket, process: Running) -> None:
+    """A link that the first worker accepted, and gives to this one."""
+    try:
+        data, descriptors, _, _ = socket.recv_fds(given, 1, 1)
+    except BlockingIOError:
+        return
+    if not data:
+        asyncio.get_running_loop().remove_reader(given.fileno())
+    for descriptor in descriptors:
+        process.network.adopt(socket.socket(fileno=descriptor))
+
+
+class _Lead:
+    """Follows the first worker."""
+
+    def __init__(
+        self, process: Running, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._process, self._reader, self._writer = process, reader, writer
+        self._answering = process.insight.answering
+        self._follow_places(frozenset())
+
+    async def run(self) -> None:
+        """Until the line ends."""
+        decoder = msgspec.msgpack.Decoder(ToWorker)
+        try:
+            while True:
+                await self._follow(await heard(self._reader, decoder))
+        except (EOFError, OSError):
+            if not self._process.stopping.is_set():
+                log.warning("the first worker is gone")
+                self._process.router.links.mourn()
+            self._process.stop()
+        except (msgspec.MsgspecError, MessageTooLong) as error:
+            log.error("the first worker is not understood, this one ends: %s", error)
+            self._process.stop()
+
+    def _follow_places(self, places: frozenset[ServicePlace]) -> None:
+        self._process.router.forwarder.follow_listeners(
+            lambda key, where: ServicePlace(key, *where) in places
+        )
+
+    async def _follow(self, message: ToWorker) -> None:
+        process = self._process
+        match message:
+            case Follow(siblings=siblings, places=places):
+                self._follow_places(places)
+                process.dial_siblings(siblings)
+            case Ask(number=number, question=question):
+                await self._answer(number, question)
+            case ReadAgain():
+                process.read_again()
+            case Reopen():
+                process.hang_up()
+            case Leave():
+                process.leave()
+            case Stop():
+                process.stop()
+
+    async def _answer(self, number: int, question: Question | None) -> None:
+        process = self._process
+        links = sum(line.state != "down" for line in process.router.links.status())
+        how = Answer(number, process.view.ready(), links)
+        try:
+            if question is not None:
+                async for told in self._answering.told(question):
+                    self._say(replace(how, told=told, more=True))
+        except MessageTooLong as error:
+            log.error("the first worker is not told what it asks, %r: %s", question, error)
+        self._say(how)
+
+    async def tell_door(self) -> None:
+        """As soon as there is one."""
+        told = ""
+        while True:
+            door = self._process.router.inner_door
+            if door != told:
+                told = door
+                self._say(Door(door))
+            await asyncio.sleep(_DOOR_LOOK_S if not told else 1.0)
+
+    def _say(self, message: FromWorker) -> None:
+        self._writer.write(words(message))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

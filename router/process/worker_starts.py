@@ -1,0 +1,89 @@
+"""Starting workers: what runs one, and what is left of those of before."""
+
+import contextlib
+import faulthandler
+import fcntl
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from router.model import limits
+from router.process.memory import memory_limit
+
+_COUNT_FILE = "count"
+"""In the directory of workers: how many there were at the last start."""
+_AUTO = "auto"
+
+
+def worker_count(text: str) -> int:
+    """A number, or ``auto``: one for each core that this process may use and has memory for."""
+    if text == _AUTO:
+        cores = len(os.sched_getaffinity(0))
+        return max(1, min(cores, limits.WORKERS_MAX, room_for()))
+    count = int(text)
+    if not 1 <= count <= limits.WORKERS_MAX:
+        raise ValueError(text)
+    return count
+
+
+def room_for(stated_bytes: int = 0) -> int:
+    """So many workers have memory here, within what is stated; 0: nothing is."""
+    limit_bytes = min(memory_limit(), stated_bytes or memory_limit())
+    return limit_bytes // limits.WORKER_MEMORY_MIN_BYTES
+
+
+def end_those_of_before(run: Path, count: int) -> None:
+    """Before this router serves: no worker is left that has a share of another division.
+
+    Where the first one died, others may be finishing what they have. One of the same number waits
+    for its own by the lock; if the count is another, they end now. ``run``: the router's.
+    """
+    workers = run / "workers"
+    if not workers.exists():
+        if count > 1:
+            workers.mkdir(mode=0o700)
+            (workers / _COUNT_FILE).write_text(f"{count}\n")
+        return
+    kept = workers / _COUNT_FILE
+    before = kept.read_text().strip() if kept.exists() else ""
+    if before != str(count):
+        for lock in sorted(workers.glob("*/lock")):
+            _end_holder(lock)
+        kept.write_text(f"{count}\n")
+
+
+def _end_holder(lock: Path) -> None:
+    """Who holds ``lock`` wrote its process id into it."""
+    with lock.open("r+") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                pid = file.read().strip()
+                if pid.isdecimal():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(pid), signal.SIGKILL)
+                time.sleep(limits.WORKER_LOOK_S)
+            else:
+                return
+
+
+def command(
+    site_dir: Path, count: int, log: str, level: str, interpreter: str = sys.executable
+) -> tuple[str, ...]:
+    """What starts a worker, but for its number: by Python as it runs here."""
+    options: Mapping[str, str] = {
+        "--site-dir": str(site_dir),
+        "--count": str(count),
+        "--log": log,
+        "--log-level": level,
+    }
+    words = [word for option in options.items() for word in option]
+    flags = ["-P"] if sys.flags.safe_path else []  # Else its directory could have modules.
+    if faulthandler.is_enabled():
+        flags += ["-X", "faulthandler"]
+    return (interpreter, *flags, "-m", "router.process.worker", *words)

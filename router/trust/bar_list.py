@@ -1,0 +1,136 @@
+"""Sites that this one put out, on disk: since when others are told of it, and until when."""
+
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import msgspec
+
+from certs.files import write_secret
+from router.model.events import Tell
+from router.model.ids import SiteId
+from router.model.limits import BAR_S, BARS_MAX
+from router.routing.lsa import Bar
+from router.trust.ports import Bars
+
+BARS_FILE = "bars.json"
+
+
+class _Kept(msgspec.Struct):
+    """Unix seconds until when others are told, by site: of those revoked, and of those whose
+    certificates ended."""
+
+    revoked: dict[str, int] = {}
+    ended: dict[str, int] = {}
+
+
+class BarList:
+    """What `Bars` are now. ``changed`` is called when they are others.
+
+    A site is revoked until it is let in by another token. The list of those is kept elsewhere; this
+    one adds the dates, and begins them again where its file is lost.
+    """
+
+    __slots__ = (
+        "_kept",
+        "_path",
+        "_revoked",
+        "_tell",
+        "_unsaved",
+        "_wall",
+        "_writes",
+        "bars",
+        "changed",
+    )
+
+    def __init__(
+        self,
+        secrets: Path,
+        revoked: Callable[[], frozenset[str]],
+        tell: Tell,
+        *,
+        writes: bool = True,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """``revoked``: the sites that are, now. ``writes``: this process keeps the file."""
+        self._path = secrets / BARS_FILE
+        self._revoked, self._tell = revoked, tell
+        self._writes, self._wall = writes, wall
+        self._unsaved = ""
+        self._kept = self._read()
+        self.bars = Bars()
+        self.changed: Callable[[], None] = lambda: None
+        self.look()
+
+    def look(self) -> None:
+        """Follow the list of the revoked, and the time."""
+        now = int(self._wall())
+        revoked, kept = self._revoked(), self._kept
+        self._keep(
+            _Kept(
+                {site: kept.revoked.get(site, now + int(BAR_S)) for site in sorted(revoked)},
+                {
+                    site: until
+                    for site, until in sorted(kept.ended.items())
+                    if now < until and site not in revoked
+                },
+            )
+        )
+        until = {**self._kept.ended, **self._kept.revoked}
+        newest = sorted(until, key=lambda site: (-until[site], site))[:BARS_MAX]
+        bars = Bars(
+            tuple(Bar(SiteId(site), until[site]) for site in sorted(newest) if now < until[site]),
+            frozenset(map(SiteId, revoked)),
+        )
+        if bars != self.bars:
+            self.bars = bars
+            self.changed()
+
+    def put_out(self, sites: Collection[SiteId]) -> None:
+        """The certificates of ``sites`` have ended, or what they were issued by."""
+        if sites:
+            until = int(self._wall()) + int(BAR_S)
+            self._kept.ended |= dict.fromkeys(sites, until)
+            self._save()
+            self.look()
+
+    def let_in(self, site: SiteId) -> None:
+        """It showed a certificate that counts."""
+        if self._kept.ended.pop(site, None) is not None:
+            self._save()
+            self.look()
+
+    def _keep(self, kept: _Kept) -> None:
+        if kept != self._kept:
+            self._kept = kept
+            self._save()
+
+    def _read(self) -> _Kept:
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=_Kept)
+        except FileNotFoundError:
+            return _Kept()
+        except (OSError, msgspec.MsgspecError) as error:
+            self._tell_unsaved(f"{self._path} cannot be read: {error}")
+            return _Kept()
+
+    def _save(self) -> None:
+        if not self._writes:
+            return
+        try:
+            write_secret(self._path, msgspec.json.encode(self._kept))
+        except OSError as error:  # It counts all the same; after a restart it is told for longer.
+            self._tell_unsaved(f"{self._path}: {error.strerror}")
+        else:
+            self._unsaved = ""
+
+    def _tell_unsaved(self, reason: str) -> None:
+        if reason != self._unsaved:
+            self._unsaved = reason
+            self._tell(
+                "warning",
+                "state-unsaved",
+                "bars",
+                f"Since when sites are barred could not be kept: {reason}. They stay barred.",
+                "Free space on that disk and check its permissions; serving goes on",
+            )

@@ -1,0 +1,69 @@
+"""Who has a certificate of this site: what its register tells, and who is linked."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+from certs import certificates
+from certs.claims import Grant
+from certs.errors import CertError
+from certs.register import Register
+from certs.rotation import Dialler
+from router.model import limits
+from router.trust.ports import Diallers
+
+
+class Holders:
+    """For a rotation of the CA: whom it waits for. Grants are read again only now and then."""
+
+    __slots__ = ("_granted", "_is_revoked", "_known", "_read_at", "_register")
+
+    def __init__(
+        self,
+        granted: Callable[[], Sequence[Grant]],
+        register: Register,
+        is_revoked: Callable[[str, str], bool],
+    ) -> None:
+        """``granted``: all claims of this site; ``is_revoked``: a serial, or a site's id."""
+        self._granted, self._register, self._is_revoked = granted, register, is_revoked
+        self._known: tuple[Dialler, ...] = ()
+        self._read_at = -math.inf
+
+    def of_now(self, linked: Diallers | None, now: float) -> tuple[Dialler, ...]:
+        """By site id, each once. ``now``: of any clock that only goes on."""
+        if now - self._read_at >= limits.CA_REGISTER_S:
+            self._read_at, self._known = now, self._read()
+        holders: dict[str, Dialler] = {}
+        for one in self._known:
+            known = holders.get(one.site)
+            if known is None or one.ends_at > known.ends_at:
+                holders[one.site] = one
+        for neighbour, renews in linked.diallers() if linked is not None else ():
+            known = holders.get(neighbour.site)
+            holders[neighbour.site] = Dialler(
+                site=neighbour.site,
+                name=neighbour.name,
+                ends_at=math.inf,
+                connected=True,
+                renews=renews or (known is not None and known.renews),
+            )
+        return tuple(holders[site] for site in sorted(holders))
+
+    def _read(self) -> tuple[Dialler, ...]:
+        try:
+            return (*self._registered(), *self._redeemed())
+        except (CertError, OSError):  # Told of elsewhere; then what was known before counts.
+            return self._known
+
+    def _registered(self) -> Iterator[Dialler]:
+        for site in self._register.sites():
+            entry = self._register.get(site)
+            if entry is not None and not self._is_revoked("", site):
+                yield Dialler(site=site, name=entry.name, ends_at=entry.expires)
+
+    def _redeemed(self) -> Iterator[Dialler]:
+        """Those that never linked since are in no register."""
+        for grant in self._granted():
+            for use in grant.redeemed if not grant.revoked else ():
+                if not self._is_revoked(use.serial, use.site_id):
+                    ends_at = certificates.expires_at(use.chain)
+                    yield Dialler(site=use.site_id, name=use.site_name, ends_at=ends_at)

@@ -1,0 +1,214 @@
+"""What this site issues to those who link here already: renewed certificates, and the register.
+
+Over a link that is up the neighbour has proved who it is; on the claim port it proves that by its
+identity key, and the register says whether it was ever let in.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from pathlib import Path
+
+from certs import authority as authorities
+from certs import certificates, clocks, keys, renewal
+from certs import limits as certs_limits
+from certs.authority import Authority
+from certs.claims import GrantStore
+from certs.errors import CertError
+from certs.identity import SiteIdentity
+from certs.names import is_name
+from certs.redeem import ClaimDesk
+from certs.register import DIRECTORY, Register
+from certs.revocation import Revocation, Revocations
+from router.link import control
+from router.link.claims import Answered
+from router.link.ports import Neighbour
+from router.link.renewals import Answer
+from router.model.events import Tell
+from router.trust.ports import KeptSecrets
+
+_REFUSED = b'{"code":"renewal-refused"}'
+_SLOW_DOWN = b'{"code":"slow-down"}'
+_UNAVAILABLE = b'{"code":"unavailable"}'
+
+
+class Issuer:
+    """Issues to who was admitted; owns the register."""
+
+    def __init__(
+        self,
+        secrets: Path,
+        identity: SiteIdentity,
+        authority: Callable[[], Authority],
+        cas_for: Callable[[str], str],
+        revocations: Revocations,
+        desk: ClaimDesk,
+        revoke: Callable[[Revocation], None],
+        tell: Tell,
+        kept: KeptSecrets | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """``authority`` issues now; ``cas_for``: all CAs that this site is to be known by, to
+        go out with that chain; ``wall``: Unix seconds."""
+        self._wall = wall
+        self._kept = kept
+        self.register = Register(secrets / DIRECTORY)
+        self._grants = secrets / "grants"
+        self._identity = identity
+        self._authority = authority
+        self._cas_for = cas_for
+        self._revocations = revocations
+        self._desk = desk
+        self._revoke = revoke
+        self._tell = tell
+        self._trouble = ""
+        self._shown: dict[str, float] = {}  # By site: when the certificate it showed last ends.
+
+    def seen(self, certificate: bytes, neighbour: Neighbour) -> None:
+        """It linked here. What cannot be written down now is when it comes again."""
+        self._shown.pop(neighbour.site, None)
+        while len(self._shown) >= certs_limits.ADMITTED_MAX:
+            del self._shown[next(iter(self._shown))]
+        try:
+            self._shown[neighbour.site] = certificates.expires_at(certificate)
+            if self.register.seen(neighbour.site, neighbour.name, certificate, self._wall()):
+                self._keep(neighbour.site)
+        except (CertError, OSError) as error:
+            self._tell_trouble(neighbour.name, str(error))
+        else:
+            self._trouble = ""
+
+    def shown_until(self, site: str) -> float | None:
+        """Unix seconds at which the certificate ends that ``site`` linked by; None: it has not."""
+        return self._shown.get(site)
+
+    def serials(self, site: str) -> frozenset[str]:
+        """Of all certificates of ``site`` that may still count."""
+        try:
+            entry = self.register.get(site)
+        except (CertError, OSError):
+            return frozenset()  # Its id is barred anyhow.
+        return frozenset(entry.serials if entry is not None else ())
+
+    def forget_all(self) -> None:
+        """Nobody who was let in before rejoins by itself: another CA is there, and no claim of
+        before counts."""
+        if self._kept is not None:
+            self._kept.forget_admitted()
+        try:
+            self.register.forget_all()
+        except OSError as error:
+            self._tell_trouble("register", str(error))
+
+    def asked(self, neighbour: Neighbour, certificate: bytes, request: str, answer: Answer) -> None:
+        """Over a link that is up. See `Links.renewal_asked`."""
+        try:
+            serial = certificates.serial_of(certificate)
+            if self._revocations.is_revoked(serial, neighbour.site):
+                answer(control.Renewed("", "", "its access was revoked"))
+                return
+            chain, _ = self._issue(neighbour.site, neighbour.name, certificate, request)
+        except (CertError, OSError) as error:
+            self._tell_trouble(neighbour.name, str(error))
+            answer(control.Renewed("", "", str(error)[:512]))
+            return
+        answer(control.Renewed(chain, self._cas_for(chain)))
+
+    def judge(self, name: str, body: bytes, source: str, done: Answered) -> None:
+        """On the claim port. Whoever is refused hears the same, whatever the reason."""
+        now = self._wall()
+        if not self._desk.admits(source, now):
+            done(HTTPStatus.TOO_MANY_REQUESTS, _SLOW_DOWN)
+            return
+        found = renewal.read_request(body, self._identity.site_id) if is_name(name) else None
+        if found is None:
+            done(HTTPStatus.FORBIDDEN, _REFUSED)
+            return
+        asked, site = found
+        try:
+            old = self._last_certificate(site)
+            if old is None or self._revocations.is_revoked(certificates.serial_of(old), site):
+                done(HTTPStatus.FORBIDDEN, _REFUSED)
+                return
+            entry = self.register.get(site)
+            name = entry.name if entry is not None else site[:8]
+            chain, is_new = self._issue(site, name, old, asked.csr)
+            answer = renewal.make_answer(self._identity, asked, chain, self._cas_for(chain))
+        except CertError as error:
+            self._tell_trouble(site[:8], str(error))
+            done(HTTPStatus.FORBIDDEN, _REFUSED)
+            return
+        except OSError as error:
+            self._tell_trouble(site[:8], str(error))
+            done(HTTPStatus.SERVICE_UNAVAILABLE, _UNAVAILABLE)
+            return
+        if is_new:  # Not for what somebody recorded and plays again.
+            self._desk.forgive(source, now)
+            told = f"Site {site[:8]} rejoined from {source}."
+            self._tell("info", "link-rejoined", site[:8], told)
+        done(HTTPStatus.OK, answer)
+
+    def _issue(self, site: str, name: str, old: bytes | str, request: str) -> tuple[str, bool]:
+        """A certificate that is entered in the register, and whether it is another one than the
+        same key was given before, which is given again while it is young."""
+        now = self._wall()
+        authority = self._authority()
+        key = hashlib.sha256(keys.public_der(authorities.read_request(request))).hexdigest()
+        entry = self.register.get(site)
+        living = [one for one in entry.issued if now < one.expires] if entry is not None else []
+        with_chain = [one for one in living if one.chain]
+        ours = [one for one in with_chain if authority.issued(certificates.read(one.chain))]
+        for one in ours:
+            is_young = now < one.expires - certs_limits.LINK_LEAF_LIFE_S / 2
+            if one.key == key and is_young and _names(one.chain, site):
+                return one.chain, False
+        if len(ours) >= certs_limits.ISSUED_PER_SITE_MAX:
+            raise CertError(
+                name,
+                f"has {len(ours)} certificates that have not ended",
+                f"The next one is to be had from {clocks.utc(min(o.expires for o in ours))}",
+            )
+        chain = renewal.issue(authority, old, request, site, now)
+        dropped = self.register.keep(site, name, chain, now)  # Of another CA.
+        self._keep(site)
+        own = frozenset(certificates.serial_of(one) for one in dropped if _names(one, site))
+        if own:  # Others are not this site's alone.
+            self._revoke(Revocation(serials=own))
+        return chain, True
+
+    def _keep(self, site: str) -> None:
+        if self._kept is not None:
+            self._kept.admitted(site)
+
+    def _last_certificate(self, site: str) -> str | None:
+        """The newest that ``site`` had; None: it was never let in."""
+        entry = self.register.get(site)
+        if entry is not None and entry.issued:
+            return entry.issued[-1].chain
+        if self._kept is not None:
+            return self._kept.last_chain(site)
+        return max(self._of_grants(site), key=certificates.begins_at, default=None)
+
+    def _of_grants(self, site: str) -> Iterator[str]:
+        """Of who redeemed a claim and never linked since this site keeps a register."""
+        grants = GrantStore(self._grants, self._authority(), waits=False)
+        for name in grants.names():
+            try:
+                grant = grants.get(name)
+            except CertError:
+                continue
+            for use in grant.redeemed if grant is not None and not grant.revoked else ():
+                is_barred = self._revocations.is_revoked(use.serial, site)
+                if use.site_id == site and not is_barred:
+                    yield use.chain
+
+    def _tell_trouble(self, subject: str, error: str) -> None:
+        if error != self._trouble:
+            self._trouble = error
+            self._tell("warning", "not-registered", subject, error)
+
+
+def _names(chain: str, site: str) -> bool:
+    """Whether nobody but ``site`` can use it."""
+    return certificates.site_in_certificate(chain) == site

@@ -1,0 +1,150 @@
+"""Our own certificates: the one that links see here, and that by which replicas dial each other."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from certs import certificates, keys
+from certs import limits as certs_limits
+from certs.authority import Authority, Leaf, ensure_leaf, is_fresh
+from certs.contexts import CLAIM_ALPN, LINK_ALPN, client_context, server_context
+from certs.errors import CertError
+from router.model.events import Problem, Tell
+from router.net.ports import Network, Tls
+from router.trust.clock import out_of_time_now
+
+RENEWAL_CHECK_S, RENEWAL_RETRY_S = 3600.0, 60.0
+
+
+class OwnLeaf:
+    """Owns both, and renews them in time."""
+
+    __slots__ = (
+        "_authority",
+        "_leads",
+        "_leaf",
+        "_network",
+        "_not_renewed",
+        "_renewed",
+        "_secrets",
+        "_sibling",
+        "_site",
+        "_tell",
+    )
+
+    def __init__(
+        self,
+        secrets: Path,
+        site: str,
+        authority: Callable[[], Authority],
+        tell: Tell,
+        *,
+        leads: bool = True,
+    ) -> None:
+        """``authority`` issues now. ``leads``: what links see is kept in its file, by us alone;
+        else it is made anew for each process. Raises CertError, naming the file."""
+        self._leads = leads
+        self._secrets, self._site = secrets, site
+        self._authority, self._tell = authority, tell
+        self._network: Network | None = None
+        self._renewed: Callable[[], None] = lambda: None
+        self._not_renewed = ""  # Why not.
+        self._leaf = self._first()
+        self._sibling = self._new_sibling()  # Never written down.
+
+    def start(self, network: Network, renewed: Callable[[], None]) -> None:
+        """Renew from now on; ``renewed`` is called when `listener_tls` gives another."""
+        self._network, self._renewed = network, renewed
+        network.call_at(network.now() + RENEWAL_CHECK_S, self._look)
+
+    @property
+    def expires_at(self) -> float:
+        """Unix seconds."""
+        return certificates.expires_at(self._leaf.chain_pem)
+
+    def listener_tls(self) -> Tls:
+        """Claims need no client certificate, links do."""
+        return Tls(
+            context=server_context(self._leaf, self._authority().trusted_pem),
+            certificate=certificates.to_der(self._leaf.chain_pem),
+            alpn=(LINK_ALPN, CLAIM_ALPN),
+            alpn_with_certificate=(LINK_ALPN,),
+            tells_time=out_of_time_now,
+        )
+
+    def sibling_tls(self) -> Tls:
+        """Of our own CA both ways: who bears this site's name by it is a router of this site."""
+        leaf = self._sibling
+        return Tls(
+            context=client_context(leaf, self._authority().trusted_pem),
+            certificate=certificates.to_der(leaf.chain_pem),
+            alpn=(LINK_ALPN,),
+            tells_time=out_of_time_now,
+        )
+
+    def renew(self) -> None:
+        """Whatever is due."""
+        before = self._leaf
+        try:
+            if self._leads:
+                self._leaf = ensure_leaf(self._secrets, self._authority(), self._site, time.time())
+            elif not is_fresh(self._leaf.chain_pem, time.time()):
+                self._leaf = self._unkept()
+            if not is_fresh(self._sibling.chain_pem, time.time()):
+                self._sibling = self._new_sibling()
+        except (CertError, OSError) as error:
+            if not self._not_renewed:
+                self._tell("error", "leaf-not-renewed", "leaf", str(error))
+            self._not_renewed = str(error)
+            return
+        self._not_renewed = ""
+        if self._leaf != before:
+            self._renewed()
+
+    def certify_anew(self) -> None:
+        """Another CA issues, or is trusted too."""
+        self._sibling = self._new_sibling()
+        before = self._leaf
+        if not self._leads:
+            self._leaf = self._unkept()
+        self.renew()
+        if self._leaf == before or not self._leads:
+            self._renewed()  # Others are trusted now, by the same leaf.
+
+    def problems(self) -> list[Problem]:
+        """It should have been renewed and was not."""
+        if not self._not_renewed:
+            return []
+        message = f"The certificate that links see here was not renewed: {self._not_renewed}."
+        hint = "Free space on that disk and look at its permissions; it is tried every minute"
+        return [Problem(code="SW0664", message=message, hint=hint)]
+
+    def _look(self) -> None:
+        assert self._network is not None
+        self.renew()
+        pause_s = RENEWAL_RETRY_S if self._not_renewed else RENEWAL_CHECK_S
+        self._network.call_at(self._network.now() + pause_s, self._look)
+
+    def _first(self) -> Leaf:
+        """As it is kept; or one that is not, on a disk that takes nothing."""
+        if not self._leads:
+            return self._unkept()
+        try:
+            return ensure_leaf(self._secrets, self._authority(), self._site, time.time())
+        except OSError as error:
+            self._not_renewed = str(error)
+        return self._unkept()
+
+    def _unkept(self) -> Leaf:
+        now, authority = time.time(), self._authority()
+        if authority.trouble(now):
+            now = authority.begins_at + certs_limits.BACKDATE_S
+        return authority.issue_server_leaf(self._site, now)
+
+    def _new_sibling(self) -> Leaf:
+        key, authority = keys.generate(), self._authority()
+        now = time.time()
+        if authority.trouble(now):  # Of as long a life as that: see `ensure_leaf`.
+            now = authority.begins_at + certs_limits.BACKDATE_S
+        chain = authority.issue_client_leaf(key.public_key(), self._site, now, site_id=self._site)
+        return Leaf(key_pem=keys.to_pem(key), chain_pem=chain)

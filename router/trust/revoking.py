@@ -1,0 +1,57 @@
+"""Who is let in no more: the list of the revoked, as the rooms of the router change and read it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from certs.errors import CertError
+from certs.revocation import Revocation, Revocations
+from router.model.events import Tell
+from router.trust.ports import KeptSecrets
+
+
+class Revoking:
+    """Owns the list in memory."""
+
+    __slots__ = ("_kept", "_tell", "_told", "changed", "revocations")
+
+    def __init__(self, secrets: Path, kept: KeptSecrets | None, tell: Tell) -> None:
+        self.revocations = Revocations(secrets)
+        self._kept = kept
+        self._tell = tell
+        self._told = ""
+        self.changed: Callable[[], None] = lambda: None
+        """Called after each change that this process made or took up."""
+
+    def is_revoked(self, serial: str, site: str) -> bool:
+        """A certificate by its serial, or a site. Raises CertError, OSError: nobody knows."""
+        return self.revocations.is_revoked(serial, site)
+
+    def apply(self, revocation: Revocation) -> None:
+        """Here at once; elsewhere as soon as that can be. Raises CertError, OSError."""
+        self.revocations.apply(revocation)
+        self.changed()
+        if self._kept is not None:
+            self._kept.revoked(revocation)
+
+    def readmit(self, claim: str, site: str) -> None:
+        """It has redeemed another claim."""
+        try:
+            self.apply(Revocation(readmitted=frozenset({site})))
+        except (CertError, OSError) as error:  # The claim is spent: its certificate goes out.
+            self._tell(
+                "error", "not-readmitted", claim, f"Was {site} revoked, it stays so: {error}"
+            )
+
+    def refresh(self) -> bool | None:
+        """Take up what another process wrote: whether it did. None: it cannot be read."""
+        try:
+            changed = self.revocations.refresh()
+        except (CertError, OSError) as error:  # Nobody new is let in until it is mended.
+            if str(error) != self._told:
+                self._told = str(error)
+                self._tell("error", "revocations-damaged", "revoked.json", self._told)
+            return None
+        self._told = ""
+        if changed:
+            self.changed()
+        return changed

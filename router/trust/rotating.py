@@ -1,0 +1,273 @@
+"""The site's CA while it is replaced: who has taken the next one, and when it goes on.
+
+The secrets directory is the truth (of a namespace its Secret, of which that is a copy): `sitectl`
+begins and hurries a rotation there, this router takes it up and carries it through.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Literal
+
+from certs import certificates, clocks, rotation
+from certs.authority import Authority
+from certs.ca_files import CaFiles
+from certs.errors import CertError
+from certs.rotation import CaState, Dialler, Plan
+from router.admin.views import CaCertificateView, CaView, CaWaitView, SiteName
+from router.model import limits
+from router.model.events import Problem, Tell
+from router.model.ids import SiteId
+from router.trust.ports import KeptSecrets
+
+Change = Literal["", "rotated", "replaced"]
+"""What became of the CA: nothing, a phase of a rotation, or another one at once."""
+
+
+class Rotating:
+    """Owns the CA in memory. Raises CertError, naming the file, when there is none to use."""
+
+    def __init__(
+        self,
+        secrets: Path,
+        site_id: str,
+        tell: Tell,
+        kept: KeptSecrets | None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``clock``: Unix seconds."""
+        self._files = CaFiles(secrets)
+        self._site_id = site_id
+        self._tell = tell
+        self._kept = kept
+        self._clock = clock
+        self._stamp = self._files.stamp()
+        self.state = self._files.load()
+        """What is kept now."""
+        self.authority = Authority.of_state(self.state, str(secrets))
+        """What issues now, and all that is trusted."""
+        self._given: dict[str, str] = {}  # Serials of certificates, and the CAs told with them.
+        self._taken: set[str] = set()  # Shown here, and not kept yet.
+        self._asked: dict[str, float] = {}  # Sites, and when they were told to ask for another.
+        self._proposed_at = 0.0
+        self._plan: Plan | None = None
+        self._trouble = ""
+
+    # What others did ------------------------------------------------------------------------
+
+    def look(self) -> Change:
+        """Take up what another process wrote. `BlockingIOError`: it is writing, look again soon.
+
+        Raises CertError, OSError: it cannot be used, so what was known goes on.
+        """
+        stamp = self._files.stamp()
+        if stamp == self._stamp:
+            return ""
+        state = self._files.load(waits=False)
+        self._stamp = stamp
+        return self._take_up(state)
+
+    def _take_up(self, state: CaState) -> Change:
+        before, self.state = self.state, state
+        if state == before:
+            return ""
+        rotated = before.rotation, state.rotation
+        self._taken -= state.rotation.taken if state.rotation else self._taken
+        if state.trusted_pem == before.trusted_pem:
+            return ""
+        self.authority = Authority.of_state(state, self._site_id)
+        self._asked.clear()
+        self._plan = None
+        self._taken.clear()
+        known = {before.ca_pem, before.other_pem}
+        if state.ca_pem not in known and before.ca_pem not in (state.ca_pem, state.other_pem):
+            self._tell(
+                "warning",
+                "ca-replaced",
+                "ca",
+                "This site has another CA: every link that others dialled here ends.",
+                "New tokens for them: sitectl token create FILE",
+            )
+            return "replaced"
+        self._tell_phase(*rotated)
+        return "rotated"
+
+    def _tell_phase(
+        self, before: rotation.Rotation | None, after: rotation.Rotation | None
+    ) -> None:
+        if after is None:
+            self._tell("info", "ca-retired", "ca", "The old CA is trusted no more.")
+        elif after.phase == "switched":
+            self._tell("info", "ca-switched", "ca", "The new CA issues now; both are trusted.")
+        elif before is None:
+            text = "The CA is being replaced: all who link here are told of the new one."
+            self._tell("info", "ca-announced", "ca", text)
+
+    # Who has taken it -----------------------------------------------------------------------
+
+    def cas_for(self, chain_pem: str) -> str:
+        """All CAs that are trusted now, to go out with the certificate ``chain_pem``."""
+        self.given(certificates.serial_of(chain_pem))
+        return self.authority.trusted_pem
+
+    def given(self, serial: str) -> None:
+        """The certificate of that serial goes out together with all CAs that are trusted now."""
+        self._given.pop(serial, None)
+        self._given[serial] = self.authority.trusted_pem
+        if len(self._given) > limits.CA_GIVEN_MAX:
+            del self._given[next(iter(self._given))]
+
+    def shown(self, site: SiteId, certificate: bytes) -> None:
+        """``site`` proved to use ``certificate`` (DER), which tells what else it has."""
+        if self.state.rotation is None or site in self.state.rotation.taken:
+            return
+        if self.state.rotation.phase == "announced":
+            told = self._given.get(certificates.serial_of(certificate))
+            has_taken = told == self.authority.trusted_pem
+        else:
+            has_taken = self.authority.issued(certificates.read(certificate))
+        if has_taken:
+            self._taken.add(site)
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether there are two CAs."""
+        return self.state.rotation is not None
+
+    @property
+    def has_news(self) -> bool:
+        """Whether somebody took what is waited for, since the last `step`."""
+        return bool(self._taken)
+
+    # Going on -------------------------------------------------------------------------------
+
+    def step(self, diallers: Iterable[Dialler]) -> tuple[Change, frozenset[SiteId]]:
+        """Go on if it is time. What became of the CA, and which sites shall ask for another
+        certificate now.
+
+        ``diallers``: all who hold one of ours. Never raises: what could not be kept is a problem,
+        and comes again.
+        """
+        now = self._clock()
+        found = self.state.rotation
+        if found is None:
+            return self._begin(now), frozenset()
+        state = rotation.with_taken(self.state, self._taken)
+        assert state.rotation is not None
+        self._plan = plan = rotation.plan(state.rotation, diallers, now)
+        if plan.step == "switch":
+            self._tell_of_left(plan, "has not taken the new CA")
+            return self._keep(rotation.switched(state, now)), frozenset()
+        if plan.step == "retire":
+            self._tell_of_left(plan, "still has a certificate of the old CA")
+            return self._keep(rotation.retired(state)), frozenset()
+        if state != self.state:
+            self._keep(state)
+        return "", self._to_ask(plan, now)
+
+    def _begin(self, now: float) -> Change:
+        if self.authority.trouble(now) or not rotation.is_due(self.state.ca_pem, now):
+            return ""
+        made, key_pem = Authority.generate(self._site_id, now)
+        new = CaState(key_pem, made.ca_pem)
+        return self._keep(rotation.announced(self.state, new, now))
+
+    def _to_ask(self, plan: Plan, now: float) -> frozenset[SiteId]:
+        due = [
+            SiteId(one.site)
+            for one in plan.waiting
+            if one.renews and abs(now - self._asked.get(one.site, 0.0)) >= limits.CA_ASK_AGAIN_S
+        ]
+        asked = frozenset(due[: limits.CA_ASK_MAX])
+        self._asked.update(dict.fromkeys(asked, now))
+        return asked
+
+    def _keep(self, after: CaState) -> Change:
+        """Make ``after`` what is kept, unless somebody else was first."""
+        try:
+            if self._kept is not None:
+                now = self._clock()
+                if abs(now - self._proposed_at) >= limits.CA_PROPOSE_AGAIN_S:
+                    self._proposed_at = now
+                    self._kept.keep_ca(self.state, after)  # Comes back by `look`.
+                return ""
+            if not self._files.change(self.state, after):
+                return self.look()
+            self._stamp = self._files.stamp()
+        except (CertError, OSError) as error:
+            if str(error) != self._trouble:
+                self._tell("error", "ca-not-kept", "ca", f"The new CA waits: {error}")
+            self._trouble = str(error)
+            return ""
+        self._trouble = ""
+        return self._take_up(after)
+
+    def _tell_of_left(self, plan: Plan, what: str) -> None:
+        if plan.waiting and self._kept is None:
+            self._tell(
+                "warning",
+                "ca-goes-on",
+                "ca",
+                f"{_names(plan.waiting)} {what}: it goes on without.",
+                "They rejoin by themselves if they can renew, else by a new token: "
+                "sitectl token create FILE",
+            )
+
+    # Seeing it ------------------------------------------------------------------------------
+
+    @property
+    def plan(self) -> Plan | None:
+        """What the last `step` found; None: there is no rotation, or nobody looked yet."""
+        return self._plan if self.state.rotation is not None else None
+
+    def view(self) -> CaView:
+        """For `sitectl ca status`."""
+        found, plan = self.state.rotation, self.plan
+        return CaView(
+            phase=found.phase if found is not None else "one",
+            since=clocks.utc(found.since) if found is not None else None,
+            until=clocks.utc(plan.until) if plan is not None else None,
+            next=rotation.next_of(found),
+            hurried=found is not None and found.hurried,
+            certificates=tuple(
+                CaCertificateView(
+                    role, certificates.fingerprint(pem), clocks.utc(certificates.expires_at(pem))
+                )
+                for role, pem in rotation.roles(self.state)
+            ),
+            waiting=tuple(
+                CaWaitView(
+                    site=SiteName(one.name, one.site), connected=one.connected, renews=one.renews
+                )
+                for one in (plan.waiting if plan is not None else ())
+            ),
+        )
+
+    def problems(self) -> tuple[Problem, ...]:
+        """A rotation that others hold up for long, or that this host does."""
+        found, plan = self.state.rotation, self.plan
+        problems = []
+        if found is not None and plan is not None and plan.waiting:
+            waited_s = self._clock() - found.since
+            if waited_s >= limits.CA_STUCK_S:
+                doing = "has not taken the new CA"
+                if found.phase == "switched":
+                    doing = "still has a certificate of the old CA"
+                text = (
+                    f"The CA's replacement waits since {clocks.utc(found.since)}: "
+                    f"{_names(plan.waiting)} {doing}. It goes on at {clocks.utc(plan.until)}."
+                )
+                hint = "Start and update those sites, or do not wait: sitectl ca rotate --now"
+                problems.append(Problem(code="SW0680", message=text, hint=hint))
+        if self._trouble:
+            text = f"The site's CA cannot be replaced: {self._trouble}."
+            hint = "Free space on that disk and look at its permissions"
+            problems.append(Problem(code="SW0681", message=text, hint=hint))
+        return tuple(problems)
+
+
+def _names(waiting: tuple[Dialler, ...]) -> str:
+    names = [one.name or one.site for one in waiting]
+    shown = ", ".join(names[: limits.CA_NAMES_SHOWN])
+    more = len(names) - limits.CA_NAMES_SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -1,0 +1,273 @@
+"""Who we are and whom we believe: `certs` on disk, as the rooms of the router need it.
+
+The front of: `own_leaf` what we show · `admission` who is let in · `dialling` how links are dialled
+· `granting` claims of others · `issuing` certificates renewed · `rotating` and `following` the CA ·
+`revoking` the list of the revoked · `service_tls` what services show.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from certs import certificates, clocks
+from certs.authority import TROUBLE_HINT, Authority
+from certs.claims import Grant, GrantStore
+from certs.identity import SiteIdentity, restored_at
+from certs.redeem import ClaimDesk
+from router.admin.views import CaView
+from router.link.claims import Answered
+from router.link.links import Links
+from router.link.outgoing import OutgoingSpec
+from router.link.ports import Neighbour
+from router.model import limits
+from router.model.errors import HandshakeRejected
+from router.model.events import Problem, Tell
+from router.model.ids import RouterId
+from router.model.sharing import Terms
+from router.model.specs import LinkSpec
+from router.model.ticks import next_tick
+from router.net.ports import FarNetwork, Tls
+from router.trust.admission import Admission, Drop
+from router.trust.bar_list import BarList
+from router.trust.clock import ClockWatch
+from router.trust.dialling import Dialling
+from router.trust.following import CaFollower
+from router.trust.granting import Granting
+from router.trust.holders import Holders
+from router.trust.issuing import Issuer
+from router.trust.own_leaf import OwnLeaf
+from router.trust.ports import Bars, Diallers, KeptSecrets, PendingLink
+from router.trust.revoking import Revoking
+from router.trust.rotating import Change, Rotating
+from router.trust.router_identity import RouterIdentity
+from router.trust.service_tls import ServiceTls
+
+
+class SiteTrust:
+    """The secrets of one site directory. Implements `trust.ports.Credentials`."""
+
+    def __init__(
+        self,
+        directory: Path,
+        tell: Tell,
+        *,
+        kept: KeptSecrets | None = None,
+        leads: bool = True,
+    ) -> None:
+        """``kept`` None: the directory is all there is. ``leads``: this process of the router
+        redeems, renews, issues and replaces the CA; one that does not follows what the one that
+        does has written. Raises CertError, naming the file."""
+        self._leads = leads
+        secrets = directory / "secrets"
+        self._tell = tell
+        self._identity = SiteIdentity.load(secrets)
+        self.restored_at = restored_at(secrets)
+        """Unix seconds at which the site came out of a backup; 0: never."""
+        site = self._identity.site_id
+        ca = self._ca = Rotating(secrets, site, tell, kept)
+        self._leaf = OwnLeaf(secrets, site, lambda: ca.authority, tell, leads=leads)
+        services = self._services = ServiceTls(secrets / "tls")
+        self.service_tls, self.target_tls = services.listener, services.target
+        self.keep_service_tls = services.keep
+        self.service_tls_changed = services.look
+        self.service_tls_problems = services.problems
+        self._dialling = Dialling(secrets, self._identity, tell, kept, leads=leads)
+        revoking = Revoking(secrets, kept, tell)
+        self._bars = BarList(secrets, lambda: revoking.revocations.sites, tell, writes=leads)
+        revoking.changed = self._bars.look
+        desk = ClaimDesk(
+            GrantStore(secrets / "grants", ca.authority, waits=False)  # Traffic goes on.
+            if kept is None
+            else None
+        )
+        self._granting = Granting(desk, ca, revoking, kept, tell)
+        self.grant = self._granting.grant
+        self.issuer = Issuer(
+            secrets,
+            self._identity,
+            lambda: ca.authority,
+            ca.cas_for,
+            revoking.revocations,
+            desk,
+            revoking.apply,
+            tell,
+            kept,
+        )
+        self._admission = Admission(revoking, self.issuer, ca, self._bars)
+        self.granted: Callable[[], Sequence[Grant]] = desk.granted if kept is None else kept.granted
+        holders = Holders(
+            self.granted,
+            self.issuer.register,
+            revoking.is_revoked,
+        )
+        self._follower = CaFollower(ca, holders, tell, self._follow_ca, self._bars.put_out)
+        self._network: FarNetwork | None = None
+        self._links_changed: Callable[[], None] = lambda: None
+        self._clock_moved: Callable[[], None] = lambda: None
+        self._clock: ClockWatch | None = None
+
+    def follow_claims(self, redeemed: Callable[[str], None]) -> None:
+        """``redeemed`` hears the name of each claim before the event that it was redeemed."""
+        self._granting.on_redeemed = redeemed
+
+    def identity(self, router: RouterId, name: str) -> RouterIdentity:
+        """The identity that ``router`` shows under the site's ``name``."""
+        self._admission.name = name
+        return RouterIdentity(self._identity, router, name)
+
+    def start(
+        self,
+        network: FarNetwork,
+        changed: Callable[[], None],
+        leaf_renewed: Callable[[], None],
+        drop: Drop,
+        clock_moved: Callable[[], None] = lambda: None,
+        diallers: Diallers | None = None,
+        bars_changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Begin to redeem claims, to watch revocations and to renew our own leaf.
+
+        ``changed`` is called when a link got its certificate or another reason to wait for it,
+        ``leaf_renewed`` when `listener_tls` gives a new one; ``drop`` ends the sessions of the
+        neighbours that a predicate names, with a reason. ``clock_moved``: what was not valid may be
+        now. ``diallers``: whom a rotation of the CA is for. ``bars_changed``: `bars` are others.
+        """
+        self._network = network
+        self._clock = ClockWatch(network.now)
+        self._links_changed, self._clock_moved = changed, clock_moved
+        self._bars.changed = bars_changed
+        self._admission.start(network, drop)
+        self._follower.start(network, diallers)
+        self._dialling.start(network, self._admission.name, changed)
+        self._leaf.start(network, leaf_renewed)
+        self._watch()
+
+    def renew_over(self, links: Links) -> None:
+        """After `start`: ask for and give certificates over ``links``, and end those outlived."""
+        self._dialling.renew_over(links)
+        links.renewal_asked = self.issuer.asked
+        self._admission.watch(links)
+
+    def renew_link(self, name: str) -> bool:
+        """Ask for another certificate of link ``name`` at once. False: it has none yet."""
+        return self._dialling.renew(name)
+
+    def reload(self) -> None:
+        """Take up what another process wrote: who is revoked, and the CA."""
+        if self._admission.refresh():
+            self._follower.look()
+
+    def revoke(self, site: str) -> None:
+        """Refuse ``site`` and its certificate from now on and end its sessions.
+
+        A claim that it redeems later admits it again, with a new certificate. Raises CertError.
+        """
+        self._admission.revoke(site)
+
+    # What the rooms ask ---------------------------------------------------------------------
+
+    def listener_tls(self) -> Tls:
+        """The server leaf; claims need no client certificate, links do."""
+        return self._leaf.listener_tls()
+
+    def sibling_tls(self) -> Tls:
+        """Who bears this site's name by our own CA is a router of this site."""
+        return self._leaf.sibling_tls()
+
+    def outgoing(self, name: str, spec: LinkSpec) -> OutgoingSpec | PendingLink:
+        """How to dial, once there is a certificate; starts to redeem the claim until then."""
+        return self._dialling.outgoing(name, spec)
+
+    def forget_links(self, keep: frozenset[str]) -> None:
+        """Of links that are wanted no more: redeem nothing, show nothing."""
+        self._dialling.forget(keep)
+
+    def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:
+        """None unless revoked, or the certificate names another site than the peer proved."""
+        return self._admission.admit(peer_certificate, neighbour)
+
+    def terms_of(self, peer_certificate: bytes) -> Terms:
+        """As they stand in a certificate that was admitted."""
+        return self._admission.terms_of(peer_certificate)
+
+    def bars(self) -> Bars:
+        """Sites that this one put out."""
+        return self._bars.bars
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Of this host's clock and the site's CA, and of the disk below them."""
+        found = []
+        trouble = self._ca.authority.trouble(time.time())
+        if trouble:
+            message = f"Sites with a right clock may not link here: {trouble}."
+            found.append(Problem(code="SW0661", message=message, hint=TROUBLE_HINT))
+        found += self._leaf.problems()
+        return (*found, *self._dialling.problems(), *self._ca.problems())
+
+    def authority(self) -> Authority:
+        """The site's CA, as it issues now."""
+        return self._ca.authority
+
+    def ca(self) -> CaView:
+        """For `sitectl ca status`."""
+        return self._ca.view()
+
+    def certificate_expiries(self) -> dict[str, float]:
+        """Unix seconds at which the certificates in use end, by name.
+
+        ``leaf``, ``ca``, ``link/NAME`` of links that are dialled, ``tls/NAME`` of services.
+        """
+        return {
+            "leaf": self._leaf.expires_at,
+            "ca": certificates.expires_at(self._ca.authority.ca_pem),
+            **{f"link/{name}": expires for name, expires in self._dialling.expiries.items()},
+            **self._services.expiries(),
+        }
+
+    # What others ask (`link.claims.ClaimDesk`) ------------------------------------------------
+
+    def answer(self, name: str, body: bytes, source: str, done: Answered) -> None:
+        """Judge a claim that somebody redeems here."""
+        self._granting.answer(name, body, source, done)
+
+    def renew(self, name: str, body: bytes, source: str, done: Answered) -> None:
+        """Judge a site that rejoins."""
+        self.issuer.judge(name, body, source, done)
+
+    # What changes by itself -----------------------------------------------------------------
+
+    def _watch(self) -> None:
+        assert self._network is not None and self._clock is not None
+        now = self._network.now()
+        self._network.call_at(next_tick(now, limits.CONFIG_POLL_S), self._watch)
+        moved_s = self._clock.look()
+        if moved_s:
+            self._follow_clock(moved_s)
+        self.reload()
+        self._bars.look()
+        if self._dialling.files_have_changed():
+            self._links_changed()
+        if self._leads:
+            self._follower.carry_on()
+
+    def _follow_ca(self, change: Change) -> None:
+        self._granting.use(self._ca.authority)
+        self._leaf.certify_anew()
+        if change == "replaced":
+            self.issuer.forget_all()
+
+    def _follow_clock(self, by_s: float) -> None:
+        """What was made by the clock of before may be of no use by that of now."""
+        way = "ahead" if by_s > 0 else "back"
+        now = clocks.utc(time.time())
+        self._tell(
+            "warning",
+            "clock-moved",
+            "clock",
+            f"This host's clock was set {way} by {clocks.span(abs(by_s))}, or the host slept: it "
+            f"says {now}.",
+            "If that is wrong: timedatectl, chronyc tracking",
+        )
+        self._leaf.renew()
+        self._dialling.start_again()
+        self._clock_moved()

@@ -1,0 +1,142 @@
+"""The history of several workers as that of one router. Pure.
+
+Each worker has steps of its own. Theirs are put to the step of the first one that ended nearest.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
+from router.model.latency import shown
+from router.workers.history_sites import in_order
+
+P99_SHARE = 0.01
+"""Of the requests: who had fewer of them does not move their 99th percentile."""
+
+
+def joined(own: ServiceHistory, others: Sequence[ServiceHistory]) -> ServiceHistory:
+    """One service port at all workers; ``own`` has the steps, unless it has none."""
+    told = [one for one in others if one.samples]
+    if not told:
+        return own
+    if not own.samples:
+        own, *told = told
+        if not told:
+            return own
+    each = [own, *told]
+    sites = _sites(each)
+    ends = [_moment(sample) for sample in own.samples]
+    parts: list[list[HistorySample]] = [
+        [_placed(sample, own.sites, sites)] for sample in own.samples
+    ]
+    for other in told:
+        found: list[list[HistorySample]] = [[] for _ in ends]
+        for sample in other.samples:
+            step = _nearest(ends, _moment(sample), own.step_s)
+            if step is not None:
+                found[step].append(_placed(sample, other.sites, sites))
+        for step, samples in enumerate(found):
+            if samples:
+                parts[step].append(_one_after_another(samples))
+    return msgspec.structs.replace(
+        own, sites=sites, samples=tuple(_beside_each_other(one) for one in parts)
+    )
+
+
+def _moment(sample: HistorySample) -> float:
+    return datetime.fromisoformat(sample.at).timestamp()
+
+
+def _nearest(ends: list[float], moment: float, step_s: float) -> int | None:
+    """Whose end is nearest; None: it is of a time that is not told here (yet)."""
+    after = bisect_left(ends, moment)
+    near = [step for step in (after - 1, after) if 0 <= step < len(ends)]
+    step = min(near, key=lambda step: abs(ends[step] - moment))
+    return step if abs(ends[step] - moment) <= step_s / 2 + 1 else None  # Told to the second.
+
+
+def _sites(each: Sequence[ServiceHistory]) -> tuple[HistorySite, ...]:
+    """Each site once, as the worker knows it that still has a path there."""
+    found: dict[str, HistorySite] = {}
+    for history in each:
+        for site in history.sites:
+            known = found.get(site.name)
+            if known is None or known.path_cost is None:
+                found[site.name] = site
+    return in_order(found.values())
+
+
+def _placed(
+    sample: HistorySample, of: tuple[HistorySite, ...], sites: tuple[HistorySite, ...]
+) -> HistorySample:
+    """``sample`` with a figure for each of ``sites``."""
+    if of == sites:
+        return sample
+    in_flight = dict(zip((site.name for site in of), sample.in_flight, strict=True))
+    served = dict(zip((site.name for site in of), sample.served, strict=True))
+    return msgspec.structs.replace(
+        sample,
+        in_flight=tuple(in_flight.get(site.name, 0.0) for site in sites),
+        served=tuple(served.get(site.name, 0) for site in sites),
+    )
+
+
+def _one_after_another(samples: list[HistorySample]) -> HistorySample:
+    """Of one worker, where the step of the first one was a long one."""
+    if len(samples) == 1:
+        return samples[0]
+    whole = _beside_each_other(samples)
+    last = samples[-1]
+    return msgspec.structs.replace(
+        whole,
+        in_flight=tuple(round(one / len(samples), 3) for one in whole.in_flight),
+        capacity=last.capacity,
+        capacity_per_s=last.capacity_per_s,
+        queued=last.queued,
+    )
+
+
+def _beside_each_other(samples: list[HistorySample]) -> HistorySample:
+    """The same time at several workers; the first one tells when."""
+    first = samples[0]
+    if len(samples) == 1:
+        return first
+    slots = [one.capacity for one in samples if one.capacity is not None]
+    rates = [one.capacity_per_s for one in samples if one.capacity_per_s is not None]
+    ended = [(sum(one.served), one.p50_s, one.p99_s) for one in samples]
+    p50_s, p99_s = quantiles(ended)
+    return msgspec.structs.replace(
+        first,
+        in_flight=tuple(
+            round(sum(one), 3) for one in zip(*(s.in_flight for s in samples), strict=True)
+        ),
+        served=tuple(sum(one) for one in zip(*(s.served for s in samples), strict=True)),
+        nowhere=sum(one.nowhere for one in samples),
+        overflow=sum(one.overflow for one in samples),
+        capacity=sum(slots) if slots else None,
+        capacity_per_s=round(sum(rates), 6) if rates else None,
+        targets_ready=max(one.targets_ready for one in samples),
+        queued=sum(one.queued for one in samples),
+        p50_s=p50_s,
+        p99_s=p99_s,
+    )
+
+
+def quantiles(
+    each: Sequence[tuple[float, float | None, float | None]],
+) -> tuple[float | None, float | None]:
+    """Of how many requests, their median and 99th percentile: the same of all of them, nearly.
+
+    What is kept of a step has no histogram. The median is the mean of theirs by requests, and
+    lies between them, as the true one does; the 99th percentile is the greatest.
+    """
+    known = [(count, p50_s, p99_s) for count, p50_s, p99_s in each if p50_s is not None]
+    total = sum(count for count, _, _ in known)
+    if total <= 0:
+        return None, None
+    p50_s = sum(count * p50_s for count, p50_s, _ in known) / total
+    seen = [p99_s for count, _, p99_s in known if p99_s and count >= P99_SHARE * total]
+    return shown(p50_s), max(seen, default=None)

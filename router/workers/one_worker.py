@@ -1,0 +1,294 @@
+"""One of the other workers, as the first one knows it: its line, what it was told and said last."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterable
+from itertools import chain
+from typing import TypeVar
+
+from router.admin.ports import MetricValues
+from router.admin.views import ScaleView
+from router.model import limits
+from router.model.ids import ServiceKey
+from router.workers.lasting_counters import LastingCounters, Series
+from router.workers.link_uses import LinkKey, LinkUse, bytes_alone, uses_together
+from router.workers.port_lately import (
+    NONE_COUNTED,
+    Phases,
+    PortLately,
+    PortPart,
+    PortTotals,
+    totals_together,
+    with_spills,
+)
+from router.workers.sums import part_of, totals_of
+from router.workers.worker_words import (
+    Answer,
+    Ask,
+    Follow,
+    Latelies,
+    LinkUses,
+    Metrics,
+    PhaseCounts,
+    Question,
+    Scales,
+    Services,
+    Told,
+    ToWorker,
+    words,
+)
+
+_ToldT = TypeVar("_ToldT", bound=Told)
+_NO_PART = PortPart()
+
+
+class Silence:
+    """Of one life: for how many questions how it is, `limits.WORKER_ASK_S` apart, it is silent.
+
+    Questions count, not seconds: where the first worker cannot ask, because the whole router
+    is paused or slow, no other worker is to blame.
+    """
+
+    def __init__(self) -> None:
+        self._answered_at: float | None = None
+        self._unanswered = 0
+
+    def asked(self) -> None:
+        """One more question."""
+        self._unanswered += 1
+
+    def answered(self, at: float) -> None:
+        """By Unix time."""
+        self._answered_at, self._unanswered = at, 0
+
+    @property
+    def since(self) -> float | None:
+        """Unix time of the last answer, once the silence is long; else None."""
+        return self._answered_at if self.is_long else None
+
+    @property
+    def is_long(self) -> bool:
+        """The worker did answer in this life, and is reported as hung now."""
+        return self._answered_at is not None and self._unanswered > limits.WORKER_SILENT_ASKS
+
+    @property
+    def is_begun(self) -> bool:
+        """The worker did answer in this life, and has missed more than one question: other
+        workers may have dropped their links to it."""
+        return self._answered_at is not None and self._unanswered > limits.WORKER_MISSED_ASKS
+
+    @property
+    def is_over_long(self) -> bool:
+        """The worker must be ended."""
+        starts = self._answered_at is None
+        most = limits.WORKER_START_ASKS if starts else limits.WORKER_HUNG_ASKS
+        return self._unanswered > most
+
+
+class _Asked:
+    """A question that it has, and what it has told so far."""
+
+    def __init__(self) -> None:
+        self.told: list[Told] = []
+        self.answered: asyncio.Future[tuple[Told, ...]]
+        self.answered = asyncio.get_running_loop().create_future()
+
+
+class OneWorker:
+    """One of them, over all its lives."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.starts = 0
+        self.pid = 0
+        self.silence = Silence()
+        self.is_killed = False  # For its silence.
+        self.door = ""
+        self.ready = False  # By its last answer, however long ago.
+        self.writer: asyncio.StreamWriter | None = None
+        self.awaited_until = time.monotonic() + limits.WORKER_AWAITED_S
+        self.links = 0  # That it has, as far as is known.
+        self.given: socket.socket | None = None
+        self.told: Follow | None = None
+        self.counters = LastingCounters()
+        self.counted: set[Series] = set()  # Of these, what it has now.
+        self.metrics: tuple[MetricValues, ...] = ()  # As each was told last in this life.
+        self.phases: dict[ServiceKey, Phases] = {}
+        self.scales: tuple[ScaleView, ...] = ()
+        self.lately_asked: asyncio.Future[tuple[Told, ...]] | None = None
+        self._latelies: dict[ServiceKey, PortLately] = {}
+        self._parts: dict[ServiceKey, PortPart] = {}
+        self._link_uses: dict[LinkKey, LinkUse] = {}
+        self._link_bytes_before: dict[LinkKey, LinkUse] = {}
+        self._shares: dict[ServiceKey, int | None] = {}
+        self._totals: dict[ServiceKey, PortTotals] = {}  # Of this life.
+        self._totals_before: dict[ServiceKey, PortTotals] = {}
+        self._spilled_before: dict[ServiceKey, PortLately] = {}
+        self._asked: dict[int, _Asked] = {}
+        self.lost = 0  # What the last one had under way by its last report, if it was killed.
+        self.why = ""  # Why the last one ended, until the next is ready.
+
+    def begun(self, pid: int, writer: asyncio.StreamWriter, given: socket.socket) -> None:
+        """Another life. By ``given`` it gets links."""
+        self.starts += 1
+        self.given = given
+        self.pid, self.writer, self.silence = pid, writer, Silence()
+        self.door, self.ready, self.told, self.is_killed = "", False, None, False
+
+    @property
+    def serves(self) -> bool:
+        """It is ready, and answers."""
+        return self.ready and not self.silence.is_long
+
+    def ended(self) -> None:
+        """Its process is gone."""
+        if self.writer is not None:
+            self.writer.close()
+        if self.given is not None:
+            self.given.close()
+            self.given = None
+        if self.ready:
+            self.awaited_until = time.monotonic() + limits.WORKER_AWAITED_S
+        self.pid, self.writer, self.door, self.ready = 0, None, "", False
+        self.silence = Silence()
+        self.metrics, self.scales, self.phases = (), (), {}
+        self._shares, self._parts = {}, {}
+        self.counters.restart()
+        self.counted = set()
+        self._remember_spills()
+        self._remember_totals()
+        self._remember_link_bytes()
+        for one in self._asked.values():
+            one.answered.cancel()
+        self._asked.clear()
+
+    def lately(self, key: ServiceKey) -> PortLately | None:
+        """What it said last of a service port; spills also of the lives before."""
+        now, before = self._latelies.get(key), self._spilled_before.get(key)
+        if before is None:
+            return now
+        return with_spills(now or PortLately(key=key, change=None), before)
+
+    def totals(self, key: ServiceKey) -> PortTotals:
+        """What it counted of a service port in all its lives, as it reported last."""
+        each = (self._totals_before.get(key), self._totals.get(key))
+        return totals_together([one for one in each if one is not None])
+
+    def share(self, key: ServiceKey) -> int | None:
+        """Its share of the slots of a service port here; None: none is configured."""
+        return self._shares.get(key)
+
+    def part(self, key: ServiceKey) -> PortPart:
+        """What it has of a service port, by its last report."""
+        return self._parts.get(key, _NO_PART)
+
+    @property
+    def former(self) -> dict[ServiceKey, dict[str, int]]:
+        """Clients there that came before their service port changed its protocol, by that of
+        then."""
+        return {key: one.former for key, one in self._latelies.items() if one.former}
+
+    @property
+    def open_now(self) -> dict[ServiceKey, int]:
+        """What clients have under way there, by its last report."""
+        return {key: one.open_now for key, one in self._latelies.items() if one.open_now}
+
+    @property
+    def failing(self) -> list[ServiceKey]:
+        """Service ports of which requests failed lately there."""
+        each = self._latelies.values()
+        return [one.key for one in each if one.change is not None and one.change.failed]
+
+    @property
+    def queued(self) -> dict[ServiceKey, int]:
+        """How many requests wait there, of service ports of which some do."""
+        return {key: one.queued for key, one in self._latelies.items() if one.queued}
+
+    @property
+    def removed(self) -> dict[ServiceKey, dict[str, int]]:
+        """What is under way there of service ports that are not known any more, by site."""
+        return {key: one.removed for key, one in self._latelies.items() if one.removed}
+
+    def _remember_spills(self) -> None:
+        """This life is over: what spilled in it counts on."""
+        for key, one in self._latelies.items():
+            nothing = PortLately(key=key, change=None)
+            before = self._spilled_before.get(key, nothing)
+            self._spilled_before[key] = with_spills(with_spills(nothing, before), one)
+        self._latelies = {}
+
+    @property
+    def link_uses(self) -> Iterable[LinkUse]:
+        """What its links carry, by its last report; bytes also of the lives before."""
+        return chain(self._link_uses.values(), self._link_bytes_before.values())
+
+    def _remember_link_bytes(self) -> None:
+        """This life is over: what its links carried counts on."""
+        self._link_bytes_before = uses_together(map(bytes_alone, self.link_uses))
+        self._link_uses = {}
+
+    def _remember_totals(self) -> None:
+        """This life is over: what was counted in it counts on."""
+        self._totals_before |= {key: self.totals(key) for key in self._totals}
+        self._totals = {}
+
+    def say(self, message: ToWorker) -> None:
+        """Unless it is gone."""
+        if self.writer is not None and not self.writer.is_closing():
+            self.writer.write(words(message))
+
+    def ask(self, number: int, question: Question) -> asyncio.Future[tuple[Told, ...]]:
+        """What it tells, when all of it is there. Cancelled when it ends before."""
+        asked = _Asked()
+        self._asked[number] = asked
+        self.say(Ask(number, question))
+        return asked.answered
+
+    def hear(self, answer: Answer) -> None:
+        """One message of what it tells; figures that come late are the last ones all the same."""
+        asked = self._asked.get(answer.number)
+        if asked is None:
+            return
+        if answer.told is not None:
+            asked.told.append(answer.told)
+        if answer.more:
+            return
+        del self._asked[answer.number]
+        self._keep(asked.told)
+        if not asked.answered.done():
+            asked.answered.set_result(tuple(asked.told))
+
+    def _keep(self, told: list[Told]) -> None:
+        if of(told, Metrics):
+            self.metrics = tuple(chain.from_iterable(one.items for one in of(told, Metrics)))
+            self.counted = set().union(*map(self.counters.tell, self.metrics))
+        if of(told, Services):
+            views = {
+                ServiceKey(view.name, view.port): view
+                for view in chain.from_iterable(one.items for one in of(told, Services))
+            }
+            self._parts = {key: part_of(view) for key, view in views.items()}
+            for key, view in views.items():
+                self._totals[key] = totals_of(view, self._totals.get(key, NONE_COUNTED))
+        if of(told, PhaseCounts):
+            ports = chain.from_iterable(one.items for one in of(told, PhaseCounts))
+            self.phases = {port.key: port.phases for port in ports}
+        if of(told, Scales):
+            self.scales = tuple(chain.from_iterable(one.items for one in of(told, Scales)))
+        if of(told, Latelies):
+            items = chain.from_iterable(one.items for one in of(told, Latelies))
+            self._latelies = {item.key: item for item in items}
+            self._parts = {key: part.idle for key, part in self._parts.items()}
+            for key, item in self._latelies.items():
+                self._shares[key], self._parts[key] = item.capacity, item.part
+                if item.totals is not None:
+                    self._totals[key] = item.totals
+        if of(told, LinkUses):
+            uses = chain.from_iterable(one.items for one in of(told, LinkUses))
+            self._link_uses = uses_together(uses)
+
+
+def of(told: Iterable[Told], kind: type[_ToldT]) -> list[_ToldT]:
+    """Those of ``kind``."""
+    return [one for one in told if isinstance(one, kind)]

@@ -1,0 +1,245 @@
+"""What each worker of a router has of a service port lately, and what all of them have. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import TypeVar
+
+import msgspec
+
+from router.admin.views import RateView
+from router.balance.site_gate import RateState, of_routers
+from router.history.readings import Change
+from router.model.ids import ServiceKey
+from router.workers.history_sums import quantiles
+
+_NameT = TypeVar("_NameT")
+Spilled = dict[str, int]
+"""Requests that left this site since the start, by the site that served them."""
+
+
+Phases = dict[str, tuple[int, ...]]
+"""Of requests that a site served since the start, counts by latency in fine buckets, by phase."""
+
+
+class PortPhases(msgspec.Struct, frozen=True):
+    """Of one service port at one worker."""
+
+    key: ServiceKey
+    phases: Phases
+
+
+class PortTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker counted of one service port since it started.
+
+    ``refused`` and ``waited_s`` as in `Totals`. ``by_target``: requests by address.
+    """
+
+    requests: int = 0
+    overflowed: int = 0
+    spilled: int = 0
+    refused: int = 0
+    waited_s: float = 0.0
+    by_target: dict[str, int] = {}
+
+
+NONE_COUNTED = PortTotals()
+
+
+class TargetPart(msgspec.Struct, frozen=True):
+    """A worker's part of one target."""
+
+    in_flight: int
+    capacity: int | None
+    rate: RateView | None
+
+
+class PortPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker's part of one service port now. ``targets``: by address."""
+
+    queued: int = 0
+    demand: int = 0
+    targets: dict[str, TargetPart] = {}
+
+    @property
+    def in_flight(self) -> int:
+        """At the targets of this site."""
+        return sum(one.in_flight for one in self.targets.values())
+
+    @property
+    def idle(self) -> "PortPart":
+        """The same slots, and nothing that uses them."""
+        targets = {
+            address: msgspec.structs.replace(one, in_flight=0)
+            for address, one in self.targets.items()
+        }
+        return PortPart(targets=targets)
+
+
+class PortLately(msgspec.Struct, frozen=True, kw_only=True):
+    """One service port. ``change``: the last seconds; None: not known for long enough.
+
+    ``in_flight_mean``: of the last seconds, at the targets of this site, for clients of any site.
+    ``spilled``: requests that left since a cheaper site was full; ``without_target``: those that
+    left while no target here was ready; ``refused``: those that no site took, by `LegFailure` code.
+    ``still_spilled`` and ``still_without_target`` of the first two are open. ``open_to``,
+    ``open_for``: see `ServiceNow`. ``queue_limit``: how many may wait at once.
+    ``rate``: of this site; None: it has none. ``open_now``: what its clients have under way.
+    ``capacity``: its share of the slots here. ``in_flight``: at ``targets``, by address. ``totals``
+    None: the service is not known any more, and has ``removed`` under way, by site. ``former``:
+    clients that came before it changed its protocol, by the protocol of then.
+    """
+
+    key: ServiceKey
+    change: Change | None
+    in_flight_mean: float = 0.0
+    queued: int = 0
+    queue_limit: int = 0
+    queue_is_full: bool = False
+    spilled: Spilled = {}
+    without_target: Spilled = {}
+    refused: dict[str, int] = {}
+    still_spilled: int = 0
+    still_without_target: int = 0
+    open_to: dict[str, int] = {}
+    open_for: dict[str, int] = {}
+    rate: RateState | None = None
+    open_now: int = 0
+    totals: PortTotals | None = None
+    demand: int = 0
+    capacity: int | None = None
+    in_flight: int = 0
+    targets: dict[str, TargetPart] = {}
+    removed: dict[str, int] = {}
+    former: dict[str, int] = {}
+
+    @property
+    def part(self) -> PortPart:
+        """What it has now."""
+        return PortPart(queued=self.queued, demand=self.demand, targets=self.targets)
+
+    @property
+    def is_idle(self) -> bool:
+        """It adds nothing to what others have."""
+        ended = self.change is not None and self.change.requests
+        return not (
+            ended
+            or self.in_flight_mean
+            or self.queued
+            or self.spilled
+            or self.without_target
+            or self.refused
+            or self.open_to
+            or self.rate
+            or self.open_now
+            or self.in_flight
+            or self.former
+        )
+
+
+def together(each: Sequence[PortLately]) -> PortLately:
+    """One service port at all workers; the first one is ours."""
+    own = each[0]
+    if len(each) == 1:
+        return own
+    return PortLately(
+        key=own.key,
+        change=_changed([one.change for one in each if one.change is not None]),
+        in_flight_mean=sum(one.in_flight_mean for one in each),
+        queued=sum(one.queued for one in each),
+        queue_limit=sum(one.queue_limit for one in each),
+        queue_is_full=all(one.queue_is_full for one in each),
+        spilled=counts(one.spilled for one in each),
+        without_target=counts(one.without_target for one in each),
+        refused=counts(one.refused for one in each),
+        still_spilled=sum(one.still_spilled for one in each),
+        still_without_target=sum(one.still_without_target for one in each),
+        open_to=counts(one.open_to for one in each),
+        open_for=counts(one.open_for for one in each),
+        rate=of_routers([one.rate for one in each if one.rate is not None]),
+    )
+
+
+def totals_together(each: Sequence[PortTotals]) -> PortTotals:
+    """One service port at all workers, or in all lives of one."""
+    return PortTotals(
+        requests=sum(one.requests for one in each),
+        overflowed=sum(one.overflowed for one in each),
+        spilled=sum(one.spilled for one in each),
+        refused=sum(one.refused for one in each),
+        waited_s=sum(one.waited_s for one in each),
+        by_target=counts(one.by_target for one in each),
+    )
+
+
+def phases_of_all(each: Sequence[Phases]) -> Phases:
+    """Of all workers."""
+    names = dict.fromkeys(chain.from_iterable(each))
+    return {
+        name: tuple(map(sum, zip(*(one[name] for one in each if name in one), strict=True)))
+        for name in names
+    }
+
+
+def with_spills(one: PortLately, before: PortLately) -> PortLately:
+    """``one`` with the spills and refusals of ``before`` besides."""
+    return msgspec.structs.replace(
+        one,
+        spilled=counts((before.spilled, one.spilled)),
+        without_target=counts((before.without_target, one.without_target)),
+        refused=counts((before.refused, one.refused)),
+    )
+
+
+def counts(parts: Iterable[Mapping[_NameT, int]]) -> dict[_NameT, int]:
+    """The sums, by name."""
+    whole: dict[_NameT, int] = {}
+    for part in parts:
+        for name, count in part.items():
+            whole[name] = whole.get(name, 0) + count
+    return whole
+
+
+def _changed(each: Sequence[Change]) -> Change | None:
+    """What happened at all workers. Each looks back half a step to one and a half: what it
+    counted is taken for the longest of these times, so that rates add up."""
+    if len(each) < 2:
+        return each[0] if each else None
+    lasted_s = max(one.lasted_s for one in each)
+    whole = [_over(one, lasted_s) for one in each]
+    p50_s, p99_s = quantiles([(sum(one.served.values()), one.p50_s, one.p99_s) for one in whole])
+    return Change(
+        served=counts(one.served for one in whole),
+        nowhere=sum(one.nowhere for one in whole),
+        overflow=counts(one.overflow for one in whole),
+        failed=sum(one.failed for one in whole),
+        p50_s=p50_s,
+        p99_s=p99_s,
+        lasted_s=lasted_s,
+        spilled=counts(one.spilled for one in whole),
+        spilled_to=counts(one.spilled_to for one in whole),
+        failed_for=counts(one.failed_for for one in whole),
+    )
+
+
+def _over(one: Change, lasted_s: float) -> Change:
+    """``one`` as if it had gone on in the same way for ``lasted_s``."""
+    if one.lasted_s in (0.0, lasted_s):
+        return one
+    share = lasted_s / one.lasted_s
+
+    def longer(by_name: Mapping[str, int]) -> dict[str, int]:
+        return {name: round(count * share) for name, count in by_name.items()}
+
+    failed_for = longer(one.failed_for)
+    answered = one.failed - sum(one.failed_for.values())
+    return msgspec.structs.replace(
+        one,
+        served=longer(one.served),
+        nowhere=round(one.nowhere * share),
+        overflow=longer(one.overflow),
+        failed=sum(failed_for.values()) + round(answered * share),
+        lasted_s=lasted_s,
+        spilled=longer(one.spilled),
+        spilled_to=longer(one.spilled_to),
+        failed_for=failed_for,
+    )

@@ -1,0 +1,203 @@
+"""Figures of several workers as those of one router. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import ceil
+
+import msgspec
+
+from router.admin.metrics import FAMILIES
+from router.admin.ports import Histogram, Labels, MetricValues
+from router.admin.views import ScaleView, ServiceView, TargetView
+from router.model.addresses import join
+from router.model.ids import ServiceKey
+from router.node.rating import rates_added
+from router.workers.port_lately import NONE_COUNTED, PortPart, PortTotals, TargetPart
+
+
+class Sum:
+    """Counters and histograms are added; of gauges each family says whether, or the most counts."""
+
+    __slots__ = ("_histograms", "_numbers", "refused")
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, dict[Labels, float]] = {}
+        self._histograms: dict[str, dict[Labels, Histogram]] = {}
+        self.refused: set[str] = set()
+        """Metrics of which some were left out, being of another shape than ours."""
+
+    def add(self, part: MetricValues) -> None:
+        """The values of one worker, or some of them.
+
+        It may be of another release, installed since this one began: what does not fit is left out.
+        """
+        for name, values in part.numbers.items():
+            if name not in FAMILIES:
+                continue
+            known = self._numbers.setdefault(name, {})
+            adds, labels_of = FAMILIES[name].adds_up, len(FAMILIES[name].labels)
+            for labels, number in values.items():
+                if len(labels) != labels_of:
+                    self.refused.add(name)
+                    continue
+                before = known.get(labels)
+                if before is not None:
+                    number = before + number if adds else max(before, number)
+                known[labels] = number
+        for name, shown in part.histograms.items():
+            if name not in FAMILIES:
+                continue
+            seen, labels_of = self._histograms.setdefault(name, {}), len(FAMILIES[name].labels)
+            for labels, histogram in shown.items():
+                other = seen.get(labels)
+                if len(labels) != labels_of or not fit(other or histogram, histogram):
+                    self.refused.add(name)
+                    continue
+                seen[labels] = histogram if other is None else histograms_added(other, histogram)
+
+    @property
+    def whole(self) -> MetricValues:
+        """Of all that was added."""
+        return MetricValues(self._numbers, self._histograms)
+
+
+def summed(parts: Iterable[MetricValues]) -> MetricValues:
+    """All ``parts`` as one."""
+    total = Sum()
+    for part in parts:
+        total.add(part)
+    return total.whole
+
+
+def counters(parts: Iterable[MetricValues]) -> MetricValues:
+    """What of these outlives the process that counted it."""
+    whole = summed(parts)
+    kept: Mapping[str, Mapping[Labels, float]] = {
+        name: values for name, values in whole.numbers.items() if FAMILIES[name].kind == "counter"
+    }
+    return MetricValues(kept, whole.histograms)
+
+
+def lost_values(lost: Mapping[ServiceKey, int]) -> MetricValues:
+    """What clients had under way at a worker that was killed."""
+    by_port: dict[Labels, float] = {
+        (key.name, str(key.port)): float(count) for key, count in lost.items()
+    }
+    return MetricValues({"spillway_worker_lost_requests_total": by_port} if by_port else {}, {})
+
+
+def fit(one: Histogram, other: Histogram) -> bool:
+    """Whether both have the same buckets."""
+    buckets = len(one.bounds) + 1
+    return one.bounds == other.bounds and len(one.counts) == len(other.counts) == buckets
+
+
+def histograms_added(one: Histogram, other: Histogram) -> Histogram:
+    """The sum of two that `fit`."""
+    counts = tuple(a + b for a, b in zip(one.counts, other.counts, strict=True))
+    return Histogram(one.bounds, counts, one.sum_s + other.sum_s)
+
+
+def part_of(view: ServiceView) -> PortPart:
+    """What ``view`` shows of one worker."""
+    return PortPart(
+        queued=view.queued,
+        demand=view.demand,
+        targets={
+            join(one.host, one.port): TargetPart(one.in_flight, one.capacity, one.rate)
+            for one in view.targets
+        },
+    )
+
+
+def with_parts(own: ServiceView, others: Sequence[PortPart]) -> ServiceView:
+    """``own`` with what the others have of the same service port now.
+
+    What was counted is added by `with_totals`. What each says of sites is of the whole site
+    already, and is as the first one knows it.
+    """
+    if not others:
+        return own
+    return msgspec.structs.replace(
+        own,
+        queued=own.queued + sum(one.queued for one in others),
+        demand=own.demand + sum(one.demand for one in others),
+        targets=tuple(_target(target, others) for target in own.targets),
+    )
+
+
+def totals_of(view: ServiceView, before: PortTotals = NONE_COUNTED) -> PortTotals:
+    """What ``view`` says was counted; what it does not say is as ``before``."""
+    return PortTotals(
+        requests=view.requests_total,
+        overflowed=view.overflow_total,
+        spilled=view.spilled_total,
+        refused=before.refused,
+        waited_s=before.waited_s,
+        by_target={join(one.host, one.port): one.requests_total for one in view.targets},
+    )
+
+
+def with_totals(view: ServiceView, totals: PortTotals) -> ServiceView:
+    """``view`` with these counts, of its own targets too."""
+    by_target = totals.by_target
+    return msgspec.structs.replace(
+        view,
+        requests_total=totals.requests,
+        overflow_total=totals.overflowed,
+        spilled_total=totals.spilled,
+        targets=tuple(
+            msgspec.structs.replace(one, requests_total=by_target.get(join(one.host, one.port), 0))
+            for one in view.targets
+        ),
+    )
+
+
+def added(own: ScaleView, others: Sequence[ScaleView]) -> ScaleView:
+    """How much is wanted at all workers; of a target each has its share."""
+    if not others:
+        return own
+    each = [own, *others]
+    stated = [one.capacity for one in each if one.capacity is not None]
+    shares = [one.capacity_per_target for one in each if one.capacity_per_target is not None]
+    ready = max(one.targets_ready for one in each)
+    whole = msgspec.structs.replace(
+        own,
+        demand=sum(one.demand for one in each),
+        demand_avg=round(sum(one.demand_avg for one in each), 3),
+        demand_per_s=round(sum(one.demand_per_s for one in each), 3),
+        in_flight=sum(one.in_flight for one in each),
+        overflowed=sum(one.overflowed for one in each),
+        queued=sum(one.queued for one in each),
+        refused=sum(one.refused for one in each),
+        refused_per_s=round(sum(one.refused_per_s for one in each), 3),
+        targets_ready=ready,
+        capacity=sum(stated) if stated else None,
+        capacity_per_target=sum(shares) if shares else None,
+    )
+    return msgspec.structs.replace(whole, targets_wanted=_wanted(whole))
+
+
+def _wanted(scale: ScaleView) -> int | None:
+    """As `balance.demand.targets_wanted`, of the sums."""
+    if scale.targets_wanted is None or not scale.capacity_per_target:
+        return scale.targets_wanted
+    is_rate = scale.capacity_kind == "rate"
+    asked = scale.demand_per_s if is_rate else scale.demand
+    found = ceil(asked / scale.capacity_per_target)
+    if is_rate and scale.capacity and scale.targets_ready:  # Slots are stated beside it.
+        found = max(found, ceil(scale.demand * scale.targets_ready / scale.capacity))
+    return found
+
+
+def _target(own: TargetView, others: Sequence[PortPart]) -> TargetView:
+    """Each worker has its share of a target."""
+    address = join(own.host, own.port)
+    parts = [other.targets[address] for other in others if address in other.targets]
+    each = [TargetPart(own.in_flight, own.capacity, own.rate), *parts]
+    stated = [one.capacity for one in each if one.capacity is not None]
+    return msgspec.structs.replace(
+        own,
+        in_flight=sum(one.in_flight for one in each),
+        capacity=sum(stated) if stated else None,
+        rate=rates_added([one.rate for one in each if one.rate is not None]),
+    )

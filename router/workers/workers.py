@@ -1,0 +1,394 @@
+"""The other workers of this router: started, led, asked, and started again when they end.
+
+The first worker alone does this. A worker that is gone takes its own streams with it; its share
+of each capacity is nobody's until the next one of its number, which starts with nothing in hand.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from certs.contexts import WORKER_ALPN
+from router.admin.ports import MetricValues
+from router.admin.views import WorkerView
+from router.model import limits
+from router.model.events import Problem, Tell
+from router.node.moments import utc_of
+from router.workers.lasting_counters import without_lasting
+from router.workers.one_worker import OneWorker
+from router.workers.sums import counters, lost_values, summed
+from router.workers.worker_words import (
+    Answer,
+    Ask,
+    Door,
+    FiguresQuestion,
+    Follow,
+    FromWorker,
+    Leave,
+    MessageTooLong,
+    Question,
+    ReadAgain,
+    Reopen,
+    ServicePlace,
+    Stop,
+    Told,
+    heard,
+)
+
+log = logging.getLogger("router.workers")
+
+_OFFERED = bytes([len(WORKER_ALPN)]) + WORKER_ALPN.encode()  # As RFC 7301 writes it.
+_HELLO_BYTES = 4096  # Of a ClientHello, with key shares of today.
+NOT_FOR_WORKERS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+"""Of the environment: systemd hears and watches the first one."""
+
+
+class Lead(msgspec.Struct, frozen=True):
+    """What the first worker is now: where others dial it, and where it listens for clients."""
+
+    door: str
+    places: frozenset[ServicePlace]
+
+
+class Workers:
+    """Workers 1 to ``count`` - 1.
+
+    ``command``: what starts one, but for its number. ``lead``: what this one is now.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        command: Sequence[str],
+        lead: Callable[[], Lead],
+        tell: Tell,
+        *,
+        logs_to_file: bool,
+    ) -> None:
+        self.count = count
+        self._command, self._lead, self._tell = tuple(command), lead, tell
+        self._logs_to_file = logs_to_file
+        self.all = tuple(OneWorker(index) for index in range(1, count))
+        self._number = 0
+        self.gone = MetricValues({}, {})
+        """What those counted that died, but for service ports: each has `OneWorker.counters`."""
+        self._stopping = asyncio.Event()
+        self.over = asyncio.Event()
+        """All have ended after `stop`."""
+
+    async def run(self) -> None:
+        """Until `stop`, and until all have ended."""
+        async with asyncio.TaskGroup() as tasks:
+            lives = [tasks.create_task(self._keep(one)) for one in self.all]
+            leading = tasks.create_task(self._lead_on())
+            await asyncio.wait(lives)
+            leading.cancel()
+        self.over.set()
+
+    # Their lives ----------------------------------------------------------------------------
+
+    async def _keep(self, one: OneWorker) -> None:
+        """Start it again whenever it ends, after a pause that grows while it does not last."""
+        failures = 0
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            try:
+                why = await self._live(one)
+            except OSError as error:
+                why = f"it could not be started: {error.strerror or error}"
+            if self._stopping.is_set():
+                return
+            lasted_s = time.monotonic() - began
+            failures = 0 if lasted_s >= limits.WORKER_LASTS_S else failures + 1
+            one.why = why
+            self._tell(
+                "error",
+                "worker-ended",
+                f"worker {one.index}",
+                f"Worker {one.index} of {self.count} is gone: {why}. What it had under way is "
+                f"lost{_lost_text(one.lost)}; it is started again.",
+            )
+            pause_s = limits.WORKER_PAUSE_MIN_S * 2 ** min(failures, 16)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(limits.WORKER_PAUSE_MAX_S, pause_s)):
+                    await self._stopping.wait()
+
+    async def _live(self, one: OneWorker) -> str:
+        """One life. Why it ended."""
+        ours, theirs = socket.socketpair()
+        given, taken = socket.socketpair()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                *("--index", str(one.index), "--links", str(taken.fileno())),
+                stdin=theirs.fileno(),
+                pass_fds=(taken.fileno(),),
+                stdout=asyncio.subprocess.DEVNULL if self._logs_to_file else None,
+                env={k: v for k, v in os.environ.items() if k not in NOT_FOR_WORKERS},
+            )
+        except OSError:
+            ours.close()
+            given.close()
+            raise
+        finally:
+            theirs.close()
+            taken.close()
+        try:
+            ours.setblocking(False)
+            given.setblocking(False)
+            reader, writer = await asyncio.open_connection(sock=ours)
+            one.begun(process.pid, writer, given)
+            if self._stopping.is_set():
+                one.say(Stop())
+            async with asyncio.TaskGroup() as tasks:
+                hearing = tasks.create_task(self._hear(one, reader))
+                code = await process.wait()
+                hearing.cancel()
+        finally:
+            if process.returncode is None:  # We are cancelled: nobody else would end it.
+                process.kill()
+            lost = one.open_now if process.returncode else {}  # One that drained lost none.
+            self.gone = summed([self.gone, counters(map(without_lasting, one.metrics))])
+            one.counters.count(lost_values(lost))
+            one.lost = sum(lost.values())
+            one.ended()
+            with contextlib.suppress(TimeoutError):  # What the kernel holds may stay.
+                async with asyncio.timeout(limits.WORKER_ENDS_S):
+                    await process.wait()
+        if one.is_killed:
+            return "it did not answer and was ended"
+        return f"signal {-code} ended it" if code < 0 else f"it ended with {code}"
+
+    async def _hear(self, one: OneWorker, reader: asyncio.StreamReader) -> None:
+        decoder = msgspec.msgpack.Decoder(FromWorker)
+        try:
+            while True:
+                match await heard(reader, decoder):
+                    case Door(address=address):
+                        one.door = address
+                        self._lead_all()
+                    case Answer() as answer:
+                        self._answered(one, answer)
+        except (EOFError, OSError):
+            return
+        except (msgspec.MsgspecError, MessageTooLong) as error:
+            # Of another release, installed since we began.
+            log.error("worker %d is not understood and is ended: %s", one.index, error)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one.pid, signal.SIGKILL)
+
+    def _answered(self, one: OneWorker, answer: Answer) -> None:
+        if one.silence.is_long:
+            text = f"Worker {one.index} of {self.count} answers again."
+            self._tell("info", "worker-answers", f"worker {one.index}", text)
+        one.silence.answered(time.time())
+        if answer.ready and not one.ready:
+            one.why = ""
+            text = f"Worker {one.index} of {self.count} serves: process {one.pid}."
+            self._tell("info", "worker-ready", f"worker {one.index}", text)
+        one.ready, one.links = answer.ready, answer.links
+        one.hear(answer)
+
+    # Leading them ---------------------------------------------------------------------------
+
+    async def _lead_on(self) -> None:
+        asked_at = figures_at = 0.0
+        while True:
+            self._lead_all()
+            now = time.monotonic()
+            if now - asked_at >= limits.WORKER_ASK_S:
+                asked_at = now
+                for one in self.all:
+                    if one.pid:
+                        self._ask_how(one)
+            if now - figures_at >= limits.WORKER_FIGURES_S:
+                figures_at = now
+                self._ask_lately()
+            await asyncio.sleep(limits.WORKER_LOOK_S)
+
+    def _lead_all(self) -> None:
+        """Tell each whom to dial, those before it, and where the first one listens."""
+        lead = self._lead()
+        doors = [lead.door]
+        for one in self.all:
+            message = Follow(tuple(door for door in doors if door), lead.places)
+            if one.writer is not None and message != one.told:
+                one.told = message
+                one.say(message)
+            doors.append(one.door)
+
+    def _ask_how(self, one: OneWorker) -> None:
+        was_long = one.silence.is_long
+        one.silence.asked()
+        if one.silence.is_over_long and not one.is_killed:
+            log.error("worker %d does not answer and is ended", one.index)
+            one.is_killed = True
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one.pid, signal.SIGKILL)
+            return
+        if one.silence.is_long and not was_long:
+            text = f"{self._silent(one)}: {self._what_waits()}."
+            self._tell("error", "worker-silent", f"worker {one.index}", text, self._hung_hint(one))
+        self._number += 1
+        one.say(Ask(self._number))
+
+    def _ask_lately(self) -> None:
+        """For events and problems, which no client asks for."""
+        for one in self.all:
+            if one.serves and (one.lately_asked is None or one.lately_asked.done()):
+                self._number += 1
+                one.lately_asked = one.ask(self._number, FiguresQuestion("lately"))
+
+    def take_link(self, sock: socket.SocketType) -> bool:
+        """Give the link that somebody dials to the one that has fewest, if it asks for that.
+
+        While one is awaited it is closed, and dialled again: its neighbour has another link here.
+        Whatever cannot be seen or given stays here: that is as good, only not spread.
+        """
+        try:
+            hello = sock.recv(_HELLO_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except OSError:
+            return False
+        if _OFFERED not in hello:
+            return False
+        now = time.monotonic()
+        if any(not one.ready and now < one.awaited_until for one in self.all):
+            return True
+        ready = [one for one in self.all if one.serves and one.given is not None]
+        if not ready:
+            return False
+        one = min(ready, key=lambda one: one.links)
+        assert one.given is not None
+        try:
+            socket.send_fds(one.given, [b"L"], [sock.fileno()])
+        except OSError:
+            return False
+        one.links += 1  # Until it says so itself.
+        return True
+
+    def read_again(self) -> None:
+        """The documents and secrets may be others."""
+        for one in self.all:
+            one.say(ReadAgain())
+
+    def reopen(self) -> None:
+        """SIGHUP."""
+        for one in self.all:
+            one.say(Reopen())
+
+    def leave(self) -> None:
+        """When they stop, the site is deleted."""
+        for one in self.all:
+            one.say(Leave())
+
+    def stop(self) -> None:
+        """Drain and end them; again: end them at once."""
+        self._stopping.set()
+        for one in self.all:
+            one.say(Stop())
+
+    def kill(self) -> None:
+        """Those that are left."""
+        for one in self.all:
+            if one.pid:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(one.pid, signal.SIGKILL)
+
+    # What they say --------------------------------------------------------------------------
+
+    async def ask(
+        self, question: Question | Callable[[OneWorker], Question]
+    ) -> list[tuple[OneWorker, tuple[Told, ...]]]:
+        """What each tells that does in time; the others are left out."""
+        asked = []
+        for one in self.all:
+            if one.serves:
+                self._number += 1
+                its = question(one) if callable(question) else question
+                asked.append((one, one.ask(self._number, its)))
+        if asked:
+            await asyncio.wait([future for _, future in asked], timeout=limits.WORKER_ANSWER_S)
+        return [
+            (one, future.result())
+            for one, future in asked
+            if future.done() and not future.cancelled()
+        ]
+
+    def views(self, own_ready: bool) -> tuple[WorkerView, ...]:
+        """Each, this one first."""
+        first = WorkerView(index=0, process=os.getpid(), ready=own_ready, restarts=0)
+        return (
+            first,
+            *(
+                WorkerView(
+                    index=one.index,
+                    process=one.pid or None,
+                    ready=one.serves,
+                    restarts=max(0, one.starts - 1),
+                    silent_since=utc_of(one.silence.since),
+                )
+                for one in self.all
+            ),
+        )
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Those that do not answer, and those that are not back."""
+        silent = [
+            Problem(
+                code="SW0691",
+                message=f"{self._silent(one)}: {self._what_waits()}. Its share of each capacity "
+                "is not used.",
+                hint=self._hung_hint(one),
+            )
+            for one in self.all
+            if one.silence.is_long
+        ]
+        gone = [
+            Problem(
+                code="SW0690",
+                message=f"Worker {one.index} of {self.count} does not serve: {one.why}. Its share "
+                "of each capacity is not used.",
+                hint=f"It is started again by itself; why it ends: {self._log_of(one)}",
+            )
+            for one in self.all
+            if one.why
+        ]
+        return (*silent, *gone)
+
+    def _silent(self, one: OneWorker) -> str:
+        since = utc_of(one.silence.since)
+        return f"Worker {one.index} of {self.count} has not answered since {since}"
+
+    def _what_waits(self) -> str:
+        """What clients get of a silent one: its sockets stay open, and the kernel deals to all."""
+        listening = 1 + sum(one.ready for one in self.all)
+        return (
+            f"about 1 of {listening} new connections goes to it and waits, as do the requests "
+            "that it has under way"
+        )
+
+    def _hung_hint(self, one: OneWorker) -> str:
+        most_s = limits.WORKER_HUNG_ASKS * limits.WORKER_ASK_S
+        return (
+            f"After {most_s:g} s without an answer the router ends it and starts it again, and "
+            f"these connections are reset; its log: {self._log_of(one)}"
+        )
+
+    def _log_of(self, one: OneWorker) -> str:
+        if self._logs_to_file:
+            return f"run/workers/{one.index}/router.log"
+        return "the router's own log: of its unit or container"
+
+
+def _lost_text(count: int) -> str:
+    if not count:
+        return ""
+    what = "1 request or connection was" if count == 1 else f"{count} requests or connections were"
+    return f" ({what} under way at its last report)"

@@ -1,0 +1,20 @@
+"""What objects of a router tell people, for tests."""
+
+from router.model.events import Severity
+
+
+class Journal:
+    """Keeps the codes of what it is told."""
+
+    def __init__(self) -> None:
+        self.codes: list[str] = []
+
+    def tell(
+        self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
+    ) -> None:
+        self.codes.append(code)
+
+    def told(self) -> list[str]:
+        """The codes since it was asked last."""
+        codes, self.codes = self.codes, []
+        return codes

@@ -1,0 +1,164 @@
+"""Rows of `why` for sites that were candidates not long ago."""
+
+import msgspec
+
+from router.link.listing import LinkStatus
+from router.model.adverts import RemoteCandidate
+from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.limits import ABSENT_SITES_MAX, ABSENT_SITES_SHOWN_S
+from router.node.news.absent_sites import AbsentSites, rows
+from router.routing.table import RouteTable, SiteRoute
+
+SHOP = ServiceKey("shop", 8080)
+HERE, NEAR, FAR = SiteId("00"), SiteId("01"), SiteId("02")
+
+
+def router_of(site: SiteId) -> RouterId:
+    return RouterId(f"r{site}")
+
+
+def candidate(site: SiteId, cost: int, *path: SiteId) -> RemoteCandidate:
+    return RemoteCandidate(
+        site=site,
+        site_name=f"site-{site}",
+        router=router_of(site),
+        path_cost=cost,
+        paths=(tuple(map(router_of, path)),),
+        targets_ready=1,
+        capacity=10,
+        draining=False,
+    )
+
+
+def route(site: SiteId, *, reachable: bool) -> SiteRoute:
+    return SiteRoute(
+        site=site,
+        name=f"site-{site}",
+        router=router_of(site),
+        path_cost=5 if reachable else None,
+        paths=((router_of(site),),) if reachable else (),
+        next_hops=(),
+        neighbours=(),
+        version="",
+        reachable=reachable,
+        draining=False,
+    )
+
+
+def table(*candidates: RemoteCandidate, reachable: tuple[SiteId, ...] = ()) -> RouteTable:
+    return RouteTable(
+        generation=1,
+        site=HERE,
+        sites={site: route(site, reachable=site in reachable) for site in (NEAR, FAR)},
+        candidates={SHOP: candidates} if candidates else {},
+        declarations={},
+        name_conflicts=(),
+        next_hops={},
+        epochs={},
+        adjacencies=(),
+        routers={router_of(site): site for site in (NEAR, FAR)},
+    )
+
+
+def link(neighbour: SiteId, state: str, since: float) -> LinkStatus:
+    line = LinkStatus(
+        name="link1",
+        neighbour_name=f"site-{neighbour}",
+        neighbour_site=neighbour,
+        neighbour_router=router_of(neighbour),
+        direction="outgoing",
+        cost=5,
+        state="down",
+        since=since,
+        rtt_s=None,
+        lanes=0,
+        streams=0,
+        error="refused",
+        error_code="",
+        bytes_in=0,
+        bytes_out=0,
+    )
+    return msgspec.structs.replace(line, state=state)
+
+
+def utc(moment: float) -> str:
+    return f"2026-11-22T19:44:{moment:02.0f}Z"
+
+
+class Clock:
+    now = 1.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+BOTH = (candidate(NEAR, 5, NEAR), candidate(FAR, 15, NEAR, FAR))
+
+
+def test_sites_that_cannot_be_reached_name_the_link_that_is_down() -> None:
+    clock = Clock()
+    absent = AbsentSites(clock)
+    absent.table_changed(table(*BOTH, reachable=(NEAR, FAR)))
+    assert absent.of(SHOP) == []
+    clock.now = 55.0
+    gone = table()
+    absent.table_changed(gone)
+    shown = rows(SHOP, absent.of(SHOP), gone, [link(NEAR, "down", 54.0)], utc)
+    assert [(one.site, one.path_cost, one.verdict) for one in shown] == [
+        ("site-01", 5, "unreachable"),
+        ("site-02", 15, "unreachable"),
+    ]
+    assert {one.reason for one in shown} == {"link link1 to site-01 is down since 19:44:54 UTC"}
+    (near, _) = absent.of(SHOP)
+    (up,) = rows(SHOP, [near], gone, [link(NEAR, "up", 54.0)], utc)
+    assert up.reason == "no path has led there since 19:44:55 UTC"
+
+
+def test_a_site_that_was_made_again_is_told_from_the_one_that_is_gone() -> None:
+    absent = AbsentSites(Clock())
+    absent.table_changed(table(BOTH[0], reachable=(NEAR, FAR)))
+    known = table()
+    absent.table_changed(known)
+    again = msgspec.structs.replace(
+        known, sites={FAR: msgspec.structs.replace(known.sites[FAR], name="site-01")}
+    )
+    (near,) = absent.of(SHOP)
+    assert rows(SHOP, [near], known, [], utc)[0].site == "site-01"
+    assert rows(SHOP, [near], again, [], utc)[0].site == f"site-01@{NEAR[:8]}"
+    both_gone = [near, msgspec.structs.replace(near, site=SiteId("9" * 32))]
+    named = [one.site for one in rows(SHOP, both_gone, table(), [], utc)]
+    assert named == [f"site-01@{NEAR[:8]}", "site-01@99999999"]
+
+
+def test_a_site_that_is_reached_and_offers_it_no_more_says_so() -> None:
+    absent = AbsentSites(Clock())
+    absent.table_changed(table(*BOTH, reachable=(NEAR, FAR)))
+    after = table(BOTH[1], reachable=(NEAR, FAR))
+    absent.table_changed(after)
+    (near,) = absent.of(SHOP)
+    (told,) = rows(SHOP, [near], after, [], utc)
+    assert (told.verdict, told.reason) == (
+        "no-target",
+        "it has not offered the service since 19:44:01 UTC",
+    )
+    withheld = msgspec.structs.replace(after, withheld={SHOP: (BOTH[0],)})
+    assert rows(SHOP, [near], withheld, [], utc)[0].verdict == "not-allowed"
+
+
+def test_a_site_that_is_back_has_its_own_row_again_and_old_ones_are_forgotten() -> None:
+    clock = Clock()
+    absent = AbsentSites(clock)
+    absent.table_changed(table(*BOTH))
+    absent.table_changed(table())
+    absent.table_changed(table(BOTH[0]))
+    assert [one.site for one in absent.of(SHOP)] == [FAR]
+    clock.now += ABSENT_SITES_SHOWN_S + 1
+    assert absent.of(SHOP) == []
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    absent = AbsentSites(Clock())
+    many = [candidate(SiteId(f"s{n}"), 5, NEAR) for n in range(ABSENT_SITES_MAX + 5)]
+    absent.table_changed(table(*many))
+    absent.table_changed(table())
+    assert len(absent.of(SHOP)) == ABSENT_SITES_MAX

@@ -1,0 +1,162 @@
+"""What operators hear of sites that others put out."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from router.model.ids import RouterId, SiteId
+from router.model.limits import BAR_EVENTS_BURST, BAR_NOTES_MAX
+from router.model.owners import NOBODY, Owner
+from router.model.remembered import HeldListener
+from router.node.news.bar_news import BarNews, bar_views, notes_of_bars
+from router.node.services.learnt import Learnt
+from router.node.services.ports import Kept, KnownOffer
+from router.routing.bars import BarRow
+from router.routing.table import RouteTable, SiteRoute
+from tests.unit.journal import Journal
+from tests.unit.routing.fakes import declare
+
+WEST, MID, EAST = (SiteId(letter * 32) for letter in "wme")
+UNTIL = 1_800_000_000
+
+
+def route(site: SiteId, name: str, *, reachable: bool = True) -> SiteRoute:
+    return SiteRoute(
+        site=site,
+        name=name,
+        router=RouterId(name),
+        path_cost=1 if reachable else None,
+        paths=(),
+        next_hops=(),
+        neighbours=(),
+        version="1",
+        reachable=reachable,
+        draining=False,
+    )
+
+
+TABLE = RouteTable(
+    generation=1,
+    site=WEST,
+    sites={
+        WEST: route(WEST, "west"),
+        MID: route(MID, "mid"),
+        EAST: route(EAST, "east", reachable=False),
+    },
+    candidates={},
+    declarations={},
+    name_conflicts=(),
+    next_hops={},
+    epochs={},
+    adjacencies=(),
+)
+
+
+def barred(*rows: BarRow, put_out: frozenset[SiteId] = frozenset()) -> RouteTable:
+    return msgspec.structs.replace(TABLE, bars=tuple(sorted(rows)), put_out=put_out)
+
+
+def test_a_bar_is_told_when_it_begins_and_ends_and_not_in_between() -> None:
+    journal = Journal()
+    news = BarNews(journal.tell)
+    news.table_changed(TABLE, 0.0)
+    assert not journal.told()
+    news.table_changed(barred(BarRow(EAST, MID, UNTIL)), 1.0)
+    assert journal.told() == ["site-barred"]
+    news.table_changed(barred(BarRow(EAST, MID, UNTIL + 60)), 2.0)
+    assert not journal.told()
+    news.table_changed(TABLE, 3.0)
+    assert journal.told() == ["site-unbarred"]
+
+
+def test_a_bar_of_a_site_that_is_not_known_is_no_news() -> None:
+    journal = Journal()
+    stranger = SiteId("x" * 32)
+    table = barred(BarRow(stranger, MID, UNTIL))
+    BarNews(journal.tell).table_changed(table, 0.0)
+    assert not journal.told() and not notes_of_bars(table)
+
+
+def test_one_that_bars_to_and_fro_fills_no_journal() -> None:
+    journal = Journal()
+    news = BarNews(journal.tell)
+    for turn in range(100):
+        table = barred(BarRow(EAST, MID, UNTIL)) if turn % 2 else TABLE
+        news.table_changed(table, turn / 10)
+    assert len(journal.told()) <= BAR_EVENTS_BURST + 1
+
+
+def test_notes_say_what_follows_here() -> None:
+    row = BarRow(EAST, MID, UNTIL)
+    (note,) = notes_of_bars(barred(row, put_out=frozenset({EAST})))
+    assert note.message == (
+        "mid bars east until 2027-01-15T08:00:00Z: its declarations and targets count for nothing "
+        "here."
+    )
+    assert note.hint == "To let it in again, on mid run: sitectl token create FILE"
+    assert notes_of_bars(barred(row))[0].message.endswith("let it in, so it counts here.")
+    (own,) = notes_of_bars(barred(BarRow(WEST, MID, UNTIL)))
+    assert "sites that reach this one through mid alone" in own.message
+    many = [BarRow(EAST, SiteId(f"{n:032x}"), UNTIL) for n in range(100)]
+    assert len(notes_of_bars(barred(*many))) == BAR_NOTES_MAX
+    assert [view.site for view in bar_views(barred(row), EAST)] == ["mid"]
+    assert not bar_views(barred(row), WEST)
+
+
+class Keeper:
+    """Keeps what was learnt."""
+
+    def __init__(self, *kept: Kept) -> None:
+        self.kept = kept
+
+    def keep_epoch(self, epoch: int) -> None:
+        """Not asked."""
+
+    def declared_at(self, name: str) -> float:
+        return 0.0
+
+    def keep_declared(self, names: frozenset[str]) -> None:
+        """Not asked."""
+
+    def keep_learnt(self, learnt: tuple[Kept, ...]) -> None:
+        self.kept = learnt
+
+    def learnt(self) -> tuple[Kept, ...]:
+        return self.kept
+
+    def keep_owners(self, owners: Mapping[str, Owner]) -> None:
+        """Not asked."""
+
+    def owners(self) -> Mapping[str, Owner]:
+        return NOBODY
+
+    leads = True
+
+    def keep_listeners(self, held: Sequence[HeldListener]) -> None:
+        """Not asked."""
+
+    def listeners(self) -> Sequence[HeldListener]:
+        return ()
+
+    def keep_known_offers(self, known: Mapping[str, Sequence[KnownOffer]]) -> None:
+        """Not asked."""
+
+    def known_offers(self) -> Mapping[str, Sequence[KnownOffer]] | None:
+        return None
+
+    def rule_pins(self) -> Mapping[str, SiteId]:
+        return {}
+
+    def keep_rule_pins(self, pins: Mapping[str, SiteId]) -> None:
+        """Not asked."""
+
+
+def test_what_a_site_declared_that_was_put_out_meanwhile_is_not_kept_over_a_restart() -> None:
+    keeper = Keeper(Kept(declare("shop")), Kept(declare("till")), Kept(declare("bank", at=1.0)))
+    learnt = Learnt(keeper, 180.0, 0.0)
+    assert learnt.declarations().keys() == {"shop", "till", "bank"}
+    void = (declare("shop"), declare("bank", at=2.0))
+    learnt.table_changed(msgspec.structs.replace(TABLE, void=void), WEST, 1.0)
+    assert learnt.declarations().keys() == {"till", "bank"}, "bank is somebody else's"
+    learnt.keep(1.0, {"till", "bank"})
+    assert {one.declaration.name for one in keeper.kept} == {"till", "bank"}

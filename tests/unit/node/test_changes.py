@@ -1,0 +1,141 @@
+"""Events about targets and listeners: once for each change."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from router.balance.site_gate import RateState
+from router.forward.figures import TargetInfo
+from router.forward.listeners import ListenerState
+from router.model.addresses import join
+from router.model.events import Severity
+from router.model.ids import ServiceKey
+from router.node.services.changes import Changes
+from tests.unit.journal import Journal
+
+SHOP = ServiceKey("shop", 8080)
+
+
+def target(ready: bool) -> dict[ServiceKey, list[TargetInfo]]:
+    info = TargetInfo(
+        name="here",
+        host="10.0.0.1",
+        port=80,
+        ready=ready,
+        in_flight=0,
+        capacity=None,
+        requests_total=0,
+        error="" if ready else "refused",
+    )
+    return {SHOP: [info]}
+
+
+def listener(error: str) -> dict[ServiceKey, ListenerState]:
+    state = ListenerState(key=SHOP, host="127.0.0.1", port=8080, listening=not error, error=error)
+    return {SHOP: state}
+
+
+def look(
+    changes: Changes,
+    targets: Mapping[ServiceKey, list[TargetInfo]],
+    listeners: Mapping[ServiceKey, ListenerState] | None = None,
+) -> None:
+    standing = {
+        key: {join(info.host, info.port): info.ready for info in infos}
+        for key, infos in targets.items()
+    }
+    changes.look(standing, lambda key: targets[key], listeners or {})
+
+
+def test_a_target_is_told_of_when_it_comes_and_goes_and_not_in_between() -> None:
+    journal = Journal()
+    changes = Changes(journal.tell)
+    looks = [False, True, True, False, False, True]
+    told = []
+    for ready in looks:
+        look(changes, target(ready))
+        told.append(journal.told())
+    assert told == [[], ["target-up"], [], ["target-down"], [], ["target-up"]]
+
+
+def test_a_target_that_ends_what_it_has_is_not_down() -> None:
+    journal = Journal()
+    changes = Changes(journal.tell)
+    look(changes, target(ready=True))
+    journal.told()
+    (known,) = target(ready=False)[SHOP]
+    look(changes, {SHOP: [msgspec.structs.replace(known, leaving=True, in_flight=1)]})
+    assert journal.told() == []
+    look(changes, target(ready=True))
+    assert journal.told() == ["target-up"]
+
+
+def test_a_removed_target_is_no_event_and_starts_afresh() -> None:
+    journal = Journal()
+    changes = Changes(journal.tell)
+    look(changes, target(True))
+    look(changes, {})
+    look(changes, target(True))
+    assert journal.told() == ["target-up", "target-up"]
+
+
+def test_a_listener_that_cannot_be_bound_is_told_of_once_per_reason() -> None:
+    journal = Journal()
+    changes = Changes(journal.tell)
+    told = []
+    for error in ("", "taken", "taken", "forbidden", "", ""):
+        look(changes, {}, listener(error))
+        told.append(journal.told())
+    assert told == [[], ["listener-failed"], [], ["listener-failed"], ["listener-bound"], []]
+
+
+def test_an_ipv6_target_is_named_with_its_brackets() -> None:
+    subjects: list[str] = []
+
+    def tell(severity: Severity, code: str, subject: str, message: str, hint: str = "") -> None:
+        subjects.append(subject)
+
+    info = msgspec.structs.replace(target(True)[SHOP][0], host="::1")
+    look(Changes(tell), {SHOP: [info]})
+    assert subjects == ["[::1]:80"]
+
+
+def test_a_target_that_is_ejected_is_told_of_with_its_reason_and_its_way_back() -> None:
+    told: list[tuple[str, str, str]] = []
+
+    def tell(severity: Severity, code: str, subject: str, message: str, hint: str = "") -> None:
+        told.append((code, message, hint))
+
+    changes = Changes(tell)
+    look(changes, target(True))
+    reason = "ejected for 4 s: 5 requests in a row were reset"
+    info = msgspec.structs.replace(target(False)[SHOP][0], error=reason, ejected=True, since=10.0)
+    look(changes, {SHOP: [info]})
+    look(changes, {SHOP: [msgspec.structs.replace(target(True)[SHOP][0], since=14.25)]})
+    assert told[1:] == [
+        (
+            "target-down",
+            f"Target 10.0.0.1:80 of shop:8080 is down: {reason}",
+            "It is checked after that time and used again if it answers.",
+        ),
+        ("target-up", "Target 10.0.0.1:80 of shop:8080 is ready again, after 4.2 s.", ""),
+    ]
+
+
+def test_a_rate_is_kept_again_when_no_worker_is_over_its_share() -> None:
+    journal = Journal()
+    changes = Changes(journal.tell)
+    calm = RateState(
+        per_s=5.0,
+        resume_per_s=4.0,
+        window_s=15.0,
+        asked_per_s=9.0,
+        admitted_per_s=5.0,
+        free=0,
+        is_over=False,
+    )
+    over = msgspec.structs.replace(calm, is_over=True)
+    partly = msgspec.structs.replace(calm, partly_over=True)
+    for now, state in enumerate((partly, over, partly, over, partly, calm)):
+        changes.look_at_rates({SHOP: state}, float(now))
+    assert journal.told() == ["rate-exceeded", "rate-kept"]

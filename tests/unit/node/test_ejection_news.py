@@ -1,0 +1,110 @@
+"""Ejected sites in words: events and notes name the service, the site and the reason."""
+
+from collections.abc import Callable, Iterator
+from typing import cast
+
+from router.balance.site_ejection import SiteEjections, SiteNews
+from router.forward.forwarder import Forwarder
+from router.model import limits
+from router.model.adverts import RemoteCandidate
+from router.model.ids import RouterId, ServiceKey, SiteId
+from router.node.news.ejection_news import SHOWN_MAX, EjectionNews
+from router.routing.table import RouteTable
+from tests.unit.node.test_message_news import Journal
+
+SHOP = ServiceKey("shop", 80)
+WHY = "ejected for 2 s: 5 requests in a row were reset"
+
+
+def offering(*sites: str) -> RouteTable:
+    """A route table in which these have ready targets of the shop."""
+    candidates = [
+        RemoteCandidate(
+            site=SiteId(site),
+            site_name=site,
+            router=RouterId(site),
+            path_cost=1,
+            paths=(),
+            targets_ready=1,
+            capacity=10,
+            draining=False,
+        )
+        for site in sites
+    ]
+    return RouteTable(
+        generation=1,
+        site=SiteId("here"),
+        sites={},
+        candidates={SHOP: tuple(candidates)},
+        declarations={},
+        name_conflicts=(),
+        next_hops={},
+        epochs={},
+        adjacencies=(),
+    )
+
+
+OFFERING = offering("east", *(f"s{number}" for number in range(SHOWN_MAX + 1)))
+
+
+class Shop:
+    """Stands for a forwarder with one service port."""
+
+    def __init__(self, *, may_eject: bool = True) -> None:
+        self.site_news: Callable[[ServiceKey, SiteNews], None] = lambda *_: None
+        self.ejections = SiteEjections(SiteId("here"), lambda *_: may_eject, lambda _: None)
+        self.ejections.tell = lambda news: self.site_news(SHOP, news)
+
+    def site_ejections(self) -> Iterator[tuple[ServiceKey, SiteEjections]]:
+        yield SHOP, self.ejections
+
+    def fails(self, site: str) -> None:
+        for number in range(limits.EJECT_AFTER):
+            self.ejections.failed(SiteId(site), None, "reset", float(number))
+
+
+def news_of(shop: Shop) -> tuple[EjectionNews, Journal]:
+    journal = Journal()
+    return EjectionNews(cast("Forwarder", shop), str.upper, journal), journal
+
+
+def test_an_ejection_is_an_event_and_a_note_until_the_site_is_back() -> None:
+    shop = Shop()
+    news, journal = news_of(shop)
+    assert news.notes(OFFERING) == []
+    shop.fails("east")
+    ((severity, code, subject, text, hint),) = journal.told
+    assert (severity, code, subject) == ("warning", "site-ejected", "EAST")
+    assert text == f"EAST gets no requests for shop:80: {WHY}."
+    (note,) = news.notes(OFFERING)
+    assert (note.code, note.severity, note.message, note.hint) == ("SW0334", "warning", text, hint)
+    ejection = shop.ejections.active[SiteId("east")]
+    shop.ejections.answered(SiteId("east"), ejection, 10.0)
+    assert news.notes(OFFERING) == []
+    assert journal.told[-1][:3] == ("info", "site-returned", "EAST")
+
+
+def test_a_failing_site_in_reserve_is_a_note_and_no_event() -> None:
+    shop = Shop(may_eject=False)
+    news, journal = news_of(shop)
+    shop.fails("east")
+    (note,) = news.notes(OFFERING)
+    why = "in reserve for 2 s: 5 requests in a row were reset."
+    only = f"EAST gets requests for shop:80 only while no other site has room: {why}"
+    assert note.message.startswith(only)
+    assert journal.told == []
+
+
+def test_a_site_that_is_out_of_reach_is_no_note_of_this_kind() -> None:
+    shop = Shop()
+    news, _ = news_of(shop)
+    shop.fails("east")
+    assert news.notes(offering("west")) == []
+
+
+def test_notes_are_bounded() -> None:
+    shop = Shop()
+    news, _ = news_of(shop)
+    for number in range(SHOWN_MAX + 1):
+        shop.fails(f"s{number}")
+    assert len(news.notes(OFFERING)) == SHOWN_MAX

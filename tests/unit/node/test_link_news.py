@@ -1,0 +1,125 @@
+"""What is told of links that are refused: once for each cause, until it is another."""
+
+from typing import Any, cast
+
+from router.link.lane import Fault
+from router.link.ports import Neighbour
+from router.model import limits
+from router.model.ids import RouterId, SiteId
+from router.node.news.link_news import LinkNews
+from tests.unit.journal import Journal
+
+WEST = Neighbour(RouterId("1" * 16), SiteId("1" * 32), "west", b"key")
+
+
+def news() -> tuple[LinkNews, Journal]:
+    journal = Journal()
+    return LinkNews(journal.tell, cast(Any, None), str), journal
+
+
+SIBLING = Neighbour(RouterId("2" * 16), SiteId("2" * 32), "near", b"key", is_sibling=True)
+
+
+def test_links_among_the_workers_of_a_router_are_no_news() -> None:
+    journal = Journal()
+    said = LinkNews(journal.tell, cast(Any, None), str, has_workers=True)
+    said.up(SIBLING, 0)
+    said.draining(SIBLING.router)
+    said.held(SIBLING.router, 5.0)
+    said.stayed(SIBLING.router)
+    said.down(SIBLING.router, "it is silent")
+    assert journal.told() == []
+    said.up(WEST, 1)
+    said.down(WEST.router, "it is silent")
+    assert journal.told() == ["link-up", "link-down"]
+
+
+def test_another_router_of_this_site_is_no_neighbour_with_a_cost() -> None:
+    said: list[str] = []
+
+    def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
+        said.append(message)
+
+    LinkNews(tell, cast(Any, None), str).up(SIBLING, 0)
+    assert said == ["Linked to another router of this site, near."]
+
+
+def test_only_the_last_link_to_a_site_of_several_routers_is_said_to_be_the_last() -> None:
+    said: list[str] = []
+
+    def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
+        said.append(message)
+
+    news = LinkNews(tell, cast(Any, None), str)
+    second = Neighbour(RouterId("3" * 16), WEST.site, "west", b"key")
+    news.up(WEST, 1)
+    news.up(second, 1)
+    news.draining(WEST.router)
+    news.draining(second.router)
+    news.down(WEST.router, "it stops")
+    news.down(second.router, "it stops")
+    assert said[2:] == [
+        "One of the links to west drains.",
+        "The last link to west drains.",
+        "One of the links to west went down: it stops.",
+        "The last link to west went down: it stops.",
+    ]
+
+
+def refusal(reason: str) -> Fault:
+    return Fault("revoked", reason, kind="refused")
+
+
+def test_who_is_refused_again_and_again_is_told_once_until_the_cause_is_another() -> None:
+    said, journal = news()
+    for _ in range(5):
+        said.refused("west", refusal("its access was revoked"))
+    assert journal.told() == ["link-refused"]
+    said.refused("west", refusal("its certificate has ended"))
+    said.refused("east", refusal("its certificate has ended"))
+    assert journal.told() == ["link-refused"] * 2
+    said.refused("west", refusal("its access was revoked"))
+    assert journal.told() == ["link-refused"]
+
+
+def test_once_it_was_linked_the_same_refusal_is_news() -> None:
+    said, journal = news()
+    said.refused("west", refusal("its access was revoked"))
+    said.up(WEST, 1)
+    said.refused("west", refusal("its access was revoked"))
+    assert journal.told() == ["link-refused", "link-up", "link-refused"]
+
+
+def test_handshakes_that_fail_for_one_reason_are_told_once() -> None:
+    said, journal = news()
+    for _ in range(3):
+        said.tls_rejected("tls", "certificate unknown")
+    said.tls_rejected("clock", "certificate is not yet valid")
+    assert journal.told() == ["link-refused"] * 2
+
+
+def test_who_connects_and_says_nothing_is_told_once_whatever_its_port() -> None:
+    said: list[tuple[object, str]] = []
+
+    def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
+        said.append((severity, hint))
+
+    news = LinkNews(tell, cast(Any, None), str)
+    for port in range(50_000, 50_005):
+        news.tls_rejected("refused", f"10.0.0.1:{port} broke off the TLS handshake")
+        news.tls_rejected("tls", f"TLS handshake with 10.0.0.2:{port} failed: unknown ca")
+    (probe, stranger) = said
+    assert (probe[0], "token" in probe[1]) == ("info", False)
+    assert (stranger[0], "token" in stranger[1]) == ("warning", True)
+
+
+def test_a_bounded_number_of_names_is_remembered() -> None:
+    said, journal = news()
+    most = limits.REFUSALS_KEPT_MAX
+    for number in range(most):
+        said.refused(f"s{number}", refusal("unknown"))
+    said.refused("s0", refusal("unknown"))
+    assert len(journal.told()) == most
+    said.refused("one more", refusal("unknown"))
+    said.refused("s0", refusal("unknown"))
+    assert len(journal.told()) == 2

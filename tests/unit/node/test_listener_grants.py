@@ -1,0 +1,239 @@
+"""Which declarations of other sites get listeners here."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from router.documents import Wanted
+from router.model import limits
+from router.model.adverts import Declaration
+from router.model.ids import ServiceKey, SiteId
+from router.model.owners import NOBODY, Owner
+from router.model.specs import ConnectorSpec, ConsoleSpec, ListenerSpec, ServiceSpec, SiteSpec
+from router.node.services.listener_budget import Refusal
+from router.node.services.listener_grants import FORMER, ListenerOffice, PortHolder
+from router.node.services.plan import Planner
+from router.process.state import FileKeeper
+
+BETA, GAMMA = SiteId("beta"), SiteId("gamma")
+Offices = Callable[[int], ListenerOffice]
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Offices:
+    """Makes the office of a router that allows so many listeners; each time after a restart."""
+    return lambda total: ListenerOffice(total, FileKeeper(tmp_path / "state.json"))
+
+
+def told(name: str, *ports: int) -> Declaration:
+    return Declaration(name=name, spec=ServiceSpec(ports=ports), declared_at_s=0.0)
+
+
+def wanted(
+    *listeners: ListenerSpec, own: tuple[str, ...] = (), per_site: int = 2, sync: bool = True
+) -> Wanted:
+    return Wanted(
+        name="alpha",
+        site=SiteSpec(listeners_per_site=per_site, service_sync=sync),
+        services={name: ServiceSpec(ports=(8_080,)) for name in own},
+        listeners={str(number): one for number, one in enumerate(listeners)},
+    )
+
+
+def test_a_site_s_own_services_have_no_budget_but_the_total(office: Offices) -> None:
+    names = [f"own-{number}" for number in range(5)]
+    declared = {name: told(name, 9_000 + number) for number, name in enumerate(names)} | {
+        "theirs": told("theirs", 7_000, 7_001, 7_002)
+    }
+    here = msgspec.structs.replace(wanted(), services={n: declared[n].spec for n in names})
+    grants = office(6).grants(here, declared, {"theirs": BETA}, NOBODY)
+    assert grants.refused == {"theirs": {7_001: Refusal.TOTAL, 7_002: Refusal.SITE}}
+
+
+def test_a_service_that_the_operator_named_counts_as_own_and_may_have_low_ports(
+    office: Offices,
+) -> None:
+    declared = {
+        "web": told("web", 80),
+        "more": told("more", 7_000, 7_001, 7_002),
+        "low": told("low", 81),
+    }
+    origins = dict.fromkeys(declared, BETA)
+    listener = ListenerSpec(service="web", listen="80")
+    grants = office(99).grants(wanted(listener), declared, origins, NOBODY)
+    over = {"more": {7_002: Refusal.SITE}}
+    assert grants.refused == {"low": {81: Refusal.LOW_PORT}, **over}
+    auto = ListenerSpec(service="low", listen="auto")
+    grants = office(99).grants(wanted(listener, auto), declared, origins, NOBODY)
+    assert grants.refused == over
+
+
+def test_a_service_that_the_operator_named_gets_no_more_ports_than_a_document_may_have(
+    office: Offices,
+) -> None:
+    most = limits.PORTS_PER_SERVICE_MAX
+    declared = {"bulk": told("bulk", *range(7_000, 7_000 + most + 5))}
+    listener = ListenerSpec(service="bulk", listen="auto")
+    grants = office(999).grants(wanted(listener), declared, {"bulk": BETA}, NOBODY)
+    assert set(grants.refused["bulk"]) == set(range(7_000 + most + 2, 7_000 + most + 5))
+
+
+def test_an_address_of_an_own_service_is_its_own(office: Offices) -> None:
+    declared = {"a": told("a", 8_080), "own": told("own", 8_080)}
+    grants = office(99).grants(wanted(own=("own",)), declared, {"a": BETA}, NOBODY)
+    assert grants.refused == {"a": {8_080: Refusal.PLACE}}
+    assert grants.unlistened[0].holders == (PortHolder("own", None),)
+
+
+def test_an_address_of_the_site_s_own_doors_is_its_own(office: Offices) -> None:
+    site = SiteSpec(
+        bind_ip="10.0.0.1",
+        bind_port=7_000,
+        admin="10.0.0.1:7001",
+        console=ConsoleSpec(bind="0.0.0.0:7002"),
+    )
+    here = Wanted(name="alpha", site=site)
+    declared = {"a": told("a", 7_000, 7_001, 7_002, 7_003)}
+    grants = office(99).grants(here, declared, {"a": BETA}, NOBODY)
+    assert grants.refused == {"a": dict.fromkeys((7_000, 7_001, 7_002), Refusal.TAKEN)}
+
+
+def test_a_service_that_this_site_declares_too_is_its_own(office: Offices) -> None:
+    declared = {"own": told("own", 8_080, 9_090)}
+    here = wanted(own=("own",), per_site=0)
+    grants = office(99).grants(here, declared, {"own": BETA}, NOBODY)
+    assert grants.refused == {"own": {9_090: Refusal.SITE}}
+
+
+def test_ports_that_are_not_listened_for_count_for_nothing(office: Offices) -> None:
+    declared = {"a": told("a", 1, 2, 3)}
+    assert not office(1).grants(wanted(sync=False), declared, {"a": BETA}, NOBODY).refused
+    none = wanted(ListenerSpec(service="a", listen="none"))
+    assert not office(1).grants(none, declared, {"a": BETA}, NOBODY).refused
+
+
+def test_behind_services_of_kubernetes_ports_count_before_they_have_an_address(
+    office: Offices,
+) -> None:
+    here = msgspec.structs.replace(wanted(), inner_ports={})
+    declared = {"a": told("a", 80, 81, 82), "b": told("b", 80)}
+    grants = office(99).grants(here, declared, {"a": BETA, "b": GAMMA}, NOBODY)
+    assert grants.refused == {"a": {82: Refusal.SITE}}
+    spec = grants.listened("a", declared["a"].spec)
+    assert spec is not None and spec.ports == (80, 81)
+    assert grants.listened("b", declared["b"].spec) is declared["b"].spec
+
+
+def test_ports_beyond_all_reason_are_not_even_planned(office: Offices) -> None:
+    most = limits.SERVICE_PORTS_OF_SITE_MAX
+    declared = {
+        f"bulk-{number}": told(f"bulk-{number}", *range(1_024, 2_024)) for number in range(20)
+    } | {"used": told("used", 9_000)}
+    here = msgspec.structs.replace(wanted(), connectors={"c": ConnectorSpec(service="used")})
+    grants = office(999).grants(here, declared, dict.fromkeys(declared, BETA), NOBODY)
+    services = Planner().plan(here, declared, grants).services
+    assert len(services) == most + 1
+    assert sum(one.listen is not None for one in services.values()) == 2
+    assert services[ServiceKey("used", 9_000)].has_connector
+    # The services have the same ports: of these only the first one's are tried.
+    assert {(one.origin, one.refusal) for one in grants.unlistened} == {
+        (BETA, Refusal.PLACE),
+        (BETA, Refusal.SITE),
+    }
+    assert sum(one.count for one in grants.unlistened) == 20_001 - 2
+    assert grants.listened("bulk-9", declared["bulk-9"].spec) is None
+
+
+def test_a_listener_stays_when_its_site_declares_more_also_over_a_restart(office: Offices) -> None:
+    here, before = wanted(), office(99)
+    declared = {"m": told("m", 7_000, 7_001)}
+    assert not before.grants(here, declared, {"m": BETA}, NOBODY).refused
+    before.keep()
+    declared["a"] = told("a", 7_002)
+    for one in (before, office(99)):
+        refused = one.grants(here, declared, {"a": BETA, "m": BETA}, NOBODY).refused
+        assert refused == {"a": {7_002: Refusal.SITE}}
+
+
+def owned(**sites: SiteId) -> dict[str, Owner]:
+    return {name: Owner((site,), "") for name, site in sites.items()}
+
+
+def test_a_port_stays_with_the_service_that_had_it_also_over_a_restart(office: Offices) -> None:
+    declared = {"shop": told("shop", 8_080)}
+    before = office(99)
+    assert not before.grants(wanted(), declared, {"shop": GAMMA}, owned(shop=GAMMA)).refused
+    before.keep()
+    declared["aaa"] = told("aaa", 8_080)
+    origins, owners = {"shop": GAMMA, "aaa": BETA}, owned(aaa=BETA, shop=GAMMA)
+    for one in (before, office(99)):
+        grants = one.grants(wanted(), declared, origins, owners)
+        assert grants.refused == {"aaa": {8_080: Refusal.PLACE}}
+        (unlistened,) = grants.unlistened
+        assert unlistened.holders == (PortHolder("shop", GAMMA),)
+
+
+def test_a_port_that_no_service_had_goes_to_the_one_whose_owner_is_known_longer(
+    office: Offices,
+) -> None:
+    declared = {"aaa": told("aaa", 8_080), "shop": told("shop", 8_080)}
+    origins = {"aaa": BETA, "shop": GAMMA}
+    grants = office(99).grants(wanted(), declared, origins, owned(shop=GAMMA, aaa=BETA))
+    assert grants.refused == {"aaa": {8_080: Refusal.PLACE}}
+    grants = office(99).grants(wanted(), declared, origins, NOBODY)
+    assert grants.refused == {"shop": {8_080: Refusal.PLACE}}, "of strangers the lower id"
+
+
+def test_the_port_of_an_owned_service_that_is_away_is_kept_for_it(office: Offices) -> None:
+    before = office(99)
+    before.grants(wanted(), {"shop": told("shop", 8_080)}, {"shop": GAMMA}, owned(shop=GAMMA))
+    before.keep()
+    others = {"aaa": told("aaa", 8_080)}
+    owners = owned(shop=GAMMA, aaa=BETA)
+    for one in (before, office(99)):
+        grants = one.grants(wanted(), others, {"aaa": BETA}, owners)
+        assert grants.refused == {"aaa": {8_080: Refusal.PLACE}}
+        assert grants.unlistened[0].holders == (PortHolder("shop", GAMMA, is_away=True),)
+    renamed = {"new": told("new", 8_080)}
+    assert not before.grants(wanted(), renamed, {"new": GAMMA}, owners).refused, "its own site"
+    last = office(99)
+    assert not last.grants(wanted(), others, {"aaa": BETA}, owned(aaa=BETA)).refused, "withdrawn"
+
+
+def test_ports_kept_for_services_that_are_away_are_within_the_budget_of_their_site(
+    office: Offices,
+) -> None:
+    one, owners = office(99), owned(a=GAMMA, b=GAMMA)
+    one.grants(wanted(), {"a": told("a", 7_000, 7_001)}, {"a": GAMMA}, owners)
+    one.grants(wanted(), {"b": told("b", 7_002, 7_003)}, {"b": GAMMA}, owners)
+    others = {"c": told("c", 7_000, 7_002)}
+    refused = one.grants(wanted(), others, {"c": BETA}, owners).refused
+    assert refused == {"c": {7_002: Refusal.PLACE}}
+
+
+def test_only_so_many_ports_are_remembered(
+    office: Offices, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(limits, "LISTENERS_REMEMBERED_MAX", 1)
+    one = office(99)
+    one.grants(wanted(), {"m": told("m", 7_001)}, {"m": GAMMA}, NOBODY)
+    both = {"m": told("m", 7_001), "a": told("a", 7_000)}
+    one.grants(wanted(), both, dict.fromkeys(both, GAMMA), NOBODY)
+    one.keep()
+    held = FileKeeper(tmp_path / "state.json").listeners()
+    assert [(kept.service, kept.port, kept.site) for kept in held] == [("m", 7_001, GAMMA)]
+
+
+def test_remembered_declarations_count_for_the_site_that_made_them(office: Offices) -> None:
+    one = office(99)
+    one.grants(wanted(), {"shop": told("shop", 8_080)}, {"shop": GAMMA}, NOBODY)
+    one.keep()
+    owners = {**owned(bulk=BETA), "both": Owner((BETA, GAMMA), "")}
+    assert office(99).origins_of(("shop", "bulk", "both", "old"), owners) == {
+        "shop": GAMMA,
+        "bulk": BETA,
+        "both": FORMER,
+        "old": FORMER,
+    }

@@ -1,0 +1,269 @@
+"""Wanted state and declarations, resolved into service ports."""
+
+import msgspec
+import pytest
+
+from router.documents import Wanted
+from router.model.adverts import Declaration
+from router.model.ids import ServiceKey
+from router.model.settings import Health
+from router.model.specs import (
+    ConnectorSpec,
+    ListenerSpec,
+    PolicySpec,
+    ServiceProtocol,
+    ServiceSpec,
+    SitePolicySpec,
+    SiteSpec,
+    TargetSpec,
+)
+from router.node.services.plan import Plan, PlannedTarget, Planner, Undeclared, plan, wishes
+
+SHOP = ServiceKey("shop", 8080)
+
+
+def declaration(*ports: int) -> Declaration:
+    return Declaration(
+        name="shop",
+        spec=ServiceSpec(protocol="http", ports=ports or (8080,)),
+        declared_at_s=0.0,
+    )
+
+
+def planned(
+    *targets: TargetSpec,
+    ports: tuple[int, ...] = (8080,),
+    listener: ListenerSpec | None = None,
+    sync: bool = True,
+    declared_here: bool = True,
+) -> Plan:
+    wanted = Wanted(
+        name="east",
+        site=SiteSpec(bind_ip="127.0.0.5", service_sync=sync),
+        services={"shop": ServiceSpec(protocol="http", ports=ports)} if declared_here else {},
+        connectors={"here": ConnectorSpec(service="shop", targets=targets, capacity=7)}
+        if targets
+        else {},
+        listeners={"shop": listener} if listener else {},
+    )
+    return plan(wanted, {"shop": declaration(*ports)})
+
+
+def test_a_service_listens_on_its_own_port_at_the_sites_address() -> None:
+    assert planned().services[SHOP].listen == ("127.0.0.5", 8080)
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        (PolicySpec("of-tomorrow"), "policy of-tomorrow is not in this version"),
+        (PolicySpec("split"), "policy split needs weights"),
+        (PolicySpec("split", {"west": -1}), "policy split needs weights"),
+    ],
+)
+def test_a_policy_that_cannot_be_run_is_fill_here_and_told(policy: PolicySpec, said: str) -> None:
+    told = declaration()
+    spec = msgspec.structs.replace(told.spec, policy=policy)
+    told = msgspec.structs.replace(told, spec=spec)
+    wanted = Wanted(name="east", site=SiteSpec(), services={}, connectors={}, listeners={})
+    result = plan(wanted, {"shop": told})
+    assert result.services[SHOP].declaration == declaration()
+    (problem,) = result.problems
+    assert problem.code == "SW0308" and said in problem.message
+
+
+def test_a_target_that_has_a_name_is_known_by_it() -> None:
+    targets = planned(TargetSpec("10.0.0.1", 80, name="shop-1"), TargetSpec("10.0.0.2", 80))
+    names = [target.name for target in targets.services[SHOP].targets.values()]
+    assert names == ["shop-1", ""]
+
+
+def test_targets_carry_their_connector_and_capacity() -> None:
+    service = planned(TargetSpec("10.0.0.1", 9001), TargetSpec("::1", 9002)).services[SHOP]
+    here = PlannedTarget(connector="here", capacity=7)
+    assert service.targets == {"10.0.0.1:9001": here, "[::1]:9002": here}
+    assert service.has_connector
+
+
+def test_a_target_gives_one_port_for_each_port_of_the_service() -> None:
+    result = planned(TargetSpec("10.0.0.1", ports=(9001, 9002)), ports=(8080, 8081))
+    assert list(result.services[SHOP].targets) == ["10.0.0.1:9001"]
+    assert list(result.services[ServiceKey("shop", 8081)].targets) == ["10.0.0.1:9002"]
+
+
+def test_a_target_that_lacks_a_port_is_a_problem_of_its_own() -> None:
+    result = planned(
+        TargetSpec("10.0.0.1", 9001), TargetSpec("10.0.0.2", ports=(1, 2)), ports=(8080, 8081)
+    )
+    assert list(result.services[SHOP].targets) == ["10.0.0.2:1"]
+    assert {problem.code for problem in result.problems} == {"SW0302"}
+
+
+def test_a_listener_document_moves_or_removes_the_listener() -> None:
+    moved = planned(listener=ListenerSpec(service="shop", listen="127.0.0.9:80"))
+    assert moved.services[SHOP].listen == ("127.0.0.9", 80)
+    port_only = planned(listener=ListenerSpec(service="shop", listen="9090"))
+    assert port_only.services[SHOP].listen == ("127.0.0.5", 9090)
+    auto = planned(listener=ListenerSpec(service="shop", listen="auto"))
+    assert auto.services[SHOP].listen == ("127.0.0.5", 8080)
+    none = planned(listener=ListenerSpec(service="shop", listen="none"))
+    assert none.services[SHOP].listen is None
+
+
+def test_a_listener_without_a_number_moves_every_port_of_its_service() -> None:
+    def listens(listen: str) -> list[tuple[str, int] | None]:
+        listener = ListenerSpec(service="shop", listen=listen)
+        services = planned(ports=(80, 90), listener=listener, sync=False, declared_here=False)
+        return [service.listen for service in services.services.values()]
+
+    assert listens("127.0.0.2:auto") == [("127.0.0.2", 80), ("127.0.0.2", 90)]
+    assert listens("[::1]:auto") == [("::1", 80), ("::1", 90)]
+    assert listens("auto") == [("127.0.0.5", 80), ("127.0.0.5", 90)]
+    assert listens("none") == [None, None]
+    assert listens("7777") == [None, None]  # One number for two ports.
+
+
+def test_without_service_sync_only_ones_own_services_get_a_listener() -> None:
+    assert planned(sync=False).services[SHOP].listen is not None
+    foreign = planned(sync=False, declared_here=False).services[SHOP]
+    assert foreign.listen is None
+    assert "service sync" in foreign.why_not
+
+
+def test_a_target_that_is_the_listener_itself_is_refused_and_not_listened_on() -> None:
+    result = planned(TargetSpec("127.0.0.5", 8080), TargetSpec("10.0.0.1", 9001))
+    service = result.services[SHOP]
+    assert service.listen is None
+    assert list(service.targets) == ["10.0.0.1:9001"]
+    (problem,) = result.problems
+    assert problem.code == "SW0303"
+    assert "sitectl service set shop --listen" in problem.hint
+
+
+def test_what_names_a_service_that_nobody_declares_is_told() -> None:
+    wanted = Wanted(
+        name="east",
+        site=SiteSpec(),
+        connectors={"here": ConnectorSpec(service="shop", targets=(TargetSpec("10.0.0.1", 1),))},
+        policies={
+            "cap": SitePolicySpec(service="cart", site_capacity=3),
+            "none": SitePolicySpec(service="cart"),
+        },
+    )
+    assert plan(wanted, {}).undeclared == (
+        Undeclared("Connector", "here", "shop"),
+        Undeclared("Policy", "cap", "cart"),
+    )
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "http2"])
+def test_a_path_of_tcp_is_a_problem_and_the_target_is_checked_by_connecting(
+    protocol: ServiceProtocol,
+) -> None:
+    targets = (TargetSpec("10.0.0.1", 1),)
+    connector = ConnectorSpec(
+        service="db", targets=targets, health=Health(path="/ok", interval_s=9.0)
+    )
+    wanted = Wanted(name="east", site=SiteSpec(), connectors={"here": connector})
+    declared = Declaration(
+        name="db", spec=ServiceSpec(protocol=protocol, ports=(80,)), declared_at_s=0.0
+    )
+    result = plan(wanted, {"db": declared})
+    (planned_target,) = result.services[ServiceKey("db", 80)].targets.values()
+    if protocol == "http2":
+        assert not result.problems
+        assert planned_target.health == Health(path="/ok", interval_s=9.0)
+        return
+    (problem,) = result.problems
+    assert problem.code == "SW0307"
+    assert "db is tcp, only targets of http and http2" in problem.message
+    assert planned_target.health == Health(interval_s=9.0)
+
+
+def test_the_proxy_protocol_is_told_of_and_left_out_where_it_is_not_spoken() -> None:
+    protocols: tuple[ServiceProtocol, ...] = ("tcp", "http", "http2")
+    for protocol in protocols:
+        spoken = protocol == "tcp"
+        spec = ServiceSpec(protocol=protocol, ports=(8080,))
+        connector = ConnectorSpec(
+            service="shop", targets=(TargetSpec("10.0.0.1", 9001),), proxy_protocol=True
+        )
+        wanted = Wanted(
+            name="east",
+            site=SiteSpec(),
+            services={"shop": spec},
+            connectors={"here": connector},
+            listeners={},
+        )
+        result = plan(wanted, {"shop": Declaration(name="shop", spec=spec, declared_at_s=0.0)})
+        (target,) = result.services[SHOP].targets.values()
+        assert target.proxy_protocol is spoken
+        assert [problem.code for problem in result.problems] == ([] if spoken else ["SW0306"])
+
+
+def test_a_site_with_service_sync_uses_every_service() -> None:
+    assert wishes(Wanted(name="east", site=SiteSpec())) is None
+
+
+def test_a_site_without_it_uses_what_it_declares_serves_and_listens_for() -> None:
+    wanted = Wanted(
+        name="east",
+        site=SiteSpec(service_sync=False),
+        services={"own": ServiceSpec(ports=(80,))},
+        connectors={"here": ConnectorSpec(service="served")},
+        listeners={
+            "shop": ListenerSpec(service="shop"),
+            "mail": ListenerSpec(service="mail", listen="none"),
+        },
+    )
+    assert wishes(wanted) == frozenset({"own", "served", "shop"})
+
+
+def test_behind_kubernetes_services_a_site_uses_those_that_lead_to_it() -> None:
+    wanted = Wanted(
+        name="east",
+        site=SiteSpec(),
+        inner_ports={SHOP: 1024},
+        listeners={"x": ListenerSpec(service="x")},
+    )
+    assert wishes(wanted) == frozenset({"shop"})
+
+
+def test_a_service_that_is_led_nowhere_on_purpose_says_so() -> None:
+    def why(headless: str = "", listener: ListenerSpec | None = None) -> str:
+        told = declaration()
+        spec = msgspec.structs.replace(told.spec, headless=headless)
+        listeners = {"shop": listener} if listener else {}
+        wanted = Wanted(name="east", site=SiteSpec(), inner_ports={}, listeners=listeners)
+        found = plan(wanted, {"shop": msgspec.structs.replace(told, spec=spec)})
+        return found.services[SHOP].why_not
+
+    assert why() == "no Kubernetes Service leads here"
+    assert why(headless="shop").startswith("wanted so (headless")
+    assert why(listener=ListenerSpec(service="shop", listen="none")) == "wanted so (listen: none)"
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "http", "http2"])
+def test_capacity_auto_of_a_tcp_service_is_a_problem_and_none_stated(
+    protocol: ServiceProtocol,
+) -> None:
+    connector = ConnectorSpec(service="db", targets=(TargetSpec("10.0.0.5", 80),), capacity="auto")
+    wanted = Wanted(name="east", site=SiteSpec(), connectors={"here": connector})
+    declared = Declaration(
+        name="db", spec=ServiceSpec(protocol=protocol, ports=(80,)), declared_at_s=0.0
+    )
+    result = plan(wanted, {"db": declared})
+    (target,) = result.services[ServiceKey("db", 80)].targets.values()
+    assert target.auto is (protocol != "tcp")
+    assert target.capacity is None
+    assert [one.code for one in result.problems] == (["SW0317"] if protocol == "tcp" else [])
+
+
+def test_planned_again_from_the_same_it_is_the_very_plan() -> None:
+    wanted = Wanted(name="east", site=SiteSpec(), services={"shop": ServiceSpec(ports=(8080,))})
+    planner = Planner()
+    before = planner.plan(wanted, {"shop": declaration()})
+    assert planner.plan(wanted, {"shop": declaration()}) is before
+    after = planner.plan(wanted, {"shop": declaration(9090)})
+    assert after is not before
+    assert list(after.services) == [ServiceKey("shop", 9090)]

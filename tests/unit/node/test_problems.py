@@ -1,0 +1,258 @@
+"""What `status` says of listeners that are not bound."""
+
+import msgspec
+import pytest
+
+from router.forward.listeners import ListenerState
+from router.model import limits
+from router.model.errors import ConfigError, Severity
+from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.sharing import Sharing, SharingRules
+from router.model.specs import PolicySpec, ServiceSpec
+from router.node.problems.problems import (
+    WEIGHTS_SHOWN,
+    notes_of_config,
+    of_config,
+    of_edge,
+    of_listener_budgets,
+    of_listeners,
+    of_mode,
+    of_terms,
+    of_undeclared,
+    of_weights,
+)
+from router.node.services.listener_budget import Refusal
+from router.node.services.listener_grants import FORMER, PortHolder, Unlistened
+from router.node.services.plan import Undeclared
+from router.routing.bars import BarRow
+from router.routing.table import RouteTable, SiteRoute
+
+SEVERITIES: tuple[Severity, ...] = ("info", "error", "warning")
+SHOP, DB = ServiceKey("shop", 8080), ServiceKey("db", 5432)
+TAKEN = "cannot listen on 127.0.0.1:80: Address already in use"
+
+
+def test_what_degrades_no_site_is_a_note_and_warnings_come_first() -> None:
+    errors = [
+        ConfigError(f"Service/{n}", "", "is odd", hint="do", code="SW0425", severity=severity)
+        for n, severity in enumerate(SEVERITIES * limits.STATUS_NOTES_MAX)
+    ]
+    notes = notes_of_config(errors[:3])
+    assert [(note.severity, note.message, note.hint) for note in notes] == [
+        ("warning", "Service/2: is odd", "do"),
+        ("info", "Service/0: is odd", "do"),
+    ]
+    assert [problem.message for problem in of_config(errors[:3])] == ["Service/1: is odd"]
+    assert {note.severity for note in notes_of_config(errors)} == {"warning"}
+    assert len(notes_of_config(errors)) == limits.STATUS_NOTES_MAX
+
+
+def state(key: ServiceKey, host: str, port: int, error: str = "") -> ListenerState:
+    return ListenerState(key=key, host=host, port=port, listening=not error, error=error, hint="")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_a_place_that_another_service_of_this_site_has_is_said_to_be_its(host: str) -> None:
+    states = {SHOP: state(SHOP, "127.0.0.1", 80, TAKEN), DB: state(DB, host, 80)}
+    (problem,) = of_listeners(states)
+    assert problem.code == "SW0202"
+    assert problem.message.endswith(f"{TAKEN}, by service db:5432 of this site")
+    assert problem.hint == "Give one another: sitectl service set shop --listen [IP:]PORT"
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "error"),
+    [
+        ("127.0.0.2", 80, TAKEN),
+        ("127.0.0.1", 81, TAKEN),
+        ("127.0.0.1", 80, "it must speak TLS: tls.crt is not there"),
+    ],
+)
+def test_what_is_not_another_service_s_fault_is_not_said_to_be(
+    host: str, port: int, error: str
+) -> None:
+    states = {SHOP: state(SHOP, "127.0.0.1", 80, error), DB: state(DB, host, port)}
+    (problem,) = of_listeners(states)
+    assert problem.message.endswith(error)
+    assert problem.hint.startswith("Free the port")
+
+
+@pytest.mark.parametrize(
+    ("origin", "refusal", "whose", "next_step"),
+    [
+        (SiteId("b"), Refusal.SITE, "Site beta", "revoke-access --link beta"),
+        (SiteId("b"), Refusal.LOW_PORT, "Site beta", "service set web --listen PORT"),
+        (FORMER, Refusal.SITE, "Sites that were known", "revoke-access --link NAME"),
+        (None, Refusal.TOTAL, "This site", "LimitNOFILE"),
+    ],
+)
+def test_ports_beyond_a_budget_are_a_problem_that_names_their_site(
+    origin: SiteId | None, refusal: Refusal, whose: str, next_step: str
+) -> None:
+    one = Unlistened(origin, refusal, 4, (ServiceKey("web", 80),))
+    (problem,) = of_listener_budgets([one], {SiteId("b"): "beta"}.__getitem__)
+    assert problem.code == "SW0320" and problem.message.startswith(whose)
+    assert "4 service ports without a listener here (web:80 and 3 more)" in problem.message
+    assert next_step in problem.hint
+
+
+def test_services_of_two_sites_at_one_port_are_a_problem_that_names_both() -> None:
+    keys = tuple(ServiceKey(f"mine-{port}", port) for port in (80, 81, 82))
+    holders = (
+        PortHolder("shop", SiteId("b")),
+        PortHolder("pay", SiteId("b"), is_away=True),
+        PortHolder("own", None),
+    )
+    one = Unlistened(SiteId("m"), Refusal.PLACE, 3, keys, holders)
+    names = {SiteId("b"): "beta", SiteId("m"): "mallory"}
+    (problem,) = of_listener_budgets([one], names.__getitem__)
+    assert problem.code == "SW0321"
+    assert problem.message == (
+        "Site mallory declares 3 service ports without a listener here (mine-80:80, the port of "
+        "shop of beta, mine-81:81, the port of pay of beta, which is away, mine-82:82, the port of "
+        "own of this site): another service has that port here."
+    )
+    assert "sitectl service set mine-80 --listen PORT" in problem.hint
+    assert "sitectl service set mine-80 --listen 80." in problem.hint
+    assert "revoke-access --link mallory" in problem.hint
+
+
+def test_services_that_an_edge_is_not_told_of_are_a_problem_with_two_ways_out() -> None:
+    assert of_edge(0) == []
+    (problem,) = of_edge(3)
+    assert problem.message.startswith("3 services find no room")
+    assert "routerMode: interior" in problem.hint
+
+
+def test_a_mode_changed_under_a_running_router_is_a_problem_until_it_is_started_again() -> None:
+    assert of_mode("edge", "edge") == of_mode("edge", "") == []
+    (problem,) = of_mode("interior", "edge")
+    assert problem.message.startswith("routerMode is edge, and this router runs as interior")
+
+
+def table(**names: str) -> RouteTable:
+    sites = {
+        SiteId(site): SiteRoute(
+            site=SiteId(site),
+            name=name,
+            router=RouterId(site),
+            path_cost=0,
+            paths=(),
+            next_hops=(),
+            neighbours=(),
+            version="",
+            reachable=True,
+            draining=False,
+        )
+        for site, name in names.items()
+    }
+    return RouteTable(
+        generation=1,
+        site=SiteId("a"),
+        sites=sites,
+        candidates={},
+        declarations={},
+        name_conflicts=(),
+        next_hops={},
+        epochs={},
+        adjacencies=(),
+    )
+
+
+OPEN = SharingRules()
+
+
+def called(site: SiteId) -> str:
+    """The name of ``site``, or its id."""
+    return {"a": "here", "b": "east", "c": "west"}.get(site, site)
+
+
+def test_an_owner_that_was_not_met_since_the_start_has_no_name_yet() -> None:
+    found = [(Undeclared("Connector", "here", "shop"), [SiteId("0123456789abcdef")])]
+    (problem,) = of_undeclared(found, table(b="east"), called, OPEN)
+    assert problem.message == (
+        "Connector here: no site declares the service shop. Site 01234567, which declared it last, "
+        "is not reached. This router knows no name of a site that it has not met since its start."
+    )
+    assert problem.hint == "The service is back once site 01234567 is. See: sitectl link status"
+
+
+def test_a_service_of_a_barred_site_comes_back_with_that_site() -> None:
+    found: list[tuple[Undeclared, list[SiteId]]] = [(Undeclared("Connector", "here", "shop"), [])]
+    east, west = SiteId("b"), SiteId("c")
+    barred = msgspec.structs.replace(
+        table(b="east", c="west"),
+        bars=(BarRow(east, west, 9), BarRow(west, east, 9)),
+        barred={"shop": (east,)},
+    )
+    (problem,) = of_undeclared(found, barred, called, OPEN)
+    assert problem.message.endswith("east, which declared it last, is barred by west.")
+    assert problem.hint == (
+        "To let east in again, at west: sitectl token create FILE. Else: "
+        "sitectl service create shop PORT"
+    )
+
+
+def test_a_service_whose_declaration_a_rule_refuses_is_not_to_be_created() -> None:
+    found: list[tuple[Undeclared, list[SiteId]]] = [
+        (Undeclared("Connector", "here", "shop"), []),
+        (Undeclared("Policy", "cap", "shop"), []),
+    ]
+    refusing = msgspec.structs.replace(table(a="here", b="east"), refused={"shop": (SiteId("b"),)})
+    rules = SharingRules({"shop": Sharing(import_from=("west",))})
+    connector, policy = of_undeclared(found, refusing, called, rules)
+    assert (connector.code, policy.code) == ("SW0301", "SW0313")
+    assert connector.message == (
+        "Connector here has no effect: importFrom of here does not name east, which declares shop."
+    )
+    assert connector.hint == ("Let east in: sitectl service set shop --import-from west,east")
+
+
+def test_a_service_that_nobody_declares_is_to_be_created() -> None:
+    found: list[tuple[Undeclared, list[SiteId]]] = [
+        (Undeclared("Connector", "here", "shop"), []),
+        (Undeclared("Policy", "cap", "shop"), []),
+    ]
+    connector, policy = of_undeclared(found, table(b="east"), called, OPEN)
+    assert (connector.code, policy.code) == ("SW0301", "SW0313")
+    assert connector.hint == "sitectl service create shop PORT"
+    assert policy.hint.startswith("sitectl service create shop PORT, or: ")
+
+
+def test_a_service_whose_owner_is_there_may_be_withheld() -> None:
+    found = [(Undeclared("Connector", "here", "shop"), [SiteId("b")])]
+    (problem,) = of_undeclared(found, table(b="east"), called, OPEN)
+    assert "east declared it last, and does not now, or not for this site." in problem.message
+    assert problem.hint.startswith("See who may use what: sitectl access. If east gave it up: ")
+
+
+def test_a_service_whose_owner_is_away_is_not_to_be_created() -> None:
+    found = [(Undeclared("Connector", "here", "shop"), [SiteId("b"), SiteId("c")])]
+    sites = table(c="west")
+    route = msgspec.structs.replace(sites.sites[SiteId("c")], reachable=False)
+    away = msgspec.structs.replace(sites, sites={SiteId("c"): route})
+    for known, names in ((sites, "east"), (away, "east, west")):
+        (problem,) = of_undeclared(found, known, called, OPEN)
+        assert f"{names}, which declared it last" in problem.message
+        assert "create" not in problem.hint and "link status" in problem.hint
+
+
+def test_weights_of_names_that_are_those_of_no_single_site_are_a_problem() -> None:
+    spec = ServiceSpec(ports=(1,), policy=PolicySpec("split", {"east": 1, "west": 1, "gone": 2}))
+    assert of_weights({"shop": spec}, table(a="east", b="west", c="gone")) == []
+    assert of_weights({"shop": ServiceSpec(ports=(1,))}, table(a="east")) == []
+    (problem,) = of_weights({"shop": spec}, table(a="east", b="west@b", c="west@c"))
+    assert problem.code == "SW0312"
+    assert ": gone, west (claimed by two sites)." in problem.message
+    assert "sitectl service set shop --weight" in problem.hint
+
+
+def test_sites_whose_terms_find_no_room_are_named_up_to_a_bound() -> None:
+    assert of_terms([]) == []
+    names = [f"guest-{number}" for number in range(WEIGHTS_SHOWN + 2)]
+    (most,) = of_terms(names[:WEIGHTS_SHOWN])
+    assert most.code == "SW0319"
+    assert most.message.endswith("allows nothing to guest-0, guest-1, guest-2, guest-3, guest-4.")
+    assert "sitectl token create" in most.hint
+    (more,) = of_terms(names)
+    assert more.message.endswith("guest-4 and 2 more.")

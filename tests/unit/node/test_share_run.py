@@ -1,0 +1,130 @@
+"""What may be used of shares while routers of a site agree, and what they are told."""
+
+from typing import cast
+
+from router.documents import Agreement
+from router.forward.figures import TargetInfo
+from router.forward.forwarder import Forwarder
+from router.link.links import Links
+from router.model.adverts import Declaration
+from router.model.capacity import Rate, SiteCap
+from router.model.ids import RouterId, ServiceKey
+from router.model.shares import SharesMessage
+from router.model.specs import ServiceSpec
+from router.net.simulated import SimulatedInternet
+from router.node.services.plan import PlannedService, PlannedTarget
+from router.node.services.share_run import ShareRun
+
+KEY = ServiceKey("shop", 80)
+OTHER = RouterId("b" * 16)
+RATE = Rate(per_s=5.0, resume_per_s=4.0, window_s=15.0, stay_s=5.0)
+
+
+class FakeLinks:
+    """Siblings and whether they tell their shares; what was sent to them."""
+
+    def __init__(self) -> None:
+        self.sharing: dict[RouterId, bool] = {OTHER: True}
+        self.sent: list[SharesMessage] = []
+
+    def send(self, router: RouterId, message: SharesMessage) -> bool:
+        assert router == OTHER
+        self.sent.append(message)
+        return True
+
+
+class FakeForwarder:
+    """Nothing is under way."""
+
+    def targets(self) -> dict[ServiceKey, list[TargetInfo]]:
+        return {}
+
+
+class Here:
+    """A router whose shares are 3 slots of a target, a rate of another and a cap of 4."""
+
+    def __init__(self) -> None:
+        self.internet = SimulatedInternet(1)
+        self.links = FakeLinks()
+        self.changes = 0
+        self.run = ShareRun(
+            self.internet.host("10.0.0.1"),
+            cast(Links, self.links),
+            cast(Forwarder, FakeForwarder()),
+            7,
+            self._changed,
+        )
+        declaration = Declaration(
+            name="shop", spec=ServiceSpec(protocol="http", ports=(80,)), declared_at_s=0.0
+        )
+        self.planned = PlannedService(
+            key=KEY,
+            declaration=declaration,
+            targets={
+                "10.0.1.1:80": PlannedTarget(connector="c", capacity=3),
+                "10.0.1.2:80": PlannedTarget(connector="c", rate=RATE),
+                "10.0.1.3:80": PlannedTarget(connector="c"),
+            },
+            has_connector=True,
+            listen=None,
+            cap=SiteCap(slots=4),
+        )
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+    def divide(self, sharing: Agreement | None) -> PlannedService:
+        self.run.divide(sharing, {KEY: self.planned})
+        return self.run.limited(self.planned)
+
+
+def agrees(division: str, round_: int, *debts: tuple[str, int]) -> SharesMessage:
+    return SharesMessage("b", 1, round_, 1, division, 7, 1, debts)
+
+
+BOTH = Agreement("a", "ab", frozenset({"b"}))
+
+
+def test_where_nobody_has_to_agree_all_that_is_planned_counts() -> None:
+    here = Here()
+    assert here.divide(None) is here.planned
+    assert here.divide(Agreement("a", "a", frozenset())) is here.planned
+
+
+def test_nothing_counts_before_the_other_has_agreed_and_all_of_it_afterwards() -> None:
+    here = Here()
+    limited = here.divide(BOTH)
+    assert [one.capacity for one in limited.targets.values()] == [0, 0, None]
+    assert limited.cap == SiteCap(slots=0)
+    here.run.received(OTHER, agrees("ab", 1))
+    assert here.changes == 1
+    assert here.run.limited(here.planned) is here.planned
+
+
+def test_a_new_round_of_the_other_is_answered_at_once_and_the_same_one_is_not() -> None:
+    here = Here()
+    here.divide(BOTH)
+    here.run.tell()
+    here.run.received(OTHER, agrees("ab", 1))
+    assert [one.heard_round for one in here.links.sent] == [0, 1]
+    here.run.received(OTHER, agrees("ab", 2))
+    assert len(here.links.sent) == 2
+
+
+def test_what_was_lost_is_said_again_until_it_is_closed() -> None:
+    here = Here()
+    here.divide(BOTH)
+    here.internet.run_until(2.1)
+    assert len(here.links.sent) >= 4
+    here.run.close()
+    count = len(here.links.sent)
+    here.internet.run_until(4.0)
+    assert len(here.links.sent) == count
+
+
+def test_beside_a_router_of_an_older_version_nobody_is_waited_for() -> None:
+    here = Here()
+    here.links.sharing = {OTHER: False}
+    assert here.divide(BOTH) is here.planned
+    here.run.tell()
+    assert not here.links.sent

@@ -1,0 +1,91 @@
+"""Sentences about service ports without a ready target."""
+
+import msgspec
+
+from router.admin.views import WhyCandidate
+from router.forward.figures import TargetInfo
+from router.model.events import Problem
+from router.model.ids import ServiceKey
+from router.node.problems.left_out import LeftOut
+from router.node.problems.unserved import UnservedPort, problems_of
+
+DB = ServiceKey("db", 5432)
+START = (
+    "Service db:5432 has no ready target, here or at any site that is reached and may serve it: "
+)
+STATUS = "sitectl service status db"
+
+
+def down(host: str, since: float, error: str) -> TargetInfo:
+    return TargetInfo(
+        name="here",
+        host=host,
+        port=5432,
+        ready=False,
+        in_flight=0,
+        capacity=None,
+        requests_total=0,
+        error=error,
+        since=since,
+    )
+
+
+def problem(one: UnservedPort) -> Problem:
+    (found,) = problems_of([one], lambda moment: f"at {moment:g}")
+    assert found.code == "SW0309"
+    return found
+
+
+def gone(site: str, reason: str) -> WhyCandidate:
+    return WhyCandidate(
+        site=site,
+        path=(),
+        path_cost=1,
+        targets_ready=0,
+        capacity=None,
+        in_flight=0,
+        free=None,
+        age_s=None,
+        verdict="unreachable",
+        reason=reason,
+    )
+
+
+def test_with_targets_here_it_tells_when_the_last_one_went_and_why() -> None:
+    targets = [down("10.0.0.1", 3.0, "it was reset"), down("10.0.0.2", 7.0, "it refused")]
+    found = problem(UnservedPort(key=DB, targets=targets, elsewhere=["far"], owners=["far"]))
+    assert found.message == f"{START}it refused (and 1 more)."
+    assert (found.since, found.hint) == ("at 7", f"See why under ERROR: {STATUS}")
+
+
+def test_without_targets_here_it_names_the_sites_that_have_some() -> None:
+    found = problem(UnservedPort(key=DB, elsewhere=["far"]))
+    assert found.message == f"{START}far has targets, none of them ready."
+    assert (found.since, found.hint) == ("", f"At far: {STATUS}")
+    found = problem(UnservedPort(key=DB, elsewhere=["a", "b", "c", "d", "e"]))
+    assert found.message == f"{START}a, b, c and 2 more have targets, none of them ready."
+    assert found.hint == f"At a, b, c and 2 more: {STATUS}"
+
+
+def test_else_the_sites_that_had_some() -> None:
+    found = problem(UnservedPort(key=DB, gone=[gone("far", "link1 to far is down since 19:44:55")]))
+    assert found.message == f"{START}far: link1 to far is down since 19:44:55."
+    assert found.hint == f"See the links: sitectl link status. At far: {STATUS}"
+
+
+def test_where_no_site_has_a_target_one_is_to_be_bound() -> None:
+    found = problem(UnservedPort(key=DB))
+    assert found.message == f"{START}no such site has a target."
+    assert found.hint == "Bind a target here: sitectl service bind db TYPE NAME"
+    found = problem(UnservedPort(key=DB, owners=["far"]))
+    assert found.hint.endswith(". Or at far, which owns the service")
+
+
+def test_a_rule_that_leaves_out_ready_targets_comes_first() -> None:
+    let_in = "Let far in: sitectl service set db --import-from far"
+    barred = UnservedPort(key=DB, left_out=LeftOut("importFrom of near leaves out far.", let_in))
+    found = problem(barred)
+    assert found.message.endswith("no such site has a target. importFrom of near leaves out far.")
+    assert found.hint == let_in
+    here = msgspec.structs.replace(barred, targets=[down("10.0.0.1", 3.0, "it refused")])
+    assert problem(here).hint == f"{let_in}. See why under ERROR: {STATUS}"

@@ -1,0 +1,47 @@
+"""Weights that have no effect, because their sites have no target."""
+
+import msgspec
+
+from router.documents import Wanted
+from router.model.ids import ServiceKey
+from router.model.specs import PolicySpec, ServiceSpec, SiteSpec
+from router.node.problems.weight_hints import weight_hints
+from router.routing.table import RouteTable
+from tests.unit.node.test_capacity_hints import table
+from tests.unit.node.test_problems import table as sites_named
+
+
+def known(ready: int = 1) -> RouteTable:
+    """Of `cloud`, which has targets, and `attic`, which has none."""
+    found = table()
+    sites = sites_named(b="cloud", c="attic").sites
+    (cloud,) = found.candidates[ServiceKey("shop", 8080)]
+    cloud = msgspec.structs.replace(cloud, targets_ready=ready)
+    return msgspec.structs.replace(
+        found, sites=sites, candidates={ServiceKey("shop", 8080): (cloud,)}
+    )
+
+
+def said(weights: dict[str, int], *, here: bool = True, ready: int = 1) -> list[str]:
+    spec = ServiceSpec(ports=(8080,), policy=PolicySpec(name="split", weights=weights))
+    wanted = Wanted(name="onprem", site=SiteSpec(), services={"shop": spec})
+    notes = weight_hints(wanted, known(ready), "onprem", lambda service: here)
+    assert {(note.code, note.severity) for note in notes} <= {("SW0314", "warning")}
+    return [note.message for note in notes]
+
+
+def test_a_weighted_site_without_a_target_is_named() -> None:
+    assert said({"cloud": 1, "onprem": 3}) == []
+    assert said({"attic": 3, "cloud": 1}) == [
+        "Service shop gives weight to attic, which has no ready target: the other sites get its "
+        "share."
+    ]
+    assert said({"attic": 3, "onprem": 3, "cloud": 1}, here=False) == [
+        "Service shop gives weight to attic, onprem, which have no ready target: the other sites "
+        "get their shares."
+    ]
+
+
+def test_a_name_that_no_site_has_and_a_service_that_no_site_serves_are_other_problems() -> None:
+    assert said({"nowhere": 3, "cloud": 1}) == []
+    assert said({"attic": 3, "cloud": 1}, here=False, ready=0) == []

@@ -1,0 +1,178 @@
+"""Sentences about requests that fail, and which service ports they are told of."""
+
+import pytest
+
+from router.history.readings import NOTHING_YET, Change, Reading, change
+from router.model import limits
+from router.model.events import Note
+from router.model.ids import ServiceKey
+from router.model.latency import NO_COUNTS
+from router.node.problems.left_out import LeftOut
+from router.operate.figures.recording import Recorder
+from router.operate.problems.failing_requests import (
+    NoRoom,
+    PortFailures,
+    failing,
+    no_room,
+    problems_of,
+    waiting,
+)
+from router.workers.port_lately import PortLately
+from tests.simulation.world import SimSite, World
+
+SHOP = ServiceKey("shop", 8080)
+
+
+def lately(requests: int, **failed_for: int) -> Change:
+    """Within ten seconds; ``answered``: of those that failed, by an answer of a target."""
+    failed, answered = sum(failed_for.values()), failed_for.pop("answered", 0)
+    codes = {name.replace("_", "-"): count for name, count in failed_for.items()}
+    counts = (requests, *NO_COUNTS[1:])
+    served = {"a": requests - failed + answered, "": failed - answered}
+    after = Reading(served=served, failed=failed, failed_for=codes, counts=counts)
+    return change(NOTHING_YET, after, 10.0)
+
+
+def nothing_more(key: ServiceKey) -> NoRoom:
+    return NoRoom()
+
+
+def problem(found: PortFailures) -> tuple[str, str]:
+    (one,) = problems_of([found], nothing_more)
+    return one.code, one.message
+
+
+def test_requests_that_no_site_has_room_for_are_turned_away() -> None:
+    found = PortFailures(key=SHOP, lately=lately(200, all_full=120), queued=4)
+    assert problem(found) == (
+        "SW0337",
+        "Service shop:8080: every site that may serve it is full: 12/s of 20/s requests are "
+        "turned away; 4 requests wait.",
+    )
+
+
+def test_the_rule_that_leaves_out_sites_with_room_is_named_with_the_command_that_ends_it() -> None:
+    found = PortFailures(key=SHOP, lately=lately(200, all_full=120))
+    command = "Let far in: sitectl service set shop --import-from far"
+    left = LeftOut("importFrom of near leaves out far (50 free).", command)
+    (one,) = problems_of([found], lambda key: NoRoom(left_out=left))
+    assert one.message.endswith("are turned away. importFrom of near leaves out far (50 free).")
+    assert one.hint.startswith(f"{command}. Add targets, ")
+
+
+@pytest.mark.parametrize("wants_targets", [True, False])
+def test_a_rate_that_is_used_up_is_to_be_raised(wants_targets: bool) -> None:
+    found = PortFailures(key=SHOP, lately=lately(200, all_full=120))
+    command = "Raise the rate: sitectl service set shop --site-capacity N/s"
+    room = NoRoom(
+        used_up="The rate is used up at near (5/s).",
+        raise_them=command,
+        wants_targets=wants_targets,
+    )
+    (one,) = problems_of([found], lambda key: room)
+    assert one.message.endswith("are turned away. The rate is used up at near (5/s).")
+    assert one.hint.startswith(command) and ("Add targets" in one.hint) == wants_targets
+
+
+def test_failures_are_named_by_their_causes() -> None:
+    found = PortFailures(key=SHOP, lately=lately(200, answered=20))
+    assert problem(found) == (
+        "SW0338",
+        "Service shop:8080: 2.0/s of 20/s requests fail: they were answered 5xx by a target.",
+    )
+    found = PortFailures(key=SHOP, lately=lately(200, answered=10, target_timeout=30, stalled=8))
+    assert problem(found)[1] == (
+        "Service shop:8080: 4.8/s of 20/s requests fail: they 62% got no answer of a target in "
+        "time, 21% were answered 5xx by a target, 17% stalled."
+    )
+
+
+def found_at(a: SimSite, recorder: Recorder) -> list[PortFailures]:
+    def lately_of(key: ServiceKey) -> PortLately:
+        queued = a.router.forwarder.queued().get(key, 0)
+        return PortLately(key=key, change=recorder.lately(key), queued=queued)
+
+    return list(failing(a.router, recorder.failing, lately_of))
+
+
+def waiting_at(a: SimSite, *told: ServiceKey) -> list[Note]:
+    return list(waiting(a.router, a.network.now(), a.router.forwarder.queued(), told, nothing_more))
+
+
+@pytest.fixture
+def world() -> World:
+    return World(3, "a")
+
+
+def recorded(world: World) -> tuple[SimSite, Recorder]:
+    """A site with a recorder that has seen two steps."""
+    (a,) = world.sites.values()
+    a.declare()
+    recorder = Recorder(a.network, a.router)
+    recorder.start()
+    world.run(2 * limits.HISTORY_STEP_S)
+    return a, recorder
+
+
+def test_a_full_site_is_told_of_while_it_turns_requests_away(world: World) -> None:
+    a, recorder = recorded(world)
+    a.serve(1, capacity=1, service_s=1.0)
+    world.run(2)
+    a.offer(30, 20)
+    world.run(15)
+    (found,) = found_at(a, recorder)
+    assert problem(found)[0] == "SW0337" and "/s of 30/s requests" in problem(found)[1]
+    assert waiting_at(a, found.key) == []
+    (note,) = waiting_at(a)
+    assert (note.code, note.severity) == ("SW0339", "warning")
+    assert "is full: " in note.message and " wait" in note.message
+    world.run(5 + 3 * limits.HISTORY_STEP_S)
+    assert found_at(a, recorder) == []
+    assert waiting_at(a) == []
+
+
+def test_a_service_that_no_site_has_a_target_of_is_another_problem(world: World) -> None:
+    a, recorder = recorded(world)
+    a.offer(30, 20)
+    world.run(15)
+    (found,) = found_at(a, recorder)  # No site has ever bound a target.
+    assert problem(found)[1].endswith(
+        "30/s of 30/s requests fail: they found no ready target at any site that may serve them."
+    )
+
+
+def test_a_site_that_is_not_reached_is_not_called_full() -> None:
+    world = World(3, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare(queue=1)
+    a.serve(1, capacity=1, service_s=1.0)
+    b.serve(1, capacity=50)
+    world.run(5)
+    recorder = Recorder(a.network, a.router)
+    recorder.start()
+    b.kill()
+    world.run(15)
+    a.offer(30, 20)
+    world.run(15)
+    (found,) = found_at(a, recorder)
+    (one,) = problems_of([found], lambda key: no_room(a.router, key, a.network.now()))
+    full = "every site that is reached and may serve it is full, and b is not reached: "
+    assert one.code == "SW0337" and full in one.message
+    assert one.hint.startswith("See why b is not reached: sitectl link status. ")
+
+
+@pytest.mark.parametrize(
+    ("away", "named"),
+    [
+        (("b",), "b is"),
+        (("b", "c"), "b and c are"),
+        (("b", "c", "d", "e", "f"), "b, c, d and 2 more are"),
+    ],
+)
+def test_sites_that_are_not_reached_are_named_up_to_a_bound(
+    away: tuple[str, ...], named: str
+) -> None:
+    found = PortFailures(key=SHOP, lately=lately(200, all_full=120))
+    (one,) = problems_of([found], lambda key: NoRoom(away=away))
+    assert f"See why {named} not reached: " in one.hint

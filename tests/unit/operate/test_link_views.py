@@ -1,0 +1,33 @@
+"""Links that are down: which of them are problems."""
+
+from router.admin.views import LinkView, SiteName
+from router.operate.figures.link_views import of_links
+
+COPY = "far closed: another router with the identity of near is linked here"
+
+
+def link(name: str, state: str, error: str) -> LinkView:
+    return LinkView(
+        name=name,
+        neighbour=SiteName("far", "f" * 32),
+        direction="outgoing",
+        cost=1,
+        state=state,
+        since="",
+        rtt_ms=None,
+        lanes=0,
+        streams=0,
+        error=error,
+        certificate_expires=None,
+    )
+
+
+def codes(*links: LinkView, copy: str = "") -> list[str]:
+    return [problem.code for problem in of_links(links, copy)]
+
+
+def test_a_copy_that_is_kept_out_is_not_told_to_link_again() -> None:
+    refused = link("far", "refused", COPY)
+    assert codes(refused) == ["SW0404"]
+    assert codes(refused, copy=COPY) == []
+    assert codes(refused, link("hub", "down", "it hangs"), copy=COPY) == ["SW0675"]

@@ -1,0 +1,90 @@
+"""Sentences about targets of this site that are not ready."""
+
+import msgspec
+
+from router.balance.decisions import Outlook
+from router.balance.spills import LocalTargets
+from router.forward.figures import QueueNow, TargetInfo
+from router.model.ids import ServiceKey
+from router.operate.problems.local_targets import PortTargets, notes_of, problems_of
+
+SHOP = ServiceKey("shop", 8080)
+
+
+def target(number: int, error: str = "connection refused", since: float = 0.0) -> TargetInfo:
+    return TargetInfo(
+        name="shop",
+        host="127.0.0.1",
+        port=9000 + number,
+        ready=False,
+        in_flight=0,
+        capacity=None,
+        requests_total=0,
+        error=error,
+        since=since,
+    )
+
+
+def found(ready: int, *targets: TargetInfo, ejected: int = 0, **per_s: float) -> PortTargets:
+    total = ready + len(targets)
+    return PortTargets(
+        key=SHOP,
+        targets=LocalTargets(total, ready, ejected),
+        infos=targets,
+        elsewhere=["cloud", "north"],
+        spilled_per_s=per_s,
+    )
+
+
+def messages(one: PortTargets) -> list[str]:
+    problems = problems_of([one], str)
+    assert all(problem.code == "SW0335" for problem in problems)
+    return [problem.message for problem in problems]
+
+
+def test_no_ready_target_is_a_problem_with_the_figures_of_now() -> None:
+    one = found(0, target(1), target(2, "timed out", since=5.0), north=1.25, cloud=138.6)
+    assert messages(one) == [
+        "Service shop:8080: 0 of 2 targets are ready here; 139/s go to cloud, 1.2/s go to north. "
+        "127.0.0.1:9002: timed out (and 1 more)."
+    ]
+    assert not notes_of([one])
+    (problem,) = problems_of([one], str)
+    assert (problem.since, problem.hint) == (
+        "5.0",
+        "See why under ERROR: sitectl service status shop",
+    )
+
+
+def test_without_requests_it_says_where_they_would_go() -> None:
+    assert messages(found(0, target(1), ejected=1)) == [
+        "Service shop:8080: 0 of 1 target is ready here (1 ejected); requests go to cloud, north. "
+        "127.0.0.1:9001: connection refused."
+    ]
+
+
+def test_one_of_several_is_a_warning() -> None:
+    one = found(2, target(1, "127.0.0.1:9001 refused the connection"))
+    assert not problems_of([one], str)
+    (note,) = notes_of([one])
+    assert (note.code, note.severity) == ("SW0336", "warning")
+    assert note.message == (
+        "Service shop:8080: 2 of 3 targets are ready here. 127.0.0.1:9001 refused the connection."
+    )
+
+
+def test_while_the_other_sites_are_full_it_does_not_say_that_requests_go_there() -> None:
+    def said(outlook: Outlook, waiting: int = 0, cloud: float = 0.0) -> str:
+        one = found(0, target(1), cloud=cloud)
+        queue = QueueNow(outlook, waiting, 10, 1.0)
+        (message,) = messages(msgspec.structs.replace(one, queue=queue))
+        return message.split("; ")[1].split(". ")[0]
+
+    assert said("waits") == "every other site that may serve it is full: requests wait"
+    assert said("waits", 1) == "every other site that may serve it is full: 1 request waits"
+    assert said("waits", 7, cloud=4.0) == (
+        "4.0/s go to cloud, every other site that may serve it is full: 7 requests wait"
+    )
+    assert said("full", 10) == "every other site that may serve it is full: requests are refused"
+    (steady,) = messages(msgspec.structs.replace(found(0, target(1)), knows_room=False))
+    assert "; other sites serve: cloud, north." in steady

@@ -1,0 +1,26 @@
+"""The sentence about connections of a service that was removed."""
+
+from router.model.ids import ServiceKey
+from router.operate.problems.removed_services import changed_sentence, sentence
+
+DB = ServiceKey("db", 5432)
+
+
+def test_this_site_comes_first_and_of_many_sites_only_some_are_named() -> None:
+    assert sentence(DB, {"far": 1}, "near") == (
+        "Service db:5432 was removed, and 1 connection or request of it goes on: 1 at far."
+    )
+    assert sentence(DB, {"far": 9, "near": 2, "mid": 3, "out": 1, "top": 1}, "near") == (
+        "Service db:5432 was removed, and 16 connections or requests of it go on: "
+        "2 here, 9 at far, 3 at mid and more at 2 other sites."
+    )
+
+
+def test_of_another_protocol_it_says_as_what_they_began() -> None:
+    assert changed_sentence(DB, "http", {"tcp": 1}) == (
+        "Service db:5432 is http now, and 1 connection that began as tcp goes on."
+    )
+    assert changed_sentence(DB, "tcp", {"http": 1, "http2": 2}) == (
+        "Service db:5432 is tcp now, and 1 connection that began as http, 2 connections that began "
+        "as http2 go on."
+    )

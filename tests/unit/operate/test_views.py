@@ -1,0 +1,201 @@
+"""What the router tells of itself."""
+
+import re
+from itertools import pairwise
+
+import pytest
+
+from router.admin.ports import BadQuestion
+from router.admin.views import AffinityView, TargetCount
+from router.asking.way import way_to
+from router.link.outgoing import OutgoingSpec
+from router.model.ids import SiteId
+from router.model.limits import LOST_LINK_SHOWN_S, PATH_ROUTERS_MAX
+from router.model.settings import Affinity
+from router.model.specs import LinkSpec
+from router.operate.views import OperatorView
+from router.trust.ports import PendingLink
+from simulator.virtual import SimCredentials
+from tests.simulation.world import SimMemory, SimSite, World
+
+
+def test_a_refused_link_is_a_problem_of_the_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(self: SimCredentials, name: str, spec: LinkSpec) -> OutgoingSpec | PendingLink:
+        return PendingLink(
+            state="refused",
+            error="the claim is used",
+            site_name="b",
+            site_id="0b" * 16,
+            cost=1,
+            since=2.0,
+        )
+
+    monkeypatch.setattr(SimCredentials, "outgoing", refused)
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    views = OperatorView(
+        a.router,
+        a.network,  # type: ignore[arg-type]  # Only its clock is asked here.
+        SimMemory(a, 100).guard,
+        dict,
+        lambda name, arguments: None,
+    )
+    assert views.status().problems == ()
+    a.link(b, cost=1)
+    world.run(5)
+    (link,) = views.links()
+    assert (link.neighbour.name, link.neighbour.id) == ("b", "0b" * 16)
+    (problem,) = views.status().problems
+    assert problem.code == "SW0404"
+    assert problem.message == "Link to-b was refused: the claim is used"
+    assert problem.hint == "sitectl link delete to-b, then link with a new token"
+
+
+def view_of(site: SimSite) -> OperatorView:
+    """What a site's router tells."""
+    return OperatorView(
+        site.router,
+        site.network,  # type: ignore[arg-type]  # Only its clock is asked here.
+        SimMemory(site, 100).guard,
+        dict,
+        lambda name, arguments: None,
+    )
+
+
+def test_of_an_edges_links_those_that_stand_by_say_so() -> None:
+    world = World(1, "edge", "a", "b", edges=frozenset({"edge"}))
+    edge, a, b = world.sites.values()
+    edge.link(a, cost=1)
+    world.run(2)
+    edge.link(b, cost=1)
+    a.link(b, cost=1)
+    world.run(3)
+    told = {link.neighbour.name: (link.state, link.standby) for link in view_of(edge).links()}
+    assert told == {"a": ("up", False), "b": ("up", True)}
+    assert not any(link.standby for site in (a, b) for link in view_of(site).links())
+    a.kill()
+    world.run(6)
+    assert not any(link.standby for link in view_of(edge).links())
+
+
+def test_a_link_that_a_neighbor_dialed_and_that_is_lost_is_a_note_for_some_minutes() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    world.run(2)
+    view = view_of(b)
+    assert [note.code for note in view.status().notes] == []
+    a.kill()
+    world.run(5)
+    status = view.status()
+    assert (status.links, status.links_up, status.problems) == (1, 0, ())
+    (note,) = status.notes
+    assert (note.severity, note.code) == ("info", "SW0676")
+    assert re.fullmatch(
+        r"Link a from a is down since [0-9:]{8} UTC: the connection was lost.*[^.]\.", note.message
+    )
+    assert note.hint == "a dials it; is its router running? There: sitectl status"
+    world.run(LOST_LINK_SHOWN_S)
+    assert view.links() == [] and view.status().notes == ()
+
+
+def test_a_link_shows_when_the_certificate_ends_that_its_dialler_has() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    world.run(2)
+    told = []
+    for site in (a, b):
+        view = OperatorView(
+            site.router,
+            site.network,  # type: ignore[arg-type]  # Only its clock is asked here.
+            SimMemory(site, 100).guard,
+            lambda: {"link/to-b": 0.0},
+            lambda name, arguments: None,
+            shown_until=lambda site: 60.0 if site == a.router.identity.site else None,
+        )
+        told += [(link.direction, link.certificate_expires) for link in view.links()]
+    assert told == [
+        ("outgoing", "1970-01-01T00:00:00Z"),
+        ("incoming", "1970-01-01T00:01:00Z"),
+    ]
+
+
+def shop_of(affinity: Affinity | None) -> OperatorView:
+    """The view of a lone site with two targets of the service."""
+    world = World(1, "a")
+    (a,) = world.sites.values()
+    a.declare(affinity=affinity)
+    a.serve(2, capacity=4)
+    world.run(3)
+    return OperatorView(
+        a.router,
+        a.network,  # type: ignore[arg-type]  # Only its clock is asked here.
+        SimMemory(a, 100).guard,
+        dict,
+        lambda name, arguments: None,
+    )
+
+
+def test_a_service_shows_how_many_targets_are_here_and_how_many_of_them_are_ready() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    a.serve(2, capacity=4)
+    b.serve(1, capacity=4)
+    world.run(3)
+    counts = {site: view_of(site).services()[0].local_targets for site in (a, b)}
+    assert counts == {a: TargetCount(2, 2), b: TargetCount(1, 1)}
+    a.targets[9001].listener.close()
+    a.offer(rate=50, seconds=2)
+    world.run(5)
+    (shop,) = view_of(a).services()
+    assert shop.local_targets == TargetCount(2, 1)
+
+
+def test_why_tells_of_a_session_where_it_is_and_to_which_target_it_would_go() -> None:
+    view = shop_of(Affinity(by="client"))
+    plain = view.own_why("shop", None)
+    assert plain is not None
+    assert plain.affinity == AffinityView("client", "")
+    assert plain.session is None
+    asked = [view.own_why("shop", None, ("client", f"10.0.0.{n}")) for n in range(20)]
+    sessions = [why.session for why in asked if why is not None and why.session is not None]
+    assert len({session.key for session in sessions}) == 20
+    assert {session.target for session in sessions} == {"127.0.0.1:9001", "127.0.0.1:9002"}
+    assert view.own_why("shop", None, ("client", "10.0.0.1")) == asked[1], "asking changes nothing"
+    (service,) = view.services()
+    assert service.affinity == AffinityView("client", "")
+
+
+def test_why_refuses_to_guess_what_makes_a_session() -> None:
+    with pytest.raises(BadQuestion, match="keeps sessions by client, not by header"):
+        shop_of(Affinity(by="client")).own_why("shop", None, ("header", "x"))
+    with pytest.raises(BadQuestion, match="keeps no sessions") as raised:
+        shop_of(None).own_why("shop", None, ("client", "10.0.0.1"))
+    assert raised.value.hint == "sitectl service set shop --affinity client"
+
+
+def test_a_cookie_that_is_none_of_ours_begins_a_session() -> None:
+    why = shop_of(Affinity(by="cookie")).own_why("shop", None, ("cookie", "nonsense"))
+    assert why is not None
+    assert why.affinity == AffinityView("cookie", "spillway-shop")
+    assert why.session is None
+
+
+def test_a_site_that_is_farther_than_a_path_may_be_long_is_shown_with_the_reason() -> None:
+    names = [f"s{number:02}" for number in range(PATH_ROUTERS_MAX + 2)]
+    world = World(1, *names)
+    for one, other in pairwise(world.sites.values()):
+        one.link(other, cost=1)
+    world.run(30)
+    here = world.sites[names[0]]
+    sites = {site.name: site for site in view_of(here).network()}
+    last, far = sites[names[-2]], sites[names[-1]]
+    assert (last.reachable, last.path_cost, last.reason) == (True, PATH_ROUTERS_MAX, "")
+    assert (far.reachable, far.path_cost, far.next_hops) == (False, None, ())
+    assert far.reason == "farther than 32 routers"
+    route = here.router.routing.table.sites[SiteId(far.id)]
+    way = way_to(route, here.router.routing, None, lambda site: "")
+    assert way is not None and way.reason == f"{names[-1]} is farther than 32 routers"

@@ -1,0 +1,72 @@
+"""The log file: one JSON object a line, whatever was logged."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from router.process.logs import logging_to
+
+log = logging.getLogger("tests.logs")
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    """What the file holds, each line decoded."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_fields_of_fixed_name_stand_beside_the_message(tmp_path: Path) -> None:
+    path = tmp_path / "router.log"
+    with logging_to(path, "info"):
+        log.info("%s is up", "west\n{forged}", extra={"link": "west", "secret": "x"})
+    (line,) = lines_of(path)
+    assert (line["level"], line["message"], line["link"]) == (
+        "info",
+        "west\n{forged} is up",
+        "west",
+    )
+    assert line.keys() == {"at", "level", "logger", "message", "link"}
+
+
+def test_an_exception_stands_in_a_field_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "router.log"
+    with logging_to(path, "info"):
+        try:
+            raise ValueError("why")
+        except ValueError:
+            log.exception("could not %s", "apply")
+    (line,) = lines_of(path)
+    assert line["message"] == "could not apply"
+    assert line["exception"].startswith("Traceback") and line["exception"].endswith("why")
+
+
+def test_a_file_that_was_moved_away_is_begun_anew_when_asked(tmp_path: Path) -> None:
+    path = tmp_path / "router.log"
+    with logging_to(path, "info") as logs:
+        path.rename(tmp_path / "old.log")
+        logs.reopen()
+        log.info("after")
+    assert [line["message"] for line in lines_of(path)] == ["after"]
+
+
+def test_the_log_is_its_owner_s_alone_also_where_it_was_not(tmp_path: Path) -> None:
+    path = tmp_path / "router.log"
+    path.touch(0o644)
+    with logging_to(path, "info") as logs:
+        assert path.stat().st_mode & 0o777 == 0o600
+        path.rename(tmp_path / "away")
+        logs.reopen()
+        logging.getLogger("a").info("b")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_line_that_no_file_can_hold_is_lost_alone(tmp_path: Path) -> None:
+    path = tmp_path / "router.log"
+    with logging_to(path, "info"):
+        # A name on disk that is no UTF-8; not in the message, which pytest sends between processes.
+        log.info("cannot read", extra={"site": "\udcff.yaml"})
+        log.info("on", extra={"site": object()})
+        log.info("serving")
+    told = lines_of(path)
+    assert [line["message"] for line in told] == ["cannot read", "serving"]
+    assert told[0]["site"].endswith("udcff.yaml")

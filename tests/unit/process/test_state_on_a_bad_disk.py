@@ -1,0 +1,46 @@
+"""The router's small state file when the disk fails."""
+
+from pathlib import Path
+
+from router.process.state import FileKeeper
+
+
+def unwritable(path: Path) -> None:
+    """A directory in the place of the file."""
+    path.unlink()
+    path.mkdir()
+
+
+def test_a_state_that_cannot_be_written_is_told_once_and_kept_in_memory(tmp_path: Path) -> None:
+    told: list[str] = []
+    keeper = FileKeeper(tmp_path / "state.json", told.append)
+    unwritable(tmp_path / "state.json")
+    first = keeper.declared_at("shop")
+    keeper.keep_learnt(())
+    keeper.keep_epoch(2**40)
+    assert keeper.declared_at("shop") == first
+    assert len(told) == 1
+    assert "state.json" in told[0]
+
+
+def test_a_router_starts_on_a_disk_that_takes_nothing_and_epochs_still_grow(
+    tmp_path: Path,
+) -> None:
+    told: list[str] = []
+    keeper = FileKeeper(tmp_path / "state.json", told.append)
+    before = keeper.next_epoch()
+    unwritable(tmp_path / "state.json")
+    assert keeper.next_epoch() > before
+    assert len(told) == 1
+
+
+def test_what_could_not_be_written_is_written_as_soon_as_it_can_be(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    keeper = FileKeeper(path)
+    unwritable(path)
+    first = keeper.declared_at("shop")
+    assert str(path) in keeper.trouble and not keeper.retry()
+    path.rmdir()
+    assert keeper.retry() and keeper.trouble == ""
+    assert not keeper.retry(), "nothing waits any more"
+    assert FileKeeper(path).declared_at("shop") == first

@@ -1,0 +1,75 @@
+"""Ids and costs of sites that samples name, for as long as they do."""
+
+from router.model import limits
+from router.model.ids import RouterId, SiteId
+from router.routing.table import RouteTable, SiteRoute
+from router.workers.history_sites import HistorySites
+from simulator.virtual import SimIdentity
+
+OWN = SimIdentity("here", RouterId("r"))
+
+
+def route(name: str, path_cost: int | None) -> SiteRoute:
+    return SiteRoute(
+        site=SiteId(f"id of {name}"),
+        name=name,
+        router=OWN.router,
+        path_cost=path_cost,
+        paths=(),
+        next_hops=(),
+        neighbours=(),
+        version="",
+        reachable=path_cost is not None,
+        draining=False,
+    )
+
+
+def table(**costs: int | None) -> RouteTable:
+    routes = [route(name, cost) for name, cost in costs.items()]
+    return RouteTable(
+        generation=1,
+        site=OWN.site,
+        sites={one.site: one for one in routes},
+        candidates={},
+        declarations={},
+        name_conflicts=(),
+        next_hops={},
+        epochs={},
+        adjacencies=(),
+    )
+
+
+def told(sites: HistorySites, *names: str) -> list[tuple[str, str, int | None, int | None]]:
+    _, *others = sites.of(OWN, set(names))
+    return [(one.name, one.id, one.path_cost, one.last_cost) for one in others]
+
+
+def test_a_site_that_is_gone_is_known_until_no_sample_can_name_it() -> None:
+    sites = HistorySites()
+    sites.look(table(near=2, far=7), 0.0)
+    sites.look(table(near=2), 5.0)
+    kept = [("near", "id of near", 2, 2), ("far", "id of far", None, 7)]
+    assert told(sites, "far", "near") == kept
+    sites.look(table(near=2), 5.0 + limits.HISTORY_S)
+    assert told(sites, "far", "near") == kept
+    sites.look(table(near=2), 10.0 + limits.HISTORY_S + limits.HISTORY_STEP_S)
+    assert told(sites, "far", "near") == [("near", "id of near", 2, 2), ("far", "", None, None)]
+
+
+def test_a_site_without_a_path_keeps_its_cost_and_one_that_is_back_has_its_new_one() -> None:
+    sites = HistorySites()
+    sites.look(table(near=2, far=7), 0.0)
+    sites.look(table(near=None, far=7), 5.0)
+    assert told(sites, "far", "near")[0] == ("near", "id of near", None, 2)
+    sites.look(table(near=9, far=7), 10.0)
+    assert told(sites, "far", "near")[1] == ("near", "id of near", 9, 9)
+
+
+def test_of_more_than_there_is_room_for_the_newest_are_known() -> None:
+    sites = HistorySites()
+    many = [f"s{number}" for number in range(limits.HISTORY_GONE_SITES_MAX + 1)]
+    for number, name in enumerate(many):
+        sites.look(table(**{name: 1}), float(number))
+    sites.look(table(), float(len(many)))
+    assert told(sites, many[0]) == [(many[0], "", None, None)]
+    assert told(sites, many[1], many[-1])[0][1] == f"id of {many[1]}"
