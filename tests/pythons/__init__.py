@@ -27,11 +27,14 @@ CHOSEN = (
     f"{UNIT}/admin/console/test_auth.py",
     f"{UNIT}/admin/console/test_door.py",
     *(
-        f"{UNIT}/main/test_{name}.py"
-        for name in (
-            *("clock", "event_file", "issuing", "logs", "memory", "moments", "process", "renewing"),
-            *("simulating", "sinks", "state", "state_on_a_bad_disk", "systemd", "tracing"),
-            *("views", "workers"),
+        f"{UNIT}/{path}.py"
+        for path in (
+            *("trust/test_clock", "trust/test_issuing", "trust/test_renewing"),
+            *("process/test_memory", "node/test_moments", "workers/test_workers"),
+            *("operate/test_event_file", "operate/test_simulating", "operate/test_sinks"),
+            *("operate/test_tracing", "operate/test_views"),
+            *("process/test_logs", "process/test_process", "process/test_state"),
+            *("process/test_state_on_a_bad_disk", "process/test_systemd"),
         )
     ),
     # Patterns, codecs, structs: what arrives as bytes or as a document.
