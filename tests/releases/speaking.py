@@ -5,6 +5,7 @@ it takes lines of ``[kind, hex]`` and prints the facts of each, or why it could 
 Nothing here may need more than the oldest release that it is run by.
 """
 
+import importlib
 import json
 import sys
 import tempfile
@@ -32,7 +33,6 @@ from router.model.edges import (
 from router.model.errors import HandshakeRejected, RouterError
 from router.model.ids import RouterId, SiteId
 from router.model.specs import PolicySpec, ServiceSpec
-from router.process.state import FileKeeper
 from router.routing.lsa import (
     Adjacency,
     Lsa,
@@ -46,6 +46,11 @@ from router.routing.lsa import (
 from router.routing.lsa import (
     encode_lsa as encode_lsa,
 )
+
+try:
+    from router.process.state import FileKeeper
+except ModuleNotFoundError:  # Where the last release has it.
+    FileKeeper = importlib.import_module("router.main.state").FileKeeper  # type: ignore[misc]
 
 NOW = 1_780_000_000.0
 WEST, EAST = RouterId("0123456789abcdef"), RouterId("fedcba9876543210")
