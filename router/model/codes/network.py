@@ -240,7 +240,8 @@ SERVICES: Final = (
         "Requests that find the queue of this site full, or wait in it for longer than "
         "`queueWait`, get 503 with Retry-After: more than 5 % of all in the last seconds. The text "
         "names sites with room that a rule or the policy `failover` leaves out, and rates that are "
-        "used up; the next step has the command for each.",
+        "used up; the next step has the command for each. Once there is room again it says so, "
+        "and goes within seconds.",
         "Add targets, or raise the capacity or the rate of those that can take more: "
         "sitectl why NAME",
     ),

@@ -52,7 +52,10 @@ class Changes:
             asked = f"{rate.asked_per_s:.1f}/s asked for over {rate.window_s:g} s"
             if rate.is_over and key not in self._over:
                 self._over[key] = now
-                message = f"Service {key} is over its {rate.per_s:.6g}/s here, {asked}: it spills."
+                # Of a window that has just begun, or ends sooner, the demand is below the rate.
+                used_up = f"what it may take in {rate.window_s:g} s is used up"
+                why = used_up if rate.asked_per_s < rate.per_s else asked
+                message = f"Service {key} is over its {rate.per_s:.6g}/s here, {why}: it spills."
                 self._tell("info", "rate-exceeded", str(key), message)
             elif not (rate.is_over or rate.partly_over) and key in self._over:
                 lasted = now - self._over.pop(key)

@@ -71,7 +71,7 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
 
     ``used_up``: rates that are, in a sentence; ``raise_them`` how to raise those, with the command
     for this site. ``wants_targets``: some sites are full of requests. ``away``: sites that offered
-    the service lately and are not reached.
+    the service lately and are not reached. ``is_over``: a request of now would find room.
     """
 
     away: Sequence[str] = ()
@@ -79,6 +79,7 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     used_up: str = ""
     raise_them: str = ""
     wants_targets: bool = True
+    is_over: bool = False
 
     @property
     def why(self) -> str:
@@ -128,6 +129,7 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
         used_up=f"The rate is used up at {named}." if rated else "",
         raise_them=(raise_here if here else elsewhere) if rated else "",
         wants_targets=not rated or any(map(_is_full_of_requests, serving)),
+        is_over=not isinstance(explanation.decision, NoChoice),
     )
 
 
@@ -189,6 +191,15 @@ def waiting(
 
 
 def _full(one: PortFailures, found: NoRoom) -> Problem:
+    if found.is_over and not one.queued:
+        return Problem(
+            code="SW0337",
+            message=(
+                f"Service {one.key}: every site was full: {_share(one)} were turned away in the "
+                "last seconds. There is room now."
+            ),
+            hint=f"See them, and why: sitectl why {one.key} --last 20",
+        )
     waits = f"; {_wait(one.queued)}" if one.queued else ""
     return Problem(
         code="SW0337",

@@ -139,3 +139,23 @@ def test_a_rate_is_kept_again_when_no_worker_is_over_its_share() -> None:
     for now, state in enumerate((partly, over, partly, over, partly, calm)):
         changes.look_at_rates({SHOP: state}, float(now))
     assert journal.told() == ["rate-exceeded", "rate-kept"]
+
+
+def test_a_rate_that_is_used_up_early_in_its_window_is_told_without_a_demand_below_it() -> None:
+    for asked_per_s, why in (
+        (9.2, "what it may take in 10 s is used up"),
+        (20.0, "20.0/s asked for over 10 s"),
+    ):
+        said: list[str] = []
+        changes = Changes(lambda *event, said=said: said.append(event[3]))  # type: ignore[misc]
+        state = RateState(
+            per_s=14.0,
+            resume_per_s=10.0,
+            window_s=10.0,
+            asked_per_s=asked_per_s,
+            admitted_per_s=9.2,
+            free=0,
+            is_over=True,
+        )
+        changes.look_at_rates({SHOP: state}, 1.0)
+        assert said == [f"Service shop:8080 is over its 14/s here, {why}: it spills."]

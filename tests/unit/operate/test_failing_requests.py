@@ -162,6 +162,31 @@ def test_a_site_that_is_not_reached_is_not_called_full() -> None:
     assert one.hint.startswith("See why b is not reached: sitectl link status. ")
 
 
+def test_once_there_is_room_again_it_is_told_as_over_and_no_target_is_asked_for(
+    world: World,
+) -> None:
+    a, recorder = recorded(world)
+    a.declare(queue=0)
+    a.serve(1, capacity=1, service_s=1.0)
+    world.run(2)
+    a.offer(30, 20)
+    world.run(12)
+
+    def told() -> tuple[str, str]:
+        (found,) = found_at(a, recorder)
+        (one,) = problems_of([found], lambda key: no_room(a.router, key, a.network.now()))
+        return one.message, one.hint
+
+    message, hint = told()
+    assert "is full: " in message and "are turned away" in message and "Add targets" in hint
+    a.serve(1, capacity=1000)
+    world.run(2)
+    message, hint = told()
+    assert message.startswith("Service shop:8080: every site was full: ")
+    assert message.endswith("were turned away in the last seconds. There is room now.")
+    assert hint == "See them, and why: sitectl why shop:8080 --last 20"
+
+
 @pytest.mark.parametrize(
     ("away", "named"),
     [
