@@ -13,7 +13,7 @@ from typing import Final
 from deploy.verbs import EXITS, HELP, Verb, verbs
 from router import __version__
 from router.process.main import command_line
-from sitectl.failure import Exit
+from sitectl.base.failure import Exit
 
 ROUTER: Final = "spillway-router"
 WIDTH: Final = 72

@@ -8,8 +8,8 @@ from typing import Final
 import click
 import msgspec
 
-from sitectl.failure import Exit
-from sitectl.help import sections
+from sitectl.base.failure import Exit
+from sitectl.base.help import sections
 from sitectl.main import VERBS, cli
 
 HELP: Final = ("-h, --help", "--help")

@@ -13,11 +13,11 @@ import click
 
 from certs.errors import CertError
 from router.model.errors import ConfigError
-from sitectl.failure import Exit, Failure
-from sitectl.help import first_example, meant, sections
-from sitectl.options import Settings, Verbs, global_options
-from sitectl.output import safe_lines
-from sitectl.suggesting import did_you_mean
+from sitectl.base.failure import Exit, Failure
+from sitectl.base.help import first_example, meant, sections
+from sitectl.base.options import Settings, Verbs, global_options
+from sitectl.base.output import safe_lines
+from sitectl.base.suggesting import did_you_mean
 
 # What `--help` says of each verb, and where it is: `--help` and one verb import no others.
 VERBS: Final = {

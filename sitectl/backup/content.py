@@ -36,7 +36,7 @@ from certs.service_tls import FILES
 from router.model.ids import SiteId
 from router.model.owners import Owner
 from router.model.remembered import HeldListener, KeptOffers, site_of
-from sitectl.failure import Exit, Failure
+from sitectl.base.failure import Exit, Failure
 
 EPOCH_AHEAD_S: Final = 30 * 86_400
 """A restored router is born that much later than its clock says: so far may clocks be apart."""

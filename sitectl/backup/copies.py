@@ -4,10 +4,10 @@ import contextlib
 from typing import Final
 
 from certs.identity import restored_at
-from sitectl import output
-from sitectl.directory import DirectorySite
-from sitectl.failure import Failure
+from sitectl.base import output
+from sitectl.base.failure import Failure
 from sitectl.runtimes.presence import wait_until
+from sitectl.site.directory import DirectorySite
 
 LOOK_S: Final = 3.0
 COPY: Final = "SW0401"

@@ -47,15 +47,15 @@ from sitectl.backup.content import (
     problem_of,
     revived,
 )
-from sitectl.consoling import USERS
-from sitectl.directory import DOCUMENT_BYTES_MAX, DirectorySite
-from sitectl.failure import Exit, Failure, conflict
+from sitectl.base.failure import Exit, Failure, conflict
+from sitectl.base.texts import write_atomically
 from sitectl.gateway.home import RECORD_FILE
 from sitectl.runtimes import presence
 from sitectl.runtimes.spec import RUNTIME_FILE
-from sitectl.site import Change
-from sitectl.store import GATEWAYS
-from sitectl.texts import write_atomically
+from sitectl.site.console_place import USERS
+from sitectl.site.directory import DOCUMENT_BYTES_MAX, DirectorySite
+from sitectl.site.site import Change
+from sitectl.site.store import GATEWAYS
 
 STAGING: Final = ".restore"  # Has no config/ itself: no verb takes it for a site.
 STATE_FILE: Final = "state.json"

@@ -27,7 +27,6 @@ from router.kubernetes.tokens import text_of
 from router.model.errors import ConfigError
 from router.model.owners import Owner
 from router.model.specs import ConnectorSpec, Document, ServiceSpec, SiteSpec
-from sitectl import output
 from sitectl.backup.content import (
     Content,
     LinkFiles,
@@ -38,7 +37,9 @@ from sitectl.backup.content import (
     revived,
 )
 from sitectl.backup.objects import cleaned, is_so, key, objects, parsed
-from sitectl.failure import Exit, Failure, conflict
+from sitectl.base import output
+from sitectl.base.failure import Exit, Failure, conflict
+from sitectl.base.options import Settings
 from sitectl.kubernetes import lifecycle
 from sitectl.kubernetes.cluster import Body, Cluster
 from sitectl.kubernetes.secrets import ANY_COST
@@ -47,9 +48,8 @@ from sitectl.kubernetes.site import (
     open_cluster,
 )
 from sitectl.kubernetes.versions import router_of
-from sitectl.options import Settings
-from sitectl.site import Change
-from sitectl.store import state_dir
+from sitectl.site.site import Change
+from sitectl.site.store import state_dir
 
 _OURS: Final = f"{names.TYPE_LABEL} in ({','.join(kept.TYPES)})"
 _TOKENS: Final = (names.TOKEN_CLAIM, names.CONNECTION_TOKEN)

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from sitectl.failure import Exit, Failure
+from sitectl.base.failure import Exit, Failure
 
 MAGIC: Final = b"spillway-backup\n"
 VERSION: Final = 1

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from sitectl.base.failure import Failure
 from sitectl.debug.scrub import Scrubber
-from sitectl.failure import Failure
 
 PART_S: Final = 20.0
 PART_BYTES_MAX: Final = 8 * 1024 * 1024

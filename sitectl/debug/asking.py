@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
-from sitectl.admin import AdminClient, Call
+from sitectl.base.failure import Exit, Failure
 from sitectl.debug.archive import Content, Part
-from sitectl.failure import Exit, Failure
+from sitectl.site.admin import AdminClient, Call
 
 _PATHS: Final = {
     "status": "/api/v1/status",

@@ -14,9 +14,9 @@ from typing import Any, Final
 from router.documents.differing import shown_fields
 from sitectl.debug.archive import Content, Part
 from sitectl.debug.asking import router_parts
-from sitectl.directory import DirectorySite
-from sitectl.event_files import tail
-from sitectl.site import Site
+from sitectl.site.directory import DirectorySite
+from sitectl.site.event_files import tail
+from sitectl.site.site import Site
 
 LOG_BYTES_MAX: Final = 1024 * 1024
 STACKS_WAIT_S: Final = 1.0

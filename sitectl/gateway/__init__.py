@@ -1,6 +1,6 @@
 """Gateways: edge sites on a host, each with an identity of its own and linked to one site.
 
-A gateway is a site directory in ``gateways.d`` (`sitectl.store.gateways_dir`), so every verb works
+A gateway is a site directory in ``gateways.d`` (`site.store.gateways_dir`), so every verb works
 on it as on any site. What this room adds: who it belongs to (``gateway.yaml``, `home`), making and
 ending it (`making`, `removal`), what it offers and uses (`services`, `ports`), and how all of it
 is (`looking`). Documents are the state: `services` writes Connectors, Services and Listeners.

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 
 from router.documents.gateway import Gateway, read_gateway
 from router.model.specs import ConnectorSpec, Document, ListenerSpec, ServiceSpec
-from sitectl import output
-from sitectl.directory import DirectorySite
-from sitectl.failure import usage
+from sitectl.base import output
+from sitectl.base.failure import usage
+from sitectl.base.texts import config_failure
 from sitectl.gateway.definition import documents_of, gateway_name
-from sitectl.site import Change
-from sitectl.texts import config_failure
+from sitectl.site.directory import DirectorySite
+from sitectl.site.site import Change
 
 Changed = tuple[Document, Change]
 

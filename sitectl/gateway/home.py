@@ -13,12 +13,12 @@ import msgspec
 
 from certs.files import read_whole
 from router.model import limits
-from sitectl import store
-from sitectl.directory import DirectorySite
-from sitectl.failure import Exit, Failure, conflict, not_found, usage
-from sitectl.options import Settings, switched_platform
-from sitectl.site import Site
-from sitectl.texts import flat_yaml, write_atomically
+from sitectl.base.failure import Exit, Failure, conflict, not_found, usage
+from sitectl.base.options import Settings, switched_platform
+from sitectl.base.texts import flat_yaml, write_atomically
+from sitectl.site import store
+from sitectl.site.directory import DirectorySite
+from sitectl.site.site import Site
 
 RECORD_FILE: Final = "gateway.yaml"
 _RECORD_BYTES_MAX: Final = 64 * 1024
@@ -128,7 +128,7 @@ def find_gateway(settings: Settings, name: str | None) -> Gateway:
 
 def is_made(gateway: Gateway) -> bool:
     """Whether it has its documents and a link, so that verbs can work on it."""
-    from sitectl.edge import LINK
+    from sitectl.gateway.edge import LINK
 
     site = gateway.site
     if gateway.record is None or not site.config.is_dir():

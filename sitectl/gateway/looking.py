@@ -7,16 +7,16 @@ from router.documents.schema import target_ports
 from router.model.addresses import join
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, ServiceSpec
-from sitectl import output
-from sitectl.directory import DirectorySite
-from sitectl.edge import LINK
-from sitectl.failure import Failure
+from sitectl.base import output
+from sitectl.base.failure import Failure
 from sitectl.gateway import advice
+from sitectl.gateway.edge import LINK
 from sitectl.gateway.home import Gateway, is_made
 from sitectl.gateway.making import GRANT_PREFIX, type_of
 from sitectl.gateway.services import forwarded
 from sitectl.runtimes import runtime_of
-from sitectl.site import Site
+from sitectl.site.directory import DirectorySite
+from sitectl.site.site import Site
 
 RUNS_TWICE: Final = "SW0665"
 """The code of a problem of the site that keeps out a copy; its text has the id of whom."""

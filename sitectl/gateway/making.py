@@ -16,11 +16,10 @@ import msgspec
 
 from certs.errors import CertError
 from router.model import limits
-from sitectl import store
-from sitectl.directory import DirectorySite
-from sitectl.edge import LINK, link_edge, make_edge_in
-from sitectl.failure import Exit, Failure, conflict, usage
+from sitectl.base.failure import Exit, Failure, conflict, usage
+from sitectl.base.options import Settings
 from sitectl.gateway.definition import ANY_ADDRESS
+from sitectl.gateway.edge import LINK, link_edge, make_edge_in
 from sitectl.gateway.home import (
     Gateway,
     Record,
@@ -29,8 +28,6 @@ from sitectl.gateway.home import (
     record_of,
     write_record,
 )
-from sitectl.granting import endpoints_to_dial, grant_claim
-from sitectl.options import Settings
 from sitectl.runtimes import presence, runtime_of
 from sitectl.runtimes.choice import with_flags
 from sitectl.runtimes.containers.engine import PACKAGES, Program
@@ -44,7 +41,10 @@ from sitectl.runtimes.spec import (
     RuntimeSpec,
 )
 from sitectl.runtimes.spec_file import read_spec, require_words, write_spec
-from sitectl.site import Change, Site
+from sitectl.site import store
+from sitectl.site.directory import DirectorySite
+from sitectl.site.granting import endpoints_to_dial, grant_claim
+from sitectl.site.site import Change, Site
 
 if TYPE_CHECKING:
     from certs.credentials import StoredLink

@@ -5,13 +5,13 @@ from typing import Final
 
 from certs.errors import CertError
 from router.model.errors import ConfigError
-from sitectl import output
-from sitectl.failure import Exit, Failure
+from sitectl.base import output
+from sitectl.base.failure import Exit, Failure
+from sitectl.base.options import Settings
 from sitectl.gateway.home import Gateway, site_of
 from sitectl.gateway.making import GRANT_PREFIX
-from sitectl.life import end_site
-from sitectl.options import Settings
-from sitectl.site import Site
+from sitectl.runtimes.life import end_site
+from sitectl.site.site import Site
 
 _NOT_HERE: Final = "the site is not in reach from here"
 
@@ -59,7 +59,7 @@ def revoke(site: Site, site_id: str, grant: str) -> None:
 
     A router that does not run needs no telling: it finds the list when it starts.
     """
-    from sitectl.linking import revoke_site
+    from sitectl.flags.linking import revoke_site
 
     granted = [one for one in site.trust.granted() if one.name == grant]
     unused = [one.name for one in granted if not one.redeemed]

@@ -2,11 +2,11 @@
 
 from certs.errors import CertError
 from router.model.errors import ConfigError
-from sitectl.failure import Failure
+from sitectl.base.failure import Failure
+from sitectl.base.options import Settings
 from sitectl.gateway.home import Gateway, site_of
-from sitectl.options import Settings
 from sitectl.runtimes.presence import wait_until
-from sitectl.site import Site
+from sitectl.site.site import Site
 
 
 def is_seen(settings: Settings, gateway: Gateway, service: str, wait_s: float) -> bool:

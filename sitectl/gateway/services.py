@@ -17,7 +17,8 @@ from router.model.specs import (
     ServiceProtocol,
     ServiceSpec,
 )
-from sitectl.bindings import (
+from sitectl.base.failure import Failure, conflict, usage
+from sitectl.flags.bindings import (
     Binding,
     Target,
     bindings_of,
@@ -25,13 +26,12 @@ from sitectl.bindings import (
     require_target,
     unbind_target,
 )
-from sitectl.capacity_flags import CapacityFlags
-from sitectl.directory import DirectorySite
-from sitectl.failure import Failure, conflict, usage
-from sitectl.gateway.ports import Pair, matched
+from sitectl.flags.capacity import CapacityFlags
+from sitectl.flags.port_pairs import Pair, matched
+from sitectl.flags.service_names import require_name
 from sitectl.runtimes.presence import wait_until
-from sitectl.service_names import require_name
-from sitectl.site import Change
+from sitectl.site.directory import DirectorySite
+from sitectl.site.site import Change
 
 ASK_WAIT_S: Final = 1.5
 """Longest wait for the network's answer on a service: a round trip, and what edges are told in."""

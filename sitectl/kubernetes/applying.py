@@ -13,13 +13,13 @@ from router.kubernetes.objects import Object, labels, metadata, name_of, shown
 from router.kubernetes.site_config import SiteDefaults
 from router.kubernetes.tokens import text_of
 from router.model.specs import API_VERSION, Document
-from sitectl import output, texts
-from sitectl.failure import conflict, usage
+from sitectl.base import output, texts
+from sitectl.base.failure import conflict, usage
+from sitectl.base.options import Settings
 from sitectl.kubernetes.cluster import ApiFailure
 from sitectl.kubernetes.objects import covers
 from sitectl.kubernetes.site import KubernetesSite
-from sitectl.options import Settings
-from sitectl.site import Change
+from sitectl.site.site import Change
 
 _TAKEN: Final = ("ConfigMap", "Secret")
 _SEPARATOR: Final = "---"

@@ -20,14 +20,15 @@ from router.kubernetes.objects import Object, name_of, part
 from router.kubernetes.picture import Picture, SiteOptions
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec
-from sitectl.failure import Failure
-from sitectl.findings import Finding, expiry
+from sitectl.base.failure import Failure
+from sitectl.base.findings import Finding, expiry
+from sitectl.base.options import Settings
 from sitectl.kubernetes import istio, rights
 from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel, rule_text
 from sitectl.kubernetes.door import SELECTOR, PodDoor, is_ready
 from sitectl.kubernetes.lifecycle import ROUTES
 from sitectl.kubernetes.site import KubernetesSite, open_cluster
-from sitectl.options import Settings
+from sitectl.show.router_findings import of_router
 
 _NEEDED: Final = ("Deployment", "Role", "RoleBinding", "ServiceAccount")
 _OF_COMMANDS: Final = (
@@ -102,8 +103,6 @@ def _skupper(cluster: Cluster) -> Iterator[Finding]:
 
 def of_site(settings: Settings) -> Iterator[Finding]:
     """The site as it is: objects, rights, what is wrong in them, and what its router says."""
-    from sitectl.verbs.check import of_router
-
     site = KubernetesSite.of(settings)
     yield from _cluster(site.cluster)
     picture = site.reading.picture

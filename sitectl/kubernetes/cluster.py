@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from router.kubernetes.kinds import KINDS
 from router.kubernetes.objects import Object, metadata, name_of
-from sitectl.failure import Exit, Failure
+from sitectl.base.failure import Exit, Failure
 
 FIELD_MANAGER: Final = "spillway"
 CALL_TIMEOUT_S: Final = 5.0

@@ -6,9 +6,9 @@ from contextlib import closing
 from typing import Final
 
 from router.kubeconfig import UNUSABLE, read_config, unusable  # First: says what is not installed.
-from sitectl.admin import SILENT_S, SLICE_S
-from sitectl.failure import Exit, Failure
+from sitectl.base.failure import Exit, Failure
 from sitectl.kubernetes.cluster import CALL_TIMEOUT_S, Cluster, Executed, Reply
+from sitectl.site.admin import SILENT_S, SLICE_S
 
 # isort: split
 import httpx2

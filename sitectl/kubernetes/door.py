@@ -12,10 +12,10 @@ from typing import Any
 
 from router.kubernetes.names import COMPONENT_LABEL, COMPONENT_ROUTER, ROUTER
 from router.kubernetes.objects import Object, metadata, name_of, part
-from sitectl.admin import AdminClient, Answer, Call, events_in
-from sitectl.failure import Exit, Failure, unreachable
+from sitectl.base.failure import Exit, Failure, unreachable
+from sitectl.base.options import IN_POD_VARIABLE
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
-from sitectl.options import IN_POD_VARIABLE
+from sitectl.site.admin import AdminClient, Answer, Call, events_in
 
 SELECTOR = f"{COMPONENT_LABEL}={COMPONENT_ROUTER}"
 CONTAINER = "router"

@@ -15,7 +15,7 @@ from router.kubernetes.manifests.parts import own_labels
 from router.kubernetes.names import COMPONENT_ROUTER
 from router.kubernetes.objects import labels, name_of, part
 from router.kubernetes.picture import SiteOptions
-from sitectl.findings import Finding
+from sitectl.base.findings import Finding
 from sitectl.kubernetes.cluster import Cluster, in_parallel
 
 CODE: Final = "SW0464"

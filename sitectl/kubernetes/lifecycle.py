@@ -15,9 +15,10 @@ from router.kubernetes.objects import Object, labels, metadata, name_of, part, s
 from router.kubernetes.picture import SiteOptions
 from router.kubernetes.site_config import SiteDefaults
 from router.model.specs import SiteSpec
-from sitectl import output, texts
-from sitectl.failure import Exit, Failure, conflict
-from sitectl.image import policy_of_pods, stated_image
+from sitectl.base import output, texts
+from sitectl.base.failure import Exit, Failure, conflict
+from sitectl.base.options import Settings
+from sitectl.flags.site import given, given_keys, pairs
 from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel
 from sitectl.kubernetes.door import PodDoor, site_directory
 from sitectl.kubernetes.objects import covers, make_so
@@ -34,12 +35,11 @@ from sitectl.kubernetes.versions import (
     router_of,
     version_of,
 )
-from sitectl.options import Settings
+from sitectl.runtimes.image import policy_of_pods, stated_image
 from sitectl.runtimes.process import is_supervised, router_environment
 from sitectl.runtimes.spec import PullPolicy
-from sitectl.site import Change
-from sitectl.site_flags import given, given_keys, pairs
-from sitectl.store import state_dir
+from sitectl.site.site import Change
+from sitectl.site.store import state_dir
 
 ROUTES: Final = "route.openshift.io/v1"
 WAIT_POLL_S: Final = 0.5

@@ -15,7 +15,7 @@ from router.kubernetes.changes import Change, Create, Delete
 from router.kubernetes.migration import Step, View, Waiting, next_step
 from router.kubernetes.migration_record import Direction, record_of
 from router.kubernetes.objects import Object, name_of
-from sitectl.failure import Exit, Failure
+from sitectl.base.failure import Exit, Failure
 from sitectl.kubernetes.cluster import ApiFailure, Body, Cluster, in_parallel
 from sitectl.kubernetes.reading import read_namespace
 from sitectl.kubernetes.site import KubernetesSite

@@ -6,7 +6,7 @@ from typing import Any
 from router.kubernetes.objects import Object, name_of
 from sitectl.kubernetes.cluster import Cluster, in_parallel, version_of
 from sitectl.kubernetes.planned import DryCluster
-from sitectl.site import Change
+from sitectl.site.site import Change
 
 
 def covers(found: object, wanted: object) -> bool:

@@ -6,8 +6,8 @@ from typing import Any
 from router.kubernetes import names
 from router.kubernetes.changes import difference, merged
 from router.kubernetes.objects import Object, labels, name_of, shown
+from sitectl.base.options import Planned
 from sitectl.kubernetes.cluster import Body, Cluster, Executed, Reply
-from sitectl.options import Planned
 
 _SET_BY_THE_API = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
 

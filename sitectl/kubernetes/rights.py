@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from router.kubernetes.manifests.rights import Right
-from sitectl.findings import Finding
+from sitectl.base.findings import Finding
 from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel, rule_text
 
 CODE = "SW0463"

@@ -28,7 +28,7 @@ from router.kubernetes import secrets as kept
 from router.kubernetes.objects import Object, labels, name_of
 from router.kubernetes.tokens import text_of
 from router.model import limits
-from sitectl.failure import conflict
+from sitectl.base.failure import conflict
 from sitectl.kubernetes.cluster import ApiFailure, Body, Cluster
 
 _TRIES: Final = 5
@@ -37,7 +37,7 @@ _TOKEN_TYPES: Final = (names.TOKEN_CLAIM, names.CONNECTION_TOKEN)
 
 
 class SecretTrust:
-    """Implements `sitectl.site.Trust` and `certs.issue.Grants`."""
+    """Implements `sitectl.site.site.Trust` and `certs.issue.Grants`."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -235,7 +235,7 @@ class SecretTrust:
 
 
 class SecretLinks:
-    """Implements `sitectl.site.Links`: a link is a token Secret of its name."""
+    """Implements `sitectl.site.site.Links`: a link is a token Secret of its name."""
 
     def __init__(self, cluster: Cluster, secrets: Mapping[str, Object]) -> None:
         self._cluster = cluster

@@ -20,15 +20,15 @@ from router.kubernetes import addresses, console, names, owners
 from router.kubernetes.objects import Object, annotations, labels, metadata
 from router.model.errors import ConfigError
 from router.model.specs import Document, Kind, LinkSpec
-from sitectl.admin import Admin, AdminClient
-from sitectl.failure import Exit, Failure, conflict, not_found, usage
+from sitectl.base.failure import Exit, Failure, conflict, not_found, usage
+from sitectl.base.options import Settings
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
 from sitectl.kubernetes.door import PodDoor, site_directory
 from sitectl.kubernetes.planned import DryCluster
 from sitectl.kubernetes.reading import Reading, read_namespace
-from sitectl.options import Settings
-from sitectl.site import Credentials, Links, Site
-from sitectl.store import state_dir
+from sitectl.site.admin import Admin, AdminClient
+from sitectl.site.site import Credentials, Links, Site
+from sitectl.site.store import state_dir
 
 if TYPE_CHECKING:
     from certs.names import Endpoint
@@ -141,7 +141,7 @@ class KubernetesSite(Site):
                 retryable=True,
             )
         if found.is_local:
-            from sitectl import output
+            from sitectl.base import output
 
             output.note("ingress is none: the token works within this cluster only")
         return found.endpoints
@@ -337,7 +337,7 @@ class KubernetesSite(Site):
         except ApiFailure as failure:
             if failure.status != 404:
                 raise
-            from sitectl import output
+            from sitectl.base import output
 
             output.note(f"there is no Deployment {names.ROUTER}: restart the router yourself")
 

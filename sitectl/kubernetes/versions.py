@@ -8,11 +8,11 @@ from router.kubernetes.applied import is_stamped
 from router.kubernetes.image import PULL_POLICIES, REPOSITORY, PullPolicy
 from router.kubernetes.objects import Object, annotations, part
 from router.model.errors import ConfigError
-from sitectl import output
-from sitectl.failure import Failure
+from sitectl.base import output
+from sitectl.base.failure import Failure
+from sitectl.base.options import Settings
 from sitectl.kubernetes.cluster import Cluster
 from sitectl.kubernetes.site import KubernetesSite, kept_by
-from sitectl.options import Settings
 
 CONTROLLER: Final = "the site controller"
 

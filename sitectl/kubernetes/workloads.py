@@ -7,7 +7,7 @@ from router.kubernetes.objects import Snapshot, part
 from router.kubernetes.ported import service_ports
 from router.kubernetes.texts import PortPairs, label_pairs
 from router.kubernetes.workloads import container_ports
-from sitectl.failure import Exit, Failure, not_found, usage
+from sitectl.base.failure import Exit, Failure, not_found, usage
 
 _KINDS: Final = {
     "deployment": "Deployment",

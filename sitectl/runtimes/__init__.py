@@ -10,10 +10,10 @@ programs), `presence` (whether a router runs), `outcomes` (how starting and stop
 from importlib import import_module
 from typing import Final
 
-from sitectl.directory import DirectorySite
 from sitectl.runtimes.base import Runtime
 from sitectl.runtimes.spec import Kind
 from sitectl.runtimes.spec_file import read_spec
+from sitectl.site.directory import DirectorySite
 
 _CLASSES: Final[dict[Kind, tuple[str, str]]] = {
     "process": ("process", "ProcessRuntime"),

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from certs.files import open_directory
-from sitectl.failure import Exit, Failure
+from sitectl.base.failure import Exit, Failure
 from sitectl.runtimes import programs
 from sitectl.runtimes.programs import last_line
 from sitectl.runtimes.systemd.unit_file import ACCOUNT
-from sitectl.store import GATEWAYS
+from sitectl.site.store import GATEWAYS
 
 _GECOS: Final = "Spillway routers (sitectl)"
 """By this the account is known as made here; one of a package's or an administrator's stays."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from router.model.errors import ConfigError
 
 if TYPE_CHECKING:
-    from sitectl.directory import DirectorySite
+    from sitectl.site.directory import DirectorySite
 
 
 class Runtime(ABC):

@@ -11,13 +11,13 @@ from msgspec import structs
 
 from router.model.addresses import join, split
 from router.model.specs import SiteSpec
-from sitectl.directory import DirectorySite
-from sitectl.failure import conflict, usage
-from sitectl.image import stated_image, stated_policy
+from sitectl.base.failure import conflict, usage
 from sitectl.runtimes import presence, runtime_of
+from sitectl.runtimes.image import stated_image, stated_policy
 from sitectl.runtimes.manager import own_scope
 from sitectl.runtimes.spec import HOST_NETWORK, IN_CONTAINERS, RUNTIME_FILE, PullPolicy, RuntimeSpec
 from sitectl.runtimes.spec_file import read_spec, require_words, write_spec
+from sitectl.site.directory import DirectorySite
 
 RunBy = Literal["process", "systemd"]
 _EVERYWHERE: Final = "0.0.0.0"

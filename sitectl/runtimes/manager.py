@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from sitectl.failure import Exit, Failure
+from sitectl.base.failure import Exit, Failure
 from sitectl.runtimes import programs
 from sitectl.runtimes.spec import Scope
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sitectl.failure import Exit, Failure
+from sitectl.base.failure import Exit, Failure
 
 LOG_LINES: Final = 5
 

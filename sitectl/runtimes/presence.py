@@ -10,8 +10,8 @@ from pathlib import Path
 from certs.errors import CertError
 from certs.files import is_of_another, open_file, read_whole
 from router.model.events import ENDED_WITHOUT_STOPPING
-from sitectl.directory import DirectorySite
-from sitectl.findings import Finding
+from sitectl.base.findings import Finding
+from sitectl.site.directory import DirectorySite
 
 POLL_S = 0.05
 _LOG_TAIL_BYTES = 64 * 1024

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from certs.files import is_of_another, open_directory
-from sitectl.directory import DirectorySite
-from sitectl.failure import Exit, Failure
-from sitectl.holders import holder_of
+from sitectl.base.failure import Exit, Failure
 from sitectl.runtimes.base import Runtime
 from sitectl.runtimes.outcomes import not_ready, start_failed, still_draining
 from sitectl.runtimes.presence import is_locked, is_running, last_error, running_pid, wait_until
+from sitectl.site.directory import DirectorySite
+from sitectl.site.holders import holder_of
 
 _TAKEN: Final = re.compile(r":([0-9]{1,5}): Address already in use$")
 CONTAINER_VARIABLE = "container"  # Set in lower case by podman and systemd-nspawn.

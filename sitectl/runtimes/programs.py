@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from sitectl.failure import Exit, Failure
+from sitectl.base.failure import Exit, Failure
 
 RUN_DIRECTORIES: Final = Path("/run/user")
 Done = subprocess.CompletedProcess[str]

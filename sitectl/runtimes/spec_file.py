@@ -7,10 +7,10 @@ import msgspec
 
 from certs.files import is_of_another, read_whole
 from router.model.errors import ConfigError
-from sitectl.directory import DirectorySite
-from sitectl.failure import Exit, Failure
+from sitectl.base.failure import Exit, Failure
+from sitectl.base.texts import flat_yaml, write_atomically
 from sitectl.runtimes.spec import RUNTIME_FILE, RuntimeSpec
-from sitectl.texts import flat_yaml, write_atomically
+from sitectl.site.directory import DirectorySite
 
 _FILE_BYTES_MAX: Final = 64 * 1024
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")

@@ -6,8 +6,9 @@ from typing import Any
 import click
 
 from router.model.sharing import ALL, SHORT_ID_CHARS
-from sitectl import output, store
-from sitectl.options import Settings, Verb, completes
+from sitectl.base import output
+from sitectl.base.options import Settings, Verb, completes
+from sitectl.site import store
 
 
 @click.command("access", cls=Verb)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 
-from sitectl.admin import Admin, Call
-from sitectl.failure import usage
+from sitectl.base.failure import usage
+from sitectl.base.options import Verb
 from sitectl.kubernetes.door import site_directory
-from sitectl.options import Verb
+from sitectl.site.admin import Admin, Call
 
 
 @click.command(cls=Verb, hidden=True)

@@ -12,17 +12,18 @@ import msgspec
 
 from certs.files import write_secret
 from router.model.specs import SiteSpec
-from sitectl import output, store
 from sitectl.backup import content as contents
 from sitectl.backup import seal
 from sitectl.backup.content import Content
-from sitectl.failure import Exit, Failure, conflict, not_found, usage
-from sitectl.image import image_flags
-from sitectl.options import Settings, Verb
+from sitectl.base import output
+from sitectl.base.failure import Exit, Failure, conflict, not_found, usage
+from sitectl.base.options import Settings, Verb
+from sitectl.runtimes.image import image_flags
 from sitectl.runtimes.spec import PullPolicy
+from sitectl.site import store
 
 if TYPE_CHECKING:
-    from sitectl.site import Change
+    from sitectl.site.site import Change
 
 _SOURCE = "--passphrase-file FILE, - for stdin; a terminal is asked"
 

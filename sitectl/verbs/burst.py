@@ -5,10 +5,11 @@ from typing import Any, Final
 
 import click
 
-from sitectl import output, store
-from sitectl.failure import Exit, Failure, not_found
-from sitectl.options import Duration, Settings, Verbs, completes
-from sitectl.site import Site
+from sitectl.base import output
+from sitectl.base.failure import Exit, Failure, not_found
+from sitectl.base.options import Duration, Settings, Verbs, completes
+from sitectl.site import store
+from sitectl.site.site import Site
 
 POLL_S: Final = 0.2
 TEST_WAIT_S: Final = 120.0

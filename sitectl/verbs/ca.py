@@ -7,11 +7,12 @@ import click
 
 from certs import certificates, clocks, rotation
 from certs.rotation import CaState
-from sitectl import output, store
-from sitectl.failure import Exit, Failure
-from sitectl.options import Settings, Verbs, wait_flag
+from sitectl.base import output
+from sitectl.base.failure import Exit, Failure
+from sitectl.base.options import Settings, Verbs, wait_flag
 from sitectl.runtimes import presence
-from sitectl.site import Site
+from sitectl.site import store
+from sitectl.site.site import Site
 
 
 @click.group("ca", cls=Verbs)

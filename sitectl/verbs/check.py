@@ -11,26 +11,27 @@ import resource
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Iterator, Sequence, Set
-from functools import partial
+from collections.abc import Iterator, Set
 from importlib import util
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
 from router.documents import listening_addresses, resolve
 from router.model.addresses import join
-from router.model.specs import SiteSpec
-from sitectl import check_report, local_targets, output, store, texts
-from sitectl.directory import DirectorySite
-from sitectl.failure import Exit, Failure, usage
-from sitectl.findings import Finding, Level, expiry
-from sitectl.holders import holder_of
-from sitectl.options import Settings, Verb, completes, wait_flag
+from sitectl.base import output, texts
+from sitectl.base.failure import Exit, Failure, usage
+from sitectl.base.findings import Finding, Level, expiry
+from sitectl.base.options import Settings, Verb, completes, wait_flag
 from sitectl.runtimes import presence, runtime_of
-from sitectl.site import Site
-from sitectl.traffic import by_each_site
+from sitectl.show import check_report
+from sitectl.show.router_findings import of_router
+from sitectl.show.traffic import by_each_site
+from sitectl.site import store
+from sitectl.site.directory import DirectorySite
+from sitectl.site.holders import holder_of
+from sitectl.site.site import Site
 
 DESCRIPTORS_WANTED = 4_096
 _POLL_S: Final = 0.5
@@ -283,126 +284,3 @@ def _bind_error(host: str, port: int) -> str | None:
         except OSError as error:
             return error.strerror or str(error)
     return None
-
-
-def of_router(site: Site, told: Set[tuple[str, str]] = frozenset()) -> Iterator[Finding]:
-    """What a running router says of itself, its links and services.
-
-    ``told``: codes and messages of problems that were found without it, and are not told again.
-    """
-    try:
-        status, links, services = site.admin.get_all(
-            "/api/v1/status", "/api/v1/links", "/api/v1/services"
-        )
-    except Failure as failure:
-        yield Finding("error", "SW0513", failure.message, failure.hint)
-        return
-    ready = bool(status.get("ready"))
-    yield Finding(
-        "ok" if ready else "error", "SW0513", f"router {'ready' if ready else 'not ready'}"
-    )
-    for problem in status.get("problems") or []:
-        if problem["code"].startswith("SW01"):
-            continue  # Of documents, which are checked by themselves.
-        if (problem["code"], problem["message"]) in told:
-            continue
-        yield Finding("warning", problem["code"], problem["message"], problem.get("hint", ""))
-    for note in status.get("notes") or []:
-        if (note["code"], note["message"]) not in told:
-            yield Finding(note["severity"], note["code"], note["message"], note.get("hint", ""))
-    yield from _peers(site, status.get("replicas", 1))
-    yield from _workers(status.get("workers") or [])
-    if wanted := status.get("workers_next"):
-        text = f"the router is to have {output.count(wanted, 'worker')} from its next start on"
-        yield Finding("warning", "SW0519", text, "sitectl stop, then sitectl start")
-    known = [str(one["message"]) for one in status.get("problems") or []]
-    yield from _each(links, "SW0515", "no link yet", partial(_link, known))
-    yield from _each(services, "SW0516", "no service yet", partial(_service, known))
-
-
-def _peers(site: Site, routers: int) -> Iterator[Finding]:
-    """Whether any other router of the site is linked, where its document names some."""
-    found = site.find("Site", site.name)
-    peers = found.spec.peers if found is not None and isinstance(found.spec, SiteSpec) else ()
-    if routers > 1:
-        yield Finding("ok", "SW0515", f"{routers} routers of this site are linked to each other")
-    elif peers:
-        text = f"no other router of this site is linked; its peers are {', '.join(peers)}"
-        hint = "Is one running there? Another address: sitectl update --peer HOST:PORT"
-        yield Finding("warning", "SW0515", text, hint)
-
-
-def _workers(workers: list[dict[str, Any]]) -> Iterator[Finding]:
-    """The processes of a router that has several, and the cores for them."""
-    if not workers:
-        return
-    ready = sum(bool(one["ready"]) for one in workers)
-    text = f"{ready} of {output.count(len(workers), 'worker')} ready"
-    yield Finding("ok" if ready == len(workers) else "warning", "SW0519", text)
-    cores = len(os.sched_getaffinity(0))
-    if len(workers) > cores:
-        text = f"the router has {len(workers)} workers, and {output.count(cores, 'core')} for them"
-        hint = "More than one a core cost memory alone: sitectl update --workers auto"
-        yield Finding("warning", "SW0519", text, hint)
-
-
-def _each(
-    items: list[dict[str, Any]], code: str, none: str, judge: Callable[[Any], Iterator[Finding]]
-) -> Iterator[Finding]:
-    if not items:
-        yield Finding("info", code, none)
-    for item in items:
-        yield from judge(item)
-
-
-def _link(known: Sequence[str], item: dict[str, Any]) -> Iterator[Finding]:
-    """``known``: what the router says is wrong, which is not repeated in other words."""
-    if item.get("direction") == "incoming" and item.get("state") == "down":
-        return  # A note of the router says so: the other site dials it.
-    name = f"link {item['name']}"
-    if item.get("state") == "up":
-        yield Finding("ok", "SW0515", f"{name} is up, cost {item.get('cost')}")
-    elif not _names(known, f"Link {item['name']} "):
-        cause = f": {item['error']}" if item.get("error") else ""
-        hint = f"sitectl link status {item['name']}"
-        yield Finding("warning", "SW0515", f"{name} is {item.get('state')}{cause}", hint)
-    expires = item.get("certificate_expires")
-    if expires and item.get("direction") == "outgoing":  # Others are renewed at their diallers.
-        import datetime
-
-        moment = datetime.datetime.fromisoformat(str(expires).replace("Z", "+00:00"))
-        # It renews itself more than two days before.
-        yield expiry(f"the certificate of {name}", moment.timestamp(), "SW0518", 86_400.0)
-
-
-def _names(known: Sequence[str], begin: str) -> bool:
-    return any(message.startswith(begin) for message in known)
-
-
-def _service(known: Sequence[str], item: dict[str, Any]) -> Iterator[Finding]:
-    """``known`` as for `_link`."""
-    name = f"service {item['name']}:{item['port']}"
-    listener = item.get("listener") or {}
-    if listener.get("error") and not _names(known, f"S{name[1:]} has no listener"):
-        taken = listener.get("state") == "error"
-        listen = f"sitectl service set {item['name']} --listen [IP:]PORT"
-        hint = f"Free the port, or: {listen}" if taken else ""
-        if "must speak TLS" in str(listener["error"]):
-            hint = f"sitectl service set {item['name']} --tls-cert FOLDER"
-        is_wanted = str(listener["error"]).startswith("wanted so")
-        text = f"{name}: no listener: {listener['error']}"
-        yield Finding("info" if is_wanted else "warning", "SW0516", text, hint)
-    sites = [site for site in item.get("sites") or [] if not site.get("left_out")]
-    targets_ready = sum(site.get("targets_ready") or 0 for site in sites)
-    if targets_ready:
-        here = local_targets.of(item).shown
-        text = f"{name}: {output.count(targets_ready, 'target')} ready" + (
-            f", {here}" if here else ""
-        )
-        yield Finding("ok", "SW0517", text)
-    elif not _names(known, f"S{name[1:]} has no ready target"):
-        key = f"{item['name']}:{item['port']}"
-        hint = f"sitectl why {key}, or: sitectl service bind {item['name']} TYPE NAME"
-        yield Finding(
-            "warning", "SW0517", f"{name}: no target is ready at any site that is reached", hint
-        )

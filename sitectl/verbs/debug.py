@@ -7,11 +7,12 @@ from typing import Any
 import click
 
 from router import __version__
-from sitectl import output, store
+from sitectl.base import output
+from sitectl.base.failure import Failure, not_found
+from sitectl.base.findings import Finding
+from sitectl.base.options import Settings, Verbs
 from sitectl.debug.archive import SKIPPED, Content, Part, collect, write
-from sitectl.failure import Failure, not_found
-from sitectl.findings import Finding
-from sitectl.options import Settings, Verbs
+from sitectl.site import store
 
 
 @click.group("debug", cls=Verbs)

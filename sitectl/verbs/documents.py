@@ -9,12 +9,13 @@ import click
 from router.documents import KINDS, plain, read, write
 from router.documents.gateway import looks_like_gateway
 from router.model.specs import Document
-from sitectl import output, store, texts
-from sitectl.failure import not_found, usage
-from sitectl.life import make_site
-from sitectl.options import Settings, Verb, completes, dry_run_flag
-from sitectl.owning import require_in_force
-from sitectl.site import Change, Site
+from sitectl.base import output, texts
+from sitectl.base.failure import not_found, usage
+from sitectl.base.options import Settings, Verb, completes, dry_run_flag
+from sitectl.flags.owning import require_in_force
+from sitectl.runtimes.life import make_site
+from sitectl.site import store
+from sitectl.site.site import Change, Site
 
 
 @click.command(cls=Verb)

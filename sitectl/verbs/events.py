@@ -8,12 +8,13 @@ from urllib.parse import urlencode
 
 import click
 
-from sitectl import output, store
-from sitectl.directory import DirectorySite
-from sitectl.event_files import events_of
-from sitectl.failure import Exit, Failure, usage
-from sitectl.options import Settings, Verb
-from sitectl.site import Site
+from sitectl.base import output
+from sitectl.base.failure import Exit, Failure, usage
+from sitectl.base.options import Settings, Verb
+from sitectl.site import store
+from sitectl.site.directory import DirectorySite
+from sitectl.site.event_files import events_of
+from sitectl.site.site import Site
 
 SEVERITIES: Final = ("info", "warning", "error")
 

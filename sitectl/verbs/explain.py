@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sitectl import output
-from sitectl.failure import not_found
-from sitectl.options import Settings, Verb
+from sitectl.base import output
+from sitectl.base.failure import not_found
+from sitectl.base.options import Settings, Verb
 
 if TYPE_CHECKING:
     from router.model.event_codes import EventCode

@@ -6,20 +6,9 @@ import click
 import msgspec
 
 from router.model.specs import Document, ServiceSpec
-from sitectl import output, store, tls
-from sitectl.bindings import (
-    Binding,
-    bindings_of,
-    bound_document,
-    reach_of,
-    require_target,
-    target_ports_of,
-    unbind_target,
-)
-from sitectl.capacity_flags import CapacityFlags, CapChange, capacity_flags
-from sitectl.failure import usage
-from sitectl.host_flags import host_flags, host_listeners
-from sitectl.options import (
+from sitectl.base import output
+from sitectl.base.failure import usage
+from sitectl.base.options import (
     UNTIL_READY,
     Settings,
     Verb,
@@ -29,13 +18,26 @@ from sitectl.options import (
     type_and_name,
     wait_flag,
 )
-from sitectl.owning import require_in_force
-from sitectl.pod_flags import bound_target, mark_headless, port_advice, use_of_pods, workload_flags
-from sitectl.service_flags import health_flags
-from sitectl.service_names import documents_of, listener_of, require_name
-from sitectl.sharing_flags import SharingFlags, sharing_flags, with_sharing
-from sitectl.site import Site
-from sitectl.targets import note_not_ready, put_until_ready
+from sitectl.flags import tls
+from sitectl.flags.bindings import (
+    Binding,
+    bindings_of,
+    bound_document,
+    reach_of,
+    require_target,
+    target_ports_of,
+    unbind_target,
+)
+from sitectl.flags.capacity import CapacityFlags, CapChange, capacity_flags
+from sitectl.flags.host import host_flags, host_listeners
+from sitectl.flags.owning import require_in_force
+from sitectl.flags.pod import bound_target, mark_headless, port_advice, use_of_pods, workload_flags
+from sitectl.flags.service import health_flags
+from sitectl.flags.service_names import documents_of, listener_of, require_name
+from sitectl.flags.sharing import SharingFlags, sharing_flags, with_sharing
+from sitectl.flags.targets import note_not_ready, put_until_ready
+from sitectl.site import store
+from sitectl.site.site import Site
 
 _NO_PROXIES = "not needed here, there are no proxy pods"
 

@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from router.model.errors import ConfigError
-from sitectl import output
-from sitectl.failure import Exit, Failure, not_found, usage
+from sitectl.base import output
+from sitectl.base.failure import Exit, Failure, not_found, usage
+from sitectl.base.options import Settings, Verbs, accepted, wait_flag
 from sitectl.gateway import looking, making, removal
 from sitectl.gateway.home import (
     Gateway,
@@ -21,8 +22,7 @@ from sitectl.gateway.home import (
     meant_site,
     site_of,
 )
-from sitectl.image import image_flags
-from sitectl.options import Settings, Verbs, accepted, wait_flag
+from sitectl.runtimes.image import image_flags
 from sitectl.verbs import gateway_files, gateway_services
 from sitectl.verbs.gateway_flags import (
     link_flags,

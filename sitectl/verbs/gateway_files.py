@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import click
 
 from router.documents.gateway import Gateway, write_gateway
-from sitectl import output, store, texts
-from sitectl.directory import DirectorySite
-from sitectl.failure import not_found, usage
+from sitectl.base import output, texts
+from sitectl.base.failure import not_found, usage
+from sitectl.base.options import Duration, Settings, TokenFile, Verb
+from sitectl.flags.link_cost import LinkCost
 from sitectl.gateway.applying import (
     Changed,
     apply_gateway,
@@ -21,10 +22,10 @@ from sitectl.gateway.applying import (
 from sitectl.gateway.definition import gateway_of
 from sitectl.gateway.home import find_gateway, gateway_names
 from sitectl.gateway.making import fit_runtime
-from sitectl.image import chosen_image, image_flags, stated_policy
-from sitectl.link_cost import LinkCost
-from sitectl.options import Duration, Settings, TokenFile, Verb
+from sitectl.runtimes.image import chosen_image, image_flags, stated_policy
 from sitectl.runtimes.spec import PullPolicy
+from sitectl.site import store
+from sitectl.site.directory import DirectorySite
 
 
 def read_text(file: str) -> tuple[str, str]:

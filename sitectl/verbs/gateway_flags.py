@@ -4,13 +4,13 @@ from typing import Any, Final
 
 import click
 
-from sitectl import output
-from sitectl.failure import Exit, Failure
+from sitectl.base import output
+from sitectl.base.failure import Exit, Failure
+from sitectl.base.options import Decorated, Settings, TokenFile
+from sitectl.flags.link_cost import LinkCost
+from sitectl.flags.linking import wait_until_up
 from sitectl.gateway import advice, looking, making, services
 from sitectl.gateway.home import Gateway, find_gateway
-from sitectl.link_cost import LinkCost
-from sitectl.linking import wait_until_up
-from sitectl.options import Decorated, Settings, TokenFile
 
 MULTICAST: Final = "not in Spillway, requests are balanced one by one"
 OF_THE_SERVICE: Final = "not needed here, the protocol is the service's"

@@ -4,14 +4,14 @@ from typing import Any
 
 import click
 
-from sitectl import output
-from sitectl.capacity_flags import CapacityFlags, capacity_flags
-from sitectl.failure import Exit, usage
+from sitectl.base import output
+from sitectl.base.failure import Exit, usage
+from sitectl.base.options import Settings, Verb, accepted, wait_flag
+from sitectl.flags.capacity import CapacityFlags, capacity_flags
+from sitectl.flags.port_pairs import host_and_pairs, pairs_of
+from sitectl.flags.service import health_flags
 from sitectl.gateway import looking, making, removal, seeing, services
 from sitectl.gateway.home import Gateway, default_name, find_gateway, gateway_names
-from sitectl.gateway.ports import host_and_pairs, pairs_of
-from sitectl.options import Settings, Verb, accepted, wait_flag
-from sitectl.service_flags import health_flags
 from sitectl.verbs.gateway_flags import (
     MULTICAST,
     OF_THE_SERVICE,

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
-from sitectl import output, store
-from sitectl.admin import Admin, AdminClient, Call
-from sitectl.failure import Exit, Failure, not_found, usage
-from sitectl.options import IN_POD_VARIABLE, Settings, Verb
+from sitectl.base import output
+from sitectl.base.failure import Exit, Failure, not_found, usage
+from sitectl.base.options import IN_POD_VARIABLE, Settings, Verb
+from sitectl.site import store
+from sitectl.site.admin import Admin, AdminClient, Call
 
 SITE_DIR_VARIABLE = "SPILLWAY_SITE_DIR"
 IN_POD_STATE = "/var/lib/spillway"

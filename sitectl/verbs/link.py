@@ -7,16 +7,25 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from router.model.specs import Document, LinkSpec
-from sitectl import output, store
-from sitectl.failure import Exit, Failure, not_found, usage
-from sitectl.link_cost import LinkCost
-from sitectl.link_picture import link_picture
-from sitectl.linking import incoming_link, keep_link, revoke_site, wait_until_up
-from sitectl.options import Settings, TokenFile, Verbs, also, completes, dry_run_flag, wait_flag
-from sitectl.proxying import keep_link_login, proxy_flags, read_wish
+from sitectl.base import output
+from sitectl.base.failure import Exit, Failure, not_found, usage
+from sitectl.base.options import (
+    Settings,
+    TokenFile,
+    Verbs,
+    also,
+    completes,
+    dry_run_flag,
+    wait_flag,
+)
+from sitectl.base.watching import show, watch_flag
+from sitectl.flags.link_cost import LinkCost
+from sitectl.flags.linking import incoming_link, keep_link, revoke_site, wait_until_up
+from sitectl.flags.proxy import keep_link_login, proxy_flags, read_wish
 from sitectl.runtimes import presence
-from sitectl.site import Site
-from sitectl.watching import show, watch_flag
+from sitectl.show.link_picture import link_picture
+from sitectl.site import store
+from sitectl.site.site import Site
 
 if TYPE_CHECKING:
     from certs.register import Admitted

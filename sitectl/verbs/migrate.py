@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 import msgspec
 
-from sitectl import output
-from sitectl.failure import Exit, Failure, usage
-from sitectl.options import Settings, Verb, dry_run_flag
+from sitectl.base import output
+from sitectl.base.failure import Exit, Failure, usage
+from sitectl.base.options import Settings, Verb, dry_run_flag
 
 if TYPE_CHECKING:
     from router.kubernetes.migration import Step
@@ -293,7 +293,7 @@ def _dry_run(
     """The steps on stderr; on stdout the documents, for those who keep them in Git."""
     from router.kubernetes.changes import Create, Patch
     from router.kubernetes.objects import name_of
-    from sitectl.options import Planned
+    from sitectl.base.options import Planned
 
     for one in asked:
         candidate = found.candidates[one.name]

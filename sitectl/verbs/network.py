@@ -6,17 +6,18 @@ from typing import Any
 import click
 
 from router.model import limits
-from sitectl import output, store
-from sitectl.completing import remember
-from sitectl.failure import Exit, Failure, not_found, usage
-from sitectl.options import Settings, Verb, Verbs, completes
-from sitectl.past import past_text
-from sitectl.sessions import require_address
-from sitectl.sharing_flags import unknown_here
-from sitectl.site import Site
-from sitectl.site_detail import detail_text, site_detail
-from sitectl.watching import Picture, show, watch_flag
-from sitectl.why_text import why_text
+from sitectl.base import output
+from sitectl.base.completing import remember
+from sitectl.base.failure import Exit, Failure, not_found, usage
+from sitectl.base.options import Settings, Verb, Verbs, completes
+from sitectl.base.watching import Picture, show, watch_flag
+from sitectl.flags.sessions import require_address
+from sitectl.flags.sharing import unknown_here
+from sitectl.show.past import past_text
+from sitectl.show.site_detail import detail_text, site_detail
+from sitectl.show.why_text import why_text
+from sitectl.site import store
+from sitectl.site.site import Site
 
 
 @click.group("network", cls=Verbs)

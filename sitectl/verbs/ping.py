@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from sitectl import output, store
-from sitectl.failure import Exit, Failure, not_found
-from sitectl.options import Settings, Verb, completes
-from sitectl.pinging import merged, round_text, summary_text
-from sitectl.site import Site
+from sitectl.base import output
+from sitectl.base.failure import Exit, Failure, not_found
+from sitectl.base.options import Settings, Verb, completes
+from sitectl.show.pinging import merged, round_text, summary_text
+from sitectl.site import store
+from sitectl.site.site import Site
 
 ROUNDS_MAX = 10_000
 INTERVAL_S_MAX = 60.0

@@ -6,11 +6,12 @@ import time
 import click
 
 from certs.names import is_site_id
-from sitectl import output, store
-from sitectl.failure import Failure, not_found, usage
-from sitectl.linking import incoming_link, revoke_site
-from sitectl.options import Settings, Verb, dry_run_flag
-from sitectl.site import Site
+from sitectl.base import output
+from sitectl.base.failure import Failure, not_found, usage
+from sitectl.base.options import Settings, Verb, dry_run_flag
+from sitectl.flags.linking import incoming_link, revoke_site
+from sitectl.site import store
+from sitectl.site.site import Site
 
 
 @click.command("revoke-access", cls=Verb)

@@ -8,18 +8,19 @@ import click
 
 from router.model import limits
 from router.model.specs import Document, ListenerSpec
-from sitectl import output, store
-from sitectl.edge import LINK, make_edge_in
-from sitectl.failure import conflict, usage
-from sitectl.life import name_of
-from sitectl.options import Settings, TokenFile, Verb
+from sitectl.base import output
+from sitectl.base.failure import conflict, usage
+from sitectl.base.options import Settings, TokenFile, Verb
+from sitectl.gateway.edge import LINK, make_edge_in
 from sitectl.runtimes import presence
+from sitectl.runtimes.life import name_of
 from sitectl.runtimes.process import (
     is_supervised,
     require_own,
     router_command,
     router_environment,
 )
+from sitectl.site import store
 
 
 @click.command(cls=Verb)

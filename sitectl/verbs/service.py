@@ -12,18 +12,19 @@ from router.model.specs import (
     ServiceSpec,
     SitePolicySpec,
 )
-from sitectl import output, store, tls
-from sitectl.bindings import (
+from sitectl.base import output
+from sitectl.base.completing import remember
+from sitectl.base.failure import Exit
+from sitectl.base.options import Settings, Verbs, accepted, completes, dry_run_flag
+from sitectl.base.watching import Picture, show, watch_flag
+from sitectl.flags import tls
+from sitectl.flags.bindings import (
     bindings_of,
 )
-from sitectl.capacity_flags import CapacityFlags, cap_change, lone_site_cap_flags
-from sitectl.completing import remember
-from sitectl.failure import Exit
-from sitectl.history import lines_of, people_look
-from sitectl.host_flags import host_flags, host_listeners
-from sitectl.options import Settings, Verbs, accepted, completes, dry_run_flag
-from sitectl.owning import require_in_force
-from sitectl.policy_flags import (
+from sitectl.flags.capacity import CapacityFlags, cap_change, lone_site_cap_flags
+from sitectl.flags.host import host_flags, host_listeners
+from sitectl.flags.owning import require_in_force
+from sitectl.flags.policy import (
     QUEUE_DEFAULT,
     half_close_flag,
     policy_flags,
@@ -31,16 +32,17 @@ from sitectl.policy_flags import (
     request_id_flag,
     request_id_of,
 )
-from sitectl.service_flags import handling_changes, timeout_flags
-from sitectl.service_names import documents_of, listener_of, name_and_ports, require_name
-from sitectl.service_status import attached, closed_by_rules, service_items, table
-from sitectl.sessions import affinity_of, require_sessions_fit
-from sitectl.sharing_flags import SharingFlags, sharing_flags, sharing_text, with_sharing
+from sitectl.flags.service import handling_changes, timeout_flags
+from sitectl.flags.service_names import documents_of, listener_of, name_and_ports, require_name
+from sitectl.flags.sessions import affinity_of, require_sessions_fit
+from sitectl.flags.sharing import SharingFlags, sharing_flags, sharing_text, with_sharing
+from sitectl.show.history import lines_of, people_look
+from sitectl.show.service_status import attached, closed_by_rules, service_items, table
+from sitectl.site import store
 from sitectl.verbs.service_grants import grant, granted_text, revoke, transfer
 from sitectl.verbs.service_owner import adopt
 from sitectl.verbs.service_settings import set_
 from sitectl.verbs.service_targets import bind, unbind
-from sitectl.watching import Picture, show, watch_flag
 
 
 @click.group("service", cls=Verbs)

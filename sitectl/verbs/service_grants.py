@@ -10,15 +10,16 @@ from router.model.grants import CALL, OFFER, OWN, REDECLARE, VERBS
 from router.model.ids import is_site_id
 from router.model.sharing import names_one_site, pinned, shown_pattern
 from router.model.specs import Document, GrantSpec, SitePolicySpec
-from sitectl import output, store
-from sitectl.bindings import bindings_of, is_declared
-from sitectl.capacity_flags import policy_of_service
-from sitectl.failure import conflict, not_found, usage
-from sitectl.options import Settings, Verb, completes, dry_run_flag
-from sitectl.owning import look
-from sitectl.service_names import require_name
-from sitectl.sharing_flags import document_name, with_ids
-from sitectl.site import Site
+from sitectl.base import output
+from sitectl.base.failure import conflict, not_found, usage
+from sitectl.base.options import Settings, Verb, completes, dry_run_flag
+from sitectl.flags.bindings import bindings_of, is_declared
+from sitectl.flags.capacity import policy_of_service
+from sitectl.flags.owning import look
+from sitectl.flags.service_names import require_name
+from sitectl.flags.sharing import document_name, with_ids
+from sitectl.site import store
+from sitectl.site.site import Site
 
 _site_option = click.option(
     "--site",

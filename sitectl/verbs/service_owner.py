@@ -2,9 +2,10 @@
 
 import click
 
-from sitectl import output, store
-from sitectl.options import Settings, Verb, completes, dry_run_flag
-from sitectl.owning import look
+from sitectl.base import output
+from sitectl.base.options import Settings, Verb, completes, dry_run_flag
+from sitectl.flags.owning import look
+from sitectl.site import store
 
 
 @click.command("adopt", cls=Verb)

@@ -10,13 +10,17 @@ from router.model.specs import (
     ServiceSpec,
     SitePolicySpec,
 )
-from sitectl import output, store, tls
-from sitectl.bindings import (
+from sitectl.base import output
+from sitectl.base.failure import Failure, not_found, usage
+from sitectl.base.options import Settings, Verb, completes, dry_run_flag
+from sitectl.base.suggesting import did_you_mean
+from sitectl.flags import tls
+from sitectl.flags.bindings import (
     bindings_of,
     changed_targets,
     is_declared,
 )
-from sitectl.capacity_flags import (
+from sitectl.flags.capacity import (
     CapacityFlags,
     CapChange,
     cap_change,
@@ -25,10 +29,8 @@ from sitectl.capacity_flags import (
     policy_of_service,
     site_cap_flags,
 )
-from sitectl.failure import Failure, not_found, usage
-from sitectl.options import Settings, Verb, completes, dry_run_flag
-from sitectl.owning import require_in_force
-from sitectl.policy_flags import (
+from sitectl.flags.owning import require_in_force
+from sitectl.flags.policy import (
     QUEUE_DEFAULT,
     half_close_flag,
     policy_flags,
@@ -36,12 +38,12 @@ from sitectl.policy_flags import (
     request_id_flag,
     request_id_of,
 )
-from sitectl.service_flags import handling_changes, health_flags, timeout_flags
-from sitectl.service_names import listener_of, require_name
-from sitectl.sessions import affinity_of, require_sessions_fit
-from sitectl.sharing_flags import SharingFlags, sharing_flags, sharing_text, with_sharing
-from sitectl.site import Site
-from sitectl.suggesting import did_you_mean
+from sitectl.flags.service import handling_changes, health_flags, timeout_flags
+from sitectl.flags.service_names import listener_of, require_name
+from sitectl.flags.sessions import affinity_of, require_sessions_fit
+from sitectl.flags.sharing import SharingFlags, sharing_flags, sharing_text, with_sharing
+from sitectl.site import store
+from sitectl.site.site import Site
 
 
 @click.command("set", cls=Verb)

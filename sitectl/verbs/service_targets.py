@@ -3,20 +3,9 @@
 import click
 
 from router.model.specs import ServiceSpec
-from sitectl import output, store, tls
-from sitectl.bindings import (
-    Binding,
-    bound_document,
-    is_declared,
-    known_services,
-    reach_of,
-    require_target,
-    target_ports_of,
-    unbind_target,
-)
-from sitectl.capacity_flags import CapacityFlags, capacity_flags
-from sitectl.failure import usage
-from sitectl.options import (
+from sitectl.base import output
+from sitectl.base.failure import usage
+from sitectl.base.options import (
     UNTIL_READY,
     Decorated,
     Settings,
@@ -27,12 +16,25 @@ from sitectl.options import (
     type_and_name,
     wait_flag,
 )
-from sitectl.pod_flags import bound_target, mark_headless, port_advice, use_of_pods, workload_flags
-from sitectl.service_flags import health_flags
-from sitectl.service_names import require_name
-from sitectl.site import Change, Site
-from sitectl.suggesting import did_you_mean
-from sitectl.targets import host_places, note_not_ready, put_until_ready
+from sitectl.base.suggesting import did_you_mean
+from sitectl.flags import tls
+from sitectl.flags.bindings import (
+    Binding,
+    bound_document,
+    is_declared,
+    known_services,
+    reach_of,
+    require_target,
+    target_ports_of,
+    unbind_target,
+)
+from sitectl.flags.capacity import CapacityFlags, capacity_flags
+from sitectl.flags.pod import bound_target, mark_headless, port_advice, use_of_pods, workload_flags
+from sitectl.flags.service import health_flags
+from sitectl.flags.service_names import require_name
+from sitectl.flags.targets import host_places, note_not_ready, put_until_ready
+from sitectl.site import store
+from sitectl.site.site import Change, Site
 
 
 def _target_flags(function: Decorated) -> Decorated:

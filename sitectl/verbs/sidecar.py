@@ -10,10 +10,10 @@ import click
 import yaml
 
 from router.model.errors import ConfigError
-from sitectl import output, texts
-from sitectl.failure import Exit, Failure, usage
-from sitectl.image import chosen_image, image_flags, policy_of_pods, stated_image
-from sitectl.options import Settings, TokenFile, Verb
+from sitectl.base import output, texts
+from sitectl.base.failure import Exit, Failure, usage
+from sitectl.base.options import Settings, TokenFile, Verb
+from sitectl.runtimes.image import chosen_image, image_flags, policy_of_pods, stated_image
 from sitectl.runtimes.process import router_environment
 from sitectl.runtimes.spec import PullPolicy
 

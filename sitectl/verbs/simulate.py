@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sitectl import colours, output, texts
-from sitectl.failure import Exit, Failure
-from sitectl.options import Settings, Verb
+from sitectl.base import colours, output, texts
+from sitectl.base.failure import Exit, Failure
+from sitectl.base.options import Settings, Verb
 
 if TYPE_CHECKING:
     from simulator.figures import Outcome

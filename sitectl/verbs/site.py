@@ -9,8 +9,10 @@ import click
 
 from router.model.addresses import join
 from router.model.specs import Document, SiteSpec
-from sitectl import output, store
-from sitectl.consoling import (
+from sitectl.base import output
+from sitectl.base.failure import Failure, usage
+from sitectl.base.options import Settings, Verb, dry_run_flag
+from sitectl.flags.console import (
     CONSOLE_FLAGS,
     ConsoleWish,
     console_flags,
@@ -19,14 +21,9 @@ from sitectl.consoling import (
     refuse_on_kubernetes,
     with_console,
 )
-from sitectl.directory import DirectorySite
-from sitectl.failure import Failure, usage
-from sitectl.image import image_flags
-from sitectl.life import end_site, make_site, name_of
-from sitectl.link_address import link_address
-from sitectl.options import Settings, Verb, dry_run_flag
-from sitectl.peer_flags import judged_peers, refuse_peers
-from sitectl.proxying import (
+from sitectl.flags.link_address import link_address
+from sitectl.flags.peer import judged_peers, refuse_peers
+from sitectl.flags.proxy import (
     ProxyWish,
     keep_site_login,
     proxy_flags,
@@ -34,12 +31,16 @@ from sitectl.proxying import (
     refuse_site_login,
     said_by,
 )
+from sitectl.flags.site import given, site_flags, without_use
 from sitectl.runtimes import choice, presence, runtime_of
 from sitectl.runtimes.choice import RunBy
+from sitectl.runtimes.image import image_flags
+from sitectl.runtimes.life import end_site, make_site, name_of
 from sitectl.runtimes.spec import PullPolicy
-from sitectl.site import Change
-from sitectl.site_flags import given, site_flags, without_use
-from sitectl.worker_flags import refuse_several, refuse_workers
+from sitectl.site import store
+from sitectl.site.directory import DirectorySite
+from sitectl.site.site import Change
+from sitectl.site.workers import refuse_several, refuse_workers
 
 NOW_S: Final = 0.5
 """What `stop --now` gives requests that are nearly done, and other sites to hear of it."""

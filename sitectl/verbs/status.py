@@ -4,10 +4,12 @@ from typing import Any
 
 import click
 
-from sitectl import ages, colours, history, output, store
-from sitectl.failure import Exit, Failure, doc_of
-from sitectl.options import Settings, Verb
-from sitectl.watching import Picture, show, watch_flag
+from sitectl.base import colours, output
+from sitectl.base.failure import Exit, Failure, doc_of
+from sitectl.base.options import Settings, Verb
+from sitectl.base.watching import Picture, show, watch_flag
+from sitectl.show import ages, history
+from sitectl.site import store
 
 _SHOWN_INFOS = ("SW0676", "SW0331", "SW0350", "SW0351")
 _NOTES_SHOWN = 3

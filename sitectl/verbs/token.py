@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sitectl import output, store
-from sitectl.directory import DirectorySite
-from sitectl.failure import Failure, conflict, not_found
-from sitectl.granting import endpoints_to_dial, grant_claim
-from sitectl.link_cost import LinkCost
-from sitectl.options import Duration, Settings, TokenFile, Verbs, accepted, dry_run_flag
-from sitectl.sharing_mode import note_to_grant
-from sitectl.site import Site
-from sitectl.terms_flags import TermsFlags, terms_fields, terms_flags, terms_of, terms_text
+from sitectl.base import output
+from sitectl.base.failure import Failure, conflict, not_found
+from sitectl.base.options import Duration, Settings, TokenFile, Verbs, accepted, dry_run_flag
+from sitectl.flags.link_cost import LinkCost
+from sitectl.flags.sharing_mode import note_to_grant
+from sitectl.flags.terms import TermsFlags, terms_fields, terms_flags, terms_of, terms_text
+from sitectl.site import store
+from sitectl.site.directory import DirectorySite
+from sitectl.site.granting import endpoints_to_dial, grant_claim
+from sitectl.site.site import Site
 
 if TYPE_CHECKING:
     from certs.claims import Grant
@@ -256,7 +257,7 @@ def list_(settings: Settings) -> None:
       sitectl token list
       sitectl token list -o json
     """
-    from sitectl.token_list import tokens_of
+    from sitectl.show.token_list import tokens_of
 
     items = tokens_of(store.find_site(settings))
     output.emit_items(
@@ -326,7 +327,7 @@ def status(settings: Settings, file: str) -> None:
 
 def _claims_of(kept: "list[Grant] | None") -> list[dict[str, str]] | None:
     """Who used it and when; None: only the site that made the claim knows."""
-    from sitectl.token_list import claims_of
+    from sitectl.show.token_list import claims_of
 
     return None if kept is None else [use for grant in kept for use in claims_of(grant)]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from sitectl import output
-from sitectl.options import PLATFORMS, Settings, Verb, switch_file, switched_platform
-from sitectl.texts import write_atomically
+from sitectl.base import output
+from sitectl.base.options import PLATFORMS, Settings, Verb, switch_file, switched_platform
+from sitectl.base.texts import write_atomically
 
 _PLACES = {
     "bash": "~/.local/share/bash-completion/completions/sitectl",

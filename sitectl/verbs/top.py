@@ -8,13 +8,15 @@ from typing import Final
 
 import click
 
-from sitectl import output, sparkline, store, top
-from sitectl.failure import Failure
-from sitectl.link_traffic import LinkTraffic
-from sitectl.live import Live, Pictures, Port
-from sitectl.options import Duration, Settings, Verb
-from sitectl.watching import LEAST_S
-from sitectl.why_text import why_text
+from sitectl.base import output
+from sitectl.base.failure import Failure
+from sitectl.base.options import Duration, Settings, Verb
+from sitectl.base.watching import LEAST_S
+from sitectl.show import sparkline, top
+from sitectl.show.link_traffic import LinkTraffic
+from sitectl.show.live import Live, Pictures, Port
+from sitectl.show.why_text import why_text
+from sitectl.site import store
 
 EVERY_S: Final = 1.0
 _KEYS: Final = "q quit   s sort   p pause   ↑ ↓ select a service   Enter why"
@@ -107,7 +109,7 @@ class _Shown:
 
     def run(self) -> None:
         """Draw until q is pressed."""
-        from sitectl import screen
+        from sitectl.base import screen
 
         with screen.opened() as terminal:
             look_at = time.monotonic() + self._pause_s
@@ -124,7 +126,7 @@ class _Shown:
 
     def _press(self, key: str) -> bool:
         """Do what a key means; False: end."""
-        from sitectl import screen
+        from sitectl.base import screen
 
         if key in ("q", "Q", screen.ESCAPE):
             is_whole, self._why = self._why is None, None

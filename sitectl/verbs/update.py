@@ -6,8 +6,10 @@ import click
 import msgspec
 
 from router.model.specs import Document, SharingMode, SiteSpec
-from sitectl import output, store
-from sitectl.consoling import (
+from sitectl.base import output
+from sitectl.base.failure import not_found, usage
+from sitectl.base.options import Duration, Settings, Verb, dry_run_flag
+from sitectl.flags.console import (
     CONSOLE_FLAGS,
     ConsoleWish,
     console_flags,
@@ -16,23 +18,22 @@ from sitectl.consoling import (
     read_console,
     refuse_on_kubernetes,
 )
-from sitectl.directory import DirectorySite
-from sitectl.failure import not_found, usage
-from sitectl.image import image_flags
-from sitectl.options import Duration, Settings, Verb, dry_run_flag
-from sitectl.peer_flags import judged_peers, peer_flag, refuse_peers
-from sitectl.proxying import (
+from sitectl.flags.peer import judged_peers, peer_flag, refuse_peers
+from sitectl.flags.proxy import (
     ProxyWish,
     keep_site_login,
     proxy_flags,
     read_wish,
     refuse_site_login,
 )
+from sitectl.flags.sharing_mode import mode_text, sharing_flag
+from sitectl.flags.site import ROUTER_MODES, key_flags
 from sitectl.runtimes import choice
+from sitectl.runtimes.image import image_flags
 from sitectl.runtimes.spec import PullPolicy
-from sitectl.sharing_mode import mode_text, sharing_flag
-from sitectl.site_flags import ROUTER_MODES, key_flags
-from sitectl.worker_flags import AUTO, refuse_several, refuse_workers, workers_flag
+from sitectl.site import store
+from sitectl.site.directory import DirectorySite
+from sitectl.site.workers import AUTO, refuse_several, refuse_workers, workers_flag
 
 
 @click.command(cls=Verb)

@@ -11,7 +11,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 
-from sitectl.admin import Admin
+from sitectl.site.admin import Admin
 from tests.bench import load
 from tests.bench.samples import Sample, Watch
 from tests.bench.spillway import ENTRY, EXIT, Sites

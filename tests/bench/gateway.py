@@ -21,8 +21,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from sitectl.directory import DirectorySite
 from sitectl.runtimes.process import router_command, router_environment
+from sitectl.site.directory import DirectorySite
 from tests.bench import machine
 from tests.scenario.gateways import Gateway
 from tests.scenario.harness import Network, Site

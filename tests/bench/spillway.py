@@ -6,8 +6,8 @@ import signal
 from pathlib import Path
 
 from demo.sites import Network, Site
-from sitectl import directory
 from sitectl.runtimes import presence
+from sitectl.site import directory
 from tests.bench.machine import free_ports
 from tests.bench.systems import Backends, Kind, Path_, StartError, System
 

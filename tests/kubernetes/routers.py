@@ -19,8 +19,8 @@ from certs.tokens import Token
 from router.kubernetes.manifests.rights import router_rights
 from router.kubernetes.names import IDENTITY_SECRET, ROUTER
 from router.kubernetes.secrets import grant_secret
-from sitectl.admin import Admin
-from sitectl.failure import Failure
+from sitectl.base.failure import Failure
+from sitectl.site.admin import Admin
 from tests.kubernetes.client import Kubectl
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.rbac import ADMIN, User

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sitectl.admin import Admin
+from sitectl.site.admin import Admin
 from tests.kubernetes import places
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.commands import Commands

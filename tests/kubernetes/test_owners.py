@@ -9,7 +9,7 @@ import pytest
 
 from router.kubernetes import names
 from router.kubernetes.owners import FILE
-from sitectl.failure import Exit, Failure
+from sitectl.base.failure import Exit, Failure
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.commands import Commands
 from tests.kubernetes.faults import Fault

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from sitectl.directory import DirectorySite
 from sitectl.runtimes.containers.podman import PodmanRuntime
 from sitectl.runtimes.containers.quadlet import unit_text
 from sitectl.runtimes.containers.words import WATCHDOG_S
 from sitectl.runtimes.spec import RuntimeSpec
 from sitectl.runtimes.spec_file import write_spec
+from sitectl.site.directory import DirectorySite
 from tests.podman.engine import podman
 from tests.podman.harness import Containers
 from tests.podman.images import archive, base_image

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from sitectl.backup import seal
 from sitectl.backup.content import decode
-from sitectl.failure import Failure
+from sitectl.base.failure import Failure
 
 QUICK = seal.Cost("scrypt", seal.SCRYPT_WORK_MIN)
 KEY = b"correct horse battery"

@@ -58,9 +58,18 @@ CHOSEN = (
         f"{UNIT}/sitectl/{path}"
         for path in (
             *("debug", "gateway/test_bundle.py", "runtimes/test_programs.py"),
-            *("test_access.py", "test_backup.py", "test_handling.py", "test_help.py"),
-            *("test_hostile_owner.py", "test_interrupted_streams.py", "test_process.py"),
-            *("test_safe_texts.py", "test_tables.py"),
+            *(
+                "verbs/test_access.py",
+                "verbs/test_backup.py",
+                "verbs/test_handling.py",
+                "base/test_help.py",
+            ),
+            *(
+                "site/test_hostile_owner.py",
+                "verbs/test_interrupted_streams.py",
+                "runtimes/test_process.py",
+            ),
+            *("show/test_safe_texts.py", "base/test_tables.py"),
         )
     ),
     f"{UNIT}/test_install_programs.py",

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from deploy.verbs import EXITS, HELP, verbs
-from sitectl.failure import Exit
+from sitectl.base.failure import Exit
 
 BAR: Final = "\\|"
 HEAD: Final = """# sitectl: every verb and flag

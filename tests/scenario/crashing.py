@@ -28,9 +28,9 @@ _LOADED = (
     *("certs.authority", "certs.claims", "certs.credentials", "certs.identity", "certs.issue"),
     *(
         "router.documents.schema",
-        "sitectl.directory_trust",
-        "sitectl.edge",
-        "sitectl.life",
+        "sitectl.site.directory_trust",
+        "sitectl.gateway.edge",
+        "sitectl.runtimes.life",
         "sitectl.main",
     ),
     "sitectl.runtimes.process",

@@ -21,10 +21,10 @@ from typing import Any, Protocol, Self, cast
 import msgspec
 from click.testing import CliRunner
 
-from sitectl.admin import Admin, connect
-from sitectl.directory import DirectorySite
 from sitectl.main import cli
 from sitectl.runtimes.process import ProcessRuntime, router_environment
+from sitectl.site.admin import Admin, connect
+from sitectl.site.directory import DirectorySite
 from tests.scenario import forking
 from tests.scenario.backends import Background, HttpTarget, Target, TcpTarget
 from tests.scenario.waiting import until

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sitectl.admin import CALL_TIMEOUT_S
+from sitectl.site.admin import CALL_TIMEOUT_S
 from tests.scenario.harness import SHOP_PORT, Done, Network
 from tests.scenario.waiting import until
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from certs.identity import SiteIdentity
-from sitectl.failure import Exit
+from sitectl.base.failure import Exit
 from tests.scenario.crashing import Crasher, left_over, too_open
 from tests.scenario.harness import Network
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sitectl.directory import DirectorySite
 from sitectl.runtimes.process import ProcessRuntime
+from sitectl.site.directory import DirectorySite
 from tests.scenario import forking
 from tests.scenario.harness import COMMAND_TIMEOUT_S, ROOT, Network, Site
 from tests.scenario.waiting import until

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from sitectl.admin import Admin
 from sitectl.main import cli
+from sitectl.site.admin import Admin
 from tests.scenario.clients import ask, connected, read_line
 from tests.scenario.harness import SHOP_PORT, Network, Site, is_alive, own_address
 from tests.scenario.waiting import stays, until

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sitectl.admin import Admin
+from sitectl.site.admin import Admin
 from tests.scenario.clients import fetch
 from tests.scenario.harness import ROOT, SHOP_PORT, Network, Site, own_address
 from tests.scenario.waiting import until

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sitectl.admin import connect
+from sitectl.site.admin import connect
 from tests.scenario.harness import Network, Site
 from tests.scenario.waiting import stays, until
 from tests.scenario.worker_sites import pinned, serve, site_of_workers

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from sitectl.admin import Admin
+from sitectl.site.admin import Admin
 from tests.scenario.clients import fetch
 from tests.scenario.harness import SHOP_PORT, Network, Site, is_alive
 from tests.scenario.waiting import own_time, stays, until

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from certs.files import sweep_temporaries, sync_directory
-from sitectl.failure import Exit, Failure, conflict
+from sitectl.base.failure import Exit, Failure, conflict
 from sitectl.gateway.bundle.contents import IMAGE_ARCHIVE, SUMS, sums
 
 MEMBER_BYTES_MAX: Final = 1024 * 1024

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import structs
 
 from certs.identity import RESTORED_FILE
-from sitectl.edge import LINK
+from sitectl.gateway.edge import LINK
 from sitectl.runtimes.containers.host import ROUTER_UID
 from sitectl.runtimes.containers.quadlet import quadlet_text, unit_text
 from sitectl.runtimes.containers.words import (

@@ -30,21 +30,21 @@ from certs.limits import TOKEN_CERTIFICATE_LIFE_S
 from router.documents import write
 from router.documents.gateway import Gateway, write_gateway
 from router.model.specs import Document, LinkSpec
-from sitectl import output
-from sitectl.directory import DirectorySite
-from sitectl.edge import LINK, make_edge_in
-from sitectl.failure import Failure, usage
+from sitectl.base import output
+from sitectl.base.failure import Failure, usage
+from sitectl.base.options import Settings
 from sitectl.gateway.bundle import archive, contents
 from sitectl.gateway.bundle.contents import Bundle
 from sitectl.gateway.definition import gateway_of
+from sitectl.gateway.edge import LINK, make_edge_in
 from sitectl.gateway.home import RECORD_FILE, Record, write_record
 from sitectl.gateway.making import free_grant_name, reachable_at
-from sitectl.options import Settings
 from sitectl.runtimes.containers.engine import PULL_TIMEOUT_S, Program
 from sitectl.runtimes.containers.plan import planned
 from sitectl.runtimes.containers.words import Container
 from sitectl.runtimes.spec import PullPolicy, RuntimeSpec
-from sitectl.site import Change, Site
+from sitectl.site.directory import DirectorySite
+from sitectl.site.site import Change, Site
 
 if TYPE_CHECKING:
     from certs.tokens import Token

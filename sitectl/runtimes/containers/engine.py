@@ -4,7 +4,7 @@ import json
 import shutil
 from typing import Any, Final
 
-from sitectl.failure import Exit, Failure
+from sitectl.base.failure import Exit, Failure
 from sitectl.runtimes import programs
 from sitectl.runtimes.containers.words import Engine
 from sitectl.runtimes.programs import Done, last_line, other_lines

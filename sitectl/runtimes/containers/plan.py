@@ -7,13 +7,13 @@ from typing import Final
 from router.documents import listening_addresses
 from router.documents.wanted import Listening, Wanted
 from router.model.addresses import join
-from sitectl.directory import DirectorySite
-from sitectl.failure import Exit, Failure
-from sitectl.image import chosen_image
+from sitectl.base.failure import Exit, Failure
 from sitectl.runtimes.containers.words import MOUNTABLE, STOP_MARGIN_S, Container, Engine, run_words
+from sitectl.runtimes.image import chosen_image
 from sitectl.runtimes.spec import HOST_NETWORK, RuntimeSpec
 from sitectl.runtimes.spec_file import require_words
-from sitectl.worker_flags import AUTO
+from sitectl.site.directory import DirectorySite
+from sitectl.site.workers import AUTO
 
 _LOOPBACK: Final = ("127.", "::1", "localhost")
 _ANY: Final = ("0.0.0.0", "::", "[::]", "")

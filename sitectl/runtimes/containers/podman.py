@@ -11,8 +11,9 @@ from typing import Any, ClassVar, Literal
 
 from certs.files import make_directory
 from router.model.errors import ConfigError
-from sitectl import output
-from sitectl.failure import conflict
+from sitectl.base import output
+from sitectl.base.failure import conflict
+from sitectl.base.texts import write_atomically
 from sitectl.runtimes.containers.generator import quadlet_generator, refuse_bad_quadlet
 from sitectl.runtimes.containers.plan import planned
 from sitectl.runtimes.containers.quadlet import quadlet_text, unit_text
@@ -24,8 +25,7 @@ from sitectl.runtimes.presence import last_error_of
 from sitectl.runtimes.spec import Scope
 from sitectl.runtimes.spec_file import doubt, finding
 from sitectl.runtimes.unit import Unit, units_directory, user_config
-from sitectl.store import GATEWAYS
-from sitectl.texts import write_atomically
+from sitectl.site.store import GATEWAYS
 
 QUADLET_SINCE = (4, 4)
 Way = Literal["quadlet", "unit", "direct"]

@@ -12,8 +12,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from router.model.errors import ConfigError
-from sitectl.directory import DirectorySite
-from sitectl.failure import Failure, conflict
+from sitectl.base.failure import Failure, conflict
 from sitectl.runtimes import programs
 from sitectl.runtimes.base import Runtime
 from sitectl.runtimes.containers.engine import Program, failure
@@ -31,6 +30,7 @@ from sitectl.runtimes.presence import is_running, last_error_of, running_pid, wa
 from sitectl.runtimes.programs import last_line, other_lines
 from sitectl.runtimes.spec import RuntimeSpec
 from sitectl.runtimes.spec_file import finding, read_spec
+from sitectl.site.directory import DirectorySite
 
 SETTLE_POLL_S = 0.1
 REMOVE_TIMEOUT_S = 60.0

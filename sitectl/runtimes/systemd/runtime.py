@@ -13,9 +13,9 @@ from router.documents import listening_addresses, resolve
 from router.documents.addresses import auto_ip
 from router.model.errors import ConfigError
 from router.model.specs import SiteSpec
-from sitectl import output
-from sitectl.directory import DirectorySite
-from sitectl.failure import Exit, Failure, conflict
+from sitectl.base import output
+from sitectl.base.failure import Exit, Failure, conflict
+from sitectl.base.texts import write_atomically
 from sitectl.runtimes import account, presence
 from sitectl.runtimes.base import Runtime
 from sitectl.runtimes.manager import Manager, user_name
@@ -32,7 +32,7 @@ from sitectl.runtimes.systemd.unit_file import (
     unit_text,
 )
 from sitectl.runtimes.unit import SYSTEM_UNITS, Unit, units_directory, waits_to_restart
-from sitectl.texts import write_atomically
+from sitectl.site.directory import DirectorySite
 
 SYSTEM_STATE: Final = Path("/var/lib/spillway")
 RESTART_MARK: Final = "restart-wanted"

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from sitectl.failure import usage
+from sitectl.base.failure import usage
 from sitectl.runtimes.spec import Scope
 
 MARK: Final = "# Made by sitectl "

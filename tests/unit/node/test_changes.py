@@ -147,7 +147,7 @@ def test_a_rate_that_is_used_up_early_in_its_window_is_told_without_a_demand_bel
         (20.0, "20.0/s asked for over 10 s"),
     ):
         said: list[str] = []
-        changes = Changes(lambda *event, said=said: said.append(event[3]))  # type: ignore[misc]
+        changes = Changes(lambda *event, said=said: said.append(event[3]))
         state = RateState(
             per_s=14.0,
             resume_per_s=10.0,

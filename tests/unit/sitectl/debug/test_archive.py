@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from sitectl.base.failure import unreachable
 from sitectl.debug.archive import PART_BYTES_MAX, Collected, Content, Part, collect, write
 from sitectl.debug.scrub import Scrubber
-from sitectl.failure import unreachable
 
 
 def parts_of(path: Path) -> dict[str, bytes]:

@@ -7,9 +7,9 @@ import pytest
 
 from certs.authority import Authority
 from certs.claims import GrantStore
-from sitectl.directory import DirectorySite
 from sitectl.gateway import services
 from sitectl.runtimes.process import ProcessRuntime
+from sitectl.site.directory import DirectorySite
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 

@@ -7,10 +7,10 @@ import pytest
 from router.documents.gateway import read_gateway
 from router.model.specs import ConnectorSpec, Document, LinkSpec
 from router.process.starting import only_one
-from sitectl.directory import DirectorySite
-from sitectl.edge import LINK, make_edge_in
+from sitectl.gateway.edge import LINK, make_edge_in
 from sitectl.gateway.home import Record, write_record
 from sitectl.runtimes.process import ProcessRuntime
+from sitectl.site.directory import DirectorySite
 from tests.unit.sitectl.conftest import CommandLine
 
 ONE = "name: db-host\nbindings:\n- {host: db1, service: {address: 'db:5432'}}\n"

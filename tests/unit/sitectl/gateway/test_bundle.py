@@ -16,7 +16,7 @@ from certs import certificates, tokens
 from certs.identity import SiteIdentity
 from certs.revocation import Revocations
 from router.documents.gateway import read_gateway
-from sitectl.failure import Failure
+from sitectl.base.failure import Failure
 from sitectl.gateway.bundle import archive
 from tests.unit.sitectl.conftest import CommandLine
 

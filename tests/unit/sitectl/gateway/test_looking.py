@@ -8,7 +8,7 @@ import pytest
 
 from certs.redeem import ClaimDesk, make_request
 from certs.tokens import read_file
-from sitectl.failure import Exit, Failure
+from sitectl.base.failure import Exit, Failure
 from sitectl.gateway.looking import RUNS_TWICE, is_settled
 from sitectl.runtimes.containers.docker import DockerRuntime
 from sitectl.runtimes.process import ProcessRuntime

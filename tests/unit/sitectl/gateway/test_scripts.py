@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from certs.identity import restored_at
-from sitectl.directory import DirectorySite
 from sitectl.runtimes.containers.plan import digest, planned
 from sitectl.runtimes.containers.quadlet import unit_text
 from sitectl.runtimes.containers.words import direct_words
 from sitectl.runtimes.spec_file import read_spec
+from sitectl.site.directory import DirectorySite
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.gateway.unpacked import NOTES, Host
 

@@ -14,7 +14,7 @@ from router.kubernetes.manifests.rights import (
     router_rights,
 )
 from router.kubernetes.objects import labels
-from sitectl.failure import unreachable
+from sitectl.base.failure import unreachable
 from sitectl.kubernetes.cluster import Cluster, Executed, Reply
 from tests.kubernetes.patching import merged
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.sitectl.base.test_watching import LINK
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster
-from tests.unit.sitectl.test_looking import SERVICE
-from tests.unit.sitectl.test_watching import LINK
+from tests.unit.sitectl.show.test_looking import SERVICE
 
 
 @pytest.mark.parametrize("number", [20, 200])

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sitectl.failure import Failure
+from sitectl.base.failure import Failure
 from sitectl.kubernetes.door import PodDoor
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster

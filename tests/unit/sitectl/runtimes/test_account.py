@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sitectl.failure import Failure
+from sitectl.base.failure import Failure
 from sitectl.runtimes import account
 
 NOBODY = pwd.getpwnam("nobody")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sitectl.failure import Exit, Failure
+from sitectl.base.failure import Exit, Failure
 from sitectl.runtimes import programs
 from sitectl.runtimes.containers import generator
 

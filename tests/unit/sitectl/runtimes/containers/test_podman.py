@@ -8,8 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from sitectl.directory import DirectorySite
-from sitectl.failure import Failure
+from sitectl.base.failure import Failure
 from sitectl.runtimes import programs
 from sitectl.runtimes.containers import podman
 from sitectl.runtimes.containers.host import Host, this_host
@@ -18,6 +17,7 @@ from sitectl.runtimes.containers.words import DIRECTORY_LABEL
 from sitectl.runtimes.manager import Manager
 from sitectl.runtimes.spec import RuntimeSpec
 from sitectl.runtimes.spec_file import write_spec
+from sitectl.site.directory import DirectorySite
 from tests import needs
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.runtimes.engines import FakeEngine

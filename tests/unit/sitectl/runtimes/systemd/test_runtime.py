@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from sitectl.directory import DirectorySite
-from sitectl.failure import Exit, Failure
+from sitectl.base.failure import Exit, Failure
 from sitectl.runtimes import account, runtime_of
 from sitectl.runtimes.spec import RuntimeSpec
 from sitectl.runtimes.spec_file import read_spec, write_spec
 from sitectl.runtimes.systemd import runtime as systemd
 from sitectl.runtimes.systemd.runtime import SystemdRuntime
 from sitectl.runtimes.systemd.unit_file import HostFacts, UnitSpec, unit_text
+from sitectl.site.directory import DirectorySite
 from tests import needs
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin

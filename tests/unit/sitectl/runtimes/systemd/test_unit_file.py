@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from certs import identity
-from sitectl.failure import Failure
+from sitectl.base.failure import Failure
 from sitectl.runtimes.spec import Scope
 from sitectl.runtimes.systemd import unit_file
 from sitectl.runtimes.systemd.unit_file import HostFacts, UnitSpec, directory_of, unit_text

@@ -1,0 +1,418 @@
+"""Flags that every verb takes, wherever they stand, and the classes that give them to all verbs."""
+
+import copy
+import functools
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar, cast
+
+import click
+
+from sitectl.base.failure import Exit, Failure, not_found
+from sitectl.base.help import meant
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+PLATFORMS = ("process", "podman", "kubernetes")
+IN_POD_VARIABLE = "KUBERNETES_SERVICE_HOST"
+
+# A command in an advice, up to where its site goes; not those that need none. `there`: it is to be
+# typed at another site.
+_COMMAND = re.compile(
+    r"(?P<there>\b(?:At|On|There)\b[^:;.\n]*: |\b(?:at (?!once\b)[^:;,.\n]*|on \S+ run|there): )?"
+    r"(?:^|(?<=[:;,.] )|(?<=[(])|(?<=\bthen )|(?<=\b[Ss]ee )|(?<=\bor ))"
+    r"sitectl (?=[a-z])(?!(?:init|explain|version|completion|switch)\b|(?:[a-z]+ )+--help)"
+)
+_ADVICE: Final = frozenset({"hint", "let_in", "step"})
+"""Fields of JSON that say what to type."""
+
+
+class Planned(NamedTuple):
+    """A change that a dry run leaves out: ``shown`` is ``KIND/NAME``.
+
+    ``body`` is the object; empty when it is deleted, or holds keys that must not be printed.
+    """
+
+    change: str
+    shown: str
+    body: dict[str, Any]
+
+
+class Settings:
+    """What the global flags said; one object per command line, filled while it is parsed."""
+
+    __slots__ = (
+        "command",
+        "context",
+        "dry_run",
+        "kubeconfig",
+        "namespace",
+        "output",
+        "planned",
+        "platform",
+        "site",
+        "state",
+        "timeout_s",
+        "wide",
+        "yes",
+    )
+
+    def __init__(self) -> None:
+        self.command: str = "sitectl"  # The verb that is run: `sitectl link set`.
+        self.platform: str | None = None
+        self.site: str | None = None
+        self.state: str | None = None
+        self.kubeconfig: str | None = None
+        self.context: str | None = None
+        self.namespace: str | None = None
+        self.output: str = "table"
+        self.wide: bool = False  # Tables with all their columns, however narrow the terminal.
+        self.timeout_s: float = 60.0
+        self.yes: bool = False
+        self.dry_run: bool = False
+        self.planned: list[Planned] = []
+
+    def here(self, text: str) -> str:
+        """``text`` with the flags that name the site in the commands it says to type.
+
+        Those that this command line needed, no others. A command counts where it opens ``text`` or
+        follows a stop, "then", "see" or "or", and not "At SITE:", which is another site.
+        """
+        words = self._place
+        if not words:
+            return text
+        return _COMMAND.sub(
+            lambda found: found[0] if found["there"] else f"{found[0]}{words}", text
+        )
+
+    @property
+    def _place(self) -> str:
+        """The flags of this command line that name its site; empty: it needed none."""
+        given = {
+            "--site": self.site,
+            "--kubeconfig": self.kubeconfig,
+            "-c": self.context,
+            "-n": self.namespace,
+        }
+        return "".join(f"{flag} {value} " for flag, value in given.items() if value is not None)
+
+    def advised(self, content: Any) -> Any:
+        """``content``, as JSON has it, with its advice as of `here`."""
+        if not self._place:
+            return content
+        if isinstance(content, Mapping):
+            return {
+                name: self.here(value)
+                if name in _ADVICE and isinstance(value, str)
+                else self.advised(value)
+                for name, value in content.items()
+            }
+        return [self.advised(one) for one in content] if isinstance(content, list) else content
+
+    def chosen_platform(self) -> str:
+        """The flag's or the environment's, else what `switch` chose, else by where we run."""
+        chosen = self.platform or switched_platform()
+        if chosen:
+            return chosen
+        flags = self.kubeconfig or self.context or self.namespace
+        return "kubernetes" if flags or IN_POD_VARIABLE in os.environ else "process"
+
+    def on_kubernetes(self) -> bool:
+        """Whether sites are namespaces; False: directories, whoever runs their routers."""
+        return self.chosen_platform() == "kubernetes"
+
+    def on_podman(self) -> bool:
+        """Whether the routers of sites run in containers of podman."""
+        return self.chosen_platform() == "podman"
+
+    def require_kubernetes(self, what: str) -> None:
+        """Raise Failure unless sites are namespaces; ``what`` needs that."""
+        if not self.on_kubernetes():
+            raise Failure(
+                Exit.USAGE,
+                "platform",
+                f"{what} is for sites on Kubernetes",
+                "Leave it out, or: sitectl --platform kubernetes …",
+            )
+
+
+Completes = Callable[[click.Context, click.Parameter, str], list[Any]]
+
+
+def completes(what: str) -> Completes:
+    """For ``shell_complete``: names of ``what`` (`sitectl.base.completing`)."""
+
+    def found(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        from sitectl.base.completing import names
+
+        return list(names(what, ctx, incomplete))
+
+    return found
+
+
+def switch_file() -> Path:
+    """Where `switch` keeps the chosen platform."""
+    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(base).expanduser() / "spillway" / "platform"
+
+
+def switched_platform() -> str:
+    """What `switch` chose; empty: nothing."""
+    try:
+        word = switch_file().read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""  # Never chosen, or nothing that we wrote.
+    return word if word in PLATFORMS else ""
+
+
+class Duration(click.ParamType[float]):
+    """``1s``, ``15m``, ``2h`` or bare seconds; a value in seconds."""
+
+    name = "DURATION"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Seconds of ``value``."""
+        if isinstance(value, int | float):
+            return float(value)
+        from router.documents.readers import duration_s
+
+        seconds = duration_s(str(value))
+        if seconds is None:
+            self.fail(f"{value!r} is not a duration like 30s or 15m", param, ctx)
+        return seconds
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    settings = ctx.ensure_object(Settings)
+    if param.name == "output" and value is not None:
+        settings.output, settings.wide = ("table", True) if value == "wide" else (value, False)
+    elif value is not None and value is not False and param.name is not None:
+        setattr(settings, param.name, value)
+
+
+def global_options(hidden: bool) -> list[click.Option]:
+    """The flags of every verb; shown in the help of the root only."""
+
+    def option(*names: str, **attributes: Any) -> click.Option:
+        return click.Option(
+            names, expose_value=False, callback=_remember, hidden=hidden, **attributes
+        )
+
+    def env(name: str) -> str | None:
+        return None if hidden else name  # Once, at the root: a verb's flag must win over it.
+
+    return [
+        option(
+            "--platform",
+            type=click.Choice(PLATFORMS),
+            envvar=env("SITECTL_PLATFORM"),
+            help="Where sites run. [default: what `switch` chose, else kubernetes in a pod or with "
+            "-n, -c, --kubeconfig, else process]",
+        ),
+        option(
+            "--site",
+            metavar="NAME",
+            envvar=env("SITECTL_SITE"),
+            shell_complete=completes("sites"),
+            help="The site; default the only one there is.",
+        ),
+        option(
+            "--state",
+            metavar="DIR",
+            envvar=env("SITECTL_STATE"),
+            help="Directory that holds sites. [default: $XDG_DATA_HOME/spillway]",
+        ),
+        option("--kubeconfig", metavar="FILE", help="Of the cluster. [default: as kubectl]"),
+        option("-c", "--context", metavar="NAME", help="In the kubeconfig."),
+        option("-n", "--namespace", metavar="NAME", help="The site is that namespace's."),
+        option(
+            "-o",
+            "--output",
+            type=click.Choice(("table", "wide", "json", "yaml")),
+            help="How data is printed; wide: all columns, also at a narrow terminal. "
+            "[default: table]",
+        ),
+        option(
+            "--timeout",
+            "timeout_s",
+            type=Duration(),
+            help="Longest wait for a router. [default: 60s]",
+        ),
+        option("--yes", is_flag=True, help="Do not ask."),
+    ]
+
+
+_AS_LONG_AS_TIMEOUT: Final = -1.0  # What `--wait` alone is until all flags are read.
+
+
+UNTIL_READY: Final = "Stay until each target is ready; out of time (exit 6) undoes the command."
+"""Of `wait_flag`, for verbs that bind targets."""
+
+
+def wait_flag(text: str) -> Callable[[Decorated], Decorated]:
+    """Give a verb ``--wait [SECONDS]``; ``text`` says for what, and which exit is which.
+
+    Without seconds it is as long as ``--timeout``.
+    """
+
+    def decorate(function: Decorated) -> Decorated:
+        @functools.wraps(function)
+        def timed(*args: Any, wait: float | None, **kwargs: Any) -> Any:
+            if wait == _AS_LONG_AS_TIMEOUT:
+                wait = click.get_current_context().ensure_object(Settings).timeout_s
+            return function(*args, wait=wait, **kwargs)
+
+        return click.option(
+            "--wait",
+            type=Duration(),
+            is_flag=False,
+            flag_value=_AS_LONG_AS_TIMEOUT,
+            metavar="SECONDS",
+            help=text,
+        )(cast(Decorated, timed))
+
+    return decorate
+
+
+def dry_run_flag(function: Decorated) -> Decorated:
+    """Give a verb ``--dry-run``: on Kubernetes the objects are printed, and nothing is written."""
+
+    def remember(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        if value:
+            ctx.ensure_object(Settings).dry_run = True
+
+    return click.option(
+        "--dry-run",
+        is_flag=True,
+        expose_value=False,
+        callback=remember,
+        help="On Kubernetes: print the objects, write nothing.",
+    )(function)
+
+
+class TokenFile(click.Path):
+    """A file to read; Failure when there is none."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path as it was given."""
+        if not os.path.exists(value):
+            raise not_found(f"no file {value}", "At the other site: sitectl token create FILE")
+        return super().convert(value, param, ctx)
+
+
+class Verb(click.Command):
+    """A command that takes the global flags too, and Skupper's ``--flag=true|false``."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        attributes["context_settings"] = {
+            "show_default": True,
+            **(attributes.get("context_settings") or {}),
+        }
+        super().__init__(*args, **attributes)
+        _add_global_options(self)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse after ``--flag=false`` became ``--no-flag`` (or nothing)."""
+        ctx.ensure_object(Settings).command = ctx.command_path
+        return super().parse_args(ctx, _plain_flags(self.params, args))
+
+
+def _add_global_options(command: click.Command) -> None:
+    taken = {name for param in command.params for name in param.opts}
+    command.params += [
+        option for option in global_options(hidden=True) if not taken & set(option.opts)
+    ]
+
+
+def _plain_flags(params: Sequence[click.Parameter], args: list[str]) -> list[str]:
+    flags = {
+        name: param
+        for param in params
+        if isinstance(param, click.Option) and param.is_flag
+        for name in param.opts
+    }
+    plain: list[str] = []
+    for position, argument in enumerate(args):
+        if argument == "--":
+            return plain + args[position:]
+        match = re.fullmatch(r"(--[a-z-]+)=(true|false)", argument)
+        if match is None or match.group(1) not in flags:
+            plain.append(argument)
+        elif match.group(2) == "true":
+            plain.append(match.group(1))
+        else:
+            plain += flags[match.group(1)].secondary_opts[:1]
+    return plain
+
+
+class Verbs(click.Group):
+    """A group whose commands are `Verb`s and whose groups are `Verbs`."""
+
+    command_class = Verb
+    group_class = type
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        _add_global_options(self)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's; an unknown verb is answered with the nearest."""
+        unknown = args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None
+        if unknown and not ctx.resilient_parsing:
+            known = [name for name, verb in self.commands.items() if not verb.hidden]
+            near = meant(args[0], known) or f" There is: {', '.join(sorted(known))}."
+            ctx.fail(f"no verb {args[0]!r} of {ctx.info_name}.{near}")
+        return super().resolve_command(ctx, args)
+
+
+def also(command: click.Command) -> click.Command:
+    """The same verb, to be added under another name, which no help lists."""
+    twin = copy.copy(command)
+    twin.hidden = True
+    return twin
+
+
+def accepted(why: str, *flags: str) -> Callable[[Decorated], Decorated]:
+    """Options of Skupper that need nothing here: taken, and answered with one line.
+
+    A flag written ``--name=`` takes a value.
+    """
+
+    def tell(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+        if value:
+            click.echo(f"{param.opts[0]}: {why}", err=True)
+
+    def decorate(function: Decorated) -> Decorated:
+        for flag in flags:
+            takes_value = flag.endswith("=")
+            click.option(
+                flag.removesuffix("="),
+                is_flag=not takes_value,
+                multiple=takes_value,
+                default=() if takes_value else False,
+                expose_value=False,
+                hidden=True,
+                callback=tell,
+            )(function)
+        return function
+
+    return decorate
+
+
+def type_and_name(words: tuple[str, ...], what: str) -> tuple[str, str]:
+    """``TYPE NAME`` or ``TYPE/NAME`` as two words; Failure otherwise."""
+    if len(words) == 1 and "/" in words[0]:
+        first, _, second = words[0].partition("/")
+        words = (first, second)
+    if len(words) != 2 or not all(words):
+        raise Failure(Exit.USAGE, "usage", f"expected {what}, as two words or TYPE/NAME")
+    return words[0].lower(), words[1]

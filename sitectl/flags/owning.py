@@ -1,0 +1,60 @@
+"""Names of services that another site owns."""
+
+import time
+import urllib.parse
+from collections.abc import Iterable
+from typing import Any
+
+from router.model.specs import Document
+from sitectl.base import output
+from sitectl.base.failure import Exit, Failure, conflict
+from sitectl.base.options import Settings
+from sitectl.site.site import Site
+
+_SETTLES_S = 1.0
+"""For a router to take up what was declared."""
+
+
+def require_in_force(
+    settings: Settings, site: Site, name: str, documents: Iterable[Document]
+) -> None:
+    """If ``documents`` declare ``name``, that is what other sites use, as far as can be told here.
+
+    Raises Failure (exit 5) where another site owns ``name`` and declares it otherwise.
+    """
+    declares = any(document.kind == "Service" for document in documents)
+    if settings.dry_run or not declares or not site.may_be_others(name):
+        return
+    if not site.admin.is_running():
+        return
+    ends_at = time.monotonic() + _SETTLES_S
+    while True:
+        view = look(site, name)
+        owners = [] if view is None else view["owners"]
+        others = [owner for owner in owners if owner != site.name]
+        if view is None or len(others) < len(owners) or not owners:
+            return
+        if view["declared_by"] == site.name and not {*others}.isdisjoint(view["differing"]):
+            break
+        if time.monotonic() >= ends_at:
+            return
+        time.sleep(site.poll_s)
+    owner = output.safe(", ".join(others))
+    raise conflict(
+        f"service {name} is declared at {site.name}, and counts there alone: {owner} declared it "
+        f"first, so other sites use the declaration of {owner}",
+        f"Declare it alike, or leave it to {owner}: sitectl service delete {name}; or let another "
+        f"site use yours, there: sitectl service adopt {name} --from {site.name}",
+    )
+
+
+def look(site: Site, name: str) -> dict[str, Any] | None:
+    """What the router knows of it; None: nobody else declares it."""
+    try:
+        view = site.admin.get(f"/api/v1/names/{urllib.parse.quote(name, safe='')}")
+    except Failure as failure:
+        if failure.exit_code is not Exit.NOT_FOUND:
+            raise
+        return None
+    assert isinstance(view, dict)
+    return view

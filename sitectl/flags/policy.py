@@ -1,0 +1,116 @@
+"""Flags for which requests of a service go where, how they wait, and what becomes of them."""
+
+import re
+from typing import Any, get_args
+
+import click
+
+from router.documents.weights import BadWeights, weights_of
+from router.model import limits
+from router.model.settings import RESERVED_FIELDS, TOKEN_PATTERN, HalfClose
+from router.model.specs import PolicyName, PolicySpec
+from sitectl.base.failure import usage
+from sitectl.base.options import Decorated, Duration
+from sitectl.flags.sessions import AFFINITY_HELP
+
+_POLICIES = get_args(PolicyName)
+_HALF_CLOSES = get_args(HalfClose)
+
+QUEUE_DEFAULT = -1
+"""What ``--queue default`` is read as: none of its own."""
+
+
+class _QueueLength(click.IntRange):
+    name = "integer range"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return QUEUE_DEFAULT if value == "default" else super().convert(value, param, ctx)
+
+
+def policy_flags(function: Decorated) -> Decorated:
+    """As ``policy``, ``weights``, ``affinity``, ``queue`` and ``queue_wait``."""
+    for option in (
+        click.option("--queue-wait", type=Duration(), help="Longest wait when all are full."),
+        click.option(
+            "--queue",
+            type=_QueueLength(0, limits.QUEUE_MAX),
+            metavar="N|default",
+            help="Most requests that wait. [default: 4 per slot in use, 10 to 1000]",
+        ),
+        click.option(
+            "--weight",
+            "weights",
+            metavar="SITE=N|SITE=N%",
+            multiple=True,
+            help="Of split: what SITE gets, relative to the others; 0: only as a fallback.",
+        ),
+        click.option("--affinity", metavar="KIND[:NAME]", help=AFFINITY_HELP),
+        click.option(
+            "--policy",
+            type=click.Choice(_POLICIES),
+            help="Which site takes a request, see docs/policies.md. [default: fill]",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+REQUEST_ID_FIELD = "X-Request-Id"
+
+
+def request_id_of(name: str | None) -> str | None:
+    """The field that a flag names. Failure: not a field's name, or one with another meaning."""
+    if name and (not re.fullmatch(TOKEN_PATTERN, name) or name.lower() in RESERVED_FIELDS):
+        raise usage(
+            f"--request-id {name!r}: expected the name of a header field that means nothing else",
+            f"Use --request-id={REQUEST_ID_FIELD}",
+        )
+    return name
+
+
+def request_id_flag(function: Decorated) -> Decorated:
+    """``--request-id`` alone names the usual field; given empty it is off."""
+    option = click.option(
+        "--request-id",
+        metavar="[NAME]",
+        is_flag=False,
+        flag_value=REQUEST_ID_FIELD,
+        help=f"Give each http request an id in this field [{REQUEST_ID_FIELD}]; empty: no more.",
+    )
+    return option(function)
+
+
+def half_close_flag(function: Decorated) -> Decorated:
+    """As ``half_close``; None: not given."""
+    option = click.option(
+        "--half-close",
+        type=click.Choice(_HALF_CLOSES),
+        help="An http client ends its sending side before the answer: cancel its request, or "
+        "serve it. [default: cancel]",
+    )
+    return option(function)
+
+
+def policy_of(name: str | None, weights: tuple[str, ...], before: PolicySpec) -> PolicySpec:
+    """The policy that flags mean where ``before`` is in force. Failure: they do not fit.
+
+    Without ``name`` it stays, and so do weights when none are given; other policies have none.
+    """
+    stated = [(site, text) for site, _, text in (weight.partition("=") for weight in weights)]
+    table = weights_of(stated)
+    chosen = name or before.name
+    if isinstance(table, BadWeights):
+        raise usage(f"--weight: {table.reason}", table.hint)
+    if chosen != "split" and table:
+        raise usage(
+            f"--weight belongs to policy split, this one is {chosen}",
+            "Add --policy split, or leave --weight out",
+        )
+    if chosen == "split":
+        table = table or before.weights
+        if not table:
+            raise usage(
+                "--policy split needs --weight, one for each site",
+                "Add --weight SITE=1 --weight SITE=1",
+            )
+    return PolicySpec(name=chosen, weights=table)

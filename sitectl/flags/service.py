@@ -1,0 +1,194 @@
+"""Flags for how a service's requests and targets are handled: timeouts, limits, health.
+
+Values are read as documents read them, so that bounds and words are the same everywhere.
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from router.model.settings import Health, ServiceLimits, Timeouts
+from router.model.specs import ServiceSpec
+from sitectl.base.failure import usage
+from sitectl.base.options import Decorated, Duration, Settings
+
+Handling = TypeVar("Handling", Timeouts, ServiceLimits)
+
+_DEFAULT = Health()
+_LIMITS_OF_TCP = ("connections", "connections_per_source", "retry_percent")
+_HEALTH_FLAGS = {
+    "health_path": (
+        "path",
+        "PATH",
+        "Ask for this by GET, 2xx and 3xx are good. [default: connect]",
+    ),
+    "health_interval": (
+        *("interval_s", "DURATION"),
+        f"Between two checks. [default: {_DEFAULT.interval_s:g}s]",
+    ),
+    "health_timeout": (
+        *("timeout_s", "DURATION"),
+        f"Longest wait for a check. [default: {_DEFAULT.timeout_s:g}s]",
+    ),
+    "down_after": (
+        *("down_after", "N"),
+        f"Failed checks in a row that take it out. [default: {_DEFAULT.down_after}]",
+    ),
+    "up_after": (
+        *("up_after", "N"),
+        f"Good checks in a row that bring it back. [default: {_DEFAULT.up_after}]",
+    ),
+    "eject_after": (
+        *("eject_after", "N"),
+        "Failed requests in a row that put it out for a while; 0: never. "
+        f"[default: {_DEFAULT.eject_after}]",
+    ),
+    "eject_on": (
+        *("eject_on", "gateway|5xx"),
+        "Answers that count as failed: 502, 503 and 504, or any 5xx. "
+        f"[default: {_DEFAULT.eject_on}]",
+    ),
+}
+"""By the name of its argument: the field of `Health`, what the value is, the help."""
+
+
+def flag_name(attribute: str) -> str:
+    """How a field of settings is called on the command line: ``half_closed_s``: half-closed."""
+    return attribute.removesuffix("_s").removesuffix("_bytes").replace("_", "-")
+
+
+def names_of(struct: type[msgspec.Struct]) -> dict[str, str]:
+    """The fields of ``struct`` by their name on the command line."""
+    return {flag_name(attribute): attribute for attribute in struct.__struct_fields__}
+
+
+def timeout_flags(function: Decorated) -> Decorated:
+    """``--timeout`` and ``--limit``, each as often as wanted, as ``timeouts`` and ``ceilings``."""
+    limit = click.option(
+        "--limit",
+        "ceilings",
+        metavar="NAME=VALUE",
+        multiple=True,
+        help="What one client may send or hold; NAME= is the default again. "
+        f"NAME: {', '.join(names_of(ServiceLimits))}.",
+    )
+    timeout = click.option(
+        "--timeout",
+        "timeouts",
+        metavar="NAME=DURATION",
+        multiple=True,
+        callback=_part_timeouts,
+        help="How long a step may take; NAME= is the default again. "
+        f"NAME: {', '.join(names_of(Timeouts))}.",
+    )
+    return limit(timeout(function))
+
+
+def _part_timeouts(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    """A bare duration is the global ``--timeout``: the longest wait for a router."""
+    for value in values:
+        if "=" in value:
+            continue
+        try:
+            ctx.ensure_object(Settings).timeout_s = Duration().convert(value, param, ctx)
+        except click.BadParameter as error:
+            raise usage(
+                f"--timeout {value!r}: expected NAME=DURATION, or a duration like 30s for how long "
+                "sitectl waits",
+                _known(Timeouts),
+            ) from error
+    return tuple(value for value in values if "=" in value)
+
+
+def health_flags(function: Decorated) -> Decorated:
+    """How a target is judged; they come as keyword arguments, None where not given."""
+    for name, (_, metavar, text) in reversed(_HEALTH_FLAGS.items()):
+        option = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=text)
+        function = option(function)
+    return function
+
+
+def changed(flag: str, words: tuple[str, ...], before: Handling) -> Handling:
+    """``before`` with what the words ``NAME=VALUE`` of ``--flag`` set; ``NAME=``: the default.
+
+    Failure: no such name, a value that does not fit.
+    """
+    struct = type(before)
+    names = names_of(struct)
+    values: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals or name not in names:
+            raise usage(f"--{flag} {word!r}: expected one of these", _known(struct))
+        values[names[name]] = (
+            _read(struct, names[name], text, f"--{flag} {name}={text}")
+            if text
+            else getattr(struct(), names[name])
+        )
+    return msgspec.structs.replace(before, **values)
+
+
+def handling_changes(
+    timeouts: tuple[str, ...], ceilings: tuple[str, ...], spec: ServiceSpec, protocol: str
+) -> dict[str, Any]:
+    """What ``--timeout`` and ``--limit`` change in ``spec`` of a service of ``protocol``.
+
+    Failure: as of `changed`, and a limit that connections of ``protocol`` do not have.
+    """
+    changes: dict[str, Any] = {}
+    if timeouts:
+        changes["timeouts"] = changed("timeout", timeouts, spec.timeouts)
+    if ceilings:
+        changes["limits"] = changed("limit", ceilings, spec.limits)
+        if protocol == "tcp":
+            _require_limits_of_tcp(ceilings)
+    return changes
+
+
+def _require_limits_of_tcp(words: tuple[str, ...]) -> None:
+    for word in words:
+        name, _, value = word.partition("=")
+        if value and names_of(ServiceLimits)[name] not in _LIMITS_OF_TCP:
+            raise usage(
+                f"--limit {word}: a tcp service has no {name}",
+                "Use --protocol http or http2, or one of "
+                + ", ".join(map(flag_name, _LIMITS_OF_TCP)),
+            )
+
+
+def changed_health(flags: Mapping[str, str | None], before: Health) -> Health:
+    """``before`` with the health flags that are given. Failure: one that does not fit."""
+    values = {
+        _HEALTH_FLAGS[name][0]: _read(
+            Health, _HEALTH_FLAGS[name][0], text, f"--{name.replace('_', '-')} {text}"
+        )
+        for name, text in flags.items()
+        if text is not None
+    }
+    return msgspec.structs.replace(before, **values)
+
+
+def _read(struct: type[msgspec.Struct], attribute: str, text: str, shown: str) -> Any:
+    from router.documents.nodes import Findings, Scalar
+    from router.documents.readers import Bad
+    from router.documents.schema import SETTINGS, yaml_key
+
+    findings = Findings("")
+    field = SETTINGS[struct].fields[yaml_key(attribute)]
+    value = field.read(findings, Scalar(text, text != "", 1, 1), "")
+    if isinstance(value, Bad):
+        error = findings.errors[0]
+        raise usage(f"{shown}: {error.reason}", error.hint)
+    return value
+
+
+def _known(struct: type[msgspec.Struct]) -> str:
+    from router.documents.schema import bounds_text
+
+    return ", ".join(
+        f"{name} ({bounds_text(struct, attribute)})" for name, attribute in names_of(struct).items()
+    )

@@ -1,0 +1,52 @@
+"""A service's name and ports on the command line, and the documents that are about it."""
+
+from router.model.specs import ConnectorSpec, Document, ListenerSpec, SitePolicySpec
+from sitectl.base.failure import usage
+from sitectl.site.site import Site
+
+
+def name_and_ports(words: tuple[str, ...]) -> tuple[str, tuple[int, ...]]:
+    """``NAME PORT…`` or ``NAME:PORT…`` taken apart."""
+    first, *rest = words
+    name, colon, port = first.partition(":")
+    ports = ([port] if colon else []) + rest
+    if not ports:
+        raise usage(f"service {name!r} needs a port", f"sitectl service create {name} 8080")
+    for text in ports:
+        if not (text.isascii() and text.isdecimal() and 1 <= int(text[:6]) <= 65_535):
+            raise usage(f"{text!r} is not a port, a number from 1 to 65535")
+    return name, tuple(map(int, ports))
+
+
+def require_name(name: str, what: str = "service") -> None:
+    """Raise Failure unless ``name`` can be one."""
+    from router.documents.readers import is_name
+
+    if not is_name(name):
+        raise usage(
+            f"{name!r} is not a {what} name: lower-case letters, digits and '-', at most 63"
+        )
+
+
+def listener_of(name: str, listen: str, ports: tuple[int, ...]) -> Document:
+    """The document of what ``--listen`` says. Failure: it says nothing."""
+    from router.documents.addresses import auto_ip, split_listen
+
+    if listen != "none" and auto_ip(listen) is None and split_listen(listen) is None:
+        raise usage(f"--listen {listen!r}: expected [IP:]PORT, [IP:]auto or none")
+    several = len(ports) > 1 and split_listen(listen) is not None
+    port = ports[0] if several else None
+    return Document("Listener", name, ListenerSpec(service=name, listen=listen, port=port))
+
+
+def documents_of(site: Site, service: str) -> list[Document]:
+    """Every document here that is about ``service``."""
+    return [
+        document
+        for document in site.documents()
+        if (document.kind == "Service" and document.name == service)
+        or (
+            isinstance(document.spec, ConnectorSpec | ListenerSpec | SitePolicySpec)
+            and document.spec.service == service
+        )
+    ]

@@ -1,0 +1,50 @@
+"""``--sharing open|strict``: whether what no rule and no grant allows is allowed."""
+
+from collections.abc import Callable
+from typing import Any, Final, get_args
+
+import click
+
+from router.model.specs import SharingMode
+from sitectl.base import output
+from sitectl.site.site import Change, Site
+
+MODES: Final[tuple[SharingMode, ...]] = get_args(SharingMode)
+_MEANING: Final = {
+    "open": "what no rule forbids is allowed",
+    "strict": "what no rule and no grant allows is not allowed",
+}
+
+
+def sharing_flag(default: str | None) -> Callable[[Any], Any]:
+    """The flag as argument ``sharing``; ``default`` None: it may be left out."""
+    shown = f" [default: {default}]" if default else ""
+    return click.option(
+        "--sharing",
+        type=click.Choice(MODES),
+        default=default,
+        help="open: every site may do what no rule forbids. strict: only what a rule or a grant "
+        f"allows.{shown}",
+    )
+
+
+def is_strict(site: Site) -> bool:
+    """Whether the wanted state of ``site`` says so."""
+    return site.wanted().site.sharing == "strict"
+
+
+def mode_text(name: str, sharing: str, change: Change) -> str:
+    """What a changed mode means."""
+    unchanged = ", unchanged" if change == "unchanged" else ""
+    return f"site {name} is {sharing}: {_MEANING[sharing]}{unchanged}"
+
+
+def note_to_grant(site: Site) -> None:
+    """What a strict site has to add for the site that joins by a token."""
+    if not is_strict(site):
+        return
+    output.note(f"{site.name} is strict: the site that joins gets nothing until you allow it.")
+    output.note(
+        "Next: sitectl service grant NAME --site SITE --call lets it call a service of this site; "
+        "or: sitectl service set NAME --import-from SITE, to use a service of that site"
+    )

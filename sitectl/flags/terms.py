@@ -1,0 +1,101 @@
+"""Flags for what the site that joins by a token may do, and those terms for people."""
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from sitectl.base.failure import Exit, Failure
+
+if TYPE_CHECKING:
+    from certs.terms import Terms
+
+_WAYS = ("declare", "export", "import")
+_VERBS = {"declare": "declares", "export": "serves", "import": "asks for"}
+
+
+class TermsFlags(msgspec.Struct, frozen=True):
+    """As given: empty, not given; an empty pattern: none."""
+
+    services: tuple[str, ...] = ()
+    declare: tuple[str, ...] = ()
+    export: tuple[str, ...] = ()
+    import_: tuple[str, ...] = ()
+
+
+def terms_flags(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--allow-services`` and one flag for each way, as one argument ``terms``."""
+
+    @wraps(function)
+    def gathered(*args: Any, **given: Any) -> Any:
+        flags = TermsFlags(*(given.pop(f"allow_{way}") for way in ("services", *_WAYS)))
+        return function(*args, **given, terms=flags)
+
+    helps = {
+        "import": "Services that the site that joins may ask for.",
+        "export": "Services that it may have targets of.",
+        "declare": "Services that it may declare.",
+        "services": "All three at once. [default: all services]",
+    }
+    for way, text in helps.items():
+        flag = f"--allow-{way}"
+        gathered = click.option(flag, metavar="PATTERN", multiple=True, help=text)(gathered)
+    return gathered
+
+
+def terms_of(flags: TermsFlags) -> "Terms":
+    """What the flags state. Failure: a pattern is none."""
+    from certs.terms import Terms
+
+    usual = _patterns("services", flags.services, None)
+    return Terms(
+        declare=_patterns("declare", flags.declare, usual),
+        export=_patterns("export", flags.export, usual),
+        import_=_patterns("import", flags.import_, usual),
+    )
+
+
+def _patterns(
+    way: str, given: tuple[str, ...], usual: tuple[str, ...] | None
+) -> tuple[str, ...] | None:
+    from certs.limits import TERMS_PATTERNS_MAX
+    from certs.terms import Patterns
+
+    if not given:
+        return usual
+    patterns = tuple(dict.fromkeys(pattern for pattern in given if pattern))
+    try:
+        return msgspec.convert(patterns, Patterns)
+    except msgspec.ValidationError as error:
+        raise Failure(
+            Exit.USAGE,
+            "usage",
+            f"--allow-{way} {' '.join(patterns)}: not all of these name services",
+            f"Use names in lower case, with * and ?; at most {TERMS_PATTERNS_MAX}",
+        ) from error
+
+
+def terms_fields(terms: "Terms") -> dict[str, list[str] | None]:
+    """As JSON has them: None is all."""
+    told = (terms.declare, terms.export, terms.import_)
+    return {
+        way: None if patterns is None else list(patterns)
+        for way, patterns in zip(_WAYS, told, strict=True)
+    }
+
+
+def terms_text(fields: Mapping[str, list[str] | None]) -> str:
+    """`terms_fields` for people."""
+    if all(patterns is None for patterns in fields.values()):
+        return "everything"
+    if len({str(patterns) for patterns in fields.values()}) == 1:
+        return f"{_named(fields['declare'])}, and nothing else"
+    return ", ".join(f"{_VERBS[way]} {_named(fields[way])}" for way in _WAYS)
+
+
+def _named(patterns: list[str] | None) -> str:
+    if patterns is None:
+        return "all services"
+    return " ".join(patterns) or "none"

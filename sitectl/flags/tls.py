@@ -1,0 +1,207 @@
+"""``--tls-cert`` and ``--tls-trust``: the name of a credential, or a folder whose files become one.
+
+A folder's files are judged, then copied into ``secrets/tls/NAME`` of the site; nothing of them is
+printed.
+"""
+
+import contextlib
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from certs.errors import CertError
+from router.model.specs import ServiceSpec
+from sitectl.base import output
+from sitectl.base.failure import Failure, not_found, usage
+from sitectl.base.options import Decorated
+from sitectl.site.site import Site
+
+if TYPE_CHECKING:
+    from certs.service_tls import Contents  # Heavy: each verb that needs it loads it.
+
+
+def generate_flag(function: Decorated) -> Decorated:
+    """Give a verb ``--generate-tls-secrets``."""
+    return click.option(
+        "--generate-tls-secrets",
+        "generate",
+        is_flag=True,
+        help="Listeners speak TLS by a certificate that is made here, with a CA for clients.",
+    )(function)
+
+
+def cert_flag(function: Decorated) -> Decorated:
+    """Give a verb ``--tls-cert``."""
+    return click.option(
+        "--tls-cert",
+        metavar="NAME|FOLDER",
+        help="Listeners speak TLS: a credential in secrets/tls, or a folder with tls.crt, tls.key.",
+    )(function)
+
+
+def target_flags(function: Decorated) -> Decorated:
+    """Give a verb what says how its target is reached."""
+    for option in (
+        click.option(
+            "--allow-link-local/--no-allow-link-local",
+            default=None,
+            help="The target may have a link-local address, such as 169.254.169.254.",
+        ),
+        click.option(
+            "--proxy-protocol/--no-proxy-protocol",
+            default=None,
+            help="Tell a tcp target its client (PROXY v2).",
+        ),
+        click.option(
+            "--tls-server-name",
+            metavar="NAME",
+            help="Whom the target's certificate must name. [default: its host, if it is a name]",
+        ),
+        click.option(
+            "--tls-trust",
+            metavar="NAME|FOLDER",
+            help="Reach the target by TLS: a credential in secrets/tls, or a folder with ca.crt.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+class Kept(NamedTuple):
+    """A credential by its name; ``is_new``: files of it have just been written."""
+
+    name: str
+    is_new: bool = False
+
+
+def shown_credential(site: Site, value: str, service: str) -> Kept:
+    """The credential that ``--tls-cert`` means for listeners of ``service``; copied if need be.
+
+    A folder replaces the files that the service has here already. Failure: they cannot be used.
+    """
+    folder = _folder(value)
+    if folder is None:
+        return Kept(_named(site, value))
+    from certs.service_tls import Contents, leaf_of, read_folder
+
+    contents = read_folder(folder)
+    leaf_of(contents, time.time())
+    pair = Contents(contents.folder, certificate=contents.certificate, key=contents.key)
+    return _copied(site, credential_in_use(site, service) or service, pair)
+
+
+def wanted_credential(site: Site, service: str, tls_cert: str | None, generate: bool) -> Kept:
+    """What ``--tls-cert`` or ``--generate-tls-secrets`` of a service mean; no name: no TLS.
+
+    A pair that is there and good is kept.
+    """
+    if not generate:
+        return shown_credential(site, tls_cert, service) if tls_cert else Kept("")
+    if tls_cert:
+        raise usage("--generate-tls-secrets makes what --tls-cert brings", "Give one of them")
+    from certs.authority import issue_service_leaf
+    from certs.service_tls import CA_FILE, Contents, leaf_of
+
+    name = credential_in_use(site, service) or service
+    kept = site.credentials
+    with contextlib.suppress(CertError):
+        leaf_of(kept.read(name), time.time())
+        return Kept(name)
+    bind_ip = site.wanted().site.bind_ip
+    hosts = [service, "localhost", *([] if bind_ip in ("0.0.0.0", "::") else [bind_ip])]
+    leaf, ca_pem = issue_service_leaf(service, hosts, time.time())
+    certificate, key = leaf.chain_pem.encode(), leaf.key_pem.encode()
+    made = Contents("", certificate=certificate, key=key, ca=ca_pem.encode())
+    kept.write(name, made)
+    output.note(f"made a certificate for {', '.join(hosts)}, good for a year")
+    output.note(f"clients trust {CA_FILE} in {kept.place(name)}; other sites need it all too")
+    return Kept(name, is_new=True)
+
+
+def expected_credential(site: Site, service: str, tls_cert: str | None, generate: bool) -> str:
+    """What `wanted_credential` is going to answer, before any file is written."""
+    if generate or (tls_cert and _folder(tls_cert) is not None):
+        return credential_in_use(site, service) or service
+    return tls_cert or ""
+
+
+def trusted_credential(site: Site, value: str, service: str) -> str:
+    """The credential that ``--tls-trust`` means for targets of ``service``; copied if need be.
+
+    Named after service and folder: the targets of one service may have several CAs.
+    """
+    folder = _folder(value)
+    if folder is None:
+        return _named(site, value)
+    from certs.service_tls import read_folder, trust_of
+
+    contents = read_folder(folder)
+    trust_of(contents, time.time())
+    words = f"{service}-{folder.resolve().name.lower()}"
+    return _copied(site, re.sub(r"[^a-z0-9]+", "-", words)[:63].strip("-"), contents).name
+
+
+def credential_in_use(site: Site, service: str) -> str:
+    """The credential that ``service`` names, here or where it is declared; empty: none."""
+    document = site.find("Service", service)
+    if document is not None:
+        assert isinstance(document.spec, ServiceSpec)
+        return document.spec.tls_cert
+    try:
+        items: list[dict[str, Any]] = site.admin.get("/api/v1/services")
+    except Failure:
+        return ""  # Only this site's documents are known then.
+    return next((str(i.get("tls_cert", "")) for i in items if i.get("name") == service), "")
+
+
+def server_name(value: str | None, trust: str | None) -> str:
+    """The checked value of ``--tls-server-name``."""
+    from router.documents.addresses import is_host
+
+    if value is None:
+        return ""
+    if trust is None:
+        raise usage("--tls-server-name belongs to --tls-trust", "Add --tls-trust NAME|FOLDER")
+    if not is_host(value):
+        raise usage(f"--tls-server-name {value!r} is not a host name or address")
+    return value
+
+
+def _folder(value: str) -> Path | None:
+    path = Path(value).expanduser()
+    if "/" not in value and not path.is_dir():
+        return None
+    if not path.is_dir():
+        raise not_found(f"no folder {value}", "Give one with tls.crt and tls.key, or ca.crt")
+    return path
+
+
+def _named(site: Site, name: str) -> str:
+    from certs.service_tls import CA_FILE
+    from router.documents.readers import is_name
+
+    if not is_name(name):
+        raise usage(
+            f"{name!r} is neither a folder nor the name of a credential",
+            "Give a path to a folder, or a name of lower-case letters, digits and '-'",
+        )
+    try:
+        contents = site.credentials.read(name)
+    except CertError as error:
+        output.note(f"credential {name} cannot be used yet: {error}")
+        return name
+    if not (contents.certificate or contents.ca):
+        output.note(
+            f"Next: put its files (tls.crt and tls.key, or {CA_FILE}) into {contents.folder}"
+        )
+    return name
+
+
+def _copied(site: Site, name: str, contents: "Contents") -> Kept:
+    is_new = site.credentials.write(name, contents)
+    if is_new:
+        output.note(f"credential {name}: copied into {site.credentials.place(name)}")
+    return Kept(name, is_new)

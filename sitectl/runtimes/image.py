@@ -1,0 +1,99 @@
+"""Which image routers run, and when it is pulled: one answer for pods and for containers."""
+
+import os
+from collections.abc import Mapping
+from typing import Any, Final, get_args
+
+import click
+
+from router.kubernetes import image as pods
+from sitectl.base.failure import usage
+from sitectl.base.options import Decorated
+from sitectl.runtimes.spec import PullPolicy
+
+VARIABLE: Final = "SITECTL_IMAGE"
+POLICY_VARIABLE: Final = "SITECTL_IMAGE_PULL_POLICY"
+
+DEFAULT_POLICY: Final[PullPolicy] = "missing"
+POLICIES: Final[tuple[PullPolicy, ...]] = get_args(PullPolicy)
+_OF_PODS: Final[Mapping[PullPolicy, pods.PullPolicy]] = {
+    "always": "Always",
+    "missing": "IfNotPresent",
+    "never": "Never",
+}
+_SYNONYMS: Final = {"ifnotpresent": "missing"}  # As Kubernetes says it.
+
+
+class Policy(click.ParamType[PullPolicy]):
+    """``always``, ``missing``, ``never`` or ``newer``; also as Kubernetes spells them."""
+
+    name = "POLICY"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> PullPolicy:
+        """The policy that ``value`` means."""
+        found = _policy(str(value))
+        if found is None:
+            self.fail(f"{value!r} is none of {', '.join(POLICIES)}", param, ctx)
+        return found
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """What ``--help`` says may be given."""
+        return "|".join(POLICIES)
+
+
+def image_flags(function: Decorated) -> Decorated:
+    """Give a verb ``image`` and ``image_pull_policy``; None: not given. Then see `chosen_image`."""
+    function = click.option(
+        "--image-pull-policy",
+        type=Policy(),
+        help=f"When it is pulled; newer: not in pods. [default: ${POLICY_VARIABLE} or missing]",
+    )(function)
+    return click.option(
+        "--image", metavar="IMAGE", help=f"What routers run. [default: ${VARIABLE} or ours]"
+    )(function)
+
+
+def stated_image(stated: str | None) -> str:
+    """The flag's image, else the environment's; empty: nobody chose one."""
+    return stated or os.environ.get(VARIABLE) or os.environ.get(pods.IMAGE_VARIABLE) or ""
+
+
+def chosen_image(stated: str | None = None) -> str:
+    """The image to run: the flag's, else the environment's, else that of this version."""
+    return stated_image(stated) or pods.IMAGE
+
+
+def stated_policy(stated: PullPolicy | None) -> PullPolicy | None:
+    """The flag's policy, else the environment's; None: nobody chose one. Failure: no policy."""
+    words = os.environ.get(POLICY_VARIABLE)
+    if stated or not words:
+        return stated
+    found = _policy(words)
+    if found is None:
+        raise usage(
+            f"{POLICY_VARIABLE}={words} is none of {', '.join(POLICIES)}",
+            f"export {POLICY_VARIABLE}={DEFAULT_POLICY}",
+        )
+    return found
+
+
+def policy_of_pods(stated: PullPolicy | None) -> pods.PullPolicy | None:
+    """The same as Kubernetes spells it; None: nobody chose one. Failure: it knows no ``newer``."""
+    policy = stated_policy(stated)
+    if policy is None:
+        return None
+    found = _OF_PODS.get(policy)
+    if found is None:
+        raise usage(
+            f"pods have no pull policy {policy!r}: nodes pull always, when missing, or never",
+            "Give --image-pull-policy always",
+        )
+    return found
+
+
+def _policy(words: str) -> PullPolicy | None:
+    word = words.lower()
+    word = _SYNONYMS.get(word, word)
+    return next((known for known in POLICIES if known == word), None)

@@ -1,0 +1,89 @@
+"""The first and the last day of a site directory: made, its router's last stop, nothing left."""
+
+import re
+import time
+from pathlib import Path
+
+from certs.files import make_directory
+from router.model.specs import Document
+from sitectl.base import output, texts
+from sitectl.base.failure import Exit, Failure, conflict
+from sitectl.base.options import Settings
+from sitectl.runtimes import presence, runtime_of
+from sitectl.site import store
+from sitectl.site.directory import DirectorySite
+from sitectl.site.site import Change
+
+
+def name_of(words: str) -> str:
+    """A valid site name made from ``words``, a host name for example."""
+    return re.sub(r"[^a-z0-9]+", "-", words.split(".")[0].lower()).strip("-")[:63] or "site"
+
+
+def make_site(settings: Settings, document: Document) -> Change:
+    """Make the site of ``document``, or see that it is there; finishes what was interrupted."""
+    return make_site_in(store.state_dir(settings), document)
+
+
+def make_site_in(state: Path, document: Document) -> Change:
+    """As `make_site`, in the directory ``state`` of sites."""
+    from router.documents import read, write
+
+    _, errors = read(write(document), "these flags")
+    if errors:
+        raise texts.config_failure(errors, "these flags cannot be used")
+    site = DirectorySite(state / document.name)
+    if site.config.is_dir():
+        existing = site.find("Site", document.name)
+        if existing is not None and existing.spec != document.spec:
+            raise conflict(
+                f"site {document.name!r} exists with other settings "
+                f"({existing.source}:{existing.line})",
+                f"Edit {site.directory / existing.source}, it counts at once",
+                texts.diff(write(existing), write(document), existing.source),
+            )
+    for directory in (site.directory, site.secrets, site.run):
+        make_directory(directory, 0o700)
+    _make_identity(site)
+    make_directory(site.config)
+    site.sweep()
+    return site.put(document)
+
+
+def _make_identity(site: DirectorySite) -> None:
+    from certs.authority import CA_FILE, Authority
+    from certs.identity import KEY_FILE, SiteIdentity
+
+    if (site.secrets / KEY_FILE).exists():
+        identity = SiteIdentity.load(site.secrets)
+    else:
+        identity = SiteIdentity.create(site.secrets)
+    if not (site.secrets / CA_FILE).exists():
+        Authority.create(site.secrets, identity.site_id, time.time())
+
+
+def end_site(site: DirectorySite, timeout_s: float) -> None:
+    """Withdraw what ``site`` declared, stop its router, remove what runs it. Failure: it runs."""
+    if presence.is_running(site):
+        for document in site.documents():  # Only deleting withdraws what this site declared.
+            if document.kind == "Service" and site.owns(document):
+                (site.config / f"service-{document.name}.yaml").unlink(missing_ok=True)
+        site.reload()
+        _leave(site)
+        runtime_of(site).stop(timeout_s)
+    if presence.is_running(site):
+        raise Failure(
+            Exit.FAILED,
+            "still-running",
+            f"the router of {site.name!r} still runs, nothing was deleted",
+            f"sitectl --site {site.name} stop",
+        )
+    runtime_of(site).remove(timeout_s)
+
+
+def _leave(site: DirectorySite) -> None:
+    """Have the router tell its neighbors, as it stops, that they need not miss it."""
+    try:
+        site.admin.command("leave")
+    except Failure as failure:  # One of an older release, for example.
+        output.note(f"neighbors of {site.name} list it as down for a while: {failure.message}")

@@ -1,0 +1,93 @@
+"""How `check` shows what it found: by group, a tick each; in JSON with the place in the docs."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sitectl.base import output
+from sitectl.base.failure import doc_of
+from sitectl.base.findings import Finding, Level
+
+GROUPS: Final = (*("machine", "site", "documents", "links", "services", "certificates", "cluster"),)
+_OF_CODE: Final[dict[str, str]] = {
+    **dict.fromkeys(("SW0510", "SW0511", "SW0513", "SW0514", "SW0311"), "site"),
+    **dict.fromkeys(
+        ("SW0469", "SW0470", "SW0603", "SW0661", "SW0662", "SW0663"),
+        "site",
+    ),
+    **dict.fromkeys(("SW0208", "SW0209", "SW0471"), "site"),
+    **dict.fromkeys(("SW0100", "SW0512", "SW0317"), "documents"),
+    **dict.fromkeys(("SW0515", "SW0201", "SW0319", "SW0401", "SW0403", "SW0404"), "links"),
+    **dict.fromkeys(("SW0441", "SW0442", "SW0447", "SW0448", "SW0635"), "links"),
+    **dict.fromkeys(
+        ("SW0330", "SW0660", "SW0665", "SW0672", "SW0673", "SW0675", "SW0676"), "links"
+    ),
+    **dict.fromkeys(("SW0516", "SW0517", "SW0520", "SW0202"), "services"),
+    **dict.fromkeys(("SW0518", "SW0207", "SW0402", "SW0444", "SW0664"), "certificates"),
+    **dict.fromkeys(("SW0670", "SW0680", "SW0681"), "certificates"),
+}
+_OF_FAMILY: Final[dict[str, str]] = {
+    "SW01": "documents",
+    "SW02": "services",
+    "SW03": "services",
+    "SW04": "cluster",
+    "SW05": "machine",
+    "SW06": "machine",
+    "SW07": "documents",
+}
+_MARKS: Final[dict[Level, str]] = {
+    "ok": "ok     ",
+    "info": "info   ",
+    "warning": "WARNING",
+    "error": "ERROR  ",
+}
+_TICKS: Final[dict[Level, str]] = {"ok": "✓", "info": "·", "warning": "!", "error": "✗"}
+_COLOURS: Final[dict[Level, str]] = {"ok": "32", "info": "36", "warning": "33", "error": "31"}
+
+
+def group_of(code: str) -> str:
+    """Under which heading it stands."""
+    return _OF_CODE.get(code) or _OF_FAMILY.get(code[:4], "site")
+
+
+def item(finding: Finding) -> dict[str, Any]:
+    """What `-o json` has of one."""
+    return {
+        "level": finding.level,
+        "code": finding.code,
+        "message": finding.message,
+        "hint": finding.hint,
+        "group": group_of(finding.code),
+        "doc": doc_of(finding.code),
+    }
+
+
+def text(findings: Sequence[Finding], *, colour: bool = False) -> str:
+    """For people: each group with its findings, then how many there were of each level."""
+    lines: list[str] = []
+    for group in GROUPS:
+        mine = [one for one in findings if group_of(one.code) == group]
+        if mine:
+            lines += [*([""] if lines else []), group, *(_line(one, colour) for one in mine)]
+    return "\n".join([*lines, "", _summary(findings)])
+
+
+def _line(finding: Finding, colour: bool) -> str:
+    can = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
+    tick = _TICKS[finding.level] if can else " "
+    head = f"{tick} {_MARKS[finding.level]}"
+    if colour:
+        head = f"\x1b[{_COLOURS[finding.level]}m{head}\x1b[0m"
+    hint = f"\n                    Next: {finding.hint}" if finding.hint else ""
+    return f"  {head}  {finding.code}  {output.safe(finding.message)}{hint}"
+
+
+def _summary(findings: Sequence[Finding]) -> str:
+    counts = {level: sum(one.level == level for one in findings) for level in _MARKS}
+    told = (
+        f"{output.count(counts['error'], 'error')}, {output.count(counts['warning'], 'warning')}, "
+        f"{counts['ok']} good."
+    )
+    worst = next((one for one in findings if one.level == "error"), None)
+    worst = worst or next((one for one in findings if one.level == "warning"), None)
+    return told if worst is None else f"{told} More about a code: sitectl explain {worst.code}"

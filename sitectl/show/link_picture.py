@@ -1,0 +1,74 @@
+"""One look at the links of a site, for `link status`."""
+
+import time
+from typing import Any
+
+from sitectl.base.completing import remember
+from sitectl.base.failure import Exit, Failure, not_found
+from sitectl.base.options import Settings
+from sitectl.base.watching import Picture
+from sitectl.show.link_table import link_table
+from sitectl.site import store
+from sitectl.site.site import Site
+
+
+def link_picture(settings: Settings, name: str | None) -> Picture:
+    """The links, or the one named; from documents and tokens when no router tells.
+
+    Failure: no such link.
+    """
+    site = store.find_site(settings)
+    exit_code, unanswered, note = Exit.OK, None, ""
+    try:
+        items = site.admin.get("/api/v1/links")
+        remember(settings, "links", (item["name"] for item in items))
+    except Failure as failure:
+        if not site.degrades(failure):
+            raise
+        unanswered = site.unanswered(failure)
+        items, exit_code = _configured(site, unanswered), Exit.DEGRADED
+        if unanswered is None:
+            note = f"stopped: {failure.message}; this is what is configured"
+    if name is not None:
+        items = [item for item in items if item["name"] == name]
+        if not items:
+            raise not_found(f"no link {name!r} at {site.name}", "sitectl link status")
+    return Picture(
+        "LinkStatus",
+        {"items": items},
+        lambda: settings.here(link_table(items, time.time(), whole=name is not None)),
+        exit_code,
+        unanswered,
+        note,
+    )
+
+
+def _configured(site: Site, unanswered: Failure | None) -> list[dict[str, Any]]:
+    """The links as documents and tokens have them; ``unanswered``: the router runs, and is mute."""
+    silence = "unreachable: the router does not answer" if unanswered else ""
+    links = site.links
+    items: list[dict[str, Any]] = []
+    for name, spec in sorted(site.wanted().links.items()):
+        neighbour: dict[str, str | None] = {"name": None, "id": None}
+        token_cost, error = None, silence or "the router does not run"
+        if links.exists(name):
+            token = links.token(name)
+            neighbour, token_cost = {"name": token.site_name, "id": token.site_id}, token.cost
+        else:
+            error = "its token is missing"
+        items.append(
+            {
+                "name": name,
+                "neighbour": neighbour,
+                "direction": "outgoing",
+                "cost": spec.cost or token_cost or 1,
+                "state": "down",
+                "since": None,
+                "rtt_ms": None,
+                "lanes": 0,
+                "streams": 0,
+                "error": error,
+                "certificate_expires": None,
+            }
+        )
+    return items

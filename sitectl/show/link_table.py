@@ -1,0 +1,63 @@
+"""Links as `link status` shows them to people."""
+
+import datetime
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sitectl.base import output
+from sitectl.flags.terms import terms_text
+from sitectl.show import ages
+
+NEAR_S: Final = 86_400.0
+"""A certificate renews itself more than two days before its end: one that has less is told of."""
+
+
+def link_table(items: Sequence[dict[str, Any]], now: float, *, whole: bool) -> str:
+    """The table, and below it what has no column.
+
+    ``whole``: where each is connected and when its certificate ends, near or not. ``now``: Unix
+    seconds.
+    """
+    if not items:
+        return (
+            "No links. Try: sitectl token create FILE here, and sitectl link create FILE "
+            "at the other site"
+        )
+    text = output.rows(
+        ("LINK", "SITE", "DIRECTION", "COST", "STATE", "STREAMS", "RTT", "AGE", "ERROR"),
+        [
+            (
+                item["name"],
+                (item.get("neighbour") or {}).get("name"),
+                item.get("direction"),
+                item.get("cost"),
+                f"{item.get('state')}{', stands by' if item.get('standby') else ''}",
+                item.get("streams"),
+                output.round_trip(item.get("rtt_ms")),
+                ages.since(item.get("since"), now),
+                item.get("error"),
+            )
+            for item in items
+        ],
+        optional=("STREAMS", "DIRECTION", "AGE"),
+    )
+    for item in items:
+        for line in _lines(item, now, whole=whole):
+            text += f"\n{output.safe(item['name'])} {output.safe(line)}"
+    return text
+
+
+def _lines(item: dict[str, Any], now: float, *, whole: bool) -> list[str]:
+    """What is said of one link below the table, without its name."""
+    lines = []
+    if item.get("allow"):
+        lines.append(f"is let in on terms: {terms_text(item['allow'])}")
+    if item.get("held"):
+        lines.append(f"lets this site in on terms: {terms_text(item['held'])}")
+    through = f" through {item['via']}" if item.get("via") else ""
+    if whole and item.get("endpoint"):
+        lines.append(f"is connected to {item['endpoint']}{through}")
+    ends = item.get("certificate_expires")
+    if ends and (whole or datetime.datetime.fromisoformat(ends).timestamp() - now < NEAR_S):
+        lines.append(f"has a certificate until {ends}")
+    return lines

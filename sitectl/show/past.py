@@ -1,0 +1,76 @@
+"""What `why --last` prints: how requests were decided, and what came of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sitectl.base import output
+from sitectl.show.candidate_table import candidate_table
+
+
+def past_text(items: Sequence[dict[str, Any]], service: str, *, denied: bool, whole: bool) -> str:
+    """A table, newest first; ``whole``, or of a single one, the candidates below it too."""
+    if not items:
+        what = "was denied" if denied else "came"
+        return f"No request of {output.safe(service)} {what} here since its router knows it."
+    ports = {item.get("port") for item in items}
+    several = len(ports) > 1
+    headings = ("TIME", *(("PORT",) if several else ()), "OUTCOME", "SITE", "WAITED", "REASON")
+    table = output.rows(
+        headings,
+        [
+            (
+                item.get("at"),
+                *((item.get("port"),) if several else ()),
+                _outcome(item),
+                item.get("site"),
+                output.seconds(float(item.get("waited_s") or 0)),
+                _reason(item),
+            )
+            for item in items
+        ],
+    )
+    if not whole and len(items) > 1:
+        return table
+    return "\n\n".join([table, *map(_candidates, items)])
+
+
+def _outcome(item: dict[str, Any]) -> str:
+    outcome, answer = str(item.get("outcome")), item.get("answer")
+    if (outcome, answer) == ("ok", "5xx"):  # A whole answer, and a failure to its client.
+        return "answered 5xx"
+    return f"{outcome} {answer}" if answer and answer != outcome else outcome
+
+
+def _reason(item: dict[str, Any]) -> str:
+    reason, attempts = str(item.get("reason") or ""), item.get("attempts") or 0
+    if item.get("in_flight") is not None:
+        capacity = item.get("capacity")
+        of = "no capacity stated" if capacity is None else f"capacity {capacity}"
+        reason += f" ({item['in_flight']} in flight, {of})"
+    before = item.get("retried_for")
+    if not before:
+        return reason
+    return f"{reason}; attempt {attempts} after {before}" if attempts > 1 else f"{reason}; {before}"
+
+
+def _candidates(item: dict[str, Any]) -> str:
+    """One request whole."""
+    outcome, site = _outcome(item), item.get("site")
+    facts = [
+        f"{output.safe(item.get('service'))}:{item.get('port')} at {output.safe(item.get('at'))}: "
+        f"{output.safe(outcome)}{f' at {output.safe(site)}' if site else ''} "
+        f"after {output.seconds(float(item.get('total_s') or 0))}",
+        output.count(item.get("attempts"), "attempt"),
+    ]
+    if item.get("overflow_reason"):
+        facts.append(f"overflow: {output.safe(item['overflow_reason'])}")
+    if item.get("session"):
+        facts.append(f"session {output.safe(item['session'])}")
+    head = ", ".join(facts)
+    candidates = item.get("candidates") or []
+    if not candidates:
+        return f"{head}\n{output.safe(_reason(item))}"
+    table = candidate_table(candidates, has_paths=False)
+    more = f"\nand {item['further']} dearer ones" if item.get("further") else ""
+    decided = f"As it was at {output.safe(item.get('decided_at'))} ({item.get('policy')}):"
+    return f"{head}\n{decided}\n{table}{more}"

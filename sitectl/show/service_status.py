@@ -1,0 +1,325 @@
+"""What `service status` shows: from the router, or from the documents when it does not run."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from router.documents.schema import target_ports
+from router.model import limits
+from router.model.addresses import join
+from router.model.settings import named
+from router.model.sharing import SHORT_ID_CHARS, names_of_patterns
+from router.model.specs import ConnectorSpec
+from sitectl.base import output
+from sitectl.base.failure import Exit, Failure, not_found
+from sitectl.flags.sessions import affinity_text
+from sitectl.flags.sharing import where_to_look
+from sitectl.show import ages, local_targets
+from sitectl.show.history import Drawn
+from sitectl.site.site import Site
+
+STALE_S: Final = 1.5 * limits.LOAD_REFRESH_S_MAX
+"""No site that is well and reachable has told its load longer ago."""
+CLOSED_BY_RULE: Final = "SW0343"
+_EJECTED_NAMED: Final = 2
+
+
+def service_items(site: Site, name: str | None) -> tuple[list[dict[str, Any]], Failure | None]:
+    """The services, or the ports of the one named (``NAME[:PORT]``), and why no router told.
+
+    Failure: no such service.
+    """
+    wanted, _, port = (name or "").partition(":")
+    try:
+        answer = site.admin.get(f"/api/v1/services/{wanted}" if wanted else "/api/v1/services")
+        items, silence = answer if isinstance(answer, list) else [answer], None
+    except Failure as failure:
+        is_unknown = failure.exit_code is Exit.NOT_FOUND
+        if is_unknown and failure.code != "not-found":
+            raise  # By a rule, which it names.
+        if not is_unknown and not site.degrades(failure):
+            raise
+        silence = None if is_unknown else failure
+        items = configured(site) if silence is not None else []
+    if name is not None:
+        items = [i for i in items if i["name"] == wanted and port in ("", str(i["port"]))]
+        if not items:
+            raise not_found(
+                f"no service {name!r} is known at {site.name}", where_to_look(site, wanted)
+            )
+    return items, silence
+
+
+def closed_by_rules(site: Site) -> list[str]:
+    """Services that are no items, since a rule of this site closes them: why, and what opens
+    each."""
+    problems = site.admin.get("/api/v1/status")["problems"]
+    closed = [one for one in problems if one["code"] == CLOSED_BY_RULE]
+    return [f"{one['message']}\nNext: {one['hint']}" for one in closed]
+
+
+def configured(site: Site) -> list[dict[str, Any]]:
+    """The items as the documents have them, nothing running."""
+    wanted = site.wanted()
+    rules = wanted.rules
+    items: list[dict[str, Any]] = []
+    for name, spec in sorted(wanted.services.items()):
+        for index, port in enumerate(spec.ports):
+            targets = [
+                {
+                    "site": wanted.name,
+                    "name": connector_name,
+                    "host": host,
+                    "port": target_port,
+                    "ready": False,
+                    "in_flight": 0,
+                    "capacity": connector.capacity,
+                    "requests_total": 0,
+                    "error": "",
+                    "since": None,
+                }
+                for connector_name, connector in sorted(wanted.connectors.items())
+                if connector.service == name
+                for host, target_port in _places(connector, index, port)
+            ]
+            items.append(
+                {
+                    "name": name,
+                    "port": port,
+                    "protocol": spec.protocol,
+                    "policy": spec.policy.name,
+                    "affinity": spec.affinity and msgspec.to_builtins(named(spec.affinity, name)),
+                    "queued": 0,
+                    "demand": 0,
+                    "requests_total": 0,
+                    "overflow_total": 0,
+                    "spilled_total": 0,
+                    "listener": {
+                        "host": wanted.site.bind_ip,
+                        "port": port,
+                        "state": "stopped",
+                        "error": "",
+                    },
+                    "sites": [],
+                    "targets": targets,
+                    "phases": {},
+                    "export_to": names_of_patterns(rules.of(name).export_to),
+                    "import_from": names_of_patterns(rules.of(name).import_from),
+                }
+            )
+    return items
+
+
+def attached(site: Site) -> list[str]:
+    """Services that documents of this site have targets of and do not declare."""
+    wanted = site.wanted()
+    return sorted({one.service for one in wanted.connectors.values()} - wanted.services.keys())
+
+
+def _places(connector: ConnectorSpec, index: int, port: int) -> list[tuple[str, int]]:
+    """Host and port of each target for the ``index``-th port; a workload stands for its pods."""
+    places = [(target.host, target_ports(target)[index]) for target in connector.targets]
+    if connector.workload:
+        stated = connector.target_ports[index : index + 1]
+        number = next((one for one in stated if isinstance(one, int)), port)
+        places.append((connector.workload, number))
+    return places
+
+
+def table(
+    items: list[dict[str, Any]],
+    detailed: bool,
+    now: float,
+    drawn: Mapping[tuple[str, int], Drawn],
+    *,
+    has_workloads: bool = False,
+    attached: Sequence[str] = (),
+    closed: Sequence[str] = (),
+) -> str:
+    """The items for people; ``detailed`` with sites and targets of each. ``now``: Unix seconds.
+
+    ``drawn``: the last minutes of those whose are known, by service and port.
+
+    ``has_workloads``: targets may be workloads, so that is what an empty table suggests.
+    ``attached``: services that it cannot list, since only a router that runs knows who declares
+    them. ``closed``: what to say of those that a rule closes here, if none is open.
+    """
+    if not items and closed:
+        return output.safe_lines("\n".join(closed))
+    if not items and attached:
+        names = output.safe(", ".join(attached))
+        return f"No service is declared at this site. It has targets of other sites' {names}."
+    if not items:
+        suggested = "host 127.0.0.1 --address shop --port 8080 --target-port 9001"
+        if has_workloads:
+            suggested = "deployment/shop --port 8080 --protocol http --capacity 10"
+        return (
+            "No services. Try: sitectl service create shop 8080 --protocol http\n"
+            f"or: sitectl expose {suggested}"
+        )
+    reaches = [one.reach for one in drawn.values()][:1]
+    headings = (
+        *("SERVICE", "PORT", "PROTOCOL", "POLICY", "LISTENER"),
+        *("TARGETS", "IN FLIGHT", "QUEUED", "DEMAND", "REQUESTS", "SPILLED"),
+        *(f"REQ/S, {reach.upper()}" for reach in reaches),
+    )
+    lines = []
+    for item in items:
+        listener = item.get("listener") or {}
+        sites = item.get("sites") or []
+        ready = sum(s.get("targets_ready") or 0 for s in sites)
+        having = [s for s in sites if s.get("targets_ready")] or sites
+        in_flight = sum(s.get("in_flight") or 0 for s in sites)
+        lines.append(
+            (
+                item["name"],
+                item["port"],
+                item.get("protocol"),
+                item.get("policy"),
+                _listener_text(listener),
+                _targets_text(item, ready, len(having)),
+                in_flight,
+                item.get("queued"),
+                item.get("demand"),
+                item.get("requests_total"),
+                item.get("spilled_total", item.get("overflow_total")),
+                *((_drawn(drawn.get((item["name"], item["port"]))),) if drawn else ()),
+            )
+        )
+    optional = ["DEMAND", "POLICY", "PROTOCOL", "QUEUED", "REQUESTS", headings[-1]]
+    if not drawn:
+        del optional[-2:]
+    if all((item.get("listener") or {}).get("state") == "bound" for item in items):
+        optional.insert(2, "LISTENER")
+    text = output.rows(headings, lines, optional=optional)
+    if detailed:
+        for item in items:
+            text += "\n\n" + _details(item, now)
+    return text
+
+
+def _targets_text(item: dict[str, Any], ready: int, sites: int) -> str:
+    """How many are ready at how many sites, how many here if some are not, and which sites get no
+    requests because requests failed there."""
+    if not item.get("sites"):
+        return str(len(item.get("targets") or []))
+    parts = [f"{ready} at {output.count(sites, 'site')}", local_targets.of(item).shown]
+    ejected = [str(one["site"]) for one in item["sites"] if one.get("ejected_s") is not None]
+    if ejected:
+        more = f" and {len(ejected) - _EJECTED_NAMED} more" if ejected[_EJECTED_NAMED:] else ""
+        parts.append(f"{', '.join(ejected[:_EJECTED_NAMED])}{more} ejected")
+    return ", ".join(filter(None, parts))
+
+
+def _drawn(one: Drawn | None) -> str | None:
+    return f"{one.line} {one.now:.3g}" if one is not None else None
+
+
+def _listener_text(listener: dict[str, Any]) -> str:
+    if not listener:
+        return "-"
+    host = listener.get("host")
+    place = join(host, int(listener.get("port") or 0)) if host else ""
+    error = listener.get("error")
+    return f"{place} {listener.get('state') or ''}{f' ({error})' if error else ''}".strip()
+
+
+def _details(item: dict[str, Any], now: float) -> str:
+    # A column only while some site is: it is rare.
+    ejected = any(s.get("ejected_s") is not None for s in item.get("sites") or [])
+    headings = ("SITE", "LOCAL", "COST", "READY", "IN FLIGHT", "CAPACITY", "DRAINING")
+    sites = output.rows(
+        (*headings, "EJECTED") if ejected else headings,
+        [
+            (
+                s.get("site"),
+                s.get("local"),
+                s.get("path_cost"),
+                s.get("targets_ready"),
+                in_flight_text(s),
+                capacity_text(s),
+                s.get("draining"),
+                *((s.get("ejected_s") is not None,) if ejected else ()),
+            )
+            for s in item.get("sites") or []
+        ],
+        optional=("DRAINING", "LOCAL"),
+    )
+    targets = output.rows(
+        (
+            *("TARGET", "SITE", "ADDRESS", "READY", "AGE"),
+            *("IN FLIGHT", "CAPACITY", "REQUESTS", "ERROR"),
+        ),
+        [
+            (
+                t.get("name"),
+                t.get("site"),
+                join(t["host"], t["port"]) if t.get("host") else None,
+                t.get("ready"),
+                ages.since(t.get("since"), now),
+                t.get("in_flight"),
+                capacity_text(t),
+                t.get("requests_total"),
+                t.get("error"),
+            )
+            for t in item.get("targets") or []
+        ],
+        optional=("AGE", "REQUESTS"),
+    )
+    head = f"{item['name']}:{item['port']}{_phases_text(item.get('phases') or {})}"
+    if item.get("affinity"):
+        head += f"\nSessions by {output.safe(affinity_text(item['affinity']))}"
+    for field, text in (("export_to", "Exported to"), ("import_from", "Taken from")):
+        if item.get(field) is not None:
+            meant = item.get("rule_sites") or {}
+            named = " ".join(_with_id(one, meant) for one in item[field]) or "no other site"
+            head += f"\n{text} {output.safe(named)}"
+    gone = [
+        f"{output.safe(one['site'])}: {output.safe(one['verdict'])}, {output.safe(one['reason'])}"
+        for one in item.get("absent") or []
+    ]
+    return "\n".join([head, sites, *gone, "", targets])
+
+
+def _with_id(pattern: str, sites: dict[str, str]) -> str:
+    """A name in a rule, and which site it means."""
+    if pattern not in sites:
+        return pattern
+    return f"{pattern} ({sites[pattern][:SHORT_ID_CHARS] or 'pending: no single site has it'})"
+
+
+def capacity_text(item: dict[str, Any]) -> Any:
+    """Slots, a rate (``7.2 of 15/s``), or both, for a table; None: none stated."""
+    rate = item.get("rate")
+    if not rate:
+        slots = item.get("capacity")
+        return f"auto, {slots} now" if item.get("capacity_kind") == "auto" else slots
+    admitted = rate.get("admitted_per_s")
+    text = f"{rate['per_s']:.6g}/s"
+    if admitted is not None:
+        text = f"{admitted:.1f} of {text}"
+    if rate.get("state") not in (None, "calm"):
+        text += ", over" if rate["state"] == "over" else ", over: all leaves"
+    slots = item.get("capacity")
+    return text if slots is None else f"{slots}; {text}"
+
+
+def _phases_text(phases: dict[str, Any]) -> str:
+    """Where the time of served requests went, in one line; empty before the first of them."""
+    told = [
+        f"{name} {output.seconds(one['p50_s'])}/{output.seconds(one['p99_s'])}"
+        for name, one in phases.items()
+        if one.get("p50_s") is not None
+    ]
+    return f"   p50/p99 since the start: {', '.join(told)}" if told else ""
+
+
+def in_flight_text(site: Mapping[str, Any]) -> Any:
+    """What is in flight at a site, how many wait, and how old that is if it was heard long ago."""
+    told, waiting, old_s = site.get("in_flight"), site.get("waiting"), site.get("age_s")
+    if waiting:
+        told = f"{told}, {waiting} {'waits' if waiting == 1 else 'wait'}"
+    if old_s is None or old_s < STALE_S:
+        return told
+    return f"{told}, stale {ages.age(old_s)}"

@@ -1,0 +1,129 @@
+"""What `network status SITE` shows: one site whole, as it tells of itself."""
+
+import time
+import urllib.parse
+from typing import Any
+
+from sitectl.base import output
+from sitectl.base.failure import Exit, Failure, not_found
+from sitectl.show import ages
+from sitectl.show.service_status import capacity_text
+from sitectl.site.site import Site
+
+
+def site_detail(site: Site, name: str) -> dict[str, Any]:
+    """The site of that name or id, asked now. Failure: there is none."""
+    try:
+        found: dict[str, Any] = site.admin.get(f"/api/v1/sites/{urllib.parse.quote(name, safe='')}")
+    except Failure as failure:
+        if failure.exit_code is Exit.NOT_FOUND:
+            raise not_found(f"no site {name!r} in the network", "sitectl network status") from None
+        raise
+    return found
+
+
+def detail_text(item: dict[str, Any]) -> str:
+    """For people."""
+    name = output.safe(item["name"])
+    cost = item["path_cost"]
+    place = "this site" if item["local"] else f"at cost {cost}"
+    if not item["reachable"]:
+        place = "out of reach"
+    head = f"Site:     {name} ({output.safe(item['id'])}), {place}"
+    if not item["told"]:
+        return f"{head}\n{name} tells nothing: {output.safe(item['error'])}."
+    state = "ready" if item["ready"] else "not ready"
+    state += ", degraded" if item["problems"] else ""
+    lines = [
+        head,
+        f"State:    {state}, up {ages.age(float(item['uptime_s'] or 0))}",
+        f"Mode:     {output.safe(item['mode'])}, version {output.safe(item['version'])}",
+    ]
+    if (item["replicas"] or 1) > 1:
+        lines.append(f"Routers:  {item['replicas']} of that site, linked to each other")
+    for problem in item["problems"]:
+        said = output.safe(problem["message"]) or "about something that is not for this site"
+        lines.append(f"Problem:  {output.safe(problem['code'])} {said}")
+    parts = ["\n".join(lines), _links(item["links"])]
+    if item["services"]:
+        parts += [_services(item["name"], item["services"]), _targets(item["services"])]
+    else:
+        parts.append("No services that this site may know of.")
+    left_out = item["services_left_out"]
+    if left_out:
+        parts.append(f"{output.count(left_out, 'more service')} found no room.")
+    return "\n\n".join(part for part in parts if part)
+
+
+def _links(links: list[dict[str, Any]]) -> str:
+    if not links:
+        return ""
+    return output.rows(
+        ("LINK TO", "DIRECTION", "COST", "STATE", "RTT", "STREAMS", "CERTIFICATE ENDS"),
+        [
+            (
+                link["neighbour"]["name"],
+                link["direction"],
+                link["cost"],
+                link["state"],
+                output.round_trip(link["rtt_ms"]),
+                link["streams"],
+                link["certificate_expires"],
+            )
+            for link in links
+        ],
+    )
+
+
+def _services(name: str, services: list[dict[str, Any]]) -> str:
+    """Of the site ``name``."""
+    return output.rows(
+        (
+            *("SERVICE", "PORT", "POLICY", "IN FLIGHT", "CAPACITY", "QUEUED", "REQUESTS"),
+            *("SPILLED", "SERVED BY"),
+        ),
+        [
+            (
+                service["name"],
+                service["port"],
+                service["policy"],
+                service["in_flight"],
+                _capacity(service),
+                service["queued"],
+                service["requests_total"],
+                sum(one["requests"] for one in service["served"] if one["site"] not in ("", name)),
+                [f"{one['site'] or 'nobody'} {one['requests']}" for one in service["served"]],
+            )
+            for service in services
+        ],
+    )
+
+
+def _capacity(service: dict[str, Any]) -> str | None:
+    if service["rate_per_s"] is not None:
+        return f"{service['rate_per_s']:g}/s"
+    return None if service["capacity"] is None else str(service["capacity"])
+
+
+def _targets(services: list[dict[str, Any]]) -> str:
+    targets = [(service, target) for service in services for target in service["targets"]]
+    if not targets:
+        return ""
+    now = time.time()
+    return output.rows(
+        ("SERVICE", "TARGET", "PORT", "READY", "IN FLIGHT", "CAPACITY", "REQUESTS", "FOR", "ERROR"),
+        [
+            (
+                service["name"],
+                target["name"],
+                target["port"],
+                target["ready"],
+                target["in_flight"],
+                capacity_text(target),
+                target["requests_total"],
+                ages.since(target["since"], now),
+                target["error"],
+            )
+            for service, target in targets
+        ],
+    )

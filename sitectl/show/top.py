@@ -1,0 +1,341 @@
+"""`top` as text: services with what they do now, links, sites; fitted to a terminal."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from sitectl.base import colours, output
+from sitectl.base.grids import Cell, Grid, folded, grid
+from sitectl.show import local_targets, sparkline
+from sitectl.show.link_traffic import LinkKey, Traffic, link_key
+from sitectl.show.live import Live, Port
+
+BAR: Final = 10
+_BAR_ROOM: Final = 50
+"""Columns from which on there are bars."""
+LINE: Final = 20
+"""Looks in the line of a service, the newest at its right."""
+_ROWS_LEAST: Final = 2
+_PROBLEM_LINES: Final = 2
+_NOTES_SHOWN: Final = ("SW0332",)
+"""Shown as problems are: traffic of services that have no row."""
+_PROBLEMS_SHARE: Final = 5
+"""Problems have at most one of so many lines."""
+_ROOMY: Final = 20
+"""Lines from which on a row may have several."""
+_MARK: Final = ">"
+"""In front of the selected service."""
+_NO_SERVICES: Final = "No services. Try: sitectl service create shop 8080 --protocol http"
+
+
+class Row(NamedTuple):
+    """One port of a service. ``share``: how full this site is with it; None: no capacity stated."""
+
+    port: Port
+    name: str
+    rate: float
+    spilled: float
+    failed: float
+    p99_s: float
+    share: float | None
+    cells: tuple[Cell, ...]
+
+
+class _Drawing(NamedTuple):
+    """How wide the bars are, and of which characters."""
+
+    bar: int
+    ascii_only: bool
+
+
+def _most_spilled(row: Row) -> Any:
+    return -row.spilled, -row.rate, row.name
+
+
+_KEYS: Final[dict[str, Callable[[Row], Any]]] = {
+    "requests": lambda row: (-row.rate, row.name),
+    "spilled": _most_spilled,
+    "fullness": lambda row: (-(row.share or 0.0), -row.rate, row.name),
+    "p99": lambda row: (-row.p99_s, row.name),
+    "name": lambda row: row.name,
+}
+SORTS: Final = tuple(_KEYS)
+OLD_SORTS: Final = {"overflow": "spilled"}
+"""Names of releases before, and what they are called now."""
+_SERVICE_HEADINGS: Final = ("SERVICE", "REQ/S", "HERE", "P50", "P99", "LAST", "SPILLED")
+_SERVICE_DROPPED: Final = (5, 3, 4)
+"""What a narrow terminal does without, first the first."""
+_LINK_HEADINGS: Final = (
+    *("LINK", "SITE", "STATE", "COST", "RTT", "IN", "OUT", "STREAMS", "ERROR"),
+)
+_LINK_DROPPED: Final = (7, 3, 4, 5, 6)
+_SITE_HEADINGS: Final = ("SITE", "COST", "REACHABLE", "VERSION", "THROUGH")
+_SITE_DROPPED: Final = (3,)
+
+
+def page(
+    live: Live,
+    size: tuple[int, int] | None,
+    *,
+    sort: str = "requests",
+    past: Mapping[Port, Sequence[float]] | None = None,
+    traffic: Mapping[LinkKey, Traffic] | None = None,
+    selected: Port | None = None,
+    ascii_only: bool = False,
+) -> list[str]:
+    """The lines below the head; ``size``: columns and lines that there are, None: as many as need.
+
+    ``past``: requests a second of the last looks. ``traffic``: bytes a second of links. The row of
+    ``selected`` is marked and always shown.
+    """
+    columns, lines = size or (10_000, 10_000)
+    is_roomy = lines >= _ROOMY
+    text = _problems(live, columns, lines // _PROBLEMS_SHARE)
+    drawing = _Drawing(BAR if columns >= _BAR_ROOM else 0, ascii_only)
+    rows = _sorted(_rows(live, past or {}, drawing), sort)
+    services = [row.cells for row in rows]
+    marked = next((at for at, row in enumerate(rows) if row.port == selected), None)
+    room = columns if marked is None else columns - len(_MARK)
+    links = [_link(one, (traffic or {}).get(link_key(one))) for one in live.get("links") or []]
+    sites = [_site(one) for one in live.get("network") or []]
+    grids = [
+        grid(_SERVICE_HEADINGS, services, room, _SERVICE_DROPPED, 6 if is_roomy else 1),
+        grid(_LINK_HEADINGS, links, columns, _LINK_DROPPED, 2 if is_roomy else 1),
+        grid(_SITE_HEADINGS, sites, columns, _SITE_DROPPED),
+    ]
+    if marked is not None:
+        grids[0] = _marked(grids[0], marked)
+    first, shown = _window(grids, marked or 0, lines - len(text))
+    for one, begin, count in zip(grids, (first, 0, 0), shown, strict=True):
+        if not one.rows and one is not grids[0]:
+            continue
+        if text:
+            text.append("")
+        if not one.rows:
+            text.append(_NO_SERVICES[:columns])
+            continue
+        text.append(one.heading)
+        text += [line for row in one.rows[begin : begin + count] for line in row]
+        if count < len(one.rows):
+            text.append(f"… {len(one.rows) - count} more" if not ascii_only else "more …")
+    return text
+
+
+def _problems(live: Live, columns: int, lines: int) -> list[str]:
+    """Code and sentence of each problem; the sentences are cut where ``lines`` are too few."""
+    status = live.get("status") or {}
+    notes = [one for one in status.get("notes") or [] if one.get("code") in _NOTES_SHOWN]
+    texts = [
+        (output.safe(one.get("code")), output.safe(one.get("message")))
+        for one in [*(status.get("problems") or []), *notes]
+    ]
+    found: list[str] = []
+    for most in (_PROBLEM_LINES, 1):
+        found = []
+        for code, message in texts:
+            first, *more = folded(f"{code} {message}", columns, most)
+            found += [colours.paint(code, colours.WARN) + first[len(code) :], *more]
+        if len(found) <= lines:
+            return found
+    left = len(texts) - lines + 1
+    return [*found[: lines - 1], f"… {left} more: sitectl status"[:columns]]
+
+
+def _marked(table: Grid, marked: int) -> Grid:
+    """``table`` with a mark in front of one row, and the others as far from the edge."""
+    margin = " " * len(_MARK)
+    rows = [[margin + line for line in row] for row in table.rows]
+    rows[marked][0] = _MARK + table.rows[marked][0]
+    return Grid(margin + table.heading, rows)
+
+
+def _window(grids: Sequence[Grid], marked: int, lines: int) -> tuple[int, list[int]]:
+    """The first service to show, so that ``marked`` is in sight; how many rows of each table."""
+    first, *others = ([len(row) for row in one.rows] for one in grids)
+    begin, shown = 0, _shares([first, *others], lines)
+    while shown[0] and marked >= begin + shown[0]:
+        begin = max(begin + 1, marked - shown[0] + 1)
+        shown = _shares([first[begin:], *others], lines)
+    return begin, shown
+
+
+def order(live: Live, sort: str) -> list[Port]:
+    """The service ports from the first row to the last."""
+    return [row.port for row in _sorted(_rows(live, {}, _Drawing(0, True)), sort)]
+
+
+def _sorted(rows: list[Row], sort: str) -> list[Row]:
+    return sorted(rows, key=_KEYS[sort])
+
+
+def head(live: Live, sort: str, *, paused: bool = False, stale: bool = False) -> str:
+    """Whose picture it is, of when, and in one word how it goes; ``stale``: it went so once."""
+    status = live.get("status") or {}
+    problems = len(status.get("problems") or [])
+    state = colours.paint("ready", colours.GOOD)
+    if not status.get("ready"):
+        state = colours.paint("not ready", colours.BAD)
+    if status.get("draining"):
+        state = colours.paint("draining", colours.WARN)
+    if problems:
+        state += ", " + colours.paint(output.count(problems, "problem"), colours.WARN)
+    if stale:
+        state = colours.paint("stale", colours.BAD)
+    facts = [
+        f"{output.safe(status.get('name'))}: {state}",
+        output.count(status.get("sites"), "site"),
+        output.links_up(status),
+        f"{output.safe(str(live.get('at'))[11:19])} UTC",
+        f"by {sort}",
+    ]
+    return "  ".join([*facts, *(["PAUSED"] if paused else [])])
+
+
+def rates(live: Live) -> dict[Port, float]:
+    """Requests a second by service port."""
+    return {
+        (str(one.get("service")), int(one.get("port") or 0)): float(one["requests_per_s"])
+        for one in live.get("now") or []
+    }
+
+
+def _shares(heights: Sequence[Sequence[int]], lines: int) -> list[int]:
+    """How many rows each table shows: some of each, then all of the first ones.
+
+    ``heights``: the lines of each row; headings, gaps and ``more`` need room too.
+    """
+    room = lines - sum(3 for rows in heights if rows) - (0 if heights[0] else 2)
+    found = [0] * len(heights)
+    for most in (*range(1, _ROWS_LEAST + 1), max(map(len, heights))):
+        for at, rows in enumerate(heights):
+            while found[at] < min(most, len(rows)) and rows[found[at]] <= room:
+                room -= rows[found[at]]
+                found[at] += 1
+    return found
+
+
+def _rows(live: Live, past: Mapping[Port, Sequence[float]], drawing: _Drawing) -> list[Row]:
+    now = {(str(n.get("service")), int(n.get("port") or 0)): n for n in live.get("now") or []}
+    rows = []
+    for service in live.get("services") or []:
+        port = (str(service.get("name")), int(service.get("port") or 0))
+        rows.append(_row(service, now.get(port) or {}, past.get(port) or (), drawing))
+    return rows
+
+
+def _row(
+    service: Mapping[str, Any], now: Mapping[str, Any], past: Sequence[float], drawing: _Drawing
+) -> Row:
+    name = f"{output.safe(service.get('name'))}:{service.get('port')}"
+    rate = float(now.get("requests_per_s") or 0)
+    spilled = float(now.get("spilled_per_s", now.get("overflow_per_s")) or 0)
+    failed = float(now.get("failed_per_s") or 0)
+    here: Mapping[str, Any] = next((s for s in service.get("sites") or [] if s.get("local")), {})
+    share, fullness = _fullness(here, local_targets.of(service), drawing)
+    line = sparkline.line(list(past)[-LINE:], LINE, ascii_only=drawing.ascii_only)
+    return Row(
+        (str(service.get("name")), int(service.get("port") or 0)),
+        name,
+        rate,
+        spilled,
+        failed,
+        float(now.get("p99_s") or 0),
+        share,
+        (
+            Cell(name),
+            Cell(f"{rate:.1f}" if now else "-"),
+            fullness,
+            Cell(_time(now.get("p50_s"))),
+            Cell(_time(now.get("p99_s"))),
+            Cell(line),
+            _leaves(now, spilled, failed, int(service.get("queued") or 0)),
+        ),
+    )
+
+
+def _fullness(
+    here: Mapping[str, Any], targets: local_targets.Count, drawing: _Drawing
+) -> tuple[float | None, Cell]:
+    """How full this site is: a bar, and the figures beside it; or that no target is ready."""
+    if targets.total and not targets.ready:
+        return None, Cell(f"0 of {output.count(targets.total, 'target')}", colours.BAD)
+    if not here.get("targets_ready"):
+        return None, Cell("no target", colours.QUIET)
+    used, capacity, unit = float(here.get("in_flight") or 0), here.get("capacity"), ""
+    rate = here.get("rate")
+    if rate:
+        used, capacity, unit = float(rate.get("admitted_per_s") or 0), rate.get("per_s"), "/s"
+    if not capacity:
+        return None, Cell(f"{used:.3g} in flight")
+    share = used / float(capacity)
+    drawn = ""
+    if drawing.bar:
+        drawn = sparkline.bar(share, drawing.bar, ascii_only=drawing.ascii_only)
+    meant = colours.WARN if share >= 1 else colours.GOOD
+    return share, Cell(f"{drawn} {used:.3g} of {float(capacity):.4g}{unit}".lstrip(), meant)
+
+
+def _leaves(now: Mapping[str, Any], spilled: float, failed: float, queued: int) -> Cell:
+    """What other sites serve: which, how much a second and why; connections that are open there;
+    how many requests wait; how many fail."""
+    parts = []
+    to = now.get("spilled_to", now.get("overflow_to")) or {}
+    reasons = now.get("spilled_for") or {}
+    if to:
+        parts += [
+            f"{per_s:.1f}/s to {output.safe(site)}"
+            for site, per_s in sorted(to.items(), key=lambda one: -one[1])
+        ]
+    elif spilled:
+        parts.append(f"{spilled:.1f}/s")
+    if parts:
+        parts[0] += _because(reasons)
+    still = now.get("open_to") or {}
+    parts += [
+        f"{count} open at {output.safe(site)}"
+        for site, count in sorted(still.items(), key=lambda one: (-one[1], one[0]))
+    ]
+    if still and not to:
+        parts[0] += _because(now.get("open_for") or {})
+    if queued:
+        parts.append(f"{queued} wait")
+    if failed:
+        parts.append(f"{failed:.1f}/s fail")
+    meant = colours.BAD if failed else colours.WARN if parts else ""
+    return Cell(", ".join(parts) or "-", meant)
+
+
+def _because(reasons: Mapping[str, float]) -> str:
+    """`` (full, policy)``, the most frequent first."""
+    most = sorted(reasons, key=lambda reason: (-reasons[reason], reason))
+    return f" ({', '.join(map(output.safe, most))})" if most else ""
+
+
+def _time(number: float | None) -> str:
+    return "-" if number is None else output.seconds(float(f"{number:.2g}"))
+
+
+def _link(item: Mapping[str, Any], traffic: Traffic | None) -> tuple[Cell, ...]:
+    state = output.safe(item.get("state"))
+    return (
+        Cell(output.safe(item.get("name"))),
+        Cell(output.safe((item.get("neighbour") or {}).get("name") or "-")),
+        Cell(state, colours.meaning("STATE", state)),
+        Cell(str(item.get("cost"))),
+        Cell(output.round_trip(item.get("rtt_ms")) or "-"),
+        Cell("" if traffic is None else output.bytes_per_s(traffic.in_per_s)),
+        Cell("" if traffic is None else output.bytes_per_s(traffic.out_per_s)),
+        Cell(str(item.get("streams"))),
+        Cell(output.safe(item.get("error") or ""), colours.BAD),
+    )
+
+
+def _site(item: Mapping[str, Any]) -> tuple[Cell, ...]:
+    reachable = "yes" if item.get("reachable") else "no"
+    cost = item.get("path_cost")
+    return (
+        Cell(output.safe(item.get("name"))),
+        Cell("-" if cost is None else str(cost)),
+        Cell(reachable, colours.meaning("REACHABLE", reachable)),
+        Cell(output.safe(item.get("version") or "-")),
+        Cell(", ".join(map(output.safe, item.get("next_hops") or [])) or "-"),
+    )

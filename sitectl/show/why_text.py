@@ -1,0 +1,64 @@
+"""What `why` prints of the next request, and `top` of the service that is selected."""
+
+from typing import Any
+
+from router.model.fullness import EVERY_SITE_IS_FULL
+from sitectl.base import output
+from sitectl.flags.sessions import sentences
+from sitectl.show.candidate_table import candidate_table
+
+
+def why_text(item: dict[str, Any]) -> str:
+    """Where the next request goes, and a row for each candidate."""
+    decision = item.get("decision") or {}
+    where, path = decision.get("site"), decision.get("path") or []
+    through = f" through {' > '.join(map(output.safe, path[:-1]))}" if len(path) > 1 else ""
+    queue = item.get("queue") or {}
+    goes = f"goes to {output.safe(where)}{through}" if where else _without_site(queue)
+    reason = output.safe(decision.get("reason"))
+    head = (
+        f"{output.safe(item.get('service'))}:{item.get('port')} ({item.get('policy')}): "
+        f"the next request {goes} ({reason})"
+    )
+    if queue:
+        head += f"\n{_queue_text(queue, item)}"
+    about_sessions = sentences(item)
+    if about_sessions:
+        head += f"\n{about_sessions}"
+    if item.get("left_out"):
+        head += f"\n{output.safe(item['left_out'])}\n{output.safe(item.get('let_in'))}"
+    candidates = item.get("candidates") or []
+    if not candidates:
+        return head + "\nNo candidates: no site has a target. Try: sitectl service bind"
+    table = candidate_table(candidates, has_paths=True)
+    return f"{head}\n\n{table}"
+
+
+def _without_site(queue: dict[str, Any]) -> str:
+    if not queue:
+        return "goes nowhere"
+    return "waits" if queue.get("outlook") == "waits" else "is refused"
+
+
+def _queue_text(queue: dict[str, Any], item: dict[str, Any]) -> str:
+    """What becomes of a request that no site has room for, and what to do about it."""
+    full = EVERY_SITE_IS_FULL.capitalize()
+    waiting, limit = int(queue.get("waiting") or 0), int(queue.get("limit") or 0)
+    wait = output.seconds(float(queue.get("wait_s") or 0))
+    name = output.safe(item.get("service"))
+    wait_now = f"{waiting} {'waits' if waiting == 1 else 'wait'} now"
+    match queue.get("outlook"):
+        case "waits":
+            return (
+                f"{full}. {wait_now}, at most {limit} may: a request is refused if the "
+                f"queue is full, or if no slot is free for it within {wait}."
+            )
+        case "too-long":
+            return f"{full}. {wait_now}: as many as can be served within {wait}."
+        case _ if not limit:
+            return (
+                f"{full}, and no request may wait: the queue of this service is 0. "
+                f"To let some wait: sitectl service set {name} --queue default"
+            )
+        case _:
+            return f"{full}, and so is the queue: {waiting} of {limit} wait."

@@ -1,0 +1,346 @@
+"""Clients of a router's admin API, with the standard library only.
+
+`Admin` speaks to the unix socket; others carry the same calls elsewhere (`AdminClient`). Every
+call has a deadline. A router that does not answer is `Failure` with exit code 8.
+"""
+
+import errno
+import http.client
+import json
+import os
+import select
+import socket
+import struct
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sitectl.base.failure import Exit, Failure, unreachable
+
+CALL_TIMEOUT_S = 5.0
+WHOLE_CALL_S = 30.0
+"""For one whole answer: who speaks a byte at a time must not hold root's command line."""
+SILENT_S = 60.0
+"""Of a stream of events: the router says every 15 s that it is still there."""
+SLICE_S = 0.5
+"""Of a wait without an end: a signal just before the system call is seen only after it."""
+EVENTS_PATH = "/api/v1/events"
+COMMANDS_PATH = "/api/v1/commands"
+_SOCKET_PATH_MAX = 100  # sun_path holds 108 bytes with its end.
+_ANSWER_BYTES_MAX = 64 * 1024 * 1024
+
+
+class Call(NamedTuple):
+    """One request. ``body``: JSON text of a POST."""
+
+    method: str
+    path: str
+    body: str = ""
+
+
+class Answer(NamedTuple):
+    """One answer, whatever its status."""
+
+    status: int
+    content: bytes
+
+
+class AdminClient(ABC):
+    """What verbs ask of a router, over any way of carrying calls to it."""
+
+    def get(self, path: str) -> Any:
+        """The answer to ``GET path``: ``item`` or ``items`` out of its envelope."""
+        return self.get_all(path)[0]
+
+    def get_all(self, *paths: str) -> list[Any]:
+        """The answers to ``GET`` of each path, in order."""
+        answers = self.exchange([Call("GET", path) for path in paths])
+        return [
+            _unwrapped(path, _judged(path, answer))
+            for path, answer in zip(paths, answers, strict=True)
+        ]
+
+    def post(self, path: str) -> Any:
+        """The answer to ``POST path`` with an empty object: as `get`."""
+        return _unwrapped(path, _judged(path, self.exchange([Call("POST", path, "{}")])[0]))
+
+    def command(self, name: str, **arguments: str) -> Any:
+        """Send a command, return the answer."""
+        body = json.dumps({"command": name, "arguments": arguments})
+        return _judged(COMMANDS_PATH, self.exchange([Call("POST", COMMANDS_PATH, body)])[0])
+
+    @abstractmethod
+    def exchange(self, calls: Sequence[Call]) -> list[Answer]:
+        """The answers to ``calls``, in order. Failure: no router answers."""
+
+    @abstractmethod
+    def is_running(self) -> bool:
+        """Whether there is a router to ask."""
+
+    @abstractmethod
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Events as they happen, until the router ends the stream. No deadline."""
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket; long paths go through their directory's descriptor."""
+
+    def __init__(self, path: Path, timeout_s: float, ends_at: float | None = None) -> None:
+        """``ends_at``: of the monotonic clock, for the whole call; ``timeout_s``: each wait."""
+        super().__init__("localhost", timeout=timeout_s)
+        self._path, self._ends_at = path, ends_at
+
+    def connect(self) -> None:
+        found = connect(self._path, self.timeout)
+        if self._ends_at is not None:
+            found = _Ending(found.detach(), self.timeout, self._ends_at)
+        self.sock = found
+
+
+class _Ending(socket.socket):
+    """A socket whose waits end together, however slowly the other end speaks."""
+
+    __slots__ = ("_ends_at", "_wait_s")
+
+    def __init__(self, descriptor: int, wait_s: float | None, ends_at: float) -> None:
+        super().__init__(fileno=descriptor)
+        self._wait_s, self._ends_at = wait_s, ends_at
+        self.settimeout(wait_s)
+
+    def recv_into(self, *arguments: Any) -> int:
+        """As the socket's. Raises TimeoutError when the call's time is over."""
+        left = self._ends_at - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the whole answer took too long")
+        self.settimeout(left if self._wait_s is None else min(left, self._wait_s))
+        return super().recv_into(*arguments)
+
+
+class _Listening(socket.socket):
+    """A socket that waits for what comes in slices: see `SLICE_S`."""
+
+    def recv_into(self, *arguments: Any) -> int:
+        """As the socket's, with its timeout."""
+        ends_at = time.monotonic() + (self.gettimeout() or 0.0)
+        waiting = select.poll()
+        waiting.register(self, select.POLLIN)
+        while not waiting.poll(SLICE_S * 1000.0):
+            if time.monotonic() >= ends_at:
+                raise TimeoutError("nothing came")
+        return super().recv_into(*arguments)
+
+
+class _ListeningConnection(_UnixConnection):
+    def connect(self) -> None:
+        self.sock = _Listening(fileno=connect(self._path, self.timeout).detach())
+        self.sock.settimeout(self.timeout)
+
+
+def connect(path: Path, timeout_s: float | None) -> socket.socket:
+    """A connection to the unix socket at ``path``; OSError as the system says."""
+    link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    link.settimeout(timeout_s)
+    try:
+        if len(os.fsencode(path)) <= _SOCKET_PATH_MAX:
+            link.connect(str(path))
+        else:
+            directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+            try:
+                link.connect(f"/proc/self/fd/{directory}/{path.name}")
+            finally:
+                os.close(directory)
+        _require_same_owner(link, path)
+    except BaseException:
+        link.close()
+        raise
+    return link
+
+
+def _require_same_owner(link: socket.socket, path: Path) -> None:
+    """Raise PermissionError unless it is the site's own user that listens, when we are root.
+
+    Whoever owns the directory of a site may lay another socket there: one of the system's.
+    """
+    if os.geteuid() != 0:
+        return
+    owner, listener = path.parent.parent.stat().st_uid, _peer(link)[1]
+    if owner and owner != listener:
+        raise PermissionError(errno.EPERM, f"user {listener} listens there", str(path))
+
+
+def _peer(link: socket.socket) -> tuple[int, int]:
+    """Process and user that listen on the other end, by the kernel (unix(7), SO_PEERCRED)."""
+    raw = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    process_id, user_id, _ = struct.unpack("3i", raw)
+    return process_id, user_id
+
+
+class Admin(AdminClient):
+    """The admin API of one router, at ``run/admin.sock`` of its site."""
+
+    def __init__(
+        self,
+        socket_path: Path,
+        site: str,
+        start_hint: str = "",
+        wait_s: float = CALL_TIMEOUT_S,
+    ) -> None:
+        """``start_hint``: what to type when it does not run. ``wait_s``: for each answer."""
+        self._path = socket_path
+        self._site = site
+        self._wait_s = wait_s
+        self._start_hint = start_hint or f"sitectl --site {site} start"
+
+    def is_ready(self) -> bool:
+        """Whether the router serves and does not drain; False also when nobody answers."""
+        try:
+            whole = time.monotonic() + CALL_TIMEOUT_S
+            connection = _UnixConnection(self._path, CALL_TIMEOUT_S, whole)
+            try:
+                connection.request("GET", "/readyz")
+                return connection.getresponse().status == 200
+            finally:
+                connection.close()
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def is_running(self) -> bool:
+        """Whether a process accepts on the socket."""
+        try:
+            connect(self._path, CALL_TIMEOUT_S).close()
+        except OSError:
+            return False
+        return True
+
+    def process_id(self) -> int | None:
+        """The process that listens on the socket, told by the kernel; None: nobody, or unseen."""
+        try:
+            with connect(self._path, CALL_TIMEOUT_S) as link:
+                process_id = _peer(link)[0]
+        except OSError:
+            return None
+        return process_id if process_id > 0 else None
+
+    def event_lines(self) -> Iterator[bytes]:
+        """The lines of the event stream (SSE) as they come, without an end."""
+        connection = _ListeningConnection(self._path, CALL_TIMEOUT_S)
+        try:
+            connection.request("GET", EVENTS_PATH, headers={"Accept": "text/event-stream"})
+            link = connection.sock
+            response = connection.getresponse()
+            assert link is not None
+            link.settimeout(SILENT_S)
+            if response.status != 200:
+                raise refused(EVENTS_PATH, Answer(response.status, response.read()))
+            yield from response
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from error
+        finally:
+            connection.close()
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Events as they happen, until the router ends the stream. No deadline."""
+        return events_in(self.event_lines())
+
+    def exchange(self, calls: Sequence[Call]) -> list[Answer]:
+        """The answers to ``calls``, in order, each on a connection of its own."""
+        return [self._call(call) for call in calls]
+
+    def _call(self, call: Call) -> Answer:
+        whole_s = WHOLE_CALL_S if self._wait_s >= CALL_TIMEOUT_S else self._wait_s
+        connection = _UnixConnection(self._path, self._wait_s, time.monotonic() + whole_s)
+        headers = {"Accept": "application/json"}
+        if call.body:
+            headers["Content-Type"] = "application/json"
+        try:
+            connection.request(call.method, call.path, call.body or None, headers)
+            response = connection.getresponse()
+            return Answer(response.status, response.read(_ANSWER_BYTES_MAX))
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from error
+        finally:
+            connection.close()
+
+    def _unreachable(self, error: Exception) -> Failure:
+        if isinstance(error, TimeoutError):
+            return unreachable(
+                f"the router of site {self._site!r} did not answer within {self._wait_s:g} s",
+                f"See what it does: tail {self._path.with_name('router.log')}",
+            )
+        if isinstance(error, PermissionError):
+            return Failure(
+                Exit.NOT_ALLOWED,
+                "not-allowed",
+                f"no permission for {self._path}",
+                "Run as the user that runs the router",
+            )
+        return unreachable(
+            f"the router of site {self._site!r} is not running (nothing answers at {self._path})",
+            self._start_hint,
+        )
+
+
+def events_in(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """The events in the lines of an event stream (WHATWG HTML, 9.2.6)."""
+    data: list[str] = []
+    for raw in lines:
+        line = raw.decode("utf-8", "replace").rstrip("\r\n")
+        if line.startswith("data:"):
+            data.append(line[5:].removeprefix(" "))
+        elif not line and data:
+            yield json.loads("\n".join(data))
+            data = []
+
+
+def _judged(path: str, answer: Answer) -> Any:
+    if answer.status >= 400:
+        raise refused(path, answer)
+    try:
+        return json.loads(answer.content)
+    except (ValueError, RecursionError) as error:
+        message = f"the router gave an answer to {path} that is not JSON"
+        hint = "Compare versions: sitectl version"
+        raise Failure(Exit.FAILED, "bad-answer", message, hint) from error
+
+
+def _unwrapped(path: str, answer: Any) -> Any:
+    """What is in the envelope: an object, or a list of objects."""
+    found = answer
+    if isinstance(answer, dict) and "apiVersion" in answer:
+        found = answer["item"] if "item" in answer else answer.get("items", [])
+    if isinstance(found, dict) or (
+        isinstance(found, list) and all(isinstance(one, dict) for one in found)
+    ):
+        return found
+    message = f"the router gave an answer to {path} that this sitectl does not understand"
+    raise Failure(Exit.FAILED, "bad-answer", message, "Compare versions: sitectl version")
+
+
+def refused(path: str, answer: Answer) -> Failure:
+    """What an answer says that is no success."""
+    fields: dict[str, Any] = {}
+    try:
+        said = json.loads(answer.content)
+    except (ValueError, RecursionError):
+        said = None  # Some text of what it is made of: nobody is helped by it.
+    if isinstance(said, dict):
+        inner = said.get("error", said)
+        fields = inner if isinstance(inner, dict) else {"message": str(inner)}
+    exit_code = {
+        400: Exit.USAGE,
+        403: Exit.NOT_ALLOWED,
+        404: Exit.NOT_FOUND,
+        409: Exit.CONFLICT,
+        503: Exit.UNREACHABLE,
+    }.get(answer.status, Exit.FAILED)
+    message = str(fields.get("message") or f"{path}: the router answered {answer.status}")
+    default_code = "not-found" if answer.status == 404 else f"http-{answer.status}"
+    return Failure(
+        exit_code,
+        str(fields.get("code") or default_code),
+        message,
+        str(fields.get("hint") or ("See its log, and: sitectl check" if not fields else "")),
+        retryable=bool(fields.get("retryable", answer.status == 503)),
+    )

@@ -1,0 +1,295 @@
+"""A process site: documents in ``config/``, secrets in ``secrets/``, a router beside them.
+
+Verbs write only ``config/KIND-NAME.yaml``.
+"""
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from certs.errors import CertError
+from certs.files import locked, read_whole, sweep_temporaries
+from router.documents import file_name, read, write
+from router.model.errors import ConfigError
+from router.model.specs import Document, Kind
+from sitectl.base import output
+from sitectl.base.failure import Exit, Failure
+from sitectl.base.texts import write_atomically
+from sitectl.site.admin import Admin
+from sitectl.site.site import Credentials, Links, Site
+
+if TYPE_CHECKING:
+    from certs.names import Endpoint
+    from certs.proxies import ProxyLogin
+    from certs.service_tls import Contents
+    from certs.tokens import Token
+    from sitectl.site.directory_trust import DirectoryTrust
+
+_ANY_ADDRESS = ("0.0.0.0", "::", "[::]", "")
+DOCUMENT_BYTES_MAX = 4 * 1024 * 1024
+RESTART_WAIT_S = 60.0
+HOLD_WAIT_S, HOLD_POLL_S = 10.0, 0.02
+
+
+class DirectorySite(Site):
+    """One process site in the state directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.name = directory.name
+        self.config = directory / "config"
+        self.secrets = directory / "secrets"
+        self.run = directory / "run"
+        self.log = self.run / "router.log"
+        self.admin: Admin = Admin(self.run / "admin.sock", self.name)
+
+    @property
+    def links(self) -> Links:
+        """In ``secrets/links``."""
+        return _LinkDirectory(self.secrets / "links")
+
+    @property
+    def credentials(self) -> Credentials:
+        """In ``secrets/tls``."""
+        return _TlsDirectory(self.secrets / "tls")
+
+    @property
+    def trust(self) -> "DirectoryTrust":
+        """In ``secrets/``."""
+        from sitectl.site.directory_trust import DirectoryTrust
+
+        return DirectoryTrust(self.secrets)
+
+    @property
+    def init_hint(self) -> str:
+        """`init`, of a site or of a gateway."""
+        from sitectl.site import store
+
+        if self.directory.parent.name == store.GATEWAYS:
+            return f"sitectl gateway init --name {self.name}"
+        return f"sitectl init {self.name}"
+
+    def sweep(self) -> None:
+        """Remove what writing left that was interrupted long ago."""
+        sweep_temporaries(self.directory, time.time())
+
+    def endpoints(self) -> tuple["Endpoint", ...]:
+        """The site's hosts, else this machine's own address, with a note."""
+        from router.documents.addresses import split_host_port
+
+        site = self.wanted().site
+        parts = [split_host_port(text) for text in site.ingress_hosts]
+        found = [(part[0], part[1] or site.bind_port) for part in parts if part is not None]
+        if found:
+            return tuple(found)
+        if site.ingress_bind_ip not in _ANY_ADDRESS:
+            return ((site.ingress_bind_ip.strip("[]"), site.bind_port),)
+        address = _own_address()
+        output.note(
+            f"the token says to dial {address}; if others reach this site by another address: "
+            "--ingress-host"
+        )
+        return ((address, site.bind_port),)
+
+    def last_status(self, silence: Failure) -> dict[str, Any]:
+        """What is configured: on a process site nothing else is left when the router is stopped."""
+        from certs.identity import SiteIdentity
+        from router import __version__
+        from sitectl.runtimes.presence import death_of
+        from sitectl.site.console_place import console_place
+
+        documents, errors = self.scan()
+        wanted = self.wanted()
+        death = death_of(self)
+        found = [(death.code, death.message, death.hint)] if death else []
+        found += [(error.code, error.message, error.hint) for error in errors]
+        return {
+            "name": wanted.name,
+            "id": SiteIdentity.load(self.secrets).site_id,
+            "mode": wanted.site.router_mode,
+            "version": __version__,
+            "ready": False,
+            "running": False,
+            "uptime_s": 0.0,
+            "links": sum(document.kind == "Link" for document in documents),
+            "services": sum(document.kind == "Service" for document in documents),
+            "sites": 1,
+            "problems": [
+                {"code": code, "message": message, "hint": hint} for code, message, hint in found
+            ],
+            "sharing": wanted.site.sharing,
+            "console": console_place(self.secrets, wanted.site.console),
+        }
+
+    def scan(self) -> tuple[list[Document], list[ConfigError]]:
+        """Every document in ``config/`` with its file, and what is wrong in the files."""
+        documents: list[Document] = []
+        errors: list[ConfigError] = []
+        paths = sorted(
+            path
+            for path in self.config.iterdir()
+            if path.suffix in (".yaml", ".yml") and not path.name.startswith(".")
+        )
+        for path in paths:
+            source = f"config/{path.name}"
+            try:
+                text = read_whole(path, DOCUMENT_BYTES_MAX).decode("utf-8")
+            except CertError as error:  # A pipe would block, a device never end.
+                errors.append(ConfigError(source, "", error.reason))
+                continue
+            except UnicodeDecodeError as error:
+                errors.append(ConfigError(source, "", f"is not UTF-8: {error.reason}"))
+                continue
+            except OSError as error:
+                errors.append(ConfigError(source, "", f"cannot be read: {error.strerror}"))
+                continue
+            found, wrong = read(text, source)
+            documents += found
+            errors += wrong
+        return documents, errors
+
+    def own_place(self, kind: Kind, name: str) -> str:
+        """``config/KIND-NAME.yaml``."""
+        return f"config/{file_name(kind, name)}"
+
+    def where(self, document: Document) -> str:
+        """File and line."""
+        return f"{document.source}:{document.line}"
+
+    def edit_hint(self, document: Document) -> str:
+        """The file to open."""
+        return f"Edit {self.directory / document.source}"
+
+    def write_document(self, document: Document) -> None:
+        """Replace the document's file."""
+        path = self.config / file_name(document.kind, document.name)
+        write_atomically(path, write(document))
+
+    def remove_document(self, document: Document) -> None:
+        """Remove the document's file."""
+        (self.config / file_name(document.kind, document.name)).unlink(missing_ok=True)
+
+    def reload(self) -> bool:
+        """Have a running router look at its files now. False: it will at its next poll."""
+        try:
+            self.admin.command("reload")
+        except Failure:
+            return False  # Not running, or busy: it polls its files anyhow.
+        return True
+
+    def restart_router(self) -> None:
+        """Stop it, drained, and start it again. Failure: it takes too long."""
+        from sitectl.runtimes import runtime_of
+
+        runtime = runtime_of(self)
+        if runtime.stop(RESTART_WAIT_S):
+            runtime.start(RESTART_WAIT_S)
+
+    def runtime(self) -> dict[str, Any]:
+        """What its unit or container is; empty for a plain process."""
+        from sitectl.runtimes import runtime_of
+        from sitectl.runtimes.spec_file import read_spec
+
+        kind = read_spec(self).kind
+        if kind == "process":
+            return {}
+        try:
+            return runtime_of(self).describe()
+        except Failure as failure:  # The router's own state is worth showing without it.
+            return {"runtime": kind, "error": failure.message}
+
+    def still_answers(self) -> bool:
+        """Whether a process accepts on the socket."""
+        return self.admin.is_running()
+
+    def end_sessions(self, site_id: str) -> None:
+        """Tell the router."""
+        self.admin.command("revoke", site=site_id)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Nobody else changes this site within. Failure: somebody does, for too long."""
+        deadline = time.monotonic() + HOLD_WAIT_S
+        with contextlib.ExitStack() as stack:
+            while True:
+                try:
+                    stack.enter_context(locked(self.directory / ".lock", waits=False))
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise Failure(
+                            Exit.TIMED_OUT,
+                            "site-held",
+                            f"another sitectl has been changing site {self.name!r} for "
+                            f"{HOLD_WAIT_S:g} s",
+                            "Wait for it, or end it, and try again",
+                            retryable=True,
+                        ) from None
+                    time.sleep(HOLD_POLL_S)
+            self.sweep()
+            yield
+
+
+def _own_address() -> str:
+    """The address of the interface that leads outside; nothing is sent to find it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1, RFC 5737: only chooses a route.
+        except OSError:
+            return "127.0.0.1"
+        address: str = probe.getsockname()[0]
+        return address
+
+
+class _LinkDirectory:
+    """`Links` by `certs.credentials`, which is loaded when it is needed."""
+
+    def __init__(self, directory: Path) -> None:
+        from certs.credentials import LinkStore
+
+        self._store = LinkStore(directory)
+
+    def names(self) -> list[str]:
+        return self._store.names()
+
+    def exists(self, name: str) -> bool:
+        return self._store.exists(name)
+
+    def token(self, name: str) -> "Token":
+        return self._store.load(name).token
+
+    def holds(self, name: str, token: "Token") -> bool:
+        try:
+            return self.exists(name) and self.token(name) == token
+        except CertError:
+            return False
+
+    def add(self, name: str, token: "Token", proxy: str = "") -> bool:
+        return self._store.add(name, token)
+
+    def keep_proxy_login(self, name: str, login: "ProxyLogin | None") -> bool:
+        return self._store.keep_proxy_login(name, login)
+
+    def remove(self, name: str) -> bool:
+        return self._store.remove(name)
+
+
+class _TlsDirectory:
+    """`Credentials` by `certs.service_tls`, which is loaded when it is needed."""
+
+    def __init__(self, directory: Path) -> None:
+        from certs.service_tls import TlsStore
+
+        self._store = TlsStore(directory)
+
+    def read(self, name: str) -> "Contents":
+        return self._store.read(name)
+
+    def write(self, name: str, contents: "Contents") -> bool:
+        return self._store.write(name, contents)
+
+    def place(self, name: str) -> str:
+        return str(self._store.folder(name))

@@ -1,0 +1,84 @@
+"""Granting claims at a site: what its tokens say to dial, and the token of one more claim."""
+
+import time
+from typing import TYPE_CHECKING
+
+from certs.limits import CLAIM_EXPIRY_S
+from router.model.specs import SiteSpec
+from sitectl.base.failure import Exit, Failure, conflict, usage
+from sitectl.site.site import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from certs.names import Endpoint
+    from certs.terms import Terms
+    from certs.tokens import Token
+
+
+def endpoints_to_dial(site: Site, hosts: tuple[str, ...]) -> tuple["Endpoint", ...]:
+    """What a token of ``site`` says to dial: ``hosts`` of ``--ingress-host``, else its own.
+
+    Failure: nobody can link to this site.
+    """
+    wanted = site.wanted()
+    if wanted.site.ingress == "none":
+        raise Failure(
+            Exit.NOT_ALLOWED,
+            "no-ingress",
+            f"site {site.name!r} accepts no links (ingress: none), so nobody could use its token",
+            "Make the token at the other site, and link from here",
+        )
+    return _endpoints_named(hosts, wanted.site) or site.endpoints()
+
+
+def _endpoints_named(hosts: tuple[str, ...], site: SiteSpec) -> tuple["Endpoint", ...]:
+    """What ``--ingress-host`` says to dial; empty when it was not given."""
+    from router.documents.addresses import split_host_port
+
+    found: list[Endpoint] = []
+    for text in hosts:
+        parts = split_host_port(text)
+        if parts is None:
+            raise usage(f"--ingress-host {text!r}: expected HOST[:PORT]")
+        found.append((parts[0], parts[1] or site.bind_port))
+    return tuple(found)
+
+
+def grant_claim(
+    site: Site,
+    name: str,
+    dialled: tuple["Endpoint", ...],
+    *,
+    uses: int = 1,
+    cost: int | None = None,
+    life_s: float | None = None,
+    terms: "Terms | None" = None,
+    first: "Callable[[Token], None] | None" = None,
+) -> "Token":
+    """Grant a claim of that name at ``site``; its token. Failure: the name is taken.
+
+    ``first`` is called with the token right before it counts: what is lost then can be made again.
+    """
+    from certs.claims import nothing
+    from certs.issue import claim_token
+    from certs.terms import FREE
+
+    trust, now = site.trust, time.time()
+    trust.sweep(now)
+    if any(grant.name == name for grant in trust.granted()):
+        raise conflict(f"a token named {name!r} was made here already", "Choose another --name")
+    return claim_token(
+        trust.grants(),
+        trust.authority(),
+        name=name,
+        site_id=trust.site_id,
+        site_name=site.wanted().name,
+        endpoints=dialled,
+        now=now,
+        life_s=CLAIM_EXPIRY_S if life_s is None else life_s,
+        uses=uses,
+        cost=cost,
+        terms=FREE if terms is None else terms,
+        first=nothing if first is None else first,
+    )

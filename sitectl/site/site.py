@@ -1,0 +1,427 @@
+"""A site as verbs see it, wherever its documents and secrets are kept.
+
+`directory` keeps them in files, `kubernetes.site` in objects; what may be written, and what a
+verb refuses, is decided here for both. Verbs write only places of their own (`Site.own_place`). A
+document found elsewhere is the user's: a verb that would change it fails with its place and a diff.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from router.documents import read, resolve, write
+from router.documents.wanted import Wanted
+from router.model.errors import ConfigError
+from router.model.specs import Document, Kind
+from sitectl.base.failure import Exit, Failure, conflict, usage
+from sitectl.base.texts import config_failure, diff
+
+if TYPE_CHECKING:
+    from certs.authority import Authority
+    from certs.claims import Grant
+    from certs.issue import Grants
+    from certs.names import Endpoint
+    from certs.proxies import ProxyLogin
+    from certs.register import Admitted
+    from certs.rotation import CaState
+    from certs.service_tls import Contents
+    from certs.tokens import Token
+
+Change = Literal["created", "updated", "unchanged", "deleted"]
+
+
+class RouterDoor(Protocol):
+    """The admin API of a site's router, however it is reached."""
+
+    def get(self, path: str) -> Any:
+        """``item`` or ``items`` of the answer. Failure: no router, or it refuses."""
+        ...
+
+    def get_all(self, *paths: str) -> list[Any]:
+        """As `get`, several at once and, where the way is long, in one go."""
+        ...
+
+    def post(self, path: str) -> Any:
+        """As `get`, for a question that makes the router do something."""
+        ...
+
+    def command(self, name: str, **arguments: str) -> Any:
+        """Send a command, return the answer."""
+        ...
+
+    def is_running(self) -> bool:
+        """Whether there is a router to ask."""
+        ...
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Events as they happen, until the router ends the stream. No deadline."""
+        ...
+
+
+class Trust(Protocol):
+    """A site's identity and CA, its grants and whom it revoked."""
+
+    @property
+    def site_id(self) -> str:
+        """The id that its identity key gives it."""
+        ...
+
+    def authority(self) -> "Authority":
+        """Its CA. Raises `CertError` when it has none that can be used."""
+        ...
+
+    def ca(self) -> "CaState":
+        """Its CA with the rotation it is in. Raises `CertError` as `authority`."""
+        ...
+
+    def rotate(self, now: float, *, hurried: bool) -> "CaState":
+        """Begin to replace the CA, or hurry what is under way; what is kept then."""
+        ...
+
+    def grants(self) -> "Grants":
+        """Where claims are granted."""
+        ...
+
+    def granted(self) -> "list[Grant]":
+        """Every claim, as it is now. Raises `CertError` for one that is damaged."""
+        ...
+
+    def sweep(self, now: float) -> None:
+        """Forget grants that expired without ever being used."""
+        ...
+
+    def revoke(self, grants: Iterable[str], serials: Iterable[str], sites: Iterable[str]) -> None:
+        """Refuse these claims, certificates and sites from now on."""
+        ...
+
+    def is_revoked(self, site_id: str) -> bool:
+        """Whether that site is barred."""
+        ...
+
+    def admitted(self) -> "list[Admitted]":
+        """Every site that may link here, with the certificates it was given."""
+        ...
+
+    def renew(self, now: float) -> None:
+        """Make another CA and forget all claims: nobody's credential counts any more."""
+        ...
+
+
+class Links(Protocol):
+    """The tokens of the links that a site dials, by link name."""
+
+    def names(self) -> list[str]:
+        """Names of all links, sorted."""
+        ...
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a link of that name."""
+        ...
+
+    def token(self, name: str) -> "Token":
+        """The token of a link. Raises `CertError` if it is missing or damaged."""
+        ...
+
+    def holds(self, name: str, token: "Token") -> bool:
+        """Whether the link of that name was made of this very token; False: none, or damaged."""
+        ...
+
+    def add(self, name: str, token: "Token", proxy: str = "") -> bool:
+        """Keep ``token``. False: it is there already. `CertError`: another one has the name.
+
+        ``proxy``: that of the link's document, where a token alone is a link already.
+        """
+        ...
+
+    def keep_proxy_login(self, name: str, login: "ProxyLogin | None") -> bool:
+        """Keep what the link's HTTP proxy is told; None: nothing. False: it is so already."""
+        ...
+
+    def remove(self, name: str) -> bool:
+        """Delete a link's secrets. False: there were none."""
+        ...
+
+
+class Credentials(Protocol):
+    """What services show and trust when they speak TLS, by name."""
+
+    def read(self, name: str) -> "Contents":
+        """All files of ``name``; those that are missing are empty. Raises `CertError`."""
+        ...
+
+    def write(self, name: str, contents: "Contents") -> bool:
+        """Replace what ``name`` has. False: it is so already."""
+        ...
+
+    def place(self, name: str) -> str:
+        """Where it is kept, for people."""
+        ...
+
+
+class Site(ABC):
+    """One site. Reading is cheap to repeat; see each store for what it costs the first time."""
+
+    name: str
+
+    admin: RouterDoor
+    """A client of its router."""
+
+    @property
+    @abstractmethod
+    def links(self) -> Links:
+        """The tokens of its links."""
+
+    @property
+    @abstractmethod
+    def credentials(self) -> Credentials:
+        """The credentials of its services."""
+
+    @property
+    @abstractmethod
+    def trust(self) -> Trust:
+        """Who it is, and whom it lets in. Failure: its secrets may not be read."""
+
+    @abstractmethod
+    def endpoints(self) -> tuple["Endpoint", ...]:
+        """What others dial, for tokens that name no host. Failure: nobody can reach this site."""
+
+    @abstractmethod
+    def last_status(self, silence: Failure) -> dict[str, Any]:
+        """The item of `status` as far as it is known without a router; ``silence``: why so."""
+
+    def degrades(self, failure: Failure) -> bool:
+        """Whether ``failure`` leaves us what is configured: no router can be asked."""
+        return failure.exit_code is Exit.UNREACHABLE
+
+    def still_answers(self) -> bool:
+        """Whether a router is there that only this once gave no answer."""
+        return False
+
+    def unanswered(self, silence: Failure) -> Failure | None:
+        """``silence`` when a router is there and is mute, so that what is configured is a guess.
+
+        None: there is none, and what is configured is the whole truth.
+        """
+        return silence if self.still_answers() else None
+
+    @abstractmethod
+    def end_sessions(self, site_id: str) -> None:
+        """Have a router drop the links of a site that was revoked."""
+
+    def may_be_others(self, name: str) -> bool:
+        """Whether another site may own ``name``, so that it is worth asking the router."""
+        return True
+
+    def runtime(self) -> dict[str, Any]:
+        """Who keeps its router running here, and how; empty: nobody does."""
+        return {}
+
+    def console_of(self, told: dict[str, str]) -> dict[str, str]:
+        """Where browsers find the console, of which the router ``told``."""
+        return told
+
+    poll_s = 0.05
+    """Between two questions to its router, for who waits."""
+
+    has_workloads = False
+    """Whether targets may be pods of workloads."""
+
+    def workload_name(self, kind: str, name: str, namespace: str) -> str:
+        """``NAME`` of a workload as a connector states it. Failure: there is none."""
+        raise Failure(
+            Exit.NOT_ALLOWED,
+            "needs-kubernetes",
+            f"target type {kind!r} needs Kubernetes; a process site has targets of type host",
+            "sitectl service bind NAME host ADDRESS --target-port PORT",
+        )
+
+    def workload_ports(self, kind: str, name: str) -> tuple[tuple[int, int | str], ...]:
+        """The ports that a workload declares, each with the target's; none when unknown."""
+        return ()
+
+    def mark(self, document: Document, notes: dict[str, str | None]) -> bool:
+        """Put annotations onto the object that holds ``document``. False: none was needed."""
+        raise usage("a process site has no annotations", "sitectl --platform kubernetes …")
+
+    @abstractmethod
+    def scan(self) -> tuple[list[Document], list[ConfigError]]:
+        """Every document with its place, and what is wrong in those that cannot be read."""
+
+    @abstractmethod
+    def own_place(self, kind: Kind, name: str) -> str:
+        """The ``source`` of a document of that name that verbs wrote."""
+
+    @abstractmethod
+    def where(self, document: Document) -> str:
+        """The place of ``document`` for people."""
+
+    @abstractmethod
+    def edit_hint(self, document: Document) -> str:
+        """What to type or open to change a document of the user's."""
+
+    @abstractmethod
+    def write_document(self, document: Document) -> None:
+        """Put ``document`` into its own place."""
+
+    @abstractmethod
+    def remove_document(self, document: Document) -> None:
+        """Remove what is in the own place of ``document``."""
+
+    @abstractmethod
+    def reload(self) -> bool:
+        """Have a running router look at its documents now. False: it will by itself."""
+
+    @abstractmethod
+    def restart_router(self) -> None:
+        """Have a running router begin anew, with the secrets as they are now."""
+
+    @abstractmethod
+    def held(self) -> AbstractContextManager[None]:
+        """Nobody else changes this site within, where that can be had. Failure: somebody does."""
+
+    def documents(self) -> list[Document]:
+        """Every document that can be read."""
+        return self.scan()[0]
+
+    def find(self, kind: Kind, name: str) -> Document | None:
+        """The document of that kind and name, wherever it stands."""
+        return next((d for d in self.documents() if (d.kind, d.name) == (kind, name)), None)
+
+    def require_readable(self, kind: Kind, name: str) -> None:
+        """Raise Failure when the place that verbs write that document to cannot be read."""
+        self._refuse_broken_place(kind, name, self.scan()[1])
+
+    @property
+    def init_hint(self) -> str:
+        """What makes a site of this name, or goes on where that was interrupted; may be empty."""
+        return ""
+
+    def wanted(self) -> Wanted:
+        """Everything together. Failure: no usable Site document."""
+        documents, errors = self.scan()
+        wanted, across = resolve(documents)
+        if wanted is None:
+            found = [*errors, *across]
+            failure = config_failure(found, f"site {self.name!r} has no Site document")
+            if not found and self.init_hint:
+                failure.message += ": its making was interrupted"
+                failure.hint = f"{self.init_hint}, which finishes it"
+            raise failure
+        return wanted
+
+    def owns(self, document: Document) -> bool:
+        """Whether verbs may rewrite the place that holds ``document``."""
+        return document.source == self.own_place(document.kind, document.name)
+
+    def put(self, document: Document, *, replace: bool = True) -> Change:
+        """Write one document; see `put_all`."""
+        return self.put_all([document], replace=replace)[0]
+
+    def put_all(self, documents: Iterable[Document], *, replace: bool = True) -> list[Change]:
+        """Write documents to their places, all or none. Failure: conflict, or they contradict.
+
+        Without ``replace`` a document that exists with another spec is a conflict too.
+        """
+        wanted = list(documents)
+        changes = self.judge_all(wanted, replace=replace)
+        for document, change in zip(wanted, changes, strict=True):
+            if change != "unchanged":
+                self.write_document(document)
+        if any(change != "unchanged" for change in changes):
+            self.reload()
+        return changes
+
+    def judge_all(self, wanted: list[Document], *, replace: bool) -> list[Change]:
+        """What `put_all` would change, with its failures; nothing is written."""
+        existing, errors = self.scan()
+        for document in wanted:
+            self._refuse_broken_place(document.kind, document.name, errors)
+        _refuse_unreadable(wanted)
+        changes: list[Change] = []
+        for document in wanted:
+            before = [d for d in existing if (d.kind, d.name) == (document.kind, document.name)]
+            changes.append(self._judge(document, before, existing, replace))
+        self._refuse_contradictions(existing, wanted)
+        return changes
+
+    def delete_all(self, documents: Iterable[Document]) -> list[Document]:
+        """Remove documents, all or none. Failure: one stands in a place of the user's."""
+        wanted = list(documents)
+        self.require_ours(wanted)
+        for document in wanted:
+            self.remove_document(document)
+        if wanted:
+            self.reload()
+        return wanted
+
+    def require_ours(self, documents: Iterable[Document]) -> None:
+        """Raise Failure when one of ``documents``, as found, may not be rewritten or removed."""
+        existing, errors = self.scan()
+        for document in documents:
+            if not self.owns(document) or _is_shared(document, existing):
+                raise self._users_own(document, write(document), "")
+            self._refuse_broken_place(document.kind, document.name, errors)
+
+    def _judge(
+        self, document: Document, before: list[Document], existing: list[Document], replace: bool
+    ) -> Change:
+        if not before:
+            return "created"
+        if all(other.spec == document.spec for other in before):
+            return "unchanged"
+        for other in before:
+            if not self.owns(other) or _is_shared(other, existing):
+                raise self._users_own(other, write(other), write(document))
+        if not replace:
+            kind = document.kind.lower()
+            raise conflict(
+                f"{kind} {document.name!r} exists with other settings ({self.where(before[0])})",
+                f"Change it with: sitectl {kind} set {document.name} …, or "
+                f"{_lower_first(self.edit_hint(before[0]))}",
+                diff(write(before[0]), write(document), before[0].source),
+            )
+        return "updated"
+
+    def _users_own(self, document: Document, old: str, new: str) -> Failure:
+        return conflict(
+            f"{document.kind.lower()} {document.name!r} stands in your own "
+            f"{self.users_word}, {self.where(document)}",
+            self.edit_hint(document),
+            diff(old, new, document.source),
+        )
+
+    users_word = "file"
+    """What documents of the user's stand in."""
+
+    def _refuse_broken_place(self, kind: Kind, name: str, errors: list[ConfigError]) -> None:
+        source = self.own_place(kind, name)
+        broken = [error for error in errors if error.source == source]
+        if broken:
+            raise config_failure(broken, f"{source} cannot be read and is not overwritten")
+
+    def _refuse_contradictions(self, existing: list[Document], new: list[Document]) -> None:
+        """Raise Failure when ``new`` brings a contradiction that was not there before."""
+        keys = {(d.kind, d.name) for d in new}
+        kept = [d for d in existing if (d.kind, d.name) not in keys]
+        before = {error.reason for error in resolve(existing)[1]}
+        errors = [e for e in resolve([*kept, *new])[1] if e.reason not in before]
+        if errors:
+            raise config_failure(errors, "that does not fit the site's other documents")
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _is_shared(document: Document, existing: list[Document]) -> bool:
+    """Whether its place holds other documents too, which a rewrite would lose."""
+    return sum(other.source == document.source for other in existing) > 1
+
+
+def _refuse_unreadable(wanted: list[Document]) -> None:
+    """Raise Failure when a value is one that documents do not allow: a router could not read it."""
+    for document in wanted:
+        for error in read(write(document), "")[1]:
+            field = f" (at {error.path})" if error.path else ""
+            raise usage(f"{error.reason}{field}", error.hint)

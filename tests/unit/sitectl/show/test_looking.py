@@ -1,0 +1,521 @@
+"""Verbs that ask the router: status, why, network, events, check."""
+
+import json
+from typing import Any
+
+import pytest
+
+from router.model import limits
+from sitectl.show import service_status
+from tests.unit.sitectl.conftest import CommandLine
+from tests.unit.sitectl.fakes import FakeAdmin
+
+STATUS: dict[str, Any] = {
+    "name": "here",
+    "id": "b" * 32,
+    "mode": "interior",
+    "version": "0.1.0",
+    "ready": True,
+    "uptime_s": 3_700.0,
+    "links": 1,
+    "services": 2,
+    "sites": 3,
+    "problems": [],
+    "console": None,
+}
+SERVICE: dict[str, Any] = {
+    "name": "shop",
+    "port": 8080,
+    "protocol": "http",
+    "policy": "fill",
+    "queued": 1,
+    "requests_total": 100,
+    "overflow_total": 7,
+    "listener": {"host": "127.0.0.1", "port": 8080, "state": "up", "error": None},
+    "sites": [
+        {
+            "site": "here",
+            "id": "b" * 32,
+            "local": True,
+            "path_cost": 0,
+            "targets_ready": 2,
+            "capacity": 20,
+            "in_flight": 5,
+            "draining": False,
+            "age_s": 0.0,
+        }
+    ],
+    "targets": [{"site": "here", "name": "c", "host": "h", "port": 1, "ready": True}],
+}
+
+
+def test_status_of_a_stopped_site_shows_what_is_configured(here: CommandLine) -> None:
+    here.ok("service", "create", "shop", "8080")
+    item = here.json("status", code=3)
+    assert (item["name"], item["ready"], item["services"]) == ("here", False, 1)
+    assert "stopped" in here.ended(3, "status").stdout
+    assert here.json("link", "status", code=3) == []
+    assert here.json("service", "status", "shop", code=3)[0]["listener"]["state"] == "stopped"
+
+
+def test_status_has_the_same_fields_whether_the_router_runs_or_not(here: CommandLine) -> None:
+    console = here.json("status", code=3)["console"]
+    assert console == {"url": "", "auth": "", "secret": ""}
+
+
+@pytest.mark.parametrize("words", [("link", "create"), ("token", "status")])
+def test_a_token_file_that_is_not_there_is_not_found(
+    here: CommandLine, words: tuple[str, ...]
+) -> None:
+    result = here(*words, "nowhere.token")
+    assert result.exit_code == 4
+    assert "no file nowhere.token" in result.stderr
+
+
+def test_service_set_of_a_service_of_another_site_names_the_place(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    admin.items("/api/v1/services", {"name": "shop", "port": 8080})
+    result = here("service", "set", "shop", "--policy", "balanced")
+    assert result.exit_code == 4
+    assert "At that site: sitectl service set shop" in result.stderr
+
+
+def test_status_passes_on_what_the_router_says(here: CommandLine, admin: FakeAdmin) -> None:
+    admin.item("/api/v1/status", STATUS)
+    assert here.json("status") == STATUS
+    assert "Uptime:   1h1m" in here.ok("status").stdout
+
+
+def test_status_with_problems_is_degraded(here: CommandLine, admin: FakeAdmin) -> None:
+    problem = {"code": "SW0301", "message": "port \x1b[1m taken", "hint": "use another"}
+    admin.item("/api/v1/status", {**STATUS, "problems": [problem]})
+    result = here("status")
+    assert result.exit_code == 3
+    assert "SW0301 port \\x1b[1m taken" in result.stdout
+    assert here("status", "-o", "json").exit_code == 3
+
+
+def test_why_prints_the_decision_and_every_candidate(here: CommandLine, admin: FakeAdmin) -> None:
+    item = {
+        "service": "shop",
+        "port": 8080,
+        "policy": "fill",
+        "decision": {"site": "west", "path": ["mid", "west"], "reason": "cheapest with room"},
+        "candidates": [
+            {"site": "here", "path": [], "path_cost": 0, "verdict": "full", "reason": "20 of 20"},
+            {"site": "west", "path": ["mid", "west"], "path_cost": 2, "verdict": "chosen"},
+        ],
+    }
+    admin.item("/api/v1/why/shop:8080", item)
+    assert here.json("why", "shop:8080") == item
+    text = here.ok("why", "shop:8080").stdout
+    assert "goes to west through mid" in text
+    assert "20 of 20" in text
+    assert here("why", "nope").exit_code == 4
+
+
+SERVED: dict[str, Any] = {
+    "service": "shop",
+    "port": 8080,
+    "at": "2026-01-01T00:00:02.500Z",
+    "outcome": "ok",
+    "answer": "2xx",
+    "site": "here",
+    "reason": "local site has room",
+    "waited_s": 0.0,
+    "total_s": 0.012,
+    "attempts": 1,
+    "in_flight": 3,
+    "capacity": 10,
+    "candidates": [],
+}
+DENIED: dict[str, Any] = {
+    "service": "shop",
+    "port": 8080,
+    "at": "2026-01-01T00:00:01.000Z",
+    "outcome": "all-full",
+    "site": None,
+    "reason": "every site that may serve it is full, and no slot came free in time",
+    "waited_s": 2.0,
+    "total_s": 2.0,
+    "attempts": 2,
+    "retried_for": "busy",
+    "policy": "fill",
+    "decided_at": "2026-01-01T00:00:01.001Z",
+    "candidates": [
+        {"site": "west", "verdict": "full", "reason": "20 in flight, its capacity is 20"},
+    ],
+    "further": 4,
+}
+
+
+def test_why_prints_how_the_last_requests_were_decided(here: CommandLine, admin: FakeAdmin) -> None:
+    admin.items("/api/v1/why/shop?last=20", SERVED, DENIED)
+    admin.items("/api/v1/why/shop?last=1", DENIED)
+    admin.items(f"/api/v1/why/shop?last={limits.DECISIONS_KEPT}&denied=1")
+    table = here.ok("why", "shop", "--last", "20").stdout
+    heading, served, denied = table.splitlines()
+    assert heading.split() == ["TIME", "OUTCOME", "SITE", "WAITED", "REASON"]
+    assert "ok 2xx" in served
+    assert served.endswith("local site has room (3 in flight, capacity 10)")
+    assert "all-full" in denied
+    assert denied.endswith("no slot came free in time; attempt 2 after busy")
+    whole = here.ok("why", "shop", "--last", "20", "-v").stdout
+    assert whole.startswith(table.rstrip())
+    assert here.ok("why", "shop", "--last", "1").stdout.count("west") == 1  # Of one: whole.
+    assert "20 in flight, its capacity is 20" in whole
+    assert "and 4 dearer ones" in whole
+    assert here.json("why", "shop", "--last", "1") == [DENIED]
+    assert "No request of shop was denied" in here.ok("why", "shop", "--denied").stdout
+    admin.items("/api/v1/why/shop?last=1", {**SERVED, "answer": "5xx"})
+    failed = here.ok("why", "shop", "--last", "1").stdout
+    assert "answered 5xx" in failed
+    assert "ok" not in failed
+
+
+def test_why_of_two_ports_at_once_says_which(here: CommandLine, admin: FakeAdmin) -> None:
+    admin.items("/api/v1/why/shop?last=2", SERVED, {**SERVED, "port": 9090})
+    text = here.ok("why", "shop", "--last", "2").stdout
+    assert [line.split()[1] for line in text.splitlines()] == ["PORT", "8080", "9090"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--last", "0"),
+        ("--last", str(limits.DECISIONS_KEPT + 1)),
+        ("--last", "many"),
+        ("--last", "3", "--client", "10.0.0.9"),
+        ("--denied", "--cookie", "x"),
+        ("-v",),
+    ],
+)
+def test_a_wrong_question_about_the_past_is_a_usage_error(
+    here: CommandLine, admin: FakeAdmin, words: tuple[str, ...]
+) -> None:
+    assert here("why", "shop", *words).exit_code == 2
+
+
+def test_why_tells_how_sessions_are_handled_and_where_the_one_asked_for_is(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    item: dict[str, Any] = {
+        "service": "shop",
+        "port": 8080,
+        "policy": "fill",
+        "affinity": {"by": "cookie", "name": "sid"},
+        "session": None,
+        "decision": {"site": "west", "path": ["west"], "reason": "session stays at west"},
+        "candidates": [],
+    }
+    admin.item("/api/v1/why/shop", item)
+    assert "Sessions: requests alike in cookie sid stay" in here.ok("why", "shop").stdout
+    item["session"] = {"key": "0a", "site": "west", "target": None}
+    admin.item("/api/v1/why/shop?cookie=a.b%3B", item)
+    assert "Session 0a is at west." in here.ok("why", "shop", "--cookie", "a.b;").stdout
+    item["affinity"] = {"by": "client", "name": ""}
+    item["session"] = {"key": "0a", "site": None, "target": "h:1"}
+    admin.item("/api/v1/why/shop?client=%3A%3A1", item)
+    text = here.ok("why", "shop", "--client", "::1").stdout
+    assert "requests alike in the client's address" in text
+    assert "at no site yet that is known here; its target here is h:1." in text
+    assert here("why", "shop", "--client", "::1", "--header", "x").exit_code == 2
+    assert "not an IP address" in here("why", "shop", "--client", "ann").stderr
+    refusal = {"code": "bad-session", "message": "Not by header.", "hint": "sitectl why shop"}
+    admin.answers["/api/v1/why/shop?header=x"] = (400, refusal)
+    result = here("why", "shop", "--header", "x")
+    assert result.exit_code == 2
+    assert "Not by header." in result.stderr
+
+
+def test_service_status_shows_the_affinity(here: CommandLine, admin: FakeAdmin) -> None:
+    item = {**SERVICE, "affinity": {"by": "header", "name": "X-User"}}
+    admin.items("/api/v1/services/shop", item)
+    assert "Sessions by header:X-User" in here.ok("service", "status", "shop").stdout
+
+
+def test_what_needs_the_router_says_that_it_does_not_run(here: CommandLine) -> None:
+    for words in (("why", "shop"), ("network", "status"), ("events",)):
+        result = here(*words)
+        assert result.exit_code == 8
+        assert "Next: sitectl --site here start" in result.stderr
+
+
+def test_a_failing_router_answer_keeps_its_words(here: CommandLine, admin: FakeAdmin) -> None:
+    refusal = {"error": {"code": "SW9", "message": "no", "hint": "ask later", "retryable": True}}
+    admin.answers["/api/v1/network"] = (503, refusal)
+    result = here("network", "status", "-o", "json")
+    assert result.exit_code == 8
+    assert json.loads(result.stderr) == refusal["error"]
+
+
+def test_network_status_lists_sites(here: CommandLine, admin: FakeAdmin) -> None:
+    site = {
+        "name": "west",
+        "id": "c" * 32,
+        "path_cost": 1,
+        "next_hops": ["west"],
+        "neighbours": [{"site": "here", "cost": 1}],
+        "services": ["shop"],
+        "reachable": True,
+        "version": "0.1.0",
+    }
+    admin.items("/api/v1/network", site)
+    assert here.json("network", "status") == [site]
+    assert "here (1)" in here.ok("network", "status").stdout
+
+
+def test_network_status_says_why_a_known_site_is_not_reachable(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    far = {
+        "name": "far",
+        "id": "f" * 32,
+        "path_cost": None,
+        "next_hops": [],
+        "neighbours": [{"site": "near", "cost": 1}],
+        "services": [],
+        "reachable": False,
+        "version": "0.1.0",
+        "reason": "farther than 32 routers",
+    }
+    admin.items("/api/v1/network", far)
+    assert "no: farther than 32 routers" in here.ok("network", "status").stdout
+
+
+def test_service_status_shows_sites_and_targets(here: CommandLine, admin: FakeAdmin) -> None:
+    admin.items("/api/v1/services", SERVICE)
+    admin.items("/api/v1/services/shop", SERVICE)
+    assert here.json("service", "status") == [SERVICE]
+    assert "2 at 1 site" in here.ok("service", "status").stdout
+    assert "h:1" in here.ok("service", "status", "shop").stdout
+    assert here.json("service", "status", "shop:8080") == [SERVICE]
+    assert here("service", "status", "shop:1").exit_code == 4
+    assert here("service", "status", "nope").exit_code == 4
+
+
+def test_service_status_names_sites_that_offered_it_not_long_ago(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    gone = {"site": "far", "verdict": "unreachable", "reason": "link link1 to far is down"}
+    admin.items("/api/v1/services/shop", SERVICE | {"absent": [gone]})
+    told = here.ok("service", "status", "shop").stdout
+    assert "far: unreachable, link link1 to far is down" in told
+
+
+def test_service_status_of_a_stopped_site_names_what_it_has_targets_of(here: CommandLine) -> None:
+    here.ok("service", "bind", "shop", "host", "h", "--target-port", "1")
+    told = here.ended(3, "service", "status").stdout
+    assert "It has targets of other sites' shop." in told and "create" not in told
+
+
+def test_service_status_of_a_stopped_site_shows_what_is_configured(here: CommandLine) -> None:
+    assert "No services." in here.ended(3, "service", "status").stdout
+    here.ok("service", "create", "shop", "8080")
+    here.ok("service", "bind", "shop", "host", "h", "--target-port", "1", "--capacity", "4")
+    item = here.json("service", "status", code=3)[0]
+    assert item["listener"]["state"] == "stopped"
+    assert [(t["host"], t["port"], t["capacity"]) for t in item["targets"]] == [("h", 1, 4)]
+
+
+def test_events_are_listed_and_followed(here: CommandLine, admin: FakeAdmin) -> None:
+    event = {
+        "at": "2026-01-01T00:00:00Z",
+        "severity": "info",
+        "code": "link-up",
+        "subject": "west",
+        "message": "up",
+        "hint": "",
+    }
+    admin.items("/api/v1/events", event)
+    admin.events = [event, event]
+    assert here.json("events") == [event]
+    lines = here.ok("events", "-f", "-o", "json").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == [event, event]
+    assert "link-up" in here.ok("events", "-f").stdout
+
+
+def levels(here: CommandLine, *words: str) -> dict[str, str]:
+    items = json.loads(here(*words, "-o", "json").stdout)["items"]
+    return {item["code"]: item["level"] for item in items}
+
+
+def test_check_of_a_sound_stopped_site_is_well(here: CommandLine) -> None:
+    found = levels(here, "check")
+    del found["SW0514"]  # Whether the port is free is the machine's business.
+    assert set(found.values()) <= {"ok", "info"}
+    assert (found["SW0510"], found["SW0511"], found["SW0513"]) == ("ok", "ok", "info")
+
+
+def test_check_names_open_keys_and_bad_documents(here: CommandLine) -> None:
+    (here.state / "here" / "secrets" / "identity.key").chmod(0o644)
+    (here.state / "here" / "config" / "x.yaml").write_text("kind: Link\n")
+    result = here("check")
+    assert result.exit_code == 1
+    assert "chmod go-rwx" in result.stdout
+    assert "config/x.yaml:1:1" in result.stdout
+
+
+def test_check_of_a_running_site_looks_at_links_and_services(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    admin.item("/api/v1/status", STATUS)
+    link = {"name": "west", "state": "down", "error": "host is dead", "cost": 1}
+    admin.items("/api/v1/links", link)
+    admin.items("/api/v1/services", SERVICE)
+    result = here("check")
+    assert result.exit_code == 3
+    assert "link west is down: host is dead" in result.stdout
+    found = levels(here, "check")
+    assert (found["SW0513"], found["SW0515"], found["SW0517"]) == ("ok", "warning", "ok")
+
+
+def test_check_waits_until_nothing_is_wrong(here: CommandLine, admin: FakeAdmin) -> None:
+    def answer(*links: Any) -> tuple[int, Any]:
+        return 200, {"apiVersion": "spillway/v1", "kind": "X", "items": list(links)}
+
+    down = {"name": "west", "state": "down", "error": "host is dead", "cost": 1}
+    admin.item("/api/v1/status", STATUS)
+    admin.items("/api/v1/services", SERVICE)
+    admin.answers["/api/v1/links"] = [answer(down), answer(down), answer({**down, "state": "up"})]
+    assert "link west is up" in here.ok("check", "--wait", "30").stdout
+    admin.items("/api/v1/links", down)
+    late = here("check", "--wait", "0.1", "-o", "json")
+    assert late.exit_code == 6
+    assert json.loads(late.stderr)["message"] == "not well after 0.1 s: 1 warning"
+    left = [one["code"] for one in json.loads(late.stdout)["items"] if one["level"] == "warning"]
+    assert left == ["SW0515"]
+    here.ok("check", "--wait", "0.1", "--threshold", "error")
+
+
+def test_check_does_not_wait_for_a_file_or_a_machine(here: CommandLine) -> None:
+    for words in (("--pre",), ("-f", "x.yaml"), ("--traffic", "shop")):
+        assert here("check", "--wait", "1", *words).exit_code == 2
+    late = here("check", "--wait", "0.1")
+    assert (late.exit_code, "the router does not run" in late.stderr) == (6, True)
+
+
+def test_check_repeats_what_the_router_says_with_its_code_and_nothing_twice(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    messages = {
+        "SW0202": "Service shop:8080 has no listener here: it is taken",
+        "SW0309": "Service shop:8080 has no ready target, here or at any site that is reached and "
+        "may serve it: no such site has a target.",
+        "SW0675": "Link west to cloud is down: host is dead",
+    }
+    problems = [{"code": code, "message": text, "hint": ""} for code, text in messages.items()]
+    admin.item("/api/v1/status", {**STATUS, "problems": problems})
+    links = [{"name": one, "state": "down", "error": "host is dead"} for one in ("west", "west-2")]
+    admin.items("/api/v1/links", *links)
+    dead = {**SERVICE, "sites": [], "listener": {"state": "error", "error": "it is taken"}}
+    admin.items("/api/v1/services", dead)
+    items = json.loads(here("check", "-o", "json").stdout)["items"]
+    warnings = [(one["code"], one["message"]) for one in items if one["level"] == "warning"]
+    assert warnings == [*messages.items(), ("SW0515", "link west-2 is down: host is dead")]
+
+
+def test_check_does_not_warn_of_a_listener_that_is_not_wanted(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    admin.item("/api/v1/status", STATUS)
+    admin.items("/api/v1/links")
+    for error, level in (("wanted so (listen: none)", "info"), ("no door", "warning")):
+        admin.items("/api/v1/services", {**SERVICE, "listener": {"state": "none", "error": error}})
+        assert levels(here, "check")["SW0516"] == level
+
+
+def test_check_tells_of_a_missing_certificate_how_to_bring_it(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    admin.item("/api/v1/status", STATUS)
+    admin.items("/api/v1/links")
+    error = "it must speak TLS: secrets/tls/shop/tls.crt is not there"
+    admin.items("/api/v1/services", SERVICE | {"listener": {"state": "error", "error": error}})
+    result = here("check")
+    assert "sitectl service set shop --tls-cert FOLDER" in result.stdout
+    assert "Free the port" not in result.stdout
+
+
+def test_check_before_init_and_of_a_file(here: CommandLine, tmp_path: Any) -> None:
+    assert {"SW0501", "SW0502", "SW0504"} <= levels(here, "check", "--pre").keys()
+    path = tmp_path / "f.yaml"
+    path.write_text("kind: Link\nname: a\n")
+    assert here("check", "-f", str(path)).exit_code == 1
+    path.write_text("apiVersion: spillway/v1\nkind: Link\nname: a\n")
+    assert here("check", "-f", str(path)).exit_code == 0
+
+
+def test_a_file_that_is_no_text_or_not_there_is_named(here: CommandLine, tmp_path: Any) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_bytes(b"kind: \xff\n")
+    for verb in ("check", "apply"):
+        result = here(verb, "-f", str(path))
+        assert (result.exit_code, "is not UTF-8 text: byte 6" in result.stderr) == (2, True)
+        result = here(verb, "-f", str(tmp_path / "none.yaml"))
+        assert (result.exit_code, "none.yaml" in result.stderr) == (4, True)
+
+
+def test_version_and_completion(here: CommandLine) -> None:
+    assert here.json("version").keys() == {"version", "python", "loop"}
+    assert "_SITECTL_COMPLETE" in here.ok("completion", "zsh").stdout
+
+
+def test_service_status_tells_where_the_time_went(here: CommandLine, admin: FakeAdmin) -> None:
+    phases = {
+        "queue": {"p50_s": 0.0, "p99_s": 0.0125},
+        "network": {"p50_s": 0.0004, "p99_s": 1.5},
+        "target": {"p50_s": None, "p99_s": None},
+    }
+    admin.items("/api/v1/services/shop", {**SERVICE, "phases": phases})
+    shown = here.ok("service", "status", "shop").stdout
+    assert "p50/p99 since the start: queue 0 ms/12.5 ms, network 0.4 ms/1.5 s\n" in shown
+    assert here.json("service", "status", "shop")[0]["phases"] == phases
+
+
+def test_status_counts_the_routers_of_a_site_that_has_several(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    admin.item("/api/v1/status", {**STATUS, "replicas": 2})
+    assert "Routers:  2 of this site, linked to each other\n" in here.ok("status").stdout
+    admin.item("/api/v1/status", {**STATUS, "replicas": 1})
+    assert "Routers" not in here.ok("status").stdout
+
+
+def test_check_says_when_no_other_router_of_the_site_is_linked(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    admin.items("/api/v1/links")
+    admin.items("/api/v1/services")
+    admin.item("/api/v1/status", {**STATUS, "replicas": 1})
+    assert "other router" not in here("check").stdout
+    here.ok("update", "--peer", "w2.example:55671")
+    alone = here("check").stdout
+    assert "no other router of this site is linked; its peers are w2.example:55671" in alone
+    assert "sitectl update --peer HOST:PORT" in alone
+    admin.item("/api/v1/status", {**STATUS, "replicas": 2})
+    assert "2 routers of this site are linked to each other" in here("check").stdout
+
+
+def test_sites_that_are_ejected_are_named_beside_the_ready_targets(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    (own,) = SERVICE["sites"]
+    rogues = [
+        {**own, "site": name, "local": False, "targets_ready": 1, "ejected_s": 3.0}
+        for name in ("east", "north", "west")
+    ]
+    admin.items("/api/v1/services", {**SERVICE, "sites": [own, rogues[0]]})
+    assert "3 at 2 sites, east ejected" in here.ok("service", "status").stdout
+    admin.items("/api/v1/services", {**SERVICE, "sites": [own, *rogues]})
+    assert "5 at 4 sites, east, north and 1 more ejected" in here.ok("service", "status").stdout
+
+
+def test_a_load_that_was_told_long_ago_is_marked_stale(here: CommandLine, admin: FakeAdmin) -> None:
+    for age_s, shown in ((60.0, "5 "), (95.0, "5, stale 1m35s")):
+        site = {**SERVICE["sites"][0], "age_s": age_s}
+        admin.items("/api/v1/services/shop", {**SERVICE, "sites": [site]})
+        text = here.ok("service", "status", "shop").stdout
+        assert shown in text
+        assert ("stale" in text) == (age_s > service_status.STALE_S)
