@@ -5,11 +5,12 @@ import hmac
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import get_args
 
 import msgspec
 
-from router.admin import metrics
+from router.admin import exposition
 from router.admin.answers import failure, item, items, json
 from router.admin.events import EventLog
 from router.admin.events_api import EventsApi
@@ -67,7 +68,7 @@ class AdminApi:
         self._view = view
         self._events = events
         self._credential = credential
-        self._metrics: tuple[float, bytes] = (0.0, b"")
+        self._scrapes: dict[str, tuple[float, bytes]] = {}  # The last one, by content type.
         self._rendering = asyncio.Lock()
 
     def routes(self) -> Routes:
@@ -153,15 +154,15 @@ class AdminApi:
         return await self._readyz(request)
 
     async def _scrape(self, request: Request) -> Response:
+        form = exposition.format_for(request.headers.get("accept", ""))
         async with self._rendering:
-            if time.monotonic() - self._metrics[0] > METRICS_CACHE_S:
+            made_at, text = self._scrapes.get(form.content_type, (-inf, b""))
+            if time.monotonic() - made_at > METRICS_CACHE_S:
                 await self._view.look("metrics")
-                made = await sliced(metrics.pieces(self._view.metrics()))
-                self._metrics = (time.monotonic(), b"".join(made.items))
-        return Response(
-            body=self._metrics[1],
-            headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
-        )
+                made = await sliced(exposition.pieces(self._view.metrics(), form))
+                text = b"".join(made.items)
+                self._scrapes[form.content_type] = (time.monotonic(), text)
+        return Response(body=text, headers={"Content-Type": form.content_type})
 
     async def _status(self, request: Request) -> Response:
         await self._view.look("lately")

@@ -1,15 +1,6 @@
-"""Prometheus exposition of `MetricValues`. Families and their labels are listed here once.
-
-The text is our own: prometheus-client, with which tests compare it, brings an HTTP server, a WSGI
-one and mail along, 2 MB of every router.
-"""
-
-import math
-from collections.abc import Iterable, Iterator
+"""The metrics of a router: families and their labels, each listed here once."""
 
 import msgspec
-
-from router.admin.ports import Histogram, Labels, MetricValues
 
 
 class Family(msgspec.Struct, frozen=True):
@@ -253,81 +244,3 @@ FAMILIES: dict[str, Family] = {
         "Start time of the process since unix epoch in seconds. Of the worker that started last.",
     ),
 }
-
-
-_PIECE_NUMBERS, _PIECE_HISTOGRAMS = 100, 6
-"""Label sets rendered at once: 100 lines take 0.3 ms; a histogram has some 17."""
-
-
-def pieces(parts: Iterable[MetricValues]) -> Iterator[bytes]:
-    """The text that Prometheus reads (format 0.0.4), in pieces that each take little time.
-
-    ``parts`` are put together first, some series each; all families are told, those without values
-    included, in the order of `FAMILIES`.
-    """
-    numbers: dict[str, dict[Labels, float]] = {}
-    histograms: dict[str, dict[Labels, Histogram]] = {}
-    for part in parts:
-        for name, values in part.numbers.items():
-            numbers.setdefault(name, {}).update(values)
-        for name, shown in part.histograms.items():
-            histograms.setdefault(name, {}).update(shown)
-        yield b""
-    for name, family in FAMILIES.items():
-        yield f"# HELP {name} {family.told_help}\n# TYPE {name} {family.kind}\n".encode()
-        if family.kind == "histogram":
-            found = list(histograms.get(name, {}).items())
-            for first in range(0, len(found), _PIECE_HISTOGRAMS):
-                piece = found[first : first + _PIECE_HISTOGRAMS]
-                yield "".join(_histogram(name, family, *one) for one in piece).encode()
-        else:
-            simple = list(numbers.get(family.replaced_by or name, {}).items())
-            for first in range(0, len(simple), _PIECE_NUMBERS):
-                lines = [
-                    f"{name}{_braces(family.labels, labels)} {_number(number)}\n"
-                    for labels, number in simple[first : first + _PIECE_NUMBERS]
-                ]
-                yield "".join(lines).encode()
-
-
-def _histogram(name: str, family: Family, labels: Labels, histogram: Histogram) -> str:
-    lines, total = [], 0
-    for bound, count in zip((*histogram.bounds, math.inf), histogram.counts, strict=True):
-        total += count
-        braces = _braces((*family.labels, "le"), (*labels, _bound(bound)))
-        lines.append(f"{name}_bucket{braces} {_number(total)}\n")
-    braces = _braces(family.labels, labels)
-    lines.append(f"{name}_count{braces} {_number(total)}\n")
-    lines.append(f"{name}_sum{braces} {_number(histogram.sum_s)}\n")
-    return "".join(lines)
-
-
-def _bound(bound: float) -> str:
-    return "+Inf" if bound == math.inf else repr(bound)
-
-
-def _braces(names: Labels, values: Labels) -> str:
-    """By name: the order in which Prometheus's own libraries write them."""
-    if not names:
-        return ""
-    shown = (
-        f'{name}="{_escaped(value)}"' for name, value in sorted(zip(names, values, strict=True))
-    )
-    return "{" + ",".join(shown) + "}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-
-
-def _number(number: float) -> str:
-    """As Go writes it: an exponent from seven digits before the point on."""
-    number = float(number)
-    if not math.isfinite(number):
-        return "NaN" if math.isnan(number) else "+Inf" if number > 0 else "-Inf"
-    text = repr(number)
-    point = text.find(".")
-    if number <= 0 or point <= 6:
-        return text
-    digits = f"{text[0]}.{text[1:point]}{text[point + 1 :]}".rstrip("0.")
-    return f"{digits}e+{point - 1:02d}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
@@ -11,12 +12,17 @@ from prometheus_client.core import (
     HistogramMetricFamily,
     Metric,
 )
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as openmetrics_families,
+)
 from prometheus_client.parser import text_string_to_metric_families
 
-from router.admin.metrics import FAMILIES, pieces
+from router.admin.exposition import OPEN_METRICS, TEXT, Format, format_for, pieces
+from router.admin.metrics import FAMILIES
 from router.admin.ports import Histogram, MetricValues
 
-LINES_MAX = 120
+LINES_MAX = 60
 """Of one piece: less than a millisecond."""
 NUMBERS = [name for name, family in FAMILIES.items() if family.kind != "histogram"]
 HISTOGRAMS = [name for name, family in FAMILIES.items() if family.kind == "histogram"]
@@ -93,9 +99,44 @@ def test_pieces_say_what_the_whole_says(whole: MetricValues) -> None:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Reference(whole))
     assert b"".join(made) == generate_latest(registry)
+    made = list(pieces(cut(whole), OPEN_METRICS))
+    assert b"".join(made) == openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
 
 
 def test_a_scrape_without_any_value_names_every_family() -> None:
     text = b"".join(pieces([])).decode()
     told = {family.name for family in text_string_to_metric_families(text)}
     assert told == {name.removesuffix("_total") for name in FAMILIES}
+
+
+def test_open_metrics_without_any_value_is_what_its_own_parser_reads() -> None:
+    text = b"".join(pieces([], OPEN_METRICS)).decode()
+    assert text.endswith("# EOF\n")
+    told = {family.name for family in openmetrics_families(text)}  # type: ignore[no-untyped-call]
+    assert told == {name.removesuffix("_total") for name in FAMILIES}
+
+
+@given(st.text(max_size=60))
+def test_any_accept_gets_one_of_two_formats(accept: str) -> None:
+    assert format_for(accept) in (TEXT, OPEN_METRICS)
+
+
+@pytest.mark.parametrize(
+    ("accept", "chosen"),
+    [
+        ("", TEXT),
+        ("*/*", TEXT),
+        ("text/plain;version=0.0.4", TEXT),
+        ("application/openmetrics-text; version=zz", TEXT),
+        ("application/openmetrics-text", OPEN_METRICS),
+        # What Prometheus 3.7 sends.
+        (
+            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+            "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;q=0.4,"
+            "text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+            OPEN_METRICS,
+        ),
+    ],
+)
+def test_the_format_is_what_the_scraper_accepts(accept: str, chosen: Format) -> None:
+    assert format_for(accept) == chosen

@@ -1,8 +1,8 @@
 """The process as Prometheus's own libraries show it: CPU time, memory, descriptors, start.
 
 prometheus-client has a collector for this, with which a test compares it. The router reads the
-figures itself: that library takes a tenth of a second to import, and a collector lists all
-descriptors in one go, for tens of milliseconds in a router with ten thousand of them.
+figures itself: the collector lists all descriptors in one go, for tens of milliseconds in a router
+with ten thousand of them, and figures of several workers are summed.
 """
 
 import logging

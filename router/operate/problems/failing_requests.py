@@ -192,20 +192,16 @@ def waiting(
 
 def _full(one: PortFailures, found: NoRoom) -> Problem:
     if found.is_over and not one.queued:
-        return Problem(
-            code="SW0337",
-            message=(
-                f"Service {one.key}: every site was full: {_share(one)} were turned away in the "
-                "last seconds. There is room now."
-            ),
-            hint=f"See them, and why: sitectl why {one.key} --last 20",
+        message = (
+            f"Service {one.key}: every site was full: {_share(one)} were turned away in the last "
+            "seconds. There is room now."
         )
-    waits = f"; {_wait(one.queued)}" if one.queued else ""
-    return Problem(
-        code="SW0337",
-        message=_full_text(one.key, f"{_share(one)} are turned away{waits}", found),
-        hint=found.hint(one.key),
-    )
+        hint = f"See them, and why: sitectl why {one.key} --last 20"
+    else:
+        waits = f"; {_wait(one.queued)}" if one.queued else ""
+        message = _full_text(one.key, f"{_share(one)} are turned away{waits}", found)
+        hint = found.hint(one.key)
+    return Problem(code="SW0337", message=message, hint=hint)
 
 
 def _full_text(key: ServiceKey, then: str, found: NoRoom) -> str:

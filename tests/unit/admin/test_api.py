@@ -436,6 +436,12 @@ def test_metrics_escape_labels_and_are_cached_for_a_second(tmp_path: Path) -> No
             assert 'spillway_request_seconds_bucket{code_class="2xx",le="+Inf"' in text
             assert "spillway_request_seconds_count" in text
             assert "_created" not in text
+            for _ in range(5):
+                accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+                async with session.get("/metrics", headers=accept) as response:
+                    kind, text = response.content_type, await response.text()
+            assert (router.scrapes, kind) == (2, "application/openmetrics-text")
+            assert text.endswith("# EOF\n")
 
     asyncio.run(story())
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from platform import python_version
 
-from router.admin.metrics import FAMILIES, pieces
+from router.admin.exposition import pieces
+from router.admin.metrics import FAMILIES
 from router.admin.ports import MetricValues
 from router.model.events import Problem
 from router.operate.figures.measuring import measure
