@@ -7,9 +7,9 @@ from typing import Annotated
 
 import msgspec
 
-from router.asking.exchange import UNREADABLE, Quiet, Reply
+from router.asking.exchange import Quiet, Reply
 from router.link.ports import Refusal, Stream, StreamHandler
-from router.model import limits
+from router.model import limits, packed
 from router.model.ids import RouterId
 
 _Version = Annotated[str, msgspec.Meta(pattern=r"\A[ -~]*\Z", max_length=limits.NAME_CHARS_MAX)]
@@ -26,9 +26,6 @@ class EchoAnswer(msgspec.Struct, frozen=True, array_like=True):
     version: _Version
 
 
-_decode = msgspec.msgpack.Decoder(EchoAnswer).decode
-
-
 class Heard(msgspec.Struct, frozen=True):
     """What one echo came to. ``rtt_s`` None: the router gave no answer, ``error`` says why.
 
@@ -43,7 +40,7 @@ class Heard(msgspec.Struct, frozen=True):
 def answer_echo(stream: Stream, router: RouterId, version: str) -> StreamHandler:
     """Answer at once."""
     stream.accept(0)
-    stream.send(msgspec.msgpack.encode(EchoAnswer(router, version[: limits.NAME_CHARS_MAX])))
+    stream.send(packed.pack(EchoAnswer(router, version[: limits.NAME_CHARS_MAX])))
     stream.finish()
     return Quiet()
 
@@ -57,8 +54,8 @@ def heard(reply: Reply, router: RouterId) -> Heard:
     if reply.content is None or reply.rtt_s is None:
         return Heard(None, error=reply.error)
     try:
-        answer = _decode(reply.content)
-    except UNREADABLE:
+        answer = packed.read(reply.content, EchoAnswer)
+    except packed.Unreadable:
         return Heard(None, error="its answer cannot be read")
     if answer.router != router:
         return Heard(None, error="another router answered in its place")

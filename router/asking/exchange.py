@@ -24,9 +24,6 @@ class Reply(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, OverflowError, RecursionError)
-"""What decoding raises of bytes that are no answer and no question."""
-
 Replied = Callable[[Reply], None]
 
 

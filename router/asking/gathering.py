@@ -9,12 +9,13 @@ import msgspec
 
 from router.admin.history_views import ServiceHistory
 from router.admin.views import LinkView, Status
-from router.asking.site_answer import ServedAnswer, ServiceAnswer, encode
+from router.asking.site_answer import ServedAnswer, ServiceAnswer
 from router.asking.targets import told_targets
 from router.asking.texts import printable
 from router.forward.counters import SERVED_NOWHERE
 from router.forward.figures import ServiceSnapshot
 from router.model import limits
+from router.model.packed import pack
 from router.net.ports import Network
 
 
@@ -72,7 +73,7 @@ class Gathering:
         now = self._network.now()
         for count, snapshot in enumerate(self._snapshots, start=1):
             if snapshot.declared:
-                self._found.append((snapshot.key.name, encode(_service(snapshot, now))))
+                self._found.append((snapshot.key.name, pack(_service(snapshot, now))))
             if count == limits.SITE_READ_AT_ONCE:
                 self._network.call_at(now + limits.SITE_READ_PAUSE_S, self._go_on)
                 return

@@ -6,8 +6,7 @@ from typing import Annotated
 import msgspec
 
 from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
-from router.asking.exchange import UNREADABLE
-from router.model import limits
+from router.model import limits, packed
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=limits.COUNTER_MAX)]
 _Figure = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
@@ -58,8 +57,6 @@ class HistoryRow(msgspec.Struct, frozen=True, array_like=True):
 
 
 _Rows = Annotated[tuple[HistoryRow, ...], msgspec.Meta(max_length=limits.SITE_SERVICES_MAX)]
-_encode = msgspec.msgpack.Encoder().encode
-_read = msgspec.msgpack.Decoder(_Rows).decode
 
 
 def encoded(histories: Iterable[ServiceHistory]) -> bytes:
@@ -68,8 +65,8 @@ def encoded(histories: Iterable[ServiceHistory]) -> bytes:
     left = limits.SITE_ANSWER_BYTES_MAX - _HEADERS_BYTES
     for history in histories:
         row = _row(history)
-        sizes = [len(_encode(sample)) for sample in row.samples]
-        left -= len(_encode(msgspec.structs.replace(row, samples=()))) + _HEADERS_BYTES
+        sizes = [len(packed.pack(sample)) for sample in row.samples]
+        left -= len(packed.pack(msgspec.structs.replace(row, samples=()))) + _HEADERS_BYTES
         first = len(sizes)
         while first and left >= sizes[first - 1]:
             first -= 1
@@ -79,7 +76,7 @@ def encoded(histories: Iterable[ServiceHistory]) -> bytes:
         rows.append(msgspec.structs.replace(row, samples=row.samples[first:]))
         if first or len(rows) == limits.SITE_SERVICES_MAX:
             break
-    return _encode(rows)
+    return packed.pack(rows)
 
 
 _HEADERS_BYTES = 16
@@ -109,8 +106,8 @@ def _row(history: ServiceHistory) -> HistoryRow:
 def read_histories(content: bytes, site: str) -> tuple[ServiceHistory, ...] | None:
     """What ``site`` told. None: it is nonsense."""
     try:
-        rows = _read(content)
-    except UNREADABLE:
+        rows = packed.read(content, _Rows)
+    except packed.Unreadable:
         return None
     if any(not _is_even(row) for row in rows):
         return None

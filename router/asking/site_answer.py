@@ -7,9 +7,8 @@ from typing import Annotated
 
 import msgspec
 
-from router.asking.exchange import UNREADABLE
 from router.asking.targets import TargetAnswer
-from router.model import limits
+from router.model import limits, packed
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=limits.COUNTER_MAX)]
 _Word = Annotated[str, msgspec.Meta(pattern=r"\A[ -~]*\Z", max_length=2 * limits.NAME_CHARS_MAX)]
@@ -101,40 +100,36 @@ class SiteAnswer(msgspec.Struct, frozen=True, array_like=True):
     left_out: _Count = 0
 
 
-encode = msgspec.msgpack.Encoder().encode
-_read_question = msgspec.msgpack.Decoder(SiteQuestion).decode
-_read_site = msgspec.msgpack.Decoder(SiteAnswer).decode
-
-
 def read_question(content: bytes) -> SiteQuestion | None:
     """None: it is no question."""
     if len(content) > limits.SITE_QUESTION_BYTES_MAX:
         return None
     try:
-        return _read_question(content)
-    except UNREADABLE:
+        return packed.read(content, SiteQuestion)
+    except packed.Unreadable:
         return None
 
 
 def read_site(content: bytes) -> SiteAnswer | None:
     """None: it is nonsense."""
     try:
-        return _read_site(content)
-    except UNREADABLE:
+        return packed.read(content, SiteAnswer)
+    except packed.Unreadable:
         return None
 
 
 def assembled(bare: SiteAnswer, services: Sequence[bytes]) -> bytes:
     """``bare`` with as many of ``services``, encoded ones, as there is room for."""
-    left = limits.SITE_ANSWER_BYTES_MAX - len(encode(bare)) - _HEADERS_BYTES
-    kept: list[msgspec.Raw] = []
+    left = limits.SITE_ANSWER_BYTES_MAX - len(packed.pack(bare)) - _HEADERS_BYTES
+    kept: list[bytes] = []
     for row in services[: limits.SITE_SERVICES_MAX]:
         left -= len(row)
         if left < 0:
             break
-        kept.append(msgspec.Raw(row))
+        kept.append(row)
     left_out = bare.left_out + len(services) - len(kept)
-    return encode([*msgspec.structs.astuple(bare)[:-2], kept, left_out])
+    before = map(packed.pack, msgspec.structs.astuple(bare)[:-2])
+    return packed.pack_array([*before, packed.pack_array(kept), packed.pack(left_out)])
 
 
 _HEADERS_BYTES = 16

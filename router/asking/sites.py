@@ -5,10 +5,11 @@ from collections.abc import Callable
 import msgspec
 
 from router.asking.exchange import Asker, Reply
-from router.asking.site_answer import SiteQuestion, encode
+from router.asking.site_answer import SiteQuestion
 from router.link.ports import ASKS_SITE, Refusal
 from router.model import limits
 from router.model.ids import SiteId
+from router.model.packed import pack
 from router.model.paths import Path
 
 _Key = tuple[SiteId, SiteQuestion]
@@ -57,7 +58,7 @@ class SiteQuestions:
             path,
             ASKS_SITE,
             lambda reply: self._take(key, reply),
-            question=encode(question),
+            question=pack(question),
             bytes_max=limits.SITE_ANSWER_BYTES_MAX,
         )
         return True

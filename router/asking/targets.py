@@ -10,11 +10,11 @@ from typing import Annotated
 
 import msgspec
 
-from router.asking.exchange import UNREADABLE, Asker, Quiet, Reply
+from router.asking.exchange import Asker, Quiet, Reply
 from router.asking.texts import without_addresses
 from router.forward.figures import TargetInfo
 from router.link.ports import ASKS_TARGETS, Stream, StreamHandler
-from router.model import limits
+from router.model import limits, packed
 from router.model.adverts import RemoteCandidate
 from router.model.ids import ServiceKey, SiteId
 from router.net.ports import Network
@@ -66,9 +66,6 @@ class Told(msgspec.Struct, frozen=True):
     shares_targets: bool = False
 
 
-_decode = msgspec.msgpack.Decoder(tuple[TargetAnswer, ...]).decode
-
-
 class Answers:
     """Tells who asks of the targets here: the same for `limits.INQUIRY_KEPT_S`, whoever it is."""
 
@@ -92,7 +89,7 @@ class Answers:
         if kept is not None and now - kept[0] <= limits.INQUIRY_KEPT_S:
             return kept[1]
         targets = self._targets_of(key)
-        made = msgspec.msgpack.encode(told_targets(targets, now))
+        made = packed.pack(told_targets(targets, now))
         if targets:  # Names of services that have none could be anything.
             if key not in self._kept and len(self._kept) >= limits.INQUIRY_ANSWERS_KEPT_MAX:
                 self._kept.clear()
@@ -182,6 +179,6 @@ def _read(reply: Reply) -> tuple[TargetAnswer, ...]:
     if reply.content is None:
         return ()
     try:
-        return _decode(reply.content)
-    except UNREADABLE:
+        return packed.read(reply.content, tuple[TargetAnswer, ...])
+    except packed.Unreadable:
         return ()  # A neighbour that talks nonsense has told us nothing.

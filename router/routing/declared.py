@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from router.model import packed
 from router.model.adverts import Declaration
 from router.model.grants import NONE, REDECLARE, granted
 from router.model.grants import in_force as grants_in_force
 from router.model.ids import RouterId, SiteId
 from router.model.owners import Owner
 
-_ENCODER = msgspec.msgpack.Encoder()
 _CONTENT_BYTES = 8
 
 
@@ -93,7 +93,7 @@ def in_force(claims: Sequence[Claim], first: Claim, owner: Owner | None) -> Decl
 
 def content_of(declaration: Declaration) -> str:
     """A short digest of all that two sites can disagree about."""
-    encoded = _ENCODER.encode(_alike(declaration))
+    encoded = packed.pack(_alike(declaration))
     return hashlib.blake2b(encoded, digest_size=_CONTENT_BYTES).hexdigest()
 
 

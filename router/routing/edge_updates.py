@@ -5,12 +5,11 @@ from typing import Any
 
 import msgspec
 
+from router.model import packed
 from router.model.edges import CandidateId, CandidateRow, ServiceRow, SiteRow, TableMessage
 from router.model.ids import RouterId
 from router.model.limits import EDGE_TABLE_BYTES_MAX
 from router.routing.offers import Offer
-
-_ENCODER = msgspec.msgpack.Encoder()
 
 
 class Changes:
@@ -121,7 +120,7 @@ def messages(head: TableMessage, changes: Changes) -> list[TableMessage]:
     filled = 0
     for name in Changes.__slots__:
         for row in getattr(changes, name):
-            size = len(_ENCODER.encode(row))
+            size = len(packed.pack(row))
             if filled and filled + size > EDGE_TABLE_BYTES_MAX:
                 pieces.append({})
                 filled = 0

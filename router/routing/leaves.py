@@ -11,13 +11,12 @@ from operator import or_
 
 import msgspec
 
+from router.model import packed
 from router.model.ids import RouterId, SiteId
 from router.model.limits import LSA_TERMS_BYTES_MAX
 from router.model.sharing import FREE, NOTHING, Terms
 from router.routing.lsa import Adjacency, Node
 from router.routing.spf import Graph, Hop
-
-_ENCODER = msgspec.msgpack.Encoder()
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -124,7 +123,7 @@ def with_terms(
         if stated is None:
             told.append(adjacency)
             continue
-        size = len(_ENCODER.encode(stated))
+        size = len(packed.pack(stated))
         if stated not in numbers and filled + size > LSA_TERMS_BYTES_MAX:
             stated = NOTHING
         if stated not in numbers:

@@ -13,6 +13,7 @@ from math import ceil
 
 import msgspec
 
+from router.model import packed
 from router.model.adverts import LoadReport
 from router.model.ids import RouterId, ServiceKey
 from router.model.limits import (
@@ -30,7 +31,6 @@ from router.model.limits import (
 )
 
 Pair = tuple[RouterId, ServiceKey]
-_ENCODER = msgspec.msgpack.Encoder()
 
 
 class Weighed(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ class Weighed(msgspec.Struct, frozen=True):
 
 def weighed(report: LoadReport) -> Weighed:
     """``report``, ready for queues."""
-    return Weighed(report, (report.router, report.key), len(_ENCODER.encode(report)))
+    return Weighed(report, (report.router, report.key), len(packed.pack(report)))
 
 
 class Urgency(IntEnum):

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import msgspec
 
+from router.model import packed
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.grants import VERBS, Grant
 from router.model.ids import (
@@ -167,15 +168,10 @@ class ReceivedLsa(msgspec.Struct, frozen=True):
     signature: bytes
 
 
-_ENCODER = msgspec.msgpack.Encoder()
-_SIGNED = msgspec.msgpack.Decoder(_Signed)
-_LSA = msgspec.msgpack.Decoder(Lsa)
-
-
 def encode_lsa(lsa: Lsa, identity: Identity) -> bytes:
     """``lsa`` signed by its origin. A ValueError here is a bug: parts are split to fit."""
-    payload = _ENCODER.encode(lsa)
-    signed = _ENCODER.encode(_Signed(payload, identity.sign(payload)))
+    payload = packed.pack(lsa)
+    signed = packed.pack(_Signed(payload, identity.sign(payload)))
     if len(signed) > LSA_PART_BYTES_MAX:
         raise ValueError(f"LSA part {lsa.part} has {len(signed)} bytes")
     return signed
@@ -186,11 +182,11 @@ def decode_lsa(signed: bytes) -> ReceivedLsa | LsaFault:
     if len(signed) > LSA_PART_BYTES_MAX:
         return LsaFault("too-large", f"{len(signed)} bytes")
     try:
-        wrapped = _SIGNED.decode(signed)
-        lsa = _LSA.decode(wrapped.payload)
-    except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError) as error:
+        wrapped = packed.read(signed, _Signed)
+        lsa = packed.read(wrapped.payload, Lsa)
+    except packed.Unreadable as error:
         return LsaFault("malformed", str(error)[:200])
-    if _ENCODER.encode(wrapped) != signed:
+    if packed.pack(wrapped) != signed:
         return LsaFault("malformed", "not the shortest encoding")  # One content, one spelling.
     reason = _bad_value(lsa)
     if reason:
@@ -381,7 +377,7 @@ def split_services(
 def _size(item: Declaration | TargetsAdvert) -> int:
     """Of what it takes in a part. ValueError: it has no place in one."""
     bad = declaration_is_bad(item) if isinstance(item, Declaration) else advert_is_bad(item)
-    size = len(_ENCODER.encode(item))
+    size = len(packed.pack(item))
     if bad or size > _ROOM_BYTES:
         raise ValueError(f"service {item.name!r:.80} cannot be told to other sites")
     return size

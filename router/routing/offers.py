@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
+from router.model import packed
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.edges import CandidateRow, ServiceRow, SiteRow
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -13,8 +14,6 @@ from router.model.sharing import Party, name_any
 from router.routing.declared import Claim, Declared, in_force
 from router.routing.table import RouteTable
 
-_ENCODER = msgspec.msgpack.Encoder()
-_DECLARATION = msgspec.msgpack.Decoder(Declaration)
 NO_OWNER = Owner((), "")
 
 
@@ -147,8 +146,8 @@ NOTHING = Offers({}, {})
 def declaration_of(row: ServiceRow) -> Declaration | None:
     """What a row declares; None: this version cannot read it."""
     try:
-        return _DECLARATION.decode(row.declaration)
-    except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError):
+        return packed.read(row.declaration, Declaration)
+    except packed.Unreadable:
         return None
 
 
@@ -205,7 +204,7 @@ def _service(name: str, declared: Declared | None, owner: Owner) -> ServiceRow |
         return None
     return ServiceRow(
         name,
-        _ENCODER.encode(declared.declaration),
+        packed.pack(declared.declaration),
         declared.site,
         declared.reachable,
         declared.conflicts[:EDGE_CONFLICTS_MAX],

@@ -19,7 +19,6 @@ from router.asking.site_answer import (
     SiteAnswer,
     SiteQuestion,
     assembled,
-    encode,
     read_question,
     read_site,
 )
@@ -27,12 +26,13 @@ from router.asking.targets import TargetAnswer
 from router.link.ports import Refusal
 from router.model import limits
 from router.model.ids import RouterId
+from router.model.packed import pack
 
 
 def within_bounds(answer: SiteAnswer) -> bytes:
     """As a site sends it."""
     bare = msgspec.structs.replace(answer, services=())
-    return assembled(bare, [encode(one) for one in answer.services])
+    return assembled(bare, [pack(one) for one in answer.services])
 
 
 COUNTS = st.integers(0, limits.COUNTER_MAX)
@@ -92,10 +92,10 @@ def test_a_site_reads_as_it_was_told(answer: SiteAnswer) -> None:
 
 @given(ANSWERS, st.lists(COUNTS | st.text() | st.none(), min_size=1, max_size=3))
 def test_what_a_later_release_adds_is_skipped(answer: SiteAnswer, more: list[Any]) -> None:
-    rows = msgspec.msgpack.decode(encode(answer))
-    assert read_site(encode([*rows, *more])) == answer
+    rows = msgspec.msgpack.decode(pack(answer))
+    assert read_site(pack([*rows, *more])) == answer
     services = [[*service, *more] for service in rows[8]]
-    assert read_site(encode([*rows[:8], services, *rows[9:]])) == answer
+    assert read_site(pack([*rows[:8], services, *rows[9:]])) == answer
 
 
 @given(st.binary(max_size=200))
@@ -108,7 +108,7 @@ def test_any_bytes_are_an_answer_or_nothing(data: bytes) -> None:
 
 @given(ANSWERS, st.data())
 def test_a_damaged_answer_raises_nothing(answer: SiteAnswer, data: st.DataObject) -> None:
-    wire = bytearray(encode(answer))
+    wire = bytearray(pack(answer))
     for _ in range(data.draw(st.integers(1, 4))):
         wire[data.draw(st.integers(0, len(wire) - 1))] = data.draw(st.integers(0, 255))
     found = read_site(bytes(wire))
@@ -136,8 +136,8 @@ def test_a_damaged_answer_raises_nothing(answer: SiteAnswer, data: st.DataObject
 )
 def test_what_would_paint_a_terminal_or_fill_a_page_is_no_answer(changes: dict[str, Any]) -> None:
     answer = SiteAnswer("0", "1", "interior", True, 1.0, 1, (), (), ())
-    assert read_site(encode(answer)) == answer
-    assert read_site(encode(msgspec.structs.replace(answer, **changes))) is None
+    assert read_site(pack(answer)) == answer
+    assert read_site(pack(msgspec.structs.replace(answer, **changes))) is None
 
 
 def service(name: str, targets: int = 0) -> ServiceAnswer:
@@ -154,7 +154,7 @@ def test_as_many_services_are_told_as_there_is_room_for_and_the_others_are_count
     assert found is not None
     assert 50 < len(found.services) < 300
     assert found.left_out == 5 + 300 - len(found.services)
-    assert len(wire) + len(encode(many[0])) > limits.SITE_ANSWER_BYTES_MAX - 200
+    assert len(wire) + len(pack(many[0])) > limits.SITE_ANSWER_BYTES_MAX - 200
 
 
 @pytest.mark.parametrize("more", [0, 1])
@@ -233,14 +233,14 @@ def test_a_history_of_more_samples_or_sites_than_are_told_is_cut() -> None:
 def test_a_sample_without_a_figure_for_each_site_is_no_history() -> None:
     rows = msgspec.msgpack.decode(encoded([history(2)]))
     rows[0][6][1][2].pop()
-    assert read_histories(encode(rows), "west") is None
+    assert read_histories(pack(rows), "west") is None
 
 
 @pytest.mark.parametrize("more", [0, 1])
 def test_a_question_has_its_bound(more: int) -> None:
-    bare = len(encode(["site", "", 0, ""]))
+    bare = len(pack(["site", "", 0, ""]))
     pad = limits.SITE_QUESTION_BYTES_MAX - bare - 2 + more  # A longer text has a longer header.
-    content = encode(["site", "", 0, "x" * pad])
+    content = pack(["site", "", 0, "x" * pad])
     assert len(content) == limits.SITE_QUESTION_BYTES_MAX + more
     assert (read_question(content) is None) == bool(more)
 
@@ -258,7 +258,7 @@ def test_a_refusal_that_may_come_from_the_way_is_none(reason: Refusal) -> None:
 
 
 def test_an_echo_of_another_router_is_none() -> None:
-    wire = encode(EchoAnswer("r", "1.0"))
+    wire = pack(EchoAnswer("r", "1.0"))
     assert heard(Reply(wire, rtt_s=0.1), RouterId("r")).version == "1.0"
     assert heard(Reply(wire, rtt_s=0.1), RouterId("s")).rtt_s is None
-    assert SiteQuestion("site") == read_question(encode(["site", "", 0, "more"]))
+    assert SiteQuestion("site") == read_question(pack(["site", "", 0, "more"]))

@@ -10,10 +10,11 @@ import pytest
 from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
 from router.admin.site_views import SiteDetail
 from router.asking.exchange import Asker, Quiet, Reply
-from router.asking.site_answer import SiteQuestion, encode
+from router.asking.site_answer import SiteQuestion
 from router.asking.telling import Telling
 from router.link.ports import ASKS_SITE, OpenRequest
 from router.model import limits
+from router.model.packed import pack
 from router.model.sharing import Terms
 from router.model.specs import SitePolicySpec
 from router.operate.sites.facts import OwnFacts
@@ -219,7 +220,7 @@ def test_a_site_on_terms_is_told_by_its_neighbour_alone_and_what_its_terms_allow
     assert detail(world, views["leaf"], "hub").services == ()
     assert "in on terms" in detail(world, views["leaf"], "far").error
     assert detail(world, views["far"], "leaf").told
-    forced = ask(world, leaf, ("hub", "far"), encode(SiteQuestion("site")))
+    forced = ask(world, leaf, ("hub", "far"), pack(SiteQuestion("site")))
     assert forced.refusal == "not-allowed"
     assert any("asked a site beyond this one" in line for line in world.journal)
 
@@ -255,7 +256,7 @@ def test_an_edge_asks_through_its_neighbour() -> None:
 
 @pytest.mark.parametrize(
     "question",
-    [b"", b"\xff", b"\x90", encode(SiteQuestion("colour")), b"\x91" * 600, encode(["site"] * 200)],
+    [b"", b"\xff", b"\x90", pack(SiteQuestion("colour")), b"\x91" * 600, pack(["site"] * 200)],
 )
 def test_a_question_that_is_none_or_of_a_later_release_is_refused_in_one_word(
     question: bytes,
@@ -285,7 +286,7 @@ def test_only_so_many_answers_are_made_however_many_sites_ask() -> None:
                     (world["c"].identity.router,),
                     ASKS_SITE,
                     heard,
-                    question=encode(SiteQuestion("site")),
+                    question=pack(SiteQuestion("site")),
                 ),
             ),
         )
@@ -310,7 +311,7 @@ def test_askers_that_never_end_their_question_keep_nobody_else_out() -> None:
         protocol="tcp",
         ingress=b.identity.site,
         flags=ASKS_SITE,
-        head=encode(SiteQuestion("site")),
+        head=pack(SiteQuestion("site")),
     )
     for _ in range(limits.SITE_ANSWERS_AT_ONCE_MAX):
         assert b.router.links.open_stream(sat_on, Quiet()) is not None

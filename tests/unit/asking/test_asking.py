@@ -6,13 +6,14 @@ import pytest
 
 from router.asking.desk import QuestionDesk
 from router.asking.exchange import Asker, Reply
-from router.asking.site_answer import SiteQuestion, encode
+from router.asking.site_answer import SiteQuestion
 from router.asking.sites import SiteQuestions, SiteReply
 from router.asking.telling import Asking
 from router.forward.figures import TargetInfo
 from router.link.ports import ASKS_SITE, ASKS_TARGETS, ECHOES, OpenRequest, Refusal
 from router.model import limits
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.packed import pack
 from router.model.sharing import FREE, Party, SharingRules
 from router.net.simulated import SimulatedInternet
 
@@ -114,7 +115,7 @@ def test_only_so_many_answers_are_on_their_way() -> None:
         protocol="tcp",
         ingress=SITE,
         flags=ASKS_SITE,
-        head=encode(THE_SITE),
+        head=pack(THE_SITE),
     )
 
     def ask() -> tuple[OneStream, Any]:
