@@ -14,10 +14,11 @@ from router.link.buffers import ProcessBuffers
 from router.link.dialled import DialledLinks
 from router.link.greeting import Life
 from router.link.handshake import EDGE, INTERIOR, SIBLING, Abilities
+from router.link.intake import control_intake, lsa_intake
 from router.link.lane import Fault
 from router.link.listing import LinkStatus, listed, outgoing_status, shown_for
 from router.link.lost_races import LinkState
-from router.link.lsa_intake import LsaIntake
+from router.link.mux import LaneMux
 from router.link.offered import OfferedStreams
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import (
@@ -102,7 +103,7 @@ class Links:
         self.session_stream = (
             self._offered.take
         )  # Each OPEN comes by here: no call more than need be.
-        self._lsa_intake = LsaIntake()
+        self._lsa_intake, self._control_intake = lsa_intake(), control_intake()
         self._changed: dict[str, None] = {}
         self._turn_asked = False
         self._draining = False
@@ -365,6 +366,18 @@ class Links:
         """The neighbour that dialled it changed the cost."""
         self.session_changed(session)
 
+    def session_read(self, session: LinkSession, lane: LaneMux, size_bytes: int) -> None:
+        """A control message was decoded. A lane rests that brings too much."""
+        if session.is_up and session.is_of_sibling:
+            return
+        site = session.neighbour.site if session.is_up and session.neighbour else None
+        now = self._network.now()
+        late_s = self._control_intake.late_s(site or session.session_id, size_bytes, now)
+        if late_s:
+            lane.rest(min(late_s, limits.INTAKE_REST_S_MAX))
+        if late_s == inf:
+            lane.misbehaved()
+
     def session_message(self, session: LinkSession, message: RoutingMessage) -> None:
         """For routing. An LSA that is not passed on comes again: nobody acknowledges it."""
         neighbour = session.neighbour
@@ -373,7 +386,7 @@ class Links:
             size_bytes, now = len(message.signed), self._network.now()
             late_s = self._lsa_intake.late_s(neighbour.site, size_bytes, now)
             if late_s:
-                session.rest(min(late_s, limits.LSA_INTAKE_REST_S_MAX))
+                session.rest(min(late_s, limits.INTAKE_REST_S_MAX))
             if late_s == inf:
                 return
         self._owner.routing_message(neighbour.router, message)

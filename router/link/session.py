@@ -21,6 +21,7 @@ from router.link.mux import LaneMux
 from router.link.ports import (
     Identity,
     LoadMessage,
+    LsaMessage,
     Neighbour,
     RoutingMessage,
 )
@@ -301,6 +302,8 @@ class LinkSession:
     def lane_message(self, lane: LaneMux, payload: memoryview) -> None:
         """A control message of either kind of lane."""
         message = control.decode(payload, ignore_unknown=self._greeting.peer_is_newer)
+        signed_bytes = len(message.signed) if isinstance(message, LsaMessage) else 0
+        self._owner.session_read(self, lane, len(payload) - signed_bytes)
         if isinstance(message, control.GoAway):
             self._goaway(lane, message)
         elif isinstance(message, control.Drain | control.Last):

@@ -6,6 +6,7 @@ import msgspec
 
 from router.link.handshake import Role
 from router.link.lane import Fault
+from router.link.mux import LaneMux
 from router.link.ports import Neighbour, RoutingMessage, Stream, StreamHandler
 from router.link.renewals import Answer
 from router.model.errors import HandshakeRejected
@@ -25,6 +26,9 @@ class SessionOwner(Protocol):
 
     def session_up(self, session: "LinkSession") -> None: ...
     def session_cost(self, session: "LinkSession") -> None: ...
+    def session_read(self, session: "LinkSession", lane: LaneMux, size_bytes: int) -> None:
+        """So much of a control message was decoded, the LSA in it apart."""
+
     def session_message(self, session: "LinkSession", message: RoutingMessage) -> None: ...
     def session_stream(
         self, session: "LinkSession", stream: Stream, body: bytes

@@ -235,12 +235,16 @@ DIGEST_TRIES = 3  # `LSA_RETRANSMIT_S` apart; then a neighbour is sent everythin
 DIGESTS_BURST, DIGESTS_PER_S = 8, 1 / 30
 # Signatures checked for one neighbour, whatever the parts: a large database at once, then 5 % CPU.
 LSA_CHECKS_BURST, LSA_CHECKS_PER_S = 4_096, 500.0
-# LSAs of one neighbouring site, over all its links, before they are decoded. Decoding takes 12 to
-# 24 ms of CPU a MiB. The burst is the database of 1,000 sites.
+# LSAs of one neighbouring site, over all its links, before they are decoded. Decoding takes 15 to
+# 30 ms of CPU a MiB. The burst is the database of 1,000 sites.
 LSA_INTAKE_BURST_BYTES, LSA_INTAKE_BYTES_PER_S = 16 * MIB, 4 * MIB
 LSA_INTAKE_MESSAGE_BYTES = 2 * KIB  # More for each LSA: a small one takes its time, too.
-LSA_INTAKE_REST_S_MAX = 0.25  # Above it the control lane rests; PINGs are read in between.
-LSA_INTAKE_LATE_S_MAX = 4.0  # Above it LSAs are dropped. One link never gets there.
+# Of its other control messages, in the same way. When a link comes up, 1,000 sites need less than a
+# MiB, and the largest table of an edge 5. Decoding takes 5 ms of CPU a MiB, at the very worst 20.
+CONTROL_INTAKE_BURST_BYTES, CONTROL_INTAKE_BYTES_PER_S = 8 * MIB, 3 * MIB
+CONTROL_INTAKE_MESSAGE_BYTES = 128  # More for each message.
+INTAKE_REST_S_MAX = 0.25  # Above a budget the lane rests for so long; PINGs are read in between.
+INTAKE_LATE_S_MAX = 4.0  # Above it LSAs are dropped, others are glitches: it has many links.
 ORIGINS_MAX = 4_096
 SERVICES_PER_SITE_MAX = 1_024  # That one router tells of.
 # For all routers of one site together: a member can start as many routers as it likes. Twice the

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.link.lsa_intake import LsaIntake
+from router.link.intake import lsa_intake
 from router.link.ports import LsaMessage
 from router.model import limits
 from router.model.adverts import Declaration, TargetsAdvert
@@ -30,20 +30,20 @@ arrivals = st.lists(
 def test_what_is_decoded_of_a_site_is_bounded_whatever_comes(
     coming: list[tuple[float, int]],
 ) -> None:
-    intake, now, taken = LsaIntake(), 0.0, 0
+    intake, now, taken = lsa_intake(), 0.0, 0
     for pause_s, size in coming:
         now += pause_s
         for _ in range(100):
             if intake.late_s(BAD, size, now) != inf:
                 taken += size
-        late = limits.LSA_INTAKE_LATE_S_MAX * RATE + size + limits.LSA_INTAKE_MESSAGE_BYTES
+        late = limits.INTAKE_LATE_S_MAX * RATE + size + limits.LSA_INTAKE_MESSAGE_BYTES
         assert taken <= BURST + RATE * now + late
         assert intake.late_s(GOOD, 0, now) == 0.0
 
 
 @given(st.lists(st.integers(0, limits.LSA_PART_BYTES_MAX), max_size=400))
 def test_a_site_within_its_rate_is_never_late(sizes: list[int]) -> None:
-    intake, now = LsaIntake(), 0.0
+    intake, now = lsa_intake(), 0.0
     for size in sizes:
         assert intake.late_s(GOOD, size, now) == 0.0
         now += (size + limits.LSA_INTAKE_MESSAGE_BYTES) / RATE
