@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Literal
 
 import msgspec
+from aiohttp import web
 
 from router.admin.answers import item
-from router.admin.http import Request, Response, Routes
 from router.model.specs import SharingMode
 
 May = Literal["declare", "offer", "call", "redeclare", "own"]
@@ -50,9 +50,9 @@ class AccessApi:
     def __init__(self, access: Callable[[str | None], AccessView]) -> None:
         self._access = access
 
-    def add_to(self, routes: Routes) -> None:
+    def add_to(self, routes: web.UrlDispatcher) -> None:
         """Its route."""
-        routes.get("/api/v1/access", self._all)
+        routes.add_get("/api/v1/access", self._all)
 
-    async def _all(self, request: Request) -> Response:
+    async def _all(self, request: web.Request) -> web.Response:
         return item("Access", self._access(request.query.get("service")))

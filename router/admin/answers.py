@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import msgspec
+from aiohttp import web
 
-from router.admin.http import Response
 from router.model.specs import API_VERSION
 
 encode = msgspec.json.Encoder().encode
@@ -19,17 +19,25 @@ class Failure(msgspec.Struct, frozen=True):
     retryable: bool = False
 
 
-def json(value: object, status: int = 200) -> Response:
-    return Response(body=encode(value), status=status, content_type="application/json")
+def json(value: object, status: int = 200) -> web.Response:
+    return web.Response(body=encode(value), status=status, content_type="application/json")
 
 
-def item(kind: str, item: object) -> Response:
+def item(kind: str, item: object) -> web.Response:
     return json({"apiVersion": API_VERSION, "kind": kind, "item": item})
 
 
-def items(kind: str, items: Sequence[object]) -> Response:
+def items(kind: str, items: Sequence[object]) -> web.Response:
     return json({"apiVersion": API_VERSION, "kind": kind, "items": items})
 
 
-def failure(status: int, code: str, message: str, hint: str = "") -> Response:
+def failure(status: int, code: str, message: str, hint: str = "") -> web.Response:
     return json(Failure(code, message, hint), status)
+
+
+def refusal(error: web.HTTPException) -> web.Response:
+    """That of aiohttp in our shape: no such path, another method, too long a body."""
+    answer = failure(error.status, error.reason.lower().replace(" ", "-"), error.reason)
+    if "Allow" in error.headers:
+        answer.headers["Allow"] = error.headers["Allow"]
+    return answer

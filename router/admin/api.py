@@ -9,12 +9,13 @@ from math import inf
 from typing import get_args
 
 import msgspec
+from aiohttp import web
 
 from router.admin import exposition
-from router.admin.answers import failure, item, items, json
+from router.admin.answers import failure, item, items, json, refusal
+from router.admin.connections import Handler, application, know
 from router.admin.events import EventLog
 from router.admin.events_api import EventsApi
-from router.admin.http import Handler, Refused, Request, Response, Routes, StreamResponse
 from router.admin.named import named_port
 from router.admin.ports import (
     ApiPart,
@@ -44,7 +45,7 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     arguments: dict[str, str] = {}
 
 
-def _port_of(request: Request) -> tuple[str, int | None] | Response:
+def _port_of(request: web.Request) -> tuple[str, int | None] | web.Response:
     """Service and port of ``NAME`` or ``NAME:PORT`` in the path; or why it is neither."""
     return named_port(request.match_info["name"])
 
@@ -71,46 +72,49 @@ class AdminApi:
         self._scrapes: dict[str, tuple[float, bytes]] = {}  # The last one, by content type.
         self._rendering = asyncio.Lock()
 
-    def routes(self) -> Routes:
-        """All of them, guarded."""
-        routes = Routes(limits.ADMIN_BODY_BYTES_MAX, self._guard)
-        routes.get("/healthz", self._healthz)
-        routes.get("/readyz", self._readyz)
-        routes.get("/metrics", self._scrape)
-        routes.post("/api/v1/commands", self._command)
+    def application(self) -> web.Application:
+        """All of it, guarded."""
+        app = application(self._guard)
+        routes = app.router
+        routes.add_get("/healthz", self._healthz)
+        routes.add_get("/readyz", self._readyz)
+        routes.add_get("/metrics", self._scrape)
+        routes.add_post("/api/v1/commands", self._command)
         self.add_reading_to(routes)
-        return routes
+        return app
 
-    def add_reading_to(self, routes: Routes) -> None:
+    def add_reading_to(self, routes: web.UrlDispatcher) -> None:
         """Add the routes below ``/api/v1`` that change nothing, those of the parts too."""
-        routes.get("/api/v1/status", self._status)
-        routes.get("/api/v1/links", self._links)
-        routes.get("/api/v1/services", self._services)
-        routes.get("/api/v1/services/{name}", self._service)
-        routes.get("/api/v1/services/{name}/scale", self._scale)
-        routes.get("/api/v1/network", self._network)
-        routes.get("/api/v1/bursts", self._bursts)
-        routes.get("/api/v1/ca", self._ca)
-        routes.get("/api/v1/why/{name}", self._why)
+        routes.add_get("/api/v1/status", self._status)
+        routes.add_get("/api/v1/links", self._links)
+        routes.add_get("/api/v1/services", self._services)
+        routes.add_get("/api/v1/services/{name}", self._service)
+        routes.add_get("/api/v1/services/{name}/scale", self._scale)
+        routes.add_get("/api/v1/network", self._network)
+        routes.add_get("/api/v1/bursts", self._bursts)
+        routes.add_get("/api/v1/ca", self._ca)
+        routes.add_get("/api/v1/why/{name}", self._why)
         for part in (EventsApi(self._events), *self._parts):
             part.add_to(routes)
 
-    def probes(self) -> Routes:
+    def probes(self) -> web.Application:
         """For who asks without a credential: four, none changes.
 
         They tell whether the router lives and serves, its metrics, which name services, sites and
         links, and how much of a service is wanted, which the metrics tell too.
         """
-        routes = Routes(guard=self._guard)
-        routes.get("/healthz", self._healthz)
-        routes.get("/readyz", self._readyz_listening)
-        routes.get("/metrics", self._scrape)
-        routes.get("/api/v1/services/{name}/scale", self._scale)
-        return routes
+        app = application(self._guard)
+        routes = app.router
+        routes.add_get("/healthz", self._healthz)
+        routes.add_get("/readyz", self._readyz_listening)
+        routes.add_get("/metrics", self._scrape)
+        routes.add_get("/api/v1/services/{name}/scale", self._scale)
+        return app
 
-    async def _guard(self, request: Request, handler: Handler) -> StreamResponse:
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if self._credential and request.path not in ("/healthz", "/readyz"):
-            shown = request.header("authorization").encode()
+            shown = request.headers.get("Authorization", "").encode()
             if not hmac.compare_digest(shown, f"Bearer {self._credential}".encode()):
                 return failure(
                     401,
@@ -118,30 +122,27 @@ class AdminApi:
                     "This address needs a bearer credential.",
                     "Authorization: Bearer, and what secrets/admin.credential of the site holds",
                 )
+            know(request)
         try:
             return await handler(request)
-        except Refused as error:
-            code = error.reason.lower().replace(" ", "-")
-            refusal = failure(error.status, code, error.reason)
-            if error.allowed:
-                refusal.headers["Allow"] = ", ".join(error.allowed)
-            return refusal
+        except web.HTTPException as error:
+            return refusal(error)
 
-    async def _healthz(self, request: Request) -> Response:
-        return Response(text="ok\n")
+    async def _healthz(self, request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
 
-    async def _readyz(self, request: Request) -> Response:
+    async def _readyz(self, request: web.Request) -> web.Response:
         if self._view.ready():
-            return Response(text="ready\n")
-        return Response(text="not ready\n", status=503)
+            return web.Response(text="ready\n")
+        return web.Response(text="not ready\n", status=503)
 
-    async def _readyz_listening(self, request: Request) -> Response:
+    async def _readyz_listening(self, request: web.Request) -> web.Response:
         """As `_readyz`; with ``?service=NAME…`` not before these are listened for, for a while.
 
         An application beside a sidecar starts after its services are there. It must start without
         them too: no peer's fault may keep it down.
         """
-        wanted = set(request.query_all("service"))
+        wanted = set(request.query.getall("service", []))
         if wanted and self._view.status().uptime_s < limits.PROBES_SERVICES_WAIT_S:
             wanted -= {
                 service.name
@@ -150,11 +151,11 @@ class AdminApi:
             }
             if wanted:
                 missing = ", ".join(sorted(wanted))
-                return Response(text=f"not listening yet for {missing}\n", status=503)
+                return web.Response(text=f"not listening yet for {missing}\n", status=503)
         return await self._readyz(request)
 
-    async def _scrape(self, request: Request) -> Response:
-        form = exposition.format_for(request.headers.get("accept", ""))
+    async def _scrape(self, request: web.Request) -> web.Response:
+        form = exposition.format_for(request.headers.get("Accept", ""))
         async with self._rendering:
             made_at, text = self._scrapes.get(form.content_type, (-inf, b""))
             if time.monotonic() - made_at > METRICS_CACHE_S:
@@ -162,21 +163,21 @@ class AdminApi:
                 made = await sliced(exposition.pieces(self._view.metrics(), form))
                 text = b"".join(made.items)
                 self._scrapes[form.content_type] = (time.monotonic(), text)
-        return Response(body=text, headers={"Content-Type": form.content_type})
+        return web.Response(body=text, headers={"Content-Type": form.content_type})
 
-    async def _status(self, request: Request) -> Response:
+    async def _status(self, request: web.Request) -> web.Response:
         await self._view.look("lately")
         return item("Status", self._view.status())
 
-    async def _links(self, request: Request) -> Response:
+    async def _links(self, request: web.Request) -> web.Response:
         await self._view.look("lately")
         return items("Link", self._view.links())
 
-    async def _services(self, request: Request) -> Response:
+    async def _services(self, request: web.Request) -> web.Response:
         await self._view.look("services")
         return items("Service", self._view.services())
 
-    async def _service(self, request: Request) -> Response:
+    async def _service(self, request: web.Request) -> web.Response:
         """One service, with the targets of other sites, which are asked now."""
         name = request.match_info["name"]
         if not any(service.name == name for service in self._view.services()):
@@ -203,9 +204,9 @@ class AdminApi:
             ],
         )
 
-    async def _scale(self, request: Request) -> Response:
+    async def _scale(self, request: web.Request) -> web.Response:
         asked = _port_of(request)
-        if isinstance(asked, Response):
+        if isinstance(asked, web.Response):
             return asked
         await self._view.look("scales")
         scale = self._view.scale(*asked)
@@ -213,18 +214,18 @@ class AdminApi:
             return self._no_service(request.match_info["name"])
         return item("Scale", scale)
 
-    async def _network(self, request: Request) -> Response:
+    async def _network(self, request: web.Request) -> web.Response:
         return items("Site", self._view.network())
 
-    async def _bursts(self, request: Request) -> Response:
+    async def _bursts(self, request: web.Request) -> web.Response:
         return items("Burst", self._view.bursts())
 
-    async def _ca(self, request: Request) -> Response:
+    async def _ca(self, request: web.Request) -> web.Response:
         return item("Ca", self._view.ca())
 
-    async def _why(self, request: Request) -> Response:
+    async def _why(self, request: web.Request) -> web.Response:
         asked_port = _port_of(request)
-        if isinstance(asked_port, Response):
+        if isinstance(asked_port, web.Response):
             return asked_port
         name, port = asked_port
         if request.query.keys() & {"last", "denied"}:
@@ -240,7 +241,7 @@ class AdminApi:
             return self._unknown(name, port)
         return item("Why", why)
 
-    def _unknown(self, name: str, port: int | None) -> Response:
+    def _unknown(self, name: str, port: int | None) -> web.Response:
         """No service of that name; or not with that port, and which it has."""
         ports = sorted({one.port for one in self._view.services() if one.name == name})
         if port is None or not ports:
@@ -249,7 +250,7 @@ class AdminApi:
         text = f"Service {name!r} has no port {port}, it has {known}."
         return failure(404, "not-found", text, f"sitectl why {name}:{ports[0]}")
 
-    async def _past(self, request: Request, name: str, port: int | None) -> Response:
+    async def _past(self, request: web.Request, name: str, port: int | None) -> web.Response:
         """The last decisions. ``last`` 1 to `limits.DECISIONS_KEPT`, all by default."""
         query, most = request.query, limits.DECISIONS_KEPT
         last, denied = query.get("last", str(most)), query.get("denied", "0")
@@ -268,14 +269,14 @@ class AdminApi:
             return self._unknown(name, port)
         return items("PastDecisions", past)
 
-    def _no_service(self, name: str) -> Response:
+    def _no_service(self, name: str) -> web.Response:
         rule = self._view.why_unknown(name)
         if rule is not None:
             return failure(404, rule.code, rule.message, rule.hint)
         text = f"No service {name!r} is known here."
         return failure(404, "not-found", text, "sitectl service status")
 
-    async def _command(self, request: Request) -> Response:
+    async def _command(self, request: web.Request) -> web.Response:
         try:
             command = msgspec.json.decode(await request.read(), type=Command)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

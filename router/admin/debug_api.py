@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import msgspec
+from aiohttp import web
 
 from router.admin.answers import item
-from router.admin.http import Request, Response, Routes
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,9 +61,9 @@ class DebugApi:
     def __init__(self, look: Callable[[], DebugView]) -> None:
         self._look = look
 
-    def add_to(self, routes: Routes) -> None:
+    def add_to(self, routes: web.UrlDispatcher) -> None:
         """See `ApiPart`."""
-        routes.get("/api/v1/debug", self._debug)
+        routes.add_get("/api/v1/debug", self._debug)
 
-    async def _debug(self, request: Request) -> Response:
+    async def _debug(self, request: web.Request) -> web.Response:
         return item("Debug", self._look())

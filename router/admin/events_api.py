@@ -8,11 +8,11 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from aiohttp import web
 
 from router.admin import sse
 from router.admin.answers import failure, items
 from router.admin.events import EventLog
-from router.admin.http import Request, Response, Routes, StreamResponse
 from router.model import limits
 from router.model.event_codes import EVENT_CODES
 from router.model.events import Event
@@ -54,7 +54,7 @@ def _services_of(event: Event) -> tuple[str, ...]:
     return (named, subject, named.rpartition(":")[0], subject.rpartition(":")[0])
 
 
-def chosen(query: Mapping[str, str]) -> Chosen | Response:
+def chosen(query: Mapping[str, str]) -> Chosen | web.Response:
     """What the words of a URL ask for; or why they cannot be."""
     hint = "?since=2026-01-01T00:00:00Z&severity=warning&service=shop&code=link-down&kind=audit"
     for key, words in (("severity", _SEVERITIES), ("kind", _KINDS)):
@@ -92,13 +92,13 @@ class EventsApi:
     def __init__(self, events: EventLog) -> None:
         self._events = events
 
-    def add_to(self, routes: Routes) -> None:
+    def add_to(self, routes: web.UrlDispatcher) -> None:
         """See `ApiPart`."""
-        routes.get("/api/v1/events", self._list)
+        routes.add_get("/api/v1/events", self._list)
 
-    async def _list(self, request: Request) -> StreamResponse:
+    async def _list(self, request: web.Request) -> web.StreamResponse:
         wanted = chosen(request.query)
-        if isinstance(wanted, Response):
+        if isinstance(wanted, web.Response):
             return wanted
         if sse.wanted(request):
             return await self._stream(request, wanted)
@@ -109,8 +109,8 @@ class EventsApi:
         found = [event for _, event in known if wanted.has(event)]
         return items("Event", found[-wanted.count :])
 
-    async def _stream(self, request: Request, wanted: Chosen) -> StreamResponse:
-        since = request.header("last-event-id")
+    async def _stream(self, request: web.Request, wanted: Chosen) -> web.StreamResponse:
+        since = request.headers.get("Last-Event-ID", "")
         last = int(since) if _EVENT_NUMBER.fullmatch(since) else 0
         follower = self._events.follow()
         if follower is None:
@@ -125,7 +125,7 @@ class EventsApi:
         follower: asyncio.Queue[tuple[int, Event] | None],
         wanted: Chosen,
         last: int,
-        response: StreamResponse,
+        response: web.StreamResponse,
     ) -> None:
         """Those after ``last`` that are kept, then each that comes."""
         for number, event in self._events.after(last):

@@ -8,11 +8,11 @@ from operator import attrgetter
 from typing import Protocol
 
 import msgspec
+from aiohttp import web
 
 from router.admin import sse
 from router.admin.answers import encode, failure, item
 from router.admin.flow_views import COUNT_USUAL, FlowDetail, FlowsWanted, FlowView
-from router.admin.http import Request, Response, Routes, StreamResponse
 from router.admin.named import named_port
 from router.admin.slices import encoded, sliced
 from router.model import limits
@@ -53,13 +53,13 @@ class FlowsApi:
         self._flows = flows
         self._others = others
 
-    def add_to(self, routes: Routes) -> None:
-        routes.get("/api/v1/flows", self._list)
-        routes.get("/api/v1/flows/{number}", self._detail)
+    def add_to(self, routes: web.UrlDispatcher) -> None:
+        routes.add_get("/api/v1/flows", self._list)
+        routes.add_get("/api/v1/flows/{number}", self._detail)
 
-    async def _list(self, request: Request) -> StreamResponse:
+    async def _list(self, request: web.Request) -> web.StreamResponse:
         wanted = _wanted(request)
-        if isinstance(wanted, Response):
+        if isinstance(wanted, web.Response):
             return wanted
         if sse.wanted(request):
             return await self._follow(request, wanted)
@@ -73,9 +73,9 @@ class FlowsApi:
                 "skipped": self._flows.skipped,
             }
         )
-        return Response(body=body, content_type="application/json")
+        return web.Response(body=body, content_type="application/json")
 
-    async def _detail(self, request: Request) -> Response:
+    async def _detail(self, request: web.Request) -> web.Response:
         number = request.match_info["number"]
         found = None
         if _NUMBER.fullmatch(number):
@@ -101,17 +101,17 @@ class FlowsApi:
         each.sort(key=attrgetter("id"), reverse=True)
         return (await encoded(each[: wanted.count])).items
 
-    async def _follow(self, request: Request, wanted: FlowsWanted) -> StreamResponse:
+    async def _follow(self, request: web.Request, wanted: FlowsWanted) -> web.StreamResponse:
         if not self._flows.follow():
             return sse.no_place("flows")
         try:
-            since = request.header("last-event-id")
+            since = request.headers.get("Last-Event-ID", "")
             last = int(since) if _NUMBER.fullmatch(since) else self._flows.turn + 1
             return await sse.follow(request, partial(self._begin, wanted, last))
         finally:
             self._flows.unfollow()
 
-    async def _begin(self, wanted: FlowsWanted, last: int, response: StreamResponse) -> None:
+    async def _begin(self, wanted: FlowsWanted, last: int, response: web.StreamResponse) -> None:
         """Those that are known, unless it comes back and knows what was before ``last``."""
         turn = self._flows.turn
         if last <= turn:
@@ -121,7 +121,7 @@ class FlowsApi:
             await sse.write(response, _events(turn, reversed(known)) or b": nothing yet\n\n")
         await self._feed(response, wanted, turn)
 
-    async def _feed(self, response: StreamResponse, wanted: FlowsWanted, turn: int) -> None:
+    async def _feed(self, response: web.StreamResponse, wanted: FlowsWanted, turn: int) -> None:
         """Those that end, soon; those that last, again and again; how many went unseen."""
         flows, loop = self._flows, asyncio.get_running_loop()
         skipped = -1
@@ -148,12 +148,12 @@ def _events(turn: int, flows: Iterable[object]) -> bytes:
     return b"".join(sse.message(turn, flow) for flow in flows)
 
 
-def _wanted(request: Request) -> FlowsWanted | Response:
+def _wanted(request: web.Request) -> FlowsWanted | web.Response:
     query = request.query
     service, port = None, None
     if "service" in query:
         named = named_port(query["service"])
-        if isinstance(named, Response):
+        if isinstance(named, web.Response):
             return named
         service, port = named
     count = query.get("count", str(COUNT_USUAL))

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol
 
+from aiohttp import web
+
 from router.admin.answers import failure, items
 from router.admin.history_views import ServiceHistory
-from router.admin.http import Request, Response, Routes
 from router.admin.named import named_port
 from router.admin.sites_api import no_site, too_many
 from router.admin.slices import encoded
@@ -43,13 +44,13 @@ class HistoryApi:
         self._histories = histories
         self._elsewhere = elsewhere
 
-    def add_to(self, routes: Routes) -> None:
-        routes.get("/api/v1/history", self._history)
+    def add_to(self, routes: web.UrlDispatcher) -> None:
+        routes.add_get("/api/v1/history", self._history)
 
-    async def _history(self, request: Request) -> Response:
+    async def _history(self, request: web.Request) -> web.Response:
         asked, site = request.query.get("service"), request.query.get("site")
         named = named_port(asked) if asked is not None else None
-        if isinstance(named, Response):
+        if isinstance(named, web.Response):
             return named
         if site is not None and not self._elsewhere.is_here(site):
             return await self._of_site(site, named)
@@ -62,7 +63,7 @@ class HistoryApi:
             )
         return items("ServiceHistory", found)
 
-    async def _of_site(self, site: str, named: tuple[str, int | None] | None) -> Response:
+    async def _of_site(self, site: str, named: tuple[str, int | None] | None) -> web.Response:
         """What another site keeps."""
         if named is None:
             text = f"Of {site!r}, another site, one service is told at a time."

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator
 
+from aiohttp import web
+
 from router.admin.answers import items
 from router.admin.history_views import KneeView
-from router.admin.http import Request, Response, Routes
 from router.admin.named import named_port
 from router.admin.slices import encoded
 
@@ -17,13 +18,13 @@ class KneesApi:
     def __init__(self, knees: Knees) -> None:
         self._knees = knees
 
-    def add_to(self, routes: Routes) -> None:
-        routes.get("/api/v1/knees", self._list)
+    def add_to(self, routes: web.UrlDispatcher) -> None:
+        routes.add_get("/api/v1/knees", self._list)
 
-    async def _list(self, request: Request) -> Response:
+    async def _list(self, request: web.Request) -> web.Response:
         """A service without targets here has none, as one that nobody knows."""
         asked = request.query.get("service")
         named = (None, None) if asked is None else named_port(asked)
-        if isinstance(named, Response):
+        if isinstance(named, web.Response):
             return named
         return items("Knee", (await encoded(self._knees(*named))).items)

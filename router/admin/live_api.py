@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 import msgspec
+from aiohttp import web
 
 from router.admin import sse
 from router.admin.answers import encode
-from router.admin.http import Request, Response, Routes, StreamResponse
 from router.admin.live_views import ServiceNow, TokenView
 from router.admin.slices import encoded
 from router.admin.views import BurstView, CaView, LinkView, ServiceView, SiteView, Status
@@ -53,19 +53,19 @@ class LiveApi:
         self._making = asyncio.Lock()
         self._followers = 0
 
-    def add_to(self, routes: Routes) -> None:
-        routes.get("/api/v1/live", self._live)
+    def add_to(self, routes: web.UrlDispatcher) -> None:
+        routes.add_get("/api/v1/live", self._live)
 
-    async def _live(self, request: Request) -> StreamResponse:
+    async def _live(self, request: web.Request) -> web.StreamResponse:
         if sse.wanted(request):
             return await self._follow(request)
         picture = await self._newest()
         head = encode({"apiVersion": API_VERSION, "kind": "Live"})[:-1]
-        return Response(
+        return web.Response(
             body=b'%s,"item":%s}' % (head, picture.body), content_type="application/json"
         )
 
-    async def _follow(self, request: Request) -> StreamResponse:
+    async def _follow(self, request: web.Request) -> web.StreamResponse:
         if self._followers >= limits.LIVE_CLIENTS_MAX:
             return sse.no_place("the live view")
         self._followers += 1
@@ -74,7 +74,7 @@ class LiveApi:
         finally:
             self._followers -= 1
 
-    async def _feed(self, response: StreamResponse) -> None:
+    async def _feed(self, response: web.StreamResponse) -> None:
         """A picture is all there is to know: whoever comes back with an id gets the newest.
 
         One a second is the heartbeat, too.

@@ -1,12 +1,13 @@
 """How a service port is named in a question."""
 
+from aiohttp import web
+
 from router.admin.answers import failure
-from router.admin.http import Response
 
 PORT_DIGITS = 5
 
 
-def named_port(text: str) -> tuple[str, int | None] | Response:
+def named_port(text: str) -> tuple[str, int | None] | web.Response:
     """Service and port of ``NAME`` or ``NAME:PORT``; or why it is neither."""
     name, colon, port = text.partition(":")
     if colon and not (port.isascii() and port.isdigit() and len(port) <= PORT_DIGITS):

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 
 import msgspec
+from aiohttp import web
 
 from router.admin.answers import failure, item, items
-from router.admin.http import Request, Response, Routes
 
 
 class NameView(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,15 +28,15 @@ class NamesApi:
     def __init__(self, names: Callable[[], Sequence[NameView]]) -> None:
         self._names = names
 
-    def add_to(self, routes: Routes) -> None:
+    def add_to(self, routes: web.UrlDispatcher) -> None:
         """Its two routes."""
-        routes.get("/api/v1/names", self._all)
-        routes.get("/api/v1/names/{name}", self._one)
+        routes.add_get("/api/v1/names", self._all)
+        routes.add_get("/api/v1/names/{name}", self._one)
 
-    async def _all(self, request: Request) -> Response:
+    async def _all(self, request: web.Request) -> web.Response:
         return items("Name", self._names())
 
-    async def _one(self, request: Request) -> Response:
+    async def _one(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         for view in self._names():
             if view.name == name:

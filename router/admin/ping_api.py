@@ -5,8 +5,9 @@ import re
 from collections.abc import Callable
 from typing import Protocol
 
+from aiohttp import web
+
 from router.admin.answers import failure, item
-from router.admin.http import Request, Response, Routes
 from router.admin.ping_views import PingView
 from router.admin.ports import BadQuestion
 from router.admin.sites_api import no_site
@@ -30,11 +31,11 @@ class PingApi:
     def __init__(self, pinging: Pinging) -> None:
         self._pinging = pinging
 
-    def add_to(self, routes: Routes) -> None:
+    def add_to(self, routes: web.UrlDispatcher) -> None:
         """Its one route."""
-        routes.get("/api/v1/ping/{site}", self._ping)
+        routes.add_get("/api/v1/ping/{site}", self._ping)
 
-    async def _ping(self, request: Request) -> Response:
+    async def _ping(self, request: web.Request) -> web.Response:
         site, most = request.match_info["site"], limits.PING_ROUNDS_MAX
         count = request.query.get("count", "1")
         if not _COUNT.fullmatch(count) or not 1 <= int(count) <= most:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
+from aiohttp import web
 
-from router.admin.http import Routes
 from router.admin.views import (
     BurstView,
     CaView,
@@ -142,5 +142,5 @@ class RouterView(Protocol):
 class ApiPart(Protocol):
     """Some routes of the API, kept apart from the others: flows, history, ping, the console."""
 
-    def add_to(self, routes: Routes) -> None:
+    def add_to(self, routes: web.UrlDispatcher) -> None:
         """Add its routes. Called once for each door that shows the API."""

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
+from aiohttp import web
 
 from router.admin.answers import Failure, failure, item, items, json
 from router.admin.history_views import ServiceHistory
-from router.admin.http import Request, Response, Routes
 from router.admin.ports import BadQuestion, NothingRecorded, RouterView
 from router.admin.what_if import Known, Outcome, Plan, plan
 from router.admin.what_if_told import told
@@ -71,12 +71,12 @@ class SimulationApi:
     def __init__(self, runner: Runner, view: RouterView, histories: Histories) -> None:
         self._runner, self._view, self._histories = runner, view, histories
 
-    def add_to(self, routes: Routes) -> None:
+    def add_to(self, routes: web.UrlDispatcher) -> None:
         """Add them."""
-        routes.post("/api/v1/simulate", self._simulate)
-        routes.post("/api/v1/what-if", self._what_if)
+        routes.add_post("/api/v1/simulate", self._simulate)
+        routes.add_post("/api/v1/what-if", self._what_if)
 
-    async def _simulate(self, request: Request) -> Response:
+    async def _simulate(self, request: web.Request) -> web.Response:
         body = await request.read()
         most = limits.SIMULATION_TEXT_BYTES_MAX
         if len(body) > most:
@@ -91,19 +91,19 @@ class SimulationApi:
         except UnicodeDecodeError:
             return failure(400, "bad-scenario", "The scenario is not UTF-8 text.")
         ran = await self._run(Order(scenarios=(text,), requests_max=limits.SIMULATION_REQUESTS_MAX))
-        if isinstance(ran, Response):
+        if isinstance(ran, web.Response):
             return ran
         if ran.errors:
             return failure(422, "bad-scenario", *_findings(ran.errors))
         return items("Simulation", ran.outcomes)
 
-    async def _what_if(self, request: Request) -> Response:
+    async def _what_if(self, request: web.Request) -> web.Response:
         try:
             asked = msgspec.json.decode(await request.read(), type=WhatIf)
         except (msgspec.MsgspecError, RecursionError) as error:
             return failure(400, "bad-request", f"The body is not a what-if: {error}.")
         planned = await self._planned(asked)
-        if isinstance(planned, Response):
+        if isinstance(planned, web.Response):
             return planned
         order = Order(
             scenarios=(planned.current, planned.proposed),
@@ -111,7 +111,7 @@ class SimulationApi:
             rivals=False,
         )
         ran = await self._run(order)
-        if isinstance(ran, Response):
+        if isinstance(ran, web.Response):
             return ran
         if ran.errors:
             return failure(422, "bad-what-if", *_findings(ran.errors))
@@ -120,7 +120,7 @@ class SimulationApi:
             return _too_long(f"both runs took longer than {limits.SIMULATION_S:g} s")
         return item("WhatIf", told(planned, *outcomes))
 
-    async def _planned(self, asked: WhatIf) -> Plan | Response:
+    async def _planned(self, asked: WhatIf) -> Plan | web.Response:
         """The two scenarios; or why there are none."""
         service = next(
             (
@@ -144,7 +144,7 @@ class SimulationApi:
         except BadQuestion as error:
             return failure(422, "bad-what-if", str(error), error.hint)
 
-    async def _run(self, order: Order) -> Ran | Response:
+    async def _run(self, order: Order) -> Ran | web.Response:
         try:
             return await self._runner.run(order)
         except Busy:
@@ -161,7 +161,7 @@ class SimulationApi:
             return _too_long(str(error))
 
 
-def _too_long(reason: str) -> Response:
+def _too_long(reason: str) -> web.Response:
     hint = "Shorten the time or lower the rates; sitectl simulate FILE has no deadline"
     return failure(503, "simulation-failed", f"It was given up: {reason}.", hint)
 

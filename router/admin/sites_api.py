@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from aiohttp import web
+
 from router.admin.answers import failure, item
-from router.admin.http import Request, Response, Routes
 from router.admin.site_views import SiteDetail
 from router.model import limits
 
@@ -23,11 +24,11 @@ class SitesApi:
     def __init__(self, sites: Sites) -> None:
         self._sites = sites
 
-    def add_to(self, routes: Routes) -> None:
+    def add_to(self, routes: web.UrlDispatcher) -> None:
         """Its one route."""
-        routes.get("/api/v1/sites/{site}", self._site)
+        routes.add_get("/api/v1/sites/{site}", self._site)
 
-    async def _site(self, request: Request) -> Response:
+    async def _site(self, request: web.Request) -> web.Response:
         site = request.match_info["site"]
         answered: asyncio.Future[SiteDetail] = asyncio.get_running_loop().create_future()
 
@@ -44,12 +45,12 @@ class SitesApi:
             return item("SiteDetail", await answered)
 
 
-def no_site(site: str) -> Response:
+def no_site(site: str) -> web.Response:
     """Nobody of that name or id."""
     return failure(404, "not-found", f"No site {site!r} is known here.", "sitectl network status")
 
 
-def too_many() -> Response:
+def too_many() -> web.Response:
     """Other sites are being asked, as many as may be."""
     text = f"{limits.SITE_QUESTIONS_AT_ONCE_MAX} sites are being asked, and no more at once."
     return failure(503, "too-many-questions", text, "Try again in a moment")

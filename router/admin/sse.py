@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from aiohttp import web
+
 from router.admin.answers import encode, failure
-from router.admin.http import Request, Response, StreamResponse
 from router.model import limits
 
 
@@ -12,7 +13,7 @@ class Stalled(Exception):
     """A client that follows events does not read them."""
 
 
-async def write(response: StreamResponse, data: bytes) -> None:
+async def write(response: web.StreamResponse, data: bytes) -> None:
     """Raises `Stalled`: the follower's place and its connection are wanted back."""
     try:
         async with asyncio.timeout(limits.EVENT_CLIENT_STALL_S):
@@ -25,12 +26,12 @@ def message(number: int, event: object) -> bytes:
     return b"id: %d\ndata: %s\n\n" % (number, encode(event))
 
 
-def wanted(request: Request) -> bool:
+def wanted(request: web.Request) -> bool:
     """Whether the client follows, and does not ask once."""
-    return "text/event-stream" in request.header("accept")
+    return "text/event-stream" in request.headers.get("Accept", "")
 
 
-def no_place(what: str) -> Response:
+def no_place(what: str) -> web.Response:
     """For the follower past the last place; ``what`` is followed."""
     refusal = failure(503, "too-many-followers", f"Too many clients follow {what}.")
     refusal.force_close()  # Refused and held open it would keep others out.
@@ -38,10 +39,10 @@ def no_place(what: str) -> Response:
 
 
 async def follow(
-    request: Request, feed: Callable[[StreamResponse], Awaitable[None]]
-) -> StreamResponse:
+    request: web.Request, feed: Callable[[web.StreamResponse], Awaitable[None]]
+) -> web.StreamResponse:
     """The answer that ``feed`` writes, until it returns, or the client has gone or stalls."""
-    response = StreamResponse(
+    response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
     )
     try:
@@ -49,7 +50,8 @@ async def follow(
         if request.method != "HEAD":  # It would be fed without end, and hear nothing.
             await feed(response)
     except Stalled:
-        request.abort()
+        if request.transport is not None:
+            request.transport.abort()
     except ConnectionResetError:
         pass  # It has gone.
     return response

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
+from aiohttp import web
+
 from router.admin.answers import items
-from router.admin.http import Request, Response, Routes
 from router.admin.live_views import TokenView
 
 
@@ -13,9 +14,9 @@ class TokensApi:
     def __init__(self, tokens: Callable[[], Sequence[TokenView]]) -> None:
         self._tokens = tokens
 
-    def add_to(self, routes: Routes) -> None:
+    def add_to(self, routes: web.UrlDispatcher) -> None:
         """See `ApiPart`."""
-        routes.get("/api/v1/tokens", self._list)
+        routes.add_get("/api/v1/tokens", self._list)
 
-    async def _list(self, request: Request) -> Response:
+    async def _list(self, request: web.Request) -> web.Response:
         return items("Token", self._tokens())

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from aiohttp import web
+
 from router.admin.answers import failure, item
-from router.admin.http import Request, Response, Routes
 from router.admin.named import named_port
 from router.admin.traffic_views import TrafficView
 from router.model import limits
@@ -26,13 +27,13 @@ class TrafficApi:
     def __init__(self, trying: Trying) -> None:
         self._trying = trying
 
-    def add_to(self, routes: Routes) -> None:
+    def add_to(self, routes: web.UrlDispatcher) -> None:
         """Its one route."""
-        routes.post("/api/v1/traffic/{name}", self._try)
+        routes.add_post("/api/v1/traffic/{name}", self._try)
 
-    async def _try(self, request: Request) -> Response:
+    async def _try(self, request: web.Request) -> web.Response:
         asked = named_port(request.match_info["name"])
-        if isinstance(asked, Response):
+        if isinstance(asked, web.Response):
             return asked
         service, port = asked
         answered: asyncio.Future[TrafficView] = asyncio.get_running_loop().create_future()

@@ -5,15 +5,16 @@ import pwd
 import socket
 import struct
 
-from router.admin.http import Request
+from aiohttp import web
 
 _CREDENTIALS = struct.Struct("3i")
 NOBODY_KNOWN = "an unknown user"
 
 
-async def asker(request: Request) -> str:
+async def asker(request: web.Request) -> str:
     """The local user of a unix socket (SO_PEERCRED), or from where a credential was shown."""
-    connection = request.peer
+    transport = request.transport
+    connection = None if transport is None else transport.get_extra_info("socket")
     if connection is None:
         return NOBODY_KNOWN
     if connection.family != socket.AF_UNIX:

@@ -558,10 +558,13 @@ TRACING_CLOSE_S = 3.0  # For spans that wait to leave when the router stops.
 # admin.
 ADMIN_BODY_BYTES_MAX = MIB
 ADMIN_CONNECTIONS_MAX = 64  # Of the socket and of TCP each; half of them may follow events.
-ADMIN_HEAD_BYTES_MAX = 16 * KIB  # A credential has some 100 bytes.
+ADMIN_AHEAD_BYTES_MAX = 64 * KIB  # Kept of what a client sends ahead of its answers.
+ADMIN_FIELD_BYTES_MAX = 8 * KIB  # Each field of a head, and its path; a credential has some 100.
+ADMIN_FIELDS_MAX = 64  # Of a head; browsers and proxies send some 20.
 ADMIN_IDLE_S = 75.0  # Between requests of a connection, for a whole one, and until a part is read.
 ADMIN_LINGER_S = 1.0  # Read on behind a refusal, so that it arrives.
-ADMIN_PIPELINED_MAX = 16  # Requests that came before the one ahead of them was answered.
+ADMIN_SHUTDOWN_S = 1.0  # For what is being answered when a door closes.
+ADMIN_TAKEN_BYTES_MIN = 64 * KIB  # A client that reads less in `ADMIN_IDLE_S` reads nothing.
 # The console: its own few connections, so that it is readable when clients fill the router.
 CONSOLE_CONNECTIONS_MAX = 64  # Ten browsers; of who proved nothing, the source with most gives way.
 CONSOLE_HANDSHAKES_MAX = 32  # On their way through TLS; the source with most gives way.

@@ -5,11 +5,12 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from aiohttp import web
+
 from router.admin import sse
 from router.admin.answers import failure, item, items
 from router.admin.flow_views import FlowDetail, FlowView
 from router.admin.history_views import KneeView, ServiceHistory
-from router.admin.http import Request, Response, Routes, StreamResponse
 from router.admin.live_views import Live
 from router.admin.ping_views import PingView
 from router.admin.ports import MetricValues, UnknownCommand
@@ -112,27 +113,29 @@ class ScriptedPart:
     def __init__(self, router: ScriptedRouter) -> None:
         self._router = router
 
-    def add_to(self, routes: Routes) -> None:
-        routes.get("/api/v1/live", self._live)
-        routes.get("/api/v1/tokens", self._tokens)
-        routes.get("/api/v1/history", self._history)
-        routes.get("/api/v1/knees", self._knees)
-        routes.get("/api/v1/flows", self._flows)
-        routes.get("/api/v1/flows/{id}", self._flow)
-        routes.get("/api/v1/ping/{site}", self._ping)
-        routes.get("/api/v1/sites/{site}", self._site)
+    def add_to(self, routes: web.UrlDispatcher) -> None:
+        routes.add_get("/api/v1/live", self._live)
+        routes.add_get("/api/v1/tokens", self._tokens)
+        routes.add_get("/api/v1/history", self._history)
+        routes.add_get("/api/v1/knees", self._knees)
+        routes.add_get("/api/v1/flows", self._flows)
+        routes.add_get("/api/v1/flows/{id}", self._flow)
+        routes.add_get("/api/v1/ping/{site}", self._ping)
+        routes.add_get("/api/v1/sites/{site}", self._site)
 
-    async def _live(self, request: Request) -> StreamResponse:
+    async def _live(self, request: web.Request) -> web.StreamResponse:
         if self._router.is_signed_out:
             return failure(401, "unauthorized", "You are signed out.")
-        if "text/event-stream" not in request.header("accept"):
+        if "text/event-stream" not in request.headers.get("Accept", ""):
             return item("Live", self._router.live)
         if self._router.is_crowded:
             return failure(503, "too-many-followers", "Too many clients follow.")
         return await self._stream(request, lambda number: sse.message(number, self._router.live))
 
-    async def _stream(self, request: Request, message: Callable[[int], bytes]) -> StreamResponse:
-        response = StreamResponse(
+    async def _stream(
+        self, request: web.Request, message: Callable[[int], bytes]
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
         )
         await response.prepare(request)
@@ -145,10 +148,10 @@ class ScriptedPart:
                 await asyncio.sleep(EVERY_S)
         return response
 
-    async def _tokens(self, request: Request) -> Response:
+    async def _tokens(self, request: web.Request) -> web.Response:
         return items("Token", self._router.live.tokens)
 
-    async def _history(self, request: Request) -> Response:
+    async def _history(self, request: web.Request) -> web.Response:
         name, _, port = request.query.get("service", "").partition(":")
         found = [
             history
@@ -157,11 +160,11 @@ class ScriptedPart:
         ]
         return items("ServiceHistory", found)
 
-    async def _knees(self, request: Request) -> Response:
+    async def _knees(self, request: web.Request) -> web.Response:
         name = request.query.get("service", "").partition(":")[0]
         return items("Knee", [knee for knee in self._router.knees if name in ("", knee.service)])
 
-    async def _flows(self, request: Request) -> StreamResponse:
+    async def _flows(self, request: web.Request) -> web.StreamResponse:
         query = request.query
 
         def fits(flow: FlowView) -> bool:
@@ -173,7 +176,7 @@ class ScriptedPart:
                 and all(query.get(key, "") in ("", value) for key, value in asked.items())
             )
 
-        if "text/event-stream" not in request.header("accept"):
+        if "text/event-stream" not in request.headers.get("Accept", ""):
             count = int(query.get("count", "100"))
             return items("Flow", [flow for flow in self._router.flows if fits(flow)][:count])
         sent: set[int] = set()
@@ -187,13 +190,13 @@ class ScriptedPart:
 
         return await self._stream(request, unsent)
 
-    async def _flow(self, request: Request) -> Response:
+    async def _flow(self, request: web.Request) -> web.Response:
         detail = self._router.details.get(int(request.match_info["id"]))
         if detail is None:
             return failure(404, "not-found", "This flow is not kept any more.")
         return item("FlowDetail", detail)
 
-    async def _ping(self, request: Request) -> Response:
+    async def _ping(self, request: web.Request) -> web.Response:
         ping = self._router.pings.get(request.match_info["site"])
         if ping is None:
             return failure(
@@ -201,7 +204,7 @@ class ScriptedPart:
             )
         return item("Ping", ping)
 
-    async def _site(self, request: Request) -> Response:
+    async def _site(self, request: web.Request) -> web.Response:
         name = request.match_info["site"]
         site = next((one for one in self._router.live.network if one.name == name), None)
         if site is None:

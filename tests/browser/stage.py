@@ -19,7 +19,6 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, Viewport
 from router.admin.api import AdminApi
 from router.admin.console import static
 from router.admin.console.gate import POLICY
-from router.admin.console.mounted import mount
 from router.admin.console.static import Asset
 from router.admin.events import EventLog
 from router.admin.history_views import ServiceHistory
@@ -125,7 +124,7 @@ class Stage:
         parts = (ScriptedPart(self.router), simulation)
         api = AdminApi(self.router, self._events, parts=parts)
         app = web.Application(client_max_size=limits.ADMIN_BODY_BYTES_MAX)
-        mount(app, api.routes())
+        api.add_reading_to(app.router)
         StaticFiles().add_to(app)
         self._runner = web.AppRunner(
             app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True

@@ -15,7 +15,6 @@ from router.admin.api import AdminApi
 from router.admin.console import static
 from router.admin.console.auth import Sessions, Users
 from router.admin.console.door import Door
-from router.admin.console.mounted import Mounted
 from router.admin.console.serving import serving
 from router.admin.events import EventLog
 from router.control.kubernetes.openshift import OpenShiftLogin
@@ -49,7 +48,7 @@ class World:
         self.sessions = Sessions()
         self.login = OpenShiftLogin(openshift.url, NAMESPACE, openshift.account)
         self.door = Door(
-            Mounted(AdminApi(FakeRouter(), EventLog())),
+            AdminApi(FakeRouter(), EventLog()),
             static.load(),
             lambda: Users(b"k" * 32, {"admin": b"a password"}),
             lambda: ["west.corp"],

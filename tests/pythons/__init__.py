@@ -16,7 +16,7 @@ CHOSEN = (
     # Every module is imported, and two sites speak with each other, each on its own Python.
     "tests/pythons",
     # Sockets, TLS, event loops, timers, signals, processes.
-    *(f"{UNIT}/{room}" for room in ("certs", "control", "admin/http")),
+    *(f"{UNIT}/{room}" for room in ("certs", "control", "admin")),
     *(
         f"{UNIT}/net/test_{name}.py"
         for name in (

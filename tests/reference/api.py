@@ -28,7 +28,7 @@ from router.model import limits
 from router.model.events import Event
 
 ADMIN: Final = Path(next(iter(router.admin.__path__)))
-_ROUTE: Final = re.compile(r"\broutes\.(get|post|put|patch|delete)\(\s*\"([^\"]+)\"")
+_ROUTE: Final = re.compile(r"\broutes\.add_(get|post|put|patch|delete)\(\s*\"([^\"]+)\"")
 
 
 class Route(msgspec.Struct, frozen=True):

@@ -5,10 +5,8 @@ from tests.scenario.harness import SHOP_PORT, Network
 
 ABSENT = (
     # Room or library, and when it comes.
-    "aiohttp",  # A console, a webhook.
     "cryptography.hazmat.primitives.ciphers.aead",  # Sealed backups, of sitectl.
     "h2",  # A client or target that speaks HTTP/2.
-    "http.client",
     "httpx",  # Kubernetes.
     "hypothesis",
     "lightkube",
@@ -16,13 +14,11 @@ ABSENT = (
     "prometheus_client",
     "rich",
     "click",
-    "router.admin.console.door",
-    "router.control.bursts.webhook",
     "router.control.kubernetes",
     "simulator",
     "sitectl",
 )
-"""Packages that are of no use at rest: 12 MiB the first of them, 8 the Kubernetes client."""
+"""Packages that are of no use at rest: 8 MiB the Kubernetes client alone."""
 
 
 def test_a_router_that_serves_has_imported_nothing_that_it_does_not_need(net: Network) -> None:

@@ -8,23 +8,22 @@ import asyncio
 import math
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 
 import msgspec
 from aiohttp import web
 
+from router.admin.answers import failure, item, refusal
+from router.admin.connections import Handler, close_if_unsure
 from router.admin.console import gate, login_form, login_page
 from router.admin.console.auth import Pacing, Proofs, Sessions, Users, basic, source_of
-from router.admin.console.mounted import failure, item
 from router.admin.console.openshift import BEGIN, CALLBACK, PROOF, Everybody
 from router.admin.console.openshift_door import OpenShift, OpenShiftDoor
 from router.admin.console.static import Asset
 from router.model import limits
 from router.model.events import Severity
 from router.model.specs import ConsoleAuth
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _OPEN: Final = ("/login", "/healthz", "/favicon.ico", BEGIN, CALLBACK)
 _OPEN_BELOW: Final = "/static/"
@@ -43,7 +42,7 @@ class Tell(Protocol):
 class Reading(Protocol):
     """The part of the API that only reads."""
 
-    def add_reading_to(self, app: web.Application) -> None: ...
+    def add_reading_to(self, routes: web.UrlDispatcher) -> None: ...
 
 
 class SessionView(msgspec.Struct, frozen=True):
@@ -121,7 +120,7 @@ class Door:
         app.router.add_post("/logout", self._logout)
         app.router.add_get("/api/v1/session", self._session)
         app.router.add_get("/static/{name:.+}", self._static)
-        self._api.add_reading_to(app)
+        self._api.add_reading_to(app.router)
         if self._openshift is not None:
             self._openshift.add_to(app)
         return app
@@ -146,10 +145,8 @@ class Door:
                 try:
                     response = await handler(request)
                 except web.HTTPException as error:
-                    code = error.reason.lower().replace(" ", "-")
-                    response = failure(error.status, code, error.reason)
-                    if "Allow" in error.headers:
-                        response.headers["Allow"] = error.headers["Allow"]
+                    response = refusal(error)
+                close_if_unsure(request, response)
                 if not response.prepared:
                     await response.prepare(request)
                 await response.write_eof()

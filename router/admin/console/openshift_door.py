@@ -7,9 +7,9 @@ from typing import Protocol
 
 from aiohttp import web
 
+from router.admin.answers import failure
 from router.admin.console import login_page
 from router.admin.console.auth import Pacing, source_of
-from router.admin.console.mounted import failure
 from router.admin.console.openshift import (
     BEGIN,
     CALLBACK,

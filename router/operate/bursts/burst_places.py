@@ -6,9 +6,8 @@ from typing import Final
 
 from certs.errors import CertError
 from certs.files import read_secret, write_secret
-from router.control.bursts import Firing, Outcome, command
+from router.control.bursts import Firing, Outcome, command, webhook
 from router.model.bursts import BurstSpec
-from router.operate.consoles import late_rooms
 
 KEPT_FILE: Final = "bursts.json"
 SECRETS: Final = "webhooks"
@@ -62,7 +61,4 @@ class DirectoryPlace:
                 return Outcome(ok=False, text=f"{path}: {error.strerror}", hint="Mend the disk")
             if not secret:
                 return Outcome(ok=False, text=f"{path} is empty", hint="Put a secret into it")
-        await late_rooms.loaded(late_rooms.WEBHOOKS)
-        from router.control.bursts import webhook
-
         return await webhook.post(spec.webhook, firing, secret, self._rng)

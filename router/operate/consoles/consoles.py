@@ -21,6 +21,8 @@ from certs.files import read_secret, write_secret
 from router.admin.api import AdminApi
 from router.admin.console import static
 from router.admin.console.auth import Sessions
+from router.admin.console.door import Door
+from router.admin.console.serving import serving
 from router.admin.views import Console
 from router.documents.addresses import is_loopback, split_host_port
 from router.forward.ports import NoTls
@@ -29,7 +31,6 @@ from router.model.addresses import join, split
 from router.model.events import Problem, Tell
 from router.model.specs import EVERY_HOST, ConsoleAuth, ConsoleSpec, SiteSpec
 from router.net.ports import Tls
-from router.operate.consoles import late_rooms
 from router.operate.consoles.console_users import FOLDER, UserFiles
 
 log = logging.getLogger("router.operate")
@@ -147,7 +148,6 @@ class ConsoleHost:
                 log.exception("the console could not be loaded")
 
     async def _load(self) -> None:
-        await late_rooms.loaded(late_rooms.CONSOLE)
         self._files = self._files or await asyncio.to_thread(static.load)
 
     async def run(self, api: AdminApi) -> None:
@@ -172,15 +172,11 @@ class ConsoleHost:
     async def _serve(self, api: AdminApi, spec: ConsoleSpec) -> None:
         """Until the document says otherwise, the certificate is another, or OpenShift is there."""
         await self._load()
-        from router.admin.console.door import Door
-        from router.admin.console.mounted import Mounted
-        from router.admin.console.serving import serving
-
         self._absence = await self._look_for_openshift(spec)
         auth, again_at = self._auth(spec), time.monotonic() + limits.CONSOLE_OAUTH_LOOK_S
         tls, until = self._tls(spec)
         door = Door(
-            Mounted(api),
+            api,
             self._files,
             self._users.now,
             lambda: self._names,

@@ -6,17 +6,18 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
+from aiohttp import web
 
-from router.admin.http import Routes
-from router.admin.server import admitting, bind
+from router.admin.connections import Places, answering
+from router.admin.server import bind
 
 
 @contextlib.asynccontextmanager
-async def asked(routes: Routes) -> AsyncIterator[aiohttp.ClientSession]:
+async def asked(app: web.Application) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of theirs, whose URLs begin with a slash."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "s"
-        async with admitting(routes, 8) as admit:
+        async with answering(app, Places(8, trusts_all=True)) as admit:
             listener = await bind(admit, path)
             connector = aiohttp.UnixConnector(str(path))
             async with aiohttp.ClientSession("http://site", connector=connector) as session:

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
+from router.admin.connections import application
 from router.admin.events import EventLog
 from router.admin.events_api import EventsApi
-from router.admin.http import Routes
 from router.model import limits
 from router.model.events import Event
 from tests.unit.admin.asked import asked
@@ -24,9 +24,9 @@ def event(number: int, **fields: Any) -> Event:
 
 def ask(log: EventLog, query: str) -> tuple[int, Any]:
     async def run() -> tuple[int, Any]:
-        routes = Routes()
-        EventsApi(log).add_to(routes)
-        async with asked(routes) as client:
+        app = application()
+        EventsApi(log).add_to(app.router)
+        async with asked(app) as client:
             answer = await client.get(f"/api/v1/events{query}")
             return answer.status, await answer.json()
 
@@ -112,11 +112,11 @@ def test_who_asks_for_the_head_of_a_stream_takes_no_place(monkeypatch: pytest.Mo
     monkeypatch.setattr(limits, "EVENT_CLIENTS_MAX", 1)
 
     async def run() -> list[int]:
-        routes = Routes()
-        EventsApi(filled()).add_to(routes)
+        app = application()
+        EventsApi(filled()).add_to(app.router)
         following = {"Accept": "text/event-stream"}
         statuses = []
-        async with asyncio.timeout(10), asked(routes) as client:
+        async with asyncio.timeout(10), asked(app) as client:
             for method in ("HEAD", "HEAD", "GET"):
                 async with client.request(method, "/api/v1/events", headers=following) as answer:
                     statuses.append(answer.status)

@@ -7,8 +7,8 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from router.admin.connections import application
 from router.admin.history_views import ServiceHistory
-from router.admin.http import Routes
 from router.admin.ports import RouterView
 from router.admin.simulation_api import Busy, Finding, Order, Ran, RunFailed, SimulationApi
 from router.model import limits
@@ -58,9 +58,9 @@ def post(
         return iter([known().history] if is_it else [])
 
     async def story() -> tuple[int, dict[str, Any], str]:
-        routes = Routes(limits.ADMIN_BODY_BYTES_MAX)
-        SimulationApi(runner, cast(RouterView, View()), histories).add_to(routes)
-        async with asked(routes) as client:
+        app = application()
+        SimulationApi(runner, cast(RouterView, View()), histories).add_to(app.router)
+        async with asked(app) as client:
             response = await client.post(path, data=body)
             return response.status, await response.json(), response.headers.get("Retry-After", "")
 

@@ -2,25 +2,26 @@ import asyncio
 import os
 
 import aiohttp
+from aiohttp import web
 
-from router.admin.http import Request, Response, Routes
-from router.admin.server import admitting, bind_tcp
+from router.admin.connections import Places, answering, application
+from router.admin.server import bind_tcp
 from router.admin.who import asker, user
 from tests.unit.admin.asked import asked
 
 
-def routes() -> Routes:
-    async def answer(request: Request) -> Response:
-        return Response(text=await asker(request))
+def who() -> web.Application:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(text=await asker(request))
 
-    made = Routes()
-    made.get("/", answer)
+    made = application()
+    made.router.add_get("/", answer)
     return made
 
 
 def test_over_a_unix_socket_it_is_the_user_at_the_other_end() -> None:
     async def ask() -> str:
-        async with asked(routes()) as client:
+        async with asked(who()) as client:
             return await (await client.get("/")).text()
 
     assert asyncio.run(ask()) == user(os.getuid())
@@ -29,7 +30,7 @@ def test_over_a_unix_socket_it_is_the_user_at_the_other_end() -> None:
 
 def test_over_tcp_it_is_the_credential_and_from_where() -> None:
     async def ask() -> str:
-        async with admitting(routes(), 1) as admit:
+        async with answering(who(), Places(1)) as admit:
             listener = await bind_tcp(admit, ("127.0.0.1", 0))
             host, port = listener.sockets[0].getsockname()
             async with aiohttp.ClientSession() as client:

@@ -11,11 +11,11 @@ import pytest
 
 from certs.authority import Authority
 from router.admin.api import AdminApi
+from router.admin.console import static
 from router.admin.events import EventLog
 from router.forward.ports import NoTls
 from router.model import limits
 from router.model.specs import ConsoleSpec, SiteSpec
-from router.operate.consoles import late_rooms
 from router.operate.consoles.consoles import ConsoleHost
 from tests.unit.admin.test_api import FakeRouter
 
@@ -120,6 +120,10 @@ def test_it_is_asked_as_soon_as_it_is_found(
     run(made, up, test)
 
 
+def _broken() -> None:
+    raise ImportError("its files cannot be read")
+
+
 def test_a_router_starts_without_a_console_that_cannot_be_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,7 +134,7 @@ def test_a_router_starts_without_a_console_that_cannot_be_loaded(
 
     async def story() -> None:
         with monkeypatch.context() as broken:
-            broken.setattr(late_rooms, "CONSOLE", ("router.admin.console.nothing",))
+            broken.setattr(static, "load", _broken)
             await made.prepare()
             async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
                 serving = tasks.create_task(made.run(AdminApi(FakeRouter(), EventLog())))

@@ -73,8 +73,8 @@ def test_a_computation_ends_when_who_asked_for_it_has_gone() -> None:
         def __init__(self) -> None:
             self.began, self.ended = asyncio.Event(), asyncio.Event()
 
-        def add_reading_to(self, app: web.Application) -> None:
-            app.router.add_post("/api/v1/simulate", self.answer)
+        def add_reading_to(self, routes: web.UrlDispatcher) -> None:
+            routes.add_post("/api/v1/simulate", self.answer)
 
         async def answer(self, request: web.Request) -> web.Response:
             self.began.set()

@@ -18,7 +18,6 @@ from router.admin.api import AdminApi
 from router.admin.console import gate, static
 from router.admin.console.auth import Sessions, Users
 from router.admin.console.door import Door, Reading
-from router.admin.console.mounted import Mounted
 from router.admin.console.serving import serving
 from router.admin.events import EventLog
 from router.model import limits
@@ -41,7 +40,7 @@ class Console:
         self.now = 0.0
         self.sessions = Sessions()
         self.door = Door(
-            reading or Mounted(AdminApi(self.router, self.events)),
+            reading or AdminApi(self.router, self.events),
             static.load(),
             lambda: Users(b"k" * 32, self.passwords),
             lambda: ["west.corp"],
@@ -346,8 +345,8 @@ def test_a_login_beyond_the_bound_is_refused() -> None:
 
 def test_a_body_beyond_the_bound_is_refused() -> None:
     class Echo:
-        def add_reading_to(self, app: web.Application) -> None:
-            app.router.add_post("/api/v1/simulate", self.answer)
+        def add_reading_to(self, routes: web.UrlDispatcher) -> None:
+            routes.add_post("/api/v1/simulate", self.answer)
 
         async def answer(self, request: web.Request) -> web.Response:
             return web.Response(text=str(len(await request.read())))
@@ -489,9 +488,9 @@ def test_one_stream_too_many_is_refused() -> None:
 class Slow:
     """Three routes that tell nothing for long."""
 
-    def add_reading_to(self, app: web.Application) -> None:
+    def add_reading_to(self, routes: web.UrlDispatcher) -> None:
         for name in ("a", "b", "c"):
-            app.router.add_get(f"/api/v1/{name}", self.wait)
+            routes.add_get(f"/api/v1/{name}", self.wait)
 
     async def wait(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
-from router.admin.http.connection import Connection
-from router.admin.http.incoming import Incoming
-from tests.unit.admin.http.test_connection import LAST, Handlers, served
+from router.admin.connections import Connection
+from tests.unit.admin.test_connections import LAST, Handlers, served
 
 HELD = (b"GET /slow", b"GET /stream")  # Their handlers wait until they may go on.
 SLOW = b"GET /slow HTTP/1.1\r\nHost: s\r\n\r\n"
@@ -29,7 +29,7 @@ def _without_collector() -> Iterator[None]:
 
 async def until_all_is_freed() -> None:
     """Return when no object of any connection is alive."""
-    kinds = (Connection, Incoming)
+    kinds = (Connection, web.Request)
     while any(isinstance(one, kinds) for one in gc.get_objects()):  # noqa: ASYNC110
         await asyncio.sleep(0.001)  # No event tells of it.
 
@@ -44,7 +44,7 @@ async def until_all_is_freed() -> None:
         LAST[:-4],
         b"nonsense\r\n\r\n",
         b"GET /stream HTTP/1.1\r\nHost: s\r\n\r\n",
-        b"POST /length HTTP/1.1\r\nContent-Length: 9\r\n\r\n" + b"half",
+        b"POST /length HTTP/1.1\r\nHost: s\r\nContent-Length: 9\r\n\r\n" + b"half",
         SLOW,
         SLOW + LAST,
         SLOW + LAST[:-4],

@@ -8,23 +8,24 @@ from typing import Any
 
 import pytest
 
-from router.admin.server import admitting, bind
-from tests.unit.admin.http.test_connection import LAST, Handlers, statuses
+from router.admin.connections import Places, answering
+from router.admin.server import bind
+from tests.unit.admin.test_connections import LAST, Handlers, statuses
 
 CLIENTS = 150
 WAIT_S = 0.05  # A client that is not answered goes.
 REQUESTS = (
     b"GET /hello?a=1 HTTP/1.1\r\nHost: s\r\n\r\n",
-    b"POST /length HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello",
-    b"POST /length HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
-    b"POST /length HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello",
-    b"POST /unread HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello",
-    b"GET /torn HTTP/1.1\r\n\r\n",
+    b"POST /length HTTP/1.1\r\nHost: s\r\nContent-Length: 5\r\n\r\nhello",
+    b"POST /length HTTP/1.1\r\nHost: s\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    b"POST /length HTTP/1.1\r\nHost: s\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello",
+    b"POST /unread HTTP/1.1\r\nHost: s\r\nContent-Length: 5\r\n\r\nhello",
+    b"GET /torn HTTP/1.1\r\nHost: s\r\n\r\n",
     b"GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
-    b"GET / HTTP/1.1\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
-    b"CONNECT a:1 HTTP/1.1\r\n\r\n",
-    b"OPTIONS * HTTP/1.1\r\n\r\n",
-    b"HEAD http://s/hello HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: s\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+    b"CONNECT a:1 HTTP/1.1\r\nHost: s\r\n\r\n",
+    b"OPTIONS * HTTP/1.1\r\nHost: s\r\n\r\n",
+    b"HEAD http://s/hello HTTP/1.1\r\nHost: s\r\n\r\n",
 )
 
 
@@ -52,7 +53,10 @@ def test_whatever_comes_nothing_fails_and_the_next_is_served(tmp_path: Path, see
 
     async def story() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, what: failed.append(what))
-        async with asyncio.timeout(60), admitting(Handlers().routes(), 64) as admit:
+        async with (
+            asyncio.timeout(60),
+            answering(Handlers().application(), Places(64, trusts_all=True)) as admit,
+        ):
             listener = await bind(admit, tmp_path / "s")
             for _ in range(CLIENTS // 10):
                 async with asyncio.TaskGroup() as tasks:

@@ -1,0 +1,354 @@
+"""Connections of the operator's doors: aiohttp serves them, and each is bounded.
+
+aiohttp reads heads and bodies, finds the handler and writes the answer. The bounds that it lacks
+are here: how many connections a door has and which one gives way, how long a head, a body and a
+client that reads slowly may take, and how much a client may send ahead of its answers.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from http import HTTPStatus
+from typing import Any, cast
+
+from aiohttp import web
+
+from router.model import limits
+
+log = logging.getLogger("router.admin")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Places:
+    """The connections of one door, at most ``most``, the oldest first.
+
+    When all places are taken the oldest stranger gives way: idle connections could otherwise keep
+    a kubelet or the operator out. ``trusts_all``: no client is a stranger, the newest is refused.
+    """
+
+    def __init__(self, most: int, *, trusts_all: bool = False) -> None:
+        self._most, self._trusts_all = most, trusts_all
+        self._held: dict[Connection, bool] = {}
+        """Each with whether its client is known."""
+        self.is_closing = False
+        self.running: set[asyncio.Task[Any]] = set()
+        """Those that answer."""
+
+    def __iter__(self) -> "Iterator[Connection]":
+        return iter(list(self._held))
+
+    def take(self, connection: "Connection") -> bool:
+        """False: there is no place for it."""
+        if self.is_closing:
+            return False
+        if len(self._held) >= self._most:
+            stranger = next((one for one, known in self._held.items() if not known), None)
+            if stranger is None:
+                return False
+            self.free(stranger)
+            stranger.abort()
+        self._held[connection] = self._trusts_all
+        return True
+
+    def free(self, connection: "Connection") -> None:
+        """It has ended."""
+        self._held.pop(connection, None)
+
+    def run(self, task: asyncio.Task[Any] | None) -> None:
+        """It answers on a connection. A connection that held its task would outlive it."""
+        assert task is not None
+        self.running.add(task)
+        task.add_done_callback(self.running.discard)
+
+    def know(self, connection: "Connection") -> None:
+        """Its client has shown the credential: it gives way to no other."""
+        if connection in self._held:
+            self._held[connection] = True
+
+
+class _Last(web.Response):
+    """The last answer of a connection that may still send."""
+
+    linger: Callable[[], Awaitable[None]]
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        await super().write_eof(data)
+        await self.linger()
+
+
+class Connection(web.RequestHandler):
+    """One connection.
+
+    While requests wait for their turn no more of them are read: what comes is kept as it is, up to
+    `limits.ADMIN_AHEAD_BYTES_MAX`.
+    """
+
+    __slots__ = (
+        "_ahead",
+        "_gone",
+        "_is_deaf",
+        "_places",
+        "_real",
+        "_timer",
+        "_unsent_bytes",
+        "_unsent_timer",
+    )
+
+    def __init__(self, places: Places, server: web.Server, **named: Any) -> None:
+        super().__init__(
+            server,
+            access_log=None,  # type: ignore[arg-type]  # None is none; its own runner says so.
+            logger=log,
+            keepalive_timeout=limits.ADMIN_IDLE_S,  # For a whole head, too.
+            lingering_time=limits.ADMIN_LINGER_S,
+            max_line_size=limits.ADMIN_FIELD_BYTES_MAX,
+            max_field_size=limits.ADMIN_FIELD_BYTES_MAX,
+            max_headers=limits.ADMIN_FIELDS_MAX,
+            auto_decompress=False,
+            **named,
+        )
+        self._places = places
+        self._real: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._unsent_timer: asyncio.TimerHandle | None = None
+        self._unsent_bytes = 0
+        self._ahead = bytearray()
+        self._is_deaf = False  # What comes now is of no request.
+        self._gone: asyncio.Future[None] | None = None
+
+    # What the loop calls ----------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        real = cast(asyncio.Transport, transport)  # That of uvloop does not say so.
+        if not self._places.take(self):
+            real.abort()
+            return
+        self._real = real
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._places.free(self)
+        if self._real is None:
+            return
+        self._real = None
+        self._stop_waiting()
+        self._stop_watching()
+        self._ahead.clear()
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Also called by aiohttp, without any data, to go on with what it keeps."""
+        if self._real is None or self._is_deaf:
+            return
+        if not data or not (self._ahead or self._messages):
+            super().data_received(data)
+            return
+        self._ahead += data
+        if len(self._ahead) >= limits.ADMIN_AHEAD_BYTES_MAX:
+            self._real.pause_reading()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._real is not None:
+            self._unsent_bytes = self._real.get_write_buffer_size()
+            self._watch()
+
+    def resume_writing(self) -> None:
+        self._stop_watching()
+        super().resume_writing()
+
+    # Requests ---------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Answer request after request. Its end is the end of the connection."""
+        self._places.run(asyncio.current_task())
+        try:
+            await super().start()
+        finally:
+            self._wait(self.abort)  # A client that does not read the last answer.
+
+    def began(self, request: web.BaseRequest) -> None:
+        """A handler is asked; the rest of the body has its time."""
+        if not request.content.is_eof():
+            self._wait(self._leave)
+            request.content.on_eof(self._stop_waiting)
+        if self._ahead and not self._messages and self._real is not None:
+            ahead = bytes(self._ahead)
+            self._ahead.clear()
+            self._real.resume_reading()
+            super().data_received(ahead)
+
+    def ended(self) -> None:
+        """The handler has answered."""
+        self._stop_waiting()
+
+    def known(self) -> None:
+        """See `Places.know`."""
+        self._places.know(self)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """One line. Nothing that the client sent is repeated."""
+        if exc is not None and (status < 500 or self._real is None):
+            exc.__traceback__ = None  # It holds the connection, which holds it.
+        if self._real is None:
+            return web.Response(status=status)  # Nothing of it is sent.
+        if status >= 500:
+            self.logger.error("a request of the operator's door failed", exc_info=exc)
+        if request.writer.output_size > 0:
+            self.abort()  # The answer must not look whole.
+            raise ConnectionResetError("the answer has begun")
+        answer = _Last(status=status, text=f"{HTTPStatus(status).phrase}\n")
+        answer.linger = self._linger
+        answer.headers["Server"] = "spillway"  # Else aiohttp tells its version and Python's.
+        answer.force_close()
+        return answer
+
+    async def _linger(self) -> None:
+        """Read on for a moment: a connection that closes on unread data is reset, and the answer
+        lost."""
+        self._is_deaf = True
+        if self._real is None:
+            return
+        self._real.write_eof()
+        self._gone = asyncio.get_running_loop().create_future()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limits.ADMIN_LINGER_S):
+                await self._gone
+
+    # The end ----------------------------------------------------------------------------------
+
+    def abort(self) -> None:
+        """End at once, whatever is under way."""
+        if self._real is not None:
+            self._real.abort()
+
+    def _leave(self) -> None:
+        """When all is sent; a client that does not read it is not waited for without end."""
+        if self._real is not None:
+            self._real.close()
+            self._wait(self.abort)
+
+    def _wait(self, then: Callable[[], None]) -> None:
+        self._stop_waiting()
+        if self._real is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(limits.ADMIN_IDLE_S, then)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _watch(self) -> None:
+        """Look again whether the client has read something."""
+        loop = asyncio.get_running_loop()
+        self._unsent_timer = loop.call_later(limits.ADMIN_IDLE_S, self._check)
+
+    def _check(self) -> None:
+        self._unsent_timer = None
+        if self._real is None:
+            return
+        unsent_bytes = self._real.get_write_buffer_size()
+        if unsent_bytes > self._unsent_bytes - limits.ADMIN_TAKEN_BYTES_MIN:
+            self._real.abort()
+            return
+        self._unsent_bytes = unsent_bytes
+        self._watch()
+
+    def _stop_watching(self) -> None:
+        if self._unsent_timer is not None:
+            self._unsent_timer.cancel()
+            self._unsent_timer = None
+
+
+def know(request: web.Request) -> None:
+    """Who sent ``request`` has shown the credential."""
+    assert isinstance(request.protocol, Connection)
+    request.protocol.known()
+
+
+def close_if_unsure(request: web.Request, response: web.StreamResponse) -> None:
+    """End the connection behind what leaves in doubt where the next request begins.
+
+    A body that was not read; another protocol; a body in chunks, since aiohttp adds its trailers to
+    the fields of the next request, which a proxy may have taken from another client.
+    """
+    unsure = ("Transfer-Encoding", "Upgrade")
+    if not request.content.is_eof() or any(name in request.headers for name in unsure):
+        response.force_close()
+
+
+@web.middleware
+async def _bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    connection = request.protocol
+    assert isinstance(connection, Connection), "served without its bounds"
+    connection.began(request)
+    try:
+        if request.headers.get("Content-Encoding", "identity") != "identity":
+            response: web.StreamResponse = web.Response(text="Unsupported Media Type\n", status=415)
+        else:
+            response = await handler(request)
+        close_if_unsure(request, response)
+        return response
+    except web.HTTPException as error:
+        close_if_unsure(request, error)
+        raise
+    except web.RequestPayloadError as error:
+        return connection.handle_error(request, 400, error)
+    except ConnectionError as error:
+        return connection.handle_error(request, 500, error)
+    except TimeoutError as error:  # Of another site; aiohttp would answer 504.
+        return connection.handle_error(request, 500, error)
+    finally:
+        connection.ended()
+
+
+async def _put_headers(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.popall("Server", None)
+
+
+def application(*guards: Any) -> web.Application:
+    """Without routes. ``guards``: middlewares, the first is asked first, for unknown paths too."""
+    app = web.Application(
+        client_max_size=limits.ADMIN_BODY_BYTES_MAX, middlewares=[_bounded, *guards]
+    )
+    app.on_response_prepare.append(_put_headers)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def answering(
+    app: web.Application, places: Places
+) -> AsyncIterator[Callable[[], asyncio.BaseProtocol]]:
+    """Give what makes the protocol of each connection of ``places`` to ``app``.
+
+    At the end idle connections close at once; handlers have `limits.ADMIN_SHUTDOWN_S` to answer.
+    """
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=limits.ADMIN_SHUTDOWN_S / 2,  # aiohttp waits twice: to answer, and to end.
+    )
+    await runner.setup()
+    server = runner.server
+    assert server is not None
+    loop = asyncio.get_running_loop()
+    try:
+        yield lambda: Connection(places, server, loop=loop)
+    finally:
+        places.is_closing = True
+        await runner.cleanup()
+        if places.running:
+            await asyncio.wait(places.running, timeout=limits.ADMIN_SHUTDOWN_S)
+        for connection in places:
+            connection.abort()
