@@ -11,7 +11,6 @@ ABSENT = (
     "hypothesis",
     "lightkube",
     "opentelemetry",  # Tracing that is switched on.
-    "prometheus_client",
     "rich",
     "click",
     "router.control.kubernetes",
