@@ -75,7 +75,7 @@ LISTENER_CONNECTIONS_MAX = 65_536  # Of the kernel's listener; a service's own l
 FD_RESERVE = 96  # Descriptors that no client and no target gets: files, admin, links, pipes.
 FD_RESERVE_ESSENTIAL = 72  # Of these, what links do not get either.
 
-MEMORY_LIMIT_BYTES_MIN = 48 * MIB  # An idle router takes some 40: with less it refuses all.
+MEMORY_LIMIT_BYTES_MIN = 72 * MIB  # An idle router takes 68: with less it refuses all.
 MEMORY_LIMIT_BYTES_MAX = 1024 * 1024 * MIB  # What a site may state.
 MEMORY_RESERVE_BYTES = 2 * MIB  # Of the limit, for the operator's door between two looks.
 # Memory: shares of what the process may have beside that, and what is done above each.
