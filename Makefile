@@ -10,40 +10,46 @@ CHURN ?= 100000
 SECONDS ?= 1800
 SOAK_SEED ?= 1
 
-.PHONY: help install dev demo test tests-setup fresh test-pythons test-podman lint corpus fuzz storm churn soak simulate bench bench-setup bench-quick bench-counts bench-instructions bench-profiles bench-state bench-gateway bench-bursts bench-control bench-decisions bench-learning overload image wheels bundle man docs lock clean
+.PHONY: help help-all install dev demo test tests-setup fresh test-pythons test-podman lint corpus fuzz storm churn soak simulate bench overload image wheels bundle man docs lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make install   .venv with sitectl and spillway-router'
 	@echo 'make demo      three sites on this machine, a burst, what happened to it'
 	@echo 'make test      all tests'
-	@echo 'make test-pythons  the most important tests on every other Python from 3.11 on'
-	@echo 'make fresh     demo, tests and .ci/run in bare Debian 12 roots, as root and as a user'
-	@echo 'make test-podman  routers in real containers: needs podman'
 	@echo 'make lint      format, style, types, who imports whom'
+	@echo 'make help-all  everything else: further tests, benches, images, pages'
+
+help-all: help
+	@echo
+	@echo 'make test-pythons  the most important tests on every other Python from 3.11 on'
+	@echo 'make test-podman   routers in real containers: needs podman'
+	@echo 'make fresh     demo, tests and .ci/run in bare Debian 12 roots, as root and as a user'
 	@echo 'make corpus    what HTTP/1.1 is accepted and refused, case by case'
 	@echo 'make fuzz      mutated bytes for FUZZ_SECONDS (60); FUZZ_SEED= replays'
 	@echo 'make storm     aborts at any moment, STORM_ROUNDS (20000); STORM_SEED= replays'
 	@echo 'make churn     connections at full rate that end in any way, CHURN (100000), debug allocator'
 	@echo 'make soak      mixed load and link faults for SECONDS (1800): is all as before? SOAK_SEED='
 	@echo 'make simulate  control planes under faults, SEEDS (1000) fleets; SEED= replays'
-	@echo 'make bench     beside HAProxy, nginx and Envoy, and beside the goals; make bench-setup first'
-	@echo 'make bench-quick     two minutes, beside HAProxy'
-	@echo 'make bench-counts    calls, objects and system calls of a request'
-	@echo 'make bench-instructions  instructions of a request, by callgrind'
-	@echo 'make bench-profiles  where a request spends its time, room by room'
-	@echo 'make bench-state     memory, and CPU at rest: idle connections, many links and services'
-	@echo 'make bench-bursts    how well bursts fill and spill, on real sites 20 ms apart'
-	@echo 'make bench-control   bytes, times and memory of routing at 10 to 1,000 sites'
-	@echo 'make bench-decisions microseconds that a decision takes'
-	@echo 'make bench-learning  what capacity auto learns of modelled targets, beside published rules'
-	@echo 'make bench-gateway   PostgreSQL through a gateway: transactions, latency, start, memory'
 	@echo 'make overload  attacks by thousands and ten times the load, with figures'
+	@echo 'make bench WHAT=setup  installs what benches compare with: HAProxy, nginx, Envoy; once'
+	@echo 'make bench     beside these, and beside the goals. Others: WHAT=, with ARGS=--help for most'
+	@echo '    quick         two minutes, beside HAProxy'
+	@echo '    counts        calls, objects and system calls of a request'
+	@echo '    instructions  instructions of a request, by callgrind'
+	@echo '    profiles      where a request spends its time, room by room'
+	@echo '    state         memory, and CPU while idle: connections, many links and services'
+	@echo '    bursts        how well bursts fill and spill, on real sites 20 ms apart'
+	@echo '    control       bytes, times and memory of routing at 10 to 1,000 sites'
+	@echo '    reading       what sites say to each other, read and written'
+	@echo '    decisions     microseconds that a decision takes'
+	@echo '    learning      what capacity auto learns of modelled targets, beside published rules'
+	@echo '    gateway       PostgreSQL through a gateway: transactions, latency, start, memory'
 	@echo 'make image     the container image: IMAGE= BASE= PLATFORMS=linux/amd64,linux/arm64'
 	@echo 'make bundle    everything for hosts without a network, as one archive'
 	@echo 'make wheels    what the image installs, so that it is built without a network'
 	@echo 'make man       man pages, into build/man: man -M build/man sitectl'
-	@echo 'make docs      all that is made from the code, on pages and in deploy/, anew'
+	@echo 'make docs      all that is made from the code, on pages and in deploy/'
 	@echo 'make lock      uv.lock and what is made from it; UPGRADE=--upgrade'
 
 install: $(VENV)/.installed
@@ -120,47 +126,14 @@ churn: dev
 soak: dev
 	$(BIN)/python -m tests.scenario.soaking --seconds $(SECONDS) --seed $(SOAK_SEED)
 
-# What is measured with and beside: HAProxy, nginx, Envoy, wrk, iperf3, h2load. Nobody else needs it.
-bench-setup:
-	tests/bench/setup
-
-# BENCH="--repetitions 5 --seconds 3 --json bench.json", BENCH="--only 'http R'"
+# WHAT: setup, quick or a module of tests/bench; ARGS="--only 'http R' --json bench.json".
+WHAT ?=
 bench: dev
-	$(BIN)/python -m tests.bench $(BENCH)
-
-bench-quick: dev
-	$(BIN)/python -m tests.bench --quick $(BENCH)
-
-bench-counts: dev
-	$(BIN)/python -m tests.bench.counts
-
-# Needs valgrind.
-bench-instructions: dev
-	$(BIN)/python -m tests.bench.instructions
-
-bench-profiles: dev
-	$(BIN)/python -m tests.bench.profiles
-
-# STATE="--quick", STATE="--only connections rest --json state.json"
-bench-state: dev
-	$(BIN)/python -m tests.bench.state $(STATE)
-
-bench-gateway: dev
-	$(BIN)/python -m tests.bench.gateway
-
-# BURSTS="--quick", BURSTS="--only 8x --json bursts.json"
-bench-bursts: dev
-	$(BIN)/python -m tests.bench.bursts $(BURSTS)
-
-bench-learning: dev
-	$(BIN)/python -m tests.bench.learning
-
-bench-decisions: dev
-	$(BIN)/python -m tests.bench.decisions
-
-# CONTROL="--quick", CONTROL="--shape ring --json control.json"
-bench-control: dev
-	$(BIN)/python -m tests.bench.control $(CONTROL)
+ifeq ($(WHAT),setup)
+	tests/bench/setup
+else
+	$(BIN)/python -m tests.bench$(if $(filter-out quick,$(WHAT)),.$(WHAT)) $(if $(filter quick,$(WHAT)),--quick) $(ARGS)
+endif
 
 overload: dev
 	$(BIN)/python -m tests.bench.overload

@@ -1,4 +1,4 @@
-"""Burst quality on real processes: ``python -m tests.bench.bursts --help``, ``make bench-bursts``.
+"""Burst quality on real processes: ``make bench WHAT=bursts ARGS=--help``.
 
 Three real sites on loopback, 20 ms there and back between them (a relay in front of the link
 ports), targets with 10 slots that say themselves when slots were in use, and clients that ask at

@@ -1,8 +1,8 @@
 """How much a request may cost, in counts: more fails a test, so that it is decided, not slipped in.
 
-To lower: ``make bench-counts`` prints what is counted now; write that and a twentieth more of calls
-here, a tenth of objects and sends, a sixth of system calls, where timers have a part. Who saves
-does so in the same commit. To raise: the same, and the commit says what the calls buy.
+To lower: ``make bench WHAT=counts`` prints what is counted now; write that and a twentieth more of
+calls here, a tenth of objects and sends, a sixth of system calls, where timers have a part. Who
+saves does so in the same commit. To raise: the same, and the commit says what the calls buy.
 ``python -m tests.bench.counts --functions 'http R'`` lists the calls by function, to compare before
 and after.
 `tests/simulation/test_ceilings.py` and `tests/scenario/test_ceilings.py` hold them; calls and

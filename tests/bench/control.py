@@ -1,6 +1,6 @@
-"""What the control plane costs as a network grows: ``python -m tests.bench.control``.
+"""What the control plane costs as a network grows: ``make bench WHAT=control``.
 
-``make bench-control``. Real cores on virtual time: bytes are those of messages, with 96 for the
+Real cores on virtual time: bytes are those of messages, with 96 for the
 frame, TLS record, TCP and IP of each. ``--quick``: up to 100 sites, and deaths in rings only.
 ``--json FILE``: all figures. The whole takes some eight minutes of CPU, ``--quick`` one.
 """

@@ -1,6 +1,6 @@
 """What a request costs in calls and objects: counts, which no noise moves.
 
-``python -m tests.bench.counts`` (``make bench-counts``) prints them, with system calls by strace.
+``make bench WHAT=counts`` prints them, with system calls by strace.
 Two whole routers run in virtual time; an entry with a client, an exit with a target, the real
 rooms but `net`, whose simulated twin is not counted. `Counts` is per request, of both routers:
 

@@ -1,4 +1,4 @@
-"""How long one decision takes: ``python -m tests.bench.decisions``, ``make bench-decisions``.
+"""How long one decision takes: ``python -m tests.bench.decisions``, ``make bench WHAT=decisions``.
 
 `ServiceBalancer.select` alone, on one core: the local site with room, full with the next site free,
 full with only the farthest free, and all full. The least of several rounds, since everything else

@@ -1,4 +1,4 @@
-"""Where a request's microseconds go, by room: ``make bench-profiles``.
+"""Where a request's microseconds go, by room: ``make bench WHAT=profiles``.
 
 Both real sites under load by wrk: first the CPU time per request without a profile, then cProfile
 in each router. It costs by the call, so that rooms of many small calls look dearer than they are:

@@ -1,4 +1,4 @@
-"""What routers weigh and cost when little happens and much is held: ``make bench-state``.
+"""What routers weigh and cost when little happens and much is held: ``make bench WHAT=state``.
 
 Real processes on loopback, CPU and memory out of `/proc`. ``--only`` chooses scenes, ``--quick``
 holds and waits less. Each scene has sites of its own.

@@ -1,4 +1,4 @@
-"""The cases of `make bench-bursts` in virtual time: ``python -m tests.simulation.burst_table``.
+"""Cases of `make bench WHAT=bursts` in virtual time: ``python -m tests.simulation.burst_table``.
 
 No machine's noise is in these figures, and no machine's speed: routers take no time at all.
 """
