@@ -18,8 +18,8 @@ def candidate_table(candidates: Sequence[dict[str, Any]], *, has_paths: bool) ->
         "SITE": lambda one: one.get("site"),
         "PATH": (lambda one: " > ".join(map(str, one.get("path") or []))) if has_paths else None,
         "COST": lambda one: one.get("path_cost"),
-        "READY": lambda one: one.get("targets_ready"),
-        "IN FLIGHT": in_flight_text,
+        "READY": lambda one: None if _is_unknown(one) else one.get("targets_ready"),
+        "IN FLIGHT": lambda one: None if _is_unknown(one) else in_flight_text(one),
         "CAPACITY": capacity_text,
         "FREE": lambda one: one.get("free"),
         "LEVEL": _level if has_levels else None,
@@ -32,6 +32,11 @@ def candidate_table(candidates: Sequence[dict[str, Any]], *, has_paths: bool) ->
         [[cell(one) for cell in shown.values()] for one in candidates],
         optional=("PATH", "READY", "FREE"),
     )
+
+
+def _is_unknown(one: dict[str, Any]) -> bool:
+    """No way leads to the site: what it has is not known, though the API's numbers are 0."""
+    return bool(one.get("verdict") == "unreachable")
 
 
 def _level(one: dict[str, Any]) -> str | None:

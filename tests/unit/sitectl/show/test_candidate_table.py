@@ -51,3 +51,10 @@ def test_where_every_capacity_is_configured_the_cost_says_it_all() -> None:
 def test_a_router_of_the_last_release_names_no_levels() -> None:
     old = {key: value for key, value in FULL.items() if key != "level"}
     assert "LEVEL" not in headings(candidate_table([old], has_paths=True))
+
+
+def test_what_a_site_has_that_no_way_leads_to_is_not_known() -> None:
+    gone = {**FREE, "path": [], "targets_ready": 0, "in_flight": 0, "capacity": None, "free": None}
+    gone |= {"verdict": "unreachable", "level": None}
+    rows = candidate_table([{**FREE, "site": "near"}, gone], has_paths=True).splitlines()[1:]
+    assert rows[1].split()[:8] == ["far", "-", "2", "-", "-", "-", "-", "unreachable"]

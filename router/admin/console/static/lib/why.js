@@ -57,6 +57,11 @@ function ageText(one) {
   return one.age_s > 0 ? span(one.age_s) : "now";
 }
 
+/** What a site has that no way leads to is not known, though the number is 0. */
+function known(one, number) {
+  return one.verdict === "unreachable" ? null : number;
+}
+
 /** @param {{candidates: any[], caption: string}} props */
 export function Candidates({ candidates, caption }) {
   const hasLevels = candidates.some((one) => typeof one.level === "number" && one.free === null);
@@ -69,11 +74,12 @@ export function Candidates({ candidates, caption }) {
       { name: "Site", head: true, cell: (one) => html`<${SiteName} name=${one.site} />` },
       { name: "Path", cell: pathText },
       { name: "Cost", number: true, cell: (one) => count(one.path_cost) },
-      { name: "Ready", number: true, cell: (one) => count(one.targets_ready) },
+      { name: "Ready", number: true, cell: (one) => count(known(one, one.targets_ready)) },
       {
         name: "In flight",
         number: true,
-        cell: (one) => count(one.in_flight) + (one.waiting ? `, ${count(one.waiting)} wait` : ""),
+        cell: (one) =>
+          count(known(one, one.in_flight)) + (one.waiting ? `, ${count(one.waiting)} wait` : ""),
       },
       { name: "Capacity", number: true, cell: capacityText },
       { name: "Free", number: true, cell: (one) => count(one.free) },
