@@ -45,6 +45,7 @@ from router.net.ports import Connection
 
 CANCELLED = LegFailure("cancelled")
 TOO_LATE = LegFailure("target-timeout", "its time was up before an attempt had succeeded")
+SILENT = LegFailure("unanswered", "the site where it waited for a slot fell silent")
 
 
 class Dispatch(Receiver):
@@ -174,11 +175,11 @@ class Dispatch(Receiver):
 
     def look(self) -> None:
         """The deadline may have come of a request that failed once or stands elsewhere."""
-        late_at, wait = self._late_at(), self._wait
+        late_at, wait, failure = self._late_at(), self._wait, TOO_LATE
         if wait is not None and wait.standing is not None:
-            late_at = wait.silent_at
+            late_at, failure = wait.silent_at, SILENT
         if self._service.now() >= late_at:
-            self._give_up(TOO_LATE)
+            self._give_up(failure)
         else:
             self.repeating().look_at(late_at)
 

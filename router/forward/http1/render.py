@@ -25,7 +25,7 @@ _REFUSED = HttpError(502, "target-refused", "The target did not accept a connect
 _RESET = HttpError(502, "target-reset", "The target broke off before it had answered.")
 _BAD_RESPONSE = HttpError(502, "bad-response", "The target did not answer in valid HTTP.")
 _TIMEOUT = HttpError(504, "target-timeout", "The target did not answer in time.")
-_UNANSWERED = HttpError(502, "unanswered", "The other site did not take the request in time.")
+_UNANSWERED = HttpError(504, "unanswered", "The other site did not take the request in time.")
 _LINK_LOST = HttpError(502, "link-lost", "The link that carried the request was lost.")
 _REQUEST_REFUSED = HttpError(
     502, "request-refused", "Another site refused the request as this site sent it over a link."

@@ -186,6 +186,17 @@ def test_a_wait_far_away_is_told_without_the_way_there() -> None:
     assert sum(counters.queue_wait.counts) == 1
 
 
+def test_a_request_that_waits_at_a_site_that_falls_silent_blames_no_target() -> None:
+    world = Distant(1)
+    _, second = world.clients(2)
+    world.network.advance(RTT_S + 0.01)
+    assert world.queued == 1
+    world.mesh.delay_s = 1e6  # Nothing comes any more.
+    world.network.advance(3.0)
+    assert second.got.startswith(b"HTTP/1.1 504") and b"unanswered" in second.got
+    assert "unanswered" in [one.outcome for one in world.a.past_of(KEY, 5, denied=False)]
+
+
 def test_who_waited_in_vain_is_refused_a_way_back_after_its_time() -> None:
     world = Distant(1)
     _, client = world.clients(2)
