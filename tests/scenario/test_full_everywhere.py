@@ -147,6 +147,8 @@ def test_a_rate_that_is_used_up_is_to_be_raised_by_its_own_flag(net: Network) ->
             assert problem["hint"] == f"Raise the rate: {step}"
             assert "requests are turned away" in problem["message"]
             assert "The rate is used up at here (2/s)." in problem["message"]
+            event = until(lambda: _event(site, "refusing-begun"), "the event comes")
+            assert event["message"].endswith(" The rate is used up at here (2/s).")
             site.ctl(*step.split()[1:-1], "50/s")
             if flag == "--capacity":
                 until(lambda: not _next_step(site), "nothing is turned away")

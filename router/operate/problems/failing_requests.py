@@ -114,9 +114,6 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
         if one.targets_ready and one.verdict not in ("excluded", "draining", "unreachable")
     ]
     rated = [one for one in serving if _is_over_rate(one)]
-    named = ", ".join(
-        f"{one.site_name} ({rate_text(one.rate.per_s)})" for one in rated if one.rate is not None
-    )
     here = any(one.site == own for one in rated)
     flag = "--site-capacity" if is_cap else "--capacity"
     raise_here = f"Raise the rate: sitectl service set {key.name} {flag} N/s"
@@ -126,11 +123,21 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
     return NoRoom(
         away=[one.name for one in gone if one.site not in sites or not sites[one.site].reachable],
         left_out=router.left_out(key, explanation),
-        used_up=f"The rate is used up at {named}." if rated else "",
+        used_up=used_up_rates(serving),
         raise_them=(raise_here if here else elsewhere) if rated else "",
         wants_targets=not rated or any(map(_is_full_of_requests, serving)),
         is_over=not isinstance(explanation.decision, NoChoice),
     )
+
+
+def used_up_rates(candidates: Sequence[CandidateReport]) -> str:
+    """Those that alone keep requests out of a site, in a sentence; empty: there are none."""
+    named = ", ".join(
+        f"{one.site_name} ({rate_text(one.rate.per_s)})"
+        for one in candidates
+        if one.rate is not None and _is_over_rate(one)
+    )
+    return f"The rate is used up at {named}." if named else ""
 
 
 def _is_full_of_requests(one: CandidateReport) -> bool:

@@ -18,7 +18,7 @@ from router.model.ticks import next_tick
 from router.net.ports import Network
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.operate.problems.asked_in_vain import AskedInVain
-from router.operate.problems.failing_requests import WORDS
+from router.operate.problems.failing_requests import WORDS, used_up_rates
 from router.operate.record.journal import Journal
 from router.workers.port_lately import PortLately, counts
 
@@ -157,7 +157,10 @@ class EpisodeNews:
         message = overflow_sentence(
             service, figures, is_end=is_end, unstated=self._unstated(one.key)
         )
-        self._journal.episode("info", code, service, message, overflow=figures)
+        used_up = "" if is_end else self._used_up(one.key, here=True)
+        self._journal.episode(
+            "info", code, service, f"{message} {used_up}".rstrip(), overflow=figures
+        )
 
     def _report_without_target(self, one: Begun | Ended) -> None:
         figures, service = self._figures(one), str(one.key)
@@ -185,14 +188,21 @@ class EpisodeNews:
             service, figures, is_end=is_end, unstated=self._unstated(one.key)
         )
         left = NOTHING if is_end else self._left_out(one.key)
+        used_up = "" if is_end else self._used_up(one.key)
         self._journal.episode(
             severity,
             code,
             service,
-            f"{message} {left.why}".rstrip(),
+            " ".join(filter(None, (message, used_up, left.why))),
             hint=left.let_in,
             refused=figures,
         )
+
+    def _used_up(self, key: ServiceKey, *, here: bool = False) -> str:
+        """Rates that keep requests out; ``here``: that of this site alone."""
+        explanation = self._forwarder.explain(key, self._network.now())
+        candidates = explanation.candidates if explanation is not None else ()
+        return used_up_rates([one for one in candidates if not (here and one.path_cost)])
 
     def _unstated(self, key: ServiceKey) -> str:
         """What is said in place of a capacity that is not known."""
