@@ -34,6 +34,7 @@ LIES = {
     "bytes of 4 billion bytes": b"\x92\xc6\xff\xff\xff\xff" + b"a" * 1_000,
     "an extension of 4 billion bytes": b"\x92\xc9\xff\xff\xff\xff\x01" + b"a" * 1_000,
     "small nested arrays": b"\xdc\x00\x40" * 21,
+    "small nested arrays of a million": b"\xdd\x00\x10\x00\x00" * 12,
 }
 
 
@@ -112,6 +113,9 @@ ODD = {
     "a map for a struct": b"\x92\xa4load\x91\x81\xa6router\xa1r",
     "a map with an array as key": b"\x95\xa3ack\x81\x90\x01\x00\x00\x00",
     "a map with a number as key": b"\x95\xa3ack\x81\x01\x01\x00\x00\x00",
+    "a number as key in a later field": b"\x96\xa3ack\xb0"
+    + b"0" * 16
+    + b"\x00\x01\x01\x81\x01\x01",
     "text for bytes": b"\x92\xa3lsa\xa4aGk=",
     "text that is no UTF-8": b"\x95\xa3ack\xa2\xff\xfe\x00\x00\x00",
     "a number of no use": b"\x95\xa3ack\xa1r\xcb\x7f\xf8" + bytes(6) + b"\x00\x00",
