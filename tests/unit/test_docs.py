@@ -72,6 +72,9 @@ def named(text: str) -> Iterator[tuple[str, bool]]:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
     for target in re.findall(r"(?:^|`)make ([a-z-]+)", text, re.M):
         yield f"make {target}", target in targets
+    for bench in re.findall(r"make bench WHAT=(\w+)", text):
+        module = ROOT / "tests" / "bench" / f"{bench}.py"
+        yield f"WHAT={bench}", bench in ("setup", "quick") or module.exists()
     for module in re.findall(r"-m ((?:tests|deploy|demo)(?:\.\w+)*)", text):
         path = ROOT / module.replace(".", "/")
         yield f"-m {module}", path.with_suffix(".py").exists() or (path / "__main__.py").exists()
@@ -81,8 +84,7 @@ def named(text: str) -> Iterator[tuple[str, bool]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_file_module_and_make_target_that_a_page_names_is_there(page: Path) -> None:
-    if page.name != "CHANGELOG.md":  # What was there then.
-        assert [what for what, is_there in named(page.read_text("utf-8")) if not is_there] == []
+    assert [what for what, is_there in named(page.read_text("utf-8")) if not is_there] == []
 
 
 def test_every_page_has_one_title() -> None:
