@@ -321,9 +321,9 @@ LOAD_SETTLE_INTERVAL_S = 1.0  # A change too small to be told earlier is told th
 
 # forward: HTTP.
 REQUEST_LINE_BYTES_MAX = 8 * KIB
-HEADER_FIELD_BYTES_MAX = 8 * KIB
-HEADER_BLOCK_BYTES_MAX = 32 * KIB
-HEADERS_MAX = 100
+HEADER_FIELD_BYTES_MAX = 8 * KIB  # Header size: of one field,
+HEADER_BLOCK_BYTES_MAX = 32 * KIB  # of all fields together,
+HEADERS_MAX = 100  # and how many fields.
 # A larger head is read anew each time: it comes from few clients, or never again.
 HEAD_REMEMBERED_BYTES_MAX = 4 * KIB
 # Of a router, for requests, for responses, and for what either becomes: some MiB in the worst case.
