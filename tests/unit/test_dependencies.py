@@ -4,6 +4,8 @@ import ast
 import re
 import sys
 from collections import defaultdict
+from collections.abc import Mapping, Set
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,8 +22,9 @@ MODULES = {
 MANY = 5
 
 
-def imports() -> dict[str, set[str]]:
-    """By top-level module, the rooms that import it."""
+@cache
+def imports() -> Mapping[str, Set[str]]:
+    """By top-level module, the rooms that import it. Reading all of the product takes a second."""
     found: dict[str, set[str]] = defaultdict(set)
     for top in PRODUCT:
         for path in (ROOT / top).rglob("*.py"):
@@ -51,7 +54,7 @@ def rows() -> dict[str, str]:
 def test_the_page_names_the_rooms_that_import_a_package(package: str) -> None:
     found = imports()
     modules = MODULES.get(package, (package,))
-    rooms = set().union(*(found.get(module, set()) for module in modules))
+    rooms = set[str]().union(*(found.get(module, set()) for module in modules))
     said = rows()[package]
     if said == "many":
         assert len(rooms) > MANY
