@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.documents import capacities, read, write
+from router.model.limits import MEMORY_LIMIT_BYTES_MIN
 from router.model.specs import (
     ConnectorSpec,
     Document,
@@ -118,7 +119,7 @@ SITES = st.builds(
     service_sync=st.booleans(),
     drain_grace_s=SECONDS,
     workers=st.integers(1, 64) | st.just("auto"),
-    memory_limit_bytes=st.just(0) | st.integers(48 * 2**20, 2**40),
+    memory_limit_bytes=st.just(0) | st.integers(MEMORY_LIMIT_BYTES_MIN, 2**40),
     listeners_per_site=st.integers(0, 65_535),
     access_log_share=st.sampled_from((0.0, 0.01, 1.0)),
     tracing=st.booleans(),
