@@ -336,6 +336,12 @@ class Forwarder:
             if held:
                 yield key, held
 
+    def in_flight_elsewhere(self, key: ServiceKey) -> Mapping[SiteId, int]:
+        """What clients of this site have in flight at other sites, also at those that do not offer
+        the service any more."""
+        service = self._services.get(key)
+        return service.balancer.under_way if service is not None else {}
+
     def open_of_clients(self, key: ServiceKey) -> int:
         """How many requests and connections clients have here, those that wait included."""
         service = self._services.get(key)

@@ -114,13 +114,18 @@ class Troubles:
         for key in self._services.unserved:
             explanation = self._forwarder.explain(key, self._network.now())
             left = NOTHING if explanation is None else self._left_out(key, explanation)
-            remotes = (one for one in table.candidates.get(key, ()) if not one.unused)
-            sites = [one.site for one in sorted(remotes, key=lambda one: (one.path_cost, one.site))]
-            gone = rows(key, self._absent_sites.of(key), table, self._links.status(), utc)
+            remotes = [one for one in table.candidates.get(key, ()) if not one.unused]
+            remotes.sort(key=lambda one: (one.path_cost, one.site))
+            stopping = [one.site for one in remotes if one.draining and one.targets_ready]
+            elsewhere = [one.site for one in remotes if one.site not in stopping]
+            absent, links = self._absent_sites.of(key), self._links.status()
+            in_flight = self._forwarder.in_flight_elsewhere(key)
+            gone = rows(key, absent, table, links, utc, in_flight)
             yield unserved.UnservedPort(
                 key=key,
                 targets=[one for one in self._forwarder.targets_of(key) if not one.leaving],
-                elsewhere=self._names_of(sites, table),
+                elsewhere=self._names_of(elsewhere, table),
+                stopping=self._names_of(stopping, table),
                 gone=[one for one in gone if not (left.why and one.verdict == "not-allowed")],
                 owners=self._names_of(self._services.owners_of(key.name), table),
                 left_out=left,

@@ -71,6 +71,26 @@ def test_connections_of_a_deleted_service_are_told_and_hold_its_slots_when_it_is
     assert here.in_hand_max == 2
 
 
+def test_connections_at_a_site_that_no_longer_offers_the_service_are_in_its_row(
+    net: Network,
+) -> None:
+    near, far, _ = database(net)
+    (connector,) = far.directory.glob("config/own-connector-db*")
+    with contextlib.ExitStack() as clients:
+        doors = [clients.enter_context(connected(near.address, SHOP_PORT)) for _ in range(3)]
+        assert [ask(door, "name") for door in doors] == ["near", "near", "far"]
+        connector.unlink()
+
+        def row() -> Any:
+            rows = near.json("why", "db")["candidates"]
+            return next(one for one in rows if one["site"] == "far")
+
+        until(lambda: row()["verdict"] == "no-target", "far does not offer it any more")
+        assert row()["in_flight"] == 1
+        assert ask(doors[2], "name") == "far"
+    until(lambda: row()["in_flight"] == 0, "the client has gone")
+
+
 def test_the_command_that_changes_the_protocol_says_what_open_connections_do(net: Network) -> None:
     site, target = net.site("near"), net.tcp("near")
     site.start()

@@ -1,7 +1,7 @@
 """Sites that offered a service in the last minutes and do not now: `why` keeps their rows."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -78,12 +78,17 @@ def rows(
     table: RouteTable,
     links: Sequence[LinkStatus],
     utc: Callable[[float], str],
+    in_flight: Mapping[SiteId, int],
 ) -> list[WhyCandidate]:
-    """What `why` says of those that offered ``key``. ``utc``: ISO 8601 of monotonic seconds."""
+    """What `why` says of those that offered ``key``. ``utc``: ISO 8601 of monotonic seconds.
+    ``in_flight``: what clients of this site still have at other sites."""
     named = {(route.name, site) for site, route in table.sites.items()}
     named.update((one.name, one.site) for one in gone)
     bearers = Counter(name for name, _ in named)
-    return [_row(key, one, table, links, utc, bearers[one.name] > 1) for one in gone]
+    return [
+        _row(key, one, table, links, utc, in_flight.get(one.site, 0), bearers[one.name] > 1)
+        for one in gone
+    ]
 
 
 def _row(
@@ -92,6 +97,7 @@ def _row(
     table: RouteTable,
     links: Sequence[LinkStatus],
     utc: Callable[[float], str],
+    in_flight: int,
     with_id: bool,
 ) -> WhyCandidate:
     """``with_id``: another site bears its name, as one that was made again."""
@@ -116,7 +122,7 @@ def _row(
         path_cost=one.path_cost,
         targets_ready=0,
         capacity=None,
-        in_flight=0,
+        in_flight=in_flight,
         free=None,
         age_s=None,
         verdict=verdict,

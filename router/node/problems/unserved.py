@@ -1,6 +1,6 @@
 """Service ports without a ready target, at the sites whom that concerns: what to report. Pure."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -16,14 +16,16 @@ SITES_NAMED = 3
 class UnservedPort(msgspec.Struct, frozen=True, kw_only=True):
     """One service port of which no target is ready, here or at a site that may serve it.
 
-    ``targets``: those of this site. ``elsewhere``: the other sites that have some. ``gone``: sites
-    that had some in the last minutes. ``owners``: of the service, without this site. ``left_out``:
+    ``targets``: those of this site. ``elsewhere``: the other sites that have some, none ready.
+    ``stopping``: sites with targets that take nothing new, since they stop. ``gone``: sites that
+    had some in the last minutes. ``owners``: of the service, without this site. ``left_out``:
     sites that have ready ones and may not serve it.
     """
 
     key: ServiceKey
     targets: Sequence[TargetInfo] = ()
     elsewhere: Sequence[str] = ()
+    stopping: Sequence[str] = ()
     gone: Sequence[WhyCandidate] = ()
     owners: Sequence[str] = ()
     left_out: LeftOut = NOTHING
@@ -39,39 +41,46 @@ def _problem(one: UnservedPort, utc: Callable[[float], str]) -> Problem:
     return Problem(
         code="SW0309",
         message=f"Service {one.key} has no ready target, here or at any site that is reached and "
-        f"may serve it: {_why(one, last)}. {one.left_out.why}".rstrip(),
-        hint=". ".join(filter(None, (one.left_out.let_in, _next_step(one)))),
+        f"may serve it: {'; '.join(_reasons(one, last))}. {one.left_out.why}".rstrip(),
+        hint=". ".join(filter(None, (one.left_out.let_in, *_next_steps(one)))),
         since=utc(last.since) if last is not None else "",
     )
 
 
-def _why(one: UnservedPort, last: TargetInfo | None) -> str:
+def _reasons(one: UnservedPort, last: TargetInfo | None) -> Iterator[str]:
+    """Of all sites that have targets, or had some, why none serves."""
     if last is not None:
         others = f" (and {len(one.targets) - 1} more)" if len(one.targets) > 1 else ""
-        return f"{last.error or 'no answer'}{others}"
+        yield f"{last.error or 'no answer'}{others}"
     if one.elsewhere:
-        verb = "has" if len(one.elsewhere) == 1 else "have"
-        return f"{_named(one.elsewhere)} {verb} targets, none of them ready"
-    if one.gone:
-        return "; ".join(f"{site.site}: {site.reason}" for site in one.gone[:SITES_NAMED])
-    return "no such site has a target"
+        have = "has" if len(one.elsewhere) == 1 else "have"
+        yield f"{_named(one.elsewhere)} {have} targets, none of them ready"
+    if one.stopping:
+        stop = "stops and takes" if len(one.stopping) == 1 else "stop and take"
+        yield f"{_named(one.stopping)} {stop} nothing new"
+    for site in one.gone[:SITES_NAMED]:
+        yield f"{site.site}: {site.reason}"
+    more = len(one.gone) - SITES_NAMED
+    if more > 0:
+        yield f"and {more} more site{'s' if more > 1 else ''} that had targets"
+    if not (one.targets or one.elsewhere or one.stopping or one.gone):
+        yield "no such site has a target"
 
 
-def _next_step(one: UnservedPort) -> str:
+def _next_steps(one: UnservedPort) -> Iterator[str]:
     status = f"sitectl service status {one.key.name}"
     if one.targets:
-        return f"See why under ERROR: {status}"
-    if one.elsewhere:
-        return f"At {_named(one.elsewhere)}: {status}"
-    if one.gone:
-        gone = _named([site.site for site in one.gone])
-        return f"See the links: sitectl link status. At {gone}: {status}"
-    if one.left_out.let_in:
-        return ""
-    bind = f"sitectl service bind {one.key.name} TYPE NAME"
-    return f"Bind a target here: {bind}" + (
-        f". Or at {_named(one.owners)}, which owns the service" if one.owners else ""
-    )
+        yield f"See why under ERROR: {status}"
+    if any(site.verdict == "unreachable" for site in one.gone):
+        yield "See the links: sitectl link status"
+    sites = [*one.elsewhere, *(site.site for site in one.gone)]
+    if sites:
+        yield f"At {_named(sites)}: {status}"
+    if not (one.targets or sites or one.stopping or one.left_out.let_in):
+        bind = f"sitectl service bind {one.key.name} TYPE NAME"
+        yield f"Bind a target here: {bind}" + (
+            f". Or at {_named(one.owners)}, which owns the service" if one.owners else ""
+        )
 
 
 def _named(sites: Sequence[str]) -> str:

@@ -150,10 +150,10 @@ class Services:
         return self._plan.services[key].has_connector or any(not one.unused for one in remotes)
 
     def _is_served(self, key: ServiceKey) -> bool:
-        """One of its targets is ready."""
+        """One of its targets is ready, here or at a site that takes requests."""
         remotes = self._routing.table.candidates.get(key, ())
         return bool(self._forwarder.load_of(key).targets_ready) or any(
-            one.targets_ready for one in remotes if not one.unused
+            one.targets_ready for one in remotes if not (one.unused or one.draining)
         )
 
     def apply(self, wanted: Wanted) -> None:

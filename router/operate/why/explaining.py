@@ -114,7 +114,8 @@ def absent(
     if not gone:
         return ()
     links = router.links.status()
-    return tuple(rows(key, gone, router.routing.table, links, utc))
+    in_flight = router.forwarder.in_flight_elsewhere(key)
+    return tuple(rows(key, gone, router.routing.table, links, utc, in_flight))
 
 
 def affinity_view(sessions: Sessions | None) -> AffinityView | None:

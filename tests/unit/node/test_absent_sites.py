@@ -103,14 +103,14 @@ def test_sites_that_cannot_be_reached_name_the_link_that_is_down() -> None:
     clock.now = 55.0
     gone = table()
     absent.table_changed(gone)
-    shown = rows(SHOP, absent.of(SHOP), gone, [link(NEAR, "down", 54.0)], utc)
+    shown = rows(SHOP, absent.of(SHOP), gone, [link(NEAR, "down", 54.0)], utc, {})
     assert [(one.site, one.path_cost, one.verdict) for one in shown] == [
         ("site-01", 5, "unreachable"),
         ("site-02", 15, "unreachable"),
     ]
     assert {one.reason for one in shown} == {"link link1 to site-01 is down since 19:44:54 UTC"}
     (near, _) = absent.of(SHOP)
-    (up,) = rows(SHOP, [near], gone, [link(NEAR, "up", 54.0)], utc)
+    (up,) = rows(SHOP, [near], gone, [link(NEAR, "up", 54.0)], utc, {})
     assert up.reason == "no path has led there since 19:44:55 UTC"
 
 
@@ -123,10 +123,10 @@ def test_a_site_that_was_made_again_is_told_from_the_one_that_is_gone() -> None:
         known, sites={FAR: msgspec.structs.replace(known.sites[FAR], name="site-01")}
     )
     (near,) = absent.of(SHOP)
-    assert rows(SHOP, [near], known, [], utc)[0].site == "site-01"
-    assert rows(SHOP, [near], again, [], utc)[0].site == f"site-01@{NEAR[:8]}"
+    assert rows(SHOP, [near], known, [], utc, {})[0].site == "site-01"
+    assert rows(SHOP, [near], again, [], utc, {})[0].site == f"site-01@{NEAR[:8]}"
     both_gone = [near, msgspec.structs.replace(near, site=SiteId("9" * 32))]
-    named = [one.site for one in rows(SHOP, both_gone, table(), [], utc)]
+    named = [one.site for one in rows(SHOP, both_gone, table(), [], utc, {})]
     assert named == [f"site-01@{NEAR[:8]}", "site-01@99999999"]
 
 
@@ -136,13 +136,14 @@ def test_a_site_that_is_reached_and_offers_it_no_more_says_so() -> None:
     after = table(BOTH[1], reachable=(NEAR, FAR))
     absent.table_changed(after)
     (near,) = absent.of(SHOP)
-    (told,) = rows(SHOP, [near], after, [], utc)
-    assert (told.verdict, told.reason) == (
+    (told,) = rows(SHOP, [near], after, [], utc, {NEAR: 3})
+    assert (told.verdict, told.reason, told.in_flight) == (
         "no-target",
         "it has not offered the service since 19:44:01 UTC",
+        3,
     )
     withheld = msgspec.structs.replace(after, withheld={SHOP: (BOTH[0],)})
-    assert rows(SHOP, [near], withheld, [], utc)[0].verdict == "not-allowed"
+    assert rows(SHOP, [near], withheld, [], utc, {})[0].verdict == "not-allowed"
 
 
 def test_a_site_that_is_back_has_its_own_row_again_and_old_ones_are_forgotten() -> None:

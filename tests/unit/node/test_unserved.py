@@ -54,8 +54,13 @@ def gone(site: str, reason: str) -> WhyCandidate:
 def test_with_targets_here_it_tells_when_the_last_one_went_and_why() -> None:
     targets = [down("10.0.0.1", 3.0, "it was reset"), down("10.0.0.2", 7.0, "it refused")]
     found = problem(UnservedPort(key=DB, targets=targets, elsewhere=["far"], owners=["far"]))
-    assert found.message == f"{START}it refused (and 1 more)."
-    assert (found.since, found.hint) == ("at 7", f"See why under ERROR: {STATUS}")
+    assert found.message == (
+        f"{START}it refused (and 1 more); far has targets, none of them ready."
+    )
+    assert (found.since, found.hint) == (
+        "at 7",
+        f"See why under ERROR: {STATUS}. At far: {STATUS}",
+    )
 
 
 def test_without_targets_here_it_names_the_sites_that_have_some() -> None:
@@ -71,6 +76,30 @@ def test_else_the_sites_that_had_some() -> None:
     found = problem(UnservedPort(key=DB, gone=[gone("far", "link1 to far is down since 19:44:55")]))
     assert found.message == f"{START}far: link1 to far is down since 19:44:55."
     assert found.hint == f"See the links: sitectl link status. At far: {STATUS}"
+    many = [gone(f"s{n}", "no path") for n in range(5)]
+    found = problem(UnservedPort(key=DB, gone=many[:4]))
+    assert found.message.endswith("s2: no path; and 1 more site that had targets.")
+    found = problem(UnservedPort(key=DB, gone=many))
+    assert found.message.endswith("s2: no path; and 2 more sites that had targets.")
+
+
+def test_a_site_that_stops_and_sites_that_are_gone_are_named_beside_one_without_ready_targets() -> (
+    None
+):
+    gone_far = gone("far", "link1 to far is down")
+    found = problem(UnservedPort(key=DB, elsewhere=["a"], stopping=["hub"], gone=[gone_far]))
+    assert found.message == (
+        f"{START}a has targets, none of them ready; hub stops and takes nothing new; "
+        "far: link1 to far is down."
+    )
+    assert found.hint == f"See the links: sitectl link status. At a, far: {STATUS}"
+    found = problem(UnservedPort(key=DB, stopping=["hub", "far"]))
+    assert (found.message, found.hint) == (f"{START}hub, far stop and take nothing new.", "")
+
+
+def test_a_reached_site_that_offers_nothing_any_more_is_no_matter_of_links() -> None:
+    left = msgspec.structs.replace(gone("far", "it has not offered it"), verdict="no-target")
+    assert problem(UnservedPort(key=DB, gone=[left])).hint == f"At far: {STATUS}"
 
 
 def test_where_no_site_has_a_target_one_is_to_be_bound() -> None:
