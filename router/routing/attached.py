@@ -274,6 +274,7 @@ class AttachedEdges:
             for router, site in self._offers.sites.items()
             if before.sites.get(router) is not site
         }
+        sites |= before.sites.keys() - self._offers.sites.keys()
         events: list[RoutingEvent] = []
         for router, edge in self._edges.items():
             if edge.since is None:
@@ -338,7 +339,7 @@ class AttachedEdges:
                 offer = None
             edge.rows.set_offer(name, offer, router, changes)
         assert self._teller is not None
-        edge.rows.set_sites(self._offers.sites, self._teller.router, changes)
+        edge.rows.set_sites(self._offers, self._teller.router, router, changes)
         return changes
 
     def _sent(self, router: RouterId, edge: _Attached, now: float) -> SendEdge:

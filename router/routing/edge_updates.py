@@ -1,15 +1,17 @@
 """From the rows that an edge holds to those that it should: what differs, in bounded messages."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections import Counter
+from typing import Any, TypeVar
 
 import msgspec
 
 from router.model import packed
 from router.model.edges import CandidateId, CandidateRow, ServiceRow, SiteRow, TableMessage
-from router.model.ids import RouterId
+from router.model.ids import RouterId, SiteId
 from router.model.limits import EDGE_TABLE_BYTES_MAX
-from router.routing.offers import Offer
+from router.routing.offers import Offer, Offers
+
+_Id = TypeVar("_Id", RouterId, SiteId)
 
 
 class Changes:
@@ -40,12 +42,13 @@ class Changes:
 class Rows:
     """What one edge holds. Offers are those that all edges share; the edge's own rows are none."""
 
-    __slots__ = ("_count", "_offers", "_sites", "_uses")
+    __slots__ = ("_count", "_declares", "_offers", "_sites", "_uses")
 
     def __init__(self) -> None:
         self._offers: dict[str, Offer] = {}
         self._sites: dict[RouterId, SiteRow] = {}
-        self._uses: dict[RouterId, int] = {}  # Candidates by router.
+        self._uses: Counter[RouterId] = Counter()  # Candidates.
+        self._declares: Counter[SiteId] = Counter()  # Services.
         self._count = 0
 
     def __len__(self) -> int:
@@ -71,14 +74,18 @@ class Rows:
         new = _candidates(offer, own)
         for row_id in old.keys() - new.keys():
             changes.gone_candidates.append(row_id)
-            self._used(row_id[2], -1)
+            _count(self._uses, row_id[2], -1)
         for row_id, row in new.items():
             if row_id not in old:
-                self._used(row.router, 1)
+                _count(self._uses, row.router, 1)
             if old.get(row_id) != row:
                 changes.candidates.append(row)
         old_service = before.service if before is not None else None
         new_service = offer.service if offer is not None else None
+        if old_service is not None:
+            _count(self._declares, old_service.site, -1)
+        if new_service is not None:
+            _count(self._declares, new_service.site, 1)
         if new_service is None and old_service is not None:
             changes.gone_services.append(name)
         elif new_service is not None and new_service != old_service:
@@ -89,26 +96,21 @@ class Rows:
         else:
             self._offers[name] = offer
 
-    def set_sites(
-        self, known: Mapping[RouterId, SiteRow], teller: RouterId, changes: Changes
-    ) -> None:
-        """Speak of all routers that candidates need, and of ``teller``."""
-        for router in (teller, *self._uses):
-            row = known.get(router)
+    def set_sites(self, offers: Offers, teller: RouterId, own: RouterId, changes: Changes) -> None:
+        """Speak of all routers that candidates need, of sites that declare, and of ``teller``;
+        ``own``: the edge that it is told to."""
+        declarers = (offers.declarers.get(site, own) for site in self._declares)
+        needed = dict.fromkeys((teller, *self._uses, *declarers))
+        needed.pop(own, None)
+        for router in needed:
+            row = offers.sites.get(router)
             if row is not None and self._sites.get(router) is not row:
                 if self._sites.get(router) != row:
                     changes.sites.append(row)
                 self._sites[router] = row
-        for router in self._sites.keys() - self._uses.keys() - {teller}:
+        for router in self._sites.keys() - needed.keys():
             del self._sites[router]
             changes.gone_sites.append(router)
-
-    def _used(self, router: RouterId, by: int) -> None:
-        left = self._uses.get(router, 0) + by
-        if left:
-            self._uses[router] = left
-        else:
-            self._uses.pop(router, None)
 
 
 def messages(head: TableMessage, changes: Changes) -> list[TableMessage]:
@@ -136,6 +138,13 @@ def messages(head: TableMessage, changes: Changes) -> list[TableMessage]:
         )
         for number, piece in enumerate(pieces)
     ]
+
+
+def _count(uses: Counter[_Id], one: _Id, by: int) -> None:
+    """Change how often ``one`` is used; what is not used is not in ``uses``."""
+    uses[one] += by
+    if not uses[one]:
+        del uses[one]
 
 
 def _candidates(offer: Offer | None, own: RouterId) -> dict[CandidateId, CandidateRow]:

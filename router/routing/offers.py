@@ -42,10 +42,12 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 class Offers(msgspec.Struct, frozen=True):
-    """What there is to tell: offers by service, and the routers that they speak of."""
+    """What there is to tell: offers by service, the routers that they speak of, and the router by
+    which each site that declares one is reached."""
 
     services: Mapping[str, Offer]
     sites: Mapping[RouterId, SiteRow]
+    declarers: Mapping[SiteId, RouterId] = {}
 
 
 class Teller(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,13 +100,8 @@ def make_offers(
             continue
         for candidate in table.everywhere(key):
             router = candidate.router
-            sites[router] = SiteRow(
-                router,
-                candidate.site,
-                candidate.site_name,
-                table.sites[candidate.site].version,
-                candidate.path_cost,
-                table.epochs.get(router, 0),
+            sites[router] = _site_row(
+                table, router, candidate.site, candidate.site_name, candidate.path_cost
             )
             row = CandidateRow(
                 key.name,
@@ -124,6 +121,11 @@ def make_offers(
             rules.setdefault(advert.name, []).append(advert.export_to)
     declared = {n: d for n, d in table.declarations.items() if _is_wanted(n, names)}
     claims = {n: told for n, told in table.claims.items() if _is_wanted(n, names)}
+    declarers = {} if is_stopping else _declarers(declared.values(), claims.values(), table)
+    for site, router in declarers.items():
+        route = table.sites[site]
+        if router not in sites and route.path_cost is not None:
+            sites[router] = _site_row(table, router, site, route.name, route.path_cost)
     services = {
         name: _same(
             before.services.get(name),
@@ -137,10 +139,28 @@ def make_offers(
         )
         for name in rows.keys() | declared.keys() | claims.keys()
     }
-    return Offers(services, {r: _same_site(before.sites.get(r), site) for r, site in sites.items()})
+    rows_of_sites = {r: _same_site(before.sites.get(r), site) for r, site in sites.items()}
+    return Offers(services, rows_of_sites, declarers)
 
 
 NOTHING = Offers({}, {})
+
+
+def _declarers(
+    declared: Iterable[Declared], claims: Iterable[Sequence[Claim]], table: RouteTable
+) -> dict[SiteId, RouterId]:
+    """The other sites that declare something, as far as they are reached. Import rules of edges
+    name them, whether they have targets or not."""
+    sites = {one.site for one in declared} | {one.site for told in claims for one in told}
+    routes = [table.sites[site] for site in sites if site in table.sites and site != table.site]
+    return {route.site: route.router for route in routes if route.path_cost is not None}
+
+
+def _site_row(
+    table: RouteTable, router: RouterId, site: SiteId, name: str, path_cost: int
+) -> SiteRow:
+    epoch = table.epochs.get(router, 0)
+    return SiteRow(router, site, name, table.sites[site].version, path_cost, epoch)
 
 
 def declaration_of(row: ServiceRow) -> Declaration | None:

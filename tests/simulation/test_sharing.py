@@ -194,6 +194,32 @@ def test_an_edge_takes_only_from_those_whom_it_names(seed: int) -> None:
     assert served(answers) == {"far"}
 
 
+@pytest.mark.parametrize("edges", [frozenset[str](), frozenset({"near"})], ids=["router", "edge"])
+def test_a_rule_may_name_an_owner_that_has_no_targets(edges: frozenset[str]) -> None:
+    world = World(1, "near", "hub", "owner", edges=edges)
+    near, hub, owner = world.sites.values()
+    near.link(hub, cost=1)
+    hub.link(owner, cost=1)
+    owner.declare()
+    hub.serve(1, capacity=5)
+    rule(near, import_from=("owner", "hub"))
+    world.run(5)
+    assert listens(near)
+    assert [one.code for one in near.router.problems()] == []
+    rule(near, import_from=("hub",))
+    world.run(2)
+    assert not listens(near)
+    assert refused(near)[0].endswith("importFrom of near does not name owner, which declares shop.")
+    owner.services.clear()
+    owner.apply()
+    world.run(2)
+    assert owner.identity.site not in near.router.routing.table.sites or not edges
+    owner.declare()
+    rule(near, import_from=("owner", "hub"))
+    world.run(2)
+    assert listens(near)
+
+
 def test_a_name_means_who_bore_it_and_neither_of_two_and_an_id_still_does() -> None:
     world = World(1, "a", "b", "c")
     a, b, c = world.sites.values()

@@ -48,6 +48,9 @@ def test_a_draining_site_finishes_what_it_has_and_gets_nothing_more() -> None:
     assert {report.site_name: report.verdict for report in explanation.candidates}["b"] == (
         "draining"
     )
+    (problem,) = a.router.problems()
+    assert problem.code == "SW0309"
+    assert problem.message.endswith("may serve it: b stops and takes nothing new.")
     world.run(5)
     assert (under_way.status, under_way.site) == (200, "b")
     assert late.status == 503
