@@ -45,6 +45,7 @@ from router.net.ports import Connection
 
 CANCELLED = LegFailure("cancelled")
 TOO_LATE = LegFailure("target-timeout", "its time was up before an attempt had succeeded")
+NEVER_TAKEN = LegFailure("unanswered", "its time was up before a site had taken it")
 SILENT = LegFailure("unanswered", "the site where it waited for a slot fell silent")
 
 
@@ -169,13 +170,13 @@ class Dispatch(Receiver):
             self.tries.reroute()
         now = self._service.now()
         if now >= self._late_at():
-            self.fail(TOO_LATE)
+            self.fail(self._too_late())
         else:
             self.go_on(now)
 
     def look(self) -> None:
         """The deadline may have come of a request that failed once or stands elsewhere."""
-        late_at, wait, failure = self._late_at(), self._wait, TOO_LATE
+        late_at, wait, failure = self._late_at(), self._wait, self._too_late()
         if wait is not None and wait.standing is not None:
             late_at, failure = wait.silent_at, SILENT
         if self._service.now() >= late_at:
@@ -190,6 +191,11 @@ class Dispatch(Receiver):
         config = self._service.config
         late_at = self._complete_at + config.timeouts.response_s
         return late_at if self._wait is None else late_at + config.queue_wait_s
+
+    def _too_late(self) -> LegFailure:
+        """What ends it then. No target is at fault while sites do not even take the request."""
+        never_taken = self.record.retried_for == "unanswered" and not self._opened
+        return NEVER_TAKEN if never_taken else TOO_LATE
 
     # Steps
 
@@ -225,7 +231,7 @@ class Dispatch(Receiver):
         self._remembering().note(failure, self._place, local_target)
         now, late_at = self._service.now(), self._late_at()
         if now >= late_at:
-            self.fail(TOO_LATE)
+            self.fail(self._too_late())
             return
         if failure.code in CHARGED:
             again = self.repeating()

@@ -6,7 +6,7 @@ from router.forward.past import Record
 from router.forward.ports import TargetConfig
 from router.model import limits
 from router.model.ids import ServiceKey
-from router.model.specs import ServiceProtocol, ServiceSpec
+from router.model.specs import ServiceProtocol, ServiceSpec, Timeouts
 from tests.unit.forward.fakes import (
     FakeMesh,
     FakeNetwork,
@@ -195,6 +195,21 @@ def test_a_request_that_waits_at_a_site_that_falls_silent_blames_no_target() -> 
     world.network.advance(3.0)
     assert second.got.startswith(b"HTTP/1.1 504") and b"unanswered" in second.got
     assert "unanswered" in [one.outcome for one in world.a.past_of(KEY, 5, denied=False)]
+
+
+@pytest.mark.parametrize(("response_s", "tried"), [(1.5, ["b"]), (3.5, ["b", "c"])])
+def test_a_request_whose_time_is_up_while_sites_are_silent_blames_no_target(
+    response_s: float, tried: list[str]
+) -> None:
+    world = Distant(1, {"c": 1})
+    config = ServiceSpec(ports=(8080,), protocol="http", timeouts=Timeouts(response_s=response_s))
+    world.a.set_service(KEY, config)
+    world.mesh.delay_s = 1e6
+    client = world.client()
+    world.network.advance(2.0 * limits.UNANSWERED_FIRST_S)
+    assert [name for name in "bc" if world.waits_ms(name)] == tried
+    assert client.got.startswith(b"HTTP/1.1 504") and b"unanswered" in client.got
+    assert world.last().outcome == "unanswered"
 
 
 def test_who_waited_in_vain_is_refused_a_way_back_after_its_time() -> None:
