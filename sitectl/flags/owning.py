@@ -29,7 +29,12 @@ def require_in_force(
         return
     ends_at = time.monotonic() + _SETTLES_S
     while True:
-        view = look(site, name)
+        try:
+            view = look(site, name)
+        except Failure as failure:
+            if failure.exit_code is Exit.UNREACHABLE:
+                return  # `reload` has said so.
+            raise
         owners = [] if view is None else view["owners"]
         others = [owner for owner in owners if owner != site.name]
         if view is None or len(others) < len(owners) or not owners:

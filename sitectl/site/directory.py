@@ -173,11 +173,17 @@ class DirectorySite(Site):
         (self.config / file_name(document.kind, document.name)).unlink(missing_ok=True)
 
     def reload(self) -> bool:
-        """Have a running router look at its files now. False: it will at its next poll."""
+        """Have a running router read its files now. False: it will at its next poll, which a note
+        says if it runs and does not answer."""
         try:
             self.admin.command("reload")
-        except Failure:
-            return False  # Not running, or busy: it polls its files anyhow.
+        except Failure as failure:
+            if self.admin.is_running():
+                output.note(
+                    f"Written, and not in force yet: {failure.message}. It reads its files as soon "
+                    "as it runs again. Next: sitectl check"
+                )
+            return False
         return True
 
     def restart_router(self) -> None:

@@ -136,6 +136,22 @@ def test_945_what_is_shown_of_a_mute_router_is_all_that_is_configured(
     assert (link["name"], link["cost"]) == ("there", 7)
 
 
+def test_what_is_changed_at_a_mute_router_is_written_and_said_not_to_be_in_force(
+    place: Place,
+) -> None:
+    port = SHOP_PORT + SERVICES
+    place.here.signal(signal.SIGSTOP)
+    try:
+        done = place.here.ctl("service", "create", "later", str(port), "--protocol", "http")
+    finally:
+        place.here.signal(signal.SIGCONT)
+    assert "created" in done.out
+    assert "Written, and not in force yet: the router of site 'here' did not answer" in done.err
+    until(lambda: place.here.service("later"), "the router has read its files")
+    done = place.here.ctl("service", "delete", "later")
+    assert "not in force" not in done.err
+
+
 def test_a_local_site_issues_a_token_that_another_links_with(place: Place, tmp_path: Path) -> None:
     """Skupper 2's local systems cannot issue tokens; here any site can, with or without router."""
     place.there.ctl("token", "create", str(tmp_path / "t.yaml"))
