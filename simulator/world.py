@@ -36,6 +36,19 @@ class Group:
         self.backends: list[Backend] = []
         self.stopped: list[Backend] = []
 
+    def stop(self, count: int) -> None:
+        """Stop the first ``count`` backends, as far as they run."""
+        for backend in self.backends[:count]:
+            if backend not in self.stopped:
+                self.stopped.append(backend)
+                backend.stop()
+
+    def start(self, count: int) -> None:
+        """Start the first ``count`` of those that were stopped."""
+        for backend in self.stopped[:count]:
+            self.stopped.remove(backend)
+            backend.start()
+
 
 class Site:
     """One site: its host, its router, its backends."""
@@ -232,12 +245,9 @@ class World:
                 for backend in group.backends:
                     backend.service_time = event.service_time
             case "stop-targets":
-                for backend in group.backends[: event.count]:
-                    if backend not in group.stopped:
-                        group.stopped.append(backend)
-                        backend.stop()
+                group.stop(event.count)
             case "start-targets":
-                for backend in group.stopped[: event.count]:
-                    group.stopped.remove(backend)
-                    backend.start()
+                group.start(event.count)
+            case "set-policy" | "set-cost" | "kill-router" | "start-router":
+                raise AssertionError(f"{event.do} changes no targets")
         site.apply()

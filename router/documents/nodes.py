@@ -166,6 +166,8 @@ class _Builder:
                 self._open.pop()
                 self._keys.pop()
                 self._known.pop()
+            case _:
+                pass  # Where the stream and documents begin and end.
         return True
 
     def _begin(self, event: yaml.NodeEvent) -> bool:

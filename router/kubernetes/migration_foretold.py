@@ -50,7 +50,8 @@ def _after(view: View, step: Step) -> View:
         case "taken-back":
             record = record_of(view.records, address)
             return msgspec.structs.replace(view, service=record.service if record else service)
-    return view
+        case "given-back" | "let-go" | "":  # Of no Service, or nothing to wait for.
+            return view
 
 
 def _carried_out(view: View, change: Change) -> View:

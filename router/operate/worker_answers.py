@@ -73,7 +73,7 @@ class Answering:
                 histories = await sliced(self._histories(service, port))
                 for kept in _some(histories.items):
                     yield Histories(kept)
-            case _:
+            case FlowsQuestion() | FlowNewsQuestion() | FlowQuestion():
                 async for told in self._of_flows(question):
                     yield told
 

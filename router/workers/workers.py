@@ -170,7 +170,8 @@ class Workers:
         decoder = msgspec.msgpack.Decoder(FromWorker)
         try:
             while True:
-                match await heard(reader, decoder):
+                message: FromWorker = await heard(reader, decoder)
+                match message:
                     case Door(address=address):
                         one.door = address
                         self._lead_all()
