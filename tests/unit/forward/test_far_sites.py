@@ -6,7 +6,8 @@ from router.forward.past import Record
 from router.forward.ports import TargetConfig
 from router.model import limits
 from router.model.ids import ServiceKey
-from router.model.specs import ServiceProtocol, ServiceSpec, Timeouts
+from router.model.settings import Timeouts
+from router.model.specs import ServiceProtocol, ServiceSpec
 from tests.unit.forward.fakes import (
     FakeMesh,
     FakeNetwork,
