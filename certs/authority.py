@@ -20,7 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from certs import certificates, clocks, files, keys, limits, rotation
 from certs.errors import CertError
 from certs.rotation import CaState
-from certs.terms import FREE, Terms, extension
+from certs.terms import FREE, TokenTerms, extension
 
 TROUBLE_HINT = (
     "Set the clock right (timedatectl). If it is right, make another CA: sitectl revoke-access, "
@@ -144,7 +144,7 @@ class Authority:
         *,
         site_id: str | None = None,
         expires_at: float | None = None,
-        terms: Terms = FREE,
+        terms: TokenTerms = FREE,
     ) -> str:
         """PEM of a certificate that admits ``key`` here as ``name`` (clientAuth only).
 

@@ -20,7 +20,7 @@ from certs import authority as authorities
 from certs import certificates, files, keys, limits, names, tokens
 from certs.authority import Authority
 from certs.errors import CertError
-from certs.terms import FREE, Terms, refuse_unfit
+from certs.terms import FREE, TokenTerms, refuse_unfit
 from certs.tokens import Token
 
 _SUFFIX, _LOCK_FILE = ".json", ".lock"
@@ -39,7 +39,7 @@ class Redemption(msgspec.Struct, frozen=True):
     chain: str
 
 
-class Grant(msgspec.Struct, frozen=True, kw_only=True):
+class ClaimGrant(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept of a claim: never its secret, only ``digest`` over ``salt`` and secret (hex).
 
     ``tries`` counts wrong codes. ``allow``: on which terms redeemers are let in. A version that
@@ -52,7 +52,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     checksum: str
     expires_at: int
     uses_left: int
-    allow: Terms | tuple[()] = ()  # As versions without terms wrote it: free.
+    allow: TokenTerms | tuple[()] = ()  # As versions without terms wrote it: free.
     cost: int | None = None
     tries: int = 0
     revoked: bool = False
@@ -62,9 +62,9 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     """Unix seconds; 0: of a version that did not write it down."""
 
     @property
-    def terms(self) -> Terms:
+    def terms(self) -> TokenTerms:
         """On which redeemers are let in."""
-        return self.allow if isinstance(self.allow, Terms) else FREE
+        return self.allow if isinstance(self.allow, TokenTerms) else FREE
 
     def __repr__(self) -> str:
         return f"Grant({self.name!r}, uses_left={self.uses_left}, tries={self.tries})"
@@ -94,7 +94,7 @@ class Redeemed(msgspec.Struct, frozen=True):
     repeated: bool
 
 
-class Refused(msgspec.Struct, frozen=True):
+class ClaimRefused(msgspec.Struct, frozen=True):
     """Why, for the issuer's own events; the caller of the claim is never told.
 
     ``unknown``, ``wrong-code``, ``locked``, ``revoked``, ``edited``, ``bad-csr``, ``used``,
@@ -135,7 +135,7 @@ class GrantStore:
         self._authority = authority
 
     def create(
-        self, draft: Token, *, uses: int = 1, terms: Terms = FREE, first: First = nothing
+        self, draft: Token, *, uses: int = 1, terms: TokenTerms = FREE, first: First = nothing
     ) -> Token:
         """Grant what ``draft`` (a claim still without secret) says; the token with its secret.
 
@@ -149,7 +149,7 @@ class GrantStore:
         self.keep(grant)
         return token
 
-    def keep(self, grant: Grant) -> None:
+    def keep(self, grant: ClaimGrant) -> None:
         """Keep a new grant. `CertError`: its name is taken, or there are too many."""
         with self._lock():
             if len(self.names()) >= limits.GRANTS_MAX:
@@ -161,7 +161,7 @@ class GrantStore:
             except FileExistsError as error:
                 raise _taken(grant.name) from error
 
-    def redeem(self, name: str, request: ClaimRequest, now: float) -> Redeemed | Refused:
+    def redeem(self, name: str, request: ClaimRequest, now: float) -> Redeemed | ClaimRefused:
         """Judge one request. Raises `CertError` for a damaged grant.
 
         `OSError`: nothing has happened, since nothing can be stored or somebody else holds the
@@ -178,7 +178,7 @@ class GrantStore:
         found = (entry for entry in os.listdir(self._directory) if not entry.startswith("."))
         return sorted(e.removesuffix(_SUFFIX) for e in found if e.endswith(_SUFFIX))
 
-    def get(self, name: str) -> Grant | None:
+    def get(self, name: str) -> ClaimGrant | None:
         """The grant as it is now. `CertError` if its file is damaged."""
         return self._read(name)
 
@@ -215,7 +215,7 @@ class GrantStore:
     def _lock(self) -> files.Lock:
         return files.locked(self._directory / _LOCK_FILE, waits=self._waits)
 
-    def _read(self, name: str) -> Grant | None:
+    def _read(self, name: str) -> ClaimGrant | None:
         if not names.is_name(name):  # Also what would leave the directory.
             return None
         path = self._path(name)
@@ -225,46 +225,46 @@ class GrantStore:
             return None
         return decode(data, str(path))
 
-    def _write(self, grant: Grant, *, replace: bool = True) -> None:
+    def _write(self, grant: ClaimGrant, *, replace: bool = True) -> None:
         files.write_secret(self._path(grant.name), encode(grant), replace=replace)
 
 
 def judge(
-    grant: Grant | None, request: ClaimRequest, now: float, authority: Authority
-) -> tuple[Redeemed | Refused, Grant | None]:
+    grant: ClaimGrant | None, request: ClaimRequest, now: float, authority: Authority
+) -> tuple[Redeemed | ClaimRefused, ClaimGrant | None]:
     """The answer to ``request``, and what ``grant`` becomes by it; None: it stays as it is.
 
     What it becomes must be kept before the answer leaves. Changes nothing itself.
     """
     if grant is None:
         _digest("", request.secret)  # As long as a known claim takes.
-        return Refused("unknown"), None
+        return ClaimRefused("unknown"), None
     if grant.tries >= limits.CLAIM_TRIES_MAX:
-        return Refused("locked"), None
+        return ClaimRefused("locked"), None
     if not _same(_digest(grant.salt, request.secret), grant.digest):
-        return Refused("wrong-code"), msgspec.structs.replace(grant, tries=grant.tries + 1)
+        return ClaimRefused("wrong-code"), msgspec.structs.replace(grant, tries=grant.tries + 1)
     if grant.revoked:
-        return Refused("revoked"), None
+        return ClaimRefused("revoked"), None
     if not _same(request.checksum, grant.checksum):
-        return Refused("edited"), None
+        return ClaimRefused("edited"), None
     return _judge_proven(grant, request, now, authority)
 
 
 def _judge_proven(
-    grant: Grant, request: ClaimRequest, now: float, authority: Authority
-) -> tuple[Redeemed | Refused, Grant | None]:
+    grant: ClaimGrant, request: ClaimRequest, now: float, authority: Authority
+) -> tuple[Redeemed | ClaimRefused, ClaimGrant | None]:
     try:
         key = authorities.read_request(request.csr)
     except CertError:
-        return Refused("bad-csr"), None
+        return ClaimRefused("bad-csr"), None
     key_id = hashlib.sha256(keys.public_der(key)).hexdigest()
     for use in grant.redeemed:
         if use.key == key_id:
             return _again(grant, use, key, request, now, authority)
     if grant.uses_left < 1:
-        return Refused("used"), None
+        return ClaimRefused("used"), None
     if now >= grant.expires_at:
-        return Refused("expired"), None
+        return ClaimRefused("expired"), None
     chain = _issue(grant, key, request, now, authority)
     use = Redemption(
         key=key_id,
@@ -279,13 +279,13 @@ def _judge_proven(
 
 
 def _again(
-    grant: Grant,
+    grant: ClaimGrant,
     use: Redemption,
     key: keys.PublicKey,
     request: ClaimRequest,
     now: float,
     authority: Authority,
-) -> tuple[Redeemed, Grant | None]:
+) -> tuple[Redeemed, ClaimGrant | None]:
     """The answer to who has redeemed already: the same; once that has ended, another of it.
 
     It costs no use, and admits nobody who was barred since.
@@ -301,7 +301,7 @@ def _again(
 
 
 def _issue(
-    grant: Grant, key: keys.PublicKey, request: ClaimRequest, now: float, authority: Authority
+    grant: ClaimGrant, key: keys.PublicKey, request: ClaimRequest, now: float, authority: Authority
 ) -> str:
     short, long = limits.LINK_LEAF_LIFE_S, limits.LINK_LEAF_LIFE_UNRENEWED_S
     life_s = short if request.renews else long
@@ -321,7 +321,7 @@ def _redeemed(use: Redemption, authority: Authority, *, repeated: bool) -> Redee
     )
 
 
-def new_grant(draft: Token, *, uses: int = 1, terms: Terms = FREE) -> tuple[Grant, Token]:
+def new_grant(draft: Token, *, uses: int = 1, terms: TokenTerms = FREE) -> tuple[ClaimGrant, Token]:
     """What is kept of a claim that ``draft`` (still without secret) describes, and its token.
 
     Raises `CertError` for bad values.
@@ -333,7 +333,7 @@ def new_grant(draft: Token, *, uses: int = 1, terms: Terms = FREE) -> tuple[Gran
     refuse_unfit(terms, draft.name)
     token = msgspec.structs.replace(draft, secret=tokens.new_secret())
     salt = secrets.token_hex(16)
-    grant = Grant(
+    grant = ClaimGrant(
         name=token.name,
         salt=salt,
         digest=_digest(salt, token.secret),
@@ -347,16 +347,16 @@ def new_grant(draft: Token, *, uses: int = 1, terms: Terms = FREE) -> tuple[Gran
     return grant, token
 
 
-def encode(grant: Grant) -> bytes:
+def encode(grant: ClaimGrant) -> bytes:
     """As it is stored."""
     return msgspec.json.encode(grant)
 
 
-def decode(data: bytes, source: str) -> Grant:
+def decode(data: bytes, source: str) -> ClaimGrant:
     """What `encode` made; `CertError` naming ``source`` if it is damaged or of a newer version."""
     files.require_known_version(data, source)
     try:
-        return msgspec.json.decode(data, type=Grant)
+        return msgspec.json.decode(data, type=ClaimGrant)
     except (msgspec.DecodeError, RecursionError) as error:
         raise CertError(source, "is damaged", "Delete it and make a new token") from error
 

@@ -6,10 +6,10 @@ from typing import Protocol
 
 from certs import certificates, keys, limits, names
 from certs.authority import Authority
-from certs.claims import First, Grant, Redemption, claim_expires_at, nothing
+from certs.claims import ClaimGrant, First, Redemption, claim_expires_at, nothing
 from certs.errors import CertError
 from certs.names import Endpoint
-from certs.terms import FREE, Terms, of_certificate, refuse_unfit
+from certs.terms import FREE, TokenTerms, of_certificate, refuse_unfit
 from certs.tokens import Token
 
 
@@ -17,7 +17,7 @@ class Grants(Protocol):
     """Where claims are granted: a `GrantStore`, or Secrets of a cluster."""
 
     def create(
-        self, draft: Token, *, uses: int = 1, terms: Terms = FREE, first: First = nothing
+        self, draft: Token, *, uses: int = 1, terms: TokenTerms = FREE, first: First = nothing
     ) -> Token:
         """Grant what ``draft`` says; the token with its secret. `CertError`: its name is taken.
 
@@ -25,7 +25,7 @@ class Grants(Protocol):
         """
         ...
 
-    def keep(self, grant: Grant) -> None:
+    def keep(self, grant: ClaimGrant) -> None:
         """Keep a grant whose certificate was made here. `CertError`: its name is taken."""
         ...
 
@@ -42,7 +42,7 @@ def claim_token(
     life_s: float = limits.CLAIM_EXPIRY_S,
     uses: int = 1,
     cost: int | None = None,
-    terms: Terms = FREE,
+    terms: TokenTerms = FREE,
     first: First = nothing,
 ) -> Token:
     """Grant a claim and give its token. `CertError` for a name that is taken or bad values.
@@ -75,7 +75,7 @@ def certificate_token(
     life_s: float = limits.TOKEN_CERTIFICATE_LIFE_S,
     cost: int | None = None,
     holder_id: str | None = None,
-    terms: Terms = FREE,
+    terms: TokenTerms = FREE,
 ) -> Token:
     """A token with a key pair of its own. `CertError` for bad values.
 
@@ -113,7 +113,7 @@ def certificate_token(
     )
 
 
-def given_grant(token: Token, holder_id: str, holder_name: str) -> Grant:
+def given_grant(token: Token, holder_id: str, holder_name: str) -> ClaimGrant:
     """What the issuer keeps of a certificate token made for one site: whom to bar, and by what.
 
     As of a claim that this site redeemed, and that nobody can redeem again.
@@ -127,7 +127,7 @@ def given_grant(token: Token, holder_id: str, holder_name: str) -> Grant:
         serial=certificates.serial_of(token.certificate_pem),
         chain=token.certificate_pem,
     )
-    return Grant(
+    return ClaimGrant(
         name=token.name,
         salt="",
         digest="",

@@ -13,7 +13,7 @@ import msgspec
 from certs import authority as authorities
 from certs import certificates, keys, limits, names, tokens
 from certs.authority import Authority, Leaf
-from certs.claims import ClaimRequest, Grant, GrantStore, Redeemed, Refused
+from certs.claims import ClaimGrant, ClaimRefused, ClaimRequest, GrantStore, Redeemed
 from certs.credentials import Credential
 from certs.errors import CertError
 from certs.tokens import Token
@@ -135,7 +135,7 @@ class ClaimDesk:
         if isinstance(request, ClaimAnswer):
             return request
         try:
-            result: Redeemed | Refused | CertError | OSError
+            result: Redeemed | ClaimRefused | CertError | OSError
             result = self._store.redeem(name, request, now)
         except (CertError, OSError) as error:
             result = error
@@ -146,12 +146,12 @@ class ClaimDesk:
         assert self._store is not None, "a desk without a store issues nothing"
         self._store.use(authority)
 
-    def grant(self, name: str) -> Grant | None:
+    def grant(self, name: str) -> ClaimGrant | None:
         """The claim ``name``, as it is now. Raises `CertError` if it is damaged."""
         assert self._store is not None, "a desk without a store keeps nothing"
         return self._store.get(name)
 
-    def granted(self) -> list[Grant]:
+    def granted(self) -> list[ClaimGrant]:
         """Every claim, as it is now. Raises `CertError` for one that is damaged."""
         assert self._store is not None, "a desk without a store keeps nothing"
         found = (self._store.get(name) for name in self._store.names())
@@ -193,7 +193,7 @@ class ClaimDesk:
     def close(
         self,
         request: ClaimRequest,
-        result: Redeemed | Refused | CertError | OSError,
+        result: Redeemed | ClaimRefused | CertError | OSError,
         source: str,
         opened_at: float,
     ) -> ClaimAnswer:
@@ -203,7 +203,7 @@ class ClaimDesk:
         """
         if isinstance(result, CertError):
             return ClaimAnswer(403, _REFUSED, str(result))
-        if isinstance(result, Refused):
+        if isinstance(result, ClaimRefused):
             return ClaimAnswer(403, _REFUSED, result.reason)
         self._leave(_source_key(source), opened_at)  # Nothing that the source is to blame for.
         if isinstance(result, OSError):

@@ -28,7 +28,7 @@ _Base64 = Annotated[str, msgspec.Meta(max_length=1024)]
 _Id = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
 
 
-class Asked(msgspec.Struct, frozen=True):
+class RenewalRequest(msgspec.Struct, frozen=True):
     """The body of ``POST /renewals/NAME``. ``site``: who is asked. Unknown fields are skipped."""
 
     csr: Annotated[str, msgspec.Meta(max_length=8 * limits.KIB)]
@@ -98,7 +98,7 @@ def make_request(identity: SiteIdentity, site: str, key_pem: str, nonce: bytes) 
     csr = authorities.make_request(keys.from_pem(key_pem, "key"))
     signed = _request(site, nonce, csr)
     return msgspec.json.encode(
-        Asked(
+        RenewalRequest(
             csr=csr,
             site=site,
             public_key=_text(identity.public_key),
@@ -108,12 +108,12 @@ def make_request(identity: SiteIdentity, site: str, key_pem: str, nonce: bytes) 
     )
 
 
-def read_request(body: bytes, own_site: str) -> tuple[Asked, str] | None:
+def read_request(body: bytes, own_site: str) -> tuple[RenewalRequest, str] | None:
     """What is asked for, and by which site; None unless it proved that, and means us."""
     if len(body) > limits.CLAIM_BODY_BYTES_MAX:
         return None
     try:
-        asked = msgspec.json.decode(body, type=Asked)
+        asked = msgspec.json.decode(body, type=RenewalRequest)
         public_key, nonce = _bytes(asked.public_key), _bytes(asked.nonce)
         signature = _bytes(asked.signature)
     except (ValueError, RecursionError):
@@ -125,7 +125,9 @@ def read_request(body: bytes, own_site: str) -> tuple[Asked, str] | None:
     return asked, site_id_of(public_key)
 
 
-def make_answer(identity: SiteIdentity, asked: Asked, chain_pem: str, cas_pem: str) -> bytes:
+def make_answer(
+    identity: SiteIdentity, asked: RenewalRequest, chain_pem: str, cas_pem: str
+) -> bytes:
     """The body of status 200."""
     signed = _answer(_bytes(asked.nonce), asked.csr, chain_pem, cas_pem)
     return msgspec.json.encode(
@@ -150,7 +152,7 @@ def read_answer(
         reason = f"{token.site_name} did not renew it (status {status})"
         again = f"On {token.site_name} run: sitectl token create FILE, and link again"
         raise CertError(token.name, reason, again, retryable=status in (429, 503))
-    asked = msgspec.json.decode(request, type=Asked)
+    asked = msgspec.json.decode(request, type=RenewalRequest)
     try:
         if len(body) > limits.CLAIM_ANSWER_BYTES_MAX:
             raise ValueError("too long")

@@ -79,7 +79,7 @@ class Dialler(msgspec.Struct, frozen=True, kw_only=True):
     renews: bool = False
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class RotationPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be done now. ``until``: when it goes on whoever still waits, Unix seconds."""
 
     step: Step
@@ -153,7 +153,7 @@ def retired(state: CaState) -> CaState:
     return CaState(state.key_pem, state.ca_pem)
 
 
-def plan(rotation: Rotation, diallers: Iterable[Dialler], now: float) -> Plan:
+def plan(rotation: Rotation, diallers: Iterable[Dialler], now: float) -> RotationPlan:
     """What to do at ``now``, when ``diallers`` are all who hold a certificate of ours.
 
     Waits for each until it is known to have taken the phase, or its certificate has ended; while
@@ -171,7 +171,7 @@ def plan(rotation: Rotation, diallers: Iterable[Dialler], now: float) -> Plan:
     step: Step = "wait"
     if is_over:
         step = "switch" if rotation.phase == "announced" else "retire"
-    return Plan(step=step, waiting=waiting, until=until)
+    return RotationPlan(step=step, waiting=waiting, until=until)
 
 
 def roles(state: CaState) -> tuple[tuple[str, str], ...]:

@@ -15,14 +15,14 @@ from certs.errors import CertError
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # PyYAML may be built without libyaml.
 
 
-class Scalar(msgspec.Struct, frozen=True):
+class SecretScalar(msgspec.Struct, frozen=True):
     """A value as it was written, unquoted, and its line."""
 
     text: str
     line: int
 
 
-class Mapping(msgspec.Struct, frozen=True):
+class SecretMapping(msgspec.Struct, frozen=True):
     """Fields in the order written. A list of the document counts as a mapping without fields."""
 
     fields: "dict[str, Node]"
@@ -31,22 +31,26 @@ class Mapping(msgspec.Struct, frozen=True):
     def text(self, key: str, default: str = "") -> str:
         """The text of a scalar field, ``default`` if it is absent or no scalar."""
         found = self.fields.get(key)
-        return found.text if isinstance(found, Scalar) else default
+        return found.text if isinstance(found, SecretScalar) else default
 
     def line_of(self, key: str) -> int:
         found = self.fields.get(key)
         return found.line if found is not None else self.line
 
-    def mapping(self, key: str) -> "Mapping":
+    def mapping(self, key: str) -> "SecretMapping":
         """A field that is a mapping, an empty one if it is absent or something else."""
         found = self.fields.get(key)
-        return found if isinstance(found, Mapping) else Mapping(fields={}, line=self.line_of(key))
+        return (
+            found
+            if isinstance(found, SecretMapping)
+            else SecretMapping(fields={}, line=self.line_of(key))
+        )
 
 
-Node = Scalar | Mapping
+Node = SecretScalar | SecretMapping
 
 
-def parse(text: str, source: str) -> Mapping:
+def parse(text: str, source: str) -> SecretMapping:
     """The one document of ``text``. Raises `CertError` with ``source`` and line."""
     if len(text) > limits.TOKEN_BYTES_MAX or len(text.encode()) > limits.TOKEN_BYTES_MAX:
         raise CertError(
@@ -75,7 +79,7 @@ class _Reader:
     def __init__(self, source: str) -> None:
         self._source = source
 
-    def document(self, events: Iterator[yaml.Event]) -> Mapping:
+    def document(self, events: Iterator[yaml.Event]) -> SecretMapping:
         root: Node | None = None
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
@@ -84,7 +88,7 @@ class _Reader:
                 if event.version or event.tags:
                     raise self._error(event, "has YAML directives", "Remove them")
                 root = self._node(next(events), events, 1)
-        if not isinstance(root, Mapping):
+        if not isinstance(root, SecretMapping):
             hint = "At the other site: sitectl token create FILE"
             raise CertError(self._source, "is not a token file", hint)
         return root
@@ -98,23 +102,23 @@ class _Reader:
         if depth > limits.TOKEN_DEPTH_MAX:
             raise self._error(event, "is nested too deeply", "This is no token file")
         if isinstance(event, yaml.ScalarEvent):
-            return Scalar(text=event.value, line=line)
+            return SecretScalar(text=event.value, line=line)
         if isinstance(event, yaml.SequenceStartEvent):
             while not isinstance(item := next(events), yaml.SequenceEndEvent):
                 self._node(item, events, depth + 1)  # Checked, and not needed.
-            return Mapping(fields={}, line=line)
+            return SecretMapping(fields={}, line=line)
         return self._mapping(events, line, depth)
 
-    def _mapping(self, events: Iterator[yaml.Event], line: int, depth: int) -> Mapping:
+    def _mapping(self, events: Iterator[yaml.Event], line: int, depth: int) -> SecretMapping:
         fields: dict[str, Node] = {}
         while not isinstance(event := next(events), yaml.MappingEndEvent):
             key = self._node(event, events, depth + 1)
-            if not isinstance(key, Scalar):
+            if not isinstance(key, SecretScalar):
                 raise self._error(event, "has a key that is not text", "Remove it")
             if key.text in fields:
                 raise self._error(event, f"has {key.text[:80]!r} twice", "Keep one of them")
             fields[key.text] = self._node(next(events), events, depth + 1)
-        return Mapping(fields=fields, line=line)
+        return SecretMapping(fields=fields, line=line)
 
     def _error(self, event: yaml.Event, reason: str, hint: str) -> CertError:
         return CertError(self._source, reason, hint, line=_line(event))

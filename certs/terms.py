@@ -21,7 +21,7 @@ Pattern = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9*?][a-z0-9.*?-]{0,62}\Z"
 Patterns = Annotated[tuple[Pattern, ...], msgspec.Meta(max_length=limits.TERMS_PATTERNS_MAX)]
 
 
-class Terms(
+class TokenTerms(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
     """Names of services that the holder may declare, attach targets to (``export``) and ask for
@@ -38,14 +38,14 @@ class Terms(
         return self == FREE
 
 
-FREE = Terms()
+FREE = TokenTerms()
 
 
-def refuse_unfit(terms: Terms, name: str) -> None:
+def refuse_unfit(terms: TokenTerms, name: str) -> None:
     """`CertError` for terms of the token ``name`` that no router could state to others."""
     try:
         encoded = msgspec.json.encode(terms)
-        msgspec.json.decode(encoded, type=Terms)
+        msgspec.json.decode(encoded, type=TokenTerms)
     except msgspec.DecodeError as error:
         hint = f"Use names of services, with * and ?; at most {limits.TERMS_PATTERNS_MAX} each"
         raise CertError(name, f"has terms that cannot be: {error}", hint) from error
@@ -57,12 +57,12 @@ def refuse_unfit(terms: Terms, name: str) -> None:
         )
 
 
-def extension(terms: Terms) -> x509.UnrecognizedExtension:
+def extension(terms: TokenTerms) -> x509.UnrecognizedExtension:
     """As it stands in a certificate. Not critical: TLS libraries know nothing of it."""
     return x509.UnrecognizedExtension(OID, msgspec.json.encode(terms))
 
 
-def of_certificate(certificate: bytes | str, source: str = "certificate") -> Terms:
+def of_certificate(certificate: bytes | str, source: str = "certificate") -> TokenTerms:
     """The terms in ``certificate``; `FREE` if it states none.
 
     `CertError` when they cannot be read: a later version's, which we must not take for none.
@@ -76,6 +76,6 @@ def of_certificate(certificate: bytes | str, source: str = "certificate") -> Ter
     value = found.value
     assert isinstance(value, x509.UnrecognizedExtension), "nobody else defines this OID"
     try:
-        return msgspec.json.decode(value.value, type=Terms)
+        return msgspec.json.decode(value.value, type=TokenTerms)
     except (msgspec.DecodeError, RecursionError) as error:
         raise CertError(source, "states terms that this version cannot read", "Upgrade") from error

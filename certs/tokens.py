@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives import serialization
 from certs import certificates, clocks, files, limits, names, secretyaml
 from certs.errors import CertError
 from certs.names import Endpoint
-from certs.secretyaml import Mapping
+from certs.secretyaml import SecretMapping
 
 TokenKind = Literal["claim", "certificate"]
 
@@ -238,7 +238,7 @@ class _TokenReader:
         "_source",
     )
 
-    def __init__(self, document: Mapping, source: str, *, cost_is_users: bool) -> None:
+    def __init__(self, document: SecretMapping, source: str, *, cost_is_users: bool) -> None:
         self._document, self._source = document, source
         self._cost_is_users = cost_is_users
         self._metadata = document.mapping("metadata")

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import msgspec
 
-from demo.load import Held, Served
+from demo.load import Held, RequestOutcome
 
 ROOM_SHOWN_MAX = 2  # Slots that may look free: an answer on its way back still holds one.
 SHARE_WRONG_MAX = 0.02
@@ -19,7 +19,7 @@ LATE_SHARE_MAX = 0.05  # Of a phase: with more the machine is too busy to judge.
 BUSY_CAUSES = ("status 503 all-full", "TimeoutError")
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class DemoVerdict(msgspec.Struct, frozen=True):
     """One promise: kept or not, and by which figures.
 
     ``is_judged`` is False where the machine was too busy to say that it is broken.
@@ -48,7 +48,7 @@ class Row(msgspec.Struct, frozen=True):
     p99_ms: float | None
 
 
-def rows(served: Sequence[Served], held: Sequence[Held], sites: Sequence[str]) -> list[Row]:
+def rows(served: Sequence[RequestOutcome], held: Sequence[Held], sites: Sequence[str]) -> list[Row]:
     """The table, in the order of the phases."""
     table = []
     for phase in dict.fromkeys(record.phase for record in served):
@@ -86,7 +86,7 @@ def _quantile(ordered: Sequence[float], share: float) -> float | None:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
 
 
-def late_share(served: Sequence[Served]) -> float:
+def late_share(served: Sequence[RequestOutcome]) -> float:
     """The share of requests that were late by the demo's own programs, of the worst phase."""
     count = Counter(record.phase for record in served)
     late = Counter(record.phase for record in served if record.late_s > LATE_S)
@@ -94,13 +94,13 @@ def late_share(served: Sequence[Served]) -> float:
 
 
 def verdicts(
-    served: Sequence[Served],
+    served: Sequence[RequestOutcome],
     held: Sequence[Held],
     sites: Sequence[str],
     slots: dict[str, int],
     connection_slots: dict[str, int],
     burst: str,
-) -> list[Verdict]:
+) -> list[DemoVerdict]:
     """``sites`` in order of cost from the ingress, the local one first; ``slots`` per site.
 
     On a machine that is too busy, order and fullness are not judged, nor losses that it causes. A
@@ -122,7 +122,7 @@ def verdicts(
     over = [r for r in served if r.site and r.in_hand > slots[r.site] // 2]
     ours = [error for error in lost + broken_off if not error.startswith(BUSY_CAUSES)]
     return [
-        Verdict(
+        DemoVerdict(
             f"{local} is filled first",
             _few(early, in_burst)
             and len(calm_away) <= SHARE_WRONG_MAX * calm + ROOM_SHOWN_MAX
@@ -134,14 +134,14 @@ def verdicts(
             f"connections {', '.join(f'{site} {tcp[site]}' for site in sites)}",
             is_judged=is_calm,
         ),
-        Verdict(
+        DemoVerdict(
             f"the overflow goes to {following}, the cheapest next, and only then farther",
             _few(too_far, in_burst) and filled[following] >= FILLED_MIN and tcp_order,
             f"{filled[following]:.0%} of its {slots[following]} slots used in the burst, "
             f"{too_far} went farther while it had room",
             is_judged=is_calm,
         ),
-        Verdict(
+        DemoVerdict(
             "nothing is lost and no target gets more than its capacity",
             not lost and not broken_off and not over,
             f"{len(lost)} of {len(served)} requests and {len(broken_off)} of {len(held)} "
@@ -158,13 +158,13 @@ def _causes(errors: Sequence[str]) -> str:
     return f" ({', '.join(f'{count} x {error}' for error, count in counted)})" if counted else ""
 
 
-def _few(wrong: int, of: Sequence[Served]) -> bool:
+def _few(wrong: int, of: Sequence[RequestOutcome]) -> bool:
     return wrong <= SHARE_WRONG_MAX * len(of)
 
 
 def _with_room(
-    served: Sequence[Served],
-    judged: Sequence[Served],
+    served: Sequence[RequestOutcome],
+    judged: Sequence[RequestOutcome],
     cheaper: str,
     slots: dict[str, int],
     farther: Sequence[str],
@@ -182,7 +182,9 @@ def _with_room(
     return wrong
 
 
-def _filled(served: Sequence[Served], burst: Sequence[Served], site: str, slots: int) -> float:
+def _filled(
+    served: Sequence[RequestOutcome], burst: Sequence[RequestOutcome], site: str, slots: int
+) -> float:
     """Share of the slot-seconds of ``site`` that were used while the burst lasted, at most 1.
 
     A client also waits on the way and in the queue, so on a busy machine it counts more than there

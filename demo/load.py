@@ -20,7 +20,7 @@ class Phase(msgspec.Struct, frozen=True):
     connections: int
 
 
-class Served(msgspec.Struct, frozen=True):
+class RequestOutcome(msgspec.Struct, frozen=True):
     """What became of one request. ``site`` empty: lost, ``error`` says how.
 
     ``late_s``: by how much the client began it late, or the target answered late, whichever is
@@ -46,7 +46,7 @@ class Held(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-Tell = Callable[[Served], None]
+Tell = Callable[[RequestOutcome], None]
 
 
 async def requests(url: str, phases: list[Phase], tell: Tell) -> None:
@@ -82,7 +82,7 @@ async def _one(
                 error = f"status {response.status} {response.headers.get('Spillway-Error', '')}"
     except (aiohttp.ClientError, TimeoutError, OSError) as failure:
         error = f"{type(failure).__name__}: {failure}"
-    tell(Served(phase, began, time.monotonic(), site, in_hand, error, late_s))
+    tell(RequestOutcome(phase, began, time.monotonic(), site, in_hand, error, late_s))
 
 
 async def connections(

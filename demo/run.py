@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 from demo.judge import late_share, rows, verdicts
-from demo.load import Held, Phase, Served, connections, requests
-from demo.show import Picture
-from demo.sites import DemoError, Network, Site, free_ports
+from demo.load import Held, Phase, RequestOutcome, connections, requests
+from demo.show import DemoPicture
+from demo.sites import DemoError, DemoNetwork, DemoSite, free_ports
 
 FEW_CORES = 2
 # With few of them half the rate, and targets that take twice as long: the same slots are filled.
@@ -29,7 +29,7 @@ def main() -> int:
     """Run it; 0 when no promise was broken, see `demo.judge`."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # As Ctrl-C: end what was started.
     state = Path(tempfile.mkdtemp(prefix="spillway-demo-"))
-    network = Network(state)
+    network = DemoNetwork(state)
     try:
         return _story(network)
     except DemoError as error:
@@ -44,13 +44,13 @@ def main() -> int:
         shutil.rmtree(state)
 
 
-def _story(network: Network) -> int:
+def _story(network: DemoNetwork) -> int:
     ports = free_ports(14)
     sites = [
-        Site("onprem", "127.0.8.1", ports[0], (ports[1], ports[2]), ports[3], 5, 4),
-        Site("near", "127.0.8.2", ports[4], (ports[5], ports[6]), ports[7], 5, 4),
+        DemoSite("onprem", "127.0.8.1", ports[0], (ports[1], ports[2]), ports[3], 5, 4),
+        DemoSite("near", "127.0.8.2", ports[4], (ports[5], ports[6]), ports[7], 5, 4),
         # Larger than the burst needs: a busy machine serves slower, and nothing may be lost then.
-        Site("far", "127.0.8.3", ports[8], (ports[9], ports[10]), ports[11], 15, 4),
+        DemoSite("far", "127.0.8.3", ports[8], (ports[9], ports[10]), ports[11], 15, 4),
     ]
     shop, cache = ports[12], ports[13]
     onprem, near, far = sites
@@ -87,7 +87,7 @@ def _story(network: Network) -> int:
     network.wait_ready("onprem", "cache", 3, 3)
     names = [site.name for site in sites]
     slots = {site.name: site.capacity * len(site.http_ports) for site in sites}
-    picture = Picture(names, {name: count / SERVICE_S for name, count in slots.items()})
+    picture = DemoPicture(names, {name: count / SERVICE_S for name, count in slots.items()})
     served, held = asyncio.run(_offer(picture, onprem.address, shop, cache))
     picture.table(rows(served, held, names))
     outcome = verdicts(
@@ -100,9 +100,9 @@ def _story(network: Network) -> int:
 
 
 async def _offer(
-    picture: Picture, address: str, shop: int, cache: int
-) -> tuple[list[Served], list[Held]]:
-    served: list[Served] = []
+    picture: DemoPicture, address: str, shop: int, cache: int
+) -> tuple[list[RequestOutcome], list[Held]]:
+    served: list[RequestOutcome] = []
     held: list[Held] = []
     full = max(phase.rate for phase in PHASES)
     with picture:
@@ -113,7 +113,7 @@ async def _offer(
     return served, held
 
 
-async def _watch(picture: Picture, served: list[Served], full: float) -> None:
+async def _watch(picture: DemoPicture, served: list[RequestOutcome], full: float) -> None:
     ends, number, shown = 0.0, 0, 0
     for phase in PHASES:
         ends += phase.seconds
@@ -124,7 +124,7 @@ async def _watch(picture: Picture, served: list[Served], full: float) -> None:
             shown = len(served)
 
 
-def _hold(network: Network) -> None:
+def _hold(network: DemoNetwork) -> None:
     print(f"\nHeld up. Look around, then press Ctrl-C:\n  export SITECTL_STATE={network.state}")
     print(f"  console: {network.json('onprem', 'status')['item']['console']['url']}")
     for words in ("top", "network status", "service status", "why shop", "events -f"):

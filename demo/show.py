@@ -9,15 +9,15 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from demo.judge import LATE_S, Row, Verdict
-from demo.load import Served
+from demo.judge import LATE_S, DemoVerdict, Row
+from demo.load import RequestOutcome
 
 COLOURS = ("green", "yellow", "magenta")
 MARKS = ("█", "▓", "░")
 WIDTH = 60
 
 
-class Picture:
+class DemoPicture:
     """Redrawn each second on a terminal; one line a second elsewhere."""
 
     def __init__(self, sites: Sequence[str], capacity_rps: dict[str, float]) -> None:
@@ -27,7 +27,7 @@ class Picture:
         self._live: Live | None = None
         self._lines: list[Text] = []
 
-    def __enter__(self) -> "Picture":
+    def __enter__(self) -> "DemoPicture":
         legend = "  ".join(
             f"{mark} {site} ({self._capacity[site]:g}/s)"
             for mark, site in zip(MARKS, self._sites, strict=True)
@@ -42,7 +42,9 @@ class Picture:
         if self._live is not None:
             self._live.__exit__(None, None, None)
 
-    def second(self, phase: str, number: int, answers: Sequence[Served], full: float) -> None:
+    def second(
+        self, phase: str, number: int, answers: Sequence[RequestOutcome], full: float
+    ) -> None:
         """One more second has passed; ``full`` answers a second fill the width."""
         count = Counter(record.site for record in answers)
         line = Text(f"{number:3d} s {phase:6s} ")
@@ -74,7 +76,7 @@ class Picture:
         self._console.print()
         self._console.print(table)
 
-    def verdicts(self, verdicts: Sequence[Verdict], late: float) -> None:
+    def verdicts(self, verdicts: Sequence[DemoVerdict], late: float) -> None:
         """The three promises; ``late`` is the share of requests that were, by this machine."""
         for verdict in verdicts:
             mark, style = ("kept  ", "green") if verdict.kept else ("BROKEN", "bold red")

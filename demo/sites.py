@@ -19,7 +19,7 @@ WAIT_S = 30.0
 ROOT = Path(__file__).resolve().parent.parent
 
 
-class Site(msgspec.Struct, frozen=True):
+class DemoSite(msgspec.Struct, frozen=True):
     """A site of the demo: a loopback address of its own, its targets and what they may carry."""
 
     name: str
@@ -49,7 +49,7 @@ def free_ports(count: int) -> list[int]:
             door.close()
 
 
-class Network:
+class DemoNetwork:
     """The sites' state directory and every process the demo started; ends them all."""
 
     def __init__(self, state: Path) -> None:
@@ -94,7 +94,7 @@ class Network:
                     raise DemoError(f"{' '.join(command)} does not answer on port {port}")
                 time.sleep(0.05)
 
-    def serve_tcp(self, site: Site) -> str:
+    def serve_tcp(self, site: DemoSite) -> str:
         """A Redis that knows its site's name, or the demo's own server; says which."""
         redis = shutil.which("redis-server")
         if redis is None:
@@ -109,7 +109,7 @@ class Network:
                 raise DemoError("Redis did not take its site's name")
         return "Redis"
 
-    def start(self, site: Site, *, console: bool = False) -> None:
+    def start(self, site: DemoSite, *, console: bool = False) -> None:
         """Make the site and start its router; with a console for who sits at this machine."""
         self.sitectl(
             site.name,
@@ -121,7 +121,7 @@ class Network:
         self._started.append(site.name)
         self.sitectl(site.name, "start")
 
-    def link(self, dialler: Site, acceptor: Site, cost: int) -> None:
+    def link(self, dialler: DemoSite, acceptor: DemoSite, cost: int) -> None:
         """Join two sites with a claim token, one use."""
         token = self.state / f"{acceptor.name}-for-{dialler.name}.yaml"
         self.sitectl(acceptor.name, "token", "create", str(token), quiet=False)

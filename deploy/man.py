@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from deploy.verbs import EXITS, HELP, Verb, verbs
+from deploy.verbs import EXITS, HELP, ManualVerb, verbs
 from router import __version__
 from router.process.main import command_line
 from sitectl.base.failure import Exit
@@ -61,7 +61,7 @@ def _head(name: str, section: int, does: str) -> Iterator[str]:
     yield f".SH NAME\n{plain(name)} \\- {plain(does)}\n"
 
 
-def _of_verb(verb: Verb, root: Verb) -> Iterator[str]:
+def _of_verb(verb: ManualVerb, root: ManualVerb) -> Iterator[str]:
     does = verb.text[0].rstrip(".")
     yield from _head("-".join(verb.words), 1, does[:1].lower() + does[1:])
     yield f".SH SYNOPSIS\n.B {plain(verb.usage)}\n.SH DESCRIPTION\n"

@@ -27,7 +27,7 @@ EXITS: Final = {
 }
 
 
-class Verb(msgspec.Struct, frozen=True):
+class ManualVerb(msgspec.Struct, frozen=True):
     """One command: its words, its usage, what it says, its own flags, its examples."""
 
     words: tuple[str, ...]
@@ -43,7 +43,7 @@ class Verb(msgspec.Struct, frozen=True):
         return " ".join(self.words)
 
 
-def verbs() -> Iterator[Verb]:
+def verbs() -> Iterator[ManualVerb]:
     """The root and all below it, groups before their verbs."""
     root = click.Context(cli, info_name="sitectl")
     yield _verb(cli, root, ("sitectl",))
@@ -52,7 +52,7 @@ def verbs() -> Iterator[Verb]:
             yield from _below(root, name, ("sitectl",))
 
 
-def _below(parent: click.Context, name: str, words: tuple[str, ...]) -> Iterator[Verb]:
+def _below(parent: click.Context, name: str, words: tuple[str, ...]) -> Iterator[ManualVerb]:
     assert isinstance(parent.command, click.Group)
     command = parent.command.get_command(parent, name)
     assert command is not None
@@ -66,7 +66,7 @@ def _below(parent: click.Context, name: str, words: tuple[str, ...]) -> Iterator
             yield from _below(ctx, below, words)
 
 
-def _verb(command: click.Command, ctx: click.Context, words: tuple[str, ...]) -> Verb:
+def _verb(command: click.Command, ctx: click.Context, words: tuple[str, ...]) -> ManualVerb:
     text, _, examples = inspect.cleandoc(command.help or "").partition("\b\n")
     paragraphs = [re.sub(r"\s+", " ", part).strip() for part in text.split("\n\n")]
     usage = [part.strip() for part in command.collect_usage_pieces(ctx)]
@@ -76,7 +76,7 @@ def _verb(command: click.Command, ctx: click.Context, words: tuple[str, ...]) ->
         if isinstance(param, click.Option) and (record := param.get_help_record(ctx))
     ]
     below = command.list_commands(ctx) if isinstance(command, click.Group) else []
-    return Verb(
+    return ManualVerb(
         words,
         " ".join((*words, *usage)),
         tuple(part for part in paragraphs if part),

@@ -18,7 +18,7 @@ from simulator.skupper import Version
 _SOURCE = "scenario"
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
     """Scenarios to run one after the other, each ended after ``requests_max`` of its requests."""
 
     scenarios: tuple[str, ...]
@@ -26,7 +26,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     rivals: bool = True
 
 
-class Finding(msgspec.Struct, frozen=True):
+class InputFinding(msgspec.Struct, frozen=True):
     """Something that is wrong with a scenario, and where."""
 
     line: int
@@ -36,17 +36,17 @@ class Finding(msgspec.Struct, frozen=True):
     hint: str
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class RunAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """``outcomes`` of the scenarios in their order, or what is wrong with the first that is bad."""
 
-    outcomes: list[figures.Outcome] = []
-    errors: list[Finding] = []
+    outcomes: list[figures.RunOutcome] = []
+    errors: list[InputFinding] = []
     notes: list[str] = []
 
 
-def answer(order: Order) -> Answer:
+def answer(order: RunOrder) -> RunAnswer:
     """Carry it out."""
-    outcomes: list[figures.Outcome] = []
+    outcomes: list[figures.RunOutcome] = []
     told: list[str] = []
     asked_to_end = False
 
@@ -62,31 +62,31 @@ def answer(order: Order) -> Answer:
         scenario, errors, notes = reading.read(text, _SOURCE, _no_log)
         told += notes
         if scenario is None:
-            return Answer(errors=[_finding(error) for error in errors], notes=told)
+            return RunAnswer(errors=[_finding(error) for error in errors], notes=told)
         run = Run(scenario)
         try:
             record = run.finish(progress)
         except TooManyRequests as error:
             hint = "Shorten duration, give closed loops a think, or let more wait: queue"
-            return Answer(errors=[Finding(1, 1, "SW0722", str(error), hint)], notes=told)
+            return RunAnswer(errors=[InputFinding(1, 1, "SW0722", str(error), hint)], notes=told)
         rivals: tuple[Version, ...] = ("v1", "v2") if order.rivals and not outcomes else ()
         outcomes.append(figures.outcome(scenario, record, run.draw, rivals))
         if record.interrupted:
             break
-    return Answer(outcomes=outcomes, notes=told)
+    return RunAnswer(outcomes=outcomes, notes=told)
 
 
 def _no_log(name: str) -> str:
     raise OSError(0, "logs are read by sitectl simulate only")
 
 
-def _finding(error: ConfigError) -> Finding:
+def _finding(error: ConfigError) -> InputFinding:
     message = error.message.removeprefix(error.source).lstrip(": ")
-    return Finding(error.line, error.column, error.code, message, error.hint)
+    return InputFinding(error.line, error.column, error.code, message, error.hint)
 
 
 def main() -> None:
-    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
+    order = msgspec.json.decode(sys.stdin.buffer.read(), type=RunOrder)
     sys.stdout.buffer.write(msgspec.json.encode(answer(order)))
 
 

@@ -6,10 +6,10 @@ from functools import partial
 from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss, Network
 from router.net.simulated import LOOPBACK_DELAY_S
 from simulator.bounds import CLIENT_TIMEOUT_S
-from simulator.measure import Request
+from simulator.measure import SimulatedRequest
 
 _DIAL_S = 5.0
-Asked = Callable[[Request], None]
+Asked = Callable[[SimulatedRequest], None]
 
 
 class Clients:
@@ -21,7 +21,7 @@ class Clients:
         self.network, self._port, self.keeps, self._asks = network, port, keeps, asks
         self._idle: list[_Connection] = []
 
-    def ask(self, request: Request, done: Callable[[], None] | None = None) -> None:
+    def ask(self, request: SimulatedRequest, done: Callable[[], None] | None = None) -> None:
         """Begin ``request`` now; ``done`` when it was answered, refused or lost."""
         if self._idle:
             self._idle.pop().send(request, done)
@@ -39,7 +39,7 @@ class Clients:
 
         self.network.dial("127.0.0.1", self._port, connected, failed, timeout_s=_DIAL_S)
 
-    def asks(self, request: Request) -> None:
+    def asks(self, request: SimulatedRequest) -> None:
         """Its bytes leave now: what they will find when they arrive is looked at just before."""
         arrival = self.network.now() + LOOPBACK_DELAY_S
         self.network.call_at(arrival, partial(self._asks, request))
@@ -60,10 +60,10 @@ class _Connection:
     def __init__(self, clients: Clients, network: Network, connection: Connection) -> None:
         self._clients, self._network, self._connection = clients, network, connection
         self._bytes = b""
-        self._request: Request | None = None
+        self._request: SimulatedRequest | None = None
         self._done: Callable[[], None] | None = None
 
-    def send(self, request: Request, done: Callable[[], None] | None) -> None:
+    def send(self, request: SimulatedRequest, done: Callable[[], None] | None) -> None:
         """Ask over this connection."""
         self._request, self._done = request, done
         self._timer = self._network.call_at(request.began + CLIENT_TIMEOUT_S, self._overdue)

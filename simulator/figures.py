@@ -6,7 +6,7 @@ import msgspec
 
 from simulator import bounds
 from simulator.ideal import Ideal, ideal_of
-from simulator.measure import Record, Request
+from simulator.measure import RunRecord, SimulatedRequest
 from simulator.scenario import Arrivals, Scenario
 from simulator.skupper import Model, Version
 
@@ -74,7 +74,7 @@ class Rival(msgspec.Struct, frozen=True, kw_only=True):
     failed: int = 0
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class RunOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """One run. ``lasted_s`` is shorter than the scenario when it was interrupted."""
 
     scenario: str
@@ -95,8 +95,8 @@ def percentile(values: list[float], share: float) -> float | None:
 
 
 def outcome(
-    scenario: Scenario, record: Record, draw: Callable[[int], float], rivals: Sequence[Version]
-) -> Outcome:
+    scenario: Scenario, record: RunRecord, draw: Callable[[int], float], rivals: Sequence[Version]
+) -> RunOutcome:
     """Everything that is told of a run."""
     names = [(site, one.name) for site in scenario.sites for one in scenario.services]
     sites = [
@@ -104,7 +104,7 @@ def outcome(
         for site, service in names
         if _matters(scenario, site, service)
     ]
-    return Outcome(
+    return RunOutcome(
         scenario=scenario.name,
         policy=" ".join(dict.fromkeys(one.policy for one in scenario.services)),
         seed=scenario.seed,
@@ -127,7 +127,7 @@ def _matters(scenario: Scenario, site: str, service: str) -> bool:
 
 
 def _site(
-    scenario: Scenario, record: Record, site: str, service: str, draw: Callable[[int], float]
+    scenario: Scenario, record: RunRecord, site: str, service: str, draw: Callable[[int], float]
 ) -> SiteFigures:
     own = [one for one in record.requests if (one.site, one.service) == (site, service)]
     served = [one for one in own if one.served_by]
@@ -206,7 +206,7 @@ def _used(series: Series, ideal: Ideal | None) -> float | None:
 
 
 def _series(
-    scenario: Scenario, record: Record, site: str, service: str, own: list[Request]
+    scenario: Scenario, record: RunRecord, site: str, service: str, own: list[SimulatedRequest]
 ) -> Series:
     step_s = scenario.duration_s / bounds.BINS
     samples = record.samples.get((site, service), [])
@@ -238,7 +238,7 @@ def _series(
 
 def _rivals(
     scenario: Scenario,
-    record: Record,
+    record: RunRecord,
     service: str,
     version: Version,
     draw: Callable[[int], float],

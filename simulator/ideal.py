@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 import msgspec
 
 from simulator import draws
-from simulator.measure import Record
+from simulator.measure import RunRecord
 from simulator.scenario import Scenario
 
 
@@ -20,7 +20,7 @@ class Ideal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ideal_of(
-    scenario: Scenario, record: Record, site: str, service: str, draw: Callable[[int], float]
+    scenario: Scenario, record: RunRecord, site: str, service: str, draw: Callable[[int], float]
 ) -> Ideal | None:
     """Of what one site was really asked. None: not slots decide there, or they change."""
     groups = [one for one in scenario.targets if (one.site, one.service) == (site, service)]

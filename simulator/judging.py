@@ -8,7 +8,7 @@ import msgspec
 from router.documents import capacities, readers
 from router.documents.nodes import Findings, Mapping, Node
 from simulator import bounds, draws, replay
-from simulator.scenario import Arrivals, Happening, Scenario, Service, Targets
+from simulator.scenario import Arrivals, Happening, Scenario, ScenarioService, ScenarioTargets
 
 HOLE_S: Final = 60.0
 _NEEDS: Final[dict[str, tuple[str, ...]]] = {
@@ -120,7 +120,7 @@ class Judge:
         if field not in ("links", "events") and not service and len(self._services) > 1:
             self._bad(field, index, "", "field 'service' is missing: there are several")
 
-    def _weights(self, field: str, index: int, one: Service | Happening) -> None:
+    def _weights(self, field: str, index: int, one: ScenarioService | Happening) -> None:
         if one.policy == "split" and not any(one.weights.values()):
             self._bad(
                 field, index, "weights", "policy split needs weights", "weights: {a: 1, b: 1}"
@@ -135,7 +135,7 @@ class Judge:
             return one
         return msgspec.structs.replace(one, service=self._spec.services[0].name)
 
-    def _target(self, index: int, one: Targets) -> Targets:
+    def _target(self, index: int, one: ScenarioTargets) -> ScenarioTargets:
         slots = one.slots
         if slots is None:
             slots = capacities.of_spec(one.capacity).slots
@@ -148,7 +148,7 @@ class Judge:
                     "at once?",
                     "Write slots: 10; more wait in it",
                 )
-        whole: Targets = msgspec.structs.replace(self._with_service(one), slots=slots)
+        whole: ScenarioTargets = msgspec.structs.replace(self._with_service(one), slots=slots)
         return whole
 
     def _arrival(self, index: int, one: Arrivals) -> Arrivals:

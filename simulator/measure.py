@@ -5,7 +5,7 @@ from router.model.ids import ServiceKey
 ANSWERED = 200
 
 
-class Request:
+class SimulatedRequest:
     """One request of a client. Times from the start of the scenario's clock of the network.
 
     ``free``: slots of its own site that were free when the router heard of it; None: no slots are
@@ -36,7 +36,7 @@ class Request:
         return self.ended - self.began
 
 
-class Sample:
+class StepSample:
     """A site for one service in one step of time. ``busy``: mean of its slots that worked in it.
 
     The others are of its end: requests that wait ``in_backends`` and ``queued`` in the router's
@@ -49,12 +49,12 @@ class Sample:
         self.busy, self.in_backends, self.queued, self.slots = busy, in_backends, queued, slots
 
 
-class Record:
+class RunRecord:
     """Everything that a run saw."""
 
     def __init__(self) -> None:
-        self.requests: list[Request] = []
-        self.samples: dict[tuple[str, str], list[Sample]] = {}
+        self.requests: list[SimulatedRequest] = []
+        self.samples: dict[tuple[str, str], list[StepSample]] = {}
         self.began_s = self.lasted_s = 0.0
         self.interrupted = False
 

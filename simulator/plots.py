@@ -2,32 +2,32 @@
 
 from typing import NamedTuple
 
-from simulator.figures import Outcome, SiteFigures
+from simulator.figures import RunOutcome, SiteFigures
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _HEIGHT = 4
 
 
-class Row(NamedTuple):
+class PlotRow(NamedTuple):
     """One line and the colour that suits it; empty: none."""
 
     text: str
     colour: str
 
 
-def rows(outcome: Outcome) -> list[Row]:
+def rows(outcome: RunOutcome) -> list[PlotRow]:
     """Each site: an area of its working slots under the line of its slots, and sparklines."""
-    found: list[Row] = []
+    found: list[PlotRow] = []
     for one in outcome.sites:
         found += _site(one)
     return found
 
 
-def _site(one: SiteFigures) -> list[Row]:
+def _site(one: SiteFigures) -> list[PlotRow]:
     series = one.series
     top = max([1.0, *map(float, series.slots), *series.busy])
     found = [
-        Row(f"{one.site} {one.service}: slots that work, of {max(series.slots, default=0)}", "")
+        PlotRow(f"{one.site} {one.service}: slots that work, of {max(series.slots, default=0)}", "")
     ]
     for level in range(_HEIGHT - 1, -1, -1):
         cells = []
@@ -37,7 +37,7 @@ def _site(one: SiteFigures) -> list[Row]:
             cell = _BLOCKS[round(filled * 8)]
             cells.append("┄" if is_line and cell == " " else cell)
         axis = f"{top:>7.4g} ┤" if level == _HEIGHT - 1 else f"{'0' if not level else '':>7} ┤"
-        found.append(Row(axis + "".join(cells).rstrip(), "green"))
+        found.append(PlotRow(axis + "".join(cells).rstrip(), "green"))
     if one.offered:
         away = [
             sum(counts[i] for there, counts in series.served.items() if there != one.site)
@@ -53,10 +53,10 @@ def _site(one: SiteFigures) -> list[Row]:
             found.append(_spark("failed", [n * per_step for n in series.refused], "/s", "red"))
     if any(series.queue):
         found.append(_spark("queue", list(map(float, series.queue)), "", "blue"))
-    return [*found, Row("", "")]
+    return [*found, PlotRow("", "")]
 
 
-def _spark(label: str, values: list[float], unit: str, colour: str) -> Row:
+def _spark(label: str, values: list[float], unit: str, colour: str) -> PlotRow:
     most = max(values, default=0.0)
     cells = "".join(_BLOCKS[round(value / most * 8)] if most else " " for value in values)
-    return Row(f"{label:>7}  {cells:<60} {most:.4g}{unit}", colour)
+    return PlotRow(f"{label:>7}  {cells:<60} {most:.4g}{unit}", colour)

@@ -27,11 +27,11 @@ from simulator.scenario import (
     Happening,
     Link,
     Scenario,
-    Service,
+    ScenarioService,
+    ScenarioTargets,
     ServiceTime,
     ServiceTimeKind,
     SitePolicy,
-    Targets,
 )
 
 _FIELDS: Final = ("apiVersion", "kind", "name", "spec")
@@ -90,7 +90,7 @@ _RATE_FIELDS: Final = (
 )
 
 
-def _check_targets(findings: Findings, node: Mapping, path: str, spec: Targets) -> bool:
+def _check_targets(findings: Findings, node: Mapping, path: str, spec: ScenarioTargets) -> bool:
     per_s = capacities.of_spec(spec.capacity).per_s
     return check_rates(findings, node, path, [] if per_s is None else [per_s], spec)
 
@@ -102,7 +102,7 @@ _LINK = Shape(
     Field("rtt_s", readers.duration(0.0, 10.0)),
 )
 _SERVICE = Shape(
-    Service,
+    ScenarioService,
     Field("name", readers.name, required=True),
     Field("protocol", readers.word("http", "tcp")),
     Field("policy", _policy_name),
@@ -111,7 +111,7 @@ _SERVICE = Shape(
     Field("queue_wait_s", readers.duration(0.0, limits.QUEUE_WAIT_S_MAX)),
 )
 _TARGETS = Shape(
-    Targets,
+    ScenarioTargets,
     Field("site", readers.name, required=True),
     Field("service", readers.name),
     Field("count", readers.integer(0, bounds.TARGETS_MAX)),

@@ -1,6 +1,6 @@
 """An outcome as tables: what each site's clients got, from whom, how fast; and other rules."""
 
-from simulator.figures import Outcome, Rival, SiteFigures
+from simulator.figures import Rival, RunOutcome, SiteFigures
 
 Table = tuple[list[str], list[list[str]]]
 
@@ -8,7 +8,7 @@ _SITE = ["SITE", "OFFERED", "HERE", "AWAY", "REFUSED", "LOST", "USED", "IDEAL", 
 _WAITS = ["P50", "P90", "P99"]
 
 
-def sites(outcome: Outcome) -> Table:
+def sites(outcome: RunOutcome) -> Table:
     """One line for each site that has clients or targets. Shares are of what it was offered."""
     several = len({one.service for one in outcome.sites}) > 1
     rows = []
@@ -32,7 +32,7 @@ def sites(outcome: Outcome) -> Table:
     return [*_SITE, *_WAITS], rows
 
 
-def split(outcome: Outcome, label: str) -> list[list[str]]:
+def split(outcome: RunOutcome, label: str) -> list[list[str]]:
     """Lines of the comparison of rules: who served what each site's clients asked."""
     return [_rule_line(label, one) for one in outcome.sites if one.offered] + [
         _rule_line(one.rule, one) for one in outcome.skupper
@@ -50,7 +50,7 @@ def _rule_line(label: str, one: SiteFigures | Rival) -> list[str]:
     return [label, one.site, counted(one.here, total), there or "-", str(failed), p50, p99]
 
 
-def spills(outcome: Outcome) -> list[str]:
+def spills(outcome: RunOutcome) -> list[str]:
     """What there is to say of the overflow of each site that has clients."""
     lines = []
     for one in outcome.sites:
@@ -71,7 +71,7 @@ def spills(outcome: Outcome) -> list[str]:
     return lines
 
 
-def over_time(outcome: Outcome, steps: int = 12) -> Table:
+def over_time(outcome: RunOutcome, steps: int = 12) -> Table:
     """Each site in ``steps`` equal pieces of time: rates a second, mean slots, most in line."""
     rows: list[list[str]] = []
     several = len({one.service for one in outcome.sites}) > 1

@@ -6,7 +6,7 @@ can do. Below it who waits, and the latency of the slowest hundredth.
 
 from xml.sax.saxutils import escape
 
-from simulator.figures import Outcome, SiteFigures
+from simulator.figures import RunOutcome, SiteFigures
 from simulator.scenario import Scenario
 from simulator.ways import paths
 
@@ -26,7 +26,7 @@ text{font:12px system-ui,sans-serif;fill:var(--fg)}.dim{fill:var(--dim);font-siz
 """
 
 
-def svg(scenario: Scenario, outcomes: list[Outcome]) -> str:
+def svg(scenario: Scenario, outcomes: list[RunOutcome]) -> str:
     """The picture of one run, or of several below each other: the same bytes for the same run."""
     parts: list[str] = []
     top = 20

@@ -5,7 +5,7 @@ from functools import partial
 
 from simulator import bounds, draws
 from simulator.clients import Clients
-from simulator.measure import Record, Request, Sample, key_of
+from simulator.measure import RunRecord, SimulatedRequest, StepSample, key_of
 from simulator.scenario import Arrivals, Scenario
 from simulator.world import World
 
@@ -33,7 +33,7 @@ class _Source:
         """Whether their host is."""
         return self._site.alive
 
-    def ask(self, request: Request, done: Callable[[], None] | None) -> None:
+    def ask(self, request: SimulatedRequest, done: Callable[[], None] | None) -> None:
         """One of them asks now."""
         if self._clients is None or self._clients.network is not self._site.network:
             key = key_of(self._world.names, self.spec.service)
@@ -41,7 +41,7 @@ class _Source:
             self._clients = Clients(self._site.network, key.port, keeps, self._note_room)
         self._clients.ask(request, done)
 
-    def _note_room(self, request: Request) -> None:
+    def _note_room(self, request: SimulatedRequest) -> None:
         key = key_of(self._world.names, self.spec.service)
         load = self._site.router.forwarder.load_of(key)
         request.free = None if load.capacity is None else load.capacity - load.used
@@ -57,7 +57,7 @@ class Run:
         self._chance = draws.generator(scenario, "work")
         self._draws: list[float] = []
         self._worked_s: dict[tuple[str, str], float] = {}
-        self.record = Record()
+        self.record = RunRecord()
         self.world = World(scenario, self.draw)
         internet = self.world.internet
         internet.run_until(bounds.SETTLE_S)
@@ -69,7 +69,7 @@ class Run:
             self._draws.append(self._chance.random())
         return self._draws[number]
 
-    def finish(self, progress: Progress = lambda share, begun: True) -> Record:
+    def finish(self, progress: Progress = lambda share, begun: True) -> RunRecord:
         """Let it all happen. TooManyRequests: more than can be told beforehand."""
         scenario, internet = self._scenario, self.world.internet
         for number, arrivals in enumerate(scenario.arrivals):
@@ -131,14 +131,14 @@ class Run:
 
         request = self._ask(source, again)
 
-    def _ask(self, source: _Source, done: Callable[[], None] | None) -> Request:
+    def _ask(self, source: _Source, done: Callable[[], None] | None) -> SimulatedRequest:
         now, spec = self.world.internet.now, source.spec
         if len(self.record.requests) >= bounds.RUN_REQUESTS_MAX:
             raise TooManyRequests(
                 f"more than {bounds.RUN_REQUESTS_MAX:,} requests, {now - self._begin:.1f} s into "
                 f"the scenario: clients that are refused ask again every {_AGAIN_S * 1000:g} ms"
             )
-        request = Request(len(self.record.requests), spec.site, spec.service, now)
+        request = SimulatedRequest(len(self.record.requests), spec.site, spec.service, now)
         self.record.requests.append(request)
         if source.alive:
             source.ask(request, done)
@@ -159,7 +159,7 @@ class Run:
                 worked_s = sum(one.worked_s for of, one in site.everyone if of == service)
                 busy = (worked_s - self._worked_s.get((name, service), 0.0)) / step_s
                 self._worked_s[name, service] = worked_s
-                sample = Sample(
+                sample = StepSample(
                     busy,
                     sum(one.waiting for one in running),
                     queued.get(service, 0),

@@ -45,7 +45,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     rtt_s: float = 0.02
 
 
-class Service(msgspec.Struct, frozen=True, kw_only=True):
+class ScenarioService(msgspec.Struct, frozen=True, kw_only=True):
     """A service, declared at every site that has clients or targets of it."""
 
     name: str
@@ -56,7 +56,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     queue_wait_s: float = 1.0
 
 
-class Targets(msgspec.Struct, frozen=True, kw_only=True):
+class ScenarioTargets(msgspec.Struct, frozen=True, kw_only=True):
     """Equal backends of one service at one site.
 
     ``slots``: what each really does at once, more wait in it. ``capacity``: what is stated to the
@@ -138,8 +138,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float
     sites: tuple[str, ...]
     links: tuple[Link, ...] = ()
-    services: tuple[Service, ...]
-    targets: tuple[Targets, ...] = ()
+    services: tuple[ScenarioService, ...]
+    targets: tuple[ScenarioTargets, ...] = ()
     policies: tuple[SitePolicy, ...] = ()
     arrivals: tuple[Arrivals, ...]
     events: tuple[Happening, ...] = ()

@@ -15,7 +15,7 @@ from heapq import heappop, heappush
 from typing import Literal
 
 from simulator import draws
-from simulator.scenario import Scenario, Targets
+from simulator.scenario import Scenario, ScenarioTargets
 from simulator.ways import paths
 
 Version = Literal["v1", "v2"]
@@ -37,7 +37,7 @@ class Served:
 class _Pod:
     __slots__ = ("busy", "in_flight", "site", "spec", "waiting", "worked_s")
 
-    def __init__(self, site: str, spec: Targets) -> None:
+    def __init__(self, site: str, spec: ScenarioTargets) -> None:
         self.site, self.spec = site, spec
         self.in_flight = self.busy = 0
         self.worked_s = 0.0

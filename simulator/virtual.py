@@ -19,7 +19,7 @@ from router.model.sharing import FREE, Terms
 from router.model.specs import LinkSpec, ServiceProtocol
 from router.net.ports import Tls
 from router.net.simulated import SimulatedInternet
-from router.node.services.ports import Kept, KnownOffer
+from router.node.services.ports import KnownDeclaration, OfferingSite
 from router.trust.ports import Bars, PendingLink
 
 LINK_PORT = 55671
@@ -107,12 +107,12 @@ class MemoryKeeper:
     def __init__(self, internet: SimulatedInternet) -> None:
         self.internet = internet
         self.epoch = self.writes = 0
-        self._learnt: tuple[Kept, ...] = ()
+        self._learnt: tuple[KnownDeclaration, ...] = ()
         self._learnt_at = 0.0
         self._declared: dict[str, float] = {}
         self._owners: Mapping[str, Owner] = {}
         self._pins: Mapping[str, SiteId] = {}
-        self._offers: Mapping[str, Sequence[KnownOffer]] | None = None
+        self._offers: Mapping[str, Sequence[OfferingSite]] | None = None
         self._listeners: Sequence[HeldListener] = ()
 
     def keep_epoch(self, epoch: int) -> None:
@@ -124,13 +124,15 @@ class MemoryKeeper:
     def keep_declared(self, names: frozenset[str]) -> None:
         self._declared = {name: self.declared_at(name) for name in sorted(names)}
 
-    def keep_learnt(self, learnt: tuple[Kept, ...]) -> None:
+    def keep_learnt(self, learnt: tuple[KnownDeclaration, ...]) -> None:
         self._learnt, self._learnt_at = learnt, self.internet.now
         self.writes += 1
 
-    def learnt(self) -> tuple[Kept, ...]:
+    def learnt(self) -> tuple[KnownDeclaration, ...]:
         age_s = self.internet.now - self._learnt_at
-        return tuple(Kept(one.declaration, one.lost_for_s + age_s) for one in self._learnt)
+        return tuple(
+            KnownDeclaration(one.declaration, one.lost_for_s + age_s) for one in self._learnt
+        )
 
     def keep_owners(self, owners: Mapping[str, Owner]) -> None:
         self._owners = owners
@@ -145,10 +147,10 @@ class MemoryKeeper:
     def listeners(self) -> Sequence[HeldListener]:
         return self._listeners
 
-    def keep_known_offers(self, known: Mapping[str, Sequence[KnownOffer]]) -> None:
+    def keep_known_offers(self, known: Mapping[str, Sequence[OfferingSite]]) -> None:
         self._offers = known
 
-    def known_offers(self) -> Mapping[str, Sequence[KnownOffer]] | None:
+    def known_offers(self) -> Mapping[str, Sequence[OfferingSite]] | None:
         return self._offers
 
     def rule_pins(self) -> Mapping[str, SiteId]:

@@ -19,7 +19,7 @@ from router.net.simulated import SimulatedInternet
 from router.node.site_router import SiteRouter
 from simulator.backends import Backend, WorkOf
 from simulator.measure import key_of
-from simulator.scenario import Happening, Scenario, Service, Targets
+from simulator.scenario import Happening, Scenario, ScenarioService, ScenarioTargets
 from simulator.virtual import LINK_PORT, MemoryKeeper, NoClaims, SimCredentials, SimIdentity
 
 _FIRST_PORT = 10_000
@@ -27,11 +27,11 @@ _STRANGERS_S = 0.001  # One way, between sites that no link joins: they never ta
 
 
 class Group:
-    """The backends of one `Targets` of the scenario."""
+    """The backends of one `ScenarioTargets` of the scenario."""
 
     __slots__ = ("backends", "spec", "stopped")
 
-    def __init__(self, spec: Targets) -> None:
+    def __init__(self, spec: ScenarioTargets) -> None:
         self.spec = spec
         self.backends: list[Backend] = []
         self.stopped: list[Backend] = []
@@ -50,7 +50,7 @@ class Group:
             backend.start()
 
 
-class Site:
+class SimulatedSite:
     """One site: its host, its router, its backends."""
 
     def __init__(self, world: "World", number: int, name: str) -> None:
@@ -112,7 +112,7 @@ class Site:
             group.backends.append(backend)
             self.everyone.append((spec.service, backend))
 
-    def dial(self, other: "Site", cost: int) -> None:
+    def dial(self, other: "SimulatedSite", cost: int) -> None:
         """Link to ``other``, or change that link's cost."""
         self._endpoints[f"to-{other.name}"] = other.ip
         self._links[f"to-{other.name}"] = LinkSpec(cost=cost)
@@ -172,10 +172,10 @@ class World:
     def __init__(self, scenario: Scenario, draw: WorkOf) -> None:
         self.scenario, self.draw = scenario, draw
         self.names = tuple(service.name for service in scenario.services)
-        self.services: dict[str, Service] = {one.name: one for one in scenario.services}
+        self.services: dict[str, ScenarioService] = {one.name: one for one in scenario.services}
         self.internet = SimulatedInternet(scenario.seed, delay_s=_STRANGERS_S, cuts=False)
         self.journal: list[str] = []
-        self.sites = {name: Site(self, i, name) for i, name in enumerate(scenario.sites)}
+        self.sites = {name: SimulatedSite(self, i, name) for i, name in enumerate(scenario.sites)}
         for link in scenario.links:
             first, second = (self.sites[name] for name in link.between)
             self.internet.set_delay(first.ip, second.ip, link.rtt_s / 2.0)

@@ -10,7 +10,7 @@ from router.model.specs import API_VERSION
 encode = msgspec.json.Encoder().encode
 
 
-class Failure(msgspec.Struct, frozen=True):
+class ErrorView(msgspec.Struct, frozen=True):
     """The shape of every error."""
 
     code: str
@@ -32,7 +32,7 @@ def items(kind: str, items: Sequence[object]) -> web.Response:
 
 
 def failure(status: int, code: str, message: str, hint: str = "") -> web.Response:
-    return json(Failure(code, message, hint), status)
+    return json(ErrorView(code, message, hint), status)
 
 
 def refusal(error: web.HTTPException) -> web.Response:

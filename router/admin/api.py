@@ -22,7 +22,7 @@ from router.admin.ports import (
     BadQuestion,
     CommandFailed,
     CommandRefused,
-    Order,
+    GivenCommand,
     RouterView,
     UnknownCommand,
     unheard,
@@ -62,7 +62,7 @@ class AdminApi:
         events: EventLog,
         credential: str = "",
         parts: Sequence[ApiPart] = (),
-        commanded: Callable[[Order], None] = unheard,
+        commanded: Callable[[GivenCommand], None] = unheard,
     ) -> None:
         self._commanded = commanded
         self._parts = tuple(parts)
@@ -287,11 +287,11 @@ class AdminApi:
         except UnknownCommand as error:
             return failure(400, "unknown-command", str(error))
         except CommandRefused as error:
-            self._commanded(Order(by, command.command, command.arguments, failed=str(error)))
+            self._commanded(GivenCommand(by, command.command, command.arguments, failed=str(error)))
             return failure(422, "command-refused", f"{error}.", error.hint)
         except CommandFailed as error:
-            self._commanded(Order(by, command.command, command.arguments, failed=str(error)))
+            self._commanded(GivenCommand(by, command.command, command.arguments, failed=str(error)))
             hint = "Check the disk and the permissions of the site's directory, then try again"
             return failure(500, "command-failed", str(error), hint)
-        self._commanded(Order(by, command.command, command.arguments, done=done))
+        self._commanded(GivenCommand(by, command.command, command.arguments, done=done))
         return json({"ok": True, "message": done})

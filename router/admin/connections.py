@@ -30,16 +30,16 @@ class Places:
 
     def __init__(self, most: int, *, trusts_all: bool = False) -> None:
         self._most, self._trusts_all = most, trusts_all
-        self._held: dict[Connection, bool] = {}
+        self._held: dict[AdminConnection, bool] = {}
         """Each with whether its client is known."""
         self.is_closing = False
         self.running: set[asyncio.Task[Any]] = set()
         """Those that answer."""
 
-    def __iter__(self) -> "Iterator[Connection]":
+    def __iter__(self) -> "Iterator[AdminConnection]":
         return iter(list(self._held))
 
-    def take(self, connection: "Connection") -> bool:
+    def take(self, connection: "AdminConnection") -> bool:
         """False: there is no place for it."""
         if self.is_closing:
             return False
@@ -52,7 +52,7 @@ class Places:
         self._held[connection] = self._trusts_all
         return True
 
-    def free(self, connection: "Connection") -> None:
+    def free(self, connection: "AdminConnection") -> None:
         """It has ended."""
         self._held.pop(connection, None)
 
@@ -62,7 +62,7 @@ class Places:
         self.running.add(task)
         task.add_done_callback(self.running.discard)
 
-    def know(self, connection: "Connection") -> None:
+    def know(self, connection: "AdminConnection") -> None:
         """Its client has shown the credential: it gives way to no other."""
         if connection in self._held:
             self._held[connection] = True
@@ -78,7 +78,7 @@ class _Last(web.Response):
         await self.linger()
 
 
-class Connection(web.RequestHandler):
+class AdminConnection(web.RequestHandler):
     """One connection.
 
     While requests wait for their turn no more of them are read: what comes is kept as it is, up to
@@ -278,7 +278,7 @@ class Connection(web.RequestHandler):
 
 def know(request: web.Request) -> None:
     """Who sent ``request`` has shown the credential."""
-    assert isinstance(request.protocol, Connection)
+    assert isinstance(request.protocol, AdminConnection)
     request.protocol.known()
 
 
@@ -296,7 +296,7 @@ def close_if_unsure(request: web.Request, response: web.StreamResponse) -> None:
 @web.middleware
 async def _bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
     connection = request.protocol
-    assert isinstance(connection, Connection), "served without its bounds"
+    assert isinstance(connection, AdminConnection), "served without its bounds"
     connection.began(request)
     if connection.has_more:
         await asyncio.sleep(0)  # From Python 3.12 on aiohttp answers all of them in one turn.
@@ -351,7 +351,7 @@ async def answering(
     assert server is not None
     loop = asyncio.get_running_loop()
     try:
-        yield lambda: Connection(places, server, loop=loop)
+        yield lambda: AdminConnection(places, server, loop=loop)
     finally:
         places.is_closing = True
         await runner.cleanup()

@@ -8,7 +8,7 @@ from aiohttp import web
 from router.admin.answers import item
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class LsaPart(msgspec.Struct, frozen=True, kw_only=True):
     """One LSA that is held."""
 
     router: str
@@ -18,7 +18,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int
 
 
-class Route(msgspec.Struct, frozen=True, kw_only=True):
+class RouteView(msgspec.Struct, frozen=True, kw_only=True):
     """A site of the route table, its routers as ids."""
 
     site: str
@@ -50,9 +50,9 @@ class DebugView(msgspec.Struct, frozen=True, kw_only=True):
     tasks: tuple[str, ...]
     limits: dict[str, float]
     table_generation: int
-    routes: tuple[Route, ...]
+    routes: tuple[RouteView, ...]
     candidates: dict[str, tuple[str, ...]]
-    database: tuple[Part, ...]
+    database: tuple[LsaPart, ...]
 
 
 class DebugApi:

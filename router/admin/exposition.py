@@ -18,7 +18,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from router.admin.metrics import FAMILIES, Family
-from router.admin.ports import Histogram, Labels, MetricValues
+from router.admin.ports import HistogramView, Labels, MetricValues
 
 Encoder = Callable[[Collector], bytes]
 _PIECE_NUMBERS: Final = 50
@@ -57,7 +57,7 @@ def pieces(parts: Iterable[MetricValues], form: Format = TEXT) -> Iterator[bytes
     values included, in the order of `FAMILIES`.
     """
     numbers: dict[str, dict[Labels, float]] = {}
-    histograms: dict[str, dict[Labels, Histogram]] = {}
+    histograms: dict[str, dict[Labels, HistogramView]] = {}
     for part in parts:
         for name, values in part.numbers.items():
             numbers.setdefault(name, {}).update(values)
@@ -99,7 +99,9 @@ def _numbers(name: str, family: Family, values: Mapping[Labels, float]) -> Itera
         yield metric
 
 
-def _histograms(name: str, family: Family, shown: Mapping[Labels, Histogram]) -> Iterator[Metric]:
+def _histograms(
+    name: str, family: Family, shown: Mapping[Labels, HistogramView]
+) -> Iterator[Metric]:
     """As `_numbers`."""
     found = list(shown.items())
     for first in range(0, max(1, len(found)), _PIECE_HISTOGRAMS):

@@ -22,7 +22,7 @@ from router.model.events import Problem
 from router.model.settings import AffinityBy
 
 
-class Histogram(msgspec.Struct, frozen=True):
+class HistogramView(msgspec.Struct, frozen=True):
     """``counts`` per bucket of ``bounds`` (upper, seconds), the last one beyond all bounds."""
 
     bounds: tuple[float, ...]
@@ -40,7 +40,7 @@ class MetricValues(msgspec.Struct, frozen=True):
     """One scrape: values by metric name and label values (in the order of `metrics.FAMILIES`)."""
 
     numbers: Mapping[str, Mapping[Labels, float]]
-    histograms: Mapping[str, Mapping[Labels, Histogram]]
+    histograms: Mapping[str, Mapping[Labels, HistogramView]]
 
 
 class UnknownCommand(Exception):
@@ -71,7 +71,7 @@ class NothingRecorded(BadQuestion):
     """The question fits, and there were no requests to answer it from."""
 
 
-class Order(msgspec.Struct, frozen=True):
+class GivenCommand(msgspec.Struct, frozen=True):
     """A command that somebody gave. ``done``: what it said; ``failed``: why it did nothing."""
 
     by: str
@@ -81,7 +81,7 @@ class Order(msgspec.Struct, frozen=True):
     failed: str = ""
 
 
-def unheard(order: Order) -> None:
+def unheard(order: GivenCommand) -> None:
     """Nobody keeps books."""
 
 

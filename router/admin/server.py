@@ -11,7 +11,7 @@ from aiohttp import web
 from router.admin.api import AdminApi
 from router.admin.connections import Places, answering, application
 from router.admin.events import EventLog
-from router.admin.ports import ApiPart, Order, RouterView, unheard
+from router.admin.ports import ApiPart, GivenCommand, RouterView, unheard
 from router.model import limits
 
 
@@ -25,7 +25,7 @@ async def serving(
     credential: str = "",
     probes: tuple[str, int] | None = None,
     parts: Sequence[ApiPart] = (),
-    commanded: Callable[[Order], None] = unheard,
+    commanded: Callable[[GivenCommand], None] = unheard,
 ) -> AsyncIterator[None]:
     """Serve while the context is open. A stale socket file of a dead router is replaced.
 

@@ -9,10 +9,10 @@ from typing import Protocol
 import msgspec
 from aiohttp import web
 
-from router.admin.answers import Failure, failure, item, items, json
+from router.admin.answers import ErrorView, failure, item, items, json
 from router.admin.history_views import ServiceHistory
 from router.admin.ports import BadQuestion, NothingRecorded, RouterView
-from router.admin.what_if import Known, Outcome, Plan, plan
+from router.admin.what_if import KnownLoad, SimulatedOutcome, WhatIfPlan, plan
 from router.admin.what_if_told import told
 from router.admin.what_if_views import WhatIf
 from router.model import limits
@@ -21,7 +21,7 @@ Histories = Callable[[str | None, int | None], Awaitable[Iterator[ServiceHistory
 """What was recorded of a service at this site, by its name and port."""
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class SimulationOrder(msgspec.Struct, frozen=True, kw_only=True):
     """Texts of scenarios, run one after the other; each ends after so many of its requests.
 
     ``rivals``: with what Skupper's rule makes of the first.
@@ -32,7 +32,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     rivals: bool = True
 
 
-class Finding(msgspec.Struct, frozen=True):
+class ScenarioFinding(msgspec.Struct, frozen=True):
     """Something that is wrong with a scenario, and where."""
 
     line: int
@@ -46,11 +46,11 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     """``outcomes`` as `sitectl simulate -o json` has them, one a scenario; or ``errors``."""
 
     outcomes: list[msgspec.Raw] = []
-    errors: list[Finding] = []
+    errors: list[ScenarioFinding] = []
     notes: list[str] = []
 
 
-class Busy(Exception):
+class SimulationBusy(Exception):
     """Another one runs."""
 
 
@@ -61,7 +61,7 @@ class RunFailed(Exception):
 class Runner(Protocol):
     """Runs orders apart from the router."""
 
-    async def run(self, order: Order) -> Ran:
+    async def run(self, order: SimulationOrder) -> Ran:
         """Raises Busy, RunFailed."""
 
 
@@ -90,7 +90,9 @@ class SimulationApi:
             text = body.decode()
         except UnicodeDecodeError:
             return failure(400, "bad-scenario", "The scenario is not UTF-8 text.")
-        ran = await self._run(Order(scenarios=(text,), requests_max=limits.SIMULATION_REQUESTS_MAX))
+        ran = await self._run(
+            SimulationOrder(scenarios=(text,), requests_max=limits.SIMULATION_REQUESTS_MAX)
+        )
         if isinstance(ran, web.Response):
             return ran
         if ran.errors:
@@ -105,7 +107,7 @@ class SimulationApi:
         planned = await self._planned(asked)
         if isinstance(planned, web.Response):
             return planned
-        order = Order(
+        order = SimulationOrder(
             scenarios=(planned.current, planned.proposed),
             requests_max=2 * limits.WHAT_IF_REQUESTS_MAX,
             rivals=False,
@@ -115,12 +117,12 @@ class SimulationApi:
             return ran
         if ran.errors:
             return failure(422, "bad-what-if", *_findings(ran.errors))
-        outcomes = [msgspec.json.decode(one, type=Outcome) for one in ran.outcomes]
+        outcomes = [msgspec.json.decode(one, type=SimulatedOutcome) for one in ran.outcomes]
         if len(outcomes) < len(order.scenarios) or any(one.interrupted for one in outcomes):
             return _too_long(f"both runs took longer than {limits.SIMULATION_S:g} s")
         return item("WhatIf", told(planned, *outcomes))
 
-    async def _planned(self, asked: WhatIf) -> Plan | web.Response:
+    async def _planned(self, asked: WhatIf) -> WhatIfPlan | web.Response:
         """The two scenarios; or why there are none."""
         service = next(
             (
@@ -138,17 +140,19 @@ class SimulationApi:
             text = f"Nothing is recorded of {service.name}:{service.port} yet."
             return failure(409, "nothing-recorded", text, "Ask again after some requests")
         try:
-            return plan(asked, Known(service, history, self._view.links(), self._view.network()))
+            return plan(
+                asked, KnownLoad(service, history, self._view.links(), self._view.network())
+            )
         except NothingRecorded as error:
             return failure(409, "nothing-recorded", f"{error}.", error.hint)
         except BadQuestion as error:
             return failure(422, "bad-what-if", str(error), error.hint)
 
-    async def _run(self, order: Order) -> Ran | web.Response:
+    async def _run(self, order: SimulationOrder) -> Ran | web.Response:
         try:
             return await self._runner.run(order)
-        except Busy:
-            busy = Failure(
+        except SimulationBusy:
+            busy = ErrorView(
                 "busy",
                 "Another simulation runs; there is one at a time.",
                 f"Ask again in {limits.SIMULATION_AGAIN_S:g} s",
@@ -166,7 +170,7 @@ def _too_long(reason: str) -> web.Response:
     return failure(503, "simulation-failed", f"It was given up: {reason}.", hint)
 
 
-def _findings(errors: Sequence[Finding]) -> tuple[str, str]:
+def _findings(errors: Sequence[ScenarioFinding]) -> tuple[str, str]:
     """All of them as one text, with their places, and the first hint."""
     lines = [f"{one.line}:{one.column}: {one.code} {one.message}" for one in errors]
     return "\n".join(lines), next((one.hint for one in errors if one.hint), "")

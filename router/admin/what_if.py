@@ -31,7 +31,7 @@ HERE = "s0"
 _NOW_STEPS = 3  # Of what is in flight: a burst that ends is in the last of them still.
 
 
-class Known(msgspec.Struct, frozen=True):
+class KnownLoad(msgspec.Struct, frozen=True):
     """What the router knows of the service now and of its last quarter of an hour."""
 
     service: ServiceView
@@ -40,7 +40,7 @@ class Known(msgspec.Struct, frozen=True):
     network: Sequence[SiteView]
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
+class ScenarioSite(msgspec.Struct, frozen=True, kw_only=True):
     """A site of a scenario, called ``key`` there: names may hold anything, and twice."""
 
     key: str
@@ -57,13 +57,13 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         return self.site.capacity_kind == "rate"
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class WhatIfPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Both scenarios, and all that `told` needs beside what comes of them."""
 
-    known: Known
+    known: KnownLoad
     samples: tuple[HistorySample, ...]
-    before: tuple[Place, ...]
-    after: tuple[Place, ...]
+    before: tuple[ScenarioSite, ...]
+    after: tuple[ScenarioSite, ...]
     policies: tuple[str, str]
     current: str
     proposed: str
@@ -82,7 +82,7 @@ class Steps(msgspec.Struct, frozen=True, kw_only=True):
     p99_ms: tuple[float, ...]
 
 
-class Figures(msgspec.Struct, frozen=True, kw_only=True):
+class SimulatedFigures(msgspec.Struct, frozen=True, kw_only=True):
     """One site in what a simulation tells."""
 
     site: str
@@ -96,14 +96,14 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     series: Steps
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class SimulatedOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a simulation tells, as far as it is needed here."""
 
     interrupted: bool
-    sites: list[Figures]
+    sites: list[SimulatedFigures]
 
 
-def plan(asked: WhatIf, known: Known) -> Plan:
+def plan(asked: WhatIf, known: KnownLoad) -> WhatIfPlan:
     """Raises BadQuestion."""
     samples, cut = _window(asked, known.history)
     if not samples:
@@ -122,7 +122,7 @@ def plan(asked: WhatIf, known: Known) -> Plan:
         _scenario(known, samples, places, policy)
         for places, policy in zip((before, after), policies, strict=True)
     )
-    return Plan(
+    return WhatIfPlan(
         known=known,
         samples=samples,
         before=before,
@@ -173,7 +173,7 @@ def asked_in(sample: HistorySample) -> int:
     return sum(sample.served) + sample.nowhere
 
 
-def _places(known: Known, samples: Sequence[HistorySample]) -> tuple[Place, ...]:
+def _places(known: KnownLoad, samples: Sequence[HistorySample]) -> tuple[ScenarioSite, ...]:
     """This site first, then the others by the cost of the way."""
     history, step_s = known.history, known.history.step_s
     column = {one.id: index for index, one in enumerate(history.sites)}
@@ -203,7 +203,7 @@ def _places(known: Known, samples: Sequence[HistorySample]) -> tuple[Place, ...]
     usual_s = next((work for work in works if work is not None), 0.1)
     last = history.samples[-_NOW_STEPS:]
     return tuple(
-        Place(
+        ScenarioSite(
             key=f"s{number}",
             site=site,
             path_cost=0 if site.local else max(1, site.path_cost),
@@ -229,7 +229,7 @@ def _taken(site: ServiceSite, last: Sequence[HistorySample], column: dict[str, i
     return max(0, site.in_flight - ours)
 
 
-def _changed(place: Place, asked: WhatIf) -> Place:
+def _changed(place: ScenarioSite, asked: WhatIf) -> ScenarioSite:
     site = place.site
     capacity = asked.capacity.get(site.id, asked.capacity.get(site.site))
     cost = asked.cost.get(site.id, asked.cost.get(site.site))
@@ -249,7 +249,7 @@ def _changed(place: Place, asked: WhatIf) -> Place:
     )
 
 
-def _require_known(asked: WhatIf, places: Sequence[Place]) -> None:
+def _require_known(asked: WhatIf, places: Sequence[ScenarioSite]) -> None:
     known = {word for place in places for word in (place.site.site, place.site.id)}
     for name in (*asked.capacity, *asked.cost):
         if name not in known:
@@ -259,7 +259,7 @@ def _require_known(asked: WhatIf, places: Sequence[Place]) -> None:
 
 
 def _scenario(
-    known: Known, samples: Sequence[HistorySample], places: Sequence[Place], policy: str
+    known: KnownLoad, samples: Sequence[HistorySample], places: Sequence[ScenarioSite], policy: str
 ) -> str:
     """Numbers and our own words only, nothing that a peer named."""
     history = known.history
@@ -321,7 +321,7 @@ def _sigma(samples: Sequence[HistorySample]) -> float:
     return min(max(median, _SIGMA_MIN), _SIGMA_MAX)
 
 
-def _targets(place: Place, sigma: float) -> list[dict[str, object]]:
+def _targets(place: ScenarioSite, sigma: float) -> list[dict[str, object]]:
     """Backends that take together what the site's targets take and others do not hold."""
     count = min(place.site.targets_ready, _TARGETS_MAX)
     if not count:

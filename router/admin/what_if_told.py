@@ -2,7 +2,15 @@
 
 from collections.abc import Sequence
 
-from router.admin.what_if import HERE, SEED, Figures, Outcome, Place, Plan, asked_in
+from router.admin.what_if import (
+    HERE,
+    SEED,
+    ScenarioSite,
+    SimulatedFigures,
+    SimulatedOutcome,
+    WhatIfPlan,
+    asked_in,
+)
 from router.admin.what_if_views import (
     Recorded,
     WhatIfPicture,
@@ -13,7 +21,7 @@ from router.admin.what_if_views import (
 from router.model import limits
 
 
-def told(planned: Plan, current: Outcome, proposed: Outcome) -> WhatIfView:
+def told(planned: WhatIfPlan, current: SimulatedOutcome, proposed: SimulatedOutcome) -> WhatIfView:
     """Both outcomes side by side, and what was recorded."""
     history, service = planned.known.history, planned.known.service
     pictures = [
@@ -45,7 +53,7 @@ def told(planned: Plan, current: Outcome, proposed: Outcome) -> WhatIfView:
     )
 
 
-def _picture(policy: str, places: Sequence[Place], own: Figures) -> WhatIfPicture:
+def _picture(policy: str, places: Sequence[ScenarioSite], own: SimulatedFigures) -> WhatIfPicture:
     counts = [own.here if place.key == HERE else own.overflowed.get(place.key, 0)
               for place in places]  # fmt: skip
     none = (0,) * len(own.series.offered)
@@ -82,7 +90,7 @@ def _picture(policy: str, places: Sequence[Place], own: Figures) -> WhatIfPictur
     )
 
 
-def _recorded(planned: Plan) -> Recorded:
+def _recorded(planned: WhatIfPlan) -> Recorded:
     history, samples = planned.known.history, planned.samples
     served: dict[str, int] = {}
     for index, site in enumerate(history.sites):
@@ -103,7 +111,7 @@ def _added(now: float | None, then: float | None) -> float | None:
     return None if now is None or then is None else round(then - now, 3)
 
 
-def _assumptions(planned: Plan, step_s: float) -> tuple[str, ...]:
+def _assumptions(planned: WhatIfPlan, step_s: float) -> tuple[str, ...]:
     """What the figures rest on, in words for people."""
     here = planned.before[0]
     said = [

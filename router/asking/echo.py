@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from router.asking.exchange import Quiet, Reply
+from router.asking.exchange import QuestionReply, Quiet
 from router.link.ports import Refusal, Stream, StreamHandler
 from router.model import limits, packed
 from router.model.ids import RouterId
@@ -45,7 +45,7 @@ def answer_echo(stream: Stream, router: RouterId, version: str) -> StreamHandler
     return Quiet()
 
 
-def heard(reply: Reply, router: RouterId) -> Heard:
+def heard(reply: QuestionReply, router: RouterId) -> Heard:
     """What ``reply`` to an echo says, which was for ``router``."""
     if reply.refusal is not None:
         if reply.refusal in SAID_BY_THE_SITE:

@@ -11,7 +11,7 @@ from router.model.ids import RouterId, SiteId
 from router.net.ports import Network, Timer
 
 
-class Reply(msgspec.Struct, frozen=True):
+class QuestionReply(msgspec.Struct, frozen=True):
     """What came of a question. ``content`` None: no whole answer; ``refusal``: said instead.
 
     ``rtt_s``: until the first word of an answer or refusal; None: nothing was heard. ``error``:
@@ -24,7 +24,7 @@ class Reply(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-Replied = Callable[[Reply], None]
+Replied = Callable[[QuestionReply], None]
 
 
 class Quiet:
@@ -106,7 +106,7 @@ class _Question(Quiet):
             self._bytes = b""
             if self.patience is not None:
                 self.patience.cancel()
-            done(Reply(content, self._refusal, self._rtt_s, error))
+            done(QuestionReply(content, self._refusal, self._rtt_s, error))
 
 
 class Asker:

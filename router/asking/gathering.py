@@ -19,7 +19,7 @@ from router.model.packed import pack
 from router.net.ports import Network
 
 
-class Facts(Protocol):
+class SiteFacts(Protocol):
     """What there is to tell; `operate.sites` supplies it."""
 
     def status(self) -> Status: ...
@@ -48,7 +48,7 @@ class Gathering:
 
     __slots__ = ("_facts", "_found", "_gathered", "_network", "_snapshots", "_waiting")
 
-    def __init__(self, network: Network, facts: Facts) -> None:
+    def __init__(self, network: Network, facts: SiteFacts) -> None:
         self._network = network
         self._facts = facts
         self._gathered: Gathered | None = None

@@ -16,7 +16,7 @@ _Moment = Annotated[str, msgspec.Meta(pattern=r"\A[0-9TZ:.+-]{1,40}\Z")]
 _Row = msgspec.Meta(max_length=limits.SITE_HISTORY_SITES_MAX)
 
 
-class SiteRow(msgspec.Struct, frozen=True, array_like=True):
+class HistorySiteRow(msgspec.Struct, frozen=True, array_like=True):
     """As `HistorySite`."""
 
     name: _Word
@@ -50,7 +50,7 @@ class HistoryRow(msgspec.Struct, frozen=True, array_like=True):
     protocol: _Word
     policy: _Word
     step_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)]
-    sites: Annotated[tuple[SiteRow, ...], _Row]
+    sites: Annotated[tuple[HistorySiteRow, ...], _Row]
     samples: Annotated[
         tuple[SampleRow, ...], msgspec.Meta(max_length=limits.SITE_HISTORY_SAMPLES_MAX)
     ]
@@ -90,7 +90,7 @@ def _row(history: ServiceHistory) -> HistoryRow:
         history.protocol,
         history.policy,
         history.step_s,
-        tuple(SiteRow(*msgspec.structs.astuple(site)) for site in history.sites[:most]),
+        tuple(HistorySiteRow(*msgspec.structs.astuple(site)) for site in history.sites[:most]),
         tuple(
             SampleRow(
                 sample.at,

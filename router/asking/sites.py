@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from router.asking.exchange import Asker, Reply
+from router.asking.exchange import Asker, QuestionReply
 from router.asking.site_answer import SiteQuestion
 from router.link.ports import ASKS_SITE, Refusal
 from router.model import limits
@@ -63,7 +63,7 @@ class SiteQuestions:
         )
         return True
 
-    def _take(self, key: _Key, reply: Reply) -> None:
+    def _take(self, key: _Key, reply: QuestionReply) -> None:
         now = self._now()
         error = reply.error if reply.refusal is None else _REFUSED[reply.refusal]
         told = SiteReply(reply.content, error, now)

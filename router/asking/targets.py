@@ -10,7 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from router.asking.exchange import Asker, Quiet, Reply
+from router.asking.exchange import Asker, QuestionReply, Quiet
 from router.asking.texts import without_addresses
 from router.forward.figures import TargetInfo
 from router.link.ports import ASKS_TARGETS, Stream, StreamHandler
@@ -54,7 +54,7 @@ class TargetAnswer(msgspec.Struct, frozen=True, array_like=True):
     rate: TargetRate | None = None
 
 
-class Told(msgspec.Struct, frozen=True):
+class RouterTargets(msgspec.Struct, frozen=True):
     """What one router of a site said of its targets for one service port.
 
     ``shares_targets``: they are those of the other routers of its site too.
@@ -148,10 +148,10 @@ class Inquiries:
     def ask(
         self,
         candidates: Sequence[tuple[ServiceKey, RemoteCandidate]],
-        done: Callable[[list[Told]], None],
+        done: Callable[[list[RouterTargets]], None],
     ) -> None:
         """``done`` is called once, later, with what those said who answered in time."""
-        told: list[Told] = []
+        told: list[RouterTargets] = []
         left = len(candidates)
         if not candidates:
             self._network.at_turn_end(lambda: done(told))
@@ -161,7 +161,7 @@ class Inquiries:
         ) -> None:
             nonlocal left
             left -= 1
-            told.append(Told(candidate.site, key, targets, candidate.shares_targets))
+            told.append(RouterTargets(candidate.site, key, targets, candidate.shares_targets))
             if not left:
                 self._network.at_turn_end(lambda: done(told))
 
@@ -175,7 +175,7 @@ class Inquiries:
             )
 
 
-def _read(reply: Reply) -> tuple[TargetAnswer, ...]:
+def _read(reply: QuestionReply) -> tuple[TargetAnswer, ...]:
     if reply.content is None:
         return ()
     try:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from router.admin.views import LinkView
-from router.asking.gathering import Facts, Gathered, Gathering
+from router.asking.gathering import Gathered, Gathering, SiteFacts
 from router.asking.history_answer import encoded
 from router.asking.site_answer import (
     LinkAnswer,
@@ -54,7 +54,7 @@ class Telling:
 
     __slots__ = ("_facts", "_gathering", "_kept", "_site", "now")
 
-    def __init__(self, site: SiteId, facts: Facts, network: Network) -> None:
+    def __init__(self, site: SiteId, facts: SiteFacts, network: Network) -> None:
         self._site = site
         self._facts = facts
         self._gathering = Gathering(network, facts)

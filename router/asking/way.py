@@ -10,7 +10,7 @@ from router.model.limits import PATH_ROUTERS_MAX
 from router.model.paths import Path
 from router.routing.core import RoutingCore
 from router.routing.edge import Routing
-from router.routing.last_way import Fault, Step
+from router.routing.last_way import Fault, WayStep
 from router.routing.table import RouteTable, SiteRoute
 
 
@@ -29,7 +29,7 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
     broken: str = ""
 
 
-class Way(msgspec.Struct, frozen=True, kw_only=True):
+class NetworkWay(msgspec.Struct, frozen=True, kw_only=True):
     """``hops`` in order, the site asked for last. ``paths``: how many cost the same."""
 
     site: SiteId
@@ -55,7 +55,7 @@ def way_to(
     routing: Routing,
     first_hops: frozenset[RouterId] | None,
     why_down: Callable[[SiteId], str],
-) -> Way | None:
+) -> NetworkWay | None:
     """The cheapest way of ``route``, to a site that is not our own; the one remembered if there is
     none any more.
 
@@ -69,7 +69,7 @@ def way_to(
     paths = [path for path in route.paths if first_hops is None or path[0] in first_hops]
     if not paths:
         return None
-    return Way(
+    return NetworkWay(
         site=route.site,
         name=route.name,
         hops=_hops(paths[0], route, table),
@@ -112,8 +112,11 @@ def _cost(here: SiteId, there: SiteId, table: RouteTable) -> int | None:
 
 
 def _remembered(
-    route: SiteRoute, steps: tuple[Step, ...], table: RouteTable, why_down: Callable[[SiteId], str]
-) -> Way:
+    route: SiteRoute,
+    steps: tuple[WayStep, ...],
+    table: RouteTable,
+    why_down: Callable[[SiteId], str],
+) -> NetworkWay:
     hops: list[Hop] = []
     broken, reason, path_cost = "", "", 0
 
@@ -155,7 +158,7 @@ def _remembered(
                 broken=broken,
             )
         ]
-    return Way(
+    return NetworkWay(
         site=route.site,
         name=route.name,
         hops=tuple(hops),

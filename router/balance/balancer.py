@@ -29,7 +29,7 @@ from router.balance.policies import POLICIES, check_policy, choose, spread
 from router.balance.remote_site import RemoteSite
 from router.balance.replicas import RoutersOfSite
 from router.balance.rotation import next_in_turn, take_turn
-from router.balance.seen import Seen, glimpse
+from router.balance.seen import SeenDecision, glimpse
 from router.balance.spills import SpillReason, absence, spill_reason
 from router.model import limits
 from router.model.adverts import RemoteCandidate
@@ -223,7 +223,7 @@ class ServiceBalancer(Egresses):
         excluded: frozenset[str] = _NOBODY,
         preferred: SiteId | None = None,
         refused: frozenset[str] = _NOBODY,
-    ) -> Seen:
+    ) -> SeenDecision:
         """The figures by which `select` has just given ``choice``, for the same arguments.
 
         At most `limits.DECISION_CANDIDATES_MAX`. To be asked before anything else happens.
@@ -264,7 +264,7 @@ class ServiceBalancer(Egresses):
                     known = glimpse(one, its_path)
             glimpses.append(known)
         stays = preferred is not None and self._stays(preferred, now, excluded) is not None
-        return Seen(
+        return SeenDecision(
             self._policy,
             now,
             tuple(glimpses),

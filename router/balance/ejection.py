@@ -44,7 +44,7 @@ _WORDS: dict[Cause, tuple[str, str]] = {
 }
 
 
-class Standing(Enum):
+class TargetStanding(Enum):
     """What a record makes of its target."""
 
     IN_SERVICE = "in-service"
@@ -76,7 +76,7 @@ class _Record:
     )
 
     def __init__(self) -> None:
-        self.standing = Standing.IN_SERVICE
+        self.standing = TargetStanding.IN_SERVICE
         self.failures = 0  # In a row.
         self.cause: Cause | None = None  # Of all of these; None: they differ.
         self.causes: set[Cause] = set()  # Of all failures that are not forgotten.
@@ -103,9 +103,9 @@ class Ejections:
         self.suspects: dict[str, _Record] = {}
         """Targets with something against them; usually empty. Others only look whether it is."""
 
-    def standing(self, target: str) -> Standing:
+    def standing(self, target: str) -> TargetStanding:
         record = self.suspects.get(target)
-        return record.standing if record is not None else Standing.IN_SERVICE
+        return record.standing if record is not None else TargetStanding.IN_SERVICE
 
     def keep(self, targets: Iterable[str]) -> None:
         """Forget all others."""
@@ -123,7 +123,7 @@ class Ejections:
         if not after:
             return False
         record = self.suspects.setdefault(target, _Record())
-        if record.standing is Standing.EJECTED:
+        if record.standing is TargetStanding.EJECTED:
             return False
         record.recent.failed(now)
         if not one_event or not record.failures:
@@ -134,7 +134,7 @@ class Ejections:
         record.share_answers_min = max(
             limits.EJECT_SHARE_ANSWERS_MIN, limits.EJECT_SHARE_ANSWERS_PER_FAILURE * after
         )
-        if record.standing is Standing.PROBATION or record.failures >= after:
+        if record.standing is TargetStanding.PROBATION or record.failures >= after:
             record.due = _told_row(record)
         elif record.recent.mostly_failed(now, record.share_answers_min):
             record.due = _told_share(record.recent, cause, now)
@@ -143,13 +143,13 @@ class Ejections:
     def eject(self, target: str, told: str = "ejected") -> Ejection:
         """Put it out, after `failed` said so. ``told``: how the reason names that."""
         record = self.suspects[target]
-        assert record.standing is not Standing.EJECTED, "ejected twice"
+        assert record.standing is not TargetStanding.EJECTED, "ejected twice"
         assert record.due, "nothing says it should be"
         # The exponent is bounded: a shift by many thousands would be a number of that length.
         full_s = limits.EJECT_BASE_S * 2 ** min(record.times, 32)
         seconds = min(full_s, limits.EJECT_MAX_S)
         reason = f"{told} for {seconds:g} s: {record.due}"
-        record.standing = Standing.EJECTED
+        record.standing = TargetStanding.EJECTED
         record.times += 1
         record.failures = 0
         record.due = ""
@@ -159,27 +159,27 @@ class Ejections:
     def returned(self, target: str, now: float) -> None:
         """An active check found it good: it is used again."""
         record = self.suspects.get(target)
-        if record is not None and record.standing is Standing.EJECTED:
-            record.standing = Standing.PROBATION
+        if record is not None and record.standing is TargetStanding.EJECTED:
+            record.standing = TargetStanding.PROBATION
             record.returned_at = now
 
     def succeeded(self, target: str, now: float) -> None:
         """A request went well."""
         record = self.suspects.get(target)
-        if record is None or record.standing is Standing.EJECTED:
+        if record is None or record.standing is TargetStanding.EJECTED:
             return
         record.failures = 0
         record.recent.good(now)
         if record.due and not record.recent.mostly_failed(now, record.share_answers_min):
             record.due = ""
         if (
-            record.standing is Standing.PROBATION
+            record.standing is TargetStanding.PROBATION
             and now - record.returned_at >= limits.EJECT_FORGET_S
         ):
-            record.standing = Standing.IN_SERVICE
+            record.standing = TargetStanding.IN_SERVICE
             record.times = 0
             record.causes.clear()
-        if record.standing is Standing.IN_SERVICE and not record.recent.failures(now):
+        if record.standing is TargetStanding.IN_SERVICE and not record.recent.failures(now):
             del self.suspects[target]
 
 

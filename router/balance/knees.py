@@ -41,7 +41,7 @@ LEVELS = _levels()
 """The fewest in flight that each level stands for."""
 
 
-class Level(msgspec.Struct, frozen=True):
+class LatencyLevel(msgspec.Struct, frozen=True):
     """``count`` requests began with ``in_flight`` there, themselves included, and took
     ``total_s`` together; ``squares``: the sum of the squares."""
 
@@ -62,9 +62,9 @@ class Level(msgspec.Struct, frozen=True):
         spread = max(0.0, self.squares * self.count / (self.total_s * self.total_s) - 1)
         return sqrt(spread / self.count)
 
-    def with_next(self, other: "Level") -> "Level":
+    def with_next(self, other: "LatencyLevel") -> "LatencyLevel":
         """Both as one, at where this one begins."""
-        return Level(
+        return LatencyLevel(
             self.in_flight,
             self.count + other.count,
             self.total_s + other.total_s,
@@ -79,7 +79,7 @@ class Knee(msgspec.Struct, frozen=True):
     at: int | None
 
 
-def find_knee(levels: Sequence[Level]) -> Knee:
+def find_knee(levels: Sequence[LatencyLevel]) -> Knee:
     """By ``levels``, ascending, each with a request at least."""
     if not levels:
         return Knee(None, None)
@@ -93,13 +93,13 @@ def find_knee(levels: Sequence[Level]) -> Knee:
     return Knee(calm.mean_s, None)
 
 
-def _calm(levels: Sequence[Level]) -> Level | None:
+def _calm(levels: Sequence[LatencyLevel]) -> LatencyLevel | None:
     """The lowest levels, as many as it takes to know their mean; None: they are not enough.
 
     With one in flight nobody waits; where there never was as few, half of the most is few.
     """
     most = max(1.0, CALM_SHARE * levels[-1].in_flight)
-    calm: Level | None = None
+    calm: LatencyLevel | None = None
     for level in levels:
         if level.in_flight > most:
             return None
@@ -109,10 +109,10 @@ def _calm(levels: Sequence[Level]) -> Level | None:
     return None
 
 
-def _precise(levels: Sequence[Level]) -> list[Level]:
+def _precise(levels: Sequence[LatencyLevel]) -> list[LatencyLevel]:
     """Levels, or several as one, whose means are known; what is left at the end is dropped."""
-    found: list[Level] = []
-    open_one: Level | None = None
+    found: list[LatencyLevel] = []
+    open_one: LatencyLevel | None = None
     for level in levels:
         open_one = level if open_one is None else open_one.with_next(level)
         if open_one.error <= PRECISE:
@@ -121,9 +121,9 @@ def _precise(levels: Sequence[Level]) -> list[Level]:
     return found
 
 
-def _rising(levels: Sequence[Level]) -> list[Level]:
+def _rising(levels: Sequence[LatencyLevel]) -> list[LatencyLevel]:
     """Means that never fall."""
-    found: list[Level] = []
+    found: list[LatencyLevel] = []
     for level in levels:
         block = level
         while found and found[-1].mean_s > block.mean_s:
@@ -163,12 +163,12 @@ class KneeTable:
         table.totals[at] += latency_s
         table.squares[at] += latency_s * latency_s
 
-    def levels(self, now: float) -> list[Level]:
+    def levels(self, now: float) -> list[LatencyLevel]:
         """Those that had a request."""
         current = self._current(now)
         tables = [current] if self._before is None else [self._before, current]
         return [
-            Level(
+            LatencyLevel(
                 in_flight,
                 count,
                 sum(one.totals[at] for one in tables),
@@ -213,7 +213,7 @@ class Knees:
             table = self._tables[target] = KneeTable(now)
         table.add(latency_s, in_flight, now)
 
-    def levels(self, target: str, now: float) -> list[Level]:
+    def levels(self, target: str, now: float) -> list[LatencyLevel]:
         """What is known of one target."""
         table = self._tables.get(target)
         return [] if table is None else table.levels(now)

@@ -69,7 +69,7 @@ CROWDED_SHARE = 0.5
 are needed, since there will be no calm."""
 
 
-class Learnt(msgspec.Struct, frozen=True):
+class LearntTarget(msgspec.Struct, frozen=True):
     """What is known of one target. None: nothing yet."""
 
     slots: int
@@ -180,9 +180,9 @@ class Learner:
         self._heard_at = 0.0
 
     @property
-    def learnt(self) -> Learnt:
+    def learnt(self) -> LearntTarget:
         """For people."""
-        return Learnt(self.limit, self._baseline_s, self._latency_s)
+        return LearntTarget(self.limit, self._baseline_s, self._latency_s)
 
     def answered(self, latency_s: float, in_flight: int, now: float) -> bool:
         """A good answer began after ``latency_s``, with ``in_flight`` there when it was asked for.

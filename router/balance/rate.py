@@ -3,7 +3,7 @@
 A `Gate` has two states. While *calm* it lets in whatever comes, whatever its shape, until ``per_s``
 x ``window_s`` have been let in within a window. Then it is *over*: they are let in at ``per_s``,
 with a small reserve for those that come unevenly. It is calm again when ``stay_s`` have passed and
-fewer than ``resume_per_s`` a second were asked for over a window: `Demand` counts what is asked
+fewer than ``resume_per_s`` a second were asked for over a window: `RateDemand` counts what is asked
 for, let in or not, so a gate cannot take its own holding back for calm.
 
 In either state no more than ``per_s`` x ``window_s`` are let in in any window of ``window_s``.
@@ -76,7 +76,7 @@ class SlidingCount:
         self._grain_s = span_s / limits.RATE_GRAINS
 
 
-class Demand:
+class RateDemand:
     """What is asked for a second, over a window; counted once for all gates of that window."""
 
     __slots__ = ("_asked", "_handed")
@@ -118,7 +118,7 @@ class Gate:
         "share",
     )
 
-    def __init__(self, rate: Rate, demand: Demand) -> None:
+    def __init__(self, rate: Rate, demand: RateDemand) -> None:
         self._admitted = SlidingCount(rate.window_s)
         self.is_over = False
         self.share = 1.0
@@ -127,7 +127,7 @@ class Gate:
         self._saved_at = 0.0
         self.set_rate(rate, demand)
 
-    def set_rate(self, rate: Rate, demand: Demand) -> None:
+    def set_rate(self, rate: Rate, demand: RateDemand) -> None:
         """Another rate from now on; what was let in lately counts in it."""
         self.rate = rate
         self.demand = demand

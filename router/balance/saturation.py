@@ -30,7 +30,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     waited_s: float = 0.0
 
 
-class Figures(msgspec.Struct, frozen=True, kw_only=True):
+class WindowFigures(msgspec.Struct, frozen=True, kw_only=True):
     """Over one window. ``full``, ``overflow`` and ``refused`` are shares; ``whole``: it is over."""
 
     full: float = 0.0
@@ -50,7 +50,7 @@ class Mark(msgspec.Struct, frozen=True):
     high: float
     low: float
 
-    def now(self, figures: Figures) -> float:
+    def now(self, figures: WindowFigures) -> float:
         """What it is."""
         value: float = getattr(figures, self.name)
         return value
@@ -115,7 +115,7 @@ class Saturation:
         self.state: BurstState = state
         self.changed_at = changed_at
         self.next_allowed_at = changed_at + spec.cool_down_s
-        self.figures = Figures()
+        self.figures = WindowFigures()
         self._parts: deque[_Part] = deque()
         self._before: Totals | None = None
         self._last = -inf
@@ -133,7 +133,7 @@ class Saturation:
             return None
         if now - self._last > self._spec.window_s:
             self._parts.clear()
-            self.figures = Figures(capacity=totals.capacity)
+            self.figures = WindowFigures(capacity=totals.capacity)
             self._last = self._seen_since = now
             self._calm_since = inf
             return None
@@ -163,12 +163,12 @@ class Saturation:
         while len(self._parts) > 1 and self._parts[1].began <= edge:
             self._parts.popleft()
 
-    def _sum(self, capacity: int, now: float) -> Figures:
+    def _sum(self, capacity: int, now: float) -> WindowFigures:
         parts = self._parts
         seconds = sum(part.s for part in parts)
         requests = sum(part.requests for part in parts)
         each = 1 / requests if requests >= limits.BURST_REQUESTS_MIN else 0.0
-        return Figures(
+        return WindowFigures(
             full=min(1.0, sum(part.full_s for part in parts) / seconds),
             queue_wait_s=sum(part.waited for part in parts) * each,
             overflow=min(1.0, sum(part.overflowed for part in parts) * each),

@@ -35,7 +35,7 @@ def glimpse(one: Candidate, path: Path) -> Glimpse:
     return kept
 
 
-class Seen(msgspec.Struct, frozen=True):
+class SeenDecision(msgspec.Struct, frozen=True):
     """All candidates of one decision, at ``at``; ``further`` more were dearer and are not kept.
 
     ``chosen`` None: nobody; ``stays``: by a session, whatever the policy thinks. ``excluded`` and
@@ -93,10 +93,10 @@ class _Kept(Candidate):
         return self._glimpse.path
 
 
-class Replay:
+class DecisionReplay:
     """The policy in force then, asked once more about what it saw."""
 
-    def __init__(self, seen: Seen) -> None:
+    def __init__(self, seen: SeenDecision) -> None:
         self._seen = seen
         self._all = [_Kept(one) for one in seen.candidates]
         holds = seen.policy.name == "failover"

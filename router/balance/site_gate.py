@@ -5,7 +5,7 @@ from math import inf
 
 import msgspec
 
-from router.balance.rate import Demand, Gate
+from router.balance.rate import Gate, RateDemand
 from router.model.adverts import RateLoad
 from router.model.capacity import Rate, SiteCap
 from router.model.limits import PERMITS_MAX
@@ -51,13 +51,13 @@ class Demands:
     __slots__ = ("_by_window",)
 
     def __init__(self) -> None:
-        self._by_window: dict[float, Demand] = {}
+        self._by_window: dict[float, RateDemand] = {}
 
-    def over(self, window_s: float) -> Demand:
+    def over(self, window_s: float) -> RateDemand:
         """That of one length."""
         demand = self._by_window.get(window_s)
         if demand is None:
-            demand = self._by_window[window_s] = Demand(window_s)
+            demand = self._by_window[window_s] = RateDemand(window_s)
         return demand
 
     def ask(self, now: float) -> None:

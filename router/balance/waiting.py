@@ -22,7 +22,7 @@ UNKNOWN_INGRESS = SiteId("")
 """Of all sites named over a link that it does not lead to."""
 
 
-class Line(msgspec.Struct, frozen=True, gc=False):
+class WaitingPlace(msgspec.Struct, frozen=True, gc=False):
     """Where an item waits: by the link that it came over, the branch behind it, its ingress site.
 
     ``link`` is the site next to this one, which is proven, or `LOCAL_LINK`. ``ingress`` is what
@@ -37,7 +37,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 
 def line_of(
     link: SiteId, ingress: SiteId, branch_to: Callable[[SiteId, SiteId], SiteId | None]
-) -> Line:
+) -> WaitingPlace:
     """The line of a stream that came over ``link``, and says that it began at ``ingress``.
 
     ``branch_to``: through which site behind a link the way to a site leads; None: none does. All
@@ -46,9 +46,9 @@ def line_of(
     only behind itself.
     """
     if ingress == link:
-        return Line(link, link, link)
+        return WaitingPlace(link, link, link)
     branch = branch_to(link, ingress)
-    return Line(link, ingress, branch) if branch else Line(link, UNKNOWN_INGRESS)
+    return WaitingPlace(link, ingress, branch) if branch else WaitingPlace(link, UNKNOWN_INGRESS)
 
 
 _HEAP_SLACK = 64  # Stale deadlines kept before the heap is rebuilt.
@@ -116,7 +116,7 @@ class FairQueue(Generic[ItemT]):
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._lines: _Lines[ItemT] = _Lines()  # Places with nobody left are removed.
-        self.items: dict[ItemT, tuple[Line, int]] = {}
+        self.items: dict[ItemT, tuple[WaitingPlace, int]] = {}
         """Who waits, the same object at all times: others look whether it is empty (hot)."""
         self._deadlines: list[tuple[float, int, ItemT]] = []  # A heap; may name those who left.
         self._pushes = 0
@@ -128,7 +128,7 @@ class FairQueue(Generic[ItemT]):
         """How many may wait from now on. Nobody is sent away."""
         self._limit = limit
 
-    def waiting_of(self, line: Line) -> int:
+    def waiting_of(self, line: WaitingPlace) -> int:
         """How many wait in ``line``."""
         lines: _Lines[ItemT] | None = self._lines
         for place in _places(line):
@@ -145,7 +145,9 @@ class FairQueue(Generic[ItemT]):
         """An item needs one to `displace`."""
         return len(self.items) >= self._limit
 
-    def push(self, where: Line, item: ItemT, deadline: float, *, first: bool = False) -> None:
+    def push(
+        self, where: WaitingPlace, item: ItemT, deadline: float, *, first: bool = False
+    ) -> None:
         """Let ``item`` wait until ``deadline``; ``first`` of its line, if it waited before."""
         assert item not in self.items, "item waits already"
         lines = self._lines
@@ -164,7 +166,7 @@ class FairQueue(Generic[ItemT]):
         self.items[item] = (where, self._pushes)
         heappush(self._deadlines, (deadline, self._pushes, item))
 
-    def displace(self, line: Line) -> ItemT | None:
+    def displace(self, line: WaitingPlace) -> ItemT | None:
         """Remove and return the item that gives way to one for ``line``; None: none does."""
         if self._limit <= 0 or not self.items:
             return None
@@ -231,5 +233,5 @@ class FairQueue(Generic[ItemT]):
             heapify(self._deadlines)
 
 
-def _places(line: Line) -> tuple[SiteId, SiteId, SiteId]:
+def _places(line: WaitingPlace) -> tuple[SiteId, SiteId, SiteId]:
     return line.link, line.branch, line.ingress

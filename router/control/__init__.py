@@ -5,8 +5,8 @@
 documents by the same code and may not import this room.
 """
 
-from router.control.acceptance import Reading
+from router.control.acceptance import SourcesReading
 from router.control.directory import ConfigDirectory, watch
 from router.documents import Wanted, resolve
 
-__all__ = ["ConfigDirectory", "Reading", "Wanted", "resolve", "watch"]
+__all__ = ["ConfigDirectory", "SourcesReading", "Wanted", "resolve", "watch"]

@@ -13,7 +13,7 @@ from router.model.errors import ConfigError
 from router.model.specs import Document
 
 
-class Reading(msgspec.Struct, frozen=True):
+class SourcesReading(msgspec.Struct, frozen=True):
     """What a site should be now, and everything wrong with its sources."""
 
     wanted: Wanted
@@ -143,10 +143,12 @@ class Acceptance:
         self._site = next((d for d in documents if d.kind == "Site"), self._site)
 
 
-def news(before: Reading | None, wanted: Wanted, errors: Iterable[ConfigError]) -> Reading | None:
+def news(
+    before: SourcesReading | None, wanted: Wanted, errors: Iterable[ConfigError]
+) -> SourcesReading | None:
     """The new reading, each error in it once; None: nothing differs from ``before``."""
     by_text = {str(error): error for error in errors}
-    found = Reading(wanted, tuple(by_text.values()))
+    found = SourcesReading(wanted, tuple(by_text.values()))
     if before is None or before.wanted != wanted:
         return found
     return None if [str(error) for error in before.errors] == list(by_text) else found

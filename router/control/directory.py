@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from router.control.acceptance import Acceptance, Reading, news
+from router.control.acceptance import Acceptance, SourcesReading, news
 from router.documents import Wanted, read
 from router.model import limits
 from router.model.errors import ConfigError
@@ -45,7 +45,7 @@ class ConfigDirectory:
         self._acceptance = Acceptance(
             "Put it back, or delete the site with: sitectl delete",
         )
-        self._last: Reading | None = None
+        self._last: SourcesReading | None = None
         self.documents: tuple[Document, ...] = ()
         """Those that count, as last read."""
         self._trouble: ConfigError | None = None  # With the directory as a whole.
@@ -53,7 +53,7 @@ class ConfigDirectory:
         self._poked = threading.Event()
         self._refreshing = threading.Lock()  # A cancelled `watch` leaves its thread to finish.
 
-    def load(self) -> Reading:
+    def load(self) -> SourcesReading:
         """The state now, whether it changed or not. ConfigError: there is no usable Site."""
         self.refresh()
         if self._last is not None:
@@ -72,12 +72,12 @@ class ConfigDirectory:
             code="SW0109",
         )
 
-    def refresh(self) -> Reading | None:
+    def refresh(self) -> SourcesReading | None:
         """The state if it or its errors changed since the last call, else None. Blocks on files."""
         with self._refreshing:
             return self._refresh()
 
-    def _refresh(self) -> Reading | None:
+    def _refresh(self) -> SourcesReading | None:
         before, left_out = self._trouble, str(self._left_out)
         if not 0 <= self._wall() - self._all_read_at < limits.CONFIG_READ_ALL_S:
             self._marks.clear()
@@ -119,7 +119,7 @@ class ConfigDirectory:
         """Let `next_change` look up at once."""
         self._poked.set()
 
-    def next_change(self, interval_s: float, ended: threading.Event) -> Reading | None:
+    def next_change(self, interval_s: float, ended: threading.Event) -> SourcesReading | None:
         """Look each ``interval_s``, and when poked, until something differs; for a thread.
 
         None: ``ended`` was set before `wake`.
@@ -181,7 +181,7 @@ class ConfigDirectory:
         keeps = errors and self._acceptance.good(name)
         self._acceptance.take(name, None if keeps else documents, errors)
 
-    def _settle(self, across: list[ConfigError]) -> Reading | None:
+    def _settle(self, across: list[ConfigError]) -> SourcesReading | None:
         documents = self._acceptance.documents()
         wanted, remaining = self._acceptance.resolve(documents)
         if wanted is None:

@@ -26,7 +26,7 @@ class Stated(msgspec.Struct, frozen=True):
     auto: bool = False
 
 
-class Terms(msgspec.Struct, frozen=True):
+class CapacityTerms(msgspec.Struct, frozen=True):
     """What holds for one target."""
 
     slots: int | None = None
@@ -155,7 +155,7 @@ def connector_rates(spec: ConnectorSpec) -> list[float]:
     return [per_s for per_s in found if per_s is not None]
 
 
-def terms_of(connector: ConnectorSpec, target: TargetSpec) -> Terms:
+def terms_of(connector: ConnectorSpec, target: TargetSpec) -> CapacityTerms:
     """What holds for ``target``: what it states itself, else what its connector does.
 
     ``resume`` is that of the connector's rate: for a target with another one, in proportion.
@@ -163,7 +163,7 @@ def terms_of(connector: ConnectorSpec, target: TargetSpec) -> Terms:
     whole = of_spec(connector.capacity)
     own = whole if target.capacity is None else of_spec(target.capacity)
     if own.per_s is None:
-        return Terms(own.slots, None, own.auto)
+        return CapacityTerms(own.slots, None, own.auto)
     if whole.per_s is None or whole.per_s == own.per_s:
         rate = rate_of(own.per_s, connector.resume, connector.window_s, connector.stay_s)
     else:
@@ -175,7 +175,7 @@ def terms_of(connector: ConnectorSpec, target: TargetSpec) -> Terms:
             window_s=like.window_s if fits else default_window_s(own.per_s),
             stay_s=like.stay_s,
         )
-    return Terms(own.slots, rate, own.auto)
+    return CapacityTerms(own.slots, rate, own.auto)
 
 
 def cap_of(spec: SitePolicySpec) -> SiteCap | None:

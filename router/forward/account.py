@@ -5,7 +5,7 @@ Of all of them: `Receiver`, at the end.
 
 from router.forward.counters import CodeClass
 from router.forward.observing import Passage
-from router.forward.past import Record
+from router.forward.past import RequestRecord
 from router.forward.ports import LegFailure, Request
 from router.forward.service import Service
 
@@ -13,7 +13,7 @@ TURNED_AWAY = ("all-full", "no-route", "no-target")
 """Failures of requests that would have been served, had there been more targets."""
 
 
-def note_waited(record: Record, service: Service, now: float) -> None:
+def note_waited(record: RequestRecord, service: Service, now: float) -> None:
     """Its wait in the queue is over, if it had to wait: not on the way to a far site."""
     assert record.waited_since is not None, "it waits"
     waited_s, record.waited_since = now - record.waited_since, None
@@ -24,7 +24,7 @@ def note_waited(record: Record, service: Service, now: float) -> None:
 
 
 def note_failure(
-    record: Record, service: Service, request: Request, failure: LegFailure
+    record: RequestRecord, service: Service, request: Request, failure: LegFailure
 ) -> CodeClass:
     """It is over, not ok; how it is counted."""
     record.outcome = failure.code
@@ -44,7 +44,7 @@ def note_failure(
 
 
 def passage(
-    record: Record, failure: LegFailure | None, served_at: str, target: str, now: float
+    record: RequestRecord, failure: LegFailure | None, served_at: str, target: str, now: float
 ) -> Passage:
     """It is over: what a `Watch` is told. ``target``, if this site served it."""
     queue_s, network_s, target_s = record.phases(now)

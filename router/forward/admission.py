@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable
 from typing import Protocol
 
 from router.balance.ledger import Denied, LocalLedger, Slot
-from router.balance.waiting import FairQueue, Line
+from router.balance.waiting import FairQueue, WaitingPlace
 from router.forward.ports import Lingering
 from router.model import limits
 from router.net.ports import Timer, Timers
@@ -26,7 +26,7 @@ class Waiter(Hashable, Protocol):
     """
 
     @property
-    def line(self) -> Line:
+    def line(self) -> WaitingPlace:
         """Where it waits."""
 
     @property
@@ -34,7 +34,7 @@ class Waiter(Hashable, Protocol):
         """As in `Request`: of the free slots it gets that of the session's target."""
 
     def granted(self, slot: Slot) -> None:
-        """It has a slot and must `Admission.release` it."""
+        """It has a slot and must `SlotAdmission.release` it."""
 
     def expired(self) -> None:
         """Its deadline passed."""
@@ -46,7 +46,7 @@ class Waiter(Hashable, Protocol):
 NO_TARGETS: frozenset[str] = frozenset()
 
 
-class Admission:
+class SlotAdmission:
     """The only way to the ledger's slots. ``changed`` is called whenever in-flight or who waits
     changed.
 
@@ -91,7 +91,7 @@ class Admission:
     def in_flight(self) -> int:
         return self._ledger.in_flight
 
-    def waiting_of(self, line: Line) -> int:
+    def waiting_of(self, line: WaitingPlace) -> int:
         return self._queue.waiting_of(line)
 
     @property

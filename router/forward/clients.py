@@ -10,7 +10,7 @@ from router.forward.dispatch import Dispatch
 from router.forward.ingress_http import HttpSession
 from router.forward.ingress_tcp import TcpSession
 from router.forward.observing import Flow, Observing
-from router.forward.past import Record
+from router.forward.past import RequestRecord
 from router.forward.ports import ClientLeg, LegHandler, Request
 from router.forward.protocols import http2
 from router.forward.service import Service
@@ -63,7 +63,7 @@ class ClientConnection:
         self._observing = observing
         self._watched: WatchedLeg | None = None
         self._spare: Dispatch | None = None  # Of http: the last one, maybe in use.
-        self._last: Record | None = None  # Of http: of the last one that was watched.
+        self._last: RequestRecord | None = None  # Of http: of the last one that was watched.
         self.session: TcpSession | HttpSession | Http2Session
         if service.protocol == "tcp":
             self.session = TcpSession(

@@ -33,7 +33,7 @@ from router.balance.ledger import Slot
 from router.forward.admission import NO_TARGETS
 from router.forward.again import Again
 from router.forward.observing import Watch
-from router.forward.past import Record
+from router.forward.past import RequestRecord
 from router.forward.ports import CLIENT_GONE, LegFailure, LegHandler, Request
 from router.forward.receiver import Receiver
 from router.forward.remote import RemoteLeg
@@ -74,7 +74,7 @@ class Dispatch(Receiver):
     ) -> None:
         now = service.now()
         self.request = request
-        record = Record(now, request.session, "ok" if request.protocol == "tcp" else "5xx")
+        record = RequestRecord(now, request.session, "ok" if request.protocol == "tcp" else "5xx")
         self.record = record
         # As of `Sender`.
         self._pressure = pressure = service.pressure

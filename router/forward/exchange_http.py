@@ -15,7 +15,7 @@ CLIENT_GONE = 499  # Never sent: what is counted when nobody was left to answer.
 _SWITCHED = 101
 
 
-class Client(Protocol):
+class HttpClient(Protocol):
     """The session, as its exchange sees it. None of these calls back."""
 
     def write(self, *parts: Buffer) -> bool:
@@ -103,7 +103,7 @@ class Exchange:
 
     def __init__(
         self,
-        client: Client,
+        client: HttpClient,
         head: RequestHead,
         request: Request,
         via: bytes,
@@ -142,7 +142,7 @@ class Exchange:
         return self._phase is _WAITING and self.is_request_complete
 
     def body(self, data: memoryview) -> bool:
-        """Body of the request, or raw bytes. False: `Client.allow` follows."""
+        """Body of the request, or raw bytes. False: `HttpClient.allow` follows."""
         self.body_bytes_seen += len(data)
         return self._phase is _OVER or self.leg.send(data)
 

@@ -6,11 +6,11 @@ from typing import Protocol
 from router.forward.exchange_http import CLIENT_GONE
 from router.forward.http1 import render
 from router.forward.http1.grammar import HttpError
-from router.forward.http1.known import Known
+from router.forward.http1.known import BytesCache
 from router.forward.http1.memory import AsBlock
 from router.forward.http2 import codes, heads
 from router.forward.http2.blocks import Block, encoded
-from router.forward.http2.heads import Asked, Malformed
+from router.forward.http2.heads import JudgedRequest, Malformed
 from router.forward.http2.streams import Http2Stream
 from router.forward.http2.written import response_block
 from router.forward.pace import Floor
@@ -19,12 +19,12 @@ from router.model.settings import ServiceLimits
 from router.net.ports import Buffer
 
 
-class Client(Protocol):
+class Http2Client(Protocol):
     """The session, as its exchanges see it."""
 
     bounds: ServiceLimits
     via: bytes
-    blocks: Known[AsBlock]
+    blocks: BytesCache[AsBlock]
 
     def next_deadline(self) -> float:
         """Until when something of an exchange that has just moved must move again."""
@@ -36,7 +36,7 @@ class Client(Protocol):
         """``leg`` is about to be aborted for an answer of ours."""
 
     def answer(
-        self, stream: Http2Stream, error: HttpError, asked: Asked, request_id: bytes = b""
+        self, stream: Http2Stream, error: HttpError, asked: JudgedRequest, request_id: bytes = b""
     ) -> None:
         """A whole answer of ours. ``request_id`` empty: it has none, or needs one of its own."""
 
@@ -97,9 +97,9 @@ class Http2Exchange:
 
     def __init__(
         self,
-        client: Client,
+        client: Http2Client,
         stream: Http2Stream,
-        asked: Asked,
+        asked: JudgedRequest,
         request_id: bytes = b"",
         *,
         ended: bool = False,

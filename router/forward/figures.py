@@ -3,7 +3,7 @@
 import msgspec
 
 from router.balance.decisions import Explanation, Outlook
-from router.balance.learning import Learnt
+from router.balance.learning import LearntTarget
 from router.balance.site_gate import RateState
 from router.balance.spills import LocalTargets
 from router.forward.counters import CountersSnapshot, Tally
@@ -100,7 +100,7 @@ class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
     leaving: bool = False
     since: float = 0.0
     rate: RateState | None = None
-    learnt: Learnt | None = None
+    learnt: LearntTarget | None = None
 
 
 class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from itertools import islice
 from router.balance.decisions import Decision, Explanation, NoChoice
 from router.balance.demand import ScaleFigures
 from router.balance.egresses import OWN_ROUTER
-from router.balance.knees import Level
+from router.balance.knees import LatencyLevel
 from router.balance.saturation import Totals
 from router.balance.site_ejection import SiteEjections, SiteNews
 from router.balance.site_gate import RateState
@@ -29,7 +29,7 @@ from router.forward.figures import (
 from router.forward.listeners import Listeners, ListenerState, Where
 from router.forward.observing import Flow, Observing
 from router.forward.offers import Offers
-from router.forward.past import Record
+from router.forward.past import RequestRecord
 from router.forward.ports import NoTls, TargetConfig
 from router.forward.pressure import Pressure
 from router.forward.refused_messages import RefusedMessages
@@ -410,7 +410,7 @@ class Forwarder:
         for service in self._services.values():
             service.sample_latency()
 
-    def latencies_of(self, key: ServiceKey) -> list[tuple[TargetState, list[Level]]]:
+    def latencies_of(self, key: ServiceKey) -> list[tuple[TargetState, list[LatencyLevel]]]:
         """As `Service.latencies`; none of a service port that is not known here."""
         service = self._services.get(key)
         return service.latencies() if service is not None else []
@@ -521,12 +521,12 @@ class Forwarder:
         service = self._services.get(key)
         return service is not None and self._trials.begin(service, sites, self._known_as, done)
 
-    def past_of(self, key: ServiceKey, count: int, *, denied: bool) -> list[Record]:
+    def past_of(self, key: ServiceKey, count: int, *, denied: bool) -> list[RequestRecord]:
         """At most ``count`` of the last requests of a service port, as `Past.last`."""
         service = self._services.get(key)
         return service.past.last(count, denied=denied) if service is not None else []
 
-    def all_past(self) -> Iterator[tuple[ServiceKey, ServiceProtocol, list[Record]]]:
+    def all_past(self) -> Iterator[tuple[ServiceKey, ServiceProtocol, list[RequestRecord]]]:
         """What is kept of the last requests of every service port; see `Past.kept`."""
         for key, service in list(self._services.items()):  # Which may change in between.
             yield key, service.protocol, service.past.kept()

@@ -8,7 +8,7 @@ from math import inf
 from router.forward.exchange_http import CLIENT_GONE, Exchange
 from router.forward.http1 import render
 from router.forward.http1.grammar import HttpError, bad_request
-from router.forward.http1.known import Known
+from router.forward.http1.known import BytesCache
 from router.forward.http1.memory import Answer
 from router.forward.http1.render import ClientFraming
 from router.forward.http1.request_heads import Forwarding, RequestHead
@@ -107,7 +107,7 @@ class HttpSession:
         terms: HttpTerms = DEFAULT_TERMS,
         request_ids: RequestIds | None = None,
         known: KnownRequests | None = None,
-        answers: Known[Answer] | None = None,
+        answers: BytesCache[Answer] | None = None,
     ) -> None:
         site = site_name.encode("ascii")
         self._connection = connection
@@ -126,7 +126,7 @@ class HttpSession:
         self._idle_s = terms.timeouts.idle_s  # While something is written; of a tunnel its own.
         self._request_ids = request_ids if request_ids is not None else RequestIds(rng)
         self._via = b"1.1 " + site
-        self._answers: Known[Answer] = answers if answers is not None else Known()
+        self._answers: BytesCache[Answer] = answers if answers is not None else BytesCache()
         self._writer = TurnWriter(connection, timers)
         self.flush: Callable[[], object] = self._writer.flush
         self._parser = RequestParser(

@@ -11,7 +11,7 @@ import msgspec
 from router.forward.exchange_http2 import Http2Exchange
 from router.forward.http1 import render
 from router.forward.http1.grammar import HttpError
-from router.forward.http1.known import Known
+from router.forward.http1.known import BytesCache
 from router.forward.http1.memory import AsBlock
 from router.forward.http1.render import ClientFraming
 from router.forward.http1.request_heads import Forwarding
@@ -20,8 +20,8 @@ from router.forward.http2 import codes, heads
 from router.forward.http2.answers import own_answer
 from router.forward.http2.blocks import Block, encoded
 from router.forward.http2.connection import Http2Connection
-from router.forward.http2.heads import Asked, Malformed
-from router.forward.http2.streams import NOBODY, Http2Stream, Nobody, StreamUser
+from router.forward.http2.heads import JudgedRequest, Malformed
+from router.forward.http2.streams import NOBODY, FinishedStreamUser, Http2Stream, StreamUser
 from router.forward.ports import ClientLeg, LegHandler, Request
 from router.forward.request_ids import RequestIds
 from router.model import limits
@@ -34,7 +34,7 @@ SPEAKS_HTTP2 = HttpError(
 )
 _CLOSE = ClientFraming(head_only=False, old=False, close=True)
 _LEAST = ServiceLimits()
-_ANONYMOUS = Asked(head=b"", body_bytes=0, idempotent=False, head_only=False, grpc=False)
+_ANONYMOUS = JudgedRequest(head=b"", body_bytes=0, idempotent=False, head_only=False, grpc=False)
 
 
 def header_list_bytes(bounds: ServiceLimits) -> int:
@@ -59,7 +59,7 @@ class _Phase(enum.Enum):
 _SERVING = _Phase.SERVING  # Bound once: see `exchange_http2`.
 
 
-class _Answered(Nobody):
+class _Answered(FinishedStreamUser):
     """The user of a stream that was answered without a leg, or no longer has one."""
 
     __slots__ = ("_stream", "deadline")
@@ -77,7 +77,7 @@ class _Answered(Nobody):
 class _Read(NamedTuple):
     """What a header block says as a request."""
 
-    asked: Asked | HttpError | Malformed
+    asked: JudgedRequest | HttpError | Malformed
     request: Request | None
     ended: bool
 
@@ -136,7 +136,7 @@ class Http2Session:
         bounds: ServiceLimits = _LEAST,
         request_ids: RequestIds | None = None,
         proto: bytes = b"http",
-        blocks: Known[AsBlock] | None = None,
+        blocks: BytesCache[AsBlock] | None = None,
         serves_half_closed: bool = False,
     ) -> None:
         site = site_name.encode("ascii")
@@ -152,7 +152,7 @@ class Http2Session:
         self._request_ids = request_ids if request_ids is not None else RequestIds(rng)
         self.bounds = bounds
         self.via = b"2.0 " + site
-        self.blocks: Known[AsBlock] = blocks if blocks is not None else Known()
+        self.blocks: BytesCache[AsBlock] = blocks if blocks is not None else BytesCache()
         self._forwarding = Forwarding(
             site_name=site,
             client=connection.peer.host.encode("ascii"),
@@ -267,7 +267,7 @@ class Http2Session:
         if type(read) is not _Read or read.ended is not ended:
             read = fields.made = self._read(fields, ended)
         asked = read.asked
-        if read.request is not None and isinstance(asked, Asked):
+        if read.request is not None and isinstance(asked, JudgedRequest):
             self._begin(stream, asked, read.request, ended)
         elif isinstance(asked, HttpError):
             self._refused(asked.status)
@@ -314,7 +314,7 @@ class Http2Session:
         return self._request_ids.on_response(head, request_id)
 
     def answer(
-        self, stream: Http2Stream, error: HttpError, asked: Asked, request_id: bytes = b""
+        self, stream: Http2Stream, error: HttpError, asked: JudgedRequest, request_id: bytes = b""
     ) -> None:
         if stream.is_over:
             return
@@ -375,7 +375,7 @@ class Http2Session:
         """What a header block asks for."""
         asked = heads.read_request(fields, ended, self._forwarding, self.bounds)
         request = None
-        if isinstance(asked, Asked):
+        if isinstance(asked, JudgedRequest):
             request = Request(
                 key=self._key,
                 protocol="http2",
@@ -386,7 +386,9 @@ class Http2Session:
             )
         return _Read(asked, request, ended)
 
-    def _begin(self, stream: Http2Stream, asked: Asked, request: Request, ended: bool) -> None:
+    def _begin(
+        self, stream: Http2Stream, asked: JudgedRequest, request: Request, ended: bool
+    ) -> None:
         request_id = b""
         if self._request_ids.name:
             head, request_id = self._request_ids.on_request(request.head)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from router.balance.knees import Knees, Level
+from router.balance.knees import Knees, LatencyLevel
 from router.balance.ledger import Slot
 from router.forward.local import LocalParts, SlotLeg
 from router.forward.ports import LegHandler, Request, TargetConfig
@@ -70,7 +70,7 @@ class LegMakers:
         self._left = limits.KNEE_SAMPLES_AT_ONCE
         self._use(self._make_sampled)
 
-    def levels(self, target: str) -> list[Level]:
+    def levels(self, target: str) -> list[LatencyLevel]:
         """How long requests took, by how many were in flight."""
         return self._knees.levels(target, self._timers.now())
 

@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from router.balance.ledger import Slot
-from router.forward.admission import NO_TARGETS, Admission
+from router.forward.admission import NO_TARGETS, SlotAdmission
 from router.forward.outcomes import Outcomes
 from router.forward.ports import Leg, LegFailure, LegHandler, Request, TargetLeg
 from router.forward.pressure import Pressure
@@ -44,7 +44,7 @@ _COUNTED_ELSEWHERE = Pressure()
 class LocalParts(msgspec.Struct, frozen=True):
     """Of one service port, what every leg to its targets here needs."""
 
-    admission: Admission
+    admission: SlotAdmission
     open_target: TargetLegOpener
     outcomes: Outcomes
     pressure: Pressure

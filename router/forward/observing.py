@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from router.forward.past import Record
+from router.forward.past import RequestRecord
 from router.forward.ports import LegCode, Request
 from router.model.ids import ServiceKey
 
@@ -87,7 +87,7 @@ class Tracer(Protocol):
         """The request as it goes on, which names the span; None: this one is not sampled."""
 
 
-class AccessLog(Protocol):
+class AccessSink(Protocol):
     """Writes down some of what is over."""
 
     def finished(self, finished: Finished) -> None: ...
@@ -103,7 +103,7 @@ class Flow(Protocol):
     @property
     def request(self) -> Request: ...
     @property
-    def record(self) -> Record: ...
+    def record(self) -> RequestRecord: ...
     @property
     def target(self) -> str: ...
     @property
@@ -128,14 +128,14 @@ class Observing:
     __slots__ = ("_access_log", "_follower", "_tracer", "is_on")
 
     def __init__(self) -> None:
-        self._access_log: AccessLog | None = None
+        self._access_log: AccessSink | None = None
         self._tracer: Tracer | None = None
         self._follower: Follower | None = None
         self.is_on = False
         """Anybody does. Asked once per request."""
 
     @property
-    def access_log(self) -> AccessLog | None:
+    def access_log(self) -> AccessSink | None:
         return self._access_log
 
     @property
@@ -151,7 +151,7 @@ class Observing:
         self._follower = follower
         self._decide()
 
-    def set(self, access_log: AccessLog | None, tracer: Tracer | None) -> None:
+    def set(self, access_log: AccessSink | None, tracer: Tracer | None) -> None:
         """Requests under way go on as they began."""
         self._access_log = access_log
         self._tracer = tracer

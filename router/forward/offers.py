@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from router.balance.sessions import SESSION_KEY_MAX
 from router.forward.egress import LENGTH_NOT_KNOWN, EgressStream
 from router.forward.http1.canonical import check_request_head
-from router.forward.http1.known import Known
+from router.forward.http1.known import BytesCache
 from router.forward.ports import Request
 from router.forward.pressure import Pressure
 from router.forward.remote import upgrade_of
@@ -64,7 +64,7 @@ def matches(request: Request, offer: OpenRequest, service: Service) -> bool:
     )
 
 
-class Refused:
+class RefusedHandler:
     """The handler of a stream that was refused at once: it hears nothing that matters."""
 
     __slots__ = ()
@@ -151,8 +151,10 @@ class Offers:
         self._declared = declared
         self._under_way = under_way
         self._pressure = pressure
-        self._known: Known[Offer] = Known()
-        self._by_head: Known[Request] = Known()  # Of OPENs that differ in how long they wait.
+        self._known: BytesCache[Offer] = BytesCache()
+        self._by_head: BytesCache[Request] = (
+            BytesCache()
+        )  # Of OPENs that differ in how long they wait.
         self.get = self._known.get
 
     def __len__(self) -> int:
@@ -168,26 +170,26 @@ class Offers:
         service = self._services.get(ServiceKey(offer.service, offer.port))
         if service is None or not service.has_targets:
             stream.refuse("no-target", 0)
-            return Refused()
+            return RefusedHandler()
         if self._under_way.is_draining:
             stream.refuse("draining", service.ledger.load)
-            return Refused()
+            return RefusedHandler()
         if self._pressure.is_refusing:
             self._pressure.refused_total += 1
             stream.refuse("busy", service.ledger.load)
-            return Refused()
+            return RefusedHandler()
         if offer.protocol != service.protocol and (
             service.key in self._declared or offer.protocol not in RELAYED
         ):
             stream.refuse("not-allowed", service.ledger.load)
-            return Refused()
+            return RefusedHandler()
         request = self._request_of(offer, service)
         if request is None:
             service.refused_messages.note(
                 "request-refused-here", service.key, stream.neighbour_site, offer.ingress
             )
             stream.refuse("bad-head", service.ledger.load)
-            return Refused()
+            return RefusedHandler()
         under_way = self._under_way
         if body and offer.protocol != "tcp" and self._known.is_wanted(body):
             known = Offer(request, service, under_way, offer.ingress, offer.wait_ms)

@@ -6,14 +6,14 @@ from math import inf
 
 import msgspec
 
-from router.balance.seen import Seen
+from router.balance.seen import SeenDecision
 from router.balance.unserved import UnservedClient
 from router.forward.counters import CodeClass, SpillKey
 from router.model import limits
 from router.model.ids import SiteId
 
 
-class Record(msgspec.Struct, eq=False):
+class RequestRecord(msgspec.Struct, eq=False):
     """One request, written in place as things happen: nothing of what its client sent.
 
     It holds values alone, so that keeping it keeps no buffer and no connection alive. One per
@@ -34,7 +34,7 @@ class Record(msgspec.Struct, eq=False):
     in_flight: int = 0
     capacity: int | None = None
     """Of this site, as ``in_flight``, when it was chosen at once; else in ``seen``."""
-    seen: Seen | None = None
+    seen: SeenDecision | None = None
     """By the last decision that was not simply for this site."""
     reason: str = ""
     """Of the last decision."""
@@ -72,7 +72,7 @@ class Record(msgspec.Struct, eq=False):
         return begun_at - self.started_at, held_at - begun_at, now - held_at
 
 
-class Past:
+class RecentRequests:
     """The last `limits.DECISIONS_KEPT` requests, and as many of those that were denied.
 
     Denied: no byte of them reached a target. They are kept apart too, for in a burst the many that
@@ -82,22 +82,22 @@ class Past:
     __slots__ = ("_denied", "_recent", "begun", "denied")
 
     def __init__(self) -> None:
-        self._recent: deque[Record] = deque(maxlen=limits.DECISIONS_KEPT)
-        self._denied: deque[Record] = deque(maxlen=limits.DECISIONS_KEPT)
-        self.begun: Callable[[Record], None] = self._recent.append
+        self._recent: deque[RequestRecord] = deque(maxlen=limits.DECISIONS_KEPT)
+        self._denied: deque[RequestRecord] = deque(maxlen=limits.DECISIONS_KEPT)
+        self.begun: Callable[[RequestRecord], None] = self._recent.append
         """A request begins. Hot: the ring's own method."""
-        self.denied: Callable[[Record], None] = self._denied.append
+        self.denied: Callable[[RequestRecord], None] = self._denied.append
         """It was denied."""
 
-    def kept(self) -> list[Record]:
+    def kept(self) -> list[RequestRecord]:
         """All, each once, in no order."""
         return list(dict.fromkeys((*self._recent, *self._denied)))
 
-    def last(self, count: int, *, denied: bool) -> list[Record]:
+    def last(self, count: int, *, denied: bool) -> list[RequestRecord]:
         """At most ``count``, the latest to begin first; ``denied``: only those."""
         ring = self._denied if denied else self._recent
         return sorted(ring, key=_began, reverse=True)[:count]
 
 
-def _began(record: Record) -> float:
+def _began(record: RequestRecord) -> float:
     return record.started_at

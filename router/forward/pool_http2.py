@@ -2,11 +2,11 @@
 
 from typing import Protocol
 
-from router.forward.http1.known import Known
+from router.forward.http1.known import BytesCache
 from router.forward.http1.memory import AsBlock
 from router.forward.http2 import codes
 from router.forward.http2.blocks import Block
-from router.forward.http2.budgets import Budget
+from router.forward.http2.budgets import PeerBudget
 from router.forward.http2.connection import Http2Connection
 from router.forward.http2.streams import Http2Stream, StreamUser
 from router.forward.ingress_http2 import header_list_bytes
@@ -80,7 +80,7 @@ class TargetSession:
         self.scheme = scheme
         self.idle_since = pool.network.now()
         self._rests_until = self.idle_since
-        self._resets = Budget(
+        self._resets = PeerBudget(
             limits.HTTP2_TARGET_RESETS_BURST, limits.HTTP2_TARGET_RESETS_PER_S, self.idle_since
         )
         self.http2 = Http2Connection(
@@ -254,9 +254,9 @@ class Http2Pool:
         *,
         timeouts: Timeouts,
         tls: Tls | None = None,
-        blocks: Known[AsBlock] | None = None,
+        blocks: BytesCache[AsBlock] | None = None,
     ) -> None:
-        self.blocks: Known[AsBlock] = blocks if blocks is not None else Known()
+        self.blocks: BytesCache[AsBlock] = blocks if blocks is not None else BytesCache()
         """How heads of requests look to targets."""
         self.network = network
         self.timeouts = timeouts

@@ -4,7 +4,7 @@ from collections.abc import Hashable
 from typing import Protocol
 
 
-class Holder(Hashable, Protocol):
+class BytesHolder(Hashable, Protocol):
     """Something that keeps bytes of a request."""
 
     @property
@@ -26,6 +26,6 @@ class Pressure:
 
     def __init__(self) -> None:
         self.held_bytes = 0
-        self.holders: dict[Holder, None] = {}
+        self.holders: dict[BytesHolder, None] = {}
         self.is_refusing = False
         self.refused_total = 0

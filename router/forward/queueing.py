@@ -33,8 +33,8 @@ from router.balance.decisions import Decision, NoChoice, Outlook, RemoteWait
 from router.balance.ledger import Slot
 from router.balance.patience import LinePace
 from router.balance.standing import stand_s, standing_target
-from router.balance.waiting import LOCAL_LINK, Line
-from router.forward.admission import Admission
+from router.balance.waiting import LOCAL_LINK, WaitingPlace
+from router.forward.admission import SlotAdmission
 from router.model import limits
 from router.model.ids import SiteId
 from router.net.ports import Timers
@@ -44,7 +44,7 @@ class Waiting(Hashable, Protocol):
     """A request in the line: told one of the orders below when it has left it."""
 
     @property
-    def line(self) -> Line:
+    def line(self) -> WaitingPlace:
         """`WaitingRoom.own_line`."""
 
     @property
@@ -107,7 +107,7 @@ class WaitingRoom:
         self,
         site: SiteId,
         balancer: ServiceBalancer,
-        admission: Admission,
+        admission: SlotAdmission,
         timers: Timers,
         *,
         limit: Callable[[], int],
@@ -119,7 +119,7 @@ class WaitingRoom:
         ``freed_per_s``: how many a second a full place lets in at most; 0.0: not known.
         """
         self._site = site
-        self.own_line = Line(LOCAL_LINK, site)
+        self.own_line = WaitingPlace(LOCAL_LINK, site)
         """Where the requests of this router's own clients wait for a slot here."""
         self._balancer = balancer
         self._admission = admission

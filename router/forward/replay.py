@@ -7,7 +7,7 @@ from router.forward.pressure import Pressure
 from router.net.ports import Buffer
 
 
-class Keeper(Protocol):
+class ReplayOwner(Protocol):
     """Whose bytes a `Replay` holds."""
 
     def relieve(self) -> None:
@@ -23,7 +23,7 @@ class Replay:
 
     __slots__ = ("_finished", "_keeper", "_parts", "_pressure", "_trailers", "size_bytes")
 
-    def __init__(self, pressure: Pressure, keeper: Keeper) -> None:
+    def __init__(self, pressure: Pressure, keeper: ReplayOwner) -> None:
         self._keeper = keeper
         self._pressure = pressure
         self._parts: list[bytes] = []

@@ -6,7 +6,7 @@ site, until something of the response came; at most
 is stopped there. What is no longer all here is not sent again.
 """
 
-from router.forward.past import Record
+from router.forward.past import RequestRecord
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
 from router.forward.pressure import Pressure
 from router.forward.replay import Replay
@@ -39,7 +39,7 @@ class Sender:
 
     request: Request
     """As it goes on."""
-    record: Record
+    record: RequestRecord
     """What is kept of it."""
     _pressure: Pressure
     _handler: LegHandler

@@ -12,12 +12,12 @@ from router.balance.ledger import LocalLedger
 from router.balance.retries import RetryBudget
 from router.balance.site_ejection import SiteNews
 from router.balance.waiting import queue_limit
-from router.forward.admission import Admission
+from router.forward.admission import SlotAdmission
 from router.forward.counters import ServiceCounters
 from router.forward.egress_answer import AnswerHabit
 from router.forward.figures import QueueNow
 from router.forward.health import HealthChecks
-from router.forward.http1.known import Known
+from router.forward.http1.known import BytesCache
 from router.forward.http1.memory import Answer, AsBlock, HeadMemory
 from router.forward.http1.requests import KnownRequests
 from router.forward.http1.responses import KnownResponses
@@ -26,7 +26,7 @@ from router.forward.leg_makers import LegMaker, LegMakers
 from router.forward.local import LocalParts
 from router.forward.missing_routes import MissingRoutes
 from router.forward.outcomes import Outcomes
-from router.forward.past import Past
+from router.forward.past import RecentRequests
 from router.forward.ports import TargetConfig
 from router.forward.pressure import Pressure
 from router.forward.queueing import WaitingRoom
@@ -119,7 +119,7 @@ class Service(ServiceFigures):
         self.protocol = config.protocol
         self.counters = ServiceCounters(config.policy.name)
         self.demand = Demand()
-        self.past = Past()
+        self.past = RecentRequests()
         self.retries = RetryBudget(config.limits.retry_percent, shared.network.now())
         self.sessions: Sessions | None = None
         """None: no affinity."""
@@ -134,7 +134,7 @@ class Service(ServiceFigures):
             key, shared.site, shared.site_name, self.ledger, config.policy, shared.router
         )
         self.balancer.ejections.tell = self._site_news
-        self.admission = Admission(
+        self.admission = SlotAdmission(
             self.ledger, self.queue_limit, shared.network, self._load_changed
         )
         self.room = WaitingRoom(
@@ -287,12 +287,12 @@ class Service(ServiceFigures):
     # Inside
 
     @property
-    def answers(self) -> Known[Answer]:
+    def answers(self) -> BytesCache[Answer]:
         """What responses look like to the usual client."""
         return self._shared.heads.answers
 
     @property
-    def blocks(self) -> Known[AsBlock]:
+    def blocks(self) -> BytesCache[AsBlock]:
         """What heads look like to the other ends of HTTP/2."""
         return self._shared.heads.blocks
 

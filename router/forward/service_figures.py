@@ -3,12 +3,12 @@
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Explanation
 from router.balance.demand import Demand, DemandFigures, ScaleFigures, targets_wanted
-from router.balance.knees import Level
+from router.balance.knees import LatencyLevel
 from router.balance.ledger import LocalLedger
 from router.balance.retries import RetryBudget
 from router.balance.saturation import Totals
 from router.balance.target import TargetState
-from router.forward.admission import Admission
+from router.forward.admission import SlotAdmission
 from router.forward.counters import ServiceCounters, by_reason, by_site
 from router.forward.figures import Left, Load, Spills, TargetInfo
 from router.forward.health import HealthChecks
@@ -54,7 +54,7 @@ class ServiceFigures:
     _health: HealthChecks
     _learning: Learning
     _leg_makers: LegMakers
-    admission: Admission
+    admission: SlotAdmission
     balancer: ServiceBalancer
     counters: ServiceCounters
     demand: Demand
@@ -147,7 +147,7 @@ class ServiceFigures:
         if self.has_targets and self.protocol != "tcp":
             self._leg_makers.sample()
 
-    def latencies(self) -> list[tuple[TargetState, list[Level]]]:
+    def latencies(self) -> list[tuple[TargetState, list[LatencyLevel]]]:
         """How long requests took at each target, by how many were in flight there."""
         return [
             (state, self._leg_makers.levels(state.target))

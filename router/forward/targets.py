@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from router.balance.ledger import Slot
-from router.forward.http1.known import Known
+from router.forward.http1.known import BytesCache
 from router.forward.http1.memory import AsBlock
 from router.forward.http1.responses import KnownResponses
 from router.forward.local import LocalLeg, LocalParts, SlotLeg
@@ -50,7 +50,7 @@ class Targets:
         site_name: str,
         timeouts: Timeouts,
         known: KnownResponses,
-        blocks: Known[AsBlock],
+        blocks: BytesCache[AsBlock],
     ) -> None:
         self._network = network
         self._timeouts = timeouts

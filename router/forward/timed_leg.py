@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from typing import Protocol
 
-from router.balance.learning import Learner, Learnt
+from router.balance.learning import Learner, LearntTarget
 from router.balance.ledger import LocalLedger, Slot
 from router.forward.local import LocalLeg, LocalParts
 from router.forward.ports import LegFailure, LegHandler, Request, TargetConfig
@@ -68,7 +68,7 @@ class Learning:
             self._tell((target,))
             self._grew()
 
-    def learnt(self, target: str) -> Learnt | None:
+    def learnt(self, target: str) -> LearntTarget | None:
         """What is known of it; None: it is not learnt."""
         learner = self._learners.get(target)
         return None if learner is None else learner.learnt

@@ -2,7 +2,7 @@
 
 from router.forward.dispatch import Dispatch
 from router.forward.ingress_tcp import TcpSession
-from router.forward.past import Record
+from router.forward.past import RequestRecord
 from router.forward.ports import Request
 from router.model.ids import ServiceKey
 
@@ -20,7 +20,7 @@ class UnwatchedFlow:
         self._session = session if isinstance(session, TcpSession) else None
         self.client = client
         self.request: Request = dispatch.request
-        self.record: Record = dispatch.record
+        self.record: RequestRecord = dispatch.record
 
     @property
     def key(self) -> ServiceKey:

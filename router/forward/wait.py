@@ -4,10 +4,10 @@ from typing import Protocol
 
 from router.balance.decisions import Decision, NoChoice, RemoteWait
 from router.balance.ledger import Slot
-from router.balance.waiting import Line
+from router.balance.waiting import WaitingPlace
 from router.forward.account import note_waited
 from router.forward.again import Again
-from router.forward.past import Record
+from router.forward.past import RequestRecord
 from router.forward.ports import CLIENT_GONE, LegFailure, Request
 from router.forward.service import Service
 from router.forward.tries import Tries
@@ -18,7 +18,7 @@ from router.model.ids import SiteId
 class Queued(Protocol):
     """The request."""
 
-    record: Record
+    record: RequestRecord
     request: Request
     tries: Tries | None
 
@@ -139,7 +139,7 @@ class Wait:
     # Waiting
 
     @property
-    def line(self) -> Line:
+    def line(self) -> WaitingPlace:
         return self._service.room.own_line
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Set
 from router.forward.dispatch import Dispatch
 from router.forward.http1 import render
 from router.forward.observing import NO_PASSAGE, Finished, Observing, Passage, Span
-from router.forward.past import Record
+from router.forward.past import RequestRecord
 from router.forward.ports import ClientLeg, LegFailure, LegHandler, Request
 from router.forward.service import Service
 from router.model.ids import ServiceKey, SiteId
@@ -113,7 +113,7 @@ class WatchedLeg:
         return self._request
 
     @property
-    def record(self) -> Record:
+    def record(self) -> RequestRecord:
         return self._dispatch.record
 
     @property

@@ -39,7 +39,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 NOTHING_YET = Reading()
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class IntervalCounts(msgspec.Struct, frozen=True, kw_only=True):
     """What ended between two readings, and what left this site. ``lasted_s`` between them."""
 
     served: dict[str, int]
@@ -63,10 +63,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         return count / self.lasted_s if self.lasted_s > 0 else 0.0
 
 
-def change(before: Reading, after: Reading, lasted_s: float) -> Change:
+def change(before: Reading, after: Reading, lasted_s: float) -> IntervalCounts:
     """From ``before`` to ``after``. Totals that fell have begun anew meanwhile, at nothing."""
     if _is_as_before(before, after):
-        return Change(
+        return IntervalCounts(
             served={},
             nowhere=0,
             overflow={},
@@ -80,7 +80,7 @@ def change(before: Reading, after: Reading, lasted_s: float) -> Change:
     served = _grown(before.served, after.served)
     nowhere = served.pop(NOWHERE, 0)
     counts = [new - old for new, old in zip(after.counts, before.counts, strict=True)]
-    return Change(
+    return IntervalCounts(
         served=served,
         nowhere=nowhere,
         overflow=_grown(before.overflow, after.overflow),
@@ -136,7 +136,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     p99_s: float | None
 
 
-def sample(change: Change, after: Reading, in_flight: Mapping[str, float]) -> Sample:
+def sample(change: IntervalCounts, after: Reading, in_flight: Mapping[str, float]) -> Sample:
     """The step that ``change`` is of, which ended at ``after``."""
     sites = {
         site: (round(in_flight.get(site, 0.0), 3), change.served.get(site, 0))

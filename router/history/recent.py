@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from router.history.readings import NOTHING_YET, Change, Reading, Sample, change, sample
+from router.history.readings import NOTHING_YET, IntervalCounts, Reading, Sample, change, sample
 from router.model import limits
 from router.model.ids import ServiceKey
 
@@ -108,7 +108,7 @@ class History:
             (at, _unpack(packed)) for at, packed in zip(port.stepped_at, port.samples, strict=True)
         ]
 
-    def lately(self, key: ServiceKey, reading: Reading, now: float) -> Change | None:
+    def lately(self, key: ServiceKey, reading: Reading, now: float) -> IntervalCounts | None:
         """What happened since the end of a step half a step ago or more; None: it is not known.
 
         So it is of half a step to one and a half, whenever one asks. Of a service port that came
@@ -122,7 +122,7 @@ class History:
                 return change(since[1], reading, now - since[0])
         return None
 
-    def _first(self, key: ServiceKey, reading: Reading, now: float) -> Change | None:
+    def _first(self, key: ServiceKey, reading: Reading, now: float) -> IntervalCounts | None:
         if self._closed_at is None or len(self._ports) >= limits.HISTORY_PORTS_MAX:
             return None
         lasted_s = now - self._closed_at

@@ -5,9 +5,9 @@ import msgspec
 from router.documents import readers
 from router.kubernetes import annotated_services, annotation_keys, findings, names, workloads
 from router.kubernetes.beside import is_skuppers_own
-from router.kubernetes.exposure import Exposure, Reading
+from router.kubernetes.exposure import Exposure, ObjectReading
 from router.kubernetes.objects import Object, part
-from router.kubernetes.ported import Services
+from router.kubernetes.ported import PortedServices
 from router.model.errors import ConfigError
 
 
@@ -20,9 +20,9 @@ class Annotated(msgspec.Struct, frozen=True):
     services: tuple[tuple[str, Object | None], ...]
 
 
-def read(kind: str, found: Object, services: Services, namespace: str) -> Annotated:
+def read(kind: str, found: Object, services: PortedServices, namespace: str) -> Annotated:
     """What one workload or Service asks for; ``exposure`` None: nothing that can be had."""
-    reading = Reading(kind, found)
+    reading = ObjectReading(kind, found)
     exposure: Exposure | None = None
     if not reading.is_annotated:
         _note_no_proxy(reading)
@@ -33,7 +33,7 @@ def read(kind: str, found: Object, services: Services, namespace: str) -> Annota
     return Annotated(found, exposure, tuple(reading.noted.errors), services.looked_at())
 
 
-def _note_no_proxy(reading: Reading) -> None:
+def _note_no_proxy(reading: ObjectReading) -> None:
     """The switch is missing, or at the wrong place: somebody thinks that this is exposed."""
     of_pods = part(reading.found, "spec", "template", "metadata", "annotations")
     if isinstance(of_pods, dict) and names.PROXY in of_pods:

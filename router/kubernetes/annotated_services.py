@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping
 
 from router.documents import readers
 from router.kubernetes import adoption, findings, names, ported, texts
-from router.kubernetes.exposure import Exposure, Reading
+from router.kubernetes.exposure import Exposure, ObjectReading
 from router.kubernetes.objects import Object, annotations
-from router.kubernetes.ported import Services
+from router.kubernetes.ported import PortedServices
 from router.kubernetes.texts import PortPairs
 from router.model.specs import ConnectorSpec
 
 
-def read(reading: Reading, services: Services, namespace: str) -> Exposure | None:
+def read(reading: ObjectReading, services: PortedServices, namespace: str) -> Exposure | None:
     """What the annotated Service asks for; None: nothing usable, ``reading.noted`` says why."""
     reading.check_keys()
     protocol, address = reading.protocol(), reading.address(reading.name)
@@ -37,7 +37,7 @@ def read(reading: Reading, services: Services, namespace: str) -> Exposure | Non
     return reading.exposure(address, service, connector)
 
 
-def _is_ingress_only(reading: Reading) -> bool:
+def _is_ingress_only(reading: ObjectReading) -> bool:
     """Skupper looks only whether it is there; ``false`` is taken at its word here."""
     return (
         names.INGRESS_ONLY in reading.notes
@@ -45,7 +45,7 @@ def _is_ingress_only(reading: Reading) -> bool:
     )
 
 
-def _target(reading: Reading, namespace: str) -> str:
+def _target(reading: ObjectReading, namespace: str) -> str:
     """``NAME`` or ``NAME.NAMESPACE`` of another Service; empty: its own pods are the targets."""
     text = reading.text(names.TARGET)
     if not text:
@@ -67,7 +67,7 @@ def _target(reading: Reading, namespace: str) -> str:
 
 
 def _connector_to(
-    reading: Reading,
+    reading: ObjectReading,
     address: str,
     target: str,
     other: Object | None,
@@ -122,7 +122,7 @@ def _listed(ports: Iterable[int]) -> str:
 
 
 def _own_connector(
-    reading: Reading, address: str, ports: PortPairs, namespace: str
+    reading: ObjectReading, address: str, ports: PortPairs, namespace: str
 ) -> ConnectorSpec | None:
     """Targets are what the Service itself stood for before anybody took it over."""
     external = ported.external_name(reading.found)

@@ -12,8 +12,8 @@ import msgspec
 
 from router.documents import read as read_documents
 from router.kubernetes import findings, names, texts
-from router.kubernetes.exposure import Reading
-from router.kubernetes.findings import Findings, data_of
+from router.kubernetes.exposure import ObjectReading
+from router.kubernetes.findings import ObjectFindings, data_of
 from router.kubernetes.merging import joined
 from router.kubernetes.objects import (
     Object,
@@ -60,7 +60,7 @@ def size(found: Object) -> int:
 
 def refused(found: Object) -> Documents:
     """Of a ConfigMap for which no room is left."""
-    noted = Findings(f"ConfigMap/{name_of(found)}")
+    noted = ObjectFindings(f"ConfigMap/{name_of(found)}")
     noted.add(
         "data",
         f"is not read: with the older ConfigMaps it has more than {limits.CONFIG_MAPS_CHARS_MAX} "
@@ -73,7 +73,7 @@ def refused(found: Object) -> Documents:
 
 def read(found: Object) -> Documents:
     """The documents of a labelled ConfigMap, and everything wrong with them."""
-    reading = Reading("ConfigMap", found)
+    reading = ObjectReading("ConfigMap", found)
     documents: list[Document] = []
     errors: list[ConfigError] = []
     for key, text in data_of(found, reading.noted, findings.DOCUMENTS):
@@ -131,7 +131,7 @@ def _unmade(documents: Iterable[Document]) -> set[str]:
 def _is_site(document: Document, errors: list[ConfigError]) -> bool:
     if document.kind != "Site":
         return False
-    noted = Findings(document.source)
+    noted = ObjectFindings(document.source)
     noted.add(
         "$.kind",
         f"Site {document.name!r} is left out: in Kubernetes the site is a ConfigMap of its own",
@@ -149,7 +149,7 @@ def _aged(document: Document, made_at_s: float | None) -> Document:
     return msgspec.structs.replace(document, declared_at_s=made_at_s)
 
 
-def _wishes(reading: Reading, documents: list[Document]) -> dict[str, ServiceWish]:
+def _wishes(reading: ObjectReading, documents: list[Document]) -> dict[str, ServiceWish]:
     """A wish for each address that a Service or a Connector names: somebody here asked for it."""
     stateful = _stateful(reading, documents)
     common = msgspec.structs.replace(
@@ -173,7 +173,7 @@ def _wishes(reading: Reading, documents: list[Document]) -> dict[str, ServiceWis
     return wishes
 
 
-def _stateful(reading: Reading, documents: list[Document]) -> dict[str, str]:
+def _stateful(reading: ObjectReading, documents: list[Document]) -> dict[str, str]:
     """StatefulSets by address, where each pod shall have a name."""
     if not reading.value(names.HEADLESS, texts.boolean, False):
         return {}

@@ -16,7 +16,7 @@ from router.documents.readers import Bad
 from router.documents.schema import POLICIES, SHAPES
 from router.documents.weights import BadWeights, weights_of
 from router.kubernetes import annotation_keys, findings, names, texts, tracking
-from router.kubernetes.findings import Findings
+from router.kubernetes.findings import ObjectFindings
 from router.kubernetes.objects import Object, annotations, created_at, name_of
 from router.kubernetes.picture import ServiceWish
 from router.kubernetes.shared import with_rules
@@ -59,7 +59,7 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     cap: SitePolicySpec | None = None
 
 
-class Reading:
+class ObjectReading:
     """One annotated object while it is read. ``kind`` as in ``Deployment``."""
 
     __slots__ = ("found", "kind", "name", "noted", "notes")
@@ -68,7 +68,7 @@ class Reading:
         self.kind, self.found = kind, found
         self.name = name_of(found)
         self.notes = annotations(found)
-        self.noted = Findings(f"{kind}/{self.name}")
+        self.noted = ObjectFindings(f"{kind}/{self.name}")
 
     @property
     def is_annotated(self) -> bool:

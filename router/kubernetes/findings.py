@@ -28,7 +28,7 @@ CODES: Final = {
 ANNOTATIONS: Final = "metadata.annotations[{}]"
 
 
-class Findings:
+class ObjectFindings:
     """The findings on one object; ``source`` is its ``KIND/NAME``."""
 
     __slots__ = ("errors", "source")
@@ -57,7 +57,7 @@ class Findings:
         self.add(ANNOTATIONS.format(key), reason, hint, code, severity)
 
 
-def data_of(found: Object, noted: Findings, code: str) -> list[tuple[str, Any]]:
+def data_of(found: Object, noted: ObjectFindings, code: str) -> list[tuple[str, Any]]:
     """Keys and values of a ConfigMap, sorted; values may be anything, wrong shapes are noted."""
     data = found.get("data")
     if data is None:

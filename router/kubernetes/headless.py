@@ -20,9 +20,9 @@ import msgspec
 from router.documents import readers
 from router.kubernetes import adoption, findings, names, texts
 from router.kubernetes.changes import Change, Create, Delete, delete, patch
-from router.kubernetes.findings import Findings
+from router.kubernetes.findings import ObjectFindings
 from router.kubernetes.objects import Object, Snapshot, labels, metadata, name_of
-from router.kubernetes.picture import Picture, ServiceWish
+from router.kubernetes.picture import NamespacePicture, ServiceWish
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, Document, ServiceSpec
@@ -34,7 +34,7 @@ POD_NAME_LABEL: Final = "statefulset.kubernetes.io/pod-name"
 _FAMILIES: Final = (("IPv4", "ipv4"), ("IPv6", "ipv6"))
 
 
-def with_pods(picture: Picture, snapshot: Snapshot) -> Picture:
+def with_pods(picture: NamespacePicture, snapshot: Snapshot) -> NamespacePicture:
     """``picture`` with a service and a connector for each pod of its headless StatefulSets.
 
     Their number follows ``spec.replicas``. A pod whose name is a service already is left out, and
@@ -71,7 +71,7 @@ def with_pods(picture: Picture, snapshot: Snapshot) -> Picture:
 
 
 def _nameless(stateful_set: Object, pod: str) -> ConfigError:
-    noted = Findings(f"StatefulSet/{name_of(stateful_set)}")
+    noted = ObjectFindings(f"StatefulSet/{name_of(stateful_set)}")
     noted.add(
         "metadata.name",
         f"{texts.short(pod)} and the pods after it get no names: they are no DNS labels, which "

@@ -16,7 +16,7 @@ from router.kubernetes.objects import Object, annotations, labels, name_of
 H2C: Final = "kubernetes.io/h2c"
 
 
-class Made(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+class OwnedFields(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """What annotation `names.MADE` holds. ``labels``, ``annotations``: keys that we set."""
 
     inner_ports: dict[str, int] = {}
@@ -24,7 +24,7 @@ class Made(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     annotations: tuple[str, ...] = ()
 
 
-_DECODER: Final = msgspec.json.Decoder(Made)
+_DECODER: Final = msgspec.json.Decoder(OwnedFields)
 
 
 def is_made(service: Object) -> bool:
@@ -66,12 +66,12 @@ def handed_over(service: Object) -> Object:
     return adoption.with_metadata(service, marked, noted) | {"spec": spec}
 
 
-def made(service: Object) -> Made:
+def made(service: Object) -> OwnedFields:
     """What it says of itself; nothing when somebody spoilt it."""
     try:
         return _DECODER.decode(annotations(service).get(names.MADE, "{}"))
     except (msgspec.DecodeError, AttributeError, TypeError, RecursionError):
-        return Made()
+        return OwnedFields()
 
 
 def service(
@@ -133,7 +133,7 @@ def remade(found: Object, fresh: Object) -> Object | None:
 def _object(
     name: str, inner: Mapping[int, int], marked: Mapping[str, str], noted: Mapping[str, str]
 ) -> dict[str, Any]:
-    told = Made(
+    told = OwnedFields(
         inner_ports=as_text(inner), labels=tuple(sorted(marked)), annotations=tuple(sorted(noted))
     )
     ours = {**names.PART_OF, names.MANAGED_BY_LABEL: names.MANAGED_BY, names.SERVICE_LABEL: name}

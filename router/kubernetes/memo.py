@@ -6,7 +6,7 @@ from router.kubernetes import annotated, annotation_keys, documents, ported
 from router.kubernetes.annotated import Annotated
 from router.kubernetes.documents import Documents
 from router.kubernetes.objects import Object, Snapshot, created_at, is_going, name_of
-from router.kubernetes.ported import Services
+from router.kubernetes.ported import PortedServices
 from router.model import limits
 
 
@@ -55,7 +55,9 @@ class Memo:
                 if before is None or not _is_current(before, found, services):
                     if is_going(found) or (kind == "Service" and ported.is_generated(found)):
                         continue
-                    before = annotated.read(kind, found, Services(services), snapshot.namespace)
+                    before = annotated.read(
+                        kind, found, PortedServices(services), snapshot.namespace
+                    )
                 self._annotated[kind, name] = before
         return list(self._annotated.values())
 

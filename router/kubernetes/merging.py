@@ -6,7 +6,7 @@ import msgspec
 
 from router.kubernetes import findings, names
 from router.kubernetes.exposure import Exposure
-from router.kubernetes.findings import Findings
+from router.kubernetes.findings import ObjectFindings
 from router.kubernetes.objects import seconds_of
 from router.kubernetes.picture import ServiceWish
 from router.model.errors import ConfigError
@@ -47,7 +47,7 @@ def merge(
         if isinstance(document.spec, ServiceSpec):
             firsts[name] = (document.spec, document.source)
     for one in sorted(exposures, key=lambda exposure: exposure.age):
-        noted = Findings(one.source)
+        noted = ObjectFindings(one.source)
         spec, source = firsts.setdefault(one.address, (one.service, one.source))
         if not _agree(one, spec, source, noted):
             errors += noted.errors
@@ -93,7 +93,7 @@ def _is_connected(one: Exposure, connected: Mapping[str, Document]) -> bool:
     )
 
 
-def _agree(one: Exposure, spec: ServiceSpec, source: str, noted: Findings) -> bool:
+def _agree(one: Exposure, spec: ServiceSpec, source: str, noted: ObjectFindings) -> bool:
     """Whether ``one`` can be a further target of the service ``spec``; notes where it differs."""
     same = one.service.protocol == spec.protocol
     if not same or set(one.service.ports) != set(spec.ports):

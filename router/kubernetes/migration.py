@@ -1,9 +1,10 @@
 """One address moved from Skupper v1, which runs in the same namespace, to us, and back. Pure.
 
 `next_step` looks at the objects as they are and says what is to be done next: nothing is
-remembered but the `Record` in ConfigMap ``spillway-migration``, so whoever is interrupted goes on
-where the objects are. Order of apply: record, documents, targets ready here, Skupper's annotations
-and entry away, the Service given back, the Service led here. Rollback is the reverse.
+remembered but the `MigrationRecord` in ConfigMap ``spillway-migration``, so a migration that is
+interrupted goes on where the objects are. Order of apply: record, documents, targets ready here,
+Skupper's annotations and entry away, the Service given back, the Service led here. Rollback is the
+reverse.
 
 Skupper's controller gives back (annotated Services) or deletes (generated ones) what it no longer
 has; where it does not run or leaves a Service as it is, we do what ``skupper unexpose`` does. A
@@ -19,7 +20,7 @@ from router.kubernetes import adoption, made, names
 from router.kubernetes.changes import Change, Create, Patch, delete, patch
 from router.kubernetes.migration_record import (
     Direction,
-    Record,
+    MigrationRecord,
     bare,
     empty_map,
     entries_of,
@@ -35,7 +36,7 @@ Waiting = Literal["", "targets", "given-back", "led", "let-go", "taken-back"]
 _TAKEN_BACK: Final = "Skupper's controller leads Service {} to Skupper's router again"
 
 
-class View(msgspec.Struct, frozen=True, kw_only=True):
+class AddressView(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one address. None: there is no such object.
 
     ``wanted``: the ConfigMaps of documents that it shall have; ``maps``: those that there are.
@@ -61,7 +62,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     only_declare: bool = False
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class MigrationStep(msgspec.Struct, frozen=True, kw_only=True):
     """``text``: what is done, for people. Either ``changes``, or a wait for what others do.
 
     ``limit_s``: the wait ends then, and the next step goes on without; 0: it must come true.
@@ -73,7 +74,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     limit_s: float = 0.0
 
 
-def next_step(view: View, direction: Direction) -> Step | None:
+def next_step(view: AddressView, direction: Direction) -> MigrationStep | None:
     """What is to be done; None: nothing is left."""
     record = record_of(view.records, view.address)
     steps = _apply(view, record) if direction == "apply" else _rollback(view, record)
@@ -83,41 +84,45 @@ def next_step(view: View, direction: Direction) -> Step | None:
 # Apply ------------------------------------------------------------------------------------------
 
 
-def _apply(view: View, record: Record | None) -> Iterator[Step]:
+def _apply(view: AddressView, record: MigrationRecord | None) -> Iterator[MigrationStep]:
     address = view.address
     wanted = _recorded(view, record)
     if wanted != record:
-        yield Step(text="note what Skupper has", changes=(_record_change(view, wanted),))
+        yield MigrationStep(text="note what Skupper has", changes=(_record_change(view, wanted),))
         return
     written = tuple(change for one in view.wanted if (change := _map_change(view, one)))
     if written:
         listed = ", ".join(change.name for change in written)
-        yield Step(text=f"write documents: ConfigMap {listed}", changes=written)
+        yield MigrationStep(text=f"write documents: ConfigMap {listed}", changes=written)
     if not view.is_serving:
-        yield Step(text="wait until its targets are ready at our router", waits_for="targets")
+        yield MigrationStep(
+            text="wait until its targets are ready at our router", waits_for="targets"
+        )
     if view.only_declare:
         return
     stripped = tuple(change for one in view.annotated if (change := _stripped(one)))
     if stripped:
         listed = ", ".join(f"{change.kind}/{change.name}" for change in stripped)
-        yield Step(text=f"remove Skupper's annotations from {listed}", changes=stripped)
+        yield MigrationStep(text=f"remove Skupper's annotations from {listed}", changes=stripped)
     if (step := _entry_away(view, wanted)) is not None:
         yield step
     if view.service is not None and adoption.is_skuppers(view.service):
         if view.controller_runs and "given-back" not in view.patience:
-            yield Step(
+            yield MigrationStep(
                 text=f"wait until Skupper's controller {_gives_back(view.service)}",
                 waits_for="given-back",
                 limit_s=_reacts_within_s(view, wanted),
             )
         yield _give_back(view, view.service)
     if view.is_led and not _is_ours(view.service):
-        yield Step(text=f"wait until Service {address} leads to our router", waits_for="led")
+        yield MigrationStep(
+            text=f"wait until Service {address} leads to our router", waits_for="led"
+        )
 
 
-def _recorded(view: View, record: Record | None) -> Record:
+def _recorded(view: AddressView, record: MigrationRecord | None) -> MigrationRecord:
     """The record that there should be before anything is touched; what was noted first stays."""
-    was = record or Record()
+    was = record or MigrationRecord()
     noted = dict(was.annotations)
     for found in view.annotated:
         if names.PROXY in annotations(found):
@@ -127,7 +132,7 @@ def _recorded(view: View, record: Record | None) -> Record:
     service = was.service
     if service is None and view.service is not None and adoption.is_skuppers(view.service):
         service = bare(view.service)
-    return Record(
+    return MigrationRecord(
         direction="apply",
         entry=was.entry if was.entry is not None else entry,
         annotations=noted,
@@ -136,7 +141,7 @@ def _recorded(view: View, record: Record | None) -> Record:
     )
 
 
-def _entry_away(view: View, record: Record) -> Step | None:
+def _entry_away(view: AddressView, record: MigrationRecord) -> MigrationStep | None:
     """Take the address from Skupper. One that other sites of it declare would come back by its
     service sync: an entry of this site's own, without targets and Service, keeps it away."""
     text = entries_of(view.entries).get(view.address)
@@ -145,14 +150,16 @@ def _entry_away(view: View, record: Record) -> Step | None:
     if is_foreign(text):
         held = placeholder(text)
         change = _data_change(view.entries, {view.address: held})
-        return Step(text="hold the address at Skupper, with no Service", changes=(change,))
+        return MigrationStep(text="hold the address at Skupper, with no Service", changes=(change,))
     if text == placeholder(record.entry or "{}"):
         return None
     change = _data_change(view.entries, {view.address: None})
-    return Step(text=f"remove its entry from {names.SERVICES_CONFIGMAP}", changes=(change,))
+    return MigrationStep(
+        text=f"remove its entry from {names.SERVICES_CONFIGMAP}", changes=(change,)
+    )
 
 
-def _reacts_within_s(view: View, record: Record) -> float:
+def _reacts_within_s(view: AddressView, record: MigrationRecord) -> float:
     """How long Skupper's controller has: a Service without annotations it leaves to its command
     line (``skupper unexpose``), as it did in 1.9."""
     is_users = view.service is not None and (
@@ -163,16 +170,16 @@ def _reacts_within_s(view: View, record: Record) -> float:
     return limits.SKUPPER_REACTS_WITHIN_S
 
 
-def _give_back(view: View, service: Object) -> Step:
+def _give_back(view: AddressView, service: Object) -> MigrationStep:
     """As ``skupper unexpose`` leaves the Service."""
     who = "left it" if view.controller_runs else "does not run"
     if names.SKUPPER_ORIGINAL_SELECTOR not in annotations(service):
         text = f"delete Service {view.address}, which Skupper made: its controller {who}"
-        return Step(text=text, changes=(delete(service),))
+        return MigrationStep(text=text, changes=(delete(service),))
     restored = patch(service, original(service))
     assert restored is not None
     text = f"give Service {view.address} back its selector: Skupper's controller {who}"
-    return Step(text=text, changes=(restored,))
+    return MigrationStep(text=text, changes=(restored,))
 
 
 def _gives_back(service: Object) -> str:
@@ -184,17 +191,17 @@ def _gives_back(service: Object) -> str:
 # Rollback ---------------------------------------------------------------------------------------
 
 
-def _rollback(view: View, record: Record | None) -> Iterator[Step]:
+def _rollback(view: AddressView, record: MigrationRecord | None) -> Iterator[MigrationStep]:
     if record is None:
         return
     if record.direction != "rollback":
         turned = msgspec.structs.replace(record, direction="rollback")
-        yield Step(text="note that it goes back", changes=(_record_change(view, turned),))
+        yield MigrationStep(text="note that it goes back", changes=(_record_change(view, turned),))
         return
     gone = tuple(delete(view.maps[name]) for name in record.documents if name in view.maps)
     if gone:
         listed = ", ".join(change.name for change in gone)
-        yield Step(text=f"remove documents: ConfigMap {listed}", changes=gone)
+        yield MigrationStep(text=f"remove documents: ConfigMap {listed}", changes=gone)
     entry = entries_of(view.entries).get(view.address)
     is_back = not _unnoted(view, record) if record.entry is None else entry == record.entry
     if _is_ours(view.service) and not is_back:
@@ -202,30 +209,32 @@ def _rollback(view: View, record: Record | None) -> Iterator[Step]:
             yield from _undo(view)
         elif "let-go" not in view.patience:
             text = f"wait until our router gives Service {view.address} back"
-            yield Step(text=text, waits_for="let-go", limit_s=limits.SKUPPER_REACTS_WITHIN_S)
+            yield MigrationStep(
+                text=text, waits_for="let-go", limit_s=limits.SKUPPER_REACTS_WITHIN_S
+            )
     if entry != record.entry and view.entries is not None:
         change = _data_change(view.entries, {view.address: record.entry})
         where = names.SERVICES_CONFIGMAP
         text = f"put its entry back into {where}" if record.entry else f"clear its entry in {where}"
-        yield Step(text=text, changes=(change,))
+        yield MigrationStep(text=text, changes=(change,))
     if noted := _unnoted(view, record):
         listed = ", ".join(f"{change.kind}/{change.name}" for change in noted)
-        yield Step(text=f"put Skupper's annotations back on {listed}", changes=noted)
+        yield MigrationStep(text=f"put Skupper's annotations back on {listed}", changes=noted)
     yield from _service_back(view, record)
-    yield Step(text="forget what was noted", changes=(_record_change(view, None),))
+    yield MigrationStep(text="forget what was noted", changes=(_record_change(view, None),))
 
 
-def _undo(view: View) -> Iterator[Step]:
+def _undo(view: AddressView) -> Iterator[MigrationStep]:
     """What our router would do, were it here."""
     assert view.service is not None
     only = Snapshot("", {"Service": {view.address: view.service}})
     changes, _ = restore(only)
     if changes:
         text = f"give Service {view.address} back: our router does not run"
-        yield Step(text=text, changes=changes)
+        yield MigrationStep(text=text, changes=changes)
 
 
-def _unnoted(view: View, record: Record) -> tuple[Change, ...]:
+def _unnoted(view: AddressView, record: MigrationRecord) -> tuple[Change, ...]:
     """Annotations that are to be put back; what somebody set meanwhile stays."""
     found: list[Change] = []
     for one in view.annotated:
@@ -235,7 +244,7 @@ def _unnoted(view: View, record: Record) -> tuple[Change, ...]:
     return tuple(found)
 
 
-def _service_back(view: View, record: Record) -> Iterator[Step]:
+def _service_back(view: AddressView, record: MigrationRecord) -> Iterator[MigrationStep]:
     """The Service as Skupper had it: by its controller, or as it was noted."""
     if record.service is None:
         return
@@ -243,22 +252,24 @@ def _service_back(view: View, record: Record) -> Iterator[Step]:
         is_back = view.service is not None and adoption.is_skuppers(view.service)
         if not is_back and "taken-back" not in view.patience:
             text = f"wait until {_TAKEN_BACK.format(view.address)}"
-            yield Step(text=text, waits_for="taken-back", limit_s=limits.SKUPPER_REACTS_WITHIN_S)
+            yield MigrationStep(
+                text=text, waits_for="taken-back", limit_s=limits.SKUPPER_REACTS_WITHIN_S
+            )
         return
     if _is_ours(view.service):
         text = f"wait until our router lets go of Service {view.address}"
-        yield Step(text=text, waits_for="let-go")
+        yield MigrationStep(text=text, waits_for="let-go")
     if view.service is None:
         body = {**record.service, "apiVersion": "v1", "kind": "Service"}
         text = f"make Service {view.address} again: Skupper's controller does not run"
         create = Create(kind="Service", name=view.address, body=body)
-        yield Step(text=text, changes=(create,))
+        yield MigrationStep(text=text, changes=(create,))
         return
     was = _skuppers_again(view.service, record.service)
     change = patch(view.service, was)
     if change is not None:
         text = f"lead Service {view.address} to Skupper again: its controller does not run"
-        yield Step(text=text, changes=(change,))
+        yield MigrationStep(text=text, changes=(change,))
 
 
 def _skuppers_again(service: Object, was: Object) -> Object:
@@ -292,7 +303,7 @@ def _skuppers_notes(found: Object) -> dict[str, str]:
     return {k: v for k, v in annotations(found).items() if k.startswith(names.SKUPPER_PREFIX)}
 
 
-def _map_change(view: View, wanted: Object) -> Change | None:
+def _map_change(view: AddressView, wanted: Object) -> Change | None:
     """Write a ConfigMap of documents; one that a user has by now changed is made so again."""
     name = str(metadata(wanted)["name"])
     found = view.maps.get(name)
@@ -303,7 +314,7 @@ def _map_change(view: View, wanted: Object) -> Change | None:
     return patch(found, {**whole, "data": wanted["data"]})
 
 
-def _record_change(view: View, record: Record | None) -> Change:
+def _record_change(view: AddressView, record: MigrationRecord | None) -> Change:
     text = None if record is None else msgspec.json.encode(record, order="sorted").decode()
     if view.records is None:
         body = empty_map(names.MIGRATION_CONFIGMAP) | {"data": {view.address: text}}

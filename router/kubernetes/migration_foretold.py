@@ -6,7 +6,7 @@ import msgspec
 
 from router.kubernetes import adoption, names
 from router.kubernetes.changes import Change, changed
-from router.kubernetes.migration import Step, View, next_step
+from router.kubernetes.migration import AddressView, MigrationStep, next_step
 from router.kubernetes.migration_record import Direction, bare, record_of
 from router.kubernetes.migration_skupper import original
 from router.kubernetes.objects import annotations, shown
@@ -15,9 +15,9 @@ STEPS_MAX: Final = 40
 """Of one address: far more than any has."""
 
 
-def foretold(view: View, direction: Direction) -> tuple[Step, ...]:
+def foretold(view: AddressView, direction: Direction) -> tuple[MigrationStep, ...]:
     """All steps, as if everybody did what is expected of them."""
-    found: list[Step] = []
+    found: list[MigrationStep] = []
     while (step := next_step(view, direction)) is not None:
         found.append(step)
         assert len(found) < STEPS_MAX, "steps lead on"
@@ -25,7 +25,7 @@ def foretold(view: View, direction: Direction) -> tuple[Step, ...]:
     return tuple(found)
 
 
-def _after(view: View, step: Step) -> View:
+def _after(view: AddressView, step: MigrationStep) -> AddressView:
     """The view after a step, if all others do their part."""
     for change in step.changes:
         view = _carried_out(view, change)
@@ -54,7 +54,7 @@ def _after(view: View, step: Step) -> View:
             return view
 
 
-def _carried_out(view: View, change: Change) -> View:
+def _carried_out(view: AddressView, change: Change) -> AddressView:
     if change.kind == "Service" and change.name == view.address:  # It may be annotated, too.
         view = msgspec.structs.replace(view, service=changed(view.service, change))
     if change.name == names.MIGRATION_CONFIGMAP:

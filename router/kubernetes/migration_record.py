@@ -1,7 +1,7 @@
 """What an address had at Skupper v1 before it moved, written down and read back. Pure.
 
-The `Record` in ConfigMap ``spillway-migration`` is all that is remembered: with it the namespace
-can be shown, and be made, as it was.
+The `MigrationRecord` in ConfigMap ``spillway-migration`` is all that is remembered: with it the
+namespace can be shown, and be made, as it was.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,9 @@ Direction = Literal["apply", "rollback"]
 _KEPT: Final = ("labels", "annotations", "ownerReferences")
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class MigrationRecord(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True
+):
     """What an address had at Skupper. ``entry``: of ``skupper-services``, byte for byte.
 
     ``annotations`` by ``KIND/NAME``: those that made Skupper act. ``service``: the Service as
@@ -30,24 +32,24 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
     documents: tuple[str, ...] = ()
 
 
-def record_of(records: Object | None, address: str) -> Record | None:
+def record_of(records: Object | None, address: str) -> MigrationRecord | None:
     """The record of an address; None: there is none, or nobody can read it."""
     text = entries_of(records).get(address)
     if text is None:
         return None
     try:
-        return msgspec.json.decode(text, type=Record)
+        return msgspec.json.decode(text, type=MigrationRecord)
     except (msgspec.DecodeError, msgspec.ValidationError):
         return None
 
 
-def moved(records: Object | None) -> dict[str, Record]:
+def moved(records: Object | None) -> dict[str, MigrationRecord]:
     """All records that can be read, by address."""
     found = {address: record_of(records, address) for address in sorted(entries_of(records))}
     return {address: record for address, record in found.items() if record is not None}
 
 
-def before_migration(snapshot: Snapshot, records: Mapping[str, Record]) -> Snapshot:
+def before_migration(snapshot: Snapshot, records: Mapping[str, MigrationRecord]) -> Snapshot:
     """The namespace as it was: entries, annotations and Services as they are recorded."""
     objects = {kind: dict(found) for kind, found in snapshot.objects.items()}
     maps = objects.setdefault("ConfigMap", {})

@@ -89,7 +89,7 @@ class TokenSecret(msgspec.Struct, frozen=True, kw_only=True):
         return f"TokenSecret({self.name!r})"
 
 
-class Picture(msgspec.Struct, frozen=True, kw_only=True):
+class NamespacePicture(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the objects say.
 
     ``documents``: Site, Services, Connectors (``workload`` not yet expanded), Listeners, Links;

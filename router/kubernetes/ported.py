@@ -14,7 +14,7 @@ from router.kubernetes.texts import PortPairs
 EXTERNAL_NAME: Final = "ExternalName"
 
 
-class Services:
+class PortedServices:
     """The Services of a namespace that are not going, for one who reads an object.
 
     It remembers which were looked at: what was read holds for as long as these are the same.

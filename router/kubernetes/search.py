@@ -35,7 +35,7 @@ _ANNOTATIONS: Final = {
 }
 
 
-class View(msgspec.Struct):
+class NamespaceView(msgspec.Struct):
     """What is known of the namespace now. ``slices`` by the Service that they belong to."""
 
     snapshot: Snapshot
@@ -64,7 +64,7 @@ class Search:
     __slots__ = ("_hosts", "document", "errors", "service_ports", "spec", "targets", "view")
 
     def __init__(
-        self, view: View, document: Document, service_ports: tuple[int, ...] | None
+        self, view: NamespaceView, document: Document, service_ports: tuple[int, ...] | None
     ) -> None:
         assert isinstance(document.spec, ConnectorSpec)
         self.view, self.document, self.spec = view, document, document.spec
@@ -200,7 +200,7 @@ class Search:
         return msgspec.structs.replace(self.document, spec=spec)
 
 
-def nearest_names(view: View, kind: str) -> str:
+def nearest_names(view: NamespaceView, kind: str) -> str:
     """Some objects of a kind, for hints."""
     found = sorted(name_of(each) for each in view.snapshot.of(kind).values())
     listed = ", ".join(found[:5]) + (", …" if len(found) > 5 else "")

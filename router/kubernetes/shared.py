@@ -6,13 +6,13 @@ import msgspec
 
 from router.documents.readers import SITE_PATTERN_HINT, is_site_pattern
 from router.kubernetes import names
-from router.kubernetes.findings import Findings
+from router.kubernetes.findings import ObjectFindings
 from router.model import limits
 from router.model.specs import SitePolicySpec
 
 
 def with_rules(
-    cap: SitePolicySpec | None, address: str, text_of: Callable[[str], str], noted: Findings
+    cap: SitePolicySpec | None, address: str, text_of: Callable[[str], str], noted: ObjectFindings
 ) -> SitePolicySpec | None:
     """``cap`` with the rules of service ``address``; None: nothing is said of either."""
     export_to = _rule(names.EXPORT_TO, text_of, noted)
@@ -23,7 +23,7 @@ def with_rules(
     return msgspec.structs.replace(spec, export_to=export_to, import_from=import_from)
 
 
-def _rule(key: str, text_of: Callable[[str], str], noted: Findings) -> tuple[str, ...] | None:
+def _rule(key: str, text_of: Callable[[str], str], noted: ObjectFindings) -> tuple[str, ...] | None:
     text = text_of(key).strip()
     if text in ("", "all"):
         return None

@@ -7,7 +7,7 @@ import msgspec
 
 from router.documents import readers
 from router.kubernetes import console, findings, names, texts, tracking
-from router.kubernetes.findings import Findings, data_of
+from router.kubernetes.findings import ObjectFindings, data_of
 from router.kubernetes.objects import Object, annotations, labels
 from router.kubernetes.picture import SiteOptions
 from router.kubernetes.site_keys import BY_KEY, KEYS, SiteKey
@@ -35,7 +35,7 @@ class SiteDefaults(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read(
-    found: Object, namespace: str, defaults: SiteDefaults, noted: Findings
+    found: Object, namespace: str, defaults: SiteDefaults, noted: ObjectFindings
 ) -> tuple[SiteOptions, Document]:
     """The options, and the Site document for them. What is wrong is noted, the default used."""
     data = _data(found, noted)
@@ -55,7 +55,7 @@ def read(
     return options, _document(options, of_site, defaults, namespace)
 
 
-def _data(found: Object, noted: Findings) -> dict[str, str]:
+def _data(found: Object, noted: ObjectFindings) -> dict[str, str]:
     """The keys with a value, each a known one."""
     kept: dict[str, str] = {}
     for key, value in data_of(found, noted, findings.SITE_VALUE):
@@ -75,7 +75,7 @@ def _data(found: Object, noted: Findings) -> dict[str, str]:
     return kept
 
 
-def _value(entry: SiteKey, text: str, separator: str, noted: Findings) -> Any:
+def _value(entry: SiteKey, text: str, separator: str, noted: ObjectFindings) -> Any:
     """What ``text`` says for the field of ``entry``; None: nothing, the default holds."""
     value: Any = texts.annotation_pairs(text, separator) if entry.pairs else entry.read(text)
     path = f"data.{entry.key}"
@@ -111,7 +111,7 @@ def _is_quiet(entry: SiteKey, text: str, value: Any) -> bool:
     return text in entry.quiet
 
 
-def _older_keys(data: Mapping[str, str], values: dict[str, Any], noted: Findings) -> None:
+def _older_keys(data: Mapping[str, str], values: dict[str, Any], noted: ObjectFindings) -> None:
     for key, newer, meant in (
         ("edge", "router-mode", "edge"),
         ("cluster-local", "ingress", "none"),
@@ -126,7 +126,7 @@ def _older_keys(data: Mapping[str, str], values: dict[str, Any], noted: Findings
             values[BY_KEY[key].field] = meant
 
 
-def _bounds(values: dict[str, Any], noted: Findings) -> None:
+def _bounds(values: dict[str, Any], noted: ObjectFindings) -> None:
     """Rules between keys, and Skupper's own floors."""
     if values.get("router_mode") == "edge":
         values["ingress"] = "none"

@@ -11,7 +11,7 @@ import msgspec
 
 from router.kubernetes import findings, names, texts, tracking
 from router.kubernetes.exposure import PROTOCOLS, connector_name
-from router.kubernetes.findings import Findings, data_of
+from router.kubernetes.findings import ObjectFindings, data_of
 from router.kubernetes.objects import Object
 from router.kubernetes.picture import ServiceWish
 from router.kubernetes.texts import Wrong
@@ -45,7 +45,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
 
 def read(found: Object, namespace: str) -> tuple[dict[str, Definition], tuple[ConfigError, ...]]:
     """All definitions by address, and what is wrong with them."""
-    noted = Findings(SOURCE)
+    noted = ObjectFindings(SOURCE)
     definitions: dict[str, Definition] = {}
     for address, text in data_of(found, noted, findings.SKUPPER_SERVICES):
         decoded = _decoded(text)
@@ -76,7 +76,7 @@ class _Reader:
     __slots__ = ("_address", "_found", "_namespace", "_noted")
 
     def __init__(
-        self, address: str, found: Mapping[str, Any], namespace: str, noted: Findings
+        self, address: str, found: Mapping[str, Any], namespace: str, noted: ObjectFindings
     ) -> None:
         self._address, self._found = address, found
         self._namespace, self._noted = namespace, noted

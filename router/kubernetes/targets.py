@@ -24,9 +24,9 @@ from router.kubernetes.pods import (
 from router.kubernetes.search import (
     NO_WORKLOAD,
     WORKLOAD_FIELD,
+    NamespaceView,
     Needs,
     Search,
-    View,
     nearest_names,
 )
 from router.kubernetes.selectors import Selector
@@ -80,7 +80,7 @@ class Expander:
         given = list(documents)
         ports = {d.name: d.spec.ports for d in given if isinstance(d.spec, ServiceSpec)}
         changes = self._changes(snapshot)
-        view = View(snapshot, self._pods, self._slices, self._families)
+        view = NamespaceView(snapshot, self._pods, self._slices, self._families)
         results: dict[tuple[str, str], _Result] = {}
         made: list[Document] = []
         errors: list[ConfigError] = []
@@ -176,7 +176,7 @@ def _changed_slices(
     }
 
 
-def _expanded(view: View, document: Document, ports: tuple[int, ...] | None) -> _Result:
+def _expanded(view: NamespaceView, document: Document, ports: tuple[int, ...] | None) -> _Result:
     search = Search(view, document, ports)
     kind, _, name = search.spec.workload.partition("/")
     if kind == "service":

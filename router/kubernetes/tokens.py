@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from router.kubernetes import beside, findings, names, texts
-from router.kubernetes.findings import Findings
+from router.kubernetes.findings import ObjectFindings
 from router.kubernetes.objects import Object, annotations, is_going, labels, metadata, name_of, part
 from router.kubernetes.picture import TokenSecret
 from router.kubernetes.texts import Wrong
@@ -50,7 +50,7 @@ def read(
                 requests.append(name)
         if kind not in _TOKENS:
             continue
-        noted = Findings(f"Secret/{name}")
+        noted = ObjectFindings(f"Secret/{name}")
         if _is_link(found, kind, own_site_id, skupper_runs, noted):
             tokens[name] = TokenSecret(
                 name=name,
@@ -66,7 +66,7 @@ def read(
 
 
 def _is_link(
-    found: Object, kind: str, own_site_id: str, skupper_runs: bool, noted: Findings
+    found: Object, kind: str, own_site_id: str, skupper_runs: bool, noted: ObjectFindings
 ) -> bool:
     """Whether a token is one that this site shall link with."""
     issuer = annotations(found).get(names.GENERATED_BY)
@@ -111,7 +111,7 @@ def _is_filled_elsewhere(found: Object, own_site_id: str) -> bool:
     return has_certificate and bool(issuer) and bool(own_site_id) and issuer != own_site_id
 
 
-def _link(found: Object, documented: Document | None, noted: Findings) -> LinkSpec:
+def _link(found: Object, documented: Document | None, noted: ObjectFindings) -> LinkSpec:
     """Cost and state by the Secret's annotations."""
     notes = annotations(found)
     disabled_text, cost_text = notes.get(names.DISABLED, ""), notes.get(names.COST, "").strip()
@@ -146,7 +146,7 @@ def _link(found: Object, documented: Document | None, noted: Findings) -> LinkSp
     return spec
 
 
-def _proxy(notes: Mapping[str, str], noted: Findings) -> str:
+def _proxy(notes: Mapping[str, str], noted: ObjectFindings) -> str:
     """What the link's proxy is; empty: as the site says. A wrong one is none: no way around it."""
     said = texts.proxy(notes.get(names.LINK_PROXY, "").strip())
     if isinstance(said, Wrong):

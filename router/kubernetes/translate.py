@@ -1,4 +1,4 @@
-"""All that the objects of a namespace say, as one `Picture`.
+"""All that the objects of a namespace say, as one `NamespacePicture`.
 
 Level-triggered: the same objects give the same picture, whatever came before and in any order.
 """
@@ -18,10 +18,10 @@ from router.kubernetes import (
 from router.kubernetes.beside import Beside
 from router.kubernetes.documents import Documents
 from router.kubernetes.exposure import Exposure
-from router.kubernetes.findings import Findings
+from router.kubernetes.findings import ObjectFindings
 from router.kubernetes.memo import Memo
 from router.kubernetes.objects import Snapshot, is_going
-from router.kubernetes.picture import Picture, SiteOptions
+from router.kubernetes.picture import NamespacePicture, SiteOptions
 from router.kubernetes.site_config import SiteDefaults
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, Document
@@ -35,7 +35,7 @@ def translate(
     *,
     defaults: SiteDefaults = _DEFAULTS,
     memo: Memo | None = None,
-) -> Picture:
+) -> NamespacePicture:
     """What the objects say. ``own_site_id``: tokens of this very site make no link. ``memo``
     spares objects that did not change from being read again; the picture is the same.
 
@@ -57,7 +57,7 @@ def translate(
     merged = merging.merge(exposures, own, connectors, documented.wishes)
     links = tokens.read(snapshot.of("Secret"), own_site_id, beside.runs, by_kind.get("Link", {}))
     errors += [*merged.errors, *links.errors]
-    return Picture(
+    return NamespacePicture(
         documents=(
             *site,
             *_aged(documented, merged.declared_at_s),
@@ -82,7 +82,7 @@ def _site(
     found = snapshot.get("ConfigMap", names.SITE_CONFIGMAP)
     if found is None or is_going(found):
         return None, ()
-    noted = Findings(site_config.SOURCE)
+    noted = ObjectFindings(site_config.SOURCE)
     options, document = site_config.read(found, snapshot.namespace, defaults, noted)
     errors += noted.errors
     return options, (document,)
@@ -130,7 +130,7 @@ def _exposures(
 
 
 def _left(exposure: Exposure) -> ConfigError:
-    noted = Findings(exposure.source)
+    noted = ObjectFindings(exposure.source)
     noted.annotation(
         names.PROXY,
         f"address {exposure.address!r} is left to Skupper, which runs here",

@@ -1,13 +1,13 @@
 """Annotated Deployments, StatefulSets, DaemonSets and DeploymentConfigs."""
 
 from router.kubernetes import findings, names, texts
-from router.kubernetes.exposure import Exposure, Reading
+from router.kubernetes.exposure import Exposure, ObjectReading
 from router.kubernetes.objects import Object, part
-from router.kubernetes.ported import Services, service_ports
+from router.kubernetes.ported import PortedServices, service_ports
 from router.kubernetes.texts import PortPairs
 
 
-def read(reading: Reading, services: Services) -> Exposure | None:
+def read(reading: ObjectReading, services: PortedServices) -> Exposure | None:
     """What the annotated workload asks for; None: nothing usable, ``reading.noted`` says why."""
     reading.check_keys()
     protocol = reading.protocol()
@@ -27,7 +27,7 @@ def read(reading: Reading, services: Services) -> Exposure | None:
     return reading.exposure(address, service, connector, reading.name if headless else "")
 
 
-def _is_headless(reading: Reading) -> bool:
+def _is_headless(reading: ObjectReading) -> bool:
     if reading.kind != "StatefulSet":
         return False
     if not reading.value(names.HEADLESS, texts.boolean, False):
@@ -44,7 +44,7 @@ def _is_headless(reading: Reading) -> bool:
     return False
 
 
-def _declared_ports(reading: Reading, services: Services) -> PortPairs:
+def _declared_ports(reading: ObjectReading, services: PortedServices) -> PortPairs:
     """A StatefulSet's Service's ports, else those of the first container that has any."""
     if reading.kind == "StatefulSet":
         governing = part(reading.found, "spec", "serviceName")

@@ -1,6 +1,6 @@
 """The routers that links are up to, and what our owner is told of them."""
 
-from router.link.adjacency import Adjacency
+from router.link.adjacency import LinkAdjacency
 from router.link.lane import Fault
 from router.link.ports import LinkOwner, Neighbour
 from router.link.session import LinkSession
@@ -14,7 +14,7 @@ class Adjacencies:
 
     def __init__(self, owner: LinkOwner) -> None:
         self._owner = owner
-        self.known: dict[RouterId, Adjacency] = {}
+        self.known: dict[RouterId, LinkAdjacency] = {}
 
     def joined(self, session: LinkSession, neighbour: Neighbour) -> bool:
         """One more link to ``neighbour`` is up; whether `tell_costs` is due at the turn's end."""
@@ -23,7 +23,7 @@ class Adjacencies:
             self._restarted(adjacency)
             adjacency = None
         if adjacency is None:
-            adjacency = Adjacency(neighbour, session.peer_boot)
+            adjacency = LinkAdjacency(neighbour, session.peer_boot)
             self.known[neighbour.router] = adjacency
         adjacency.sessions.insert(0, session)
         if adjacency.is_told:
@@ -34,7 +34,7 @@ class Adjacencies:
         self._owner.adjacency_up(adjacency.whole_neighbour, session.cost)
         return False
 
-    def _restarted(self, adjacency: Adjacency) -> None:
+    def _restarted(self, adjacency: LinkAdjacency) -> None:
         """The neighbour came back before we knew that it was gone."""
         neighbour = adjacency.neighbour
         fault = Fault("restarted", f"{neighbour.name} has restarted")

@@ -10,7 +10,7 @@ from router.link.session import LinkSession
 from router.model.sharing import FREE, Terms
 
 
-class Adjacency:
+class LinkAdjacency:
     """A router that links lead to, with those that are up, and the cost that was told.
 
     ``boot`` is its process's life. All sessions are of one life: another one knows nothing of what

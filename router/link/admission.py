@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
-from router.link.adjacency import Adjacency
+from router.link.adjacency import LinkAdjacency
 from router.link.lane import Fault
 from router.link.ports import LinkOwner, Neighbour
 from router.link.session import LinkSession
@@ -18,7 +18,7 @@ from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId
 
 
-class Admission:
+class PeerAdmission:
     """Judges peers. ``known`` and ``incoming`` are what is linked now; others change them."""
 
     __slots__ = ("_copies", "_incoming", "_known", "_now", "_owner")
@@ -27,7 +27,7 @@ class Admission:
         self,
         owner: LinkOwner,
         now: Callable[[], float],
-        known: Mapping[RouterId, Adjacency],
+        known: Mapping[RouterId, LinkAdjacency],
         incoming: Collection[LinkSession],
     ) -> None:
         self._owner = owner

@@ -92,7 +92,7 @@ class LinkBuffers:
         return self.held_bytes < self._mark_bytes
 
 
-class Budget:
+class WindowBudget:
     """A token bucket: ``burst`` at once, ``per_s`` after that."""
 
     __slots__ = ("_at", "_burst", "_left", "_per_s")

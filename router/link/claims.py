@@ -2,7 +2,7 @@
 
 The door takes connections without a client certificate, so everything about them is small and
 short: one request, 16 KiB of body, ten seconds. The client trusts nothing of an answer but its
-length. What a claim means is the `ClaimDesk`'s business.
+length. What a claim means is the `ClaimJudge`'s business.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 import httptools
 
-from router.link.race import Endpoint, Place, Race, Tried, listed
+from router.link.race import Endpoint, EndpointAddress, Race, Tried, listed
 from router.model import limits
 from router.net.ports import (
     Address,
@@ -38,7 +38,7 @@ _PATH = re.compile(rb"/(claims|renewals)/([A-Za-z0-9][A-Za-z0-9._-]{0,252})")
 Resource = Literal["claims", "renewals"]
 
 
-class ClaimDesk(Protocol):
+class ClaimJudge(Protocol):
     """Who decides on claims."""
 
     def answer(self, name: str, body: bytes, source: str, done: Answered) -> None:
@@ -55,7 +55,7 @@ class ClaimDesk(Protocol):
 class ClaimDoor:
     """Accepts connections with ALPN `CLAIM_ALPN`, a bounded number at a time."""
 
-    def __init__(self, timers: Timers, desk: ClaimDesk) -> None:
+    def __init__(self, timers: Timers, desk: ClaimJudge) -> None:
         self._timers = timers
         self._desk = desk
         self._visits: dict[_Visit, str] = {}  # With the host each comes from, oldest first.
@@ -93,7 +93,7 @@ class _Visit:
     def __init__(
         self,
         timers: Timers,
-        desk: ClaimDesk,
+        desk: ClaimJudge,
         connection: Connection,
         left: Callable[["_Visit"], None],
     ) -> None:
@@ -281,7 +281,7 @@ class ClaimCall:
 
     # The dial's outcome.
 
-    def _connected(self, place: Place, connection: Connection) -> "ClaimCall":
+    def _connected(self, place: EndpointAddress, connection: Connection) -> "ClaimCall":
         """The secret goes to this one alone, whatever comes of it."""
         self._race.cancel()
         self._connection = connection

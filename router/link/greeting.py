@@ -9,7 +9,7 @@ import msgspec
 
 from router.link import control, handshake
 from router.link.handshake import Role
-from router.link.ports import Identity, Neighbour
+from router.link.ports import LinkIdentity, Neighbour
 from router.model import limits
 from router.model.errors import HandshakeRejected, RemoteProtocolError
 from router.model.ids import SiteId
@@ -35,7 +35,7 @@ class Greeting:
 
     def __init__(
         self,
-        identity: Identity,
+        identity: LinkIdentity,
         role: Role,
         rng: random.Random,
         abilities: handshake.Abilities,

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from router.link.control import VERSION, Hello
-from router.link.ports import Identity, Neighbour
+from router.link.ports import LinkIdentity, Neighbour
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
 
@@ -120,7 +120,7 @@ def other(role: Role) -> Role:
 
 
 def judge_hello(
-    hello: Hello, identity: Identity, expected: SiteId | None, abilities: Abilities
+    hello: Hello, identity: LinkIdentity, expected: SiteId | None, abilities: Abilities
 ) -> Neighbour:
     """Who the peer says it is; to be proven yet. Raises HandshakeRejected."""
     if hello.version != VERSION:

@@ -6,7 +6,7 @@ from router.model import limits
 from router.model.ids import SiteId
 
 
-class Intake:
+class SiteIntake:
     """A budget of bytes for each site, whatever number of links it has here.
 
     ``message_bytes``: what a message counts beside its own.
@@ -42,18 +42,18 @@ class Intake:
         self._paid_at = {site: at for site, at in self._paid_at.items() if at > now}
 
 
-def lsa_intake() -> Intake:
+def lsa_intake() -> SiteIntake:
     """Of LSAs, before they are decoded."""
-    return Intake(
+    return SiteIntake(
         limits.LSA_INTAKE_BYTES_PER_S,
         limits.LSA_INTAKE_BURST_BYTES,
         limits.LSA_INTAKE_MESSAGE_BYTES,
     )
 
 
-def control_intake() -> Intake:
+def control_intake() -> SiteIntake:
     """Of control messages, an LSA in one apart."""
-    return Intake(
+    return SiteIntake(
         limits.CONTROL_INTAKE_BYTES_PER_S,
         limits.CONTROL_INTAKE_BURST_BYTES,
         limits.CONTROL_INTAKE_MESSAGE_BYTES,

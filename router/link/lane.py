@@ -153,7 +153,7 @@ class StreamLane(Protocol):
         """The peer sent something useless. Raises LaneViolation when there were too many."""
 
 
-class Nobody:
+class RefusedStreamHandler:
     """The handler of a stream that was turned down at once."""
 
     def accepted(self, in_flight: int) -> None:
@@ -184,4 +184,4 @@ class Nobody:
         """Nobody to tell."""
 
 
-NOBODY = Nobody()
+NOBODY = RefusedStreamHandler()

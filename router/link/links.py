@@ -9,7 +9,7 @@ from router.link.accepted import ALPN as ALPN
 from router.link.accepted import AcceptedLinks
 from router.link.adjacencies import Adjacencies
 from router.link.adjacency import preference
-from router.link.admission import Admission
+from router.link.admission import PeerAdmission
 from router.link.buffers import ProcessBuffers
 from router.link.dialled import DialledLinks
 from router.link.greeting import Life
@@ -22,7 +22,7 @@ from router.link.mux import LaneMux
 from router.link.offered import OfferedStreams
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import (
-    Identity,
+    LinkIdentity,
     LinkOwner,
     LsaMessage,
     Neighbour,
@@ -50,7 +50,7 @@ class Links:
     def __init__(
         self,
         network: FarNetwork,
-        identity: Identity,
+        identity: LinkIdentity,
         owner: LinkOwner,
         *,
         rng: random.Random,
@@ -96,7 +96,7 @@ class Links:
         )
         self._adjacencies = Adjacencies(owner)
         self._known = self._adjacencies.known
-        self._admission = Admission(owner, network.now, self._known, self._accepted.up)
+        self._admission = PeerAdmission(owner, network.now, self._known, self._accepted.up)
         self._offered = OfferedStreams(
             identity.router, identity.site, owner, self._known, self, fills_paths=not is_edge
         )
@@ -329,7 +329,7 @@ class Links:
     def session_admit(
         self, session: LinkSession, certificate: bytes, neighbour: Neighbour
     ) -> HandshakeRejected | None:
-        """See `Admission`."""
+        """See `PeerAdmission`."""
         return self._admission.judge(session, certificate, neighbour)
 
     def end_copies(self) -> None:

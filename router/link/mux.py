@@ -9,7 +9,7 @@ import logging
 import struct
 
 from router.link import control, frames
-from router.link.buffers import Budget, LinkBuffers
+from router.link.buffers import LinkBuffers, WindowBudget
 from router.link.frames import FrameDecoder, LaneViolation
 from router.link.lane import NOBODY, RESETS, Fault, LaneOwner
 from router.link.outbox import Outbox
@@ -71,8 +71,8 @@ class LaneMux:
         self._pongs = 0  # In the outbox.
         self._writables: list[LaneStream] = []
         self._endings: list[tuple[LaneStream, ResetCode | None]] = []
-        self._resets_in = Budget(limits.RESETS_BURST, limits.RESETS_PER_S, now)
-        self._glitches = Budget(limits.GLITCHES_MAX, limits.GLITCHES_PER_S, now)
+        self._resets_in = WindowBudget(limits.RESETS_BURST, limits.RESETS_PER_S, now)
+        self._glitches = WindowBudget(limits.GLITCHES_MAX, limits.GLITCHES_PER_S, now)
         self.turn_asked = False  # Else who has something to send must `ask_turn`.
         self._blocked = False
         self._unsent_bytes = 0  # When it was last looked at.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from router.link import control
-from router.link.adjacency import Adjacency
+from router.link.adjacency import LinkAdjacency
 from router.link.lane import NOBODY
 from router.link.ports import (
     LinkOwner,
@@ -39,7 +39,7 @@ class OfferedStreams:
         here: RouterId,
         site: SiteId,
         owner: LinkOwner,
-        known: Mapping[RouterId, Adjacency],
+        known: Mapping[RouterId, LinkAdjacency],
         opener: StreamOpener,
         *,
         fills_paths: bool,

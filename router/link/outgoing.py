@@ -13,7 +13,7 @@ from router.link.lane import Fault
 from router.link.lost_races import COPY, LinkErrorCode, LinkState, judge
 from router.link.mux import LaneMux
 from router.link.ports import Neighbour
-from router.link.race import Endpoint, Place, Race, Tried, dial_place
+from router.link.race import Endpoint, EndpointAddress, Race, Tried, dial_place
 from router.link.session import LinkSession
 from router.link.session_owner import SessionConfig
 from router.link.succession import Connected, Succession
@@ -96,9 +96,9 @@ class OutgoingLink:
         self._bytes_in_past = self._bytes_out_past = 0  # Of sessions that are over.
         self._failures = 0
         self._away_since = network.now()  # When it was last up for long, or made.
-        self._place: Place | None = None  # Where it is connected, or was last.
+        self._place: EndpointAddress | None = None  # Where it is connected, or was last.
         self._shown = (b"", "")  # There, or at the last dial: see `_to_show`.
-        self._last_good: Place | None = None
+        self._last_good: EndpointAddress | None = None
         self._data_dial: Dial | None = None
         self._data_certificate = b""  # What we showed on the newest data lane.
         self._data_timer: Timer | None = None
@@ -313,7 +313,7 @@ class OutgoingLink:
             via=self.spec.via,
         )
 
-    def _connected(self, place: Place, connection: Connection, tls: Tls) -> LaneMux:
+    def _connected(self, place: EndpointAddress, connection: Connection, tls: Tls) -> LaneMux:
         self._place = place
         self.session = self._new_session(tls)
         lane = self.session.new_lane(connection)

@@ -226,7 +226,7 @@ class Neighbour(msgspec.Struct, frozen=True):
         return self.terms is FREE and not self.is_edge
 
 
-class Identity(Protocol):
+class LinkIdentity(Protocol):
     """This router's identity; `trust` makes it from `certs`."""
 
     @property

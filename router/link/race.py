@@ -27,7 +27,7 @@ from router.net.ports import (
 Endpoint = tuple[str, int]
 
 
-class Place(msgspec.Struct, frozen=True):
+class EndpointAddress(msgspec.Struct, frozen=True):
     """One of the addresses of an endpoint; through a proxy, which looks it up, its own host."""
 
     endpoint: Endpoint
@@ -47,7 +47,7 @@ class Place(msgspec.Struct, frozen=True):
 class Tried(msgspec.Struct, frozen=True):
     """What came of one place, or of an endpoint that has none."""
 
-    place: Place
+    place: EndpointAddress
     trouble: DialFailure | Fault
 
     def __str__(self) -> str:
@@ -67,15 +67,19 @@ def listed(tried: Sequence[Tried]) -> str:
     return "; ".join(reasons[:SHOWN_MAX]) + (f"; and {more} more" if more > 0 else "")
 
 
-Connected = Callable[[Place, Connection], ConnectionHandler]
+Connected = Callable[[EndpointAddress, Connection], ConnectionHandler]
 Failed = Callable[[tuple[Tried, ...]], None]
 
 
 def in_order(
-    endpoints: Sequence[Endpoint], found: Mapping[str, tuple[str, ...]], first: Place | None
-) -> list[Place]:
+    endpoints: Sequence[Endpoint],
+    found: Mapping[str, tuple[str, ...]],
+    first: EndpointAddress | None,
+) -> list[EndpointAddress]:
     """Each address once: ``first``, then the endpoints in turn, families alternating (8305, 4)."""
-    of_each = [_alternating([Place(one, a) for a in found.get(one[0], ())]) for one in endpoints]
+    of_each = [
+        _alternating([EndpointAddress(one, a) for a in found.get(one[0], ())]) for one in endpoints
+    ]
     rounds = [place for turn in zip_longest(*of_each) for place in turn if place is not None]
     places = list(dict.fromkeys(_alternating(rounds)))
     if first in places:
@@ -84,7 +88,7 @@ def in_order(
     return places[: limits.RACE_ADDRESSES_MAX]
 
 
-def _alternating(places: Iterable[Place]) -> list[Place]:
+def _alternating(places: Iterable[EndpointAddress]) -> list[EndpointAddress]:
     """The same, the first one's family and the other in turn while there are both."""
     all_ = list(places)
     is_v6 = bool(all_) and ":" in all_[0].host
@@ -96,7 +100,7 @@ def _alternating(places: Iterable[Place]) -> list[Place]:
 
 def dial_place(
     network: FarNetwork,
-    place: Place,
+    place: EndpointAddress,
     connected: Callable[[Connection], ConnectionHandler],
     failed: Callable[[DialFailure], None],
     *,
@@ -134,7 +138,7 @@ class Race:
         connected: Connected,
         failed: Failed,
         *,
-        first: Place | None = None,
+        first: EndpointAddress | None = None,
         via: Proxy | None = None,
     ) -> None:
         """``first``: where it went well the last time, tried first if it is still a place."""
@@ -147,8 +151,8 @@ class Race:
         self._via = via
         self._found: dict[str, tuple[str, ...]] = {}
         self._questions: dict[str, Dial] = {}
-        self._started: set[Place] = set()
-        self._dials: dict[Place, Dial] = {}
+        self._started: set[EndpointAddress] = set()
+        self._dials: dict[EndpointAddress, Dial] = {}
         self._tried: list[Tried] = []
         self._timer: Timer | None = None  # To the first attempt, then to the next one.
         self._first_again: Timer | None = None  # To the next attempt at ``first``.
@@ -171,7 +175,7 @@ class Race:
             question.cancel()
         self._questions.clear()
 
-    def go_on(self, place: Place, trouble: Fault) -> None:
+    def go_on(self, place: EndpointAddress, trouble: Fault) -> None:
         """The connection to ``place`` came to nothing: try the places that are left."""
         self._tried.append(Tried(place, trouble))
         self._won = False
@@ -188,7 +192,7 @@ class Race:
         if not addresses:
             for endpoint in self._endpoints:
                 if endpoint[0] == host:
-                    self._no_address(Place(endpoint, host))
+                    self._no_address(EndpointAddress(endpoint, host))
         if not self._questions:
             self._begin()
         elif self._is_ready:
@@ -197,7 +201,7 @@ class Race:
             due = self._network.now() + limits.RACE_RESOLVE_S
             self._timer = self._network.call_at(due, self._begin)
 
-    def _no_address(self, place: Place) -> None:
+    def _no_address(self, place: EndpointAddress) -> None:
         words = f"{place} has no address: the name cannot be resolved"
         self._tried.append(Tried(place, DialFailure(code="name", reason=words)))
 
@@ -234,7 +238,7 @@ class Race:
         due = self._network.now() + limits.RACE_STAGGER_S
         self._timer = self._network.call_at(due, self._next)
 
-    def _start(self, place: Place) -> None:
+    def _start(self, place: EndpointAddress) -> None:
         self._started.add(place)
         self._dials[place] = dial_place(
             self._network,
@@ -245,7 +249,7 @@ class Race:
             via=self._via,
         )
 
-    def _attempt_failed(self, place: Place, failure: DialFailure) -> None:
+    def _attempt_failed(self, place: EndpointAddress, failure: DialFailure) -> None:
         del self._dials[place]
         self._tried.append(Tried(place, failure))
         if place == self._first:  # Others may be silent until their time-out.
@@ -259,7 +263,7 @@ class Race:
             self._started.discard(self._first)
         self._next()
 
-    def _take(self, place: Place, connection: Connection) -> ConnectionHandler:
+    def _take(self, place: EndpointAddress, connection: Connection) -> ConnectionHandler:
         del self._dials[place]
         self._won = True
         self._pause()

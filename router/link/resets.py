@@ -1,6 +1,6 @@
 """RESETs of streams that this end opened: only as many leave as the peer bears."""
 
-from router.link.buffers import Budget
+from router.link.buffers import WindowBudget
 from router.model import limits
 from router.net.ports import Buffer
 
@@ -15,7 +15,7 @@ class ResetQueue:
     def __init__(self, now: float) -> None:
         self._waiting: dict[int, tuple[bytes, bool]] = {}
         # A little inside of what the peer grants: its clock starts later.
-        self._budget = Budget(limits.RESETS_BURST * 0.9, limits.RESETS_PER_S * 0.9, now)
+        self._budget = WindowBudget(limits.RESETS_BURST * 0.9, limits.RESETS_PER_S * 0.9, now)
 
     def __len__(self) -> int:
         return len(self._waiting)

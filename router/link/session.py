@@ -19,7 +19,7 @@ from router.link.lane import Fault
 from router.link.liveness import Liveness
 from router.link.mux import LaneMux
 from router.link.ports import (
-    Identity,
+    LinkIdentity,
     LoadMessage,
     LsaMessage,
     Neighbour,
@@ -41,7 +41,7 @@ class LinkSession:
         self,
         owner: SessionOwner,
         timers: Timers,
-        identity: Identity,
+        identity: LinkIdentity,
         process: ProcessBuffers,
         rng: random.Random,
         config: SessionConfig,

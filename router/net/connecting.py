@@ -24,14 +24,14 @@ class Through(msgspec.Struct, frozen=True):
     """The proxy has connected; every further byte is the destination's."""
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class ProxyRefusal(msgspec.Struct, frozen=True):
     """The proxy has not connected. ``reason`` goes on where "the proxy" ends."""
 
     code: DialCode
     reason: str
 
 
-Answer = Through | Refusal
+Answer = Through | ProxyRefusal
 
 
 def basic(user: str, password: str) -> str:
@@ -69,7 +69,7 @@ class AnswerReader:
             size = end + len(_END) if end >= 0 else len(known)
             if self._spent + size > PROXY_ANSWER_BYTES_MAX:
                 words = f"answered with a head of more than {PROXY_ANSWER_BYTES_MAX} bytes"
-                return taken, Refusal("proxy", words)
+                return taken, ProxyRefusal("proxy", words)
             if not known.startswith(_VERSION[: len(known)]):
                 return taken, _NOT_HTTP
             taken += size - before
@@ -86,12 +86,12 @@ class AnswerReader:
             if status == HTTPStatus.SWITCHING_PROTOCOLS:
                 return taken, _NOT_HTTP
 
-    def receive_eof(self) -> Refusal:
+    def receive_eof(self) -> ProxyRefusal:
         """It closed before its answer was whole."""
-        return Refusal("refused", "closed the connection before it had answered CONNECT")
+        return ProxyRefusal("refused", "closed the connection before it had answered CONNECT")
 
 
-_NOT_HTTP = Refusal("proxy", "gave an answer that is not HTTP. Is it an HTTP proxy?")
+_NOT_HTTP = ProxyRefusal("proxy", "gave an answer that is not HTTP. Is it an HTTP proxy?")
 
 _OF_PASSWORDS = (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.UNAUTHORIZED)
 """tinyproxy asks by the first, and refuses a wrong password by the second."""
@@ -105,10 +105,10 @@ def _judge(status: int) -> Answer:
     except ValueError:
         named = str(status)
     if status in _OF_PASSWORDS:
-        return Refusal("proxy", f"wants another authentication ({named}). {_CHECK_PASSWORD}")
+        return ProxyRefusal("proxy", f"wants another authentication ({named}). {_CHECK_PASSWORD}")
     if status < 400:
         words = f"answered CONNECT with a redirect ({named}), which is not followed"
-        return Refusal("proxy", f"{words}. Is it an HTTP proxy?")
+        return ProxyRefusal("proxy", f"{words}. Is it an HTTP proxy?")
     if status < 500:
-        return Refusal("proxy", f"refused to connect ({named}). {_CHECK_RULES}")
-    return Refusal("unreachable", f"could not connect ({named})")
+        return ProxyRefusal("proxy", f"refused to connect ({named}). {_CHECK_RULES}")
+    return ProxyRefusal("unreachable", f"could not connect ({named})")

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable
 
 from router.net.dialling import Connected, Failed, NewSocket, TcpDial, new_socket
-from router.net.host import Host
+from router.net.host import EventLoopHost
 from router.net.listening import Accept, HandOver, Sharing, TcpListener, bind
 from router.net.poller import Poller
 from router.net.ports import Address, Dial, DialCode, Listener, Proxy, Tls
@@ -22,7 +22,7 @@ class EpollNetwork:
 
     def __init__(
         self,
-        host: Host,
+        host: EventLoopHost,
         *,
         lookup: Lookup = system_lookup,
         new_socket: NewSocket = new_socket,

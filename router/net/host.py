@@ -11,7 +11,7 @@ class HostCall(Protocol):
         """Idempotent, harmless after the call."""
 
 
-class Host(Protocol):
+class EventLoopHost(Protocol):
     """An event loop that runs the network's turns in its own thread."""
 
     def now(self) -> float:

@@ -21,7 +21,7 @@ from router.model.limits import (
     TURN_READ_BYTES_MAX,
     TURN_S_MAX,
 )
-from router.net.host import Host, HostCall
+from router.net.host import EventLoopHost, HostCall
 from router.net.pipes import Pipes
 from router.net.sockets import descriptors_max
 from router.net.timers import PendingCall, TimerHeap
@@ -104,7 +104,7 @@ class Poller:
         "unsent_bytes",
     )
 
-    def __init__(self, host: Host, on_wake: Callable[[], None]) -> None:
+    def __init__(self, host: EventLoopHost, on_wake: Callable[[], None]) -> None:
         """``on_wake`` is called in the turn after `wake`: there are answers of threads."""
         self.on_wake = on_wake
         self._host = host

@@ -16,7 +16,7 @@ BUFFER_BYTES = 256 * 1024
 Pair = tuple[str, str]
 
 
-class Event:
+class SimulatedEvent:
     """Something that will happen at a host. Also the `ports.Timer` of the simulation."""
 
     __slots__ = ("action", "background", "host", "number", "pair", "resent", "when")
@@ -70,14 +70,16 @@ class SimulatedInternet:
         self._errors: list[Exception] = []
         self._now = 0.0
         self._number = 0
-        self._events: list[tuple[float, int, Event]] = []  # Compared by moment, then by number.
+        self._events: list[
+            tuple[float, int, SimulatedEvent]
+        ] = []  # Compared by moment, then by number.
         self._foreground = 0
         self._owners: dict[str, SimulatedNetwork] = {}
         self._names: dict[str, tuple[str, ...]] = {}
         self._delays: dict[Pair, float] = {}
         self._last_arrival: dict[Pair, float] = {}
-        self._cuts: dict[Pair, list[Event]] = {}
-        self._frozen: dict[SimulatedNetwork, list[Event]] = {}
+        self._cuts: dict[Pair, list[SimulatedEvent]] = {}
+        self._frozen: dict[SimulatedNetwork, list[SimulatedEvent]] = {}
 
     # Building.
 
@@ -210,7 +212,7 @@ class SimulatedInternet:
         if host is not None:
             host.end_turn()
 
-    def _happens(self, event: Event) -> bool:
+    def _happens(self, event: SimulatedEvent) -> bool:
         if event.action is None:
             return False
         if event.pair is not None and event.pair in self._cuts:
@@ -248,9 +250,11 @@ class SimulatedInternet:
         action: Callable[[], None],
         *,
         background: bool = False,
-    ) -> Event:
+    ) -> SimulatedEvent:
         self._number += 1
-        event = Event(max(when, self._now), self._number, host, action, background=background)
+        event = SimulatedEvent(
+            max(when, self._now), self._number, host, action, background=background
+        )
         self._push(event)
         return event
 
@@ -268,9 +272,9 @@ class SimulatedInternet:
         when = self._now + self._delays.get(pair, usual_s)
         when = self._last_arrival[pair] = max(when, self._last_arrival.get(pair, 0.0))
         self._number += 1
-        self._push(Event(when, self._number, receiver, action, pair=pair, resent=resent))
+        self._push(SimulatedEvent(when, self._number, receiver, action, pair=pair, resent=resent))
 
-    def _push(self, event: Event) -> None:
+    def _push(self, event: SimulatedEvent) -> None:
         self._foreground += not event.background
         heappush(self._events, (event.when, event.number, event))
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from select import EPOLLIN, EPOLLOUT
 
 from router.model.limits import PROXY_ANSWER_TIMEOUT_S, READ_BYTES
-from router.net.connecting import AnswerReader, Refusal, request
+from router.net.connecting import AnswerReader, ProxyRefusal, request
 from router.net.connection import TcpConnection
 from router.net.handshake import TlsHandshake
 from router.net.pipe import Pipe
@@ -148,7 +148,7 @@ class Tunnel:
         self._poller.bytes_in += taken
         if answer is None:
             return True
-        if isinstance(answer, Refusal):
+        if isinstance(answer, ProxyRefusal):
             self._refused(answer)
         else:
             self._leave()
@@ -157,7 +157,7 @@ class Tunnel:
             self._done(sock)
         return False
 
-    def _refused(self, refusal: Refusal) -> None:
+    def _refused(self, refusal: ProxyRefusal) -> None:
         self._fail(refusal.code, refusal.reason)
 
     def _tls_failed(self, code: DialCode, reason: str) -> None:

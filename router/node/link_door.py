@@ -3,7 +3,7 @@
 import errno
 from collections.abc import Callable
 
-from router.link.claims import CLAIM_ALPN, ClaimDesk, ClaimDoor
+from router.link.claims import CLAIM_ALPN, ClaimDoor, ClaimJudge
 from router.link.links import Links
 from router.model import limits
 from router.model.specs import SiteSpec
@@ -32,7 +32,7 @@ class LinkDoor:
         network: Network,
         links: Links,
         credentials: Credentials,
-        claims: ClaimDesk | None,
+        claims: ClaimJudge | None,
         failed: Callable[[str], None],
     ) -> None:
         """``claims`` None: of links alone. ``failed`` hears each new reason why links cannot be

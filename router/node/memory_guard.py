@@ -17,7 +17,7 @@ from router.model.ticks import next_tick
 from router.net.ports import Intake, Timer
 
 
-class Level(IntEnum):
+class ReliefLevel(IntEnum):
     """What is being done for want of memory; each includes those before it."""
 
     CALM = 0
@@ -35,17 +35,17 @@ class Marks:
     __slots__ = ("level",)
 
     def __init__(self) -> None:
-        self.level = Level.CALM
+        self.level = ReliefLevel.CALM
 
-    def judge(self, share: float) -> Level:
+    def judge(self, share: float) -> ReliefLevel:
         """The level at ``share`` (1.0: all that the process may have)."""
-        if self.level == Level.CALM and share < limits.MEMORY_SHED_IDLE:
+        if self.level == ReliefLevel.CALM and share < limits.MEMORY_SHED_IDLE:
             return self.level  # As nearly always.
         level = sum(
             share >= (mark - limits.MEMORY_CALM_BELOW if number <= self.level else mark)
             for number, mark in enumerate(_MARKS, start=1)
         )
-        self.level = Level(level)
+        self.level = ReliefLevel(level)
         return self.level
 
 
@@ -156,7 +156,7 @@ class MemoryGuard:
         return self._read()
 
     @property
-    def level(self) -> Level:
+    def level(self) -> ReliefLevel:
         """What is being done now."""
         return self._marks.level
 
@@ -168,7 +168,7 @@ class MemoryGuard:
 
     def problems(self) -> list[Problem]:
         """What `status` says while memory is short."""
-        if self.level < Level.REFUSE_NEW:
+        if self.level < ReliefLevel.REFUSE_NEW:
             return []
         used, limit = self.use.charged_bytes // limits.MIB, self.limit_bytes // limits.MIB
         hint = "Give the router more memory, or services a lower limits.connections"
@@ -185,7 +185,7 @@ class MemoryGuard:
 
     def _tick(self) -> None:
         self._look()
-        if self.level >= Level.SHED_IDLE:
+        if self.level >= ReliefLevel.SHED_IDLE:
             self.shed_total += self._relief.shed_idle()
         self._give_back(self.use.resident_bytes, self.level)
 
@@ -204,7 +204,7 @@ class MemoryGuard:
         if level != before:
             self._changed(before, level)
         excess_bytes = use.buffered_bytes - self.buffered_mark_bytes
-        if level == Level.DROP_SLOWEST:
+        if level == ReliefLevel.DROP_SLOWEST:
             above = limits.MEMORY_DROP_SLOWEST - limits.MEMORY_CALM_BELOW
             excess_bytes = max(excess_bytes, use.charged_bytes - int(self._usable_bytes * above))
         if excess_bytes > 0:
@@ -234,29 +234,29 @@ class MemoryGuard:
         is_far = charged_bytes + limits.MEMORY_FAR_BYTES <= near_bytes
         return limits.MEMORY_LOOK_FAR_S if is_far else limits.MEMORY_LOOK_S
 
-    def _changed(self, before: Level, level: Level) -> None:
-        refuses = level >= Level.REFUSE_NEW
-        if refuses != (before >= Level.REFUSE_NEW):
+    def _changed(self, before: ReliefLevel, level: ReliefLevel) -> None:
+        refuses = level >= ReliefLevel.REFUSE_NEW
+        if refuses != (before >= ReliefLevel.REFUSE_NEW):
             self._relief.refuse_new(refuses)
-        caps = level == Level.DROP_SLOWEST
-        if caps != (before == Level.DROP_SLOWEST):
+        caps = level == ReliefLevel.DROP_SLOWEST
+        if caps != (before == ReliefLevel.DROP_SLOWEST):
             self._relief.cap_clients(caps)
         used, limit = self.use.charged_bytes // limits.MIB, self.limit_bytes // limits.MIB
         use = f"{used} of {limit} MiB are in use"
-        if level == Level.CALM:
+        if level == ReliefLevel.CALM:
             self._tell("info", "memory-calm", "memory", f"Memory is no longer short: {use}.")
         elif level > before:
             done = ("", "idle connections are closed", "new requests are refused")
             what = done[level] if level < len(done) else "who holds most of it is reset"
             self._tell(
-                "warning" if level == Level.SHED_IDLE else "error",
+                "warning" if level == ReliefLevel.SHED_IDLE else "error",
                 "memory-short",
                 "memory",
                 f"Memory is short: {use}, {what}.",
                 "Give the router more memory, or services a lower limits.connections",
             )
 
-    def _give_back(self, resident_bytes: int, level: Level) -> None:
+    def _give_back(self, resident_bytes: int, level: ReliefLevel) -> None:
         """Freed memory goes back to the system, while more is resident than once sufficed.
 
         Less and less often when that frees nothing: then it is in use.
@@ -264,7 +264,7 @@ class MemoryGuard:
         now = self._network.now()
         if now < self._next_trim or resident_bytes <= self._least_bytes * limits.MEMORY_TRIM_ABOVE:
             return
-        is_short = level >= Level.SHED_IDLE
+        is_short = level >= ReliefLevel.SHED_IDLE
         self._trim(is_short)
         left_bytes = self._read().resident_bytes
         grew = resident_bytes > self._trimmed_bytes * limits.MEMORY_TRIM_ABOVE

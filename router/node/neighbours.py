@@ -11,7 +11,7 @@ from router.link.links import Links
 from router.link.ports import (
     ASKS_TARGETS,
     DigestMessage,
-    Identity,
+    LinkIdentity,
     LoadMessage,
     LsaAck,
     LsaMessage,
@@ -30,7 +30,7 @@ from router.net.ports import Network
 from router.node.news.link_news import LinkNews
 from router.node.routing_run import RoutingRun
 from router.node.services.load_exchange import LoadExchange
-from router.node.services.services import Services
+from router.node.services.services import SiteServices
 from router.node.services.share_run import ShareRun
 from router.node.sharing import Guard
 from router.routing.attached import AttachedEdges
@@ -49,7 +49,7 @@ class Neighbours:
     def __init__(
         self,
         network: Network,
-        identity: Identity,
+        identity: LinkIdentity,
         credentials: Credentials,
         routing: Routing,
         edges: AttachedEdges,
@@ -75,7 +75,7 @@ class Neighbours:
         run: RoutingRun,
         load: LoadExchange,
         shares: ShareRun,
-        services: Services,
+        services: SiteServices,
         questions: QuestionDesk,
     ) -> None:
         """Before the first link is dialled or accepted."""

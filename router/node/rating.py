@@ -6,7 +6,7 @@ from router.admin.views import LearntView, RateView
 from router.asking.targets import TargetRate
 from router.balance.candidates import SENDS_AWAY
 from router.balance.decisions import CandidateReport
-from router.balance.learning import Learnt
+from router.balance.learning import LearntTarget
 from router.balance.site_gate import EXACT_DIGITS, RateState
 
 _DIGITS = 3
@@ -82,7 +82,7 @@ def rate_told(told: TargetRate | None) -> RateView | None:
     )
 
 
-def learnt_view(learnt: Learnt | None) -> LearntView | None:
+def learnt_view(learnt: LearntTarget | None) -> LearntView | None:
     """What a target's latency has taught."""
     if learnt is None:
         return None

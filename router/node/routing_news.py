@@ -1,7 +1,7 @@
 """What routing found: who follows it, and what people are told of it. Implements `RoutingOwner`."""
 
 from router.link.links import Links
-from router.link.ports import Identity
+from router.link.ports import LinkIdentity
 from router.model.events import Tell
 from router.net.ports import Network
 from router.node.link_door import LinkDoor
@@ -13,7 +13,7 @@ from router.node.news.site_faults import EQUIVOCATION, OVER_BUDGET, SiteFaults
 from router.node.news.twin import Twin
 from router.node.problems import problems
 from router.node.services.load_exchange import LoadExchange
-from router.node.services.services import Services
+from router.node.services.services import SiteServices
 from router.node.sharing import Guard
 from router.routing.edge import Routing
 from router.routing.events import (
@@ -54,10 +54,10 @@ class RoutingNews:
     def __init__(
         self,
         network: Network,
-        identity: Identity,
+        identity: LinkIdentity,
         routing: Routing,
         links: Links,
-        services: Services,
+        services: SiteServices,
         load: LoadExchange,
         names: Names,
         guard: Guard,

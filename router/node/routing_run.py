@@ -4,7 +4,7 @@ import time
 from typing import Protocol
 
 from router.link.links import Links
-from router.link.ports import DigestMessage, Identity, LsaAck, LsaMessage, RoutingMessage
+from router.link.ports import DigestMessage, LinkIdentity, LsaAck, LsaMessage, RoutingMessage
 from router.net.ports import Network, Timer
 from router.node.services.ports import Keeper
 from router.routing.attached import AttachedEdges
@@ -25,7 +25,7 @@ from router.routing.events import (
     SiteOverBudget,
     TableChanged,
 )
-from router.routing.offers import Teller
+from router.routing.offers import EdgeTeller
 from router.routing.table import RouteTable
 
 
@@ -53,7 +53,7 @@ class RoutingRun:
         self,
         network: Network,
         links: Links,
-        identity: Identity,
+        identity: LinkIdentity,
         version: str,
         routing: Routing,
         edges: AttachedEdges,
@@ -112,7 +112,7 @@ class RoutingRun:
         """What those that are attached here have not been told yet."""
         if not len(self._edges):
             return []
-        teller = Teller(
+        teller = EdgeTeller(
             router=self._identity.router,
             site=self._identity.site,
             name=self._identity.name,

@@ -11,15 +11,15 @@ from functools import partial
 
 from router.asking.desk import QuestionDesk
 from router.asking.exchange import Asker
-from router.asking.targets import Told, whom_to_ask
+from router.asking.targets import RouterTargets, whom_to_ask
 from router.balance.decisions import Explanation
 from router.balance.site_gate import RateState
 from router.documents import Wanted
 from router.forward.forwarder import Forwarder
-from router.link.claims import ClaimDesk
+from router.link.claims import ClaimJudge
 from router.link.links import Links
 from router.link.ports import (
-    Identity,
+    LinkIdentity,
 )
 from router.model import limits
 from router.model.addresses import join
@@ -42,8 +42,8 @@ from router.node.news.twin import Twin
 from router.node.owning import Owning
 from router.node.problems import problems
 from router.node.problems.capacity_hints import capacity_hints
-from router.node.problems.left_out import Facts as LeftOutFacts
 from router.node.problems.left_out import LeftOut, left_out
+from router.node.problems.left_out import LeftOutFacts as LeftOutFacts
 from router.node.problems.strict_notes import strict_notes
 from router.node.problems.weight_hints import weight_hints
 from router.node.routing_news import RoutingNews
@@ -52,7 +52,7 @@ from router.node.services import refused_declarations
 from router.node.services.load_exchange import LoadExchange
 from router.node.services.plan import PlannedService, wishes
 from router.node.services.ports import Keeper
-from router.node.services.services import Services
+from router.node.services.services import SiteServices
 from router.node.services.share_run import ShareRun
 from router.node.sharing import Guard
 from router.node.troubles import Troubles
@@ -74,10 +74,10 @@ class SiteRouter:
     def __init__(
         self,
         network: FarNetwork,
-        identity: Identity,
+        identity: LinkIdentity,
         credentials: Credentials,
         keeper: Keeper,
-        claims: ClaimDesk,
+        claims: ClaimJudge,
         *,
         epoch: int,
         boot_nonce: bytes,
@@ -170,7 +170,7 @@ class SiteRouter:
         self._shares = ShareRun(
             network, self.links, self.forwarder, epoch, lambda: self._services.follow_shares()
         )
-        self._services = Services(
+        self._services = SiteServices(
             network,
             identity.site,
             self.forwarder,
@@ -394,7 +394,7 @@ class SiteRouter:
         """Stopping: nothing new is taken."""
         return self._draining
 
-    def ask_targets(self, service: str, done: Callable[[list[Told]], None]) -> None:
+    def ask_targets(self, service: str, done: Callable[[list[RouterTargets]], None]) -> None:
         """Ask the others that have targets of ``service``; ``done`` comes once, soon."""
         keys = [key for key in self.services if key.name == service]
         self.questions.inquiries.ask(whom_to_ask(keys, self.routing.table), done)

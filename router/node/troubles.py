@@ -19,7 +19,7 @@ from router.node.news.twin import Twin
 from router.node.problems import problems, unserved
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.services import refused_declarations
-from router.node.services.services import Services
+from router.node.services.services import SiteServices
 from router.routing.core import RoutingCore
 from router.routing.edge import EdgeRouting, Routing
 from router.routing.names import Names
@@ -52,7 +52,7 @@ class Troubles:
         routing: Routing,
         links: Links,
         forwarder: Forwarder,
-        services: Services,
+        services: SiteServices,
         credentials: Credentials,
         names: Names,
         door: LinkDoor,

@@ -43,7 +43,7 @@ _STATE_ORDER: Final = (
 )
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class AccessFacts(msgspec.Struct, frozen=True, kw_only=True):
     """``given``: the rules as documents have them; ``rules``: the same by ids. ``meant``: the id
     that each name in them means, empty for none yet.
 
@@ -60,7 +60,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     unix: float = 0.0
 
 
-def rows(facts: Facts, service: str | None = None) -> list[AccessRow]:
+def rows(facts: AccessFacts, service: str | None = None) -> list[AccessRow]:
     """All permissions, or those that concern ``service``, sorted. O(offers + grants)."""
     table, given = facts.table, facts.given.services
     offers: dict[str, list[RemoteCandidate]] = {}
@@ -97,7 +97,7 @@ def access_of(router: SiteRouter, service: str | None, unix: float | None = None
     )
 
 
-def _facts(router: SiteRouter, unix: float) -> Facts:
+def _facts(router: SiteRouter, unix: float) -> AccessFacts:
     table = router.routing.table
     given = router.wanted.rules if router.wanted is not None else SharingRules()
     patterns: set[str] = set()
@@ -109,7 +109,7 @@ def _facts(router: SiteRouter, unix: float) -> Facts:
         for link in router.links.status():
             if link.held != FREE:
                 terms[table.site] = terms.get(table.site, NOTHING) | link.held
-    return Facts(
+    return AccessFacts(
         table=table,
         given=given,
         rules=router.rules,
@@ -124,7 +124,7 @@ def _facts(router: SiteRouter, unix: float) -> Facts:
 class _Service:
     """The rows of one service; of `ALL`: the rules for services without rules of their own."""
 
-    def __init__(self, facts: Facts, name: str, offers: Iterable[RemoteCandidate]) -> None:
+    def __init__(self, facts: AccessFacts, name: str, offers: Iterable[RemoteCandidate]) -> None:
         self._facts, self._name, self._offers = facts, name, offers
         self._table, self._strict = facts.table, facts.rules.strict
         self._rule = facts.given.services.get(name, OPEN)
@@ -315,7 +315,7 @@ def _owner(table: RouteTable, name: str) -> Owner | None:
     return Owner((declared.site,), "", declared.declaration.grants)
 
 
-def _by_terms(facts: Facts, service: str | None) -> Iterator[AccessRow]:
+def _by_terms(facts: AccessFacts, service: str | None) -> Iterator[AccessRow]:
     """What sites on terms may do: services by pattern, or whether ``service`` is among them."""
     for site, terms in facts.terms.items():
         ways: tuple[tuple[May, tuple[str, ...] | None], ...] = (

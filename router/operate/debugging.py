@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
-from router.admin.debug_api import DebugView, Part, Route
+from router.admin.debug_api import DebugView, LsaPart, RouteView
 from router.model import limits
 from router.node.site_router import SiteRouter
 from router.routing.core import RoutingCore
@@ -85,12 +85,12 @@ class Debugging:
             database=self._database(),
         )
 
-    def _database(self) -> tuple[Part, ...]:
+    def _database(self) -> tuple[LsaPart, ...]:
         routing = self._router.routing
         if not isinstance(routing, RoutingCore):
             return ()
         return tuple(
-            Part(
+            LsaPart(
                 router=lsa.router,
                 site=lsa.site,
                 part=lsa.part,
@@ -139,9 +139,9 @@ def _limits() -> dict[str, float]:
     }
 
 
-def _routes(table: RouteTable) -> tuple[Route, ...]:
+def _routes(table: RouteTable) -> tuple[RouteView, ...]:
     return tuple(
-        Route(
+        RouteView(
             site=one.site,
             name=one.name,
             path_cost=one.path_cost,

@@ -24,7 +24,7 @@ from router.node.parts import WHOLE, Part
 from router.node.site_router import SiteRouter
 from router.operate.access import access_of
 from router.operate.debugging import Debugging
-from router.operate.figures.recording import Recorder
+from router.operate.figures.recording import HistoryRecorder
 from router.operate.flows.all_flows import AllFlows
 from router.operate.flows.flows import Flows
 from router.operate.living import Living
@@ -34,7 +34,7 @@ from router.operate.sites.ping_view import Pings
 from router.operate.sites.site_view import SitesView
 from router.operate.views import OperatorView
 from router.operate.why.bending import knees
-from router.operate.why.traffic import Traffic
+from router.operate.why.traffic import TrafficTester
 from router.operate.worker_answers import Answering
 from router.workers.whole import Whole
 
@@ -54,7 +54,7 @@ class Insight:
         """``whole``: where this is one of several workers, and the first."""
         self._network = network
         self._router, self._view, self._tokens = router, view, tokens
-        self._recorder = Recorder(network, router)
+        self._recorder = HistoryRecorder(network, router)
         self._recorder.start()
         self._whole = whole
         self._flows = Flows(network, router, part)
@@ -79,7 +79,7 @@ class Insight:
             KneesApi(partial(knees, router)),
             SitesApi(self._sites),
             PingApi(Pings(router, view.links)),
-            TrafficApi(Traffic(self._network, router)),
+            TrafficApi(TrafficTester(self._network, router)),
             NamesApi(router.owning.names),
             AccessApi(partial(access_of, router)),
             SimulationApi(Simulating(), view, histories),

@@ -8,12 +8,12 @@ from router.admin.live_views import ServiceNow
 from router.admin.views import ServiceView
 from router.balance.decisions import NoChoice
 from router.forward.figures import ServiceSnapshot
-from router.history.readings import Change
+from router.history.readings import IntervalCounts
 from router.model.addresses import join
 from router.model.ids import ServiceKey
 from router.node.rating import rate_of
 from router.node.site_router import SiteRouter
-from router.operate.figures.recording import Recorder
+from router.operate.figures.recording import HistoryRecorder
 from router.operate.problems.failing_requests import PortFailures, failing
 from router.operate.problems.leaving import why_leaving
 from router.operate.views import OperatorView
@@ -28,7 +28,7 @@ class Living:
         self,
         view: OperatorView,
         router: SiteRouter,
-        recorder: Recorder,
+        recorder: HistoryRecorder,
         whole: Whole | None = None,
     ) -> None:
         self._whole = whole
@@ -224,5 +224,5 @@ def _with_former(own: PortLately, former: Mapping[ServiceKey, Mapping[str, int]]
     return msgspec.structs.replace(own, former=dict(found)) if found else own
 
 
-def _spilled_to(change: Change) -> dict[str, float]:
+def _spilled_to(change: IntervalCounts) -> dict[str, float]:
     return {site: round(change.per_s(count), 3) for site, count in change.spilled_to.items()}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from router.admin.simulation_api import Busy, Order, Ran, RunFailed
+from router.admin.simulation_api import Ran, RunFailed, SimulationBusy, SimulationOrder
 from router.control.bursts.command import PASSED_ON
 from router.model import limits
 
@@ -26,10 +26,10 @@ class Simulating:
         self._words = words
         self._busy = False
 
-    async def run(self, order: Order) -> Ran:
+    async def run(self, order: SimulationOrder) -> Ran:
         """Raises Busy, RunFailed."""
         if self._busy:
-            raise Busy
+            raise SimulationBusy
         self._busy = True
         try:
             return await self._run(msgspec.json.encode(order))

@@ -24,7 +24,7 @@ from router.admin.views import (
     TargetView,
     WhyView,
 )
-from router.asking.targets import Told
+from router.asking.targets import RouterTargets
 from router.asking.way import TOO_FAR
 from router.balance.decisions import CandidateReport, Explanation
 from router.balance.site_gate import RateState
@@ -225,7 +225,7 @@ class OperatorView:
     ) -> None:
         """Targets that other sites have for ``service``, by its port; ``done`` comes once."""
 
-        def answered(told: list[Told]) -> None:
+        def answered(told: list[RouterTargets]) -> None:
             done(targets_by_port(told, self._router.site_name))
 
         self._router.ask_targets(service, answered)

@@ -31,10 +31,10 @@ from router.workers.worker_words import (
     PhaseCounts,
     Question,
     Scales,
-    Services,
     Told,
     Why,
     WhyQuestion,
+    WorkerServices,
 )
 
 _ItemT = TypeVar("_ItemT")
@@ -101,7 +101,7 @@ class Answering:
                     yield told
             case "services":
                 for services in _some(view.services()):
-                    yield Services(services)
+                    yield WorkerServices(services)
                 for phases in _some(view.own_phases()):
                     yield PhaseCounts(phases)
             case "scales":
@@ -130,7 +130,7 @@ class Answering:
         pairs: list[tuple[ServiceView, PortLately]]
         pairs = (await sliced(self._living.parts())).items
         for some in _some(pairs):
-            yield Services(tuple(service for service, _ in some))
+            yield WorkerServices(tuple(service for service, _ in some))
             yield Latelies(tuple(lately for _, lately in some))
         for removed in _some(self._living.removed_latelies()):
             yield Latelies(removed)

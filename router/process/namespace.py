@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from router.control.acceptance import Reading
+from router.control.acceptance import SourcesReading
 from router.control.kubernetes.api import Api
 from router.control.kubernetes.bursts import NamespacePlace
 from router.control.kubernetes.errors import ApiError
@@ -19,11 +19,11 @@ from router.control.kubernetes.kept import kept_running
 from router.control.kubernetes.lease import Leadership
 from router.control.kubernetes.openshift import OpenShiftLogin, open_login
 from router.control.kubernetes.owners import OwnersMap
-from router.control.kubernetes.recorder import Recorder
+from router.control.kubernetes.recorder import EventRecorder
 from router.control.kubernetes.services import ServiceWriter
 from router.control.kubernetes.status import StatusWriter
 from router.control.kubernetes.store import KubernetesStore, Look
-from router.control.kubernetes.teller import Teller
+from router.control.kubernetes.teller import EventTeller
 from router.control.kubernetes.trust import SecretTrust
 from router.documents import Wanted
 from router.kubernetes.changes import Listens
@@ -89,8 +89,8 @@ class NamespaceStore:
             listening=self._leads_somewhere,
             changed=store.poke,
         )
-        self._recorder = Recorder(api, self._may_write)
-        self._teller = Teller(api, self._may_write)
+        self._recorder = EventRecorder(api, self._may_write)
+        self._teller = EventTeller(api, self._may_write)
         self.hear = self._teller.hear
         self._status_writer = StatusWriter(api, self._may_write, lambda: self._status())
         self.burst_place: BurstPlace = NamespacePlace(api, rng, self._may_write)
@@ -181,7 +181,7 @@ class NamespaceStore:
         """Those that count, without the pods that they stand for."""
         return self._store.documents
 
-    async def last(self) -> Reading:
+    async def last(self) -> SourcesReading:
         """What is known; a list anew would take as long as the API server likes."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._trust.last())

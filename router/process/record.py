@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from certs.claims import Grant
+from certs.claims import ClaimGrant
 from router.admin.events import EventLog
 from router.forward.forwarder import Forwarder
 from router.model import limits
@@ -27,7 +27,7 @@ from router.workers.port_lately import PortLately
 _WHY_IT_DIED = "See the end of what it logged, and journalctl -k: the kernel kills for memory"
 
 
-class Record:
+class FollowedRecord:
     """Begins with what an earlier process of this router told."""
 
     def __init__(
@@ -65,7 +65,7 @@ class Record:
         return self._episodes.asked_in_vain if self._episodes is not None else ()
 
     def tokens(
-        self, granted: Callable[[], Sequence[Grant]], grant: Callable[[str], Grant | None]
+        self, granted: Callable[[], Sequence[ClaimGrant]], grant: Callable[[str], ClaimGrant | None]
     ) -> TokenWatch:
         """What watches the claims of this site; its `run` is the caller's."""
         grants = self._directory / "secrets" / "grants" if self._store.kept is None else None

@@ -15,7 +15,7 @@ from certs.files import read_secret, write_secret
 from router import __version__
 from router.admin.api import AdminApi
 from router.admin.server import serving
-from router.control import Reading, Wanted
+from router.control import SourcesReading, Wanted
 from router.kubernetes.console import USERS_PLACE as CONSOLE_USERS
 from router.model import limits
 from router.model.addresses import split
@@ -48,7 +48,7 @@ from router.process.memory import (
 from router.process.namespace_status import short
 from router.process.orders import Orders
 from router.process.peers import Peers
-from router.process.record import Record
+from router.process.record import FollowedRecord
 from router.process.shared_keeper import SharedKeeper
 from router.process.starting import Place
 from router.process.stores import Store
@@ -73,7 +73,7 @@ class Running:
         directory: Path,
         logs: Logs,
         store: Store,
-        reading: Reading,
+        reading: SourcesReading,
         part: Part = WHOLE,
         worker_command: Sequence[str] = (),
         *,
@@ -88,7 +88,7 @@ class Running:
         self._loop = loop
         self.store = store
         run = part.run(directory)
-        self.record = Record(directory, run, store, loop)
+        self.record = FollowedRecord(directory, run, store, loop)
         self.tell = self.record.journal.tell
         self._told: frozenset[str] = frozenset()
         self.grace_s = reading.wanted.site.drain_grace_s
@@ -393,7 +393,7 @@ async def serve(
     directory: Path,
     logs: Logs,
     store: Store,
-    reading: Reading,
+    reading: SourcesReading,
     probes: Place | None,
     part: Part = WHOLE,
     worker_command: Sequence[str] = (),

@@ -13,7 +13,7 @@ from router.model.errors import ConfigError
 from router.model.ids import RouterId, SiteId
 from router.model.owners import Owner
 from router.model.remembered import HeldListener, KeptOffer, KeptOffers
-from router.node.services.ports import Kept, KnownOffer
+from router.node.services.ports import KnownDeclaration, OfferingSite
 
 ROUTER_ID_BYTES = 8
 OWNERS_FILE = "owners.json"
@@ -28,7 +28,7 @@ class _State(msgspec.Struct, forbid_unknown_fields=True):
     router_id: str
     epoch: int = 0
     declared: dict[str, float] = {}
-    learnt: tuple[Kept, ...] = ()
+    learnt: tuple[KnownDeclaration, ...] = ()
     learnt_at: float = 0.0
 
 
@@ -114,17 +114,19 @@ class FileKeeper:
         self._state.declared = kept | dict.fromkeys(sorted(new), now)
         self._save()
 
-    def keep_learnt(self, learnt: tuple[Kept, ...]) -> None:
+    def keep_learnt(self, learnt: tuple[KnownDeclaration, ...]) -> None:
         """What other sites declare now."""
         self._state.learnt, self._state.learnt_at = learnt, time.time()
         self._save()
 
-    def learnt(self) -> tuple[Kept, ...]:
+    def learnt(self) -> tuple[KnownDeclaration, ...]:
         """What was kept last, older by now; nothing if the clock was set back since."""
         age_s = time.time() - self._state.learnt_at
         if age_s < 0:
             return ()
-        return tuple(Kept(one.declaration, one.lost_for_s + age_s) for one in self._state.learnt)
+        return tuple(
+            KnownDeclaration(one.declaration, one.lost_for_s + age_s) for one in self._state.learnt
+        )
 
     def keep_owners(self, owners: Mapping[str, Owner]) -> None:
         """Who owns which name now."""
@@ -135,7 +137,7 @@ class FileKeeper:
         """What was kept last."""
         return self._owners
 
-    def keep_known_offers(self, known: Mapping[str, Sequence[KnownOffer]]) -> None:
+    def keep_known_offers(self, known: Mapping[str, Sequence[OfferingSite]]) -> None:
         """By service, the sites that are known to have targets of it."""
         now = time.time()
         self._offers = {
@@ -147,16 +149,16 @@ class FileKeeper:
         }
         self._save(self._offers_path)
 
-    def known_offers(self) -> Mapping[str, Sequence[KnownOffer]] | None:
+    def known_offers(self) -> Mapping[str, Sequence[OfferingSite]] | None:
         """What was kept last, older by now; None: nothing ever was."""
         if self._offers is None:
             return None
         now = time.time()
         return {
             service: tuple(
-                KnownOffer(one)
+                OfferingSite(one)
                 if isinstance(one, str)
-                else KnownOffer(one[0], max(0, now - one[1]))
+                else OfferingSite(one[0], max(0, now - one[1]))
                 for one in offers
             )
             for service, offers in self._offers.items()

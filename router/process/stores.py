@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from router.control import ConfigDirectory, Reading, Wanted, watch
+from router.control import ConfigDirectory, SourcesReading, Wanted, watch
 from router.kubernetes.changes import Listens
 from router.model.errors import ConfigError
 from router.model.events import Event
@@ -58,7 +58,7 @@ class Store(Protocol):
         """Where burst hooks run, and where what they did is kept."""
         ...
 
-    def load(self) -> Reading:
+    def load(self) -> SourcesReading:
         """The state now. ConfigError: there is no usable site."""
         ...
 
@@ -74,7 +74,7 @@ class Store(Protocol):
         """Who wrote last at the place ``source`` of a document; empty: it does not tell."""
         ...
 
-    async def last(self) -> Reading:
+    async def last(self) -> SourcesReading:
         """The state at the end, read once more."""
         ...
 
@@ -126,7 +126,7 @@ class DirectoryStore:
         """Those that count."""
         return self._directory.documents
 
-    async def last(self) -> Reading:
+    async def last(self) -> SourcesReading:
         """Read once more: what was deleted right before the end is withdrawn now or never."""
         return await asyncio.to_thread(self._directory.load)
 

@@ -25,9 +25,7 @@ from router.process.running import Running, drain, probe_lag
 from router.process.starting import only_one, run_loop
 from router.process.stores import DirectoryStore
 from router.workers.worker_words import (
-    Answer,
     Ask,
-    Door,
     Follow,
     FromWorker,
     Leave,
@@ -38,6 +36,8 @@ from router.workers.worker_words import (
     ServicePlace,
     Stop,
     ToWorker,
+    WorkerAnswer,
+    WorkerDoor,
     heard,
     words,
 )
@@ -183,7 +183,7 @@ class _Lead:
     async def _answer(self, number: int, question: Question | None) -> None:
         process = self._process
         links = sum(line.state != "down" for line in process.router.links.status())
-        how = Answer(number, process.view.ready(), links)
+        how = WorkerAnswer(number, process.view.ready(), links)
         try:
             if question is not None:
                 async for told in self._answering.told(question):
@@ -199,7 +199,7 @@ class _Lead:
             door = self._process.router.inner_door
             if door != told:
                 told = door
-                self._say(Door(door))
+                self._say(WorkerDoor(door))
             await asyncio.sleep(_DOOR_LOOK_S if not told else 1.0)
 
     def _say(self, message: FromWorker) -> None:

@@ -11,7 +11,7 @@ from router.routing.lsa import Adjacency, Node
 from router.routing.spf import clamp_cost
 
 
-class Neighbours:
+class AdjacencySet:
     """Owns our adjacencies. ``damping`` says which of them flap, and so do not count."""
 
     __slots__ = ("_adjacencies", "_edges", "_names", "_own", "_terms", "damping", "refused")

@@ -21,11 +21,11 @@ from router.model.limits import (
 from router.model.paths import Path, in_turn
 from router.model.sharing import FREE, SHORT_ID_CHARS, Party, Terms, any_matches
 from router.routing.budget import TokenBucket
-from router.routing.edge_updates import Changes, Rows, messages
+from router.routing.edge_updates import RowChanges, Rows, messages
 from router.routing.events import EdgeCaughtUp, LsaRejected, RoutingEvent, SendEdge
 from router.routing.offers import (
     NOTHING,
-    Teller,
+    EdgeTeller,
     make_offers,
     routes_by_candidate,
     seen_by,
@@ -90,9 +90,9 @@ class AttachedEdges:
     def __init__(self) -> None:
         self._edges: dict[RouterId, _Attached] = {}
         self._table: RouteTable | None = None
-        self._teller: Teller | None = None
+        self._teller: EdgeTeller | None = None
         self._offers = NOTHING
-        self._made_for: tuple[Teller, RouteTable, frozenset[str] | None] | None = None
+        self._made_for: tuple[EdgeTeller, RouteTable, frozenset[str] | None] | None = None
         self._series = 0
         self._routes: Routes = {}
         self._routes_of: RouteTable | None = None
@@ -127,7 +127,7 @@ class AttachedEdges:
         """It is gone; other routers are no matter of ours."""
         self._edges.pop(router, None)
 
-    def update(self, teller: Teller, table: RouteTable, now: float) -> list[RoutingEvent]:
+    def update(self, teller: EdgeTeller, table: RouteTable, now: float) -> list[RoutingEvent]:
         """The newest table, and what this router attaches itself. The same again costs nothing."""
         if table is self._table and (teller is self._teller or teller == self._teller):
             return []
@@ -288,7 +288,7 @@ class AttachedEdges:
             events += self._send(router, edge, now)
         return events
 
-    def _make_offers(self, teller: Teller, table: RouteTable) -> None:
+    def _make_offers(self, teller: EdgeTeller, table: RouteTable) -> None:
         """For all that any edge wants; unless that was done."""
         wishes = [edge.names for edge in self._edges.values() if edge.since is not None]
         if not wishes:
@@ -327,9 +327,9 @@ class AttachedEdges:
         edge.version = edge.outbox[-1].version
         return [self._sent(router, edge, now)]
 
-    def _changes(self, router: RouterId, edge: _Attached) -> Changes:
+    def _changes(self, router: RouterId, edge: _Attached) -> RowChanges:
         """From the rows that it holds to those that it should; it holds them from now on."""
-        changes = Changes()
+        changes = RowChanges()
         for name in sorted(edge.dirty | edge.left_out):
             known = self._offers.services.get(name) if edge.wants(name) else None
             offer = seen_by(known, edge.party) if known is not None else None

@@ -12,17 +12,17 @@ from router.model.ids import RouterId, SiteId
 from router.model.limits import SERVICE_SYNC_TTL_S
 from router.model.owners import NOBODY, Owner
 from router.model.sharing import FREE, SharingRules, Terms
-from router.routing.adjacent import Neighbours
+from router.routing.adjacent import AdjacencySet
 from router.routing.database_digest import is_digest
 from router.routing.events import AdjacencyDamped, LsaRejected, RoutingEvent
 from router.routing.flood import Flooding
 from router.routing.judging import Judging
-from router.routing.last_way import Step
+from router.routing.last_way import WayStep
 from router.routing.lsa import Bar, Lsa, LsaKey, Node, Splitter
 from router.routing.lsdb import Lsdb
 from router.routing.origin import OwnOrigin
 from router.routing.own_lsa import OwnLsa
-from router.routing.ports import Identity
+from router.routing.ports import RoutingIdentity
 from router.routing.routes import Routes
 from router.routing.table import RouteTable
 
@@ -41,7 +41,7 @@ class RoutingCore:
 
     def __init__(
         self,
-        identity: Identity,
+        identity: RoutingIdentity,
         *,
         epoch: int,
         boot_nonce: bytes,
@@ -65,7 +65,7 @@ class RoutingCore:
         self._splitter = Splitter()
         self._lsdb = Lsdb(Node(identity.router, identity.site))
         self._flooding = Flooding(self._lsdb)
-        self._neighbours = Neighbours(identity.site)
+        self._neighbours = AdjacencySet(identity.site)
         self._own = OwnLsa(origin, self._lsdb, self._neighbours)
         self._routes = Routes(
             identity,
@@ -183,7 +183,7 @@ class RoutingCore:
         is_ours = any(one.name == name for one in self._routes.declarations)
         return frozenset(told | {self._lsdb.own.site} if is_ours else told)
 
-    def last_way(self, site: SiteId) -> tuple[Step, ...]:
+    def last_way(self, site: SiteId) -> tuple[WayStep, ...]:
         """The way to ``site``, which is out of reach, and where it breaks; empty: none is known."""
         return self._routes.last_way(site)
 

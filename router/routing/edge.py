@@ -27,8 +27,8 @@ from router.model.limits import (
 from router.model.owners import NOBODY, Owner
 from router.model.sharing import FREE, SharingRules, Terms
 from router.routing.core import RoutingCore
-from router.routing.edge_rows import NOTHING_TOLD, EdgeRows, Told, only_former, with_former
-from router.routing.edge_view import Way, edge_table
+from router.routing.edge_rows import NOTHING_TOLD, EdgeRows, EdgeTable, only_former, with_former
+from router.routing.edge_view import EdgeWay, edge_table
 from router.routing.events import (
     LsaRejected,
     RoutingEvent,
@@ -37,7 +37,7 @@ from router.routing.events import (
     ack_of,
 )
 from router.routing.lsa import Bar, LsaFault, Node, decode_lsa
-from router.routing.ports import Identity
+from router.routing.ports import RoutingIdentity
 from router.routing.spf import clamp_cost
 from router.routing.table import RouteTable
 
@@ -47,7 +47,7 @@ class EdgeRouting:
 
     def __init__(
         self,
-        identity: Identity,
+        identity: RoutingIdentity,
         *,
         epoch: int,
         boot_nonce: bytes,
@@ -73,9 +73,9 @@ class EdgeRouting:
         )
         self._unix = unix
         self._node = Node(identity.router, identity.site)
-        self._neighbours: dict[RouterId, Way] = {}  # As they came up.
+        self._neighbours: dict[RouterId, EdgeWay] = {}  # As they came up.
         self._stopping: set[RouterId] = set()  # Of these: nothing leads across them.
-        self._way: Way | None = None
+        self._way: EdgeWay | None = None
         self._rows = EdgeRows()
         self._told = NOTHING_TOLD  # The last whole table,
         self._is_whole = False  # of the neighbour that we are attached to,
@@ -88,7 +88,7 @@ class EdgeRouting:
         self._wish_at: float | None = None  # When it is said again.
         self._table = self._core.table
         self._rules = SharingRules()
-        self._shown: tuple[RouteTable, Told, Way | None] | None = None
+        self._shown: tuple[RouteTable, EdgeTable, EdgeWay | None] | None = None
 
     # What others may look at.
 
@@ -319,10 +319,10 @@ class EdgeRouting:
 
     # Attaching.
 
-    def _way_to(self, router: RouterId, site: SiteId, cost: int) -> Way:
-        return Way(router, site, clamp_cost(cost, same_site=site == self._node.site))
+    def _way_to(self, router: RouterId, site: SiteId, cost: int) -> EdgeWay:
+        return EdgeWay(router, site, clamp_cost(cost, same_site=site == self._node.site))
 
-    def _attach(self, way: Way, now: float) -> list[RoutingEvent]:
+    def _attach(self, way: EdgeWay, now: float) -> list[RoutingEvent]:
         self._way = way
         self._rows.begin()
         self._is_whole = False
@@ -340,7 +340,7 @@ class EdgeRouting:
         self._is_whole = False
         return self._passed(self._core.adjacency_down(router, now))
 
-    def _best(self) -> Way | None:
+    def _best(self) -> EdgeWay | None:
         """Who stands by: one that does not stop, the cheapest, the first to be up."""
         ways = self._neighbours.values()
         return min(ways, key=lambda way: (way.router in self._stopping, way.cost), default=None)

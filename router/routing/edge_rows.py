@@ -17,7 +17,7 @@ Heard = Literal["news", "part", "known", "gap"]
 """
 
 
-class Told(msgspec.Struct, frozen=True):
+class EdgeTable(msgspec.Struct, frozen=True):
     """A whole table, by key. ``declarations`` are those that this version can read.
 
     ``former_owners``: names of sites whose services are here by `with_former` alone.
@@ -33,10 +33,10 @@ class Told(msgspec.Struct, frozen=True):
     former_owners: dict[SiteId, str] = {}
 
 
-NOTHING_TOLD = Told()
+NOTHING_TOLD = EdgeTable()
 
 
-def only_former(former: Told, told: Told, own: SiteId) -> Told:
+def only_former(former: EdgeTable, told: EdgeTable, own: SiteId) -> EdgeTable:
     """The services of ``former`` that ``told`` does not tell, without those of this site."""
     services = {
         name: msgspec.structs.replace(row, reachable=False)
@@ -45,7 +45,7 @@ def only_former(former: Told, told: Told, own: SiteId) -> Told:
     }
     names = former.former_owners | {row.site: row.name for row in former.sites.values()}
     owners = {row.site for row in services.values()}
-    return Told(
+    return EdgeTable(
         services=services,
         declarations={
             name: former.declarations[name] for name in services if name in former.declarations
@@ -54,7 +54,7 @@ def only_former(former: Told, told: Told, own: SiteId) -> Told:
     )
 
 
-def with_former(told: Told, former: Told) -> Told:
+def with_former(told: EdgeTable, former: EdgeTable) -> EdgeTable:
     """``told`` and the services of ``former``, of which it tells none."""
     return msgspec.structs.replace(
         told,
@@ -106,7 +106,7 @@ class EdgeRows:
         self.series, self.version = message.series, message.version
         if not message.is_last:
             return "part"
-        self.told = Told(
+        self.told = EdgeTable(
             dict(self._sites),
             dict(self._services),
             dict(_readable(self._services.values(), self.told)),
@@ -146,7 +146,7 @@ def _with_known_ids(row: ServiceRow) -> ServiceRow:
     return msgspec.structs.replace(row, conflicts=conflicts, owners=owners)
 
 
-def _readable(rows: Iterable[ServiceRow], before: Told) -> Iterable[tuple[str, Declaration]]:
+def _readable(rows: Iterable[ServiceRow], before: EdgeTable) -> Iterable[tuple[str, Declaration]]:
     for row in rows:
         known = before.services.get(row.name)
         if known is not None and known.declaration == row.declaration:

@@ -9,12 +9,12 @@ from router.model import packed
 from router.model.edges import CandidateId, CandidateRow, ServiceRow, SiteRow, TableMessage
 from router.model.ids import RouterId, SiteId
 from router.model.limits import EDGE_TABLE_BYTES_MAX
-from router.routing.offers import Offer, Offers
+from router.routing.offers import EdgeOffer, EdgeOffers
 
 _Id = TypeVar("_Id", RouterId, SiteId)
 
 
-class Changes:
+class RowChanges:
     """Rows to set and rows that are gone, collected for one update."""
 
     __slots__ = (
@@ -45,7 +45,7 @@ class Rows:
     __slots__ = ("_count", "_declares", "_offers", "_sites", "_uses")
 
     def __init__(self) -> None:
-        self._offers: dict[str, Offer] = {}
+        self._offers: dict[str, EdgeOffer] = {}
         self._sites: dict[RouterId, SiteRow] = {}
         self._uses: Counter[RouterId] = Counter()  # Candidates.
         self._declares: Counter[SiteId] = Counter()  # Services.
@@ -59,13 +59,15 @@ class Rows:
         """Whether it speaks of any of these."""
         return not routers.isdisjoint(self._sites)
 
-    def has_room(self, name: str, offer: Offer, rows_max: int) -> bool:
+    def has_room(self, name: str, offer: EdgeOffer, rows_max: int) -> bool:
         """Whether ``offer`` in place of what is there of ``name`` leaves at most ``rows_max``."""
         before = self._offers.get(name)
         grows = _size(offer) - (_size(before) if before is not None else 0)
         return grows <= 0 or len(self) + grows <= rows_max
 
-    def set_offer(self, name: str, offer: Offer | None, own: RouterId, changes: Changes) -> None:
+    def set_offer(
+        self, name: str, offer: EdgeOffer | None, own: RouterId, changes: RowChanges
+    ) -> None:
         """Replace what is told of the service ``name``; ``own``: the edge that it is told to."""
         before = self._offers.get(name)
         if offer is before:
@@ -96,7 +98,9 @@ class Rows:
         else:
             self._offers[name] = offer
 
-    def set_sites(self, offers: Offers, teller: RouterId, own: RouterId, changes: Changes) -> None:
+    def set_sites(
+        self, offers: EdgeOffers, teller: RouterId, own: RouterId, changes: RowChanges
+    ) -> None:
         """Speak of all routers that candidates need, of sites that declare, and of ``teller``;
         ``own``: the edge that it is told to."""
         declarers = (offers.declarers.get(site, own) for site in self._declares)
@@ -113,14 +117,14 @@ class Rows:
             changes.gone_sites.append(router)
 
 
-def messages(head: TableMessage, changes: Changes) -> list[TableMessage]:
+def messages(head: TableMessage, changes: RowChanges) -> list[TableMessage]:
     """``changes`` in messages of bounded size, one version each; ``head`` is the first, empty.
 
     Only the last completes the table. There is one at least.
     """
     pieces: list[dict[str, list[Any]]] = [{}]
     filled = 0
-    for name in Changes.__slots__:
+    for name in RowChanges.__slots__:
         for row in getattr(changes, name):
             size = len(packed.pack(row))
             if filled and filled + size > EDGE_TABLE_BYTES_MAX:
@@ -147,11 +151,11 @@ def _count(uses: Counter[_Id], one: _Id, by: int) -> None:
         del uses[one]
 
 
-def _candidates(offer: Offer | None, own: RouterId) -> dict[CandidateId, CandidateRow]:
+def _candidates(offer: EdgeOffer | None, own: RouterId) -> dict[CandidateId, CandidateRow]:
     if offer is None:
         return {}
     return {row.id: row for row in offer.candidates if row.router != own}
 
 
-def _size(offer: Offer) -> int:
+def _size(offer: EdgeOffer) -> int:
     return len(offer.candidates) + 1

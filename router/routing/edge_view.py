@@ -11,13 +11,13 @@ from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.owners import Owner
 from router.model.sharing import SHORT_ID_CHARS, Party, SharingRules
 from router.routing.declared import Declared, differ
-from router.routing.edge_rows import Told
+from router.routing.edge_rows import EdgeTable
 from router.routing.lsa import Node
-from router.routing.sharing import View
+from router.routing.sharing import SharingView
 from router.routing.table import RouteTable, SiteRoute
 
 
-class Way(msgspec.Struct, frozen=True):
+class EdgeWay(msgspec.Struct, frozen=True):
     """The neighbour that an edge is attached to, and what it costs to get there."""
 
     router: RouterId
@@ -27,8 +27,8 @@ class Way(msgspec.Struct, frozen=True):
 
 def edge_table(
     own: RouteTable,
-    told: Told,
-    way: Way | None,
+    told: EdgeTable,
+    way: EdgeWay | None,
     *,
     node: Node,
     rules: SharingRules,
@@ -40,7 +40,7 @@ def edge_table(
     rows = {row.router: row for row in told.sites.values() if way and row.site != node.site}
     sites = _own_sites(own, told, way) | {site.site: site for site in _sites(told, way, node)}
     owners = _owners(told)
-    view = View(Party(own.site, sites[own.site].name), rules, unix=unix)
+    view = SharingView(Party(own.site, sites[own.site].name), rules, unix=unix)
     declared, refused = _declarations(own, told, view, sites, is_attached=way is not None)
     view = msgspec.structs.replace(view, owners=owners, declared=declared)
     return RouteTable(
@@ -59,7 +59,7 @@ def edge_table(
     )
 
 
-def _owners(told: Told) -> dict[str, Owner]:
+def _owners(told: EdgeTable) -> dict[str, Owner]:
     """By the neighbour, which remembers them. An older one does not tell: whom it believes."""
     return {
         name: Owner((row.site,), "", told.declarations[name].grants)
@@ -70,7 +70,7 @@ def _owners(told: Told) -> dict[str, Owner]:
     }
 
 
-def _own_sites(own: RouteTable, told: Told, way: Way | None) -> dict[SiteId, SiteRoute]:
+def _own_sites(own: RouteTable, told: EdgeTable, way: EdgeWay | None) -> dict[SiteId, SiteRoute]:
     mine = own.sites[own.site]
     as_others_are = f"{mine.name}@"  # So the neighbour tells one with the name of this site.
     if way and any(row.name.startswith(as_others_are) for row in told.sites.values()):
@@ -79,12 +79,12 @@ def _own_sites(own: RouteTable, told: Told, way: Way | None) -> dict[SiteId, Sit
     return {own.site: msgspec.structs.replace(mine, neighbours=neighbours)}
 
 
-def _path(way: Way, router: RouterId) -> tuple[RouterId, ...]:
+def _path(way: EdgeWay, router: RouterId) -> tuple[RouterId, ...]:
     """The neighbour fills in what lies between."""
     return (router,) if router == way.router else (way.router, router)
 
 
-def _sites(told: Told, way: Way | None, node: Node) -> Iterable[SiteRoute]:
+def _sites(told: EdgeTable, way: EdgeWay | None, node: Node) -> Iterable[SiteRoute]:
     """Of each site its cheapest router."""
     cheapest: dict[SiteId, SiteRow] = {}
     for row in sorted(told.sites.values(), key=lambda row: (row.path_cost, row.router)):
@@ -107,7 +107,7 @@ def _sites(told: Told, way: Way | None, node: Node) -> Iterable[SiteRoute]:
 
 
 def _candidates(
-    told: Told, way: Way | None, rows: dict[RouterId, SiteRow], view: View
+    told: EdgeTable, way: EdgeWay | None, rows: dict[RouterId, SiteRow], view: SharingView
 ) -> dict[ServiceKey, tuple[RemoteCandidate, ...]]:
     if way is None:
         return {}
@@ -140,8 +140,8 @@ def _candidates(
 
 def _declarations(
     own: RouteTable,
-    told: Told,
-    view: View,
+    told: EdgeTable,
+    view: SharingView,
     sites: Mapping[SiteId, SiteRoute],
     *,
     is_attached: bool,

@@ -26,7 +26,7 @@ from router.routing.lsa import LsaKey, Node, Version
 from router.routing.lsdb import Lsdb
 
 
-class Neighbour:
+class NeighbourFlood:
     """What one neighbour was sent and what waits for it: keys only, bytes come from the LSDB.
 
     ``only``: the one router whose parts it is sent; None: those of all.
@@ -82,12 +82,12 @@ class Flooding:
     def __init__(self, lsdb: Lsdb) -> None:
         self._lsdb = lsdb
         self._digest = DatabaseDigest(lsdb)
-        self._neighbours: dict[RouterId, Neighbour] = {}
+        self._neighbours: dict[RouterId, NeighbourFlood] = {}
         self.retransmissions = 0
 
     def add(self, router: RouterId, now: float, only: Node | None = None) -> list[SendLsa]:
         """A neighbour came up: it gets everything, or all ``only`` that router has said."""
-        neighbour = self._neighbours[router] = Neighbour(now, only)
+        neighbour = self._neighbours[router] = NeighbourFlood(now, only)
         neighbour.waiting = dict.fromkeys(filter(neighbour.takes, self._lsdb.keys()))
         return self._fill(router, neighbour, now)
 
@@ -96,7 +96,7 @@ class Flooding:
 
         Our own part 0, which has the new adjacency, goes before it is asked for.
         """
-        neighbour = self._neighbours[router] = Neighbour(now, None)
+        neighbour = self._neighbours[router] = NeighbourFlood(now, None)
         neighbour.waiting[LsaKey(0, self._lsdb.own)] = None
         return [*self._fill(router, neighbour, now), self._ask(router, neighbour, now)]
 
@@ -205,12 +205,14 @@ class Flooding:
             sends += self._fill(router, neighbour, now)
         return sends
 
-    def _ask(self, router: RouterId, neighbour: Neighbour, now: float) -> SendDigest:
+    def _ask(self, router: RouterId, neighbour: NeighbourFlood, now: float) -> SendDigest:
         neighbour.asked_at = now
         neighbour.tries += 1
         return SendDigest(to=router, digest=self._digest.digest(), wants_answer=True)
 
-    def _ask_again(self, router: RouterId, neighbour: Neighbour, now: float) -> list[SendDigest]:
+    def _ask_again(
+        self, router: RouterId, neighbour: NeighbourFlood, now: float
+    ) -> list[SendDigest]:
         """Its digest did not come; in the end it is sent everything, as one that knows none."""
         if neighbour.tries < DIGEST_TRIES:
             return [self._ask(router, neighbour, now)]
@@ -218,7 +220,7 @@ class Flooding:
         neighbour.lacks(self._lsdb.keys())
         return []
 
-    def _fill(self, router: RouterId, neighbour: Neighbour, now: float) -> list[SendLsa]:
+    def _fill(self, router: RouterId, neighbour: NeighbourFlood, now: float) -> list[SendLsa]:
         sends: list[SendLsa] = []
         while neighbour.waiting and len(neighbour.unacked) < LSAS_UNACKED_MAX:
             key = next(iter(neighbour.waiting))
@@ -227,7 +229,7 @@ class Flooding:
         return sends
 
     def _send(
-        self, router: RouterId, neighbour: Neighbour, key: LsaKey, now: float
+        self, router: RouterId, neighbour: NeighbourFlood, key: LsaKey, now: float
     ) -> list[SendLsa]:
         """The newest of ``key``; nothing if it has left the database meanwhile."""
         neighbour.unacked.pop(key, None)

@@ -1,7 +1,7 @@
 """What neighbours say: which LSA is believed, stored, acknowledged and passed on."""
 
 from router.model.ids import RouterId
-from router.routing.adjacent import Neighbours
+from router.routing.adjacent import AdjacencySet
 from router.routing.equivocation import Equivocators, says_otherwise
 from router.routing.events import (
     ForeignLsa,
@@ -23,9 +23,9 @@ from router.routing.lsa import (
     name_fault,
     signature_fault,
 )
-from router.routing.lsdb import FULL, Change, Lsdb, Standing
+from router.routing.lsdb import FULL, Lsdb, PartStanding, StoreChange
 from router.routing.own_lsa import OwnLsa
-from router.routing.ports import Identity
+from router.routing.ports import RoutingIdentity
 from router.routing.routes import Routes
 
 
@@ -48,10 +48,10 @@ class Judging:
 
     def __init__(
         self,
-        identity: Identity,
+        identity: RoutingIdentity,
         lsdb: Lsdb,
         flooding: Flooding,
-        neighbours: Neighbours,
+        neighbours: AdjacencySet,
         own: OwnLsa,
         routes: Routes,
     ) -> None:
@@ -84,7 +84,7 @@ class Judging:
             # What a site on terms tells of others is no news: it is never crossed.
             return [ack_of(lsa, from_router), ForeignLsa(from_router, lsa.site)]
         standing = self._lsdb.standing(lsa, signed)
-        if standing in (Standing.SAME, Standing.OBSOLETE):
+        if standing in (PartStanding.SAME, PartStanding.OBSOLETE):
             return self._ack(from_router, lsa, now)
         if not self._may_judge(from_router, lsa.key, now):
             return []
@@ -92,7 +92,7 @@ class Judging:
         if fault:
             return self._rejected(from_router, fault)
         lies = self._equivocation(received, now)
-        if standing is Standing.OLDER:
+        if standing is PartStanding.OLDER:
             return [*lies, *self._flooding.answer(from_router, lsa.key)]
         routes = self._routes
         excess = self._lsdb.make_room(lsa, signed, routes.paths.keys(), routes.pace.paths_at)
@@ -147,13 +147,13 @@ class Judging:
         self._changed(self._lsdb.refuse(lsa), now)
         return [*self._ack(from_router, lsa, now), SiteOverBudget(site=lsa.site, excess=excess)]
 
-    def _changed(self, change: Change, now: float) -> None:
+    def _changed(self, change: StoreChange, now: float) -> None:
         match change:
-            case Change.TOPOLOGY:
+            case StoreChange.TOPOLOGY:
                 self._routes.pace.paths_changed(now)
-            case Change.SERVICES:
+            case StoreChange.SERVICES:
                 self._routes.pace.services_changed(len(self._lsdb), now)
-            case Change.NOTHING:
+            case StoreChange.NOTHING:
                 pass
 
     def _equivocation(self, received: ReceivedLsa, now: float) -> list[RoutingEvent]:

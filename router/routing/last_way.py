@@ -20,7 +20,7 @@ Fault = Literal["", "here-silent", "there-silent", "no-transit", "on-terms"]
 leads across this end, since it drains or is an edge, or since it is in on terms."""
 
 
-class Step(msgspec.Struct, frozen=True):
+class WayStep(msgspec.Struct, frozen=True):
     """One link on the way, in its order."""
 
     here: Node
@@ -29,14 +29,14 @@ class Step(msgspec.Struct, frozen=True):
     fault: Fault
 
 
-def last_way(graph: Graph, root: Node, site: SiteId) -> tuple[Step, ...]:
+def last_way(graph: Graph, root: Node, site: SiteId) -> tuple[WayStep, ...]:
     """The steps from ``root`` to the nearest router of ``site``; empty: none is remembered.
 
     O(A log A) for A reported adjacencies.
     """
     links = _links(graph)
     nearest: dict[Node, tuple[int, int]] = {root: (0, 0)}
-    came_by: dict[Node, Step] = {}
+    came_by: dict[Node, WayStep] = {}
     frontier: list[tuple[int, int, Node]] = [(0, 0, root)]
     done: set[Node] = set()
     while frontier:
@@ -70,7 +70,7 @@ def _links(graph: Graph) -> _Links:
     return links
 
 
-def _onward(graph: Graph, links: _Links, here: Node, root: Node) -> Iterator[Step]:
+def _onward(graph: Graph, links: _Links, here: Node, root: Node) -> Iterator[WayStep]:
     for there, (ours, theirs) in sorted(links.get(here, {}).items()):
         cost = max(ours or 0, theirs or 0)
         fault: Fault = ""
@@ -82,11 +82,11 @@ def _onward(graph: Graph, links: _Links, here: Node, root: Node) -> Iterator[Ste
             fault = "no-transit"
         elif graph.leads_on((here, False), there, root) is None:
             fault = "on-terms"
-        yield Step(here, there, cost, fault)
+        yield WayStep(here, there, cost, fault)
 
 
-def _steps(came_by: dict[Node, Step], root: Node, end: Node) -> tuple[Step, ...]:
-    steps: list[Step] = []
+def _steps(came_by: dict[Node, WayStep], root: Node, end: Node) -> tuple[WayStep, ...]:
+    steps: list[WayStep] = []
     while end != root:
         steps.append(came_by[end])
         end = steps[-1].here

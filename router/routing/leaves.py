@@ -19,7 +19,7 @@ from router.routing.lsa import Adjacency, Node
 from router.routing.spf import Graph, Hop
 
 
-class Standing(msgspec.Struct, frozen=True):
+class LeafStanding(msgspec.Struct, frozen=True):
     """``terms`` by site, of those that are not free; ``on_terms``: adjacencies by which the
     first router lets the second in on any."""
 
@@ -31,7 +31,7 @@ class Standing(msgspec.Struct, frozen=True):
         return self.terms.get(site, FREE)
 
 
-EVERYBODY_IS_FREE = Standing()
+EVERYBODY_IS_FREE = LeafStanding()
 
 
 class Statement(msgspec.Struct, frozen=True):
@@ -46,9 +46,9 @@ def standing_of(
     statements: Iterable[Statement],
     graph: Graph,
     own: SiteId,
-    before: Standing,
+    before: LeafStanding,
     is_known: Callable[[SiteId], bool],
-) -> Standing:
+) -> LeafStanding:
     """What follows from ``statements``, two-way adjacencies of ``graph`` alone.
 
     A site without any now keeps what it had ``before`` for as long as it is known: what it declares
@@ -77,7 +77,7 @@ def standing_of(
         site: told for site, told in before.terms.items() if site not in terms and is_known(site)
     }
     limited = {site: told for site, told in terms.items() if told != FREE}
-    return Standing(kept | limited, frozenset(on_terms))
+    return LeafStanding(kept | limited, frozenset(on_terms))
 
 
 def _given(

@@ -42,7 +42,7 @@ from router.model.limits import (
     SHARING_PATTERNS_MAX,
 )
 from router.model.sharing import Terms
-from router.routing.ports import Identity
+from router.routing.ports import RoutingIdentity
 
 Router = Annotated[RouterId, msgspec.Meta(pattern=ROUTER_ID)]
 Site = Annotated[SiteId, msgspec.Meta(pattern=SITE_ID)]
@@ -168,7 +168,7 @@ class ReceivedLsa(msgspec.Struct, frozen=True):
     signature: bytes
 
 
-def encode_lsa(lsa: Lsa, identity: Identity) -> bytes:
+def encode_lsa(lsa: Lsa, identity: RoutingIdentity) -> bytes:
     """``lsa`` signed by its origin. A ValueError here is a bug: parts are split to fit."""
     payload = packed.pack(lsa)
     signed = packed.pack(_Signed(payload, identity.sign(payload)))
@@ -194,7 +194,7 @@ def decode_lsa(signed: bytes) -> ReceivedLsa | LsaFault:
     return ReceivedLsa(lsa, signed, wrapped.payload, wrapped.signature)
 
 
-def signature_fault(received: ReceivedLsa, identity: Identity) -> LsaFault | None:
+def signature_fault(received: ReceivedLsa, identity: RoutingIdentity) -> LsaFault | None:
     """None: the site whose id it bears has signed it."""
     lsa = received.lsa
     if identity.site_of(lsa.public_key) != lsa.site:

@@ -15,7 +15,7 @@ from router.routing.lsa import Lsa, LsaKey, Node, Services, Topology, Version
 from router.routing.site_budget import SiteBudget, Stored
 
 
-class Standing(Enum):
+class PartStanding(Enum):
     """How a part compares with what is stored."""
 
     NEWER = "newer"
@@ -24,7 +24,7 @@ class Standing(Enum):
     OBSOLETE = "obsolete"  # Its origin has gone on without it, or was gone for too long.
 
 
-class Change(Enum):
+class StoreChange(Enum):
     """What storing a part changed for others."""
 
     NOTHING = "nothing"  # A refresh, or services that are not complete yet.
@@ -141,7 +141,7 @@ class Lsdb:
         origin = self._origins.get(key.node)
         return origin.parts.get(key.part) if origin else None
 
-    def standing(self, lsa: Lsa, signed: bytes) -> Standing:
+    def standing(self, lsa: Lsa, signed: bytes) -> PartStanding:
         """How ``lsa``, verified or not, compares with what is here.
 
         Two lives of a router that lost its epoch may use one number twice. Then the greater
@@ -151,15 +151,15 @@ class Lsdb:
         if stored:
             ours, theirs = (stored[0].newness, stored[1]), (lsa.newness, signed)
             if ours == theirs:
-                return Standing.SAME
-            return Standing.OLDER if theirs < ours else Standing.NEWER
+                return PartStanding.SAME
+            return PartStanding.OLDER if theirs < ours else PartStanding.NEWER
         gone = self._gone.get(lsa.node)
         if gone and lsa.newness <= gone[0]:
-            return Standing.OBSOLETE
+            return PartStanding.OBSOLETE
         origin = self._origins.get(lsa.node)
         if origin and lsa.part and _is_dropped(lsa, origin.head):
-            return Standing.OBSOLETE
-        return Standing.NEWER
+            return PartStanding.OBSOLETE
+        return PartStanding.NEWER
 
     def make_room(
         self, lsa: Lsa, signed: bytes, reachable: Collection[Node], computed_at: float
@@ -217,15 +217,15 @@ class Lsdb:
                 return True
         return False
 
-    def refuse(self, lsa: Lsa) -> Change:
+    def refuse(self, lsa: Lsa) -> StoreChange:
         """There was no room for ``lsa``, which is verified and newer: the part stays as it was."""
         origin = self._origins.get(lsa.node)
         if origin is None:
-            return Change.NOTHING
+            return StoreChange.NOTHING
         origin.refused[lsa.part] = lsa.newness
-        return Change.SERVICES if origin.adopt_services() else Change.NOTHING
+        return StoreChange.SERVICES if origin.adopt_services() else StoreChange.NOTHING
 
-    def store(self, lsa: Lsa, signed: bytes, now: float) -> Change:
+    def store(self, lsa: Lsa, signed: bytes, now: float) -> StoreChange:
         """Put a verified, newer part in its place."""
         node = lsa.node
         origin = self._origins.get(node)
@@ -248,10 +248,10 @@ class Lsdb:
             self._received_at.pop(LsaKey(part, node), None)
         has_new_services = origin.adopt_services()
         if lsa.part == 0 and not _same_graph(before, origin.topology):
-            return Change.TOPOLOGY
+            return StoreChange.TOPOLOGY
         if lsa.part == 0 and not _same_label(before, origin.topology):
-            return Change.SERVICES
-        return Change.SERVICES if has_new_services else Change.NOTHING
+            return StoreChange.SERVICES
+        return StoreChange.SERVICES if has_new_services else StoreChange.NOTHING
 
     def next_expiry(self) -> float | None:
         for received_at in self._received_at.values():

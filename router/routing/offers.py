@@ -17,7 +17,7 @@ from router.routing.table import RouteTable
 NO_OWNER = Owner((), "")
 
 
-class Offer(msgspec.Struct, frozen=True):
+class EdgeOffer(msgspec.Struct, frozen=True):
     """All rows of one service. ``service`` None: nobody declares it now.
 
     Where not all is for everybody: ``export_to`` of each candidate, and ``claims``, the
@@ -41,16 +41,16 @@ class Offer(msgspec.Struct, frozen=True):
         return all(name_any(rule, party) for row, rule in rules if row.router == router)
 
 
-class Offers(msgspec.Struct, frozen=True):
+class EdgeOffers(msgspec.Struct, frozen=True):
     """What there is to tell: offers by service, the routers that they speak of, and the router by
     which each site that declares one is reached."""
 
-    services: Mapping[str, Offer]
+    services: Mapping[str, EdgeOffer]
     sites: Mapping[RouterId, SiteRow]
     declarers: Mapping[SiteId, RouterId] = {}
 
 
-class Teller(msgspec.Struct, frozen=True, kw_only=True):
+class EdgeTeller(msgspec.Struct, frozen=True, kw_only=True):
     """The router that tells, with its own targets; its table has those of others only."""
 
     router: RouterId
@@ -61,7 +61,7 @@ class Teller(msgspec.Struct, frozen=True, kw_only=True):
     adverts: tuple[TargetsAdvert, ...]
 
 
-def seen_by(offer: Offer, party: Party) -> Offer:
+def seen_by(offer: EdgeOffer, party: Party) -> EdgeOffer:
     """The part of ``offer`` that is for ``party``: nearly always all of it, the very object."""
     if not offer.is_limited:
         return offer
@@ -80,12 +80,12 @@ def seen_by(offer: Offer, party: Party) -> Offer:
         name = offer.claims[0].declaration.name
         declared = in_force(told, told[0], None) if told else None
         service = _service(name, declared, offer.owner)
-    return Offer(service, candidates)
+    return EdgeOffer(service, candidates)
 
 
 def make_offers(
-    teller: Teller, table: RouteTable, names: Collection[str] | None, before: Offers
-) -> Offers:
+    teller: EdgeTeller, table: RouteTable, names: Collection[str] | None, before: EdgeOffers
+) -> EdgeOffers:
     """Offers of the services ``names`` (None: all), as the very objects of ``before`` if alike.
 
     While the teller stops nothing leads across it, nor ever while it is in on terms: only its own
@@ -129,7 +129,7 @@ def make_offers(
     services = {
         name: _same(
             before.services.get(name),
-            Offer(
+            EdgeOffer(
                 _service(name, declared.get(name), table.owners.get(name, NO_OWNER)),
                 tuple(rows.get(name, ())),
                 _rules(rules.get(name, ())),
@@ -140,10 +140,10 @@ def make_offers(
         for name in rows.keys() | declared.keys() | claims.keys()
     }
     rows_of_sites = {r: _same_site(before.sites.get(r), site) for r, site in sites.items()}
-    return Offers(services, rows_of_sites, declarers)
+    return EdgeOffers(services, rows_of_sites, declarers)
 
 
-NOTHING = Offers({}, {})
+NOTHING = EdgeOffers({}, {})
 
 
 def _declarers(
@@ -202,11 +202,11 @@ def _is_wanted(name: str, names: Collection[str] | None) -> bool:
     return names is None or name in names
 
 
-def _own_site(teller: Teller) -> SiteRow:
+def _own_site(teller: EdgeTeller) -> SiteRow:
     return SiteRow(teller.router, teller.site, teller.name, teller.version, 0, teller.epoch)
 
 
-def _own_candidate(teller: Teller, advert: TargetsAdvert) -> CandidateRow:
+def _own_candidate(teller: EdgeTeller, advert: TargetsAdvert) -> CandidateRow:
     return CandidateRow(
         advert.name,
         advert.port,
@@ -233,7 +233,7 @@ def _service(name: str, declared: Declared | None, owner: Owner) -> ServiceRow |
     )
 
 
-def _same(before: Offer | None, now: Offer) -> Offer:
+def _same(before: EdgeOffer | None, now: EdgeOffer) -> EdgeOffer:
     return before if before is not None and before == now else now
 
 

@@ -8,7 +8,7 @@ from router.model.sharing import Terms
 from router.routing.budget import TokenBucket
 from router.routing.leaves import with_terms
 from router.routing.lsa import Adjacency, Bar, Lsa, PartRef, Services, Topology, encode_lsa
-from router.routing.ports import Identity
+from router.routing.ports import RoutingIdentity
 
 
 class OwnOrigin:
@@ -32,7 +32,7 @@ class OwnOrigin:
 
     def __init__(
         self,
-        identity: Identity,
+        identity: RoutingIdentity,
         *,
         epoch: int,
         boot_nonce: bytes,

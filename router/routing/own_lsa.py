@@ -2,7 +2,7 @@
 
 from router.model.adverts import TargetsAdvert
 from router.model.limits import COUNTER_MAX
-from router.routing.adjacent import Neighbours
+from router.routing.adjacent import AdjacencySet
 from router.routing.events import EpochRaised, IdentityConflict
 from router.routing.lsa import Bar, Lsa, LsaKey, Services
 from router.routing.lsdb import Lsdb
@@ -25,7 +25,7 @@ class OwnLsa:
         "is_draining",
     )
 
-    def __init__(self, origin: OwnOrigin, lsdb: Lsdb, neighbours: Neighbours) -> None:
+    def __init__(self, origin: OwnOrigin, lsdb: Lsdb, neighbours: AdjacencySet) -> None:
         self._origin, self._lsdb, self._neighbours = origin, lsdb, neighbours
         self._rivals = Rivals()
         self._bodies: tuple[Services, ...] = ()

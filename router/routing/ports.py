@@ -5,7 +5,7 @@ from typing import Protocol
 from router.model.ids import RouterId, SiteId
 
 
-class Identity(Protocol):
+class RoutingIdentity(Protocol):
     """This router's identity, and how the words of others are checked."""
 
     @property

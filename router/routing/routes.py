@@ -8,18 +8,18 @@ from router.model.adverts import Declaration
 from router.model.ids import SiteId
 from router.model.owners import Owner
 from router.model.sharing import SharingRules
-from router.routing.adjacent import Neighbours
+from router.routing.adjacent import AdjacencySet
 from router.routing.bars import Bars, bars_of, is_put_out, rows_of, without_barred
 from router.routing.events import RoutingEvent, TableChanged
 from router.routing.kept import KeptRouters
-from router.routing.last_way import Step, last_way
+from router.routing.last_way import WayStep, last_way
 from router.routing.leaves import EVERYBODY_IS_FREE, Statement, standing_of, with_terms
 from router.routing.lsa import Bar, Node
 from router.routing.lsdb import Lsdb
 from router.routing.own_lsa import OwnLsa
 from router.routing.owners import Owners
 from router.routing.pace import SpfPace
-from router.routing.ports import Identity
+from router.routing.ports import RoutingIdentity
 from router.routing.spf import Graph, Route, Vertex, shortest_paths, vertex
 from router.routing.table import Own, RouteTable, build_table
 
@@ -52,9 +52,9 @@ class Routes:
 
     def __init__(
         self,
-        identity: Identity,
+        identity: RoutingIdentity,
         lsdb: Lsdb,
-        neighbours: Neighbours,
+        neighbours: AdjacencySet,
         own: OwnLsa,
         *,
         software: str,
@@ -177,7 +177,7 @@ class Routes:
         self.table = msgspec.structs.replace(table, generation=generation + 1)
         return [TableChanged(self.table)]
 
-    def last_way(self, site: SiteId) -> tuple[Step, ...]:
+    def last_way(self, site: SiteId) -> tuple[WayStep, ...]:
         """The way to a site that is not reached, as it is remembered."""
         return last_way(self._graph, self._node, site)
 

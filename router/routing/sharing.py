@@ -11,10 +11,10 @@ from router.model.ids import SiteId
 from router.model.owners import NOBODY, Owner
 from router.model.sharing import OPEN, Party, SharingRules, any_matches, name_any
 from router.routing.declared import Declared
-from router.routing.leaves import EVERYBODY_IS_FREE, Standing
+from router.routing.leaves import EVERYBODY_IS_FREE, LeafStanding
 
 
-class View(msgspec.Struct, frozen=True):
+class SharingView(msgspec.Struct, frozen=True):
     """The view of ``party`` with its ``rules``. What it has itself no rule keeps from it.
 
     ``owners`` of names and their grants say who may offer, at ``unix`` seconds. Of several owners
@@ -24,7 +24,7 @@ class View(msgspec.Struct, frozen=True):
 
     party: Party
     rules: SharingRules = SharingRules()
-    standing: Standing = EVERYBODY_IS_FREE
+    standing: LeafStanding = EVERYBODY_IS_FREE
     owners: Mapping[str, Owner] = NOBODY
     declared: Mapping[str, Declared] = {}
     unix: float = 0.0

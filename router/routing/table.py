@@ -12,11 +12,11 @@ from router.model.paths import Path
 from router.model.sharing import SHORT_ID_CHARS, Party, SharingRules, Terms, name_any
 from router.routing.bars import BarRow
 from router.routing.declared import Claim, Declared, counting, in_force, in_order
-from router.routing.leaves import EVERYBODY_IS_FREE, Standing
+from router.routing.leaves import EVERYBODY_IS_FREE, LeafStanding
 from router.routing.lsa import Node
 from router.routing.lsdb import Origin
 from router.routing.owners import Owners
-from router.routing.sharing import View
+from router.routing.sharing import SharingView
 from router.routing.spf import Graph, Route
 
 
@@ -138,7 +138,7 @@ def build_table(
     now: float,
     *,
     generation: int,
-    standing: Standing = EVERYBODY_IS_FREE,
+    standing: LeafStanding = EVERYBODY_IS_FREE,
     bars: tuple[BarRow, ...] = (),
     put_out: frozenset[SiteId] = frozenset(),
     unix: float = 0.0,
@@ -167,7 +167,7 @@ def build_table(
             router = origin.node.router
             next_hops[router] = next_hops.get(router, frozenset()) | route.next_hops
             epochs[router] = max(origin.head.epoch, epochs.get(router, 0))
-    view = View(Party(own.node.site, names[own.node.site]), own.rules, standing, unix=unix)
+    view = SharingView(Party(own.node.site, names[own.node.site]), own.rules, standing, unix=unix)
     believed = others
     if put_out:
         believed = [origin for origin in others if origin.node.site not in put_out]
@@ -310,7 +310,7 @@ def _candidates(
     others: Iterable[Origin],
     routes: Mapping[Node, Route],
     names: Mapping[SiteId, str],
-    view: View,
+    view: SharingView,
 ) -> tuple[Candidates, Candidates]:
     """Those for us, and those for others alone."""
     found: dict[ServiceKey, dict[Node, RemoteCandidate]] = {}
@@ -362,7 +362,9 @@ def _other_protocol(origin: Origin, party: Party, here: Declaration) -> str:
     return ""
 
 
-def _in_order(found: Mapping[ServiceKey, Mapping[Node, RemoteCandidate]], view: View) -> Candidates:
+def _in_order(
+    found: Mapping[ServiceKey, Mapping[Node, RemoteCandidate]], view: SharingView
+) -> Candidates:
     return {
         key: view.believed(
             key.name,
@@ -387,7 +389,7 @@ def _declarations(
     routes: Mapping[Node, Route],
     kept: Collection[Node],
     names: Mapping[SiteId, str],
-    view: View,
+    view: SharingView,
     owners: Owners,
     now: float,
 ) -> _Declarations:
@@ -446,7 +448,7 @@ def _declarations(
 
 
 def _heard(
-    others: Iterable[Origin], routes: Mapping[Node, Route], view: View
+    others: Iterable[Origin], routes: Mapping[Node, Route], view: SharingView
 ) -> dict[SiteId, set[str]]:
     """Sites that have told all that they declare, with the names of it that are for us.
 

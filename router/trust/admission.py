@@ -34,7 +34,7 @@ class _Life(msgspec.Struct, frozen=True):
     old_at: float
 
 
-class Admission:
+class NeighbourCertificates:
     """Owns what is known of the certificates that neighbours showed."""
 
     __slots__ = (

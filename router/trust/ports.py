@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from certs.claims import ClaimRequest, Grant, Redeemed, Refused
+from certs.claims import ClaimGrant, ClaimRefused, ClaimRequest, Redeemed
 from certs.errors import CertError
 from certs.revocation import Revocation
 from certs.rotation import CaState
@@ -87,7 +87,7 @@ class Credentials(Protocol):
         """Sites that this one put out."""
 
 
-ClaimResult = Redeemed | Refused | CertError | OSError
+ClaimResult = Redeemed | ClaimRefused | CertError | OSError
 """What a claim came to. `CertError`: its grant is damaged. `OSError`: nothing could be kept."""
 
 
@@ -139,7 +139,7 @@ class KeptSecrets(Protocol):
     def keep_ca(self, before: CaState, after: CaState) -> None:
         """Make ``after`` the site's CA everywhere, if ``before`` still is; soon, or never."""
 
-    def granted(self) -> Sequence[Grant]:
+    def granted(self) -> Sequence[ClaimGrant]:
         """Every claim that this site granted, as far as they are known."""
 
     def last_chain(self, site: str) -> str | None:

@@ -16,7 +16,7 @@ from router.net.ports import DialFailure, FarNetwork, Proxy, Timer, Tls
 from router.trust.clock import out_of_time_now
 
 
-class Redemption:
+class PendingRedemption:
     """A claim under way: one endpoint after the other, with growing pauses.
 
     ``since``: when it began or, once ``final`` (nobody will ask again), ended. ``error``: why the
@@ -82,9 +82,9 @@ class Redeemer:
         self._site_id, self._site_name = site_id, site_name
         self._tell = tell
         self._changed = changed
-        self._redemptions: dict[str, Redemption] = {}
+        self._redemptions: dict[str, PendingRedemption] = {}
 
-    def redeem(self, name: str, token: Token, via: Proxy | None) -> Redemption:
+    def redeem(self, name: str, token: Token, via: Proxy | None) -> PendingRedemption:
         """How it goes with the claim ``token`` of the link ``name``; the first call begins it.
 
         Another proxy is another beginning.
@@ -92,7 +92,9 @@ class Redeemer:
         redemption = self._redemptions.get(name)
         if redemption is None or redemption.token != token or redemption.via is not via:
             self.stop(name)
-            redemption = self._redemptions[name] = Redemption(token, via, self._network.now())
+            redemption = self._redemptions[name] = PendingRedemption(
+                token, via, self._network.now()
+            )
             self._again(name, redemption)
         return redemption
 
@@ -115,7 +117,7 @@ class Redeemer:
         for name in self._redemptions.keys() - keep:
             self.stop(name)
 
-    def _again(self, name: str, redemption: Redemption) -> None:
+    def _again(self, name: str, redemption: PendingRedemption) -> None:
         """At once the first time, then after growing pauses."""
         pause_s = 0.0
         if redemption.attempts:
@@ -128,7 +130,7 @@ class Redeemer:
 
         redemption.timer = self._network.call_at(self._network.now() + pause_s, due)
 
-    def _ask(self, name: str, redemption: Redemption) -> None:
+    def _ask(self, name: str, redemption: PendingRedemption) -> None:
         redemption.timer = None
         token = redemption.token
         try:
@@ -158,7 +160,7 @@ class Redeemer:
             via=redemption.via,
         )
 
-    def _unanswered(self, name: str, redemption: Redemption, failure: DialFailure) -> None:
+    def _unanswered(self, name: str, redemption: PendingRedemption, failure: DialFailure) -> None:
         site = redemption.token.site_name
         hint = f". Is the router of {site} running, and reachable there?"
         redemption.error_code = code_of(failure)
@@ -168,7 +170,7 @@ class Redeemer:
         self._again(name, redemption)
 
     def _answered(
-        self, name: str, key: str, redemption: Redemption, status: int, body: bytes
+        self, name: str, key: str, redemption: PendingRedemption, status: int, body: bytes
     ) -> None:
         token = redemption.token
         try:
@@ -184,7 +186,7 @@ class Redeemer:
         self._tell("info", "claim-accepted", name, f"{token.site_name} accepted our claim.")
         self._changed()
 
-    def _failed(self, name: str, redemption: Redemption, error: str, *, final: bool) -> None:
+    def _failed(self, name: str, redemption: PendingRedemption, error: str, *, final: bool) -> None:
         told = (redemption.error, redemption.final)
         if error != redemption.error:
             self._tell("error" if final else "warning", "claim-failed", name, error)

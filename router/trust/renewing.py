@@ -28,7 +28,7 @@ from router.net.ports import FarNetwork, Proxy, Timer, Tls
 from router.routing.budget import TokenBucket
 
 
-class Carrier(Protocol):
+class RenewalCarrier(Protocol):
     """What is asked of `Links`."""
 
     def ask_renewal(self, name: str, request: str, answered: Answer) -> bool: ...
@@ -102,12 +102,12 @@ class Renewer:
         self._rng = rng
         self._tell = tell
         self._changed = changed
-        self._carrier: Carrier | None = None
+        self._carrier: RenewalCarrier | None = None
         self._rejoined_at: dict[str, float] = {}  # By link, on the network's clock.
         self._renewals: dict[str, _Renewal] = {}
         self._paces: dict[str, TokenBucket] = {}  # By link: of certificates that were taken.
 
-    def use(self, carrier: Carrier) -> None:
+    def use(self, carrier: RenewalCarrier) -> None:
         """Ask over these links."""
         self._carrier = carrier
 

@@ -13,7 +13,7 @@ from certs import certificates, clocks, rotation
 from certs.authority import Authority
 from certs.ca_files import CaFiles
 from certs.errors import CertError
-from certs.rotation import CaState, Dialler, Plan
+from certs.rotation import CaState, Dialler, RotationPlan
 from router.admin.views import CaCertificateView, CaView, CaWaitView, SiteName
 from router.model import limits
 from router.model.events import Problem, Tell
@@ -50,7 +50,7 @@ class Rotating:
         self._taken: set[str] = set()  # Shown here, and not kept yet.
         self._asked: dict[str, float] = {}  # Sites, and when they were told to ask for another.
         self._proposed_at = 0.0
-        self._plan: Plan | None = None
+        self._plan: RotationPlan | None = None
         self._trouble = ""
 
     # What others did ------------------------------------------------------------------------
@@ -172,7 +172,7 @@ class Rotating:
         new = CaState(key_pem, made.ca_pem)
         return self._keep(rotation.announced(self.state, new, now))
 
-    def _to_ask(self, plan: Plan, now: float) -> frozenset[SiteId]:
+    def _to_ask(self, plan: RotationPlan, now: float) -> frozenset[SiteId]:
         due = [
             SiteId(one.site)
             for one in plan.waiting
@@ -202,7 +202,7 @@ class Rotating:
         self._trouble = ""
         return self._take_up(after)
 
-    def _tell_of_left(self, plan: Plan, what: str) -> None:
+    def _tell_of_left(self, plan: RotationPlan, what: str) -> None:
         if plan.waiting and self._kept is None:
             self._tell(
                 "warning",
@@ -216,7 +216,7 @@ class Rotating:
     # Seeing it ------------------------------------------------------------------------------
 
     @property
-    def plan(self) -> Plan | None:
+    def plan(self) -> RotationPlan | None:
         """What the last `step` found; None: there is no rotation, or nobody looked yet."""
         return self._plan if self.state.rotation is not None else None
 

@@ -7,7 +7,7 @@ from router.model.ids import RouterId, SiteId
 
 
 class RouterIdentity(msgspec.Struct, frozen=True):
-    """The identity of one router of the site. Implements `link.ports.Identity`."""
+    """The identity of one router of the site. Implements `link.ports.LinkIdentity`."""
 
     key: SiteIdentity
     router: RouterId

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from certs import certificates, clocks
 from certs.authority import TROUBLE_HINT, Authority
-from certs.claims import Grant, GrantStore
+from certs.claims import ClaimGrant, GrantStore
 from certs.identity import SiteIdentity, restored_at
 from certs.redeem import ClaimDesk
 from router.admin.views import CaView
@@ -27,7 +27,7 @@ from router.model.sharing import Terms
 from router.model.specs import LinkSpec
 from router.model.ticks import next_tick
 from router.net.ports import FarNetwork, Tls
-from router.trust.admission import Admission, Drop
+from router.trust.admission import Drop, NeighbourCertificates
 from router.trust.bar_list import BarList
 from router.trust.clock import ClockWatch
 from router.trust.dialling import Dialling
@@ -93,8 +93,10 @@ class SiteTrust:
             tell,
             kept,
         )
-        self._admission = Admission(revoking, self.issuer, ca, self._bars)
-        self.granted: Callable[[], Sequence[Grant]] = desk.granted if kept is None else kept.granted
+        self._admission = NeighbourCertificates(revoking, self.issuer, ca, self._bars)
+        self.granted: Callable[[], Sequence[ClaimGrant]] = (
+            desk.granted if kept is None else kept.granted
+        )
         holders = Holders(
             self.granted,
             self.issuer.register,
@@ -224,7 +226,7 @@ class SiteTrust:
             **self._services.expiries(),
         }
 
-    # What others ask (`link.claims.ClaimDesk`) ------------------------------------------------
+    # What others ask (`link.claims.ClaimJudge`) ------------------------------------------------
 
     def answer(self, name: str, body: bytes, source: str, done: Answered) -> None:
         """Judge a claim that somebody redeems here."""

@@ -6,7 +6,7 @@ import msgspec
 
 from router.admin.history_views import HistorySite
 from router.history.readings import OTHERS
-from router.link.ports import Identity
+from router.link.ports import LinkIdentity
 from router.model import limits
 from router.model.ids import SiteId
 from router.routing.table import RouteTable
@@ -51,7 +51,7 @@ class HistorySites:
                 break
             del gone[first]
 
-    def of(self, own: Identity, names: set[str]) -> tuple[HistorySite, ...]:
+    def of(self, own: LinkIdentity, names: set[str]) -> tuple[HistorySite, ...]:
         """This site, whether it served or not, and each of ``names``, by the last table."""
         local = HistorySite(name=own.name, id=own.site, local=True, path_cost=0, last_cost=0)
         known = {

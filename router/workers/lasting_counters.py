@@ -7,13 +7,13 @@ under way, and goes on at the others: the sum over all workers would fall.
 from collections.abc import Collection, Iterable, Iterator
 
 from router.admin.metrics import FAMILIES
-from router.admin.ports import Histogram, Labels, MetricValues
+from router.admin.ports import HistogramView, Labels, MetricValues
 from router.workers.sums import fit, histograms_added
 
 Port = tuple[str, ...]
 """Service and port, as labels have them."""
 Series = tuple[str, Labels]
-_Value = float | Histogram
+_Value = float | HistogramView
 
 _OF_PORTS = ("service", "port")
 _REMOVED = "spillway_removed_in_flight"
@@ -140,9 +140,9 @@ def _lasting(values: MetricValues) -> Iterator[tuple[Series, _Value]]:
 
 def _values(found: Iterable[tuple[Series, _Value]]) -> MetricValues:
     numbers: dict[str, dict[Labels, float]] = {}
-    histograms: dict[str, dict[Labels, Histogram]] = {}
+    histograms: dict[str, dict[Labels, HistogramView]] = {}
     for (name, labels), value in found:
-        if isinstance(value, Histogram):
+        if isinstance(value, HistogramView):
             histograms.setdefault(name, {})[labels] = value
         else:
             numbers.setdefault(name, {})[labels] = value
@@ -158,13 +158,13 @@ def _ends(series: Series) -> bool:
 
 
 def _count(value: _Value) -> float:
-    return sum(value.counts) if isinstance(value, Histogram) else value
+    return sum(value.counts) if isinstance(value, HistogramView) else value
 
 
 def _sum(before: _Value | None, value: _Value) -> _Value:
     """Without ``before`` where a release in between has other buckets."""
-    if isinstance(value, Histogram):
-        if isinstance(before, Histogram) and fit(before, value):
+    if isinstance(value, HistogramView):
+        if isinstance(before, HistogramView) and fit(before, value):
             return histograms_added(before, value)
         return value
-    return value if before is None or isinstance(before, Histogram) else before + value
+    return value if before is None or isinstance(before, HistogramView) else before + value

@@ -24,7 +24,6 @@ from router.workers.port_lately import (
 )
 from router.workers.sums import part_of, totals_of
 from router.workers.worker_words import (
-    Answer,
     Ask,
     Follow,
     Latelies,
@@ -33,9 +32,10 @@ from router.workers.worker_words import (
     PhaseCounts,
     Question,
     Scales,
-    Services,
     Told,
     ToWorker,
+    WorkerAnswer,
+    WorkerServices,
     words,
 )
 
@@ -245,7 +245,7 @@ class OneWorker:
         self.say(Ask(number, question))
         return asked.answered
 
-    def hear(self, answer: Answer) -> None:
+    def hear(self, answer: WorkerAnswer) -> None:
         """One message of what it tells; figures that come late are the last ones all the same."""
         asked = self._asked.get(answer.number)
         if asked is None:
@@ -263,10 +263,10 @@ class OneWorker:
         if of(told, Metrics):
             self.metrics = tuple(chain.from_iterable(one.items for one in of(told, Metrics)))
             self.counted = set().union(*map(self.counters.tell, self.metrics))
-        if of(told, Services):
+        if of(told, WorkerServices):
             views = {
                 ServiceKey(view.name, view.port): view
-                for view in chain.from_iterable(one.items for one in of(told, Services))
+                for view in chain.from_iterable(one.items for one in of(told, WorkerServices))
             }
             self._parts = {key: part_of(view) for key, view in views.items()}
             for key, view in views.items():

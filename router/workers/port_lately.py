@@ -8,7 +8,7 @@ import msgspec
 
 from router.admin.views import RateView
 from router.balance.site_gate import RateState, of_routers
-from router.history.readings import Change
+from router.history.readings import IntervalCounts
 from router.model.ids import ServiceKey
 from router.workers.history_sums import quantiles
 
@@ -90,7 +90,7 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     key: ServiceKey
-    change: Change | None
+    change: IntervalCounts | None
     in_flight_mean: float = 0.0
     queued: int = 0
     queue_limit: int = 0
@@ -199,7 +199,7 @@ def counts(parts: Iterable[Mapping[_NameT, int]]) -> dict[_NameT, int]:
     return whole
 
 
-def _changed(each: Sequence[Change]) -> Change | None:
+def _changed(each: Sequence[IntervalCounts]) -> IntervalCounts | None:
     """What happened at all workers. Each looks back half a step to one and a half: what it
     counted is taken for the longest of these times, so that rates add up."""
     if len(each) < 2:
@@ -207,7 +207,7 @@ def _changed(each: Sequence[Change]) -> Change | None:
     lasted_s = max(one.lasted_s for one in each)
     whole = [_over(one, lasted_s) for one in each]
     p50_s, p99_s = quantiles([(sum(one.served.values()), one.p50_s, one.p99_s) for one in whole])
-    return Change(
+    return IntervalCounts(
         served=counts(one.served for one in whole),
         nowhere=sum(one.nowhere for one in whole),
         overflow=counts(one.overflow for one in whole),
@@ -221,7 +221,7 @@ def _changed(each: Sequence[Change]) -> Change | None:
     )
 
 
-def _over(one: Change, lasted_s: float) -> Change:
+def _over(one: IntervalCounts, lasted_s: float) -> IntervalCounts:
     """``one`` as if it had gone on in the same way for ``lasted_s``."""
     if one.lasted_s in (0.0, lasted_s):
         return one

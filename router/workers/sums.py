@@ -6,7 +6,7 @@ from math import ceil
 import msgspec
 
 from router.admin.metrics import FAMILIES
-from router.admin.ports import Histogram, Labels, MetricValues
+from router.admin.ports import HistogramView, Labels, MetricValues
 from router.admin.views import ScaleView, ServiceView, TargetView
 from router.model.addresses import join
 from router.model.ids import ServiceKey
@@ -21,7 +21,7 @@ class Sum:
 
     def __init__(self) -> None:
         self._numbers: dict[str, dict[Labels, float]] = {}
-        self._histograms: dict[str, dict[Labels, Histogram]] = {}
+        self._histograms: dict[str, dict[Labels, HistogramView]] = {}
         self.refused: set[str] = set()
         """Metrics of which some were left out, being of another shape than ours."""
 
@@ -85,16 +85,16 @@ def lost_values(lost: Mapping[ServiceKey, int]) -> MetricValues:
     return MetricValues({"spillway_worker_lost_requests_total": by_port} if by_port else {}, {})
 
 
-def fit(one: Histogram, other: Histogram) -> bool:
+def fit(one: HistogramView, other: HistogramView) -> bool:
     """Whether both have the same buckets."""
     buckets = len(one.bounds) + 1
     return one.bounds == other.bounds and len(one.counts) == len(other.counts) == buckets
 
 
-def histograms_added(one: Histogram, other: Histogram) -> Histogram:
+def histograms_added(one: HistogramView, other: HistogramView) -> HistogramView:
     """The sum of two that `fit`."""
     counts = tuple(a + b for a, b in zip(one.counts, other.counts, strict=True))
-    return Histogram(one.bounds, counts, one.sum_s + other.sum_s)
+    return HistogramView(one.bounds, counts, one.sum_s + other.sum_s)
 
 
 def part_of(view: ServiceView) -> PortPart:

@@ -101,7 +101,7 @@ class Metrics(msgspec.Struct, frozen=True, tag="metrics"):
     items: tuple[MetricValues, ...]
 
 
-class Services(msgspec.Struct, frozen=True, tag="services"):
+class WorkerServices(msgspec.Struct, frozen=True, tag="services"):
     items: tuple[ServiceView, ...]
 
 
@@ -151,7 +151,7 @@ class Detail(msgspec.Struct, frozen=True, tag="flow"):
     item: FlowDetail
 
 
-_Figures = Metrics | Services | PhaseCounts | Scales | Latelies | LinkUses
+_Figures = Metrics | WorkerServices | PhaseCounts | Scales | Latelies | LinkUses
 Told = _Figures | Past | Why | Histories | FlowList | FlowNews | Detail
 
 # Messages -----------------------------------------------------------------------------------
@@ -187,13 +187,13 @@ class Leave(msgspec.Struct, frozen=True, tag="leave"):
     """The site is to be deleted: its neighbors need not miss it."""
 
 
-class Door(msgspec.Struct, frozen=True, tag="door"):
+class WorkerDoor(msgspec.Struct, frozen=True, tag="door"):
     """Others reach this worker there."""
 
     address: str
 
 
-class Answer(msgspec.Struct, frozen=True, tag="answer"):
+class WorkerAnswer(msgspec.Struct, frozen=True, tag="answer"):
     """To `Ask` of that number. ``more``: another one to it follows."""
 
     number: int
@@ -204,7 +204,7 @@ class Answer(msgspec.Struct, frozen=True, tag="answer"):
 
 
 ToWorker = Follow | Ask | ReadAgain | Reopen | Stop | Leave
-FromWorker = Door | Answer
+FromWorker = WorkerDoor | WorkerAnswer
 
 _HeardT = TypeVar("_HeardT")
 

@@ -25,9 +25,7 @@ from router.workers.lasting_counters import without_lasting
 from router.workers.one_worker import OneWorker
 from router.workers.sums import counters, lost_values, summed
 from router.workers.worker_words import (
-    Answer,
     Ask,
-    Door,
     FiguresQuestion,
     Follow,
     FromWorker,
@@ -39,6 +37,8 @@ from router.workers.worker_words import (
     ServicePlace,
     Stop,
     Told,
+    WorkerAnswer,
+    WorkerDoor,
     heard,
 )
 
@@ -172,10 +172,10 @@ class Workers:
             while True:
                 message: FromWorker = await heard(reader, decoder)
                 match message:
-                    case Door(address=address):
+                    case WorkerDoor(address=address):
                         one.door = address
                         self._lead_all()
-                    case Answer() as answer:
+                    case WorkerAnswer() as answer:
                         self._answered(one, answer)
         except (EOFError, OSError):
             return
@@ -185,7 +185,7 @@ class Workers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(one.pid, signal.SIGKILL)
 
-    def _answered(self, one: OneWorker, answer: Answer) -> None:
+    def _answered(self, one: OneWorker, answer: WorkerAnswer) -> None:
         if one.silence.is_long:
             text = f"Worker {one.index} of {self.count} answers again."
             self._tell("info", "worker-answers", f"worker {one.index}", text)

@@ -84,7 +84,7 @@ class RouterState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     listeners: tuple[HeldListener, ...] = ()
 
 
-class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class BackupOrigin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where and when a backup was made. ``made_at``: Unix seconds."""
 
     made_at: int = 0
@@ -107,7 +107,7 @@ class Content(_Hidden, frozen=True, forbid_unknown_fields=True, kw_only=True, om
 
     name: str
     site_id: str
-    origin: Origin
+    origin: BackupOrigin
     identity_key: bytes
     ca_key: bytes
     ca_certificate: bytes
@@ -215,7 +215,7 @@ def revoked_of(content: Content) -> revocation.Revoked:
     return revocation.decode(content.revoked, "revoked.json")
 
 
-def grants_of(content: Content) -> dict[str, claims.Grant]:
+def grants_of(content: Content) -> dict[str, claims.ClaimGrant]:
     """The claims, open or used. Raises `CertError`."""
     return {name: claims.decode(data, f"grant {name}") for name, data in content.grants.items()}
 
@@ -344,7 +344,7 @@ def _briefs(content: Content) -> dict[str, Admitted]:
     return {site: register.brief(entry) for site, entry in admitted_of(content).items()}
 
 
-def _closed(grants: Mapping[str, claims.Grant]) -> dict[str, claims.Grant]:
+def _closed(grants: Mapping[str, claims.ClaimGrant]) -> dict[str, claims.ClaimGrant]:
     """No use is left of them; what nobody used before is forgotten."""
     return {
         name: msgspec.structs.replace(grant, uses_left=0)

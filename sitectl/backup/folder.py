@@ -37,9 +37,9 @@ from router.model.ids import SiteId
 from router.model.owners import Owner
 from router.model.remembered import HeldListener, KeptOffers
 from sitectl.backup.content import (
+    BackupOrigin,
     Content,
     LinkFiles,
-    Origin,
     RouterState,
     as_replica,
     ca_files,
@@ -96,7 +96,7 @@ def _read(site: DirectorySite) -> Content:
     return Content(
         name=site.name,
         site_id=SiteIdentity.load(secrets).site_id,
-        origin=Origin(
+        origin=BackupOrigin(
             made_at=int(time.time()),
             version=__version__,
             platform="process",

@@ -28,9 +28,9 @@ from router.model.errors import ConfigError
 from router.model.owners import Owner
 from router.model.specs import ConnectorSpec, Document, ServiceSpec, SiteSpec
 from sitectl.backup.content import (
+    BackupOrigin,
     Content,
     LinkFiles,
-    Origin,
     RouterState,
     differences,
     problem_of,
@@ -104,7 +104,7 @@ def _read(site: KubernetesSite) -> Content | None:
     return Content(
         name=site.name,
         site_id=site_id,
-        origin=Origin(
+        origin=BackupOrigin(
             made_at=int(time.time()),
             version=__version__,
             platform="kubernetes",
@@ -227,7 +227,7 @@ def _tls(cluster: Cluster, documents: Iterable[Document]) -> dict[str, dict[str,
 
 
 def restore_namespace(
-    settings: Settings, content: Content, asked: lifecycle.Asked, *, force: bool, dry_run: bool
+    settings: Settings, content: Content, asked: lifecycle.AskedImage, *, force: bool, dry_run: bool
 ) -> Change:
     """Make ``content`` the site of the namespace. Failure SW0658: another one is there."""
     site = KubernetesSite(open_cluster(settings), state_dir(settings))

@@ -22,7 +22,7 @@ SKIPPED: Final = "not asked: an earlier question was not answered"
 Content = str | Mapping[str, Any] | list[Any]
 
 
-class Part(NamedTuple):
+class ArchivePart(NamedTuple):
     """``name``: of the file in the archive. ``needs_router``: left out once one did not answer."""
 
     name: str
@@ -39,7 +39,9 @@ class Collected(NamedTuple):
     seconds: float
 
 
-def collect(parts: list[Part], scrubber: Scrubber, part_s: float = PART_S) -> list[Collected]:
+def collect(
+    parts: list[ArchivePart], scrubber: Scrubber, part_s: float = PART_S
+) -> list[Collected]:
     """Every part in order. None takes longer than ``part_s``, none ends the others."""
     found: list[Collected] = []
     answers = True
@@ -58,7 +60,7 @@ def collect(parts: list[Part], scrubber: Scrubber, part_s: float = PART_S) -> li
     return found
 
 
-def _within(part: Part, part_s: float) -> tuple[Content | None, str]:
+def _within(part: ArchivePart, part_s: float) -> tuple[Content | None, str]:
     answer: queue.Queue[tuple[Content | None, str]] = queue.Queue(1)
 
     def run() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from sitectl.base.failure import Exit, Failure
-from sitectl.debug.archive import Content, Part
+from sitectl.debug.archive import ArchivePart, Content
 from sitectl.site.admin import AdminClient, Call
 
 _PATHS: Final = {
@@ -25,14 +25,14 @@ _PATHS: Final = {
 WHY_MAX: Final = 50
 
 
-def router_parts(admin: AdminClient) -> list[Part]:
+def router_parts(admin: AdminClient) -> list[ArchivePart]:
     """What the router tells of itself. One of another version may not know all of it."""
     parts = [
-        Part(f"api/{name}.json", _asking(admin, path), needs_router=True)
+        ArchivePart(f"api/{name}.json", _asking(admin, path), needs_router=True)
         for name, path in _PATHS.items()
     ]
-    parts.append(Part("api/why.json", lambda: _why(admin), needs_router=True))
-    parts.append(Part("metrics.txt", lambda: _metrics(admin), needs_router=True))
+    parts.append(ArchivePart("api/why.json", lambda: _why(admin), needs_router=True))
+    parts.append(ArchivePart("metrics.txt", lambda: _metrics(admin), needs_router=True))
     return parts
 
 

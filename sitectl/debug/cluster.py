@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from router.kubernetes.names import PART_OF, SITE_CONFIGMAP
 from router.kubernetes.objects import Object, metadata, name_of
-from sitectl.debug.archive import Content, Part
+from sitectl.debug.archive import ArchivePart, Content
 from sitectl.debug.asking import router_parts
 from sitectl.debug.host import documents_of
 from sitectl.kubernetes.cluster import Cluster
@@ -38,17 +38,19 @@ _SPEC_SHOWN: Final = frozenset(
 )
 
 
-def namespace_parts(site: KubernetesSite) -> list[Part]:
+def namespace_parts(site: KubernetesSite) -> list[ArchivePart]:
     """The namespace as who asks may see it, then what a ready router tells."""
     cluster = site.cluster
     return [
-        Part("documents.json", lambda: documents_of(site)),
-        Part("cluster/version.json", lambda: _answer(cluster, "version")),
-        *(Part(f"cluster/{kind}.json", _listing(cluster, kind)) for kind in _KINDS),
-        Part("cluster/Pod.json", lambda: [_pod(one) for one in cluster.list("Pod", SELECTOR)]),
-        Part("cluster/Event.json", lambda: list(_events(cluster))),
-        Part("cluster/rights.json", lambda: _rights(cluster)),
-        Part("logs/pods.txt", lambda: "\n".join(_logs(cluster))),
+        ArchivePart("documents.json", lambda: documents_of(site)),
+        ArchivePart("cluster/version.json", lambda: _answer(cluster, "version")),
+        *(ArchivePart(f"cluster/{kind}.json", _listing(cluster, kind)) for kind in _KINDS),
+        ArchivePart(
+            "cluster/Pod.json", lambda: [_pod(one) for one in cluster.list("Pod", SELECTOR)]
+        ),
+        ArchivePart("cluster/Event.json", lambda: list(_events(cluster))),
+        ArchivePart("cluster/rights.json", lambda: _rights(cluster)),
+        ArchivePart("logs/pods.txt", lambda: "\n".join(_logs(cluster))),
         *router_parts(site.admin),
     ]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from router.documents.differing import shown_fields
-from sitectl.debug.archive import Content, Part
+from sitectl.debug.archive import ArchivePart, Content
 from sitectl.debug.asking import router_parts
 from sitectl.site.directory import DirectorySite
 from sitectl.site.event_files import tail
@@ -28,20 +28,20 @@ _PACKAGES: Final = (
 )
 
 
-def machine_parts() -> list[Part]:
+def machine_parts() -> list[ArchivePart]:
     """This host and this program."""
-    return [Part("versions.json", _versions), Part("machine.json", _machine)]
+    return [ArchivePart("versions.json", _versions), ArchivePart("machine.json", _machine)]
 
 
-def site_parts(site: DirectorySite) -> list[Part]:
+def site_parts(site: DirectorySite) -> list[ArchivePart]:
     """The site in its directory."""
     run = site.directory / "run"
     return [
-        Part("documents.json", lambda: documents_of(site)),
-        Part("files.json", lambda: _files(site.directory)),
-        *(Part(f"logs/{name}", _log(run / name)) for name in _logs_in(run)),
-        Part("process.json", lambda: _process(site)),
-        Part("stacks.txt", lambda: _stacks(site)),
+        ArchivePart("documents.json", lambda: documents_of(site)),
+        ArchivePart("files.json", lambda: _files(site.directory)),
+        *(ArchivePart(f"logs/{name}", _log(run / name)) for name in _logs_in(run)),
+        ArchivePart("process.json", lambda: _process(site)),
+        ArchivePart("stacks.txt", lambda: _stacks(site)),
         *router_parts(site.admin),
     ]
 

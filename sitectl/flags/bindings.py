@@ -31,7 +31,7 @@ from sitectl.site.site import Site
 _AS_IT_IS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
-class Target(NamedTuple):
+class BoundTarget(NamedTuple):
     """What a service is bound to: a host, or the pods of a workload."""
 
     kind: str
@@ -53,7 +53,7 @@ class Binding:
     def __init__(
         self,
         service: str,
-        target: Target,
+        target: BoundTarget,
         ports: tuple[int | str, ...],
         document: Document | None = None,
     ) -> None:
@@ -94,7 +94,7 @@ class Binding:
         return ConnectorSpec(service=self.service, targets=(target,))
 
 
-def require_target(site: Site, kind: str, name: str, namespace: str = "") -> Target:
+def require_target(site: Site, kind: str, name: str, namespace: str = "") -> BoundTarget:
     """The target that ``TYPE NAME`` means. Failure: no such type, or not at this kind of site.
 
     ``namespace``: of a Service elsewhere in the cluster.
@@ -109,14 +109,14 @@ def require_target(site: Site, kind: str, name: str, namespace: str = "") -> Tar
             nearest(kind, known) or "sitectl service bind --help",
         )
     if chosen != "host":
-        return Target(chosen, site.workload_name(chosen, name, namespace))
+        return BoundTarget(chosen, site.workload_name(chosen, name, namespace))
     from router.documents.addresses import is_host
 
     host = name.strip("[]")
     if not is_host(host):
         hint = "A port goes to --target-port, or after each HOST: 127.0.0.1:9001 127.0.0.1:9002"
         raise usage(f"{name!r} is not a host name or address", hint)
-    return Target("host", host)
+    return BoundTarget("host", host)
 
 
 _PLURALS: Final = {f"{word}s": word for word in (*WORKLOAD_KINDS, "host")} | {
@@ -132,7 +132,7 @@ _PLURALS: Final = {f"{word}s": word for word in (*WORKLOAD_KINDS, "host")} | {
 def target_ports_of(
     site: Site,
     service: str,
-    target: Target,
+    target: BoundTarget,
     flags: tuple[str, ...],
     declared: tuple[int, ...] | None = None,
 ) -> tuple[int | str, ...]:
@@ -173,7 +173,7 @@ def target_ports_of(
     return tuple(pairs.get(port, port) for port in declared)
 
 
-def _target_port(text: str, target: Target) -> int | str:
+def _target_port(text: str, target: BoundTarget) -> int | str:
     """A port by its number; of pods also by its name."""
     if re.fullmatch(r"[0-9]{1,5}", text) and 1 <= int(text) <= 65_535:
         return int(text)
@@ -219,9 +219,9 @@ def bindings_of(site: Site, service: str) -> list[Binding]:
             continue
         if spec.workload:
             kind, _, name = spec.workload.partition("/")
-            found.append(Binding(service, Target(kind, name), spec.target_ports, document))
+            found.append(Binding(service, BoundTarget(kind, name), spec.target_ports, document))
         found += [
-            Binding(service, Target("host", target.host), target_ports(target), document)
+            Binding(service, BoundTarget("host", target.host), target_ports(target), document)
             for target in spec.targets
         ]
     return found
@@ -330,7 +330,7 @@ def changed_targets(
 
 
 def unbind_target(
-    site: Site, service: str, target: Target, ports: tuple[int | str, ...] | None
+    site: Site, service: str, target: BoundTarget, ports: tuple[int | str, ...] | None
 ) -> list[Binding]:
     """Detach a target, of all its ports when ``ports`` is None; what was detached."""
     leaving = [

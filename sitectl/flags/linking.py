@@ -7,7 +7,7 @@ from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, conflict
 from sitectl.flags.proxy import ProxyWish, keep_link_login
 from sitectl.runtimes import presence
-from sitectl.site.site import Links, Site
+from sitectl.site.site import LinkTokens, Site
 
 if TYPE_CHECKING:
     from certs.tokens import Token
@@ -57,12 +57,12 @@ def keep_link(
     return chosen, change
 
 
-def _holder_of(links: Links, token: "Token") -> str | None:
+def _holder_of(links: LinkTokens, token: "Token") -> str | None:
     """The link that this very token made already."""
     return next((name for name in links.names() if links.holds(name, token)), None)
 
 
-def _free_name(site: Site, links: Links) -> str:
+def _free_name(site: Site, links: LinkTokens) -> str:
     taken = {d.name for d in site.documents() if d.kind == "Link"} | set(links.names())
     number = 1
     while f"link{number}" in taken:

@@ -7,7 +7,7 @@ from router.model.specs import Document
 from sitectl.base import output
 from sitectl.base.failure import Failure, usage
 from sitectl.base.options import Decorated, type_and_name
-from sitectl.flags.bindings import Binding, Target, bindings_of, require_target
+from sitectl.flags.bindings import Binding, BoundTarget, bindings_of, require_target
 from sitectl.site.site import Change, Site
 
 _NO_PODS = "not needed here, a process site has no pods"
@@ -39,7 +39,7 @@ def workload_flags(function: Decorated) -> Decorated:
     return function
 
 
-def use_of_pods(site: Site, target: Target, headless: bool, not_ready: bool | None) -> bool:
+def use_of_pods(site: Site, target: BoundTarget, headless: bool, not_ready: bool | None) -> bool:
     """Whether ``not_ready`` is to be written. Failure: ``--headless`` of what has no named pods.
 
     A process site says that it needs none of them.
@@ -86,7 +86,7 @@ def port_advice(site: Site, binding: Binding) -> list[str]:
     return told
 
 
-def bound_target(site: Site, service: str, words: tuple[str, ...], namespace: str) -> Target:
+def bound_target(site: Site, service: str, words: tuple[str, ...], namespace: str) -> BoundTarget:
     """The target to unbind: one that is gone from the cluster can still be bound here."""
     kind, name = type_and_name(words, "TYPE TARGET")
     try:

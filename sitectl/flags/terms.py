@@ -10,7 +10,7 @@ import msgspec
 from sitectl.base.failure import Exit, Failure
 
 if TYPE_CHECKING:
-    from certs.terms import Terms
+    from certs.terms import TokenTerms
 
 _WAYS = ("declare", "export", "import")
 _VERBS = {"declare": "declares", "export": "serves", "import": "asks for"}
@@ -45,12 +45,12 @@ def terms_flags(function: Callable[..., Any]) -> Callable[..., Any]:
     return gathered
 
 
-def terms_of(flags: TermsFlags) -> "Terms":
+def terms_of(flags: TermsFlags) -> "TokenTerms":
     """What the flags state. Failure: a pattern is none."""
-    from certs.terms import Terms
+    from certs.terms import TokenTerms
 
     usual = _patterns("services", flags.services, None)
-    return Terms(
+    return TokenTerms(
         declare=_patterns("declare", flags.declare, usual),
         export=_patterns("export", flags.export, usual),
         import_=_patterns("import", flags.import_, usual),
@@ -77,7 +77,7 @@ def _patterns(
         ) from error
 
 
-def terms_fields(terms: "Terms") -> dict[str, list[str] | None]:
+def terms_fields(terms: "TokenTerms") -> dict[str, list[str] | None]:
     """As JSON has them: None is all."""
     told = (terms.declare, terms.export, terms.import_)
     return {

@@ -70,21 +70,21 @@ def target_flags(function: Decorated) -> Decorated:
     return function
 
 
-class Kept(NamedTuple):
+class ShownCredential(NamedTuple):
     """A credential by its name; ``is_new``: files of it have just been written."""
 
     name: str
     is_new: bool = False
 
 
-def shown_credential(site: Site, value: str, service: str) -> Kept:
+def shown_credential(site: Site, value: str, service: str) -> ShownCredential:
     """The credential that ``--tls-cert`` means for listeners of ``service``; copied if need be.
 
     A folder replaces the files that the service has here already. Failure: they cannot be used.
     """
     folder = _folder(value)
     if folder is None:
-        return Kept(_named(site, value))
+        return ShownCredential(_named(site, value))
     from certs.service_tls import Contents, leaf_of, read_folder
 
     contents = read_folder(folder)
@@ -93,13 +93,15 @@ def shown_credential(site: Site, value: str, service: str) -> Kept:
     return _copied(site, credential_in_use(site, service) or service, pair)
 
 
-def wanted_credential(site: Site, service: str, tls_cert: str | None, generate: bool) -> Kept:
+def wanted_credential(
+    site: Site, service: str, tls_cert: str | None, generate: bool
+) -> ShownCredential:
     """What ``--tls-cert`` or ``--generate-tls-secrets`` of a service mean; no name: no TLS.
 
     A pair that is there and good is kept.
     """
     if not generate:
-        return shown_credential(site, tls_cert, service) if tls_cert else Kept("")
+        return shown_credential(site, tls_cert, service) if tls_cert else ShownCredential("")
     if tls_cert:
         raise usage("--generate-tls-secrets makes what --tls-cert brings", "Give one of them")
     from certs.authority import issue_service_leaf
@@ -109,7 +111,7 @@ def wanted_credential(site: Site, service: str, tls_cert: str | None, generate: 
     kept = site.credentials
     with contextlib.suppress(CertError):
         leaf_of(kept.read(name), time.time())
-        return Kept(name)
+        return ShownCredential(name)
     bind_ip = site.wanted().site.bind_ip
     hosts = [service, "localhost", *([] if bind_ip in ("0.0.0.0", "::") else [bind_ip])]
     leaf, ca_pem = issue_service_leaf(service, hosts, time.time())
@@ -118,7 +120,7 @@ def wanted_credential(site: Site, service: str, tls_cert: str | None, generate: 
     kept.write(name, made)
     output.note(f"made a certificate for {', '.join(hosts)}, good for a year")
     output.note(f"clients trust {CA_FILE} in {kept.place(name)}; other sites need it all too")
-    return Kept(name, is_new=True)
+    return ShownCredential(name, is_new=True)
 
 
 def expected_credential(site: Site, service: str, tls_cert: str | None, generate: bool) -> str:
@@ -200,8 +202,8 @@ def _named(site: Site, name: str) -> str:
     return name
 
 
-def _copied(site: Site, name: str, contents: "Contents") -> Kept:
+def _copied(site: Site, name: str, contents: "Contents") -> ShownCredential:
     is_new = site.credentials.write(name, contents)
     if is_new:
         output.note(f"credential {name}: copied into {site.credentials.place(name)}")
-    return Kept(name, is_new)
+    return ShownCredential(name, is_new)

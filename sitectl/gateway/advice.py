@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sitectl.gateway.home import Gateway
+from sitectl.gateway.home import HostGateway
 
 NOT_LINKED: Final = "SW0635"
 _REFUSED, _NO_LISTENER = "SW0404", "SW0202"
@@ -12,7 +12,7 @@ _ALLOW_LOW_PORTS: Final = "sysctl net.ipv4.ip_unprivileged_port_start=80"
 _OF_A_SITE: Final = re.compile(r"\bsitectl (?!gateway |--|link create|token create)")
 
 
-def advised(gateway: Gateway, item: Mapping[str, Any]) -> list[dict[str, str]]:
+def advised(gateway: HostGateway, item: Mapping[str, Any]) -> list[dict[str, str]]:
     """The problems of ``item`` (`looking.item_of`), each with what to type on this host."""
     problems = [{**one, "hint": _hint(gateway, item, one)} for one in item["problems"]]
     link = item["link"]
@@ -29,7 +29,7 @@ def advised(gateway: Gateway, item: Mapping[str, Any]) -> list[dict[str, str]]:
     return problems
 
 
-def here(gateway: Gateway, hint: str) -> str:
+def here(gateway: HostGateway, hint: str) -> str:
     """``hint``, whose commands are for a site on this host, for this gateway."""
     name = gateway.name
     started = hint.replace("sitectl start", f"sitectl gateway init --name {name}")
@@ -37,7 +37,7 @@ def here(gateway: Gateway, hint: str) -> str:
     return _OF_A_SITE.sub(place, started)
 
 
-def to_link_again(gateway: Gateway, *, was_linked: bool) -> str:
+def to_link_again(gateway: HostGateway, *, was_linked: bool) -> str:
     """How a gateway whose site refused it comes back. An identity that was barred stays barred."""
     name = gateway.name
     if not was_linked:
@@ -52,7 +52,7 @@ def to_link_again(gateway: Gateway, *, was_linked: bool) -> str:
     )
 
 
-def _hint(gateway: Gateway, item: Mapping[str, Any], problem: Mapping[str, str]) -> str:
+def _hint(gateway: HostGateway, item: Mapping[str, Any], problem: Mapping[str, str]) -> str:
     if problem["code"] == _REFUSED:
         was_linked = item["link"]["certificate_expires"] is not None
         return to_link_again(gateway, was_linked=was_linked)

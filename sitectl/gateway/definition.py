@@ -16,7 +16,7 @@ from router.model import limits
 from router.model.addresses import join
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, Document, ListenerSpec, ServiceSpec
-from sitectl.flags.bindings import Binding, Target
+from sitectl.flags.bindings import Binding, BoundTarget
 
 ANY_ADDRESS: Final = "0.0.0.0"
 LOOPBACK: Final = "127.0.0.1"
@@ -110,7 +110,7 @@ def _connectors(
                 errors.append(_error(source, at, reason, hint, PORTS))
                 continue
             targets = tuple(table[port] for port in ports)
-            binding = Binding(service, Target("host", host), targets)
+            binding = Binding(service, BoundTarget("host", host), targets)
             found.append(Document("Connector", binding.document_name, binding.spec))
     return found
 

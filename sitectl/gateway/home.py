@@ -24,7 +24,7 @@ RECORD_FILE: Final = "gateway.yaml"
 _RECORD_BYTES_MAX: Final = 64 * 1024
 
 
-class Record(
+class GatewayRecord(
     msgspec.Struct,
     frozen=True,
     forbid_unknown_fields=True,
@@ -61,11 +61,11 @@ class Record(
         return "".join(f"{flag} {shlex.quote(value)} " for flag, value in given.items() if value)
 
 
-class Gateway(NamedTuple):
+class HostGateway(NamedTuple):
     """A gateway of this host. ``record`` None: making it was interrupted early."""
 
     site: DirectorySite
-    record: Record | None
+    record: GatewayRecord | None
 
     @property
     def name(self) -> str:
@@ -97,13 +97,13 @@ def gateway_names(settings: Settings) -> list[str]:
     return sorted(path.name for path in entries if path.is_dir())
 
 
-def gateway_at(settings: Settings, name: str) -> Gateway:
+def gateway_at(settings: Settings, name: str) -> HostGateway:
     """The gateway of that name, whether or not it is there."""
     site = DirectorySite(store.gateways_dir(settings) / name)
-    return Gateway(site, read_record(site.directory))
+    return HostGateway(site, read_record(site.directory))
 
 
-def find_gateway(settings: Settings, name: str | None) -> Gateway:
+def find_gateway(settings: Settings, name: str | None) -> HostGateway:
     """The gateway that ``--name`` means, else the only one. Failure: none, several, half made."""
     names = gateway_names(settings)
     if name is not None and name not in names:
@@ -126,7 +126,7 @@ def find_gateway(settings: Settings, name: str | None) -> Gateway:
     return gateway
 
 
-def is_made(gateway: Gateway) -> bool:
+def is_made(gateway: HostGateway) -> bool:
     """Whether it has its documents and a link, so that verbs can work on it."""
     from sitectl.gateway.edge import LINK
 
@@ -136,11 +136,11 @@ def is_made(gateway: Gateway) -> bool:
     return site.find("Site", site.name) is not None and site.find("Link", LINK) is not None
 
 
-def read_record(directory: Path) -> Record | None:
+def read_record(directory: Path) -> GatewayRecord | None:
     """What ``gateway.yaml`` says; None: there is none. Failure: it is damaged."""
     path = directory / RECORD_FILE
     try:
-        return flat_yaml(read_whole(path, _RECORD_BYTES_MAX), Record)
+        return flat_yaml(read_whole(path, _RECORD_BYTES_MAX), GatewayRecord)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except msgspec.MsgspecError as error:
@@ -152,7 +152,7 @@ def read_record(directory: Path) -> Record | None:
         ) from error
 
 
-def write_record(site: DirectorySite, record: Record) -> None:
+def write_record(site: DirectorySite, record: GatewayRecord) -> None:
     """Keep ``record`` with the gateway."""
     fields = msgspec.to_builtins(record)
     write_atomically(site.directory / RECORD_FILE, msgspec.yaml.encode(fields).decode())
@@ -181,19 +181,19 @@ def meant_site(settings: Settings) -> Site:
         raise
 
 
-def record_of(settings: Settings, site: Site) -> Record:
+def record_of(settings: Settings, site: Site) -> GatewayRecord:
     """How ``site``, found by the flags, is found again."""
     common = {"site": site.wanted().name, "site_id": site.trust.site_id}
     if settings.chosen_platform() != "kubernetes":
         platform: Literal["process", "podman"] = (
             "podman" if settings.chosen_platform() == "podman" else "process"
         )
-        return Record(platform=platform, state=str(store.state_dir(settings)), **common)
+        return GatewayRecord(platform=platform, state=str(store.state_dir(settings)), **common)
     kubeconfig = settings.kubeconfig or os.environ.get("KUBECONFIG", "")
     if kubeconfig and os.pathsep not in kubeconfig:  # Several files have no one path.
         kubeconfig = str(Path(kubeconfig).expanduser().absolute())
     namespace = getattr(site, "namespace", "") or settings.namespace or ""
-    return Record(
+    return GatewayRecord(
         platform="kubernetes",
         kubeconfig=kubeconfig if os.pathsep not in kubeconfig else "",
         context=settings.context or "",
@@ -202,7 +202,7 @@ def record_of(settings: Settings, site: Site) -> Record:
     )
 
 
-def site_of(settings: Settings, gateway: Gateway) -> Site | None:
+def site_of(settings: Settings, gateway: HostGateway) -> Site | None:
     """The site that a gateway belongs to; None: nobody here knows the way, or it leads elsewhere.
 
     Flags of this command line win over what was recorded. Failure: it cannot be asked.

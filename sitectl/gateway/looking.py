@@ -11,7 +11,7 @@ from sitectl.base import output
 from sitectl.base.failure import Failure
 from sitectl.gateway import advice
 from sitectl.gateway.edge import LINK
-from sitectl.gateway.home import Gateway, is_made
+from sitectl.gateway.home import HostGateway, is_made
 from sitectl.gateway.making import GRANT_PREFIX, type_of
 from sitectl.gateway.services import forwarded
 from sitectl.runtimes import runtime_of
@@ -33,7 +33,7 @@ _DOWN: Final[dict[str, Any]] = {
 }
 
 
-def item_of(gateway: Gateway) -> dict[str, Any]:
+def item_of(gateway: HostGateway) -> dict[str, Any]:
     """One gateway of this host. Its router is asked; without one, what is configured is shown."""
     site = gateway.site
     record = gateway.record
@@ -79,7 +79,7 @@ def item_of(gateway: Gateway) -> dict[str, Any]:
     return item
 
 
-def _stopped(gateway: Gateway) -> dict[str, str]:
+def _stopped(gateway: HostGateway) -> dict[str, str]:
     hint = f"sitectl gateway init --name {gateway.name}"
     return {"code": "", "message": "its router does not run", "hint": hint}
 
@@ -88,7 +88,7 @@ def _told_of(finding: ConfigError) -> dict[str, str]:
     return {"code": finding.code, "message": finding.message, "hint": finding.hint}
 
 
-def seen(gateway: Gateway) -> dict[str, Any]:
+def seen(gateway: HostGateway) -> dict[str, Any]:
     """Of `item_of`, what its router tells: cheap enough to be asked again and again."""
     site = gateway.site
     status, links, services = _told(site)

@@ -21,8 +21,8 @@ from sitectl.base.options import Settings
 from sitectl.gateway.definition import ANY_ADDRESS
 from sitectl.gateway.edge import LINK, link_edge, make_edge_in
 from sitectl.gateway.home import (
-    Gateway,
-    Record,
+    GatewayRecord,
+    HostGateway,
     gateway_at,
     meant_site,
     record_of,
@@ -65,7 +65,7 @@ GRANT_PREFIX: Final = "gateway-"
 _BOOTED: Final = Path("/run/systemd/system")  # Where systemd is PID 1: sd_booted(3).
 
 
-class Wish(NamedTuple):
+class GatewayWish(NamedTuple):
     """What `gateway init` was told. None and empty: nothing, what there is stays."""
 
     name: str
@@ -79,10 +79,10 @@ class Wish(NamedTuple):
     publish: tuple[str, ...] = ()
 
 
-class Made(NamedTuple):
+class MadeGateway(NamedTuple):
     """The gateway, and what became of it."""
 
-    gateway: Gateway
+    gateway: HostGateway
     change: Change
 
 
@@ -101,7 +101,7 @@ def type_of(site: DirectorySite) -> Type:
     return next(name for name, made in KINDS.items() if made == kind)
 
 
-def make(settings: Settings, wish: Wish) -> Made:
+def make(settings: Settings, wish: GatewayWish) -> MadeGateway:
     """Make the gateway, or finish or change what there is, and have it run. Failure: it cannot.
 
     Whatever can be refused is refused before anything is written.
@@ -114,7 +114,7 @@ def make(settings: Settings, wish: Wish) -> Made:
     site, made = make_edge_in(store.gateways_dir(settings), wish.name)
     changes = [made]
     with site.held():
-        changes.append(_link(settings, wish, Gateway(site, gateway.record), source))
+        changes.append(_link(settings, wish, HostGateway(site, gateway.record), source))
         if not _has_spec(site) or spec != read_spec(site):
             write_spec(site, spec)
             changes.append("updated")
@@ -125,7 +125,7 @@ def make(settings: Settings, wish: Wish) -> Made:
         change = "created"
     elif "updated" in changes:
         change = "updated"
-    return Made(gateway_at(settings, wish.name), change)
+    return MadeGateway(gateway_at(settings, wish.name), change)
 
 
 def fit_runtime(site: DirectorySite, timeout_s: float) -> bool:
@@ -150,7 +150,7 @@ def _has_spec(site: DirectorySite) -> bool:
     return (site.directory / RUNTIME_FILE).exists()
 
 
-def _spec(site: DirectorySite, wish: Wish) -> RuntimeSpec:
+def _spec(site: DirectorySite, wish: GatewayWish) -> RuntimeSpec:
     """How it shall be run: as it is, with what was told. Failure: it is of another type."""
     if _has_spec(site):
         before = read_spec(site)
@@ -225,7 +225,7 @@ def _require_host_runs(spec: RuntimeSpec, *, is_new: bool) -> None:
         Program("docker").tell("version")
 
 
-def _source(settings: Settings, wish: Wish, gateway: Gateway) -> _Source:
+def _source(settings: Settings, wish: GatewayWish, gateway: HostGateway) -> _Source:
     """Where its token comes from. Failure: nowhere, or it belongs to another site already."""
     stored = _stored(gateway.site)
     kept = stored.token if stored is not None and _is_usable(stored) else None
@@ -320,7 +320,7 @@ def _explained(name: str) -> Iterator[None]:
         raise
 
 
-def _link(settings: Settings, wish: Wish, gateway: Gateway, source: _Source) -> Change:
+def _link(settings: Settings, wish: GatewayWish, gateway: HostGateway, source: _Source) -> Change:
     site = gateway.site
     if source.kept is not None:
         if gateway.record is None:
@@ -337,14 +337,14 @@ def _link(settings: Settings, wish: Wish, gateway: Gateway, source: _Source) -> 
     return link_edge(site, token, wish.cost)
 
 
-def _record_of_token(token: "Token") -> Record:
-    return Record(site=token.site_name, site_id=token.site_id, grant=token.name)
+def _record_of_token(token: "Token") -> GatewayRecord:
+    return GatewayRecord(site=token.site_name, site_id=token.site_id, grant=token.name)
 
 
 def _claim(
     settings: Settings,
-    wish: Wish,
-    gateway: Gateway,
+    wish: GatewayWish,
+    gateway: HostGateway,
     site: Site,
     dialled: "tuple[Endpoint, ...]",
 ) -> "Token":

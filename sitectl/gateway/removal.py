@@ -8,7 +8,7 @@ from router.model.errors import ConfigError
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure
 from sitectl.base.options import Settings
-from sitectl.gateway.home import Gateway, site_of
+from sitectl.gateway.home import HostGateway, site_of
 from sitectl.gateway.making import GRANT_PREFIX
 from sitectl.runtimes.life import end_site
 from sitectl.site.site import Site
@@ -16,7 +16,7 @@ from sitectl.site.site import Site
 _NOT_HERE: Final = "the site is not in reach from here"
 
 
-def remove(settings: Settings, gateway: Gateway) -> None:
+def remove(settings: Settings, gateway: HostGateway) -> None:
     """End the gateway and delete all of it; half made or half deleted, it goes too."""
     site = gateway.site
     if site.config.is_dir():
@@ -25,7 +25,7 @@ def remove(settings: Settings, gateway: Gateway) -> None:
     shutil.rmtree(site.directory)
 
 
-def revoke_here(settings: Settings, gateway: Gateway) -> None:
+def revoke_here(settings: Settings, gateway: HostGateway) -> None:
     """Take back its access at its site; where that cannot be done from here, say how."""
     record = gateway.record
     if record is None:
@@ -45,7 +45,7 @@ def revoke_here(settings: Settings, gateway: Gateway) -> None:
     output.note(f"There type: sitectl {record.flags}revoke-access --link {site_id or record.grant}")
 
 
-def _site_id(gateway: Gateway) -> str:
+def _site_id(gateway: HostGateway) -> str:
     from certs.identity import SiteIdentity
 
     try:

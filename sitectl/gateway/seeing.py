@@ -4,12 +4,12 @@ from certs.errors import CertError
 from router.model.errors import ConfigError
 from sitectl.base.failure import Failure
 from sitectl.base.options import Settings
-from sitectl.gateway.home import Gateway, site_of
+from sitectl.gateway.home import HostGateway, site_of
 from sitectl.runtimes.presence import wait_until
 from sitectl.site.site import Site
 
 
-def is_seen(settings: Settings, gateway: Gateway, service: str, wait_s: float) -> bool:
+def is_seen(settings: Settings, gateway: HostGateway, service: str, wait_s: float) -> bool:
     """Whether the site knows of a ready target of ``service`` here, within ``wait_s``.
 
     The news takes a moment from the gateway to its site, and a client that comes in between is

@@ -20,7 +20,7 @@ from router.model.specs import (
 from sitectl.base.failure import Failure, conflict, usage
 from sitectl.flags.bindings import (
     Binding,
-    Target,
+    BoundTarget,
     bindings_of,
     bound_document,
     require_target,
@@ -41,7 +41,7 @@ LINK_WAIT_S: Final = 5.0
 Health = Mapping[str, str | None]
 
 
-class Known(NamedTuple):
+class DeclaredService(NamedTuple):
     """A service as it is declared. ``is_own``: by this gateway."""
 
     protocol: ServiceProtocol
@@ -52,7 +52,7 @@ class Known(NamedTuple):
 class Bound(NamedTuple):
     """What `bind` did. ``declared``: with the service itself."""
 
-    service: Known
+    service: DeclaredService
     target: str
     change: Change
     declared: bool
@@ -61,17 +61,17 @@ class Bound(NamedTuple):
 class Forwarded(NamedTuple):
     """What `forward` did, and where it listens. ``service`` None: nobody declares it yet."""
 
-    service: Known | None
+    service: DeclaredService | None
     places: tuple[str, ...]
     change: Change
 
 
-def known_service(site: DirectorySite, name: str) -> Known | None:
+def known_service(site: DirectorySite, name: str) -> DeclaredService | None:
     """The service as this gateway, or the network as far as its router was told, declares it."""
     document = site.find("Service", name)
     if document is not None:
         assert isinstance(document.spec, ServiceSpec)
-        return Known(document.spec.protocol, document.spec.ports, is_own=True)
+        return DeclaredService(document.spec.protocol, document.spec.ports, is_own=True)
     try:
         items = site.admin.get("/api/v1/services")
     except Failure:
@@ -80,13 +80,13 @@ def known_service(site: DirectorySite, name: str) -> Known | None:
     if not mine:
         return None
     ports = tuple(int(item["port"]) for item in mine)
-    return Known(mine[0]["protocol"], ports, is_own=False)
+    return DeclaredService(mine[0]["protocol"], ports, is_own=False)
 
 
-def _asked(site: DirectorySite, name: str) -> Known | None:
+def _asked(site: DirectorySite, name: str) -> DeclaredService | None:
     """As `known_service`, once the router has asked its neighbour for what its documents name."""
     site.reload()
-    found: list[Known] = []
+    found: list[DeclaredService] = []
 
     def is_up() -> bool:
         try:
@@ -123,7 +123,7 @@ def bind(
     target = require_target(site, "host", host)
     known = known_service(site, service)
 
-    def connected(known: Known | None) -> Binding:
+    def connected(known: DeclaredService | None) -> Binding:
         declared = known.ports if known is not None else None
         ports = matched(service, pairs, declared, all_ports=True).values()
         return Binding(service, target, tuple(ports))
@@ -153,7 +153,9 @@ def bind(
     has_declared = known is None or (declares and not known.is_own)
     if has_declared:
         ports = known.ports if known else tuple(matched(service, pairs, None, all_ports=True))
-        known = Known(protocol or (known.protocol if known else "tcp"), ports, is_own=True)
+        known = DeclaredService(
+            protocol or (known.protocol if known else "tcp"), ports, is_own=True
+        )
         change = "created"
     assert known is not None
     if known.is_own:  # Before the service: its target has the port that it would listen on.
@@ -171,7 +173,9 @@ def _put(
     return "unchanged" if document is None else site.put(document)
 
 
-def _require_protocol(service: str, known: Known, protocol: ServiceProtocol | None) -> None:
+def _require_protocol(
+    service: str, known: DeclaredService, protocol: ServiceProtocol | None
+) -> None:
     if protocol is not None and protocol != known.protocol:
         raise conflict(
             f"service {service!r} is {known.protocol}, not {protocol}",
@@ -184,7 +188,7 @@ def unbind(site: DirectorySite, service: str, host: str | None = None) -> list[s
     declared. The targets withdrawn; typed again it finishes what a crash left."""
     targets = {binding.target for binding in bindings_of(site, service)}
     if host is not None:
-        targets &= {Target("host", host.strip("[]"))}
+        targets &= {BoundTarget("host", host.strip("[]"))}
     gone = [
         binding.shown
         for target in sorted(targets)
@@ -287,7 +291,7 @@ def _places(
 def _listen(
     site: DirectorySite,
     service: str,
-    known: Known | None,
+    known: DeclaredService | None,
     places: Mapping[int | None, str],
 ) -> None:
     """Make the Listeners of ``service`` exactly these; ``none`` for ports declared here alone."""
@@ -325,7 +329,7 @@ def _listen(
 
 
 def _listeners(
-    service: str, known: Known | None, places: Mapping[int | None, str]
+    service: str, known: DeclaredService | None, places: Mapping[int | None, str]
 ) -> list[Document]:
     ports = known.ports if known is not None else None
     is_own = known is not None and known.is_own

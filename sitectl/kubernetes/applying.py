@@ -7,7 +7,7 @@ import yaml
 from certs import tokens
 from router.documents import read
 from router.kubernetes import names, site_config
-from router.kubernetes.findings import Findings
+from router.kubernetes.findings import ObjectFindings
 from router.kubernetes.kinds import KINDS
 from router.kubernetes.objects import Object, labels, metadata, name_of, shown
 from router.kubernetes.site_config import SiteDefaults
@@ -124,7 +124,7 @@ def _judge(one: Object, namespace: str, source: str) -> None:
     if one["kind"] == "Secret" and kind in (names.TOKEN_CLAIM, names.CONNECTION_TOKEN):
         tokens.load(text_of(one, kind), f"{source}: {shown(one)}")
     if one["kind"] == "ConfigMap" and name_of(one) == names.SITE_CONFIGMAP:
-        noted = Findings(site_config.SOURCE)
+        noted = ObjectFindings(site_config.SOURCE)
         site_config.read(one, namespace, SiteDefaults(), noted)
         wrong = [error for error in noted.errors if error.severity == "error"]
         if wrong:

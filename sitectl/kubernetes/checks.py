@@ -17,7 +17,7 @@ from router.kubernetes.manifests.rights import (
     router_rights,
 )
 from router.kubernetes.objects import Object, name_of, part
-from router.kubernetes.picture import Picture, SiteOptions
+from router.kubernetes.picture import NamespacePicture, SiteOptions
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec
 from sitectl.base.failure import Failure
@@ -127,7 +127,7 @@ def of_site(settings: Settings) -> Iterator[Finding]:
     )
 
 
-def _has_pods(picture: Picture) -> bool:
+def _has_pods(picture: NamespacePicture) -> bool:
     """Whether pods are targets of this site."""
     return any(
         isinstance(document.spec, ConnectorSpec) and document.spec.workload != ""

@@ -31,7 +31,7 @@ Word = TypeVar("Word")
 Found = TypeVar("Found")
 
 
-class Reply(NamedTuple):
+class ClusterReply(NamedTuple):
     """One HTTP answer. ``retry_after_s``: the wait that the server asks for."""
 
     status: int
@@ -65,7 +65,9 @@ class Cluster(ABC):
         self.namespace = namespace
 
     @abstractmethod
-    def call(self, method: str, path: str, body: object = None, content_type: str = "") -> Reply:
+    def call(
+        self, method: str, path: str, body: object = None, content_type: str = ""
+    ) -> ClusterReply:
         """One HTTP exchange. Failure (exit 8): no answer within the deadline."""
 
     @abstractmethod

@@ -7,7 +7,7 @@ from typing import Final
 
 from router.kubeconfig import UNUSABLE, read_config, unusable  # First: says what is not installed.
 from sitectl.base.failure import Exit, Failure
-from sitectl.kubernetes.cluster import CALL_TIMEOUT_S, Cluster, Executed, Reply
+from sitectl.kubernetes.cluster import CALL_TIMEOUT_S, Cluster, ClusterReply, Executed
 from sitectl.site.admin import SILENT_S, SLICE_S
 
 # isort: split
@@ -62,7 +62,9 @@ class HttpCluster(Cluster):
             raise unusable(error, kubeconfig) from error
         return cls(http, namespace or config.namespace, config.cluster.server)
 
-    def call(self, method: str, path: str, body: object = None, content_type: str = "") -> Reply:
+    def call(
+        self, method: str, path: str, body: object = None, content_type: str = ""
+    ) -> ClusterReply:
         """One HTTP exchange."""
         headers = {"Accept": "application/json"}
         content = None
@@ -73,7 +75,7 @@ class HttpCluster(Cluster):
             answer = self._http.request(method, path, content=content, headers=headers)
         except (httpx2.HTTPError, ConfigError, OSError) as error:
             raise self._unreachable(error) from error
-        return Reply(answer.status_code, answer.content, _seconds(answer))
+        return ClusterReply(answer.status_code, answer.content, _seconds(answer))
 
     def execute(self, pod: str, container: str, command: Sequence[str]) -> Executed:
         """Run ``command`` over a WebSocket (protocol v5.channel.k8s.io, or v4 of older servers)."""

@@ -9,7 +9,8 @@ from sitectl.kubernetes.cluster import Cluster
 
 
 class SecretCredentials:
-    """Implements `sitectl.site.site.Credentials`: Secrets as cert-manager and Skupper make them."""
+    """Implements `sitectl.site.site.ServiceCredentials`: Secrets as cert-manager and Skupper make
+    them."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster

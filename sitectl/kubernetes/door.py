@@ -15,7 +15,7 @@ from router.kubernetes.objects import Object, metadata, name_of, part
 from sitectl.base.failure import Exit, Failure, unreachable
 from sitectl.base.options import IN_POD_VARIABLE
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
-from sitectl.site.admin import AdminClient, Answer, Call, events_in
+from sitectl.site.admin import AdminAnswer, AdminClient, Call, events_in
 
 SELECTOR = f"{COMPONENT_LABEL}={COMPONENT_ROUTER}"
 CONTAINER = "router"
@@ -38,7 +38,7 @@ class PodDoor(AdminClient):
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
-    def exchange(self, calls: Sequence[Call]) -> list[Answer]:
+    def exchange(self, calls: Sequence[Call]) -> list[AdminAnswer]:
         """All of ``calls`` in one exec, in the next pod if one is just going.
 
         An exec that breaks off is tried once more when it only asks: commands may have been heard.
@@ -55,7 +55,7 @@ class PodDoor(AdminClient):
                     raise
         return self._asked(*pods[-1], words)
 
-    def _asked(self, pod: str, container: str, words: list[str]) -> list[Answer]:
+    def _asked(self, pod: str, container: str, words: list[str]) -> list[AdminAnswer]:
         try:
             done = self._cluster.execute(pod, container, ["sitectl", "admin", *words])
         except ApiFailure as failure:
@@ -71,7 +71,8 @@ class PodDoor(AdminClient):
             )
         try:
             return [
-                Answer(int(status), str(text).encode()) for status, text in json.loads(done.output)
+                AdminAnswer(int(status), str(text).encode())
+                for status, text in json.loads(done.output)
             ]
         except (ValueError, TypeError) as error:
             message = f"pod {pod} answered with something else than the admin API"

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import click
 
 from router.kubernetes import manifests, names, site_config
-from router.kubernetes.findings import Findings
+from router.kubernetes.findings import ObjectFindings
 from router.kubernetes.image import IMAGE, PULL_POLICY
 from router.kubernetes.objects import Object, labels, metadata, name_of, part, shown
 from router.kubernetes.picture import SiteOptions
@@ -45,7 +45,7 @@ ROUTES: Final = "route.openshift.io/v1"
 WAIT_POLL_S: Final = 0.5
 
 
-class Asked(NamedTuple):
+class AskedImage(NamedTuple):
     """What the flags say about the image; None: nothing."""
 
     image: str | None
@@ -59,7 +59,9 @@ class _Meant(NamedTuple):
     drain_grace_s: float
 
 
-def init(settings: Settings, ctx: click.Context, name: str | None, wait: str, asked: Asked) -> None:
+def init(
+    settings: Settings, ctx: click.Context, name: str | None, wait: str, asked: AskedImage
+) -> None:
     """Write ``skupper-site`` and everything that runs its routers."""
     try:
         _init(settings, ctx, name, wait, asked)
@@ -70,7 +72,7 @@ def init(settings: Settings, ctx: click.Context, name: str | None, wait: str, as
 
 
 def _init(
-    settings: Settings, ctx: click.Context, name: str | None, wait: str, asked: Asked
+    settings: Settings, ctx: click.Context, name: str | None, wait: str, asked: AskedImage
 ) -> None:
     cluster = open_cluster(settings)
     data = given_keys(ctx) | ({"name": name} if name else {})
@@ -101,7 +103,7 @@ def site_map(cluster: Cluster, data: Mapping[str, str]) -> Object:
     return _made_map(cluster, data, {}, cluster.serves(ROUTES))
 
 
-def install(cluster: Cluster, asked: Asked) -> None:
+def install(cluster: Cluster, asked: AskedImage) -> None:
     """Make what runs the routers of the site whose ConfigMap is there."""
     found = cluster.get("ConfigMap", names.SITE_CONFIGMAP)
     openshift = cluster.serves(ROUTES)
@@ -163,7 +165,7 @@ def _made_map(
 
 def _read(found: Object, namespace: str, openshift: bool, *, strict: bool) -> _Meant:
     """What a site's ConfigMap says. Failure when ``strict``: a value that cannot be used."""
-    noted = Findings(site_config.SOURCE)
+    noted = ObjectFindings(site_config.SOURCE)
     defaults = SiteDefaults(ingress="route" if openshift else "loadbalancer")
     options, document = site_config.read(found, namespace, defaults, noted)
     assert isinstance(document.spec, SiteSpec)
@@ -178,7 +180,7 @@ def _read(found: Object, namespace: str, openshift: bool, *, strict: bool) -> _M
 def _rendered(
     meant: _Meant,
     cluster: Cluster,
-    asked: Asked,
+    asked: AskedImage,
     openshift: bool,
     deployment: Object | None = None,
 ) -> list[Object]:
@@ -251,7 +253,7 @@ def _lacks(cluster: Cluster, wait: str) -> str:
 
 
 def update(
-    settings: Settings, ctx: click.Context, asked: Asked, force_restart: bool, only_check: bool
+    settings: Settings, ctx: click.Context, asked: AskedImage, force_restart: bool, only_check: bool
 ) -> None:
     """Change keys of the site, and make its objects as this version has them."""
     cluster = open_cluster(settings)

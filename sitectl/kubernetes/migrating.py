@@ -12,21 +12,21 @@ import msgspec
 
 from router.kubernetes import names
 from router.kubernetes.changes import Change, Create, Delete
-from router.kubernetes.migration import Step, View, Waiting, next_step
+from router.kubernetes.migration import AddressView, MigrationStep, Waiting, next_step
 from router.kubernetes.migration_record import Direction, record_of
 from router.kubernetes.objects import Object, name_of
 from sitectl.base.failure import Exit, Failure
 from sitectl.kubernetes.cluster import ApiFailure, Body, Cluster, in_parallel
 from sitectl.kubernetes.reading import read_namespace
 from sitectl.kubernetes.site import KubernetesSite
-from sitectl.kubernetes.survey import GATEWAYS, Candidate, Namespace, runs, survey
+from sitectl.kubernetes.survey import GATEWAYS, SkupperAddress, SkupperNamespace, runs, survey
 
 POLL_S, SLOW_POLL_S = 0.05, 0.5
 """While a Service changes hands; while targets become ready, which asks the router."""
 _CONFLICTS_MAX: Final = 20
 
 
-class Told(NamedTuple):
+class MigrationResult(NamedTuple):
     """What became of one service."""
 
     name: str
@@ -47,7 +47,7 @@ class Told(NamedTuple):
         }
 
 
-def read(cluster: Cluster) -> Namespace:
+def read(cluster: Cluster) -> SkupperNamespace:
     """Everything that moves, as it is now."""
     reading = read_namespace(cluster)
 
@@ -73,21 +73,21 @@ class Mover:
         self._site, self._cluster = site, site.cluster
         self._wait_s, self._tell, self._now = wait_s, tell, now
 
-    def move(self, view: View, direction: Direction) -> Told:
+    def move(self, view: AddressView, direction: Direction) -> MigrationResult:
         """Take all steps that are left. Failures end in the result: other services go on."""
         steps: list[str] = []
         began = self._now()
         try:
             self._run(view, direction, steps)
         except Failure as failure:
-            return Told(view.address, "failed", steps, self._now() - began, failure)
+            return MigrationResult(view.address, "failed", steps, self._now() - began, failure)
         change = "unchanged"
         if steps:
             change = "declared" if view.only_declare else "moved"
             change = "moved back" if direction == "rollback" else change
-        return Told(view.address, change, steps, self._now() - began)
+        return MigrationResult(view.address, change, steps, self._now() - began)
 
-    def _run(self, view: View, direction: Direction, steps: list[str]) -> None:
+    def _run(self, view: AddressView, direction: Direction, steps: list[str]) -> None:
         conflicts = 0
         view = self._fresh(view)
         while (step := next_step(view, direction)) is not None:
@@ -106,12 +106,14 @@ class Mover:
                     )
             view = self._fresh(view)
 
-    def _note(self, view: View, step: Step, steps: list[str]) -> None:
+    def _note(self, view: AddressView, step: MigrationStep, steps: list[str]) -> None:
         if step.text not in steps[-1:]:
             steps.append(step.text)
             self._tell(f"{view.address}: {step.text}")
 
-    def _wait(self, view: View, step: Step, direction: Direction, steps: list[str]) -> View:
+    def _wait(
+        self, view: AddressView, step: MigrationStep, direction: Direction, steps: list[str]
+    ) -> AddressView:
         """The view once ``step`` is over, or had its time. Failure 6: it had to come true."""
         is_told = False
         began = self._now()
@@ -133,7 +135,7 @@ class Mover:
                 raise _too_late(view, step, limit_s)
             time.sleep(SLOW_POLL_S if step.waits_for == "targets" else POLL_S)
 
-    def is_serving(self, view: View) -> bool:
+    def is_serving(self, view: AddressView) -> bool:
         """Whether our router has a target for each port of the address, here or elsewhere.
 
         An address that has no targets by its documents needs none.
@@ -146,7 +148,7 @@ class Mover:
             return True
         return all(any(site.get("targets_ready") for site in port["sites"]) for port in ports)
 
-    def _fresh(self, view: View) -> View:
+    def _fresh(self, view: AddressView) -> AddressView:
         """The same with the objects as they are now."""
         maps = sorted(
             {name_of(one) for one in view.wanted} | set(view.maps) | set(_documents_of(view))
@@ -173,7 +175,7 @@ class Mover:
             annotated=tuple(annotated),
         )
 
-    def _carried_out(self, step: Step) -> bool:
+    def _carried_out(self, step: MigrationStep) -> bool:
         """False: somebody else changed an object first; those that are done count."""
         return all([self._change(change) for change in step.changes])
 
@@ -192,12 +194,12 @@ class Mover:
         return True
 
 
-def _documents_of(view: View) -> tuple[str, ...]:
+def _documents_of(view: AddressView) -> tuple[str, ...]:
     record = record_of(view.records, view.address)
     return record.documents if record is not None else ()
 
 
-def _too_late(view: View, step: Step, limit_s: float) -> Failure:
+def _too_late(view: AddressView, step: MigrationStep, limit_s: float) -> Failure:
     if step.waits_for == "targets":
         message = (
             f"no target of {view.address} is ready at our router after {limit_s:g} s; nothing was "
@@ -210,7 +212,7 @@ def _too_late(view: View, step: Step, limit_s: float) -> Failure:
     return Failure(Exit.TIMED_OUT, "timed-out", message, hint, retryable=True)
 
 
-def refuse(candidate: Candidate | None, name: str, found: Namespace) -> None:
+def refuse(candidate: SkupperAddress | None, name: str, found: SkupperNamespace) -> None:
     """Raise Failure when a service that was named cannot move."""
     if candidate is None:
         known = ", ".join(found.candidates) or "none"

@@ -7,7 +7,7 @@ from router.kubernetes import names
 from router.kubernetes.changes import difference, merged
 from router.kubernetes.objects import Object, labels, name_of, shown
 from sitectl.base.options import Planned
-from sitectl.kubernetes.cluster import Body, Cluster, Executed, Reply
+from sitectl.kubernetes.cluster import Body, Cluster, ClusterReply, Executed
 
 _SET_BY_THE_API = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
 
@@ -21,7 +21,9 @@ class DryCluster(Cluster):
         self._after: dict[tuple[str, str], Body | None] = {}
         self._places: dict[tuple[str, str], int] = {}  # In ``planned``.
 
-    def call(self, method: str, path: str, body: object = None, content_type: str = "") -> Reply:
+    def call(
+        self, method: str, path: str, body: object = None, content_type: str = ""
+    ) -> ClusterReply:
         """Only what changes nothing comes here: reading, and asking for rights."""
         return self._cluster.call(method, path, body, content_type)
 

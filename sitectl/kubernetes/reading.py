@@ -8,7 +8,7 @@ import msgspec
 from router.kubernetes import names
 from router.kubernetes.kinds import KINDS
 from router.kubernetes.objects import Object, Snapshot, name_of
-from router.kubernetes.picture import Picture
+from router.kubernetes.picture import NamespacePicture
 from router.kubernetes.site_config import SiteDefaults
 from router.kubernetes.translate import translate
 from sitectl.kubernetes.cluster import ApiFailure, Body, Cluster, in_parallel
@@ -30,15 +30,15 @@ _OPTIONAL: Final = ("DeploymentConfig",)
 _NAMED: Final = (names.SITE_CONFIGMAP, names.SERVICES_CONFIGMAP)
 
 
-class Reading(msgspec.Struct, frozen=True):
+class NamespaceReading(msgspec.Struct, frozen=True):
     """The objects and the picture that they make; ``refused``: why kinds are missing."""
 
     snapshot: Snapshot
-    picture: Picture
+    picture: NamespacePicture
     refused: tuple[ApiFailure, ...]
 
 
-def read_namespace(cluster: Cluster) -> Reading:
+def read_namespace(cluster: Cluster) -> NamespaceReading:
     """Everything that makes documents. Failure: ConfigMaps may not be read, or no API server."""
     refused: list[ApiFailure] = []
 
@@ -77,4 +77,4 @@ def read_namespace(cluster: Cluster) -> Reading:
             objects.setdefault(str(one["kind"]), {})[name_of(one)] = one
     snapshot = Snapshot(cluster.namespace, objects, frozenset(missing))
     defaults = SiteDefaults(ingress=ingress[0] if ingress else "loadbalancer")
-    return Reading(snapshot, translate(snapshot, defaults=defaults), tuple(refused))
+    return NamespaceReading(snapshot, translate(snapshot, defaults=defaults), tuple(refused))

@@ -11,7 +11,7 @@ CODE = "SW0463"
 _REVIEWS = "apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
 
 
-class Asked(NamedTuple):
+class AskedRight(NamedTuple):
     """One right. ``name`` empty: for all objects."""
 
     group: str
@@ -24,7 +24,7 @@ def findings(cluster: Cluster, rights: tuple[Right, ...]) -> Iterator[Finding]:
     """What is lacking, as rules to add; or that nothing is."""
     asked = sorted(
         {
-            Asked(right.group, resource, verb, name)
+            AskedRight(right.group, resource, verb, name)
             for right in rights
             for resource in right.resources
             for verb in right.verbs
@@ -42,7 +42,7 @@ def findings(cluster: Cluster, rights: tuple[Right, ...]) -> Iterator[Finding]:
         yield Finding("ok", CODE, f"you hold all {len(asked)} rights that a site takes")
 
 
-def _lacking(cluster: Cluster, asked: list[Asked]) -> list[Asked]:
+def _lacking(cluster: Cluster, asked: list[AskedRight]) -> list[AskedRight]:
     """By one question for all rules; what that leaves open is asked for one by one."""
     rules, is_whole = _rules(cluster)
     left = [one for one in asked if not any(_grants(rule, one) for rule in rules)]
@@ -70,7 +70,7 @@ def _rules(cluster: Cluster) -> tuple[list[Mapping[str, Any]], bool]:
     return list(status.get("resourceRules") or []), is_whole
 
 
-def _grants(rule: Mapping[str, Any], one: Asked) -> bool:
+def _grants(rule: Mapping[str, Any], one: AskedRight) -> bool:
     names = rule.get("resourceNames") or []
     return (
         _is_among(rule.get("verbs"), one.verb)
@@ -89,7 +89,7 @@ def _is_among(words: list[str] | None, word: str) -> bool:
     return word in (words or ()) or "*" in (words or ())
 
 
-def _attributes(one: Asked) -> dict[str, str]:
+def _attributes(one: AskedRight) -> dict[str, str]:
     whole, _, sub = one.resource.partition("/")
     found = {"group": one.group, "resource": whole, "verb": one.verb}
     return found | ({"subresource": sub} if sub else {}) | ({"name": one.name} if one.name else {})

@@ -14,14 +14,14 @@ import msgspec
 
 from certs import certificates, claims, register, revocation, rotation, tokens
 from certs.authority import Authority
-from certs.claims import Grant
+from certs.claims import ClaimGrant
 from certs.errors import CertError
 from certs.identity import SiteIdentity
 from certs.proxies import ProxyLogin
 from certs.register import Admitted, Issued
 from certs.revocation import Revocation, Revoked
 from certs.rotation import CaState
-from certs.terms import FREE, Terms
+from certs.terms import FREE, TokenTerms
 from certs.tokens import Token
 from router.kubernetes import names
 from router.kubernetes import secrets as kept
@@ -36,7 +36,7 @@ _IDENTITY: Final = f"Secret/{names.IDENTITY_SECRET}"
 _TOKEN_TYPES: Final = (names.TOKEN_CLAIM, names.CONNECTION_TOKEN)
 
 
-class SecretTrust:
+class NamespaceTrust:
     """Implements `sitectl.site.site.Trust` and `certs.issue.Grants`."""
 
     def __init__(self, cluster: Cluster) -> None:
@@ -78,7 +78,7 @@ class SecretTrust:
         self._identity = None
         return self.ca()
 
-    def grants(self) -> "SecretTrust":
+    def grants(self) -> "NamespaceTrust":
         """Grants are Secrets of their own."""
         return self
 
@@ -87,7 +87,7 @@ class SecretTrust:
         draft: Token,
         *,
         uses: int = 1,
-        terms: Terms = FREE,
+        terms: TokenTerms = FREE,
         first: claims.First = claims.nothing,
     ) -> Token:
         """Grant what ``draft`` says; the token with its secret, after ``first`` has it."""
@@ -96,7 +96,7 @@ class SecretTrust:
         self.keep(grant)
         return token
 
-    def keep(self, grant: Grant) -> None:
+    def keep(self, grant: ClaimGrant) -> None:
         """Keep a new grant. `CertError`: its name is taken."""
         try:
             self._cluster.create(kept.grant_secret(grant.name, claims.encode(grant)))
@@ -107,7 +107,7 @@ class SecretTrust:
                 grant.name, "a token of this name exists already", "Choose another --name"
             ) from failure
 
-    def granted(self) -> list[Grant]:
+    def granted(self) -> list[ClaimGrant]:
         """Every claim, as it is now."""
         return [_grant_of(found) for found in self._grants()]
 
@@ -235,7 +235,7 @@ class SecretTrust:
 
 
 class SecretLinks:
-    """Implements `sitectl.site.site.Links`: a link is a token Secret of its name."""
+    """Implements `sitectl.site.site.LinkTokens`: a link is a token Secret of its name."""
 
     def __init__(self, cluster: Cluster, secrets: Mapping[str, Object]) -> None:
         self._cluster = cluster
@@ -349,7 +349,7 @@ def _new_identity() -> dict[str, bytes]:
     }
 
 
-def _grant_of(found: Object) -> Grant:
+def _grant_of(found: Object) -> ClaimGrant:
     source = f"Secret/{name_of(found)}"
     return claims.decode(kept.data_of(found).get(kept.GRANT_FILE, b""), source)
 

@@ -25,14 +25,14 @@ from sitectl.base.options import Settings
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
 from sitectl.kubernetes.door import PodDoor, site_directory
 from sitectl.kubernetes.planned import DryCluster
-from sitectl.kubernetes.reading import Reading, read_namespace
+from sitectl.kubernetes.reading import NamespaceReading, read_namespace
 from sitectl.site.admin import Admin, AdminClient
-from sitectl.site.site import Credentials, Links, Site
+from sitectl.site.site import LinkTokens, ServiceCredentials, Site
 from sitectl.site.store import state_dir
 
 if TYPE_CHECKING:
     from certs.names import Endpoint
-    from sitectl.kubernetes.secrets import SecretTrust
+    from sitectl.kubernetes.secrets import NamespaceTrust
 
 RESTARTED: Final = "spillway.dev/restarted-at"
 """On the pods' template: changed, the Deployment replaces its pods."""
@@ -60,8 +60,8 @@ class KubernetesSite(Site):
         """``state`` may hold a router's directory; ``named``: what ``--site`` says it is called."""
         self.cluster = cluster
         self.namespace = cluster.namespace
-        self._reading: Reading | None = None
-        self._trust: SecretTrust | None = None
+        self._reading: NamespaceReading | None = None
+        self._trust: NamespaceTrust | None = None
         self._named = named
         self.admin: AdminClient = _door(cluster, state)
 
@@ -80,7 +80,7 @@ class KubernetesSite(Site):
         return options.name if options is not None else self.namespace
 
     @property
-    def reading(self) -> Reading:
+    def reading(self) -> NamespaceReading:
         """The namespace's objects and what they mean."""
         if self._reading is None:
             self._reading = read_namespace(self.cluster)
@@ -98,26 +98,26 @@ class KubernetesSite(Site):
         return super().wanted()
 
     @property
-    def links(self) -> Links:
+    def links(self) -> LinkTokens:
         """In token Secrets."""
         from sitectl.kubernetes.secrets import SecretLinks
 
         return SecretLinks(self.cluster, self.reading.snapshot.of("Secret"))
 
     @property
-    def credentials(self) -> Credentials:
+    def credentials(self) -> ServiceCredentials:
         """In Secrets of their names."""
         from sitectl.kubernetes.credentials import SecretCredentials
 
         return SecretCredentials(self.cluster)
 
     @property
-    def trust(self) -> "SecretTrust":
+    def trust(self) -> "NamespaceTrust":
         """In Secrets of their own."""
-        from sitectl.kubernetes.secrets import SecretTrust
+        from sitectl.kubernetes.secrets import NamespaceTrust
 
         if self._trust is None:
-            self._trust = SecretTrust(self.cluster)
+            self._trust = NamespaceTrust(self.cluster)
         return self._trust
 
     def endpoints(self) -> tuple["Endpoint", ...]:
@@ -305,7 +305,7 @@ class KubernetesSite(Site):
         self.cluster.replace({**found, "data": data})
 
     def remove_document(self, document: Document) -> None:
-        """Delete the document's ConfigMap; a link's goes with its Secret (`Links.remove`)."""
+        """Delete the document's ConfigMap; a link's goes with its Secret (`LinkTokens.remove`)."""
         if document.kind not in ("Link", "Site"):
             self.cluster.delete("ConfigMap", config_map_name(document.kind, document.name))
         self._reading = None
@@ -349,7 +349,7 @@ class KubernetesSite(Site):
         """No router, or no right to an exec: what objects tell is shown instead."""
         return failure.exit_code in (Exit.UNREACHABLE, Exit.NOT_ALLOWED)
 
-    def _check_name(self, reading: Reading) -> None:
+    def _check_name(self, reading: NamespaceReading) -> None:
         options = reading.picture.options
         known = {self.namespace, options.name if options is not None else self.namespace}
         if self._named is not None and self._named not in known:

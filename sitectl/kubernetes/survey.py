@@ -7,12 +7,12 @@ import msgspec
 
 from router.documents import file_name, write
 from router.kubernetes import adoption, documents, names, skupper_services
-from router.kubernetes.migration import View
-from router.kubernetes.migration_record import Record, before_migration, moved
+from router.kubernetes.migration import AddressView
+from router.kubernetes.migration_record import MigrationRecord, before_migration, moved
 from router.kubernetes.migration_skupper import is_foreign, original
 from router.kubernetes.objects import Object, Snapshot, is_going, part
 from router.kubernetes.objects import name_of as object_name
-from router.kubernetes.picture import Picture, ServiceWish
+from router.kubernetes.picture import NamespacePicture, ServiceWish
 from router.kubernetes.ported import is_generated
 from router.kubernetes.refusals import refusal
 from router.kubernetes.skupper_services import ANNOTATION, Definition
@@ -23,7 +23,7 @@ from sitectl.kubernetes.site import config_map_name, document_map, kept_by
 GATEWAYS: Final = f"{names.SKUPPER_TYPE}=gateway-definition"
 
 
-class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+class SkupperAddress(msgspec.Struct, frozen=True, kw_only=True):
     """An address that Skupper has, or had. ``origin``: ``annotation``, ``skupper`` (its verbs), or
     the id of another Skupper site. ``maps``: ConfigMaps of its documents here. ``annotated``:
     ``KIND/NAME``. ``obstacles``: why it cannot move; ``notes``: what will differ.
@@ -46,12 +46,12 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         return self.origin not in (ANNOTATION, "skupper")
 
 
-class Namespace(msgspec.Struct, frozen=True, kw_only=True):
+class SkupperNamespace(msgspec.Struct, frozen=True, kw_only=True):
     """All of it. ``gateways`` are ConfigMaps of Skupper's gateways."""
 
     snapshot: Snapshot
-    candidates: dict[str, Candidate]
-    records: dict[str, Record]
+    candidates: dict[str, SkupperAddress]
+    records: dict[str, MigrationRecord]
     records_map: Object | None = None
     gateways: tuple[Object, ...] = ()
 
@@ -66,7 +66,7 @@ class Namespace(msgspec.Struct, frozen=True, kw_only=True):
         found = self.snapshot.get("Deployment", names.SKUPPER_ROUTER)
         return found is not None and not is_going(found)
 
-    def view(self, address: str) -> View:
+    def view(self, address: str) -> AddressView:
         """What the steps of one address are computed from, as nobody serves it yet."""
         candidate = self.candidates[address]
         maps = self.snapshot.of("ConfigMap")
@@ -74,7 +74,7 @@ class Namespace(msgspec.Struct, frozen=True, kw_only=True):
             self.records[address].documents if address in self.records else ()
         )
         found = (self.snapshot.get(*place.split("/", 1)) for place in candidate.annotated)
-        return View(
+        return AddressView(
             address=address,
             wanted=candidate.maps,
             maps={name: maps[name] for name in named if name in maps},
@@ -96,7 +96,7 @@ def runs(deployment: Object | None) -> bool:
 
 def survey(
     snapshot: Snapshot, records_map: Object | None, gateways: Iterable[Object] = ()
-) -> Namespace:
+) -> SkupperNamespace:
     """What there is, the migrated included as it was before."""
     records = moved(records_map)
     before = before_migration(snapshot, records)
@@ -116,7 +116,7 @@ def survey(
         wrong = [error.reason for error in errors if _is_of(error.path, address)]
         found = _Found(definitions.get(address), exposed.get(address, []), wrong)
         candidates[address] = _candidate(before, address, found, annotated, declared)
-    return Namespace(
+    return SkupperNamespace(
         snapshot=snapshot,
         candidates=candidates,
         records=records,
@@ -129,7 +129,7 @@ def _is_of(path: str, address: str) -> bool:
     return path == f"data.{address}" or path.startswith(f"data.{address}.")
 
 
-def _annotated(before: Snapshot) -> Picture:
+def _annotated(before: Snapshot) -> NamespacePicture:
     """What annotations mean where no Skupper runs and no document says more."""
     kept = {kind: dict(found) for kind, found in before.objects.items()}
     for name in (names.SKUPPER_ROUTER, names.SKUPPER_SERVICE_CONTROLLER):
@@ -144,7 +144,7 @@ def _address_of(document: Document) -> str:
     return document.spec.service if isinstance(document.spec, ConnectorSpec) else document.name
 
 
-def _exposed(annotated: Picture) -> dict[str, list[Document]]:
+def _exposed(annotated: NamespacePicture) -> dict[str, list[Document]]:
     found: dict[str, list[Document]] = {}
     for document in annotated.documents:
         if document.kind in ("Service", "Connector"):
@@ -164,9 +164,9 @@ def _candidate(
     before: Snapshot,
     address: str,
     stated: _Found,
-    annotated: Picture,
+    annotated: NamespacePicture,
     declared: Mapping[tuple[Kind, str], str],
-) -> Candidate:
+) -> SkupperAddress:
     definition, exposed, wrong = stated
     sources = tuple(sorted({document.source for document in exposed}))
     origin = ANNOTATION if exposed else ""
@@ -189,7 +189,7 @@ def _candidate(
     obstacles += _kept_elsewhere(before, sources)
     text = (part(before.get("ConfigMap", names.SERVICES_CONFIGMAP), "data") or {}).get(address, "")
     foreign = is_foreign(text)
-    return Candidate(
+    return SkupperAddress(
         address=address,
         origin=origin or "skupper",
         service=service,

@@ -11,13 +11,13 @@ from router.kubernetes.objects import Object, annotations, labels
 from router.kubernetes.objects import name_of as object_name
 from router.kubernetes.texts import Wrong
 from router.model import limits
-from sitectl.kubernetes.survey import Namespace
+from sitectl.kubernetes.survey import SkupperNamespace
 
 _NAMED_SUFFIX: Final = "-spillway"
 _COST: Final = texts.integer(limits.COST_MIN, limits.COST_WRITTEN_MAX)
 
 
-def links(found: Namespace) -> list[dict[str, Any]]:
+def links(found: SkupperNamespace) -> list[dict[str, Any]]:
     """Skupper's links by name, each with what to type; ``done``: one of ours goes there."""
     secrets = found.snapshot.of("Secret")
     ours = {
@@ -75,7 +75,7 @@ def _dials(secret: Object, host: str) -> bool:
     )
 
 
-def gateways(found: Namespace) -> list[dict[str, Any]]:
+def gateways(found: SkupperNamespace) -> list[dict[str, Any]]:
     """Skupper's gateways by name, each with what to type on its host."""
     items = []
     for one in found.gateways:

@@ -25,7 +25,7 @@ _GECOS: Final = "Spillway routers (sitectl)"
 _TIMEOUT_S: Final = 30.0
 
 
-class Owner(NamedTuple):
+class RouterAccount(NamedTuple):
     """Whom a router runs as, by name where there is one, and by number."""
 
     user: str
@@ -34,7 +34,7 @@ class Owner(NamedTuple):
     gid: int
 
 
-def owner_of(directory: Path) -> Owner | None:
+def owner_of(directory: Path) -> RouterAccount | None:
     """Whose the site is, and so whom its router runs as. None: root's, until it is handed over."""
     found = directory.stat()
     if found.st_uid == 0:
@@ -47,7 +47,7 @@ def owner_of(directory: Path) -> Owner | None:
         group = grp.getgrgid(found.st_gid).gr_name
     except KeyError:
         group = str(found.st_gid)
-    return Owner(user, group, found.st_uid, found.st_gid)
+    return RouterAccount(user, group, found.st_uid, found.st_gid)
 
 
 def own_site(directory: Path) -> None:

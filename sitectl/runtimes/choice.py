@@ -45,7 +45,7 @@ def run_by(site: DirectorySite, kind: RunBy, timeout_s: float) -> bool:
     return True
 
 
-class Wish(msgspec.Struct, frozen=True):
+class ContainerWish(msgspec.Struct, frozen=True):
     """What `init` was told of the container. None: nothing, it stays as it was."""
 
     image: str | None = None
@@ -55,7 +55,7 @@ class Wish(msgspec.Struct, frozen=True):
     publish_ip: str = RuntimeSpec().publish_ip
 
 
-def placed(spec: SiteSpec, wish: Wish) -> tuple[SiteSpec, Wish]:
+def placed(spec: SiteSpec, wish: ContainerWish) -> tuple[SiteSpec, ContainerWish]:
     """In a network of its own: there the router listens everywhere, and the host's addresses that
 
     ``--ingress-bind-ip`` and ``--bind-ip`` name are where podman publishes.
@@ -74,7 +74,7 @@ def placed(spec: SiteSpec, wish: Wish) -> tuple[SiteSpec, Wish]:
     return inside, structs.replace(wish, publish=publish, publish_ip=spec.bind_ip.strip("[]"))
 
 
-def run_in_podman(site: DirectorySite, wish: Wish, timeout_s: float) -> bool:
+def run_in_podman(site: DirectorySite, wish: ContainerWish, timeout_s: float) -> bool:
     """Say that podman runs the site's router, and have it so. False: it was, and runs already.
 
     What no flag says stays as it was. Failure: a router of it runs outside of podman.

@@ -10,7 +10,7 @@ LinkKey = tuple[str, str]
 """Name and direction."""
 
 
-class Traffic(NamedTuple):
+class LinkThroughput(NamedTuple):
     """Bytes a second that a link carries to this site and from it."""
 
     in_per_s: float
@@ -26,7 +26,7 @@ class LinkTraffic:
     """The traffic of each link between the last two pictures that differ in time."""
 
     def __init__(self) -> None:
-        self.now: dict[LinkKey, Traffic] = {}
+        self.now: dict[LinkKey, LinkThroughput] = {}
         self._at: datetime.datetime | None = None
         self._totals: dict[LinkKey, tuple[int, int]] = {}
 
@@ -45,7 +45,7 @@ class LinkTraffic:
         for key, (inward, outward) in totals.items():
             inward_before, outward_before = self._totals.get(key, (inward + 1, outward + 1))
             if lasted_s > 0 and inward >= inward_before and outward >= outward_before:
-                self.now[key] = Traffic(
+                self.now[key] = LinkThroughput(
                     (inward - inward_before) / lasted_s, (outward - outward_before) / lasted_s
                 )
         self._at, self._totals = at, totals

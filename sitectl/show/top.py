@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from sitectl.base import colours, output
 from sitectl.base.grids import Cell, Grid, folded, grid
 from sitectl.show import local_targets, sparkline
-from sitectl.show.link_traffic import LinkKey, Traffic, link_key
+from sitectl.show.link_traffic import LinkKey, LinkThroughput, link_key
 from sitectl.show.live import Live, Port
 
 BAR: Final = 10
@@ -27,7 +27,7 @@ _MARK: Final = ">"
 _NO_SERVICES: Final = "No services. Try: sitectl service create shop 8080 --protocol http"
 
 
-class Row(NamedTuple):
+class TopRow(NamedTuple):
     """One port of a service. ``share``: how full this site is with it; None: no capacity stated."""
 
     port: Port
@@ -47,11 +47,11 @@ class _Drawing(NamedTuple):
     ascii_only: bool
 
 
-def _most_spilled(row: Row) -> Any:
+def _most_spilled(row: TopRow) -> Any:
     return -row.spilled, -row.rate, row.name
 
 
-_KEYS: Final[dict[str, Callable[[Row], Any]]] = {
+_KEYS: Final[dict[str, Callable[[TopRow], Any]]] = {
     "requests": lambda row: (-row.rate, row.name),
     "spilled": _most_spilled,
     "fullness": lambda row: (-(row.share or 0.0), -row.rate, row.name),
@@ -78,7 +78,7 @@ def page(
     *,
     sort: str = "requests",
     past: Mapping[Port, Sequence[float]] | None = None,
-    traffic: Mapping[LinkKey, Traffic] | None = None,
+    traffic: Mapping[LinkKey, LinkThroughput] | None = None,
     selected: Port | None = None,
     ascii_only: bool = False,
 ) -> list[str]:
@@ -163,7 +163,7 @@ def order(live: Live, sort: str) -> list[Port]:
     return [row.port for row in _sorted(_rows(live, {}, _Drawing(0, True)), sort)]
 
 
-def _sorted(rows: list[Row], sort: str) -> list[Row]:
+def _sorted(rows: list[TopRow], sort: str) -> list[TopRow]:
     return sorted(rows, key=_KEYS[sort])
 
 
@@ -213,7 +213,7 @@ def _shares(heights: Sequence[Sequence[int]], lines: int) -> list[int]:
     return found
 
 
-def _rows(live: Live, past: Mapping[Port, Sequence[float]], drawing: _Drawing) -> list[Row]:
+def _rows(live: Live, past: Mapping[Port, Sequence[float]], drawing: _Drawing) -> list[TopRow]:
     now = {(str(n.get("service")), int(n.get("port") or 0)): n for n in live.get("now") or []}
     rows = []
     for service in live.get("services") or []:
@@ -224,7 +224,7 @@ def _rows(live: Live, past: Mapping[Port, Sequence[float]], drawing: _Drawing) -
 
 def _row(
     service: Mapping[str, Any], now: Mapping[str, Any], past: Sequence[float], drawing: _Drawing
-) -> Row:
+) -> TopRow:
     name = f"{output.safe(service.get('name'))}:{service.get('port')}"
     rate = float(now.get("requests_per_s") or 0)
     spilled = float(now.get("spilled_per_s", now.get("overflow_per_s")) or 0)
@@ -232,7 +232,7 @@ def _row(
     here: Mapping[str, Any] = next((s for s in service.get("sites") or [] if s.get("local")), {})
     share, fullness = _fullness(here, local_targets.of(service), drawing)
     line = sparkline.line(list(past)[-LINE:], LINE, ascii_only=drawing.ascii_only)
-    return Row(
+    return TopRow(
         (str(service.get("name")), int(service.get("port") or 0)),
         name,
         rate,
@@ -314,7 +314,7 @@ def _time(number: float | None) -> str:
     return "-" if number is None else output.seconds(float(f"{number:.2g}"))
 
 
-def _link(item: Mapping[str, Any], traffic: Traffic | None) -> tuple[Cell, ...]:
+def _link(item: Mapping[str, Any], traffic: LinkThroughput | None) -> tuple[Cell, ...]:
     state = output.safe(item.get("state"))
     return (
         Cell(output.safe(item.get("name"))),

@@ -40,7 +40,7 @@ class Call(NamedTuple):
     body: str = ""
 
 
-class Answer(NamedTuple):
+class AdminAnswer(NamedTuple):
     """One answer, whatever its status."""
 
     status: int
@@ -72,7 +72,7 @@ class AdminClient(ABC):
         return _judged(COMMANDS_PATH, self.exchange([Call("POST", COMMANDS_PATH, body)])[0])
 
     @abstractmethod
-    def exchange(self, calls: Sequence[Call]) -> list[Answer]:
+    def exchange(self, calls: Sequence[Call]) -> list[AdminAnswer]:
         """The answers to ``calls``, in order. Failure: no router answers."""
 
     @abstractmethod
@@ -233,7 +233,7 @@ class Admin(AdminClient):
             assert link is not None
             link.settimeout(SILENT_S)
             if response.status != 200:
-                raise refused(EVENTS_PATH, Answer(response.status, response.read()))
+                raise refused(EVENTS_PATH, AdminAnswer(response.status, response.read()))
             yield from response
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from error
@@ -244,11 +244,11 @@ class Admin(AdminClient):
         """Events as they happen, until the router ends the stream. No deadline."""
         return events_in(self.event_lines())
 
-    def exchange(self, calls: Sequence[Call]) -> list[Answer]:
+    def exchange(self, calls: Sequence[Call]) -> list[AdminAnswer]:
         """The answers to ``calls``, in order, each on a connection of its own."""
         return [self._call(call) for call in calls]
 
-    def _call(self, call: Call) -> Answer:
+    def _call(self, call: Call) -> AdminAnswer:
         whole_s = WHOLE_CALL_S if self._wait_s >= CALL_TIMEOUT_S else self._wait_s
         connection = _UnixConnection(self._path, self._wait_s, time.monotonic() + whole_s)
         headers = {"Accept": "application/json"}
@@ -257,7 +257,7 @@ class Admin(AdminClient):
         try:
             connection.request(call.method, call.path, call.body or None, headers)
             response = connection.getresponse()
-            return Answer(response.status, response.read(_ANSWER_BYTES_MAX))
+            return AdminAnswer(response.status, response.read(_ANSWER_BYTES_MAX))
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from error
         finally:
@@ -294,7 +294,7 @@ def events_in(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
             data = []
 
 
-def _judged(path: str, answer: Answer) -> Any:
+def _judged(path: str, answer: AdminAnswer) -> Any:
     if answer.status >= 400:
         raise refused(path, answer)
     try:
@@ -318,7 +318,7 @@ def _unwrapped(path: str, answer: Any) -> Any:
     raise Failure(Exit.FAILED, "bad-answer", message, "Compare versions: sitectl version")
 
 
-def refused(path: str, answer: Answer) -> Failure:
+def refused(path: str, answer: AdminAnswer) -> Failure:
     """What an answer says that is no success."""
     fields: dict[str, Any] = {}
     try:

@@ -19,7 +19,7 @@ from sitectl.base import output
 from sitectl.base.failure import Exit, Failure
 from sitectl.base.texts import write_atomically
 from sitectl.site.admin import Admin
-from sitectl.site.site import Credentials, Links, Site
+from sitectl.site.site import LinkTokens, ServiceCredentials, Site
 
 if TYPE_CHECKING:
     from certs.names import Endpoint
@@ -47,12 +47,12 @@ class DirectorySite(Site):
         self.admin: Admin = Admin(self.run / "admin.sock", self.name)
 
     @property
-    def links(self) -> Links:
+    def links(self) -> LinkTokens:
         """In ``secrets/links``."""
         return _LinkDirectory(self.secrets / "links")
 
     @property
-    def credentials(self) -> Credentials:
+    def credentials(self) -> ServiceCredentials:
         """In ``secrets/tls``."""
         return _TlsDirectory(self.secrets / "tls")
 
@@ -251,7 +251,7 @@ def _own_address() -> str:
 
 
 class _LinkDirectory:
-    """`Links` by `certs.credentials`, which is loaded when it is needed."""
+    """`LinkTokens` by `certs.credentials`, which is loaded when it is needed."""
 
     def __init__(self, directory: Path) -> None:
         from certs.credentials import LinkStore
@@ -284,7 +284,7 @@ class _LinkDirectory:
 
 
 class _TlsDirectory:
-    """`Credentials` by `certs.service_tls`, which is loaded when it is needed."""
+    """`ServiceCredentials` by `certs.service_tls`, which is loaded when it is needed."""
 
     def __init__(self, directory: Path) -> None:
         from certs.service_tls import TlsStore

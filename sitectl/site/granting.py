@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from certs.names import Endpoint
-    from certs.terms import Terms
+    from certs.terms import TokenTerms
     from certs.tokens import Token
 
 
@@ -53,7 +53,7 @@ def grant_claim(
     uses: int = 1,
     cost: int | None = None,
     life_s: float | None = None,
-    terms: "Terms | None" = None,
+    terms: "TokenTerms | None" = None,
     first: "Callable[[Token], None] | None" = None,
 ) -> "Token":
     """Grant a claim of that name at ``site``; its token. Failure: the name is taken.

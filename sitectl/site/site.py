@@ -19,7 +19,7 @@ from sitectl.base.texts import config_failure, diff
 
 if TYPE_CHECKING:
     from certs.authority import Authority
-    from certs.claims import Grant
+    from certs.claims import ClaimGrant
     from certs.issue import Grants
     from certs.names import Endpoint
     from certs.proxies import ProxyLogin
@@ -83,7 +83,7 @@ class Trust(Protocol):
         """Where claims are granted."""
         ...
 
-    def granted(self) -> "list[Grant]":
+    def granted(self) -> "list[ClaimGrant]":
         """Every claim, as it is now. Raises `CertError` for one that is damaged."""
         ...
 
@@ -108,7 +108,7 @@ class Trust(Protocol):
         ...
 
 
-class Links(Protocol):
+class LinkTokens(Protocol):
     """The tokens of the links that a site dials, by link name."""
 
     def names(self) -> list[str]:
@@ -143,7 +143,7 @@ class Links(Protocol):
         ...
 
 
-class Credentials(Protocol):
+class ServiceCredentials(Protocol):
     """What services show and trust when they speak TLS, by name."""
 
     def read(self, name: str) -> "Contents":
@@ -169,12 +169,12 @@ class Site(ABC):
 
     @property
     @abstractmethod
-    def links(self) -> Links:
+    def links(self) -> LinkTokens:
         """The tokens of its links."""
 
     @property
     @abstractmethod
-    def credentials(self) -> Credentials:
+    def credentials(self) -> ServiceCredentials:
         """The credentials of its services."""
 
     @property

@@ -11,7 +11,7 @@ AUTO: Final = "auto"
 MOST: Final = 64
 
 
-class Workers(click.ParamType[int | str]):
+class WorkersParam(click.ParamType[int | str]):
     """A number, or ``auto``."""
 
     name = "N|auto"
@@ -30,7 +30,7 @@ class Workers(click.ParamType[int | str]):
 
 def workers_flag(text: str) -> Callable[[Any], Any]:
     """The flag as argument ``workers``; None: it was not given."""
-    return click.option("--workers", type=Workers(), help=text)
+    return click.option("--workers", type=WorkersParam(), help=text)
 
 
 def refuse_several(workers: int | str | None, *, is_edge: bool, has_peers: bool) -> None:

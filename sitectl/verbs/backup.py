@@ -152,9 +152,9 @@ def restore(
         )
     if settings.on_kubernetes():
         from sitectl.backup.namespace import restore_namespace
-        from sitectl.kubernetes.lifecycle import Asked
+        from sitectl.kubernetes.lifecycle import AskedImage
 
-        asked = Asked(image, image_pull_policy)
+        asked = AskedImage(image, image_pull_policy)
         change = restore_namespace(settings, content, asked, force=force, dry_run=dry_run)
     else:
         change = _restore_folder(settings, content, gateway, force, dry_run, as_replica)

@@ -11,7 +11,7 @@ from sitectl.base import output
 from sitectl.base.failure import Failure, not_found
 from sitectl.base.findings import Finding
 from sitectl.base.options import Settings, Verbs
-from sitectl.debug.archive import SKIPPED, Content, Part, collect, write
+from sitectl.debug.archive import SKIPPED, ArchivePart, Content, collect, write
 from sitectl.site import store
 
 
@@ -64,11 +64,11 @@ def _about(settings: Settings, with_clients: bool) -> dict[str, Any]:
     }
 
 
-def _parts(settings: Settings) -> tuple[list[Part], set[str]]:
+def _parts(settings: Settings) -> tuple[list[ArchivePart], set[str]]:
     """What to collect, and which secrets are known here."""
     from sitectl.debug.host import machine_parts, site_parts
 
-    check = Part("check.json", lambda: _check(settings))
+    check = ArchivePart("check.json", lambda: _check(settings))
     if settings.on_kubernetes():
         from sitectl.debug.cluster import namespace_parts
         from sitectl.kubernetes.site import KubernetesSite

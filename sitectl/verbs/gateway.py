@@ -15,7 +15,7 @@ from sitectl.base.failure import Exit, Failure, not_found, usage
 from sitectl.base.options import Settings, Verbs, accepted, wait_flag
 from sitectl.gateway import looking, making, removal
 from sitectl.gateway.home import (
-    Gateway,
+    HostGateway,
     default_name,
     gateway_at,
     gateway_names,
@@ -82,13 +82,13 @@ def init(
     """
     if config is not None:
         defined = gateway_files.read_definition(config)  # Refused before anything is made.
-        made = make_gateway(settings, making.Wish(name or defined.name, kind, **told), wait)
+        made = make_gateway(settings, making.GatewayWish(name or defined.name, kind, **told), wait)
         changes = gateway_files.apply_definition(settings, made.gateway.site, defined)
         for line in gateway_files.lines(changes):
             output.note(line)
         return
     gateway, _ = make_gateway(
-        settings, making.Wish(name or _own_name(settings), kind, **told), wait
+        settings, making.GatewayWish(name or _own_name(settings), kind, **told), wait
     )
     output.note(f"Next: sitectl gateway bind NAME HOST PORT --name {gateway.name}")
 
@@ -137,7 +137,7 @@ def status(ctx: click.Context, /, word: str | None, name: str | None, wait: floa
 
 
 def _elsewhere(
-    settings: Settings, here: list[Gateway], items: list[dict[str, Any]]
+    settings: Settings, here: list[HostGateway], items: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Gateways on other hosts of the sites in reach: those the flags name, else of those here."""
     known = {item["id"] for item in items if item["id"]}

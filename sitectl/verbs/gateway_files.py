@@ -94,7 +94,7 @@ def generate_bundle(
     out = packing.out_directory(outdir)
     site = None if token is not None else store.find_site(settings)
     declared = frozenset() if site is None else packing.declared_at(site)
-    wish = packing.Wish(
+    wish = packing.BundleWish(
         name=name,
         documents=wanted_documents(gateway, source, declared),
         image=chosen_image(image),
@@ -169,7 +169,7 @@ def export_config(settings: Settings, words: tuple[str, ...], name: str | None) 
     output.report(settings, "Gateway", called, change, f"gateway {site.name} {words_of}: {file}")
 
 
-class Definition(NamedTuple):
+class GatewayFile(NamedTuple):
     """Gateway YAML that was read: ``name`` as a site's, ``source`` as errors call it."""
 
     name: str
@@ -177,15 +177,15 @@ class Definition(NamedTuple):
     source: str
 
 
-def read_definition(file: str) -> Definition:
+def read_definition(file: str) -> GatewayFile:
     """The gateway in a file, or in stdin (``-``). Failure: it cannot be used."""
     return _definition(*read_text(file))
 
 
-def _definition(text: str, source: str) -> Definition:
+def _definition(text: str, source: str) -> GatewayFile:
     gateway = definition_of(text, source)
     wanted_documents(gateway, source)  # Its entries fit together, whatever the network declares.
-    return Definition(named(gateway, source), gateway, source)
+    return GatewayFile(named(gateway, source), gateway, source)
 
 
 def apply_text(settings: Settings, text: str, source: str) -> None:
@@ -206,7 +206,9 @@ def apply_text(settings: Settings, text: str, source: str) -> None:
     output.emit_items(settings, "Change", items, lambda: "\n".join(lines(changes)) or nothing)
 
 
-def apply_definition(settings: Settings, site: DirectorySite, defined: Definition) -> list[Changed]:
+def apply_definition(
+    settings: Settings, site: DirectorySite, defined: GatewayFile
+) -> list[Changed]:
     """Have the gateway offer and use what its YAML says; what that changed."""
     with site.held():
         declared = network_services(site)

@@ -10,7 +10,7 @@ from sitectl.base.options import Decorated, Settings, TokenFile
 from sitectl.flags.link_cost import LinkCost
 from sitectl.flags.linking import wait_until_up
 from sitectl.gateway import advice, looking, making, services
-from sitectl.gateway.home import Gateway, find_gateway
+from sitectl.gateway.home import HostGateway, find_gateway
 
 MULTICAST: Final = "not in Spillway, requests are balanced one by one"
 OF_THE_SERVICE: Final = "not needed here, the protocol is the service's"
@@ -49,7 +49,9 @@ def link_flags(function: Decorated) -> Decorated:
     return function
 
 
-def make_gateway(settings: Settings, wish: making.Wish, wait: float | None) -> making.Made:
+def make_gateway(
+    settings: Settings, wish: making.GatewayWish, wait: float | None
+) -> making.MadeGateway:
     done = making.make(settings, wish)
     gateway = done.gateway
     assert gateway.record is not None
@@ -65,7 +67,7 @@ def make_gateway(settings: Settings, wish: making.Wish, wait: float | None) -> m
     return done
 
 
-def _wait_until_linked(gateway: Gateway, wait_s: float) -> None:
+def _wait_until_linked(gateway: HostGateway, wait_s: float) -> None:
     """As `wait_until_up`, with what to type about a gateway."""
     try:
         wait_until_up(gateway.site, None, wait_s)
@@ -78,7 +80,7 @@ def _wait_until_linked(gateway: Gateway, wait_s: float) -> None:
         raise
 
 
-def gateway_to_change(settings: Settings, name: str | None) -> Gateway:
+def gateway_to_change(settings: Settings, name: str | None) -> HostGateway:
     """The gateway, held against other commands until this one ends."""
     gateway = find_gateway(settings, name)
     click.get_current_context().with_resource(gateway.site.held())
@@ -86,7 +88,7 @@ def gateway_to_change(settings: Settings, name: str | None) -> Gateway:
 
 
 def wait_until_settled(
-    gateway: Gateway, what: str, wait_s: float, service: str | None = None
+    gateway: HostGateway, what: str, wait_s: float, service: str | None = None
 ) -> None:
     """Return when the gateway is settled, as far as it concerns ``service``. Failure: late."""
     last: list[dict[str, Any]] = []

@@ -11,7 +11,7 @@ from sitectl.flags.capacity import CapacityFlags, capacity_flags
 from sitectl.flags.port_pairs import host_and_pairs, pairs_of
 from sitectl.flags.service import health_flags
 from sitectl.gateway import looking, making, removal, seeing, services
-from sitectl.gateway.home import Gateway, default_name, find_gateway, gateway_names
+from sitectl.gateway.home import HostGateway, default_name, find_gateway, gateway_names
 from sitectl.verbs.gateway_flags import (
     MULTICAST,
     OF_THE_SERVICE,
@@ -67,7 +67,7 @@ def bind(
 
 def _bind(
     settings: Settings,
-    gateway: Gateway,
+    gateway: HostGateway,
     service: str,
     words: tuple[str, ...],
     wait: float | None,
@@ -126,7 +126,7 @@ def unbind(settings: Settings, service: str, host: str | None, name: str | None)
     _unbind(settings, gateway_to_change(settings, name), service, host)
 
 
-def _unbind(settings: Settings, gateway: Gateway, service: str, host: str | None) -> None:
+def _unbind(settings: Settings, gateway: HostGateway, service: str, host: str | None) -> None:
     gone = services.unbind(gateway.site, service, host)
     text = f"{service} is not bound at {gateway.name}, nothing to do"
     if gone:
@@ -171,7 +171,7 @@ def expose(
     settings = ctx.ensure_object(Settings)
     host_and_pairs(words)  # Before a gateway is made for words that cannot be.
     if not gateway_names(settings) or (name and name not in gateway_names(settings)):
-        wish = making.Wish(name or default_name(), kind, token, hosts, cost)
+        wish = making.GatewayWish(name or default_name(), kind, token, hosts, cost)
         make_gateway(settings, wish, None)
     gateway = gateway_to_change(settings, name)
     if kind is not None and kind != making.type_of(gateway.site):
@@ -273,7 +273,7 @@ def forward(
         ctx.exit(Exit.DEGRADED)
 
 
-def _listen_errors(gateway: Gateway, service: str) -> list[str]:
+def _listen_errors(gateway: HostGateway, service: str) -> list[str]:
     """What keeps the ports of a forward from being taken, once the router has tried."""
     rows: list[dict[str, Any]] = []
 

@@ -11,11 +11,11 @@ from sitectl.base.failure import Exit, Failure, usage
 from sitectl.base.options import Settings, Verb, dry_run_flag
 
 if TYPE_CHECKING:
-    from router.kubernetes.migration import Step
+    from router.kubernetes.migration import MigrationStep
     from router.kubernetes.migration_record import Direction
-    from sitectl.kubernetes.migrating import Told
+    from sitectl.kubernetes.migrating import MigrationResult
     from sitectl.kubernetes.site import KubernetesSite
-    from sitectl.kubernetes.survey import Candidate, Namespace
+    from sitectl.kubernetes.survey import SkupperAddress, SkupperNamespace
 
 _GAP_OF_A_USERS = "none is expected: between the routers the Service leads to its own pods"
 _GAP_OF_A_GENERATED = (
@@ -101,14 +101,16 @@ def migrate(
     _move(settings, site, found, asked, direction, declare_only, wait_s)
 
 
-def _require_known(name: str, found: "Namespace") -> None:
+def _require_known(name: str, found: "SkupperNamespace") -> None:
     from sitectl.kubernetes.migrating import refuse
 
     if name not in found.candidates:
         refuse(None, name, found)
 
 
-def _require_both(site: "KubernetesSite", found: "Namespace", direction: "Direction") -> None:
+def _require_both(
+    site: "KubernetesSite", found: "SkupperNamespace", direction: "Direction"
+) -> None:
     """Raise Failure unless there is a site of ours, and a Skupper to go back to."""
     if direction == "apply":
         site.require_site()
@@ -131,7 +133,9 @@ def _require_both(site: "KubernetesSite", found: "Namespace", direction: "Direct
         )
 
 
-def _asked(found: "Namespace", services: tuple[str, ...], direction: "Direction") -> list[_Asked]:
+def _asked(
+    found: "SkupperNamespace", services: tuple[str, ...], direction: "Direction"
+) -> list[_Asked]:
     if services:
         return [_Asked(name, True) for name in dict.fromkeys(services)]
     if direction == "rollback":
@@ -142,7 +146,7 @@ def _asked(found: "Namespace", services: tuple[str, ...], direction: "Direction"
 # Plan -------------------------------------------------------------------------------------------
 
 
-def _plan(settings: Settings, found: "Namespace", services: tuple[str, ...]) -> None:
+def _plan(settings: Settings, found: "SkupperNamespace", services: tuple[str, ...]) -> None:
     from sitectl.kubernetes.survey_links import gateways, links
 
     chosen = services or tuple(found.candidates)
@@ -157,7 +161,7 @@ def _plan(settings: Settings, found: "Namespace", services: tuple[str, ...]) -> 
     )
 
 
-def _planned(found: "Namespace", name: str) -> dict[str, Any]:
+def _planned(found: "SkupperNamespace", name: str) -> dict[str, Any]:
     candidate = found.candidates[name]
     steps = _steps(found, name, "apply") if not candidate.obstacles else ()
     spec = candidate.service
@@ -180,8 +184,8 @@ def _planned(found: "Namespace", name: str) -> dict[str, Any]:
 
 
 def _steps(
-    found: "Namespace", name: str, direction: "Direction", only_declare: bool = False
-) -> "tuple[Step, ...]":
+    found: "SkupperNamespace", name: str, direction: "Direction", only_declare: bool = False
+) -> "tuple[MigrationStep, ...]":
     """What is left to do; that targets are ready is asked only when there is something else."""
     from router.kubernetes.migration_foretold import foretold
 
@@ -190,7 +194,7 @@ def _steps(
     return foretold(view, direction) if left else ()
 
 
-def _gap(candidate: "Candidate") -> str:
+def _gap(candidate: "SkupperAddress") -> str:
     if not candidate.is_led:
         return "none: it has no Service here"
     if candidate.is_foreign:
@@ -201,7 +205,7 @@ def _gap(candidate: "Candidate") -> str:
     return _GAP_OF_A_USERS if own in candidate.annotated else _GAP_UNASKED
 
 
-def _served_by(found: "Namespace", name: str) -> str:
+def _served_by(found: "SkupperNamespace", name: str) -> str:
     from router.kubernetes import adoption, made
 
     service = found.snapshot.get("Service", name)
@@ -214,7 +218,12 @@ def _served_by(found: "Namespace", name: str) -> str:
     return "its pods"
 
 
-def _state(found: "Namespace", name: str, candidate: "Candidate", steps: "tuple[Step, ...]") -> str:
+def _state(
+    found: "SkupperNamespace",
+    name: str,
+    candidate: "SkupperAddress",
+    steps: "tuple[MigrationStep, ...]",
+) -> str:
     record = found.records.get(name)
     if candidate.obstacles:
         return "stays"
@@ -285,7 +294,7 @@ def _other_lines(links: list[dict[str, Any]], gateways: list[dict[str, Any]]) ->
 
 def _dry_run(
     settings: Settings,
-    found: "Namespace",
+    found: "SkupperNamespace",
     asked: list[_Asked],
     direction: "Direction",
     only_declare: bool,
@@ -310,7 +319,7 @@ def _dry_run(
 def _move(
     settings: Settings,
     site: "KubernetesSite",
-    found: "Namespace",
+    found: "SkupperNamespace",
     asked: list[_Asked],
     direction: "Direction",
     only_declare: bool,
@@ -321,7 +330,7 @@ def _move(
     limit_s = settings.timeout_s if wait_s is None else wait_s
     mover = Mover(site, limit_s, output.note, time.monotonic)
     router_runs = site.admin.is_running()
-    told: list[Told] = []
+    told: list[MigrationResult] = []
     for one in asked:
         candidate = found.candidates[one.name]
         if direction == "apply":
@@ -336,7 +345,7 @@ def _move(
     _tell(settings, told)
 
 
-def _tell(settings: Settings, told: "list[Told]") -> None:
+def _tell(settings: Settings, told: "list[MigrationResult]") -> None:
     output.emit_items(
         settings,
         "Migration",

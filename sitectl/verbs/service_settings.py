@@ -140,7 +140,7 @@ def set_(
     bound = bindings_of(site, name)
     documents: list[Document] = []
     changes: dict[str, Any] = {}
-    kept = tls.Kept(tls_cert or "")
+    kept = tls.ShownCredential(tls_cert or "")
     if service is not None:
         kept = tls.wanted_credential(site, name, tls_cert, generate)
     given = {

@@ -19,7 +19,7 @@ from sitectl.base.failure import Exit, Failure
 from sitectl.base.options import Settings, Verb
 
 if TYPE_CHECKING:
-    from simulator.figures import Outcome
+    from simulator.figures import RunOutcome
     from simulator.scenario import Scenario
     from simulator.skupper import Version
 
@@ -78,7 +78,7 @@ def simulate(
     scenarios = [_under(scenario, name) for name in wanted]
     if svg is not None:
         _require_place(svg, file)
-    outcomes: list[Outcome] = []
+    outcomes: list[RunOutcome] = []
     for chosen in scenarios:
         run = Run(chosen)
         try:
@@ -102,7 +102,7 @@ def simulate(
         ctx.exit(Exit.INTERRUPTED)
 
 
-def _plain(outcome: "Outcome") -> dict[str, Any]:
+def _plain(outcome: "RunOutcome") -> dict[str, Any]:
     import msgspec
 
     plain: dict[str, Any] = msgspec.to_builtins(outcome)
@@ -205,7 +205,7 @@ def _interruptible() -> Iterator[Any]:
             click.echo("\r" + " " * 40 + "\r", err=True, nl=False)
 
 
-def _text(outcomes: "list[Outcome]", report: Any, over_time: bool, plot: bool) -> str:
+def _text(outcomes: "list[RunOutcome]", report: Any, over_time: bool, plot: bool) -> str:
     from simulator import plots
 
     parts: list[str] = []
@@ -245,7 +245,7 @@ def _not_drawn(path: Path, error: str | None) -> Failure:
     return Failure(Exit.FAILED, "SW0728", f"{path}: {error}", "Name another file with --svg")
 
 
-def _draw(path: Path, scenario: "Scenario", outcomes: "list[Outcome]") -> None:
+def _draw(path: Path, scenario: "Scenario", outcomes: "list[RunOutcome]") -> None:
     from simulator import river
 
     try:

@@ -158,7 +158,7 @@ def _init_namespace(
 ) -> None:
     import sitectl.kubernetes.lifecycle as lifecycle
 
-    lifecycle.init(ctx.obj, ctx, name, wait, lifecycle.Asked(image, policy))
+    lifecycle.init(ctx.obj, ctx, name, wait, lifecycle.AskedImage(image, policy))
 
 
 def _says_how(ctx: click.Context, flags: dict[str, Any]) -> bool:
@@ -196,7 +196,7 @@ def _init_podman(
 ) -> None:
     """Make the site and have podman run its router; finishes what was interrupted."""
     settings: Settings = ctx.obj
-    wish = choice.Wish(image, policy, given(ctx).get("container-network"))
+    wish = choice.ContainerWish(image, policy, given(ctx).get("container-network"))
     spec, wish = choice.placed(spec, wish)
     change = make_site(settings, Document("Site", name, spec))
     site = DirectorySite(store.state_dir(settings) / name)

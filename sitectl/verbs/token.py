@@ -19,9 +19,9 @@ from sitectl.site.granting import endpoints_to_dial, grant_claim
 from sitectl.site.site import Site
 
 if TYPE_CHECKING:
-    from certs.claims import Grant
+    from certs.claims import ClaimGrant
     from certs.names import Endpoint
-    from certs.terms import Terms
+    from certs.terms import TokenTerms
     from certs.tokens import Token
 
 
@@ -149,7 +149,7 @@ def _tell(settings: Settings, token: "Token", file: Path, told: str) -> None:
 
 
 def _made_before(
-    site: Site, file: Path, name: str, uses: int, cost: int | None, terms: "Terms"
+    site: Site, file: Path, name: str, uses: int, cost: int | None, terms: "TokenTerms"
 ) -> "Token | None":
     """The token in ``file``, if it is the claim ``name`` as told and nobody has used it yet."""
     from certs import tokens
@@ -214,7 +214,7 @@ def _certificate(
     dialled: tuple["Endpoint", ...],
     cost: int | None,
     life_s: float | None,
-    terms: "Terms",
+    terms: "TokenTerms",
 ) -> "Token":
     from certs.issue import certificate_token
     from certs.limits import TOKEN_CERTIFICATE_LIFE_S
@@ -325,7 +325,7 @@ def status(settings: Settings, file: str) -> None:
     )
 
 
-def _claims_of(kept: "list[Grant] | None") -> list[dict[str, str]] | None:
+def _claims_of(kept: "list[ClaimGrant] | None") -> list[dict[str, str]] | None:
     """Who used it and when; None: only the site that made the claim knows."""
     from sitectl.show.token_list import claims_of
 
@@ -338,7 +338,7 @@ def _uses_text(token: "Token", uses_left: int | None) -> str:
     return "known only at the issuing site" if uses_left is None else str(uses_left)
 
 
-def _grants_of(settings: Settings, token: "Token") -> "list[Grant] | None":
+def _grants_of(settings: Settings, token: "Token") -> "list[ClaimGrant] | None":
     """What is kept of a claim of ours: nothing, once it is gone; None: not ours, or no claim."""
     if token.kind != "claim":
         return None
@@ -351,7 +351,7 @@ def _grants_of(settings: Settings, token: "Token") -> "list[Grant] | None":
     return next((kept for site in sites if (kept := _kept_at(site, token)) is not None), None)
 
 
-def _kept_at(site: Site, token: "Token") -> "list[Grant] | None":
+def _kept_at(site: Site, token: "Token") -> "list[ClaimGrant] | None":
     try:
         trust = site.trust
         if trust.site_id != token.site_id:
@@ -361,7 +361,9 @@ def _kept_at(site: Site, token: "Token") -> "list[Grant] | None":
         return None  # The file can be judged without its site: no cluster, no right to its Secrets.
 
 
-def _terms_of(token: "Token", kept: "list[Grant] | None") -> dict[str, list[str] | None] | None:
+def _terms_of(
+    token: "Token", kept: "list[ClaimGrant] | None"
+) -> dict[str, list[str] | None] | None:
     """On which it lets in; None: only the site that made the claim knows."""
     from certs import terms
 

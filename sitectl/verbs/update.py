@@ -142,7 +142,7 @@ def update(
     refuse_site_login(wish)
     import sitectl.kubernetes.lifecycle as lifecycle
 
-    asked = lifecycle.Asked(image, image_pull_policy)
+    asked = lifecycle.AskedImage(image, image_pull_policy)
     lifecycle.update(settings, ctx, asked, force_restart, only_check)
 
 

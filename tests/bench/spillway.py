@@ -5,7 +5,7 @@ import os
 import signal
 from pathlib import Path
 
-from demo.sites import Network, Site
+from demo.sites import DemoNetwork, DemoSite
 from sitectl.runtimes import presence
 from sitectl.site import directory
 from tests.bench.machine import free_ports
@@ -22,7 +22,7 @@ class Sites:
     """Two sites and their services; a third one when `add_spare` is called."""
 
     def __init__(self, state: Path) -> None:
-        self.network = Network(state)
+        self.network = DemoNetwork(state)
         self._numbers: dict[str, int] = {}
 
     def start(self, backends: Backends) -> System:
@@ -73,7 +73,7 @@ class Sites:
         number = len(self._numbers) + 1
         (link_port,) = free_ports(1)
         self._numbers[name] = number
-        self.network.start(Site(name, f"127.0.9.{number}", link_port, (), 0, 0, 0))
+        self.network.start(DemoSite(name, f"127.0.9.{number}", link_port, (), 0, 0, 0))
 
     def _link(self, to: str, cost: int) -> None:
         token = str(self.network.state / f"{to}.token")

@@ -13,8 +13,8 @@ from aiohttp import web
 
 from router.admin.api import AdminApi
 from router.admin.console import static
-from router.admin.console.auth import Sessions, Users
-from router.admin.console.door import Door
+from router.admin.console.auth import ConsoleSessions, Users
+from router.admin.console.door import ConsoleDoor
 from router.admin.console.serving import serving
 from router.admin.events import EventLog
 from router.control.kubernetes.openshift import OpenShiftLogin
@@ -45,9 +45,9 @@ class World:
         self.openshift = openshift
         self.now = 0.0
         self.told: list[tuple[str, str]] = []
-        self.sessions = Sessions()
+        self.sessions = ConsoleSessions()
         self.login = OpenShiftLogin(openshift.url, NAMESPACE, openshift.account)
-        self.door = Door(
+        self.door = ConsoleDoor(
             AdminApi(FakeRouter(), EventLog()),
             static.load(),
             lambda: Users(b"k" * 32, {"admin": b"a password"}),

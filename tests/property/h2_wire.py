@@ -16,7 +16,7 @@ import hpack
 from h2.errors import ErrorCodes
 from hyperframe.frame import GoAwayFrame
 
-from router.forward.http2.budgets import Budget
+from router.forward.http2.budgets import PeerBudget
 from router.forward.http2.heads import Fields
 from router.model import limits
 
@@ -172,8 +172,8 @@ class Wire:
         self._failed = False
         self._output = bytearray()
         self._now = now
-        self._useless = Budget(limits.HTTP2_USELESS_BURST, limits.HTTP2_USELESS_PER_S, now)
-        self._resets = Budget(limits.HTTP2_RESETS_BURST, limits.HTTP2_RESETS_PER_S, now)
+        self._useless = PeerBudget(limits.HTTP2_USELESS_BURST, limits.HTTP2_USELESS_PER_S, now)
+        self._resets = PeerBudget(limits.HTTP2_RESETS_BURST, limits.HTTP2_RESETS_PER_S, now)
         self._calls: dict[type, Callable[[Any], None]] = {
             h2.events.RequestReceived: self._opened,
             h2.events.ResponseReceived: self._headed,

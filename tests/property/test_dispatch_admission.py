@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.balance.ledger import Denied, LocalLedger, Slot
-from router.balance.waiting import Line
-from router.forward.admission import Admission
+from router.balance.waiting import WaitingPlace
+from router.forward.admission import SlotAdmission
 from router.model.capacity import TargetTerms
 from router.model.ids import SiteId
 from tests.unit.forward.fakes import FakeNetwork
@@ -25,7 +25,7 @@ STEPS = st.one_of(
 
 
 class Asker:
-    def __init__(self, session: int, line: Line) -> None:
+    def __init__(self, session: int, line: WaitingPlace) -> None:
         self.session = session
         self.line = line
         self.slot: Slot | None = None
@@ -51,7 +51,7 @@ class World:
         self.network = FakeNetwork()
         self.ledger = LocalLedger()
         self.changes = 0
-        self.admission = Admission(self.ledger, lambda: LIMIT, self.network, self._changed)
+        self.admission = SlotAdmission(self.ledger, lambda: LIMIT, self.network, self._changed)
         self.askers: list[Asker] = []
         self._capacity(1)
         self._ready(3)
@@ -60,7 +60,7 @@ class World:
         self.changes += 1
 
     def _ask(self, ingress: int) -> None:
-        line = Line(SiteId(f"link-{ingress // 2}"), SiteId(f"site-{ingress}"))
+        line = WaitingPlace(SiteId(f"link-{ingress // 2}"), SiteId(f"site-{ingress}"))
         asker = Asker(len(self.askers) * (ingress % 2), line)
         self.askers.append(asker)
         slot = self.admission.admit(asker, self.network.now() + 1.0)

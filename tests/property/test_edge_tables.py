@@ -13,7 +13,7 @@ from router.routing.attached import AttachedEdges
 from router.routing.declared import Declared
 from router.routing.edge import EdgeRouting
 from router.routing.events import RoutingEvent, SendEdge
-from router.routing.offers import Teller
+from router.routing.offers import EdgeTeller
 from router.routing.table import RouteTable, SiteRoute
 from tests.unit.routing.fakes import FakeIdentity
 
@@ -109,10 +109,10 @@ def make_table(state: dict[str, object], generation: int) -> RouteTable:
     )
 
 
-def teller_of(state: dict[str, object]) -> Teller:
+def teller_of(state: dict[str, object]) -> EdgeTeller:
     own = state["own"]
     assert isinstance(own, dict)
-    return Teller(
+    return EdgeTeller(
         router=TELLER.router,
         site=TELLER.site,
         name=TELLER.name,

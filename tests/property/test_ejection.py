@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.balance.ejection import Ejections, Standing
+from router.balance.ejection import Ejections, TargetStanding
 from router.balance.recent_answers import RecentAnswers
 from router.model import limits
 
@@ -65,24 +65,24 @@ def test_a_target_is_out_only_for_failures_in_a_row_or_most_of_them_and_longer_e
         before = records.standing(TARGET)
         if what in ("fail", "deny"):
             due = records.failed(TARGET, "reset", after, now)
-            if before is Standing.EJECTED:
+            if before is TargetStanding.EJECTED:
                 assert not due
                 continue
             row += 1
             history.add(now, failed=True)
             mostly = history.mostly_failed(now, least)
-            assert due == (row >= after or before is Standing.PROBATION or mostly)
+            assert due == (row >= after or before is TargetStanding.PROBATION or mostly)
             if due and what == "fail":
                 ejection = records.eject(TARGET)
                 longest = min(limits.EJECT_BASE_S * 2**times, limits.EJECT_MAX_S)
                 assert longest * (1 - limits.EJECT_JITTER) - 1e-9 <= ejection.seconds <= longest
                 times, row, history = times + 1, 0, History()
-                assert records.standing(TARGET) is Standing.EJECTED
+                assert records.standing(TARGET) is TargetStanding.EJECTED
         elif what == "ok":
-            if TARGET in records.suspects and before is not Standing.EJECTED:
+            if TARGET in records.suspects and before is not TargetStanding.EJECTED:
                 history.add(now, failed=False)
             records.succeeded(TARGET, now)
-            if before is not Standing.EJECTED:
+            if before is not TargetStanding.EJECTED:
                 row = 0
                 if now - last_return >= limits.EJECT_FORGET_S:
                     times = 0
@@ -90,10 +90,10 @@ def test_a_target_is_out_only_for_failures_in_a_row_or_most_of_them_and_longer_e
                 assert TARGET not in records.suspects, "nothing is kept of a clean target"
         else:
             records.returned(TARGET, now)
-            if before is Standing.EJECTED:
+            if before is TargetStanding.EJECTED:
                 last_return = now
-                assert records.standing(TARGET) is Standing.PROBATION
-        assert (records.standing(TARGET) is Standing.IN_SERVICE) == (times == 0)
+                assert records.standing(TARGET) is TargetStanding.PROBATION
+        assert (records.standing(TARGET) is TargetStanding.IN_SERVICE) == (times == 0)
 
 
 @given(

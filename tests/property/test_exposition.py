@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from router.admin.exposition import OPEN_METRICS, TEXT, Format, format_for, pieces
 from router.admin.metrics import FAMILIES
-from router.admin.ports import Histogram, MetricValues
+from router.admin.ports import HistogramView, MetricValues
 
 LINES_MAX = 60
 """Of one piece: less than a millisecond."""
@@ -72,7 +72,7 @@ def values(draw: st.DrawFn) -> MetricValues:
     }
     histograms = {
         name: {
-            labels: Histogram(
+            labels: HistogramView(
                 BOUNDS, tuple(rng.randrange(99) for _ in range(4)), rng.uniform(0, 1e6)
             )
             for labels in series(name)

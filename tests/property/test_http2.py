@@ -17,8 +17,8 @@ from router.forward.http1.canonical import (
 from router.forward.http1.request_heads import Forwarding
 from router.forward.http2.heads import (
     Answered,
-    Asked,
     Fields,
+    JudgedRequest,
     read_request,
     read_response,
     read_trailers,
@@ -70,7 +70,7 @@ def test_a_request_comes_out_as_it_went_in(
     asked = read_request(
         as_request(method, path, [*fields, *given_length]), length == 0, WEST, BOUNDS
     )
-    assert isinstance(asked, Asked)
+    assert isinstance(asked, JudgedRequest)
     assert asked.body_bytes == length
     line = check_request_head(asked.head)
     assert line is not None, "what goes over a link is canonical"
@@ -119,7 +119,7 @@ ANY_FIELDS = st.lists(
 def test_whatever_is_accepted_is_canonical(fields: Fields, ended: bool) -> None:
     for head in (fields, as_request(b"GET", b"/", fields)):
         asked = read_request(head, ended, WEST, BOUNDS)
-        if isinstance(asked, Asked):
+        if isinstance(asked, JudgedRequest):
             assert check_request_head(asked.head) is not None
     for head in (fields, [(b":status", b"200"), *fields]):
         answered = read_response(head, ended, BOUNDS)

@@ -7,7 +7,7 @@ from router.forward.http1 import grammar
 from router.forward.http1.chunks import ChunkDecoder
 from router.forward.http1.grammar import HttpError
 from router.forward.http1.request_heads import Forwarding, RequestHead, read_request_head
-from router.forward.http2.heads import Asked, Malformed, read_request, read_trailers
+from router.forward.http2.heads import JudgedRequest, Malformed, read_request, read_trailers
 from router.model.settings import ServiceLimits
 
 HERE = Forwarding(site_name=b"west", client=b"192.0.2.7", proto=b"http", host=b"shop")
@@ -35,7 +35,7 @@ def test_any_token_is_a_method_but_connect(method: bytes, body: bool) -> None:
         assert isinstance(first, HttpError) and first == second
         assert first.status == 501
         return
-    assert isinstance(first, RequestHead) and isinstance(second, Asked)
+    assert isinstance(first, RequestHead) and isinstance(second, JudgedRequest)
     assert first.head.startswith(method + b" /a HTTP/1.1\r\n")
     assert second.head.startswith(method + b" /a HTTP/1.1\r\n")
     for read in (first, second):

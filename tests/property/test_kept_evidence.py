@@ -11,7 +11,7 @@ from router.balance.balancer import ServiceBalancer
 from router.balance.candidates import SENDS_AWAY
 from router.balance.decisions import CandidateReport, Decision
 from router.balance.ledger import LocalLedger, Slot
-from router.balance.seen import Replay, Seen
+from router.balance.seen import DecisionReplay, SeenDecision
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.capacity import Rate, SiteCap, TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -56,7 +56,7 @@ class World:
             ServiceKey("web", 80), HERE, "here", self.ledger, PolicySpec("fill")
         )
 
-        self.kept: list[tuple[Seen, tuple[CandidateReport, ...]]] = []
+        self.kept: list[tuple[SeenDecision, tuple[CandidateReport, ...]]] = []
 
     def happens(self, name: str, *arguments: Any) -> None:
         getattr(self, f"_{name}")(*arguments)
@@ -145,8 +145,10 @@ def test_decisions_that_share_what_does_not_change_are_told_as_they_were(
         world.happens("decide", frozenset(), None)
     for kept, then in world.kept:
         # The turn of paths may have moved on where a session or a tie had looked.
-        told = [replace(one, path=()) for one in Replay(kept).reports()]
+        told = [replace(one, path=()) for one in DecisionReplay(kept).reports()]
         # How many wait is not kept.
         assert told == [replace(one, path=(), waiting=None) for one in then]
         chosen = [one.path for one in then if one.verdict == "chosen"]
-        assert [one.path for one in Replay(kept).reports() if one.verdict == "chosen"] == chosen
+        assert [
+            one.path for one in DecisionReplay(kept).reports() if one.verdict == "chosen"
+        ] == chosen

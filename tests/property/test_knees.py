@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.balance.knees import FACTOR, Knee, KneeTable, Level, find_knee
+from router.balance.knees import FACTOR, Knee, KneeTable, LatencyLevel, find_knee
 
 REQUESTS = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 64)), max_size=400)
 LEVELS = st.lists(
@@ -17,7 +17,7 @@ def find(levels: list[tuple[int, int, int]], unit_s: float) -> Knee:
     """Of levels of so many requests each that all took so many units."""
     return find_knee(
         [
-            Level(level, count, count * took * unit_s, count * (took * unit_s) ** 2)
+            LatencyLevel(level, count, count * took * unit_s, count * (took * unit_s) ** 2)
             for level, count, took in sorted(levels)
         ]
     )

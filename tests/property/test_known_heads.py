@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.forward.http1.heads import HeadLimits, head_limits
-from router.forward.http1.known import Known
+from router.forward.http1.known import BytesCache
 from router.forward.http1.request_heads import Forwarding
 from router.forward.http1.requests import KnownRequest, KnownRequests, RequestParser
 from router.forward.http1.responses import (
@@ -35,7 +35,7 @@ ROOMY = head_limits(ServiceLimits())
 class Listener:
     """The terms of one service port, and what is known in them."""
 
-    def __init__(self, site: bytes, limits: HeadLimits, store: Known[KnownRequest]) -> None:
+    def __init__(self, site: bytes, limits: HeadLimits, store: BytesCache[KnownRequest]) -> None:
         self._site, self._limits = site, limits
         self._known = KnownRequests(store)
 
@@ -49,7 +49,7 @@ class Listener:
 
 
 def check_requests(stream: bytes) -> None:
-    store: Known[KnownRequest] = Known()
+    store: BytesCache[KnownRequest] = BytesCache()
     listeners = [Listener(b"west", ROOMY, store), Listener(b"east", STRICT, store)]
     for client, listener in zip(CLIENTS * 4, cycle((*listeners, listeners[0])), strict=False):
         with_it = listener.asked(stream, client, remembers=True)
@@ -88,7 +88,7 @@ def leg_outcome(pieces: list[bytes], known: KnownResponses | None) -> tuple[obje
 
 
 def check_responses(stream: bytes) -> None:
-    store: Known[KnownResponse] = Known()
+    store: BytesCache[KnownResponse] = BytesCache()
     roomy, strict = KnownResponses(ROOMY, store), KnownResponses(STRICT, store)
     for known in (roomy, roomy, strict, roomy, strict, strict, roomy):
         whole = leg_outcome([stream], known)

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from router.model.ids import ServiceKey, SiteId
 from router.node.services.listener_budget import (
     ListenerBudget,
+    ListenerRefusal,
     ListenerRequest,
-    Refusal,
     Tenure,
     refusals,
 )
@@ -123,7 +123,9 @@ def test_new_sites_share_the_room_evenly(
     for site in SITES:
         mine = [one.key for one in requests if one.origin == site]
         counts[site] = sum(key not in refused for key in mine)
-        wishes[site] = sum(refused.get(key) in (None, Refusal.SITE, Refusal.TOTAL) for key in mine)
+        wishes[site] = sum(
+            refused.get(key) in (None, ListenerRefusal.SITE, ListenerRefusal.TOTAL) for key in mine
+        )
     for site, count in counts.items():
         if count < min(wishes[site], budget.per_site):
             assert count >= max(counts.values()) - 1

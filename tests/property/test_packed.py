@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.asking.history_answer import HistoryRow, SampleRow, SiteRow
+from router.asking.history_answer import HistoryRow, HistorySiteRow, SampleRow
 from router.asking.site_answer import SiteQuestion
 from router.link import control
 from router.model import packed
@@ -32,9 +32,9 @@ HISTORIES = st.builds(
     WORDS,
     WORDS,
     FIGURES,
-    st.lists(st.builds(SiteRow, WORDS, IDS, st.booleans(), st.none() | COUNTS), max_size=3).map(
-        tuple
-    ),
+    st.lists(
+        st.builds(HistorySiteRow, WORDS, IDS, st.booleans(), st.none() | COUNTS), max_size=3
+    ).map(tuple),
     st.lists(
         st.builds(
             SampleRow,

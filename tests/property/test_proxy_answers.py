@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.model.limits import PROXY_ANSWER_BYTES_MAX
-from router.net.connecting import Answer, AnswerReader, Refusal, Through
+from router.net.connecting import Answer, AnswerReader, ProxyRefusal, Through
 
 STATUS = st.integers(100, 599).filter(lambda status: status != 101)
 FIELD = st.from_regex(rb"[A-Za-z-]{1,9}: [ -~]{0,30}", fullmatch=True)
@@ -50,7 +50,7 @@ def test_noise_never_gets_through_unless_it_says_so(noise: bytes, cuts: set[int]
 
 
 def test_the_longest_head_passes_and_one_byte_more_does_not() -> None:
-    for extra, kind in ((0, Through), (1, Refusal)):
+    for extra, kind in ((0, Through), (1, ProxyRefusal)):
         line, end = b"HTTP/1.1 200 OK\r\nX: ", b"\r\n\r\n"
         size = PROXY_ANSWER_BYTES_MAX - len(line) - len(end) + extra
         answer = AnswerReader().receive_data(line + b"x" * size + end)[1]

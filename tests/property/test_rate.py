@@ -6,7 +6,7 @@ from math import floor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.balance.rate import Demand, Gate, SlidingCount
+from router.balance.rate import Gate, RateDemand, SlidingCount
 from router.model import limits
 from router.model.capacity import Rate
 
@@ -40,7 +40,7 @@ class Asked:
     """A gate, and what came of asking it."""
 
     def __init__(self, rate: Rate, begun_at: float = 10_000.0) -> None:
-        self.demand = Demand(rate.window_s)
+        self.demand = RateDemand(rate.window_s)
         self.gate = Gate(rate, self.demand)
         self.now = begun_at
         self.admitted: list[float] = []

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from router.balance.ledger import LocalLedger, Slot
-from router.balance.waiting import Line
-from router.forward.admission import Admission
+from router.balance.waiting import WaitingPlace
+from router.forward.admission import SlotAdmission
 from router.model import limits
 from router.model.capacity import Rate, SiteCap, TargetTerms
 from router.model.ids import SiteId
@@ -49,7 +49,7 @@ CAPS = st.none() | st.builds(
 class Asker:
     """Holds a slot, waits, or neither."""
 
-    def __init__(self, session: int, line: Line) -> None:
+    def __init__(self, session: int, line: WaitingPlace) -> None:
         self.session = session
         self.line = line
         self.slot: Slot | None = None
@@ -73,7 +73,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         super().__init__()
         self.network = FakeNetwork()
         self.ledger = LocalLedger()
-        self.admission = Admission(self.ledger, lambda: LIMIT, self.network, lambda: None)
+        self.admission = SlotAdmission(self.ledger, lambda: LIMIT, self.network, lambda: None)
         self.askers: list[Asker] = []
 
     def holders(self) -> list[Asker]:
@@ -108,7 +108,7 @@ class AdmissionMachine(RuleBasedStateMachine):
 
     def _ask(self, ingress: str, session: int) -> None:
         now = self.network.now()
-        asker = Asker(session, Line(SiteId(ingress), SiteId(ingress)))
+        asker = Asker(session, WaitingPlace(SiteId(ingress), SiteId(ingress)))
         self.askers.append(asker)
         if self.ledger.rated:
             self.ledger.ask(now)

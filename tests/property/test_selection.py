@@ -12,7 +12,7 @@ from router.balance.balancer import ServiceBalancer
 from router.balance.candidates import SENDS_AWAY
 from router.balance.decisions import CandidateReport, Decision, NoChoice
 from router.balance.ledger import LocalLedger, Slot
-from router.balance.seen import Replay
+from router.balance.seen import DecisionReplay
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.capacity import Rate, SiteCap, TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -140,7 +140,7 @@ def test_a_kept_decision_is_explained_later_as_it_was_then(
         balancer.report_load(site, 9, 1, 2, 0.06)
     balancer.set_policy(PolicySpec("fill" if kept.policy.name == "spread" else "spread"))
     balancer.select(0.07)
-    replay = Replay(kept)
+    replay = DecisionReplay(kept)
     if not kept.stays:
         assert (kept.chosen in replay.tied) == isinstance(choice, Decision)
     chosen_path = [one.path for one in then.candidates if one.verdict == "chosen"]

@@ -29,7 +29,7 @@ from router.model.sharing import (
 from router.model.specs import Document, ServiceSpec, SitePolicySpec
 from router.routing.leaves import with_terms
 from router.routing.lsa import Adjacency
-from router.routing.sharing import View
+from router.routing.sharing import SharingView
 
 LETTERS = "ab-*?"
 PATTERNS = st.text(alphabet=LETTERS, max_size=8)
@@ -133,7 +133,7 @@ def test_no_rule_keeps_a_site_from_its_own(
     rules: SharingRules, rule: Any, parties: list[Party]
 ) -> None:
     us, them = parties
-    view = View(us, rules)
+    view = SharingView(us, rules)
     for service in SERVICES:
         spec = ServiceSpec(ports=(80,))
         told = Declaration(name=service, spec=spec, declared_at_s=1.0, export_to=rule)

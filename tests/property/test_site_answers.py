@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
 from router.asking.echo import SAID_BY_THE_SITE, EchoAnswer, heard
-from router.asking.exchange import Reply
+from router.asking.exchange import QuestionReply
 from router.asking.history_answer import encoded, read_histories
 from router.asking.site_answer import (
     LinkAnswer,
@@ -103,7 +103,7 @@ def test_any_bytes_are_an_answer_or_nothing(data: bytes) -> None:
     for read in (read_site, read_question):
         read(data)
     read_histories(data, "west")
-    heard(Reply(data, rtt_s=0.1), RouterId("0" * 16))
+    heard(QuestionReply(data, rtt_s=0.1), RouterId("0" * 16))
 
 
 @given(ANSWERS, st.data())
@@ -247,18 +247,18 @@ def test_a_question_has_its_bound(more: int) -> None:
 
 @given(st.sampled_from(sorted(SAID_BY_THE_SITE)), st.floats(0, 2))
 def test_a_refusal_that_the_site_alone_gives_is_a_measure(reason: Refusal, rtt_s: float) -> None:
-    assert heard(Reply(None, reason, rtt_s), RouterId("r")).rtt_s == rtt_s
+    assert heard(QuestionReply(None, reason, rtt_s), RouterId("r")).rtt_s == rtt_s
 
 
 @given(st.sampled_from(["busy", "connect-failed", "not-allowed", "no-route"]))
 def test_a_refusal_that_may_come_from_the_way_is_none(reason: Refusal) -> None:
-    said = heard(Reply(None, reason, 0.1), RouterId("r"))
+    said = heard(QuestionReply(None, reason, 0.1), RouterId("r"))
     assert said.rtt_s is None
     assert said.error
 
 
 def test_an_echo_of_another_router_is_none() -> None:
     wire = pack(EchoAnswer("r", "1.0"))
-    assert heard(Reply(wire, rtt_s=0.1), RouterId("r")).version == "1.0"
-    assert heard(Reply(wire, rtt_s=0.1), RouterId("s")).rtt_s is None
+    assert heard(QuestionReply(wire, rtt_s=0.1), RouterId("r")).version == "1.0"
+    assert heard(QuestionReply(wire, rtt_s=0.1), RouterId("s")).rtt_s is None
     assert SiteQuestion("site") == read_question(pack(["site", "", 0, "more"]))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from router.balance.ledger import Slot
 from router.forward.abandoned import GIVEN_UP
-from router.forward.http1.known import Known
+from router.forward.http1.known import BytesCache
 from router.forward.http1.responses import KnownResponses
 from router.forward.local import LocalLeg, LocalParts, SlotLeg
 from router.forward.outcomes import LAST_STATUS_UNJUDGED
@@ -92,7 +92,7 @@ def heard(
 ) -> list[object]:
     """All that the handler, admission, outcomes and target saw."""
     network = FakeNetwork()
-    targets = Targets(network, "east", Timeouts(), KnownResponses(), Known())
+    targets = Targets(network, "east", Timeouts(), KnownResponses(), BytesCache())
     targets.set({TARGET: TargetConfig(connector="t")})
     log = RecordingHandler()
     told = cast(Any, Told(log, {TARGET: 1} if suspects else {}))

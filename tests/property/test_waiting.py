@@ -4,19 +4,19 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from router.balance.waiting import LOCAL_LINK, FairQueue, Line
+from router.balance.waiting import LOCAL_LINK, FairQueue, WaitingPlace
 from router.model.ids import SiteId
 
 LIAR = SiteId("liar")
 LINES = [
-    Line(LOCAL_LINK, SiteId("here")),
-    *(Line(SiteId(link), SiteId(ingress)) for link, ingress in ("aa", "ab", "cc")),
+    WaitingPlace(LOCAL_LINK, SiteId("here")),
+    *(WaitingPlace(SiteId(link), SiteId(ingress)) for link, ingress in ("aa", "ab", "cc")),
 ]
 LINKS = sorted({one.link for one in LINES})
 
 
 class Item:
-    def __init__(self, line: Line, deadline: float) -> None:
+    def __init__(self, line: WaitingPlace, deadline: float) -> None:
         self.line, self.deadline = line, deadline
 
 
@@ -29,15 +29,15 @@ class QueueMachine(RuleBasedStateMachine):
         self.lies = 0
         self.now = 0.0
         # How often each line with somebody to serve was passed over since its last turn.
-        self.passed_over: dict[Line, int] = {}
+        self.passed_over: dict[WaitingPlace, int] = {}
 
     def of_link(self, link: SiteId) -> int:
         return sum(one.line.link == link for one in self.waiting)
 
-    def of_line(self, line: Line) -> int:
+    def of_line(self, line: WaitingPlace) -> int:
         return sum(one.line == line for one in self.waiting)
 
-    def ask(self, line: Line, wait_s: float) -> None:
+    def ask(self, line: WaitingPlace, wait_s: float) -> None:
         """As `forward.admission` does it."""
         queue, item = self.queue, Item(line, self.now + wait_s)
         before = len(self.waiting)
@@ -52,7 +52,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.waiting.append(item)
         assert len(self.waiting) <= max(self.limit, before)
 
-    def check_refused(self, line: Line) -> None:
+    def check_refused(self, line: WaitingPlace) -> None:
         """No line is longer."""
         if not self.limit:
             return
@@ -61,7 +61,7 @@ class QueueMachine(RuleBasedStateMachine):
         mates = [self.of_line(one.line) for one in self.waiting if one.line.link == line.link]
         assert self.of_line(line) == max(mates)
 
-    def check_displaced(self, line: Line, displaced: Item) -> None:
+    def check_displaced(self, line: WaitingPlace, displaced: Item) -> None:
         """The last of the longest: its link has most, its line most of that link."""
         link = displaced.line.link
         assert self.of_link(link) == max(self.of_link(one.line.link) for one in self.waiting)
@@ -74,7 +74,7 @@ class QueueMachine(RuleBasedStateMachine):
             raise AssertionError("its link is as long")
 
     @rule(line=st.sampled_from(LINES), wait_s=st.floats(0.0, 3.0))
-    def push(self, line: Line, wait_s: float) -> None:
+    def push(self, line: WaitingPlace, wait_s: float) -> None:
         self.ask(line, wait_s)
 
     @rule(count=st.integers(1, 12), claims=st.sampled_from(["liar", "here", "a", "other"]))
@@ -84,7 +84,7 @@ class QueueMachine(RuleBasedStateMachine):
         for _ in range(count):
             self.lies += 1
             ingress = f"{self.lies}" if claims == "other" else claims
-            self.ask(Line(LIAR, SiteId(ingress)), 2.0)
+            self.ask(WaitingPlace(LIAR, SiteId(ingress)), 2.0)
         for link, before in honest.items():
             # Nobody loses a place to a line that is longer, or to one that becomes longer so.
             assert self.of_link(link) >= min(before, self.limit // (len(LINKS) + 1))

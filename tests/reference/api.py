@@ -19,7 +19,7 @@ from router.admin import (
     views,
 )
 from router.admin.access_api import AccessView
-from router.admin.answers import Failure
+from router.admin.answers import ErrorView
 from router.admin.api import Command
 from router.admin.debug_api import DebugView
 from router.admin.names_api import NameView
@@ -170,7 +170,7 @@ def page() -> str:
         for one in (route.shape, route.body):
             _collect(one, shown)
     _collect(views.PastDecision, shown)
-    _collect(Failure, shown)
+    _collect(ErrorView, shown)
     for name in sorted(shown):
         lines += _shape(shown[name])
     return "".join(lines)

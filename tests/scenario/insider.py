@@ -33,7 +33,7 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class HostileIdentity:
-    """An identity key made for the occasion; `routing.ports.Identity`."""
+    """An identity key made for the occasion; `routing.ports.RoutingIdentity`."""
 
     def __init__(self, name: str) -> None:
         self.key = SiteIdentity(keys.generate())

@@ -8,7 +8,7 @@ import pytest
 
 from router.balance.demand import DemandFigures
 from simulator.clients import Clients
-from simulator.measure import Request
+from simulator.measure import SimulatedRequest
 from tests.simulation.world import SERVICE, SimSite, World
 
 SLOTS = 10
@@ -46,7 +46,7 @@ class Load:
     def _ask(self, number: int, client: Clients, pause: Pause) -> None:
         if number >= self.wanted:
             return
-        request = Request(next(self.numbers), "a", "shop", self.network.now())
+        request = SimulatedRequest(next(self.numbers), "a", "shop", self.network.now())
 
         def done() -> None:
             self.answers[request.status] = self.answers.get(request.status, 0) + 1
@@ -66,7 +66,7 @@ class Load:
         if not self.rate:
             return
         clients = Clients(self.network, SERVICE.port, False, lambda _: None)
-        clients.ask(Request(next(self.numbers), "a", "shop", self.network.now()))
+        clients.ask(SimulatedRequest(next(self.numbers), "a", "shop", self.network.now()))
         self.network.call_at(
             self.network.now() + self.chance.uniform(0.5, 1.5) / self.rate, self._arrive
         )

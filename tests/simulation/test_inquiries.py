@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from router.asking.exchange import Asker
-from router.asking.targets import Inquiries, Told
+from router.asking.targets import Inquiries, RouterTargets
 from router.link.ports import ASKS_TARGETS, OpenRequest, Stream, StreamHandler
 from router.model import limits
 from router.model.adverts import RemoteCandidate
@@ -15,8 +15,8 @@ from router.model.ids import RouterId, SiteId
 from tests.simulation.world import SERVICE, World
 
 
-def asked(world: World, name: str) -> list[list[Told]]:
-    answers: list[list[Told]] = []
+def asked(world: World, name: str) -> list[list[RouterTargets]]:
+    answers: list[list[RouterTargets]] = []
     world[name].router.ask_targets("shop", answers.append)
     return answers
 
@@ -96,7 +96,7 @@ class _Stream:
         self._site.resets.append(code)
 
 
-def answer_of(site: LyingSite) -> list[Told]:
+def answer_of(site: LyingSite) -> list[RouterTargets]:
     world = World(1, "a")
     candidate = RemoteCandidate(
         site=SiteId("f" * 32),
@@ -108,7 +108,7 @@ def answer_of(site: LyingSite) -> list[Told]:
         capacity=None,
         draining=False,
     )
-    answers: list[list[Told]] = []
+    answers: list[list[RouterTargets]] = []
     network = world["a"].network
     asker = Asker(network, site, world["a"].identity.site)
     Inquiries(network, asker).ask([(SERVICE, candidate)], answers.append)

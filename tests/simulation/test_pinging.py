@@ -5,7 +5,7 @@ import pytest
 from router.admin.ping_views import PingView
 from router.admin.ports import BadQuestion
 from router.admin.views import LinkView
-from router.asking.exchange import Asker, Reply
+from router.asking.exchange import Asker, QuestionReply
 from router.link.ports import ECHOES
 from router.model import limits
 from router.model.sharing import Terms
@@ -142,10 +142,12 @@ def test_an_edge_measures_the_way_through_its_neighbour() -> None:
     assert [(hop.site, hop.answered) for hop in back.hops] == [("b", 1), ("a", 1)]
 
 
-def asked(world: World, source: str, path: tuple[str, ...], service: str, flags: int) -> Reply:
+def asked(
+    world: World, source: str, path: tuple[str, ...], service: str, flags: int
+) -> QuestionReply:
     """What comes of a question with any service."""
     site = world[source]
-    replies: list[Reply] = []
+    replies: list[QuestionReply] = []
     asker = Asker(site.network, site.router.links, site.identity.site)
     routers = tuple(world[name].identity.router for name in path)
     asker.ask(routers, flags, replies.append, service=service, port=SERVICE.port)

@@ -36,7 +36,7 @@ def scenario(text: str = BURST) -> Scenario:
     return found
 
 
-def outcome(text: str = BURST) -> figures.Outcome:
+def outcome(text: str = BURST) -> figures.RunOutcome:
     run = Run(scenario(text))
     return figures.outcome(run.world.scenario, run.finish(), run.draw, ("v1", "v2"))
 

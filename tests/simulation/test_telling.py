@@ -9,7 +9,7 @@ import pytest
 
 from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
 from router.admin.site_views import SiteDetail
-from router.asking.exchange import Asker, Quiet, Reply
+from router.asking.exchange import Asker, QuestionReply, Quiet
 from router.asking.site_answer import SiteQuestion
 from router.asking.telling import Telling
 from router.link.ports import ASKS_SITE, OpenRequest
@@ -225,8 +225,8 @@ def test_a_site_on_terms_is_told_by_its_neighbour_alone_and_what_its_terms_allow
     assert any("asked a site beyond this one" in line for line in world.journal)
 
 
-def ask(world: World, source: SimSite, path: tuple[str, ...], question: bytes) -> Reply:
-    replies: list[Reply] = []
+def ask(world: World, source: SimSite, path: tuple[str, ...], question: bytes) -> QuestionReply:
+    replies: list[QuestionReply] = []
     asker = Asker(source.network, source.router.links, source.identity.site)
     routers = tuple(world[name].identity.router for name in path)
     asker.ask(
@@ -272,7 +272,7 @@ def test_only_so_many_answers_are_made_however_many_sites_ask() -> None:
     b = world["b"]
     kinds: list[str] = []
 
-    def heard(reply: Reply) -> None:
+    def heard(reply: QuestionReply) -> None:
         kinds.append(reply.refusal or "told")
 
     rng = random.Random(1)

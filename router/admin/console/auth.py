@@ -77,7 +77,7 @@ class _Session(msgspec.Struct):
     used: float
 
 
-class Sessions:
+class ConsoleSessions:
     """Who has logged in. At most `limits.CONSOLE_SESSIONS_MAX`: the one used least gives way.
 
     A session ends when unused, when old, and when its user's password is another. Tokens are kept

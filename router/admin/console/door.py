@@ -17,7 +17,7 @@ from aiohttp import web
 from router.admin.answers import failure, item, refusal
 from router.admin.connections import Handler, close_if_unsure
 from router.admin.console import gate, login_form, login_page
-from router.admin.console.auth import Pacing, Proofs, Sessions, Users, basic, source_of
+from router.admin.console.auth import ConsoleSessions, Pacing, Proofs, Users, basic, source_of
 from router.admin.console.openshift import BEGIN, CALLBACK, PROOF, Everybody
 from router.admin.console.openshift_door import OpenShift, OpenShiftDoor
 from router.admin.console.static import Asset
@@ -31,7 +31,7 @@ USER: Final = web.RequestKey("console_user", str)
 _TOKEN: Final = web.RequestKey("console_token", str)
 
 
-class Tell(Protocol):
+class ConsoleTell(Protocol):
     """Journals an event."""
 
     def __call__(
@@ -39,7 +39,7 @@ class Tell(Protocol):
     ) -> None: ...
 
 
-class Reading(Protocol):
+class ReadOnlyApi(Protocol):
     """The part of the API that only reads."""
 
     def add_reading_to(self, routes: web.UrlDispatcher) -> None: ...
@@ -52,17 +52,17 @@ class SessionView(msgspec.Struct, frozen=True):
     auth: str
 
 
-class Door:
+class ConsoleDoor:
     """Handlers of one console, and who has logged in."""
 
     def __init__(
         self,
-        api: Reading,
+        api: ReadOnlyApi,
         files: Mapping[str, Asset],
         users: Callable[[], Users],
         names: Callable[[], Iterable[str]],
-        tell: Tell,
-        sessions: Sessions,
+        tell: ConsoleTell,
+        sessions: ConsoleSessions,
         *,
         site: str,
         site_id: str,

@@ -46,7 +46,7 @@ class Try(msgspec.Struct, frozen=True):
     verifier: str
 
 
-class Tries:
+class LoginTries:
     """Makes tries and knows them again. ``key``: random, of this process."""
 
     __slots__ = ("_key",)

@@ -13,7 +13,7 @@ from router.admin.console.auth import Pacing, source_of
 from router.admin.console.openshift import (
     BEGIN,
     CALLBACK,
-    Tries,
+    LoginTries,
     challenge,
     redirect_uri,
     refusal,
@@ -61,7 +61,7 @@ class OpenShiftDoor:
         self._openshift, self._pacing = openshift, pacing
         self._admit, self._failed = admit, failed
         self._site, self._cookie, self._is_tls, self._clock = site, cookie, is_tls, clock
-        self._tries = Tries(secrets.token_bytes(32))
+        self._tries = LoginTries(secrets.token_bytes(32))
         self._asking = 0
 
     def add_to(self, app: web.Application) -> None:

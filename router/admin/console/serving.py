@@ -13,7 +13,7 @@ from aiohttp import web
 
 from router.admin.console import gate
 from router.admin.console.auth import source_of
-from router.admin.console.door import Door
+from router.admin.console.door import ConsoleDoor
 from router.model import limits
 
 SHUTDOWN_S = 1.0
@@ -137,7 +137,7 @@ class _Connection(web.RequestHandler):
 
 @contextlib.asynccontextmanager
 async def serving(
-    door: Door, place: tuple[str, int], tls: ssl.SSLContext | None
+    door: ConsoleDoor, place: tuple[str, int], tls: ssl.SSLContext | None
 ) -> AsyncIterator[tuple[str, int]]:
     """Serve ``door`` while the context is open; gives where. `OSError`: it cannot be bound."""
     runner = web.AppRunner(

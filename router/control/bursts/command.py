@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
-from router.control.bursts.firing import Firing, Outcome, shown
+from router.control.bursts.firing import Firing, HookOutcome, shown
 from router.documents.templates import filled
 from router.model import limits
 
@@ -26,7 +26,9 @@ def environment(values: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-async def run(words: Sequence[str], firing: Firing, timeout_s: float, directory: Path) -> Outcome:
+async def run(
+    words: Sequence[str], firing: Firing, timeout_s: float, directory: Path
+) -> HookOutcome:
     """Run it in ``directory``; exit 0 is good.
 
     Its whole process group is ended when it takes longer, and also when this is cancelled. What it
@@ -48,13 +50,15 @@ async def run(words: Sequence[str], firing: Firing, timeout_s: float, directory:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             hint = "Name a program that the router's user may run, by its whole path"
-            return Outcome(ok=False, text=f"{filled_words[0]} cannot be run: {reason}", hint=hint)
+            return HookOutcome(
+                ok=False, text=f"{filled_words[0]} cannot be run: {reason}", hint=hint
+            )
         try:
             async with asyncio.timeout(timeout_s):
                 code = await process.wait()
         except TimeoutError:
             await _end(process)
-            return Outcome(
+            return HookOutcome(
                 ok=False,
                 text=f"was ended after {timeout_s:g} s{said.quoted(', having said: ')}",
                 hint="Let it start what takes long and return, or raise timeout",
@@ -64,9 +68,9 @@ async def run(words: Sequence[str], firing: Firing, timeout_s: float, directory:
             raise
         said.read()
         if code == 0:
-            return Outcome(ok=True, text=said.quoted() or "exit 0")
+            return HookOutcome(ok=True, text=said.quoted() or "exit 0")
         how = f"exit {code}" if code > 0 else f"ended by signal {-code}"
-        return Outcome(
+        return HookOutcome(
             ok=False,
             text=f"{how}{said.quoted(': ')}",
             hint="Run it by hand as the router's user",

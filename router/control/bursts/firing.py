@@ -20,7 +20,7 @@ class Firing(msgspec.Struct, frozen=True, kw_only=True):
     values: Mapping[str, str]
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class HookOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """``text``: what it answered, for people. ``hint``: the next step when it failed."""
 
     ok: bool

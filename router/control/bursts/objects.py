@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from router.control.bursts.firing import Firing, Outcome
+from router.control.bursts.firing import Firing, HookOutcome
 from router.control.kubernetes.api import APPLY_PATCH, Api
 from router.control.kubernetes.errors import FORBIDDEN, NOT_FOUND, ApiError
 from router.documents.templates import filled_whole
@@ -26,7 +26,7 @@ class _Refused(Exception):
 
 async def settle(
     api: Api, manifest: Mapping[str, Any], firing: Firing, timeout_s: float
-) -> Outcome:
+) -> HookOutcome:
     """Make the object of ``manifest`` for saturated, delete it for calm. Repeats are harmless."""
     wanted: dict[str, Any] = filled_whole(dict(manifest), firing.values)
     name = f"{wanted['kind']} {wanted['metadata']['name']}"
@@ -34,14 +34,16 @@ async def settle(
         async with asyncio.timeout(timeout_s):
             path = await _path(api, wanted)
             if firing.event == "saturated":
-                return Outcome(ok=True, text=f"{name} {await _apply(api, path, wanted, firing)}")
+                return HookOutcome(
+                    ok=True, text=f"{name} {await _apply(api, path, wanted, firing)}"
+                )
             gone = await _delete(api, path, wanted["metadata"]["name"], firing.values["burst"])
-            return Outcome(ok=True, text=f"{name} {gone}")
+            return HookOutcome(ok=True, text=f"{name} {gone}")
     except TimeoutError:
         hint = "kubectl get --raw /readyz says how the API server is"
-        return Outcome(ok=False, text=f"{name}: no answer within {timeout_s:g} s", hint=hint)
+        return HookOutcome(ok=False, text=f"{name}: no answer within {timeout_s:g} s", hint=hint)
     except _Refused as refused:
-        return Outcome(ok=False, text=f"{name} {refused}", hint=refused.hint)
+        return HookOutcome(ok=False, text=f"{name} {refused}", hint=refused.hint)
     except ApiError as error:
         hint = ""
         if error.status == FORBIDDEN:
@@ -50,7 +52,7 @@ async def settle(
                 "Give the router's ServiceAccount get, create, patch and delete on "
                 f"{wanted['kind']} of API group {group} (docs/bursts.md has the Role)"
             )
-        return Outcome(ok=False, text=f"{name}: {error}", hint=hint)
+        return HookOutcome(ok=False, text=f"{name}: {error}", hint=hint)
 
 
 async def _path(api: Api, wanted: Mapping[str, Any]) -> str:

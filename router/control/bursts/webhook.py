@@ -18,7 +18,7 @@ import aiohttp
 import msgspec
 from aiohttp.abc import ResolveResult
 
-from router.control.bursts.firing import Firing, Outcome, shown
+from router.control.bursts.firing import Firing, HookOutcome, shown
 from router.documents.addresses import is_metadata
 from router.documents.templates import NUMBERS
 from router.model import limits
@@ -63,7 +63,7 @@ async def post(
     secret: bytes,
     rng: random.Random,
     clock: Callable[[], float] = time.time,
-) -> Outcome:
+) -> HookOutcome:
     """POST until a 2xx comes, the receiver says no, or ``spec.tries`` are used up.
 
     Redirects are not followed: who is signed for is who is named. TLS is verified by the system's
@@ -92,12 +92,12 @@ async def post(
                 headers[SIGNATURE] = signature(secret, int(clock()), body)
             status, text = await _once(http, spec.url, body, headers)
             if 200 <= status < 300:
-                return Outcome(ok=True, text=text)
+                return HookOutcome(ok=True, text=text)
             if status in _NOT_AGAIN or 300 <= status < 400:
                 hint = "Redirects are not followed: name the last URL" if status < 400 else ""
-                return Outcome(ok=False, text=text, hint=hint or _HINT)
+                return HookOutcome(ok=False, text=text, hint=hint or _HINT)
     tries = "1 try" if spec.tries == 1 else f"{spec.tries} tries"
-    return Outcome(ok=False, text=f"{text}, after {tries}", hint=_HINT)
+    return HookOutcome(ok=False, text=f"{text}, after {tries}", hint=_HINT)
 
 
 _HINT: Final = "Look at the receiver, then: sitectl burst test NAME"

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from typing import Any, Final
 
-from router.control.bursts import Firing, Outcome, objects, webhook
+from router.control.bursts import Firing, HookOutcome, objects, webhook
 from router.control.kubernetes.api import Api
 from router.control.kubernetes.errors import ApiError
 from router.kubernetes.names import BURSTS_SECRET, PART_OF
@@ -53,7 +53,7 @@ class NamespacePlace:
             }
         )
 
-    async def run(self, spec: BurstSpec, firing: Firing) -> Outcome:
+    async def run(self, spec: BurstSpec, firing: Firing) -> HookOutcome:
         """Run the hook of ``spec``."""
         if spec.object is not None:
             return await objects.settle(self._api, spec.object, firing, spec.timeout_s)
@@ -64,11 +64,11 @@ class NamespacePlace:
                 found = await self._api.find("Secret", spec.webhook.secret)
             except ApiError as error:
                 text = f"Secret {spec.webhook.secret} could not be read: {error}"
-                return Outcome(ok=False, text=text)
+                return HookOutcome(ok=False, text=text)
             secret = (_value(found, SECRET_KEY) or b"").strip()
             if not secret:
                 name = spec.webhook.secret
-                return Outcome(
+                return HookOutcome(
                     ok=False,
                     text=f"Secret {name} has no key {SECRET_KEY}, or is not there",
                     hint=f"kubectl create secret generic {name} --from-literal={SECRET_KEY}=…",

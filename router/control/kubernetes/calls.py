@@ -25,7 +25,7 @@ from router.model import limits
 JSON: Final = "application/json"
 
 
-class Answer(msgspec.Struct, frozen=True):
+class ApiAnswer(msgspec.Struct, frozen=True):
     """One HTTP answer, read to its end."""
 
     status: int
@@ -44,7 +44,7 @@ class Transport(Protocol):
         body: bytes | None,
         content_type: str,
         timeout_s: float,
-    ) -> Answer:
+    ) -> ApiAnswer:
         """The answer, whatever its status."""
         ...
 

@@ -22,7 +22,7 @@ from router.control.kubernetes.selections import Selection, whole
 from router.control.kubernetes.services import restore_all
 from router.kubernetes import names, site_config
 from router.kubernetes.applied import is_as_applied, is_stamped, stamped
-from router.kubernetes.findings import Findings
+from router.kubernetes.findings import ObjectFindings
 from router.kubernetes.image import PullPolicy
 from router.kubernetes.manifests import OPTIONAL_KINDS, headless_objects, owned, render
 from router.kubernetes.objects import Object, is_going, metadata, name_of, shown
@@ -218,7 +218,7 @@ class SiteController:
     async def _make(self, namespace: str, site: Object, seen: _Seen) -> None:
         """Make all objects of a site what they shall be."""
         openshift = self._has(namespace, "Route")
-        noted = Findings(site_config.SOURCE)
+        noted = ObjectFindings(site_config.SOURCE)
         defaults = site_config.SiteDefaults(ingress="route" if openshift else "loadbalancer")
         options, document = site_config.read(site, namespace, defaults, noted)
         if options.is_left_alone:

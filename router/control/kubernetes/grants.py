@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from certs import claims, names
 from certs.authority import Authority
-from certs.claims import ClaimRequest, Redeemed, Refused
+from certs.claims import ClaimRefused, ClaimRequest, Redeemed
 from certs.errors import CertError
 from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.trust_calls import SECRET, Secrets, is_overtaken
@@ -21,7 +21,7 @@ from router.model.errors import ConfigError
 
 log = logging.getLogger("router.control.kubernetes")
 
-Result = Redeemed | Refused | CertError | OSError
+Result = Redeemed | ClaimRefused | CertError | OSError
 Done = Callable[[Result], None]
 
 
@@ -57,7 +57,7 @@ class GrantSecrets:
     async def judge(self, name: str, request: ClaimRequest, now: float) -> Result:
         """What the claim comes to; kept when this returns, unless it is an OSError."""
         if not names.is_name(name):
-            return Refused("unknown")
+            return ClaimRefused("unknown")
         source = f"{SECRET}/{grant_name(name)}"
         for tries_left in reversed(range(limits.SECRET_TRIES_MAX)):
             try:

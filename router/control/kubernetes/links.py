@@ -66,7 +66,7 @@ class _Together(NamedTuple):
     stamp: int
 
 
-class Hindrance(msgspec.Struct, frozen=True):
+class TokenHindrance(msgspec.Struct, frozen=True):
     """Why a wanted link has no token in the site directory (yet)."""
 
     state: Literal["connecting", "refused"]
@@ -97,19 +97,19 @@ class LinkSecrets:
         found = self._token_errors | self._api_errors
         return tuple(found[name] for name in sorted(found))
 
-    def hindrance(self, name: str) -> Hindrance | None:
+    def hindrance(self, name: str) -> TokenHindrance | None:
         """Why the wanted link ``name`` cannot be dialled; None: nothing that is known here."""
         if name in self._here:
             return None
         error = self._token_errors.get(name)
         if error is not None:
-            return Hindrance("refused", str(error))
+            return TokenHindrance("refused", str(error))
         if name not in self._wanted:
             absent = f"there is no {SECRET}/{name} with a token of another site"
-            return Hindrance("refused", f"{absent}. Apply one: sitectl link create FILE")
+            return TokenHindrance("refused", f"{absent}. Apply one: sitectl link create FILE")
         error = self._api_errors.get(name)
         waiting = "the key for its claim is not kept in a Secret yet"
-        return Hindrance("connecting", waiting if error is None else str(error))
+        return TokenHindrance("connecting", waiting if error is None else str(error))
 
     # Without the API ------------------------------------------------------------------------
 

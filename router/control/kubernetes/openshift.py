@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from router.control.kubernetes.calls import JSON, Answer
+from router.control.kubernetes.calls import JSON, ApiAnswer
 from router.kubeconfig import SERVICE_ACCOUNT, read_config  # First: says what is not installed.
 from router.kubernetes import oauth
 from router.model import limits
@@ -84,12 +84,12 @@ class OpenShiftLogin:
             raise LoginFailed(reason, oauth.LOOK)
         return oauth.endpoints(answer.body)
 
-    async def _metadata(self, trust: ssl.SSLContext, secret: str) -> Answer:
+    async def _metadata(self, trust: ssl.SSLContext, secret: str) -> ApiAnswer:
         return await self._api(trust, secret, "GET", oauth.METADATA_PATH)
 
     async def _api(
         self, trust: ssl.SSLContext, token: str, method: str, path: str, body: bytes | None = None
-    ) -> Answer:
+    ) -> ApiAnswer:
         """One question to the API server, as who has ``token``."""
         bearer = {"Authorization": f"Bearer {token}"}
         return await _ask(
@@ -137,7 +137,7 @@ async def _ask(
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
     content_type: str = JSON,
-) -> Answer:
+) -> ApiAnswer:
     """One answer, read to its end. Redirects are not followed: they would carry a secret along."""
     sent = {"Accept": JSON, "Accept-Encoding": "identity", **(headers or {})}
     if body is not None:
@@ -154,7 +154,7 @@ async def _ask(
                 answered += piece
                 if len(answered) > limits.CONSOLE_OAUTH_ANSWER_BYTES_MAX:
                     raise LoginFailed(f"{who} answers with too much.", oauth.LOOK)
-            return Answer(response.status_code, bytes(answered))
+            return ApiAnswer(response.status_code, bytes(answered))
     except TimeoutError as error:
         raise LoginFailed(f"{who} does not answer within {wait_s:.0f} s.", oauth.LOOK) from error
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:

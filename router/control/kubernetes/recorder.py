@@ -47,7 +47,7 @@ class _Standing(msgspec.Struct):
     count: int = 0
 
 
-class Recorder:
+class EventRecorder:
     """`look` takes up what is wrong now, `run` writes Events about it."""
 
     def __init__(

@@ -40,7 +40,7 @@ FILLED: Final = "spillway.dev/filled"
 """On what we filled: its UID, by which it is told from its copies."""
 
 
-class Issuer(msgspec.Struct, frozen=True):
+class TokenIssuer(msgspec.Struct, frozen=True):
     """The site that fills."""
 
     authority: Authority
@@ -51,7 +51,7 @@ class Issuer(msgspec.Struct, frozen=True):
 class TokenRequests:
     """Fills requests. ``clock``: Unix seconds."""
 
-    def __init__(self, api: Secrets, issuer: Issuer, clock: Callable[[], float]) -> None:
+    def __init__(self, api: Secrets, issuer: TokenIssuer, clock: Callable[[], float]) -> None:
         self._api = api
         self._issuer = issuer
         self._clock = clock

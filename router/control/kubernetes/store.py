@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from router.control.acceptance import Acceptance, Reading, news
+from router.control.acceptance import Acceptance, SourcesReading, news
 from router.control.kubernetes.informer import Informer, Reads
 from router.control.kubernetes.kept import kept_running
 from router.control.kubernetes.selections import SELECTIONS
@@ -30,7 +30,7 @@ from router.kubernetes.kinds import KINDS
 from router.kubernetes.memo import Memo
 from router.kubernetes.names import MANAGED_BY, ROUTER, SITE_CONFIGMAP
 from router.kubernetes.objects import Object, Snapshot, labels
-from router.kubernetes.picture import Picture
+from router.kubernetes.picture import NamespacePicture
 from router.kubernetes.pods import BOTH, Family, family_of
 from router.kubernetes.services import Memory, ServicePlan, plan
 from router.kubernetes.site_config import SiteDefaults
@@ -51,9 +51,9 @@ class Look(msgspec.Struct, frozen=True):
     """What the store saw and planned: for those who write to the API, and for trust."""
 
     snapshot: Snapshot
-    picture: Picture
+    picture: NamespacePicture
     plan: ServicePlan
-    reading: Reading | None
+    reading: SourcesReading | None
 
 
 class KubernetesStore:
@@ -79,7 +79,7 @@ class KubernetesStore:
         self._woken = asyncio.Event()
         self._informers = [Informer(api, chosen, self._changed, rng) for chosen in SELECTIONS]
         self._snapshot = Snapshot(namespace, {})
-        self._picture = Picture()
+        self._picture = NamespacePicture()
         self._acceptance = Acceptance(
             f"Put ConfigMap {SITE_CONFIGMAP} back, or delete the site with: sitectl delete"
         )
@@ -92,7 +92,7 @@ class KubernetesStore:
         self._plan: ServicePlan | None = None
         self._memory = Memory(began_at=time.monotonic())
         self._may_name_pods: bool | None = None
-        self._last: Reading | None = None
+        self._last: SourcesReading | None = None
         self.documents: tuple[Document, ...] = ()
         """Those that count, as last seen, without the pods that they stand for."""
         self._shares_until: float | None = None  # Unix seconds.
@@ -139,7 +139,7 @@ class KubernetesStore:
             if reading is not None:
                 changed(reading.wanted, list(reading.errors))
 
-    def load(self) -> Reading:
+    def load(self) -> SourcesReading:
         """The state now. ConfigError SW0109: there is no usable site (yet)."""
         self._see()
         if self._last is None:
@@ -211,7 +211,7 @@ class KubernetesStore:
 
     # One look -------------------------------------------------------------------------------
 
-    def _see(self) -> Reading | None:
+    def _see(self) -> SourcesReading | None:
         """Understand what is there now; the new state, None: it is the last one."""
         began = time.perf_counter()
         dirty, self._dirty = self._dirty, set()
@@ -223,7 +223,7 @@ class KubernetesStore:
         self._look_s = time.perf_counter() - began
         return reading
 
-    def _look(self, dirty: set[str]) -> Reading | None:
+    def _look(self, dirty: set[str]) -> SourcesReading | None:
         self._take_objects(dirty)
         if dirty - _POD_KINDS or self._plan is None:
             self._understand()

@@ -41,7 +41,7 @@ class _Told(msgspec.Struct):
     since: str = ""
 
 
-class Teller:
+class EventTeller:
     """`hear` takes up what happened, `run` writes it. ``enabled``: somebody wants them."""
 
     def __init__(

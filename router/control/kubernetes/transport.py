@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
-from router.control.kubernetes.calls import Answer
+from router.control.kubernetes.calls import ApiAnswer
 from router.control.kubernetes.errors import NO_ANSWER, TOO_LARGE, ApiError, refused
 from router.kubeconfig import UNUSABLE, read_config, unusable  # First: says what is not installed.
 from router.model import limits
@@ -55,7 +55,7 @@ class HttpTransport:
         body: bytes | None,
         content_type: str,
         timeout_s: float,
-    ) -> Answer:
+    ) -> ApiAnswer:
         """The answer, whatever its status."""
         headers = {"Accept": "application/json"}
         if body is not None:
@@ -72,7 +72,7 @@ class HttpTransport:
                 answered = await _whole(response)
         except (httpx2.HTTPError, LightkubeError, OSError) as error:
             raise _unreachable(error) from error
-        return Answer(response.status_code, answered, _retry_after_s(response))
+        return ApiAnswer(response.status_code, answered, _retry_after_s(response))
 
     @asynccontextmanager
     async def stream(

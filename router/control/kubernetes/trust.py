@@ -18,7 +18,7 @@ from typing import NamedTuple
 from certs import claims
 from certs.authority import Authority
 from certs.certificates import begins_at
-from certs.claims import ClaimRequest, Grant
+from certs.claims import ClaimGrant, ClaimRequest
 from certs.credentials import LinkStore
 from certs.errors import CertError
 from certs.identity import SiteIdentity
@@ -32,9 +32,9 @@ from router.control.kubernetes.console import DIRECTORY as CONSOLE_DIRECTORY
 from router.control.kubernetes.console import ConsoleUsers
 from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.grants import Done, GrantSecrets
-from router.control.kubernetes.links import Hindrance, LinkSecrets
+from router.control.kubernetes.links import LinkSecrets, TokenHindrance
 from router.control.kubernetes.proxies import ProxySecrets
-from router.control.kubernetes.requests import Issuer, TokenRequests
+from router.control.kubernetes.requests import TokenIssuer, TokenRequests
 from router.control.kubernetes.revoked import RevokedSecret
 from router.control.kubernetes.tls import TlsSecrets, named
 from router.control.kubernetes.trust_calls import SECRET, refusal, uid_of, version_of
@@ -42,7 +42,7 @@ from router.documents import Wanted
 from router.kubernetes.addresses import EXPOSED_BY, Addresses, addresses
 from router.kubernetes.names import IDENTITY_SECRET, ROUTER, SITE_CONFIGMAP, TYPE_LABEL
 from router.kubernetes.objects import Object, Snapshot, labels
-from router.kubernetes.picture import Picture
+from router.kubernetes.picture import NamespacePicture
 from router.kubernetes.secrets import GRANT_FILE, data_of, is_type
 from router.model import limits
 from router.model.errors import ConfigError
@@ -50,11 +50,11 @@ from router.model.errors import ConfigError
 log = logging.getLogger("router.control.kubernetes")
 
 
-class Seen(NamedTuple):
+class NamespaceState(NamedTuple):
     """A state of the namespace. ``wanted`` None: it makes no usable site."""
 
     snapshot: Snapshot
-    picture: Picture
+    picture: NamespacePicture
     wanted: Wanted | None
 
 
@@ -88,12 +88,12 @@ class SecretTrust:
         self._proxies = ProxySecrets(links)
         self._revoked = RevokedSecret(api, Revocations(secrets), lambda: self.revocations_changed())
         self._admitted = AdmittedSecrets(api, Register(secrets / DIRECTORY))
-        issuer = Issuer(self._authority, site.site_id, api.namespace)
+        issuer = TokenIssuer(self._authority, site.site_id, api.namespace)
         self._requests = TokenRequests(api, issuer, clock)
         self._grants: GrantSecrets | None = None  # While `run` does.
         self._tls: TlsSecrets | None = None
         self._console: ConsoleUsers | None = None
-        self._seen: Seen | None = None
+        self._seen: NamespaceState | None = None
         self._told: tuple[ConfigError, ...] = ()
         self._exposed: Object | None = None
         self._exposed_kind, self._exposed_at = "", 0.0
@@ -149,7 +149,7 @@ class SecretTrust:
         self._ca_proposed = (before, after)
         self.poke()
 
-    def granted(self) -> list[Grant]:
+    def granted(self) -> list[ClaimGrant]:
         """Every claim, as the namespace has it. Raises CertError for one that is damaged."""
         if self._seen is None:
             return []
@@ -179,23 +179,25 @@ class SecretTrust:
                 chains += [use.chain for use in grant.redeemed if use.site_id == site]
         return max(chains, key=begins_at, default=None)
 
-    def hindrance(self, link: str) -> Hindrance | None:
+    def hindrance(self, link: str) -> TokenHindrance | None:
         """Why a wanted link has no token yet; None: it has one."""
         return self._links.hindrance(link)
 
     # Following the namespace ----------------------------------------------------------------
 
-    def look(self, snapshot: Snapshot, picture: Picture, wanted: Wanted | None) -> None:
+    def look(self, snapshot: Snapshot, picture: NamespacePicture, wanted: Wanted | None) -> None:
         """Take up a new state, before ``wanted`` (None: no usable site) is applied.
 
         What could not be read leaves everything as it is.
         """
-        before, self._seen = self._seen, Seen(snapshot, picture, wanted)
+        before, self._seen = self._seen, NamespaceState(snapshot, picture, wanted)
         if before is not None and _is_same(before, self._seen):
             return
         self._take_up(snapshot, picture, wanted)
 
-    def _take_up(self, snapshot: Snapshot, picture: Picture, wanted: Wanted | None) -> None:
+    def _take_up(
+        self, snapshot: Snapshot, picture: NamespacePicture, wanted: Wanted | None
+    ) -> None:
         if SECRET not in snapshot.missing:
             secrets = snapshot.of(SECRET)
             ours = {name: found for name, found in secrets.items() if TYPE_LABEL in labels(found)}
@@ -384,7 +386,7 @@ def _nobody() -> None:
     """Until somebody wants to hear it."""
 
 
-def _is_same(before: Seen, now: Seen) -> bool:
+def _is_same(before: NamespaceState, now: NamespaceState) -> bool:
     """Whether nothing of what concerns us is another. Most news are of pods."""
     kinds = (SECRET, "Service")
     return (

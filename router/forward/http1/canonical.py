@@ -5,7 +5,7 @@ import re
 import msgspec
 
 from router.forward.http1 import grammar
-from router.forward.http1.known import Known
+from router.forward.http1.known import BytesCache
 from router.model import limits
 
 # Each judges a whole head in one step: no field that ends at a hop; in requests one good Host.
@@ -93,8 +93,8 @@ def _check_response(head: bytes) -> int | None:
 
 # Good verdicts by exact bytes: clients and targets repeat themselves. A verdict is a pure function
 # of the bytes, so that nothing can be told apart by what is remembered.
-_requests: Known[RequestLine] = Known()
-_responses: Known[int] = Known()
+_requests: BytesCache[RequestLine] = BytesCache()
+_responses: BytesCache[int] = BytesCache()
 _get_request, _get_response = _requests.get, _responses.get
 
 

@@ -14,7 +14,7 @@ from router.model.limits import (
 _Value = TypeVar("_Value")
 
 
-class Known(Generic[_Value]):
+class BytesCache(Generic[_Value]):
     """Values by the exact bytes they were made of: ``get`` is all that a hit costs.
 
     Worth a place is what is seen twice: heads that never come again (an id in each) displace

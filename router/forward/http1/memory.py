@@ -1,7 +1,7 @@
 """What one router remembers of heads, over all its services."""
 
 from router.forward.http1 import canonical
-from router.forward.http1.known import Known
+from router.forward.http1.known import BytesCache
 from router.forward.http1.requests import KnownRequest
 from router.forward.http1.responses import KnownResponse
 
@@ -25,11 +25,11 @@ class HeadMemory:
     __slots__ = ("answers", "blocks", "requests", "responses", "sent")
 
     def __init__(self) -> None:
-        self.requests: Known[KnownRequest] = Known()
-        self.responses: Known[KnownResponse] = Known()
-        self.sent: Known[bytes] = Known()
-        self.answers: Known[Answer] = Known()
-        self.blocks: Known[AsBlock] = Known()
+        self.requests: BytesCache[KnownRequest] = BytesCache()
+        self.responses: BytesCache[KnownResponse] = BytesCache()
+        self.sent: BytesCache[bytes] = BytesCache()
+        self.answers: BytesCache[Answer] = BytesCache()
+        self.blocks: BytesCache[AsBlock] = BytesCache()
 
     def __len__(self) -> int:
         heads = len(self.requests) + len(self.responses)

@@ -6,7 +6,7 @@ from typing import Protocol
 from router.forward.http1.chunks import ChunkDecoder
 from router.forward.http1.grammar import HttpError
 from router.forward.http1.heads import DEFAULT, HeadLimits
-from router.forward.http1.known import Known
+from router.forward.http1.known import BytesCache
 from router.forward.http1.messages import HEAD_END, BodySink, MessageParser
 from router.forward.http1.request_heads import START, Forwarding, RequestHead, read_request_head
 from router.forward.ports import Request
@@ -71,8 +71,8 @@ class KnownRequests:
 
     __slots__ = ("store",)
 
-    def __init__(self, store: Known[KnownRequest] | None = None) -> None:
-        self.store: Known[KnownRequest] = store if store is not None else Known()
+    def __init__(self, store: BytesCache[KnownRequest] | None = None) -> None:
+        self.store: BytesCache[KnownRequest] = store if store is not None else BytesCache()
 
 
 class RequestParser(MessageParser):

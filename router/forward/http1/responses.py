@@ -11,7 +11,7 @@ import msgspec
 from router.forward.http1 import grammar
 from router.forward.http1.chunks import ChunkDecoder
 from router.forward.http1.heads import DEFAULT, HeadLimits, LineJudge, StartLine, exceeds_limits
-from router.forward.http1.known import Known
+from router.forward.http1.known import BytesCache
 from router.forward.http1.messages import HEAD_END, NOTHING, BodySink, MessageParser
 from router.forward.http1.render import is_bodiless, with_via
 from router.model.limits import HEADS_PER_STREAM_MAX, INTERIM_BYTES_MAX, POOL_IDLE_S
@@ -143,12 +143,12 @@ class KnownResponses:
     def __init__(
         self,
         limits: HeadLimits = DEFAULT,
-        store: Known[KnownResponse] | None = None,
-        sent: Known[bytes] | None = None,
+        store: BytesCache[KnownResponse] | None = None,
+        sent: BytesCache[bytes] | None = None,
     ) -> None:
         self.limits = limits
-        self.sent: Known[bytes] = sent if sent is not None else Known()
-        self.store: Known[KnownResponse] = store if store is not None else Known()
+        self.sent: BytesCache[bytes] = sent if sent is not None else BytesCache()
+        self.store: BytesCache[KnownResponse] = store if store is not None else BytesCache()
 
     def read(self, text: bytes) -> KnownResponse | str:
         """The verdict on a head that is not known, its blank line included.

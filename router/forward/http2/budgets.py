@@ -1,7 +1,7 @@
 """What a peer may do for nothing: a bucket that fills with time, and with what is of use."""
 
 
-class Budget:
+class PeerBudget:
     """At most ``burst`` at once and ``per_s`` in the long run."""
 
     __slots__ = ("_burst", "_left", "_per_s", "_seen_at")

@@ -21,7 +21,7 @@ from router.net.ports import Buffer, Connection, Timers
 _NOTHING = memoryview(b"")
 
 
-class Owner(Protocol):
+class ConnectionOwner(Protocol):
     """Who has the connection."""
 
     def opened(self, stream: Http2Stream, fields: Block, ended: bool) -> None:
@@ -82,7 +82,7 @@ class Http2Connection:
         self,
         connection: Connection,
         timers: Timers,
-        owner: Owner,
+        owner: ConnectionOwner,
         *,
         client: bool,
         streams: int,
@@ -191,7 +191,7 @@ class Http2Connection:
             self.flush()
 
     def ping(self) -> None:
-        """`Owner.ponged` follows."""
+        """`ConnectionOwner.ponged` follows."""
         if not self._failed:
             self.wire.ping()
             self.will_flush()

@@ -48,7 +48,7 @@ class Malformed(msgspec.Struct, frozen=True):
 OF_CONNECTION = Malformed("a field of the connection")
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class JudgedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request that may be forwarded. ``head`` is canonical, our own fields added.
 
     ``body_bytes``: 0 none, -1 not declared. ``grpc``: its client reads the status from trailers.
@@ -71,7 +71,7 @@ class Answered(msgspec.Struct, frozen=True):
 
 def read_request(
     fields: Fields, ended: bool, forwarding: Forwarding, bounds: ServiceLimits
-) -> Asked | HttpError | Malformed:
+) -> JudgedRequest | HttpError | Malformed:
     """The verdict on a request's fields; ``ended``: no body follows."""
     pseudo = dict(takewhile(_is_pseudo, fields))
     method, path = pseudo.get(b":method", b""), pseudo.get(b":path", b"")
@@ -92,7 +92,7 @@ def read_request(
     error = _beyond_us([b"host: %b\r\n" % host, *lines], special, forwarding, bounds)
     if error is not None:
         return error
-    return Asked(
+    return JudgedRequest(
         head=b"%b %b HTTP/1.1\r\nhost: %b\r\n%b%b"
         % (method, path, host, b"".join(lines), added_fields(special, host, forwarding)),
         body_bytes=body_bytes,

@@ -37,7 +37,7 @@ class StreamUser(Protocol):
         """The peer broke the rules of the stream, which is over."""
 
 
-class Nobody:
+class FinishedStreamUser:
     """The user of a stream that is over: no cycle waits for the collector."""
 
     __slots__ = ()
@@ -67,10 +67,10 @@ class Nobody:
         pass
 
 
-NOBODY = Nobody()
+NOBODY = FinishedStreamUser()
 
 
-class Carrier(Protocol):
+class StreamCarrier(Protocol):
     """The connection, as its streams see it."""
 
     wire: Wire
@@ -113,7 +113,7 @@ class Http2Stream:
 
     user: StreamUser
 
-    def __init__(self, connection: Carrier, stream_id: int) -> None:
+    def __init__(self, connection: StreamCarrier, stream_id: int) -> None:
         self._connection = connection
         self.id = stream_id
         self._queue = bytearray()

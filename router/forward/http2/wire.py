@@ -12,7 +12,7 @@ from collections import deque
 
 from router.forward.http2 import codes
 from router.forward.http2.blocks import Block, BlockError, BlockReader, OversizedBlockError
-from router.forward.http2.budgets import Budget
+from router.forward.http2.budgets import PeerBudget
 from router.forward.http2.codes import FRAME_HEADER_BYTES, frame
 from router.forward.http2.sink import WireSink
 from router.model import limits
@@ -124,9 +124,9 @@ class Wire:
         self._block_ended = False
         self._failed = False
         self._now = now
-        self._useless = Budget(limits.HTTP2_USELESS_BURST, limits.HTTP2_USELESS_PER_S, now)
+        self._useless = PeerBudget(limits.HTTP2_USELESS_BURST, limits.HTTP2_USELESS_PER_S, now)
         self._useful = 0  # Frames that buy some of these, not yet told to the budget.
-        self._resets = Budget(limits.HTTP2_RESETS_BURST, limits.HTTP2_RESETS_PER_S, now)
+        self._resets = PeerBudget(limits.HTTP2_RESETS_BURST, limits.HTTP2_RESETS_PER_S, now)
         self._flows: dict[int, _Flow] = {}
         self._highest_id = 0  # Of the peer's.
         self.next_id = 1

@@ -1,13 +1,13 @@
 """Canonical heads as header blocks, made once for all that are the same."""
 
-from router.forward.http1.known import Known
+from router.forward.http1.known import BytesCache
 from router.forward.http1.memory import AsBlock
 from router.forward.http2 import heads
 from router.forward.http2.blocks import encoded
 
 
 def request_block(
-    known: Known[AsBlock], head: bytes, body_bytes: int, via: bytes, scheme: bytes
+    known: BytesCache[AsBlock], head: bytes, body_bytes: int, via: bytes, scheme: bytes
 ) -> AsBlock:
     """A request's head for a target: see `heads.request_fields`."""
     found = known.get(head)
@@ -19,7 +19,7 @@ def request_block(
     return made
 
 
-def response_block(known: Known[AsBlock], head: bytes, body_bytes: int, via: bytes) -> bytes:
+def response_block(known: BytesCache[AsBlock], head: bytes, body_bytes: int, via: bytes) -> bytes:
     """A response's head for a client: see `heads.response_fields`."""
     found = known.get(head)
     if found is not None and found[0] == body_bytes and found[1] == via:

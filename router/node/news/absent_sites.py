@@ -15,7 +15,7 @@ from router.node.moments import time_of_day
 from router.routing.table import RouteTable
 
 
-class AbsentSite(msgspec.Struct, frozen=True, kw_only=True):
+class FormerCandidate(msgspec.Struct, frozen=True, kw_only=True):
     """Who it was, and ``since`` when it is gone (monotonic seconds). ``via``: the site that its
     path began with."""
 
@@ -34,7 +34,7 @@ class AbsentSites:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._table: RouteTable | None = None
-        self._gone: dict[tuple[ServiceKey, SiteId], AbsentSite] = {}
+        self._gone: dict[tuple[ServiceKey, SiteId], FormerCandidate] = {}
 
     def table_changed(self, table: RouteTable) -> None:
         """Note which candidates are gone, and which are back."""
@@ -54,16 +54,16 @@ class AbsentSites:
         while len(self._gone) > ABSENT_SITES_MAX:
             del self._gone[next(iter(self._gone))]
 
-    def of(self, key: ServiceKey) -> list[AbsentSite]:
+    def of(self, key: ServiceKey) -> list[FormerCandidate]:
         """Sites that offered ``key`` not long ago, the cheapest first."""
         oldest = self._now() - ABSENT_SITES_SHOWN_S
         known = [one for (of, _), one in self._gone.items() if of == key and one.since >= oldest]
         return sorted(known, key=lambda one: (one.path_cost, one.site))
 
 
-def _absent(one: RemoteCandidate, table: RouteTable, now: float) -> AbsentSite:
+def _absent(one: RemoteCandidate, table: RouteTable, now: float) -> FormerCandidate:
     first = one.paths[0][0] if one.paths and one.paths[0] else None
-    return AbsentSite(
+    return FormerCandidate(
         site=one.site,
         name=one.site_name,
         path_cost=one.path_cost,
@@ -74,7 +74,7 @@ def _absent(one: RemoteCandidate, table: RouteTable, now: float) -> AbsentSite:
 
 def rows(
     key: ServiceKey,
-    gone: Sequence[AbsentSite],
+    gone: Sequence[FormerCandidate],
     table: RouteTable,
     links: Sequence[LinkStatus],
     utc: Callable[[float], str],
@@ -93,7 +93,7 @@ def rows(
 
 def _row(
     key: ServiceKey,
-    one: AbsentSite,
+    one: FormerCandidate,
     table: RouteTable,
     links: Sequence[LinkStatus],
     utc: Callable[[float], str],
@@ -131,5 +131,5 @@ def _row(
     )
 
 
-def _leads_to(link: LinkStatus, one: AbsentSite) -> bool:
+def _leads_to(link: LinkStatus, one: FormerCandidate) -> bool:
     return link.neighbour_site in (one.site, one.via)

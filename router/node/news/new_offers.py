@@ -20,7 +20,7 @@ from router.model.limits import (
 )
 from router.net.ports import Timer, Timers
 from router.node.news.event_budgets import EventBudgets
-from router.node.services.ports import Keeper, KnownOffer
+from router.node.services.ports import Keeper, OfferingSite
 from router.routing.table import RouteTable
 
 MORE_SHOWN = 3  # Of the offers that have no note each.
@@ -153,11 +153,11 @@ class NewOffers:
     def _keep(self) -> None:
         self._save = None
         now = self._timers.now()
-        known: dict[str, list[KnownOffer]] = {}
+        known: dict[str, list[OfferingSite]] = {}
         for service, site in self._known:
             since = self._new.get((service, site))
             age = None if since is None or now >= since + NEW_OFFER_SHOWN_S else now - since
-            known.setdefault(service, []).append(KnownOffer(site, age))
+            known.setdefault(service, []).append(OfferingSite(site, age))
         self._keeper.keep_known_offers(known)
 
 

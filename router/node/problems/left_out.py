@@ -31,7 +31,7 @@ class LeftOut(msgspec.Struct, frozen=True):
 NOTHING: Final = LeftOut()
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class LeftOutFacts(msgspec.Struct, frozen=True, kw_only=True):
     """``rules`` are of this site, by ids; ``imports`` its import rule as it is given.
 
     ``heard``: the last report of the load at another router; None: there was none.
@@ -67,13 +67,13 @@ def why_not(report: CandidateReport, explanation: Explanation) -> str:
     return report.reason if stands_by or report.verdict == "excluded" else ""
 
 
-def left_out(facts: Facts) -> LeftOut:
+def left_out(facts: LeftOutFacts) -> LeftOut:
     """In words. O(candidates of the service port)."""
     found = [*_by_own_rules(facts), *_by_others(facts), *_by_policy(facts)]
     return LeftOut(" ".join(f"{one.why}." for one in found), ". ".join(one.let_in for one in found))
 
 
-def _by_own_rules(facts: Facts) -> Iterator[LeftOut]:
+def _by_own_rules(facts: LeftOutFacts) -> Iterator[LeftOut]:
     """Sites that this one is offered targets by and does not use."""
     table, service = facts.table, facts.key.name
     own = table.party(table.site).shown
@@ -96,7 +96,7 @@ def _by_own_rules(facts: Facts) -> Iterator[LeftOut]:
             yield _unused(facts, one, unused[one.site])
 
 
-def _unused(facts: Facts, one: _Site, candidate: RemoteCandidate) -> LeftOut:
+def _unused(facts: LeftOutFacts, one: _Site, candidate: RemoteCandidate) -> LeftOut:
     table, service = facts.table, facts.key.name
     declared = table.declarations.get(service)
     if not candidate.barred:
@@ -116,7 +116,7 @@ def _unused(facts: Facts, one: _Site, candidate: RemoteCandidate) -> LeftOut:
 
 
 def _with_room(
-    facts: Facts, sites: Container[SiteId], verdict: str = "excluded"
+    facts: LeftOutFacts, sites: Container[SiteId], verdict: str = "excluded"
 ) -> Iterator[_Site]:
     """Those of ``sites`` that the balancer passed over for ``verdict``, though they have room."""
     for one in facts.explanation.candidates:
@@ -124,7 +124,7 @@ def _with_room(
             yield _Site(one.site, one.site_name, facts.shown(one.site_name, one.free))
 
 
-def _by_others(facts: Facts) -> Iterator[LeftOut]:
+def _by_others(facts: LeftOutFacts) -> Iterator[LeftOut]:
     """Sites that have targets and do not offer them to this one."""
     table, service = facts.table, facts.key.name
     own = table.party(table.site)
@@ -161,7 +161,7 @@ def _free(candidate: RemoteCandidate, heard: LoadReport | None) -> int | None:
     return heard.rate.permits if slots is None else min(slots, heard.rate.permits)
 
 
-def _by_policy(facts: Facts) -> Iterator[LeftOut]:
+def _by_policy(facts: LeftOutFacts) -> Iterator[LeftOut]:
     """Sites that stand by under `failover`."""
     if facts.explanation.policy != "failover":
         return

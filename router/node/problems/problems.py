@@ -11,7 +11,7 @@ from router.model.ids import ServiceKey, SiteId
 from router.model.sharing import ALL, SHORT_ID_CHARS, SharingRules
 from router.model.specs import ServiceSpec
 from router.node.services import refused_declarations
-from router.node.services.listener_budget import Refusal
+from router.node.services.listener_budget import ListenerRefusal
 from router.node.services.listener_grants import FORMER, PortHolder, Unlistened
 from router.node.services.plan import Undeclared
 from router.routing.table import RouteTable
@@ -156,17 +156,18 @@ def _over_budget(one: Unlistened, name_of: Callable[[SiteId], str]) -> Problem:
     listen = f"sitectl service set {first.name if first else 'NAME'} --listen"
     revoke = f"sitectl revoke-access --link {name or 'NAME'}"
     hints = {
-        Refusal.LOW_PORT: f"If clients here should reach it: {listen} PORT",
-        Refusal.TAKEN: f"Give it another port here: {listen} PORT",
-        Refusal.PLACE: f"Give {first or 'it'} another port here: {listen} PORT. To give it this "
-        f"port: {listen} {first.port if first else 'PORT'}. "
+        ListenerRefusal.LOW_PORT: f"If clients here should reach it: {listen} PORT",
+        ListenerRefusal.TAKEN: f"Give it another port here: {listen} PORT",
+        ListenerRefusal.PLACE: f"Give {first or 'it'} another port here: {listen} PORT. To give it "
+        f"this port: {listen} {first.port if first else 'PORT'}. "
         f"If that site should not be here at all: {revoke}",
-        Refusal.SITE: f"For one of them: {listen} PORT. For all: raise listenersPerSite here. "
-        f"If that site should not be here at all: {revoke}",
-        Refusal.TOTAL: "Raise the limit of open files: ulimit -n, or LimitNOFILE= of the unit",
+        ListenerRefusal.SITE: f"For one of them: {listen} PORT. For all: raise listenersPerSite "
+        f"here. If that site should not be here at all: {revoke}",
+        ListenerRefusal.TOTAL: "Raise the limit of open files: ulimit -n, or LimitNOFILE= of the "
+        "unit",
     }
     return Problem(
-        code="SW0321" if one.refusal is Refusal.PLACE else "SW0320",
+        code="SW0321" if one.refusal is ListenerRefusal.PLACE else "SW0320",
         message=f"{whose} {ports} without a listener here{named}: {one.refusal.value}.",
         hint=hints[one.refusal],
     )

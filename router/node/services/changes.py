@@ -14,7 +14,7 @@ _WAY_BACK = "It is used again once its checks are good."
 _WAY_BACK_EJECTED = "It is checked after that time and used again if it answers."
 
 
-class Changes:
+class ServiceChanges:
     """Compares with what was seen last.
 
     Reports a new target once it is ready, and nothing of a target that nobody binds any more.

@@ -9,13 +9,13 @@ from collections.abc import Container, Mapping
 
 from router.model.adverts import Declaration
 from router.model.ids import SiteId
-from router.node.services.ports import Keeper, Kept
+from router.node.services.ports import Keeper, KnownDeclaration
 from router.routing.table import RouteTable
 
 AGE_KEPT_S = 60.0
 
 
-class Learnt:
+class LearntServices:
     """What was kept by the last life, as long as it counts; and what to keep for the next."""
 
     __slots__ = (
@@ -84,7 +84,7 @@ class Learnt:
         if is_old or (known, lost_at) != self._kept:
             self._keeper.keep_learnt(
                 tuple(
-                    Kept(declaration, now - lost_at.get(name, now))
+                    KnownDeclaration(declaration, now - lost_at.get(name, now))
                     for name, declaration in sorted(known.items())
                 )
             )

@@ -16,7 +16,7 @@ from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 
 
-class Refusal(Enum):
+class ListenerRefusal(Enum):
     """Why a service port has no listener here."""
 
     LOW_PORT = "ports below 1024 need a Listener of this site"
@@ -65,14 +65,14 @@ class Tenure(msgspec.Struct, frozen=True):
 
 def refusals(
     requests: Sequence[ListenerRequest], tenure: Tenure, budget: ListenerBudget
-) -> dict[ServiceKey, Refusal]:
+) -> dict[ServiceKey, ListenerRefusal]:
     """The requests that get no listener.
 
     A listener stays while its own site and this one ask for no more: a site that joins takes no
     listener from another. New ones share the room, one port of each site in turn.
     """
     own = [request for request in requests if request.origin is None]
-    refused = {request.key: Refusal.TOTAL for request in own[budget.total :]}
+    refused = {request.key: ListenerRefusal.TOTAL for request in own[budget.total :]}
     doors = _hosts(budget.doors)
     own_hosts = _hosts([one.place for one in own[: budget.total] if one.place is not None])
     foreign: list[tuple[bool, float, SiteId, ServiceKey, Where | None]] = []
@@ -99,14 +99,14 @@ def refusals(
         if place is not None:
             taken.add(place)
     for key, place in beyond:
-        refused[key] = Refusal.PLACE if place in taken else Refusal.SITE
+        refused[key] = ListenerRefusal.PLACE if place in taken else ListenerRefusal.SITE
     ranked = sorted(
         (is_new, number, site, key)
         for site, theirs in by_site.items()
         for number, (is_new, key) in enumerate(theirs)
     )
     room = max(0, budget.total - len(own))
-    return refused | {key: Refusal.TOTAL for *_, key in ranked[room:]}
+    return refused | {key: ListenerRefusal.TOTAL for *_, key in ranked[room:]}
 
 
 def _hosts(places: Sequence[Where]) -> dict[int, set[str]]:
@@ -121,16 +121,16 @@ def _barred(
     doors: Mapping[int, set[str]],
     own: Mapping[int, set[str]],
     kept: Mapping[int, SiteId],
-) -> Refusal | None:
+) -> ListenerRefusal | None:
     if request.place is None:
         return None
     host, port = request.place
     if port < limits.UNPRIVILEGED_PORT_MIN and not request.may_be_low:
-        return Refusal.LOW_PORT
+        return ListenerRefusal.LOW_PORT
     if _is_among(host, doors.get(port, set())):
-        return Refusal.TAKEN
+        return ListenerRefusal.TAKEN
     if _is_among(host, own.get(port, set())) or kept.get(port, request.origin) != request.origin:
-        return Refusal.PLACE
+        return ListenerRefusal.PLACE
     return None
 
 

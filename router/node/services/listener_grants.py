@@ -15,8 +15,8 @@ from router.model.remembered import HeldListener
 from router.model.specs import ServiceSpec
 from router.node.services.listener_budget import (
     ListenerBudget,
+    ListenerRefusal,
     ListenerRequest,
-    Refusal,
     Tenure,
     refusals,
 )
@@ -46,7 +46,7 @@ class Unlistened(msgspec.Struct, frozen=True):
     """
 
     origin: SiteId | None
-    refusal: Refusal
+    refusal: ListenerRefusal
     count: int
     first: tuple[ServiceKey, ...]
     holders: tuple[PortHolder | None, ...] = ()
@@ -58,7 +58,7 @@ class ListenerGrants(msgspec.Struct, frozen=True):
     Services that are not in ``shown`` are planned whole.
     """
 
-    refused: Mapping[str, Mapping[int, Refusal]] = {}
+    refused: Mapping[str, Mapping[int, ListenerRefusal]] = {}
     shown: Mapping[str, int] = {}
     unlistened: tuple[Unlistened, ...] = ()
 
@@ -165,7 +165,7 @@ class ListenerOffice:
         refused = refusals(requests, Tenure(self._held, ranks, kept), budget)
         holders = _holders(requests, refused, away)
         self._hold(requests, refused, away, budget.per_site)
-        by_name: dict[str, dict[int, Refusal]] = {}
+        by_name: dict[str, dict[int, ListenerRefusal]] = {}
         for key, refusal in refused.items():
             by_name.setdefault(key.name, {})[key.port] = refusal
         return ListenerGrants(by_name, shown, _unlistened(requests, refused, beyond, holders))
@@ -173,7 +173,7 @@ class ListenerOffice:
     def _hold(
         self,
         requests: Sequence[ListenerRequest],
-        refused: Mapping[ServiceKey, Refusal],
+        refused: Mapping[ServiceKey, ListenerRefusal],
         away: Mapping[ServiceKey, SiteId],
         per_site: int,
     ) -> None:
@@ -246,7 +246,7 @@ def _requests(
 
 def _holders(
     requests: Sequence[ListenerRequest],
-    refused: Mapping[ServiceKey, Refusal],
+    refused: Mapping[ServiceKey, ListenerRefusal],
     away: Mapping[ServiceKey, SiteId],
 ) -> dict[int, PortHolder]:
     """By port, the service that has it here."""
@@ -259,12 +259,12 @@ def _holders(
 
 def _unlistened(
     requests: Sequence[ListenerRequest],
-    refused: Mapping[ServiceKey, Refusal],
+    refused: Mapping[ServiceKey, ListenerRefusal],
     beyond: Mapping[SiteId, int],
     holders: Mapping[int, PortHolder],
 ) -> tuple[Unlistened, ...]:
-    found: dict[tuple[str, Refusal], list[ServiceKey]] = {
-        (site, Refusal.SITE): [] for site in beyond
+    found: dict[tuple[str, ListenerRefusal], list[ServiceKey]] = {
+        (site, ListenerRefusal.SITE): [] for site in beyond
     }
     for request in requests:
         if (why := refused.get(request.key)) is not None:
@@ -273,9 +273,11 @@ def _unlistened(
         Unlistened(
             SiteId(site) if site else None,
             refusal,
-            len(keys) + (beyond.get(SiteId(site), 0) if refusal is Refusal.SITE else 0),
+            len(keys) + (beyond.get(SiteId(site), 0) if refusal is ListenerRefusal.SITE else 0),
             (first := tuple(sorted(keys)[:KEYS_SHOWN])),
-            tuple(holders.get(key.port) for key in first) if refusal is Refusal.PLACE else (),
+            tuple(holders.get(key.port) for key in first)
+            if refusal is ListenerRefusal.PLACE
+            else (),
         )
         for (site, refusal), keys in sorted(
             found.items(), key=lambda one: (one[0][0], one[0][1].name)

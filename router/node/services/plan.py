@@ -13,7 +13,7 @@ from router.model.events import Problem
 from router.model.ids import ServiceKey
 from router.model.settings import Health
 from router.model.specs import ConnectorSpec, PolicySpec, SitePolicySpec, TargetSpec
-from router.node.services.listener_budget import Refusal
+from router.node.services.listener_budget import ListenerRefusal
 from router.node.services.listener_grants import ListenerGrants
 from router.node.services.listener_places import place_of
 
@@ -54,7 +54,7 @@ class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
     cap: SiteCap | None = None
 
 
-class Plan(msgspec.Struct, frozen=True):
+class PortPlan(msgspec.Struct, frozen=True):
     """All service ports of this site, and what of the wanted state could not be met."""
 
     services: dict[ServiceKey, PlannedService]
@@ -106,7 +106,7 @@ class _Planned(msgspec.Struct, frozen=True):
 class _Doors(msgspec.Struct, frozen=True):
     """Of one service: its ports that get no listener, and how many of its ports are planned."""
 
-    refused: Mapping[int, Refusal]
+    refused: Mapping[int, ListenerRefusal]
     shown: int | None
 
 
@@ -122,7 +122,7 @@ class Planner:
         self._wanted: Wanted | None = None
         self._declared: Mapping[str, Declaration] = {}
         self._grants = ListenerGrants()
-        self._plan = Plan({}, ())
+        self._plan = PortPlan({}, ())
         self._common: tuple[object, ...] = ()
         self._known: dict[str, _Planned] = {}
 
@@ -131,7 +131,7 @@ class Planner:
         wanted: Wanted,
         declared: Mapping[str, Declaration],
         grants: ListenerGrants = _ALL_GRANTED,
-    ) -> Plan:
+    ) -> PortPlan:
         """Resolve ``wanted`` against the declarations in force everywhere (winner by name).
 
         The very plan of the last time if nothing changed. ``grants``: made from the same two.
@@ -143,7 +143,7 @@ class Planner:
 
     def _new_plan(
         self, wanted: Wanted, declared: Mapping[str, Declaration], grants: ListenerGrants
-    ) -> Plan:
+    ) -> PortPlan:
         common = (
             wanted.site.bind_ip,
             wanted.site.service_sync,
@@ -169,7 +169,7 @@ class Planner:
             services.update(one.services)
             problems += one.problems
         self._known = known
-        return Plan(services, tuple(problems), _undeclared(wanted, declared))
+        return PortPlan(services, tuple(problems), _undeclared(wanted, declared))
 
 
 def _undeclared(wanted: Wanted, declared: Mapping[str, Declaration]) -> tuple[Undeclared, ...]:
@@ -185,7 +185,7 @@ def _undeclared(wanted: Wanted, declared: Mapping[str, Declaration]) -> tuple[Un
     return tuple(one for one in found if one.service not in declared)
 
 
-def plan(wanted: Wanted, declared: Mapping[str, Declaration]) -> Plan:
+def plan(wanted: Wanted, declared: Mapping[str, Declaration]) -> PortPlan:
     """As `Planner.plan`, once."""
     return Planner().plan(wanted, declared)
 

@@ -11,14 +11,14 @@ from router.model.owners import Owner
 from router.model.remembered import HeldListener
 
 
-class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class KnownDeclaration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A declaration of another site, which has been out of reach for that long."""
 
     declaration: Declaration
     lost_for_s: float = 0.0
 
 
-class KnownOffer(msgspec.Struct, frozen=True):
+class OfferingSite(msgspec.Struct, frozen=True):
     """A site with targets of a service of another.
 
     ``new_for_s``: since when the operator is shown that it is new; None: it is not.
@@ -40,10 +40,10 @@ class Keeper(Protocol):
     def keep_declared(self, names: frozenset[str]) -> None:
         """These are declared here now: others are forgotten, new ones begin."""
 
-    def keep_learnt(self, learnt: tuple[Kept, ...]) -> None:
+    def keep_learnt(self, learnt: tuple[KnownDeclaration, ...]) -> None:
         """Write down what other sites declare now."""
 
-    def learnt(self) -> tuple[Kept, ...]:
+    def learnt(self) -> tuple[KnownDeclaration, ...]:
         """What was kept last; it has been out of reach since then as well."""
 
     def keep_owners(self, owners: Mapping[str, Owner]) -> None:
@@ -58,10 +58,10 @@ class Keeper(Protocol):
     def listeners(self) -> Sequence[HeldListener]:
         """What was kept last, the longest held first."""
 
-    def keep_known_offers(self, known: Mapping[str, Sequence[KnownOffer]]) -> None:
+    def keep_known_offers(self, known: Mapping[str, Sequence[OfferingSite]]) -> None:
         """Write down, by service, the sites that are known to have targets of it."""
 
-    def known_offers(self) -> Mapping[str, Sequence[KnownOffer]] | None:
+    def known_offers(self) -> Mapping[str, Sequence[OfferingSite]] | None:
         """What was kept last; None: nothing ever was."""
 
     @property

@@ -16,13 +16,13 @@ from router.model.sharing import SharingRules
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.model.ticks import next_tick
 from router.net.ports import Network, Tls
-from router.node.services.changes import Changes
+from router.node.services.changes import ServiceChanges
 from router.node.services.grant_watch import GrantWatch
-from router.node.services.learnt import Learnt
+from router.node.services.learnt import LearntServices
 from router.node.services.listener_grants import ListenerGrants, ListenerOffice, Unlistened
 from router.node.services.load_exchange import LoadExchange
 from router.node.services.own_words import OwnWords
-from router.node.services.plan import Plan, PlannedService, PlannedTarget, Planner, Undeclared
+from router.node.services.plan import PlannedService, PlannedTarget, Planner, PortPlan, Undeclared
 from router.node.services.ports import Keeper
 from router.node.services.refused_declarations import RefusedDeclarations
 from router.node.services.rule_pins import RulePins
@@ -35,7 +35,7 @@ from router.trust.ports import Credentials
 SECOND_S = 1.0
 
 
-class Services:
+class SiteServices:
     """Owns the plan: wanted state, resolved against the declarations in force everywhere.
 
     ``take`` carries out what routing answers to our adverts; it may come back with `resolve`.
@@ -82,9 +82,9 @@ class Services:
         self._used: set[str] = set()  # Services that may have a listener, or have a connector.
         self._connected: list[ServiceKey] = []  # With a connector here, in order.
         self._with_remotes: list[ServiceKey] = []
-        self._plan = Plan({}, ())
-        self._learnt = Learnt(keeper, service_ttl_s, network.now())
-        self._changes = Changes(tell)
+        self._plan = PortPlan({}, ())
+        self._learnt = LearntServices(keeper, service_ttl_s, network.now())
+        self._changes = ServiceChanges(tell)
         self._refused = RefusedDeclarations(tell)
         self._second_timer = network.call_at(network.now(), self._each_second)
         self._draining = False

@@ -7,14 +7,14 @@ from typing import Annotated
 import msgspec
 
 from router.balance.saturation import Saturation, Totals
-from router.control.bursts import Firing, Outcome
+from router.control.bursts import Firing, HookOutcome
 from router.model import limits
 from router.model.bursts import BurstSpec, BurstState
 
 _Unix = Annotated[float, msgspec.Meta(ge=0, le=limits.UNIX_S_MAX)]
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
+class HookRun(msgspec.Struct, frozen=True, kw_only=True):
     """A run that ended. ``at``: Unix seconds; ``number`` counts tests."""
 
     event: BurstState
@@ -26,7 +26,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     number: int = 0
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
+class HookMemory(msgspec.Struct, frozen=True, kw_only=True):
     """What outlives a restart. ``id`` of the last change of state, ``done`` of the last that the
     hook was run for with success; they differ: it is to be run. Times are Unix seconds.
     """
@@ -35,7 +35,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: _Unix = 0.0
     id: str = ""
     done: str = ""
-    last: Run | None = None
+    last: HookRun | None = None
 
 
 class Hook:
@@ -57,11 +57,11 @@ class Hook:
 
     def __init__(self, name: str, spec: BurstSpec) -> None:
         self.name, self.spec = name, spec
-        self.kept = Kept()
+        self.kept = HookMemory()
         self.detector = Saturation(spec)
         self.busy = False
         self.test: BurstState | None = None
-        self.last_test: Run | None = None
+        self.last_test: HookRun | None = None
         self.failures = 0
         self.again_at = -inf
         self.seen_service = True
@@ -74,7 +74,7 @@ class Hook:
         self.detector = Saturation(spec, before.state, before.changed_at)
         self.again_at = -inf  # What failed may be mended by that.
 
-    def restore(self, kept: Kept, now: float, unix: float) -> None:
+    def restore(self, kept: HookMemory, now: float, unix: float) -> None:
         """Go on from ``kept``; a clock that was set back since makes it as old as nothing."""
         self.kept = kept
         changed_at = now - max(0.0, unix - kept.changed_at) if kept.id else -inf
@@ -113,14 +113,14 @@ class Hook:
         told = {"event": event, "id": id, "test": "true" if is_test else "false"}
         return Firing(id=id, event=event, is_test=is_test, values={**values, **told})
 
-    def ended(self, firing: Firing, outcome: Outcome, now: float, unix: float) -> Run:
+    def ended(self, firing: Firing, outcome: HookOutcome, now: float, unix: float) -> HookRun:
         """The run is over. One that failed comes again while its state is still wished."""
         self.busy = False
         self.runs["ok" if outcome.ok else "failed"] += 1
         number = 0
         if firing.is_test:
             number = 1 + (self.last_test.number if self.last_test is not None else 0)
-        run = Run(
+        run = HookRun(
             event=firing.event,
             id=firing.id,
             at=unix,

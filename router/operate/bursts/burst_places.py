@@ -6,7 +6,7 @@ from typing import Final
 
 from certs.errors import CertError
 from certs.files import read_secret, write_secret
-from router.control.bursts import Firing, Outcome, command, webhook
+from router.control.bursts import Firing, HookOutcome, command, webhook
 from router.model.bursts import BurstSpec
 
 KEPT_FILE: Final = "bursts.json"
@@ -43,7 +43,7 @@ class DirectoryPlace:
         """Keep it, whole or not at all."""
         write_secret(self._directory / KEPT_FILE, kept)
 
-    async def run(self, spec: BurstSpec, firing: Firing) -> Outcome:
+    async def run(self, spec: BurstSpec, firing: Firing) -> HookOutcome:
         """Run the hook of ``spec``."""
         if spec.webhook is None:
             return await command.run(spec.command, firing, spec.timeout_s, self._directory)
@@ -54,11 +54,11 @@ class DirectoryPlace:
                 secret = read_secret(path).strip()
             except FileNotFoundError:
                 hint = f"openssl rand -hex 32 > {path} && chmod 600 {path}"
-                return Outcome(ok=False, text=f"{path} does not exist", hint=hint)
+                return HookOutcome(ok=False, text=f"{path} does not exist", hint=hint)
             except CertError as error:
-                return Outcome(ok=False, text=f"{path} {error.reason}", hint=error.hint)
+                return HookOutcome(ok=False, text=f"{path} {error.reason}", hint=error.hint)
             except OSError as error:
-                return Outcome(ok=False, text=f"{path}: {error.strerror}", hint="Mend the disk")
+                return HookOutcome(ok=False, text=f"{path}: {error.strerror}", hint="Mend the disk")
             if not secret:
-                return Outcome(ok=False, text=f"{path} is empty", hint="Put a secret into it")
+                return HookOutcome(ok=False, text=f"{path} is empty", hint="Put a secret into it")
         return await webhook.post(spec.webhook, firing, secret, self._rng)

@@ -17,17 +17,17 @@ import msgspec
 from router.admin.ports import CommandRefused
 from router.admin.views import BurstFigure, BurstRun, BurstView
 from router.balance.saturation import Totals, together
-from router.control.bursts import Firing, Outcome
+from router.control.bursts import Firing, HookOutcome
 from router.model import limits
 from router.model.bursts import BurstSpec, BurstState
 from router.model.events import Problem, Tell
 from router.model.ids import ServiceKey
 from router.model.ticks import pause_s
-from router.operate.bursts.burst_hook import Hook, Kept, Run
+from router.operate.bursts.burst_hook import Hook, HookMemory, HookRun
 
 log = logging.getLogger("router.operate")
 
-_KEPT: Final = msgspec.json.Decoder(dict[str, Kept])
+_KEPT: Final = msgspec.json.Decoder(dict[str, HookMemory])
 SHOWN: Final = {"queue_wait_s": "queueWait"}
 
 
@@ -47,7 +47,7 @@ class BurstPlace(Protocol):
     async def save(self, kept: bytes) -> None:
         """Keep it, whole or not at all. RouterError, OSError, CertError."""
 
-    async def run(self, spec: BurstSpec, firing: Firing) -> Outcome:
+    async def run(self, spec: BurstSpec, firing: Firing) -> HookOutcome:
         """Run the hook of ``spec``."""
 
 
@@ -68,7 +68,7 @@ class Bursting:
         self._tell, self._now, self._new_id, self._unix = tell, now, new_id, unix
         self._hooks: dict[str, Hook] = {}
         self._had_hooks = asyncio.Event()
-        self._kept: dict[str, Kept] = {}
+        self._kept: dict[str, HookMemory] = {}
         self._fires = False
         self._unkept = False
         self._unread_since = -inf
@@ -189,7 +189,7 @@ class Bursting:
             raise
         except Exception as error:  # A fault of ours: it counts as the hook's.
             log.exception("the hook of burst %s failed", hook.name)
-            outcome = Outcome(ok=False, text=f"{type(error).__name__}: {error}")
+            outcome = HookOutcome(ok=False, text=f"{type(error).__name__}: {error}")
         run = hook.ended(firing, outcome, self._now(), self._unix())
         what = f"The {hook.spec.kind} of burst {hook.name} for {firing.event}"
         test = " (a test)" if firing.is_test else ""
@@ -314,7 +314,7 @@ def _value(name: str, number: float) -> str:
     return f"{number * 1000:.0f} ms" if name == "queueWait" else f"{number * 100:.3g}%"
 
 
-def _shown(run: Run | None) -> BurstRun | None:
+def _shown(run: HookRun | None) -> BurstRun | None:
     if run is None:
         return None
     return BurstRun(

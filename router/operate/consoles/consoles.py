@@ -20,8 +20,8 @@ from certs.errors import CertError
 from certs.files import read_secret, write_secret
 from router.admin.api import AdminApi
 from router.admin.console import static
-from router.admin.console.auth import Sessions
-from router.admin.console.door import Door
+from router.admin.console.auth import ConsoleSessions
+from router.admin.console.door import ConsoleDoor
 from router.admin.console.serving import serving
 from router.admin.views import Console
 from router.documents.addresses import is_loopback, split_host_port
@@ -85,7 +85,7 @@ class ConsoleHost:
         self._spec: ConsoleSpec | None = None
         self._names: tuple[str, ...] = ()
         self._changed = asyncio.Event()
-        self._sessions = Sessions()
+        self._sessions = ConsoleSessions()
         self._place: tuple[str, int] | None = None
         self._trouble = ""
 
@@ -175,7 +175,7 @@ class ConsoleHost:
         self._absence = await self._look_for_openshift(spec)
         auth, again_at = self._auth(spec), time.monotonic() + limits.CONSOLE_OAUTH_LOOK_S
         tls, until = self._tls(spec)
-        door = Door(
+        door = ConsoleDoor(
             api,
             self._files,
             self._users.now,

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from platform import python_version
 
-from router.admin.ports import Histogram, Labels, MetricValues
+from router.admin.ports import HistogramView, Labels, MetricValues
 from router.balance.decisions import CandidateReport
-from router.balance.learning import Learnt
+from router.balance.learning import LearntTarget
 from router.balance.site_gate import RateState
 from router.forward.figures import ServiceSnapshot
 from router.model.addresses import join
@@ -108,7 +108,7 @@ def _of_service(
     reports: Sequence[CandidateReport],
 ) -> MetricValues:
     numbers: dict[str, dict[Labels, float]] = {}
-    histograms: dict[str, dict[Labels, Histogram]] = {}
+    histograms: dict[str, dict[Labels, HistogramView]] = {}
 
     def put(metric: str, labels: Labels, number: float) -> None:
         numbers.setdefault(metric, {})[labels] = number
@@ -119,7 +119,7 @@ def _of_service(
     for (site, code_class), histogram in counters.requests.items():
         labels = (*service, protocol, site, code_class)
         put("spillway_requests_total", labels, float(sum(histogram.counts)))
-        histograms.setdefault("spillway_request_seconds", {})[labels] = Histogram(
+        histograms.setdefault("spillway_request_seconds", {})[labels] = HistogramView(
             LATENCY_BOUNDS_S, coarse(histogram.counts), histogram.sum_s
         )
     for (to, reason), count in counters.overflow.items():
@@ -131,11 +131,11 @@ def _of_service(
     for (failure, outcome), count in counters.retries.items():
         put("spillway_retries_total", (*service, failure, outcome), count)
     for phase, histogram in counters.phases.items():
-        histograms.setdefault("spillway_request_phase_seconds", {})[(*service, phase)] = Histogram(
-            LATENCY_BOUNDS_S, coarse(histogram.counts), histogram.sum_s
+        histograms.setdefault("spillway_request_phase_seconds", {})[(*service, phase)] = (
+            HistogramView(LATENCY_BOUNDS_S, coarse(histogram.counts), histogram.sum_s)
         )
     waits = counters.queue_wait
-    histograms.setdefault("spillway_queue_wait_seconds", {})[service] = Histogram(
+    histograms.setdefault("spillway_queue_wait_seconds", {})[service] = HistogramView(
         LATENCY_BOUNDS_S, coarse(waits.counts), waits.sum_s
     )
     put("spillway_connections_refused_total", service, snapshot.refused_connections)
@@ -181,7 +181,7 @@ def _of_sites(
         _of_rate(report, rate if report.site == router.identity.site else None, at_site, put)
 
 
-def _of_learnt(learnt: Learnt | None, at_target: Labels, put: Put) -> None:
+def _of_learnt(learnt: LearntTarget | None, at_target: Labels, put: Put) -> None:
     if learnt is None:
         return
     put("spillway_target_learnt_slots", at_target, learnt.slots)

@@ -7,7 +7,7 @@ from math import floor
 from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
 from router.forward.figures import PortReading
 from router.history.busy import Busy
-from router.history.readings import Change, Reading, Sample
+from router.history.readings import IntervalCounts, Reading, Sample
 from router.history.recent import History
 from router.model import limits
 from router.model.ids import ServiceKey
@@ -20,7 +20,7 @@ from router.workers.history_sites import HistorySites
 EXACT_S = 1e-6  # A step or a look at a tick is not left to the next one.
 
 
-class Recorder:
+class HistoryRecorder:
     """Owner of the history. What it reads at once is bounded: traffic goes on in between.
 
     Moments are monotonic, and told by the clock on the wall as that is when one asks: a clock that
@@ -51,7 +51,7 @@ class Recorder:
             self._timer.cancel()
         self._rests_since = None
 
-    def lately(self, key: ServiceKey) -> Change | None:
+    def lately(self, key: ServiceKey) -> IntervalCounts | None:
         """What a service port did in the last seconds; None: it is not known for long enough."""
         reading = self._router.forwarder.reading_of(key)
         if reading is None:

@@ -1,8 +1,8 @@
 """The access log: one JSON object a line, a sample of the requests, written by a thread of its own.
 
-What may stand in a line is listed in `Line`; header values, cookies, bodies and query strings never
-do. Text is what the grammar of requests lets through, and JSON escapes the rest: one object is one
-line, whatever a client sends.
+What may be in a line is listed in `AccessLine`; header values, cookies, bodies and query strings
+never are. Text is what the grammar of requests lets through, and JSON escapes the rest: one object
+is one line, whatever a client sends.
 """
 
 import random
@@ -23,7 +23,7 @@ _TRACE = re.compile(rb"\r\n(?i:traceparent):[ \t]*(?!ff)[0-9a-f]{2}-([0-9a-f]{32
 _TRACES = re.compile(rb"\r\n(?i:traceparent):")
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class AccessLine(msgspec.Struct, frozen=True, kw_only=True):
     """One request (http) or connection (tcp). Absent in JSON: what does not apply."""
 
     time: str
@@ -51,7 +51,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccessLog:
-    """`observing.AccessLog`: chooses on the data thread, formats and writes on its own.
+    """`observing.AccessSink`: chooses on the data thread, formats and writes on its own.
 
     Every failed or refused request is written, up to a rate; of the rest the share that is wanted.
     Lines are dropped, and counted, rather than waited for. ``tell_lost`` is called in the writing
@@ -194,10 +194,10 @@ def _trace_of(head: bytes) -> str:
 
 def _line(
     at: float, finished: Finished, method: str, path: str, request_id: str, trace_id: str
-) -> Line:
+) -> AccessLine:
     key, passage = finished.key, finished.passage
     is_http = finished.status > 0
-    return Line(
+    return AccessLine(
         time=utc(at),
         service=key.name,
         port=key.port,

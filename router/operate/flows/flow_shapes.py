@@ -6,7 +6,7 @@ import msgspec
 
 from router.admin.flow_views import FlowView
 from router.forward.observing import Finished, Flow
-from router.forward.past import Record
+from router.forward.past import RequestRecord
 from router.model.ids import ServiceKey, SiteId
 from router.operate.flows.access_log import method_and_path
 from router.operate.why.recalling import reason_of
@@ -17,7 +17,7 @@ class Noted(msgspec.Struct, frozen=True):
 
     key: ServiceKey
     protocol: str
-    record: Record
+    record: RequestRecord
     client: str = ""
     method: str = ""
     path: str = ""

@@ -10,7 +10,7 @@ import msgspec
 
 from router.admin.flow_views import FlowDetail, FlowView
 from router.forward.observing import Finished, Flow
-from router.forward.past import Record
+from router.forward.past import RequestRecord
 from router.model import limits
 from router.net.ports import Timer, Timers
 from router.node.moments import WallClock
@@ -185,13 +185,13 @@ class Flows:
         self.turn += 1
         self._ended.append(_Ended(self.turn, noted))
 
-    def _numbered(self, record: Record) -> int:
+    def _numbered(self, record: RequestRecord) -> int:
         if not record.number:
             self._number = self._part.flow_number(self._number, record.started_at)
             record.number = self._number
         return record.number
 
-    def _unnumbered(self) -> Iterator[Record]:
+    def _unnumbered(self) -> Iterator[RequestRecord]:
         for _, _, records in self._router.forwarder.all_past():
             for record in records:
                 if not record.number:
@@ -213,7 +213,7 @@ class Flows:
         return self._clock.utc(moment, "milliseconds")
 
 
-_started: Callable[[Record], float] = attrgetter("started_at")
+_started: Callable[[RequestRecord], float] = attrgetter("started_at")
 
 
 def _began(flow: Flow) -> float:

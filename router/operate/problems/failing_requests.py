@@ -7,7 +7,7 @@ import msgspec
 
 from router.balance.decisions import CandidateReport, NoChoice
 from router.balance.explain import rate_text
-from router.history.readings import Change
+from router.history.readings import IntervalCounts
 from router.model import limits
 from router.model.events import Note, Problem
 from router.model.fullness import (
@@ -53,7 +53,7 @@ class PortFailures(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     key: ServiceKey
-    lately: Change
+    lately: IntervalCounts
     queued: int = 0
 
     @property

@@ -6,7 +6,7 @@ from typing import Final
 
 from router.balance.decisions import CandidateReport, Explanation, NoChoice
 from router.balance.explain import rate_text
-from router.history.readings import Change
+from router.history.readings import IntervalCounts
 from router.model.fullness import EVERY_SITE_IS_FULL, NO_SITE_IS_READY
 
 MOST_NAMED = 3
@@ -19,7 +19,7 @@ OVERFLOW: Final = frozenset({"full", "higher-level", "rate"})
 
 def why_leaving(
     explanation: Explanation,
-    lately: Change,
+    lately: IntervalCounts,
     *,
     own_name: str,
     has_targets: bool,
@@ -51,7 +51,7 @@ def why_leaving(
     return f"{cause}: {went}{lost}"
 
 
-def _nobody(choice: NoChoice, lately: Change, queued: int) -> str:
+def _nobody(choice: NoChoice, lately: IntervalCounts, queued: int) -> str:
     """Nobody takes the next request; silent as long as none comes."""
     if not queued and not lately.nowhere:
         return ""
@@ -65,7 +65,7 @@ def _nobody(choice: NoChoice, lately: Change, queued: int) -> str:
 def _cause(
     policy: str,
     local: CandidateReport | None,
-    lately: Change,
+    lately: IntervalCounts,
     reasons: Mapping[str, int],
     own_name: str,
     has_targets: bool,
@@ -120,7 +120,7 @@ def _busy(in_flight_mean: float, slots: int, own_name: str) -> str:
     return f"{shown} of {slots} slots of {own_name} are busy{at_times}"
 
 
-def _went(away: Mapping[str, int], lately: Change, costs: Mapping[str, int]) -> str:
+def _went(away: Mapping[str, int], lately: IntervalCounts, costs: Mapping[str, int]) -> str:
     """``4.2/s go to east (cost 5), 1.0/s to west (cost 9)``."""
     shown = {site: per_s_text(lately.per_s(count)) for site, count in away.items()}
     return _by_cost(shown, "go", "to", costs)

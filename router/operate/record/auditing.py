@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from router.admin.ports import Order
+from router.admin.ports import GivenCommand
 from router.admin.who import NOBODY_KNOWN, user
 from router.documents.differing import HIDDEN, Difference, differences
 from router.model import limits
@@ -67,7 +67,7 @@ class Auditing:
         self._known = tuple(known)
         self._ordered = ("", float("-inf"))
 
-    def commanded(self, order: Order) -> None:
+    def commanded(self, order: GivenCommand) -> None:
         """An order came over the door."""
         if order.name in _QUIET and not order.failed:
             self._ordered = (order.by, self._now())

@@ -1,4 +1,4 @@
-"""What there is to tell of this site, read out of its rooms. Implements `gathering.Facts`."""
+"""What there is to tell of this site, read out of its rooms. Implements `gathering.SiteFacts`."""
 
 from collections.abc import Callable, Iterator, Sequence
 

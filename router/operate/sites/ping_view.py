@@ -8,7 +8,7 @@ from router.admin.ping_views import HopView, PingView
 from router.admin.ports import BadQuestion
 from router.admin.views import LinkView
 from router.asking.pinging import HopFigures
-from router.asking.way import Hop, Way, way_to
+from router.asking.way import Hop, NetworkWay, way_to
 from router.link.listing import in_words
 from router.model.ids import RouterId, SiteId
 from router.node.site_router import SiteRouter
@@ -79,7 +79,7 @@ def _why_down(links: Sequence[LinkView], neighbour: SiteId) -> str:
     return "; ".join(told)
 
 
-def _view(way: Way, figures: Sequence[HopFigures], links: Sequence[LinkView]) -> PingView:
+def _view(way: NetworkWay, figures: Sequence[HopFigures], links: Sequence[LinkView]) -> PingView:
     measured = dict(zip(way.path, figures, strict=True))
     hops = [_hop(hop, measured.get(hop.router)) for hop in way.hops]
     if way.hops:

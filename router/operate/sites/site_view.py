@@ -12,7 +12,7 @@ from router.admin.views import SiteName, TargetView
 from router.asking.history_answer import read_histories
 from router.asking.site_answer import ServiceAnswer, SiteAnswer, SiteQuestion, read_site
 from router.asking.sites import SiteReply
-from router.asking.targets import TargetAnswer, TargetRate, Told
+from router.asking.targets import RouterTargets, TargetAnswer, TargetRate
 from router.asking.telling import Telling
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.node.moments import ago
@@ -169,7 +169,7 @@ def target_view(site: str, target: TargetAnswer, age_s: float = 0.0) -> TargetVi
 
 
 def targets_by_port(
-    told: Sequence[Told], site_name: Callable[[SiteId], str]
+    told: Sequence[RouterTargets], site_name: Callable[[SiteId], str]
 ) -> dict[int, list[TargetView]]:
     """What other sites said of their targets, by the port of the service."""
     targets: dict[int, list[TargetView]] = {}
@@ -180,11 +180,11 @@ def targets_by_port(
     return targets
 
 
-def _whose(told: Told) -> tuple[ServiceKey, SiteId]:
+def _whose(told: RouterTargets) -> tuple[ServiceKey, SiteId]:
     return told.key, told.site
 
 
-def as_one(parts: Sequence[Told]) -> list[TargetAnswer]:
+def as_one(parts: Sequence[RouterTargets]) -> list[TargetAnswer]:
     """What routers of one site say of their shares of the same targets, as the site says it.
 
     All that they say where targets are not shared. One that only some of them have, such as a

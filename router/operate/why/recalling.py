@@ -4,8 +4,8 @@ from collections.abc import Callable
 from math import inf
 
 from router.admin.views import PastDecision, WhyCandidate
-from router.balance.seen import Replay, Seen
-from router.forward.past import Record
+from router.balance.seen import DecisionReplay, SeenDecision
+from router.forward.past import RequestRecord
 from router.model.fullness import EVERY_SITE_IS_FULL, NO_SITE_IS_READY
 from router.model.ids import ServiceKey, SiteId
 from router.node.site_router import SiteRouter
@@ -53,7 +53,11 @@ def recalled(
 
 
 def decision_of(
-    router: SiteRouter, now: float, utc: Callable[[float], str], key: ServiceKey, record: Record
+    router: SiteRouter,
+    now: float,
+    utc: Callable[[float], str],
+    key: ServiceKey,
+    record: RequestRecord,
 ) -> PastDecision:
     """One of them."""
     seen = record.seen
@@ -85,7 +89,7 @@ def decision_of(
     )
 
 
-def reason_of(record: Record, now: float, site_name: Callable[[SiteId], str]) -> str:
+def reason_of(record: RequestRecord, now: float, site_name: Callable[[SiteId], str]) -> str:
     """Of the last decision; of one that found nobody, what came of it."""
     if record.waited_since is not None and now >= record.waited_since:
         if record.site is not None and record.begun_at < inf:  # An attempt is under way.
@@ -100,9 +104,11 @@ def reason_of(record: Record, now: float, site_name: Callable[[SiteId], str]) ->
     return record.reason
 
 
-def _candidates(router: SiteRouter, key: ServiceKey, seen: Seen) -> tuple[WhyCandidate, ...]:
+def _candidates(
+    router: SiteRouter, key: ServiceKey, seen: SeenDecision
+) -> tuple[WhyCandidate, ...]:
     return tuple(
         candidate_view(router, report, None)
-        for report in Replay(seen).reports()
+        for report in DecisionReplay(seen).reports()
         if takes_part(router, key, report)
     )

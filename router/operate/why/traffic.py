@@ -11,7 +11,7 @@ from router.node.site_router import SiteRouter
 from router.operate.figures.measuring import takes_part
 
 
-class Traffic:
+class TrafficTester:
     """Implements `router.admin.traffic_api.Trying`."""
 
     def __init__(self, network: Network, router: SiteRouter) -> None:

@@ -37,7 +37,7 @@ from sitectl.gateway.bundle import archive, contents
 from sitectl.gateway.bundle.contents import Bundle
 from sitectl.gateway.definition import gateway_of
 from sitectl.gateway.edge import LINK, make_edge_in
-from sitectl.gateway.home import RECORD_FILE, Record, write_record
+from sitectl.gateway.home import RECORD_FILE, GatewayRecord, write_record
 from sitectl.gateway.making import free_grant_name, reachable_at
 from sitectl.runtimes.containers.engine import PULL_TIMEOUT_S, Program
 from sitectl.runtimes.containers.plan import planned
@@ -58,7 +58,7 @@ _SECRETS: Final = "site/secrets"
 _TOKEN: Final = f"{_SECRETS}/links/{LINK}/{TOKEN_FILE}"
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
+class BundleWish(msgspec.Struct, frozen=True, kw_only=True):
     """What a bundle shall be. ``life_s``: of its credential; None: a year, or what is left.
 
     ``token``: a file of the site, in place of the site itself.
@@ -84,7 +84,7 @@ class Packed(msgspec.Struct, frozen=True, kw_only=True):
     is_same_gateway: bool
 
 
-def pack(settings: Settings, site: Site | None, wish: Wish, out: Path) -> Packed:
+def pack(settings: Settings, site: Site | None, wish: BundleWish, out: Path) -> Packed:
     """Write ``NAME.tar.gz`` into ``out``. Failure: what it needs is missing, or cannot be made."""
     _sweep(out, time.time())
     path = out / f"{wish.name}.tar.gz"
@@ -98,7 +98,9 @@ def pack(settings: Settings, site: Site | None, wish: Wish, out: Path) -> Packed
         image = _saved_image(wish, work / contents.IMAGE_ARCHIVE) if wish.with_image else None
         token = _token(wish, made, site, before)
         made.links.add(LINK, token)
-        write_record(made, Record(site=token.site_name, site_id=token.site_id, grant=token.name))
+        write_record(
+            made, GatewayRecord(site=token.site_name, site_id=token.site_id, grant=token.name)
+        )
         bundle = _described(settings, wish, made, token, image, site)
         container = _container(made, bundle)
         files = _files(made, bundle, container, wish)
@@ -139,7 +141,7 @@ def _bring_back(secrets: Path, before: dict[str, bytes] | None, site: Site | Non
 
 
 def _token(
-    wish: Wish, made: DirectorySite, site: Site | None, before: dict[str, bytes] | None
+    wish: BundleWish, made: DirectorySite, site: Site | None, before: dict[str, bytes] | None
 ) -> "Token":
     """What the gateway links with: a file's, the one it had, or a new one of ``site``."""
     now = time.time()
@@ -174,7 +176,7 @@ def _token(
 def _kept_token(
     site: Site,
     before: dict[str, bytes] | None,
-    wish: Wish,
+    wish: BundleWish,
     dialled: tuple[tuple[str, int], ...],
     now: float,
 ) -> "Token | None":
@@ -198,7 +200,7 @@ def _kept_token(
     return token if is_good else None
 
 
-def _saved_image(wish: Wish, archive_path: Path) -> Path:
+def _saved_image(wish: BundleWish, archive_path: Path) -> Path:
     """The image as a file that podman and docker both load."""
     podman = Program("podman")
     podman.require_image(wish.image, wish.pull_policy)
@@ -210,7 +212,7 @@ def _saved_image(wish: Wish, archive_path: Path) -> Path:
 
 def _described(
     settings: Settings,
-    wish: Wish,
+    wish: BundleWish,
     made: DirectorySite,
     token: "Token",
     image: Path | None,
@@ -246,7 +248,7 @@ def _container(made: DirectorySite, bundle: Bundle) -> Container:
 
 
 def _files(
-    made: DirectorySite, bundle: Bundle, container: Container, wish: Wish
+    made: DirectorySite, bundle: Bundle, container: Container, wish: BundleWish
 ) -> dict[str, bytes]:
     """Every file of the bundle by name, but for the image and the sums."""
     texts = {**contents.container_files(container), **contents.runtime_files(bundle)}

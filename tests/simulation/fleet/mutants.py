@@ -19,7 +19,7 @@ from router.routing import attached, core, edge, flood, judging, lsa, lsdb, pace
 from router.routing.declared import counting
 from router.routing.kept import KeptRouters
 from router.routing.load import LoadTable
-from router.routing.lsdb import Standing
+from router.routing.lsdb import PartStanding
 from router.routing.own_lsa import OwnLsa
 from router.routing.rivals import Rivals
 from tests.simulation.fleet.run import play
@@ -49,21 +49,21 @@ def _least_cost(self: Any, here: Any) -> Any:
         yield there, self._vertices[here].reported[there]
 
 
-def _same_is_newer(self: Any, told: Any, signed: bytes) -> Standing:
+def _same_is_newer(self: Any, told: Any, signed: bytes) -> PartStanding:
     standing = _standing(self, told, signed)
-    return Standing.NEWER if standing is Standing.SAME else standing
+    return PartStanding.NEWER if standing is PartStanding.SAME else standing
 
 
-def _older_is_newer(self: Any, told: Any, signed: bytes) -> Standing:
+def _older_is_newer(self: Any, told: Any, signed: bytes) -> PartStanding:
     standing = _standing(self, told, signed)
-    return Standing.NEWER if standing is Standing.OLDER else standing
+    return PartStanding.NEWER if standing is PartStanding.OLDER else standing
 
 
-def _sequence_first(self: Any, lsa: Any, signed: bytes) -> Standing:
+def _sequence_first(self: Any, lsa: Any, signed: bytes) -> PartStanding:
     stored = self.get(lsa.key)
     if stored and stored[0].epoch != lsa.epoch:
         newer = (lsa.sequence, lsa.epoch) > (stored[0].sequence, stored[0].epoch)
-        return Standing.NEWER if newer else Standing.OLDER
+        return PartStanding.NEWER if newer else PartStanding.OLDER
     return _standing(self, lsa, signed)
 
 
@@ -173,7 +173,7 @@ MUTANTS: dict[str, tuple[Any, str, Any]] = {
     "loads are not bounded": (LoadTable, "accept", _unbounded_load),
     "loads are not passed on": (LoadTable, "accept", _no_load_onward),
     "computing is not paced": (pace, "SPF_DELAY_MAX_S", 0.001),
-    "an edge is told all words": (flood.Neighbour, "takes", lambda *_: True),
+    "an edge is told all words": (flood.NeighbourFlood, "takes", lambda *_: True),
     "edges are not told again": (attached, "EDGE_RETRANSMIT_S", 1e9),
     "an edge does not ask again": (edge, "EDGE_RETRANSMIT_S", 1e9),
     "a raised epoch is not kept": (routing_run, "EpochRaised", _Nothing),

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from router.admin.events import EventLog
-from router.admin.ports import BadQuestion, Histogram, MetricValues, UnknownCommand
+from router.admin.ports import BadQuestion, HistogramView, MetricValues, UnknownCommand
 from router.admin.server import serving
 from router.admin.views import (
     AffinityView,
@@ -209,7 +209,9 @@ class FakeRouter:
             numbers={"spillway_requests_total": {("shop", "8080", "http", 'we"st\n', "2xx"): 3}},
             histograms={
                 "spillway_request_seconds": {
-                    ("shop", "8080", "http", "west", "2xx"): Histogram((0.1, 1.0), (1, 1, 1), 3.5)
+                    ("shop", "8080", "http", "west", "2xx"): HistogramView(
+                        (0.1, 1.0), (1, 1, 1), 3.5
+                    )
                 }
             },
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from router.admin.connections import Connection
+from router.admin.connections import AdminConnection
 from tests.unit.admin.test_connections import LAST, Handlers, served
 
 HELD = (b"GET /slow", b"GET /stream")  # Their handlers wait until they may go on.
@@ -29,7 +29,7 @@ def _without_collector() -> Iterator[None]:
 
 async def until_all_is_freed() -> None:
     """Return when no object of any connection is alive."""
-    kinds = (Connection, web.Request)
+    kinds = (AdminConnection, web.Request)
     while any(isinstance(one, kinds) for one in gc.get_objects()):  # noqa: ASYNC110
         await asyncio.sleep(0.001)  # No event tells of it.
 

@@ -10,9 +10,16 @@ import pytest
 from router.admin.connections import application
 from router.admin.history_views import ServiceHistory
 from router.admin.ports import RouterView
-from router.admin.simulation_api import Busy, Finding, Order, Ran, RunFailed, SimulationApi
+from router.admin.simulation_api import (
+    Ran,
+    RunFailed,
+    ScenarioFinding,
+    SimulationApi,
+    SimulationBusy,
+    SimulationOrder,
+)
 from router.model import limits
-from simulator.__main__ import Order as Ordered
+from simulator.__main__ import RunOrder as Ordered
 from simulator.__main__ import answer
 from tests.unit.admin.asked import asked
 from tests.unit.admin.test_what_if import known
@@ -35,10 +42,10 @@ class Runner:
     """Remembers the orders; without an answer of its own it asks the simulator in this process."""
 
     def __init__(self, answer: Ran | Exception | None = None) -> None:
-        self.orders: list[Order] = []
+        self.orders: list[SimulationOrder] = []
         self._answer = answer
 
-    async def run(self, order: Order) -> Ran:
+    async def run(self, order: SimulationOrder) -> Ran:
         self.orders.append(order)
         if isinstance(self._answer, Exception):
             raise self._answer
@@ -74,12 +81,15 @@ def test_a_scenario_goes_to_the_runner_as_it_is_and_its_outcomes_come_back_whole
     assert body["kind"] == "Simulation"
     assert body["items"] == [{"figure": 0.1}]
     assert runner.orders == [
-        Order(scenarios=("kind: Scenario",), requests_max=limits.SIMULATION_REQUESTS_MAX)
+        SimulationOrder(scenarios=("kind: Scenario",), requests_max=limits.SIMULATION_REQUESTS_MAX)
     ]
 
 
 def test_all_that_is_wrong_with_a_scenario_is_told_at_once() -> None:
-    found = [Finding(6, 11, "SW0720", "no number", "20"), Finding(9, 1, "SW0721", "no site", "")]
+    found = [
+        ScenarioFinding(6, 11, "SW0720", "no number", "20"),
+        ScenarioFinding(9, 1, "SW0721", "no site", ""),
+    ]
     status, body, _ = post(Runner(Ran(errors=found)), "/api/v1/simulate", b"x")
     assert status == 422
     assert body["message"].splitlines() == ["6:11: SW0720 no number", "9:1: SW0721 no site"]
@@ -103,7 +113,7 @@ def test_what_is_no_text_is_no_scenario() -> None:
     "path, asked", [("/api/v1/simulate", b"x"), ("/api/v1/what-if", b'{"service":"shop"}')]
 )
 def test_who_comes_second_is_told_when_to_come_again(path: str, asked: bytes) -> None:
-    status, body, again = post(Runner(Busy()), path, asked)
+    status, body, again = post(Runner(SimulationBusy()), path, asked)
     assert (status, body["code"], body["retryable"]) == (429, "busy", True)
     assert again == f"{limits.SIMULATION_AGAIN_S:g}"
 

@@ -18,12 +18,12 @@ from router.admin.views import (
     SiteName,
     SiteView,
 )
-from router.admin.what_if import Known, Outcome, Plan, plan
+from router.admin.what_if import KnownLoad, SimulatedOutcome, WhatIfPlan, plan
 from router.admin.what_if_told import told
 from router.admin.what_if_views import WhatIf, WhatIfView
 from router.model import limits
 from router.model.specs import PolicyName
-from simulator.__main__ import Order, answer
+from simulator.__main__ import RunOrder, answer
 
 HERE, WEST, FAR = "aa", "bb", "cc"
 
@@ -63,7 +63,9 @@ def link(name: str, neighbour: str, id: str, cost: int, direction: str = "outgoi
 SITES = (site("onprem", HERE, 0, 10), site("west", WEST, 1, 40), site("far", FAR, 6, 100))
 
 
-def known(*sites: ServiceSite, per_step: tuple[int, int] = (100, 100), count: int = 12) -> Known:
+def known(
+    *sites: ServiceSite, per_step: tuple[int, int] = (100, 100), count: int = 12
+) -> KnownLoad:
     """A minute of 20/s here and 20/s in the west, each 400 ms long and 20 ms away."""
     here, west = per_step
     service = ServiceView(
@@ -123,7 +125,7 @@ def known(*sites: ServiceSite, per_step: tuple[int, int] = (100, 100), count: in
             ("far", FAR, 6, ("west",)),
         )
     )
-    return Known(service, history, (link("to-west", "west", WEST, 1),), network)
+    return KnownLoad(service, history, (link("to-west", "west", WEST, 1),), network)
 
 
 def ask(
@@ -143,14 +145,17 @@ def ask(
 
 
 @cache
-def outcomes(*scenarios: str) -> list[Outcome]:
+def outcomes(*scenarios: str) -> list[SimulatedOutcome]:
     """By the simulator itself, over JSON as in production."""
-    found = answer(Order(scenarios=scenarios, requests_max=10**6, rivals=False))
+    found = answer(RunOrder(scenarios=scenarios, requests_max=10**6, rivals=False))
     assert found.errors == []
-    return [msgspec.json.decode(msgspec.json.encode(one), type=Outcome) for one in found.outcomes]
+    return [
+        msgspec.json.decode(msgspec.json.encode(one), type=SimulatedOutcome)
+        for one in found.outcomes
+    ]
 
 
-def run(planned: Plan) -> WhatIfView:
+def run(planned: WhatIfPlan) -> WhatIfView:
     """Both pictures; that of what is, which most tests share, is run once."""
     return told(planned, *outcomes(planned.current), *outcomes(planned.proposed))
 
@@ -345,4 +350,4 @@ def plan_told() -> WhatIfView:
 
 def test_the_proposal_is_a_scenario_for_the_command_line() -> None:
     view = json.loads(msgspec.json.encode(plan_told()))
-    assert answer(Order(scenarios=(view["scenario"],), requests_max=10)).errors == []
+    assert answer(RunOrder(scenarios=(view["scenario"],), requests_max=10)).errors == []

@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 
 from router.asking.desk import QuestionDesk
-from router.asking.exchange import Asker, Reply
+from router.asking.exchange import Asker, QuestionReply
 from router.asking.site_answer import SiteQuestion
 from router.asking.sites import SiteQuestions, SiteReply
 from router.asking.telling import Asking
@@ -56,7 +56,7 @@ def test_only_so_many_sites_are_asked_at_once() -> None:
     assert ask(0)  # The same again waits with the first.
     assert not ask(most)
     assert len(asker.open) == most
-    asker.open.pop(0)(Reply(b"told"))
+    asker.open.pop(0)(QuestionReply(b"told"))
     assert [one.content for one in heard] == [b"told"] * 2
     assert ask(most)
 
@@ -66,7 +66,7 @@ def test_answers_are_kept_for_a_bounded_number_of_questions() -> None:
     heard: list[SiteReply] = []
     for number in range(limits.SITE_ANSWERS_KEPT_MAX + 1):
         assert asking.ask(SITE, (ROUTER,), SiteQuestion("history", f"s{number}"), heard.append)
-        asker.open.pop()(Reply(b""))
+        asker.open.pop()(QuestionReply(b""))
     for number, again in ((0, False), (limits.SITE_ANSWERS_KEPT_MAX, True)):
         assert asking.ask(SITE, (ROUTER,), SiteQuestion("history", f"s{number}"), heard.append)
         assert bool(asker.open) == again
@@ -225,7 +225,7 @@ class Echoing:
 def test_an_answer_that_is_too_long_is_broken_off(more: int) -> None:
     size = limits.ECHO_BYTES_MAX
     end = Echoing(size + more)
-    replies: list[Reply] = []
+    replies: list[QuestionReply] = []
     asker = Asker(Network().host, cast(Any, end), SITE)
     asker.ask((ROUTER,), ECHOES, replies.append, bytes_max=size)
     end.handler.accepted(0)

@@ -2,7 +2,7 @@
 
 from itertools import permutations
 
-from router.asking.targets import TargetAnswer, TargetRate, Told, told_targets
+from router.asking.targets import RouterTargets, TargetAnswer, TargetRate, told_targets
 from router.forward.figures import TargetInfo
 from router.model.ids import ServiceKey, SiteId
 from router.operate.sites.site_view import as_one
@@ -30,7 +30,7 @@ def told(
 
 def whole(*parts: tuple[TargetAnswer, ...], shares: bool = True) -> list[TargetAnswer]:
     key, site = ServiceKey("shop", 80), SiteId("1" * 32)
-    return as_one([Told(site, key, targets, shares) for targets in parts])
+    return as_one([RouterTargets(site, key, targets, shares) for targets in parts])
 
 
 def test_a_target_that_each_router_has_a_share_of_is_one() -> None:

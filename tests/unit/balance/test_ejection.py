@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.balance.ejection import Cause, Ejection, Ejections, Standing
+from router.balance.ejection import Cause, Ejection, Ejections, TargetStanding
 from router.model import limits
 
 TARGET = "10.0.0.1:80"
@@ -21,7 +21,7 @@ def test_it_is_due_after_so_many_failures_in_a_row() -> None:
     assert fail(records, 5) == [False, False, False, False, True]
     ejection = records.eject(TARGET)
     assert ejection == Ejection(2.0, "ejected for 2 s: 5 requests in a row were reset")
-    assert records.standing(TARGET) is Standing.EJECTED
+    assert records.standing(TARGET) is TargetStanding.EJECTED
 
 
 def test_a_success_restarts_the_count_and_ends_the_record_once_failures_are_past() -> None:
@@ -97,9 +97,9 @@ def test_good_requests_over_a_while_clear_it_and_sooner_ones_do_not() -> None:
     records.eject(TARGET)
     records.returned(TARGET, 100.0)
     records.succeeded(TARGET, 100.0 + limits.EJECT_FORGET_S - 1)
-    assert records.standing(TARGET) is Standing.PROBATION
+    assert records.standing(TARGET) is TargetStanding.PROBATION
     records.succeeded(TARGET, 100.0 + limits.EJECT_FORGET_S)
-    assert records.standing(TARGET) is Standing.IN_SERVICE
+    assert records.standing(TARGET) is TargetStanding.IN_SERVICE
     assert not records.suspects
 
 
@@ -109,7 +109,7 @@ def test_what_was_under_way_when_it_was_ejected_changes_nothing() -> None:
     records.eject(TARGET)
     assert not any(fail(records, 9))
     records.succeeded(TARGET, 1e9)
-    assert records.standing(TARGET) is Standing.EJECTED
+    assert records.standing(TARGET) is TargetStanding.EJECTED
 
 
 def test_with_none_stated_nothing_is_ever_held_against_a_target() -> None:
@@ -123,7 +123,7 @@ def test_a_removed_target_is_forgotten() -> None:
     fail(records, 5)
     records.eject(TARGET)
     records.keep(["10.0.0.2:80"])
-    assert records.standing(TARGET) is Standing.IN_SERVICE
+    assert records.standing(TARGET) is TargetStanding.IN_SERVICE
 
 
 @pytest.mark.parametrize(

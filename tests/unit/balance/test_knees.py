@@ -6,13 +6,13 @@ from itertools import pairwise
 
 import pytest
 
-from router.balance.knees import EXACT, LEVELS, Knees, KneeTable, Level, find_knee
+from router.balance.knees import EXACT, LEVELS, Knees, KneeTable, LatencyLevel, find_knee
 from router.model import limits
 
 
-def constant(level: int, seconds: float, count: int = 100) -> Level:
+def constant(level: int, seconds: float, count: int = 100) -> LatencyLevel:
     """A level of which all requests took the same time."""
-    return Level(level, count, seconds * count, seconds * seconds * count)
+    return LatencyLevel(level, count, seconds * count, seconds * seconds * count)
 
 
 def queueing(slots: int, clients_max: int, rng: random.Random, *, spread: float) -> KneeTable:

@@ -1,6 +1,6 @@
 """One gate and one count, at the instants at which a wrong line would show."""
 
-from router.balance.rate import Demand, Gate, SlidingCount
+from router.balance.rate import Gate, RateDemand, SlidingCount
 from router.model import limits
 from router.model.capacity import Rate
 
@@ -9,7 +9,7 @@ def gate_of(
     per_s: float = 2.0, resume: float = 1.0, window_s: float = 5.0, stay_s: float = 5.0
 ) -> Gate:
     rate = Rate(per_s=per_s, resume_per_s=resume, window_s=window_s, stay_s=stay_s)
-    return Gate(rate, Demand(window_s))
+    return Gate(rate, RateDemand(window_s))
 
 
 def let_in(gate: Gate, now: float, asked: int) -> int:
@@ -53,7 +53,7 @@ def test_a_longer_window_counts_what_the_shorter_one_let_in() -> None:
     gate = gate_of()
     assert let_in(gate, 0.0, 8) == 8
     longer = Rate(per_s=2.0, resume_per_s=1.0, window_s=20.0, stay_s=5.0)
-    gate.set_rate(longer, Demand(20.0))
+    gate.set_rate(longer, RateDemand(20.0))
     assert let_in(gate, 10.0, 50) == 32
 
 

@@ -9,7 +9,7 @@ from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Decision, NoChoice
 from router.balance.egresses import OWN_ROUTER
 from router.balance.ledger import LocalLedger
-from router.balance.seen import Replay
+from router.balance.seen import DecisionReplay
 from router.model import limits
 from router.model.adverts import RemoteCandidate
 from router.model.capacity import TargetTerms
@@ -242,12 +242,12 @@ def test_a_free_slot_here_comes_first_however_much_routers_without_capacity_have
     assert told.decision == here.balancer.select(0.0, excluded)
     assert (told.decision.place, told.candidates[0].verdict) == (OWN_ROUTER, "chosen")  # type: ignore[union-attr]
     seen = here.balancer.seen(0.0, told.decision)
-    assert Replay(seen).tied == {OWN}
+    assert DecisionReplay(seen).tied == {OWN}
     assert Counter(here.take(excluded) for _ in range(6)) == {OWN_ROUTER: 4, OTHER: 2}
-    assert Replay(seen).tied == {OWN}
+    assert DecisionReplay(seen).tied == {OWN}
     told = here.balancer.explain(0.0, excluded)
     assert told.candidates[0].verdict == "higher-level"
-    assert Replay(here.balancer.seen(0.0, told.decision)).tied == {OTHER}
+    assert DecisionReplay(here.balancer.seen(0.0, told.decision)).tied == {OTHER}
 
 
 @pytest.mark.parametrize("shares", [True, False])
@@ -268,6 +268,6 @@ def test_what_is_kept_of_a_decision_has_the_slots_of_routers_that_it_left_out() 
     left_out = frozenset({"2"})
     choice = here.balancer.select(0.0, left_out)
     seen = here.balancer.seen(0.0, choice, left_out)
-    own = next(one for one in Replay(seen).reports() if one.site == OWN)
+    own = next(one for one in DecisionReplay(seen).reports() if one.site == OWN)
     assert (own.capacity, own.free) == (6, 2)
     assert "2 of 6 free" in own.reason

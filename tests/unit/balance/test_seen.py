@@ -3,7 +3,7 @@
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Decision
 from router.balance.ledger import LocalLedger
-from router.balance.seen import Replay
+from router.balance.seen import DecisionReplay
 from router.model import limits
 from router.model.ids import SiteId
 from tests.unit.balance.builders import balancer_of, remote
@@ -34,7 +34,7 @@ def test_of_many_sites_the_nearest_are_kept_and_the_one_chosen() -> None:
     assert choice.site == f"s{count}"
     kept = balancer.seen(1.0, choice)
     assert kept.further == count + 1 - limits.DECISION_CANDIDATES_MAX
-    reports = Replay(kept).reports()
+    reports = DecisionReplay(kept).reports()
     assert len(reports) == limits.DECISION_CANDIDATES_MAX
     assert (reports[-1].site, reports[-1].verdict) == (choice.site, "chosen")
     assert {one.verdict for one in reports[1:-1]} == {"full"}

@@ -6,22 +6,22 @@ from router.balance.waiting import (
     LOCAL_LINK,
     UNKNOWN_INGRESS,
     FairQueue,
-    Line,
+    WaitingPlace,
     line_of,
     queue_limit,
 )
 from router.model.ids import SiteId
 
 
-def line(link: str, ingress: str = "") -> Line:
-    return Line(SiteId(link), SiteId(ingress or link))
+def line(link: str, ingress: str = "") -> WaitingPlace:
+    return WaitingPlace(SiteId(link), SiteId(ingress or link))
 
 
 A, B, C = line("a"), line("b"), line("c")
-LOCAL = Line(LOCAL_LINK, SiteId("here"))
+LOCAL = WaitingPlace(LOCAL_LINK, SiteId("here"))
 
 
-def queue_of(limit: int, *lines: tuple[Line, str]) -> FairQueue[str]:
+def queue_of(limit: int, *lines: tuple[WaitingPlace, str]) -> FairQueue[str]:
     """Items of each of ``lines``, named by one letter each."""
     queue: FairQueue[str] = FairQueue(limit)
     for where, items in lines:
@@ -66,15 +66,17 @@ def ask_over_hub(queue: FairQueue[str], ingress: str, item: str) -> bool:
 
 
 def test_a_neighbour_and_the_sites_behind_it_have_a_line_each() -> None:
-    assert line_of(HUB, HUB, branch_to) == Line(HUB, HUB, HUB)
-    assert line_of(HUB, FAR, branch_to) == Line(HUB, FAR, FAR)
+    assert line_of(HUB, HUB, branch_to) == WaitingPlace(HUB, HUB, HUB)
+    assert line_of(HUB, FAR, branch_to) == WaitingPlace(HUB, FAR, FAR)
 
 
 def test_all_names_that_a_link_does_not_lead_to_share_a_line() -> None:
     made_up = line_of(HUB, SiteId("made-up"), branch_to)
-    assert made_up == Line(HUB, UNKNOWN_INGRESS)
+    assert made_up == WaitingPlace(HUB, UNKNOWN_INGRESS)
     assert line_of(HUB, SiteId("other"), branch_to) == made_up
-    assert line_of(SiteId("other"), FAR, branch_to) == Line(SiteId("other"), UNKNOWN_INGRESS)
+    assert line_of(SiteId("other"), FAR, branch_to) == WaitingPlace(
+        SiteId("other"), UNKNOWN_INGRESS
+    )
 
 
 def test_made_up_ingress_sites_have_one_share_of_a_link_in_all() -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from certs import certificates, claims, files, keys, limits, terms
 from certs.authority import Authority
-from certs.claims import ClaimRequest, GrantStore, Redeemed, Refused
+from certs.claims import ClaimRefused, ClaimRequest, GrantStore, Redeemed
 from certs.errors import CertError
 from certs.issue import claim_token
-from certs.terms import Terms
+from certs.terms import TokenTerms
 from tests.unit.certs.sites import NOW, Site, parsed, request_of
 
 
@@ -75,7 +75,7 @@ def test_a_retry_after_the_certificate_has_ended_gets_another_and_costs_no_use(
     assert isinstance(again, Redeemed) and again.repeated
     assert certificates.expires_at(again.chain_pem) == end + limits.LINK_LEAF_LIFE_S
     stranger = east.grants.redeem(token.name, parsed(request_of(token)), end)
-    assert stranger == Refused("used")
+    assert stranger == ClaimRefused("used")
 
 
 def test_who_cannot_renew_gets_a_certificate_for_a_year(east: Site) -> None:
@@ -93,7 +93,7 @@ def test_who_cannot_renew_gets_a_certificate_for_a_year(east: Site) -> None:
 def test_another_key_finds_a_one_use_claim_used(east: Site) -> None:
     token = east.claim()
     assert isinstance(east.grants.redeem(token.name, parsed(request_of(token)), NOW), Redeemed)
-    assert east.grants.redeem(token.name, parsed(request_of(token)), NOW) == Refused("used")
+    assert east.grants.redeem(token.name, parsed(request_of(token)), NOW) == ClaimRefused("used")
 
 
 def test_a_claim_of_two_uses_yields_two_certificates(east: Site) -> None:
@@ -101,12 +101,12 @@ def test_a_claim_of_two_uses_yields_two_certificates(east: Site) -> None:
     answers = [east.grants.redeem(token.name, parsed(request_of(token)), NOW) for _ in range(3)]
     serials = {answer.serial for answer in answers if isinstance(answer, Redeemed)}
     assert len(serials) == 2
-    assert answers[2] == Refused("used")
+    assert answers[2] == ClaimRefused("used")
 
 
 def refused(east: Site, name: str, request: ClaimRequest, now: float = NOW) -> str:
     answer = east.grants.redeem(name, request, now)
-    assert isinstance(answer, Refused)
+    assert isinstance(answer, ClaimRefused)
     return answer.reason
 
 
@@ -177,7 +177,7 @@ def test_two_hundred_redemptions_at_once_yield_one_identity(east: Site) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda each: east.grants.redeem(token.name, each, NOW), requests))
     assert sum(isinstance(answer, Redeemed) for answer in answers) == 1
-    assert answers.count(Refused("used")) == 199
+    assert answers.count(ClaimRefused("used")) == 199
 
 
 def redeem_in_process(secrets: Path, name: str, bodies: list[bytes], results: Path) -> None:
@@ -242,7 +242,7 @@ def test_a_kill_between_marking_and_answering_never_costs_or_doubles_the_identit
     assert isinstance(retry, Redeemed)
     assert retry.repeated == bool(stored.redeemed) == (step in ("rename", "unlink"))
     stranger = east.grants.redeem(token.name, parsed(request_of(token)), NOW)
-    assert stranger == Refused("used")
+    assert stranger == ClaimRefused("used")
 
 
 def test_a_grant_of_a_newer_version_says_so() -> None:
@@ -251,7 +251,7 @@ def test_a_grant_of_a_newer_version_says_so() -> None:
 
 
 def test_a_claim_on_terms_yields_certificates_on_terms(east: Site) -> None:
-    agreed = Terms(declare=(), export=("till",), import_=("shop-*",))
+    agreed = TokenTerms(declare=(), export=("till",), import_=("shop-*",))
     token = claim_token(
         east.grants,
         east.authority,
@@ -279,18 +279,18 @@ def test_a_grant_of_a_version_without_terms_is_free_and_it_reads_ours_only_when_
     free, _ = claims.new_grant(east.claim("free"))
     assert msgspec.json.decode(claims.encode(free), type=Older).allow == ()
     assert claims.decode(claims.encode(free), "here").terms == terms.FREE
-    bound, _ = claims.new_grant(east.claim("bound"), terms=Terms(declare=()))
-    assert claims.decode(claims.encode(bound), "here").terms == Terms(declare=())
+    bound, _ = claims.new_grant(east.claim("bound"), terms=TokenTerms(declare=()))
+    assert claims.decode(claims.encode(bound), "here").terms == TokenTerms(declare=())
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(claims.encode(bound), type=Older)
 
 
 def test_terms_that_are_too_long_to_be_stated_are_refused(east: Site) -> None:
     wide = tuple(f"{number:060}" for number in range(32))
-    fits, longer = Terms(declare=(*wide, "x" * 16)), Terms(declare=(*wide, "x" * 17))
+    fits, longer = TokenTerms(declare=(*wide, "x" * 16)), TokenTerms(declare=(*wide, "x" * 17))
     assert len(msgspec.json.encode(fits)) == limits.TERMS_BYTES_MAX
     claims.new_grant(east.claim("fits"), terms=fits)
     with pytest.raises(CertError, match="more than"):
         claims.new_grant(east.claim("longer"), terms=longer)
     with pytest.raises(CertError, match="cannot be"):
-        claims.new_grant(east.claim("wrong"), terms=Terms(declare=("No Name",)))
+        claims.new_grant(east.claim("wrong"), terms=TokenTerms(declare=("No Name",)))

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from certs import certificates, files, limits, names, secretyaml, tokens
-from certs.claims import Redeemed, Refused
+from certs.claims import ClaimRefused, Redeemed
 from certs.errors import CertError
 from certs.redeem import ClaimDesk
 from certs.revocation import REVOKED_FILE, Revocations
@@ -68,16 +68,16 @@ def test_names_and_hosts_have_so_many_characters() -> None:
 
 
 def test_a_claim_bears_so_many_wrong_codes(east: Site) -> None:
-    def tried(wrong: int) -> Redeemed | Refused:
+    def tried(wrong: int) -> Redeemed | ClaimRefused:
         token = east.claim(f"claim-{wrong}")
         right = parsed(request_of(token))
         guess = msgspec.structs.replace(right, secret=tokens.new_secret())
         for _ in range(wrong):
-            assert east.grants.redeem(token.name, guess, NOW) == Refused("wrong-code")
+            assert east.grants.redeem(token.name, guess, NOW) == ClaimRefused("wrong-code")
         return east.grants.redeem(token.name, right, NOW)
 
     assert isinstance(tried(limits.CLAIM_TRIES_MAX - 1), Redeemed)
-    assert tried(limits.CLAIM_TRIES_MAX) == Refused("locked")
+    assert tried(limits.CLAIM_TRIES_MAX) == ClaimRefused("locked")
     again = east.claim("another")  # Who holds it rightly asks for a new one.
     assert isinstance(east.grants.redeem(again.name, parsed(request_of(again)), NOW), Redeemed)
 

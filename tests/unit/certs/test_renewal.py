@@ -10,23 +10,23 @@ from certs import certificates, keys, limits, renewal
 from certs.authority import Authority
 from certs.errors import CertError
 from certs.identity import SiteIdentity
-from certs.terms import Terms, of_certificate
+from certs.terms import TokenTerms, of_certificate
 from certs.tokens import Token
 from tests.unit.certs.sites import NOW, Site
 
 NONCE = bytes(range(32))
 WEEK_S = limits.LINK_LEAF_LIFE_S
-TERMS = Terms(export=("shop-*",))
+TERMS = TokenTerms(export=("shop-*",))
 
 
-def old_chain(east: Site, site_id: str | None, terms: Terms = TERMS) -> str:
+def old_chain(east: Site, site_id: str | None, terms: TokenTerms = TERMS) -> str:
     return east.authority.issue_client_leaf(
         keys.generate().public_key(),
         "to-east",
         NOW,
         site_id=site_id,
         expires_at=NOW + WEEK_S,
-        terms=terms if site_id else Terms(),
+        terms=terms if site_id else TokenTerms(),
     )
 
 
@@ -116,11 +116,11 @@ def test_a_request_that_anybody_changed_is_none(
 ) -> None:
     own = east.identity.site_id
     request = renewal.make_request(west, own, keys.to_pem(keys.generate()), NONCE)
-    asked = msgspec.json.decode(request, type=renewal.Asked)
+    asked = msgspec.json.decode(request, type=renewal.RenewalRequest)
     other = renewal.make_request(
         SiteIdentity.generate()[0], own, keys.to_pem(keys.generate()), b"n" * 32
     )
-    thief = msgspec.json.decode(other, type=renewal.Asked)
+    thief = msgspec.json.decode(other, type=renewal.RenewalRequest)
     changes: list[dict[str, str]] = [
         {"csr": thief.csr},
         {"nonce": thief.nonce},

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from certs import certificates, keys, limits, terms
 from certs.authority import Authority
 from certs.errors import CertError
-from certs.terms import FREE, Terms
+from certs.terms import FREE, TokenTerms
 
 NOW = 1_800_000_000.0
 PATTERNS = st.none() | st.lists(
@@ -17,13 +17,13 @@ PATTERNS = st.none() | st.lists(
 ).map(tuple)
 
 
-def certificate(agreed: Terms) -> str:
+def certificate(agreed: TokenTerms) -> str:
     authority, _ = Authority.generate("0" * 32, NOW)
     return authority.issue_client_leaf(keys.generate().public_key(), "shop", NOW, terms=agreed)
 
 
-@given(st.builds(Terms, declare=PATTERNS, export=PATTERNS, import_=PATTERNS))
-def test_a_certificate_states_the_terms_that_it_was_issued_on(agreed: Terms) -> None:
+@given(st.builds(TokenTerms, declare=PATTERNS, export=PATTERNS, import_=PATTERNS))
+def test_a_certificate_states_the_terms_that_it_was_issued_on(agreed: TokenTerms) -> None:
     assert terms.of_certificate(certificate(agreed)) == agreed
 
 
@@ -51,11 +51,11 @@ def test_terms_that_cannot_be_read_are_not_taken_for_none(
     with monkeypatch.context() as later:
         made = x509.UnrecognizedExtension(terms.OID, value)
         later.setattr("certs.authority.extension", lambda _: made)
-        pem = certificate(Terms(declare=()))
+        pem = certificate(TokenTerms(declare=()))
     with pytest.raises(CertError, match="terms that this version cannot read"):
         terms.of_certificate(pem, "leaf")
 
 
 def test_as_many_patterns_as_the_limit_are_readable() -> None:
-    agreed = Terms(import_=("a",) * limits.TERMS_PATTERNS_MAX)
+    agreed = TokenTerms(import_=("a",) * limits.TERMS_PATTERNS_MAX)
     assert terms.of_certificate(certificate(agreed)) == agreed

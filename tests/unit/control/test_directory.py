@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from router.control import ConfigDirectory, Reading, Wanted, watch
+from router.control import ConfigDirectory, SourcesReading, Wanted, watch
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import ServiceSpec
@@ -324,11 +324,11 @@ def test_a_change_counts_at_the_next_poll_without_a_poke(site_dir: Path) -> None
 
 
 def test_a_poke_counts_once(site_dir: Path) -> None:
-    looks: list[Reading | None] = []
+    looks: list[SourcesReading | None] = []
     looked = threading.Event()
 
     class Counted(ConfigDirectory):
-        def refresh(self) -> Reading | None:
+        def refresh(self) -> SourcesReading | None:
             looks.append(super().refresh())
             if len(looks) == 1:
                 put(site_dir, "a.yaml", service("a", 1))

@@ -13,7 +13,7 @@ from deploy.autoscaling import demand_service
 from deploy.chart import NEEDS_CONTROLLER
 from deploy.monitoring import dashboards
 from router.kubernetes import site_config
-from router.kubernetes.findings import Findings
+from router.kubernetes.findings import ObjectFindings
 from router.kubernetes.manifests import IMAGE, controller_objects, headless_objects, site_objects
 from router.kubernetes.objects import Object
 
@@ -54,7 +54,7 @@ def wanted(openshift: bool = False, **site: Any) -> Objects:
     """What the renderer makes of the same keys."""
     data = {key: _text(value) for key, value in site.items()}
     found = {"metadata": {"name": "skupper-site"}, "data": data}
-    noted = Findings("ConfigMap/skupper-site")
+    noted = ObjectFindings("ConfigMap/skupper-site")
     defaults = site_config.SiteDefaults(ingress="route" if openshift else "loadbalancer")
     options, _ = site_config.read(found, NAMESPACE, defaults, noted)
     return by_kind(

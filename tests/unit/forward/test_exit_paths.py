@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from router.balance.demand import DemandFigures
-from router.balance.seen import Seen
+from router.balance.seen import SeenDecision
 from router.forward.ports import UNTOUCHED, TargetConfig
 from router.model import limits
 from router.model.ids import ServiceKey
@@ -281,4 +281,4 @@ def test_a_request_that_is_over_is_kept_with_its_outcome_and_nothing_of_its_own(
     assert kept.waited_since is None
     assert (kept.outcome in UNTOUCHED) == bool(stage.a.forwarder.past_of(KEY, 9, denied=True))
     held = [one for one in gc.get_referents(kept) if not isinstance(one, (str, int, float, type))]
-    assert [type(one) for one in held if one is not None] == ([Seen] if kept.seen else [])
+    assert [type(one) for one in held if one is not None] == ([SeenDecision] if kept.seen else [])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.forward.past import Record
+from router.forward.past import RequestRecord
 from router.forward.ports import TargetConfig
 from router.model import limits
 from router.model.ids import ServiceKey
@@ -104,7 +104,7 @@ class Distant:
     def queued(self) -> int:
         return self.a.services_snapshot()[0].queued
 
-    def last(self) -> Record:
+    def last(self) -> RequestRecord:
         return self.a.past_of(KEY, 1, denied=False)[0]
 
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from router.forward.offers import Refused
+from router.forward.offers import RefusedHandler
 from router.forward.ports import TargetConfig
 from router.forward.proxy_header import LOCAL_HEADER, proxy_header
 from router.link.ports import OpenRequest
@@ -311,7 +311,7 @@ def test_a_neighbour_that_lies_about_the_client_makes_it_an_unknown_one() -> Non
             body_bytes=-1,
             client="1.2.3.4:5\r\nQUIT",
         ),
-        Refused(),
+        RefusedHandler(),
     )
     assert stream is not None
     stream.send(b"hello")

@@ -1,7 +1,7 @@
 """What is remembered of heads: on second sight, within bounds, and the newest of it."""
 
 from router.forward.http1 import canonical
-from router.forward.http1.known import Known
+from router.forward.http1.known import BytesCache
 from router.forward.http1.memory import HeadMemory
 from router.model import limits
 
@@ -9,13 +9,13 @@ HEAD = next(text for text in (b"a", b"b", b"c", b"d", b"e") if hash(text) >> 32 
 """One whose mark is not 0, by chance of this process: an empty place looks like 0."""
 
 
-def twice(known: Known[int], text: bytes, value: int) -> None:
+def twice(known: BytesCache[int], text: bytes, value: int) -> None:
     known.note(text, value)
     known.note(text, value)
 
 
 def test_what_comes_twice_is_remembered_and_what_comes_once_is_not() -> None:
-    known: Known[int] = Known()
+    known: BytesCache[int] = BytesCache()
     known.note(HEAD, 1)
     assert known.get(HEAD) is None
     known.note(HEAD, 2)
@@ -25,7 +25,7 @@ def test_what_comes_twice_is_remembered_and_what_comes_once_is_not() -> None:
 
 
 def test_heads_that_never_come_again_displace_nobody_and_take_no_room() -> None:
-    known: Known[int] = Known()
+    known: BytesCache[int] = BytesCache()
     twice(known, b"usual", 1)
     for number in range(20 * limits.HEADS_REMEMBERED_MAX):
         known.note(b"id: %d" % number, number)
@@ -34,14 +34,14 @@ def test_heads_that_never_come_again_displace_nobody_and_take_no_room() -> None:
 
 
 def test_a_head_that_is_too_large_is_never_remembered() -> None:
-    known: Known[int] = Known()
+    known: BytesCache[int] = BytesCache()
     twice(known, b"a" * limits.HEAD_REMEMBERED_BYTES_MAX, 1)
     twice(known, b"b" * (limits.HEAD_REMEMBERED_BYTES_MAX + 1), 2)
     assert len(known) == 1
 
 
 def test_entries_and_bytes_are_bounded_and_the_oldest_goes_first() -> None:
-    known: Known[int] = Known()
+    known: BytesCache[int] = BytesCache()
     for number in range(limits.HEADS_REMEMBERED_MAX + 5):
         twice(known, b"%d" % number, number)
     assert len(known) == limits.HEADS_REMEMBERED_MAX
@@ -54,7 +54,7 @@ def test_entries_and_bytes_are_bounded_and_the_oldest_goes_first() -> None:
 
 
 def test_what_was_forgotten_is_remembered_again_when_it_comes_again() -> None:
-    known: Known[int] = Known()
+    known: BytesCache[int] = BytesCache()
     get = known.get
     twice(known, b"a", 1)
     known.forget()

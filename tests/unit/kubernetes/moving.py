@@ -8,13 +8,13 @@ import msgspec
 
 from router.kubernetes import names
 from router.kubernetes.changes import Change
-from router.kubernetes.migration import Step, Waiting, next_step
+from router.kubernetes.migration import MigrationStep, Waiting, next_step
 from router.kubernetes.migration_record import Direction
 from router.kubernetes.objects import Snapshot
 from router.kubernetes.services import Memory, plan
 from router.kubernetes.translate import translate
 from router.model.specs import ServiceSpec
-from sitectl.kubernetes.survey import Namespace, survey
+from sitectl.kubernetes.survey import SkupperNamespace, survey
 from tests.kubernetes.skupper import ServiceController, entry
 from tests.unit.kubernetes.cluster import Cluster, Conflict, users_service
 
@@ -121,7 +121,7 @@ class World:
     def snapshot(self) -> Snapshot:
         return Snapshot("shop", copy.deepcopy(self.cluster.objects))
 
-    def namespace(self) -> Namespace:
+    def namespace(self) -> SkupperNamespace:
         snapshot = self.snapshot()
         return survey(snapshot, snapshot.get("ConfigMap", names.MIGRATION_CONFIGMAP))
 
@@ -132,12 +132,12 @@ class World:
         *,
         between: Callable[[], None] = lambda: None,
         steps: int = 60,
-    ) -> list[Step]:
+    ) -> list[MigrationStep]:
         """Steps until none is left, or ``steps`` of them: each from a fresh look at everything.
 
         ``between``: what others do before each. A wait is over when they have nothing to do.
         """
-        done: list[Step] = []
+        done: list[MigrationStep] = []
         patience: frozenset[Waiting] = frozenset()
         while len(done) < steps:
             between()

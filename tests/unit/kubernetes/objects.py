@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from router.kubernetes.objects import Snapshot
-from router.kubernetes.picture import Picture
+from router.kubernetes.picture import NamespacePicture
 from router.kubernetes.translate import translate
 from router.model.specs import ConnectorSpec, Document, LinkSpec, ServiceSpec, SiteSpec
 
@@ -90,44 +90,44 @@ def snapshot(objects: Iterable[Mapping[str, Any]]) -> Snapshot:
     return Snapshot("shop", by_kind)
 
 
-def picture(*objects: Mapping[str, Any]) -> Picture:
+def picture(*objects: Mapping[str, Any]) -> NamespacePicture:
     """What these objects say."""
     return translate(snapshot(objects), OWN_SITE)
 
 
-def specs_of(found: Picture, kind: str) -> dict[str, Any]:
+def specs_of(found: NamespacePicture, kind: str) -> dict[str, Any]:
     """Documents of one kind by name."""
     return {d.name: d.spec for d in found.documents if d.kind == kind}
 
 
-def services_of(found: Picture) -> dict[str, ServiceSpec]:
+def services_of(found: NamespacePicture) -> dict[str, ServiceSpec]:
     """Services by address."""
     return specs_of(found, "Service")
 
 
-def connectors_of(found: Picture) -> dict[str, ConnectorSpec]:
+def connectors_of(found: NamespacePicture) -> dict[str, ConnectorSpec]:
     """Connectors by name."""
     return specs_of(found, "Connector")
 
 
-def links_of(found: Picture) -> dict[str, LinkSpec]:
+def links_of(found: NamespacePicture) -> dict[str, LinkSpec]:
     """Links by name."""
     return specs_of(found, "Link")
 
 
-def site_of(found: Picture) -> tuple[str, SiteSpec]:
+def site_of(found: NamespacePicture) -> tuple[str, SiteSpec]:
     """The one Site document's name and spec."""
     (document,) = (d for d in found.documents if d.kind == "Site")
     assert isinstance(document.spec, SiteSpec)
     return document.name, document.spec
 
 
-def told(found: Picture) -> list[tuple[str, str, str]]:
+def told(found: NamespacePicture) -> list[tuple[str, str, str]]:
     """Findings, short: code, object, what is between brackets of the field or the field."""
     return [(e.code, e.source, e.path.removeprefix("metadata.annotations")) for e in found.errors]
 
 
-def sole(found: Picture, kind: str) -> Document:
+def sole(found: NamespacePicture, kind: str) -> Document:
     """The one document of a kind."""
     (document,) = (d for d in found.documents if d.kind == kind)
     return document

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from router.kubernetes.console import console_url
-from router.kubernetes.findings import Findings
+from router.kubernetes.findings import ObjectFindings
 from router.kubernetes.manifests.console import console_objects
 from router.kubernetes.picture import SiteOptions
 from router.kubernetes.site_config import SiteDefaults, read
@@ -70,7 +70,7 @@ def test_the_site_document_has_a_console_with_a_login(bind_ip: str) -> None:
         "metadata": {"name": "skupper-site"},
         "data": {"console": "true", "console-authentication": "unsecured"},
     }
-    noted = Findings("ConfigMap/skupper-site")
+    noted = ObjectFindings("ConfigMap/skupper-site")
     _, document = read(found, "west", SiteDefaults(bind_ip=bind_ip), noted)
     console = getattr(document.spec, "console", None)
     assert console is not None and console.auth == "internal"

@@ -5,7 +5,7 @@ from typing import Any
 
 from router.documents import resolve
 from router.kubernetes.memo import Memo
-from router.kubernetes.picture import Picture
+from router.kubernetes.picture import NamespacePicture
 from router.kubernetes.translate import translate
 from router.model import limits
 from router.model.specs import ConnectorSpec, Document, ServiceSpec, SiteSpec
@@ -129,7 +129,7 @@ def test_it_does_not_matter_in_how_many_config_maps_a_service_stands() -> None:
         assert (wish.labels, wish.stateful_set, wish.is_made) == ({"tier": "web"}, "db", False)
 
 
-def declared_at(found: Picture) -> dict[str, str]:
+def declared_at(found: NamespacePicture) -> dict[str, str]:
     """When each Service counts as declared, as a router is told."""
     wanted, _ = resolve([Document(kind="Site", name="west", spec=SiteSpec()), *found.documents])
     assert wanted is not None

@@ -5,7 +5,7 @@ from typing import Any
 
 from router.kubernetes.headless import SERVICE_NAME_LABEL, SLICE_MANAGER_LABEL, pods, with_pods
 from router.kubernetes.objects import Snapshot
-from router.kubernetes.picture import Picture, ServiceWish, SiteOptions
+from router.kubernetes.picture import NamespacePicture, ServiceWish, SiteOptions
 from router.kubernetes.services import Memory, ServicePlan, plan, restore
 from router.kubernetes.targets import Expander
 from router.model.specs import ConnectorSpec, Document, ServiceSpec
@@ -24,7 +24,7 @@ def stateful_set(replicas: int, **spec: Any) -> dict[str, Any]:
     }
 
 
-def picture(replicas: int) -> Picture:
+def picture(replicas: int) -> NamespacePicture:
     documents = (
         Document("Service", "pg", ServiceSpec(ports=(5432,)), SOURCE),
         Document(
@@ -34,16 +34,16 @@ def picture(replicas: int) -> Picture:
             SOURCE,
         ),
     )
-    given = Picture(documents=documents, wishes={"pg": WISH})
+    given = NamespacePicture(documents=documents, wishes={"pg": WISH})
     return with_pods(given, Snapshot("shop", {"StatefulSet": {"db": stateful_set(replicas)}}))
 
 
-def declared(found: Picture) -> dict[str, ServiceSpec]:
+def declared(found: NamespacePicture) -> dict[str, ServiceSpec]:
     return {d.name: d.spec for d in found.documents if isinstance(d.spec, ServiceSpec)}
 
 
 def settled(
-    cluster: Cluster, found: Picture, *, here: bool, may_name_pods: bool | None = True
+    cluster: Cluster, found: NamespacePicture, *, here: bool, may_name_pods: bool | None = True
 ) -> ServicePlan:
     specs = declared(found)
     for _ in range(5):
@@ -87,7 +87,7 @@ def test_pods_are_counted_from_where_the_ordinals_start() -> None:
 
 def test_a_service_of_a_pods_name_that_somebody_declares_stays_theirs() -> None:
     own = Document("Service", "db-0", ServiceSpec(ports=(1,)), "ConfigMap/x")
-    given = Picture(documents=(*picture(0).documents, own), wishes={"pg": WISH})
+    given = NamespacePicture(documents=(*picture(0).documents, own), wishes={"pg": WISH})
     objects = {"StatefulSet": {"db": stateful_set(1)}}
     assert declared(with_pods(given, Snapshot("shop", objects)))["db-0"] == own.spec
 
@@ -115,7 +115,7 @@ def test_scaling_follows_and_withdrawing_leaves_nothing() -> None:
     settled(cluster, picture(1), here=False)
     assert sorted(cluster.objects["Service"]) == ["db-0", "pg"]
     assert len(cluster.objects["EndpointSlice"]["pg-spillway-ipv4"]["endpoints"]) == 1
-    settled(cluster, Picture(), here=False)
+    settled(cluster, NamespacePicture(), here=False)
     assert not cluster.objects["Service"] and not cluster.objects["EndpointSlice"]
 
 
@@ -130,7 +130,7 @@ def test_slices_of_others_stay_whatever_their_names_and_services() -> None:
     before = copy.deepcopy(cluster.objects["EndpointSlice"])
     settled(cluster, picture(2), here=False)
     assert cluster.objects["EndpointSlice"].keys() - before.keys() == {"pg-spillway-ipv6"}
-    settled(cluster, Picture(), here=False)
+    settled(cluster, NamespacePicture(), here=False)
     assert cluster.objects["EndpointSlice"] == before
 
 
@@ -148,7 +148,7 @@ def test_pods_of_another_site_are_added_to_the_headless_service_that_is_here() -
     cluster.put(users_service("pg", 5432, clusterIP="None"))
     here = picture(1)
     far = Document("Service", "far-0", ServiceSpec(ports=(5432,), headless="pg"), "far")
-    both = Picture(documents=(*here.documents, far), wishes=here.wishes)
+    both = NamespacePicture(documents=(*here.documents, far), wishes=here.wishes)
     specs = declared(both)
     for _ in range(4):
         local = set(specs) - {"far-0"}
@@ -176,7 +176,9 @@ def test_a_headless_name_is_not_given_to_a_service_that_is_not_headless() -> Non
 
 def test_a_plain_service_that_becomes_headless_is_made_anew() -> None:
     cluster = Cluster()
-    plain = Picture(documents=(Document("Service", "pg", ServiceSpec(ports=(5432,)), "far"),))
+    plain = NamespacePicture(
+        documents=(Document("Service", "pg", ServiceSpec(ports=(5432,)), "far"),)
+    )
     settled(cluster, plain, here=False)
     assert cluster.service("pg")["spec"]["clusterIP"] != "None"
     settled(cluster, picture(1), here=False)
@@ -238,12 +240,12 @@ def test_pods_whose_names_no_site_would_take_are_no_services_and_the_others_are(
     wish = ServiceWish(address="pg", source=f"StatefulSet/{long}", stateful_set=long)
     head = Document("Service", "pg", ServiceSpec(ports=(5432,)), wish.source)
     large = {**stateful_set(12), "metadata": {"name": long}}
-    given = Picture(documents=(head,), wishes={"pg": wish})
+    given = NamespacePicture(documents=(head,), wishes={"pg": wish})
     found = with_pods(given, Snapshot("shop", {"StatefulSet": {long: large}}))
     assert set(declared(found)) == {"pg", *(f"{long}-{number}" for number in range(10))}
     assert [(e.source, e.path) for e in found.errors] == [(wish.source, "metadata.name")]
     negative = stateful_set(3, ordinals={"start": -1})
     objects = {"StatefulSet": {"db": negative}}
-    given = Picture(documents=(head,), wishes={"pg": WISH})
+    given = NamespacePicture(documents=(head,), wishes={"pg": WISH})
     names = set(declared(with_pods(given, Snapshot("shop", objects))))
     assert names <= {"pg", "db--1", "db-0", "db-1"}

@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from router.kubernetes.picture import Picture
+from router.kubernetes.picture import NamespacePicture
 from router.model.specs import ConnectorSpec, LinkSpec, ServiceSpec
 from tests.unit.kubernetes.objects import connectors_of, picture, services_of, site_of, told
 
@@ -119,7 +119,7 @@ spec:
 """
 
 
-def seen(*texts: str) -> Picture:
+def seen(*texts: str) -> NamespacePicture:
     objects: list[Any] = [found for text in texts for found in yaml.safe_load_all(text)]
     return picture(*objects)
 

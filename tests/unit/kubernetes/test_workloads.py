@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from router.kubernetes.picture import Picture
+from router.kubernetes.picture import NamespacePicture
 from router.model.specs import ConnectorSpec, PolicySpec, ServiceSpec, SitePolicySpec
 from tests.unit.kubernetes.objects import (
     connectors_of,
@@ -333,7 +333,7 @@ def test_annotations_of_others_that_expose_nothing_are_not_judged() -> None:
     assert picture(found).errors == ()
 
 
-def rated(**notes: str) -> Picture:
+def rated(**notes: str) -> NamespacePicture:
     web = workload("web", 80, proxy="http")
     for key, text in notes.items():
         web["metadata"]["annotations"][f"spillway.dev/{key.replace('_', '-')}"] = text

@@ -5,7 +5,7 @@ import pytest
 
 from router.link.lost_races import judge
 from router.link.outgoing import OutgoingSpec
-from router.link.race import Place, Tried, in_order
+from router.link.race import EndpointAddress, Tried, in_order
 from router.model import limits
 from router.net.ports import DialFailure, Proxy
 from tests.unit.link.routers import Router
@@ -35,7 +35,7 @@ def test_families_alternate_and_endpoints_take_turns() -> None:
 
 def test_what_was_good_last_is_first_as_long_as_the_name_has_it() -> None:
     endpoints = [("a", 1)]
-    good, gone = Place(("a", 1), V4[1]), Place(("a", 1), "10.9.9.9")
+    good, gone = EndpointAddress(("a", 1), V4[1]), EndpointAddress(("a", 1), "10.9.9.9")
     assert in_order(endpoints, {"a": V4}, good)[0] == good
     assert [place.host for place in in_order(endpoints, {"a": V4}, gone)] == list(V4)
 
@@ -209,7 +209,7 @@ def test_a_link_is_refused_if_any_end_says_so_and_tried_as_often_as_the_best_all
     codes: tuple[str, ...], state: str, is_final: bool
 ) -> None:
     tried = tuple(
-        Tried(Place((code, 1), code), DialFailure(code, f"{code} happened"))  # type: ignore[arg-type]
+        Tried(EndpointAddress((code, 1), code), DialFailure(code, f"{code} happened"))  # type: ignore[arg-type]
         for code in codes
     )
     verdict = judge(tried)

@@ -9,8 +9,8 @@ from router.model.limits import BAR_EVENTS_BURST, BAR_NOTES_MAX
 from router.model.owners import NOBODY, Owner
 from router.model.remembered import HeldListener
 from router.node.news.bar_news import BarNews, bar_views, notes_of_bars
-from router.node.services.learnt import Learnt
-from router.node.services.ports import Kept, KnownOffer
+from router.node.services.learnt import LearntServices
+from router.node.services.ports import KnownDeclaration, OfferingSite
 from router.routing.bars import BarRow
 from router.routing.table import RouteTable, SiteRoute
 from tests.unit.journal import Journal
@@ -106,7 +106,7 @@ def test_notes_say_what_follows_here() -> None:
 class Keeper:
     """Keeps what was learnt."""
 
-    def __init__(self, *kept: Kept) -> None:
+    def __init__(self, *kept: KnownDeclaration) -> None:
         self.kept = kept
 
     def keep_epoch(self, epoch: int) -> None:
@@ -118,10 +118,10 @@ class Keeper:
     def keep_declared(self, names: frozenset[str]) -> None:
         """Not asked."""
 
-    def keep_learnt(self, learnt: tuple[Kept, ...]) -> None:
+    def keep_learnt(self, learnt: tuple[KnownDeclaration, ...]) -> None:
         self.kept = learnt
 
-    def learnt(self) -> tuple[Kept, ...]:
+    def learnt(self) -> tuple[KnownDeclaration, ...]:
         return self.kept
 
     def keep_owners(self, owners: Mapping[str, Owner]) -> None:
@@ -138,10 +138,10 @@ class Keeper:
     def listeners(self) -> Sequence[HeldListener]:
         return ()
 
-    def keep_known_offers(self, known: Mapping[str, Sequence[KnownOffer]]) -> None:
+    def keep_known_offers(self, known: Mapping[str, Sequence[OfferingSite]]) -> None:
         """Not asked."""
 
-    def known_offers(self) -> Mapping[str, Sequence[KnownOffer]] | None:
+    def known_offers(self) -> Mapping[str, Sequence[OfferingSite]] | None:
         return None
 
     def rule_pins(self) -> Mapping[str, SiteId]:
@@ -152,8 +152,12 @@ class Keeper:
 
 
 def test_what_a_site_declared_that_was_put_out_meanwhile_is_not_kept_over_a_restart() -> None:
-    keeper = Keeper(Kept(declare("shop")), Kept(declare("till")), Kept(declare("bank", at=1.0)))
-    learnt = Learnt(keeper, 180.0, 0.0)
+    keeper = Keeper(
+        KnownDeclaration(declare("shop")),
+        KnownDeclaration(declare("till")),
+        KnownDeclaration(declare("bank", at=1.0)),
+    )
+    learnt = LearntServices(keeper, 180.0, 0.0)
     assert learnt.declarations().keys() == {"shop", "till", "bank"}
     void = (declare("shop"), declare("bank", at=2.0))
     learnt.table_changed(msgspec.structs.replace(TABLE, void=void), WEST, 1.0)

@@ -10,7 +10,7 @@ from router.forward.listeners import ListenerState
 from router.model.addresses import join
 from router.model.events import Severity
 from router.model.ids import ServiceKey
-from router.node.services.changes import Changes
+from router.node.services.changes import ServiceChanges
 from tests.unit.journal import Journal
 
 SHOP = ServiceKey("shop", 8080)
@@ -36,7 +36,7 @@ def listener(error: str) -> dict[ServiceKey, ListenerState]:
 
 
 def look(
-    changes: Changes,
+    changes: ServiceChanges,
     targets: Mapping[ServiceKey, list[TargetInfo]],
     listeners: Mapping[ServiceKey, ListenerState] | None = None,
 ) -> None:
@@ -49,7 +49,7 @@ def look(
 
 def test_a_target_is_told_of_when_it_comes_and_goes_and_not_in_between() -> None:
     journal = Journal()
-    changes = Changes(journal.tell)
+    changes = ServiceChanges(journal.tell)
     looks = [False, True, True, False, False, True]
     told = []
     for ready in looks:
@@ -60,7 +60,7 @@ def test_a_target_is_told_of_when_it_comes_and_goes_and_not_in_between() -> None
 
 def test_a_target_that_ends_what_it_has_is_not_down() -> None:
     journal = Journal()
-    changes = Changes(journal.tell)
+    changes = ServiceChanges(journal.tell)
     look(changes, target(ready=True))
     journal.told()
     (known,) = target(ready=False)[SHOP]
@@ -72,7 +72,7 @@ def test_a_target_that_ends_what_it_has_is_not_down() -> None:
 
 def test_a_removed_target_is_no_event_and_starts_afresh() -> None:
     journal = Journal()
-    changes = Changes(journal.tell)
+    changes = ServiceChanges(journal.tell)
     look(changes, target(True))
     look(changes, {})
     look(changes, target(True))
@@ -81,7 +81,7 @@ def test_a_removed_target_is_no_event_and_starts_afresh() -> None:
 
 def test_a_listener_that_cannot_be_bound_is_told_of_once_per_reason() -> None:
     journal = Journal()
-    changes = Changes(journal.tell)
+    changes = ServiceChanges(journal.tell)
     told = []
     for error in ("", "taken", "taken", "forbidden", "", ""):
         look(changes, {}, listener(error))
@@ -96,7 +96,7 @@ def test_an_ipv6_target_is_named_with_its_brackets() -> None:
         subjects.append(subject)
 
     info = msgspec.structs.replace(target(True)[SHOP][0], host="::1")
-    look(Changes(tell), {SHOP: [info]})
+    look(ServiceChanges(tell), {SHOP: [info]})
     assert subjects == ["[::1]:80"]
 
 
@@ -106,7 +106,7 @@ def test_a_target_that_is_ejected_is_told_of_with_its_reason_and_its_way_back() 
     def tell(severity: Severity, code: str, subject: str, message: str, hint: str = "") -> None:
         told.append((code, message, hint))
 
-    changes = Changes(tell)
+    changes = ServiceChanges(tell)
     look(changes, target(True))
     reason = "ejected for 4 s: 5 requests in a row were reset"
     info = msgspec.structs.replace(target(False)[SHOP][0], error=reason, ejected=True, since=10.0)
@@ -124,7 +124,7 @@ def test_a_target_that_is_ejected_is_told_of_with_its_reason_and_its_way_back() 
 
 def test_a_rate_is_kept_again_when_no_worker_is_over_its_share() -> None:
     journal = Journal()
-    changes = Changes(journal.tell)
+    changes = ServiceChanges(journal.tell)
     calm = RateState(
         per_s=5.0,
         resume_per_s=4.0,
@@ -147,7 +147,7 @@ def test_a_rate_that_is_used_up_early_in_its_window_is_told_without_a_demand_bel
         (20.0, "20.0/s asked for over 10 s"),
     ):
         said: list[str] = []
-        changes = Changes(lambda *event, said=said: said.append(event[3]))
+        changes = ServiceChanges(lambda *event, said=said: said.append(event[3]))
         state = RateState(
             per_s=14.0,
             resume_per_s=10.0,

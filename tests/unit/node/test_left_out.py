@@ -10,7 +10,7 @@ from router.balance.decisions import CandidateReport, Explanation, NoChoice
 from router.model.adverts import LoadReport, RateLoad, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.sharing import Sharing, SharingRules, Terms
-from router.node.problems.left_out import Facts, LeftOut, left_out, why_not
+from router.node.problems.left_out import LeftOut, LeftOutFacts, left_out, why_not
 from router.routing.table import RouteTable, SiteRoute
 
 SHOP = ServiceKey("shop", 8080)
@@ -93,9 +93,9 @@ def route(name: str) -> SiteRoute:
     )
 
 
-def facts(*rows: CandidateReport, policy: str = "fill", **more: object) -> Facts:
+def facts(*rows: CandidateReport, policy: str = "fill", **more: object) -> LeftOutFacts:
     explanation = Explanation(policy, FULL, rows)
-    given = Facts(key=SHOP, table=table(), explanation=explanation)
+    given = LeftOutFacts(key=SHOP, table=table(), explanation=explanation)
     return msgspec.structs.replace(given, **more)
 
 

@@ -12,7 +12,7 @@ from router.model.adverts import Declaration
 from router.model.ids import ServiceKey, SiteId
 from router.model.owners import NOBODY, Owner
 from router.model.specs import ConnectorSpec, ConsoleSpec, ListenerSpec, ServiceSpec, SiteSpec
-from router.node.services.listener_budget import Refusal
+from router.node.services.listener_budget import ListenerRefusal
 from router.node.services.listener_grants import FORMER, ListenerOffice, PortHolder
 from router.node.services.plan import Planner
 from router.process.state import FileKeeper
@@ -49,7 +49,7 @@ def test_a_site_s_own_services_have_no_budget_but_the_total(office: Offices) -> 
     }
     here = msgspec.structs.replace(wanted(), services={n: declared[n].spec for n in names})
     grants = office(6).grants(here, declared, {"theirs": BETA}, NOBODY)
-    assert grants.refused == {"theirs": {7_001: Refusal.TOTAL, 7_002: Refusal.SITE}}
+    assert grants.refused == {"theirs": {7_001: ListenerRefusal.TOTAL, 7_002: ListenerRefusal.SITE}}
 
 
 def test_a_service_that_the_operator_named_counts_as_own_and_may_have_low_ports(
@@ -63,8 +63,8 @@ def test_a_service_that_the_operator_named_counts_as_own_and_may_have_low_ports(
     origins = dict.fromkeys(declared, BETA)
     listener = ListenerSpec(service="web", listen="80")
     grants = office(99).grants(wanted(listener), declared, origins, NOBODY)
-    over = {"more": {7_002: Refusal.SITE}}
-    assert grants.refused == {"low": {81: Refusal.LOW_PORT}, **over}
+    over = {"more": {7_002: ListenerRefusal.SITE}}
+    assert grants.refused == {"low": {81: ListenerRefusal.LOW_PORT}, **over}
     auto = ListenerSpec(service="low", listen="auto")
     grants = office(99).grants(wanted(listener, auto), declared, origins, NOBODY)
     assert grants.refused == over
@@ -83,7 +83,7 @@ def test_a_service_that_the_operator_named_gets_no_more_ports_than_a_document_ma
 def test_an_address_of_an_own_service_is_its_own(office: Offices) -> None:
     declared = {"a": told("a", 8_080), "own": told("own", 8_080)}
     grants = office(99).grants(wanted(own=("own",)), declared, {"a": BETA}, NOBODY)
-    assert grants.refused == {"a": {8_080: Refusal.PLACE}}
+    assert grants.refused == {"a": {8_080: ListenerRefusal.PLACE}}
     assert grants.unlistened[0].holders == (PortHolder("own", None),)
 
 
@@ -97,14 +97,14 @@ def test_an_address_of_the_site_s_own_doors_is_its_own(office: Offices) -> None:
     here = Wanted(name="alpha", site=site)
     declared = {"a": told("a", 7_000, 7_001, 7_002, 7_003)}
     grants = office(99).grants(here, declared, {"a": BETA}, NOBODY)
-    assert grants.refused == {"a": dict.fromkeys((7_000, 7_001, 7_002), Refusal.TAKEN)}
+    assert grants.refused == {"a": dict.fromkeys((7_000, 7_001, 7_002), ListenerRefusal.TAKEN)}
 
 
 def test_a_service_that_this_site_declares_too_is_its_own(office: Offices) -> None:
     declared = {"own": told("own", 8_080, 9_090)}
     here = wanted(own=("own",), per_site=0)
     grants = office(99).grants(here, declared, {"own": BETA}, NOBODY)
-    assert grants.refused == {"own": {9_090: Refusal.SITE}}
+    assert grants.refused == {"own": {9_090: ListenerRefusal.SITE}}
 
 
 def test_ports_that_are_not_listened_for_count_for_nothing(office: Offices) -> None:
@@ -120,7 +120,7 @@ def test_behind_services_of_kubernetes_ports_count_before_they_have_an_address(
     here = msgspec.structs.replace(wanted(), inner_ports={})
     declared = {"a": told("a", 80, 81, 82), "b": told("b", 80)}
     grants = office(99).grants(here, declared, {"a": BETA, "b": GAMMA}, NOBODY)
-    assert grants.refused == {"a": {82: Refusal.SITE}}
+    assert grants.refused == {"a": {82: ListenerRefusal.SITE}}
     spec = grants.listened("a", declared["a"].spec)
     assert spec is not None and spec.ports == (80, 81)
     assert grants.listened("b", declared["b"].spec) is declared["b"].spec
@@ -139,8 +139,8 @@ def test_ports_beyond_all_reason_are_not_even_planned(office: Offices) -> None:
     assert services[ServiceKey("used", 9_000)].has_connector
     # The services have the same ports: of these only the first one's are tried.
     assert {(one.origin, one.refusal) for one in grants.unlistened} == {
-        (BETA, Refusal.PLACE),
-        (BETA, Refusal.SITE),
+        (BETA, ListenerRefusal.PLACE),
+        (BETA, ListenerRefusal.SITE),
     }
     assert sum(one.count for one in grants.unlistened) == 20_001 - 2
     assert grants.listened("bulk-9", declared["bulk-9"].spec) is None
@@ -154,7 +154,7 @@ def test_a_listener_stays_when_its_site_declares_more_also_over_a_restart(office
     declared["a"] = told("a", 7_002)
     for one in (before, office(99)):
         refused = one.grants(here, declared, {"a": BETA, "m": BETA}, NOBODY).refused
-        assert refused == {"a": {7_002: Refusal.SITE}}
+        assert refused == {"a": {7_002: ListenerRefusal.SITE}}
 
 
 def owned(**sites: SiteId) -> dict[str, Owner]:
@@ -170,7 +170,7 @@ def test_a_port_stays_with_the_service_that_had_it_also_over_a_restart(office: O
     origins, owners = {"shop": GAMMA, "aaa": BETA}, owned(aaa=BETA, shop=GAMMA)
     for one in (before, office(99)):
         grants = one.grants(wanted(), declared, origins, owners)
-        assert grants.refused == {"aaa": {8_080: Refusal.PLACE}}
+        assert grants.refused == {"aaa": {8_080: ListenerRefusal.PLACE}}
         (unlistened,) = grants.unlistened
         assert unlistened.holders == (PortHolder("shop", GAMMA),)
 
@@ -181,9 +181,9 @@ def test_a_port_that_no_service_had_goes_to_the_one_whose_owner_is_known_longer(
     declared = {"aaa": told("aaa", 8_080), "shop": told("shop", 8_080)}
     origins = {"aaa": BETA, "shop": GAMMA}
     grants = office(99).grants(wanted(), declared, origins, owned(shop=GAMMA, aaa=BETA))
-    assert grants.refused == {"aaa": {8_080: Refusal.PLACE}}
+    assert grants.refused == {"aaa": {8_080: ListenerRefusal.PLACE}}
     grants = office(99).grants(wanted(), declared, origins, NOBODY)
-    assert grants.refused == {"shop": {8_080: Refusal.PLACE}}, "of strangers the lower id"
+    assert grants.refused == {"shop": {8_080: ListenerRefusal.PLACE}}, "of strangers the lower id"
 
 
 def test_the_port_of_an_owned_service_that_is_away_is_kept_for_it(office: Offices) -> None:
@@ -194,7 +194,7 @@ def test_the_port_of_an_owned_service_that_is_away_is_kept_for_it(office: Office
     owners = owned(shop=GAMMA, aaa=BETA)
     for one in (before, office(99)):
         grants = one.grants(wanted(), others, {"aaa": BETA}, owners)
-        assert grants.refused == {"aaa": {8_080: Refusal.PLACE}}
+        assert grants.refused == {"aaa": {8_080: ListenerRefusal.PLACE}}
         assert grants.unlistened[0].holders == (PortHolder("shop", GAMMA, is_away=True),)
     renamed = {"new": told("new", 8_080)}
     assert not before.grants(wanted(), renamed, {"new": GAMMA}, owners).refused, "its own site"
@@ -210,7 +210,7 @@ def test_ports_kept_for_services_that_are_away_are_within_the_budget_of_their_si
     one.grants(wanted(), {"b": told("b", 7_002, 7_003)}, {"b": GAMMA}, owners)
     others = {"c": told("c", 7_000, 7_002)}
     refused = one.grants(wanted(), others, {"c": BETA}, owners).refused
-    assert refused == {"c": {7_002: Refusal.PLACE}}
+    assert refused == {"c": {7_002: ListenerRefusal.PLACE}}
 
 
 def test_only_so_many_ports_are_remembered(

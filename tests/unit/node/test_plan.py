@@ -17,7 +17,7 @@ from router.model.specs import (
     SiteSpec,
     TargetSpec,
 )
-from router.node.services.plan import Plan, PlannedTarget, Planner, Undeclared, plan, wishes
+from router.node.services.plan import PlannedTarget, Planner, PortPlan, Undeclared, plan, wishes
 
 SHOP = ServiceKey("shop", 8080)
 
@@ -36,7 +36,7 @@ def planned(
     listener: ListenerSpec | None = None,
     sync: bool = True,
     declared_here: bool = True,
-) -> Plan:
+) -> PortPlan:
     wanted = Wanted(
         name="east",
         site=SiteSpec(bind_ip="127.0.0.5", service_sync=sync),

@@ -21,7 +21,7 @@ from router.node.problems.problems import (
     of_undeclared,
     of_weights,
 )
-from router.node.services.listener_budget import Refusal
+from router.node.services.listener_budget import ListenerRefusal
 from router.node.services.listener_grants import FORMER, PortHolder, Unlistened
 from router.node.services.plan import Undeclared
 from router.routing.bars import BarRow
@@ -80,14 +80,14 @@ def test_what_is_not_another_service_s_fault_is_not_said_to_be(
 @pytest.mark.parametrize(
     ("origin", "refusal", "whose", "next_step"),
     [
-        (SiteId("b"), Refusal.SITE, "Site beta", "revoke-access --link beta"),
-        (SiteId("b"), Refusal.LOW_PORT, "Site beta", "service set web --listen PORT"),
-        (FORMER, Refusal.SITE, "Sites that were known", "revoke-access --link NAME"),
-        (None, Refusal.TOTAL, "This site", "LimitNOFILE"),
+        (SiteId("b"), ListenerRefusal.SITE, "Site beta", "revoke-access --link beta"),
+        (SiteId("b"), ListenerRefusal.LOW_PORT, "Site beta", "service set web --listen PORT"),
+        (FORMER, ListenerRefusal.SITE, "Sites that were known", "revoke-access --link NAME"),
+        (None, ListenerRefusal.TOTAL, "This site", "LimitNOFILE"),
     ],
 )
 def test_ports_beyond_a_budget_are_a_problem_that_names_their_site(
-    origin: SiteId | None, refusal: Refusal, whose: str, next_step: str
+    origin: SiteId | None, refusal: ListenerRefusal, whose: str, next_step: str
 ) -> None:
     one = Unlistened(origin, refusal, 4, (ServiceKey("web", 80),))
     (problem,) = of_listener_budgets([one], {SiteId("b"): "beta"}.__getitem__)
@@ -103,7 +103,7 @@ def test_services_of_two_sites_at_one_port_are_a_problem_that_names_both() -> No
         PortHolder("pay", SiteId("b"), is_away=True),
         PortHolder("own", None),
     )
-    one = Unlistened(SiteId("m"), Refusal.PLACE, 3, keys, holders)
+    one = Unlistened(SiteId("m"), ListenerRefusal.PLACE, 3, keys, holders)
     names = {SiteId("b"): "beta", SiteId("m"): "mallory"}
     (problem,) = of_listener_budgets([one], names.__getitem__)
     assert problem.code == "SW0321"

@@ -8,7 +8,7 @@ from router.model.grants import CALL, OFFER, OWN, REDECLARE, Grant
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.owners import Owner
 from router.model.sharing import ALL, Sharing, SharingRules, Terms
-from router.operate.access import Facts, rows
+from router.operate.access import AccessFacts, rows
 from router.routing.declared import Claim, Declared
 from router.routing.table import RouteTable
 from tests.unit.node.test_bar_news import TABLE, route
@@ -24,12 +24,12 @@ STRICT = SharingRules(strict=True)
 Told = tuple[str, str, str, str, str]
 
 
-def told(facts: Facts, service: str | None = SHOP) -> list[Told]:
+def told(facts: AccessFacts, service: str | None = SHOP) -> list[Told]:
     found = rows(facts, service)
     return [(row.service, row.site, row.may, row.by, row.state) for row in found]
 
 
-def one(facts: Facts, may: str, site: str) -> AccessRow:
+def one(facts: AccessFacts, may: str, site: str) -> AccessRow:
     (found,) = [row for row in rows(facts, SHOP) if (row.may, row.site) == (may, site)]
     return found
 
@@ -66,7 +66,7 @@ def declared(site: SiteId, **others: tuple[SiteId, ...]) -> dict[str, Declared]:
 
 
 def test_in_open_mode_all_sites_may_do_what_no_rule_forbids() -> None:
-    assert told(Facts(table=owned(), targets_of={SHOP}), None) == [
+    assert told(AccessFacts(table=owned(), targets_of={SHOP}), None) == [
         (ALL, ALL, "declare", "open mode", "allowed"),
         (ALL, ALL, "offer", "open mode", "allowed"),
         (SHOP, "mid", "declare", "declared it first", "in use"),
@@ -77,28 +77,30 @@ def test_in_open_mode_all_sites_may_do_what_no_rule_forbids() -> None:
     ]
 
 
-def calls(facts: Facts) -> list[Told]:
+def calls(facts: AccessFacts) -> list[Told]:
     return [row for row in told(facts) if row[2] == "call"]
 
 
 def test_of_other_sites_the_call_rules_that_they_tell_with_their_targets_are_shown() -> None:
-    assert calls(Facts(table=owned())) == [(SHOP, ALL, "call", "open mode of east", "allowed")]
+    assert calls(AccessFacts(table=owned())) == [
+        (SHOP, ALL, "call", "open mode of east", "allowed")
+    ]
     one = msgspec.structs.replace(candidate(EAST), export_to=("branch-*", WEST))
     table = msgspec.structs.replace(owned(), candidates={ServiceKey(SHOP, 80): (one,)})
-    assert calls(Facts(table=table)) == [
+    assert calls(AccessFacts(table=table)) == [
         (SHOP, "branch-*", "call", "exportTo of east", "allowed"),
         (SHOP, "west", "call", "exportTo of east", "allowed"),
     ]
 
 
 def test_an_edge_is_told_no_call_rules_of_others() -> None:
-    facts = Facts(table=owned(), is_edge=True)
+    facts = AccessFacts(table=owned(), is_edge=True)
     assert calls(facts) == [(SHOP, ALL, "call", "exportTo of east", "not known")]
 
 
 def test_a_strict_site_shows_the_offer_that_the_owner_has_not_granted() -> None:
     given = rules(Sharing((), (ALL,)), strict=True)
-    facts = Facts(table=owned(barred="not-approved: …"), given=given, rules=given)
+    facts = AccessFacts(table=owned(barred="not-approved: …"), given=given, rules=given)
     assert told(facts) == [
         (SHOP, "mid", "declare", "declared it first", "in use"),
         (SHOP, ALL, "declare", "this site's importFrom", "allowed"),
@@ -108,7 +110,9 @@ def test_a_strict_site_shows_the_offer_that_the_owner_has_not_granted() -> None:
 
 
 def test_a_strict_site_without_rules_takes_and_gives_nothing() -> None:
-    facts = Facts(table=owned(barred="importFrom …"), given=STRICT, rules=STRICT, targets_of={SHOP})
+    facts = AccessFacts(
+        table=owned(barred="importFrom …"), given=STRICT, rules=STRICT, targets_of={SHOP}
+    )
     assert told(facts)[1:] == [
         (SHOP, "west", "offer", "own targets", "in use"),
         (SHOP, "east", "offer", "strict mode", "not-approved"),
@@ -119,7 +123,7 @@ def test_a_strict_site_without_rules_takes_and_gives_nothing() -> None:
 def test_an_offer_that_an_import_rule_leaves_out_says_so() -> None:
     given = rules(Sharing(None, ("mid",)))
     resolved = rules(Sharing(None, (MID,)))
-    facts = Facts(table=owned(barred="…"), given=given, rules=resolved, meant={"mid": MID})
+    facts = AccessFacts(table=owned(barred="…"), given=given, rules=resolved, meant={"mid": MID})
     assert one(facts, "offer", "east").by == "this site's importFrom"
     assert one(facts, "offer", "east").state == "not-approved"
     assert one(facts, "offer", "mid").state == "allowed"
@@ -127,7 +131,7 @@ def test_an_offer_that_an_import_rule_leaves_out_says_so() -> None:
 
 def test_a_grant_of_the_owner_is_shown_with_its_end_and_ceiling_used_or_not() -> None:
     granted = Grant(EAST, (OFFER, CALL), 20, END)
-    used = Facts(table=owned(granted))
+    used = AccessFacts(table=owned(granted))
     assert one(used, "offer", "east") == AccessRow(
         service=SHOP,
         site="east",
@@ -138,7 +142,7 @@ def test_a_grant_of_the_owner_is_shown_with_its_end_and_ceiling_used_or_not() ->
         capacity=20,
         state="in use",
     )
-    unused = Facts(table=owned(granted, offering=()))
+    unused = AccessFacts(table=owned(granted, offering=()))
     assert one(unused, "offer", "east").state == "allowed"
     assert one(unused, "offer", "east").capacity == 20
     call = one(unused, "call", "east")
@@ -146,7 +150,7 @@ def test_a_grant_of_the_owner_is_shown_with_its_end_and_ceiling_used_or_not() ->
 
 
 def test_a_grant_that_ended_is_shown_as_such() -> None:
-    facts = Facts(table=owned(Grant(EAST, (OFFER,), until=END)), unix=END)
+    facts = AccessFacts(table=owned(Grant(EAST, (OFFER,), until=END)), unix=END)
     states = [(row.by, row.state) for row in rows(facts, SHOP) if row.site == "east"]
     assert states == [("open mode", "in use"), ("grant of mid", "ended")]
 
@@ -155,7 +159,7 @@ def test_own_grants_name_sites_that_are_not_there_yet() -> None:
     pinned = SiteId(f"south@{'5' * 32}")
     grants = (Grant(SiteId(NOBODY_YET), (CALL,)), Grant(pinned, (OWN, REDECLARE)))
     given = rules(Sharing(grants=grants), strict=True)
-    facts = Facts(
+    facts = AccessFacts(
         table=owned(by=WEST, offering=()),
         given=given,
         rules=rules(Sharing(grants=(Grant(SiteId("5" * 32), (OWN, REDECLARE)),)), strict=True),
@@ -169,7 +173,7 @@ def test_own_grants_name_sites_that_are_not_there_yet() -> None:
 
 def test_a_site_cannot_give_away_a_name_of_another() -> None:
     given = rules(Sharing(grants=(Grant(EAST, (OWN, OFFER)),)))
-    facts = Facts(table=owned(offering=()), given=given, rules=given)
+    facts = AccessFacts(table=owned(offering=()), given=given, rules=given)
     assert one(facts, "own", "east").state == "not-approved"
     assert one(facts, "offer", "east").state == "allowed"
 
@@ -178,7 +182,7 @@ def test_declarations_that_do_not_count_and_those_that_say_the_same() -> None:
     found = msgspec.structs.replace(
         owned(offering=()), declarations=declared(MID, conflicts=(WEST,), alike=(EAST,))
     )
-    assert told(Facts(table=found))[2:5] == [
+    assert told(AccessFacts(table=found))[2:5] == [
         (SHOP, "mid", "declare", "declared it first", "in use"),
         (SHOP, "east", "declare", "its own word", "allowed"),
         (SHOP, "west", "declare", "its own word", "conflicts"),
@@ -190,7 +194,7 @@ def test_at_a_site_that_declares_the_name_itself_only_its_own_grants_count() -> 
     found = msgspec.structs.replace(
         owned(Grant(EAST, (OFFER,)), barred="not-approved: …"), declarations=declared(WEST)
     )
-    facts = Facts(table=found, given=given, rules=given)
+    facts = AccessFacts(table=found, given=given, rules=given)
     offers = [(row.by, row.state) for row in rows(facts, SHOP) if row.may == "offer"]
     assert offers == [("grant of mid", "conflicts"), ("no grant of west", "not-approved")]
 
@@ -201,7 +205,7 @@ def test_of_several_owners_the_word_of_the_one_in_force_counts() -> None:
     table = msgspec.structs.replace(
         owned(), owners={SHOP: Owner((MID, EAST), "")}, declarations={SHOP: entry}
     )
-    row = one(Facts(table=table), "offer", "east")
+    row = one(AccessFacts(table=table), "offer", "east")
     assert (row.by, row.capacity, row.state) == ("grant of mid", 3, "in use")
 
 
@@ -209,7 +213,7 @@ def test_who_stands_in_for_the_owner_does_so_by_its_grant() -> None:
     found = msgspec.structs.replace(
         owned(Grant(EAST, (REDECLARE,)), offering=()), declarations=declared(EAST)
     )
-    facts = Facts(table=found)
+    facts = AccessFacts(table=found)
     assert one(facts, "declare", "east").by == "grant of mid"
     assert one(facts, "own", "mid").by == "declared it first"
 
@@ -219,14 +223,14 @@ def test_an_owner_out_of_reach_still_owns_a_name_that_another_declares() -> None
         Declaration(name=SHOP, spec=declare(SHOP).spec, declared_at_s=0.0), EAST, RouterId("e"), 1
     )
     found = msgspec.structs.replace(owned(offering=()), declarations={}, idle={SHOP: (claim,)})
-    facts = Facts(table=found)
+    facts = AccessFacts(table=found)
     assert one(facts, "declare", "east").state == "conflicts"
     assert one(facts, "own", "mid").state == "allowed"
 
 
 def test_export_rules_show_patterns_as_they_are_and_sites_by_name() -> None:
     given = rules(Sharing(("branch-*", f"east@{EAST}", NOBODY_YET), None))
-    facts = Facts(table=owned(offering=()), given=given, rules=given, meant={NOBODY_YET: ""})
+    facts = AccessFacts(table=owned(offering=()), given=given, rules=given, meant={NOBODY_YET: ""})
     found = [row for row in rows(facts, SHOP) if row.may == "call"]
     assert {(row.site, row.site_id, row.state) for row in found} == {
         ("branch-*", "", "allowed"),
@@ -238,26 +242,26 @@ def test_export_rules_show_patterns_as_they_are_and_sites_by_name() -> None:
 
 def test_rules_for_all_services_hold_for_those_without_their_own() -> None:
     given = rules(Sharing((EAST,), (MID,)), service=ALL)
-    facts = Facts(table=owned(offering=()), given=given, rules=given, targets_of={SHOP})
+    facts = AccessFacts(table=owned(offering=()), given=given, rules=given, targets_of={SHOP})
     assert one(facts, "call", "east").service == SHOP
     found = told(facts, None)
     assert (ALL, "mid", "declare", "this site's importFrom", "allowed") in found
     assert (ALL, "east", "call", "this site's exportTo", "allowed") in found
     own = SharingRules({**given.services, SHOP: Sharing(None, (EAST,))})
-    offers = [row for row in rows(Facts(table=owned(), given=own, rules=own), SHOP)]
+    offers = [row for row in rows(AccessFacts(table=owned(), given=own, rules=own), SHOP)]
     assert {row.service for row in offers} == {SHOP}
 
 
 def test_terms_of_a_token_are_rows_by_pattern() -> None:
     terms = {EAST: Terms((), ("shop-*",), None)}
-    facts = Facts(table=owned(offering=()), terms=terms)
+    facts = AccessFacts(table=owned(offering=()), terms=terms)
     found = [row for row in told(facts, None) if row[3] == "terms of its token"]
     assert found == [
         (ALL, "east", "declare", "terms of its token", "not-approved"),
         (ALL, "east", "call", "terms of its token", "allowed"),
         ("shop-*", "east", "offer", "terms of its token", "allowed"),
     ]
-    only = Facts(table=owned(offering=()), terms={EAST: Terms(None, None, ("bank",))})
+    only = AccessFacts(table=owned(offering=()), terms={EAST: Terms(None, None, ("bank",))})
     assert one(only, "call", "east").state == "not-approved"
     assert one(only, "call", "east").service == SHOP
 
@@ -266,7 +270,7 @@ def test_an_edge_takes_the_site_whose_declaration_counts_for_the_owner() -> None
     spec = msgspec.structs.replace(declare(SHOP), grants=(Grant(EAST, (OFFER,), 7),))
     entry = Declared(declaration=spec, site=MID, reachable=True, conflicts=())
     found = msgspec.structs.replace(owned(), owners={}, declarations={SHOP: entry})
-    row = one(Facts(table=found), "offer", "east")
+    row = one(AccessFacts(table=found), "offer", "east")
     assert (row.by, row.capacity, row.state) == ("grant of mid", 7, "in use")
 
 
@@ -277,4 +281,4 @@ def test_an_offer_nobody_uses_at_one_port_is_in_use_by_another() -> None:
     found = msgspec.structs.replace(
         first, candidates={**first.candidates, again: second.candidates[keys[0]]}
     )
-    assert one(Facts(table=found), "offer", "east").state == "in use"
+    assert one(AccessFacts(table=found), "offer", "east").state == "in use"

@@ -1,7 +1,7 @@
 import pytest
 
 from router.admin.events import EventLog
-from router.admin.ports import Order
+from router.admin.ports import GivenCommand
 from router.documents import read
 from router.model.events import Event
 from router.model.limits import EVENT_CHANGES_MAX
@@ -64,7 +64,7 @@ def test_the_same_documents_again_tell_nothing() -> None:
 
 def test_a_change_right_after_a_reload_is_of_who_gave_it() -> None:
     books = Books(CONNECTOR)
-    books.auditing.commanded(Order("bob (uid 7)", "reload", {}, done="Reading."))
+    books.auditing.commanded(GivenCommand("bob (uid 7)", "reload", {}, done="Reading."))
     books.now += ORDERED_S
     books.auditing.documents(documents(CONNECTOR.replace("2", "5")))
     books.now += 0.1
@@ -78,8 +78,10 @@ def test_a_change_right_after_a_reload_is_of_who_gave_it() -> None:
 
 def test_orders_are_told_with_who_gave_them_and_what_came_of_it() -> None:
     books = Books()
-    books.auditing.commanded(Order("bob (uid 7)", "revoke", {"site": "x"}, done="Revoked x."))
-    books.auditing.commanded(Order("bob (uid 7)", "revoke", {"site": "y"}, failed="no disk"))
+    books.auditing.commanded(
+        GivenCommand("bob (uid 7)", "revoke", {"site": "x"}, done="Revoked x.")
+    )
+    books.auditing.commanded(GivenCommand("bob (uid 7)", "revoke", {"site": "y"}, failed="no disk"))
 
     done, failed = books.told()
     assert (done.code, done.severity, done.by) == ("command", "info", "bob (uid 7)")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from router.control.bursts import Firing, Outcome
+from router.control.bursts import Firing, HookOutcome
 from router.documents.templates import NAMES
 from router.model.bursts import BurstSpec, SaturatedMarks, WebhookSpec
 from router.operate.bursts.burst_places import DirectoryPlace
@@ -63,7 +63,7 @@ def test_a_secret_that_is_none_is_told_with_its_path(
 ) -> None:
     path = tmp_path / "secrets" / "webhooks" / "cloud"
     make(path)
-    outcome: Outcome = asyncio.run(DirectoryPlace(tmp_path).run(SPEC, FIRING))
+    outcome: HookOutcome = asyncio.run(DirectoryPlace(tmp_path).run(SPEC, FIRING))
     assert not outcome.ok
     assert str(path) in outcome.text
     assert said in outcome.text

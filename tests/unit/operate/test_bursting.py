@@ -9,11 +9,11 @@ import pytest
 
 from router.admin.ports import CommandRefused
 from router.balance.saturation import Totals
-from router.control.bursts import Firing, Outcome
+from router.control.bursts import Firing, HookOutcome
 from router.model import limits
 from router.model.bursts import BurstSpec, CalmMarks, SaturatedMarks
 from router.model.ids import ServiceKey
-from router.operate.bursts.burst_hook import Hook, Kept
+from router.operate.bursts.burst_hook import Hook, HookMemory
 from router.operate.bursts.bursting import Bursting
 from tests.unit.virtual_loop import run
 
@@ -35,8 +35,8 @@ class Place:
         self.fires = True
         self.ran: list[Firing] = []
         self.kept: bytes | None = None
-        self.kept_when_run: list[dict[str, Kept]] = []
-        self.outcomes: list[Outcome] = []
+        self.kept_when_run: list[dict[str, HookMemory]] = []
+        self.outcomes: list[HookOutcome] = []
         self.takes_s = 0.0
         self.broken: Exception | None = None
 
@@ -53,13 +53,13 @@ class Place:
             raise self.broken
         self.kept = kept
 
-    async def run(self, spec: BurstSpec, firing: Firing) -> Outcome:
+    async def run(self, spec: BurstSpec, firing: Firing) -> HookOutcome:
         self.ran.append(firing)
-        kept = msgspec.json.decode(self.kept or b"{}", type=dict[str, Kept])
+        kept = msgspec.json.decode(self.kept or b"{}", type=dict[str, HookMemory])
         self.kept_when_run.append(kept)
         if self.takes_s:
             await asyncio.sleep(self.takes_s)
-        return self.outcomes.pop(0) if self.outcomes else Outcome(ok=True, text="done")
+        return self.outcomes.pop(0) if self.outcomes else HookOutcome(ok=True, text="done")
 
 
 class World:
@@ -150,7 +150,7 @@ def test_one_run_at_a_time_and_the_newest_wish_wins() -> None:
 
 def test_a_run_that_failed_comes_again_ever_more_rarely_while_its_state_lasts() -> None:
     place = Place()
-    place.outcomes = [Outcome(ok=False, text="no", hint="look")] * 3
+    place.outcomes = [HookOutcome(ok=False, text="no", hint="look")] * 3
     problems: list[str] = []
 
     def look(world: World) -> None:
@@ -250,7 +250,7 @@ def test_a_changed_document_keeps_the_state_and_one_that_came_back_too() -> None
 
 def test_a_clock_that_was_set_back_does_not_make_the_cool_down_longer() -> None:
     hook = Hook("wake", SPEC)
-    hook.restore(Kept(state="saturated", changed_at=2_000.0, id="a", done="a"), 50.0, 1_000.0)
+    hook.restore(HookMemory(state="saturated", changed_at=2_000.0, id="a", done="a"), 50.0, 1_000.0)
     assert hook.detector.next_allowed_at == 55.0
 
 

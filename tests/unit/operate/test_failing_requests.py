@@ -2,13 +2,13 @@
 
 import pytest
 
-from router.history.readings import NOTHING_YET, Change, Reading, change
+from router.history.readings import NOTHING_YET, IntervalCounts, Reading, change
 from router.model import limits
 from router.model.events import Note
 from router.model.ids import ServiceKey
 from router.model.latency import NO_COUNTS
 from router.node.problems.left_out import LeftOut
-from router.operate.figures.recording import Recorder
+from router.operate.figures.recording import HistoryRecorder
 from router.operate.problems.failing_requests import (
     NoRoom,
     PortFailures,
@@ -23,7 +23,7 @@ from tests.simulation.world import SimSite, World
 SHOP = ServiceKey("shop", 8080)
 
 
-def lately(requests: int, **failed_for: int) -> Change:
+def lately(requests: int, **failed_for: int) -> IntervalCounts:
     """Within ten seconds; ``answered``: of those that failed, by an answer of a target."""
     failed, answered = sum(failed_for.values()), failed_for.pop("answered", 0)
     codes = {name.replace("_", "-"): count for name, count in failed_for.items()}
@@ -87,7 +87,7 @@ def test_failures_are_named_by_their_causes() -> None:
     )
 
 
-def found_at(a: SimSite, recorder: Recorder) -> list[PortFailures]:
+def found_at(a: SimSite, recorder: HistoryRecorder) -> list[PortFailures]:
     def lately_of(key: ServiceKey) -> PortLately:
         queued = a.router.forwarder.queued().get(key, 0)
         return PortLately(key=key, change=recorder.lately(key), queued=queued)
@@ -104,11 +104,11 @@ def world() -> World:
     return World(3, "a")
 
 
-def recorded(world: World) -> tuple[SimSite, Recorder]:
+def recorded(world: World) -> tuple[SimSite, HistoryRecorder]:
     """A site with a recorder that has seen two steps."""
     (a,) = world.sites.values()
     a.declare()
-    recorder = Recorder(a.network, a.router)
+    recorder = HistoryRecorder(a.network, a.router)
     recorder.start()
     world.run(2 * limits.HISTORY_STEP_S)
     return a, recorder
@@ -149,7 +149,7 @@ def test_a_site_that_is_not_reached_is_not_called_full() -> None:
     a.serve(1, capacity=1, service_s=1.0)
     b.serve(1, capacity=50)
     world.run(5)
-    recorder = Recorder(a.network, a.router)
+    recorder = HistoryRecorder(a.network, a.router)
     recorder.start()
     b.kill()
     world.run(15)

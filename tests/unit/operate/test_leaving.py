@@ -3,13 +3,13 @@
 import msgspec
 
 from router.balance.decisions import CandidateReport, Decision, Explanation
-from router.history.readings import NOTHING_YET, Change, Reading, change
+from router.history.readings import NOTHING_YET, IntervalCounts, Reading, change
 from router.model.ids import SiteId
 from router.model.latency import NO_COUNTS
 from router.operate.problems.leaving import why_leaving
 
 
-def lately(spilled: dict[str, int], nowhere: int = 0) -> Change:
+def lately(spilled: dict[str, int], nowhere: int = 0) -> IntervalCounts:
     """Within ten seconds."""
     to = {"far": sum(spilled.values())}
     served = {**to, "": nowhere}
@@ -35,7 +35,7 @@ def here(**changes: object) -> CandidateReport:
     return msgspec.structs.replace(report, **changes)
 
 
-def sentence(change: Change, report: CandidateReport) -> str:
+def sentence(change: IntervalCounts, report: CandidateReport) -> str:
     decision = Decision(
         site=report.site, local=True, path=(), reason="", overflow=False, overflow_reason=""
     )
@@ -81,7 +81,7 @@ def test_connections_that_stay_open_elsewhere_are_told_when_nothing_ends() -> No
     )
     told = Explanation(policy="fill", decision=decision, candidates=(full, far))
 
-    def found(explained: Explanation, change: Change, reason: str) -> str:
+    def found(explained: Explanation, change: IntervalCounts, reason: str) -> str:
         return why_leaving(
             explained,
             change,

@@ -10,14 +10,16 @@ from router.admin.history_views import HistorySample, ServiceHistory
 from router.forward.forwarder import Forwarder
 from router.model import limits
 from router.model.ids import ServiceKey
-from router.operate.figures.recording import Recorder
+from router.operate.figures.recording import HistoryRecorder
 from router.operate.living import Living
 from router.operate.why.bending import knees
 from tests.simulation.world import SERVICE, SimSite, World
 from tests.unit.operate.test_views import view_of
 
 
-def burst_of(rate: float, seconds: float, capacity: int = 10) -> tuple[World, Recorder, SimSite]:
+def burst_of(
+    rate: float, seconds: float, capacity: int = 10
+) -> tuple[World, HistoryRecorder, SimSite]:
     """A site that overflows to another; two steps later."""
     world = World(3, "a", "b")
     a, b = world.sites.values()
@@ -26,14 +28,14 @@ def burst_of(rate: float, seconds: float, capacity: int = 10) -> tuple[World, Re
     a.serve(1, capacity=capacity, service_s=1.0)
     b.serve(1, capacity=100, service_s=1.0)
     world.run(5)
-    recorder = Recorder(a.network, a.router)
+    recorder = HistoryRecorder(a.network, a.router)
     recorder.start()
     a.offer(rate, seconds)
     world.run(seconds + 2 * limits.HISTORY_STEP_S)
     return world, recorder, a
 
 
-def only(recorder: Recorder) -> ServiceHistory:
+def only(recorder: HistoryRecorder) -> ServiceHistory:
     """The history of the one service port there is."""
     (history,) = recorder.histories()
     return history
@@ -65,7 +67,7 @@ def test_a_site_that_leaves_keeps_its_id_and_its_place_as_long_as_samples_name_i
     b.serve(1, capacity=5, service_s=1.0)
     c.serve(1, capacity=50, service_s=1.0)
     world.run(5)
-    recorder = Recorder(a.network, a.router)
+    recorder = HistoryRecorder(a.network, a.router)
     recorder.start()
     a.offer(10, 20)
     world.run(20)
@@ -105,7 +107,7 @@ def test_what_other_sites_bring_is_their_history_and_not_this_ones() -> None:
     a.declare()
     b.serve(1, capacity=50, service_s=1.0)
     world.run(5)
-    there, here = Recorder(b.network, b.router), Recorder(a.network, a.router)
+    there, here = HistoryRecorder(b.network, b.router), HistoryRecorder(a.network, a.router)
     there.start()
     here.start()
     a.offer(10, 15)
@@ -122,7 +124,7 @@ def test_moments_are_told_by_the_clock_of_now_and_a_late_step_is_one_longer_one(
     a.declare()
     a.serve(1, capacity=1)
     wall = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp() - a.network.now()
-    recorder = Recorder(a.network, a.router, lambda: wall + a.network.now())
+    recorder = HistoryRecorder(a.network, a.router, lambda: wall + a.network.now())
     recorder.start()
     world.run(3 * limits.HISTORY_STEP_S + 1)
     before = [sample.at for sample in only(recorder).samples]
@@ -166,7 +168,7 @@ def test_short_requests_are_seen_as_a_mean_though_hardly_a_moment_has_one() -> N
     a.serve(1, capacity=5, service_s=0.004)
     b.serve(1, capacity=5, service_s=0.004)
     world.run(5)
-    recorder = Recorder(a.network, a.router)
+    recorder = HistoryRecorder(a.network, a.router)
     recorder.start()
     a.offer(139, 30)
     means = []
@@ -189,7 +191,7 @@ def test_what_targets_do_for_clients_of_other_sites_is_busy_too() -> None:
     a.declare()
     b.serve(1, capacity=50, service_s=1.0)
     world.run(5)
-    recorder = Recorder(b.network, b.router)
+    recorder = HistoryRecorder(b.network, b.router)
     recorder.start()
     a.offer(10, 20)
     world.run(12)
@@ -203,7 +205,7 @@ def test_a_service_that_nobody_serves_says_so() -> None:
     a.declare(queue=0)
     a.serve(1, capacity=1, service_s=30.0)
     world.run(2)
-    recorder = Recorder(a.network, a.router)
+    recorder = HistoryRecorder(a.network, a.router)
     recorder.start()
     a.offer(10, 8)
     world.run(7)
@@ -221,7 +223,7 @@ def test_a_target_that_works_on_fewer_at_once_than_it_states_shows_its_knee() ->
     (target,) = a.targets.values()
     target.knee = 6
     world.run(2)
-    recorder = Recorder(a.network, a.router)
+    recorder = HistoryRecorder(a.network, a.router)
     recorder.start()
     assert [(one.stated, one.knee, one.baseline_s) for one in knees(a.router)] == [(20, None, None)]
     for rate in range(5, 65, 5):
@@ -255,7 +257,7 @@ def sparse(monkeypatch: pytest.MonkeyPatch, *, rests: bool) -> tuple[list[Histor
         a.serve(1, capacity=1, service_s=0.7)
         b.serve(1, capacity=100, service_s=0.7)
         world.run(5.1)
-        recorder = Recorder(a.network, a.router, lambda: 1e9 + world.internet.now)
+        recorder = HistoryRecorder(a.network, a.router, lambda: 1e9 + world.internet.now)
         recorder.start()
         for number in range(12):
             a.offer(3, 1 + number % 3)
@@ -280,7 +282,7 @@ def test_a_site_at_rest_is_looked_at_once_a_step(monkeypatch: pytest.MonkeyPatch
     a.declare()
     a.serve(1, capacity=10)
     world.run(5)
-    recorder = Recorder(a.network, a.router)
+    recorder = HistoryRecorder(a.network, a.router)
     recorder.start()
     looks: list[float] = []
     monkeypatch.setattr(Forwarder, "sample_latency", lambda _: looks.append(a.network.now()))

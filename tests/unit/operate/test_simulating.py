@@ -12,14 +12,14 @@ from typing import Any, ParamSpec
 
 import pytest
 
-from router.admin.simulation_api import Busy, Order, RunFailed
+from router.admin.simulation_api import RunFailed, SimulationBusy, SimulationOrder
 from router.model import limits
 from router.operate.simulating import Simulating
 
 ROOT = Path(__file__).resolve().parents[3]
 BURST = (ROOT / "examples" / "burst.yaml").read_text()
 P = ParamSpec("P")
-ORDER = Order(scenarios=(BURST,), requests_max=1_000, rivals=False)
+ORDER = SimulationOrder(scenarios=(BURST,), requests_max=1_000, rivals=False)
 
 
 def looped(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
@@ -51,7 +51,7 @@ async def test_a_scenario_is_run_and_its_figures_come_back_whole() -> None:
 
 @looped
 async def test_what_is_wrong_with_a_scenario_comes_back_too() -> None:
-    ran = await Simulating().run(Order(scenarios=("kind: [",), requests_max=1))
+    ran = await Simulating().run(SimulationOrder(scenarios=("kind: [",), requests_max=1))
     assert ran.outcomes == []
     assert ran.errors
 
@@ -62,7 +62,7 @@ async def test_a_second_order_is_refused_while_the_first_runs_and_taken_after_it
     async with asyncio.TaskGroup() as tasks:
         first = tasks.create_task(simulating.run(ORDER))
         await asyncio.sleep(0)
-        with pytest.raises(Busy):
+        with pytest.raises(SimulationBusy):
             await simulating.run(ORDER)
     assert first.result().outcomes
     assert (await simulating.run(ORDER)).outcomes

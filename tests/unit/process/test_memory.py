@@ -7,7 +7,7 @@ import pytest
 
 from router.model import limits
 from router.net.ports import Connection, Loss
-from router.node.memory_guard import Level, Marks, Use, buffered_mark
+from router.node.memory_guard import Marks, ReliefLevel, Use, buffered_mark
 from router.process.memory import (
     ResidentMemory,
     SocketMemory,
@@ -32,15 +32,15 @@ def held(statistics: Path | None) -> int:
 @pytest.mark.parametrize(
     ("share", "level"),
     [
-        (0.0, Level.CALM),
-        (0.849, Level.CALM),
-        (0.85, Level.SHED_IDLE),
-        (0.95, Level.REFUSE_NEW),
-        (0.98, Level.DROP_SLOWEST),
-        (3.0, Level.DROP_SLOWEST),
+        (0.0, ReliefLevel.CALM),
+        (0.849, ReliefLevel.CALM),
+        (0.85, ReliefLevel.SHED_IDLE),
+        (0.95, ReliefLevel.REFUSE_NEW),
+        (0.98, ReliefLevel.DROP_SLOWEST),
+        (3.0, ReliefLevel.DROP_SLOWEST),
     ],
 )
-def test_each_mark_counts_at_once(share: float, level: Level) -> None:
+def test_each_mark_counts_at_once(share: float, level: ReliefLevel) -> None:
     assert Marks().judge(share) == level
 
 
@@ -48,13 +48,13 @@ def test_a_level_is_left_only_a_little_below_its_mark() -> None:
     marks = Marks()
     shares = (0.98, 0.96, 0.949, 0.93, 0.919, 0.83, 0.819)
     assert [marks.judge(share) for share in shares] == [
-        Level.DROP_SLOWEST,
-        Level.DROP_SLOWEST,
-        Level.REFUSE_NEW,
-        Level.REFUSE_NEW,
-        Level.SHED_IDLE,
-        Level.SHED_IDLE,
-        Level.CALM,
+        ReliefLevel.DROP_SLOWEST,
+        ReliefLevel.DROP_SLOWEST,
+        ReliefLevel.REFUSE_NEW,
+        ReliefLevel.REFUSE_NEW,
+        ReliefLevel.SHED_IDLE,
+        ReliefLevel.SHED_IDLE,
+        ReliefLevel.CALM,
     ]
 
 
@@ -205,7 +205,7 @@ def test_a_new_limit_counts_before_anything_else_comes_in() -> None:
     scene.fill(100)
     scene.memory.guard.set_limit(100 * MIB)
     scene.world.run(0.001)
-    assert scene.memory.guard.level == Level.DROP_SLOWEST
+    assert scene.memory.guard.level == ReliefLevel.DROP_SLOWEST
 
 
 def test_very_short_of_memory_a_few_clients_are_told_and_others_wait() -> None:
@@ -231,7 +231,7 @@ def test_idle_connections_go_first() -> None:
     scene = Scene()
     scene.ask(scene.a)
     scene.fill(860)
-    assert scene.memory.guard.level == Level.SHED_IDLE
+    assert scene.memory.guard.level == ReliefLevel.SHED_IDLE
     assert scene.memory.guard.shed_total > 0
     assert scene.ask(scene.a) == (200, "a")
 

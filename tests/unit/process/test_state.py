@@ -12,8 +12,8 @@ from router.model.ids import SiteId
 from router.model.owners import Owner
 from router.model.remembered import HeldListener
 from router.model.specs import ServiceSpec
-from router.node.services.learnt import Learnt
-from router.node.services.ports import Kept
+from router.node.services.learnt import LearntServices
+from router.node.services.ports import KnownDeclaration
 from router.process import state
 from router.process.state import FileKeeper
 
@@ -75,8 +75,8 @@ def test_a_damaged_state_is_named_with_the_next_step(tmp_path: Path) -> None:
 
 def test_what_was_learnt_counts_for_the_rest_of_its_time(tmp_path: Path) -> None:
     keeper = FileKeeper(tmp_path / "state.json")
-    keeper.keep_learnt((Kept(SHOP, lost_for_s=100.0),))
-    learnt = Learnt(FileKeeper(tmp_path / "state.json"), ttl_s=180.0, now=1000.0)
+    keeper.keep_learnt((KnownDeclaration(SHOP, lost_for_s=100.0),))
+    learnt = LearntServices(FileKeeper(tmp_path / "state.json"), ttl_s=180.0, now=1000.0)
     assert learnt.declarations() == {"shop": SHOP}
     assert not learnt.forget_old(1070.0)
     assert learnt.forget_old(1080.0)
@@ -86,8 +86,8 @@ def test_what_was_learnt_counts_for_the_rest_of_its_time(tmp_path: Path) -> None
 
 def test_only_what_is_used_here_is_kept_of_what_others_declare(tmp_path: Path) -> None:
     keeper = FileKeeper(tmp_path / "state.json")
-    keeper.keep_learnt((Kept(SHOP),))
-    learnt = Learnt(keeper, ttl_s=180.0, now=1000.0)
+    keeper.keep_learnt((KnownDeclaration(SHOP),))
+    learnt = LearntServices(keeper, ttl_s=180.0, now=1000.0)
     learnt.keep(1001.0, {"shop"})
     assert [one.declaration for one in keeper.learnt()] == [SHOP]
     learnt.keep(1002.0, set())
@@ -101,7 +101,7 @@ def test_what_was_learnt_counts_no_more_when_the_clock_was_set_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keeper = FileKeeper(tmp_path / "state.json")
-    keeper.keep_learnt((Kept(SHOP),))
+    keeper.keep_learnt((KnownDeclaration(SHOP),))
     assert [one.declaration for one in keeper.learnt()] == [SHOP]
     monkeypatch.setattr("router.process.state.time.time", lambda: 1.0)
     assert keeper.learnt() == ()

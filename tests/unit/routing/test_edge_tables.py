@@ -23,7 +23,7 @@ from router.routing.events import (
     TableChanged,
 )
 from router.routing.lsa import LsaFault, decode_lsa
-from router.routing.offers import NOTHING, Teller, make_offers
+from router.routing.offers import NOTHING, EdgeTeller, make_offers
 from tests.unit.routing.fakes import FakeIdentity, advert, declare, make_lsa, signed
 from tests.unit.routing.network import Network
 
@@ -120,7 +120,7 @@ def test_an_edge_is_told_who_owns_a_name_and_what_that_granted() -> None:
     network.serve("far", [granting])
     network.run(1.0)
     network.serve("near", [declare("shop")])
-    teller = Teller(
+    teller = EdgeTeller(
         router=NEAR.router, site=NEAR.site, name="near", version="1", epoch=1, adverts=()
     )
     offer = make_offers(teller, network.table("near"), None, NOTHING).services["shop"]
@@ -374,7 +374,7 @@ class Told:
     def update(self) -> list[object]:
         core = self.network.cores["near"]
         who = self.network.identities["near"]
-        teller = Teller(
+        teller = EdgeTeller(
             router=who.router,
             site=who.site,
             name="near",

@@ -9,13 +9,13 @@ from router.model.limits import (
     ROUTERS_PER_SITE_MAX,
 )
 from router.routing.lsa import Lsa, Node, PartRef, Services
-from router.routing.lsdb import FULL, Change, Lsdb, Standing
+from router.routing.lsdb import FULL, Lsdb, PartStanding, StoreChange
 from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, advert, declare, make_lsa
 
 WEST, EAST = FakeIdentity("west"), FakeIdentity("east")
 
 
-def store(lsdb: Lsdb, lsa: Lsa, now: float = 0.0) -> Change:
+def store(lsdb: Lsdb, lsa: Lsa, now: float = 0.0) -> StoreChange:
     return lsdb.store(lsa, b"", now)
 
 
@@ -47,11 +47,11 @@ def test_room_is_never_made_at_the_cost_of_a_reachable_router() -> None:
 
 def test_a_refresh_changes_nothing_and_a_new_adjacency_the_graph() -> None:
     lsdb = Lsdb(WEST.node)
-    assert store(lsdb, make_lsa(EAST, sequence=1)) is Change.TOPOLOGY
-    assert store(lsdb, make_lsa(EAST, sequence=2)) is Change.NOTHING
-    assert store(lsdb, make_lsa(EAST, sequence=3, neighbours=((WEST, 1),))) is Change.TOPOLOGY
+    assert store(lsdb, make_lsa(EAST, sequence=1)) is StoreChange.TOPOLOGY
+    assert store(lsdb, make_lsa(EAST, sequence=2)) is StoreChange.NOTHING
+    assert store(lsdb, make_lsa(EAST, sequence=3, neighbours=((WEST, 1),))) is StoreChange.TOPOLOGY
     assert store(lsdb, make_lsa(EAST, sequence=4, neighbours=((WEST, 1),), stub=True)) is (
-        Change.TOPOLOGY
+        StoreChange.TOPOLOGY
     )
 
 
@@ -59,16 +59,16 @@ def test_services_count_once_exactly_the_listed_parts_are_there() -> None:
     lsdb = Lsdb(WEST.node)
     body = Services((), (advert("x"),))
     store(lsdb, make_lsa(EAST, sequence=3, parts=(PartRef(1, 1), PartRef(2, 2))))
-    assert store(lsdb, make_lsa(EAST, part=1, sequence=1, services=body)) is Change.NOTHING
+    assert store(lsdb, make_lsa(EAST, part=1, sequence=1, services=body)) is StoreChange.NOTHING
     other = Services((), (advert("y"),))
-    assert store(lsdb, make_lsa(EAST, part=2, sequence=2, services=other)) is Change.SERVICES
+    assert store(lsdb, make_lsa(EAST, part=2, sequence=2, services=other)) is StoreChange.SERVICES
     origin = lsdb.origin(EAST.node)
     assert origin is not None and [told.name for told in origin.adverts] == ["x", "y"]
     # A part that is ahead of part 0 waits for it; meanwhile the last complete set stays.
-    assert store(lsdb, make_lsa(EAST, part=2, sequence=4, services=body)) is Change.NOTHING
+    assert store(lsdb, make_lsa(EAST, part=2, sequence=4, services=body)) is StoreChange.NOTHING
     assert [told.name for told in origin.adverts] == ["x", "y"]
     head = make_lsa(EAST, sequence=5, parts=(PartRef(1, 1), PartRef(2, 4)))
-    assert store(lsdb, head) is Change.SERVICES
+    assert store(lsdb, head) is StoreChange.SERVICES
 
 
 def test_the_new_life_of_a_router_takes_its_old_services_along_only_when_it_says_so() -> None:
@@ -77,12 +77,12 @@ def test_the_new_life_of_a_router_takes_its_old_services_along_only_when_it_says
     store(lsdb, make_lsa(EAST, part=1, sequence=1, services=body))
     store(lsdb, make_lsa(EAST, sequence=2, parts=(PartRef(1, 1),)))
     assert store(lsdb, make_lsa(EAST, epoch=2, sequence=2, parts=(PartRef(1, 1),))) is (
-        Change.NOTHING
+        StoreChange.NOTHING
     )
     origin = lsdb.origin(EAST.node)
     assert origin is not None and origin.adverts == body.adverts
     assert list(origin.parts) == [0]
-    assert store(lsdb, make_lsa(EAST, epoch=2, sequence=3)) is Change.SERVICES
+    assert store(lsdb, make_lsa(EAST, epoch=2, sequence=3)) is StoreChange.SERVICES
     assert origin.adverts == ()
 
 
@@ -166,7 +166,7 @@ def test_two_sites_with_one_router_id_stay_apart() -> None:
     lsdb = Lsdb(WEST.node)
     thief = FakeIdentity("mallory", router=EAST.router)
     store(lsdb, make_lsa(EAST))
-    assert lsdb.standing(make_lsa(thief, epoch=9), b"") is Standing.NEWER
+    assert lsdb.standing(make_lsa(thief, epoch=9), b"") is PartStanding.NEWER
     store(lsdb, make_lsa(thief, epoch=9))
-    assert lsdb.standing(make_lsa(EAST), b"") is Standing.SAME
+    assert lsdb.standing(make_lsa(EAST), b"") is PartStanding.SAME
     assert set(lsdb.nodes_of(EAST.router)) == {EAST.node, thief.node}

@@ -2,7 +2,14 @@
 
 import pytest
 
-from simulator.scenario import Arrivals, Link, Scenario, Service, ServiceTime, Targets
+from simulator.scenario import (
+    Arrivals,
+    Link,
+    Scenario,
+    ScenarioService,
+    ScenarioTargets,
+    ServiceTime,
+)
 from simulator.skupper import Model, Version
 
 HELD = ServiceTime(mean_s=600.0)
@@ -16,10 +23,10 @@ def two_sites(
         duration_s=100.0,
         sites=("a", "b"),
         links=(Link(between=("a", "b"), cost=cost, rtt_s=rtt_s),),
-        services=(Service(name="shop"),),
+        services=(ScenarioService(name="shop"),),
         targets=(
-            Targets(site="a", service="shop", count=here, slots=slots, service_time=work),
-            Targets(site="b", service="shop", count=there, slots=slots, service_time=work),
+            ScenarioTargets(site="a", service="shop", count=here, slots=slots, service_time=work),
+            ScenarioTargets(site="b", service="shop", count=there, slots=slots, service_time=work),
         ),
         arrivals=(Arrivals(site="a", service="shop", rate=1.0),),
     )
@@ -90,10 +97,10 @@ def test_a_lone_pod_gets_more_than_its_third_against_two() -> None:
         duration_s=100.0,
         sites=("a", "b", "c"),
         links=(Link(between=("a", "b")), Link(between=("a", "c"))),
-        services=(Service(name="shop"),),
+        services=(ScenarioService(name="shop"),),
         targets=(
-            Targets(site="b", service="shop", count=1, slots=10, service_time=work),
-            Targets(site="c", service="shop", count=2, slots=10, service_time=work),
+            ScenarioTargets(site="b", service="shop", count=1, slots=10, service_time=work),
+            ScenarioTargets(site="c", service="shop", count=2, slots=10, service_time=work),
         ),
         arrivals=(Arrivals(site="a", service="shop", rate=1.0),),
     )

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from simulator.__main__ import Order, answer
+from simulator.__main__ import RunOrder, answer
 
 ROOT = Path(__file__).resolve().parents[3]
 BURST = (ROOT / "examples" / "burst.yaml").read_text()
@@ -41,7 +41,7 @@ def test_the_answer_has_every_figure_that_the_command_line_prints() -> None:
 
 
 def test_a_run_ends_after_so_many_requests_and_tells_what_it_saw() -> None:
-    outcome = answer(Order(scenarios=(BURST,), requests_max=200, rivals=False)).outcomes[0]
+    outcome = answer(RunOrder(scenarios=(BURST,), requests_max=200, rivals=False)).outcomes[0]
     assert outcome.interrupted
     assert 200 <= outcome.requests < 400
     assert outcome.skupper == []
@@ -49,14 +49,14 @@ def test_a_run_ends_after_so_many_requests_and_tells_what_it_saw() -> None:
 
 def test_everything_wrong_with_a_scenario_is_told_with_its_place() -> None:
     text = BURST.replace("duration: 40s", "duration: never").replace("rtt: 20ms", "rtt: -1")
-    found = answer(Order(scenarios=(text,), requests_max=1000))
+    found = answer(RunOrder(scenarios=(text,), requests_max=1000))
     assert found.outcomes == []
     assert [one.code for one in found.errors] == ["SW0720", "SW0720"]
     assert all(one.line > 1 and "scenario" not in one.message for one in found.errors)
 
 
 def test_no_file_is_read_for_who_asks_a_router() -> None:
-    found = answer(Order(scenarios=(REPLAY,), requests_max=1000))
+    found = answer(RunOrder(scenarios=(REPLAY,), requests_max=1000))
     assert [one.code for one in found.errors] == ["SW0723"]
     assert "sitectl simulate only" in found.errors[0].message
 

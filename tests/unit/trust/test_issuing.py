@@ -10,7 +10,7 @@ from certs.authority import Authority
 from certs.claims import ClaimRequest, GrantStore, Redeemed
 from certs.identity import SiteIdentity
 from certs.issue import certificate_token, claim_token
-from certs.terms import FREE, Terms, of_certificate
+from certs.terms import FREE, TokenTerms, of_certificate
 from router.link import control
 from router.link.ports import Neighbour
 from router.model.ids import RouterId, SiteId
@@ -104,7 +104,7 @@ def test_who_redeemed_two_claims_rejoins_by_the_terms_of_the_newer(tmp_path: Pat
     west = West(tmp_path)
     west.east.issuer.register.forget(west.identity.site_id)
     store = GrantStore(west.east.secrets / "grants", west.east.authority)
-    few = Terms(import_=("till",))
+    few = TokenTerms(import_=("till",))
     for name, allowed, renews in (("a", FREE, False), ("b", few, True)):
         token = claim_token(
             store,

@@ -16,7 +16,7 @@ from certs import limits as certs_limits
 from certs import terms
 from certs.authority import Authority
 from certs.certificates import expires_at, serial_of, site_uri, to_der
-from certs.claims import ClaimRequest, Grant, GrantStore, Redeemed
+from certs.claims import ClaimGrant, ClaimRequest, GrantStore, Redeemed
 from certs.credentials import LinkStore
 from certs.errors import CertError
 from certs.files import write_secret
@@ -26,9 +26,9 @@ from certs.redeem import make_request
 from certs.register import DIRECTORY, Register
 from certs.revocation import Revocation, Revocations
 from certs.rotation import CaState
-from certs.terms import Terms
+from certs.terms import TokenTerms
 from certs.tokens import Token
-from router.control.kubernetes.links import Hindrance
+from router.control.kubernetes.links import TokenHindrance
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
 from router.model import limits, sharing
@@ -395,7 +395,7 @@ class Elsewhere:
     def __init__(self) -> None:
         self.asked: list[tuple[str, ClaimRequest, Callable[[ClaimResult], None]]] = []
         self.changes: list[Revocation] = []
-        self.hindered: dict[str, Hindrance] = {}
+        self.hindered: dict[str, TokenHindrance] = {}
         self.pokes = 0
         self.proposed: list[tuple[CaState, CaState]] = []
         self.admitted_sites: list[str] = []
@@ -417,13 +417,13 @@ class Elsewhere:
     def keep_ca(self, before: CaState, after: CaState) -> None:
         self.proposed.append((before, after))
 
-    def granted(self) -> list[Grant]:
+    def granted(self) -> list[ClaimGrant]:
         return []
 
     def last_chain(self, site: str) -> str | None:
         return None
 
-    def hindrance(self, link: str) -> Hindrance | None:
+    def hindrance(self, link: str) -> TokenHindrance | None:
         return self.hindered.get(link)
 
     def poke(self) -> None:
@@ -473,7 +473,7 @@ def test_what_could_not_be_kept_elsewhere_may_be_asked_for_again(holder: Path) -
 
 def test_what_hinders_a_link_elsewhere_is_its_state(holder: Path) -> None:
     elsewhere = Elsewhere()
-    elsewhere.hindered["west"] = Hindrance("connecting", "no key is kept yet")
+    elsewhere.hindered["west"] = TokenHindrance("connecting", "no key is kept yet")
     trust = SiteTrust(holder, Journal().tell, kept=elsewhere)
     network = SimulatedInternet(seed=1).host("10.0.0.1")
     trust.start(network, lambda: None, lambda: None, lambda predicate, reason: 0)
@@ -523,7 +523,7 @@ def test_a_claim_that_may_have_been_granted_is_asked_for_even_after_its_end(
         assert ("expired" in pending.error) is not begun
 
 
-def on_terms(holder: Path, agreed: Terms) -> bytes:
+def on_terms(holder: Path, agreed: TokenTerms) -> bytes:
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
     authority = Authority.load(holder / "secrets")
     chain = authority.issue_client_leaf(key, "claim", time.time(), site_id=WEST.site, terms=agreed)
@@ -533,7 +533,7 @@ def on_terms(holder: Path, agreed: Terms) -> bytes:
 def test_the_terms_of_a_certificate_are_those_of_its_holder(holder: Path) -> None:
     trust = started(holder)
     trust.identity(RouterId("r"), "here")
-    shown = on_terms(holder, Terms(declare=(), import_=("shop-*",)))
+    shown = on_terms(holder, TokenTerms(declare=(), import_=("shop-*",)))
     assert trust.admit(shown, WEST) is None
     assert trust.terms_of(shown) == sharing.Terms((), None, ("shop-*",))
     assert trust.terms_of(shown_by(holder, WEST.site)) is sharing.FREE
@@ -553,7 +553,7 @@ def test_who_shows_terms_that_cannot_be_read_is_not_let_in(
         lambda told: x509.UnrecognizedExtension(terms.OID, later),
         raising=False,
     )
-    refused = trust.admit(on_terms(holder, Terms(declare=("shop",))), WEST)
+    refused = trust.admit(on_terms(holder, TokenTerms(declare=("shop",))), WEST)
     assert refused is not None
     assert refused.code == "terms-unreadable"
     assert "Upgrade the router of here" in refused.hint

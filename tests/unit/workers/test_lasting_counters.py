@@ -1,6 +1,6 @@
 """Counters of service ports at one worker, over its lives and theirs."""
 
-from router.admin.ports import Histogram, Labels, MetricValues
+from router.admin.ports import HistogramView, Labels, MetricValues
 from router.workers.lasting_counters import (
     LastingCounters,
     gauges_beside,
@@ -22,7 +22,7 @@ def spilled(count: float) -> MetricValues:
 
 
 def waited(*counts: int, bounds: tuple[float, ...] = (0.1,)) -> MetricValues:
-    return MetricValues({}, {WAITS: {SHOP: Histogram(bounds, counts, 1.0)}})
+    return MetricValues({}, {WAITS: {SHOP: HistogramView(bounds, counts, 1.0)}})
 
 
 def whole(counters: LastingCounters) -> MetricValues:

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.history.readings import Change
+from router.history.readings import IntervalCounts
 from router.model.ids import ServiceKey
 from router.workers.one_worker import OneWorker
 from router.workers.port_lately import (
@@ -17,7 +17,7 @@ from router.workers.port_lately import (
     phases_of_all,
     together,
 )
-from router.workers.worker_words import Answer, FiguresQuestion, Latelies
+from router.workers.worker_words import FiguresQuestion, Latelies, WorkerAnswer
 
 SHOP = ServiceKey("shop", 80)
 NAMES = st.sampled_from(("a", "b", "c"))
@@ -30,9 +30,9 @@ def changed(
     lasted_s: float = 5.0,
     failed_for: dict[str, int] | None = None,
     answered: int = 0,
-) -> Change:
+) -> IntervalCounts:
     failed_for = failed_for or {}
-    return Change(
+    return IntervalCounts(
         served=served,
         nowhere=sum(failed_for.values()),
         overflow={},
@@ -106,7 +106,7 @@ def test_what_spilled_at_a_worker_that_died_counts_on() -> None:
             item = PortLately(
                 key=SHOP, change=None, spilled={"far": spilled}, without_target={"far": 1}
             )
-            one.hear(Answer(7, True, 0, told=Latelies((item,))))
+            one.hear(WorkerAnswer(7, True, 0, told=Latelies((item,))))
 
         assert one.lately(SHOP) is None
         says(5)
@@ -158,7 +158,7 @@ def test_what_a_worker_counted_in_its_lives_counts_on() -> None:
             one.ask(1, FiguresQuestion("lately"))
             totals = PortTotals(requests=requests, spilled=1, by_target={"a:1": requests})
             port = PortLately(key=SHOP, change=None, open_now=under_way, totals=totals)
-            one.hear(Answer(1, True, 0, Latelies((port,))))
+            one.hear(WorkerAnswer(1, True, 0, Latelies((port,))))
             assert one.open_now == ({SHOP: under_way} if under_way else {})
             found.append(one.totals(SHOP))
         one.ended()
@@ -166,7 +166,9 @@ def test_what_a_worker_counted_in_its_lives_counts_on() -> None:
         one.ended()  # Of a life in which it reported nothing.
         one.ask(2, FiguresQuestion("lately"))
         totals = PortTotals(requests=1, by_target={"b:1": 1})
-        one.hear(Answer(2, True, 0, Latelies((PortLately(key=SHOP, change=None, totals=totals),))))
+        one.hear(
+            WorkerAnswer(2, True, 0, Latelies((PortLately(key=SHOP, change=None, totals=totals),)))
+        )
         found.append(one.totals(SHOP))
         assert one.open_now == {}
         return found

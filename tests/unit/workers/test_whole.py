@@ -10,7 +10,7 @@ from router.model.ids import ServiceKey
 from router.workers.port_lately import PortLately, PortPart, PortTotals, TargetPart
 from router.workers.site_load import SiteLoad
 from router.workers.whole import Whole
-from router.workers.worker_words import Answer, FiguresQuestion, Latelies
+from router.workers.worker_words import FiguresQuestion, Latelies, WorkerAnswer
 from router.workers.workers import Lead, Workers
 from tests.unit.journal import Journal
 
@@ -38,7 +38,7 @@ async def whole_of(*latelies: PortLately | None) -> Whole:
         one.ready = True
         one.ask(1, FiguresQuestion("lately"))
         items = () if lately is None else (lately,)
-        one.hear(Answer(1, True, 0, Latelies(items)))
+        one.hear(WorkerAnswer(1, True, 0, Latelies(items)))
     return Whole(workers)
 
 
@@ -143,7 +143,7 @@ def test_a_part_that_is_not_reported_again_has_its_slots_and_nothing_in_them() -
         (one,) = whole.workers.all
         assert one.part(SHOP) == PortPart(queued=1, demand=4, targets=targets)
         one.ask(2, FiguresQuestion("lately"))
-        one.hear(Answer(2, True, 0, Latelies(())))
+        one.hear(WorkerAnswer(2, True, 0, Latelies(())))
         idle = {"10.0.0.1:80": TargetPart(0, 4, None)}
         assert one.part(SHOP) == PortPart(targets=idle)
 

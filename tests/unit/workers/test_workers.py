@@ -19,7 +19,7 @@ from certs.authority import Authority
 from certs.contexts import LINK_ALPN, WORKER_ALPN, client_context
 from certs.credentials import LinkStore
 from router.admin.metrics import FAMILIES
-from router.admin.ports import Histogram, MetricValues
+from router.admin.ports import HistogramView, MetricValues
 from router.admin.views import RateView, ScaleView, ServiceView, TargetView
 from router.documents import Wanted
 from router.link.outgoing import OutgoingSpec
@@ -48,9 +48,7 @@ from router.workers.sums import (
     with_totals,
 )
 from router.workers.worker_words import (
-    Answer,
     Ask,
-    Door,
     FiguresQuestion,
     Follow,
     FromWorker,
@@ -58,8 +56,10 @@ from router.workers.worker_words import (
     MessageTooLong,
     Metrics,
     ServicePlace,
-    Services,
     ToWorker,
+    WorkerAnswer,
+    WorkerDoor,
+    WorkerServices,
 )
 from router.workers.workers import Lead, Workers
 from tests.unit.admin.test_api import SHOP
@@ -176,7 +176,7 @@ def test_what_was_said_at_the_start_counts_more_than_the_document() -> None:
 
 COUNTED = MetricValues(
     {"spillway_overflow_total": {("shop", "80", "b", "full"): 3.0}, "spillway_sites": {(): 2.0}},
-    {"spillway_queue_wait_seconds": {("shop", "80"): Histogram((0.1, 1.0), (1, 2, 0), 0.7)}},
+    {"spillway_queue_wait_seconds": {("shop", "80"): HistogramView((0.1, 1.0), (1, 2, 0), 0.7)}},
 )
 
 
@@ -196,9 +196,9 @@ def test_what_is_said_is_heard(message: ToWorker) -> None:
 @pytest.mark.parametrize(
     "message",
     (
-        Door("127.0.0.1:1"),
-        Answer(7, True, links=2, told=Metrics((COUNTED,)), more=True),
-        Answer(7, True, links=2, told=Services((SHOP,))),
+        WorkerDoor("127.0.0.1:1"),
+        WorkerAnswer(7, True, links=2, told=Metrics((COUNTED,)), more=True),
+        WorkerAnswer(7, True, links=2, told=WorkerServices((SHOP,))),
     ),
 )
 def test_what_is_answered_is_heard(message: FromWorker) -> None:
@@ -218,7 +218,7 @@ def test_a_message_beyond_the_bound_is_neither_said_nor_read(
         asyncio.run(read(b"\xff\xff\xff\xff"))
     monkeypatch.setattr(limits, "WORKER_MESSAGE_BYTES_MAX", 8)
     with pytest.raises(MessageTooLong):
-        worker_words.words(Door("127.0.0.1:1"))
+        worker_words.words(WorkerDoor("127.0.0.1:1"))
 
 
 def test_numbers_of_flows_are_each_of_one_worker_and_grow_with_time() -> None:
@@ -248,7 +248,7 @@ def test_counters_and_histograms_add_up_and_gauges_as_their_family_says() -> Non
         "spillway_demand": {("shop", "80"): 8.0},
     }
     (histogram,) = whole.histograms["spillway_queue_wait_seconds"].values()
-    assert histogram == Histogram((0.1, 1.0), (2, 4, 0), 1.4)
+    assert histogram == HistogramView((0.1, 1.0), (2, 4, 0), 1.4)
 
 
 def test_what_a_worker_counted_outlives_it_and_nothing_else_does() -> None:
@@ -462,14 +462,14 @@ def test_a_histogram_of_another_shape_is_left_out_and_the_rest_is_summed() -> No
     name = "spillway_queue_wait_seconds"
     total = Sum()
     for histogram in (
-        Histogram((0.1, 1.0), (1, 2, 0), 0.7),
-        Histogram((0.1, 2.0), (1, 2, 0), 0.7),
-        Histogram((0.1, 1.0), (1, 2), 0.7),
+        HistogramView((0.1, 1.0), (1, 2, 0), 0.7),
+        HistogramView((0.1, 2.0), (1, 2, 0), 0.7),
+        HistogramView((0.1, 1.0), (1, 2), 0.7),
     ):
         total.add(MetricValues({}, {name: {labels: histogram, ("shop",): histogram}}))
     total.add(MetricValues({"spillway_demand": {("shop",): 1.0, labels: 1.0}}, {}))
     total.add(MetricValues({}, {"spillway_of_a_later_release": {labels: histogram}}))
-    assert total.whole.histograms[name] == {labels: Histogram((0.1, 1.0), (1, 2, 0), 0.7)}
+    assert total.whole.histograms[name] == {labels: HistogramView((0.1, 1.0), (1, 2, 0), 0.7)}
     assert total.whole.numbers == {"spillway_demand": {labels: 1.0}}
     assert total.refused == {name, "spillway_demand"}
     assert total.whole.histograms.keys() == {name}

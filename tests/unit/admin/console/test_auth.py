@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.admin.console.auth import Pacing, Sessions, Users, basic, source_of
+from router.admin.console.auth import ConsoleSessions, Pacing, Users, basic, source_of
 from router.model import limits
 
 KEY = b"k" * 32
@@ -61,11 +61,11 @@ def test_a_basic_header_beyond_the_limit_is_not_read() -> None:
     assert basic(f"Basic {base64.b64encode(b'a:' + b'x' * (room + 1)).decode()}") is None
 
 
-def opened(*tokens: str, at: float = 0.0) -> tuple[Sessions, Users]:
+def opened(*tokens: str, at: float = 0.0) -> tuple[ConsoleSessions, Users]:
     known = users(admin="one")
     proof = known.proof("admin")
     assert proof is not None
-    sessions = Sessions()
+    sessions = ConsoleSessions()
     for token in tokens:
         sessions.open(token, "admin", proof, at)
     return sessions, known
@@ -138,7 +138,7 @@ STEPS = st.lists(
 
 @given(STEPS)
 def test_sessions_never_outlive_their_bounds(steps: list[tuple[str, int, float]]) -> None:
-    sessions, known, now, word = Sessions(), users(admin="0"), 0.0, 0
+    sessions, known, now, word = ConsoleSessions(), users(admin="0"), 0.0, 0
     born: dict[str, tuple[float, float, int]] = {}
     for what, number, pause in steps:
         now += pause

@@ -16,8 +16,8 @@ from certs.authority import Authority
 from certs.contexts import service_server_context
 from router.admin.api import AdminApi
 from router.admin.console import gate, static
-from router.admin.console.auth import Sessions, Users
-from router.admin.console.door import Door, Reading
+from router.admin.console.auth import ConsoleSessions, Users
+from router.admin.console.door import ConsoleDoor, ReadOnlyApi
 from router.admin.console.serving import serving
 from router.admin.events import EventLog
 from router.model import limits
@@ -32,14 +32,14 @@ ADMIN = {"Authorization": "Basic " + base64.b64encode(f"admin:{PASSWORD}".encode
 class Console:
     """One that is served on loopback, with all that a test may turn."""
 
-    def __init__(self, auth: ConsoleAuth = "internal", reading: Reading | None = None) -> None:
+    def __init__(self, auth: ConsoleAuth = "internal", reading: ReadOnlyApi | None = None) -> None:
         self.passwords = {"admin": PASSWORD.encode()}
         self.told: list[tuple[str, str]] = []
         self.events = EventLog()
         self.router = FakeRouter()
         self.now = 0.0
-        self.sessions = Sessions()
-        self.door = Door(
+        self.sessions = ConsoleSessions()
+        self.door = ConsoleDoor(
             reading or AdminApi(self.router, self.events),
             static.load(),
             lambda: Users(b"k" * 32, self.passwords),
@@ -62,7 +62,7 @@ class Console:
 def run(
     test: Callable[[Console], Awaitable[None]],
     auth: ConsoleAuth = "internal",
-    reading: Reading | None = None,
+    reading: ReadOnlyApi | None = None,
 ) -> None:
     async def serve() -> None:
         console = Console(auth, reading)

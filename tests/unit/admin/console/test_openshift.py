@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.admin.console.openshift import Tries, challenge, redirect_uri, refusal
+from router.admin.console.openshift import LoginTries, challenge, redirect_uri, refusal
 from router.model import limits
 
 CHANCE = bytes(range(32))
 
 
 def test_a_try_is_known_again_by_its_own_cookie_and_state() -> None:
-    tries = Tries(b"k" * 32)
+    tries = LoginTries(b"k" * 32)
     begun = tries.begin(CHANCE, 100.7)
     assert tries.verifier(begun.cookie, begun.state, 101.0) == begun.verifier
     assert 43 <= len(begun.verifier) <= 128  # RFC 7636, 4.1.
@@ -22,19 +22,19 @@ def test_a_try_is_known_again_by_its_own_cookie_and_state() -> None:
 
 
 def test_a_state_of_another_browser_or_process_is_none() -> None:
-    tries = Tries(b"k" * 32)
+    tries = LoginTries(b"k" * 32)
     mine, theirs = tries.begin(CHANCE, 0.0), tries.begin(CHANCE[::-1], 0.0)
     assert tries.verifier(mine.cookie, theirs.state, 1.0) is None
     assert tries.verifier("", theirs.state, 1.0) is None
     assert tries.verifier(mine.cookie, "", 1.0) is None
     assert tries.verifier(mine.cookie, "ä", 1.0) is None
-    assert Tries(b"j" * 32).verifier(mine.cookie, mine.state, 1.0) is None
+    assert LoginTries(b"j" * 32).verifier(mine.cookie, mine.state, 1.0) is None
     later = mine.cookie.replace("0.", "500.", 1)
     assert tries.verifier(later, mine.state, 501.0) is None
 
 
 def test_a_try_lasts_its_time_and_no_longer() -> None:
-    tries = Tries(b"k" * 32)
+    tries = LoginTries(b"k" * 32)
     begun = tries.begin(CHANCE, 50.0)
     end = 50.0 + limits.CONSOLE_OAUTH_TRY_S
     assert tries.verifier(begun.cookie, begun.state, end - 0.1) is not None
@@ -44,7 +44,7 @@ def test_a_try_lasts_its_time_and_no_longer() -> None:
 
 @given(st.text(max_size=80), st.text(max_size=80), st.floats(0, 1e9))
 def test_nothing_that_was_made_up_is_a_try(cookie: str, state: str, now: float) -> None:
-    assert Tries(b"k" * 32).verifier(cookie, state, now) is None
+    assert LoginTries(b"k" * 32).verifier(cookie, state, now) is None
 
 
 def test_a_challenge_is_that_of_the_rfc() -> None:

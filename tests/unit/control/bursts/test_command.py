@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from router.control.bursts import Firing, Outcome, command
+from router.control.bursts import Firing, HookOutcome, command
 from router.documents.templates import NAMES
 from tests.scenario.harness import is_alive
 from tests.scenario.waiting import own_time
@@ -33,13 +33,13 @@ STUBBORN = (
 )
 
 
-def ran(*words: str, timeout_s: float = 5.0, directory: Path = Path("/")) -> Outcome:
+def ran(*words: str, timeout_s: float = 5.0, directory: Path = Path("/")) -> HookOutcome:
     return asyncio.run(command.run(words, FIRING, timeout_s, directory))
 
 
 def test_what_is_put_in_is_one_word_and_no_shell_reads_it() -> None:
     outcome = ran("/bin/echo", "{{site}}", "$(id)")
-    assert outcome == Outcome(ok=True, text="a b;c $(id)")
+    assert outcome == HookOutcome(ok=True, text="a b;c $(id)")
 
 
 def test_one_that_prints_for_ever_costs_little_and_is_ended() -> None:
@@ -74,7 +74,7 @@ def test_a_child_that_ignores_sigterm_and_holds_the_pipe_is_ended_with_its_group
 def test_one_that_ends_while_its_child_holds_the_pipe_has_ended() -> None:
     began = own_time()
     outcome = ran("/bin/sh", "-c", "sleep 3 & echo done")
-    assert outcome == Outcome(ok=True, text="done")
+    assert outcome == HookOutcome(ok=True, text="done")
     assert own_time() - began < 2.5
 
 

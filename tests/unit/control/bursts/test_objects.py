@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from router.control.bursts import Firing, Outcome
+from router.control.bursts import Firing, HookOutcome
 from router.control.bursts.objects import settle
 from router.control.kubernetes.api import Api
 from router.control.kubernetes.errors import ApiError
@@ -43,7 +43,7 @@ class Server:
         return [method for method, _ in self.sent if method != "GET"]
 
 
-def settled(server: Server, event: BurstState, **values: str) -> Outcome:
+def settled(server: Server, event: BurstState, **values: str) -> HookOutcome:
     told = dict.fromkeys(NAMES, "x") | {"burst": "wake"} | values
     firing = Firing(id="id-1", event=event, is_test=False, values=told)
     return asyncio.run(settle(cast(Api, server), CLAIM, firing, 5.0))

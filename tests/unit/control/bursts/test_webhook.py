@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from router.control.bursts import Firing, Outcome, webhook
+from router.control.bursts import Firing, HookOutcome, webhook
 from router.documents.templates import NAMES, NUMBERS
 from router.model.bursts import WebhookSpec
 from tests.doors import close_server
@@ -52,7 +52,7 @@ async def nothing() -> AsyncIterator[bytes]:
     yield b""
 
 
-def answered(pieces: Callable[[], AsyncIterator[bytes]], timeout_s: float = 5.0) -> Outcome:
+def answered(pieces: Callable[[], AsyncIterator[bytes]], timeout_s: float = 5.0) -> HookOutcome:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await reader.readuntil(b"\r\n\r\n")
@@ -64,7 +64,7 @@ def answered(pieces: Callable[[], AsyncIterator[bytes]], timeout_s: float = 5.0)
         finally:
             writer.close()
 
-    async def play() -> Outcome:
+    async def play() -> HookOutcome:
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         spec = WebhookSpec(url=f"http://127.0.0.1:{port}/", timeout_s=timeout_s, tries=1)
@@ -118,7 +118,7 @@ def test_a_name_of_a_link_local_address_is_not_called(
     async def told(*_: object, **__: object) -> Any:
         return [found]
 
-    async def play() -> Outcome:
+    async def play() -> HookOutcome:
         monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", told)
         spec = WebhookSpec(url=f"http://{host}/", timeout_s=0.5, tries=1)
         return await webhook.post(spec, FIRING, b"", Random(1))

@@ -10,24 +10,26 @@ import msgspec
 import pytest
 
 from router.control.kubernetes.api import Api
-from router.control.kubernetes.calls import Answer
+from router.control.kubernetes.calls import ApiAnswer
 from router.control.kubernetes.errors import ApiError
 from router.model import limits
 from tests.unit.virtual_loop import run
 
 OBJECT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}
-OK = Answer(200, msgspec.json.encode(OBJECT))
+OK = ApiAnswer(200, msgspec.json.encode(OBJECT))
 
 
-def refusal(status: int, reason: str = "", retry_after_s: float | None = None) -> Answer:
+def refusal(status: int, reason: str = "", retry_after_s: float | None = None) -> ApiAnswer:
     body = {"kind": "Status", "reason": reason, "message": f"it is {reason}", "code": status}
-    return Answer(status, msgspec.json.encode(body), retry_after_s)
+    return ApiAnswer(status, msgspec.json.encode(body), retry_after_s)
 
 
 class Script:
     """Answers in order, the last one again and again; records what was asked and when."""
 
-    def __init__(self, *answers: Answer | ApiError | None, pieces: tuple[bytes, ...] = ()) -> None:
+    def __init__(
+        self, *answers: ApiAnswer | ApiError | None, pieces: tuple[bytes, ...] = ()
+    ) -> None:
         self.answers = list(answers)
         self.pieces = pieces
         self.asked: list[tuple[str, str, Mapping[str, str]]] = []
@@ -41,7 +43,7 @@ class Script:
         body: bytes | None,
         content_type: str,
         timeout_s: float,
-    ) -> Answer:
+    ) -> ApiAnswer:
         self.asked.append((method, path, dict(params)))
         self.at.append(asyncio.get_running_loop().time())
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -77,7 +79,7 @@ LOST = ApiError(0, "Unreachable", "connection reset")
 @pytest.mark.parametrize(
     "fault", [refusal(429), refusal(500), refusal(503), refusal(504), LOST, None]
 )
-def test_reads_and_idempotent_writes_are_repeated(fault: Answer | ApiError | None) -> None:
+def test_reads_and_idempotent_writes_are_repeated(fault: ApiAnswer | ApiError | None) -> None:
     async def story() -> None:
         calls: tuple[Callable[[Api], Awaitable[object]], ...] = (
             lambda a: a.get("ConfigMap", "a"),
@@ -96,7 +98,7 @@ def test_reads_and_idempotent_writes_are_repeated(fault: Answer | ApiError | Non
 
 @pytest.mark.parametrize("fault", [refusal(500), refusal(503), LOST])
 def test_what_may_be_done_once_only_is_not_repeated_when_it_may_have_been_done(
-    fault: Answer | ApiError,
+    fault: ApiAnswer | ApiError,
 ) -> None:
     async def story() -> None:
         script = Script(fault, OK)
@@ -154,10 +156,10 @@ def test_a_call_ends_by_its_deadline_whatever_the_server_does() -> None:
 def test_an_answer_of_something_in_between_is_a_refusal_too() -> None:
     async def story() -> None:
         with pytest.raises(ApiError) as refused:
-            await api(Script(Answer(404, b"<html>not here</html>"))).get("ConfigMap", "a")
+            await api(Script(ApiAnswer(404, b"<html>not here</html>"))).get("ConfigMap", "a")
         assert (refused.value.status, str(refused.value)) == (404, "HTTP 404")
         with pytest.raises(ApiError) as refused:
-            await api(Script(Answer(200, b"<html>welcome</html>"))).get("ConfigMap", "a")
+            await api(Script(ApiAnswer(200, b"<html>welcome</html>"))).get("ConfigMap", "a")
         assert refused.value.reason == "Malformed"
 
     run(story())
@@ -231,13 +233,13 @@ def test_paths_lead_to_groups_namespaces_and_subresources() -> None:
     run(story())
 
 
-def listed(kind: str, *names: str, more: str = "") -> Answer:
+def listed(kind: str, *names: str, more: str = "") -> ApiAnswer:
     body = {
         "kind": f"{kind}List",
         "metadata": {"resourceVersion": "7", "continue": more},
         "items": [{"metadata": {"name": name}} for name in names],
     }
-    return Answer(200, msgspec.json.encode(body))
+    return ApiAnswer(200, msgspec.json.encode(body))
 
 
 @pytest.mark.parametrize(
@@ -255,7 +257,7 @@ def listed(kind: str, *names: str, more: str = "") -> Answer:
 def test_what_is_no_list_is_not_taken_for_an_empty_one(answer: bytes) -> None:
     async def story() -> None:
         with pytest.raises(ApiError) as fault:
-            await api(Script(Answer(200, answer))).list("Pod")
+            await api(Script(ApiAnswer(200, answer))).list("Pod")
         assert (fault.value.status, fault.value.reason) == (0, "Malformed")
 
     run(story())
@@ -265,7 +267,7 @@ def test_what_is_no_list_is_not_taken_for_an_empty_one(answer: bytes) -> None:
 def test_another_object_than_was_asked_for_is_a_fault(answer: bytes) -> None:
     async def story() -> None:
         with pytest.raises(ApiError) as fault:
-            await api(Script(Answer(200, answer))).find("Pod", "a")
+            await api(Script(ApiAnswer(200, answer))).find("Pod", "a")
         assert fault.value.reason == "Malformed"
 
     run(story())

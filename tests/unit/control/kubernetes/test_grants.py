@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from certs import certificates, claims, keys
-from certs.claims import ClaimRequest, Redeemed, Refused
+from certs.claims import ClaimRefused, ClaimRequest, Redeemed
 from certs.errors import CertError
 from certs.tokens import Token
 from router.control.kubernetes.errors import ApiError
@@ -45,7 +45,7 @@ class Scene:
 
         return asyncio.run(run())
 
-    def kept(self) -> claims.Grant:
+    def kept(self) -> claims.ClaimGrant:
         return claims.decode(data_of(self.api.objects[SECRET])[GRANT_FILE], SECRET)
 
 
@@ -114,13 +114,13 @@ def test_a_conflict_is_judged_anew(scene: Scene) -> None:
 def test_wrong_codes_lock_the_claim_for_all_replicas(scene: Scene) -> None:
     wrong = ClaimRequest(secret="x" * 32, csr="", checksum="", site_id="0" * 32, site_name="west")
     for _ in range(10):
-        assert scene.judge(wrong) == [Refused("wrong-code")]
-    assert scene.judge(fresh(scene.token)) == [Refused("locked")]
+        assert scene.judge(wrong) == [ClaimRefused("wrong-code")]
+    assert scene.judge(fresh(scene.token)) == [ClaimRefused("locked")]
 
 
 @pytest.mark.parametrize("name", ["nobody", "../x", "A", "x" * 300])
 def test_a_claim_that_was_never_granted_is_unknown(scene: Scene, name: str) -> None:
-    assert scene.judge(fresh(scene.token), name=name) == [Refused("unknown")]
+    assert scene.judge(fresh(scene.token), name=name) == [ClaimRefused("unknown")]
 
 
 def test_a_damaged_grant_is_refused_and_named(scene: Scene) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from router.control.kubernetes.errors import ApiError
-from router.control.kubernetes.recorder import Recorder, event
+from router.control.kubernetes.recorder import EventRecorder, event
 from router.kubernetes.objects import Object, Snapshot
 from router.model import limits
 from router.model.errors import ConfigError
@@ -57,8 +57,8 @@ class Told:
 
 
 @contextlib.asynccontextmanager
-async def recording(api: Told, *, may_write: bool = True) -> AsyncIterator[Recorder]:
-    recorder = Recorder(api, lambda: may_write, lambda: datetime(2026, 1, 1, tzinfo=UTC))
+async def recording(api: Told, *, may_write: bool = True) -> AsyncIterator[EventRecorder]:
+    recorder = EventRecorder(api, lambda: may_write, lambda: datetime(2026, 1, 1, tzinfo=UTC))
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(recorder.run())
         yield recorder

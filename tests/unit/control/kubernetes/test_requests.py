@@ -10,7 +10,7 @@ import pytest
 
 from certs import certificates, tokens
 from certs.tokens import Token
-from router.control.kubernetes.requests import FILLED, ISSUER, Issuer, TokenRequests
+from router.control.kubernetes.requests import FILLED, ISSUER, TokenIssuer, TokenRequests
 from router.kubernetes.addresses import Addresses
 from router.kubernetes.names import SKUPPER_TYPE
 from router.kubernetes.tokens import text_of
@@ -26,7 +26,7 @@ class Scene:
         self.site = Site(root)
         self.api = FakeSecrets()
         self.now = NOW
-        self.issuer = Issuer(self.site.authority, self.site.identity.site_id, "west")
+        self.issuer = TokenIssuer(self.site.authority, self.site.identity.site_id, "west")
         self.requests = TokenRequests(self.api, self.issuer, lambda: self.now)
 
     def ask(self, name: str = "to-east", **notes: str) -> None:

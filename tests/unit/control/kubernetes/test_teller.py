@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from router.control.kubernetes.errors import ApiError
-from router.control.kubernetes.teller import Teller
+from router.control.kubernetes.teller import EventTeller
 from router.kubernetes.objects import Snapshot
 from router.model import limits
 from router.model.errors import Severity
@@ -32,8 +32,8 @@ def event(code: str = "link-down", subject: str = "east", severity: Severity = "
 
 
 @contextlib.asynccontextmanager
-async def telling(api: Told, *, may_write: bool = True) -> AsyncIterator[Teller]:
-    teller = Teller(api, lambda: may_write, lambda: datetime(2026, 1, 1, tzinfo=UTC))
+async def telling(api: Told, *, may_write: bool = True) -> AsyncIterator[EventTeller]:
+    teller = EventTeller(api, lambda: may_write, lambda: datetime(2026, 1, 1, tzinfo=UTC))
     teller.look(VIEW)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(teller.run())

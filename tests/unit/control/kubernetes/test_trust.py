@@ -19,7 +19,7 @@ from router.control.kubernetes.identity import prepare
 from router.control.kubernetes.trust import SecretTrust
 from router.kubernetes.names import IDENTITY_SECRET, REVOKED_SECRET
 from router.kubernetes.objects import Snapshot
-from router.kubernetes.picture import Picture
+from router.kubernetes.picture import NamespacePicture
 from router.kubernetes.secrets import admitted_name, grant_name, grant_secret, revoked_secret
 from router.kubernetes.translate import translate
 from router.model import limits
@@ -116,7 +116,7 @@ def test_nothing_is_taken_away_while_secrets_cannot_be_read(scene: Scene, east: 
 
 def test_news_that_are_none_of_ours_cost_nothing(scene: Scene) -> None:
     secrets = scene.api.seen()
-    picture = Picture()
+    picture = NamespacePicture()
     scene.trust.look(Snapshot("west", {"Secret": secrets}), picture, None)
     told = len(scene.told)
     scene.trust.look(Snapshot("west", {"Secret": secrets, "Pod": {}}), picture, None)

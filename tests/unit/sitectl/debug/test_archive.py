@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sitectl.base.failure import unreachable
-from sitectl.debug.archive import PART_BYTES_MAX, Collected, Content, Part, collect, write
+from sitectl.debug.archive import PART_BYTES_MAX, ArchivePart, Collected, Content, collect, write
 from sitectl.debug.scrub import Scrubber
 
 
@@ -25,7 +25,9 @@ def test_a_part_that_fails_costs_no_other(tmp_path: Path) -> None:
     def fails() -> Content:
         raise OSError(5, "the disk is ill")
 
-    done = collect([Part("a.json", fails), Part("b.json", lambda: {"x": 1})], Scrubber())
+    done = collect(
+        [ArchivePart("a.json", fails), ArchivePart("b.json", lambda: {"x": 1})], Scrubber()
+    )
     write(tmp_path / "d.tar.gz", done, {"made": "now"})
 
     found = parts_of(tmp_path / "d.tar.gz")
@@ -44,7 +46,9 @@ def test_a_part_that_hangs_is_left_behind() -> None:
         held.wait(20)
         return "late"
 
-    hung, fine = collect([Part("a", hangs), Part("b", lambda: "here")], Scrubber(), 0.05)
+    hung, fine = collect(
+        [ArchivePart("a", hangs), ArchivePart("b", lambda: "here")], Scrubber(), 0.05
+    )
     held.set()
 
     assert "nothing within" in hung.problem
@@ -60,7 +64,8 @@ def test_a_router_that_does_not_answer_is_asked_once() -> None:
         raise unreachable("the router of site 'a' did not answer within 5 s")
 
     done = collect(
-        [Part(name, silent, needs_router=True) for name in "abc"] + [Part("d", lambda: "x")],
+        [ArchivePart(name, silent, needs_router=True) for name in "abc"]
+        + [ArchivePart("d", lambda: "x")],
         Scrubber(),
     )
 
@@ -72,7 +77,7 @@ def test_a_router_that_does_not_answer_is_asked_once() -> None:
     ("size", "is_whole"), [(PART_BYTES_MAX, True), (PART_BYTES_MAX + 1, False)]
 )
 def test_a_part_has_a_bound(size: int, is_whole: bool) -> None:
-    (one,) = collect([Part("a", lambda: "x" * size)], Scrubber())
+    (one,) = collect([ArchivePart("a", lambda: "x" * size)], Scrubber())
 
     assert len(one.content) == PART_BYTES_MAX
     assert (one.problem == "") == is_whole

@@ -8,7 +8,7 @@ from router.documents.gateway import read_gateway
 from router.model.specs import ConnectorSpec, Document, LinkSpec
 from router.process.starting import only_one
 from sitectl.gateway.edge import LINK, make_edge_in
-from sitectl.gateway.home import Record, write_record
+from sitectl.gateway.home import GatewayRecord, write_record
 from sitectl.runtimes.process import ProcessRuntime
 from sitectl.site.directory import DirectorySite
 from tests.unit.sitectl.conftest import CommandLine
@@ -22,7 +22,7 @@ def gateway(here: CommandLine) -> DirectorySite:
     """A gateway ``db-host`` that does not run."""
     site, _ = make_edge_in(here.state / "gateways.d", "db-host")
     site.put(Document("Link", LINK, LinkSpec()))
-    write_record(site, Record(platform="process", site="here", site_id="0" * 32))
+    write_record(site, GatewayRecord(platform="process", site="here", site_id="0" * 32))
     return site
 
 

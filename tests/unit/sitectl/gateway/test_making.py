@@ -18,7 +18,7 @@ from certs.identity import SiteIdentity
 from certs.revocation import Revocations
 from certs.tokens import read_file
 from sitectl.gateway import home, making
-from sitectl.gateway.home import Record, read_record
+from sitectl.gateway.home import GatewayRecord, read_record
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.gateway.conftest import Host
 from tests.unit.sitectl.runtimes.fake_systemd import FakeSystemd
@@ -42,7 +42,7 @@ def test_a_gateway_is_an_edge_site_with_a_claim_of_its_own(host: Host) -> None:
     assert usable(host.grants()) == ["gateway-gw"]
     assert 0 < token.expires_at - time.time() <= 15 * 60
     state = str(host.line.state)
-    assert read_record(gateway.directory) == Record(
+    assert read_record(gateway.directory) == GatewayRecord(
         platform="process",
         site="here",
         site_id=token.site_id,

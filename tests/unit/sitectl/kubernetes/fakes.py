@@ -15,7 +15,7 @@ from router.kubernetes.manifests.rights import (
 )
 from router.kubernetes.objects import labels
 from sitectl.base.failure import unreachable
-from sitectl.kubernetes.cluster import Cluster, Executed, Reply
+from sitectl.kubernetes.cluster import Cluster, ClusterReply, Executed
 from tests.kubernetes.patching import merged
 
 Json = dict[str, Any]
@@ -88,7 +88,9 @@ class FakeCluster(Cluster):
 
     # Cluster ---------------------------------------------------------------------------------
 
-    def call(self, method: str, path: str, body: object = None, content_type: str = "") -> Reply:
+    def call(
+        self, method: str, path: str, body: object = None, content_type: str = ""
+    ) -> ClusterReply:
         """As an API server answers."""
         if self.is_down:
             raise unreachable("the API server https://cluster cannot be reached: refused")
@@ -124,7 +126,7 @@ class FakeCluster(Cluster):
         name = rest[0] if rest else sent["metadata"]["name"]
         return self._one(method, kind, name, sent, content_type)
 
-    def _apart(self, path: str) -> Reply:
+    def _apart(self, path: str) -> ClusterReply:
         if path.endswith("/peerauthentications"):
             place = path.split("/")[-2]
             if self.policies is None or not path.startswith("apis/security.istio.io/v1/"):
@@ -140,7 +142,7 @@ class FakeCluster(Cluster):
             return _reply(200, {"status": {"phase": "Active"}})
         return _status(404, "NotFound", "no such path")
 
-    def _rules_review(self) -> Reply:
+    def _rules_review(self) -> ClusterReply:
         if self.rules == "nothing":
             return _status(403, "Forbidden", "selfsubjectrulesreviews is forbidden")
         rules = []
@@ -156,7 +158,7 @@ class FakeCluster(Cluster):
         partly = self.rules == "partly"
         return _reply(201, {"status": {"resourceRules": rules[partly:], "incomplete": partly}})
 
-    def _list(self, kind: str, selector: str) -> Reply:
+    def _list(self, kind: str, selector: str) -> ClusterReply:
         items = [
             {key: value for key, value in one.items() if key not in ("kind", "apiVersion")}
             for (found, _), one in sorted(self.objects.items())
@@ -164,7 +166,9 @@ class FakeCluster(Cluster):
         ]
         return _reply(200, {"items": items, "metadata": {}})
 
-    def _one(self, method: str, kind: str, name: str, sent: Json, content_type: str) -> Reply:
+    def _one(
+        self, method: str, kind: str, name: str, sent: Json, content_type: str
+    ) -> ClusterReply:
         found = self.objects.get((kind, name))
         plural = KINDS[kind].plural
         if method == "POST":
@@ -184,7 +188,7 @@ class FakeCluster(Cluster):
             return _status(403, "Forbidden", f'{plural} "{name}" is forbidden: denied by policy')
         return self._change(method, found, sent)
 
-    def _change(self, method: str, found: Json, sent: Json) -> Reply:
+    def _change(self, method: str, found: Json, sent: Json) -> ClusterReply:
         kind, name = found["kind"], found["metadata"]["name"]
         if method == "PATCH":
             return _reply(200, self._keep(merged(found, sent)))
@@ -255,11 +259,11 @@ def _selected(found: Json, selector: str) -> bool:
     return marks.get(key) == value if equals else key in marks
 
 
-def _reply(status: int, body: Any) -> Reply:
-    return Reply(status, json.dumps(body).encode())
+def _reply(status: int, body: Any) -> ClusterReply:
+    return ClusterReply(status, json.dumps(body).encode())
 
 
-def _status(status: int, reason: str, message: str) -> Reply:
+def _status(status: int, reason: str, message: str) -> ClusterReply:
     return _reply(
         status,
         {"kind": "Status", "status": "Failure", "reason": reason, "message": message},

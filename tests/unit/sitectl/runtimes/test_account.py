@@ -63,7 +63,7 @@ def test_a_users_site_is_run_as_that_user_and_not_taken_away(site: Path) -> None
 @needs_root
 def test_an_owner_without_a_name_is_told_by_number(site: Path) -> None:
     os.chown(site, 65_533, 65_533)
-    assert account.owner_of(site) == account.Owner("65533", "65533", 65_533, 65_533)
+    assert account.owner_of(site) == account.RouterAccount("65533", "65533", 65_533, 65_533)
 
 
 def test_only_the_parents_that_are_ours_are_opened(tmp_path: Path) -> None:

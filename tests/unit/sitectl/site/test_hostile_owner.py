@@ -15,7 +15,7 @@ import pytest
 from certs.errors import CertError
 from sitectl.base.failure import Exit, Failure
 from sitectl.base.options import Settings
-from sitectl.gateway.home import Gateway, Record, read_record, site_of
+from sitectl.gateway.home import GatewayRecord, HostGateway, read_record, site_of
 from sitectl.runtimes import presence
 from sitectl.runtimes.process import ProcessRuntime
 from sitectl.runtimes.spec_file import read_spec
@@ -290,7 +290,7 @@ def test_a_gateways_record_runs_no_program_as_root(site: DirectorySite, state: P
     )
     for owner in (OWNER, 0):  # Root's again, as when the last unit is gone and its account too.
         give_away(site.directory, owner)
-        gateway = Gateway(site, read_record(site.directory))
+        gateway = HostGateway(site, read_record(site.directory))
         with pytest.raises(Failure) as caught:
             site_of(Settings(), gateway)
         assert "root's alone" in caught.value.message
@@ -298,7 +298,7 @@ def test_a_gateways_record_runs_no_program_as_root(site: DirectorySite, state: P
 
 
 def test_what_a_record_says_is_one_word_where_it_is_shown() -> None:
-    assert Record(platform="process", site="a", state="/s; rm -rf /").flags == (
+    assert GatewayRecord(platform="process", site="a", state="/s; rm -rf /").flags == (
         "--state '/s; rm -rf /' --site a "
     )
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from certs.claims import ClaimRequest, GrantStore, Redeemed, Refused
+from certs.claims import ClaimRefused, ClaimRequest, GrantStore, Redeemed
 from certs.identity import restored_at
 from certs.revocation import Revocations
 from router.model.ids import SiteId
 from router.model.owners import Owner
 from router.model.remembered import HeldListener
-from router.node.services.ports import KnownOffer
+from router.node.services.ports import OfferingSite
 from router.process.state import FileKeeper
 from sitectl.backup import folder, seal
 from sitectl.site.directory import DirectorySite
@@ -25,7 +25,7 @@ WORDS = "correct horse battery"
 ALPHA, BETA = SiteId("1" * 32), SiteId("2" * 32)
 PINS = {"alpha": ALPHA}
 LISTENERS = (HeldListener("mail", 25, ALPHA), HeldListener("shop", 8080, BETA))
-OFFERS = {"mail": (KnownOffer(ALPHA), KnownOffer(BETA, 60.0))}
+OFFERS = {"mail": (OfferingSite(ALPHA), OfferingSite(BETA, 60.0))}
 OWNERS = {"mail": Owner((SiteId("0" * 32),), "0123456789abcdef")}
 
 
@@ -143,7 +143,7 @@ def test_an_open_claim_is_void_after_a_restore(here: CommandLine, elsewhere: Com
     assert DirectoryTrust(elsewhere.state / "here" / "secrets").granted() == []
 
 
-def claimed(place: CommandLine, name: str, request: ClaimRequest) -> Redeemed | Refused:
+def claimed(place: CommandLine, name: str, request: ClaimRequest) -> Redeemed | ClaimRefused:
     trust = DirectoryTrust(place.state / "here" / "secrets")
     grants = trust.grants()
     assert isinstance(grants, GrantStore)
@@ -163,7 +163,7 @@ def test_who_redeemed_a_claim_keeps_its_certificate_and_nobody_else_gets_one(
     again = claimed(elsewhere, "two", first)
     assert isinstance(again, Redeemed)
     assert (again.serial, again.repeated) == (once.serial, True)
-    assert claimed(elsewhere, "two", second) == Refused("used")
+    assert claimed(elsewhere, "two", second) == ClaimRefused("used")
 
 
 def request_of(token_file: Path, digit: str) -> ClaimRequest:
@@ -234,7 +234,7 @@ def test_over_the_same_site_both_know_its_offers_and_its_listeners_stay(here: Co
     file = saved(here)
     here.ok("service", "create", "late", "80")
     keeper.keep_listeners((HeldListener("news", 25, BETA), HeldListener("news", 26, BETA)))
-    keeper.keep_known_offers({"mail": (KnownOffer(BETA),), "news": (KnownOffer(ALPHA),)})
+    keeper.keep_known_offers({"mail": (OfferingSite(BETA),), "news": (OfferingSite(ALPHA),)})
     restored(here, file, "--force")
     now = FileKeeper(here.state / "here" / "state.json")
     assert [(one.port, one.service) for one in now.listeners()] == [
@@ -243,8 +243,8 @@ def test_over_the_same_site_both_know_its_offers_and_its_listeners_stay(here: Co
         (8080, "shop"),
     ]
     assert now.known_offers() == {
-        "mail": (KnownOffer(ALPHA), KnownOffer(BETA)),
-        "news": (KnownOffer(ALPHA),),
+        "mail": (OfferingSite(ALPHA), OfferingSite(BETA)),
+        "news": (OfferingSite(ALPHA),),
     }
 
 

@@ -10,7 +10,7 @@ from certs import claims, rotation
 from certs.authority import Authority
 from certs.identity import SiteIdentity
 from certs.rotation import CaState
-from sitectl.backup.content import Content, Origin, ca_files, ca_of, decode, encode, revived
+from sitectl.backup.content import BackupOrigin, Content, ca_files, ca_of, decode, encode, revived
 
 NOW = time.time()
 IDENTITY, IDENTITY_PEM = SiteIdentity.generate()
@@ -39,7 +39,7 @@ def content(phase: str, **further: object) -> Content:
     made = Content(
         name="east",
         site_id=IDENTITY.site_id,
-        origin=Origin(),
+        origin=BackupOrigin(),
         identity_key=IDENTITY_PEM.encode(),
         ca_key=ca_key,
         ca_certificate=ca_certificate,
@@ -67,7 +67,7 @@ def test_a_backup_never_takes_a_rotation_back_to_a_ca_that_was_left(phase: str, 
 
 
 def test_claims_used_here_since_the_backup_stay_used_across_a_rotation() -> None:
-    here = claims.Grant(
+    here = claims.ClaimGrant(
         name="t", salt="", digest="", checksum="", expires_at=int(NOW) + 900, uses_left=0
     )
     grants = {"t": claims.encode(here)}
