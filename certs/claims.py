@@ -39,7 +39,7 @@ class Redemption(msgspec.Struct, frozen=True):
     chain: str
 
 
-class ClaimGrant(msgspec.Struct, frozen=True, kw_only=True):
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept of a claim: never its secret, only ``digest`` over ``salt`` and secret (hex).
 
     ``tries`` counts wrong codes. ``allow``: on which terms redeemers are let in. A version that
@@ -149,7 +149,7 @@ class GrantStore:
         self.keep(grant)
         return token
 
-    def keep(self, grant: ClaimGrant) -> None:
+    def keep(self, grant: Grant) -> None:
         """Keep a new grant. `CertError`: its name is taken, or there are too many."""
         with self._lock():
             if len(self.names()) >= limits.GRANTS_MAX:
@@ -178,7 +178,7 @@ class GrantStore:
         found = (entry for entry in os.listdir(self._directory) if not entry.startswith("."))
         return sorted(e.removesuffix(_SUFFIX) for e in found if e.endswith(_SUFFIX))
 
-    def get(self, name: str) -> ClaimGrant | None:
+    def get(self, name: str) -> Grant | None:
         """The grant as it is now. `CertError` if its file is damaged."""
         return self._read(name)
 
@@ -215,7 +215,7 @@ class GrantStore:
     def _lock(self) -> files.Lock:
         return files.locked(self._directory / _LOCK_FILE, waits=self._waits)
 
-    def _read(self, name: str) -> ClaimGrant | None:
+    def _read(self, name: str) -> Grant | None:
         if not names.is_name(name):  # Also what would leave the directory.
             return None
         path = self._path(name)
@@ -225,13 +225,13 @@ class GrantStore:
             return None
         return decode(data, str(path))
 
-    def _write(self, grant: ClaimGrant, *, replace: bool = True) -> None:
+    def _write(self, grant: Grant, *, replace: bool = True) -> None:
         files.write_secret(self._path(grant.name), encode(grant), replace=replace)
 
 
 def judge(
-    grant: ClaimGrant | None, request: ClaimRequest, now: float, authority: Authority
-) -> tuple[Redeemed | ClaimRefused, ClaimGrant | None]:
+    grant: Grant | None, request: ClaimRequest, now: float, authority: Authority
+) -> tuple[Redeemed | ClaimRefused, Grant | None]:
     """The answer to ``request``, and what ``grant`` becomes by it; None: it stays as it is.
 
     What it becomes must be kept before the answer leaves. Changes nothing itself.
@@ -251,8 +251,8 @@ def judge(
 
 
 def _judge_proven(
-    grant: ClaimGrant, request: ClaimRequest, now: float, authority: Authority
-) -> tuple[Redeemed | ClaimRefused, ClaimGrant | None]:
+    grant: Grant, request: ClaimRequest, now: float, authority: Authority
+) -> tuple[Redeemed | ClaimRefused, Grant | None]:
     try:
         key = authorities.read_request(request.csr)
     except CertError:
@@ -279,13 +279,13 @@ def _judge_proven(
 
 
 def _again(
-    grant: ClaimGrant,
+    grant: Grant,
     use: Redemption,
     key: keys.PublicKey,
     request: ClaimRequest,
     now: float,
     authority: Authority,
-) -> tuple[Redeemed, ClaimGrant | None]:
+) -> tuple[Redeemed, Grant | None]:
     """The answer to who has redeemed already: the same; once that has ended, another of it.
 
     It costs no use, and admits nobody who was barred since.
@@ -301,7 +301,7 @@ def _again(
 
 
 def _issue(
-    grant: ClaimGrant, key: keys.PublicKey, request: ClaimRequest, now: float, authority: Authority
+    grant: Grant, key: keys.PublicKey, request: ClaimRequest, now: float, authority: Authority
 ) -> str:
     short, long = limits.LINK_LEAF_LIFE_S, limits.LINK_LEAF_LIFE_UNRENEWED_S
     life_s = short if request.renews else long
@@ -321,7 +321,7 @@ def _redeemed(use: Redemption, authority: Authority, *, repeated: bool) -> Redee
     )
 
 
-def new_grant(draft: Token, *, uses: int = 1, terms: TokenTerms = FREE) -> tuple[ClaimGrant, Token]:
+def new_grant(draft: Token, *, uses: int = 1, terms: TokenTerms = FREE) -> tuple[Grant, Token]:
     """What is kept of a claim that ``draft`` (still without secret) describes, and its token.
 
     Raises `CertError` for bad values.
@@ -333,7 +333,7 @@ def new_grant(draft: Token, *, uses: int = 1, terms: TokenTerms = FREE) -> tuple
     refuse_unfit(terms, draft.name)
     token = msgspec.structs.replace(draft, secret=tokens.new_secret())
     salt = secrets.token_hex(16)
-    grant = ClaimGrant(
+    grant = Grant(
         name=token.name,
         salt=salt,
         digest=_digest(salt, token.secret),
@@ -347,16 +347,16 @@ def new_grant(draft: Token, *, uses: int = 1, terms: TokenTerms = FREE) -> tuple
     return grant, token
 
 
-def encode(grant: ClaimGrant) -> bytes:
+def encode(grant: Grant) -> bytes:
     """As it is stored."""
     return msgspec.json.encode(grant)
 
 
-def decode(data: bytes, source: str) -> ClaimGrant:
+def decode(data: bytes, source: str) -> Grant:
     """What `encode` made; `CertError` naming ``source`` if it is damaged or of a newer version."""
     files.require_known_version(data, source)
     try:
-        return msgspec.json.decode(data, type=ClaimGrant)
+        return msgspec.json.decode(data, type=Grant)
     except (msgspec.DecodeError, RecursionError) as error:
         raise CertError(source, "is damaged", "Delete it and make a new token") from error
 

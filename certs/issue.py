@@ -6,7 +6,7 @@ from typing import Protocol
 
 from certs import certificates, keys, limits, names
 from certs.authority import Authority
-from certs.claims import ClaimGrant, First, Redemption, claim_expires_at, nothing
+from certs.claims import First, Grant, Redemption, claim_expires_at, nothing
 from certs.errors import CertError
 from certs.names import Endpoint
 from certs.terms import FREE, TokenTerms, of_certificate, refuse_unfit
@@ -25,7 +25,7 @@ class Grants(Protocol):
         """
         ...
 
-    def keep(self, grant: ClaimGrant) -> None:
+    def keep(self, grant: Grant) -> None:
         """Keep a grant whose certificate was made here. `CertError`: its name is taken."""
         ...
 
@@ -113,7 +113,7 @@ def certificate_token(
     )
 
 
-def given_grant(token: Token, holder_id: str, holder_name: str) -> ClaimGrant:
+def given_grant(token: Token, holder_id: str, holder_name: str) -> Grant:
     """What the issuer keeps of a certificate token made for one site: whom to bar, and by what.
 
     As of a claim that this site redeemed, and that nobody can redeem again.
@@ -127,7 +127,7 @@ def given_grant(token: Token, holder_id: str, holder_name: str) -> ClaimGrant:
         serial=certificates.serial_of(token.certificate_pem),
         chain=token.certificate_pem,
     )
-    return ClaimGrant(
+    return Grant(
         name=token.name,
         salt="",
         digest="",

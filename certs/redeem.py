@@ -13,7 +13,7 @@ import msgspec
 from certs import authority as authorities
 from certs import certificates, keys, limits, names, tokens
 from certs.authority import Authority, Leaf
-from certs.claims import ClaimGrant, ClaimRefused, ClaimRequest, GrantStore, Redeemed
+from certs.claims import ClaimRefused, ClaimRequest, Grant, GrantStore, Redeemed
 from certs.credentials import Credential
 from certs.errors import CertError
 from certs.tokens import Token
@@ -146,12 +146,12 @@ class ClaimDesk:
         assert self._store is not None, "a desk without a store issues nothing"
         self._store.use(authority)
 
-    def grant(self, name: str) -> ClaimGrant | None:
+    def grant(self, name: str) -> Grant | None:
         """The claim ``name``, as it is now. Raises `CertError` if it is damaged."""
         assert self._store is not None, "a desk without a store keeps nothing"
         return self._store.get(name)
 
-    def granted(self) -> list[ClaimGrant]:
+    def granted(self) -> list[Grant]:
         """Every claim, as it is now. Raises `CertError` for one that is damaged."""
         assert self._store is not None, "a desk without a store keeps nothing"
         found = (self._store.get(name) for name in self._store.names())

@@ -15,7 +15,7 @@ from router.model import limits
 from router.model.addresses import join
 from router.model.bursts import BurstSpec
 from router.model.errors import ConfigError
-from router.model.grants import Grant
+from router.model.grants import ServiceGrant
 from router.model.ids import ServiceKey, SiteId
 from router.model.sharing import Sharing, SharingRules
 from router.model.specs import (
@@ -87,10 +87,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def _grant(spec: GrantSpec) -> Grant:
+def _grant(spec: GrantSpec) -> ServiceGrant:
     until = unix_of(spec.until) if spec.until else 0
     assert until is not None, "the reader let no other date in"
-    return Grant(SiteId(spec.site), spec.verbs, spec.max_capacity, until)
+    return ServiceGrant(SiteId(spec.site), spec.verbs, spec.max_capacity, until)
 
 
 class Listening(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ from router.kubernetes.names import (
 )
 from router.kubernetes.objects import Object
 from router.model.errors import ConfigError
-from router.model.grants import NONE, Grant
+from router.model.grants import NONE, ServiceGrant
 from router.model.ids import SiteId
 from router.model.owners import UNKNOWN, Owner, Version
 
@@ -117,12 +117,12 @@ def _read(found: Object) -> _File:
         raise _unusable(f"data[{FILE}]", f"is damaged ({error})") from error
 
 
-def _grants(found: Object) -> dict[str, tuple[Grant, ...]]:
+def _grants(found: Object) -> dict[str, tuple[ServiceGrant, ...]]:
     text = _text(found, GRANTS_FILE)
     if not text:
         return {}
     try:
-        return msgspec.json.decode(text, type=dict[str, tuple[Grant, ...]])
+        return msgspec.json.decode(text, type=dict[str, tuple[ServiceGrant, ...]])
     except msgspec.MsgspecError as error:
         raise _unusable(f"data[{GRANTS_FILE}]", f"is damaged ({error})") from error
 

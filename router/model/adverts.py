@@ -3,7 +3,7 @@
 import msgspec
 
 from router.model import limits
-from router.model.grants import NONE, Grant
+from router.model.grants import NONE, ServiceGrant
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import ServiceSpec
 
@@ -19,7 +19,7 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     spec: ServiceSpec
     declared_at_s: float  # Unix seconds; only compared, never a deadline.
     export_to: tuple[str, ...] | None = None
-    grants: tuple[Grant, ...] = NONE
+    grants: tuple[ServiceGrant, ...] = NONE
 
 
 class RateLoad(msgspec.Struct, frozen=True, array_like=True, gc=False):

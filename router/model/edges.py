@@ -8,7 +8,7 @@ from typing import Annotated
 
 import msgspec
 
-from router.model.grants import Grant
+from router.model.grants import ServiceGrant
 from router.model.ids import RouterId, ShownSiteName, SiteId
 from router.model.limits import (
     COUNTER_MAX,
@@ -58,7 +58,9 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True):
     reachable: bool
     conflicts: Annotated[tuple[_Site, ...], msgspec.Meta(max_length=EDGE_CONFLICTS_MAX)] = ()
     owners: Annotated[tuple[_Site, ...], msgspec.Meta(max_length=EDGE_OWNERS_MAX)] | None = None
-    grants: Annotated[tuple[Grant, ...], msgspec.Meta(max_length=GRANTS_PER_SERVICE_MAX)] = ()
+    grants: Annotated[
+        tuple[ServiceGrant, ...], msgspec.Meta(max_length=GRANTS_PER_SERVICE_MAX)
+    ] = ()
 
 
 class CandidateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):

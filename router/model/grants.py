@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from router.model.ids import SiteId
 
 OFFER: Final = "offer"
-"""Have targets of it, up to `Grant.max_capacity` slots."""
+"""Have targets of it, up to `ServiceGrant.max_capacity` slots."""
 CALL: Final = "call"
 """Use it, whatever export rules say."""
 REDECLARE: Final = "redeclare"
@@ -22,7 +22,7 @@ OWN: Final = "own"
 VERBS: Final = (OFFER, CALL, REDECLARE, OWN)
 
 
-class Grant(msgspec.Struct, frozen=True, array_like=True):
+class ServiceGrant(msgspec.Struct, frozen=True, array_like=True):
     """``site``: an id; in documents a name or NAME@ID too. Verbs of later versions mean nothing.
 
     ``max_capacity``: slots of a service port that are believed of all routers of the site together;
@@ -39,7 +39,7 @@ class Grant(msgspec.Struct, frozen=True, array_like=True):
         return not self.until or unix < self.until
 
 
-NONE: Final[tuple[Grant, ...]] = ()
+NONE: Final[tuple[ServiceGrant, ...]] = ()
 
 
 def no_clock() -> float:
@@ -47,7 +47,7 @@ def no_clock() -> float:
     return 0.0
 
 
-def understood(grants: Iterable[Grant]) -> tuple[Grant, ...]:
+def understood(grants: Iterable[ServiceGrant]) -> tuple[ServiceGrant, ...]:
     """Those with a verb of this version, and without other verbs."""
     known = (
         replace(grant, verbs=tuple(verb for verb in VERBS if verb in grant.verbs))
@@ -56,24 +56,24 @@ def understood(grants: Iterable[Grant]) -> tuple[Grant, ...]:
     return tuple(grant for grant in known if grant.verbs)
 
 
-def in_force(grants: Iterable[Grant], unix: float) -> tuple[Grant, ...]:
+def in_force(grants: Iterable[ServiceGrant], unix: float) -> tuple[ServiceGrant, ...]:
     """Those that hold at ``unix`` seconds."""
     return tuple(grant for grant in grants if grant.holds(unix))
 
 
-def granted(grants: Iterable[Grant], verb: str) -> tuple[SiteId, ...]:
+def granted(grants: Iterable[ServiceGrant], verb: str) -> tuple[SiteId, ...]:
     """Sites that may do ``verb``."""
     return tuple(dict.fromkeys(grant.site for grant in grants if verb in grant.verbs))
 
 
-def ceiling(grants: Iterable[Grant], site: SiteId) -> int | None:
+def ceiling(grants: Iterable[ServiceGrant], site: SiteId) -> int | None:
     """The most slots that are believed of what ``site`` offers; None: there is no limit."""
     found = [grant.max_capacity for grant in grants if grant.site == site and OFFER in grant.verbs]
     known = [slots for slots in found if slots is not None]
     return max(known) if known and len(known) == len(found) else None
 
 
-def first_end(grants: Iterable[Grant], unix: float) -> int | None:
+def first_end(grants: Iterable[ServiceGrant], unix: float) -> int | None:
     """Unix seconds at which the next of them ends."""
     ends = [grant.until for grant in grants if grant.until and grant.holds(unix)]
     return min(ends, default=None)

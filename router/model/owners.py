@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from router.model.grants import NONE, Grant
+from router.model.grants import NONE, ServiceGrant
 from router.model.ids import SiteId
 
 Version = tuple[int, int]
@@ -26,7 +26,7 @@ class Owner(msgspec.Struct, frozen=True, array_like=True):
 
     sites: tuple[SiteId, ...]
     content: str
-    grants: tuple[Grant, ...] = NONE
+    grants: tuple[ServiceGrant, ...] = NONE
     versions: tuple[Version, ...] = ()
 
     @property

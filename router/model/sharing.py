@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from router.model.grants import CALL, NONE, OFFER, REDECLARE, Grant, granted
+from router.model.grants import CALL, NONE, OFFER, REDECLARE, ServiceGrant, granted
 from router.model.ids import SiteId, is_site_id
 
 ALL = "*"
@@ -134,7 +134,7 @@ class Sharing(msgspec.Struct, frozen=True):
 
     export_to: tuple[str, ...] | None = None
     import_from: tuple[str, ...] | None = None
-    grants: tuple[Grant, ...] = NONE
+    grants: tuple[ServiceGrant, ...] = NONE
 
     @property
     def told_to(self) -> tuple[str, ...] | None:

@@ -11,7 +11,7 @@ import msgspec
 
 from router.admin.access_api import AccessRow, AccessView, May, State
 from router.model.adverts import RemoteCandidate
-from router.model.grants import CALL, OFFER, OWN, REDECLARE, Grant, ceiling
+from router.model.grants import CALL, OFFER, OWN, REDECLARE, ServiceGrant, ceiling
 from router.model.ids import SiteId, is_site_id
 from router.model.limits import ACCESS_ROWS_MAX
 from router.model.owners import Owner
@@ -136,7 +136,7 @@ class _Service:
         self._word, granted = counting_word(own, owner, declared)
         self._grants = [(own, grant) for grant in self._rule.grants]
         self._grants += [(site, grant) for site in self._word if site != own for grant in granted]
-        self._idle_grants: list[tuple[SiteId, Grant]] = []
+        self._idle_grants: list[tuple[SiteId, ServiceGrant]] = []
         if owner is not None and not self._word and own not in owner.sites:
             # This site declares the name too: what the owner grants counts elsewhere.
             self._idle_grants = [(site, grant) for site in owner.sites for grant in owner.grants]
@@ -258,7 +258,7 @@ class _Service:
                 if may in grant.verbs:
                     yield self._by_grant(may, granter, grant, "conflicts")
 
-    def _grants_to(self, site: SiteId, verb: str) -> list[tuple[SiteId, Grant]]:
+    def _grants_to(self, site: SiteId, verb: str) -> list[tuple[SiteId, ServiceGrant]]:
         """Those that hold, with who gave each."""
         return [
             (granter, msgspec.structs.replace(grant, site=site))
@@ -268,7 +268,7 @@ class _Service:
             and self._site_of(grant.site) == site
         ]
 
-    def _by_grant(self, may: May, granter: SiteId, grant: Grant, state: State) -> AccessRow:
+    def _by_grant(self, may: May, granter: SiteId, grant: ServiceGrant, state: State) -> AccessRow:
         row = self._row(grant.site, may, f"grant of {self._shown(granter)}", state)
         return msgspec.structs.replace(
             row,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from certs.claims import ClaimGrant
+from certs.claims import Grant
 from router.admin.events import EventLog
 from router.forward.forwarder import Forwarder
 from router.model import limits
@@ -65,7 +65,7 @@ class FollowedRecord:
         return self._episodes.asked_in_vain if self._episodes is not None else ()
 
     def tokens(
-        self, granted: Callable[[], Sequence[ClaimGrant]], grant: Callable[[str], ClaimGrant | None]
+        self, granted: Callable[[], Sequence[Grant]], grant: Callable[[str], Grant | None]
     ) -> TokenWatch:
         """What watches the claims of this site; its `run` is the caller's."""
         grants = self._directory / "secrets" / "grants" if self._store.kept is None else None

@@ -13,7 +13,7 @@ import msgspec
 
 from router.model import packed
 from router.model.adverts import Declaration, TargetsAdvert
-from router.model.grants import VERBS, Grant
+from router.model.grants import VERBS, ServiceGrant
 from router.model.ids import (
     ROUTER_ID,
     SITE_ID,
@@ -297,7 +297,7 @@ def declaration_is_bad(told: Declaration) -> bool:
     )
 
 
-def _grant_is_bad(grant: Grant) -> bool:
+def _grant_is_bad(grant: ServiceGrant) -> bool:
     return (
         not is_site_id(grant.site)
         or len(grant.verbs) > 2 * len(VERBS)  # Later versions may have more.

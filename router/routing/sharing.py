@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from router.model.adverts import Declaration, RemoteCandidate
-from router.model.grants import OFFER, Grant, ceiling, granted, in_force
+from router.model.grants import OFFER, ServiceGrant, ceiling, granted, in_force
 from router.model.ids import SiteId
 from router.model.owners import NOBODY, Owner
 from router.model.sharing import OPEN, Party, SharingRules, any_matches, name_any
@@ -80,11 +80,11 @@ class SharingView(msgspec.Struct, frozen=True):
             return True
         return site in granted(self._grants(service), OFFER)
 
-    def _owner(self, service: str) -> tuple[tuple[SiteId, ...], tuple[Grant, ...]]:
+    def _owner(self, service: str) -> tuple[tuple[SiteId, ...], tuple[ServiceGrant, ...]]:
         owner, declared = self.owners.get(service), self.declared.get(service)
         return counting_word(self.party.site, owner, declared)
 
-    def _grants(self, service: str) -> tuple[Grant, ...]:
+    def _grants(self, service: str) -> tuple[ServiceGrant, ...]:
         """Of the owner, or of this site: it need not own a name to allow something here."""
         told = self._owner(service)[1]
         own = self.rules.services.get(service, OPEN).grants
@@ -99,7 +99,7 @@ class SharingView(msgspec.Struct, frozen=True):
 
 def counting_word(
     own: SiteId, owner: Owner | None, declared: Declared | None
-) -> tuple[tuple[SiteId, ...], tuple[Grant, ...]]:
+) -> tuple[tuple[SiteId, ...], tuple[ServiceGrant, ...]]:
     """Whose word on a service counts at site ``own`` besides its own, and what that grants."""
     if owner is None or (declared is not None and declared.site == own):
         return (), ()

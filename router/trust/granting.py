@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from certs.authority import Authority
-from certs.claims import ClaimGrant
+from certs.claims import Grant
 from certs.redeem import ClaimAnswer, ClaimDesk
 from router.link.claims import Answered
 from router.model.events import Tell
@@ -32,7 +32,7 @@ class Granting:
         self.on_redeemed: Callable[[str], None] = lambda name: None
         """Hears which claim was redeemed, before the event that reports it."""
 
-    def grant(self, name: str) -> ClaimGrant | None:
+    def grant(self, name: str) -> Grant | None:
         """The claim ``name``, as it is now. Raises CertError if it is damaged."""
         if self._kept is None:
             return self._desk.grant(name)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from certs import certificates
-from certs.claims import ClaimGrant
+from certs.claims import Grant
 from certs.errors import CertError
 from certs.register import Register
 from certs.rotation import Dialler
@@ -19,7 +19,7 @@ class Holders:
 
     def __init__(
         self,
-        granted: Callable[[], Sequence[ClaimGrant]],
+        granted: Callable[[], Sequence[Grant]],
         register: Register,
         is_revoked: Callable[[str, str], bool],
     ) -> None:

@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from certs.claims import ClaimGrant, ClaimRefused, ClaimRequest, Redeemed
+from certs.claims import ClaimRefused, ClaimRequest, Grant, Redeemed
 from certs.errors import CertError
 from certs.revocation import Revocation
 from certs.rotation import CaState
@@ -139,7 +139,7 @@ class KeptSecrets(Protocol):
     def keep_ca(self, before: CaState, after: CaState) -> None:
         """Make ``after`` the site's CA everywhere, if ``before`` still is; soon, or never."""
 
-    def granted(self) -> Sequence[ClaimGrant]:
+    def granted(self) -> Sequence[Grant]:
         """Every claim that this site granted, as far as they are known."""
 
     def last_chain(self, site: str) -> str | None:

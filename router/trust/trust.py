@@ -11,7 +11,7 @@ from pathlib import Path
 
 from certs import certificates, clocks
 from certs.authority import TROUBLE_HINT, Authority
-from certs.claims import ClaimGrant, GrantStore
+from certs.claims import Grant, GrantStore
 from certs.identity import SiteIdentity, restored_at
 from certs.redeem import ClaimDesk
 from router.admin.views import CaView
@@ -94,9 +94,7 @@ class SiteTrust:
             kept,
         )
         self._admission = NeighbourCertificates(revoking, self.issuer, ca, self._bars)
-        self.granted: Callable[[], Sequence[ClaimGrant]] = (
-            desk.granted if kept is None else kept.granted
-        )
+        self.granted: Callable[[], Sequence[Grant]] = desk.granted if kept is None else kept.granted
         holders = Holders(
             self.granted,
             self.issuer.register,

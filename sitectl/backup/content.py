@@ -215,7 +215,7 @@ def revoked_of(content: Content) -> revocation.Revoked:
     return revocation.decode(content.revoked, "revoked.json")
 
 
-def grants_of(content: Content) -> dict[str, claims.ClaimGrant]:
+def grants_of(content: Content) -> dict[str, claims.Grant]:
     """The claims, open or used. Raises `CertError`."""
     return {name: claims.decode(data, f"grant {name}") for name, data in content.grants.items()}
 
@@ -344,7 +344,7 @@ def _briefs(content: Content) -> dict[str, Admitted]:
     return {site: register.brief(entry) for site, entry in admitted_of(content).items()}
 
 
-def _closed(grants: Mapping[str, claims.ClaimGrant]) -> dict[str, claims.ClaimGrant]:
+def _closed(grants: Mapping[str, claims.Grant]) -> dict[str, claims.Grant]:
     """No use is left of them; what nobody used before is forgotten."""
     return {
         name: msgspec.structs.replace(grant, uses_left=0)

@@ -14,7 +14,7 @@ import msgspec
 
 from certs import certificates, claims, register, revocation, rotation, tokens
 from certs.authority import Authority
-from certs.claims import ClaimGrant
+from certs.claims import Grant
 from certs.errors import CertError
 from certs.identity import SiteIdentity
 from certs.proxies import ProxyLogin
@@ -96,7 +96,7 @@ class NamespaceTrust:
         self.keep(grant)
         return token
 
-    def keep(self, grant: ClaimGrant) -> None:
+    def keep(self, grant: Grant) -> None:
         """Keep a new grant. `CertError`: its name is taken."""
         try:
             self._cluster.create(kept.grant_secret(grant.name, claims.encode(grant)))
@@ -107,7 +107,7 @@ class NamespaceTrust:
                 grant.name, "a token of this name exists already", "Choose another --name"
             ) from failure
 
-    def granted(self) -> list[ClaimGrant]:
+    def granted(self) -> list[Grant]:
         """Every claim, as it is now."""
         return [_grant_of(found) for found in self._grants()]
 
@@ -349,7 +349,7 @@ def _new_identity() -> dict[str, bytes]:
     }
 
 
-def _grant_of(found: Object) -> ClaimGrant:
+def _grant_of(found: Object) -> Grant:
     source = f"Secret/{name_of(found)}"
     return claims.decode(kept.data_of(found).get(kept.GRANT_FILE, b""), source)
 

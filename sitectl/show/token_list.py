@@ -7,7 +7,7 @@ from sitectl.base.failure import Exit, Failure
 from sitectl.site.site import Site
 
 if TYPE_CHECKING:
-    from certs.claims import ClaimGrant
+    from certs.claims import Grant
 
 
 def tokens_of(site: Site) -> list[dict[str, Any]]:
@@ -27,7 +27,7 @@ def tokens_of(site: Site) -> list[dict[str, Any]]:
     return [one for one in kept if one["made"] >= newest] + known
 
 
-def claims_of(grant: "ClaimGrant") -> list[dict[str, str]]:
+def claims_of(grant: "Grant") -> list[dict[str, str]]:
     """Its redemptions, oldest first."""
     from certs import certificates
     from certs.clocks import utc
@@ -44,7 +44,7 @@ def claims_of(grant: "ClaimGrant") -> list[dict[str, str]]:
     return found
 
 
-def _item(grant: "ClaimGrant", now: float) -> dict[str, Any]:
+def _item(grant: "Grant", now: float) -> dict[str, Any]:
     from certs.clocks import utc
 
     state = "expired" if now >= grant.expires_at else "open"

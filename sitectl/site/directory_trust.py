@@ -7,7 +7,7 @@ from pathlib import Path
 from certs import rotation
 from certs.authority import Authority
 from certs.ca_files import CaFiles
-from certs.claims import ClaimGrant, GrantStore
+from certs.claims import Grant, GrantStore
 from certs.errors import CertError
 from certs.identity import SiteIdentity
 from certs.register import DIRECTORY, Admitted, Register
@@ -48,7 +48,7 @@ class DirectoryTrust:
         """In ``secrets/grants``."""
         return GrantStore(self._directory / "grants", self.authority())
 
-    def granted(self) -> list[ClaimGrant]:
+    def granted(self) -> list[Grant]:
         """Every claim, as it is now."""
         if not (self._directory / "grants").is_dir():
             return []

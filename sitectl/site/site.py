@@ -19,7 +19,7 @@ from sitectl.base.texts import config_failure, diff
 
 if TYPE_CHECKING:
     from certs.authority import Authority
-    from certs.claims import ClaimGrant
+    from certs.claims import Grant
     from certs.issue import Grants
     from certs.names import Endpoint
     from certs.proxies import ProxyLogin
@@ -83,7 +83,7 @@ class Trust(Protocol):
         """Where claims are granted."""
         ...
 
-    def granted(self) -> "list[ClaimGrant]":
+    def granted(self) -> "list[Grant]":
         """Every claim, as it is now. Raises `CertError` for one that is damaged."""
         ...
 

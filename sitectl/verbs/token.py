@@ -19,7 +19,7 @@ from sitectl.site.granting import endpoints_to_dial, grant_claim
 from sitectl.site.site import Site
 
 if TYPE_CHECKING:
-    from certs.claims import ClaimGrant
+    from certs.claims import Grant
     from certs.names import Endpoint
     from certs.terms import TokenTerms
     from certs.tokens import Token
@@ -325,7 +325,7 @@ def status(settings: Settings, file: str) -> None:
     )
 
 
-def _claims_of(kept: "list[ClaimGrant] | None") -> list[dict[str, str]] | None:
+def _claims_of(kept: "list[Grant] | None") -> list[dict[str, str]] | None:
     """Who used it and when; None: only the site that made the claim knows."""
     from sitectl.show.token_list import claims_of
 
@@ -338,7 +338,7 @@ def _uses_text(token: "Token", uses_left: int | None) -> str:
     return "known only at the issuing site" if uses_left is None else str(uses_left)
 
 
-def _grants_of(settings: Settings, token: "Token") -> "list[ClaimGrant] | None":
+def _grants_of(settings: Settings, token: "Token") -> "list[Grant] | None":
     """What is kept of a claim of ours: nothing, once it is gone; None: not ours, or no claim."""
     if token.kind != "claim":
         return None
@@ -351,7 +351,7 @@ def _grants_of(settings: Settings, token: "Token") -> "list[ClaimGrant] | None":
     return next((kept for site in sites if (kept := _kept_at(site, token)) is not None), None)
 
 
-def _kept_at(site: Site, token: "Token") -> "list[ClaimGrant] | None":
+def _kept_at(site: Site, token: "Token") -> "list[Grant] | None":
     try:
         trust = site.trust
         if trust.site_id != token.site_id:
@@ -361,9 +361,7 @@ def _kept_at(site: Site, token: "Token") -> "list[ClaimGrant] | None":
         return None  # The file can be judged without its site: no cluster, no right to its Secrets.
 
 
-def _terms_of(
-    token: "Token", kept: "list[ClaimGrant] | None"
-) -> dict[str, list[str] | None] | None:
+def _terms_of(token: "Token", kept: "list[Grant] | None") -> dict[str, list[str] | None] | None:
     """On which it lets in; None: only the site that made the claim knows."""
     from certs import terms
 

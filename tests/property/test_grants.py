@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from msgspec.structs import replace
 
 from router.model.adverts import Declaration, RemoteCandidate, TargetsAdvert
-from router.model.grants import CALL, OFFER, OWN, REDECLARE, VERBS, Grant
+from router.model.grants import CALL, OFFER, OWN, REDECLARE, VERBS, ServiceGrant
 from router.model.ids import ServiceKey, SiteId
 from router.model.limits import OWNER_MET_S, OWNER_WITHDRAWN_S, SERVICE_SYNC_TTL_S
 from router.model.sharing import ALL, Sharing, SharingRules
@@ -52,10 +52,10 @@ class Life(RuleBasedStateMachine):
             FakeIdentity("liar"), FakeIdentity("liar-2").router
         )
         self.network.cores["liar-2"] = self.network.make_core("liar-2")
-        self.grants: dict[tuple[str, str], tuple[Grant, ...]] = {}
+        self.grants: dict[tuple[str, str], tuple[ServiceGrant, ...]] = {}
         """By site and name, of what it declares."""
         self.strict: set[str] = set()
-        self.given: dict[str, list[Grant]] = {name: [] for name in NAMES}
+        self.given: dict[str, list[ServiceGrant]] = {name: [] for name in NAMES}
         """All that the liar was granted by who owned a name since all sites heard of all."""
         self.epochs = dict.fromkeys((*HONEST, *LIARS), 1)
         self.lied: set[str] = set()
@@ -130,7 +130,7 @@ class Life(RuleBasedStateMachine):
         self, router: str, names: set[str], copies: bool, capacities: list[int | None]
     ) -> None:
         """``copies``: it declares the very same as the owner, but for its own grants."""
-        everything = (Grant(LIAR, VERBS),)
+        everything = (ServiceGrant(LIAR, VERBS),)
         self.lied |= names
         self.network.serve(
             router,
@@ -158,7 +158,7 @@ class Life(RuleBasedStateMachine):
     ) -> None:
         until = int(self.network.now) + lasts if lasts else 0
         site = LIAR if to_liar else site_of(self.honest[-1])
-        grant = Grant(site, tuple(verbs), most, until)
+        grant = ServiceGrant(site, tuple(verbs), most, until)
         owner = self.owner[name]
         self.grants[owner, name] = (*self.grants[owner, name][-2:], grant)
         if to_liar:
@@ -181,7 +181,7 @@ class Life(RuleBasedStateMachine):
         self.grants[heir, name] = ()
         self._serve(heir)
         self._run(2.0)
-        self.grants[former, name] = (Grant(site_of(heir), (OWN,)),)
+        self.grants[former, name] = (ServiceGrant(site_of(heir), (OWN,)),)
         self._serve(former)
         self._run(2.0)
         self.owner[name] = heir

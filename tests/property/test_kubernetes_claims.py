@@ -22,7 +22,7 @@ class Scene(msgspec.Struct, frozen=True):
     """A site with a claim of two uses, and a request for it of each of four sites."""
 
     site: Site
-    grant: claims.ClaimGrant
+    grant: claims.Grant
     requests: list[claims.ClaimRequest]
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from router.kubernetes.owners import FILE, owners_map, owners_of
-from router.model.grants import VERBS, Grant
+from router.model.grants import VERBS, ServiceGrant
 from router.model.ids import SiteId
 from router.model.limits import (
     COUNTER_MAX,
@@ -26,7 +26,7 @@ OWNERS = st.builds(
     Owner,
     st.sets(st.sampled_from(SITES), min_size=1).map(lambda sites: tuple(sorted(sites))),
     st.sampled_from(["c1", "c2", ""]),
-    st.sampled_from([(), (Grant(SiteId("4" * 32), ("offer",), 5),)]),
+    st.sampled_from([(), (ServiceGrant(SiteId("4" * 32), ("offer",), 5),)]),
 ).flatmap(
     lambda owner: st.one_of(
         st.just(owner),
@@ -78,7 +78,7 @@ def test_the_most_and_longest_names_fit_into_an_object_with_room_to_spare() -> N
 
 @pytest.mark.parametrize("each", [1, 2, GRANTS_PER_SERVICE_MAX])
 def test_the_most_and_longest_grants_fit_into_an_object(each: int) -> None:
-    grant = Grant(SiteId("f" * 32), VERBS, COUNTER_MAX, COUNTER_MAX)
+    grant = ServiceGrant(SiteId("f" * 32), VERBS, COUNTER_MAX, COUNTER_MAX)
     owners = {
         f"{number:x}".rjust(NAME_CHARS_MAX, "x"): Owner(
             (SiteId(f"{number:032x}"),), "0" * 16, (grant,) * each, MOST

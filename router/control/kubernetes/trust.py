@@ -18,7 +18,7 @@ from typing import NamedTuple
 from certs import claims
 from certs.authority import Authority
 from certs.certificates import begins_at
-from certs.claims import ClaimGrant, ClaimRequest
+from certs.claims import ClaimRequest, Grant
 from certs.credentials import LinkStore
 from certs.errors import CertError
 from certs.identity import SiteIdentity
@@ -149,7 +149,7 @@ class SecretTrust:
         self._ca_proposed = (before, after)
         self.poke()
 
-    def granted(self) -> list[ClaimGrant]:
+    def granted(self) -> list[Grant]:
         """Every claim, as the namespace has it. Raises CertError for one that is damaged."""
         if self._seen is None:
             return []

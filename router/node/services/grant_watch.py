@@ -6,7 +6,7 @@ from itertools import chain
 from math import inf
 from typing import NamedTuple
 
-from router.model.grants import CALL, OFFER, Grant, first_end, granted, in_force
+from router.model.grants import CALL, OFFER, ServiceGrant, first_end, granted, in_force
 from router.model.ids import SiteId
 from router.model.owners import Owner
 from router.model.sharing import SharingRules, name_any
@@ -96,7 +96,9 @@ def _at(table: RouteTable, *, is_barred: bool) -> frozenset[ServiceAt]:
     )
 
 
-def _all(given: Mapping[str, tuple[Grant, ...]], verb: str, unix: float) -> frozenset[ServiceAt]:
+def _all(
+    given: Mapping[str, tuple[ServiceGrant, ...]], verb: str, unix: float
+) -> frozenset[ServiceAt]:
     return frozenset(
         (service, site)
         for service, grants in given.items()

@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from router.model.events import Note, Tell
-from router.model.grants import Grant, first_end, in_force
+from router.model.grants import ServiceGrant, first_end, in_force
 from router.model.ids import SiteId, is_site_id
 from router.model.limits import RULE_NOTES_MAX
 from router.model.sharing import (
@@ -72,7 +72,7 @@ def resolved(
                     found.append(pattern)
         return tuple(dict.fromkeys(found))
 
-    def grants(service: str, given: tuple[Grant, ...]) -> tuple[Grant, ...]:
+    def grants(service: str, given: tuple[ServiceGrant, ...]) -> tuple[ServiceGrant, ...]:
         return tuple(
             replace(grant, site=SiteId(site))
             for grant in in_force(given, unix)

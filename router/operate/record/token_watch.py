@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from certs import certificates, clocks
-from certs.claims import ClaimGrant
+from certs.claims import Grant
 from certs.errors import CertError
 from certs.limits import BACKDATE_S
 from router.admin.live_views import ClaimedView, TokenView
@@ -31,15 +31,15 @@ class TokenWatch:
 
     def __init__(
         self,
-        granted: Callable[[], Sequence[ClaimGrant]],
-        grant: Callable[[str], ClaimGrant | None],
+        granted: Callable[[], Sequence[Grant]],
+        grant: Callable[[str], Grant | None],
         directory: Path | None,
         journal: Journal,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._granted, self._grant, self._directory = granted, grant, directory
         self._journal, self._wall = journal, wall
-        self._grants: dict[str, ClaimGrant] | None = None
+        self._grants: dict[str, Grant] | None = None
         self._states: dict[str, str] = {}
         self._used_early: dict[str, int] = {}
         """Tokens that were used before a look found them, with their ends."""
@@ -85,7 +85,7 @@ class TokenWatch:
         grants = sorted((self._grants or {}).values(), key=lambda one: (-one.made_at, one.name))
         return tuple(_view(grant, now) for grant in grants[: limits.TOKENS_SHOWN_MAX])
 
-    def _take(self, grants: Sequence[ClaimGrant]) -> None:
+    def _take(self, grants: Sequence[Grant]) -> None:
         now = self._wall()
         known = {grant.name: grant for grant in grants}
         before, self._grants = self._grants, known
@@ -108,13 +108,13 @@ class TokenWatch:
             name: end for name, end in self._used_early.items() if name not in known and now < end
         }
 
-    def _made(self, grant: ClaimGrant) -> None:
+    def _made(self, grant: Grant) -> None:
         uses = grant.uses_left + len(grant.redeemed)
         life = f"{uses} use{'s' if uses > 1 else ''}, until {clocks.utc(grant.expires_at)}"
         text = f"Token {grant.name} was made: {life}."
         self._journal.audit("token-made", grant.name, text, self._owner(grant.name))
 
-    def _became(self, grant: ClaimGrant, state: str) -> None:
+    def _became(self, grant: Grant, state: str) -> None:
         name = grant.name
         if state == REVOKED:
             text = f"Token {name} was revoked: nobody can use it any more."
@@ -124,14 +124,14 @@ class TokenWatch:
         elif state == EXPIRED:
             self._expired(grant)
 
-    def _gone(self, grant: ClaimGrant, now: float) -> None:
+    def _gone(self, grant: Grant, now: float) -> None:
         if now >= grant.expires_at:
             self._expired(grant)
             return
         text = f"Token {grant.name} was deleted: nobody can use it any more."
         self._journal.audit("token-revoked", grant.name, text, NOBODY_KNOWN)
 
-    def _expired(self, grant: ClaimGrant) -> None:
+    def _expired(self, grant: Grant) -> None:
         left = grant.uses_left
         uses = f"{left} use{'s' if left > 1 else ''}"
         text = f"Token {grant.name} expired with {uses} left."
@@ -147,7 +147,7 @@ class TokenWatch:
             return NOBODY_KNOWN
 
 
-def state_of(grant: ClaimGrant, now: float) -> str:
+def state_of(grant: Grant, now: float) -> str:
     """What it is good for at ``now`` (Unix seconds)."""
     if grant.revoked:
         return REVOKED
@@ -164,7 +164,7 @@ def _stamp_of(directory: Path) -> int:
         return 0
 
 
-def _view(grant: ClaimGrant, now: float) -> TokenView:
+def _view(grant: Grant, now: float) -> TokenView:
     claimed = grant.redeemed[-limits.TOKEN_CLAIMS_SHOWN_MAX :]
     return TokenView(
         name=grant.name,

@@ -3,7 +3,7 @@
 import pytest
 
 from router.documents import read, resolve, write
-from router.model.grants import Grant
+from router.model.grants import ServiceGrant
 from router.model.ids import SiteId
 from router.model.sharing import Sharing
 
@@ -36,8 +36,8 @@ def test_grants_are_rules_of_the_site() -> None:
     assert wanted.rules.strict
     assert wanted.rules.services["shop"] == Sharing(
         grants=(
-            Grant(SiteId(f"east@{EAST}"), ("offer", "call"), 20, 1_798_761_599),
-            Grant(SiteId("north"), ("own",)),
+            ServiceGrant(SiteId(f"east@{EAST}"), ("offer", "call"), 20, 1_798_761_599),
+            ServiceGrant(SiteId("north"), ("own",)),
         )
     )
 

@@ -1,6 +1,6 @@
 """Grants: when they hold, what they add to rules, how much of an offer is believed."""
 
-from router.model.grants import CALL, OFFER, Grant, ceiling, first_end, granted, in_force
+from router.model.grants import CALL, OFFER, ServiceGrant, ceiling, first_end, granted, in_force
 from router.model.ids import SiteId
 from router.model.sharing import ALL, Sharing, SharingRules
 
@@ -8,16 +8,20 @@ EAST, WEST = SiteId("e" * 32), SiteId("w" * 32)
 
 
 def test_a_grant_holds_until_its_end() -> None:
-    grants = (Grant(EAST, (OFFER,), until=10), Grant(WEST, (OFFER,)))
+    grants = (ServiceGrant(EAST, (OFFER,), until=10), ServiceGrant(WEST, (OFFER,)))
     assert granted(in_force(grants, 9.9), OFFER) == (EAST, WEST)
     assert granted(in_force(grants, 10.0), OFFER) == (WEST,)
     assert (first_end(grants, 9.9), first_end(grants, 10.0)) == (10, None)
 
 
 def test_of_several_grants_the_largest_ceiling_counts_and_none_is_no_limit() -> None:
-    grants = (Grant(EAST, (OFFER,), 5), Grant(EAST, (OFFER, CALL), 9), Grant(EAST, (CALL,)))
+    grants = (
+        ServiceGrant(EAST, (OFFER,), 5),
+        ServiceGrant(EAST, (OFFER, CALL), 9),
+        ServiceGrant(EAST, (CALL,)),
+    )
     assert ceiling(grants, EAST) == 9
-    assert ceiling((*grants, Grant(EAST, (OFFER,))), EAST) is None
+    assert ceiling((*grants, ServiceGrant(EAST, (OFFER,))), EAST) is None
     assert ceiling(grants, WEST) is None
 
 
@@ -29,7 +33,7 @@ def test_strict_without_rules_shares_nothing() -> None:
 
 
 def test_rules_and_grants_of_one_service_add_up() -> None:
-    grants = (Grant(EAST, (CALL, OFFER)),)
+    grants = (ServiceGrant(EAST, (CALL, OFFER)),)
     given = {ALL: Sharing((WEST,), None), "shop": Sharing(grants=grants)}
     assert SharingRules(given, strict=True).of("shop") == Sharing((WEST, EAST), (EAST,), grants)
     assert SharingRules(given).of("shop") == Sharing((WEST, EAST), None, grants)
@@ -37,7 +41,7 @@ def test_rules_and_grants_of_one_service_add_up() -> None:
 
 
 def test_whoever_was_granted_anything_knows_the_service_and_callers_alone_may_use_it() -> None:
-    grants = (Grant(EAST, (OFFER,)), Grant(WEST, (CALL,)))
+    grants = (ServiceGrant(EAST, (OFFER,)), ServiceGrant(WEST, (CALL,)))
     shared = SharingRules({"shop": Sharing(grants=grants)}, strict=True).of("shop")
     assert (shared.told_to, shared.export_to) == ((WEST, EAST), (WEST,))
     assert Sharing(grants=grants).told_to is None

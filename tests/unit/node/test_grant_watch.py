@@ -4,7 +4,7 @@ from collections.abc import ItemsView
 
 import msgspec
 
-from router.model.grants import CALL, OFFER, Grant
+from router.model.grants import CALL, OFFER, ServiceGrant
 from router.model.ids import SiteId
 from router.model.owners import Owner
 from router.model.sharing import Sharing, SharingRules
@@ -24,7 +24,7 @@ class Clock:
         return self.now
 
 
-def granted(*grants: Grant, barred: str = "") -> RouteTable:
+def granted(*grants: ServiceGrant, barred: str = "") -> RouteTable:
     """By mid, which owns the service; east has targets of it."""
     return msgspec.structs.replace(
         table(EAST, barred=barred), owners={"shop-0": Owner((MID,), "", grants)}
@@ -33,23 +33,23 @@ def granted(*grants: Grant, barred: str = "") -> RouteTable:
 
 def test_an_offer_that_is_used_no_more_ends_what_is_under_way_there() -> None:
     watch, rules = GrantWatch(Clock()), SharingRules(strict=True)
-    assert watch.look(granted(Grant(EAST, (OFFER,))), rules) == NOTHING
+    assert watch.look(granted(ServiceGrant(EAST, (OFFER,))), rules) == NOTHING
     assert watch.look(granted(barred="not-approved"), rules) == Withdrawn(OFFERED, frozenset())
     assert watch.look(granted(barred="not-approved"), rules) == NOTHING
 
 
 def test_an_offer_that_needs_no_grant_goes_on_without() -> None:
     watch, rules = GrantWatch(Clock()), SharingRules()
-    watch.look(granted(Grant(EAST, (OFFER,))), rules)
+    watch.look(granted(ServiceGrant(EAST, (OFFER,))), rules)
     assert watch.look(granted(), rules) == NOTHING
 
 
 def test_an_end_is_a_withdrawal() -> None:
     clock = Clock()
     watch, rules = GrantWatch(clock), SharingRules(strict=True)
-    watch.look(granted(Grant(EAST, (OFFER,), until=10)), rules)
+    watch.look(granted(ServiceGrant(EAST, (OFFER,), until=10)), rules)
     clock.now = 10.0
-    told = granted(Grant(EAST, (OFFER,), until=10), barred="not-approved")
+    told = granted(ServiceGrant(EAST, (OFFER,), until=10), barred="not-approved")
     assert watch.look(told, rules).offers == OFFERED
 
 
@@ -66,7 +66,7 @@ class Owners(dict[str, Owner]):
 def test_owners_are_read_when_they_change_and_when_a_grant_ends() -> None:
     clock = Clock()
     watch, rules = GrantWatch(clock), SharingRules(strict=True)
-    owners = Owners(granted(Grant(EAST, (OFFER,), until=10)).owners)
+    owners = Owners(granted(ServiceGrant(EAST, (OFFER,), until=10)).owners)
     told = msgspec.structs.replace(granted(), owners=owners)
     for clock.now in (0.0, 5.0, 9.0):
         watch.look(told, rules)
@@ -96,7 +96,7 @@ def test_in_strict_mode_all_that_was_approved_ends_when_it_is_barred() -> None:
 
 
 def calls(*sites: SiteId, export_to: tuple[str, ...] | None) -> SharingRules:
-    grants = tuple(Grant(site, (CALL,)) for site in sites)
+    grants = tuple(ServiceGrant(site, (CALL,)) for site in sites)
     return SharingRules({"shop-0": Sharing(export_to, None, grants)})
 
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from router.model.adverts import RemoteCandidate
-from router.model.grants import OFFER, Grant
+from router.model.grants import OFFER, ServiceGrant
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import (
     KNOWN_OFFERS_MAX,
@@ -169,7 +169,7 @@ def test_whom_nobody_vouches_for_starts_small_and_whom_the_owner_granted_does_no
     life.hear(table(EAST))
     assert life.offers.take_unvouched() == [("shop-0", EAST)]
     stranger = SiteId("f" * 32)
-    owner = Owner((MID,), "", (Grant(stranger, (OFFER,)),))
+    owner = Owner((MID,), "", (ServiceGrant(stranger, (OFFER,)),))
     heard = msgspec.structs.replace(table(EAST, stranger), owners={"shop-0": owner})
     assert life.hear(heard) == ["offer-new"]
     assert life.offers.take_unvouched() == []

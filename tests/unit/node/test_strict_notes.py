@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from router.model.events import Note
-from router.model.grants import CALL, Grant
+from router.model.grants import CALL, ServiceGrant
 from router.model.ids import ServiceKey
 from router.model.limits import UNAPPROVED_NOTES_MAX
 from router.model.owners import Owner
@@ -42,7 +42,7 @@ def test_a_strict_site_that_shares_nothing_names_the_command() -> None:
 
 @pytest.mark.parametrize(
     "rule",
-    [Sharing((EAST,)), Sharing(()), Sharing(grants=(Grant(EAST, (CALL,), None, END),))],
+    [Sharing((EAST,)), Sharing(()), Sharing(grants=(ServiceGrant(EAST, (CALL,), None, END),))],
 )
 def test_one_export_rule_or_grant_is_enough(rule: Sharing) -> None:
     given = SharingRules({SHOP: rule}, strict=True)

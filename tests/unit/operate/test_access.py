@@ -4,7 +4,7 @@ import msgspec
 
 from router.admin.access_api import AccessRow
 from router.model.adverts import Declaration
-from router.model.grants import CALL, OFFER, OWN, REDECLARE, Grant
+from router.model.grants import CALL, OFFER, OWN, REDECLARE, ServiceGrant
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.owners import Owner
 from router.model.sharing import ALL, Sharing, SharingRules, Terms
@@ -35,7 +35,10 @@ def one(facts: AccessFacts, may: str, site: str) -> AccessRow:
 
 
 def owned(
-    *grants: Grant, by: SiteId = MID, offering: tuple[SiteId, ...] = (EAST,), barred: str = ""
+    *grants: ServiceGrant,
+    by: SiteId = MID,
+    offering: tuple[SiteId, ...] = (EAST,),
+    barred: str = "",
 ) -> RouteTable:
     """A service that mid declares; this site is west."""
     return msgspec.structs.replace(
@@ -130,7 +133,7 @@ def test_an_offer_that_an_import_rule_leaves_out_says_so() -> None:
 
 
 def test_a_grant_of_the_owner_is_shown_with_its_end_and_ceiling_used_or_not() -> None:
-    granted = Grant(EAST, (OFFER, CALL), 20, END)
+    granted = ServiceGrant(EAST, (OFFER, CALL), 20, END)
     used = AccessFacts(table=owned(granted))
     assert one(used, "offer", "east") == AccessRow(
         service=SHOP,
@@ -150,19 +153,21 @@ def test_a_grant_of_the_owner_is_shown_with_its_end_and_ceiling_used_or_not() ->
 
 
 def test_a_grant_that_ended_is_shown_as_such() -> None:
-    facts = AccessFacts(table=owned(Grant(EAST, (OFFER,), until=END)), unix=END)
+    facts = AccessFacts(table=owned(ServiceGrant(EAST, (OFFER,), until=END)), unix=END)
     states = [(row.by, row.state) for row in rows(facts, SHOP) if row.site == "east"]
     assert states == [("open mode", "in use"), ("grant of mid", "ended")]
 
 
 def test_own_grants_name_sites_that_are_not_there_yet() -> None:
     pinned = SiteId(f"south@{'5' * 32}")
-    grants = (Grant(SiteId(NOBODY_YET), (CALL,)), Grant(pinned, (OWN, REDECLARE)))
+    grants = (ServiceGrant(SiteId(NOBODY_YET), (CALL,)), ServiceGrant(pinned, (OWN, REDECLARE)))
     given = rules(Sharing(grants=grants), strict=True)
     facts = AccessFacts(
         table=owned(by=WEST, offering=()),
         given=given,
-        rules=rules(Sharing(grants=(Grant(SiteId("5" * 32), (OWN, REDECLARE)),)), strict=True),
+        rules=rules(
+            Sharing(grants=(ServiceGrant(SiteId("5" * 32), (OWN, REDECLARE)),)), strict=True
+        ),
         meant={NOBODY_YET: ""},
     )
     pending = one(facts, "call", NOBODY_YET)
@@ -172,7 +177,7 @@ def test_own_grants_name_sites_that_are_not_there_yet() -> None:
 
 
 def test_a_site_cannot_give_away_a_name_of_another() -> None:
-    given = rules(Sharing(grants=(Grant(EAST, (OWN, OFFER)),)))
+    given = rules(Sharing(grants=(ServiceGrant(EAST, (OWN, OFFER)),)))
     facts = AccessFacts(table=owned(offering=()), given=given, rules=given)
     assert one(facts, "own", "east").state == "not-approved"
     assert one(facts, "offer", "east").state == "allowed"
@@ -192,7 +197,7 @@ def test_declarations_that_do_not_count_and_those_that_say_the_same() -> None:
 def test_at_a_site_that_declares_the_name_itself_only_its_own_grants_count() -> None:
     given = SharingRules({SHOP: Sharing(None, (ALL,))}, strict=True)
     found = msgspec.structs.replace(
-        owned(Grant(EAST, (OFFER,)), barred="not-approved: …"), declarations=declared(WEST)
+        owned(ServiceGrant(EAST, (OFFER,)), barred="not-approved: …"), declarations=declared(WEST)
     )
     facts = AccessFacts(table=found, given=given, rules=given)
     offers = [(row.by, row.state) for row in rows(facts, SHOP) if row.may == "offer"]
@@ -200,7 +205,7 @@ def test_at_a_site_that_declares_the_name_itself_only_its_own_grants_count() -> 
 
 
 def test_of_several_owners_the_word_of_the_one_in_force_counts() -> None:
-    told = msgspec.structs.replace(declare(SHOP), grants=(Grant(EAST, (OFFER,), 3),))
+    told = msgspec.structs.replace(declare(SHOP), grants=(ServiceGrant(EAST, (OFFER,), 3),))
     entry = Declared(declaration=told, site=MID, reachable=True, conflicts=(), rivals=())
     table = msgspec.structs.replace(
         owned(), owners={SHOP: Owner((MID, EAST), "")}, declarations={SHOP: entry}
@@ -211,7 +216,7 @@ def test_of_several_owners_the_word_of_the_one_in_force_counts() -> None:
 
 def test_who_stands_in_for_the_owner_does_so_by_its_grant() -> None:
     found = msgspec.structs.replace(
-        owned(Grant(EAST, (REDECLARE,)), offering=()), declarations=declared(EAST)
+        owned(ServiceGrant(EAST, (REDECLARE,)), offering=()), declarations=declared(EAST)
     )
     facts = AccessFacts(table=found)
     assert one(facts, "declare", "east").by == "grant of mid"
@@ -267,7 +272,7 @@ def test_terms_of_a_token_are_rows_by_pattern() -> None:
 
 
 def test_an_edge_takes_the_site_whose_declaration_counts_for_the_owner() -> None:
-    spec = msgspec.structs.replace(declare(SHOP), grants=(Grant(EAST, (OFFER,), 7),))
+    spec = msgspec.structs.replace(declare(SHOP), grants=(ServiceGrant(EAST, (OFFER,), 7),))
     entry = Declared(declaration=spec, site=MID, reachable=True, conflicts=())
     found = msgspec.structs.replace(owned(), owners={}, declarations={SHOP: entry})
     row = one(AccessFacts(table=found), "offer", "east")

@@ -98,7 +98,7 @@ def test_a_router_that_is_humble_itself_limits_it_all_the_same() -> None:
     )
     outer = (
         "import asyncio, ctypes, os, resource, sys\n"
-        "from router.admin.simulation_api import Order\n"
+        "from router.admin.simulation_api import SimulationOrder\n"
         "from router.operate.simulating import Simulating\n"
         "os.nice(19)\n"
         f"resource.setrlimit(resource.RLIMIT_AS, ({most}, {most}))\n"
@@ -107,7 +107,7 @@ def test_a_router_that_is_humble_itself_limits_it_all_the_same() -> None:
         # children as root's until they execute their program.
         "ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)\n"
         f"simulating = Simulating(('/usr/bin/env', 'python3', '-c', {inner!r}))\n"
-        "order = Order(scenarios=(), requests_max=1)\n"
+        "order = SimulationOrder(scenarios=(), requests_max=1)\n"
         "print(*(bytes(one).decode() for one in asyncio.run(simulating.run(order)).outcomes))\n"
     )
     done = subprocess.run([sys.executable, "-c", outer], capture_output=True, text=True, cwd=ROOT)

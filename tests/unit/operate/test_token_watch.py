@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from certs.claims import ClaimGrant, Redemption
+from certs.claims import Grant, Redemption
 from certs.errors import CertError
 from router.admin.events import EventLog
 from router.model import limits
@@ -17,8 +17,8 @@ NOW = 1_700_000_000
 SECRET = "SECRET-MARKER"
 
 
-def grant(name: str = "t", uses_left: int = 1, **more: object) -> ClaimGrant:
-    made = ClaimGrant(
+def grant(name: str = "t", uses_left: int = 1, **more: object) -> Grant:
+    made = Grant(
         name=name,
         salt=SECRET,
         digest=SECRET,
@@ -37,7 +37,7 @@ def use(number: int) -> Redemption:
 
 
 class Watched:
-    def __init__(self, *grants: ClaimGrant) -> None:
+    def __init__(self, *grants: Grant) -> None:
         self.grants, self.now, self.written = list(grants), float(NOW), list[Event]()
         journal = Journal(
             EventLog(),
@@ -48,10 +48,10 @@ class Watched:
         self.watch = TokenWatch(self.granted, self.grant, None, journal, lambda: self.now)
         self.look()
 
-    def granted(self) -> list[ClaimGrant]:
+    def granted(self) -> list[Grant]:
         return list(self.grants)
 
-    def grant(self, name: str) -> ClaimGrant | None:
+    def grant(self, name: str) -> Grant | None:
         return next((one for one in self.grants if one.name == name), None)
 
     def look(self) -> list[str]:
@@ -122,7 +122,7 @@ def test_one_that_is_revoked_or_deleted_in_its_time_is_told_so() -> None:
 def test_a_damaged_one_changes_nothing() -> None:
     watched = Watched(grant("a"))
 
-    def damaged() -> list[ClaimGrant]:
+    def damaged() -> list[Grant]:
         raise CertError("b", "is damaged")
 
     watched.watch._granted = damaged
@@ -171,7 +171,7 @@ def test_as_many_claims_are_shown_as_may_be_and_of_more_the_newest() -> None:
 def test_a_directory_is_read_again_only_when_something_in_it_changed(tmp_path: Path) -> None:
     reads = 0
 
-    def granted() -> list[ClaimGrant]:
+    def granted() -> list[Grant]:
         nonlocal reads
         reads += 1
         return [grant("a")]

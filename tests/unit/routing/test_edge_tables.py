@@ -7,7 +7,7 @@ from router.model import limits
 from router.model.adverts import Declaration, LoadReport
 from router.model.edges import CandidateRow, HaveMessage, ServiceRow, SiteRow, TableMessage
 from router.model.edges import WishMessage as Wish
-from router.model.grants import OFFER, Grant
+from router.model.grants import OFFER, ServiceGrant
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.sharing import ALL, Sharing, SharingRules
 from router.model.specs import ServiceSpec
@@ -88,7 +88,7 @@ def approved(edge: EdgeRouting) -> tuple[bool, int | None]:
 
 
 def test_a_strict_edge_goes_by_the_owner_and_not_by_who_stands_in_for_it() -> None:
-    lie = msgspec.structs.replace(declare("shop"), grants=(Grant(FAR.site, (OFFER,)),))
+    lie = msgspec.structs.replace(declare("shop"), grants=(ServiceGrant(FAR.site, (OFFER,)),))
     row = service_row(declaration=msgspec.msgpack.encode(lie), site=FAR.site, owners=(NEAR.site,))
     assert approved(strict_edge(row, [0.0])) == (False, 100)
     mine = msgspec.structs.replace(row, owners=(FAR.site,))
@@ -101,7 +101,7 @@ def test_a_strict_edge_goes_by_the_owner_and_not_by_who_stands_in_for_it() -> No
 
 def test_a_grant_ends_at_an_edge_by_its_own_clock() -> None:
     clock = [0.0]
-    grants = (Grant(FAR.site, (OFFER,), 7, until=50),)
+    grants = (ServiceGrant(FAR.site, (OFFER,), 7, until=50),)
     edge = strict_edge(service_row(owners=(NEAR.site,), grants=grants), clock)
     assert approved(edge) == (True, 7)
     assert edge.table.grants_end == 50
@@ -116,7 +116,7 @@ def test_an_edge_is_told_who_owns_a_name_and_what_that_granted() -> None:
     network = Network(("near", "far"))
     network.connect("near", "far")
     network.run(limits.OWNER_MET_S + 1)
-    granting = msgspec.structs.replace(declare("shop"), grants=(Grant(EDGE.site, (OFFER,)),))
+    granting = msgspec.structs.replace(declare("shop"), grants=(ServiceGrant(EDGE.site, (OFFER,)),))
     network.serve("far", [granting])
     network.run(1.0)
     network.serve("near", [declare("shop")])

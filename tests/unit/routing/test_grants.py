@@ -7,7 +7,7 @@ import pytest
 
 from router.model import limits
 from router.model.adverts import Declaration, TargetsAdvert
-from router.model.grants import CALL, OFFER, OWN, REDECLARE, Grant
+from router.model.grants import CALL, OFFER, OWN, REDECLARE, ServiceGrant
 from router.model.ids import ServiceKey, SiteId
 from router.model.sharing import ALL, Sharing, SharingRules
 from router.routing.lsa import LsaFault, Services, decode_lsa
@@ -28,7 +28,7 @@ def line() -> Network:
     return network
 
 
-def granting(*grants: Grant) -> Declaration:
+def granting(*grants: ServiceGrant) -> Declaration:
     return msgspec.structs.replace(OURS, grants=grants)
 
 
@@ -57,10 +57,10 @@ def test_a_strict_site_takes_offers_of_the_owner_and_of_whom_it_granted_and_of_n
     network.run(1.0)
     assert offered(network, WEST) == ("", 5)
     assert offered(network) == ("not-approved", 1000)
-    network.serve("west", [granting(Grant(EAST, (OFFER,), 20))], [offer(5)])
+    network.serve("west", [granting(ServiceGrant(EAST, (OFFER,), 20))], [offer(5)])
     network.run(limits.LSA_MIN_INTERVAL_S + 1)
     assert offered(network) == ("", 20)
-    network.serve("west", [granting(Grant(EAST, (CALL, "fly")))], [offer(5)])
+    network.serve("west", [granting(ServiceGrant(EAST, (CALL, "fly")))], [offer(5)])
     network.run(limits.LSA_MIN_INTERVAL_S + 1)
     assert offered(network) == ("not-approved", 1000)
 
@@ -71,7 +71,7 @@ def test_an_open_site_takes_every_offer_and_believes_no_more_than_was_granted() 
     network.serve("east", [], [offer(None)])
     network.run(1.0)
     assert offered(network) == ("", None)
-    network.serve("west", [granting(Grant(EAST, (OFFER,), 20))])
+    network.serve("west", [granting(ServiceGrant(EAST, (OFFER,), 20))])
     network.run(limits.LSA_MIN_INTERVAL_S + 1)
     assert offered(network) == ("", 20)
 
@@ -80,7 +80,7 @@ def test_a_grant_ends_by_the_clock_of_each_site_that_checks_it() -> None:
     network = line()
     strict(network)
     until = int(network.now) + 50
-    network.serve("west", [granting(Grant(EAST, (OFFER,), until=until))])
+    network.serve("west", [granting(ServiceGrant(EAST, (OFFER,), until=until))])
     network.serve("east", [], [offer()])
     network.run(1.0)
     assert offered(network) == ("", 1000)
@@ -94,7 +94,7 @@ def test_a_grant_ends_by_the_clock_of_each_site_that_checks_it() -> None:
 def test_grants_outlive_the_owner_and_a_restart() -> None:
     network = line()
     strict(network)
-    network.serve("west", [granting(Grant(EAST, (OFFER,)))])
+    network.serve("west", [granting(ServiceGrant(EAST, (OFFER,)))])
     network.serve("east", [OURS], [offer()])
     network.run(1.0)
     network.cut("west", "hub")
@@ -112,13 +112,13 @@ def test_only_the_owners_grants_count_and_this_sites_own() -> None:
     strict(network)
     network.serve("west", [OURS])
     network.run(1.0)
-    lie = msgspec.structs.replace(OURS, grants=(Grant(EAST, (OFFER, OWN)),))
+    lie = msgspec.structs.replace(OURS, grants=(ServiceGrant(EAST, (OFFER, OWN)),))
     network.serve("east", [lie], [offer()])
     network.run(1.0)
     assert offered(network) == ("not-approved", 1000)
     assert network.table("hub").owners["x"].sites == (WEST,)
     own = SharingRules(
-        {**STRICT.services, "x": Sharing(grants=(Grant(EAST, (OFFER,), 7),))}, strict=True
+        {**STRICT.services, "x": Sharing(grants=(ServiceGrant(EAST, (OFFER,), 7),))}, strict=True
     )
     strict(network, own)
     assert offered(network) == ("", 7)
@@ -126,7 +126,7 @@ def test_only_the_owners_grants_count_and_this_sites_own() -> None:
 
 def test_a_name_goes_to_whom_its_owner_hands_it_once_that_declares_it() -> None:
     network = line()
-    network.serve("west", [granting(Grant(EAST, (OWN,)))])
+    network.serve("west", [granting(ServiceGrant(EAST, (OWN,)))])
     network.run(1.0)
     assert network.table("hub").owners["x"].sites == (WEST,)
     network.serve("east", [THEIRS])
@@ -141,16 +141,16 @@ def test_a_name_goes_to_whom_its_owner_hands_it_once_that_declares_it() -> None:
 
 def test_two_that_hand_a_name_to_each_other_change_nothing() -> None:
     network = line()
-    network.serve("west", [granting(Grant(EAST, (OWN,)))])
+    network.serve("west", [granting(ServiceGrant(EAST, (OWN,)))])
     network.run(1.0)
-    network.serve("east", [msgspec.structs.replace(THEIRS, grants=(Grant(WEST, (OWN,)),))])
+    network.serve("east", [msgspec.structs.replace(THEIRS, grants=(ServiceGrant(WEST, (OWN,)),))])
     network.run(5.0)
     assert network.table("hub").owners["x"].sites == (WEST,)
 
 
 def test_who_may_redeclare_stands_in_for_an_owner_that_says_nothing() -> None:
     network = line()
-    network.serve("west", [granting(Grant(EAST, (REDECLARE,)))])
+    network.serve("west", [granting(ServiceGrant(EAST, (REDECLARE,)))])
     network.run(1.0)
     network.serve("east", [THEIRS])
     network.run(1.0)
@@ -164,15 +164,15 @@ def test_who_may_redeclare_stands_in_for_an_owner_that_says_nothing() -> None:
 @pytest.mark.parametrize(
     "grants",
     [
-        (Grant(SiteId("east"), (OFFER,)),),
-        (Grant(EAST, ("x" * 64,)),),
-        (Grant(EAST, (OFFER,) * 9),),
-        (Grant(EAST, (OFFER,), -1),),
-        (Grant(EAST, (OFFER,), None, -1),),
-        tuple(Grant(EAST, (OFFER,)) for _ in range(limits.GRANTS_PER_SERVICE_MAX + 1)),
+        (ServiceGrant(SiteId("east"), (OFFER,)),),
+        (ServiceGrant(EAST, ("x" * 64,)),),
+        (ServiceGrant(EAST, (OFFER,) * 9),),
+        (ServiceGrant(EAST, (OFFER,), -1),),
+        (ServiceGrant(EAST, (OFFER,), None, -1),),
+        tuple(ServiceGrant(EAST, (OFFER,)) for _ in range(limits.GRANTS_PER_SERVICE_MAX + 1)),
     ],
 )
-def test_grants_that_cannot_be_are_refused(grants: tuple[Grant, ...]) -> None:
+def test_grants_that_cannot_be_are_refused(grants: tuple[ServiceGrant, ...]) -> None:
     who = FakeIdentity("west")
     body = Services((granting(*grants),), ())
     found = decode_lsa(signed(make_lsa(who, part=1, services=body), who))
@@ -182,7 +182,7 @@ def test_grants_that_cannot_be_are_refused(grants: tuple[Grant, ...]) -> None:
 def test_a_grant_of_redeclare_that_ended_lets_no_one_stand_in() -> None:
     network = line()
     until = int(network.now) + 50
-    network.serve("west", [granting(Grant(EAST, (REDECLARE,), until=until))])
+    network.serve("west", [granting(ServiceGrant(EAST, (REDECLARE,), until=until))])
     network.run(1.0)
     network.serve("east", [THEIRS])
     network.run(1.0)
@@ -198,7 +198,7 @@ def test_routers_of_one_site_share_what_it_was_granted() -> None:
     network.identities["twin"] = twin
     network.cores["twin"] = network.make_core("twin")
     network.connect("hub", "twin")
-    network.serve("west", [granting(Grant(EAST, (OFFER,), 20))])
+    network.serve("west", [granting(ServiceGrant(EAST, (OFFER,), 20))])
     network.serve("east", [], [offer()])
     network.serve("twin", [], [offer(4)])
     network.run(1.0)
@@ -219,7 +219,7 @@ def slots_of_east(network: Network) -> list[int | None]:
 def test_of_two_that_may_own_a_name_a_strict_site_takes_the_offers_of_the_one_that_counts() -> None:
     network = Network(("west", "hub", "east"))
     network.serve("west", [OURS], [offer()])
-    network.serve("east", [granting(Grant(EAST, (OFFER,)))], [offer()])
+    network.serve("east", [granting(ServiceGrant(EAST, (OFFER,)))], [offer()])
     strict(network)
     network.connect("west", "hub", 1)
     network.connect("east", "hub", 5)
@@ -232,7 +232,7 @@ def test_of_two_that_may_own_a_name_a_strict_site_takes_the_offers_of_the_one_th
 
 def test_at_a_strict_site_that_declares_a_name_its_own_grants_count_and_not_its_owners() -> None:
     network = line()
-    network.serve("east", [granting(Grant(WEST, (OFFER,), 0))], [offer()])
+    network.serve("east", [granting(ServiceGrant(WEST, (OFFER,), 0))], [offer()])
     network.run(1.0)
     strict(network)
     network.serve("hub", [OURS])
@@ -244,7 +244,8 @@ def test_at_a_strict_site_that_declares_a_name_its_own_grants_count_and_not_its_
     strict(
         network,
         SharingRules(
-            {**STRICT.services, "x": Sharing(grants=(Grant(EAST, (OFFER,), 7),))}, strict=True
+            {**STRICT.services, "x": Sharing(grants=(ServiceGrant(EAST, (OFFER,), 7),))},
+            strict=True,
         ),
     )
     assert offered(network, EAST) == ("", 7)
@@ -252,7 +253,7 @@ def test_at_a_strict_site_that_declares_a_name_its_own_grants_count_and_not_its_
 
 def test_a_newcomer_follows_a_name_that_was_handed_over() -> None:
     network = line()
-    network.serve("west", [granting(Grant(EAST, (OWN,)))])
+    network.serve("west", [granting(ServiceGrant(EAST, (OWN,)))])
     network.run(1.0)
     network.serve("east", [THEIRS])
     network.run(1.0)
@@ -263,11 +264,11 @@ def test_a_newcomer_follows_a_name_that_was_handed_over() -> None:
 
 def test_three_that_hand_a_name_around_change_nothing() -> None:
     network = line()
-    network.serve("west", [granting(Grant(EAST, (OWN,)))])
+    network.serve("west", [granting(ServiceGrant(EAST, (OWN,)))])
     network.run(1.0)
-    network.serve("hub", [granting(Grant(WEST, (OWN,)))])
+    network.serve("hub", [granting(ServiceGrant(WEST, (OWN,)))])
     network.run(1.0)
-    network.serve("east", [granting(Grant(HUB, (OWN,)))])
+    network.serve("east", [granting(ServiceGrant(HUB, (OWN,)))])
     network.run(5.0)
     for name in ("west", "hub", "east"):
         assert network.table(name).owners["x"].sites == (WEST,)
@@ -276,14 +277,16 @@ def test_three_that_hand_a_name_around_change_nothing() -> None:
 def test_of_an_owners_grants_nothing_is_remembered_that_means_nothing() -> None:
     network = line()
     strange = tuple(f"verb-{number}" for number in range(8))
-    network.serve("west", [granting(Grant(EAST, strange), Grant(HUB, (*strange[:7], OFFER)))])
+    network.serve(
+        "west", [granting(ServiceGrant(EAST, strange), ServiceGrant(HUB, (*strange[:7], OFFER)))]
+    )
     network.run(1.0)
-    assert network.table("hub").owners["x"].grants == (Grant(HUB, (OFFER,)),)
+    assert network.table("hub").owners["x"].grants == (ServiceGrant(HUB, (OFFER,)),)
 
 
 def test_grants_that_were_agreed_on_yield_to_what_the_owner_says_now() -> None:
     network = line()
-    network.serve("west", [granting(Grant(EAST, (OFFER,)))])
+    network.serve("west", [granting(ServiceGrant(EAST, (OFFER,)))])
     network.run(1.0)
     older = dict(network.cores["hub"].owners)
     network.serve("west", [OURS])

@@ -7,7 +7,7 @@ import pytest
 
 from router.model import limits
 from router.model.adverts import Declaration
-from router.model.grants import OFFER, Grant
+from router.model.grants import OFFER, ServiceGrant
 from router.model.ids import RouterId, SiteId
 from router.model.owners import Owner
 from router.model.sharing import NOTHING
@@ -241,7 +241,7 @@ def test_a_grant_takes_as_much_room_as_a_name(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("router.routing.owners.OWNED_NAMES_MAX", 10)
     kept = {
         **{f"honest-{number}": Owner((WEST,), "") for number in range(4)},
-        "greedy": Owner((EAST,), "", (Grant(WEST, (OFFER,)),) * 9),
+        "greedy": Owner((EAST,), "", (ServiceGrant(WEST, (OFFER,)),) * 9),
     }
     owners = Owners(OWN, kept)
     owners.learn({}, {}, 0.0)
@@ -404,7 +404,7 @@ def test_what_the_owner_declared_otherwise_before_is_not_in_force_after_a_restar
 
 
 def test_a_grant_that_the_owner_took_back_is_not_in_force_again_after_a_restart() -> None:
-    granted = msgspec.structs.replace(OURS, grants=(Grant(EAST, ("offer",), 5),))
+    granted = msgspec.structs.replace(OURS, grants=(ServiceGrant(EAST, ("offer",), 5),))
     kept = Owner((WEST,), content_of(OURS), versions=((5, 8),))
     core = after_a_restart(*words(FakeIdentity("west"), 5, 3, granted), kept=kept)
     assert core.owners["x"] == kept

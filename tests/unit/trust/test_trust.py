@@ -16,7 +16,7 @@ from certs import limits as certs_limits
 from certs import terms
 from certs.authority import Authority
 from certs.certificates import expires_at, serial_of, site_uri, to_der
-from certs.claims import ClaimGrant, ClaimRequest, GrantStore, Redeemed
+from certs.claims import ClaimRequest, Grant, GrantStore, Redeemed
 from certs.credentials import LinkStore
 from certs.errors import CertError
 from certs.files import write_secret
@@ -417,7 +417,7 @@ class Elsewhere:
     def keep_ca(self, before: CaState, after: CaState) -> None:
         self.proposed.append((before, after))
 
-    def granted(self) -> list[ClaimGrant]:
+    def granted(self) -> list[Grant]:
         return []
 
     def last_chain(self, site: str) -> str | None:

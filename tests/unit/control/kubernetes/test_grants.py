@@ -45,7 +45,7 @@ class Scene:
 
         return asyncio.run(run())
 
-    def kept(self) -> claims.ClaimGrant:
+    def kept(self) -> claims.Grant:
         return claims.decode(data_of(self.api.objects[SECRET])[GRANT_FILE], SECRET)
 
 
@@ -75,7 +75,7 @@ def test_what_cannot_be_kept_is_not_answered_and_has_not_happened(scene: Scene) 
 
 def test_two_replicas_that_answer_two_sites_at_once_give_one_certificate(scene: Scene) -> None:
     one, other = scene.judge(fresh(scene.token), fresh(scene.token))
-    assert sorted(type(answer).__name__ for answer in (one, other)) == ["Redeemed", "Refused"]
+    assert sorted(type(answer).__name__ for answer in (one, other)) == ["ClaimRefused", "Redeemed"]
     assert len(scene.kept().redeemed) == 1
 
 

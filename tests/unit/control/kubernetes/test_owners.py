@@ -12,7 +12,7 @@ from router.kubernetes.names import OWNERS_CONFIGMAP
 from router.kubernetes.objects import Snapshot
 from router.kubernetes.owners import FILE, GRANTS_FILE, owners_map, owners_of
 from router.model import limits
-from router.model.grants import Grant
+from router.model.grants import ServiceGrant
 from router.model.ids import SiteId
 from router.model.owners import Owner
 from tests.unit.control.kubernetes.fake_secrets import (
@@ -112,7 +112,7 @@ def test_what_others_wrote_is_taken_without_a_write(api: FakeSecrets) -> None:
 
 def test_grants_of_owners_come_back_as_they_were_written(api: FakeSecrets) -> None:
     one = Replica(api)
-    granting = Owner((WEST,), "c0ffee", (Grant(EAST, ("offer",), 20, 1_798_761_599),))
+    granting = Owner((WEST,), "c0ffee", (ServiceGrant(EAST, ("offer",), 20, 1_798_761_599),))
     one.learns(shop=granting, db=of(WEST))
     one.step()
     one.look()

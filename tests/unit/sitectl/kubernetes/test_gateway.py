@@ -22,7 +22,7 @@ def no_routers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("KUBECONFIG", raising=False)
 
 
-def grant(cluster: FakeCluster, name: str = "gateway-gw") -> claims.ClaimGrant:
+def grant(cluster: FakeCluster, name: str = "gateway-gw") -> claims.Grant:
     """The claim that the namespace holds."""
     return claims.decode(data_of(cluster.found("Secret", grant_name(name)))[GRANT_FILE], "test")
 

@@ -67,7 +67,7 @@ def test_a_backup_never_takes_a_rotation_back_to_a_ca_that_was_left(phase: str, 
 
 
 def test_claims_used_here_since_the_backup_stay_used_across_a_rotation() -> None:
-    here = claims.ClaimGrant(
+    here = claims.Grant(
         name="t", salt="", digest="", checksum="", expires_at=int(NOW) + 900, uses_left=0
     )
     grants = {"t": claims.encode(here)}
