@@ -130,7 +130,7 @@ JSON over HTTP/1.1. `sitectl -o json` prints the same answers. Made from the cod
 | the [console](console.md), after login | reading only: no `POST /api/v1/commands` |
 
 An answer is `{"apiVersion": "spillway/v1", "kind": KIND, "item": {…}}` or `"items": […]`; an error
-is an [object of its own](#failure) with a status of 400 and above. Fields are added at any time:
+is an [object of its own](#errorview) with a status of 400 and above. Fields are added at any time:
 skip what you do not know. `?` may be null.
 
 ```sh
