@@ -17,7 +17,7 @@ from sitectl.base.failure import Exit, Failure
 from sitectl.base.help import first_example, meant, sections
 from sitectl.base.options import Settings, Verbs, global_options
 from sitectl.base.output import safe_lines
-from sitectl.base.suggesting import did_you_mean
+from sitectl.base.suggestions import did_you_mean
 
 # What `--help` says of each verb, and where it is: `--help` and one verb import no others.
 VERBS: Final = {

@@ -13,7 +13,7 @@ from router.admin.answers import ErrorView, failure, item, items, json
 from router.admin.history_views import ServiceHistory
 from router.admin.ports import BadQuestion, NothingRecorded, RouterView
 from router.admin.what_if import KnownLoad, SimulatedOutcome, WhatIfPlan, plan
-from router.admin.what_if_told import told
+from router.admin.what_if_answer import told
 from router.admin.what_if_views import WhatIf
 from router.model import limits
 

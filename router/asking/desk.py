@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
+from router.asking.disclosure import Asking, Telling
 from router.asking.echo import answer_echo
 from router.asking.exchange import Asker, Quiet
 from router.asking.kinds import is_echo
-from router.asking.pinging import Pinger
+from router.asking.ping import Pinger
 from router.asking.site_answer import read_question
 from router.asking.sites import SiteQuestions
 from router.asking.targets import Answers, Inquiries
-from router.asking.telling import Asking, Telling
 from router.forward.figures import TargetInfo
 from router.link.ports import OpenRequest, ResetCode, Stream, StreamHandler
 from router.model import limits

@@ -4,14 +4,14 @@ In: ready targets and their capacity (`ledger`), remote candidates with path cos
 refusals and the ends of our own streams (`balancer`). Out: a `Decision` or `NoChoice` per request,
 its `Explanation`, slots, the queue of those who wait and the times at which to tell others.
 
-Beside them, fed by others: `learning` finds the slots of a target, `saturation` says when a burst
-is on, `patience` who would wait in vain, `demand` how much is wanted here, `unserved` what
+Beside them, fed by others: `capacity_learning` finds the slots of a target, `saturation` says when
+a burst is on, `patience` who would wait in vain, `demand` how much is wanted here, `unserved` what
 of that was turned away.
 
 Invariants: a target never holds more slots than its capacity; a slot is given back exactly once;
 `explain` runs the code of `select` on the same values and changes nothing; same calls, same
-answers. `outlook` is that for people (`asked_again`).
+answers. `outlook` is that for people (`full_site_text`).
 
-Reading order: `ledger`, `rate`, `policies`, `candidates`, `remote_site`, `balancer`, `waiting`,
-`reports`.
+Reading order: `ledger`, `rate`, `policies`, `candidates`, `remote_site`, `balancer`,
+`waiting_room`, `reports`.
 """

@@ -6,13 +6,13 @@ from typing import Literal
 
 import msgspec
 
-from router.balance.asked_again import ASKED_AGAIN, as_told
 from router.balance.candidates import (
     Candidate,
     Glimpse,
     LocalSite,
     Verdict,
 )
+from router.balance.decision_evidence import SeenDecision, glimpse
 from router.balance.decisions import (
     Beside,
     CandidateReport,
@@ -24,12 +24,12 @@ from router.balance.decisions import (
 )
 from router.balance.egresses import NO_ROUTER, OWN_ROUTER, Egresses
 from router.balance.explain import NEAREST, ROOM_FARTHER, decision_reason, reports, why_it_yields
+from router.balance.full_site_text import ASKED_AGAIN, as_told
 from router.balance.ledger import Ledger
 from router.balance.policies import POLICIES, check_policy, choose, spread
 from router.balance.remote_site import RemoteSite
 from router.balance.replicas import RoutersOfSite
 from router.balance.rotation import next_in_turn, take_turn
-from router.balance.seen import SeenDecision, glimpse
 from router.balance.spills import SpillReason, absence, spill_reason
 from router.model import limits
 from router.model.adverts import RemoteCandidate

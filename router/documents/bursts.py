@@ -2,7 +2,7 @@
 
 Error codes: SW0703 nothing to look at, SW0704 low mark not below the high one, SW0705 not exactly
 one hook, SW0706 a template, SW0707 a URL, SW0708 a manifest. Further ones:
-`operate.bursts.bursting`.
+`operate.bursts.burst_runs`.
 """
 
 import re

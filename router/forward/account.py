@@ -4,9 +4,9 @@ Of all of them: `Receiver`, at the end.
 """
 
 from router.forward.counters import CodeClass
-from router.forward.observing import Passage
-from router.forward.past import RequestRecord
+from router.forward.observers import Passage
 from router.forward.ports import LegFailure, Request
+from router.forward.recent_requests import RequestRecord
 from router.forward.service import Service
 
 TURNED_AWAY = ("all-full", "no-route", "no-target")

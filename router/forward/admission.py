@@ -1,9 +1,10 @@
 """Who gets a slot of this site's targets, and who waits for one: one per service port.
 
 The queue holds requests of this site's own clients and OPENs of other sites, in fair lines
-(`balance.waiting`). Handing a freed slot to the next waiter, and a waiter's leaving, are each one
-synchronous step: there is no moment at which a slot belongs to a waiter that is gone. A waiter's
-`granted` starts a leg and calls nobody else back, so it may run inside the releasing leg's step.
+(`balance.waiting_room`). Handing a freed slot to the next waiter, and a waiter's leaving, are each
+one synchronous step: there is no moment at which a slot belongs to a waiter that is gone. A
+waiter's `granted` starts a leg and calls nobody else back, so it may run inside the releasing leg's
+step.
 
 Invariant: while somebody waits, no slot that could be granted is free, but for permits that a rate
 has let in since the timer was armed for the first of them: it fires when that one comes.
@@ -13,7 +14,7 @@ from collections.abc import Callable, Hashable
 from typing import Protocol
 
 from router.balance.ledger import Denied, LocalLedger, Slot
-from router.balance.waiting import FairQueue, WaitingPlace
+from router.balance.waiting_room import FairQueue, WaitingPlace
 from router.forward.ports import Lingering
 from router.model import limits
 from router.net.ports import Timer, Timers

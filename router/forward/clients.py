@@ -9,10 +9,10 @@ from router.forward.counters import HTTP_CLASSES
 from router.forward.dispatch import Dispatch
 from router.forward.ingress_http import HttpSession
 from router.forward.ingress_tcp import TcpSession
-from router.forward.observing import Flow, Observing
-from router.forward.past import RequestRecord
+from router.forward.observers import Flow, Observing
 from router.forward.ports import ClientLeg, LegHandler, Request
 from router.forward.protocols import http2
+from router.forward.recent_requests import RequestRecord
 from router.forward.service import Service
 from router.forward.target_tcp import Received
 from router.forward.unwatched import UnwatchedFlow
@@ -173,7 +173,7 @@ class ClientConnection:
                 self._last = watched.record
             return watched
         spare = self._spare
-        if spare is not None and spare.is_spent:
+        if spare is not None and spare.is_reusable:
             Dispatch.__init__(spare, request, handler, service)
             return spare
         if spare is not None or self._last is not None:

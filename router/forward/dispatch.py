@@ -4,7 +4,7 @@ Selected site → attempt (`LocalLeg` or `RemoteLeg`) → done, or another attem
 still in hand (`sender`). The rules for another attempt (PROTOCOL, Admission and retries):
 
 - A failure that promises that no byte reached a target: always, each site once. A site whose way
-  was lost may be tried again when routes have followed (`again`).
+  was lost may be tried again when routes have followed (`retry_timer`).
 - One that a target of this site had taken and says it did not process (HTTP/2): likewise, at most
   `limits.REPEATS_MAX` times.
 - Otherwise only if the method is idempotent, nothing of a response was passed on, and all that was
@@ -31,12 +31,12 @@ from math import inf
 from router.balance.decisions import Decision, NoChoice, RemoteWait
 from router.balance.ledger import Slot
 from router.forward.admission import NO_TARGETS
-from router.forward.again import Again
-from router.forward.observing import Watch
-from router.forward.past import RequestRecord
+from router.forward.observers import Watch
 from router.forward.ports import CLIENT_GONE, LegFailure, LegHandler, Request
 from router.forward.receiver import Receiver
+from router.forward.recent_requests import RequestRecord
 from router.forward.remote import RemoteLeg
+from router.forward.retry_timer import Again
 from router.forward.service import Service
 from router.forward.tries import CHARGED, NO_SITES, Tries
 from router.forward.wait import Wait
@@ -55,7 +55,7 @@ class Dispatch(Receiver):
     `done` of its handler is never called from within a call of the handler to it: attempts fail
     later by contract, and own refusals are told at the turn's end.
 
-    One that `is_spent` holds nothing any more, and nobody holds it who could still call: in its
+    One that `is_reusable` holds nothing any more, and nobody holds it who could still call: in its
     place its owner may make the next one, by calling the constructor once more.
     """
 
@@ -98,7 +98,7 @@ class Dispatch(Receiver):
         self._away = False
         self._asked_at = None
         self._told_opened = False
-        self.is_spent = False
+        self.is_reusable = False
         self.received = handler.received
         self.ended = handler.ended
         # Ours.

@@ -7,7 +7,7 @@ OPEN allows, or refuses. So two full sites cannot pass a request to and fro.
 from typing import TYPE_CHECKING
 
 from router.balance.ledger import Denied, Slot
-from router.balance.waiting import WaitingPlace, line_of
+from router.balance.waiting_room import WaitingPlace, line_of
 from router.forward.egress_answer import EgressAnswer
 from router.forward.http1.canonical import check_trailers
 from router.forward.local import SlotLeg

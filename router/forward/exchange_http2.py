@@ -5,8 +5,8 @@ from typing import Protocol
 
 from router.forward.exchange_http import CLIENT_GONE
 from router.forward.http1 import render
+from router.forward.http1.bytes_cache import BytesCache
 from router.forward.http1.grammar import HttpError
-from router.forward.http1.known import BytesCache
 from router.forward.http1.memory import AsBlock
 from router.forward.http2 import codes, heads
 from router.forward.http2.blocks import Block, encoded

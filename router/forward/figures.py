@@ -2,8 +2,8 @@
 
 import msgspec
 
+from router.balance.capacity_learning import LearntTarget
 from router.balance.decisions import Explanation, Outlook
-from router.balance.learning import LearntTarget
 from router.balance.site_gate import RateState
 from router.balance.spills import LocalTargets
 from router.forward.counters import CountersSnapshot, Tally

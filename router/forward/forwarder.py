@@ -27,11 +27,11 @@ from router.forward.figures import (
     TargetInfo,
 )
 from router.forward.listeners import Listeners, ListenerState, Where
-from router.forward.observing import Flow, Observing
+from router.forward.observers import Flow, Observing
 from router.forward.offers import Offers
-from router.forward.past import RequestRecord
 from router.forward.ports import NoTls, TargetConfig
 from router.forward.pressure import Pressure
+from router.forward.recent_requests import RequestRecord
 from router.forward.refused_messages import RefusedMessages
 from router.forward.service import Service, Surroundings
 from router.forward.service_figures import Stated
@@ -364,12 +364,12 @@ class Forwarder:
 
     @property
     def is_at_rest(self) -> bool:
-        """Nobody is connected, no stream ends here: until `when_stirred` all stays as it is."""
+        """Nobody is connected, no stream ends here: until `on_next_activity` all stays as it is."""
         return self._under_way.is_empty
 
-    def when_stirred(self, callback: Callable[[], None]) -> None:
+    def on_next_activity(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` once, when a client or a stream comes next."""
-        self._under_way.when_stirred(callback)
+        self._under_way.on_next_activity(callback)
 
     def reading_of(self, key: ServiceKey) -> PortReading | None:
         """Totals and figures of a service port; None: it is not known any more."""
@@ -454,7 +454,7 @@ class Forwarder:
             self._samples_at_rest = 0
             if self._under_way.is_empty:
                 self._stirred = False
-                self.when_stirred(self._stir)
+                self.on_next_activity(self._stir)
         if self._samples_at_rest <= REST_SAMPLES:  # What is not sampled then is nothing.
             self._samples_at_rest += 1
             for service in self._services.values():

@@ -7,8 +7,8 @@ from math import inf
 
 from router.forward.exchange_http import CLIENT_GONE, Exchange
 from router.forward.http1 import render
+from router.forward.http1.bytes_cache import BytesCache
 from router.forward.http1.grammar import HttpError, bad_request
-from router.forward.http1.known import BytesCache
 from router.forward.http1.memory import Answer
 from router.forward.http1.render import ClientFraming
 from router.forward.http1.request_heads import Forwarding, RequestHead

@@ -10,8 +10,8 @@ import msgspec
 
 from router.forward.exchange_http2 import Http2Exchange
 from router.forward.http1 import render
+from router.forward.http1.bytes_cache import BytesCache
 from router.forward.http1.grammar import HttpError
-from router.forward.http1.known import BytesCache
 from router.forward.http1.memory import AsBlock
 from router.forward.http1.render import ClientFraming
 from router.forward.http1.request_heads import Forwarding

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 
 from router.balance.sessions import SESSION_KEY_MAX
 from router.forward.egress import LENGTH_NOT_KNOWN, EgressStream
+from router.forward.http1.bytes_cache import BytesCache
 from router.forward.http1.canonical import check_request_head
-from router.forward.http1.known import BytesCache
 from router.forward.ports import Request
 from router.forward.pressure import Pressure
 from router.forward.remote import upgrade_of

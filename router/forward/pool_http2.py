@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from router.forward.http1.known import BytesCache
+from router.forward.http1.bytes_cache import BytesCache
 from router.forward.http1.memory import AsBlock
 from router.forward.http2 import codes
 from router.forward.http2.blocks import Block

@@ -1,13 +1,13 @@
 """What its attempts tell one request: passed on to its session, counted, or another attempt."""
 
 from router.forward import account
-from router.forward.again import Again
 from router.forward.counters import HTTP_CLASSES, SERVED_NOWHERE
 from router.forward.local import SlotLeg
-from router.forward.observing import Watch
+from router.forward.observers import Watch
 from router.forward.ports import LegFailure
 from router.forward.refused_messages import BY_FAILURE, Refusal
 from router.forward.remotes import SMOOTHING
+from router.forward.retry_timer import Again
 from router.forward.sender import Sender
 from router.forward.service import Service
 from router.forward.target_tcp import Received
@@ -37,7 +37,7 @@ class Receiver(Sender):
         "_wait",
         "_watch",
         "ended",
-        "is_spent",
+        "is_reusable",
         "received",
         "tries",
     )
@@ -50,7 +50,7 @@ class Receiver(Sender):
     _away: bool  # The attempt is elsewhere for want of room here: `Demand.overflowed`.
     _asked_at: float | None  # An OPEN is unanswered that may not wait.
     _told_opened: bool
-    is_spent: bool
+    is_reusable: bool
     """It was served by its first attempt, at once and whole: no other attempt, timer or queue has
     heard of it."""
     tries: Tries | None  # One has failed.
@@ -146,7 +146,7 @@ class Receiver(Sender):
         was_simple = self._wait is None and self._again is None and self.tries is None
         self._end(None, now)
         self._handler.whole(head, body_bytes, body)
-        self.is_spent = was_simple
+        self.is_reusable = was_simple
         room = service.room
         if room.line:
             room.reconsider()

@@ -6,9 +6,9 @@ site, until something of the response came; at most
 is stopped there. What is no longer all here is not sent again.
 """
 
-from router.forward.past import RequestRecord
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
 from router.forward.pressure import Pressure
+from router.forward.recent_requests import RequestRecord
 from router.forward.replay import Replay
 from router.model import limits
 from router.net.ports import Buffer

@@ -11,13 +11,13 @@ from router.balance.demand import Demand, each_of
 from router.balance.ledger import LocalLedger
 from router.balance.retries import RetryBudget
 from router.balance.site_ejection import SiteNews
-from router.balance.waiting import queue_limit
+from router.balance.waiting_room import queue_limit
 from router.forward.admission import SlotAdmission
 from router.forward.counters import ServiceCounters
 from router.forward.egress_answer import AnswerHabit
 from router.forward.figures import QueueNow
 from router.forward.health import HealthChecks
-from router.forward.http1.known import BytesCache
+from router.forward.http1.bytes_cache import BytesCache
 from router.forward.http1.memory import Answer, AsBlock, HeadMemory
 from router.forward.http1.requests import KnownRequests
 from router.forward.http1.responses import KnownResponses
@@ -26,13 +26,13 @@ from router.forward.leg_makers import LegMaker, LegMakers
 from router.forward.local import LocalParts
 from router.forward.missing_routes import MissingRoutes
 from router.forward.outcomes import Outcomes
-from router.forward.past import RecentRequests
 from router.forward.ports import TargetConfig
 from router.forward.pressure import Pressure
-from router.forward.queueing import WaitingRoom
+from router.forward.recent_requests import RecentRequests
 from router.forward.refused_messages import RefusedMessages
 from router.forward.remotes import Remotes
 from router.forward.request_ids import RequestIds
+from router.forward.request_queue import WaitingRoom
 from router.forward.service_figures import ServiceFigures
 from router.forward.sessions import Sessions
 from router.forward.targets import Targets

@@ -13,8 +13,8 @@ from router.forward.counters import ServiceCounters, by_reason, by_site
 from router.forward.figures import Left, Load, Spills, TargetInfo
 from router.forward.health import HealthChecks
 from router.forward.leg_makers import LegMakers
-from router.forward.queueing import WaitingRoom
 from router.forward.remotes import Remotes
+from router.forward.request_queue import WaitingRoom
 from router.forward.sessions import Session
 from router.forward.timed_leg import Learning
 from router.model.addresses import split

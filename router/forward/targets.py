@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from router.balance.ledger import Slot
-from router.forward.http1.known import BytesCache
+from router.forward.http1.bytes_cache import BytesCache
 from router.forward.http1.memory import AsBlock
 from router.forward.http1.responses import KnownResponses
 from router.forward.local import LocalLeg, LocalParts, SlotLeg

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from typing import Protocol
 
-from router.balance.learning import Learner, LearntTarget
+from router.balance.capacity_learning import Learner, LearntTarget
 from router.balance.ledger import LocalLedger, Slot
 from router.forward.local import LocalLeg, LocalParts
 from router.forward.ports import LegFailure, LegHandler, Request, TargetConfig

@@ -48,7 +48,7 @@ class UnderWay:
         """No client is connected, and no stream ends here."""
         return not self.clients and not self.egress
 
-    def when_stirred(self, callback: Callable[[], None]) -> None:
+    def on_next_activity(self, callback: Callable[[], None]) -> None:
         """Call it once, when something is added next."""
         self._wants_stir.add(callback)
         self.stirred = self._stirred

@@ -2,8 +2,8 @@
 
 from router.forward.dispatch import Dispatch
 from router.forward.ingress_tcp import TcpSession
-from router.forward.past import RequestRecord
 from router.forward.ports import Request
+from router.forward.recent_requests import RequestRecord
 from router.model.ids import ServiceKey
 
 

@@ -4,11 +4,11 @@ from typing import Protocol
 
 from router.balance.decisions import Decision, NoChoice, RemoteWait
 from router.balance.ledger import Slot
-from router.balance.waiting import WaitingPlace
+from router.balance.waiting_room import WaitingPlace
 from router.forward.account import note_waited
-from router.forward.again import Again
-from router.forward.past import RequestRecord
 from router.forward.ports import CLIENT_GONE, LegFailure, Request
+from router.forward.recent_requests import RequestRecord
+from router.forward.retry_timer import Again
 from router.forward.service import Service
 from router.forward.tries import Tries
 from router.model import limits
@@ -51,7 +51,8 @@ class Queued(Protocol):
 
 
 class Wait:
-    """A `queueing.Waiting`: the request in the line, or standing at the egress of another site.
+    """A `request_queue.Waiting`: the request in the line, or standing at the egress of another
+    site.
 
     Its ``deadline`` is one over all moves.
     """

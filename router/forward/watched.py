@@ -4,9 +4,9 @@ from collections.abc import Set
 
 from router.forward.dispatch import Dispatch
 from router.forward.http1 import render
-from router.forward.observing import NO_PASSAGE, Finished, Observing, Passage, Span
-from router.forward.past import RequestRecord
+from router.forward.observers import NO_PASSAGE, Finished, Observing, Passage, Span
 from router.forward.ports import ClientLeg, LegFailure, LegHandler, Request
+from router.forward.recent_requests import RequestRecord
 from router.forward.service import Service
 from router.model.ids import ServiceKey, SiteId
 from router.net.ports import Address, Buffer

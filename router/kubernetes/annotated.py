@@ -4,10 +4,10 @@ import msgspec
 
 from router.documents import readers
 from router.kubernetes import annotated_services, annotation_keys, findings, names, workloads
-from router.kubernetes.beside import is_skuppers_own
 from router.kubernetes.exposure import Exposure, ObjectReading
 from router.kubernetes.objects import Object, part
 from router.kubernetes.ported import PortedServices
+from router.kubernetes.skupper_coexistence import is_skuppers_own
 from router.model.errors import ConfigError
 
 

@@ -14,7 +14,7 @@ from router.documents import read as read_documents
 from router.kubernetes import findings, names, texts
 from router.kubernetes.exposure import ObjectReading
 from router.kubernetes.findings import ObjectFindings, data_of
-from router.kubernetes.merging import joined
+from router.kubernetes.merged_objects import joined
 from router.kubernetes.objects import (
     Object,
     created_at,

@@ -15,7 +15,7 @@ from router.documents.nodes import Sequence as YamlSequence
 from router.documents.readers import Bad
 from router.documents.schema import POLICIES, SHAPES
 from router.documents.weights import BadWeights, weights_of
-from router.kubernetes import annotation_keys, findings, names, texts, tracking
+from router.kubernetes import annotation_keys, copied_labels, findings, names, texts
 from router.kubernetes.findings import ObjectFindings
 from router.kubernetes.objects import Object, annotations, created_at, name_of
 from router.kubernetes.picture import ServiceWish
@@ -344,7 +344,7 @@ def connector_name(address: str, kind: str, name: str) -> str:
 
 def _spread(found: dict[str, str]) -> dict[str, str]:
     """Without marks of ours and of tools: a Service that had them would become one of its own."""
-    return tracking.spreading(found)
+    return copied_labels.spreading(found)
 
 
 def _policy_name(text: str) -> str | Wrong:

@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from router.kubernetes import adoption, made, names
+from router.kubernetes import adoption, names, owned_services
 from router.kubernetes.changes import Change, Create, Patch, delete, patch
 from router.kubernetes.migration_record import (
     Direction,
@@ -286,7 +286,7 @@ def _skuppers_again(service: Object, was: Object) -> Object:
 
 
 def _is_ours(service: Object | None) -> bool:
-    return service is not None and (adoption.is_adopted(service) or made.is_made(service))
+    return service is not None and (adoption.is_adopted(service) or owned_services.is_made(service))
 
 
 def _stripped(found: Object) -> Patch | None:

@@ -7,7 +7,7 @@ A Service that leads to a router carries what it had in an annotation: `names.OR
 from collections.abc import Mapping
 from typing import Any, Final
 
-from router.kubernetes import adoption, made, names, texts
+from router.kubernetes import adoption, names, owned_services, texts
 from router.kubernetes.objects import Object, annotations, part
 from router.kubernetes.texts import PortPairs
 
@@ -44,7 +44,7 @@ def is_generated(service: Object) -> bool:
     """
     if adoption.is_adopted(service):
         return adoption.original(service) is None
-    if made.is_made(service) or adoption.leads_to_routers(service):
+    if owned_services.is_made(service) or adoption.leads_to_routers(service):
         return True
     return adoption.is_skuppers(service) and (
         names.SKUPPER_ORIGINAL_SELECTOR not in annotations(service)

@@ -17,14 +17,14 @@ from typing import Final
 
 import msgspec
 
-from router.kubernetes import adoption, headless, made, names
+from router.kubernetes import adoption, headless, names, owned_services
 from router.kubernetes.changes import Change, Create, Delete, Listens, delete, patch
-from router.kubernetes.choosing import Choice
 from router.kubernetes.fights import Fights
 from router.kubernetes.inner_ports import RESERVED, Claims, assign, from_text, remember
 from router.kubernetes.objects import Object, Snapshot, metadata, name_of
 from router.kubernetes.picture import ServiceWish, SiteOptions
-from router.kubernetes.undoing import ours, restore, undone, unreadable
+from router.kubernetes.removal import ours, restore, undone, unreadable
+from router.kubernetes.service_choice import Choice
 from router.model.errors import ConfigError
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec
@@ -172,7 +172,7 @@ class _Planner:
         if spec.headless != name:
             return False
         found = self._snapshot.get("Service", name)
-        is_theirs = found is not None and not made.is_made(found)
+        is_theirs = found is not None and not owned_services.is_made(found)
         if is_theirs or self._may_name_pods is not False:
             return True
         error = ConfigError(
@@ -198,7 +198,7 @@ class _Planner:
                 continue
             if self._has_no_address(name, spec):
                 self._lead_headless(name, spec, found, options)
-            elif found is None or made.is_made(found):
+            elif found is None or owned_services.is_made(found):
                 fresh = self._fresh(name, spec, options)
                 self._make(name, found, fresh, self._needs(name))
             elif adoption.is_adopted(found) and adoption.original(found) is None:
@@ -215,9 +215,9 @@ class _Planner:
         """Names of pods that are elsewhere, below a name that has no address of its own."""
         if self._may_name_pods is None:
             return
-        if found is None or made.is_made(found):
+        if found is None or owned_services.is_made(found):
             marked, noted = self._marks(name, options)
-            fresh = made.headless_service(name, spec.ports, marked, noted)
+            fresh = owned_services.headless_service(name, spec.ports, marked, noted)
             self._make(name, found, fresh, ())
         if found is None or not self._may_name_pods:
             return
@@ -229,7 +229,7 @@ class _Planner:
             # Else google.com could be a pod of other sites: resolvers try names here first.
             and _POD_NAME.match(member)
             # Pods of this namespace have their names from their own StatefulSet.
-            and (made.is_made(found) or member not in self._local)
+            and (owned_services.is_made(found) or member not in self._local)
         }
         self._changes += headless.slices(self._snapshot, found, spec.ports, members)
 
@@ -239,12 +239,12 @@ class _Planner:
         # Of plaintext HTTP/2 alone: routers of clusters need to be told, and nothing else can tell.
         is_h2c = spec.protocol == "http2" and not spec.tls_cert
         wish = self._wishes.get(name)
-        return made.service(
+        return owned_services.service(
             name,
             inner,
             marked,
             noted,
-            app_protocol=made.H2C if is_h2c else "",
+            app_protocol=owned_services.H2C if is_h2c else "",
             cluster_ip=wish.cluster_ip if wish is not None else "",
         )
 
@@ -259,7 +259,7 @@ class _Planner:
         if found is None:
             self._changes.append(Create(kind="Service", name=name, body=fresh, needs=needs))
             return
-        wanted = made.remade(found, fresh)
+        wanted = owned_services.remade(found, fresh)
         self._add(delete(found) if wanted is None else patch(found, wanted, needs))
 
     def _needs(self, name: str) -> Listens:
@@ -327,7 +327,7 @@ def _claims(service: Object) -> dict[int, int]:
     was = adoption.original(service)
     if was is not None:
         return from_text(was.inner_ports)
-    told = from_text(made.made(service).inner_ports)
+    told = from_text(owned_services.made(service).inner_ports)
     seen = {
         port["port"]: port["targetPort"]
         for port in adoption.ports(service)

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from router.documents import readers
-from router.kubernetes import console, findings, names, texts, tracking
+from router.kubernetes import console, copied_labels, findings, names, texts
 from router.kubernetes.findings import ObjectFindings, data_of
 from router.kubernetes.objects import Object, annotations, labels
 from router.kubernetes.picture import SiteOptions
@@ -161,8 +161,10 @@ def _spread(found: Object) -> dict[str, Any]:
     notes, marks = annotations(found), labels(found)
     ignored = marks.get(names.SITE_CONTROLLER_IGNORE, "")
     return {
-        "labels": tracking.spreading(marks, _listed(notes.get(names.EXCLUDE_LABELS, ""))),
-        "annotations": tracking.spreading(notes, _listed(notes.get(names.EXCLUDE_ANNOTATIONS, ""))),
+        "labels": copied_labels.spreading(marks, _listed(notes.get(names.EXCLUDE_LABELS, ""))),
+        "annotations": copied_labels.spreading(
+            notes, _listed(notes.get(names.EXCLUDE_ANNOTATIONS, ""))
+        ),
         "is_left_alone": texts.boolean(ignored) is True,
     }
 

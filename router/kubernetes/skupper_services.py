@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from router.kubernetes import findings, names, texts, tracking
+from router.kubernetes import copied_labels, findings, names, texts
 from router.kubernetes.exposure import PROTOCOLS, connector_name
 from router.kubernetes.findings import ObjectFindings, data_of
 from router.kubernetes.objects import Object
@@ -159,10 +159,10 @@ class _Reader:
             is_made=self._found.get("exposeIngress") != "Never",
             labels={
                 key: value
-                for key, value in tracking.spreading(_texts(self._found.get("labels"))).items()
+                for key, value in copied_labels.spreading(_texts(self._found.get("labels"))).items()
                 if texts.is_label_value(value)
             },
-            annotations=tracking.spreading(_texts(self._found.get("annotations"))),
+            annotations=copied_labels.spreading(_texts(self._found.get("annotations"))),
             stateful_set=stateful_set,
         )
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from router.kubernetes import backing, selectors, texts
+from router.kubernetes import selectors, service_backends, texts
 from router.kubernetes.objects import Object, Snapshot, labels, name_of
 from router.kubernetes.pods import (
     BOTH,
@@ -91,7 +91,7 @@ class Expander:
                 continue
             if not spec.workload:
                 search = Search(view, document, None)
-                backing.without_loops(search)
+                service_backends.without_loops(search)
                 made.append(search.result() if search.errors else document)
                 errors += search.errors
                 continue
@@ -123,7 +123,7 @@ class Expander:
             names = _changed_names(before.of(kind), snapshot.of(kind))
             changed.workloads |= {(kind, name) for name in names}
         if before.of("EndpointSlice") is not snapshot.of("EndpointSlice"):
-            slices = backing.slices_by_service(snapshot)
+            slices = service_backends.slices_by_service(snapshot)
             changed.services = _changed_slices(self._slices, slices)
             self._slices = slices
         pods = [p for c in self._pods.replace(snapshot.of("Pod")) for p in c if p is not None]
@@ -180,7 +180,7 @@ def _expanded(view: NamespaceView, document: Document, ports: tuple[int, ...] | 
     search = Search(view, document, ports)
     kind, _, name = search.spec.workload.partition("/")
     if kind == "service":
-        needs = backing.of_service(search, name)
+        needs = service_backends.of_service(search, name)
     elif kind == "pods":
         selector = selectors.parse(name)
         if selector is None:

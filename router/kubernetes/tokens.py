@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from router.kubernetes import beside, findings, names, texts
+from router.kubernetes import findings, names, skupper_coexistence, texts
 from router.kubernetes.findings import ObjectFindings
 from router.kubernetes.objects import Object, annotations, is_going, labels, metadata, name_of, part
 from router.kubernetes.picture import TokenSecret
@@ -80,7 +80,7 @@ def _is_link(
                 "info",  # Tools copy tokens back to where they came from.
             )
         return False
-    if skupper_runs and beside.is_skuppers_token(found):
+    if skupper_runs and skupper_coexistence.is_skuppers_token(found):
         noted.annotation(
             names.SITE_VERSION,
             "a token of a Skupper site is left to Skupper, which runs here",

@@ -10,12 +10,11 @@ import msgspec
 from router.kubernetes import (
     documents,
     findings,
-    merging,
+    merged_objects,
     names,
     site_config,
     tokens,
 )
-from router.kubernetes.beside import Beside
 from router.kubernetes.documents import Documents
 from router.kubernetes.exposure import Exposure
 from router.kubernetes.findings import ObjectFindings
@@ -23,6 +22,7 @@ from router.kubernetes.memo import Memo
 from router.kubernetes.objects import Snapshot, is_going
 from router.kubernetes.picture import NamespacePicture, SiteOptions
 from router.kubernetes.site_config import SiteDefaults
+from router.kubernetes.skupper_coexistence import Beside
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, Document
 
@@ -54,7 +54,7 @@ def translate(
     if options is None or options.service_controller:
         exposures = _exposures(snapshot, beside, memo, errors)
     connectors = by_kind.get("Connector", {})
-    merged = merging.merge(exposures, own, connectors, documented.wishes)
+    merged = merged_objects.merge(exposures, own, connectors, documented.wishes)
     links = tokens.read(snapshot.of("Secret"), own_site_id, beside.runs, by_kind.get("Link", {}))
     errors += [*merged.errors, *links.errors]
     return NamespacePicture(

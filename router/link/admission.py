@@ -1,7 +1,8 @@
 """Who is let in: what holds for every peer that has proven its identity, dialled or not.
 
 Our owner judges its certificate. Before and after that: a router id belongs to one site, a site has
-so many links here, and of two places with one identity only the original is linked (`twins`).
+so many links here, and of two places with one identity only the original is linked
+(`identity_copies`).
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -9,10 +10,10 @@ from collections.abc import Callable, Collection, Mapping
 import msgspec
 
 from router.link.adjacency import LinkAdjacency
+from router.link.identity_copies import Copies, is_original, living_twins
 from router.link.lane import Fault
 from router.link.ports import LinkOwner, Neighbour
 from router.link.session import LinkSession
-from router.link.twins import Copies, is_original, living_twins
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId

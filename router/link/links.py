@@ -14,12 +14,12 @@ from router.link.buffers import ProcessBuffers
 from router.link.dialled import DialledLinks
 from router.link.greeting import Life
 from router.link.handshake import EDGE, INTERIOR, SIBLING, Abilities
+from router.link.incoming_streams import OfferedStreams
 from router.link.intake import control_intake, lsa_intake
 from router.link.lane import Fault
-from router.link.listing import LinkStatus, listed, outgoing_status, shown_for
+from router.link.link_status import LinkStatus, listed, outgoing_status, shown_for
 from router.link.lost_races import LinkState
 from router.link.mux import LaneMux
-from router.link.offered import OfferedStreams
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import (
     LinkIdentity,

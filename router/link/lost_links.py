@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 import msgspec
 
 from router.link.lane import Fault
-from router.link.listing import LinkStatus, incoming_status
+from router.link.link_status import LinkStatus, incoming_status
 from router.link.ports import Neighbour
 from router.link.session import LinkSession
 from router.model import limits

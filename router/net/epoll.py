@@ -4,12 +4,12 @@ import errno
 import socket
 from collections.abc import Callable
 
-from router.net.dialling import Connected, Failed, NewSocket, TcpDial, new_socket
+from router.net.connection_attempt import Connected, Failed, NewSocket, TcpDial, new_socket
 from router.net.host import EventLoopHost
-from router.net.listening import Accept, HandOver, Sharing, TcpListener, bind
+from router.net.listener import Accept, HandOver, Sharing, TcpListener, bind
 from router.net.poller import Poller
 from router.net.ports import Address, Dial, DialCode, Listener, Proxy, Tls
-from router.net.resolving import Lookup, Resolver, system_lookup
+from router.net.resolver import Lookup, Resolver, system_lookup
 from router.net.sockets import bound_unsent
 
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from select import EPOLLIN, EPOLLOUT
 
 from router.model.limits import PROXY_ANSWER_TIMEOUT_S, READ_BYTES
-from router.net.connecting import AnswerReader, ProxyRefusal, request
 from router.net.connection import TcpConnection
 from router.net.handshake import TlsHandshake
 from router.net.pipe import Pipe
 from router.net.poller import Poller
 from router.net.ports import Address, DialCode, Proxy
+from router.net.proxy_connect import AnswerReader, ProxyRefusal, request
 from router.net.sockets import close_with_reset
 from router.net.tls import TlsConnection
 

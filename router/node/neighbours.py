@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from router.asking.desk import QuestionDesk
+from router.asking.disclosure import Asking
 from router.asking.kinds import is_for_site
-from router.asking.telling import Asking
 from router.forward.forwarder import Forwarder
 from router.link.lane import NOBODY
 from router.link.links import Links
@@ -32,7 +32,7 @@ from router.node.routing_run import RoutingRun
 from router.node.services.load_exchange import LoadExchange
 from router.node.services.services import SiteServices
 from router.node.services.share_run import ShareRun
-from router.node.sharing import Guard
+from router.node.stream_access import Guard
 from router.routing.attached import AttachedEdges
 from router.routing.core import RoutingCore
 from router.routing.edge import EdgeRouting, Routing

@@ -6,7 +6,7 @@ import msgspec
 
 from router.documents import Wanted
 from router.documents.division import Division, divided
-from router.net.listening import Sharing
+from router.net.listener import Sharing
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,14 +7,14 @@ from router.net.ports import Network
 from router.node.link_door import LinkDoor
 from router.node.news.absent_sites import AbsentSites
 from router.node.news.bar_news import BarNews
+from router.node.news.duplicate_identity import Twin
 from router.node.news.link_news import LinkNews
 from router.node.news.new_offers import NewOffers
 from router.node.news.site_faults import EQUIVOCATION, OVER_BUDGET, SiteFaults
-from router.node.news.twin import Twin
 from router.node.problems import problems
 from router.node.services.load_exchange import LoadExchange
 from router.node.services.services import SiteServices
-from router.node.sharing import Guard
+from router.node.stream_access import Guard
 from router.routing.edge import Routing
 from router.routing.events import (
     AdjacencyDamped,

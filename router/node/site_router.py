@@ -30,16 +30,16 @@ from router.model.sharing import Sharing, SharingRules, names_of_patterns
 from router.model.specs import ServiceSpec
 from router.net.ports import Address, DialCode, FarNetwork
 from router.node.link_door import LinkDoor, place_of
+from router.node.name_ownership import Owning
 from router.node.neighbours import Neighbours
 from router.node.news.absent_sites import AbsentSites
 from router.node.news.bar_news import BarNews, notes_of_bars
+from router.node.news.duplicate_identity import Twin
 from router.node.news.ejection_news import EjectionNews
 from router.node.news.link_news import LinkNews
 from router.node.news.message_news import MessageNews
 from router.node.news.new_offers import NewOffers
 from router.node.news.site_faults import SiteFaults
-from router.node.news.twin import Twin
-from router.node.owning import Owning
 from router.node.problems import problems
 from router.node.problems.capacity_hints import capacity_hints
 from router.node.problems.left_out import LeftOut, left_out
@@ -54,8 +54,8 @@ from router.node.services.plan import PlannedService, wishes
 from router.node.services.ports import Keeper
 from router.node.services.services import SiteServices
 from router.node.services.share_run import ShareRun
-from router.node.sharing import Guard
-from router.node.troubles import Troubles
+from router.node.site_problems import Troubles
+from router.node.stream_access import Guard
 from router.node.wanted_links import WantedLinks
 from router.routing.attached import AttachedEdges
 from router.routing.core import RoutingCore

@@ -27,8 +27,8 @@ from router.model.sharing import (
     names_one_site,
     pinned,
 )
-from router.node.moments import utc_of
 from router.node.site_router import SiteRouter
+from router.node.time_text import utc_of
 from router.routing.sharing import counting_word
 from router.routing.table import RouteTable
 

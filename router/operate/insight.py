@@ -18,25 +18,25 @@ from router.admin.simulation_api import SimulationApi
 from router.admin.sites_api import SitesApi
 from router.admin.tokens_api import TokensApi
 from router.admin.traffic_api import TrafficApi
-from router.asking.telling import Telling
+from router.asking.disclosure import Telling
 from router.net.ports import Network
 from router.node.parts import WHOLE, Part
 from router.node.site_router import SiteRouter
 from router.operate.access import access_of
-from router.operate.debugging import Debugging
-from router.operate.figures.recording import HistoryRecorder
+from router.operate.debug_dump import Debugging
+from router.operate.figures.history_recorder import HistoryRecorder
 from router.operate.flows.all_flows import AllFlows
 from router.operate.flows.flows import Flows
-from router.operate.living import Living
-from router.operate.simulating import Simulating
+from router.operate.live_snapshot import Living
+from router.operate.simulation_process import Simulating
 from router.operate.sites.facts import OwnFacts
 from router.operate.sites.ping_view import Pings
 from router.operate.sites.site_view import SitesView
 from router.operate.views import OperatorView
-from router.operate.why.bending import knees
+from router.operate.why.latency_knees import knees
 from router.operate.why.traffic import TrafficTester
 from router.operate.worker_answers import Answering
-from router.workers.whole import Whole
+from router.workers.combined_figures import Whole
 
 
 class Insight:

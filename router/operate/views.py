@@ -37,27 +37,27 @@ from router.model.settings import AffinityBy
 from router.model.sharing import names_of_patterns
 from router.net.epoll import EpollNetwork
 from router.node.memory_guard import MemoryGuard
-from router.node.moments import iso
 from router.node.news.bar_news import bar_views
 from router.node.problems.left_out import NOTHING, LeftOut, why_not
-from router.node.rating import kind_of, learnt_view, rate_of, rate_of_report
+from router.node.rate_text import kind_of, learnt_view, rate_of, rate_of_report
 from router.node.site_router import SiteRouter
-from router.operate.bursts.bursting import Bursting
+from router.node.time_text import iso
+from router.operate.bursts.burst_runs import Bursting
 from router.operate.figures.link_views import link_views, notes_of_links, of_expiries, of_links
-from router.operate.figures.measuring import measure, takes_part
+from router.operate.figures.metrics_source import measure, takes_part
 from router.operate.figures.process_figures import process_values, started_at
-from router.operate.flows.seeing import Seeing
+from router.operate.flows.observability_settings import Seeing
 from router.operate.problems import failing_requests, local_targets, removed_services
 from router.operate.problems.failing_requests import NoRoom, PortFailures
 from router.operate.sites.site_view import targets_by_port
-from router.operate.why.explaining import absent, affinity_view, explained, finite
-from router.operate.why.recalling import recalled
-from router.operate.why.scaling import scaled
+from router.operate.why.next_request import absent, affinity_view, explained, finite
+from router.operate.why.recent_decisions import recalled
+from router.operate.why.scale_figures import scaled
 from router.routing.table import SiteRoute
+from router.workers.combined_figures import Whole
 from router.workers.link_uses import LinkUse, use_of
-from router.workers.port_lately import Phases, PortPhases
+from router.workers.recent_port_figures import Phases, PortPhases
 from router.workers.site_load import SiteLoad, reports_with
-from router.workers.whole import Whole
 
 COMMANDS = (
     "Commands are: reload, stop, revoke (site=ID), renew (link=NAME), "

@@ -10,10 +10,10 @@ from router.admin.slices import sliced
 from router.admin.views import ServiceView
 from router.model import limits
 from router.operate.flows.flows import Flows
-from router.operate.living import Living
+from router.operate.live_snapshot import Living
 from router.operate.views import OperatorView
-from router.workers.port_lately import PortLately
-from router.workers.worker_words import (
+from router.workers.recent_port_figures import PortLately
+from router.workers.worker_messages import (
     Detail,
     FiguresQuestion,
     FlowList,

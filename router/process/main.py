@@ -16,10 +16,10 @@ from router.model.addresses import split
 from router.model.errors import ConfigError, RouterError
 from router.model.specs import SiteSpec
 from router.node.parts import Part
-from router.operate.debugging import stacks_on_signal
+from router.operate.debug_dump import stacks_on_signal
 from router.process.logs import Logs, logging_to
-from router.process.running import serve
-from router.process.starting import Place, only_one, open_store, run_loop
+from router.process.router_process import serve
+from router.process.startup import Place, only_one, open_store, run_loop
 from router.process.stores import Namespace
 from router.process.worker_starts import command as worker_command
 from router.process.worker_starts import end_those_of_before, room_for, worker_count

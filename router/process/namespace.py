@@ -15,7 +15,6 @@ from router.control.kubernetes.api import Api
 from router.control.kubernetes.bursts import NamespacePlace
 from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.identity import prepare
-from router.control.kubernetes.kept import kept_running
 from router.control.kubernetes.lease import Leadership
 from router.control.kubernetes.openshift import OpenShiftLogin, open_login
 from router.control.kubernetes.owners import OwnersMap
@@ -23,6 +22,7 @@ from router.control.kubernetes.recorder import EventRecorder
 from router.control.kubernetes.services import ServiceWriter
 from router.control.kubernetes.status import StatusWriter
 from router.control.kubernetes.store import KubernetesStore, Look
+from router.control.kubernetes.supervise import kept_running
 from router.control.kubernetes.teller import EventTeller
 from router.control.kubernetes.trust import SecretTrust
 from router.documents import Wanted
@@ -34,7 +34,7 @@ from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import Document
 from router.node.services.ports import SharedOwners
-from router.operate.bursts.bursting import BurstPlace
+from router.operate.bursts.burst_runs import BurstPlace
 from router.operate.consoles.consoles import LogsIn
 from router.process.stores import Namespace, Store
 

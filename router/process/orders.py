@@ -6,7 +6,7 @@ from typing import get_args
 from certs.errors import CertError
 from router.admin.ports import CommandFailed
 from router.model.bursts import BurstState
-from router.operate.bursts.bursting import Bursting
+from router.operate.bursts.burst_runs import Bursting
 from router.trust.trust import SiteTrust
 
 

@@ -17,12 +17,12 @@ from router.model.ids import ServiceKey
 from router.net.ports import Network
 from router.node.problems.left_out import LeftOut
 from router.operate.record import event_file
-from router.operate.record.auditing import Auditing
+from router.operate.record.audit_log import Auditing
 from router.operate.record.episode_news import EpisodeNews
 from router.operate.record.journal import Journal
 from router.operate.record.token_watch import TokenWatch
 from router.process.stores import Store
-from router.workers.port_lately import PortLately
+from router.workers.recent_port_figures import PortLately
 
 _WHY_IT_DIED = "See the end of what it logged, and journalctl -k: the kernel kills for memory"
 

@@ -15,9 +15,9 @@ from router.model.events import Event
 from router.model.specs import Document, ServiceSpec
 from router.node.services.ports import SharedOwners
 from router.operate.bursts.burst_places import DirectoryPlace
-from router.operate.bursts.bursting import BurstPlace
+from router.operate.bursts.burst_runs import BurstPlace
 from router.operate.consoles.consoles import LogsIn
-from router.operate.record.auditing import owner_of
+from router.operate.record.audit_log import owner_of
 from router.trust.ports import KeptSecrets
 
 

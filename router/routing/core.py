@@ -1,6 +1,6 @@
 """The routing core: told what happens, it answers with messages to send and new tables.
 
-Its parts: `adjacent` our neighbours · `own_lsa` what we say · `judging` what others say ·
+Its parts: `adjacent` our neighbours · `own_lsa` what we say · `lsa_receive` what others say ·
 `flood` who is told · `routes` paths and table.
 """
 
@@ -16,9 +16,9 @@ from router.routing.adjacent import AdjacencySet
 from router.routing.database_digest import is_digest
 from router.routing.events import AdjacencyDamped, LsaRejected, RoutingEvent
 from router.routing.flood import Flooding
-from router.routing.judging import Judging
 from router.routing.last_way import WayStep
 from router.routing.lsa import Bar, Lsa, LsaKey, Node, Splitter
+from router.routing.lsa_receive import Judging
 from router.routing.lsdb import Lsdb
 from router.routing.origin import OwnOrigin
 from router.routing.own_lsa import OwnLsa

@@ -8,10 +8,10 @@ from router.model.adverts import Declaration
 from router.model.ids import SiteId
 from router.model.owners import Owner
 from router.model.sharing import SharingRules
+from router.routing.absent_routers import KeptRouters
 from router.routing.adjacent import AdjacencySet
 from router.routing.bars import Bars, bars_of, is_put_out, rows_of, without_barred
 from router.routing.events import RoutingEvent, TableChanged
-from router.routing.kept import KeptRouters
 from router.routing.last_way import WayStep, last_way
 from router.routing.leaves import EVERYBODY_IS_FREE, Statement, standing_of, with_terms
 from router.routing.lsa import Bar, Node

@@ -18,9 +18,9 @@ from router.model.ids import SiteId
 from router.model.sharing import FREE, Terms
 from router.net.ports import Network
 from router.trust.bar_list import BarList
-from router.trust.issuing import Issuer
-from router.trust.revoking import Revoking
-from router.trust.rotating import Rotating
+from router.trust.ca_rotation import Rotating
+from router.trust.certificate_issuer import Issuer
+from router.trust.revocations import Revoking
 
 Drop = Callable[[Callable[[Neighbour], bool], str], int]
 """Ends the sessions of the neighbours that a predicate names, with a reason."""

@@ -1,8 +1,9 @@
 """Who we are and whom we believe: `certs` on disk, as the rooms of the router need it.
 
-The front of: `own_leaf` what we show · `admission` who is let in · `dialling` how links are dialled
-· `granting` claims of others · `issuing` certificates renewed · `rotating` and `following` the CA ·
-`revoking` the list of the revoked · `service_tls` what services show.
+The front of: `own_certificates` what we show · `admission` who is let in · `link_certificates` how
+links are dialled · `claim_desk` claims of others · `certificate_issuer` certificates renewed ·
+`ca_rotation` and `ca_rotation_watch` the CA · `revocations` the list of the revoked · `service_tls`
+what services show.
 """
 
 import time
@@ -29,16 +30,16 @@ from router.model.ticks import next_tick
 from router.net.ports import FarNetwork, Tls
 from router.trust.admission import Drop, NeighbourCertificates
 from router.trust.bar_list import BarList
+from router.trust.ca_rotation import Change, Rotating
+from router.trust.ca_rotation_watch import CaFollower
+from router.trust.certificate_issuer import Issuer
+from router.trust.claim_desk import Granting
 from router.trust.clock import ClockWatch
-from router.trust.dialling import Dialling
-from router.trust.following import CaFollower
-from router.trust.granting import Granting
 from router.trust.holders import Holders
-from router.trust.issuing import Issuer
-from router.trust.own_leaf import OwnLeaf
+from router.trust.link_certificates import Dialling
+from router.trust.own_certificates import OwnLeaf
 from router.trust.ports import Bars, Diallers, KeptSecrets, PendingLink
-from router.trust.revoking import Revoking
-from router.trust.rotating import Change, Rotating
+from router.trust.revocations import Revoking
 from router.trust.router_identity import RouterIdentity
 from router.trust.service_tls import ServiceTls
 

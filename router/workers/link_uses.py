@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from router.admin.views import LinkView
-from router.link.listing import LinkStatus
+from router.link.link_status import LinkStatus
 
 LinkKey = tuple[str, str, str]
 """Direction, name and neighbour's site: links of this key of all workers are one of the router."""

@@ -13,7 +13,7 @@ from router.model import limits
 from router.model.ids import ServiceKey
 from router.workers.lasting_counters import LastingCounters, Series
 from router.workers.link_uses import LinkKey, LinkUse, bytes_alone, uses_together
-from router.workers.port_lately import (
+from router.workers.recent_port_figures import (
     NONE_COUNTED,
     Phases,
     PortLately,
@@ -23,7 +23,7 @@ from router.workers.port_lately import (
     with_spills,
 )
 from router.workers.sums import part_of, totals_of
-from router.workers.worker_words import (
+from router.workers.worker_messages import (
     Ask,
     Follow,
     Latelies,

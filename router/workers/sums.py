@@ -10,8 +10,8 @@ from router.admin.ports import HistogramView, Labels, MetricValues
 from router.admin.views import ScaleView, ServiceView, TargetView
 from router.model.addresses import join
 from router.model.ids import ServiceKey
-from router.node.rating import rates_added
-from router.workers.port_lately import NONE_COUNTED, PortPart, PortTotals, TargetPart
+from router.node.rate_text import rates_added
+from router.workers.recent_port_figures import NONE_COUNTED, PortPart, PortTotals, TargetPart
 
 
 class Sum:

@@ -20,11 +20,11 @@ from router.admin.ports import MetricValues
 from router.admin.views import WorkerView
 from router.model import limits
 from router.model.events import Problem, Tell
-from router.node.moments import utc_of
+from router.node.time_text import utc_of
 from router.workers.lasting_counters import without_lasting
 from router.workers.one_worker import OneWorker
 from router.workers.sums import counters, lost_values, summed
-from router.workers.worker_words import (
+from router.workers.worker_messages import (
     Ask,
     FiguresQuestion,
     Follow,

@@ -142,10 +142,10 @@ Completes = Callable[[click.Context, click.Parameter, str], list[Any]]
 
 
 def completes(what: str) -> Completes:
-    """For ``shell_complete``: names of ``what`` (`sitectl.base.completing`)."""
+    """For ``shell_complete``: names of ``what`` (`sitectl.base.completion`)."""
 
     def found(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        from sitectl.base.completing import names
+        from sitectl.base.completion import names
 
         return list(names(what, ctx, incomplete))
 

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from router.kubernetes.names import PART_OF, SITE_CONFIGMAP
 from router.kubernetes.objects import Object, metadata, name_of
 from sitectl.debug.archive import ArchivePart, Content
-from sitectl.debug.asking import router_parts
 from sitectl.debug.host import documents_of
+from sitectl.debug.router_parts import router_parts
 from sitectl.kubernetes.cluster import Cluster
 from sitectl.kubernetes.door import SELECTOR
 from sitectl.kubernetes.site import KubernetesSite

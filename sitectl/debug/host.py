@@ -11,9 +11,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-from router.documents.differing import shown_fields
+from router.documents.differences import shown_fields
 from sitectl.debug.archive import ArchivePart, Content
-from sitectl.debug.asking import router_parts
+from sitectl.debug.router_parts import router_parts
 from sitectl.site.directory import DirectorySite
 from sitectl.site.event_files import tail
 from sitectl.site.site import Site

@@ -13,7 +13,7 @@ _OF_A_SITE: Final = re.compile(r"\bsitectl (?!gateway |--|link create|token crea
 
 
 def advised(gateway: HostGateway, item: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The problems of ``item`` (`looking.item_of`), each with what to type on this host."""
+    """The problems of ``item`` (`gateway_status.item_of`), each with what to type on this host."""
     problems = [{**one, "hint": _hint(gateway, item, one)} for one in item["problems"]]
     link = item["link"]
     is_told = any(one["code"] == _REFUSED or one["message"] == link["error"] for one in problems)

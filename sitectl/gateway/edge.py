@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from router.model.specs import Document, SiteSpec
 from sitectl.base.failure import conflict
-from sitectl.runtimes.life import make_site_in
+from sitectl.runtimes.site_lifecycle import make_site_in
 from sitectl.site.directory import DirectorySite
 from sitectl.site.site import Change
 
@@ -36,7 +36,7 @@ def make_edge_in(state: Path, name: str) -> tuple[DirectorySite, Change]:
 
 def link_edge(site: DirectorySite, token: "Token", cost: int | None) -> Change:
     """Have the edge dial the site of ``token``. Failure: it has another token."""
-    from sitectl.flags.linking import keep_link
+    from sitectl.flags.link_creation import keep_link
 
     change = keep_link(site, token, LINK, cost)[1]
     return "unchanged" if change == "unchanged" else "created"

@@ -8,9 +8,9 @@ from router.model.errors import ConfigError
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure
 from sitectl.base.options import Settings
+from sitectl.gateway.gateway_init import GRANT_PREFIX
 from sitectl.gateway.home import HostGateway, site_of
-from sitectl.gateway.making import GRANT_PREFIX
-from sitectl.runtimes.life import end_site
+from sitectl.runtimes.site_lifecycle import end_site
 from sitectl.site.site import Site
 
 _NOT_HERE: Final = "the site is not in reach from here"
@@ -59,7 +59,7 @@ def revoke(site: Site, site_id: str, grant: str) -> None:
 
     A router that does not run needs no telling: it finds the list when it starts.
     """
-    from sitectl.flags.linking import revoke_site
+    from sitectl.flags.link_creation import revoke_site
 
     granted = [one for one in site.trust.granted() if one.name == grant]
     unused = [one.name for one in granted if not one.redeemed]

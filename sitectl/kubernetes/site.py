@@ -24,8 +24,8 @@ from sitectl.base.failure import Exit, Failure, conflict, not_found, usage
 from sitectl.base.options import Settings
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
 from sitectl.kubernetes.door import PodDoor, site_directory
+from sitectl.kubernetes.namespace_objects import NamespaceReading, read_namespace
 from sitectl.kubernetes.planned import DryCluster
-from sitectl.kubernetes.reading import NamespaceReading, read_namespace
 from sitectl.site.admin import Admin, AdminClient
 from sitectl.site.site import LinkTokens, ServiceCredentials, Site
 from sitectl.site.store import state_dir

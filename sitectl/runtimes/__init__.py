@@ -2,8 +2,8 @@
 
 `base` is the interface, `process` the plainest runtime; `systemd` and `containers` (podman, docker)
 are rooms of their own. `spec` has what ``runtime.yaml`` says, `spec_file` reads and writes it,
-`choice` decides it for full sites (gateways: `sitectl.gateway.making`). Below them: `manager` and
-`unit` (systemd by its commands), `account` (whom root's routers run as), `programs` (running
+`choice` decides it for full sites (gateways: `sitectl.gateway.gateway_init`). Below them: `manager`
+and `unit` (systemd by its commands), `account` (whom root's routers run as), `programs` (running
 programs), `presence` (whether a router runs), `outcomes` (how starting and stopping fails).
 """
 

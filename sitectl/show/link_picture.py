@@ -3,10 +3,10 @@
 import time
 from typing import Any
 
-from sitectl.base.completing import remember
+from sitectl.base.completion import remember
 from sitectl.base.failure import Exit, Failure, not_found
 from sitectl.base.options import Settings
-from sitectl.base.watching import Picture
+from sitectl.base.watch import Picture
 from sitectl.show.link_table import link_table
 from sitectl.site import store
 from sitectl.site.site import Site

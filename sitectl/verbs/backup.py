@@ -254,7 +254,7 @@ def _tell(
 
 def _start_words(content: Content) -> str:
     """What has the restored router run here as it ran there, as far as this host can."""
-    from sitectl.gateway.making import KINDS
+    from sitectl.gateway.gateway_init import KINDS
     from sitectl.runtimes.spec import RuntimeSpec
 
     name, kind = content.name, "process"

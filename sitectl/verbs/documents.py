@@ -12,8 +12,8 @@ from router.model.specs import Document
 from sitectl.base import output, texts
 from sitectl.base.failure import not_found, usage
 from sitectl.base.options import Settings, Verb, completes, dry_run_flag
-from sitectl.flags.owning import require_in_force
-from sitectl.runtimes.life import make_site
+from sitectl.flags.name_ownership import require_in_force
+from sitectl.runtimes.site_lifecycle import make_site
 from sitectl.site import store
 from sitectl.site.site import Change, Site
 
@@ -44,7 +44,7 @@ def apply(settings: Settings, file: str) -> None:
         apply_gateway(settings, text, source)
         return
     if settings.on_kubernetes():
-        from sitectl.kubernetes.applying import apply_text
+        from sitectl.kubernetes.apply import apply_text
 
         apply_text(settings, text, source)
         return

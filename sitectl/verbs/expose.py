@@ -30,7 +30,7 @@ from sitectl.flags.bindings import (
 )
 from sitectl.flags.capacity import CapacityFlags, CapChange, capacity_flags
 from sitectl.flags.host import host_flags, host_listeners
-from sitectl.flags.owning import require_in_force
+from sitectl.flags.name_ownership import require_in_force
 from sitectl.flags.pod import bound_target, mark_headless, port_advice, use_of_pods, workload_flags
 from sitectl.flags.service import health_flags
 from sitectl.flags.service_names import documents_of, listener_of, require_name

@@ -13,7 +13,7 @@ from router.model.errors import ConfigError
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, not_found, usage
 from sitectl.base.options import Settings, Verbs, accepted, wait_flag
-from sitectl.gateway import looking, making, removal
+from sitectl.gateway import gateway_init, gateway_status, removal
 from sitectl.gateway.home import (
     HostGateway,
     default_name,
@@ -82,13 +82,15 @@ def init(
     """
     if config is not None:
         defined = gateway_files.read_definition(config)  # Refused before anything is made.
-        made = make_gateway(settings, making.GatewayWish(name or defined.name, kind, **told), wait)
+        made = make_gateway(
+            settings, gateway_init.GatewayWish(name or defined.name, kind, **told), wait
+        )
         changes = gateway_files.apply_definition(settings, made.gateway.site, defined)
         for line in gateway_files.lines(changes):
             output.note(line)
         return
     gateway, _ = make_gateway(
-        settings, making.GatewayWish(name or _own_name(settings), kind, **told), wait
+        settings, gateway_init.GatewayWish(name or _own_name(settings), kind, **told), wait
     )
     output.note(f"Next: sitectl gateway bind NAME HOST PORT --name {gateway.name}")
 
@@ -124,13 +126,13 @@ def status(ctx: click.Context, /, word: str | None, name: str | None, wait: floa
     if wait is not None:
         for gateway in here:
             wait_until_settled(gateway, f"gateway {gateway.name} is not settled", wait)
-    items = [looking.item_of(gateway) for gateway in here]
+    items = [gateway_status.item_of(gateway) for gateway in here]
     items += [one for one in _elsewhere(settings, here, items) if chosen in (None, one["name"])]
     if chosen is not None and not items:
         there = f"; there is: {', '.join(names)}" if names else ""
         raise not_found(f"no gateway {chosen!r} on this host{there}", "sitectl gateway status")
     output.emit_items(
-        settings, "GatewayStatus", items, lambda: settings.here(looking.text_of(items))
+        settings, "GatewayStatus", items, lambda: settings.here(gateway_status.text_of(items))
     )
     if any(item["problems"] or item["state"] == "stopped" for item in items):
         ctx.exit(Exit.DEGRADED)
@@ -150,7 +152,7 @@ def _elsewhere(
         return []  # Asked in passing: this host's are shown without it.
     for site in sites:
         if site is not None:
-            found |= {item["id"]: item for item in looking.items_elsewhere(site, known)}
+            found |= {item["id"]: item for item in gateway_status.items_elsewhere(site, known)}
     return list(found.values())
 
 

@@ -12,16 +12,16 @@ from sitectl.base import output, texts
 from sitectl.base.failure import not_found, usage
 from sitectl.base.options import Duration, Settings, TokenFile, Verb
 from sitectl.flags.link_cost import LinkCost
-from sitectl.gateway.applying import (
+from sitectl.gateway.definition import gateway_of
+from sitectl.gateway.gateway_documents import (
     Changed,
     apply_gateway,
     definition_of,
     named,
     wanted_documents,
 )
-from sitectl.gateway.definition import gateway_of
+from sitectl.gateway.gateway_init import fit_runtime
 from sitectl.gateway.home import find_gateway, gateway_names
-from sitectl.gateway.making import fit_runtime
 from sitectl.runtimes.image import chosen_image, image_flags, stated_policy
 from sitectl.runtimes.spec import PullPolicy
 from sitectl.site import store
@@ -84,17 +84,17 @@ def generate_bundle(
     On the other host:
       mkdir gateway && tar -xzf db.tar.gz -C gateway && cd gateway && ./launch.sh -t podman
     """
-    from sitectl.gateway.bundle import packing
+    from sitectl.gateway.bundle import bundle
 
     if token is not None and (expiry is not None or hosts):
         raise usage(
             "--expiry and --ingress-host are the token's own with --token", "Leave them out"
         )
     name, gateway, source = read_definition(config)
-    out = packing.out_directory(outdir)
+    out = bundle.out_directory(outdir)
     site = None if token is not None else store.find_site(settings)
-    declared = frozenset() if site is None else packing.declared_at(site)
-    wish = packing.BundleWish(
+    declared = frozenset() if site is None else bundle.declared_at(site)
+    wish = bundle.BundleWish(
         name=name,
         documents=wanted_documents(gateway, source, declared),
         image=chosen_image(image),
@@ -105,7 +105,7 @@ def generate_bundle(
         hosts=hosts,
         token=token,
     )
-    packed = packing.pack(settings, site, wish, out)
+    packed = bundle.pack(settings, site, wish, out)
     made = packed.bundle
     item = {
         "name": name,
@@ -228,7 +228,7 @@ def lines(changes: Iterable[Changed]) -> list[str]:
 
 def network_services(site: DirectorySite) -> frozenset[str]:
     """Services that others declare, as far as the gateway's router knows; it need not run."""
-    from sitectl.gateway.bundle.packing import declared_at
+    from sitectl.gateway.bundle.bundle import declared_at
 
     own = {document.name for document in site.documents() if document.kind == "Service"}
     return declared_at(site) - own

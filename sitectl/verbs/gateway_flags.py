@@ -8,8 +8,8 @@ from sitectl.base import output
 from sitectl.base.failure import Exit, Failure
 from sitectl.base.options import Decorated, Settings, TokenFile
 from sitectl.flags.link_cost import LinkCost
-from sitectl.flags.linking import wait_until_up
-from sitectl.gateway import advice, looking, making, services
+from sitectl.flags.link_creation import wait_until_up
+from sitectl.gateway import advice, gateway_init, gateway_status, services
 from sitectl.gateway.home import HostGateway, find_gateway
 
 MULTICAST: Final = "not in Spillway, requests are balanced one by one"
@@ -26,7 +26,7 @@ def type_flag(function: Decorated) -> Decorated:
     return click.option(
         "--type",
         "kind",
-        type=click.Choice(tuple(making.KINDS)),
+        type=click.Choice(tuple(gateway_init.KINDS)),
         help="What keeps it running: a systemd unit (service), a container, or nothing but a plain "
         "process (which does not survive a reboot). [default: service]",
     )(function)
@@ -50,13 +50,13 @@ def link_flags(function: Decorated) -> Decorated:
 
 
 def make_gateway(
-    settings: Settings, wish: making.GatewayWish, wait: float | None
-) -> making.MadeGateway:
-    done = making.make(settings, wish)
+    settings: Settings, wish: gateway_init.GatewayWish, wait: float | None
+) -> gateway_init.MadeGateway:
+    done = gateway_init.make(settings, wish)
     gateway = done.gateway
     assert gateway.record is not None
     told = {"created": "created", "updated": "runs"}.get(done.change, "exists already, unchanged")
-    kind = making.type_of(gateway.site)
+    kind = gateway_init.type_of(gateway.site)
     text = f"gateway {gateway.name} ({kind}) of site {gateway.record.site} {told}"
     if wait is not None:
         _wait_until_linked(gateway, wait)
@@ -75,7 +75,7 @@ def _wait_until_linked(gateway: HostGateway, wait_s: float) -> None:
         if failure.code == "timed-out":
             failure.hint = f"sitectl gateway status {gateway.name}"
         elif failure.code == "link-refused":
-            was_linked = looking.seen(gateway)["link"]["certificate_expires"] is not None
+            was_linked = gateway_status.seen(gateway)["link"]["certificate_expires"] is not None
             failure.hint = advice.to_link_again(gateway, was_linked=was_linked)
         raise
 
@@ -94,12 +94,12 @@ def wait_until_settled(
     last: list[dict[str, Any]] = []
 
     def settled() -> bool:
-        item = looking.seen(gateway)
+        item = gateway_status.seen(gateway)
         if service is not None:
             for key in ("bindings", "forwards"):
                 item[key] = [row for row in item[key] if row["service"] == service]
         last[:] = [item]
-        return looking.is_settled(item)
+        return gateway_status.is_settled(item)
 
     if not services.wait_for(settled, wait_s):
         rows = [last[0]["link"], *last[0]["bindings"], *last[0]["forwards"]] if last else []

@@ -10,7 +10,7 @@ from sitectl.base.options import Settings, Verb, accepted, wait_flag
 from sitectl.flags.capacity import CapacityFlags, capacity_flags
 from sitectl.flags.port_pairs import host_and_pairs, pairs_of
 from sitectl.flags.service import health_flags
-from sitectl.gateway import looking, making, removal, seeing, services
+from sitectl.gateway import gateway_init, gateway_status, removal, services, visibility
 from sitectl.gateway.home import HostGateway, default_name, find_gateway, gateway_names
 from sitectl.verbs.gateway_flags import (
     MULTICAST,
@@ -96,7 +96,7 @@ def _bind(
     elif bound.declared:
         text += "; the service is declared here"
     output.report(settings, "Binding", service, bound.change, text)
-    if making.is_apart(gateway.site) and host.startswith(("127.", "::1", "localhost")):
+    if gateway_init.is_apart(gateway.site) and host.startswith(("127.", "::1", "localhost")):
         output.note(
             f"{host} is the container's own, not this host's; podman calls that "
             "host.containers.internal, docker host.docker.internal"
@@ -105,7 +105,7 @@ def _bind(
         wait_until_settled(
             gateway, f"target {bound.target} of {service} is not ready", wait, service
         )
-        if not seeing.is_seen(settings, gateway, service, wait):
+        if not visibility.is_seen(settings, gateway, service, wait):
             output.note("the gateway's site has not heard of the target yet: its clients may wait")
 
 
@@ -171,12 +171,12 @@ def expose(
     settings = ctx.ensure_object(Settings)
     host_and_pairs(words)  # Before a gateway is made for words that cannot be.
     if not gateway_names(settings) or (name and name not in gateway_names(settings)):
-        wish = making.GatewayWish(name or default_name(), kind, token, hosts, cost)
+        wish = gateway_init.GatewayWish(name or default_name(), kind, token, hosts, cost)
         make_gateway(settings, wish, None)
     gateway = gateway_to_change(settings, name)
-    if kind is not None and kind != making.type_of(gateway.site):
+    if kind is not None and kind != gateway_init.type_of(gateway.site):
         raise usage(
-            f"gateway {gateway.name!r} is of type {making.type_of(gateway.site)}, not {kind}",
+            f"gateway {gateway.name!r} is of type {gateway_init.type_of(gateway.site)}, not {kind}",
             f"Leave --type out, or: sitectl gateway delete --name {gateway.name}",
         )
     _bind(settings, gateway, service, words, wait, protocol, capacity, health, declares=True)
@@ -245,7 +245,7 @@ def forward(
     if loopback and bind_ip is not None:
         raise usage("--loopback and --bind-ip say two places", "Give one of them")
     gateway = gateway_to_change(settings, name)
-    if making.is_apart(gateway.site) and (loopback or bind_ip is not None):
+    if gateway_init.is_apart(gateway.site) and (loopback or bind_ip is not None):
         raise usage(
             f"gateway {gateway.name!r} is a container with a network of its own, which has none of "
             "this host's addresses",
@@ -260,7 +260,7 @@ def forward(
     same = " already, unchanged" if done.change == "unchanged" else ""
     text = f"{service} is reached at {where}{same}"
     output.report(settings, "Forward", service, done.change, text)
-    if done.change != "unchanged" and making.fit_runtime(gateway.site, settings.timeout_s):
+    if done.change != "unchanged" and gateway_init.fit_runtime(gateway.site, settings.timeout_s):
         output.note("its router was started anew, to be allowed these ports and no others")
     if done.service is None:
         output.note(f"no site declares {service} yet, as far as is known here")
@@ -278,7 +278,7 @@ def _listen_errors(gateway: HostGateway, service: str) -> list[str]:
     rows: list[dict[str, Any]] = []
 
     def tried() -> bool:
-        item = looking.seen(gateway)
+        item = gateway_status.seen(gateway)
         rows[:] = [row for row in item["forwards"] if row["service"] == service]
         return item["state"] == "stopped" or all(row["state"] in ("bound", "error") for row in rows)
 

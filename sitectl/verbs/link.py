@@ -18,9 +18,9 @@ from sitectl.base.options import (
     dry_run_flag,
     wait_flag,
 )
-from sitectl.base.watching import show, watch_flag
+from sitectl.base.watch import show, watch_flag
 from sitectl.flags.link_cost import LinkCost
-from sitectl.flags.linking import incoming_link, keep_link, revoke_site, wait_until_up
+from sitectl.flags.link_creation import incoming_link, keep_link, revoke_site, wait_until_up
 from sitectl.flags.proxy import keep_link_login, proxy_flags, read_wish
 from sitectl.runtimes import presence
 from sitectl.show.link_picture import link_picture

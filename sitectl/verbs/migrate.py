@@ -13,7 +13,7 @@ from sitectl.base.options import Settings, Verb, dry_run_flag
 if TYPE_CHECKING:
     from router.kubernetes.migration import MigrationStep
     from router.kubernetes.migration_record import Direction
-    from sitectl.kubernetes.migrating import MigrationResult
+    from sitectl.kubernetes.migration_run import MigrationResult
     from sitectl.kubernetes.site import KubernetesSite
     from sitectl.kubernetes.survey import SkupperAddress, SkupperNamespace
 
@@ -82,7 +82,7 @@ def migrate(
         raise usage("say what to do: --plan, --apply or --rollback", "sitectl migrate --plan")
     if declare_only and what != "apply":
         raise usage("--declare-only is for --apply", "Leave it out")
-    from sitectl.kubernetes.migrating import read
+    from sitectl.kubernetes.migration_run import read
     from sitectl.kubernetes.site import KubernetesSite
 
     site = KubernetesSite.of(settings)
@@ -102,7 +102,7 @@ def migrate(
 
 
 def _require_known(name: str, found: "SkupperNamespace") -> None:
-    from sitectl.kubernetes.migrating import refuse
+    from sitectl.kubernetes.migration_run import refuse
 
     if name not in found.candidates:
         refuse(None, name, found)
@@ -206,14 +206,14 @@ def _gap(candidate: "SkupperAddress") -> str:
 
 
 def _served_by(found: "SkupperNamespace", name: str) -> str:
-    from router.kubernetes import adoption, made
+    from router.kubernetes import adoption, owned_services
 
     service = found.snapshot.get("Service", name)
     if service is None:
         return "nobody"
     if adoption.is_skuppers(service):
         return "skupper"
-    if adoption.is_adopted(service) or made.is_made(service):
+    if adoption.is_adopted(service) or owned_services.is_made(service):
         return "spillway"
     return "its pods"
 
@@ -325,7 +325,7 @@ def _move(
     only_declare: bool,
     wait_s: float | None,
 ) -> None:
-    from sitectl.kubernetes.migrating import Mover, refuse
+    from sitectl.kubernetes.migration_run import Mover, refuse
 
     limit_s = settings.timeout_s if wait_s is None else wait_s
     mover = Mover(site, limit_s, output.note, time.monotonic)

@@ -9,7 +9,7 @@ from certs.names import is_site_id
 from sitectl.base import output
 from sitectl.base.failure import Failure, not_found, usage
 from sitectl.base.options import Settings, Verb, dry_run_flag
-from sitectl.flags.linking import incoming_link, revoke_site
+from sitectl.flags.link_creation import incoming_link, revoke_site
 from sitectl.site import store
 from sitectl.site.site import Site
 

@@ -13,13 +13,13 @@ from sitectl.base.failure import conflict, usage
 from sitectl.base.options import Settings, TokenFile, Verb
 from sitectl.gateway.edge import LINK, make_edge_in
 from sitectl.runtimes import presence
-from sitectl.runtimes.life import name_of
 from sitectl.runtimes.process import (
     is_supervised,
     require_own,
     router_command,
     router_environment,
 )
+from sitectl.runtimes.site_lifecycle import name_of
 from sitectl.site import store
 
 

@@ -13,17 +13,17 @@ from router.model.specs import (
     SitePolicySpec,
 )
 from sitectl.base import output
-from sitectl.base.completing import remember
+from sitectl.base.completion import remember
 from sitectl.base.failure import Exit
 from sitectl.base.options import Settings, Verbs, accepted, completes, dry_run_flag
-from sitectl.base.watching import Picture, show, watch_flag
+from sitectl.base.watch import Picture, show, watch_flag
 from sitectl.flags import tls
 from sitectl.flags.bindings import (
     bindings_of,
 )
 from sitectl.flags.capacity import CapacityFlags, cap_change, lone_site_cap_flags
 from sitectl.flags.host import host_flags, host_listeners
-from sitectl.flags.owning import require_in_force
+from sitectl.flags.name_ownership import require_in_force
 from sitectl.flags.policy import (
     QUEUE_DEFAULT,
     half_close_flag,
@@ -225,7 +225,7 @@ def label(settings: Settings, name: str, words: tuple[str, ...]) -> None:
     if not settings.on_kubernetes():
         output.note("service label: not needed here, a process site has no Kubernetes services")
         return
-    from sitectl.kubernetes.labelling import label_service
+    from sitectl.kubernetes.service_labels import label_service
 
     label_service(settings, name, words)
 

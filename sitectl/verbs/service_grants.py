@@ -15,7 +15,7 @@ from sitectl.base.failure import conflict, not_found, usage
 from sitectl.base.options import Settings, Verb, completes, dry_run_flag
 from sitectl.flags.bindings import bindings_of, is_declared
 from sitectl.flags.capacity import policy_of_service
-from sitectl.flags.owning import look
+from sitectl.flags.name_ownership import look
 from sitectl.flags.service_names import require_name
 from sitectl.flags.sharing import document_name, with_ids
 from sitectl.site import store

@@ -4,7 +4,7 @@ import click
 
 from sitectl.base import output
 from sitectl.base.options import Settings, Verb, completes, dry_run_flag
-from sitectl.flags.owning import look
+from sitectl.flags.name_ownership import look
 from sitectl.site import store
 
 

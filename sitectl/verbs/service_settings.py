@@ -13,7 +13,7 @@ from router.model.specs import (
 from sitectl.base import output
 from sitectl.base.failure import Failure, not_found, usage
 from sitectl.base.options import Settings, Verb, completes, dry_run_flag
-from sitectl.base.suggesting import did_you_mean
+from sitectl.base.suggestions import did_you_mean
 from sitectl.flags import tls
 from sitectl.flags.bindings import (
     bindings_of,
@@ -29,7 +29,7 @@ from sitectl.flags.capacity import (
     policy_of_service,
     site_cap_flags,
 )
-from sitectl.flags.owning import require_in_force
+from sitectl.flags.name_ownership import require_in_force
 from sitectl.flags.policy import (
     QUEUE_DEFAULT,
     half_close_flag,

@@ -16,7 +16,7 @@ from sitectl.base.options import (
     type_and_name,
     wait_flag,
 )
-from sitectl.base.suggesting import did_you_mean
+from sitectl.base.suggestions import did_you_mean
 from sitectl.flags import tls
 from sitectl.flags.bindings import (
     Binding,

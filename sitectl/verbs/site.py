@@ -35,7 +35,7 @@ from sitectl.flags.site import given, site_flags, without_use
 from sitectl.runtimes import choice, presence, runtime_of
 from sitectl.runtimes.choice import RunBy
 from sitectl.runtimes.image import image_flags
-from sitectl.runtimes.life import end_site, make_site, name_of
+from sitectl.runtimes.site_lifecycle import end_site, make_site, name_of
 from sitectl.runtimes.spec import PullPolicy
 from sitectl.site import store
 from sitectl.site.directory import DirectorySite

@@ -7,7 +7,7 @@ import click
 from sitectl.base import colours, output
 from sitectl.base.failure import Exit, Failure, doc_of
 from sitectl.base.options import Settings, Verb
-from sitectl.base.watching import Picture, show, watch_flag
+from sitectl.base.watch import Picture, show, watch_flag
 from sitectl.show import ages, history
 from sitectl.site import store
 

@@ -14,8 +14,8 @@ from sitectl.flags.link_cost import LinkCost
 from sitectl.flags.sharing_mode import note_to_grant
 from sitectl.flags.terms import TermsFlags, terms_fields, terms_flags, terms_of, terms_text
 from sitectl.site import store
+from sitectl.site.claims import endpoints_to_dial, grant_claim
 from sitectl.site.directory import DirectorySite
-from sitectl.site.granting import endpoints_to_dial, grant_claim
 from sitectl.site.site import Site
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import click
 from sitectl.base import output
 from sitectl.base.failure import Failure
 from sitectl.base.options import Duration, Settings, Verb
-from sitectl.base.watching import LEAST_S
+from sitectl.base.watch import LEAST_S
 from sitectl.show import sparkline, top
 from sitectl.show.link_traffic import LinkTraffic
 from sitectl.show.live import Live, Pictures, Port

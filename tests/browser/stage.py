@@ -25,7 +25,7 @@ from router.admin.history_views import ServiceHistory
 from router.admin.simulation_api import SimulationApi
 from router.model import limits
 from router.model.events import Event
-from router.operate.simulating import Simulating
+from router.operate.simulation_process import Simulating
 from tests.browser.scripted import ScriptedPart, ScriptedRouter
 from tests.doors import take_no_more
 from tests.scenario.harness import own_address

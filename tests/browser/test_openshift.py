@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from playwright.sync_api import Browser, expect
 
-from router.admin.console.serving import serving
+from router.admin.console.listener import serving
 from tests.kubernetes.openshift import AUTHORIZE, METADATA, OpenShift
 from tests.kubernetes.test_openshift import World
 

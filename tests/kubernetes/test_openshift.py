@@ -15,7 +15,7 @@ from router.admin.api import AdminApi
 from router.admin.console import static
 from router.admin.console.auth import ConsoleSessions, Users
 from router.admin.console.door import ConsoleDoor
-from router.admin.console.serving import serving
+from router.admin.console.listener import serving
 from router.admin.events import EventLog
 from router.control.kubernetes.openshift import OpenShiftLogin
 from router.model import limits

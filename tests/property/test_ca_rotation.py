@@ -19,7 +19,7 @@ from certs.ca_files import CaFiles
 from certs.identity import SiteIdentity
 from certs.rotation import CaState, Dialler
 from router.model.ids import SiteId
-from router.trust.rotating import Rotating
+from router.trust.ca_rotation import Rotating
 from tests.unit.certs.test_rotation import shows
 from tests.unit.journal import Journal
 

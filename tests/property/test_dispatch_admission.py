@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.balance.ledger import Denied, LocalLedger, Slot
-from router.balance.waiting import WaitingPlace
+from router.balance.waiting_room import WaitingPlace
 from router.forward.admission import SlotAdmission
 from router.model.capacity import TargetTerms
 from router.model.ids import SiteId

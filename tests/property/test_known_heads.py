@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.forward.http1.bytes_cache import BytesCache
 from router.forward.http1.heads import HeadLimits, head_limits
-from router.forward.http1.known import BytesCache
 from router.forward.http1.request_heads import Forwarding
 from router.forward.http1.requests import KnownRequest, KnownRequests, RequestParser
 from router.forward.http1.responses import (

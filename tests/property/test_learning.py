@@ -5,7 +5,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.balance.learning import Learner
+from router.balance.capacity_learning import Learner
 from router.model import limits
 
 ANSWERS = st.lists(

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.kubernetes import adoption, made
+from router.kubernetes import adoption, owned_services
 from router.kubernetes.migration_foretold import foretold
 from tests.unit.kubernetes.moving import World
 
@@ -46,7 +46,7 @@ def meddling(world: World, data: st.DataObject) -> Callable[[], None]:
 
 
 def is_ours(found: Any) -> bool:
-    return adoption.is_adopted(found) or made.is_made(found)
+    return adoption.is_adopted(found) or owned_services.is_made(found)
 
 
 @settings(max_examples=30)

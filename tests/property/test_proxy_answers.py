@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.model.limits import PROXY_ANSWER_BYTES_MAX
-from router.net.connecting import Answer, AnswerReader, ProxyRefusal, Through
+from router.net.proxy_connect import Answer, AnswerReader, ProxyRefusal, Through
 
 STATUS = st.integers(100, 599).filter(lambda status: status != 101)
 FIELD = st.from_regex(rb"[A-Za-z-]{1,9}: [ -~]{0,30}", fullmatch=True)

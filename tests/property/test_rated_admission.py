@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from router.balance.ledger import LocalLedger, Slot
-from router.balance.waiting import WaitingPlace
+from router.balance.waiting_room import WaitingPlace
 from router.forward.admission import SlotAdmission
 from router.model import limits
 from router.model.capacity import Rate, SiteCap, TargetTerms

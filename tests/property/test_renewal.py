@@ -15,14 +15,14 @@ from certs.credentials import Credential, LinkStore
 from certs.identity import SiteIdentity
 from certs.issue import certificate_token
 from router.link import control
-from router.link.listing import LinkStatus
+from router.link.link_status import LinkStatus
 from router.link.lost_races import LinkState
 from router.link.ports import Neighbour
 from router.link.renewals import Answer
 from router.model import limits as router_limits
 from router.model.ids import RouterId, SiteId
 from router.net.simulated import SimulatedInternet
-from router.trust.renewing import Renewer
+from router.trust.certificate_renewal import Renewer
 from tests.unit.journal import Journal
 from tests.unit.trust.trusts import East
 

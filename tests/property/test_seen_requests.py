@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.forward.http1.request_heads import Forwarding, RequestHead, read_request_head
-from router.forward.observing import Finished
+from router.forward.observers import Finished
 from router.forward.ports import Request
 from router.forward.request_ids import RequestIds
 from router.model import limits

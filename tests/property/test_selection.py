@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from router.balance.balancer import ServiceBalancer
 from router.balance.candidates import SENDS_AWAY
+from router.balance.decision_evidence import DecisionReplay
 from router.balance.decisions import CandidateReport, Decision, NoChoice
 from router.balance.ledger import LocalLedger, Slot
-from router.balance.seen import DecisionReplay
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.capacity import Rate, SiteCap, TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId

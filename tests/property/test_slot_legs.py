@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from router.balance.ledger import Slot
 from router.forward.abandoned import GIVEN_UP
-from router.forward.http1.known import BytesCache
+from router.forward.http1.bytes_cache import BytesCache
 from router.forward.http1.responses import KnownResponses
 from router.forward.local import LocalLeg, LocalParts, SlotLeg
 from router.forward.outcomes import LAST_STATUS_UNJUDGED

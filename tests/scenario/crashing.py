@@ -30,7 +30,7 @@ _LOADED = (
         "router.documents.schema",
         "sitectl.site.directory_trust",
         "sitectl.gateway.edge",
-        "sitectl.runtimes.life",
+        "sitectl.runtimes.site_lifecycle",
         "sitectl.main",
     ),
     "sitectl.runtimes.process",

@@ -36,6 +36,6 @@ def test_a_router_that_serves_has_imported_nothing_that_it_does_not_need(net: Ne
     assert fetch(east.address, SHOP_PORT).status == 200
     for _, log in logs:
         imported = {line.rpartition("|")[2].strip() for line in log.read_text().splitlines()}
-        assert "router.process.running" in imported, "Python tells what it imports"
+        assert "router.process.router_process" in imported, "Python tells what it imports"
         found = [name for name in ABSENT if name in imported]
         assert not found, f"{log.name}: imported for nothing"

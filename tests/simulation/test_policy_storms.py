@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from router.model.specs import ConnectorSpec, LinkSpec, SitePolicySpec, TargetSpec
-from router.operate.why.recalling import recalled
+from router.operate.why.recent_decisions import recalled
 from tests.simulation.test_fill_and_spill import at_rest
 from tests.simulation.world import SERVICE, Answer, SimSite, World
 

@@ -9,9 +9,9 @@ import pytest
 
 from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
 from router.admin.site_views import SiteDetail
+from router.asking.disclosure import Telling
 from router.asking.exchange import Asker, QuestionReply, Quiet
 from router.asking.site_answer import SiteQuestion
-from router.asking.telling import Telling
 from router.link.ports import ASKS_SITE, OpenRequest
 from router.model import limits
 from router.model.packed import pack

@@ -5,6 +5,6 @@ HTTP on a listener of its own with its own few connections, so that neither clie
 strangers keep an operator out. It changes nothing: commands are not served here.
 
 `auth`, `gate` and `openshift` decide and are pure · `login_form` what strangers send · `static`
-the files · `door` the application · `openshift_door` its login by a cluster · `serving` the
+the files · `door` the application · `openshift_door` its login by a cluster · `listener` the
 listener. `operate.consoles` supplies users and certificate.
 """

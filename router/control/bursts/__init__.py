@@ -5,6 +5,6 @@ does or fails to do is told, never raised, and takes no longer than its deadline
 run raises, having ended what it began.
 """
 
-from router.control.bursts.firing import Firing, HookOutcome
+from router.control.bursts.hook_call import Firing, HookOutcome
 
 __all__ = ["Firing", "HookOutcome"]

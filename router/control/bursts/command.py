@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
-from router.control.bursts.firing import Firing, HookOutcome, shown
+from router.control.bursts.hook_call import Firing, HookOutcome, shown
 from router.documents.templates import filled
 from router.model import limits
 

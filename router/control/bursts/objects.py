@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from router.control.bursts.firing import Firing, HookOutcome
+from router.control.bursts.hook_call import Firing, HookOutcome
 from router.control.kubernetes.api import APPLY_PATCH, Api
 from router.control.kubernetes.errors import FORBIDDEN, NOT_FOUND, ApiError
 from router.documents.templates import filled_whole

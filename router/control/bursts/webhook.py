@@ -18,7 +18,7 @@ import aiohttp
 import msgspec
 from aiohttp.abc import ResolveResult
 
-from router.control.bursts.firing import Firing, HookOutcome, shown
+from router.control.bursts.hook_call import Firing, HookOutcome, shown
 from router.documents.addresses import is_metadata
 from router.documents.templates import NUMBERS
 from router.model import limits

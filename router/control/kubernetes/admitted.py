@@ -34,7 +34,7 @@ _NAMES: Final = tuple(f"{ADMITTED_PREFIX}{digit}" for digit in "0123456789abcdef
 
 
 class AdmittedSecrets:
-    """Owns the copy in ``here``, but for what `trust.issuing` enters there and says so."""
+    """Owns the copy in ``here``, but for what `certificate_issuer` enters there and says so."""
 
     def __init__(self, api: Secrets, here: Register) -> None:
         self._api = api

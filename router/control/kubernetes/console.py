@@ -16,8 +16,8 @@ from certs import files
 from certs.errors import CertError
 from router.control.kubernetes.errors import CONFLICT, ApiError
 from router.control.kubernetes.informer import Informer, Reads
-from router.control.kubernetes.kept import kept_running
 from router.control.kubernetes.selections import Selection, whole
+from router.control.kubernetes.supervise import kept_running
 from router.control.kubernetes.trust_calls import SECRET, Secrets, refusal
 from router.kubernetes.names import CONSOLE_USERS_SECRET
 from router.kubernetes.picture import SiteOptions

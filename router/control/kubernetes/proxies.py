@@ -26,7 +26,7 @@ CODE = "SW0447"
 
 
 class ProxySecrets:
-    """Owns the logins in ``store``, which `trust.proxying` looks at each second."""
+    """Owns the logins in ``store``, which `trust.link_proxies` looks at each second."""
 
     def __init__(self, store: LinkStore) -> None:
         self._store = store

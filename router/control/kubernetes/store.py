@@ -19,8 +19,8 @@ import msgspec
 
 from router.control.acceptance import Acceptance, SourcesReading, news
 from router.control.kubernetes.informer import Informer, Reads
-from router.control.kubernetes.kept import kept_running
 from router.control.kubernetes.selections import SELECTIONS
+from router.control.kubernetes.supervise import kept_running
 from router.documents import Wanted
 from router.documents.division import divided
 from router.kubernetes import replicas

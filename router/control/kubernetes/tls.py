@@ -14,8 +14,8 @@ from typing import Final
 from certs.errors import CertError
 from certs.service_tls import CA_FILE, CERTIFICATE_FILE, KEY_FILE, Contents, TlsStore
 from router.control.kubernetes.informer import Informer, Reads
-from router.control.kubernetes.kept import kept_running
 from router.control.kubernetes.selections import Selection, whole
+from router.control.kubernetes.supervise import kept_running
 from router.control.kubernetes.trust_calls import SECRET, refusal
 from router.documents import Wanted
 from router.kubernetes.names import (

@@ -5,7 +5,7 @@ import re
 import msgspec
 
 from router.forward.http1 import grammar
-from router.forward.http1.known import BytesCache
+from router.forward.http1.bytes_cache import BytesCache
 from router.model import limits
 
 # Each judges a whole head in one step: no field that ends at a hop; in requests one good Host.

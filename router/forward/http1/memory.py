@@ -1,7 +1,7 @@
 """What one router remembers of heads, over all its services."""
 
 from router.forward.http1 import canonical
-from router.forward.http1.known import BytesCache
+from router.forward.http1.bytes_cache import BytesCache
 from router.forward.http1.requests import KnownRequest
 from router.forward.http1.responses import KnownResponse
 

@@ -3,10 +3,10 @@
 import enum
 from typing import Protocol
 
+from router.forward.http1.bytes_cache import BytesCache
 from router.forward.http1.chunks import ChunkDecoder
 from router.forward.http1.grammar import HttpError
 from router.forward.http1.heads import DEFAULT, HeadLimits
-from router.forward.http1.known import BytesCache
 from router.forward.http1.messages import HEAD_END, BodySink, MessageParser
 from router.forward.http1.request_heads import START, Forwarding, RequestHead, read_request_head
 from router.forward.ports import Request

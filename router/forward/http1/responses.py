@@ -9,9 +9,9 @@ import httptools
 import msgspec
 
 from router.forward.http1 import grammar
+from router.forward.http1.bytes_cache import BytesCache
 from router.forward.http1.chunks import ChunkDecoder
 from router.forward.http1.heads import DEFAULT, HeadLimits, LineJudge, StartLine, exceeds_limits
-from router.forward.http1.known import BytesCache
 from router.forward.http1.messages import HEAD_END, NOTHING, BodySink, MessageParser
 from router.forward.http1.render import is_bodiless, with_via
 from router.model.limits import HEADS_PER_STREAM_MAX, INTERIM_BYTES_MAX, POOL_IDLE_S

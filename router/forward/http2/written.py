@@ -1,6 +1,6 @@
 """Canonical heads as header blocks, made once for all that are the same."""
 
-from router.forward.http1.known import BytesCache
+from router.forward.http1.bytes_cache import BytesCache
 from router.forward.http1.memory import AsBlock
 from router.forward.http2 import heads
 from router.forward.http2.blocks import encoded

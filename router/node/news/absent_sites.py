@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from router.admin.views import WhyCandidate
-from router.link.listing import LinkStatus, in_words
+from router.link.link_status import LinkStatus, in_words
 from router.model.adverts import RemoteCandidate
 from router.model.ids import ServiceKey, SiteId
 from router.model.limits import ABSENT_SITES_MAX, ABSENT_SITES_SHOWN_S
 from router.model.sharing import SHORT_ID_CHARS
-from router.node.moments import time_of_day
+from router.node.time_text import time_of_day
 from router.routing.table import RouteTable
 
 

@@ -18,10 +18,10 @@ from router.model.ticks import next_tick
 from router.net.ports import Network, Tls
 from router.node.services.changes import ServiceChanges
 from router.node.services.grant_watch import GrantWatch
-from router.node.services.learnt import LearntServices
+from router.node.services.learned_services import LearntServices
 from router.node.services.listener_grants import ListenerGrants, ListenerOffice, Unlistened
 from router.node.services.load_exchange import LoadExchange
-from router.node.services.own_words import OwnWords
+from router.node.services.own_adverts import OwnWords
 from router.node.services.plan import PlannedService, PlannedTarget, Planner, PortPlan, Undeclared
 from router.node.services.ports import Keeper
 from router.node.services.refused_declarations import RefusedDeclarations

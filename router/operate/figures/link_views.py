@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from router.admin.views import AllowView, LinkView, SiteName
-from router.link.listing import LinkStatus, in_words
+from router.link.link_status import LinkStatus, in_words
 from router.model.events import Note, Problem
 from router.model.ids import RouterId, SiteId
 from router.model.sharing import FREE, Terms
-from router.node.moments import time_of_day, utc_of
 from router.node.site_router import SiteRouter
+from router.node.time_text import time_of_day, utc_of
 from router.routing.edge import EdgeRouting
 from router.routing.table import SiteRoute
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from router.forward.observing import Finished, Passage
+from router.forward.observers import Finished, Passage
 from router.model import limits
 from router.operate.record.sinks import Sink
 
@@ -51,7 +51,7 @@ class AccessLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccessLog:
-    """`observing.AccessSink`: chooses on the data thread, formats and writes on its own.
+    """`observers.AccessSink`: chooses on the data thread, formats and writes on its own.
 
     Every failed or refused request is written, up to a rate; of the rest the share that is wanted.
     Lines are dropped, and counted, rather than waited for. ``tell_lost`` is called in the writing

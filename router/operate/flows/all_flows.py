@@ -9,7 +9,7 @@ from router.admin.flow_views import FlowDetail, FlowsWanted, FlowView
 from router.model import limits
 from router.operate.flows.flows import Flows
 from router.workers.one_worker import OneWorker, of
-from router.workers.worker_words import (
+from router.workers.worker_messages import (
     Detail,
     FlowList,
     FlowNews,

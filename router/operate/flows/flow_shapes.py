@@ -5,11 +5,11 @@ from collections.abc import Callable
 import msgspec
 
 from router.admin.flow_views import FlowView
-from router.forward.observing import Finished, Flow
-from router.forward.past import RequestRecord
+from router.forward.observers import Finished, Flow
+from router.forward.recent_requests import RequestRecord
 from router.model.ids import ServiceKey, SiteId
 from router.operate.flows.access_log import method_and_path
-from router.operate.why.recalling import reason_of
+from router.operate.why.recent_decisions import reason_of
 
 
 class Noted(msgspec.Struct, frozen=True):

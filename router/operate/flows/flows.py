@@ -9,15 +9,15 @@ from operator import attrgetter
 import msgspec
 
 from router.admin.flow_views import FlowDetail, FlowView
-from router.forward.observing import Finished, Flow
-from router.forward.past import RequestRecord
+from router.forward.observers import Finished, Flow
+from router.forward.recent_requests import RequestRecord
 from router.model import limits
 from router.net.ports import Timer, Timers
-from router.node.moments import WallClock
 from router.node.parts import WHOLE, Part
 from router.node.site_router import SiteRouter
+from router.node.time_text import WallClock
 from router.operate.flows.flow_shapes import FlowShapes, Noted, noted
-from router.operate.why.recalling import decision_of
+from router.operate.why.recent_decisions import decision_of
 
 TICK_S = 1.0
 

@@ -19,8 +19,8 @@ from router.model.fullness import (
 from router.model.ids import ServiceKey
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.site_router import SiteRouter
-from router.operate.problems.leaving import per_s_text
-from router.workers.port_lately import PortLately
+from router.operate.problems.spill_reason import per_s_text
+from router.workers.recent_port_figures import PortLately
 
 FULL: Final = "all-full"
 NO_TARGET: Final = ("no-route", "no-target")

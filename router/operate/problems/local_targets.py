@@ -12,7 +12,7 @@ from router.model.fullness import EVERY_OTHER_IS_FULL
 from router.model.ids import ServiceKey
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.site_router import SiteRouter
-from router.operate.problems.leaving import per_s_text
+from router.operate.problems.spill_reason import per_s_text
 
 SITES_NAMED = 3
 

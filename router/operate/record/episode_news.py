@@ -17,10 +17,10 @@ from router.model.ids import ServiceKey
 from router.model.ticks import next_tick
 from router.net.ports import Network
 from router.node.problems.left_out import NOTHING, LeftOut
-from router.operate.problems.asked_in_vain import AskedInVain
 from router.operate.problems.failing_requests import WORDS, used_up_rates
+from router.operate.problems.unserved_requests import AskedInVain
 from router.operate.record.journal import Journal
-from router.workers.port_lately import PortLately, counts
+from router.workers.recent_port_figures import PortLately, counts
 
 SECOND_S = 1.0
 BEGUN_WITHOUT_TARGET: Final[tuple[Severity, str]] = "warning", "no-target-begun"

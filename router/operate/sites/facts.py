@@ -1,4 +1,4 @@
-"""What there is to tell of this site, read out of its rooms. Implements `gathering.SiteFacts`."""
+"""What there is to tell of this site, read out of its rooms: `asking.figures_cache.SiteFacts`."""
 
 from collections.abc import Callable, Iterator, Sequence
 

@@ -7,9 +7,9 @@ import msgspec
 from router.admin.ping_views import HopView, PingView
 from router.admin.ports import BadQuestion
 from router.admin.views import LinkView
-from router.asking.pinging import HopFigures
+from router.asking.ping import HopFigures
 from router.asking.way import Hop, NetworkWay, way_to
-from router.link.listing import in_words
+from router.link.link_status import in_words
 from router.model.ids import RouterId, SiteId
 from router.node.site_router import SiteRouter
 from router.routing.table import SiteRoute

@@ -9,15 +9,15 @@ import msgspec
 from router.admin.history_views import ServiceHistory
 from router.admin.site_views import SiteDetail, SiteLink, SiteProblem, SiteServed, SiteService
 from router.admin.views import SiteName, TargetView
+from router.asking.disclosure import Telling
 from router.asking.history_answer import read_histories
 from router.asking.site_answer import ServiceAnswer, SiteAnswer, SiteQuestion, read_site
 from router.asking.sites import SiteReply
 from router.asking.targets import RouterTargets, TargetAnswer, TargetRate
-from router.asking.telling import Telling
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.node.moments import ago
-from router.node.rating import kind_of, rate_told
+from router.node.rate_text import kind_of, rate_told
 from router.node.site_router import SiteRouter
+from router.node.time_text import ago
 from router.operate.sites.ping_view import find_site
 from router.routing.table import SiteRoute
 

@@ -8,7 +8,7 @@ from router.forward.trials import Trial
 from router.model.ids import ServiceKey, SiteId
 from router.net.ports import Network
 from router.node.site_router import SiteRouter
-from router.operate.figures.measuring import takes_part
+from router.operate.figures.metrics_source import takes_part
 
 
 class TrafficTester:

@@ -15,9 +15,21 @@ import msgspec
 
 from router.model.limits import COST_MAX
 from router.node import routing_run
-from router.routing import attached, core, edge, flood, judging, lsa, lsdb, pace, routes, spf, table
+from router.routing import (
+    attached,
+    core,
+    edge,
+    flood,
+    lsa,
+    lsa_receive,
+    lsdb,
+    pace,
+    routes,
+    spf,
+    table,
+)
+from router.routing.absent_routers import KeptRouters
 from router.routing.declared import counting
-from router.routing.kept import KeptRouters
 from router.routing.load import LoadTable
 from router.routing.lsdb import PartStanding
 from router.routing.own_lsa import OwnLsa
@@ -27,7 +39,7 @@ from tests.simulation.fleet.run import play
 SEEDS = 200
 
 Core, Lsdb, Flooding, Graph = core.RoutingCore, lsdb.Lsdb, flood.Flooding, spf.Graph
-Judging = judging.Judging
+Judging = lsa_receive.Judging
 _two_way, _standing = Graph.two_way, Lsdb.standing
 _joined = spf._joined
 _overtake = OwnLsa.overtake
@@ -158,7 +170,7 @@ MUTANTS: dict[str, tuple[Any, str, Any]] = {
     "nothing is passed on": (Flooding, "flood", lambda *_, **__: []),
     "age is not looked at": (Lsdb, "expire", lambda *_: False),
     "who drains is crossed": (Graph, "is_crossable", lambda *_: True),
-    "signatures are not checked": (judging, "signature_fault", lambda *_: None),
+    "signatures are not checked": (lsa_receive, "signature_fault", lambda *_: None),
     "told costs are not clamped": (routes, "vertex", _unclamped),
     "the budget is ignored": (Flooding, "may_judge", lambda *_: True),
     "parts are adopted one by one": (lsdb.Origin, "adopt_services", _half_adopted),

@@ -19,7 +19,7 @@ from router.admin.views import (
     SiteView,
 )
 from router.admin.what_if import KnownLoad, SimulatedOutcome, WhatIfPlan, plan
-from router.admin.what_if_told import told
+from router.admin.what_if_answer import told
 from router.admin.what_if_views import WhatIf, WhatIfView
 from router.model import limits
 from router.model.specs import PolicyName

@@ -5,10 +5,10 @@ from typing import Any, cast
 import pytest
 
 from router.asking.desk import QuestionDesk
+from router.asking.disclosure import Asking
 from router.asking.exchange import Asker, QuestionReply
 from router.asking.site_answer import SiteQuestion
 from router.asking.sites import SiteQuestions, SiteReply
-from router.asking.telling import Asking
 from router.forward.figures import TargetInfo
 from router.link.ports import ASKS_SITE, ASKS_TARGETS, ECHOES, OpenRequest, Refusal
 from router.model import limits

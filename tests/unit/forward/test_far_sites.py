@@ -2,8 +2,8 @@
 
 import pytest
 
-from router.forward.past import RequestRecord
 from router.forward.ports import TargetConfig
+from router.forward.recent_requests import RequestRecord
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.settings import Timeouts

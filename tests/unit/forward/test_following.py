@@ -1,6 +1,6 @@
 """Who looks on sees what is under way, also what began before, over each protocol."""
 
-from router.forward.observing import Finished, Flow
+from router.forward.observers import Finished, Flow
 from router.forward.watched import WatchedLeg
 from router.model import limits
 from tests.unit.forward.http2_peers import GET

@@ -1,7 +1,7 @@
 """What is remembered of heads: on second sight, within bounds, and the newest of it."""
 
 from router.forward.http1 import canonical
-from router.forward.http1.known import BytesCache
+from router.forward.http1.bytes_cache import BytesCache
 from router.forward.http1.memory import HeadMemory
 from router.model import limits
 

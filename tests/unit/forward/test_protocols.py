@@ -21,5 +21,5 @@ def test_a_router_loads_http2_only_with_the_first_service_of_it() -> None:
 
 
 def test_a_router_loads_opentelemetry_only_when_it_shall_tell_of_requests() -> None:
-    assert loaded_with("router.operate.flows.seeing") == "[]"
-    assert "opentelemetry" in loaded_with("router.operate.flows.tracing")
+    assert loaded_with("router.operate.flows.observability_settings") == "[]"
+    assert "opentelemetry" in loaded_with("router.operate.flows.opentelemetry_spans")

@@ -12,7 +12,7 @@ class Calls(Counter[str]):
 
     def ask(self, forwarder: Forwarder, *who: str) -> None:
         for name in who:
-            forwarder.when_stirred(partial(self.update, [name]))
+            forwarder.on_next_activity(partial(self.update, [name]))
 
 
 def test_a_client_that_comes_is_told_once() -> None:
@@ -49,8 +49,8 @@ def test_the_same_asked_twice_is_told_once() -> None:
     shop = Shop(here=1)
     calls: list[int] = []
     callback = partial(calls.append, 1)
-    shop.a.when_stirred(callback)
-    shop.a.when_stirred(callback)
+    shop.a.on_next_activity(callback)
+    shop.a.on_next_activity(callback)
     shop.client()
     assert calls == [1]
 
@@ -61,9 +61,9 @@ def test_who_asks_again_is_told_again_also_from_within_the_call() -> None:
 
     def told() -> None:
         busy.append(not shop.a.is_at_rest)
-        shop.a.when_stirred(told)
+        shop.a.on_next_activity(told)
 
-    shop.a.when_stirred(told)
+    shop.a.on_next_activity(told)
     for count in (1, 2, 3):
         shop.client()
         assert busy == [True] * count  # Whoever came is there already.

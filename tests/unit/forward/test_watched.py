@@ -7,7 +7,7 @@ import pytest
 
 from router.forward.http1 import heads, render, request_heads
 from router.forward.http1.grammar import HttpError
-from router.forward.observing import Finished
+from router.forward.observers import Finished
 from router.forward.ports import Request, TargetConfig
 from router.forward.watched import OWN_CODES
 from router.model import limits

@@ -5,7 +5,7 @@ import re
 import h2.events
 import pytest
 
-from router.forward.observing import Finished
+from router.forward.observers import Finished
 from router.model import limits
 from router.model.specs import ServiceSpec
 from tests.unit.forward.http2_peers import GET, GRPC, REQUEST

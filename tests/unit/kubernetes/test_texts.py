@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from router.kubernetes import texts, tracking
+from router.kubernetes import copied_labels, texts
 from router.kubernetes.texts import Wrong
 
 
@@ -103,7 +103,7 @@ def test_what_is_no_key_of_a_label(key: str) -> None:
     ],
 )
 def test_marks_of_tools_do_not_spread(key: str, spreads: bool) -> None:
-    assert tracking.spreads(key) == spreads
+    assert copied_labels.spreads(key) == spreads
 
 
 @pytest.mark.parametrize("text", ["- " * 131_072, "a" * 262_144, "\\," * 131_072])

@@ -2,8 +2,8 @@
 
 import pytest
 
+from router.link.link_status import LinkStatus, in_words
 from router.link.links import Links
-from router.link.listing import LinkStatus, in_words
 from router.link.ports import Neighbour
 from router.model import limits
 from router.net.ports import DialFailure

@@ -23,9 +23,10 @@ from router.model.limits import (
     TURN_EVENTS_MAX,
     TURN_S_MAX,
 )
-from router.net import listening, poller, sockets
+from router.net import listener as listening
+from router.net import poller, sockets
 from router.net.epoll import EpollNetwork
-from router.net.listening import Sharing, bind
+from router.net.listener import Sharing, bind
 from router.net.loop_host import LoopHost
 from router.net.ports import Connection, DialFailure, Network
 from tests import needs

@@ -8,9 +8,9 @@ import pytest
 
 from router.model import limits
 from router.net import tunnel
-from router.net.connecting import basic
 from router.net.epoll import EpollNetwork
 from router.net.ports import DialFailure, Proxy, Tls
+from router.net.proxy_connect import basic
 from tests.scenario.proxies import ESTABLISHED, HttpProxy, Misbehaviour, answering
 from tests.unit.net.certificates import client_tls, server_tls
 from tests.unit.net.recorder import Recorder

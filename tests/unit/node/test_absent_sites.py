@@ -2,7 +2,7 @@
 
 import msgspec
 
-from router.link.listing import LinkStatus
+from router.link.link_status import LinkStatus
 from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import ABSENT_SITES_MAX, ABSENT_SITES_SHOWN_S

@@ -9,7 +9,7 @@ from router.model.limits import BAR_EVENTS_BURST, BAR_NOTES_MAX
 from router.model.owners import NOBODY, Owner
 from router.model.remembered import HeldListener
 from router.node.news.bar_news import BarNews, bar_views, notes_of_bars
-from router.node.services.learnt import LearntServices
+from router.node.services.learned_services import LearntServices
 from router.node.services.ports import KnownDeclaration, OfferingSite
 from router.routing.bars import BarRow
 from router.routing.table import RouteTable, SiteRoute

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from router.forward.observing import Finished, Outcome, Passage
+from router.forward.observers import Finished, Outcome, Passage
 from router.forward.ports import Request
 from router.model import limits
 from router.model.ids import ServiceKey

@@ -8,7 +8,7 @@ from router.model.events import Note
 from router.model.ids import ServiceKey
 from router.model.latency import NO_COUNTS
 from router.node.problems.left_out import LeftOut
-from router.operate.figures.recording import HistoryRecorder
+from router.operate.figures.history_recorder import HistoryRecorder
 from router.operate.problems.failing_requests import (
     NoRoom,
     PortFailures,
@@ -17,7 +17,7 @@ from router.operate.problems.failing_requests import (
     problems_of,
     waiting,
 )
-from router.workers.port_lately import PortLately
+from router.workers.recent_port_figures import PortLately
 from tests.simulation.world import SimSite, World
 
 SHOP = ServiceKey("shop", 8080)

@@ -15,7 +15,7 @@ from router.operate.figures.process_figures import (
     process_values,
     started_at,
 )
-from tests.unit.operate.test_measuring import whole
+from tests.unit.operate.test_metrics_source import whole
 
 RESIDENT = "process_resident_memory_bytes"
 

@@ -12,7 +12,7 @@ from router.model.ids import SiteId
 from router.model.owners import Owner
 from router.model.remembered import HeldListener
 from router.model.specs import ServiceSpec
-from router.node.services.learnt import LearntServices
+from router.node.services.learned_services import LearntServices
 from router.node.services.ports import KnownDeclaration
 from router.process import state
 from router.process.state import FileKeeper

@@ -7,7 +7,7 @@ from certs.authority import Authority
 from certs.identity import SiteIdentity
 from certs.redeem import ClaimDesk
 from certs.revocation import Revocations
-from router.trust.issuing import Issuer
+from router.trust.certificate_issuer import Issuer
 from tests.unit.journal import Journal
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
-from router.node.moments import iso
+from router.node.time_text import iso
 from router.workers.history_sums import joined
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC).timestamp()

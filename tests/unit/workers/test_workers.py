@@ -33,9 +33,9 @@ from router.process.main import command_line, workers_wanted
 from router.process.worker_starts import end_those_of_before, worker_count
 from router.trust.ports import PendingLink
 from router.trust.trust import SiteTrust
-from router.workers import worker_words
+from router.workers import worker_messages
 from router.workers.one_worker import Silence
-from router.workers.port_lately import PortPart, PortTotals
+from router.workers.recent_port_figures import PortPart, PortTotals
 from router.workers.sums import (
     Sum,
     added,
@@ -47,7 +47,7 @@ from router.workers.sums import (
     with_parts,
     with_totals,
 )
-from router.workers.worker_words import (
+from router.workers.worker_messages import (
     Ask,
     FiguresQuestion,
     Follow,
@@ -189,7 +189,7 @@ COUNTED = MetricValues(
     ),
 )
 def test_what_is_said_is_heard(message: ToWorker) -> None:
-    body = worker_words.words(message)[4:]
+    body = worker_messages.words(message)[4:]
     assert msgspec.msgpack.Decoder(ToWorker).decode(body) == message
 
 
@@ -202,7 +202,7 @@ def test_what_is_said_is_heard(message: ToWorker) -> None:
     ),
 )
 def test_what_is_answered_is_heard(message: FromWorker) -> None:
-    body = worker_words.words(message)[4:]
+    body = worker_messages.words(message)[4:]
     assert msgspec.msgpack.Decoder(FromWorker).decode(body) == message
 
 
@@ -212,13 +212,13 @@ def test_a_message_beyond_the_bound_is_neither_said_nor_read(
     async def read(data: bytes) -> None:
         reader = asyncio.StreamReader()
         reader.feed_data(data)
-        await worker_words.heard(reader, msgspec.msgpack.Decoder(ToWorker))
+        await worker_messages.heard(reader, msgspec.msgpack.Decoder(ToWorker))
 
     with pytest.raises(MessageTooLong, match="4294967295 bytes, and"):
         asyncio.run(read(b"\xff\xff\xff\xff"))
     monkeypatch.setattr(limits, "WORKER_MESSAGE_BYTES_MAX", 8)
     with pytest.raises(MessageTooLong):
-        worker_words.words(WorkerDoor("127.0.0.1:1"))
+        worker_messages.words(WorkerDoor("127.0.0.1:1"))
 
 
 def test_numbers_of_flows_are_each_of_one_worker_and_grow_with_time() -> None:

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from certs.authority import Authority
 from certs.contexts import service_server_context
-from router.admin.console.serving import serving
+from router.admin.console.listener import serving
 from router.model import limits
 from tests.unit.admin.console.test_door import ADMIN, Console, run
 

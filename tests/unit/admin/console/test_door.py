@@ -18,7 +18,7 @@ from router.admin.api import AdminApi
 from router.admin.console import gate, static
 from router.admin.console.auth import ConsoleSessions, Users
 from router.admin.console.door import ConsoleDoor, ReadOnlyApi
-from router.admin.console.serving import serving
+from router.admin.console.listener import serving
 from router.admin.events import EventLog
 from router.model import limits
 from router.model.events import Event

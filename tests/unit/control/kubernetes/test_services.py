@@ -10,7 +10,7 @@ from typing import Any
 from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.lists import Page
 from router.control.kubernetes.services import Restored, ServiceWriter, carry_out, restore_all
-from router.kubernetes import made
+from router.kubernetes import owned_services as made
 from router.kubernetes.changes import Change, Create
 from router.kubernetes.picture import SiteOptions
 from router.kubernetes.services import Memory, plan

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.sitectl.base.test_watching import LINK
+from tests.unit.sitectl.base.test_watch import LINK
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster
 from tests.unit.sitectl.show.test_looking import SERVICE

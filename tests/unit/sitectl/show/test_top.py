@@ -12,7 +12,7 @@ from sitectl.base.grids import folded
 from sitectl.show import local_targets, top
 from sitectl.show.link_traffic import LinkTraffic
 from sitectl.show.live import Pictures
-from tests.unit.sitectl.base.test_watching import LINK, envelope
+from tests.unit.sitectl.base.test_watch import LINK, envelope
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 from tests.unit.sitectl.show.test_looking import SERVICE, STATUS

@@ -14,7 +14,7 @@ import click
 import pytest
 
 from sitectl.main import cli
-from tests.unit.sitectl.base.test_watching import LINK
+from tests.unit.sitectl.base.test_watch import LINK
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 from tests.unit.sitectl.show.test_looking import SERVICE, STATUS

@@ -1,0 +1,139 @@
+"""What this site tells of itself to another, and what not: by its rules, those of who declares a
+service, and the terms on which the asker's link is in.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from router.admin.views import LinkView
+from router.asking.figures_cache import Gathered, Gathering, SiteFacts
+from router.asking.history_answer import encoded
+from router.asking.site_answer import (
+    LinkAnswer,
+    ProblemAnswer,
+    SiteAnswer,
+    SiteQuestion,
+    assembled,
+)
+from router.asking.texts import names_any, printable, without_places
+from router.model import limits
+from router.model.ids import SiteId
+from router.model.sharing import Party, SharingRules, Terms, any_matches, name_any
+from router.net.ports import Network
+from router.routing.table import RouteTable
+
+Told = Callable[[bytes], None]
+IsKnown = Callable[[str], bool]
+
+
+class Asking(msgspec.Struct, frozen=True):
+    """Who asks. ``terms``: those of the link that it asks over, if it is at its other end."""
+
+    party: Party
+    terms: Terms
+
+
+def may_know(service: str, asker: Asking, rules: SharingRules, table: RouteTable) -> bool:
+    """Whether ``asker`` may use ``service`` of this site, as far as rules and terms say.
+
+    A service that another site declares is told of to those whom that site exports it to.
+    """
+    if not any_matches(asker.terms.import_, service):
+        return False
+    if not name_any(rules.of(service).export_to, asker.party):
+        return False
+    declared = table.declarations.get(service)
+    if declared is None or declared.site == asker.party.site:
+        return True
+    return name_any(declared.declaration.export_to, asker.party)
+
+
+class Telling:
+    """Makes answers, each once for a while."""
+
+    __slots__ = ("_facts", "_gathering", "_kept", "_site", "now")
+
+    def __init__(self, site: SiteId, facts: SiteFacts, network: Network) -> None:
+        self._site = site
+        self._facts = facts
+        self._gathering = Gathering(network, facts)
+        self._kept: dict[tuple[SiteQuestion, Asking], tuple[float, bytes]] = {}
+        self.now = network.now
+
+    def kept(self, question: SiteQuestion, asker: Asking) -> bytes | None:
+        """What ``asker`` was told a moment ago; None: nothing, or it is old."""
+        found = self._kept.get((question, asker))
+        if found is None or self.now() - found[0] > limits.SITE_KEPT_S:
+            return None
+        return found[1]
+
+    def tell(
+        self,
+        question: SiteQuestion,
+        asker: Asking,
+        rules: SharingRules,
+        table: RouteTable,
+        done: Told,
+    ) -> bool:
+        """``done`` is called once with the answer, perhaps in this very call. False: that is no
+        question of this version, and it is not called."""
+
+        def is_known(service: str) -> bool:
+            return may_know(service, asker, rules, table)
+
+        def made(answer: bytes) -> None:
+            if len(self._kept) >= limits.SITE_ANSWERS_KEPT_MAX:
+                self._kept.clear()
+            self._kept[question, asker] = (self.now(), answer)
+            done(answer)
+
+        if question.about == "site":
+            self.whole(is_known, made)
+            return True
+        if question.about == "history":
+            histories = self._facts.histories(question.service, question.port or None)
+            made(encoded(histories if is_known(question.service) else ()))
+            return True
+        return False
+
+    def whole(self, is_known: IsKnown, done: Told) -> None:
+        """The site, with the services that ``is_known`` lets pass."""
+        self._gathering.ask(lambda gathered: done(self._assembled(gathered, is_known)))
+
+    def _assembled(self, gathered: Gathered, is_known: IsKnown) -> bytes:
+        status, names = gathered.status, gathered.names
+        hidden = frozenset(name for name in names if not is_known(name))
+        bare = SiteAnswer(
+            site=self._site,
+            version=printable(status.version),
+            mode=status.mode,
+            ready=status.ready,
+            uptime_s=status.uptime_s,
+            replicas=status.replicas,
+            problems=tuple(
+                ProblemAnswer(
+                    problem.code,
+                    ""
+                    if names_any(problem.message, hidden)
+                    else without_places(problem.message, names),
+                )
+                for problem in status.problems[: limits.SITE_PROBLEMS_MAX]
+            ),
+            links=tuple(map(_link, gathered.links[: limits.SITE_LINKS_MAX])),
+            services=(),
+        )
+        return assembled(bare, [row for name, row in gathered.services if name not in hidden])
+
+
+def _link(link: LinkView) -> LinkAnswer:
+    return LinkAnswer(
+        neighbour=printable(link.neighbour.name),
+        neighbour_id=link.neighbour.id,
+        direction=link.direction,
+        cost=link.cost,
+        state=link.state,
+        rtt_ms=link.rtt_ms,
+        streams=link.streams,
+        certificate_expires=link.certificate_expires or "",
+    )

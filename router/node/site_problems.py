@@ -1,0 +1,144 @@
+"""What is wrong at this site now, gathered from its rooms for `status`."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from router.balance.decisions import Explanation
+from router.documents import Wanted
+from router.forward.forwarder import Forwarder
+from router.link.links import Links
+from router.model.events import Problem
+from router.model.ids import ServiceKey, SiteId
+from router.model.sharing import SharingRules
+from router.net.ports import Network
+from router.node import name_ownership
+from router.node.link_door import LinkDoor
+from router.node.news.absent_sites import AbsentSites, rows
+from router.node.news.duplicate_identity import Twin
+from router.node.news.message_news import MessageNews
+from router.node.news.site_faults import SiteFaults
+from router.node.problems import problems, unserved
+from router.node.problems.left_out import NOTHING, LeftOut
+from router.node.services import refused_declarations
+from router.node.services.services import SiteServices
+from router.routing.core import RoutingCore
+from router.routing.edge import EdgeRouting, Routing
+from router.routing.names import Names
+from router.routing.table import RouteTable
+from router.trust.ports import Credentials
+
+
+class Troubles:
+    """Reads the rooms at the moment of asking."""
+
+    __slots__ = (
+        "_absent_sites",
+        "_credentials",
+        "_door",
+        "_faults",
+        "_forwarder",
+        "_left_out",
+        "_links",
+        "_messages",
+        "_names",
+        "_network",
+        "_routing",
+        "_services",
+        "_twin",
+    )
+
+    def __init__(
+        self,
+        network: Network,
+        routing: Routing,
+        links: Links,
+        forwarder: Forwarder,
+        services: SiteServices,
+        credentials: Credentials,
+        names: Names,
+        door: LinkDoor,
+        twin: Twin,
+        faults: SiteFaults,
+        messages: MessageNews,
+        absent_sites: AbsentSites,
+        left_out: Callable[[ServiceKey, Explanation], LeftOut],
+    ) -> None:
+        """``left_out``: sites that may not serve a service port, without figures of the moment."""
+        self._network, self._routing, self._links = network, routing, links
+        self._forwarder, self._services, self._credentials = forwarder, services, credentials
+        self._names, self._door, self._twin, self._faults = names, door, twin, faults
+        self._messages = messages
+        self._absent_sites, self._left_out = absent_sites, left_out
+
+    def problems(
+        self, config: Sequence[Problem], wanted: Wanted | None, utc: Callable[[float], str]
+    ) -> tuple[Problem, ...]:
+        """All that needs a person; ``config``: of the documents, ``utc``: ISO 8601 of monotonic
+        seconds."""
+        table = self._routing.table
+        is_edge = isinstance(self._routing, EdgeRouting)
+        rules = wanted.rules if wanted is not None else SharingRules()
+        return (
+            *config,
+            *problems.of_undeclared(self._services.undeclared, table, self._names.site, rules),
+            *refused_declarations.problems_of(table, rules),
+            *self._services.problems,
+            *unserved.problems_of(self._unserved(table, utc), utc),
+            *problems.of_router(
+                self._door.error,
+                self._twin.problem or self._links.refused_as_copy,
+                self._services.untold,
+            ),
+            *problems.of_copies(self._links.copies_kept_out),
+            *self._of_neighbours(utc),
+            *self._faults.problems(self._network.now()),
+            *self._messages.problems(),
+            *problems.of_listeners(self._forwarder.listener_states()),
+            *problems.of_listener_budgets(self._services.unlistened, self._names.site),
+            *self._credentials.service_tls_problems(),
+            *name_ownership.problems_of(table),
+            *problems.of_table(table),
+            *problems.of_rules(self._services.pins.pending, table),
+            *problems.of_weights(wanted.services if wanted else {}, table),
+            *problems.of_edge(
+                self._routing.left_out if isinstance(self._routing, EdgeRouting) else 0
+            ),
+            *problems.of_mode(
+                "edge" if is_edge else "interior", wanted.site.router_mode if wanted else ""
+            ),
+        )
+
+    def _unserved(
+        self, table: RouteTable, utc: Callable[[float], str]
+    ) -> Iterator[unserved.UnservedPort]:
+        """Service ports without a ready target that concern this site."""
+        for key in self._services.unserved:
+            explanation = self._forwarder.explain(key, self._network.now())
+            left = NOTHING if explanation is None else self._left_out(key, explanation)
+            remotes = [one for one in table.candidates.get(key, ()) if not one.unused]
+            remotes.sort(key=lambda one: (one.path_cost, one.site))
+            stopping = [one.site for one in remotes if one.draining and one.targets_ready]
+            elsewhere = [one.site for one in remotes if one.site not in stopping]
+            absent, links = self._absent_sites.of(key), self._links.status()
+            in_flight = self._forwarder.in_flight_elsewhere(key)
+            gone = rows(key, absent, table, links, utc, in_flight)
+            yield unserved.UnservedPort(
+                key=key,
+                targets=[one for one in self._forwarder.targets_of(key) if not one.leaving],
+                elsewhere=self._names_of(elsewhere, table),
+                stopping=self._names_of(stopping, table),
+                gone=[one for one in gone if not (left.why and one.verdict == "not-allowed")],
+                owners=self._names_of(self._services.owners_of(key.name), table),
+                left_out=left,
+            )
+
+    def _names_of(self, sites: Iterable[SiteId], table: RouteTable) -> list[str]:
+        """Of other sites, each once."""
+        return [self._names.site(site) for site in dict.fromkeys(sites) if site != table.site]
+
+    def _of_neighbours(self, utc: Callable[[float], str]) -> list[Problem]:
+        routing = self._routing
+        if not isinstance(routing, RoutingCore):
+            return []
+        held = {self._names.router(router): at for router, at in routing.held.items()}
+        unstated = [self._names.router(router) for router in routing.unstated]
+        return [*problems.of_flapping(held, utc), *problems.of_terms(unstated)]

@@ -1,0 +1,212 @@
+"""The last quarter of an hour of every service port: reads the forwarder and keeps the history."""
+
+import time
+from collections.abc import Callable, Iterator
+from math import floor
+
+from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
+from router.forward.figures import PortReading
+from router.history.busy import Busy
+from router.history.readings import IntervalCounts, Reading, Sample
+from router.history.recent import History
+from router.model import limits
+from router.model.ids import ServiceKey
+from router.model.ticks import next_tick
+from router.net.ports import Timer, Timers
+from router.node.site_router import SiteRouter
+from router.node.time_text import WallClock
+from router.workers.history_sites import HistorySites
+
+EXACT_S = 1e-6  # A step or a look at a tick is not left to the next one.
+
+
+class HistoryRecorder:
+    """Owner of the history. What it reads at once is bounded: traffic goes on in between.
+
+    Moments are monotonic, and told by the clock on the wall as that is when one asks: a clock that
+    is set moves all of them alike.
+    """
+
+    def __init__(
+        self, timers: Timers, router: SiteRouter, wall: Callable[[], float] = time.time
+    ) -> None:
+        self._timers = timers
+        self._router = router
+        self._clock = WallClock(timers.now, wall)
+        self._history = History()
+        self._busy = Busy()
+        self._sites = HistorySites()
+        self._step_at = 0.0
+        self._timer: Timer | None = None
+        self._rests_since: float | None = None
+
+    def start(self) -> None:
+        """Once."""
+        now = self._timers.now()
+        self._step(now)
+        self._wait(now)
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._rests_since = None
+
+    def lately(self, key: ServiceKey) -> IntervalCounts | None:
+        """What a service port did in the last seconds; None: it is not known for long enough."""
+        reading = self._router.forwarder.reading_of(key)
+        if reading is None:
+            return None
+        return self._history.lately(key, _reading(reading), self._timers.now())
+
+    def busy(self, key: ServiceKey) -> float:
+        """What this site's targets of a service port had in flight in the last seconds: the mean,
+        for clients of any site."""
+        return self._busy.mean(key, _look_at(self._timers.now()))
+
+    @property
+    def failing(self) -> list[ServiceKey]:
+        """Service ports of which requests failed in the last step, in order."""
+        return sorted(self._history.failing)
+
+    def histories(
+        self, service: str | None = None, port: int | None = None
+    ) -> Iterator[ServiceHistory]:
+        """Of this site's service ports, by key; ``service`` None: all.
+
+        Between two of them the router may go on.
+        """
+        for key in self._router.forwarder.keys:
+            if service in (None, key.name) and port in (None, key.port):
+                found = self._history_of(key)
+                if found is not None:
+                    yield found
+
+    # Inside
+
+    def _look(self) -> None:
+        now = self._timers.now()
+        history, forwarder = self._history, self._router.forwarder
+        history.look(1 + self._rested(now, before=1))
+        is_idle = forwarder.is_at_rest
+        for key, held in forwarder.under_way():
+            history.hold(key, held)
+            is_idle = False
+        self._busy.look(_look_at(now))
+        for key, in_flight in forwarder.busy():
+            self._busy.hold(key, in_flight)
+        forwarder.sample_latency()
+        if now >= self._step_at:
+            self._step(now)
+        if is_idle:
+            self._rest(now)
+        else:
+            self._wait(now)
+
+    def _wait(self, now: float) -> None:
+        self._timer = self._timers.call_at(next_tick(now, limits.HISTORY_LOOK_S), self._look)
+
+    def _rest(self, now: float) -> None:
+        """Look no more until the step ends or somebody comes: there is nothing to be seen."""
+        self._rests_since = now
+        self._router.forwarder.on_next_activity(self._stirred)
+        at = next_tick(max(now, self._step_at - EXACT_S), limits.HISTORY_LOOK_S)
+        self._timer = self._timers.call_at(at, self._look)
+
+    def _stirred(self) -> None:
+        if self._rests_since is None:
+            return  # It has looked in the meantime.
+        now = self._timers.now()
+        self._history.look(self._rested(now))
+        if self._timer is not None:
+            self._timer.cancel()
+        self._wait(now)
+
+    def _rested(self, now: float, before: int = 0) -> int:
+        """How many looks there would have been since we rest, less those of ``before``; then we
+        rest no more."""
+        since, self._rests_since = self._rests_since, None
+        if since is None:
+            return 0
+        self._busy.rest(_look_at(now) - before)
+        looks = floor(now / limits.HISTORY_LOOK_S) - floor(since / limits.HISTORY_LOOK_S)
+        return max(0, looks - before)
+
+    def _step(self, now: float) -> None:
+        """A step that comes late is a longer one: the next lasts as long as any."""
+        late_s = now - self._step_at
+        on_time = late_s < limits.HISTORY_STEP_S
+        self._step_at = (self._step_at if on_time else now) + limits.HISTORY_STEP_S
+        self._history.close(now)
+        self._busy.forget(_look_at(now))
+        self._sites.look(self._router.routing.table, now)
+        self._read(iter(self._router.forwarder.keys), now)
+
+    def _read(self, keys: Iterator[ServiceKey], now: float) -> None:
+        """Some service ports, and the others in later turns."""
+        for _ in range(limits.HISTORY_READ_AT_ONCE):
+            key = next(keys, None)
+            if key is None:
+                return
+            reading = self._router.forwarder.reading_of(key)
+            if reading is not None:
+                self._history.step(key, _reading(reading), now)
+        self._timers.call_at(now, lambda: self._read(keys, now))
+
+    def _history_of(self, key: ServiceKey) -> ServiceHistory | None:
+        config = self._router.forwarder.config_of(key)
+        if config is None:
+            return None
+        samples = self._history.of(key)
+        served = {site for _, sample in samples for site in sample.sites}
+        self._sites.look(self._router.routing.table, self._timers.now())
+        sites = self._sites.of(self._router.identity, served)
+        return ServiceHistory(
+            service=key.name,
+            port=key.port,
+            protocol=config.protocol,
+            policy=config.policy.name,
+            site=self._router.identity.name,
+            step_s=limits.HISTORY_STEP_S,
+            sites=sites,
+            samples=tuple(_sample(self._clock.utc(at), sample, sites) for at, sample in samples),
+        )
+
+
+def _look_at(now: float) -> int:
+    """The number of the look at ``now``, or of the last one before."""
+    return floor((now + EXACT_S) / limits.HISTORY_LOOK_S)
+
+
+def _reading(port: PortReading) -> Reading:
+    tally = port.tally
+    return Reading(
+        served=tally.served,
+        overflow=tally.overflow,
+        spilled=tally.spilled,
+        spilled_to=tally.spilled_to,
+        failed=tally.failed,
+        failed_for=tally.failed_for,
+        counts=tally.counts,
+        capacity=port.capacity,
+        capacity_per_s=port.capacity_per_s,
+        targets_ready=port.targets_ready,
+        queued=port.queued,
+    )
+
+
+def _sample(at: str, sample: Sample, sites: tuple[HistorySite, ...]) -> HistorySample:
+    nothing = (0.0, 0)
+    figures = [sample.sites.get(site.name, nothing) for site in sites]
+    return HistorySample(
+        at=at,
+        in_flight=tuple(in_flight for in_flight, _ in figures),
+        served=tuple(served for _, served in figures),
+        nowhere=sample.nowhere,
+        overflow=sample.overflow,
+        capacity=sample.capacity,
+        capacity_per_s=sample.capacity_per_s,
+        targets_ready=sample.targets_ready,
+        queued=sample.queued,
+        p50_s=sample.p50_s,
+        p99_s=sample.p99_s,
+    )

@@ -1,0 +1,217 @@
+"""What `/metrics` shows of a router, read out of the rooms in one go."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from platform import python_version
+
+from router.admin.ports import HistogramView, Labels, MetricValues
+from router.balance.capacity_learning import LearntTarget
+from router.balance.decisions import CandidateReport
+from router.balance.site_gate import RateState
+from router.forward.figures import ServiceSnapshot
+from router.model.addresses import join
+from router.model.events import Problem
+from router.model.ids import ServiceKey
+from router.model.latency import LATENCY_BOUNDS_S, coarse
+from router.node.memory_guard import MemoryGuard
+from router.node.problems.left_out import why_not
+from router.node.site_router import SiteRouter
+from router.operate.figures.link_views import neighbour_of
+
+Put = Callable[[str, Labels, float], None]
+
+
+NONE: Mapping[str, float] = {}
+
+
+def measure(
+    router: SiteRouter,
+    memory: MemoryGuard,
+    expiries: Mapping[str, float],
+    loop_lag_s: float,
+    figures: Mapping[str, float] = NONE,
+    problems: Sequence[Problem] = (),
+    rate_of: Callable[[ServiceSnapshot], RateState | None] = attrgetter("rate"),
+    reports_of: Callable[[ServiceSnapshot], Sequence[CandidateReport]] = attrgetter(
+        "explanation.candidates"
+    ),
+) -> Iterator[MetricValues]:
+    """The router's own values of this moment, then those of each service port as it is asked for.
+
+    ``expiries``: Unix seconds by certificate. ``figures``: the process's own, without labels.
+    ``problems``: those of `status`. ``rate_of``: how this site stands to a service's rate.
+    ``reports_of``: the candidates, this site's with what it has in flight in all.
+    """
+    numbers = _of_router(router, memory, expiries, loop_lag_s, figures)
+    for code, count in Counter(problem.code for problem in problems).items():
+        numbers.setdefault("spillway_problems", {})[code,] = float(count)
+    for key, open_now in router.forwarder.removed().items():
+        for site, count in open_now.items():
+            at_site = key.name, str(key.port), site
+            numbers.setdefault("spillway_removed_in_flight", {})[at_site] = count
+    yield MetricValues(numbers, {})
+    for snapshot in router.forwarder.snapshots():
+        yield _of_service(router, snapshot, rate_of(snapshot), reports_of(snapshot))
+
+
+def _of_router(
+    router: SiteRouter,
+    memory: MemoryGuard,
+    expiries: Mapping[str, float],
+    loop_lag_s: float,
+    figures: Mapping[str, float],
+) -> dict[str, dict[Labels, float]]:
+    numbers: dict[str, dict[Labels, float]] = {}
+
+    def put(metric: str, labels: Labels, number: float) -> None:
+        numbers.setdefault(metric, {})[labels] = number
+
+    put("spillway_build_info", (router.version, python_version()), 1.0)
+    _of_links(router, put)
+    sites = router.routing.table.sites.values()
+    put("spillway_sites", (), sum(1 for route in sites if route.reachable))
+    put("spillway_attached_routers", (), len(router.edges))
+    put("spillway_spf_seconds", (), router.spf_seconds)
+    put("spillway_route_updates_total", (), router.routing.lsas_received)
+    for name, expires in expiries.items():
+        put("spillway_certificate_expiry_timestamp_seconds", (name,), expires)
+    put("spillway_loop_lag_seconds", (), loop_lag_s)
+    put("spillway_streams", (), router.links.streams)
+    use = memory.use_now()
+    put("spillway_buffered_bytes", (), use.buffered_bytes)
+    put("spillway_memory_bytes", ("resident",), use.resident_bytes)
+    put("spillway_memory_bytes", ("sockets",), use.socket_bytes)
+    put("spillway_memory_bytes", ("limit",), memory.limit_bytes)
+    put("spillway_memory_bytes", ("buffered-mark",), memory.buffered_mark_bytes)
+    put("spillway_overload_state", (), memory.level)
+    put("spillway_overload_actions_total", ("shed",), memory.shed_total)
+    put("spillway_overload_actions_total", ("refuse",), router.forwarder.refused_total)
+    put("spillway_overload_actions_total", ("drop",), memory.dropped_total)
+    for metric, number in figures.items():
+        put(metric, (), number)
+    return numbers
+
+
+def takes_part(router: SiteRouter, key: ServiceKey, report: CandidateReport) -> bool:
+    """Whether a site has a connector or ends what it has; the balancer always lists this one."""
+    if report.site != router.identity.site or report.in_flight:
+        return True
+    planned = router.services.get(key)
+    return planned is not None and planned.has_connector
+
+
+def _of_service(
+    router: SiteRouter,
+    snapshot: ServiceSnapshot,
+    rate: RateState | None,
+    reports: Sequence[CandidateReport],
+) -> MetricValues:
+    numbers: dict[str, dict[Labels, float]] = {}
+    histograms: dict[str, dict[Labels, HistogramView]] = {}
+
+    def put(metric: str, labels: Labels, number: float) -> None:
+        numbers.setdefault(metric, {})[labels] = number
+
+    service = (snapshot.key.name, str(snapshot.key.port))
+    protocol = str(snapshot.config.protocol)
+    counters = snapshot.counters
+    for (site, code_class), histogram in counters.requests.items():
+        labels = (*service, protocol, site, code_class)
+        put("spillway_requests_total", labels, float(sum(histogram.counts)))
+        histograms.setdefault("spillway_request_seconds", {})[labels] = HistogramView(
+            LATENCY_BOUNDS_S, coarse(histogram.counts), histogram.sum_s
+        )
+    for (to, reason), count in counters.overflow.items():
+        put("spillway_overflow_total", (*service, to, reason), count)
+    for (to, reason), count in counters.spilled.items():
+        put("spillway_spilled_total", (*service, to, reason), count)
+    for (policy, verdict), count in counters.decisions.items():
+        put("spillway_decisions_total", (*service, policy, verdict), count)
+    for (failure, outcome), count in counters.retries.items():
+        put("spillway_retries_total", (*service, failure, outcome), count)
+    for phase, histogram in counters.phases.items():
+        histograms.setdefault("spillway_request_phase_seconds", {})[(*service, phase)] = (
+            HistogramView(LATENCY_BOUNDS_S, coarse(histogram.counts), histogram.sum_s)
+        )
+    waits = counters.queue_wait
+    histograms.setdefault("spillway_queue_wait_seconds", {})[service] = HistogramView(
+        LATENCY_BOUNDS_S, coarse(waits.counts), waits.sum_s
+    )
+    put("spillway_connections_refused_total", service, snapshot.refused_connections)
+    for refusal, count in router.forwarder.refused_messages.counts(snapshot.key).items():
+        put("spillway_link_messages_refused_total", (*service, refusal), count)
+    put("spillway_queue_length", service, snapshot.queued)
+    put("spillway_demand", service, snapshot.demand)
+    for site, count in snapshot.under_way.items():
+        put("spillway_clients_in_flight", (*service, site), count)
+    _of_sites(router, snapshot, rate, reports, service, put)
+    own = snapshot.local_targets
+    if own.total:
+        put("spillway_local_targets", (*service, "ready"), own.ready)
+        put("spillway_local_targets", (*service, "not-ready"), own.total - own.ready)
+    for target in snapshot.targets:
+        at_target = (*service, join(target.host, target.port))
+        put("spillway_target_requests_total", at_target, target.requests_total)
+        _of_learnt(target.learnt, at_target, put)
+    return MetricValues(numbers, histograms)
+
+
+def _of_sites(
+    router: SiteRouter,
+    snapshot: ServiceSnapshot,
+    rate: RateState | None,
+    reports: Sequence[CandidateReport],
+    service: tuple[str, str],
+    put: Put,
+) -> None:
+    for report in reports:
+        if not takes_part(router, snapshot.key, report):
+            continue
+        at_site = (*service, report.site_name)
+        put("spillway_in_flight", at_site, report.in_flight)
+        put("spillway_clients_in_flight", at_site, snapshot.under_way.get(report.site_name, 0))
+        put("spillway_waiting", at_site, report.waiting or 0)
+        put("spillway_targets_ready", at_site, report.targets_ready)
+        if report.site != router.identity.site:
+            put("spillway_ejected", at_site, float(report.ejected_s is not None))
+            put("spillway_left_out", at_site, float(why_not(report, snapshot.explanation) != ""))
+        if report.capacity is not None:
+            put("spillway_capacity", at_site, report.capacity)
+        _of_rate(report, rate if report.site == router.identity.site else None, at_site, put)
+
+
+def _of_learnt(learnt: LearntTarget | None, at_target: Labels, put: Put) -> None:
+    if learnt is None:
+        return
+    put("spillway_target_learnt_slots", at_target, learnt.slots)
+    if learnt.baseline_s is not None:
+        put("spillway_target_baseline_seconds", at_target, learnt.baseline_s)
+    if learnt.latency_s is not None:
+        put("spillway_target_latency_seconds", at_target, learnt.latency_s)
+
+
+def _of_rate(
+    report: CandidateReport, own: RateState | None, at_site: tuple[str, ...], put: Put
+) -> None:
+    if report.rate is None:
+        return
+    per_s, is_over = report.rate.per_s, report.rate.is_over
+    if own is not None:
+        per_s, is_over = own.per_s, own.is_over
+    put("spillway_rate_exceeded", at_site, float(is_over))
+    put("spillway_rate_per_second", (*at_site, "stated"), per_s)
+    if own is not None:
+        put("spillway_rate_per_second", (*at_site, "asked"), own.asked_per_s)
+        put("spillway_rate_per_second", (*at_site, "admitted"), own.admitted_per_s)
+
+
+def _of_links(router: SiteRouter, put: Put) -> None:
+    for link in reversed(router.links.status()):  # One that drains comes after its successor.
+        neighbour = neighbour_of(link, router.routing.table.sites).name
+        put("spillway_link_up", (link.name, link.direction, neighbour), float(link.state == "up"))
+        if link.rtt_s is not None:
+            labels = link.name, link.direction, neighbour
+            put("spillway_link_rtt_seconds", labels, link.rtt_s)
+        put("spillway_link_bytes_total", (link.name, "in", neighbour), link.bytes_in)
+        put("spillway_link_bytes_total", (link.name, "out", neighbour), link.bytes_out)

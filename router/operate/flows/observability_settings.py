@@ -1,0 +1,134 @@
+"""What a site's document says of the access log and of traces, made true while it runs."""
+
+import random
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from router.forward.observers import Observing, Tracer
+from router.model.events import Problem
+from router.model.specs import SiteSpec
+from router.operate.flows.access_log import AccessLog
+from router.operate.record.sinks import RotatedFile, StandardOutput
+
+ACCESS_LOG_FILE = "access.log"
+
+NO_TRACING = Problem(
+    code="SW0701",
+    message="Tracing is wanted, but OpenTelemetry is not installed here; requests are served "
+    "without spans.",
+    hint=f"{sys.executable} -m pip install 'spillway-router[otel]', then start the router anew",
+)
+
+
+class ClosingTracer(Tracer, Protocol):
+    """A tracer that can be ended."""
+
+    def close(self, *, wait: bool) -> None:
+        """Send what waits: within a bounded time, or in the background."""
+
+
+TracerMaker = Callable[[], ClosingTracer]
+"""Raises ImportError when OpenTelemetry is not there."""
+
+
+def otel_tracer(site: str, version: str) -> TracerMaker:
+    """Makes the real one; nothing of OpenTelemetry is imported before somebody wants it."""
+
+    def make() -> ClosingTracer:
+        from router.operate.flows.opentelemetry_spans import SpillwayTracer
+
+        return SpillwayTracer(site, version)
+
+    return make
+
+
+class Seeing:
+    """Owner of the access log and the tracer.
+
+    ``run`` is the directory of the access log; None: it goes to stdout. ``tell_lost`` is called in
+    another thread. What was opened once stays open until `close`, wanted or not.
+    """
+
+    def __init__(
+        self,
+        observing: Observing,
+        run: Path | None,
+        now: Callable[[], float],
+        make_tracer: TracerMaker,
+        tell_lost: Callable[[str], None],
+        rng: random.Random,
+    ) -> None:
+        self._observing = observing
+        self._run = run
+        self._now = now
+        self._make_tracer = make_tracer
+        self._tell_lost = tell_lost
+        self._rng = rng
+        self._access_log: AccessLog | None = None
+        self._tracer: ClosingTracer | None = None
+        self._problems: tuple[Problem, ...] = ()
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wanted and cannot be."""
+        return self._problems
+
+    @property
+    def figures(self) -> Mapping[str, float]:
+        """Metrics without labels; of an access log only once it was wanted."""
+        log = self._access_log
+        if log is None:
+            return {}
+        return {
+            "spillway_access_log_lines_total": log.lines_written,
+            "spillway_access_log_dropped_total": log.lines_dropped,
+        }
+
+    def apply(self, site: SiteSpec) -> None:
+        """Follow the document; the same again changes nothing."""
+        share = site.access_log_share
+        if share and self._access_log is None:
+            sink = StandardOutput() if self._run is None else RotatedFile(self._run)
+            self._access_log = AccessLog(sink, self._rng, self._now, self._tell_lost)
+        if self._access_log is not None:
+            self._access_log.share = share
+        self._follow_tracing(site.tracing)
+        self._observing.set(self._access_log if share else None, self._tracer)
+
+    def reopen(self) -> None:
+        """SIGHUP."""
+        if self._access_log is not None:
+            self._access_log.reopen()
+
+    def close(self) -> None:
+        """Write and send what waits, for a bounded time."""
+        self._observing.set(None, None)
+        if self._access_log is not None:
+            self._access_log.close()
+        if self._tracer is not None:
+            self._tracer.close(wait=True)
+            self._tracer = None
+
+    def _follow_tracing(self, wanted: bool) -> None:
+        self._problems = ()
+        if not wanted:
+            if self._tracer is not None:
+                self._tracer.close(wait=False)
+                self._tracer = None
+        elif self._tracer is None:
+            try:
+                self._tracer = self._make_tracer()
+            except ImportError:
+                self._problems = (NO_TRACING,)
+            except (ValueError, OSError) as error:
+                self._problems = (_unusable(str(error)),)
+
+
+def _unusable(reason: str) -> Problem:
+    return Problem(
+        code="SW0702",
+        message=f"Tracing is wanted, but OpenTelemetry refuses its settings: {reason}.",
+        hint="Mend the variables OTEL_* in the router's environment and start it anew",
+    )

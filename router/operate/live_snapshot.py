@@ -1,0 +1,228 @@
+"""What the console's snapshot has of services, one service port at a time."""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from router.admin.live_views import ServiceNow
+from router.admin.views import ServiceView
+from router.balance.decisions import NoChoice
+from router.forward.figures import ServiceSnapshot
+from router.history.readings import IntervalCounts
+from router.model.addresses import join
+from router.model.ids import ServiceKey
+from router.node.rate_text import rate_of
+from router.node.site_router import SiteRouter
+from router.operate.figures.history_recorder import HistoryRecorder
+from router.operate.problems.failing_requests import PortFailures, failing
+from router.operate.problems.spill_reason import why_leaving
+from router.operate.views import OperatorView
+from router.workers.combined_figures import Whole
+from router.workers.recent_port_figures import PortLately, PortTotals, TargetPart
+
+
+class Living:
+    """Implements `LiveView`."""
+
+    def __init__(
+        self,
+        view: OperatorView,
+        router: SiteRouter,
+        recorder: HistoryRecorder,
+        whole: Whole | None = None,
+    ) -> None:
+        self._whole = whole
+        self._view = view
+        self._router = router
+        self._recorder = recorder
+        self._told_shares: dict[ServiceKey, int | None] = {}
+        self.status = view.status
+        self.links = view.links
+        self.network = view.network
+        self.bursts = view.bursts
+        self.ca = view.ca
+
+    def services(self) -> Iterator[tuple[ServiceView, ServiceNow]]:
+        """All service ports. Between two of them the router may go on."""
+        own = ((self._view.service(snapshot), snapshot) for snapshot in self._declared())
+        each = own if self._whole is None else self._whole.with_each(own)
+        for view, snapshot in each:
+            yield view, self._now(snapshot, self.lately(snapshot.key))
+
+    async def gather(self) -> None:
+        """Ask the other workers."""
+        if self._whole is not None:
+            await self._whole.look("live")
+
+    def parts(self) -> Iterator[tuple[ServiceView, PortLately]]:
+        """What this worker has of each service port."""
+        former = self._router.forwarder.of_former_protocol()
+        for snapshot in self._declared():
+            own = _with_former(self._own(snapshot.key), former)
+            yield self._view.service(snapshot), self._whole_of(own)
+
+    def latelies(self) -> Iterator[PortLately]:
+        """What each service port did lately at this worker, without those that did nothing and
+        have as many slots as before; and what removed ones have under way."""
+        former = self._router.forwarder.of_former_protocol()
+        for key in self._router.forwarder.keys:
+            own = _with_former(self._own(key), former)
+            if not own.is_idle or self._told_shares.get(key) != own.capacity:
+                self._told_shares[key] = own.capacity
+                yield self._whole_of(own)
+        yield from self.removed_latelies()
+
+    def removed_latelies(self) -> Iterator[PortLately]:
+        """What removed service ports have under way at this worker."""
+        for key, open_now in self._router.forwarder.removed().items():
+            yield PortLately(key=key, change=None, removed=open_now)
+
+    def lately(self, key: ServiceKey) -> PortLately:
+        """What a service port did lately, of all workers as they said last."""
+        own = self._own(key)
+        return own if self._whole is None else self._whole.lately(own)
+
+    def failing(self) -> Iterator[PortFailures]:
+        """Service ports of which requests fail."""
+        keys = set(self._recorder.failing)
+        if self._whole is not None:
+            keys |= self._whole.failing & set(self._router.forwarder.keys)
+        return failing(self._router, sorted(keys), self.lately)
+
+    def queued(self) -> Mapping[ServiceKey, int]:
+        """How many requests wait for a slot, of service ports of which some do."""
+        own = self._router.forwarder.queued()
+        return own if self._whole is None else self._whole.with_queued(own)
+
+    def removed(self) -> Mapping[ServiceKey, Mapping[str, int]]:
+        """What is under way of service ports that are not known any more, by site."""
+        own = self._router.forwarder.removed()
+        return own if self._whole is None else self._whole.with_removed(own)
+
+    def former(self) -> Mapping[ServiceKey, Mapping[str, int]]:
+        """Clients that came before their service port changed its protocol, by that of then."""
+        own = self._router.forwarder.of_former_protocol()
+        return own if self._whole is None else self._whole.with_former(own)
+
+    def spilled_to(self, key: ServiceKey) -> Mapping[str, float]:
+        """Requests a second that each other site served lately."""
+        change = self.lately(key).change
+        return {} if change is None else _spilled_to(change)
+
+    def _declared(self) -> Iterator[ServiceSnapshot]:
+        for snapshot in self._router.forwarder.snapshots():
+            if snapshot.declared:
+                yield snapshot
+
+    def _own(self, key: ServiceKey) -> PortLately:
+        forwarder = self._router.forwarder
+        reading = forwarder.reading_of(key)
+        spills = forwarder.spills_of(key)
+        return PortLately(
+            key=key,
+            change=self._recorder.lately(key),
+            in_flight_mean=self._recorder.busy(key),
+            queued=reading.queued if reading is not None else 0,
+            queue_limit=reading.queue_limit if reading is not None else 0,
+            queue_is_full=reading is not None and reading.queue_is_full,
+            spilled=spills.full.by_name,
+            without_target=spills.without_target.by_name,
+            refused=spills.refused,
+            still_spilled=spills.full.still_open,
+            still_without_target=spills.without_target.still_open,
+            open_to=spills.open_to,
+            open_for=spills.open_for,
+            rate=forwarder.rate_state(key),
+            open_now=forwarder.open_of_clients(key),
+            capacity=reading.capacity if reading is not None else None,
+            in_flight=forwarder.load_of(key).in_flight,
+        )
+
+    def _whole_of(self, own: PortLately) -> PortLately:
+        """With what is too much to be read of idle service ports."""
+        forwarder = self._router.forwarder
+        reading, totals = forwarder.reading_of(own.key), forwarder.totals_at(own.key)
+        if reading is None or totals is None:
+            return own
+        targets = forwarder.targets_of(own.key)
+        counted = PortTotals(
+            requests=totals.requests,
+            overflowed=totals.overflowed,
+            spilled=sum(reading.tally.spilled_to.values()),
+            refused=totals.refused,
+            waited_s=totals.waited_s,
+            by_target={join(one.host, one.port): one.requests_total for one in targets},
+        )
+        parts = {
+            join(one.host, one.port): TargetPart(one.in_flight, one.capacity, rate_of(one.rate))
+            for one in targets
+        }
+        return msgspec.structs.replace(own, totals=counted, demand=totals.demand, targets=parts)
+
+    def _now(self, snapshot: ServiceSnapshot, lately: PortLately) -> ServiceNow:
+        key, change = snapshot.key, lately.change
+        in_flight_mean = round(lately.in_flight_mean, 3)
+        if change is None:
+            return ServiceNow(
+                service=key.name,
+                port=key.port,
+                requests_per_s=0.0,
+                overflow_per_s=0.0,
+                failed_per_s=0.0,
+                p50_s=None,
+                p99_s=None,
+                overflow_to={},
+                why="",
+                in_flight_mean=in_flight_mean,
+                open_to=lately.open_to,
+                open_for=lately.open_for,
+                left_out=self._left_out(snapshot),
+            )
+        own_name = self._router.identity.name
+        spilled = _spilled_to(change)
+        return ServiceNow(
+            service=key.name,
+            port=key.port,
+            requests_per_s=round(change.per_s(change.requests), 3),
+            overflow_per_s=round(change.per_s(sum(change.overflow.values())), 3),
+            failed_per_s=round(change.per_s(change.failed), 3),
+            p50_s=change.p50_s,
+            p99_s=change.p99_s,
+            overflow_to={
+                site: round(change.per_s(count), 3) for site, count in change.overflow.items()
+            },
+            why=why_leaving(
+                snapshot.explanation,
+                change,
+                own_name=own_name,
+                has_targets=snapshot.has_targets,
+                queued=lately.queued,
+                in_flight_mean=in_flight_mean,
+                open_to=lately.open_to,
+                open_for=lately.open_for,
+            ),
+            left_out=self._left_out(snapshot),
+            spilled_per_s=round(sum(spilled.values()), 3),
+            spilled_to=spilled,
+            spilled_for={
+                reason: round(change.per_s(one), 3) for reason, one in change.spilled.items()
+            },
+            in_flight_mean=in_flight_mean,
+            open_to=lately.open_to,
+            open_for=lately.open_for,
+        )
+
+    def _left_out(self, snapshot: ServiceSnapshot) -> str:
+        """Sites with room that may not serve it, while no site takes the next request."""
+        if not isinstance(snapshot.explanation.decision, NoChoice):
+            return ""
+        return self._router.left_out(snapshot.key, snapshot.explanation).why
+
+
+def _with_former(own: PortLately, former: Mapping[ServiceKey, Mapping[str, int]]) -> PortLately:
+    found = former.get(own.key)
+    return msgspec.structs.replace(own, former=dict(found)) if found else own
+
+
+def _spilled_to(change: IntervalCounts) -> dict[str, float]:
+    return {site: round(change.per_s(count), 3) for site, count in change.spilled_to.items()}

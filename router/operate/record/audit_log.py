@@ -1,0 +1,129 @@
+"""Who changed what: documents that count, and orders over the admin door."""
+
+import os
+import re
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from router.admin.ports import GivenCommand
+from router.admin.who import NOBODY_KNOWN, user
+from router.documents.differences import HIDDEN, Difference, differences
+from router.model import limits
+from router.model.errors import ConfigError
+from router.model.events import Change
+from router.model.specs import Document
+from router.operate.record.journal import Journal
+
+ORDERED_S = 3.0  # A reload so shortly before a change was given with it, as `sitectl` does.
+_QUIET = ("reload",)
+"""Orders that change nothing by themselves: what they bring is told."""
+
+_MAY_HOLD_SECRETS = re.compile(r"\b(url|command|secret|object|proxy|linkProxy|password|token)\b")
+_QUOTED = re.compile(r"'[^']*'|\[[^\]]*\]")
+
+AuthorOf = Callable[[str], str]
+"""Who wrote last at the place of a document; empty: it does not tell."""
+
+
+def owner_of(site_dir: Path) -> AuthorOf:
+    """Of files of a site directory: whose they are."""
+
+    def author(source: str) -> str:
+        try:
+            owner = os.stat(site_dir / source).st_uid
+        except OSError:  # It is gone.
+            return ""
+        return f"{user(owner)}, owner of {source}"
+
+    return author
+
+
+def told_of(error: ConfigError) -> tuple[str, str]:
+    """Message and hint of what is wrong in a document, for the journal, which is kept.
+
+    Of fields that may hold a secret without what stands there: a person sees that in `status`.
+    """
+    message = error.message.removeprefix(error.source).lstrip(": ")
+    if not _MAY_HOLD_SECRETS.search(error.path):
+        return message, error.hint
+    path = f" (at {error.path})"
+    return _QUOTED.sub(HIDDEN, message.removesuffix(path)) + path, _QUOTED.sub(HIDDEN, error.hint)
+
+
+class Auditing:
+    """Compares documents with those of the last time, which at first were those of the start."""
+
+    __slots__ = ("_author_of", "_journal", "_known", "_now", "_ordered")
+
+    def __init__(
+        self,
+        journal: Journal,
+        author_of: AuthorOf,
+        known: Sequence[Document],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._journal, self._author_of, self._now = journal, author_of, now
+        self._known = tuple(known)
+        self._ordered = ("", float("-inf"))
+
+    def commanded(self, order: GivenCommand) -> None:
+        """An order came over the door."""
+        if order.name in _QUIET and not order.failed:
+            self._ordered = (order.by, self._now())
+            return
+        words = " ".join([order.name, *(f"{k}={v}" for k, v in sorted(order.arguments.items()))])
+        words = words[: limits.EVENT_VALUE_CHARS_MAX]
+        if order.failed:
+            text = f"Order {words} was not carried out: {order.failed}."
+            self._journal.audit("command-failed", "router", text, order.by, severity="warning")
+        else:
+            self._journal.audit("command", "router", f"Order {words}: {order.done}", order.by)
+
+    def documents(self, documents: Sequence[Document]) -> None:
+        """These count now."""
+        before, self._known = self._known, tuple(documents)
+        if before == self._known:
+            return
+        for found in differences(before, self._known):
+            self._tell(found)
+
+    def _tell(self, found: Difference) -> None:
+        by = self._author_of(found.source)
+        who, at = self._ordered
+        if self._now() - at <= ORDERED_S and who:
+            by = f"{who}, by a command"
+        changes = found.changes[: limits.EVENT_CHANGES_MAX]
+        self._journal.audit(
+            _code_of(found),
+            f"{found.kind}/{found.name}",
+            _sentence(found),
+            by or NOBODY_KNOWN,
+            changes=changes,
+            service=found.service,
+        )
+
+
+def _code_of(found: Difference) -> str:
+    if found.done != "changed":
+        return f"document-{found.done}"
+    fields = {change.field for change in found.changes}
+    if any(field.startswith("policy") for field in fields):
+        return "policy-changed"
+    if any(
+        field in ("capacity", "siteCapacity") or field.endswith("].capacity") for field in fields
+    ):
+        return "capacity-changed"
+    return "document-changed"
+
+
+def _sentence(found: Difference) -> str:
+    if found.done != "changed":
+        return f"{found.kind}/{found.name} was {found.done}."
+    shown = ", ".join(map(_change, found.changes[:4]))
+    more = f" and {len(found.changes) - 4} more fields" if len(found.changes) > 4 else ""
+    return f"{found.kind}/{found.name} was changed: {shown}{more}."
+
+
+def _change(change: Change) -> str:
+    return f"{change.field} {change.old or 'unset'} -> {change.new or 'unset'}"

@@ -1,0 +1,194 @@
+"""What the next request of a service would meet here, as an operator asks for it (`why`)."""
+
+import math
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from router.admin.ports import BadQuestion
+from router.admin.views import (
+    AffinityView,
+    WhyCandidate,
+    WhyDecision,
+    WhyQueue,
+    WhySession,
+    WhyView,
+)
+from router.balance.decisions import CandidateReport, Decision, NoChoice
+from router.balance.site_gate import RateState
+from router.forward.figures import QueueNow
+from router.forward.sessions import Session, Sessions
+from router.model.ids import RouterId, ServiceKey
+from router.model.settings import AffinityBy
+from router.node.news.absent_sites import rows
+from router.node.problems.left_out import NOTHING
+from router.node.rate_text import kind_of, rate_of_report
+from router.node.site_router import SiteRouter
+from router.operate.figures.metrics_source import takes_part
+from router.workers.site_load import SiteLoad, is_here, reports_with
+
+STOPPING: Final = "this router stops and takes nothing new"
+
+
+def explained(
+    router: SiteRouter,
+    now: float,
+    service: str,
+    port: int | None,
+    session: tuple[AffinityBy, str] | None,
+    utc: Callable[[float], str],
+    rate_of: Callable[[ServiceKey], RateState | None],
+    load_of: Callable[[ServiceKey], SiteLoad | None],
+) -> WhyView | None:
+    """By the production code; moves nothing. None: no such service port. Raises BadQuestion.
+
+    ``utc``: ISO 8601 of monotonic seconds. ``rate_of``: how this site stands to a service's rate.
+    ``load_of``: as of `Whole.load`.
+    """
+    keys = [key for key in sorted(router.services) if key.name == service]
+    if port is not None:
+        keys = [key for key in keys if key.port == port]
+    if not keys:
+        return None
+    forwarder = router.forwarder
+    sessions = forwarder.sessions_of(keys[0])
+    of = _asked(sessions, service, session, now) if session is not None else None
+    explanation = forwarder.explain(keys[0], now, of)
+    if explanation is None:
+        return None
+    takes_none = isinstance(explanation.decision, NoChoice) and not router.draining
+    left = router.left_out(keys[0], explanation) if takes_none else NOTHING
+    load = load_of(keys[0])
+    return WhyView(
+        service=keys[0].name,
+        port=keys[0].port,
+        policy=explanation.policy,
+        affinity=affinity_view(sessions),
+        session=_session(router, keys[0], of, explanation.decision) if of is not None else None,
+        decision=WhyDecision(None, (), STOPPING)
+        if router.draining
+        else _decision(router, explanation.decision),
+        candidates=tuple(
+            candidate_view(
+                router,
+                _stopping(report) if router.draining else report,
+                rate_of(keys[0]),
+                _note(router, service, report, load),
+            )
+            for report in reports_with(load, explanation.candidates)
+            if takes_part(router, keys[0], report)
+        )
+        + absent(router, keys[0], utc),
+        queue=_queue(
+            None if router.draining else forwarder.queue_now(keys[0], explanation.decision)
+        ),
+        left_out=left.why,
+        let_in=left.let_in,
+    )
+
+
+def _note(router: SiteRouter, service: str, report: CandidateReport, load: SiteLoad | None) -> str:
+    notes = [router.offer_note(service, report.site)]
+    if load is not None and is_here(report):
+        notes.append(load.note)
+    return "; ".join(filter(None, notes))
+
+
+def _queue(now: QueueNow | None) -> WhyQueue | None:
+    if now is None:
+        return None
+    return WhyQueue(outlook=now.outlook, waiting=now.waiting, limit=now.limit, wait_s=now.wait_s)
+
+
+def _stopping(report: CandidateReport) -> CandidateReport:
+    """While this router stops no request of its clients goes anywhere."""
+    return msgspec.structs.replace(report, verdict="draining", reason=STOPPING, level=None)
+
+
+def absent(
+    router: SiteRouter, key: ServiceKey, utc: Callable[[float], str]
+) -> tuple[WhyCandidate, ...]:
+    """Sites that were candidates in the last minutes. ``utc``: as of `why`."""
+    gone = router.absent_sites.of(key)
+    if not gone:
+        return ()
+    links = router.links.status()
+    in_flight = router.forwarder.in_flight_elsewhere(key)
+    return tuple(rows(key, gone, router.routing.table, links, utc, in_flight))
+
+
+def affinity_view(sessions: Sessions | None) -> AffinityView | None:
+    """What makes sessions; None: nothing does."""
+    return AffinityView(*msgspec.structs.astuple(sessions.affinity)) if sessions else None
+
+
+def finite(age_s: float) -> float | None:
+    """To the millisecond; None: never."""
+    return None if math.isinf(age_s) else round(age_s, 3)
+
+
+def _asked(
+    sessions: Sessions | None, service: str, asked: tuple[AffinityBy, str], now: float
+) -> Session | None:
+    """The session of what was asked; None: such a request begins one. Raises BadQuestion."""
+    by, value = asked
+    if sessions is None:
+        raise BadQuestion(
+            f"Service {service!r} keeps no sessions.",
+            f"sitectl service set {service} --affinity client",
+        )
+    if by != sessions.affinity.by:
+        kept = sessions.affinity.by
+        raise BadQuestion(
+            f"Service {service!r} keeps sessions by {kept}, not by {by}.",
+            f"sitectl why {service} --{kept} VALUE",
+        )
+    return sessions.look(by, value, now)
+
+
+def candidate_view(
+    router: SiteRouter, report: CandidateReport, own: RateState | None, note: str = ""
+) -> WhyCandidate:
+    """``own``: the rate of this site as it is now, if the report is of now and of it."""
+    return WhyCandidate(
+        site=report.site_name,
+        path=_path(router, report.path),
+        path_cost=report.path_cost,
+        targets_ready=report.targets_ready,
+        capacity=report.capacity,
+        in_flight=report.in_flight,
+        free=report.free,
+        age_s=finite(report.age_s),
+        verdict=report.verdict,
+        reason=report.reason,
+        capacity_kind=kind_of(report.capacity, report.rate, auto=report.is_learnt),
+        rate=rate_of_report(report, own if report.site == router.identity.site else None),
+        waiting=report.waiting,
+        level=None if report.level is None else round(report.level, 6),
+        ejected_s=None if report.ejected_s is None else round(report.ejected_s, 3),
+        note=note,
+    )
+
+
+def _decision(router: SiteRouter, decision: Decision | NoChoice) -> WhyDecision:
+    if isinstance(decision, NoChoice):
+        return WhyDecision(None, (), decision.reason)
+    return WhyDecision(
+        router.site_name(decision.site), _path(router, decision.path), decision.reason
+    )
+
+
+def _session(
+    router: SiteRouter, key: ServiceKey, session: Session, decision: Decision | NoChoice
+) -> WhySession:
+    is_here = isinstance(decision, Decision) and decision.local
+    return WhySession(
+        key=f"{session.key:016x}",
+        site=router.site_name(session.site) if session.site is not None else None,
+        target=router.forwarder.target_of(key, session) if is_here else None,
+    )
+
+
+def _path(router: SiteRouter, path: tuple[RouterId, ...]) -> tuple[str, ...]:
+    return router.site_names(path)

@@ -1,0 +1,114 @@
+"""How the last requests of a service were decided here, for an operator (`why --last`)."""
+
+from collections.abc import Callable
+from math import inf
+
+from router.admin.views import PastDecision, WhyCandidate
+from router.balance.decision_evidence import DecisionReplay, SeenDecision
+from router.forward.recent_requests import RequestRecord
+from router.model.fullness import EVERY_SITE_IS_FULL, NO_SITE_IS_READY
+from router.model.ids import ServiceKey, SiteId
+from router.node.site_router import SiteRouter
+from router.operate.figures.metrics_source import takes_part
+from router.operate.why.next_request import candidate_view
+
+_NOBODY = {
+    "all-full": EVERY_SITE_IS_FULL,
+    "no-route": NO_SITE_IS_READY,
+    "no-target": NO_SITE_IS_READY,
+    "overloaded": "this router is short of memory",
+    "draining": "the service was removed here",
+    "client-gone": "its client left",
+    "cancelled": "this router gave it up",
+}
+"""Why a request was served nowhere that no site was chosen for at last."""
+
+
+def recalled(
+    router: SiteRouter,
+    now: float,
+    utc: Callable[[float], str],
+    service: str,
+    port: int | None,
+    count: int,
+    *,
+    denied: bool,
+) -> tuple[PastDecision, ...] | None:
+    """The last ``count``, newest first, by ports of the service alike; None: none is known.
+
+    ``utc``: what the clock on the wall showed at a moment of ``now``'s.
+    """
+    keys = [
+        key for key in sorted(router.services) if key.name == service and port in (None, key.port)
+    ]
+    if not keys:
+        return None
+    kept = [
+        (record, key)
+        for key in keys
+        for record in router.forwarder.past_of(key, count, denied=denied)
+    ]
+    kept.sort(key=lambda one: one[0].started_at, reverse=True)
+    return tuple(decision_of(router, now, utc, key, record) for record, key in kept[:count])
+
+
+def decision_of(
+    router: SiteRouter,
+    now: float,
+    utc: Callable[[float], str],
+    key: ServiceKey,
+    record: RequestRecord,
+) -> PastDecision:
+    """One of them."""
+    seen = record.seen
+    waited_s, since = record.waited_s, record.waited_since
+    if since is not None:
+        waited_s += max(0.0, now - since)  # Later than now: it is on its way to a far site.
+    is_over = record.outcome != ""
+    is_own = seen is None and not router.is_one_of_several
+    return PastDecision(
+        service=key.name,
+        port=key.port,
+        at=utc(record.started_at),
+        site=router.site_name(record.site) if record.site is not None else None,
+        outcome=record.outcome or "under-way",
+        answer=record.code_class if record.outcome == "ok" else None,
+        reason=reason_of(record, now, router.site_name),
+        overflow_reason=record.overflow_reason,
+        waited_s=round(waited_s, 6),
+        total_s=round(record.total_s if is_over else now - record.started_at, 6),
+        attempts=record.attempts,
+        retried_for=record.retried_for or None,
+        session=f"{record.session:016x}" if record.session else None,
+        policy=seen.policy.name if seen is not None else None,
+        decided_at=utc(seen.at) if seen is not None else None,
+        in_flight=record.in_flight if is_own and record.attempts else None,
+        capacity=record.capacity if is_own else None,
+        candidates=_candidates(router, key, seen) if seen is not None else (),
+        further=seen.further if seen is not None else 0,
+    )
+
+
+def reason_of(record: RequestRecord, now: float, site_name: Callable[[SiteId], str]) -> str:
+    """Of the last decision; of one that found nobody, what came of it."""
+    if record.waited_since is not None and now >= record.waited_since:
+        if record.site is not None and record.begun_at < inf:  # An attempt is under way.
+            return f"it waits at {site_name(record.site)} until a slot is free there"
+        return f"it waits: {_NOBODY['all-full']}"
+    found_nobody = record.seen is None or record.seen.chosen is None
+    if record.site is None and found_nobody and record.outcome not in ("", "ok"):
+        why = _NOBODY.get(record.outcome, record.reason)
+        if record.waited_s and record.outcome == "all-full":
+            return f"{why}, and no slot came free in time"
+        return f"{why} while it waited" if record.waited_s else why
+    return record.reason
+
+
+def _candidates(
+    router: SiteRouter, key: ServiceKey, seen: SeenDecision
+) -> tuple[WhyCandidate, ...]:
+    return tuple(
+        candidate_view(router, report, None)
+        for report in DecisionReplay(seen).reports()
+        if takes_part(router, key, report)
+    )

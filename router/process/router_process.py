@@ -1,0 +1,499 @@
+"""A router as a running process: all its parts put together; it serves, drains and stops."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import secrets
+import signal
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from certs.files import read_secret, write_secret
+from router import __version__
+from router.admin.api import AdminApi
+from router.admin.server import serving
+from router.control import SourcesReading, Wanted
+from router.kubernetes.console import USERS_PLACE as CONSOLE_USERS
+from router.model import limits
+from router.model.addresses import split
+from router.model.errors import ConfigError, RouterError
+from router.model.events import Problem
+from router.model.ticks import next_tick
+from router.net.epoll import EpollNetwork
+from router.net.loop_host import LoopHost
+from router.net.sockets import clients_max, listeners_max
+from router.node.memory_guard import MemoryGuard, Use
+from router.node.news.own_faults import OwnFaults
+from router.node.parts import WHOLE, Part
+from router.node.problems import problems
+from router.node.site_router import SiteRouter
+from router.operate.bursts.burst_runs import Bursting
+from router.operate.consoles.consoles import ConsoleHost
+from router.operate.flows.observability_settings import ACCESS_LOG_FILE, Seeing, otel_tracer
+from router.operate.insight import Insight
+from router.operate.record.audit_log import told_of
+from router.operate.views import OperatorView
+from router.process.logs import Logs
+from router.process.memory import (
+    ResidentMemory,
+    SocketMemory,
+    memory_limit,
+    socket_statistics,
+    trimmer,
+)
+from router.process.namespace_status import short
+from router.process.orders import Orders
+from router.process.peers import Peers
+from router.process.record import FollowedRecord
+from router.process.shared_keeper import SharedKeeper
+from router.process.startup import Place
+from router.process.state_keeper import Keeping
+from router.process.stores import Store
+from router.process.systemd import keep_told, notify, reloading, status_line
+from router.process.worker_starts import worker_count
+from router.trust.trust import SiteTrust
+from router.workers.combined_figures import Whole
+from router.workers.worker_messages import ServicePlace
+from router.workers.workers import Lead, Workers
+
+log = logging.getLogger("router.process")
+
+LAG_PROBE_S = 1.0  # In the turn of whatever else is done each second.
+ADMIN_CREDENTIAL_FILE = "admin.credential"
+
+
+class Running:
+    """The router, its journal and what signals do to it."""
+
+    def __init__(
+        self,
+        directory: Path,
+        logs: Logs,
+        store: Store,
+        reading: SourcesReading,
+        part: Part = WHOLE,
+        worker_command: Sequence[str] = (),
+        *,
+        counts_by_document: bool = False,
+    ) -> None:
+        """``reading``: of ``store``, now. ``worker_command``: what starts the other workers, if
+        this process leads them. ``counts_by_document``: which says how many there are to be."""
+        loop = asyncio.get_running_loop()
+        self.part = part
+        self._siblings: tuple[str, ...] = ()
+        self._logs = logs
+        self._loop = loop
+        self.store = store
+        run = part.run(directory)
+        self.record = FollowedRecord(directory, run, store, loop)
+        self.tell = self.record.journal.tell
+        self._told: frozenset[str] = frozenset()
+        self.grace_s = reading.wanted.site.drain_grace_s
+        admin = reading.wanted.site.admin
+        self.admin_address = split(admin) if admin else None
+        self._trust = SiteTrust(directory, self.tell, kept=store.kept, leads=part.leads)
+        self.network = EpollNetwork(LoopHost(loop), sharing=part.sharing)
+        shared = None if part.leads else directory
+        self._keeping = Keeping(part.state(directory), self.network, self.tell, shared)
+        keeper, owners = self._keeping.keeper, store.owners
+        self.router = SiteRouter(
+            self.network,
+            self._trust.identity(keeper.router_id, reading.wanted.name),
+            self._trust,
+            keeper if owners is None else SharedKeeper(keeper, owners),
+            self._trust,
+            epoch=keeper.next_epoch(),
+            boot_nonce=secrets.token_bytes(8),
+            version=__version__,
+            rng=random.SystemRandom(),  # Links draw nonces and secrets from it.
+            tell=self.tell,
+            is_edge=reading.wanted.site.router_mode == "edge",
+            service_ttl_s=reading.wanted.site.service_sync_site_ttl_s,
+            connections_max=clients_max(),
+            listeners_max=listeners_max(),
+            place=f"{socket.gethostname()}, process {os.getpid()}",
+            restored=self._trust.restored_at,
+            has_inner_door=part.count > 1,
+        )
+        if owners is not None:
+            self.router.owning.share(owners)
+        self.peers = Peers(self._again)
+        self._memory_max = memory_limit() // part.count
+        self._resident = ResidentMemory()
+        self._sockets = SocketMemory(socket_statistics())
+        self.memory = MemoryGuard(
+            self.network,
+            self._memory_max,
+            self._memory_use,
+            self.router,
+            self.tell,
+            trimmer(),
+        )
+        self.network.on_tls_rejected = self.router.tls_rejected
+        self._own_faults = OwnFaults(self.network.now, self.tell)
+        self.network.hear_handler_errors(self._own_faults.happened)
+        self._trust.start(
+            self.network,
+            self.router.refresh_links,
+            self.router.renew_link_door,
+            self.router.links.drop,
+            self.router.links.retry_all,
+            self.router.links,
+            self.router.follow_bars,
+        )
+        self._trust.renew_over(self.router.links)
+        store.tell_of_secrets(self.router.refresh_links, self._trust.reload)
+        self.seeing = Seeing(
+            self.router.forwarder.observing,
+            run / ACCESS_LOG_FILE if logs.is_file else None,
+            self.network.now,
+            otel_tracer(reading.wanted.name, __version__),
+            self._access_log_lost,
+            random.Random(),
+        )
+        self.workers = None
+        if part.leads and part.count > 1:
+            self.workers = Workers(
+                part.count, worker_command, self._lead, self.tell, logs_to_file=logs.is_file
+            )
+            self.network.hand_over = self.workers.take_link
+        whole = Whole(self.workers) if self.workers is not None else None
+        totals_of = self.router.forwarder.totals_of
+        self.bursting = Bursting(
+            reading.wanted.name,
+            store.burst_place,
+            totals_of if whole is None else whole.with_totals_of(totals_of),
+            self.tell,
+            self.network.now,
+            lambda: secrets.token_hex(8),
+        )
+        self.console = ConsoleHost(
+            directory / "secrets",
+            reading.wanted.name,
+            self.router.identity.site,
+            self._trust.authority,
+            lambda name: self._trust.service_tls(name, "http"),
+            self.tell,
+            "" if store.kept is None else CONSOLE_USERS,
+            store.openshift,
+            store.namespace,
+        )
+        orders = Orders(
+            self._trust,
+            self.bursting,
+            self.stop,
+            self.leave,
+            self.read_again,
+            self.router.owning.adopt,
+        )
+        self.view = OperatorView(
+            self.router,
+            self.network,
+            self.memory,
+            lambda: {**self._trust.certificate_expiries(), **self.console.expiries()},
+            orders.carry_out,
+            self.seeing,
+            self._host_problems,
+            self.bursting,
+            ca=self._trust.ca,
+            shown_until=self._trust.issuer.shown_until,
+            console=self.console.view,
+            whole=whole,
+            workers_next=self._workers_next if counts_by_document else lambda: None,
+        )
+        self.tokens = self.record.tokens(self._trust.granted, self._trust.grant)
+        self._trust.follow_claims(self.tokens.redeemed)
+        self.insight = Insight(self.network, self.router, self.view, self.tokens.views, part, whole)
+        if part.leads:
+            beside = whole.beside if whole is not None else None
+            self.record.follow(
+                self.network, self.router.forwarder, self.view.utc, self.view.left_out, beside
+            )
+            self.router.follow_refusals(lambda: self.record.asked_in_vain)
+        if whole is not None:
+            self.router.follow_rates(whole.rates(self.router.forwarder.rate_states))
+        self.router.follow_declarations(store.declared)
+        store.attach(
+            self.router.listens_at, lambda: short(self.view.status(steady=True), self.view.links())
+        )
+        self.stopping = asyncio.Event()
+        self.aborting = asyncio.Event()
+        self.apply(reading.wanted, list(reading.errors))
+
+    def admin_credential(self, path: Path) -> str:
+        """What a client of the admin API over TCP must show; made once. Empty: no TCP wanted."""
+        if self.admin_address is None:
+            return ""
+        try:
+            return read_secret(path).decode("ascii").strip()
+        except FileNotFoundError:
+            credential = secrets.token_urlsafe(32)
+            write_secret(path, credential.encode() + b"\n", replace=False)
+            return credential
+
+    async def accept_links(self) -> None:
+        """Wait for a link port that is taken: an outgoing connection may hold it for a moment.
+
+        Raises `RouterError` when links still cannot be accepted after `limits.LINK_PORT_WAIT_S`.
+        """
+        if self.router.link_port_is_taken:
+            reason, wait_s = self.router.link_listener_error, limits.LINK_PORT_WAIT_S
+            log.warning("the link port is taken, trying again", extra={"cause": reason})
+            notify(f"STATUS=Trying for {wait_s:g} s: {reason}")
+            until = self._loop.time() + wait_s
+            while self.router.link_port_is_taken and self._loop.time() < until:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(limits.LINK_PORT_RETRY_S):
+                        await self.stopping.wait()
+                        return
+                self.router.open_link_door()
+        if self.router.link_listener_error:
+            raise RouterError(self.router.link_listener_error)
+
+    def _memory_use(self) -> Use:
+        held_bytes = self.router.links.buffered_bytes + self.router.forwarder.held_bytes
+        in_kernel_bytes = self._sockets.read_bytes() // self.part.count
+        held_bytes += self.network.unsent_bytes
+        return Use(self._resident.read_bytes(), held_bytes, in_kernel_bytes)
+
+    def _host_problems(self) -> tuple[Problem, ...]:
+        return (
+            *self._trust.problems(),
+            *problems.of_disk(self._keeping.keeper.trouble, self._logs.trouble),
+            *self.console.problems(),
+            *self._own_faults.problems(self.view.utc),
+        )
+
+    def apply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
+        """What the store read."""
+        for error in errors:
+            if str(error) not in self._told:
+                self.tell(error.severity, error.code, error.source, *told_of(error))
+        self._told = frozenset(map(str, errors))
+        self.grace_s = wanted.site.drain_grace_s
+        stated_bytes = wanted.site.memory_limit_bytes // self.part.count or self._memory_max
+        self.memory.set_limit(
+            min(self._memory_max, stated_bytes), is_stated=stated_bytes < self._memory_max
+        )
+        self.router.links.set_buffered_mark(self.memory.buffered_mark_bytes)
+        self._applied = (wanted, errors)
+        if self.part.leads:
+            self.record.auditing.documents(self.store.documents())
+        self.router.apply(self._resolved(wanted), errors)
+        self.seeing.apply(wanted.site)
+        if self.part.leads:
+            self.bursting.apply(wanted.bursts)
+            self.console.apply(wanted.site)
+
+    def _workers_next(self) -> int | None:
+        count = worker_count(str(self._applied[0].site.workers))
+        return count if count != self.part.count else None
+
+    def _resolved(self, wanted: Wanted) -> Wanted:
+        if self.part.count > 1:
+            return self.part.of(wanted, self._siblings)
+        return self.peers.found(wanted)
+
+    def dial_siblings(self, siblings: tuple[str, ...]) -> None:
+        """Be linked to these workers, which were here before this one."""
+        if siblings != self._siblings:
+            self._siblings = siblings
+            self._again()
+
+    def _again(self) -> None:
+        self.reapply(*self._applied)
+
+    def reapply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
+        """As `apply`, while serving: a fault of ours must not end what is being served."""
+        try:
+            self.apply(wanted, errors)
+        except Exception as error:  # The owner of the watch; what was applied before stays.
+            log.exception("the new configuration could not be applied")
+            self._own_faults.happened(error)
+
+    async def last_look(self) -> None:
+        """Read once more: what was deleted right before the end is withdrawn now or never."""
+        reading = await self.store.last()
+        self.reapply(reading.wanted, [])
+
+    def stop(self) -> None:
+        """Drain; a second call aborts."""
+        if self.stopping.is_set():
+            self.aborting.set()
+        self.stopping.set()
+        if self.workers is not None:
+            self.workers.stop()
+
+    def leave(self) -> None:
+        """When this router stops, the site is deleted."""
+        self.router.links.leave()
+        if self.workers is not None:
+            self.workers.leave()
+
+    def _access_log_lost(self, reason: str) -> None:
+        """Told by the writing thread; after the loop's end nobody is left to hear it."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(
+                self.tell,
+                "warning",
+                "access-log-lost",
+                "access log",
+                f"Lines of the access log could not be written: {reason}.",
+                "Free space on that disk and check its permissions; serving goes on",
+            )
+
+    def hang_up(self) -> None:
+        """SIGHUP: the log files anew, and everything read again."""
+        self._logs.reopen()
+        self.record.reopen()
+        self.seeing.reopen()
+        if self.workers is not None:
+            self.workers.reopen()
+        reloading(self.read_again)
+
+    def read_again(self) -> None:
+        """Documents and secrets may be others."""
+        self.store.poke()
+        self._trust.reload()
+        if self.workers is not None:
+            self.workers.read_again()
+
+    def _lead(self) -> Lead:
+        """What the other workers follow."""
+        states = self.router.forwarder.listener_states()
+        return Lead(
+            self.router.inner_door,
+            frozenset(
+                ServicePlace(one.key, one.host, one.port)
+                for one in states.values()
+                if one.listening
+            ),
+        )
+
+    def close(self) -> None:
+        """Abort what is left, and end the files."""
+        self.insight.close()
+        self.memory.close()
+        self.router.close()
+        self.network.close()
+        self.seeing.close()
+        self.record.close()
+        self._resident.close()
+        self._sockets.close()
+
+    def line(self) -> str:
+        """How it goes, for `systemctl status`."""
+        return status_line(self.view.status(), self.view.links())
+
+
+async def serve(
+    directory: Path,
+    logs: Logs,
+    store: Store,
+    reading: SourcesReading,
+    probes: Place | None,
+    part: Part = WHOLE,
+    worker_command: Sequence[str] = (),
+    *,
+    counts_by_document: bool = False,
+    died: int | None = None,
+) -> int:
+    """What `store` wants, ``reading`` at first, until told to stop. 0: everything has ended.
+
+    ``died``: the process of the router before, which ended without having stopped.
+    """
+    process = Running(
+        directory,
+        logs,
+        store,
+        reading,
+        part,
+        worker_command,
+        counts_by_document=counts_by_document,
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, process.stop)
+    loop.add_signal_handler(signal.SIGHUP, process.hang_up)
+    try:
+        await process.accept_links()
+    except RouterError:
+        process.close()
+        raise
+    await process.console.prepare()
+    parts = process.insight.api_parts()
+    admin = serving(
+        process.view,
+        process.record.events,
+        directory / "run" / "admin.sock",
+        tcp=process.admin_address,
+        credential=process.admin_credential(directory / "secrets" / ADMIN_CREDENTIAL_FILE),
+        probes=probes,
+        commanded=process.record.auditing.commanded,
+        parts=parts,
+    )
+    async with admin, asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(store.watch(process.reapply))
+        probing = tasks.create_task(probe_lag(process.view))
+        bursting = tasks.create_task(process.bursting.run())
+        resolving = tasks.create_task(process.peers.run())
+        api = AdminApi(process.view, process.record.events, parts=parts)
+        consoling = tasks.create_task(process.console.run(api))
+        looking = tasks.create_task(process.tokens.run())
+        if process.workers is not None:
+            tasks.create_task(process.workers.run())
+        process.view.serving = True
+        log.info("serving", extra={"site": process.router.identity.name})
+        process.record.started(__version__, died)
+        notify("READY=1")
+        telling = tasks.create_task(keep_told(process.line))
+        await process.stopping.wait()
+        log.info("draining")
+        process.record.draining()
+        notify("STOPPING=1")
+        watching.cancel()
+        bursting.cancel()
+        resolving.cancel()
+        looking.cancel()
+        await process.last_look()
+        begun = loop.time()
+        await drain(process)
+        if process.workers is not None:
+            await _ended(process.workers, process, begun + process.grace_s)
+        probing.cancel()
+        telling.cancel()
+        consoling.cancel()
+    process.close()
+    log.info("stopped")
+    return 0
+
+
+async def drain(process: Running) -> None:
+    """Wait for what is under way, for the grace period or until told a second time."""
+    drained = asyncio.Event()
+    process.router.drain(drained.set)
+    async with asyncio.TaskGroup() as tasks:
+        waits = [tasks.create_task(event.wait()) for event in (drained, process.aborting)]
+        await asyncio.wait(waits, timeout=process.grace_s, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+
+async def _ended(workers: Workers, process: Running, until: float) -> None:
+    """Wait for the others, which were told at the same time and have as long."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout_at(until + limits.WORKER_ENDS_S):
+            await workers.over.wait()
+    workers.kill()
+
+
+async def probe_lag(view: OperatorView) -> None:
+    """Measure how late the loop wakes."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = next_tick(loop.time(), LAG_PROBE_S)
+        await asyncio.sleep(due - loop.time())
+        view.loop_lag_s = max(0.0, loop.time() - due)

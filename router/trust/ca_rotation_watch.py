@@ -1,0 +1,89 @@
+"""A rotation of the CA, followed: looked at again and again, and carried on."""
+
+from collections.abc import Callable, Collection
+
+from certs.errors import CertError
+from router.model import limits
+from router.model.events import Tell
+from router.model.ids import SiteId
+from router.net.ports import Network
+from router.trust.ca_rotation import Change, Rotating
+from router.trust.holders import Holders
+from router.trust.ports import Diallers
+
+
+class CaFollower:
+    """Wakes `Rotating`, and tells what became of the CA."""
+
+    __slots__ = (
+        "_ca",
+        "_changed",
+        "_diallers",
+        "_holders",
+        "_is_armed",
+        "_network",
+        "_put_out",
+        "_tell",
+        "_told",
+    )
+
+    def __init__(
+        self,
+        ca: Rotating,
+        holders: Holders,
+        tell: Tell,
+        changed: Callable[[Change], None],
+        put_out: Callable[[Collection[SiteId]], None],
+    ) -> None:
+        """``changed``: everything that the CA before certified is certified anew, or ends.
+        ``put_out`` hears which sites that put out."""
+        self._ca, self._holders, self._tell, self._changed = ca, holders, tell, changed
+        self._put_out = put_out
+        self._network: Network | None = None
+        self._diallers: Diallers | None = None
+        self._is_armed = False
+        self._told = ""
+
+    def start(self, network: Network, diallers: Diallers | None) -> None:
+        """``diallers``: whom a rotation is for."""
+        self._network, self._diallers = network, diallers
+
+    def look(self) -> None:
+        """Take up what another process wrote."""
+        try:
+            change = self._ca.look()
+        except BlockingIOError:  # It is writing: it counts within a second all the same.
+            if self._network is not None:
+                self._network.call_at(self._network.now() + limits.CA_LOOK_S, self.look)
+            return
+        except (CertError, OSError) as error:
+            if str(error) != self._told:
+                self._told = str(error)
+                self._tell("error", "ca-damaged", "ca", self._told)
+            return
+        self._told = ""
+        self._follow(change)
+
+    def carry_on(self) -> None:
+        """If there is a rotation; it comes again by itself, soon, while there is one."""
+        assert self._network is not None
+        was_under_way = self._ca.is_under_way
+        holders = self._holders.of_now(self._diallers, self._network.now()) if was_under_way else ()
+        change, asked = self._ca.step(holders)
+        self._follow(change)
+        if asked and self._diallers is not None:
+            self._diallers.tell_renewal_due(lambda one: one.site in asked)
+        if self._ca.is_under_way and not self._is_armed:
+            self._is_armed = True
+            self._network.call_at(self._network.now() + limits.CA_LOOK_S, self._again)
+
+    def _again(self) -> None:
+        self._is_armed = False
+        self.carry_on()
+
+    def _follow(self, change: Change) -> None:
+        if not change:
+            return
+        self._changed(change)
+        if change == "replaced" and self._diallers is not None:
+            self._put_out(self._diallers.drop_incoming("the access of all was revoked"))

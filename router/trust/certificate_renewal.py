@@ -1,0 +1,331 @@
+"""Certificates of our links: renewed in time, over the link or, when that is down, beside it.
+
+Each link is looked at once a minute, soon after it is refused, and when it is up again after it
+failed to renew. One that is due asks over its link; one that is not up and whose certificate ended,
+or is not accepted any more, asks on the claim port by our identity key.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from certs import authority as authorities
+from certs import certificates, clocks, keys, renewal
+from certs.contexts import CLAIM_ALPN, stranger_context
+from certs.credentials import Credential, LinkStore
+from certs.errors import CertError
+from certs.identity import SiteIdentity
+from certs.tokens import Token
+from router.link import control
+from router.link.claims import ClaimCall, ClaimClient
+from router.link.link_status import LinkStatus
+from router.link.lost_races import LinkState
+from router.link.renewals import Answer
+from router.model import limits
+from router.model.events import Problem, Tell
+from router.net.ports import FarNetwork, Proxy, Timer, Tls
+from router.routing.budget import TokenBucket
+
+
+class RenewalCarrier(Protocol):
+    """What is asked of `Links`."""
+
+    def ask_renewal(self, name: str, request: str, answered: Answer) -> bool: ...
+    def outgoing_status(self, name: str) -> LinkStatus | None: ...
+
+
+class _Renewal:
+    """Of one link: its certificate, and how it goes with the next."""
+
+    __slots__ = (
+        "attempts",
+        "call",
+        "credential",
+        "due_at",
+        "error",
+        "is_asking",
+        "is_up",
+        "is_wanted",
+        "key_pem",
+        "retry_at",
+        "timer",
+        "token",
+        "via",
+    )
+
+    def __init__(
+        self, token: Token, credential: Credential | None, via: Proxy | None, chance: float
+    ) -> None:
+        self.token = token
+        self.via = via
+        self.credential = credential
+        self.due_at = 0.0  # Unix seconds.
+        if credential is not None:
+            self.due_at = renewal.due_at(credential.leaf.chain_pem, chance)
+        self.is_wanted = False  # Now, whatever is due.
+        self.is_asking = False
+        self.is_up = False  # The link, as far as it was told.
+        self.attempts = 0
+        self.retry_at = 0.0
+        self.key_pem = ""  # The next one's, the same at each try: an answer lost costs nothing.
+        self.error = ""
+        self.timer: Timer | None = None
+        self.call: ClaimCall | None = None
+
+    def cancel(self) -> None:
+        """Ask no more. Idempotent."""
+        if self.timer is not None:
+            self.timer.cancel()
+        if self.call is not None:
+            self.call.cancel()
+
+
+class Renewer:
+    """Owns the renewals of a site's links, by link name."""
+
+    def __init__(
+        self,
+        network: FarNetwork,
+        store: LinkStore,
+        identity: SiteIdentity,
+        rng: random.Random,
+        tell: Tell,
+        changed: Callable[[], None],
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """``changed`` is called when a link has another certificate; ``wall``: Unix seconds."""
+        self._wall = wall
+        self._network = network
+        self._store = store
+        self._identity = identity
+        self._rng = rng
+        self._tell = tell
+        self._changed = changed
+        self._carrier: RenewalCarrier | None = None
+        self._rejoined_at: dict[str, float] = {}  # By link, on the network's clock.
+        self._renewals: dict[str, _Renewal] = {}
+        self._paces: dict[str, TokenBucket] = {}  # By link: of certificates that were taken.
+
+    def use(self, carrier: RenewalCarrier) -> None:
+        """Ask over these links."""
+        self._carrier = carrier
+
+    def follow(
+        self, name: str, token: Token, credential: Credential | None, via: Proxy | None = None
+    ) -> None:
+        """The link ``name`` is dialled with ``credential``, ``via`` a proxy or directly.
+
+        None: it had one that is damaged, so this site rejoins.
+        """
+        known = self._renewals.get(name)
+        if known is not None and (known.token, known.credential) == (token, credential):
+            known.via = via
+            return
+        self._stop(name)
+        one = self._renewals[name] = _Renewal(token, credential, via, self._rng.random())
+        if self._wall() >= one.due_at:  # This host slept, or was off.
+            self._look_in(name, one, self._rng.uniform(0.0, limits.RENEW_SOON_S))
+        else:
+            self._look_later(name, one)
+
+    def look_again(self) -> None:
+        """The clock was moved, or the host slept."""
+        for name, one in self._renewals.items():
+            one.retry_at = 0.0
+            self._look_in(name, one, self._rng.uniform(0.0, limits.RENEW_SOON_S))
+
+    def forget(self, keep: frozenset[str]) -> None:
+        """Only ``keep`` are wanted any more."""
+        for name in self._renewals.keys() - keep:
+            self._stop(name)
+        self._rejoined_at = {n: at for n, at in self._rejoined_at.items() if n in keep}
+        self._paces = {n: pace for n, pace in self._paces.items() if n in keep}
+
+    def due(self, name: str) -> None:
+        """The neighbour says so; it says so to many at once."""
+        found = self._renewals.get(name)
+        if found is not None and not found.is_wanted:
+            found.is_wanted = True
+            self._look_in(name, found, self._rng.uniform(0.0, limits.RENEW_DUE_SPREAD_S))
+
+    def link_changed(self, name: str, state: LinkState) -> None:
+        """The link is in this state now; perhaps it was before."""
+        found = self._renewals.get(name)
+        if found is None:
+            return
+        was_up, found.is_up = found.is_up, state == "up"
+        if state == "refused":  # Perhaps for its certificate, and many others with it.
+            self._look_in(name, found, self._rng.uniform(0.0, limits.RENEW_SOON_S))
+        elif found.is_up and not was_up and found.attempts:  # It may have failed by its end alone.
+            found.retry_at = 0.0
+            self._look_in(name, found, self._rng.uniform(0.0, limits.RENEW_DUE_SPREAD_S))
+
+    def renew_now(self, name: str) -> bool:
+        """The operator says so. False: no such link has a certificate."""
+        found = self._renewals.get(name)
+        if found is None:
+            return False
+        found.is_wanted, found.retry_at = True, 0.0
+        self._paces.pop(name, None)
+        self._look_in(name, found, 0.0)
+        return True
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Certificates that are long due and were not renewed."""
+        now = self._wall()
+        found = []
+        for name, one in self._renewals.items():
+            if one.credential is None:
+                continue  # Its link is refused, which is a problem already.
+            ends_at = certificates.expires_at(one.credential.leaf.chain_pem)
+            if one.error and now >= (one.due_at + ends_at) / 2:
+                told = "ended" if now >= ends_at else "ends"
+                message = (
+                    f"The certificate of link {name} {told} at {clocks.utc(ends_at)} and was not "
+                    f"renewed: {one.error}."
+                )
+                hint = f"Look at {one.token.site_name}, then: sitectl link renew {name}"
+                found.append(Problem(code="SW0670", message=message, hint=hint))
+        return tuple(found)
+
+    # Looking ----------------------------------------------------------------------------------
+
+    def _stop(self, name: str) -> None:
+        found = self._renewals.pop(name, None)
+        if found is not None:
+            found.cancel()
+
+    def _look_later(self, name: str, one: _Renewal) -> None:
+        self._look_in(name, one, limits.RENEW_LOOK_S * self._rng.uniform(0.5, 1.0))
+
+    def _look_in(self, name: str, one: _Renewal, pause_s: float) -> None:
+        if one.timer is not None:
+            one.timer.cancel()
+
+        def due() -> None:
+            if self._renewals.get(name) is one:
+                self._look(name, one)
+
+        one.timer = self._network.call_at(self._network.now() + pause_s, due)
+
+    def _look(self, name: str, one: _Renewal) -> None:
+        self._look_later(name, one)
+        if one.is_asking or self._carrier is None or self._network.now() < one.retry_at:
+            return
+        line = self._carrier.outgoing_status(name)
+        is_refused = line is not None and line.state == "refused" and not line.error_code
+        rejoined_at = self._rejoined_at.get(name, float("-inf"))
+        if self._network.now() - rejoined_at < limits.RENEW_RETRY_MAX_S:
+            is_refused = False  # Not for its certificate, then.
+        if not (one.is_wanted or is_refused or self._wall() >= one.due_at):
+            return
+        pace = self._paces.get(name)
+        if pace is not None and self._network.now() < pace.ready_at():
+            return  # Whatever the neighbour says: it gave many already.
+        key_pem = one.key_pem = one.key_pem or keys.to_pem(keys.generate())
+        request = authorities.make_request(keys.from_pem(key_pem, "key"))
+        one.is_asking = True
+        if self._carrier.ask_renewal(
+            name, request, lambda answer: self._answered(name, one, answer)
+        ):
+            return
+        if line is not None and line.state in ("up", "draining"):  # It knows nothing of renewal.
+            one.is_asking = False
+            self._pause(one)
+        else:
+            self._rejoin(name, one)
+
+    def _pause(self, one: _Renewal) -> None:
+        grown_s = limits.RENEW_RETRY_MIN_S * 2 ** min(one.attempts, 10)
+        pause_s = min(limits.RENEW_RETRY_MAX_S, grown_s) * self._rng.uniform(0.5, 1.0)
+        one.attempts += 1
+        one.retry_at = self._network.now() + pause_s
+
+    # Over the link ----------------------------------------------------------------------------
+
+    def _answered(self, name: str, one: _Renewal, answer: control.Renewed | None) -> None:
+        one.is_asking = False
+        if self._renewals.get(name) is not one:
+            return
+        if answer is None:
+            self._failed(name, one, f"{one.token.site_name} did not answer")
+        elif not answer.chain:
+            said = "".join(char if char.isprintable() else "?" for char in answer.reason)
+            self._failed(name, one, f"{one.token.site_name} gave none: {said}")
+        else:
+            source = f"answer of {one.token.site_name}"
+            self._take(
+                name,
+                one,
+                lambda: renewal.read_renewed(
+                    answer.chain, answer.cas, one.key_pem, self._identity.site_id, source
+                ),
+            )
+
+    def _take(self, name: str, one: _Renewal, read: Callable[[], Credential]) -> None:
+        try:
+            credential = read()
+            self._store.renewed(name, credential)
+        except (CertError, OSError) as error:
+            self._failed(name, one, str(error))
+            return
+        ends_at = clocks.utc(certificates.expires_at(credential.leaf.chain_pem))
+        self._tell(
+            "info",
+            "certificate-renewed",
+            name,
+            f"The certificate of link {name} ends at {ends_at}.",
+        )
+        self._stop(name)
+        now = self._network.now()
+        pace = TokenBucket(limits.RENEWALS_BURST_OF_LINK, 1 / limits.RENEWALS_EACH_S_OF_LINK, now)
+        self._paces.setdefault(name, pace).overdraw(now)
+        self._changed()  # `follow` comes by it, with the new one.
+
+    def _failed(self, name: str, one: _Renewal, error: str) -> None:
+        if error != one.error:
+            self._tell("warning", "certificate-not-renewed", name, error)
+        one.error = error
+        self._pause(one)
+
+    # Beside it --------------------------------------------------------------------------------
+
+    def _rejoin(self, name: str, one: _Renewal) -> None:
+        token = one.token
+        if not token.site_id or not token.endpoints:  # Whom to believe is not known.
+            one.is_asking = False
+            self._failed(name, one, "the link is down, and its token does not say whose it is")
+            return
+        nonce = self._rng.randbytes(renewal.NONCE_BYTES)
+        request = renewal.make_request(self._identity, token.site_id, one.key_pem, nonce)
+
+        def answered(status: int, body: bytes) -> None:
+            one.is_asking = False
+            if status == 200:
+                self._rejoined_at[name] = self._network.now()
+            site = self._identity.site_id
+            self._take(
+                name,
+                one,
+                lambda: renewal.read_answer(status, body, request, one.key_pem, site, token),
+            )
+
+        def failed(reason: str) -> None:
+            one.is_asking = False
+            self._failed(name, one, reason)
+
+        first = one.attempts % len(token.endpoints)
+        try:
+            one.call = ClaimClient(self._network).post(
+                (*token.endpoints[first:], *token.endpoints[:first]),
+                Tls(context=stranger_context(), certificate=b"", alpn=(CLAIM_ALPN,)),
+                token.name,
+                request,
+                answered,
+                lambda failure: failed(failure.reason),
+                "renewals",
+                via=one.via,
+            )
+        except ValueError as error:
+            failed(str(error))

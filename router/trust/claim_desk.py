@@ -1,0 +1,79 @@
+"""Claims of others: judged here, or by where the secrets of this site are kept."""
+
+import time
+from collections.abc import Callable
+
+from certs.authority import Authority
+from certs.claims import Grant
+from certs.redeem import ClaimAnswer, ClaimDesk
+from router.link.claims import Answered
+from router.model.events import Tell
+from router.trust.ca_rotation import Rotating
+from router.trust.ports import ClaimResult, KeptSecrets
+from router.trust.revocations import Revoking
+
+
+class Granting:
+    """Who redeems a claim gets a certificate, and is let in again if it was revoked."""
+
+    __slots__ = ("_ca", "_desk", "_kept", "_revoking", "_tell", "on_redeemed")
+
+    def __init__(
+        self,
+        desk: ClaimDesk,
+        ca: Rotating,
+        revoking: Revoking,
+        kept: KeptSecrets | None,
+        tell: Tell,
+    ) -> None:
+        """``kept`` None: ``desk`` has the grants, and judges."""
+        self._desk, self._ca, self._revoking = desk, ca, revoking
+        self._kept, self._tell = kept, tell
+        self.on_redeemed: Callable[[str], None] = lambda name: None
+        """Hears which claim was redeemed, before the event that reports it."""
+
+    def grant(self, name: str) -> Grant | None:
+        """The claim ``name``, as it is now. Raises CertError if it is damaged."""
+        if self._kept is None:
+            return self._desk.grant(name)
+        return next((one for one in self._kept.granted() if one.name == name), None)
+
+    def use(self, authority: Authority) -> None:
+        """That one issues from now on."""
+        if self._kept is None:
+            self._desk.use(authority)
+
+    def answer(self, name: str, body: bytes, source: str, done: Answered) -> None:
+        """See `link.claims.ClaimJudge`."""
+        now = time.time()
+        if self._kept is None:
+            answer = self._desk.answer(name, body, source, now)
+            self._answered(name, source, answer, done)
+            return
+        request = self._desk.open(body, source, now)
+        if isinstance(request, ClaimAnswer):
+            self._answered(name, source, request, done)
+            return
+
+        def judged(result: ClaimResult) -> None:
+            answer = self._desk.close(request, result, source, now)
+            self._answered(name, source, answer, done)
+
+        self._kept.redeem(name, request, now, judged)
+
+    def _answered(self, name: str, source: str, answer: ClaimAnswer, done: Answered) -> None:
+        if answer.outcome == "redeemed":
+            self.on_redeemed(name)
+            told = f"Claim {name} was redeemed from {source}, by site {answer.site_id[:8]}."
+            self._tell("info", "claim-redeemed", name, told)
+            self._ca.given(answer.serial)
+            self._revoking.readmit(name, answer.site_id)
+        elif answer.outcome != "repeated":
+            self._tell(
+                "warning",
+                "claim-refused",
+                name,
+                f"A claim from {source} was refused: {answer.outcome}.",
+                "Make a new one with: sitectl token create FILE",
+            )
+        done(answer.status, answer.body)

@@ -1,0 +1,317 @@
+"""What one router of several workers tells as one: its own figures, and those of the others."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from heapq import merge
+from itertools import chain, islice
+from operator import attrgetter
+from typing import TypeVar
+
+import msgspec
+
+from router.admin.history_views import ServiceHistory
+from router.admin.ports import Figures, MetricValues
+from router.admin.views import LinkView, PastDecision, ScaleView, ServiceView, WhyView
+from router.balance.saturation import Totals
+from router.balance.site_gate import RateState, of_routers
+from router.balance.waiting_room import queue_limit
+from router.forward.figures import Load
+from router.model.ids import ServiceKey
+from router.model.settings import AffinityBy
+from router.workers.history_sums import joined
+from router.workers.lasting_counters import (
+    LastingCounters,
+    Series,
+    gauges_beside,
+    ports_of,
+    removed_ports,
+    without_lasting,
+)
+from router.workers.link_uses import with_uses
+from router.workers.one_worker import OneWorker, of
+from router.workers.recent_port_figures import (
+    Phases,
+    PortLately,
+    counts,
+    phases_of_all,
+    together,
+    totals_together,
+)
+from router.workers.site_load import SiteLoad
+from router.workers.sums import Sum, added, totals_of, with_parts, with_totals
+from router.workers.worker_messages import (
+    FiguresQuestion,
+    Histories,
+    HistoryQuestion,
+    Past,
+    PastQuestion,
+    Why,
+    WhyQuestion,
+)
+from router.workers.workers import Workers
+
+log = logging.getLogger("router.workers")
+
+_NONE = MetricValues({}, {})
+_Port = tuple[str, int]
+_Rates = Callable[[], Mapping[ServiceKey, RateState]]
+_TotalsOf = Callable[[str], Mapping[ServiceKey, Totals]]
+_OwnT = TypeVar("_OwnT")
+
+
+class Whole:
+    """Asks the other ``workers``, and puts what they tell to what the first one has."""
+
+    def __init__(self, workers: Workers) -> None:
+        self.workers = workers
+        self._refused: frozenset[str] = frozenset()
+        self._own_counters = LastingCounters()
+
+    async def look(self, figures: Figures) -> None:
+        """Ask all for their ``figures``; who does not answer in time counts as it did last."""
+        await self.workers.ask(FiguresQuestion(figures))
+
+    def with_metrics(self, own: Iterator[MetricValues]) -> Iterator[MetricValues]:
+        """Of the whole router: those that died included, so that no counter falls.
+
+        Of service ports that this worker knows. One that is deleted is forgotten, unless something
+        of it is under way still.
+        """
+        total = Sum()
+        total.add(self.workers.gone)
+        told: set[Series] = set()
+        for values in own:
+            total.add(without_lasting(values))
+            told |= self._own_counters.tell(values)
+            yield _NONE  # In between, the loop has other things to do.
+        known = ports_of(told)
+        for one in self.workers.all:
+            for values in one.metrics:
+                rest = without_lasting(values)
+                total.add(gauges_beside(rest, known, silent=one.silence.is_begun))
+                yield _NONE
+        each = [self._own_counters, *(one.counters for one in self.workers.all)]
+        told.update(*(one.counted for one in self.workers.all))
+        for counted in each:
+            counted.forget(known | removed_ports(total.whole), told)
+        for port in known:
+            for values in chain.from_iterable(counted.of(port) for counted in each):
+                total.add(values)
+            yield _NONE
+        if fresh := total.refused - self._refused:
+            names = ", ".join(sorted(fresh))
+            log.error("metrics of workers of another release are left out of /metrics: %s", names)
+        self._refused |= total.refused
+        yield total.whole
+
+    def with_services(self, own: Sequence[ServiceView]) -> Sequence[ServiceView]:
+        """Of the whole router."""
+        return [self._with_service(one) for one in own]
+
+    def _with_service(self, own: ServiceView) -> ServiceView:
+        """``own`` with what all workers have, and counted in all their lives."""
+        key = ServiceKey(own.name, own.port)
+        whole = with_parts(own, [one.part(key) for one in self.workers.all])
+        each = [totals_of(own), *(one.totals(key) for one in self.workers.all)]
+        return with_totals(whole, totals_together(each))
+
+    def with_scale(self, own: ScaleView) -> ScaleView:
+        """Of the whole router."""
+        asked = own.service, own.port
+        others = [scale for one in self.workers.all for scale in one.scales]
+        return added(own, [one for one in others if (one.service, one.port) == asked])
+
+    def with_each(
+        self, own: Iterator[tuple[ServiceView, _OwnT]]
+    ) -> Iterator[tuple[ServiceView, _OwnT]]:
+        """As `with_services`, one service port at a time, each with something of ours."""
+        for view, beside in own:
+            yield self._with_service(view), beside
+
+    def lately(self, own: PortLately) -> PortLately:
+        """What one service port did lately, of the whole router."""
+        return together([own, *self.beside(own.key)])
+
+    def rate(self, key: ServiceKey, own: RateState | None) -> RateState | None:
+        """How the whole router stands to the rate of one service port."""
+        others = [one.rate for one in self.beside(key)]
+        return of_routers([one for one in (own, *others) if one is not None])
+
+    def rates(self, own: _Rates) -> _Rates:
+        """As `rate`, of all service ports that have one."""
+
+        def of_all() -> Mapping[ServiceKey, RateState]:
+            each = ((key, self.rate(key, state)) for key, state in own().items())
+            return {key: state for key, state in each if state is not None}
+
+        return of_all
+
+    def with_queued(self, own: Mapping[ServiceKey, int]) -> Mapping[ServiceKey, int]:
+        """Requests that wait, by service port, of the whole router."""
+        return counts([own, *(one.queued for one in self.workers.all)])
+
+    def with_link_uses(self, own: Sequence[LinkView]) -> Sequence[LinkView]:
+        """Links with what those of all workers carry."""
+        return with_uses(own, chain.from_iterable(one.link_uses for one in self.workers.all))
+
+    def load(self, key: ServiceKey, own: Load, *, has_connector: bool) -> SiteLoad | None:
+        """What targets of this site have in flight, and its slots, where decisions know only some.
+
+        They are without a silent worker, whose share no other one may use: the targets have what
+        it had in flight. Without a connector here no worker reports its load to the others.
+        None: decisions know all.
+        """
+        silent = [one for one in self.workers.all if one.silence.is_begun]
+        if has_connector and not silent:
+            return None
+        alive = [one for one in self.workers.all if one.pid]
+        shares = [own.capacity, *(one.share(key) for one in alive)]
+        stated = [slots for slots in shares if slots is not None]
+        return SiteLoad(
+            in_flight=own.in_flight + sum(one.part(key).in_flight for one in alive),
+            capacity=sum(stated) if stated else None,
+            note="; ".join(_silent_share(one, key) for one in silent),
+        )
+
+    def with_totals_of(self, own: _TotalsOf) -> _TotalsOf:
+        """What says whether a service is saturated, of the whole router. ``own`` is full, or
+        absent, when this worker is and no other one has room."""
+
+        def of_all(service: str) -> Mapping[ServiceKey, Totals]:
+            return {key: self._totals(key, totals) for key, totals in own(service).items()}
+
+        return of_all
+
+    def _totals(self, key: ServiceKey, own: Totals) -> Totals:
+        latelies = self.beside(key)
+        counted = totals_together([one.totals(key) for one in self.workers.all])
+        return msgspec.structs.replace(
+            own,
+            capacity=own.capacity + sum(one.share(key) or 0 for one in self.workers.all),
+            demand=own.demand + sum(one.demand for one in latelies),
+            requests=own.requests + counted.requests,
+            overflowed=own.overflowed + counted.overflowed,
+            refused=own.refused + counted.refused,
+            waited_s=own.waited_s + counted.waited_s,
+        )
+
+    def with_removed(
+        self, own: Mapping[ServiceKey, Mapping[str, int]]
+    ) -> Mapping[ServiceKey, Mapping[str, int]]:
+        """What is under way of service ports that are not known any more, of the whole router."""
+        return _counts_by_key([own, *(one.removed for one in self.workers.all)])
+
+    def with_former(
+        self, own: Mapping[ServiceKey, Mapping[str, int]]
+    ) -> Mapping[ServiceKey, Mapping[str, int]]:
+        """Clients that came before their service port changed its protocol, by that of then."""
+        return _counts_by_key([own, *(one.former for one in self.workers.all)])
+
+    def with_queue(self, own: WhyView, configured: int | None) -> WhyView:
+        """``own`` with the queue of the whole router; ``configured``: places at each worker."""
+        queue, key = own.queue, ServiceKey(own.service, own.port)
+        if queue is None:
+            return own
+        waiting, limit, is_full = queue.waiting, queue.limit, queue.outlook == "full"
+        for one in self.workers.all:
+            lately = one.lately(key)
+            if lately is None or not lately.queue_limit:  # Nothing came there lately.
+                places = queue_limit(configured, 0) if one.serves else 0
+                limit, is_full = limit + places, is_full and not places
+            else:
+                waiting, limit = waiting + lately.queued, limit + lately.queue_limit
+                is_full = is_full and lately.queue_is_full
+        outlook = "waits" if queue.outlook == "full" and not is_full else queue.outlook
+        whole = msgspec.structs.replace(queue, waiting=waiting, limit=limit, outlook=outlook)
+        return msgspec.structs.replace(own, queue=whole)
+
+    def phases(self, key: ServiceKey, own: Phases) -> Phases:
+        """Of one service port, of the whole router as the others said last."""
+        return phases_of_all(
+            [own, *(one.phases[key] for one in self.workers.all if key in one.phases)]
+        )
+
+    @property
+    def failing(self) -> set[ServiceKey]:
+        """Service ports of which requests failed lately at the other workers."""
+        return {key for one in self.workers.all for key in one.failing}
+
+    def beside(self, key: ServiceKey) -> list[PortLately]:
+        """What the other workers said last of one service port, those that said anything."""
+        found = (one.lately(key) for one in self.workers.all)
+        return [one for one in found if one is not None]
+
+    async def past(
+        self,
+        own: Sequence[PastDecision],
+        service: str,
+        port: int | None,
+        count: int,
+        *,
+        denied: bool,
+    ) -> Sequence[PastDecision]:
+        """The last ``count`` of all workers, newest first."""
+        told = await self.workers.ask(PastQuestion(service, port, count, denied))
+        each = [one.items for _, parts in told for one in of(parts, Past)]
+        newest = merge(own, *each, key=attrgetter("at"), reverse=True)
+        return tuple(islice(newest, count))
+
+    async def why(
+        self, own: WhyView, service: str, port: int | None, session: tuple[AffinityBy, str]
+    ) -> WhyView:
+        """That of the worker that knows the session; ``own`` if none does.
+
+        Figures that a worker has its part of are those of ``own``.
+        """
+        told = await self.workers.ask(WhyQuestion(service, port, *session))
+        for _, parts in told:
+            for one in of(parts, Why):
+                if one.item.session is not None and one.item.session.site is not None:
+                    return _with_figures(one.item, own)
+        return own
+
+    async def histories(self, service: str | None, port: int | None) -> "HistoriesBeside":
+        """Of the others, to be joined to those of the first one."""
+        told = await self.workers.ask(HistoryQuestion(service, port))
+        found: dict[_Port, list[ServiceHistory]] = {}
+        for _, parts in told:
+            for history in chain.from_iterable(one.items for one in of(parts, Histories)):
+                found.setdefault((history.service, history.port), []).append(history)
+        return HistoriesBeside(found)
+
+
+def _counts_by_key(
+    each: Sequence[Mapping[ServiceKey, Mapping[str, int]]],
+) -> Mapping[ServiceKey, Mapping[str, int]]:
+    return {
+        key: counts(one[key] for one in each if key in one)
+        for key in dict.fromkeys(chain.from_iterable(each))
+    }
+
+
+def _silent_share(one: OneWorker, key: ServiceKey) -> str:
+    share, in_flight = one.share(key), one.part(key).in_flight
+    use = f"{in_flight} in flight" if share is None else f"{in_flight} of its {share} slots in use"
+    return f"worker {one.index} does not answer, with {use}: it takes no request"
+
+
+def _with_figures(view: WhyView, whole: WhyView) -> WhyView:
+    rates = {one.site: one.rate for one in whole.candidates}
+    candidates = tuple(
+        msgspec.structs.replace(one, rate=rates[one.site]) if one.site in rates else one
+        for one in view.candidates
+    )
+    queue = whole.queue if view.queue is not None else None
+    return msgspec.structs.replace(view, candidates=candidates, queue=queue)
+
+
+class HistoriesBeside:
+    """What others keep, by service port."""
+
+    def __init__(self, found: Mapping[_Port, Sequence[ServiceHistory]]) -> None:
+        self._found = found
+
+    def join(self, own: Iterator[ServiceHistory]) -> Iterator[ServiceHistory]:
+        """Each of ``own`` with theirs."""
+        for history in own:
+            yield joined(history, self._found.get((history.service, history.port), ()))

@@ -1,0 +1,231 @@
+"""What the first worker of a router and another one say to each other, over a socket pair."""
+
+import asyncio
+import struct
+from typing import TypeVar
+
+import msgspec
+
+from router.admin.flow_views import FlowDetail, FlowsWanted, FlowView
+from router.admin.history_views import ServiceHistory
+from router.admin.ports import Figures, MetricValues
+from router.admin.views import PastDecision, ScaleView, ServiceView, WhyView
+from router.model import limits
+from router.model.ids import ServiceKey
+from router.model.settings import AffinityBy
+from router.workers.link_uses import LinkUse
+from router.workers.recent_port_figures import PortLately, PortPhases
+
+_LENGTH = struct.Struct("!I")
+
+
+class ServicePlace(msgspec.Struct, frozen=True):
+    """Where a service port is listened for, as wanted."""
+
+    key: ServiceKey
+    host: str
+    port: int
+
+
+class MessageTooLong(Exception):
+    """Beyond `limits.WORKER_MESSAGE_BYTES_MAX`: nobody of ours says so much at once."""
+
+
+# What is asked ------------------------------------------------------------------------------
+
+
+class FiguresQuestion(msgspec.Struct, frozen=True, tag="figures"):
+    """What each has its part of, and all is summed of."""
+
+    figures: Figures
+
+
+class PastQuestion(msgspec.Struct, frozen=True, tag="past"):
+    """The last requests of a service."""
+
+    service: str
+    port: int | None
+    count: int
+    denied: bool
+
+
+class WhyQuestion(msgspec.Struct, frozen=True, tag="why"):
+    """What the next request of a session would meet."""
+
+    service: str
+    port: int | None
+    by: AffinityBy
+    value: str
+
+
+class HistoryQuestion(msgspec.Struct, frozen=True, tag="history"):
+    """The last quarter of an hour of a service, or of all."""
+
+    service: str | None
+    port: int | None
+
+
+class FlowsQuestion(msgspec.Struct, frozen=True, tag="flows"):
+    """The newest of those that are wanted."""
+
+    wanted: FlowsWanted
+
+
+class FlowNewsQuestion(msgspec.Struct, frozen=True, tag="flow-news"):
+    """What ended after that turn, None: nothing, and what lasts if that is asked."""
+
+    turn: int | None
+    lasting: bool
+
+
+class FlowQuestion(msgspec.Struct, frozen=True, tag="flow"):
+    """One, by its number."""
+
+    number: int
+
+
+Question = (
+    FiguresQuestion
+    | PastQuestion
+    | WhyQuestion
+    | HistoryQuestion
+    | FlowsQuestion
+    | FlowNewsQuestion
+    | FlowQuestion
+)
+
+# What is told -------------------------------------------------------------------------------
+
+
+class Metrics(msgspec.Struct, frozen=True, tag="metrics"):
+    items: tuple[MetricValues, ...]
+
+
+class WorkerServices(msgspec.Struct, frozen=True, tag="services"):
+    items: tuple[ServiceView, ...]
+
+
+class PhaseCounts(msgspec.Struct, frozen=True, tag="phases"):
+    items: tuple[PortPhases, ...]
+
+
+class Scales(msgspec.Struct, frozen=True, tag="scales"):
+    items: tuple[ScaleView, ...]
+
+
+class Latelies(msgspec.Struct, frozen=True, tag="latelies"):
+    items: tuple[PortLately, ...]
+
+
+class LinkUses(msgspec.Struct, frozen=True, tag="link-uses"):
+    items: tuple[LinkUse, ...]
+
+
+class Past(msgspec.Struct, frozen=True, tag="past"):
+    items: tuple[PastDecision, ...]
+
+
+class Why(msgspec.Struct, frozen=True, tag="why"):
+    item: WhyView
+
+
+class Histories(msgspec.Struct, frozen=True, tag="histories"):
+    items: tuple[ServiceHistory, ...]
+
+
+class FlowList(msgspec.Struct, frozen=True, tag="flows"):
+    items: tuple[FlowView, ...]
+    skipped: int
+
+
+class FlowNews(msgspec.Struct, frozen=True, tag="flow-news"):
+    """As of ``turn``."""
+
+    turn: int
+    skipped: int
+    ended: tuple[FlowView, ...]
+    lasting: tuple[FlowView, ...] | None
+
+
+class Detail(msgspec.Struct, frozen=True, tag="flow"):
+    item: FlowDetail
+
+
+_Figures = Metrics | WorkerServices | PhaseCounts | Scales | Latelies | LinkUses
+Told = _Figures | Past | Why | Histories | FlowList | FlowNews | Detail
+
+# Messages -----------------------------------------------------------------------------------
+
+
+class Follow(msgspec.Struct, frozen=True, tag="follow"):
+    """Link to these workers, and listen only as the first one does, for the same services."""
+
+    siblings: tuple[str, ...]
+    places: frozenset[ServicePlace]
+
+
+class Ask(msgspec.Struct, frozen=True, tag="ask"):
+    """How are you? And this, unless it is None."""
+
+    number: int
+    question: Question | None = None
+
+
+class ReadAgain(msgspec.Struct, frozen=True, tag="read-again"):
+    """The documents and secrets may be others."""
+
+
+class Reopen(msgspec.Struct, frozen=True, tag="reopen"):
+    """Log files were moved away; the documents and secrets may be others too."""
+
+
+class Stop(msgspec.Struct, frozen=True, tag="stop"):
+    """Drain and end; a second one: end."""
+
+
+class Leave(msgspec.Struct, frozen=True, tag="leave"):
+    """The site is to be deleted: its neighbors need not miss it."""
+
+
+class WorkerDoor(msgspec.Struct, frozen=True, tag="door"):
+    """Others reach this worker there."""
+
+    address: str
+
+
+class WorkerAnswer(msgspec.Struct, frozen=True, tag="answer"):
+    """To `Ask` of that number. ``more``: another one to it follows."""
+
+    number: int
+    ready: bool
+    links: int
+    told: Told | None = None
+    more: bool = False
+
+
+ToWorker = Follow | Ask | ReadAgain | Reopen | Stop | Leave
+FromWorker = WorkerDoor | WorkerAnswer
+
+_HeardT = TypeVar("_HeardT")
+
+
+def words(message: ToWorker | FromWorker) -> bytes:
+    """``message`` as it is written. Raises MessageTooLong."""
+    body = msgspec.msgpack.encode(message)
+    return _LENGTH.pack(_bounded(len(body))) + body
+
+
+async def heard(reader: asyncio.StreamReader, decoder: msgspec.msgpack.Decoder[_HeardT]) -> _HeardT:
+    """The next message. EOFError (`asyncio.IncompleteReadError`): the other one is gone.
+
+    Raises MessageTooLong, before any of it is kept.
+    """
+    (size,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+    return decoder.decode(await reader.readexactly(_bounded(size)))
+
+
+def _bounded(size: int) -> int:
+    if size > limits.WORKER_MESSAGE_BYTES_MAX:
+        most = limits.WORKER_MESSAGE_BYTES_MAX
+        raise MessageTooLong(f"a message of {size} bytes, and {most} are the most")
+    return size

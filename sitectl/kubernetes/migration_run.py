@@ -1,0 +1,231 @@
+"""Moving services between Skupper and us, step by step: reads, writes, waits; decides nothing.
+
+What is to be done is `router.kubernetes.migration`'s to say, each time from the objects as they
+are. So an interrupted move goes on where it was, and one that is done is left alone.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from router.kubernetes import names
+from router.kubernetes.changes import Change, Create, Delete
+from router.kubernetes.migration import AddressView, MigrationStep, Waiting, next_step
+from router.kubernetes.migration_record import Direction, record_of
+from router.kubernetes.objects import Object, name_of
+from sitectl.base.failure import Exit, Failure
+from sitectl.kubernetes.cluster import ApiFailure, Body, Cluster, in_parallel
+from sitectl.kubernetes.namespace_objects import read_namespace
+from sitectl.kubernetes.site import KubernetesSite
+from sitectl.kubernetes.survey import GATEWAYS, SkupperAddress, SkupperNamespace, runs, survey
+
+POLL_S, SLOW_POLL_S = 0.05, 0.5
+"""While a Service changes hands; while targets become ready, which asks the router."""
+_CONFLICTS_MAX: Final = 20
+
+
+class MigrationResult(NamedTuple):
+    """What became of one service."""
+
+    name: str
+    change: str
+    steps: list[str]
+    took_s: float
+    error: Failure | None = None
+
+    def item(self) -> dict[str, Any]:
+        """For -o json."""
+        error = self.error.as_json() if self.error is not None else None
+        return {
+            "name": self.name,
+            "change": self.change,
+            "steps": self.steps,
+            "took_s": round(self.took_s, 2),
+            "error": error,
+        }
+
+
+def read(cluster: Cluster) -> SkupperNamespace:
+    """Everything that moves, as it is now."""
+    reading = read_namespace(cluster)
+
+    def records() -> list[Body]:
+        found = cluster.find("ConfigMap", names.MIGRATION_CONFIGMAP)
+        return [] if found is None else [found]
+
+    work: list[Callable[[], list[Body]]] = [records, lambda: cluster.list("ConfigMap", GATEWAYS)]
+    found, gateways = in_parallel(lambda run: run(), work)
+    return survey(reading.snapshot, found[0] if found else None, gateways)
+
+
+class Mover:
+    """Moves one service at a time. ``tell`` is called with each step as it begins."""
+
+    def __init__(
+        self,
+        site: KubernetesSite,
+        wait_s: float,
+        tell: Callable[[str], None],
+        now: Callable[[], float],
+    ) -> None:
+        self._site, self._cluster = site, site.cluster
+        self._wait_s, self._tell, self._now = wait_s, tell, now
+
+    def move(self, view: AddressView, direction: Direction) -> MigrationResult:
+        """Take all steps that are left. Failures end in the result: other services go on."""
+        steps: list[str] = []
+        began = self._now()
+        try:
+            self._run(view, direction, steps)
+        except Failure as failure:
+            return MigrationResult(view.address, "failed", steps, self._now() - began, failure)
+        change = "unchanged"
+        if steps:
+            change = "declared" if view.only_declare else "moved"
+            change = "moved back" if direction == "rollback" else change
+        return MigrationResult(view.address, change, steps, self._now() - began)
+
+    def _run(self, view: AddressView, direction: Direction, steps: list[str]) -> None:
+        conflicts = 0
+        view = self._fresh(view)
+        while (step := next_step(view, direction)) is not None:
+            if step.waits_for:
+                view = self._wait(view, step, direction, steps)
+                continue
+            self._note(view, step, steps)
+            if not self._carried_out(step):
+                conflicts += 1
+                if conflicts > _CONFLICTS_MAX:
+                    raise Failure(
+                        Exit.CONFLICT,
+                        "conflict",
+                        f"somebody else keeps changing the objects of {view.address}",
+                        "kubectl get service,configmap --show-managed-fields -o yaml tells who",
+                    )
+            view = self._fresh(view)
+
+    def _note(self, view: AddressView, step: MigrationStep, steps: list[str]) -> None:
+        if step.text not in steps[-1:]:
+            steps.append(step.text)
+            self._tell(f"{view.address}: {step.text}")
+
+    def _wait(
+        self, view: AddressView, step: MigrationStep, direction: Direction, steps: list[str]
+    ) -> AddressView:
+        """The view once ``step`` is over, or had its time. Failure 6: it had to come true."""
+        is_told = False
+        began = self._now()
+        limit_s = step.limit_s or self._wait_s
+        while True:
+            view = self._fresh(view)
+            if step.waits_for == "targets":
+                view = msgspec.structs.replace(view, is_serving=self.is_serving(view))
+            now = next_step(view, direction)
+            if now is None or now.waits_for != step.waits_for:
+                return view
+            if not is_told:
+                is_told = True
+                self._note(view, step, steps)
+            if self._now() - began >= limit_s:
+                if step.limit_s:
+                    patience: frozenset[Waiting] = view.patience | {step.waits_for}
+                    return msgspec.structs.replace(view, patience=patience)
+                raise _too_late(view, step, limit_s)
+            time.sleep(SLOW_POLL_S if step.waits_for == "targets" else POLL_S)
+
+    def is_serving(self, view: AddressView) -> bool:
+        """Whether our router has a target for each port of the address, here or elsewhere.
+
+        An address that has no targets by its documents needs none.
+        """
+        items = self._site.admin.get("/api/v1/services")
+        ports = [item for item in items if item["name"] == view.address]
+        if not ports:
+            return False
+        if view.wanted and not any("-connector-" in name_of(one) for one in view.wanted):
+            return True
+        return all(any(site.get("targets_ready") for site in port["sites"]) for port in ports)
+
+    def _fresh(self, view: AddressView) -> AddressView:
+        """The same with the objects as they are now."""
+        maps = sorted(
+            {name_of(one) for one in view.wanted} | set(view.maps) | set(_documents_of(view))
+        )
+        wanted = [
+            ("Service", view.address),
+            ("ConfigMap", names.SERVICES_CONFIGMAP),
+            ("ConfigMap", names.MIGRATION_CONFIGMAP),
+            ("Deployment", names.SKUPPER_SERVICE_CONTROLLER),
+            *(("ConfigMap", name) for name in maps),
+            *((str(one["kind"]), name_of(one)) for one in view.annotated),
+        ]
+        found: list[Object | None] = in_parallel(lambda one: self._cluster.find(*one), wanted)
+        service, entries, records, controller, *others = found
+        annotated = [one for one in others[len(maps) :] if one is not None]
+        there = zip(maps, others, strict=False)
+        return msgspec.structs.replace(
+            view,
+            service=service,
+            entries=entries,
+            records=records,
+            controller_runs=runs(controller),
+            maps={name: one for name, one in there if one is not None},
+            annotated=tuple(annotated),
+        )
+
+    def _carried_out(self, step: MigrationStep) -> bool:
+        """False: somebody else changed an object first; those that are done count."""
+        return all([self._change(change) for change in step.changes])
+
+    def _change(self, change: Change) -> bool:
+        try:
+            if isinstance(change, Delete):
+                self._cluster.delete(change.kind, change.name, change.uid)
+            elif isinstance(change, Create):
+                self._cluster.create(change.body)
+            else:
+                self._cluster.patch(change.kind, change.name, change.body)
+        except ApiFailure as failure:
+            if failure.status not in (404, 409):
+                raise
+            return False
+        return True
+
+
+def _documents_of(view: AddressView) -> tuple[str, ...]:
+    record = record_of(view.records, view.address)
+    return record.documents if record is not None else ()
+
+
+def _too_late(view: AddressView, step: MigrationStep, limit_s: float) -> Failure:
+    if step.waits_for == "targets":
+        message = (
+            f"no target of {view.address} is ready at our router after {limit_s:g} s; nothing was "
+            "taken from Skupper, which still serves it"
+        )
+        hint = f"sitectl service status {view.address}"
+    else:
+        message = f"Service {view.address} does not lead to our router after {limit_s:g} s"
+        hint = "sitectl check says why; or: sitectl migrate --rollback " + view.address
+    return Failure(Exit.TIMED_OUT, "timed-out", message, hint, retryable=True)
+
+
+def refuse(candidate: SkupperAddress | None, name: str, found: SkupperNamespace) -> None:
+    """Raise Failure when a service that was named cannot move."""
+    if candidate is None:
+        known = ", ".join(found.candidates) or "none"
+        raise Failure(
+            Exit.NOT_FOUND,
+            "not-found",
+            f"Skupper has no service {name!r} here; it has: {known}",
+            "sitectl migrate --plan",
+        )
+    if candidate.obstacles:
+        raise Failure(
+            Exit.CONFLICT,
+            "obstacle",
+            f"{name} cannot move: {'; '.join(candidate.obstacles)}",
+            "sitectl migrate --plan",
+        )

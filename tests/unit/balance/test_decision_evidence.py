@@ -1,0 +1,40 @@
+"""What is kept of the figures of decisions."""
+
+from router.balance.balancer import ServiceBalancer
+from router.balance.decision_evidence import DecisionReplay
+from router.balance.decisions import Decision
+from router.balance.ledger import LocalLedger
+from router.model import limits
+from router.model.ids import SiteId
+from tests.unit.balance.builders import balancer_of, remote
+
+
+def among(count: int) -> ServiceBalancer:
+    """No target here, and so many other sites with a slot each, the next always dearer."""
+    sites = [remote(f"s{cost:02}", cost, capacity=1) for cost in range(1, count + 1)]
+    return balancer_of(LocalLedger(), *sites)
+
+
+def test_what_has_not_changed_is_kept_once() -> None:
+    balancer = among(2)
+    first = balancer.seen(1.0, balancer.select(1.0))
+    balancer.opened(SiteId("s01"))
+    second = balancer.seen(2.0, balancer.select(2.0))
+    same = [a is b for a, b in zip(first.candidates, second.candidates, strict=True)]
+    assert same == [True, False, True]
+
+
+def test_of_many_sites_the_nearest_are_kept_and_the_one_chosen() -> None:
+    count = limits.DECISION_CANDIDATES_MAX + 5
+    balancer = among(count)
+    for number in range(1, count):
+        balancer.opened(SiteId(f"s{number:02}"))
+    choice = balancer.select(1.0)
+    assert isinstance(choice, Decision)
+    assert choice.site == f"s{count}"
+    kept = balancer.seen(1.0, choice)
+    assert kept.further == count + 1 - limits.DECISION_CANDIDATES_MAX
+    reports = DecisionReplay(kept).reports()
+    assert len(reports) == limits.DECISION_CANDIDATES_MAX
+    assert (reports[-1].site, reports[-1].verdict) == (choice.site, "chosen")
+    assert {one.verdict for one in reports[1:-1]} == {"full"}

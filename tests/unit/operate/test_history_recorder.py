@@ -1,0 +1,291 @@
+"""The history of a simulated burst, and what is said of the last seconds."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from router.admin.history_views import HistorySample, ServiceHistory
+from router.forward.forwarder import Forwarder
+from router.model import limits
+from router.model.ids import ServiceKey
+from router.operate.figures.history_recorder import HistoryRecorder
+from router.operate.live_snapshot import Living
+from router.operate.why.latency_knees import knees
+from tests.simulation.world import SERVICE, SimSite, World
+from tests.unit.operate.test_views import view_of
+
+
+def burst_of(
+    rate: float, seconds: float, capacity: int = 10
+) -> tuple[World, HistoryRecorder, SimSite]:
+    """A site that overflows to another; two steps later."""
+    world = World(3, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=5)
+    a.declare()
+    a.serve(1, capacity=capacity, service_s=1.0)
+    b.serve(1, capacity=100, service_s=1.0)
+    world.run(5)
+    recorder = HistoryRecorder(a.network, a.router)
+    recorder.start()
+    a.offer(rate, seconds)
+    world.run(seconds + 2 * limits.HISTORY_STEP_S)
+    return world, recorder, a
+
+
+def only(recorder: HistoryRecorder) -> ServiceHistory:
+    """The history of the one service port there is."""
+    (history,) = recorder.histories()
+    return history
+
+
+def test_a_burst_shows_with_this_site_first_up_to_its_capacity_and_the_rest_at_the_other() -> None:
+    _, recorder, _ = burst_of(rate=30, seconds=30)
+    history = only(recorder)
+    assert [(site.name, site.local, site.path_cost) for site in history.sites] == [
+        ("a", True, 0),
+        ("b", False, 5),
+    ]
+    busy = [one for one in history.samples if sum(one.in_flight) > 25]
+    assert len(busy) >= 4
+    for sample in busy:
+        assert sample.capacity == 10 and sample.targets_ready == 1
+        assert 9.5 <= sample.in_flight[0] <= 10
+        assert 18 <= sample.in_flight[1] <= 22
+        assert sample.overflow == sample.served[1] > sample.served[0] > 0
+        assert sample.p50_s is not None and 0.9 < sample.p50_s <= 2.5
+
+
+def test_a_site_that_leaves_keeps_its_id_and_its_place_as_long_as_samples_name_it() -> None:
+    world = World(3, "a", "b", "c")
+    a, b, c = world.sites.values()
+    a.link(b, cost=5)
+    a.link(c, cost=9)
+    a.declare()
+    b.serve(1, capacity=5, service_s=1.0)
+    c.serve(1, capacity=50, service_s=1.0)
+    world.run(5)
+    recorder = HistoryRecorder(a.network, a.router)
+    recorder.start()
+    a.offer(10, 20)
+    world.run(20)
+    before = only(recorder)
+    assert [(site.name, site.path_cost) for site in before.sites] == [("a", 0), ("b", 5), ("c", 9)]
+    b.kill()
+    world.run_while(lambda: only(recorder).sites[1].path_cost is not None, 60)
+    world.run(limits.HISTORY_STEP_S)
+    (_, gone, there) = only(recorder).sites
+    assert (gone.name, gone.id) == ("b", before.sites[1].id)
+    assert (gone.path_cost, gone.last_cost) == (None, 5)
+    assert there == before.sites[2]
+    world.run(limits.HISTORY_S + 2 * limits.HISTORY_STEP_S)
+    assert [site.name for site in only(recorder).sites] == ["a"]
+
+
+def test_the_samples_add_up_to_the_counters() -> None:
+    world, recorder, a = burst_of(rate=30, seconds=30)
+    world.run(3 * limits.HISTORY_STEP_S)
+    (snapshot,) = a.router.forwarder.services_snapshot()
+    served = [0, 0]
+    for sample in only(recorder).samples:
+        served = [total + more for total, more in zip(served, sample.served, strict=True)]
+    counted = {"a": 0, "b": 0}
+    for (site, _), histogram in snapshot.counters.requests.items():
+        counted[site] += sum(histogram.counts)
+    assert dict(zip("ab", served, strict=True)) == counted
+    assert sum(counted.values()) == 900
+    overflow = sum(sample.overflow for sample in only(recorder).samples)
+    assert overflow == snapshot.counters.overflow_total > 0
+
+
+def test_what_other_sites_bring_is_their_history_and_not_this_ones() -> None:
+    world = World(3, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    b.serve(1, capacity=50, service_s=1.0)
+    world.run(5)
+    there, here = HistoryRecorder(b.network, b.router), HistoryRecorder(a.network, a.router)
+    there.start()
+    here.start()
+    a.offer(10, 15)
+    world.run(12)
+    assert 9 <= only(here).samples[-1].in_flight[1] <= 11
+    assert all(sample.in_flight == (0.0,) for sample in only(there).samples)
+    world.run(30)
+    assert dict(b.router.forwarder.under_way()) == dict(a.router.forwarder.under_way()) == {}
+
+
+def test_moments_are_told_by_the_clock_of_now_and_a_late_step_is_one_longer_one() -> None:
+    world = World(3, "a")
+    (a,) = world.sites.values()
+    a.declare()
+    a.serve(1, capacity=1)
+    wall = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp() - a.network.now()
+    recorder = HistoryRecorder(a.network, a.router, lambda: wall + a.network.now())
+    recorder.start()
+    world.run(3 * limits.HISTORY_STEP_S + 1)
+    before = [sample.at for sample in only(recorder).samples]
+    wall += 0.3  # It is slewed.
+    assert [sample.at for sample in only(recorder).samples] == before
+    wall -= 86_400  # Somebody sets it.
+    assert [sample.at for sample in only(recorder).samples] == [
+        at.replace("2026-01-01", "2025-12-31") for at in before
+    ]
+    assert len(before) == 4 and before[0].startswith("2026-01-01T12:00")
+
+
+def test_the_sentence_says_what_is_full_and_where_requests_go_and_nothing_in_calm() -> None:
+    world, recorder, a = burst_of(rate=30, seconds=20)
+    living = Living(view_of(a), a.router, recorder)
+    a.offer(30, 20)
+    world.run(12)
+    ((view, now),) = living.services()
+    assert view.name == now.service == "shop"
+    assert 9 < now.in_flight_mean <= 10
+    busy = f"{now.in_flight_mean:.1f} of 10 slots of a are busy on average, all of them at times: "
+    assert now.why.startswith(busy)
+    assert now.why.endswith("/s go to b (cost 5)")
+    assert 25 < now.requests_per_s < 35
+    assert now.overflow_to.keys() == {"b"} and 15 < now.overflow_per_s < 25
+    assert now.failed_per_s == 0
+    world.run_while(lambda: recorder.busy(SERVICE) > 5, 30)
+    ((view, now),) = living.services()
+    assert view.sites[0].in_flight == 0  # The burst is over, and so it is not said that …
+    assert re.match(r"[45](\.\d)? of 10 slots of a are busy on average", now.why)
+    world.run(40)
+    ((_, now),) = living.services()
+    assert now.why == "" and now.requests_per_s == 0 and now.p50_s is None
+
+
+def test_short_requests_are_seen_as_a_mean_though_hardly_a_moment_has_one() -> None:
+    world = World(3, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=5)
+    a.declare()
+    a.serve(1, capacity=5, service_s=0.004)
+    b.serve(1, capacity=5, service_s=0.004)
+    world.run(5)
+    recorder = HistoryRecorder(a.network, a.router)
+    recorder.start()
+    a.offer(139, 30)
+    means = []
+    for _ in range(20):
+        world.run(1)
+        ((view, now),) = Living(view_of(a), a.router, recorder).services()
+        means.append(now.in_flight_mean)
+    assert view.sites[0].in_flight in (0, 1)
+    settled = means[6:]
+    assert 0.2 < sum(settled) / len(settled) < 1.2  # 139/s of 4 ms and the path: 0.6.
+    assert all(0 < one < 2 for one in settled)
+    world.run(20)
+    assert recorder.busy(SERVICE) == 0
+
+
+def test_what_targets_do_for_clients_of_other_sites_is_busy_too() -> None:
+    world = World(3, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=5)
+    a.declare()
+    b.serve(1, capacity=50, service_s=1.0)
+    world.run(5)
+    recorder = HistoryRecorder(b.network, b.router)
+    recorder.start()
+    a.offer(10, 20)
+    world.run(12)
+    assert 9 <= recorder.busy(SERVICE) <= 11
+
+
+def test_a_service_that_nobody_serves_says_so() -> None:
+    world = World(3, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare(queue=0)
+    a.serve(1, capacity=1, service_s=30.0)
+    world.run(2)
+    recorder = HistoryRecorder(a.network, a.router)
+    recorder.start()
+    a.offer(10, 8)
+    world.run(7)
+    ((_, now),) = Living(view_of(a), a.router, recorder).services()
+    assert now.why.startswith("every site that may serve it is full: ")
+    assert now.why.endswith("/s served nowhere")
+    assert now.requests_per_s > 5
+
+
+def test_a_target_that_works_on_fewer_at_once_than_it_states_shows_its_knee() -> None:
+    world = World(3, "a")
+    (a,) = world.sites.values()
+    a.declare(queue=0)
+    a.serve(1, capacity=20, service_s=0.1)
+    (target,) = a.targets.values()
+    target.knee = 6
+    world.run(2)
+    recorder = HistoryRecorder(a.network, a.router)
+    recorder.start()
+    assert [(one.stated, one.knee, one.baseline_s) for one in knees(a.router)] == [(20, None, None)]
+    for rate in range(5, 65, 5):
+        a.offer(rate, 20)
+        world.run(25)
+    (found,) = knees(a.router, "shop", SERVICE.port)
+    assert found.knee is not None and 6 <= found.knee <= 8
+    assert found.baseline_s == pytest.approx(0.1, rel=0.05)
+    assert sum(count for _, _, count in found.levels) > 1000
+    assert list(knees(a.router, "other")) == []
+
+
+def sparse(monkeypatch: pytest.MonkeyPatch, *, rests: bool) -> tuple[list[HistorySample], int]:
+    """The samples of a minute with a request now and then, and how often it was looked."""
+    looks = 0
+    with monkeypatch.context() as patch:
+        under_way = Forwarder.under_way
+
+        def counted(self: Forwarder) -> Iterator[tuple[ServiceKey, dict[str, int]]]:
+            nonlocal looks
+            looks += 1
+            return under_way(self)
+
+        patch.setattr(Forwarder, "under_way", counted)
+        if not rests:
+            patch.setattr(Forwarder, "is_at_rest", False)
+        world = World(3, "a", "b")
+        a, b = world.sites.values()
+        a.link(b, cost=5)
+        a.declare()
+        a.serve(1, capacity=1, service_s=0.7)
+        b.serve(1, capacity=100, service_s=0.7)
+        world.run(5.1)
+        recorder = HistoryRecorder(a.network, a.router, lambda: 1e9 + world.internet.now)
+        recorder.start()
+        for number in range(12):
+            a.offer(3, 1 + number % 3)
+            world.run(4.9)
+        looks_then = looks
+        recorder.close()
+    return list(only(recorder).samples), looks_then
+
+
+def test_who_rests_between_requests_records_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    always, looks = sparse(monkeypatch, rests=False)
+    resting, fewer = sparse(monkeypatch, rests=True)
+    assert len(always) >= 10
+    assert any(sum(sample.in_flight) for sample in always)
+    assert resting == always
+    assert fewer < looks
+
+
+def test_a_site_at_rest_is_looked_at_once_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(3, "a")
+    a = world.sites["a"]
+    a.declare()
+    a.serve(1, capacity=10)
+    world.run(5)
+    recorder = HistoryRecorder(a.network, a.router)
+    recorder.start()
+    looks: list[float] = []
+    monkeypatch.setattr(Forwarder, "sample_latency", lambda _: looks.append(a.network.now()))
+    world.run(10 * limits.HISTORY_STEP_S)
+    assert len(looks) <= 12
+    assert len(only(recorder).samples) >= 9

@@ -1,0 +1,96 @@
+"""What a scrape reads out of the rooms."""
+
+from collections.abc import Iterable
+from platform import python_version
+
+from router.admin.exposition import pieces
+from router.admin.metrics import FAMILIES
+from router.admin.ports import MetricValues
+from router.model.events import Problem
+from router.operate.figures.metrics_source import measure
+from tests.simulation.world import SimMemory, World
+
+
+def whole(parts: Iterable[MetricValues]) -> MetricValues:
+    """All parts of a scrape as one."""
+    made = MetricValues({}, {})
+    for part in parts:
+        made = MetricValues(
+            {
+                name: {**made.numbers.get(name, {}), **part.numbers.get(name, {})}
+                for name in made.numbers.keys() | part.numbers.keys()
+            },
+            {
+                name: {**made.histograms.get(name, {}), **part.histograms.get(name, {})}
+                for name in made.histograms.keys() | part.histograms.keys()
+            },
+        )
+    return made
+
+
+def test_every_value_has_a_family_and_as_many_labels_as_it_says() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    b.serve(1, capacity=1)
+    world.run(5)
+    answers = [a.request() for _ in range(2)]
+    world.run(5)
+    assert [answer.status for answer in answers] == [200, 200]
+    values = whole(measure(a.router, SimMemory(a, 100).guard, {"leaf": 1.0}, 0.5))
+    read = {**values.numbers, **values.histograms}
+    assert read.keys() <= FAMILIES.keys()
+    for metric, series in read.items():
+        assert {len(labels) for labels in series} == {len(FAMILIES[metric].labels)}, metric
+    served = ("shop", "8080", "http", "b", "2xx")
+    assert values.numbers["spillway_requests_total"][served] == 2
+    assert b"spillway_loop_lag_seconds 0.5" in b"".join(pieces([values]))
+
+
+def test_problems_are_counted_by_their_code() -> None:
+    world = World(1, "a")
+    (a,) = world.sites.values()
+    codes = ("SW0202", "SW0403", "SW0202")
+    problems = [Problem(code=code, message="", hint="") for code in codes]
+    measured = measure(a.router, SimMemory(a, 100).guard, {}, 0.0, problems=problems)
+    found = whole(measured).numbers["spillway_problems"]
+    assert found == {("SW0202",): 2.0, ("SW0403",): 1.0}
+
+
+def test_a_scrape_names_the_version_and_old_names_have_the_series_of_the_new_ones() -> None:
+    world = World(1, "a", "b", "edge", edges=frozenset({"edge"}))
+    a, b, edge = world.sites.values()
+    a.link(b, cost=1)
+    edge.link(a, cost=1)
+    world.run(5)
+    values = whole(measure(a.router, SimMemory(a, 100).guard, {}, 0.0))
+    versions = values.numbers["spillway_build_info"]
+    assert versions == {(a.router.version, python_version()): 1.0}
+    text = b"".join(pieces([values])).decode()
+    for old, family in FAMILIES.items():
+        if family.replaced_by:
+            assert f"# HELP {old} Deprecated, use {family.replaced_by}.\n" in text
+            new = FAMILIES[family.replaced_by]
+            assert (family.kind, family.labels) == (new.kind, new.labels)
+    assert "\nspillway_attached_routers 1.0\n" in text and "\nspillway_edges 1.0\n" in text
+    (updates,) = values.numbers["spillway_route_updates_total"].values()
+    assert updates > 0 and f"\nspillway_lsa_total {updates:.1f}\n" in text
+
+
+def test_whatever_names_a_link_names_its_neighbor() -> None:
+    named = [name for name, family in FAMILIES.items() if "link" in family.labels]
+    assert len(named) >= 3
+    assert all("neighbour" in FAMILIES[name].labels for name in named)
+
+
+def test_a_site_without_connector_shows_no_slots_of_its_own() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    b.serve(1, capacity=7)
+    world.run(5)
+    values = whole(measure(a.router, SimMemory(a, 100).guard, {}, 0.0))
+    capacities = values.numbers["spillway_capacity"]
+    assert capacities == {("shop", "8080", "b"): 7}

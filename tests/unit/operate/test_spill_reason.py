@@ -1,0 +1,105 @@
+"""Why requests leave a site, in one sentence."""
+
+import msgspec
+
+from router.balance.decisions import CandidateReport, Decision, Explanation
+from router.history.readings import NOTHING_YET, IntervalCounts, Reading, change
+from router.model.ids import SiteId
+from router.model.latency import NO_COUNTS
+from router.operate.problems.spill_reason import why_leaving
+
+
+def lately(spilled: dict[str, int], nowhere: int = 0) -> IntervalCounts:
+    """Within ten seconds."""
+    to = {"far": sum(spilled.values())}
+    served = {**to, "": nowhere}
+    counts = (sum(served.values()), *NO_COUNTS[1:])
+    reading = Reading(served=served, spilled=spilled, spilled_to=to, counts=counts)
+    return change(NOTHING_YET, reading, 10.0)
+
+
+def here(**changes: object) -> CandidateReport:
+    report = CandidateReport(
+        site=SiteId("a" * 32),
+        site_name="near",
+        path_cost=0,
+        path=(),
+        targets_ready=2,
+        capacity=10,
+        in_flight=0,
+        free=10,
+        age_s=0.0,
+        verdict="chosen",
+        reason="",
+    )
+    return msgspec.structs.replace(report, **changes)
+
+
+def sentence(change: IntervalCounts, report: CandidateReport) -> str:
+    decision = Decision(
+        site=report.site, local=True, path=(), reason="", overflow=False, overflow_reason=""
+    )
+    told = Explanation(policy="fill", decision=decision, candidates=(report,))
+    return why_leaving(
+        told, change, own_name="near", has_targets=True, queued=0, in_flight_mean=0.0
+    )
+
+
+def test_targets_that_are_back_were_not_ready_when_requests_left() -> None:
+    gone = here(targets_ready=0, verdict="no-target")
+    assert sentence(lately({"no-target": 20}), gone) == (
+        "no target of near is ready: 2.0/s go to far"
+    )
+    for reason in ("no-target", "ejected"):
+        assert sentence(lately({reason: 20, "policy": 3}), here()) == (
+            "no target of near was ready in the last seconds: 2.3/s go to far"
+        )
+    assert sentence(lately({"failover": 1}), here()).startswith("attempts at near failed: ")
+    assert sentence(lately({"policy": 1}), here()).startswith("policy fill sends requests to ")
+
+
+def test_targets_at_another_router_of_this_site_are_its_own() -> None:
+    change = msgspec.structs.replace(lately({"full": 20}), overflow={"far": 20})
+    beside = here(path=("r2",), verdict="full", capacity=4, in_flight=4, free=0)
+    assert sentence(change, beside).startswith("0 of 4 slots of near are busy on average")
+    elsewhere = here(site=SiteId("b" * 32), site_name="far", path=("b",))
+    assert sentence(change, elsewhere).startswith("near had no room in the last seconds: ")
+    assert sentence(lately({"failover": 1}), elsewhere).startswith("attempts at near failed: ")
+
+
+def test_requests_that_no_site_served_are_told_beside_the_others() -> None:
+    assert sentence(lately({"no-target": 20}, nowhere=140), here(targets_ready=0)) == (
+        "no target of near is ready: 2.0/s go to far, 14/s served nowhere"
+    )
+
+
+def test_connections_that_stay_open_elsewhere_are_told_when_nothing_ends() -> None:
+    full = here(verdict="full", capacity=3, in_flight=3, free=0)
+    far = here(site=SiteId("b" * 32), site_name="far", path_cost=5, path=("b",))
+    decision = Decision(
+        site=far.site, local=False, path=(), reason="", overflow=True, overflow_reason="full"
+    )
+    told = Explanation(policy="fill", decision=decision, candidates=(full, far))
+
+    def found(explained: Explanation, change: IntervalCounts, reason: str) -> str:
+        return why_leaving(
+            explained,
+            change,
+            own_name="near",
+            has_targets=True,
+            queued=0,
+            in_flight_mean=3.0,
+            open_to={"far": 5},
+            open_for={reason: 5},
+        )
+
+    assert found(told, lately({}), "full") == (
+        "3 of 3 slots of near are busy: 5 open at far (cost 5)"
+    )
+    assert found(told, lately({"policy": 20}), "full") == (
+        "policy fill sends requests to other sites too: 2.0/s go to far (cost 5)"
+    )
+    gone = msgspec.structs.replace(told, candidates=(here(targets_ready=0), far))
+    assert found(gone, lately({}), "no-target") == (
+        "no target of near is ready: 5 open at far (cost 5)"
+    )

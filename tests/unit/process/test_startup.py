@@ -1,0 +1,74 @@
+"""The lock of a site: who holds it, and whether who held it came to an end."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from router.model.errors import ConfigError, RouterError
+from router.process.startup import only_one
+
+_HOLDER = """
+import sys, time
+from pathlib import Path
+from router.process.startup import only_one
+with only_one(Path(sys.argv[1])) as died:
+    print(died, flush=True)
+    sys.stdin.read()
+"""
+
+
+def holder(lock: Path) -> "subprocess.Popen[str]":
+    held = subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, str(lock)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert held.stdout is not None
+    assert held.stdout.readline()
+    return held
+
+
+def test_who_was_killed_leaves_its_process_id(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with holder(lock) as held:
+        with (
+            pytest.raises(RouterError, match=rf"runs already \(process {held.pid}\)"),
+            only_one(lock),
+        ):
+            raise AssertionError("two hold it")
+        os.kill(held.pid, signal.SIGKILL)
+    with only_one(lock) as died:
+        assert died == held.pid
+        assert lock.read_text() == f"{os.getpid()}\n"
+    assert lock.read_text() == ""
+
+
+def test_who_came_to_an_end_leaves_nothing(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with holder(lock):
+        pass  # Its input ends.
+    assert lock.read_text() == ""
+    with pytest.raises(ConfigError), only_one(lock) as died:
+        assert died is None
+        raise ConfigError("site.yaml", "$.spec", "it cannot start, and says why")
+    assert lock.read_text() == ""
+
+
+def test_a_fault_of_ours_is_no_end(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with pytest.raises(KeyError), only_one(lock):
+        raise KeyError
+    with only_one(lock) as died:
+        assert died == os.getpid()
+
+
+def test_what_others_wrote_is_no_process(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    lock.write_text("not a number")
+    with only_one(lock) as died:
+        assert died is None

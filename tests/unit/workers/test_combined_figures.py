@@ -1,0 +1,160 @@
+"""What the first worker tells of the whole router."""
+
+import asyncio
+
+from router.admin.views import WhyDecision, WhyQueue, WhyView
+from router.balance.saturation import Totals
+from router.forward.figures import Load
+from router.model import limits
+from router.model.ids import ServiceKey
+from router.workers.combined_figures import Whole
+from router.workers.recent_port_figures import PortLately, PortPart, PortTotals, TargetPart
+from router.workers.site_load import SiteLoad
+from router.workers.worker_messages import FiguresQuestion, Latelies, WorkerAnswer
+from router.workers.workers import Lead, Workers
+from tests.unit.journal import Journal
+
+SHOP = ServiceKey("shop", 80)
+
+
+def why(outlook: str, waiting: int, limit: int) -> WhyView:
+    return WhyView(
+        service=SHOP.name,
+        port=SHOP.port,
+        policy="fill",
+        affinity=None,
+        session=None,
+        decision=WhyDecision(None, (), "all-full"),
+        candidates=(),
+        queue=WhyQueue(outlook=outlook, waiting=waiting, limit=limit, wait_s=1.0),
+    )
+
+
+async def whole_of(*latelies: PortLately | None) -> Whole:
+    """Of a first worker and others, which said these last."""
+    count = 1 + len(latelies)
+    workers = Workers(count, (), lambda: Lead("", frozenset()), Journal().tell, logs_to_file=False)
+    for one, lately in zip(workers.all, latelies, strict=True):
+        one.ready = True
+        one.ask(1, FiguresQuestion("lately"))
+        items = () if lately is None else (lately,)
+        one.hear(WorkerAnswer(1, True, 0, Latelies(items)))
+    return Whole(workers)
+
+
+def shown(
+    own: WhyView, *latelies: PortLately | None, configured: int | None = None
+) -> tuple[str, int, int]:
+    queue = asyncio.run(whole_of(*latelies)).with_queue(own, configured).queue
+    assert queue is not None
+    return queue.outlook, queue.waiting, queue.limit
+
+
+def waiting(queued: int, limit: int) -> PortLately:
+    return PortLately(
+        key=SHOP,
+        change=None,
+        queued=queued,
+        queue_limit=limit,
+        queue_is_full=queued >= limit,
+    )
+
+
+def test_the_queue_of_a_site_has_the_requests_and_the_places_of_all_workers() -> None:
+    assert shown(why("waits", 3, 10), waiting(4, 12), waiting(0, 10)) == ("waits", 7, 32)
+    assert shown(why("too-long", 3, 10), waiting(4, 12)) == ("too-long", 7, 22)
+
+
+def test_a_queue_is_full_when_that_of_every_worker_is() -> None:
+    assert shown(why("full", 5, 5), waiting(5, 5)) == ("full", 10, 10)
+    assert shown(why("full", 5, 5), waiting(4, 5)) == ("waits", 9, 10)
+    assert shown(why("full", 0, 0), None, configured=0) == ("full", 0, 0)
+
+
+def test_a_worker_without_requests_has_the_places_that_are_configured() -> None:
+    assert shown(why("full", 5, 5), None, configured=5) == ("waits", 5, 10)
+    assert shown(why("waits", 5, 40), None) == ("waits", 5, 40 + limits.QUEUE_DEFAULT_MIN)
+
+
+def test_a_burst_is_judged_by_the_figures_of_all_workers() -> None:
+    counted = PortTotals(requests=10, overflowed=2, refused=1, waited_s=0.5)
+    lately = PortLately(key=SHOP, change=None, totals=counted, demand=3, capacity=4)
+    own = Totals(full=True, demand=1, capacity=5, requests=20, overflowed=1, waited_s=0.25)
+
+    async def judged() -> Totals:
+        whole = await whole_of(lately)
+        before = whole.with_totals_of(lambda service: {SHOP: own})("shop")[SHOP]
+        (one,) = whole.workers.all
+        one.ended()
+        after = whole.with_totals_of(lambda service: {SHOP: own})("shop")[SHOP]
+        counters = ("requests", "overflowed", "refused", "waited_s")
+        assert [getattr(before, name) for name in counters] == [30, 3, 1, 0.75]
+        assert [getattr(after, name) for name in counters] == [30, 3, 1, 0.75]
+        assert (after.demand, after.capacity) == (1, 5)
+        return before
+
+    totals = asyncio.run(judged())
+    assert (totals.full, totals.demand, totals.capacity) == (True, 4, 9)
+
+
+def test_a_silent_workers_share_and_what_it_has_in_flight_is_shown_until_it_has_ended() -> None:
+    async def shown() -> None:
+        targets = {"10.0.0.1:80": TargetPart(3, 4, None)}
+        slots = PortLately(key=SHOP, change=None, capacity=4, targets=targets)
+        whole = await whole_of(slots, PortLately(key=SHOP, change=None, capacity=2))
+        silent, other = whole.workers.all
+        for one in (silent, other):
+            one.pid = 1
+            one.silence.answered(1.0)
+        own = Load(1, 1, 5)
+        assert whole.load(SHOP, own, has_connector=True) is None
+        for _ in range(1 + limits.WORKER_MISSED_ASKS):
+            silent.silence.asked()
+        load = whole.load(SHOP, own, has_connector=True)
+        assert load is not None
+        assert (load.in_flight, load.capacity) == (4, 11)
+        assert load.note == (
+            "worker 1 does not answer, with 3 of its 4 slots in use: it takes no request"
+        )
+        silent.ended()
+        assert whole.load(SHOP, own, has_connector=True) is None
+
+    asyncio.run(shown())
+
+
+def test_what_a_target_that_was_unbound_has_in_flight_is_the_sum_of_what_workers_report() -> None:
+    async def shown() -> None:
+        leaving = {"10.0.0.1:80": TargetPart(3, None, None)}
+        whole = await whole_of(PortLately(key=SHOP, change=None, targets=leaving), None)
+        for one in whole.workers.all:
+            one.pid = 1
+        load = whole.load(SHOP, Load(0, 0, None, beyond=3), has_connector=False)
+        assert load == SiteLoad(in_flight=6, capacity=None, note="")
+
+    asyncio.run(shown())
+
+
+def test_a_part_that_is_not_reported_again_has_its_slots_and_nothing_in_them() -> None:
+    async def shown() -> None:
+        targets = {"10.0.0.1:80": TargetPart(3, 4, None)}
+        whole = await whole_of(
+            PortLately(key=SHOP, change=None, queued=1, demand=4, targets=targets)
+        )
+        (one,) = whole.workers.all
+        assert one.part(SHOP) == PortPart(queued=1, demand=4, targets=targets)
+        one.ask(2, FiguresQuestion("lately"))
+        one.hear(WorkerAnswer(2, True, 0, Latelies(())))
+        idle = {"10.0.0.1:80": TargetPart(0, 4, None)}
+        assert one.part(SHOP) == PortPart(targets=idle)
+
+    asyncio.run(shown())
+
+
+def test_clients_of_a_former_protocol_are_those_of_all_workers() -> None:
+    async def shown() -> None:
+        whole = await whole_of(PortLately(key=SHOP, change=None, former={"tcp": 2, "http": 1}))
+        own = {SHOP: {"tcp": 1}}
+        assert whole.with_former(own) == {SHOP: {"tcp": 3, "http": 1}}
+        assert whole.with_former({}) == {SHOP: {"tcp": 2, "http": 1}}
+
+    asyncio.run(shown())

@@ -1,0 +1,178 @@
+"""What several workers have of a service port lately, as that of one router."""
+
+import asyncio
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.history.readings import IntervalCounts
+from router.model.ids import ServiceKey
+from router.workers.one_worker import OneWorker
+from router.workers.recent_port_figures import (
+    Phases,
+    PortLately,
+    PortTotals,
+    counts,
+    phases_of_all,
+    together,
+)
+from router.workers.worker_messages import FiguresQuestion, Latelies, WorkerAnswer
+
+SHOP = ServiceKey("shop", 80)
+NAMES = st.sampled_from(("a", "b", "c"))
+COUNTS = st.dictionaries(NAMES, st.integers(1, 10_000))
+
+
+def changed(
+    served: dict[str, int],
+    *,
+    lasted_s: float = 5.0,
+    failed_for: dict[str, int] | None = None,
+    answered: int = 0,
+) -> IntervalCounts:
+    failed_for = failed_for or {}
+    return IntervalCounts(
+        served=served,
+        nowhere=sum(failed_for.values()),
+        overflow={},
+        failed=sum(failed_for.values()) + answered,
+        p50_s=0.1,
+        p99_s=0.3,
+        lasted_s=lasted_s,
+        spilled={},
+        failed_for=failed_for,
+    )
+
+
+def test_the_last_seconds_add_up() -> None:
+    one = PortLately(
+        key=SHOP, change=changed({"near": 50}), in_flight_mean=1.5, queued=1, spilled={"far": 3}
+    )
+    other = PortLately(
+        key=SHOP, change=changed({"near": 40, "far": 10}), in_flight_mean=2.0, spilled={"far": 4}
+    )
+    whole = together([one, other])
+    assert whole.change is not None
+    assert whole.change.served == {"near": 90, "far": 10}
+    assert (whole.change.p50_s, whole.change.p99_s) == (0.1, 0.3)
+    assert (whole.in_flight_mean, whole.queued, whole.spilled) == (3.5, 1, {"far": 7})
+    assert together([one]) is one
+
+
+def test_a_worker_that_looks_back_for_less_time_counts_by_its_rate() -> None:
+    one = PortLately(key=SHOP, change=changed({"near": 100}, lasted_s=2.5))
+    other = PortLately(key=SHOP, change=changed({"near": 100}, lasted_s=5.0))
+    nothing = PortLately(key=SHOP, change=None)
+    change = together([one, nothing, other]).change
+    assert change is not None
+    assert change.per_s(change.requests) == 60.0
+    assert together([nothing, nothing]).change is None
+
+
+@given(
+    st.lists(
+        st.tuples(COUNTS, COUNTS, st.integers(0, 50), st.floats(1.0, 7.5)), min_size=1, max_size=5
+    )
+)
+def test_rates_add_up_and_no_cause_is_made_up(
+    parts: list[tuple[dict[str, int], dict[str, int], int, float]],
+) -> None:
+    each = [
+        changed(served, lasted_s=lasted_s, failed_for=failed, answered=answered)
+        for served, failed, answered, lasted_s in parts
+    ]
+    whole = together([PortLately(key=SHOP, change=one) for one in each]).change
+    assert whole is not None
+    for name in "abc":
+        rate = sum(one.per_s(one.served.get(name, 0)) for one in each)
+        assert abs(whole.per_s(whole.served.get(name, 0)) - rate) <= len(each)
+    if not any(answered for _, _, answered, _ in parts):
+        assert whole.failed == sum(whole.failed_for.values())
+
+
+@given(st.lists(COUNTS, max_size=5))
+def test_counts_of_one_name_are_added(parts: list[dict[str, int]]) -> None:
+    whole = counts(parts)
+    assert sum(whole.values()) == sum(sum(one.values()) for one in parts)
+
+
+def test_what_spilled_at_a_worker_that_died_counts_on() -> None:
+    async def lives() -> None:
+        one = OneWorker(1)
+
+        def says(spilled: int) -> None:
+            one.ask(7, FiguresQuestion("lately"))
+            item = PortLately(
+                key=SHOP, change=None, spilled={"far": spilled}, without_target={"far": 1}
+            )
+            one.hear(WorkerAnswer(7, True, 0, told=Latelies((item,))))
+
+        assert one.lately(SHOP) is None
+        says(5)
+        one.ended()
+        for spilled, total in ((0, 5), (2, 7)):
+            says(spilled)
+            found = one.lately(SHOP)
+            assert found is not None
+            assert (found.spilled["far"], found.without_target["far"]) == (total, 2)
+        one.ended()
+        found = one.lately(SHOP)
+        assert found is not None and found.spilled == {"far": 7}
+
+    asyncio.run(lives())
+
+
+def test_a_port_that_did_nothing_is_idle() -> None:
+    nothing = PortLately(key=SHOP, change=changed({}))
+    assert nothing.is_idle
+    for one in (
+        msgspec.structs.replace(nothing, queued=1),
+        msgspec.structs.replace(nothing, change=changed({"a": 1})),
+        msgspec.structs.replace(nothing, spilled={"a": 1}),
+    ):
+        assert not one.is_idle
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(("queue", "network", "target")),
+            st.tuples(st.integers(0, 9), st.integers(0, 9)),
+        ),
+        max_size=4,
+    )
+)
+def test_phases_of_all_workers_are_the_sums_of_their_counts(parts: list[Phases]) -> None:
+    whole = phases_of_all(parts)
+    assert whole.keys() == {name for part in parts for name in part}
+    for name, found in whole.items():
+        assert sum(found) == sum(sum(part.get(name, ())) for part in parts)
+
+
+def test_what_a_worker_counted_in_its_lives_counts_on() -> None:
+    async def live() -> list[PortTotals]:
+        one = OneWorker(1)
+        found = []
+        for requests, under_way in ((5, 0), (7, 2)):
+            one.ask(1, FiguresQuestion("lately"))
+            totals = PortTotals(requests=requests, spilled=1, by_target={"a:1": requests})
+            port = PortLately(key=SHOP, change=None, open_now=under_way, totals=totals)
+            one.hear(WorkerAnswer(1, True, 0, Latelies((port,))))
+            assert one.open_now == ({SHOP: under_way} if under_way else {})
+            found.append(one.totals(SHOP))
+        one.ended()
+        found.append(one.totals(SHOP))
+        one.ended()  # Of a life in which it reported nothing.
+        one.ask(2, FiguresQuestion("lately"))
+        totals = PortTotals(requests=1, by_target={"b:1": 1})
+        one.hear(
+            WorkerAnswer(2, True, 0, Latelies((PortLately(key=SHOP, change=None, totals=totals),)))
+        )
+        found.append(one.totals(SHOP))
+        assert one.open_now == {}
+        return found
+
+    first, second, dead, again = asyncio.run(live())
+    assert (first.requests, second.requests, dead) == (5, 7, second)
+    assert again == PortTotals(requests=8, spilled=1, by_target={"a:1": 7, "b:1": 1})
