@@ -55,8 +55,8 @@ class Dispatch(Receiver):
     `done` of its handler is never called from within a call of the handler to it: attempts fail
     later by contract, and own refusals are told at the turn's end.
 
-    One that `is_reusable` holds nothing any more, and nobody holds it who could still call: in its
-    place its owner may make the next one, by calling the constructor once more.
+    One that `is_reusable` is finished, and no timer, queue or peer refers to it: its owner may make
+    the next one in its place, by calling the constructor again.
     """
 
     __slots__ = (
