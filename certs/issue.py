@@ -152,7 +152,7 @@ def _check(
         )
     if not endpoints:
         raise CertError(
-            name, "this site accepts no links, so nobody could use a token", "Give --ingress-host"
+            name, "this site accepts no links, so no site could use a token", "Give --ingress-host"
         )
     if len(endpoints) > limits.TOKEN_ENDPOINTS_MAX:
         raise CertError(name, f"has more than {limits.TOKEN_ENDPOINTS_MAX} endpoints")

@@ -90,7 +90,7 @@ class RotationPlan(msgspec.Struct, frozen=True, kw_only=True):
 def whole(state: CaState) -> CaState:
     """``state`` as it is meant, whatever a crash left of it.
 
-    A rotation of another pair than the one that issues is of no use: somebody replaced the CA
+    A rotation of another pair than the one that issues is of no use: the CA was replaced
     (`sitectl revoke-access`, a restored backup). One that was about to be switched is switched.
     """
     rotation = state.rotation
@@ -130,7 +130,7 @@ def announced(state: CaState, new: CaState, now: float, *, hurried: bool = False
 def with_taken(state: CaState, sites: Iterable[str]) -> CaState:
     """These sites have what the phase waits for."""
     rotation = state.rotation
-    assert rotation is not None, "nobody waits for anything"
+    assert rotation is not None, "no site waits for anything"
     more = rotation.taken | frozenset(sites)
     if more == rotation.taken:
         return state

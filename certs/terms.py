@@ -74,7 +74,7 @@ def of_certificate(certificate: bytes | str, source: str = "certificate") -> Tok
     except certificates.MALFORMED as error:
         raise CertError(source, "its extensions cannot be read", "Ask for a new one") from error
     value = found.value
-    assert isinstance(value, x509.UnrecognizedExtension), "nobody else defines this OID"
+    assert isinstance(value, x509.UnrecognizedExtension), "no other module defines this OID"
     try:
         return msgspec.json.decode(value.value, type=TokenTerms)
     except (msgspec.DecodeError, RecursionError) as error:

@@ -49,7 +49,7 @@ SERVICES: Final = (
     ),
     Panel(
         title="In flight, and capacity",
-        says="At each site, as the routers of this namespace know it. The line: what is stated.",
+        says="At each site, as the routers of this namespace know it. Line: what is configured.",
         queries=[
             (_BY_SITE, f"max by (service, port, site) (spillway_in_flight{{{_ONE}}})"),
             ("{{site}} capacity", f"max by (service, port, site) (spillway_capacity{{{_ONE}}})"),

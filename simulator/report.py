@@ -59,7 +59,7 @@ def spills(outcome: RunOutcome) -> list[str]:
                 lines.append(f"{one.site}: nothing left the site")
             continue
         free, held = one.first_spill_free, " and ".join(one.held_by)
-        nothing = f"held by {held}" if held else "no capacity is stated there"
+        nothing = f"held by {held}" if held else "no capacity is configured there"
         found = nothing if free is None else f"{max(free, 0)} slots were free"
         lines.append(f"{one.site}: first spill at {one.first_spill_s:.2f} s, {found}")
         if one.spilled_while_free is not None:

@@ -254,7 +254,7 @@ class AdminApi:
         """The last decisions. ``last`` 1 to `limits.DECISIONS_KEPT`, all by default."""
         query, most = request.query, limits.DECISIONS_KEPT
         last, denied = query.get("last", str(most)), query.get("denied", "0")
-        hint = f"?last=1…{most}, denied=1 for those that nobody took: sitectl why {name} --last 20"
+        hint = f"?last=1…{most}, denied=1 for those that no site took: sitectl why {name} --last 20"
         if not _COUNT.fullmatch(last) or not 1 <= int(last) <= most:
             return failure(
                 400, "bad-last", f"{last[:20]!r} is not a number from 1 to {most}.", hint

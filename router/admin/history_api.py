@@ -66,7 +66,7 @@ class HistoryApi:
     async def _of_site(self, site: str, named: tuple[str, int | None] | None) -> web.Response:
         """What another site keeps."""
         if named is None:
-            text = f"Of {site!r}, another site, one service is told at a time."
+            text = f"Of {site!r}, another site, one service is shown at a time."
             return failure(400, "no-service", text, f"?service=NAME&site={site}")
         service, port = named
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -86,6 +86,6 @@ class HistoryApi:
             text = f"Site {site!r} did not tell its history: {error}."
             return failure(502, "not-told", text, f"sitectl ping {site}")
         if not histories:
-            text = f"Site {site!r} tells of no service {service!r}."
+            text = f"Site {site!r} reports no service {service!r}."
             return failure(404, "not-found", text, f"sitectl network status {site}")
         return items("ServiceHistory", histories)

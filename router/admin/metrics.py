@@ -115,7 +115,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "spillway_rate_per_second": Family(
         "gauge",
-        "Of a capacity that is a rate: the configured rate (stated), and over the window of this "
+        "Of a capacity that is a rate: the configured rate (`stated`), and over the window of this "
         "site the mean rates of arriving (asked) and admitted requests.",
         ("service", "port", "site", "kind"),
     ),

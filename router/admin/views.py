@@ -277,7 +277,7 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     of this router; ``targets`` may have those of other sites too. ``phases``: queue, network and
     target. ``export_to`` and ``import_from``: patterns of sites, of this site's own rules; None:
     all. ``rule_sites``: by name the id of the site that it means in them; empty: the name is
-    pending and matches nobody.
+    pending and matches no site.
     """
 
     name: str

@@ -80,6 +80,6 @@ _REFUSED: dict[Refusal, str] = {
     "connect-failed": "refused",
     "draining": "it is stopping",
     "no-route": "a router on the way has no link on",
-    "no-target": "its router is of an older release, which tells nothing of itself",
+    "no-target": "its router is of an older release, which reports nothing of itself",
     "not-allowed": "it does not tell this site of itself",
 }

@@ -187,7 +187,7 @@ class Candidate:
 
     @property
     def free(self) -> int | None:
-        """Free slots; None: no capacity stated."""
+        """Free slots; None: no capacity configured."""
         if self.capacity is None:
             return None
         return 0 if self.hard_full else max(0, self.capacity - self.in_flight)

@@ -74,7 +74,7 @@ class NoChoice(msgspec.Struct, frozen=True):
 
 
 class CandidateReport(msgspec.Struct, frozen=True):
-    """One candidate as it was judged. ``free`` None: no capacity stated. ``rate`` None: no rate.
+    """One candidate as it was judged. ``free`` None: no capacity. ``rate`` None: no rate.
 
     ``capacity`` is in slots, ``free`` what it takes now, permits of a rate considered.
 

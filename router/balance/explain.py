@@ -97,7 +97,7 @@ def _report(
         verdict = "full"
         reason = _passed_over(one, verdict, now)
     else:
-        assert chosen is not None, "somebody has room, so somebody was chosen"
+        assert chosen is not None, "a site has room, so one was chosen"
         verdict = "dearer"
         if stays:
             reason = f"the session stays at {chosen.name}"
@@ -183,7 +183,7 @@ def _room(one: Candidate) -> str:
         slots = one.stated_capacity
         return left if slots is None else f"{left}, {max(0, slots - one.in_flight)} of {slots} free"
     if one.capacity is None:
-        return f"{one.running} in flight, no capacity stated"
+        return f"{one.running} in flight, no capacity configured"
     return f"{one.free} of {one.stated_capacity} free"
 
 
@@ -216,7 +216,7 @@ def _passed_over(one: Candidate, verdict: Verdict, now: float) -> str:
         case "dearer":
             return f"path cost {one.cost}: it stands by while a nearer site has a ready target"
         case _:
-            raise AssertionError(f"{verdict} passes nobody over")
+            raise AssertionError(f"{verdict} passes no site over")
 
 
 def _dearer(

@@ -56,7 +56,7 @@ def stated(text: str) -> Stated | str:
                     f"{rate_text(limits.RATE_PER_S_MAX)}, got {part!r}"
                 )
         elif _SLOTS.match(part) or part == "auto" or _PER_S.match(part):
-            return f"{text!r} states its slots or its rate twice"
+            return f"{text!r} gives its slots or its rate twice"
         else:
             return ""
     return Stated(slots, per_s, auto)
@@ -127,7 +127,7 @@ def problem_of(
         given = {"resume": resume or None, "window": window_s, "stay": stay_s}
         for field, value in given.items():
             if value is not None:
-                return field, f"{field} belongs to a rate, and none is stated", "Add capacity: 15/s"
+                return field, f"{field} belongs to a rate, and there is none", "Add capacity: 15/s"
         return "", "", ""
     least = min(rates)
     if window_s is not None and window_s * least < 1.0:

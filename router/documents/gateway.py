@@ -373,7 +373,7 @@ def _port_trouble(endpoint: Endpoint) -> tuple[str, str]:
     """Why the ports of an entry do not fit together and what helps; empty: they do."""
     count, at = len(endpoint.ports), endpoint.address_port
     if not count:
-        return "no port is stated", f"address: {endpoint.address}:PORT, or ports: [PORT]"
+        return "no port is given", f"address: {endpoint.address}:PORT, or ports: [PORT]"
     if endpoint.target_ports and len(endpoint.target_ports) != count:
         return (
             f"{count} ports, but {len(endpoint.target_ports)} target_ports",

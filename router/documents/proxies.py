@@ -67,7 +67,7 @@ def proxy(findings: Findings, node: Node, path: str) -> str | Bad:
         findings.add(node, path, EXPECTED, hint)  # What stands there may hold a password.
         return BAD
     if found.user is not None:
-        findings.add(node, path, "a proxy is stated here without user and password", NOT_HERE)
+        findings.add(node, path, "a proxy is given here without user and password", NOT_HERE)
         return BAD
     return found.url
 

@@ -345,7 +345,7 @@ def site_capacity(findings: Findings, node: Node, path: str) -> int | str | Bad 
     value = capacity(findings, node, path)
     if isinstance(value, str) and value.startswith("auto"):
         findings.add(
-            node, path, "a site's capacity is stated, not learnt", "Write 10 or 15/s", "SW0104"
+            node, path, "a site's capacity is configured, not learned", "Write 10 or 15/s", "SW0104"
         )
         return BAD
     return value

@@ -18,7 +18,7 @@ NAMES: Final = {
     "overflow": "share of the requests that overflowed, percent, whole",
     "refused": "share of the requests refused, percent, whole",
     "queueWaitMs": "mean wait in the queue, milliseconds, whole",
-    "capacity": "slots stated by the ready targets here, 0: none",
+    "capacity": "slots configured for the ready targets here, 0: none",
     "since": "when the state began, UTC ISO 8601",
     "id": "of this change of state: the same for each try and after a restart",
     "test": "true or false",

@@ -70,7 +70,7 @@ def _document(findings: Findings, node: Node) -> Document | None:
         if key.value not in _FIELDS:
             hint = readers.nearest(key.value, _FIELDS)
             if key.value == "metadata":
-                hint = "The name stands at the top level: name: NAME"
+                hint = "The name is at the top level: name: NAME"
             findings.add(key, "$", f"unknown field {key.value[:40]!r}", hint)
     _required(findings, node, "apiVersion", readers.word(API_VERSION))
     kind = _required(findings, node, "kind", _kind)

@@ -465,7 +465,7 @@ class HttpTargetLeg:
 
     def _torn(self) -> bool:
         """The request's body is not of the length its head stated: no target may take it."""
-        self._fail("cancelled", "the request body is not of the stated length")
+        self._fail("cancelled", "the request body is not of the declared length")
         return True
 
     def _reset(self, reason: str, target: TargetConnection | None) -> None:

@@ -415,7 +415,7 @@ class Http2TargetLeg:
 
     def _torn(self) -> bool:
         """The request's body is not of the length its head stated: no target may take it."""
-        self._fail("cancelled", "the request body is not of the stated length")
+        self._fail("cancelled", "the request body is not of the declared length")
         return True
 
     def _bad(self, reason: str) -> None:

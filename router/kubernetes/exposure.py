@@ -375,7 +375,7 @@ def _capacity(text: str) -> int | str | Wrong | None:
 def _site_capacity(text: str) -> int | str | Wrong | None:
     value = _capacity(text)
     if isinstance(value, str) and value.startswith("auto"):
-        return Wrong("a site's capacity is stated, not learnt", "Set 10 or 15/s")
+        return Wrong("a site's capacity is configured, not learned", "Set 10 or 15/s")
     return value
 
 

@@ -71,7 +71,7 @@ def _not_headless(name: str) -> ConfigError:
         "SW0421",
         "spec.clusterIP",
         f"{name} is the address of pods with names, and this Service is not headless",
-        "Rename the Service, or make it anew with clusterIP: None",
+        "Rename the Service, or make it again with clusterIP: None",
     )
 
 
@@ -83,7 +83,7 @@ def _kind_refused(service: Object, elsewhere: str) -> ConfigError | None:
         why = "it is headless: its clients connect to pods, with no port of ours between"
         return _refused(name, "SW0421", "spec.clusterIP", why, elsewhere)
     if not adoption.selector(adoption.before(service)):
-        why = "it has no selector: the endpoints that somebody wrote for it would be overwritten"
+        why = "it has no selector: the endpoints that were written for it would be overwritten"
         return _refused(name, "SW0421", "spec.selector", why, elsewhere)
     if spec.get("internalTrafficPolicy") == "Local":
         why = "its traffic stays on the client's node (Local), where no router may be"

@@ -43,6 +43,6 @@ def unreadable(service: Object) -> ConfigError:
         f"Service/{name_of(service)}",
         f"metadata.annotations[{names.ORIGINAL}]",
         "what the Service was before it was adopted cannot be read, so it stays as it is",
-        hint="Put its selector and target ports back and remove this annotation, or apply it anew",
+        hint="Put its selector and target ports back and remove this annotation, or apply it again",
         code="SW0429",
     )

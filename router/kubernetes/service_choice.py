@@ -130,7 +130,7 @@ class Choice:
             name,
             "spec.selector",
             "SW0425",
-            "somebody else keeps putting its selector back: it stays as they want it",
+            "another program keeps putting its selector back: it stays as that one wants it",
             "Let Argo CD ignore /spec/selector and /spec/ports (ignoreDifferences, and sync option "
             'RespectIgnoreDifferences=true), or set rewrite-selectors: "false" in skupper-site',
         )

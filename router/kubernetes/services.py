@@ -164,7 +164,7 @@ class _Planner:
                 "spec.ports",
                 "SW0427",
                 f"no inner port is left for port {key.port}",
-                "Withdraw services that nobody uses",
+                "Withdraw services that are not used",
             )
 
     def _has_no_address(self, name: str, spec: ServiceSpec) -> bool:

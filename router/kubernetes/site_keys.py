@@ -154,7 +154,7 @@ KEYS: Final = (
         note="`openshift`: OpenShift's OAuth server is asked; without one internal is used, SW0472",
         refused={
             "unsecured": (
-                "whoever reaches the console would see the whole network; internal is used",
+                "anyone who reaches the console would see the whole network; internal is used",
                 "internal",
             ),
         },
@@ -275,7 +275,7 @@ KEYS: Final = (
         key="router-disable-mutual-tls",
         default="false",
         read=texts.boolean,
-        why="refused: links are mutual TLS, always; anybody could join the network else",
+        why="refused: links are mutual TLS, always; any host could join the network else",
         quiet=("false",),
         severity="error",
     ),

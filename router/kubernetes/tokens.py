@@ -150,7 +150,7 @@ def _proxy(notes: Mapping[str, str], noted: ObjectFindings) -> str:
     """What the link's proxy is; empty: as the site says. A wrong one is none: no way around it."""
     said = texts.proxy(notes.get(names.LINK_PROXY, "").strip())
     if isinstance(said, Wrong):
-        hint = f"Password and CA stand in a Secret that {names.LINK_PROXY_SECRET} names"
+        hint = f"Password and CA are in a Secret that {names.LINK_PROXY_SECRET} names"
         noted.annotation(names.LINK_PROXY, said.reason, hint, findings.TOKEN)
         return ""
     return said

@@ -50,7 +50,7 @@ class DialledLinks:
         for name, spec in specs.items():
             link = self.wanted.get(name)
             if link is not None and link.spec.needs_reconnect(spec):
-                self._let_go(name, Fault("changed", "the link was configured anew"), deadline)
+                self._let_go(name, Fault("changed", "the link was configured again"), deadline)
                 link = None
             if link is None:
                 link = self.wanted[name] = self._new_link(name, spec)

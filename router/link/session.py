@@ -393,7 +393,7 @@ class LinkSession:
 
     def _receive_proof(self, lane: LaneMux, proof: control.Proof) -> None:
         if self.neighbour is None or self.up_at is not None:
-            raise RemoteProtocolError("bad-order", "a PROOF that nobody waits for")
+            raise RemoteProtocolError("bad-order", "a PROOF that is not awaited")
         try:
             self._greeting.check(proof, self._leaves)
             certificate = lane.connection.peer_certificate
@@ -437,7 +437,7 @@ class LinkSession:
         if not isinstance(message, control.Joined) or expected is None:
             raise RemoteProtocolError("bad-order", "a control message on a data lane")
         if not join_is_proven(expected, message.proof):
-            raise RemoteProtocolError("wrong-router", "JOINED by somebody else")
+            raise RemoteProtocolError("wrong-router", "JOINED by another site")
         self._take_data_lane(lane)
 
     def _take_data_lane(self, lane: LaneMux) -> None:

@@ -31,12 +31,12 @@ _ALL: Final = (
     EventCode("document-changed", "audit", "document", "fields of a document have other values"),
     EventCode("document-removed", "audit", "document", "a document is gone"),
     EventCode("policy-changed", "audit", "document", "the policy of a service is another"),
-    EventCode("capacity-changed", "audit", "document", "a stated capacity is another"),
+    EventCode("capacity-changed", "audit", "document", "a configured capacity changed"),
     EventCode("service-adopted", "audit", "service", "a site owns a name by an operator's word"),
     EventCode("token-made", "audit", "token", "a claim token was made here"),
     EventCode("token-revoked", "audit", "token", "a claim token counts no more, or is deleted"),
     EventCode("claim-redeemed", "audit", "token", "a site used a claim token of ours"),
-    EventCode("claim-refused", "audit", "token", "somebody used one that does not count"),
+    EventCode("claim-refused", "audit", "token", "one that does not count was used"),
     # Load.
     EventCode("overflow-begun", "event", "service", "requests of this site go to other sites"),
     EventCode("overflow-ended", "event", "service", "none did for a while; with figures"),
@@ -49,7 +49,7 @@ _ALL: Final = (
     ),
     EventCode("refusing-ended", "event", "service", "none did for a while; with figures"),
     EventCode(
-        "rate-exceeded", "event", "service", "more a second is asked of this site than stated"
+        "rate-exceeded", "event", "service", "more a second is asked of this site than configured"
     ),
     EventCode("rate-kept", "event", "service", "it is below its resume mark again"),
     EventCode("burst-saturated", "event", "burst", "a burst began"),
@@ -97,7 +97,7 @@ _ALL: Final = (
     EventCode(
         "equivocation", "event", "site", "a site signed two different things with one number"
     ),
-    EventCode("site-over-budget", "event", "site", "a site tells more than is kept of one site"),
+    EventCode("site-over-budget", "event", "site", "a site reports more than is kept of one site"),
     EventCode("site-barred", "event", "site", "a site says that it put this one out; until when"),
     EventCode("site-unbarred", "event", "site", "it no longer says so"),
     EventCode("revoked-asked", "event", "site", "a revoked site opened a stream by another way"),
@@ -123,10 +123,10 @@ _ALL: Final = (
     EventCode("not-registered", "event", "site", "who linked could not be written down"),
     EventCode("not-readmitted", "event", "site", "a claim could not undo a revocation"),
     EventCode("revocations-damaged", "event", "site", "the list of revoked sites cannot be read"),
-    EventCode("ca-announced", "event", "ca", "a new CA is told to sites that link here"),
+    EventCode("ca-announced", "event", "ca", "a new CA is announced to sites that link here"),
     EventCode("ca-switched", "event", "ca", "the new CA issues"),
     EventCode("ca-retired", "event", "ca", "the old CA is trusted no more"),
-    EventCode("ca-replaced", "event", "ca", "somebody replaced the CA"),
+    EventCode("ca-replaced", "event", "ca", "the CA was replaced"),
     EventCode("ca-goes-on", "event", "ca", "its replacement goes on without some sites"),
     EventCode("ca-not-kept", "event", "ca", "a new CA could not be written"),
     EventCode("ca-damaged", "event", "ca", "the CA's files cannot be used"),
@@ -135,7 +135,7 @@ _ALL: Final = (
     EventCode("router-started", "event", "router", "it serves; with version and process"),
     EventCode("console-up", "event", "console", "it is served; with its address"),
     EventCode("console-down", "event", "console", "it is not served; with the cause"),
-    EventCode("router-draining", "event", "router", "it was told to stop"),
+    EventCode("router-draining", "event", "router", "it was asked to stop"),
     EventCode("worker-ready", "event", "worker", "one more process of the router serves"),
     EventCode("worker-ended", "event", "worker", "one is gone, and is started again; with why"),
     EventCode("worker-silent", "event", "worker", "one does not answer, and clients wait for it"),

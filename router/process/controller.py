@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         type=place,
         metavar="[IP]:PORT",
         default=os.environ.get(PROBES_VARIABLE) or None,
-        help=f"where /healthz and /readyz are told to anyone [env: {PROBES_VARIABLE}]",
+        help=f"where /healthz and /readyz are served to anyone [env: {PROBES_VARIABLE}]",
     )
     parser.add_argument("--kubeconfig", help="[default: the pod's service account]")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning"))

@@ -94,7 +94,7 @@ def command_line() -> argparse.ArgumentParser:
         type=place,
         metavar="[IP]:PORT",
         default=os.environ.get(PROBES_VARIABLE) or None,
-        help="where /healthz, /readyz, /metrics and demand are told to anyone "
+        help="where /healthz, /readyz, /metrics and demand are served to anyone "
         f"[env: {PROBES_VARIABLE}]",
     )
     parser.add_argument(

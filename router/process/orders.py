@@ -37,7 +37,7 @@ class Orders:
             return "Draining."
         if name == "leave":
             self._leave()
-            return "Neighbors will be told that this site was deleted."
+            return "Neighbors will learn that this site was deleted."
         if name == "reload":
             self._reload()
             return "Reading everything again."

@@ -82,7 +82,7 @@ class FollowedRecord:
 
     def draining(self) -> None:
         """It was told to stop."""
-        text = "The router was told to stop, and drains."
+        text = "The router was asked to stop, and drains."
         self.journal.tell("info", "router-draining", "router", text)
 
     def reopen(self) -> None:

@@ -270,7 +270,7 @@ class EdgeRouting:
         """
         received = decode_lsa(signed)
         if isinstance(received, LsaFault) or received.lsa.node != self._node:
-            return [_bad(from_router, "an edge is told of no site but itself")]
+            return [_bad(from_router, "an edge holds the LSA of no site but itself")]
         if self._way is not None and self._way.router == from_router:
             return [
                 *self._passed(self._core.receive_lsa(from_router, signed, now)),

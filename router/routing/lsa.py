@@ -250,7 +250,7 @@ def _bad_topology(body: Topology) -> str:
     if 0 in numbers or len(set(numbers)) != len(numbers):
         return "the list of parts is wrong"
     if any(adjacency.terms > len(body.terms) for adjacency in body.adjacencies):
-        return "an adjacency is on terms that are not stated"
+        return "an adjacency is on terms that are not given"
     return "terms with too many patterns" if any(map(_terms_are_bad, body.terms)) else ""
 
 
@@ -379,5 +379,5 @@ def _size(item: Declaration | TargetsAdvert) -> int:
     bad = declaration_is_bad(item) if isinstance(item, Declaration) else advert_is_bad(item)
     size = len(packed.pack(item))
     if bad or size > _ROOM_BYTES:
-        raise ValueError(f"service {item.name!r:.80} cannot be told to other sites")
+        raise ValueError(f"service {item.name!r:.80} cannot be announced to other sites")
     return size

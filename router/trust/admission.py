@@ -76,7 +76,7 @@ class NeighbourCertificates:
         try:
             revoked = self._revoking.is_revoked(serial, neighbour.site)
         except (CertError, OSError) as error:
-            return HandshakeRejected("revocations-damaged", f"{self.name} admits nobody: {error}")
+            return HandshakeRejected("revocations-damaged", f"{self.name} admits no site: {error}")
         if revoked:
             return HandshakeRejected(
                 "revoked",
@@ -110,7 +110,7 @@ class NeighbourCertificates:
             return HandshakeRejected(
                 "wrong-site",
                 f"the certificate shown by {neighbour.name} is that of another site, "
-                f"{named or 'of whoever holds it'}",
+                f"{named or 'of its holder'}",
                 "Link again with a token of the site that you mean",
             )
         if named is not None and not neighbour.is_sibling:

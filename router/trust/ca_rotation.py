@@ -100,7 +100,7 @@ class Rotating:
         elif after.phase == "switched":
             self._tell("info", "ca-switched", "ca", "The new CA issues now; both are trusted.")
         elif before is None:
-            text = "The CA is being replaced: all who link here are told of the new one."
+            text = "The CA is being replaced: all who link here receive the new one."
             self._tell("info", "ca-announced", "ca", text)
 
     # Who has taken it -----------------------------------------------------------------------

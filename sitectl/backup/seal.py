@@ -61,7 +61,7 @@ def seal(contents: bytes, passphrase: bytes, cost: Cost | None = None) -> bytes:
     if len(contents) > CONTENTS_BYTES_MAX:
         raise _unusable(
             f"the site has {len(contents)} bytes, a backup holds {CONTENTS_BYTES_MAX}",
-            "Remove documents and grants that nobody uses",
+            "Remove documents and grants that are not used",
         )
     salt, nonce = os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES)
     chosen = cost or USUAL

@@ -9,7 +9,7 @@ SECTIONS: Final = (
     ("Services", "service expose unexpose gateway sidecar burst"),
     ("What happens", "top why events audit explain simulate"),
     ("Documents", "apply get"),
-    ("Moving and mending", "backup restore migrate debug"),
+    ("Moving and repairing", "backup restore migrate debug"),
     ("This command", "completion switch version"),
 )
 _OTHERS: Final = "More"

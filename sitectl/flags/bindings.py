@@ -240,7 +240,7 @@ def reach_of(
     if proxy_protocol and protocol != "tcp":
         raise usage(
             f"--proxy-protocol is for tcp, {service!r} is {protocol}: "
-            "its targets are told the client by X-Forwarded-For",
+            "its targets receive the client by X-Forwarded-For",
             "Leave the flag out",
         )
     reach: dict[str, Any] = {} if proxy_protocol is None else {"proxy_protocol": proxy_protocol}

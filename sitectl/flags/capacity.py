@@ -17,7 +17,7 @@ from sitectl.site.site import Site
 NONE = "none"
 """As a value of ``--capacity``, ``--site-capacity`` and ``--resume``: what was stated is withdrawn.
 """
-_TARGET_HELP = "What each target takes: 10 at once, 15/s, auto (learnt), or none stated."
+_TARGET_HELP = "What each target takes: 10 at once, 15/s, auto (learnt), or none."
 _SpecT = TypeVar("_SpecT", ConnectorSpec, SitePolicySpec)
 
 
@@ -115,7 +115,7 @@ def stated_capacity(text: str, flag: str = "--capacity") -> int | str | None:
 
     found = capacities.stated(text)
     if not isinstance(found, str) and found.auto and flag != "--capacity":
-        found = "what a site takes is stated, not learnt"
+        found = "what a site takes is configured, not learned"
     if isinstance(found, str):
         code = "SW0104" if found else "usage"
         message = found or f"{text!r} is no capacity"
@@ -226,7 +226,7 @@ def cap_change(site: Site, name: str, flags: CapacityFlags | None, spill: str | 
         raise Failure(
             Exit.USAGE,
             "SW0104",
-            f"service {name}: no --site-capacity is stated here that this could belong to",
+            f"service {name}: no --site-capacity is configured here that this could belong to",
             f"sitectl service set {name} --site-capacity 15/s",
         )
     settled = with_capacity(before, flags)

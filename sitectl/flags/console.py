@@ -33,7 +33,7 @@ FIRST_PORT: Final = 8010
 PORTS: Final = 20
 _PASSWORD_BYTES: Final = 18
 _IN_ARGUMENTS: Final = (
-    "the password stands in the command line, where other users of this host see it: "
+    "the password is in the command line, where other users of this host see it: "
     "--console-password-file FILE, or - to be asked"
 )
 

@@ -82,7 +82,7 @@ def port_advice(site: Site, binding: Binding) -> list[str]:
         if other.target == target and other.ports != binding.ports:
             ports = "".join(f" --target-port {port}" for port in other.ports)
             gone = f"sitectl service unbind {service} {target.kind} {target.name}{ports}"
-            told.append(f"{other.shown} stays a target too; if it shall not: {gone}")
+            told.append(f"{other.shown} stays a target too; if it should not: {gone}")
     return told
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PASSWORD_CHARS_MAX: Final = 4_096
 FILE_BYTES_MAX: Final = 256 * 1024
 IN_ARGUMENTS: Final = (
-    "the password stands in the command line, where other users of this host see it: "
+    "the password is in the command line, where other users of this host see it: "
     "--proxy-password-file FILE, or - to be asked"
 )
 
@@ -56,7 +56,7 @@ def proxy_flags(name: str) -> Callable[[Decorated], Decorated]:
                 f"--{name}-ca",
                 "proxy_ca",
                 metavar="FILE",
-                help="Who certifies an https proxy. [default: whom this system trusts]",
+                help="Who certifies an https proxy. [default: those that this system trusts]",
             ),
         ]
         for option in reversed(options):

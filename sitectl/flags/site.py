@@ -83,12 +83,12 @@ _PODMAN: Final[dict[str, str]] = {
 """What a podman site says of flags instead; nothing where it uses them."""
 _SHOWN: Final[dict[str, str]] = {
     "enable-console": "Serve the console: a page for browsers (docs/console.md).",
-    "console-auth": "internal: users and passwords; openshift; unsecured: on loopback anybody.",
+    "console-auth": "internal: users and passwords; openshift; unsecured: on loopback, any user.",
     "console-user": "Who may log in. [default: admin]",
     "console-password": "Theirs; better --console-password-file. [default: random]",
     "adopt-services": "Services that exist may be taken over without being asked.",
     "rewrite-selectors": "Adopted Services are changed; with --no-, for GitOps tools, never.",
-    "create-network-policy": "Let nobody but links and this namespace in.",
+    "create-network-policy": "Let in only links and this namespace.",
     "container-network": "On podman: the router's network instead of the host's.",
     "router-cpu": "Request; so for router-memory, with -limit for limits.",
     "labels": "On the site's ConfigMap and all that is made for it: a=b,c=d.",

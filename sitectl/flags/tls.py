@@ -58,7 +58,7 @@ def target_flags(function: Decorated) -> Decorated:
         click.option(
             "--tls-server-name",
             metavar="NAME",
-            help="Whom the target's certificate must name. [default: its host, if it is a name]",
+            help="The name in the target's certificate. [default: its host, if it is a name]",
         ),
         click.option(
             "--tls-trust",

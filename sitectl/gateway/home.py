@@ -148,7 +148,7 @@ def read_record(directory: Path) -> GatewayRecord | None:
             Exit.FAILED,
             "SW0630",
             f"{path}: {error}",
-            "Mend the file: it says which site the gateway belongs to",
+            "Fix the file: it says which site the gateway belongs to",
         ) from error
 
 

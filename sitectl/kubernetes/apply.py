@@ -145,7 +145,7 @@ def _apply(site: KubernetesSite, one: dict[str, Any]) -> Change:
         if failure.status != 409:
             raise
         raise conflict(
-            f"{shown(one)} is kept by somebody else: {failure.message}",
+            f"{shown(one)} is kept by another owner: {failure.message}",
             "Change it where that is done, or: kubectl apply --server-side --force-conflicts",
         ) from failure
     return "created" if found is None else "updated"

@@ -235,7 +235,7 @@ class Cluster(ABC):
             message = message if name else f"this cluster serves no {plural}"
             return ApiFailure(status, reason, Exit.NOT_FOUND, "not-found", message)
         if status == 409:
-            hint = "Somebody else changed it in the same moment: try again"
+            hint = "It was changed in the same moment: try again"
             return ApiFailure(status, reason, Exit.CONFLICT, "conflict", message, hint)
         if status in _BUSY or status >= 500:
             message = f"the API server cannot answer now: {message}"

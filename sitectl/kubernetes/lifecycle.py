@@ -341,7 +341,7 @@ def _require_ours(
     where = f"ConfigMap/{names.SITE_CONFIGMAP}"
     hint = f"kubectl -n {cluster.namespace} edit configmap {names.SITE_CONFIGMAP}"
     raise conflict(
-        f"the site stands in your own object, {where}{f' (kept by {keeper})' if keeper else ''}",
+        f"the site is in your own object, {where}{f' (kept by {keeper})' if keeper else ''}",
         f"Change it wherever {keeper} takes it from" if keeper else hint,
         texts.diff(old, new, where),
     )
@@ -416,12 +416,12 @@ def delete(settings: Settings) -> None:
 
 
 def _require_nothing_moved(cluster: Cluster) -> None:
-    """Raise Failure when nobody would serve what was moved here from a Skupper that still runs."""
+    """Raise Failure when what was moved here from a Skupper that still runs had no router then."""
     records = cluster.find("ConfigMap", names.MIGRATION_CONFIGMAP)
     moved = ", ".join(sorted((records or {}).get("data") or {}))
     if moved and cluster.find("Deployment", names.SKUPPER_ROUTER) is not None:
         raise conflict(
-            f"nobody would serve {moved}: moved here from Skupper, which still runs",
+            f"no router would serve {moved}: moved here from Skupper, which still runs",
             "sitectl migrate --rollback, or add --yes",
         )
 

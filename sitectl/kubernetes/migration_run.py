@@ -101,7 +101,7 @@ class Mover:
                     raise Failure(
                         Exit.CONFLICT,
                         "conflict",
-                        f"somebody else keeps changing the objects of {view.address}",
+                        f"another program keeps changing the objects of {view.address}",
                         "kubectl get service,configmap --show-managed-fields -o yaml tells who",
                     )
             view = self._fresh(view)

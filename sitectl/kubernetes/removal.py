@@ -71,7 +71,7 @@ def _restore(cluster: Cluster, removed: Removed) -> None:
             removed.left.extend(f"{error.code} {error.message}. {error.hint}" for error in findings)
             break
     refused |= {
-        f"{change.kind}/{change.name}": "somebody else keeps changing it" for change in outdated
+        f"{change.kind}/{change.name}": "another program keeps changing it" for change in outdated
     }
     for shown_as, why in refused.items():
         if not shown_as.startswith("EndpointSlice/"):  # The cluster removes it with its Service.
@@ -127,7 +127,7 @@ def _listed(cluster: Cluster, removed: Removed, *, has_skupper: bool) -> list[di
     for one in found:
         if name_of(one) == names.MIGRATION_CONFIGMAP and has_skupper:
             removed.left.append(
-                f"{shown(one)} stays: it tells what was moved here from Skupper, which still runs"
+                f"{shown(one)} stays: it says what was moved here from Skupper, which still runs"
             )
         elif kept_by(one):
             removed.left.append(f"{shown(one)} stays: {kept_by(one)} would put it back")

@@ -299,7 +299,7 @@ class KubernetesSite(Site):
             return
         if labels(found).get(names.DOCUMENTS_LABEL) != names.DOCUMENTS:
             raise conflict(
-                f"ConfigMap {name!r} exists in this namespace and is somebody else's",
+                f"ConfigMap {name!r} exists in this namespace and is not of this site",
                 f"kubectl -n {self.namespace} get configmap {name} -o yaml",
             )
         self.cluster.replace({**found, "data": data})

@@ -76,7 +76,7 @@ def make_account() -> pwd.struct_passwd:
             Exit.FAILED,
             "SW0609",
             f"systemd-sysusers made no user {ACCOUNT!r}",
-            f"useradd --system --user-group --shell /sbin/nologin {ACCOUNT}, then once more",
+            f"useradd --system --user-group --shell /sbin/nologin {ACCOUNT}, then again",
         )
     return found
 
@@ -148,7 +148,7 @@ def _give(here: int, path: Path, owner: pwd.struct_passwd) -> None:
 
 
 def _run(*command: str) -> None:
-    hint = f"useradd --system --user-group --shell /sbin/nologin {ACCOUNT}, then once more"
+    hint = f"useradd --system --user-group --shell /sbin/nologin {ACCOUNT}, then again"
     try:
         done = programs.run(command, _TIMEOUT_S, code="SW0609", hint=hint)
     except OSError as error:

@@ -42,7 +42,7 @@ def read_spec(site: DirectorySite) -> RuntimeSpec:
             Exit.FAILED,
             "config",
             f"{path}: {error}",
-            "Mend the file, or type the command that made the site once more",
+            "Fix the file, or type the command that made the site again",
         ) from None
     require_words(site, spec)
     if spec.scope == "user" and spec.kind == "systemd" and is_of_another(site.directory):
@@ -66,7 +66,7 @@ def require_words(site: DirectorySite, spec: RuntimeSpec) -> None:
                 Exit.USAGE,
                 "SW0613",
                 f"{site.directory / RUNTIME_FILE}: {field} {text!r} is none that an engine takes",
-                "Mend the file, or type the command that made the site once more",
+                "Fix the file, or type the command that made the site again",
             )
 
 

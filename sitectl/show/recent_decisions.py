@@ -45,7 +45,7 @@ def _reason(item: dict[str, Any]) -> str:
     reason, attempts = str(item.get("reason") or ""), item.get("attempts") or 0
     if item.get("in_flight") is not None:
         capacity = item.get("capacity")
-        of = "no capacity stated" if capacity is None else f"capacity {capacity}"
+        of = "no capacity configured" if capacity is None else f"capacity {capacity}"
         reason += f" ({item['in_flight']} in flight, {of})"
     before = item.get("retried_for")
     if not before:
@@ -71,6 +71,6 @@ def _candidates(item: dict[str, Any]) -> str:
     if not candidates:
         return f"{head}\n{output.safe(_reason(item))}"
     table = candidate_table(candidates, has_paths=False)
-    more = f"\nand {item['further']} dearer ones" if item.get("further") else ""
+    more = f"\nand {item['further']} costlier ones" if item.get("further") else ""
     decided = f"As it was at {output.safe(item.get('decided_at'))} ({item.get('policy')}):"
     return f"{head}\n{decided}\n{table}{more}"

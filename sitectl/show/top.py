@@ -28,7 +28,7 @@ _NO_SERVICES: Final = "No services. Try: sitectl service create shop 8080 --prot
 
 
 class TopRow(NamedTuple):
-    """One port of a service. ``share``: how full this site is with it; None: no capacity stated."""
+    """One port of a service. ``share``: how full this site is with it; None: no capacity."""
 
     port: Port
     name: str

@@ -26,7 +26,7 @@ def endpoints_to_dial(site: Site, hosts: tuple[str, ...]) -> tuple["Endpoint", .
         raise Failure(
             Exit.NOT_ALLOWED,
             "no-ingress",
-            f"site {site.name!r} accepts no links (ingress: none), so nobody could use its token",
+            f"site {site.name!r} accepts no links (ingress: none), so no site could use its token",
             "Make the token at the other site, and link from here",
         )
     return _endpoints_named(hosts, wanted.site) or site.endpoints()

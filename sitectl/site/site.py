@@ -385,7 +385,7 @@ class Site(ABC):
 
     def _users_own(self, document: Document, old: str, new: str) -> Failure:
         return conflict(
-            f"{document.kind.lower()} {document.name!r} stands in your own "
+            f"{document.kind.lower()} {document.name!r} is in your own "
             f"{self.users_word}, {self.where(document)}",
             self.edit_hint(document),
             diff(old, new, document.source),

@@ -35,10 +35,10 @@ def group() -> None:
 def rotate(settings: Settings, hurried: bool, wait: float | None) -> None:
     """Replace the CA while all links stay up.
 
-    First every site that links here is told of the next CA, and both are trusted. Then the next one
+    First every site that links here receives the next CA, and both are trusted. Then the next one
     issues, and the sites renew their certificates. Then the old one is gone. Each step comes as
-    soon as all sites are ready for it, and after 30 days whoever is not. The router does it by
-    itself when two thirds of the CA's life are over.
+    soon as all sites are ready for it, and after 30 days without those that are not. The router
+    does it by itself when two thirds of the CA's life are over.
 
     With --now, also on a rotation that is under way, sites that are away are left behind: those
     that can renew rejoin by themselves, others need a new token.
@@ -111,7 +111,7 @@ def _item(site: Site) -> dict[str, Any]:
     except Failure as failure:
         if not site.degrades(failure):
             raise
-        output.note(f"stopped: {failure.message}; nobody can tell whom it waits for")
+        output.note(f"stopped: {failure.message}; it is not known which sites it waits for")
         return _kept(site.trust.ca())
     return item
 

@@ -40,7 +40,7 @@ def events(
 ) -> None:
     """Changes of state and who made them, oldest first; with -f -o json an object on each line.
 
-    With --since those of before a restart are told too. When the router does not answer, those in
+    With --since those of before a restart are shown too. When the router does not answer, those in
     run/events.log are.
 
     \b

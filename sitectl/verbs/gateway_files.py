@@ -119,7 +119,7 @@ def generate_bundle(
     }
     told = {
         "created": "written",
-        "updated": "written anew, the same gateway",
+        "updated": "written again, the same gateway",
         "unchanged": "is there already, unchanged",
     }[packed.change if packed.is_same_gateway else "created"]
     output.emit_item(
@@ -217,7 +217,7 @@ def apply_definition(
     if any(change != "unchanged" for _, change in changes) and fit_runtime(
         site, settings.timeout_s
     ):
-        output.note("its router was started anew, to be allowed these ports and no others")
+        output.note("its router was restarted, to be allowed these ports and no others")
     return changes
 
 

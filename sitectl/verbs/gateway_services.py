@@ -31,7 +31,7 @@ from sitectl.verbs.gateway_flags import (
 @click.option(
     "--protocol",
     type=click.Choice(("tcp", "http", "http2")),
-    help="Of a service that nobody declares yet. [default: tcp]",
+    help="Of a service that no site declares yet. [default: tcp]",
 )
 @capacity_flags
 @health_flags
@@ -49,7 +49,7 @@ def bind(
     wait: float | None,
     **health: str | None,
 ) -> None:
-    """Offer a host's ports to the network as service NAME; declares it when nobody does.
+    """Offer a host's ports to the network as service NAME; declares it when no site does.
 
     PORT… are the target's, in the order of the service's ports; SERVICEPORT:PORT says each pair.
     Another HOST is another target of the same service.
@@ -261,7 +261,7 @@ def forward(
     text = f"{service} is reached at {where}{same}"
     output.report(settings, "Forward", service, done.change, text)
     if done.change != "unchanged" and gateway_init.fit_runtime(gateway.site, settings.timeout_s):
-        output.note("its router was started anew, to be allowed these ports and no others")
+        output.note("its router was restarted, to be allowed these ports and no others")
     if done.service is None:
         output.note(f"no site declares {service} yet, as far as is known here")
     if wait is not None:

@@ -42,7 +42,7 @@ def health(settings: Settings, ready: bool, site_dir: Path | None) -> None:
       sitectl --site a health --ready || sitectl --site a start
 
     It asks the router itself, over its admin socket. 1: it answers, and is not well; 4: there is
-    no such site; 8: nobody answers within 5 s.
+    no such site; 8: nothing answers within 5 s.
     """
     path, word = ("/readyz", "ready") if ready else ("/healthz", "alive")
     client, name = _router(settings, site_dir)

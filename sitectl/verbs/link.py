@@ -146,7 +146,7 @@ def set_(
 ) -> None:
     """Change a link's cost or proxy while it is up; `link update` is the same.
 
-    Through another proxy the link is dialled anew, and what is under way finishes on the old way.
+    Through another proxy the link is dialled again, and what is under way finishes on the old way.
 
     \b
     Examples:
@@ -156,7 +156,7 @@ def set_(
     """
     wish = read_wish(proxy, proxy_password_file, proxy_ca)
     if cost is None and wish is None:
-        raise usage("what shall change?", f"sitectl link set {name} --cost N, or --proxy URL")
+        raise usage("what should change?", f"sitectl link set {name} --cost N, or --proxy URL")
     site = store.site_to_change(settings)
     document = site.find("Link", name)
     if document is None:
@@ -294,7 +294,7 @@ def access(settings: Settings) -> None:
         lambda: (
             output.rows(headings, [tuple(item[name] for name in names) for item in items])
             if items
-            else settings.here("Nobody may link here. Try: sitectl token create FILE")
+            else settings.here("No site may link here. Try: sitectl token create FILE")
         ),
     )
 

@@ -47,7 +47,7 @@ def network_status(
 ) -> None:
     """Every site of the network: how far, through whom, with which services.
 
-    With SITE: that one whole, as it tells of itself: its links, services and targets, with
+    With SITE: that one whole, as it reports itself: its links, services and targets, with
     requests of each.
 
     \b
@@ -125,7 +125,7 @@ def _reachable(item: dict[str, Any]) -> object:
     metavar="N",
     help="The last N requests instead, newest first.",
 )
-@click.option("--denied", is_flag=True, help="Of those that nobody took; alone: all that are kept.")
+@click.option("--denied", is_flag=True, help="Those that no site took; alone: all that are kept.")
 @click.option("-v", "--verbose", is_flag=True, help="With --last: the candidates of each, too.")
 @click.pass_obj
 def why(
@@ -148,7 +148,7 @@ def why(
       sitectl why shop
       sitectl why shop:8080 --client 10.0.0.9     of that client, for affinity client
       sitectl why shop --last 20                  where the last 20 requests went, and why
-      sitectl why shop --denied                   the last that nobody took, kept apart
+      sitectl why shop --denied                   the last that no site took, kept apart
       sitectl why shop --last 1 -v                with every candidate as it was then
     """
     site = store.find_site(settings)

@@ -27,7 +27,7 @@ def revoke_access(settings: Settings, name: str | None) -> None:
     """Take back what this site's tokens gave: of all of them, or of one neighbour.
 
     Without --link the site gets another certificate authority: every token that it ever made is
-    void, every link that others dial to it ends within a second and must be made anew. Links that
+    void, every link that others dial to it ends within a second and must be made again. Links that
     are dialled here stay. To replace the CA while all links stay up: sitectl ca rotate.
 
     A gateway whose bundle was never launched has no link: it is barred by its name or id.
@@ -98,7 +98,7 @@ def _revoke_one(settings: Settings, site: Site, name: str) -> None:
             raise  # A router that does not run finds the list when it starts.
     text = f"the access of site {who} is revoked"
     if not found:
-        text = f"token {name} is revoked, nobody had used it"
+        text = f"token {name} is revoked, it was never used"
     output.report(settings, "Access", name, "deleted", text)
 
 

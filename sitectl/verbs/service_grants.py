@@ -71,7 +71,7 @@ def grant(
     """Let another site offer targets of a service of this site, call it, or declare it otherwise.
 
     All sites check it, by the signed word of this one. Where sites share strictly (`init --sharing
-    strict`) nobody else may offer the service; elsewhere --max-capacity bounds what is believed.
+    strict`) no other site may offer the service; elsewhere --max-capacity bounds what is believed.
     It replaces what the site was granted of the same. See docs/sharing.md.
 
     \b
@@ -141,7 +141,7 @@ def revoke(
     required=True,
     metavar="SITE",
     shell_complete=completes("network"),
-    help="The site that shall own the name: its name or its id.",
+    help="The site that will own the name: its name or its id.",
 )
 @dry_run_flag
 @click.pass_obj

@@ -117,7 +117,7 @@ def bind(
     for line in advice:
         output.note(settings.here(line))
     if service and protocol == "tcp" and capacity and "auto" in (capacity.capacity or ""):
-        output.note(f"{name} is tcp, whose latency tells nothing: auto counts as none stated there")
+        output.note(f"{name} is tcp, whose latency says nothing: auto counts as none there")
         output.note(f"Next: sitectl service set {name} --capacity 100")
     if wait is None and not settings.dry_run:
         note_not_ready(site, name, bindings, _unbind(name, words, target_ports))

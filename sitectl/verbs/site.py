@@ -61,7 +61,7 @@ NOW_S: Final = 0.5
 @click.option(
     "--run-by",
     type=click.Choice(("process", "systemd")),
-    help="Who keeps its router running from `start` on: nobody, or a systemd unit (root's of the "
+    help="What keeps its router running from `start` on: nothing, or a systemd unit (root's of the "
     "system, else the user's own). [default: as it is, at first process]",
 )
 @image_flags
@@ -207,7 +207,7 @@ def _init_podman(
         change = "updated"
     _report_made(settings, name, change, f"{_MADE[change]}: {site.directory}, by podman")
     if change == "created":
-        output.note(f"Next: sitectl --site {name} token create FILE, for who shall link here")
+        output.note(f"Next: sitectl --site {name} token create FILE, for the next site")
 
 
 def _site_spec(
@@ -278,7 +278,7 @@ def _listens(site: SiteSpec) -> str:
 
 
 @click.command(cls=Verb)
-@click.option("--now", is_flag=True, help="Other sites are told, then what is under way is cut.")
+@click.option("--now", is_flag=True, help="Inform other sites, then cut what is under way.")
 @click.pass_obj
 def stop(settings: Settings, now: bool) -> None:
     """Drain the site's router and end it; returns when it is gone.

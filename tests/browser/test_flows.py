@@ -93,7 +93,7 @@ def test_enter_on_a_row_tells_why_with_candidates_runner_up_and_margin(
             row = told.get_by_role("row", name=re.compile(rf"^{one.site}\b"))
             expect(row).to_contain_text(one.verdict)
             expect(row).to_contain_text(one.reason)
-        expect(told).to_contain_text("And 2 dearer ones.")
+        expect(told).to_contain_text("And 2 costlier ones.")
         expect(told).to_contain_text("network 24 ms")
         page.keyboard.press("Escape")
         expect(told).to_have_count(0)

@@ -147,7 +147,7 @@ def test_links_come_back_though_a_tool_puts_the_old_ca_back_in_the_midst_of_a_ro
         json.dumps({"data": first["data"]}),
     )
     soon(lambda: ca_phase(east) == "one", "it was put back", east)
-    east.kill()  # So that every link must be made anew.
+    east.kill()  # So that every link must be made again.
     east = start("east", east.address).serves()
     assert ca_of(cluster) == first["data"]["ca.crt"]
     west.admin.command("renew", link="link1")

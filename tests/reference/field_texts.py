@@ -101,7 +101,7 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "health": "how targets are judged",
         "tlsTrust": "targets are reached by TLS and certified by the CA of this credential",
         "tlsServerName": "for this name; empty: for their host, if that is a name",
-        "proxyProtocol": "targets are told the client's address first (PROXY protocol, v2)",
+        "proxyProtocol": "targets receive the client's address first (PROXY protocol, v2)",
         "allowLinkLocal": "a target may have a link-local address, such as 169.254.169.254",
     },
     "TargetSpec": {

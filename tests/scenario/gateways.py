@@ -18,7 +18,7 @@ class Gateway(Site):
         self._site.quick("gateway", word, *words, "--name", self.name)
 
     def bind(self, service: str, host: str, port: int, service_port: int | None = None) -> None:
-        """Offer a port of ``host`` as a service; declares it when nobody does."""
+        """Offer a port of ``host`` as a service; declares it when no site does."""
         self.verb("bind", service, host, f"{service_port or port}:{port}")
 
     def forward(self, service: str, port: int) -> None:

@@ -113,7 +113,7 @@ def test_a_site_over_its_rate_keeps_its_rate_or_nothing_and_takes_all_again(pair
         (("--site-capacity", "15/s", "--window", "2h"), "--window: expected 1s to 3600s"),
         (("--site-capacity", "0.1/s", "--window", "2s"), "not one request fits"),
         (("--site-capacity", "15", "--spill", "all"), "--spill all belongs to a rate"),
-        (("--spill", "all"), "no --site-capacity is stated here"),
+        (("--spill", "all"), "no --site-capacity is configured here"),
         (("--capacity", "9/s", "--site-capacity", "9/s", "--resume", "1/s"), "two commands"),
     ],
 )

@@ -234,7 +234,7 @@ class ConsoleDoor:
         if self._users().admits(user, password):
             return None
         self._pacing.failed(source, now)
-        self._failed(f"Somebody at {source} showed a wrong user or password.")
+        self._failed(f"A client at {source} showed a wrong user or password.")
         return failure(401, "unauthorized", login_page.WRONG)
 
     def _failed(self, message: str) -> None:

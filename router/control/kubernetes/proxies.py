@@ -62,7 +62,7 @@ def _login(
         raise ConfigError(
             f"Secret/{link}",
             "",
-            f"Secret {name!r}, which shall have the password of its proxy, is not there or lacks "
+            f"Secret {name!r}, which should have the password of its proxy, is not there or lacks "
             "its label",
             hint=f"kubectl label secret {name} spillway.dev/type=proxy",
             code=CODE,

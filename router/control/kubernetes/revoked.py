@@ -126,6 +126,6 @@ def _list_of(found: Object | None) -> Revoked:
             SOURCE,
             f"data[{REVOKED_FILE}]",
             "is damaged; who was revoked before stays so",
-            hint=f"Restore it, or revoke anew after: kubectl delete secret {REVOKED_SECRET}",
+            hint=f"Restore it, or revoke again after: kubectl delete secret {REVOKED_SECRET}",
             code=CODE,
         ) from error

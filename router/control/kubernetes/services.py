@@ -397,14 +397,14 @@ def _undone(change: Change) -> ConfigError:
 def _finding(change: Change, error: ApiError) -> ConfigError:
     verb = _VERBS[type(change)]
     if "exceeded quota" in error.message:
-        hint = "Raise the quota (kubectl describe quota), or withdraw services that nobody uses"
+        hint = "Raise the quota (kubectl describe quota), or withdraw services that are not used"
     elif error.status == FORBIDDEN:
         plural = KINDS[change.kind].plural
         hint = f"Allow {verb} of {plural} in the router's Role; sitectl check names all that lack"
     elif error.status == _UNPROCESSABLE:
         hint = "Change what the API names: the Service, or the service's ports or labels"
     elif error.status == CONFLICT:
-        hint = "Somebody else keeps changing it: see kubectl get --show-managed-fields"
+        hint = "Another program keeps changing it: see kubectl get --show-managed-fields"
     else:
         hint = "It is tried again; see the API server and its admission webhooks"
     return ConfigError(

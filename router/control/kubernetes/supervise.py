@@ -23,5 +23,5 @@ async def kept_running(one: Runs, what: str) -> None:
         try:
             await one.run()
         except Exception:  # The owner of the task.
-            log.exception("%s failed and begins anew", what)
+            log.exception("%s failed and restarts", what)
         await asyncio.sleep(limits.WATCH_BACKOFF_MAX_S)

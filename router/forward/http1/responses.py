@@ -368,7 +368,7 @@ def read_response_head(
         return "the target switches to a protocol that was not asked for"
     framing = _framing(fields, old)
     if framing is None:
-        return "the length of the response is not stated in one valid way"
+        return "the length of the response is not given in one valid way"
     if status < 200 or status == 204:
         framing = (-1, False)  # Nothing follows, whatever is declared (9112, 6.3).
     if not _parser_agrees(head):

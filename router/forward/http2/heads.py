@@ -88,7 +88,7 @@ def read_request(
         return Malformed("not exactly one valid host")
     body_bytes = _length(special, 0 if ended else -1)
     if body_bytes is None or (ended and body_bytes > 0):
-        return Malformed("the length of the body is not stated in one valid way")
+        return Malformed("the length of the body is not given in one valid way")
     error = _beyond_us([b"host: %b\r\n" % host, *lines], special, forwarding, bounds)
     if error is not None:
         return error
@@ -115,7 +115,7 @@ def read_response(fields: Fields, ended: bool, bounds: ServiceLimits) -> Answere
     lines, special = sorted_out
     body_bytes = _length(special, 0 if ended else -1)
     if body_bytes is None or (status < 200 and ended):
-        return Malformed("the length of the body is not stated in one valid way")
+        return Malformed("the length of the body is not given in one valid way")
     if _oversize(lines, bounds) is not None:
         return Malformed("larger header fields than this proxy accepts")
     return Answered(status, b"HTTP/1.1 %d \r\n%b" % (status, b"".join(lines)), body_bytes)

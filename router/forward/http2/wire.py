@@ -270,7 +270,7 @@ class Wire:
         elif kind == codes.PRIORITY:
             self._take_priority(stream_id, body)
         elif kind == codes.PUSH_PROMISE:
-            self.fail(codes.PROTOCOL_ERROR, "a push that nobody allowed")
+            self.fail(codes.PROTOCOL_ERROR, "a push that is not allowed")
         # Extensions are ignored (5.5).
 
     # Header blocks.

@@ -268,8 +268,8 @@ def _clashes(workload: Object, pod: Json, services: Sequence[SidecarService]) ->
         _error(
             workload,
             "spec.template.spec.containers",
-            f"{own[port]} listens on port {port}, and so does the sidecar for {service}: whoever "
-            "comes second fails, unless each names its own address",
+            f"{own[port]} listens on port {port}, and so does the sidecar for {service}: the "
+            "second one fails, unless each names its own address",
             f"Have {own[port]} listen on another port or on the pod's address only",
             "SW0456",
         )

@@ -9,13 +9,13 @@ BURSTS: Final = (
         "SW0701",
         "Tracing without OpenTelemetry",
         "Requests are served without spans.",
-        "pip install 'spillway-router[otel]', then start the router anew",
+        "pip install 'spillway-router[otel]', then restart the router",
     ),
     Code(
         "SW0702",
         "OpenTelemetry refuses its settings",
         "Requests are served without spans.",
-        "Mend the variables OTEL_* in the router's environment and start it anew",
+        "Fix the variables OTEL_* in the router's environment and restart it",
     ),
     Code(
         "SW0703",
@@ -66,7 +66,7 @@ BURSTS: Final = (
     Code(
         "SW0712",
         "What bursts have done cannot be remembered",
-        "After a restart a hook could run once more.",
+        "After a restart a hook could run again.",
         "Free space on that disk, or give the right that is named",
     ),
     Code(

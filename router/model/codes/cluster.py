@@ -104,12 +104,12 @@ CODES: Final = (
     Code(
         "SW0424",
         "Another router serves the Service",
-        "Skupper's, or somebody wrote its selector by hand.",
+        "Skupper's, or its selector was written by hand.",
         "sitectl migrate --plan; or hand it over with its label",
     ),
     Code(
         "SW0425",
-        "Somebody keeps putting a selector back",
+        "Another program keeps putting a selector back",
         "Argo CD or another tool undoes it: it stays as they want it.",
         'ignoreDifferences for /spec/selector and /spec/ports, or rewrite-selectors: "false"',
     ),
@@ -159,7 +159,7 @@ CODES: Final = (
         "SW0433",
         "No such workload",
         "The target's Deployment, StatefulSet or Service is not there.",
-        "kubectl get deploy,sts,svc; then sitectl service bind anew",
+        "kubectl get deploy,sts,svc; then sitectl service bind again",
     ),
     Code(
         "SW0434",
@@ -218,7 +218,7 @@ CODES: Final = (
     Code(
         "SW0443",
         "An object that could not be read or written",
-        "The API refused, or a right lacks.",
+        "The API refused, or a permission is missing.",
         "Add the rule that is named: sitectl -n NAMESPACE update",
     ),
     Code(
@@ -243,7 +243,7 @@ CODES: Final = (
         "SW0447",
         "A Secret of a link or proxy",
         "It lacks what it should hold.",
-        "Correct the key that is named, or link anew",
+        "Correct the key that is named, or link again",
     ),
     Code(
         "SW0448",
@@ -304,7 +304,7 @@ CODES: Final = (
     Code(
         "SW0457",
         "The controller could not make a site's objects",
-        "A right lacks, or a value is refused.",
+        "A permission is missing, or a value is refused.",
         "As the text says; docs/kubernetes-deploy.md",
     ),
     Code(
@@ -346,7 +346,7 @@ CODES: Final = (
     Code(
         "SW0466",
         "An object of the site is missing",
-        "Somebody deleted it, or it was never made.",
+        "It was deleted, or was never made.",
         "sitectl -n NAMESPACE update",
     ),
     Code(
@@ -376,8 +376,8 @@ CODES: Final = (
     Code(
         "SW0471",
         "The users of the console",
-        "Secret `skupper-console-users` cannot be read, made or copied: nobody logs in, or by what "
-        "it had before.",
+        "Secret `skupper-console-users` cannot be read, made or copied: no user logs in, or by "
+        "what it had before.",
         "kubectl -n NAMESPACE describe secret skupper-console-users",
     ),
     Code(

@@ -184,13 +184,13 @@ RUNTIMES: Final = (
         "SW0613",
         "A word that no engine takes",
         "In runtime.yaml, or the path of the site's directory.",
-        "Mend the file, or keep sites elsewhere: --state DIR",
+        "Fix the file, or keep sites elsewhere: --state DIR",
     ),
     Code(
         "SW0615",
         "The Quadlet generator refuses the unit",
         "Its words are shown.",
-        "Mend runtime.yaml, or type the command again",
+        "Fix runtime.yaml, or type the command again",
     ),
     Code(
         "SW0616",
@@ -229,7 +229,7 @@ GATEWAYS: Final = (
         "SW0630",
         "A gateway's own file",
         "It says which site the gateway belongs to, and cannot be read.",
-        "Mend the file that is named",
+        "Fix the file that is named",
     ),
     Code(
         "SW0631",
@@ -326,7 +326,7 @@ BACKUPS: Final = (
     ),
     Code(
         "SW0658",
-        "Where a backup shall go",
+        "Where a backup goes",
         "Another site is there, or its router runs.",
         "sitectl stop, or another --site",
     ),

@@ -35,14 +35,14 @@ SERVICES: Final = (
     ),
     Code(
         "SW0209",
-        "Nobody can log in to the console",
+        "No user can log in to the console",
         "It asks for a login and has no user whose password counts: there is no file, or others "
         "may read it.",
         "sitectl update --enable-console --console-user admin",
     ),
     Code(
         "SW0301",
-        "Targets of a service that nobody declares",
+        "Targets of a service that no site declares",
         "A connector attaches targets to a service, and no site says that there is such a service, "
         "or none whose word counts here: the text names a site that is barred or away, or one that "
         "`importFrom` of this site does not name.",
@@ -72,14 +72,14 @@ SERVICES: Final = (
     Code(
         "SW0305",
         "Too much to tell",
-        "This site has more services than the network is told of; those beyond are for this site "
+        "This site has more services than other sites are shown; those beyond are for this site "
         "alone.",
-        "Remove services that nobody uses: sitectl service status",
+        "Remove services that are not used: sitectl service status",
     ),
     Code(
         "SW0306",
         "The PROXY protocol on a service that is not tcp",
-        "Targets are told the client's address by X-Forwarded-For instead.",
+        "Targets receive the client's address by X-Forwarded-For instead.",
         "Remove proxyProtocol from the connector",
     ),
     Code(
@@ -123,7 +123,7 @@ SERVICES: Final = (
     ),
     Code(
         "SW0313",
-        "A policy for a service that nobody declares",
+        "A policy for a service that no site declares",
         "It has no effect.",
         "sitectl service create NAME PORT, or remove the policy",
     ),
@@ -139,7 +139,7 @@ SERVICES: Final = (
         "SW0317",
         "A learnt capacity on a tcp service",
         "`auto` is learnt from the latency of answers, which tcp has none of. It counts as "
-        "no capacity stated.",
+        "no capacity configured.",
         "State a number of connections: sitectl service bind … --capacity N",
     ),
     Code(
@@ -187,7 +187,7 @@ SERVICES: Final = (
     Code(
         "SW0331",
         "A service without a configured capacity",
-        "The service has targets here and at other sites, and nobody said how much a target here "
+        "The service has targets here and at other sites, and nothing says how much a target here "
         "takes. Such a site is never full: requests spread over all sites, by requests in flight "
         "per target and path cost, instead of filling this site first.",
         "sitectl service set NAME --capacity N: how many requests each target takes at once",
@@ -207,7 +207,7 @@ SERVICES: Final = (
         "A target that comes and goes",
         "It was ready and ceased to be four times or more in the last ten minutes. Each time some "
         "requests fail or wait before others take them.",
-        "sitectl events --since 10m --service NAME tells when it went down, and why",
+        "sitectl events --since 10m --service NAME shows when it went down, and why",
     ),
     Code(
         "SW0334",
@@ -295,7 +295,7 @@ SERVICES: Final = (
     Code(
         "SW0345",
         "A name in a rule means no site yet",
-        "No known site bears it, or several do. The name matches nobody; it is resolved, once and "
+        "No known site bears it, or several do. The name matches no site; it is resolved, once and "
         "for good, when exactly one known site bears it.",
         "Write NAME@ID in the rule, with the whole id: sitectl network status -o json",
     ),
@@ -310,7 +310,7 @@ SERVICES: Final = (
         "SW0347",
         "A site newly offers a service of another",
         "It has targets of a service that another site declares, since less than an hour, and gets "
-        "requests. Nobody had to approve that.",
+        "requests. No approval was needed.",
         "If it should have none, name the sites that may: sitectl service set NAME --import-from "
         "SITE; or revoke its access",
     ),

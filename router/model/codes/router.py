@@ -55,7 +55,7 @@ CODES: Final = (
     ),
     Code(
         "SW0672",
-        "A site tells some this and others that",
+        "A site says different things to different sites",
         "It signed two different things with one number: it runs twice, or it lies. All sites use "
         "the same one of the two.",
         "Stop the copy, or end its access where it is linked: sitectl link delete NAME",
@@ -68,10 +68,10 @@ CODES: Final = (
     ),
     Code(
         "SW0674",
-        "A site tells more of itself than is kept of one site",
+        "A site reports more of itself than is kept of one site",
         "Its routers together pass a limit on services, bytes or routers (docs/limits.md). What "
         "came first stays in use, the rest is ignored here; other sites are not affected.",
-        "At that site delete services that nobody uses, or end its access: sitectl revoke-access",
+        "At that site delete services that are not used, or end its access: sitectl revoke-access",
     ),
     Code(
         "SW0675",

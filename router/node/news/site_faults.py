@@ -38,7 +38,7 @@ def _equivocates(name: str, site: SiteId, detail: str) -> str:
 
 def _is_over_budget(name: str, site: SiteId, detail: str) -> str:
     return (
-        f"{name} ({site}) tells more of itself than this site keeps of one site: {detail}. The "
+        f"{name} ({site}) reports more of itself than this site keeps of one site: {detail}. The "
         "older part of it stays in use, and this site ignores the rest."
     )
 
@@ -54,7 +54,7 @@ EQUIVOCATION: Final = SiteFault(
 OVER_BUDGET: Final = SiteFault(
     code="SW0674",
     event="site-over-budget",
-    hint="At that site delete services that nobody uses, or end its access where it is linked: "
+    hint="At that site delete services that are not used, or end its access where it is linked: "
     "sitectl revoke-access",
     shown_s=SITE_OVER_BUDGET_SHOWN_S,
     text=_is_over_budget,

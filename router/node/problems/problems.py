@@ -17,7 +17,7 @@ from router.node.services.plan import Undeclared
 from router.routing.table import RouteTable
 
 COPY_HINT = (
-    "Stop one of the two; if both shall stay, give one a new identity: sitectl delete, then "
+    "Stop one of the two; if both should stay, give one a new identity: sitectl delete, then "
     "sitectl init"
 )
 WEIGHTS_SHOWN = 5  # Sites named in one sentence.
@@ -52,7 +52,7 @@ def of_router(link_listener_error: str, conflict: str, untold: str) -> list[Prob
     if conflict:
         found.append(Problem(code="SW0401", message=conflict, hint=COPY_HINT))
     if untold:
-        hint = "Remove services that nobody uses: sitectl service status"
+        hint = "Remove services that are not used: sitectl service status"
         found.append(Problem(code="SW0305", message=untold, hint=hint))
     return found
 
@@ -295,7 +295,7 @@ def _no_such_sites(service: str, lost: Sequence[str], claimed: Collection[str]) 
         code="SW0312",
         message=f"Service {service} gives weights to names that no single site known here has: "
         f"{shown}{more}. Sites without a weight get only what the others cannot take.",
-        hint="See the names: sitectl network status; then give all weights anew: "
+        hint="See the names: sitectl network status; then give all weights again: "
         f"sitectl service set {service} --weight SITE=N --weight SITE=N",
     )
 
@@ -329,7 +329,7 @@ def of_terms(unstated: Sequence[str]) -> list[Problem]:
             f"({limits.LSA_TERMS_BYTES_MAX // 1024} KiB): the network allows nothing to "
             f"{', '.join(unstated[:WEIGHTS_SHOWN])}{more}.",
             hint="Let sites in on the same terms, or on fewer patterns: sitectl token create FILE, "
-            "and link them anew",
+            "and link them again",
         )
     ]
 

@@ -334,7 +334,7 @@ def _nothing_to_learn(connector: str, service: str) -> Problem:
     return Problem(
         code="SW0317",
         message=f"Connector {connector}: capacity auto is learnt from the latency of answers, and "
-        f"{service} is tcp, which has none: it counts as no capacity stated.",
+        f"{service} is tcp, which has none: it counts as no capacity configured.",
         hint="State a number of connections: capacity: N in the connector's spec",
     )
 

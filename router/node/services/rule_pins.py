@@ -2,7 +2,7 @@
 
 A site calls itself what it likes. So a rule that names a site by its name means, from the moment at
 which that name is resolved, the site that bore it then. A name that no site bears, or more than
-one, is pending and matches nobody.
+one, is pending and matches no site.
 """
 
 import time
@@ -196,7 +196,7 @@ def _pending(name: str, services: tuple[str, ...]) -> Note:
         severity="warning",
         code="SW0345",
         message=f"The rules of {rules} name {name}, which is the name of no site that is known, or "
-        "of several: it matches nobody until one site alone bears it.",
+        "of several: it matches no site until one site alone bears it.",
         hint="Name it by its id: sitectl network status, then NAME@ID in the rule",
     )
 

@@ -189,7 +189,7 @@ class SiteServices:
                 own, self._own_adverts(self._wanted), self._network.now()
             )
         except ValueError as error:  # More than one site may tell; what was told before stays.
-            self.untold = f"not all services of this site are told to others: {error}"
+            self.untold = f"not all services of this site are reported to others: {error}"
             return
         self.untold = ""
         self._told = {one.name: one for one in own}

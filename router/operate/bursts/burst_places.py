@@ -58,7 +58,7 @@ class DirectoryPlace:
             except CertError as error:
                 return HookOutcome(ok=False, text=f"{path} {error.reason}", hint=error.hint)
             except OSError as error:
-                return HookOutcome(ok=False, text=f"{path}: {error.strerror}", hint="Mend the disk")
+                return HookOutcome(ok=False, text=f"{path}: {error.strerror}", hint="Fix the disk")
             if not secret:
                 return HookOutcome(ok=False, text=f"{path} is empty", hint="Put a secret into it")
         return await webhook.post(spec.webhook, firing, secret, self._rng)

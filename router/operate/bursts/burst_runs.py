@@ -257,7 +257,7 @@ class Bursting:
         """Hooks that fail, or cannot be run here."""
         found: list[Problem] = []
         if self._trouble:
-            hint = "Mend that; it is tried again by itself"
+            hint = "Fix that; it is tried again by itself"
             found.append(Problem(code="SW0712", message=self._trouble, hint=hint))
         for name, hook in sorted(self._hooks.items()):
             refused, last = self._place.refusal(hook.spec), hook.kept.last

@@ -126,7 +126,7 @@ class ConsoleHost:
             found.append(Problem(code="SW0472", message=message, hint=hint))
         if self._auth(spec) == "internal" and not len(self._users.now()):
             why = f": {self._users.trouble}" if self._users.trouble else ""
-            message = f"Nobody can log in to the console, it has no user{why}."
+            message = f"No user can log in to the console, it has no user{why}."
             hint = "sitectl update --enable-console --console-user admin"
             found.append(Problem(code="SW0209", message=message, hint=hint))
         return tuple(found)
@@ -165,7 +165,7 @@ class ConsoleHost:
                 self._fail(str(error))
                 await self._wait(limits.CONSOLE_RETRY_S)
             except Exception as error:  # The owner of the task: the router goes on without it.
-                log.exception("the console failed and begins anew")
+                log.exception("the console failed and restarts")
                 self._fail(f"a fault of ours, {type(error).__name__}")
                 await self._wait(limits.CONSOLE_RETRY_S)
 

@@ -168,7 +168,7 @@ class Flows:
                 del self._under_way[number]
                 self._keep(noted(flow))
         now = self._timers.now()
-        assert self._until is not None, "somebody looked"
+        assert self._until is not None, "a user looked"
         if self._followers or now < self._until:
             self._timer = self._timers.call_at(now + TICK_S, self._tick)
             return

@@ -18,7 +18,7 @@ NO_TRACING = Problem(
     code="SW0701",
     message="Tracing is wanted, but OpenTelemetry is not installed here; requests are served "
     "without spans.",
-    hint=f"{sys.executable} -m pip install 'spillway-router[otel]', then start the router anew",
+    hint=f"{sys.executable} -m pip install 'spillway-router[otel]', then restart the router",
 )
 
 
@@ -130,5 +130,5 @@ def _unusable(reason: str) -> Problem:
     return Problem(
         code="SW0702",
         message=f"Tracing is wanted, but OpenTelemetry refuses its settings: {reason}.",
-        hint="Mend the variables OTEL_* in the router's environment and start it anew",
+        hint="Fix the variables OTEL_* in the router's environment and restart it",
     )

@@ -208,7 +208,7 @@ class EpisodeNews:
         """What is said in place of a capacity that is not known."""
         targets, load = self._forwarder.local_targets(key), self._forwarder.load_of(key)
         if targets.ready > 0 and load.capacity is None and load.rate is None:
-            return ", no capacity stated"
+            return ", no capacity configured"
         return _LOOKED_AT if targets.total else ""
 
     def _figures(self, one: Begun | Ended) -> Spill:

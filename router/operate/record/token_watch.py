@@ -117,7 +117,7 @@ class TokenWatch:
     def _became(self, grant: Grant, state: str) -> None:
         name = grant.name
         if state == REVOKED:
-            text = f"Token {name} was revoked: nobody can use it any more."
+            text = f"Token {name} was revoked: it cannot be used any more."
             self._journal.audit("token-revoked", name, text, self._owner(name))
         elif state == USED:
             self._journal.tell("info", "token-used", name, f"Token {name} has no uses left.")
@@ -128,7 +128,7 @@ class TokenWatch:
         if now >= grant.expires_at:
             self._expired(grant)
             return
-        text = f"Token {grant.name} was deleted: nobody can use it any more."
+        text = f"Token {grant.name} was deleted: it cannot be used any more."
         self._journal.audit("token-revoked", grant.name, text, NOBODY_KNOWN)
 
     def _expired(self, grant: Grant) -> None:

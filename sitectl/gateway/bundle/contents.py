@@ -141,7 +141,7 @@ def readme(bundle: Bundle, services: str) -> str:
     """What to type, what is secret, and how to bar it; ``services``: its own, a line each."""
     credential = {
         "own": f"a certificate for\nthis gateway alone, good until {bundle.expires}.",
-        "bearer": f"a certificate\nfor whoever holds it, good until {bundle.expires}.",
+        "bearer": f"a certificate\nfor its holder, good until {bundle.expires}.",
         "claim": f"a claim, redeemed\nat the first launch: launch it before {bundle.expires}.",
     }[bundle.credential]
     return README.format(
@@ -157,7 +157,7 @@ Gateway {bundle.name} of the site {bundle.site}, made by sitectl {bundle.version
 
 Services:
 {services}
-Launch it, as the user who shall run it:
+Launch it, as the user who will run it:
 
     mkdir gateway && tar -xzf {bundle.name}.tar.gz -C gateway && cd gateway
     ./launch.sh -t podman       a container; needs podman and a shell, nothing else
@@ -170,14 +170,14 @@ is launched over it. ./remove.sh removes the gateway and its state from this hos
 Image: {bundle.image} ({image}).
 
 THIS BUNDLE IS SECRET. It holds the gateway's key and {credential}
-Whoever has it can be this gateway: offer its services, and use those of the network. Launched on
+Anyone who has it can be this gateway: offer its services, and use those of the network. Launched on
 two hosts, the first keeps its place, the other is kept out until the first is gone, and the site
 says so with both places: `sitectl gateway status`.
 Copy it over ssh, delete it after launching it, and if it got into wrong hands, type at the site:
 
     {bundle.revoke}
 
-Nobody else's access changes. Id of this gateway: {bundle.site_id}
+No other access changes. Id of this gateway: {bundle.site_id}
 """
 
 

@@ -126,7 +126,7 @@ class PodmanRuntime(ContainerRuntime):
         if not in_time:
             raise not_ready(self.site.name, timeout_s, self.log_hint(), log)
         self.unit.order("stop")
-        hint = f"Mend that, then the same again; the whole log: {self.log_hint()}"
+        hint = f"Fix that, then the same again; the whole log: {self.log_hint()}"
         raise start_failed(self.site.name, f" ({self.unit.name}): {last_error_of(log)}", hint, log)
 
     def _state(self) -> str:

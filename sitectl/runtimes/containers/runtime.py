@@ -117,7 +117,7 @@ class ContainerRuntime(Runtime):
         if not self.site.admin.is_ready():
             log = self.program.log(self.name).splitlines()
             self.program.ask("rm", "--force", "--volumes", self.name, timeout_s=REMOVE_TIMEOUT_S)
-            hint = "Mend that and type start again; the container is removed"
+            hint = "Fix that and type start again; the container is removed"
             raise start_failed(self.site.name, f": {last_error_of(log)}", hint, log)
 
     def stop(self, timeout_s: float) -> bool:

@@ -208,7 +208,7 @@ class SystemdRuntime(Runtime):
                 raise Failure(
                     Exit.NOT_ALLOWED,
                     "SW0605",
-                    f"user {owner.user!r}, whom the router runs as, cannot pass {closed}, "
+                    f"user {owner.user!r}, the user that the router runs as, cannot pass {closed}, "
                     f"where it needs {path}",
                     f"chmod -R go+rX {closed}, or install it below /opt or /usr/local",
                 )
@@ -252,7 +252,7 @@ class SystemdRuntime(Runtime):
 
     def _owner_of_unit(self) -> str | None:
         try:
-            return directory_of(self.path.read_text("utf-8")) or "nobody's site"
+            return directory_of(self.path.read_text("utf-8")) or "no user's site"
         except FileNotFoundError:
             return None
 
@@ -297,7 +297,7 @@ class SystemdRuntime(Runtime):
         status = state["ExecMainStatus"]
         cause = presence.last_error_of(log) if log else _CAUSES.get(status, state["Result"])
         tries = "; systemd tries again every few seconds" if waits_to_restart(state) else ""
-        hint = f"Mend that, then the same again; the whole log: {self.log_hint()}"
+        hint = f"Fix that, then the same again; the whole log: {self.log_hint()}"
         raise start_failed(self.site.name, f" (exit {status}): {cause}{tries}", hint, log)
 
 

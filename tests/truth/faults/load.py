@@ -144,7 +144,7 @@ NO_CAPACITY = Fault(
         fault.CHECK: "info     SW0331  Service shop has no configured capacity here",
         fault.TOP: "near: ready  …in flight…/s to far (higher-level)",
         fault.WHY: "LEVEL…near…level",
-        fault.EVENTS: "overflow-begun…no capacity stated",
+        fault.EVENTS: "overflow-begun…no capacity configured",
         fault.METRICS: 'spillway_spilled_total{…reason="higher-level"…to="far"}',
         fault.ALERTS: "SpillwayOverflowSustained",
         fault.OVERVIEW: "shop spills to far.…leave near because it has more in flight for each "

@@ -83,7 +83,7 @@ def test_soft_candidates_say_what_they_carry() -> None:
     load(balancer, remote("b", 1), 3)
     take(ledger)
     assert balancer.explain(0.0).candidates[0].reason == (
-        "local site has room (1 in flight, no capacity stated)"
+        "local site has room (1 in flight, no capacity configured)"
     )
     take(ledger)
     local, chosen, other = balancer.explain(0.0).candidates
@@ -103,7 +103,7 @@ def test_a_costlier_site_loses_by_its_load_where_it_would_win_idle_and_else_by_i
         take(ledger)
     chosen, busy, dear = balancer.explain(0.0).candidates
     assert (chosen.verdict, chosen.level) == ("chosen", 1.5)
-    assert chosen.reason == "local site has room (3 in flight, no capacity stated)"
+    assert chosen.reason == "local site has room (3 in flight, no capacity configured)"
     assert busy.verdict == "higher-level"
     assert busy.reason == (
         "level 2.333: path cost 1 + 4 in flight at 3 ready targets; here is at level 1.5"

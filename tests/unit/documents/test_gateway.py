@@ -114,7 +114,7 @@ def test_what_skupper_switches_on_and_nothing_here_does_is_a_warning() -> None:
         ("name: g\nbindings:\n- 3\n", "SW0640", 3, "expected a mapping", ""),
         (entry("host: x"), "SW0640", 3, "expected a mapping with address", "address: NAME"),
         (entry("service: {}"), "SW0640", 3, "address is missing", "NAME:PORT"),
-        (entry("service: {address: db}"), "SW0642", 3, "no port is stated", "db:PORT"),
+        (entry("service: {address: db}"), "SW0642", 3, "no port is given", "db:PORT"),
         (entry("service: {address: 'db:x'}"), "SW0640", 3, "NAME or NAME:PORT", "1 to 65535"),
         (entry("service: {address: 'DB:1'}"), "SW0640", 3, "NAME or NAME:PORT", "lower-case"),
         (entry("service: {address: 'db:0'}"), "SW0640", 3, "NAME or NAME:PORT", ""),

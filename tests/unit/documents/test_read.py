@@ -186,7 +186,7 @@ spec:
             "apiVersion: spillway/v1\nkind: Link\nname: a\nmetadata: {}\n",
             4,
             1,
-            "The name stands at the top level",
+            "The name is at the top level",
         ),
         ("apiVersion: spillway/v1\nkind: Link\nname: a\nspec: {cost: 0}\n", 4, 14, "from 1 to"),
         ("just words\n", 1, 1, "expected a document"),

@@ -42,9 +42,9 @@ def test_of_fullness_between_two_looks_it_is_said_that_the_figure_is_of_a_look()
 
 def test_without_a_stated_capacity_there_is_nothing_to_compare_with() -> None:
     told = overflow_sentence(
-        "shop:8080", figures(3, None), is_end=True, unstated=", no capacity stated"
+        "shop:8080", figures(3, None), is_end=True, unstated=", no capacity configured"
     )
-    assert told.endswith("at most 3 in flight here, no capacity stated.")
+    assert told.endswith("at most 3 in flight here, no capacity configured.")
 
 
 def test_while_no_target_is_ready_nothing_is_said_of_capacity() -> None:

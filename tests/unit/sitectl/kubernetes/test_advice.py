@@ -91,7 +91,7 @@ def test_a_port_that_no_container_names_is_said_at_once(
     )
     assert "name port" not in right.stderr
     gone = "sitectl -n shop service unbind cart deployment cart --target-port 80"
-    assert f"deployment/cart:80 stays a target too; if it shall not: {gone}" in right.stderr
+    assert f"deployment/cart:80 stays a target too; if it should not: {gone}" in right.stderr
     shop.ok(*gone.split()[1:])
     again = shop.ok("service", "bind", "cart", "deployment", "cart", "--target-port", "8080")
     assert again.stderr == ""

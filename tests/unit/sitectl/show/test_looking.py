@@ -165,7 +165,7 @@ def test_why_prints_how_the_last_requests_were_decided(here: CommandLine, admin:
     assert whole.startswith(table.rstrip())
     assert here.ok("why", "shop", "--last", "1").stdout.count("west") == 1  # Of one: whole.
     assert "20 in flight, its capacity is 20" in whole
-    assert "and 4 dearer ones" in whole
+    assert "and 4 costlier ones" in whole
     assert here.json("why", "shop", "--last", "1") == [DENIED]
     assert "No request of shop was denied" in here.ok("why", "shop", "--denied").stdout
     admin.items("/api/v1/why/shop?last=1", {**SERVED, "answer": "5xx"})

@@ -158,7 +158,7 @@ def test_waiting_for_a_service_that_nobody_declares_says_so(
 def test_auto_of_a_tcp_service_is_told_when_it_is_typed(here: CommandLine) -> None:
     here.ok("service", "create", "db", "5432")
     words = ("service", "bind", "db", "127.0.0.1:9001", "--capacity", "auto")
-    assert "db is tcp, whose latency tells nothing" in here.ok(*words).stderr
+    assert "db is tcp, whose latency says nothing" in here.ok(*words).stderr
 
 
 def test_a_link_local_target_is_bound_only_when_that_is_said(here: CommandLine) -> None:

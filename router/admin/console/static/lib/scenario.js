@@ -40,7 +40,7 @@ export function spills(one) {
     one.first_spill_free === null
       ? held
         ? `held by ${held}`
-        : "no capacity is stated there"
+        : "no capacity is configured there"
       : `${count(Math.max(0, one.first_spill_free))} slots were free`;
   const lines = [`${one.site}: first spill at ${one.first_spill_s.toFixed(2)} s, ${free}.`];
   if (one.spilled_while_free !== null) {

@@ -40,7 +40,7 @@ export function runnerUp(candidates) {
     return { site: next.site, text: `its level is ${level(next)}, ${chosen.site} is at ${level(chosen)}` };
   }
   const cost = (next.path_cost ?? 0) - (chosen.path_cost ?? 0);
-  const room = next.free === null ? "no capacity stated" : `${count(next.free)} free`;
+  const room = next.free === null ? "no capacity configured" : `${count(next.free)} free`;
   const margin = cost > 0 ? `its way costs ${count(cost)} more` : "its way costs the same";
   return { site: next.site, text: `${margin}, ${room}` };
 }

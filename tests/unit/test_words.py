@@ -1,0 +1,75 @@
+"""Texts that users read have plain words: not those for which there is a more common one."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("router", "certs", "sitectl", "simulator", "demo")
+INSTEAD = {
+    r"dearer|dearest": "costlier, most expensive",
+    r"mend|mends|mended|mending": "fix, repair",
+    r"anew|once more": "again",
+    r"whoever|whomever": "the person, the caller, the site that",
+    r"nobody|anybody|somebody": "no client, any client, a caller",
+    r"shall": "should, must, will",
+    r"stated": "configured, given",
+    r"rights? lacks?": "a permission is missing",
+    r"stands? (?:in|at)": "is in",
+    r"(?:is|are|was|were) told (?:of|that|to)": "receives, is shown, learns",
+}
+"""What is not written, and what is written instead."""
+VERDICTS = "dearer excluded none info used"  # Of JSON, in the table of colors.
+
+
+def visible(text: str) -> Iterator[str]:
+    """Strings of a module that have several words, and the help of commands: its docstrings."""
+    tree = ast.parse(text)
+    help_texts = {
+        id(node.body[0])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and any("command(" in ast.unparse(one) for one in node.decorator_list)
+    }
+    private = {  # Docstrings of all else, and what follows an attribute.
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and id(node) not in help_texts
+    }
+    for node in ast.walk(tree):
+        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if is_text and id(node) not in private and " " in str(node.value).strip():
+            yield str(node.value).replace(VERDICTS, "")
+
+
+def faults(text: str) -> list[str]:
+    """Words of ``text`` that have a more common one, with that."""
+    return [
+        f"{found.group()!r} in {text[:80]!r}: {instead}"
+        for words, instead in INSTEAD.items()
+        for found in re.finditer(rf"(?<!`)\b(?:{words})\b", text, re.IGNORECASE)
+    ]
+
+
+def test_words_are_found_in_help_and_messages_and_not_in_names_and_docstrings() -> None:
+    code = (
+        '"""Nobody reads it."""\nVERDICT = "dearer"\n'
+        '@click.command("set")\ndef set_() -> None:\n    """Make it anew."""\n'
+        '    raise Failure(f"{one} shall be mended")\n'
+    )
+    found = [one for text in visible(code) for one in faults(text)]
+    assert [one.split("'")[1] for one in found] == ["anew", "mended", "shall"]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_texts_of_the_product_have_plain_words(package: str) -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {fault}"
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for text in visible(path.read_text())
+        for fault in faults(text)
+    ]
+    assert found == []
