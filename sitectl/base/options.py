@@ -22,7 +22,7 @@ IN_POD_VARIABLE = "KUBERNETES_SERVICE_HOST"
 # typed at another site.
 _COMMAND = re.compile(
     r"(?P<there>\b(?:At|On|There)\b[^:;.\n]*: |\b(?:at (?!once\b)[^:;,.\n]*|on \S+ run|there): )?"
-    r"(?:^|(?<=[:;,.] )|(?<=[(])|(?<=\bthen )|(?<=\b[Ss]ee )|(?<=\bor ))"
+    r"(?:^|(?<=[:;,.?] )|(?<=[(])|(?<=\bthen )|(?<=\b[Ss]ee )|(?<=\bor )|(?<=&& ))"
     r"sitectl (?=[a-z])(?!(?:init|explain|version|completion|switch)\b|(?:[a-z]+ )+--help)"
 )
 _ADVICE: Final = frozenset({"hint", "let_in", "step"})

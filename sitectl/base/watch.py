@@ -68,10 +68,27 @@ def show(ctx: click.Context, look: Callable[[], Picture], every_s: float | None)
             raise picture.failure
         ctx.exit(picture.exit_code)
     pause_s = max(LEAST_S, every_s)
+    look = _naming_the_site(settings, look)
     if settings.output == "table" and sys.stdout.isatty():
         _on_screen(settings, look, pause_s)
     else:
         _line_by_line(settings, look, pause_s)
+
+
+def _naming_the_site(settings: Settings, look: Callable[[], Picture]) -> Callable[[], Picture]:
+    """``look`` with the site in the commands that its advice says to type."""
+
+    def named() -> Picture:
+        try:
+            picture = look()
+        except Failure as failure:
+            failure.hint = settings.here(failure.hint)
+            raise
+        if picture.failure is not None:
+            picture.failure.hint = settings.here(picture.failure.hint)
+        return picture
+
+    return named
 
 
 def _on_screen(settings: Settings, look: Callable[[], Picture], pause_s: float) -> None:

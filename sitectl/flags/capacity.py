@@ -199,7 +199,7 @@ def parted(
     if about_site and beside:
         raise usage(
             "--resume, --window and --stay: of --capacity or of --site-capacity?",
-            f"Use two commands: sitectl service set {name} --capacity 15/s --resume 10/s, and "
+            f"Use two commands: sitectl service set {name} --capacity 15/s --resume 10/s, then "
             f"sitectl service set {name} --site-capacity 30/s --resume 20/s",
         )
     return capacity, CapacityFlags(capacity=site_capacity) if about_site else None

@@ -20,8 +20,8 @@ def link_table(items: Sequence[dict[str, Any]], now: float, *, whole: bool) -> s
     """
     if not items:
         return (
-            "No links. Try: sitectl token create FILE here, and sitectl link create FILE "
-            "at the other site"
+            "No links. Try: sitectl token create FILE, and at the other site: "
+            "sitectl link create FILE"
         )
     text = output.rows(
         ("LINK", "SITE", "DIRECTION", "COST", "STATE", "STREAMS", "RTT", "AGE", "ERROR"),

@@ -81,15 +81,16 @@ def page(
     traffic: Mapping[LinkKey, LinkThroughput] | None = None,
     selected: Port | None = None,
     ascii_only: bool = False,
+    here: Callable[[str], str] = str,
 ) -> list[str]:
     """The lines below the head; ``size``: columns and lines that there are, None: as many as need.
 
     ``past``: requests a second of the last looks. ``traffic``: bytes a second of links. The row of
-    ``selected`` is marked and always shown.
+    ``selected`` is marked and always shown. ``here`` names the site in commands to type.
     """
     columns, lines = size or (10_000, 10_000)
     is_roomy = lines >= _ROOMY
-    text = _problems(live, columns, lines // _PROBLEMS_SHARE)
+    text = _problems(live, columns, lines // _PROBLEMS_SHARE, here)
     drawing = _Drawing(BAR if columns >= _BAR_ROOM else 0, ascii_only)
     rows = _sorted(_rows(live, past or {}, drawing), sort)
     services = [row.cells for row in rows]
@@ -111,7 +112,7 @@ def page(
         if text:
             text.append("")
         if not one.rows:
-            text.append(_NO_SERVICES[:columns])
+            text.append(here(_NO_SERVICES)[:columns])
             continue
         text.append(one.heading)
         text += [line for row in one.rows[begin : begin + count] for line in row]
@@ -120,7 +121,7 @@ def page(
     return text
 
 
-def _problems(live: Live, columns: int, lines: int) -> list[str]:
+def _problems(live: Live, columns: int, lines: int, here: Callable[[str], str]) -> list[str]:
     """Code and sentence of each problem; the sentences are cut where ``lines`` are too few."""
     status = live.get("status") or {}
     notes = [one for one in status.get("notes") or [] if one.get("code") in _NOTES_SHOWN]
@@ -137,7 +138,7 @@ def _problems(live: Live, columns: int, lines: int) -> list[str]:
         if len(found) <= lines:
             return found
     left = len(texts) - lines + 1
-    return [*found[: lines - 1], f"… {left} more: sitectl status"[:columns]]
+    return [*found[: lines - 1], here(f"… {left} more: sitectl status")[:columns]]
 
 
 def _marked(table: Grid, marked: int) -> Grid:

@@ -60,18 +60,20 @@ def command(settings: Settings, once: bool, every_s: float, sort: str) -> None:
         time.sleep(pause_s)
         first = pictures.look()
     if once:
-        whole = f"{top.head(first, sort)}\n\n{_plain(first, sort)}"
-        output.emit_item(settings, "Top", first, lambda: settings.here(whole))
+        whole = f"{top.head(first, sort)}\n\n{_plain(settings, first, sort)}"
+        output.emit_item(settings, "Top", first, lambda: whole)
     elif settings.output == "table" and sys.stdout.isatty():
-        _Shown(pictures, first, sort, pause_s).run()
+        _Shown(settings, pictures, first, sort, pause_s).run()
     else:
         _print_on(settings, pictures, first, sort, pause_s)
 
 
-def _plain(live: Live, sort: str, traffic: LinkTraffic | None = None) -> str:
+def _plain(settings: Settings, live: Live, sort: str, traffic: LinkTraffic | None = None) -> str:
     now = traffic.now if traffic is not None else {}
     ascii_only = not sparkline.has_blocks()
-    return "\n".join(top.page(live, None, sort=sort, traffic=now, ascii_only=ascii_only))
+    return "\n".join(
+        top.page(live, None, sort=sort, traffic=now, ascii_only=ascii_only, here=settings.here)
+    )
 
 
 def _print_on(
@@ -87,7 +89,7 @@ def _print_on(
             click.echo("---")
             output.emit_item(settings, "Top", live, str)
         else:
-            click.echo(f"{top.head(live, sort)}\n\n{_plain(live, sort, traffic)}\n")
+            click.echo(f"{top.head(live, sort)}\n\n{_plain(settings, live, sort, traffic)}\n")
         sys.stdout.flush()
         time.sleep(pause_s)
         live = pictures.look()
@@ -96,7 +98,10 @@ def _print_on(
 class _Shown:
     """The picture on a terminal, with what its keys changed."""
 
-    def __init__(self, pictures: Pictures, first: Live, sort: str, pause_s: float) -> None:
+    def __init__(
+        self, settings: Settings, pictures: Pictures, first: Live, sort: str, pause_s: float
+    ) -> None:
+        self._here = settings.here
         self._pictures, self._live, self._sort, self._pause_s = pictures, first, sort, pause_s
         self._paused, self._error = False, ""
         self._past: dict[Port, deque[float]] = {}
@@ -154,8 +159,9 @@ class _Shown:
     def _asked(self, port: Port) -> str:
         """What `why` tells of a service, or why it does not."""
         try:
-            return why_text(self._pictures.why(port))
+            return self._here(why_text(self._pictures.why(port)))
         except Failure as failure:
+            failure.hint = self._here(failure.hint)
             return output.safe_lines(failure.as_text())
 
     def _look(self) -> None:
@@ -195,6 +201,7 @@ class _Shown:
                 traffic=self._traffic.now,
                 selected=self._selected,
                 ascii_only=self._ascii_only,
+                here=self._here,
             )
         foot = output.safe(self._error)[:columns] if self._error else keys
         room = max(0, lines - 3 - len(body))

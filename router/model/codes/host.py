@@ -102,7 +102,7 @@ CHECKED: Final = (
         "check --traffic sends one harmless request by each site that has targets of a service: "
         "GET / or the path of its health checks, for tcp a connection that closes again. An "
         "answer below 500 is good.",
-        "sitectl service status NAME, and sitectl check at the site that is named",
+        "sitectl service status NAME, and at the site that is named: sitectl check",
     ),
 )
 

@@ -123,6 +123,6 @@ CODES: Final = (
         "An error of the router itself",
         "Code of the router failed in a way that it did not expect. It goes on serving; what that "
         "code was to do may be missing. The log has the whole error. Shown until it starts again.",
-        "sitectl debug dump FILE, for a report; then sitectl stop and sitectl start",
+        "sitectl debug dump FILE, for a report; then sitectl stop, then sitectl start",
     ),
 )

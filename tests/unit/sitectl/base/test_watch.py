@@ -222,6 +222,16 @@ def test_a_stopped_router_is_said_in_the_picture_once(here: CommandLine) -> None
     assert sum("this is what is configured" in line for line in lines) == 1
 
 
+@pytest.mark.parametrize("words", [(), ("-o", "json")])
+def test_what_fails_meanwhile_is_advised_with_the_site(
+    here: CommandLine, admin: FakeAdmin, words: tuple[str, ...]
+) -> None:
+    broken = (503, {"code": "busy", "message": "busy now", "hint": "See why: sitectl check"})
+    admin.answers["/api/v1/links"] = [envelope(), broken]
+    with Terminal(here.state, "link", "status", "--watch", "0.2", "--site", "here", *words) as seen:
+        seen.until(lambda text: "See why: sitectl --site here check" in text, "the advice")
+
+
 def test_a_router_that_stops_is_news_where_there_is_nothing_to_list(
     here: CommandLine, admin: FakeAdmin
 ) -> None:

@@ -7,49 +7,13 @@ from pathlib import Path
 import pytest
 
 from sitectl.base.options import Settings
+from tests.advice import ADVICE
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 from tests.unit.sitectl.show.test_looking import SERVICE, STATUS
 
 
-@pytest.mark.parametrize(
-    ("advice", "completed"),
-    [
-        ("sitectl link status", "sitectl --site west link status"),
-        ("Next: sitectl start", "Next: sitectl --site west start"),
-        ("Free it, or: sitectl stop", "Free it, or: sitectl --site west stop"),
-        ("sitectl --site west start", "sitectl --site west start"),
-        ("sitectl link set --help", "sitectl link set --help"),
-        ("sitectl --help", "sitectl --help"),
-        ("sitectl init west", "sitectl init west"),
-        ("At mid: sitectl link set NAME", "At mid: sitectl link set NAME"),
-        ("On mid run: sitectl token create FILE", "On mid run: sitectl token create FILE"),
-        (
-            "See ERROR: sitectl top. At a, b: sitectl top",
-            "See ERROR: sitectl --site west top. At a, b: sitectl top",
-        ),
-        (
-            "sitectl top, and at the other end: sitectl top",
-            "sitectl --site west top, and at the other end: sitectl top",
-        ),
-        ("There: sitectl token create FILE", "There: sitectl token create FILE"),
-        ("or let it use yours, there: sitectl top", "or let it use yours, there: sitectl top"),
-        ("Let it in again, on mid run: sitectl top", "Let it in again, on mid run: sitectl top"),
-        ("Raise those there are: sitectl top", "Raise those there are: sitectl --site west top"),
-        (
-            "To end them at once: sitectl stop, then sitectl start",
-            "To end them at once: sitectl --site west stop, then sitectl --site west start",
-        ),
-        ("refused (sitectl link status)", "refused (sitectl --site west link status)"),
-        (
-            "sitectl stop, then sitectl start",
-            "sitectl --site west stop, then sitectl --site west start",
-        ),
-        ("Free it; see sitectl events", "Free it; see sitectl --site west events"),
-        ("this sitectl does not know it", "this sitectl does not know it"),
-        ("More: sitectl explain SW0101", "More: sitectl explain SW0101"),
-    ],
-)
+@pytest.mark.parametrize(("advice", "completed"), ADVICE)
 def test_advice_for_this_site_names_it_when_the_command_did(advice: str, completed: str) -> None:
     settings = Settings()
     assert settings.here(advice) == advice

@@ -394,6 +394,36 @@ def test_a_router_that_goes_leaves_its_last_picture_marked_stale(
         assert seen.end() == 130
 
 
+def test_each_command_that_is_advised_names_the_site(here: CommandLine, admin: FakeAdmin) -> None:
+    problem = {"code": "SW0309", "message": "Service shop has no ready target here."}
+    status = {**LIVE["status"], "problems": [problem] * 20}
+    admin.item("/api/v1/live", {**LIVE, "status": status})
+    admin.item("/api/v1/why/shop:80", {**WHY, "candidates": []})
+    with Terminal(here.state, "top", "--every", "0.2", "--site", "here") as seen:
+        seen.until(lambda text: "more: sitectl --site here status" in text, "where all are")
+        seen.press("j\r")
+        seen.until(lambda text: "sitectl --site here service bind" in text, "its why")
+        went = {"code": "x", "message": "it went", "hint": "sitectl service status"}
+        admin.answers["/api/v1/why/shop:80"] = (404, went)
+        seen.until(lambda text: "Next: sitectl --site here service status" in text, "what to type")
+        admin.item("/api/v1/live", {**LIVE, "services": [], "now": []})
+        seen.press("q")
+        seen.until(
+            lambda text: "Try: sitectl --site here service create" in text, "how to have one"
+        )
+    assert "sitectl service" not in seen.text
+
+
+def test_without_a_terminal_each_picture_names_the_site(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    stop = (404, {"code": "not-found", "message": "enough"})
+    empty = (200, {**LIVE, "services": [], "now": []})
+    admin.answers["/api/v1/live"] = [empty, empty, stop]
+    told = here("top", "--every", "0.2", "--site", "here").stdout
+    assert "Try: sitectl --site here service create" in told
+
+
 def test_without_a_terminal_it_is_plain_text(here: CommandLine, admin: FakeAdmin) -> None:
     stop = (404, {"code": "not-found", "message": "enough"})
     admin.answers["/api/v1/live"] = [(200, LIVE), (200, LIVE), stop]
