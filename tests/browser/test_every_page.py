@@ -195,6 +195,6 @@ def test_a_command_that_a_shell_would_take_for_more_is_not_copied_out_of_a_hint(
     stage.router.live = pictures.a_picture(problems=problems)
     with looking(chromium, stage) as page:
         opened(page, stage, "overview")
-        expect(page.get_by_text(f"sitectl ping {name}")).to_be_visible()
+        expect(page.get_by_text(f"sitectl --site east ping {name}")).to_be_visible()
         expect(page.locator(".hint button[title='sitectl --site east ping far']")).to_have_count(1)
         expect(page.locator(".hint button")).to_have_count(1)

@@ -38,7 +38,7 @@ def test_links_of_both_ways_have_their_figures_and_a_next_step(
         expect(table.get_by_role("row", name="in-lab")).to_contain_text("in")
         attic = table.get_by_role("row").nth(1)  # What is wrong comes first.
         expect(attic).to_contain_text("connection refused by attic.example:55671")
-        expect(attic).to_contain_text("sitectl link delete to-attic, then link with a new token")
+        expect(attic).to_contain_text("sitectl --site east link delete to-attic, then link")
         page.get_by_role("link", name="to-west").click()
         expect(page.get_by_role("heading", name="Link to-west")).to_be_visible()
         expect(page.get_by_text("west.example:55671")).to_be_visible()
@@ -116,7 +116,7 @@ def test_events_come_live_the_newest_first_with_their_next_step(
         expect(events).to_have_count(1)
         stage.tell(happened("link-down", "warning", hint="sitectl link status to-west"))
         expect(events.first).to_contain_text("link-down")
-        expect(events.first).to_contain_text("sitectl link status to-west")
+        expect(events.first).to_contain_text("sitectl --site east link status to-west")
         expect(events.first).to_contain_text("09:40:30")
         expect(page.get_by_role("heading", name="2 events")).to_be_visible()
 

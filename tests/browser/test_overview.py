@@ -13,7 +13,7 @@ from tests.browser.stage import Stage, looking
 @pytest.mark.parametrize(
     ("picture", "sentence", "more"),
     [
-        (pictures.nothing(), "No services yet.", "sitectl service create shop 8080"),
+        (pictures.nothing(), "No services yet.", "sitectl --site east service create shop 8080"),
         (
             pictures.burst(),
             "shop spills to west and south.",
@@ -123,7 +123,7 @@ def test_a_problem_has_its_next_step_and_leads_to_the_events_that_name_it(
         card = page.get_by_role("region", name="Problems")
         (problem,) = stage.router.live.status.problems
         expect(card).to_contain_text(problem.message)
-        expect(card).to_contain_text(problem.hint)
+        expect(card).to_contain_text("sitectl --site east link delete to-attic, then link")
         expect(card).to_contain_text("14 min ago")
         card.get_by_role("link", name="SW0404").click()
         expect(page.get_by_role("searchbox", name="Filter by text")).to_have_value("SW0404")

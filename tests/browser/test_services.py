@@ -72,7 +72,7 @@ def test_without_services_it_says_how_to_have_one(chromium: Browser, stage: Stag
     stage.router.live = pictures.nothing()
     with looking(chromium, stage, "#/services") as page:
         expect(page.get_by_text("No services yet.")).to_be_visible()
-        expect(page.get_by_text("sitectl expose")).to_be_visible()
+        expect(page.get_by_text("sitectl --site east expose")).to_be_visible()
 
 
 def test_the_rivers_table_has_every_figure_of_the_history(chromium: Browser, stage: Stage) -> None:

@@ -7,6 +7,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from router.admin.views import Console
+from sitectl.base.options import Settings
+from tests import advice
 from tests.browser import pictures
 from tests.browser.stage import NARROW, Stage, copied_by, looking
 
@@ -235,6 +237,25 @@ def test_an_advice_is_copied_if_it_is_for_this_site_and_has_no_blank(
             "# at west: sitectl service set shop --capacity 4",
         ]
         assert simulating.startswith("sitectl simulate /dev/stdin <<'SCENARIO_'\na\n")
+
+
+ADVISED = """async (texts) => {
+  const { advised, elsewhere } = await import("/static/lib/commands.js");
+  return [texts.map(advised), elsewhere("link status")];
+}"""
+
+
+def test_the_console_and_sitectl_name_the_site_in_the_same_places_of_an_advice(
+    chromium: Browser, stage: Stage
+) -> None:
+    settings = Settings()
+    settings.site = stage.router.live.status.name
+    texts = [text for text, _ in advice.ADVICE]
+    with looking(chromium, stage) as page:
+        expect(page.locator(".sentence")).to_be_visible()
+        found, elsewhere = page.evaluate(ADVISED, texts)
+    assert found == [settings.here(text) for text in texts]
+    assert elsewhere == "sitectl link status"
 
 
 def test_an_address_of_no_page_leads_back(chromium: Browser, stage: Stage) -> None:

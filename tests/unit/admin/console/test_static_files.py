@@ -73,6 +73,29 @@ def test_each_import_is_there_and_used(path: Path) -> None:
             assert re.search(rf"\b{inside or outside}\b", body), f"{name} is not used"
 
 
+_COMMENT = re.compile(r"^\s*//[^\n]*$|/\*.*?\*/", re.MULTILINE | re.DOTALL)
+_COMMAND = re.compile(r"\bsitectl (?!simulate )[a-z$…][^`\"\n]*")
+"""A command that is written out. Only `simulate` needs no site."""
+BUILDER = STATIC / "lib/commands.js"
+
+
+@pytest.mark.parametrize("path", [one for one in OWN if one.suffix == ".js"], ids=named)
+def test_each_command_is_made_by_the_one_builder_which_names_this_site(path: Path) -> None:
+    """On a host with several sites, a command without the site would act on another or on none."""
+    if path != BUILDER:
+        assert _COMMAND.findall(_COMMENT.sub("", path.read_text())) == []
+
+
+def test_a_command_that_is_written_out_is_found() -> None:
+    for text in (
+        'const ONE = "sitectl service create shop 8080";',
+        "html`<code>sitectl expose …</code>`",
+        "`sitectl link delete ${name}`",
+        "`sitectl ${words}`",
+    ):
+        assert _COMMAND.search(_COMMENT.sub("", text)), text
+
+
 def test_the_page_has_no_script_and_no_style_in_itself() -> None:
     page = (STATIC / "index.html").read_text()
     assert not re.search(r"<script(?![^>]*src=)|<style|style=|\son[a-z]+=", page)

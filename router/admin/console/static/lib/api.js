@@ -1,4 +1,6 @@
 // Questions to the router's API. Every answer has a deadline, every failure a next step.
+import { advised, sitectl } from "./commands.js";
+
 const TIMEOUT_MS = 5000;
 
 export class ApiError extends Error {
@@ -55,7 +57,7 @@ async function asked(url, options, timeoutMs) {
     }
     throw new ApiError("The router cannot be reached.", {
       code: "unreachable",
-      hint: "Is it running? On its host: sitectl status",
+      hint: `Is it running? On its host: ${sitectl("status")}`,
     });
   } finally {
     clearTimeout(timer);
@@ -77,7 +79,7 @@ async function asked(url, options, timeoutMs) {
     throw new ApiError(value?.message || `The router answered ${response.status}.`, {
       status: response.status,
       code: value?.code || "unexpected-answer",
-      hint: value?.hint || "",
+      hint: advised(value?.hint || ""),
     });
   }
   return value.items ?? value.item ?? value;

@@ -15,6 +15,28 @@ export function sitectl(...words) {
   return ["sitectl", flags, ...words].filter(Boolean).join(" ");
 }
 
+/** A command to be typed at another site: the flags of this one do not find it. @param {...string} words */
+export function elsewhere(...words) {
+  return ["sitectl", ...words].join(" ");
+}
+
+/** A command in an advice, after what is before it; of `there` it is for another site. */
+const IN_ADVICE = new RegExp(
+  "(?<there>\\b(?:At|On|There)\\b[^:;.\\n]*: |\\b(?:at (?!once\\b)[^:;,.\\n]*|on \\S+ run|there): )sitectl |" +
+    "(?<before>^|[:;,.?] |\\(|\\b(?:then|[Ss]ee|or) |&& )" +
+    "sitectl (?=[a-z])(?!(?:init|explain|version|completion|switch)\\b|(?:[a-z]+ )+--help)",
+  "g",
+);
+
+/**
+ * An advice of the router, with the flags of this site in the commands that are to be typed here:
+ * where `sitectl` puts them, and not at those for another site.
+ * @param {string} text
+ */
+export function advised(text) {
+  return text.replace(IN_ADVICE, (all, there, before) => (there ? all : `${before}${sitectl()} `));
+}
+
 /** What stands before a command that is to be typed at another site. */
 const ELSEWHERE = /\b(?:there|site|host|at [^:;,.]+|on [^:;,.]+): $/i;
 

@@ -3,7 +3,8 @@ import { html, useState } from "./html.js";
 import { get } from "./api.js";
 import { CapacityBar, honesty, inFlightOf, overstated } from "./capacity.js";
 import { SiteName } from "./colours.js";
-import { count, mean, plural } from "./format.js";
+import { sitectl } from "./commands.js";
+import { count, mean, plural, shellWord } from "./format.js";
 import { Ago, Badge, Card, Empty, Failed, Table } from "./ui.js";
 
 /** @param {any} knees @param {any} service @param {any} target */
@@ -24,7 +25,7 @@ export function Targets({ service, knees }) {
       caption="Targets here"
       rows=${service.targets}
       rowKey=${(one) => `${one.host}:${one.port} ${one.name}`}
-      empty=${html`<${Empty} hint=${html`<code>sitectl service bind ${service.name} …</code>`}>No target here.<//>`}
+      empty=${html`<${Empty} hint=${html`<code>${sitectl("service bind", shellWord(service.name), "…")}</code>`}>No target here.<//>`}
       columns=${[
         {
           name: "Target",

@@ -1,6 +1,6 @@
 // The parts that pages are made of. None of them knows a page.
 import { html, useErrorBoundary, useRef, useState } from "./html.js";
-import { commandIn } from "./commands.js";
+import { advised, commandIn } from "./commands.js";
 import { clock, span, timeOfDay } from "./format.js";
 import { parse, setParams } from "./route.js";
 import { secondsUntil, useNow } from "./store.js";
@@ -106,7 +106,7 @@ export function Copy({ text, label = "Copy", what = "", class: extra = "" }) {
 export function Hint({ text }) {
   if (!text) return null;
   const found = commandIn(text);
-  return html`<p class="hint">${text} ${found && html`<${Copy} text=${found} what=${found} />`}</p>`;
+  return html`<p class="hint">${advised(text)} ${found && html`<${Copy} text=${found} what=${found} />`}</p>`;
 }
 
 /** The command that shows the same in a terminal. @param {{command: string}} props */

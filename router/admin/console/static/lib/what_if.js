@@ -2,7 +2,7 @@
 // proposed, as bars, figures and a replay of every step. Nothing is ever applied.
 import { html, useEffect, useMemo, useState } from "./html.js";
 import { Patterns, SiteName, Swatch, colourClass, lookOf } from "./colours.js";
-import { script, simulating } from "./commands.js";
+import { script, simulating, sitectl } from "./commands.js";
 import { count, dateTime, listed, plural, rtt, span } from "./format.js";
 import { setParams } from "./route.js";
 import { Replay } from "./replay.js";
@@ -84,7 +84,7 @@ export function WhatIf({ live, route }) {
   const name = [route.params.service, first].find((one) => names.includes(one)) ?? names[0];
   const service = live.services[names.indexOf(name)];
   if (!service) {
-    return html`<${Card}><${Empty} hint=${html`<code>sitectl expose …</code>`}>No services yet.<//><//>`;
+    return html`<${Card}><${Empty} hint=${html`<code>${sitectl("expose …")}</code>`}>No services yet.<//><//>`;
   }
   return html`<${Proposal} key=${name} service=${service} name=${name} names=${names} route=${route} />`;
 }

@@ -1,7 +1,7 @@
 // Links both ways, what certificates have left, and claim tokens while they are claimed.
 import { html, useEffect, useRef } from "../lib/html.js";
 import { SiteName } from "../lib/colours.js";
-import { sitectl } from "../lib/commands.js";
+import { advised, elsewhere, sitectl } from "../lib/commands.js";
 import { clock, count, dateTime, plural, rtt, shellWord, timeOfDay } from "../lib/format.js";
 import { href, setParams } from "../lib/route.js";
 import { secondsUntil, useNow } from "../lib/store.js";
@@ -25,18 +25,18 @@ export function nextStep(link, live) {
   const told = live.status.problems.find(
     (one) => one.message.includes(`ink ${link.name} `) && one.hint,
   );
-  if (told) return told.hint;
+  if (told) return advised(told.hint);
   if (link.state === "up") return "";
   if (link.error_code === "clock") return "Set the clock right; then it comes up by itself.";
   if (link.error_code === "proxy") {
-    return `The proxy refuses: sitectl link set ${shellWord(link.name)} --proxy URL`;
+    return `The proxy refuses: ${sitectl("link set", shellWord(link.name), "--proxy URL")}`;
   }
   if (link.state === "refused") {
-    return `sitectl link delete ${shellWord(link.name)}, then link with a new token`;
+    return `${sitectl("link delete", shellWord(link.name))}, then link with a new token`;
   }
   return link.direction === "outgoing"
     ? "It is tried again by itself, until it is up."
-    : "The other site dials; look there: sitectl link status";
+    : `The other site dials; look there: ${elsewhere("link status")}`;
 }
 
 const RANK = { bad: 0, warn: 1, calm: 2, info: 3, good: 4 };
@@ -84,7 +84,7 @@ function Links({ live, route }) {
         live.links.length
           ? html`<${Empty}>No link has that in its name.<//>`
           : html`<${Empty}
-              hint="On the other site: sitectl token create here.yaml. Here: sitectl link create here.yaml"
+              hint=${`On the other site: ${elsewhere("token create here.yaml")}. Here: ${sitectl("link create here.yaml")}`}
               >No links yet.<//
             >`
       }
@@ -292,7 +292,7 @@ function Tokens({ live }) {
         ? html`<ul class="plain tokens">
             ${rows.map((token) => html`<${Token} key=${`${token.name} ${token.made}`} token=${token} />`)}
           </ul>`
-        : html`<${Empty} hint="To let a site link here: sitectl token create FILE"
+        : html`<${Empty} hint=${`To let a site link here: ${sitectl("token create FILE")}`}
             >No tokens were made here.<//
           >`
     }

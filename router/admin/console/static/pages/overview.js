@@ -3,7 +3,7 @@ import { html } from "../lib/html.js";
 import { SiteName } from "../lib/colours.js";
 import { inFlightOf, isFull } from "../lib/capacity.js";
 import { closedByRules } from "../lib/closed.js";
-import { sitectl } from "../lib/commands.js";
+import { elsewhere, sitectl } from "../lib/commands.js";
 import { LEAST_PER_S, count, latency, listed, mean, plural, rate, rtt, span } from "../lib/format.js";
 import { href } from "../lib/route.js";
 import { byCost, inOrder } from "../lib/sites.js";
@@ -16,7 +16,10 @@ import { linkState, siteState } from "../lib/words.js";
 
 export const title = "Overview";
 const SHOWN_MAX = 6;
-const MAKE_ONE = "sitectl service create shop 8080";
+
+function makeOne() {
+  return sitectl("service create shop 8080");
+}
 
 export function command() {
   return sitectl("status");
@@ -48,7 +51,7 @@ export function answer(live) {
   if (!live.services.length) {
     return {
       text: "No services yet.",
-      more: `Make one: ${MAKE_ONE}, or sitectl expose`,
+      more: `Make one: ${makeOne()}, or ${sitectl("expose …")}`,
       tone: "calm",
     };
   }
@@ -239,7 +242,7 @@ function Services({ live }) {
       caption="Services"
       rows=${rows.slice(0, SHOWN_MAX)}
       rowKey=${(row) => `${row.name}:${row.port}`}
-      empty=${html`<${Empty} hint=${closedByRules(live).length ? "" : MAKE_ONE}>No services.<//>`}
+      empty=${html`<${Empty} hint=${closedByRules(live).length ? "" : makeOne()}>No services.<//>`}
       columns=${[
         {
           name: "Service",
@@ -313,6 +316,10 @@ function Sites({ live }) {
   <//>`;
 }
 
+function linking() {
+  return `On the other site: ${elsewhere("token create here.yaml")}. Here: ${sitectl("link create here.yaml")}`;
+}
+
 function Links({ live }) {
   const rows = [...live.links].sort(
     (one, other) =>
@@ -323,7 +330,7 @@ function Links({ live }) {
       caption="Links"
       rows=${rows.slice(0, SHOWN_MAX)}
       rowKey=${(row) => `${row.direction}/${row.name}`}
-      empty=${html`<${Empty} hint="On the other site: sitectl token create, here: sitectl link create"
+      empty=${html`<${Empty} hint=${linking()}
         >No links.<//
       >`}
       columns=${[

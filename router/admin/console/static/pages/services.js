@@ -3,7 +3,7 @@ import { html, useMemo } from "../lib/html.js";
 import { SiteName } from "../lib/colours.js";
 import { inFlightOf, isFull } from "../lib/capacity.js";
 import { Closed, closedByRules } from "../lib/closed.js";
-import { sitectl } from "../lib/commands.js";
+import { advised, sitectl } from "../lib/commands.js";
 import { count, latency, mean, plural, rate, shellWord, span } from "../lib/format.js";
 import { GAP_MS, KEPT_MS } from "../lib/recent.js";
 import { River, sharesOf, unitOf } from "../lib/river.js";
@@ -58,7 +58,7 @@ function List({ live }) {
   }
   if (!live.services.length) {
     return html`<${Card}
-      ><${Empty} hint=${html`<code>sitectl expose …</code> or <code>sitectl service create …</code>`}
+      ><${Empty} hint=${html`<code>${sitectl("expose …")}</code> or <code>${sitectl("service create …")}</code>`}
         >No services yet.<//
       ><//
     >`;
@@ -335,7 +335,7 @@ function Why({ service }) {
                   : ""
               }: ${known.decision.reason}.
             </p>
-            ${known.left_out && html`<p>${known.left_out} ${known.let_in}</p>`}
+            ${known.left_out && html`<p>${known.left_out} ${advised(known.let_in ?? "")}</p>`}
             <${RunnerUp} candidates=${known.candidates} />
             <${Candidates} candidates=${known.candidates} caption="Candidates in the order considered" />`
         : !why.error && html`<${Loading} lines=${3} />`
