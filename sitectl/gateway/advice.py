@@ -1,10 +1,13 @@
 """What to type about a gateway: its router, as any, knows the words for sites alone."""
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from sitectl.base.failure import Failure
 from sitectl.gateway.home import HostGateway
+from sitectl.site.directory import DirectorySite
 
 NOT_LINKED: Final = "SW0635"
 _REFUSED, _NO_LISTENER = "SW0404", "SW0202"
@@ -29,12 +32,22 @@ def advised(gateway: HostGateway, item: Mapping[str, Any]) -> list[dict[str, str
     return problems
 
 
-def here(gateway: HostGateway, hint: str) -> str:
-    """``hint``, whose commands are for a site on this host, for this gateway."""
-    name = gateway.name
+def here(site: DirectorySite, hint: str) -> str:
+    """``hint``, whose commands are for a site on this host, for the gateway in ``site``."""
+    name = site.name
     started = hint.replace("sitectl start", f"sitectl gateway init --name {name}")
-    place = f"sitectl --state {gateway.site.directory.parent} --site {name} "
+    place = f"sitectl --state {site.directory.parent} --site {name} "
     return _OF_A_SITE.sub(place, started)
+
+
+@contextlib.contextmanager
+def naming(site: DirectorySite) -> Iterator[None]:
+    """A Failure within advises commands for the gateway in ``site``, not for a site."""
+    try:
+        yield
+    except Failure as failure:
+        failure.hint = here(site, failure.hint)
+        raise
 
 
 def to_link_again(gateway: HostGateway, *, was_linked: bool) -> str:
@@ -63,4 +76,4 @@ def _hint(gateway: HostGateway, item: Mapping[str, Any], problem: Mapping[str, s
                 if "Permission denied" in row["error"]:
                     return f"Take a port from 1024 on: {other}; or, as root: {_ALLOW_LOW_PORTS}"
                 return f"Free the port, or take another: {other}"
-    return here(gateway, problem.get("hint", ""))
+    return here(gateway.site, problem.get("hint", ""))

@@ -18,6 +18,7 @@ from certs.errors import CertError
 from router.model import limits
 from sitectl.base.failure import Exit, Failure, conflict, usage
 from sitectl.base.options import Settings
+from sitectl.gateway import advice
 from sitectl.gateway.definition import ANY_ADDRESS
 from sitectl.gateway.edge import LINK, link_edge, make_edge_in
 from sitectl.gateway.home import (
@@ -118,8 +119,9 @@ def make(settings: Settings, wish: GatewayWish) -> MadeGateway:
         if not _has_spec(site) or spec != read_spec(site):
             write_spec(site, spec)
             changes.append("updated")
-    if runtime_of(site).start(settings.timeout_s):
-        changes.append("updated")
+    with advice.naming(site):
+        if runtime_of(site).start(settings.timeout_s):
+            changes.append("updated")
     change: Change = "unchanged"
     if "created" in changes:
         change = "created"
@@ -133,7 +135,8 @@ def fit_runtime(site: DirectorySite, timeout_s: float) -> bool:
 
     A container publishes the ports of its documents, and a port below 1024 needs a right.
     """
-    return presence.is_running(site) and runtime_of(site).start(timeout_s)
+    with advice.naming(site):
+        return presence.is_running(site) and runtime_of(site).start(timeout_s)
 
 
 def _require_name(name: str) -> None:

@@ -75,7 +75,7 @@ def item_of(gateway: HostGateway) -> dict[str, Any]:
             {"code": failure.code, "message": failure.message, "hint": failure.hint}
         )
     for note in item["notes"]:
-        note["hint"] = advice.here(gateway, note["hint"])
+        note["hint"] = advice.here(site, note["hint"])
     return item
 
 

@@ -8,6 +8,7 @@ from router.model.errors import ConfigError
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure
 from sitectl.base.options import Settings
+from sitectl.gateway import advice
 from sitectl.gateway.gateway_init import GRANT_PREFIX
 from sitectl.gateway.home import HostGateway, site_of
 from sitectl.runtimes.site_lifecycle import end_site
@@ -20,7 +21,8 @@ def remove(settings: Settings, gateway: HostGateway) -> None:
     """End the gateway and delete all of it; half made or half deleted, it goes too."""
     site = gateway.site
     if site.config.is_dir():
-        end_site(site, settings.timeout_s)
+        with advice.naming(site):
+            end_site(site, settings.timeout_s)
     revoke_here(settings, gateway)
     shutil.rmtree(site.directory)
 

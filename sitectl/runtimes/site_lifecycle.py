@@ -76,7 +76,7 @@ def end_site(site: DirectorySite, timeout_s: float) -> None:
             Exit.FAILED,
             "still-running",
             f"the router of {site.name!r} still runs, nothing was deleted",
-            f"sitectl --site {site.name} stop",
+            "sitectl stop",
         )
     runtime_of(site).remove(timeout_s)
 

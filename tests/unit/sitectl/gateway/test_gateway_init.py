@@ -19,6 +19,8 @@ from certs.revocation import Revocations
 from certs.tokens import read_file
 from sitectl.gateway import gateway_init, home
 from sitectl.gateway.home import GatewayRecord, read_record
+from sitectl.runtimes.outcomes import still_draining
+from sitectl.runtimes.process import ProcessRuntime
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.gateway.conftest import Host
 from tests.unit.sitectl.runtimes.fake_systemd import FakeSystemd
@@ -235,6 +237,23 @@ def test_delete_revokes_its_own_claim_alone_and_leaves_nothing(gw: CommandLine, 
     assert gw.json("gateway", "delete", "--name", "gw")["change"] == "unchanged"
     gw.ok("gateway", "init", "--name", "gw", "--type", "process")
     assert set(usable(host.grants())) == {"gateway-two", "gateway-gw-2"}
+
+
+@pytest.mark.parametrize("words", [("gateway", "delete"), INIT])
+def test_a_command_that_a_gateway_is_advised_is_for_it_and_not_for_a_site(
+    gw: CommandLine, host: Host, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """`sitectl stop` alone would stop the site that is on the same host."""
+
+    def drains(runtime: ProcessRuntime, timeout_s: float) -> bool:
+        raise still_draining(runtime.site.name, timeout_s)
+
+    monkeypatch.setattr(ProcessRuntime, "start", drains)
+    monkeypatch.setattr(ProcessRuntime, "stop", drains)
+    monkeypatch.setattr("sitectl.runtimes.presence.is_running", lambda site: True)
+    result = gw.ended(6, *words)
+    place = f"--state {host.gateway().directory.parent} --site gw"
+    assert result.stderr.endswith(f"or end it now: sitectl {place} stop --now\n")
 
 
 def test_delete_bars_who_redeemed_its_claim_whatever_key_lies_there_now(
