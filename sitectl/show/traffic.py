@@ -29,10 +29,17 @@ _SAYS = {
     "target-reset": "has a target that broke off",
     "bad-response": "has a target that did not answer in valid HTTP",
     "link-lost": "lost the link that carried the request",
+    "unanswered": "neither took nor refused the request in time",
+    "overloaded": "was not asked: this router is short of memory",
+    "not-processed": "has a target that did not process the request",
+    "stalled": "stopped in the middle of the request for too long",
+    "client-gone": "was not waited for: this router gave the request up",
+    "cancelled": "was not waited for: this router gave the request up",
+    "internal": "has a router that failed by an error of its own",
 }
 _HARMLESS = frozenset(("busy", "all-full", "no-target", "draining"))
 """The site says so itself, and requests go elsewhere: a warning."""
-_OF_LINK = frozenset(("no-route", "link-lost"))
+_OF_LINK = frozenset(("no-route", "link-lost", "unanswered"))
 _OF_ROUTERS = frozenset(("bad-head", "bad-message", "bad-answer"))
 
 

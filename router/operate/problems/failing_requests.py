@@ -40,8 +40,17 @@ WORDS: Final = {
     "link-lost": "lost their link",
     "unanswered": "got no answer of another site in time",
     "busy": EVERY_SITE_FULL,
+    "bad-head": "had a head that another site refused",
+    "bad-message": "were refused by another site as this site sent them",
+    "bad-answer": "got a response of another site that this site refuses",
+    "not-allowed": "met a site that does not serve this one",
+    "not-processed": "were not processed by a target",
+    "stalled": "did not move for too long",
+    "client-gone": "were given up by their clients",
+    "cancelled": "were given up by this router",
+    "internal": "met an error of the router itself",
     "overloaded": "came while this router was short of memory",
-    "draining": "came while this router was stopping",
+    "draining": "came while a site drained or their service was removed",
 }
 """What requests that failed for each cause met."""
 

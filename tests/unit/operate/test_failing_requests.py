@@ -1,7 +1,10 @@
 """Sentences about requests that fail, and which service ports they are told of."""
 
+from typing import get_args
+
 import pytest
 
+from router.forward.ports import LegCode
 from router.history.readings import NOTHING_YET, IntervalCounts, Reading, change
 from router.model import limits
 from router.model.events import Note
@@ -83,7 +86,8 @@ def test_failures_are_named_by_their_causes() -> None:
     found = PortFailures(key=SHOP, lately=lately(200, answered=10, target_timeout=30, stalled=8))
     assert problem(found)[1] == (
         "Service shop:8080: 4.8/s of 20/s requests fail: they 62% got no answer of a target in "
-        "time, 21% were answered 5xx by a target, 17% stalled."
+        "time, 21% were answered 5xx by a target, 17% did not "
+        "move for too long."
     )
 
 
@@ -201,3 +205,10 @@ def test_sites_that_are_not_reached_are_named_up_to_a_bound(
     found = PortFailures(key=SHOP, lately=lately(200, all_full=120))
     (one,) = problems_of([found], lambda key: NoRoom(away=away))
     assert f"See why {named} not reached: " in one.hint
+
+
+@pytest.mark.parametrize("code", get_args(LegCode))
+def test_each_code_that_a_request_may_fail_with_has_words(code: str) -> None:
+    cause = {code.replace("-", "_"): 10}
+    _, message = problem(PortFailures(key=SHOP, lately=lately(10, **cause)))
+    assert f"they {code}." not in message

@@ -1,10 +1,11 @@
 """What `check --traffic` says of each outcome."""
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import pytest
 
+from router.forward.ports import LegCode
 from sitectl.base.findings import Finding
 from sitectl.show.traffic import by_each_site
 from sitectl.site.site import Site
@@ -81,3 +82,15 @@ def test_a_service_without_targets_anywhere_is_an_error() -> None:
 def test_what_another_site_is_called_controls_no_terminal() -> None:
     (found,) = findings(one("late", site="a\x1b[31m"))
     assert "\x1b" not in found.message + found.hint
+
+
+@pytest.mark.parametrize("code", [*get_args(LegCode), "late"])
+def test_each_code_that_a_request_may_end_with_has_a_sentence(code: str) -> None:
+    (found,) = findings(one(code))
+    assert "no whole answer" not in found.message
+
+
+def test_a_site_that_did_not_answer_is_to_be_pinged() -> None:
+    (found,) = findings(one("unanswered"))
+    assert "east neither took nor refused the request in time" in found.message
+    assert found.hint == "sitectl ping east"
