@@ -220,7 +220,7 @@ class SiteRouter:
             self._door,
             self._twin,
             self._faults,
-            BarNews(tell),
+            BarNews(tell, leads=keeper.leads),
             self._offers,
             self.absent_sites,
             tell,

@@ -13,17 +13,22 @@ HINT = "To let it in again, on {by} run: sitectl token create FILE"
 
 
 class BarNews:
-    """Tells of bars that begin and end, of one barring site so many at once and no more."""
+    """Tells of bars that begin and end, of one barring site so many at once and no more.
 
-    __slots__ = ("_budgets", "_known", "_tell")
+    All workers know the same bars; the one that ``leads`` tells of them for all.
+    """
 
-    def __init__(self, tell: Tell) -> None:
-        self._tell = tell
+    __slots__ = ("_budgets", "_known", "_leads", "_tell")
+
+    def __init__(self, tell: Tell, *, leads: bool) -> None:
+        self._tell, self._leads = tell, leads
         self._known: frozenset[BarRow] = frozenset()
         self._budgets = EventBudgets(BAR_EVENTS_BURST, BAR_EVENTS_PER_S)
 
     def table_changed(self, table: RouteTable, now: float) -> None:
         """Compare with the table before. A bar of a site that is not known here is no news."""
+        if not self._leads:
+            return
         bars = frozenset(row for row in table.bars if row.site in table.sites)
         if bars == self._known:
             return

@@ -58,7 +58,7 @@ def barred(*rows: BarRow, put_out: frozenset[SiteId] = frozenset()) -> RouteTabl
 
 def test_a_bar_is_told_when_it_begins_and_ends_and_not_in_between() -> None:
     journal = Journal()
-    news = BarNews(journal.tell)
+    news = BarNews(journal.tell, leads=True)
     news.table_changed(TABLE, 0.0)
     assert not journal.told()
     news.table_changed(barred(BarRow(EAST, MID, UNTIL)), 1.0)
@@ -73,13 +73,24 @@ def test_a_bar_of_a_site_that_is_not_known_is_no_news() -> None:
     journal = Journal()
     stranger = SiteId("x" * 32)
     table = barred(BarRow(stranger, MID, UNTIL))
-    BarNews(journal.tell).table_changed(table, 0.0)
+    BarNews(journal.tell, leads=True).table_changed(table, 0.0)
     assert not journal.told() and not notes_of_bars(table)
+
+
+def test_of_several_workers_only_the_one_that_leads_tells_of_a_bar() -> None:
+    journal = Journal()
+    table = barred(BarRow(EAST, MID, UNTIL))
+    for leads in (True, False, False):
+        news = BarNews(journal.tell, leads=leads)
+        news.table_changed(TABLE, 0.0)
+        news.table_changed(table, 1.0)
+        news.table_changed(TABLE, 2.0)
+    assert journal.told() == ["site-barred", "site-unbarred"]
 
 
 def test_one_that_bars_to_and_fro_fills_no_journal() -> None:
     journal = Journal()
-    news = BarNews(journal.tell)
+    news = BarNews(journal.tell, leads=True)
     for turn in range(100):
         table = barred(BarRow(EAST, MID, UNTIL)) if turn % 2 else TABLE
         news.table_changed(table, turn / 10)
