@@ -347,9 +347,9 @@ NETWORK: Final = (
     ),
     Code(
         "SW0403",
-        "Two sites of one name",
-        "They are shown with the begin of their ids; rules and weights by that name mean neither.",
-        "Give one of them another name: sitectl delete, then sitectl init NAME",
+        "Sites of one name",
+        "They are shown with the begin of their ids; rules and weights by that name mean none.",
+        "Give all but one another name: sitectl delete, then sitectl init NAME",
     ),
     Code(
         "SW0404",

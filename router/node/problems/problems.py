@@ -1,6 +1,7 @@
 """What is wrong now and needs a person, in the words of `status`. Pure."""
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from router.forward.listeners import EVERYWHERE, ListenerState
@@ -339,14 +340,26 @@ def _of(service: str) -> str:
 
 
 def of_table(table: RouteTable) -> list[Problem]:
-    """Names that two sites bear."""
+    """Names that several sites bear."""
+    reached = (route for route in table.sites.values() if route.reachable)
+    bearers = Counter(route.name.partition("@")[0] for route in reached)
     own = table.sites[table.site].name.partition("@")[0]
     return [
         Problem(
             code="SW0403",
-            message=f"Two sites are named {name}; they are shown with the begin of their ids.",
-            hint=f"Give one of them another name. {where}: sitectl delete, then sitectl init NAME",
+            message=f"{_how_many(bearers[name])} sites are named {name}; they are shown with the "
+            "begin of their ids.",
+            hint=f"Give {_the_rest(bearers[name])} another name. {where}: sitectl delete, then "
+            "sitectl init NAME",
         )
         for name in table.name_conflicts
         for where in ("Here" if own == name else f"At one that is named {name}",)
     ]
+
+
+def _how_many(count: int) -> str:
+    return "Two" if count == 2 else str(count)
+
+
+def _the_rest(count: int) -> str:
+    return "one of them" if count == 2 else "all but one"

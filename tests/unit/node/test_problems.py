@@ -17,6 +17,7 @@ from router.node.problems.problems import (
     of_listener_budgets,
     of_listeners,
     of_mode,
+    of_table,
     of_terms,
     of_undeclared,
     of_weights,
@@ -256,3 +257,25 @@ def test_sites_whose_terms_find_no_room_are_named_up_to_a_bound() -> None:
     assert "sitectl token create" in most.hint
     (more,) = of_terms(names)
     assert more.message.endswith("guest-4 and 2 more.")
+
+
+@pytest.mark.parametrize(
+    ("names", "told", "hint"),
+    [
+        (("far@1", "far@2"), "Two sites are named far;", "Give one of them another name."),
+        (("far@1", "far@2", "far@3"), "3 sites are named far;", "Give all but one another name."),
+    ],
+)
+def test_sites_of_one_name_are_counted(names: tuple[str, ...], told: str, hint: str) -> None:
+    known = table(a="near", **{f"b{number}": name for number, name in enumerate(names)})
+    (problem,) = of_table(msgspec.structs.replace(known, name_conflicts=("far",)))
+    assert problem.message.startswith(told)
+    assert problem.hint.startswith(hint)
+
+
+def test_a_site_of_the_name_that_is_gone_is_not_counted() -> None:
+    known = table(a="near", b="far@1", c="far@2", d="far@3")
+    gone = msgspec.structs.replace(known.sites[SiteId("d")], reachable=False)
+    sites = {**known.sites, SiteId("d"): gone}
+    (problem,) = of_table(msgspec.structs.replace(known, sites=sites, name_conflicts=("far",)))
+    assert problem.message.startswith("Two sites are named far;")
