@@ -62,6 +62,7 @@ class Insight:
         self._living = Living(view, router, self._recorder, whole)
         view.spilled_to, view.failing = self._living.spilled_to, self._living.failing
         view.queued, view.removed = self._living.queued, self._living.removed
+        view.removed_at_silent = self._living.removed_at_silent
         view.former = self._living.former
         facts = OwnFacts(router, view, self._recorder.histories)
         telling = Telling(router.identity.site, facts, network)

@@ -97,7 +97,18 @@ class Living:
     def removed(self) -> Mapping[ServiceKey, Mapping[str, int]]:
         """What is under way of service ports that are not known any more, by site."""
         own = self._router.forwarder.removed()
-        return own if self._whole is None else self._whole.with_removed(own)
+        if self._whole is None:
+            return own
+        return self._whole.with_removed(own, self._is_known)
+
+    def removed_at_silent(self) -> Mapping[ServiceKey, Mapping[int, int]]:
+        """What workers that do not answer had of them by their last report, by their index."""
+        if self._whole is None:
+            return {}
+        return self._whole.removed_at_silent(self._is_known)
+
+    def _is_known(self, key: ServiceKey) -> bool:
+        return self._router.forwarder.config_of(key) is not None
 
     def former(self) -> Mapping[ServiceKey, Mapping[str, int]]:
         """Clients that came before their service port changed its protocol, by that of then."""

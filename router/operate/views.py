@@ -115,6 +115,8 @@ class OperatorView:
         self.removed: Callable[[], Mapping[ServiceKey, Mapping[str, int]]]
         self.removed = router.forwarder.removed
         """What is under way of service ports that are not known any more, by site."""
+        self.removed_at_silent: Callable[[], Mapping[ServiceKey, Mapping[int, int]]] = dict
+        """What workers that do not answer had of them, by the worker's index."""
         self.former: Callable[[], Mapping[ServiceKey, Mapping[str, int]]]
         self.former = router.forwarder.of_former_protocol
         """Clients that came before their service port changed its protocol, by that of then."""
@@ -167,15 +169,29 @@ class OperatorView:
                     ()
                     if steady
                     else removed_services.notes(
-                        self.removed(), self.former(), router.forwarder, router.identity.name
+                        self.removed(),
+                        self.former(),
+                        router.forwarder,
+                        router.identity.name,
+                        self.removed_at_silent(),
                     )
                 ),
+                *(() if steady else self._still_declared()),
                 *router.notes,
             )[: limits.STATUS_NOTES_MAX],
             sharing="strict" if router.rules.strict else "open",
             console=self._console(),
             draining=router.draining,
         )
+
+    def _still_declared(self) -> Iterator[Note]:
+        silent = self._whole.silent if self._whole is not None else ()
+        wanted, own = self._router.wanted, self._router.identity.site
+        if not silent or wanted is None:
+            return iter(())
+        declared = self._router.routing.table.declarations.items()
+        names = (name for name, one in declared if one.site == own and name not in wanted.services)
+        return removed_services.still_declared(names, silent)
 
     def _waiting(self, failing: Iterable[PortFailures]) -> Iterator[Note]:
         told = {one.key for one in failing}

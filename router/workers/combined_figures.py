@@ -196,10 +196,33 @@ class Whole:
         )
 
     def with_removed(
-        self, own: Mapping[ServiceKey, Mapping[str, int]]
+        self, own: Mapping[ServiceKey, Mapping[str, int]], is_known: Callable[[ServiceKey], bool]
     ) -> Mapping[ServiceKey, Mapping[str, int]]:
-        """What is under way of service ports that are not known any more, of the whole router."""
-        return _counts_by_key([own, *(one.removed for one in self.workers.all)])
+        """What is under way of service ports that are not known any more, of the whole router.
+
+        One that was made again is known, also while a silent worker has not heard of that.
+        """
+        found = _counts_by_key([own, *(one.removed for one in self.workers.all)])
+        return {key: open_now for key, open_now in found.items() if not is_known(key)}
+
+    def removed_at_silent(
+        self, is_known: Callable[[ServiceKey], bool]
+    ) -> Mapping[ServiceKey, Mapping[int, int]]:
+        """What workers that do not answer have under way of service ports that are not known
+        any more, by the worker's index."""
+        found: dict[ServiceKey, dict[int, int]] = {}
+        for one in self.workers.all:
+            if not one.silence.is_begun:
+                continue
+            for key, open_now in one.removed.items():
+                if not is_known(key):
+                    found.setdefault(key, {})[one.index] = sum(open_now.values())
+        return found
+
+    @property
+    def silent(self) -> Sequence[int]:
+        """The workers that do not answer."""
+        return [one.index for one in self.workers.all if one.silence.is_begun]
 
     def with_former(
         self, own: Mapping[ServiceKey, Mapping[str, int]]

@@ -160,3 +160,22 @@ def test_a_port_that_comes_back_while_a_worker_hangs_is_listened_at_by_all(
     until(lambda: west.offers("shop", {"west": 1}), "the first one has it again")
     until(lambda: owners(west) == 2, "both accept clients")
     assert [one["restarts"] for one in workers(west)] == [0, 0]
+
+
+def test_a_service_that_is_deleted_beside_a_silent_worker_waits_for_it_by_name(
+    net: Network, west: Site
+) -> None:
+    serve(net, west, service_s=0.0)
+    waits_for = "Service shop was removed, but worker 1 does not answer"
+
+    def is_told() -> bool:
+        return any(waits_for in one["message"] for one in west.get("status")["notes"])
+
+    with hung(pid_of(west, 1)):
+        until(lambda: is_named(west), "status names it")
+        assert not is_told()
+        for path in (west.directory / "config").glob("own-*-shop*"):
+            path.unlink()
+        until(is_told, "status says which worker it waits for")
+    until(lambda: west.service("shop") is None, "the service is gone")
+    until(lambda: not is_told(), "nobody is waited for")

@@ -199,7 +199,8 @@ SERVICES: Final = (
         "was under way goes on until either side closes it, or until it was idle for as long as "
         "the service allowed. A service of the same name and port that is made again has these "
         "connections in its figures, and they hold slots of its targets. Likewise a service that "
-        "has another protocol now: connections of before go on as they began.",
+        "has another protocol now: connections of before go on as they began. While a worker does "
+        "not answer, the site still declares a service that was removed, and its listeners stay.",
         "To end them at once: sitectl stop, then sitectl start",
     ),
     Code(

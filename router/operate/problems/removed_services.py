@@ -1,6 +1,6 @@
 """Connections of services that were removed, or have another protocol now: what to report."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from router.forward.forwarder import Forwarder
@@ -15,13 +15,15 @@ def notes(
     former: Mapping[ServiceKey, Mapping[str, int]],
     forwarder: Forwarder,
     own_name: str,
+    silent: Mapping[ServiceKey, Mapping[int, int]],
 ) -> Iterator[Note]:
     """One for each service port whose connections of before go on: it is not known any more, or
     has another protocol. ``removed``: what the first kind has under way, by site; ``former``:
-    clients of the second kind, by the protocol of then."""
+    clients of the second kind, by the protocol of then; ``silent``: what workers that do not
+    answer had of the first kind."""
     for key, open_now in sorted(removed.items()):
         yield _note(
-            sentence(key, open_now, own_name),
+            sentence(key, open_now, own_name, silent.get(key, {})),
             "They go on until either side closes them. A service of that name that is made again "
             "counts them.",
         )
@@ -33,6 +35,19 @@ def notes(
                 "They go on until either side closes them. To end them at once: sitectl stop, "
                 "then sitectl start",
             )
+
+
+def still_declared(names: Iterable[str], silent: Sequence[int]) -> Iterator[Note]:
+    """One for each service that this site removed while workers are ``silent``: the site declares
+    it until they have heard of that, or are ended."""
+    workers = ", ".join(map(str, silent))
+    which = f"worker {workers} does" if len(silent) == 1 else f"workers {workers} do"
+    for name in sorted(names):
+        yield _note(
+            f"Service {name} was removed, but {which} not answer, so this site declares it still "
+            "and its listeners stay.",
+            "It ends when they answer, or by itself when they are ended for their silence",
+        )
 
 
 def _note(message: str, hint: str) -> Note:
@@ -49,8 +64,17 @@ def changed_sentence(key: ServiceKey, now: str, before: Mapping[str, int]) -> st
     return f"Service {key} is {now} now, and {shown} {go} on."
 
 
-def sentence(key: ServiceKey, open_now: Mapping[str, int], own_name: str) -> str:
-    """``Service db:5432 was removed, and 3 connections … of it go on: 2 here, 1 at far.``"""
+def sentence(
+    key: ServiceKey, open_now: Mapping[str, int], own_name: str, silent: Mapping[int, int]
+) -> str:
+    """``Service db:5432 was removed, and 3 connections … of it go on: 2 here, 1 at far.``
+
+    ``silent``: what workers that do not answer had under way, by their index.
+    """
+    waits_for = "".join(
+        f" Worker {index} does not answer: it had {count} under way by its last report."
+        for index, count in sorted(silent.items())
+    )
     total = sum(open_now.values())
     what = (
         "1 connection or request of it goes"
@@ -64,4 +88,4 @@ def sentence(key: ServiceKey, open_now: Mapping[str, int], own_name: str) -> str
     ]
     rest = len(order) - SITES_NAMED
     more = f" and more at {rest} other sites" if rest > 0 else ""
-    return f"Service {key} was removed, and {what} on: {', '.join(shown)}{more}."
+    return f"Service {key} was removed, and {what} on: {', '.join(shown)}{more}.{waits_for}"

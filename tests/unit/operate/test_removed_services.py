@@ -1,19 +1,38 @@
 """The sentence about connections of a service that was removed."""
 
 from router.model.ids import ServiceKey
-from router.operate.problems.removed_services import changed_sentence, sentence
+from router.operate.problems.removed_services import changed_sentence, sentence, still_declared
 
 DB = ServiceKey("db", 5432)
 
 
 def test_this_site_comes_first_and_of_many_sites_only_some_are_named() -> None:
-    assert sentence(DB, {"far": 1}, "near") == (
+    assert sentence(DB, {"far": 1}, "near", {}) == (
         "Service db:5432 was removed, and 1 connection or request of it goes on: 1 at far."
     )
-    assert sentence(DB, {"far": 9, "near": 2, "mid": 3, "out": 1, "top": 1}, "near") == (
+    assert sentence(DB, {"far": 9, "near": 2, "mid": 3, "out": 1, "top": 1}, "near", {}) == (
         "Service db:5432 was removed, and 16 connections or requests of it go on: "
         "2 here, 9 at far, 3 at mid and more at 2 other sites."
     )
+
+
+def test_it_names_the_workers_that_do_not_answer() -> None:
+    assert sentence(DB, {"near": 3}, "near", {2: 1, 1: 2}) == (
+        "Service db:5432 was removed, and 3 connections or requests of it go on: 3 here. "
+        "Worker 1 does not answer: it had 2 under way by its last report. "
+        "Worker 2 does not answer: it had 1 under way by its last report."
+    )
+
+
+def test_a_service_that_silent_workers_still_declare_names_them() -> None:
+    (note,) = still_declared(["shop"], [1])
+    assert note.message == (
+        "Service shop was removed, but worker 1 does not answer, so this site declares it still "
+        "and its listeners stay."
+    )
+    cart, shop = still_declared(["shop", "cart"], [1, 3])
+    assert cart.message.startswith("Service cart was removed, but workers 1, 3 do not answer,")
+    assert shop.message.startswith("Service shop was")
 
 
 def test_of_another_protocol_it_says_as_what_they_began() -> None:

@@ -158,3 +158,40 @@ def test_clients_of_a_former_protocol_are_those_of_all_workers() -> None:
         assert whole.with_former({}) == {SHOP: {"tcp": 2, "http": 1}}
 
     asyncio.run(shown())
+
+
+def test_a_removed_service_waits_for_the_silent_workers_that_have_some_of_it_under_way() -> None:
+    async def shown() -> None:
+        told = PortLately(key=SHOP, change=None, removed={"west": 2, "far": 1})
+        whole = await whole_of(told, told)
+        hung, answers = whole.workers.all
+        for one in (hung, answers):
+            one.silence.answered(1.0)
+        assert whole.removed_at_silent(never) == {}
+        assert not whole.silent
+        for _ in range(1 + limits.WORKER_MISSED_ASKS):
+            hung.silence.asked()
+        assert whole.removed_at_silent(never) == {SHOP: {1: 3}}
+        assert whole.silent == [1]
+        assert whole.removed_at_silent(always) == {}
+
+    asyncio.run(shown())
+
+
+def test_a_service_that_was_made_again_is_not_said_to_be_removed() -> None:
+    """A silent worker has not heard of it, and a slow one a moment later."""
+
+    async def shown() -> None:
+        whole = await whole_of(PortLately(key=SHOP, change=None, removed={"west": 2}))
+        assert whole.with_removed({}, never) == {SHOP: {"west": 2}}
+        assert whole.with_removed({}, always) == {}
+
+    asyncio.run(shown())
+
+
+def never(key: ServiceKey) -> bool:
+    return False
+
+
+def always(key: ServiceKey) -> bool:
+    return True
