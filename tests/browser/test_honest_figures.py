@@ -179,3 +179,34 @@ def test_what_happened_while_nobody_looked_is_asked_for(chromium: Browser, stage
         expect(page.locator(".trends")).to_be_visible()
         with page.expect_request(re.compile("/api/v1/history")):
             stage.router.live = msgspec.structs.replace(stage.router.live, at=pictures.moment(120))
+
+
+def test_where_a_few_requests_fail_not_every_one_is_said_to_be_served(
+    chromium: Browser, stage: Stage
+) -> None:
+    few = pictures.now_of("shop", failed_per_s=0.5)
+    stage.router.live = msgspec.structs.replace(pictures.many_sites(), now=(few,))
+    with looking(chromium, stage) as page:
+        expect(page.locator(".sentence")).to_have_text(
+            "Every request that succeeds is served here."
+        )
+        expect(page.locator(".answer")).to_contain_text("0.5/s fail at shop.")
+        page.goto(f"{stage.url}#/services/shop:8080")
+        expect(page.locator(".statement").first).to_have_text("0.5/s of 42/s fail.")
+
+
+def test_a_site_whose_targets_are_dead_has_targets(chromium: Browser, stage: Stage) -> None:
+    stage.router.live = pictures.dead_here()
+    with looking(chromium, stage, "#/services/shop:8080") as page:
+        here = page.get_by_role("table", name="Sites of this service").get_by_role("row").nth(1)
+        expect(here).to_contain_text("no ready target")
+
+
+def test_what_is_not_known_of_the_last_seconds_is_not_said_to_be_none(
+    chromium: Browser, stage: Stage
+) -> None:
+    stage.router.live = msgspec.structs.replace(pictures.many_sites(), now=())
+    with looking(chromium, stage, "#/services") as page:
+        row = page.get_by_role("table", name="Services").get_by_role("row", name="shop")
+        expect(row).to_be_visible()
+        expect(row).not_to_contain_text("none")

@@ -132,10 +132,14 @@ function servedHere(live, requests, losing) {
   const down = live.services.filter(isDownHere).map((one) => one.name);
   const dead = down.length ? ` ${listed(down.slice(0, 3))}: no ready target here.` : "";
   return {
-    text: requests > 0 ? "Every request is served here." : "No requests at the moment.",
+    text: requests > 0 ? servedText(losing) : "No requests at the moment.",
     more: `${rate(requests)} in ${plural(live.services.length, "service")}.${losing}${dead}`,
     tone: losing || dead ? "warn" : "good",
   };
+}
+
+function servedText(losing) {
+  return losing ? "Every request that succeeds is served here." : "Every request is served here.";
 }
 
 function isDownHere(service) {
@@ -264,7 +268,8 @@ function Here({ here, service }) {
   if (total > 0 && ready === 0) {
     return html`<${Badge} tone="bad">${`0 of ${plural(total, "target")}`}<//>`;
   }
-  if (!here || here.targets_ready === 0) return html`<span class="muted">no target</span>`;
+  if (!here) return html`<span class="muted">no target</span>`;
+  if (here.targets_ready === 0) return html`<span class="muted">no ready target</span>`;
   if (here.capacity === null) {
     return html`<span class="number">${mean(inFlightOf(here))}</span>
       <span class="muted">, no limit</span>`;

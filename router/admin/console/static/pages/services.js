@@ -4,12 +4,12 @@ import { SiteName } from "../lib/colours.js";
 import { inFlightOf, isFull } from "../lib/capacity.js";
 import { Closed, closedByRules } from "../lib/closed.js";
 import { advised, sitectl } from "../lib/commands.js";
-import { count, latency, mean, plural, rate, shellWord, span } from "../lib/format.js";
+import { LEAST_PER_S, count, latency, mean, plural, rate, shellWord, span } from "../lib/format.js";
 import { GAP_MS, KEPT_MS } from "../lib/recent.js";
 import { River, sharesOf, unitOf } from "../lib/river.js";
 import { href, setParams } from "../lib/route.js";
 import { byCost } from "../lib/sites.js";
-import { isFailing, servedBy, spilledText } from "../lib/spills.js";
+import { servedBy, spilledText } from "../lib/spills.js";
 import { useAnswer } from "../lib/store.js";
 import { Elsewhere, Targets } from "../lib/targets.js";
 import { Badge, Card, Copy, Empty, Failed, Loading, Meter, Sparkline, Table } from "../lib/ui.js";
@@ -93,7 +93,7 @@ function List({ live }) {
           cell: (one) =>
             nowOf(one) && servedBy(nowOf(one)).length
               ? html`<${Badge} tone="warn" title=${nowOf(one).why}>${spilledText(nowOf(one))}<//>`
-              : "none",
+              : noneOf(nowOf(one)),
         },
         {
           name: "Failed",
@@ -101,7 +101,7 @@ function List({ live }) {
           cell: (one) =>
             nowOf(one)?.failed_per_s > 0
               ? html`<${Badge} tone="bad">${rate(nowOf(one).failed_per_s)}<//>`
-              : "none",
+              : noneOf(nowOf(one)),
         },
         { name: "Queued", number: true, cell: (one) => mean(one.queued_mean) },
         { name: "p50", number: true, cell: (one) => latency(nowOf(one)?.p50_s) },
@@ -110,6 +110,11 @@ function List({ live }) {
       ]}
     />
   <//>`;
+}
+
+/** None, where the last seconds are known. @param {any} now */
+function noneOf(now) {
+  return now ? "none" : "–";
 }
 
 /** This site's part in a service, or that none of its targets is ready. */
@@ -122,7 +127,8 @@ function Local({ service }) {
 
 /** A site's part in a service. */
 function Here({ site }) {
-  if (!site || !site.targets_ready) return html`<span class="muted">no targets</span>`;
+  if (!site) return html`<span class="muted">no targets</span>`;
+  if (!site.targets_ready) return html`<span class="muted">no ready target</span>`;
   const stated = capacityText(site);
   const words = `${mean(inFlightOf(site))}${stated === "–" ? ", none stated" : ` of ${stated}`}`;
   return html`<span class="bar-and-words">
@@ -193,7 +199,7 @@ function leaving(service, now, live) {
   if (!here?.targets_ready) {
     return total ? `0 of ${plural(total, "target")} here ${total === 1 ? "is" : "are"} ready.` : "It has no target here.";
   }
-  if (now && isFailing(now)) {
+  if (now?.failed_per_s >= LEAST_PER_S) {
     return `${rate(now.failed_per_s)} of ${rate(now.requests_per_s)} fail.`;
   }
   return now?.requests_per_s > 0
