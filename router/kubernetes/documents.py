@@ -5,8 +5,8 @@ Annotations of such a ConfigMap hold for all Services in it: ``skupper.io/servic
 connectors of StatefulSets.
 """
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 import msgspec
 
@@ -26,7 +26,7 @@ from router.kubernetes.objects import (
 from router.kubernetes.picture import ServiceWish
 from router.model import limits
 from router.model.errors import ConfigError
-from router.model.specs import ConnectorSpec, Document, ListenerSpec
+from router.model.specs import ConnectorSpec, Document, Kind, ListenerSpec
 
 ENDING: Final = ".yaml"
 _STATEFUL: Final = "statefulset/"
@@ -42,6 +42,28 @@ class Documents(msgspec.Struct, frozen=True):
     wishes: dict[str, ServiceWish] = {}
     errors: tuple[ConfigError, ...] = ()
     is_refused: bool = False
+
+
+def config_map_name(kind: Kind, name: str) -> str:
+    """Where `sitectl` keeps a document."""
+    return f"{names.DOCUMENT_PREFIX}{kind.lower()}-{name}"
+
+
+def config_map(name: str, texts: Mapping[str, str]) -> dict[str, Any]:
+    """A ConfigMap of documents; ``texts`` by key, which ends in `ENDING`."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": name,
+            "labels": {
+                **names.PART_OF,
+                names.MANAGED_BY_LABEL: names.MANAGED_BY,
+                names.DOCUMENTS_LABEL: names.DOCUMENTS,
+            },
+        },
+        "data": dict(texts),
+    }
 
 
 def is_labelled(found: Object) -> bool:

@@ -1,13 +1,14 @@
-"""Secrets of a site as objects: what is kept in which, and how it is read back.
+"""Secrets of a site as objects: their names, labels and keys, and the bytes in them.
 
-What is in them means something to `certs` alone; here are only names, keys and base64.
+What the bytes mean is read and written by `router.kubernetes.codecs`, one module for each kind.
 """
 
 import base64
 import binascii
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
 
+from certs.errors import CertError
 from router.kubernetes.names import (
     ADMITTED_PREFIX,
     CONSOLE_USERS_SECRET,
@@ -21,7 +22,7 @@ from router.kubernetes.names import (
     REVOKED_SECRET,
     TYPE_LABEL,
 )
-from router.kubernetes.objects import Object, labels, metadata, name_of, shown
+from router.kubernetes.objects import Object, labels, metadata, name_of
 from router.model.errors import ConfigError
 
 IDENTITY_KEY, CA_KEY, CA_CERTIFICATE = "identity.key", "ca.key", "ca.crt"
@@ -49,6 +50,29 @@ SECRETS_RULE: Final = (
     'Give the Role spillway-router this rule: apiGroups: [""], resources: [secrets], '
     "verbs: [get, list, watch, create, update, patch, delete]"
 )
+
+CODE: Final = "SW0447"
+"""Of a Secret that cannot be used, where its kind has no code of its own."""
+
+ValueT = TypeVar("ValueT")
+
+
+class SecretError(CertError):
+    """What a Secret holds cannot be used. ``key``: the field of its data; empty: all of it.
+
+    ``subject`` names both. Raised for who asked for the Secret; `finding` is for those who list
+    what is wrong in a namespace.
+    """
+
+    def __init__(self, secret: str, key: str, reason: str, hint: str, code: str = CODE) -> None:
+        self.source, self.path = f"Secret/{secret}", f"data[{key}]" if key else "data"
+        self.code = code
+        super().__init__(f"{self.source}: {self.path}", reason, hint)
+
+    @property
+    def finding(self) -> ConfigError:
+        """The same as something that is wrong in the namespace."""
+        return ConfigError(self.source, self.path, self.reason, hint=self.hint, code=self.code)
 
 
 def grant_name(claim: str) -> str:
@@ -136,22 +160,42 @@ def encoded(data: Mapping[str, bytes]) -> dict[str, str]:
     return {key: base64.b64encode(value).decode() for key, value in sorted(data.items())}
 
 
-def data_of(secret: Object, code: str = "SW0447") -> dict[str, bytes]:
-    """What is in it. ConfigError with ``code``: a value is not base64."""
-    found = secret.get("data")
-    data: dict[str, bytes] = {}
-    for key, text in found.items() if isinstance(found, Mapping) else ():
-        try:
-            data[key] = base64.b64decode(str(text), validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise ConfigError(
-                shown(secret),
-                f"data[{key}]",
-                "is not base64",
-                hint=f"Restore it from a backup: kubectl edit secret {name_of(secret)}",
-                code=code,
-            ) from error
-    return data
+def data_of(found: Object, code: str = CODE) -> dict[str, bytes]:
+    """What is in it. SecretError with ``code``: a value is not base64."""
+    return {key: value_of(found, key, code=code) for key in keys_of(found)}
+
+
+def keys_of(found: Object) -> tuple[str, ...]:
+    """The keys that it has."""
+    return tuple(map(str, _data(found)))
+
+
+def value_of(found: Object, key: str, hint: str = "", code: str = CODE) -> bytes:
+    """The value of ``key``. SecretError: it is no base64, or missing; what to do then: ``hint``."""
+    name, data = name_of(found), _data(found)
+    if key not in data:
+        raise SecretError(name, key, "is missing", hint, code)
+    try:
+        return base64.b64decode(str(data[key]), validate=True)
+    except (binascii.Error, ValueError) as error:
+        restore = f"Restore it from a backup: kubectl edit secret {name}"
+        raise SecretError(name, key, "is not base64", restore, code) from error
+
+
+def decoded(
+    found: Object, key: str, read: Callable[[bytes, str], ValueT], hint: str = "", code: str = CODE
+) -> ValueT:
+    """What ``read`` of `certs` makes of the value of ``key``. SecretError: nothing, and why."""
+    value = value_of(found, key, hint, code)
+    try:
+        return read(value, f"Secret/{name_of(found)}")
+    except CertError as error:
+        raise SecretError(name_of(found), key, error.reason, hint or error.hint, code) from error
+
+
+def _data(found: Object) -> Mapping[Any, Any]:
+    data = found.get("data")
+    return data if isinstance(data, Mapping) else {}
 
 
 def _made(name: str, kind: str, data: Mapping[str, bytes]) -> dict[str, Any]:

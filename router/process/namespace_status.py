@@ -5,12 +5,9 @@ Nothing in it changes with traffic or with time.
 
 from collections.abc import Sequence
 
-import msgspec
-
 from router.admin.views import LinkView, Status
+from router.kubernetes.codecs.status import encode
 from router.model import limits
-
-KEY = "status.json"
 
 
 def short(status: Status, links: Sequence[LinkView]) -> dict[str, str]:
@@ -57,8 +54,7 @@ def short(status: Status, links: Sequence[LinkView]) -> dict[str, str]:
             for one in problems
         ],
     }
-    text = msgspec.json.format(msgspec.json.encode(told), indent=2).decode()
-    return {KEY: text + "\n"}
+    return encode(told)
 
 
 def _cut(text: str) -> str:

@@ -15,13 +15,14 @@ import msgspec
 from certs import claims, proxies, tokens
 from certs.errors import CertError
 from certs.identity import SiteIdentity
-from certs.proxies import ProxyLogin
-from certs.service_tls import FILES
 from router import __version__
 from router.documents import file_name, write
 from router.documents import read as read_documents
 from router.kubernetes import names, owners
 from router.kubernetes import secrets as kept
+from router.kubernetes.codecs import proxy as proxy_codec
+from router.kubernetes.codecs import service_tls
+from router.kubernetes.codecs import token as token_codec
 from router.kubernetes.objects import Object, annotations, labels, metadata, name_of, shown
 from router.kubernetes.tokens import text_of
 from router.model.errors import ConfigError
@@ -42,7 +43,6 @@ from sitectl.base.failure import Exit, Failure, conflict
 from sitectl.base.options import Settings
 from sitectl.kubernetes import lifecycle
 from sitectl.kubernetes.cluster import Body, Cluster
-from sitectl.kubernetes.secrets import ANY_COST
 from sitectl.kubernetes.site import (
     KubernetesSite,
     open_cluster,
@@ -172,16 +172,11 @@ def _proxy(token: Object, ours: Mapping[str, Object]) -> bytes:
     found = ours.get(named)
     if found is None or not kept.is_type(found, "proxy"):
         return b""
-    held = {key: value.decode(errors="replace") for key, value in kept.data_of(found).items()}
-    url = held.get(kept.PROXY_URL) or notes.get(names.LINK_PROXY, "")
-    return proxies.encode(
-        ProxyLogin(
-            proxy=url.strip(),
-            user=held.get(kept.PROXY_USER, "").rstrip("\r\n"),
-            password=held.get(kept.PROXY_PASSWORD, "").rstrip("\r\n"),
-            ca_pem=held.get(kept.PROXY_CA, ""),
-        )
-    )
+    try:
+        return proxies.encode(proxy_codec.decode(found, notes.get(names.LINK_PROXY, "").strip()))
+    except CertError as error:
+        output.note(f"left out: {error}")
+        return b""
 
 
 def _admitted(ours: Iterable[Object]) -> dict[str, bytes]:
@@ -194,11 +189,10 @@ def _admitted(ours: Iterable[Object]) -> dict[str, bytes]:
 
 def _token_text(secret: Object) -> bytes:
     """As a file; what is no token of ours stays what it is, for the router to name."""
-    text = text_of(secret, labels(secret).get(names.SKUPPER_TYPE, ""))
     try:
-        return tokens.dump(tokens.load(text, shown(secret), costs=ANY_COST)).encode()
+        return tokens.dump(token_codec.decode(secret)).encode()
     except CertError:
-        return text.encode()
+        return text_of(secret, labels(secret).get(names.SKUPPER_TYPE, "")).encode()
 
 
 def _grants(ours: Iterable[Object]) -> dict[str, bytes]:
@@ -219,8 +213,7 @@ def _tls(cluster: Cluster, documents: Iterable[Document]) -> dict[str, dict[str,
             wanted.add(document.spec.tls_trust)
     found: dict[str, dict[str, bytes]] = {}
     for name in sorted(wanted - {""}):
-        data = kept.data_of(cluster.find("Secret", name) or {})
-        held = {file: data[file] for file in FILES if data.get(file)}
+        held = service_tls.files(service_tls.decode(name, cluster.find("Secret", name)))
         if held:
             found[name] = held
     return found

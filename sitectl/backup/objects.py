@@ -3,19 +3,23 @@
 from collections.abc import Mapping
 from typing import Any
 
-from certs import proxies, register, tokens
+from certs import proxies, tokens
+from certs.service_tls import FILES, Contents
 from router.documents import file_name, write
 from router.documents import read as read_documents
 from router.kubernetes import names
 from router.kubernetes import secrets as kept
+from router.kubernetes.codecs import proxy as proxy_codec
+from router.kubernetes.codecs import register, service_tls
+from router.kubernetes.codecs import token as token_codec
+from router.kubernetes.documents import config_map, config_map_name
 from router.kubernetes.objects import Object, annotations, labels, name_of
 from router.kubernetes.owners import owners_map
 from router.model.specs import Document, LinkSpec, SiteSpec
 from sitectl.backup.content import Content, LinkFiles, admitted_of
 from sitectl.kubernetes import lifecycle
 from sitectl.kubernetes.cluster import Cluster
-from sitectl.kubernetes.secrets import proxy_data, token_secret
-from sitectl.kubernetes.site import config_map_name, document_map, tool_of
+from sitectl.kubernetes.site import tool_of
 
 
 def objects(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
@@ -32,11 +36,11 @@ def objects(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
     made = [kept.identity_secret(identity)]
     if content.revoked:
         made.append(kept.revoked_secret(content.revoked))
-    made += _admitted(content)
+    made += register.secrets(admitted_of(content))
     made += [kept.grant_secret(name, data) for name, data in content.grants.items()]
     if content.state.owners:
         made.append(owners_map(content.site_id, content.state.owners))
-    made += [_tls_secret(name, held) for name, held in content.tls.items()]
+    made += [service_tls.secret(name, _tls(name, held)) for name, held in content.tls.items()]
     stated = list(content.objects) or _stated(content, cluster)
     made += [one for one in stated if one["kind"] == "Secret"]
     made += [
@@ -46,14 +50,6 @@ def objects(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
     ]
     maps = [one for one in stated if one["kind"] != "Secret"]
     return made + sorted(maps, key=lambda one: name_of(one) == names.SITE_CONFIGMAP)
-
-
-def _admitted(content: Content) -> list[dict[str, Any]]:
-    by_name: dict[str, dict[str, bytes]] = {}
-    for site, entry in admitted_of(content).items():
-        data = register.encode(register.brief(entry))
-        by_name.setdefault(kept.admitted_name(site), {})[site] = data
-    return [kept.admitted_secret(name, data) for name, data in sorted(by_name.items())]
 
 
 def _link_data(link: LinkFiles) -> dict[str, bytes]:
@@ -66,18 +62,8 @@ def _link_data(link: LinkFiles) -> dict[str, bytes]:
     return {key: value for key, value in data.items() if value}
 
 
-def _tls_secret(name: str, held: Mapping[str, bytes]) -> dict[str, Any]:
-    is_pair = "tls.crt" in held and "tls.key" in held
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {
-            "name": name,
-            "labels": {**names.PART_OF, names.MANAGED_BY_LABEL: names.MANAGED_BY},
-        },
-        "type": "kubernetes.io/tls" if is_pair else "Opaque",
-        "data": kept.encoded(held),
-    }
+def _tls(name: str, held: Mapping[str, bytes]) -> Contents:
+    return Contents(f"Secret/{name}", *(held.get(file, b"") for file in FILES))
 
 
 def _stated(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
@@ -99,7 +85,7 @@ def _stated(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
         data["link-proxy"] = site.link_proxy
     made: list[dict[str, Any]] = [dict(lifecycle.site_map(cluster, data))]
     for name, link in content.links.items():
-        secret = token_secret(tokens.load_bytes(link.token, name), name)
+        secret = token_codec.secret(tokens.load_bytes(link.token, name), name)
         spec = links.get(name, LinkSpec())
         notes = secret["metadata"]["annotations"]
         if spec.cost is not None:
@@ -111,11 +97,11 @@ def _stated(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
         made.append(secret)
         login = proxies.decode(link.proxy, name) or proxies.decode(content.proxy, name)
         if login is not None:
-            made.append(kept.proxy_secret(name, proxy_data(login)))
+            made.append(kept.proxy_secret(name, proxy_codec.encode(login)))
     for document in documents:
         if document.kind not in ("Site", "Link"):
             text = {file_name(document.kind, document.name): write(document)}
-            made.append(document_map(config_map_name(document.kind, document.name), text))
+            made.append(config_map(config_map_name(document.kind, document.name), text))
     return made
 
 

@@ -7,12 +7,11 @@ else (a router that redeems a claim) was faster.
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from certs import certificates, claims, register, revocation, rotation, tokens
+from certs import certificates, claims, rotation
 from certs.authority import Authority
 from certs.claims import Grant
 from certs.errors import CertError
@@ -25,14 +24,14 @@ from certs.terms import FREE, TokenTerms
 from certs.tokens import Token
 from router.kubernetes import names
 from router.kubernetes import secrets as kept
+from router.kubernetes.codecs import grant as grants
+from router.kubernetes.codecs import identity, proxy, register, revoked
+from router.kubernetes.codecs import token as token_secrets
 from router.kubernetes.objects import Object, labels, name_of
-from router.kubernetes.tokens import text_of
-from router.model import limits
 from sitectl.base.failure import conflict
 from sitectl.kubernetes.cluster import ApiFailure, Body, Cluster
 
 _TRIES: Final = 5
-_IDENTITY: Final = f"Secret/{names.IDENTITY_SECRET}"
 _TOKEN_TYPES: Final = (names.TOKEN_CLAIM, names.CONNECTION_TOKEN)
 
 
@@ -41,38 +40,30 @@ class NamespaceTrust:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._identity: Mapping[str, bytes] | None = None
+        self._identity: Object | None = None
 
     @property
     def site_id(self) -> str:
         """The id of the identity in its Secret; made here if no router has made it yet."""
-        return SiteIdentity.from_pem(self._file(kept.IDENTITY_KEY), _IDENTITY).site_id
+        return identity.site_id(self._secret())
 
     def authority(self) -> Authority:
         """Its CA."""
-        return Authority.of_state(self.ca(), _IDENTITY)
+        return Authority.of_state(self.ca(), identity.SOURCE)
 
     def ca(self) -> CaState:
         """Its CA with the rotation it is in."""
-        key_pem, ca_pem = self._file(kept.CA_KEY), self._file(kept.CA_CERTIFICATE)
-        certificates.read(ca_pem, _IDENTITY)
-        assert self._identity is not None
-        data = self._identity.get(kept.CA_ROTATION)
-        under_way = rotation.decode(data, f"{_IDENTITY}: {kept.CA_ROTATION}") if data else None
-        return rotation.whole(CaState(key_pem, ca_pem, under_way))
+        return identity.ca(self._secret())
 
     def rotate(self, now: float, *, hurried: bool) -> CaState:
         """Begin to replace the CA, or hurry what is under way; what is kept then."""
         made, key_pem = Authority.generate(self.site_id, now)
         new = CaState(key_pem, made.ca_pem)
 
-        def announced(found: Object) -> Mapping[str, bytes] | None:
-            data = self._identity = kept.data_of(found)
-            before = self.ca()
+        def announced(found: Object) -> Object | None:
+            before = identity.ca(found)
             after = rotation.announced(before, new, now, hurried=hurried)
-            if after == before or after.rotation is None:
-                return None
-            return {**data, kept.CA_ROTATION: rotation.encode(after.rotation)}
+            return None if after == before else identity.with_ca(found, after)
 
         self._swap(names.IDENTITY_SECRET, announced)
         self._identity = None
@@ -99,7 +90,7 @@ class NamespaceTrust:
     def keep(self, grant: Grant) -> None:
         """Keep a new grant. `CertError`: its name is taken."""
         try:
-            self._cluster.create(kept.grant_secret(grant.name, claims.encode(grant)))
+            self._cluster.create(grants.secret(grant))
         except ApiFailure as failure:
             if failure.status != 409:
                 raise
@@ -109,12 +100,12 @@ class NamespaceTrust:
 
     def granted(self) -> list[Grant]:
         """Every claim, as it is now."""
-        return [_grant_of(found) for found in self._grants()]
+        return [grants.decode(found) for found in self._grants()]
 
     def sweep(self, now: float) -> None:
         """Forget grants that expired without ever being used."""
         for found in self._grants():
-            grant = _grant_of(found)
+            grant = grants.decode(found)
             if not grant.redeemed and now >= grant.expires_at:
                 self._cluster.delete("Secret", name_of(found))
 
@@ -126,9 +117,8 @@ class NamespaceTrust:
         held = {s for one in self._registered() if one.site_id in barred for s in one.serials}
         change = Revocation(serials=frozenset(serials) | held, sites=barred)
         if self._cluster.find("Secret", names.REVOKED_SECRET) is None:
-            first = revocation.encode(change.applied_to(Revoked()))
             try:
-                self._cluster.create(kept.revoked_secret(first))
+                self._cluster.create(revoked.secret(change.applied_to(Revoked())))
                 return
             except ApiFailure as failure:
                 if failure.status != 409:
@@ -157,12 +147,8 @@ class NamespaceTrust:
 
     def _registered(self) -> list[Admitted]:
         """Without what is damaged: others can be barred."""
-        found: list[Admitted] = []
-        for secret in self._cluster.list("Secret", f"{names.TYPE_LABEL}=admitted"):
-            for data in kept.data_of(secret).values():
-                with suppress(CertError):
-                    found.append(register.decode(data, f"Secret/{name_of(secret)}"))
-        return found
+        listed = self._cluster.list("Secret", f"{names.TYPE_LABEL}=admitted")
+        return [entry for secret in listed for entry in register.usable(secret)]
 
     def _forget_admitted(self) -> None:
         for found in self._cluster.list("Secret", f"{names.TYPE_LABEL}=admitted"):
@@ -170,64 +156,47 @@ class NamespaceTrust:
 
     def is_revoked(self, site_id: str) -> bool:
         """By the Secret that lists them."""
-        found = self._cluster.find("Secret", names.REVOKED_SECRET)
-        if found is None:
-            return False
-        data = kept.data_of(found).get(kept.REVOKED_FILE, b"")
-        return site_id in revocation.decode(data, names.REVOKED_SECRET).sites
+        return site_id in revoked.decode(self._cluster.find("Secret", names.REVOKED_SECRET)).sites
 
     def renew(self, now: float) -> None:
         """Make another CA and forget all claims."""
         authority, key_pem = Authority.generate(self.site_id, now)
-        identity = self._file(kept.IDENTITY_KEY).encode()
-        data = {
-            kept.IDENTITY_KEY: identity,
-            kept.CA_KEY: key_pem.encode(),
-            kept.CA_CERTIFICATE: authority.ca_pem.encode(),
-        }
-        if kept.RESTORED in (self._identity or {}):
-            data[kept.RESTORED] = self._file(kept.RESTORED).encode()
+        new = CaState(key_pem, authority.ca_pem)
         for found in self._grants():  # First: by a grant its holder would rejoin.
             self._cluster.delete("Secret", name_of(found))
         self._forget_admitted()
-        self._swap(names.IDENTITY_SECRET, lambda found: data)
+        self._swap(names.IDENTITY_SECRET, lambda found: identity.with_ca(found, new))
         self._forget_admitted()  # Again: a router may have entered somebody in between.
         self._identity = None
 
-    def _file(self, key: str) -> str:
+    def _secret(self) -> Object:
         if self._identity is None:
-            self._identity = self._read_identity()
-        if not self._identity.get(key):
-            raise CertError(
-                f"{_IDENTITY}: data[{key}]",
-                "is missing",
-                "Restore the Secret from a backup; deleting it makes another site here",
-            )
-        return self._identity[key].decode("ascii", "replace")
+            self._identity = self._find_identity()
+        return self._identity
 
-    def _read_identity(self) -> Mapping[str, bytes]:
+    def _find_identity(self) -> Object:
         found = self._cluster.find("Secret", names.IDENTITY_SECRET)
-        if found is None:
-            try:
-                found = self._cluster.create(kept.identity_secret(_new_identity()))
-            except ApiFailure as failure:
-                if failure.status != 409:
-                    raise
-                found = self._cluster.get("Secret", names.IDENTITY_SECRET)  # A router was first.
-        return kept.data_of(found)
+        if found is not None:
+            return found
+        try:
+            return self._cluster.create(identity.secret(_new_identity()))
+        except ApiFailure as failure:
+            if failure.status != 409:
+                raise
+            return self._cluster.get("Secret", names.IDENTITY_SECRET)  # A router was first.
 
     def _grants(self) -> list[Body]:
         return self._cluster.list("Secret", f"{names.TYPE_LABEL}=grant")
 
-    def _swap(self, name: str, change: Callable[[Object], Mapping[str, bytes] | None]) -> None:
-        """Replace a Secret's data by what ``change`` makes of it; None: it stays."""
+    def _swap(self, name: str, change: Callable[[Object], Object | None]) -> None:
+        """Replace a Secret by what ``change`` makes of it; None: it stays."""
         for attempt in range(_TRIES):
             found = self._cluster.get("Secret", name)
-            data = change(found)
-            if data is None:
+            changed = change(found)
+            if changed is None:
                 return
             try:
-                self._cluster.replace(kept.with_data(found, data))
+                self._cluster.replace(changed)
                 return
             except ApiFailure as failure:
                 if failure.status != 409 or attempt == _TRIES - 1:
@@ -255,9 +224,7 @@ class SecretLinks:
 
     def token(self, name: str) -> Token:
         """The token, with the cost its issuer gave it."""
-        found = self._secrets[name]
-        kind = labels(found).get(names.SKUPPER_TYPE, "")
-        return tokens.load(text_of(found, kind), f"Secret/{name}", costs=ANY_COST)
+        return token_secrets.decode(self._secrets[name])
 
     def holds(self, name: str, token: Token) -> bool:
         """By all that makes a token: its Secret may be called otherwise, its cost is the user's."""
@@ -273,7 +240,7 @@ class SecretLinks:
         """Make the token's Secret, which the router dials by at once."""
         if self.holds(name, token):
             return False
-        made = token_secret(token, name)
+        made = token_secrets.secret(token, name)
         if proxy:
             made["metadata"]["annotations"][names.LINK_PROXY] = proxy
         try:
@@ -294,7 +261,7 @@ class SecretLinks:
         found = self._cluster.find("Secret", secret)
         if login is None:
             return found is not None and self._cluster.delete("Secret", secret)
-        data = proxy_data(login)
+        data = proxy.encode(login)
         if found is None:
             self._cluster.create(kept.proxy_secret(name, data))
         elif kept.data_of(found) == data:
@@ -313,59 +280,23 @@ class SecretLinks:
         return self._cluster.delete("Secret", name)
 
 
-ANY_COST: Final = (None, *range(1, 1_001), limits.COST_MAX)
-"""Costs that a token may have been made with: the annotation is the user's since."""
+def _new_identity() -> identity.Identity:
+    site, key_pem = SiteIdentity.generate()
+    authority, ca_key_pem = Authority.generate(site.site_id, time.time())
+    return identity.made_of(key_pem, CaState(ca_key_pem, authority.ca_pem))
 
 
-def proxy_data(login: ProxyLogin) -> dict[str, bytes]:
-    """Of the Secret with the login of a link's proxy."""
-    return {
-        kept.PROXY_URL: login.proxy.encode(),
-        kept.PROXY_USER: login.user.encode(),
-        kept.PROXY_PASSWORD: login.password.encode(),
-        kept.PROXY_CA: login.ca_pem.encode(),
-    }
-
-
-def token_secret(token: Token, name: str) -> dict[str, Any]:
-    """The token file as an object, under the name of its link."""
-    import yaml
-
-    made: dict[str, Any] = yaml.safe_load(tokens.dump(token))
-    made["metadata"]["name"] = name
-    if token.cost is not None:
-        made["metadata"]["annotations"][tokens.ISSUED_COST] = str(token.cost)
-    made["metadata"]["labels"][names.MANAGED_BY_LABEL] = names.MANAGED_BY  # Goes with the site.
-    return made
-
-
-def _new_identity() -> dict[str, bytes]:
-    identity, key_pem = SiteIdentity.generate()
-    authority, ca_key_pem = Authority.generate(identity.site_id, time.time())
-    return {
-        kept.IDENTITY_KEY: key_pem.encode(),
-        kept.CA_KEY: ca_key_pem.encode(),
-        kept.CA_CERTIFICATE: authority.ca_pem.encode(),
-    }
-
-
-def _grant_of(found: Object) -> Grant:
-    source = f"Secret/{name_of(found)}"
-    return claims.decode(kept.data_of(found).get(kept.GRANT_FILE, b""), source)
-
-
-def _revoked_grant(found: Object) -> Mapping[str, bytes] | None:
-    grant = _grant_of(found)
+def _revoked_grant(found: Object) -> Object | None:
+    grant = grants.decode(found)
     if grant.revoked:
         return None
-    return {kept.GRANT_FILE: claims.encode(msgspec.structs.replace(grant, revoked=True))}
+    return grants.changed(found, msgspec.structs.replace(grant, revoked=True))
 
 
-def _more_revoked(found: Object, change: Revocation) -> Mapping[str, bytes] | None:
-    source = f"Secret/{names.REVOKED_SECRET}"
-    before = revocation.decode(kept.data_of(found).get(kept.REVOKED_FILE, b""), source)
+def _more_revoked(found: Object, change: Revocation) -> Object | None:
+    before = revoked.decode(found)
     after = change.applied_to(before)
-    return None if after == before else {kept.REVOKED_FILE: revocation.encode(after)}
+    return None if after == before else revoked.changed(found, after)
 
 
 def _end_of(chain_pem: str) -> float:

@@ -1,12 +1,13 @@
 """`service label`: labels of the Services that are made for a service of the network."""
 
+from router.kubernetes.documents import config_map_name
 from router.kubernetes.names import SERVICE_LABELS
 from router.kubernetes.objects import annotations
 from router.kubernetes.texts import is_label_key, is_label_value, pairs
 from sitectl.base import output
 from sitectl.base.failure import not_found, usage
 from sitectl.base.options import Settings
-from sitectl.kubernetes.site import KubernetesSite, config_map_name
+from sitectl.kubernetes.site import KubernetesSite
 
 
 def label_service(settings: Settings, name: str, words: tuple[str, ...]) -> None:

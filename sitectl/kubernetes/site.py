@@ -7,7 +7,6 @@ GitOps tool keeps: a verb that would change it fails with object, key and diff.
 
 import contextlib
 import datetime
-import json
 import os
 import time
 from contextlib import AbstractContextManager
@@ -17,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 from router.documents import file_name, write
 from router.documents.wanted import Wanted
 from router.kubernetes import addresses, console, names, owners
-from router.kubernetes.objects import Object, annotations, labels, metadata
+from router.kubernetes.codecs import status
+from router.kubernetes.documents import config_map, config_map_name
+from router.kubernetes.objects import Object, annotations, labels
 from router.model.errors import ConfigError
 from router.model.specs import Document, Kind, LinkSpec
 from sitectl.base.failure import Exit, Failure, conflict, not_found, usage
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 RESTARTED: Final = "spillway.dev/restarted-at"
 """On the pods' template: changed, the Deployment replaces its pods."""
-STATUS_KEY: Final = "status.json"
 SILENT: Final = "SW0460"
 """The router was not asked, or did not answer."""
 _TOLD: Final = ("name", "id", "version", "services", "sites")
@@ -172,7 +172,7 @@ class KubernetesSite(Site):
             "age_s": None,
         }
         found = self.cluster.find("ConfigMap", names.STATUS_CONFIGMAP)
-        told, written = _told(found)
+        told, written = status.decode(found), status.written_at(found)
         item |= {key: told[key] for key in _TOLD if key in told}
         if "links" in told:
             item["links"] = len(told["links"])
@@ -295,7 +295,7 @@ class KubernetesSite(Site):
         data = {file_name(document.kind, document.name): write(document)}
         found = self.reading.snapshot.get("ConfigMap", name) or self.cluster.find("ConfigMap", name)
         if found is None:
-            self.cluster.create(document_map(name, data))
+            self.cluster.create(config_map(name, data))
             return
         if labels(found).get(names.DOCUMENTS_LABEL) != names.DOCUMENTS:
             raise conflict(
@@ -375,28 +375,6 @@ def no_site(namespace: str) -> Failure:
     return not_found(f"no site in namespace {namespace}", f"sitectl -n {namespace} init")
 
 
-def config_map_name(kind: Kind, name: str) -> str:
-    """Where verbs keep a document."""
-    return f"{names.DOCUMENT_PREFIX}{kind.lower()}-{name}"
-
-
-def document_map(name: str, data: dict[str, str]) -> dict[str, Any]:
-    """A ConfigMap of documents."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": name,
-            "labels": {
-                **names.PART_OF,
-                names.MANAGED_BY_LABEL: names.MANAGED_BY,
-                names.DOCUMENTS_LABEL: names.DOCUMENTS,
-            },
-        },
-        "data": data,
-    }
-
-
 def kept_by(found: Object) -> str:
     """The GitOps tool whose mark an object carries, which would undo a change; empty: none."""
     tools = map(tool_of, (*labels(found), *annotations(found)))
@@ -415,21 +393,3 @@ def _door(cluster: Cluster, state: Path) -> AdminClient:
     if socket.exists() and own in (None, cluster.namespace):
         return Admin(socket, cluster.namespace, "sitectl check")
     return PodDoor(cluster)
-
-
-def _told(found: Object | None) -> tuple[dict[str, Any], float | None]:
-    """What a status ConfigMap holds, and when it was last written (Unix seconds)."""
-    if found is None:
-        return {}, None
-    fields = metadata(found).get("managedFields") or []
-    stamps = [field.get("time") for field in fields] + [metadata(found).get("creationTimestamp")]
-    written = [
-        datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
-        for stamp in stamps
-        if isinstance(stamp, str)
-    ]
-    try:
-        told = json.loads((found.get("data") or {}).get(STATUS_KEY, ""))
-    except ValueError:
-        told = {}  # Somebody else's, or of another version: its age is all that can be told.
-    return told if isinstance(told, dict) else {}, max(written, default=None)

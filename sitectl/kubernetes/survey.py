@@ -7,6 +7,7 @@ import msgspec
 
 from router.documents import file_name, write
 from router.kubernetes import adoption, documents, names, skupper_services
+from router.kubernetes.documents import config_map, config_map_name
 from router.kubernetes.migration import AddressView
 from router.kubernetes.migration_record import MigrationRecord, before_migration, moved
 from router.kubernetes.migration_skupper import is_foreign, original
@@ -18,7 +19,7 @@ from router.kubernetes.refusals import refusal
 from router.kubernetes.skupper_services import ANNOTATION, Definition
 from router.kubernetes.translate import translate
 from router.model.specs import ConnectorSpec, Document, Kind, ServiceSpec
-from sitectl.kubernetes.site import config_map_name, document_map, kept_by
+from sitectl.kubernetes.site import kept_by
 
 GATEWAYS: Final = f"{names.SKUPPER_TYPE}=gateway-definition"
 
@@ -283,7 +284,7 @@ def _maps(
         if declared.get((document.kind, document.name), f"ConfigMap/{name}") != f"ConfigMap/{name}":
             continue
         plain = msgspec.structs.replace(document, source="", line=0)
-        made = document_map(name, {file_name(document.kind, document.name): write(plain)})
+        made = config_map(name, {file_name(document.kind, document.name): write(plain)})
         if noted:
             made["metadata"]["annotations"] = noted
         found.append(made)

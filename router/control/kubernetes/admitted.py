@@ -11,7 +11,6 @@ from typing import Final
 
 from certs import register
 from certs.errors import CertError
-from certs.names import is_site_id
 from certs.register import Admitted, Register
 from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.trust_calls import (
@@ -23,13 +22,20 @@ from router.control.kubernetes.trust_calls import (
     side_by_side,
     version_of,
 )
+from router.kubernetes.codecs import register as codec
+from router.kubernetes.codecs.register import CODE
 from router.kubernetes.names import ADMITTED_PREFIX
 from router.kubernetes.objects import Object
-from router.kubernetes.secrets import admitted_name, admitted_secret, data_of, with_data
+from router.kubernetes.secrets import (
+    SecretError,
+    admitted_name,
+    admitted_secret,
+    data_of,
+    with_data,
+)
 from router.model import limits
 from router.model.errors import ConfigError
 
-CODE: Final = "SW0446"
 _NAMES: Final = tuple(f"{ADMITTED_PREFIX}{digit}" for digit in "0123456789abcdef")
 
 
@@ -79,8 +85,8 @@ class AdmittedSecrets:
                 continue
             try:
                 self._take(name, found)
-            except ConfigError as error:
-                self._damage[name] = error
+            except SecretError as error:
+                self._damage[name] = error.finding
             except (CertError, OSError) as error:
                 reason = f"cannot be copied here: {error}"
                 hint = "Free some space, or raise the pod's limit of ephemeral storage"
@@ -90,7 +96,7 @@ class AdmittedSecrets:
                 self._damage.pop(name, None)
 
     def _take(self, name: str, found: Object | None) -> None:
-        listed = _entries(name, found)
+        listed = codec.decode(found)
         was_deleted = found is None and self._looked.get(name) is not None
         version = "" if found is None else version_of(found)
         if was_deleted or (found and not is_older(version, self._versions.get(name, ""))):
@@ -123,15 +129,15 @@ class AdmittedSecrets:
             entries = self._unkept_of(name)
             try:
                 found = await self._api.find(SECRET, name)
-                data, kept = _with(name, found, entries)
+                data, kept = _with(found, entries)
                 version = await self._write(name, found, data) if kept else ""
             except ApiError as error:
                 if tries_left and is_overtaken(error):
                     continue  # Another replica was faster: look again.
                 self._refusals[name] = refusal(error, _source(name), "keep who may link here")
                 return
-            except ConfigError as error:
-                self._damage[name] = error
+            except SecretError as error:
+                self._damage[name] = error.finding
                 return
             self._kept(name, kept, version)
             self._refusals.pop(name, None)
@@ -156,29 +162,15 @@ class AdmittedSecrets:
             self._versions[name] = version
 
 
-def _entries(name: str, found: Object | None) -> dict[str, Admitted]:
-    """By site. ConfigError: the Secret is damaged."""
-    listed: dict[str, Admitted] = {}
-    for site, data in ({} if found is None else data_of(found, CODE)).items():
-        try:
-            entry = register.decode(data, _source(name))
-        except CertError as error:
-            raise _damaged(name, site) from error
-        if not is_site_id(site) or entry.site_id != site or admitted_name(site) != name:
-            raise _damaged(name, site)
-        listed[site] = entry
-    return listed
-
-
 def _with(
-    name: str, found: Object | None, entries: Mapping[str, Admitted]
+    found: Object | None, entries: Mapping[str, Admitted]
 ) -> tuple[dict[str, bytes], dict[str, Admitted]]:
     """What the Secret is to hold, and which of ``entries`` it does: not all if it is full."""
-    listed = _entries(name, found)
+    listed = codec.decode(found)
     data = {} if found is None else data_of(found, CODE)
     used, kept = sum(map(len, data.values())), {}
     for site, entry in entries.items():
-        new = register.encode(register.brief(_more(listed.get(site), entry)))
+        new = codec.encode(_more(listed.get(site), entry))
         grown = used + len(new) - len(data.get(site, b""))
         if grown > limits.ADMITTED_SECRET_BYTES_MAX:
             continue
@@ -192,17 +184,6 @@ def _more(known: Admitted | None, entry: Admitted) -> Admitted:
 
 def _source(name: str) -> str:
     return f"{SECRET}/{name}"
-
-
-def _damaged(name: str, key: str) -> ConfigError:
-    return ConfigError(
-        _source(name),
-        f"data[{key}]",
-        "is damaged; who was known before stays so",
-        hint=f"Restore it; or delete it, sites enter it again as they link: "
-        f"kubectl delete secret {name}",
-        code=CODE,
-    )
 
 
 def _full(name: str) -> ConfigError:

@@ -3,15 +3,15 @@
 A Secret, since what the router may write is one already: no further right is needed.
 """
 
-import base64
 import random
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from router.control.bursts import Firing, HookOutcome, objects, webhook
 from router.control.kubernetes.api import Api
 from router.control.kubernetes.errors import ApiError
 from router.kubernetes.names import BURSTS_SECRET, PART_OF
+from router.kubernetes.secrets import SecretError, data_of, encoded
 from router.model.bursts import BurstSpec
 
 KEPT_KEY: Final = "bursts.json"
@@ -40,7 +40,8 @@ class NamespacePlace:
 
     async def load(self) -> bytes | None:
         """What was kept last; None: nothing yet."""
-        return _value(await self._api.find("Secret", BURSTS_SECRET), KEPT_KEY)
+        found = await self._api.find("Secret", BURSTS_SECRET)
+        return None if found is None else data_of(found).get(KEPT_KEY)
 
     async def save(self, kept: bytes) -> None:
         """Keep it, whole or not at all."""
@@ -49,7 +50,7 @@ class NamespacePlace:
                 "apiVersion": "v1",
                 "kind": "Secret",
                 "metadata": {"name": BURSTS_SECRET, "labels": dict(PART_OF)},
-                "data": {KEPT_KEY: base64.b64encode(kept).decode()},
+                "data": encoded({KEPT_KEY: kept}),
             }
         )
 
@@ -65,7 +66,10 @@ class NamespacePlace:
             except ApiError as error:
                 text = f"Secret {spec.webhook.secret} could not be read: {error}"
                 return HookOutcome(ok=False, text=text)
-            secret = (_value(found, SECRET_KEY) or b"").strip()
+            try:
+                secret = data_of(found or {}).get(SECRET_KEY, b"").strip()
+            except SecretError as error:
+                return HookOutcome(ok=False, text=str(error))
             if not secret:
                 name = spec.webhook.secret
                 return HookOutcome(
@@ -74,9 +78,3 @@ class NamespacePlace:
                     hint=f"kubectl create secret generic {name} --from-literal={SECRET_KEY}=…",
                 )
         return await webhook.post(spec.webhook, firing, secret, self._rng)
-
-
-def _value(found: dict[str, Any] | None, key: str) -> bytes | None:
-    data = found.get("data") if found is not None else None
-    text = data.get(key) if isinstance(data, dict) else None
-    return base64.b64decode(text) if isinstance(text, str) else None

@@ -21,7 +21,7 @@ from router.control.kubernetes.supervise import kept_running
 from router.control.kubernetes.trust_calls import SECRET, Secrets, refusal
 from router.kubernetes.names import CONSOLE_USERS_SECRET
 from router.kubernetes.picture import SiteOptions
-from router.kubernetes.secrets import console_users_secret, data_of
+from router.kubernetes.secrets import SecretError, console_users_secret, data_of
 from router.model import limits
 from router.model.errors import ConfigError
 
@@ -99,8 +99,8 @@ class ConsoleUsers:
             try:
                 self._keep(data_of(found, CODE))
                 self.error = None
-            except ConfigError as error:
-                self.error = error
+            except SecretError as error:
+                self.error = error.finding
             except (CertError, OSError) as error:
                 self.error = ConfigError(SOURCE, "", f"cannot be copied: {error}", code=CODE)
         elif self._watched[0].listed:

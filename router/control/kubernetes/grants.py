@@ -15,9 +15,9 @@ from certs.claims import ClaimRefused, ClaimRequest, Redeemed
 from certs.errors import CertError
 from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.trust_calls import SECRET, Secrets, is_overtaken
-from router.kubernetes.secrets import GRANT_FILE, data_of, grant_name, with_data
+from router.kubernetes.codecs import grant as codec
+from router.kubernetes.secrets import grant_name
 from router.model import limits
-from router.model.errors import ConfigError
 
 log = logging.getLogger("router.control.kubernetes")
 
@@ -64,19 +64,16 @@ class GrantSecrets:
                 found = await self._api.find(SECRET, grant_name(name))
                 if found is None:
                     return claims.judge(None, request, now, self._authority)[0]
-                data = data_of(found)
-                grant = claims.decode(data.get(GRANT_FILE, b""), source)
+                grant = codec.decode(found)
                 result, kept = claims.judge(grant, request, now, self._authority)
                 if kept is None:
                     return result
-                await self._api.replace(with_data(found, {**data, GRANT_FILE: claims.encode(kept)}))
+                await self._api.replace(codec.changed(found, kept))
             except ApiError as error:
                 if tries_left and is_overtaken(error):
                     continue  # Another replica was faster, or it was just deleted: look again.
                 return OSError(errno.EIO, f"{source}: {error}")
             except CertError as error:
                 return error
-            except ConfigError as error:
-                return CertError(source, error.reason, "Delete it and make a new token")
             return result
         raise AssertionError("unreachable: the last try returns")

@@ -10,10 +10,9 @@ import logging
 import random
 import shutil
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
-from certs import certificates, files, rotation
+from certs import files
 from certs.authority import Authority
 from certs.ca_files import CaFiles
 from certs.errors import CertError
@@ -21,27 +20,15 @@ from certs.identity import SiteIdentity
 from certs.rotation import CaState
 from router.control.kubernetes.errors import CONFLICT, NO_ANSWER, TOO_MANY, ApiError, backoff_s
 from router.control.kubernetes.trust_calls import SECRET, Secrets, refusal, uid_of
+from router.kubernetes.codecs import identity as codec
+from router.kubernetes.codecs.identity import CODE, SOURCE, Identity
 from router.kubernetes.names import IDENTITY_SECRET, ROUTER, SITE_CONFIGMAP
 from router.kubernetes.objects import Object
-from router.kubernetes.secrets import (
-    CA_CERTIFICATE,
-    CA_KEY,
-    CA_ROTATION,
-    IDENTITY_FILES,
-    IDENTITY_KEY,
-    KEPT_FILES,
-    RESTORED,
-    data_of,
-    identity_secret,
-    with_data,
-)
+from router.kubernetes.secrets import IDENTITY_KEY, RESTORED, SecretError
 from router.model import limits
 from router.model.errors import ConfigError
 
 log = logging.getLogger("router.control.kubernetes")
-
-SOURCE = f"Secret/{IDENTITY_SECRET}"
-CODE = "SW0440"
 
 
 async def prepare(api: Secrets, site_dir: Path, rng: random.Random) -> str:
@@ -64,14 +51,15 @@ async def prepare(api: Secrets, site_dir: Path, rng: random.Random) -> str:
                 raise refusal(error, SOURCE, "read or make the site's identity") from error
             if here is not None:
                 log.warning("the identity in %s is used: %s", secrets, error)
-                return check(here)
+                return here.site_id
             log.warning("waiting for the site's identity: %s", error)
+        except SecretError as error:
+            raise error.finding from error
         await asyncio.sleep(backoff_s(attempt, rng, None, limits.WATCH_BACKOFF_MAX_S))
         attempt += 1
-    site_id = check(found)
     if found != here:
-        _write_directory(secrets, found, here or {})
-    return site_id
+        _write_directory(secrets, found, here)
+    return found.site_id
 
 
 async def keep(
@@ -92,7 +80,7 @@ async def keep(
             seen = await api.find(SECRET, IDENTITY_SECRET)
             site = None if seen is not None else await api.find("ConfigMap", SITE_CONFIGMAP)
             if site is not None and site_uid in ("", uid_of(site)):
-                seen = await api.create(identity_secret(here))
+                seen = await api.create(codec.secret(here))
                 log.warning("%s was deleted and is put back", SOURCE)
         except ApiError as error:
             return refusal(error, SOURCE, "put the site's identity back, which was deleted")
@@ -107,50 +95,11 @@ async def keep(
     )
 
 
-def _is_identity(found: Object, here: Mapping[str, bytes]) -> bool:
+def _is_identity(found: Object, here: Identity) -> bool:
     try:
-        data = data_of(found, CODE)
-    except ConfigError:
+        return codec.decode(found).key_pem == here.key_pem
+    except SecretError:
         return False
-    try:
-        check(data)
-    except ConfigError:
-        return False
-    return data[IDENTITY_KEY] == here[IDENTITY_KEY]
-
-
-def check(found: Mapping[str, bytes]) -> str:
-    """The site id of what the Secret holds. ConfigError SW0440 names the key that is not right."""
-    for key in IDENTITY_FILES:
-        if not found.get(key):
-            raise _damaged(key, "is missing")
-    try:
-        identity = SiteIdentity.from_pem(_text(found, IDENTITY_KEY), IDENTITY_KEY)
-    except CertError as error:
-        raise _damaged(IDENTITY_KEY, error.reason) from error
-    try:
-        Authority.of_state(ca_of(found), SOURCE)
-    except CertError as error:
-        raise _damaged(error.subject.removeprefix(f"{SOURCE}: "), error.reason) from error
-    return identity.site_id
-
-
-def ca_of(found: Mapping[str, bytes]) -> CaState:
-    """The CA in what the Secret holds, as it is meant. Raises CertError."""
-    data = found.get(CA_ROTATION)
-    under_way = rotation.decode(data, f"{SOURCE}: {CA_ROTATION}") if data else None
-    state = CaState(_text(found, CA_KEY), _text(found, CA_CERTIFICATE), under_way)
-    certificates.read(state.ca_pem, f"{SOURCE}: {CA_CERTIFICATE}")
-    return rotation.whole(state)
-
-
-def with_ca(found: Mapping[str, bytes], state: CaState) -> dict[str, bytes]:
-    """What the Secret holds, but for its CA, which is ``state``."""
-    data = {key: value for key, value in found.items() if key != CA_ROTATION}
-    data |= {CA_KEY: state.key_pem.encode(), CA_CERTIFICATE: state.ca_pem.encode()}
-    if state.rotation is not None:
-        data[CA_ROTATION] = rotation.encode(state.rotation)
-    return data
 
 
 async def propose_ca(api: Secrets, before: CaState, after: CaState) -> ConfigError | None:
@@ -160,11 +109,11 @@ async def propose_ca(api: Secrets, before: CaState, after: CaState) -> ConfigErr
     """
     try:
         found = await api.find(SECRET, IDENTITY_SECRET)
-        if found is not None and ca_of(data_of(found, CODE)) == before:
-            await api.replace(with_data(found, with_ca(data_of(found, CODE), after)))
+        if found is not None and codec.ca(found) == before:
+            await api.replace(codec.with_ca(found, after))
     except ApiError as error:
         return None if error.status == CONFLICT else refusal(error, SOURCE, "replace the CA")
-    except (CertError, ConfigError):
+    except SecretError:
         return None  # `keep` says so.
     return None
 
@@ -175,40 +124,21 @@ def follow(site_dir: Path, seen: Object | None) -> bool:
     if seen is None or here is None:
         return False
     try:
-        data = data_of(seen, CODE)
-        if data.get(IDENTITY_KEY) != here[IDENTITY_KEY]:
-            return False
-        check(data)
-        return CaFiles(site_dir / "secrets").set(ca_of(data))
-    except (ConfigError, CertError):
+        found = codec.decode(seen)
+        return found.key_pem == here.key_pem and CaFiles(site_dir / "secrets").set(found.ca)
+    except CertError:
         return False
 
 
-def _damaged(key: str, reason: str) -> ConfigError:
-    return ConfigError(
-        SOURCE,
-        f"data[{key}]",
-        reason,
-        hint="Restore the Secret from a backup. Deleting it makes another site here, which none of"
-        " its neighbours knows",
-        code=CODE,
-    )
-
-
-def _text(found: Mapping[str, bytes], key: str) -> str:
-    return found[key].decode("ascii", "replace")
-
-
-async def _find_or_make(api: Secrets, here: Mapping[str, bytes] | None) -> dict[str, bytes]:
+async def _find_or_make(api: Secrets, here: Identity | None) -> Identity:
     """What the Secret holds, made of ``here`` or of new keys if there is none."""
     for tries_left in reversed(range(limits.SECRET_TRIES_MAX)):
         found = await api.find(SECRET, IDENTITY_SECRET)
         if found is not None:
-            data = data_of(found, CODE)
-            return {key: data[key] for key in KEPT_FILES if key in data}
-        made = dict(here) if here is not None else _new()
+            return codec.decode(found)
+        made = here or _new()
         try:
-            await api.create(identity_secret(made))
+            await api.create(codec.secret(made))
         except ApiError as error:
             if error.status != CONFLICT:
                 raise  # Perhaps it was made all the same: then the next look finds it.
@@ -219,35 +149,32 @@ async def _find_or_make(api: Secrets, here: Mapping[str, bytes] | None) -> dict[
     raise AssertionError("unreachable: the last try returns or raises")
 
 
-def _new() -> dict[str, bytes]:
-    identity, key_pem = SiteIdentity.generate()
-    authority, ca_key_pem = Authority.generate(identity.site_id, time.time())
-    return {
-        IDENTITY_KEY: key_pem.encode(),
-        CA_KEY: ca_key_pem.encode(),
-        CA_CERTIFICATE: authority.ca_pem.encode(),
-    }
+def _new() -> Identity:
+    site, key_pem = SiteIdentity.generate()
+    authority, ca_key_pem = Authority.generate(site.site_id, time.time())
+    return codec.made_of(key_pem, CaState(ca_key_pem, authority.ca_pem))
 
 
-def _read_directory(secrets: Path) -> dict[str, bytes] | None:
+def _read_directory(secrets: Path) -> Identity | None:
     """What an earlier start of this pod left; None unless it is whole."""
     try:
-        found = {IDENTITY_KEY: files.read_secret(secrets / IDENTITY_KEY)}
-        found = with_ca(found, CaFiles(secrets).load())
-        check(found)
-        if (secrets / RESTORED).exists():
-            found[RESTORED] = files.read_secret(secrets / RESTORED)
-    except (FileNotFoundError, CertError, ConfigError):
+        key_pem = files.read_secret(secrets / IDENTITY_KEY).decode("ascii", "replace")
+        restored = secrets / RESTORED
+        return codec.made_of(
+            key_pem,
+            CaFiles(secrets).load(),
+            files.read_secret(restored) if restored.exists() else b"",
+        )
+    except (FileNotFoundError, CertError):
         return None
-    return found
 
 
-def _write_directory(secrets: Path, found: Mapping[str, bytes], here: Mapping[str, bytes]) -> None:
+def _write_directory(secrets: Path, found: Identity, here: Identity | None) -> None:
     """Credentials of links were given to the identity ``here``: with another one they go."""
-    if found[IDENTITY_KEY] != here.get(IDENTITY_KEY):
+    if here is None or found.key_pem != here.key_pem:
         shutil.rmtree(secrets / "links", ignore_errors=True)
     (secrets / RESTORED).unlink(missing_ok=True)
-    for name in (IDENTITY_KEY, RESTORED):
-        if name in found:
-            files.write_secret(secrets / name, found[name])
-    CaFiles(secrets).set(ca_of(found))
+    files.write_secret(secrets / IDENTITY_KEY, found.key_pem.encode())
+    if found.restored:
+        files.write_secret(secrets / RESTORED, found.restored)
+    CaFiles(secrets).set(found.ca)

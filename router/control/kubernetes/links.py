@@ -12,7 +12,6 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from certs import certificates, keys, names, tokens
-from certs.authority import Leaf
 from certs.credentials import Credential, LinkStore
 from certs.errors import CertError
 from certs.tokens import Token
@@ -26,24 +25,23 @@ from router.control.kubernetes.trust_calls import (
     uid_of,
     version_of,
 )
+from router.kubernetes.codecs import link as codec
+from router.kubernetes.codecs.link import LinkKey
 from router.kubernetes.names import TYPE_LABEL
 from router.kubernetes.objects import Object
 from router.kubernetes.picture import TokenSecret
 from router.kubernetes.secrets import (
-    LINK_CA,
-    LINK_CERTIFICATE,
-    LINK_KEY,
-    LINK_TOKEN,
+    CODE,
+    SecretError,
     data_of,
     is_type,
     link_name,
-    link_secret,
     owner_uid,
 )
 from router.model import limits
 from router.model.errors import ConfigError
 
-TOKEN_CODE, LINK_CODE = "SW0441", "SW0447"
+TOKEN_CODE, LINK_CODE = "SW0441", CODE
 
 
 class _Wanted(msgspec.Struct, frozen=True):
@@ -165,8 +163,8 @@ class LinkSecrets:
         return costs
 
     def _kept_token(self, name: str) -> Token | None:
-        secret = self._kept.get(link_name(name))
-        return None if secret is None else _Kept.of(secret).token
+        kept = _kept(self._kept.get(link_name(name)))
+        return None if kept is None else kept.token
 
     def _remove_unwanted(self) -> bool:
         unwanted = self._here.keys() - self._wanted.keys()
@@ -193,12 +191,11 @@ class LinkSecrets:
         """Put the link into the directory if it needs nothing for that, or is kept already."""
         if self._has(name, wanted):
             return False
-        secret = self._kept.get(link_name(name))
-        kept = None if secret is None else _Kept.of(secret)
+        kept = _kept(self._kept.get(link_name(name)))
         if wanted.token.kind == "certificate":
             self._restore(name, wanted)
             return True
-        if kept is not None and kept.fits(wanted):
+        if kept is not None and _fits(kept, wanted):
             self._restore(name, wanted, kept.key_pem, kept.credential)
             return True
         return self._remove(name)  # Of another token: that link ends now.
@@ -260,8 +257,8 @@ class LinkSecrets:
         before = self._together.get(name)
         if before is not None and before.secret is known and before[1:] == (wanted, stamp):
             return True
-        data = self._data(name, wanted)
-        if data is None or not _says(known, data, wanted.uid):
+        held = self._held(name, wanted)
+        if held is None or not _says_same(known, codec.secret(name, held, wanted.uid)):
             return False
         self._together[name] = _Together(known, wanted, stamp)
         return True
@@ -275,27 +272,28 @@ class LinkSecrets:
                 return changed  # Something else by now.
             if found is not None and not is_type(found, "link"):
                 raise _not_ours(name)
-            if found is not None:
-                changed |= self._take_kept(name, wanted, _Kept.of(found))
-            data = self._data(name, wanted)
-            if data is None:
+            kept = _kept(found)
+            if kept is not None:
+                changed |= self._take_kept(name, wanted, kept)
+            held = self._held(name, wanted)
+            if held is None:
                 tokens.check_usable(wanted.token, self._own_site_id, self._clock())
-                data = _files(wanted.token, keys.to_pem(keys.generate()), None)
+                held = LinkKey(wanted.token, keys.to_pem(keys.generate()))
             try:
-                await self._put(found, link_secret(name, data, wanted.uid))
+                await self._put(found, codec.secret(name, held, wanted.uid))
             except ApiError as error:
                 if not tries_left or not is_overtaken(error):
                     raise
                 continue  # Somebody else wrote it: look again.
             if self._wanted.get(name) is wanted and not self._has(name, wanted):
-                self._restore(name, wanted, data[LINK_KEY].decode())
+                self._restore(name, wanted, held.key_pem)
                 changed = True
             return changed
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def _take_kept(self, name: str, wanted: _Wanted, kept: "_Kept") -> bool:
+    def _take_kept(self, name: str, wanted: _Wanted, kept: LinkKey) -> bool:
         """Take what the Secret has of this token and the directory has not."""
-        if not kept.fits(wanted):
+        if not _fits(kept, wanted):
             return False
         has_key = self._has(name, wanted) and self._store.has_key(name)
         ours = self._store.load(name).credential if has_key else None
@@ -308,42 +306,29 @@ class LinkSecrets:
         """Make the Secret, or put it in the place of ``found`` unless that says the same."""
         if found is None:
             await self._api.create(made)
-        elif not _says(found, data_of(made), owner_uid(made)):
+        elif not _says_same(found, made):
             made["metadata"] |= {"resourceVersion": version_of(found), "uid": uid_of(found)}
             await self._api.replace(made)
 
-    def _data(self, name: str, wanted: _Wanted) -> dict[str, bytes] | None:
+    def _held(self, name: str, wanted: _Wanted) -> LinkKey | None:
         """What the link's Secret shall hold by the directory; None: that has no key yet."""
         if not self._has(name, wanted) or not self._store.has_key(name):
             return None
         credential = self._store.load(name).credential
         key = self._store.redeeming_key(name) if credential is None else credential.leaf.key_pem
-        return _files(wanted.token, key, credential)
+        return LinkKey(wanted.token, key, credential)
 
 
-class _Kept(msgspec.Struct, frozen=True):
-    """A link's Secret, read; what is not right in it counts as not there."""
+def _kept(secret: Object | None) -> LinkKey | None:
+    """A link's Secret, read; one that is not right counts as not there, and is made again."""
+    try:
+        return None if secret is None else codec.decode(secret)
+    except SecretError:
+        return None
 
-    token: Token | None = None
-    key_pem: str = ""
-    credential: Credential | None = None
 
-    @classmethod
-    def of(cls, secret: Object) -> "_Kept":
-        try:
-            data = {key: value.decode() for key, value in data_of(secret).items()}
-            token = tokens.load(data.get(LINK_TOKEN, ""), LINK_TOKEN)
-            key_pem = keys.to_pem(keys.from_pem(data.get(LINK_KEY, ""), LINK_KEY))
-        except (CertError, ConfigError, UnicodeDecodeError):
-            return cls()
-        chain_pem, ca_pem = data.get(LINK_CERTIFICATE, ""), data.get(LINK_CA, "")
-        credential = None
-        if chain_pem and ca_pem:
-            credential = Credential(Leaf(key_pem=key_pem, chain_pem=chain_pem), ca_pem)
-        return cls(token, key_pem, credential)
-
-    def fits(self, wanted: _Wanted) -> bool:
-        return self.token is not None and tokens.fingerprint(self.token) == wanted.fingerprint
+def _fits(kept: LinkKey, wanted: _Wanted) -> bool:
+    return tokens.fingerprint(kept.token) == wanted.fingerprint
 
 
 def _is_newer(kept: Credential, ours: Credential | None) -> bool:
@@ -354,18 +339,10 @@ def _is_newer(kept: Credential, ours: Credential | None) -> bool:
     return certificates.expires_at(kept.leaf.chain_pem) > ends
 
 
-def _files(token: Token, key_pem: str, credential: Credential | None) -> dict[str, bytes]:
-    files = {LINK_TOKEN: tokens.dump(token).encode(), LINK_KEY: key_pem.encode()}
-    if credential is not None:
-        files[LINK_CERTIFICATE] = credential.leaf.chain_pem.encode()
-        files[LINK_CA] = credential.ca_pem.encode()
-    return files
-
-
-def _says(secret: Object, data: Mapping[str, bytes], uid: str) -> bool:
+def _says_same(found: Object, made: Object) -> bool:
     try:
-        return data_of(secret) == data and owner_uid(secret) == uid
-    except ConfigError:
+        return data_of(found) == data_of(made) and owner_uid(found) == owner_uid(made)
+    except SecretError:
         return False
 
 

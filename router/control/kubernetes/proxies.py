@@ -9,20 +9,11 @@ from certs.credentials import LinkStore
 from certs.errors import CertError
 from certs.proxies import ProxyLogin
 from router.documents import Wanted
+from router.kubernetes.codecs import proxy as codec
 from router.kubernetes.objects import Object
 from router.kubernetes.picture import TokenSecret
-from router.kubernetes.secrets import (
-    PROXY_CA,
-    PROXY_PASSWORD,
-    PROXY_URL,
-    PROXY_USER,
-    data_of,
-    is_type,
-    proxy_name,
-)
+from router.kubernetes.secrets import CODE, SecretError, is_type, proxy_name
 from router.model.errors import ConfigError
-
-CODE = "SW0447"
 
 
 class ProxySecrets:
@@ -42,6 +33,8 @@ class ProxySecrets:
             said = "" if spec is None else spec.proxy or wanted.site.link_proxy
             try:
                 self._store.keep_proxy_login(link, _login(link, token, secrets, said))
+            except SecretError as error:
+                errors.append(error.finding)
             except ConfigError as error:
                 errors.append(error)
             except (CertError, OSError) as error:
@@ -67,14 +60,4 @@ def _login(
             hint=f"kubectl label secret {name} spillway.dev/type=proxy",
             code=CODE,
         )
-    data = data_of(found, CODE)
-    try:
-        texts = {key: value.decode().rstrip("\r\n") for key, value in data.items()}
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"Secret/{name}", "", "is not UTF-8", code=CODE) from error
-    return ProxyLogin(
-        proxy=texts.get(PROXY_URL) or said,
-        user=texts.get(PROXY_USER, ""),
-        password=texts.get(PROXY_PASSWORD, ""),
-        ca_pem=texts.get(PROXY_CA, ""),
-    )
+    return codec.decode(found, said)

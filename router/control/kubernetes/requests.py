@@ -27,9 +27,9 @@ from router.control.kubernetes.trust_calls import (
     version_of,
 )
 from router.kubernetes.addresses import Addresses
+from router.kubernetes.codecs import token as codec
 from router.kubernetes.names import CONNECTION_TOKEN, SKUPPER_TYPE
-from router.kubernetes.objects import Object, annotations, labels, name_of
-from router.kubernetes.tokens import text_of
+from router.kubernetes.objects import Object, annotations, labels
 from router.model import limits
 from router.model.errors import ConfigError
 
@@ -146,7 +146,7 @@ class TokenRequests:
     def _carried(self, found: Object, now: float) -> Token | None:
         """The token of ours that it carries, if that is good for a while."""
         try:
-            token = tokens.load(text_of(found, CONNECTION_TOKEN), name_of(found))
+            token = codec.decode(found, (), CONNECTION_TOKEN)
             certificate = certificates.read(token.certificate_pem)
         except CertError:
             return None

@@ -6,9 +6,8 @@ the API lets it; until the Secret is seen to have it, it is added to whatever is
 
 from collections.abc import Callable, Mapping
 
-from certs import revocation
 from certs.errors import CertError
-from certs.revocation import Revocation, Revocations, Revoked
+from certs.revocation import Revocation, Revocations
 from router.control.kubernetes.errors import ApiError
 from router.control.kubernetes.trust_calls import (
     SECRET,
@@ -18,14 +17,15 @@ from router.control.kubernetes.trust_calls import (
     refusal,
     version_of,
 )
+from router.kubernetes.codecs import revoked as codec
+from router.kubernetes.codecs.revoked import CODE
 from router.kubernetes.names import REVOKED_SECRET
 from router.kubernetes.objects import Object
-from router.kubernetes.secrets import REVOKED_FILE, data_of, revoked_secret, with_data
+from router.kubernetes.secrets import SecretError
 from router.model import limits
 from router.model.errors import ConfigError
 
 SOURCE = f"{SECRET}/{REVOKED_SECRET}"
-CODE = "SW0445"
 
 
 class RevokedSecret:
@@ -59,9 +59,9 @@ class RevokedSecret:
         """Take up the list as it is in the cluster. A damaged one changes nothing here."""
         found = secrets.get(REVOKED_SECRET)
         try:
-            listed = _list_of(found)
-        except ConfigError as error:
-            self._damage = error
+            listed = codec.decode(found)
+        except SecretError as error:
+            self._damage = error.finding
             return
         self._damage = None
         if found is not None and not is_older(version_of(found), self._version):
@@ -90,8 +90,8 @@ class RevokedSecret:
                     continue  # Somebody else wrote it: look again.
                 self._refusal = refusal(error, SOURCE, "keep who was revoked")
                 return
-            except ConfigError as error:
-                self._damage = error
+            except SecretError as error:
+                self._damage = error.finding
                 return
             self._refusal = None
             # Not by number: another step, or a revocation, may have come in between.
@@ -104,28 +104,12 @@ class RevokedSecret:
     async def _keep(self, changes: tuple[Revocation, ...]) -> str:
         """The version that has them; empty: it said so already."""
         found = await self._api.find(SECRET, REVOKED_SECRET)
-        before = _list_of(found)
+        before = codec.decode(found)
         after = before
         for change in changes:
             after = change.applied_to(after)
         if after == before:
             return ""
-        data = revocation.encode(after)
         if found is None:
-            return version_of(await self._api.create(revoked_secret(data)))
-        return version_of(await self._api.replace(with_data(found, {REVOKED_FILE: data})))
-
-
-def _list_of(found: Object | None) -> Revoked:
-    if found is None:
-        return Revoked()
-    try:
-        return revocation.decode(data_of(found, CODE).get(REVOKED_FILE, b"{}"), SOURCE)
-    except CertError as error:
-        raise ConfigError(
-            SOURCE,
-            f"data[{REVOKED_FILE}]",
-            "is damaged; who was revoked before stays so",
-            hint=f"Restore it, or revoke again after: kubectl delete secret {REVOKED_SECRET}",
-            code=CODE,
-        ) from error
+            return version_of(await self._api.create(codec.secret(after)))
+        return version_of(await self._api.replace(codec.changed(found, after)))

@@ -6,16 +6,15 @@ Written only when it is another, and seldom: status objects that change with the
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from router.control.kubernetes.errors import NOT_FOUND, ApiError
-from router.kubernetes.names import PART_OF, STATUS_CONFIGMAP
+from router.kubernetes.codecs.status import KIND, config_map
+from router.kubernetes.names import STATUS_CONFIGMAP
 from router.kubernetes.objects import Object
 from router.model import limits
 
 log = logging.getLogger("router.control.kubernetes")
-
-KIND: Final = "ConfigMap"
 
 
 class ConfigMaps(Protocol):
@@ -74,14 +73,7 @@ class StatusWriter:
                 self._written = told
                 return
             if found is None:
-                await self._api.create(
-                    {
-                        "apiVersion": "v1",
-                        "kind": KIND,
-                        "metadata": {"name": STATUS_CONFIGMAP, "labels": dict(PART_OF)},
-                        "data": dict(told),
-                    }
-                )
+                await self._api.create(config_map(told))
                 self._written = told
                 return
             gone = {key: None for key in found.get("data") or () if key not in told}

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from certs.errors import CertError
-from certs.service_tls import CA_FILE, CERTIFICATE_FILE, KEY_FILE, Contents, TlsStore
+from certs.service_tls import TlsStore
 from router.control.kubernetes.informer import Informer, Reads
 from router.control.kubernetes.selections import Selection, whole
 from router.control.kubernetes.supervise import kept_running
 from router.control.kubernetes.trust_calls import SECRET, refusal
 from router.documents import Wanted
+from router.kubernetes.codecs import service_tls as codec
 from router.kubernetes.names import (
     CONNECTION_TOKEN,
     CONNECTION_TOKEN_REQUEST,
@@ -26,7 +27,7 @@ from router.kubernetes.names import (
     TYPE_LABEL,
 )
 from router.kubernetes.objects import Object, labels
-from router.kubernetes.secrets import data_of, is_type
+from router.kubernetes.secrets import SecretError, is_type
 from router.model import limits
 from router.model.errors import ConfigError
 
@@ -135,7 +136,7 @@ class TlsSecrets:
     def _take(self, name: str, found: Object) -> None:
         """Copy it; ``trust.service_tls`` looks at the copies each second and judges them."""
         try:
-            data = data_of(found, CODE)
+            contents = codec.decode(name, found, CODE)
             if _is_of_links(found):
                 raise self._error(
                     name,
@@ -144,22 +145,18 @@ class TlsSecrets:
                     "links of this site",
                     "Name a Secret of the service's own: kubectl create secret tls",
                 )
-            if not data.get(CA_FILE) and not (data.get(CERTIFICATE_FILE) and data.get(KEY_FILE)):
+            if not contents.ca and not (contents.certificate and contents.key):
                 raise self._error(
                     name,
                     "data",
                     f"{self._who(name)} needs tls.crt with tls.key, or ca.crt, in it",
                     "Fill it, for example with: sitectl tls, or cert-manager",
                 )
-            contents = Contents(
-                f"{SECRET}/{name}",
-                data.get(CERTIFICATE_FILE, b""),
-                data.get(KEY_FILE, b""),
-                data.get(CA_FILE, b""),
-            )
             self._store.write(name, contents)
         except ConfigError as error:
             self._errors[name] = error
+        except SecretError as error:
+            self._errors[name] = error.finding
         except (CertError, OSError) as error:
             hint = error.hint if isinstance(error, CertError) else "Free some space"
             self._errors[name] = self._error(name, "", f"cannot be copied: {error}", hint)

@@ -15,12 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from certs import claims
 from certs.authority import Authority
 from certs.certificates import begins_at
 from certs.claims import ClaimRequest, Grant
 from certs.credentials import LinkStore
-from certs.errors import CertError
 from certs.identity import SiteIdentity
 from certs.register import DIRECTORY, Register
 from certs.revocation import Revocation, Revocations
@@ -40,10 +38,11 @@ from router.control.kubernetes.tls import TlsSecrets, named
 from router.control.kubernetes.trust_calls import SECRET, refusal, uid_of, version_of
 from router.documents import Wanted
 from router.kubernetes.addresses import EXPOSED_BY, Addresses, addresses
+from router.kubernetes.codecs import grant as grants
 from router.kubernetes.names import IDENTITY_SECRET, ROUTER, SITE_CONFIGMAP, TYPE_LABEL
 from router.kubernetes.objects import Object, Snapshot, labels
 from router.kubernetes.picture import NamespacePicture
-from router.kubernetes.secrets import GRANT_FILE, data_of, is_type
+from router.kubernetes.secrets import SecretError, is_type
 from router.model import limits
 from router.model.errors import ConfigError
 
@@ -154,14 +153,7 @@ class SecretTrust:
         if self._seen is None:
             return []
         found = self._seen.snapshot.of(SECRET).values()
-        try:
-            return [
-                claims.decode(data_of(one).get(GRANT_FILE, b""), SECRET)
-                for one in found
-                if is_type(one, "grant")
-            ]
-        except ConfigError as error:
-            raise CertError(SECRET, error.reason, error.hint) from error
+        return [grants.decode(one) for one in found if is_type(one, "grant")]
 
     def last_chain(self, site: str) -> str | None:
         """Of ``site``, by the grants that were seen last."""
@@ -172,8 +164,8 @@ class SecretTrust:
             if not is_type(found, "grant"):
                 continue
             try:
-                grant = claims.decode(data_of(found).get(GRANT_FILE, b""), SECRET)
-            except (CertError, ConfigError):
+                grant = grants.decode(found)
+            except SecretError:
                 continue
             if not grant.revoked:
                 chains += [use.chain for use in grant.redeemed if use.site_id == site]
@@ -375,8 +367,8 @@ class SecretTrust:
 
     def _is_over(self, found: Object) -> bool:
         try:
-            grant = claims.decode(data_of(found).get(GRANT_FILE, b""), SECRET)
-        except (CertError, ConfigError):
+            grant = grants.decode(found)
+        except SecretError:
             return False
         over_at = grant.expires_at + limits.GRANT_KEPT_S
         return not grant.redeemed and self._clock() >= over_at

@@ -5,9 +5,10 @@ import json
 import pytest
 
 from router.admin.views import LinkView, SiteName, Status
+from router.kubernetes.codecs.status import KEY
 from router.model import limits
 from router.model.events import Problem
-from router.process.namespace_status import KEY, short
+from router.process.namespace_status import short
 
 
 def status(*problems: Problem) -> Status:

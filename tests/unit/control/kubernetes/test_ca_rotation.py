@@ -10,9 +10,9 @@ from certs import rotation
 from certs.authority import Authority
 from certs.ca_files import CaFiles
 from certs.rotation import CaState
-from router.control.kubernetes.identity import ca_of, follow, keep, prepare, propose_ca
+from router.control.kubernetes.identity import follow, keep, prepare, propose_ca
+from router.kubernetes.codecs import identity
 from router.kubernetes.names import IDENTITY_SECRET
-from router.kubernetes.secrets import data_of
 from tests.unit.control.kubernetes.fake_secrets import FORBIDDEN, FakeSecrets, failing
 
 
@@ -28,7 +28,7 @@ def fresh() -> CaState:
 
 
 def kept(api: FakeSecrets) -> CaState:
-    return ca_of(data_of(api.objects[IDENTITY_SECRET]))
+    return identity.ca(api.objects[IDENTITY_SECRET])
 
 
 def test_of_two_replicas_that_begin_at_once_one_makes_the_new_ca_and_both_follow(

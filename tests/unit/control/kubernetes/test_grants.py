@@ -128,7 +128,7 @@ def test_a_damaged_grant_is_refused_and_named(scene: Scene) -> None:
         scene.api.objects[SECRET]["data"] = {"grant.json": text}
         (answer,) = scene.judge(fresh(scene.token))
         assert isinstance(answer, CertError)
-        assert answer.subject == f"Secret/{SECRET}"
+        assert answer.subject == f"Secret/{SECRET}: data[grant.json]"
 
 
 def test_an_api_that_is_too_slow_is_answered_for_in_time(scene: Scene) -> None:

@@ -121,15 +121,16 @@ def test_readmitting_takes_off_and_twice_writes_once(scene: Scene) -> None:
     assert scene.api.writes == [f"update {REVOKED_SECRET}"]
 
 
-@pytest.mark.parametrize("text", ["bm8=", "%%"])
-def test_a_damaged_list_lets_nobody_in_again_and_is_named(scene: Scene, text: str) -> None:
+@pytest.mark.parametrize("text", ["bm8=", "%%", None])
+def test_a_damaged_list_lets_nobody_in_again_and_is_named(scene: Scene, text: str | None) -> None:
     scene.api.put(revoked_secret(of(EAST)))
     scene.look()
-    scene.api.objects[REVOKED_SECRET]["data"]["revoked.json"] = text
+    scene.api.objects[REVOKED_SECRET]["data"] = {} if text is None else {"revoked.json": text}
     scene.look()
     assert scene.is_revoked(EAST)
     (error,) = scene.secret.errors
     assert (error.source, error.code) == (f"Secret/{REVOKED_SECRET}", "SW0445")
+    assert error.path == "data[revoked.json]"
     assert error.hint
     scene.api.put(revoked_secret(base64.b64decode("e30=")))
     scene.look()

@@ -12,6 +12,7 @@ from certs.claims import decode
 from certs.identity import SiteIdentity
 from certs.tokens import dump, load
 from router.kubernetes import names
+from router.kubernetes.codecs.token import ANY_COST
 from router.kubernetes.owners import owners_map
 from router.kubernetes.secrets import (
     GRANT_FILE,
@@ -27,7 +28,6 @@ from router.kubernetes.tokens import text_of
 from router.model.ids import SiteId
 from router.model.owners import Owner
 from sitectl.backup import seal
-from sitectl.kubernetes.secrets import ANY_COST
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster

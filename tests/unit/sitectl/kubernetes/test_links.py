@@ -12,6 +12,8 @@ from click.testing import Result
 from certs import certificates, claims, keys, tokens
 from certs.authority import Authority
 from certs.claims import Redemption
+from certs.register import Admitted, Issued
+from router.kubernetes.codecs import grant, register, revoked
 from router.kubernetes.tokens import text_of
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster
@@ -182,6 +184,22 @@ def test_deleting_an_incoming_link_revokes_the_neighbour(
     cluster.conflicts = 2  # A router writes the list in the same moment.
     shop.ok("revoke-access", "--link", "west")
     assert shop.fails(4, "revoke-access", "--link", "ghost")
+
+
+def test_a_damaged_entry_of_the_register_keeps_nobody_from_barring_others(
+    shop: NamespaceLine, cluster: FakeCluster, tmp_path: Path
+) -> None:
+    site_id = "ab" * 16
+    redeemed(shop, cluster, tmp_path, site_id)
+    (use,) = grant.decode(cluster.found("Secret", "spillway-grant-t")).redeemed
+    issued = Issued(key="00", serial="77", expires=2e9, chain=use.chain)
+    entry = Admitted(site_id=site_id, name="west", by="t", since=1.0, issued=(issued,))
+    (kept,) = register.secrets({site_id: entry})
+    kept["data"]["a" * 32] = "%%%"
+    cluster.put("Secret", kept["metadata"]["name"], metadata=kept["metadata"], data=kept["data"])
+    shop.ok("revoke-access", "--link", "west")
+    listed = revoked.decode(cluster.found("Secret", "spillway-revoked"))
+    assert "77" in listed.serials and site_id in listed.sites
 
 
 def redeemed(line: NamespaceLine, cluster: FakeCluster, tmp_path: Path, site_id: str) -> str:

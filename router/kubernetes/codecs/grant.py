@@ -1,0 +1,31 @@
+"""Secrets `GRANT_PREFIX`NAME: claims that the site granted, and how often each was used."""
+
+from typing import Any, Final
+
+from certs import claims
+from certs.claims import Grant
+from router.kubernetes.objects import Object
+from router.kubernetes.secrets import (
+    GRANT_FILE,
+    data_of,
+    decoded,
+    grant_secret,
+    with_data,
+)
+
+_HINT: Final = "Delete it and make a new token"
+
+
+def decode(found: Object) -> Grant:
+    """The grant as it is now."""
+    return decoded(found, GRANT_FILE, claims.decode, _HINT)
+
+
+def secret(grant: Grant) -> dict[str, Any]:
+    """The Secret of a new one."""
+    return grant_secret(grant.name, claims.encode(grant))
+
+
+def changed(found: Object, grant: Grant) -> dict[str, Any]:
+    """``found``, its version included, with what became of the grant."""
+    return with_data(found, {**data_of(found), GRANT_FILE: claims.encode(grant)})

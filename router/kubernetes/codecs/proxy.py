@@ -1,0 +1,42 @@
+"""Secrets with the login of a link's HTTP proxy: users make them, and `sitectl link` does."""
+
+from typing import Final
+
+from certs.proxies import ProxyLogin
+from router.kubernetes.objects import Object, name_of
+from router.kubernetes.secrets import (
+    PROXY_CA,
+    PROXY_PASSWORD,
+    PROXY_URL,
+    PROXY_USER,
+    SecretError,
+    data_of,
+)
+
+_HINT: Final = "Say it again: sitectl link set NAME --proxy URL"
+
+
+def decode(found: Object, proxy: str) -> ProxyLogin:
+    """The login; ``proxy`` is whom it is for if it names none. The end of a line is no password."""
+    texts: dict[str, str] = {}
+    for key, value in data_of(found).items():
+        try:
+            texts[key] = value.decode().rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise SecretError(name_of(found), key, "is not UTF-8", _HINT) from error
+    return ProxyLogin(
+        proxy=texts.get(PROXY_URL) or proxy,
+        user=texts.get(PROXY_USER, ""),
+        password=texts.get(PROXY_PASSWORD, ""),
+        ca_pem=texts.get(PROXY_CA, ""),
+    )
+
+
+def encode(login: ProxyLogin) -> dict[str, bytes]:
+    """The data of its Secret."""
+    return {
+        PROXY_URL: login.proxy.encode(),
+        PROXY_USER: login.user.encode(),
+        PROXY_PASSWORD: login.password.encode(),
+        PROXY_CA: login.ca_pem.encode(),
+    }

@@ -1,0 +1,42 @@
+"""Secret `REVOKED_SECRET`: sites and certificates that are let in no more."""
+
+from typing import Any, Final
+
+from certs import revocation
+from certs.errors import CertError
+from certs.revocation import Revoked
+from router.kubernetes.names import REVOKED_SECRET
+from router.kubernetes.objects import Object
+from router.kubernetes.secrets import (
+    REVOKED_FILE,
+    SecretError,
+    data_of,
+    revoked_secret,
+    value_of,
+    with_data,
+)
+
+CODE: Final = "SW0445"
+_HINT: Final = f"Restore it, or revoke again after: kubectl delete secret {REVOKED_SECRET}"
+
+
+def decode(found: Object | None) -> Revoked:
+    """The list; None is the Secret that nobody made yet, since nobody was revoked."""
+    if found is None:
+        return Revoked()
+    data = value_of(found, REVOKED_FILE, _HINT, CODE)
+    try:
+        return revocation.decode(data, f"Secret/{REVOKED_SECRET}")
+    except CertError as error:
+        reason = "is damaged; who was revoked before stays so"
+        raise SecretError(REVOKED_SECRET, REVOKED_FILE, reason, _HINT, CODE) from error
+
+
+def secret(revoked: Revoked) -> dict[str, Any]:
+    """The Secret of the first who is revoked."""
+    return revoked_secret(revocation.encode(revoked))
+
+
+def changed(found: Object, revoked: Revoked) -> dict[str, Any]:
+    """``found``, its version included, with another list."""
+    return with_data(found, {**data_of(found, CODE), REVOKED_FILE: revocation.encode(revoked)})

@@ -1,0 +1,38 @@
+"""Secrets with a TLS credential of a service, as cert-manager and Skupper make them."""
+
+from typing import Any
+
+from certs.service_tls import CERTIFICATE_FILE, FILES, KEY_FILE, Contents
+from router.kubernetes.names import MANAGED_BY, MANAGED_BY_LABEL, PART_OF
+from router.kubernetes.objects import Object
+from router.kubernetes.secrets import CODE, data_of, encoded
+
+
+def decode(name: str, found: Object | None, code: str = CODE) -> Contents:
+    """Its files as they are; those that are missing are empty. Who uses them judges them."""
+    data = {} if found is None else data_of(found, code)
+    return Contents(f"Secret/{name}", *(data.get(file, b"") for file in FILES))
+
+
+def encode(contents: Contents) -> dict[str, str]:
+    """The data of its Secret: the files that there are."""
+    return encoded(files(contents))
+
+
+def files(contents: Contents) -> dict[str, bytes]:
+    """The files that there are, by name."""
+    found = zip(FILES, (contents.certificate, contents.key, contents.ca), strict=True)
+    return {file: value for file, value in found if value}
+
+
+def secret(name: str, contents: Contents) -> dict[str, Any]:
+    """The Secret of a new one: of the type that others expect, if it is a pair."""
+    data = encode(contents)
+    is_pair = CERTIFICATE_FILE in data and KEY_FILE in data
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "labels": {**PART_OF, MANAGED_BY_LABEL: MANAGED_BY}},
+        "type": "kubernetes.io/tls" if is_pair else "Opaque",
+        "data": data,
+    }

@@ -1,0 +1,33 @@
+"""Secrets that carry a token of another site, or one of this site for another."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from certs import tokens
+from certs.tokens import Token
+from router.kubernetes.names import MANAGED_BY, MANAGED_BY_LABEL, SKUPPER_TYPE
+from router.kubernetes.objects import Object, labels, name_of
+from router.kubernetes.tokens import text_of
+from router.model import limits
+
+ANY_COST: Final = (None, *range(1, 1_001), limits.COST_MAX)
+"""Costs that a token may have been made with: the annotation is the user's since."""
+
+
+def decode(found: Object, costs: Iterable[int | None] = ANY_COST, kind: str = "") -> Token:
+    """The token, with the cost its issuer gave it. CertError: it is none, and why.
+
+    ``kind``: another than its label says, which some tools put back.
+    """
+    kind = kind or labels(found).get(SKUPPER_TYPE, "")
+    return tokens.load(text_of(found, kind), f"Secret/{name_of(found)}", costs=costs)
+
+
+def secret(token: Token, name: str) -> dict[str, Any]:
+    """The token under the name of its link. It is ours, and goes with the site."""
+    made = tokens.as_secret(token)
+    made["metadata"]["name"] = name
+    if token.cost is not None:
+        made["metadata"]["annotations"][tokens.ISSUED_COST] = str(token.cost)
+    made["metadata"]["labels"][MANAGED_BY_LABEL] = MANAGED_BY
+    return made
