@@ -104,6 +104,12 @@ class _Root(Verbs):
             with formatter.section(title):
                 formatter.write_dl(lines)
 
+    def names_of(self, what: str, ctx: click.Context, incomplete: str) -> list[str]:
+        """For a shell that completes; nothing else needs what this imports."""
+        from sitectl.site.completion import names
+
+        return names(what, ctx, incomplete)
+
     def main(self, args: Sequence[str] | None = None, *rest: Any, **attributes: Any) -> Any:
         """Run a command line and exit with its code."""
         settings = Settings()

@@ -54,8 +54,8 @@ from sitectl.runtimes import presence
 from sitectl.runtimes.spec import RUNTIME_FILE
 from sitectl.site.console_place import USERS
 from sitectl.site.directory import DOCUMENT_BYTES_MAX, DirectorySite
+from sitectl.site.places import GATEWAYS
 from sitectl.site.site import Change
-from sitectl.site.store import GATEWAYS
 
 STAGING: Final = ".restore"  # Has no config/ itself: no verb takes it for a site.
 STATE_FILE: Final = "state.json"

@@ -48,8 +48,8 @@ from sitectl.kubernetes.site import (
     open_cluster,
 )
 from sitectl.kubernetes.versions import router_of
+from sitectl.site.places import state_dir
 from sitectl.site.site import Change
-from sitectl.site.store import state_dir
 
 _OURS: Final = f"{names.TYPE_LABEL} in ({','.join(kept.TYPES)})"
 _TOKENS: Final = (names.TOKEN_CLAIM, names.CONNECTION_TOKEN)

@@ -1,5 +1,5 @@
 """What every verb stands on: flags that all take, exit codes, output, tables, texts, the screen.
 
 In: words of a command line. Out: text, JSON or YAML on stdout, progress and errors on stderr.
-Invariants: knows no site, no router and no verb; only `completion` asks a site, when a shell does.
+Invariants: knows no site, no router and no verb.
 """

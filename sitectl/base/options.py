@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
 import click
 
@@ -138,16 +138,24 @@ class Settings:
             )
 
 
+@runtime_checkable
+class KnowsNames(Protocol):
+    """A command line that knows what there is: sites, services, links, targets."""
+
+    def names_of(self, what: str, ctx: click.Context, incomplete: str) -> list[str]:
+        """Names of ``what`` that could stand where ``incomplete`` stands."""
+        ...
+
+
 Completes = Callable[[click.Context, click.Parameter, str], list[Any]]
 
 
 def completes(what: str) -> Completes:
-    """For ``shell_complete``: names of ``what`` (`sitectl.base.completion`)."""
+    """For ``shell_complete``: names of ``what``, as the root of the command line knows them."""
 
     def found(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        from sitectl.base.completion import names
-
-        return list(names(what, ctx, incomplete))
+        root = ctx.find_root().command
+        return list(root.names_of(what, ctx, incomplete)) if isinstance(root, KnowsNames) else []
 
     return found
 

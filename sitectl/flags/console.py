@@ -176,11 +176,11 @@ def keep_user(site: DirectorySite, wish: ConsoleWish | None, spec: ConsoleSpec |
 
 def _free_place(settings: Settings, name: str) -> str:
     """The first port that no other site of this state directory has, and nobody listens at."""
-    from sitectl.site import store
+    from sitectl.site import places
 
-    state = store.state_dir(settings)
+    state = places.state_dir(settings)
     taken = set()
-    for other in store.site_names(state):
+    for other in places.site_names(state):
         if other == name:
             continue
         for document in DirectorySite(state / other).documents():

@@ -42,7 +42,7 @@ from sitectl.runtimes.spec import (
     RuntimeSpec,
 )
 from sitectl.runtimes.spec_file import read_spec, require_words, write_spec
-from sitectl.site import store
+from sitectl.site import places
 from sitectl.site.claims import endpoints_to_dial, grant_claim
 from sitectl.site.directory import DirectorySite
 from sitectl.site.site import Change, Site
@@ -112,7 +112,7 @@ def make(settings: Settings, wish: GatewayWish) -> MadeGateway:
     spec = _spec(gateway.site, wish)
     _require_host_runs(spec, is_new=not _has_spec(gateway.site))
     source = _source(settings, wish, gateway)
-    site, made = make_edge_in(store.gateways_dir(settings), wish.name)
+    site, made = make_edge_in(places.gateways_dir(settings), wish.name)
     changes = [made]
     with site.held():
         changes.append(_link(settings, wish, HostGateway(site, gateway.record), source))

@@ -16,7 +16,8 @@ from router.model import limits
 from sitectl.base.failure import Exit, Failure, conflict, not_found, usage
 from sitectl.base.options import Settings, switched_platform
 from sitectl.base.texts import flat_yaml, write_atomically
-from sitectl.site import store
+from sitectl.selection import store
+from sitectl.site import places
 from sitectl.site.directory import DirectorySite
 from sitectl.site.site import Site
 
@@ -90,7 +91,7 @@ def _words(text: str) -> str:
 
 def gateway_names(settings: Settings) -> list[str]:
     """The gateways of this host, half made ones too, sorted."""
-    place = store.gateways_dir(settings)
+    place = places.gateways_dir(settings)
     if not place.is_dir():
         return []
     entries = (path for path in place.iterdir() if not path.name.startswith("."))
@@ -99,7 +100,7 @@ def gateway_names(settings: Settings) -> list[str]:
 
 def gateway_at(settings: Settings, name: str) -> HostGateway:
     """The gateway of that name, whether or not it is there."""
-    site = DirectorySite(store.gateways_dir(settings) / name)
+    site = DirectorySite(places.gateways_dir(settings) / name)
     return HostGateway(site, read_record(site.directory))
 
 
@@ -166,8 +167,8 @@ def meant_site(settings: Settings) -> Site:
     """
     says_nothing = settings.platform is None and not switched_platform() and not settings.site
     if says_nothing and settings.chosen_platform() == "process":
-        no_site = not store.site_names(store.state_dir(settings))
-        if no_site and store.has_kubeconfig():
+        no_site = not places.site_names(places.state_dir(settings))
+        if no_site and places.has_kubeconfig():
             settings.platform = "kubernetes"
     try:
         return store.find_site(settings)
@@ -188,7 +189,7 @@ def record_of(settings: Settings, site: Site) -> GatewayRecord:
         platform: Literal["process", "podman"] = (
             "podman" if settings.chosen_platform() == "podman" else "process"
         )
-        return GatewayRecord(platform=platform, state=str(store.state_dir(settings)), **common)
+        return GatewayRecord(platform=platform, state=str(places.state_dir(settings)), **common)
     kubeconfig = settings.kubeconfig or os.environ.get("KUBECONFIG", "")
     if kubeconfig and os.pathsep not in kubeconfig:  # Several files have no one path.
         kubeconfig = str(Path(kubeconfig).expanduser().absolute())

@@ -38,8 +38,8 @@ from sitectl.kubernetes.versions import (
 from sitectl.runtimes.image import policy_of_pods, stated_image
 from sitectl.runtimes.process import is_supervised, router_environment
 from sitectl.runtimes.spec import PullPolicy
+from sitectl.site.places import state_dir
 from sitectl.site.site import Change
-from sitectl.site.store import state_dir
 
 ROUTES: Final = "route.openshift.io/v1"
 WAIT_POLL_S: Final = 0.5

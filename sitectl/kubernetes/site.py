@@ -21,6 +21,7 @@ from router.kubernetes.documents import config_map, config_map_name
 from router.kubernetes.objects import Object, annotations, labels
 from router.model.errors import ConfigError
 from router.model.specs import Document, Kind, LinkSpec
+from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, conflict, not_found, usage
 from sitectl.base.options import Settings
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
@@ -28,8 +29,8 @@ from sitectl.kubernetes.door import PodDoor, site_directory
 from sitectl.kubernetes.namespace_objects import NamespaceReading, read_namespace
 from sitectl.kubernetes.planned import DryCluster
 from sitectl.site.admin import Admin, AdminClient
-from sitectl.site.site import LinkTokens, ServiceCredentials, Site
-from sitectl.site.store import state_dir
+from sitectl.site.places import state_dir
+from sitectl.site.site import LinkTokens, ManagedSite, ServiceCredentials
 
 if TYPE_CHECKING:
     from certs.names import Endpoint
@@ -50,7 +51,7 @@ _TRACKERS: Final = {
 }
 
 
-class KubernetesSite(Site):
+class KubernetesSite(ManagedSite):
     """The site of one namespace. Its objects are read once, all kinds in parallel."""
 
     users_word = "object"
@@ -141,8 +142,6 @@ class KubernetesSite(Site):
                 retryable=True,
             )
         if found.is_local:
-            from sitectl.base import output
-
             output.note("ingress is none: the token works within this cluster only")
         return found.endpoints
 
@@ -337,8 +336,6 @@ class KubernetesSite(Site):
         except ApiFailure as failure:
             if failure.status != 404:
                 raise
-            from sitectl.base import output
-
             output.note(f"there is no Deployment {names.ROUTER}: restart the router yourself")
 
     def held(self) -> AbstractContextManager[None]:

@@ -10,7 +10,7 @@ from sitectl.base import output, texts
 from sitectl.base.failure import Exit, Failure, conflict
 from sitectl.base.options import Settings
 from sitectl.runtimes import presence, runtime_of
-from sitectl.site import store
+from sitectl.site import places
 from sitectl.site.directory import DirectorySite
 from sitectl.site.site import Change
 
@@ -22,7 +22,7 @@ def name_of(words: str) -> str:
 
 def make_site(settings: Settings, document: Document) -> Change:
     """Make the site of ``document``, or see that it is there; finishes what was interrupted."""
-    return make_site_in(store.state_dir(settings), document)
+    return make_site_in(places.state_dir(settings), document)
 
 
 def make_site_in(state: Path, document: Document) -> Change:

@@ -3,21 +3,19 @@
 import time
 from typing import Any
 
-from sitectl.base.completion import remember
 from sitectl.base.failure import Exit, Failure, not_found
 from sitectl.base.options import Settings
 from sitectl.base.watch import Picture
 from sitectl.show.link_table import link_table
-from sitectl.site import store
+from sitectl.site.completion import remember
 from sitectl.site.site import Site
 
 
-def link_picture(settings: Settings, name: str | None) -> Picture:
-    """The links, or the one named; from documents and tokens when no router tells.
+def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
+    """The links of ``site``, or the one named; from documents and tokens when no router tells.
 
     Failure: no such link.
     """
-    site = store.find_site(settings)
     exit_code, unanswered, note = Exit.OK, None, ""
     try:
         items = site.admin.get("/api/v1/links")

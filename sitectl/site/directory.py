@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from certs.errors import CertError
 from certs.files import locked, read_whole, sweep_temporaries
@@ -18,6 +18,7 @@ from router.model.specs import Document, Kind
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure
 from sitectl.base.texts import write_atomically
+from sitectl.site import places
 from sitectl.site.admin import Admin
 from sitectl.site.site import LinkTokens, ServiceCredentials, Site
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 _ANY_ADDRESS = ("0.0.0.0", "::", "[::]", "")
 DOCUMENT_BYTES_MAX = 4 * 1024 * 1024
-RESTART_WAIT_S = 60.0
 HOLD_WAIT_S, HOLD_POLL_S = 10.0, 0.02
 
 
@@ -66,9 +66,7 @@ class DirectorySite(Site):
     @property
     def init_hint(self) -> str:
         """`init`, of a site or of a gateway."""
-        from sitectl.site import store
-
-        if self.directory.parent.name == store.GATEWAYS:
+        if self.directory.parent.name == places.GATEWAYS:
             return f"sitectl gateway init --name {self.name}"
         return f"sitectl init {self.name}"
 
@@ -93,36 +91,6 @@ class DirectorySite(Site):
             "--ingress-host"
         )
         return ((address, site.bind_port),)
-
-    def last_status(self, silence: Failure) -> dict[str, Any]:
-        """What is configured: on a process site nothing else is left when the router is stopped."""
-        from certs.identity import SiteIdentity
-        from router import __version__
-        from sitectl.runtimes.presence import death_of
-        from sitectl.site.console_place import console_place
-
-        documents, errors = self.scan()
-        wanted = self.wanted()
-        death = death_of(self)
-        found = [(death.code, death.message, death.hint)] if death else []
-        found += [(error.code, error.message, error.hint) for error in errors]
-        return {
-            "name": wanted.name,
-            "id": SiteIdentity.load(self.secrets).site_id,
-            "mode": wanted.site.router_mode,
-            "version": __version__,
-            "ready": False,
-            "running": False,
-            "uptime_s": 0.0,
-            "links": sum(document.kind == "Link" for document in documents),
-            "services": sum(document.kind == "Service" for document in documents),
-            "sites": 1,
-            "problems": [
-                {"code": code, "message": message, "hint": hint} for code, message, hint in found
-            ],
-            "sharing": wanted.site.sharing,
-            "console": console_place(self.secrets, wanted.site.console),
-        }
 
     def scan(self) -> tuple[list[Document], list[ConfigError]]:
         """Every document in ``config/`` with its file, and what is wrong in the files."""
@@ -185,27 +153,6 @@ class DirectorySite(Site):
                 )
             return False
         return True
-
-    def restart_router(self) -> None:
-        """Stop it, drained, and start it again. Failure: it takes too long."""
-        from sitectl.runtimes import runtime_of
-
-        runtime = runtime_of(self)
-        if runtime.stop(RESTART_WAIT_S):
-            runtime.start(RESTART_WAIT_S)
-
-    def runtime(self) -> dict[str, Any]:
-        """What its unit or container is; empty for a plain process."""
-        from sitectl.runtimes import runtime_of
-        from sitectl.runtimes.spec_file import read_spec
-
-        kind = read_spec(self).kind
-        if kind == "process":
-            return {}
-        try:
-            return runtime_of(self).describe()
-        except Failure as failure:  # The router's own state is worth showing without it.
-            return {"runtime": kind, "error": failure.message}
 
     def still_answers(self) -> bool:
         """Whether a process accepts on the socket."""

@@ -186,10 +186,6 @@ class Site(ABC):
     def endpoints(self) -> tuple["Endpoint", ...]:
         """What others dial, for tokens that name no host. Failure: nobody can reach this site."""
 
-    @abstractmethod
-    def last_status(self, silence: Failure) -> dict[str, Any]:
-        """The item of `status` as far as it is known without a router; ``silence``: why so."""
-
     def degrades(self, failure: Failure) -> bool:
         """Whether ``failure`` leaves us what is configured: no router can be asked."""
         return failure.exit_code is Exit.UNREACHABLE
@@ -212,10 +208,6 @@ class Site(ABC):
     def may_be_others(self, name: str) -> bool:
         """Whether another site may own ``name``, so that it is worth asking the router."""
         return True
-
-    def runtime(self) -> dict[str, Any]:
-        """Who keeps its router running here, and how; empty: nobody does."""
-        return {}
 
     def console_of(self, told: dict[str, str]) -> dict[str, str]:
         """Where browsers find the console, of which the router ``told``."""
@@ -271,10 +263,6 @@ class Site(ABC):
     @abstractmethod
     def reload(self) -> bool:
         """Have a running router look at its documents now. False: it will by itself."""
-
-    @abstractmethod
-    def restart_router(self) -> None:
-        """Have a running router begin anew, with the secrets as they are now."""
 
     @abstractmethod
     def held(self) -> AbstractContextManager[None]:
@@ -425,3 +413,19 @@ def _refuse_unreadable(wanted: list[Document]) -> None:
         for error in read(write(document), "")[1]:
             field = f" (at {error.path})" if error.path else ""
             raise usage(f"{error.reason}{field}", error.hint)
+
+
+class ManagedSite(Site):
+    """A site together with what keeps its router running; the flags of a command mean one."""
+
+    @abstractmethod
+    def last_status(self, silence: Failure) -> dict[str, Any]:
+        """The item of `status` as far as it is known without a router; ``silence``: why so."""
+
+    def runtime(self) -> dict[str, Any]:
+        """Who keeps its router running here, and how; empty: nobody does."""
+        return {}
+
+    @abstractmethod
+    def restart_router(self) -> None:
+        """Have a running router begin anew, with the secrets as they are now."""

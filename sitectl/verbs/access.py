@@ -8,7 +8,7 @@ import click
 from router.model.sharing import ALL, SHORT_ID_CHARS
 from sitectl.base import output
 from sitectl.base.options import Settings, Verb, completes
-from sitectl.site import store
+from sitectl.selection import store
 
 
 @click.command("access", cls=Verb)

@@ -20,7 +20,8 @@ from sitectl.base.failure import Exit, Failure, conflict, not_found, usage
 from sitectl.base.options import Settings, Verb
 from sitectl.runtimes.image import image_flags
 from sitectl.runtimes.spec import PullPolicy
-from sitectl.site import store
+from sitectl.selection import store
+from sitectl.site import places
 
 if TYPE_CHECKING:
     from sitectl.site.site import Change
@@ -169,7 +170,7 @@ def _content(settings: Settings, gateway: bool) -> Content:
     from sitectl.backup.folder import read_folder
 
     if gateway:
-        settings.state = str(store.gateways_dir(settings))
+        settings.state = str(places.gateways_dir(settings))
     return read_folder(store.find_directory(settings))
 
 
@@ -183,9 +184,9 @@ def _restore_folder(
 ) -> "Change":
     from sitectl.backup.folder import judge_folder, restore_folder
 
-    state = store.state_dir(settings)
-    if gateway or (content.origin.is_gateway and state.name != store.GATEWAYS):
-        state = store.gateways_dir(settings)
+    state = places.state_dir(settings)
+    if gateway or (content.origin.is_gateway and state.name != places.GATEWAYS):
+        state = places.gateways_dir(settings)
     if dry_run:
         return judge_folder(content, state)
     return restore_folder(content, state, force=force, replica=as_replica)

@@ -8,7 +8,7 @@ import click
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, not_found
 from sitectl.base.options import Duration, Settings, Verbs, completes
-from sitectl.site import store
+from sitectl.selection import store
 from sitectl.site.site import Site
 
 POLL_S: Final = 0.2

@@ -11,7 +11,7 @@ from sitectl.base import output
 from sitectl.base.failure import Exit, Failure
 from sitectl.base.options import Settings, Verbs, wait_flag
 from sitectl.runtimes import presence
-from sitectl.site import store
+from sitectl.selection import store
 from sitectl.site.site import Site
 
 

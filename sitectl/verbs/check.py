@@ -25,10 +25,11 @@ from sitectl.base.failure import Exit, Failure, usage
 from sitectl.base.findings import Finding, Level, expiry
 from sitectl.base.options import Settings, Verb, completes, wait_flag
 from sitectl.runtimes import presence, runtime_of
+from sitectl.selection import store
 from sitectl.show import check_report
 from sitectl.show.router_findings import of_router
 from sitectl.show.traffic import by_each_site
-from sitectl.site import store
+from sitectl.site import places
 from sitectl.site.directory import DirectorySite
 from sitectl.site.holders import holder_of
 from sitectl.site.site import Site
@@ -188,7 +189,7 @@ def _of_machine(settings: Settings) -> Iterator[Finding]:
     else:
         hint = f"ulimit -Hn {DESCRIPTORS_WANTED}, or LimitNOFILE= of its unit"
         yield Finding("warning", "SW0504", f"at most {hard} open files: few connections", hint)
-    yield _state_is_writable(store.state_dir(settings))
+    yield _state_is_writable(places.state_dir(settings))
 
 
 def _state_is_writable(state: Path) -> Finding:

@@ -12,7 +12,7 @@ from sitectl.base.failure import Failure, not_found
 from sitectl.base.findings import Finding
 from sitectl.base.options import Settings, Verbs
 from sitectl.debug.archive import SKIPPED, ArchivePart, Content, collect, write
-from sitectl.site import store
+from sitectl.selection import store
 
 
 @click.group("debug", cls=Verbs)

@@ -14,7 +14,8 @@ from sitectl.base.failure import not_found, usage
 from sitectl.base.options import Settings, Verb, completes, dry_run_flag
 from sitectl.flags.name_ownership import require_in_force
 from sitectl.runtimes.site_lifecycle import make_site
-from sitectl.site import store
+from sitectl.selection import store
+from sitectl.site import places
 from sitectl.site.site import Change, Site
 
 
@@ -57,9 +58,9 @@ def apply(settings: Settings, file: str) -> None:
         raise usage(f"no documents in {file}")
     made: list[tuple[Document, Change]] = []
     sites = [document for document in documents if document.kind == "Site"]
-    state = store.state_dir(settings)
+    state = places.state_dir(settings)
     for document in sites[:1]:
-        if document.name not in store.site_names(state):
+        if document.name not in places.site_names(state):
             made.append((document, make_site(settings, document)))
         settings.site = settings.site or document.name
     site = store.site_to_change(settings)

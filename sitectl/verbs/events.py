@@ -11,7 +11,7 @@ import click
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, usage
 from sitectl.base.options import Settings, Verb
-from sitectl.site import store
+from sitectl.selection import store
 from sitectl.site.directory import DirectorySite
 from sitectl.site.event_files import events_of
 from sitectl.site.site import Site

@@ -36,7 +36,7 @@ from sitectl.flags.service import health_flags
 from sitectl.flags.service_names import documents_of, listener_of, require_name
 from sitectl.flags.sharing import SharingFlags, sharing_flags, with_sharing
 from sitectl.flags.targets import note_not_ready, put_until_ready
-from sitectl.site import store
+from sitectl.selection import store
 from sitectl.site.site import Site
 
 _NO_PROXIES = "not needed here, there are no proxy pods"

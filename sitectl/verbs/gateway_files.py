@@ -24,7 +24,7 @@ from sitectl.gateway.gateway_init import fit_runtime
 from sitectl.gateway.home import find_gateway, gateway_names
 from sitectl.runtimes.image import chosen_image, image_flags, stated_policy
 from sitectl.runtimes.spec import PullPolicy
-from sitectl.site import store
+from sitectl.selection import store
 from sitectl.site.directory import DirectorySite
 
 

@@ -11,7 +11,7 @@ import click
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, not_found, usage
 from sitectl.base.options import IN_POD_VARIABLE, Settings, Verb
-from sitectl.site import store
+from sitectl.site import places
 from sitectl.site.admin import Admin, AdminClient, Call
 
 SITE_DIR_VARIABLE = "SPILLWAY_SITE_DIR"
@@ -70,8 +70,8 @@ def _router(settings: Settings, site_dir: Path | None) -> tuple[AdminClient, str
 
         site = KubernetesSite.of(settings)
         return site.admin, site.name
-    state = store.state_dir(settings)
-    names = store.site_names(state)
+    state = places.state_dir(settings)
+    names = places.site_names(state)
     if settings.site:
         names = [name for name in names if name == settings.site]
     if len(names) == 1:

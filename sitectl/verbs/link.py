@@ -23,8 +23,8 @@ from sitectl.flags.link_cost import LinkCost
 from sitectl.flags.link_creation import incoming_link, keep_link, revoke_site, wait_until_up
 from sitectl.flags.proxy import keep_link_login, proxy_flags, read_wish
 from sitectl.runtimes import presence
+from sitectl.selection import store
 from sitectl.show.link_picture import link_picture
-from sitectl.site import store
 from sitectl.site.site import Site
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def status(
     settings = ctx.ensure_object(Settings)
     if wait is not None:
         wait_until_up(store.find_site(settings), name, wait)
-    show(ctx, lambda: link_picture(settings, name), watch)
+    show(ctx, lambda: link_picture(settings, store.find_site(settings), name), watch)
 
 
 @group.command("set")

@@ -7,16 +7,16 @@ import click
 
 from router.model import limits
 from sitectl.base import output
-from sitectl.base.completion import remember
 from sitectl.base.failure import Exit, Failure, not_found, usage
 from sitectl.base.options import Settings, Verb, Verbs, completes
 from sitectl.base.watch import Picture, show, watch_flag
 from sitectl.flags.sessions import require_address
 from sitectl.flags.sharing import unknown_here
+from sitectl.selection import store
 from sitectl.show.recent_decisions import past_text
 from sitectl.show.site_detail import detail_text, site_detail
 from sitectl.show.why_text import why_text
-from sitectl.site import store
+from sitectl.site.completion import remember
 from sitectl.site.site import Site
 
 

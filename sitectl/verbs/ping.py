@@ -10,8 +10,8 @@ import click
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, not_found
 from sitectl.base.options import Settings, Verb, completes
+from sitectl.selection import store
 from sitectl.show.ping import merged, round_text, summary_text
-from sitectl.site import store
 from sitectl.site.site import Site
 
 ROUNDS_MAX = 10_000

@@ -10,7 +10,7 @@ from sitectl.base import output
 from sitectl.base.failure import Failure, not_found, usage
 from sitectl.base.options import Settings, Verb, dry_run_flag
 from sitectl.flags.link_creation import incoming_link, revoke_site
-from sitectl.site import store
+from sitectl.selection import store
 from sitectl.site.site import Site
 
 

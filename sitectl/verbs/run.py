@@ -20,7 +20,8 @@ from sitectl.runtimes.process import (
     router_environment,
 )
 from sitectl.runtimes.site_lifecycle import name_of
-from sitectl.site import store
+from sitectl.selection import store
+from sitectl.site import places
 
 
 @click.command(cls=Verb)
@@ -90,7 +91,7 @@ def _make_edge(ctx: click.Context, token: str | None, listens: tuple[str, ...]) 
     name = name_of(given or socket.gethostname())
     settings.site = name
     documents = [_listener(words) for words in listens]
-    site, _ = make_edge_in(store.state_dir(settings), name)
+    site, _ = make_edge_in(places.state_dir(settings), name)
     if documents:
         site.put_all(documents)
     if token is not None:

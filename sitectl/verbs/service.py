@@ -13,7 +13,6 @@ from router.model.specs import (
     SitePolicySpec,
 )
 from sitectl.base import output
-from sitectl.base.completion import remember
 from sitectl.base.failure import Exit
 from sitectl.base.options import Settings, Verbs, accepted, completes, dry_run_flag
 from sitectl.base.watch import Picture, show, watch_flag
@@ -36,9 +35,10 @@ from sitectl.flags.service import handling_changes, timeout_flags
 from sitectl.flags.service_names import documents_of, listener_of, name_and_ports, require_name
 from sitectl.flags.sessions import affinity_of, require_sessions_fit
 from sitectl.flags.sharing import SharingFlags, sharing_flags, sharing_text, with_sharing
+from sitectl.selection import store
 from sitectl.show.history import lines_of, people_look
 from sitectl.show.service_status import attached, closed_by_rules, service_items, table
-from sitectl.site import store
+from sitectl.site.completion import remember
 from sitectl.verbs.service_grants import grant, granted_text, revoke, transfer
 from sitectl.verbs.service_owner import adopt
 from sitectl.verbs.service_settings import set_

@@ -18,7 +18,7 @@ from sitectl.flags.capacity import policy_of_service
 from sitectl.flags.name_ownership import look
 from sitectl.flags.service_names import require_name
 from sitectl.flags.sharing import document_name, with_ids
-from sitectl.site import store
+from sitectl.selection import store
 from sitectl.site.site import Site
 
 _site_option = click.option(

@@ -5,7 +5,7 @@ import click
 from sitectl.base import output
 from sitectl.base.options import Settings, Verb, completes, dry_run_flag
 from sitectl.flags.name_ownership import look
-from sitectl.site import store
+from sitectl.selection import store
 
 
 @click.command("adopt", cls=Verb)

@@ -42,7 +42,7 @@ from sitectl.flags.service import handling_changes, health_flags, timeout_flags
 from sitectl.flags.service_names import listener_of, require_name
 from sitectl.flags.sessions import affinity_of, require_sessions_fit
 from sitectl.flags.sharing import SharingFlags, sharing_flags, sharing_text, with_sharing
-from sitectl.site import store
+from sitectl.selection import store
 from sitectl.site.site import Site
 
 

@@ -33,7 +33,7 @@ from sitectl.flags.pod import bound_target, mark_headless, port_advice, use_of_p
 from sitectl.flags.service import health_flags
 from sitectl.flags.service_names import require_name
 from sitectl.flags.targets import host_places, note_not_ready, put_until_ready
-from sitectl.site import store
+from sitectl.selection import store
 from sitectl.site.site import Change, Site
 
 

@@ -37,7 +37,8 @@ from sitectl.runtimes.choice import RunBy
 from sitectl.runtimes.image import image_flags
 from sitectl.runtimes.site_lifecycle import end_site, make_site, name_of
 from sitectl.runtimes.spec import PullPolicy
-from sitectl.site import store
+from sitectl.selection import store
+from sitectl.site import places
 from sitectl.site.directory import DirectorySite
 from sitectl.site.site import Change
 from sitectl.site.workers import refuse_several, refuse_workers
@@ -135,7 +136,7 @@ def init(
         _init_podman(ctx, chosen, spec, image, image_pull_policy, wish, console)
         return
     change = make_site(settings, Document("Site", chosen, spec))
-    directory = store.state_dir(settings) / chosen
+    directory = places.state_dir(settings) / chosen
     site = DirectorySite(directory)
     kept = [keep_site_login(site, wish), keep_user(site, console, spec.console)]
     if run_by is not None:
@@ -169,7 +170,7 @@ def _says_how(ctx: click.Context, flags: dict[str, Any]) -> bool:
 
 def _spec_there(settings: Settings, name: str) -> SiteSpec | None:
     """What the document of a site that is there says."""
-    site = DirectorySite(store.state_dir(settings) / name)
+    site = DirectorySite(places.state_dir(settings) / name)
     found = site.find("Site", name) if site.config.is_dir() else None
     return found.spec if found is not None and isinstance(found.spec, SiteSpec) else None
 
@@ -199,7 +200,7 @@ def _init_podman(
     wish = choice.ContainerWish(image, policy, given(ctx).get("container-network"))
     spec, wish = choice.placed(spec, wish)
     change = make_site(settings, Document("Site", name, spec))
-    site = DirectorySite(store.state_dir(settings) / name)
+    site = DirectorySite(places.state_dir(settings) / name)
     keep_site_login(site, proxy)
     keep_user(site, console, spec.console)
     started = choice.run_in_podman(site, wish, settings.timeout_s)
@@ -345,8 +346,8 @@ def delete(settings: Settings) -> None:
         return
     if settings.dry_run:
         settings.require_kubernetes("--dry-run")
-    state = store.state_dir(settings)
-    names = store.site_names(state)
+    state = places.state_dir(settings)
+    names = places.site_names(state)
     if not names or (settings.site and settings.site not in names):
         name = settings.site or ""
         text = f"no site {name}".rstrip() + f" in {state}, nothing to delete"

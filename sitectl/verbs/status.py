@@ -8,8 +8,8 @@ from sitectl.base import colours, output
 from sitectl.base.failure import Exit, Failure, doc_of
 from sitectl.base.options import Settings, Verb
 from sitectl.base.watch import Picture, show, watch_flag
+from sitectl.selection import store
 from sitectl.show import ages, history
-from sitectl.site import store
 
 _SHOWN_INFOS = ("SW0676", "SW0331", "SW0350", "SW0351")
 _NOTES_SHOWN = 3

@@ -13,7 +13,8 @@ from sitectl.base.options import Duration, Settings, TokenFile, Verbs, accepted,
 from sitectl.flags.link_cost import LinkCost
 from sitectl.flags.sharing_mode import note_to_grant
 from sitectl.flags.terms import TermsFlags, terms_fields, terms_flags, terms_of, terms_text
-from sitectl.site import store
+from sitectl.selection import store
+from sitectl.site import places
 from sitectl.site.claims import endpoints_to_dial, grant_claim
 from sitectl.site.directory import DirectorySite
 from sitectl.site.site import Site
@@ -346,8 +347,8 @@ def _grants_of(settings: Settings, token: "Token") -> "list[Grant] | None":
     if settings.on_kubernetes():
         sites = [store.find_site(settings)]
     else:
-        state = store.state_dir(settings)
-        sites = [DirectorySite(state / name) for name in store.site_names(state)]
+        state = places.state_dir(settings)
+        sites = [DirectorySite(state / name) for name in places.site_names(state)]
     return next((kept for site in sites if (kept := _kept_at(site, token)) is not None), None)
 
 

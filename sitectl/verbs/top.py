@@ -12,11 +12,11 @@ from sitectl.base import output
 from sitectl.base.failure import Failure
 from sitectl.base.options import Duration, Settings, Verb
 from sitectl.base.watch import LEAST_S
+from sitectl.selection import store
 from sitectl.show import sparkline, top
 from sitectl.show.link_traffic import LinkTraffic
 from sitectl.show.live import Live, Pictures, Port
 from sitectl.show.why_text import why_text
-from sitectl.site import store
 
 EVERY_S: Final = 1.0
 _KEYS: Final = "q quit   s sort   p pause   ↑ ↓ select a service   Enter why"

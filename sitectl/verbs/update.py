@@ -31,7 +31,7 @@ from sitectl.flags.site import ROUTER_MODES, key_flags
 from sitectl.runtimes import choice
 from sitectl.runtimes.image import image_flags
 from sitectl.runtimes.spec import PullPolicy
-from sitectl.site import store
+from sitectl.selection import store
 from sitectl.site.directory import DirectorySite
 from sitectl.site.workers import AUTO, refuse_several, refuse_workers, workers_flag
 

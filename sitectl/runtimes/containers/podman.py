@@ -25,7 +25,7 @@ from sitectl.runtimes.presence import last_error_of
 from sitectl.runtimes.spec import Scope
 from sitectl.runtimes.spec_file import doubt, finding
 from sitectl.runtimes.unit import Unit, units_directory, user_config
-from sitectl.site.store import GATEWAYS
+from sitectl.site.places import GATEWAYS
 
 QUADLET_SINCE = (4, 4)
 Way = Literal["quadlet", "unit", "direct"]

@@ -13,8 +13,10 @@ from typing import Any, Final
 
 import click
 
+from sitectl.base.failure import Failure
 from sitectl.base.options import IN_POD_VARIABLE, Settings
-from sitectl.site import store
+from sitectl.site import places
+from sitectl.site.admin import Admin
 
 ANSWER_S: Final = 0.15
 DOCUMENT_BYTES_MAX: Final = 256 * 1024
@@ -48,7 +50,7 @@ def names(what: str, ctx: click.Context, incomplete: str) -> list[str]:
 
 
 def _sites(settings: Settings, ctx: click.Context) -> Iterable[str]:
-    return () if settings.on_kubernetes() else store.site_names(store.state_dir(settings))
+    return () if settings.on_kubernetes() else places.site_names(places.state_dir(settings))
 
 
 def _services(settings: Settings, ctx: click.Context) -> Iterable[str]:
@@ -116,8 +118,8 @@ def _directory(settings: Settings) -> Path | None:
             stated = os.environ.get("SPILLWAY_SITE_DIR")
             return Path(stated or Path(settings.state or "/var/lib/spillway") / "site")
         return None
-    state = store.state_dir(settings)
-    found = [name for name in store.site_names(state) if settings.site in (None, name)]
+    state = places.state_dir(settings)
+    found = [name for name in places.site_names(state) if settings.site in (None, name)]
     return state / found[0] if len(found) == 1 else None
 
 
@@ -126,9 +128,6 @@ def _asked(settings: Settings, path: str) -> list[dict[str, Any]]:
     directory = _directory(settings)
     if directory is None:
         return []
-    from sitectl.base.failure import Failure
-    from sitectl.site.admin import Admin
-
     door = Admin(directory / "run" / "admin.sock", directory.name, wait_s=ANSWER_S)
     try:
         items = door.get(path)

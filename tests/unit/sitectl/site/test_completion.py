@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 import pytest
 
-from sitectl.base import completion
 from sitectl.base.options import Settings
 from sitectl.main import cli
+from sitectl.site import completion
 from tests.scenario.waiting import own_time
 from tests.unit.sitectl.base.test_watch import LINK
 from tests.unit.sitectl.conftest import CommandLine
