@@ -2,5 +2,5 @@
 
 Objects are what the API gives, as JSON (`Object`); nothing here talks to an API server. The store
 (`control.kubernetes`), `sitectl` and the site controller read and write objects through this room,
-so that one meaning exists.
+so that one meaning exists: `codecs` has what Secrets hold, `api_calls` how an API server is asked.
 """

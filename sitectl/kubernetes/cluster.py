@@ -4,7 +4,6 @@ Kinds are named as in `KINDS`. What differs between the server and a test is `Cl
 abstract step, `call`.
 """
 
-import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,17 +11,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
+from router.kubernetes import api_calls
+from router.kubernetes.api_calls import JSON, ApiCall, MalformedAnswer
 from router.kubernetes.kinds import KINDS
-from router.kubernetes.objects import Object, metadata, name_of
+from router.kubernetes.objects import Object, metadata
 from sitectl.base.failure import Exit, Failure
 
-FIELD_MANAGER: Final = "spillway"
 CALL_TIMEOUT_S: Final = 5.0
 AT_ONCE: Final = 8
 """Calls in parallel: reading a namespace costs about one round trip, not one for each kind."""
 PAGE_OBJECTS: Final = 500
-MERGE_PATCH: Final = "application/merge-patch+json"
-APPLY_PATCH: Final = "application/apply-patch+yaml"
+PAGES_MAX: Final = 1_000
 _TRIES, _RETRY_WAIT_MAX_S = 3, 2.0
 _BUSY: Final = (429, 503)
 
@@ -80,7 +79,7 @@ class Cluster(ABC):
 
     def get(self, kind: str, name: str) -> Body:
         """The object. Failure 404: there is none."""
-        return self._object("GET", self.path(kind, name), (kind, "get", name))
+        return self._object(api_calls.get(kind, name, self.namespace))
 
     def find(self, kind: str, name: str) -> Body | None:
         """The object, or None."""
@@ -94,48 +93,34 @@ class Cluster(ABC):
     def list(self, kind: str, labels: str = "") -> list[Body]:
         """All objects of ``kind``, each with its kind; ``labels`` is a selector."""
         found: list[Body] = []
-        info = KINDS[kind]
-        more = ""
-        while True:
-            query = {"limit": str(PAGE_OBJECTS), "labelSelector": labels, "continue": more}
-            words = urlencode({key: value for key, value in query.items() if value})
-            page = self._object("GET", f"{self.path(kind)}?{words}", (kind, "list", ""))
-            found += [
-                {"apiVersion": info.api_version, "kind": info.kind, **item}
-                for item in page.get("items") or []
-            ]
-            more = (page.get("metadata") or {}).get("continue", "")
+        selected, more = api_calls.selectors(labels), ""
+        for _ in range(PAGES_MAX):
+            call = api_calls.listing(kind, self.namespace, selected, PAGE_OBJECTS, more)
+            page = _read(call, lambda body: api_calls.page_in(body, kind), self._sent(call))
+            found += [api_calls.typed(item, KINDS[kind]) for item in page.items]
+            more = page.more
             if not more:
                 return found
+        raise _bad_answer(call, f"a list of {kind} objects without end")
 
     def create(self, made: Object) -> Body:
         """Failure 409: it exists."""
-        kind = str(made["kind"])
-        return self._object(
-            "POST", f"{self.path(kind)}?{_AS_US}", (kind, "create", name_of(made)), made
-        )
+        return self._object(api_calls.create(made, self.namespace))
 
     def replace(self, whole: Object) -> Body:
         """Put ``whole`` in place of the object that has its version. Failure 409: it changed."""
-        kind, name = str(whole["kind"]), name_of(whole)
-        return self._object(
-            "PUT", f"{self.path(kind, name)}?{_AS_US}", (kind, "update", name), whole
-        )
+        return self._object(api_calls.replace(whole, self.namespace))
 
     def patch(self, kind: str, name: str, changes: Mapping[str, Any]) -> Body:
         """Merge ``changes`` into the object; None removes a field."""
-        path = f"{self.path(kind, name)}?{_AS_US}"
-        return self._object("PATCH", path, (kind, "patch", name), changes, MERGE_PATCH)
+        return self._object(api_calls.patch(kind, name, changes, self.namespace))
 
     def apply(self, wanted: Object, *, force: bool = True) -> Body:
         """Server-side apply: the fields of ``wanted`` become ours, others stay as they are.
 
         Failure 409 without ``force``: somebody else's fields differ.
         """
-        kind, name = str(wanted["kind"]), name_of(wanted)
-        query = f"{_AS_US}&force={'true' if force else 'false'}"
-        path = f"{self.path(kind, name)}?{query}"
-        return self._object("PATCH", path, (kind, "patch", name), wanted, APPLY_PATCH)
+        return self._object(api_calls.apply(wanted, self.namespace, force=force))
 
     def serves(self, api_version: str) -> bool:
         """Whether the cluster has this group and version at all."""
@@ -147,14 +132,8 @@ class Cluster(ABC):
 
         With ``uid`` only that very object. Failure 409: another one has its name.
         """
-        options = {
-            "apiVersion": "v1",
-            "kind": "DeleteOptions",
-            "propagationPolicy": "Background",
-            **({"preconditions": {"uid": uid}} if uid else {}),
-        }
         try:
-            self._object("DELETE", self.path(kind, name), (kind, "delete", name), options)
+            self._sent(api_calls.delete(kind, name, self.namespace, uid=uid))
         except ApiFailure as failure:
             if failure.status != 404:
                 raise
@@ -163,52 +142,40 @@ class Cluster(ABC):
 
     def allows(self, attributes: Mapping[str, str]) -> bool:
         """Whether who asks may: ``verb group resource subresource name`` in this namespace."""
-        review = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": {"namespace": self.namespace, **attributes}},
-        }
-        path = "apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        return bool(self.review(path, review).get("allowed"))
+        review = api_calls.access_review(attributes, self.namespace)
+        return api_calls.is_allowed(self._object(review))
 
     def review(self, path: str, review: Body) -> Body:
         """The status of a question that is answered and not stored."""
-        answer = self._object("POST", path, (str(review["kind"]), "create", ""), review)
-        return answer.get("status") or {}
+        call = ApiCall(
+            verb="create", kind=str(review["kind"]), method="POST", path=path, body=review
+        )
+        return self._object(call).get("status") or {}
 
     def path(self, kind: str, name: str = "", subresource: str = "") -> str:
         """Where the API serves objects of ``kind`` in this namespace."""
-        info = KINDS[kind]
-        root = "apis" if "/" in info.api_version else "api"
-        parts = [root, info.api_version, "namespaces", self.namespace, info.plural]
-        return "/".join([*parts, *(part for part in (name, subresource) if part)])
+        return api_calls.path_of(kind, self.namespace, name, subresource)
 
-    def _object(
-        self,
-        method: str,
-        path: str,
-        what: tuple[str, str, str],
-        body: object = None,
-        content_type: str = "",
-    ) -> Body:
-        """The object of a good answer; ``what``: kind, verb and name, for what is refused."""
+    def _object(self, call: ApiCall) -> Body:
+        return _read(call, api_calls.object_in, self._sent(call))
+
+    def _sent(self, call: ApiCall) -> bytes:
+        """The body of a good answer."""
+        path = f"{call.path}?{urlencode(call.params)}" if call.params else call.path
+        content_type = call.content_type if call.content_type != JSON else ""
         for attempt in range(_TRIES):
-            reply = self.call(method, path, body, content_type)
+            reply = self.call(call.method, path, call.body, content_type)
             if reply.status not in _BUSY or attempt == _TRIES - 1:
                 break
             time.sleep(min(reply.retry_after_s or 0.2 * 2**attempt, _RETRY_WAIT_MAX_S))
         if reply.status >= 300:
-            raise self.refusal(reply.status, reply.body, *what)
-        try:
-            decoded = json.loads(reply.body)
-        except ValueError as error:
-            message = f"the API server's answer to {method} {path} is not JSON"
-            raise Failure(Exit.FAILED, "bad-answer", message) from error
-        return decoded if isinstance(decoded, dict) else {}
+            raise self.refusal(reply.status, reply.body, call.kind, call.verb, call.name)
+        return reply.body
 
     def refusal(self, status: int, body: bytes, kind: str, verb: str, name: str) -> ApiFailure:
         """What the API server's refusal means for who typed the command."""
-        reason, message = _said(status, body)
+        said = api_calls.refusal_in(status, body)
+        reason, message = said.reason, said.message
         if status == 403 and reason != "Invalid":
             whole, slash, part = kind.partition("/")
             if whole in KINDS:
@@ -257,18 +224,16 @@ def rule_text(group: str, resource: str, *verbs: str) -> str:
     return f'apiGroups: ["{group}"], resources: ["{resource}"], verbs: [{told}]'
 
 
-_AS_US: Final = urlencode({"fieldManager": FIELD_MANAGER})
-
-
-def _said(status: int, body: bytes) -> tuple[str, str]:
-    """Reason and message of a Status; proxies in between answer with any text."""
+def _read(call: ApiCall, read: Callable[[bytes], Found], body: bytes) -> Found:
     try:
-        said = json.loads(body)
-    except ValueError:
-        return "", f"HTTP {status}"
-    if not isinstance(said, dict):
-        return "", f"HTTP {status}"
-    return str(said.get("reason") or ""), str(said.get("message") or f"HTTP {status}")
+        return read(body)
+    except MalformedAnswer as error:
+        raise _bad_answer(call, str(error)) from error
+
+
+def _bad_answer(call: ApiCall, what: str) -> Failure:
+    message = f"the API server answers {call.method} {call.path} with something else: {what}"
+    return Failure(Exit.FAILED, "bad-answer", message)
 
 
 def version_of(found: Object) -> str:

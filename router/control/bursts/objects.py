@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from router.control.bursts.hook_call import Firing, HookOutcome
-from router.control.kubernetes.api import APPLY_PATCH, Api
+from router.control.kubernetes.api import Api
 from router.control.kubernetes.errors import FORBIDDEN, NOT_FOUND, ApiError
 from router.documents.templates import filled_whole
+from router.kubernetes.api_calls import APPLY_PATCH
 from router.kubernetes.names import BURST_LABEL
 from router.kubernetes.objects import labels, metadata
 

@@ -7,21 +7,17 @@ what many objects at a time need in `lists`, what the server refuses in `errors`
 import random
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from router.control.kubernetes import lists
-from router.control.kubernetes.calls import JSON, Calls, Transport
+from router.control.kubernetes.calls import Calls, Transport
 from router.control.kubernetes.errors import NOT_FOUND, ApiError, decoded, malformed
-from router.control.kubernetes.lists import Page, WatchEvent, typed
-from router.kubernetes.kinds import KINDS, KindInfo
-from router.kubernetes.objects import Object, metadata, name_of
+from router.control.kubernetes.lists import WatchEvent
+from router.kubernetes import api_calls
+from router.kubernetes.api_calls import FIELD_MANAGER, JSON, ApiCall, Page, namespace_of, typed
+from router.kubernetes.kinds import KINDS
+from router.kubernetes.objects import Object, name_of
 from router.model import limits
-
-FIELD_MANAGER: Final = "spillway"
-ALL_NAMESPACES: Final = "*"
-MERGE_PATCH: Final = "application/merge-patch+json"
-JSON_PATCH: Final = "application/json-patch+json"
-APPLY_PATCH: Final = "application/apply-patch+yaml"
 
 
 class Api:
@@ -40,7 +36,7 @@ class Api:
     ) -> None:
         self._transport = transport
         self._calls = Calls(transport, rng)
-        self._as_us = {"fieldManager": field_manager}
+        self._manager = field_manager
         self.namespace = namespace
 
     @classmethod
@@ -77,7 +73,7 @@ class Api:
 
     async def get(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any]:
         """The object; ApiError 404: there is none."""
-        found = _object(await self._calls.call("GET", self._path(kind, name, namespace=namespace)))
+        found = await self._object(api_calls.get(kind, name, namespace or self.namespace))
         if name_of(found) != name:  # A proxy that answers with anything has not told what there is.
             raise malformed(f"no {kind} {name}")
         return found
@@ -99,14 +95,14 @@ class Api:
         ApiError 410: the list grew old between two pages, begin again. What is no list is an
         ApiError, too: taken for an empty one it would withdraw everything.
         """
-        path = self._path(kind, namespace=namespace)
-        return lists.pages(self._calls, path, kind, _selected(labels, fields))
+        selected = api_calls.selectors(labels, fields)
+        return lists.pages(self._calls, kind, namespace or self.namespace, selected)
 
     async def list(
         self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
     ) -> Page:
         """All objects of ``kind`` at once, each with its ``kind`` and ``apiVersion``."""
-        info = _info(kind)
+        info = KINDS[kind]
         for is_last in (False, True):
             items: list[dict[str, Any]] = []
             version = ""
@@ -139,22 +135,14 @@ class Api:
         list again. Also raised for ERROR events and for a watch that fell silent. Close it
         (`contextlib.aclosing`) when leaving early.
         """
-        path, selected = self._path(kind, namespace=namespace), _selected(labels, fields)
-        return lists.watch(self._transport, path, _info(kind), selected, version, timeout_s)
+        path = api_calls.path_of(kind, namespace or self.namespace)
+        selected = api_calls.selectors(labels, fields)
+        return lists.watch(self._transport, path, KINDS[kind], selected, version, timeout_s)
 
     async def create_review(self, attributes: Mapping[str, str], *, namespace: str = "") -> bool:
         """Whether we may do this: ``verb``, ``resource``, ``group``, ``name``, ``subresource``."""
-        review = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {
-                "resourceAttributes": {"namespace": namespace or self.namespace, **attributes}
-            },
-        }
-        path = "apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        answer = _object(await self._calls.call("POST", path, body=review, repeats=True))
-        status = answer.get("status")
-        return isinstance(status, dict) and status.get("allowed") is True
+        review = api_calls.access_review(attributes, namespace or self.namespace)
+        return api_calls.is_allowed(await self._object(review))
 
     # Writing --------------------------------------------------------------------------------
 
@@ -163,17 +151,15 @@ class Api:
 
         Sent again only when it was surely not carried out.
         """
-        path = self._path(_kind(made), namespace=namespace or _namespace(made))
-        body = await self._calls.call("POST", path, params=self._as_us, body=made, repeats=False)
-        return _object(body)
+        call = api_calls.create(made, self._namespace(namespace, made), self._manager)
+        return await self._object(call)
 
     async def replace(
         self, whole: Object, *, subresource: str = "", namespace: str = ""
     ) -> dict[str, Any]:
         """Put ``whole`` in place of the object that has its version; ApiError 409 ``Conflict``."""
-        namespace = namespace or _namespace(whole)
-        path = self._path(_kind(whole), name_of(whole), subresource, namespace=namespace)
-        return _object(await self._calls.call("PUT", path, params=self._as_us, body=whole))
+        place = self._namespace(namespace, whole)
+        return await self._object(api_calls.replace(whole, place, subresource, self._manager))
 
     async def patch(
         self,
@@ -189,30 +175,22 @@ class Api:
         ``metadata.resourceVersion`` in ``changes``: ApiError 409 if the object has another.
         A list is not sent twice unless it was surely not carried out.
         """
-        is_merge = isinstance(changes, Mapping)
-        body = await self._calls.call(
-            "PATCH",
-            self._path(kind, name, subresource, namespace=namespace),
-            params=self._as_us,
-            body=changes,
-            content_type=MERGE_PATCH if is_merge else JSON_PATCH,
-            repeats=is_merge,
-        )
-        return _object(body)
+        place = namespace or self.namespace
+        call = api_calls.patch(kind, name, changes, place, subresource, self._manager)
+        return await self._object(call)
 
     async def apply(
         self, wanted: Object, *, force: bool = True, subresource: str = "", namespace: str = ""
     ) -> dict[str, Any]:
         """Server-side apply: the fields of ``wanted`` become ours, others stay as they are."""
-        namespace = namespace or _namespace(wanted)
-        body = await self._calls.call(
-            "PATCH",
-            self._path(_kind(wanted), name_of(wanted), subresource, namespace=namespace),
-            params={**self._as_us, "force": "true" if force else "false"},
-            body=wanted,
-            content_type=APPLY_PATCH,
+        call = api_calls.apply(
+            wanted,
+            self._namespace(namespace, wanted),
+            force=force,
+            subresource=subresource,
+            manager=self._manager,
         )
-        return _object(body)
+        return await self._object(call)
 
     async def delete(
         self, kind: str, name: str, *, uid: str = "", version: str = "", namespace: str = ""
@@ -221,18 +199,9 @@ class Api:
 
         ApiError 409: it has another ``uid`` or ``version`` than the one meant.
         """
-        options: dict[str, Any] = {
-            "apiVersion": "v1",
-            "kind": "DeleteOptions",
-            "propagationPolicy": "Background",
-        }
-        if uid or version:
-            known = {"uid": uid, "resourceVersion": version}
-            options["preconditions"] = {name: value for name, value in known.items() if value}
+        place = namespace or self.namespace
         try:
-            await self._calls.call(
-                "DELETE", self._path(kind, name, namespace=namespace), body=options
-            )
+            await self._calls.send(api_calls.delete(kind, name, place, uid=uid, version=version))
         except ApiError as error:
             if error.status != NOT_FOUND:
                 raise
@@ -249,42 +218,15 @@ class Api:
         content_type: str = JSON,
     ) -> dict[str, Any]:
         """One call that may be repeated, for kinds that are not in `KINDS`."""
-        as_us = self._as_us if method != "GET" else {}
-        whole = {**as_us, **(params or {})} if method == "PATCH" else dict(params or {})
-        return _object(
-            await self._calls.call(method, path, params=whole, body=body, content_type=content_type)
+        as_us = {"fieldManager": self._manager} if method == "PATCH" else {}
+        whole = {**as_us, **(params or {})}
+        body = await self._calls.call(
+            method, path, params=whole, body=body, content_type=content_type
         )
+        return decoded(body, dict[str, Any])
 
-    def _path(
-        self, kind: str, name: str = "", subresource: str = "", *, namespace: str = ""
-    ) -> str:
-        info = _info(kind)
-        root = "apis" if "/" in info.api_version else "api"
-        namespace = namespace or self.namespace
-        parts = [root, info.api_version]
-        if namespace != ALL_NAMESPACES:
-            parts += ["namespaces", namespace]
-        parts += [part for part in (info.plural, name, subresource) if part]
-        return "/".join(parts)
+    async def _object(self, call: ApiCall) -> dict[str, Any]:
+        return decoded(await self._calls.send(call), dict[str, Any])
 
-
-def _object(body: bytes) -> dict[str, Any]:
-    return decoded(body, dict[str, Any])
-
-
-def _selected(labels: str, fields: str) -> dict[str, str]:
-    found = {"labelSelector": labels, "fieldSelector": fields}
-    return {name: text for name, text in found.items() if text}
-
-
-def _info(kind: str) -> KindInfo:
-    return KINDS[kind]
-
-
-def _kind(found: Object) -> str:
-    return str(found["kind"])
-
-
-def _namespace(found: Object) -> str:
-    namespace = metadata(found).get("namespace", "")
-    return namespace if isinstance(namespace, str) else ""
+    def _namespace(self, stated: str, found: Object) -> str:
+        return stated or namespace_of(found) or self.namespace

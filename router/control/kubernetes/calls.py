@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Final, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -20,9 +20,8 @@ from router.control.kubernetes.errors import (
     backoff_s,
     refused,
 )
+from router.kubernetes.api_calls import JSON, ApiCall
 from router.model import limits
-
-JSON: Final = "application/json"
 
 
 class ApiAnswer(msgspec.Struct, frozen=True):
@@ -69,6 +68,17 @@ class Calls:
 
     def __init__(self, transport: Transport, rng: random.Random) -> None:
         self._transport, self._rng = transport, rng
+
+    async def send(self, call: ApiCall) -> bytes:
+        """The body of a good answer."""
+        return await self.call(
+            call.method,
+            call.path,
+            params=call.params,
+            body=call.body,
+            content_type=call.content_type,
+            repeats=call.repeats,
+        )
 
     async def call(
         self,

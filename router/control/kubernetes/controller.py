@@ -14,13 +14,14 @@ from typing import Any, Final
 
 import msgspec
 
-from router.control.kubernetes.api import ALL_NAMESPACES, Api
+from router.control.kubernetes.api import Api
 from router.control.kubernetes.controller_findings import event, refused
 from router.control.kubernetes.errors import CONFLICT, FORBIDDEN, ApiError
 from router.control.kubernetes.informer import Informer
 from router.control.kubernetes.selections import Selection, whole
 from router.control.kubernetes.services import restore_all
 from router.kubernetes import names, site_config
+from router.kubernetes.api_calls import ALL_NAMESPACES
 from router.kubernetes.applied import is_as_applied, is_stamped, stamped
 from router.kubernetes.findings import ObjectFindings
 from router.kubernetes.image import PullPolicy

@@ -7,8 +7,8 @@ Answers that are not what was asked for are errors, too: proxies in between answ
 import random
 from typing import Final, TypeVar
 
-import msgspec
-
+from router.kubernetes import api_calls
+from router.kubernetes.api_calls import MalformedAnswer
 from router.model import limits
 from router.model.errors import RouterError
 
@@ -45,17 +45,6 @@ class ApiError(RouterError):
         return self.status == GONE or self.reason in ("Expired", "Gone")
 
 
-class _StatusDetails(msgspec.Struct, frozen=True):
-    retryAfterSeconds: float = 0
-
-
-class _Status(msgspec.Struct, frozen=True):
-    reason: str = ""
-    message: str = ""
-    code: int = 0
-    details: _StatusDetails | None = None
-
-
 def backoff_s(
     attempt: int, rng: random.Random, asked_s: float | None = None, most_s: float = 0.0
 ) -> float:
@@ -73,21 +62,16 @@ def backoff_s(
 
 def refused(status: int, body: bytes, retry_after_s: float | None) -> ApiError:
     """What an answer that is no success says; proxies in between answer with any text."""
-    try:
-        said = msgspec.json.decode(body, type=_Status)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ApiError(status, "", f"HTTP {status}", retry_after_s)
-    if retry_after_s is None and said.details is not None and said.details.retryAfterSeconds > 0:
-        retry_after_s = said.details.retryAfterSeconds
-    status = status or said.code
-    return ApiError(status, said.reason, said.message or f"HTTP {status}", retry_after_s)
+    said = api_calls.refusal_in(status, body)
+    wait_s = said.retry_after_s if retry_after_s is None else retry_after_s
+    return ApiError(status or said.code, said.reason, said.message, wait_s)
 
 
 def decoded(body: bytes, kind: type[_Decoded]) -> _Decoded:
     """``body`` as ``kind``; `ApiError` ``Malformed``: it is none."""
     try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return api_calls.decoded(body, kind)
+    except MalformedAnswer as error:
         raise malformed(str(error)) from error
 
 

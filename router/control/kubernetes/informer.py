@@ -11,10 +11,10 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Protocol
 
-from router.control.kubernetes.api import ALL_NAMESPACES
 from router.control.kubernetes.errors import FORBIDDEN, NO_ANSWER, NOT_FOUND, ApiError, backoff_s
-from router.control.kubernetes.lists import Page, WatchEvent, typed
+from router.control.kubernetes.lists import WatchEvent
 from router.control.kubernetes.selections import Selection, last_writer
+from router.kubernetes.api_calls import ALL_NAMESPACES, Page, typed
 from router.kubernetes.kinds import KINDS
 from router.kubernetes.objects import Object, metadata, name_of
 from router.model import limits

@@ -19,16 +19,11 @@ from router.control.kubernetes.errors import (
     malformed,
     refused,
 )
+from router.kubernetes import api_calls
+from router.kubernetes.api_calls import MalformedAnswer, Page, typed
 from router.kubernetes.kinds import KindInfo
 from router.kubernetes.objects import metadata, name_of
 from router.model import limits
-
-
-class Page(msgspec.Struct, frozen=True):
-    """Part of a list. ``version``: of the whole list, the same on every page."""
-
-    items: list[dict[str, Any]]
-    version: str
 
 
 class WatchEvent(msgspec.Struct, frozen=True):
@@ -44,46 +39,32 @@ class WatchEvent(msgspec.Struct, frozen=True):
         return version if isinstance(version, str) else ""
 
 
-class _ListMeta(
-    msgspec.Struct, frozen=True, rename={"resource_version": "resourceVersion", "more": "continue"}
-):
-    resource_version: str = ""
-    more: str = ""
-
-
-class _List(msgspec.Struct, frozen=True):
-    kind: str = ""
-    metadata: _ListMeta = _ListMeta()
-    items: list[dict[str, Any]] | None = None  # Go writes an empty list as null.
-
-
 class _WatchLine(msgspec.Struct, frozen=True):
     type: str
     object: dict[str, Any]
 
 
 async def pages(
-    calls: Calls, path: str, kind: str, selected: Mapping[str, str]
+    calls: Calls, kind: str, namespace: str, selected: Mapping[str, str]
 ) -> AsyncGenerator[Page, None]:
     """See `Api.pages`."""
-    params = dict(selected)
-    most = limits.API_PAGE_OBJECTS
+    most, more = limits.API_PAGE_OBJECTS, ""
     for _ in range(limits.API_LIST_PAGES_MAX):
         try:
-            body = await calls.call("GET", path, params=params | {"limit": str(most)})
+            body = await calls.send(api_calls.listing(kind, namespace, selected, most, more))
         except ApiError as error:
             if error.status != TOO_LARGE or most == 1:
                 raise
             most = max(1, most // 8)
             continue
-        found = decoded(body, _List)
-        version = found.metadata.resource_version
-        if found.kind != f"{kind}List" or not version:
-            raise malformed(f"a {found.kind or 'text'} that is no list of {kind} objects")
-        yield Page(found.items or [], version)
-        if not found.metadata.more:
+        try:
+            page = api_calls.page_in(body, kind)
+        except MalformedAnswer as error:
+            raise malformed(str(error)) from error
+        yield page
+        if not page.more:
             return
-        params["continue"] = found.metadata.more
+        more = page.more
     raise malformed(f"a list of {kind} objects without end")
 
 
@@ -113,13 +94,6 @@ async def watch(
             if found["kind"] != info.kind or (told.type != "BOOKMARK" and not name_of(found)):
                 raise malformed(f"an event that is of no {info.kind}")
             yield WatchEvent(told.type, found)
-
-
-def typed(found: dict[str, Any], info: KindInfo) -> dict[str, Any]:
-    """``found`` with the kind that items of a list leave out."""
-    found.setdefault("apiVersion", info.api_version)
-    found.setdefault("kind", info.kind)
-    return found
 
 
 async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

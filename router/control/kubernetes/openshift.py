@@ -14,9 +14,10 @@ from typing import Final
 
 import msgspec
 
-from router.control.kubernetes.calls import JSON, ApiAnswer
+from router.control.kubernetes.calls import ApiAnswer
 from router.kubeconfig import SERVICE_ACCOUNT, read_config  # First: says what is not installed.
 from router.kubernetes import oauth
+from router.kubernetes.api_calls import JSON
 from router.model import limits
 from router.model.errors import LoginFailed
 

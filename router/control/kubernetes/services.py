@@ -17,8 +17,8 @@ from typing import Any, Final, Protocol, assert_never
 import msgspec
 
 from router.control.kubernetes.errors import CONFLICT, FORBIDDEN, INVALID, NOT_FOUND, ApiError
-from router.control.kubernetes.lists import Page
 from router.kubernetes import adoption
+from router.kubernetes.api_calls import Page
 from router.kubernetes.changes import Change, Create, Delete, Listens, Patch
 from router.kubernetes.kinds import KINDS
 from router.kubernetes.objects import Object, Snapshot, name_of

@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from router.control.kubernetes.errors import ApiError
-from router.control.kubernetes.lists import Page, WatchEvent
+from router.control.kubernetes.lists import WatchEvent
+from router.kubernetes.api_calls import Page
 from router.kubernetes.selectors import parse
 from router.model import limits
 

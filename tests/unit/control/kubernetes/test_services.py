@@ -8,9 +8,9 @@ from random import Random
 from typing import Any
 
 from router.control.kubernetes.errors import ApiError
-from router.control.kubernetes.lists import Page
 from router.control.kubernetes.services import Restored, ServiceWriter, carry_out, restore_all
 from router.kubernetes import owned_services as made
+from router.kubernetes.api_calls import Page
 from router.kubernetes.changes import Change, Create
 from router.kubernetes.picture import SiteOptions
 from router.kubernetes.services import Memory, plan

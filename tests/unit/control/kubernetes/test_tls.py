@@ -12,9 +12,10 @@ import pytest
 from certs.authority import issue_service_leaf
 from certs.service_tls import TlsStore
 from router.control.kubernetes.errors import ApiError
-from router.control.kubernetes.lists import Page, WatchEvent
+from router.control.kubernetes.lists import WatchEvent
 from router.control.kubernetes.tls import TlsSecrets, named
 from router.documents import Wanted
+from router.kubernetes.api_calls import Page
 from router.kubernetes.names import TYPE_LABEL
 from router.model import limits
 from router.model.specs import ConnectorSpec, ServiceSpec, SiteSpec

@@ -164,7 +164,9 @@ class FakeCluster(Cluster):
             for (found, _), one in sorted(self.objects.items())
             if found == kind and _selected(one, selector)
         ]
-        return _reply(200, {"items": items, "metadata": {}})
+        return _reply(
+            200, {"kind": f"{kind}List", "items": items, "metadata": {"resourceVersion": "9"}}
+        )
 
     def _one(
         self, method: str, kind: str, name: str, sent: Json, content_type: str
