@@ -40,9 +40,10 @@ def visible(text: str) -> Iterator[str]:
         if isinstance(node, ast.Expr) and id(node) not in help_texts
     }
     for node in ast.walk(tree):
-        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
-        if is_text and id(node) not in private and " " in str(node.value).strip():
-            yield str(node.value).replace(VERDICTS, "")
+        if not isinstance(node, ast.Constant) or id(node) in private:
+            continue
+        if isinstance(node.value, str) and " " in node.value.strip():
+            yield node.value.replace(VERDICTS, "")
 
 
 def faults(text: str) -> list[str]:
