@@ -20,7 +20,7 @@ CHOSEN = (
     *(
         f"{UNIT}/net/test_{name}.py"
         for name in (
-            *("conformance", "conformance_tls", "epoll", "proxies", "resolving", "simulated"),
+            *("conformance", "conformance_tls", "epoll", "proxies", "resolver", "simulated"),
             *("splicing", "tls"),
         )
     ),
@@ -29,10 +29,14 @@ CHOSEN = (
     *(
         f"{UNIT}/{path}.py"
         for path in (
-            *("trust/test_clock", "trust/test_issuing", "trust/test_renewing"),
-            *("process/test_memory", "node/test_moments", "workers/test_workers"),
-            *("operate/test_event_file", "operate/test_simulating", "operate/test_sinks"),
-            *("operate/test_tracing", "operate/test_views"),
+            *(
+                "trust/test_clock",
+                "trust/test_certificate_issuer",
+                "trust/test_certificate_renewal",
+            ),
+            *("process/test_memory", "node/test_time_text", "workers/test_workers"),
+            *("operate/test_event_file", "operate/test_simulation_process", "operate/test_sinks"),
+            *("operate/test_opentelemetry_spans", "operate/test_views"),
             *("process/test_logs", "process/test_process", "process/test_state"),
             *("process/test_state_on_a_bad_disk", "process/test_systemd"),
         )

@@ -107,7 +107,7 @@ def test_a_site_over_its_rate_keeps_its_rate_or_nothing_and_takes_all_again(pair
     [
         (("--site-capacity", "0/s"), "--site-capacity: expected a rate from 0.001/s"),
         (("--site-capacity", "-3"), "expected a capacity from 1"),
-        (("--site-capacity", "auto"), "stated, not learnt"),
+        (("--site-capacity", "auto"), "configured, not learned"),
         (("--site-capacity", "15/s", "--resume", "16/s"), "--resume: resume 16/s is above"),
         (("--site-capacity", "15", "--resume", "6/s"), "--resume: resume belongs to a rate"),
         (("--site-capacity", "15/s", "--window", "2h"), "--window: expected 1s to 3600s"),

@@ -156,7 +156,7 @@ spec:
         (CONNECTOR + "  service: shop\n  capacity: 0.1/s\n  window: 9s\n", 7, 11, "not one"),
         (CONNECTOR + "  service: shop\n  capacity: 9/s\n  window: 2h\n", 7, 11, "from 1s to 1h"),
         (CONNECTOR + "  service: shop\n  capacity: 9/s\n  resume: 9\n", 7, 11, "a rate like 10/s"),
-        (POLICY + "  siteCapacity: auto\n", 6, 17, "is stated, not learnt"),
+        (POLICY + "  siteCapacity: auto\n", 6, 17, "is configured, not learned"),
         (POLICY + "  siteCapacity: 0\n", 6, 17, "from 1 to 1000000"),
         (POLICY + "  siteCapacity: 5\n  spill: all\n", 7, 10, "spill: all belongs to a rate"),
         (POLICY + "  siteCapacity: 5/s\n  spill: none\n", 7, 10, "expected excess or all"),

@@ -209,7 +209,7 @@ def test_many_services_are_split_into_parts_that_fit_whatever_their_order() -> N
 
 
 def test_services_that_fit_nowhere_are_an_error_of_ours() -> None:
-    with pytest.raises(ValueError, match="cannot be told"):
+    with pytest.raises(ValueError, match="cannot be announced"):
         split_services([declare("x" * 300)], [])
     with pytest.raises(ValueError, match="services"):
         split_services([declare(f"{n:05}") for n in range(5000)], [])

@@ -181,7 +181,7 @@ def test_without_its_site_a_bundle_is_made_of_a_token(
     away = CommandLine(definition.parent / "away")
     files = packed(away, definition, "out", "--token", str(token))
     assert tokens.load_bytes(files[TOKEN], "") == tokens.read_file(token)
-    says = b"at the first launch" if kind == "claim" else b"whoever holds it"
+    says = b"at the first launch" if kind == "claim" else b"its holder"
     assert says in files["README.txt"]
     result = away(
         *("gateway", "generate-bundle", str(definition), str(definition.parent), "--expiry", "1d"),

@@ -302,7 +302,7 @@ def test_access_is_revoked_by_token_or_id_whether_it_is_linked_or_not(
 ) -> None:
     revoked = Revocations(gw.state / "here" / "secrets")
     gateway_id = host.gateway().trust.site_id
-    assert "nobody had used it" in gw.ok("revoke-access", "--link", "gateway-gw").stdout
+    assert "it was never used" in gw.ok("revoke-access", "--link", "gateway-gw").stdout
     assert usable(host.grants()) == []
     assert not revoked.is_revoked("-", gateway_id)
     (gw.state / "here" / "run" / "admin.sock").unlink(missing_ok=True)

@@ -216,7 +216,7 @@ def test_a_config_map_of_somebody_else_is_not_overwritten(
     shop: NamespaceLine, cluster: FakeCluster
 ) -> None:
     cluster.put("ConfigMap", "spillway-service-shop", data={"a": "b"})
-    assert "somebody else" in shop.fails(5, "service", "create", "shop", "8080")
+    assert "is not of this site" in shop.fails(5, "service", "create", "shop", "8080")
     assert cluster.found("ConfigMap", "spillway-service-shop")["data"] == {"a": "b"}
 
 
