@@ -42,7 +42,7 @@ def test_each_flow_is_a_row_with_the_figures_of_the_api(chromium: Browser, stage
         expect(rows.nth(1)).to_contain_text("09:40:49.750")
         failed = page.locator('tr[data-flow="51"]')
         expect(failed).to_contain_text("no-capacity")
-        expect(failed).to_contain_text("nobody")
+        expect(failed).to_contain_text("no site")
         expect(page.locator('tr[data-flow="58"]')).to_contain_text("connection")
 
 

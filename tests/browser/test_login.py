@@ -80,7 +80,7 @@ def test_who_logs_in_sees_a_burst_spill_and_where_to(
             row = page.locator("#chart-map").get_by_role("row", name="far")
             expect(row).to_contain_text("up")
             expect(page.locator(".way li").nth(1)).to_contain_text("cost 5")
-            detail = page.get_by_role("region", name="What far tells of itself")
+            detail = page.get_by_role("region", name="What far reports")
             expect(detail.get_by_role("table", name="Targets at far")).to_contain_text("ready")
             page.get_by_role("button", name="Measure the way").click()
             hops = page.get_by_role("table", name="Way to far, measured")

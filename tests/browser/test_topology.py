@@ -306,7 +306,7 @@ def test_another_site_is_seen_down_to_the_requests_of_its_targets(
         services=(service,),
     )
     with looking(chromium, stage, "#/topology?site=south") as page:
-        card = page.get_by_role("region", name="What south tells of itself")
+        card = page.get_by_role("region", name="What south reports")
         expect(card).to_contain_text("serving, interior, version 0.1.0 and up for 2 h 1 min")
         expect(card).to_contain_text("Link to-x was refused")
         shop = card.get_by_role("table", name="Services at south").get_by_role("row").nth(1)
@@ -319,4 +319,4 @@ def test_another_site_is_seen_down_to_the_requests_of_its_targets(
         for text in ("west", "up", "10", "30 ms", "2"):
             expect(link).to_contain_text(text)
         del stage.router.sites["south"]
-        expect(page.get_by_text("south tells nothing of itself now.")).to_be_visible(timeout=20_000)
+        expect(page.get_by_text("south reports nothing now.")).to_be_visible(timeout=20_000)

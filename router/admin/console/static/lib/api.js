@@ -72,7 +72,7 @@ async function asked(url, options, timeoutMs) {
     throw new ApiError("You are signed out.", {
       status: 401,
       code: "unauthorized",
-      hint: "Load the page anew to sign in.",
+      hint: "Reload the page to sign in.",
     });
   }
   if (!response.ok || value === null) {

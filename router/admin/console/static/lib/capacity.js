@@ -15,7 +15,7 @@ function bends(factor) {
  */
 export function honesty(target, knee) {
   const stated = capacityText(target);
-  const words = [stated === "–" ? "no capacity configured" : `stated ${stated}`];
+  const words = [stated === "–" ? "no capacity configured" : `configured ${stated}`];
   if (knee?.knee) words.push(`${bends(knee.factor)} at ${count(knee.knee)}`);
   else if (knee?.baseline_s) words.push(`no bend seen, ${latency(knee.baseline_s)} in calm`);
   return words.join(", ");

@@ -100,7 +100,7 @@ function Told({ flow, decision }) {
     flow.client && ["Client", flow.client],
     ["Outcome", html`<${Badge} tone=${toneOf(flow)}>${outcomeText(flow)}<//>`],
     flow.status > 0 && ["Status", String(flow.status)],
-    ["Served by", flow.site ?? "nobody"],
+    ["Served by", flow.site ?? "no site"],
     flow.target && ["Target", flow.target],
     ["Attempts", count(flow.attempts)],
     ["Bytes in, out", `${count(flow.bytes_in)}, ${count(flow.bytes_out)}`],
@@ -109,7 +109,7 @@ function Told({ flow, decision }) {
   ].filter(Boolean);
   return html`<div class="sections">
     <p class="decision">
-      ${flow.site ? html`To <strong>${flow.site}</strong>` : "Taken by nobody"}: ${flow.reason || "–"}.
+      ${flow.site ? html`To <strong>${flow.site}</strong>` : "Taken by no site"}: ${flow.reason || "–"}.
       ${flow.overflow && html` <${Badge} tone="warn">overflow<//> A cheaper site was passed over: ${flow.overflow}.`}
     </p>
     ${
@@ -146,7 +146,7 @@ function Decision({ decision }) {
     <${RunnerUp} candidates=${decision.candidates} />
     <h3>Candidates as they were at ${moment(decision.decided_at)}, policy ${decision.policy}</h3>
     <${Candidates} candidates=${decision.candidates} caption="Candidates as they were then" />
-    ${decision.further > 0 && html`<p class="muted">And ${count(decision.further)} dearer ones.</p>`}
+    ${decision.further > 0 && html`<p class="muted">And ${count(decision.further)} costlier ones.</p>`}
     ${
       decision.retried_for &&
       html`<p class="muted">

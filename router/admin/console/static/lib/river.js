@@ -35,7 +35,7 @@ export function layersOf(history, samples, unit) {
     ? { name: "capacity here", values: capacity }
     : null;
   const marks = samples.some((one) => one?.nowhere > 0)
-    ? { name: "taken by nobody", values: each((one) => one.nowhere) }
+    ? { name: "taken by no site", values: each((one) => one.nowhere) }
     : null;
   return { layers, line, marks };
 }

@@ -130,7 +130,7 @@ export function SiteDetail({ name }) {
   if (loading) body = html`<${Loading} />`;
   else if (!value) body = html`<${Failed} error=${error} />`;
   else if (!value.told) {
-    body = html`<${Empty} hint=${value.error}>${name} tells nothing of itself now.<//>`;
+    body = html`<${Empty} hint=${value.error}>${name} reports nothing now.<//>`;
   } else {
     body = html`<div class="details">
       <${About} site=${value} />
@@ -149,5 +149,5 @@ export function SiteDetail({ name }) {
       ${error && html`<p class="muted">The last answer: ${error.message}</p>`}
     </div>`;
   }
-  return html`<${Card} title=${`What ${name} tells of itself`} id="site-detail">${body}<//>`;
+  return html`<${Card} title=${`What ${name} reports`} id="site-detail">${body}<//>`;
 }

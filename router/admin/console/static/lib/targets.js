@@ -91,7 +91,7 @@ export function Elsewhere({ service }) {
             caption="Targets of other sites"
             rows=${answer.targets}
             rowKey=${(one) => `${one.site} ${one.name} ${one.port}`}
-            empty=${html`<${Empty}>None of them told of a target.<//>`}
+            empty=${html`<${Empty}>None of them reported a target.<//>`}
             columns=${[
               { name: "Site", head: true, cell: (one) => html`<${SiteName} name=${one.site} />` },
               { name: "Target", cell: (one) => `${one.name}:${one.port}` },

@@ -215,12 +215,12 @@ function Knob({ label, short, now, value, most, limit, put, unit = "" }) {
       max=${Math.max(most, Number(shown) || 1)}
       value=${shown === "" ? 1 : shown}
       aria-label=${label}
-      aria-valuetext=${`${shown === "" ? "none stated" : `${shown}${unit}`}${is ? `, now ${now ?? "none stated"}${unit}` : ""}`}
+      aria-valuetext=${`${shown === "" ? "none configured" : `${shown}${unit}`}${is ? `, now ${now ?? "none configured"}${unit}` : ""}`}
       onInput=${set}
     />
     <input type="number" min="1" max=${limit} value=${shown} aria-label=${`${label}, as a number`} onChange=${set} />
     <span class="muted nowrap knob-now">${
-      is ? html`now ${now ?? "none"}${unit}` : now === null ? "none stated" : `as now${unit && `, ${unit}`}`
+      is ? html`now ${now ?? "none"}${unit}` : now === null ? "none configured" : `as now${unit && `, ${unit}`}`
     }</span>
   </div>`;
 }

@@ -231,7 +231,7 @@ function Rows({ flows, chosen, setReading }) {
   return html`<div class="table flows" role="region" aria-label="Flows, newest first" ref=${list}>
     <table role="table">
       <caption class="unseen">
-        Flows, newest first. Enter on a row tells why it went there. New ones wait while you are here.
+        Flows, newest first. Enter on a row shows why it went there. New ones wait while you are here.
       </caption>
       <thead role="rowgroup">
         <tr role="row">
@@ -264,7 +264,7 @@ function Rows({ flows, chosen, setReading }) {
               <td role="cell" class="outcome"><${Badge} tone=${toneOf(flow)}>${outcomeText(flow)}<//></td>
               <td role="cell" class="status number">${flow.status || ""}</td>
               <td role="cell" class="by nowrap">
-                ${flow.site ? html`<${SiteName} name=${flow.site} />` : html`<span class="muted">nobody</span>`}
+                ${flow.site ? html`<${SiteName} name=${flow.site} />` : html`<span class="muted">no site</span>`}
               </td>
               <td role="cell" class="why">
                 ${flow.overflow && html`<span class="overflowed">overflow, ${flow.overflow}: </span>`}${flow.reason}

@@ -130,7 +130,7 @@ function Here({ site }) {
   if (!site) return html`<span class="muted">no targets</span>`;
   if (!site.targets_ready) return html`<span class="muted">no ready target</span>`;
   const stated = capacityText(site);
-  const words = `${mean(inFlightOf(site))}${stated === "–" ? ", none stated" : ` of ${stated}`}`;
+  const words = `${mean(inFlightOf(site))}${stated === "–" ? ", none configured" : ` of ${stated}`}`;
   return html`<span class="bar-and-words">
     <${Meter}
       value=${inFlightOf(site)}
@@ -282,8 +282,8 @@ function Sites({ service, kept }) {
   };
   return html`<${Card} title="Sites" id="sites">
     <p class="muted note">
-      In the order of cost. In flight is the mean of 5 s, of other sites by what they told. Shares are
-      of the last minute${shares?.nowhere ? `; nobody took ${count(shares.nowhere)}` : ""}.
+      In the order of cost. In flight is the mean of 5 s, of other sites as they reported it. Shares are
+      of the last minute${shares?.nowhere ? `; no site took ${count(shares.nowhere)}` : ""}.
     </p>
     <${Table}
       caption="Sites of this service"
