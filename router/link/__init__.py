@@ -2,5 +2,5 @@
 
 In: connections of `net`, specs of links to dial. Out: adjacencies and control messages to the
 `LinkOwner`, streams to `forward` through `StreamOpener` and `LinkOwner.stream_offered`. Transit
-streams are relayed here and seen by nobody else. docs/link-protocol.md has the bytes.
+streams are relayed here and seen by nobody else. docs/design/link-protocol.md has the bytes.
 """

@@ -1,8 +1,8 @@
 """Frames of a lane: the 8-byte header, the kinds and their lengths, and the hot decoder.
 
 A header is two big-endian u32: kind << 24 | payload length, then the stream id. Bit 7 of the kind
-is END: the sender's direction of the stream is complete with this frame. docs/link-protocol.md has
-every payload.
+is END: the sender's direction of the stream is complete with this frame. Every payload is in
+docs/design/link-protocol.md.
 """
 
 import struct

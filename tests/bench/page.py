@@ -1,4 +1,4 @@
-"""The tables of docs/performance.md from a run: ``python -m tests.bench.page BENCH.json``."""
+"""Tables of docs/design/performance.md from a run: ``python -m tests.bench.page BENCH.json``."""
 
 import sys
 from pathlib import Path

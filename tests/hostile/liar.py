@@ -22,7 +22,7 @@ Change = Mapping[str, Any]
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
-    """All that its LSA says, as docs/link-protocol.md has it; None: what is true."""
+    """All that its LSA says, as docs/design/link-protocol.md has it; None: what is true."""
 
     services: Sequence[tuple[Sequence[object], Sequence[object]]]
     """Declarations and adverts of each further part."""

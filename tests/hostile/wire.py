@@ -1,4 +1,4 @@
-"""Frames and messages of the link protocol, as docs/link-protocol.md has them."""
+"""Frames and messages of the link protocol, as docs/design/link-protocol.md has them."""
 
 import hashlib
 import struct

@@ -1,4 +1,4 @@
-"""docs/hostile-peers.md names tests and limits: they are there."""
+"""docs/design/hostile-peers.md names tests and limits: they are there."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import certs.limits
 import router.model.limits
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "hostile-peers.md"
+PAGE = ROOT / "docs" / "design" / "hostile-peers.md"
 BETWEEN_SITES = ("# link: frames and lanes.", "# forward: HTTP.")
 """Headings of `router.model.limits`, between which stands what concerns links and routing."""
 

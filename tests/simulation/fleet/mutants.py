@@ -1,6 +1,6 @@
 """Breaks the product on purpose, one way at a time, and counts the seeds until a rule finds it.
 
-``python -m tests.simulation.fleet.mutants`` prints the table of docs/simulation.md.
+``python -m tests.simulation.fleet.mutants`` prints the table of docs/design/simulation.md.
 """
 
 import argparse
