@@ -111,7 +111,7 @@ def test_no_slot_is_ever_held_for_a_client_that_left(seed: int) -> None:
     """Whatever state it left in: waiting here or there, in flight, in the answer, between two.
 
     Who left in the middle of a request may have left its target with a part: that holds its slot a
-    little longer (docs/capacity.md).
+    little longer (docs/design/queues.md).
     """
     chance = Random(seed)
     world = network(seed, here=3, there=3, service_s=0.3)
