@@ -11,7 +11,7 @@ SPLIT = {"a": 1, "c": 3}
 OFFERED = {"calm": 50, "burst": 200}  # 0.5 and 2 times what the sole target of a takes.
 
 
-MEASURED = {  # As docs/policies.md has it: percent at a, b and c.
+MEASURED = {  # As docs/design/policies.md has it: percent at a, b and c.
     ("fill", "calm"): [100, 0, 0],
     ("fill", "burst"): [48, 52, 0],
     ("balanced", "calm"): [67, 33, 0],
