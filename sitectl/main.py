@@ -236,7 +236,7 @@ def cli() -> None:
     \b
     First steps:
       sitectl init a && sitectl start            a site, its router running
-      sitectl token create t.yaml                a token for the site that shall link to it
+      sitectl token create t.yaml                a token for the site that will link to it
       sitectl link create t.yaml                 at the other site
       sitectl expose host 127.0.0.1 --address shop --port 8080 --target-port 9001 --capacity 10
       sitectl why shop                           where the next request goes, and why

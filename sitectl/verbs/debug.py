@@ -17,7 +17,7 @@ from sitectl.selection import store
 
 @click.group("debug", cls=Verbs)
 def group() -> None:
-    """For who mends it: dump.
+    """Support bundles: dump.
 
     \b
     Example:

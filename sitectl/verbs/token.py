@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @click.group("token", cls=Verbs)
 def group() -> None:
-    """Tokens: made here, used at the site that shall link here.
+    """Tokens: made here, used at the site that will link here.
 
     \b
     Examples:

@@ -8,10 +8,10 @@ _RATE: Final = {
     "stay": "least time over a rate; unset: as long as the window",
 }
 _MARKS: Final = {
-    "full": "share of the stated capacity in use (`80%`)",
+    "full": "share of the configured capacity in use (`80%`)",
     "queueWait": "how long requests wait for a slot",
     "overflow": "share of the requests that leave because this site is full",
-    "refused": "share of the requests that nobody took",
+    "refused": "share of the requests that no site took",
 }
 TEXTS: Final[dict[str, dict[str, str]]] = {
     "SiteSpec": {
@@ -96,7 +96,7 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "workload": "on Kubernetes: `KIND/NAME` whose pods are the targets",
         "targetPorts": "of the workload, by number or name, in the order of the service's",
         "notReady": "pods count before they are ready",
-        "capacity": "of each target: `10`, `15/s`, `auto`, `10,15/s`; unset: none stated",
+        "capacity": "of each target: `10`, `15/s`, `auto`, `10,15/s`; unset: none",
         **_RATE,
         "health": "how targets are judged",
         "tlsTrust": "targets are reached by TLS and certified by the CA of this credential",
