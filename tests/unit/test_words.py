@@ -84,11 +84,11 @@ def prose(page: str) -> str:
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TO_BE_REWRITTEN = frozenset(
     (
-        *("docs/architecture.md", "docs/console.md", "docs/design/burst-quality.md"),
+        *("docs/architecture.md", "docs/design/burst-quality.md"),
         *("docs/design/hostile-peers.md", "docs/design/kubernetes-store.md"),
         *("docs/design/link-protocol.md", "docs/design/performance.md"),
-        *("docs/design/simulation.md", "docs/limits.md", "docs/observability.md"),
-        *("docs/reference-api.md", "docs/sharing.md"),
+        *("docs/design/simulation.md", "docs/limits.md"),
+        *("docs/reference-api.md"),
     )
 )
 """Pages that still have such words; to be taken off here once they have none."""
