@@ -12,7 +12,7 @@ class FlowView(msgspec.Struct, frozen=True, kw_only=True):
 
     ``client`` address and port. ``method``, ``path`` (without its query) and ``status`` are empty
     or 0 for tcp; ``code``: our `Spillway-Error`, empty: the answer was a target's. ``outcome``:
-    ``ok``, ``under-way`` or why it failed. ``site``: who serves it, None: nobody. ``target``: of
+    ``ok``, ``under-way`` or why it failed. ``site``: who serves it, None: no site. ``target``: of
     this site only. ``overflow``: why a cheaper site was passed over, empty: none was.
     ``explained``: its decision is still kept and `/api/v1/flows/ID` tells it.
     """
@@ -53,7 +53,7 @@ class FlowDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 COUNT_USUAL = 100
 NOWHERE = "none"
-"""As a wanted site: nobody served it."""
+"""As a wanted site: no site served it."""
 UNDER_WAY, FAILED = "under-way", "failed"
 
 

@@ -21,9 +21,9 @@ class HistorySample(msgspec.Struct, frozen=True, kw_only=True):
     """One step. Lists have one figure for each of `ServiceHistory.sites`.
 
     ``in_flight``: mean over the step of what came in here and was in flight there. ``served``:
-    requests that ended in the step and were served there; ``nowhere``: by nobody. ``overflow``:
+    requests that ended in the step and were served there; ``nowhere``: by no site. ``overflow``:
     those of ``served`` that a cheaper site was too full for. ``capacity`` and ``capacity_per_s`` of
-    this site's ready targets at the end of the step, None: not stated. ``queued`` at its end.
+    this site's ready targets at the end of the step, None: not configured. ``queued`` at its end.
     ``p50_s`` and ``p99_s`` of the requests that ended, None: none did.
     """
 
@@ -57,7 +57,7 @@ class ServiceHistory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KneeView(msgspec.Struct, frozen=True, kw_only=True):
-    """Capacity honesty of one target: where its latency bends, beside what was stated.
+    """Capacity honesty of one target: where its latency bends, beside what was configured.
 
     ``levels``: mean seconds a request took, by how many were in flight when it began (ascending).
     ``knee``: the fewest in flight at which the mean is at least ``factor`` times that of calm;

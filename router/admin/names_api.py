@@ -11,8 +11,8 @@ from router.admin.answers import failure, item, items
 class NameView(msgspec.Struct, frozen=True, kw_only=True):
     """A name, as this site sees it; sites are shown as in `network status`.
 
-    ``declared_by``: whose declaration is in force here; empty: nobody's, its owner says nothing.
-    ``owners``: who declared it first; several: nobody can tell which of them. ``differing``: sites
+    ``declared_by``: whose declaration is in force here; empty: no site's, its owner says nothing.
+    ``owners``: who declared it first; several: it is unknown which of them. ``differing``: sites
     that declare it otherwise.
     """
 

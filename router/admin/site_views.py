@@ -6,7 +6,7 @@ from router.admin.views import SiteName, TargetView
 
 
 class SiteServed(msgspec.Struct, frozen=True):
-    """Requests of that site's clients that ``site`` served (empty: nobody), and how many of them
+    """Requests of that site's clients that ``site`` served (empty: no site), and how many of them
     a cheaper site was too full for."""
 
     site: str

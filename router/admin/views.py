@@ -1,6 +1,7 @@
 """What the API shows: frozen snapshots, field for field what `sitectl … -o json` prints.
 
-Times are UTC ISO 8601, ``*_s`` seconds, ids lower-case hex. ``None`` means not known or not stated.
+Times are UTC ISO 8601, ``*_s`` seconds, ids lower-case hex. ``None`` means not known or not
+configured.
 """
 
 import msgspec
@@ -102,7 +103,7 @@ class CaWaitView(msgspec.Struct, frozen=True, kw_only=True):
 class CaView(msgspec.Struct, frozen=True, kw_only=True):
     """`ca status`. ``phase``: ``one`` CA, or of a rotation ``announced`` or ``switched``.
 
-    ``since`` and ``until``: of the phase; it ends sooner when nobody is waited for. ``next``: what
+    ``since`` and ``until``: of the phase; it ends sooner when no site is waited for. ``next``: what
     happens then. None: there is no rotation.
     """
 
@@ -183,8 +184,8 @@ class ServiceSite(msgspec.Struct, frozen=True, kw_only=True):
     ``ejected_s``: failed requests ejected the site, and one may be its probe after so many seconds;
     None: they did not.
 
-    ``capacity_kind`` concurrency, rate or auto; None: none stated. ``capacity`` is in requests at
-    once, beside a rate those that are stated too; ``in_flight`` counts requests whatever the kind.
+    ``capacity_kind`` concurrency, rate or auto; None: none. ``capacity`` is in requests at once,
+    beside a rate those that are configured too; ``in_flight`` counts requests whatever the kind.
     ``left_out``: the rule by which it may not serve this site; empty: it may.
     """
 
@@ -218,7 +219,7 @@ class LearntView(msgspec.Struct, frozen=True):
 class TargetView(msgspec.Struct, frozen=True, kw_only=True):
     """One target. ``name`` is its connector's.
 
-    ``since``: when it became ready, or ceased to be; None: its site does not tell, or nobody
+    ``since``: when it became ready, or ceased to be; None: its site does not say, or no connector
     binds it any more.
     """
 
@@ -426,7 +427,7 @@ class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
     answer's status, ``ok`` for tcp. ``waited_s`` in the queue. ``retried_for``: why the attempt
     before the last failed. ``session``: its hash.
 
-    ``candidates`` are as they were at ``decided_at``, under ``policy``, with ``further`` dearer
+    ``candidates`` are as they were at ``decided_at``, under ``policy``, with ``further`` costlier
     ones that are not kept. Empty, and the two None, when it was simply for this site: then
     ``in_flight`` and ``capacity`` are those that this site had; None of a site with several routers
     or workers, of which the one that decided knew its own part.
@@ -460,7 +461,7 @@ class ScaleView(msgspec.Struct, frozen=True, kw_only=True):
     full or had no target) + ``queued`` + ``refused`` (clients that were turned away and still want
     to be served). ``demand_avg``, ``demand_per_s`` and ``refused_per_s`` are means over 4 s.
     ``capacity_per_target`` is in requests at once, of kind rate a second; as it was last when no
-    target is ready. ``targets_wanted`` take the demand; None: no capacity is stated.
+    target is ready. ``targets_wanted`` take the demand; None: no capacity.
     """
 
     service: str

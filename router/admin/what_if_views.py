@@ -26,7 +26,7 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class WhatIfSite(msgspec.Struct, frozen=True, kw_only=True):
     """A site in one of the two pictures. ``share`` of all that was asked.
 
-    ``capacity`` None: none stated; ``rate``: it is in requests a second. ``taken``: slots that
+    ``capacity`` None: none; ``rate``: it is in requests a second. ``taken``: slots that
     clients of other sites hold now, and so not counted on.
     """
 
@@ -54,7 +54,7 @@ class WhatIfSeries(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WhatIfPicture(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of the decision code. ``overflow``: served elsewhere; ``refused``: by nobody."""
+    """One run of the decision code. ``overflow``: served elsewhere; ``refused``: by no site."""
 
     policy: str
     sites: tuple[WhatIfSite, ...]

@@ -35,7 +35,7 @@ class Spill(msgspec.Struct, frozen=True, kw_only=True):
     """Requests of one service port that left this site since it began. ``to``: how many, by site.
 
     ``in_flight_max`` at this site's targets, looked at once a second; ``capacity`` None: none is
-    stated.
+    configured.
     """
 
     began: str

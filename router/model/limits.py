@@ -56,14 +56,14 @@ LISTEN_BACKLOG = 1024
 CONNECTIONS_PER_LISTENER_MAX = 4096
 SOURCE_SHARE = 8  # A client address may have so many times the free places: eight ninths of all.
 SOURCE_ALWAYS = 64  # Connections of one client address that are never too many.
-# Of all listeners, where nobody counted descriptors; else half of those there are, see
+# Of all listeners, where descriptors were not counted; else half of those there are, see
 # `net.sockets.clients_max`: each may need one more for its target.
 CLIENT_CONNECTIONS_MAX = 65_536
 LISTENERS_PER_SITE = 64  # Of services that one other site declares, unless the Site says more.
 LISTENERS_PER_SITE_MAX = 65_535  # What a site may allow: all ports.
 LISTENERS_REMEMBERED_MAX = 4_096  # Over a restart, some 400 KB on disk: those held longest.
 LISTENERS_SHARE = 4  # All listeners of services have one of so many descriptors.
-LISTENERS_MAX = 65_535  # Where nobody counted descriptors.
+LISTENERS_MAX = 65_535  # Where descriptors were not counted.
 # Ports of one other site's services that this one has no part in: more are left out of all tables
 # and lists, since each costs memory.
 SERVICE_PORTS_OF_SITE_MAX = 1_024
@@ -177,7 +177,7 @@ RACE_STAGGER_S = 0.25  # Between two attempts of a race, if none fails before (R
 RACE_ATTEMPTS_MAX = 16  # At once: every endpoint of a token gets its turn within 4 s.
 RACE_AGAIN_S = 2.0  # The last good place is tried again while a race waits for silent ones.
 RACE_ADDRESSES_MAX = 64  # Of all endpoints of one race; what names have beyond that is not tried.
-RECONNECT_STABLE_S = 10.0  # A link that was up for that long starts its back-off anew.
+RECONNECT_STABLE_S = 10.0  # A link that was up for that long restarts its back-off.
 RECONNECT_MIN_S = 0.5
 RECONNECT_SOON_TRIES = 20  # About 5 s at the shortest pause: a neighbour that is restarted.
 RECONNECT_LATELY_S = 300.0  # A link that is away for less than this is back within 6 s:
@@ -217,7 +217,7 @@ NEW_OFFERS_LEARN_S = 30.0  # Of a router that never ran: all that it finds by th
 NEW_OFFER_SHOWN_S = 3_600.0  # In `status` and `why`.
 NEW_OFFER_NOTES_MAX = 8  # In `status`; `why` has each.
 NEW_OFFER_EVENTS_BURST, NEW_OFFER_EVENTS_PER_S = 16, 0.1  # Of one site, whatever it offers.
-RULE_NOTES_MAX = 8  # In `status`: names in rules that mean nobody, or whose bearer is another.
+RULE_NOTES_MAX = 8  # In `status`: names in rules that mean no site, or another than its bearer.
 LSA_TERMS_BYTES_MAX = (
     8 * KIB
 )  # Of all in part 0, beside the adjacencies; what is beyond is nothing.
@@ -284,7 +284,7 @@ PLACE_CHARS_MAX = 128  # A host name and a process, told to neighbours.
 COPY_RETRY_S = 5.0  # Of who was refused as a copy: the original may have been stopped.
 COPY_SHOWN_S = 15.0  # At who keeps it out, since it came last: three times as long as it pauses.
 CONFLICT_ANSWERS = 2  # To epochs that we took: who is gone may have left one that looks so.
-CONFLICT_REPEAT_S = 60.0  # A twin that goes on is told of again.
+CONFLICT_REPEAT_S = 60.0  # A twin that goes on is reported again.
 FAULTY_SITES_MAX = 256  # Sites that say what they may not, with the problem; some 1 KiB each.
 FAULTY_SITES_SHOWN_MAX = 16  # Of them in `status`, by name.
 EQUIVOCATORS_MAX = 256  # Origins kept that signed two things with one number; some 100 bytes each.
@@ -296,7 +296,7 @@ EDGE_TABLE_BYTES_MAX = 32 * KIB  # Rows of one message; the next follows when it
 EDGE_TABLE_INTERVAL_S = 0.05  # Between changes told to one edge, as for LOAD.
 EDGE_RETRANSMIT_S = 1.0
 EDGE_FORMER_S = 10.0  # A new neighbour of an edge may have just started, and knows few services.
-EDGE_WISH_REFRESH_S = 30.0  # An edge says again what it wants: whoever forgot it is set right.
+EDGE_WISH_REFRESH_S = 30.0  # An edge says again what it wants, to those that forgot it.
 EDGE_WISHES_BURST, EDGE_WISHES_PER_S = 20, 5.0  # Of one edge; each may cost a whole table.
 EDGE_CONFLICTS_MAX = 16  # Sites named that declare a service differently; for people.
 EDGE_OWNERS_MAX = 16  # Of one name, told to an edge; nearly always one.
@@ -324,7 +324,7 @@ REQUEST_LINE_BYTES_MAX = 8 * KIB
 HEADER_FIELD_BYTES_MAX = 8 * KIB  # Header size: of one field,
 HEADER_BLOCK_BYTES_MAX = 32 * KIB  # of all fields together,
 HEADERS_MAX = 100  # and how many fields.
-# A larger head is read anew each time: it comes from few clients, or never again.
+# A larger head is read again each time: it comes from few clients, or never again.
 HEAD_REMEMBERED_BYTES_MAX = 4 * KIB
 # Of a router, for requests, for responses, and for what either becomes: some MiB in the worst case.
 HEADS_REMEMBERED_MAX = 1_024
@@ -360,7 +360,7 @@ HTTP2_USEFUL_BYTES_MIN = 256  # Data of ours that buys some: a peer may dribble 
 HTTP2_PING_AFTER_S = 10.0  # Of silence on a connection with open streams.
 HTTP2_PING_ANSWER_S = 10.0  # Then it is dead.
 HTTP2_PING_AGAIN_S = 310.0  # While no stream moves: gRPC servers allow one in 5 minutes.
-HTTP2_GOAWAY_S = 1.0  # For streams that were on their way when the client was told to leave.
+HTTP2_GOAWAY_S = 1.0  # For streams that were on their way when the client was asked to leave.
 HTTP2_TICK_S = 2.5  # How often a client connection looks at its deadlines.
 HTTP2_STREAM_ID_LAST = 2**30  # Then the connection is replaced, long before ids run out.
 HTTP2_TARGET_STREAMS_MAX = 100  # Of one connection to a target, if it does not say less.
@@ -401,10 +401,10 @@ QUEUE_MAX, QUEUE_WAIT_S_MAX = 100_000, 3_600.0  # Of any declaration: here or of
 SPLIT_SITES_MAX = 1_024  # Weights of one service: as many as sites may have targets of it.
 SPLIT_WEIGHT_MAX = 1_000_000  # A share of one in a million is the least that can be said.
 LINE_SERVED_MAX = 512  # Times kept of a line's progress: who comes last is judged by them.
-FAR_RTT_S = 0.04  # Beyond it a request stands in the line of a full site at once: some 50 ms.
+FAR_RTT_S = 0.04  # Beyond it a request joins the line of a full site at once: some 50 ms.
 STANDING_MAX = 16  # Requests of one ingress waiting at one egress that is near,
 STANDING_FAR_MAX = 512  # or far: half of the OPENs that may be unanswered on a lane.
-ROUND_TRIP_SAMPLES = 16  # The shortest of so many stands at a far site is its round trip.
+ROUND_TRIP_SAMPLES = 16  # The shortest of so many waits at a far site is its round trip.
 OPEN_WAIT_S_MAX = 60.0  # What an OPEN may ask for; longer is cut.
 STAND_S = 0.25  # A request stands elsewhere that long at a time, then looks around again.
 STAND_MIN_S = 0.005  # Less left of its deadline: going there is not worth it.
@@ -443,7 +443,7 @@ LINK_PORT_WAIT_S = 5.0  # At the start, while an outgoing connection may hold th
 LINK_PORT_RETRY_S = 0.25
 PROXY_ADDRESS_CHARS_MAX = 128  # An IPv6 address with scope and port; links bring whatever.
 DRAIN_GRACE_S = 30.0
-DRAIN_IDLE_S = 1.0  # An idle client of a site that drains may use its connection once more.
+DRAIN_IDLE_S = 1.0  # An idle client of a site that drains may use its connection again.
 
 # forward: health of targets.
 HEALTH_INTERVAL_S = 1.0
@@ -457,7 +457,7 @@ HEALTH_SPREAD = 0.1  # Checks of many targets drift apart by up to this share of
 HEALTH_TLS_LOOK_S = 0.1  # After a handshake, for a refusal of our certificate: a round trip later.
 HEALTH_BODY_BYTES_MAX = 64 * KIB  # Of an answer to a check; what follows says nothing more.
 # The slot of a request that was given up: a target that does not notice may work on it longer, and
-# clients that leave for good reasons shall not take its slots for long.
+# clients that leave for good reasons should not take its slots for long.
 ABANDONED_S_MAX = 1.0
 ABANDONED_OPEN_MAX = 1_024  # With more connections to a target they are reset, to free descriptors.
 EJECT_AFTER = 5  # Requests in a row that a target broke off, or answered 502 to 504.
@@ -497,12 +497,12 @@ LEARN_LATENCY_S_MIN = 1e-6  # The clock's own step.
 # the time, as it costs half of the target.
 LEARN_DIP_S, LEARN_DIP_EVERY = 10.0, 16.0
 LEARN_FIRST_DIP_S = 1.0  # And so soon if it was never measured in calm.
-LEARN_IDLE_S = 300.0  # Without a request so long, the baseline is measured anew.
+LEARN_IDLE_S = 300.0  # Without a request so long, the baseline is measured again.
 LEARN_SETTLE_S_MAX = 5.0  # Until answers of requests begun under another limit are through.
 
 # balance.
 LEASE_PENDING_S = 0.005
-# Capacities: stated ones, and rates, over a window that holds at least one request.
+# Capacities: configured ones, and rates, over a window that holds at least one request.
 CAPACITY_MAX = 1_000_000
 RATE_PER_S_MIN, RATE_PER_S_MAX = 0.001, 1_000_000.0
 RATE_WINDOW_S_MIN, RATE_WINDOW_S, RATE_WINDOW_S_MAX = 1.0, 15.0, 3600.0
@@ -514,13 +514,15 @@ RATE_GRAINS = 256  # What comes within a 256th of a window is remembered as one:
 # Saved up at most while a rate is over, for requests that come unevenly: a share of the window's.
 RATE_RESERVE_MIN, RATE_RESERVE_SHARE = 5.0, 0.1
 PERMIT_TIMER_S_MIN = 0.001  # No sooner is looked for the next permit: many may come at once.
-RATE_LOOK_S = 0.25  # How often a rate is looked at when nobody asks: whether it is calm again.
+RATE_LOOK_S = 0.25  # How often a rate without requests is checked: whether it is calm again.
 
 REFUSED_FULL_S = 0.1  # A site that refused counts as full, if nothing newer is heard.
 
 DEMAND_WINDOW_S = 4  # Over it demand is averaged: 5 s after a step nothing of before is left in it.
 DEMAND_WAKES_S = 30.0  # Turned away where no target is: that long it is one, for who asks seldom.
-UNSERVED_S_MAX = RETRY_AFTER_MAX_S + 0.5  # After that who was told to wait has not come back.
+UNSERVED_S_MAX = (
+    RETRY_AFTER_MAX_S + 0.5
+)  # After that a client that was asked to wait has not come back.
 UNSERVED_LATE_S = 0.5  # Who usually asks again at once may take so much longer.
 UNSERVED_KEPT_MAX = 10_000  # Connections of a service port so remembered: 1.5 MB.
 UNSERVED_SMOOTHING = 0.05  # Of those that come back or do not, the last twenty say most.
@@ -531,7 +533,7 @@ DECISIONS_KEPT = 32
 DECISION_CANDIDATES_MAX = 16  # Kept of one decision: the nearest sites, and the one chosen.
 # Sessions of one service port whose site an ingress remembers: about 2 MB. The longest idle go.
 SESSIONS_MAX = 10_000
-SESSION_IDLE_S = 1_800.0  # Who was away for longer begins anew.
+SESSION_IDLE_S = 1_800.0  # A client that was away for longer begins again.
 
 # identity.
 CLAIM_BODY_BYTES_MAX = 16 * KIB
@@ -603,7 +605,7 @@ PROBES_SERVICES_WAIT_S = 30.0  # An application starts without its services, if 
 EVENT_CLIENTS_MAX = 32
 LIVE_CLIENTS_MAX = 16  # Of `/api/v1/live`: with those of events and flows less than connections.
 FLOW_CLIENTS_MAX = 8  # Of `/api/v1/flows`, likewise.
-FLOWS_KEPT = 2_000  # While anybody looks: 2 to 5 MB; and so many under way.
+FLOWS_KEPT = 2_000  # While flows are watched: 2 to 5 MB; and so many under way.
 FLOWS_PER_S = 500  # Looked at; the others are counted. Each costs 6 µs, and 6 if it is shown.
 FLOWS_WATCH_S = 60.0  # After a question, then nothing is looked at any more.
 FLOWS_CLIENTS_MAX = 2_000  # Connections searched for what was under way before: some 3 ms.
@@ -623,7 +625,7 @@ SIMULATION_REQUESTS_MAX = 100_000  # Half a minute of one core; then it ends wit
 SIMULATION_S = 30.0  # Also then, for on a busy machine it comes after the traffic.
 SIMULATION_END_S = 10.0  # It ends at its next step; one that does not is killed.
 SIMULATION_MEMORY_BYTES_MAX = 512 * MIB  # Of its process; 100,000 requests need a fifth.
-SIMULATION_AGAIN_S = 2.0  # One at a time: who comes second is told to come again.
+SIMULATION_AGAIN_S = 2.0  # One at a time: the second client is asked to come again.
 WHAT_IF_WINDOW_S = 60.0  # Of what was recorded, unless more is asked for.
 WHAT_IF_REQUESTS_MAX = 5_000  # Run twice in some five seconds; the newest of the window.
 WHAT_IF_SITES_MAX = 16  # The cheapest: the others would have been asked last.
@@ -664,7 +666,7 @@ CONFIG_READ_ALL_S = 60.0  # So often every file is read, whatever its times say.
 CA_LOOK_S = 0.05  # While the CA is replaced: how soon it is seen who has taken it.
 CA_REGISTER_S = 60.0  # So old may be what is known of sites that are away: 4,096 files.
 CA_ASK_MAX = 10  # Neighbours told in one look: each answer is a signature and two writes.
-CA_ASK_AGAIN_S = 5.0  # A neighbour that was told of another CA and did not ask for it.
+CA_ASK_AGAIN_S = 5.0  # A neighbour that learned of another CA and did not ask for it.
 CA_PROPOSE_AGAIN_S = 2.0  # A change of the CA that the cluster did not take.
 CA_STUCK_S = 3_600.0  # Who is linked takes it within seconds; then the operator hears of others.
 CA_GIVEN_MAX = 4_096  # Certificates remembered with the CAs that went along; some 100 bytes each.
@@ -690,7 +692,7 @@ INQUIRY_BYTES_MAX = 128 * KIB
 INQUIRY_KEPT_S = 0.5  # Of 256 targets an answer takes 12 ms: who asks again gets the same one.
 INQUIRY_ANSWERS_KEPT_MAX = 1_024  # Service ports with targets; 35 KiB each at the very most.
 INQUIRY_ERROR_MAX = 160  # Characters; with the longest names all targets fit into the answer.
-INQUIRY_STATE_S_MAX = 315_360_000.0  # Ten years: whoever reckons a date from it finds one.
+INQUIRY_STATE_S_MAX = 315_360_000.0  # Ten years: a date can be calculated from it.
 # ping: rounds of one call, half of what `sitectl` waits for an answer, and how far apart.
 PING_ROUNDS_MAX = 10
 PING_INTERVAL_ROUNDS_S = 0.2
@@ -719,7 +721,7 @@ SITE_READ_AT_ONCE = 20  # Service ports, a millisecond or two; then traffic goes
 SITE_READ_PAUSE_S = 0.002  # for so long at least.
 SITE_ANSWERS_KEPT_MAX = 64
 SITE_ANSWERS_AT_ONCE_MAX = 8  # On their way: 2 MiB.
-SITE_ANSWERS_PER_S = 20.0  # Made anew for somebody: a millisecond or two each.
+SITE_ANSWERS_PER_S = 20.0  # Made for one asker: a millisecond or two each.
 SITE_ANSWERS_BURST = 40
 SITE_QUESTIONS_AT_ONCE_MAX = 8
 SITE_HISTORY_SAMPLES_MAX = 1_000
@@ -747,7 +749,7 @@ LEASE_S = 15  # Routers of one site: another writes once a holder was silent for
 LEASE_HELD_S = 10.0  # After it a holder that could not renew stops, before another begins.
 LEASE_RENEW_S, LEASE_RELEASE_S = 5.0, 2.0
 STATUS_LOOK_S, STATUS_EVERY_S = 5.0, 30.0  # Written at most that often, and only if it changed.
-STATUS_CHECK_S = 600.0  # Until one that somebody deleted or changed is noticed.
+STATUS_CHECK_S = 600.0  # Until one that was deleted or changed is noticed.
 STATUS_ITEMS_MAX = 50  # Links and problems in it; some 16 KiB.
 STATUS_TEXT_CHARS_MAX = 512  # Of one message or hint in it.
 STATUS_NOTES_MAX = 200  # In one answer; each object of a namespace may give one.
@@ -810,31 +812,33 @@ TRUST_OPEN_S = 5.0  # Until what failed or waits is tried again.
 TRUST_READY_S = 5.0  # At the start, for TLS credentials of services; the others are there.
 OWNERS_EVERY_S = 5.0  # Between writes of the owners of names: all of them are one object.
 TRUST_LAST_S = 3.0  # At the end, for what was not kept yet; the drain comes after it.
-CLAIM_ANSWER_S = 9.0  # A claim judged by the API later than this is heard by nobody: see above.
+CLAIM_ANSWER_S = 9.0  # A claim judged by the API later than this reaches no caller: see above.
 TLS_WATCHES_MAX = 64  # Secrets named and not labelled; each is a connection that stays.
 SECRET_TRIES_MAX = 5  # Of one change that others overtake; the next look tries it again.
 # The sites of one first digit: 4,096 of them are some 350 KiB each; an API server takes 1 MiB.
 ADMITTED_SECRET_BYTES_MAX = 960 * KIB
 GRANT_KEPT_S = 86_400.0  # Of an expired claim without a use: `token status` still knows it.
-REFILL_S = 10.0  # A token request that somebody empties is filled no more often.
+REFILL_S = 10.0  # A token request that was emptied is filled no more often.
 
 # kubernetes: Services that lead to the routers.
 INNER_PORT_MIN = 1_024  # Below it a process needs a right that restricted pods do not have.
 INNER_PORT_MAX = 32_767  # Above it the kernel takes ports for outgoing connections.
 SERVICE_PORTS_UNASKED_MAX = 2_048  # Each: five variables in every new pod, which has room for 2 MB.
 INNER_PORTS_KNOWN_MAX = 16_384  # Numbers kept for services that are gone; they may come back.
-# Somebody else (Argo CD, Flux, an operator) puts a Service's selector back and we ours: once more
-# than that is a fight, which ends here. One more attempt each time that long has passed.
+# Another program (Argo CD, Flux, an operator) puts a Service's selector back and we ours: more
+# often than that is a fight, which ends here. One more attempt each time that long has passed.
 SERVICE_REVERTS_MAX, SERVICE_REVERTS_WITHIN_S = 5, 3_600.0
 SERVICE_WRITES_BURST, SERVICE_WRITES_PER_S = 100, 50.0  # 300 Services at once: 4 s.
 SERVICE_RETRY_S, SERVICE_RETRY_MAX_S = 1.0, 60.0  # Of one object that was refused, doubling.
 SERVICE_CHANGES_BURST, SERVICE_REST_MAX_S = 8, 600.0  # Of one object; then ever more rarely.
 SERVICE_SEEN_WITHIN_S = 5.0  # A watch shows what we wrote; then we look whether it is so.
-SERVICE_LISTEN_LOOK_S = 1.0  # A listener that waits (for a certificate, a port) tells nobody.
+SERVICE_LISTEN_LOOK_S = 1.0  # A listener that waits (for a certificate, a port) is silent.
 RIGHTS_LOOK_S = 300.0  # A right that an administrator adds counts within that time.
 ENDPOINTS_PER_SLICE_MAX = 1_000  # What the API takes in one EndpointSlice.
 SKUPPER_REACTS_WITHIN_S = 2.0  # Its controller, or our router, while a service migrates.
-SKUPPER_UNASKED_WITHIN_S = 0.3  # Where only Skupper's command line does: nobody serves meanwhile.
+SKUPPER_UNASKED_WITHIN_S = (
+    0.3  # Where only Skupper's command line does: no router serves meanwhile.
+)
 
 # kubernetes: the site controller.
 CONTROLLER_WORKERS = 4  # Namespaces looked after at once: a site is some ten calls.
