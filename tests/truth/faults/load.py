@@ -127,8 +127,8 @@ RULED_OUT = Fault(
         fault.OVERVIEW: "shop is full at every site that may serve it.…/s fail at shop. importFrom "
         "of near leaves out far (50 free).…SW0337 Service shop:",
         fault.SERVICE_PAGE: "/s served nowhere…Failed…/s…Refused, the queue of 1 is full: "
-        "all-full.…importFrom of near leaves out far (50 free). Let far in: sitectl service set "
-        "shop --import-from far",
+        "all-full.…importFrom of near leaves out far (50 free). Let far in: sitectl --site near "
+        "service set shop --import-from far",
     },
     silent=LINKS_ARE_UP | SERVES | silent("no request goes to the other site", fault.TOPOLOGY),
     exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
