@@ -7,7 +7,7 @@ class HistorySite(msgspec.Struct, frozen=True, kw_only=True):
     """A site that served some of it, in the order of cost: this site first.
 
     ``path_cost`` now; None: no path leads there. ``last_cost``: what the path cost last, which
-    keeps a site that is gone at its place. ``id`` is empty if the router does not know it any more.
+    keeps a site that is gone at its place. ``id`` empty: the sites that a sample had no room for.
     """
 
     name: str

@@ -12,9 +12,10 @@ from router.admin.views import LinkView, Status
 from router.asking.site_answer import ServedAnswer, ServiceAnswer
 from router.asking.targets import told_targets
 from router.asking.texts import printable
-from router.forward.counters import SERVED_NOWHERE
+from router.forward.counters import SERVED_NOWHERE, NamedCounters
 from router.forward.figures import ServiceSnapshot
 from router.model import limits
+from router.model.ids import SiteId
 from router.model.packed import pack
 from router.net.ports import Network
 
@@ -26,6 +27,9 @@ class SiteFacts(Protocol):
     def links(self) -> Sequence[LinkView]: ...
     def service_names(self) -> frozenset[str]:
         """Every name of a service that a problem might speak of."""
+
+    def site_name(self, site: SiteId) -> str:
+        """What a site is called now, or was called last."""
 
     def snapshots(self) -> Iterator[ServiceSnapshot]:
         """The service ports, each as of when it is asked for."""
@@ -73,7 +77,8 @@ class Gathering:
         now = self._network.now()
         for count, snapshot in enumerate(self._snapshots, start=1):
             if snapshot.declared:
-                self._found.append((snapshot.key.name, pack(_service(snapshot, now))))
+                told = _service(snapshot, self._facts.site_name, now)
+                self._found.append((snapshot.key.name, pack(told)))
             if count == limits.SITE_READ_AT_ONCE:
                 self._network.call_at(now + limits.SITE_READ_PAUSE_S, self._go_on)
                 return
@@ -86,7 +91,9 @@ class Gathering:
             done(self._gathered)
 
 
-def _service(snapshot: ServiceSnapshot, now: float) -> ServiceAnswer:
+def _service(
+    snapshot: ServiceSnapshot, site_name: Callable[[SiteId], str], now: float
+) -> ServiceAnswer:
     load = snapshot.load
     return ServiceAnswer(
         name=snapshot.key.name,
@@ -100,17 +107,17 @@ def _service(snapshot: ServiceSnapshot, now: float) -> ServiceAnswer:
         targets_ready=load.targets_ready,
         capacity=load.capacity,
         rate_per_s=load.rate.per_s if load.rate is not None else None,
-        served=_served(snapshot),
+        served=_served(snapshot.counters.named(site_name)),
         targets=told_targets(snapshot.targets, now),
     )
 
 
-def _served(snapshot: ServiceSnapshot) -> tuple[ServedAnswer, ...]:
+def _served(counters: NamedCounters) -> tuple[ServedAnswer, ...]:
     requests: dict[str, int] = {}
-    for (site, _), histogram in snapshot.counters.requests.items():
+    for (site, _), histogram in counters.requests.items():
         requests[site] = requests.get(site, 0) + sum(histogram.counts)
     overflow: dict[str, int] = {}
-    for (site, _), count in snapshot.counters.overflow.items():
+    for (site, _), count in counters.overflow.items():
         overflow[site] = overflow.get(site, 0) + count
     return tuple(
         ServedAnswer(printable(site), requests[site], overflow.get(site, 0))

@@ -46,7 +46,8 @@ def note_failure(
 def passage(
     record: RequestRecord, failure: LegFailure | None, served_at: str, target: str, now: float
 ) -> Passage:
-    """It is over: what a `Watch` is told. ``target``, if this site served it."""
+    """It is over: what a `Watch` is told. ``served_at``: the name of a site. ``target``, if this
+    site served it."""
     queue_s, network_s, target_s = record.phases(now)
     return Passage(
         site=served_at,

@@ -8,12 +8,15 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from operator import add, sub
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
 from router.balance.spills import NO_TARGET
+from router.model.ids import SiteId
 from router.model.latency import FINE_BOUNDS_S, FINE_BUCKETS, NO_COUNTS, quantile
+
+_CountedT = TypeVar("_CountedT")
 
 CodeClass = Literal["1xx", "2xx", "3xx", "4xx", "5xx", "ok", "error", "client-gone", "cancelled"]
 """How a request ended: for http by status, for tcp ``ok`` or ``error``.
@@ -23,8 +26,8 @@ Or the client left before the end, or this router gave it up: for what the clien
 
 HTTP_CLASSES: tuple[CodeClass, ...] = ("1xx", "2xx", "3xx", "4xx", "5xx")
 
-SpillKey = tuple[str, str, str]
-"""The name of the site that serves it, `SpillReason`, and the overflow reason (empty: no cheaper
+SpillKey = tuple[SiteId, str, str]
+"""The site that serves it, `SpillReason`, and the overflow reason (empty: no cheaper
 site was passed over)."""
 
 Verdict = Literal["chosen", "no-route", "all-full"]
@@ -36,8 +39,8 @@ FAILED: tuple[CodeClass, ...] = ("5xx", "error")
 REFUSED: Final = frozenset({"all-full", "busy", "no-route", "no-target", "overloaded"})
 """Failures of requests that no target had, as no site or router would take them."""
 
-SERVED_NOWHERE = ""
-"""The site label of requests that no site took."""
+SERVED_NOWHERE = SiteId("")
+"""The site of requests that no site took."""
 
 
 _ZEROS: Final = bytes(8 * FINE_BUCKETS)
@@ -91,10 +94,10 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     that a site served, by latency in fine buckets.
     """
 
-    served: dict[str, int]
-    overflow: dict[str, int]
+    served: dict[SiteId, int]
+    overflow: dict[SiteId, int]
     spilled: dict[str, int]
-    spilled_to: dict[str, int]
+    spilled_to: dict[SiteId, int]
     failed: int
     failed_for: dict[str, int]
     counts: tuple[int, ...]
@@ -114,16 +117,24 @@ class _Phases:
         self.network, self.target = Histogram(), Histogram()
 
 
-class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """All counters of a service port.
-
-    Keys are label values: (site, code class), (to, reason) twice, `SpillKey`, (policy, verdict),
-    (failure, outcome), phase. ``served_phases``: without the requests that no site served.
-    """
+class NamedCounters(msgspec.Struct, frozen=True, kw_only=True):
+    """Counters for people: by (name of the site, code class), (name of the site, reason) twice."""
 
     requests: dict[tuple[str, str], HistogramSnapshot]
     overflow: dict[tuple[str, str], int]
     spilled: dict[tuple[str, str], int]
+
+
+class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """All counters of a service port.
+
+    By (site, code class), (site, reason) twice, `SpillKey`, (policy, verdict), (failure, outcome),
+    phase. ``served_phases``: without the requests that no site served.
+    """
+
+    requests: dict[tuple[SiteId, str], HistogramSnapshot]
+    overflow: dict[tuple[SiteId, str], int]
+    spilled: dict[tuple[SiteId, str], int]
     open_elsewhere: dict[SpillKey, int]
     decisions: dict[tuple[str, str], int]
     retries: dict[tuple[str, str], int]
@@ -137,6 +148,15 @@ class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     def spilled_total(self) -> int:
         """Requests that other sites serve or served."""
         return sum(self.spilled.values())
+
+    def named(self, name_of: Callable[[SiteId], str]) -> NamedCounters:
+        """Those of sites by what the sites are called now. Two of them have one name when one is
+        gone: what was counted of both is added."""
+        return NamedCounters(
+            requests={key: _sum(parts) for key, parts in _named(self.requests, name_of).items()},
+            overflow={key: sum(parts) for key, parts in _named(self.overflow, name_of).items()},
+            spilled={key: sum(parts) for key, parts in _named(self.spilled, name_of).items()},
+        )
 
 
 class ServiceCounters:
@@ -167,7 +187,7 @@ class ServiceCounters:
         self.chosen = 0
         """Sites chosen by the policy, counted in place (hot); see `set_policy`."""
         self._chosen_before = 0  # Of these, how many by the policies before.
-        self._requests: dict[tuple[str, CodeClass], Histogram] = {}
+        self._requests: dict[tuple[SiteId, CodeClass], Histogram] = {}
         self.spilled: defaultdict[SpillKey, int] = defaultdict(int)
         """Requests that another site serves or served. Counted in place (hot)."""
         self.open_elsewhere: dict[SpillKey, int] = {}
@@ -183,18 +203,18 @@ class ServiceCounters:
         self._phases: _Phases | None = None
         self._unserved_phases: _Phases | None = None
 
-    def request(self, site_name: str, code_class: CodeClass, seconds: float) -> None:
-        """A request ended that ``site_name`` served: it had a target at once."""
+    def request(self, site: SiteId, code_class: CodeClass, seconds: float) -> None:
+        """A request ended that ``site`` served: it had a target at once."""
         try:
-            histogram = self._requests[site_name, code_class]
+            histogram = self._requests[site, code_class]
         except KeyError:
-            histogram = self._requests[site_name, code_class] = Histogram()
+            histogram = self._requests[site, code_class] = Histogram()
         histogram.counts[bisect_left(FINE_BOUNDS_S, seconds)] += 1  # `observe`, in place.
         histogram.sum_s += seconds
 
     def request_in_phases(
         self,
-        site_name: str,
+        site: SiteId,
         code_class: CodeClass,
         seconds: float,
         queue_s: float,
@@ -204,14 +224,14 @@ class ServiceCounters:
         """As `request`, of one that did not have a target at once: where its ``seconds`` went."""
         bounds = FINE_BOUNDS_S
         try:
-            histogram = self._requests[site_name, code_class]
+            histogram = self._requests[site, code_class]
         except KeyError:
-            histogram = self._requests[site_name, code_class] = Histogram()
+            histogram = self._requests[site, code_class] = Histogram()
         bucket = bisect_left(bounds, seconds)
-        phases = self._phases if site_name else self._unserved_phases
+        phases = self._phases if site else self._unserved_phases
         if phases is None:
             phases = _Phases()
-            if site_name:
+            if site:
                 self._phases = phases
             else:
                 self._unserved_phases = phases
@@ -291,7 +311,7 @@ class ServiceCounters:
 
     def tally(self) -> Tally:
         """Without what only scrapes show: some 2 µs for each site and code class."""
-        served: dict[str, int] = {}
+        served: dict[SiteId, int] = {}
         failed = 0
         counts: Sequence[int] = NO_COUNTS
         for (site, code_class), histogram in self._requests.items():
@@ -311,11 +331,11 @@ class ServiceCounters:
             counts=tuple(counts),
         )
 
-    def left(self) -> dict[str, int]:
+    def left(self) -> dict[SiteId, int]:
         """Requests that overflowed, by the site that serves them."""
         return _by_site(self.spilled, _overflowed)
 
-    def left_without_target(self) -> dict[str, int]:
+    def left_without_target(self) -> dict[SiteId, int]:
         """Requests that spilled while no target here was ready, by the site that serves them."""
         return _by_site(self.spilled, _without_target)
 
@@ -339,8 +359,8 @@ class ServiceCounters:
         if any(site == SERVED_NOWHERE for site, _ in self._requests):
             unserved = self._phases_of(self._unserved_phases, served=False)
             phases = {name: _sum([one, unserved[name]]) for name, one in served.items()}
-        overflow: dict[tuple[str, str], int] = {}
-        spilled: dict[tuple[str, str], int] = {}
+        overflow: dict[tuple[SiteId, str], int] = {}
+        spilled: dict[tuple[SiteId, str], int] = {}
         for (site, reason, overflow_reason), count in self.spilled.items():
             spilled[site, reason] = spilled.get((site, reason), 0) + count
             if overflow_reason:
@@ -389,16 +409,27 @@ def by_reason(spilled: Mapping[SpillKey, int]) -> dict[str, int]:
     return found
 
 
-def by_site(spilled: Mapping[SpillKey, int]) -> dict[str, int]:
+def by_site(spilled: Mapping[SpillKey, int]) -> dict[SiteId, int]:
     """The sums for each site."""
     return _by_site(spilled, _any)
 
 
-def _by_site(spilled: Mapping[SpillKey, int], counts: Callable[[SpillKey], bool]) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _by_site(
+    spilled: Mapping[SpillKey, int], counts: Callable[[SpillKey], bool]
+) -> dict[SiteId, int]:
+    found: dict[SiteId, int] = {}
     for key, count in spilled.items():
         if counts(key):
             found[key[0]] = found.get(key[0], 0) + count
+    return found
+
+
+def _named(
+    counted: Mapping[tuple[SiteId, str], _CountedT], name_of: Callable[[SiteId], str]
+) -> dict[tuple[str, str], list[_CountedT]]:
+    found: dict[tuple[str, str], list[_CountedT]] = {}
+    for (site, word), one in counted.items():
+        found.setdefault((name_of(site), word), []).append(one)
     return found
 
 

@@ -9,7 +9,7 @@ from router.balance.spills import LocalTargets
 from router.forward.counters import CountersSnapshot, Tally
 from router.forward.listeners import ListenerState
 from router.model.adverts import RateLoad
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from router.model.specs import ServiceSpec
 
 
@@ -37,9 +37,10 @@ NO_LOAD = Load(0, 0, None)
 
 
 class Left(msgspec.Struct, frozen=True):
-    """Requests that left a service port, by site, or were refused, by `LegFailure` code."""
+    """Requests that left a service port, by the id of the site, or were refused, by `LegFailure`
+    code."""
 
-    by_name: dict[str, int]
+    by_key: dict[str, int]
     still_open: int = 0
     """Connections and answers under way; requests that are counted at their end are not in it."""
 
@@ -52,7 +53,7 @@ class Spills(msgspec.Struct, frozen=True, kw_only=True):
     full: Left = Left({})
     without_target: Left = Left({})
     refused: dict[str, int] = {}
-    open_to: dict[str, int] = {}
+    open_to: dict[SiteId, int] = {}
     open_for: dict[str, int] = {}
 
 
@@ -126,4 +127,4 @@ class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     listener: ListenerState | None
     rate: RateState | None = None
     local_targets: LocalTargets = LocalTargets()
-    under_way: dict[str, int] = {}
+    under_way: dict[SiteId, int] = {}

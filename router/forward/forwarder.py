@@ -112,6 +112,7 @@ class Forwarder:
         connections_max: int = limits.CLIENT_CONNECTIONS_MAX,
         router: RouterId = OWN_ROUTER,
         branch_to: Callable[[SiteId, SiteId], SiteId | None] = _its_own_branch,
+        name_of: Callable[[SiteId], str] = str,
     ) -> None:
         """``router`` is this one, among those of the site.
 
@@ -121,6 +122,8 @@ class Forwarder:
 
         ``branch_to``: through which site beyond a neighbour the way to a site leads; it says who
         waits in which line.
+
+        ``name_of``: what a site is called now, for people. Figures are by site.
         """
         self._network = network
         self.load_changed: Callable[[ServiceKey], None] = _nothing
@@ -144,6 +147,7 @@ class Forwarder:
             load_changed=self._load_changed,
             targets_changed=self._targets_changed,
             site_news=lambda key, news: self.site_news(key, news),
+            name_of=name_of,
             branch_to=branch_to,
             settles_until=network.now() + settles_s,
         )
@@ -207,7 +211,7 @@ class Forwarder:
         service.stop()
         self._removed[key] = service
 
-    def removed(self) -> dict[ServiceKey, dict[str, int]]:
+    def removed(self) -> dict[ServiceKey, dict[SiteId, int]]:
         """What is under way of service ports that are not known any more, by site, as of
         `Service.open_now`."""
         self._removed = {key: one for key, one in self._removed.items() if not one.is_over}
@@ -328,7 +332,7 @@ class Forwarder:
         service = self._services.get(key)
         return service.ledger.rate_state(self._network.now()) if service is not None else None
 
-    def under_way(self) -> Iterator[tuple[ServiceKey, dict[str, int]]]:
+    def under_way(self) -> Iterator[tuple[ServiceKey, dict[SiteId, int]]]:
         """What clients of this site have in flight, of service ports that have some: see
         `Service.under_way`. Some 0.2 µs for each idle service port."""
         for key, service in self._services.items():
@@ -418,20 +422,14 @@ class Forwarder:
     def left(self) -> dict[ServiceKey, Left]:
         """Requests that other sites serve or served since a cheaper site was full, by service
         port."""
-        return {
-            key: Left(one.counters.left(), one.counters.overflowing)
-            for key, one in self._services.items()
-        }
+        return {key: one.left() for key, one in self._services.items()}
 
     def left_without_target(self) -> dict[ServiceKey, Left]:
         """Requests that other sites serve or served while no target here was ready, as of `left`.
 
         A site that has no targets of a service counts there too.
         """
-        return {
-            key: Left(one.counters.left_without_target(), one.counters.open_without_target)
-            for key, one in self._services.items()
-        }
+        return {key: one.left_without_target() for key, one in self._services.items()}
 
     def spills_of(self, key: ServiceKey) -> Spills:
         """`left`, `left_without_target` and more of one service port."""

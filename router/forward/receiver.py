@@ -190,8 +190,7 @@ class Receiver(Sender):
         service, record = self._service, self.record
         site = record.site
         if site is not None and site != service.site and record.spill is None:
-            name = service.remotes.names.get(site, site)
-            record.spill = spill = name, record.spill_reason, record.overflow_reason
+            record.spill = spill = site, record.spill_reason, record.overflow_reason
             service.counters.spill_begins(spill)
 
     def _note_session(self, head: bytes) -> bytes:
@@ -256,8 +255,7 @@ class Receiver(Sender):
             and site is not None
             and (failure is None or self._is_of_attempt(failure))
         ):
-            remotes = service.remotes
-            served_at = remotes.names.get(site, site)  # Maybe its name was not heard.
+            remotes, served_at = service.remotes, site
             took_s, known_s = now - held_at if held_at < now else 0.0, remotes.service_time_s
             remotes.service_time_s = known_s + SMOOTHING * (took_s - known_s) if known_s else took_s
             if site != service.site and spill is None:
@@ -287,7 +285,7 @@ class Receiver(Sender):
         watch, self._watch = self._watch, None
         if watch is not None:
             target = local.target if local is not None and served_at else ""
-            watch.counted(account.passage(record, failure, served_at, target, now))
+            watch.counted(account.passage(record, failure, service.name_of(served_at), target, now))
 
     def _is_of_attempt(self, failure: LegFailure) -> bool:
         """Whether the last attempt came to ``failure``; else it is this site's own answer: no other

@@ -12,15 +12,11 @@ SMOOTHING = 0.2
 
 
 class Remotes:
-    """Names and round trips, also of sites without a route now; how long requests take."""
+    """Round trips, also of sites without a route now; how long requests take."""
 
-    __slots__ = ("_round_trips_s", "_shortest", "_site", "far", "names", "service_time_s")
+    __slots__ = ("_round_trips_s", "_shortest", "far", "service_time_s")
 
-    def __init__(self, site: SiteId, site_name: str) -> None:
-        """``site`` is this one."""
-        self._site = site
-        self.names: dict[SiteId, str] = {site: site_name}
-        """As labels, of this site too; one whose name was not heard goes by its id."""
+    def __init__(self) -> None:
         self.far: set[SiteId] = set()
         """Sites whose round trip is beyond `limits.FAR_RTT_S`."""
         self._round_trips_s: dict[SiteId, float] = {}
@@ -32,8 +28,6 @@ class Remotes:
     def learn(self, remotes: Sequence[RemoteCandidate]) -> None:
         """The remote candidates of the present route table."""
         for one in remotes:
-            if one.site != self._site:  # It may be another router of this one.
-                self.names[one.site] = one.site_name
             self._round_trips_s.setdefault(one.site, 0.0)
 
     def note_round_trip(self, site: SiteId, seconds: float) -> None:

@@ -62,6 +62,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     targets_changed: Callable[[], None]
     site_news: Callable[[ServiceKey, SiteNews], None]
     """A remote site was ejected, or is back."""
+    name_of: Callable[[SiteId], str]
+    """What a site is called now, for people."""
     branch_to: Callable[[SiteId, SiteId], SiteId | None]
     """Through which site beyond a neighbour the way to a site leads; None: no known way does."""
     settles_until: float = 0.0
@@ -90,6 +92,7 @@ class Service(ServiceFigures):
         "known_requests",
         "local",
         "make_leg",
+        "name_of",
         "now",
         "past",
         "pressure",
@@ -108,6 +111,7 @@ class Service(ServiceFigures):
         self.site = shared.site
         self.streams = shared.streams
         self.branch_to = shared.branch_to
+        self.name_of = shared.name_of
         self.timers = shared.network
         self.now = shared.network.now
         self.http_terms = http_terms(config)
@@ -123,7 +127,7 @@ class Service(ServiceFigures):
         self.retries = RetryBudget(config.limits.retry_percent, shared.network.now())
         self.sessions: Sessions | None = None
         """None: no affinity."""
-        self.remotes = Remotes(shared.site, shared.site_name)
+        self.remotes = Remotes()
         self.unanswered = UnansweredStreams(shared.network, self.remotes)
         self.answer_habit = AnswerHabit()
         self.request_ids = RequestIds(shared.rng)

@@ -1,5 +1,7 @@
 """What is read of one service port: by other sites, by autoscalers, by people."""
 
+from collections.abc import Mapping
+
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Explanation
 from router.balance.demand import Demand, DemandFigures, ScaleFigures, targets_wanted
@@ -23,7 +25,7 @@ from router.model.ids import SiteId
 from router.model.specs import ServiceProtocol
 from router.net.ports import Network
 
-NOTHING: dict[str, int] = {}
+NOTHING: dict[SiteId, int] = {}
 
 Stated = tuple[int, int | None, float | None]
 """Targets that are ready, the capacity stated of them, the most that is taken a second; None: none.
@@ -68,42 +70,47 @@ class ServiceFigures:
     site: SiteId
     timers: Network
 
-    def under_way(self) -> dict[str, int]:
-        """What clients of this site have in flight, by name of the site that serves it. Without
-        those that have nothing."""
+    def under_way(self) -> dict[SiteId, int]:
+        """What clients of this site have in flight, by the site that serves it. Without those that
+        have nothing."""
         ledger = self.ledger
         here = ledger.in_flight - ledger.lent - ledger.abandoned
         under_way = self.balancer.under_way
         if not under_way and not here:
             return NOTHING
-        names = self.remotes.names
         held = {self.site: here} if here else {}
         for site, count in under_way.items():
             held[site] = held.get(site, 0) + count  # Of another router of this site, too.
-        return {names.get(site, site): count for site, count in held.items()}
+        return held
+
+    def left(self) -> Left:
+        """Requests that other sites serve or served since a cheaper site was full."""
+        return _left(self.counters.left(), self.counters.overflowing)
+
+    def left_without_target(self) -> Left:
+        """Requests that other sites serve or served while no target here was ready."""
+        return _left(self.counters.left_without_target(), self.counters.open_without_target)
 
     def spills(self) -> Spills:
         """What left this site since the start, and what is open elsewhere of that."""
         counters = self.counters
         return Spills(
-            full=Left(counters.left(), counters.overflowing),
-            without_target=Left(counters.left_without_target(), counters.open_without_target),
+            full=self.left(),
+            without_target=self.left_without_target(),
             refused=counters.refused_for(),
             open_to=by_site(counters.open_elsewhere),
             open_for=by_reason(counters.open_elsewhere),
         )
 
-    def open_now(self) -> dict[str, int]:
-        """What is in flight by name of the site that serves it: at this router's targets for
-        clients of any site, at other sites for those of this one. Another router of this site
-        counts what it serves."""
-        names, here = self.remotes.names, self.ledger.in_flight - self.ledger.abandoned
-        found = {names.get(self.site, self.site): here} if here else {}
-        for site, count in self.balancer.under_way.items():
-            if site != self.site:
-                name = names.get(site, site)
-                found[name] = found.get(name, 0) + count
-        return found
+    def open_now(self) -> dict[SiteId, int]:
+        """What is in flight by the site that serves it: at this router's targets for clients of
+        any site, at other sites for those of this one. Another router of this site counts what it
+        serves."""
+        here = self.ledger.in_flight - self.ledger.abandoned
+        there = {
+            site: count for site, count in self.balancer.under_way.items() if site != self.site
+        }
+        return {self.site: here} | there if here else there
 
     @property
     def is_over(self) -> bool:
@@ -235,3 +242,7 @@ class ServiceFigures:
     def _asked_total(self) -> int:
         demand = self.demand
         return self.retries.requests - demand.again_total + demand.brought
+
+
+def _left(counts: Mapping[SiteId, int], still_open: int) -> Left:
+    return Left(dict(counts.items()), still_open)

@@ -1,32 +1,36 @@
 """Totals of a service port at two moments, and what happened between them."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import msgspec
 
 from router.model import limits
+from router.model.ids import SiteId
 from router.model.latency import NO_COUNTS, quantile
 
-NOWHERE = ""
+_KeyT = TypeVar("_KeyT", bound=str)
+
+NOWHERE = SiteId("")
 """The site of requests that nobody served, in totals."""
-OTHERS = "other sites"
+OTHERS = SiteId("other sites")
 """Stands for the sites that a sample has no room for: those that served least."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """``served`` and the like count from the beginning, ``capacity`` and the like are of now.
 
-    ``served``: requests that ended, by the name of the site (`NOWHERE`: nobody). ``overflow``:
+    ``served``: requests that ended, by site (`NOWHERE`: nobody). ``overflow``:
     those that a cheaper site was too full for, by site; ``spilled``: those that another site serves
     or served, by reason, and ``spilled_to`` by site: TCP connections from when they are
     established. ``failed_for``: of those that failed, by `LegFailure` code (a 5xx of a target has
     none). ``counts``: by latency, those that a site served.
     """
 
-    served: Mapping[str, int] = {}
-    overflow: Mapping[str, int] = {}
+    served: Mapping[SiteId, int] = {}
+    overflow: Mapping[SiteId, int] = {}
     spilled: Mapping[str, int] = {}
-    spilled_to: Mapping[str, int] = {}
+    spilled_to: Mapping[SiteId, int] = {}
     failed: int = 0
     failed_for: Mapping[str, int] = {}
     counts: tuple[int, ...] = NO_COUNTS
@@ -42,15 +46,15 @@ NOTHING_YET = Reading()
 class IntervalCounts(msgspec.Struct, frozen=True, kw_only=True):
     """What ended between two readings, and what left this site. ``lasted_s`` between them."""
 
-    served: dict[str, int]
+    served: dict[SiteId, int]
     nowhere: int
-    overflow: dict[str, int]
+    overflow: dict[SiteId, int]
     failed: int
     p50_s: float | None
     p99_s: float | None
     lasted_s: float
     spilled: dict[str, int] = {}
-    spilled_to: dict[str, int] = {}
+    spilled_to: dict[SiteId, int] = {}
     failed_for: dict[str, int] = {}
 
     @property
@@ -64,7 +68,7 @@ class IntervalCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def change(before: Reading, after: Reading, lasted_s: float) -> IntervalCounts:
-    """From ``before`` to ``after``. Totals that fell have begun anew meanwhile, at nothing."""
+    """From ``before`` to ``after``. Totals that fell started over meanwhile, at nothing."""
     if _is_as_before(before, after):
         return IntervalCounts(
             served={},
@@ -75,7 +79,7 @@ def change(before: Reading, after: Reading, lasted_s: float) -> IntervalCounts:
             p99_s=None,
             lasted_s=lasted_s,
         )
-    if _began_anew(before, after):
+    if _started_over(before, after):
         before = NOTHING_YET
     served = _grown(before.served, after.served)
     nowhere = served.pop(NOWHERE, 0)
@@ -104,7 +108,7 @@ def _is_as_before(before: Reading, after: Reading) -> bool:
     )
 
 
-def _began_anew(before: Reading, after: Reading) -> bool:
+def _started_over(before: Reading, after: Reading) -> bool:
     """Some total is less than it was: the service port was removed and came back."""
     return (
         any(after.served.get(site, 0) < count for site, count in before.served.items())
@@ -114,9 +118,9 @@ def _began_anew(before: Reading, after: Reading) -> bool:
     )
 
 
-def _grown(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
-    grown = {site: count - before.get(site, 0) for site, count in after.items()}
-    return {site: count for site, count in grown.items() if count}
+def _grown(before: Mapping[_KeyT, int], after: Mapping[_KeyT, int]) -> dict[_KeyT, int]:
+    grown = {key: count - before.get(key, 0) for key, count in after.items()}
+    return {key: count for key, count in grown.items() if count}
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -125,7 +129,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     Only those that had or served something, `limits.HISTORY_SITES_MAX` of them at most.
     """
 
-    sites: dict[str, tuple[float, int]]
+    sites: dict[SiteId, tuple[float, int]]
     nowhere: int
     overflow: int
     capacity: int | None
@@ -136,7 +140,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     p99_s: float | None
 
 
-def sample(change: IntervalCounts, after: Reading, in_flight: Mapping[str, float]) -> Sample:
+def sample(change: IntervalCounts, after: Reading, in_flight: Mapping[SiteId, float]) -> Sample:
     """The step that ``change`` is of, which ended at ``after``."""
     sites = {
         site: (round(in_flight.get(site, 0.0), 3), change.served.get(site, 0))
@@ -155,14 +159,13 @@ def sample(change: IntervalCounts, after: Reading, in_flight: Mapping[str, float
     )
 
 
-def _bounded(sites: dict[str, tuple[float, int]]) -> dict[str, tuple[float, int]]:
-    """In order of names; those that served least are one, `OTHERS`, when there are too many."""
+def _bounded(sites: dict[SiteId, tuple[float, int]]) -> dict[SiteId, tuple[float, int]]:
+    """In order of ids; those that served least are one, `OTHERS`, when there are too many."""
     if len(sites) <= limits.HISTORY_SITES_MAX:
         return dict(sorted(sites.items()))
     most = sorted(sites, key=lambda site: (sites[site][1], sites[site][0], site), reverse=True)
     kept, rest = most[: limits.HISTORY_SITES_MAX - 1], most[limits.HISTORY_SITES_MAX - 1 :]
     in_flight = round(sum(sites[site][0] for site in rest), 3)
     bounded = {site: sites[site] for site in sorted(kept)}
-    before_s, before = bounded.get(OTHERS, (0.0, 0))  # A site may have that name.
-    bounded[OTHERS] = (before_s + in_flight, before + sum(sites[site][1] for site in rest))
+    bounded[OTHERS] = (in_flight, sum(sites[site][1] for site in rest))
     return bounded

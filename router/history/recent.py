@@ -7,7 +7,7 @@ import msgspec
 
 from router.history.readings import NOTHING_YET, IntervalCounts, Reading, Sample, change, sample
 from router.model import limits
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(Sample).decode
@@ -19,7 +19,7 @@ class _Port:
     __slots__ = ("before_last", "held", "last", "samples", "stepped_at")
 
     def __init__(self) -> None:
-        self.held: dict[str, int] = {}
+        self.held: dict[SiteId, int] = {}
         """In flight by site, summed over the looks of this step."""
         self.last: tuple[float, Reading] | None = None
         """At the end of the last step, …"""
@@ -56,7 +56,7 @@ class History:
         """
         self._looks += times
 
-    def hold(self, key: ServiceKey, in_flight: Mapping[str, int]) -> None:
+    def hold(self, key: ServiceKey, in_flight: Mapping[SiteId, int]) -> None:
         """At this look clients of this site have so many in flight, by site."""
         port = self._ports.get(key)
         if port is not None:  # Else it is new, and its first step tells nothing of this.

@@ -1,7 +1,8 @@
 """Names of things that cross rooms."""
 
 import re
-from typing import Annotated, Final, NewType
+from collections.abc import Callable, Mapping
+from typing import Annotated, Final, NewType, TypeVar
 
 import msgspec
 
@@ -46,6 +47,21 @@ _SHOWN = re.compile(_SHOWN_SITE_NAME)
 def is_shown_site_name(text: str) -> bool:
     """Whether it is a `ShownSiteName` and not empty."""
     return bool(text) and _SHOWN.search(text) is not None
+
+
+_FigureT = TypeVar("_FigureT", int, float)
+
+
+def by_name(
+    figures: Mapping[SiteId, _FigureT], name_of: Callable[[SiteId], str]
+) -> dict[str, _FigureT]:
+    """``figures`` of sites, for people. Two sites have one name when one of them is gone: what
+    they have is added."""
+    named: dict[str, _FigureT] = {}
+    for site, figure in figures.items():
+        name = name_of(site)
+        named[name] = named[name] + figure if name in named else figure
+    return named
 
 
 class ServiceKey(msgspec.Struct, frozen=True, order=True, cache_hash=True):

@@ -152,6 +152,7 @@ class SiteRouter:
             connections_max=connections_max,
             router=identity.router,
             branch_to=lambda link, site: self._behind.branch_to(self.routing.table, link, site),
+            name_of=self._names.site,
         )
         self._run = RoutingRun(
             network, self.links, identity, version, self.routing, self.edges, keeper

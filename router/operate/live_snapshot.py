@@ -10,7 +10,7 @@ from router.balance.decisions import NoChoice
 from router.forward.figures import ServiceSnapshot
 from router.history.readings import IntervalCounts
 from router.model.addresses import join
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId, by_name
 from router.node.rate_text import rate_of
 from router.node.site_router import SiteRouter
 from router.operate.figures.history_recorder import HistoryRecorder
@@ -94,7 +94,7 @@ class Living:
         own = self._router.forwarder.queued()
         return own if self._whole is None else self._whole.with_queued(own)
 
-    def removed(self) -> Mapping[ServiceKey, Mapping[str, int]]:
+    def removed(self) -> Mapping[ServiceKey, Mapping[SiteId, int]]:
         """What is under way of service ports that are not known any more, by site."""
         own = self._router.forwarder.removed()
         if self._whole is None:
@@ -116,9 +116,9 @@ class Living:
         return own if self._whole is None else self._whole.with_former(own)
 
     def spilled_to(self, key: ServiceKey) -> Mapping[str, float]:
-        """Requests a second that each other site served lately."""
+        """Requests a second that each other site served lately, by its name."""
         change = self.lately(key).change
-        return {} if change is None else _spilled_to(change)
+        return {} if change is None else self._a_second(change, change.spilled_to)
 
     def _declared(self) -> Iterator[ServiceSnapshot]:
         for snapshot in self._router.forwarder.snapshots():
@@ -136,8 +136,8 @@ class Living:
             queued=reading.queued if reading is not None else 0,
             queue_limit=reading.queue_limit if reading is not None else 0,
             queue_is_full=reading is not None and reading.queue_is_full,
-            spilled=spills.full.by_name,
-            without_target=spills.without_target.by_name,
+            spilled=spills.full.by_key,
+            without_target=spills.without_target.by_key,
             refused=spills.refused,
             still_spilled=spills.full.still_open,
             still_without_target=spills.without_target.still_open,
@@ -185,12 +185,11 @@ class Living:
                 overflow_to={},
                 why="",
                 in_flight_mean=in_flight_mean,
-                open_to=lately.open_to,
+                open_to=self._by_name(lately.open_to),
                 open_for=lately.open_for,
                 left_out=self._left_out(snapshot),
             )
-        own_name = self._router.identity.name
-        spilled = _spilled_to(change)
+        spilled = self._a_second(change, change.spilled_to)
         return ServiceNow(
             service=key.name,
             port=key.port,
@@ -199,13 +198,12 @@ class Living:
             failed_per_s=round(change.per_s(change.failed), 3),
             p50_s=change.p50_s,
             p99_s=change.p99_s,
-            overflow_to={
-                site: round(change.per_s(count), 3) for site, count in change.overflow.items()
-            },
+            overflow_to=self._a_second(change, change.overflow),
             why=why_leaving(
                 snapshot.explanation,
                 change,
-                own_name=own_name,
+                own=self._router.identity.site,
+                name_of=self._router.site_name,
                 has_targets=snapshot.has_targets,
                 queued=lately.queued,
                 in_flight_mean=in_flight_mean,
@@ -219,9 +217,17 @@ class Living:
                 reason: round(change.per_s(one), 3) for reason, one in change.spilled.items()
             },
             in_flight_mean=in_flight_mean,
-            open_to=lately.open_to,
+            open_to=self._by_name(lately.open_to),
             open_for=lately.open_for,
         )
+
+    def _by_name(self, counts: Mapping[SiteId, int]) -> dict[str, int]:
+        return by_name(counts, self._router.site_name)
+
+    def _a_second(self, change: IntervalCounts, counts: Mapping[SiteId, int]) -> dict[str, float]:
+        return {
+            name: round(change.per_s(count), 3) for name, count in self._by_name(counts).items()
+        }
 
     def _left_out(self, snapshot: ServiceSnapshot) -> str:
         """Sites with room that may not serve it, while no site takes the next request."""
@@ -233,7 +239,3 @@ class Living:
 def _with_former(own: PortLately, former: Mapping[ServiceKey, Mapping[str, int]]) -> PortLately:
     found = former.get(own.key)
     return msgspec.structs.replace(own, former=dict(found)) if found else own
-
-
-def _spilled_to(change: IntervalCounts) -> dict[str, float]:
-    return {site: round(change.per_s(count), 3) for site, count in change.spilled_to.items()}

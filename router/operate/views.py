@@ -31,7 +31,7 @@ from router.balance.site_gate import RateState
 from router.forward.figures import ServiceSnapshot
 from router.model import limits
 from router.model.events import Note, Problem
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from router.model.latency import quantile
 from router.model.settings import AffinityBy
 from router.model.sharing import names_of_patterns
@@ -112,7 +112,7 @@ class OperatorView:
         """Requests a second of a service port that each other site served in the last seconds."""
         self.queued: Callable[[], Mapping[ServiceKey, int]] = router.forwarder.queued
         """How many requests wait for a slot, of service ports of which some do."""
-        self.removed: Callable[[], Mapping[ServiceKey, Mapping[str, int]]]
+        self.removed: Callable[[], Mapping[ServiceKey, Mapping[SiteId, int]]]
         self.removed = router.forwarder.removed
         """What is under way of service ports that are not known any more, by site."""
         self.removed_at_silent: Callable[[], Mapping[ServiceKey, Mapping[int, int]]] = dict
@@ -172,7 +172,8 @@ class OperatorView:
                         self.removed(),
                         self.former(),
                         router.forwarder,
-                        router.identity.name,
+                        router.identity.site,
+                        router.site_name,
                         self.removed_at_silent(),
                     )
                 ),

@@ -13,7 +13,7 @@ from router.admin.events import EventLog
 from router.forward.forwarder import Forwarder
 from router.model import limits
 from router.model.events import ENDED_WITHOUT_STOPPING
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from router.net.ports import Network
 from router.node.problems.left_out import LeftOut
 from router.operate.record import event_file
@@ -50,14 +50,17 @@ class FollowedRecord:
         forwarder: Forwarder,
         utc: Callable[[float], str],
         left_out: Callable[[ServiceKey], LeftOut],
+        site_name: Callable[[SiteId], str],
         beside: Callable[[ServiceKey], Sequence[PortLately]] | None,
     ) -> None:
         """Report when requests leave this site or are refused. ``utc``: ISO 8601 of the network's
         seconds.
 
-        ``left_out``, ``beside``: see `EpisodeNews`.
+        ``left_out``, ``site_name``, ``beside``: see `EpisodeNews`.
         """
-        self._episodes = EpisodeNews(network, forwarder, self.journal, utc, left_out, beside)
+        self._episodes = EpisodeNews(
+            network, forwarder, self.journal, utc, left_out, site_name, beside
+        )
 
     @property
     def asked_in_vain(self) -> Collection[ServiceKey]:

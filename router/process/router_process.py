@@ -210,7 +210,12 @@ class Running:
         if part.leads:
             beside = whole.beside if whole is not None else None
             self.record.follow(
-                self.network, self.router.forwarder, self.view.utc, self.view.left_out, beside
+                self.network,
+                self.router.forwarder,
+                self.view.utc,
+                self.view.left_out,
+                self.router.site_name,
+                beside,
             )
             self.router.follow_refusals(lambda: self.record.asked_in_vain)
         if whole is not None:

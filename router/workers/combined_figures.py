@@ -16,7 +16,7 @@ from router.balance.saturation import Totals
 from router.balance.site_gate import RateState, of_routers
 from router.balance.waiting_room import queue_limit
 from router.forward.figures import Load
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from router.model.settings import AffinityBy
 from router.workers.history_sums import joined
 from router.workers.lasting_counters import (
@@ -57,6 +57,7 @@ _Port = tuple[str, int]
 _Rates = Callable[[], Mapping[ServiceKey, RateState]]
 _TotalsOf = Callable[[str], Mapping[ServiceKey, Totals]]
 _OwnT = TypeVar("_OwnT")
+_KeyT = TypeVar("_KeyT")
 
 
 class Whole:
@@ -196,8 +197,8 @@ class Whole:
         )
 
     def with_removed(
-        self, own: Mapping[ServiceKey, Mapping[str, int]], is_known: Callable[[ServiceKey], bool]
-    ) -> Mapping[ServiceKey, Mapping[str, int]]:
+        self, own: Mapping[ServiceKey, Mapping[SiteId, int]], is_known: Callable[[ServiceKey], bool]
+    ) -> Mapping[ServiceKey, Mapping[SiteId, int]]:
         """What is under way of service ports that are not known any more, of the whole router.
 
         One that was made again is known, also while a silent worker has not heard of that.
@@ -304,8 +305,8 @@ class Whole:
 
 
 def _counts_by_key(
-    each: Sequence[Mapping[ServiceKey, Mapping[str, int]]],
-) -> Mapping[ServiceKey, Mapping[str, int]]:
+    each: Sequence[Mapping[ServiceKey, Mapping[_KeyT, int]]],
+) -> Mapping[ServiceKey, Mapping[_KeyT, int]]:
     return {
         key: counts(one[key] for one in each if key in one)
         for key in dict.fromkeys(chain.from_iterable(each))

@@ -1,6 +1,7 @@
-"""The sites that a history names: their ids and costs, also of those that are gone since."""
+"""The sites that a history names: their names and costs, also of those that are gone since."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
@@ -9,13 +10,13 @@ from router.history.readings import OTHERS
 from router.link.ports import LinkIdentity
 from router.model import limits
 from router.model.ids import SiteId
+from router.model.sharing import SHORT_ID_CHARS
 from router.routing.table import RouteTable
 
 
 class _Gone(msgspec.Struct, frozen=True):
     """What was known of a site when it was last reachable. ``since``: monotonic seconds."""
 
-    site: SiteId
     path_cost: int
     since: float
 
@@ -23,27 +24,29 @@ class _Gone(msgspec.Struct, frozen=True):
 class HistorySites:
     """Compares each route table that it is shown with the one before.
 
-    A site that leaves keeps its id and its place in the order for as long as samples name it.
+    A site that leaves keeps its place in the order for as long as samples name it.
     """
 
-    __slots__ = ("_gone", "_table")
+    __slots__ = ("_gone", "_name_of", "_table")
 
-    def __init__(self) -> None:
+    def __init__(self, name_of: Callable[[SiteId], str]) -> None:
+        """``name_of``: what a site is called now, or was called last."""
+        self._name_of = name_of
         self._table: RouteTable | None = None
-        self._gone: dict[str, _Gone] = {}
+        self._gone: dict[SiteId, _Gone] = {}
 
     def look(self, table: RouteTable, now: float) -> None:
         """The router goes by ``table`` now. O(sites) where that is another one."""
         before, self._table = self._table, table
         gone = self._gone
         if before is not None and before is not table:
-            there = {one.name for one in table.sites.values() if one.path_cost is not None}
-            for one in before.sites.values():
-                if one.path_cost is not None and one.name not in there:
-                    gone.pop(one.name, None)  # The newest is last.
-                    gone[one.name] = _Gone(one.site, one.path_cost, now)
-            for name in gone.keys() & there:
-                del gone[name]
+            there = {site for site, one in table.sites.items() if one.path_cost is not None}
+            for site, one in before.sites.items():
+                if one.path_cost is not None and site not in there:
+                    gone.pop(site, None)  # The newest is last.
+                    gone[site] = _Gone(one.path_cost, now)
+            for site in gone.keys() & there:
+                del gone[site]
         oldest = now - limits.HISTORY_S - limits.HISTORY_STEP_S
         while gone:
             first = next(iter(gone))
@@ -51,26 +54,31 @@ class HistorySites:
                 break
             del gone[first]
 
-    def of(self, own: LinkIdentity, names: set[str]) -> tuple[HistorySite, ...]:
-        """This site, whether it served or not, and each of ``names``, by the last table."""
+    def of(self, own: LinkIdentity, served: Collection[SiteId]) -> tuple[HistorySite, ...]:
+        """This site, whether it served or not, and each of ``served``, by the last table."""
         local = HistorySite(name=own.name, id=own.site, local=True, path_cost=0, last_cost=0)
-        known = {
-            one.name: self._known(one.name, one.site, one.path_cost)
-            for one in (self._table.sites.values() if self._table is not None else ())
-            if one.name in names and one.site != own.site
-        }
-        others = (known.get(name) or self._known(name, "", None) for name in names - {own.name})
-        return in_order((local, *others))
+        others = [self._known(site) for site in served if site != own.site]
+        bearers = Counter(one.name for one in (local, *others))
+        return in_order(
+            (local, *(_told_apart(one) if bearers[one.name] > 1 else one for one in others))
+        )
 
-    def _known(self, name: str, site: str, path_cost: int | None) -> HistorySite:
-        gone = self._gone.get(name) if path_cost is None else None
+    def _known(self, site: SiteId) -> HistorySite:
+        route = self._table.sites.get(site) if self._table is not None else None
+        path_cost = route.path_cost if route is not None else None
+        gone = self._gone.get(site) if path_cost is None else None
         return HistorySite(
-            name=name,
-            id=site or (gone.site if gone is not None else ""),
+            name=self._name_of(site),
+            id="" if site == OTHERS else site,
             local=False,
             path_cost=path_cost,
             last_cost=gone.path_cost if gone is not None else path_cost,
         )
+
+
+def _told_apart(site: HistorySite) -> HistorySite:
+    """One that is gone, say, and whose name another site has now."""
+    return msgspec.structs.replace(site, name=f"{site.name}@{site.id[:SHORT_ID_CHARS]}")
 
 
 def in_order(sites: Iterable[HistorySite]) -> tuple[HistorySite, ...]:
@@ -80,4 +88,4 @@ def in_order(sites: Iterable[HistorySite]) -> tuple[HistorySite, ...]:
 
 def _order(site: HistorySite) -> tuple[bool, bool, bool, int, str]:
     cost = site.last_cost if site.path_cost is None else site.path_cost
-    return (not site.local, site.name == OTHERS, cost is None, cost or 0, site.name)
+    return (not site.local, site.id == "", cost is None, cost or 0, site.name)

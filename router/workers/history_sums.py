@@ -63,9 +63,9 @@ def _sites(each: Sequence[ServiceHistory]) -> tuple[HistorySite, ...]:
     found: dict[str, HistorySite] = {}
     for history in each:
         for site in history.sites:
-            known = found.get(site.name)
+            known = found.get(site.id)
             if known is None or known.path_cost is None:
-                found[site.name] = site
+                found[site.id] = site
     return in_order(found.values())
 
 
@@ -75,12 +75,12 @@ def _placed(
     """``sample`` with a figure for each of ``sites``."""
     if of == sites:
         return sample
-    in_flight = dict(zip((site.name for site in of), sample.in_flight, strict=True))
-    served = dict(zip((site.name for site in of), sample.served, strict=True))
+    in_flight = dict(zip((site.id for site in of), sample.in_flight, strict=True))
+    served = dict(zip((site.id for site in of), sample.served, strict=True))
     return msgspec.structs.replace(
         sample,
-        in_flight=tuple(in_flight.get(site.name, 0.0) for site in sites),
-        served=tuple(served.get(site.name, 0) for site in sites),
+        in_flight=tuple(in_flight.get(site.id, 0.0) for site in sites),
+        served=tuple(served.get(site.id, 0) for site in sites),
     )
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from router.admin.ports import MetricValues
 from router.admin.views import ScaleView
 from router.model import limits
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from router.workers.lasting_counters import LastingCounters, Series
 from router.workers.link_uses import LinkKey, LinkUse, bytes_alone, uses_together
 from router.workers.recent_port_figures import (
@@ -206,7 +206,7 @@ class OneWorker:
         return {key: one.queued for key, one in self._latelies.items() if one.queued}
 
     @property
-    def removed(self) -> dict[ServiceKey, dict[str, int]]:
+    def removed(self) -> dict[ServiceKey, dict[SiteId, int]]:
         """What is under way there of service ports that are not known any more, by site."""
         return {key: one.removed for key, one in self._latelies.items() if one.removed}
 

@@ -9,12 +9,12 @@ import msgspec
 from router.admin.views import RateView
 from router.balance.site_gate import RateState, of_routers
 from router.history.readings import IntervalCounts
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from router.workers.history_sums import quantiles
 
 _NameT = TypeVar("_NameT")
 Spilled = dict[str, int]
-"""Requests that left this site since the start, by the site that served them."""
+"""Requests that left this site since the start, by the id of the site that served them."""
 
 
 Phases = dict[str, tuple[int, ...]]
@@ -100,7 +100,7 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     refused: dict[str, int] = {}
     still_spilled: int = 0
     still_without_target: int = 0
-    open_to: dict[str, int] = {}
+    open_to: dict[SiteId, int] = {}
     open_for: dict[str, int] = {}
     rate: RateState | None = None
     open_now: int = 0
@@ -109,7 +109,7 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int | None = None
     in_flight: int = 0
     targets: dict[str, TargetPart] = {}
-    removed: dict[str, int] = {}
+    removed: dict[SiteId, int] = {}
     former: dict[str, int] = {}
 
     @property
@@ -227,8 +227,8 @@ def _over(one: IntervalCounts, lasted_s: float) -> IntervalCounts:
         return one
     share = lasted_s / one.lasted_s
 
-    def longer(by_name: Mapping[str, int]) -> dict[str, int]:
-        return {name: round(count * share) for name, count in by_name.items()}
+    def longer(figures: Mapping[_NameT, int]) -> dict[_NameT, int]:
+        return {key: round(count * share) for key, count in figures.items()}
 
     failed_for = longer(one.failed_for)
     answered = one.failed - sum(one.failed_for.values())

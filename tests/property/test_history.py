@@ -6,11 +6,13 @@ from hypothesis import strategies as st
 from router.history.readings import NOWHERE, Reading
 from router.history.recent import History
 from router.model import limits
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from router.model.latency import NO_COUNTS
 
 SHOP = ServiceKey("shop", 8080)
-SITES = st.sampled_from([f"site-{number}" for number in range(2 * limits.HISTORY_SITES_MAX)])
+SITES = st.sampled_from(
+    [SiteId(f"site-{number}") for number in range(2 * limits.HISTORY_SITES_MAX)]
+)
 STEPS = st.lists(
     st.dictionaries(SITES | st.just(NOWHERE), st.integers(0, 9), max_size=40), max_size=30
 )
@@ -18,13 +20,13 @@ STEPS = st.lists(
 
 @given(steps=STEPS, restarts=st.sets(st.integers(0, 30)))
 def test_samples_add_up_to_what_was_counted(
-    steps: list[dict[str, int]], restarts: set[int]
+    steps: list[dict[SiteId, int]], restarts: set[int]
 ) -> None:
     """A service port that is removed and comes back counts from nothing, and loses nothing that
-    was read; only what looks like growth although it began anew cannot be told."""
+    was read; only what looks like growth although it started over cannot be told."""
     history = History()
     history.step(SHOP, Reading(), 0.0)
-    totals: dict[str, int] = {}
+    totals: dict[SiteId, int] = {}
     for number, more in enumerate(steps):
         if number in restarts and sum(more.values()) < max(totals.values(), default=0):
             totals = {}
@@ -40,7 +42,7 @@ def test_samples_add_up_to_what_was_counted(
 
 
 @given(served=st.dictionaries(SITES, st.integers(1, 9), max_size=40))
-def test_a_step_in_which_nothing_ended_is_a_sample_of_nothing(served: dict[str, int]) -> None:
+def test_a_step_in_which_nothing_ended_is_a_sample_of_nothing(served: dict[SiteId, int]) -> None:
     history = History()
     reading = Reading(served=served, counts=(sum(served.values()), *NO_COUNTS[1:]))
     for number in range(3):

@@ -140,5 +140,6 @@ def test_who_answers_is_the_site_that_turns_away_what_another_one_had_begun() ->
     assert denied.waited_s > 2.0
     assert denied.reason.endswith("no slot came free in time")
     (snapshot,) = a.router.forwarder.services_snapshot()
-    failed = {who: sum(one.counts) for who, one in snapshot.counters.requests.items()}
+    named = snapshot.counters.named(a.router.site_name)
+    failed = {who: sum(one.counts) for who, one in named.requests.items()}
     assert failed == {("b", "2xx"): 1, ("", "5xx"): 1}

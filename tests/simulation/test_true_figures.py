@@ -59,5 +59,5 @@ def test_requests_that_stand_at_a_full_site_are_not_in_flight_there() -> None:
         assert told.in_flight <= RUNNING
         most = max(most, told.waiting or 0)
         (under_way,) = (held for key, held in near.router.forwarder.under_way() if key == SERVICE)
-        assert under_way == {"b": RUNNING}, "the history has what waits apart, too"
+        assert under_way == {far.identity.site: RUNNING}, "the history has what waits apart, too"
     assert 1 <= most <= WAITING

@@ -9,6 +9,7 @@ from router.link.ports import Neighbour
 from router.model import limits
 from router.model.events import Tell
 from router.model.ids import RouterId
+from router.model.sharing import SHORT_ID_CHARS
 from router.net.ports import DialCode
 from router.routing.events import LsaRejected
 
@@ -38,7 +39,7 @@ class LinkNews:
         self._workers: set[RouterId] = set()
         self._links = links
         self._router_name = router_name
-        self._neighbour_names: dict[RouterId, str] = {}
+        self._neighbours: dict[RouterId, Neighbour] = {}
         self._leaving: set[RouterId] = set()  # Neighbours whose last link drains.
         self._errors: dict[str, str] = {}  # By the name of a link that we dial.
         self._refusals: dict[str, tuple[str, str]] = {}  # Of who dials us: the last code and words.
@@ -48,13 +49,14 @@ class LinkNews:
         if neighbour.is_sibling and self._has_workers:
             self._workers.add(neighbour.router)
             return
-        self._neighbour_names[neighbour.router] = neighbour.name
+        self._neighbours[neighbour.router] = neighbour
         self._leaving.discard(neighbour.router)
         self._refusals.pop(neighbour.name, None)
-        text = f"Linked to {neighbour.name}, cost {cost}."
+        name = self._name_of(neighbour.router)
+        text = f"Linked to {name}, cost {cost}."
         if neighbour.is_sibling:
-            text = f"Linked to another router of this site, {neighbour.name}."
-        self._tell("info", "link-up", neighbour.name, text)
+            text = f"Linked to another router of this site, {name}."
+        self._tell("info", "link-up", name, text)
 
     def draining(self, router: RouterId) -> None:
         """The last link to ``router`` takes nothing new."""
@@ -62,7 +64,7 @@ class LinkNews:
             return
         name = self._name_of(router)
         self._leaving.add(router)
-        which = self._which(name, set(self._neighbour_names) - self._leaving)
+        which = self._which(router, name, self._neighbours.keys() - self._leaving)
         self._tell("info", "link-draining", name, f"{which} drains.")
 
     def down(self, router: RouterId, cause: str) -> None:
@@ -71,8 +73,9 @@ class LinkNews:
             self._workers.remove(router)
             return
         name = self._name_of(router)
-        self._neighbour_names.pop(router, None)
-        which = self._which(name, self._neighbour_names)
+        others = self._neighbours.keys() - {router}
+        which = self._which(router, name, others)
+        self._neighbours.pop(router, None)
         was_leaving = router in self._leaving
         self._leaving.discard(router)
         self._tell(
@@ -171,13 +174,21 @@ class LinkNews:
             f"If it goes on, end its access: sitectl link delete {name}",
         )
 
-    def _which(self, name: str, others: Iterable[RouterId]) -> str:
-        """``others``: routers that a link is left to, maybe of the same site."""
-        is_last = name not in (self._neighbour_names[one] for one in others)
+    def _which(self, router: RouterId, name: str, others: Iterable[RouterId]) -> str:
+        """``others``: routers that a link is left to, maybe of the same site as ``router``."""
+        neighbour = self._neighbours.get(router)
+        sites = {self._neighbours[one].site for one in others}
+        is_last = neighbour is None or neighbour.site not in sites
         return f"The last link to {name}" if is_last else f"One of the links to {name}"
 
     def _name_of(self, router: RouterId) -> str:
-        return self._neighbour_names.get(router) or self._router_name(router)
+        neighbour = self._neighbours.get(router)
+        if neighbour is None:
+            return self._router_name(router)
+        named = {one.site for one in self._neighbours.values() if one.name == neighbour.name}
+        if len(named) == 1:
+            return neighbour.name
+        return f"{neighbour.name}@{neighbour.site[:SHORT_ID_CHARS]}"
 
 
 def _sentence(text: str) -> str:

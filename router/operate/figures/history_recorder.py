@@ -7,10 +7,10 @@ from math import floor
 from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
 from router.forward.figures import PortReading
 from router.history.busy import Busy
-from router.history.readings import IntervalCounts, Reading, Sample
+from router.history.readings import OTHERS, IntervalCounts, Reading, Sample
 from router.history.recent import History
 from router.model import limits
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from router.model.ticks import next_tick
 from router.net.ports import Timer, Timers
 from router.node.site_router import SiteRouter
@@ -35,7 +35,7 @@ class HistoryRecorder:
         self._clock = WallClock(timers.now, wall)
         self._history = History()
         self._busy = Busy()
-        self._sites = HistorySites()
+        self._sites = HistorySites(router.site_name)
         self._step_at = 0.0
         self._timer: Timer | None = None
         self._rests_since: float | None = None
@@ -196,7 +196,7 @@ def _reading(port: PortReading) -> Reading:
 
 def _sample(at: str, sample: Sample, sites: tuple[HistorySite, ...]) -> HistorySample:
     nothing = (0.0, 0)
-    figures = [sample.sites.get(site.name, nothing) for site in sites]
+    figures = [sample.sites.get(SiteId(site.id) or OTHERS, nothing) for site in sites]
     return HistorySample(
         at=at,
         in_flight=tuple(in_flight for in_flight, _ in figures),

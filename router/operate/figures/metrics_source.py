@@ -12,7 +12,7 @@ from router.balance.site_gate import RateState
 from router.forward.figures import ServiceSnapshot
 from router.model.addresses import join
 from router.model.events import Problem
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, by_name
 from router.model.latency import LATENCY_BOUNDS_S, coarse
 from router.node.memory_guard import MemoryGuard
 from router.node.problems.left_out import why_not
@@ -47,7 +47,7 @@ def measure(
     for code, count in Counter(problem.code for problem in problems).items():
         numbers.setdefault("spillway_problems", {})[code,] = float(count)
     for key, open_now in router.forwarder.removed().items():
-        for site, count in open_now.items():
+        for site, count in by_name(open_now, router.site_name).items():
             at_site = key.name, str(key.port), site
             numbers.setdefault("spillway_removed_in_flight", {})[at_site] = count
     yield MetricValues(numbers, {})
@@ -116,15 +116,16 @@ def _of_service(
     service = (snapshot.key.name, str(snapshot.key.port))
     protocol = str(snapshot.config.protocol)
     counters = snapshot.counters
-    for (site, code_class), histogram in counters.requests.items():
+    named = counters.named(router.site_name)
+    for (site, code_class), histogram in named.requests.items():
         labels = (*service, protocol, site, code_class)
         put("spillway_requests_total", labels, float(sum(histogram.counts)))
         histograms.setdefault("spillway_request_seconds", {})[labels] = HistogramView(
             LATENCY_BOUNDS_S, coarse(histogram.counts), histogram.sum_s
         )
-    for (to, reason), count in counters.overflow.items():
+    for (to, reason), count in named.overflow.items():
         put("spillway_overflow_total", (*service, to, reason), count)
-    for (to, reason), count in counters.spilled.items():
+    for (to, reason), count in named.spilled.items():
         put("spillway_spilled_total", (*service, to, reason), count)
     for (policy, verdict), count in counters.decisions.items():
         put("spillway_decisions_total", (*service, policy, verdict), count)
@@ -143,7 +144,7 @@ def _of_service(
         put("spillway_link_messages_refused_total", (*service, refusal), count)
     put("spillway_queue_length", service, snapshot.queued)
     put("spillway_demand", service, snapshot.demand)
-    for site, count in snapshot.under_way.items():
+    for site, count in by_name(snapshot.under_way, router.site_name).items():
         put("spillway_clients_in_flight", (*service, site), count)
     _of_sites(router, snapshot, rate, reports, service, put)
     own = snapshot.local_targets
@@ -170,7 +171,7 @@ def _of_sites(
             continue
         at_site = (*service, report.site_name)
         put("spillway_in_flight", at_site, report.in_flight)
-        put("spillway_clients_in_flight", at_site, snapshot.under_way.get(report.site_name, 0))
+        put("spillway_clients_in_flight", at_site, snapshot.under_way.get(report.site, 0))
         put("spillway_waiting", at_site, report.waiting or 0)
         put("spillway_targets_ready", at_site, report.targets_ready)
         if report.site != router.identity.site:

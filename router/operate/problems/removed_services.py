@@ -1,20 +1,21 @@
 """Connections of services that were removed, or have another protocol now: what to report."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from router.forward.forwarder import Forwarder
 from router.model.events import Note
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 
 SITES_NAMED: Final = 3
 
 
 def notes(
-    removed: Mapping[ServiceKey, Mapping[str, int]],
+    removed: Mapping[ServiceKey, Mapping[SiteId, int]],
     former: Mapping[ServiceKey, Mapping[str, int]],
     forwarder: Forwarder,
-    own_name: str,
+    own: SiteId,
+    name_of: Callable[[SiteId], str],
     silent: Mapping[ServiceKey, Mapping[int, int]],
 ) -> Iterator[Note]:
     """One for each service port whose connections of before go on: it is not known any more, or
@@ -23,7 +24,7 @@ def notes(
     answer had of the first kind."""
     for key, open_now in sorted(removed.items()):
         yield _note(
-            sentence(key, open_now, own_name, silent.get(key, {})),
+            sentence(key, open_now, own, name_of, silent.get(key, {})),
             "They go on until either side closes them. A service of that name that is made again "
             "counts them.",
         )
@@ -65,7 +66,11 @@ def changed_sentence(key: ServiceKey, now: str, before: Mapping[str, int]) -> st
 
 
 def sentence(
-    key: ServiceKey, open_now: Mapping[str, int], own_name: str, silent: Mapping[int, int]
+    key: ServiceKey,
+    open_now: Mapping[SiteId, int],
+    own: SiteId,
+    name_of: Callable[[SiteId], str],
+    silent: Mapping[int, int],
 ) -> str:
     """``Service db:5432 was removed, and 3 connections … of it go on: 2 here, 1 at far.``
 
@@ -81,9 +86,9 @@ def sentence(
         if total == 1
         else (f"{total} connections or requests of it go")
     )
-    order = sorted(open_now, key=lambda site: (site != own_name, -open_now[site], site))
+    order = sorted(open_now, key=lambda site: (site != own, -open_now[site], name_of(site)))
     shown = [
-        f"{open_now[site]} {'here' if site == own_name else f'at {site}'}"
+        f"{open_now[site]} {'here' if site == own else f'at {name_of(site)}'}"
         for site in order[:SITES_NAMED]
     ]
     rest = len(order) - SITES_NAMED

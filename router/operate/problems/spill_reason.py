@@ -1,6 +1,6 @@
 """Why requests leave this site now, in one sentence, from what the balancer explains."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -8,11 +8,13 @@ from router.balance.decisions import CandidateReport, Explanation, NoChoice
 from router.balance.explain import rate_text
 from router.history.readings import IntervalCounts
 from router.model.fullness import EVERY_SITE_IS_FULL, NO_SITE_IS_READY
+from router.model.ids import SiteId
 
 MOST_NAMED = 3
 """Sites that the sentence names; the others are a number."""
 
 NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
+NOWHERE: Final[Mapping[SiteId, int]] = MappingProxyType({})
 OVERFLOW: Final = frozenset({"full", "higher-level", "rate"})
 """Reasons of spills for the load of this site."""
 
@@ -21,19 +23,20 @@ def why_leaving(
     explanation: Explanation,
     lately: IntervalCounts,
     *,
-    own_name: str,
+    own: SiteId,
+    name_of: Callable[[SiteId], str],
     has_targets: bool,
     queued: int,
     in_flight_mean: float,
-    open_to: Mapping[str, int] = NOTHING,
+    open_to: Mapping[SiteId, int] = NOWHERE,
     open_for: Mapping[str, int] = NOTHING,
 ) -> str:
     """Empty: none leave. ``has_targets``: a connector of this site names some.
 
     ``open_to``, ``open_for``: as of `ServiceNow`.
     """
-    own = explanation.candidates
-    ours = [one for one in own if one.site_name == own_name]
+    own_name = name_of(own)
+    ours = [one for one in explanation.candidates if one.site == own]
     local = min(ours, key=lambda one: len(one.path), default=None)  # Maybe at another router of it.
     away = lately.spilled_to
     nobody = ""
@@ -41,8 +44,8 @@ def why_leaving(
         nobody = _nobody(explanation.decision, lately, queued)
     if nobody or not (away or open_to):
         return nobody
-    costs = {one.site_name: one.path_cost for one in explanation.candidates}
-    went = _went(away, lately, costs) if away else _stay(open_to, costs)
+    costs = {one.site: one.path_cost for one in explanation.candidates}
+    went = _went(away, lately, costs, name_of) if away else _stay(open_to, costs, name_of)
     reasons = lately.spilled or open_for
     cause = _cause(
         explanation.policy, local, lately, reasons, own_name, has_targets, in_flight_mean
@@ -120,25 +123,39 @@ def _busy(in_flight_mean: float, slots: int, own_name: str) -> str:
     return f"{shown} of {slots} slots of {own_name} are busy{at_times}"
 
 
-def _went(away: Mapping[str, int], lately: IntervalCounts, costs: Mapping[str, int]) -> str:
+def _went(
+    away: Mapping[SiteId, int],
+    lately: IntervalCounts,
+    costs: Mapping[SiteId, int],
+    name_of: Callable[[SiteId], str],
+) -> str:
     """``4.2/s go to east (cost 5), 1.0/s to west (cost 9)``."""
     shown = {site: per_s_text(lately.per_s(count)) for site, count in away.items()}
-    return _by_cost(shown, "go", "to", costs)
+    return _by_cost(shown, "go", "to", costs, name_of)
 
 
-def _stay(open_to: Mapping[str, int], costs: Mapping[str, int]) -> str:
+def _stay(
+    open_to: Mapping[SiteId, int],
+    costs: Mapping[SiteId, int],
+    name_of: Callable[[SiteId], str],
+) -> str:
     """``5 open at east (cost 5), 1 at west (cost 9)``."""
-    return _by_cost({site: str(count) for site, count in open_to.items()}, "open", "at", costs)
+    shown = {site: str(count) for site, count in open_to.items()}
+    return _by_cost(shown, "open", "at", costs, name_of)
 
 
 def _by_cost(
-    shown: Mapping[str, str], verb: str, preposition: str, costs: Mapping[str, int]
+    shown: Mapping[SiteId, str],
+    verb: str,
+    preposition: str,
+    costs: Mapping[SiteId, int],
+    name_of: Callable[[SiteId], str],
 ) -> str:
     """How much goes to which site, the cheapest first; the first one with the verb."""
-    order = sorted(shown, key=lambda site: (costs.get(site, 2**31), site))
+    order = sorted(shown, key=lambda site: (costs.get(site, 2**31), name_of(site)))
     verbs = [f" {verb}", *([""] * MOST_NAMED)]
     parts = [
-        f"{shown[site]}{said} {preposition} {site}"
+        f"{shown[site]}{said} {preposition} {name_of(site)}"
         + (f" (cost {costs[site]})" if site in costs else "")
         for said, site in zip(verbs, order[:MOST_NAMED], strict=False)
     ]

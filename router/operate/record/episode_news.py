@@ -13,7 +13,7 @@ from router.balance.spills import LocalTargets
 from router.forward.figures import Left
 from router.forward.forwarder import Forwarder
 from router.model.events import Refusals, Severity, Spill
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId, by_name
 from router.model.ticks import next_tick
 from router.net.ports import Network
 from router.node.problems.left_out import NOTHING, LeftOut
@@ -45,7 +45,8 @@ class _Kind(msgspec.Struct, frozen=True, kw_only=True):
 class EpisodeNews:
     """Looks each second. ``utc``: ISO 8601 of the network's seconds.
 
-    ``left_out``: sites with room that may not serve a service port. ``beside``: of a router of
+    ``left_out``: sites with room that may not serve a service port. ``site_name``: what a site is
+    called now. ``beside``: of a router of
     several workers, what the others have of a service port; None: it is one alone.
     """
 
@@ -57,6 +58,7 @@ class EpisodeNews:
         "_kinds",
         "_left_out",
         "_network",
+        "_site_name",
         "_utc",
     )
 
@@ -67,10 +69,12 @@ class EpisodeNews:
         journal: Journal,
         utc: Callable[[float], str],
         left_out: Callable[[ServiceKey], LeftOut],
+        site_name: Callable[[SiteId], str],
         beside: Callable[[ServiceKey], Sequence[PortLately]] | None = None,
     ) -> None:
         self._network, self._forwarder = network, forwarder
         self._beside, self._left_out = beside, left_out
+        self._site_name = site_name
         self._journal, self._utc = journal, utc
         self._in_vain = AskedInVain()
         now = network.now()
@@ -111,7 +115,7 @@ class EpisodeNews:
             seen = {
                 key: self._now(key, whole, expected=kind.expected(key))
                 for key, own in kind.counts().items()
-                if (whole := self._of_all(key, own, kind.beside)).by_name
+                if (whole := self._of_all(key, own, kind.beside)).by_key
                 or kind.episodes.knows(key)  # Nearly all have nothing, ever.
             }
             for one in kind.episodes.look(seen, now):
@@ -131,7 +135,7 @@ class EpisodeNews:
         if self._beside is None:
             return own
         each = [own, *map(part, self._beside(key))]
-        return Left(counts(one.by_name for one in each), sum(one.still_open for one in each))
+        return Left(counts(one.by_key for one in each), sum(one.still_open for one in each))
 
     def _now(self, key: ServiceKey, counted: Left, *, expected: bool) -> Now:
         load = self._forwarder.load_of(key)
@@ -143,7 +147,7 @@ class EpisodeNews:
             if here is not None:
                 in_flight, capacity = here.in_flight, here.capacity
         return Now(
-            left=counted.by_name,
+            left=counted.by_key,
             still_open=counted.still_open,
             in_flight=in_flight,
             capacity=capacity,
@@ -152,7 +156,7 @@ class EpisodeNews:
 
     def _report_overflow(self, one: Begun | Ended) -> None:
         is_end = isinstance(one, Ended)
-        figures, service = self._figures(one), str(one.key)
+        figures, service = self._figures(one, self._to(one)), str(one.key)
         code = "overflow-ended" if is_end else "overflow-begun"
         message = overflow_sentence(
             service, figures, is_end=is_end, unstated=self._unstated(one.key)
@@ -163,7 +167,7 @@ class EpisodeNews:
         )
 
     def _report_without_target(self, one: Begun | Ended) -> None:
-        figures, service = self._figures(one), str(one.key)
+        figures, service = self._figures(one, self._to(one)), str(one.key)
         if isinstance(one, Ended):
             severity, code = ENDED_WITHOUT_TARGET
             message = ended_sentence(service, figures)
@@ -175,7 +179,7 @@ class EpisodeNews:
     def _report_refused(self, one: Begun | Ended) -> None:
         is_end = isinstance(one, Ended)
         severity, code = ENDED_REFUSING if is_end else BEGUN_REFUSING
-        spill, service = self._figures(one), str(one.key)
+        spill, service = self._figures(one, one.to), str(one.key)
         figures = Refusals(
             began=spill.began,
             lasted_s=spill.lasted_s,
@@ -211,12 +215,15 @@ class EpisodeNews:
             return ", no capacity configured"
         return _LOOKED_AT if targets.total else ""
 
-    def _figures(self, one: Begun | Ended) -> Spill:
+    def _to(self, one: Begun | Ended) -> dict[str, int]:
+        return by_name({SiteId(site): count for site, count in one.to.items()}, self._site_name)
+
+    def _figures(self, one: Begun | Ended, to: dict[str, int]) -> Spill:
         return Spill(
             began=self._utc(one.began),
             lasted_s=round(one.lasted_s, 1) if isinstance(one, Ended) else 0.0,
             requests=one.requests,
-            to=one.to,
+            to=to,
             in_flight_max=one.in_flight_max if isinstance(one, Ended) else one.in_flight,
             capacity=one.capacity,
         )

@@ -6,6 +6,7 @@ from router.admin.history_views import ServiceHistory
 from router.admin.ports import RouterView
 from router.admin.views import LinkView, Status
 from router.forward.figures import ServiceSnapshot
+from router.model.ids import SiteId
 from router.node.site_router import SiteRouter
 
 Histories = Callable[[str | None, int | None], Iterator[ServiceHistory]]
@@ -36,6 +37,10 @@ class OwnFacts:
             names |= {connector.service for connector in wanted.connectors.values()}
             names |= {policy.service for policy in wanted.policies.values()}
         return frozenset(names)
+
+    def site_name(self, site: SiteId) -> str:
+        """What a site is called now, or was called last."""
+        return self._router.site_name(site)
 
     def snapshots(self) -> Iterator[ServiceSnapshot]:
         """Its service ports."""

@@ -591,7 +591,12 @@ class Site:
         self.network = network
         self.name = name
         self.forwarder = Forwarder(
-            network, mesh, site=site_of(name), site_name=name, rng=random.Random(7)
+            network,
+            mesh,
+            site=site_of(name),
+            site_name=name,
+            rng=random.Random(7),
+            name_of=lambda site: site.removeprefix("site-"),
         )
         mesh.offered[router_of(name)] = self._offered
 

@@ -1,7 +1,16 @@
-"""Counters: plain numbers, labels only in the snapshot."""
+"""Counters: plain numbers by site, names only for people."""
 
-from router.forward.counters import Histogram, ServiceCounters, by_reason, by_site
+from router.forward.counters import (
+    SERVED_NOWHERE,
+    Histogram,
+    ServiceCounters,
+    by_reason,
+    by_site,
+)
+from router.model.ids import SiteId
 from router.model.latency import FINE_BOUNDS_S, quantile
+
+A, B, C = SiteId("a"), SiteId("b"), SiteId("c")
 
 
 def test_a_value_is_counted_in_the_first_bucket_whose_bound_holds_it() -> None:
@@ -19,39 +28,39 @@ def test_a_value_is_counted_in_the_first_bucket_whose_bound_holds_it() -> None:
 
 def test_a_snapshot_adds_up_and_stands_still() -> None:
     counters = ServiceCounters()
-    counters.request("a", "2xx", 0.01)
-    counters.request("b", "5xx", 0.02)
-    counters.spilled["b", "full", "full"] += 1
-    counters.spilled["b", "no-target", ""] += 2
+    counters.request(A, "2xx", 0.01)
+    counters.request(B, "5xx", 0.02)
+    counters.spilled[B, "full", "full"] += 1
+    counters.spilled[B, "no-target", ""] += 2
     counters.decided("fill", "chosen")
     counters.decided("fill", "chosen")
     counters.decided("balanced", "chosen")
     counters.waited(0.2)
     snapshot = counters.snapshot()
-    counters.request("a", "2xx", 0.01)
+    counters.request(A, "2xx", 0.01)
     assert snapshot.requests_total == 2
     assert snapshot.overflow_total == 1
-    assert snapshot.overflow == {("b", "full"): 1}
-    assert snapshot.spilled == {("b", "full"): 1, ("b", "no-target"): 2}
+    assert snapshot.overflow == {(B, "full"): 1}
+    assert snapshot.spilled == {(B, "full"): 1, (B, "no-target"): 2}
     assert snapshot.spilled_total == 3
     assert counters.tally().spilled == {"full": 1, "no-target": 2}
     assert counters.left() == {"b": 1}
     assert counters.left_without_target() == {"b": 2}
     assert snapshot.decisions == {("fill", "chosen"): 2, ("balanced", "chosen"): 1}
     assert snapshot.queue_wait.sum_s == 0.2
-    assert sum(snapshot.requests["a", "2xx"].counts) == 1
+    assert sum(snapshot.requests[A, "2xx"].counts) == 1
 
 
 def test_what_is_counted_before_its_end_is_open_until_then() -> None:
     counters = ServiceCounters()
-    full, policy = ("b", "full", "full"), ("b", "policy", "")
-    for key in (full, full, policy, ("c", "ejected", "")):
+    full, policy = (B, "full", "full"), (B, "policy", "")
+    for key in (full, full, policy, (C, "ejected", "")):
         counters.spill_begins(key)
     counters.spill_ends(full)
     counters.spill_ends(policy)
     snapshot = counters.snapshot()
     assert snapshot.spilled_total == 4
-    assert snapshot.open_elsewhere == {full: 1, ("c", "ejected", ""): 1}
+    assert snapshot.open_elsewhere == {full: 1, (C, "ejected", ""): 1}
     assert (by_site(snapshot.open_elsewhere), by_reason(snapshot.open_elsewhere)) == (
         {"b": 1, "c": 1},
         {"full": 1, "ejected": 1},
@@ -63,11 +72,11 @@ def test_what_is_counted_before_its_end_is_open_until_then() -> None:
 
 def test_phases_hold_every_dispatched_request_and_those_that_waited_for_nothing() -> None:
     counters = ServiceCounters()
-    counters.request("a", "2xx", 0.02)
-    counters.request_in_phases("b", "2xx", 0.5, 0.1, 0.15, 0.25)
+    counters.request(A, "2xx", 0.02)
+    counters.request_in_phases(B, "2xx", 0.5, 0.1, 0.15, 0.25)
     counters.refused("4xx")
-    counters.request("", "5xx", 0.0)
-    counters.request_in_phases("", "5xx", 1.0, 1.0, 0.0, 0.0)
+    counters.request(SERVED_NOWHERE, "5xx", 0.0)
+    counters.request_in_phases(SERVED_NOWHERE, "5xx", 1.0, 1.0, 0.0, 0.0)
     assert counters.snapshot().requests_total == 5
     everything = counters.snapshot().phases
     assert {sum(one.counts) for one in everything.values()} == {4}
@@ -87,9 +96,9 @@ def test_phases_hold_every_dispatched_request_and_those_that_waited_for_nothing(
 def test_refusals_do_not_lower_the_latency_of_what_a_target_served() -> None:
     counters = ServiceCounters()
     for _ in range(100):
-        counters.request("a", "2xx", 0.2)
-        counters.request("", "5xx", 0.0001)
-        counters.request_in_phases("", "5xx", 1.0, 1.0, 0.0, 0.0)
+        counters.request(A, "2xx", 0.2)
+        counters.request(SERVED_NOWHERE, "5xx", 0.0001)
+        counters.request_in_phases(SERVED_NOWHERE, "5xx", 1.0, 1.0, 0.0, 0.0)
     counts = counters.tally().counts
     assert [quantile(counts, share) for share in (0.01, 0.5, 0.99)] == [0.21] * 3
     assert counters.tally().served == {"a": 100, "": 200}
@@ -129,3 +138,19 @@ def test_what_was_chosen_is_told_by_the_policy_that_chose() -> None:
     decisions = {("fill", "chosen"): 6, ("fill", "all-full"): 1, ("spread", "chosen"): 1}
     for _ in range(2):
         assert counters.snapshot().decisions == decisions
+
+
+def test_what_is_counted_of_two_sites_of_one_name_is_added() -> None:
+    """One of them is gone."""
+    counters = ServiceCounters()
+    for site, seconds in ((A, 0.01), (B, 0.02), (C, 0.04)):
+        counters.request(site, "2xx", seconds)
+        counters.spilled[site, "full", "full"] += 1
+    counters.refused("4xx")
+    named = counters.snapshot().named(
+        {A: "far", B: "far", C: "near", SERVED_NOWHERE: ""}.__getitem__
+    )
+    ended = {key: sum(one.counts) for key, one in named.requests.items()}
+    assert ended == {("far", "2xx"): 2, ("near", "2xx"): 1, ("", "4xx"): 1}
+    assert abs(named.requests["far", "2xx"].sum_s - 0.03) < 1e-9
+    assert named.spilled == named.overflow == {("far", "full"): 2, ("near", "full"): 1}

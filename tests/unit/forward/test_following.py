@@ -3,6 +3,7 @@
 from router.forward.observers import Finished, Flow
 from router.forward.watched import WatchedLeg
 from router.model import limits
+from tests.unit.forward.fakes import site_of
 from tests.unit.forward.http2_peers import GET
 from tests.unit.forward.test_forwarder_http2 import Shop
 from tests.unit.forward.test_forwarder_tcp import KEY as TCP
@@ -70,7 +71,7 @@ def test_tcp_connections_are_counted_where_their_clients_are_and_told_with_their
     world = Two(2, 2)
     clients = [world.client() for _ in range(3)]
     here, there = world.a.forwarder, world.b.forwarder
-    assert dict(here.under_way()) == {TCP: {"a": 2, "b": 1}}
+    assert dict(here.under_way()) == {TCP: {site_of("a"): 2, site_of("b"): 1}}
     assert dict(there.under_way()) == {}, "its target serves, for clients of another site"
     target = serving(world.target_a)[0]
     target.send(b"good evening")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from router.forward.counters import SERVED_NOWHERE
 from router.forward.ports import TargetConfig
 from router.link.ports import OpenRequest
 from router.model import limits
@@ -259,7 +260,7 @@ def test_requests_are_counted_by_site_and_class() -> None:
     shop.client(b"BAD\r\n\r\n")
     snapshot = shop.a.services_snapshot()[0]
     counts = {key: sum(value.counts) for key, value in snapshot.counters.requests.items()}
-    assert counts == {("a", "2xx"): 1, ("", "4xx"): 1}
+    assert counts == {(site_of("a"), "2xx"): 1, (SERVED_NOWHERE, "4xx"): 1}
     assert snapshot.counters.decisions == {("fill", "chosen"): 1}
 
 

@@ -346,8 +346,9 @@ def test_requests_and_overflow_are_counted_once_at_the_ingress() -> None:
     world.network.run()
     (snapshot,) = world.a.forwarder.services_snapshot()
     assert snapshot.counters.requests_total == 2
-    assert snapshot.counters.overflow == {("b", "full"): 1}
-    assert set(snapshot.counters.requests) == {("a", "client-gone"), ("b", "client-gone")}
+    assert snapshot.counters.overflow == {(site_of("b"), "full"): 1}
+    ended = {(site_of(name), "client-gone") for name in "ab"}
+    assert set(snapshot.counters.requests) == ended
     (remote,) = world.b.forwarder.services_snapshot()
     assert remote.counters.requests_total == 0
     assert remote.targets[0].requests_total == 1

@@ -2,11 +2,11 @@ from router.forward.remotes import Remotes
 from router.model import limits
 from tests.unit.forward.fakes import candidate, site_of
 
-A, B = site_of("a"), site_of("b")
+B = site_of("b")
 
 
 def remotes() -> Remotes:
-    known = Remotes(A, "a")
+    known = Remotes()
     known.learn([candidate("b")])
     return known
 

@@ -3,16 +3,18 @@
 from router.history.readings import OTHERS, Reading, change, sample
 from router.history.recent import History
 from router.model import limits
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from router.model.latency import NO_COUNTS
 
+WEST = SiteId("west")
 SHOP = ServiceKey("shop", 8080)
 STEP = limits.HISTORY_STEP_S
 
 
 def served(**count: int) -> Reading:
     """So many requests ended, all within a millisecond."""
-    return Reading(served=count, counts=(sum(count.values()), *NO_COUNTS[1:]))
+    by_site = {SiteId(name): ended for name, ended in count.items()}
+    return Reading(served=by_site, counts=(sum(count.values()), *NO_COUNTS[1:]))
 
 
 def test_in_flight_is_the_mean_over_the_looks_of_a_step() -> None:
@@ -21,7 +23,7 @@ def test_in_flight_is_the_mean_over_the_looks_of_a_step() -> None:
     for held in (4, 8, 0, 0):
         history.look()
         if held:
-            history.hold(SHOP, {"west": held})
+            history.hold(SHOP, {WEST: held})
     history.close(STEP)
     history.step(SHOP, Reading(), STEP)
     at, found = history.of(SHOP)[-1]
@@ -82,7 +84,7 @@ def test_a_service_port_that_is_gone_is_kept_as_long_as_a_sample_and_makes_room_
 def test_a_sample_has_room_for_so_many_sites_and_those_that_served_least_are_one() -> None:
     most = limits.HISTORY_SITES_MAX
     for count in (most, most + 1):
-        after = Reading(served={f"site-{number:02}": number + 1 for number in range(count)})
+        after = Reading(served={SiteId(f"site-{number:02}"): number + 1 for number in range(count)})
         made = sample(change(Reading(), after, STEP), after, {})
         assert len(made.sites) == most
         assert sum(one for _, one in made.sites.values()) == count * (count + 1) // 2
@@ -90,7 +92,7 @@ def test_a_sample_has_room_for_so_many_sites_and_those_that_served_least_are_one
     assert made.sites[OTHERS] == (0.0, 1 + 2)
 
 
-def test_totals_that_fell_have_begun_anew() -> None:
+def test_totals_that_fell_started_over() -> None:
     found = change(served(west=10), served(west=3), STEP)
     assert found.served == {"west": 3}
     assert found.per_s(3) == 3 / STEP
@@ -123,7 +125,7 @@ def test_a_service_port_fails_while_its_last_step_has_failures() -> None:
     assert history.failing == set()
     history.step(SHOP, Reading(failed=1), STEP)
     assert history.failing == {SHOP}
-    history.step(SHOP, Reading(failed=1, served={"west": 3}), 2 * STEP)
+    history.step(SHOP, Reading(failed=1, served={WEST: 3}), 2 * STEP)
     assert history.failing == set()
 
 

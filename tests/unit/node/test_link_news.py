@@ -66,6 +66,26 @@ def test_only_the_last_link_to_a_site_of_several_routers_is_said_to_be_the_last(
     ]
 
 
+def test_two_sites_of_one_name_have_a_last_link_each_and_are_told_apart() -> None:
+    said: list[str] = []
+
+    def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
+        said.append(message)
+
+    news = LinkNews(tell, cast(Any, None), str)
+    twin = Neighbour(RouterId("3" * 16), SiteId("3" * 32), "west", b"key")
+    news.up(WEST, 1)
+    news.up(twin, 1)
+    news.down(WEST.router, "it stops")
+    news.down(twin.router, "it stops")
+    assert said == [
+        "Linked to west, cost 1.",
+        "Linked to west@33333333, cost 1.",
+        "The last link to west@11111111 went down: it stops.",
+        "The last link to west went down: it stops.",
+    ]
+
+
 def refusal(reason: str) -> Fault:
     return Fault("revoked", reason, kind="refused")
 

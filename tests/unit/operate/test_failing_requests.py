@@ -5,10 +5,10 @@ from typing import get_args
 import pytest
 
 from router.forward.ports import LegCode
-from router.history.readings import NOTHING_YET, IntervalCounts, Reading, change
+from router.history.readings import NOTHING_YET, NOWHERE, IntervalCounts, Reading, change
 from router.model import limits
 from router.model.events import Note
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from router.model.latency import NO_COUNTS
 from router.node.problems.left_out import LeftOut
 from router.operate.figures.history_recorder import HistoryRecorder
@@ -31,7 +31,7 @@ def lately(requests: int, **failed_for: int) -> IntervalCounts:
     failed, answered = sum(failed_for.values()), failed_for.pop("answered", 0)
     codes = {name.replace("_", "-"): count for name, count in failed_for.items()}
     counts = (requests, *NO_COUNTS[1:])
-    served = {"a": requests - failed + answered, "": failed - answered}
+    served = {SiteId("a"): requests - failed + answered, NOWHERE: failed - answered}
     after = Reading(served=served, failed=failed, failed_for=codes, counts=counts)
     return change(NOTHING_YET, after, 10.0)
 

@@ -9,7 +9,7 @@ import pytest
 from router.admin.history_views import HistorySample, ServiceHistory
 from router.forward.forwarder import Forwarder
 from router.model import limits
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from router.operate.figures.history_recorder import HistoryRecorder
 from router.operate.live_snapshot import Living
 from router.operate.why.latency_knees import knees
@@ -92,7 +92,8 @@ def test_the_samples_add_up_to_the_counters() -> None:
     for sample in only(recorder).samples:
         served = [total + more for total, more in zip(served, sample.served, strict=True)]
     counted = {"a": 0, "b": 0}
-    for (site, _), histogram in snapshot.counters.requests.items():
+    named = snapshot.counters.named(a.router.site_name)
+    for (site, _), histogram in named.requests.items():
         counted[site] += sum(histogram.counts)
     assert dict(zip("ab", served, strict=True)) == counted
     assert sum(counted.values()) == 900
@@ -242,7 +243,7 @@ def sparse(monkeypatch: pytest.MonkeyPatch, *, rests: bool) -> tuple[list[Histor
     with monkeypatch.context() as patch:
         under_way = Forwarder.under_way
 
-        def counted(self: Forwarder) -> Iterator[tuple[ServiceKey, dict[str, int]]]:
+        def counted(self: Forwarder) -> Iterator[tuple[ServiceKey, dict[SiteId, int]]]:
             nonlocal looks
             looks += 1
             return under_way(self)
@@ -289,3 +290,26 @@ def test_a_site_at_rest_is_looked_at_once_a_step(monkeypatch: pytest.MonkeyPatch
     world.run(10 * limits.HISTORY_STEP_S)
     assert len(looks) <= 12
     assert len(only(recorder).samples) >= 9
+
+
+def test_a_site_that_another_takes_the_name_of_stays_one_site_in_the_history() -> None:
+    world = World(3, "a", "b", "c")
+    a, b, c = world.sites.values()
+    a.link(b, cost=5)
+    a.declare()
+    b.serve(1, capacity=50, service_s=0.1)
+    world.run(5)
+    recorder = HistoryRecorder(a.network, a.router)
+    recorder.start()
+    a.offer(10, 40)
+    world.run(20)
+    c.kill()
+    c.identity.name = "b"
+    c.start()
+    a.link(c, cost=9)
+    world.run(25)
+    history = only(recorder)
+    (_, there) = history.sites
+    assert (there.name, there.path_cost) == (f"b@{b.identity.site[:8]}", 5)
+    assert sum(sample.served[1] for sample in history.samples) == 400
+    assert max(sample.served[1] for sample in history.samples) <= 51, "no total began at nothing"

@@ -94,3 +94,31 @@ def test_a_site_without_connector_shows_no_slots_of_its_own() -> None:
     values = whole(measure(a.router, SimMemory(a, 100).guard, {}, 0.0))
     capacities = values.numbers["spillway_capacity"]
     assert capacities == {("shop", "8080", "b"): 7}
+
+
+def test_two_sites_of_one_name_have_series_of_their_own_from_when_both_are_known() -> None:
+    world = World(1, "a", "b", "c")
+    a, b, c = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    a.serve(1, capacity=2, service_s=30.0)
+    b.serve(1, capacity=5, service_s=30.0)
+    world.run(5)
+    for _ in range(3):
+        a.request()
+    world.run(5)
+    c.kill()
+    c.identity.name = "b"
+    c.start()
+    a.link(c, cost=2)
+    world.run(5)
+    bears = {site: route.name for site, route in a.router.routing.table.sites.items()}
+    first, twin = bears[b.identity.site], bears[c.identity.site]
+    assert (first, twin) == (f"b@{b.identity.site[:8]}", f"b@{c.identity.site[:8]}")
+    values = whole(measure(a.router, SimMemory(a, 100).guard, {}, 0.0)).numbers
+    held = values["spillway_clients_in_flight"]
+    assert {labels[-1]: count for labels, count in held.items() if count} == {"a": 2, first: 1}
+    world.run(60)
+    values = whole(measure(a.router, SimMemory(a, 100).guard, {}, 0.0)).numbers
+    served = {labels[-2]: count for labels, count in values["spillway_requests_total"].items()}
+    assert served == {"a": 2, first: 1}

@@ -1,23 +1,25 @@
 """The sentence about connections of a service that was removed."""
 
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from router.operate.problems.removed_services import changed_sentence, sentence, still_declared
 
 DB = ServiceKey("db", 5432)
+NAMES = {SiteId(name[0] * 32): name for name in ("far", "near", "mid", "out", "top")}
+FAR, NEAR, MID, OUT, TOP = NAMES
 
 
 def test_this_site_comes_first_and_of_many_sites_only_some_are_named() -> None:
-    assert sentence(DB, {"far": 1}, "near", {}) == (
+    assert sentence(DB, {FAR: 1}, NEAR, NAMES.__getitem__, {}) == (
         "Service db:5432 was removed, and 1 connection or request of it goes on: 1 at far."
     )
-    assert sentence(DB, {"far": 9, "near": 2, "mid": 3, "out": 1, "top": 1}, "near", {}) == (
+    assert sentence(DB, {FAR: 9, NEAR: 2, MID: 3, OUT: 1, TOP: 1}, NEAR, NAMES.__getitem__, {}) == (
         "Service db:5432 was removed, and 16 connections or requests of it go on: "
         "2 here, 9 at far, 3 at mid and more at 2 other sites."
     )
 
 
 def test_it_names_the_workers_that_do_not_answer() -> None:
-    assert sentence(DB, {"near": 3}, "near", {2: 1, 1: 2}) == (
+    assert sentence(DB, {NEAR: 3}, NEAR, NAMES.__getitem__, {2: 1, 1: 2}) == (
         "Service db:5432 was removed, and 3 connections or requests of it go on: 3 here. "
         "Worker 1 does not answer: it had 2 under way by its last report. "
         "Worker 2 does not answer: it had 1 under way by its last report."

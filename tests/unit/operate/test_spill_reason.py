@@ -3,16 +3,19 @@
 import msgspec
 
 from router.balance.decisions import CandidateReport, Decision, Explanation
-from router.history.readings import NOTHING_YET, IntervalCounts, Reading, change
+from router.history.readings import NOTHING_YET, NOWHERE, IntervalCounts, Reading, change
 from router.model.ids import SiteId
 from router.model.latency import NO_COUNTS
 from router.operate.problems.spill_reason import why_leaving
 
+NEAR, FAR = SiteId("a" * 32), SiteId("b" * 32)
+NAMES = {NEAR: "near", FAR: "far"}
+
 
 def lately(spilled: dict[str, int], nowhere: int = 0) -> IntervalCounts:
     """Within ten seconds."""
-    to = {"far": sum(spilled.values())}
-    served = {**to, "": nowhere}
+    to = {FAR: sum(spilled.values())}
+    served = {**to, NOWHERE: nowhere}
     counts = (sum(served.values()), *NO_COUNTS[1:])
     reading = Reading(served=served, spilled=spilled, spilled_to=to, counts=counts)
     return change(NOTHING_YET, reading, 10.0)
@@ -20,7 +23,7 @@ def lately(spilled: dict[str, int], nowhere: int = 0) -> IntervalCounts:
 
 def here(**changes: object) -> CandidateReport:
     report = CandidateReport(
-        site=SiteId("a" * 32),
+        site=NEAR,
         site_name="near",
         path_cost=0,
         path=(),
@@ -41,7 +44,13 @@ def sentence(change: IntervalCounts, report: CandidateReport) -> str:
     )
     told = Explanation(policy="fill", decision=decision, candidates=(report,))
     return why_leaving(
-        told, change, own_name="near", has_targets=True, queued=0, in_flight_mean=0.0
+        told,
+        change,
+        own=NEAR,
+        name_of=NAMES.__getitem__,
+        has_targets=True,
+        queued=0,
+        in_flight_mean=0.0,
     )
 
 
@@ -59,10 +68,10 @@ def test_targets_that_are_back_were_not_ready_when_requests_left() -> None:
 
 
 def test_targets_at_another_router_of_this_site_are_its_own() -> None:
-    change = msgspec.structs.replace(lately({"full": 20}), overflow={"far": 20})
+    change = msgspec.structs.replace(lately({"full": 20}), overflow={FAR: 20})
     beside = here(path=("r2",), verdict="full", capacity=4, in_flight=4, free=0)
     assert sentence(change, beside).startswith("0 of 4 slots of near are busy on average")
-    elsewhere = here(site=SiteId("b" * 32), site_name="far", path=("b",))
+    elsewhere = here(site=FAR, site_name="far", path=("b",))
     assert sentence(change, elsewhere).startswith("near had no room in the last seconds: ")
     assert sentence(lately({"failover": 1}), elsewhere).startswith("attempts at near failed: ")
 
@@ -75,7 +84,7 @@ def test_requests_that_no_site_served_are_told_beside_the_others() -> None:
 
 def test_connections_that_stay_open_elsewhere_are_told_when_nothing_ends() -> None:
     full = here(verdict="full", capacity=3, in_flight=3, free=0)
-    far = here(site=SiteId("b" * 32), site_name="far", path_cost=5, path=("b",))
+    far = here(site=FAR, site_name="far", path_cost=5, path=("b",))
     decision = Decision(
         site=far.site, local=False, path=(), reason="", overflow=True, overflow_reason="full"
     )
@@ -85,11 +94,12 @@ def test_connections_that_stay_open_elsewhere_are_told_when_nothing_ends() -> No
         return why_leaving(
             explained,
             change,
-            own_name="near",
+            own=NEAR,
+            name_of=NAMES.__getitem__,
             has_targets=True,
             queued=0,
             in_flight_mean=3.0,
-            open_to={"far": 5},
+            open_to={FAR: 5},
             open_for={reason: 5},
         )
 

@@ -6,7 +6,7 @@ from router.admin.views import WhyDecision, WhyQueue, WhyView
 from router.balance.saturation import Totals
 from router.forward.figures import Load
 from router.model import limits
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from router.workers.combined_figures import Whole
 from router.workers.recent_port_figures import PortLately, PortPart, PortTotals, TargetPart
 from router.workers.site_load import SiteLoad
@@ -14,6 +14,7 @@ from router.workers.worker_messages import FiguresQuestion, Latelies, WorkerAnsw
 from router.workers.workers import Lead, Workers
 from tests.unit.journal import Journal
 
+WEST, FAR = SiteId("west"), SiteId("far")
 SHOP = ServiceKey("shop", 80)
 
 
@@ -162,7 +163,7 @@ def test_clients_of_a_former_protocol_are_those_of_all_workers() -> None:
 
 def test_a_removed_service_waits_for_the_silent_workers_that_have_some_of_it_under_way() -> None:
     async def shown() -> None:
-        told = PortLately(key=SHOP, change=None, removed={"west": 2, "far": 1})
+        told = PortLately(key=SHOP, change=None, removed={WEST: 2, FAR: 1})
         whole = await whole_of(told, told)
         hung, answers = whole.workers.all
         for one in (hung, answers):
@@ -182,8 +183,8 @@ def test_a_service_that_was_made_again_is_not_said_to_be_removed() -> None:
     """A silent worker has not heard of it, and a slow one a moment later."""
 
     async def shown() -> None:
-        whole = await whole_of(PortLately(key=SHOP, change=None, removed={"west": 2}))
-        assert whole.with_removed({}, never) == {SHOP: {"west": 2}}
+        whole = await whole_of(PortLately(key=SHOP, change=None, removed={WEST: 2}))
+        assert whole.with_removed({}, never) == {SHOP: {WEST: 2}}
         assert whole.with_removed({}, always) == {}
 
     asyncio.run(shown())

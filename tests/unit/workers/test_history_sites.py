@@ -1,5 +1,6 @@
-"""Ids and costs of sites that samples name, for as long as they do."""
+"""Names and costs of sites that samples name, for as long as they do."""
 
+from router.history.readings import OTHERS
 from router.model import limits
 from router.model.ids import RouterId, SiteId
 from router.routing.table import RouteTable, SiteRoute
@@ -9,9 +10,17 @@ from simulator.virtual import SimIdentity
 OWN = SimIdentity("here", RouterId("r"))
 
 
+def id_of(name: str) -> SiteId:
+    return SiteId(f"id of {name}")
+
+
+def name_of(site: SiteId) -> str:
+    return site.removeprefix("id of ")
+
+
 def route(name: str, path_cost: int | None) -> SiteRoute:
     return SiteRoute(
-        site=SiteId(f"id of {name}"),
+        site=id_of(name),
         name=name,
         router=OWN.router,
         path_cost=path_cost,
@@ -40,12 +49,12 @@ def table(**costs: int | None) -> RouteTable:
 
 
 def told(sites: HistorySites, *names: str) -> list[tuple[str, str, int | None, int | None]]:
-    _, *others = sites.of(OWN, set(names))
+    _, *others = sites.of(OWN, {id_of(name) for name in names})
     return [(one.name, one.id, one.path_cost, one.last_cost) for one in others]
 
 
 def test_a_site_that_is_gone_is_known_until_no_sample_can_name_it() -> None:
-    sites = HistorySites()
+    sites = HistorySites(name_of)
     sites.look(table(near=2, far=7), 0.0)
     sites.look(table(near=2), 5.0)
     kept = [("near", "id of near", 2, 2), ("far", "id of far", None, 7)]
@@ -53,11 +62,14 @@ def test_a_site_that_is_gone_is_known_until_no_sample_can_name_it() -> None:
     sites.look(table(near=2), 5.0 + limits.HISTORY_S)
     assert told(sites, "far", "near") == kept
     sites.look(table(near=2), 10.0 + limits.HISTORY_S + limits.HISTORY_STEP_S)
-    assert told(sites, "far", "near") == [("near", "id of near", 2, 2), ("far", "", None, None)]
+    assert told(sites, "far", "near") == [
+        ("near", "id of near", 2, 2),
+        ("far", "id of far", None, None),
+    ]
 
 
 def test_a_site_without_a_path_keeps_its_cost_and_one_that_is_back_has_its_new_one() -> None:
-    sites = HistorySites()
+    sites = HistorySites(name_of)
     sites.look(table(near=2, far=7), 0.0)
     sites.look(table(near=None, far=7), 5.0)
     assert told(sites, "far", "near")[0] == ("near", "id of near", None, 2)
@@ -66,10 +78,31 @@ def test_a_site_without_a_path_keeps_its_cost_and_one_that_is_back_has_its_new_o
 
 
 def test_of_more_than_there_is_room_for_the_newest_are_known() -> None:
-    sites = HistorySites()
+    sites = HistorySites(name_of)
     many = [f"s{number}" for number in range(limits.HISTORY_GONE_SITES_MAX + 1)]
     for number, name in enumerate(many):
         sites.look(table(**{name: 1}), float(number))
     sites.look(table(), float(len(many)))
-    assert told(sites, many[0]) == [(many[0], "", None, None)]
-    assert told(sites, many[1], many[-1])[0][1] == f"id of {many[1]}"
+    assert told(sites, many[0]) == [(many[0], f"id of {many[0]}", None, None)]
+    assert [cost for _, _, _, cost in told(sites, many[1], many[-1])] == [1, 1]
+
+
+def test_two_sites_of_one_name_are_two_sites_and_told_apart() -> None:
+    first, second = SiteId("1" * 32), SiteId("2" * 32)
+    sites = HistorySites(lambda site: "far")
+    found = sites.of(OWN, {first, second})
+    assert [(one.name, one.id) for one in found[1:]] == [
+        ("far@11111111", first),
+        ("far@22222222", second),
+    ]
+
+
+def test_sites_that_a_sample_had_no_room_for_come_last_and_have_no_id() -> None:
+    sites = HistorySites(name_of)
+    sites.look(table(near=2), 0.0)
+    found = sites.of(OWN, {OTHERS, id_of("near"), id_of("away")})
+    assert [(one.name, one.id) for one in found[1:]] == [
+        ("near", "id of near"),
+        ("away", "id of away"),
+        (OTHERS, ""),
+    ]

@@ -1,13 +1,14 @@
 """What several workers have of a service port lately, as that of one router."""
 
 import asyncio
+from collections.abc import Mapping
 
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from router.history.readings import IntervalCounts
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from router.workers.one_worker import OneWorker
 from router.workers.recent_port_figures import (
     Phases,
@@ -25,7 +26,7 @@ COUNTS = st.dictionaries(NAMES, st.integers(1, 10_000))
 
 
 def changed(
-    served: dict[str, int],
+    served: Mapping[str, int],
     *,
     lasted_s: float = 5.0,
     failed_for: dict[str, int] | None = None,
@@ -33,7 +34,7 @@ def changed(
 ) -> IntervalCounts:
     failed_for = failed_for or {}
     return IntervalCounts(
-        served=served,
+        served={SiteId(name): count for name, count in served.items()},
         nowhere=sum(failed_for.values()),
         overflow={},
         failed=sum(failed_for.values()) + answered,
@@ -85,8 +86,8 @@ def test_rates_add_up_and_no_cause_is_made_up(
     whole = together([PortLately(key=SHOP, change=one) for one in each]).change
     assert whole is not None
     for name in "abc":
-        rate = sum(one.per_s(one.served.get(name, 0)) for one in each)
-        assert abs(whole.per_s(whole.served.get(name, 0)) - rate) <= len(each)
+        rate = sum(one.per_s(one.served.get(SiteId(name), 0)) for one in each)
+        assert abs(whole.per_s(whole.served.get(SiteId(name), 0)) - rate) <= len(each)
     if not any(answered for _, _, answered, _ in parts):
         assert whole.failed == sum(whole.failed_for.values())
 
