@@ -11,10 +11,10 @@ from typing import Any, Final, get_args
 import msgspec
 
 from router.documents import capacities, readers, weights
+from router.documents.fields import Field, Shape
 from router.documents.nodes import Findings, Mapping, Node, Scalar, parse
 from router.documents.rate_rules import check_cap, check_rates
 from router.documents.readers import BAD, Bad, Reader
-from router.documents.schema import Field, Shape
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import API_VERSION, PolicyName
@@ -57,14 +57,14 @@ def number(least: float, most: float, unit: str = "") -> Reader:
     return read
 
 
-_moment = readers.duration(0.0, bounds.DURATION_S_MAX)
+_moment = readers.DurationReader(0.0, bounds.DURATION_S_MAX)
 _rate = number(0.0, bounds.RATE_PER_S_MAX, "/s")
-_policy_name = readers.word(*get_args(PolicyName))
-_pair = readers.many(readers.name, 2, "sites")
+_policy_name = readers.WordReader(*get_args(PolicyName))
+_pair = readers.ListReader(readers.name, 2, "sites")
 _TIME = Shape(
     ServiceTime,
-    Field("kind", readers.word(*get_args(ServiceTimeKind))),
-    Field("mean_s", readers.duration(0.000_1, 600.0), required=True),
+    Field("kind", readers.WordReader(*get_args(ServiceTimeKind))),
+    Field("mean_s", readers.DurationReader(0.000_1, 600.0), required=True),
     Field("sigma", number(0.01, 3.0)),
     Field("spread", readers.share),
     Field("slow_share", readers.share),
@@ -75,7 +75,7 @@ _TIME = Shape(
 def _service_time(findings: Findings, node: Node, path: str) -> Any:
     """A mapping, or a bare duration: constant."""
     if isinstance(node, Scalar) and readers.duration_s(node.value) is not None:
-        mean = readers.duration(0.000_1, 600.0)(findings, node, path)
+        mean = readers.DurationReader(0.000_1, 600.0)(findings, node, path)
         return BAD if isinstance(mean, Bad) else ServiceTime(mean_s=mean)
     return _TIME.read(findings, node, path)
 
@@ -84,9 +84,11 @@ _RATE_FIELDS: Final = (
     Field("resume", readers.rate),
     Field(
         "window_s",
-        readers.optional(readers.duration(limits.RATE_WINDOW_S_MIN, limits.RATE_WINDOW_S_MAX)),
+        readers.OptionalReader(
+            readers.DurationReader(limits.RATE_WINDOW_S_MIN, limits.RATE_WINDOW_S_MAX)
+        ),
     ),
-    Field("stay_s", readers.optional(readers.duration(0.0, limits.RATE_STAY_S_MAX))),
+    Field("stay_s", readers.OptionalReader(readers.DurationReader(0.0, limits.RATE_STAY_S_MAX))),
 )
 
 
@@ -98,24 +100,24 @@ def _check_targets(findings: Findings, node: Mapping, path: str, spec: ScenarioT
 _LINK = Shape(
     Link,
     Field("between", _pair, required=True),
-    Field("cost", readers.integer(1, limits.COST_MAX)),
-    Field("rtt_s", readers.duration(0.0, 10.0)),
+    Field("cost", readers.IntegerReader(1, limits.COST_MAX)),
+    Field("rtt_s", readers.DurationReader(0.0, 10.0)),
 )
 _SERVICE = Shape(
     ScenarioService,
     Field("name", readers.name, required=True),
-    Field("protocol", readers.word("http", "tcp")),
+    Field("protocol", readers.WordReader("http", "tcp")),
     Field("policy", _policy_name),
     Field("weights", weights.read),
-    Field("queue", readers.optional(readers.integer(0, limits.QUEUE_MAX))),
-    Field("queue_wait_s", readers.duration(0.0, limits.QUEUE_WAIT_S_MAX)),
+    Field("queue", readers.OptionalReader(readers.IntegerReader(0, limits.QUEUE_MAX))),
+    Field("queue_wait_s", readers.DurationReader(0.0, limits.QUEUE_WAIT_S_MAX)),
 )
 _TARGETS = Shape(
     ScenarioTargets,
     Field("site", readers.name, required=True),
     Field("service", readers.name),
-    Field("count", readers.integer(0, bounds.TARGETS_MAX)),
-    Field("slots", readers.optional(readers.integer(1, limits.CAPACITY_MAX))),
+    Field("count", readers.IntegerReader(0, bounds.TARGETS_MAX)),
+    Field("slots", readers.OptionalReader(readers.IntegerReader(1, limits.CAPACITY_MAX))),
     Field("capacity", readers.capacity),
     *_RATE_FIELDS,
     Field("service_time", _service_time, required=True),
@@ -127,52 +129,52 @@ _SITE_POLICY = Shape(
     Field("service", readers.name),
     Field("site_capacity", readers.site_capacity, required=True),
     *_RATE_FIELDS,
-    Field("spill", readers.word("excess", "all")),
+    Field("spill", readers.WordReader("excess", "all")),
     check=check_cap,
 )
 _ARRIVALS = Shape(
     Arrivals,
     Field("site", readers.name, required=True),
     Field("service", readers.name),
-    Field("kind", readers.word(*get_args(ArrivalKind)), required=True),
+    Field("kind", readers.WordReader(*get_args(ArrivalKind)), required=True),
     Field("rate", _rate),
     Field("to_rate", _rate),
     Field("peak", _rate),
     Field("peak_from_s", _moment),
     Field("peak_until_s", _moment),
-    Field("clients", readers.integer(1, bounds.CLIENTS_MAX)),
-    Field("think_s", readers.duration(0.0, 3600.0)),
+    Field("clients", readers.IntegerReader(1, bounds.CLIENTS_MAX)),
+    Field("think_s", readers.DurationReader(0.0, 3600.0)),
     Field("file", readers.matching(r"[^\x00-\x1f]+\Z", "a file name")),
     Field("speed", number(0.001, 1000.0)),
     Field("from_s", _moment),
     Field("until_s", _moment),
-    Field("connections", readers.word("keep-alive", "new")),
+    Field("connections", readers.WordReader("keep-alive", "new")),
 )
 _EVENT = Shape(
     Happening,
     Field("at_s", _moment, required=True),
-    Field("do", readers.word(*get_args(Action)), required=True),
+    Field("do", readers.WordReader(*get_args(Action)), required=True),
     Field("site", readers.name),
     Field("service", readers.name),
-    Field("count", readers.integer(1, bounds.TARGETS_MAX)),
+    Field("count", readers.IntegerReader(1, bounds.TARGETS_MAX)),
     Field("policy", _policy_name),
     Field("weights", weights.read),
     Field("between", _pair),
-    Field("cost", readers.integer(1, limits.COST_MAX)),
+    Field("cost", readers.IntegerReader(1, limits.COST_MAX)),
     Field("capacity", readers.capacity),
     Field("service_time", _service_time),
 )
 
 
 def _list(shape: Shape, most: int, what: str) -> Reader:
-    return readers.many(shape.read, most, what)
+    return readers.ListReader(shape.read, most, what)
 
 
 _SPEC = Shape(
     Scenario,
-    Field("seed", readers.integer(0, 999_999_999)),
-    Field("duration_s", readers.duration(0.1, bounds.DURATION_S_MAX), required=True),
-    Field("sites", readers.many(readers.name, bounds.SITES_MAX, "sites"), required=True),
+    Field("seed", readers.IntegerReader(0, 999_999_999)),
+    Field("duration_s", readers.DurationReader(0.1, bounds.DURATION_S_MAX), required=True),
+    Field("sites", readers.ListReader(readers.name, bounds.SITES_MAX, "sites"), required=True),
     Field("links", _list(_LINK, bounds.LISTS_MAX, "links")),
     Field("services", _list(_SERVICE, bounds.SERVICES_MAX, "services"), required=True),
     Field("targets", _list(_TARGETS, bounds.LISTS_MAX, "groups of targets")),

@@ -10,9 +10,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from router.documents import addresses, readers, templates
+from router.documents.fields import Field, Shape
 from router.documents.nodes import Findings, Mapping, Node, Scalar
 from router.documents.readers import BAD, Bad
-from router.documents.schema import Field, Shape
 from router.model import limits
 from router.model.bursts import BurstSpec, CalmMarks, SaturatedMarks, WebhookSpec
 
@@ -267,39 +267,72 @@ def _shown(key: str, mark: float) -> str:
     return readers.duration_text(mark) if key == "queueWait" else f"{mark:.6g}"
 
 
-_QUEUE_WAIT = readers.duration(0.001, limits.QUEUE_WAIT_S_MAX)
+_QUEUE_WAIT = readers.DurationReader(0.001, limits.QUEUE_WAIT_S_MAX)
 _SATURATED = Shape(
     SaturatedMarks,
-    Field("full", _share_above_zero),
-    Field("queue_wait_s", _QUEUE_WAIT),
-    Field("overflow", _share_above_zero),
-    Field("refused", _share_above_zero),
+    Field("full", _share_above_zero, "share of the configured capacity in use (`80%`)"),
+    Field("queue_wait_s", _QUEUE_WAIT, "how long requests wait for a slot"),
+    Field(
+        "overflow", _share_above_zero, "share of the requests that leave because this site is full"
+    ),
+    Field("refused", _share_above_zero, "share of the requests that no site took"),
 )
 _CALM = Shape(
     CalmMarks,
-    Field("full", percent),
-    Field("queue_wait_s", readers.duration(0.0, limits.QUEUE_WAIT_S_MAX)),
-    Field("overflow", percent),
-    Field("refused", percent),
-    Field("for_s", readers.duration(0.0, 86_400.0)),
+    Field("full", percent, "unset: half of the saturated mark; so are the next three"),
+    Field(
+        "queue_wait_s",
+        readers.DurationReader(0.0, limits.QUEUE_WAIT_S_MAX),
+        "how long requests wait for a slot",
+    ),
+    Field("overflow", percent, "share of the requests that leave because this site is full"),
+    Field("refused", percent, "share of the requests that no site took"),
+    Field("for_s", readers.DurationReader(0.0, 86_400.0), "how long all of them"),
 )
 _WEBHOOK = Shape(
     WebhookSpec,
-    Field("url", url, required=True),
-    Field("secret", readers.name),
-    Field("timeout_s", readers.duration(0.1, 300.0)),
-    Field("tries", readers.integer(1, 20)),
+    Field("url", url, "http or https", required=True),
+    Field("secret", readers.name, "the file `secrets/webhooks/NAME` that signs it; empty: none"),
+    Field("timeout_s", readers.DurationReader(0.1, 300.0), "of one try"),
+    Field("tries", readers.IntegerReader(1, 20), "at most"),
 )
 BURST: Final = Shape(
     BurstSpec,
-    Field("service", readers.name, required=True),
-    Field("window_s", readers.duration(limits.BURST_WINDOW_S_MIN, limits.BURST_WINDOW_S_MAX)),
-    Field("saturated", _SATURATED.read, required=True, shape=_SATURATED),
-    Field("calm", _CALM.read, shape=_CALM),
-    Field("cool_down_s", readers.duration(1.0, 7 * 86_400.0)),
-    Field("timeout_s", readers.duration(0.1, limits.BURST_RUN_S_MAX)),
-    Field("webhook", readers.optional(_WEBHOOK.read), shape=_WEBHOOK),
-    Field("command", readers.many(template, limits.BURST_COMMAND_WORDS_MAX, "words")),
-    Field("object", readers.optional(manifest)),
+    Field("service", readers.name, "that is watched here", required=True),
+    Field(
+        "window_s",
+        readers.DurationReader(limits.BURST_WINDOW_S_MIN, limits.BURST_WINDOW_S_MAX),
+        "what figures are taken over",
+    ),
+    Field(
+        "saturated",
+        _SATURATED.read,
+        "any of these, reached, is a burst",
+        required=True,
+        shape=_SATURATED,
+    ),
+    Field("calm", _CALM.read, "all of these, for so long, end it", shape=_CALM),
+    Field("cool_down_s", readers.DurationReader(1.0, 7 * 86_400.0), "least time between two runs"),
+    Field(
+        "timeout_s",
+        readers.DurationReader(0.1, limits.BURST_RUN_S_MAX),
+        "of a run of the command, or of an attempt at the object",
+    ),
+    Field(
+        "webhook",
+        readers.OptionalReader(_WEBHOOK.read),
+        "a POST of JSON; exactly one of webhook, command, object",
+        shape=_WEBHOOK,
+    ),
+    Field(
+        "command",
+        readers.ListReader(template, limits.BURST_COMMAND_WORDS_MAX, "words"),
+        "words of a command; texts may hold `{{name}}`",
+    ),
+    Field(
+        "object",
+        readers.OptionalReader(manifest),
+        "a Kubernetes manifest that is there while saturated",
+    ),
     check=_check_burst,
 )

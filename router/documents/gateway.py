@@ -246,7 +246,11 @@ class _Reader:
             "name": self._value(fields, "name", path, _words, ""),
             "host": self._value(fields, "host", path, _host, ""),
             "protocol": self._value(
-                inner, "protocol", f"{path}.service", readers.word("tcp", "http", "http2"), "tcp"
+                inner,
+                "protocol",
+                f"{path}.service",
+                readers.WordReader("tcp", "http", "http2"),
+                "tcp",
             ),
             "ports": self._value(inner, "ports", f"{path}.service", _ports, ()),
             "target_ports": self._value(fields, "target_ports", path, _ports, ()),
@@ -350,7 +354,7 @@ def _host(findings: Findings, node: Node, path: str) -> str | Bad:
     return BAD
 
 
-_port_list = readers.many(readers.port, limits.PORTS_PER_SERVICE_MAX, "ports")
+_port_list = readers.ListReader(readers.port, limits.PORTS_PER_SERVICE_MAX, "ports")
 
 
 def _ports(findings: Findings, node: Node, path: str) -> tuple[int, ...] | Bad:

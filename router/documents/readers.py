@@ -173,60 +173,76 @@ def boolean(findings: Findings, node: Node, path: str) -> bool | Bad:
     return BAD
 
 
-def word(*choices: str) -> Reader:
+class WordReader:
     """A reader of one of ``choices``."""
 
-    def read(findings: Findings, node: Node, path: str) -> str | Bad:
-        if isinstance(node, Scalar) and node.value in choices:
+    __slots__ = ("choices",)
+
+    def __init__(self, *choices: str) -> None:
+        self.choices = choices
+
+    def __call__(self, findings: Findings, node: Node, path: str) -> str | Bad:
+        if isinstance(node, Scalar) and node.value in self.choices:
             return node.value
-        hint = nearest(node.value, choices) if isinstance(node, Scalar) else ""
-        expected = " or ".join(choices) if len(choices) < 3 else "one of " + ", ".join(choices)
+        hint = nearest(node.value, self.choices) if isinstance(node, Scalar) else ""
+        few = len(self.choices) < 3
+        expected = " or ".join(self.choices) if few else f"one of {', '.join(self.choices)}"
         findings.add(node, path, f"expected {expected}, got {shown(node)}", hint)
         return BAD
 
-    return read
 
-
-def integer(least: int, most: int, what: str = "a whole number") -> Reader:
+class IntegerReader:
     """A reader of a whole number from ``least`` to ``most``, both included."""
 
-    def read(findings: Findings, node: Node, path: str) -> int | Bad:
+    __slots__ = ("least", "most", "what")
+
+    def __init__(self, least: int, most: int, what: str = "a whole number") -> None:
+        self.least, self.most, self.what = least, most, what
+
+    @property
+    def bounds(self) -> str:
+        """For people."""
+        return f"{self.least} to {self.most}"
+
+    def __call__(self, findings: Findings, node: Node, path: str) -> int | Bad:
         if not (isinstance(node, Scalar) and node.plain and _INTEGER.match(node.value)):
             hint = ""
             if isinstance(node, Scalar) and not node.plain and _INTEGER.match(node.value):
                 hint = "Take the quotes off"
-            findings.add(node, path, f"expected {what}, got {shown(node)}", hint)
+            findings.add(node, path, f"expected {self.what}, got {shown(node)}", hint)
             return BAD
-        if len(node.value) > 12 or not least <= int(node.value) <= most:
-            findings.add(node, path, f"expected {what} from {least} to {most}, got {shown(node)}")
+        if len(node.value) > 12 or not self.least <= int(node.value) <= self.most:
+            findings.add(node, path, f"expected {self.what} from {self.bounds}, got {shown(node)}")
             return BAD
         return int(node.value)
 
-    return read
+
+port = IntegerReader(1, 65_535, "a port")
 
 
-port = integer(1, 65_535, "a port")
-
-
-def duration(least_s: float, most_s: float) -> Reader:
+class DurationReader:
     """A reader of a duration: seconds as a number, or ``200ms 1s 15m 1h 2d``. Gives seconds."""
 
-    def read(findings: Findings, node: Node, path: str) -> float | Bad:
+    __slots__ = ("least_s", "most_s")
+
+    def __init__(self, least_s: float, most_s: float) -> None:
+        self.least_s, self.most_s = least_s, most_s
+
+    @property
+    def bounds(self) -> str:
+        """For people."""
+        return f"{duration_text(self.least_s)} to {duration_text(self.most_s)}"
+
+    def __call__(self, findings: Findings, node: Node, path: str) -> float | Bad:
         seconds = duration_s(node.value) if isinstance(node, Scalar) else None
         if seconds is None:
             findings.add(node, path, f"expected a duration like 1s or 15m, got {shown(node)}")
             return BAD
-        if not least_s <= seconds <= most_s:
-            findings.add(
-                node,
-                path,
-                f"expected a duration from {duration_text(least_s)} to {duration_text(most_s)}, "
-                f"got {shown(node)}",
-            )
+        if not self.least_s <= seconds <= self.most_s:
+            reason = f"expected a duration from {self.bounds}, got {shown(node)}"
+            findings.add(node, path, reason)
             return BAD
         return seconds
-
-    return read
 
 
 def duration_s(value: str) -> float | None:
@@ -238,25 +254,29 @@ def duration_s(value: str) -> float | None:
     return number / 1000 if unit == "ms" else number * _UNIT_S[unit]
 
 
-def size(least: int, most: int) -> Reader:
+class SizeReader:
     """A reader of bytes: a whole number, or ``8KiB``, ``1MiB``, ``2GiB``."""
 
-    def read(findings: Findings, node: Node, path: str) -> int | Bad:
+    __slots__ = ("least", "most")
+
+    def __init__(self, least: int, most: int) -> None:
+        self.least, self.most = least, most
+
+    @property
+    def bounds(self) -> str:
+        """For people."""
+        return f"{size_text(self.least)} to {size_text(self.most)}"
+
+    def __call__(self, findings: Findings, node: Node, path: str) -> int | Bad:
         match = _SIZE.match(node.value) if isinstance(node, Scalar) else None
         if match is None:
             findings.add(node, path, f"expected a size like 8KiB, got {shown(node)}")
             return BAD
         value = int(match.group(1)) * _UNIT_BYTES[match.group(2) or ""]
-        if not least <= value <= most:
-            findings.add(
-                node,
-                path,
-                f"expected a size from {size_text(least)} to {size_text(most)}, got {shown(node)}",
-            )
+        if not self.least <= value <= self.most:
+            findings.add(node, path, f"expected a size from {self.bounds}, got {shown(node)}")
             return BAD
         return value
-
-    return read
 
 
 def size_text(size_bytes: int) -> str:
@@ -361,32 +381,49 @@ def rate(findings: Findings, node: Node, path: str) -> str | Bad:
     return BAD
 
 
-def optional(reader: Reader) -> Reader:
+class OptionalReader:
     """``reader``, or None where the value is left empty."""
 
-    def read(findings: Findings, node: Node, path: str) -> Any:
+    __slots__ = ("reader",)
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+
+    def __call__(self, findings: Findings, node: Node, path: str) -> Any:
         if isinstance(node, Scalar) and node.is_null:
             return None
-        return reader(findings, node, path)
-
-    return read
+        return self.reader(findings, node, path)
 
 
-def many(reader: Reader, most: int, what: str) -> Reader:
+def without_option(reader: Reader) -> Reader:
+    """What reads a value that is not left empty."""
+    return reader.reader if isinstance(reader, OptionalReader) else reader
+
+
+class ListReader:
     """A list of what ``reader`` reads, as a tuple of at most ``most``."""
 
-    def read(findings: Findings, node: Node, path: str) -> tuple[Any, ...] | Bad:
+    __slots__ = ("most", "reader", "what")
+
+    def __init__(self, reader: Reader, most: int, what: str) -> None:
+        self.reader, self.most, self.what = reader, most, what
+
+    @property
+    def bounds(self) -> str:
+        """For people."""
+        return f"{self.most} at most"
+
+    def __call__(self, findings: Findings, node: Node, path: str) -> tuple[Any, ...] | Bad:
         if not isinstance(node, Sequence):
             example = f"Write [{node.value}]" if isinstance(node, Scalar) and node.value else ""
-            findings.add(node, path, f"expected a list of {what}, got {shown(node)}", example)
+            findings.add(node, path, f"expected a list of {self.what}, got {shown(node)}", example)
             return BAD
-        if len(node.items) > most:
-            findings.add(node, path, f"expected at most {most} {what}, got {len(node.items)}")
+        if len(node.items) > self.most:
+            reason = f"expected at most {self.most} {self.what}, got {len(node.items)}"
+            findings.add(node, path, reason)
             return BAD
-        values = [reader(findings, item, f"{path}[{i}]") for i, item in enumerate(node.items)]
+        values = [self.reader(findings, item, f"{path}[{i}]") for i, item in enumerate(node.items)]
         return BAD if any(isinstance(value, Bad) for value in values) else tuple(values)
-
-    return read
 
 
 def table(reader: Reader, most: int, what: str) -> Reader:

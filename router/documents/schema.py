@@ -1,24 +1,21 @@
-"""The fields of each kind: their YAML names, how each is read and written, and the rules across.
+"""The table of settings: each kind of document with its fields, a row each.
 
-One table for both directions, so that what is written can be read. A struct's field that ends in
-``_s`` is a duration and loses that ending in YAML (``queue_wait_s`` is ``queueWait: 1s``); so does
-one in ``_bytes``, a size. Where the types state bounds (`model.settings`), fields follow from them.
+A row says how a value is read, within which bounds, and what it means. Documents, the reference
+page and, where the row names them, flags of `sitectl` and keys of ConfigMap ``skupper-site`` follow
+from it (`docs/extend.md`).
 """
 
-from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Final, get_args
 
 import msgspec
 
-from router.documents import addresses, capacities, proxies, readers, weights
-from router.documents.nodes import Findings, Mapping, Node, Scalar
-from router.documents.rate_rules import check_cap, check_rates
-from router.documents.readers import BAD, Bad, Reader
+from router.documents import addresses, proxies, readers, rules, weights
+from router.documents.fields import Field, Shape, bounded
+from router.documents.nodes import Findings, Node, Scalar
+from router.documents.readers import BAD
 from router.model import limits
 from router.model.grants import VERBS
 from router.model.settings import (
-    RESERVED_FIELDS,
     TOKEN_PATTERN,
     Affinity,
     HalfClose,
@@ -26,7 +23,6 @@ from router.model.settings import (
     ServiceLimits,
     Timeouts,
 )
-from router.model.sharing import ALL
 from router.model.specs import (
     EVERY_HOST,
     ConnectorSpec,
@@ -50,311 +46,27 @@ CONSOLE_AUTHS: Final[tuple[ConsoleAuth, ...]] = ("internal", "unsecured")
 """Of hosts: OpenShift is asked in its namespaces alone."""
 DAY_S: Final = 86_400.0
 
-Check = Callable[[Findings, Mapping, str, Any], bool]
-
-
-class Field:
-    """One field: ``attribute`` of the struct, ``key`` in YAML."""
-
-    __slots__ = ("attribute", "key", "read", "required", "shape")
-
-    def __init__(
-        self, attribute: str, read: Reader, *, required: bool = False, shape: "Shape | None" = None
-    ) -> None:
-        self.attribute, self.read, self.required, self.shape = attribute, read, required, shape
-        self.key = yaml_key(attribute)
-
-    @property
-    def is_duration(self) -> bool:
-        """Whether it is written as ``1s`` and held in seconds."""
-        return self.attribute.endswith("_s")
-
-    @property
-    def is_size(self) -> bool:
-        """Whether it is written as ``8KiB`` and held in bytes."""
-        return self.attribute.endswith("_bytes")
-
-
-class Shape:
-    """A struct and its fields; ``check`` judges rules between fields once each is right."""
-
-    __slots__ = ("check", "fields", "struct")
-
-    def __init__(
-        self, struct: type[msgspec.Struct], *fields: Field, check: Check | None = None
-    ) -> None:
-        self.struct, self.check = struct, check
-        self.fields = {field.key: field for field in fields}
-
-    def read(self, findings: Findings, node: Node, path: str) -> Any:
-        """A value of ``struct``, or ``BAD`` with everything wrong noted."""
-        if isinstance(node, Scalar) and node.is_null:
-            node = Mapping(node.line, node.column)
-        if not isinstance(node, Mapping):
-            findings.add(node, path, f"expected a mapping, got {readers.shown(node)}")
-            return BAD
-        values: dict[str, Any] = {}
-        meant: set[str | None] = set()
-        for key, value in node.entries:
-            field = self.fields.get(key.value)
-            if field is None:
-                values[key.value] = BAD
-                if findings.overflowing:
-                    continue  # Nobody hears of it, and looking for what was meant takes long.
-                hint = readers.nearest(key.value, self.fields)
-                findings.add(key, path, f"unknown field {key.value[:40]!r}", hint)
-                meant.add(readers.closest(key.value, self.fields))
-            else:
-                values[field.attribute] = field.read(findings, value, f"{path}.{key.value}")
-        for field in self.fields.values():
-            if field.required and field.attribute not in values:
-                values[field.attribute] = BAD
-                if field.key not in meant:  # Its slip of the pen has been named already.
-                    findings.add(node, path, f"field {field.key!r} is missing")
-        if any(isinstance(value, Bad) for value in values.values()):
-            return BAD
-        spec = self.struct(**values)
-        if self.check is not None and not self.check(findings, node, path, spec):
-            return BAD
-        return spec
-
-    def plain(self, spec: msgspec.Struct) -> dict[str, Any]:
-        """What YAML shows of ``spec``: required fields and those that are not the default."""
-        shown: dict[str, Any] = {}
-        infos = _infos(self.struct)
-        for key, field in self.fields.items():
-            value = getattr(spec, field.attribute)
-            if not field.required and value == _default(infos[field.attribute]):
-                continue
-            shown[key] = _plain_value(field, value)
-        return shown
-
-
-@lru_cache(maxsize=64)  # Asked of each document that is written; there are some ten structs.
-def _infos(struct: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
-    return {info.name: info for info in msgspec.structs.fields(struct)}
-
-
-def _default(info: msgspec.structs.FieldInfo) -> Any:
-    made = info.default_factory
-    return info.default if made is msgspec.NODEFAULT else made()
-
-
-def yaml_key(attribute: str) -> str:
-    """The YAML name of a struct's field."""
-    first, *rest = attribute.removesuffix("_s").removesuffix("_bytes").split("_")
-    return first + "".join(part.capitalize() for part in rest)
-
-
-def _plain_value(field: Field, value: Any) -> Any:
-    if field.is_duration and value is not None:
-        return readers.duration_text(value)
-    if field.is_size:
-        return readers.size_text(value)
-    if field.shape is not None and isinstance(value, tuple):
-        return [field.shape.plain(item) for item in value]
-    if field.shape is not None and value is not None:
-        return field.shape.plain(value)
-    return list(value) if isinstance(value, tuple) else value
-
-
-def bounded(struct: type[msgspec.Struct]) -> Shape:
-    """The shape of a struct whose types state the bounds of every field."""
-    hints = get_type_hints(struct, include_extras=True)
-    return Shape(struct, *(Field(name, _bounded_reader(name, hints[name])) for name in hints))
-
-
-def _bounded_reader(name: str, hint: Any) -> Reader:
-    if get_origin(hint) is Literal:
-        return readers.word(*get_args(hint))
-    (meta,) = hint.__metadata__
-    if meta.pattern is not None:
-        return readers.matching(meta.pattern, "a path that begins with /")
-    if name.endswith("_s"):
-        return readers.duration(meta.ge, meta.le)
-    return (readers.size if name.endswith("_bytes") else readers.integer)(meta.ge, meta.le)
-
-
-def bounds_text(struct: type[msgspec.Struct], attribute: str) -> str:
-    """From what to what a field of a `bounded` struct may be, for people."""
-    (meta,) = get_type_hints(struct, include_extras=True)[attribute].__metadata__
-    if attribute.endswith("_s"):
-        return f"{readers.duration_text(meta.ge)} to {readers.duration_text(meta.le)}"
-    if attribute.endswith("_bytes"):
-        return f"{readers.size_text(meta.ge)} to {readers.size_text(meta.le)}"
-    return f"{meta.ge} to {meta.le}"
-
-
-def _place(node: Mapping, key: str) -> Node:
-    return node.get(key) or node
-
-
-def _check_policy(findings: Findings, node: Mapping, path: str, spec: PolicySpec) -> bool:
-    if spec.weights and spec.name != "split":
-        findings.add(
-            _place(node, "weights"),
-            f"{path}.weights",
-            f"weights belong to policy 'split', this one is {spec.name!r}",
-            "Remove the weights, or write name: split",
-            "SW0105",
-        )
-        return False
-    if spec.name == "split" and not spec.weights:
-        findings.add(
-            _place(node, "name"),
-            f"{path}.weights",
-            "policy 'split' needs weights by site",
-            "Add them, for example weights: {a: 1, b: 1}",
-            "SW0105",
-        )
-        return False
-    return True
-
-
-def _check_service(findings: Findings, node: Mapping, path: str, spec: ServiceSpec) -> bool:
-    if not spec.ports:
-        findings.add(_place(node, "ports"), f"{path}.ports", "expected at least one port")
-        return False
-    if len(set(spec.ports)) != len(spec.ports):
-        findings.add(_place(node, "ports"), f"{path}.ports", "the same port stands twice")
-        return False
-    affinity = spec.affinity
-    if affinity is not None and affinity.by != "client" and spec.protocol == "tcp":
-        findings.add(
-            _place(node, "affinity"),
-            f"{path}.affinity",
-            f"affinity by {affinity.by} needs protocol http: a tcp connection shows none",
-            "Use affinity: {by: client}, or protocol: http",
-        )
-        return False
-    if spec.request_id.lower() in RESERVED_FIELDS:
-        findings.add(
-            _place(node, "requestId"),
-            f"{path}.requestId",
-            f"{spec.request_id} means something else and cannot carry a request's id",
-            "Use X-Request-Id",
-        )
-        return False
-    if spec.request_id and spec.protocol == "tcp":
-        findings.add(
-            _place(node, "requestId"),
-            f"{path}.requestId",
-            "requestId needs protocol http: a tcp connection has no header fields",
-            "Remove it, or use protocol: http",
-        )
-        return False
-    if spec.half_close != "cancel" and spec.protocol == "tcp":
-        findings.add(
-            _place(node, "halfClose"),
-            f"{path}.halfClose",
-            "halfClose needs protocol http: of tcp each direction ends by itself",
-            "Remove it, or use protocol: http",
-        )
-        return False
-    return True
-
-
-def _check_target(findings: Findings, node: Mapping, path: str, spec: TargetSpec) -> bool:
-    if spec.port is not None and spec.ports:
-        findings.add(_place(node, "ports"), path, "expected port or ports, got both")
-        return False
-    if spec.port is None and not spec.ports:
-        findings.add(node, path, "field 'port' is missing", "For several ports: ports: [P1, P2]")
-        return False
-    return True
-
-
-def _check_connector(findings: Findings, node: Mapping, path: str, spec: ConnectorSpec) -> bool:
-    seen: set[tuple[str, tuple[int, ...]]] = set()
-    for target in spec.targets:
-        key = (target.host, target_ports(target))
-        if key in seen:
-            findings.add(
-                _place(node, "targets"),
-                f"{path}.targets",
-                f"target {target.host} port {key[1][0]} stands twice",
-            )
-            return False
-        seen.add(key)
-    rates = capacities.connector_rates(spec)
-    if spec.workload and not rates:
-        return True  # Its pods may state theirs.
-    return check_rates(findings, node, path, rates, spec)
-
-
-def _check_site(findings: Findings, node: Mapping, path: str, spec: SiteSpec) -> bool:
-    if spec.router_mode == "edge" and spec.ingress != "none":
-        findings.add(
-            _place(node, "routerMode"),
-            f"{path}.routerMode",
-            "an edge router accepts no links",
-            "Add ingress: none, or use routerMode: interior",
-        )
-        return False
-    if spec.workers != 1 and (spec.router_mode == "edge" or spec.peers):
-        what = (
-            "an edge router" if spec.router_mode == "edge" else "each router of a site with peers"
-        )
-        findings.add(
-            _place(node, "workers"),
-            f"{path}.workers",
-            f"{what} is one process",
-            "Remove workers, or the peers" if spec.peers else "Remove workers",
-        )
-        return False
-    return True
-
-
-def _check_console(findings: Findings, node: Mapping, path: str, spec: ConsoleSpec) -> bool:
-    if spec.auth == "unsecured" and not addresses.is_loopback(spec.bind):
-        findings.add(
-            _place(node, "auth"),
-            f"{path}.auth",
-            f"unsecured is for this machine alone, and {spec.bind} can be reached from others",
-            "Use auth: internal, or bind: 127.0.0.1:8010",
-        )
-        return False
-    if spec.auth == "unsecured" and EVERY_HOST in spec.hosts:
-        findings.add(
-            _place(node, "hosts"),
-            f"{path}.hosts",
-            "without a login the console must know its names: pages of others could look else",
-            "Write the names",
-        )
-        return False
-    return True
-
-
-def _check_affinity(findings: Findings, node: Mapping, path: str, spec: Affinity) -> bool:
-    if spec.by == "header" and not spec.name:
-        findings.add(node, path, "field 'name' is missing", "Name the header field")
-        return False
-    if spec.by == "client" and spec.name:
-        place = _place(node, "name")
-        findings.add(place, f"{path}.name", "a client's address has no name", "Remove it")
-        return False
-    return True
-
-
-def target_ports(target: TargetSpec) -> tuple[int, ...]:
-    """The ports of a target in the order of its service's ports."""
-    return target.ports if target.port is None else (target.port,)
-
-
-_PORTS = readers.many(readers.port, limits.PORTS_PER_SERVICE_MAX, "ports")
-_TARGET_PORTS = readers.many(readers.port_or_name, limits.PORTS_PER_SERVICE_MAX, "ports")
+_PORTS = readers.ListReader(readers.port, limits.PORTS_PER_SERVICE_MAX, "ports")
+_TARGET_PORTS = readers.ListReader(readers.port_or_name, limits.PORTS_PER_SERVICE_MAX, "ports")
 _POLICY = Shape(
     PolicySpec,
-    Field("name", readers.word(*POLICIES)),
-    Field("weights", weights.read),
-    check=_check_policy,
+    Field(
+        "name", readers.WordReader(*POLICIES), "`fill`, `balanced`, `spread`, `split` or `failover`"
+    ),
+    Field("weights", weights.read, "by site, for `split` only"),
+    check=rules.check_policy,
 )
 _TOKEN = readers.matching(TOKEN_PATTERN, "a field name")
 _AFFINITY = Shape(
     Affinity,
-    Field("by", readers.word("cookie", "header", "client"), required=True),
-    Field("name", _TOKEN),
-    check=_check_affinity,
+    Field(
+        "by",
+        readers.WordReader("cookie", "header", "client"),
+        "a cookie of ours, a header field, or the client's address",
+        required=True,
+    ),
+    Field("name", _TOKEN, "of the cookie (empty: `spillway-SERVICE`) or the header"),
+    check=rules.check_affinity,
 )
 
 
@@ -367,15 +79,56 @@ def _console_host(findings: Findings, node: Node, path: str) -> Any:
 
 _CONSOLE = Shape(
     ConsoleSpec,
-    Field("bind", addresses.ip_and_port),
-    Field("auth", readers.word(*CONSOLE_AUTHS)),
-    Field("tls_cert", readers.name),
-    Field("hosts", readers.many(_console_host, limits.CONSOLE_HOSTS_MAX, "names")),
-    check=_check_console,
+    Field(
+        "bind", addresses.ip_and_port, "`IP:PORT`; beyond loopback it has TLS and asks who looks"
+    ),
+    Field("auth", readers.WordReader(*CONSOLE_AUTHS), "`unsecured`: no login, on loopback only"),
+    Field(
+        "tls_cert",
+        readers.name,
+        "a credential of `secrets/tls`; empty: a certificate by the site's own CA",
+    ),
+    Field(
+        "hosts",
+        readers.ListReader(_console_host, limits.CONSOLE_HOSTS_MAX, "names"),
+        "names that it is reached as, beside those of the machine; `*`: any",
+    ),
+    check=rules.check_console,
 )
-_TIMEOUTS = bounded(Timeouts)
-_LIMITS = bounded(ServiceLimits)
-_HEALTH = bounded(Health)
+_TIMEOUTS = bounded(
+    Timeouts,
+    connect_s="to reach a target",
+    header_s="until a client's request head is whole",
+    response_s="until a target's answer begins",
+    idle_s="without a byte in the middle of a request or answer",
+    keep_alive_s="a client's connection between two requests",
+    tunnel_s="a tcp connection, or an upgraded one, on which nothing moves",
+    half_closed_s="the same, when one side has ended",
+)
+_LIMITS = bounded(
+    ServiceLimits,
+    request_line_bytes="method, target and version",
+    header_field_bytes="one field",
+    header_block_bytes="all fields of a message",
+    headers="fields of a message",
+    chunk_line_bytes="the line before a chunk",
+    body_rate_min="bytes a second that a body must come with; 0: no floor",
+    requests_per_connection="then the connection ends",
+    streams_per_connection="at once, on one HTTP/2 connection",
+    connections="of one listener",
+    connections_per_source="of one client address; 0: as many as places allow",
+    retry_percent="of the requests may be tried again after a failure",
+)
+_HEALTH = bounded(
+    Health,
+    path="a GET must answer 2xx or 3xx; empty: connecting is enough",
+    interval_s="between two checks",
+    timeout_s="longest wait for one",
+    down_after="failed checks in a row that take it out",
+    up_after="good ones that bring it back",
+    eject_after="failed requests in a row that take it out for a while; 0: never",
+    eject_on="answers that are failures: 502, 503 and 504 (`gateway`), or any 5xx (`5xx`)",
+)
 SETTINGS: Final[dict[type[msgspec.Struct], Shape]] = {
     Timeouts: _TIMEOUTS,
     ServiceLimits: _LIMITS,
@@ -384,22 +137,31 @@ SETTINGS: Final[dict[type[msgspec.Struct], Shape]] = {
 """What the command line sets field by field."""
 _TARGET = Shape(
     TargetSpec,
-    Field("host", addresses.host, required=True),
-    Field("port", readers.port),
-    Field("ports", _PORTS),
-    Field("name", addresses.host),
-    Field("capacity", readers.capacity),
-    check=_check_target,
+    Field("host", addresses.host, "name or address", required=True),
+    Field("port", readers.port, "for a service of one port"),
+    Field("ports", _PORTS, "for several, in the order of the service's"),
+    Field("name", addresses.host, "what people know it by; empty: its address"),
+    Field("capacity", readers.capacity, "its own; unset: that of its connector"),
+    check=rules.check_target,
 )
 
 
 _RATE_FIELDS = (
-    Field("resume", readers.rate),
+    Field(
+        "resume", readers.rate, "of a rate: calm again below this (`10/s`); empty: two thirds of it"
+    ),
     Field(
         "window_s",
-        readers.optional(readers.duration(limits.RATE_WINDOW_S_MIN, limits.RATE_WINDOW_S_MAX)),
+        readers.OptionalReader(
+            readers.DurationReader(limits.RATE_WINDOW_S_MIN, limits.RATE_WINDOW_S_MAX)
+        ),
+        "what the rate is measured over; unset: 15 s, or what one request takes",
     ),
-    Field("stay_s", readers.optional(readers.duration(0.0, limits.RATE_STAY_S_MAX))),
+    Field(
+        "stay_s",
+        readers.OptionalReader(readers.DurationReader(0.0, limits.RATE_STAY_S_MAX)),
+        "least time over a rate; unset: as long as the window",
+    ),
 )
 """Beside a capacity that may be a rate."""
 
@@ -416,11 +178,13 @@ def _policy(findings: Findings, node: Node, path: str) -> Any:
     return _POLICY.read(findings, node, path)
 
 
-_MEMORY = readers.size(limits.MEMORY_LIMIT_BYTES_MIN, limits.MEMORY_LIMIT_BYTES_MAX)
+_MEMORY = readers.SizeReader(limits.MEMORY_LIMIT_BYTES_MIN, limits.MEMORY_LIMIT_BYTES_MAX)
 
 
-_WORKERS = readers.integer(1, limits.WORKERS_MAX, "a number of processes or auto")
-_SITES = readers.optional(readers.many(readers.site_pattern, limits.SHARING_PATTERNS_MAX, "sites"))
+_WORKERS = readers.IntegerReader(1, limits.WORKERS_MAX, "a number of processes or auto")
+_SITES = readers.OptionalReader(
+    readers.ListReader(readers.site_pattern, limits.SHARING_PATTERNS_MAX, "sites")
+)
 
 
 def _workers(findings: Findings, node: Node, path: str) -> Any:
@@ -439,111 +203,279 @@ def _memory_limit(findings: Findings, node: Node, path: str) -> Any:
 
 _GRANT = Shape(
     GrantSpec,
-    Field("site", readers.one_site, required=True),
-    Field("verbs", readers.many(readers.word(*VERBS), len(VERBS), "verbs"), required=True),
-    Field("max_capacity", readers.optional(readers.integer(0, limits.COUNTER_MAX))),
-    Field("until", readers.moment),
+    Field(
+        "site",
+        readers.one_site,
+        "one site: `NAME@ID`, an id, or a name, which is resolved once",
+        required=True,
+    ),
+    Field(
+        "verbs",
+        readers.ListReader(readers.WordReader(*VERBS), len(VERBS), "verbs"),
+        "`offer` targets, `call` it, `redeclare` it, become its owner (`own`)",
+        required=True,
+    ),
+    Field(
+        "max_capacity",
+        readers.OptionalReader(readers.IntegerReader(0, limits.COUNTER_MAX)),
+        "slots that are believed of an offer; unset: what the site says",
+    ),
+    Field("until", readers.moment, "as in `2026-12-31T23:59:59Z`; unset: no end"),
 )
-_GRANTS = readers.many(_GRANT.read, limits.GRANTS_PER_SERVICE_MAX, "grants")
-
-
-def _check_grants(findings: Findings, node: Mapping, path: str, spec: SitePolicySpec) -> bool:
-    """Grants are of one service; the rest as for what has a capacity."""
-    if spec.service == ALL and spec.grants:
-        findings.add(
-            node.get("grants") or node,
-            f"{path}.grants",
-            "a grant is of one service, and service '*' is all of them",
-            "Write a Policy for each service; exportTo of '*' lets sites call all of them",
-            "SW0104",
-        )
-        return False
-    return check_cap(findings, node, path, spec)
+_GRANTS = readers.ListReader(_GRANT.read, limits.GRANTS_PER_SERVICE_MAX, "grants")
 
 
 SHAPES: Final[dict[Kind, Shape]] = {
     "Site": Shape(
         SiteSpec,
-        Field("router_mode", readers.word("interior", "edge")),
-        Field("ingress", readers.word("host", "none")),
-        Field("ingress_hosts", readers.many(addresses.host_port, 16, "addresses")),
-        Field("ingress_bind_ip", addresses.ip_address),
-        Field("bind_port", readers.port),
-        Field("bind_ip", addresses.ip_address),
-        Field("service_sync", readers.boolean),
-        Field("service_sync_site_ttl_s", readers.duration(1.0, 30 * DAY_S)),
-        Field("admin", addresses.address),
-        Field("drain_grace_s", readers.duration(0.0, 3600.0)),
-        Field("memory_limit_bytes", _memory_limit),
-        Field("listeners_per_site", readers.integer(0, limits.LISTENERS_PER_SITE_MAX)),
-        Field("access_log_share", readers.share),
-        Field("adopt_services", readers.boolean),
-        Field("workers", _workers),
-        Field("peers", readers.many(addresses.address, limits.PEERS_MAX, "addresses")),
-        Field("tracing", readers.boolean),
-        Field("link_proxy", proxies.proxy),
-        Field("tells", readers.word("all", "nothing")),
-        Field("sharing", readers.word("open", "strict")),
-        Field("console", readers.optional(_CONSOLE.read), shape=_CONSOLE),
-        check=_check_site,
+        Field(
+            "router_mode",
+            readers.WordReader("interior", "edge"),
+            "`edge`: carries no traffic of others and accepts no links",
+        ),
+        Field(
+            "ingress",
+            readers.WordReader("host", "none"),
+            "`none`: no link is accepted here (a private site)",
+        ),
+        Field(
+            "ingress_hosts",
+            readers.ListReader(addresses.host_port, 16, "addresses"),
+            "what others dial, `HOST[:PORT]`, written into tokens",
+        ),
+        Field("ingress_bind_ip", addresses.ip_address, "where links are accepted"),
+        Field("bind_port", readers.port, "at which port"),
+        Field("bind_ip", addresses.ip_address, "where service listeners bind"),
+        Field(
+            "service_sync",
+            readers.boolean,
+            "tell other sites of services that are declared here, and hear of theirs",
+        ),
+        Field(
+            "service_sync_site_ttl_s",
+            readers.DurationReader(1.0, 30 * DAY_S),
+            "how long services of a site that is away keep their listeners here",
+        ),
+        Field(
+            "admin",
+            addresses.address,
+            "the admin API over TCP too, `HOST:PORT`; empty: the unix socket only",
+        ),
+        Field(
+            "drain_grace_s",
+            readers.DurationReader(0.0, 3600.0),
+            "how long a router that stops lets requests end",
+        ),
+        Field(
+            "memory_limit_bytes",
+            _memory_limit,
+            "what the router may use; 0: what the system lets it",
+        ),
+        Field(
+            "listeners_per_site",
+            readers.IntegerReader(0, limits.LISTENERS_PER_SITE_MAX),
+            "how many ports of each other site's services this site listens for",
+        ),
+        Field(
+            "access_log_share",
+            readers.share,
+            "of the requests, 0 to 1, written to `run/access.log`",
+        ),
+        Field(
+            "adopt_services",
+            readers.boolean,
+            "on Kubernetes: Services that exist may be taken over",
+        ),
+        Field(
+            "workers",
+            _workers,
+            "processes of its router, or `auto`: one for each core; counts from the next "
+            "start on ([workers](workers.md))",
+        ),
+        Field(
+            "peers",
+            readers.ListReader(addresses.address, limits.PEERS_MAX, "addresses"),
+            "`HOST:PORT` where other routers of this very site accept links",
+        ),
+        Field(
+            "tracing", readers.boolean, "spans for OpenTelemetry, by its own environment variables"
+        ),
+        Field(
+            "link_proxy",
+            proxies.proxy,
+            "of links that state none: `http://HOST:PORT`, `https://…`, `none` or `env`",
+        ),
+        Field(
+            "tells",
+            readers.WordReader("all", "nothing"),
+            "what other sites of the network may ask of it",
+        ),
+        Field(
+            "sharing",
+            readers.WordReader("open", "strict"),
+            "`strict`: what no rule and no grant allows is not allowed",
+        ),
+        Field(
+            "console",
+            readers.OptionalReader(_CONSOLE.read),
+            "the page for browsers; unset: none is served",
+            shape=_CONSOLE,
+        ),
+        check=rules.check_site,
     ),
     "Service": Shape(
         ServiceSpec,
-        Field("protocol", readers.word("tcp", "http", "http2")),
-        Field("ports", _PORTS, required=True),
-        Field("policy", _policy, shape=_POLICY),
-        Field("queue", readers.optional(readers.integer(0, limits.QUEUE_MAX))),
-        Field("queue_wait_s", readers.duration(0.0, limits.QUEUE_WAIT_S_MAX)),
-        Field("affinity", readers.optional(_AFFINITY.read), shape=_AFFINITY),
-        Field("timeouts", _TIMEOUTS.read, shape=_TIMEOUTS),
-        Field("limits", _LIMITS.read, shape=_LIMITS),
-        Field("tls_cert", readers.name),
-        Field("request_id", _TOKEN),
-        Field("half_close", readers.word(*HALF_CLOSES)),
-        Field("headless", readers.name),
-        check=_check_service,
+        Field(
+            "protocol",
+            readers.WordReader("tcp", "http", "http2"),
+            "http and http2 are balanced by request, tcp by connection",
+        ),
+        Field("ports", _PORTS, "of the service; targets state theirs in this order", required=True),
+        Field("policy", _policy, "which site takes the next request", shape=_POLICY),
+        Field(
+            "queue",
+            readers.OptionalReader(readers.IntegerReader(0, limits.QUEUE_MAX)),
+            "most requests that wait; unset: 4 for each slot that clients of the site hold, 10 to "
+            "1000",
+        ),
+        Field(
+            "queue_wait_s",
+            readers.DurationReader(0.0, limits.QUEUE_WAIT_S_MAX),
+            "longest wait when all are full",
+        ),
+        Field(
+            "affinity",
+            readers.OptionalReader(_AFFINITY.read),
+            "what makes requests one session; unset: nothing",
+            shape=_AFFINITY,
+        ),
+        Field("timeouts", _TIMEOUTS.read, "how long each step may take", shape=_TIMEOUTS),
+        Field("limits", _LIMITS.read, "how much one client may send or hold", shape=_LIMITS),
+        Field("tls_cert", readers.name, "listeners speak TLS with this credential of their site"),
+        Field(
+            "request_id",
+            _TOKEN,
+            "header field in which each request carries an id, made here if it has none",
+        ),
+        Field(
+            "half_close",
+            readers.WordReader(*HALF_CLOSES),
+            "an HTTP client that ends its sending side before the answer: `cancel` its request, or "
+            "`serve` it",
+        ),
+        Field(
+            "headless",
+            readers.name,
+            "on Kubernetes: the headless service whose pods resolve at every site",
+        ),
+        check=rules.check_service,
     ),
     "Connector": Shape(
         ConnectorSpec,
-        Field("service", readers.name, required=True),
+        Field("service", readers.name, "whose targets these are", required=True),
         Field(
             "targets",
-            readers.many(_TARGET.read, limits.TARGETS_PER_CONNECTOR_MAX, "targets"),
+            readers.ListReader(_TARGET.read, limits.TARGETS_PER_CONNECTOR_MAX, "targets"),
+            "backends by address",
             shape=_TARGET,
         ),
-        Field("workload", readers.workload),
-        Field("target_ports", _TARGET_PORTS),
-        Field("not_ready", readers.boolean),
-        Field("capacity", readers.capacity),
+        Field(
+            "workload", readers.workload, "on Kubernetes: `KIND/NAME` whose pods are the targets"
+        ),
+        Field(
+            "target_ports",
+            _TARGET_PORTS,
+            "of the workload, by number or name, in the order of the service's",
+        ),
+        Field("not_ready", readers.boolean, "pods count before they are ready"),
+        Field(
+            "capacity",
+            readers.capacity,
+            "of each target: `10`, `15/s`, `auto`, `10,15/s`; unset: none",
+        ),
         *_RATE_FIELDS,
-        Field("health", _HEALTH.read, shape=_HEALTH),
-        Field("tls_trust", readers.name),
-        Field("tls_server_name", addresses.host),
-        Field("proxy_protocol", readers.boolean),
-        Field("allow_link_local", readers.boolean),
-        check=_check_connector,
+        Field("health", _HEALTH.read, "how targets are judged", shape=_HEALTH),
+        Field(
+            "tls_trust",
+            readers.name,
+            "targets are reached by TLS and certified by the CA of this credential",
+        ),
+        Field(
+            "tls_server_name",
+            addresses.host,
+            "for this name; empty: for their host, if that is a name",
+        ),
+        Field(
+            "proxy_protocol",
+            readers.boolean,
+            "targets receive the client's address first (PROXY protocol, v2)",
+        ),
+        Field(
+            "allow_link_local",
+            readers.boolean,
+            "a target may have a link-local address, such as 169.254.169.254",
+        ),
+        check=rules.check_connector,
     ),
     "Listener": Shape(
         ListenerSpec,
-        Field("service", readers.name, required=True),
-        Field("listen", addresses.listen_address),
-        Field("port", readers.optional(readers.port)),
+        Field("service", readers.name, "whose listener", required=True),
+        Field(
+            "listen",
+            addresses.listen_address,
+            "`[IP:]PORT`, `[IP:]auto` (each port by its own number) or `none`",
+        ),
+        Field(
+            "port",
+            readers.OptionalReader(readers.port),
+            "which of the service's ports; unset: all of them",
+        ),
     ),
     "Link": Shape(
         LinkSpec,
-        Field("cost", readers.optional(readers.integer(limits.COST_MIN, limits.COST_MAX))),
-        Field("disabled", readers.boolean),
-        Field("proxy", proxies.proxy),
+        Field(
+            "cost",
+            readers.OptionalReader(readers.IntegerReader(limits.COST_MIN, limits.COST_MAX)),
+            "unset: the token's, else 1",
+        ),
+        Field("disabled", readers.boolean, "it is not dialled"),
+        Field(
+            "proxy",
+            proxies.proxy,
+            "`http://HOST:PORT`, `https://…`, `none`, `env`; empty: as the site says",
+        ),
     ),
     "Policy": Shape(
         SitePolicySpec,
-        Field("service", readers.service_or_all, required=True),
-        Field("site_capacity", readers.site_capacity),
+        Field(
+            "service",
+            readers.service_or_all,
+            "or `*`: all that have no rule of their own",
+            required=True,
+        ),
+        Field(
+            "site_capacity",
+            readers.site_capacity,
+            "what this site takes over all its targets: `10`, `15/s`, `10,15/s`",
+        ),
         *_RATE_FIELDS,
-        Field("spill", readers.word("excess", "all")),
-        Field("export_to", _SITES),
-        Field("import_from", _SITES),
-        Field("grants", _GRANTS, shape=_GRANT),
-        check=_check_grants,
+        Field(
+            "spill",
+            readers.WordReader("excess", "all"),
+            "above a rate the excess leaves, or all that is new",
+        ),
+        Field(
+            "export_to",
+            _SITES,
+            "sites that what is here is offered to; unset: all, or as `*` says; `[]`: none",
+        ),
+        Field("import_from", _SITES, "sites whose targets and declarations count here; as above"),
+        Field(
+            "grants",
+            _GRANTS,
+            "what others may do with a service that this site owns, beyond these rules",
+            shape=_GRANT,
+        ),
+        check=rules.check_grants,
     ),
 }

@@ -6,10 +6,10 @@ import yaml
 
 from router.documents import readers
 from router.documents.bursts import BURST
+from router.documents.fields import Shape
 from router.documents.nodes import Findings, Mapping, Node, Scalar, parse
 from router.documents.readers import BAD, Bad
 from router.documents.schema import SHAPES as OTHERS
-from router.documents.schema import Shape
 from router.model.errors import ConfigError
 from router.model.specs import API_VERSION, AnySpec, Document, Kind
 
@@ -55,7 +55,7 @@ def _kind(findings: Findings, node: Node, path: str) -> str | Bad:
         reason = "a Scenario is nothing that a site has"
         findings.add(node, path, reason, f"Run it: sitectl simulate {findings.source}")
         return BAD
-    kind: str | Bad = readers.word(*KINDS)(findings, node, path)
+    kind: str | Bad = readers.WordReader(*KINDS)(findings, node, path)
     return kind
 
 
@@ -72,7 +72,7 @@ def _document(findings: Findings, node: Node) -> Document | None:
             if key.value == "metadata":
                 hint = "The name is at the top level: name: NAME"
             findings.add(key, "$", f"unknown field {key.value[:40]!r}", hint)
-    _required(findings, node, "apiVersion", readers.word(API_VERSION))
+    _required(findings, node, "apiVersion", readers.WordReader(API_VERSION))
     kind = _required(findings, node, "kind", _kind)
     name = _required(findings, node, "name", readers.name)
     if isinstance(kind, Bad):

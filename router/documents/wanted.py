@@ -10,7 +10,7 @@ import msgspec
 
 from router.documents import addresses
 from router.documents.readers import unix_of
-from router.documents.schema import target_ports
+from router.documents.rules import target_ports
 from router.model import limits
 from router.model.addresses import join
 from router.model.bursts import BurstSpec

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from router.documents.schema import target_ports
+from router.documents.rules import target_ports
 from router.model.addresses import is_link_local
 from router.model.specs import (
     WORKLOAD_KINDS,

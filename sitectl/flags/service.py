@@ -173,9 +173,10 @@ def changed_health(flags: Mapping[str, str | None], before: Health) -> Health:
 
 
 def _read(struct: type[msgspec.Struct], attribute: str, text: str, shown: str) -> Any:
+    from router.documents.fields import yaml_key
     from router.documents.nodes import Findings, Scalar
     from router.documents.readers import Bad
-    from router.documents.schema import SETTINGS, yaml_key
+    from router.documents.schema import SETTINGS
 
     findings = Findings("")
     field = SETTINGS[struct].fields[yaml_key(attribute)]
@@ -187,7 +188,7 @@ def _read(struct: type[msgspec.Struct], attribute: str, text: str, shown: str) -
 
 
 def _known(struct: type[msgspec.Struct]) -> str:
-    from router.documents.schema import bounds_text
+    from router.documents.fields import bounds_text
 
     return ", ".join(
         f"{name} ({bounds_text(struct, attribute)})" for name, attribute in names_of(struct).items()

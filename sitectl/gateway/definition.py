@@ -11,7 +11,7 @@ from typing import Final
 
 from router.documents.addresses import auto_ip, is_ip, split_listen
 from router.documents.gateway import CONTRADICTION, PORTS, VALUE, Endpoint, Gateway
-from router.documents.schema import target_ports
+from router.documents.rules import target_ports
 from router.model import limits
 from router.model.addresses import join
 from router.model.errors import ConfigError

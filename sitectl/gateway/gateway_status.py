@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from certs.errors import CertError
-from router.documents.schema import target_ports
+from router.documents.rules import target_ports
 from router.model.addresses import join
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, ServiceSpec

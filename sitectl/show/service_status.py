@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from router.documents.schema import target_ports
+from router.documents.rules import target_ports
 from router.model import limits
 from router.model.addresses import join
 from router.model.settings import named

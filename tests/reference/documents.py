@@ -1,6 +1,5 @@
 """docs/reference-documents.md, of the shapes by which `router.documents` reads YAML."""
 
-import inspect
 from collections.abc import Iterator
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
@@ -8,9 +7,10 @@ import msgspec
 
 from router.documents import readers
 from router.documents.bursts import BURST
-from router.documents.schema import SHAPES, Field, Shape
+from router.documents.fields import Field, Shape
+from router.documents.readers import Reader
+from router.documents.schema import SHAPES
 from router.model.specs import API_VERSION
-from tests.reference.field_texts import TEXTS
 
 HEAD: Final = f"""# Documents: kinds and fields
 
@@ -70,7 +70,7 @@ def _row(shape: Shape, key: str, field: Field) -> str:
     bounds = _bounds(field.read)
     kind = f"{_kind(field, hint)}{f', {bounds}' if bounds else ''}"
     default = "**required**" if field.required else _default(field, info)
-    return f"| `{key}` | {kind} | {default} | {TEXTS[shape.struct.__name__][key]} |\n"
+    return f"| `{key}` | {kind} | {default} | {field.text} |\n"
 
 
 def _kind(field: Field, hint: Any) -> str:
@@ -94,30 +94,15 @@ def _kind(field: Field, hint: Any) -> str:
     return " or ".join(dict.fromkeys(found)) or "text"
 
 
-def _words(reader: Any) -> tuple[str, ...]:
-    choices = _known(reader).get("choices", ())
-    return choices if isinstance(choices, tuple) else ()
+def _words(reader: Reader) -> tuple[str, ...]:
+    inner = readers.without_option(reader)
+    return inner.choices if isinstance(inner, readers.WordReader) else ()
 
 
-def _known(reader: Any) -> dict[str, Any]:
-    """What a reader was made with; of an optional one that of the reader below it."""
-    if not inspect.isfunction(reader):
-        return {}
-    found = dict(inspect.getclosurevars(reader).nonlocals)
-    return _known(found["reader"]) if set(found) == {"reader"} else found
-
-
-def _bounds(reader: Any) -> str:
-    known = _known(reader)
-    if "least_s" in known:
-        texts = [readers.duration_text(known[key]) for key in ("least_s", "most_s")]
-        return " to ".join(texts)
-    if "least" in known:
-        least, most = known["least"], known["most"]
-        if isinstance(least, int) and reader.__qualname__.startswith("size"):
-            return f"{readers.size_text(least)} to {readers.size_text(most)}"
-        return f"{least} to {most}"
-    return f"{known['most']} at most" if "most" in known else ""
+def _bounds(reader: Reader) -> str:
+    inner = readers.without_option(reader)
+    has_bounds = readers.IntegerReader | readers.DurationReader | readers.SizeReader
+    return inner.bounds if isinstance(inner, has_bounds | readers.ListReader) else ""
 
 
 def _default(field: Field, info: msgspec.structs.FieldInfo) -> str:

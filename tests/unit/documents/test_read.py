@@ -5,7 +5,8 @@ import time
 import pytest
 
 from router.documents import file_name, plain, read, write
-from router.documents.schema import SHAPES, yaml_key
+from router.documents.fields import yaml_key
+from router.documents.schema import SHAPES
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import (

@@ -1,0 +1,168 @@
+"""What a row of the table of settings is (`documents.schema`), and how a mapping is read by rows.
+
+One table for both directions, so that what is written can be read. A struct's field that ends in
+``_s`` is a duration and loses that ending in YAML (``queue_wait_s`` is ``queueWait: 1s``); so does
+one in ``_bytes``, a size. Where the types state bounds (`model.settings`), fields follow from them.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from router.documents import readers
+from router.documents.nodes import Findings, Mapping, Node, Scalar
+from router.documents.readers import BAD, Bad, Reader
+
+Check = Callable[[Findings, Mapping, str, Any], bool]
+
+
+class Field:
+    """The row of one setting: ``attribute`` of the struct, ``key`` in YAML, and what it says.
+
+    From it come what documents may hold and how that is written, the reference page, and where the
+    row names them the flag of `sitectl` and the key of ConfigMap ``skupper-site``.
+    """
+
+    __slots__ = ("attribute", "flag", "key", "read", "required", "shape", "site_key", "text")
+
+    def __init__(
+        self,
+        attribute: str,
+        read: Reader,
+        text: str = "",
+        *,
+        required: bool = False,
+        shape: "Shape | None" = None,
+        flag: str = "",
+        site_key: str = "",
+    ) -> None:
+        """``text``: one line, as the reference page has it. ``flag``: without its dashes; empty:
+        none is made from the row. ``site_key`` likewise."""
+        self.attribute, self.read, self.required, self.shape = attribute, read, required, shape
+        self.text, self.flag, self.site_key = text, flag, site_key
+        self.key = yaml_key(attribute)
+
+    @property
+    def is_duration(self) -> bool:
+        """Whether it is written as ``1s`` and held in seconds."""
+        return self.attribute.endswith("_s")
+
+    @property
+    def is_size(self) -> bool:
+        """Whether it is written as ``8KiB`` and held in bytes."""
+        return self.attribute.endswith("_bytes")
+
+
+class Shape:
+    """A struct and its fields; ``check`` judges rules between fields once each is right."""
+
+    __slots__ = ("check", "fields", "struct")
+
+    def __init__(
+        self, struct: type[msgspec.Struct], *fields: Field, check: Check | None = None
+    ) -> None:
+        self.struct, self.check = struct, check
+        self.fields = {field.key: field for field in fields}
+
+    def read(self, findings: Findings, node: Node, path: str) -> Any:
+        """A value of ``struct``, or ``BAD`` with everything wrong noted."""
+        if isinstance(node, Scalar) and node.is_null:
+            node = Mapping(node.line, node.column)
+        if not isinstance(node, Mapping):
+            findings.add(node, path, f"expected a mapping, got {readers.shown(node)}")
+            return BAD
+        values: dict[str, Any] = {}
+        meant: set[str | None] = set()
+        for key, value in node.entries:
+            field = self.fields.get(key.value)
+            if field is None:
+                values[key.value] = BAD
+                if findings.overflowing:
+                    continue  # Nobody hears of it, and looking for what was meant takes long.
+                hint = readers.nearest(key.value, self.fields)
+                findings.add(key, path, f"unknown field {key.value[:40]!r}", hint)
+                meant.add(readers.closest(key.value, self.fields))
+            else:
+                values[field.attribute] = field.read(findings, value, f"{path}.{key.value}")
+        for field in self.fields.values():
+            if field.required and field.attribute not in values:
+                values[field.attribute] = BAD
+                if field.key not in meant:  # Its slip of the pen has been named already.
+                    findings.add(node, path, f"field {field.key!r} is missing")
+        if any(isinstance(value, Bad) for value in values.values()):
+            return BAD
+        spec = self.struct(**values)
+        if self.check is not None and not self.check(findings, node, path, spec):
+            return BAD
+        return spec
+
+    def plain(self, spec: msgspec.Struct) -> dict[str, Any]:
+        """What YAML shows of ``spec``: required fields and those that are not the default."""
+        shown: dict[str, Any] = {}
+        infos = _infos(self.struct)
+        for key, field in self.fields.items():
+            value = getattr(spec, field.attribute)
+            if not field.required and value == _default(infos[field.attribute]):
+                continue
+            shown[key] = _plain_value(field, value)
+        return shown
+
+
+@lru_cache(maxsize=64)  # Asked of each document that is written; there are some ten structs.
+def _infos(struct: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    return {info.name: info for info in msgspec.structs.fields(struct)}
+
+
+def _default(info: msgspec.structs.FieldInfo) -> Any:
+    made = info.default_factory
+    return info.default if made is msgspec.NODEFAULT else made()
+
+
+def yaml_key(attribute: str) -> str:
+    """The YAML name of a struct's field."""
+    first, *rest = attribute.removesuffix("_s").removesuffix("_bytes").split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+def _plain_value(field: Field, value: Any) -> Any:
+    if field.is_duration and value is not None:
+        return readers.duration_text(value)
+    if field.is_size:
+        return readers.size_text(value)
+    if field.shape is not None and isinstance(value, tuple):
+        return [field.shape.plain(item) for item in value]
+    if field.shape is not None and value is not None:
+        return field.shape.plain(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def bounded(struct: type[msgspec.Struct], **texts: str) -> Shape:
+    """The shape of a struct whose types state the bounds of every field; ``texts`` of each."""
+    hints = get_type_hints(struct, include_extras=True)
+    return Shape(
+        struct, *(Field(name, _bounded_reader(name, hints[name]), texts[name]) for name in hints)
+    )
+
+
+def _bounded_reader(name: str, hint: Any) -> Reader:
+    if get_origin(hint) is Literal:
+        return readers.WordReader(*get_args(hint))
+    (meta,) = hint.__metadata__
+    if meta.pattern is not None:
+        return readers.matching(meta.pattern, "a path that begins with /")
+    if name.endswith("_s"):
+        return readers.DurationReader(meta.ge, meta.le)
+    reader = readers.SizeReader if name.endswith("_bytes") else readers.IntegerReader
+    return reader(meta.ge, meta.le)
+
+
+def bounds_text(struct: type[msgspec.Struct], attribute: str) -> str:
+    """From what to what a field of a `bounded` struct may be, for people."""
+    (meta,) = get_type_hints(struct, include_extras=True)[attribute].__metadata__
+    if attribute.endswith("_s"):
+        return f"{readers.duration_text(meta.ge)} to {readers.duration_text(meta.le)}"
+    if attribute.endswith("_bytes"):
+        return f"{readers.size_text(meta.ge)} to {readers.size_text(meta.le)}"
+    return f"{meta.ge} to {meta.le}"
