@@ -120,6 +120,24 @@ def _default(info: msgspec.structs.FieldInfo) -> Any:
     return info.default if made is msgspec.NODEFAULT else made()
 
 
+def default_text(struct: type[msgspec.Struct], field: Field) -> str | None:
+    """What holds where ``field`` is left out, as one writes it; None: nothing that is short."""
+    value = _default(_infos(struct)[field.attribute])
+    if value is None or value is msgspec.NODEFAULT or isinstance(value, msgspec.Struct):
+        return None
+    if value in ("", (), {}):
+        return ""
+    return value_text(field, value)
+
+
+def value_text(field: Field, value: Any) -> str:
+    """A value that is no mapping and no list, as one writes it."""
+    if isinstance(value, float) and not field.is_duration:
+        return f"{value:g}"
+    text = str(_plain_value(field, value))
+    return text.lower() if isinstance(value, bool) else text
+
+
 def yaml_key(attribute: str) -> str:
     """The YAML name of a struct's field."""
     first, *rest = attribute.removesuffix("_s").removesuffix("_bytes").split("_")
@@ -138,12 +156,19 @@ def _plain_value(field: Field, value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def bounded(struct: type[msgspec.Struct], **texts: str) -> Shape:
-    """The shape of a struct whose types state the bounds of every field; ``texts`` of each."""
+def bounded(
+    struct: type[msgspec.Struct], flags: dict[str, str] | None = None, **texts: str
+) -> Shape:
+    """The shape of a struct whose types state the bounds of every field; ``texts`` of each.
+
+    ``flags``: of some fields.
+    """
     hints = get_type_hints(struct, include_extras=True)
-    return Shape(
-        struct, *(Field(name, _bounded_reader(name, hints[name]), texts[name]) for name in hints)
+    rows = (
+        Field(name, _bounded_reader(name, hint), texts[name], flag=(flags or {}).get(name, ""))
+        for name, hint in hints.items()
     )
+    return Shape(struct, *rows)
 
 
 def _bounded_reader(name: str, hint: Any) -> Reader:

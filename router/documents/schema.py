@@ -119,8 +119,15 @@ _LIMITS = bounded(
     connections_per_source="of one client address; 0: as many as places allow",
     retry_percent="of the requests may be tried again after a failure",
 )
+_HEALTH_COUNTS: Final = ("down_after", "up_after", "eject_after", "eject_on")
 _HEALTH = bounded(
     Health,
+    flags={
+        "path": "health-path",
+        "interval_s": "health-interval",
+        "timeout_s": "health-timeout",
+        **{name: name.replace("_", "-") for name in _HEALTH_COUNTS},
+    },
     path="a GET must answer 2xx or 3xx; empty: connecting is enough",
     interval_s="between two checks",
     timeout_s="longest wait for one",
@@ -265,21 +272,28 @@ SHAPES: Final[dict[Kind, Shape]] = {
             "drain_grace_s",
             readers.DurationReader(0.0, 3600.0),
             "how long a router that stops lets requests end",
+            flag="drain-grace",
+            site_key="drain-grace",
         ),
         Field(
             "memory_limit_bytes",
             _memory_limit,
             "what the router may use; 0: what the system lets it",
+            flag="memory-limit",
         ),
         Field(
             "listeners_per_site",
             readers.IntegerReader(0, limits.LISTENERS_PER_SITE_MAX),
             "how many ports of each other site's services this site listens for",
+            flag="listeners-per-site",
+            site_key="listeners-per-site",
         ),
         Field(
             "access_log_share",
             readers.share,
-            "of the requests, 0 to 1, written to `run/access.log`",
+            "of the requests, 0 to 1, written to `run/access.log`; with any, all failed ones are",
+            flag="access-log-share",
+            site_key="access-log-share",
         ),
         Field(
             "adopt_services",
@@ -298,22 +312,32 @@ SHAPES: Final[dict[Kind, Shape]] = {
             "`HOST:PORT` where other routers of this very site accept links",
         ),
         Field(
-            "tracing", readers.boolean, "spans for OpenTelemetry, by its own environment variables"
+            "tracing",
+            readers.boolean,
+            "spans for OpenTelemetry, by its own environment variables",
+            flag="tracing",
+            site_key="tracing",
         ),
         Field(
             "link_proxy",
             proxies.proxy,
             "of links that state none: `http://HOST:PORT`, `https://…`, `none` or `env`",
+            site_key="link-proxy",
         ),
         Field(
             "tells",
             readers.WordReader("all", "nothing"),
             "what other sites of the network may ask of it",
+            flag="tells",
+            site_key="tells",
         ),
         Field(
             "sharing",
             readers.WordReader("open", "strict"),
-            "`strict`: what no rule and no grant allows is not allowed",
+            "`open`: every site may do what no rule forbids; `strict`: only what a rule or a grant "
+            "allows",
+            flag="sharing",
+            site_key="sharing",
         ),
         Field(
             "console",
@@ -342,6 +366,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
             "queue_wait_s",
             readers.DurationReader(0.0, limits.QUEUE_WAIT_S_MAX),
             "longest wait when all are full",
+            flag="queue-wait",
         ),
         Field(
             "affinity",
@@ -362,6 +387,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
             readers.WordReader(*HALF_CLOSES),
             "an HTTP client that ends its sending side before the answer: `cancel` its request, or "
             "`serve` it",
+            flag="half-close",
         ),
         Field(
             "headless",

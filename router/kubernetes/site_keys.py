@@ -8,10 +8,13 @@ from typing import Final
 
 import msgspec
 
+from router.documents.fields import default_text, value_text
+from router.documents.schema import SHAPES
 from router.kubernetes import texts
 from router.kubernetes.texts import TextReader
 from router.model import limits
 from router.model.errors import Severity
+from router.model.specs import SiteSpec
 
 INGRESSES: Final = (
     *("loadbalancer", "nodeport", "route", "ingress", "nginx-ingress-v1", "contour-http-proxy"),
@@ -56,6 +59,9 @@ _NO_COLLECTOR = "flows are collected by the router itself: there is no such pod"
 _NO_PROMETHEUS = "Spillway deploys no Prometheus; its routers answer /metrics"
 _NO_AMQP = "there is no AMQP between Spillway's routers; streams have windows of their own"
 _COUNT = texts.integer(0, 1_000_000_000)
+
+_IF_WRONG: Final = {"sharing": "strict"}
+"""What a slip of the pen must not open."""
 
 KEYS: Final = (
     SiteKey(key="name", default="the namespace", read=texts.name, field="name"),
@@ -338,62 +344,28 @@ KEYS: Final = (
         field="rewrite_selectors",
         note="ours: `false`: a Service that was there is never changed, for GitOps tools",
     ),
-    SiteKey(
-        key="drain-grace",
-        default="30s",
-        read=texts.duration(0.0, 3_600.0),
-        field="drain_grace_s",
-        of_site=True,
-        note="ours: how long a stopping router serves what it has begun",
-    ),
-    SiteKey(
-        key="listeners-per-site",
-        default=str(limits.LISTENERS_PER_SITE),
-        read=texts.integer(0, limits.LISTENERS_PER_SITE_MAX),
-        field="listeners_per_site",
-        of_site=True,
-        note="ours: how many ports of each other site's services this site listens for",
-    ),
-    SiteKey(
-        key="access-log-share",
-        default="0",
-        read=texts.share,
-        field="access_log_share",
-        of_site=True,
-        note="ours: of the requests, 0 to 1, are written to the access log",
-    ),
-    SiteKey(
-        key="link-proxy",
-        default="",
-        read=texts.proxy,
-        field="link_proxy",
-        of_site=True,
-        note="ours: HTTP proxy of links that name none; URL, `none` or `env`",
-    ),
-    SiteKey(
-        key="tracing",
-        default="false",
-        read=texts.boolean,
-        field="tracing",
-        of_site=True,
-        note="ours: spans for OpenTelemetry",
-    ),
-    SiteKey(
-        key="tells",
-        default="all",
-        read=texts.words("all", "nothing"),
-        field="tells",
-        of_site=True,
-        note="ours: what other sites may ask of this one: `all` that they may use, or `nothing`",
-    ),
-    SiteKey(
-        key="sharing",
-        default="open",
-        read=texts.words("open", "strict"),
-        field="sharing",
-        of_site=True,
-        if_wrong="strict",
-        note="ours: `strict`: what no rule and no grant allows is not allowed",
+    *(
+        SiteKey(
+            key=row.site_key,
+            default=default_text(SiteSpec, row) or "",
+            read=texts.of_row(row),
+            field=row.attribute,
+            of_site=True,
+            if_wrong=_IF_WRONG.get(row.site_key, ""),
+            note=f"ours: {row.text}",
+        )
+        for row in SHAPES["Site"].fields.values()
+        if row.site_key
     ),
 )
 BY_KEY: Final = {entry.key: entry for entry in KEYS}
+
+
+def stated_keys(site: SiteSpec) -> dict[str, str]:
+    """Keys of `SiteSpec`'s own fields, with what ``site`` says that is not the default."""
+    texts_of = {
+        row.site_key: value_text(row, getattr(site, row.attribute))
+        for row in SHAPES["Site"].fields.values()
+        if row.site_key
+    }
+    return {key: text for key, text in texts_of.items() if text != BY_KEY[key].default}

@@ -11,6 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from router.documents import addresses, proxies, readers
+from router.documents.fields import Field
+from router.documents.nodes import Findings, Scalar
 from router.model import limits
 
 
@@ -106,13 +108,23 @@ def duration(least_s: float, most_s: float) -> TextReader:
     return read
 
 
-def share(text: str) -> float | Wrong:
-    """A number from 0 to 1."""
-    try:
-        found = float(text)
-    except ValueError:
-        found = -1.0
-    return found if 0 <= found <= 1 else Wrong(f"expected a share from 0 to 1, got {short(text)}")
+def of_row(row: Field) -> TextReader:
+    """As the row of the table of settings reads a document, and durations and booleans as Go."""
+    inner = readers.without_option(row.read)
+    if inner is readers.boolean:
+        return boolean
+    if isinstance(inner, readers.DurationReader):
+        return duration(inner.least_s, inner.most_s)
+
+    def read(text: str) -> Any:
+        findings = Findings("")
+        value = row.read(findings, Scalar(text, True, 1, 1), "")
+        if isinstance(value, readers.Bad):
+            error = findings.errors[0]
+            return Wrong(error.reason, error.hint)
+        return value
+
+    return read
 
 
 def amount(text: str) -> Decimal | None:

@@ -15,6 +15,7 @@ from router.kubernetes.codecs import token as token_codec
 from router.kubernetes.documents import config_map, config_map_name
 from router.kubernetes.objects import Object, annotations, labels, name_of
 from router.kubernetes.owners import owners_map
+from router.kubernetes.site_keys import stated_keys
 from router.model.specs import Document, LinkSpec, SiteSpec
 from sitectl.backup.content import Content, LinkFiles, admitted_of
 from sitectl.kubernetes import lifecycle
@@ -79,10 +80,7 @@ def _stated(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
     }
     if site.ingress == "none":
         data["ingress"] = "none"
-    if site.sharing != "open":
-        data["sharing"] = site.sharing
-    if site.link_proxy:
-        data["link-proxy"] = site.link_proxy
+    data |= stated_keys(site)
     made: list[dict[str, Any]] = [dict(lifecycle.site_map(cluster, data))]
     for name, link in content.links.items():
         secret = token_codec.secret(tokens.load_bytes(link.token, name), name)

@@ -25,6 +25,9 @@ _COMMAND = re.compile(
     r"(?:^|(?<=[:;,.?] )|(?<=[(])|(?<=\bthen )|(?<=\b[Ss]ee )|(?<=\bor )|(?<=&& ))"
     r"sitectl (?=[a-z])(?!(?:init|explain|version|completion|switch)\b|(?:[a-z]+ )+--help)"
 )
+HelpSections = Sequence[tuple[str, str]]
+"""Titles, and the flags under each, as words."""
+_SHOWS_ALL: Final = "sitectl.base.options.all"
 _ADVICE: Final = frozenset({"hint", "let_in", "step"})
 """Fields of JSON that say what to type."""
 
@@ -318,18 +321,73 @@ class TokenFile(click.Path):
 class Verb(click.Command):
     """A command that takes the global flags too, and Skupper's ``--flag=true|false``."""
 
-    def __init__(self, *args: Any, **attributes: Any) -> None:
+    def __init__(self, *args: Any, sections: HelpSections = (), **attributes: Any) -> None:
+        """``sections``: what `--help` shows of many flags, by title; `--help-all` shows all."""
         attributes["context_settings"] = {
             "show_default": True,
             **(attributes.get("context_settings") or {}),
         }
         super().__init__(*args, **attributes)
+        self._sections = sections
+        if sections:
+            self.params.append(_help_all())
         _add_global_options(self)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """In sections, where there are any."""
+        shows_all = ctx.meta.get(_SHOWS_ALL, False)
+        if not self._sections:
+            super().format_options(ctx, formatter)
+            return
+        left = {max(param.opts, key=len): param for param in self.get_params(ctx)}
+        for title, flags in self._sections:
+            _write_flags(ctx, formatter, title, [left.pop(flag) for flag in flags.split()])
+        if shows_all:
+            known = {name for option in global_options(hidden=True) for name in option.opts}
+            more = [param for name, param in left.items() if name not in known]
+            _write_flags(ctx, formatter, "More", [one for one in more if not _is_hidden(one)])
+            _write_flags(ctx, formatter, "Skupper's", [one for one in more if _is_hidden(one)])
+        else:
+            _write_flags(ctx, formatter, "More", [left["--help-all"], left["--help"]])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse after ``--flag=false`` became ``--no-flag`` (or nothing)."""
         ctx.ensure_object(Settings).command = ctx.command_path
         return super().parse_args(ctx, _plain_flags(self.params, args))
+
+
+def _help_all() -> click.Option:
+    def show(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            ctx.meta[_SHOWS_ALL] = True
+            click.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+
+    return click.Option(
+        ["--help-all"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=show,
+        help="Show all flags.",
+    )
+
+
+def _is_hidden(param: click.Parameter) -> bool:
+    return isinstance(param, click.Option) and param.hidden
+
+
+def _write_flags(
+    ctx: click.Context, formatter: click.HelpFormatter, title: str, params: list[click.Parameter]
+) -> None:
+    shown = [copy.copy(param) for param in params]
+    for param in shown:
+        if isinstance(param, click.Option):
+            param.hidden = False
+    records = [record for param in shown if (record := param.get_help_record(ctx)) is not None]
+    if records:
+        with formatter.section(title):
+            formatter.write_dl(records)
 
 
 def _add_global_options(command: click.Command) -> None:

@@ -7,14 +7,13 @@ import click
 
 from router.documents.weights import BadWeights, weights_of
 from router.model import limits
-from router.model.settings import RESERVED_FIELDS, TOKEN_PATTERN, HalfClose
+from router.model.settings import RESERVED_FIELDS, TOKEN_PATTERN
 from router.model.specs import PolicyName, PolicySpec
 from sitectl.base.failure import usage
-from sitectl.base.options import Decorated, Duration
+from sitectl.base.options import Decorated
 from sitectl.flags.sessions import AFFINITY_HELP
 
 _POLICIES = get_args(PolicyName)
-_HALF_CLOSES = get_args(HalfClose)
 
 QUEUE_DEFAULT = -1
 """What ``--queue default`` is read as: none of its own."""
@@ -28,9 +27,8 @@ class _QueueLength(click.IntRange):
 
 
 def policy_flags(function: Decorated) -> Decorated:
-    """As ``policy``, ``weights``, ``affinity``, ``queue`` and ``queue_wait``."""
+    """As ``policy``, ``weights``, ``affinity`` and ``queue``."""
     for option in (
-        click.option("--queue-wait", type=Duration(), help="Longest wait when all are full."),
         click.option(
             "--queue",
             type=_QueueLength(0, limits.QUEUE_MAX),
@@ -76,17 +74,6 @@ def request_id_flag(function: Decorated) -> Decorated:
         is_flag=False,
         flag_value=REQUEST_ID_FIELD,
         help=f"Give each http request an id in this field [{REQUEST_ID_FIELD}]; empty: no more.",
-    )
-    return option(function)
-
-
-def half_close_flag(function: Decorated) -> Decorated:
-    """As ``half_close``; None: not given."""
-    option = click.option(
-        "--half-close",
-        type=click.Choice(_HALF_CLOSES),
-        help="An http client ends its sending side before the answer: cancel its request, or "
-        "serve it. [default: cancel]",
     )
     return option(function)
 

@@ -4,54 +4,28 @@ Values are read as documents read them, so that bounds and words are the same ev
 """
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 import msgspec
 
+from router.documents.fields import bounds_text, default_text, yaml_key
+from router.documents.nodes import Findings
+from router.documents.readers import Bad
+from router.documents.schema import SETTINGS
 from router.model.settings import Health, ServiceLimits, Timeouts
 from router.model.specs import ServiceSpec
 from sitectl.base.failure import usage
 from sitectl.base.options import Decorated, Duration, Settings
+from sitectl.flags.rows import read, row_flag
 
 Handling = TypeVar("Handling", Timeouts, ServiceLimits)
 
-_DEFAULT = Health()
 _LIMITS_OF_TCP = ("connections", "connections_per_source", "retry_percent")
-_HEALTH_FLAGS = {
-    "health_path": (
-        "path",
-        "PATH",
-        "Ask for this by GET, 2xx and 3xx are good. [default: connect]",
-    ),
-    "health_interval": (
-        *("interval_s", "DURATION"),
-        f"Between two checks. [default: {_DEFAULT.interval_s:g}s]",
-    ),
-    "health_timeout": (
-        *("timeout_s", "DURATION"),
-        f"Longest wait for a check. [default: {_DEFAULT.timeout_s:g}s]",
-    ),
-    "down_after": (
-        *("down_after", "N"),
-        f"Failed checks in a row that take it out. [default: {_DEFAULT.down_after}]",
-    ),
-    "up_after": (
-        *("up_after", "N"),
-        f"Good checks in a row that bring it back. [default: {_DEFAULT.up_after}]",
-    ),
-    "eject_after": (
-        *("eject_after", "N"),
-        "Failed requests in a row that put it out for a while; 0: never. "
-        f"[default: {_DEFAULT.eject_after}]",
-    ),
-    "eject_on": (
-        *("eject_on", "gateway|5xx"),
-        "Answers that count as failed: 502, 503 and 504, or any 5xx. "
-        f"[default: {_DEFAULT.eject_on}]",
-    ),
+_HEALTH: Final = {
+    row.flag.replace("-", "_"): row for row in SETTINGS[Health].fields.values() if row.flag
 }
-"""By the name of its argument: the field of `Health`, what the value is, the help."""
+"""The rows by the name of their argument."""
 
 
 def flag_name(attribute: str) -> str:
@@ -106,9 +80,8 @@ def _part_timeouts(
 
 def health_flags(function: Decorated) -> Decorated:
     """How a target is judged; they come as keyword arguments, None where not given."""
-    for name, (_, metavar, text) in reversed(_HEALTH_FLAGS.items()):
-        option = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=text)
-        function = option(function)
+    for row in reversed(_HEALTH.values()):
+        function = row_flag(row, default_text(Health, row))(function)
     return function
 
 
@@ -161,11 +134,9 @@ def _require_limits_of_tcp(words: tuple[str, ...]) -> None:
 
 
 def changed_health(flags: Mapping[str, str | None], before: Health) -> Health:
-    """``before`` with the health flags that are given. Failure: one that does not fit."""
+    """``before`` with the health flags that are given."""
     values = {
-        _HEALTH_FLAGS[name][0]: _read(
-            Health, _HEALTH_FLAGS[name][0], text, f"--{name.replace('_', '-')} {text}"
-        )
+        _HEALTH[name].attribute: read(_HEALTH[name], text)
         for name, text in flags.items()
         if text is not None
     }
@@ -173,9 +144,7 @@ def changed_health(flags: Mapping[str, str | None], before: Health) -> Health:
 
 
 def _read(struct: type[msgspec.Struct], attribute: str, text: str, shown: str) -> Any:
-    from router.documents.fields import yaml_key
-    from router.documents.nodes import Findings, Scalar
-    from router.documents.readers import Bad
+    from router.documents.nodes import Scalar
     from router.documents.schema import SETTINGS
 
     findings = Findings("")
@@ -188,8 +157,6 @@ def _read(struct: type[msgspec.Struct], attribute: str, text: str, shown: str) -
 
 
 def _known(struct: type[msgspec.Struct]) -> str:
-    from router.documents.fields import bounds_text
-
     return ", ".join(
         f"{name} ({bounds_text(struct, attribute)})" for name, attribute in names_of(struct).items()
     )

@@ -1,31 +1,14 @@
-"""``--sharing open|strict``: whether what no rule and no grant allows is allowed."""
+"""What ``--sharing open|strict`` means: whether what no rule and no grant allows is allowed."""
 
-from collections.abc import Callable
-from typing import Any, Final, get_args
+from typing import Final
 
-import click
-
-from router.model.specs import SharingMode
 from sitectl.base import output
 from sitectl.site.site import Change, Site
 
-MODES: Final[tuple[SharingMode, ...]] = get_args(SharingMode)
 _MEANING: Final = {
     "open": "what no rule forbids is allowed",
     "strict": "what no rule and no grant allows is not allowed",
 }
-
-
-def sharing_flag(default: str | None) -> Callable[[Any], Any]:
-    """The flag as argument ``sharing``; ``default`` None: it may be left out."""
-    shown = f" [default: {default}]" if default else ""
-    return click.option(
-        "--sharing",
-        type=click.Choice(MODES),
-        default=default,
-        help="open: every site may do what no rule forbids. strict: only what a rule or a grant "
-        f"allows.{shown}",
-    )
 
 
 def is_strict(site: Site) -> bool:

@@ -11,7 +11,7 @@ import click
 
 from sitectl.base.options import Decorated, Duration
 from sitectl.flags.peer import peer_flag
-from sitectl.flags.sharing_mode import sharing_flag
+from sitectl.flags.rows import keys_of, row_flags
 from sitectl.site.workers import workers_flag
 
 _NO_PODS = "not needed here, a process site has no pods"
@@ -57,7 +57,6 @@ _TEXTS: Final[dict[str, str]] = {
         ),
         _NO_AMQP,
     ),
-    "drain-grace": "not taken here: drainGrace in the site's document",
 }
 """Flags with a value that mean something on Kubernetes alone: why a process site needs none."""
 _SWITCHES: Final[dict[str, str]] = {
@@ -152,22 +151,16 @@ def site_flags(function: Decorated) -> Decorated:
             default="180s",
             help="How long those of a site that is out of reach keep theirs.",
         ),
-        sharing_flag("open"),
         click.option("--admin", metavar="HOST:PORT", default="", help="Admin API over TCP too."),
-        click.option(
-            "--access-log-share",
-            type=click.FloatRange(0, 1),
-            default=0.0,
-            help="Of the requests, written to run/access.log; with any, all failed ones are.",
-        ),
         workers_flag("Processes of its router on this host; auto: one for each core."),
         peer_flag("Other routers of this very site, on hosts; a name is all its addresses."),
+        row_flags("Site"),
         click.option(
-            "--tracing",
-            is_flag=True,
-            help="Spans for OpenTelemetry, by its own variables OTEL_*.",
+            "--routers",
+            type=click.IntRange(0, 1_000),
+            default=1,
+            help="How many the site has, on Kubernetes.",
         ),
-        click.option("--routers", type=click.IntRange(0, 1_000), default=1, help="On Kubernetes."),
     ]
     for option in reversed(options):
         function = option(function)
@@ -227,7 +220,7 @@ def given_keys(ctx: click.Context) -> dict[str, str]:
         text = _text(ctx.params[param.name or ""])
         if text:
             keys[key] = text
-    return {key: text for key, text in keys.items() if key not in _NO_KEYS}
+    return {key: text for key, text in keys.items() if key not in _NO_KEYS} | keys_of("Site")
 
 
 _FIELD_KEYS: Final = {
@@ -236,10 +229,7 @@ _FIELD_KEYS: Final = {
     "ingress_hosts": "ingress-host",
     "enable_service_sync": "service-sync",
     "service_sync_site_ttl": "service-sync-site-ttl",
-    "access_log_share": "access-log-share",
     "proxy": "link-proxy",
-    "tracing": "tracing",
-    "sharing": "sharing",
     "routers": "routers",
 }
 

@@ -30,7 +30,7 @@ class WorkersParam(click.ParamType[int | str]):
 
 def workers_flag(text: str) -> Callable[[Any], Any]:
     """The flag as argument ``workers``; None: it was not given."""
-    return click.option("--workers", type=WorkersParam(), help=text)
+    return click.option("--workers", type=WorkersParam(), metavar="N|auto", help=text)
 
 
 def refuse_several(workers: int | str | None, *, is_edge: bool, has_peers: bool) -> None:

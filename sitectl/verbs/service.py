@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 
-from router.model import limits
 from router.model.specs import (
     Document,
     PolicySpec,
@@ -25,12 +24,12 @@ from sitectl.flags.host import host_flags, host_listeners
 from sitectl.flags.name_ownership import require_in_force
 from sitectl.flags.policy import (
     QUEUE_DEFAULT,
-    half_close_flag,
     policy_flags,
     policy_of,
     request_id_flag,
     request_id_of,
 )
+from sitectl.flags.rows import row_flags, values_of
 from sitectl.flags.service import handling_changes, timeout_flags
 from sitectl.flags.service_names import documents_of, listener_of, name_and_ports, require_name
 from sitectl.flags.sessions import affinity_of, require_sessions_fit
@@ -69,7 +68,7 @@ def group() -> None:
 @lone_site_cap_flags
 @sharing_flags
 @request_id_flag
-@half_close_flag
+@row_flags("Service")
 @timeout_flags
 @click.option("--listen", metavar="[IP:]PORT|[IP:]auto|none", help="Where clients connect here.")
 @click.option(
@@ -92,10 +91,8 @@ def create(
     policy: str | None,
     weights: tuple[str, ...],
     queue: int | None,
-    queue_wait: float | None,
     affinity: str | None,
     request_id: str | None,
-    half_close: Any,
     timeouts: tuple[str, ...],
     ceilings: tuple[str, ...],
     listen: str | None,
@@ -130,11 +127,10 @@ def create(
         ports=ports,
         policy=policy_of(policy, weights, PolicySpec()),
         queue=None if queue == QUEUE_DEFAULT else queue,
-        queue_wait_s=limits.QUEUE_WAIT_S if queue_wait is None else queue_wait,
         tls_cert=tls.expected_credential(site, name, tls_cert, generate),
         affinity=affinity_of(affinity) if affinity is not None else None,
         request_id=request_id_of(request_id) or "",
-        half_close=half_close or "cancel",
+        **values_of("Service"),
         **handling_changes(timeouts, ceilings, ServiceSpec(ports=()), protocol),
     )
     require_sessions_fit(spec)

@@ -32,12 +32,12 @@ from sitectl.flags.capacity import (
 from sitectl.flags.name_ownership import require_in_force
 from sitectl.flags.policy import (
     QUEUE_DEFAULT,
-    half_close_flag,
     policy_flags,
     policy_of,
     request_id_flag,
     request_id_of,
 )
+from sitectl.flags.rows import row_flags, values_of
 from sitectl.flags.service import handling_changes, health_flags, timeout_flags
 from sitectl.flags.service_names import listener_of, require_name
 from sitectl.flags.sessions import affinity_of, require_sessions_fit
@@ -50,7 +50,7 @@ from sitectl.site.site import Site
 @click.argument("name", shell_complete=completes("services"))
 @policy_flags
 @request_id_flag
-@half_close_flag
+@row_flags("Service")
 @timeout_flags
 @health_flags
 @capacity_flags
@@ -69,10 +69,8 @@ def set_(
     policy: str | None,
     weights: tuple[str, ...],
     queue: int | None,
-    queue_wait: float | None,
     affinity: str | None,
     request_id: str | None,
-    half_close: str | None,
     timeouts: tuple[str, ...],
     ceilings: tuple[str, ...],
     capacity: CapacityFlags | None,
@@ -121,14 +119,13 @@ def set_(
         policy,
         weights or None,
         queue,
-        queue_wait,
         capacity,
         protocol,
         listen,
         generate or None,
         affinity,
         request_id,
-        half_close,
+        values_of("Service") or None,
         timeouts or None,
         ceilings or None,
         *health.values(),
@@ -145,17 +142,16 @@ def set_(
         kept = tls.wanted_credential(site, name, tls_cert, generate)
     given = {
         "queue": queue,
-        "queue_wait_s": queue_wait,
         "protocol": protocol,
         "tls_cert": None if tls_cert is None and not generate else kept.name,
         "request_id": request_id_of(request_id),
-        "half_close": half_close,
     }
     changes |= {
         field: None if value == QUEUE_DEFAULT else value
         for field, value in given.items()
         if value is not None
     }
+    changes |= values_of("Service")
     if affinity is not None:
         changes["affinity"] = affinity_of(affinity)
     # One that is not declared here is refused below, and not for its protocol.

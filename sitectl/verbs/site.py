@@ -31,6 +31,7 @@ from sitectl.flags.proxy import (
     refuse_site_login,
     said_by,
 )
+from sitectl.flags.rows import texts_of, values_of
 from sitectl.flags.site import given, site_flags, without_use
 from sitectl.runtimes import choice, presence, runtime_of
 from sitectl.runtimes.choice import RunBy
@@ -43,11 +44,19 @@ from sitectl.site.directory import DirectorySite
 from sitectl.site.site import Change
 from sitectl.site.workers import refuse_several, refuse_workers
 
+_INIT_SECTIONS: Final = (
+    ("Site", "--sharing --enable-service-sync --bind-ip --workers --run-by"),
+    ("Links", "--ingress --ingress-host --bind-port --router-mode --link-proxy --peer"),
+    ("Console", "--enable-console --console-user --console-password-file --console-bind"),
+    ("Kubernetes", "--routers --wait --create-network-policy --adopt-services --dry-run"),
+    ("Containers", "--image --container-network"),
+)
+
 NOW_S: Final = 0.5
 """What `stop --now` gives requests that are nearly done, and other sites to hear of it."""
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, sections=_INIT_SECTIONS)
 @click.argument("name", required=False)
 @click.option("--site-name", help="The same as NAME.")
 @site_flags
@@ -165,7 +174,8 @@ def _init_namespace(
 def _says_how(ctx: click.Context, flags: dict[str, Any]) -> bool:
     """Whether any flag says how the site shall be; none: as it is."""
     default = click.core.ParameterSource.DEFAULT
-    return bool(given(ctx)) or any(ctx.get_parameter_source(key) != default for key in flags)
+    said = bool(given(ctx)) or bool(texts_of("Site"))
+    return said or any(ctx.get_parameter_source(key) != default for key in flags)
 
 
 def _spec_there(settings: Settings, name: str) -> SiteSpec | None:
@@ -241,6 +251,7 @@ def _site_spec(
         workers=1 if workers is None else workers,
         service_sync=enable_service_sync,
         service_sync_site_ttl_s=service_sync_site_ttl,
+        **values_of("Site"),
         **same,
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 import click
 import msgspec
 
-from router.model.specs import Document, SharingMode, SiteSpec
+from router.model.specs import Document, SiteSpec
 from sitectl.base import output
 from sitectl.base.failure import not_found, usage
 from sitectl.base.options import Duration, Settings, Verb, dry_run_flag
@@ -26,7 +26,8 @@ from sitectl.flags.proxy import (
     read_wish,
     refuse_site_login,
 )
-from sitectl.flags.sharing_mode import mode_text, sharing_flag
+from sitectl.flags.rows import row_flags, texts_of, typed_rows, values_of
+from sitectl.flags.sharing_mode import mode_text
 from sitectl.flags.site import ROUTER_MODES, key_flags
 from sitectl.runtimes import choice
 from sitectl.runtimes.image import image_flags
@@ -60,17 +61,11 @@ from sitectl.site.workers import AUTO, refuse_several, refuse_workers, workers_f
     help="How long those of a site that is out of reach keep theirs.",
 )
 @click.option(
-    "--access-log-share",
-    type=click.FloatRange(0, 1),
-    help="Of the requests, 0 to 1; failed ones are always written.",
-)
-@click.option("--tracing/--no-tracing", default=None, help="Spans by OpenTelemetry.")
-@click.option(
     "--routers",
     type=click.IntRange(0, 1_000),
     help="How many, on Kubernetes; 0: the site stands still.",
 )
-@sharing_flag(None)
+@row_flags("Site")
 @console_flags
 @proxy_flags("link-proxy")
 @workers_flag("Processes of the router of a site on this host; from its next start on.")
@@ -93,15 +88,14 @@ def update(
     peers: tuple[str, ...],
     ingress_hosts: tuple[str, ...],
     workers: int | str | None,
-    sharing: SharingMode | None,
     **flags: Any,
 ) -> None:
     """Change a site's settings, and on Kubernetes bring its objects to this version.
 
     Where the router runs in a container on this host: have it be of --image, its identity, links
-    and services as they were. Of a site on this host --link-proxy, --peer, --ingress-host,
-    --sharing and the console change too, while it runs, and --workers from its next start on; its
-    other settings are in its document.
+    and services as they were. Of a site on this host --link-proxy, --peer, --ingress-host, the
+    console and what is a field of its document (--drain-grace, --sharing, …) change too, while it
+    runs, and --workers from its next start on.
 
     \b
     Examples:
@@ -125,8 +119,8 @@ def update(
         if workers is not None:
             _set_workers(settings, workers)
             is_said = True
-        if sharing is not None:
-            _set_sharing(settings, sharing)
+        if changes := values_of("Site"):
+            _set_rows(settings, changes)
             is_said = True
         if wish is not None:
             _set_link_proxy(settings, wish)
@@ -185,13 +179,18 @@ def _set_workers(settings: Settings, workers: int | str) -> None:
     output.report(settings, "Site", site.name, change, text)
 
 
-def _set_sharing(settings: Settings, sharing: SharingMode) -> None:
+def _set_rows(settings: Settings, changes: dict[str, Any]) -> None:
+    """State what `values_of` has."""
     site = store.find_directory(settings)
-    spec = msgspec.structs.replace(_spec_of(site), sharing=sharing)
+    spec = msgspec.structs.replace(_spec_of(site), **changes)
     change = site.put(Document("Site", site.name, spec))
-    text = mode_text(site.name, sharing, change)
+    unchanged = ", unchanged" if change == "unchanged" else ""
+    told = ", ".join(f"{row.key} {texts_of('Site')[row.attribute]}" for row in typed_rows("Site"))
+    text = f"site {site.name}: {told}{unchanged}"
+    if changes.keys() == {"sharing"}:
+        text = mode_text(site.name, spec.sharing, change)
     output.report(settings, "Site", site.name, change, text)
-    if change != "unchanged":
+    if "sharing" in changes and change != "unchanged":
         output.note("Next: sitectl access shows who may do what")
 
 

@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
-import msgspec
-
 from router.documents import readers
 from router.documents.bursts import BURST
-from router.documents.fields import Field, Shape
+from router.documents.fields import Field, Shape, default_text
 from router.documents.readers import Reader
 from router.documents.schema import SHAPES
 from router.model.specs import API_VERSION
@@ -65,11 +63,10 @@ def page() -> str:
 
 
 def _row(shape: Shape, key: str, field: Field) -> str:
-    info = next(one for one in msgspec.structs.fields(shape.struct) if one.name == field.attribute)
     hint = get_type_hints(shape.struct)[field.attribute]
     bounds = _bounds(field.read)
     kind = f"{_kind(field, hint)}{f', {bounds}' if bounds else ''}"
-    default = "**required**" if field.required else _default(field, info)
+    default = "**required**" if field.required else _default(shape, field)
     return f"| `{key}` | {kind} | {default} | {field.text} |\n"
 
 
@@ -105,15 +102,8 @@ def _bounds(reader: Reader) -> str:
     return inner.bounds if isinstance(inner, has_bounds | readers.ListReader) else ""
 
 
-def _default(field: Field, info: msgspec.structs.FieldInfo) -> str:
-    made = info.default_factory
-    value = info.default if made is msgspec.NODEFAULT else made()
-    if value is None or value is msgspec.NODEFAULT or isinstance(value, msgspec.Struct):
-        return ""
-    if field.is_duration:
-        return f"`{readers.duration_text(value)}`"
-    if field.is_size and value:
-        return f"`{readers.size_text(value)}`"
-    if value == "" or value == () or value == {}:
-        return "empty"
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+def _default(shape: Shape, field: Field) -> str:
+    text = default_text(shape.struct, field)
+    if not text:
+        return "" if text is None else "empty"
+    return f"`{text}`"

@@ -83,12 +83,15 @@ def test_set_changes_every_target_here(shop: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--health-path", "healthz"), "--health-path healthz: expected a path that begins with /"),
+        (
+            ("--health-path", "healthz"),
+            "'--health-path': expected a path that begins with /, got 'healthz'",
+        ),
         (("--health-interval", "1ms"), "expected a duration from 0.1s to 1h, got '1ms'"),
         (("--health-timeout", "soon"), "expected a duration like 1s or 15m, got 'soon'"),
-        (("--down-after", "0"), "--down-after 0: expected a whole number from 1 to 100, got '0'"),
+        (("--down-after", "0"), "'--down-after': expected a whole number from 1 to 100, got '0'"),
         (("--eject-after", "-1"), "expected a whole number from 0 to 1000, got '-1'"),
-        (("--up-after", "two"), "--up-after two: expected a whole number, got 'two'"),
+        (("--up-after", "two"), "'--up-after': expected a whole number, got 'two'"),
     ],
 )
 def test_health_that_does_not_fit_is_refused_with_its_bounds(
@@ -191,7 +194,7 @@ def test_nothing_is_written_that_could_not_be_read_again(
     before = shop.config()
     result = shop("service", *verb, "--queue-wait", "2h")
     assert result.exit_code == 2
-    assert "0s to 1h, got '2h' (at $.spec.queueWait)" in result.stderr
+    assert "'--queue-wait': expected a duration from 0s to 1h, got '2h'" in result.stderr
     assert shop.config() == before
 
 
