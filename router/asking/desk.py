@@ -15,8 +15,8 @@ from router.link.ports import OpenRequest, ResetCode, Stream, StreamHandler
 from router.model import limits
 from router.model.ids import RouterId, ServiceKey
 from router.model.sharing import SharingRules
+from router.model.token_bucket import TokenBucket
 from router.net.ports import Network, Timer
-from router.routing.budget import TokenBucket
 from router.routing.table import RouteTable
 
 

@@ -6,7 +6,6 @@ from router.forward.http1.bytes_cache import BytesCache
 from router.forward.http1.memory import AsBlock
 from router.forward.http2 import codes
 from router.forward.http2.blocks import Block
-from router.forward.http2.budgets import PeerBudget
 from router.forward.http2.connection import Http2Connection
 from router.forward.http2.streams import Http2Stream, StreamUser
 from router.forward.ingress_http2 import header_list_bytes
@@ -14,6 +13,7 @@ from router.forward.pool import sweep_s
 from router.forward.ports import LegCode, LegFailure, dial_failure
 from router.model import limits
 from router.model.settings import ServiceLimits, Timeouts
+from router.model.token_bucket import TokenBucket
 from router.net.ports import (
     Connection,
     ConnectionHandler,
@@ -80,7 +80,7 @@ class TargetSession:
         self.scheme = scheme
         self.idle_since = pool.network.now()
         self._rests_until = self.idle_since
-        self._resets = PeerBudget(
+        self._resets = TokenBucket(
             limits.HTTP2_TARGET_RESETS_BURST, limits.HTTP2_TARGET_RESETS_PER_S, self.idle_since
         )
         self.http2 = Http2Connection(
@@ -130,7 +130,7 @@ class TargetSession:
     def broken_off(self) -> None:
         """We reset a stream. Targets end connections on which there is much of that, and with
         them the streams of clients that have cancelled nothing: another one takes its place."""
-        exhausted = not self._resets.spend(self._pool.network.now())
+        exhausted = not self._resets.take(self._pool.network.now())
         if exhausted and not self._is_leaving and self._pool.may_replace:
             self.leave()
 

@@ -4,8 +4,6 @@ from typing import Protocol
 
 from router.model import limits
 
-_ROUNDING = 1e-6  # What a timer set by `next_at` may lack.
-
 
 class Staller(Protocol):
     """A stream that does not drain: its reader or its peer takes nothing."""
@@ -90,27 +88,3 @@ class LinkBuffers:
     def windows_may_grow(self) -> bool:
         """The link is under its mark."""
         return self.held_bytes < self._mark_bytes
-
-
-class WindowBudget:
-    """A token bucket: ``burst`` at once, ``per_s`` after that."""
-
-    __slots__ = ("_at", "_burst", "_left", "_per_s")
-
-    def __init__(self, burst: float, per_s: float, now: float) -> None:
-        self._burst = self._left = burst
-        self._per_s = per_s
-        self._at = now
-
-    def take(self, now: float) -> bool:
-        """Spend one; False: nothing is left."""
-        self._left = min(self._burst, self._left + (now - self._at) * self._per_s)
-        self._at = now
-        if self._left < 1.0 - _ROUNDING:
-            return False
-        self._left = max(0.0, self._left - 1.0)
-        return True
-
-    def next_at(self) -> float:
-        """When one will be there again, after `take` said no."""
-        return self._at + (1.0 - self._left) / self._per_s

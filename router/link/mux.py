@@ -9,7 +9,7 @@ import logging
 import struct
 
 from router.link import control, frames
-from router.link.buffers import LinkBuffers, WindowBudget
+from router.link.buffers import LinkBuffers
 from router.link.frames import FrameDecoder, LaneViolation
 from router.link.lane import NOBODY, RESETS, Fault, LaneOwner
 from router.link.outbox import Outbox
@@ -18,6 +18,7 @@ from router.link.stream import LaneStream
 from router.model import limits
 from router.model.errors import LocalProtocolError, RemoteProtocolError
 from router.model.ids import RouterId, SiteId
+from router.model.token_bucket import TokenBucket
 from router.net.ports import Buffer, Connection, Loss, Timer, Timers
 
 _LOG = logging.getLogger(__name__)
@@ -71,8 +72,8 @@ class LaneMux:
         self._pongs = 0  # In the outbox.
         self._writables: list[LaneStream] = []
         self._endings: list[tuple[LaneStream, ResetCode | None]] = []
-        self._resets_in = WindowBudget(limits.RESETS_BURST, limits.RESETS_PER_S, now)
-        self._glitches = WindowBudget(limits.GLITCHES_MAX, limits.GLITCHES_PER_S, now)
+        self._resets_in = TokenBucket(limits.RESETS_BURST, limits.RESETS_PER_S, now)
+        self._glitches = TokenBucket(limits.GLITCHES_MAX, limits.GLITCHES_PER_S, now)
         self.turn_asked = False  # Else who has something to send must `ask_turn`.
         self._blocked = False
         self._unsent_bytes = 0  # When it was last looked at.

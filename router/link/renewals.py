@@ -11,6 +11,7 @@ from router.link.handshake import Role
 from router.link.ports import Neighbour
 from router.model import limits
 from router.model.errors import RemoteProtocolError
+from router.model.token_bucket import TokenBucket
 from router.net.ports import Timer, Timers
 
 Answer = Callable[[control.Renewed | None], None]
@@ -47,8 +48,8 @@ class Renewals:
         self._misbehaved = misbehaved
         self._awaits: Answer | None = None
         self._timer: Timer | None = None
-        self._left = float(limits.RENEWALS_BURST)
-        self._at = timers.now()
+        self._may_ask = TokenBucket(limits.RENEWALS_BURST, 1 / limits.RENEWALS_EACH_S, timers.now())
+        """Acceptor: how often the dialler may."""
 
     def receive(self, message: control.Renew | control.Renewed | control.RenewDue) -> None:
         """Raises RemoteProtocolError when the peer is not the one to say that."""
@@ -59,7 +60,7 @@ class Renewals:
             self._tell(message)  # One that is late tells nobody.
         elif isinstance(message, control.RenewDue):
             self._due()
-        elif self._may_ask():
+        elif self._may_ask.take(self._timers.now()):
             self._asked(message.request, self._answer)
         else:
             self._misbehaved()
@@ -77,16 +78,6 @@ class Renewals:
             self._timers.now() + limits.RENEW_ANSWER_S, lambda: self._tell(None)
         )
         self._send(control.Renew(request))
-        return True
-
-    def _may_ask(self) -> bool:
-        """Acceptor: whether the dialler may ask now; it costs a share of what it may."""
-        now = self._timers.now()
-        earned = (now - self._at) / limits.RENEWALS_EACH_S
-        self._left, self._at = min(float(limits.RENEWALS_BURST), self._left + earned), now
-        if self._left < 1:
-            return False
-        self._left -= 1
         return True
 
     def stop(self) -> None:

@@ -1,7 +1,7 @@
 """RESETs of streams that this end opened: only as many leave as the peer bears."""
 
-from router.link.buffers import WindowBudget
 from router.model import limits
+from router.model.token_bucket import TokenBucket
 from router.net.ports import Buffer
 
 _RESET_FRAME_BYTES = 9
@@ -15,7 +15,7 @@ class ResetQueue:
     def __init__(self, now: float) -> None:
         self._waiting: dict[int, tuple[bytes, bool]] = {}
         # A little inside of what the peer grants: its clock starts later.
-        self._budget = WindowBudget(limits.RESETS_BURST * 0.9, limits.RESETS_PER_S * 0.9, now)
+        self._budget = TokenBucket(limits.RESETS_BURST * 0.9, limits.RESETS_PER_S * 0.9, now)
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -37,7 +37,7 @@ class ResetQueue:
         used = 0
         while self._waiting:
             if not self._budget.take(now):
-                return used, self._budget.next_at()
+                return used, self._budget.ready_at()
             parts.append(self._waiting.pop(next(iter(self._waiting)))[0])
             used += _RESET_FRAME_BYTES
         return used, None

@@ -20,7 +20,7 @@ from router.model.limits import (
 )
 from router.model.paths import Path, in_turn
 from router.model.sharing import FREE, SHORT_ID_CHARS, Party, Terms, any_matches
-from router.routing.budget import TokenBucket
+from router.model.token_bucket import TokenBucket
 from router.routing.edge_updates import RowChanges, Rows, messages
 from router.routing.events import EdgeCaughtUp, LsaRejected, RoutingEvent, SendEdge
 from router.routing.offers import (

@@ -19,7 +19,7 @@ from router.model.limits import (
     LSA_RETRANSMIT_S,
     LSAS_UNACKED_MAX,
 )
-from router.routing.budget import TokenBucket
+from router.model.token_bucket import TokenBucket
 from router.routing.database_digest import DatabaseDigest
 from router.routing.events import SendDigest, SendLsa
 from router.routing.lsa import LsaKey, Node, Version

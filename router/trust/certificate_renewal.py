@@ -24,8 +24,8 @@ from router.link.lost_races import LinkState
 from router.link.renewals import Answer
 from router.model import limits
 from router.model.events import Problem, Tell
+from router.model.token_bucket import TokenBucket
 from router.net.ports import FarNetwork, Proxy, Timer, Tls
-from router.routing.budget import TokenBucket
 
 
 class RenewalCarrier(Protocol):

@@ -16,9 +16,9 @@ import hpack
 from h2.errors import ErrorCodes
 from hyperframe.frame import GoAwayFrame
 
-from router.forward.http2.budgets import PeerBudget
 from router.forward.http2.heads import Fields
 from router.model import limits
+from router.model.token_bucket import TokenBucket
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -172,8 +172,8 @@ class Wire:
         self._failed = False
         self._output = bytearray()
         self._now = now
-        self._useless = PeerBudget(limits.HTTP2_USELESS_BURST, limits.HTTP2_USELESS_PER_S, now)
-        self._resets = PeerBudget(limits.HTTP2_RESETS_BURST, limits.HTTP2_RESETS_PER_S, now)
+        self._useless = TokenBucket(limits.HTTP2_USELESS_BURST, limits.HTTP2_USELESS_PER_S, now)
+        self._resets = TokenBucket(limits.HTTP2_RESETS_BURST, limits.HTTP2_RESETS_PER_S, now)
         self._calls: dict[type, Callable[[Any], None]] = {
             h2.events.RequestReceived: self._opened,
             h2.events.ResponseReceived: self._headed,
@@ -253,7 +253,7 @@ class Wire:
             return True
         if kind == _RST:
             # Towards a target it is our streams that end: as many as we open.
-            if not self._client and not self._resets.spend(self._now):
+            if not self._client and not self._resets.take(self._now):
                 return self.fail(ENHANCE_YOUR_CALM, "streams reset in a row")
         elif kind == _DATA:
             if size:
@@ -265,13 +265,13 @@ class Wire:
         return True
 
     def _count_useless(self) -> bool:
-        if self._useless.spend(self._now):
+        if self._useless.take(self._now):
             return True
         return self.fail(ENHANCE_YOUR_CALM, "frames that serve nothing")
 
     def blame(self) -> None:
         """A stream of a client had to be reset for its fault: it may cause so many, as resets."""
-        if not self._client and not self._resets.spend(self._now):
+        if not self._client and not self._resets.take(self._now):
             self.fail(ENHANCE_YOUR_CALM, "streams to be reset in a row")
 
     def _take_frame(self, frame: bytes) -> None:

@@ -25,6 +25,7 @@ from router.kubernetes.objects import Object, Snapshot, name_of
 from router.kubernetes.services import restore
 from router.model import limits
 from router.model.errors import ConfigError
+from router.model.token_bucket import TokenBucket
 
 log = logging.getLogger("router.control.kubernetes")
 
@@ -128,8 +129,7 @@ class ServiceWriter:
         self._wanted: dict[_Key, Change] = {}
         self._tried: dict[_Key, _Tried] = {}
         self._busy: set[_Key] = set()
-        self._budget = float(limits.SERVICE_WRITES_BURST)
-        self._budget_at = 0.0
+        self._writes = TokenBucket(limits.SERVICE_WRITES_BURST, limits.SERVICE_WRITES_PER_S, 0.0)
         self._woken = asyncio.Event()
         self._told: tuple[str, ...] = ()
         self.findings: tuple[ConfigError, ...] = ()
@@ -199,18 +199,9 @@ class ServiceWriter:
                 due_at = until if due_at is None else min(due_at, until)
         if due is None:
             return None, None if due_at is None else max(due_at - now, _WAIT_S_MIN)
-        wait_s = self._take(now)
-        return (due, None) if wait_s == 0 else (None, max(wait_s, _WAIT_S_MIN))
-
-    def _take(self, now: float) -> float:
-        """Take one write from the budget; else how long until there is one."""
-        gained = (now - self._budget_at) * limits.SERVICE_WRITES_PER_S
-        self._budget = min(self._budget + gained, float(limits.SERVICE_WRITES_BURST))
-        self._budget_at = now
-        if self._budget < 1:
-            return (1 - self._budget) / limits.SERVICE_WRITES_PER_S
-        self._budget -= 1
-        return 0.0
+        if self._writes.take(now):
+            return due, None
+        return None, max(self._writes.ready_at() - now, _WAIT_S_MIN)
 
     async def _carry_out(self, change: Change) -> ApiError | None:
         try:

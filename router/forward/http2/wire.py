@@ -12,10 +12,10 @@ from collections import deque
 
 from router.forward.http2 import codes
 from router.forward.http2.blocks import Block, BlockError, BlockReader, OversizedBlockError
-from router.forward.http2.budgets import PeerBudget
 from router.forward.http2.codes import FRAME_HEADER_BYTES, frame
 from router.forward.http2.sink import WireSink
 from router.model import limits
+from router.model.token_bucket import TokenBucket
 from router.net.ports import Buffer
 
 ENDLESS = 2**31
@@ -124,9 +124,9 @@ class Wire:
         self._block_ended = False
         self._failed = False
         self._now = now
-        self._useless = PeerBudget(limits.HTTP2_USELESS_BURST, limits.HTTP2_USELESS_PER_S, now)
+        self._useless = TokenBucket(limits.HTTP2_USELESS_BURST, limits.HTTP2_USELESS_PER_S, now)
         self._useful = 0  # Frames that buy some of these, not yet told to the budget.
-        self._resets = PeerBudget(limits.HTTP2_RESETS_BURST, limits.HTTP2_RESETS_PER_S, now)
+        self._resets = TokenBucket(limits.HTTP2_RESETS_BURST, limits.HTTP2_RESETS_PER_S, now)
         self._flows: dict[int, _Flow] = {}
         self._highest_id = 0  # Of the peer's.
         self.next_id = 1
@@ -228,7 +228,7 @@ class Wire:
             return True
         if kind == codes.RST_STREAM:
             # Towards a target it is our streams that end: as many as we open.
-            if not self._client and not self._resets.spend(self._now):
+            if not self._client and not self._resets.take(self._now):
                 return self.fail(codes.ENHANCE_YOUR_CALM, "streams reset in a row")
         elif kind == _DATA:
             return bool(flags & _END_STREAM) or self._count_useless()
@@ -241,13 +241,13 @@ class Wire:
         if self._useful:  # Told late: nothing is spent between.
             useless.earn(self._useful * limits.HTTP2_USELESS_PER_USEFUL)
             self._useful = 0
-        if useless.spend(self._now):
+        if useless.take(self._now):
             return True
         return self.fail(codes.ENHANCE_YOUR_CALM, "frames that serve nothing")
 
     def blame(self) -> None:
         """A stream of a client had to be reset for its fault: it may cause so many, as resets."""
-        if not self._client and not self._resets.spend(self._now):
+        if not self._client and not self._resets.take(self._now):
             self.fail(codes.ENHANCE_YOUR_CALM, "streams to be reset in a row")
 
     def _take_frame(self, kind: int, flags: int, stream_id: int, body: bytes) -> None:

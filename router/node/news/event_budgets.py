@@ -1,7 +1,7 @@
 """How many events of one kind one site may cause, whatever it does."""
 
 from router.model.limits import EVENT_BUDGETS_MAX
-from router.routing.budget import TokenBucket
+from router.model.token_bucket import TokenBucket
 
 
 class EventBudgets:

@@ -10,9 +10,9 @@ from router.model import limits
 from router.model.adverts import LoadReport
 from router.model.ids import RouterId, ServiceKey
 from router.model.ticks import next_tick
+from router.model.token_bucket import TokenBucket
 from router.net.ports import Network, Timer
 from router.routing.attached import AttachedEdges
-from router.routing.budget import TokenBucket
 from router.routing.load import LoadTable
 from router.routing.load_pace import LoadPace, Urgency, refresh_s, urgency
 from router.routing.table import RouteTable

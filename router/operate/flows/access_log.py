@@ -17,6 +17,7 @@ import msgspec
 
 from router.forward.observers import Finished, Passage
 from router.model import limits
+from router.model.token_bucket import TokenBucket
 from router.operate.record.sinks import Sink
 
 _TRACE = re.compile(rb"\r\n(?i:traceparent):[ \t]*(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-")
@@ -70,8 +71,7 @@ class AccessLog:
         self._now = now
         self._tell_lost = tell_lost
         self.share = 0.0
-        self._tokens = float(limits.ACCESS_ERRORS_BURST)
-        self._tokens_at = now()
+        self._failures = TokenBucket(limits.ACCESS_ERRORS_BURST, limits.ACCESS_ERRORS_PER_S, now())
         self._lines: deque[tuple[float, Finished, str, str, str, str]] = deque()
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -94,9 +94,8 @@ class AccessLog:
 
     def finished(self, finished: Finished) -> None:
         """One request is over."""
-        if not (
-            (_is_failure(finished) and self._takes_failure()) or self._rng.random() < self.share
-        ):
+        is_told = _is_failure(finished) and self._failures.take(self._now())
+        if not is_told and self._rng.random() >= self.share:
             return
         if len(self._lines) >= limits.ACCESS_LOG_QUEUE_MAX:
             self._overrun += 1
@@ -115,16 +114,6 @@ class AccessLog:
         self._stopping.set()
         self._wake.set()
         self._thread.join(limits.ACCESS_LOG_CLOSE_S)
-
-    def _takes_failure(self) -> bool:
-        now = self._now()
-        grown = self._tokens + (now - self._tokens_at) * limits.ACCESS_ERRORS_PER_S
-        self._tokens = min(float(limits.ACCESS_ERRORS_BURST), grown)
-        self._tokens_at = now
-        if self._tokens < 1.0:
-            return False
-        self._tokens -= 1.0
-        return True
 
     # The writing thread.
 

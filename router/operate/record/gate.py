@@ -4,16 +4,16 @@ import msgspec
 
 from router.model import limits
 from router.model.events import Event
+from router.model.token_bucket import TokenBucket
 
 
-class _Bucket:
-    """Of one code: how many more may pass, and how many did not."""
+class _OneCode:
+    """How many more events of it may pass, and how many did not."""
 
-    __slots__ = ("held_back", "left", "since")
+    __slots__ = ("bucket", "held_back")
 
     def __init__(self, now: float) -> None:
-        self.left = float(limits.EVENTS_BURST)
-        self.since = now
+        self.bucket = TokenBucket(limits.EVENTS_BURST, 1 / limits.EVENTS_INTERVAL_S, now)
         self.held_back = 0
 
 
@@ -23,24 +23,20 @@ class EventGate:
     Codes are constants of the program, so the number of buckets is bounded.
     """
 
-    __slots__ = ("_buckets",)
+    __slots__ = ("_codes",)
 
     def __init__(self) -> None:
-        self._buckets: dict[str, _Bucket] = {}
+        self._codes: dict[str, _OneCode] = {}
 
     def let_through(self, event: Event, now: float) -> Event | None:
         """``event``, with the number of those held back before it; None: hold it back."""
-        bucket = self._buckets.get(event.code)
-        if bucket is None:
-            bucket = self._buckets[event.code] = _Bucket(now)
-        earned = (now - bucket.since) / limits.EVENTS_INTERVAL_S
-        bucket.left = min(float(limits.EVENTS_BURST), bucket.left + earned)
-        bucket.since = now
-        if bucket.left < 1:
-            bucket.held_back += 1
+        code = self._codes.get(event.code)
+        if code is None:
+            code = self._codes[event.code] = _OneCode(now)
+        if not code.bucket.take(now):
+            code.held_back += 1
             return None
-        bucket.left -= 1
-        held_back, bucket.held_back = bucket.held_back, 0
+        held_back, code.held_back = code.held_back, 0
         if not held_back:
             return event
         told = f"{event.message} ({held_back} more like it were not told.)"

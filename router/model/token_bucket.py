@@ -1,4 +1,8 @@
-"""A token bucket in handed-in time."""
+"""A token bucket in handed-in time: what bounds how often somebody may do something.
+
+Wherever a peer, a client or a fault could make this router work or write without end, one of these
+says how much of it is free: for each link, site, connection, code or token.
+"""
 
 
 class TokenBucket:
@@ -23,6 +27,10 @@ class TokenBucket:
         self._refill(now)
         self._tokens = max(self._tokens - 1, -self._burst)
 
+    def earn(self, count: float) -> None:
+        """So many more than time brings, up to the burst."""
+        self._tokens = min(self._burst, self._tokens + count)
+
     def ready_at(self) -> float:
         """When there is one; in the past if there is one already."""
         if self._tokens >= 1:
@@ -31,6 +39,7 @@ class TokenBucket:
         return self._at + (1 - self._tokens) / self._per_s + 1e-6
 
     def is_full(self, now: float) -> bool:
+        """Whether nothing was taken of late."""
         self._refill(now)
         return self._tokens >= self._burst
 
