@@ -1,5 +1,6 @@
 """What a balancer knows of each site that could take the next request: mutable, its own."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from math import inf
 from typing import Any, Literal
@@ -46,7 +47,7 @@ class Glimpse(msgspec.Struct, frozen=True):
     heard_at: float | None
 
 
-class Candidate:
+class Candidate(ABC):
     """One site. `refresh` brings the figures up to date; policies then read plain attributes.
 
     ``stale``: they may have changed since, by news or by time. ``able``: it is neither draining nor
@@ -212,9 +213,9 @@ class Candidate:
         return self.capacity
 
     @property
+    @abstractmethod
     def is_learnt(self) -> bool:
         """Some of its slots are learnt."""
-        raise NotImplementedError
 
     def is_out(self, excluded: frozenset[str]) -> bool:
         """``excluded``, sites and routers, leave nothing of it; called once it is refreshed."""
@@ -235,17 +236,17 @@ class Candidate:
         by_slots = slots / service_time_s if service_time_s > 0.0 else 0.0
         return by_slots if self.rate is None else min(by_slots, self.rate.per_s)
 
+    @abstractmethod
     def refresh(self, now: float) -> None:
         """Bring the figures up to ``now``. Repeating it changes nothing."""
-        raise NotImplementedError
 
     def next_path(self) -> Path:
         """The way there that the next request takes; ``()``: it is here, or unreachable."""
         return ()
 
+    @abstractmethod
     def age_s(self, now: float) -> float:
         """How old the in-flight figure is; infinite: never heard."""
-        raise NotImplementedError
 
 
 class LocalSite(Candidate):

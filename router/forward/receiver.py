@@ -1,5 +1,7 @@
 """What its attempts tell one request: passed on to its session, counted, or another attempt."""
 
+from abc import abstractmethod
+
 from router.forward import account
 from router.forward.counters import HTTP_CLASSES, SERVED_NOWHERE
 from router.forward.local import SlotLeg
@@ -62,13 +64,13 @@ class Receiver(Sender):
         """Of this site, that has it now; empty: none."""
         return self._local.target if self._local is not None else ""
 
+    @abstractmethod
     def _may_repeat(self, failure: LegFailure) -> bool:
         """Whether there may be another attempt, as all of the request is here."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _try_again(self, failure: LegFailure) -> None:
         """The attempt failed, and there may be another one."""
-        raise NotImplementedError
 
     # LegHandler of the attempt
 

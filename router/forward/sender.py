@@ -6,6 +6,8 @@ site, until something of the response came; at most
 is stopped there. What is no longer all here is not sent again.
 """
 
+from abc import ABC
+
 from router.forward.ports import Leg, LegFailure, LegHandler, Request
 from router.forward.pressure import Pressure
 from router.forward.recent_requests import RequestRecord
@@ -14,7 +16,7 @@ from router.model import limits
 from router.net.ports import Buffer
 
 
-class Sender:
+class Sender(ABC):
     """The half of a `Dispatch` that faces what its session sends.
 
     It has no constructor: `Dispatch` sets all of it in its own, which saves a call per request.

@@ -1,5 +1,6 @@
 """What readers of requests and of responses have in common: a head in pieces, a body taken."""
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 from router.forward.http1.chunks import ChunkDecoder
@@ -20,7 +21,7 @@ class BodySink(Protocol):
         """Lines ending in CRLF, those that may not be trailers removed. Only if any is left."""
 
 
-class MessageParser:
+class MessageParser(ABC):
     """The head and the body of one message at a time. A subclass says what follows from them.
 
     ``_left`` is what is to come of a body of stated length; of one in chunks ``_chunks`` knows.
@@ -36,13 +37,13 @@ class MessageParser:
         self._left = 0
         self._chunks: ChunkDecoder | None = None
 
+    @abstractmethod
     def _whole(self, rest: memoryview) -> None:
         """The message is complete; ``rest`` follows it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _broken(self, error: HttpError) -> None:
         """It cannot be understood."""
-        raise NotImplementedError
 
     def _keep_head(self, buffer: bytes) -> None:
         """Its end (`HEAD_END`) is not in ``buffer``: keep it, and judge it as far as it goes."""

@@ -4,7 +4,7 @@ from router.history.readings import OTHERS, Reading, change, sample
 from router.history.recent import History
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
-from router.model.latency import NO_COUNTS
+from router.model.latency import FINE_BOUNDS_S, NO_COUNTS
 
 WEST = SiteId("west")
 SHOP = ServiceKey("shop", 8080)
@@ -136,3 +136,22 @@ def test_idle_steps_keep_one_sample() -> None:
     kept = [found for _, found in history.of(SHOP)]
     assert kept[0].sites == {"west": (0.0, 7)}
     assert len(kept) == 5 and kept.count(kept[1]) == 4
+
+
+def test_a_site_alone_shows_that_totals_started_over() -> None:
+    """All sums are as great as they were: another site served as many."""
+    before = Reading(served={WEST: 4})
+    after = Reading(served={SiteId("east"): 4}, counts=NO_COUNTS)
+    assert change(before, after, STEP).served == {SiteId("east"): 4}
+    spilled = Reading(spilled_to={WEST: 1}), Reading(served={WEST: 1})
+    assert change(*spilled, STEP).served == {WEST: 1}
+
+
+def test_quantiles_are_of_what_ended_in_between() -> None:
+    counts = list(NO_COUNTS)
+    counts[1], counts[-2] = 98, 2
+    before = Reading(counts=(1_000, *NO_COUNTS[1:]))
+    after = Reading(counts=(1_000, *counts[1:]), served={WEST: 100})
+    found = change(before, after, STEP)
+    assert found.p50_s == FINE_BOUNDS_S[1]
+    assert found.p99_s == FINE_BOUNDS_S[-1]
