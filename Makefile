@@ -10,7 +10,7 @@ CHURN ?= 100000
 SECONDS ?= 1800
 SOAK_SEED ?= 1
 
-.PHONY: help help-all install dev demo test tests-setup fresh test-pythons test-podman lint mutants corpus fuzz storm churn soak simulate bench overload image wheels bundle man docs lock clean
+.PHONY: help help-all install dev demo test tests-setup fresh test-pythons test-podman lint mutants site corpus fuzz storm churn soak simulate bench overload image wheels bundle man docs lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -50,6 +50,7 @@ help-all: help
 	@echo 'make bundle    everything for hosts without a network, as one archive'
 	@echo 'make wheels    what the image installs, so that it is built without a network'
 	@echo 'make man       man pages, into build/man: man -M build/man sitectl'
+	@echo 'make site      the pages as a static site with search, into build/site; fails on a link that leads nowhere'
 	@echo 'make docs      all that is made from the code, on pages and in deploy/'
 	@echo 'make lock      uv.lock and what is made from it; UPGRADE=--upgrade'
 
@@ -173,6 +174,10 @@ docs: dev
 	$(BIN)/python -m deploy
 
 # UPGRADE=--upgrade for the newest versions that pyproject.toml allows.
+# Search needs a server: python3 -m http.server -d build/site
+site: dev
+	$(BIN)/python -m deploy.site build/site
+
 lock: dev
 	$(BIN)/python -m deploy.lock $(UPGRADE)
 
