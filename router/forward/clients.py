@@ -37,7 +37,6 @@ class ClientConnection:
         "_gone",
         "_last",
         "_observing",
-        "_spare",
         "_watched",
         "connection",
         "received",
@@ -62,8 +61,7 @@ class ClientConnection:
         self._client = connection.peer
         self._observing = observing
         self._watched: WatchedLeg | None = None
-        self._spare: Dispatch | None = None  # Of http: the last one, maybe in use.
-        self._last: RequestRecord | None = None  # Of http: of the last one that was watched.
+        self._last: RequestRecord | None = None  # Of http: of the last request.
         self.session: TcpSession | HttpSession | Http2Session
         if service.protocol == "tcp":
             self.session = TcpSession(
@@ -149,53 +147,50 @@ class ClientConnection:
 
     def _over(self) -> None:
         """Nothing of it is left: of some clients what they sent has yet to arrive first."""
-        for one in self._unserved():
-            self.service.demand.left(one, self.service.now())
+        unserved = self._take_unserved()
+        if unserved is not None:
+            self.service.demand.left(unserved, self.service.now())
         self._gone(self)
         # They hold us: let no cycle wait for the collector, or thousands that come and go do.
         del self.session, self.received
-        self._spare = None
 
     def _open_leg(self, request: Request, handler: LegHandler) -> ClientLeg:
         service = self.service
         if service.sessions is not None:
             request = service.sessions.enter(request, self._client.host, service.timers.now())
-        if self._observing.is_on:
+        last = self._last
+        if last is not None and last.unserved is not None:
             self._note_return()
+        is_http = request.protocol == "http"
+        if self._observing.is_on:
             watched = WatchedLeg(request, handler, service, self._observing, self._client)
-            if request.protocol == "http":
+            if is_http:
                 session = self.session
                 assert isinstance(session, HttpSession), "it is of its service's protocol"
                 self._watched = watched  # It answers one at a time.
                 session.answered = self._answered
             watched.start()
-            if request.protocol == "http":
+            if is_http:
                 self._last = watched.record
             return watched
-        spare = self._spare
-        if spare is not None and spare.is_reusable:
-            Dispatch.__init__(spare, request, handler, service)
-            return spare
-        if spare is not None or self._last is not None:
-            self._note_return()
         dispatch = Dispatch(request, handler, service)
-        if service.protocol == "http":
-            self._spare = dispatch
+        if is_http:
+            self._last = dispatch.record
         return dispatch
 
     def _note_return(self) -> None:
-        """A request is about to begin; who is served at once and whole asks the first time."""
-        for one in self._unserved():
-            self.service.demand.asks_again(one, self.service.now())
+        """A request is about to begin of a client whose last one was turned away."""
+        unserved = self._take_unserved()
+        if unserved is not None:
+            self.service.demand.asks_again(unserved, self.service.now())
 
-    def _unserved(self) -> list[UnservedClient]:
-        """What was turned away of this client and is not over with, at most one."""
-        found = []
-        for record in (self._last, self._spare.record if self._spare is not None else None):
-            if record is not None and record.unserved is not None:
-                found.append(record.unserved)
-                record.unserved = None
-        return found
+    def _take_unserved(self) -> UnservedClient | None:
+        """What was turned away of this client and is not over with."""
+        last = self._last
+        if last is None:
+            return None
+        unserved, last.unserved = last.unserved, None
+        return unserved
 
     def _answered(self, status: int) -> None:
         if self._watched is not None:

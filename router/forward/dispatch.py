@@ -1,7 +1,7 @@
 """One request on its way to where it is served: selection, retries, waiting; one `Leg` outside.
 
-Selected site → attempt (`LocalLeg` or `RemoteLeg`) → done, or another attempt with the request
-still in hand (`sender`). The rules for another attempt (PROTOCOL, Admission and retries):
+Selected site → attempt (at a target here, or a `RemoteLeg`) → done, or another attempt with the
+request still in hand (`exchange`). The rules for another attempt (PROTOCOL, Admission and retries):
 
 - A failure that promises that no byte reached a target: always, each site once. A site whose way
   was lost may be tried again when routes have followed (`retry_timer`).
@@ -32,7 +32,13 @@ from router.balance.decisions import Decision, NoChoice, RemoteWait
 from router.balance.ledger import Slot
 from router.forward.admission import NO_TARGETS
 from router.forward.observers import Watch
-from router.forward.ports import CLIENT_GONE, LegFailure, LegHandler, Request
+from router.forward.ports import (
+    CLIENT_GONE,
+    OVERLOADED,
+    LegFailure,
+    LegHandler,
+    Request,
+)
 from router.forward.receiver import Receiver
 from router.forward.recent_requests import RequestRecord
 from router.forward.remote import RemoteLeg
@@ -41,22 +47,17 @@ from router.forward.service import Service
 from router.forward.tries import CHARGED, NO_SITES, Tries
 from router.forward.wait import Wait
 from router.model.ids import SiteId
-from router.net.ports import Connection
 
-CANCELLED = LegFailure("cancelled")
 TOO_LATE = LegFailure("target-timeout", "its time was up before an attempt had succeeded")
 NEVER_TAKEN = LegFailure("unanswered", "its time was up before a site had taken it")
 SILENT = LegFailure("unanswered", "the site where it waited for a slot fell silent")
 
 
 class Dispatch(Receiver):
-    """A `ClientLeg` for a session, a `LegHandler` for its attempts. It begins as it is made.
+    """A `ClientLeg` for a session, the `Exchange` of its request. It begins as it is made.
 
-    `done` of its handler is never called from within a call of the handler to it: attempts fail
+    `done` of its caller is never called from within a call of the caller to it: attempts fail
     later by contract, and own refusals are told at the turn's end.
-
-    One that `is_reusable` is finished, and no timer, queue or peer refers to it: its owner may make
-    the next one in its place, by calling the constructor again.
     """
 
     __slots__ = (
@@ -65,52 +66,39 @@ class Dispatch(Receiver):
         "_place",
     )
 
+    _FROM_CLIENT = True
+
     def __init__(
         self,
         request: Request,
-        handler: LegHandler,
+        caller: LegHandler,
         service: Service,
         watch: Watch | None = None,
     ) -> None:
         now = service.now()
-        self.request = request
-        record = RequestRecord(now, request.session, "ok" if request.protocol == "tcp" else "5xx")
-        self.record = record
-        # As of `Sender`.
-        self._pressure = pressure = service.pressure
-        self._handler = handler
-        self._leg = None
-        self._opened = False
-        self._in_hand = True
-        self._kept = None
-        self._is_finished = False
-        self._leg_full = False
-        self._owes_writable = False
-        self._paused = False
-        self._given_up = None
-        self._over = False
-        # As of `Receiver`.
-        self._service = service
+        Receiver.__init__(self, request, service)
+        self._caller = caller
         self._watch = watch
-        self._local = None
+        is_tcp = request.protocol == "tcp"
+        self.record = record = RequestRecord(now, request.session, "ok" if is_tcp else "5xx")
         self._again = None
         self._wait = None
         self._away = False
         self._asked_at = None
         self._told_opened = False
-        self.is_reusable = False
-        self.received = handler.received
-        self.ended = handler.ended
-        # Ours.
         self.tries = None
+        # Hot: what needs nothing of us goes straight through.
+        self.received = caller.received
+        self.ended = caller.ended
         self._begun = 0  # Attempts, while there are no `Tries`.
         self._place = ""  # Of the last attempt: `Decision.place`.
         self._complete_at = now if request.body_bytes == 0 else None
+        pressure = service.pressure
         # And it begins.
         service.past.begun(record)
         if pressure.is_refusing:
             pressure.refused_total += 1
-            self.fail(LegFailure("overloaded", "this router is short of memory"))
+            self.fail(OVERLOADED)
             return
         service.retries.requests += 1
         if service.ledger.rated:
@@ -132,17 +120,15 @@ class Dispatch(Receiver):
     def finish(self) -> None:
         if self._over:
             return
-        self._is_finished = True
         if self._complete_at is None:
             self._complete_at = self._service.now()
+        self._is_finished = True
         leg, wait = self._leg, self._wait
-        if (leg is None or (wait is not None and wait.is_near)) and self.is_gone():
+        waits = (leg is None and self._dial is None) or (wait is not None and wait.is_near)
+        if waits and self.is_gone():
             self.client_gone()
         elif leg is not None:
-            leg.finish()
-
-    def abort(self) -> None:
-        self._give_up(CANCELLED)
+            self._finish_leg(leg)
 
     def client_gone(self) -> None:
         self._give_up(CLIENT_GONE)
@@ -151,14 +137,8 @@ class Dispatch(Receiver):
         """Memory is short: do without what was sent, or without the request."""
         if self._opened:
             self._forget_sent()
-            if self._local is not None:
-                self._local.relieve()
         else:
-            self._give_up(LegFailure("overloaded", "this router is short of memory"))
-
-    @property
-    def wire(self) -> Connection | None:
-        return self._local.wire if self._local is not None and not self._in_hand else None
+            self._give_up(OVERLOADED)
 
     # When its time is up, or ways change
 
@@ -227,8 +207,7 @@ class Dispatch(Receiver):
         self._opened = False  # What is sent meanwhile is kept for the next one.
         self.record.held_at = inf
         self.record.retried_for = failure.code
-        local_target = self._local.target if self._local is not None else None
-        self._remembering().note(failure, self._place, local_target)
+        self._remembering().note(failure, self._place, self._target or None)
         now, late_at = self._service.now(), self._late_at()
         if now >= late_at:
             self.fail(self._too_late())
@@ -323,10 +302,9 @@ class Dispatch(Receiver):
         if self._over or self._given_up is not None:
             return
         self._given_up = failure
-        if self._leg is not None:
-            if isinstance(self._leg, RemoteLeg) and self._is_overdue():
-                self._leg.overdue()
-            self._leg.abort()
+        if isinstance(self._leg, RemoteLeg) and self._is_overdue():
+            self._leg.overdue()
+        if self._stop_attempt():
             return
         if self._wait is not None:
             self._service.room.leave(self._wait)
@@ -423,15 +401,11 @@ class Dispatch(Receiver):
 
     def serve_here(self, slot: Slot, place: str, now: float) -> None:
         """An attempt at this site: ``slot`` is its own. ``place`` as of `Decision`."""
-        service = self._service
         self._place = place
-        self._local = leg = service.make_leg(self.request, self, slot, service.local, True)
-        self._leg, record = leg, self.record
+        record = self.record
         record.attempts += 1
         record.begun_at = now
-        if self._kept is not None or self._is_finished or self._paused:
-            self._catch_up(leg)
-        if leg.is_opened:  # We may stand in the handler's call: it hears of the head next.
+        if self._begin_here(slot):  # We may stand in the caller's call: it hears of the head next.
             usual = self._kept is None and self._wait is None and self._asked_at is None
             if usual and self.request.idempotent:
                 self._opened = True  # `_now_opened`, in place.
@@ -440,7 +414,7 @@ class Dispatch(Receiver):
                 self._now_opened(now)
             self._told_opened = True
             if self._owes_writable:
-                service.timers.at_turn_end(self._repay_writable)
+                self._service.timers.at_turn_end(self._repay_writable)
 
     def open_remote(self, to: Decision | RemoteWait, wait_ms: int, now: float) -> bool:
         """An attempt elsewhere; False: there is no adjacency that way."""
@@ -464,7 +438,7 @@ class Dispatch(Receiver):
         self._asked_at = None if wait_ms else now
         record.site = site
         self._place = to.router or site  # Likewise.
-        self._local = None
+        self._target = ""
         self._leg = leg
         record.attempts += 1
         record.begun_at = now

@@ -1,4 +1,4 @@
-"""A stream of another site that ends here: admission, a target of this site, the answer back.
+"""The exchange of a request that another site sent here: admission, a target, the answer back.
 
 An egress never sends a request on to another site: it has a slot, waits for one as long as the
 OPEN allows, or refuses. So two full sites cannot pass a request to and fro.
@@ -8,46 +8,65 @@ from typing import TYPE_CHECKING
 
 from router.balance.ledger import Denied, Slot
 from router.balance.waiting_room import WaitingPlace, line_of
-from router.forward.egress_answer import EgressAnswer
-from router.forward.http1.canonical import check_trailers
-from router.forward.local import SlotLeg
-from router.forward.ports import Request
-from router.forward.replay import Replay
+from router.forward.answer_habit import IN_PARTS_AGAIN
+from router.forward.exchange import Exchange
+from router.forward.ports import OVERLOADED, LegCode, LegFailure, Request
 from router.forward.service import Service
 from router.link.ports import Refusal, ResetCode, Stream
 from router.model import limits
 from router.model.ids import SiteId
-from router.net.ports import Timer
+from router.net.ports import Buffer, Timer
 
 if TYPE_CHECKING:
     from router.forward.under_way import UnderWay
 
-LENGTH_NOT_KNOWN = -1
+_REFUSALS: dict[LegCode, Refusal] = {
+    "busy": "busy",
+    "all-full": "busy",
+    "overloaded": "busy",
+    "no-target": "no-target",
+    "connect-failed": "connect-failed",
+    "draining": "draining",
+    "not-allowed": "not-allowed",
+    "no-route": "no-route",
+}
+
+_RESETS: dict[LegCode, ResetCode] = {
+    "target-reset": "target-reset",
+    "target-timeout": "target-timeout",
+    "bad-response": "bad-response",
+    "cancelled": "cancelled",
+    "stalled": "stalled",
+}
+
+SWITCHING_PROTOCOLS = b"101"
+STATUS_AT = slice(len(b"HTTP/1.1 "), len(b"HTTP/1.1 101"))
 
 
-class EgressStream:
-    """The stream's side: a `StreamHandler` that feeds the leg, and a `Waiter` for a slot.
+class EgressExchange(Exchange):
+    """A `Waiter` for a slot. It begins as it is made, and writes its answer to ``stream``.
 
-    What arrives before there is a slot is held, bounded by the stream's window. The request body
-    must be as long as the OPEN says; otherwise nothing more reaches the target and the stream is
-    reset ``bad-message``. ``under_way`` is told once, when the stream is gone.
+    ACCEPTED once a target is held, or with the answer where that is expected at once and whole. For
+    http the end is told when the slot is given back, with the count without it; for tcp with the
+    target's own end. ``under_way`` is told once, when the stream is gone, and what it brought has
+    arrived.
     """
 
     __slots__ = (
-        "_answer",
-        "_body_left",
-        "_held",
-        "_ingress",
-        "_is_whole",
-        "_leg",
-        "_request",
-        "_service",
+        "_accepted",
+        "_habit",
+        "_is_waiting",
         "_stream",
+        "_stream_lost",
         "_timer",
         "_under_way",
-        "_waiting",
+        "ingress",
+        "is_raw",
+        "is_whole",
         "session",
     )
+
+    _FROM_CLIENT = False
 
     def __init__(
         self,
@@ -58,28 +77,27 @@ class EgressStream:
         ingress: SiteId,
         wait_ms: int,
     ) -> None:
-        """It begins as it is made: takes a slot, or waits for one, or refuses. ``ingress`` and
-        ``wait_ms`` as in `OpenRequest`."""
+        """``ingress`` and ``wait_ms`` as in `OpenRequest`."""
+        Exchange.__init__(self, request, service)
         self._stream = stream
-        self._request = request
         self.session = request.session
         """Of `Waiter`."""
-        self._service = service
-        self._ingress = ingress
-        self._held: Replay | None = None  # While there is no leg.
-        self._leg: SlotLeg | None = None
-        self._waiting = False
-        self._timer: Timer | None = None
-        self._body_left = request.body_bytes
-        is_http = request.protocol != "tcp"
-        # It has no body to wait for, and its leg knows.
-        self._is_whole = is_whole = is_http and not request.body_bytes and not request.upgrade
+        self.ingress = ingress
+        """The site whose client it is."""
+        self._timer: Timer | None = None  # Only while it outlives its stream.
+        self._is_waiting = False
+        self._accepted = False
+        self._stream_lost = False
+        self.is_raw = is_raw = request.protocol == "tcp"
+        """Bytes both ways are no longer a message (tcp, or after 101)."""
+        self.is_whole = is_whole = not (is_raw or request.body_bytes or request.upgrade)
+        """Nothing follows its head."""
+        # None: no whole answer may come, or its ACCEPTED is waited for.
+        self._habit = service.answer_habit if is_whole else None
         self._under_way = under_way
         under_way.egress.add(self)
         if under_way.stirred is not None:
             under_way.stirred()
-        habit = service.answer_habit if is_whole else None
-        self._answer = answer = EgressAnswer(stream, service.ledger, habit, not is_http)
         wait_until = None
         if wait_ms > 0:
             wait_s = min(wait_ms / 1000, limits.OPEN_WAIT_S_MAX)
@@ -90,23 +108,12 @@ class EgressStream:
             if ingress == service.site:
                 service.ledger.hand(now)
         slot = service.admission.admit(self, wait_until)
-        if type(slot) is Slot:  # The commonest: `_serve`, in place, with nothing held.
-            service.demand.brought += 1
-            service.ledger.lent += 1
-            leg = service.make_leg(request, answer, slot, service.local, False)
-            self._leg = answer.leg = leg
-            if leg.is_opened:
-                answer.opened()
+        if type(slot) is Slot:
+            self._serve(slot)
         elif slot is None:
-            self._waiting = True
-            self._held = Replay(service.pressure, self)
+            self._is_waiting = True
         elif isinstance(slot, Denied):
             self._refuse("no-target" if slot is Denied.NO_TARGET else "busy")
-
-    @property
-    def ingress(self) -> SiteId:
-        """The site whose client it is."""
-        return self._ingress
 
     @property
     def service(self) -> Service:
@@ -116,154 +123,184 @@ class EgressStream:
 
     @property
     def line(self) -> WaitingPlace:
-        return line_of(self._stream.neighbour_site, self._ingress, self._service.branch_to)
+        return line_of(self._stream.neighbour_site, self.ingress, self._service.branch_to)
 
     def granted(self, slot: Slot) -> None:
-        self._waiting = False
+        self._is_waiting = False
         self._serve(slot)
 
     def expired(self) -> None:
-        self._waiting = False
+        self._is_waiting = False
         self._refuse("busy")
 
     displaced = expired
+
+    # What this site wants of it.
 
     def dismiss(self) -> None:
         """The site drains, or the service goes: who only waits is refused."""
         if self._leave_queue():
             self._refuse("draining")
 
-    def abort(self) -> None:
-        """The site stops: reset what is under way."""
-        if not self._leave_queue() and self._leg is not None:
-            self._leg.abort()
+    def stop(self) -> None:
+        """Reset what is under way."""
+        if not self._leave_queue():
+            self.abort()
         self._stream.reset("internal")
-
-    # StreamHandler
-
-    def accepted(self, in_flight: int) -> None:
-        self._misused()
-
-    def refused(self, reason: Refusal, in_flight: int) -> None:
-        self._misused()
-
-    def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
-        self._misused()
-
-    def received(self, data: memoryview) -> None:
-        left = self._body_left
-        if left != LENGTH_NOT_KNOWN and not self._answer.raw:
-            left -= len(data)
-            if left < 0:
-                self._misused()
-                return
-            self._body_left = left
-        if self._leg is not None:
-            if not self._leg.send(data):
-                self._stream.pause()
-        elif self._held is not None:
-            self._held.add(data)
-            if self._held.size_bytes >= limits.REPLAY_BYTES_MAX:
-                self._stream.pause()
-
-    def trailers(self, block: bytes) -> None:
-        if self._request.protocol == "tcp" or not check_trailers(block):
-            self._misused()
-        elif self._leg is not None:
-            self._leg.send_trailers(block)
-        elif self._held is not None:
-            self._held.add_trailers(block)
-
-    def ended(self, in_flight: int) -> None:
-        if self._is_whole:
-            return
-        if self._body_left > 0 and not self._answer.raw:
-            self._misused()
-        elif self._leg is not None:
-            self._leg.finish()
-        elif self._held is not None:
-            self._held.finish()
-            if self._request.protocol == "tcp" and self._held.finished_empty:
-                self._leave_queue()  # A client that sent nothing and went.
-                self._stream.reset("cancelled")
-
-    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
-        self._misused()
-
-    def writable(self) -> None:
-        if self._leg is not None:
-            self._leg.resume()
-
-    def lost(self, cause: ResetCode | None) -> None:
-        answer, leg = self._answer, self._leg
-        answer.stream_lost = True
-        if self._held is not None:
-            self._forget_held()
-        if answer.over or self._leave_queue() or leg is None:
-            under_way = self._under_way  # `egress_finished`, in place: nearly all end here.
-            under_way.egress.discard(self)
-            if under_way.is_draining:
-                under_way.check_drained()
-        elif cause is not None:
-            leg.abort()
-            self._under_way.egress_finished(self)
-        else:
-            # Both ends finished; what the target has not taken yet still goes there.
-            timers = self._service.timers
-            self._timer = timers.call_at(
-                timers.now() + self._service.config.timeouts.half_closed_s, leg.abort
-            )
-            self._answer.outlived = self._delivered
-
-    def _delivered(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._under_way.egress_finished(self)
-
-    def _serve(self, slot: Slot) -> None:
-        held, self._held = self._held, None
-        service = self._service
-        service.demand.brought += 1
-        service.ledger.lent += 1
-        leg = service.make_leg(self._request, self._answer, slot, service.local, False)
-        self._leg = self._answer.leg = leg
-        if leg.is_opened:
-            self._answer.opened()
-        if held is not None:
-            if held.play(leg):
-                self._stream.resume()
-            else:
-                self._stream.pause()
-            held.drop()
-
-    def _refuse(self, reason: Refusal) -> None:
-        self._forget_held()
-        self._stream.refuse(reason, self._service.ledger.load)
 
     def relieve(self) -> None:
         """Memory is short: who waits had better go to another site."""
         if self._leave_queue():
             self._refuse("busy")
+        elif self._opened:
+            self._forget_sent()
+        else:
+            self._give_up(OVERLOADED)
 
-    def _forget_held(self) -> None:
-        held, self._held = self._held, None
-        if held is not None:
-            held.drop()
+    # What its `EgressStream` tells.
 
-    def _leave_queue(self) -> bool:
-        if not self._waiting:
-            return False
-        self._waiting = False
-        self._service.admission.leave(self)
-        return True
+    def finish(self) -> None:
+        Exchange.finish(self)
+        if self._is_waiting and self.is_gone():
+            self._leave_queue()
+            self._stream.reset("cancelled")
 
-    def _misused(self) -> None:
+    def misused(self) -> None:
         """The stream brought what it must not."""
-        self._forget_held()
-        if not self._leave_queue() and self._leg is not None and not self._answer.over:
-            self._leg.abort()
+        if not self._leave_queue():
+            self.abort()
         service = self._service
         service.refused_messages.note(
-            "request-refused-here", service.key, self._stream.neighbour_site, self._ingress
+            "request-refused-here", service.key, self._stream.neighbour_site, self.ingress
         )
         self._stream.reset("bad-message")
+
+    def stream_lost(self, cause: ResetCode | None) -> None:
+        """See `StreamHandler.lost`."""
+        self._stream_lost = True
+        if self._over or self._leave_queue():
+            self._under_way.egress_finished(self)
+        elif cause is not None:
+            self.abort()
+            self._under_way.egress_finished(self)
+        else:  # What the target has not taken yet still goes there.
+            timers = self._service.timers
+            half_closed_s = self._service.config.timeouts.half_closed_s
+            self._timer = timers.call_at(timers.now() + half_closed_s, self.abort)
+
+    # LegHandler
+
+    def opened(self) -> None:
+        self._opened = True
+        if self._kept is not None or self.request.protocol == "http2":
+            self._forget_unneeded()
+        else:
+            self._in_hand = False
+        if not self._accepted:
+            self._accepted = True
+            habit = self._habit
+            if habit is not None and not habit.in_parts:
+                self._stream.accept_soon(self._came_in_parts)
+            else:
+                if habit is not None:
+                    habit.in_parts -= 1
+                self._stream.accept(self._service.ledger.load)
+        if self._owes_writable:
+            self._repay_writable()
+
+    def _came_in_parts(self) -> int:
+        assert self._habit is not None, "ACCEPTED was held back"
+        self._habit.in_parts = IN_PARTS_AGAIN
+        return self._service.ledger.load
+
+    def head(self, head: bytes, body_bytes: int) -> None:
+        self._answer_began()
+        if head[STATUS_AT] == SWITCHING_PROTOCOLS:
+            self.is_raw = True
+        self._stream.send_head(head, body_bytes)
+
+    def received(self, data: memoryview) -> None:
+        if not self._stream.send(data):
+            self.pause()
+
+    def trailers(self, block: bytes) -> None:
+        self._stream.send_trailers(block)
+
+    def ended(self) -> None:
+        if self.is_raw:
+            self._stream.finish()
+
+    def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
+        slot, ledger = self._slot, self._service.ledger
+        assert slot is not None, "it is served here"
+        if self._in_hand or self._timing is not None:
+            self._answer_began()
+        self._give_back(slot, is_complete=True)
+        self._over = True
+        ledger.lent -= 1
+        if self._stream_lost:
+            self._outlived()
+            return
+        self._stream.answer(head, body_bytes, body, ledger)
+        if self._habit is None:
+            self._stream.resume()  # What still comes of the request is dropped.
+
+    # Exchange
+
+    def _attempt_over(self, failure: LegFailure | None) -> None:
+        self._over = True
+        ledger, stream = self._service.ledger, self._stream
+        ledger.lent -= 1
+        if self._in_hand:
+            self._forget_sent()
+        if self._stream_lost:
+            self._outlived()
+            return
+        if failure is None:
+            if not self.is_raw:
+                stream.finish(ledger)
+            stream.resume()  # As in `whole`.
+            return
+        code = failure.code if self._given_up is None else self._given_up.code
+        refusal = None if self._accepted else _REFUSALS.get(code)
+        if refusal is not None:
+            stream.refuse(refusal, ledger.load)
+        elif self.is_raw:
+            stream.reset(_RESETS.get(code, "internal"))
+        else:
+            stream.break_off(_RESETS.get(code, "internal"))
+            stream.resume()  # As above.
+
+    def _tell_writable(self) -> None:
+        self._stream.resume()
+
+    # Steps
+
+    def _serve(self, slot: Slot) -> None:
+        service = self._service
+        service.demand.brought += 1
+        service.ledger.lent += 1
+        if self._begin_here(slot):
+            self.opened()
+
+    def _refuse(self, reason: Refusal) -> None:
+        self._over = True
+        if self._in_hand:
+            self._forget_sent()
+        self._stream.refuse(reason, self._service.ledger.load)
+
+    def _leave_queue(self) -> bool:
+        """It waits for a slot no longer; False: it did not."""
+        if not self._is_waiting:
+            return False
+        self._is_waiting = False
+        self._over = True
+        self._service.admission.leave(self)
+        self._forget_sent()
+        return True
+
+    def _outlived(self) -> None:
+        """The stream was gone before."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._under_way.egress_finished(self)

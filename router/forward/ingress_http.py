@@ -1,11 +1,11 @@
-"""HTTP clients: one session per connection, one exchange per request."""
+"""HTTP clients: one session per connection, one caller per request."""
 
 import enum
 import random
 from collections.abc import Callable
 from math import inf
 
-from router.forward.exchange_http import CLIENT_GONE, Exchange
+from router.forward.caller_http import CLIENT_GONE, HttpCaller
 from router.forward.http1 import render
 from router.forward.http1.bytes_cache import BytesCache
 from router.forward.http1.grammar import HttpError, bad_request
@@ -61,10 +61,10 @@ class HttpSession:
 
     __slots__ = (
         "_answers",
+        "_caller",
         "_connection",
         "_draining",
         "_ended",
-        "_exchange",
         "_held",
         "_idle_s",
         "_is_paused",
@@ -79,7 +79,6 @@ class HttpSession:
         "_request_ids",
         "_requests",
         "_rng",
-        "_spare",
         "_terms",
         "_timeouts",
         "_timers",
@@ -141,8 +140,7 @@ class HttpSession:
             known,
         )
         self._phase = _SERVING
-        self._exchange: Exchange | None = None
-        self._spare: Exchange | None = None  # The last one, over: the next is made in its place.
+        self._caller: HttpCaller | None = None
         self._requests = 0
         self._ended = False
         self._draining = False
@@ -161,21 +159,21 @@ class HttpSession:
         or the connection is aborted.
         """
         self._draining = True
-        if self._phase is _SERVING and self._exchange is None and self._parser.is_idle:
+        if self._phase is _SERVING and self._caller is None and self._parser.is_idle:
             self._pace.touch(limits.DRAIN_IDLE_S)
             self._pace.rearm(self._timers.now())
 
     def shed_idle(self) -> bool:
         """Close if no request is under way, to save memory; False: one is."""
-        if self._phase is not _SERVING or self._exchange is not None or not self._parser.is_idle:
+        if self._phase is not _SERVING or self._caller is not None or not self._parser.is_idle:
             return False
         self._close(limits.LINGER_DISCARD_S)
         return True
 
     def abort(self) -> None:
         """End at once, as after the grace of a drain."""
-        if self._tunnel_timer is not None and self._exchange is not None:
-            self._exchange.leg.abort()
+        if self._tunnel_timer is not None and self._caller is not None:
+            self._caller.leg.abort()
         else:
             self._connection.abort()
 
@@ -187,8 +185,8 @@ class HttpSession:
     @property
     def legs(self) -> list[ClientLeg]:
         """What is under way."""
-        exchange = self._exchange
-        return [exchange.leg] if exchange is not None and hasattr(exchange, "leg") else []
+        caller = self._caller
+        return [caller.leg] if caller is not None and hasattr(caller, "leg") else []
 
     # What the connection tells.
 
@@ -201,8 +199,8 @@ class HttpSession:
                 self._parsed(was_in_head)
         elif self._phase is _TUNNEL:
             self._pace.touch(self._timeouts.tunnel_s)
-            assert self._exchange is not None, "a tunnel without its exchange"
-            if not self._exchange.body(data):
+            assert self._caller is not None, "a tunnel without its caller"
+            if not self._caller.body(data):
                 self._wait_for_leg()
         elif self._phase is _CLOSING:
             self._unread_bytes += len(data)
@@ -211,16 +209,16 @@ class HttpSession:
 
     def ended(self) -> None:
         self._ended = True
-        exchange = self._exchange
+        caller = self._caller
         if self._phase is _TUNNEL:
-            assert exchange is not None, "a tunnel without its exchange"
-            exchange.client_ended()
-        elif self._phase is _DRAINING_BODY or exchange is None:
+            assert caller is not None, "a tunnel without its caller"
+            caller.client_ended()
+        elif self._phase is _DRAINING_BODY or caller is None:
             if not self._next_waits:
                 self._close(limits.LINGER_DISCARD_S)
-        elif not exchange.is_request_complete:
+        elif not caller.is_request_complete:
             self._parser.close()
-            exchange.refuse(_TORN_BODY, is_gone=True)
+            caller.refuse(_TORN_BODY, is_gone=True)
         elif not self._terms.serves_half_closed:
             self._client_left()
 
@@ -235,10 +233,10 @@ class HttpSession:
 
     def _client_left(self) -> None:
         """Nobody waits for the answer, nor for those of requests behind it."""
-        exchange, self._exchange = self._exchange, None
-        if exchange is None:
+        caller, self._caller = self._caller, None
+        if caller is None:
             return  # The last answer has yet to leave: `_next`.
-        status = exchange.client_gone()
+        status = caller.client_gone()
         self._tell_answered(status)
         if status == CLIENT_GONE:
             self._close(limits.LINGER_DISCARD_S)  # Earlier answers may be on their way.
@@ -250,28 +248,27 @@ class HttpSession:
         self._pace.untaken_bytes = 0
         if self._next_waits:
             self._next()
-        exchange = self._exchange
-        if exchange is not None:
-            if not exchange.awaits_answer:
+        caller = self._caller
+        if caller is not None:
+            if not caller.awaits_answer:
                 timeouts = self._timeouts
-                self._pace.touch(timeouts.tunnel_s if exchange.is_tunnel else timeouts.idle_s)
-            exchange.client_writable()
+                self._pace.touch(timeouts.tunnel_s if caller.is_tunnel else timeouts.idle_s)
+            caller.client_writable()
 
     def lost(self, cause: Loss | None) -> None:
         self._phase = _OVER
         self._parser.detach()
         self._pace.stop()
-        self._spare = None  # It holds us: let no cycle wait for the collector.
-        exchange = self._exchange
-        if exchange is None:
+        caller = self._caller
+        if caller is None:
             return
-        if cause is None and exchange.is_tunnel:
+        if cause is None and caller.is_tunnel:
             # Both ends finished towards the client: its last bytes may still go to the target.
             half_closed_at = self._timers.now() + self._timeouts.half_closed_s
             self._tunnel_timer = self._timers.call_at(half_closed_at, self.abort)
         else:
-            self._exchange = None
-            gone = exchange.dropped() if is_ours(cause) else exchange.client_gone()
+            self._caller = None
+            gone = caller.dropped() if is_ours(cause) else caller.client_gone()
             self._tell_answered(gone)
 
     # What the parser tells.
@@ -298,15 +295,9 @@ class HttpSession:
             request = self._request_of(head, head.head)
             if known is not None:
                 known.made = request
-        exchange = self._spare
-        if exchange is None:
-            exchange = Exchange(self, head, request, self._via, request_id)
-        else:
-            self._spare = None
-            Exchange.__init__(exchange, self, head, request, self._via, request_id)
-        exchange.is_request_complete = is_whole
-        self._exchange = exchange
-        exchange.leg = self._open_leg(request, exchange)
+        self._caller = caller = HttpCaller(self, head, request, self._via, request_id)
+        caller.is_request_complete = is_whole
+        caller.leg = self._open_leg(request, caller)
 
     def _request_of(self, head: RequestHead, canonical: bytes) -> Request:
         return Request(
@@ -324,35 +315,35 @@ class HttpSession:
             self._unread_bytes += len(data)
             if self._unread_bytes > limits.LINGER_DISCARD_BYTES_MAX:
                 self._close(limits.LINGER_DISCARD_S)
-        elif self._exchange is not None:
+        elif self._caller is not None:
             self._pace.touch(self._timeouts.idle_s)
-            if not self._exchange.body(data):
+            if not self._caller.body(data):
                 self._wait_for_leg()
 
     def trailers(self, block: bytes) -> None:
-        if self._exchange is not None:
-            self._exchange.request_trailers(block)
+        if self._caller is not None:
+            self._caller.request_trailers(block)
 
     def complete(self) -> None:
         if self._phase is _DRAINING_BODY:
             self._phase = _SERVING
             self._next()
-        elif self._exchange is not None:
-            exchange = self._exchange
-            exchange.is_request_complete = True
-            if exchange.awaits_answer:
+        elif self._caller is not None:
+            caller = self._caller
+            caller.is_request_complete = True
+            if caller.awaits_answer:
                 self._pace.touch(self._terms.answer_s)
-            exchange.request_complete()
+            caller.request_complete()
 
     def failed(self, error: HttpError) -> None:
         if self._phase is _DRAINING_BODY:
             self._close(limits.LINGER_DISCARD_S)
-        elif self._exchange is not None:
-            self._exchange.refuse(error)
+        elif self._caller is not None:
+            self._caller.refuse(error)
         else:
             self._refuse(error)
 
-    # What the exchange tells.
+    # What the caller tells.
 
     def write(self, *parts: Buffer) -> bool:
         now, pace = self._timers.now(), self._pace
@@ -384,7 +375,7 @@ class HttpSession:
             writer.is_full = True
         if writer.is_full:
             self._pace.note_untaken()
-        exchange, self._exchange = self._exchange, None
+        self._caller = None
         if self.answered is not None:
             self.answered(status)
         self._waits_for_leg = False
@@ -392,7 +383,6 @@ class HttpSession:
         if writer.is_full or parser.held_bytes or self._is_paused or self._held:
             self._next()
         else:  # The same, in place: nothing is here yet that could be next.
-            self._spare = exchange
             parser.state = BETWEEN
             pace, now = self._pace, self._timers.now()
             pace.deadline = deadline = now + self._timeouts.keep_alive_s
@@ -401,8 +391,8 @@ class HttpSession:
         return True
 
     def write_interim(self, head: bytes) -> None:
-        exchange = self._exchange
-        if exchange is not None and not exchange.is_request_complete:
+        caller = self._caller
+        if caller is not None and not caller.is_request_complete:
             self._pace.touch(self._timeouts.idle_s)
         self._writer.write(head)
 
@@ -410,7 +400,7 @@ class HttpSession:
         self._waits_for_leg = False
         floor = self._pace.floor
         floor.since = self._timers.now()
-        floor.seen_bytes = self._exchange.body_bytes_seen if self._exchange is not None else 0
+        floor.seen_bytes = self._caller.body_bytes_seen if self._caller is not None else 0
         self._set_paused()
 
     def closes_after_this(self) -> bool:
@@ -423,12 +413,12 @@ class HttpSession:
         self._writer.flush()
         held = self._parser.take_held()
         self._held = False
-        exchange = self._exchange
-        assert exchange is not None, "a tunnel without its exchange"
-        if held and not exchange.body(memoryview(held)):
+        caller = self._caller
+        assert caller is not None, "a tunnel without its caller"
+        if held and not caller.body(memoryview(held)):
             self._waits_for_leg = True
         if self._ended:
-            exchange.client_ended()
+            caller.client_ended()
         self._set_paused()
 
     def finish(self) -> None:
@@ -438,8 +428,8 @@ class HttpSession:
     def answer(self, error: HttpError, framing: ClientFraming) -> None:
         whole = render.own_answer(error, framing, self._rng)
         if self._request_ids.name:
-            exchange = self._exchange
-            request_id = exchange.request_id if exchange is not None else b""
+            caller = self._caller
+            request_id = caller.request_id if caller is not None else b""
             whole = self.with_request_id(whole, request_id or self._request_ids.fresh())
         self._writer.write(whole)
         self._writer.flush()
@@ -448,16 +438,16 @@ class HttpSession:
         return self._request_ids.on_response(head, request_id)
 
     def over(self, status: int, *, close: bool) -> None:
-        exchange, self._exchange = self._exchange, None
-        assert exchange is not None, "the end of no exchange"
+        caller, self._caller = self._caller, None
+        assert caller is not None, "the end of no caller"
         self._tell_answered(status)
         self._waits_for_leg = False
         if self._tunnel_timer is not None:
             self._delivered()
         elif close:
-            whole = exchange.is_request_complete and not self._held
+            whole = caller.is_request_complete and not self._held
             self._close(limits.KEEP_ALIVE_IDLE_S if whole else limits.LINGER_DISCARD_S)
-        elif exchange.is_request_complete:
+        elif caller.is_request_complete:
             self._next()
         else:
             self._phase = _DRAINING_BODY
@@ -466,7 +456,7 @@ class HttpSession:
             self._set_paused()
 
     def torn(self, status: int) -> None:
-        self._exchange = None
+        self._caller = None
         self._tell_answered(status or CLIENT_GONE)
         self._writer.flush()
         self._abort()
@@ -511,7 +501,7 @@ class HttpSession:
             return
         if parser.held_bytes or parser.is_in_head:
             self._parsed(was_in_head=False)
-        if self._exchange is None and (self._ended or (self._draining and parser.is_idle)):
+        if self._caller is None and (self._ended or (self._draining and parser.is_idle)):
             self._close(limits.LINGER_DISCARD_S)
         elif self._is_paused or self._held or self._waits_for_leg:
             self._set_paused()
@@ -568,21 +558,21 @@ class HttpSession:
         """Its deadline has come, or it is time for a look at how fast the client sends."""
         if now >= self._pace.deadline:
             self._overdue(now)
-        elif self._is_too_slow(now) and self._exchange is not None:
+        elif self._is_too_slow(now) and self._caller is not None:
             self._parser.close()
-            self._exchange.refuse(render.REQUEST_TIMEOUT)
+            self._caller.refuse(render.REQUEST_TIMEOUT)
 
     def _is_too_slow(self, now: float) -> bool:
         """The client sends its body below the floor, and has nobody else to wait for."""
-        exchange, floor = self._exchange, self._pace.floor
-        if exchange is None or self._is_paused or not exchange.awaits_client:
+        caller, floor = self._caller, self._pace.floor
+        if caller is None or self._is_paused or not caller.awaits_client:
             floor.since = now
-            floor.seen_bytes = exchange.body_bytes_seen if exchange is not None else 0
+            floor.seen_bytes = caller.body_bytes_seen if caller is not None else 0
             return False
-        return floor.is_missed(now, exchange.body_bytes_seen, self._terms.body_rate_min)
+        return floor.is_missed(now, caller.body_bytes_seen, self._terms.body_rate_min)
 
     def _overdue(self, now: float) -> None:
-        exchange, pace = self._exchange, self._pace
+        caller, pace = self._caller, self._pace
         idle_s = self._timeouts.idle_s
         pace.deadline = inf
         if self._phase is _CLOSING:
@@ -595,11 +585,11 @@ class HttpSession:
             pace.touch(idle_s)
         elif self._phase is _TUNNEL:
             self._connection.abort()
-        elif exchange is not None:
+        elif caller is not None:
             self._parser.close()
-            waits = exchange.awaits_client and not self._is_paused
+            waits = caller.awaits_client and not self._is_paused
             timeout = render.failure_error(LegFailure("target-timeout"))
-            exchange.refuse(render.REQUEST_TIMEOUT if waits else timeout)
+            caller.refuse(render.REQUEST_TIMEOUT if waits else timeout)
         elif self._parser.is_in_head:
             self._refuse(render.REQUEST_TIMEOUT)
         else:

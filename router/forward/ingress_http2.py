@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from router.forward.exchange_http2 import Http2Exchange
+from router.forward.caller_http2 import Http2Caller
 from router.forward.http1 import render
 from router.forward.http1.bytes_cache import BytesCache
 from router.forward.http1.grammar import HttpError
@@ -56,7 +56,7 @@ class _Phase(enum.Enum):
     OVER = enum.auto()
 
 
-_SERVING = _Phase.SERVING  # Bound once: see `exchange_http2`.
+_SERVING = _Phase.SERVING  # Bound once: see `caller_http2`.
 
 
 class _Answered(FinishedStreamUser):
@@ -236,7 +236,7 @@ class Http2Session:
 
     def _is_gone(self, user: StreamUser) -> bool:
         """Whether a client that finished is taken for gone, with this answer not whole."""
-        if self._serves_half_closed or not isinstance(user, Http2Exchange):
+        if self._serves_half_closed or not isinstance(user, Http2Caller):
             return False
         return not user.is_answered
 
@@ -393,7 +393,7 @@ class Http2Session:
         if self._request_ids.name:
             head, request_id = self._request_ids.on_request(request.head)
             request = msgspec.structs.replace(request, head=head)
-        exchange = Http2Exchange(self, stream, asked, request_id, ended=ended)
+        exchange = Http2Caller(self, stream, asked, request_id, ended=ended)
         stream.user = exchange
         if self._phase is _SERVING:
             self._deadline = inf
@@ -420,7 +420,7 @@ class Http2Session:
             return
         for stream in self._http2.drop():
             exchange, stream.user = stream.user, NOBODY
-            if not isinstance(exchange, Http2Exchange):
+            if not isinstance(exchange, Http2Caller):
                 continue  # It has been answered.
             if is_ours:
                 exchange.dropped()
@@ -462,7 +462,7 @@ class Http2Session:
                 return
             for stream in list(http2.streams.values()):
                 user = stream.user
-                if isinstance(user, (Http2Exchange, _Answered)):
+                if isinstance(user, (Http2Caller, _Answered)):
                     user.judge(now)
         if self._phase is not _Phase.OVER and self._timer is None:
             self._rearm()

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping
 
 from router.balance.sessions import SESSION_KEY_MAX
-from router.forward.egress import LENGTH_NOT_KNOWN, EgressStream
+from router.forward.egress import EgressExchange
+from router.forward.egress_stream import LENGTH_NOT_KNOWN, EgressStream
 from router.forward.http1.bytes_cache import BytesCache
 from router.forward.http1.canonical import check_request_head
 from router.forward.ports import Request
@@ -131,7 +132,8 @@ class Offer:
             or (self._ingress == service.site and stream.neighbour_site != service.site)
         ):
             return None
-        return EgressStream(stream, request, service, under_way, self._ingress, self._wait_ms)
+        exchange = EgressExchange(stream, request, service, under_way, self._ingress, self._wait_ms)
+        return EgressStream(exchange, stream, request.body_bytes, exchange.stream_lost)
 
 
 class Offers:
@@ -194,7 +196,8 @@ class Offers:
         if body and offer.protocol != "tcp" and self._known.is_wanted(body):
             known = Offer(request, service, under_way, offer.ingress, offer.wait_ms)
             self._known.keep(body, known)
-        return EgressStream(stream, request, service, under_way, offer.ingress, offer.wait_ms)
+        exchange = EgressExchange(stream, request, service, under_way, offer.ingress, offer.wait_ms)
+        return EgressStream(exchange, stream, request.body_bytes, exchange.stream_lost)
 
     def _request_of(self, offer: OpenRequest, service: Service) -> Request | None:
         known = self._by_head

@@ -167,13 +167,17 @@ class TargetPool:
         connected: Callable[[TargetConnection], None],
         failed: Callable[[DialFailure], None],
     ) -> Dial:
-        """A new connection, its ``user`` to be set by ``connected``. One of the two comes later."""
+        """A new connection, its ``user`` to be set by ``connected``. One of the two comes later.
+
+        Its deadline is as of `acquire`.
+        """
 
         def opened(connection: Connection) -> ConnectionHandler:
             address = connection.peer.host
             target = TargetConnection(
                 self, connection, "" if address == self._host else address, self._network
             )
+            target.deadline = self._network.now() + self.response_s
             self._open.add(target)
             self._arm()
             connected(target)

@@ -1,5 +1,6 @@
 """HTTP/2 connections to one target: many streams each, a further one when all are full."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from router.forward.http1.bytes_cache import BytesCache
@@ -10,7 +11,7 @@ from router.forward.http2.connection import Http2Connection
 from router.forward.http2.streams import Http2Stream, StreamUser
 from router.forward.ingress_http2 import header_list_bytes
 from router.forward.pool import sweep_s
-from router.forward.ports import LegCode, LegFailure, dial_failure
+from router.forward.ports import LegCode, LegFailure, LegTaker, ServerLeg, dial_failure
 from router.model import limits
 from router.model.settings import ServiceLimits, Timeouts
 from router.model.token_bucket import TokenBucket
@@ -26,18 +27,13 @@ from router.net.ports import (
 )
 
 _HEADER_BYTES = header_list_bytes(ServiceLimits())
+_NO_ROOM = LegFailure("busy", "the target takes no further streams")
 
 
 class TargetStreamUser(StreamUser, Protocol):
     """A leg, as the pool sees it."""
 
     deadline: float
-
-    def connected(self, session: "TargetSession") -> None:
-        """After `Http2Pool.wait`: ``session`` has room."""
-
-    def connect_failed(self, code: LegCode, reason: str) -> None:
-        """After `Http2Pool.wait`: no connection came about."""
 
     def lost(self, code: LegCode, reason: str, *, blames: bool) -> None:
         """The connection is gone, and the stream with it. One of its streams ``blames`` the target:
@@ -240,6 +236,27 @@ class TargetSession:
             blames = False
 
 
+class AwaitedStream:
+    """A `PendingLeg`: ``taker`` waits for room for a stream; ``open_leg`` makes a leg of it."""
+
+    __slots__ = ("_open_leg", "_pool", "deadline", "taker")
+
+    def __init__(
+        self, pool: "Http2Pool", open_leg: Callable[[TargetSession], ServerLeg], taker: LegTaker
+    ) -> None:
+        self._pool = pool
+        self._open_leg = open_leg
+        self.taker = taker
+        self.deadline = pool.network.now() + 2 * pool.timeouts.connect_s
+
+    def cancel(self) -> None:
+        self._pool.forget(self)
+
+    def give(self, session: TargetSession) -> None:
+        """``session`` has room."""
+        self.taker.connected(self._open_leg(session))
+
+
 class Http2Pool:
     """The HTTP/2 connections to the target at ``host``:``port``.
 
@@ -268,7 +285,7 @@ class Http2Pool:
         self._scheme = b"http" if tls is None else b"https"
         self._sessions: list[TargetSession] = []
         self._dials: set[Dial] = set()
-        self._waiting: dict[TargetStreamUser, None] = {}
+        self._waiting: dict[AwaitedStream, None] = {}
         self._serving = False
         self._closed = False
         self._sweep: Timer | None = None
@@ -300,16 +317,19 @@ class Http2Pool:
             session.leave()
         return len(idle)
 
-    def wait(self, leg: TargetStreamUser) -> None:
-        """One of `connected`, `connect_failed` and `overdue` follows, unless it is forgotten."""
-        self._waiting[leg] = None
-        leg.deadline = self.network.now() + 2 * self.timeouts.connect_s
+    def wait(
+        self, open_leg: Callable[[TargetSession], ServerLeg], taker: LegTaker
+    ) -> AwaitedStream:
+        """Wait for a connection with room, at most for so long as two may take to connect."""
+        awaited = AwaitedStream(self, open_leg, taker)
+        self._waiting[awaited] = None
         self._dial()
         self._arm()
+        return awaited
 
-    def forget(self, leg: TargetStreamUser) -> None:
+    def forget(self, awaited: AwaitedStream) -> None:
         """It no longer waits."""
-        self._waiting.pop(leg, None)
+        self._waiting.pop(awaited, None)
 
     def close(self) -> None:
         """Open nothing more; what is under way goes on."""
@@ -328,9 +348,9 @@ class Http2Pool:
             if session is None:
                 self._dial()
                 return
-            leg = next(iter(self._waiting))
-            del self._waiting[leg]
-            leg.connected(session)
+            awaited = next(iter(self._waiting))
+            del self._waiting[awaited]
+            awaited.give(session)
 
     def freed(self) -> None:
         """A stream ended: who waits may have its place, later in this turn."""
@@ -392,8 +412,8 @@ class Http2Pool:
     def _fail_waiting(self, failure: LegFailure) -> None:
         """The target takes no connection: nobody waits for another attempt."""
         waiting, self._waiting = self._waiting, {}
-        for leg in waiting:
-            leg.connect_failed(failure.code, failure.reason)
+        for awaited in waiting:
+            awaited.taker.connect_failed(failure)
 
     def _arm(self) -> None:
         if self._sweep is None:
@@ -404,8 +424,9 @@ class Http2Pool:
     def _swept(self) -> None:
         self._sweep = None
         now = self.network.now()
-        for leg in [leg for leg in self._waiting if now >= leg.deadline]:
-            leg.overdue()
+        for awaited in [one for one in self._waiting if now >= one.deadline]:
+            del self._waiting[awaited]
+            awaited.taker.connect_failed(_NO_ROOM)
         for session in list(self._sessions):
             session.tick(now, self.timeouts)
         self.serve()

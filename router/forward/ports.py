@@ -22,7 +22,7 @@ LegCode = Literal[
     "all-full",
     "overloaded",
     "bad-head",  # Another site refused the head as this site sent it.
-    # Likewise, of a target that had taken the stream: its `LocalLeg` tries again.
+    # Likewise, of a target that had taken the stream: its `Exchange` sends it again.
     "not-processed",
     # The request may have run.
     "target-reset",
@@ -67,6 +67,9 @@ class LegFailure(msgspec.Struct, frozen=True):
 
 CLIENT_GONE = LegFailure("client-gone", "the client left")
 """Says nothing of any target."""
+
+CANCELLED = LegFailure("cancelled")
+OVERLOADED = LegFailure("overloaded", "this router is short of memory")
 
 
 def dial_failure(failure: DialFailure) -> LegFailure:
@@ -129,9 +132,10 @@ class LegHandler(Protocol):
     """Who opened a leg. Never called from inside one of its own calls to the leg."""
 
     def opened(self) -> None:
-        """A target is held: bytes flow. At most once (dispatch tells it for the last attempt).
+        """A target is held: bytes flow. At most once (`Dispatch` tells it for the last attempt).
 
-        Not told when an http target was there at once: then the first sign of it is `head`.
+        A leg to a target of this site is held from the start. Of a client's request it is not told
+        when that was at once: then the first sign of it is `head`.
         """
 
     def head(self, head: bytes, body_bytes: int) -> None:
@@ -227,8 +231,8 @@ class Lingering(Protocol):
         """Call ``after`` once the target has it no longer, as far as is known."""
 
 
-class TargetLeg(Leg, Protocol):
-    """A leg to one target, and what its end says of that target. Read in `done`, not before."""
+class ServerLeg(Leg, Protocol):
+    """A leg to who serves, and what its end says of a target of this site. Read in `done`."""
 
     @property
     def status(self) -> int:
@@ -241,3 +245,20 @@ class TargetLeg(Leg, Protocol):
     @property
     def lingers(self) -> "Lingering | None":
         """The target may still work on the request; its slot goes back after that."""
+
+
+class PendingLeg(Protocol):
+    """A leg to a target that is being connected."""
+
+    def cancel(self) -> None:
+        """Its `LegTaker` hears no more."""
+
+
+class LegTaker(LegHandler, Protocol):
+    """Who wants a leg to a target. One of these two calls comes, never from within the asking."""
+
+    def connected(self, leg: ServerLeg) -> None:
+        """It is there, and has the head."""
+
+    def connect_failed(self, failure: LegFailure) -> None:
+        """No byte reached the target."""

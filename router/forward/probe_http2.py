@@ -3,7 +3,14 @@
 from collections.abc import Callable
 
 from router.forward.pool_http2 import Http2Pool
-from router.forward.ports import LegFailure, Request, TargetConfig, tell_in_parts
+from router.forward.ports import (
+    Leg,
+    LegFailure,
+    Request,
+    ServerLeg,
+    TargetConfig,
+    tell_in_parts,
+)
 from router.forward.probe import USER_AGENT
 from router.forward.target_http2 import Http2TargetLeg
 from router.model import limits
@@ -16,10 +23,11 @@ from router.net.ports import Buffer, Network, Timer
 class Http2Probe:
     """A check under way, as `Probe` with a path, over a connection of its own.
 
-    A `LegHandler`: the exchange is one as any other, so the target is judged by the same rules.
+    A `LegTaker`: the exchange is one as any other, so the target is judged by the same rules.
     """
 
     __slots__ = (
+        "_awaited",
         "_body_bytes",
         "_done",
         "_is_over",
@@ -54,8 +62,11 @@ class Http2Probe:
             USER_AGENT,
         )
         request = Request(key=ServiceKey(host, port), protocol="http2", head=head, idempotent=True)
-        self._leg = Http2TargetLeg(request, self, self._pool, b"", network)
-        self._leg.start()
+        self._leg: Leg | None = None
+        pool = self._pool
+        self._awaited = pool.wait(
+            lambda session: Http2TargetLeg(request, self, pool, session, b"", network), self
+        )
         self._timer: Timer = network.call_at(network.now() + timeout_s, self._timed_out)
 
     def cancel(self) -> None:
@@ -63,7 +74,13 @@ class Http2Probe:
         self._is_over = True
         self._end()
 
-    # LegHandler
+    # LegTaker
+
+    def connected(self, leg: ServerLeg) -> None:
+        self._leg = leg
+
+    def connect_failed(self, failure: LegFailure) -> None:
+        self.done(failure)
 
     def opened(self) -> None:
         """What counts is the answer."""
@@ -109,5 +126,7 @@ class Http2Probe:
 
     def _end(self) -> None:
         self._timer.cancel()
-        self._leg.abort()
+        self._awaited.cancel()
+        if self._leg is not None:
+            self._leg.abort()
         self._pool.close()

@@ -4,18 +4,15 @@ from abc import abstractmethod
 
 from router.forward import account
 from router.forward.counters import HTTP_CLASSES, SERVED_NOWHERE
-from router.forward.local import SlotLeg
+from router.forward.exchange import Exchange
 from router.forward.observers import Watch
-from router.forward.ports import LegFailure
+from router.forward.ports import LegFailure, LegHandler
+from router.forward.recent_requests import RequestRecord
 from router.forward.refused_messages import BY_FAILURE, Refusal
 from router.forward.remotes import SMOOTHING
 from router.forward.retry_timer import Again
-from router.forward.sender import Sender
-from router.forward.service import Service
-from router.forward.target_tcp import Received
 from router.forward.tries import Tries
 from router.forward.wait import Wait
-from router.model import limits
 from router.net.ports import Buffer
 
 STATUS_CLASS_AT = len(b"HTTP/1.1 ")
@@ -23,46 +20,33 @@ _FIRST_CLASS = ord("1")
 _CLASSES = len(HTTP_CLASSES)
 
 
-class Receiver(Sender):
-    """The half of a `Dispatch` that faces its attempts: their `LegHandler`.
-
-    As of `Sender`, it has no constructor.
-    """
+class Receiver(Exchange):
+    """The half of a `Dispatch` that faces its attempts. The other half makes all of it."""
 
     __slots__ = (
         "_again",
         "_asked_at",
         "_away",
-        "_local",
-        "_service",
+        "_caller",
         "_told_opened",
         "_wait",
         "_watch",
         "ended",
-        "is_reusable",
         "received",
+        "record",
         "tries",
     )
 
-    _service: Service
+    _caller: LegHandler
     _watch: Watch | None
-    _local: SlotLeg | None  # The attempt, if it is at this site.
+    record: RequestRecord
+    """What is kept of it."""
     _again: Again | None  # Another attempt or way was needed.
     _wait: Wait | None  # It had to wait.
     _away: bool  # The attempt is elsewhere for want of room here: `Demand.overflowed`.
     _asked_at: float | None  # An OPEN is unanswered that may not wait.
     _told_opened: bool
-    is_reusable: bool
-    """It was served by its first attempt, at once and whole: no other attempt, timer or queue has
-    heard of it."""
     tries: Tries | None  # One has failed.
-    received: Received
-    """As `ended`, hot: what needs nothing of us goes straight through."""
-
-    @property
-    def target(self) -> str:
-        """Of this site, that has it now; empty: none."""
-        return self._local.target if self._local is not None else ""
 
     @abstractmethod
     def _may_repeat(self, failure: LegFailure) -> bool:
@@ -71,6 +55,9 @@ class Receiver(Sender):
     @abstractmethod
     def _try_again(self, failure: LegFailure) -> None:
         """The attempt failed, and there may be another one."""
+
+    def _tell_writable(self) -> None:
+        self._caller.writable()
 
     # LegHandler of the attempt
 
@@ -87,19 +74,18 @@ class Receiver(Sender):
                 self._note_spill()
                 if self.request.session:
                     self._note_session(b"")
-            self._handler.opened()
+            self._caller.opened()
         if self._owes_writable:
             self._repay_writable()
 
     def head(self, head: bytes, body_bytes: int) -> None:
         if self._given_up is None:
-            self._handler.head(self._answer_began(head), body_bytes)
+            self._answer_began()
+            self._caller.head(self._note_head(head), body_bytes)
 
-    def _answer_began(self, head: bytes) -> bytes:
-        """``head`` is passed on: nothing is sent again. As its client must see it."""
+    def _note_head(self, head: bytes) -> bytes:
+        """``head`` as its client must see it: it is about to be passed on."""
         self._note_spill()
-        if self._in_hand:
-            self._forget_sent()
         if self._again is not None:
             self._again.look_no_more()
         number = head[STATUS_CLASS_AT] - _FIRST_CLASS
@@ -113,22 +99,16 @@ class Receiver(Sender):
     ) -> None:
         """With ``held_s`` it stands for `opened` as well, of which it tells its handler nothing:
         bytes that were sent need a word only if they were too many."""
-        service, record = self._service, self.record
+        service, record, slot = self._service, self.record, self._slot
         now = service.now()
-        if held_s is not None:
-            if self._owes_writable or self._wait is not None or self._given_up is not None:
-                self.opened(held_s)
-            else:  # As `opened`, but for what ends with this.
-                held_at = now - held_s
-                if held_at < record.begun_at:
-                    held_at = record.begun_at
-                record.held_at = held_at
-                self._told_opened = True
-                asked_at, site = self._asked_at, record.site
-                if asked_at is not None and site is not None:
-                    service.remotes.note_round_trip(site, held_at - asked_at)
+        if slot is not None:
+            if self._timing is not None and self._leg is not None:
+                self._timing.answered(self._leg.status)
+            self._give_back(slot, is_complete=True)
+        elif held_s is not None:
+            self._opened_with_answer(now, held_s)
         if self._given_up is not None:
-            self.done(None)
+            self._attempt_over(None)
             return
         # `_answer_began`, in place.
         if self._in_hand:
@@ -145,18 +125,31 @@ class Receiver(Sender):
             service.demand.overflowed -= 1
         if self._wait is not None:
             self._wait.attempt_ended(now, is_busy=False)
-        was_simple = self._wait is None and self._again is None and self.tries is None
         self._end(None, now)
-        self._handler.whole(head, body_bytes, body)
-        self.is_reusable = was_simple
+        self._caller.whole(head, body_bytes, body)
         room = service.room
         if room.line:
             room.reconsider()
 
-    def trailers(self, block: bytes) -> None:
-        self._handler.trailers(block)
+    def _opened_with_answer(self, now: float, held_s: float) -> None:
+        """As `opened`, but for what ends with the answer."""
+        if self._owes_writable or self._wait is not None or self._given_up is not None:
+            self.opened(held_s)
+            return
+        record = self.record
+        held_at = now - held_s
+        if held_at < record.begun_at:
+            held_at = record.begun_at
+        record.held_at = held_at
+        self._told_opened = True
+        asked_at, site = self._asked_at, record.site
+        if asked_at is not None and site is not None:
+            self._service.remotes.note_round_trip(site, held_at - asked_at)
 
-    def done(self, failure: LegFailure | None) -> None:
+    def trailers(self, block: bytes) -> None:
+        self._caller.trailers(block)
+
+    def _attempt_over(self, failure: LegFailure | None) -> None:
         self._attempt_ended(failure)
         if self._given_up is not None:
             self._finish(self._given_up)
@@ -164,13 +157,12 @@ class Receiver(Sender):
             self._try_again(failure)
         elif not self._over:  # `_finish`, in place.
             self._end(failure, self._service.now())
-            self._handler.done(failure)
+            self._caller.done(failure)
         room = self._service.room
         if room.line:
             room.reconsider()
 
     def _attempt_ended(self, failure: LegFailure | None) -> None:
-        self._leg = None
         if self._away:
             self._away = False
             self._service.demand.overflowed -= 1
@@ -207,14 +199,7 @@ class Receiver(Sender):
         """The attempt holds a target: from here on a byte may have reached it."""
         self._opened = True
         self.record.held_at = now
-        if self._in_hand:
-            request, kept = self.request, self._kept
-            # A target of ours may say later that it has not processed it: see `LocalLeg`.
-            may_return = self._local is not None and request.protocol == "http2"
-            if not (request.idempotent or may_return) or (
-                kept is not None and kept.size_bytes > limits.REPLAY_BYTES_MAX
-            ):
-                self._forget_sent()
+        self._forget_unneeded()
         asked_at, site = self._asked_at, self.record.site
         if asked_at is not None and site is not None:  # `_note_answer`, in place.
             self._asked_at = None
@@ -225,7 +210,7 @@ class Receiver(Sender):
     def _finish(self, failure: LegFailure | None) -> None:
         if not self._over:
             self._end(failure, self._service.now())
-            self._handler.done(failure)
+            self._caller.done(failure)
 
     def _end(self, failure: LegFailure | None, now: float) -> None:
         """Count it and tell of it: once per request, here and nowhere else.
@@ -241,7 +226,6 @@ class Receiver(Sender):
         self._wait = None
         if self._in_hand:
             self._forget_sent()
-        local, self._local = self._local, None
         service, record, code_class = self._service, self.record, self.record.code_class
         counters, started_at, held_at = service.counters, record.started_at, record.held_at
         record.total_s = seconds = now - started_at
@@ -286,7 +270,7 @@ class Receiver(Sender):
             )
         watch, self._watch = self._watch, None
         if watch is not None:
-            target = local.target if local is not None and served_at else ""
+            target = self._target if served_at else ""
             watch.counted(account.passage(record, failure, service.name_of(served_at), target, now))
 
     def _is_of_attempt(self, failure: LegFailure) -> bool:

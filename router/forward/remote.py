@@ -51,7 +51,7 @@ def upgrade_of(offer: OpenRequest) -> str | None:
 
 
 class RemoteHandler(LegHandler, Protocol):
-    """Who opened a `RemoteLeg`."""
+    """Who opened a `RemoteLeg`, a `ServerLeg` that says nothing of targets."""
 
     def opened(self, held_s: float = 0.0) -> None:
         """See `LegHandler`; for ``held_s`` already, which the egress kept to itself."""
@@ -79,6 +79,9 @@ class RemoteLeg:
     """
 
     wire = None
+    status = 0
+    blames_target = False
+    lingers = None
 
     __slots__ = (
         "_aborted",

@@ -15,26 +15,20 @@ class ReplayOwner(Protocol):
 
 
 class Replay:
-    """The bytes, trailers and end of one request direction, in order.
+    """The bytes and trailers of one request direction, in order.
 
     It bounds nothing by itself: whoever adds asks for ``size_bytes`` and pushes back or drops.
     Whoever lets go of one calls `drop`, so that ``pressure`` knows what all of them hold.
     """
 
-    __slots__ = ("_finished", "_keeper", "_parts", "_pressure", "_trailers", "size_bytes")
+    __slots__ = ("_keeper", "_parts", "_pressure", "_trailers", "size_bytes")
 
     def __init__(self, pressure: Pressure, keeper: ReplayOwner) -> None:
         self._keeper = keeper
         self._pressure = pressure
         self._parts: list[bytes] = []
         self._trailers = b""
-        self._finished = False
         self.size_bytes = 0
-
-    @property
-    def finished_empty(self) -> bool:
-        """The end came and not a byte before it."""
-        return self._finished and not self.size_bytes
 
     def relieve(self) -> None:
         """Memory is short."""
@@ -54,9 +48,6 @@ class Replay:
     def add_trailers(self, block: bytes) -> None:
         self._trailers = block
 
-    def finish(self) -> None:
-        self._finished = True
-
     def drop(self) -> None:
         """Forget it: the last call."""
         if self.size_bytes:
@@ -73,6 +64,4 @@ class Replay:
             room = leg.send(part)
         if self._trailers:
             leg.send_trailers(self._trailers)
-        if self._finished:
-            leg.finish()
         return room

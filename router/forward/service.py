@@ -13,8 +13,8 @@ from router.balance.retries import RetryBudget
 from router.balance.site_ejection import SiteNews
 from router.balance.waiting_room import queue_limit
 from router.forward.admission import SlotAdmission
+from router.forward.answer_habit import AnswerHabit
 from router.forward.counters import ServiceCounters
-from router.forward.egress_answer import AnswerHabit
 from router.forward.figures import QueueNow
 from router.forward.health import HealthChecks
 from router.forward.http1.bytes_cache import BytesCache
@@ -22,8 +22,7 @@ from router.forward.http1.memory import Answer, AsBlock, HeadMemory
 from router.forward.http1.requests import KnownRequests
 from router.forward.http1.responses import KnownResponses
 from router.forward.http1.terms import http_terms
-from router.forward.leg_makers import LegMaker, LegMakers
-from router.forward.local import LocalParts
+from router.forward.learning import Learning
 from router.forward.missing_routes import MissingRoutes
 from router.forward.outcomes import Outcomes
 from router.forward.ports import TargetConfig
@@ -35,8 +34,8 @@ from router.forward.request_ids import RequestIds
 from router.forward.request_queue import WaitingRoom
 from router.forward.service_figures import ServiceFigures
 from router.forward.sessions import Sessions
+from router.forward.target_timing import Timings
 from router.forward.targets import Targets
-from router.forward.timed_leg import Learning
 from router.forward.unanswered import UnansweredStreams
 from router.link.ports import StreamOpener
 from router.model import limits
@@ -78,11 +77,9 @@ class Service(ServiceFigures):
     """
 
     __slots__ = (
-        "_outcomes",
         "_rate_state",
         "_rate_timer",
         "_shared",
-        "_targets",
         "_told",
         "answer_habit",
         "branch_to",
@@ -90,10 +87,9 @@ class Service(ServiceFigures):
         "http_terms",
         "key",
         "known_requests",
-        "local",
-        "make_leg",
         "name_of",
         "now",
+        "outcomes",
         "past",
         "pressure",
         "refused_messages",
@@ -101,6 +97,7 @@ class Service(ServiceFigures):
         "routes",
         "sessions",
         "streams",
+        "target_pools",
         "unanswered",
     )
 
@@ -154,26 +151,20 @@ class Service(ServiceFigures):
             shared.network, shared.rng, self._target_is, config.timeouts.connect_s
         )
         self._health.speaks_http2 = config.protocol == "http2"
-        self._outcomes = Outcomes(
+        self.outcomes = Outcomes(
             self._health, shared.network, shared.rng.random, self._can_spare_a_target
         )
         self._learning = Learning(
             self.ledger, shared.network, shared.rng.random, self._capacity_learnt
         )
-        self._targets = Targets(
+        self.target_pools = Targets(
             shared.network,
             shared.site_name,
             config.timeouts,
             self._known_responses,
             shared.heads.blocks,
         )
-        self.make_leg: LegMaker = self._targets.make_leg
-        """A started leg to a target of this site: its slot is its own, ``local`` its parts.
-        `LegMakers` sets another maker."""
-        self._leg_makers = LegMakers(
-            self._learning, shared.network, self._targets.make_leg, self._set_leg_maker
-        )
-        self.local = LocalParts(self.admission, self._targets.open, self._outcomes, shared.pressure)
+        self.timings = Timings(self._learning, shared.network.now)
         self.routes = MissingRoutes(shared.settles_until)
         self.has_targets = False
         self._told: tuple[bool, int, int | None, float | None] = (False, 0, None, None)
@@ -198,7 +189,7 @@ class Service(ServiceFigures):
         self.retries.set_percent(config.limits.retry_percent)
         self.http_terms = http_terms(config)
         self.known_requests = KnownRequests(self._shared.heads.requests)
-        self._targets.set_handling(config.timeouts, self._known_responses)
+        self.target_pools.set_handling(config.timeouts, self._known_responses)
         self.protocol = config.protocol
         self.request_ids.set_name(config.request_id)
         self.room.reconsider()
@@ -206,7 +197,7 @@ class Service(ServiceFigures):
     @property
     def health_path(self) -> str:
         """What checks of this site's targets ask for; empty: there are no such checks here."""
-        paths = (config.health.path for config in self._targets.configs.values())
+        paths = (config.health.path for config in self.target_pools.configs.values())
         return next(filter(None, paths), "")
 
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
@@ -224,13 +215,13 @@ class Service(ServiceFigures):
             }
         )
         self._learning.set_targets(targets)
-        self._leg_makers.set_targets(targets)
+        self.timings.set_targets(targets)
         for target, config in targets.items():
             if config.unusable:  # At once, all of them: what follows may look for a target.
                 self.ledger.set_ready(target, False)
-        self._targets.set(targets)
-        self._outcomes.set_targets(self._targets.configs)
-        self._health.set_targets(self._targets.configs)
+        self.target_pools.set(targets)
+        self.outcomes.set_targets(self.target_pools.configs)
+        self._health.set_targets(self.target_pools.configs)
         self._targets_changed()
 
     def set_site_cap(self, cap: SiteCap | None) -> None:
@@ -280,7 +271,7 @@ class Service(ServiceFigures):
 
     def shed_idle(self) -> int:
         """Close connections to targets that nobody uses; how many."""
-        return self._targets.shed_idle()
+        return self.target_pools.shed_idle()
 
     def queue_now(self, choice: NoChoice) -> QueueNow:
         """What a request meets that comes now and finds every site full, as ``choice`` says."""
@@ -306,9 +297,6 @@ class Service(ServiceFigures):
         heads = self._shared.heads
         return KnownResponses(self.http_terms.heads, heads.responses, heads.sent)
 
-    def _set_leg_maker(self, make: LegMaker) -> None:
-        self.make_leg = make
-
     def _note_each(self) -> None:
         """What a target takes: as long as one is ready, so that it is known when none is."""
         ledger, demand = self.ledger, self.demand
@@ -318,9 +306,9 @@ class Service(ServiceFigures):
 
     def _target_is(self, target: str, ready: bool) -> None:
         if ready:
-            self._outcomes.returned(target)
+            self.outcomes.returned(target)
             self._learning.returned(target)
-            self._leg_makers.returned(target)
+            self.timings.returned(target)
         self.ledger.set_ready(target, ready, ejected=self._health.is_ejected(target))
         self._targets_changed()
         self._recall_if_deserted()
@@ -346,7 +334,7 @@ class Service(ServiceFigures):
         if self.balancer.is_served_elsewhere:
             return True
         ready = self.ledger.targets_ready
-        ejected = sum(self._health.is_ejected(target) for target in self._targets.configs)
+        ejected = sum(self._health.is_ejected(target) for target in self.target_pools.configs)
         return ready > 1 and 2 * ejected < ready + ejected
 
     def _note_desertion(self, was_served: bool) -> None:

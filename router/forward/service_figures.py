@@ -14,11 +14,11 @@ from router.forward.admission import SlotAdmission
 from router.forward.counters import ServiceCounters, by_reason, by_site
 from router.forward.figures import Left, Load, Spills, TargetInfo
 from router.forward.health import HealthChecks
-from router.forward.leg_makers import LegMakers
+from router.forward.learning import Learning
 from router.forward.remotes import Remotes
 from router.forward.request_queue import WaitingRoom
 from router.forward.sessions import Session
-from router.forward.timed_leg import Learning
+from router.forward.target_timing import Timings
 from router.model.addresses import split
 from router.model.errors import LEAVING
 from router.model.ids import SiteId
@@ -38,7 +38,6 @@ class ServiceFigures:
     __slots__ = (
         "_health",
         "_learning",
-        "_leg_makers",
         "admission",
         "balancer",
         "counters",
@@ -51,11 +50,11 @@ class ServiceFigures:
         "room",
         "site",
         "timers",
+        "timings",
     )
 
     _health: HealthChecks
     _learning: Learning
-    _leg_makers: LegMakers
     admission: SlotAdmission
     balancer: ServiceBalancer
     counters: ServiceCounters
@@ -69,6 +68,7 @@ class ServiceFigures:
     room: WaitingRoom
     site: SiteId
     timers: Network
+    timings: Timings
 
     def under_way(self) -> dict[SiteId, int]:
         """What clients of this site have in flight, by the site that serves it. Without those that
@@ -152,12 +152,12 @@ class ServiceFigures:
     def sample_latency(self) -> None:
         """Time the next few requests that targets of this site serve."""
         if self.has_targets and self.protocol != "tcp":
-            self._leg_makers.sample()
+            self.timings.sample()
 
     def latencies(self) -> list[tuple[TargetState, list[LatencyLevel]]]:
         """How long requests took at each target, by how many were in flight there."""
         return [
-            (state, self._leg_makers.levels(state.target))
+            (state, self.timings.levels(state.target))
             for state in self.ledger.targets(self.timers.now())
         ]
 

@@ -3,7 +3,6 @@
 import enum
 from math import inf
 
-from router.balance.ledger import Slot
 from router.forward.abandoned import GIVEN_UP, Abandoned
 from router.forward.http1 import render
 from router.forward.http1.messages import HEAD_END
@@ -13,67 +12,49 @@ from router.forward.http1.responses import (
     ResponseParser,
     keep_alive_limit_s,
 )
-from router.forward.local import LocalParts
 from router.forward.pool import TargetConnection, TargetPool
-from router.forward.ports import LegCode, LegFailure, LegHandler, Request, dial_failure
+from router.forward.ports import LegCode, LegFailure, LegHandler, Request
 from router.forward.remotes import SMOOTHING
-from router.net.ports import Buffer, Dial, DialFailure, Loss, Timers
+from router.net.ports import Buffer, Loss, Timers
 
 
 class _State(enum.Enum):
-    NEW = enum.auto()
-    DIALLING = enum.auto()
     OPEN = enum.auto()  # Request and response under way.
     RAW = enum.auto()  # After 101.
     DONE = enum.auto()  # `done` is told or about to be.
 
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
-_NEW = _State.NEW
-_DIALLING = _State.DIALLING
 _OPEN = _State.OPEN
 _RAW = _State.RAW
 _DONE = _State.DONE
 
 
 class HttpTargetLeg:
-    """`Leg` to a target. Begins with `start`; `done` means that the connection is back or dropped.
+    """`ServerLeg` over a connection of its own: the head leaves as it is made. ``done`` means that
+    the connection is back or dropped.
 
     For an upgrade ``finish`` is not called at the end of the request (which has no body) but is
     the end of the client's direction after 101. ``via`` is what this hop adds to Via; empty: the
     ingress is this site and has added it already.
-
-    With a ``slot`` and the ``parts`` of its service it is a whole leg, as `LocalLeg` is: of a
-    request whose connection was there at once, so that there is nothing to move on to and nothing
-    to keep. Whatever becomes of it, its slot goes back, once: before its handler hears, or, of a
-    request that was given up, when the target has closed its connection (`Abandoned`).
     """
 
     wire = None
-    is_opened = True
-    """Of a whole leg."""
 
     __slots__ = (
         "_asked_at",
         "_body_left",
         "_chunked",
-        "_dial",
-        "_era",
         "_failure",
         "_handler",
-        "_held",
         "_idle_s",
-        "_is_opened",
         "_is_paused",
-        "_is_refusing",
         "_known",
         "_parser",
-        "_parts",
         "_pool",
         "_request",
         "_request_complete",
         "_response_ended",
-        "_slot",
         "_state",
         "_target",
         "_timers",
@@ -89,101 +70,55 @@ class HttpTargetLeg:
         request: Request,
         handler: LegHandler,
         pool: TargetPool,
+        target: TargetConnection,
         timers: Timers,
-        via: bytes = b"",
-        known: KnownResponses | None = None,
-        slot: Slot | None = None,
-        parts: LocalParts | None = None,
+        via: bytes,
+        known: KnownResponses,
     ) -> None:
         self._request = request
         self._handler = handler
         self._pool = pool
+        self._target: TargetConnection | None = target
         self._timers = timers
         self._via = via
-        self._known = known if known is not None else KnownResponses()
+        self._known = known
         self._parser: ResponseParser | None = None  # Of a response that is not whole at once.
-        self._state = _NEW
-        self._dial: Dial | None = None
-        self._target: TargetConnection | None = None
+        self._state = _OPEN
         self._chunked = request.body_bytes < 0
         self._body_left = request.body_bytes
         self._trailers = b""
-        self._request_complete = request.body_bytes == 0
+        self._request_complete = is_complete = request.body_bytes == 0
         self._response_ended = False
-        self._is_opened = False
         self._is_paused = False
-        self._is_refusing = False  # `send` said no and `writable` has not come yet.
-        self._held: list[bytes] | None = None  # What was sent before there was a connection.
         self._idle_s = 0.0
         self._failure: LegFailure | None = None
         self._asked_at = inf  # Once the target has all of it; of an answer that came in parts.
         self.status = 0
         self.blames_target = False
         self.lingers: Abandoned | None = None
-        self._slot = slot
-        self._parts = parts
-        self._era = 0 if parts is None else parts.outcomes.era
-
-    # What the owner calls.
-
-    def start(self, *, tells_opened: bool = True) -> bool:
-        """Take a connection or dial one, and send the head. True: one is held already.
-
-        `opened` comes later in any case, unless it is held and ``tells_opened`` is False.
-        """
-        assert self._state is _NEW, "a leg is started once"
-        request = self._request
-        target = self._pool.acquire(request.idempotent)
-        if target is None:
-            self._held = [render.request_to_target(request, self._via)]
-            self._state = _DIALLING
-            self._dial = self._pool.dial(self._connected, self._connect_failed)
-            return False
-        self.go(target)
-        if tells_opened:
-            self._is_opened = False
-            self._timers.at_turn_end(self._tell_opened)
-        return True
-
-    def go(self, target: TargetConnection) -> None:
-        """Instead of `start`: send the head over ``target``, which is its own from now on.
-
-        `opened` is not told.
-        """
-        request, via = self._request, self._via
-        if not self._request_complete or request.upgrade:
+        target.user = self
+        if not is_complete or request.upgrade:
             head = render.request_to_target(request, via)
         elif via:
-            known = self._known.sent  # Nothing else than the head says how it looks.
-            sent = known.get(request.head)
+            sent = known.sent.get(request.head)  # Nothing else than the head says how it looks.
             if sent is None:
                 sent = render.request_to_target(request, via)
-                known.note(request.head, sent)
+                known.sent.note(request.head, sent)
             head = sent
         elif request.head[0] == render.MAY_EXPECT_BODY:
             head = render.request_to_target(request, via)
         else:
             head = request.head + b"\r\n"  # As `render.request_to_target`.
-        self._is_opened = True
-        if self._request_complete:  # The commonest: `_take`, in place.
-            self._target = target
-            self._state = _OPEN
-            target.user = self
-            if target.writer.waiting:
-                target.writer.flush(head)
-            elif not target.connection.send(head):
-                target.writer.is_full = True
-        else:
-            self._take(target, head)
+        if not is_complete:
+            # The body's first bytes usually follow within the turn and share the write.
+            target.writer.write(head)
+            target.deadline = timers.now() + pool.idle_s
+        elif target.writer.waiting:
+            target.writer.flush(head)
+        elif not target.connection.send(head):
+            target.writer.is_full = True
 
-    @property
-    def target(self) -> str:
-        """Of a whole leg: where it is, or was."""
-        assert self._slot is not None, "it is a whole leg"
-        return self._slot.target
-
-    def relieve(self) -> None:
-        """Of a whole leg: it keeps nothing."""
+    # What the owner calls.
 
     def send(self, data: Buffer) -> bool:
         """Body or raw bytes. A body beyond its stated length is a torn request: it is aborted."""
@@ -222,8 +157,6 @@ class HttpTargetLeg:
             self._await_head(self._target)
 
     def abort(self) -> None:
-        if self._parts is not None:
-            self.blames_target = False  # Nor for what failed in this very turn.
         self._fail("cancelled", "the client went away")
 
     def pause(self) -> None:
@@ -235,40 +168,6 @@ class HttpTargetLeg:
         self._is_paused = False
         if self._target is not None:
             self._target.connection.resume()
-
-    # Connecting.
-
-    def _connected(self, target: TargetConnection) -> None:
-        self._dial = None
-        held, self._held = self._held, None
-        assert held is not None, "it dialled"
-        self._take(target, *held)
-        self._tell_opened()
-        if self._is_refusing and not target.writer.is_full:
-            self.writable()
-
-    def _connect_failed(self, failure: DialFailure) -> None:
-        self._dial = None
-        self._finish_with(dial_failure(failure))
-
-    def _take(self, target: TargetConnection, *held: bytes) -> None:
-        self._target = target
-        self._state = _OPEN
-        target.user = self
-        if self._is_paused:
-            target.connection.pause()
-        if self._request_complete:
-            target.writer.flush(*held)
-            target.deadline = self._timers.now() + self._pool.response_s
-        else:
-            # The body's first bytes usually follow within the turn and share the write.
-            target.writer.write(*held)
-            target.deadline = self._timers.now() + self._pool.idle_s
-
-    def _tell_opened(self) -> None:
-        if not self._is_opened and self._state is not _DONE:
-            self._is_opened = True
-            self._handler.opened()
 
     def _await_head(self, target: TargetConnection) -> None:
         if self._is_untouched:
@@ -284,8 +183,6 @@ class HttpTargetLeg:
     def received(self, data: memoryview) -> None:
         if self._state is _DONE or self._target is None:
             return
-        if not self._is_opened:
-            self._tell_opened()
         parser, request = self._parser, self._request
         if parser is not None:
             parser.feed(data)
@@ -350,7 +247,6 @@ class HttpTargetLeg:
 
     def writable(self) -> None:
         if self._state is not _DONE:
-            self._is_refusing = False
             self._handler.writable()
 
     def lost(self, cause: Loss | None) -> None:
@@ -440,28 +336,6 @@ class HttpTargetLeg:
                 pool.usual_s = usual_s + SMOOTHING * (took_s - usual_s) if usual_s else took_s
         else:
             self._pool.discard(target)
-        parts, slot = self._parts, self._slot
-        if parts is not None and slot is not None:  # `_end_slot`, in place.
-            self._parts = None
-            outcomes = parts.outcomes
-            if self.status > outcomes.judged_above or outcomes.suspects:
-                outcomes.completed(slot.target, self.status, self._era)
-            parts.admission.release(slot)
-
-    def _end_slot(self, failure: LegFailure | None) -> None:
-        """Of a whole leg: tell what this end says of the target, and give the slot back."""
-        parts, slot = self._parts, self._slot
-        if parts is None or slot is None:
-            return
-        self._parts = None
-        if failure is None:
-            parts.outcomes.completed(slot.target, self.status, self._era)
-        elif self.blames_target:
-            parts.outcomes.broke_off(slot.target, failure.code, self._era)
-        if self.lingers is not None:
-            parts.admission.release_after(self.lingers, slot)
-        else:
-            parts.admission.release(slot)
 
     def _torn(self) -> bool:
         """The request's body is not of the length its head stated: no target may take it."""
@@ -493,10 +367,6 @@ class HttpTargetLeg:
         was_open = self._state is _OPEN
         self._state = _DONE
         self._failure = failure
-        self._held = None
-        if self._dial is not None:
-            self._dial.cancel()
-            self._dial = None
         target, self._target = self._target, None
         if target is not None:
             if was_open and failure is not None and failure.code in GIVEN_UP:
@@ -507,7 +377,6 @@ class HttpTargetLeg:
         self._timers.at_turn_end(self._tell_done)
 
     def _tell_done(self) -> None:
-        self._end_slot(self._failure)
         self._handler.done(self._failure)
         self._parser = None  # It holds us: let no cycle wait for the collector.
 
@@ -517,10 +386,7 @@ class HttpTargetLeg:
         """Send in this turn, or hold until there is a connection. False: wait for `writable`."""
         target = self._target
         if target is None:
-            if self._held is not None:
-                self._held.extend(map(bytes, parts))
-            self._is_refusing = True
-            return False
+            return True  # It is over, or about to be.
         if not self._request_complete:
             target.deadline = self._timers.now() + self._pool.idle_s
         return target.writer.write(*parts)

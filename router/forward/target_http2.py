@@ -27,15 +27,11 @@ _TOO_LARGE = b"HTTP/1.1 %d \r\nSpillway-Error: %b\r\n" % (
 
 
 class _State(enum.Enum):
-    NEW = enum.auto()
-    WAITING = enum.auto()  # For a connection with room.
     OPEN = enum.auto()
     DONE = enum.auto()  # `done` is told or about to be.
 
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
-_NEW = _State.NEW
-_WAITING = _State.WAITING
 _OPEN = _State.OPEN
 _DONE = _State.DONE
 
@@ -50,7 +46,7 @@ class _Read(NamedTuple):
 
 
 class Http2TargetLeg:
-    """`Leg` to a target, and `StreamUser` there. Begins with `start`.
+    """`ServerLeg` to a target, and `StreamUser` there: its stream opens as it is made.
 
     A stream that the target did not process (REFUSED_STREAM, or beyond its GOAWAY) fails
     ``not-processed``: whoever has all that was sent may try again. ``via``: as in `HttpTargetLeg`.
@@ -64,10 +60,8 @@ class Http2TargetLeg:
         "_failure",
         "_handler",
         "_has_head",
-        "_held",
         "_interim_bytes",
         "_interims",
-        "_is_opened",
         "_is_paused",
         "_is_refusing",
         "_pool",
@@ -91,6 +85,7 @@ class Http2TargetLeg:
         request: Request,
         handler: LegHandler,
         pool: Http2Pool,
+        session: TargetSession,
         via: bytes,
         timers: Timers,
     ) -> None:
@@ -99,11 +94,10 @@ class Http2TargetLeg:
         self._pool = pool
         self._timers = timers
         self._via = via
-        self._state = _NEW
+        self._state = _OPEN
         self._asked_at = 0.0
         self._session: TargetSession | None = None
         self._stream: Http2Stream | None = None
-        self._held: list[bytes] | None = None  # What was sent before there was a stream.
         self._body_left = request.body_bytes
         self._request_complete = request.body_bytes == 0
         self._trailers: Fields = []
@@ -111,7 +105,6 @@ class Http2TargetLeg:
         self._interims = 0
         self._interim_bytes = 0
         self._response_left = -1
-        self._is_opened = False
         self._is_paused = False
         self._is_refusing = False  # `send` said no and `writable` has not come yet.
         self._failure: LegFailure | None = None
@@ -120,27 +113,9 @@ class Http2TargetLeg:
         self.status = 0
         self.blames_target = False
         self.lingers: Abandoned | None = None
+        self._open(session)
 
     # What the owner calls.
-
-    def start(self, *, tells_opened: bool = True) -> bool:
-        """Open a stream, or wait for a connection. True: it is open.
-
-        `opened` comes later in any case, unless it is open and ``tells_opened`` is False.
-        """
-        assert self._state is _NEW, "a leg is started once"
-        session = self._pool.take()
-        if session is None:
-            self._state = _WAITING
-            self._held = []
-            self._pool.wait(self)
-            return False
-        self._open(session)
-        if tells_opened:
-            self._timers.at_turn_end(self._tell_opened)
-        else:
-            self._is_opened = True
-        return True
 
     def send(self, data: Buffer) -> bool:
         """Body bytes. A body beyond its stated length is a torn request: it is aborted."""
@@ -153,12 +128,11 @@ class Http2TargetLeg:
             self._body_left -= size
             if self._body_left < 0:
                 return self._torn()
-        if self._held is not None:
-            self._held.append(bytes(data))
-        elif self._stream is not None:
-            self._touch()
-            if self._stream.send(data):
-                return True
+        if self._stream is None:
+            return True  # It is over, or about to be.
+        self._touch()
+        if self._stream.send(data):
+            return True
         self._is_refusing = True
         return False
 
@@ -191,25 +165,6 @@ class Http2TargetLeg:
 
     # What the pool tells.
 
-    def connected(self, session: TargetSession) -> None:
-        """There is room for the stream."""
-        held, self._held = self._held, None
-        self._open(session)
-        self._tell_opened()
-        stream = self._stream
-        if held is None or stream is None:
-            return
-        going = True
-        for part in held:
-            going = stream.send(part)
-        if self._request_complete and self._request.body_bytes != 0:
-            self._end_request(stream)
-        if self._is_refusing and going:
-            self.got_room()
-
-    def connect_failed(self, code: LegCode, reason: str) -> None:
-        self._fail(code, reason)
-
     def lost(self, code: LegCode, reason: str, *, blames: bool) -> None:
         self._stream = None
         self.blames_target = self._state is _OPEN and blames
@@ -221,9 +176,7 @@ class Http2TargetLeg:
         self._fail("not-processed", "the target left before it had taken the request")
 
     def overdue(self) -> None:
-        if self._state is _WAITING:
-            self._fail("busy", "the target takes no further streams")
-        elif self._has_head or not self._request_complete:
+        if self._has_head or not self._request_complete:
             self._fail("stalled", "nothing moved for too long")
         else:
             self.blames_target = not self._is_paused
@@ -246,7 +199,6 @@ class Http2TargetLeg:
             self.got_body(data)
             self.got_end()
             return
-        self._tell_opened()
         self.status = answered.status
         self._state = _DONE
         self._note_took()
@@ -255,7 +207,6 @@ class Http2TargetLeg:
     def got_head(self, fields: Block, ended: bool) -> None:
         if self._state is not _OPEN:
             return
-        self._tell_opened()
         read = self._read(fields, ended)
         answered = read.answered
         if isinstance(answered, Malformed):
@@ -365,15 +316,12 @@ class Http2TargetLeg:
             # It might end the connection for it, and with it the streams of other clients.
             self._state = _DONE
             self.deadline = inf
-            self._held = None
             self.status = HEADER_TOO_LARGE.status
             self._timers.at_turn_end(self._turn_away)
             return
         self._state = _OPEN
         self._session = session
-        self._stream = stream = session.http2.open(block, self, body_bytes == 0)
-        if self._is_paused:
-            stream.pause()
+        self._stream = session.http2.open(block, self, body_bytes == 0)
         self._touch()
 
     def _end_request(self, stream: Http2Stream) -> None:
@@ -386,9 +334,6 @@ class Http2TargetLeg:
 
     def _turn_away(self) -> None:
         """Answer in the target's stead."""
-        if not self._is_opened:
-            self._is_opened = True
-            self._handler.opened()
         self._handler.head(_TOO_LARGE, 0)
         self._handler.ended()
         self._handler.done(None)
@@ -408,11 +353,6 @@ class Http2TargetLeg:
         took_s, usual_s = self._timers.now() - self._asked_at, pool.usual_s
         pool.usual_s = usual_s + SMOOTHING * (took_s - usual_s) if usual_s else took_s
 
-    def _tell_opened(self) -> None:
-        if not self._is_opened and self._state is not _DONE:
-            self._is_opened = True
-            self._handler.opened()
-
     def _torn(self) -> bool:
         """The request's body is not of the length its head stated: no target may take it."""
         self._fail("cancelled", "the request body is not of the declared length")
@@ -425,12 +365,9 @@ class Http2TargetLeg:
     def _fail(self, code: LegCode, reason: str, reset: int = codes.CANCEL) -> None:
         if self._state is _DONE:
             return
-        if self._state is _WAITING:
-            self._pool.forget(self)
         self._state = _DONE
         self.deadline = inf
         self._failure = LegFailure(code, reason)
-        self._held = None
         stream, self._stream = self._stream, None
         if stream is not None:
             self._break_off(stream, reset)

@@ -1,12 +1,13 @@
 """A leg to one target of this site over plain TCP: bytes raw both ways."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
-from router.forward.ports import LegFailure, LegHandler, dial_failure
+from router.forward.ports import CANCELLED, LegFailure, LegHandler, LegTaker, dial_failure
 from router.model import limits
-from router.net.ports import Buffer, Connection, Dial, DialFailure, Loss, Network, Tls
+from router.net.ports import Buffer, Connection, DialFailure, Loss, Tls
 
 
 class Received(Protocol):
@@ -23,13 +24,13 @@ def with_preface(tls: Tls | None, preface: bytes) -> Tls | None:
 
 
 class TcpTargetLeg:
-    """Dials ``host:port`` and relays. Bytes sent before it is connected are held, bounded.
+    """`ServerLeg` and `ConnectionHandler` of a connection to a target.
 
-    ``preface`` goes first, in clear; with ``tls`` the handshake follows it.
+    ``preface`` is sent first.
 
     The target's reset, or any other loss of an established connection, is ``target-reset``: what
-    came before may be torn. A dial that fails is ``connect-failed``: no byte left. A reset speaks
-    against the target only if it comes soon and before a byte: many a protocol ends by one.
+    came before may be torn. A reset speaks against the target only if it comes soon and before a
+    byte: many a protocol ends by one.
     """
 
     status = 0
@@ -38,108 +39,54 @@ class TcpTargetLeg:
 
     __slots__ = (
         "_aborted",
-        "_connect_s",
         "_connected_at",
         "_connection",
-        "_dial",
-        "_early",
-        "_early_bytes",
-        "_finished_early",
         "_handler",
-        "_host",
-        "_network",
-        "_paused",
-        "_port",
-        "_preface",
-        "_refuses",
-        "_tls",
+        "_now",
         "blames_target",
         "received",
     )
 
     def __init__(
         self,
-        network: Network,
-        host: str,
-        port: int,
+        connection: Connection,
         handler: LegHandler,
-        *,
-        connect_s: float,
-        tls: Tls | None = None,
+        now: Callable[[], float],
         preface: bytes = b"",
     ) -> None:
-        self._connect_s = connect_s
-        self._tls = with_preface(tls, preface)
-        self._preface = preface if tls is None else b""
-        self._network = network
-        self._host = host
-        self._port = port
+        self._connection = connection
         self._handler = handler
-        self._connection: Connection | None = None
-        self._dial: Dial | None = None
-        self._early: list[bytes] | None = None  # What came before there was a connection.
-        self._early_bytes = 0
-        self._refuses = False
-        self._finished_early = False
-        self._paused = False
+        self._now = now
+        self._connected_at = now()
         self._aborted = False
-        self._connected_at = 0.0
         self.blames_target = True
         self.received: Received = self._received_first
-
-    def start(self) -> None:
-        self._dial = self._network.dial(
-            self._host,
-            self._port,
-            self._connected,
-            self._dial_failed,
-            timeout_s=self._connect_s,
-            tls=self._tls,
-        )
+        if preface:
+            connection.send(preface)
 
     # Leg
 
     def send(self, data: Buffer) -> bool:
-        if self._connection is not None:
-            return self._connection.send(data)
-        if self._early is None:
-            self._early = []
-        self._early.append(bytes(data))
-        self._early_bytes += len(data)
-        self._refuses = self._early_bytes >= limits.REPLAY_BYTES_MAX
-        return not self._refuses
+        return self._connection.send(data)
 
     def send_trailers(self, block: bytes) -> None:
         raise AssertionError("trailers on a tcp leg")
 
     def finish(self) -> None:
-        if self._connection is not None:
-            self._connection.finish()
-        else:
-            self._finished_early = True
+        self._connection.finish()
 
     def abort(self) -> None:
-        if self._aborted:
-            return
         self._aborted = True
-        if self._connection is not None:
-            self._connection.abort()
-        elif self._dial is not None:
-            self._dial.cancel()
-            self._network.at_turn_end(self._tell_cancelled)
+        self._connection.abort()
 
     def pause(self) -> None:
-        self._paused = True
-        if self._connection is not None:
-            self._connection.pause()
+        self._connection.pause()
 
     def resume(self) -> None:
-        self._paused = False
-        if self._connection is not None:
-            self._connection.resume()
+        self._connection.resume()
 
     @property
-    def wire(self) -> Connection | None:
+    def wire(self) -> Connection:
         return self._connection
 
     # ConnectionHandler
@@ -157,40 +104,31 @@ class TcpTargetLeg:
         self._handler.writable()
 
     def lost(self, cause: Loss | None) -> None:
+        failure = None
         if self._aborted:
-            self._tell_cancelled()
-        elif cause is None:
-            self._done(None)
-        else:
-            if self._network.now() - self._connected_at > limits.EJECT_TCP_RESET_S:
+            failure = CANCELLED
+        elif cause is not None:
+            if self._now() - self._connected_at > limits.EJECT_TCP_RESET_S:
                 self.blames_target = False
-            self._done(LegFailure("target-reset", cause.reason or cause.code))
-
-    def _connected(self, connection: Connection) -> "TcpTargetLeg":
-        self._connection = connection
-        self._connected_at = self._network.now()
-        self._dial = None  # It holds us: let no cycle wait for the collector.
-        if self._paused:
-            connection.pause()
-        early, self._early = self._early or [], None
-        if self._preface:
-            early.insert(0, self._preface)
-        room = connection.send(*early) if early else True
-        if self._finished_early:
-            connection.finish()
-        self._handler.opened()
-        if self._refuses and room:
-            self._handler.writable()
-        return self
-
-    def _dial_failed(self, failure: DialFailure) -> None:
-        self._dial = None
-        self._done(dial_failure(failure))
-
-    def _tell_cancelled(self) -> None:
-        self._dial = None
-        self._done(LegFailure("cancelled"))
-
-    def _done(self, failure: LegFailure | None) -> None:
+            failure = LegFailure("target-reset", cause.reason or cause.code)
         self.received = self._handler.received  # Ours is bound to us: no cycle.
         self._handler.done(failure)
+
+
+class DialledTarget:
+    """A connection to come: ``taker`` gets its leg."""
+
+    __slots__ = ("_now", "_preface", "_taker")
+
+    def __init__(self, taker: LegTaker, now: Callable[[], float], preface: bytes) -> None:
+        self._taker = taker
+        self._now = now
+        self._preface = preface
+
+    def connected(self, connection: Connection) -> TcpTargetLeg:
+        leg = TcpTargetLeg(connection, self._taker, self._now, self._preface)
+        self._taker.connected(leg)
+        return leg
+
+    def failed(self, failure: DialFailure) -> None:
+        self._taker.connect_failed(dial_failure(failure))

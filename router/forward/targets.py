@@ -4,23 +4,28 @@ protocol, over the connections kept for it."""
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from router.balance.ledger import Slot
 from router.forward.http1.bytes_cache import BytesCache
 from router.forward.http1.memory import AsBlock
 from router.forward.http1.responses import KnownResponses
-from router.forward.local import LocalLeg, LocalParts, SlotLeg
-from router.forward.pool import TargetPool
-from router.forward.ports import LegHandler, Request, TargetConfig, TargetLeg
+from router.forward.pool import TargetConnection, TargetPool
+from router.forward.ports import (
+    LegTaker,
+    PendingLeg,
+    Request,
+    ServerLeg,
+    TargetConfig,
+    dial_failure,
+)
 from router.forward.protocols import Http2, http2
 from router.forward.proxy_header import proxy_header
 from router.forward.target_http import HttpTargetLeg
-from router.forward.target_tcp import TcpTargetLeg
+from router.forward.target_tcp import DialledTarget, with_preface
 from router.model.addresses import split
 from router.model.settings import Timeouts
-from router.net.ports import Network, Tls
+from router.net.ports import DialFailure, Network, Tls
 
 if TYPE_CHECKING:
-    from router.forward.pool_http2 import Http2Pool
+    from router.forward.pool_http2 import Http2Pool, TargetSession
 
 
 HTTP2_ALPN = "h2"
@@ -114,86 +119,104 @@ class Targets:
         shed = sum(pool.shed_idle() for pool in self._pools.values())
         return shed + sum(pool.shed_idle() for pool in self._http2_pools.values())
 
-    def make_leg(
-        self,
-        request: Request,
-        handler: LegHandler,
-        slot: Slot,
-        parts: LocalParts,
-        via_local: bool,
-    ) -> SlotLeg:
-        """A started leg to the target of ``slot`` (`leg_makers.LegMaker`).
+    def take(
+        self, request: Request, taker: LegTaker, target: str, via_local: bool
+    ) -> ServerLeg | None:
+        """A leg to ``target`` over a connection that is there; None: `dial`.
 
-        Of http, over a connection that is there at once: then it is all in one.
+        ``via_local``: the request comes from a client of this site.
         """
-        pool = self._pools.get(slot.target) if request.protocol == "http" else None
-        held = pool.acquire(request.idempotent) if pool is not None else None
-        if pool is None or held is None:
-            general = LocalLeg(request, handler, slot, parts, via_local)
-            general.start()
-            return general
-        via = b"" if via_local else self._via
-        leg = HttpTargetLeg(request, handler, pool, self._network, via, self._known, slot, parts)
-        leg.go(held)
-        return leg
+        protocol = request.protocol
+        if protocol == "http":
+            pool = self._pools.get(target)
+            connection = pool.acquire(request.idempotent) if pool is not None else None
+            if pool is None or connection is None:
+                return None
+            via = b"" if via_local else self._via
+            return HttpTargetLeg(request, taker, pool, connection, self._network, via, self._known)
+        if protocol == "http2":
+            streams = self._http2_pool(target)
+            session = streams.take()
+            if session is not None:
+                return self._http2_leg(request, taker, streams, session, via_local)
+        return None
 
-    def open(
-        self, request: Request, handler: LegHandler, target: str, via_local: bool
-    ) -> tuple[TargetLeg, bool]:
-        """A started leg to ``target`` (`local.TargetLegOpener`)."""
+    def dial(self, request: Request, taker: LegTaker, target: str, via_local: bool) -> PendingLeg:
+        """Connect to ``target``, or wait for room at one of its connections; ``taker`` hears of
+        it."""
         if request.protocol == "tcp":
-            return self._open_tcp(request, handler, target), False
-        if request.protocol == "http2":
-            return self._open_http2(request, handler, target, via_local)
+            return self._dial_tcp(request, taker, target)
+
+        def failed(failure: DialFailure) -> None:
+            taker.connect_failed(dial_failure(failure))
+
+        if request.protocol == "http":
+            pool, network, known = self._http_pool(target), self._network, self._known
+            via = b"" if via_local else self._via
+
+            def connected(connection: TargetConnection) -> None:
+                leg = HttpTargetLeg(request, taker, pool, connection, network, via, known)
+                taker.connected(leg)
+
+            return pool.dial(connected, failed)
+        streams = self._http2_pool(target)
+        return streams.wait(
+            lambda session: self._http2_leg(request, taker, streams, session, via_local), taker
+        )
+
+    def _dial_tcp(self, request: Request, taker: LegTaker, target: str) -> PendingLeg:
+        config = self.configs[target]
+        host, port = self._places[target]
+        network, tls = self._network, self._tls(target, speaks_http2=False)
+        preface = b""
+        if config.proxy_protocol:
+            preface = proxy_header(request.client, request.local)
+
+        dialled = DialledTarget(taker, network.now, preface if tls is None else b"")
+        return network.dial(
+            host,
+            port,
+            dialled.connected,
+            dialled.failed,
+            timeout_s=self._timeouts.connect_s,
+            tls=with_preface(tls, preface),
+        )
+
+    def _http_pool(self, target: str) -> TargetPool:
         pool = self._pools.get(target)
         if pool is None:
             host, port = split(target)
             tls = self._tls(target, speaks_http2=False)
             pool = TargetPool(self._network, host, port, timeouts=self._timeouts, tls=tls)
             self._pools[target] = pool
-        via = b"" if via_local else self._via
-        leg = HttpTargetLeg(request, handler, pool, self._network, via, self._known)
-        return leg, leg.start(tells_opened=False)
+        return pool
 
-    def _open_tcp(self, request: Request, handler: LegHandler, target: str) -> TargetLeg:
-        config = self.configs[target]
-        host, port = self._places[target]
-        preface = b""
-        if config.proxy_protocol:
-            preface = proxy_header(request.client, request.local)
-        leg = TcpTargetLeg(
-            self._network,
-            host,
-            port,
-            handler,
-            connect_s=self._timeouts.connect_s,
-            tls=self._tls(target, speaks_http2=False),
-            preface=preface,
-        )
-        leg.start()
-        return leg
-
-    def _open_http2(
-        self, request: Request, handler: LegHandler, target: str, via_local: bool
-    ) -> tuple[TargetLeg, bool]:
-        network = self._network
-        parts = self._http2
-        if parts is None:
-            parts = self._http2 = http2()
+    def _http2_pool(self, target: str) -> "Http2Pool":
         pool = self._http2_pools.get(target)
         if pool is None:
+            parts = self._http2 = http2()
             host, port = split(target)
             pool = self._http2_pools[target] = parts.pool(
-                network,
+                self._network,
                 host,
                 port,
                 timeouts=self._timeouts,
                 tls=self._tls(target, speaks_http2=True),
                 blocks=self._blocks,
             )
+        return pool
+
+    def _http2_leg(
+        self,
+        request: Request,
+        taker: LegTaker,
+        pool: "Http2Pool",
+        session: "TargetSession",
+        via_local: bool,
+    ) -> ServerLeg:
+        assert self._http2 is not None, "there is a pool of it"
         via = b"" if via_local else self._http2_via
-        leg = parts.leg(request, handler, pool, via, network)
-        return leg, leg.start(tells_opened=False)
+        return self._http2.leg(request, taker, pool, session, via, self._network)
 
     def _close_pools(self, targets: Iterable[str]) -> None:
         for target in targets:

@@ -6,14 +6,16 @@ once it is open, and it is tried once. Counters of requests, latency and demand 
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import msgspec
 
 from router.balance.decisions import Decision
 from router.balance.ledger import Slot
+from router.forward.exchange import Exchange
 from router.forward.http1.request_heads import Forwarding, RequestHead, read_request_head
-from router.forward.ports import Leg, LegCode, LegFailure, Request, tell_in_parts
+from router.forward.ports import LegCode, LegFailure, Request, tell_in_parts
 from router.forward.refused_messages import BY_FAILURE
 from router.forward.remote import RemoteLeg
 from router.forward.service import Service
@@ -40,18 +42,24 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class _Attempt:
-    """The `LegHandler` of one request. ``done`` is called once, never from within `begin`."""
+class _TrialExchange(Exchange):
+    """The exchange of one such request. ``done`` is called once, never from within `begin`."""
 
-    def __init__(self, service: Service, site: SiteId, done: Callable[[Trial], None]) -> None:
-        self._service, self._site, self._done = service, site, done
+    __slots__ = ("_began", "_body_bytes", "_done", "_is_told", "_site", "_status", "_timer")
+
+    _FROM_CLIENT = True
+
+    def __init__(
+        self, request: Request, service: Service, site: SiteId, done: Callable[[Trial], None]
+    ) -> None:
+        Exchange.__init__(self, request, service)
+        self._site, self._done = site, done
         self._began = service.now()
-        self._leg: Leg | None = None
         self._timer: Timer | None = None
         self._status = self._body_bytes = 0
         self._is_told = False
 
-    def begin(self, request: Request) -> None:
+    def begin(self) -> None:
         """Send it to the site, to whichever of its routers has the turn."""
         service = self._service
         now, timers = self._began, service.timers
@@ -60,26 +68,22 @@ class _Attempt:
         self._timer = timers.call_at(now + limits.TRIAL_S, self._late)
         if not isinstance(choice, Decision):
             code: LegCode = "no-target" if choice.reason == "no-route" else "busy"
-            timers.at_turn_end(lambda: self.done(LegFailure(code)))
+            self._fail_later(code)
         elif choice.local:
             slot = service.admission.take(now)
-            if isinstance(slot, Slot):
-                leg = service.make_leg(request, self, slot, service.local, True)
-                self._leg = leg
-                if leg.is_opened:
-                    self.opened()
-            else:
-                timers.at_turn_end(lambda: self.done(LegFailure("busy")))
+            if not isinstance(slot, Slot):
+                self._fail_later("busy")
+            elif self._begin_here(slot):
+                self.opened()
         else:
-            self._open_remote(request, choice)
+            self._open_remote(choice)
 
-    def _open_remote(self, request: Request, choice: Decision) -> None:
+    def _open_remote(self, choice: Decision) -> None:
         service, path = self._service, choice.path
-        egress = service.balancer.egress(choice.site, path)
         leg = RemoteLeg(
-            request,
+            self.request,
             self,
-            egress,
+            service.balancer.egress(choice.site, path),
             service.now,
             path,
             0,
@@ -91,23 +95,29 @@ class _Attempt:
         if leg.is_begun:
             self._leg = leg
         else:
-            service.timers.at_turn_end(lambda: self.done(LegFailure("no-route")))
+            self._fail_later("no-route")
 
-    # LegHandler
+    def _fail_later(self, code: LegCode) -> None:
+        self._service.timers.at_turn_end(partial(self.done, LegFailure(code)))
+
+    # RemoteHandler
 
     def opened(self, held_s: float = 0.0) -> None:
+        self._opened = True
+        self._forget_unneeded()
         if self._service.protocol == "tcp":
             self._tell("ok")
-            self._service.timers.at_turn_end(self._close)
+            self._service.timers.at_turn_end(self.abort)
 
     def head(self, head: bytes, body_bytes: int) -> None:
+        self._answer_began()
         self._status = int(head[_STATUS_AT])
 
     def received(self, data: memoryview) -> None:
         self._body_bytes += len(data)
         if self._body_bytes > limits.TRIAL_BODY_BYTES_MAX:  # Enough has come to be sure.
             self._tell("ok")
-            self._service.timers.at_turn_end(self._close)
+            self._service.timers.at_turn_end(self.abort)
 
     def trailers(self, block: bytes) -> None: ...
 
@@ -118,14 +128,19 @@ class _Attempt:
     ) -> None:
         tell_in_parts(self, head, body_bytes, body)
 
-    def writable(self) -> None: ...
-
     def can_leave(self) -> bool:
         return False  # This site is the one that was asked about.
 
-    def done(self, failure: LegFailure | None) -> None:
-        """The last call: nothing of the attempt is left."""
-        self._leg = None
+    # Exchange
+
+    def relieve(self) -> None:
+        """It sends nothing that could be kept."""
+
+    def _tell_writable(self) -> None:
+        """It sends nothing."""
+
+    def _attempt_over(self, failure: LegFailure | None) -> None:
+        self._over = True
         if failure is None:
             self._tell("ok")
         else:
@@ -138,11 +153,7 @@ class _Attempt:
 
     def _late(self) -> None:
         self._tell("late", f"no whole answer within {limits.TRIAL_S:g} s")
-        self._close()
-
-    def _close(self) -> None:
-        if self._leg is not None:
-            self._leg.abort()
+        self.abort()
 
     def _tell(self, outcome: Outcome, reason: str = "") -> None:
         if self._is_told:
@@ -199,7 +210,7 @@ class Trials:
             service.timers.at_turn_end(all_done)
         request = _request(service, site_name)
         for site in sites:
-            _Attempt(service, site, one_done).begin(request)
+            _TrialExchange(request, service, site, one_done).begin()
         return True
 
 

@@ -5,7 +5,7 @@ from itertools import islice
 from operator import itemgetter
 
 from router.forward.clients import ClientConnection
-from router.forward.egress import EgressStream
+from router.forward.egress import EgressExchange
 from router.forward.pressure import Pressure
 from router.forward.service import Service
 from router.forward.source_shares import reset_largest
@@ -36,7 +36,7 @@ class UnderWay:
         self.clients: set[ClientConnection] = set()
         self.many_at_once: set[ClientConnection] = set()
         """Of these who have many requests under way: only they hold responses without credit."""
-        self.egress: set[EgressStream] = set()
+        self.egress: set[EgressExchange] = set()
         self.is_draining = False
         """Nothing is added any more."""
         self.stirred: Callable[[], None] | None = None
@@ -59,7 +59,7 @@ class UnderWay:
         for callback in wants:
             callback()
 
-    def egress_finished(self, egress: EgressStream) -> None:
+    def egress_finished(self, egress: EgressExchange) -> None:
         """A stream is over."""
         self.egress.discard(egress)
         if self.is_draining:
@@ -85,7 +85,7 @@ class UnderWay:
         """Reset streams of ``sites`` that end here, and attempts there, as if links were lost."""
         for egress in list(self.egress):
             if egress.ingress in sites:
-                egress.abort()
+                egress.stop()
         for client in list(self.clients):
             for leg in client.session.legs:
                 leg.break_off(sites)
@@ -94,7 +94,7 @@ class UnderWay:
         """As `put_out`, of one service: attempts at ``offers``, and streams of ``calls``."""
         for egress in list(self.egress):
             if (egress.service.key.name, egress.ingress) in calls:
-                egress.abort()
+                egress.stop()
         for client in list(self.clients) if offers else ():
             name = client.service.key.name
             sites = {site for service, site in offers if service == name}
@@ -161,7 +161,7 @@ class UnderWay:
         for client in list(self.clients):
             client.session.abort()
         for egress in list(self.egress):
-            egress.abort()
+            egress.stop()
 
     def check_drained(self) -> None:
         """Something ended, and may have been the last."""

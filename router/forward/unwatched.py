@@ -8,10 +8,7 @@ from router.model.ids import ServiceKey
 
 
 class UnwatchedFlow:
-    """A `Flow`. Bytes are known of tcp alone, where they are those of the connection.
-
-    Its dispatch may be used for the next request once this one is over.
-    """
+    """A `Flow`. Bytes are known of tcp alone, where they are those of the connection."""
 
     __slots__ = ("_dispatch", "_session", "client", "record", "request")
 
@@ -28,7 +25,7 @@ class UnwatchedFlow:
 
     @property
     def target(self) -> str:
-        return self._dispatch.target if self._dispatch.record is self.record else ""
+        return self._dispatch.target
 
     @property
     def bytes_in(self) -> int:

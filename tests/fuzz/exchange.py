@@ -1,23 +1,25 @@
 """Whole exchanges in memory: a mutated client before a session, mutated targets behind its legs."""
 
-from collections.abc import Set
 from random import Random
 
+from router.forward.http1.bytes_cache import BytesCache
+from router.forward.http1.responses import KnownResponses
 from router.forward.http1.terms import DEFAULT_TERMS, http_terms
 from router.forward.ingress_http import HttpSession
-from router.forward.pool import TargetPool
-from router.forward.ports import ClientLeg, LegHandler, Request
-from router.forward.target_http import HttpTargetLeg
-from router.model.ids import SiteId
+from router.forward.ports import ClientLeg, LegHandler, Request, TargetConfig
+from router.forward.targets import Targets
+from router.model.settings import Timeouts
 from router.model.specs import ServiceSpec
 from tests.corpus import responses, strict
 from tests.corpus.judge import KEY
 from tests.fuzz.http import TOKENS, Answering, Asking
 from tests.fuzz.mutation import Mutator
 from tests.unit.forward.fakes_http import FakeConnection, FakeNetwork
+from tests.unit.forward.taken import DirectExchange, Told, service_of
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 SERVING = http_terms(ServiceSpec(ports=(), half_close="serve"))
+TARGET = "127.0.0.1:9001"
 LONG_S = 10_000.0  # Longer than any deadline.
 
 
@@ -30,18 +32,6 @@ class Asked:
         self.reply = reply
 
 
-class _DirectLeg(HttpTargetLeg):
-    """Right behind a session: there is no `Dispatch` in between."""
-
-    __slots__ = ()
-
-    def client_gone(self) -> None:
-        self.abort()
-
-    def break_off(self, sites: Set[SiteId]) -> None:
-        """Its target is at this site."""
-
-
 class Scene:
     """A client's connection, its session, and the connections to the target behind it."""
 
@@ -49,7 +39,9 @@ class Scene:
         self.mutator, self.answers = mutator, answers
         self.network = FakeNetwork()
         self.client = FakeConnection(self.network)
-        self.pool = TargetPool(self.network, "127.0.0.1", 9001)
+        targets = Targets(self.network, "near", Timeouts(), KnownResponses(), BytesCache())
+        targets.set({TARGET: TargetConfig(connector="t")})
+        self.service = service_of(targets, self.network, Told([]))
         self.statuses: list[int] = []
         self.targets: list[tuple[FakeConnection, bytearray]] = []
         self.methods: list[bytes] = []  # Of the requests that got a leg.
@@ -68,8 +60,7 @@ class Scene:
         self.client.handler = self.session
 
     def _open_leg(self, request: Request, handler: LegHandler) -> ClientLeg:
-        leg = _DirectLeg(request, handler, self.pool, self.network)
-        leg.start()
+        leg = DirectExchange(request, handler, self.service, TARGET)
         self.methods.append(request.head.split(b" ", 1)[0])
         return leg
 
@@ -141,7 +132,7 @@ def fuzz_exchanges(mutator: Mutator) -> bytes:
         assert (asked.method, asked.target) == starts[number], "a target sees another request"
     judge_answers(scene)
     assert scene.client.is_finished() or scene.client.is_aborted(), "the session goes on for ever"
-    assert scene.pool.open_count == scene.pool.idle_count == 0, "connections stay"
+    assert all(one.is_lost for one, _ in scene.targets), "connections stay"
     assert scene.network.pending_timers == 0, "timers stay"
     return data
 

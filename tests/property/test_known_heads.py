@@ -16,7 +16,7 @@ from router.forward.http1.responses import (
     ResponseHead,
     read_response_head,
 )
-from router.forward.pool import TargetPool
+from router.forward.pool import TargetConnection, TargetPool
 from router.forward.ports import Request
 from router.forward.target_http import HttpTargetLeg
 from router.model.ids import ServiceKey
@@ -24,7 +24,8 @@ from router.model.settings import ServiceLimits
 from tests.corpus import requests as request_corpus
 from tests.corpus import responses as response_corpus
 from tests.property.test_http1 import mutated, requests, responses
-from tests.unit.forward.fakes_http import FakeNetwork, RecordingHandler
+from tests.unit.forward.fakes_http import FakeNetwork
+from tests.unit.forward.taken import RecordingTaker
 from tests.unit.forward.test_http_requests import Recorder
 
 CLIENTS = (b"192.0.2.7", b"2001:db8::1", b"192.0.2.7", b"10.0.0.1")
@@ -73,18 +74,23 @@ def leg_outcome(pieces: list[bytes], known: KnownResponses | None) -> tuple[obje
     """What a leg tells of a response, and what becomes of its connection."""
     network = FakeNetwork()
     pool = TargetPool(network, "127.0.0.1", 9001)
-    handler = RecordingHandler()
+    taker = RecordingTaker()
     head = b"GET / HTTP/1.1\r\nHost: shop\r\n"
     request = Request(key=ServiceKey("shop", 80), protocol="http", idempotent=True, head=head)
-    leg = HttpTargetLeg(request, handler, pool, network, b"1.1 east", known)
-    leg.start()
+
+    def connected(connection: TargetConnection) -> None:
+        responses = known if known is not None else KnownResponses()
+        leg = HttpTargetLeg(request, taker, pool, connection, network, b"1.1 east", responses)
+        taker.connected(leg)
+
+    pool.dial(connected, lambda failure: None)
     connection = network.connect()
     for piece in pieces:
         if not connection.is_aborted():
             connection.deliver(piece)
     network.turn()
     state = (connection.is_aborted(), connection.is_finished(), pool.idle_count)
-    return handler.events, leg.status, leg.blames_target, state
+    return taker.events, taker.status, taker.blames_target, state
 
 
 def check_responses(stream: bytes) -> None:

@@ -9,8 +9,8 @@ import h2.exceptions
 import pytest
 from hyperframe.frame import GoAwayFrame
 
+from router.forward.caller_http2 import Http2Caller
 from router.forward.clients import ClientConnection
-from router.forward.exchange_http2 import Http2Exchange
 from router.forward.http2.connection import Http2Connection
 from router.forward.http2.streams import Http2Stream
 from router.forward.http2.wire import Wire
@@ -30,8 +30,8 @@ BODY_BYTES_MAX = 150_000
 INTERNAL, REFUSED, CANCEL = 2, 7, 8
 PARTS = (
     ClientConnection,
+    Http2Caller,
     Http2Connection,
-    Http2Exchange,
     Http2Session,
     Http2Stream,
     SimulatedDial,

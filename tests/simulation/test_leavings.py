@@ -9,14 +9,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from router.forward.caller_http import HttpCaller
 from router.forward.clients import ClientConnection
-from router.forward.dispatch import Dispatch
-from router.forward.exchange_http import Exchange
+from router.forward.exchange import Exchange
 from router.forward.http1.requests import RequestParser
 from router.forward.http1.responses import ResponseParser
 from router.forward.ingress_http import HttpSession
 from router.forward.ingress_tcp import TcpSession
-from router.forward.local import LocalLeg
 from router.forward.pool import TargetConnection
 from router.forward.remote import RemoteLeg
 from router.forward.target_http import HttpTargetLeg
@@ -35,12 +34,11 @@ from tests.simulation.storm_parties import REQUESTS, SILENT, Client
 
 PARTS = (
     ClientConnection,
-    Dispatch,
     Exchange,
+    HttpCaller,
     HttpSession,
     HttpTargetLeg,
     LaneStream,
-    LocalLeg,
     RemoteLeg,
     RequestParser,
     ResponseParser,

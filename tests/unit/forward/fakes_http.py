@@ -175,6 +175,7 @@ class FakeNetwork(FakeTimers):
     def __init__(self) -> None:
         super().__init__()
         self.dials: list[FakeDial] = []
+        self.connections: list[FakeConnection] = []
         self.renamed: set[str] = set()  # Addresses that no name stands for any more.
 
     def listen(
@@ -214,6 +215,7 @@ class FakeNetwork(FakeTimers):
         dial = self.dials.pop(0)
         assert not dial.cancelled
         connection = FakeConnection(self)
+        self.connections.append(connection)
         connection.handler = dial.connected(connection)
         self.turn()
         return connection

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from router.balance.ledger import Slot
-from router.forward.egress import EgressStream
-from router.forward.egress_answer import IN_PARTS_AGAIN, AnswerHabit
+from router.forward.answer_habit import IN_PARTS_AGAIN, AnswerHabit
+from router.forward.egress import EgressExchange
 from router.forward.offers import matches, request_of
 from router.forward.ports import Request
 from router.forward.service import Service
@@ -62,12 +62,13 @@ def opened(habit: AnswerHabit, **changes: Any) -> Told:
         ledger=SimpleNamespace(load=3, rated=False, lent=0),
         demand=SimpleNamespace(brought=0),
         admission=SimpleNamespace(admit=lambda *asked: Slot("a:1", cast(Any, None), None)),
-        make_leg=lambda *asked: SimpleNamespace(is_opened=True),
-        local=None,
+        outcomes=SimpleNamespace(era=0),
+        timings=SimpleNamespace(wanted=None),
+        target_pools=SimpleNamespace(take=lambda *asked: SimpleNamespace()),
     )
     under_way = cast(Any, SimpleNamespace(egress=set(), stirred=None))
     request = Request(**(fields | changes))
-    EgressStream(cast(Any, told), request, cast(Any, service), under_way, SiteId("1"), 0)
+    EgressExchange(cast(Any, told), request, cast(Any, service), under_way, SiteId("1"), 0)
     return told
 
 

@@ -2,13 +2,15 @@
 
 import pytest
 
-from router.forward.pool import TargetPool
-from router.forward.ports import Request
+from router.forward.http1.responses import KnownResponses
+from router.forward.pool import TargetConnection, TargetPool
+from router.forward.ports import Request, dial_failure
 from router.forward.target_http import HttpTargetLeg
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.net.ports import Loss
-from tests.unit.forward.fakes_http import FakeConnection, FakeNetwork, RecordingHandler
+from tests.unit.forward.fakes_http import FakeConnection, FakeNetwork
+from tests.unit.forward.taken import RecordingTaker
 
 GET = b"GET / HTTP/1.1\r\nHost: shop\r\nVia: 1.1 west\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: shop\r\n"
@@ -26,20 +28,26 @@ class Target:
 
     def leg(
         self, head: bytes = GET, *, via_local: bool = True, **fields: object
-    ) -> tuple[HttpTargetLeg, RecordingHandler]:
+    ) -> tuple[RecordingTaker, RecordingTaker]:
+        """As who sends through it, and as who hears of it."""
         values = {"idempotent": head.startswith(b"GET"), "head": head, **fields}
         request = Request(key=ServiceKey("shop", 80), protocol="http", **values)  # type: ignore[arg-type]
-        handler = RecordingHandler()
-        leg = HttpTargetLeg(
-            request, handler, self.pool, self.network, b"" if via_local else b"1.1 east"
-        )
-        leg.start()
-        return leg, handler
+        taker, network, pool = RecordingTaker(), self.network, self.pool
+        via = b"" if via_local else b"1.1 east"
 
-    def leg_of(self, handler: RecordingHandler) -> HttpTargetLeg:
-        """A leg that is not started."""
-        request = Request(key=ServiceKey("shop", 80), protocol="http", idempotent=True, head=GET)
-        return HttpTargetLeg(request, handler, self.pool, self.network)
+        def connected(connection: TargetConnection) -> None:
+            known = KnownResponses()
+            leg = HttpTargetLeg(request, taker, pool, connection, network, via, known)
+            taker.connected(leg)
+
+        idle = pool.acquire(request.idempotent)
+        if idle is not None:
+            connected(idle)
+        else:
+            taker.dial = pool.dial(
+                connected, lambda failure: taker.connect_failed(dial_failure(failure))
+            )
+        return taker, taker
 
     def warm(self) -> FakeConnection:
         """An idle connection, used once."""
@@ -74,13 +82,11 @@ def test_a_request_and_its_response_in_order(target: Target) -> None:
     assert target.pool.idle_count == 1
 
 
-def test_a_pooled_connection_is_used_again_and_opened_is_told_later(target: Target) -> None:
+def test_a_pooled_connection_is_used_again(target: Target) -> None:
     connection = target.warm()
     _, handler = target.leg()
-    assert handler.events == [], "never within a call of the handler's own"
     assert target.network.dials == []
     target.network.turn()
-    assert handler.events == [("opened",)]
     assert connection.take() == GET + b"\r\n"
     connection.deliver(OK)
     assert handler.last() == ("done", None)
@@ -97,24 +103,15 @@ def test_a_body_shares_the_write_of_its_head(target: Target) -> None:
     assert connection.sends == 1
 
 
-def test_bytes_sent_before_the_connection_are_held_and_said_no_to(target: Target) -> None:
-    leg, handler = target.leg(POST, body_bytes=-1)
-    assert leg.send(memoryview(b"hello")) is False
+def test_a_body_of_unknown_length_is_chunked_with_its_trailers(target: Target) -> None:
+    leg, _ = target.leg(POST, body_bytes=-1)
     connection = target.network.connect()
-    assert handler.events == [("opened",), ("writable",)]
+    leg.send(memoryview(b"hello"))
     leg.send_trailers(b"Sum: 1\r\n")
     leg.finish()
     assert connection.take() == (
         POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nSum: 1\r\n\r\n"
     )
-    assert connection.sends == 2, "what was held, and the end"
-
-
-def test_a_whole_request_before_the_connection_is_sent_at_once(target: Target) -> None:
-    leg, _ = target.leg(POST, body_bytes=5)
-    leg.send(b"hello")
-    leg.finish()
-    assert target.network.connect().take() == POST + b"Content-Length: 5\r\n\r\nhello"
 
 
 def test_backpressure_of_the_target_reaches_the_sender(target: Target) -> None:
@@ -129,8 +126,8 @@ def test_backpressure_of_the_target_reaches_the_sender(target: Target) -> None:
 
 def test_pausing_the_leg_pauses_its_connection_until_it_goes_back(target: Target) -> None:
     leg, _ = target.leg()
-    leg.pause()
     connection = target.network.connect()
+    leg.pause()
     assert connection.is_paused()
     connection.deliver(OK)  # What was under way still arrives.
     assert not connection.is_paused()
@@ -260,7 +257,7 @@ def test_a_target_that_stops_within_its_response_is_given_up(target: Target) -> 
 
 
 def test_a_target_that_loses_patience_with_a_slow_client_is_not_to_blame(target: Target) -> None:
-    legs: list[HttpTargetLeg] = []
+    legs: list[RecordingTaker] = []
     for head, body_bytes in ((POST, 10), (GET, 0), (GET, 0)):
         legs.append(target.leg(head, body_bytes=body_bytes)[0])
         connection = target.network.connect()
@@ -272,12 +269,6 @@ def test_a_target_that_loses_patience_with_a_slow_client_is_not_to_blame(target:
 
 
 def test_an_abort_leaves_the_target_and_done_still_comes(target: Target) -> None:
-    leg, handler = target.leg()
-    leg.abort()
-    assert handler.events == []
-    target.network.turn()
-    assert handler.events == [("done", "cancelled")]
-    assert target.network.dials.pop().cancelled
     leg, handler = target.leg()
     connection = target.network.connect()
     leg.abort()
@@ -321,23 +312,6 @@ def test_a_tunnel_is_raw_and_ends_when_both_ends_have(target: Target) -> None:
     assert connection.is_finished()
     assert handler.last() == ("done", None)
     assert target.pool.open_count == 0
-
-
-def test_who_sees_that_a_connection_is_held_need_not_be_told(target: Target) -> None:
-    connection = target.warm()
-    handler = RecordingHandler()
-    assert target.leg_of(handler).start(tells_opened=False) is True
-    target.network.turn()
-    assert handler.events == []
-    connection.deliver(OK)
-    assert [event[0] for event in handler.events] == ["head", "received", "ended", "done"]
-
-
-def test_who_has_to_wait_for_a_connection_is_told_in_any_case(target: Target) -> None:
-    handler = RecordingHandler()
-    assert target.leg_of(handler).start(tells_opened=False) is False
-    target.network.connect()
-    assert handler.events == [("opened",)]
 
 
 def test_a_client_that_stops_sending_its_body_is_not_the_targets_fault(target: Target) -> None:

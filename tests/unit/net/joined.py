@@ -2,16 +2,19 @@
 
 import os
 import socket
-from collections.abc import Set
 from unittest import mock
 
+from router.forward.http1.bytes_cache import BytesCache
+from router.forward.http1.responses import KnownResponses
 from router.forward.ingress_tcp import TcpSession
-from router.forward.ports import ClientLeg, LegHandler, Request
-from router.forward.target_tcp import TcpTargetLeg
-from router.model.ids import ServiceKey, SiteId
+from router.forward.ports import ClientLeg, LegHandler, Request, TargetConfig
+from router.forward.targets import Targets
+from router.model.ids import ServiceKey
+from router.model.settings import Timeouts
 from router.net import pipes, plain
 from router.net.epoll import EpollNetwork
 from router.net.ports import Connection
+from tests.unit.forward.taken import DirectExchange, Told, service_of
 from tests.unit.net.self_host import SelfHost
 
 BULK_BYTES = 6_000_000
@@ -75,16 +78,6 @@ class Party:
         return self.broken or not (self._to_send or self._finishes)
 
 
-class _DirectLeg(TcpTargetLeg):
-    """Right behind a session: there is no `Dispatch` in between."""
-
-    def client_gone(self) -> None:
-        self.abort()
-
-    def break_off(self, sites: Set[SiteId]) -> None:
-        """Its target is at this site."""
-
-
 class Joined:
     """``client`` and ``target`` with a `TcpSession` between them; ``moves`` counts splices."""
 
@@ -98,7 +91,12 @@ class Joined:
         self._patch = mock.patch.object(plain, "splice", self._splice)
         self._patch.start()
         door = socket.create_server(("127.0.0.1", 0))
-        self._target_port = door.getsockname()[1]
+        self._target = f"127.0.0.1:{door.getsockname()[1]}"
+        targets = Targets(
+            self.network, "here", Timeouts(connect_s=1.0), KnownResponses(), BytesCache()
+        )
+        targets.set({self._target: TargetConfig(connector="t")})
+        self._service = service_of(targets, self.network, Told([]))
         listener = self.network.listen("127.0.0.1", 0, self._accepted)
         client = socket.create_connection(("127.0.0.1", listener.address.port))
         self.host.run_while(lambda: self.session is None)
@@ -123,9 +121,7 @@ class Joined:
         return self.session
 
     def _open_leg(self, request: Request, handler: LegHandler) -> ClientLeg:
-        leg = _DirectLeg(self.network, "127.0.0.1", self._target_port, handler, connect_s=1.0)
-        leg.start()
-        return leg
+        return DirectExchange(request, handler, self._service, self._target)
 
     def run(self, rounds: int) -> None:
         for _ in range(rounds):

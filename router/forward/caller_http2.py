@@ -3,7 +3,7 @@
 import enum
 from typing import Protocol
 
-from router.forward.exchange_http import CLIENT_GONE
+from router.forward.caller_http import CLIENT_GONE
 from router.forward.http1 import render
 from router.forward.http1.bytes_cache import BytesCache
 from router.forward.http1.grammar import HttpError
@@ -20,14 +20,14 @@ from router.net.ports import Buffer
 
 
 class Http2Client(Protocol):
-    """The session, as its exchanges see it."""
+    """The session, as its callers see it."""
 
     bounds: ServiceLimits
     via: bytes
     blocks: BytesCache[AsBlock]
 
     def next_deadline(self) -> float:
-        """Until when something of an exchange that has just moved must move again."""
+        """Until when something of a request that has just moved must move again."""
 
     def answer_deadline(self) -> float:
         """Until when the response to a request that is complete must have begun."""
@@ -66,7 +66,7 @@ _OVER = _Phase.OVER
 _BODILESS = (b"204", b"304")
 
 
-class Http2Exchange:
+class Http2Caller:
     """`LegHandler` of one request and `StreamUser` of its stream.
 
     ``ended``: the request has no body. ``leg`` is set by the session right after opening it. A head

@@ -16,10 +16,10 @@ _SWITCHED = 101
 
 
 class HttpClient(Protocol):
-    """The session, as its exchange sees it. None of these calls back."""
+    """The session, as its caller sees it. None of these calls back."""
 
     def write(self, *parts: Buffer) -> bool:
-        """Towards the client. False: `Exchange.client_writable` follows."""
+        """Towards the client. False: `HttpCaller.client_writable` follows."""
 
     def write_interim(self, head: bytes) -> None:
         """A 1xx towards the client: it gives time to send a body, and none to answer."""
@@ -75,7 +75,7 @@ _TUNNEL = _Phase.TUNNEL
 _OVER = _Phase.OVER
 
 
-class Exchange:
+class HttpCaller:
     """`LegHandler` of one request. ``leg`` is set by the session right after opening it.
 
     A response is complete only if its leg says so and its length is the declared one.
