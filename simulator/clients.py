@@ -13,12 +13,18 @@ Asked = Callable[[SimulatedRequest], None]
 
 
 class Clients:
-    """Who asks one service at one site. ``asks`` hears of each request as its bytes leave."""
+    """Who asks one service at one site. ``asks`` hears of each request as its bytes leave.
 
-    __slots__ = ("_asks", "_idle", "_port", "keeps", "network")
+    ``host``: what they dial; on loopback it is their own address too.
+    """
 
-    def __init__(self, network: Network, port: int, keeps: bool, asks: Asked) -> None:
+    __slots__ = ("_asks", "_host", "_idle", "_port", "keeps", "network")
+
+    def __init__(
+        self, network: Network, port: int, keeps: bool, asks: Asked, host: str = "127.0.0.1"
+    ) -> None:
         self.network, self._port, self.keeps, self._asks = network, port, keeps, asks
+        self._host = host
         self._idle: list[_Connection] = []
 
     def ask(self, request: SimulatedRequest, done: Callable[[], None] | None = None) -> None:
@@ -37,7 +43,7 @@ class Clients:
             if done is not None:
                 done()
 
-        self.network.dial("127.0.0.1", self._port, connected, failed, timeout_s=_DIAL_S)
+        self.network.dial(self._host, self._port, connected, failed, timeout_s=_DIAL_S)
 
     def asks(self, request: SimulatedRequest) -> None:
         """Its bytes leave now: what they will find when they arrive is looked at just before."""

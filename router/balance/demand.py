@@ -5,7 +5,7 @@ what has left because of that, what waits and what was turned away count too.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from math import ceil, inf
 
 import msgspec
@@ -59,6 +59,7 @@ class Demand:
         "_unserved",
         "_wakes_until",
         "again_total",
+        "away",
         "brought",
         "each",
         "overflowed",
@@ -77,20 +78,26 @@ class Demand:
         self.each: Each | None = None
         """What a target takes, or did while there was one."""
         self._unserved = UnservedClients()
+        self.away: Collection[str] = self._unserved.away
+        """Clients that were turned away and have no connection. If empty, `comes` need not be
+        told (hot)."""
         self._request_s = 0.0  # What a request takes; 0.0: not known.
         self._wakes_until = -inf
         self._samples: deque[_Sample] = deque(maxlen=limits.DEMAND_WINDOW_S + 1)
         self._before = _NOTHING_YET  # As of the last sample while nothing was asked.
         self._quiet = 0  # As many of the newest samples are nothing.
 
-    def turned_away(self, now: float, came_at: float, *, may_return: bool) -> UnservedClient | None:
-        """A request that came at ``came_at`` got 503 since nobody had room, or a target.
+    def turned_away(
+        self, now: float, came_at: float, client: str, *, may_return: bool
+    ) -> UnservedClient | None:
+        """A request that came at ``came_at`` was refused since nobody had room, or a target.
 
-        ``may_return``: it is one of a connection that has one at a time, and stays open.
+        ``client``: by what `comes` knows it; empty: it cannot be told from another one.
+        ``may_return``: the connection has one request at a time, and stays open.
         """
         self.refused_total += 1
         self._wakes_until = now + limits.DEMAND_WAKES_S
-        return self._unserved.add(now, came_at, self._request_s, may_return=may_return)
+        return self._unserved.add(now, came_at, self._request_s, client, may_return=may_return)
 
     def asks_again(self, one: UnservedClient, now: float) -> None:
         """The connection of ``one`` brings another request: it is the same client's."""
@@ -100,6 +107,11 @@ class Demand:
     def left(self, one: UnservedClient, now: float) -> None:
         """The connection of ``one`` is gone."""
         self._unserved.left(one, now)
+
+    def comes(self, client: str, now: float) -> None:
+        """``client`` has connected: maybe it asks again."""
+        if self._unserved.comes(client, now):
+            self.again_total += 1
 
     def sample(
         self, now: float, in_flight: int, queued: int, asked_total: int, request_s: float

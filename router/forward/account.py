@@ -34,9 +34,11 @@ def note_failure(
         return failure.code
     if failure.code in TURNED_AWAY:
         # One connection of HTTP/1 has one request at a time: its next one is the same client's.
+        # A client of tcp has to connect again.
         may_return = request.protocol == "http"
+        host = request.client.rpartition(":")[0] if request.protocol == "tcp" else ""
         record.unserved = service.demand.turned_away(
-            service.now(), record.started_at, may_return=may_return
+            service.now(), record.started_at, host, may_return=may_return
         )
     failed_for = service.counters.failed_for
     failed_for[failure.code] = failed_for.get(failure.code, 0) + 1

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from router.balance.unserved import UnservedClient
+from router.forward.account import client_of
 from router.forward.counters import HTTP_CLASSES
 from router.forward.dispatch import Dispatch
 from router.forward.ingress_http import HttpSession
@@ -161,6 +162,8 @@ class ClientConnection:
         last = self._last
         if last is not None and last.unserved is not None:
             self._note_return()
+        elif service.demand.away and request.protocol == "tcp":
+            service.demand.comes(self._client.host, service.now())
         is_http = request.protocol == "http"
         if self._observing.is_on:
             watched = WatchedLeg(request, handler, service, self._observing, self._client)

@@ -524,7 +524,8 @@ UNSERVED_S_MAX = (
     RETRY_AFTER_MAX_S + 0.5
 )  # After that a client that was asked to wait has not come back.
 UNSERVED_LATE_S = 0.5  # Who usually asks again at once may take so much longer.
-UNSERVED_KEPT_MAX = 10_000  # Connections of a service port so remembered: 1.5 MB.
+UNSERVED_PAUSE_S = 0.05  # Sooner after a refusal no client comes again: it is another one.
+UNSERVED_KEPT_MAX = 10_000  # Clients of a service port so remembered: at most 5 MB.
 UNSERVED_SMOOTHING = 0.05  # Of those that come back or do not, the last twenty say most.
 REQUEST_S_SMOOTHING = 0.2  # Each second, of how long a request takes: a mean of some ten.
 # Kept of a service port: its last requests, and its last denied ones, each with what was decided.

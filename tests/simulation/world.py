@@ -19,6 +19,7 @@ from router.model.specs import (
     LinkSpec,
     ListenerSpec,
     PolicySpec,
+    ServiceProtocol,
     ServiceSpec,
     SitePolicySpec,
     SiteSpec,
@@ -269,11 +270,12 @@ class SimSite:
         policy: str = "fill",
         affinity: Affinity | None = None,
         weights: dict[str, int] | None = None,
+        protocol: ServiceProtocol = "http",
         **fields: float,
     ) -> None:
         """Declare the service."""
         self.services["shop"] = ServiceSpec(
-            protocol="http",
+            protocol=protocol,
             ports=(SERVICE.port,),
             policy=PolicySpec(name=policy, weights=weights or {}),
             queue=int(fields["queue"]) if "queue" in fields else None,

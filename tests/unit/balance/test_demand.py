@@ -27,7 +27,7 @@ class Seconds:
     def turn_away(self, times: int = 1) -> None:
         self.asked += times
         for _ in range(times):
-            self.demand.turned_away(self.now, self.now, may_return=False)
+            self.demand.turned_away(self.now, self.now, "", may_return=False)
 
 
 def test_demand_is_the_sum_of_its_parts() -> None:
@@ -104,12 +104,23 @@ def test_the_mean_counts_what_was_not_sampled_as_nothing() -> None:
 
 def test_who_asks_again_is_asked_for_once() -> None:
     port = Seconds()
-    one = port.demand.turned_away(port.now, port.now, may_return=True)
+    one = port.demand.turned_away(port.now, port.now, "192.0.2.1", may_return=True)
     assert one is not None
     assert port.demand.again_total == 0
     port.demand.asks_again(one, port.now)
     port.demand.asks_again(one, port.now)
     assert port.demand.again_total == 1
+
+
+def test_who_connects_again_is_asked_for_once() -> None:
+    port = Seconds()
+    assert not port.demand.away
+    port.demand.turned_away(port.now, port.now, "192.0.2.1", may_return=False)
+    assert list(port.demand.away) == ["192.0.2.1"]
+    for client in ("192.0.2.2", "192.0.2.1", "192.0.2.1"):
+        port.demand.comes(client, port.now + 1.0)
+    assert port.demand.again_total == 1
+    assert not port.demand.away
 
 
 def figures_of(demand: int, demand_per_s: float = 0.0) -> DemandFigures:
