@@ -8,12 +8,12 @@ A request that nobody had room for is demand, and is not in flight. Two rules sa
 - Where most of the clients come again, each of them counts until it does, or for twice the time
   that they usually take: its request is one, however often it is made.
 
-A client of HTTP/1 comes again on the connection that it kept; one on a new connection cannot be told
-from another client, and the first rule holds for it. A client of tcp has no kept connection and
-connects again by itself, often at once: of an address, a connection that comes
-`limits.UNSERVED_PAUSE_S` or later after one was turned away is taken for that one's next try; those
-within that time are different clients. Of several tcp clients that share an address some may be
-taken for one: at least as many count as were turned away at once, within that pause.
+A client of HTTP/1 comes again on the connection that it kept; one on a new connection cannot be
+told from another client, and the first rule holds for it. A client of tcp connects again by itself,
+often at once: of an address, a connection that comes `limits.UNSERVED_PAUSE_S` or later after one
+was turned away is taken for that one's next try; those within that time are different clients. Of
+several tcp clients that share an address some may be taken for one: at least as many count as were
+turned away at once, within that pause.
 
 Autoscalers that go by what they serve or hold (Knative's and KEDA's HTTP concurrency) count no
 client that was turned away; `router.balance.demand` does, since here overflow ends at a bound.

@@ -260,17 +260,3 @@ def test_a_tcp_client_that_connects_again_is_demand_once() -> None:
         assert world.parts() == (1, 0, 0, 1)
         world.network.advance(2 * limits.UNSERVED_PAUSE_S)
     assert world.scale().demand.demand_per_s == pytest.approx(2 / limits.DEMAND_WINDOW_S)
-
-
-def test_clients_behind_a_proxy_are_known_by_what_it_tells_of_them() -> None:
-    world = World(1, 0)
-    world.ask()
-    for _ in range(3):
-        for user in (b"192.0.2.1", b"192.0.2.2"):
-            party = world.a.connect("127.0.0.1", 80)
-            party.send(GET[:-2] + b"X-Forwarded-For: " + user + b"\r\n\r\n")
-            world.network.run()
-            party.abort()
-            world.network.run()
-        assert world.parts() == (1, 0, 0, 2)
-        world.network.advance(2 * limits.UNSERVED_PAUSE_S)
