@@ -43,5 +43,17 @@ def still_draining(site: str, timeout_s: float, which: str = "") -> Failure:
     )
 
 
+def still_running(site: str, timeout_s: float, process_id: int) -> Failure:
+    """Out of time after the second order to end: the router hangs, so nothing gentler is left."""
+    return Failure(
+        Exit.TIMED_OUT,
+        "still-running",
+        f"the router of {site!r} (process {process_id}) still runs {timeout_s:g} s after "
+        "the order to end at once",
+        f"Wait longer with --timeout, or kill it: kill -KILL {process_id}",
+        retryable=True,
+    )
+
+
 def _end_of(log: Sequence[str]) -> str:
     return "\n".join(f"  {line}" for line in log[-LOG_LINES:])

@@ -36,6 +36,7 @@ from sitectl.flags.site import given, site_flags, without_use
 from sitectl.runtimes import choice, presence, runtime_of
 from sitectl.runtimes.choice import RunBy
 from sitectl.runtimes.image import image_flags
+from sitectl.runtimes.outcomes import still_running
 from sitectl.runtimes.site_lifecycle import end_site, make_site, name_of
 from sitectl.runtimes.spec import PullPolicy
 from sitectl.selection import store
@@ -322,7 +323,13 @@ def _end_now(site: DirectorySite, settings: Settings) -> bool:
     except Failure as failure:
         if failure.code != "still-draining":
             raise
-    runtime.stop(settings.timeout_s)
+    try:
+        runtime.stop(settings.timeout_s)
+    except Failure as failure:
+        process_id = presence.running_pid(site)
+        if failure.code != "still-draining" or process_id is None:
+            raise
+        raise still_running(site.name, settings.timeout_s, process_id) from None
     return True
 
 

@@ -1,6 +1,7 @@
 """The router as a process, played by a small script."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,21 @@ def test_stop_now_does_not_wait_for_what_is_under_way(
     pid = int((here.state / "here" / "run" / "lock").read_text())
     assert here.json("stop", "--now")["change"] == "stopped"
     assert os.waitpid(pid, 0)[0] == pid
+
+
+def test_stop_now_of_a_router_that_hangs_does_not_advise_itself(
+    here: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plays(monkeypatch, FAKE_ROUTER)
+    here.ok("start")
+    pid = int((here.state / "here" / "run" / "lock").read_text())
+    os.kill(pid, signal.SIGSTOP)
+    hung = here("--timeout", "0.1", "stop", "--now")
+    assert hung.exit_code == 6 and "after the order to end at once" in hung.stderr
+    assert hung.stderr.endswith(f"or kill it: kill -KILL {pid}\n")
+    os.kill(pid, signal.SIGKILL)
+    assert os.waitpid(pid, 0)[0] == pid
+    assert here.json("stop", "--now")["change"] == "unchanged"
 
 
 def test_delete_withdraws_stops_and_removes(
