@@ -425,7 +425,8 @@ class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
     ``site``: who served it, while ``outcome`` is ``under-way`` where it is; None: nowhere.
     ``outcome``: ``ok``, ``under-way`` or why the exchange failed; ``answer``: the class of a whole
     answer's status, ``ok`` for tcp. ``waited_s`` in the queue. ``retried_for``: why the attempt
-    before the last failed. ``session``: its hash.
+    before the last failed. ``session``: its hash. ``spill_reason``: why this site did not serve it,
+    as ``reason`` of `spillway_spilled_total`; empty: it did, or none did.
 
     ``candidates`` are as they were at ``decided_at``, under ``policy``, with ``further`` costlier
     ones that are not kept. Empty, and the two None, when it was simply for this site: then
@@ -441,6 +442,7 @@ class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
     answer: str | None
     reason: str
     overflow_reason: str
+    spill_reason: str
     waited_s: float
     total_s: float
     attempts: int

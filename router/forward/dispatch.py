@@ -207,6 +207,8 @@ class Dispatch(Receiver):
         self._opened = False  # What is sent meanwhile is kept for the next one.
         self.record.held_at = inf
         self.record.retried_for = failure.code
+        if failure.code == "draining":  # What came of the decision, unless another one follows.
+            self.record.reason = "the site that was asked began to drain"
         self._remembering().note(failure, self._place, self._target or None)
         now, late_at = self._service.now(), self._late_at()
         if now >= late_at:

@@ -201,4 +201,5 @@ class Wait:
 
     def dismiss(self) -> None:
         """The service goes away while it waits."""
-        self._queued.fail(LegFailure("draining", "the service was removed here"))
+        self._queued.record.reason = "the service was removed here"
+        self._queued.fail(LegFailure("draining", self._queued.record.reason))

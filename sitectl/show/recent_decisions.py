@@ -47,10 +47,23 @@ def _reason(item: dict[str, Any]) -> str:
         capacity = item.get("capacity")
         of = "no capacity configured" if capacity is None else f"capacity {capacity}"
         reason += f" ({item['in_flight']} in flight, {of})"
+    if passed := _passed_over(item):
+        reason += f"; passed over: {passed}"
     before = item.get("retried_for")
     if not before:
         return reason
     return f"{reason}; attempt {attempts} after {before}" if attempts > 1 else f"{reason}; {before}"
+
+
+def _passed_over(item: dict[str, Any]) -> str:
+    """``near (no-target), far (draining)``: cheaper sites than the one that served it."""
+    candidates = item.get("candidates") or []
+    costs = [one["path_cost"] for one in candidates if one.get("verdict") == "chosen"]
+    return ", ".join(
+        f"{one.get('site')} ({one.get('verdict')})"
+        for one in candidates
+        if costs and one["path_cost"] < costs[0] and one.get("verdict") != "dearer"
+    )
 
 
 def _candidates(item: dict[str, Any]) -> str:
@@ -62,8 +75,8 @@ def _candidates(item: dict[str, Any]) -> str:
         f"after {output.seconds(float(item.get('total_s') or 0))}",
         output.count(item.get("attempts"), "attempt"),
     ]
-    if item.get("overflow_reason"):
-        facts.append(f"overflow: {output.safe(item['overflow_reason'])}")
+    if item.get("spill_reason"):  # Older routers say none.
+        facts.append(f"spilled: {output.safe(item['spill_reason'])}")
     if item.get("session"):
         facts.append(f"session {output.safe(item['session'])}")
     head = ", ".join(facts)

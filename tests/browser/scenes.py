@@ -216,6 +216,7 @@ def detail(of: FlowView) -> FlowDetail:
         answer="2xx",
         reason=of.reason,
         overflow_reason=of.overflow,
+        spill_reason=of.overflow,
         waited_s=of.queue_s,
         total_s=of.total_s,
         attempts=of.attempts,

@@ -143,3 +143,45 @@ def test_who_answers_is_the_site_that_turns_away_what_another_one_had_begun() ->
     named = snapshot.counters.named(a.router.site_name)
     failed = {who: sum(one.counts) for who, one in named.requests.items()}
     assert failed == {("b", "2xx"): 1, ("", "5xx"): 1}
+
+
+def test_of_a_request_that_leaves_a_draining_site_the_draining_is_told() -> None:
+    """While the cheapest site with targets drains: the next one serves, and the record says why."""
+    world = World(1, "a", "b", "c")
+    a, b, c = world.sites.values()
+    a.link(b, 5)
+    a.link(c, 9)
+    a.declare()
+    b.serve(1, capacity=5, service_s=10.0)
+    c.serve(1, capacity=5)
+    world.run(5)
+    under_way = a.request()
+    world.run(0.2)
+    b.stop(lambda: None)
+    world.run(1)
+    later = a.request()
+    world.run(1)
+    assert (later.status, under_way.status) == (200, 0)
+    spilled = kept(a)[0]
+    assert (spilled.site, spilled.spill_reason) == ("c", "no-target"), "a has no target of its own"
+    assert verdicts(spilled) == {"b": "draining", "c": "chosen"}
+    assert spilled.candidates[0].reason == "it is draining and takes nothing new"
+
+
+def test_a_request_that_a_draining_site_turns_away_does_not_blame_the_service() -> None:
+    world = World(1, "a", "b")
+    joined(world, 5)
+    a, b = world.sites.values()
+    a.declare(queue=5, queue_wait_s=3.0)
+    b.serve(1, capacity=1, service_s=20.0)
+    world.run(5)
+    a.request()
+    world.run(0.2)
+    waiting = a.request()  # In the line of b.
+    world.run(0.2)
+    b.stop(lambda: None)
+    world.run(10)
+    assert waiting.status == 503
+    (denied,) = kept(a, denied=True)
+    assert denied.outcome == "draining"
+    assert denied.reason == "the site that was asked began to drain while it waited"

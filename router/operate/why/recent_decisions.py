@@ -17,7 +17,6 @@ _NOBODY = {
     "no-route": NO_SITE_IS_READY,
     "no-target": NO_SITE_IS_READY,
     "overloaded": "this router is short of memory",
-    "draining": "the service was removed here",
     "client-gone": "its client left",
     "cancelled": "this router gave it up",
 }
@@ -75,6 +74,7 @@ def decision_of(
         answer=record.code_class if record.outcome == "ok" else None,
         reason=reason_of(record, now, router.site_name),
         overflow_reason=record.overflow_reason,
+        spill_reason=record.spill_reason if record.site is not None else "",
         waited_s=round(waited_s, 6),
         total_s=round(record.total_s if is_over else now - record.started_at, 6),
         attempts=record.attempts,

@@ -186,6 +186,7 @@ class FakeRouter:
                 answer=None,
                 reason="",
                 overflow_reason="",
+                spill_reason="",
                 waited_s=0.0,
                 total_s=0.0,
                 attempts=0,

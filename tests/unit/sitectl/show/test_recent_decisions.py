@@ -1,0 +1,38 @@
+"""What `why --last` says of a request that another site served."""
+
+from typing import Any
+
+from sitectl.show.recent_decisions import past_text
+
+SPILLED: dict[str, Any] = {
+    "service": "shop",
+    "port": 8080,
+    "at": "2026-11-24T20:30:35.424Z",
+    "outcome": "ok",
+    "answer": "2xx",
+    "site": "hub",
+    "reason": "cheapest site with room",
+    "spill_reason": "no-target",
+    "attempts": 1,
+    "candidates": [
+        {"site": "near", "path_cost": 0, "verdict": "no-target", "reason": "no target is ready"},
+        {"site": "far", "path_cost": 5, "verdict": "draining", "reason": "it is draining"},
+        {"site": "hub", "path_cost": 9, "verdict": "chosen", "reason": "cheapest site with room"},
+        {"site": "end", "path_cost": 20, "verdict": "full", "reason": "5 in flight"},
+    ],
+}
+
+
+def test_each_cheaper_site_is_named_with_why_it_did_not_serve() -> None:
+    text = past_text([SPILLED, SPILLED], "shop", denied=False, whole=False)
+    assert "cheapest site with room; passed over: near (no-target), far (draining)\n" in text
+    assert "spilled: no-target" in past_text([SPILLED], "shop", denied=False, whole=False)
+
+
+def test_of_a_policy_that_passes_no_cheaper_site_over_nothing_is_said() -> None:
+    here = [
+        {"site": "near", "path_cost": 0, "verdict": "dearer"},
+        {"site": "hub", "path_cost": 9, "verdict": "chosen"},
+    ]
+    text = past_text([{**SPILLED, "candidates": here}], "shop", denied=False, whole=False)
+    assert "passed over" not in text
