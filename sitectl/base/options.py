@@ -4,12 +4,14 @@ import copy
 import functools
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
 import click
+from click.core import ParameterSource
 
+from sitectl.base.advice import Place
 from sitectl.base.failure import Exit, Failure, not_found
 from sitectl.base.help import meant
 
@@ -18,18 +20,9 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 PLATFORMS = ("process", "podman", "kubernetes")
 IN_POD_VARIABLE = "KUBERNETES_SERVICE_HOST"
 
-# A command in an advice, up to where its site goes; not those that need none. `there`: it is to be
-# typed at another site.
-_COMMAND = re.compile(
-    r"(?P<there>\b(?:At|On|There)\b[^:;.\n]*: |\b(?:at (?!once\b)[^:;,.\n]*|on \S+ run|there): )?"
-    r"(?:^|(?<=[:;,.?] )|(?<=[(])|(?<=\bthen )|(?<=\b[Ss]ee )|(?<=\bor )|(?<=&& ))"
-    r"sitectl (?=[a-z])(?!(?:init|explain|version|completion|switch)\b|(?:[a-z]+ )+--help)"
-)
 HelpSections = Sequence[tuple[str, str]]
 """Titles, and the flags under each, as words."""
 _SHOWS_ALL: Final = "sitectl.base.options.all"
-_ADVICE: Final = frozenset({"hint", "let_in", "step"})
-"""Fields of JSON that say what to type."""
 
 
 class Planned(NamedTuple):
@@ -50,6 +43,7 @@ class Settings:
         "command",
         "context",
         "dry_run",
+        "inherited",
         "kubeconfig",
         "namespace",
         "output",
@@ -76,43 +70,29 @@ class Settings:
         self.yes: bool = False
         self.dry_run: bool = False
         self.planned: list[Planned] = []
+        self.inherited: set[str] = set()  # Flags that the next command has of the environment.
 
     def here(self, text: str) -> str:
-        """``text`` with the flags that name the site in the commands it says to type.
+        """``text``, in which each command for this site selects it as this command line did."""
+        return self._place.completed(text)
 
-        Those that this command line needed, no others. A command counts where it opens ``text`` or
-        follows a stop, "then", "see" or "or", and not "At SITE:", which is another site.
-        """
-        words = self._place
-        if not words:
-            return text
-        return _COMMAND.sub(
-            lambda found: found[0] if found["there"] else f"{found[0]}{words}", text
-        )
+    def advised(self, content: Any) -> Any:
+        """``content``, as JSON has it, with its advice as of `here`."""
+        return self._place.in_json(content)
 
     @property
-    def _place(self) -> str:
-        """The flags of this command line that name its site; empty: it needed none."""
+    def _place(self) -> Place:
         given = {
+            "--platform": self.platform,
+            "--state": self.state,
             "--site": self.site,
             "--kubeconfig": self.kubeconfig,
             "-c": self.context,
             "-n": self.namespace,
         }
-        return "".join(f"{flag} {value} " for flag, value in given.items() if value is not None)
-
-    def advised(self, content: Any) -> Any:
-        """``content``, as JSON has it, with its advice as of `here`."""
-        if not self._place:
-            return content
-        if isinstance(content, Mapping):
-            return {
-                name: self.here(value)
-                if name in _ADVICE and isinstance(value, str)
-                else self.advised(value)
-                for name, value in content.items()
-            }
-        return [self.advised(one) for one in content] if isinstance(content, list) else content
+        for flag in self.inherited:
+            del given[flag]
+        return Place(given, is_namespace=self.on_kubernetes())
 
     def chosen_platform(self) -> str:
         """The flag's or the environment's, else what `switch` chose, else by where we run."""
@@ -203,6 +183,10 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         settings.output, settings.wide = ("table", True) if value == "wide" else (value, False)
     elif value is not None and value is not False and param.name is not None:
         setattr(settings, param.name, value)
+        if param.name in ("platform", "state"):
+            is_inherited = ctx.get_parameter_source(param.name) is ParameterSource.ENVIRONMENT
+            change = settings.inherited.add if is_inherited else settings.inherited.discard
+            change(f"--{param.name}")
 
 
 def global_options(hidden: bool) -> list[click.Option]:

@@ -93,9 +93,12 @@ def envelope(settings: Settings, kind: str, content: Mapping[str, Any]) -> dict[
 def emit(
     settings: Settings, kind: str, content: Mapping[str, Any], table: Callable[[], str]
 ) -> None:
-    """Print ``content`` (``item`` or ``items``) in its envelope, or what ``table`` says of it."""
+    """Print ``content`` (``item`` or ``items``) in its envelope, or what ``table`` says of it.
+
+    Commands that it advises select the same site.
+    """
     if settings.output == "table":
-        click.echo(table())
+        click.echo(settings.here(table()))
         return
     if settings.output == "json":
         click.echo(json.dumps(envelope(settings, kind, content), indent=2))

@@ -76,7 +76,7 @@ def show(ctx: click.Context, look: Callable[[], Picture], every_s: float | None)
 
 
 def _naming_the_site(settings: Settings, look: Callable[[], Picture]) -> Callable[[], Picture]:
-    """``look`` with the site in the commands that its advice says to type."""
+    """``look``, whose advice selects the site as this command line did."""
 
     def named() -> Picture:
         try:
@@ -86,7 +86,7 @@ def _naming_the_site(settings: Settings, look: Callable[[], Picture]) -> Callabl
             raise
         if picture.failure is not None:
             picture.failure.hint = settings.here(picture.failure.hint)
-        return picture
+        return picture._replace(text=lambda: settings.here(picture.text()))
 
     return named
 

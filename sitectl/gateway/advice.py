@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -36,8 +37,8 @@ def here(site: DirectorySite, hint: str) -> str:
     """``hint``, whose commands are for a site on this host, for the gateway in ``site``."""
     name = site.name
     started = hint.replace("sitectl start", f"sitectl gateway init --name {name}")
-    place = f"sitectl --state {site.directory.parent} --site {name} "
-    return _OF_A_SITE.sub(place, started)
+    place = f"sitectl --state {shlex.quote(str(site.directory.parent))} --site {name} "
+    return _OF_A_SITE.sub(lambda _: place, started)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -60,7 +61,8 @@ def require_own(site: DirectorySite) -> None:
             Exit.NOT_ALLOWED,
             "not-allowed",
             f"{site.directory} is of user {owner}, as root no router of it is run",
-            f"sudo -u '#{owner}' sitectl --state {site.directory.parent} --site {site.name} start",
+            f"sudo -u '#{owner}' sitectl --state {shlex.quote(str(site.directory.parent))} "
+            f"--site {site.name} start",
         )
 
 

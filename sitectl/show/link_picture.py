@@ -34,7 +34,7 @@ def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
     return Picture(
         "LinkStatus",
         {"items": items},
-        lambda: settings.here(link_table(items, time.time(), whole=name is not None)),
+        lambda: link_table(items, time.time(), whole=name is not None),
         exit_code,
         unanswered,
         note,

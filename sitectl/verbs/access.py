@@ -29,7 +29,7 @@ def access(settings: Settings, service: str | None) -> None:
     """
     query = f"?{urllib.parse.urlencode({'service': service})}" if service is not None else ""
     item = store.find_site(settings).admin.get(f"/api/v1/access{query}")
-    output.emit_item(settings, "Access", item, lambda: settings.here(_text(item, service)))
+    output.emit_item(settings, "Access", item, lambda: _text(item, service))
 
 
 def _text(item: dict[str, Any], service: str | None) -> str:

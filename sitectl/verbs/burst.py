@@ -56,7 +56,7 @@ def status(settings: Settings, name: str | None) -> None:
                 "No bursts. One is a document of kind Burst: sitectl apply -f FILE, with one of "
                 "examples/burst-hook/; docs/bursts.md says how."
             )
-        return settings.here(_details(items[0]) if name is not None else _table(items))
+        return _details(items[0]) if name is not None else _table(items)
 
     if name is not None:
         output.emit_item(settings, "Burst", items[0], text)

@@ -101,7 +101,7 @@ def status(settings: Settings) -> None:
     """
     site = store.find_site(settings)
     item = _item(site)
-    output.emit_item(settings, "Ca", item, lambda: settings.here(_text(item)))
+    output.emit_item(settings, "Ca", item, lambda: _text(item))
 
 
 def _item(site: Site) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def check(
         settings,
         "Check",
         [check_report.item(one) for one in found],
-        lambda: settings.here(check_report.text(found, colour=colour)),
+        lambda: check_report.text(found, colour=colour),
     )
     if left:
         raise Failure(

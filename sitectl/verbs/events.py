@@ -62,7 +62,7 @@ def events(
     site, wanted = store.find_site(settings), _chooser(query)
     if not follow:
         items = [item for item in _known(site, query) if wanted(item)]
-        output.emit_items(settings, "Event", items, lambda: settings.here(_text(items, query)))
+        output.emit_items(settings, "Event", items, lambda: _text(items, query))
         return
     for event in site.admin.events():
         if wanted(event):

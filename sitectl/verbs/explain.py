@@ -70,7 +70,7 @@ def explain(settings: Settings, code: str | None) -> None:
                 "",
                 found.meaning,
                 "",
-                f"Next: {settings.here(found.step)}",
+                f"Next: {found.step}",
                 f"Docs: {found.doc}",
             )
         ),
@@ -95,7 +95,7 @@ def _emit_event(settings: Settings, event: "EventCode") -> None:
                 "",
                 fields["meaning"],
                 "",
-                f"Next: {settings.here(fields['step'])}",
+                f"Next: {fields['step']}",
                 f"Docs: {fields['doc']}",
             )
         ),

@@ -204,7 +204,7 @@ def expose(
         text = f"{binding.shown} exposed as service {name}"
     output.report(settings, "Service", name, change, text + ("" if wait is None else ", ready"))
     for line in advice:
-        output.note(settings.here(line))
+        output.note(line)
     if wait is None and not settings.dry_run:
         undo = f"sitectl unexpose {' '.join(words)} --address {name}"
         note_not_ready(site, name, [binding], undo)

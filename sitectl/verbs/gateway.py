@@ -131,9 +131,7 @@ def status(ctx: click.Context, /, word: str | None, name: str | None, wait: floa
     if chosen is not None and not items:
         there = f"; there is: {', '.join(names)}" if names else ""
         raise not_found(f"no gateway {chosen!r} on this host{there}", "sitectl gateway status")
-    output.emit_items(
-        settings, "GatewayStatus", items, lambda: settings.here(gateway_status.text_of(items))
-    )
+    output.emit_items(settings, "GatewayStatus", items, lambda: gateway_status.text_of(items))
     if any(item["problems"] or item["state"] == "stopped" for item in items):
         ctx.exit(Exit.DEGRADED)
 

@@ -88,7 +88,7 @@ def create(
         next_step = f"link status {chosen} --wait 30"
         if not site.admin.is_running():
             next_step = "check" if site.has_workloads else "start"
-        output.note(settings.here(f"Next: sitectl {next_step}"))
+        output.note(f"Next: sitectl {next_step}")
 
 
 def _usable_token(site: Site, file: str) -> "Token":
@@ -294,7 +294,7 @@ def access(settings: Settings) -> None:
         lambda: (
             output.rows(headings, [tuple(item[name] for name in names) for item in items])
             if items
-            else settings.here("No site may link here. Try: sitectl token create FILE")
+            else "No site may link here. Try: sitectl token create FILE"
         ),
     )
 

@@ -72,12 +72,12 @@ def _look(settings: Settings, only: str | None) -> Picture:
         items = [item for item in items if only in (item["name"], item["id"])]
         if not items:
             raise not_found(f"no site {only!r} in the network", "sitectl network status")
-    return Picture("NetworkStatus", {"items": items}, lambda: settings.here(_network_table(items)))
+    return Picture("NetworkStatus", {"items": items}, lambda: _network_table(items))
 
 
 def _look_at(settings: Settings, name: str) -> Picture:
     item = site_detail(store.find_site(settings), name)
-    return Picture("SiteDetail", {"item": item}, lambda: settings.here(detail_text(item)))
+    return Picture("SiteDetail", {"item": item}, lambda: detail_text(item))
 
 
 def _network_table(items: list[dict[str, Any]]) -> str:
@@ -172,7 +172,7 @@ def why(
         if failure.exit_code is not Exit.NOT_FOUND:
             raise
         raise unknown_here(site, service.partition(":")[0], failure) from None
-    output.emit_item(settings, "Why", item, lambda: settings.here(why_text(item)))
+    output.emit_item(settings, "Why", item, lambda: why_text(item))
 
 
 def _why_past(

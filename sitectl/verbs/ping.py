@@ -80,4 +80,4 @@ def _ask(site: Site, path: str, name: str) -> dict[str, Any]:
 
 
 def _show(settings: Settings, whole: dict[str, Any]) -> None:
-    output.emit_item(settings, "Ping", whole, lambda: settings.here(summary_text(whole)))
+    output.emit_item(settings, "Ping", whole, lambda: summary_text(whole))

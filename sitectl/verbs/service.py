@@ -264,13 +264,11 @@ def _look(settings: Settings, name: str | None, verbose: bool) -> Picture:
     return Picture(
         "ServiceStatus",
         {"items": items},
-        lambda: settings.here(
-            table(
-                *(items, detailed, time.time(), drawn),
-                has_workloads=site.has_workloads,
-                attached=() if silence is None else attached(site),
-                closed=closed,
-            )
+        lambda: table(
+            *(items, detailed, time.time(), drawn),
+            has_workloads=site.has_workloads,
+            attached=() if silence is None else attached(site),
+            closed=closed,
         ),
         Exit.OK if silence is None else Exit.DEGRADED,
         unanswered,

@@ -115,7 +115,7 @@ def bind(
         changes = [mark_headless(site, bindings[0], changes[0])]
     _report_bound(settings, name, bindings, changes, "" if wait is None else ", ready")
     for line in advice:
-        output.note(settings.here(line))
+        output.note(line)
     if service and protocol == "tcp" and capacity and "auto" in (capacity.capacity or ""):
         output.note(f"{name} is tcp, whose latency says nothing: auto counts as none there")
         output.note(f"Next: sitectl service set {name} --capacity 100")

@@ -59,7 +59,7 @@ def _look(settings: Settings) -> Picture:
     return Picture(
         "Status",
         {"item": item},
-        lambda: settings.here(_text(item, load, running=running)),
+        lambda: _text(item, load, running=running),
         code,
         unanswered,
     )

@@ -265,7 +265,7 @@ def list_(settings: Settings) -> None:
         settings,
         "Token",
         items,
-        lambda: settings.here(_listed(items)),
+        lambda: _listed(items),
     )
 
 

@@ -111,9 +111,9 @@ class Site:
 
     def ctl(self, *words: str, code: int = 0, given: str | None = None) -> Done:
         """Run a command for this site; AssertionError unless it exits with ``code``."""
-        place = ["--platform", "process", "--state", str(self.state), "--site", self.name]
+        place = ["--site", self.name]
+        environment = {**self.paths(), **self.place(), "NO_COLOR": "1"}
         if self.is_as_we_are() and forking.COMMANDS.suits():
-            environment = {**self.paths(), "NO_COLOR": "1"}
             line = [*place, *words]
             done = Done(*forking.sitectl(line, given, self.code, environment, COMMAND_TIMEOUT_S))
         else:
@@ -124,7 +124,7 @@ class Site:
                 input=given or "",
                 timeout=COMMAND_TIMEOUT_S,
                 cwd=self.code,
-                env={**self.paths(), "NO_COLOR": "1", **self.environment},
+                env={**environment, **self.environment},
             )
             done = Done(ended.returncode, ended.stdout, ended.stderr)
         shown = f"sitectl --site {self.name} {' '.join(words)}"
@@ -142,13 +142,17 @@ class Site:
         path = os.pathsep.join(part for part in parts if part)
         return {**os.environ, "PYTHONPATH": path}
 
+    def place(self) -> dict[str, str]:
+        """Where commands find its site, as a user says it once for a shell."""
+        return {"SITECTL_PLATFORM": "process", "SITECTL_STATE": str(self.state)}
+
     def quick(self, *words: str) -> None:
         """`ctl` within this process, for what only prepares a test: no time to start Python."""
         if self.code != ROOT:
             self.ctl(*words)
             return
-        place = ["--platform", "process", "--state", str(self.state), "--site", self.name]
-        result = CliRunner().invoke(cli, [*place, *words], catch_exceptions=False)
+        line = ["--site", self.name, *words]
+        result = CliRunner(env=self.place()).invoke(cli, line, catch_exceptions=False)
         assert result.exit_code == 0, f"{words}: exit {result.exit_code}\n{result.output}"
 
     def json(self, *words: str, code: int = 0) -> Any:

@@ -71,7 +71,7 @@ class Trial:
         assert too_open(secrets) == [], where
         status = run(*self.status)
         half_made = status.code == 1 and "init --name east, which finishes it" in status.text
-        half_made = half_made or "sitectl init east, which finishes it" in status.text
+        half_made = half_made or " init east, which finishes it" in status.text
         assert status.code in (Exit.DEGRADED, Exit.NOT_FOUND) or half_made, (where, status)
         before = identity(secrets)
         for path in left_over(self.state):

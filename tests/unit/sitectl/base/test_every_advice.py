@@ -9,9 +9,9 @@ from sitectl.base.options import Settings
 from sitectl.main import VERBS
 
 ROOT = Path(__file__).parents[4]
-NEED_NO_SITE = ("init", "explain", "version", "completion", "switch")
+NEED_NO_SITE = ("explain", "version", "completion", "switch")
 _VERBS = "|".join(sorted(set(VERBS) - {*NEED_NO_SITE}))
-_COMMAND = re.compile(rf"(?<![`\w-])sitectl (?:{_VERBS})\b(?!(?: [a-z]+)* --help)")
+_COMMAND = re.compile(rf"(?<![`\w-])sitectl (?:--site \S+ )?(?:{_VERBS})\b(?!(?: [a-z]+)* --help)")
 _ELSEWHERE = re.compile(r"\b(?:at|on|there)\b[^;.\n]*: $", re.IGNORECASE)
 """Before a command for another site: its flags are not known here."""
 NOT_TYPED = {
@@ -39,9 +39,9 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def nameless(text: str) -> list[str]:
-    """Commands for this site that stay without its name though the command line had one."""
+    """Commands for this site that do not select it as the command line did."""
     settings = Settings()
-    settings.site = "west"
+    settings.state, settings.site = "/srv", "west"
     told = settings.here(text)
     return [
         found[0]

@@ -115,7 +115,7 @@ def test_a_site_that_runs_as_a_process_is_not_taken_over(
         until(site.admin.is_ready, "it runs")
         refused = sitectl(*INIT)
         assert refused.exit_code == 5
-        assert "sitectl --site boxed stop" in refused.stderr
+        assert "sitectl --platform podman --site boxed stop" in refused.stderr
         assert not engine.said("podman run")
     finally:
         running.terminate()
