@@ -33,7 +33,8 @@ def policy_flags(function: Decorated) -> Decorated:
             "--queue",
             type=_QueueLength(0, limits.QUEUE_MAX),
             metavar="N|default",
-            help="Most requests that wait. [default: 4 per slot in use, 10 to 1000]",
+            help="Most requests that wait in each worker of the router. [default: 4 per slot in "
+            "use, 10 to 1000]",
         ),
         click.option(
             "--weight",
