@@ -278,13 +278,14 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     of this router; ``targets`` may have those of other sites too. ``phases``: queue, network and
     target. ``export_to`` and ``import_from``: patterns of sites, of this site's own rules; None:
     all. ``rule_sites``: by name the id of the site that it means in them; empty: the name is
-    pending and matches no site.
+    pending and matches no site. ``removed``: it was removed here, and what that still waits for.
     """
 
     name: str
     port: int
     protocol: str
     policy: str
+    removed: str = ""
     affinity: AffinityView | None = None
     queued: int
     demand: int
@@ -415,6 +416,7 @@ class WhyView(msgspec.Struct, frozen=True, kw_only=True):
     decision: WhyDecision
     candidates: tuple[WhyCandidate, ...]
     queue: WhyQueue | None = None
+    removed: str = ""  # As of `ServiceView`.
     left_out: str = ""
     let_in: str = ""
 

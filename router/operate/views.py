@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from router.admin.ports import Figures, MetricValues, UnknownCommand
 from router.admin.views import (
     AbsentSite,
@@ -177,7 +179,7 @@ class OperatorView:
                         self.removed_at_silent(),
                     )
                 ),
-                *(() if steady else self._still_declared()),
+                *(() if steady else removed_services.notes_of_declared(self._still_declared())),
                 *router.notes,
             )[: limits.STATUS_NOTES_MAX],
             sharing="strict" if router.rules.strict else "open",
@@ -185,14 +187,18 @@ class OperatorView:
             draining=router.draining,
         )
 
-    def _still_declared(self) -> Iterator[Note]:
+    def _still_declared(self) -> list[str]:
+        names = sorted(self._router.routing.table.declarations)
+        return list(filter(None, map(self._removed, names)))
+
+    def _removed(self, name: str) -> str:
+        """What a service waits for that was removed here and is still declared; empty: nothing."""
         silent = self._whole.silent if self._whole is not None else ()
-        wanted, own = self._router.wanted, self._router.identity.site
-        if not silent or wanted is None:
-            return iter(())
-        declared = self._router.routing.table.declarations.items()
-        names = (name for name, one in declared if one.site == own and name not in wanted.services)
-        return removed_services.still_declared(names, silent)
+        wanted, one = self._router.wanted, self._router.routing.table.declarations.get(name)
+        if not silent or wanted is None or one is None or name in wanted.services:
+            return ""
+        is_own = one.site == self._router.identity.site
+        return removed_services.still_declared(name, silent) if is_own else ""
 
     def _waiting(self, failing: Iterable[PortFailures]) -> Iterator[Note]:
         told = {one.key for one in failing}
@@ -323,9 +329,10 @@ class OperatorView:
     ) -> WhyView | None:
         """What the next request would meet, by the production code; moves nothing."""
         now = self._network.now()
-        return explained(
+        found = explained(
             self._router, now, service, port, session, self.utc, self._rate_now, self._load
         )
+        return found and msgspec.structs.replace(found, removed=self._removed(service))
 
     def scale(self, service: str, port: int | None) -> ScaleView | None:
         """What an autoscaler goes by, with what the other workers said when asked last."""
@@ -395,6 +402,7 @@ class OperatorView:
             port=key.port,
             protocol=snapshot.config.protocol,
             policy=snapshot.config.policy.name,
+            removed=self._removed(key.name),
             affinity=affinity_view(self._router.forwarder.sessions_of(key)),
             queued=snapshot.queued,
             demand=snapshot.demand,

@@ -193,6 +193,8 @@ def table(
     if all((item.get("listener") or {}).get("state") == "bound" for item in items):
         optional.insert(2, "LISTENER")
     text = output.rows(headings, lines, optional=optional)
+    removed = dict.fromkeys(item["removed"] for item in items if item.get("removed"))
+    text += "".join(f"\n{output.safe(sentence)}" for sentence in removed)
     if detailed:
         for item in items:
             text += "\n\n" + _details(item, now)

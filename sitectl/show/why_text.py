@@ -25,6 +25,8 @@ def why_text(item: dict[str, Any]) -> str:
     about_sessions = sentences(item)
     if about_sessions:
         head += f"\n{about_sessions}"
+    if item.get("removed"):
+        head += f"\n{output.safe(item['removed'])}"
     if item.get("left_out"):
         head += f"\n{output.safe(item['left_out'])}\n{output.safe(item.get('let_in'))}"
     candidates = item.get("candidates") or []

@@ -1,5 +1,6 @@
 """`service create|delete|label|status`, and the group that all verbs of services are in."""
 
+import re
 import time
 from typing import Any
 
@@ -12,7 +13,7 @@ from router.model.specs import (
     SitePolicySpec,
 )
 from sitectl.base import output
-from sitectl.base.failure import Exit
+from sitectl.base.failure import Exit, Failure
 from sitectl.base.options import Settings, Verbs, accepted, completes, dry_run_flag
 from sitectl.base.watch import Picture, show, watch_flag
 from sitectl.flags import tls
@@ -38,6 +39,7 @@ from sitectl.selection import store
 from sitectl.show.history import lines_of, people_look
 from sitectl.show.service_status import attached, closed_by_rules, service_items, table
 from sitectl.site.completion import remember
+from sitectl.site.site import Site
 from sitectl.verbs.service_grants import grant, granted_text, revoke, transfer
 from sitectl.verbs.service_owner import adopt
 from sitectl.verbs.service_settings import set_
@@ -203,6 +205,19 @@ def delete(settings: Settings, name: str) -> None:
     output.report(settings, "Service", name, change, text)
     if removed and rules and not settings.dry_run:
         output.note(f"Its rules here went with it: {site.name} {', '.join(rules)}")
+    if removed and not settings.dry_run:
+        _note_what_goes_on(site, name)
+
+
+def _note_what_goes_on(site: Site, name: str) -> None:
+    """Say what the router still has of a service that was deleted, and what that waits for."""
+    try:
+        notes = site.admin.get("/api/v1/status")["notes"] if site.admin.is_running() else []
+    except Failure:
+        return  # It is deleted in any case, and `status` tells of the rest later.
+    for one in notes:
+        if one["code"] == "SW0332" and re.match(rf"Service {re.escape(name)}[ :]", one["message"]):
+            output.note(f"{one['message']} {one['hint']}")
 
 
 @group.command("label")

@@ -166,16 +166,18 @@ def test_a_service_that_is_deleted_beside_a_silent_worker_waits_for_it_by_name(
     net: Network, west: Site
 ) -> None:
     serve(net, west, service_s=0.0)
-    waits_for = "Service shop was removed, but worker 1 does not answer"
+    waits_for = "Service shop was removed, but worker 1 has not answered yet"
 
     def is_told() -> bool:
         return any(waits_for in one["message"] for one in west.get("status")["notes"])
 
     with hung(pid_of(west, 1)):
         until(lambda: is_named(west), "status names it")
-        assert not is_told()
+        assert not is_told() and west.service("shop")["removed"] == ""
         for path in (west.directory / "config").glob("own-*-shop*"):
             path.unlink()
         until(is_told, "status says which worker it waits for")
+        assert waits_for in west.service("shop")["removed"]
+        assert waits_for in west.get("why/shop")["removed"]
     until(lambda: west.service("shop") is None, "the service is gone")
     until(lambda: not is_told(), "nobody is waited for")

@@ -38,16 +38,22 @@ def notes(
             )
 
 
-def still_declared(names: Iterable[str], silent: Sequence[int]) -> Iterator[Note]:
-    """One for each service that this site removed while workers are ``silent``: the site declares
-    it until they have heard of that, or are ended."""
+def still_declared(name: str, silent: Sequence[int]) -> str:
+    """Of a service that this site removed while workers are ``silent``: the site declares it until
+    they have heard of that, or are ended."""
     workers = ", ".join(map(str, silent))
-    which = f"worker {workers} does" if len(silent) == 1 else f"workers {workers} do"
-    for name in sorted(names):
+    which = f"worker {workers} has" if len(silent) == 1 else f"workers {workers} have"
+    return (
+        f"Service {name} was removed, but {which} not answered yet, so this site declares it still "
+        "and its listeners stay."
+    )
+
+
+def notes_of_declared(sentences: Iterable[str]) -> Iterator[Note]:
+    """One for each sentence of `still_declared`."""
+    for sentence in sentences:
         yield _note(
-            f"Service {name} was removed, but {which} not answer, so this site declares it still "
-            "and its listeners stay.",
-            "It ends when they answer, or by itself when they are ended for their silence",
+            sentence, "It ends when they answer, or by itself when they are ended for their silence"
         )
 
 
