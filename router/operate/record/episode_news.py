@@ -239,7 +239,7 @@ def overflow_sentence(service: str, figures: Spill, *, is_end: bool, unstated: s
         return f"Service {service} overflows: {here}; {_where(figures)}."
     return (
         f"Service {service} overflowed for {figures.lasted_s:.0f} s: "
-        f"{figures.requests} requests, {_where(figures)}; at most {here}."
+        f"{_requests(figures.requests)}, {_where(figures)}; at most {here}."
     )
 
 
@@ -252,8 +252,8 @@ def begun_sentence(service: str, figures: Spill, targets: LocalTargets) -> str:
 def ended_sentence(service: str, figures: Spill) -> str:
     """As of `begun_sentence`, when nothing left for that reason for a while."""
     return (
-        f"Service {service}: for {figures.lasted_s:.0f} s other sites served {figures.requests} "
-        f"requests because no target was ready here: {_where(figures)}."
+        f"Service {service}: for {figures.lasted_s:.0f} s other sites served "
+        f"{_requests(figures.requests)} because no target was ready here: {_where(figures)}."
     )
 
 
@@ -268,9 +268,13 @@ def refused_sentence(service: str, figures: Refusals, *, is_end: bool, unstated:
     if not is_end:
         return f"Service {service} refuses requests: {reasons}; {here}."
     return (
-        f"Service {service} refused {figures.requests} requests within {figures.lasted_s:.0f} s: "
+        f"Service {service} refused {_requests(figures.requests)} within {figures.lasted_s:.0f} s: "
         f"{reasons}; at most {here}."
     )
+
+
+def _requests(count: int) -> str:
+    return "1 request" if count == 1 else f"{count} requests"
 
 
 def _here(figures: Spill | Refusals, unstated: str) -> str:

@@ -1,5 +1,7 @@
 """What is said of overflow: figures that do not seem to contradict each other."""
 
+from msgspec.structs import replace
+
 from router.balance.spills import LocalTargets
 from router.model.events import Refusals, Spill
 from router.operate.record.episode_news import (
@@ -61,6 +63,12 @@ def test_without_a_ready_target_it_is_said_who_serves_instead() -> None:
         "Service shop:8080: for 12 s other sites served 340 requests because no target was ready "
         "here: 300 to east, 40 to north."
     )
+
+
+def test_of_one_request_the_noun_is_singular() -> None:
+    one = replace(figures(1, 1), requests=1, to={"east": 1})
+    assert "served 1 request because" in ended_sentence("shop:8080", one)
+    assert "12 s: 1 request, 1 to east" in overflow_sentence("shop:8080", one, is_end=True)
 
 
 def test_a_target_that_is_back_when_it_is_told_is_not_said_to_be_down() -> None:
