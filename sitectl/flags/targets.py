@@ -81,7 +81,7 @@ def _wait_until_ready(site: Site, service: str, bindings: Sequence[Binding], wai
         ours = _targets_here(site, items)
         late[:] = [binding for binding in bindings if not _is_ready(binding, ours)]
         causes.clear()
-        causes.update({str(one["error"]): None for one in ours if one.get("error")})
+        causes.update({str(one["error"]): None for one in ours if _is_of(late, one)})
         return not late
 
     if presence.wait_until(settled, wait_s, site.poll_s):
@@ -130,6 +130,15 @@ def note_not_ready(site: Site, service: str, bindings: Sequence[Binding], undo: 
 
 def _targets_here(site: Site, items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [one for item in items for one in item["targets"] if one["site"] == site.name]
+
+
+def _is_of(bindings: Sequence[Binding], target: dict[str, Any]) -> bool:
+    """Whether ``target`` has an error and one of ``bindings`` means it; workloads mean any."""
+    return bool(target.get("error")) and any(
+        one.target.kind != "host"
+        or (one.target.name == target["host"] and target["port"] in one.ports)
+        for one in bindings
+    )
 
 
 def _is_ready(binding: Binding, ours: Sequence[dict[str, Any]]) -> bool:

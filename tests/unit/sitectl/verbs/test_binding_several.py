@@ -85,6 +85,14 @@ def test_waiting_in_vain_says_which_target_and_why(here: CommandLine, admin: Fak
     assert "Next: Start the target and try again, or leave out --wait" in result.stderr
 
 
+def test_waiting_in_vain_names_no_cause_of_another_target(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    admin.items("/api/v1/services", shop(target(9001, ready=False), target(9003, ready=False)))
+    said = here("service", "bind", "shop", "127.0.0.1:9001", "--wait", "0.1").stderr
+    assert "s: connect to 127.0.0.1:9001: refused; nothing is bound\n" in said
+
+
 def test_a_wait_that_fails_leaves_every_document_as_it_was(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
