@@ -480,19 +480,26 @@ async def drain(process: Running) -> None:
     """Wait for what is under way, for the grace period or until told a second time."""
     drained = asyncio.Event()
     process.router.drain(drained.set)
-    async with asyncio.TaskGroup() as tasks:
-        waits = [tasks.create_task(event.wait()) for event in (drained, process.aborting)]
-        await asyncio.wait(waits, timeout=process.grace_s, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
+    await _first_of(drained, process.aborting, timeout_s=process.grace_s)
 
 
 async def _ended(workers: Workers, process: Running, until: float) -> None:
-    """Wait for the others, which were told at the same time and have as long."""
+    """Wait for the others, which were told at the same time and have as long; told a second time
+    only for a moment: one of them may hang."""
+    left_s = max(0.0, until - asyncio.get_running_loop().time())
+    await _first_of(workers.over, process.aborting, timeout_s=left_s)
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout_at(until + limits.WORKER_ENDS_S):
+        async with asyncio.timeout(limits.WORKER_ENDS_S):
             await workers.over.wait()
     workers.kill()
+
+
+async def _first_of(*events: asyncio.Event, timeout_s: float) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        waits = [tasks.create_task(event.wait()) for event in events]
+        await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
 
 
 async def probe_lag(view: OperatorView) -> None:

@@ -181,3 +181,12 @@ def test_a_service_that_is_deleted_beside_a_silent_worker_waits_for_it_by_name(
         assert waits_for in west.get("why/shop")["removed"]
     until(lambda: west.service("shop") is None, "the service is gone")
     until(lambda: not is_told(), "nobody is waited for")
+
+
+def test_stop_now_does_not_wait_for_a_worker_that_hangs(net: Network, west: Site) -> None:
+    """The grace period is for requests; the second order ends it for all workers."""
+    serve(net, west, service_s=0.0)
+    with hung(pid_of(west, 1)):
+        assert (
+            "stopped" in west.ctl("--timeout", "8", "stop", "--now").out
+        )  # Its silence ends it in 10 s.
