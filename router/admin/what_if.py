@@ -15,9 +15,7 @@ from router.admin.history_views import HistorySample, ServiceHistory
 from router.admin.ports import BadQuestion, NothingRecorded
 from router.admin.views import LinkView, ServiceSite, ServiceView, SiteView
 from router.admin.what_if_commands import commands
-from router.admin.what_if_views import (
-    WhatIf,
-)
+from router.admin.what_if_views import WhatIf, WhatIfStep
 from router.model import limits
 from router.model.specs import API_VERSION
 
@@ -67,7 +65,7 @@ class WhatIfPlan(msgspec.Struct, frozen=True, kw_only=True):
     policies: tuple[str, str]
     current: str
     proposed: str
-    commands: tuple[str, ...]
+    commands: tuple[WhatIfStep, ...]
     cut: bool
 
 
@@ -131,6 +129,7 @@ def plan(asked: WhatIf, known: KnownLoad) -> WhatIfPlan:
         current=current,
         proposed=proposed,
         commands=commands(
+            known.history.site,
             known.service.name,
             asked.policy if asked.policy != known.service.policy else None,
             [

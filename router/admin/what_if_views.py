@@ -79,6 +79,18 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     overflow: int
 
 
+class WhatIfStep(msgspec.Struct, frozen=True, kw_only=True):
+    """What a proposal takes at one site; ``local``: it is the one that was asked.
+
+    ``command`` runs there as it is; empty: no command can be given, and ``note`` says what to do.
+    """
+
+    site: str
+    local: bool
+    command: str = ""
+    note: str = ""
+
+
 class WhatIfView(msgspec.Struct, frozen=True, kw_only=True):
     """Current beside proposed. Nothing was changed.
 
@@ -97,6 +109,6 @@ class WhatIfView(msgspec.Struct, frozen=True, kw_only=True):
     moved: float
     added_p50_ms: float | None
     added_p99_ms: float | None
-    commands: tuple[str, ...]
+    commands: tuple[WhatIfStep, ...]
     assumptions: tuple[str, ...]
     scenario: str

@@ -31,9 +31,13 @@ class Pair:
     def __init__(self, net: Network) -> None:
         self.near, self.far = near, far = net.site("near"), net.site("far")
         self.targets = {site.name: net.http(site.name) for site in (near, far)}
-        near.declare("shop", queue=0)
-        near.connect("shop", self.targets["near"], capacity=2)
-        far.connect("shop", self.targets["far"], capacity=8)
+        near.quick(
+            "service", "create", "shop", str(SHOP_PORT), "--protocol", "http", "--queue", "0"
+        )
+        for site, capacity in ((near, 2), (far, 8)):
+            target = self.targets[site.name]
+            place = f"{target.address}:{target.port}"
+            site.quick("service", "bind", "shop", place, "--capacity", str(capacity))
         place = f"{near.address}:{CONSOLE_PORT}"
         near.ctl(
             "update", "--enable-console", "--console-auth", "unsecured", "--console-bind", place
@@ -169,17 +173,29 @@ COPYING = {
 """Pages, and how many buttons of each copy a command."""
 
 
+def pasted(command: str, site: Site, home: Path, **further: str) -> tuple[int, str]:
+    """Runs ``command`` in a shell on the host of ``site``; its exit code, and what it said."""
+    environment = {
+        **site.paths(),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "SITECTL_STATE": str(site.state),
+        "HOME": str(home),
+        **further,
+    }
+    ended = subprocess.run(
+        ["bash", "-c", command],
+        capture_output=True,
+        text=True,
+        timeout=RUN_MS / 1_000,
+        env=environment,
+    )
+    return ended.returncode, f"{command[:200]}\n{ended.stdout}{ended.stderr}"
+
+
 def test_each_command_that_is_copied_runs_as_it_is(
     chromium: Browser, pair: Pair, tmp_path: Path
 ) -> None:
     """On a host with two sites, in a shell, against the site whose console it is."""
-    state = pair.near.state
-    environment = {
-        **pair.near.paths(),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "SITECTL_STATE": str(state),
-        "HOME": str(tmp_path),
-    }
     copied: dict[str, str] = {}
     with looking(chromium, pair) as page:
         for name, count in COPYING.items():
@@ -199,15 +215,47 @@ def test_each_command_that_is_copied_runs_as_it_is(
     for words in ("status", "why shop", "ping far", "link status far", "ca status", "simulate"):
         assert words in commands
     for command, name in copied.items():
-        ended = subprocess.run(
-            ["bash", "-c", command],
-            capture_output=True,
-            text=True,
-            timeout=RUN_MS / 1_000,
-            env=environment,
-        )
-        said = f"{name}: {command[:200]}\n{ended.stdout}{ended.stderr}"
-        assert ended.returncode == 0, said
+        code, said = pasted(command, pair.near, tmp_path)
+        assert code == 0, f"{name}: {said}"
+
+
+def test_the_commands_of_a_proposal_run_line_by_line_as_they_are_copied(
+    chromium: Browser, pair: Pair, tmp_path: Path
+) -> None:
+    near, far = (site.get("status")["id"] for site in (pair.near, pair.far))
+    asked = f"capacity={near}:6,{far}:16&cost={far}:9&policy=balanced"
+    with looking(chromium, pair, f"#/simulate?tab=what-if&window=busiest&{asked}") as page:
+        told = page.get_by_role("region", name="Current beside proposed", exact=True)
+        expect(told.get_by_role("heading", name="At far")).to_be_visible(timeout=RUN_MS)
+        keep_picture(page, "real-what-if-commands")
+        here = copied_by(page, told.get_by_role("button", name="Copy as sitectl", exact=True))
+        there = copied_by(page, told.get_by_role("button", name="Copy as sitectl for far"))
+    assert len(here.splitlines()) == 3
+    assert len(there.splitlines()) == 1
+    try:
+        for line in here.splitlines():
+            code, said = pasted(line, pair.near, tmp_path)
+            assert code == 0, said
+        for line in there.splitlines():
+            # The host of that site has no other one.
+            code, said = pasted(line, pair.far, tmp_path, SITECTL_SITE="far")
+            assert code == 0, said
+
+        def applied() -> bool:
+            service = pair.near.service("shop")
+            parts = {one["site"]: one["capacity"] for one in service["sites"]}
+            costs = {one["site"]: one["path_cost"] for one in service["sites"]}
+            return (service["policy"], parts, costs) == (
+                "balanced",
+                {"near": 6, "far": 16},
+                {"near": 0, "far": 9},
+            )
+
+        until(applied, "the proposal is true")
+    finally:
+        pair.near.quick("service", "set", "shop", "--policy", "fill", "--capacity", "2")
+        pair.near.quick("link", "set", "far", "--cost", "5")
+        pair.far.quick("service", "set", "shop", "--capacity", "8")
 
 
 def _capacity(answer: Response) -> list[int]:

@@ -200,8 +200,8 @@ def test_each_view_can_be_copied_as_the_command_that_shows_the_same(
 
 
 ADVICE = """async (texts) => {
-  const { commandIn, script, simulating } = await import("/static/lib/commands.js");
-  return [texts.map(commandIn), script(texts.slice(0, 2)), simulating("a\\nSCENARIO\\n")];
+  const { commandIn, simulating } = await import("/static/lib/commands.js");
+  return [texts.map(commandIn), simulating("a\\nSCENARIO\\n")];
 }"""
 
 
@@ -224,17 +224,13 @@ def test_an_advice_is_copied_if_it_is_for_this_site_and_has_no_blank(
     ]
     with looking(chromium, stage) as page:
         expect(page.locator(".sentence")).to_be_visible()
-        found, script, simulating = page.evaluate(ADVICE, texts)
+        found, simulating = page.evaluate(ADVICE, texts)
         assert found == [
             "sitectl -n shop link delete to-attic",
             *[None] * 4,
             "sitectl -n shop update --console-bind 127.0.0.1:8011",
             "sitectl init west",
             None,
-        ]
-        assert script.splitlines() == [
-            "sitectl -n shop link delete to-attic, then link with a new token",
-            "# at west: sitectl service set shop --capacity 4",
         ]
         assert simulating.startswith("sitectl simulate /dev/stdin <<'SCENARIO_'\na\n")
 

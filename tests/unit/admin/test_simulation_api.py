@@ -131,7 +131,8 @@ def test_a_what_if_puts_current_and_proposed_side_by_side() -> None:
     assert status == 200
     assert body["kind"] == "WhatIf"
     assert body["item"]["current"]["overflow"] > body["item"]["proposed"]["overflow"] == 0
-    assert body["item"]["commands"] == ["sitectl service set shop --capacity 20"]
+    (step,) = body["item"]["commands"]
+    assert step["command"] == "sitectl service set shop --capacity 20"
     (order,) = runner.orders
     assert len(order.scenarios) == 2
     assert not order.rivals

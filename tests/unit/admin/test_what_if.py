@@ -20,12 +20,16 @@ from router.admin.views import (
 )
 from router.admin.what_if import KnownLoad, SimulatedOutcome, WhatIfPlan, plan
 from router.admin.what_if_answer import told
-from router.admin.what_if_views import WhatIf, WhatIfView
+from router.admin.what_if_views import WhatIf, WhatIfStep, WhatIfView
 from router.model import limits
 from router.model.specs import PolicyName
 from simulator.__main__ import RunOrder, answer
 
 HERE, WEST, FAR = "aa", "bb", "cc"
+
+
+def here(command: str, note: str = "") -> WhatIfStep:
+    return WhatIfStep(site="onprem", local=True, command=command, note=note)
 
 
 def site(name: str, id: str, cost: int, capacity: int | None, **other: object) -> ServiceSite:
@@ -187,7 +191,7 @@ def test_more_capacity_here_keeps_more_here() -> None:
     told = run(plan(ask({"onprem": 40}), known()))
     assert told.proposed.overflow == 0 < told.current.overflow
     assert told.moved == pytest.approx(told.current.overflow / told.current.offered, abs=0.01)
-    assert told.commands == ("sitectl service set shop --capacity 20",)
+    assert told.commands == (here("sitectl service set shop --capacity 20"),)
     assert (told.added_p50_ms or 0) <= 0
 
 
@@ -204,7 +208,7 @@ def test_what_overflows_goes_to_the_cheapest_and_another_cost_moves_it() -> None
     assert [one.name for one in now] == ["onprem", "west", "far"] == [one.name for one in then]
     assert now[1].served > now[2].served == 0
     assert then[2].served > then[1].served == 0
-    assert told.commands == ("sitectl link set to-west --cost 9",)
+    assert told.commands == (here("sitectl link set to-west --cost 9"),)
 
 
 def test_a_series_adds_up_to_its_totals() -> None:
@@ -217,29 +221,37 @@ def test_a_series_adds_up_to_its_totals() -> None:
 def test_another_policy_is_run_and_is_a_command() -> None:
     told = run(plan(ask(policy="failover"), known()))
     assert (told.current.policy, told.proposed.policy) == ("fill", "failover")
-    assert told.commands == ("sitectl service set shop --policy failover",)
+    assert told.commands == (here("sitectl service set shop --policy failover"),)
 
 
 def test_commands_for_other_sites_say_so_and_share_among_targets() -> None:
     commands = plan(ask({"west": 41, "far": 10}, {"far": 8}), known()).commands
     assert commands == (
-        "at west: sitectl service set shop --site-capacity 41",
-        "at far: sitectl service set shop --capacity 5",
-        "sitectl link set to-west --cost 3 # the first link to far",
+        WhatIfStep(site="west", local=False, command="sitectl service set shop --site-capacity 41"),
+        WhatIfStep(site="far", local=False, command="sitectl service set shop --capacity 5"),
+        here("sitectl link set to-west --cost 3", "This is the first link to far."),
     )
 
 
 def test_a_link_that_is_dialled_there_is_set_there() -> None:
     one = msgspec.structs.replace(known(), links=(link("from-west", "west", WEST, 1, "incoming"),))
-    assert plan(ask(cost={"west": 4}), one).commands == (
-        "at west: sitectl link set NAME --cost 4 # sitectl link status",
-    )
+    (step,) = plan(ask(cost={"west": 4}), one).commands
+    assert (step.site, step.local, step.command) == ("west", False, "")
+    assert step.note.startswith("Set the cost of the link to onprem to 4.")
+
+
+def test_a_way_without_a_link_of_ours_has_no_command() -> None:
+    one = msgspec.structs.replace(known(), links=())
+    (step,) = plan(ask(cost={"west": 4}), one).commands
+    assert (step.command, step.note) == ("", "No link of onprem leads to west.")
 
 
 def test_a_hostile_name_of_a_site_is_quoted_and_reaches_no_scenario() -> None:
     evil = "x; rm -rf /\n}: &a"
     planned = plan(ask({WEST: 5}), known(SITES[0], site(evil, WEST, 1, 40)))
-    assert planned.commands[0].startswith("at 'x; rm -rf /?}: &a': ")
+    (step,) = planned.commands
+    assert step.site == "x; rm -rf /?}: &a"
+    assert step.command == "sitectl service set shop --site-capacity 5"
     assert "rm -rf" not in planned.current + planned.proposed
 
 
@@ -250,7 +262,7 @@ def test_a_rate_stays_a_rate() -> None:
     planned = plan(ask({"onprem": 30}), known(rated, SITES[1]))
     targets = spec(planned.proposed)["targets"]
     assert targets[0]["capacity"] == "30/s"  # type: ignore[index]
-    assert planned.commands == ("sitectl service set shop --capacity 10/s",)
+    assert planned.commands == (here("sitectl service set shop --capacity 10/s"),)
     assert run(planned).proposed.sites[0].rate
 
 

@@ -59,13 +59,14 @@ export function commandIn(text) {
 }
 
 /**
- * Commands that would make a proposal true, to be run here. What is to be run elsewhere, or cannot be
- * run, is a comment.
- * @param {string[]} lines
+ * Commands of a proposal, one a line and nothing else: each runs as it is pasted, at its site.
+ * @param {{local: boolean, command: string}[]} steps
  */
-export function script(lines) {
-  return lines
-    .map((line) => (line.startsWith("sitectl ") ? sitectl(line.slice("sitectl ".length)) : `# ${line}`))
+export function script(steps) {
+  const words = (one) => one.command.slice("sitectl ".length);
+  return steps
+    .filter((one) => one.command)
+    .map((one) => (one.local ? sitectl(words(one)) : elsewhere(words(one))))
     .join("\n");
 }
 

@@ -314,8 +314,7 @@ function Compared({ told, asking }) {
   return html`<${Card}
     title="Current beside proposed"
     id="compared"
-    actions=${html`${asking && html`<span class="muted">Running again…</span>`}
-      ${told.commands.length > 0 && html`<${Copy} text=${script(told.commands)} label="Copy as sitectl" />`}`}
+    actions=${asking && html`<span class="muted">Running again…</span>`}
   >
     <p class="statement">${verdict(told)}</p>
     <${Bar} picture=${current} label="Current" />
@@ -334,14 +333,29 @@ function Compared({ told, asking }) {
         { name: "Difference", number: true, cell: (one) => difference(one.now, one.then, one.points ? points : one.shown) },
       ]}
     />
-    ${
-      told.commands.length > 0 &&
-      html`<div class="commands">
-        <h3>What would do it</h3>
-        <pre><code>${script(told.commands)}</code></pre>
-      </div>`
-    }
+    ${told.commands.length > 0 && html`<${Commands} steps=${told.commands} />`}
   <//>`;
+}
+
+/** What would make the proposal true: at each site its commands, and what no command does. */
+function Commands({ steps }) {
+  const sites = [...new Set(steps.map((one) => one.site))];
+  return html`<div class="commands">
+    <h3>How to apply it</h3>
+    ${sites.map((site) => {
+      const own = steps.filter((one) => one.site === site);
+      const text = script(own);
+      const place = own[0].local ? "Here" : `At ${site}`;
+      return html`<div key=${site}>
+        <div class="commands-head">
+          <h4>${place}</h4>
+          ${text && html`<${Copy} text=${text} label="Copy as sitectl" what=${own[0].local ? "" : `for ${site}`} class="as-sitectl" />`}
+        </div>
+        ${text && html`<pre><code>${text}</code></pre>`}
+        ${own.map((one) => one.note && html`<p class="muted">${one.note}</p>`)}
+      </div>`;
+    })}
+  </div>`;
 }
 
 /** How near the run of what is comes to what was recorded, and what all of it rests on. */
