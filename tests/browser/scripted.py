@@ -218,6 +218,6 @@ class ScriptedPart:
             reachable=site.reachable,
             path_cost=site.path_cost,
             told=False,
-            error="It gave no answer in time.",
+            error="it gave no answer in time",
         )
         return item("SiteDetail", self._router.sites.get(name, untold))

@@ -102,6 +102,53 @@ def test_the_map_names_the_services_of_each_site_and_fills_the_window(
         expect(row).to_contain_text("and 5 more")
 
 
+CROSSED = """() => {
+  const within = (line, { x, y, width, height }) => {
+    for (let share = 0; share <= 1; share += 0.002) {
+      const end = (name) => Number(line.getAttribute(name));
+      const at = (axis) => end(`${axis}1`) * (1 - share) + end(`${axis}2`) * share;
+      if (at("x") > x && at("x") < x + width && at("y") > y && at("y") < y + height) return true;
+    }
+    return false;
+  };
+  const lines = [...document.querySelectorAll(".map-box .edge.link, .map-box .edge.down")];
+  return [...document.querySelectorAll(".map-box .name, .map-box .of-site")]
+    .filter((name) => lines.some((line) => within(line, name.getBBox())))
+    .map((name) => name.textContent.trim());
+}"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_link_is_drawn_through_a_name_that_has_another_place(
+    chromium: Browser, stage: Stage, width: int
+) -> None:
+    with looking(
+        chromium, stage, "#/topology", viewport=ViewportSize(width=width, height=900)
+    ) as page:
+        expect(page.locator(".map-box .name")).to_have_count(6)
+        assert page.evaluate(CROSSED) == []
+
+
+def test_links_that_are_not_up_are_counted_and_named_as_on_their_own_page(
+    chromium: Browser, stage: Stage
+) -> None:
+    status = stage.router.live.status
+    assert (status.links, status.links_up) == (4, 3)  # What `sitectl status` prints.
+    with looking(chromium, stage, "#/topology") as page:
+        card = page.get_by_role("region", name="Network")
+        expect(card).to_contain_text("6 sites: 1 not reachable attic")
+        expect(card).to_contain_text("Links of east: 3 of 4 links up Not up: to-attic.")
+        card.get_by_role("link", name="Links of east").click()
+        expect(page.get_by_role("heading", name="3 of 4 links up")).to_be_visible()
+        page.goto(f"{stage.url}#/topology?site=attic")
+        site = page.get_by_role("region", name="attic", exact=True)
+        expect(site).to_contain_text("Link to-attic: connecting connection refused by attic")
+        stage.router.live = pictures.nothing()
+        page.goto(f"{stage.url}#/topology")
+        expect(card).to_contain_text("1 site: all reachable")
+        expect(card).to_contain_text("Links of east: none")
+
+
 def test_choosing_a_site_shows_each_hop_with_its_cost_and_the_total(
     chromium: Browser, stage: Stage
 ) -> None:
@@ -319,4 +366,6 @@ def test_another_site_is_seen_down_to_the_requests_of_its_targets(
         for text in ("west", "up", "10", "30 ms", "2"):
             expect(link).to_contain_text(text)
         del stage.router.sites["south"]
-        expect(page.get_by_text("south reports nothing now.")).to_be_visible(timeout=20_000)
+        expect(
+            page.get_by_text("south reports nothing now: it gave no answer in time.")
+        ).to_be_visible(timeout=20_000)

@@ -103,6 +103,12 @@ export function listed(words) {
   return `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
 
+/** As `listed`, of the first ones: `a, b and 3 more`. @param {string[]} words @param {number} most */
+export function listedOf(words, most) {
+  const more = words.length - most;
+  return listed(more > 0 ? [...words.slice(0, most), `${count(more)} more`] : words);
+}
+
 /** One command argument, quoted where a shell would take it apart. @param {string} word */
 export function shellWord(word) {
   return /^[A-Za-z0-9_./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

@@ -8,6 +8,8 @@ export const LINE = 14;
 
 /** @typedef {{x: number, y: number, width: number, height: number}} Box */
 
+/** @typedef {{from: {x: number, y: number}, to: {x: number, y: number}}} Line */
+
 /** @param {Box} one @param {Box} other */
 function meet(one, other) {
   return (
@@ -16,6 +18,25 @@ function meet(one, other) {
     one.y < other.y + other.height &&
     other.y < one.y + one.height
   );
+}
+
+/** Whether a line touches a box: what of it is within all four sides. @param {Line} line @param {Box} box */
+function touches({ from, to }, box) {
+  let [first, last] = [0, 1]; // Shares of the line.
+  for (const [axis, least, most] of [
+    ["x", box.x, box.x + box.width],
+    ["y", box.y, box.y + box.height],
+  ]) {
+    const length = to[axis] - from[axis];
+    if (length === 0) {
+      if (from[axis] < least || from[axis] > most) return false;
+      continue;
+    }
+    const [one, other] = [(least - from[axis]) / length, (most - from[axis]) / length];
+    first = Math.max(first, Math.min(one, other));
+    last = Math.min(last, Math.max(one, other));
+  }
+  return first < last;
 }
 
 /** Long names lose their middle: ends tell more. @param {string} text @param {number} most */
@@ -27,11 +48,16 @@ export function shortened(text, most) {
 
 export class Labels {
   /** @type {Box[]} */ #taken = [];
+  /** @type {Line[]} */ #lines;
   #width;
   #height;
 
-  /** @param {number} width @param {number} height Of the picture. */
-  constructor(width, height) {
+  /**
+   * @param {number} width @param {number} height Of the picture.
+   * @param {Line[]} lines No name lies on one while there is another place.
+   */
+  constructor(width, height, lines) {
+    this.#lines = lines;
     this.#width = width;
     this.#height = height;
   }
@@ -60,9 +86,9 @@ export class Labels {
     return this.#first(spots, half, more) ?? (must ? this.#inside(spots[0], half, more) : null);
   }
 
-  /** A place on a point; null: it is taken. @param {string} text */
+  /** A place on a point, and so on its line; null: it is taken. @param {string} text */
   on(text, x, y) {
-    return this.#first([{ x, y: y + 4 }], (text.length * CHARACTER) / 2);
+    return this.#take([{ x, y: y + 4 }], (text.length * CHARACTER) / 2, 0, []);
   }
 
   #inside(spot, half, more) {
@@ -70,7 +96,11 @@ export class Labels {
     return { x, y: Math.min(spot.y, this.#height - 4 - more) };
   }
 
-  #first(spots, half, more = 0) {
+  #first(spots, half, more) {
+    return this.#take(spots, half, more, this.#lines) ?? this.#take(spots, half, more, []);
+  }
+
+  #take(spots, half, more, lines) {
     for (const spot of spots) {
       const box = { x: spot.x - half, y: spot.y - HEIGHT + 3, width: 2 * half, height: HEIGHT + more };
       const fits =
@@ -78,7 +108,11 @@ export class Labels {
         box.x + box.width <= this.#width &&
         box.y >= 0 &&
         box.y + box.height <= this.#height;
-      if (fits && !this.#taken.some((one) => meet(one, box))) {
+      if (
+        fits &&
+        !this.#taken.some((one) => meet(one, box)) &&
+        !lines.some((one) => touches(one, box))
+      ) {
         this.#taken.push(box);
         return spot;
       }

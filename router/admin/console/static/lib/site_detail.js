@@ -1,5 +1,6 @@
 // What another site tells of itself, down to the requests of each of its targets.
 import { html } from "./html.js";
+import { advised } from "./commands.js";
 import { count, dateTime, listed, plural, rtt, span } from "./format.js";
 import { href } from "./route.js";
 import { useAnswer } from "./store.js";
@@ -130,7 +131,7 @@ export function SiteDetail({ name }) {
   if (loading) body = html`<${Loading} />`;
   else if (!value) body = html`<${Failed} error=${error} />`;
   else if (!value.told) {
-    body = html`<${Empty} hint=${value.error}>${name} reports nothing now.<//>`;
+    body = html`<${Empty}>${name} reports nothing now: ${advised(value.error)}.<//>`;
   } else {
     body = html`<div class="details">
       <${About} site=${value} />

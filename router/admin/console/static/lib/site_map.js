@@ -73,7 +73,8 @@ function servicesOf(site) {
 
 /** Which names and figures find room: the important ones are asked first. */
 function labelled({ graph, places, width, height, radius, here, way, shown, loads, spilled }) {
-  const labels = new Labels(width, height);
+  const lines = graph.edges.map((edge) => ({ from: places.get(edge.from), to: places.get(edge.to) }));
+  const labels = new Labels(width, height, lines);
   for (const { x, y } of places.values()) labels.keepFree(x, y, radius + 1);
   const onWay = new Set(way.flatMap(({ from, to }) => [from, to]));
   const own = new Set(graph.edges.filter((edge) => edge.links.length).flatMap((edge) => [edge.from, edge.to]));

@@ -1,4 +1,5 @@
 // States of sites and links in a word, the same one on every page.
+import { count, plural } from "./format.js";
 
 /** @param {any} link @returns {{word: string, tone: "good" | "warn" | "bad" | "calm" | "info"}} */
 export function linkState(link) {
@@ -14,6 +15,17 @@ export function linkState(link) {
     default:
       return { word: link.state, tone: "bad" };
   }
+}
+
+/** The links of this site that are not up. @param {any} live */
+export function linksDown(live) {
+  return live.links.filter((link) => link.state !== "up");
+}
+
+/** `1 of 2 links up`, of this site's links as `status` counts them. @param {any} live */
+export function linksUp(live) {
+  const all = live.links.length;
+  return `${count(all - linksDown(live).length)} of ${plural(all, "link")} up`;
 }
 
 /** @param {any} site @param {any} live */

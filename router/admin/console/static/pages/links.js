@@ -6,7 +6,7 @@ import { clock, count, dateTime, plural, rtt, shellWord, timeOfDay } from "../li
 import { href, setParams } from "../lib/route.js";
 import { secondsUntil, useNow } from "../lib/store.js";
 import { Ago, Badge, Card, Copy, Empty, Filter, Table, TimeLeft, announce } from "../lib/ui.js";
-import { linkState } from "../lib/words.js";
+import { linkState, linksUp } from "../lib/words.js";
 
 export const title = "Links and certificates";
 
@@ -66,9 +66,8 @@ function Links({ live, route }) {
         one.direction.localeCompare(other.direction) * -1 ||
         one.name.localeCompare(other.name),
     );
-  const up = live.links.filter((link) => link.state === "up").length;
   return html`<${Card}
-    title=${live.links.length ? `${up} of ${plural(live.links.length, "link")} up` : "Links"}
+    title=${live.links.length ? linksUp(live) : "Links"}
     id="links"
     actions=${
       live.links.length > 5 &&

@@ -4,7 +4,7 @@ import { SiteName } from "../lib/colours.js";
 import { inFlightOf, isFull } from "../lib/capacity.js";
 import { closedByRules } from "../lib/closed.js";
 import { elsewhere, sitectl } from "../lib/commands.js";
-import { LEAST_PER_S, count, latency, listed, mean, plural, rate, rtt, span } from "../lib/format.js";
+import { LEAST_PER_S, count, latency, listedOf, mean, plural, rate, rtt, span } from "../lib/format.js";
 import { href } from "../lib/route.js";
 import { byCost, inOrder } from "../lib/sites.js";
 import {
@@ -16,6 +16,7 @@ import { linkState, siteState } from "../lib/words.js";
 
 export const title = "Overview";
 const SHOWN_MAX = 6;
+const NAMED = 3; // Services or sites that a sentence has by name.
 
 function makeOne() {
   return sitectl("service create shop 8080");
@@ -58,14 +59,15 @@ export function answer(live) {
   const away = spilling(live);
   const failed = live.now.filter((one) => one.failed_per_s >= LEAST_PER_S);
   const losing = failed.length
-    ? ` ${rate(failed.reduce((sum, one) => sum + one.failed_per_s, 0))} fail at ${listed(
-        failed.slice(0, 3).map((one) => one.service),
+    ? ` ${rate(failed.reduce((sum, one) => sum + one.failed_per_s, 0))} fail at ${listedOf(
+        failed.map((one) => one.service),
+        NAMED,
       )}.`
     : "";
   const full = live.services.filter(isFullEverywhere);
   if (full.length) {
     return {
-      text: `${listed(full.slice(0, 3).map((one) => one.name))} ${
+      text: `${listedOf(full.map((one) => one.name), NAMED)} ${
         full.length === 1 ? "is" : "are"
       } full at every site that may serve ${full.length === 1 ? "it" : "them"}.`,
       more: `${plural(
@@ -83,11 +85,10 @@ export function answer(live) {
     return servedHere(live, requests, losing);
   }
   const where = inOrder(live, away.flatMap(servedBy));
-  const who = away.slice(0, 3).map((one) => one.service);
-  if (away.length > 3) who.push(`${away.length - 3} more`);
+  const who = listedOf(away.map((one) => one.service), NAMED);
   const why = reasons(away);
   return {
-    text: `${listed(who)} ${away.length === 1 ? "spills" : "spill"} to ${listed(where.slice(0, 3))}.`,
+    text: `${who} ${away.length === 1 ? "spills" : "spill"} to ${listedOf(where, NAMED)}.`,
     more: `${howMuch(away, requests)} leave ${live.status.name} because ${becauseOf(why)}.${losing}`,
     tone: losing || isFault(why) ? "warn" : "info",
   };
@@ -118,10 +119,10 @@ function failingNow(live, failing, requests) {
   const names = dead.map((one) => `${one.name}:${one.port}`);
   const unserved = failing.filter((one) => names.includes(`${one.service}:${one.port}`));
   const because = unserved.length
-    ? ` ${listed(unserved.slice(0, 3).map((one) => one.service))}: no ready target at any site.`
+    ? ` ${listedOf(unserved.map((one) => one.service), NAMED)}: no ready target at any site.`
     : "";
   return {
-    text: `Requests fail at ${listed(failing.slice(0, 3).map((one) => one.service))}.`,
+    text: `Requests fail at ${listedOf(failing.map((one) => one.service), NAMED)}.`,
     more: `${rate(perS)} of ${rate(requests)} fail.${because}`,
     tone: "bad",
   };
@@ -130,7 +131,7 @@ function failingNow(live, failing, requests) {
 /** The answer while no other site serves a request of this one. */
 function servedHere(live, requests, losing) {
   const down = live.services.filter(isDownHere).map((one) => one.name);
-  const dead = down.length ? ` ${listed(down.slice(0, 3))}: no ready target here.` : "";
+  const dead = down.length ? ` ${listedOf(down, NAMED)}: no ready target here.` : "";
   return {
     text: requests > 0 ? servedText(losing) : "No requests at the moment.",
     more: `${rate(requests)} in ${plural(live.services.length, "service")}.${losing}${dead}`,

@@ -2,7 +2,7 @@
 import { html, useMemo, useRef, useState } from "../lib/html.js";
 import { SiteName } from "../lib/colours.js";
 import { sitectl } from "../lib/commands.js";
-import { count, latency, listed, plural, rtt, shellWord } from "../lib/format.js";
+import { count, latency, listed, listedOf, plural, rtt, shellWord } from "../lib/format.js";
 import { graphOf, placed, stepsTo, ways } from "../lib/graph.js";
 import { href, setParams } from "../lib/route.js";
 import { byCost } from "../lib/sites.js";
@@ -11,7 +11,7 @@ import { SiteMap } from "../lib/site_map.js";
 import { servedBy, spillText } from "../lib/spills.js";
 import { get } from "../lib/api.js";
 import { Badge, Card, Chart, Empty, Failed, Filter, Table } from "../lib/ui.js";
-import { costOf, edgeState, siteState } from "../lib/words.js";
+import { costOf, edgeState, linkState, linksDown, linksUp, siteState } from "../lib/words.js";
 
 export const title = "Topology";
 
@@ -142,6 +142,19 @@ function Ping({ name }) {
   </div>`;
 }
 
+/** The links of this site to another one, each with its state. */
+function OwnLinks({ live, node }) {
+  return live.links
+    .filter((link) => link.neighbour.id === node.id)
+    .map((link) => {
+      const { word, tone } = linkState(link);
+      return html`<p key=${`${link.direction}/${link.name}`}>
+        Link <a href=${href("links", { link: link.name })}>${link.name}</a>:${" "}
+        <${Badge} tone=${tone}>${word}<//> ${link.error}
+      </p>`;
+    });
+}
+
 function Details({ graph, found, live, node, spilled }) {
   const { word, tone } = node.site
     ? siteState(node.site, live)
@@ -150,6 +163,7 @@ function Details({ graph, found, live, node, spilled }) {
   return html`<${Card} title=${node.name} id="site" actions=${html`<${Badge} tone=${tone}>${word}<//>`}>
     <div class="details">
       <${Way} graph=${graph} found=${found} steps=${stepsTo(found, node.id)} site=${node} live=${live} />
+      <${OwnLinks} live=${live} node=${node} />
       ${
         spilled[node.name] &&
         html`<p><span class="strong number">${loadText(spilled[node.name])}</span> spill there now.</p>`
@@ -175,6 +189,7 @@ function Details({ graph, found, live, node, spilled }) {
 }
 
 const NAMED = 4;
+const FEW = 5; // Sites or links that are in trouble, by name.
 
 function ServicesOf({ names }) {
   if (!names.length) return html`<span class="muted">none</span>`;
@@ -185,20 +200,26 @@ function ServicesOf({ names }) {
 }
 
 function Summary({ graph, live }) {
-  const away = graph.nodes.filter((node) => !node.site?.reachable);
+  const away = graph.nodes.filter((node) => !node.site?.reachable).map((node) => node.name);
+  const down = linksDown(live).map((link) => link.name);
   return html`<${Card} title="Network" id="network">
     <div class="details">
       <p>
-        ${plural(graph.nodes.length, "site")} and ${plural(graph.edges.length, "link")} between them.
-      </p>
-      <p>
+        ${plural(graph.nodes.length, "site")}:${" "}
         ${
           away.length
-            ? html`<${Badge} tone="bad">${away.length} not reachable<//> ${listed(
-                away.slice(0, 5).map((site) => site.name),
-              )}`
+            ? html`<${Badge} tone="bad">${count(away.length)} not reachable<//> ${listedOf(away, FEW)}`
             : html`<${Badge} tone="good">all reachable<//>`
         }
+      </p>
+      <p>
+        <a href=${href("links")}>Links of ${live.status.name}</a>:${" "}
+        ${
+          live.links.length
+            ? html`<${Badge} tone=${down.length ? "bad" : "good"}>${linksUp(live)}<//>`
+            : html`<span class="muted">none</span>`
+        }
+        ${down.length > 0 && ` Not up: ${listedOf(down, FEW)}.`}
       </p>
       <p class="muted">Point at a site, or choose one in the list, to see the way to it.</p>
     </div>
@@ -309,7 +330,7 @@ export function View({ live, route }) {
           spilled=${spilled}
           way=${way}
           shown=${shown}
-          label=${`${plural(graph.nodes.length, "site")}, ${plural(graph.edges.length, "link")}. The list of sites below says the same.`}
+          label=${`${plural(graph.nodes.length, "site")} and the links between them. The table has each link, the list below each site.`}
           onPoint=${setPointed}
         />
         <${Legend} />
