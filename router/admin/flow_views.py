@@ -54,7 +54,9 @@ class FlowDetail(msgspec.Struct, frozen=True, kw_only=True):
 COUNT_USUAL = 100
 NOWHERE = "none"
 """As a wanted site: no site served it."""
-UNDER_WAY, FAILED = "under-way", "failed"
+UNDER_WAY = "under-way"
+SERVER_ERRORS = 500
+"""Statuses from here on are errors of the server (RFC 9110, 15.6)."""
 
 
 class FlowsWanted(msgspec.Struct, frozen=True):
@@ -75,11 +77,21 @@ class FlowsWanted(msgspec.Struct, frozen=True):
             self.service in (None, flow.service)
             and self.port in (None, flow.port)
             and self.site in (None, flow.site or NOWHERE)
-            and (
-                self.outcome in (None, flow.outcome)
-                or (self.outcome == FAILED and flow.outcome not in ("ok", UNDER_WAY))
-            )
+            and self._has_outcome(flow)
         )
+
+    def _has_outcome(self, flow: FlowView) -> bool:
+        """A whole answer of 5xx is a failure to its client, as in `status`."""
+        match self.outcome:
+            case None:
+                return True
+            case "ok":
+                return flow.outcome == "ok" and flow.status < SERVER_ERRORS
+            case "failed":
+                is_over = flow.outcome != UNDER_WAY
+                return is_over and (flow.outcome != "ok" or flow.status >= SERVER_ERRORS)
+            case wanted:
+                return wanted == flow.outcome
 
     def first(self, flows: Iterator[FlowView | None]) -> Iterator[FlowView | None]:
         """As many as are wanted, and None for each of the others."""

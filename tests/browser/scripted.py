@@ -3,13 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from aiohttp import web
 
 from router.admin import sse
 from router.admin.answers import failure, item, items
-from router.admin.flow_views import FlowDetail, FlowView
+from router.admin.flow_views import FlowDetail, FlowsWanted, FlowView
 from router.admin.history_views import KneeView, ServiceHistory
 from router.admin.live_views import Live
 from router.admin.ping_views import PingView
@@ -166,24 +165,18 @@ class ScriptedPart:
 
     async def _flows(self, request: web.Request) -> web.StreamResponse:
         query = request.query
-
-        def fits(flow: FlowView) -> bool:
-            asked: dict[str, Any] = {"outcome": flow.outcome, "site": flow.site or ""}
-            name, _, port = query.get("service", "").partition(":")
-            return (
-                name in ("", flow.service)
-                and port in ("", str(flow.port))
-                and all(query.get(key, "") in ("", value) for key, value in asked.items())
-            )
-
+        name, _, port = query.get("service", "").partition(":")
+        wanted = FlowsWanted(
+            name or None, int(port) if port else None, query.get("outcome"), query.get("site")
+        )
         if "text/event-stream" not in request.headers.get("Accept", ""):
             count = int(query.get("count", "100"))
-            return items("Flow", [flow for flow in self._router.flows if fits(flow)][:count])
+            return items("Flow", wanted.of(list(self._router.flows))[:count])
         sent: set[int] = set()
 
         def unsent(number: int) -> bytes:
             for flow in self._router.flows:
-                if fits(flow) and flow.id not in sent:
+                if wanted.has(flow) and flow.id not in sent:
                     sent.add(flow.id)
                     return sse.message(flow.id, flow)
             return b": none\n\n"

@@ -32,8 +32,7 @@ def test_each_flow_is_a_row_with_the_figures_of_the_api(chromium: Browser, stage
             "09:40:50",
             "shop:8080",
             "GET /cart/60",
-            "ok",
-            "200",
+            "ok 200",
             "west",
             "overflow, full: cheapest with a free slot",
             "228 ms",
@@ -58,6 +57,24 @@ def test_filters_are_part_of_the_address_and_the_router_applies_them(
         assert "q=%2Fcart%2F5" in page.url
         page.get_by_role("searchbox").fill("nothing has this")
         expect(page.get_by_text("No flows.")).to_be_visible()
+
+
+def test_an_answer_of_5xx_is_a_failure_in_its_word_and_in_the_filter(
+    chromium: Browser, stage: Stage
+) -> None:
+    stage.router.flows = (
+        scenes.flow(4, status=500),
+        scenes.flow(3, status=404),
+        scenes.flow(2, outcome="all-full", status=503, site=None),
+        scenes.flow(1),
+    )
+    with looking(chromium, stage, "#/flows") as page:
+        outcomes = page.locator("tbody .outcome")
+        expect(outcomes).to_have_text(["answered 500", "ok 404", "all-full", "ok 200"])
+        page.get_by_label("Outcome").select_option("failed")
+        expect(outcomes).to_have_text(["answered 500", "all-full"])
+        page.get_by_label("Outcome").select_option("ok")
+        expect(outcomes).to_have_text(["ok 404", "ok 200"])
 
 
 def test_new_flows_come_by_themselves_unless_it_is_paused(chromium: Browser, stage: Stage) -> None:
@@ -132,7 +149,7 @@ def test_on_a_phone_a_flow_has_two_lines_and_the_page_a_bound(
         assert box["height"] <= 60
         assert page.evaluate(PAGE_HEIGHT) <= 1_300
         assert page.evaluate(SCROLLS) <= 0
-        for words in ("shop:8080", "GET /cart/300", "ok", "200", "east", "201 ms"):
+        for words in ("shop:8080", "GET /cart/300", "ok 200", "east", "201 ms"):
             expect(rows.first.get_by_text(words, exact=True)).to_be_visible()
         keep_picture(page, "flows-phone")
         rows.first.click()

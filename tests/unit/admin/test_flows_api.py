@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 
 from router.admin.events import EventLog
-from router.admin.flow_views import FlowDetail, FlowView
+from router.admin.flow_views import FlowDetail, FlowsWanted, FlowView
 from router.admin.flows_api import FlowsApi
 from router.admin.server import serving
 from router.model import limits
@@ -118,6 +119,25 @@ async def next_event(response: aiohttp.ClientResponse) -> tuple[str, Any]:
         elif line.startswith(b"data: "):
             data = json.loads(line.removeprefix(b"data: "))
     return name, data
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "names"),
+    [
+        ("ok", 200, ["ok"]),
+        ("ok", 404, ["ok"]),
+        ("ok", 500, ["failed"]),
+        ("ok", 0, ["ok"]),  # A tcp connection.
+        ("all-full", 503, ["failed", "all-full"]),
+        ("under-way", 0, ["under-way"]),
+    ],
+)
+def test_a_whole_answer_of_5xx_is_a_failure_and_not_ok(
+    outcome: str, status: int, names: list[str]
+) -> None:
+    one = msgspec.structs.replace(flow(1, outcome=outcome), status=status)
+    asked = ("ok", "failed", "under-way", "all-full")
+    assert [name for name in asked if FlowsWanted(outcome=name).has(one)] == names
 
 
 @pytest.mark.parametrize(

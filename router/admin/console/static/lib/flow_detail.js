@@ -15,9 +15,10 @@ export function toneOf(flow) {
   return flow.status >= 400 ? "warn" : "good";
 }
 
-/** The word of the filter, of `why` and of the API. @param {any} flow */
-export function outcomeText({ outcome, code }) {
-  return outcome !== "ok" && code && code !== outcome ? `${outcome} (${code})` : outcome;
+/** What became of it, in the words of `sitectl why --last`, with the status of a whole answer. @param {any} flow */
+export function outcomeText({ outcome, code, status }) {
+  if (outcome === "ok") return status ? `${status >= 500 ? "answered" : "ok"} ${status}` : "ok";
+  return code && code !== outcome ? `${outcome} (${code})` : outcome;
 }
 
 export function what(flow) {
@@ -99,7 +100,7 @@ function Told({ flow, decision }) {
     ["Began", dateTime(flow.at)],
     flow.client && ["Client", flow.client],
     ["Outcome", html`<${Badge} tone=${toneOf(flow)}>${outcomeText(flow)}<//>`],
-    flow.status > 0 && ["Status", String(flow.status)],
+    flow.outcome !== "ok" && flow.status > 0 && ["Status", String(flow.status)],
     ["Served by", flow.site ?? "no site"],
     flow.target && ["Target", flow.target],
     ["Attempts", count(flow.attempts)],
@@ -109,14 +110,14 @@ function Told({ flow, decision }) {
   ].filter(Boolean);
   return html`<div class="sections">
     <p class="decision">
-      ${flow.site ? html`To <strong>${flow.site}</strong>` : "Taken by no site"}: ${flow.reason || "–"}.
+      ${flow.site ? html`To <strong>${flow.site}</strong>` : "Served by no site"}: ${flow.reason || "–"}.
       ${flow.overflow && html` <${Badge} tone="warn">overflow<//> A cheaper site was passed over: ${flow.overflow}.`}
     </p>
     ${
       decision
         ? html`<${Decision} decision=${decision} />`
         : html`<p class="muted">
-            Its decision is not kept any more: the last ones of each service are.
+            The router no longer has this decision: it keeps the last ones of each service.
           </p>`
     }
     <h3>Where the time went: ${latency(flow.total_s)}</h3>

@@ -1,4 +1,4 @@
-// Requests and connections as they end, and why each one went where it went.
+// Requests and connections as they begin and end, and why each one went where it went.
 import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { address, get, parsed } from "../lib/api.js";
 import { SiteName } from "../lib/colours.js";
@@ -132,7 +132,7 @@ export function View({ live, route }) {
               <${Held} behind=${reading && !paused ? known.behind : 0} />`
           : known.loading
             ? html`<${Loading} lines=${8} />`
-            : html`<${Empty} hint=${service || outcome || site || q ? "Other filters may show some." : "They appear as they end."}
+            : html`<${Empty} hint=${service || outcome || site || q ? "Other filters may show some." : "They appear as they begin and end."}
                 >No flows.<//
               >`
       }
@@ -147,7 +147,7 @@ function Filters({ live, service, outcome, site, q, paused, setPaused, behind })
   if (service && !services.includes(service)) services.push(service);
   const sites = [...live.network].sort(byCost).map((one) => one.name);
   if (site && !sites.includes(site)) sites.push(site);
-  const outcomes = ["ok", "under-way"];
+  const outcomes = ["ok", "failed", "under-way"];
   if (outcome && !outcomes.includes(outcome)) outcomes.push(outcome);
   return html`<div class="flow-filters" role="search" aria-label="Filter flows">
     <label
@@ -187,7 +187,7 @@ function Held({ behind }) {
     document.querySelector(".flows").scrollTop = 0; // The focus has left the list for the button.
   };
   return html`<p class="muted held">
-    <span role="status">${behind > 0 && `${plural(behind, "newer flow")} since you are in the list.`}</span>
+    <span role="status">${behind > 0 && `${plural(behind, "newer flow")} since you entered the list.`}</span>
     ${behind > 0 && html` <button type="button" class="copy" onClick=${show}>Show</button>`}
   </p>`;
 }
@@ -231,7 +231,7 @@ function Rows({ flows, chosen, setReading }) {
   return html`<div class="table flows" role="region" aria-label="Flows, newest first" ref=${list}>
     <table role="table">
       <caption class="unseen">
-        Flows, newest first. Enter on a row shows why it went there. New ones wait while you are here.
+        Flows, newest first. Enter on a row shows why the request went there. The list stands still while you are in it.
       </caption>
       <thead role="rowgroup">
         <tr role="row">
@@ -239,7 +239,6 @@ function Rows({ flows, chosen, setReading }) {
           <th scope="col" role="columnheader">Service</th>
           <th scope="col" role="columnheader">Request</th>
           <th scope="col" role="columnheader">Outcome</th>
-          <th scope="col" role="columnheader" class="number">Status</th>
           <th scope="col" role="columnheader">Served by</th>
           <th scope="col" role="columnheader">Why</th>
           <th scope="col" role="columnheader" class="number">Took</th>
@@ -262,7 +261,6 @@ function Rows({ flows, chosen, setReading }) {
               <td role="cell" class="service nowrap">${flow.service}:${flow.port}</td>
               <td role="cell" class="what"><code title=${what(flow)}>${what(flow)}</code></td>
               <td role="cell" class="outcome"><${Badge} tone=${toneOf(flow)}>${outcomeText(flow)}<//></td>
-              <td role="cell" class="status number">${flow.status || ""}</td>
               <td role="cell" class="by nowrap">
                 ${flow.site ? html`<${SiteName} name=${flow.site} />` : html`<span class="muted">no site</span>`}
               </td>
