@@ -117,17 +117,15 @@ def _assumptions(planned: WhatIfPlan, step_s: float) -> tuple[str, ...]:
     said = [
         f"Requests arrive at random within each recorded step of {step_s:g} s, with seed {SEED}: "
         "the same question has the same answer, and another seed would differ a little.",
-        f"Targets take as long as they did: {here.work_s * 1000.0:.0f} ms on average here, spread "
-        "as p50 and p99 were recorded. A target that slows down when it is given more is not seen.",
-        "What clients of other sites hold now stays held; nothing else of other sites is known.",
-        "Each site is reached over a link of its own with the cost of the way there, and the delay "
-        "of that way's first link.",
+        f"Targets take {here.work_s * 1000.0:.0f} ms on average here, spread by the recorded p50 "
+        "and p99. The run does not know whether a target slows down under more load.",
+        "Slots that clients of other sites use now stay in use; the run knows no other load there.",
+        "Each site has a separate link with the cost of the way there, and the delay of that way's "
+        "first link.",
     ]
-    said.append(
-        "The queue is that of a service without settings of its own; sessions are left out."
-    )
+    said.append("The queue is that of a service with default settings; sessions are left out.")
     if any(place.capacity is None for place in planned.before):
-        said.append("Sites that state no capacity serve whatever comes, at once.")
+        said.append("Sites without a configured capacity serve every request at once.")
     if planned.known.service.protocol == "tcp":
         said.append("A connection is counted when it ends.")
     if planned.cut:

@@ -139,7 +139,7 @@ def test_events_are_found_by_severity_code_and_text_in_the_address(
         page.get_by_role("searchbox").fill("about LINK-")
         expect(events).to_have_count(2)
         page.get_by_role("searchbox").fill("nothing like it")
-        expect(page.get_by_text("No event fits.")).to_be_visible()
+        expect(page.get_by_text("No event matches.")).to_be_visible()
 
 
 def test_changes_say_what_is_new_what_was_and_what_is_gone(chromium: Browser, stage: Stage) -> None:

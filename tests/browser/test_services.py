@@ -84,7 +84,7 @@ def test_the_rivers_table_has_every_figure_of_the_history(chromium: Browser, sta
         for row, sample in zip(rows, samples, strict=True):
             assert row[1:4] == [shown(value) for value in sample.in_flight]
             assert row[4] == str(sample.capacity)
-            assert row[heads.index("taken by no site")] == str(sample.nowhere)
+            assert row[heads.index("served by no site")] == str(sample.nowhere)
             assert row[heads.index("Overflowed")] == shown(sample.overflow)
 
 
@@ -171,9 +171,9 @@ def test_targets_say_what_was_stated_and_where_latency_bends(
     with looking(chromium, stage, AT) as page:
         first = page.get_by_role("row", name=re.compile("shop-1"))
         expect(first).to_contain_text("configured 10, latency doubles at 8")
-        expect(first).to_contain_text("states too much")
+        expect(first).to_contain_text("configured too high")
         second = page.get_by_role("row", name=re.compile("shop-2"))
-        expect(second).to_contain_text("configured 10, no bend seen, 200 ms in calm")
+        expect(second).to_contain_text("configured 10, no climb seen, 200 ms at low load")
         label = "2 in flight, configured 10, latency doubles at 8"
         expect(first.get_by_role("img", name=label)).to_be_visible()
 
@@ -214,7 +214,7 @@ def test_targets_of_other_sites_are_asked_for_only_when_somebody_wants_them(
         expect(page.get_by_role("heading", name="Targets of other sites")).to_be_visible()
         assert not [url for url in asked if url.endswith("/services/shop")]
         page.get_by_role("button", name="Ask them").click()
-        expect(page.get_by_text("None of them reported a target.")).to_be_visible()
+        expect(page.get_by_text("No site reported a target.")).to_be_visible()
 
 
 @pytest.mark.parametrize("histories", [(), (scenes.history(samples=()),)])

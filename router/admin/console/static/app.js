@@ -48,7 +48,7 @@ function Freshness({ feed }) {
   }
   if (isStale(feed)) return html`<${Badge} tone="warn">Data ${old} old<//>`;
   return feed.connection === "polling"
-    ? html`<${Badge} tone="info" title="Asked every two seconds, as no stream is to be had"
+    ? html`<${Badge} tone="info" title="The page asks every two seconds: no stream is available"
         >Polling<//
       >`
     : html`<${Badge} tone="good" title="A new picture every second">Live<//>`;

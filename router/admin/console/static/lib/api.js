@@ -52,7 +52,7 @@ async function asked(url, options, timeoutMs) {
     if (over.signal.aborted) {
       throw new ApiError(`The router gave no answer within ${timeoutMs / 1000} s.`, {
         code: "timeout",
-        hint: "It may be saturated. What you see is kept and tried again.",
+        hint: "The router may be overloaded. The page keeps what it shows and tries again.",
       });
     }
     throw new ApiError("The router cannot be reached.", {

@@ -6,7 +6,7 @@ import { capacityText } from "./why.js";
 
 /** "doubles", or how often as long. @param {number} factor */
 function bends(factor) {
-  return factor === 2 ? "latency doubles" : `latency is ${factor} times that of calm`;
+  return factor === 2 ? "latency doubles" : `latency is ${factor} times that of low load`;
 }
 
 /**
@@ -17,7 +17,7 @@ export function honesty(target, knee) {
   const stated = capacityText(target);
   const words = [stated === "–" ? "no capacity configured" : `configured ${stated}`];
   if (knee?.knee) words.push(`${bends(knee.factor)} at ${count(knee.knee)}`);
-  else if (knee?.baseline_s) words.push(`no bend seen, ${latency(knee.baseline_s)} in calm`);
+  else if (knee?.baseline_s) words.push(`no climb seen, ${latency(knee.baseline_s)} at low load`);
   return words.join(", ");
 }
 

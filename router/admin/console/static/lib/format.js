@@ -64,6 +64,12 @@ export function span(seconds) {
   return words.join(" ");
 }
 
+/** How old what a site reported is; of one that cannot be reached nothing is known. @param {number | null | undefined} seconds */
+export function sinceReport(seconds) {
+  if (seconds === null || seconds === undefined) return "–";
+  return seconds < 1 ? "now" : span(seconds);
+}
+
 /** Minutes and seconds, each with two digits. @param {number} seconds */
 export function clock(seconds) {
   const left = Math.max(0, Math.floor(seconds));

@@ -35,7 +35,7 @@ export function layersOf(history, samples, unit) {
     ? { name: "capacity here", values: capacity }
     : null;
   const marks = samples.some((one) => one?.nowhere > 0)
-    ? { name: "taken by no site", values: each((one) => one.nowhere) }
+    ? { name: "served by no site", values: each((one) => one.nowhere) }
     : null;
   return { layers, line, marks };
 }
@@ -95,9 +95,9 @@ export function River({ history, unit, actions }) {
     title="Where requests were served"
     note=${`Clients of ${history.site}. ${
       unit === "per-second"
-        ? "Requests a second, by who served them."
-        : "Requests in flight, by where they were: the mean of each step."
-    } One step is ${stepS} s.`}
+        ? "Requests a second, by the site that served them"
+        : "Requests in flight, by the site that serves them"
+    }, the mean of each ${stepS} s.`}
     unit=${unit === "per-second" ? "requests/s" : "in flight"}
     ...${{ layers, line, marks, span, more, actions }}
     labels=${full}

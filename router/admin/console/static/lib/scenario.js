@@ -120,8 +120,8 @@ export function Scenario() {
         </button>`}
     >
       <p class="muted note" id="scenario-note">
-        Whole routers run it in virtual time, on the code that decides in production. Nothing of this
-        site is touched. Ctrl+Enter runs it.
+        Whole routers run the scenario in virtual time, with the code that decides in production. This
+        site does not change. Ctrl+Enter runs the scenario.
       </p>
       <textarea
         ref=${area}
@@ -144,7 +144,7 @@ export function Scenario() {
       state.outcome
         ? html`<${Outcome} outcome=${state.outcome} />`
         : !state.running &&
-          html`<${Card}><${Empty}>Run it to see who serves whom, and what Skupper would do.<//><//>`
+          html`<${Card}><${Empty}>Run the scenario to see which site serves which clients, and what Skupper would do.<//><//>`
     }
   </div>`;
 }
@@ -188,7 +188,7 @@ function Outcome({ outcome }) {
       <p class="muted note">
         ${outcome.scenario}: ${plural(outcome.requests, "request")} in ${outcome.lasted_s} s, seed
         ${" "}${outcome.seed}, policy ${outcome.policy}
-        ${outcome.interrupted && html` <${Badge} tone="warn">ended before its end<//>`}
+        ${outcome.interrupted && html` <${Badge} tone="warn">stopped early<//>`}
       </p>
       <${Table}
         caption="What the clients of each site got"
@@ -232,8 +232,8 @@ function Outcome({ outcome }) {
         ]}
       />
       <p class="muted said">
-        Skupper's rule is a model, checked against figures of live routers: it takes every request for a
-        connection of its own.
+        Skupper's rule is a model, checked against figures of live routers. It counts every request as a
+        separate connection.
       </p>
     <//>
     ${outcome.sites
@@ -258,7 +258,7 @@ function Picture({ one, looks, name }) {
   const labels = series.offered.map((_, index) => `${Number((index * series.step_s).toFixed(1))} s`);
   return html`<${Stack}
     id=${`run-${one.site}-${one.service}`.replace(/[^\w-]/g, "_")}
-    title=${`Who served the clients of ${name}`}
+    title=${`Where clients of ${name} were served`}
     note="Requests a second, by when they began."
     unit="requests/s"
     ...${{ layers, marks, labels }}

@@ -24,7 +24,7 @@ function shares(service) {
   if (!total) return "–";
   return service.served
     .filter((one) => one.requests > 0)
-    .map((one) => `${one.site || "nobody"} ${Math.round((100 * one.requests) / total)} %`)
+    .map((one) => `${one.site || "no site"} ${Math.round((100 * one.requests) / total)} %`)
     .join(", ");
 }
 
@@ -40,7 +40,7 @@ function Services({ site }) {
       caption=${`Services at ${site.name}`}
       rows=${site.services}
       rowKey=${(one) => `${one.name}:${one.port}`}
-      empty=${html`<${Empty}>No service that this site may know.<//>`}
+      empty=${html`<${Empty}>No service that this site may see.<//>`}
       columns=${[
         {
           name: "Service",
@@ -56,7 +56,7 @@ function Services({ site }) {
     />
     ${
       site.services_left_out > 0 &&
-      html`<p class="muted">${plural(site.services_left_out, "more service")} found no room in its answer.</p>`
+      html`<p class="muted">The answer had no room for ${plural(site.services_left_out, "more service")}.</p>`
     }`;
 }
 
@@ -141,7 +141,7 @@ export function SiteDetail({ name }) {
           ${value.problems.map(
             (one) =>
               html`<li>
-                <${Badge} tone="warn">${one.code}<//> ${one.message || "Not for this site to know."}
+                <${Badge} tone="warn">${one.code}<//> ${one.message || "Hidden from this site."}
               </li>`,
           )}
         </ul>`

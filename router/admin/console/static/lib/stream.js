@@ -81,7 +81,7 @@ export function useStream(path, params, { most, paused }) {
         try {
           await get(path, params, { signal: over.signal }); // Tells why, if there is a reason.
           if (failures > 1) {
-            const error = new ApiError("The stream is not to be had.", { hint: "Tried again." });
+            const error = new ApiError("The event stream is not available.", { hint: "The page tries again." });
             setShown((was) => ({ ...was, error, loading: false }));
           }
         } catch (error) {

@@ -48,7 +48,7 @@ export function Targets({ service, knees }) {
               <${CapacityBar} target=${one} knee=${knee} />
               <span
                 >${honesty(one, knee)}
-                ${overstated(one, knee) && html` <${Badge} tone="warn">states too much<//>`}</span
+                ${overstated(one, knee) && html` <${Badge} tone="warn">configured too high<//>`}</span
               >
             </span>`;
           },
@@ -91,7 +91,7 @@ export function Elsewhere({ service }) {
             caption="Targets of other sites"
             rows=${answer.targets}
             rowKey=${(one) => `${one.site} ${one.name} ${one.port}`}
-            empty=${html`<${Empty}>None of them reported a target.<//>`}
+            empty=${html`<${Empty}>No site reported a target.<//>`}
             columns=${[
               { name: "Site", head: true, cell: (one) => html`<${SiteName} name=${one.site} />` },
               { name: "Target", cell: (one) => `${one.name}:${one.port}` },
@@ -112,8 +112,8 @@ export function Elsewhere({ service }) {
           />`
         : html`<p class="muted">
             ${plural(sites.length, "other site")} with${" "}
-            ${plural(sites.reduce((all, one) => all + one.targets_ready, 0), "ready target")}. They are
-            asked when you want to know, without their addresses.
+            ${plural(sites.reduce((all, one) => all + one.targets_ready, 0), "ready target")}. "Ask them"
+            lists those targets, without addresses.
           </p>`
     }
   <//>`;

@@ -8,7 +8,7 @@ const TRENDS = [
   { id: "requests", name: "Requests", show: rate, of: (step) => step.requests },
   { id: "spilled", name: "Spilled", show: rate, of: (step) => step.spilled },
   { id: "failed", name: "Failed", show: rate, of: (step) => step.failed },
-  { id: "p99", name: "p99 of the slowest", show: latency, of: (step) => step.p99_s },
+  { id: "p99", name: "p99 of the slowest service", show: latency, of: (step) => step.p99_s },
 ];
 
 /** @param {{live: any}} props */
@@ -19,7 +19,7 @@ export function Trends({ live }) {
   return html`<${Chart}
     id="trends"
     title="Last quarter of an hour"
-    note=${knownS < 840 ? `${span(knownS)} are known so far.` : null}
+    note=${knownS < 840 ? `The router has recorded ${span(knownS)} so far.` : null}
     table=${{
       columns: [
         { name: "Time", cell: (step) => timeOfDay(new Date(step.at).toISOString()), head: true },

@@ -153,7 +153,7 @@ function Proposal({ service, name, names, route }) {
         </button>`}
     >
       <p class="muted note">
-        What was recorded is run again by the code that decides in production. Nothing is applied.
+        The code that decides in production runs the recorded requests again. Nothing is applied.
       </p>
       <div class="knobs">
         ${sites.map(
@@ -236,7 +236,7 @@ function Answer({ proposal }) {
   if (error && !told) {
     return html`<${Card}><${Failed} error=${error} again=${proposal.again} /><//>`;
   }
-  if (!told) return html`<${Card}><${Loading} lines=${8} what="Both are run" /><//>`;
+  if (!told) return html`<${Card}><${Loading} lines=${8} what="Running both" /><//>`;
   return html`<div class=${asking ? "told asking" : "told"} aria-busy=${String(asking)}>
     ${error && html`<${Failed} error=${error} again=${proposal.again} />`}
     <${Compared} told=${told} asking=${asking} />
@@ -364,8 +364,8 @@ function Honesty({ told }) {
   const percent = (number, all) => (all ? `${Math.round((number / all) * 100)} %` : "–");
   return html`<${Card} title="How far to trust it" id="honesty">
     <p class="said">
-      Of the ${span(recorded.window_s)} until ${dateTime(recorded.until)}:
-      ${" "}${plural(recorded.requests, "request")} were recorded, ${count(current.offered)} are run.
+      The router recorded ${plural(recorded.requests, "request")} in the ${span(recorded.window_s)} until${" "}
+      ${dateTime(recorded.until)}; this page ran ${count(current.offered)}.
     </p>
     <${Table}
       caption="Recorded beside the run of what is now"

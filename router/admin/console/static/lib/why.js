@@ -2,7 +2,7 @@
 // `sitectl why`, with the runner-up and by how much it lost.
 import { html } from "./html.js";
 import { SiteName } from "./colours.js";
-import { count, span } from "./format.js";
+import { count, sinceReport } from "./format.js";
 import { Badge, Table } from "./ui.js";
 
 const TONES = { chosen: "good", dearer: "calm", full: "warn", "higher-level": "warn" };
@@ -51,12 +51,6 @@ function pathText(one) {
   return one.path_cost === 0 ? "here" : "–";
 }
 
-/** How old its figures are; of a site that cannot be reached none are known. @param {any} one */
-function ageText(one) {
-  if (one.age_s === null || one.age_s === undefined) return "–";
-  return one.age_s > 0 ? span(one.age_s) : "now";
-}
-
 /** What a site has that no way leads to is not known, though the number is 0. */
 function known(one, number) {
   return one.verdict === "unreachable" ? null : number;
@@ -84,7 +78,7 @@ export function Candidates({ candidates, caption }) {
       { name: "Capacity", number: true, cell: capacityText },
       { name: "Free", number: true, cell: (one) => count(one.free) },
       ...(hasLevels ? [{ name: "Level", number: true, cell: level }] : []),
-      { name: "Age", number: true, cell: ageText },
+      { name: "Age", number: true, cell: (one) => sinceReport(one.age_s) },
       {
         name: "Verdict",
         cell: (one) => html`<${Badge} tone=${TONES[one.verdict] ?? "bad"}>${one.verdict}<//>`,

@@ -165,14 +165,14 @@ export function View({ route }) {
       !loading &&
       !found.length &&
       !error &&
-      html`<${Empty}>${isNarrowed ? "No event fits." : "Nothing happened yet."}<//>`
+      html`<${Empty}>${isNarrowed ? "No event matches." : "No events yet."}<//>`
     }
     <ol class="plain events" aria-label="Events, newest first">
       ${found.slice(0, SHOWN_MAX).map(({ id, value }) => html`<${Happened} key=${id} event=${value} />`)}
     </ol>
     ${
       found.length > SHOWN_MAX &&
-      html`<p class="muted">The newest ${SHOWN_MAX} are shown. Narrow them down to see others.</p>`
+      html`<p class="muted">These are the newest ${SHOWN_MAX}. Filter to see others.</p>`
     }
   <//>`;
 }

@@ -27,7 +27,7 @@ export function nextStep(link, live) {
   );
   if (told) return advised(told.hint);
   if (link.state === "up") return "";
-  if (link.error_code === "clock") return "Set the clock right; then it comes up by itself.";
+  if (link.error_code === "clock") return "Set the clock right; the link then comes up by itself.";
   if (link.error_code === "proxy") {
     return `The proxy refuses: ${sitectl("link set", shellWord(link.name), "--proxy URL")}`;
   }
@@ -35,8 +35,8 @@ export function nextStep(link, live) {
     return `${sitectl("link delete", shellWord(link.name))}, then link with a new token`;
   }
   return link.direction === "outgoing"
-    ? "It is tried again by itself, until it is up."
-    : `The other site dials; look there: ${elsewhere("link status")}`;
+    ? "The router tries again until the link is up."
+    : `The other site dials this link. There: ${elsewhere("link status")}`;
 }
 
 const RANK = { bad: 0, warn: 1, calm: 2, info: 3, good: 4 };

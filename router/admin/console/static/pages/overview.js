@@ -242,7 +242,7 @@ function Services({ live }) {
     }))
     .sort((one, other) => (other.now?.requests_per_s ?? 0) - (one.now?.requests_per_s ?? 0));
   return html`<${Card} title="Services" id="services">
-    <p class="muted note">All figures are of the last seconds, in flight too.</p>
+    <p class="muted note">Every figure covers the last few seconds, in flight too.</p>
     <${Table}
       caption="Services"
       rows=${rows.slice(0, SHOWN_MAX)}

@@ -4,7 +4,7 @@ import { SiteName } from "../lib/colours.js";
 import { inFlightOf, isFull } from "../lib/capacity.js";
 import { Closed, closedByRules } from "../lib/closed.js";
 import { advised, sitectl } from "../lib/commands.js";
-import { LEAST_PER_S, count, latency, mean, plural, rate, shellWord, span } from "../lib/format.js";
+import { LEAST_PER_S, count, latency, mean, plural, rate, shellWord, sinceReport } from "../lib/format.js";
 import { GAP_MS, KEPT_MS } from "../lib/recent.js";
 import { River, sharesOf, unitOf } from "../lib/river.js";
 import { href, setParams } from "../lib/route.js";
@@ -68,7 +68,7 @@ function List({ live }) {
     (histories.value ?? []).find((kept) => kept.service === one.name && kept.port === one.port);
   return html`<${Card}>
     <p class="muted note">
-      Figures are of the last seconds; what is in flight and waits is the mean of 5 s.
+      Figures cover the last few seconds. In flight and queued are means of 5 s.
     </p>
     <${Table}
       caption="Services"
@@ -130,7 +130,10 @@ function Here({ site }) {
   if (!site) return html`<span class="muted">no targets</span>`;
   if (!site.targets_ready) return html`<span class="muted">no ready target</span>`;
   const stated = capacityText(site);
-  const words = `${mean(inFlightOf(site))}${stated === "–" ? ", none configured" : ` of ${stated}`}`;
+  if (stated === "–") {
+    return html`<span class="number">${mean(inFlightOf(site))}</span><span class="muted">, no limit</span>`;
+  }
+  const words = `${mean(inFlightOf(site))} of ${stated}`;
   return html`<span class="bar-and-words">
     <${Meter}
       value=${inFlightOf(site)}
@@ -197,7 +200,7 @@ function leaving(service, now, live) {
     return `Clients cannot connect here: ${service.listener.error}.`;
   }
   if (!here?.targets_ready) {
-    return total ? `0 of ${plural(total, "target")} here ${total === 1 ? "is" : "are"} ready.` : "It has no target here.";
+    return total ? `0 of ${plural(total, "target")} here ${total === 1 ? "is" : "are"} ready.` : "This service has no target here.";
   }
   if (now?.failed_per_s >= LEAST_PER_S) {
     return `${rate(now.failed_per_s)} of ${rate(now.requests_per_s)} fail.`;
@@ -282,14 +285,14 @@ function Sites({ service, kept }) {
   };
   return html`<${Card} title="Sites" id="sites">
     <p class="muted note">
-      In the order of cost. In flight is the mean of 5 s, of other sites as they reported it. Shares are
-      of the last minute${shares?.nowhere ? `; no site took ${count(shares.nowhere)}` : ""}.
+      By cost. In flight: the mean of 5 s, as each site reports it. Share: of the requests of the last
+      minute${shares?.nowhere ? `; no site served ${count(shares.nowhere)}` : ""}.
     </p>
     <${Table}
       caption="Sites of this service"
       rows=${[...service.sites].sort((one, other) => one.path_cost - other.path_cost)}
       rowKey=${(one) => one.id}
-      empty=${html`<${Empty}>No site has a target of it.<//>`}
+      empty=${html`<${Empty}>No site has a target of this service.<//>`}
       columns=${[
         {
           name: "Site",
@@ -305,7 +308,7 @@ function Sites({ service, kept }) {
         {
           name: "Age",
           number: true,
-          cell: (one) => (one.local ? "exact" : one.age_s === null ? "–" : span(one.age_s)),
+          cell: (one) => sinceReport(one.local ? 0 : one.age_s),
         },
       ]}
     />

@@ -68,7 +68,7 @@ function inShort(names) {
 
 function Way({ graph, found, steps, site, live }) {
   const nameOf = (id) => graph.nodes.find((node) => node.id === id)?.name ?? id;
-  if (site.id === live.status.id) return html`<p class="muted">You are looking from here.</p>`;
+  if (site.id === live.status.id) return html`<p class="muted">This console belongs to this site.</p>`;
   if (!steps.length) {
     return html`<p>
       ${site.site?.reachable ? "The way is not known here." : "No way leads there now."}
