@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from tests import needs
-from tests.browser.stage import Stage
-from tests.programs import find
+from tests.browser.stage import Stage, launched
 
 expect.set_options(timeout=15_000)  # A machine with other work may let a browser wait.
 
@@ -16,13 +15,8 @@ expect.set_options(timeout=15_000)  # A machine with other work may let a browse
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium."""
     needs.programs("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
-        )
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

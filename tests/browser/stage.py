@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Protocol
 
 from aiohttp import web
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, ViewportSize
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Locator,
+    Page,
+    ViewportSize,
+    sync_playwright,
+)
 
 from router.admin.api import AdminApi
 from router.admin.console import static
@@ -28,6 +35,7 @@ from router.model.events import Event
 from router.operate.simulation_process import Simulating
 from tests.browser.scripted import ScriptedPart, ScriptedRouter
 from tests.doors import take_no_more
+from tests.programs import find
 from tests.scenario.harness import own_address
 from tests.scenario.waiting import until
 
@@ -152,6 +160,18 @@ class Stage:
             await take_no_more([self._door])
             await self._runner.cleanup()
             self._runner = None
+
+
+@contextlib.contextmanager
+def launched() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=find("chromium"),
+            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+        )
+        yield browser
+        browser.close()
 
 
 @contextlib.contextmanager

@@ -1,0 +1,106 @@
+"""The pictures of the console in docs, of scripted scenes: a burst that spills, and a link down.
+
+``python -m tests.browser.docs_pictures`` takes them again, after a change of what they show.
+"""
+
+from pathlib import Path
+
+import msgspec
+from playwright.sync_api import Page, expect
+
+from router.admin.history_views import ServiceHistory
+from router.admin.live_views import Live
+from tests.browser import scenes
+from tests.browser.pictures import moment
+from tests.browser.stage import WIDE, Stage, launched, looking
+
+FOLDER = Path(__file__).parents[2] / "docs/pictures"
+PAGES = {
+    "overview": "#/overview",
+    "topology": "#/topology",
+    "service": "#/services/shop:8080",
+    "flows": "#/flows",
+}
+"""Where each is taken, by its name."""
+
+
+def path_of(name: str) -> Path:
+    return FOLDER / f"console-{name}.png"
+
+
+def set_up(stage: Stage) -> None:
+    """What the router of all pictures tells: a burst that began some minutes ago goes on."""
+    router = stage.router
+    history = bursting()
+    router.histories = (history,)
+    router.live = at_the_end_of(history, router.live)
+    router.knees = scenes.knees()
+    router.whys = {"shop": scenes.why()}
+    router.flows = tuple(
+        msgspec.structs.replace(one, at=moment(-0.037 * (61 - one.id))) for one in scenes.flows()
+    )
+
+
+def bursting() -> ServiceHistory:
+    """Of `shop`, calm at first; it ends within the burst."""
+    known = scenes.history()
+    calm = known.samples[: len(known.samples) // 6]
+    samples = (*calm, *calm, *known.samples)[: len(known.samples)]
+    last = len(samples) - 1
+    return msgspec.structs.replace(
+        known,
+        samples=tuple(
+            msgspec.structs.replace(one, at=moment((index - last) * known.step_s), nowhere=0)
+            for index, one in enumerate(samples)
+        ),
+    )
+
+
+def at_the_end_of(history: ServiceHistory, live: Live) -> Live:
+    """``live`` with the figures of the last step of ``history``."""
+    last = history.samples[-1]
+    here, *others = (count / history.step_s for count in last.served)
+    spilled = dict(zip([site.name for site in history.sites[1:]], others, strict=True))
+    now = msgspec.structs.replace(
+        live.now[0],
+        requests_per_s=here + sum(others),
+        overflow_per_s=sum(others),
+        overflow_to=spilled,
+        spilled_per_s=sum(others),
+        spilled_to=spilled,
+        spilled_for={"full": sum(others)},
+        failed_per_s=0.0,
+        p50_s=last.p50_s,
+        p99_s=last.p99_s,
+        in_flight_mean=last.in_flight[0],
+    )
+    parts = tuple(
+        msgspec.structs.replace(part, in_flight=round(in_flight), capacity=capacity)
+        for part, in_flight, capacity in zip(
+            live.services[0].sites, last.in_flight, (scenes.CAPACITY, 40, 100), strict=True
+        )
+    )
+    shop = msgspec.structs.replace(live.services[0], sites=parts)
+    return msgspec.structs.replace(
+        live, services=(shop, *live.services[1:]), now=(now, *live.now[1:])
+    )
+
+
+def take(page: Page, stage: Stage, name: str, path: Path) -> None:
+    """One picture, as high as a window, once all that it shows is there."""
+    page.goto(f"{stage.url}{PAGES[name]}")
+    expect(page.locator(".page-body > *").first).to_be_visible()
+    expect(page.locator("main .loading")).to_have_count(0)
+    page.screenshot(path=path)
+
+
+def main() -> None:
+    with launched() as chromium, Stage() as stage:
+        set_up(stage)
+        with looking(chromium, stage, viewport=WIDE) as page:
+            for name in PAGES:
+                take(page, stage, name, path_of(name))
+
+
+if __name__ == "__main__":
+    main()
