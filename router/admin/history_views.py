@@ -21,10 +21,11 @@ class HistorySample(msgspec.Struct, frozen=True, kw_only=True):
     """One step. Lists have one figure for each of `ServiceHistory.sites`.
 
     ``in_flight``: mean over the step of what came in here and was in flight there. ``served``:
-    requests that ended in the step and were served there; ``nowhere``: by no site. ``overflow``:
-    those of ``served`` that a cheaper site was too full for. ``capacity`` and ``capacity_per_s`` of
-    this site's ready targets at the end of the step, None: not configured. ``queued`` at its end.
-    ``p50_s`` and ``p99_s`` of the requests that ended, None: none did.
+    requests that ended in the step and were served there; ``nowhere``: by no site. ``failed``: of
+    all of these, answers of 5xx too. ``overflow``: those of ``served`` that a cheaper site was too
+    full for. ``capacity`` and ``capacity_per_s`` of this site's ready targets at the end of the
+    step, None: not configured. ``queued`` at its end. ``p50_s`` and ``p99_s`` of the requests that
+    ended, None: none did.
     """
 
     at: str
@@ -38,6 +39,7 @@ class HistorySample(msgspec.Struct, frozen=True, kw_only=True):
     queued: int
     p50_s: float | None
     p99_s: float | None
+    failed: int = 0  # Older routers do not tell it.
 
 
 class ServiceHistory(msgspec.Struct, frozen=True, kw_only=True):

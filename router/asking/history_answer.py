@@ -40,6 +40,7 @@ class SampleRow(msgspec.Struct, frozen=True, array_like=True):
     queued: _Count
     p50_s: _Figure | None
     p99_s: _Figure | None
+    failed: _Count = 0  # Older routers do not tell it.
 
 
 class HistoryRow(msgspec.Struct, frozen=True, array_like=True):

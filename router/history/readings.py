@@ -138,6 +138,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     queued: int
     p50_s: float | None
     p99_s: float | None
+    failed: int
 
 
 def sample(change: IntervalCounts, after: Reading, in_flight: Mapping[SiteId, float]) -> Sample:
@@ -156,6 +157,7 @@ def sample(change: IntervalCounts, after: Reading, in_flight: Mapping[SiteId, fl
         queued=after.queued,
         p50_s=change.p50_s,
         p99_s=change.p99_s,
+        failed=change.failed,
     )
 
 

@@ -122,6 +122,7 @@ def _beside_each_other(samples: list[HistorySample]) -> HistorySample:
         queued=sum(one.queued for one in samples),
         p50_s=p50_s,
         p99_s=p99_s,
+        failed=sum(one.failed for one in samples),
     )
 
 

@@ -50,7 +50,9 @@ def bursting() -> ServiceHistory:
     return msgspec.structs.replace(
         known,
         samples=tuple(
-            msgspec.structs.replace(one, at=moment((index - last) * known.step_s), nowhere=0)
+            msgspec.structs.replace(
+                one, at=moment((index - last) * known.step_s), nowhere=0, failed=0
+            )
             for index, one in enumerate(samples)
         ),
     )

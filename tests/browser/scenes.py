@@ -56,6 +56,7 @@ def _sample(at: str, wanted: float) -> HistorySample:
         in_flight=parts,
         served=served,
         nowhere=3 if wanted > 58 else 0,
+        failed=3 if wanted > 58 else 0,
         overflow=served[1] + served[2],
         capacity=CAPACITY,
         capacity_per_s=None,

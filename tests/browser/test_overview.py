@@ -159,9 +159,11 @@ def test_of_many_sites_some_are_shown_and_the_others_are_a_step_away(
 def test_the_last_quarter_of_an_hour_is_what_the_router_kept(
     chromium: Browser, stage: Stage
 ) -> None:
+    (history,) = stage.router.histories
+    failing = [msgspec.structs.replace(one, failed=85) for one in history.samples]
+    stage.router.histories = (msgspec.structs.replace(history, samples=tuple(failing)),)
     with looking(chromium, stage, "#/overview?table=trends") as page:
         chart = page.locator("#chart-trends")
-        (history,) = stage.router.histories
         # Now comes first, then a minute before each other, ending at what was kept.
         expect(chart.get_by_role("row")).to_have_count(1 + 16)
         expect(chart.get_by_role("row").nth(1)).to_contain_text("213/s")
@@ -172,6 +174,7 @@ def test_the_last_quarter_of_an_hour_is_what_the_router_kept(
         spilled = round(sum(sample.served[1:]) / history.step_s)
         expect(row).to_contain_text(f"{requests}/s")
         expect(row).to_contain_text(f"{spilled}/s")
+        expect(row).to_contain_text("17/s")  # Answers of 5xx, which a site served.
 
 
 def test_dead_targets_here_are_shown_as_such(chromium: Browser, stage: Stage) -> None:

@@ -209,4 +209,5 @@ def _sample(at: str, sample: Sample, sites: tuple[HistorySite, ...]) -> HistoryS
         queued=sample.queued,
         p50_s=sample.p50_s,
         p99_s=sample.p99_s,
+        failed=sample.failed,
     )

@@ -129,6 +129,14 @@ def test_a_service_port_fails_while_its_last_step_has_failures() -> None:
     assert history.failing == set()
 
 
+def test_a_step_has_what_failed_in_it_answers_of_targets_too() -> None:
+    history = History()
+    history.step(SHOP, Reading(failed=2), 0.0)
+    history.step(SHOP, Reading(served={WEST: 9}, failed=5), STEP)
+    (_, found) = history.of(SHOP)[-1]
+    assert (found.failed, found.nowhere) == (3, 0)
+
+
 def test_idle_steps_keep_one_sample() -> None:
     history = History()
     for number in range(5):

@@ -39,7 +39,7 @@ export function summed(histories) {
         at,
         requests: was.requests + (total(sample.served) + sample.nowhere) / step_s,
         spilled: was.spilled + total(sample.served.filter((_, site) => !sites[site].local)) / step_s,
-        failed: was.failed + sample.nowhere / step_s,
+        failed: was.failed + sample.failed / step_s,
         p99_s: worst([was.p99_s, sample.p99_s]),
       });
     }
