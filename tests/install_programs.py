@@ -161,7 +161,7 @@ def main() -> int:
         return 0
     print("Tests run programs that are missing here:", flush=True)
     for name in lacking:
-        print(f"  {name:16} {PROGRAMS[name].why}", flush=True)
+        print(f"  {name:24} {PROGRAMS[name].why}", flush=True)
     packages = sorted({PROGRAMS[name].package for name in lacking} - {""})
     advice = install(packages) if packages else ""
     if advice:

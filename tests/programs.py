@@ -30,7 +30,7 @@ _POSTGRESQL: Final = "/usr/lib/postgresql/*/bin"
 _PODMAN: Final = ("/usr/libexec/podman", "/usr/lib/podman")
 
 PROGRAMS: Final[dict[str, Program]] = {
-    "chromium": Program("chromium", "opens the console"),
+    "chromium-headless-shell": Program("chromium-headless-shell", "opens the console"),
     "conntrack": Program("conntrack", "makes firewalls forget connections"),
     "curl": Program("curl", "is what users type"),
     "groff": Program("groff-base", "formats the man pages"),

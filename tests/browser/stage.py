@@ -164,10 +164,10 @@ class Stage:
 
 @contextlib.contextmanager
 def launched() -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium without windows."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=find("chromium"),
+            executable_path=find("chromium-headless-shell"),
             args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
         )
         yield browser

@@ -62,7 +62,7 @@ def test_root_gets_what_is_missing_and_is_told_before(
     assert install_programs.main() == 0
     assert machine.installed == ["nftables", "postgresql", "postgresql-client", "kubectl"]
     printed = capsys.readouterr().out
-    assert "  nft              drops packets\n" in printed
+    assert f"  {'nft':24} drops packets\n" in printed
     assert "Installing the Debian packages nftables postgresql postgresql-client\n" in printed
     assert not install_programs.POLICY.exists()
 
