@@ -6,6 +6,7 @@ comes again until the test ends. Where nothing of Python runs any more, the proc
 """
 
 import faulthandler
+import gc
 import os
 import signal
 from collections import defaultdict
@@ -84,6 +85,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that wait among files that compute."""
     items[:] = interleaved(items, lambda item: item.nodeid.partition("::")[0])
+
+
+def pytest_collection_finish() -> None:
+    """The garbage collector leaves what is there for good alone: many tests call it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -11,6 +11,7 @@ rooms but `net`, whose simulated twin is not counted. `Counts` is per request, o
 """
 
 import argparse
+import subprocess
 import sys
 from collections import Counter
 from types import CodeType, FrameType
@@ -208,6 +209,19 @@ def counted(path: Path_, *, new: bool = False, watched: "Watched | None" = None)
     return watched.per(CONNECTIONS)
 
 
+def in_both_ways(path: Path_) -> tuple[Counts, Counts]:
+    """Of requests on connections that are kept, and of new connections."""
+    kept = counted(path, watched=Watched(blocks=True))
+    return kept, counted(path, new=True, watched=Watched(blocks=True))
+
+
+def counted_apart(path: Path_) -> tuple[Counts, Counts]:
+    """`in_both_ways` in a new process: asking the allocator takes as long as the heap is large."""
+    words = [sys.executable, "-m", "tests.bench.counts", "--json", path]
+    printed = subprocess.run(words, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
+    return msgspec.json.decode(printed, type=tuple[Counts, Counts])
+
+
 class Watched:
     """Counts while it is entered. ``functions``: calls of each, when ``by_function``."""
 
@@ -264,7 +278,11 @@ def main() -> None:
     """Print all that is counted; with ``--functions PATH`` the calls of one path by function."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.counts", description=__doc__)
     parser.add_argument("--functions", choices=COUNTED, help="calls of a path by function")
+    parser.add_argument("--json", choices=COUNTED, help="what is counted of a path, as JSON")
     given = parser.parse_args()
+    if given.json:
+        print(msgspec.json.encode(in_both_ways(given.json)).decode())
+        return
     if given.functions:
         watched = Watched(by_function=True)
         counted(given.functions, watched=watched)
@@ -278,8 +296,7 @@ def main() -> None:
         table.add_column(column, justify="right" if column else "left")
     for path in COUNTED:
         cells = []
-        for new in (False, True):
-            found = counted(path, new=new, watched=Watched(blocks=True))
+        for found in in_both_ways(path):
             cells += [f"{found.calls:.1f}", f"{found.objects:.1f}", f"{found.sends:.2f}"]
         table.add_row(path, *cells)
     console = Console(highlight=False)
