@@ -12,6 +12,8 @@ SOAK_SEED ?= 1
 
 .PHONY: help help-all install dev demo test tests-setup fresh test-pythons test-podman lint mutants site corpus fuzz storm churn soak simulate bench overload image wheels bundle man docs lock clean
 .DEFAULT_GOAL := help
+# Without compiled files every test process would rewrite all tests, and every router compile itself.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo 'make install   .venv with sitectl and spillway-router'
