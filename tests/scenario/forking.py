@@ -23,6 +23,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from tempfile import TemporaryFile
 from typing import Any, Final, NoReturn
 
@@ -217,8 +218,11 @@ def _loaded(program: str) -> Callable[[], int | None]:
         run: Callable[[], int | None] = import_module(ROUTER).main
         return run
     root = import_module("sitectl.main")
-    for module, _, _ in root.VERBS.values():
-        import_module(f"sitectl.verbs.{module}")
+    for module in walk_packages(import_module("sitectl").__path__, "sitectl."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
+    for name in ("rich.box", "rich.console", "rich.table", "rich.tree"):  # Imported when printed.
+        import_module(name)
     run = root.main
     return run
 
