@@ -1,11 +1,10 @@
 """Routers of namespaces as processes of this machine, each as a pod would run it."""
 
 import base64
+import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +23,7 @@ from sitectl.site.admin import Admin
 from tests.kubernetes.client import Kubectl
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.rbac import ADMIN, User
+from tests.scenario import forking
 from tests.scenario.harness import ROOT, own_address
 from tests.scenario.waiting import until
 
@@ -43,15 +43,14 @@ class Router:
         self.directory.mkdir(parents=True)
         self.admin = Admin(self.directory / "run" / "admin.sock", namespace)
         config = cluster.kubeconfig(namespace, user)
-        command = [sys.executable, "-m", "router.process.main", "--namespace", namespace]
-        place = ["--kubeconfig", str(config), "--site-dir", str(self.directory)]
+        words = ["--namespace", namespace, "--kubeconfig", str(config)]
         self._said = root / "stderr"
-        with self._said.open("wb") as stderr:
-            self._process = subprocess.Popen(
-                [*command, *place],
-                cwd=ROOT,
-                env={**os.environ, "SPILLWAY_BIND_IP": self.address},
-                stderr=stderr,
+        with self._said.open("wb") as stderr, open(os.devnull, "rb") as nothing:
+            self._process = forking.ROUTERS.run(
+                [*words, "--site-dir", str(self.directory)],
+                (nothing.fileno(), stderr.fileno(), stderr.fileno()),
+                ROOT,
+                {**os.environ, "SPILLWAY_BIND_IP": self.address},
             )
 
     def serves(self) -> "Router":
@@ -61,21 +60,25 @@ class Router:
 
     def kill(self) -> None:
         """SIGKILL, as the kernel does it."""
-        self._process.kill()
-        self._process.wait()
+        self._signal(signal.SIGKILL)
+        assert self._process.wait(STARTED_S) is not None, "it outlives SIGKILL"
 
     def stop(self) -> None:
         """End it, drained if it still runs."""
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(timeout=10.0)
-            except subprocess.TimeoutExpired:
+            self._signal(signal.SIGTERM)
+            if self._process.wait(10.0) is None:
                 self.kill()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):  # It has ended meanwhile.
+            os.kill(self._process.pid, number)
 
     def ended(self) -> tuple[int, str]:
         """How it ended by itself: exit code, and what it said."""
-        return self._process.wait(timeout=STARTED_S), self._said.read_text()
+        code = self._process.wait(STARTED_S)
+        assert code is not None, f"the router of {self.namespace} has not ended"
+        return code, self._said.read_text()
 
     def get(self, what: str) -> Any:
         """The admin API's answer."""

@@ -213,7 +213,7 @@ class _Server:
 def _loaded(program: str) -> Callable[[], int | None]:
     """Everything that a run of ``program`` imports, and its entry."""
     if program == ROUTER:
-        for name in ("concurrent.futures.thread", "uvloop"):
+        for name in ("concurrent.futures.thread", "router.process.namespace", "uvloop"):
             import_module(name)
         run: Callable[[], int | None] = import_module(ROUTER).main
         return run
