@@ -27,7 +27,7 @@ help-all: help
 	@echo 'make test-pythons  the most important tests on every other Python from 3.11 on'
 	@echo 'make test-podman   routers in real containers: needs podman'
 	@echo 'make fresh     demo, tests and .ci/run in bare Debian 12 roots, as root and as a user'
-	@echo 'make mutants   do a room'"'"'s own tests notice COUNT (200) changes of its code? ROOM=balance; takes an hour'
+	@echo 'make mutants   do a room'"'"'s own tests notice COUNT (200) changes of its code? ROOM=balance SEED=; AGAIN=1: survivors only'
 	@echo 'make corpus    what HTTP/1.1 is accepted and refused, case by case'
 	@echo 'make fuzz      mutated bytes for FUZZ_SECONDS (60); FUZZ_SEED= replays'
 	@echo 'make storm     aborts at any moment, STORM_ROUNDS (20000); STORM_SEED= replays'
@@ -121,7 +121,7 @@ COUNT ?= 200
 mutants: dev
 	$(BIN)/python -m venv build/mutants
 	build/mutants/bin/python -m pip install --quiet --disable-pip-version-check cosmic-ray==8.7.0
-	$(BIN)/python -m tests.mutants $(ROOM) --count $(COUNT) --cosmic-ray $(CURDIR)/build/mutants/bin/cosmic-ray
+	$(BIN)/python -m tests.mutants $(ROOM) --count $(COUNT) $(if $(SEED),--seed $(SEED)) $(if $(AGAIN),--again) --cosmic-ray $(CURDIR)/build/mutants/bin/cosmic-ray
 
 # SEEDS=10000; SEED=123 replays one and tells what led to it; WHOLE=--whole: whole routers.
 SEEDS ?= 1000

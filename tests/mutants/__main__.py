@@ -1,0 +1,228 @@
+"""Whether a room's own tests notice a change of its code: ``python -m tests.mutants ROOM``.
+
+Takes a sample of all mutations that cosmic-ray knows of the room's modules, makes each in a copy of
+the repository, and runs the room's tests there: of ``tests/unit/ROOM`` and of those files in
+``tests/property`` that import the room, each test that calls the changed function, the fastest
+first. A mutation that no test notices survives, and is printed as a diff. Your own files are not
+touched.
+"""
+
+import argparse
+import ast
+import difflib
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from shutil import copy2
+from typing import Final, NamedTuple, TypeAlias
+
+ROOT: Final = Path(__file__).parents[2]
+TESTS_S: Final = 1800
+"""Time for the tests of one mutation, on a busy machine."""
+CPU_FACTOR: Final = 3
+CPU_S: Final = 20
+"""A mutation that loops for ever uses more than so many times what its tests took, and so much."""
+_SAME: Final = ("ReplaceBinaryOperator_BitOr",)
+"""Left out: types, mostly, such as ``int | None``."""
+_ONLY_TYPES: Final = ("@abstractmethod", "@final", "@override")
+"""Decorators that a type checker reads: left out without them, the program does the same."""
+
+Reach: TypeAlias = Mapping[str, tuple[float, Sequence[str]]]
+"""For each test its seconds, and the functions that it calls as ``path:qualified.name``."""
+
+
+class Mutant(NamedTuple):
+    """One mutation of a module: the operator of cosmic-ray, and at which of its places."""
+
+    module: str
+    line: int
+    operator: str
+    occurrence: int
+
+
+def main() -> int:
+    """Exit 1 when fewer than ``--least`` percent are noticed."""
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m tests.mutants")
+    parser.add_argument("room", help="a folder of router/, such as balance")
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--again", action="store_true", help="only those that survived last time")
+    parser.add_argument("--least", type=float, default=95.0, metavar="PERCENT")
+    parser.add_argument("--at-once", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--cosmic-ray", default="cosmic-ray", metavar="COMMAND")
+    asked = parser.parse_args()
+    survived = ROOT / "build" / f"mutants-{asked.room}.json"
+    with tempfile.TemporaryDirectory(prefix="mutants-") as held:
+        places = [_copied(Path(held) / str(number)) for number in range(asked.at_once)]
+        sample = _sample(places[0], asked.room, asked.cosmic_ray, asked.count, asked.seed)
+        if asked.again:
+            sample = [Mutant(*words) for words in json.loads(survived.read_text())]
+        reach = _reach(places[0], asked.room)
+        free: SimpleQueue[Path] = SimpleQueue()
+        for place in places:
+            free.put(place)
+
+        def survives(mutant: Mutant) -> str:
+            place = free.get()
+            try:
+                return _survivor(place, mutant, reach, asked.cosmic_ray)
+            finally:
+                free.put(place)
+
+        survivors: list[Mutant] = []
+        with ThreadPoolExecutor(asked.at_once) as pool:
+            diffs = pool.map(survives, sample)
+            for number, (mutant, diff) in enumerate(zip(sample, diffs, strict=True), start=1):
+                if diff:
+                    survivors.append(mutant)
+                    print(diff, end="", flush=True)
+                if number % 20 == 0:
+                    print(f"{number} of {len(sample)}: {len(survivors)} survived", file=sys.stderr)
+    survived.parent.mkdir(exist_ok=True)
+    survived.write_text(json.dumps(survivors))
+    noticed = len(sample) - len(survivors)
+    percent = 100 * noticed / len(sample) if sample else 100.0
+    print(f"{asked.room}: {noticed} of {len(sample)} noticed, {percent:.1f} %")
+    return int(percent < float(asked.least))
+
+
+def _copied(place: Path) -> Path:
+    """The files of the repository as they are now."""
+    listed = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True)
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            copy2(ROOT / name, place / name)
+    return place
+
+
+def _sample(place: Path, room: str, command: str, count: int, seed: int) -> Sequence[Mutant]:
+    config = place / "mutants.toml"
+    config.write_text(
+        f'[cosmic-ray]\nmodule-path = "router/{room}"\ntimeout = {TESTS_S}\nexcluded-modules = []\n'
+        'test-command = "true"\n[cosmic-ray.distributor]\nname = "local"\n'
+    )
+    session = place / "mutants.sqlite"
+    subprocess.run([command, "init", config, session], cwd=place, check=True, capture_output=True)
+    told = subprocess.check_output([command, "dump", session], cwd=place, text=True)
+    found = [mutant for line in told.splitlines() for mutant in _mutants(place, line)]
+    random.Random(seed).shuffle(found)
+    return found[:count]
+
+
+def _mutants(place: Path, line: str) -> Iterator[Mutant]:
+    (item, _) = json.loads(line)
+    for one in item["mutations"]:
+        module, name = str(one["module_path"]), str(one["operator_name"])
+        (row, column) = one["start_pos"]
+        lines = (place / module).read_text("utf-8").splitlines()
+        before = "".join(lines[: row - 1]) + lines[row - 1][:column]
+        if "BinaryOperator" in name and before.rstrip()[-1:] in ("(", ","):
+            continue  # A star that marks arguments, and is no operator.
+        if lines[row - 1].strip() in _ONLY_TYPES or any(same in name for same in _SAME):
+            continue
+        yield Mutant(module, int(row), name, int(one["occurrence"]))
+
+
+def _reach(place: Path, room: str) -> Reach:
+    """Of the room's tests, which must pass."""
+    imports = re.compile(rf"^\s*(?:from|import) router\.{room}\b", re.MULTILINE)
+    files = [
+        path
+        for path in sorted((place / "tests" / "property").glob("test_*.py"))
+        if imports.search(path.read_text("utf-8"))
+    ]
+    written = place / "reach.json"
+    options = [f"--reach-of=router/{room}", f"--reach-to={written}"]
+    if _run(place, [*options, f"tests/unit/{room}", *map(str, files)], cpu_s=TESTS_S):
+        sys.exit(f"the tests of {room} fail without any mutation")
+    reach: Reach = json.loads(written.read_text())
+    return reach
+
+
+def _survivor(place: Path, mutant: Mutant, reach: Reach, command: str) -> str:
+    """The diff of ``mutant`` if no test notices it; else nothing."""
+    path = place / mutant.module
+    before = path.read_text("utf-8")
+    tests = _tests(mutant, before, reach)
+    words = [command, "apply", mutant.module, mutant.operator, str(mutant.occurrence)]
+    try:
+        subprocess.run(words, cwd=place, check=True, capture_output=True)
+        after = path.read_text("utf-8")
+        if _fails(place, tests, reach):
+            return ""
+        names = (mutant.module, mutant.operator)
+        return "".join(
+            difflib.unified_diff(before.splitlines(True), after.splitlines(True), *names)
+        )
+    finally:
+        path.write_text(before, "utf-8")
+
+
+def _tests(mutant: Mutant, text: str, reach: Reach) -> Sequence[str]:
+    """Those that call what is changed, the fastest first.
+
+    What runs when a module is imported matters to all that call any function of it.
+    """
+    module = f"{mutant.module}:"
+    function = _function_at(ast.parse(text).body, mutant.line)
+    for wanted in (f"{module}{function}", module, ""):
+        found = [
+            test
+            for test, (_, called) in reach.items()
+            if any(one.startswith(wanted) for one in called)
+        ]
+        if found:
+            break
+    return sorted(found, key=lambda test: reach[test][0])
+
+
+def _function_at(body: Iterable[ast.stmt], line: int, inside: str = "") -> str:
+    """The qualified name of the innermost function with ``line`` in its body."""
+    for node in body:
+        if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if node.body[0].lineno <= line <= (node.end_lineno or 0):
+            name = inside + node.name
+            if isinstance(node, ast.ClassDef):
+                return _function_at(node.body, line, f"{name}.")
+            return _function_at(node.body, line, f"{name}.<locals>.") or name
+    return ""
+
+
+def _fails(place: Path, tests: Sequence[str], reach: Reach) -> bool:
+    listed = place / "tests.json"
+    listed.write_text(json.dumps(tests))
+    files = dict.fromkeys(test.partition("::")[0] for test in tests)
+    took_s = sum(reach[test][0] for test in tests)
+    return _run(place, ["-x", f"--tests-from={listed}", *files], int(CPU_FACTOR * took_s + CPU_S))
+
+
+def _run(place: Path, words: Sequence[str], cpu_s: int) -> bool:
+    """Whether some test fails, or takes too long."""
+    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider"]
+    environment = {**os.environ, "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        ended = subprocess.run(
+            ["prlimit", f"--cpu={cpu_s}", *command, "-p", "tests.mutants.reach", *words],
+            cwd=place,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=TESTS_S,
+        )
+    except subprocess.TimeoutExpired:
+        return True
+    return ended.returncode != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
