@@ -225,7 +225,7 @@ class Phase(NamedTuple):
 GAPS: Final = st.sampled_from((1 / 1024, 1 / 128, 1 / 64, 1 / 16, 0.5, 4.0))
 PHASES: Final = st.builds(
     Phase,
-    answers=st.integers(1, 150),
+    answers=st.integers(1, 400),
     used=st.sampled_from((0.1, 0.5, 0.6, 0.75, 1.0, 1.0, 1.25)),
     knee=st.sampled_from((1, 4, 20, 1000)),
     latency_s=st.sampled_from((0.0, 1 / 64, 1 / 64, 1 / 32, 1.0)),
@@ -236,7 +236,7 @@ PHASES: Final = st.builds(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(seed=st.integers(0, 99), phases=st.lists(PHASES, min_size=3, max_size=12))
 def test_it_learns_by_its_rule_whatever_a_target_answers(seed: int, phases: list[Phase]) -> None:
     learner, plain, chance = Learner(random.Random(seed).random), Reckoned(seed), random.Random(7)

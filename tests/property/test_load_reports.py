@@ -83,3 +83,40 @@ def test_a_flip_after_quiet_is_told_at_once(
 
 def is_full(load: Load) -> bool:
     return load[2] is not None and load[0] >= load[2]
+
+
+@settings(max_examples=300)
+@given(
+    before=LOADS,
+    after=LOADS,
+    beyond=st.tuples(st.integers(0, 12), st.integers(0, 12)),
+    waiting=st.integers(0, 1),
+)
+def test_how_soon_a_change_is_told_depends_on_what_changed(
+    before: Load, after: Load, beyond: tuple[int, int], waiting: int
+) -> None:
+    reports, key, at = LoadReports(), KEYS[0], 100.0
+    assert reports.note(key, *before, at, beyond=beyond[0])
+    if (before, beyond[0], 0) == (after, beyond[1], waiting):
+        wanted = None
+    elif is_full(before) != is_full(after) or (not before[1]) != (not after[1]):
+        wanted = at + limits.LOAD_INTERVAL_S
+    elif is_large(before, after, beyond):
+        wanted = at + limits.LOAD_CHANGE_INTERVAL_S
+    else:
+        wanted = at + limits.LOAD_SETTLE_INTERVAL_S
+    assert not reports.note(key, *after, at, beyond=beyond[1], waiting=waiting)
+    assert reports.next_deadline() == wanted
+    assert not reports.due(at)
+    if wanted is not None:
+        assert reports.due(wanted) == [key]
+
+
+def is_large(before: Load, after: Load, beyond: tuple[int, int]) -> bool:
+    if before[1] != after[1] or (before[2] is None) != (after[2] is None):
+        return True
+    if before[2] != after[2] and abs((after[2] or 0) - (before[2] or 0)) >= (before[2] or 0) / 10:
+        return True
+    running = before[0] + beyond[0], after[0] + beyond[1]
+    step = max(1.0, (running[0] if after[2] is None else after[2]) / 10)
+    return abs(after[0] - before[0]) >= step or abs(running[1] - running[0]) >= step

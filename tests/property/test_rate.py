@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from math import floor
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,18 +81,24 @@ def test_never_more_than_the_rate_in_any_window(
 
 
 @ENOUGH
-@given(rate=rates(), arrivals=ARRIVALS)
+@given(rate=rates(), lowered=st.sampled_from((1.0, 0.5, 0.1)), arrivals=ARRIVALS)
 def test_the_next_permit_comes_when_it_is_said_to(
-    rate: Rate, arrivals: list[tuple[float, int]]
+    rate: Rate, lowered: float, arrivals: list[tuple[float, int]]
 ) -> None:
     asked = Asked(rate, begun_at=1000.0)
-    for share, count in arrivals:
+    for number, (share, count) in enumerate(arrivals):
         asked.now += share * rate.window_s
+        if number == len(arrivals) // 2:
+            per_s = max(rate.per_s * lowered, 1.0 / rate.window_s)
+            rate = msgspec.structs.replace(rate, per_s=per_s)
+            asked.gate.set_rate(rate, asked.demand)
         for _ in range(count):
             asked.ask()
         at = asked.gate.free_at(asked.now)
         assert asked.now <= at <= asked.now + rate.window_s * (1 + 1e-6) + 1.0 / rate.per_s
         if at > asked.now:
+            soon = at - 1e-6 / rate.per_s
+            assert soon <= asked.now or asked.gate.free(soon) == 0
             asked.now = at + 1e-6 / rate.per_s
             assert asked.gate.free(asked.now) >= 1
 

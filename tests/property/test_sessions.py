@@ -1,15 +1,16 @@
 """Laws of session affinity: never over capacity, nobody moves without need, and the budget."""
 
 from collections import Counter
+from math import log
 
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Decision, NoChoice
 from router.balance.ledger import LocalLedger, Slot
 from router.balance.retries import RetryBudget
-from router.balance.sessions import SESSION_KEY_MAX
+from router.balance.sessions import SESSION_KEY_MAX, SessionTable, score
 from router.model import limits
 from router.model.capacity import TargetTerms
 from router.model.ids import SiteId
@@ -172,16 +173,64 @@ def test_no_more_is_permitted_than_was_saved_and_earned(
         assert given_out <= most + 1e-6
 
 
-@QUICK
-@given(rate=st.integers(0, 2_000), seconds=st.integers(1, 60), percent=st.integers(1, 100))
-def test_in_the_long_run_retries_are_a_share_of_the_requests(
-    rate: int, seconds: int, percent: int
+SPLITMIX64 = (
+    0xE220A8397B1DCDAF,
+    0x6E789E6AA1B965F4,
+    0x06C45D188009454F,
+    0xF88BB8A8724C81EC,
+    0x1B39896A51A8749B,
+)
+"""The first numbers of the generator for the seed 0, as published with it."""
+
+
+def test_the_mixing_is_that_of_splitmix64() -> None:
+    for number, mixed in enumerate(SPLITMIX64, start=1):
+        assert score(number ^ 77, 77, 3) == 3 / -log((mixed + 0.5) / 2**64)
+
+
+@given(
+    served=st.lists(
+        st.tuples(st.integers(1, 9), st.sampled_from(SITES), st.sampled_from((0, 1, 600, 1800))),
+        max_size=40,
+    )
+)
+def test_a_session_is_remembered_until_it_was_idle_for_too_long(
+    served: list[tuple[int, SiteId, int]],
 ) -> None:
-    budget = RetryBudget(percent, 0.0)
-    assume(rate * seconds < 60_000)
-    given_out = 0
-    for second in range(seconds):
-        budget.requests += rate
-        given_out += sum(budget.take(float(second)) for _ in range(rate))
-    share = rate * seconds * percent / 100 + seconds * limits.RETRIES_PER_S
-    assert given_out <= share + limits.RETRIES_SAVED_MIN
+    table, now = SessionTable(), 0.0
+    last: dict[int, tuple[SiteId, float]] = {}
+    for key, site, later_s in served:
+        now += later_s
+        last[key] = (site, now)
+        table.served(key, site, now)
+        fresh = {one: at for one, at in last.items() if now - at[1] < limits.SESSION_IDLE_S}
+        assert len(table) == len(fresh)
+        for one in range(1, 10):
+            assert table.site_of(one, now) == (fresh[one][0] if one in fresh else None)
+
+
+@QUICK
+@given(
+    percent=st.integers(1, 100),
+    seconds=st.lists(st.tuples(st.integers(0, 3_000), st.integers(1, 25)), max_size=8),
+)
+def test_what_is_saved_is_bounded_by_the_rate_of_the_last_window(
+    percent: int, seconds: list[tuple[int, int]]
+) -> None:
+    budget, now, seen, window_at, per_s = RetryBudget(percent, 0.0), 0.0, 0, 0.0, 0.0
+    saved: float = limits.RETRIES_SAVED_MIN
+    before = 0
+    for requests, later_s in seconds:
+        now += later_s
+        budget.requests += requests * later_s
+        if now - window_at >= limits.RETRY_WINDOW_S:
+            per_s = (budget.requests - seen) / (now - window_at)
+            window_at, seen = now, budget.requests
+        in_window = limits.RETRY_WINDOW_S * (limits.RETRIES_PER_S + per_s * percent / 100)
+        saved += later_s * limits.RETRIES_PER_S + (budget.requests - before) * percent / 100
+        saved, before = min(saved, max(in_window, limits.RETRIES_SAVED_MIN)), budget.requests
+        given_out = 0
+        while given_out < 2_000 and budget.take(now):
+            given_out += 1
+        assert abs(given_out - min(2_000, saved)) <= 1.0
+        saved -= given_out

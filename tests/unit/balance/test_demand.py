@@ -30,14 +30,6 @@ class Seconds:
             self.demand.turned_away(self.now, self.now, "", may_return=False)
 
 
-def test_demand_is_the_sum_of_its_parts() -> None:
-    demand = Demand()
-    demand.overflowed = 2
-    figures = demand.figures(0.0, 10, 3, asked_total=15, has_target=True)
-    assert (figures.in_flight, figures.overflowed, figures.queued, figures.refused) == (10, 2, 3, 0)
-    assert figures.demand == 15
-
-
 def test_what_was_turned_away_counts_as_the_slots_it_would_have_had() -> None:
     port = Seconds()
     port.pass_one()
@@ -72,16 +64,6 @@ def test_who_is_turned_away_where_no_target_is_wakes_one_for_as_long_as_autoscal
     assert (figures.demand, figures.demand_avg) == (0, 0.0)
 
 
-def test_after_five_seconds_a_step_is_all_that_is_seen() -> None:
-    port = Seconds()
-    for level, per_s in ((20, 5), (50, 9), (3, 1), (0, 0)):
-        for _ in range(5):
-            port.asked += per_s
-            port.pass_one(in_flight=level)
-        figures = port.figures(level)
-        assert (figures.demand, figures.demand_avg, figures.demand_per_s) == (level, level, per_s)
-
-
 def test_in_between_the_mean_is_of_the_time_that_passed() -> None:
     port = Seconds()
     for _ in range(2 * WINDOW_S):
@@ -90,16 +72,6 @@ def test_in_between_the_mean_is_of_the_time_that_passed() -> None:
     port.now += 0.5
     port.asked += 5
     assert port.figures(1).demand_per_s == pytest.approx(10.0)
-
-
-def test_the_mean_counts_what_was_not_sampled_as_nothing() -> None:
-    port = Seconds()
-    for _ in range(10):
-        port.pass_one()
-    port.asked += 8
-    port.pass_one(in_flight=20)
-    figures = port.figures(20)
-    assert (figures.demand_avg, figures.demand_per_s) == (20 / WINDOW_S, 8 / WINDOW_S)
 
 
 def test_who_asks_again_is_asked_for_once() -> None:

@@ -13,13 +13,6 @@ def test_the_first_state_is_told_at_once() -> None:
     assert LoadReports().note(WEB, 0, 1, 10, 0.0)
 
 
-def test_an_unchanged_state_is_not_told_again() -> None:
-    reports = LoadReports()
-    reports.note(WEB, 0, 1, 10, 0.0)
-    assert not reports.note(WEB, 0, 1, 10, 9.0)
-    assert reports.next_deadline() is None
-
-
 def test_turning_full_is_told_at_once_and_the_next_flips_after_a_while() -> None:
     reports = LoadReports()
     reports.note(WEB, 9, 1, 10, 0.0)
@@ -35,36 +28,6 @@ def test_a_flip_is_not_held_up_by_a_small_change_told_before() -> None:
     reports.note(WEB, 0, 1, 10, 0.0)
     assert reports.note(WEB, 5, 1, 10, 1.0)
     assert reports.note(WEB, 10, 1, 10, 1.001)
-
-
-def test_losing_the_last_target_is_told_at_once() -> None:
-    reports = LoadReports()
-    reports.note(WEB, 0, 1, None, 0.0)
-    assert reports.note(WEB, 0, 0, None, 1.0)
-
-
-def test_a_tenth_of_the_capacity_is_told_some_time_after_the_last_report() -> None:
-    reports = LoadReports()
-    reports.note(WEB, 0, 1, 20, 1.0)
-    assert not reports.note(WEB, 2, 1, 20, 1.01)
-    assert reports.next_deadline() == pytest.approx(1.0 + CHANGE)
-    assert reports.note(WEB, 3, 1, 20, 1.0 + CHANGE)
-
-
-def test_a_changed_capacity_is_told_like_a_tenth() -> None:
-    reports = LoadReports()
-    reports.note(WEB, 0, 1, 20, 1.0)
-    assert not reports.note(WEB, 0, 1, 30, 1.01)
-    assert reports.due(1.0 + CHANGE) == [WEB]
-
-
-def test_a_smaller_change_is_told_in_the_end() -> None:
-    reports = LoadReports()
-    reports.note(WEB, 0, 1, 100, 1.0)
-    assert not reports.note(WEB, 1, 1, 100, 1.5)
-    assert reports.due(1.5) == []
-    assert reports.next_deadline() == pytest.approx(1.0 + limits.LOAD_SETTLE_INTERVAL_S)
-    assert reports.due(1.0 + limits.LOAD_SETTLE_INTERVAL_S) == [WEB]
 
 
 def test_services_have_limits_of_their_own_and_can_be_forgotten() -> None:

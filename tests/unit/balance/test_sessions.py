@@ -14,18 +14,6 @@ def test_a_key_is_never_zero_and_tells_parts_apart() -> None:
     assert key_of(b"shop", b"10.0.0.9") == 0x2DEDCEC530661E7C  # The same at every site, for ever.
 
 
-def test_the_site_that_served_last_is_remembered_until_idle_too_long() -> None:
-    table = SessionTable()
-    assert table.site_of(1, 0.0) is None
-    table.served(1, EAST, 0.0)
-    table.served(1, WEST, 10.0)
-    almost = 10.0 + limits.SESSION_IDLE_S - 0.1
-    assert table.site_of(1, almost) == WEST
-    assert table.site_of(1, almost + 0.2) is None
-    table.served(1, WEST, almost)
-    assert table.site_of(1, almost + 0.2) == WEST
-
-
 def test_the_longest_idle_go_when_there_are_too_many() -> None:
     table = SessionTable()
     for key in range(1, limits.SESSIONS_MAX + 1):
@@ -36,11 +24,3 @@ def test_the_longest_idle_go_when_there_are_too_many() -> None:
     assert table.site_of(2, 3.0) is None
     assert table.site_of(1, 3.0) == EAST
     assert table.site_of(limits.SESSIONS_MAX + 1, 3.0) == WEST
-
-
-def test_those_idle_too_long_take_no_memory() -> None:
-    table = SessionTable()
-    for key in range(1, 100):
-        table.served(key, EAST, 1.0)
-    table.served(100, EAST, 1.0 + limits.SESSION_IDLE_S)
-    assert len(table) == 1
