@@ -245,8 +245,8 @@ class RemoteSite(Candidate):
         capacity: int | None,
         rate: RateLoad | None,
         now: float,
-        beyond: int = 0,
-        waiting: int = 0,
+        beyond: int,
+        waiting: int,
     ) -> None:
         """What a load report says of targets, bounded by the signed advert."""
         self._turn_stale()

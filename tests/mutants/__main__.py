@@ -30,8 +30,9 @@ TESTS_S: Final = 1800
 CPU_FACTOR: Final = 3
 CPU_S: Final = 20
 """A mutation that loops for ever uses more than so many times what its tests took, and so much."""
-_SAME: Final = ("ReplaceBinaryOperator_BitOr",)
-"""Left out: types, mostly, such as ``int | None``."""
+_SAME: Final = ("BinaryOperator_BitOr", "_Eq_Is", "_NotEq_IsNot", "_Is_Eq", "_IsNot_NotEq")
+"""Left out: ``|`` is mostly in types, and ``is`` and ``==`` say the same of None, members of an
+Enum, small numbers and the one `inf`, so that nearly all of these change nothing."""
 _ONLY_TYPES: Final = ("@abstractmethod", "@final", "@override")
 """Decorators that a type checker reads: left out without them, the program does the same."""
 
@@ -127,9 +128,13 @@ def _mutants(place: Path, line: str) -> Iterator[Mutant]:
         before = "".join(lines[: row - 1]) + lines[row - 1][:column]
         if "BinaryOperator" in name and before.rstrip()[-1:] in ("(", ","):
             continue  # A star that marks arguments, and is no operator.
-        if lines[row - 1].strip() in _ONLY_TYPES or any(same in name for same in _SAME):
+        if lines[row - 1].strip() in _ONLY_TYPES or _is_same(name):
             continue
         yield Mutant(module, int(row), name, int(one["occurrence"]))
+
+
+def _is_same(operator: str) -> bool:
+    return any(operator.endswith(same) or f"{same}_" in operator for same in _SAME)
 
 
 def _reach(place: Path, room: str) -> Reach:

@@ -166,3 +166,20 @@ def test_who_is_ejected_or_is_this_site_is_no_newcomer() -> None:
     before = balancer.ejections.active[FAILS]
     balancer.ejections.introduce(FAILS, 10.0)
     assert balancer.ejections.active[FAILS] is before
+
+
+def test_a_probe_that_says_nothing_is_followed_by_the_next_one_a_period_later() -> None:
+    balancer = balancer_of(ledger_of(10), remote("a"))
+    fail(balancer, "a")
+    ejection = balancer.ejections.active[FAILS]
+    due = ejection.until
+    ejection.under_way = 2
+    balancer.ejections.ended(ejection, due - 0.1)
+    assert (ejection.under_way, ejection.until) == (1, due), "it began before the ejection was over"
+    balancer.ejections.ended(ejection, due + 1.0)
+    assert (ejection.under_way, ejection.until) == (0, due + 1.0 + ejection.period_s)
+    ejection.under_way = 1
+    balancer.ejections.answered(FAILS, ejection, ejection.until)
+    due = ejection.until
+    balancer.ejections.ended(ejection, due + 1.0)
+    assert (ejection.under_way, ejection.until) == (0, due), "it is back"
