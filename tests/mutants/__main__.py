@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 from shutil import copy2
@@ -124,13 +125,17 @@ def _mutants(place: Path, line: str) -> Iterator[Mutant]:
     for one in item["mutations"]:
         module, name = str(one["module_path"]), str(one["operator_name"])
         (row, column) = one["start_pos"]
-        lines = (place / module).read_text("utf-8").splitlines()
-        before = "".join(lines[: row - 1]) + lines[row - 1][:column]
-        if "BinaryOperator" in name and before.rstrip()[-1:] in ("(", ","):
+        above, text = _lines(place / module)[row - 2 : row] if row > 1 else ("", "")
+        before = text[:column].rstrip() or above.rstrip()
+        if "BinaryOperator" in name and before.endswith(("(", ",")):
             continue  # A star that marks arguments, and is no operator.
-        if lines[row - 1].strip() in _ONLY_TYPES or _is_same(name):
-            continue
-        yield Mutant(module, int(row), name, int(one["occurrence"]))
+        if text.strip() not in _ONLY_TYPES and not _is_same(name):
+            yield Mutant(module, int(row), name, int(one["occurrence"]))
+
+
+@cache
+def _lines(path: Path) -> Sequence[str]:
+    return path.read_text("utf-8").splitlines()
 
 
 def _is_same(operator: str) -> bool:
