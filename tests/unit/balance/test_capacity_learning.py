@@ -1,9 +1,6 @@
-import random
 
 import pytest
 
-from router.balance.capacity_learning import Learner
-from router.model import limits
 from tests.bench.learning import learner, mean, settled_at
 from tests.bench.learning_targets import SHAPES, Tick, run
 
@@ -49,44 +46,3 @@ def test_a_target_that_is_slower_for_good_is_learnt_again_without_collapse() -> 
     after = limits_after(ticks, 20)
     assert min(after) >= KNEE / 4
     assert 0.9 * KNEE <= mean(after[-40:]) <= 1.6 * KNEE
-
-
-def test_while_nobody_asks_for_more_the_limit_does_not_grow() -> None:
-    one = learner(5)
-    for step in range(2000):
-        one.answered(0.01, 1, step * 0.01)
-    assert one.limit == limits.LEARN_SLOTS_FIRST
-
-
-def test_failures_lower_the_limit_and_never_to_nothing() -> None:
-    one = Learner(random.Random(6).random)
-    for step in range(2000):
-        one.failed(step * 0.05)
-        assert one.limit >= limits.LEARN_SLOTS_MIN
-    assert one.limit == limits.LEARN_SLOTS_MIN
-
-
-def test_a_few_failures_among_many_answers_change_nothing() -> None:
-    one = learner(7)
-    changed = [
-        one.failed(step * 0.01) if step % 25 == 0 else one.answered(0.01, 2, step * 0.01)
-        for step in range(1, 2000)
-    ]
-    assert not any(changed)
-
-
-def test_a_target_that_returns_begins_with_half_of_what_it_took() -> None:
-    one = learner(8)
-    run("constant", one, lambda _: 2.0, 10, knee=KNEE)
-    before = one.limit
-    assert one.returned(20.0)
-    assert one.limit == before // 2
-    assert one.learnt.baseline_s is None
-
-
-def test_what_is_learnt_outlasts_an_idle_night() -> None:
-    one = learner(9)
-    run("constant", one, lambda _: 2.0, 10, knee=KNEE)
-    before = one.limit
-    one.answered(0.05, 1, 30_000.0)
-    assert one.limit == before

@@ -20,72 +20,12 @@ def told_of(balancer: ServiceBalancer, now: float) -> CandidateReport:
     return balancer.outlook(now).candidates[1]
 
 
-def test_an_estimate_is_what_was_heard_plus_opened_minus_ended_since() -> None:
-    balancer = balancer_of(ledger_of(), remote("a"))
-    balancer.report_load(A, 3, 1, 10, 1.0)
-    balancer.opened(A)
-    balancer.opened(A)
-    balancer.ended(A)
-    assert (seen(balancer, 3.0).in_flight, seen(balancer, 3.0).age_s) == (4, 2.0)
-    balancer.report_count(A, 7, 4.0)
-    assert seen(balancer, 4.0).in_flight == 7
-
-
-def test_a_report_that_a_newer_count_has_overtaken_raises_no_estimate() -> None:
-    balancer = balancer_of(ledger_of(), remote("a"))
-    balancer.opened(A)
-    balancer.ended(A, 0, 1.0)
-    balancer.report_load(A, 4, 1, 10, 1.001)
-    assert seen(balancer, 1.001).in_flight == 0
-    balancer.opened(A)
-    balancer.report_load(A, 0, 1, 10, 1.002)
-    assert seen(balancer, 1.002).in_flight == 0
-    balancer.report_load(A, 4, 1, 10, 1.001 + limits.LOAD_OVERTAKEN_S)
-    assert seen(balancer, 1.1).in_flight == 4
-
-
-def test_an_estimate_is_never_negative() -> None:
-    balancer = balancer_of(ledger_of(), remote("a"))
-    balancer.ended(A)
-    assert seen(balancer).in_flight == 0
-    assert seen(balancer).free == 10
-
-
-def test_a_figure_never_heard_is_infinitely_old() -> None:
-    assert seen(balancer_of(ledger_of(), remote("a"))).age_s == float("inf")
-
-
 def test_a_refusal_makes_a_site_full_though_it_tells_a_lower_count() -> None:
     balancer = balancer_of(ledger_of(), remote("a"))
     balancer.opened(A)
     balancer.refused(A, 8, 1.0)
     assert isinstance(balancer.select(1.0), NoChoice)
     assert seen(balancer, 1.0).verdict == "full"
-
-
-def test_the_end_of_the_refused_stream_itself_frees_nothing() -> None:
-    balancer = balancer_of(ledger_of(), remote("a"))
-    balancer.opened(A)
-    balancer.refused(A, 10, 1.0)
-    balancer.ended(A)
-    assert isinstance(balancer.select(1.0), NoChoice)
-
-
-def test_after_a_refusal_an_end_of_ours_there_frees_a_slot() -> None:
-    balancer = balancer_of(ledger_of(), remote("a"))
-    for _ in range(3):
-        balancer.opened(A)
-    balancer.refused(A, 10, 1.0)
-    balancer.ended(A)
-    balancer.ended(A)
-    assert site_of(balancer.select(1.0)) == A
-
-
-def test_after_a_refusal_a_report_decides() -> None:
-    balancer = balancer_of(ledger_of(), remote("a"))
-    balancer.refused(A, 10, 1.0)
-    balancer.report_load(A, 9, 1, 10, 1.01)
-    assert site_of(balancer.select(1.01)) == A
 
 
 def test_a_refusal_without_news_is_tried_again_with_one_request_at_a_time() -> None:
@@ -211,13 +151,6 @@ def test_a_site_says_what_runs_there_beyond_its_capacity_and_what_waits_apart() 
     balancer.report_load(A, 2, 1, 3, 2.0)
     told = seen(balancer, 2.0)
     assert (told.in_flight, told.waiting, told.free) == (2, 0, 1)
-
-
-def test_what_runs_beside_its_slots_does_not_make_a_site_full() -> None:
-    balancer = balancer_of(ledger_of(), remote("a", capacity=6, targets_ready=2))
-    balancer.report_load(A, 3, 2, 6, 1.0, beyond=9)
-    told = seen(balancer, 1.0)
-    assert (told.in_flight, told.free, told.verdict) == (12, 3, "chosen")
 
 
 def test_what_only_stands_there_for_us_is_not_in_flight() -> None:

@@ -106,26 +106,6 @@ def test_a_weight_is_the_sites_however_many_routers_it_has() -> None:
     assert taken[OWN_ROUTER] + taken["2"] == 20
 
 
-@pytest.mark.parametrize(("shares", "of_other"), [(True, 20), (False, 30)])
-def test_targets_count_once_where_routers_share_them_and_each_where_they_do_not(
-    shares: bool, of_other: int
-) -> None:
-    here = Here(99, PolicySpec(name="spread"))
-    pair = [candidate(n, capacity=99, shares_targets=shares) for n in "78"]
-    here.balancer.set_remotes(pair if shares else [*pair[:1], *pair[1:]])
-    taken = Counter(here.take() for _ in range(40 if shares else 45))
-    assert taken["7"] + taken["8"] == of_other
-
-
-def test_the_capacity_of_a_site_elsewhere_is_the_sum_over_its_routers() -> None:
-    here = Here(None)
-    here.balancer.set_remotes([candidate("7"), candidate("8", capacity=3), candidate("9", THIRD)])
-    other = here.balancer.explain(0.0).candidates[1]
-    assert (other.site, other.capacity, other.free) == (OTHER, 7, 7)
-    taken = Counter(here.take() for _ in range(12))
-    assert taken == {"7": 4, "8": 3, THIRD: 4, "all-full": 1}
-
-
 def test_one_that_refused_is_left_out_and_its_sibling_asked_before_a_dearer_site() -> None:
     here = Here(None)
     here.balancer.set_remotes([candidate("7"), candidate("8"), candidate("9", THIRD, path_cost=5)])
@@ -154,32 +134,10 @@ def test_one_waits_at_a_router_that_refused_but_at_none_without_targets() -> Non
     assert not choice.local_waitable
 
 
-def test_a_draining_router_is_not_chosen_and_the_site_does_not_drain_with_it() -> None:
-    here = Here(None)
-    here.balancer.set_remotes([candidate("7", draining=True), candidate("8"), candidate("9")])
-    assert {here.take() for _ in range(8)} == {"8", "9"}
-    assert not any(one.verdict == "draining" for one in here.balancer.explain(0.0).candidates)
-
-
-def test_a_router_that_is_nearer_comes_first_and_the_farther_ones_when_it_is_full() -> None:
-    here = Here(None)
-    through = (RouterId("7"), RouterId("8"))
-    here.balancer.set_remotes([candidate("8", paths=(through,)), candidate("7")])
-    assert [here.take() for _ in range(8)] == ["7"] * 4 + ["8"] * 4
-
-
 def test_equal_ones_are_used_alike_by_free_slots() -> None:
     here = Here(None)
     here.balancer.set_remotes([candidate("7", capacity=2), candidate("8", capacity=6)])
     assert [here.take() for _ in range(4)] == ["8"] * 4
-
-
-def test_a_session_has_one_router_where_each_has_targets_of_its_own() -> None:
-    here = Here(9)
-    here.balancer.set_remotes([candidate("2", OWN, capacity=9), candidate("3", OWN, capacity=9)])
-    for session in range(1, 20):
-        assert len({here.balancer.select(0.0, session=session).place for _ in range(3)}) == 1  # type: ignore[union-attr]
-    assert len({here.balancer.select(0.0, session=n).place for n in range(1, 40)}) == 3  # type: ignore[union-attr]
 
 
 def test_a_session_stays_here_where_all_routers_have_the_same_targets() -> None:
