@@ -52,19 +52,26 @@ def members(draw: st.DrawFn) -> list[RemoteSite]:
 @settings(max_examples=300)
 @given(
     each=members(),
-    opened=st.lists(st.integers(0, 3), max_size=6),
+    news=st.lists(st.tuples(st.integers(0, 3), st.sampled_from((0.0, 1.5, 3.0))), max_size=6),
     excluded=st.frozensets(st.sampled_from([RouterId(f"r{number}") for number in range(4)])),
     session=st.integers(1, 2**62),
 )
 def test_its_figures_are_the_sums_over_those_that_take_requests(
-    each: list[RemoteSite], opened: list[int], excluded: frozenset[str], session: int
+    each: list[RemoteSite],
+    news: list[tuple[int, float]],
+    excluded: frozenset[str],
+    session: int,
 ) -> None:
     site = RoutersOfSite(each)
     taking = [one for one in each if one.targets_ready and not one.draining]
     assert site.cost == min(one.cost for one in taking or each)
     agrees(site, each, [one for one in each if one.able])
-    for number in opened:
-        each[number % len(each)].open()
+    for number, heard_at in news:
+        one = each[number % len(each)]
+        if heard_at:
+            one.hear(number, heard_at)
+        else:
+            one.open()
         site.refresh(3.0)
         agrees(site, each, [one for one in each if one.able])
     able = [one for one in each if one.able]
