@@ -61,7 +61,7 @@ def test_who_wants_to_be_served_is_counted_as_from_a_list_of_all(
         now += later_s
         came_at = now - number / 4
         if what in ("away", "gone"):
-            one = unserved.add(now, came_at, request_s, may_return=what == "away")
+            one = unserved.add(now, came_at, request_s, "", may_return=what == "away")
             until = counted.until(now, came_at, request_s)
             assert (one is not None) == (what == "away")
             if one is None:
