@@ -23,7 +23,8 @@ limit falls by a quarter or more, and once in `LEARN_DIP_S`, there is a *dip*: f
 limit is half of k, and what is answered is calm. That is all the probing there is.
 
 Sources: J. D. C. Little (1961); S. Halfin, W. Whitt (1981), 2; Envoy's gradient controller, whose
-formula this is, with another way to measure; Netflix concurrency-limits. See docs/capacity-auto.md.
+formula this is, with another way to measure; Netflix concurrency-limits. Figures:
+docs/design/capacity-auto.md.
 """
 
 from collections.abc import Callable

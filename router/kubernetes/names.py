@@ -1,6 +1,6 @@
 """Names, labels and annotations of objects: Skupper v1's that are read as they are, and our own.
 
-All of them are promises to users (docs/kubernetes.md), none is ever renamed.
+All of them are promises to users (docs/kubernetes-objects.md), none is ever renamed.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""The state of a site in short, as the status ConfigMap has it. Pure; docs/kubernetes.md names it.
+"""A short state of the site for the status ConfigMap (docs/kubernetes-objects.md). Pure.
 
 Nothing in it changes with traffic or with time.
 """

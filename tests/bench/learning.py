@@ -1,7 +1,7 @@
 """``python -m tests.bench.learning``: what is learnt of modelled targets, beside the truth.
 
-Prints the tables of docs/capacity-auto.md. Constants were chosen on seeds 0 to 4; what is printed
-is of other ones, 100 and up, that nobody looked at before. Beside `Learner` run the published
+Prints the tables of docs/design/capacity-auto.md. Constants were chosen on seeds 0 to 4; the tables
+have other ones, 100 and up. Beside `Learner` run the published
 rules, with their published defaults (`learning_rules`).
 """
 

@@ -33,7 +33,7 @@ KINDS: Final = {
     "Listener": "Where its clients connect at this site.",
     "Link": "A link that this site dials; its credential is in `secrets/links/NAME`.",
     "Policy": "What this site takes of a service, and whom it shares with: [sharing](sharing.md).",
-    "Burst": "What is run when a service is saturated here: [burst hooks](bursts.md).",
+    "Burst": "What is run when a service is saturated here: [burst hooks](bursts-reference.md).",
 }
 
 
