@@ -117,7 +117,7 @@ _LIMITS = bounded(
     streams_per_connection="at once, on one HTTP/2 connection",
     connections="of one listener",
     connections_per_source="of one client address; 0: as many as places allow",
-    retry_percent="of the requests may be tried again after a failure",
+    retry_percent="share of requests that may be retried after a failure",
 )
 _HEALTH_COUNTS: Final = ("down_after", "up_after", "eject_after", "eject_on")
 _HEALTH = bounded(
@@ -128,13 +128,13 @@ _HEALTH = bounded(
         "timeout_s": "health-timeout",
         **{name: name.replace("_", "-") for name in _HEALTH_COUNTS},
     },
-    path="a GET must answer 2xx or 3xx; empty: connecting is enough",
-    interval_s="between two checks",
-    timeout_s="longest wait for one",
-    down_after="failed checks in a row that take it out",
-    up_after="good ones that bring it back",
-    eject_after="failed requests in a row that take it out for a while; 0: never",
-    eject_on="answers that are failures: 502, 503 and 504 (`gateway`), or any 5xx (`5xx`)",
+    path="path that must answer GET with 2xx or 3xx; empty: only connect",
+    interval_s="time between two checks",
+    timeout_s="maximum duration of a check",
+    down_after="failed checks in a row that take the target out",
+    up_after="good checks in a row that bring the target back",
+    eject_after="failed requests in a row that eject the target for a while; 0: never",
+    eject_on="answers that count as failures: 502, 503 and 504 (`gateway`), or any 5xx (`5xx`)",
 )
 SETTINGS: Final[dict[type[msgspec.Struct], Shape]] = {
     Timeouts: _TIMEOUTS,
@@ -146,8 +146,8 @@ _TARGET = Shape(
     TargetSpec,
     Field("host", addresses.host, "name or address", required=True),
     Field("port", readers.port, "for a service of one port"),
-    Field("ports", _PORTS, "for several, in the order of the service's"),
-    Field("name", addresses.host, "what people know it by; empty: its address"),
+    Field("ports", _PORTS, "for a service of several ports, in its order"),
+    Field("name", addresses.host, "a human-readable name; empty: its address"),
     Field("capacity", readers.capacity, "its own; unset: that of its connector"),
     check=rules.check_target,
 )
@@ -225,9 +225,9 @@ _GRANT = Shape(
     Field(
         "max_capacity",
         readers.OptionalReader(readers.IntegerReader(0, limits.COUNTER_MAX)),
-        "slots that are believed of an offer; unset: what the site says",
+        "maximum capacity that other sites believe; unset: what the site reports",
     ),
-    Field("until", readers.moment, "as in `2026-12-31T23:59:59Z`; unset: no end"),
+    Field("until", readers.moment, "end of the grant, as in `2026-12-31T23:59:59Z`; unset: no end"),
 )
 _GRANTS = readers.ListReader(_GRANT.read, limits.GRANTS_PER_SERVICE_MAX, "grants")
 
@@ -243,20 +243,21 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field(
             "ingress",
             readers.WordReader("host", "none"),
-            "`none`: no link is accepted here (a private site)",
+            "`none`: this site accepts no links (a private site)",
         ),
         Field(
             "ingress_hosts",
             readers.ListReader(addresses.host_port, 16, "addresses"),
-            "what others dial, `HOST[:PORT]`, written into tokens",
+            "addresses that other sites dial, `HOST[:PORT]`; they are written into tokens",
         ),
-        Field("ingress_bind_ip", addresses.ip_address, "where links are accepted"),
-        Field("bind_port", readers.port, "at which port"),
-        Field("bind_ip", addresses.ip_address, "where service listeners bind"),
+        Field("ingress_bind_ip", addresses.ip_address, "address that accepts links"),
+        Field("bind_port", readers.port, "port that accepts links"),
+        Field("bind_ip", addresses.ip_address, "address of the services' listeners"),
         Field(
             "service_sync",
             readers.boolean,
-            "tell other sites of services that are declared here, and hear of theirs",
+            "publish the services that are declared here, and open listeners for "
+            "those of other sites",
         ),
         Field(
             "service_sync_site_ttl_s",
@@ -266,68 +267,68 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field(
             "admin",
             addresses.address,
-            "the admin API over TCP too, `HOST:PORT`; empty: the unix socket only",
+            "address of the admin API over TCP, `HOST:PORT`; empty: only the unix socket",
         ),
         Field(
             "drain_grace_s",
             readers.DurationReader(0.0, 3600.0),
-            "how long a router that stops lets requests end",
+            "how long a stopping router waits for open requests",
             flag="drain-grace",
             site_key="drain-grace",
         ),
         Field(
             "memory_limit_bytes",
             _memory_limit,
-            "what the router may use; 0: what the system lets it",
+            "memory that the router may use; 0: as much as the system allows",
             flag="memory-limit",
         ),
         Field(
             "listeners_per_site",
             readers.IntegerReader(0, limits.LISTENERS_PER_SITE_MAX),
-            "how many ports of each other site's services this site listens for",
+            "maximum number of listening ports for each other site's services",
             flag="listeners-per-site",
             site_key="listeners-per-site",
         ),
         Field(
             "access_log_share",
             readers.share,
-            "of the requests, 0 to 1, written to `run/access.log`; with any, all failed ones are",
+            "share of requests (0 to 1) in `run/access.log`; above 0 it has all failed requests",
             flag="access-log-share",
             site_key="access-log-share",
         ),
         Field(
             "adopt_services",
             readers.boolean,
-            "on Kubernetes: Services that exist may be taken over",
+            "on Kubernetes: adopt existing Services",
         ),
         Field(
             "workers",
             _workers,
-            "processes of its router, or `auto`: one for each core; counts from the next "
-            "start on ([workers](workers.md))",
+            "number of processes of its router, or `auto`: one for each core; from "
+            "the next start on ([workers](workers.md))",
         ),
         Field(
             "peers",
             readers.ListReader(addresses.address, limits.PEERS_MAX, "addresses"),
-            "`HOST:PORT` where other routers of this very site accept links",
+            "`HOST:PORT` where other routers of this same site accept links",
         ),
         Field(
             "tracing",
             readers.boolean,
-            "spans for OpenTelemetry, by its own environment variables",
+            "send spans to OpenTelemetry, configured by its environment variables",
             flag="tracing",
             site_key="tracing",
         ),
         Field(
             "link_proxy",
             proxies.proxy,
-            "of links that state none: `http://HOST:PORT`, `https://…`, `none` or `env`",
+            "proxy of links without their own: `http://HOST:PORT`, `https://…`, `none` or `env`",
             site_key="link-proxy",
         ),
         Field(
             "tells",
             readers.WordReader("all", "nothing"),
-            "what other sites of the network may ask of it",
+            "what this site tells other sites about itself",
             flag="tells",
             site_key="tells",
         ),
@@ -342,7 +343,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field(
             "console",
             readers.OptionalReader(_CONSOLE.read),
-            "the page for browsers; unset: none is served",
+            "the page for browsers; unset: no console",
             shape=_CONSOLE,
         ),
         check=rules.check_site,
@@ -354,51 +355,56 @@ SHAPES: Final[dict[Kind, Shape]] = {
             readers.WordReader("tcp", "http", "http2"),
             "http and http2 are balanced by request, tcp by connection",
         ),
-        Field("ports", _PORTS, "of the service; targets state theirs in this order", required=True),
-        Field("policy", _policy, "which site takes the next request", shape=_POLICY),
+        Field(
+            "ports",
+            _PORTS,
+            "ports of the service; targets list theirs in this order",
+            required=True,
+        ),
+        Field("policy", _policy, "policy that chooses the site of a request", shape=_POLICY),
         Field(
             "queue",
             readers.OptionalReader(readers.IntegerReader(0, limits.QUEUE_MAX)),
-            "most requests that wait; unset: 4 for each slot that clients of the site hold, 10 to "
-            "1000",
+            "maximum number of waiting requests; unset: 4 for each slot that clients "
+            "of the site hold, 10 to 1000",
         ),
         Field(
             "queue_wait_s",
             readers.DurationReader(0.0, limits.QUEUE_WAIT_S_MAX),
-            "longest wait when all are full",
+            "maximum wait for a slot when all sites are full",
             flag="queue-wait",
         ),
         Field(
             "affinity",
             readers.OptionalReader(_AFFINITY.read),
-            "what makes requests one session; unset: nothing",
+            "how requests form a session; unset: no sessions",
             shape=_AFFINITY,
         ),
         Field("timeouts", _TIMEOUTS.read, "how long each step may take", shape=_TIMEOUTS),
         Field("limits", _LIMITS.read, "how much one client may send or hold", shape=_LIMITS),
-        Field("tls_cert", readers.name, "listeners speak TLS with this credential of their site"),
+        Field("tls_cert", readers.name, "credential of each site's TLS listeners"),
         Field(
             "request_id",
             _TOKEN,
-            "header field in which each request carries an id, made here if it has none",
+            "header field of the request ID; the router adds an ID where it is missing",
         ),
         Field(
             "half_close",
             readers.WordReader(*HALF_CLOSES),
-            "an HTTP client that ends its sending side before the answer: `cancel` its request, or "
-            "`serve` it",
+            "when an HTTP client closes its sending side before the answer: `cancel` "
+            "its request, or `serve` it",
             flag="half-close",
         ),
         Field(
             "headless",
             readers.name,
-            "on Kubernetes: the headless service whose pods resolve at every site",
+            "on Kubernetes: the headless service whose pods have names at every site",
         ),
         check=rules.check_service,
     ),
     "Connector": Shape(
         ConnectorSpec,
-        Field("service", readers.name, "whose targets these are", required=True),
+        Field("service", readers.name, "service of these targets", required=True),
         Field(
             "targets",
             readers.ListReader(_TARGET.read, limits.TARGETS_PER_CONNECTOR_MAX, "targets"),
@@ -411,9 +417,9 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field(
             "target_ports",
             _TARGET_PORTS,
-            "of the workload, by number or name, in the order of the service's",
+            "ports of the workload, by number or name, in the order of the service's",
         ),
-        Field("not_ready", readers.boolean, "pods count before they are ready"),
+        Field("not_ready", readers.boolean, "use pods before they are ready"),
         Field(
             "capacity",
             readers.capacity,

@@ -205,15 +205,15 @@ def global_options(hidden: bool) -> list[click.Option]:
             "--platform",
             type=click.Choice(PLATFORMS),
             envvar=env("SITECTL_PLATFORM"),
-            help="Where sites run. [default: what `switch` chose, else kubernetes in a pod or with "
-            "-n, -c, --kubeconfig, else process]",
+            help="Platform of the site. [default: what `switch` chose, else kubernetes in "
+            "a pod or with -n, -c, --kubeconfig, else process]",
         ),
         option(
             "--site",
             metavar="NAME",
             envvar=env("SITECTL_SITE"),
             shell_complete=completes("sites"),
-            help="The site; default the only one there is.",
+            help="Name of the site; default: the only one.",
         ),
         option(
             "--state",
@@ -221,21 +221,24 @@ def global_options(hidden: bool) -> list[click.Option]:
             envvar=env("SITECTL_STATE"),
             help="Directory that holds sites. [default: $XDG_DATA_HOME/spillway]",
         ),
-        option("--kubeconfig", metavar="FILE", help="Of the cluster. [default: as kubectl]"),
-        option("-c", "--context", metavar="NAME", help="In the kubeconfig."),
-        option("-n", "--namespace", metavar="NAME", help="The site is that namespace's."),
+        option(
+            "--kubeconfig",
+            metavar="FILE",
+            help="Kubeconfig file of the cluster. [default: as kubectl]",
+        ),
+        option("-c", "--context", metavar="NAME", help="Context in the kubeconfig."),
+        option("-n", "--namespace", metavar="NAME", help="Use the site of this namespace."),
         option(
             "-o",
             "--output",
             type=click.Choice(("table", "wide", "json", "yaml")),
-            help="How data is printed; wide: all columns, also at a narrow terminal. "
-            "[default: table]",
+            help="Output format; wide: all columns, also on a narrow terminal. [default: table]",
         ),
         option(
             "--timeout",
             "timeout_s",
             type=Duration(),
-            help="Longest wait for a router. [default: 60s]",
+            help="Maximum wait for a router. [default: 60s]",
         ),
         option("--yes", is_flag=True, help="Do not ask."),
     ]
@@ -244,7 +247,7 @@ def global_options(hidden: bool) -> list[click.Option]:
 _AS_LONG_AS_TIMEOUT: Final = -1.0  # What `--wait` alone is until all flags are read.
 
 
-UNTIL_READY: Final = "Stay until each target is ready; out of time (exit 6) undoes the command."
+UNTIL_READY: Final = "Wait until each target is ready; when time is up, undo the command (exit 6)."
 """Of `wait_flag`, for verbs that bind targets."""
 
 

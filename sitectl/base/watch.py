@@ -52,7 +52,7 @@ def watch_flag(function: Decorated) -> Decorated:
         is_flag=False,
         flag_value=str(EVERY_S),
         metavar="[SECONDS]",
-        help="Look again and again, until Ctrl-C. [default: every 2 s]",
+        help="Refresh until Ctrl-C. [default: every 2 s]",
     )(function)
 
 

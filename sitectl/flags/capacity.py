@@ -46,18 +46,22 @@ class CapChange(msgspec.Struct, frozen=True):
 def _rate_flags(function: Decorated) -> Decorated:
     for option in (
         click.option(
-            "--stay", "stay_s", type=Duration(), help="Least time over a rate. [default: --window]"
+            "--stay",
+            "stay_s",
+            type=Duration(),
+            help="Minimum time that a rate stays exceeded. [default: --window]",
         ),
         click.option(
             "--window",
             "window_s",
             type=Duration(),
-            help=f"What a rate is measured over. [default: {limits.RATE_WINDOW_S:g}s]",
+            help="Time window of a rate. [default: ",
         ),
         click.option(
             "--resume",
             metavar="N/s",
-            help="Below it a rate that was exceeded is calm again. [default: 2/3 of the rate]",
+            help="Requests per second below which an exceeded rate is calm again. "
+            "[default: 2/3 of the rate]",
         ),
     ):
         function = option(function)
@@ -82,12 +86,13 @@ def site_cap_flags(function: Decorated) -> Decorated:
         click.option(
             "--spill",
             type=click.Choice(("excess", "all")),
-            help="Above a site's rate the excess leaves, or all that is new. [default: excess]",
+            help="When the site's rate is exceeded, spill the excess or all new requests. "
+            "[default: excess]",
         ),
         click.option(
             "--site-capacity",
             metavar="N|N/s|none",
-            help="What this site takes of the service, over all its targets.",
+            help="Capacity of this site for the service, over all its targets.",
         ),
     ):
         function = option(function)

@@ -56,25 +56,25 @@ def console_flags(function: Decorated) -> Decorated:
         click.option(
             "--console-bind",
             metavar="IP:PORT",
-            help="Where the console is, on hosts. Beyond loopback it has TLS. [default: "
-            f"{LOOPBACK}:{FIRST_PORT}, or the next free port]",
+            help="Address of the console, on hosts. Beyond loopback it uses TLS. [default: ",
         ),
         click.option(
             "--console-cert",
             metavar="NAME",
-            help="A credential of secrets/tls for it. [default: by the site's own CA]",
+            help="Credential in secrets/tls for the console. [default: by the site's own CA]",
         ),
         click.option(
             "--console-host",
             "console_hosts",
             metavar="HOST",
             multiple=True,
-            help="A name that browsers reach it as, beside this machine's.",
+            help="Another host name of the console, beside this machine's.",
         ),
         click.option(
             "--console-password-file",
             metavar="FILE",
-            help="Of --console-user; - asks, or reads the standard input. [default: random]",
+            help="File with the password of --console-user; - asks, or reads the standard "
+            "input. [default: random]",
         ),
     ]
     for option in reversed(options):

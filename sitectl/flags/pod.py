@@ -21,13 +21,13 @@ def workload_flags(function: Decorated) -> Decorated:
             "namespace_of_target",
             metavar="NAME",
             default="",
-            help="On Kubernetes: of a target of type service.",
+            help="On Kubernetes: namespace of a target of type service.",
         ),
         click.option(
             "--publish-not-ready-addresses/--no-publish-not-ready-addresses",
             "not_ready",
             default=None,
-            help="On Kubernetes: pods count before they are ready.",
+            help="On Kubernetes: use pods before they are ready.",
         ),
         click.option(
             "--headless",

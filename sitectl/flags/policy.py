@@ -33,21 +33,21 @@ def policy_flags(function: Decorated) -> Decorated:
             "--queue",
             type=_QueueLength(0, limits.QUEUE_MAX),
             metavar="N|default",
-            help="Most requests that wait in each worker of the router. [default: 4 per slot in "
-            "use, 10 to 1000]",
+            help="Maximum number of waiting requests in each worker of the router. [default: 4 per "
+            "slot in use, 10 to 1000]",
         ),
         click.option(
             "--weight",
             "weights",
             metavar="SITE=N|SITE=N%",
             multiple=True,
-            help="Of split: what SITE gets, relative to the others; 0: only as a fallback.",
+            help="With split: share of SITE, relative to the others; 0: only as a fallback.",
         ),
         click.option("--affinity", metavar="KIND[:NAME]", help=AFFINITY_HELP),
         click.option(
             "--policy",
             type=click.Choice(_POLICIES),
-            help="Which site takes a request, see docs/policies.md. [default: fill]",
+            help="Policy that chooses the site of a request, see docs/policies.md. [default: fill]",
         ),
     ):
         function = option(function)

@@ -50,13 +50,14 @@ def proxy_flags(name: str) -> Callable[[Decorated], Decorated]:
                 f"--{name}-password-file",
                 "proxy_password_file",
                 metavar="FILE",
-                help="Of the proxy's user; - asks, or reads the standard input.",
+                help="File with the password of the proxy's user; - asks, or reads the "
+                "standard input.",
             ),
             click.option(
                 f"--{name}-ca",
                 "proxy_ca",
                 metavar="FILE",
-                help="Who certifies an https proxy. [default: those that this system trusts]",
+                help="CA file for an https proxy. [default: those that this system trusts]",
             ),
         ]
         for option in reversed(options):

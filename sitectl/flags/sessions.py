@@ -8,7 +8,7 @@ from router.model.specs import ServiceSpec
 from sitectl.base import output
 from sitectl.base.failure import usage
 
-AFFINITY_HELP = "cookie[:NAME], header:NAME, client or none."
+AFFINITY_HELP = "Session affinity: cookie[:NAME], header:NAME, client or none."
 
 
 def affinity_of(text: str) -> Affinity | None:

@@ -35,8 +35,8 @@ def sharing_flags(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(*args, **given, sharing=flags)
 
     for flag, text in (
-        ("--import-from", "Sites whose targets and declarations of it count here."),
-        ("--export-to", "Sites that what is here of the service is offered to."),
+        ("--import-from", "Sites whose targets and declarations of the service count here."),
+        ("--export-to", "Sites that may see and use this site's part of the service."),
     ):
         metavar = f"SITE|{EVERYBODY}|{NOBODY}"
         gathered = click.option(flag, metavar=metavar, multiple=True, help=text)(gathered)

@@ -82,16 +82,20 @@ _PODMAN: Final[dict[str, str]] = {
 """What a podman site says of flags instead; nothing where it uses them."""
 _SHOWN: Final[dict[str, str]] = {
     "enable-console": "Serve the console: a page for browsers (docs/console.md).",
-    "console-auth": "internal: users and passwords; openshift; unsecured: on loopback, any user.",
-    "console-user": "Who may log in. [default: admin]",
-    "console-password": "Theirs; better --console-password-file. [default: random]",
-    "adopt-services": "Services that exist may be taken over without being asked.",
-    "rewrite-selectors": "Adopted Services are changed; with --no-, for GitOps tools, never.",
-    "create-network-policy": "Let in only links and this namespace.",
-    "container-network": "On podman: the router's network instead of the host's.",
-    "router-cpu": "Request; so for router-memory, with -limit for limits.",
-    "labels": "On the site's ConfigMap and all that is made for it: a=b,c=d.",
-    "ingress-annotations": "Of the Route or Ingress.",
+    "console-auth": "Login of the console: internal (users and passwords), openshift, or "
+    "unsecured (any user, on loopback only).",
+    "console-user": "Name of the console's user. [default: admin]",
+    "console-password": "Password of the console's user; prefer --console-password-file. "
+    "[default: random]",
+    "adopt-services": "Adopt existing Services without a further request.",
+    "rewrite-selectors": "Change the selectors of adopted Services; --no-: never, for GitOps "
+    "tools.",
+    "create-network-policy": "Allow only links, and clients of this namespace.",
+    "container-network": "On podman: network of the router instead of the host's.",
+    "router-cpu": "CPU request. See also --router-memory, --router-cpu-limit, "
+    "--router-memory-limit.",
+    "labels": "Labels of the site's ConfigMap and all its objects: a=b,c=d.",
+    "ingress-annotations": "Annotations of the Route or Ingress.",
 }
 _KEYS: Final[dict[str, str]] = {
     "site-name": "name",
@@ -116,7 +120,7 @@ def site_flags(function: Decorated) -> Decorated:
             "--router-mode",
             type=click.Choice(ROUTER_MODES),
             default="interior",
-            help="edge: one link, no part in routing.",
+            help="Role in the network; edge: one link, no part in routing.",
         ),
         click.option(
             "--ingress",
@@ -129,37 +133,39 @@ def site_flags(function: Decorated) -> Decorated:
             "ingress_hosts",
             metavar="HOST[:PORT]",
             multiple=True,
-            help="What others dial, written into tokens.",
+            help="Address that other sites dial; it is written into tokens.",
         ),
         click.option(
             "--ingress-bind-ip",
-            help="Where links are accepted. [default: 0.0.0.0; the loopback address that "
-            "--ingress-host or else --bind-ip names]",
+            help="Address that accepts links. [default: 0.0.0.0; the loopback address that"
+            " --ingress-host or else --bind-ip names]",
         ),
         click.option(
             "--bind-port", type=click.IntRange(1, 65_535), default=55671, help="For links."
         ),
-        click.option("--bind-ip", help="Where service listeners bind. [default: 127.0.0.1]"),
+        click.option("--bind-ip", help="Address of the services' listeners. [default: 127.0.0.1]"),
         click.option(
             "--enable-service-sync/--no-enable-service-sync",
             default=True,
-            help="Whether services of other sites get listeners here.",
+            help="Open listeners for services of other sites.",
         ),
         click.option(
             "--service-sync-site-ttl",
             type=Duration(),
             default="180s",
-            help="How long those of a site that is out of reach keep theirs.",
+            help="How long services of a site that is out of reach keep their listeners.",
         ),
-        click.option("--admin", metavar="HOST:PORT", default="", help="Admin API over TCP too."),
-        workers_flag("Processes of its router on this host; auto: one for each core."),
-        peer_flag("Other routers of this very site, on hosts; a name is all its addresses."),
+        click.option(
+            "--admin", metavar="HOST:PORT", default="", help="Address of the admin API over TCP."
+        ),
+        workers_flag("Number of processes of its router on this host; auto: one for each core."),
+        peer_flag("Another router of this same site, on hosts; a name means all its addresses."),
         row_flags("Site"),
         click.option(
             "--routers",
             type=click.IntRange(0, 1_000),
             default=1,
-            help="How many the site has, on Kubernetes.",
+            help="Number of the site's routers, on Kubernetes.",
         ),
     ]
     for option in reversed(options):

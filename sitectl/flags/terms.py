@@ -34,10 +34,11 @@ def terms_flags(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(*args, **given, terms=flags)
 
     helps = {
-        "import": "Services that the site that joins may ask for.",
-        "export": "Services that it may have targets of.",
-        "declare": "Services that it may declare.",
-        "services": "All three at once. [default: all services]",
+        "import": "Services that the joining site may use.",
+        "export": "Services that the joining site may have targets of.",
+        "declare": "Services that the joining site may declare.",
+        "services": "Services that the joining site may declare, serve and use. [default: all"
+        " services]",
     }
     for way, text in helps.items():
         flag = f"--allow-{way}"

@@ -29,7 +29,7 @@ def generate_flag(function: Decorated) -> Decorated:
         "--generate-tls-secrets",
         "generate",
         is_flag=True,
-        help="Listeners speak TLS by a certificate that is made here, with a CA for clients.",
+        help="TLS at listeners with a new certificate, and a CA for clients.",
     )(function)
 
 
@@ -38,7 +38,7 @@ def cert_flag(function: Decorated) -> Decorated:
     return click.option(
         "--tls-cert",
         metavar="NAME|FOLDER",
-        help="Listeners speak TLS: a credential in secrets/tls, or a folder with tls.crt, tls.key.",
+        help="TLS at listeners: a credential in secrets/tls, or a folder with tls.crt and tls.key.",
     )(function)
 
 
@@ -48,22 +48,22 @@ def target_flags(function: Decorated) -> Decorated:
         click.option(
             "--allow-link-local/--no-allow-link-local",
             default=None,
-            help="The target may have a link-local address, such as 169.254.169.254.",
+            help="Allow a target with a link-local address, such as 169.254.169.254.",
         ),
         click.option(
             "--proxy-protocol/--no-proxy-protocol",
             default=None,
-            help="Tell a tcp target its client (PROXY v2).",
+            help="Send the client's address to a tcp target (PROXY v2).",
         ),
         click.option(
             "--tls-server-name",
             metavar="NAME",
-            help="The name in the target's certificate. [default: its host, if it is a name]",
+            help="Name in the target's certificate. [default: its host, if it is a name]",
         ),
         click.option(
             "--tls-trust",
             metavar="NAME|FOLDER",
-            help="Reach the target by TLS: a credential in secrets/tls, or a folder with ca.crt.",
+            help="TLS to the target: a credential in secrets/tls, or a folder with ca.crt.",
         ),
     ):
         function = option(function)

@@ -9,5 +9,6 @@ Listeners.
 Gateways in files: Skupper's YAML of one to documents and back (`definition`, pure;
 `gateway_documents`), and bundles for hosts that have only podman (`bundle`, a room of its own).
 
-Anchor: Skupper v1's `skupper gateway` (client/gateway.go); what differs is in docs/gateway-reference.md.
+Anchor: Skupper v1's `skupper gateway` (client/gateway.go); docs/gateway-reference.md lists the
+differences.
 """

@@ -48,11 +48,11 @@ def image_flags(function: Decorated) -> Decorated:
     function = click.option(
         "--image-pull-policy",
         type=Policy(),
-        help=f"When it is pulled; newer: not in pods. [default: ${POLICY_VARIABLE} or missing]",
+        help="When to pull the image; newer: not for pods. [default: $",
     )(function)
-    return click.option(
-        "--image", metavar="IMAGE", help=f"What routers run. [default: ${VARIABLE} or ours]"
-    )(function)
+    return click.option("--image", metavar="IMAGE", help="Image of the routers. [default: $")(
+        function
+    )
 
 
 def stated_image(stated: str | None) -> str:

@@ -17,7 +17,9 @@ from sitectl.site.admin import Admin, Call
 
 
 @click.command(cls=Verb, hidden=True)
-@click.option("--site-dir", type=Path, help="Of the router. [default: that of this pod]")
+@click.option(
+    "--site-dir", type=Path, help="Directory of the router's site. [default: that of this pod]"
+)
 @click.option("--follow", is_flag=True, help="The event stream, line by line.")
 @click.argument("words", nargs=-1)
 def admin(site_dir: Path | None, follow: bool, words: tuple[str, ...]) -> None:

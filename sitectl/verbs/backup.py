@@ -35,16 +35,16 @@ def _flags(function: Any) -> Any:
         metavar="FILE|-",
         help="Its first line is the passphrase; - reads stdin. [default: asked on the terminal]",
     )(function)
-    return click.option("--gateway", is_flag=True, help="A gateway of this host (--site NAME).")(
-        function
-    )
+    return click.option(
+        "--gateway", is_flag=True, help="Back up a gateway of this host (--site NAME)."
+    )(function)
 
 
 @click.command(cls=Verb)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @_flags
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
-@click.option("--fips", is_flag=True, help="So that hosts in FIPS mode can open it too (PBKDF2).")
+@click.option("--fips", is_flag=True, help="Let hosts in FIPS mode open the file, too (PBKDF2).")
 @click.pass_obj
 def backup(
     settings: Settings,
@@ -98,12 +98,12 @@ def backup(
 @click.command(cls=Verb)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @_flags
-@click.option("--force", is_flag=True, help="Replace the same site where it is here and differs.")
-@click.option("--dry-run", is_flag=True, help="Say what is inside and what would happen.")
+@click.option("--force", is_flag=True, help="Replace the same site if it exists here and differs.")
+@click.option("--dry-run", is_flag=True, help="Print the content and what would happen.")
 @click.option(
     "--as-replica",
     is_flag=True,
-    help="Another router of a site whose original goes on running, on another host.",
+    help="Restore as another router of a site whose original keeps running on another host.",
 )
 @image_flags
 @click.pass_obj

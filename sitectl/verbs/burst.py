@@ -141,13 +141,13 @@ def _run(head: str, run: dict[str, Any] | None) -> list[str]:
 
 @group.command("test")
 @click.argument("name", shell_complete=completes("bursts"))
-@click.option("--calm", is_flag=True, help="The event calm, not saturated.")
+@click.option("--calm", is_flag=True, help="Send the event calm instead of saturated.")
 @click.option(
     "--timeout",
     type=Duration(),
     default=TEST_WAIT_S,
     show_default=False,
-    help="Longest wait for the hook. [default: 2m]",
+    help="Maximum wait for the hook. [default: 2m]",
 )
 @click.pass_obj
 def test(settings: Settings, name: str, calm: bool, timeout: float) -> None:

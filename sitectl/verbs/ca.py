@@ -27,10 +27,8 @@ def group() -> None:
 
 
 @group.command("rotate")
-@click.option(
-    "--now", "hurried", is_flag=True, help="Wait for no site that is away, or cannot renew."
-)
-@wait_flag("Stay until the old CA is gone (exit 0) or out of time (6).")
+@click.option("--now", "hurried", is_flag=True, help="Skip sites that are away or cannot renew.")
+@wait_flag("Wait until the old CA is gone (exit 0), or time is up (6).")
 @click.pass_obj
 def rotate(settings: Settings, hurried: bool, wait: float | None) -> None:
     """Replace the CA while all links stay up.

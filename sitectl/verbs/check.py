@@ -44,7 +44,9 @@ _LEVELS_WRONG: Final[dict[str, Set[Level]]] = {
 
 
 @click.command(cls=Verb)
-@click.option("--pre", is_flag=True, help="Before init: is this machine fit?")
+@click.option(
+    "--pre", is_flag=True, help="Check before init whether this machine is ready for a site."
+)
 @click.option(
     "--traffic",
     metavar="SERVICE[:PORT]",
@@ -57,9 +59,9 @@ _LEVELS_WRONG: Final[dict[str, Set[Level]]] = {
     type=click.Choice(("warning", "error")),
     default="warning",
     show_default=True,
-    help="From where on the exit code is not 0.",
+    help="Lowest severity with an exit code other than 0.",
 )
-@wait_flag("Check again until nothing is wrong and the router runs; out of time is exit 6.")
+@wait_flag("Repeat until nothing is wrong and the router runs; exit 6 when time is up.")
 @click.pass_context
 def check(
     ctx: click.Context,

@@ -27,7 +27,7 @@ def group() -> None:
 
 @group.command("dump")
 @click.argument("file", type=click.Path(dir_okay=False))
-@click.option("--with-clients", is_flag=True, help="Addresses and paths of clients, too.")
+@click.option("--with-clients", is_flag=True, help="Include addresses and paths of clients.")
 @click.pass_obj
 def dump(settings: Settings, file: str, with_clients: bool) -> None:
     """Write versions, documents, status, routes, metrics, logs and stacks to FILE (tar.gz, 0600).

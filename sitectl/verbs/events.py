@@ -22,12 +22,12 @@ Wanted = Callable[[dict[str, Any]], bool]
 
 
 @click.command(cls=Verb)
-@click.option("-f", "--follow", is_flag=True, help="Stay and print each new one.")
-@click.option("--since", metavar="D", help="Of the last 30s, 15m, 2h, 3d; or from a time on.")
-@click.option("--severity", type=click.Choice(SEVERITIES), help="That one and worse.")
-@click.option("--service", metavar="NAME[:PORT]", help="About that service.")
-@click.option("--code", metavar="C", help="Of that code: link-down, overflow-ended, …")
-@click.option("--kind", type=click.Choice(("event", "audit")), help="audit: who did what.")
+@click.option("-f", "--follow", is_flag=True, help="Wait for new events and print them.")
+@click.option("--since", metavar="D", help="Events since a time, or of the last 30s, 15m, 2h, 3d.")
+@click.option("--severity", type=click.Choice(SEVERITIES), help="Events of this severity or worse.")
+@click.option("--service", metavar="NAME[:PORT]", help="Events of this service.")
+@click.option("--code", metavar="C", help="Events with this code: link-down, overflow-ended, …")
+@click.option("--kind", type=click.Choice(("event", "audit")), help="audit: only what users did.")
 @click.pass_obj
 def events(
     settings: Settings,

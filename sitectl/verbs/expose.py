@@ -60,25 +60,25 @@ def _address(flag: str | None, host: str) -> str:
     metavar="TYPE NAME",
     shell_complete=completes("targets"),
 )
-@click.option("--address", help="The service's name; default NAME.")
+@click.option("--address", help="Name of the service; default: NAME.")
 @click.option(
     "--port",
     "ports",
     type=click.IntRange(1, 65_535),
     multiple=True,
-    help="Of the service. [default: those of the target]",
+    help="Port of the service. [default: those of the target]",
 )
 @click.option(
     "--target-port",
     "target_ports",
     multiple=True,
     metavar="PORT",
-    help="Of the target, one for each --port.",
+    help="Port of the target, one for each --port.",
 )
 @click.option(
     "--protocol",
     type=click.Choice(("tcp", "http", "http2")),
-    help="What clients speak. [default: tcp]",
+    help="Protocol of the clients. [default: tcp]",
 )
 @capacity_flags
 @wait_flag(UNTIL_READY)
@@ -106,7 +106,7 @@ def _address(flag: str | None, host: str) -> str:
     "--enable-ingress-from-target-site",
     "ingress",
     type=click.Choice(("Always", "Never"), case_sensitive=False),
-    help="Never: clients of this site are not served by it.",
+    help="Never: do not serve clients of this site.",
 )
 @click.pass_obj
 def expose(
@@ -238,7 +238,7 @@ def _numbers(flags: tuple[str, ...]) -> tuple[int, ...]:
     metavar="TYPE NAME",
     shell_complete=completes("targets"),
 )
-@click.option("--address", help="The service's name; default NAME.")
+@click.option("--address", help="Name of the service; default: NAME.")
 @click.option("--target-namespace", "namespace_of_target", default="", hidden=True)
 @dry_run_flag
 @click.pass_obj

@@ -50,12 +50,14 @@ def group() -> None:
 @type_flag
 @link_flags
 @click.option(
-    "--config", metavar="FILE|-", help="Gateway YAML: what it offers and uses. Also its name."
+    "--config", metavar="FILE|-", help="Gateway YAML with its name, bindings and forwards."
 )
 @image_flags
-@click.option("--network", help="Of its container. [default: host]")
-@click.option("--publish", multiple=True, metavar="[IP:]PORT:PORT", help="With --network.")
-@wait_flag("Stay until its link is up (exit 0), refused (1) or out of time (6).")
+@click.option("--network", help="Network of its container. [default: host]")
+@click.option(
+    "--publish", multiple=True, metavar="[IP:]PORT:PORT", help="Ports to publish, with --network."
+)
+@wait_flag("Wait until its link is up (exit 0), refused (1), or time is up (6).")
 @accepted("the gateway is started, as everywhere", "--exportonly")
 @click.pass_obj
 def init(
@@ -105,7 +107,7 @@ def _own_name(settings: Settings) -> str:
 @click.argument("word", required=False, metavar="[NAME]")
 @name_flag
 @wait_flag(
-    "Stay until links are up, targets ready and ports taken and served; out of time is exit 6."
+    "Wait until links are up, targets ready and ports taken and served; exit 6 when time is up."
 )
 @click.pass_context
 def status(ctx: click.Context, /, word: str | None, name: str | None, wait: float | None) -> None:

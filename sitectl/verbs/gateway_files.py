@@ -38,22 +38,26 @@ def read_text(file: str) -> tuple[str, str]:
 @click.command("generate-bundle", cls=Verb)
 @click.argument("config", metavar="CONFIG|-")
 @click.argument("outdir")
-@click.option("--token", type=TokenFile(), help="Of the site, where the site is not in reach.")
-@click.option("--expiry", type=Duration(), help="Of its credential. [default: 365d]")
+@click.option(
+    "--token", type=TokenFile(), help="Token of the site, if this machine cannot reach the site."
+)
+@click.option("--expiry", type=Duration(), help="Lifetime of its credential. [default: 365d]")
 @click.option(
     "--cost",
     type=LinkCost(),
-    help="Of links made by it. [default: 1]",
+    help="Cost of the links that it makes. [default: 1]",
 )
 @click.option(
     "--ingress-host",
     "hosts",
     metavar="HOST[:PORT]",
     multiple=True,
-    help="What the other end dials. [default: the site's]",
+    help="Address that the other end dials. [default: the site's]",
 )
 @click.option(
-    "--with-image", is_flag=True, help="Put the image in, by podman: launch needs no net."
+    "--with-image",
+    is_flag=True,
+    help="Include the image (by podman), so the host needs no network.",
 )
 @image_flags
 @click.pass_obj
@@ -132,7 +136,7 @@ def generate_bundle(
 
 @click.command("export-config", cls=Verb)
 @click.argument("words", nargs=-1, required=True, metavar="FILE|-  or  NAME OUTDIR")
-@click.option("--name", help="The gateway; default the only one.")
+@click.option("--name", help="Name of the gateway; default: the only one.")
 @click.pass_obj
 def export_config(settings: Settings, words: tuple[str, ...], name: str | None) -> None:
     """Write a gateway of this host as YAML, for `generate-bundle` and `init --config`.

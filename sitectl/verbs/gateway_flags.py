@@ -18,7 +18,7 @@ OF_THE_SERVICE: Final = "not needed here, the protocol is the service's"
 
 def name_flag(function: Decorated) -> Decorated:
     return click.option(
-        "--name", metavar="NAME", help="Of the gateway; default the only one of this host."
+        "--name", metavar="NAME", help="Name of the gateway; default: the only one of this host."
     )(function)
 
 
@@ -27,23 +27,27 @@ def type_flag(function: Decorated) -> Decorated:
         "--type",
         "kind",
         type=click.Choice(tuple(gateway_init.KINDS)),
-        help="What keeps it running: a systemd unit (service), a container, or nothing but a plain "
-        "process (which does not survive a reboot). [default: service]",
+        help="What runs the router: a systemd unit (service), a container, or a plain "
+        "process, which does not survive a reboot. [default: service]",
     )(function)
 
 
 def link_flags(function: Decorated) -> Decorated:
     """Flags on the link of a gateway that is made."""
     for option in (
-        click.option("--cost", type=LinkCost(), help="Of its link."),
+        click.option("--cost", type=LinkCost(), help="Cost of its link."),
         click.option(
             "--ingress-host",
             "hosts",
             metavar="HOST[:PORT]",
             multiple=True,
-            help="What it dials, when the site is reached otherwise than it says.",
+            help="Address to dial, if it differs from the site's own.",
         ),
-        click.option("--token", type=TokenFile(), help="Of the site, when that is not in reach."),
+        click.option(
+            "--token",
+            type=TokenFile(),
+            help="Token of the site, if this host cannot reach the site.",
+        ),
     ):
         function = option(function)
     return function

@@ -31,11 +31,11 @@ from sitectl.verbs.gateway_flags import (
 @click.option(
     "--protocol",
     type=click.Choice(("tcp", "http", "http2")),
-    help="Of a service that no site declares yet. [default: tcp]",
+    help="Protocol of a service that no site declares yet. [default: tcp]",
 )
 @capacity_flags
 @health_flags
-@wait_flag("Stay until the target is ready, out of time is exit 6.")
+@wait_flag("Wait until the target is ready; exit 6 when time is up.")
 @accepted(MULTICAST, "--aggregate=", "--event-channel")
 @click.pass_obj
 def bind(
@@ -143,7 +143,7 @@ def _unbind(settings: Settings, gateway: HostGateway, service: str, host: str | 
 @click.option("--protocol", type=click.Choice(("tcp", "http", "http2")), help="[default: tcp]")
 @capacity_flags
 @health_flags
-@wait_flag("Stay until the target is ready, out of time is exit 6.")
+@wait_flag("Wait until the target is ready; exit 6 when time is up.")
 @accepted(MULTICAST, "--aggregate=", "--event-channel")
 @click.pass_context
 def expose(
@@ -188,7 +188,7 @@ def expose(
 @click.option(
     "--delete-last/--no-delete-last",
     default=True,
-    help="With the last service, the gateway goes too.",
+    help="Delete the gateway with its last service.",
 )
 @click.pass_obj
 def unexpose(settings: Settings, service: str, name: str | None, delete_last: bool) -> None:
@@ -212,9 +212,11 @@ def unexpose(settings: Settings, service: str, name: str | None, delete_last: bo
 @click.argument("service", metavar="NAME")
 @click.argument("words", nargs=-1, required=True, metavar="PORT…")
 @name_flag
-@click.option("--loopback", is_flag=True, help="Only clients of this host: listen on 127.0.0.1.")
+@click.option(
+    "--loopback", is_flag=True, help="Listen on 127.0.0.1: only for clients of this host."
+)
 @click.option("--bind-ip", metavar="IP", help="Listen on this address. [default: all of this host]")
-@wait_flag("Stay until the ports are taken and the service has a target, out of time is exit 6.")
+@wait_flag("Wait until the ports are taken and the service has a target; exit 6 when time is up.")
 @accepted(OF_THE_SERVICE, "--protocol=")
 @accepted(MULTICAST, "--aggregate=", "--event-channel")
 @click.pass_context

@@ -22,13 +22,14 @@ IN_POD_STATE = "/var/lib/spillway"
 @click.option(
     "--ready",
     is_flag=True,
-    help="Whether it serves, too: it has started, and does not drain.",
+    help="Also check that it serves: it has started and does not drain.",
 )
 @click.option(
     "--site-dir",
     type=click.Path(path_type=Path),
     envvar=SITE_DIR_VARIABLE,
-    help="Of the router. [default: the site's; what SITECTL_STATE names may be the site itself]",
+    help="Directory of the router's site. [default: the site's; what SITECTL_STATE"
+    " names may be the site itself]",
 )
 @click.pass_obj
 def health(settings: Settings, ready: bool, site_dir: Path | None) -> None:

@@ -44,7 +44,7 @@ def group() -> None:
     """
 
 
-_until_up = wait_flag("Stay until up (exit 0), refused (1) or out of time (6).")
+_until_up = wait_flag("Wait until the link is up (exit 0), refused (1), or time is up (6).")
 
 
 @group.command("create")
@@ -132,7 +132,7 @@ def status(
 
 @group.command("set")
 @click.argument("name", shell_complete=completes("links"))
-@click.option("--cost", type=LinkCost(), help="Counts at once, without reconnecting.")
+@click.option("--cost", type=LinkCost(), help="New cost; it counts at once, without a reconnect.")
 @proxy_flags("proxy")
 @dry_run_flag
 @click.pass_obj
@@ -211,7 +211,7 @@ def _no_link(site: Site, name: str, cost: int | None) -> Failure:
 
 @group.command("renew")
 @click.argument("name", shell_complete=completes("links"))
-@wait_flag("Stay until it has another certificate (exit 0), or out of time (6).")
+@wait_flag("Wait for another certificate (exit 0), or until time is up (6).")
 @click.pass_obj
 def renew(settings: Settings, name: str, wait: float | None) -> None:
     """Ask for another certificate of a link dialled here, now; it renews itself anyhow.

@@ -53,7 +53,7 @@ class _Asked(NamedTuple):
     "wait_s",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
-    help="For targets and the Service, for each service. [default: --timeout]",
+    help="Maximum wait for targets and the Service, for each service. [default: --timeout]",
 )
 @dry_run_flag
 @click.pass_obj

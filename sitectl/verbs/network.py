@@ -37,7 +37,7 @@ def group() -> None:
     "--of",
     "only",
     metavar="SITE",
-    help="Only this site of the network.",
+    help="Measure only this site.",
     shell_complete=completes("network"),
 )
 @watch_flag
@@ -116,17 +116,21 @@ def _reachable(item: dict[str, Any]) -> object:
 
 @click.command(cls=Verb)
 @click.argument("service", metavar="SERVICE[:PORT]", shell_complete=completes("services"))
-@click.option("--client", metavar="ADDRESS", help="For the session of this client.")
-@click.option("--header", metavar="VALUE", help="For the session with this header value.")
-@click.option("--cookie", metavar="VALUE", help="For the session with this cookie.")
+@click.option("--client", metavar="ADDRESS", help="Show the session of this client.")
+@click.option("--header", metavar="VALUE", help="Show the session with this header value.")
+@click.option("--cookie", metavar="VALUE", help="Show the session with this cookie.")
 @click.option(
     "--last",
     type=click.IntRange(1, limits.DECISIONS_KEPT),
     metavar="N",
-    help="The last N requests instead, newest first.",
+    help="Show the last N requests instead, newest first.",
 )
-@click.option("--denied", is_flag=True, help="Those that no site took; alone: all that are kept.")
-@click.option("-v", "--verbose", is_flag=True, help="With --last: the candidates of each, too.")
+@click.option(
+    "--denied", is_flag=True, help="Show requests that no site took; alone: all that are stored."
+)
+@click.option(
+    "-v", "--verbose", is_flag=True, help="With --last: show the candidates of each, too."
+)
 @click.pass_obj
 def why(
     settings: Settings,

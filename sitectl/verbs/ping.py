@@ -20,15 +20,17 @@ INTERVAL_S_MAX = 60.0
 
 @click.command(cls=Verb)
 @click.argument("site_name", metavar="SITE", shell_complete=completes("network"))
-@click.option("-c", "--count", type=click.IntRange(1, ROUNDS_MAX), default=5, help="Rounds.")
+@click.option(
+    "-c", "--count", type=click.IntRange(1, ROUNDS_MAX), default=5, help="Number of rounds."
+)
 @click.option(
     "--interval",
     type=click.FloatRange(0.05, INTERVAL_S_MAX),
     default=0.2,
     metavar="SECONDS",
-    help="Between rounds.",
+    help="Time between rounds.",
 )
-@click.option("--via", metavar="LINK", help="Of several ways of one cost, one by this link.")
+@click.option("--via", metavar="LINK", help="Use this link, if several paths have the same cost.")
 @click.pass_context
 def ping(ctx: click.Context, site_name: str, count: int, interval: float, via: str | None) -> None:
     """The way to a site: each hop with its cost and round trip, and where the way breaks.

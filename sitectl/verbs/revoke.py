@@ -19,7 +19,7 @@ from sitectl.site.site import Site
     "--link",
     "name",
     metavar="NAME",
-    help="Only of the site behind this incoming link; or by its name or id, or its token's name.",
+    help="Revoke only the site of this incoming link; also its name, its ID or its token's name.",
 )
 @dry_run_flag
 @click.pass_obj

@@ -25,14 +25,14 @@ from sitectl.site import places
 
 
 @click.command(cls=Verb)
-@click.option("--init", is_flag=True, help="Make an edge site first, unless it is there.")
-@click.option("--token", type=TokenFile(), help="With --init: of the site that it links to.")
+@click.option("--init", is_flag=True, help="Make an edge site first, unless it exists.")
+@click.option("--token", type=TokenFile(), help="With --init: token of the site that it links to.")
 @click.option(
     "--listen",
     "listens",
     multiple=True,
     metavar="SERVICE=[IP:]PORT|[IP:]auto",
-    help="With --init: which services it offers here, and where. No others.",
+    help="With --init: the services with a listener here, and its port. No others.",
 )
 @click.pass_context
 def run(ctx: click.Context, /, init: bool, token: str | None, listens: tuple[str, ...]) -> None:

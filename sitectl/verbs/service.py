@@ -64,7 +64,8 @@ def group() -> None:
     "--protocol",
     type=click.Choice(("tcp", "http", "http2")),
     default="tcp",
-    help="What is balanced: connections, requests, or HTTP/2 and gRPC streams.",
+    help="Protocol; balances connections (tcp), requests (http), or HTTP/2 and "
+    "gRPC streams (http2).",
 )
 @policy_flags
 @lone_site_cap_flags
@@ -72,13 +73,15 @@ def group() -> None:
 @request_id_flag
 @row_flags("Service")
 @timeout_flags
-@click.option("--listen", metavar="[IP:]PORT|[IP:]auto|none", help="Where clients connect here.")
+@click.option(
+    "--listen", metavar="[IP:]PORT|[IP:]auto|none", help="Port where clients connect here."
+)
 @click.option(
     "--enable-ingress",
     "ingress",
     type=click.Choice(("Always", "Never"), case_sensitive=False),
     hidden=True,
-    help="Skupper's word: Never is --listen none.",
+    help="As in Skupper: Never means --listen none.",
 )
 @host_flags
 @tls.cert_flag
@@ -243,7 +246,7 @@ def label(settings: Settings, name: str, words: tuple[str, ...]) -> None:
 
 @group.command("status")
 @click.argument("name", required=False, shell_complete=completes("services"))
-@click.option("-v", "--verbose", is_flag=True, help="Sites and targets too.")
+@click.option("-v", "--verbose", is_flag=True, help="Include sites and targets.")
 @accepted("not needed here", "--show-labels")
 @watch_flag
 @click.pass_context

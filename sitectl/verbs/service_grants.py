@@ -27,7 +27,7 @@ _site_option = click.option(
     required=True,
     metavar="SITE",
     shell_complete=completes("network"),
-    help="The site: its name or its id.",
+    help="Name or ID of the site.",
 )
 _MAY = {
     OFFER: "offer targets of it",
@@ -40,21 +40,24 @@ _MAY = {
 @click.command("grant", cls=Verb)
 @click.argument("name", shell_complete=completes("services"))
 @_site_option
-@click.option("--offer", is_flag=True, help="It may have targets of the service.")
-@click.option("--call", is_flag=True, help="It may use the service, whatever --export-to says.")
+@click.option("--offer", is_flag=True, help="Allow the site to have targets of the service.")
 @click.option(
-    "--redeclare", is_flag=True, help="Its declaration counts while this site says nothing."
+    "--call", is_flag=True, help="Allow the site to use the service, whatever --export-to says."
+)
+@click.option(
+    "--redeclare", is_flag=True, help="Let its declaration count while this site declares nothing."
 )
 @click.option(
     "--max-capacity",
     type=click.IntRange(0, 1_000_000_000),
     metavar="N",
-    help="With --offer: requests at once that are believed. [default: what the site says]",
+    help="With --offer: maximum capacity that other sites believe. [default: what the site says]",
 )
 @click.option(
     "--until",
     metavar="WHEN",
-    help="A duration (30d) or a moment (2026-12-31T23:59:59Z). [default: until it is revoked]",
+    help="End of the grant: a duration (30d) or a time (2026-12-31T23:59:59Z). "
+    "[default: until it is revoked]",
 )
 @dry_run_flag
 @click.pass_obj
@@ -100,9 +103,9 @@ def grant(
 @click.command("revoke", cls=Verb)
 @click.argument("name", shell_complete=completes("services"))
 @_site_option
-@click.option("--offer", is_flag=True, help="Only that it may have targets of the service.")
-@click.option("--call", is_flag=True, help="Only that it may use it.")
-@click.option("--redeclare", is_flag=True, help="Only that its declaration may count.")
+@click.option("--offer", is_flag=True, help="Revoke only the grant to have targets of the service.")
+@click.option("--call", is_flag=True, help="Revoke only the grant to use the service.")
+@click.option("--redeclare", is_flag=True, help="Revoke only the grant to declare the service.")
 @dry_run_flag
 @click.pass_obj
 def revoke(
@@ -141,7 +144,7 @@ def revoke(
     required=True,
     metavar="SITE",
     shell_complete=completes("network"),
-    help="The site that will own the name: its name or its id.",
+    help="Name or ID of the site that will own the name.",
 )
 @dry_run_flag
 @click.pass_obj

@@ -16,7 +16,7 @@ from sitectl.selection import store
     required=True,
     metavar="SITE",
     shell_complete=completes("network"),
-    help="The site whose declaration counts here from now on: its name or id.",
+    help="Name or ID of the site whose declaration counts here from now on.",
 )
 @dry_run_flag
 @click.pass_obj

@@ -56,8 +56,12 @@ from sitectl.site.site import Site
 @capacity_flags
 @site_cap_flags
 @sharing_flags
-@click.option("--protocol", type=click.Choice(("tcp", "http", "http2")), help="What clients speak.")
-@click.option("--listen", metavar="[IP:]PORT|[IP:]auto|none", help="Where clients connect here.")
+@click.option(
+    "--protocol", type=click.Choice(("tcp", "http", "http2")), help="Protocol of the clients."
+)
+@click.option(
+    "--listen", metavar="[IP:]PORT|[IP:]auto|none", help="Port where clients connect here."
+)
 @tls.cert_flag
 @tls.generate_flag
 @dry_run_flag

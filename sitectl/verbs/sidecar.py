@@ -36,21 +36,25 @@ def _loader() -> type[yaml.SafeLoader]:
 
 
 @click.command(cls=Verb)
-@click.option("-f", "--filename", "file", required=True, metavar="FILE|-", help="The workload.")
+@click.option(
+    "-f", "--filename", "file", required=True, metavar="FILE|-", help="File with the workload."
+)
 @click.option(
     "--service",
     "services",
     multiple=True,
     required=True,
     metavar="NAME[:PORT[,PORT…]]",
-    help="A service that the application calls, by this name.",
+    help="Service that the application calls by this name.",
 )
-@click.option("--token", type=TokenFile(), help="A certificate token; its Secret is printed too.")
 @click.option(
-    "--token-secret", help="Secret with the token as token.yaml. [default: NAME-spillway]"
+    "--token", type=TokenFile(), help="Certificate token; the command also prints its Secret."
+)
+@click.option(
+    "--token-secret", help="Secret that has the token as token.yaml. [default: NAME-spillway]"
 )
 @image_flags
-@click.option("--plain", is_flag=True, help="For clusters before 1.29: an ordinary container.")
+@click.option("--plain", is_flag=True, help="Use an ordinary container, for clusters before 1.29.")
 @click.pass_obj
 def sidecar(
     settings: Settings,

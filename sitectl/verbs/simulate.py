@@ -28,9 +28,15 @@ POLICIES = ("fill", "balanced", "spread", "split", "failover")
 
 @click.command(cls=Verb)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--seed", type=click.IntRange(0, 999_999_999), help="In place of the scenario's.")
-@click.option("--policy", type=click.Choice(POLICIES), help="Of all services, in its place.")
-@click.option("--compare", type=click.Choice(POLICIES), help="Run it under this policy, too.")
+@click.option("--seed", type=click.IntRange(0, 999_999_999), help="Seed instead of the scenario's.")
+@click.option(
+    "--policy",
+    type=click.Choice(POLICIES),
+    help="Policy of all services instead of the scenario's.",
+)
+@click.option(
+    "--compare", type=click.Choice(POLICIES), help="Also run the scenario under this policy."
+)
 @click.option(
     "--set",
     "changes",
@@ -38,10 +44,12 @@ POLICIES = ("fill", "balanced", "spread", "split", "failover")
     multiple=True,
     help="Change a field: duration=10s, targets.0.count=3, arrivals.0.rate=80/s.",
 )
-@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Draw it there.")
-@click.option("--over-time", is_flag=True, help="A table of every site over time, too.")
-@click.option("--no-plot", is_flag=True, help="Tables only.")
-@click.option("--no-skupper", is_flag=True, help="Leave out what Skupper's rule does with it.")
+@click.option(
+    "--svg", type=click.Path(dir_okay=False, path_type=Path), help="Write a picture to this file."
+)
+@click.option("--over-time", is_flag=True, help="Also print a table of every site over time.")
+@click.option("--no-plot", is_flag=True, help="Print only tables.")
+@click.option("--no-skupper", is_flag=True, help="Leave out the result of Skupper's rule.")
 @click.pass_context
 def simulate(
     ctx: click.Context,

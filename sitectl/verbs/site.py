@@ -66,14 +66,16 @@ NOW_S: Final = 0.5
 @click.option(
     "--wait",
     type=click.Choice(("none", "configured", "ready")),
-    help="On Kubernetes: stay until the cluster has taken up its objects (configured), or until "
-    "its router of this version is ready. [default: none]",
+    help="On Kubernetes: wait until the cluster has accepted its objects "
+    "(configured), or until a router of this version is ready. [default: "
+    "none]",
 )
 @click.option(
     "--run-by",
     type=click.Choice(("process", "systemd")),
-    help="What keeps its router running from `start` on: nothing, or a systemd unit (root's of the "
-    "system, else the user's own). [default: as it is, at first process]",
+    help="What runs its router after `start`: a plain process (process), or a "
+    "systemd unit, root's of the system or the user's. [default: as it is, at"
+    " first process]",
 )
 @image_flags
 @dry_run_flag
@@ -291,7 +293,7 @@ def _listens(site: SiteSpec) -> str:
 
 
 @click.command(cls=Verb)
-@click.option("--now", is_flag=True, help="Inform other sites, then cut what is under way.")
+@click.option("--now", is_flag=True, help="Inform other sites, then cut open requests.")
 @click.pass_obj
 def stop(settings: Settings, now: bool) -> None:
     """Drain the site's router and end it; returns when it is gone.

@@ -46,20 +46,22 @@ def group() -> None:
     help="claim: a secret for some uses; cert: a certificate for many sites.",
 )
 @click.option("--expiry", type=Duration(), help="[default: 15m; a certificate: 1 year]")
-@click.option("--uses", type=click.IntRange(1, 1_000), default=1, help="Of a claim.")
+@click.option("--uses", type=click.IntRange(1, 1_000), default=1, help="Number of uses of a claim.")
 @click.option(
     "--cost",
     type=LinkCost(),
-    help="Of links made by it. [default: 1]",
+    help="Cost of the links that it makes. [default: 1]",
 )
-@click.option("--name", help="The token's name, unique here.")
-@click.option("--force", is_flag=True, help="Overwrite FILE even if it is no token of this site.")
+@click.option("--name", help="Name of the token, unique here.")
+@click.option(
+    "--force", is_flag=True, help="Overwrite FILE even if it is not a token of this site."
+)
 @click.option(
     "--ingress-host",
     "hosts",
     metavar="HOST[:PORT]",
     multiple=True,
-    help="What the other end dials. [default: the site's]",
+    help="Address that the other end dials. [default: the site's]",
 )
 @terms_flags
 @accepted("not needed here, the secret is made at random", "--password=", "--template=")

@@ -25,14 +25,16 @@ _WHY_KEYS: Final = "q back   p pause"
 
 
 @click.command("top", cls=Verb)
-@click.option("--once", is_flag=True, help="One picture, and end.")
-@click.option("--every", "every_s", type=Duration(), default=EVERY_S, help="Between two pictures.")
+@click.option("--once", is_flag=True, help="Print once and exit.")
+@click.option(
+    "--every", "every_s", type=Duration(), default=EVERY_S, help="Time between two updates."
+)
 @click.option(
     "--sort",
     type=click.Choice((*top.SORTS, *top.OLD_SORTS)),
     metavar=f"[{'|'.join(top.SORTS)}]",
     default="requests",
-    help="What comes first; key s.",
+    help="Sort order; key s.",
 )
 @click.pass_obj
 def command(settings: Settings, once: bool, every_s: float, sort: str) -> None:

@@ -40,36 +40,38 @@ from sitectl.site.workers import AUTO, refuse_several, refuse_workers, workers_f
 @click.command(cls=Verb)
 @key_flags
 @click.option(
-    "--router-mode", type=click.Choice(ROUTER_MODES), help="edge: one link, no part in routing."
+    "--router-mode",
+    type=click.Choice(ROUTER_MODES),
+    help="Role in the network; edge: one link, no part in routing.",
 )
-@click.option("--ingress", help="How others reach the link port, as of init.")
+@click.option("--ingress", help="How other sites reach the link port, as in init.")
 @click.option(
     "--ingress-host",
     "ingress_hosts",
     multiple=True,
     metavar="HOST",
-    help="What others dial, written into tokens.",
+    help="Address that other sites dial; it is written into tokens.",
 )
 @click.option(
     "--enable-service-sync/--no-enable-service-sync",
     default=None,
-    help="Whether services of other sites get listeners here.",
+    help="Open listeners for services of other sites.",
 )
 @click.option(
     "--service-sync-site-ttl",
     type=Duration(),
-    help="How long those of a site that is out of reach keep theirs.",
+    help="How long services of a site that is out of reach keep their listeners.",
 )
 @click.option(
     "--routers",
     type=click.IntRange(0, 1_000),
-    help="How many, on Kubernetes; 0: the site stands still.",
+    help="Number of routers, on Kubernetes; 0: the site is stopped.",
 )
 @row_flags("Site")
 @console_flags
 @proxy_flags("link-proxy")
-@workers_flag("Processes of the router of a site on this host; from its next start on.")
-@peer_flag("All other routers of this very site, on hosts; none: it has no others.")
+@workers_flag("Number of processes of a router on this host, from its next start on.")
+@peer_flag("All other routers of this same site, on hosts; none: there are no others.")
 @image_flags
 @click.option("--force-restart", is_flag=True, help="Replace the routers, one after the other.")
 @click.option("--check", "only_check", is_flag=True, help="Say what would change; exit 3 if so.")
