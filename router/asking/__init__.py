@@ -5,5 +5,6 @@ Comes in: an OPEN with a flag of a question; from an operator, whom to ask. Goes
 bounded, and checked when they come in. `exchange` asks one question, `targets` those about a
 service's targets, `echo`, `way` and `ping` measure the way to a site.
 Invariants: who asks waits `limits.INQUIRY_WAIT_S` at most; what cannot be read is no answer; no
-answer has an address. On the wire: docs/design/link-protocol.md; who may ask what: docs/design/sharing.md.
+answer has an address. On the wire: docs/design/link-protocol.md. Permissions:
+docs/design/sharing.md.
 """

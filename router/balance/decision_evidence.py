@@ -1,4 +1,4 @@
-"""What a decision saw, kept so that it can be explained later by the code that made it."""
+"""Inputs of a decision, stored so that the deciding code can explain it later."""
 
 from math import inf
 from operator import attrgetter
@@ -106,7 +106,7 @@ class DecisionReplay:
 
     @property
     def tied(self) -> frozenset[SiteId]:
-        """One of these the policy would take; empty: nobody has room."""
+        """Candidates that the policy would take; empty: no site has room."""
         return frozenset(one.site for one in self._tied)
 
     def reports(self) -> tuple[CandidateReport, ...]:

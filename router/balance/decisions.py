@@ -74,8 +74,9 @@ class NoChoice(msgspec.Struct, frozen=True):
 
 
 class CandidateReport(msgspec.Struct, frozen=True):
-    """One candidate as it was judged. ``free`` None: no capacity. ``rate`` None: no rate.
+    """One candidate of a decision, with its verdict.
 
+    ``free`` None: no capacity. ``rate`` None: no rate.
     ``capacity`` is in slots, ``free`` what it takes now, permits of a rate considered.
 
     ``is_learnt``: some of the capacity is, from latency. ``level``: what `fill` compares; None:

@@ -1,4 +1,4 @@
-"""Who could serve a service port: sites and their routers, and all figures heard of them."""
+"""Sites and routers that could serve a service port, with all their reported figures."""
 
 from collections.abc import Sequence
 from math import inf

@@ -77,11 +77,11 @@ class Episodes:
         self._episodes: dict[ServiceKey, _Episode] = {}
 
     def knows(self, key: ServiceKey) -> bool:
-        """It was there at a look. One of which nothing ever left need not be."""
+        """True if a `look` saw the service. One that never spilled may be unknown."""
         return key in self._totals
 
     def look(self, services: Mapping[ServiceKey, Now], now: float) -> list[Begun | Ended]:
-        """What changed since the last look. A service that is gone ends what it had."""
+        """Episodes that began or ended since the last look. Those of a removed service end."""
         found: list[Begun | Ended] = []
         for key, seen in services.items():
             left = _since(self._totals.get(key, {}), seen.left)

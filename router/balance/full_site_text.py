@@ -1,4 +1,4 @@
-"""What people are told of a full site that a request would only ask again.
+"""Text about a full site that the next request would only probe again.
 
 A site that refused counts as having a free slot once nothing was heard of it for a while
 (`RemoteSite`), so that one request asks it. Decisions go by that. Who asks how things stand hears

@@ -313,7 +313,7 @@ class LocalLedger:
             self._recount()
 
     def set_slots(self, target: str, slots: int) -> None:
-        """What is learnt of ``target`` now. Room may appear: then whoever waits is to be served."""
+        """Set the learned slots of ``target``. If there is room now, serve waiting requests."""
         one = self._targets.get(target)
         if one is not None and one.auto and one.wanted:
             one.capacity = slots

@@ -1,4 +1,4 @@
-"""Who cannot be served in time: judged from how fast a line has moved, before anybody waits."""
+"""Requests that cannot be served in time, judged by the speed of the queue, before they wait."""
 
 from collections import deque
 from math import sqrt

@@ -328,7 +328,7 @@ class RemoteSite(Candidate):
             self._permits -= 1.0
 
     def stood(self) -> None:
-        """It waits no more: from here on it is as one that was opened."""
+        """Note that a request no longer waits; it now counts as an open one."""
         self._turn_stale()
         if self._apart > 0:
             self._set_apart(self._apart - 1)

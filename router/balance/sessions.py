@@ -27,7 +27,7 @@ def key_of(*parts: bytes) -> int:
 
 
 def seed_of(target: str) -> int:
-    """What stands for ``target`` in `score`; made once per target."""
+    """Seed of ``target`` for `score`; made once per target."""
     return int.from_bytes(blake2b(target.encode(), digest_size=8).digest(), "big")
 
 

@@ -1,4 +1,4 @@
-"""When a router may use its share of what a site states: never together more than that. Pure.
+"""When a router may use its share of the site's capacity: together never more than that. Pure.
 
 The routers of a site divide each stated capacity by who they are, and learn at different times who
 comes and goes. Whoever loses by that gives out less at once. Whoever gains waits until each other
@@ -100,7 +100,7 @@ class Shares:
             self._settle()
 
     def message_to(self, member: str, in_flight: Mapping[str, int]) -> SharesMessage:
-        """What to tell ``member`` now. To be sent as it is, at once.
+        """The message to send to ``member`` now, unchanged.
 
         ``in_flight`` by resource: what is above the share is owed to the others.
         """

@@ -34,7 +34,7 @@ def is_link_local(host: str) -> bool:
 
 @lru_cache(maxsize=1_024)
 def same_text(address: str) -> str:
-    """One text for all that say the same, as connections by the thousand do: 60 bytes for each.
+    """Return one shared string for equal texts: thousands of connections save 60 bytes each.
 
     Not of what others say without a bound: it is kept.
     """

@@ -1,4 +1,4 @@
-"""What sites tell each other about services: carried in LSAs (slow) and LOAD messages (fast)."""
+"""Adverts of services between sites: in LSAs (slow) and LOAD messages (fast)."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""What a `Burst` document says: when a service counts as saturated here, and what is done then."""
+"""A `Burst` document: when a service is saturated here, and the hook to run then."""
 
 from typing import Any, Literal
 
@@ -64,7 +64,7 @@ class BurstSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def kind(self) -> Literal["webhook", "command", "object"]:
-        """What is run."""
+        """Kind of the hook."""
         if self.webhook is not None:
             return "webhook"
         return "command" if self.command else "object"

@@ -33,9 +33,10 @@ class SiteCap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TargetTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """What a ledger is told of one target. ``name``: its own or its connector's.
+    """Capacity terms of one target, as a ledger receives them.
 
-    ``capacity``: slots, None: none stated. ``auto``: they are learnt from its latency.
+    ``name``: the target's or its connector's. ``capacity``: slots, None: none configured.
+    ``auto``: the slots are learned from its latency.
     """
 
     name: str

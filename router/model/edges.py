@@ -1,4 +1,4 @@
-"""What an edge router and the router it is attached to tell each other: wishes and table rows.
+"""Messages between an edge router and its neighbor: wishes and table rows.
 
 All arrays may grow at their end in later versions. Who receives rows judges them (`routing`): only
 types and sizes are held here.
@@ -77,7 +77,7 @@ class CandidateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def id(self) -> CandidateId:
-        """What tells it from others."""
+        """The row's identity among rows."""
         return self.service, self.port, self.router
 
 

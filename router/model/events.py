@@ -1,4 +1,4 @@
-"""What happened, for people: shown by `sitectl events`, sent over SSE, logged once."""
+"""Events for operators: shown by `sitectl events`, sent over SSE, logged once."""
 
 from typing import Protocol
 
@@ -24,7 +24,7 @@ ENDED_WITHOUT_STOPPING = (
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One field of a document. Empty text: it was not there, or is not any more."""
+    """One changed field of a document. Empty text: the field was missing before, or is now."""
 
     field: str
     old: str

@@ -48,7 +48,7 @@ def no_clock() -> float:
 
 
 def understood(grants: Iterable[ServiceGrant]) -> tuple[ServiceGrant, ...]:
-    """Those with a verb of this version, and without other verbs."""
+    """Grants with a verb that this version knows, without unknown verbs."""
     known = (
         replace(grant, verbs=tuple(verb for verb in VERBS if verb in grant.verbs))
         for grant in grants
@@ -57,7 +57,7 @@ def understood(grants: Iterable[ServiceGrant]) -> tuple[ServiceGrant, ...]:
 
 
 def in_force(grants: Iterable[ServiceGrant], unix: float) -> tuple[ServiceGrant, ...]:
-    """Those that hold at ``unix`` seconds."""
+    """Grants in force at ``unix`` seconds."""
     return tuple(grant for grant in grants if grant.holds(unix))
 
 

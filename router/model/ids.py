@@ -65,7 +65,7 @@ def by_name(
 
 
 class ServiceKey(msgspec.Struct, frozen=True, order=True, cache_hash=True):
-    """One port of a service: what is listened on, balanced and counted."""
+    """One port of a service: the unit of listeners, balancing and counters."""
 
     name: str
     port: int

@@ -1,4 +1,4 @@
-"""Who owns a name, as a site remembers it, and how the routers of one site agree on it."""
+"""Owners of names as a site remembers them, and how the routers of one site agree."""
 
 from collections.abc import Collection, Mapping
 from types import MappingProxyType

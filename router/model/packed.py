@@ -54,7 +54,7 @@ def pack_array(items: Sequence[bytes]) -> bytes:
 
 
 def unpack(data: Buffer) -> object:
-    """What ``data`` says: tuples, dicts with texts as keys, and plain values. Raises Unreadable."""
+    """Decode ``data`` to tuples, dicts with text keys, and plain values. Raises Unreadable."""
     size = len(data)
     try:
         if size > _UNCHECKED_BYTES:

@@ -1,4 +1,4 @@
-"""What a router remembers of other sites over a restart, as its files and its backups have it."""
+"""Knowledge of other sites that outlives a restart, as in files and backups."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What may be set of how a service's requests and targets are handled.
+"""Settings of a service: how its requests and targets are handled.
 
 Defaults are those of `limits`; the bounds stand in the types and hold for files and for what other
 sites declare alike.
@@ -42,7 +42,7 @@ RESERVED_FIELDS = frozenset(
 
 
 class Affinity(msgspec.Struct, frozen=True, kw_only=True):
-    """What makes requests one session: a cookie of ours, a header field, the client's address.
+    """How requests form a session: a cookie of ours, a header field, the client's address.
 
     ``name`` of the cookie (empty: ``spillway-SERVICE``) or header. Sessions yield to capacity.
     """

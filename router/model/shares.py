@@ -1,4 +1,4 @@
-"""What routers of one site tell each other while their shares of its capacity change."""
+"""Messages between routers of one site while their shares of its capacity change."""
 
 from typing import Annotated
 

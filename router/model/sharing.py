@@ -1,4 +1,4 @@
-"""Who may use and offer what: rules of a site, terms of a link, and the patterns they are made of.
+"""Sharing: rules of a site, terms of a link, and their patterns.
 
 A rule names sites, by pattern: a name, ``NAME@`` and the first 8 of an id or all of it, or an id. A
 name is no identity: a router puts the id of one site in its place, once
@@ -138,7 +138,7 @@ class Sharing(msgspec.Struct, frozen=True):
 
     @property
     def told_to(self) -> tuple[str, ...] | None:
-        """Who hears that this site declares the service: who was granted anything must know it."""
+        """Sites that receive this site's declaration, including every site with a grant."""
         return _with(self.export_to, tuple(grant.site for grant in self.grants))
 
 
@@ -160,7 +160,7 @@ class SharingRules(msgspec.Struct, frozen=True):
         return not self.services and not self.strict
 
     def of(self, service: str) -> Sharing:
-        """What holds for ``service``: a grant adds to the rules of who gives it."""
+        """The rules for ``service``: a grant adds to the rules of the site that gives it."""
         if self.limits_nothing:
             return OPEN
         own, usual = self.services.get(service, OPEN), self.services.get(ALL, OPEN)
@@ -184,7 +184,7 @@ class Terms(msgspec.Struct, frozen=True, array_like=True):
     import_: tuple[str, ...] | None = None
 
     def __or__(self, other: "Terms") -> "Terms":
-        """What either allows."""
+        """Union: everything that either allows."""
         return Terms(
             _either(self.declare, other.declare),
             _either(self.export, other.export),

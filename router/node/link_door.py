@@ -20,7 +20,7 @@ from router.trust.ports import Credentials
 
 
 def place_of(site: SiteSpec) -> tuple[str, str, int]:
-    """What of a site says where it listens; a change means to listen anew."""
+    """The listening address of a site; when it changes, the listener opens again."""
     return (site.ingress, site.ingress_bind_ip, site.bind_port)
 
 

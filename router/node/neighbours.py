@@ -225,7 +225,7 @@ class Neighbours:
         self._news.changed(name)
 
     def _asking(self, neighbour: RouterId, site: SiteId) -> Asking:
-        """Who asks: a neighbour on the terms of its link, or somebody beyond, who is free."""
+        """The asking site: a neighbor on its link's terms, or a site beyond it without terms."""
         known = self._links.neighbour(neighbour)
         terms = known.terms if known is not None and known.site == site else FREE
         return Asking(self._routing.table.party(site), terms)

@@ -72,7 +72,7 @@ def _sum(each: Sequence[float | None], digits: int) -> float | None:
 
 
 def rate_told(told: TargetRate | None) -> RateView | None:
-    """What another site tells of a target's rate."""
+    """A target's rate as another site reports it."""
     if told is None:
         return None
     return RateView(

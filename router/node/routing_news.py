@@ -1,4 +1,4 @@
-"""What routing found: who follows it, and what people are told of it. Implements `RoutingOwner`."""
+"""Consequences of routing changes: subscribers and events. Implements `RoutingOwner`."""
 
 from router.link.links import Links
 from router.link.ports import LinkIdentity
@@ -84,7 +84,7 @@ class RoutingNews:
         self._links.end_copies()
 
     def edge_caught_up(self, event: EdgeCaughtUp) -> None:
-        """It hears of the loads of what it was told."""
+        """Send the edge the loads of its rows."""
         self._load.tell_edge(event.router, event.services, self._routing.table)
 
     def foreign_lsa(self, event: ForeignLsa) -> None:

@@ -30,7 +30,7 @@ from router.routing.table import RouteTable
 
 
 class RoutingOwner(Protocol):
-    """Who hears of what routing found."""
+    """Receiver of routing changes."""
 
     def table_changed(self, table: RouteTable) -> None:
         """A new table is in force."""
@@ -109,7 +109,7 @@ class RoutingRun:
             self.owner.routes_settled()
 
     def _news_for_edges(self) -> list[RoutingEvent]:
-        """What those that are attached here have not been told yet."""
+        """Rows that attached edges have not received yet."""
         if not len(self._edges):
             return []
         teller = EdgeTeller(

@@ -296,7 +296,7 @@ class SiteRouter:
         return self.listens_at((wanted.inner_ports or {}).items())
 
     def _goes_where_siblings_go(self) -> bool:
-        """One was heard of, and there is a way to all sites that any of them is linked to."""
+        """True if a sibling is known and every site that siblings link to is reachable."""
         table = self.routing.table
         own = table.sites.get(self.identity.site)
         return (

@@ -1,4 +1,4 @@
-"""Who may use what is offered here, and what may pass: judged for each stream, told now and then.
+"""Access checks per stream: which site may use this site's services, and which streams may pass.
 
 A site's own rules are judged by the ingress that an OPEN names. Sites in between vouch for it; an
 edge, or a site that is let in on terms, is its own ingress and no other.
@@ -150,7 +150,7 @@ class Guard:
 
 
 def _asked(request: OpenRequest, table: RouteTable, sender: SiteId) -> str:
-    """Who asked for what. Of another site than its neighbour an OPEN says who it is, no more."""
+    """The asking site and the service. Beyond the neighbor only the OPEN names the site."""
     asked = f"{table.party(request.ingress).shown} asked for {request.service}"
     return asked if request.ingress == sender else f"{asked} (so says {table.party(sender).shown})"
 

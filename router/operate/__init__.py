@@ -1,4 +1,4 @@
-"""What operators see and order: snapshots, `why`, flows, history, the record, bursts, the console.
+"""The operators' side: snapshots, `why`, flows, history, the record, bursts, the console.
 
 In: the rooms of one router (`node`), of its other processes (`workers`) and of other sites
 (`asking`). Out: what `router.admin` shows (`views` implements its `RouterView`, `insight` what goes

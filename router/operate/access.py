@@ -210,7 +210,7 @@ class _Service:
         yield from self._calls_elsewhere()
 
     def _calls_elsewhere(self) -> Iterator[AccessRow]:
-        """Who may use the parts of other sites, by the rules that they tell with their targets."""
+        """Sites that may use other sites' parts, by the rules published with their targets."""
         for one in self._offers:
             by = f"exportTo of {self._shown(one.site)}"
             if self._facts.is_edge:  # Its table tells of no rules of others.

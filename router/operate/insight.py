@@ -90,7 +90,7 @@ class Insight:
 
     @property
     def answering(self) -> Answering:
-        """What the first worker is told."""
+        """The sources of answers to the first worker."""
         return Answering(self._view, self._flows, self._living, self._recorder.histories)
 
     async def _histories(self, service: str | None, port: int | None) -> Iterator[ServiceHistory]:

@@ -1,4 +1,4 @@
-"""What a worker tells the first one when it is asked, in messages of some items each."""
+"""Answers of a worker to the first one, in messages of some items each."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TypeVar

@@ -41,7 +41,7 @@ class AdjacencySet:
         return Node(router, self._adjacencies[router].site)
 
     def edge(self, router: RouterId) -> Node | None:
-        """It, if it is an edge."""
+        """The adjacency, if it is an edge."""
         return self._edges.get(router)
 
     def name(self, router: RouterId) -> str:
@@ -54,13 +54,13 @@ class AdjacencySet:
         return [self._adjacencies[router] for router in counting]
 
     def unstated(self) -> list[RouterId]:
-        """Those that are in on terms which find no room in our LSA: others allow them nothing."""
+        """Sites whose terms do not fit into our LSA: other sites allow them nothing."""
         return unstated(self.counting(), self._terms)
 
     def came(
         self, router: RouterId, site: SiteId, cost: int, terms: Terms, name: str, *, is_edge: bool
     ) -> bool:
-        """It is up. False, and it was counted: there is no room for another."""
+        """Add an adjacency that is up. False: there is no room for it; the refusal is counted."""
         if router not in self._adjacencies and len(self._adjacencies) >= ADJACENCIES_MAX:
             self.refused += 1
             return False
@@ -73,7 +73,7 @@ class AdjacencySet:
         return True
 
     def went(self, router: RouterId) -> bool:
-        """It is down. False: it was not there."""
+        """Remove an adjacency that is down. False: it was unknown."""
         if self._adjacencies.pop(router, None) is None:
             return False
         self._names.pop(router, None)
@@ -82,7 +82,7 @@ class AdjacencySet:
         return True
 
     def set_terms(self, router: RouterId, terms: Terms) -> bool:
-        """It is in on others now. False: nothing changed."""
+        """Set the adjacency's new terms. False: nothing changed."""
         if router not in self._adjacencies or self._terms.get(router, FREE) == terms:
             return False
         self._note_terms(router, terms)

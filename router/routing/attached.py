@@ -1,4 +1,4 @@
-"""The edges attached to this router: what each wants, what it was told, what it is told next.
+"""The edges attached to this router: wishes, sent rows and next rows of each.
 
 An edge is told by stop and wait: one message, its acknowledgement, the next. What changes meanwhile
 is joined, so a slow edge costs no more than its table. Rows are shared by all edges that hold them.
@@ -112,7 +112,7 @@ class AttachedEdges:
         self._edges[router] = _Attached(now, self._party(site), terms)
 
     def set_terms(self, router: RouterId, terms: Terms, now: float) -> list[RoutingEvent]:
-        """It is in on other terms now; other routers are no matter of ours."""
+        """Set the edge's new terms; ignore routers that are no edges."""
         edge = self._edges.get(router)
         if edge is None:
             return []
@@ -124,7 +124,7 @@ class AttachedEdges:
         return self._table.party(site) if self._table else Party(site, f"@{site[:SHORT_ID_CHARS]}")
 
     def down(self, router: RouterId) -> None:
-        """It is gone; other routers are no matter of ours."""
+        """Remove the edge; ignore routers that are no edges."""
         self._edges.pop(router, None)
 
     def update(self, teller: EdgeTeller, table: RouteTable, now: float) -> list[RoutingEvent]:
@@ -155,7 +155,7 @@ class AttachedEdges:
         return next(turns) if turns is not None else None
 
     def wanted(self, router: RouterId, reports: Sequence[LoadReport]) -> tuple[LoadReport, ...]:
-        """Those of ``reports`` that ``router`` has a use for: all, unless it is an edge."""
+        """Reports that ``router`` needs: all, unless it is an edge."""
         edge = self._edges.get(router)
         if edge is None:
             return tuple(reports)
@@ -204,7 +204,7 @@ class AttachedEdges:
         return self._look(now)
 
     def _begin(self, edge: _Attached, since: int) -> None:
-        """It holds nothing yet."""
+        """Start with an edge that holds no rows."""
         self._series += 1
         edge.series, edge.version, edge.since = self._series, 0, since
         edge.rows = Rows()

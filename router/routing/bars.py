@@ -27,7 +27,7 @@ class BarRow(msgspec.Struct, frozen=True, order=True):
 
 
 def bars_of(told: Iterable[tuple[SiteId, tuple[Bar, ...]]]) -> Bars:
-    """What sites say of others; a bar of oneself means nothing."""
+    """Bars that sites publish against others; a site's bar against itself is ignored."""
     bars: dict[SiteId, dict[SiteId, int]] = {}
     for by, mine in told:
         for bar in mine:

@@ -96,12 +96,12 @@ class RoutingCore:
 
     @property
     def declarations(self) -> tuple[Declaration, ...]:
-        """What this router declares."""
+        """Declarations of this router."""
         return self._routes.declarations
 
     @property
     def adverts(self) -> tuple[TargetsAdvert, ...]:
-        """What this router attaches, by service port."""
+        """Adverts of this router's targets, by service port."""
         return self._own.adverts
 
     @property
@@ -144,7 +144,7 @@ class RoutingCore:
 
     @property
     def owners(self) -> Mapping[str, Owner]:
-        """Who owns each name, as far as this site knows. To be kept over a restart."""
+        """Owner of each name, as this site knows it. The caller stores it for the next start."""
         return self._routes.owners
 
     def original_of(self, router: RouterId, site: SiteId, restored: int) -> tuple[SiteId, ...]:
@@ -239,7 +239,7 @@ class RoutingCore:
         return events
 
     def set_terms(self, router: RouterId, terms: Terms, now: float) -> list[RoutingEvent]:
-        """It is in on other terms now, by another link; others are told at once."""
+        """Set the neighbor's new terms, from another link; other sites learn of them at once."""
         if not self._neighbours.set_terms(router, terms):
             return []
         return [*self._tell_now(now), *self._routes.compute(now)]
@@ -350,7 +350,7 @@ class RoutingCore:
     def receive_digest(
         self, from_router: RouterId, digest: bytes, wants_answer: bool, now: float
     ) -> list[RoutingEvent]:
-        """What a neighbour holds: it is sent what differs."""
+        """Compare a neighbor's digest and send the parts that differ."""
         if from_router not in self._neighbours:
             return []
         if not is_digest(digest):
@@ -403,6 +403,6 @@ class RoutingCore:
         return [*self._flooding.flood(keys, now)] if keys else []
 
     def _tell_now(self, now: float) -> list[RoutingEvent]:
-        """What is new of us, past all that waits."""
+        """Send this router's own news before everything that waits."""
         self._own.has_news = True
         return [*self._flooding.send_now(self._own.originate(now), now)]

@@ -36,7 +36,7 @@ class FlapDamping:
         self._held: dict[RouterId, _Held] = {}
 
     def __contains__(self, router: RouterId) -> bool:
-        """It is adjacent and does not count."""
+        """True if the router is adjacent but damped."""
         return router in self._held
 
     @property
@@ -45,7 +45,7 @@ class FlapDamping:
         return {router: held.until for router, held in self._held.items()}
 
     def went(self, router: RouterId, now: float) -> bool:
-        """It is down. True: it did not count, so nobody need hear of it."""
+        """Note that the adjacency is down. True: it was damped, so no site needs the news."""
         self._forget(now)
         if router not in self._lost_at and len(self._lost_at) >= ADJACENCIES_MAX:
             del self._lost_at[next(iter(self._lost_at))]
@@ -53,7 +53,7 @@ class FlapDamping:
         return self._held.pop(router, None) is not None
 
     def came(self, router: RouterId, is_only_way: bool, now: float) -> float | None:
-        """It is up. None: it counts at once; else when it will, if it stays."""
+        """The adjacency is up. None: it counts at once; else the time from which it counts."""
         self._forget(now)
         hold_s = hold_of(len(self._lost_at.get(router, ())))
         if not hold_s:
@@ -64,7 +64,7 @@ class FlapDamping:
         return held.until
 
     def other_ways_went(self, is_reached: Callable[[RouterId], bool]) -> None:
-        """Those that nothing else leads to now are held for `FLAP_HOLD_ALONE_S` only."""
+        """Hold routers without another path for `FLAP_HOLD_ALONE_S` only."""
         for router, held in self._held.items():
             if not is_reached(router):
                 held.until = min(held.until, held.came_at + FLAP_HOLD_ALONE_S)
@@ -74,14 +74,14 @@ class FlapDamping:
         return min((held.until for held in self._held.values()), default=None)
 
     def due(self, now: float) -> list[RouterId]:
-        """Those that have stayed: they count from now on."""
+        """Adjacencies that stayed up: they count from now on."""
         stayed = sorted(router for router, held in self._held.items() if now >= held.until)
         for router in stayed:
             del self._held[router]
         return stayed
 
     def _forget(self, now: float) -> None:
-        """What went longer than `FLAP_WINDOW_S` ago."""
+        """Forget adjacencies that went down longer than `FLAP_WINDOW_S` ago."""
         for router, times in list(self._lost_at.items()):
             while times and now >= times[0] + FLAP_WINDOW_S:
                 times.popleft()

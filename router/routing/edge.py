@@ -99,7 +99,7 @@ class EdgeRouting:
 
     @property
     def adverts(self) -> tuple[TargetsAdvert, ...]:
-        """What this router attaches, by service port."""
+        """Adverts of this router's targets, by service port."""
         return self._core.adverts
 
     @property
@@ -220,7 +220,7 @@ class EdgeRouting:
         return [*self._passed(self._core.grants_ended(now)), *self._rebuild(now)]
 
     def set_wishes(self, services: frozenset[str] | None, now: float) -> list[RoutingEvent]:
-        """What this router uses; None, or too many to name: every service there is."""
+        """Set the services that this router uses; None, or too many to name: every service."""
         is_all = services is None or len(services) > EDGE_WISHES_MAX
         wishes = None if is_all or services is None else tuple(sorted(services))
         if wishes == self._wishes:
@@ -341,7 +341,7 @@ class EdgeRouting:
         return self._passed(self._core.adjacency_down(router, now))
 
     def _best(self) -> EdgeWay | None:
-        """Who stands by: one that does not stop, the cheapest, the first to be up."""
+        """The standby neighbor: not stopping, cheapest, first to be up."""
         ways = self._neighbours.values()
         return min(ways, key=lambda way: (way.router in self._stopping, way.cost), default=None)
 
@@ -371,7 +371,7 @@ class EdgeRouting:
         return None if is_over else self._lost_at + self._ttl_s
 
     def _is_kept(self, now: float) -> bool:
-        """What a lost neighbour told still counts."""
+        """True if the rows of a lost neighbor still count."""
         return now < self._lost_at + self._ttl_s
 
     def _rebuild(self, now: float) -> list[RoutingEvent]:
@@ -395,7 +395,7 @@ class EdgeRouting:
         return [TableChanged(self._table)]
 
     def _passed(self, events: list[RoutingEvent]) -> list[RoutingEvent]:
-        """What the core says; its table is a part of ours."""
+        """The core's events without its table changes: its table is a part of this edge's."""
         return [event for event in events if not isinstance(event, TableChanged)]
 
 

@@ -160,7 +160,7 @@ def _readable(rows: Iterable[ServiceRow], before: EdgeTable) -> Iterable[tuple[s
 
 
 def _fault(message: TableMessage) -> str:
-    """What types cannot say; empty: all is well."""
+    """The fault that types cannot exclude; empty: none."""
     for site in message.sites:
         if not site.version.isprintable():
             return "version is not printable"

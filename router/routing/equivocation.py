@@ -5,7 +5,7 @@ from router.routing.lsa import Node, ReceivedLsa, decode_lsa
 
 
 class Equivocators:
-    """Who was told of lately, so that going on is told of seldom. At most `EQUIVOCATORS_MAX`."""
+    """Sites reported lately; a repeat is reported seldom. At most `EQUIVOCATORS_MAX`."""
 
     __slots__ = ("_quiet_until",)
 

@@ -1,4 +1,4 @@
-"""What `RoutingCore` reports: messages to send and facts for `node`."""
+"""Events of `RoutingCore`: messages to send and facts for `node`."""
 
 import msgspec
 
@@ -42,7 +42,7 @@ def ack_of(lsa: Lsa, to: RouterId) -> SendAck:
 
 
 class SendEdge(msgspec.Struct, frozen=True):
-    """What an edge and the router it is attached to say to each other."""
+    """A message between an edge and its neighbor."""
 
     to: RouterId
     message: EdgeMessage

@@ -21,7 +21,7 @@ leads across this end, since it drains or is an edge, or since it is in on terms
 
 
 class WayStep(msgspec.Struct, frozen=True):
-    """One link on the way, in its order."""
+    """One link of the path, in its order."""
 
     here: Node
     there: Node

@@ -35,7 +35,7 @@ EVERYBODY_IS_FREE = LeafStanding()
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """What a router says of its adjacencies; ``terms`` are those that they name."""
+    """A router's published adjacencies; ``terms`` are those that they name."""
 
     node: Node
     adjacencies: tuple[Adjacency, ...]
@@ -134,6 +134,6 @@ def with_terms(
 
 
 def unstated(adjacencies: Collection[Adjacency], terms: Mapping[RouterId, Terms]) -> list[RouterId]:
-    """Those of ``adjacencies`` whose terms find no room: they are stated as `NOTHING`."""
+    """Adjacencies whose terms do not fit into the LSA: they are published as `NOTHING`."""
     told, stated = with_terms(adjacencies, terms)
     return [one.router for one in told if one.terms and stated[one.terms - 1] != terms[one.router]]

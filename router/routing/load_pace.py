@@ -48,7 +48,7 @@ def weighed(report: LoadReport) -> Weighed:
 
 
 class Urgency(IntEnum):
-    """What is told first. Near: at most `LOAD_NEAR_HOPS` away, ourselves included."""
+    """Order of load reports. Near: at most `LOAD_NEAR_HOPS` away, this site included."""
 
     FLIP = 0
     FAR_FLIP = 1
@@ -140,7 +140,7 @@ class _Turns:
 
 
 class LoadQueue:
-    """What one neighbour will be told."""
+    """Load reports that wait for one neighbor."""
 
     __slots__ = ("_at", "_sent_at", "_tokens", "_turn", "_turns", "_urgency")
 
@@ -183,7 +183,7 @@ class LoadQueue:
         return max(self._sent_at + LOAD_BATCH_S, affordable_at)
 
     def take(self, now: float) -> list[LoadReport]:
-        """What goes out now, most urgent first; it counts as told."""
+        """Take the reports to send now, most urgent first; they count as sent."""
         if not self._urgency or not (
             self._is_calm(now) or now >= self._sent_at + LOAD_BATCH_S - 1e-9
         ):
@@ -195,7 +195,7 @@ class LoadQueue:
         return taken
 
     def _all_of_one_kind(self) -> list[LoadReport]:
-        """What `_some` would answer when all is of one urgency and affordable, as it is at rest."""
+        """The result of `_some` if all reports have one urgency and fit, as when idle."""
         kinds = [turns for turns in self._turns if turns.by_router]
         if len(kinds) > 1:
             return []

@@ -157,7 +157,7 @@ class Judging:
                 pass
 
     def _equivocation(self, received: ReceivedLsa, now: float) -> list[RoutingEvent]:
-        """What to tell of the origin of a verified part, beside which we hold one of its number."""
+        """Equivocation report if a verified part differs from the stored part of its number."""
         lsa = received.lsa
         stored = self._lsdb.get(lsa.key)
         if stored is None or stored[0].newness != lsa.newness:

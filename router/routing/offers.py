@@ -1,4 +1,4 @@
-"""What a router has to tell edges, service by service: rows made of its route table, shared."""
+"""Rows for edges, service by service, made from the route table and shared by all edges."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -42,7 +42,7 @@ class EdgeOffer(msgspec.Struct, frozen=True):
 
 
 class EdgeOffers(msgspec.Struct, frozen=True):
-    """What there is to tell: offers by service, the routers that they speak of, and the router by
+    """Content for edges: offers by service, the routers that they name, and the router by
     which each site that declares one is reached."""
 
     services: Mapping[str, EdgeOffer]

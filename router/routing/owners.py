@@ -1,4 +1,4 @@
-"""Who owns a name: the site whose declaration of it was accepted first. Pure.
+"""Owners of service names: the site whose declaration was accepted first. Pure.
 
 Ownership ends when the owner itself withdraws its declaration (while it is reached and has told
 all that it declares), hands the name to a site that declares it too, or when an operator says

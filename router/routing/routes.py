@@ -111,7 +111,7 @@ class Routes:
 
     @property
     def owners(self) -> Mapping[str, Owner]:
-        """Who owns each name, as far as this site knows: to be kept over a restart."""
+        """Owner of each name, as this site knows it. The caller stores it for the next start."""
         return self._owners.records
 
     def adopt(self, name: str, site: SiteId, now: float) -> list[RoutingEvent]:

@@ -111,7 +111,7 @@ def counting_word(
 
 
 def _slots(candidate: RemoteCandidate) -> int | None:
-    """It says so of its own; None: as many as there are requests."""
+    """Slots of the candidate, 0 if it drains or has no ready target; None: no limit."""
     return 0 if candidate.draining or not candidate.targets_ready else candidate.capacity
 
 

@@ -1,4 +1,4 @@
-"""Who this site is, and whom it believes: certificates, claims, revocation, rotation of the CA.
+"""Identity of this site and its trust in others: certificates, claims, revocation, CA rotation.
 
 In: secrets on disk (`certs`), claims and requests to renew that come over links, an operator's
 orders. Out: `Tls` for links and listeners, a verdict on each peer (`admission`), events. `trust`

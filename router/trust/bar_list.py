@@ -25,7 +25,7 @@ class _Kept(msgspec.Struct):
 
 
 class BarList:
-    """What `Bars` are now. ``changed`` is called when they are others.
+    """The current `Bars`. Calls ``changed`` when they change.
 
     A site is revoked until it is let in by another token. The list of those is kept elsewhere; this
     one adds the dates, and begins them again where its file is lost.

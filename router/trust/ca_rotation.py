@@ -217,7 +217,7 @@ class Rotating:
 
     @property
     def plan(self) -> RotationPlan | None:
-        """What the last `step` found; None: there is no rotation, or nobody looked yet."""
+        """Result of the last `step`; None: there is no rotation, or no step ran yet."""
         return self._plan if self.state.rotation is not None else None
 
     def view(self) -> CaView:

@@ -66,7 +66,7 @@ class Issuer:
         self._shown: dict[str, float] = {}  # By site: when the certificate it showed last ends.
 
     def seen(self, certificate: bytes, neighbour: Neighbour) -> None:
-        """It linked here. What cannot be written down now is when it comes again."""
+        """Record that the site linked here. If the write fails, its next link writes it."""
         self._shown.pop(neighbour.site, None)
         while len(self._shown) >= certs_limits.ADMITTED_MAX:
             del self._shown[next(iter(self._shown))]

@@ -8,7 +8,7 @@ from router.model import limits
 
 
 def out_of_time_now(chain: tuple[bytes, ...]) -> str:
-    """What to tell of certificates that a peer showed and that are not valid now."""
+    """Text about a peer's certificates that are not valid now."""
     return out_of_time(chain, time.time(), is_synchronised())
 
 

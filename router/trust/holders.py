@@ -1,4 +1,4 @@
-"""Who has a certificate of this site: what its register tells, and who is linked."""
+"""Sites with a certificate of this site: entries of the register and current links."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What a router asks of its trust, and what trust asks of links and of where secrets are kept."""
+"""Interfaces: a router's to trust, and trust's to links and to the store of secrets."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol

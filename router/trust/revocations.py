@@ -1,4 +1,4 @@
-"""Who is let in no more: the list of the revoked, as the rooms of the router change and read it."""
+"""The list of revoked sites and serials, as the rooms of the router read and change it."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Who we are and whom we believe: `certs` on disk, as the rooms of the router need it.
+"""Identity and trust of this site: `certs` on disk, as the rooms of the router need them.
 
 The front of: `own_certificates` what we show · `admission` who is let in · `link_certificates` how
 links are dialled · `claim_desk` claims of others · `certificate_issuer` certificates renewed ·

@@ -39,7 +39,7 @@ _JSON_FIELD: Final = re.compile(r'"(kind|name)"\s*:\s*"([A-Za-z0-9._-]+)"')
 
 
 def names(what: str, ctx: click.Context, incomplete: str) -> list[str]:
-    """What could stand where ``incomplete`` stands; nothing rather than an error."""
+    """Completions of ``incomplete``; empty instead of an error."""
     settings = ctx.find_object(Settings) or Settings()
     try:
         found = _SOURCES[what](settings, ctx)

@@ -1,4 +1,4 @@
-"""Who has a port of this host, as far as ``/proc`` tells: listeners, and connections going out.
+"""Processes that hold a port of this host, by ``/proc``: listeners and outgoing connections.
 
 A connection that goes out gets its own port from the system's range (ip(7),
 ``ip_local_port_range``), which may be the very one that somebody wants to listen at.
@@ -46,7 +46,7 @@ class Holder(NamedTuple):
 
 
 def holder_of(port: int, proc: Path = PROC) -> Holder | None:
-    """Who has TCP ``port`` at any address of this host; None: nobody that is seen."""
+    """The holder of TCP ``port`` at any address of this host; None: no visible process."""
     found = list(_sockets(port, proc))
     listening = {inode for inode, state in found if state == _LISTENS}
     going = {inode for inode, state in found if state in _GOES}

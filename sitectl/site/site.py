@@ -180,11 +180,11 @@ class Site(ABC):
     @property
     @abstractmethod
     def trust(self) -> Trust:
-        """Who it is, and whom it lets in. Failure: its secrets may not be read."""
+        """Identity of the site and its trust. Failure: the secrets are not readable."""
 
     @abstractmethod
     def endpoints(self) -> tuple["Endpoint", ...]:
-        """What others dial, for tokens that name no host. Failure: nobody can reach this site."""
+        """Addresses for tokens that name no host. Failure: no site can reach this one."""
 
     def degrades(self, failure: Failure) -> bool:
         """Whether ``failure`` leaves us what is configured: no router can be asked."""
@@ -423,7 +423,7 @@ class ManagedSite(Site):
         """The item of `status` as far as it is known without a router; ``silence``: why so."""
 
     def runtime(self) -> dict[str, Any]:
-        """Who keeps its router running here, and how; empty: nobody does."""
+        """The runtime of its router on this host; empty: none."""
         return {}
 
     @abstractmethod

@@ -15,7 +15,7 @@ from sitectl.selection import store
 @click.argument("service", required=False, shell_complete=completes("services"))
 @click.pass_obj
 def access(settings: Settings, service: str | None) -> None:
-    """Who may declare, offer and call what, by whose word and until when, as this site sees it.
+    """Show which site may declare, offer and call each service, by which rule, until when.
 
     One row for each declaration, each offer of targets, each grant, and each rule of this site. In
     open mode every site may do what no rule forbids; in strict mode only what a rule or a grant

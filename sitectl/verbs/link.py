@@ -244,7 +244,7 @@ def renew(settings: Settings, name: str, wait: float | None) -> None:
 
 
 def _why_not_renewed(site: Site, name: str) -> str:
-    """What kept the link from its last certificate; empty: nothing that the router knows of."""
+    """The reason why the last renewal failed; empty: the router knows of none."""
     codes = ("certificate-renewed", "certificate-not-renewed")
     told = [
         event
@@ -255,7 +255,7 @@ def _why_not_renewed(site: Site, name: str) -> str:
 
 
 def _certificate_of(site: Site, name: str) -> str:
-    """What the link shows; two of one second end at the same time, so their end does not tell."""
+    """The link's certificate by serial: two of the same second have the same end."""
     return str(_dialled(site, name).get("certificate", ""))
 
 

@@ -166,7 +166,7 @@ def _workers(workers: list[dict[str, Any]]) -> str:
 
 
 def _without_router(item: dict[str, Any]) -> str:
-    """What people read when no router answers; ``age_s``: only where somebody else keeps it."""
+    """Status text when no router answers; ``age_s``: only if another process stores it."""
     if item.get("unreachable"):
         mute = colours.paint("unreachable", colours.BAD)
         return f"{mute}: the router runs and does not answer; this is what is configured"

@@ -342,7 +342,7 @@ def _uses_text(token: "Token", uses_left: int | None) -> str:
 
 
 def _grants_of(settings: Settings, token: "Token") -> "list[Grant] | None":
-    """What is kept of a claim of ours: nothing, once it is gone; None: not ours, or no claim."""
+    """Stored grants of this site's claim, empty once deleted; None: not its claim."""
     if token.kind != "claim":
         return None
     sites: list[Site]

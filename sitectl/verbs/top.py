@@ -159,7 +159,7 @@ class _Shown:
             self._selected = ports[min(max(at, 0), len(ports) - 1)]
 
     def _asked(self, port: Port) -> str:
-        """What `why` tells of a service, or why it does not."""
+        """The answer of `why` for a service, or the reason why there is none."""
         try:
             return self._here(why_text(self._pictures.why(port)))
         except Failure as failure:

@@ -1,4 +1,4 @@
-"""What one code stands for."""
+"""The meaning of one code."""
 
 import msgspec
 

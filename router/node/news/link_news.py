@@ -1,4 +1,4 @@
-"""What an operator is told of links as it happens."""
+"""Events about links, as they happen."""
 
 import re
 from collections.abc import Callable, Iterable

@@ -71,7 +71,7 @@ class SiteFaults:
         """By code and site, longest silent first: the problem, the site's name, shown until."""
 
     def found(self, fault: SiteFault, site: SiteId, name: str, now: float, detail: str = "") -> str:
-        """What to tell of it; empty: it is shown already."""
+        """Record the fault and return its text; empty: it is already shown."""
         self._forget(now)
         text = fault.text(name, site, detail)
         is_new = self._known.pop((fault.code, site), None) is None

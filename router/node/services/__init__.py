@@ -1,4 +1,4 @@
-"""What each service port shall be at this site, and that `forward` makes it so.
+"""Plan the service ports of this site, and have `forward` open them.
 
 In: documents of this site, declarations of others (route table), grants. Out: plans of service
 ports (`plan`, pure), listeners within their budget, figures of load for neighbors

@@ -1,4 +1,4 @@
-"""What a site learnt of others' declarations, and what of it outlives a restart.
+"""Declarations learned from other sites, and the part that outlives a restart.
 
 A site that restarts while the declaring site is out of reach keeps its listener and its targets,
 until the declaration would have ended without the restart (`service-sync-site-ttl`). Who owns a

@@ -1,4 +1,4 @@
-"""What this router tells of its own services: what did not change is the very value of before.
+"""Adverts of this router's own services; an unchanged one is the same object as before.
 
 So whoever compares, encodes or counts a thousand of them sees at once which are the same.
 """

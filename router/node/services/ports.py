@@ -44,25 +44,25 @@ class Keeper(Protocol):
         """Write down what other sites declare now."""
 
     def learnt(self) -> tuple[KnownDeclaration, ...]:
-        """What was kept last; it has been out of reach since then as well."""
+        """The declarations stored last, whose sites were out of reach since then."""
 
     def keep_owners(self, owners: Mapping[str, Owner]) -> None:
         """Write down who owns which name."""
 
     def owners(self) -> Mapping[str, Owner]:
-        """What was kept last."""
+        """The owners stored last."""
 
     def keep_listeners(self, held: Sequence[HeldListener]) -> None:
         """Write down which services of other sites have which ports, if this process leads."""
 
     def listeners(self) -> Sequence[HeldListener]:
-        """What was kept last, the longest held first."""
+        """The listeners stored last, the longest held first."""
 
     def keep_known_offers(self, known: Mapping[str, Sequence[OfferingSite]]) -> None:
         """Write down, by service, the sites that are known to have targets of it."""
 
     def known_offers(self) -> Mapping[str, Sequence[OfferingSite]] | None:
-        """What was kept last; None: nothing ever was."""
+        """The offers stored last; None: none were ever stored."""
 
     @property
     def leads(self) -> bool:

@@ -397,7 +397,7 @@ class SiteServices:
         self._changes.look(forwarder.standing(), forwarder.targets_of, forwarder.listener_states())
 
     def _each_second(self) -> None:
-        """What was learnt is kept or ends; demand is sampled; listeners that are retried change."""
+        """Store or expire learned declarations, sample demand, retry listeners."""
         now = self._network.now()
         self._second_timer = self._network.call_at(next_tick(now, SECOND_S), self._each_second)
         self._forwarder.sample_demand()

@@ -96,7 +96,7 @@ class Hook:
         return self.kept.id != self.kept.done
 
     def due(self, now: float, test_id: str, values: Mapping[str, str]) -> Firing | None:
-        """What is to be run now; marks it as begun. One at a time: None while one is."""
+        """The hook run that is due, now marked as begun; None while another one runs."""
         if self.busy:
             return None
         if self.test is not None:

@@ -33,7 +33,7 @@ class DirectoryPlace:
         return ""
 
     async def load(self) -> bytes | None:
-        """What was kept last; None: nothing yet."""
+        """The last stored state; None: none yet."""
         try:
             return read_secret(self._directory / KEPT_FILE, 1 << 20)
         except FileNotFoundError:

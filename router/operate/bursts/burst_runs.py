@@ -42,7 +42,7 @@ class BurstPlace(Protocol):
         """Why such a hook cannot be run here; empty: it can."""
 
     async def load(self) -> bytes | None:
-        """What was kept last; None: nothing yet. RouterError, OSError, CertError."""
+        """The last stored state; None: none yet. RouterError, OSError, CertError."""
 
     async def save(self, kept: bytes) -> None:
         """Keep it, whole or not at all. RouterError, OSError, CertError."""

@@ -111,7 +111,7 @@ class ConsoleHost:
         return Console(f"{scheme}://{join(shown, port)}/", auth, where, self._namespace)
 
     def problems(self) -> tuple[Problem, ...]:
-        """It is wanted and cannot be reached, or nobody could log in."""
+        """Problems of a configured console: it cannot be reached, or has no user."""
         spec = self._spec
         if spec is None:
             return ()

@@ -92,7 +92,7 @@ class AllFlows:
         return found
 
     def since(self, turn: int) -> list[FlowView]:
-        """Those that ended after ``turn``, oldest first, as far as they are kept."""
+        """Stored flows that ended after ``turn``, oldest first."""
         self._take_own()
         found: list[FlowView] = []
         for number, view in reversed(self._ended):

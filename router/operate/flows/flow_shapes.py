@@ -13,7 +13,7 @@ from router.operate.why.recent_decisions import reason_of
 
 
 class Noted(msgspec.Struct, frozen=True):
-    """What is kept of one, beside its record. It holds nothing of its head but method and path."""
+    """Data of one flow beside its record. Of its head it holds only method and path."""
 
     key: ServiceKey
     protocol: str

@@ -114,7 +114,7 @@ class Flows:
                 yield self._shapes.view(noted(one))
 
     def since(self, turn: int) -> list[FlowView]:
-        """Those that ended after ``turn``, oldest first, as far as they are kept."""
+        """Stored flows that ended after ``turn``, oldest first."""
         found: list[FlowView] = []
         for one in reversed(self._ended):
             if one.turn <= turn:
@@ -135,7 +135,7 @@ class Flows:
         return found
 
     def detail(self, number: int) -> FlowDetail | None:
-        """One, and why it went there; None: it is not known, or no more."""
+        """One flow with its decision; None: unknown or no longer stored."""
         flow = self._under_way.get(number)
         if flow is not None:
             return self._detail(noted(flow))
@@ -162,7 +162,7 @@ class Flows:
         self._timer = self._timers.call_at(self._timers.now() + TICK_S, self._tick)
 
     def _tick(self) -> None:
-        """Those that began before anybody looked tell nobody when they end."""
+        """Flows that began before any client followed report no end."""
         for number, flow in list(self._under_way.items()):
             if flow.record.outcome:
                 del self._under_way[number]
@@ -198,7 +198,7 @@ class Flows:
                     yield record
 
     def _kept(self) -> Iterator[list[Noted]]:
-        """What is kept for `why` anyhow, by service port: who asked is not known, and for what."""
+        """Flows stored for `why`, by service port, without client and request."""
         for key, protocol, records in self._router.forwarder.all_past():
             yield [Noted(key, protocol, record) for record in records if self._numbered(record)]
 

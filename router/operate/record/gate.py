@@ -1,4 +1,4 @@
-"""What keeps the journal and the log readable when somebody makes one thing happen for ever."""
+"""A rate limit that keeps journal and log readable when one event repeats for ever."""
 
 import msgspec
 

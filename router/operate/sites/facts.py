@@ -1,4 +1,4 @@
-"""What there is to tell of this site, read out of its rooms: `asking.figures_cache.SiteFacts`."""
+"""Facts about this site for other sites: implements `asking.figures_cache.SiteFacts`."""
 
 from collections.abc import Callable, Iterator, Sequence
 
