@@ -81,19 +81,10 @@ def prose(page: str) -> str:
     return re.sub(r"`[^`\n]*`", "", re.sub(r"^ *```.*?^ *```", "", page, flags=re.M | re.S))
 
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-TO_BE_REWRITTEN = frozenset(
-    {
-        "docs/architecture.md",
-        "docs/design/burst-quality.md",
-        "docs/design/hostile-peers.md",
-        "docs/design/kubernetes-store.md",
-        "docs/design/link-protocol.md",
-        "docs/design/performance.md",
-        "docs/design/simulation.md",
-    }
-)
-"""Pages that still have such words; to be taken off here once they have none."""
+PAGES = [
+    *(ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 
 
 def test_examples_are_no_prose() -> None:
@@ -103,8 +94,4 @@ def test_examples_are_no_prose() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_pages_have_plain_words(page: Path) -> None:
-    found = faults(prose(page.read_text("utf-8")))
-    if str(page.relative_to(ROOT)) in TO_BE_REWRITTEN:
-        assert found, "it is rewritten: take it off the list"
-    else:
-        assert found == []
+    assert faults(prose(page.read_text("utf-8"))) == []
