@@ -21,7 +21,7 @@ from typing import Final
 
 from deploy import files, man
 from router import __version__
-from router.kubernetes.image import IMAGE, REPOSITORY
+from router.kubernetes.manifests.image import IMAGE, REPOSITORY
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 LISTS: Final = ROOT / "deploy" / "image"

@@ -6,10 +6,10 @@ Fields of KEDA: https://keda.sh/docs/latest/scalers/metrics-api/ and …/prometh
 
 from typing import Any, Final
 
-from router.kubernetes import names
 from router.kubernetes.manifests import PROBES_PORT
 from router.kubernetes.manifests.parts import metadata
-from router.kubernetes.objects import Object
+from router.kubernetes.objects import names
+from router.kubernetes.objects.objects import Object
 
 DEMAND: Final = "spillway-demand"
 """The Service that leads to where routers answer probes: no link port, no clients."""

@@ -16,12 +16,12 @@ from deploy.chart_console import template as console_template
 from deploy.monitoring import dashboards, pod_monitor, rules
 from deploy.text import GENERATED, document, indented
 from router import __version__
-from router.kubernetes.image import PullPolicy
 from router.kubernetes.manifests import controller_objects, headless_objects, render
+from router.kubernetes.manifests.image import PullPolicy
 from router.kubernetes.manifests.rights import DEPLOYMENT_CONFIGS, INGRESS, ROUTE, router_rights
 from router.kubernetes.manifests.site import role
-from router.kubernetes.objects import Object
-from router.kubernetes.picture import SiteOptions
+from router.kubernetes.objects.objects import Object
+from router.kubernetes.objects.picture import SiteOptions
 
 CHART: Final = "helm/spillway"
 _NAMESPACE, _IMAGE, _HOST = "the-namespace", "the-image", "the-host"

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from deploy.text import GENERATED, document, indented
-from router.kubernetes.console import HOST_PREFIX
 from router.kubernetes.manifests.console import console_objects, login_annotations
-from router.kubernetes.objects import Object
-from router.kubernetes.picture import SiteOptions
+from router.kubernetes.objects.console import HOST_PREFIX
+from router.kubernetes.objects.objects import Object
+from router.kubernetes.objects.picture import SiteOptions
 
 HELPERS: Final = """
 {{- define "spillway.consoleIngress" -}}

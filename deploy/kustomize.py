@@ -15,8 +15,8 @@ from router.kubernetes.manifests import (
     site_objects,
 )
 from router.kubernetes.manifests.access import network_policy
-from router.kubernetes.objects import Object
-from router.kubernetes.picture import SiteOptions
+from router.kubernetes.objects.objects import Object
+from router.kubernetes.objects.picture import SiteOptions
 
 NAMESPACE = "spillway"
 """Of the files as they are; each user's kustomization names its own."""

@@ -1,9 +1,9 @@
 """What Prometheus' operator scrapes and which alerts it raises; what Grafana shows."""
 
 from deploy import alerts, grafana
-from router.kubernetes import names
 from router.kubernetes.manifests.parts import metadata
-from router.kubernetes.objects import Object
+from router.kubernetes.objects import names
+from router.kubernetes.objects.objects import Object
 
 
 def pod_monitor(namespace: str) -> Object:

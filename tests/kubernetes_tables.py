@@ -6,7 +6,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from router.kubernetes import annotation_keys, findings, site_keys
+from router.kubernetes.objects import findings
+from router.kubernetes.translation import annotation_keys, site_keys
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "kubernetes-skupper.md"
 

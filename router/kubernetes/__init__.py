@@ -1,6 +1,15 @@
-"""What Kubernetes objects mean to a site: Skupper v1's and our own, read and planned. Pure.
+"""Everything that knows Kubernetes: what objects mean, one API client, and what a router writes.
 
-Objects are what the API gives, as JSON (`Object`); nothing here talks to an API server. The store
-(`control.kubernetes`), `sitectl` and the site controller read and write objects through this room,
-so that one meaning exists: `codecs` has what Secrets hold, `api_calls` how an API server is asked.
+In: objects of one namespace, as JSON; facts of the router (declarations, tokens, Events).
+Out: wanted state for `process`; Secrets, Services, Events, a status ConfigMap; for `sitectl` and
+`deploy` the same meanings and manifests.
+
+Pure, from the ground up: `objects`, then `services` (plans of Services), `targets`, `translation`
+(objects -> documents), `codecs` (what Secrets hold), `manifests`, `migration`.
+Shell: `client` (calls to an API server, for routers and `sitectl`), `store` (the namespace,
+watched), `trust` (Secrets and the files of a site), `leader` (what one replica writes),
+`controller` (installs sites).
+
+Invariants: only `client` imports an HTTP library, and only once it connects; nothing here is needed
+to serve: with the API server away the last state goes on. import-linter holds the layers.
 """

@@ -142,7 +142,7 @@ class ConnectorSpec(
     `WORKLOAD_KINDS` (``pods/app=shop,tier=web`` is a label selector, ``service/NAME.NAMESPACE`` a
     Service of another namespace). ``target_ports``: their ports in the order of the service's, by
     number or by name; empty: what the workload declares. ``not_ready``: pods count before they
-    are ready. `control.kubernetes` turns these into ``targets``.
+    are ready. `kubernetes.targets` turns these into ``targets``.
     """
 
     service: str

@@ -13,17 +13,17 @@ import sys
 
 from router import __version__
 from router.admin.server import serving_health
-from router.control.kubernetes.api import Api
-from router.control.kubernetes.controller import SiteController
-from router.control.kubernetes.controller_findings import FIELD_MANAGER
-from router.kubernetes.image import (
+from router.kubernetes.client.api import Api
+from router.kubernetes.controller.controller import SiteController
+from router.kubernetes.controller.controller_findings import FIELD_MANAGER
+from router.kubernetes.manifests import WATCH_NAMESPACE
+from router.kubernetes.manifests.image import (
     IMAGE,
     IMAGE_VARIABLE,
     PULL_POLICIES,
     PULL_POLICY,
     PULL_POLICY_VARIABLE,
 )
-from router.kubernetes.manifests import WATCH_NAMESPACE
 from router.model.errors import RouterError
 from router.process.logs import logging_to
 from router.process.main import PROBES_VARIABLE, place

@@ -11,25 +11,25 @@ from random import Random
 from typing import Final
 
 from router.control.acceptance import SourcesReading
-from router.control.kubernetes.api import Api
-from router.control.kubernetes.bursts import NamespacePlace
-from router.control.kubernetes.errors import ApiError
-from router.control.kubernetes.identity import prepare
-from router.control.kubernetes.lease import Leadership
-from router.control.kubernetes.openshift import OpenShiftLogin, open_login
-from router.control.kubernetes.owners import OwnersMap
-from router.control.kubernetes.recorder import EventRecorder
-from router.control.kubernetes.services import ServiceWriter
-from router.control.kubernetes.status import StatusWriter
-from router.control.kubernetes.store import KubernetesStore, Look
-from router.control.kubernetes.supervise import kept_running
-from router.control.kubernetes.teller import EventTeller
-from router.control.kubernetes.trust import SecretTrust
 from router.documents import Wanted
-from router.kubernetes.changes import Listens
-from router.kubernetes.pods import routers_ready
-from router.kubernetes.services import ServicePlan
-from router.kubernetes.site_config import SiteDefaults
+from router.kubernetes.client.api import Api
+from router.kubernetes.client.errors import ApiError
+from router.kubernetes.leader.bursts import NamespacePlace
+from router.kubernetes.leader.lease import Leadership
+from router.kubernetes.leader.owners import OwnersMap
+from router.kubernetes.leader.recorder import EventRecorder
+from router.kubernetes.leader.service_writer import ServiceWriter
+from router.kubernetes.leader.status import StatusWriter
+from router.kubernetes.leader.teller import EventTeller
+from router.kubernetes.objects.changes import Listens
+from router.kubernetes.services.services import ServicePlan
+from router.kubernetes.store.store import KubernetesStore, Look
+from router.kubernetes.store.supervise import kept_running
+from router.kubernetes.targets.pods import routers_ready
+from router.kubernetes.translation.site_config import SiteDefaults
+from router.kubernetes.trust.identity import prepare
+from router.kubernetes.trust.openshift import OpenShiftLogin, open_login
+from router.kubernetes.trust.trust import SecretTrust
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import Document

@@ -16,7 +16,7 @@ from router import __version__
 from router.admin.api import AdminApi
 from router.admin.server import serving
 from router.control import SourcesReading, Wanted
-from router.kubernetes.console import USERS_PLACE as CONSOLE_USERS
+from router.kubernetes.objects.console import USERS_PLACE as CONSOLE_USERS
 from router.model import limits
 from router.model.addresses import split
 from router.model.errors import ConfigError, RouterError

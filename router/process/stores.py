@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 from router.control import ConfigDirectory, SourcesReading, Wanted, watch
-from router.kubernetes.changes import Listens
+from router.kubernetes.objects.changes import Listens
 from router.model.errors import ConfigError
 from router.model.events import Event
 from router.model.specs import Document, ServiceSpec

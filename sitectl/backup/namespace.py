@@ -18,13 +18,13 @@ from certs.identity import SiteIdentity
 from router import __version__
 from router.documents import file_name, write
 from router.documents import read as read_documents
-from router.kubernetes import names, owners
-from router.kubernetes import secrets as kept
+from router.kubernetes.codecs import owners, service_tls
 from router.kubernetes.codecs import proxy as proxy_codec
-from router.kubernetes.codecs import service_tls
+from router.kubernetes.codecs import secrets as kept
 from router.kubernetes.codecs import token as token_codec
-from router.kubernetes.objects import Object, annotations, labels, metadata, name_of, shown
-from router.kubernetes.tokens import text_of
+from router.kubernetes.objects import names
+from router.kubernetes.objects.objects import Object, annotations, labels, metadata, name_of, shown
+from router.kubernetes.translation.tokens import text_of
 from router.model.errors import ConfigError
 from router.model.owners import Owner
 from router.model.specs import ConnectorSpec, Document, ServiceSpec, SiteSpec

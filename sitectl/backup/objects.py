@@ -7,15 +7,15 @@ from certs import proxies, tokens
 from certs.service_tls import FILES, Contents
 from router.documents import file_name, write
 from router.documents import read as read_documents
-from router.kubernetes import names
-from router.kubernetes import secrets as kept
 from router.kubernetes.codecs import proxy as proxy_codec
 from router.kubernetes.codecs import register, service_tls
+from router.kubernetes.codecs import secrets as kept
 from router.kubernetes.codecs import token as token_codec
-from router.kubernetes.documents import config_map, config_map_name
-from router.kubernetes.objects import Object, annotations, labels, name_of
-from router.kubernetes.owners import owners_map
-from router.kubernetes.site_keys import stated_keys
+from router.kubernetes.codecs.owners import owners_map
+from router.kubernetes.objects import names
+from router.kubernetes.objects.objects import Object, annotations, labels, name_of
+from router.kubernetes.translation.documents import config_map, config_map_name
+from router.kubernetes.translation.site_keys import stated_keys
 from router.model.specs import Document, LinkSpec, SiteSpec
 from sitectl.backup.content import Content, LinkFiles, admitted_of
 from sitectl.kubernetes import lifecycle

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from router.kubernetes.names import PART_OF, SITE_CONFIGMAP
-from router.kubernetes.objects import Object, metadata, name_of
+from router.kubernetes.objects.names import PART_OF, SITE_CONFIGMAP
+from router.kubernetes.objects.objects import Object, metadata, name_of
 from sitectl.debug.archive import ArchivePart, Content
 from sitectl.debug.host import documents_of
 from sitectl.debug.router_parts import router_parts

@@ -2,7 +2,7 @@
 
 import click
 
-from router.kubernetes.names import HEADLESS
+from router.kubernetes.objects.names import HEADLESS
 from router.model.specs import Document
 from sitectl.base import output
 from sitectl.base.failure import Failure, usage

@@ -6,12 +6,13 @@ import yaml
 
 from certs import tokens
 from router.documents import read
-from router.kubernetes import names, site_config
-from router.kubernetes.findings import ObjectFindings
-from router.kubernetes.kinds import KINDS
-from router.kubernetes.objects import Object, labels, metadata, name_of, shown
-from router.kubernetes.site_config import SiteDefaults
-from router.kubernetes.tokens import text_of
+from router.kubernetes.objects import names
+from router.kubernetes.objects.findings import ObjectFindings
+from router.kubernetes.objects.kinds import KINDS
+from router.kubernetes.objects.objects import Object, labels, metadata, name_of, shown
+from router.kubernetes.translation import site_config
+from router.kubernetes.translation.site_config import SiteDefaults
+from router.kubernetes.translation.tokens import text_of
 from router.model.specs import API_VERSION, Document
 from sitectl.base import output, texts
 from sitectl.base.failure import conflict, usage

@@ -9,15 +9,16 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from router.kubernetes import manifests, names
+from router.kubernetes import manifests
 from router.kubernetes.manifests.rights import (
     CONTROLLER,
     CONTROLLER_OPENSHIFT,
     Right,
     router_rights,
 )
-from router.kubernetes.objects import Object, name_of, part
-from router.kubernetes.picture import NamespacePicture, SiteOptions
+from router.kubernetes.objects import names
+from router.kubernetes.objects.objects import Object, name_of, part
+from router.kubernetes.objects.picture import NamespacePicture, SiteOptions
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec
 from sitectl.base.failure import Failure

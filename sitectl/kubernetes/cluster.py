@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
-from router.kubernetes import api_calls
-from router.kubernetes.api_calls import JSON, ApiCall, MalformedAnswer
-from router.kubernetes.kinds import KINDS
-from router.kubernetes.objects import Object, metadata
+from router.kubernetes.client import api_calls
+from router.kubernetes.client.api_calls import JSON, ApiCall, MalformedAnswer
+from router.kubernetes.objects.kinds import KINDS
+from router.kubernetes.objects.objects import Object, metadata
 from sitectl.base.failure import Exit, Failure
 
 CALL_TIMEOUT_S: Final = 5.0

@@ -5,7 +5,11 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from typing import Final
 
-from router.kubeconfig import UNUSABLE, read_config, unusable  # First: says what is not installed.
+from router.kubernetes.client.kubeconfig import (  # First: says what is not installed.
+    UNUSABLE,
+    read_config,
+    unusable,
+)
 from sitectl.base.failure import Exit, Failure
 from sitectl.kubernetes.cluster import CALL_TIMEOUT_S, Cluster, ClusterReply, Executed
 from sitectl.site.admin import SILENT_S, SLICE_S

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from router.kubernetes.names import COMPONENT_LABEL, COMPONENT_ROUTER, ROUTER
-from router.kubernetes.objects import Object, metadata, name_of, part
+from router.kubernetes.objects.names import COMPONENT_LABEL, COMPONENT_ROUTER, ROUTER
+from router.kubernetes.objects.objects import Object, metadata, name_of, part
 from sitectl.base.failure import Exit, Failure, unreachable
 from sitectl.base.options import IN_POD_VARIABLE
 from sitectl.kubernetes.cluster import ApiFailure, Cluster

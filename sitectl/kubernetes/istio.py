@@ -10,11 +10,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from router.kubernetes.addresses import LINK_PORT
 from router.kubernetes.manifests.parts import own_labels
-from router.kubernetes.names import COMPONENT_ROUTER
-from router.kubernetes.objects import labels, name_of, part
-from router.kubernetes.picture import SiteOptions
+from router.kubernetes.objects.addresses import LINK_PORT
+from router.kubernetes.objects.names import COMPONENT_ROUTER
+from router.kubernetes.objects.objects import labels, name_of, part
+from router.kubernetes.objects.picture import SiteOptions
 from sitectl.base.findings import Finding
 from sitectl.kubernetes.cluster import Cluster, in_parallel
 

@@ -8,12 +8,14 @@ from typing import Any, Final, NamedTuple
 
 import click
 
-from router.kubernetes import manifests, names, site_config
-from router.kubernetes.findings import ObjectFindings
-from router.kubernetes.image import IMAGE, PULL_POLICY
-from router.kubernetes.objects import Object, labels, metadata, name_of, part, shown
-from router.kubernetes.picture import SiteOptions
-from router.kubernetes.site_config import SiteDefaults
+from router.kubernetes import manifests
+from router.kubernetes.manifests.image import IMAGE, PULL_POLICY
+from router.kubernetes.objects import names
+from router.kubernetes.objects.findings import ObjectFindings
+from router.kubernetes.objects.objects import Object, labels, metadata, name_of, part, shown
+from router.kubernetes.objects.picture import SiteOptions
+from router.kubernetes.translation import site_config
+from router.kubernetes.translation.site_config import SiteDefaults
 from router.model.specs import SiteSpec
 from sitectl.base import output, texts
 from sitectl.base.failure import Exit, Failure, conflict

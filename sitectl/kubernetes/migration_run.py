@@ -10,11 +10,11 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from router.kubernetes import names
-from router.kubernetes.changes import Change, Create, Delete
-from router.kubernetes.migration import AddressView, MigrationStep, Waiting, next_step
-from router.kubernetes.migration_record import Direction, record_of
-from router.kubernetes.objects import Object, name_of
+from router.kubernetes.migration.migration import AddressView, MigrationStep, Waiting, next_step
+from router.kubernetes.migration.record import Direction, record_of
+from router.kubernetes.objects import names
+from router.kubernetes.objects.changes import Change, Create, Delete
+from router.kubernetes.objects.objects import Object, name_of
 from sitectl.base.failure import Exit, Failure
 from sitectl.kubernetes.cluster import ApiFailure, Body, Cluster, in_parallel
 from sitectl.kubernetes.namespace_objects import read_namespace

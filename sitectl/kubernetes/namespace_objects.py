@@ -5,12 +5,12 @@ from typing import Final
 
 import msgspec
 
-from router.kubernetes import names
-from router.kubernetes.kinds import KINDS
-from router.kubernetes.objects import Object, Snapshot, name_of
-from router.kubernetes.picture import NamespacePicture
-from router.kubernetes.site_config import SiteDefaults
-from router.kubernetes.translate import translate
+from router.kubernetes.objects import names
+from router.kubernetes.objects.kinds import KINDS
+from router.kubernetes.objects.objects import Object, Snapshot, name_of
+from router.kubernetes.objects.picture import NamespacePicture
+from router.kubernetes.translation.site_config import SiteDefaults
+from router.kubernetes.translation.translate import translate
 from sitectl.kubernetes.cluster import ApiFailure, Body, Cluster, in_parallel
 
 _TOKENS: Final = (

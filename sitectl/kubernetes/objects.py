@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from router.kubernetes.objects import Object, name_of
+from router.kubernetes.objects.objects import Object, name_of
 from sitectl.kubernetes.cluster import Cluster, in_parallel, version_of
 from sitectl.kubernetes.planned import DryCluster
 from sitectl.site.site import Change

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from router.kubernetes import names
-from router.kubernetes.changes import difference, merged
-from router.kubernetes.objects import Object, labels, name_of, shown
+from router.kubernetes.objects import names
+from router.kubernetes.objects.changes import difference, merged
+from router.kubernetes.objects.objects import Object, labels, name_of, shown
 from sitectl.base.options import Planned
 from sitectl.kubernetes.cluster import Body, Cluster, ClusterReply, Executed
 

@@ -6,11 +6,11 @@ again; then Services get back what they had; then everything of ours goes. Nothi
 
 from typing import Any, Final, NamedTuple
 
-from router.kubernetes import names
-from router.kubernetes.changes import Change, Create, Delete
 from router.kubernetes.manifests import CONSOLE_KINDS, OPTIONAL_KINDS, headless_objects
-from router.kubernetes.objects import Object, Snapshot, labels, name_of, shown
-from router.kubernetes.services import restore
+from router.kubernetes.objects import names
+from router.kubernetes.objects.changes import Change, Create, Delete
+from router.kubernetes.objects.objects import Object, Snapshot, labels, name_of, shown
+from router.kubernetes.services.services import restore
 from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel
 from sitectl.kubernetes.site import kept_by
 

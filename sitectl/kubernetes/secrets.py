@@ -22,12 +22,12 @@ from certs.revocation import Revocation, Revoked
 from certs.rotation import CaState
 from certs.terms import FREE, TokenTerms
 from certs.tokens import Token
-from router.kubernetes import names
-from router.kubernetes import secrets as kept
 from router.kubernetes.codecs import grant as grants
 from router.kubernetes.codecs import identity, proxy, register, revoked
+from router.kubernetes.codecs import secrets as kept
 from router.kubernetes.codecs import token as token_secrets
-from router.kubernetes.objects import Object, labels, name_of
+from router.kubernetes.objects import names
+from router.kubernetes.objects.objects import Object, labels, name_of
 from sitectl.base.failure import conflict
 from sitectl.kubernetes.cluster import ApiFailure, Body, Cluster
 

@@ -1,9 +1,9 @@
 """`service label`: labels of the Services that are made for a service of the network."""
 
-from router.kubernetes.documents import config_map_name
-from router.kubernetes.names import SERVICE_LABELS
-from router.kubernetes.objects import annotations
-from router.kubernetes.texts import is_label_key, is_label_value, pairs
+from router.kubernetes.objects.names import SERVICE_LABELS
+from router.kubernetes.objects.objects import annotations
+from router.kubernetes.objects.texts import is_label_key, is_label_value, pairs
+from router.kubernetes.translation.documents import config_map_name
 from sitectl.base import output
 from sitectl.base.failure import not_found, usage
 from sitectl.base.options import Settings

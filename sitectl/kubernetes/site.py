@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from router.documents import file_name, write
 from router.documents.wanted import Wanted
-from router.kubernetes import addresses, console, names, owners
-from router.kubernetes.codecs import status
-from router.kubernetes.documents import config_map, config_map_name
-from router.kubernetes.objects import Object, annotations, labels
+from router.kubernetes.codecs import owners, status
+from router.kubernetes.objects import addresses, console, names
+from router.kubernetes.objects.objects import Object, annotations, labels
+from router.kubernetes.translation.documents import config_map, config_map_name
 from router.model.errors import ConfigError
 from router.model.specs import Document, Kind, LinkSpec
 from sitectl.base import output

@@ -6,18 +6,20 @@ from typing import Final, NamedTuple
 import msgspec
 
 from router.documents import file_name, write
-from router.kubernetes import adoption, documents, names, skupper_services
-from router.kubernetes.documents import config_map, config_map_name
-from router.kubernetes.migration import AddressView
-from router.kubernetes.migration_record import MigrationRecord, before_migration, moved
-from router.kubernetes.migration_skupper import is_foreign, original
-from router.kubernetes.objects import Object, Snapshot, is_going, part
-from router.kubernetes.objects import name_of as object_name
-from router.kubernetes.picture import NamespacePicture, ServiceWish
-from router.kubernetes.ported import is_generated
-from router.kubernetes.refusals import refusal
-from router.kubernetes.skupper_services import ANNOTATION, Definition
-from router.kubernetes.translate import translate
+from router.kubernetes.migration.migration import AddressView
+from router.kubernetes.migration.record import MigrationRecord, before_migration, moved
+from router.kubernetes.migration.skupper import is_foreign, original
+from router.kubernetes.objects import names
+from router.kubernetes.objects.objects import Object, Snapshot, is_going, part
+from router.kubernetes.objects.objects import name_of as object_name
+from router.kubernetes.objects.picture import NamespacePicture, ServiceWish
+from router.kubernetes.services import adoption
+from router.kubernetes.services.refusals import refusal
+from router.kubernetes.translation import documents, skupper_services
+from router.kubernetes.translation.documents import config_map, config_map_name
+from router.kubernetes.translation.ported import is_generated
+from router.kubernetes.translation.skupper_services import ANNOTATION, Definition
+from router.kubernetes.translation.translate import translate
 from router.model.specs import ConnectorSpec, Document, Kind, ServiceSpec
 from sitectl.kubernetes.site import kept_by
 

@@ -5,11 +5,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from router.kubernetes import names, texts
-from router.kubernetes.objects import Object, annotations, labels
-from router.kubernetes.objects import name_of as object_name
-from router.kubernetes.skupper_coexistence import is_skuppers_token
-from router.kubernetes.texts import Wrong
+from router.kubernetes.objects import names, texts
+from router.kubernetes.objects.objects import Object, annotations, labels
+from router.kubernetes.objects.objects import name_of as object_name
+from router.kubernetes.objects.texts import Wrong
+from router.kubernetes.services.skupper_coexistence import is_skuppers_token
 from router.model import limits
 from sitectl.kubernetes.survey import SkupperNamespace
 

@@ -3,10 +3,10 @@
 from typing import Final
 
 from router import __version__
-from router.kubernetes import names
-from router.kubernetes.applied import is_stamped
-from router.kubernetes.image import PULL_POLICIES, REPOSITORY, PullPolicy
-from router.kubernetes.objects import Object, annotations, part
+from router.kubernetes.manifests.image import PULL_POLICIES, REPOSITORY, PullPolicy
+from router.kubernetes.objects import names
+from router.kubernetes.objects.applied import is_stamped
+from router.kubernetes.objects.objects import Object, annotations, part
 from router.model.errors import ConfigError
 from sitectl.base import output
 from sitectl.base.failure import Failure

@@ -3,10 +3,10 @@
 import difflib
 from typing import Final
 
-from router.kubernetes.objects import Snapshot, part
-from router.kubernetes.ported import service_ports
-from router.kubernetes.texts import PortPairs, label_pairs
-from router.kubernetes.workloads import container_ports
+from router.kubernetes.objects.objects import Snapshot, part
+from router.kubernetes.objects.texts import PortPairs, label_pairs
+from router.kubernetes.translation.ported import service_ports
+from router.kubernetes.translation.workloads import container_ports
 from sitectl.base.failure import Exit, Failure, not_found, usage
 
 _KINDS: Final = {

@@ -6,7 +6,7 @@ from typing import Any, Final, get_args
 
 import click
 
-from router.kubernetes import image as pods
+from router.kubernetes.manifests import image as pods
 from sitectl.base.failure import usage
 from sitectl.base.options import Decorated
 from sitectl.runtimes.spec import PullPolicy

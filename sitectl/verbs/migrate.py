@@ -11,8 +11,8 @@ from sitectl.base.failure import Exit, Failure, usage
 from sitectl.base.options import Settings, Verb, dry_run_flag
 
 if TYPE_CHECKING:
-    from router.kubernetes.migration import MigrationStep
-    from router.kubernetes.migration_record import Direction
+    from router.kubernetes.migration.migration import MigrationStep
+    from router.kubernetes.migration.record import Direction
     from sitectl.kubernetes.migration_run import MigrationResult
     from sitectl.kubernetes.site import KubernetesSite
     from sitectl.kubernetes.survey import SkupperAddress, SkupperNamespace
@@ -114,7 +114,7 @@ def _require_both(
     """Raise Failure unless there is a site of ours, and a Skupper to go back to."""
     if direction == "apply":
         site.require_site()
-        from router.kubernetes import names
+        from router.kubernetes.objects import names
 
         if found.snapshot.get("Deployment", names.ROUTER) is None and not site.admin.is_running():
             raise Failure(
@@ -187,7 +187,7 @@ def _steps(
     found: "SkupperNamespace", name: str, direction: "Direction", only_declare: bool = False
 ) -> "tuple[MigrationStep, ...]":
     """What is left to do; that targets are ready is asked only when there is something else."""
-    from router.kubernetes.migration_foretold import foretold
+    from router.kubernetes.migration.forecast import foretold
 
     view = msgspec.structs.replace(found.view(name), only_declare=only_declare)
     left = foretold(msgspec.structs.replace(view, is_serving=True), direction)
@@ -206,7 +206,7 @@ def _gap(candidate: "SkupperAddress") -> str:
 
 
 def _served_by(found: "SkupperNamespace", name: str) -> str:
-    from router.kubernetes import adoption, owned_services
+    from router.kubernetes.services import adoption, owned_services
 
     service = found.snapshot.get("Service", name)
     if service is None:
@@ -300,8 +300,8 @@ def _dry_run(
     only_declare: bool,
 ) -> None:
     """The steps on stderr; on stdout the documents, for those who keep them in Git."""
-    from router.kubernetes.changes import Create, Patch
-    from router.kubernetes.objects import name_of
+    from router.kubernetes.objects.changes import Create, Patch
+    from router.kubernetes.objects.objects import name_of
     from sitectl.base.options import Planned
 
     for one in asked:

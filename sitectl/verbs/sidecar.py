@@ -19,7 +19,7 @@ from sitectl.runtimes.spec import PullPolicy
 
 if TYPE_CHECKING:
     from router.kubernetes.manifests import SidecarService
-    from router.kubernetes.objects import Object
+    from router.kubernetes.objects.objects import Object
 
 
 def _loader() -> type[yaml.SafeLoader]:
@@ -80,9 +80,9 @@ def sidecar(
       sitectl sidecar -f job.yaml --service db --service api:80 --token-secret west
     """
     from router.kubernetes import manifests
-    from router.kubernetes.image import PULL_POLICY
+    from router.kubernetes.manifests.image import PULL_POLICY
     from router.kubernetes.manifests.sidecar import has_template
-    from router.kubernetes.objects import metadata, name_of
+    from router.kubernetes.objects.objects import metadata, name_of
 
     wanted = [_service(words) for words in services]
     text = _token_text(token) if token is not None else ""
@@ -154,7 +154,7 @@ def controller(
 
 def _is_among(secrets: "list[Object]", found: "Object") -> bool:
     """Whether it is one of ``secrets``, as an earlier run printed it or for another workload."""
-    from router.kubernetes.objects import metadata, name_of
+    from router.kubernetes.objects.objects import metadata, name_of
 
     return found.get("kind") == "Secret" and any(
         name_of(found) == name_of(secret)

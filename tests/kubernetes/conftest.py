@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from router.kubernetes.names import ROUTER
+from router.kubernetes.objects.names import ROUTER
 from tests.kubernetes.client import Kubectl
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.routers import Router, Start, allow

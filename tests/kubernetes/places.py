@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import yaml
 
-from router.kubernetes import names
 from router.kubernetes.manifests import IMAGE, controller_objects
 from router.kubernetes.manifests.parts import from_field
+from router.kubernetes.objects import names
 from router.model import limits
 from tests.kubernetes import commands
 from tests.kubernetes.cluster import Cluster

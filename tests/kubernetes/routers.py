@@ -15,9 +15,9 @@ from certs.authority import Authority
 from certs.identity import SiteIdentity
 from certs.names import Endpoint
 from certs.tokens import Token
+from router.kubernetes.codecs.secrets import grant_secret
 from router.kubernetes.manifests.rights import router_rights
-from router.kubernetes.names import IDENTITY_SECRET, ROUTER
-from router.kubernetes.secrets import grant_secret
+from router.kubernetes.objects.names import IDENTITY_SECRET, ROUTER
 from sitectl.base.failure import Failure
 from sitectl.site.admin import Admin
 from tests.kubernetes.client import Kubectl

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-from router.kubernetes import names
+from router.kubernetes.objects import names
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.failures import Failure
 

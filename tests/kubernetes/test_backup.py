@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from router.kubernetes.secrets import link_name
+from router.kubernetes.codecs.secrets import link_name
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.commands import Commands
 from tests.kubernetes.routers import LINK_PORT, Start, claim, kubectl, manifest, soon

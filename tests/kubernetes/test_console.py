@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from router.kubernetes.names import CONSOLE_USERS_SECRET, SITE_CONFIGMAP
+from router.kubernetes.objects.names import CONSOLE_USERS_SECRET, SITE_CONFIGMAP
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.routers import Router, Start, allow, soon
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from router.control.kubernetes.api import Api
-from router.control.kubernetes.controller import SiteController
-from router.control.kubernetes.controller_findings import FIELD_MANAGER
-from router.kubernetes import names
-from router.kubernetes.adoption import adopt
+from router.kubernetes.client.api import Api
+from router.kubernetes.controller.controller import SiteController
+from router.kubernetes.controller.controller_findings import FIELD_MANAGER
 from router.kubernetes.manifests import CONTROLLER, controller_objects
+from router.kubernetes.objects import names
+from router.kubernetes.services.adoption import adopt
 from tests.kubernetes.async_waiting import until
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.faults import Fault

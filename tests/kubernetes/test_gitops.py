@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from router.kubernetes import names
-from router.kubernetes.adoption import leads_to_routers
+from router.kubernetes.objects import names
+from router.kubernetes.services.adoption import leads_to_routers
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.gitops import ANNOTATION, LABEL, GitOps
 from tests.kubernetes.places import IMAGES, Place, copied, install_controller, settled, writes

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from router.kubernetes import adoption, names
 from router.kubernetes.manifests.rights import router_rights
-from router.kubernetes.names import ROUTER
+from router.kubernetes.objects import names
+from router.kubernetes.objects.names import ROUTER
+from router.kubernetes.services import adoption
 from router.model import limits
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.routers import LINK_PORT, Router, certificate, kubectl, manifest, soon

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from deploy.__main__ import HERE
-from router.kubernetes import names
 from router.kubernetes.manifests import IMAGE, controller_objects
 from router.kubernetes.manifests.parts import from_field
+from router.kubernetes.objects import names
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.commands import IMAGES, Commands
 from tests.scenario.waiting import own_time

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from router.kubernetes import adoption, names
+from router.kubernetes.objects import names
+from router.kubernetes.services import adoption
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.commands import IMAGES, Commands
 from tests.kubernetes.rbac import ADMIN

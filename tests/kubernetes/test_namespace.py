@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from router.kubernetes import names
 from router.kubernetes.manifests import site_objects
-from router.kubernetes.picture import SiteOptions
+from router.kubernetes.objects import names
+from router.kubernetes.objects.picture import SiteOptions
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.resources import Json
 from tests.kubernetes.world import is_ready

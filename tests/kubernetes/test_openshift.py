@@ -17,7 +17,7 @@ from router.admin.console.auth import ConsoleSessions, Users
 from router.admin.console.door import ConsoleDoor
 from router.admin.console.listener import serving
 from router.admin.events import EventLog
-from router.control.kubernetes.openshift import OpenShiftLogin
+from router.kubernetes.trust.openshift import OpenShiftLogin
 from router.model import limits
 from tests.kubernetes.openshift import (
     METADATA,

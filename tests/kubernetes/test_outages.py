@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from router.kubernetes import names
+from router.kubernetes.objects import names
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.faults import Fault
 from tests.kubernetes.places import IMAGES, Load, Place, copied, install_controller

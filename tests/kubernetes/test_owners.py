@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from router.kubernetes import names
-from router.kubernetes.owners import FILE
+from router.kubernetes.codecs.owners import FILE
+from router.kubernetes.objects import names
 from sitectl.base.failure import Exit, Failure
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.commands import Commands

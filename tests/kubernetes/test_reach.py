@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from certs.authority import issue_service_leaf
-from router.kubernetes.secrets import encoded
+from router.kubernetes.codecs.secrets import encoded
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.commands import Commands
 from tests.kubernetes.resources import Json

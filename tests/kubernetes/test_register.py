@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from certs import certificates, register
-from router.kubernetes.names import IDENTITY_SECRET
-from router.kubernetes.secrets import admitted_name, data_of
+from router.kubernetes.codecs.secrets import admitted_name, data_of
+from router.kubernetes.objects.names import IDENTITY_SECRET
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.commands import Commands
 from tests.kubernetes.routers import (

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from router.control.kubernetes.api import Api
-from router.control.kubernetes.services import Restored, ServiceWriter, restore_all
-from router.control.kubernetes.store import KubernetesStore, Look
-from router.kubernetes import adoption, names
+from router.kubernetes.client.api import Api
+from router.kubernetes.leader.service_writer import Restored, ServiceWriter, restore_all
+from router.kubernetes.objects import names
+from router.kubernetes.services import adoption
+from router.kubernetes.store.store import KubernetesStore, Look
 from router.model.specs import ServiceSpec
 from tests.kubernetes.async_waiting import until
 from tests.kubernetes.cluster import Cluster

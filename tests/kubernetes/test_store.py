@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from router.control.kubernetes.api import Api
-from router.control.kubernetes.errors import ApiError
-from router.control.kubernetes.store import KubernetesStore
 from router.documents import Wanted
-from router.kubernetes import names
+from router.kubernetes.client.api import Api
+from router.kubernetes.client.errors import ApiError
+from router.kubernetes.objects import names
+from router.kubernetes.store.store import KubernetesStore
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import TargetSpec
@@ -262,7 +262,7 @@ def test_a_token_that_was_replaced_in_its_file_is_read_again(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def story() -> None:
-        from router import kubeconfig
+        from router.kubernetes.client import kubeconfig
 
         account = tmp_path / "account"
         for name, value in cluster.in_cluster("west", names.ROUTER, account).items():

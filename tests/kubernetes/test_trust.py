@@ -13,8 +13,7 @@ import pytest
 from certs.authority import issue_service_leaf
 from certs.certificates import fingerprint
 from certs.claims import decode
-from router.kubernetes.names import IDENTITY_SECRET, REVOKED_SECRET, ROUTER
-from router.kubernetes.secrets import (
+from router.kubernetes.codecs.secrets import (
     GRANT_FILE,
     data_of,
     encoded,
@@ -22,6 +21,7 @@ from router.kubernetes.secrets import (
     link_name,
     revoked_secret,
 )
+from router.kubernetes.objects.names import IDENTITY_SECRET, REVOKED_SECRET, ROUTER
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.faults import Fault
 from tests.kubernetes.routers import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from router.kubernetes.names import ROUTER, STATUS_CONFIGMAP
+from router.kubernetes.objects.names import ROUTER, STATUS_CONFIGMAP
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.places import (
     EVENTS_S,

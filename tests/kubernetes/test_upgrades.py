@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from router.kubernetes import names
 from router.kubernetes.manifests import IMAGE, site_objects
-from router.kubernetes.picture import SiteOptions
+from router.kubernetes.objects import names
+from router.kubernetes.objects.picture import SiteOptions
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.places import IMAGES, Load, Place, copied, fetch
 from tests.kubernetes.published import REQUEST, filled, shop

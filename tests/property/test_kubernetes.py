@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 
 from router.documents import resolve
 from router.documents.readers import is_name
-from router.kubernetes import adoption, skupper_services
-from router.kubernetes.annotation_keys import ALL_KINDS
-from router.kubernetes.annotation_keys import BY_KEY as ANNOTATIONS
-from router.kubernetes.memo import Memo
-from router.kubernetes.objects import Snapshot
-from router.kubernetes.site_keys import BY_KEY as SITE_KEYS
-from router.kubernetes.translate import translate
-from tests.unit.kubernetes.objects import (
+from router.kubernetes.objects.objects import Snapshot
+from router.kubernetes.services import adoption
+from router.kubernetes.translation import skupper_services
+from router.kubernetes.translation.annotation_keys import ALL_KINDS
+from router.kubernetes.translation.annotation_keys import BY_KEY as ANNOTATIONS
+from router.kubernetes.translation.memo import Memo
+from router.kubernetes.translation.site_keys import BY_KEY as SITE_KEYS
+from router.kubernetes.translation.translate import translate
+from tests.unit.kubernetes.namespace_objects import (
     config_map,
     documents,
     made,

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from certs import certificates, claims, keys
 from certs.claims import Redeemed
-from router.control.kubernetes.errors import ApiError
-from router.control.kubernetes.grants import GrantSecrets
-from router.kubernetes.secrets import GRANT_FILE, data_of, grant_name, grant_secret
+from router.kubernetes.client.errors import ApiError
+from router.kubernetes.codecs.secrets import GRANT_FILE, data_of, grant_name, grant_secret
+from router.kubernetes.trust.grants import GrantSecrets
 from tests.unit.certs.sites import NOW, Site, parsed, request_of
-from tests.unit.control.kubernetes.fake_secrets import AWAY, FakeSecrets
+from tests.unit.kubernetes.trust.fake_secrets import AWAY, FakeSecrets
 
 
 class Scene(msgspec.Struct, frozen=True):

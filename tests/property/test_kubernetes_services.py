@@ -7,9 +7,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from router.kubernetes import adoption
-from router.kubernetes.picture import ServiceWish, SiteOptions
-from router.kubernetes.services import Memory, ServicePlan, plan, restore
+from router.kubernetes.objects.picture import ServiceWish, SiteOptions
+from router.kubernetes.services import adoption
+from router.kubernetes.services.services import Memory, ServicePlan, plan, restore
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec
 from tests.unit.kubernetes.cluster import Cluster, users_service, without_version

@@ -5,8 +5,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.kubernetes.objects import Snapshot
-from router.kubernetes.targets import Expander, expand
+from router.kubernetes.objects.objects import Snapshot
+from router.kubernetes.targets.targets import Expander, expand
 from router.model.specs import ConnectorSpec, Document, ServiceSpec
 from tests.unit.kubernetes.objects_made import endpoint, endpoints, pod, service, workload
 

@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.kubernetes import adoption, owned_services
-from router.kubernetes.migration_foretold import foretold
-from tests.unit.kubernetes.moving import World
+from router.kubernetes.migration.forecast import foretold
+from router.kubernetes.services import adoption, owned_services
+from tests.unit.kubernetes.services.moving import World
 
 FORMS: dict[str, Callable[[World, str], None]] = {
     "generated": lambda world, name: world.exposed(name, over=False),

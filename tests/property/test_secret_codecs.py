@@ -33,7 +33,7 @@ from router.kubernetes.codecs import (
     status,
     token,
 )
-from router.kubernetes.secrets import SecretError, data_of, encoded, proxy_secret
+from router.kubernetes.codecs.secrets import SecretError, data_of, encoded, proxy_secret
 from tests.unit.certs.sites import NOW, Site
 
 SITE_IDS = st.text("0123456789abcdef", min_size=32, max_size=32)

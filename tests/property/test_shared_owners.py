@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from router.kubernetes.owners import FILE, owners_map, owners_of
+from router.kubernetes.codecs.owners import FILE, owners_map, owners_of
 from router.model.grants import VERBS, ServiceGrant
 from router.model.ids import SiteId
 from router.model.limits import (
@@ -15,8 +15,8 @@ from router.model.limits import (
     OWNED_NAMES_MAX,
 )
 from router.model.owners import Owner, agreed
-from tests.unit.control.kubernetes.fake_secrets import CONFLICT, FakeSecrets
-from tests.unit.control.kubernetes.test_owners import SITE_ID, Replica, kept
+from tests.unit.kubernetes.leader.test_owners import SITE_ID, Replica, kept
+from tests.unit.kubernetes.trust.fake_secrets import CONFLICT, FakeSecrets
 
 SITES = tuple(SiteId(digit * 32) for digit in "0123")
 LIAR = SiteId("f" * 32)

@@ -7,13 +7,13 @@ ABSENT = (
     # Room or library, and when it comes.
     "cryptography.hazmat.primitives.ciphers.aead",  # Sealed backups, of sitectl.
     "h2",  # A client or target that speaks HTTP/2.
-    "httpx",  # Kubernetes.
+    "httpx2",  # Kubernetes.
     "hypothesis",
     "lightkube",
     "opentelemetry",  # Tracing that is switched on.
     "rich",
     "click",
-    "router.control.kubernetes",
+    "router.kubernetes.client",
     "simulator",
     "sitectl",
 )

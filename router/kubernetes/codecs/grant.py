@@ -4,14 +4,14 @@ from typing import Any, Final
 
 from certs import claims
 from certs.claims import Grant
-from router.kubernetes.objects import Object
-from router.kubernetes.secrets import (
+from router.kubernetes.codecs.secrets import (
     GRANT_FILE,
     data_of,
     decoded,
     grant_secret,
     with_data,
 )
+from router.kubernetes.objects.objects import Object
 
 _HINT: Final = "Delete it and make a new token"
 

@@ -10,9 +10,7 @@ from certs.authority import Authority
 from certs.errors import CertError
 from certs.identity import SiteIdentity
 from certs.rotation import CaState
-from router.kubernetes.names import IDENTITY_SECRET
-from router.kubernetes.objects import Object
-from router.kubernetes.secrets import (
+from router.kubernetes.codecs.secrets import (
     CA_CERTIFICATE,
     CA_KEY,
     CA_ROTATION,
@@ -24,6 +22,8 @@ from router.kubernetes.secrets import (
     value_of,
     with_data,
 )
+from router.kubernetes.objects.names import IDENTITY_SECRET
+from router.kubernetes.objects.objects import Object
 
 SOURCE: Final = f"Secret/{IDENTITY_SECRET}"
 CODE: Final = "SW0440"

@@ -9,8 +9,7 @@ from certs.authority import Leaf
 from certs.credentials import Credential
 from certs.errors import CertError
 from certs.tokens import Token
-from router.kubernetes.objects import Object, name_of
-from router.kubernetes.secrets import (
+from router.kubernetes.codecs.secrets import (
     LINK_CA,
     LINK_CERTIFICATE,
     LINK_KEY,
@@ -20,6 +19,7 @@ from router.kubernetes.secrets import (
     link_secret,
     value_of,
 )
+from router.kubernetes.objects.objects import Object, name_of
 
 _HINT: Final = "Delete it: its router makes it again"
 

@@ -3,8 +3,7 @@
 from typing import Final
 
 from certs.proxies import ProxyLogin
-from router.kubernetes.objects import Object, name_of
-from router.kubernetes.secrets import (
+from router.kubernetes.codecs.secrets import (
     PROXY_CA,
     PROXY_PASSWORD,
     PROXY_URL,
@@ -12,6 +11,7 @@ from router.kubernetes.secrets import (
     SecretError,
     data_of,
 )
+from router.kubernetes.objects.objects import Object, name_of
 
 _HINT: Final = "Say it again: sitectl link set NAME --proxy URL"
 

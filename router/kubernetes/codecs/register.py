@@ -7,14 +7,14 @@ from certs import register
 from certs.errors import CertError
 from certs.names import is_site_id
 from certs.register import Admitted
-from router.kubernetes.objects import Object, name_of
-from router.kubernetes.secrets import (
+from router.kubernetes.codecs.secrets import (
     SecretError,
     admitted_name,
     admitted_secret,
     keys_of,
     value_of,
 )
+from router.kubernetes.objects.objects import Object, name_of
 
 CODE: Final = "SW0446"
 

@@ -5,9 +5,7 @@ from typing import Any, Final
 from certs import revocation
 from certs.errors import CertError
 from certs.revocation import Revoked
-from router.kubernetes.names import REVOKED_SECRET
-from router.kubernetes.objects import Object
-from router.kubernetes.secrets import (
+from router.kubernetes.codecs.secrets import (
     REVOKED_FILE,
     SecretError,
     data_of,
@@ -15,6 +13,8 @@ from router.kubernetes.secrets import (
     value_of,
     with_data,
 )
+from router.kubernetes.objects.names import REVOKED_SECRET
+from router.kubernetes.objects.objects import Object
 
 CODE: Final = "SW0445"
 _HINT: Final = f"Restore it, or revoke again after: kubectl delete secret {REVOKED_SECRET}"

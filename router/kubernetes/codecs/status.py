@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
-from router.kubernetes.names import PART_OF, STATUS_CONFIGMAP
-from router.kubernetes.objects import Object, metadata
+from router.kubernetes.objects.names import PART_OF, STATUS_CONFIGMAP
+from router.kubernetes.objects.objects import Object, metadata
 
 KIND: Final = "ConfigMap"
 KEY: Final = "status.json"

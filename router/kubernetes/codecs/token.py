@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from certs import tokens
 from certs.tokens import Token
-from router.kubernetes.names import MANAGED_BY, MANAGED_BY_LABEL, SKUPPER_TYPE
-from router.kubernetes.objects import Object, labels, name_of
-from router.kubernetes.tokens import text_of
+from router.kubernetes.objects.names import MANAGED_BY, MANAGED_BY_LABEL, SKUPPER_TYPE
+from router.kubernetes.objects.objects import Object, labels, name_of
+from router.kubernetes.translation.tokens import text_of
 from router.model import limits
 
 ANY_COST: Final = (None, *range(1, 1_001), limits.COST_MAX)

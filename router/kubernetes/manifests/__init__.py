@@ -12,10 +12,10 @@ a namespace's administrator (`rights`). Fields that the API would fill in are st
 them out would look like a change.
 """
 
-from router.kubernetes.image import IMAGE
 from router.kubernetes.manifests.access import ingress_kind
 from router.kubernetes.manifests.console import CONSOLE_KINDS
 from router.kubernetes.manifests.controller import CONTROLLER, WATCH_NAMESPACE, controller_objects
+from router.kubernetes.manifests.image import IMAGE
 from router.kubernetes.manifests.parts import (
     PROBES_PORT,
     SIDECAR_PROBES_PORT,

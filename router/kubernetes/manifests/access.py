@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from router.kubernetes import names
-from router.kubernetes.addresses import LINK_PORT, link_host
 from router.kubernetes.manifests.parts import CONSOLE_PORT_NAME, Json, metadata, own_labels
-from router.kubernetes.picture import SiteOptions
+from router.kubernetes.objects import names
+from router.kubernetes.objects.addresses import LINK_PORT, link_host
+from router.kubernetes.objects.picture import SiteOptions
 
 _SERVICE_TYPES: Final = {"loadbalancer": "LoadBalancer", "nodeport": "NodePort"}
 

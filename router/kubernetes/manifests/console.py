@@ -6,12 +6,12 @@ name of ours, not Skupper's ``skupper``: a site runs beside one of Skupper's.
 
 from typing import Final
 
-from router.kubernetes import names, oauth
-from router.kubernetes.console import PORT as CONSOLE_PORT
-from router.kubernetes.console import console_host, console_ingress
 from router.kubernetes.manifests.parts import CONSOLE_PORT_NAME as PORT_NAME
 from router.kubernetes.manifests.parts import Json, metadata
-from router.kubernetes.picture import SiteOptions
+from router.kubernetes.objects import names, oauth
+from router.kubernetes.objects.console import PORT as CONSOLE_PORT
+from router.kubernetes.objects.console import console_host, console_ingress
+from router.kubernetes.objects.picture import SiteOptions
 
 CONSOLE_KINDS: Final = ("Route", "Ingress", "Service")
 """Of objects named `names.CONSOLE`, which a site has or has not."""

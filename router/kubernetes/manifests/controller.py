@@ -2,14 +2,13 @@
 
 from typing import Final
 
-from router.kubernetes import names
-from router.kubernetes.image import (
+from router.kubernetes.manifests import resources
+from router.kubernetes.manifests.image import (
     IMAGE_VARIABLE,
     PULL_POLICY,
     PULL_POLICY_VARIABLE,
     PullPolicy,
 )
-from router.kubernetes.manifests import resources
 from router.kubernetes.manifests.parts import (
     PROBES_PORT,
     TMP_DIR,
@@ -24,7 +23,8 @@ from router.kubernetes.manifests.parts import (
 )
 from router.kubernetes.manifests.rights import controller_rights
 from router.kubernetes.manifests.site import role, role_binding
-from router.kubernetes.objects import Object
+from router.kubernetes.objects import names
+from router.kubernetes.objects.objects import Object
 
 CONTROLLER: Final = "spillway-controller"
 COMPONENT: Final = "controller"

@@ -4,11 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from router.kubernetes import names, texts
-from router.kubernetes.addresses import LINK_PORT
-from router.kubernetes.console import PORT as CONSOLE_PORT
-from router.kubernetes.image import PULL_POLICY, PullPolicy
 from router.kubernetes.manifests import resources
+from router.kubernetes.manifests.image import PULL_POLICY, PullPolicy
 from router.kubernetes.manifests.parts import (
     CONSOLE_PORT_NAME,
     PROBES_PORT,
@@ -23,7 +20,10 @@ from router.kubernetes.manifests.parts import (
     pod_security,
     probes,
 )
-from router.kubernetes.picture import SiteOptions
+from router.kubernetes.objects import names, texts
+from router.kubernetes.objects.addresses import LINK_PORT
+from router.kubernetes.objects.console import PORT as CONSOLE_PORT
+from router.kubernetes.objects.picture import SiteOptions
 
 PRE_STOP_S: Final = 5
 """A pod that ends is still sent new connections until every node has heard of it."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from router import __version__
-from router.kubernetes import names
+from router.kubernetes.objects import names
 
 Json = dict[str, Any]
 

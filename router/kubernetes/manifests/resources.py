@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
-from router.kubernetes import texts
 from router.kubernetes.manifests.parts import Json
+from router.kubernetes.objects import texts
 
 
 class Amount(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
-from router.kubernetes import names
 from router.kubernetes.manifests.parts import Json
+from router.kubernetes.objects import names
 
 READ: Final = ("get", "list", "watch")
 WRITE: Final = ("create", "update", "patch", "delete")

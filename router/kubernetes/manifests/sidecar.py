@@ -12,9 +12,8 @@ from typing import Final
 
 import msgspec
 
-from router.kubernetes import names
-from router.kubernetes.image import PULL_POLICY, PullPolicy
 from router.kubernetes.manifests import resources
+from router.kubernetes.manifests.image import PULL_POLICY, PullPolicy
 from router.kubernetes.manifests.parts import (
     SIDECAR_PROBES_PORT,
     STATE_DIR,
@@ -26,8 +25,9 @@ from router.kubernetes.manifests.parts import (
     metadata,
     probes,
 )
-from router.kubernetes.objects import Object, name_of, shown
-from router.kubernetes.objects import metadata as metadata_of
+from router.kubernetes.objects import names
+from router.kubernetes.objects.objects import Object, name_of, shown
+from router.kubernetes.objects.objects import metadata as metadata_of
 from router.model.errors import ConfigError
 
 CONTAINER: Final = "spillway"

@@ -5,16 +5,16 @@ from typing import Final
 
 import msgspec
 
-from router.kubernetes import names
-from router.kubernetes.addresses import link_host
-from router.kubernetes.image import PULL_POLICY, PullPolicy
 from router.kubernetes.manifests.access import access, ingress_kind, network_policy
 from router.kubernetes.manifests.console import console_objects, login_annotations
 from router.kubernetes.manifests.deployment import deployment, disruption_budget
+from router.kubernetes.manifests.image import PULL_POLICY, PullPolicy
 from router.kubernetes.manifests.parts import Json, metadata
 from router.kubernetes.manifests.rights import HEADLESS, Right, router_rights
-from router.kubernetes.objects import Object
-from router.kubernetes.picture import SiteOptions
+from router.kubernetes.objects import names
+from router.kubernetes.objects.addresses import link_host
+from router.kubernetes.objects.objects import Object
+from router.kubernetes.objects.picture import SiteOptions
 from router.model import limits
 from router.model.errors import ConfigError
 

@@ -8,7 +8,7 @@ import pytest
 
 from deploy import airgap
 from router import __version__
-from router.kubernetes.image import IMAGE
+from router.kubernetes.manifests.image import IMAGE
 
 DIGESTED = f"registry.example/spillway@sha256:{'7' * 64}"
 

@@ -18,8 +18,8 @@ from deploy.kustomize import NAMESPACE
 from router.admin.metrics import FAMILIES
 from router.admin.views import ScaleView
 from router.kubernetes.manifests import IMAGE, site_objects
-from router.kubernetes.objects import Object
-from router.kubernetes.picture import SiteOptions
+from router.kubernetes.objects.objects import Object
+from router.kubernetes.objects.picture import SiteOptions
 from tests.unit.deploy.test_kustomize import built, by_kind
 
 SPEC = {

@@ -10,7 +10,7 @@ import yaml
 from deploy.__main__ import HERE
 from router import __version__
 from router.kubernetes.manifests import IMAGE
-from tests.unit.kubernetes.restricted import check_container
+from tests.unit.kubernetes.manifests.restricted import check_container
 
 OLM = HERE / "olm"
 

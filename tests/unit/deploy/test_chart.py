@@ -12,10 +12,10 @@ from deploy.alerts import ALERTS
 from deploy.autoscaling import demand_service
 from deploy.chart import NEEDS_CONTROLLER
 from deploy.monitoring import dashboards
-from router.kubernetes import site_config
-from router.kubernetes.findings import ObjectFindings
 from router.kubernetes.manifests import IMAGE, controller_objects, headless_objects, site_objects
-from router.kubernetes.objects import Object
+from router.kubernetes.objects.findings import ObjectFindings
+from router.kubernetes.objects.objects import Object
+from router.kubernetes.translation import site_config
 
 CHART = str(HERE / "helm" / "spillway")
 DIGEST = f"sha256:{'0' * 64}"

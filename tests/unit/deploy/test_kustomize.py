@@ -15,10 +15,15 @@ from deploy.kustomize import NAMESPACE
 from deploy.rights import page
 from deploy.text import GENERATED
 from router.kubernetes.manifests import IMAGE, site_objects
-from router.kubernetes.objects import Object
-from router.kubernetes.picture import SiteOptions
+from router.kubernetes.objects.objects import Object
+from router.kubernetes.objects.picture import SiteOptions
 from tests import needs
-from tests.unit.kubernetes.restricted import TEMPLATES, check_container, containers, pod_spec
+from tests.unit.kubernetes.manifests.restricted import (
+    TEMPLATES,
+    check_container,
+    containers,
+    pod_spec,
+)
 
 DEPLOY = written.HERE
 DIRECTORIES = sorted(

@@ -5,8 +5,8 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from router.kubernetes.changes import Change, Create, Delete, Patch
-from router.kubernetes.objects import Snapshot
+from router.kubernetes.objects.changes import Change, Create, Delete, Patch
+from router.kubernetes.objects.objects import Snapshot
 from tests.kubernetes.patching import merged
 
 

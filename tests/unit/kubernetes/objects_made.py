@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from router.kubernetes.objects import Snapshot
+from router.kubernetes.objects.objects import Snapshot
 from router.model.specs import ConnectorSpec, Document, ServiceSpec, TargetSpec
 
 Made = dict[str, Any]

@@ -4,9 +4,15 @@ from typing import Any
 
 import yaml
 
-from router.kubernetes.picture import NamespacePicture
+from router.kubernetes.objects.picture import NamespacePicture
 from router.model.specs import ConnectorSpec, LinkSpec, ServiceSpec
-from tests.unit.kubernetes.objects import connectors_of, picture, services_of, site_of, told
+from tests.unit.kubernetes.namespace_objects import (
+    connectors_of,
+    picture,
+    services_of,
+    site_of,
+    told,
+)
 
 SITE = """
 apiVersion: v1

@@ -28,7 +28,7 @@ from certs.revocation import Revocation, Revocations
 from certs.rotation import CaState
 from certs.terms import TokenTerms
 from certs.tokens import Token
-from router.control.kubernetes.links import TokenHindrance
+from router.kubernetes.trust.links import TokenHindrance
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
 from router.model import limits, sharing

@@ -10,8 +10,9 @@ from router.documents.fields import Field, Shape, default_text, value_text
 from router.documents.nodes import Findings, parse
 from router.documents.readers import Bad
 from router.documents.schema import SHAPES
-from router.kubernetes import site_keys, texts
-from router.kubernetes.texts import Wrong
+from router.kubernetes.objects import texts
+from router.kubernetes.objects.texts import Wrong
+from router.kubernetes.translation import site_keys
 from router.model.specs import SiteSpec
 from sitectl.flags.rows import RowParam, help_text, row_flag, rows_of, values_of
 from sitectl.flags.site import site_flags

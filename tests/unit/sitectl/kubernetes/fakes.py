@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from router.kubernetes.kinds import KINDS
 from router.kubernetes.manifests.rights import (
     CONTROLLER,
     CONTROLLER_OPENSHIFT,
     Right,
     router_rights,
 )
-from router.kubernetes.objects import labels
+from router.kubernetes.objects.kinds import KINDS
+from router.kubernetes.objects.objects import labels
 from sitectl.base.failure import unreachable
 from sitectl.kubernetes.cluster import Cluster, ClusterReply, Executed
 from tests.kubernetes.patching import merged

@@ -11,10 +11,8 @@ import pytest
 from certs.claims import decode
 from certs.identity import SiteIdentity
 from certs.tokens import dump, load
-from router.kubernetes import names
-from router.kubernetes.codecs.token import ANY_COST
-from router.kubernetes.owners import owners_map
-from router.kubernetes.secrets import (
+from router.kubernetes.codecs.owners import owners_map
+from router.kubernetes.codecs.secrets import (
     GRANT_FILE,
     REVOKED_FILE,
     data_of,
@@ -24,7 +22,9 @@ from router.kubernetes.secrets import (
     link_secret,
     owner_uid,
 )
-from router.kubernetes.tokens import text_of
+from router.kubernetes.codecs.token import ANY_COST
+from router.kubernetes.objects import names
+from router.kubernetes.translation.tokens import text_of
 from router.model.ids import SiteId
 from router.model.owners import Owner
 from sitectl.backup import seal

@@ -2,7 +2,7 @@
 
 import json
 
-from router.kubernetes.names import CONSOLE
+from router.kubernetes.objects.names import CONSOLE
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster
 

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from router.kubernetes.owners import owners_map
+from router.kubernetes.codecs.owners import owners_map
 from router.model.ids import SiteId
 from router.model.owners import Owner
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine

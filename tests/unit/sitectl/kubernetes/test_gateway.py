@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from certs import claims
-from router.kubernetes.secrets import GRANT_FILE, data_of, grant_name
+from router.kubernetes.codecs.secrets import GRANT_FILE, data_of, grant_name
 from sitectl.gateway.home import read_record
 from sitectl.runtimes.process import ProcessRuntime
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine

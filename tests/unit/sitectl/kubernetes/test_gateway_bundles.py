@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from certs import certificates, claims, tokens
-from router.kubernetes.secrets import GRANT_FILE, data_of, grant_name
+from router.kubernetes.codecs.secrets import GRANT_FILE, data_of, grant_name
 from sitectl.gateway.bundle import archive
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster

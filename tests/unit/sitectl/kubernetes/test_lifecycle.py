@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from router import __version__
-from router.kubernetes.owners import owners_map
+from router.kubernetes.codecs.owners import owners_map
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster
 

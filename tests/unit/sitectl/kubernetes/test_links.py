@@ -14,7 +14,7 @@ from certs.authority import Authority
 from certs.claims import Redemption
 from certs.register import Admitted, Issued
 from router.kubernetes.codecs import grant, register, revoked
-from router.kubernetes.tokens import text_of
+from router.kubernetes.translation.tokens import text_of
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster
 

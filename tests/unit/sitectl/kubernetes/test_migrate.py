@@ -7,7 +7,7 @@ import click
 import pytest
 import yaml
 
-from router.kubernetes import names
+from router.kubernetes.objects import names
 from sitectl.verbs import gateway
 from tests.kubernetes.skupper import ROUTER_LABELS, entry
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine

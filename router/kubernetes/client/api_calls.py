@@ -1,0 +1,271 @@
+"""Calls to an API server as values, and what its answers say. Pure.
+
+Routers send them on an event loop (`api`), `sitectl` in threads, several at a
+time (`sitectl.kubernetes.cluster`). The two differ in when a call is sent again, and in the words
+for a refusal.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from router.kubernetes.objects.kinds import KINDS, KindInfo
+from router.kubernetes.objects.objects import Object, metadata, name_of
+
+FIELD_MANAGER: Final = "spillway"
+ALL_NAMESPACES: Final = "*"
+JSON: Final = "application/json"
+MERGE_PATCH: Final = "application/merge-patch+json"
+JSON_PATCH: Final = "application/json-patch+json"
+APPLY_PATCH: Final = "application/apply-patch+yaml"
+_REVIEW: Final = "SelfSubjectAccessReview"
+
+_Read = TypeVar("_Read")
+
+
+class MalformedAnswer(ValueError):
+    """An answer, but not to what was asked: proxies in between answer with anything."""
+
+
+class ApiCall(msgspec.Struct, frozen=True, kw_only=True):
+    """One call. ``verb`` as in rights (RBAC); ``repeats``: doing it twice is as doing it once."""
+
+    verb: str
+    kind: str
+    name: str = ""
+    method: str
+    path: str
+    params: Mapping[str, str] = {}
+    body: object = None
+    content_type: str = JSON
+    repeats: bool = True
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Part of a list. ``version``: of the whole list, on every page; ``more``: where it goes on."""
+
+    items: list[dict[str, Any]]
+    version: str
+    more: str = ""
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """What an answer that is no success says."""
+
+    reason: str
+    message: str
+    code: int = 0
+    retry_after_s: float | None = None
+
+
+class _StatusDetails(msgspec.Struct, frozen=True):
+    retryAfterSeconds: float = 0
+
+
+class _Status(msgspec.Struct, frozen=True):
+    reason: str = ""
+    message: str = ""
+    code: int = 0
+    details: _StatusDetails | None = None
+
+
+class _ListMeta(
+    msgspec.Struct, frozen=True, rename={"resource_version": "resourceVersion", "more": "continue"}
+):
+    resource_version: str = ""
+    more: str = ""
+
+
+class _List(msgspec.Struct, frozen=True):
+    kind: str = ""
+    metadata: _ListMeta = _ListMeta()
+    items: list[dict[str, Any]] | None = None  # Go writes an empty list as null.
+
+
+def path_of(kind: str, namespace: str, name: str = "", subresource: str = "") -> str:
+    """Where the API serves objects of ``kind``."""
+    info = KINDS[kind]
+    root = "apis" if "/" in info.api_version else "api"
+    parts = [root, info.api_version]
+    if namespace != ALL_NAMESPACES:
+        parts += ["namespaces", namespace]
+    return "/".join([*parts, *(part for part in (info.plural, name, subresource) if part)])
+
+
+def get(kind: str, name: str, namespace: str) -> ApiCall:
+    """The object of that name."""
+    path = path_of(kind, namespace, name)
+    return ApiCall(verb="get", kind=kind, name=name, method="GET", path=path)
+
+
+def listing(
+    kind: str, namespace: str, selected: Mapping[str, str], most: int, more: str = ""
+) -> ApiCall:
+    """A page of all objects; ``selected`` as of `selectors`, ``more`` as the page before says."""
+    params = {**selected, "limit": str(most)}
+    if more:
+        params["continue"] = more
+    return ApiCall(
+        verb="list", kind=kind, method="GET", path=path_of(kind, namespace), params=params
+    )
+
+
+def selectors(labels: str = "", fields: str = "") -> dict[str, str]:
+    """Which objects of a list or watch; empty: all."""
+    found = {"labelSelector": labels, "fieldSelector": fields}
+    return {name: text for name, text in found.items() if text}
+
+
+def create(made: Object, namespace: str, manager: str = FIELD_MANAGER) -> ApiCall:
+    """Make an object. Sent again it would be there already."""
+    kind = str(made["kind"])
+    return ApiCall(
+        verb="create",
+        kind=kind,
+        name=name_of(made),
+        method="POST",
+        path=path_of(kind, namespace),
+        params={"fieldManager": manager},
+        body=made,
+        repeats=False,
+    )
+
+
+def replace(
+    whole: Object, namespace: str, subresource: str = "", manager: str = FIELD_MANAGER
+) -> ApiCall:
+    """Put ``whole`` in place of the object that has its version."""
+    kind, name = str(whole["kind"]), name_of(whole)
+    return ApiCall(
+        verb="update",
+        kind=kind,
+        name=name,
+        method="PUT",
+        path=path_of(kind, namespace, name, subresource),
+        params={"fieldManager": manager},
+        body=whole,
+    )
+
+
+def patch(
+    kind: str,
+    name: str,
+    changes: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    namespace: str,
+    subresource: str = "",
+    manager: str = FIELD_MANAGER,
+) -> ApiCall:
+    """Merge ``changes`` (None removes a field), or apply a list of JSON patch operations, once."""
+    is_merge = isinstance(changes, Mapping)
+    return ApiCall(
+        verb="patch",
+        kind=kind,
+        name=name,
+        method="PATCH",
+        path=path_of(kind, namespace, name, subresource),
+        params={"fieldManager": manager},
+        body=changes,
+        content_type=MERGE_PATCH if is_merge else JSON_PATCH,
+        repeats=is_merge,
+    )
+
+
+def apply(
+    wanted: Object,
+    namespace: str,
+    *,
+    force: bool,
+    subresource: str = "",
+    manager: str = FIELD_MANAGER,
+) -> ApiCall:
+    """Server-side apply: the fields of ``wanted`` become ours, others stay as they are."""
+    kind, name = str(wanted["kind"]), name_of(wanted)
+    return ApiCall(
+        verb="patch",
+        kind=kind,
+        name=name,
+        method="PATCH",
+        path=path_of(kind, namespace, name, subresource),
+        params={"fieldManager": manager, "force": "true" if force else "false"},
+        body=wanted,
+        content_type=APPLY_PATCH,
+    )
+
+
+def delete(kind: str, name: str, namespace: str, *, uid: str = "", version: str = "") -> ApiCall:
+    """Delete it, in the background what it owns; with ``uid`` or ``version`` only that very one."""
+    options: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "propagationPolicy": "Background",
+    }
+    known = {"uid": uid, "resourceVersion": version}
+    if uid or version:
+        options["preconditions"] = {name: value for name, value in known.items() if value}
+    path = path_of(kind, namespace, name)
+    return ApiCall(verb="delete", kind=kind, name=name, method="DELETE", path=path, body=options)
+
+
+def access_review(attributes: Mapping[str, str], namespace: str) -> ApiCall:
+    """Whether we may: ``verb``, ``resource``, ``group``, ``name``, ``subresource``."""
+    info = KINDS[_REVIEW]
+    review = {
+        "apiVersion": info.api_version,
+        "kind": info.kind,
+        "spec": {"resourceAttributes": {"namespace": namespace, **attributes}},
+    }
+    path = path_of(_REVIEW, ALL_NAMESPACES)
+    return ApiCall(verb="create", kind=_REVIEW, method="POST", path=path, body=review)
+
+
+def decoded(body: bytes, kind: type[_Read]) -> _Read:
+    """``body`` as ``kind``. MalformedAnswer: it is none."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedAnswer(str(error)) from error
+
+
+def object_in(body: bytes) -> dict[str, Any]:
+    """The object that an answer is."""
+    return decoded(body, dict[str, Any])
+
+
+def page_in(body: bytes, kind: str) -> Page:
+    """A page of a list of ``kind``. What is no list is malformed: it does not say there is none."""
+    found = decoded(body, _List)
+    version = found.metadata.resource_version
+    if found.kind != f"{kind}List" or not version:
+        raise MalformedAnswer(f"a {found.kind or 'text'} that is no list of {kind} objects")
+    return Page(found.items or [], version, found.metadata.more)
+
+
+def is_allowed(answer: Object) -> bool:
+    """What an `access_review` comes to."""
+    status = answer.get("status")
+    return isinstance(status, Mapping) and status.get("allowed") is True
+
+
+def refusal_in(status: int, body: bytes) -> Refusal:
+    """Reason and message of a Status; proxies in between answer with any text."""
+    try:
+        said = msgspec.json.decode(body, type=_Status)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Refusal("", f"HTTP {status}")
+    wait_s = 0.0 if said.details is None else said.details.retryAfterSeconds
+    message = said.message or f"HTTP {status or said.code}"
+    return Refusal(said.reason, message, said.code, wait_s if wait_s > 0 else None)
+
+
+def typed(found: dict[str, Any], info: KindInfo) -> dict[str, Any]:
+    """``found`` with the kind that items of a list leave out."""
+    found.setdefault("apiVersion", info.api_version)
+    found.setdefault("kind", info.kind)
+    return found
+
+
+def namespace_of(found: Object) -> str:
+    """That of the object; empty: it says none."""
+    namespace = metadata(found).get("namespace", "")
+    return namespace if isinstance(namespace, str) else ""

@@ -1,0 +1,80 @@
+"""What an API server refuses, in its own words, and when it is worth asking again.
+
+What the server refuses is an `ApiError` with its status; no answer at all is one with status 0.
+Answers that are not what was asked for are errors, too: proxies in between answer with anything.
+"""
+
+import random
+from typing import Final, TypeVar
+
+from router.kubernetes.client import api_calls
+from router.kubernetes.client.api_calls import MalformedAnswer
+from router.model import limits
+from router.model.errors import RouterError
+
+_Decoded = TypeVar("_Decoded")
+
+NO_ANSWER: Final = 0
+CONFLICT, GONE, NOT_FOUND, FORBIDDEN, TOO_MANY = 409, 410, 404, 403, 429
+INVALID = 422
+TOO_LARGE: Final = 413
+"""Also of an answer that is larger than `limits.API_ANSWER_BYTES_MAX`."""
+REPEATABLE: Final = frozenset({NO_ANSWER, TOO_MANY, 500, 502, 503, 504})
+NOT_BEGUN: Final = frozenset({TOO_MANY})
+"""Refused before anything was done: even what may be done only once is sent again."""
+
+
+class ApiError(RouterError):
+    """The API server refused, or did not answer.
+
+    ``status`` is HTTP's, 0: no answer. ``reason`` is the API's word (``NotFound``, ``Conflict``,
+    ``AlreadyExists``, ``Expired``, ``Forbidden``; ``Unreachable`` and ``Timeout`` are ours).
+    ``retry_after_s``: the wait that the server asked for, if it did.
+    """
+
+    def __init__(
+        self, status: int, reason: str, message: str, retry_after_s: float | None = None
+    ) -> None:
+        self.status, self.reason, self.message = status, reason, message
+        self.retry_after_s = retry_after_s
+        super().__init__(message or reason)
+
+    @property
+    def is_gone(self) -> bool:
+        """The version asked for is no longer kept (HTTP 410): list again."""
+        return self.status == GONE or self.reason in ("Expired", "Gone")
+
+
+def backoff_s(
+    attempt: int, rng: random.Random, asked_s: float | None = None, most_s: float = 0.0
+) -> float:
+    """The wait after failure number ``attempt`` (from 0): doubling, jittered by half.
+
+    Never shorter than what the server asked for, which is stretched so that not all come back at
+    once. ``most_s`` 0: `API_BACKOFF_MAX_S`.
+    """
+    base_s: float = limits.API_BACKOFF_S * 2.0 ** min(attempt, 16)
+    wait_s = min(base_s, most_s or limits.API_BACKOFF_MAX_S) * rng.uniform(0.5, 1.0)
+    if asked_s is None:
+        return wait_s
+    return max(wait_s, min(asked_s, limits.API_RETRY_AFTER_MAX_S) * rng.uniform(1.0, 1.25))
+
+
+def refused(status: int, body: bytes, retry_after_s: float | None) -> ApiError:
+    """What an answer that is no success says; proxies in between answer with any text."""
+    said = api_calls.refusal_in(status, body)
+    wait_s = said.retry_after_s if retry_after_s is None else retry_after_s
+    return ApiError(status or said.code, said.reason, said.message, wait_s)
+
+
+def decoded(body: bytes, kind: type[_Decoded]) -> _Decoded:
+    """``body`` as ``kind``; `ApiError` ``Malformed``: it is none."""
+    try:
+        return api_calls.decoded(body, kind)
+    except MalformedAnswer as error:
+        raise malformed(str(error)) from error
+
+
+def malformed(what: str) -> ApiError:
+    """An answer, but not to what was asked."""
+    return ApiError(NO_ANSWER, "Malformed", f"the API answered with: {what}")

@@ -1,0 +1,117 @@
+"""Many objects at a time: lists page by page, and watches event by event.
+
+What is no list or no event of the kind asked for is an `ApiError`: taken for an empty list it
+would withdraw everything.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Any
+
+import msgspec
+
+from router.kubernetes.client import api_calls
+from router.kubernetes.client.api_calls import MalformedAnswer, Page, typed
+from router.kubernetes.client.calls import Calls, Transport
+from router.kubernetes.client.errors import (
+    NO_ANSWER,
+    TOO_LARGE,
+    ApiError,
+    decoded,
+    malformed,
+    refused,
+)
+from router.kubernetes.objects.kinds import KindInfo
+from router.kubernetes.objects.objects import metadata, name_of
+from router.model import limits
+
+
+class WatchEvent(msgspec.Struct, frozen=True):
+    """``kind``: ADDED, MODIFIED, DELETED or BOOKMARK (then only the version counts)."""
+
+    kind: str
+    object: dict[str, Any]
+
+    @property
+    def version(self) -> str:
+        """Watch from here to hear what comes after this event."""
+        version = metadata(self.object).get("resourceVersion", "")
+        return version if isinstance(version, str) else ""
+
+
+class _WatchLine(msgspec.Struct, frozen=True):
+    type: str
+    object: dict[str, Any]
+
+
+async def pages(
+    calls: Calls, kind: str, namespace: str, selected: Mapping[str, str]
+) -> AsyncGenerator[Page, None]:
+    """See `Api.pages`."""
+    most, more = limits.API_PAGE_OBJECTS, ""
+    for _ in range(limits.API_LIST_PAGES_MAX):
+        try:
+            body = await calls.send(api_calls.listing(kind, namespace, selected, most, more))
+        except ApiError as error:
+            if error.status != TOO_LARGE or most == 1:
+                raise
+            most = max(1, most // 8)
+            continue
+        try:
+            page = api_calls.page_in(body, kind)
+        except MalformedAnswer as error:
+            raise malformed(str(error)) from error
+        yield page
+        if not page.more:
+            return
+        more = page.more
+    raise malformed(f"a list of {kind} objects without end")
+
+
+async def watch(
+    transport: Transport,
+    path: str,
+    info: KindInfo,
+    selected: Mapping[str, str],
+    version: str,
+    timeout_s: int,
+) -> AsyncGenerator[WatchEvent, None]:
+    """See `Api.watch`."""
+    params = {
+        **selected,
+        "watch": "true",
+        "allowWatchBookmarks": "true",
+        "resourceVersion": version,
+        "timeoutSeconds": str(timeout_s),
+    }
+    async with transport.stream(path, params, limits.WATCH_SILENCE_S) as pieces:
+        yield WatchEvent("BOOKMARK", {"metadata": {"resourceVersion": version}})
+        async for line in _lines(pieces):
+            told = decoded(line, _WatchLine)
+            if told.type == "ERROR":
+                raise refused(0, msgspec.json.encode(told.object), None)
+            found = typed(told.object, info)
+            if found["kind"] != info.kind or (told.type != "BOOKMARK" and not name_of(found)):
+                raise malformed(f"an event that is of no {info.kind}")
+            yield WatchEvent(told.type, found)
+
+
+async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Lines of a stream, cut at LF alone: texts in objects may hold other line ends."""
+    rest = bytearray()
+    loop = asyncio.get_running_loop()
+    heard_at = loop.time()
+    async for piece in pieces:
+        rest += piece
+        if b"\n" not in piece:
+            if len(rest) > limits.WATCH_LINE_BYTES_MAX:
+                raise ApiError(NO_ANSWER, "TooLarge", "an event of the watch is too large")
+            if loop.time() - heard_at > limits.WATCH_SILENCE_S:  # Bytes that drip say nothing.
+                raise ApiError(NO_ANSWER, "Timeout", "an event of the watch does not end")
+            continue
+        heard_at = loop.time()
+        *whole, tail = bytes(rest).split(b"\n")
+        rest = bytearray(tail)
+        for line in whole:
+            if line:
+                yield line

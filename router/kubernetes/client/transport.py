@@ -1,0 +1,132 @@
+"""HTTP to an API server, with lightkube's reading of kubeconfigs and its ways to authenticate.
+
+Of lightkube, its client is not used: it keeps what vanished while a watch was expired, decodes the
+metadata of each object, knows no preconditions of deletes, and cuts a watch's lines at characters
+that annotations may hold. Tokens in files are read again by it when they are refused, as kubelets
+replace them.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+from router.kubernetes.client.calls import ApiAnswer
+from router.kubernetes.client.errors import NO_ANSWER, TOO_LARGE, ApiError, refused
+from router.kubernetes.client.kubeconfig import (  # First: says what is not installed.
+    UNUSABLE,
+    read_config,
+    unusable,
+)
+from router.model import limits
+
+# isort: split
+import httpx2
+from lightkube.config.client_adapter import ConnectionParams
+from lightkube.core.exceptions import ConfigError as LightkubeError
+
+_CONNECTIONS: Final = httpx2.Limits(max_keepalive_connections=limits.API_IDLE_CONNECTIONS_MAX)
+"""No more bound than the number of watches, each of which is a connection: else calls would wait
+for one that never ends."""
+
+
+def open_transport(kubeconfig: str | None, context: str | None) -> tuple["HttpTransport", str]:
+    """A transport as configured, and the namespace that its configuration names.
+
+    ConfigError SW0431: no configuration, or one that cannot be used.
+    """
+    config = read_config(kubeconfig, context)
+    try:
+        stated = ConnectionParams(timeout=_timeouts(limits.API_ATTEMPT_S)).httpx_params(config)
+        client = httpx2.AsyncClient(**stated, limits=_CONNECTIONS)
+    except UNUSABLE as error:
+        raise unusable(error, kubeconfig) from error
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # Else it logs each request.
+    return HttpTransport(client), config.namespace
+
+
+class HttpTransport:
+    """Implements `api.Transport`."""
+
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self._client = client
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str],
+        body: bytes | None,
+        content_type: str,
+        timeout_s: float,
+    ) -> ApiAnswer:
+        """The answer, whatever its status."""
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        try:
+            async with self._client.stream(
+                method,
+                path,
+                params=dict(params),
+                content=body,
+                headers=headers,
+                timeout=_timeouts(timeout_s),
+            ) as response:
+                answered = await _whole(response)
+        except (httpx2.HTTPError, LightkubeError, OSError) as error:
+            raise _unreachable(error) from error
+        return ApiAnswer(response.status_code, answered, _retry_after_s(response))
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, params: Mapping[str, str], silence_s: float
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Pieces of a GET's body as they come."""
+        timeouts = httpx2.Timeout(limits.API_ATTEMPT_S, read=silence_s)
+        try:
+            async with self._client.stream(
+                "GET",
+                path,
+                params=dict(params),
+                headers={"Accept": "application/json"},
+                timeout=timeouts,
+            ) as response:
+                if response.status_code != 200:
+                    body = await _whole(response)
+                    raise refused(response.status_code, body, _retry_after_s(response))
+                yield response.aiter_bytes()
+        except (httpx2.HTTPError, LightkubeError, OSError) as error:
+            raise _unreachable(error) from error
+
+    async def close(self) -> None:
+        """End all connections."""
+        await self._client.aclose()
+
+
+async def _whole(response: httpx2.Response) -> bytes:
+    """The body. ApiError 413: it is larger than one may be."""
+    body = bytearray()
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) > limits.API_ANSWER_BYTES_MAX:
+            raise ApiError(TOO_LARGE, "TooLarge", "the API server's answer is too large")
+    return bytes(body)
+
+
+def _timeouts(timeout_s: float) -> httpx2.Timeout:
+    return httpx2.Timeout(timeout_s)
+
+
+def _unreachable(error: Exception) -> ApiError:
+    text = str(error) or type(error).__name__
+    return ApiError(NO_ANSWER, "Unreachable", f"the API server does not answer: {text}")
+
+
+def _retry_after_s(response: httpx2.Response) -> float | None:
+    """Seconds; a date (which API servers do not send) counts as not said."""
+    try:
+        asked_s = float(response.headers.get("Retry-After", ""))
+    except ValueError:
+        return None
+    return asked_s if 0 <= asked_s < float("inf") else None

@@ -1,0 +1,211 @@
+"""Secrets of a site as objects: their names, labels and keys, and the bytes in them.
+
+What the bytes mean is read and written by `router.kubernetes.codecs`, one module for each kind.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from certs.errors import CertError
+from router.kubernetes.objects.names import (
+    ADMITTED_PREFIX,
+    CONSOLE_USERS_SECRET,
+    GRANT_PREFIX,
+    IDENTITY_SECRET,
+    LINK_PREFIX,
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+    PART_OF,
+    PROXY_PREFIX,
+    REVOKED_SECRET,
+    TYPE_LABEL,
+)
+from router.kubernetes.objects.objects import Object, labels, metadata, name_of
+from router.model.errors import ConfigError
+
+IDENTITY_KEY, CA_KEY, CA_CERTIFICATE = "identity.key", "ca.key", "ca.crt"
+IDENTITY_FILES: Final = (IDENTITY_KEY, CA_KEY, CA_CERTIFICATE)
+RESTORED: Final = "restored"
+"""Beside them in a Secret that `sitectl restore` made: when, in Unix seconds."""
+CA_ROTATION: Final = "ca-rotation.json"
+"""Beside them while the CA is replaced; routers that do not know it go by the pair that issues."""
+KEPT_FILES: Final = (*IDENTITY_FILES, RESTORED, CA_ROTATION)
+GRANT_FILE, REVOKED_FILE = "grant.json", "revoked.json"
+LINK_TOKEN, LINK_KEY, LINK_CERTIFICATE, LINK_CA = (
+    "token.yaml",
+    "client.key",
+    "client.crt",
+    "ca.crt",
+)
+"""Of a link's Secret: the token that it is for, the key its claim is redeemed with, and, once
+redeemed, the certificate and the CA of the other site."""
+TYPES: Final = ("identity", "grant", "link", "revoked", "admitted", "proxy", "console-users")
+PROXY_URL, PROXY_USER, PROXY_PASSWORD, PROXY_CA = "proxy", "username", "password", "ca.crt"
+"""Of the Secret with the login of a link's HTTP proxy. Without the first it is for whichever proxy
+the link names."""
+
+SECRETS_RULE: Final = (
+    'Give the Role spillway-router this rule: apiGroups: [""], resources: [secrets], '
+    "verbs: [get, list, watch, create, update, patch, delete]"
+)
+
+CODE: Final = "SW0447"
+"""Of a Secret that cannot be used, where its kind has no code of its own."""
+
+ValueT = TypeVar("ValueT")
+
+
+class SecretError(CertError):
+    """What a Secret holds cannot be used. ``key``: the field of its data; empty: all of it.
+
+    ``subject`` names both. Raised for who asked for the Secret; `finding` is for those who list
+    what is wrong in a namespace.
+    """
+
+    def __init__(self, secret: str, key: str, reason: str, hint: str, code: str = CODE) -> None:
+        self.source, self.path = f"Secret/{secret}", f"data[{key}]" if key else "data"
+        self.code = code
+        super().__init__(f"{self.source}: {self.path}", reason, hint)
+
+    @property
+    def finding(self) -> ConfigError:
+        """The same as something that is wrong in the namespace."""
+        return ConfigError(self.source, self.path, self.reason, hint=self.hint, code=self.code)
+
+
+def grant_name(claim: str) -> str:
+    """The Secret of the claim that was granted as ``claim``."""
+    return f"{GRANT_PREFIX}{claim}"
+
+
+def admitted_name(site_id: str) -> str:
+    """The Secret with what is known of a site that may link here: one of sixteen."""
+    return f"{ADMITTED_PREFIX}{site_id[0]}"
+
+
+def admitted_secret(name: str, entries: Mapping[str, bytes]) -> dict[str, Any]:
+    """``entries`` of the register by site id, of one first digit."""
+    return _made(name, "admitted", entries)
+
+
+def link_name(link: str) -> str:
+    """The Secret of the link ``link``."""
+    return f"{LINK_PREFIX}{link}"
+
+
+def proxy_name(link: str) -> str:
+    """The Secret with the login of the HTTP proxy of ``link``, unless the token names another."""
+    return f"{PROXY_PREFIX}{link}"
+
+
+def proxy_secret(link: str, files: Mapping[str, bytes]) -> dict[str, Any]:
+    """The login of a link's HTTP proxy."""
+    return _made(proxy_name(link), "proxy", files)
+
+
+def console_users_secret(passwords: Mapping[str, bytes]) -> dict[str, Any]:
+    """Who may log in to the console."""
+    return _made(CONSOLE_USERS_SECRET, "console-users", passwords)
+
+
+def identity_secret(files: Mapping[str, bytes]) -> dict[str, Any]:
+    """`IDENTITY_FILES`, whole."""
+    return _made(IDENTITY_SECRET, "identity", files)
+
+
+def revoked_secret(revoked: bytes) -> dict[str, Any]:
+    """The list of the revoked."""
+    return _made(REVOKED_SECRET, "revoked", {REVOKED_FILE: revoked})
+
+
+def grant_secret(claim: str, grant: bytes) -> dict[str, Any]:
+    """A claim that was granted. `sitectl token create` makes it, redeeming changes it."""
+    return _made(grant_name(claim), "grant", {GRANT_FILE: grant})
+
+
+def link_secret(link: str, files: Mapping[str, bytes], owner_uid: str) -> dict[str, Any]:
+    """The credential of a link; it goes with the token's Secret, whose name is the link's.
+
+    The reference blocks no deletion: that would take a right which we do not need.
+    """
+    made = _made(link_name(link), "link", files)
+    made["metadata"]["ownerReferences"] = [
+        {"apiVersion": "v1", "kind": "Secret", "name": link, "uid": owner_uid}
+    ]
+    return made
+
+
+def owner_uid(secret: Object) -> str:
+    """Of the token's Secret that a link's Secret belongs to; empty: nobody's."""
+    for owner in metadata(secret).get("ownerReferences") or ():
+        if isinstance(owner, Mapping) and owner.get("kind") == "Secret":
+            return str(owner.get("uid", ""))
+    return ""
+
+
+def is_type(secret: Object, kind: str) -> bool:
+    """Whether it is one of ours of that type."""
+    return labels(secret).get(TYPE_LABEL) == kind
+
+
+def with_data(secret: Object, data: Mapping[str, bytes]) -> dict[str, Any]:
+    """``secret``, its version included, with ``data`` alone: to replace it if nobody else has."""
+    return {**secret, "data": encoded(data)}
+
+
+def encoded(data: Mapping[str, bytes]) -> dict[str, str]:
+    """As ``data`` of a Secret."""
+    return {key: base64.b64encode(value).decode() for key, value in sorted(data.items())}
+
+
+def data_of(found: Object, code: str = CODE) -> dict[str, bytes]:
+    """What is in it. SecretError with ``code``: a value is not base64."""
+    return {key: value_of(found, key, code=code) for key in keys_of(found)}
+
+
+def keys_of(found: Object) -> tuple[str, ...]:
+    """The keys that it has."""
+    return tuple(map(str, _data(found)))
+
+
+def value_of(found: Object, key: str, hint: str = "", code: str = CODE) -> bytes:
+    """The value of ``key``. SecretError: it is no base64, or missing; what to do then: ``hint``."""
+    name, data = name_of(found), _data(found)
+    if key not in data:
+        raise SecretError(name, key, "is missing", hint, code)
+    try:
+        return base64.b64decode(str(data[key]), validate=True)
+    except (binascii.Error, ValueError) as error:
+        restore = f"Restore it from a backup: kubectl edit secret {name}"
+        raise SecretError(name, key, "is not base64", restore, code) from error
+
+
+def decoded(
+    found: Object, key: str, read: Callable[[bytes, str], ValueT], hint: str = "", code: str = CODE
+) -> ValueT:
+    """What ``read`` of `certs` makes of the value of ``key``. SecretError: nothing, and why."""
+    value = value_of(found, key, hint, code)
+    try:
+        return read(value, f"Secret/{name_of(found)}")
+    except CertError as error:
+        raise SecretError(name_of(found), key, error.reason, hint or error.hint, code) from error
+
+
+def _data(found: Object) -> Mapping[Any, Any]:
+    data = found.get("data")
+    return data if isinstance(data, Mapping) else {}
+
+
+def _made(name: str, kind: str, data: Mapping[str, bytes]) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": name,
+            "labels": {**PART_OF, MANAGED_BY_LABEL: MANAGED_BY, TYPE_LABEL: kind},
+        },
+        "type": "Opaque",
+        "data": encoded(data),
+    }

@@ -1,0 +1,378 @@
+"""The site controller: a ConfigMap ``skupper-site`` makes a router in its namespace.
+
+Level-triggered: whatever happened, a namespace is made what its ConfigMap says. Objects are owned
+by it, so that its deletion collects them even without us, and nothing ever carries a finalizer.
+What the router adopted is given back by us: it could not, since its own rights may go first.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from router.kubernetes.client.api import Api
+from router.kubernetes.client.api_calls import ALL_NAMESPACES
+from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, ApiError
+from router.kubernetes.controller.controller_findings import event, refused
+from router.kubernetes.leader.service_writer import restore_all
+from router.kubernetes.manifests import OPTIONAL_KINDS, headless_objects, owned, render
+from router.kubernetes.manifests.image import PullPolicy
+from router.kubernetes.objects import names
+from router.kubernetes.objects.applied import is_as_applied, is_stamped, stamped
+from router.kubernetes.objects.findings import ObjectFindings
+from router.kubernetes.objects.objects import Object, is_going, metadata, name_of, shown
+from router.kubernetes.store.informer import Informer
+from router.kubernetes.store.selections import Selection, whole
+from router.kubernetes.translation import site_config
+from router.model import limits
+from router.model.errors import ConfigError
+from router.model.specs import SiteSpec
+
+log = logging.getLogger("router.kubernetes")
+
+_OURS: Final = f"{names.COMPONENT_LABEL}={names.COMPONENT_ROUTER}"
+_MADE: Final = ("ServiceAccount", "Role", "RoleBinding", "Service", "Deployment", *OPTIONAL_KINDS)
+_NOT_EVERYWHERE: Final = ("Route", "HTTPProxy")
+_KEPT: Final = f"{names.TYPE_LABEL},{names.MANAGED_BY_LABEL}={names.MANAGED_BY}"
+"""Secrets of a site: its identity, links, grants, revocations."""
+"""Of a finding: the API refused a change of a Service."""
+_FIRST_TO_GO: Final = "RoleBinding"
+"""Without rights the router cannot adopt again what is given back."""
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    """What of one namespace is watched. ``led``: routers are or were at work in it."""
+
+    site: Object | None
+    made: Mapping[tuple[str, str], Object]
+    led: bool
+    versions: frozenset[tuple[str, str, str]]
+    """Equal while nothing has changed."""
+
+
+class SiteController:
+    """Looks after sites until cancelled. ``namespaces`` empty: all of the cluster.
+
+    ``image`` is what routers run, pulled as ``pull_policy`` says. Belongs to one event loop; `run`
+    to one task.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        namespaces: Iterable[str],
+        image: str,
+        pull_policy: PullPolicy,
+        rng: random.Random,
+    ) -> None:
+        self._api = api
+        self._image, self._pull_policy = image, pull_policy
+        self._rng = rng
+        self._watched = tuple(namespaces) or (ALL_NAMESPACES,)
+        self._pending: set[str] = set()
+        self._busy: set[str] = set()
+        self._waiting: set[str] = set()
+        self._with_site: set[str] = set()  # Where we made one that was not taken away since.
+        self._wake = asyncio.Event()
+        self._failures: dict[str, int] = {}
+        self._settled: dict[str, frozenset[tuple[str, str, str]]] = {}
+        self._headless: dict[str, bool] = {}
+        self._told: dict[str, set[str]] = {}
+        self._seen: dict[str, _Seen] | None = None
+        self._informers = [
+            Informer(
+                api, msgspec.structs.replace(selection, namespace=namespace), self._changed, rng
+            )
+            for namespace in self._watched
+            for selection in _SELECTIONS
+        ]
+
+    @property
+    def ready(self) -> bool:
+        """All that is watched was listed once."""
+        return all(informer.settled for informer in self._informers)
+
+    async def run(self) -> None:
+        """Mirror, compare, apply, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            for informer in self._informers:
+                tasks.create_task(informer.run())
+            tasks.create_task(self._look_again())
+            for _ in range(limits.CONTROLLER_WORKERS):
+                tasks.create_task(self._work())
+
+    def _changed(self, kind: str) -> None:
+        """Some object of ``kind`` changed: look at each namespace that is not as it was left."""
+        self._seen = None
+        if self.ready:
+            self._wake.set()
+
+    async def _look_again(self) -> None:
+        """What no watch told, a refusal that has ended for example, is found in the end."""
+        while True:
+            await asyncio.sleep(limits.CONTROLLER_RESYNC_S * self._rng.uniform(0.9, 1.1))
+            self._told.clear()
+            self._headless.clear()
+            self._settled.clear()
+            self._changed("")
+
+    async def _work(self) -> None:
+        while True:
+            namespace = self._next()
+            if namespace is None:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            self._busy.add(namespace)
+            try:
+                await self._reconcile(namespace)
+            except ApiError as error:
+                self._failed(namespace, error)
+            except Exception:  # One namespace's oddity must not end the others' sites.
+                log.exception("a site could not be looked after", extra={"site": namespace})
+            else:
+                self._failures.pop(namespace, None)
+            finally:
+                self._busy.discard(namespace)
+                self._wake.set()
+
+    def _next(self) -> str | None:
+        """A namespace that is not as it was left, and that nobody works at or waits for."""
+        if not self.ready:
+            return None
+        if self._seen is None:
+            self._seen = self._look()
+            self._pending = {
+                namespace
+                for namespace, seen in self._seen.items()
+                if self._settled.get(namespace) != seen.versions
+            }
+            for gone in self._settled.keys() - self._seen.keys():
+                del self._settled[gone]
+        free = self._pending - self._busy - self._waiting
+        namespace = min(free, default=None)
+        if namespace is not None:
+            self._pending.discard(namespace)
+        return namespace
+
+    def _failed(self, namespace: str, error: ApiError) -> None:
+        """Try again: soon after a conflict, later and later otherwise."""
+        if error.status != CONFLICT:
+            log.warning("site not made: %s", error.message, extra={"site": namespace})
+        failures = self._failures[namespace] = self._failures.get(namespace, 0) + 1
+        wait_s = min(
+            limits.CONTROLLER_RETRY_S * 2.0 ** min(failures, 16), limits.CONTROLLER_RETRY_MAX_S
+        )
+        self._waiting.add(namespace)
+        asyncio.get_running_loop().call_later(
+            wait_s * self._rng.uniform(0.5, 1.0), self._again, namespace
+        )
+
+    def _again(self, namespace: str) -> None:
+        self._settled.pop(namespace, None)
+        self._waiting.discard(namespace)
+        self._changed("")
+
+    # What is there ----------------------------------------------------------------------------
+
+    def _look(self) -> dict[str, _Seen]:
+        """Everything that is watched, by namespace."""
+        found: dict[str, dict[tuple[str, str, str], Object]] = {}
+        for informer in self._informers:
+            selection = informer.selection
+            for one in informer.copy().values():
+                namespace = str(metadata(one).get("namespace", ""))
+                key = (selection.kind, selection.labels, name_of(one))
+                found.setdefault(namespace, {})[key] = one
+        for namespace in self._with_site:  # The collector may have been faster than we.
+            found.setdefault(namespace, {})
+        return {
+            namespace: _seen(objects, led=namespace in self._with_site)
+            for namespace, objects in found.items()
+        }
+
+    def _has(self, namespace: str, kind: str) -> bool:
+        """Whether the cluster has that kind of object: a list of them came once."""
+        places = (namespace, ALL_NAMESPACES)
+        found = [
+            informer
+            for informer in self._informers
+            if informer.kind == kind and informer.selection.namespace in places
+        ]
+        return bool(found) and all(informer.listed for informer in found)
+
+    # What is done -----------------------------------------------------------------------------
+
+    async def _reconcile(self, namespace: str) -> None:
+        seen = (self._seen or {}).get(namespace)
+        if seen is None or not self._has(namespace, "ConfigMap"):
+            return  # Nothing of ours is left, or we may not know whether there is a site.
+        if seen.site is None:
+            await self._withdraw(namespace, seen)
+        else:
+            await self._make(namespace, seen.site, seen)
+        self._settled[namespace] = seen.versions
+
+    async def _make(self, namespace: str, site: Object, seen: _Seen) -> None:
+        """Make all objects of a site what they shall be."""
+        openshift = self._has(namespace, "Route")
+        noted = ObjectFindings(site_config.SOURCE)
+        defaults = site_config.SiteDefaults(ingress="route" if openshift else "loadbalancer")
+        options, document = site_config.read(site, namespace, defaults, noted)
+        if options.is_left_alone:
+            return
+        self._with_site.add(namespace)
+        assert isinstance(document.spec, SiteSpec)
+        rendered = render(
+            options,
+            namespace=namespace,
+            image=self._image,
+            pull_policy=self._pull_policy,
+            openshift=openshift,
+            drain_grace_s=document.spec.drain_grace_s,
+        )
+        wanted = [
+            stamped(one)
+            for one in owned((*rendered.objects, *await self._extra(namespace)), _as_owner(site))
+        ]
+        problems = [*noted.errors, *rendered.errors]
+        for one in wanted:
+            problems += await self._apply(namespace, one, seen)
+        await self._prune(namespace, wanted, seen)
+        for problem in problems:
+            await self._tell(namespace, site, problem)
+
+    async def _extra(self, namespace: str) -> list[Object]:
+        """The right to write EndpointSlices, where we hold it ourselves."""
+        if namespace not in self._headless:
+            attributes = {
+                "verb": "create",
+                "group": "discovery.k8s.io",
+                "resource": "endpointslices",
+            }
+            self._headless[namespace] = await self._api.create_review(
+                attributes, namespace=namespace
+            )
+        return headless_objects(namespace) if self._headless[namespace] else []
+
+    async def _apply(self, namespace: str, wanted: Object, seen: _Seen) -> list[ConfigError]:
+        """Make ``wanted`` true if it is not. What the API refuses for good is a finding."""
+        found = seen.made.get((wanted["kind"], name_of(wanted)))
+        if found is not None and not is_going(found) and is_as_applied(found, wanted):
+            return []
+        try:
+            await self._api.apply(wanted, namespace=namespace)
+        except ApiError as error:
+            if error.status not in _FOR_GOOD or "being terminated" in error.message:
+                raise
+            return [refused(wanted, error)]
+        log.info("applied %s", shown(wanted), extra={"site": namespace})
+        return []
+
+    async def _prune(self, namespace: str, wanted: list[Object], seen: _Seen) -> None:
+        """Delete what the site no longer consists of: a budget after it came to one router."""
+        kept = {(one["kind"], name_of(one)) for one in wanted}
+        for key, found in seen.made.items():
+            if key not in kept and is_stamped(found) and not is_going(found):
+                await self._delete(namespace, found)
+
+    async def _withdraw(self, namespace: str, seen: _Seen) -> None:
+        """The site is gone: give back what was adopted, then take away what the collector left."""
+        again = await self._api.find("ConfigMap", names.SITE_CONFIGMAP, namespace=namespace)
+        if again is not None and not is_going(again):
+            return  # It was replaced: the next look makes the same site of it.
+        ours = [one for one in seen.made.values() if is_stamped(one) and not is_going(one)]
+        if not ours and not seen.led:
+            return
+        for found in ours:
+            if found.get("kind") == _FIRST_TO_GO:
+                await self._delete(namespace, found)
+        await self._restore(namespace)
+        for found in ours:
+            await self._delete(namespace, found)
+        secrets = await self._api.list("Secret", labels=_KEPT, namespace=namespace)
+        for secret in secrets.items:
+            await self._delete(namespace, secret)
+        await self._delete_one(namespace, "Lease", names.ROUTER)
+        await self._delete_one(namespace, "ConfigMap", names.OWNERS_CONFIGMAP)
+        # Last: as long as it is there, a controller that was interrupted goes on from here.
+        await self._delete_one(namespace, "ConfigMap", names.STATUS_CONFIGMAP)
+        self._told.pop(namespace, None)
+        self._with_site.discard(namespace)
+
+    async def _restore(self, namespace: str) -> None:
+        """ApiError, after all others were given back: some may be at the next try."""
+        restored = await restore_all(self._api, namespace=namespace)
+        for finding in restored.findings:
+            log.error("%s", finding.message, extra={"site": namespace})
+        if restored.refusal is not None:
+            raise restored.refusal
+
+    async def _delete(self, namespace: str, found: Object) -> None:
+        uid = str(metadata(found).get("uid", ""))
+        if await self._delete_one(namespace, str(found["kind"]), name_of(found), uid):
+            log.info("deleted %s", shown(found), extra={"site": namespace})
+
+    async def _delete_one(self, namespace: str, kind: str, name: str, uid: str = "") -> bool:
+        """Whether that was deleted, which may be gone or replaced by now."""
+        try:
+            return await self._api.delete(kind, name, uid=uid, namespace=namespace)
+        except ApiError as error:
+            if error.status != CONFLICT:
+                raise
+            return False  # Another took its place.
+
+    async def _tell(self, namespace: str, site: Object, problem: ConfigError) -> None:
+        """Once per site and problem: a log line, and an Event on the ConfigMap."""
+        text = f"{problem.message}. {problem.hint}"
+        told = self._told.setdefault(namespace, set())
+        if text in told:
+            return
+        told.add(text)
+        log.warning("%s", text, extra={"site": namespace, "code": problem.code})
+        with contextlib.suppress(ApiError):  # The log has it; an Event is a courtesy.
+            await self._api.create(event(namespace, site, problem, text), namespace=namespace)
+
+
+def _seen(objects: Mapping[tuple[str, str, str], Object], *, led: bool) -> _Seen:
+    made: dict[tuple[str, str], Object] = {}
+    site: Object | None = None
+    for (kind, labels, name), one in objects.items():
+        if kind == "ConfigMap" and name == names.SITE_CONFIGMAP:
+            site = None if is_going(one) else one
+        elif labels == _OURS:
+            made[kind, name] = one
+        else:
+            led = True
+    versions = frozenset(
+        (kind, name, str(metadata(one).get("resourceVersion", "")))
+        for (kind, _, name), one in objects.items()
+    )
+    return _Seen(site, made, led, versions)
+
+
+def _as_owner(site: Object) -> Object:
+    """The ConfigMap as the owner of what is made of it."""
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": site["metadata"]}
+
+
+def _name_alone(found: dict[str, Any]) -> dict[str, Any]:
+    """That it is there is all that counts: what it says changes twice a minute."""
+    told = metadata(found)
+    return {"metadata": {key: told[key] for key in ("name", "namespace") if key in told}}
+
+
+_FOR_GOOD: Final = (FORBIDDEN, 400, 422)
+_SELECTIONS: Final = (
+    Selection(kind="ConfigMap", fields=f"metadata.name={names.SITE_CONFIGMAP}", keep=whole),
+    Selection(kind="ConfigMap", fields=f"metadata.name={names.STATUS_CONFIGMAP}", keep=_name_alone),
+    Selection(kind="Service", labels=names.SERVICE_LABEL, keep=whole),
+    *(
+        Selection(kind=kind, labels=_OURS, keep=whole, optional=kind in _NOT_EVERYWHERE)
+        for kind in _MADE
+    ),
+)

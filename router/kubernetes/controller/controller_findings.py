@@ -1,0 +1,47 @@
+"""What the site controller has to tell people: findings, and Events at the site's ConfigMap."""
+
+import hashlib
+from typing import Any, Final
+
+from router.kubernetes.client.errors import FORBIDDEN, ApiError
+from router.kubernetes.objects import names
+from router.kubernetes.objects.objects import Object, metadata, name_of, shown
+from router.model import limits
+from router.model.errors import ConfigError
+
+FIELD_MANAGER: Final = "spillway-controller"
+
+
+def refused(wanted: Object, error: ApiError) -> ConfigError:
+    """What the API would not take, for good."""
+    return ConfigError(
+        shown(wanted),
+        "",
+        f"the API refuses it: {error.message}",
+        hint="Compare the controller's Role with docs/kubernetes-deploy.md"
+        if error.status == FORBIDDEN
+        else f"Correct the key of ConfigMap/{names.SITE_CONFIGMAP} that it comes from",
+        code="SW0457",
+    )
+
+
+def event(namespace: str, site: Object, problem: ConfigError, text: str) -> dict[str, Any]:
+    """The Event that says ``problem`` at the site's ConfigMap; the same one each time."""
+    digest = hashlib.sha256(f"{metadata(site).get('uid')} {text}".encode()).hexdigest()[:16]
+    involved = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "name": name_of(site),
+        "namespace": namespace,
+        "uid": metadata(site).get("uid", ""),
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{names.SITE_CONFIGMAP}.{digest}", "namespace": namespace},
+        "involvedObject": involved,
+        "reason": problem.code,
+        "message": text[: limits.OBJECT_EVENT_CHARS],
+        "type": "Warning",
+        "source": {"component": FIELD_MANAGER},
+    }

@@ -1,0 +1,178 @@
+"""Which of a site's routers writes to the API: whoever holds the Lease. Traffic never asks.
+
+As client-go's leader election does it: a holder renews; the others take over once they have seen
+no renewal for the whole duration, by their own clocks. Every write is a compare-and-swap by the
+object's version, so of two who try one fails.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from random import Random
+from typing import Any, Protocol
+
+from router.kubernetes.client.errors import FORBIDDEN, ApiError
+from router.kubernetes.objects.names import PART_OF, ROUTER
+from router.kubernetes.objects.objects import Object, metadata
+from router.model import limits
+from router.model.errors import ConfigError
+
+log = logging.getLogger("router.kubernetes")
+
+
+class Leases(Protocol):
+    """The part of `Api` that is used here."""
+
+    async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
+        """The object, or None."""
+        ...
+
+    async def create(self, made: Object, *, namespace: str = "") -> dict[str, Any]:
+        """ApiError 409: there is one."""
+        ...
+
+    async def replace(
+        self, whole: Object, *, subresource: str = "", namespace: str = ""
+    ) -> dict[str, Any]:
+        """ApiError 409: it has another version by now."""
+        ...
+
+
+class Leadership:
+    """``holder`` must be unique among the routers. ``changed``: `holds` or `errors` are others."""
+
+    def __init__(
+        self,
+        api: Leases,
+        holder: str,
+        rng: Random,
+        changed: Callable[[], None] = lambda: None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._api, self._holder, self._rng = api, holder, rng
+        self._changed, self._clock = changed, clock
+        self._seen: object = None  # The version of another's Lease; whatever clock they have.
+        self._seen_at = 0.0
+        self._held_until = 0.0
+        self._was_held = False
+        self.errors: tuple[ConfigError, ...] = ()
+        """A right that is missing: without it nobody writes."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether this router may write. Ends before others could take over."""
+        return self._now() < self._held_until
+
+    async def run(self) -> None:
+        """Hold it, or try to, until cancelled."""
+        while True:
+            began = self._now()
+            self._tell()  # It may have run out while this process was kept from renewing.
+            try:
+                async with asyncio.timeout(limits.LEASE_RENEW_S):
+                    await self._try()
+            except (ApiError, TimeoutError) as error:
+                # Somebody else was faster, or the API is away: then nothing can be written.
+                log.debug("the lease was not renewed: %s", error)
+                if isinstance(error, ApiError) and error.status == FORBIDDEN:
+                    self._found((_missing_right(error),))
+            else:
+                self._found(())
+            self._tell()
+            left_s = limits.LEASE_RENEW_S - (self._now() - began)
+            await asyncio.sleep(max(0.1, left_s) * self._rng.uniform(0.8, 1.0))
+
+    async def release(self) -> None:
+        """Let another have it at once; for a moment only, since we stop."""
+        if not self.holds:
+            return
+        self._held_until = 0.0
+        try:
+            async with asyncio.timeout(limits.LEASE_RELEASE_S):
+                found = await self._api.find("Lease", ROUTER)
+                if found is not None and _spec(found).get("holderIdentity") == self._holder:
+                    spec = {**_spec(found), "holderIdentity": "", "leaseDurationSeconds": 1}
+                    await self._api.replace({**found, "spec": spec})
+        except (ApiError, TimeoutError) as error:
+            log.info("the lease was not released, it runs out: %s", error)
+
+    async def _try(self) -> None:
+        began = self._now()
+        found = await self._api.find("Lease", ROUTER)
+        if found is None:
+            await self._api.create(
+                {
+                    "apiVersion": "coordination.k8s.io/v1",
+                    "kind": "Lease",
+                    "metadata": {"name": ROUTER, "labels": dict(PART_OF)},
+                    "spec": self._held(0),
+                }
+            )
+        else:
+            spec = _spec(found)
+            if not self._may_take(spec, metadata(found).get("resourceVersion")):
+                self._held_until = 0.0
+                return
+            transitions = spec.get("leaseTransitions")
+            number = transitions if isinstance(transitions, int) else 0
+            if spec.get("holderIdentity") == self._holder:
+                kept = {k: v for k, v in spec.items() if k in ("acquireTime", "leaseTransitions")}
+                wanted = self._held(number) | kept
+            else:
+                wanted = self._held(number + 1)
+            await self._api.replace({**found, "spec": {**spec, **wanted}})
+        self._tell()  # Whoever saw it run out meanwhile waits to hear that it is back.
+        self._held_until = began + limits.LEASE_HELD_S
+
+    def _may_take(self, spec: Mapping[str, Any], version: object) -> bool:
+        """Ours, nobody's, or not renewed for its whole duration while we looked."""
+        holder = spec.get("holderIdentity")
+        if not holder or holder == self._holder:
+            return True
+        if version != self._seen:
+            self._seen, self._seen_at = version, self._now()
+            return False
+        told_s = spec.get("leaseDurationSeconds")
+        duration_s = told_s if isinstance(told_s, int) and told_s > 0 else limits.LEASE_S
+        return self._now() >= self._seen_at + duration_s
+
+    def _held(self, transitions: int) -> dict[str, Any]:
+        now = self._clock().isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return {
+            "holderIdentity": self._holder,
+            "leaseDurationSeconds": limits.LEASE_S,
+            "acquireTime": now,
+            "renewTime": now,
+            "leaseTransitions": transitions,
+        }
+
+    def _found(self, errors: tuple[ConfigError, ...]) -> None:
+        if bool(errors) != bool(self.errors):
+            self.errors = errors
+            self._changed()
+
+    def _tell(self) -> None:
+        if self.holds != self._was_held:
+            self._was_held = self.holds
+            log.info("this router writes now" if self.holds else "another router may write now")
+            self._changed()
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _spec(found: Object) -> Mapping[str, Any]:
+    spec = found.get("spec")
+    return spec if isinstance(spec, dict) else {}
+
+
+def _missing_right(error: ApiError) -> ConfigError:
+    return ConfigError(
+        f"Role/{ROUTER}",
+        "rules",
+        f"the Lease of the site cannot be held, so no Service, Event or status is written: {error}",
+        hint='Add to it {apiGroups: ["coordination.k8s.io"], resources: ["leases"], '
+        'verbs: ["get", "create", "update"]}',
+        code="SW0432",
+    )

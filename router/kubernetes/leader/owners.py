@@ -1,0 +1,200 @@
+"""Who owns which name: ConfigMap `OWNERS_CONFIGMAP` is what all routers of a site agree on.
+
+`agreed` says which owner counts where they differ. What this router learns counts here at once and
+is written as soon as the API lets it. With the API away the memory of this process counts.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping
+
+from router.kubernetes.client.errors import FORBIDDEN, ApiError
+from router.kubernetes.codecs.owners import KIND, SOURCE, owners_map, owners_of, with_owners
+from router.kubernetes.objects.names import OWNERS_CONFIGMAP, ROUTER
+from router.kubernetes.objects.objects import Object, Snapshot
+from router.kubernetes.trust.trust_calls import (
+    Secrets,
+    is_older,
+    is_overtaken,
+    refusal,
+    version_of,
+)
+from router.model import limits
+from router.model.errors import ConfigError
+from router.model.owners import NOBODY, Owner, agreed
+
+log = logging.getLogger("router.kubernetes")
+
+Owners = Mapping[str, Owner]
+
+
+class OwnersMap:
+    """Implements `node.services.ports.SharedOwners`.
+
+    Belongs to one event loop, `run` to one task.
+    """
+
+    def __init__(self, api: Secrets, site: str, rng: random.Random) -> None:
+        self._api, self._site, self._rng = api, site, rng
+        self._shared: Owners = NOBODY
+        """What the object said last."""
+        self._own: Owners = NOBODY
+        self._current: Callable[[], Owners] = lambda: self._own
+        self._take: Callable[[Owners], None] = self._remember
+        self._adopted: set[str] = set()
+        self._version = ""
+        self._looked: Object | None = None
+        self._damage: ConfigError | None = None
+        self._refusal: ConfigError | None = None
+        self._told: tuple[ConfigError, ...] = ()
+        self._poked = asyncio.Event()
+        self.errors_changed: Callable[[], None] = _ignore
+        """Called when `errors` are others."""
+
+    @property
+    def errors(self) -> tuple[ConfigError, ...]:
+        """What is wrong with the object, or hinders us to write it."""
+        return tuple(error for error in (self._damage, self._refusal) if error is not None)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the object says what this router knows."""
+        return self._current() == self._shared
+
+    # What the router asks and tells ---------------------------------------------------------
+
+    def begin(self, kept: Owners) -> Owners:
+        """What counts at the start. ``kept``: by this pod, in an earlier life of the container."""
+        self._own = {**kept, **self._own}
+        return self._own
+
+    def follow(self, current: Callable[[], Owners], take: Callable[[Owners], None]) -> None:
+        """Ask the router what it knows by ``current``, tell it what counts by ``take``."""
+        self._current, self._take = current, take
+
+    def changed(self) -> None:
+        """The router knows other owners: write them."""
+        self._poked.set()
+
+    def adopted(self, name: str) -> None:
+        """An operator chose the owner of ``name``, which the router knows by now."""
+        self._adopted.add(name)
+        self._forget_written()
+        self._poked.set()
+
+    def _remember(self, owners: Owners) -> None:
+        """Until there is a router."""
+        self._own = owners
+
+    # Following ------------------------------------------------------------------------------
+
+    def look(self, snapshot: Snapshot) -> None:
+        """Take up the owners as they are in the cluster. A damaged object changes nothing here."""
+        before, found = self._looked, snapshot.get(KIND, OWNERS_CONFIGMAP)
+        if found is before:
+            return
+        self._looked = found
+        if found is None:  # It was deleted: what is known here is written again.
+            self._shared, self._version, self._damage = NOBODY, "", None
+            self._poked.set()
+        elif not is_older(version_of(found), self._version):  # Else from before our own write.
+            try:
+                self._meet(owners_of(found, self._site), version_of(found))
+            except ConfigError as error:
+                self._damage = error
+                self._poked.set()
+
+    def _meet(self, shared: Owners, version: str) -> None:
+        """The object says ``shared`` now."""
+        self._forget_written()
+        ours = self._current()
+        after = agreed(self._shared, ours, shared, self._adopted)
+        self._shared, self._version, self._damage = shared, version, None
+        if after != ours:
+            self._take(after)
+        self._forget_written()
+        if not self.is_settled:
+            self._poked.set()
+
+    def _forget_written(self) -> None:
+        """An operator's word that the object says too, or that ended, stands against nobody."""
+        ours = self._current()
+        self._adopted = {n for n in self._adopted if ours.get(n) != self._shared.get(n)}
+
+    # Keeping --------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Keep the object as it should be, until cancelled."""
+        while True:
+            await self._wait(limits.TRUST_OPEN_S if self.errors else limits.TRUST_SETTLED_S)
+            self._poked.clear()
+            await self.step()
+            told, self._told = self._told, self.errors
+            if list(map(str, told)) != list(map(str, self._told)):
+                self.errors_changed()
+            await asyncio.sleep(limits.OWNERS_EVERY_S)
+
+    async def _wait(self, most_s: float) -> None:
+        try:
+            async with asyncio.timeout(most_s * self._rng.uniform(0.8, 1.2)):
+                await self._poked.wait()
+        except TimeoutError:
+            return
+
+    async def step(self) -> None:
+        """Write what the object does not say yet. The next call tries again what failed."""
+        for tries_left in reversed(range(limits.SECRET_TRIES_MAX)):
+            if self.is_settled:
+                break
+            try:
+                await self._keep()
+            except ApiError as error:
+                if tries_left and is_overtaken(error):
+                    continue  # Another router was faster: look again.
+                self._refusal = _refusal(error)
+                return
+            except ConfigError as error:
+                self._damage = error
+                return
+        self._refusal = None
+
+    async def last(self) -> None:
+        """Before the end: keep what would be lost with the pod, if that can be soon."""
+        try:
+            async with asyncio.timeout(limits.TRUST_LAST_S):
+                await self.step()
+        except TimeoutError:
+            log.warning("the end came before all owners of names could be kept")
+
+    async def _keep(self) -> None:
+        found = await self._api.find(KIND, OWNERS_CONFIGMAP)
+        if found is None:
+            self._shared = NOBODY
+            made = owners_map(self._site, self._current())
+        else:
+            self._meet(owners_of(found, self._site), version_of(found))
+            made = with_owners(found, self._site, self._current())
+        if self.is_settled:
+            return
+        sent = self._current()
+        written = await (self._api.create(made) if found is None else self._api.replace(made))
+        if not is_older(version_of(written), self._version):
+            self._shared, self._version = sent, version_of(written)
+            self._forget_written()
+
+
+def _refusal(error: ApiError) -> ConfigError:
+    found = refusal(error, SOURCE, "keep which site owns which name")
+    if error.status != FORBIDDEN:
+        return found
+    rule = (
+        'apiGroups: [""], resources: [configmaps], '
+        f"resourceNames: [{OWNERS_CONFIGMAP}], verbs: [update, patch, delete]"
+    )
+    hint = f"Give the Role {ROUTER} this rule: {rule}; and one with verbs: [create] without names"
+    return ConfigError(SOURCE, "", found.reason, hint=hint, code=found.code)
+
+
+def _ignore() -> None:
+    """Until the findings of the site are gathered."""

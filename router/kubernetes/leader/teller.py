@@ -1,0 +1,154 @@
+"""What the router's journal tells, as Events on the site's ConfigMap: `kubectl get events`.
+
+Events of one code and subject are one Event that is counted. Few are written at a time, by the one
+replica that writes, and what cannot be written is left out: the journal itself has all.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from router.kubernetes.client.errors import CONFLICT, ApiError
+from router.kubernetes.leader.recorder import Events
+from router.kubernetes.objects.kinds import KINDS
+from router.kubernetes.objects.names import PART_OF, ROUTER, SITE_CONFIGMAP
+from router.kubernetes.objects.objects import Snapshot, metadata
+from router.model import limits
+from router.model.events import Event
+
+log = logging.getLogger("router.kubernetes")
+
+_NOT_TOLD = frozenset(
+    {
+        *("target-up", "target-down", "listener-bound", "certificate-renewed"),
+        *("document-added", "document-changed", "document-removed"),
+    }
+)
+"""Pods and objects come and go all the time, and the cluster itself tells of both."""
+
+
+class _Told(msgspec.Struct):
+    """An Event that was written. ``count``: how often it is to be counted, ``written``: it was."""
+
+    event: Event
+    count: int = 0
+    written: int = 0
+    since: str = ""
+
+
+class EventTeller:
+    """`hear` takes up what happened, `run` writes it. ``enabled``: somebody wants them."""
+
+    def __init__(
+        self,
+        api: Events,
+        may_write: Callable[[], bool],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._api, self._may_write, self._clock = api, may_write, clock
+        self._known: dict[str, _Told] = {}  # By name; the one heard of longest ago first.
+        self._snapshot = Snapshot("", {})
+        self.enabled = True
+
+    def look(self, snapshot: Snapshot) -> None:
+        """The namespace now: where the site's ConfigMap is."""
+        self._snapshot = snapshot
+
+    def hear(self, event: Event) -> None:
+        """One event of the journal. Findings are told at their objects, by `Recorder`."""
+        if not self.enabled or event.code in _NOT_TOLD or event.code.startswith("SW"):
+            return
+        name = _name(event)
+        told = self._known.pop(name, None) or _Told(event, since=self._stamp())
+        told.event = event
+        told.count += 1
+        self._known[name] = told
+        if len(self._known) > limits.OBJECT_EVENTS_KEPT:
+            del self._known[next(iter(self._known))]
+
+    async def run(self) -> None:
+        """Write what is due until cancelled."""
+        while True:
+            await asyncio.sleep(limits.OBJECT_EVENTS_EVERY_S)
+            if self.enabled and self._may_write():
+                await self._write_some()
+
+    async def _write_some(self) -> None:
+        due = [(name, one) for name, one in self._known.items() if one.written < one.count]
+        for name, one in due[: limits.OBJECT_EVENTS_BURST]:
+            count = one.count
+            try:
+                await self._write(name, one, count)
+            except ApiError as error:
+                log.info("an Event could not be written: %s", error)
+                return  # The rest has no better luck now.
+            one.written = count
+
+    async def _write(self, name: str, one: _Told, count: int) -> None:
+        changes = {"message": _message(one.event), "lastTimestamp": self._stamp()}
+        if one.written:
+            try:
+                await self._api.patch("Event", name, {"count": count, **changes})
+            except ApiError as error:
+                if error.status != 404:
+                    raise
+            else:
+                return  # Else it ran out, as Events do within an hour: it is made anew.
+        try:
+            await self._api.create(self._made(name, one, count))
+        except ApiError as error:
+            if error.status != CONFLICT:
+                raise
+            # An earlier router told of it. There is no right to get Events: a change answers.
+            known = (await self._api.patch("Event", name, changes)).get("count")
+            one.count += known if isinstance(known, int) else 0
+            await self._api.patch("Event", name, {"count": one.count})
+
+    def _made(self, name: str, one: _Told, count: int) -> dict[str, Any]:
+        site = self._snapshot.get("ConfigMap", SITE_CONFIGMAP)
+        uid = metadata(site).get("uid") if site is not None else None
+        involved = {
+            "apiVersion": KINDS["ConfigMap"].api_version,
+            "kind": "ConfigMap",
+            "name": SITE_CONFIGMAP,
+            "namespace": self._snapshot.namespace,
+        }
+        return {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": name, "labels": dict(PART_OF)},
+            "involvedObject": involved | ({"uid": uid} if isinstance(uid, str) else {}),
+            "reason": _reason(one.event.code),
+            "message": _message(one.event),
+            "type": "Normal" if one.event.severity == "info" else "Warning",
+            "source": {"component": ROUTER},
+            "reportingComponent": ROUTER,
+            "reportingInstance": ROUTER,
+            "firstTimestamp": one.since,
+            "lastTimestamp": self._stamp(),
+            "count": count,
+        }
+
+    def _stamp(self) -> str:
+        return self._clock().isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _name(event: Event) -> str:
+    digest = hashlib.sha256(f"{event.code} {event.subject}".encode()).hexdigest()[:16]
+    return f"{SITE_CONFIGMAP}.spillway-{digest}"
+
+
+def _reason(code: str) -> str:
+    """``link-down`` is ``LinkDown``, as reasons are written."""
+    return "".join(word.capitalize() for word in code.split("-"))
+
+
+def _message(event: Event) -> str:
+    by = f" By {event.by}." if event.by else ""
+    hint = f" {event.hint}" if event.hint else ""
+    return f"{event.subject}: {event.message}{by}{hint}"[: limits.OBJECT_EVENT_CHARS]

@@ -1,0 +1,101 @@
+"""What an address had at Skupper v1 before it moved, written down and read back. Pure.
+
+The `MigrationRecord` in ConfigMap ``spillway-migration`` is all that is remembered: with it the
+namespace can be shown, and be made, as it was.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+import msgspec
+
+from router.kubernetes.objects import names
+from router.kubernetes.objects.objects import Object, Snapshot, annotations, metadata
+from router.kubernetes.services import adoption
+
+Direction = Literal["apply", "rollback"]
+_KEPT: Final = ("labels", "annotations", "ownerReferences")
+
+
+class MigrationRecord(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True
+):
+    """What an address had at Skupper. ``entry``: of ``skupper-services``, byte for byte.
+
+    ``annotations`` by ``KIND/NAME``: those that made Skupper act. ``service``: the Service as
+    Skupper had it, without what the API fills in. ``documents``: ConfigMaps that we wrote.
+    """
+
+    direction: Direction = "apply"
+    entry: str | None = None
+    annotations: dict[str, dict[str, str]] = {}
+    service: dict[str, Any] | None = None
+    documents: tuple[str, ...] = ()
+
+
+def record_of(records: Object | None, address: str) -> MigrationRecord | None:
+    """The record of an address; None: there is none, or nobody can read it."""
+    text = entries_of(records).get(address)
+    if text is None:
+        return None
+    try:
+        return msgspec.json.decode(text, type=MigrationRecord)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return None
+
+
+def moved(records: Object | None) -> dict[str, MigrationRecord]:
+    """All records that can be read, by address."""
+    found = {address: record_of(records, address) for address in sorted(entries_of(records))}
+    return {address: record for address, record in found.items() if record is not None}
+
+
+def before_migration(snapshot: Snapshot, records: Mapping[str, MigrationRecord]) -> Snapshot:
+    """The namespace as it was: entries, annotations and Services as they are recorded."""
+    objects = {kind: dict(found) for kind, found in snapshot.objects.items()}
+    maps = objects.setdefault("ConfigMap", {})
+    for address, record in records.items():
+        if record.entry is not None:
+            entries = maps.get(names.SERVICES_CONFIGMAP, empty_map(names.SERVICES_CONFIGMAP))
+            data = {**entries_of(entries), address: record.entry}
+            maps[names.SERVICES_CONFIGMAP] = {**entries, "data": data}
+        for place, noted in record.annotations.items():
+            kind, _, name = place.partition("/")
+            found = objects.get(kind, {}).get(name)
+            if found is not None:
+                objects[kind][name] = noted_with(found, {**noted, **annotations(found)})
+        if record.service is not None:
+            objects.setdefault("Service", {})[address] = record.service
+    return Snapshot(snapshot.namespace, objects, snapshot.missing)
+
+
+def noted_with(found: Object, notes: Mapping[str, str]) -> dict[str, Any]:
+    """``found`` with these annotations and no others."""
+    changed = dict(metadata(found))
+    if notes or "annotations" in changed:
+        changed["annotations"] = dict(notes)
+    return {**found, "metadata": changed}
+
+
+def bare(service: Object) -> dict[str, Any]:
+    """Without what the API fills in, so that it can be made again."""
+    head = {"name": metadata(service).get("name")}
+    head |= {key: metadata(service)[key] for key in _KEPT if metadata(service).get(key)}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": head, "spec": adoption.spec(service)}
+
+
+def entries_of(found: Object | None) -> Mapping[str, str]:
+    """The entries of a ConfigMap."""
+    data = found.get("data") if found is not None else None
+    return data if isinstance(data, dict) else {}
+
+
+def empty_map(name: str) -> dict[str, Any]:
+    """A ConfigMap of ours without entries."""
+    ours = {**names.PART_OF, names.MANAGED_BY_LABEL: names.MANAGED_BY}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "labels": ours},
+        "data": {},
+    }

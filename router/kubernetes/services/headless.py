@@ -1,0 +1,236 @@
+"""StatefulSets whose pods have names: ``db-0.db`` at every site.
+
+The address ``db`` is a service with all pods as targets. Each pod is a service of its own besides,
+named as the pod (``db-0``), so that it is routed, counted and limited like any other; its
+`ServiceSpec.headless` says to which name it belongs. At other sites ``db-0`` gets a Service like
+every address, and ``db`` a headless one, whose EndpointSlices (ours) name ``db-0`` with the cluster
+IP of that Service: so the cluster's DNS answers ``db-0.db`` with an address where port 80 leads to
+the routers. Where the StatefulSet runs, its own headless Service answers for its pods and is not
+touched; pods of other sites under the same address are added to it by slices of ours.
+
+An EndpointSlice may not hold loopback and link-local addresses, cluster IPs it may; kube-proxy,
+which could not follow them, does nothing for headless Services.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from router.documents import readers
+from router.kubernetes.objects import findings, names, texts
+from router.kubernetes.objects.changes import Change, Create, Delete, delete, patch
+from router.kubernetes.objects.findings import ObjectFindings
+from router.kubernetes.objects.objects import Object, Snapshot, labels, metadata, name_of
+from router.kubernetes.objects.picture import NamespacePicture, ServiceWish
+from router.kubernetes.services import adoption
+from router.model import limits
+from router.model.errors import ConfigError
+from router.model.specs import ConnectorSpec, Document, ServiceSpec
+
+SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
+SLICE_MANAGER_LABEL: Final = "endpointslice.kubernetes.io/managed-by"
+POD_NAME_LABEL: Final = "statefulset.kubernetes.io/pod-name"
+"""On each pod of a StatefulSet (Kubernetes, StatefulSet, Pod Name Label)."""
+_FAMILIES: Final = (("IPv4", "ipv4"), ("IPv6", "ipv6"))
+
+
+def with_pods(picture: NamespacePicture, snapshot: Snapshot) -> NamespacePicture:
+    """``picture`` with a service and a connector for each pod of its headless StatefulSets.
+
+    Their number follows ``spec.replicas``. A pod whose name is a service already is left out, and
+    one whose name is no DNS label: no site would take a word of one that declares such a service.
+    """
+    documents = list(picture.documents)
+    noted: list[ConfigError] = []
+    wishes = dict(picture.wishes)
+    taken = {document.name for document in documents if document.kind == "Service"}
+    for wish in picture.wishes.values():
+        stateful_set = snapshot.get("StatefulSet", wish.stateful_set)
+        if stateful_set is None:
+            continue
+        head = _of_address(documents, wish)
+        if head is None:
+            continue
+        documents[documents.index(head)] = _with_spec(head, head.name, headless=wish.address)
+        connectors = _connectors(documents, wish)
+        for pod in pods(stateful_set):
+            if not readers.is_name(pod):
+                noted.append(_nameless(stateful_set, pod))
+                break
+            if pod in taken:
+                continue
+            taken.add(pod)
+            documents.append(_with_spec(head, pod, headless=wish.address))
+            documents += [_connector_of(connector, pod) for connector in connectors]
+            # Nobody asked for these names one by one: they take over no Service.
+            wishes[pod] = msgspec.structs.replace(wish, address=pod, consent=False, stateful_set="")
+    errors = (*picture.errors, *noted)
+    return msgspec.structs.replace(
+        picture, documents=tuple(documents), wishes=wishes, errors=errors
+    )
+
+
+def _nameless(stateful_set: Object, pod: str) -> ConfigError:
+    noted = ObjectFindings(f"StatefulSet/{name_of(stateful_set)}")
+    noted.add(
+        "metadata.name",
+        f"{texts.short(pod)} and the pods after it get no names: they are no DNS labels, which "
+        f"have at most {limits.NAME_CHARS_MAX} characters",
+        f"Give the StatefulSet a shorter name, or remove {names.HEADLESS}",
+        findings.ANNOTATION_VALUE,
+        "warning",
+    )
+    return noted.errors[0]
+
+
+def pods(stateful_set: Object) -> tuple[str, ...]:
+    """The names of its pods, ready or not."""
+    spec = adoption.spec(stateful_set)
+    replicas = spec.get("replicas", 1)
+    ordinals = spec.get("ordinals")
+    start = ordinals.get("start", 0) if isinstance(ordinals, dict) else 0
+    if not isinstance(replicas, int) or not isinstance(start, int):
+        return ()
+    count = min(replicas, limits.ENDPOINTS_PER_SLICE_MAX)
+    return tuple(f"{name_of(stateful_set)}-{start + index}" for index in range(count))
+
+
+def is_headless(service: Object) -> bool:
+    """Whether its name leads to its endpoints themselves."""
+    return adoption.spec(service).get("clusterIP") == "None"
+
+
+def slices(
+    snapshot: Snapshot,
+    service: Object,
+    ports: Sequence[int],
+    members: Mapping[str, Object | None],
+) -> list[Change]:
+    """EndpointSlices that name each of ``members`` (a pod's name, its Service) below ``service``.
+
+    Members whose Service has no address yet are left out until it has.
+    """
+    changes: list[Change | None] = []
+    for family, suffix in _FAMILIES:
+        name = f"{name_of(service)}-spillway-{suffix}"
+        found = snapshot.get("EndpointSlice", name)
+        endpoints = _endpoints(members, family)
+        if found is not None and not _is_ours(found):
+            continue
+        if not endpoints:
+            changes.append(delete(found) if found is not None else None)
+            continue
+        fresh = _slice(name, service, family, endpoints, ports)
+        if found is None:
+            changes.append(Create(kind="EndpointSlice", name=name, body=fresh))
+        elif found.get("metadata", {}).get("deletionTimestamp") is None:
+            changes.append(patch(found, _again(found, fresh)))
+    return [change for change in changes if change is not None]
+
+
+def deletions(snapshot: Snapshot, keep: frozenset[str] = frozenset()) -> list[Delete]:
+    """Slices of ours for other Services than ``keep``."""
+    return [
+        delete(found)
+        for _, found in sorted(snapshot.of("EndpointSlice").items())
+        if _is_ours(found) and labels(found).get(SERVICE_NAME_LABEL) not in keep
+    ]
+
+
+def _of_address(documents: Sequence[Document], wish: ServiceWish) -> Document | None:
+    for document in documents:
+        if document.kind == "Service" and document.name == wish.address:
+            return document
+    return None
+
+
+def _with_spec(document: Document, name: str, *, headless: str) -> Document:
+    assert isinstance(document.spec, ServiceSpec)
+    spec = msgspec.structs.replace(document.spec, headless=headless)
+    return msgspec.structs.replace(document, name=name, spec=spec)
+
+
+def _connectors(documents: Sequence[Document], wish: ServiceWish) -> list[Document]:
+    workload = f"statefulset/{wish.stateful_set}"
+    return [
+        document
+        for document in documents
+        if isinstance(document.spec, ConnectorSpec)
+        and document.spec.service == wish.address
+        and document.spec.workload == workload
+    ]
+
+
+def _connector_of(connector: Document, pod: str) -> Document:
+    assert isinstance(connector.spec, ConnectorSpec)
+    workload = f"pods/{POD_NAME_LABEL}={pod}"
+    spec = msgspec.structs.replace(connector.spec, service=pod, workload=workload)
+    return msgspec.structs.replace(connector, name=f"{connector.name}-{pod}", spec=spec)
+
+
+def _is_ours(found: Object) -> bool:
+    return labels(found).get(SLICE_MANAGER_LABEL) == names.MANAGED_BY
+
+
+def _endpoints(members: Mapping[str, Object | None], family: str) -> list[dict[str, Any]]:
+    return [
+        {"addresses": [address], "conditions": {"ready": True}, "hostname": pod}
+        for pod, service in sorted(members.items())
+        for address in _addresses(service)
+        if (":" in address) == (family == "IPv6")
+    ][: limits.ENDPOINTS_PER_SLICE_MAX]
+
+
+def _addresses(service: Object | None) -> list[str]:
+    spec = adoption.spec(service) if service is not None else {}
+    found = spec.get("clusterIPs") or [spec.get("clusterIP", "")]
+    return [address for address in found if address and address != "None"]
+
+
+def _slice(
+    name: str,
+    service: Object,
+    family: str,
+    endpoints: list[dict[str, Any]],
+    ports: Sequence[int],
+) -> dict[str, Any]:
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": name,
+            "labels": {
+                **names.PART_OF,
+                names.MANAGED_BY_LABEL: names.MANAGED_BY,
+                SLICE_MANAGER_LABEL: names.MANAGED_BY,
+                SERVICE_NAME_LABEL: name_of(service),
+            },
+            "ownerReferences": [
+                {
+                    "apiVersion": "v1",
+                    "kind": "Service",
+                    "name": name_of(service),
+                    "uid": metadata(service).get("uid", ""),
+                }
+            ],
+        },
+        "addressType": family,
+        "endpoints": endpoints,
+        "ports": [{"name": f"port{port}", "port": port, "protocol": "TCP"} for port in ports],
+    }
+
+
+def _again(found: Object, fresh: Mapping[str, Any]) -> Object:
+    """``found`` with what of it is ours as in ``fresh``."""
+    wanted = fresh["metadata"]
+    return {
+        **found,
+        "metadata": {
+            **metadata(found),
+            "labels": {**labels(found), **wanted["labels"]},
+            "ownerReferences": wanted["ownerReferences"],
+        },
+        "endpoints": fresh["endpoints"],
+        "ports": fresh["ports"],
+    }

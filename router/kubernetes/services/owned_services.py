@@ -1,0 +1,163 @@
+"""Services that we make for addresses of the network, and what of them is ours.
+
+Ours are the selector, the ports, the labels and annotations named in `names.MADE`. What somebody
+adds or changes beside that (type, node ports, labels of their own) stays.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from router.kubernetes.objects import names
+from router.kubernetes.objects.objects import Object, annotations, labels, name_of
+from router.kubernetes.services import adoption
+from router.kubernetes.services.inner_ports import as_text, from_text
+
+H2C: Final = "kubernetes.io/h2c"
+
+
+class OwnedFields(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What annotation `names.MADE` holds. ``labels``, ``annotations``: keys that we set."""
+
+    inner_ports: dict[str, int] = {}
+    labels: tuple[str, ...] = ()
+    annotations: tuple[str, ...] = ()
+
+
+_DECODER: Final = msgspec.json.Decoder(OwnedFields)
+
+
+def is_made(service: Object) -> bool:
+    """Whether we made it: a copy under another name is not ours."""
+    name = labels(service).get(names.SERVICE_LABEL)
+    return name is not None and name == name_of(service) and not adoption.is_adopted(service)
+
+
+def is_claimed(service: Object) -> bool:
+    """Whether somebody else wrote a selector into one that we made: they want it for themselves."""
+    return not adoption.selector(service).keys() <= adoption.ROUTERS.keys()
+
+
+def handed_over(service: Object) -> Object:
+    """What a claimed one is without what of it is ours: `kubectl apply` merged theirs into it."""
+    was = made(service)
+    marked = {
+        key: value
+        for key, value in labels(service).items()
+        if key not in was.labels
+        and key != names.SERVICE_LABEL
+        and {**names.PART_OF, names.MANAGED_BY_LABEL: names.MANAGED_BY}.get(key) != value
+    }
+    noted = {
+        key: value
+        for key, value in annotations(service).items()
+        if key not in was.annotations and key != names.MADE
+    }
+    inner = from_text(was.inner_ports)
+    ports = adoption.ports(service)
+    theirs = [port for port in ports if port.get("targetPort") != inner.get(port["port"], 0)]
+    if not theirs:  # They named no target port, so ours stayed: it is the port itself.
+        theirs = [
+            {key: value for key, value in port.items() if key not in ("targetPort", "appProtocol")}
+            for port in ports
+        ]
+    selector = {k: v for k, v in adoption.selector(service).items() if k not in adoption.ROUTERS}
+    spec = {**adoption.spec(service), "selector": selector, "ports": [dict(p) for p in theirs]}
+    return adoption.with_metadata(service, marked, noted) | {"spec": spec}
+
+
+def made(service: Object) -> OwnedFields:
+    """What it says of itself; nothing when somebody spoilt it."""
+    try:
+        return _DECODER.decode(annotations(service).get(names.MADE, "{}"))
+    except (msgspec.DecodeError, AttributeError, TypeError, RecursionError):
+        return OwnedFields()
+
+
+def service(
+    name: str,
+    inner: Mapping[int, int],
+    marked: Mapping[str, str],
+    noted: Mapping[str, str],
+    *,
+    app_protocol: str = "",
+    cluster_ip: str = "",
+) -> dict[str, Any]:
+    """A Service that leads to the routers. ``marked``, ``noted``: its labels and annotations."""
+    ports = [
+        {"name": f"port{port}", "port": port, "protocol": "TCP", "targetPort": number}
+        | ({"appProtocol": app_protocol} if app_protocol else {})
+        for port, number in inner.items()
+    ]
+    made = _object(name, inner, marked, noted)
+    made["spec"] |= {"selector": adoption.ROUTERS, "ports": ports}
+    if cluster_ip:
+        made["spec"]["clusterIP"] = cluster_ip
+    return made
+
+
+def headless_service(
+    name: str, ports: Sequence[int], marked: Mapping[str, str], noted: Mapping[str, str]
+) -> dict[str, Any]:
+    """A Service without address: its name leads to what our EndpointSlices say."""
+    made = _object(name, {}, marked, noted)
+    made["spec"] |= {
+        "clusterIP": "None",
+        "ports": [
+            {"name": f"port{port}", "port": port, "protocol": "TCP", "targetPort": port}
+            for port in ports
+        ],
+    }
+    return made
+
+
+def remade(found: Object, fresh: Object) -> Object | None:
+    """``found`` with what of it is ours as in ``fresh``; None: only a new object can be so."""
+    spec, wanted = adoption.spec(found), adoption.spec(fresh)
+    is_headless = wanted.get("clusterIP") == "None"
+    if spec.get("type") == "ExternalName" or is_headless != (spec.get("clusterIP") == "None"):
+        return None
+    was = made(found)
+    marked = {k: v for k, v in labels(found).items() if k not in was.labels}
+    noted = {k: v for k, v in annotations(found).items() if k not in was.annotations}
+    marked.update(labels(fresh))
+    noted.update(annotations(fresh))
+    result = dict(spec) | {"ports": _ports(found, fresh)}
+    if is_headless:
+        result.pop("selector", None)
+    else:
+        result["selector"] = wanted["selector"]
+    return adoption.with_metadata(found, marked, noted) | {"spec": result}
+
+
+def _object(
+    name: str, inner: Mapping[int, int], marked: Mapping[str, str], noted: Mapping[str, str]
+) -> dict[str, Any]:
+    told = OwnedFields(
+        inner_ports=as_text(inner), labels=tuple(sorted(marked)), annotations=tuple(sorted(noted))
+    )
+    ours = {**names.PART_OF, names.MANAGED_BY_LABEL: names.MANAGED_BY, names.SERVICE_LABEL: name}
+    text = msgspec.json.encode(told, order="sorted").decode()
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": name,
+            "labels": {**marked, **ours},
+            "annotations": {**noted, names.MADE: text},
+        },
+        "spec": {"type": "ClusterIP", "ipFamilyPolicy": "PreferDualStack"},
+    }
+
+
+def _ports(found: Object, fresh: Object) -> list[dict[str, Any]]:
+    """Ours, with the node ports and whatever else stands at those of the same number."""
+    there = {port.get("port"): port for port in adoption.ports(found)}
+    result = []
+    for port in adoption.ports(fresh):
+        old = dict(there.get(port["port"], {}))
+        if old.get("appProtocol") == H2C:
+            del old["appProtocol"]
+        result.append({**old, **port})
+    return result

@@ -1,0 +1,49 @@
+"""Giving back what is ours in a namespace: adopted Services as they were, made ones deleted."""
+
+from router.kubernetes.objects import names
+from router.kubernetes.objects.changes import Change, delete, patch
+from router.kubernetes.objects.objects import Object, Snapshot, name_of
+from router.kubernetes.services import adoption, headless, owned_services
+from router.model.errors import ConfigError
+
+
+def restore(snapshot: Snapshot) -> tuple[tuple[Change, ...], tuple[ConfigError, ...]]:
+    """Everything of ours undone: adopted Services as they were, those that we made deleted."""
+    changes: list[Change] = []
+    findings: list[ConfigError] = []
+    for service in ours(snapshot):
+        change, finding = undone(service)
+        changes += [change] if change else []
+        findings += [finding] if finding else []
+    return (*changes, *headless.deletions(snapshot)), tuple(findings)
+
+
+def ours(snapshot: Snapshot) -> list[Object]:
+    """Services that we made or adopted, by name."""
+    return [
+        service
+        for _, service in sorted(snapshot.of("Service").items())
+        if adoption.is_adopted(service) or owned_services.is_made(service)
+    ]
+
+
+def undone(service: Object) -> tuple[Change | None, ConfigError | None]:
+    """What gives the Service back, or why that cannot be done."""
+    if not adoption.is_adopted(service):
+        # Skupper makes its own again; handed over, it would keep ours when it lets go.
+        if owned_services.is_claimed(service) and not adoption.is_skuppers(service):
+            return patch(service, owned_services.handed_over(service)), None
+        return delete(service), None
+    if adoption.original(service) is None:
+        return None, unreadable(service)
+    return patch(service, adoption.before(service)), None
+
+
+def unreadable(service: Object) -> ConfigError:
+    return ConfigError(
+        f"Service/{name_of(service)}",
+        f"metadata.annotations[{names.ORIGINAL}]",
+        "what the Service was before it was adopted cannot be read, so it stays as it is",
+        hint="Put its selector and target ports back and remove this annotation, or apply it again",
+        code="SW0429",
+    )

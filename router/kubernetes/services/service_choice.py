@@ -1,0 +1,151 @@
+"""Which addresses of the network get a Service here, and why others do not."""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from router.kubernetes.objects import names
+from router.kubernetes.objects.objects import Object, Snapshot
+from router.kubernetes.objects.picture import ServiceWish, SiteOptions
+from router.kubernetes.services import adoption, owned_services, refusals
+from router.kubernetes.services.fights import Fights
+from router.kubernetes.services.skupper_coexistence import Beside
+from router.model import limits
+from router.model.errors import ConfigError
+from router.model.specs import ServiceSpec
+
+_SERVICE_NAME: Final = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?\Z")  # RFC 1035, 2.3.1.
+_TAKEN_NAMES: Final = frozenset(
+    ("kubernetes", names.SKUPPER_ROUTER, names.SKUPPER_ROUTER + "-local", "skupper")
+)
+
+
+class Choice:
+    """The addresses ``chosen``, with the ``findings`` about others; ``again_at``: choose anew."""
+
+    __slots__ = (
+        "_beside",
+        "_declared",
+        "_local",
+        "_now",
+        "_snapshot",
+        "_wishes",
+        "again_at",
+        "chosen",
+        "fights",
+        "findings",
+    )
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        wishes: Mapping[str, ServiceWish],
+        declared: Mapping[str, ServiceSpec],
+        local: Collection[str],
+        fights: Fights,
+        now: float,
+    ) -> None:
+        self._snapshot, self._wishes = snapshot, wishes
+        self._beside = Beside(snapshot, ())
+        self._declared, self._local, self._now = declared, local, now
+        self.chosen: dict[str, ServiceSpec] = {}
+        self.fights = fights
+        self.findings: list[ConfigError] = []
+        self.again_at: float | None = None
+
+    def choose(self, options: SiteOptions) -> None:
+        """Those that are wanted here and can have one."""
+        left = limits.SERVICE_PORTS_UNASKED_MAX
+        for name, spec in sorted(self._declared.items(), key=self._by_standing):
+            if not (self._is_wanted(name, options) and self._can_be_led(name, spec, options)):
+                continue
+            if name not in self._wishes and name not in self._local:
+                if len(spec.ports) > min(left, limits.PORTS_PER_SERVICE_MAX):
+                    self._find_too_many(name)
+                    continue
+                left -= len(spec.ports)
+            self.chosen[name] = spec
+        self.fights = self.fights.only(frozenset(self.chosen) | self._fought())
+
+    def _by_standing(self, declared: tuple[str, ServiceSpec]) -> tuple[bool, str]:
+        """Those that have a Service first: whoever declares more takes nothing from them."""
+        found = self._snapshot.get("Service", declared[0])
+        return found is None or not owned_services.is_made(found), declared[0]
+
+    def _find_too_many(self, name: str) -> None:
+        self._find(
+            name,
+            "spec.ports",
+            "SW0427",
+            "other sites declare more ports than get a Service here without being asked for",
+            f"Ask for it: sitectl service create {name} with its protocol and ports",
+        )
+
+    def _is_wanted(self, name: str, options: SiteOptions) -> bool:
+        wish = self._wishes.get(name)
+        if not options.service_controller or (wish is not None and not wish.is_made):
+            return False
+        return wish is not None or name in self._local or options.service_sync
+
+    def _can_be_led(self, name: str, spec: ServiceSpec, options: SiteOptions) -> bool:
+        if not _SERVICE_NAME.match(name) or name in _TAKEN_NAMES or name.startswith("spillway-"):
+            self._find(
+                name, "metadata.name", "SW0426", _reason_of_name(name), "Use another address"
+            )
+            return False
+        if self._beside.makes_service(name):
+            self.findings.append(refusals.left_to_skupper(name))
+            return False
+        found = self._snapshot.get("Service", name)
+        consent = self._has_consent(name, options)
+        if found is None or (
+            owned_services.is_made(found) and (consent or not owned_services.is_claimed(found))
+        ):
+            return True
+        refused = refusals.refusal(
+            found, spec, consent=consent, may_rewrite=options.rewrite_selectors
+        )
+        if refused is not None:
+            self.findings.append(refused)
+            return False
+        return spec.headless == name or not self._is_fought(name, found)
+
+    def _has_consent(self, name: str, options: SiteOptions) -> bool:
+        wish = self._wishes.get(name)
+        asked = wish.consent if wish is not None else name in self._local
+        return asked or options.adopt_services
+
+    def _is_fought(self, name: str, found: Object) -> bool:
+        is_adopted = adoption.is_adopted(found)
+        self.fights = self.fights.looked(
+            name,
+            is_adopted=is_adopted,
+            is_reverted=dict(adoption.selector(found)) != adoption.ROUTERS,
+            now=self._now,
+        )
+        if not self.fights.is_fought(name):
+            return False
+        again_at = self.fights.again_at(name)
+        self.again_at = again_at if self.again_at is None else min(again_at, self.again_at)
+        self._find(
+            name,
+            "spec.selector",
+            "SW0425",
+            "another program keeps putting its selector back: it stays as that one wants it",
+            "Let Argo CD ignore /spec/selector and /spec/ports (ignoreDifferences, and sync option "
+            'RespectIgnoreDifferences=true), or set rewrite-selectors: "false" in skupper-site',
+        )
+        return True
+
+    def _fought(self) -> frozenset[str]:
+        return frozenset(n for n in self._declared if self.fights.is_fought(n))
+
+    def _find(self, name: str, path: str, code: str, reason: str, hint: str) -> None:
+        error = ConfigError(f"Service/{name}", path, reason, hint=hint, code=code)
+        self.findings.append(error)
+
+
+def _reason_of_name(name: str) -> str:
+    if _SERVICE_NAME.match(name):
+        return "that name belongs to something else in a namespace"
+    return "a Service is named by at most 63 of a-z, 0-9 and -, beginning with a letter"

@@ -1,0 +1,345 @@
+"""What the Services of a namespace shall be, so that clients of each address reach the routers.
+
+An address of the network gets a Service of its name. One that exists and is not ours is adopted
+(`adoption`) only if somebody in this namespace asked for the address: no other site can take over
+a name here. What cannot be done becomes a finding, and everything else goes on.
+
+Findings: SW0420 another Service has the name; SW0421 it is of a kind that cannot be adopted;
+SW0422 it has ports that the address lacks; SW0423 selectors may not be rewritten; SW0424 another
+router serves it; SW0425 somebody keeps putting it back; SW0426 no Service can have that name;
+SW0427 no inner port is left; SW0428 the API refused a change (`leader.service_writer`);
+SW0429 what it was before cannot be read.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Final
+
+import msgspec
+
+from router.kubernetes.objects import names
+from router.kubernetes.objects.changes import Change, Create, Delete, Listens, delete, patch
+from router.kubernetes.objects.objects import Object, Snapshot, metadata, name_of
+from router.kubernetes.objects.picture import ServiceWish, SiteOptions
+from router.kubernetes.services import adoption, headless, owned_services
+from router.kubernetes.services.fights import Fights
+from router.kubernetes.services.inner_ports import RESERVED, Claims, assign, from_text, remember
+from router.kubernetes.services.removal import ours, restore, undone, unreadable
+from router.kubernetes.services.service_choice import Choice
+from router.model.errors import ConfigError
+from router.model.ids import ServiceKey
+from router.model.specs import ServiceSpec
+
+__all__ = ["Memory", "ServicePlan", "plan", "restore"]
+
+_POD_NAME: Final = re.compile(r".+-[0-9]+\Z")  # Of a StatefulSet.
+
+
+class Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """What of earlier plans counts for the next one; a new one after a restart.
+
+    ``declared``: addresses that were heard of since ``began_at``: one that is not among them may
+    only be out of reach, and what leads to it stays for the TTL.
+    """
+
+    began_at: float
+    declared: frozenset[str] = frozenset()
+    inner_ports: dict[ServiceKey, int] = {}
+    fights: Fights = Fights()
+
+
+class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """``changes`` in their order; ``inner_ports`` for `Wanted`; ``again_at``: plan anew then."""
+
+    changes: tuple[Change, ...]
+    inner_ports: dict[ServiceKey, int]
+    findings: tuple[ConfigError, ...]
+    memory: Memory
+    again_at: float | None = None
+
+
+def plan(
+    snapshot: Snapshot,
+    options: SiteOptions | None,
+    wishes: Mapping[str, ServiceWish],
+    declared: Mapping[str, ServiceSpec],
+    local: Collection[str],
+    memory: Memory,
+    now: float,
+    reserved: frozenset[int] = RESERVED,
+    *,
+    may_name_pods: bool | None = True,
+) -> ServicePlan:
+    """The changes that are due, computed from nothing but these.
+
+    ``declared``: the declarations in force everywhere; ``local``: which of them this site makes.
+    ``options`` None (``skupper-site`` cannot be read): all stays as it is, and inner ports too.
+    Deleting a site is `restore`. ``may_name_pods``: EndpointSlices may be written here, which a
+    namespace's administrator can not grant; without it the address of a headless StatefulSet of
+    another site leads to any of its pods, and each is reached by its own name alone. None: not
+    known yet, so such an address stays as it is.
+    """
+    planner = _Planner(snapshot, wishes, declared, local, memory, now, may_name_pods)
+    if options is not None:
+        planner.choose(options)
+    planner.assign(reserved)
+    if options is not None and "Service" not in snapshot.missing:
+        planner.lead(options)
+        planner.undo(options)
+    return planner.result()
+
+
+class _Planner:
+    """One plan in the making. ``_chosen``: addresses that get a Service here."""
+
+    __slots__ = (
+        "_again_at",
+        "_changes",
+        "_chosen",
+        "_declared",
+        "_fights",
+        "_findings",
+        "_inner",
+        "_local",
+        "_may_name_pods",
+        "_memory",
+        "_now",
+        "_ours",
+        "_snapshot",
+        "_wishes",
+    )
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        wishes: Mapping[str, ServiceWish],
+        declared: Mapping[str, ServiceSpec],
+        local: Collection[str],
+        memory: Memory,
+        now: float,
+        may_name_pods: bool | None,
+    ) -> None:
+        self._snapshot, self._wishes = snapshot, wishes
+        self._may_name_pods = may_name_pods
+        self._declared, self._local = declared, local
+        self._memory, self._now = memory, now
+        self._ours = ours(snapshot)
+        self._chosen: dict[str, ServiceSpec] = {}
+        self._inner: dict[ServiceKey, int] = {}
+        self._fights = memory.fights
+        self._findings: list[ConfigError] = []
+        self._changes: list[Change] = []
+        self._again_at: float | None = None
+
+    def choose(self, options: SiteOptions) -> None:
+        """Those that are wanted here and can have one."""
+        choice = Choice(
+            self._snapshot, self._wishes, self._declared, self._local, self._fights, self._now
+        )
+        choice.choose(options)
+        self._chosen, self._fights = choice.chosen, choice.fights
+        self._findings += choice.findings
+        self._again_at = choice.again_at
+
+    def assign(self, reserved: frozenset[int]) -> None:
+        """A number for each port of those chosen, and of what leads here as long as it does.
+
+        Clients of a Service that is given back come here until that is done.
+        """
+        led = map(name_of, self._ours)
+        leading = {name: self._declared[name] for name in led if name in self._declared}
+        wanted = [
+            ServiceKey(name, port)
+            for name, spec in (leading | self._chosen).items()
+            if not self._has_no_address(name, spec)
+            for port in spec.ports
+        ]
+        ours = sorted(self._ours, key=_age)
+        claims = [Claims(name_of(service), _claims(service)) for service in ours]
+        assigned = assign(wanted, claims, self._memory.inner_ports, reserved)
+        self._inner = assigned.ports
+        for key in assigned.missing:
+            self._chosen.pop(key.name, None)
+            self._find(
+                key.name,
+                "spec.ports",
+                "SW0427",
+                f"no inner port is left for port {key.port}",
+                "Withdraw services that are not used",
+            )
+
+    def _has_no_address(self, name: str, spec: ServiceSpec) -> bool:
+        """Whether it leads to pods by their names, and so to no router by its own."""
+        if spec.headless != name:
+            return False
+        found = self._snapshot.get("Service", name)
+        is_theirs = found is not None and not owned_services.is_made(found)
+        if is_theirs or self._may_name_pods is not False:
+            return True
+        error = ConfigError(
+            f"Service/{name}",
+            "spec.clusterIP",
+            f"names of pods (POD.{name}) need the right to write EndpointSlices, so {name} leads "
+            "to any of its pods and each pod has only its own name",
+            hint=f"Have an administrator of the cluster make Role {names.ROUTER}-headless: "
+            "docs/kubernetes-services.md, Pods with names, has the two commands",
+            code="SW0428",
+        )
+        if error.source not in {e.source for e in self._findings if e.code == error.code}:
+            self._findings.append(error)
+        return False
+
+    # Changes --------------------------------------------------------------------------------
+
+    def lead(self, options: SiteOptions) -> None:
+        """A Service for each of those chosen."""
+        for name, spec in self._chosen.items():
+            found = self._snapshot.get("Service", name)
+            if found is not None and "deletionTimestamp" in metadata(found):
+                continue
+            if self._has_no_address(name, spec):
+                self._lead_headless(name, spec, found, options)
+            elif found is None or owned_services.is_made(found):
+                fresh = self._fresh(name, spec, options)
+                self._make(name, found, fresh, self._needs(name))
+            elif adoption.is_adopted(found) and adoption.original(found) is None:
+                self._findings.append(unreadable(found))
+            else:
+                numbers = {port: self._inner[ServiceKey(name, port)] for port in spec.ports}
+                is_asked = name in self._wishes or name in self._local
+                wanted = adoption.adopt(found, numbers, name, is_asked=is_asked)
+                self._add(patch(found, wanted, self._needs(name)))
+
+    def _lead_headless(
+        self, name: str, spec: ServiceSpec, found: Object | None, options: SiteOptions
+    ) -> None:
+        """Names of pods that are elsewhere, below a name that has no address of its own."""
+        if self._may_name_pods is None:
+            return
+        if found is None or owned_services.is_made(found):
+            marked, noted = self._marks(name, options)
+            fresh = owned_services.headless_service(name, spec.ports, marked, noted)
+            self._make(name, found, fresh, ())
+        if found is None or not self._may_name_pods:
+            return
+        members = {
+            member: self._snapshot.get("Service", member)
+            for member, its in self._chosen.items()
+            if its.headless == name
+            and member != name
+            # Else google.com could be a pod of other sites: resolvers try names here first.
+            and _POD_NAME.match(member)
+            # Pods of this namespace have their names from their own StatefulSet.
+            and (owned_services.is_made(found) or member not in self._local)
+        }
+        self._changes += headless.slices(self._snapshot, found, spec.ports, members)
+
+    def _fresh(self, name: str, spec: ServiceSpec, options: SiteOptions) -> Object:
+        marked, noted = self._marks(name, options)
+        inner = {port: self._inner[ServiceKey(name, port)] for port in spec.ports}
+        # Of plaintext HTTP/2 alone: routers of clusters need to be told, and nothing else can tell.
+        is_h2c = spec.protocol == "http2" and not spec.tls_cert
+        wish = self._wishes.get(name)
+        return owned_services.service(
+            name,
+            inner,
+            marked,
+            noted,
+            app_protocol=owned_services.H2C if is_h2c else "",
+            cluster_ip=wish.cluster_ip if wish is not None else "",
+        )
+
+    def _marks(self, name: str, options: SiteOptions) -> tuple[dict[str, str], dict[str, str]]:
+        wish = self._wishes.get(name)
+        return (
+            options.labels | (wish.labels if wish else {}),
+            options.annotations | (wish.annotations if wish else {}),
+        )
+
+    def _make(self, name: str, found: Object | None, fresh: Object, needs: Listens) -> None:
+        if found is None:
+            self._changes.append(Create(kind="Service", name=name, body=fresh, needs=needs))
+            return
+        wanted = owned_services.remade(found, fresh)
+        self._add(delete(found) if wanted is None else patch(found, wanted, needs))
+
+    def _needs(self, name: str) -> Listens:
+        keys = (ServiceKey(name, port) for port in self._chosen[name].ports)
+        return tuple((key, self._inner[key]) for key in keys)
+
+    def undo(self, options: SiteOptions) -> None:
+        """What leads to the routers and is not wanted any more."""
+        ttl_s = options.service_sync_site_ttl_s
+        led: set[str] = set()
+        for service in self._ours:
+            name = name_of(service)
+            if name in self._chosen or "deletionTimestamp" in metadata(service):
+                led.add(name)
+            elif self._may_be_out_of_reach(name, service, ttl_s):
+                led.add(name)
+                self._wake_at(self._memory.began_at + ttl_s)
+            else:
+                change, finding = undone(service)
+                self._add(change)
+                self._findings += [finding] if finding else []
+        heads = frozenset(n for n, s in self._chosen.items() if self._has_no_address(n, s))
+        self._changes += headless.deletions(self._snapshot, keep=heads | led)
+
+    def _may_be_out_of_reach(self, name: str, service: Object, ttl_s: float) -> bool:
+        if name in self._declared or name in self._memory.declared:
+            return False
+        if self._now >= self._memory.began_at + ttl_s:
+            return False
+        was = adoption.original(service)
+        return was is None or not was.is_asked or name in self._wishes
+
+    def _add(self, change: Change | None) -> None:
+        if change is not None:
+            self._changes.append(change)
+
+    def _wake_at(self, at: float) -> None:
+        self._again_at = at if self._again_at is None else min(at, self._again_at)
+
+    def _find(self, name: str, path: str, code: str, reason: str, hint: str) -> None:
+        error = ConfigError(f"Service/{name}", path, reason, hint=hint, code=code)
+        self._findings.append(error)
+
+    def result(self) -> ServicePlan:
+        """The plan: first what is given back, then what is made."""
+        ours = frozenset(name_of(service) for service in self._ours)
+        heard = frozenset(self._declared)
+        memory = msgspec.structs.replace(
+            self._memory,
+            declared=heard | (self._memory.declared & ours),
+            inner_ports=remember(self._memory.inner_ports, self._inner),
+            fights=self._fights,
+        )
+        return ServicePlan(
+            changes=tuple(sorted(self._changes, key=_order)),
+            inner_ports=self._inner,
+            findings=tuple(self._findings),
+            memory=memory,
+            again_at=self._again_at,
+        )
+
+
+def _claims(service: Object) -> dict[int, int]:
+    """The inner ports that a Service says; its target ports where the annotation has none."""
+    was = adoption.original(service)
+    if was is not None:
+        return from_text(was.inner_ports)
+    told = from_text(owned_services.made(service).inner_ports)
+    seen = {
+        port["port"]: port["targetPort"]
+        for port in adoption.ports(service)
+        if isinstance(port.get("port"), int) and isinstance(port.get("targetPort"), int)
+    }
+    return seen | told
+
+
+def _age(service: Object) -> tuple[str, str]:
+    return str(metadata(service).get("creationTimestamp", "")), name_of(service)
+
+
+def _order(change: Change) -> tuple[bool, str, str]:
+    return not isinstance(change, Delete), change.kind, change.name

@@ -1,0 +1,218 @@
+"""A mirror of some objects: list, watch from there, and list again when in doubt.
+
+What vanished while nobody watched is missing from the next list and so goes away here as well.
+While the server is away the last state stays, and `silent_since` says for how long.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Protocol
+
+from router.kubernetes.client.api_calls import ALL_NAMESPACES, Page, typed
+from router.kubernetes.client.errors import FORBIDDEN, NO_ANSWER, NOT_FOUND, ApiError, backoff_s
+from router.kubernetes.client.lists import WatchEvent
+from router.kubernetes.objects.kinds import KINDS
+from router.kubernetes.objects.objects import Object, metadata, name_of
+from router.kubernetes.store.selections import Selection, last_writer
+from router.model import limits
+
+log = logging.getLogger("router.kubernetes")
+
+_WITHOUT_WRITERS = ("Pod", "EndpointSlice")  # Many, and nobody writes wanted state into them.
+
+
+class Reads(Protocol):
+    """The part of `Api` that is used here."""
+
+    def pages(
+        self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
+    ) -> AsyncGenerator[Page, None]:
+        """All objects, some at a time."""
+        ...
+
+    def watch(
+        self,
+        kind: str,
+        version: str,
+        *,
+        labels: str = "",
+        fields: str = "",
+        namespace: str = "",
+        timeout_s: int = limits.WATCH_S,
+    ) -> AsyncGenerator[WatchEvent, None]:
+        """Changes after ``version``."""
+        ...
+
+
+class Informer:
+    """Mirrors one `Selection`. ``changed`` is called after each change that means something.
+
+    `run` belongs to one task; the rest may be read from any callback of its loop.
+    """
+
+    def __init__(
+        self,
+        api: Reads,
+        selection: Selection,
+        changed: Callable[[str], None],
+        rng: random.Random,
+    ) -> None:
+        self._api = api
+        self._selection = selection
+        self._changed = changed
+        self._rng = rng
+        self._objects: dict[str, Object] = {}
+        self.writers: dict[str, str] = {}
+        """By object: the field manager that wrote last. Not of pods and slices."""
+        self._version = ""  # Watch from here; empty: list first.
+        self.listed = False
+        """A list came, so `objects` is the state at some time."""
+        self.refused: ApiError | None = None
+        """We may not read this kind, or the server has none of it."""
+        self.silent_since: float | None = None
+        """The loop's time since when the server does not answer; None: it does."""
+        self.trouble = ""
+        """The last fault, for people; empty: none since it was last heard."""
+
+    @property
+    def kind(self) -> str:
+        """What it mirrors."""
+        return self._selection.kind
+
+    @property
+    def selection(self) -> Selection:
+        """What it mirrors."""
+        return self._selection
+
+    @property
+    def settled(self) -> bool:
+        """The first list came, or it is known that none will."""
+        return self.listed or self.refused is not None
+
+    def copy(self) -> dict[str, Object]:
+        """All objects by name, or NAMESPACE/NAME; nobody changes what is in it."""
+        return dict(self._objects)
+
+    async def run(self) -> None:
+        """Mirror until cancelled."""
+        failures = 0
+        while True:
+            began = self._now()
+            error = await self._round()
+            # A watch that held for a while was healthy, whatever ended it.
+            held = self._now() - began >= limits.WATCH_HEALTHY_S
+            failures = 0 if held else failures + 1
+            if error is not None:
+                self._note(error)
+                is_cut = error.status == NO_ANSWER and error.reason == "Unreachable"
+                if not (is_cut and held):
+                    self._version = ""  # Events may have been lost.
+            if wait_s := self._wait_s(error, failures):
+                await asyncio.sleep(wait_s)
+
+    async def _round(self) -> ApiError | None:
+        """List if need be, then watch until that ends."""
+        try:
+            if not self._version:
+                await self._list()
+            watch = self._api.watch(
+                self._selection.kind,
+                self._version,
+                labels=self._selection.labels,
+                fields=self._selection.fields,
+                namespace=self._selection.namespace,
+            )
+            async with aclosing(watch):
+                async for event in watch:
+                    self._heard()
+                    self._take(event)
+        except ApiError as error:
+            return error
+        return None
+
+    def _wait_s(self, error: ApiError | None, failures: int) -> float:
+        if error is not None and error.status in (FORBIDDEN, NOT_FOUND):
+            return limits.WATCH_REFUSED_S * self._rng.uniform(0.75, 1.25)
+        if not failures and error is None:
+            return 0.0  # The server ends each watch after some minutes.
+        asked_s = None if error is None else error.retry_after_s
+        return backoff_s(failures, self._rng, asked_s, limits.WATCH_BACKOFF_MAX_S)
+
+    async def _list(self) -> None:
+        objects: dict[str, Object] = {}
+        pages = self._api.pages(
+            self._selection.kind,
+            labels=self._selection.labels,
+            fields=self._selection.fields,
+            namespace=self._selection.namespace,
+        )
+        info = KINDS[self._selection.kind]
+        version = ""
+        async with aclosing(pages):
+            async for page in pages:
+                for found in page.items:
+                    kept = self._selection.keep(typed(found, info))
+                    name = self._key(kept)
+                    self._note_writer(name, found)
+                    before = self._objects.get(name)
+                    objects[name] = before if before == kept else kept
+                version = page.version
+                await asyncio.sleep(0)  # Traffic goes on between the pages of a long list.
+        self.writers = {name: who for name, who in self.writers.items() if name in objects}
+        is_news = not self.listed or objects != self._objects
+        self._objects, self._version, self.listed = objects, version, True
+        if is_news:
+            self._changed(self.kind)
+
+    def _take(self, event: WatchEvent) -> None:
+        self._version = event.version or self._version
+        name = self._key(event.object)
+        if event.kind == "DELETED":
+            self.writers.pop(name, None)
+            if self._objects.pop(name, None) is not None:
+                self._changed(self.kind)
+        elif event.kind in ("ADDED", "MODIFIED"):
+            kept = self._selection.keep(event.object)
+            self._note_writer(name, event.object)
+            if self._objects.get(name) != kept:
+                self._objects[name] = kept
+                self._changed(self.kind)
+
+    def _note_writer(self, name: str, found: Object) -> None:
+        if self.kind not in _WITHOUT_WRITERS:
+            self.writers[name] = last_writer(found)
+
+    def _key(self, found: Object) -> str:
+        if self._selection.namespace != ALL_NAMESPACES:
+            return name_of(found)
+        return f"{metadata(found).get('namespace', '')}/{name_of(found)}"
+
+    def _heard(self) -> None:
+        if self.trouble:
+            self.silent_since, self.refused, self.trouble = None, None, ""
+            log.info("the API server answers again", extra={"kind": self.kind})
+            self._changed(self.kind)
+
+    def _note(self, error: ApiError) -> None:
+        """Remember a fault, and tell it once. 410 is no fault: versions do grow old."""
+        if error.is_gone:
+            return
+        if error.status in (FORBIDDEN, NOT_FOUND):
+            is_news = self.refused is None or self.refused.message != error.message
+            self.refused, self.silent_since = error, None
+        else:
+            is_news = self.silent_since is None
+            if is_news:
+                self.silent_since = self._now()
+        if is_news:
+            self.trouble = error.message
+            missing = self._selection.optional and self.refused is not None
+            level = logging.DEBUG if missing else logging.WARNING
+            log.log(level, "cannot be read: %s", error.message, extra={"kind": self.kind})
+            self._changed(self.kind)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()

@@ -1,0 +1,169 @@
+"""What of a namespace is watched, and how little of each object is kept.
+
+What changes without meaning anything here (versions, status of workloads, times) is left out, so
+that such a change makes no new state.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from router.kubernetes.objects.names import (
+    CONNECTION_TOKEN,
+    CONNECTION_TOKEN_REQUEST,
+    DOCUMENTS,
+    DOCUMENTS_LABEL,
+    MANAGED_BY,
+    OWNERS_CONFIGMAP,
+    PREFIX,
+    SERVICES_CONFIGMAP,
+    SITE_CONFIGMAP,
+    SKUPPER_TYPE,
+    TOKEN_CLAIM,
+    TYPE_LABEL,
+)
+from router.kubernetes.services.headless import SLICE_MANAGER_LABEL
+from router.kubernetes.targets.pods import is_router
+
+Kept = dict[str, Any]
+
+LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """Objects of one kind that are watched together. ``keep`` makes what is remembered of one.
+
+    ``optional``: a kind that not every cluster has; that it is missing is no finding.
+    ``namespace``: another than the client's own, or `api.ALL_NAMESPACES`.
+    """
+
+    kind: str
+    namespace: str = ""
+    labels: str = ""
+    fields: str = ""
+    keep: Callable[[Kept], Kept]
+    optional: bool = False
+
+
+def whole(found: Kept) -> Kept:
+    """All that somebody may write back: everything but the record of who wrote what."""
+    return found | {"metadata": _without(found.get("metadata"), ("managedFields",))}
+
+
+def pod(found: Kept) -> Kept:
+    """What `targets` needs of a Pod."""
+    spec, status = _dict(found.get("spec")), _dict(found.get("status"))
+    containers = [
+        *_list(spec.get("containers")),
+        *(c for c in _list(spec.get("initContainers")) if c.get("restartPolicy") == "Always"),
+    ]
+    conditions = _list(status.get("conditions"))
+    headed = _headed(found)
+    if is_router(headed):  # They share by age.
+        headed["metadata"] |= _only(_dict(found.get("metadata")), ("creationTimestamp",))
+    return headed | {
+        "spec": {
+            "containers": [_only(container, ("name", "ports")) for container in containers],
+            **_only(spec, ("hostNetwork",)),
+        },
+        "status": {
+            **_only(status, ("phase", "podIP", "podIPs")),
+            "conditions": [
+                _only(condition, ("type", "status"))
+                for condition in conditions
+                if condition.get("type") == "Ready"
+            ],
+        },
+    }
+
+
+def endpoint_slice(found: Kept) -> Kept:
+    """What `targets` needs of an EndpointSlice; all of those that we made."""
+    marked = _dict(_dict(found.get("metadata")).get("labels"))
+    if marked.get(SLICE_MANAGER_LABEL) == MANAGED_BY:
+        return whole(found)
+    return _headed(found) | {
+        "addressType": found.get("addressType"),
+        "ports": found.get("ports"),
+        "endpoints": [
+            _only(endpoint, ("addresses", "conditions", "targetRef"))
+            for endpoint in _list(found.get("endpoints"))
+        ],
+    }
+
+
+def workload(found: Kept) -> Kept:
+    """A workload without its status and without most of what its pods are made of."""
+    spec = _dict(found.get("spec"))
+    template = _dict(spec.get("template"))
+    pods = _dict(template.get("spec"))
+    metadata = _without(found.get("metadata"), ("managedFields", "resourceVersion", "generation"))
+    annotations = _without(metadata.get("annotations"), (LAST_APPLIED,))
+    return _only(found, ("apiVersion", "kind")) | {
+        "metadata": metadata | {"annotations": annotations},
+        "spec": _only(spec, ("selector", "serviceName", "replicas", "ordinals"))
+        | {
+            "template": {
+                "metadata": _only(_dict(template.get("metadata")), ("labels",)),
+                "spec": {
+                    section: [_only(c, ("name", "ports")) for c in _list(pods.get(section))]
+                    for section in ("containers", "initContainers")
+                    if section in pods
+                },
+            }
+        },
+    }
+
+
+_TOKENS = f"{SKUPPER_TYPE} in ({CONNECTION_TOKEN},{TOKEN_CLAIM},{CONNECTION_TOKEN_REQUEST})"
+
+SELECTIONS: Final = (
+    Selection(kind="ConfigMap", fields=f"metadata.name={SITE_CONFIGMAP}", keep=whole),
+    Selection(kind="ConfigMap", fields=f"metadata.name={SERVICES_CONFIGMAP}", keep=whole),
+    Selection(kind="ConfigMap", fields=f"metadata.name={OWNERS_CONFIGMAP}", keep=whole),
+    Selection(kind="ConfigMap", labels=f"{DOCUMENTS_LABEL}={DOCUMENTS}", keep=whole),
+    Selection(kind="Secret", labels=_TOKENS, keep=whole),
+    Selection(kind="Secret", labels=TYPE_LABEL, keep=whole),
+    Selection(kind="Service", keep=whole),
+    Selection(kind="EndpointSlice", keep=endpoint_slice),
+    Selection(kind="Pod", keep=pod),
+    Selection(kind="Deployment", keep=workload),
+    Selection(kind="StatefulSet", keep=workload),
+    Selection(kind="DaemonSet", keep=workload),
+    Selection(kind="DeploymentConfig", keep=workload, optional=True),
+)
+
+
+def _headed(found: Kept) -> Kept:
+    """Kind and the part of the metadata by which objects are selected and told apart."""
+    metadata = _dict(found.get("metadata"))
+    annotations = _dict(metadata.get("annotations"))
+    kept = _only(metadata, ("name", "uid", "labels", "deletionTimestamp"))
+    if ours := {name: text for name, text in annotations.items() if name.startswith(PREFIX)}:
+        kept["annotations"] = ours
+    return _only(found, ("apiVersion", "kind")) | {"metadata": kept}
+
+
+def last_writer(found: Mapping[str, Any]) -> str:
+    """The field manager that wrote last (``kubectl-edit``, ``argocd-controller``, ``sitectl``)."""
+    entries = _list(_dict(found.get("metadata")).get("managedFields"))
+    told = [one for one in entries if isinstance(one.get("manager"), str)]
+    newest = max(told, key=lambda one: str(one.get("time") or ""), default={})
+    return str(newest.get("manager", ""))
+
+
+def _only(found: Kept, names: Iterable[str]) -> Kept:
+    return {name: found[name] for name in names if name in found}
+
+
+def _without(found: object, names: Iterable[str]) -> Kept:
+    return {name: value for name, value in _dict(found).items() if name not in names}
+
+
+def _dict(found: object) -> Kept:
+    return found if isinstance(found, dict) else {}
+
+
+def _list(found: object) -> list[Kept]:
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []

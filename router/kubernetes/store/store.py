@@ -1,0 +1,432 @@
+"""The Kubernetes store: what a site should be, from the objects of its namespace, again and again.
+
+Informers mirror the objects. Each burst of changes becomes one `Snapshot`, from there everything is
+pure: `translate`, acceptance, `targets`, `services.plan`. Only what a change concerns is computed
+anew: pods that come and go touch neither documents nor Services.
+
+Findings: SW0432 a kind that may not be read; SW0439 the API server does not answer.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from random import Random
+from typing import Final
+
+import msgspec
+
+from router.control.acceptance import Acceptance, SourcesReading, news
+from router.documents import Wanted
+from router.documents.division import divided
+from router.kubernetes.objects.kinds import KINDS
+from router.kubernetes.objects.names import MANAGED_BY, ROUTER, SITE_CONFIGMAP
+from router.kubernetes.objects.objects import Object, Snapshot, labels
+from router.kubernetes.objects.picture import NamespacePicture
+from router.kubernetes.services.headless import SLICE_MANAGER_LABEL, with_pods
+from router.kubernetes.services.inner_ports import RESERVED
+from router.kubernetes.services.services import Memory, ServicePlan, plan
+from router.kubernetes.store.informer import Informer, Reads
+from router.kubernetes.store.selections import SELECTIONS
+from router.kubernetes.store.supervise import kept_running
+from router.kubernetes.targets import replicas
+from router.kubernetes.targets.pods import BOTH, Family, family_of
+from router.kubernetes.targets.targets import Expander
+from router.kubernetes.translation.memo import Memo
+from router.kubernetes.translation.site_config import SiteDefaults
+from router.kubernetes.translation.translate import translate
+from router.model import limits
+from router.model.errors import ConfigError
+from router.model.specs import Document, ServiceSpec
+
+log = logging.getLogger("router.kubernetes")
+
+SITE: Final = "ConfigMap"
+_POD_KINDS: Final = frozenset(("Pod", "EndpointSlice"))
+"""What they say is no document: `translate` does not read them."""
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What the store saw and planned: for those who write to the API, and for trust."""
+
+    snapshot: Snapshot
+    picture: NamespacePicture
+    plan: ServicePlan
+    reading: SourcesReading | None
+
+
+class KubernetesStore:
+    """Belongs to one event loop. `run` mirrors, `watch` tells; ``followers`` hear of each look.
+
+    ``pod``: the name of our own Pod, whose addresses say which families this site reaches.
+    """
+
+    def __init__(
+        self,
+        api: Reads,
+        namespace: str,
+        *,
+        site_id: str = "",
+        pod: str = "",
+        defaults: SiteDefaults | None = None,
+        rng: Random,
+    ) -> None:
+        self._site_id, self._pod = site_id, pod
+        self._defaults = defaults or SiteDefaults()
+        self._memo = Memo()
+        self._dirty: set[str] = set()
+        self._woken = asyncio.Event()
+        self._informers = [Informer(api, chosen, self._changed, rng) for chosen in SELECTIONS]
+        self._snapshot = Snapshot(namespace, {})
+        self._picture = NamespacePicture()
+        self._acceptance = Acceptance(
+            f"Put ConfigMap {SITE_CONFIGMAP} back, or delete the site with: sitectl delete"
+        )
+        self._across: list[ConfigError] = []
+        self._expander = Expander()
+        self._families: tuple[Family, ...] = BOTH
+        self._declared: Mapping[str, ServiceSpec] = {}
+        self._local: frozenset[str] = frozenset()
+        self._our_slices: dict[str, Object] = {}
+        self._plan: ServicePlan | None = None
+        self._memory = Memory(began_at=time.monotonic())
+        self._may_name_pods: bool | None = None
+        self._last: SourcesReading | None = None
+        self.documents: tuple[Document, ...] = ()
+        """Those that count, as last seen, without the pods that they stand for."""
+        self._shares_until: float | None = None  # Unix seconds.
+        self._away_since = ""  # UTC, for people; empty: the server answers.
+        self._look_s = 0.0
+        self.followers: list[Callable[[Look], None]] = []
+        self.further: Callable[[], Iterable[ConfigError]] = tuple
+        """What others find wrong with the namespace; after news of it, `poke`."""
+
+    # Its life -------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Mirror the namespace until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for informer in self._informers:
+                tasks.create_task(kept_running(informer, f"the mirror of {informer.kind}"))
+
+    async def ready(self) -> None:
+        """Returns when everything was listed once and makes a usable state. Says what it awaits."""
+        told = ""
+        while True:
+            await self._wait()
+            unlisted = sorted({i.kind for i in self._informers if not _is_known(i)})
+            if not unlisted and self._see() is not None:
+                return
+            trouble = next((i.trouble for i in self._informers if i.trouble), "")
+            told_now = f"waiting for the API server to list {', '.join(unlisted)}: {trouble}"
+            if not unlisted:
+                told_now = f"waiting for a site: {_first(self._errors([]))}"
+            if told_now != told and (trouble or not unlisted):
+                log.warning("%s", told_now)
+                told = told_now
+
+    async def watch(self, changed: Callable[[Wanted, list[ConfigError]], None]) -> None:
+        """Call ``changed`` with each new state or set of errors, until cancelled."""
+        while True:
+            await self._wait()
+            try:
+                reading = self._see()
+            except Exception:  # The owner of the watch; what was seen before stays.
+                log.exception("the objects of the namespace could not be understood")
+                self._plan = None  # The next look begins with all of them.
+                continue
+            if reading is not None:
+                changed(reading.wanted, list(reading.errors))
+
+    def load(self) -> SourcesReading:
+        """The state now. ConfigError SW0109: there is no usable site (yet)."""
+        self._see()
+        if self._last is None:
+            raise ConfigError(
+                f"ConfigMap/{SITE_CONFIGMAP}",
+                "",
+                "there is none, so there is no site",
+                hint="Make a site with: sitectl init",
+                code="SW0109",
+            )
+        return self._last
+
+    def author(self, source: str) -> str:
+        """Which field manager wrote the object of ``KIND/NAME[KEY]`` last; empty: unknown."""
+        kind, _, name = source.partition("[")[0].partition("/")
+        found = (
+            one.writers[name] for one in self._informers if one.kind == kind and name in one.writers
+        )
+        manager = next(found, "")
+        return f"{manager}, field manager of {kind}/{name}" if manager else ""
+
+    def poke(self) -> None:
+        """Look now, whether anything changed or not."""
+        self._woken.set()
+
+    def declared(self, services: Mapping[str, ServiceSpec]) -> None:
+        """The services of the whole network, as they are in force now."""
+        if services != self._declared:
+            self._declared = services
+            self._plan = None
+            self._woken.set()
+
+    def may_name_pods(self, allowed: bool) -> None:
+        """Whether EndpointSlices may be written here (`services.plan`)."""
+        if allowed != self._may_name_pods:
+            self._may_name_pods = allowed
+            self._plan = None
+            self._woken.set()
+
+    def _changed(self, kind: str) -> None:
+        self._dirty.add(kind)
+        self._woken.set()
+
+    async def _wait(self) -> None:
+        """Until something changed or is due, and a little longer: changes come in bursts."""
+        due_s = self._due_s()
+        try:
+            async with asyncio.timeout(due_s):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+        # Looking takes at most a fifth of the loop's time, whatever happens in the namespace.
+        pause_s = max(limits.OBJECTS_SETTLE_S, 4 * self._look_s)
+        await asyncio.sleep(min(pause_s, limits.OBJECTS_SETTLE_MAX_S))
+        self._woken.clear()
+
+    def _due_s(self) -> float | None:
+        due: list[float] = []
+        if self._plan is not None and self._plan.again_at is not None:
+            left_s = self._plan.again_at - time.monotonic()
+            due.append(max(limits.OBJECTS_SETTLE_MAX_S, left_s))
+        if self._dirty:  # The last look failed.
+            due.append(limits.WATCH_BACKOFF_MAX_S)
+        if self._shares_until is not None:
+            due.append(max(limits.OBJECTS_SETTLE_MAX_S, self._shares_until - time.time()))
+        if not self._away_since and self._silent():
+            due.append(limits.API_AWAY_S)
+        return min(due, default=None)
+
+    # One look -------------------------------------------------------------------------------
+
+    def _see(self) -> SourcesReading | None:
+        """Understand what is there now; the new state, None: it is the last one."""
+        began = time.perf_counter()
+        dirty, self._dirty = self._dirty, set()
+        try:
+            reading = self._look(dirty)
+        except BaseException:
+            self._dirty |= dirty or {SITE}  # It was not seen: look again.
+            raise
+        self._look_s = time.perf_counter() - began
+        return reading
+
+    def _look(self, dirty: set[str]) -> SourcesReading | None:
+        self._take_objects(dirty)
+        if dirty - _POD_KINDS or self._plan is None:
+            self._understand()
+        documents = self._acceptance.documents()
+        expanded = self._expander.expand(documents, self._snapshot)
+        wanted, remaining = self._acceptance.resolve(expanded.documents)
+        if wanted is None:
+            return None
+        self._acceptance.served(documents)
+        self.documents = tuple(documents)
+        self._replan(wanted, dirty)
+        assert self._plan is not None
+        wanted = msgspec.structs.replace(wanted, inner_ports=self._plan.inner_ports)
+        pods = self._snapshot.of("Pod")
+        shares, self._shares_until = replicas.division(pods, self._pod, time.time())
+        errors = self._errors([*expanded.errors, *remaining, *self._plan.findings])
+        wanted = divided(wanted, shares)
+        if wanted.site.ingress != "none":  # Else none of them listens for links.
+            siblings = replicas.to_dial(pods, self._pod, self._families, wanted.site.bind_port)
+            agreement, until = replicas.shares(pods, self._pod, time.time())
+            ends = (one for one in (self._shares_until, until) if one is not None)
+            self._shares_until = min(ends, default=None)
+            wanted = msgspec.structs.replace(wanted, siblings=siblings, shares=agreement)
+        reading = news(self._last, wanted, errors)
+        self._last = reading or self._last
+        self._tell_followers(Look(self._snapshot, self._picture, self._plan, self._last))
+        return reading
+
+    def _tell_followers(self, look: Look) -> None:
+        for follower in self.followers:
+            try:
+                follower(look)
+            except Exception:  # Their fault keeps no state from being applied.
+                log.exception("a look at the namespace was not followed")
+
+    def _take_objects(self, dirty: Iterable[str]) -> None:
+        if not dirty:
+            return
+        objects = dict(self._snapshot.objects)
+        for kind in dirty:
+            found: dict[str, Object] = {}
+            for informer in self._informers:
+                if informer.kind == kind:
+                    found |= informer.copy()
+            objects[kind] = found
+        unread = frozenset(i.kind for i in self._informers if not i.listed)
+        self._snapshot = Snapshot(self._snapshot.namespace, objects, unread)
+        if "Pod" in dirty:
+            self._learn_families()
+
+    def _learn_families(self) -> None:
+        own = self._snapshot.get("Pod", self._pod)
+        status = own.get("status") if own is not None else None
+        listed = status.get("podIPs") if isinstance(status, dict) else None
+        told = [str(entry.get("ip") or "") for entry in listed or ()]
+        families = tuple(dict.fromkeys(family_of(address) for address in told if address))
+        if families and families != self._families:
+            self._families = families
+            self._expander = Expander(families)
+
+    def _understand(self) -> None:
+        """Read the objects anew; sources that are wrong keep what counted of them."""
+        picture = translate(self._snapshot, self._site_id, defaults=self._defaults, memo=self._memo)
+        self._picture = with_pods(picture, self._snapshot)
+        by_source: dict[str, list[Document]] = {}
+        for document in self._picture.documents:
+            by_source.setdefault(document.source, []).append(document)
+        wrong = {error.source for error in self._picture.errors if error.severity == "error"}
+        told = {(document.kind, document.name) for document in self._picture.documents}
+        for source in wrong & (self._acceptance.sources | by_source.keys()):
+            kept = [
+                document
+                for document in self._acceptance.good(source)
+                if (document.kind, document.name) not in told
+            ]
+            if kept and self._exists(source):
+                by_source.setdefault(source, []).extend(kept)
+        for source in self._acceptance.sources - by_source.keys():
+            self._acceptance.drop(source)
+        for source, documents in by_source.items():
+            self._acceptance.take(source, documents)
+        self._across = self._acceptance.accept()
+
+    def _exists(self, source: str) -> bool:
+        kind, _, name = source.partition("[")[0].partition("/")
+        return self._snapshot.get(kind, name) is not None
+
+    def _replan(self, wanted: Wanted, dirty: set[str]) -> None:
+        """Plan the Services, unless nothing that matters to them changed."""
+        local = frozenset(wanted.services)
+        due = self._plan is not None and (
+            self._plan.again_at is not None and self._plan.again_at <= time.monotonic()
+        )
+        ours_changed = "EndpointSlice" in dirty and self._our_slices_changed()
+        if self._plan is not None and not (
+            due or dirty - _POD_KINDS or ours_changed or local != self._local
+        ):
+            return
+        self._local = local
+        self._plan = plan(
+            self._snapshot,
+            self._picture.options,
+            self._picture.wishes,
+            {**wanted.services, **self._declared},
+            local,
+            self._memory,
+            time.monotonic(),
+            RESERVED | _own_ports(wanted),
+            may_name_pods=self._may_name_pods,
+        )
+        self._memory = self._plan.memory
+
+    def _our_slices_changed(self) -> bool:
+        """Of the slices that we made: others are targets, and no plan looks at them."""
+        slices = {
+            name: found
+            for name, found in self._snapshot.of("EndpointSlice").items()
+            if labels(found).get(SLICE_MANAGER_LABEL) == MANAGED_BY
+        }
+        before, self._our_slices = self._our_slices, slices
+        return before != slices
+
+    # What is wrong --------------------------------------------------------------------------
+
+    def _errors(self, found: Iterable[ConfigError]) -> list[ConfigError]:
+        return [
+            *self._picture.errors,
+            *self._across,
+            *found,
+            *self.further(),
+            *self._unread(),
+            *self._away(),
+        ]
+
+    def _unread(self) -> list[ConfigError]:
+        """Kinds that we may not read, each once, with the rule that allows it."""
+        refused = {
+            i.kind: i.refused
+            for i in self._informers
+            if i.refused is not None and not i.selection.optional
+        }
+        return [
+            ConfigError(
+                f"Role/{ROUTER}",
+                "rules",
+                f"{kind} objects cannot be read: {error.message}",
+                hint=f"Add to it {rule(kind)}",
+                code="SW0432",
+            )
+            for kind, error in sorted(refused.items())
+        ]
+
+    def _silent(self) -> list[float]:
+        """Since when kinds that every cluster has are not answered for."""
+        return [
+            i.silent_since
+            for i in self._informers
+            if i.silent_since is not None and not i.selection.optional
+        ]
+
+    def _away(self) -> list[ConfigError]:
+        """That the server has been away for more than a moment, and since when."""
+        now = asyncio.get_running_loop().time()
+        away_s = now - min(self._silent(), default=now)
+        if away_s < limits.API_AWAY_S:
+            self._away_since = ""
+            return []
+        if not self._away_since:
+            since = datetime.fromtimestamp(time.time() - away_s, UTC)
+            self._away_since = since.isoformat(timespec="seconds").replace("+00:00", "Z")
+        trouble = next((i.trouble for i in self._informers if i.silent_since is not None), "")
+        return [
+            ConfigError(
+                "Kubernetes",
+                "",
+                f"the API server does not answer since {self._away_since} ({trouble}); what was "
+                "known then serves",
+                hint="Look at the API server and at the network policies to it",
+                code="SW0439",
+            )
+        ]
+
+
+def rule(kind: str) -> str:
+    """The rule of a Role that lets a router read ``kind``."""
+    info = KINDS[kind]
+    group, _, _ = info.api_version.rpartition("/")
+    return (
+        f'{{apiGroups: ["{group}"], resources: ["{info.plural}"], verbs: ["get", "list", "watch"]}}'
+    )
+
+
+def _is_known(informer: Informer) -> bool:
+    """Whether its kind was listed, or need not be waited for: another server may serve it."""
+    return informer.settled or (informer.selection.optional and bool(informer.trouble))
+
+
+def _own_ports(wanted: Wanted) -> frozenset[int]:
+    """Where the router listens for itself."""
+    _, _, admin = wanted.site.admin.rpartition(":")
+    own = {wanted.site.bind_port}
+    return frozenset(own | {int(admin)} if admin.isdigit() else own)
+
+
+def _first(errors: Iterable[ConfigError]) -> str:
+    return next((str(error) for error in errors), f"there is no ConfigMap {SITE_CONFIGMAP}")

@@ -1,0 +1,27 @@
+"""Tasks that a fault of ours does not end: what they did stays, and they begin anew."""
+
+import asyncio
+import logging
+from typing import Protocol
+
+from router.model import limits
+
+log = logging.getLogger("router.kubernetes")
+
+
+class Runs(Protocol):
+    """What belongs to one task."""
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        ...
+
+
+async def kept_running(one: Runs, what: str) -> None:
+    """Run ``one`` until cancelled. ``what`` names it in the log."""
+    while True:
+        try:
+            await one.run()
+        except Exception:  # The owner of the task.
+            log.exception("%s failed and restarts", what)
+        await asyncio.sleep(limits.WATCH_BACKOFF_MAX_S)

@@ -1,0 +1,239 @@
+"""Pods as targets: which of them count, at which address, with which ports and capacity."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from router.documents import capacities
+from router.kubernetes.objects import names
+from router.kubernetes.objects.objects import (
+    Object,
+    annotations,
+    labels,
+    metadata,
+    name_of,
+    seconds_of,
+)
+from router.kubernetes.objects.selectors import Selector
+from router.model.specs import TargetSpec
+
+Family = str
+IPV4, IPV6 = "IPv4", "IPv6"
+BOTH: Final[tuple[Family, ...]] = (IPV4, IPV6)
+NOT_READY: Final = "its pod is not ready"
+_ENDED: Final = frozenset({"Succeeded", "Failed"})
+
+
+class NoPort(msgspec.Struct, frozen=True):
+    """A port that is asked for and that a pod does not have. ``known``: those it has."""
+
+    pod: str
+    port: int | str
+    known: str
+
+
+class PodIndex:
+    """All Pods by label, kept while they change: a selector looks at few of them."""
+
+    __slots__ = ("_by_label", "_pods")
+
+    def __init__(self) -> None:
+        self._pods: dict[str, Object] = {}
+        self._by_label: dict[tuple[str, str], dict[str, Object]] = {}
+
+    def get(self, name: str) -> Object | None:
+        """The Pod of that name."""
+        return self._pods.get(name)
+
+    def replace(self, pods: Mapping[str, Object]) -> list[tuple[Object | None, Object | None]]:
+        """Take over ``pods``; those that changed, before and after."""
+        if pods is self._pods:
+            return []
+        changed: list[tuple[Object | None, Object | None]] = [
+            (before, pods.get(name))
+            for name, before in self._pods.items()
+            if pods.get(name) is not before
+        ]
+        changed += [(None, pod) for name, pod in pods.items() if name not in self._pods]
+        for before, after in changed:
+            if before is not None:
+                for label in labels(before).items():
+                    found = self._by_label[label]
+                    del found[name_of(before)]
+                    if not found:
+                        del self._by_label[label]
+            if after is not None:
+                for label in labels(after).items():
+                    self._by_label.setdefault(label, {})[name_of(after)] = after
+        self._pods = dict(pods)
+        return changed
+
+    def selected(self, selector: Selector) -> list[Object]:
+        """The Pods that ``selector`` selects, by name; none of the routers."""
+        narrow: Iterable[Object] | None = None
+        fewest = len(self._pods) + 1
+        for term in selector.terms:
+            if term.operator == "in" and len(term.values) == 1:
+                found = self._by_label.get((term.key, next(iter(term.values))), {})
+                if len(found) < fewest:
+                    narrow, fewest = found.values(), len(found)
+        candidates = self._pods.values() if narrow is None else narrow
+        return sorted(
+            (p for p in candidates if selector.matches(labels(p)) and not is_router(p)),
+            key=name_of,
+        )
+
+
+def is_router(pod: Object) -> bool:
+    """A router of a site: its targets are at other places, never itself."""
+    return labels(pod).get(names.COMPONENT_LABEL) == names.COMPONENT_ROUTER
+
+
+def routers_ready(pods: Iterable[Object]) -> bool:
+    """Whether a Service that leads to the routers leads anywhere: one of them is ready.
+
+    Also where no router is a Pod of the namespace, so that nothing is known of them.
+    """
+    routers = [pod for pod in pods if is_router(pod)]
+    return not routers or any(takes_requests(pod) for pod in routers)
+
+
+def is_leaving(pod: Object) -> bool:
+    """Told to end."""
+    return bool(metadata(pod).get("deletionTimestamp"))
+
+
+def is_there(pod: Object) -> bool:
+    """Whether it is to take requests, now or once it is ready: not told to end, nor ended."""
+    return not is_leaving(pod) and not has_ended(pod)
+
+
+def takes_requests(pod: Object) -> bool:
+    """Whether it does now: running and ready, not ending."""
+    status = _status(pod)
+    return (
+        is_there(pod)
+        and status.get("phase") == "Running"
+        and any(
+            condition.get("type") == "Ready" and condition.get("status") == "True"
+            for condition in status.get("conditions") or ()
+        )
+    )
+
+
+def has_ended(pod: Object) -> bool:
+    """None of its containers runs any more, or ever will."""
+    return _status(pod).get("phase") in _ENDED
+
+
+def may_run(pod: Object) -> bool:
+    """One of its containers runs, as far as was told."""
+    states = _states(pod)
+    if states:
+        return any("running" in state for state in states)
+    return _status(pod).get("phase") == "Running"
+
+
+def has_stopped(pod: Object) -> bool:
+    """Its containers ran, and none does now."""
+    statuses = [one for one in _status(pod).get("containerStatuses") or () if isinstance(one, dict)]
+    ran = any(
+        one.get("restartCount") or "terminated" in (one.get("state") or {}) for one in statuses
+    )
+    return ran and not may_run(pod)
+
+
+def ended_at(pod: Object) -> float:
+    """When one of its containers ended last, as far as was told, in Unix seconds; 0: never."""
+    statuses = [one for one in _status(pod).get("containerStatuses") or () if isinstance(one, dict)]
+    ends = [
+        seconds_of(str(((one.get(state) or {}).get("terminated") or {}).get("finishedAt", "")))
+        for one in statuses
+        for state in ("state", "lastState")
+    ]
+    return max((end for end in ends if end is not None), default=0.0)
+
+
+def _states(pod: Object) -> list[Mapping[str, Any]]:
+    told = _status(pod).get("containerStatuses") or ()
+    return [one["state"] for one in told if isinstance(one, dict) and one.get("state")]
+
+
+def address_of(pod: Object, families: Sequence[Family]) -> str:
+    """Its first address that a site with ``families`` can reach; empty: it has none (yet)."""
+    status = _status(pod)
+    listed = [entry.get("ip") for entry in status.get("podIPs") or () if isinstance(entry, dict)]
+    for address in (*listed, status.get("podIP")):
+        if isinstance(address, str) and address and family_of(address) in families:
+            return address
+    return ""
+
+
+def family_of(address: str) -> Family:
+    """Of an address in text."""
+    return IPV6 if ":" in address else IPV4
+
+
+def declared_ports(pod: Object) -> list[tuple[int, str]]:
+    """Number and name (may be empty) of each TCP port that its containers declare, in order."""
+    spec = pod.get("spec")
+    found: dict[int, str] = {}
+    for container in (spec.get("containers") if isinstance(spec, dict) else None) or ():
+        for port in container.get("ports") or ():
+            number = port.get("containerPort")
+            if isinstance(number, int) and port.get("protocol", "TCP") == "TCP":
+                found.setdefault(number, port.get("name") or "")
+    return list(found.items())
+
+
+def ports_of(pod: Object, wanted: Iterable[int | str]) -> tuple[int, ...] | NoPort:
+    """``wanted`` as numbers: a name is that of a container's port; any number is taken."""
+    declared = declared_ports(pod)
+    by_name = {name: number for number, name in declared if name}
+    found: list[int] = []
+    for port in wanted:
+        number = port if isinstance(port, int) else by_name.get(port)
+        if number is None:
+            known = ", ".join(
+                f"{number} ({name})" if name else f"{number} (without a name)"
+                for number, name in declared
+            )
+            return NoPort(name_of(pod), port, known)
+        found.append(number)
+    return tuple(found)
+
+
+def capacity_of(found: Object) -> tuple[int | str | None, str]:
+    """What an object's annotation states per target; or None and why it cannot be used."""
+    text = annotations(found).get(names.CAPACITY, "").strip()
+    if not text:
+        return None, ""
+    value = capacities.stated(text)
+    if isinstance(value, str):
+        return None, value or f"expected a capacity, got {text!r}"
+    return capacities.spec_value(value), ""
+
+
+def target(
+    host: str,
+    ports: tuple[int, ...],
+    pod: Object | None,
+    name: str = "",
+    *,
+    unusable: str = "",
+) -> TargetSpec:
+    """One target; without ``ports`` at the service's own. ``unusable``: as of `TargetSpec`."""
+    return TargetSpec(
+        host=host,
+        port=ports[0] if len(ports) == 1 else None,
+        ports=ports if len(ports) > 1 else (),
+        name=name if pod is None else name_of(pod),
+        capacity=None if pod is None else capacity_of(pod)[0],
+        unusable=unusable,
+    )
+
+
+def _status(pod: Object) -> Mapping[str, Any]:
+    status = pod.get("status")
+    return status if isinstance(status, dict) else {}

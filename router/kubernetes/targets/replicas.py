@@ -1,0 +1,136 @@
+"""Several routers of one site: how much of each stated capacity this one may give out.
+
+Every router computes the same from the Pods of the namespace, and the shares of a target sum up to
+its capacity exactly. They see the Pods at different times: whoever gains by a change uses that once
+the others have agreed (`balance.shares`). A share of 0 is served by the others of the site.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from router.documents import Agreement
+from router.documents.division import WHOLE, Division
+from router.kubernetes.objects.objects import Object, created_at, metadata, name_of, seconds_of
+from router.kubernetes.targets.pods import (
+    Family,
+    address_of,
+    ended_at,
+    has_ended,
+    has_stopped,
+    is_leaving,
+    is_router,
+    may_run,
+    takes_requests,
+)
+from router.model import limits
+from router.model.addresses import join
+
+
+def division(pods: Mapping[str, Object], own: str, now: float) -> tuple[Division, float | None]:
+    """Who shares at ``now`` (Unix seconds), and when to look again if no Pod changes.
+
+    Routers that are ready, and those that were told to end until they are gone or their time is
+    over: what they began may still run. One that starts has no share beside others, and everything
+    when there is none. Where ``own`` is no Pod of the namespace nothing is divided.
+    """
+    if own not in pods:
+        return WHOLE, None
+    pods_in_order, until = _in_order(pods, own, now)
+    order = [name_of(pod) for pod in pods_in_order]
+    if not order or order == [own]:
+        return WHOLE, until
+    found = Division(
+        count=len(order),
+        staying=sum(not is_leaving(pod) for pod in pods_in_order),
+        index=order.index(own) if own in order else None,
+    )
+    return found, until
+
+
+def shares(
+    pods: Mapping[str, Object], own: str, now: float
+) -> tuple[Agreement | None, float | None]:
+    """By whom the router of Pod ``own`` must be heard before it uses what it gains, and until when
+    that is so if no Pod changes. None: it is no Pod of the namespace.
+
+    Those whose containers may run: ready or not, told to end or not. Also one that is older and was
+    not seen to run yet, for a while: it may be faster than the news of it. The rest is down, unless
+    it is heard in a life that is newer than the news.
+    """
+    if own not in pods:
+        return None, None
+    order, _ = _in_order(pods, own, now)
+    others: list[str] = []
+    down: dict[str, float] = {}
+    ends: list[float] = []
+    for name, pod in pods.items():
+        if name == own or not is_router(pod) or has_ended(pod):
+            continue
+        until = None
+        if is_leaving(pod):
+            until = _gone_at(pod)
+        elif not may_run(pod):
+            down[name] = ended_at(pod)
+            if _age(pod) > _age(pods[own]) or has_stopped(pod):
+                continue
+            until = (seconds_of(created_at(pod)) or 0.0) + limits.POD_START_SEEN_S
+        if until is None or now < until:
+            others.append(name)
+            if until is not None:
+                ends.append(until)
+    names = "\n".join(name_of(pod) for pod in order)
+    digest = hashlib.blake2b(names.encode(), digest_size=16).hexdigest()
+    return Agreement(own, digest, frozenset(others), down), min(ends, default=None)
+
+
+def _in_order(
+    pods: Mapping[str, Object], own: str, now: float
+) -> tuple[list[Object], float | None]:
+    """The Pods that share, the oldest first, and when one of them is over at the latest.
+
+    While none is ready: those that run, and ``own``.
+    """
+    sharing: list[Object] = []
+    starting: list[Object] = []
+    ends: list[float] = []
+    for name, pod in pods.items():
+        if not is_router(pod):
+            continue
+        if not is_leaving(pod):
+            if takes_requests(pod):
+                sharing.append(pod)
+            elif name == own or (may_run(pod) and not has_ended(pod)):
+                starting.append(pod)
+        elif now < (gone_at := _gone_at(pod)) and not has_ended(pod):
+            sharing.append(pod)
+            ends.append(gone_at)
+    return sorted(sharing or starting, key=_age), min(ends, default=None)
+
+
+def to_dial(
+    pods: Mapping[str, Object], own: str, families: Sequence[Family], port: int
+) -> tuple[str, ...]:
+    """``HOST:PORT`` of the routers that the one of Pod ``own`` dials: those that are older.
+
+    One link a pair; and who is new finds that the others listen. One that was told to end is a
+    way to other sites until it has.
+    """
+    if own not in pods:
+        return ()
+    mine = _age(pods[own])
+    hosts = (
+        address_of(pod, families)
+        for pod in pods.values()
+        if is_router(pod) and not has_ended(pod) and _age(pod) < mine
+    )
+    return tuple(sorted(join(host, port) for host in hosts if host))
+
+
+def _age(pod: Object) -> tuple[str, str]:
+    return created_at(pod), name_of(pod)
+
+
+def _gone_at(pod: Object) -> float:
+    """When it is gone at the latest, unless its node is out of reach."""
+    at = seconds_of(str(metadata(pod).get("deletionTimestamp", "")))
+    return 0.0 if at is None else at + limits.POD_END_LATE_S

@@ -1,0 +1,207 @@
+"""One Connector while the targets of its workload are looked for."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from router.documents import capacities
+from router.kubernetes.objects import names
+from router.kubernetes.objects.objects import Object, Snapshot, metadata, name_of, shown
+from router.kubernetes.objects.selectors import Selector
+from router.kubernetes.targets.pods import (
+    NOT_READY,
+    Family,
+    NoPort,
+    PodIndex,
+    address_of,
+    capacity_of,
+    is_there,
+    ports_of,
+    takes_requests,
+    target,
+)
+from router.model import limits
+from router.model.errors import ConfigError
+from router.model.specs import ConnectorSpec, Document, TargetSpec
+
+MISSING, NO_WORKLOAD, NO_PODS, NO_PORT = "SW0432", "SW0433", "SW0434", "SW0435"
+CAPACITY, LOOP, TOO_MANY = "SW0436", "SW0437", "SW0438"
+WORKLOAD_FIELD, PORTS_FIELD, TARGETS_FIELD = "workload", "targetPorts", "targets"
+_ANNOTATIONS: Final = {
+    WORKLOAD_FIELD: f"metadata.annotations[{names.TARGET}]",
+    TARGETS_FIELD: f"metadata.annotations[{names.TARGET}]",
+    PORTS_FIELD: f"metadata.annotations[{names.PORT}]",
+}
+
+
+class NamespaceView(msgspec.Struct):
+    """What is known of the namespace now. ``slices`` by the Service that they belong to."""
+
+    snapshot: Snapshot
+    pods: PodIndex
+    slices: Mapping[str, Sequence[Object]]
+    families: Sequence[Family]
+
+
+class Needs(msgspec.Struct, frozen=True):
+    """What a result was made of: look again when one of these changes.
+
+    ``workload``, ``also`` kind and name; ``selector`` of pods; ``service`` whose slices were read;
+    ``pods`` looked at by name.
+    """
+
+    workload: tuple[str, str] | None = None
+    also: tuple[str, str] | None = None
+    selector: Selector | None = None
+    service: str = ""
+    pods: frozenset[str] = frozenset()
+
+
+class Search:
+    """Gathers targets and findings. ``service_ports`` None: no service of that name here."""
+
+    __slots__ = ("_hosts", "document", "errors", "service_ports", "spec", "targets", "view")
+
+    def __init__(
+        self, view: NamespaceView, document: Document, service_ports: tuple[int, ...] | None
+    ) -> None:
+        assert isinstance(document.spec, ConnectorSpec)
+        self.view, self.document, self.spec = view, document, document.spec
+        self.service_ports = service_ports
+        self.targets: list[TargetSpec] = []
+        self.errors: list[ConfigError] = []
+        self._hosts: set[tuple[str, int | None, tuple[int, ...]]] = set()
+        for each in self.spec.targets:
+            self.add(each)
+
+    def add(self, found: TargetSpec) -> None:
+        """One target, unless it is known already."""
+        key = (found.host, found.port, found.ports)
+        if key not in self._hosts:
+            self._hosts.add(key)
+            self.targets.append(found)
+
+    def find(self, field: str, reason: str, hint: str, code: str) -> None:
+        """Note what is wrong with the connector's ``field``."""
+        by_annotation = not self.document.source.startswith("ConfigMap/")
+        path = _ANNOTATIONS[field] if by_annotation else f"$.spec.{field}"
+        self.errors.append(
+            ConfigError(
+                self.document.source, path, reason, line=self.document.line, hint=hint, code=code
+            )
+        )
+
+    def add_pods(
+        self,
+        selector: Selector,
+        ports: Callable[[Object], Iterable[int | str]],
+        of: str,
+        *,
+        not_ready: bool,
+        may_be_none: bool = False,
+    ) -> None:
+        """The pods of ``selector``, at the ``ports`` of each; ``not_ready``: all are usable."""
+        pods = self.view.pods.selected(selector)
+        hidden = "Pod" in self.view.snapshot.missing
+        if hidden:
+            self.cannot_read("Pod")
+        elif not pods and not may_be_none:
+            self.find(
+                WORKLOAD_FIELD,
+                f"{of} selects no pod",
+                "Check its selector and that its pods could be made: kubectl get pods,events",
+                NO_PODS,
+            )
+        missing: NoPort | None = None
+        without_address = 0
+        for pod in pods:
+            self.check_capacity(pod)
+            if not is_there(pod):
+                continue
+            host = address_of(pod, self.view.families)
+            without_address += not host
+            found = ports_of(pod, ports(pod))
+            if isinstance(found, NoPort):
+                missing = missing or found
+            elif host:
+                unusable = "" if not_ready or takes_requests(pod) else NOT_READY
+                self.add(target(host, found, pod, unusable=unusable))
+        if missing is not None:
+            self.no_port(missing, f"Pod {missing.pod}")
+        if without_address and not self.targets:
+            self.find(
+                WORKLOAD_FIELD,
+                f"{of} has no pod with an address, and {without_address} without one",
+                "See why they do not start: kubectl get pods,events",
+                NO_PODS,
+            )
+
+    def no_port(self, missing: NoPort, of: str) -> None:
+        """Note a port that does not exist."""
+        known = f"It has {missing.known}" if missing.known else f"{of} declares no port"
+        self.find(
+            PORTS_FIELD,
+            f"{of} has no port {missing.port!r}" if missing.port else f"{of} has no such port",
+            f"{known}; name one of its ports, or give a number",
+            NO_PORT,
+        )
+
+    def cannot_read(self, kind: str) -> None:
+        """Note that objects of ``kind`` are hidden from us."""
+        self.find(
+            WORKLOAD_FIELD,
+            f"{kind} objects cannot be read here",
+            f"Allow get, list and watch of them in Role {names.ROUTER}",
+            MISSING,
+        )
+
+    def with_capacity_of(self, found: Object) -> None:
+        """Each target has the capacity that the workload's annotation states, unless told so."""
+        value, reason = capacity_of(found)
+        if reason and shown(found) != self.document.source:
+            self.wrong_capacity(found, reason)
+        if value is not None and self.spec.capacity is None:
+            self.spec = msgspec.structs.replace(self.spec, capacity=value)
+
+    def check_capacity(self, pod: Object) -> None:
+        """Note the annotation of a pod that cannot be used; its workload's counts then."""
+        if metadata(pod).get("annotations"):
+            _, reason = capacity_of(pod)
+            if reason:
+                self.wrong_capacity(pod, reason)
+
+    def wrong_capacity(self, found: Object, reason: str) -> None:
+        """Note it at the object that says so."""
+        if len(self.errors) < limits.CONFIG_ERRORS_MAX:
+            self.errors.append(
+                ConfigError(
+                    shown(found),
+                    f"metadata.annotations[{names.CAPACITY}]",
+                    reason,
+                    hint=capacities.HINT,
+                    code=CAPACITY,
+                )
+            )
+
+    def result(self) -> Document:
+        """The connector with its targets, as many as count; of too many those that may be used."""
+        kept = self.targets
+        if len(kept) > limits.TARGETS_PER_CONNECTOR_MAX:
+            kept = sorted(kept, key=lambda one: bool(one.unusable))
+            kept = kept[: limits.TARGETS_PER_CONNECTOR_MAX]
+            self.find(
+                WORKLOAD_FIELD,
+                f"it has {len(self.targets)} targets, of which {len(kept)} count",
+                "Spread them over several sites",
+                TOO_MANY,
+            )
+        spec = msgspec.structs.replace(self.spec, targets=tuple(kept))
+        return msgspec.structs.replace(self.document, spec=spec)
+
+
+def nearest_names(view: NamespaceView, kind: str) -> str:
+    """Some objects of a kind, for hints."""
+    found = sorted(name_of(each) for each in view.snapshot.of(kind).values())
+    listed = ", ".join(found[:5]) + (", …" if len(found) > 5 else "")
+    return f"There are {listed}" if found else f"There is no {kind} here"

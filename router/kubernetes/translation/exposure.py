@@ -1,0 +1,401 @@
+"""What one annotated object asks for, as a value; and what is common to workloads and Services."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeVar, get_args
+
+import msgspec
+
+from router.documents import capacities, readers
+from router.documents.nodes import Findings as YamlFindings
+from router.documents.nodes import Mapping as YamlMapping
+from router.documents.nodes import Node, Scalar, parse
+from router.documents.nodes import Sequence as YamlSequence
+from router.documents.readers import Bad
+from router.documents.schema import POLICIES, SHAPES
+from router.documents.weights import BadWeights, weights_of
+from router.kubernetes.objects import copied_labels, findings, names, texts
+from router.kubernetes.objects.findings import ObjectFindings
+from router.kubernetes.objects.objects import Object, annotations, created_at, name_of
+from router.kubernetes.objects.picture import ServiceWish
+from router.kubernetes.objects.texts import PortPairs, Wrong
+from router.kubernetes.translation import annotation_keys
+from router.kubernetes.translation.shared import with_rules
+from router.model import limits
+from router.model.capacity import Spill
+from router.model.specs import (
+    ConnectorSpec,
+    Kind,
+    PolicySpec,
+    ServiceProtocol,
+    ServiceSpec,
+    SitePolicySpec,
+)
+
+SpecT = TypeVar("SpecT", ServiceSpec, ConnectorSpec)
+
+_RatedT = TypeVar("_RatedT", ConnectorSpec, SitePolicySpec)
+
+WINDOWS: Final = texts.duration(limits.RATE_WINDOW_S_MIN, limits.RATE_WINDOW_S_MAX)
+PROTOCOLS: Final[tuple[ServiceProtocol, ...]] = get_args(ServiceProtocol)
+HTTP_PORT: Final = 80
+"""Of an http service whose object names no port."""
+
+
+class Exposure(msgspec.Struct, frozen=True, kw_only=True):
+    """A service, this object's targets of it, and its Service here.
+
+    ``age`` orders objects with one address: made first, then by name. ``connector`` None: none.
+    ``cap``: what the site takes of the service, as this object says.
+    """
+
+    address: str
+    age: tuple[str, str, str]
+    source: str
+    service: ServiceSpec
+    connector: ConnectorSpec | None
+    connector_name: str
+    wish: ServiceWish
+    cap: SitePolicySpec | None = None
+
+
+class ObjectReading:
+    """One annotated object while it is read. ``kind`` as in ``Deployment``."""
+
+    __slots__ = ("found", "kind", "name", "noted", "notes")
+
+    def __init__(self, kind: str, found: Object) -> None:
+        self.kind, self.found = kind, found
+        self.name = name_of(found)
+        self.notes = annotations(found)
+        self.noted = ObjectFindings(f"{kind}/{self.name}")
+
+    @property
+    def is_annotated(self) -> bool:
+        """Whether it asks to be exposed."""
+        return names.PROXY in self.notes
+
+    def text(self, key: str) -> str:
+        """An annotation's value; empty: there is none."""
+        return self.notes.get(key, "").strip()
+
+    def protocol(self) -> ServiceProtocol | None:
+        """Of ``skupper.io/proxy``; None: none that exists."""
+        text = self.text(names.PROXY)
+        for known in PROTOCOLS:
+            if text == known:
+                return known
+        self.noted.annotation(
+            names.PROXY,
+            f"expected tcp, http or http2, got {texts.short(text)}; nothing is exposed",
+            readers.nearest(text, PROTOCOLS),
+        )
+        return None
+
+    def address(self, default: str) -> str | None:
+        """Of ``skupper.io/address``, else ``default``; None: it is no name."""
+        text = self.text(names.ADDRESS) or default
+        value = texts.name(text)
+        if not isinstance(value, Wrong):
+            return value
+        what = "its own name" if text == default else "the address"
+        hint = value.hint or f"Set {names.ADDRESS} to a name"
+        reason = f"{what}: {value.reason}; nothing is exposed"
+        self.noted.annotation(names.ADDRESS, reason, hint)
+        return None
+
+    def value(self, key: str, read: texts.TextReader, default: Any) -> Any:
+        """An annotation read by ``read``; ``default`` where there is none, or a wrong one."""
+        text = self.text(key)
+        if not text:
+            return default
+        value = read(text)
+        if not isinstance(value, Wrong):
+            return value
+        self.noted.annotation(key, f"{value.reason}; it is left out", value.hint)
+        return default
+
+    def check_keys(self) -> None:
+        """Note annotations that do not exist, or have no effect on this kind."""
+        for key in sorted(self.notes):
+            if key.startswith((names.SKUPPER_PREFIX, names.PREFIX)):
+                self._check_key(key)
+
+    def _check_key(self, key: str) -> None:
+        known = annotation_keys.BY_KEY.get(key)
+        if known is None:
+            if key in annotation_keys.OTHERS:
+                return
+            hint = readers.nearest(key, annotation_keys.BY_KEY)
+            near = readers.closest(key, annotation_keys.BY_KEY) is not None
+            self.noted.annotation(
+                key,
+                "there is no such annotation",
+                hint if near else "Remove it; docs/kubernetes-skupper.md has all of them",
+                findings.ANNOTATION_NO_EFFECT,
+                "warning",
+            )
+        elif known.why or self.kind not in known.kinds:
+            why = known.why or f"it counts on {' and '.join(known.kinds)}"
+            self.noted.annotation(
+                key,
+                f"has no effect on a {self.kind}: {why}",
+                known.hint or "Remove it",
+                findings.ANNOTATION_NO_EFFECT,
+                "warning",
+            )
+
+    def ports(self, protocol: ServiceProtocol, declared: PortPairs) -> PortPairs | None:
+        """Of ``skupper.io/port``, else ``declared``; http falls back to 80. None: none known."""
+        text = self.text(names.PORT) if self.kind != "Service" else ""
+        if text:
+            value = texts.port_pairs(text)
+            if not isinstance(value, Wrong):
+                return value
+            reason = f"{value.reason}; nothing is exposed"
+            self.noted.annotation(names.PORT, reason, value.hint, findings.PORTS)
+            return None
+        if len(declared) > limits.PORTS_PER_SERVICE_MAX:
+            self.noted.add(
+                "spec",
+                f"expected at most {limits.PORTS_PER_SERVICE_MAX} ports, got {len(declared)}; "
+                "nothing is exposed",
+                "Name those that are wanted"
+                if self.kind == "Service"
+                else f"Set {names.PORT} to those that are wanted",
+                findings.PORTS,
+            )
+            return None
+        if declared:
+            return declared
+        if protocol == "http":
+            return ((HTTP_PORT, HTTP_PORT),)
+        self.noted.annotation(
+            names.PORT,
+            "no port is known: the object declares none; nothing is exposed",
+            "Add a port to the Service"
+            if self.kind == "Service"
+            else f"Set {names.PORT}, for example 8080 or 80:8080",
+            findings.PORTS,
+        )
+        return None
+
+    def service(self, protocol: ServiceProtocol, ports: Sequence[int]) -> ServiceSpec:
+        """The Service document of ``ports``."""
+        spec = ServiceSpec(
+            protocol=protocol,
+            ports=tuple(ports),
+            policy=self._policy(),
+            queue=self.value(names.QUEUE, texts.integer(0, limits.QUEUE_MAX), None),
+            tls_cert=self.value(names.TLS_CERT, texts.credential, ""),
+        )
+        fixed = {"protocol": names.PROXY, "ports": names.PORT}
+        return self._more("Service", names.SERVICE_SETTINGS, spec, fixed)
+
+    def _policy(self) -> PolicySpec:
+        """Of two annotations; `fill` where they do not fit each other."""
+        name = self.value(names.POLICY, _policy_name, "fill")
+        stated = self.text(names.WEIGHTS)
+        weights = self.value(names.WEIGHTS, _weights, {})
+        if name != "split":
+            if weights:
+                reason = f"weights belong to policy split, this one is {name}; they are left out"
+                self.noted.annotation(names.WEIGHTS, reason, f"Set {names.POLICY}: split")
+            return PolicySpec(name=name)
+        if not weights:
+            if not stated:  # What is wrong with stated ones is noted already.
+                reason = "policy split needs weights by site; fill is used"
+                self.noted.annotation(names.POLICY, reason, f"Set {names.WEIGHTS}: SITE=1,SITE=1")
+            return PolicySpec()
+        return PolicySpec(name=name, weights=weights)
+
+    def connector(
+        self,
+        address: str,
+        workload: str,
+        target_ports: Sequence[int | str],
+    ) -> ConnectorSpec:
+        """The Connector document of ``workload``."""
+        spec = ConnectorSpec(
+            service=address,
+            workload=workload,
+            target_ports=tuple(target_ports),
+            capacity=self.value(names.CAPACITY, _capacity, None),
+            tls_trust=self.value(names.TLS_TRUST, texts.credential, ""),
+        )
+        if "/" not in self.text(names.SITE_CAPACITY):
+            spec = self._beside_rate(spec, capacities.connector_rates(spec))
+        fixed = {
+            "service": names.ADDRESS,
+            "workload": names.TARGET,
+            "targetPorts": names.PORT,
+            "targets": names.TARGET,
+        }
+        return self._more("Connector", names.CONNECTOR_SETTINGS, spec, fixed)
+
+    def cap(self, address: str) -> SitePolicySpec | None:
+        """What this site takes of ``address``, as the annotations say; None: nothing of it."""
+        stated = self.value(names.SITE_CAPACITY, _site_capacity, None)
+        if stated is None:
+            return None
+        per_s = capacities.of_spec(stated).per_s
+        spill: Spill = self.value(names.SPILL, texts.words("excess", "all"), "excess")
+        if spill == "all" and per_s is None:
+            self.noted.annotation(
+                names.SPILL,
+                "it belongs to a rate; it is left out",
+                f"Set {names.SITE_CAPACITY}: 15/s",
+            )
+            spill = "excess"
+        spec = SitePolicySpec(service=address, site_capacity=stated, spill=spill)
+        return spec if per_s is None else self._beside_rate(spec, [per_s])
+
+    def _beside_rate(self, spec: _RatedT, rates: list[float]) -> _RatedT:
+        """``spec`` with what is said beside its ``rates``; what does not fit is left out."""
+        resume = self.value(names.RESUME, _rate, "")
+        window_s = self.value(names.WINDOW, WINDOWS, None)
+        field, reason, hint = capacities.problem_of(rates, resume, window_s)
+        if field:
+            key = names.RESUME if field == "resume" else names.WINDOW
+            self.noted.annotation(key, f"{reason}; it is left out", hint)
+            return spec
+        return msgspec.structs.replace(spec, resume=resume, window_s=window_s)
+
+    def _more(self, kind: Kind, key: str, spec: SpecT, fixed: Mapping[str, str]) -> SpecT:
+        """``spec`` with the fields that the annotation ``key`` adds as YAML."""
+        text = self.notes.get(key, "")
+        if not text.strip():
+            return spec
+        noted = YamlFindings(self.noted.source)
+        nodes = parse(text, noted)
+        body = nodes[0] if len(nodes) == 1 else None
+        merged: SpecT | None = None
+        if isinstance(body, YamlMapping) and not noted.errors:
+            merged = self._merged(kind, spec, body, fixed, noted)
+        elif not noted.errors:
+            noted.add_at(1, 1, "$", f"expected fields of a {kind} document, as YAML or JSON")
+        for error in noted.errors:
+            where = f"line {error.line}, {error.path}" if error.line else error.path
+            reason = f"{where}: {error.reason}; it is left out whole"
+            self.noted.annotation(key, reason, error.hint)
+        return spec if merged is None else merged
+
+    def _merged(
+        self,
+        kind: Kind,
+        spec: SpecT,
+        body: YamlMapping,
+        fixed: Mapping[str, str],
+        noted: YamlFindings,
+    ) -> SpecT | None:
+        for name, _ in body.entries:
+            if name.value in fixed:
+                noted.add(name, f"$.{name.value}", f"is told by {fixed[name.value]}", "Remove it")
+        if noted.errors:
+            return None
+        stated = {name.value for name, _ in body.entries}
+        for field, value in SHAPES[kind].plain(spec).items():
+            if field not in stated:
+                body.entries.append((Scalar(field, True, 0, 0), _node(value)))
+        value = SHAPES[kind].read(noted, body, "$")
+        return None if isinstance(value, Bad) else value
+
+    def wish(self, address: str, stateful_set: str = "") -> ServiceWish:
+        """How the Service of ``address`` shall be here."""
+        mode = self.value(names.INGRESS, texts.words("Always", "Never"), "Always")
+        return ServiceWish(
+            address=address,
+            source=self.noted.source,
+            is_made=mode != "Never",
+            labels=_spread(self.value(names.SERVICE_LABELS, texts.label_pairs, {})),
+            annotations=_spread(self.value(names.SERVICE_ANNOTATIONS, texts.annotation_pairs, {})),
+            stateful_set=stateful_set,
+        )
+
+    def exposure(
+        self,
+        address: str,
+        service: ServiceSpec,
+        connector: ConnectorSpec | None,
+        stateful_set: str = "",
+    ) -> Exposure:
+        """All of it as one value."""
+        return Exposure(
+            address=address,
+            age=(created_at(self.found), self.kind, self.name),
+            source=self.noted.source,
+            service=service,
+            connector=connector,
+            connector_name=connector_name(address, self.kind, self.name),
+            wish=self.wish(address, stateful_set),
+            cap=with_rules(self.cap(address), address, self.text, self.noted),
+        )
+
+
+def connector_name(address: str, kind: str, name: str) -> str:
+    """The name of the Connector document for one object: the same object, the same name."""
+    whole = f"{address}-{kind.lower()}-{name}".replace(".", "-")
+    if len(whole) <= limits.NAME_CHARS_MAX and readers.is_name(whole):
+        return whole
+    digest = hashlib.sha256(f"{address}/{kind}/{name}".encode()).hexdigest()[:10]
+    whole = re.sub("[^a-z0-9-]", "-", whole)
+    return f"{whole[: limits.NAME_CHARS_MAX - 11].strip('-')}-{digest}"
+
+
+def _spread(found: dict[str, str]) -> dict[str, str]:
+    """Without marks of ours and of tools: a Service that had them would become one of its own."""
+    return copied_labels.spreading(found)
+
+
+def _policy_name(text: str) -> str | Wrong:
+    if text in POLICIES:
+        return text
+    expected = f"expected one of {', '.join(POLICIES)}, got {texts.short(text)}"
+    return Wrong(expected, readers.nearest(text, POLICIES))
+
+
+def _weights(text: str) -> dict[str, int] | Wrong:
+    stated = [(site.strip(), weight.strip()) for site, _, weight in _halves(text)]
+    found = weights_of(stated)
+    return Wrong(found.reason, found.hint) if isinstance(found, BadWeights) else found
+
+
+def _halves(text: str) -> list[tuple[str, str, str]]:
+    return [part.partition("=") for part in text.split(",")]
+
+
+def _capacity(text: str) -> int | str | Wrong | None:
+    value = capacities.stated(text)
+    if not isinstance(value, str):
+        return capacities.spec_value(value)
+    reason = value or f"expected a capacity like 10, 15/s or auto, got {texts.short(text)}"
+    return Wrong(reason, capacities.HINT)
+
+
+def _site_capacity(text: str) -> int | str | Wrong | None:
+    value = _capacity(text)
+    if isinstance(value, str) and value.startswith("auto"):
+        return Wrong("a site's capacity is configured, not learned", "Set 10 or 15/s")
+    return value
+
+
+def _rate(text: str) -> str | Wrong:
+    per_s = capacities.per_s_of(text)
+    if isinstance(per_s, float):
+        return capacities.rate_text(per_s)
+    return Wrong(per_s or f"expected a rate like 10/s, got {texts.short(text)}", "")
+
+
+def _node(value: Any) -> Node:
+    """A plain value as if it had been read from YAML."""
+    if isinstance(value, dict):
+        mapping = YamlMapping(0, 0)
+        mapping.entries = [(Scalar(key, True, 0, 0), _node(item)) for key, item in value.items()]
+        return mapping
+    if isinstance(value, list):
+        sequence = YamlSequence(0, 0)
+        sequence.items = [_node(item) for item in value]
+        return sequence
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return Scalar(text, not isinstance(value, str), 0, 0)

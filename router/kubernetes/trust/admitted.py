@@ -1,0 +1,196 @@
+"""Who may link here: the register is in Secrets, the directory ``admitted`` its copy in this pod.
+
+Sites share sixteen Secrets by the first digit of their id, so that a register of any size takes
+little of a quota. What this router enters counts here at once; until a watch shows it in its
+Secret it is added to whatever is seen.
+"""
+
+import contextlib
+from collections.abc import Mapping
+from typing import Final
+
+from certs import register
+from certs.errors import CertError
+from certs.register import Admitted, Register
+from router.kubernetes.client.errors import ApiError
+from router.kubernetes.codecs import register as codec
+from router.kubernetes.codecs.register import CODE
+from router.kubernetes.codecs.secrets import (
+    SecretError,
+    admitted_name,
+    admitted_secret,
+    data_of,
+    with_data,
+)
+from router.kubernetes.objects.names import ADMITTED_PREFIX
+from router.kubernetes.objects.objects import Object
+from router.kubernetes.trust.trust_calls import (
+    SECRET,
+    Secrets,
+    is_older,
+    is_overtaken,
+    refusal,
+    side_by_side,
+    version_of,
+)
+from router.model import limits
+from router.model.errors import ConfigError
+
+_NAMES: Final = tuple(f"{ADMITTED_PREFIX}{digit}" for digit in "0123456789abcdef")
+
+
+class AdmittedSecrets:
+    """Owns the copy in ``here``, but for what `certificate_issuer` enters there and says so."""
+
+    def __init__(self, api: Secrets, here: Register) -> None:
+        self._api = api
+        self._here = here
+        self._unkept: dict[str, Admitted] = {}  # By site; not in a Secret yet.
+        self._unseen: dict[str, dict[str, Admitted]] = {}  # By Secret; in it, since `_versions`.
+        self._versions: dict[str, str] = {}
+        self._looked: dict[str, Object | None] = {}
+        self._damage: dict[str, ConfigError] = {}
+        self._refusals: dict[str, ConfigError] = {}
+
+    @property
+    def errors(self) -> tuple[ConfigError, ...]:
+        """What is wrong with the Secrets, or hinders us to write them."""
+        return (*self._damage.values(), *self._refusals.values())
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the Secrets have all that was entered here."""
+        return not self._unkept
+
+    def changed(self, site: str) -> None:
+        """Keep what was entered here; `step` carries it out."""
+        entry = None
+        with contextlib.suppress(CertError):  # Told by who reads it.
+            entry = self._here.get(site)
+        if entry is not None:
+            self._unkept[site] = entry
+
+    def forget_all(self) -> None:
+        """Another CA is there: who was let in before does not come back by what was not kept."""
+        self._unkept.clear()
+        self._unseen.clear()
+
+    # Following ------------------------------------------------------------------------------
+
+    def look(self, secrets: Mapping[str, Object]) -> None:
+        """Take up the register as it is in the cluster. What is damaged changes nothing here."""
+        for name in _NAMES:
+            found = secrets.get(name)
+            if name in self._looked and self._looked[name] is found:
+                continue
+            try:
+                self._take(name, found)
+            except SecretError as error:
+                self._damage[name] = error.finding
+            except (CertError, OSError) as error:
+                reason = f"cannot be copied here: {error}"
+                hint = "Free some space, or raise the pod's limit of ephemeral storage"
+                self._damage[name] = ConfigError(_source(name), "", reason, hint=hint, code=CODE)
+            else:
+                self._looked[name] = found
+                self._damage.pop(name, None)
+
+    def _take(self, name: str, found: Object | None) -> None:
+        listed = codec.decode(found)
+        was_deleted = found is None and self._looked.get(name) is not None
+        version = "" if found is None else version_of(found)
+        if was_deleted or (found and not is_older(version, self._versions.get(name, ""))):
+            self._unseen.pop(name, None)
+        for entries in (self._unseen.get(name, {}), self._unkept_of(name)):
+            for site, entry in entries.items():
+                listed[site] = _more(listed.get(site), entry)
+        here = [site for site in self._here.sites() if admitted_name(site) == name]
+        self._here.take(
+            (entry for site, entry in listed.items() if self._known(site) != entry),
+            (site for site in here if site not in listed),
+        )
+
+    def _known(self, site: str) -> Admitted | None:
+        with contextlib.suppress(CertError):  # A damaged copy is replaced.
+            return self._here.get(site)
+        return None
+
+    def _unkept_of(self, name: str) -> dict[str, Admitted]:
+        return {s: entry for s, entry in self._unkept.items() if admitted_name(s) == name}
+
+    # Keeping --------------------------------------------------------------------------------
+
+    async def step(self) -> None:
+        """Put what was entered here into its Secrets. The next call tries again what failed."""
+        await side_by_side(sorted({admitted_name(site) for site in self._unkept}), self._keep)
+
+    async def _keep(self, name: str) -> None:
+        for tries_left in reversed(range(limits.SECRET_TRIES_MAX)):
+            entries = self._unkept_of(name)
+            try:
+                found = await self._api.find(SECRET, name)
+                data, kept = _with(found, entries)
+                version = await self._write(name, found, data) if kept else ""
+            except ApiError as error:
+                if tries_left and is_overtaken(error):
+                    continue  # Another replica was faster: look again.
+                self._refusals[name] = refusal(error, _source(name), "keep who may link here")
+                return
+            except SecretError as error:
+                self._damage[name] = error.finding
+                return
+            self._kept(name, kept, version)
+            self._refusals.pop(name, None)
+            if len(kept) < len(entries):
+                self._refusals[name] = _full(name)
+            return
+
+    async def _write(self, name: str, found: Object | None, data: Mapping[str, bytes]) -> str:
+        """The version that has it; empty: it said so already."""
+        if found is None:
+            return version_of(await self._api.create(admitted_secret(name, data)))
+        if data == data_of(found, CODE):
+            return ""
+        return version_of(await self._api.replace(with_data(found, data)))
+
+    def _kept(self, name: str, kept: Mapping[str, Admitted], version: str) -> None:
+        for site, entry in kept.items():
+            if self._unkept.get(site) is entry:  # Nothing newer came in between.
+                del self._unkept[site]
+        if version:
+            self._unseen.setdefault(name, {}).update(kept)
+            self._versions[name] = version
+
+
+def _with(
+    found: Object | None, entries: Mapping[str, Admitted]
+) -> tuple[dict[str, bytes], dict[str, Admitted]]:
+    """What the Secret is to hold, and which of ``entries`` it does: not all if it is full."""
+    listed = codec.decode(found)
+    data = {} if found is None else data_of(found, CODE)
+    used, kept = sum(map(len, data.values())), {}
+    for site, entry in entries.items():
+        new = codec.encode(_more(listed.get(site), entry))
+        grown = used + len(new) - len(data.get(site, b""))
+        if grown > limits.ADMITTED_SECRET_BYTES_MAX:
+            continue
+        used, data[site], kept[site] = grown, new, entry
+    return data, kept
+
+
+def _more(known: Admitted | None, entry: Admitted) -> Admitted:
+    return entry if known is None else register.joined(known, entry)
+
+
+def _source(name: str) -> str:
+    return f"{SECRET}/{name}"
+
+
+def _full(name: str) -> ConfigError:
+    return ConfigError(
+        _source(name),
+        "",
+        "is full: new sites link, but do not rejoin by themselves after long",
+        hint=f"Delete the keys of sites that are gone: kubectl edit secret {name}",
+        code=CODE,
+    )

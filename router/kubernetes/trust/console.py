@@ -1,0 +1,126 @@
+"""Who may log in to the console: Secret ``skupper-console-users``, as Skupper v1 has it.
+
+Each key is a user, its value the password. One that is there is used as it is, whoever made it;
+else it is made once. The router reads a copy in the site directory.
+"""
+
+import asyncio
+import contextlib
+import random
+import secrets as chance
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, Protocol
+
+from certs import files
+from certs.errors import CertError
+from router.kubernetes.client.errors import CONFLICT, ApiError
+from router.kubernetes.codecs.secrets import SecretError, console_users_secret, data_of
+from router.kubernetes.objects.names import CONSOLE_USERS_SECRET
+from router.kubernetes.objects.picture import SiteOptions
+from router.kubernetes.store.informer import Informer, Reads
+from router.kubernetes.store.selections import Selection, whole
+from router.kubernetes.store.supervise import kept_running
+from router.kubernetes.trust.trust_calls import SECRET, Secrets, refusal
+from router.model import limits
+from router.model.errors import ConfigError
+
+SOURCE: Final = f"{SECRET}/{CONSOLE_USERS_SECRET}"
+CODE: Final = "SW0471"
+DIRECTORY: Final = "console-users"
+_PASSWORD_BYTES: Final = 18
+_RANDOM: Final = ("", "random")
+
+
+class ReadsSecrets(Reads, Secrets, Protocol):
+    """What is asked of the API."""
+
+
+class ConsoleUsers:
+    """Owns ``secrets/console-users`` of the site directory while the site has a console."""
+
+    def __init__(
+        self,
+        api: ReadsSecrets,
+        directory: Path,
+        tasks: asyncio.TaskGroup,
+        rng: random.Random,
+        changed: Callable[[], None],
+    ) -> None:
+        """``changed`` is called when there is something to do, or `error` may be another."""
+        self._api, self._directory, self._tasks, self._rng = api, directory, tasks, rng
+        self._changed = changed
+        self._options: SiteOptions | None = None
+        self._watched: tuple[Informer, asyncio.Task[None]] | None = None
+        self.error: ConfigError | None = None
+
+    def look(self, options: SiteOptions | None) -> None:
+        """Follow the Secret while the site has a console. None: there is no usable site."""
+        self._options = options
+        if options is None:
+            return
+        if not options.console:
+            if self._watched is not None:
+                self._watched[1].cancel()
+                self._watched, self.error = None, None
+            return
+        if self._watched is None:
+            chosen = f"metadata.name={CONSOLE_USERS_SECRET}"
+            selection = Selection(kind=SECRET, fields=chosen, keep=whole)
+            informer = Informer(self._api, selection, self._heard, self._rng)
+            task = self._tasks.create_task(kept_running(informer, f"the watch of {SOURCE}"))
+            self._watched = (informer, task)
+
+    async def step(self) -> None:
+        """Make the Secret if there is none."""
+        options = self._options
+        if self._watched is None or options is None or not options.console:
+            return
+        informer = self._watched[0]
+        if informer.refused is not None:
+            self.error = refusal(informer.refused, SOURCE, "read who may log in to the console")
+            return
+        if not informer.listed or informer.copy():
+            return
+        user = options.console_user or "admin"
+        stated = options.console_password
+        password = chance.token_urlsafe(_PASSWORD_BYTES) if stated in _RANDOM else stated
+        try:
+            await self._api.create(console_users_secret({user: password.encode()}))
+        except ApiError as error:
+            if error.status != CONFLICT:  # Else another replica was first.
+                self.error = refusal(error, SOURCE, "make the users of the console")
+
+    def _heard(self, kind: str) -> None:
+        if self._watched is None:
+            return
+        found = self._watched[0].copy().get(CONSOLE_USERS_SECRET)
+        if found is not None:
+            try:
+                self._keep(data_of(found, CODE))
+                self.error = None
+            except SecretError as error:
+                self.error = error.finding
+            except (CertError, OSError) as error:
+                self.error = ConfigError(SOURCE, "", f"cannot be copied: {error}", code=CODE)
+        elif self._watched[0].listed:
+            self._keep({})
+        self._changed()
+
+    def _keep(self, users: Mapping[str, bytes]) -> None:
+        """The files are these and no others; what is the same is not touched."""
+        files.make_private_directory(self._directory)
+        wanted = {
+            name: password
+            for name, password in sorted(users.items())[: limits.CONSOLE_USERS_MAX]
+            if not name.startswith(".")
+        }
+        for path in list(self._directory.iterdir()):
+            if path.name not in wanted:
+                path.unlink(missing_ok=True)
+        for name, password in wanted.items():
+            path = self._directory / name
+            with contextlib.suppress(FileNotFoundError):
+                if files.read_secret(path) == password:
+                    continue
+            files.write_secret(path, password)

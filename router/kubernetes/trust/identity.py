@@ -1,0 +1,180 @@
+"""Who the site is: Secret `IDENTITY_SECRET`, put into the site directory before anything starts.
+
+The Secret is the truth and the directory dies with its pod. There is one identity for all replicas
+and for ever: whoever comes second takes what the first has made, and what is damaged is named and
+never made anew, since every link of every neighbour goes to the old one.
+"""
+
+import asyncio
+import logging
+import random
+import shutil
+import time
+from pathlib import Path
+
+from certs import files
+from certs.authority import Authority
+from certs.ca_files import CaFiles
+from certs.errors import CertError
+from certs.identity import SiteIdentity
+from certs.rotation import CaState
+from router.kubernetes.client.errors import CONFLICT, NO_ANSWER, TOO_MANY, ApiError, backoff_s
+from router.kubernetes.codecs import identity as codec
+from router.kubernetes.codecs.identity import CODE, SOURCE, Identity
+from router.kubernetes.codecs.secrets import IDENTITY_KEY, RESTORED, SecretError
+from router.kubernetes.objects.names import IDENTITY_SECRET, ROUTER, SITE_CONFIGMAP
+from router.kubernetes.objects.objects import Object
+from router.kubernetes.trust.trust_calls import SECRET, Secrets, refusal, uid_of
+from router.model import limits
+from router.model.errors import ConfigError
+
+log = logging.getLogger("router.kubernetes")
+
+
+async def prepare(api: Secrets, site_dir: Path, rng: random.Random) -> str:
+    """Put the site's identity into ``site_dir/secrets``; its site id.
+
+    Read from the Secret, or made there first. Waits for as long as the API does not answer, unless
+    the directory has an identity already: then that counts. Raises ConfigError SW0440 for a Secret
+    that is damaged, SW0443 for one that we may not read or make.
+    """
+    secrets = site_dir / "secrets"
+    files.make_private_directory(secrets)
+    here = _read_directory(secrets)
+    attempt = 0
+    while True:
+        try:
+            found = await _find_or_make(api, here)
+            break
+        except ApiError as error:
+            if error.status not in (NO_ANSWER, CONFLICT, TOO_MANY) and error.status < 500:
+                raise refusal(error, SOURCE, "read or make the site's identity") from error
+            if here is not None:
+                log.warning("the identity in %s is used: %s", secrets, error)
+                return here.site_id
+            log.warning("waiting for the site's identity: %s", error)
+        except SecretError as error:
+            raise error.finding from error
+        await asyncio.sleep(backoff_s(attempt, rng, None, limits.WATCH_BACKOFF_MAX_S))
+        attempt += 1
+    if found != here:
+        _write_directory(secrets, found, here)
+    return found.site_id
+
+
+async def keep(
+    api: Secrets, site_dir: Path, seen: Object | None, site_uid: str = ""
+) -> ConfigError | None:
+    """See that the Secret, ``seen`` like that, still is who this router says it is.
+
+    One that was deleted by mistake is put back while the site exists: the next pod would be
+    another site. ``site_uid``: of the ConfigMap that this router began with; a site that was
+    deleted and made anew while this router drains has an identity of its own. What is wrong with
+    it, if anything.
+    """
+    here = _read_directory(site_dir / "secrets")
+    if here is None:
+        return None  # Files are judged by who reads them.
+    if seen is None:
+        try:
+            seen = await api.find(SECRET, IDENTITY_SECRET)
+            site = None if seen is not None else await api.find("ConfigMap", SITE_CONFIGMAP)
+            if site is not None and site_uid in ("", uid_of(site)):
+                seen = await api.create(codec.secret(here))
+                log.warning("%s was deleted and is put back", SOURCE)
+        except ApiError as error:
+            return refusal(error, SOURCE, "put the site's identity back, which was deleted")
+    if seen is None or _is_identity(seen, here):
+        return None
+    return ConfigError(
+        SOURCE,
+        "data",
+        "holds another identity than the one this router runs with",
+        hint=f"Restore it, or become that site: kubectl rollout restart deployment {ROUTER}",
+        code=CODE,
+    )
+
+
+def _is_identity(found: Object, here: Identity) -> bool:
+    try:
+        return codec.decode(found).key_pem == here.key_pem
+    except SecretError:
+        return False
+
+
+async def propose_ca(api: Secrets, before: CaState, after: CaState) -> ConfigError | None:
+    """Make ``after`` the CA in the Secret if ``before`` is; why not, if we may not.
+
+    Who was faster is heard of by the watch.
+    """
+    try:
+        found = await api.find(SECRET, IDENTITY_SECRET)
+        if found is not None and codec.ca(found) == before:
+            await api.replace(codec.with_ca(found, after))
+    except ApiError as error:
+        return None if error.status == CONFLICT else refusal(error, SOURCE, "replace the CA")
+    except SecretError:
+        return None  # `keep` says so.
+    return None
+
+
+def follow(site_dir: Path, seen: Object | None) -> bool:
+    """Take up the CA that the Secret of this identity has now. True: it is another one."""
+    here = _read_directory(site_dir / "secrets")
+    if seen is None or here is None:
+        return False
+    try:
+        found = codec.decode(seen)
+        return found.key_pem == here.key_pem and CaFiles(site_dir / "secrets").set(found.ca)
+    except CertError:
+        return False
+
+
+async def _find_or_make(api: Secrets, here: Identity | None) -> Identity:
+    """What the Secret holds, made of ``here`` or of new keys if there is none."""
+    for tries_left in reversed(range(limits.SECRET_TRIES_MAX)):
+        found = await api.find(SECRET, IDENTITY_SECRET)
+        if found is not None:
+            return codec.decode(found)
+        made = here or _new()
+        try:
+            await api.create(codec.secret(made))
+        except ApiError as error:
+            if error.status != CONFLICT:
+                raise  # Perhaps it was made all the same: then the next look finds it.
+            if not tries_left:
+                raise
+            continue  # Another replica was first.
+        return made
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _new() -> Identity:
+    site, key_pem = SiteIdentity.generate()
+    authority, ca_key_pem = Authority.generate(site.site_id, time.time())
+    return codec.made_of(key_pem, CaState(ca_key_pem, authority.ca_pem))
+
+
+def _read_directory(secrets: Path) -> Identity | None:
+    """What an earlier start of this pod left; None unless it is whole."""
+    try:
+        key_pem = files.read_secret(secrets / IDENTITY_KEY).decode("ascii", "replace")
+        restored = secrets / RESTORED
+        return codec.made_of(
+            key_pem,
+            CaFiles(secrets).load(),
+            files.read_secret(restored) if restored.exists() else b"",
+        )
+    except (FileNotFoundError, CertError):
+        return None
+
+
+def _write_directory(secrets: Path, found: Identity, here: Identity | None) -> None:
+    """Credentials of links were given to the identity ``here``: with another one they go."""
+    if here is None or found.key_pem != here.key_pem:
+        shutil.rmtree(secrets / "links", ignore_errors=True)
+    (secrets / RESTORED).unlink(missing_ok=True)
+    files.write_secret(secrets / IDENTITY_KEY, found.key_pem.encode())
+    if found.restored:
+        files.write_secret(secrets / RESTORED, found.restored)
+    CaFiles(secrets).set(found.ca)

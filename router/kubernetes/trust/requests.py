@@ -1,0 +1,194 @@
+"""Secrets that ask for a certificate token of this site, filled in place.
+
+A request is filled when it carries a certificate of this site that is good, whatever its label
+says: so a tool that puts the label back (Argo CD's self-heal does, its manifest says *request*)
+finds nobody to fight with. It is written again only to give it what it lacks: a certificate in
+place of one that ends soon or is of another CA, other addresses, or everything, when somebody
+emptied it. A Secret with a token of another site is a copy and left alone.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from certs import certificates, issue, tokens
+from certs.authority import Authority
+from certs.errors import CertError
+from certs.names import Endpoint
+from certs.tokens import Token
+from router.kubernetes.client.errors import CONFLICT, NOT_FOUND, ApiError
+from router.kubernetes.codecs import token as codec
+from router.kubernetes.objects.addresses import Addresses
+from router.kubernetes.objects.names import CONNECTION_TOKEN, SKUPPER_TYPE
+from router.kubernetes.objects.objects import Object, annotations, labels
+from router.kubernetes.trust.trust_calls import (
+    SECRET,
+    Secrets,
+    refusal,
+    side_by_side,
+    uid_of,
+    version_of,
+)
+from router.model import limits
+from router.model.errors import ConfigError
+
+WAITS_CODE, UNUSABLE_CODE = "SW0442", "SW0448"
+ISSUER: Final = "spillway.dev/issuer"
+"""On a request: the one site, by name, id or namespace, that shall fill it."""
+FILLED: Final = "spillway.dev/filled"
+"""On what we filled: its UID, by which it is told from its copies."""
+
+
+class TokenIssuer(msgspec.Struct, frozen=True):
+    """The site that fills."""
+
+    authority: Authority
+    site_id: str
+    namespace: str
+
+
+class TokenRequests:
+    """Fills requests. ``clock``: Unix seconds."""
+
+    def __init__(self, api: Secrets, issuer: TokenIssuer, clock: Callable[[], float]) -> None:
+        self._api = api
+        self._issuer = issuer
+        self._clock = clock
+        self._asking: dict[str, Object] = {}
+        self._site_name = ""
+        self._addresses = Addresses(waiting="the addresses of this site are not known yet")
+        self._filled_at: dict[str, float] = {}  # By UID.
+        self._errors: dict[str, ConfigError] = {}
+
+    def use(self, authority: Authority) -> None:
+        """Fill by this one from now on: the site's CA is rotated."""
+        self._issuer = msgspec.structs.replace(self._issuer, authority=authority)
+
+    @property
+    def errors(self) -> tuple[ConfigError, ...]:
+        """Requests that wait or cannot be filled, and why."""
+        return tuple(self._errors[name] for name in sorted(self._errors))
+
+    def look(
+        self,
+        names: tuple[str, ...],
+        secrets: Mapping[str, Object],
+        site_name: str,
+        addresses: Addresses,
+    ) -> None:
+        """``names``: Secrets with the label; ``secrets``: all Secrets that are known."""
+        self._addresses, self._site_name = addresses, site_name
+        self._asking = {
+            name: found
+            for name, found in secrets.items()
+            if self._is_for_us(found) and (name in names or self._was_filled_here(found))
+        }
+        self._errors = {n: e for n, e in self._errors.items() if n in self._asking}
+        uids = {uid_of(found) for found in self._asking.values()}
+        self._filled_at = {uid: at for uid, at in self._filled_at.items() if uid in uids}
+
+    def _is_for_us(self, found: Object) -> bool:
+        notes = annotations(found)
+        asked = notes.get(ISSUER, "")
+        ours = (self._site_name, self._issuer.site_id, self._issuer.namespace)
+        if asked and asked not in ours:
+            return False
+        issuer = notes.get(tokens.GENERATED_BY, self._issuer.site_id)
+        has_certificate = "tls.crt" in (found.get("data") or {})
+        return issuer == self._issuer.site_id or not has_certificate
+
+    def _was_filled_here(self, found: Object) -> bool:
+        """By us, in this very Secret: its copies have other UIDs."""
+        is_token = labels(found).get(SKUPPER_TYPE) == CONNECTION_TOKEN
+        return is_token and annotations(found).get(FILLED, "-") == uid_of(found)
+
+    async def step(self) -> None:
+        """Fill what is not filled. The next call tries again what failed."""
+
+        async def fill(asking: tuple[str, Object]) -> None:
+            name, found = asking
+            error = await self._step(name, found)
+            if error is None:
+                self._errors.pop(name, None)
+            elif name in self._asking:
+                self._errors[name] = error
+
+        await side_by_side(self._asking.items(), fill)
+
+    async def _step(self, name: str, found: Object) -> ConfigError | None:
+        endpoints, now = self._addresses.endpoints, self._clock()
+        carried = self._carried(found, now)
+        if carried is not None and (not endpoints or carried.endpoints == endpoints):
+            return None
+        if not endpoints:
+            return self._waiting(name)
+        if now - self._filled_at.get(uid_of(found), -limits.REFILL_S) < limits.REFILL_S:
+            return None
+        try:
+            token = self._token(name, carried, endpoints, now)
+            await self._api.patch(SECRET, name, filling(found, token))
+        except CertError as error:
+            return ConfigError(
+                f"{SECRET}/{name}",
+                "metadata.name",
+                f"the request is not filled: {error.reason}",
+                hint=error.hint or "Choose another name",
+                code=UNUSABLE_CODE,
+            )
+        except ApiError as error:
+            if error.status in (CONFLICT, NOT_FOUND):
+                return None  # It is another one by now, and we shall hear of it.
+            return refusal(error, f"{SECRET}/{name}", "fill this token request")
+        self._filled_at[uid_of(found)] = now
+        return None
+
+    def _carried(self, found: Object, now: float) -> Token | None:
+        """The token of ours that it carries, if that is good for a while."""
+        try:
+            token = codec.decode(found, (), CONNECTION_TOKEN)
+            certificate = certificates.read(token.certificate_pem)
+        except CertError:
+            return None
+        is_ours = token.kind == "certificate" and self._issuer.authority.issued(certificate)
+        if not is_ours or certificates.needs_renewal(token.certificate_pem, now):
+            return None
+        return token if token.ca_pem == self._issuer.authority.trusted_pem else None
+
+    def _token(
+        self, name: str, carried: Token | None, endpoints: tuple[Endpoint, ...], now: float
+    ) -> Token:
+        """A new one, or the one that it carries with other addresses."""
+        if carried is not None:
+            return msgspec.structs.replace(carried, endpoints=endpoints)
+        return issue.certificate_token(
+            self._issuer.authority,
+            name=name,
+            site_id=self._issuer.site_id,
+            site_name=self._site_name,
+            endpoints=endpoints,
+            now=now,
+        )
+
+    def _waiting(self, name: str) -> ConfigError:
+        return ConfigError(
+            f"{SECRET}/{name}",
+            "",
+            f"the token request waits: {self._addresses.waiting}",
+            hint=self._addresses.hint,
+            code=WAITS_CODE,
+            severity="info",
+        )
+
+
+def filling(found: Object, token: Token) -> dict[str, Any]:
+    """The merge patch that makes ``found``, as it was seen, carry ``token``."""
+    made = tokens.as_secret(token)
+    return {
+        "metadata": {
+            "resourceVersion": version_of(found),
+            "labels": made["metadata"]["labels"],
+            "annotations": made["metadata"]["annotations"] | {FILLED: uid_of(found)},
+        },
+        "data": made["data"],
+    }

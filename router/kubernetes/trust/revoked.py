@@ -1,0 +1,115 @@
+"""The list of the revoked: Secret `REVOKED_SECRET` is the truth, ``revoked.json`` its copy here.
+
+What this router itself revokes or readmits holds here at once and goes into the Secret as soon as
+the API lets it; until the Secret is seen to have it, it is added to whatever is seen.
+"""
+
+from collections.abc import Callable, Mapping
+
+from certs.errors import CertError
+from certs.revocation import Revocation, Revocations
+from router.kubernetes.client.errors import ApiError
+from router.kubernetes.codecs import revoked as codec
+from router.kubernetes.codecs.revoked import CODE
+from router.kubernetes.codecs.secrets import SecretError
+from router.kubernetes.objects.names import REVOKED_SECRET
+from router.kubernetes.objects.objects import Object
+from router.kubernetes.trust.trust_calls import (
+    SECRET,
+    Secrets,
+    is_older,
+    is_overtaken,
+    refusal,
+    version_of,
+)
+from router.model import limits
+from router.model.errors import ConfigError
+
+SOURCE = f"{SECRET}/{REVOKED_SECRET}"
+
+
+class RevokedSecret:
+    """Owns the copy in ``secrets/``. ``changed`` is called when that has become another."""
+
+    def __init__(self, api: Secrets, here: Revocations, changed: Callable[[], None]) -> None:
+        self._api = api
+        self._here = here
+        self._changed = changed
+        self._unkept: list[Revocation] = []  # Not in the Secret yet.
+        self._unseen: list[Revocation] = []  # In it, since `_version`.
+        self._version = ""
+        self._damage: ConfigError | None = None
+        self._refusal: ConfigError | None = None
+
+    @property
+    def errors(self) -> tuple[ConfigError, ...]:
+        """What is wrong with the Secret, or hinders us to write it."""
+        return tuple(error for error in (self._damage, self._refusal) if error is not None)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the Secret has all that was revoked here."""
+        return not self._unkept
+
+    def revoked(self, change: Revocation) -> None:
+        """Keep what this router did to its list; `step` carries it out."""
+        self._unkept.append(change)
+
+    def look(self, secrets: Mapping[str, Object]) -> None:
+        """Take up the list as it is in the cluster. A damaged one changes nothing here."""
+        found = secrets.get(REVOKED_SECRET)
+        try:
+            listed = codec.decode(found)
+        except SecretError as error:
+            self._damage = error.finding
+            return
+        self._damage = None
+        if found is not None and not is_older(version_of(found), self._version):
+            self._unseen = []
+        for change in (*self._unseen, *self._unkept):
+            listed = change.applied_to(listed)
+        try:
+            self._here.set(listed)
+        except (CertError, OSError) as error:
+            self._damage = ConfigError(
+                SOURCE, "", f"cannot be copied here: {error}", hint="Free some space", code=CODE
+            )
+            return
+        self._changed()
+
+    async def step(self) -> None:
+        """Put what was revoked here into the Secret. The next call tries again what failed."""
+        tries_left = limits.SECRET_TRIES_MAX
+        while self._unkept:
+            tries_left -= 1
+            changes = tuple(self._unkept)
+            try:
+                version = await self._keep(changes)
+            except ApiError as error:
+                if tries_left > 0 and is_overtaken(error):
+                    continue  # Somebody else wrote it: look again.
+                self._refusal = refusal(error, SOURCE, "keep who was revoked")
+                return
+            except SecretError as error:
+                self._damage = error.finding
+                return
+            self._refusal = None
+            # Not by number: another step, or a revocation, may have come in between.
+            kept = set(map(id, changes))
+            self._unkept = [change for change in self._unkept if id(change) not in kept]
+            if version:
+                self._unseen += changes
+                self._version = version
+
+    async def _keep(self, changes: tuple[Revocation, ...]) -> str:
+        """The version that has them; empty: it said so already."""
+        found = await self._api.find(SECRET, REVOKED_SECRET)
+        before = codec.decode(found)
+        after = before
+        for change in changes:
+            after = change.applied_to(after)
+        if after == before:
+            return ""
+        if found is None:
+            return version_of(await self._api.create(codec.secret(after)))
+        return version_of(await self._api.replace(codec.changed(found, after)))

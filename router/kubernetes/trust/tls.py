@@ -1,0 +1,177 @@
+"""TLS credentials of services, from Secrets of the layout ``kubernetes.io/tls``.
+
+Read are the Secrets that a document of this namespace names, each by a watch of its own, and those
+that somebody here labelled ``spillway.dev/type: tls``: a name that only another site's service
+states opens no Secret. What has been deleted stays in use until it expires, as with files.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from certs.errors import CertError
+from certs.service_tls import TlsStore
+from router.documents import Wanted
+from router.kubernetes.codecs import service_tls as codec
+from router.kubernetes.codecs.secrets import SecretError, is_type
+from router.kubernetes.objects.names import (
+    CONNECTION_TOKEN,
+    CONNECTION_TOKEN_REQUEST,
+    SKUPPER_TYPE,
+    TOKEN_CLAIM,
+    TYPE_LABEL,
+)
+from router.kubernetes.objects.objects import Object, labels
+from router.kubernetes.store.informer import Informer, Reads
+from router.kubernetes.store.selections import Selection, whole
+from router.kubernetes.store.supervise import kept_running
+from router.kubernetes.trust.trust_calls import SECRET, refusal
+from router.model import limits
+from router.model.errors import ConfigError
+
+CODE: Final = "SW0444"
+TOKEN_TYPES: Final = frozenset((CONNECTION_TOKEN, TOKEN_CLAIM, CONNECTION_TOKEN_REQUEST))
+
+
+def named(wanted: Wanted) -> dict[str, str]:
+    """The credentials that documents of this namespace name, each with who names it."""
+    found: dict[str, str] = {}
+    for name, connector in wanted.connectors.items():
+        if connector.tls_trust:
+            found.setdefault(connector.tls_trust, f"Connector {name}")
+    for name, service in wanted.services.items():
+        if service.tls_cert:
+            found[service.tls_cert] = f"Service {name}"
+    return found
+
+
+class TlsSecrets:
+    """Owns ``secrets/tls`` of the site directory. ``tasks`` runs its watches."""
+
+    def __init__(
+        self,
+        api: Reads,
+        directory: Path,
+        tasks: asyncio.TaskGroup,
+        rng: random.Random,
+        changed: Callable[[], None],
+    ) -> None:
+        """``changed`` is called when `errors` may be others."""
+        self._api = api
+        self._store = TlsStore(directory)
+        self._tasks = tasks
+        self._rng = rng
+        self._changed = changed
+        self._named: Mapping[str, str] = {}
+        self._labelled: frozenset[str] = frozenset()
+        self._watched: dict[str, tuple[Informer, asyncio.Task[None]]] = {}
+        self._errors: dict[str, ConfigError] = {}
+
+    @property
+    def errors(self) -> tuple[ConfigError, ...]:
+        """Secrets that are not there or not whole."""
+        return tuple(self._errors[name] for name in sorted(self._errors))
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether each Secret that is named was looked for once."""
+        return all(informer.settled for informer, _ in self._watched.values())
+
+    def look(self, named: Mapping[str, str], secrets: Mapping[str, Object]) -> None:
+        """``named`` as the function of that name gives; ``secrets``: those with a type of ours."""
+        self._named = named
+        self._errors = {}
+        labelled = {name: found for name, found in secrets.items() if is_type(found, "tls")}
+        self._labelled = frozenset(labelled)
+        for name, found in labelled.items():
+            self._take(name, found)
+        apart = sorted(named.keys() - labelled.keys())
+        watched = apart[: limits.TLS_WATCHES_MAX]
+        for name in self._watched.keys() - watched:
+            self._watched.pop(name)[1].cancel()
+        for name in watched:
+            if name in self._watched:
+                self._seen(name)
+            else:
+                self._watch(name)
+        for name in apart[limits.TLS_WATCHES_MAX :]:
+            self._errors[name] = self._error(
+                name,
+                f"metadata.labels[{TYPE_LABEL}]",
+                f"is not read: documents name more than {limits.TLS_WATCHES_MAX} Secrets",
+                f"Label all of them: kubectl label secret {name} {TYPE_LABEL}=tls",
+            )
+
+    def _watch(self, name: str) -> None:
+        selection = Selection(kind=SECRET, fields=f"metadata.name={name}", keep=whole)
+        informer = Informer(self._api, selection, lambda _: self._heard(name), self._rng)
+        self._watched[name] = (
+            informer,
+            self._tasks.create_task(kept_running(informer, f"the watch of {SECRET}/{name}")),
+        )
+
+    def _heard(self, name: str) -> None:
+        if name in self._watched:
+            self._seen(name)
+            self._changed()
+
+    def _seen(self, name: str) -> None:
+        informer = self._watched[name][0]
+        found = informer.copy().get(name)
+        if found is not None:
+            self._take(name, found)
+        elif informer.refused is not None:
+            doing = f"read the credential of {self._who(name)}"
+            self._errors[name] = refusal(informer.refused, f"{SECRET}/{name}", doing)
+        elif informer.listed:
+            self._errors[name] = self._error(
+                name,
+                "",
+                f"{self._who(name)} names it as its TLS credential, and it does not exist",
+                f"Make it: kubectl create secret tls {name} --cert FILE --key FILE",
+            )
+
+    def _take(self, name: str, found: Object) -> None:
+        """Copy it; ``trust.service_tls`` looks at the copies each second and judges them."""
+        try:
+            contents = codec.decode(name, found, CODE)
+            if _is_of_links(found):
+                raise self._error(
+                    name,
+                    "metadata.labels",
+                    f"{self._who(name)} names it as its TLS credential, and it belongs to the "
+                    "links of this site",
+                    "Name a Secret of the service's own: kubectl create secret tls",
+                )
+            if not contents.ca and not (contents.certificate and contents.key):
+                raise self._error(
+                    name,
+                    "data",
+                    f"{self._who(name)} needs tls.crt with tls.key, or ca.crt, in it",
+                    "Fill it, for example with: sitectl tls, or cert-manager",
+                )
+            self._store.write(name, contents)
+        except ConfigError as error:
+            self._errors[name] = error
+        except SecretError as error:
+            self._errors[name] = error.finding
+        except (CertError, OSError) as error:
+            hint = error.hint if isinstance(error, CertError) else "Free some space"
+            self._errors[name] = self._error(name, "", f"cannot be copied: {error}", hint)
+        else:
+            self._errors.pop(name, None)
+
+    def _who(self, name: str) -> str:
+        return self._named.get(name, "a service")
+
+    @staticmethod
+    def _error(name: str, path: str, reason: str, hint: str) -> ConfigError:
+        return ConfigError(f"{SECRET}/{name}", path, reason, hint=hint, code=CODE)
+
+
+def _is_of_links(found: Object) -> bool:
+    """A token, or a Secret of ours: who may write an annotation shall not make use of its key."""
+    marked = labels(found)
+    return marked.get(SKUPPER_TYPE) in TOKEN_TYPES or marked.get(TYPE_LABEL, "tls") != "tls"

@@ -1,0 +1,393 @@
+"""The secrets of a site whose truth is in Secrets: the site directory is a copy of them.
+
+`prepare` (in `identity`) comes first. Then `look` takes up each new state of the namespace, at once
+and in the caller's turn; `run` does what needs the API, again and again until it is done, and calls
+``changed`` when links can be dialled that could not be before. Nothing here stops serving: with
+the API away, what is in the directory counts.
+"""
+
+import asyncio
+import errno
+import logging
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from certs.authority import Authority
+from certs.certificates import begins_at
+from certs.claims import ClaimRequest, Grant
+from certs.credentials import LinkStore
+from certs.identity import SiteIdentity
+from certs.register import DIRECTORY, Register
+from certs.revocation import Revocation, Revocations
+from certs.rotation import CaState
+from router.documents import Wanted
+from router.kubernetes.client.api import Api
+from router.kubernetes.client.errors import ApiError
+from router.kubernetes.codecs import grant as grants
+from router.kubernetes.codecs.secrets import SecretError, is_type
+from router.kubernetes.objects.addresses import EXPOSED_BY, Addresses, addresses
+from router.kubernetes.objects.names import IDENTITY_SECRET, ROUTER, SITE_CONFIGMAP, TYPE_LABEL
+from router.kubernetes.objects.objects import Object, Snapshot, labels
+from router.kubernetes.objects.picture import NamespacePicture
+from router.kubernetes.trust import identity
+from router.kubernetes.trust.admitted import AdmittedSecrets
+from router.kubernetes.trust.console import DIRECTORY as CONSOLE_DIRECTORY
+from router.kubernetes.trust.console import ConsoleUsers
+from router.kubernetes.trust.grants import Done, GrantSecrets
+from router.kubernetes.trust.links import LinkSecrets, TokenHindrance
+from router.kubernetes.trust.proxies import ProxySecrets
+from router.kubernetes.trust.requests import TokenIssuer, TokenRequests
+from router.kubernetes.trust.revoked import RevokedSecret
+from router.kubernetes.trust.tls import TlsSecrets, named
+from router.kubernetes.trust.trust_calls import SECRET, refusal, uid_of, version_of
+from router.model import limits
+from router.model.errors import ConfigError
+
+log = logging.getLogger("router.kubernetes")
+
+
+class NamespaceState(NamedTuple):
+    """A state of the namespace. ``wanted`` None: it makes no usable site."""
+
+    snapshot: Snapshot
+    picture: NamespacePicture
+    wanted: Wanted | None
+
+
+class SecretTrust:
+    """Owns the copy. Implements `trust.ports.KeptSecrets`. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        api: Api,
+        site_dir: Path,
+        rng: random.Random,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Raises CertError for a damaged directory."""
+        secrets = site_dir / "secrets"
+        site, self._authority = SiteIdentity.load(secrets), Authority.load(secrets)
+        self._api, self._clock, self._rng = api, clock, rng
+        self._site_dir, self._secrets_dir = site_dir, secrets
+        self._identity_error: ConfigError | None = None
+        self._site_uid = ""
+        self._ca_proposed: tuple[CaState, CaState] | None = None
+        self.links_changed: Callable[[], None] = _nobody
+        """Called when links can be dialled that could not be before, or others than before."""
+        self.revocations_changed: Callable[[], None] = _nobody
+        """Called when ``revoked.json`` may be another."""
+        self.errors_changed: Callable[[], None] = _nobody
+        """Called when `errors` are others."""
+        self.site_id = site.site_id
+        links = LinkStore(secrets / "links")
+        self._links = LinkSecrets(api, links, site.site_id, clock)
+        self._proxies = ProxySecrets(links)
+        self._revoked = RevokedSecret(api, Revocations(secrets), lambda: self.revocations_changed())
+        self._admitted = AdmittedSecrets(api, Register(secrets / DIRECTORY))
+        issuer = TokenIssuer(self._authority, site.site_id, api.namespace)
+        self._requests = TokenRequests(api, issuer, clock)
+        self._grants: GrantSecrets | None = None  # While `run` does.
+        self._tls: TlsSecrets | None = None
+        self._console: ConsoleUsers | None = None
+        self._seen: NamespaceState | None = None
+        self._told: tuple[ConfigError, ...] = ()
+        self._exposed: Object | None = None
+        self._exposed_kind, self._exposed_at = "", 0.0
+        self._exposed_error: ConfigError | None = None
+        self._poked = asyncio.Event()
+        self._tls_news = asyncio.Event()
+        self.addresses = Addresses(waiting="the objects of the namespace were not read yet")
+        """Where other sites reach this one, for the tokens that it makes."""
+
+    @property
+    def errors(self) -> tuple[ConfigError, ...]:
+        """All that is wrong with the Secrets of this namespace, or hinders us to keep some."""
+        console = None if self._console is None else self._console.error
+        hindered = (self._identity_error, self._exposed_error, console)
+        own = tuple(e for e in hindered if e is not None)
+        tls = () if self._tls is None else self._tls.errors
+        return (
+            *self._links.errors,
+            *self._proxies.errors,
+            *self._revoked.errors,
+            *self._admitted.errors,
+            *self._requests.errors,
+            *tls,
+            *own,
+        )
+
+    # What the router asks -------------------------------------------------------------------
+
+    def redeem(self, name: str, request: ClaimRequest, now: float, done: Done) -> None:
+        """Judge a claim; ``done`` comes when what was decided is kept, never in this call."""
+        if self._grants is None:
+            fault = OSError(errno.EAGAIN, "this router starts or stops")
+            asyncio.get_running_loop().call_soon(done, fault)
+            return
+        self._grants.redeem(name, request, now, done)
+
+    def revoked(self, change: Revocation) -> None:
+        """Keep what the router did to the list of the revoked."""
+        self._revoked.revoked(change)
+        self.poke()
+
+    def admitted(self, site: str) -> None:
+        """Keep what the register has of ``site``."""
+        self._admitted.changed(site)
+        self.poke()
+
+    def forget_admitted(self) -> None:
+        """Keep nothing of what it had; its Secrets are gone already."""
+        self._admitted.forget_all()
+
+    def keep_ca(self, before: CaState, after: CaState) -> None:
+        """Make ``after`` the CA in the Secret, unless another replica is faster."""
+        self._ca_proposed = (before, after)
+        self.poke()
+
+    def granted(self) -> list[Grant]:
+        """Every claim, as the namespace has it. Raises CertError for one that is damaged."""
+        if self._seen is None:
+            return []
+        found = self._seen.snapshot.of(SECRET).values()
+        return [grants.decode(one) for one in found if is_type(one, "grant")]
+
+    def last_chain(self, site: str) -> str | None:
+        """Of ``site``, by the grants that were seen last."""
+        if self._seen is None:
+            return None
+        chains: list[str] = []
+        for found in self._seen.snapshot.of(SECRET).values():
+            if not is_type(found, "grant"):
+                continue
+            try:
+                grant = grants.decode(found)
+            except SecretError:
+                continue
+            if not grant.revoked:
+                chains += [use.chain for use in grant.redeemed if use.site_id == site]
+        return max(chains, key=begins_at, default=None)
+
+    def hindrance(self, link: str) -> TokenHindrance | None:
+        """Why a wanted link has no token yet; None: it has one."""
+        return self._links.hindrance(link)
+
+    # Following the namespace ----------------------------------------------------------------
+
+    def look(self, snapshot: Snapshot, picture: NamespacePicture, wanted: Wanted | None) -> None:
+        """Take up a new state, before ``wanted`` (None: no usable site) is applied.
+
+        What could not be read leaves everything as it is.
+        """
+        before, self._seen = self._seen, NamespaceState(snapshot, picture, wanted)
+        if before is not None and _is_same(before, self._seen):
+            return
+        self._take_up(snapshot, picture, wanted)
+
+    def _take_up(
+        self, snapshot: Snapshot, picture: NamespacePicture, wanted: Wanted | None
+    ) -> None:
+        if SECRET not in snapshot.missing:
+            secrets = snapshot.of(SECRET)
+            ours = {name: found for name, found in secrets.items() if TYPE_LABEL in labels(found)}
+            if wanted is not None:  # Before its link is dialled.
+                self._proxies.look(picture.tokens, ours, wanted)
+            if self._links.look(picture.tokens, ours):
+                self.links_changed()
+            self._revoked.look(ours)
+            self._admitted.look(ours)
+            self._follow_ca(secrets.get(IDENTITY_SECRET))
+            if self._tls is not None and wanted is not None:
+                self._tls.look(named(wanted), ours)
+            if self._console is not None:
+                self._console.look(picture.options)
+        self._look_at_requests()
+        self.poke()
+
+    def _follow_ca(self, seen: Object | None) -> None:
+        """In the caller's turn: who was shut out by another CA is so at every replica at once."""
+        if not identity.follow(self._site_dir, seen):
+            return
+        self._authority = Authority.load(self._secrets_dir)
+        if self._grants is not None:
+            self._grants.use(self._authority)
+        self._requests.use(self._authority)
+        self.revocations_changed()
+
+    def _look_at_requests(self) -> None:
+        if self._seen is None:
+            return
+        snapshot, picture, _ = self._seen
+        if picture.options is None:
+            self.addresses = Addresses(waiting="there is no usable ConfigMap/skupper-site")
+        else:
+            service = snapshot.get("Service", ROUTER)
+            self.addresses = addresses(picture.options, snapshot.namespace, service, self._exposed)
+        if SECRET not in snapshot.missing and picture.options is not None:
+            name, secrets = picture.options.name, snapshot.of(SECRET)
+            self._requests.look(picture.requests, secrets, name, self.addresses)
+
+    # With the API ---------------------------------------------------------------------------
+
+    def poke(self) -> None:
+        """Something is to be kept: a claim was redeemed, somebody revoked."""
+        self._poked.set()
+
+    async def run(self) -> None:
+        """Keep Secrets as they should be, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            self._grants = GrantSecrets(self._api, self._authority, tasks)
+            self._tls = TlsSecrets(
+                self._api, self._secrets_dir / "tls", tasks, self._rng, self._heard_of_tls
+            )
+            self._console = ConsoleUsers(
+                self._api, self._secrets_dir / CONSOLE_DIRECTORY, tasks, self._rng, self.poke
+            )
+            if self._seen is not None:
+                self._take_up(*self._seen)
+            self._tls_news.set()
+            try:
+                while True:
+                    self._poked.clear()
+                    try:
+                        await self.step()
+                    except Exception:  # The owner of the task; what was kept before stays.
+                        log.exception("the secrets of the site could not be kept")
+                    await self._wait(limits.TRUST_OPEN_S if self.errors else limits.TRUST_SETTLED_S)
+            finally:
+                self._grants = None
+
+    def _heard_of_tls(self) -> None:
+        self._tls_news.set()
+        self.poke()
+
+    async def ready(self) -> None:
+        """Returns when the TLS credentials that are named are here, if they are anywhere.
+
+        So that no listener is late. Waits only while `run` does, and not for long.
+        """
+        try:
+            async with asyncio.timeout(limits.TRUST_READY_S):
+                while self._tls is None or not self._tls.is_settled:
+                    self._tls_news.clear()
+                    await self._tls_news.wait()
+        except TimeoutError:
+            log.warning("begins without all TLS credentials: the API server is slow")
+
+    async def _wait(self, most_s: float) -> None:
+        try:
+            async with asyncio.timeout(most_s * self._rng.uniform(0.8, 1.2)):
+                await self._poked.wait()
+        except TimeoutError:
+            return
+
+    async def last(self) -> None:
+        """Before the end: keep what would be lost with the directory, if that can be soon."""
+        try:
+            async with asyncio.timeout(limits.TRUST_LAST_S):
+                await self._revoked.step()
+                await self._admitted.step()
+                await self._links.step(_nobody)
+        except TimeoutError:
+            log.warning("the end came before all secrets of the site could be kept")
+
+    async def step(self) -> None:
+        """Once all that is open. What fails is in `errors` and comes again."""
+        await self._revoked.step()  # First: somebody may not come in any more.
+        async with asyncio.TaskGroup() as tasks:  # One of them that hangs holds up no other.
+            # Looked up when it is called: the router may be told of it during this step.
+            tasks.create_task(self._links.step(lambda: self.links_changed()))
+            tasks.create_task(self._admitted.step())
+            tasks.create_task(self._keep_identity())
+            tasks.create_task(self._fill_requests())
+            tasks.create_task(self._sweep())
+            if self._console is not None:
+                tasks.create_task(self._console.step())
+        told, self._told = self._told, self.errors
+        if list(map(str, told)) != list(map(str, self._told)):
+            self.errors_changed()
+
+    async def _fill_requests(self) -> None:
+        await self._find_exposed()
+        self._look_at_requests()
+        await self._requests.step()
+
+    async def _keep_identity(self) -> None:
+        if self._seen is None:
+            return
+        snapshot, picture, _ = self._seen
+        if picture.options is not None and SECRET not in snapshot.missing:
+            seen = snapshot.get(SECRET, IDENTITY_SECRET)
+            if self._ca_proposed is not None:
+                (before, after), self._ca_proposed = self._ca_proposed, None
+                refused = await identity.propose_ca(self._api, before, after)
+                if refused is not None:
+                    self._identity_error = refused
+                    return
+            self._site_uid = self._site_uid or uid_of(
+                snapshot.get("ConfigMap", SITE_CONFIGMAP) or {}
+            )
+            self._identity_error = await identity.keep(
+                self._api, self._site_dir, seen, self._site_uid
+            )
+
+    async def _find_exposed(self) -> None:
+        """The Route or Ingress in front of the link port: not worth a watch."""
+        options = None if self._seen is None else self._seen.picture.options
+        kind = "" if options is None else EXPOSED_BY.get(options.ingress, "")
+        if kind != self._exposed_kind or not kind:
+            self._exposed_kind, self._exposed, self._exposed_error = kind, None, None
+        elif self._clock() < self._exposed_at + (
+            limits.TRUST_OPEN_S if self._exposed is None else limits.TRUST_SETTLED_S
+        ):
+            return
+        if not kind:
+            return
+        self._exposed_at = self._clock()
+        try:
+            self._exposed = await self._api.find(kind, ROUTER)
+            self._exposed_error = None
+        except ApiError as error:  # What was found before still counts.
+            doing = "read the address of this site's links"
+            self._exposed_error = refusal(error, f"{kind}/{ROUTER}", doing)
+
+    async def _sweep(self) -> None:
+        """Delete grants that expired without ever being used: no certificate refers to them."""
+        if self._seen is None:
+            return
+        for name, found in self._seen.snapshot.of(SECRET).items():
+            if is_type(found, "grant") and self._is_over(found):
+                try:
+                    await self._api.delete(SECRET, name, version=version_of(found))
+                except ApiError:  # Changed, or gone, or not for us: the next look tells.
+                    continue
+
+    def _is_over(self, found: Object) -> bool:
+        try:
+            grant = grants.decode(found)
+        except SecretError:
+            return False
+        over_at = grant.expires_at + limits.GRANT_KEPT_S
+        return not grant.redeemed and self._clock() >= over_at
+
+
+def _nobody() -> None:
+    """Until somebody wants to hear it."""
+
+
+def _is_same(before: NamespaceState, now: NamespaceState) -> bool:
+    """Whether nothing of what concerns us is another. Most news are of pods."""
+    kinds = (SECRET, "Service")
+    return (
+        all(before.snapshot.of(kind) is now.snapshot.of(kind) for kind in kinds)
+        and before.snapshot.missing == now.snapshot.missing
+        and before.picture is now.picture
+        and _named(before.wanted) == _named(now.wanted)
+    )
+
+
+def _named(wanted: Wanted | None) -> dict[str, str]:
+    return {} if wanted is None else named(wanted)

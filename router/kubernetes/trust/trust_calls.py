@@ -1,0 +1,94 @@
+"""What the parts of `trust` share: the API as they need it, and its refusals as findings."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, Protocol, TypeVar
+
+from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError
+from router.kubernetes.codecs.secrets import SECRETS_RULE
+from router.kubernetes.objects.names import ROUTER
+from router.kubernetes.objects.objects import Object, metadata
+from router.model import limits
+from router.model.errors import ConfigError
+
+ItemT = TypeVar("ItemT")
+
+SECRET: Final = "Secret"
+
+
+class Secrets(Protocol):
+    """The part of `Api` that is used here."""
+
+    @property
+    def namespace(self) -> str:
+        """Whose objects these are."""
+        ...
+
+    async def find(self, kind: str, name: str) -> dict[str, Any] | None:
+        """The object as it is now, or None."""
+        ...
+
+    async def create(self, made: Object) -> dict[str, Any]:
+        """ApiError 409: there is one."""
+        ...
+
+    async def replace(self, whole: Object) -> dict[str, Any]:
+        """ApiError 409: it has another version by now; 404: it is gone."""
+        ...
+
+    async def patch(self, kind: str, name: str, changes: dict[str, Any]) -> dict[str, Any]:
+        """Merge; ApiError as `replace` when ``changes`` state a version."""
+        ...
+
+    async def delete(self, kind: str, name: str, *, uid: str = "", version: str = "") -> bool:
+        """ApiError 409: it is another one by now."""
+        ...
+
+
+async def side_by_side(items: Iterable[ItemT], do: Callable[[ItemT], Awaitable[None]]) -> None:
+    """``do`` all of them, some at a time: one that hangs holds up no other."""
+    left = iter(list(items))
+
+    async def work() -> None:
+        for item in left:
+            await do(item)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(limits.TRUST_CALLS_MAX):
+            tasks.create_task(work())
+
+
+def version_of(found: Object) -> str:
+    """Its resource version; empty: not told."""
+    version = metadata(found).get("resourceVersion", "")
+    return version if isinstance(version, str) else ""
+
+
+def uid_of(found: Object) -> str:
+    """Its UID; empty: not told."""
+    uid = metadata(found).get("uid", "")
+    return uid if isinstance(uid, str) else ""
+
+
+def is_older(version: str, than: str) -> bool:
+    """Versions grow (KEP-5504); one that is no number is taken for new."""
+    return version.isdecimal() and than.isdecimal() and int(version) < int(than)
+
+
+def is_overtaken(error: ApiError) -> bool:
+    """Whether the object is another one by now: look again, `limits.SECRET_TRIES_MAX` times.
+
+    Not for ever: quotas and admission webhooks answer so too, as does a namespace that is gone.
+    """
+    return error.status in (CONFLICT, NOT_FOUND)
+
+
+def refusal(error: ApiError, source: str, doing: str) -> ConfigError:
+    """SW0443: what could not be done with ``source`` and, if a right lacks, which."""
+    if error.status == FORBIDDEN:
+        hint = SECRETS_RULE
+    elif error.status:
+        hint = "The router tries again; look at the object"
+    else:
+        hint = f"The router tries again; look at the API server, and at Deployment/{ROUTER}"
+    return ConfigError(source, "", f"cannot {doing}: {error}", hint=hint, code="SW0443")

@@ -1,0 +1,219 @@
+"""One router of a site writes, and two never do."""
+
+import asyncio
+import copy
+from collections.abc import Callable
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+import pytest
+
+from router.kubernetes.client.errors import ApiError
+from router.kubernetes.leader.lease import Leadership
+from router.kubernetes.objects.names import ROUTER
+from router.kubernetes.objects.objects import Object
+from router.model import limits
+from tests.unit.virtual_loop import VirtualLoop, run
+
+WHEN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class OneLease:
+    """The Lease as the API server keeps it. ``away``: nobody answers."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Any] | None = None
+        self.away = False
+        self.forbidden = False
+        self.takes_s = 0.01
+        self.version = 0
+
+    def _write(self, whole: Object) -> dict[str, Any]:
+        self.version += 1
+        self.found = copy.deepcopy(dict(whole))
+        self.found["metadata"] = {**self.found["metadata"], "resourceVersion": str(self.version)}
+        return copy.deepcopy(self.found)
+
+    def _answer(self) -> None:
+        if self.away:
+            raise ApiError(0, "Unreachable", "nobody answers")
+        if self.forbidden:
+            raise ApiError(403, "Forbidden", "leases is forbidden")
+
+    async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
+        assert (kind, name) == ("Lease", ROUTER)
+        self._answer()
+        found = copy.deepcopy(self.found)
+        await asyncio.sleep(self.takes_s)  # Others may write meanwhile.
+        return found
+
+    async def create(self, made: Object, *, namespace: str = "") -> dict[str, Any]:
+        self._answer()
+        if self.found is not None:
+            raise ApiError(409, "AlreadyExists", "there is one")
+        return self._write(made)
+
+    async def replace(
+        self, whole: Object, *, subresource: str = "", namespace: str = ""
+    ) -> dict[str, Any]:
+        self._answer()
+        assert self.found is not None
+        if whole["metadata"]["resourceVersion"] != self.found["metadata"]["resourceVersion"]:
+            raise ApiError(409, "Conflict", "somebody was faster")
+        return self._write(whole)
+
+
+def routers(api: OneLease, *holders: str) -> list[Leadership]:
+    return [
+        Leadership(api, holder, Random(number), clock=lambda: WHEN)
+        for number, holder in enumerate(holders)
+    ]
+
+
+async def never_two(found: list[Leadership], seconds: float) -> None:
+    """Virtual time passes, and at no time do two hold it."""
+    for _ in range(int(seconds * 20)):
+        await asyncio.sleep(0.05)
+        assert sum(one.holds for one in found) <= 1
+
+
+def test_of_several_one_holds_it_and_goes_on_holding_it() -> None:
+    async def story() -> None:
+        api = OneLease()
+        found = routers(api, "a", "b", "c")
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(one.run()) for one in found]
+            await never_two(found, 1)
+            (holder,) = [one for one in found if one.holds]
+            await never_two(found, 60)
+            assert holder.holds
+            assert api.found is not None
+            assert api.found["spec"]["leaseTransitions"] == 0
+            for task in running:
+                task.cancel()
+
+    run(story())
+
+
+@pytest.mark.parametrize("leaves_in_order", [True, False])
+def test_when_the_holder_ends_another_takes_over(leaves_in_order: bool) -> None:
+    async def story() -> None:
+        api = OneLease()
+        first, second = found = routers(api, "a", "b")
+        async with asyncio.TaskGroup() as tasks:
+            ends = tasks.create_task(first.run())
+            await never_two(found, 1)
+            running = tasks.create_task(second.run())
+            await never_two(found, 20)
+            assert [one.holds for one in found] == [True, False]
+            ends.cancel()
+            if leaves_in_order:
+                await first.release()
+            await never_two(found, limits.LEASE_RENEW_S + 1)
+            assert [one.holds for one in found][1] is leaves_in_order
+            await never_two(found, limits.LEASE_S + limits.LEASE_RENEW_S)
+            assert [one.holds for one in found] == [False, True]
+            running.cancel()
+
+    run(story())
+
+
+def test_a_holder_that_cannot_renew_stops_before_another_begins() -> None:
+    async def story() -> None:
+        api = OneLease()
+        first, second = found = routers(api, "a", "b")
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(first.run())]
+            await never_two(found, 1)
+            running.append(tasks.create_task(second.run()))
+            await never_two(found, 10)
+            api.away = True
+            await never_two(found, limits.LEASE_HELD_S + limits.LEASE_RENEW_S)
+            assert not any(one.holds for one in found)
+            api.away = False
+            await never_two(found, 30)
+            assert any(one.holds for one in found)
+            for task in running:
+                task.cancel()
+
+    run(story())
+
+
+def test_it_is_told_when_the_right_to_write_comes_and_goes() -> None:
+    async def story() -> None:
+        api, told = OneLease(), []
+        changed: Callable[[], None] = lambda: told.append(one.holds)  # noqa: E731
+        one = Leadership(api, "a", Random(1), changed, lambda: WHEN)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(one.run())
+            await asyncio.sleep(1)
+            assert told == [True]
+            api.away = True
+            await asyncio.sleep(30)
+            assert told == [True, False]
+            running.cancel()
+
+    run(story())
+
+
+def test_a_right_that_ran_out_unnoticed_is_told_when_it_is_back() -> None:
+    async def story() -> None:
+        api, told = OneLease(), []
+        changed: Callable[[], None] = lambda: told.append(one.holds)  # noqa: E731
+        one = Leadership(api, "a", Random(1), changed, lambda: WHEN)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(one.run())
+            await asyncio.sleep(1)
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, VirtualLoop)
+            loop.jump(60)  # As if something had held the loop.
+            await asyncio.sleep(1)
+            assert told == [True, False, True]
+            running.cancel()
+
+    run(story())
+
+
+def test_a_right_that_ran_out_while_it_was_being_renewed_is_told_when_it_is_back() -> None:
+    async def story() -> None:
+        api, told = OneLease(), []
+        changed: Callable[[], None] = lambda: told.append(one.holds)  # noqa: E731
+        one = Leadership(api, "a", Random(1), changed, lambda: WHEN)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(one.run())
+            await asyncio.sleep(1)
+            assert one.holds
+            api.away = True
+            await asyncio.sleep(limits.LEASE_HELD_S - 4)
+            api.away, api.takes_s = False, limits.LEASE_RENEW_S - 0.5
+            await asyncio.sleep(4 - 0.5)
+            held = [one.holds]  # Who looks now waits to be told.
+            await asyncio.sleep(limits.LEASE_RENEW_S)
+            assert [*held, one.holds] == [False, True]
+            assert told[-2:] == [False, True]
+            running.cancel()
+
+    run(story())
+
+
+def test_a_missing_right_is_a_finding_until_it_is_there() -> None:
+    async def story() -> None:
+        api = OneLease()
+        api.forbidden = True
+        told: list[bool] = []
+        one = Leadership(api, "a", Random(1), lambda: told.append(one.holds), lambda: WHEN)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(one.run())
+            await asyncio.sleep(30)
+            (error,) = one.errors
+            assert (error.code, error.source) == ("SW0432", f"Role/{ROUTER}")
+            assert "leases" in error.hint
+            assert told == [False]
+            api.forbidden = False
+            await asyncio.sleep(10)
+            assert one.errors == ()
+            assert one.holds is told[-1] is True
+            running.cancel()
+
+    run(story())

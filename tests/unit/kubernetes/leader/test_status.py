@@ -1,0 +1,137 @@
+"""The status ConfigMap is written seldom, and only when it says something else."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from router.kubernetes.client.errors import ApiError
+from router.kubernetes.leader.status import StatusWriter
+from router.kubernetes.objects.objects import Object
+from router.model import limits
+from tests.unit.virtual_loop import run
+
+
+class One:
+    """The ConfigMap as the API server keeps it."""
+
+    def __init__(self) -> None:
+        self.data: dict[str, str] | None = None
+        self.written_at: list[float] = []
+        self.refusals = 0
+        self.told: Mapping[str, str] | None = None
+        self.may_write = True
+
+    def _write(self) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise ApiError(403, "Forbidden", "no right")
+        self.written_at.append(asyncio.get_running_loop().time())
+
+    async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
+        return None if self.data is None else {"data": dict(self.data)}
+
+    async def create(self, made: Object, *, namespace: str = "") -> dict[str, Any]:
+        self._write()
+        self.data = dict(made["data"])
+        return {}
+
+    async def patch(
+        self, kind: str, name: str, changes: dict[str, Any], *, namespace: str = ""
+    ) -> dict[str, Any]:
+        if self.data is None:
+            raise ApiError(404, "NotFound", "there is none")
+        self._write()
+        merged = {**self.data, **changes["data"]}
+        self.data = {key: text for key, text in merged.items() if text is not None}
+        return {}
+
+
+@contextlib.asynccontextmanager
+async def writing(api: One) -> AsyncIterator[None]:
+    writer = StatusWriter(api, lambda: api.may_write, lambda: api.told)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(writer.run())
+        yield
+        running.cancel()
+
+
+def test_it_is_written_once_and_then_when_it_changes_but_not_often() -> None:
+    async def story() -> None:
+        api = One()
+        async with writing(api):
+            await asyncio.sleep(10)
+            assert api.data is None
+            api.told = {"a": "0"}
+            await asyncio.sleep(3_600)
+            assert len(api.written_at) == 1
+            for number in range(600):
+                api.told = {"a": str(number)}
+                await asyncio.sleep(1)
+            waits = len(api.written_at)
+            assert 600 / limits.STATUS_EVERY_S - 1 <= waits <= 600 / limits.STATUS_EVERY_S + 2
+            await asyncio.sleep(limits.STATUS_EVERY_S + 1)
+            assert api.data == {"a": "599"}
+
+    run(story())
+
+
+def test_a_new_writer_changes_nothing_that_is_right_and_removes_what_is_old() -> None:
+    async def story() -> None:
+        api = One()
+        api.data, api.told = {"a": "1"}, {"a": "1"}
+        async with writing(api):
+            await asyncio.sleep(60)
+            assert not api.written_at
+        api.data = {"a": "1", "old": "x"}
+        async with writing(api):
+            await asyncio.sleep(60)
+            assert api.data == {"a": "1"}
+
+    run(story())
+
+
+def test_what_was_refused_or_deleted_is_written_again() -> None:
+    async def story() -> None:
+        api = One()
+        api.told, api.refusals = {"a": "1"}, 3
+        async with writing(api):
+            await asyncio.sleep(4 * limits.STATUS_EVERY_S)
+            assert api.data == {"a": "1"}
+            api.data, api.told = None, {"a": "2"}
+            await asyncio.sleep(3 * limits.STATUS_EVERY_S)
+            found: dict[str, str] | None = api.data
+            assert found == {"a": "2"}
+
+    run(story())
+
+
+def test_who_may_not_write_does_not_and_looks_anew_once_it_may() -> None:
+    async def story() -> None:
+        api = One()
+        api.told = {"a": "1"}
+        async with writing(api):
+            await asyncio.sleep(10)
+            api.may_write, api.data = False, {"a": "of another"}
+            await asyncio.sleep(60)
+            assert len(api.written_at) == 1
+            api.may_write = True
+            await asyncio.sleep(60)
+            assert api.data == {"a": "1"}
+
+    run(story())
+
+
+def test_one_that_somebody_deleted_or_changed_is_put_back_in_a_while() -> None:
+    async def story() -> None:
+        api = One()
+        api.told = {"a": "1"}
+        async with writing(api):
+            await asyncio.sleep(10)
+            for theirs in (None, {"a": "2"}):
+                api.data = theirs
+                await asyncio.sleep(limits.STATUS_CHECK_S + 2 * limits.STATUS_EVERY_S)
+                assert api.data == {"a": "1"}
+            assert len(api.written_at) == 3
+
+    run(story())

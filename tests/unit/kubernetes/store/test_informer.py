@@ -1,0 +1,274 @@
+"""A mirror of the API server's objects, through everything that goes wrong between the two."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from typing import Any
+
+from router.kubernetes.client.errors import ApiError
+from router.kubernetes.store.informer import Informer
+from router.kubernetes.store.selections import Selection
+from router.model import limits
+from tests.unit.kubernetes.client.scripted import CUT, EXPIRED, UNREACHABLE, ScriptedServer
+from tests.unit.virtual_loop import run
+
+FORBIDDEN = ApiError(403, "Forbidden", 'pods is forbidden: cannot list resource "pods"')
+
+
+def _kept(found: dict[str, Any]) -> dict[str, Any]:
+    meaning = {name: value for name, value in found.items() if name != "noise"}
+    return meaning | {"metadata": {"name": found["metadata"]["name"]}}
+
+
+ALL = Selection(kind="Pod", keep=_kept)
+
+
+class Mirror:
+    """An informer that runs, and how often it told of a change."""
+
+    def __init__(self, server: ScriptedServer) -> None:
+        self.told = 0
+        self.informer = Informer(server, ALL, self._changed, random.Random(1))
+
+    def _changed(self, kind: str) -> None:
+        assert kind == "Pod"
+        self.told += 1
+
+    @property
+    def names(self) -> set[str]:
+        return set(self.informer.copy())
+
+    def away_since(self) -> float | None:
+        return self.informer.silent_since
+
+    def refused(self) -> ApiError | None:
+        return self.informer.refused
+
+
+@contextlib.asynccontextmanager
+async def mirror(server: ScriptedServer) -> AsyncIterator[Mirror]:
+    found = Mirror(server)
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(found.informer.run())
+        await asyncio.sleep(0.01)
+        yield found
+        task.cancel()
+
+
+def test_it_lists_all_pages_and_then_follows_every_change() -> None:
+    async def story() -> None:
+        server = ScriptedServer()
+        for name in ("a", "b", "c"):
+            server.put(name)
+        async with mirror(server) as found:
+            assert found.informer.settled
+            assert found.names == {"a", "b", "c"}
+            server.put("d")
+            server.remove("b")
+            await asyncio.sleep(0)
+            await asyncio.sleep(0.01)
+            assert found.names == {"a", "c", "d"}
+            assert len(server.lists) == 1
+
+    run(story())
+
+
+def test_what_means_nothing_is_no_change() -> None:
+    async def story() -> None:
+        server = ScriptedServer()
+        server.put("a", spec=1)
+        async with mirror(server) as found:
+            told = found.told
+            server.put("a", spec=1, noise=2)
+            server.bookmark()
+            await asyncio.sleep(0.01)
+            assert found.told == told
+            server.put("a", spec=2)
+            await asyncio.sleep(0.01)
+            assert found.told == told + 1
+
+    run(story())
+
+
+def test_a_watch_that_the_server_ends_goes_on_from_the_last_version_without_a_list() -> None:
+    async def story() -> None:
+        server = ScriptedServer()
+        server.put("a")
+        async with mirror(server) as found:
+            server.bookmark()
+            server.forget()
+            await asyncio.sleep(limits.WATCH_S + 1)
+            server.put("b")
+            await asyncio.sleep(0.01)
+            assert found.names == {"a", "b"}
+            assert len(server.lists) == 1
+            assert len(server.watches) == 2
+
+    run(story())
+
+
+def test_what_vanished_while_the_version_expired_is_gone() -> None:
+    async def story() -> None:
+        server = ScriptedServer()
+        server.put("a")
+        server.put("b")
+        async with mirror(server) as found:
+            await asyncio.sleep(limits.WATCH_HEALTHY_S)
+            server.watch_faults = [UNREACHABLE]
+            server.cut(CUT)
+            await asyncio.sleep(0)
+            server.remove("a")
+            server.put("c")
+            server.history.clear()
+            server.forget()
+            await asyncio.sleep(limits.WATCH_BACKOFF_MAX_S * 3)
+            assert found.names == {"b", "c"}
+
+    run(story())
+
+
+def test_an_error_event_makes_it_list_again() -> None:
+    async def story() -> None:
+        server = ScriptedServer()
+        server.put("a")
+        async with mirror(server) as found:
+            server.history.clear()
+            server.objects.clear()
+            server.cut(EXPIRED)
+            await asyncio.sleep(5)
+            assert found.names == set()
+            assert len(server.lists) == 2
+            assert not found.informer.trouble
+
+    run(story())
+
+
+def test_the_last_state_stays_while_the_server_is_away_and_its_age_is_known() -> None:
+    async def story() -> None:
+        server = ScriptedServer()
+        server.put("a")
+        async with mirror(server) as found:
+            await asyncio.sleep(10)
+            server.watch_faults = [UNREACHABLE] * 4
+            server.list_faults = [UNREACHABLE] * 4
+            server.cut(CUT)
+            await asyncio.sleep(0.01)
+            assert found.names == {"a"}
+            assert found.away_since() == 10.01
+            await asyncio.sleep(limits.WATCH_BACKOFF_MAX_S * 9)
+            assert found.away_since() is None
+            assert found.names == {"a"}
+
+    run(story())
+
+
+def test_a_server_that_refuses_is_asked_ever_less_often_and_not_by_all_at_once() -> None:
+    async def story() -> None:
+        server = ScriptedServer()
+        server.list_faults = [ApiError(503, "ServiceUnavailable", "starting")] * 12
+        async with mirror(server) as found:
+            await asyncio.sleep(100)
+            assert found.informer.settled
+        waits = [after - before for before, after in pairwise(server.lists)]
+        assert waits[0] < 1 < waits[8]
+        assert max(waits) <= limits.WATCH_BACKOFF_MAX_S
+        assert len({round(wait, 3) for wait in waits[-4:]}) == 4
+
+    run(story())
+
+
+def test_a_throttling_server_is_given_the_time_it_asks_for() -> None:
+    async def story() -> None:
+        server = ScriptedServer()
+        server.list_faults = [ApiError(429, "TooManyRequests", "slow down", 20.0)]
+        async with mirror(server) as found:
+            await asyncio.sleep(40)
+            assert found.informer.settled
+        assert 20 <= server.lists[1] - server.lists[0] <= 25
+
+    run(story())
+
+
+def test_a_watch_that_ends_at_once_again_and_again_does_not_spin() -> None:
+    async def story() -> None:
+        server = ScriptedServer()
+        async with mirror(server):
+            for _ in range(1_000):
+                server.cut(None)
+                await asyncio.sleep(0.01)
+        assert len(server.watches) < 20
+
+    run(story())
+
+
+def test_a_kind_that_may_not_be_read_is_known_so_and_tried_again_slowly() -> None:
+    async def story() -> None:
+        server = ScriptedServer()
+        server.put("a")
+        server.list_faults = [FORBIDDEN] * 2
+        async with mirror(server) as found:
+            assert found.informer.settled
+            assert not found.informer.listed
+            assert found.refused() is FORBIDDEN
+            await asyncio.sleep(limits.WATCH_REFUSED_S * 3)
+            assert len(server.lists) == 3
+            assert found.refused() is None
+            assert found.names == {"a"}
+
+    run(story())
+
+
+def test_rights_that_are_taken_away_take_no_object_away() -> None:
+    async def story() -> None:
+        server = ScriptedServer()
+        server.put("a")
+        async with mirror(server) as found:
+            server.watch_faults = [FORBIDDEN] * 9
+            server.cut(None)
+            await asyncio.sleep(limits.WATCH_REFUSED_S * 2)
+            assert found.refused() is not None
+            assert found.names == {"a"}
+
+    run(story())
+
+
+def test_a_list_that_broke_off_counts_for_nothing_and_is_made_again() -> None:
+    async def story() -> None:
+        server = ScriptedServer()
+        for name in ("a", "b", "c"):
+            server.put(name)
+        server.page_faults = [UNREACHABLE]
+        async with mirror(server) as found:
+            await asyncio.sleep(limits.WATCH_HEALTHY_S + limits.WATCH_BACKOFF_MAX_S)
+            assert found.informer.listed
+            assert found.names == {"a", "b", "c"}
+
+    run(story())
+
+
+def test_a_server_that_refuses_does_answer() -> None:
+    async def story() -> None:
+        server = ScriptedServer()
+        server.list_faults = [UNREACHABLE, *[FORBIDDEN] * 9]
+        async with mirror(server) as found:
+            assert found.away_since() is not None
+            await asyncio.sleep(limits.WATCH_REFUSED_S)
+            assert found.refused() is FORBIDDEN
+            assert found.away_since() is None
+
+    run(story())
+
+
+def test_an_object_that_was_made_anew_is_another_object() -> None:
+    async def story() -> None:
+        server = ScriptedServer()
+        server.put("a", uid=1)
+        async with mirror(server) as found:
+            server.remove("a")
+            server.put("a", uid=2)
+            await asyncio.sleep(0.01)
+            assert found.informer.copy()["a"]["uid"] == 2
+
+    run(story())

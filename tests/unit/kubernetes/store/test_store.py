@@ -1,0 +1,391 @@
+"""What the objects of a namespace make of a site, as they come, go and turn out wrong."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from random import Random
+from typing import Any
+
+import pytest
+
+from router.documents import Wanted
+from router.kubernetes.client.errors import ApiError
+from router.kubernetes.store import store
+from router.kubernetes.store.store import KubernetesStore, Look
+from router.model import limits
+from router.model.errors import ConfigError
+from router.model.ids import ServiceKey
+from router.model.specs import ServiceSpec
+from tests.unit.kubernetes.client.scripted import CUT, UNREACHABLE, ScriptedCluster
+from tests.unit.kubernetes.objects_made import pod
+from tests.unit.virtual_loop import run
+
+SITE = {"kind": "ConfigMap", "metadata": {"name": "skupper-site"}, "data": {"name": "west"}}
+FORBIDDEN = ApiError(403, "Forbidden", 'pods is forbidden: cannot list resource "pods"')
+
+
+def deployment(name: str = "shop", **annotations: str) -> dict[str, Any]:
+    """Annotated for exposure at port 8080."""
+    notes = {"skupper.io/proxy": "http", "skupper.io/port": "80:8080"}
+    return {
+        "kind": "Deployment",
+        "metadata": {
+            "name": name,
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+            "annotations": notes | {k.replace("_", "/"): v for k, v in annotations.items()},
+        },
+        "spec": {"selector": {"matchLabels": {"app": name}}, "replicas": 1},
+    }
+
+
+class Told:
+    """The store while it runs, and the last of what it told."""
+
+    def __init__(self, cluster: ScriptedCluster) -> None:
+        self.store = KubernetesStore(cluster, "web", pod="router-1", rng=Random(1))
+        self.looks: list[Look] = []
+        self.store.followers.append(self.looks.append)
+        self.times = 0
+        self._news = asyncio.Event()
+        self.wanted: Wanted
+        self.errors: list[ConfigError]
+
+    def changed(self, wanted: Wanted, errors: list[ConfigError]) -> None:
+        self.wanted, self.errors = wanted, errors
+        self.times += 1
+        self._news.set()
+
+    @property
+    def targets(self) -> list[str]:
+        return [
+            target.host
+            for connector in self.wanted.connectors.values()
+            for target in connector.targets
+            if not target.unusable
+        ]
+
+    def codes(self) -> list[str]:
+        return [error.code for error in self.errors]
+
+    async def until(self, holds: Callable[[], bool], within_s: float = 1.0) -> None:
+        async with asyncio.timeout(within_s):
+            while not holds():
+                await self._news.wait()
+                self._news.clear()
+
+
+@contextlib.asynccontextmanager
+async def store_of(cluster: ScriptedCluster) -> AsyncIterator[Told]:
+    told = Told(cluster)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(told.store.run())
+        await told.store.ready()
+        reading = told.store.load()
+        told.changed(reading.wanted, list(reading.errors))
+        watching = tasks.create_task(told.store.watch(told.changed))
+        yield told
+        watching.cancel()
+        running.cancel()
+
+
+def test_objects_become_services_with_the_addresses_of_ready_pods() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        async with store_of(cluster) as told:
+            assert told.wanted.name == "west"
+            assert told.wanted.services["shop"].ports == (80,)
+            assert told.targets == ["10.0.0.1"]
+            assert told.wanted.inner_ports is not None
+            assert told.wanted.inner_ports[ServiceKey("shop", 80)] >= limits.INNER_PORT_MIN
+            assert [c.name for c in told.looks[-1].plan.changes] == ["shop"]
+
+    run(story())
+
+
+def test_a_pod_counts_within_a_second_of_its_readiness_and_goes_as_fast() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1", ready=False))
+        async with store_of(cluster) as told:
+            assert told.targets == []
+            cluster.put(pod("a", "10.0.0.1"))
+            await told.until(lambda: told.targets == ["10.0.0.1"])
+            cluster.put(pod("a", "10.0.0.1", deleted=True))
+            await told.until(lambda: told.targets == [])
+
+    run(story())
+
+
+def test_a_burst_of_changes_is_told_once() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment())
+        async with store_of(cluster) as told:
+            before = told.times
+            for number in range(50):
+                cluster.put(pod(f"p-{number}", f"10.0.0.{number}"))
+            await told.until(lambda: len(told.targets) == 50)
+            assert told.times == before + 1
+
+    run(story())
+
+
+def test_pods_that_come_and_go_plan_no_services_anew() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment())
+        async with store_of(cluster) as told:
+            planned = told.looks[-1].plan
+            cluster.put(pod("a", "10.0.0.1"))
+            await told.until(lambda: told.targets == ["10.0.0.1"])
+            assert told.looks[-1].plan is planned
+
+    run(story())
+
+
+def test_an_object_that_becomes_wrong_keeps_what_counted_of_it() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        async with store_of(cluster) as told:
+            cluster.put(deployment(**{"skupper.io_port": "eighty"}))
+            await told.until(lambda: bool(told.codes()))
+            assert told.errors[0].source == "Deployment/shop"
+            assert told.wanted.services["shop"].ports == (80,)
+            assert told.targets == ["10.0.0.1"]
+            cluster.put(deployment(**{"skupper.io_port": "81:8080"}))
+            await told.until(lambda: not told.codes())
+            assert told.wanted.services["shop"].ports == (81,)
+
+    run(story())
+
+
+def test_an_object_that_is_gone_withdraws_what_it_said() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        async with store_of(cluster) as told:
+            cluster.of("Deployment").remove("shop")
+            await told.until(lambda: not told.wanted.services)
+
+    run(story())
+
+
+def test_an_object_whose_switch_is_taken_away_withdraws_what_it_said() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment())
+        async with store_of(cluster) as told:
+            bare = deployment()
+            bare["metadata"]["annotations"] = {}
+            cluster.put(bare)
+            await told.until(lambda: not told.wanted.services)
+
+    run(story())
+
+
+def test_a_site_that_is_gone_stays_in_force_and_is_missed() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment())
+        async with store_of(cluster) as told:
+            cluster.of("ConfigMap").remove("skupper-site")
+            await told.until(lambda: "SW0109" in told.codes())
+            assert told.wanted.name == "west"
+            assert "shop" in told.wanted.services
+
+    run(story())
+
+
+def test_services_of_other_sites_get_an_inner_port_when_they_are_heard_of() -> None:
+    async def story() -> None:
+        async with store_of(ScriptedCluster(SITE)) as told:
+            told.store.declared({"far": ServiceSpec(ports=(5432,))})
+            key = ServiceKey("far", 5432)
+            await told.until(lambda: key in (told.wanted.inner_ports or {}))
+
+    run(story())
+
+
+def test_it_is_not_ready_before_every_kind_was_listed() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE)
+        cluster.of("Pod").list_faults = [UNREACHABLE] * 3
+        told = Told(cluster)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(told.store.run())
+            await asyncio.wait_for(told.store.ready(), 60)
+            assert len(cluster.of("Pod").lists) == 4
+            running.cancel()
+
+    run(story())
+
+
+def test_it_waits_for_a_site() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster()
+        told = Told(cluster)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(told.store.run())
+            waiting = tasks.create_task(told.store.ready())
+            await asyncio.sleep(5)
+            assert not waiting.done()
+            cluster.put(SITE)
+            await asyncio.wait_for(waiting, 1)
+            running.cancel()
+
+    run(story())
+
+
+def test_a_kind_without_right_is_named_with_its_rule_and_all_else_goes_on() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        cluster.of("StatefulSet").list_faults = [FORBIDDEN]
+        cluster.of("DeploymentConfig").list_faults = [ApiError(404, "NotFound", "no such kind")]
+        async with store_of(cluster) as told:
+            (error,) = told.errors
+            assert (error.code, error.source) == ("SW0432", "Role/spillway-router")
+            assert 'resources: ["statefulsets"]' in error.hint
+            assert told.targets == ["10.0.0.1"]
+            await told.until(lambda: not told.errors, limits.WATCH_REFUSED_S * 2)
+
+    run(story())
+
+
+def test_a_kind_that_not_every_cluster_has_keeps_nobody_waiting() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        away = ApiError(503, "ServiceUnavailable", "the server is currently unable")
+        cluster.of("DeploymentConfig").list_faults = [away] * 99
+        async with asyncio.timeout(10), store_of(cluster) as told:
+            assert told.targets == ["10.0.0.1"]
+            cluster.put(pod("b", "10.0.0.2"))
+            await told.until(lambda: len(told.targets) == 2, limits.API_AWAY_S)
+            assert told.errors == []
+
+    run(story())
+
+
+def test_a_follower_that_fails_keeps_no_state_from_being_told() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment())
+
+        def fail(look: Look) -> None:
+            if len(look.snapshot.of("Pod")) == 1:
+                raise OSError("no space left on device")
+
+        async with store_of(cluster) as told:
+            told.store.followers.insert(0, fail)
+            cluster.put(pod("a", "10.0.0.1"))
+            await told.until(lambda: told.targets == ["10.0.0.1"])
+            assert len(told.looks[-1].snapshot.of("Pod")) == 1
+
+    run(story())
+
+
+def test_what_could_not_be_understood_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment())
+        async with store_of(cluster) as told:
+            with monkeypatch.context() as broken:
+                broken.setattr(store, "translate", lambda *_, **__: [][0])
+                cluster.put(deployment("bank"))
+                await asyncio.sleep(1)
+            assert "bank" not in told.wanted.services
+            cluster.put(pod("a", "10.0.0.1"))
+            await told.until(lambda: "bank" in told.wanted.services)
+
+    run(story())
+
+
+def test_while_the_api_is_away_the_last_state_serves_and_its_age_is_told() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        async with store_of(cluster) as told:
+            await asyncio.sleep(10)
+            for server in cluster.kinds.values():
+                server.watch_faults = [UNREACHABLE] * 8
+                server.list_faults = [UNREACHABLE] * 8
+                server.cut(CUT)
+            await told.until(lambda: told.codes() == ["SW0439"], limits.API_AWAY_S + 1)
+            assert told.targets == ["10.0.0.1"]
+            times = told.times
+            await asyncio.sleep(10)
+            assert told.times == times
+            await told.until(lambda: not told.codes(), limits.WATCH_BACKOFF_MAX_S * 12)
+
+    run(story())
+
+
+def test_addresses_that_are_not_told_yet_are_no_family() -> None:
+    async def story() -> None:
+        own = pod("router-1", "10.0.0.9", labels={})
+        own["status"]["podIPs"] = [{}]
+        async with store_of(ScriptedCluster(SITE, deployment(), own)) as told:
+            assert told.wanted.name == "west"
+
+    run(story())
+
+
+def test_the_family_of_the_own_pod_says_which_addresses_are_reached() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(
+            SITE,
+            deployment(),
+            pod("a", "10.0.0.1", "fd00::1"),
+            pod("router-1", "fd00::9", labels={}),
+        )
+        async with store_of(cluster) as told:
+            assert told.targets == ["fd00::1"]
+
+    run(story())
+
+
+def test_a_look_that_fails_is_made_again_and_what_it_saw_is_not_lost() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        async with store_of(cluster) as told:
+            faults = [ValueError("a fault of ours")] * 2
+
+            def fail() -> tuple[ConfigError, ...]:
+                if faults:
+                    raise faults.pop()
+                return ()
+
+            told.store.further = fail
+            cluster.put(pod("b", "10.0.0.2"))
+            await told.until(
+                lambda: told.targets == ["10.0.0.1", "10.0.0.2"],
+                within_s=3 * limits.WATCH_BACKOFF_MAX_S,
+            )
+            assert not faults
+
+    run(story())
+
+
+def router_pod(name: str, ready: bool, minute: int, deleted: str = "") -> dict[str, Any]:
+    labels = {"spillway.dev/component": "router"}
+    made = f"2026-01-01T00:{minute:02}:00Z"
+    return pod(name, f"10.0.9.{minute}", labels=labels, ready=ready, made=made, deleted=deleted)
+
+
+def test_a_second_router_takes_its_share_of_a_capacity_when_it_serves_and_gives_it_back() -> None:
+    async def story() -> None:
+        shop = deployment()
+        shop["metadata"]["annotations"]["spillway.dev/capacity"] = "6"
+        cluster = ScriptedCluster(SITE, shop, pod("a", "10.0.0.1"), router_pod("router-1", True, 1))
+
+        def capacity() -> int | None:
+            (connector,) = told.wanted.connectors.values()
+            own = connector.targets[0].capacity
+            stated = connector.capacity
+            found = stated if own is None else own
+            assert not isinstance(found, str)
+            return found
+
+        async with store_of(cluster) as told:
+            assert capacity() == 6
+            cluster.put(router_pod("router-0", False, 2))
+            cluster.put(router_pod("router-0", True, 2))
+            await told.until(lambda: capacity() == 3)
+            cluster.put(router_pod("router-0", False, 2, deleted="2126-01-01T00:00:00Z"))
+            cluster.put(pod("b", "10.0.0.2"))
+            await told.until(lambda: len(told.targets) == 2)
+            assert capacity() == 3, "the other one may still be at work"
+            cluster.of("Pod").remove("router-0")
+            await told.until(lambda: capacity() == 6)
+
+    run(story())

@@ -1,0 +1,256 @@
+"""How much of each stated capacity one of several routers of a site may give out."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.documents import Wanted
+from router.documents.capacities import cap_of, terms_of
+from router.documents.division import WHOLE, Division, divided
+from router.kubernetes.targets.pods import BOTH
+from router.kubernetes.targets.replicas import division, shares, to_dial
+from router.model import limits
+from router.model.capacity import Rate, SiteCap
+from router.model.specs import ConnectorSpec, SitePolicySpec, SiteSpec, TargetSpec
+from tests.unit.kubernetes.objects_made import pod
+
+ENDS = datetime(2026, 1, 1, 0, 1, tzinfo=UTC).timestamp()
+NOW = ENDS - 30
+
+
+def router(name: str, minute: int, *ips: str, **rest: Any) -> dict[str, Any]:
+    labels = {"spillway.dev/component": "router"}
+    return pod(name, *ips, labels=labels, made=f"2026-01-01T00:{minute:02}:00Z", **rest)
+
+
+def ending(name: str, minute: int) -> dict[str, Any]:
+    return router(name, minute, ready=False, deleted="2026-01-01T00:01:00Z")
+
+
+def shared(*pods: dict[str, Any], own: str = "a", now: float = NOW) -> Division:
+    return division({one["metadata"]["name"]: one for one in pods}, own, now)[0]
+
+
+def wanted(
+    *capacities: int | str | None, targets: int = 1, default: int | str | None = None
+) -> Wanted:
+    """A connector for each of ``capacities``, or one of ``targets`` with the ``default``."""
+    own = [TargetSpec(f"10.0.0.{n}", 80, capacity=c) for n, c in enumerate(capacities)]
+    more = [TargetSpec(f"10.0.1.{n}", 80) for n in range(targets if default else 0)]
+    spec = ConnectorSpec(service="shop", targets=(*own, *more), capacity=default)
+    return Wanted(name="west", site=SiteSpec(), connectors={"c": spec})
+
+
+def capacities(found: Wanted) -> list[int | None]:
+    return [slots(target.capacity) for target in found.connectors["c"].targets]
+
+
+def slots(capacity: int | str | None) -> int | None:
+    assert not isinstance(capacity, str), "a rate"
+    return capacity
+
+
+def of_each(found: Wanted, count: int) -> list[list[int | None]]:
+    """What each of ``count`` routers may give out, by target."""
+    return [
+        capacities(divided(found, Division(count=count, staying=count, index=index)))
+        for index in range(count)
+    ]
+
+
+def test_a_router_alone_has_everything() -> None:
+    assert shared(router("a", 0)) == WHOLE
+    assert shared(router("a", 0, ready=False)) == WHOLE, "nobody else serves"
+    assert shared(router("a", 0), pod("shop-1")) == WHOLE
+    assert shared(router("b", 0), own="a") == WHOLE, "it runs outside of the namespace"
+    whole = wanted(3, None)
+    assert divided(whole, WHOLE) is whole
+
+
+def test_the_oldest_comes_first_and_every_router_says_the_same() -> None:
+    pods = (router("a", 9), router("b", 0), router("c", 9))
+    found = [shared(*pods, own=name).index for name in "bac"]
+    assert found == [0, 1, 2]
+    assert {shared(*pods, own=name).count for name in "abc"} == {3}
+
+
+def test_one_that_starts_has_nothing_beside_one_that_serves() -> None:
+    pods = (router("a", 1, ready=False), router("b", 0))
+    assert shared(*pods, own="b") == WHOLE
+    starting = shared(*pods, own="a")
+    assert starting.index is None
+    assert capacities(divided(wanted(5, None), starting)) == [0, None]
+
+
+def test_one_that_ends_shares_until_it_is_gone_or_its_time_is_long_over() -> None:
+    pods = (ending("a", 0), router("b", 1))
+    assert shared(*pods, own="a") == Division(count=2, staying=1, index=0)
+    assert shared(*pods, own="b") == Division(count=2, staying=1, index=1)
+    _, until = division({"a": pods[0], "b": pods[1]}, "b", NOW)
+    assert until == ENDS + limits.POD_END_LATE_S
+    assert shared(*pods, own="b", now=until) == WHOLE
+    assert shared(pods[1], own="b") == WHOLE
+    over = router("a", 0, ready=False, deleted="2026-01-01T00:01:00Z", phase="Succeeded")
+    assert shared(over, pods[1], own="b") == WHOLE
+
+
+def test_targets_that_have_one_slot_each_are_dealt_out() -> None:
+    dealt = of_each(wanted(*[1] * 40), 2)
+    assert all(sum(filter(None, shares)) == 1 for shares in zip(*dealt, strict=True))
+    assert all(10 <= _sum(router) <= 30 for router in dealt)
+    assert sorted(map(_sum, of_each(wanted(1), 2))) == [0, 1]
+
+
+def test_what_does_not_divide_stays_where_it_is_when_other_targets_come_and_go() -> None:
+    whole = wanted(5, 3, 7)
+    connector = whole.connectors["c"]
+    fewer = msgspec.structs.replace(connector, targets=connector.targets[1:])
+    less = msgspec.structs.replace(whole, connectors={"c": fewer})
+    for all_of_them, some in zip(of_each(whole, 2), of_each(less, 2), strict=True):
+        assert all_of_them[1:] == some
+
+
+@given(
+    given=st.lists(st.integers(1, 9) | st.none(), min_size=1, max_size=9), count=st.integers(2, 5)
+)
+def test_shares_sum_up_to_what_is_stated_and_differ_by_one_at_most_for_each_target(
+    given: list[int | None], count: int
+) -> None:
+    found = of_each(wanted(*given), count)
+    for target, capacity in enumerate(given):
+        shares = [router[target] for router in found]
+        if capacity is None:
+            assert set(shares) == {None}
+        else:
+            whole = [share for share in shares if share is not None]
+            assert sum(whole) == capacity
+            assert max(whole) - min(whole) <= 1
+
+
+def _sum(shares: Iterable[int | None]) -> int:
+    return sum(share for share in shares if share is not None)
+
+
+def sharers(*pods: dict[str, Any], own: str, now: float = NOW) -> tuple[set[str], float | None]:
+    """Who must agree with ``own``, and until when if no Pod changes."""
+    found, until = shares({one["metadata"]["name"]: one for one in pods}, own, now)
+    assert found is not None
+    return set(found.others), until
+
+
+def stopped(name: str, minute: int) -> dict[str, Any]:
+    made = router(name, minute, ready=False)
+    made["status"]["containerStatuses"] = [{"restartCount": 1, "state": {"waiting": {}}}]
+    return made
+
+
+def starting(name: str, minute: int) -> dict[str, Any]:
+    return router(name, minute, ready=False, phase="Pending")
+
+
+def test_whoever_may_run_must_agree_ready_or_not() -> None:
+    pods = (router("a", 0), router("b", 1, ready=False), ending("c", 2), stopped("d", 3))
+    assert sharers(*pods, own="a") == ({"b", "c"}, ENDS + limits.POD_END_LATE_S)
+    assert sharers(*pods, own="d") == ({"a", "b", "c"}, ENDS + limits.POD_END_LATE_S)
+    assert sharers(*pods, own="a", now=ENDS + limits.POD_END_LATE_S) == ({"b"}, None)
+
+
+def test_one_that_has_not_been_seen_to_run_counts_for_the_younger_for_a_while() -> None:
+    old, new = starting("a", 0), starting("b", 0)
+    assert sharers(old, new, own="a", now=NOW) == (set(), None)
+    made_at = ENDS - 60
+    assert sharers(old, new, own="b", now=made_at + 1) == (
+        {"a"},
+        made_at + limits.POD_START_SEEN_S,
+    )
+    assert sharers(old, new, own="b", now=made_at + limits.POD_START_SEEN_S) == (set(), None)
+    assert sharers(stopped("a", 0), new, own="b", now=made_at + 1) == (set(), None)
+
+
+def test_whoever_is_down_is_told_with_its_last_end() -> None:
+    ended = {"terminated": {"finishedAt": "2026-01-01T00:01:00Z"}}
+    again = stopped("b", 1)
+    again["status"]["containerStatuses"].append({"lastState": ended, "state": {"waiting": {}}})
+    now_down = stopped("c", 2)
+    now_down["status"]["containerStatuses"][0]["state"] = ended
+    pods = (router("a", 0), again, now_down, starting("d", 3), router("e", 4))
+    found, _ = shares({one["metadata"]["name"]: one for one in pods}, "a", NOW)
+    assert found is not None
+    assert found.down == {"b": ENDS, "c": ENDS, "d": 0.0}
+
+
+def test_those_that_share_name_the_division_alike_and_another_one_otherwise() -> None:
+    pods = (router("a", 0), router("b", 1), router("c", 2, ready=False))
+    named = {one["metadata"]["name"]: one for one in pods}
+    names = {shares(named, own, NOW)[0].division for own in "abc"}  # type: ignore[union-attr]
+    assert len(names) == 1
+    alone = shares({"a": pods[0]}, "a", NOW)[0]
+    assert alone is not None and alone.division not in names
+    assert shares(named, "z", NOW) == (None, None)
+
+
+def test_while_none_is_ready_those_that_run_share() -> None:
+    pods = (router("a", 0, ready=False), router("b", 1, ready=False), starting("c", 2))
+    assert shared(*pods, own="a") == Division(count=2, staying=2, index=0)
+    assert shared(*pods, own="b") == Division(count=2, staying=2, index=1)
+
+
+def dialled(own: str, *pods: dict[str, Any]) -> tuple[str, ...]:
+    return to_dial({one["metadata"]["name"]: one for one in pods}, own, BOTH, 55671)
+
+
+def test_of_two_routers_the_newer_dials_the_older_until_that_has_ended() -> None:
+    old, new = router("z", 1, "10.0.0.1"), router("a", 2, "10.0.0.2")
+    assert dialled("a", old, new) == ("10.0.0.1:55671",)
+    assert dialled("z", old, new) == ()
+    going = router("z", 1, "10.0.0.1", ready=False, deleted="2026-01-01T00:01:00Z")
+    assert dialled("a", going, new) == ("10.0.0.1:55671",)
+    assert dialled("a", router("z", 1, "10.0.0.1", phase="Succeeded"), new) == ()
+    assert dialled("a", router("z", 1), new) == (), "it has no address yet"
+    assert dialled("a", pod("z", "10.0.0.1"), new) == (), "an application"
+    assert dialled("elsewhere", old, new) == (), "no Pod of the namespace"
+
+
+def test_routers_of_one_moment_dial_by_name_and_each_pair_once() -> None:
+    three = [router(name, 1, f"fd00::{name}") for name in "abc"]
+    assert [len(dialled(name, *three)) for name in "abc"] == [0, 1, 2]
+    assert dialled("b", *three) == ("[fd00::a]:55671",)
+
+
+def test_a_rate_is_divided_evenly_and_what_stands_beside_it_goes_along() -> None:
+    spec = ConnectorSpec(
+        service="shop",
+        targets=(TargetSpec("10.0.0.1", 80), TargetSpec("10.0.0.2", 80, capacity="3,1/s")),
+        capacity="15/s",
+        resume="10/s",
+        window_s=1.0,
+    )
+    cap = SitePolicySpec(service="shop", site_capacity="5,30/s", resume="20/s", spill="all")
+    found = Wanted(name="west", site=SiteSpec(), connectors={"c": spec}, policies={"shop": cap})
+    shares = [divided(found, Division(count=2, staying=2, index=index)) for index in range(2)]
+    assert [cap_of(each.policies["shop"]) for each in shares] == [
+        SiteCap(slots=slots, rate=rate(15.0, 10.0, 15.0), spill="all") for slots in (3, 2)
+    ]
+    for each in shares:
+        connector = each.connectors["c"]
+        assert terms_of(connector, connector.targets[0]).rate == rate(7.5, 5.0, 1.0)
+        small = terms_of(connector, connector.targets[1]).rate
+        assert small is not None
+        assert (small.per_s, small.window_s) == (0.5, 15.0), "one request must fit"
+    assert {terms_of(c, c.targets[1]).slots for s in shares for c in s.connectors.values()} == {
+        1,
+        2,
+    }
+
+
+def test_a_router_that_serves_nobody_yet_has_no_rate_either() -> None:
+    found = divided(wanted("15/s"), Division(count=2, staying=2, index=None))
+    assert capacities(found) == [0]
+
+
+def rate(per_s: float, resume_per_s: float, window_s: float) -> Rate:
+    return Rate(per_s=per_s, resume_per_s=resume_per_s, window_s=window_s, stay_s=window_s)

@@ -1,0 +1,560 @@
+"""Which pods are the targets of a connector."""
+
+import msgspec
+import pytest
+
+from router.kubernetes.services.adoption import adopt
+from router.kubernetes.targets.targets import Expanded, Expander, expand
+from router.model import limits
+from router.model.specs import ConnectorSpec, Document, TargetSpec
+from tests.unit.kubernetes.objects_made import (
+    Made,
+    connector,
+    declared,
+    endpoint,
+    endpoints,
+    pod,
+    service,
+    snapshot,
+    targets,
+    workload,
+)
+
+DEPLOYMENT = workload("Deployment", "shop")
+TCP_80 = {"name": "http", "port": 80, "targetPort": "web"}
+
+
+def places(found: Expanded) -> list[str]:
+    """``HOST:PORT,PORT`` of each usable one, ``HOST`` where the service's ports are meant."""
+    return [_place(target) for target in targets(found.documents) if not target.unusable]
+
+
+def unusable(found: Expanded) -> dict[str, str]:
+    """Why the others are not, by place."""
+    return {_place(one): one.unusable for one in targets(found.documents) if one.unusable}
+
+
+def _place(target: TargetSpec) -> str:
+    ports = target.ports or ((target.port,) if target.port is not None else ())
+    return f"{target.host}:{','.join(map(str, ports))}" if ports else target.host
+
+
+def codes(found: Expanded) -> list[str]:
+    return [error.code for error in found.errors]
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet", "DeploymentConfig"])
+def test_the_ready_pods_of_a_workload_are_its_targets(kind: str) -> None:
+    found = expand(
+        [connector(f"{kind.lower()}/shop", 8080)],
+        snapshot(
+            workload(kind, "shop"),
+            pod("shop-b", "10.0.0.2"),
+            pod("shop-a", "10.0.0.1"),
+            pod("other", "10.0.0.9", labels={"app": "other"}),
+        ),
+    )
+    assert places(found) == ["10.0.0.1:8080", "10.0.0.2:8080"]
+    assert [target.name for target in targets(found.documents)] == ["shop-a", "shop-b"]
+    assert not found.errors
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        pod("a", "10.0.0.1", ready=False),
+        pod("a", "10.0.0.1", deleted=True),
+        pod("a", "10.0.0.1", phase="Succeeded"),
+        pod("a", "10.0.0.1", phase="Pending"),
+        pod("a"),
+        pod("a", "10.0.0.1", labels={"app": "shop", "spillway.dev/component": "router"}),
+    ],
+)
+def test_a_pod_that_takes_no_requests_is_no_target(state: Made) -> None:
+    found = expand([connector("deployment/shop", 80)], snapshot(DEPLOYMENT, state))
+    assert places(found) == []
+
+
+@pytest.mark.parametrize("phase", ["Running", "Pending"])
+def test_a_pod_that_is_not_ready_is_a_target_that_may_not_be_used(phase: str) -> None:
+    state = pod("a", "10.0.0.1", ready=False, phase=phase)
+    found = expand([connector("deployment/shop", 80)], snapshot(DEPLOYMENT, state))
+    assert unusable(found) == {"10.0.0.1:80": "its pod is not ready"}
+    assert not found.errors
+
+
+@pytest.mark.parametrize("others", [(), (pod("b", "10.0.0.2", deleted=True),)])
+def test_pods_without_an_address_are_told_if_there_is_no_other(others: tuple[Made, ...]) -> None:
+    found = expand([connector("deployment/shop", 80)], snapshot(DEPLOYMENT, pod("a"), *others))
+    (error,) = found.errors
+    assert error.code == "SW0434"
+    assert error.reason == "Deployment shop has no pod with an address, and 1 without one"
+    one_runs = snapshot(DEPLOYMENT, pod("a"), pod("c", "10.0.0.3"))
+    assert not expand([connector("deployment/shop", 80)], one_runs).errors
+
+
+def test_of_too_many_pods_those_that_are_ready_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "TARGETS_PER_CONNECTOR_MAX", 1)
+    states = pod("a", "10.0.0.1", ready=False), pod("b", "10.0.0.2")
+    found = expand([connector("deployment/shop", 80)], snapshot(DEPLOYMENT, *states))
+    assert places(found) == ["10.0.0.2:80"]
+    assert not unusable(found)
+    assert [error.code for error in found.errors] == ["SW0438"]
+
+
+def test_pods_that_are_not_ready_count_where_that_is_wanted() -> None:
+    state = pod("a", "10.0.0.1", ready=False, phase="Pending")
+    found = expand([connector("deployment/shop", 80, not_ready=True)], snapshot(DEPLOYMENT, state))
+    assert places(found) == ["10.0.0.1:80"]
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_pod_that_is_over_never_counts(phase: str) -> None:
+    state = pod("a", "10.0.0.1", ready=False, phase=phase)
+    found = expand([connector("deployment/shop", 80, not_ready=True)], snapshot(DEPLOYMENT, state))
+    assert places(found) == []
+
+
+def test_an_endpoint_that_ends_never_counts() -> None:
+    ending = endpoint("10.0.0.1", ready=True, serving=True, terminating=True)
+    found = expand(
+        [connector("service/shop", not_ready=True)],
+        snapshot(service("shop", TCP_80), endpoints("s", "shop", ending, ports={"http": 8080})),
+    )
+    assert places(found) == []
+
+
+def test_ports_by_name_follow_each_pod() -> None:
+    found = expand(
+        [connector("deployment/shop", "web", 9000)],
+        snapshot(
+            DEPLOYMENT,
+            pod("a", "10.0.0.1", ports={"web": 8080}),
+            pod("b", "10.0.0.2", ports={"web": 8081}),
+        ),
+    )
+    assert places(found) == ["10.0.0.1:8080,9000", "10.0.0.2:8081,9000"]
+
+
+def test_a_port_name_that_no_pod_has_is_told_with_those_it_has() -> None:
+    found = expand(
+        [connector("deployment/shop", "wbe")],
+        snapshot(DEPLOYMENT, pod("a", "10.0.0.1", ports={"web": 8080, "": 9})),
+    )
+    (error,) = found.errors
+    assert (error.code, error.source, error.path) == (
+        "SW0435",
+        "ConfigMap/shop",
+        "$.spec.targetPorts",
+    )
+    assert "'wbe'" in error.reason
+    assert "8080 (web), 9 (without a name)" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("ports", "containers", "place"),
+    [
+        ((80,), {"": 8080}, "10.0.0.1:8080"),
+        ((80,), {}, "10.0.0.1:80"),
+        ((8080,), {"": 8080, "admin": 9000}, "10.0.0.1:8080"),
+        ((80, 81), {"a": 8080, "b": 8081}, "10.0.0.1:8080,8081"),
+    ],
+)
+def test_without_target_ports_what_the_containers_declare_counts_if_it_fits(
+    ports: tuple[int, ...], containers: dict[str, int], place: str
+) -> None:
+    found = expand(
+        [declared(*ports), connector("deployment/shop")],
+        snapshot(DEPLOYMENT, pod("a", "10.0.0.1", ports=containers)),
+    )
+    assert places(found) == [place]
+
+
+def test_a_label_selector_selects_pods() -> None:
+    found = expand(
+        [connector("pods/app=shop,tier in (web,api)", 80)],
+        snapshot(
+            pod("a", "10.0.0.1", labels={"app": "shop", "tier": "web"}),
+            pod("b", "10.0.0.2", labels={"app": "shop", "tier": "db"}),
+        ),
+    )
+    assert places(found) == ["10.0.0.1:80"]
+
+
+def test_of_two_addresses_of_a_pod_one_that_the_site_reaches_counts() -> None:
+    view = snapshot(DEPLOYMENT, pod("a", "10.0.0.1", "fd00::1"))
+    documents = [connector("deployment/shop", 80)]
+    assert places(expand(documents, view)) == ["10.0.0.1:80"]
+    assert places(expand(documents, view, ("IPv6",))) == ["fd00::1:80"]
+
+
+def test_capacity_comes_from_the_pod_else_from_the_workload() -> None:
+    found = expand(
+        [connector("deployment/shop", 80)],
+        snapshot(
+            workload("Deployment", "shop", capacity="10"),
+            pod("a", "10.0.0.1", capacity="3"),
+            pod("b", "10.0.0.2"),
+        ),
+    )
+    assert [target.capacity for target in targets(found.documents)] == [3, None]
+    spec = found.documents[0].spec
+    assert isinstance(spec, ConnectorSpec)
+    assert spec.capacity == 10
+
+
+def test_capacity_auto_of_a_workload_and_a_stated_one_of_its_pod_hold_beside_each_other() -> None:
+    found = expand(
+        [connector("deployment/shop", 80)],
+        snapshot(
+            workload("Deployment", "shop", capacity="auto"),
+            pod("a", "10.0.0.1", capacity="3"),
+            pod("b", "10.0.0.2"),
+        ),
+    )
+    assert [target.capacity for target in targets(found.documents)] == [3, None]
+    spec = found.documents[0].spec
+    assert isinstance(spec, ConnectorSpec)
+    assert spec.capacity == "auto"
+
+
+def test_what_the_connector_states_is_before_what_its_workload_states() -> None:
+    found = expand(
+        [connector("deployment/shop", 80, capacity=4)],
+        snapshot(workload("Deployment", "shop", capacity="10"), pod("a", "10.0.0.1")),
+    )
+    spec = found.documents[0].spec
+    assert isinstance(spec, ConnectorSpec)
+    assert spec.capacity == 4
+
+
+def test_a_capacity_that_cannot_be_used_is_told_at_the_pod_and_the_pod_still_counts() -> None:
+    found = expand(
+        [connector("deployment/shop", 80)],
+        snapshot(DEPLOYMENT, pod("a", "10.0.0.1", capacity="lots")),
+    )
+    (error,) = found.errors
+    assert (error.code, error.source) == ("SW0436", "Pod/a")
+    assert error.path == "metadata.annotations[spillway.dev/capacity]"
+    assert places(found) == ["10.0.0.1:80"]
+
+
+def test_what_is_not_there_is_told_and_everything_else_goes_on() -> None:
+    right = msgspec.structs.replace(connector("deployment/shop", 80), name="right")
+    found = expand(
+        [connector("deployment/shpo", 80), right], snapshot(DEPLOYMENT, pod("a", "10.0.0.1"))
+    )
+    (error,) = found.errors
+    assert (error.code, error.path) == ("SW0433", "$.spec.workload")
+    assert "There are shop" in error.hint
+    spec = found.documents[1].spec
+    assert isinstance(spec, ConnectorSpec)
+    assert len(spec.targets) == 1
+
+
+def test_a_selector_without_pods_is_told_but_not_for_a_workload_scaled_to_none() -> None:
+    documents = [connector("deployment/shop", 80)]
+    assert codes(expand(documents, snapshot(DEPLOYMENT))) == ["SW0434"]
+    assert codes(expand(documents, snapshot(workload("Deployment", "shop", replicas=0)))) == []
+
+
+def test_a_kind_that_may_not_be_read_is_told_with_the_role() -> None:
+    found = expand(
+        [connector("deployment/shop", 80)], snapshot(missing=frozenset({"Deployment", "Pod"}))
+    )
+    assert codes(found) == ["SW0432"]
+    assert "Role spillway-router" in found.errors[0].hint
+
+
+# Services -----------------------------------------------------------------------------------
+
+
+def test_a_service_stands_for_its_ready_endpoints() -> None:
+    found = expand(
+        [connector("service/shop")],
+        snapshot(
+            service("shop", TCP_80, selector={"app": "shop"}),
+            pod("a", "10.0.0.1", capacity="7"),
+            endpoints(
+                "shop-1",
+                "shop",
+                endpoint("10.0.0.1", "a", ready=True, serving=True, terminating=False),
+                endpoint("10.0.0.2", "b", ready=False),
+                ports={"http": 8080},
+            ),
+            endpoints(
+                "shop-2",
+                "shop",
+                endpoint("10.0.0.3", "c"),
+                endpoint("10.0.0.4", "d", ready=False, serving=True, terminating=True),
+                ports={"http": 8081},
+            ),
+        ),
+    )
+    assert places(found) == ["10.0.0.1:8080", "10.0.0.3:8081"]
+    assert unusable(found) == {"10.0.0.2:8080": "its pod is not ready"}
+    assert [target.capacity for target in targets(found.documents)] == [7, None, None]
+    assert not found.errors
+
+
+def test_an_endpoint_whose_pod_is_told_to_end_is_out_before_its_slice_says_so() -> None:
+    found = expand(
+        [connector("service/shop")],
+        snapshot(
+            service("shop", TCP_80, selector={"app": "shop"}),
+            pod("a", "10.0.0.1", deleted=True),
+            endpoints("shop-1", "shop", endpoint("10.0.0.1", "a", ready=True), ports={"http": 80}),
+        ),
+    )
+    assert places(found) == []
+
+
+def test_a_pod_in_slices_of_both_families_counts_once() -> None:
+    view = snapshot(
+        service("shop", TCP_80, selector={"app": "shop"}, ipFamilies=["IPv6", "IPv4"]),
+        endpoints("shop-4", "shop", endpoint("10.0.0.1", "a"), ports={"http": 80}),
+        endpoints("shop-6", "shop", endpoint("fd00::1", "a"), ports={"http": 80}, family="IPv6"),
+    )
+    documents = [connector("service/shop")]
+    assert places(expand(documents, view)) == ["fd00::1:80"]
+    assert places(expand(documents, view, ("IPv4",))) == ["10.0.0.1:80"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "place"),
+    [
+        ((80,), "10.0.0.1:8080"),
+        (("metrics",), "10.0.0.1:9102"),
+        ((9090, 80), "10.0.0.1:9102,8080"),
+        (("web",), "10.0.0.1:8080"),
+        ((), "10.0.0.1:8080,9102"),
+    ],
+)
+def test_ports_of_a_service_are_asked_by_number_or_name(
+    asked: tuple[int | str, ...], place: str
+) -> None:
+    found = expand(
+        [connector("service/shop", *asked)],
+        snapshot(
+            service("shop", TCP_80, {"name": "metrics", "port": 9090}, selector={"app": "shop"}),
+            endpoints(
+                "shop-1", "shop", endpoint("10.0.0.1"), ports={"http": 8080, "metrics": 9102}
+            ),
+        ),
+    )
+    assert places(found) == [place]
+
+
+def test_a_port_that_the_service_lacks_is_told_with_those_it_has() -> None:
+    view = snapshot(service("shop", TCP_80), endpoints("shop-1", "shop", endpoint("10.0.0.1")))
+    for asked in (81, "htpt"):
+        (error,) = expand([connector("service/shop", asked)], view).errors
+        assert error.code == "SW0435"
+        assert repr(asked) in error.reason
+        assert "http (80)" in error.hint
+
+
+def test_a_service_without_selector_stands_for_the_slices_somebody_made() -> None:
+    found = expand(
+        [connector("service/db")],
+        snapshot(
+            service("db", {"port": 5432}),
+            endpoints("db-1", "db", endpoint("192.0.2.7"), ports={"": 5432}, managed_by="me"),
+            endpoints("db-2", "db", endpoint("db.example.com"), family="FQDN", managed_by="me"),
+        ),
+    )
+    assert places(found) == ["192.0.2.7:5432"]
+
+
+def test_a_headless_service_without_ports_is_reached_at_those_asked_for() -> None:
+    found = expand(
+        [connector("service/db", 5432)],
+        snapshot(
+            service("db", selector={"app": "db"}, clusterIP="None"),
+            endpoints("db-1", "db", endpoint("10.0.0.1"), ports=None) | {"ports": None},
+        ),
+    )
+    assert places(found) == ["10.0.0.1:5432"]
+
+
+def test_an_external_name_is_a_host() -> None:
+    external = service("db", {"port": 5432}, type="ExternalName", externalName="db.example.com")
+    assert places(expand([connector("service/db")], snapshot(external))) == ["db.example.com:5432"]
+    bare = service("db", type="ExternalName", externalName="db.example.com")
+    assert places(expand([connector("service/db")], snapshot(bare))) == ["db.example.com"]
+
+
+def test_a_service_of_another_namespace_is_its_name_without_the_cluster_domain() -> None:
+    found = expand([connector("service/db.data", 5432)], snapshot())
+    assert places(found) == ["db.data.svc:5432"]
+    assert codes(expand([connector("service/db.data", "sql")], snapshot())) == ["SW0435"]
+
+
+def test_a_service_of_the_own_namespace_may_be_named_in_full() -> None:
+    found = expand(
+        [connector("service/shop.web")],
+        snapshot(
+            service("shop", TCP_80),
+            endpoints("shop-1", "shop", endpoint("10.0.0.1"), ports={"http": 80}),
+        ),
+    )
+    assert places(found) == ["10.0.0.1:80"]
+
+
+def test_an_adopted_service_stands_for_what_was_behind_it_before() -> None:
+    before = service("shop", TCP_80, selector={"app": "shop"})
+    router = pod("r", "10.0.0.9", labels={"spillway.dev/component": "router"})
+    found = expand(
+        [connector("service/shop", 80)],
+        snapshot(
+            dict(adopt(before, {80: 1024}, "shop", is_asked=True)),
+            router,
+            pod("a", "10.0.0.1", ports={"web": 8080}),
+            endpoints("shop-1", "shop", endpoint("10.0.0.9", "r", ready=True), ports={"http": 1}),
+        ),
+    )
+    assert places(found) == ["10.0.0.1:8080"]
+    assert not found.errors
+
+
+def test_an_adopted_service_that_publishes_pods_that_are_not_ready_still_does() -> None:
+    before = service("shop", TCP_80, selector={"app": "shop"}, publishNotReadyAddresses=True)
+    found = expand(
+        [connector("service/shop", 80)],
+        snapshot(
+            dict(adopt(before, {80: 1024}, "shop", is_asked=True)),
+            pod("a", "10.0.0.1", ports={"web": 8080}, ready=False),
+        ),
+    )
+    assert places(found) == ["10.0.0.1:8080"]
+
+
+def test_an_adopted_service_without_selector_stands_for_slices_made_by_hand() -> None:
+    before = service("db", {"name": "sql", "port": 5432})
+    found = expand(
+        [connector("service/db")],
+        snapshot(
+            dict(adopt(before, {5432: 1024}, "db", is_asked=True)),
+            endpoints("db-mine", "db", endpoint("192.0.2.7"), ports={"sql": 5432}, managed_by="me"),
+            endpoints("db-auto", "db", endpoint("10.0.0.9", "r"), ports={"sql": 1024}),
+            pod("r", "10.0.0.9", labels={"spillway.dev/component": "router"}),
+        ),
+    )
+    assert places(found) == ["192.0.2.7:5432"]
+
+
+@pytest.mark.parametrize("name", ["pay.bank", "pay.bank.svc", "pay.bank.svc.corp.example"])
+def test_the_name_of_a_service_elsewhere_may_be_whole(name: str) -> None:
+    found = expand([connector(f"service/{name}", 80)], snapshot())
+    assert places(found) == ["pay.bank.svc:80"]
+    own = expand(
+        [connector(f"service/{name.replace('bank', 'web')}", 80)],
+        snapshot(
+            service("pay", TCP_80),
+            endpoints("pay-1", "pay", endpoint("10.0.0.1"), ports={"http": 8080}),
+        ),
+    )
+    assert places(own) == ["10.0.0.1:8080"]
+
+
+@pytest.mark.parametrize("host", ["shop", "shop.web", "shop.web.svc.corp.example."])
+def test_another_name_for_a_service_that_leads_to_the_routers_is_never_called(host: str) -> None:
+    alias = service("alias", type="ExternalName", externalName=host)
+    led = service("shop", TCP_80, selector={"spillway.dev/component": "router"})
+    documents = [connector("service/alias", 80)]
+    assert places(expand(documents, snapshot(alias))) == [f"{host}:80"]
+    expander = Expander()
+    expander.expand(documents, snapshot(alias))
+    found = expander.expand(documents, snapshot(alias, led))  # Made after it was bound.
+    assert places(found) == []
+    assert codes(found) == ["SW0437"]
+
+
+def test_a_service_that_leads_to_the_routers_is_told_and_never_called() -> None:
+    found = expand(
+        [connector("service/shop")],
+        snapshot(
+            service("shop", TCP_80, selector={"spillway.dev/component": "router"}),
+            endpoints("shop-1", "shop", endpoint("10.0.0.9", "r"), ports={"http": 1024}),
+        ),
+    )
+    assert places(found) == []
+    assert codes(found) == ["SW0437"]
+
+
+def test_slices_that_lead_to_the_routers_are_no_targets() -> None:
+    found = expand(
+        [connector("service/db")],
+        snapshot(
+            service("db", {"port": 80}, selector={"app": "db"}, clusterIP="None"),
+            endpoints("db-ours", "db", endpoint("10.96.0.7"), managed_by="spillway"),
+            endpoints("db-1", "db", endpoint("10.0.0.1")),
+        ),
+    )
+    assert places(found) == ["10.0.0.1:8080"]
+
+
+def test_a_service_without_any_endpoint_is_told() -> None:
+    found = expand([connector("service/shop")], snapshot(service("shop", TCP_80)))
+    assert codes(found) == ["SW0434"]
+
+
+def test_services_are_followed_by_their_pods_where_slices_may_not_be_read() -> None:
+    found = expand(
+        [connector("service/shop")],
+        snapshot(
+            service("shop", TCP_80, selector={"app": "shop"}),
+            pod("a", "10.0.0.1", ports={"web": 8080}),
+            missing=frozenset({"EndpointSlice"}),
+        ),
+    )
+    assert places(found) == ["10.0.0.1:8080"]
+
+
+def test_an_endpoint_that_is_a_router_is_no_target_whoever_listed_it() -> None:
+    router = pod("r", "10.0.0.9", labels={"spillway.dev/component": "router"})
+    found = expand(
+        [connector("service/db")],
+        snapshot(
+            service("db", {"port": 5432}),
+            router,
+            endpoints("db-1", "db", endpoint("10.0.0.9", "r"), managed_by="me"),
+            endpoints("db-2", "db", endpoint("10.0.0.1", "a"), managed_by="me"),
+        ),
+    )
+    assert places(found) == ["10.0.0.1:8080"]
+
+
+LEADS_HERE = {"spillway.dev/component": "router"}
+
+
+@pytest.mark.parametrize(
+    "host", ["shop", "shop.web", "shop.web.svc", "shop.web.svc.cluster.local."]
+)
+def test_a_host_that_is_a_service_of_the_routers_is_told_and_never_called(host: str) -> None:
+    targets = (TargetSpec(host=host, port=80), TargetSpec(host="10.0.0.9", port=80))
+    spec = ConnectorSpec(service="shop", targets=targets)
+    documents = [Document("Connector", "shop-here", spec, "ConfigMap/own[a.yaml]")]
+    here = snapshot(service("shop", TCP_80, selector=LEADS_HERE))
+    found = expand(documents, here)
+    assert (places(found), codes(found)) == (["10.0.0.9:80"], ["SW0437"])
+    assert found.errors[0].path == "$.spec.targets"
+    before = expand(documents, snapshot(service("shop", TCP_80, selector={"app": "shop"})))
+    assert (len(places(before)), codes(before)) == (2, [])
+
+
+@pytest.mark.parametrize(
+    "host", ["shop.other", "shop.web.example", "shop.example.com", "db-0.shop"]
+)
+def test_a_host_elsewhere_is_called_whatever_its_first_name_is(host: str) -> None:
+    spec = ConnectorSpec(service="shop", targets=(TargetSpec(host=host, port=80),))
+    documents = [Document("Connector", "shop-here", spec, "ConfigMap/own[a.yaml]")]
+    found = expand(documents, snapshot(service("shop", TCP_80, selector=LEADS_HERE)))
+    assert (places(found), codes(found)) == ([f"{host}:80"], [])
+
+
+def test_an_external_name_that_is_a_service_of_the_routers_is_told_and_never_called() -> None:
+    external = service("out", TCP_80, type="ExternalName", externalName="shop.web.svc")
+    here = snapshot(external, service("shop", TCP_80, selector=LEADS_HERE))
+    found = expand([connector("service/out")], here)
+    assert (places(found), codes(found)) == ([], ["SW0437"])

@@ -1,0 +1,240 @@
+"""TLS credentials of services: which Secrets are read, and how rotation is followed."""
+
+import asyncio
+import base64
+import random
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from certs.authority import issue_service_leaf
+from certs.service_tls import TlsStore
+from router.documents import Wanted
+from router.kubernetes.client.api_calls import Page
+from router.kubernetes.client.errors import ApiError
+from router.kubernetes.client.lists import WatchEvent
+from router.kubernetes.objects.names import TYPE_LABEL
+from router.kubernetes.trust.tls import TlsSecrets, named
+from router.model import limits
+from router.model.specs import ConnectorSpec, ServiceSpec, SiteSpec
+from tests.unit.certs.sites import NOW
+from tests.unit.kubernetes.trust.fake_secrets import FORBIDDEN
+
+SHOP = {"shop": "Service shop"}
+
+
+class Secrets:
+    """What may be read; the field selector of each list is noted. Implements `Reads`."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, dict[str, Any]] = {}
+        self.selected: list[str] = []
+        self.fault: ApiError | None = None
+        self.broken = ""
+        """Whose watch hits upon a fault of ours."""
+        self._news: asyncio.Queue[WatchEvent] = asyncio.Queue()
+
+    def put(self, name: str, data: dict[str, bytes], **labels: str) -> dict[str, Any]:
+        encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
+        found = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "kubernetes.io/tls",
+            "metadata": {"name": name, "resourceVersion": "1", "labels": labels},
+            "data": encoded,
+        }
+        self.objects[name] = found
+        self._news.put_nowait(WatchEvent("MODIFIED", found))
+        return found
+
+    async def pages(
+        self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
+    ) -> AsyncGenerator[Page, None]:
+        self.selected.append(fields)
+        if self.fault is not None:
+            raise self.fault
+        if fields == f"metadata.name={self.broken}":
+            raise ValueError("a fault of ours")
+        name = fields.removeprefix("metadata.name=")
+        yield Page([self.objects[name]] if name in self.objects else [], "1")
+
+    async def watch(
+        self,
+        kind: str,
+        version: str,
+        *,
+        labels: str = "",
+        fields: str = "",
+        namespace: str = "",
+        timeout_s: int = limits.WATCH_S,
+    ) -> AsyncGenerator[WatchEvent, None]:
+        while True:
+            yield await self._news.get()
+
+
+def pair() -> dict[str, bytes]:
+    leaf, ca_pem = issue_service_leaf("shop", ["shop"], NOW)
+    return {
+        "tls.crt": leaf.chain_pem.encode(),
+        "tls.key": leaf.key_pem.encode(),
+        "ca.crt": ca_pem.encode(),
+    }
+
+
+class Scene:
+    """Within a loop; ``settle`` lets the watches do what they can."""
+
+    def __init__(self, root: Path, tasks: asyncio.TaskGroup) -> None:
+        self.api = Secrets()
+        (root / "secrets").mkdir()
+        self.store = TlsStore(root / "secrets" / "tls")
+        self.told: list[None] = []
+        self.tls = TlsSecrets(
+            self.api,
+            root / "secrets" / "tls",
+            tasks,
+            random.Random(1),
+            lambda: self.told.append(None),
+        )
+
+    async def settle(self) -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    def codes(self) -> list[tuple[str, str]]:
+        return [(error.source, error.code) for error in self.tls.errors]
+
+
+def run(root: Path, story: Any) -> None:
+    async def within() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            scene = Scene(root, tasks)
+            await story(scene)
+            scene.tls.look({}, {})  # Ends its watches.
+
+    asyncio.run(within())
+
+
+def test_a_named_secret_is_copied_and_its_rotation_followed(tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        first, second = pair(), pair()
+        scene.api.put("shop", first)
+        scene.tls.look(SHOP, {})
+        await scene.settle()
+        assert scene.store.read("shop").certificate == first["tls.crt"]
+        scene.api.put("shop", second)
+        await scene.settle()
+        assert scene.store.read("shop").key == second["tls.key"]
+        assert set(scene.api.selected) == {"metadata.name=shop"}
+        assert scene.codes() == []
+
+    run(tmp_path, story)
+
+
+def test_what_nobody_here_names_or_labels_is_not_read(tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        scene.tls.look({}, {})
+        await scene.settle()
+        assert scene.api.selected == []
+        labelled = scene.api.put("far", pair(), **{TYPE_LABEL: "tls"})
+        scene.tls.look({}, {"far": labelled})
+        assert scene.store.read("far").certificate
+        assert scene.api.selected == []
+
+    run(tmp_path, story)
+
+
+def test_a_secret_that_is_missing_or_half_written_is_named_with_who_needs_it(
+    tmp_path: Path,
+) -> None:
+    async def story(scene: Scene) -> None:
+        scene.tls.look(SHOP, {})
+        await scene.settle()
+        assert scene.codes() == [("Secret/shop", "SW0444")]
+        assert "Service shop" in scene.tls.errors[0].reason and scene.told
+        scene.api.put("shop", {"tls.crt": b"x"})
+        await scene.settle()
+        assert scene.codes() == [("Secret/shop", "SW0444")]
+        assert scene.tls.errors[0].path == "data"
+        scene.api.put("shop", pair())
+        await scene.settle()
+        assert scene.codes() == []
+        scene.tls.look(SHOP, {})
+        assert scene.codes() == []
+
+    run(tmp_path, story)
+
+
+def test_a_missing_right_names_the_rule(tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        scene.api.fault = FORBIDDEN
+        scene.tls.look(SHOP, {})
+        await scene.settle()
+        assert scene.codes() == [("Secret/shop", "SW0443")]
+        assert "Role spillway-router" in scene.tls.errors[0].hint
+
+    run(tmp_path, story)
+
+
+def test_credentials_are_named_by_services_and_connectors() -> None:
+    wanted = Wanted(
+        name="west",
+        site=SiteSpec(),
+        services={"shop": ServiceSpec(ports=(80,), tls_cert="shop")},
+        connectors={"here": ConnectorSpec(service="shop", tls_trust="pods")},
+    )
+    assert named(wanted) == {"shop": "Service shop", "pods": "Connector here"}
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {TYPE_LABEL: "identity"},
+        {TYPE_LABEL: "link"},
+        {"skupper.io/type": "connection-token"},
+        {"skupper.io/type": "connection-token-request"},
+    ],
+)
+def test_no_annotation_makes_a_listener_of_the_key_of_a_link(
+    tmp_path: Path, labels: dict[str, str]
+) -> None:
+    async def story(scene: Scene) -> None:
+        scene.api.put("shop", pair(), **labels)
+        scene.tls.look(SHOP, {})
+        await scene.settle()
+        assert scene.codes() == [("Secret/shop", "SW0444")]
+        assert scene.store.read("shop").key == b""
+
+    run(tmp_path, story)
+
+
+def test_very_many_names_are_watched_together_or_not_at_all(tmp_path: Path) -> None:
+    """Each watch is a connection that stays: of them there are few, whatever documents say."""
+
+    async def story(scene: Scene) -> None:
+        many = {f"t-{number:03}": "Service shop" for number in range(limits.TLS_WATCHES_MAX + 2)}
+        scene.tls.look(many, {})
+        await scene.settle()
+        assert len(scene.api.selected) == limits.TLS_WATCHES_MAX
+        left_out = scene.tls.errors[-2:]
+        assert [error.source for error in left_out] == [f"Secret/{n}" for n in sorted(many)[-2:]]
+        assert f"{TYPE_LABEL}=tls" in left_out[0].hint
+        assert scene.tls.is_settled
+        labelled = scene.api.put("t-000", pair(), **{TYPE_LABEL: "tls"})
+        scene.tls.look(many, {"t-000": labelled})
+        await scene.settle()
+        assert len(scene.api.selected) == limits.TLS_WATCHES_MAX + 1
+
+    run(tmp_path, story)
+
+
+def test_a_fault_in_one_watch_ends_no_other(tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        scene.api.broken = "t-1"
+        scene.tls.look({"t-1": "Service shop", "t-2": "Service shop"}, {})
+        await scene.settle()
+        assert scene.codes() == [("Secret/t-2", "SW0444")]
+
+    run(tmp_path, story)
