@@ -162,7 +162,7 @@ class NamespaceStore:
         while True:
             wait_s = limits.RIGHTS_LOOK_S
             try:
-                self._store.may_name_pods(await self._api.create_review(_WRITE_SLICES))
+                self._store.may_name_pods(await self._api.allows(_WRITE_SLICES))
             except ApiError as error:
                 log.debug("a right could not be asked for: %s", error)
                 wait_s = limits.WATCH_BACKOFF_MAX_S

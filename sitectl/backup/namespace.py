@@ -18,6 +18,7 @@ from certs.identity import SiteIdentity
 from router import __version__
 from router.documents import file_name, write
 from router.documents import read as read_documents
+from router.kubernetes.client.verbs import Body
 from router.kubernetes.codecs import owners, service_tls
 from router.kubernetes.codecs import proxy as proxy_codec
 from router.kubernetes.codecs import secrets as kept
@@ -42,7 +43,7 @@ from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, conflict
 from sitectl.base.options import Settings
 from sitectl.kubernetes import lifecycle
-from sitectl.kubernetes.cluster import Body, Cluster
+from sitectl.kubernetes.cluster import Cluster
 from sitectl.kubernetes.site import (
     KubernetesSite,
     open_cluster,

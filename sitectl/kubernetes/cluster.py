@@ -4,6 +4,7 @@ Kinds are named as in `KINDS`. What differs between the server and a test is `Cl
 abstract step, `call`.
 """
 
+import random
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,31 +12,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
-from router.kubernetes.client import api_calls
-from router.kubernetes.client.api_calls import JSON, ApiCall, MalformedAnswer
+from router.kubernetes.client import api_calls, verbs
+from router.kubernetes.client.api_calls import JSON, ApiAnswer, ApiCall
+from router.kubernetes.client.errors import MALFORMED, TOO_MANY, ApiError
+from router.kubernetes.client.verbs import ApiVerbs, Body, Steps
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, metadata
 from sitectl.base.failure import Exit, Failure
 
-CALL_TIMEOUT_S: Final = 5.0
 AT_ONCE: Final = 8
 """Calls in parallel: reading a namespace costs about one round trip, not one for each kind."""
-PAGE_OBJECTS: Final = 500
-PAGES_MAX: Final = 1_000
-_TRIES, _RETRY_WAIT_MAX_S = 3, 2.0
-_BUSY: Final = (429, 503)
 
-Body = dict[str, Any]
 Word = TypeVar("Word")
 Found = TypeVar("Found")
-
-
-class ClusterReply(NamedTuple):
-    """One HTTP answer. ``retry_after_s``: the wait that the server asks for."""
-
-    status: int
-    body: bytes
-    retry_after_s: float = 0.0
 
 
 class Executed(NamedTuple):
@@ -62,11 +51,13 @@ class Cluster(ABC):
 
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
+        rng = random.SystemRandom()
+        self._verbs = ApiVerbs(namespace, rng, time.monotonic, verbs.PERSON)
 
     @abstractmethod
     def call(
         self, method: str, path: str, body: object = None, content_type: str = ""
-    ) -> ClusterReply:
+    ) -> ApiAnswer:
         """One HTTP exchange. Failure (exit 8): no answer within the deadline."""
 
     @abstractmethod
@@ -79,7 +70,7 @@ class Cluster(ABC):
 
     def get(self, kind: str, name: str) -> Body:
         """The object. Failure 404: there is none."""
-        return self._object(api_calls.get(kind, name, self.namespace))
+        return self._run(self._verbs.get(kind, name))
 
     def find(self, kind: str, name: str) -> Body | None:
         """The object, or None."""
@@ -92,35 +83,26 @@ class Cluster(ABC):
 
     def list(self, kind: str, labels: str = "") -> list[Body]:
         """All objects of ``kind``, each with its kind; ``labels`` is a selector."""
-        found: list[Body] = []
-        selected, more = api_calls.selectors(labels), ""
-        for _ in range(PAGES_MAX):
-            call = api_calls.listing(kind, self.namespace, selected, PAGE_OBJECTS, more)
-            page = _read(call, lambda body: api_calls.page_in(body, kind), self._sent(call))
-            found += [api_calls.typed(item, KINDS[kind]) for item in page.items]
-            more = page.more
-            if not more:
-                return found
-        raise _bad_answer(call, f"a list of {kind} objects without end")
+        return self._run(self._verbs.list(kind, labels=labels)).items
 
     def create(self, made: Object) -> Body:
         """Failure 409: it exists."""
-        return self._object(api_calls.create(made, self.namespace))
+        return self._run(self._verbs.create(made, namespace=self.namespace))
 
     def replace(self, whole: Object) -> Body:
         """Put ``whole`` in place of the object that has its version. Failure 409: it changed."""
-        return self._object(api_calls.replace(whole, self.namespace))
+        return self._run(self._verbs.replace(whole, namespace=self.namespace))
 
     def patch(self, kind: str, name: str, changes: Mapping[str, Any]) -> Body:
         """Merge ``changes`` into the object; None removes a field."""
-        return self._object(api_calls.patch(kind, name, changes, self.namespace))
+        return self._run(self._verbs.patch(kind, name, changes))
 
     def apply(self, wanted: Object, *, force: bool = True) -> Body:
         """Server-side apply: the fields of ``wanted`` become ours, others stay as they are.
 
         Failure 409 without ``force``: somebody else's fields differ.
         """
-        return self._object(api_calls.apply(wanted, self.namespace, force=force))
+        return self._run(self._verbs.apply(wanted, force=force, namespace=self.namespace))
 
     def serves(self, api_version: str) -> bool:
         """Whether the cluster has this group and version at all."""
@@ -132,50 +114,48 @@ class Cluster(ABC):
 
         With ``uid`` only that very object. Failure 409: another one has its name.
         """
-        try:
-            self._sent(api_calls.delete(kind, name, self.namespace, uid=uid))
-        except ApiFailure as failure:
-            if failure.status != 404:
-                raise
-            return False
-        return True
+        return self._run(self._verbs.delete(kind, name, uid=uid))
 
     def allows(self, attributes: Mapping[str, str]) -> bool:
         """Whether who asks may: ``verb group resource subresource name`` in this namespace."""
-        review = api_calls.access_review(attributes, self.namespace)
-        return api_calls.is_allowed(self._object(review))
+        return self._run(self._verbs.allows(attributes))
 
     def review(self, path: str, review: Body) -> Body:
         """The status of a question that is answered and not stored."""
-        call = ApiCall(
-            verb="create", kind=str(review["kind"]), method="POST", path=path, body=review
-        )
-        return self._object(call).get("status") or {}
+        return self._run(self._verbs.review(path, review))
 
     def path(self, kind: str, name: str = "", subresource: str = "") -> str:
         """Where the API serves objects of ``kind`` in this namespace."""
         return api_calls.path_of(kind, self.namespace, name, subresource)
 
-    def _object(self, call: ApiCall) -> Body:
-        return _read(call, api_calls.object_in, self._sent(call))
+    def _run(self, steps: Steps[Found]) -> Found:
+        """Carry out a verb in this thread. Failure: what the API server refuses, for a person."""
+        attempt = next(steps)
+        try:
+            while True:
+                time.sleep(attempt.after_s)
+                attempt = steps.send(self._answer(attempt.call))
+        except StopIteration as end:
+            found: Found = end.value
+            return found
+        except ApiError as error:
+            call = attempt.call
+            if error.reason == MALFORMED:
+                message = f"{call.method} {call.path}: {error}"
+                raise Failure(Exit.FAILED, "bad-answer", message) from error
+            raise self.refusal(error, call.kind, call.verb, call.name) from error
 
-    def _sent(self, call: ApiCall) -> bytes:
-        """The body of a good answer."""
+    def _answer(self, call: ApiCall) -> ApiAnswer | ApiError:
         path = f"{call.path}?{urlencode(call.params)}" if call.params else call.path
         content_type = call.content_type if call.content_type != JSON else ""
-        for attempt in range(_TRIES):
-            reply = self.call(call.method, path, call.body, content_type)
-            if reply.status not in _BUSY or attempt == _TRIES - 1:
-                break
-            time.sleep(min(reply.retry_after_s or 0.2 * 2**attempt, _RETRY_WAIT_MAX_S))
-        if reply.status >= 300:
-            raise self.refusal(reply.status, reply.body, call.kind, call.verb, call.name)
-        return reply.body
+        try:
+            return self.call(call.method, path, call.body, content_type)
+        except ApiError as error:
+            return error
 
-    def refusal(self, status: int, body: bytes, kind: str, verb: str, name: str) -> ApiFailure:
+    def refusal(self, error: ApiError, kind: str, verb: str, name: str) -> ApiFailure:
         """What the API server's refusal means for who typed the command."""
-        said = api_calls.refusal_in(status, body)
-        reason, message = said.reason, said.message
+        status, reason, message = error.status, error.reason, error.message
         if status == 403 and reason != "Invalid":
             whole, slash, part = kind.partition("/")
             if whole in KINDS:
@@ -204,7 +184,7 @@ class Cluster(ABC):
         if status == 409:
             hint = "It was changed in the same moment: try again"
             return ApiFailure(status, reason, Exit.CONFLICT, "conflict", message, hint)
-        if status in _BUSY or status >= 500:
+        if status == TOO_MANY or status >= 500:
             message = f"the API server cannot answer now: {message}"
             return ApiFailure(
                 status, reason, Exit.UNREACHABLE, "api-unreachable", message, "Try again"
@@ -222,18 +202,6 @@ def rule_text(group: str, resource: str, *verbs: str) -> str:
     """A rule of a Role, as one would type it."""
     told = ", ".join(f'"{verb}"' for verb in verbs)
     return f'apiGroups: ["{group}"], resources: ["{resource}"], verbs: [{told}]'
-
-
-def _read(call: ApiCall, read: Callable[[bytes], Found], body: bytes) -> Found:
-    try:
-        return read(body)
-    except MalformedAnswer as error:
-        raise _bad_answer(call, str(error)) from error
-
-
-def _bad_answer(call: ApiCall, what: str) -> Failure:
-    message = f"the API server answers {call.method} {call.path} with something else: {what}"
-    return Failure(Exit.FAILED, "bad-answer", message)
 
 
 def version_of(found: Object) -> str:

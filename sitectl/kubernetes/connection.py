@@ -5,13 +5,17 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from typing import Final
 
+from router.kubernetes.client.api_calls import ApiAnswer
+from router.kubernetes.client.errors import refused
 from router.kubernetes.client.kubeconfig import (  # First: says what is not installed.
     UNUSABLE,
     read_config,
     unusable,
 )
+from router.kubernetes.client.transport import append, headers_of, retry_after_s
+from router.model import limits
 from sitectl.base.failure import Exit, Failure
-from sitectl.kubernetes.cluster import CALL_TIMEOUT_S, Cluster, ClusterReply, Executed
+from sitectl.kubernetes.cluster import Cluster, Executed
 from sitectl.site.admin import SILENT_S, SLICE_S
 
 # isort: split
@@ -60,7 +64,7 @@ class HttpCluster(Cluster):
         """Nothing is sent yet. ConfigError SW0431: there is no configuration that can be used."""
         config = read_config(kubeconfig, context)
         try:
-            timeout = httpx2.Timeout(CALL_TIMEOUT_S)
+            timeout = httpx2.Timeout(limits.API_PERSON_ATTEMPT_S)
             http = Client(config, ConnectionParams(timeout=timeout))
         except UNUSABLE as error:
             raise unusable(error, kubeconfig) from error
@@ -68,18 +72,17 @@ class HttpCluster(Cluster):
 
     def call(
         self, method: str, path: str, body: object = None, content_type: str = ""
-    ) -> ClusterReply:
+    ) -> ApiAnswer:
         """One HTTP exchange."""
-        headers = {"Accept": "application/json"}
-        content = None
-        if body is not None:
-            content = msgspec.json.encode(body)
-            headers["Content-Type"] = content_type or "application/json"
+        content = None if body is None else msgspec.json.encode(body)
+        headers, answered = headers_of(content, content_type), bytearray()
         try:
-            answer = self._http.request(method, path, content=content, headers=headers)
+            with self._http.stream(method, path, content=content, headers=headers) as answer:
+                for piece in answer.iter_bytes():
+                    append(answered, piece)
         except (httpx2.HTTPError, ConfigError, OSError) as error:
             raise self._unreachable(error) from error
-        return ClusterReply(answer.status_code, answer.content, _seconds(answer))
+        return ApiAnswer(answer.status_code, bytes(answered), retry_after_s(answer))
 
     def execute(self, pod: str, container: str, command: Sequence[str]) -> Executed:
         """Run ``command`` over a WebSocket (protocol v5.channel.k8s.io, or v4 of older servers)."""
@@ -125,14 +128,14 @@ class HttpCluster(Cluster):
             kind, verb = ("Pod/exec", "create") if answer.status == 403 else ("Pod", "get")
             if answer.status < 400:
                 raise _broken(pod, str(answer)) from answer
-            raise self.refusal(answer.status, answer.body, kind, verb, pod) from answer
+            raise self.refusal(refused(answer.status, answer.body), kind, verb, pod) from answer
         except (httpx2.HTTPError, ConfigError, OSError) as error:
             raise self._unreachable(error) from error
 
     def _unreachable(self, error: Exception) -> Failure:
         cause = str(error) or type(error).__name__
         if isinstance(error, httpx2.TimeoutException):
-            cause = f"no answer within {CALL_TIMEOUT_S:g} s"
+            cause = f"no answer within {limits.API_PERSON_ATTEMPT_S:g} s"
         return Failure(
             Exit.UNREACHABLE,
             "api-unreachable",
@@ -160,8 +163,3 @@ def _exit_code(pod: str, status: bytes) -> int:
 def _broken(pod: str, why: str) -> Failure:
     message = f"pod {pod}: the exec broke off: {why}"
     return Failure(Exit.UNREACHABLE, "router-unreachable", message, "Try again", retryable=True)
-
-
-def _seconds(answer: httpx2.Response) -> float:
-    text = answer.headers.get("Retry-After", "")
-    return float(text) if text.isascii() and text.isdigit() else 0.0

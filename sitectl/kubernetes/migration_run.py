@@ -10,13 +10,14 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from router.kubernetes.client.verbs import Body
 from router.kubernetes.migration.migration import AddressView, MigrationStep, Waiting, next_step
 from router.kubernetes.migration.record import Direction, record_of
 from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Change, Create, Delete
 from router.kubernetes.objects.objects import Object, name_of
 from sitectl.base.failure import Exit, Failure
-from sitectl.kubernetes.cluster import ApiFailure, Body, Cluster, in_parallel
+from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel
 from sitectl.kubernetes.namespace_objects import read_namespace
 from sitectl.kubernetes.site import KubernetesSite
 from sitectl.kubernetes.survey import GATEWAYS, SkupperAddress, SkupperNamespace, runs, survey

@@ -5,13 +5,14 @@ from typing import Final
 
 import msgspec
 
+from router.kubernetes.client.verbs import Body
 from router.kubernetes.objects import names
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, Snapshot, name_of
 from router.kubernetes.objects.picture import NamespacePicture
 from router.kubernetes.translation.site_config import SiteDefaults
 from router.kubernetes.translation.translate import translate
-from sitectl.kubernetes.cluster import ApiFailure, Body, Cluster, in_parallel
+from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel
 
 _TOKENS: Final = (
     f"{names.SKUPPER_TYPE} in "

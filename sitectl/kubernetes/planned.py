@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from router.kubernetes.client.api_calls import ApiAnswer
+from router.kubernetes.client.errors import refused
+from router.kubernetes.client.verbs import Body
 from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import difference, merged
 from router.kubernetes.objects.objects import Object, labels, name_of, shown
 from sitectl.base.options import Planned
-from sitectl.kubernetes.cluster import Body, Cluster, ClusterReply, Executed
+from sitectl.kubernetes.cluster import Cluster, Executed
 
 _SET_BY_THE_API = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
 
@@ -23,7 +26,7 @@ class DryCluster(Cluster):
 
     def call(
         self, method: str, path: str, body: object = None, content_type: str = ""
-    ) -> ClusterReply:
+    ) -> ApiAnswer:
         """Only what changes nothing comes here: reading, and asking for rights."""
         return self._cluster.call(method, path, body, content_type)
 
@@ -41,13 +44,13 @@ class DryCluster(Cluster):
             return super().get(kind, name)
         found = self._after[kind, name]
         if found is None:
-            raise self.refusal(404, b"{}", kind, "get", name)
+            raise self.refusal(refused(404, b"{}"), kind, "get", name)
         return found
 
     def create(self, made: Object) -> Body:
         """Note it. Failure 409: it exists."""
         if self.find(str(made["kind"]), name_of(made)) is not None:
-            raise self.refusal(409, b"{}", str(made["kind"]), "create", name_of(made))
+            raise self.refusal(refused(409, b"{}"), str(made["kind"]), "create", name_of(made))
         return self._note("created", made)
 
     def replace(self, whole: Object) -> Body:

@@ -22,6 +22,7 @@ from certs.revocation import Revocation, Revoked
 from certs.rotation import CaState
 from certs.terms import FREE, TokenTerms
 from certs.tokens import Token
+from router.kubernetes.client.verbs import Body
 from router.kubernetes.codecs import grant as grants
 from router.kubernetes.codecs import identity, proxy, register, revoked
 from router.kubernetes.codecs import secrets as kept
@@ -29,7 +30,7 @@ from router.kubernetes.codecs import token as token_secrets
 from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import Object, labels, name_of
 from sitectl.base.failure import conflict
-from sitectl.kubernetes.cluster import ApiFailure, Body, Cluster
+from sitectl.kubernetes.cluster import ApiFailure, Cluster
 
 _TRIES: Final = 5
 _TOKEN_TYPES: Final = (names.TOKEN_CLAIM, names.CONNECTION_TOKEN)

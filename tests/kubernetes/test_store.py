@@ -306,7 +306,7 @@ def test_calls_say_what_was_refused_and_keep_their_preconditions(cluster: Cluste
             assert await api.delete("ConfigMap", "a", uid=made["metadata"]["uid"])
             assert not await api.delete("ConfigMap", "a")
             assert await api.find("ConfigMap", "a") is None
-            assert await api.create_review({"verb": "list", "group": "", "resource": "pods"})
+            assert await api.allows({"verb": "list", "group": "", "resource": "pods"})
 
     play(story())
 

@@ -1,29 +1,40 @@
-"""A Kubernetes API server in the few verbs that a site needs.
+"""A Kubernetes API server on an event loop, in the few verbs that a site needs.
 
-Objects go in and come out as JSON (`Object`). How one call is made and made again is in `calls`,
-what many objects at a time need in `lists`, what the server refuses in `errors`.
+Objects go in and come out as JSON (`Object`). What a verb does is in `verbs`, what the server
+refuses in `errors`.
 """
 
+import asyncio
 import random
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
-from typing import Any, Self
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from router.kubernetes.client import api_calls, lists
-from router.kubernetes.client.api_calls import (
-    FIELD_MANAGER,
-    JSON,
-    ApiCall,
-    Page,
-    namespace_of,
-    typed,
-)
-from router.kubernetes.client.calls import Calls, Transport
-from router.kubernetes.client.errors import NOT_FOUND, ApiError, decoded, malformed
-from router.kubernetes.client.lists import WatchEvent
+import msgspec
+
+from router.kubernetes.client import api_calls, watches
+from router.kubernetes.client.api_calls import FIELD_MANAGER, ApiAnswer, Page
+from router.kubernetes.client.errors import NO_ANSWER, ApiError
+from router.kubernetes.client.ports import Transport
+from router.kubernetes.client.verbs import ApiAttempt, ApiVerbs, Steps
+from router.kubernetes.client.watches import WatchEvent
 from router.kubernetes.objects.kinds import KINDS
-from router.kubernetes.objects.objects import Object, name_of
 from router.model import limits
+
+_Words = ParamSpec("_Words")
+_Result = TypeVar("_Result")
+
+
+def _awaited(
+    verb: Callable[Concatenate[ApiVerbs, _Words], Steps[_Result]],
+) -> Callable[Concatenate["Api", _Words], Coroutine[Any, Any, _Result]]:
+    """``verb`` as a method of `Api`."""
+
+    @wraps(verb)
+    async def method(api: "Api", /, *args: _Words.args, **kwargs: _Words.kwargs) -> _Result:
+        return await api.run(verb(api.verbs, *args, **kwargs))
+
+    return method
 
 
 class Api:
@@ -41,8 +52,7 @@ class Api:
         field_manager: str = FIELD_MANAGER,
     ) -> None:
         self._transport = transport
-        self._calls = Calls(transport, rng)
-        self._manager = field_manager
+        self.verbs = ApiVerbs(namespace, rng, _now, manager=field_manager)
         self.namespace = namespace
 
     @classmethod
@@ -75,25 +85,18 @@ class Api:
     async def __aexit__(self, *args: object) -> None:
         await self.close()
 
-    # Reading --------------------------------------------------------------------------------
+    get = _awaited(ApiVerbs.get)
+    find = _awaited(ApiVerbs.find)
+    list = _awaited(ApiVerbs.list)
+    allows = _awaited(ApiVerbs.allows)
+    create = _awaited(ApiVerbs.create)
+    replace = _awaited(ApiVerbs.replace)
+    patch = _awaited(ApiVerbs.patch)
+    apply = _awaited(ApiVerbs.apply)
+    delete = _awaited(ApiVerbs.delete)
+    send = _awaited(ApiVerbs.send)
 
-    async def get(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any]:
-        """The object; ApiError 404: there is none."""
-        found = await self._object(api_calls.get(kind, name, namespace or self.namespace))
-        if name_of(found) != name:  # A proxy that answers with anything has not told what there is.
-            raise malformed(f"no {kind} {name}")
-        return found
-
-    async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
-        """The object, or None."""
-        try:
-            return await self.get(kind, name, namespace=namespace)
-        except ApiError as error:
-            if error.status != NOT_FOUND:
-                raise
-            return None
-
-    def pages(
+    async def pages(
         self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
     ) -> AsyncGenerator[Page, None]:
         """All objects of ``kind``, some at a time. Items carry no ``kind`` of their own.
@@ -101,29 +104,9 @@ class Api:
         ApiError 410: the list grew old between two pages, begin again. What is no list is an
         ApiError, too: taken for an empty one it would withdraw everything.
         """
-        selected = api_calls.selectors(labels, fields)
-        return lists.pages(self._calls, kind, namespace or self.namespace, selected)
-
-    async def list(
-        self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
-    ) -> Page:
-        """All objects of ``kind`` at once, each with its ``kind`` and ``apiVersion``."""
-        info = KINDS[kind]
-        for is_last in (False, True):
-            items: list[dict[str, Any]] = []
-            version = ""
-            try:
-                pages = self.pages(kind, labels=labels, fields=fields, namespace=namespace)
-                async with aclosing(pages):
-                    async for page in pages:
-                        version = page.version
-                        items += [typed(found, info) for found in page.items]
-            except ApiError as error:
-                if is_last or not error.is_gone:
-                    raise
-                continue  # It grew old between two pages.
-            break
-        return Page(items, version)
+        pages = self.verbs.pages(kind, labels=labels, fields=fields, namespace=namespace)
+        while (page := await self.run(pages.next_page())) is not None:
+            yield page
 
     def watch(
         self,
@@ -143,96 +126,38 @@ class Api:
         """
         path = api_calls.path_of(kind, namespace or self.namespace)
         selected = api_calls.selectors(labels, fields)
-        return lists.watch(self._transport, path, KINDS[kind], selected, version, timeout_s)
+        return watches.watch(self._transport, path, KINDS[kind], selected, version, timeout_s)
 
-    async def create_review(self, attributes: Mapping[str, str], *, namespace: str = "") -> bool:
-        """Whether we may do this: ``verb``, ``resource``, ``group``, ``name``, ``subresource``."""
-        review = api_calls.access_review(attributes, namespace or self.namespace)
-        return api_calls.is_allowed(await self._object(review))
-
-    # Writing --------------------------------------------------------------------------------
-
-    async def create(self, made: Object, *, namespace: str = "") -> dict[str, Any]:
-        """The object as it was made. ApiError 409 ``AlreadyExists``.
-
-        Sent again only when it was surely not carried out.
-        """
-        call = api_calls.create(made, self._namespace(namespace, made), self._manager)
-        return await self._object(call)
-
-    async def replace(
-        self, whole: Object, *, subresource: str = "", namespace: str = ""
-    ) -> dict[str, Any]:
-        """Put ``whole`` in place of the object that has its version; ApiError 409 ``Conflict``."""
-        place = self._namespace(namespace, whole)
-        return await self._object(api_calls.replace(whole, place, subresource, self._manager))
-
-    async def patch(
-        self,
-        kind: str,
-        name: str,
-        changes: Mapping[str, Any] | Sequence[Mapping[str, Any]],
-        *,
-        subresource: str = "",
-        namespace: str = "",
-    ) -> dict[str, Any]:
-        """Merge ``changes`` (None removes a field), or apply a list of JSON patch operations.
-
-        ``metadata.resourceVersion`` in ``changes``: ApiError 409 if the object has another.
-        A list is not sent twice unless it was surely not carried out.
-        """
-        place = namespace or self.namespace
-        call = api_calls.patch(kind, name, changes, place, subresource, self._manager)
-        return await self._object(call)
-
-    async def apply(
-        self, wanted: Object, *, force: bool = True, subresource: str = "", namespace: str = ""
-    ) -> dict[str, Any]:
-        """Server-side apply: the fields of ``wanted`` become ours, others stay as they are."""
-        call = api_calls.apply(
-            wanted,
-            self._namespace(namespace, wanted),
-            force=force,
-            subresource=subresource,
-            manager=self._manager,
-        )
-        return await self._object(call)
-
-    async def delete(
-        self, kind: str, name: str, *, uid: str = "", version: str = "", namespace: str = ""
-    ) -> bool:
-        """Delete it, in the background what it owns. False: there was none.
-
-        ApiError 409: it has another ``uid`` or ``version`` than the one meant.
-        """
-        place = namespace or self.namespace
+    async def run(self, steps: Steps[_Result]) -> _Result:
+        """Carry out a verb of `verbs`."""
         try:
-            await self._calls.send(api_calls.delete(kind, name, place, uid=uid, version=version))
+            attempt = next(steps)
+            while True:
+                await asyncio.sleep(attempt.after_s)
+                attempt = steps.send(await self._answer(attempt))
+        except StopIteration as end:
+            result: _Result = end.value
+            return result
+
+    async def _answer(self, attempt: ApiAttempt) -> ApiAnswer | ApiError:
+        call = attempt.call
+        body = None if call.body is None else msgspec.json.encode(call.body)
+        try:
+            async with asyncio.timeout(attempt.timeout_s):
+                return await self._transport.request(
+                    call.method,
+                    call.path,
+                    call.params,
+                    body,
+                    call.content_type,
+                    attempt.timeout_s,
+                )
+        except TimeoutError:
+            message = f"no answer within {attempt.timeout_s:.0f} s"
+            return ApiError(NO_ANSWER, "Timeout", message)
         except ApiError as error:
-            if error.status != NOT_FOUND:
-                raise
-            return False
-        return True
+            return error
 
-    async def send(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        body: object = None,
-        content_type: str = JSON,
-    ) -> dict[str, Any]:
-        """One call that may be repeated, for kinds that are not in `KINDS`."""
-        as_us = {"fieldManager": self._manager} if method == "PATCH" else {}
-        whole = {**as_us, **(params or {})}
-        body = await self._calls.call(
-            method, path, params=whole, body=body, content_type=content_type
-        )
-        return decoded(body, dict[str, Any])
 
-    async def _object(self, call: ApiCall) -> dict[str, Any]:
-        return decoded(await self._calls.send(call), dict[str, Any])
-
-    def _namespace(self, stated: str, found: Object) -> str:
-        return stated or namespace_of(found) or self.namespace
+def _now() -> float:
+    return asyncio.get_running_loop().time()

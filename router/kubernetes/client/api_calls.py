@@ -1,15 +1,11 @@
-"""Calls to an API server as values, and what its answers say. Pure.
-
-Routers send them on an event loop (`api`), `sitectl` in threads, several at a
-time (`sitectl.kubernetes.cluster`). The two differ in when a call is sent again, and in the words
-for a refusal.
-"""
+"""Calls to an API server as values, and what its answers say. Pure."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 
+from router.kubernetes.client.errors import decoded, malformed
 from router.kubernetes.objects.kinds import KINDS, KindInfo
 from router.kubernetes.objects.objects import Object, metadata, name_of
 
@@ -20,12 +16,6 @@ MERGE_PATCH: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
 APPLY_PATCH: Final = "application/apply-patch+yaml"
 _REVIEW: Final = "SelfSubjectAccessReview"
-
-_Read = TypeVar("_Read")
-
-
-class MalformedAnswer(ValueError):
-    """An answer, but not to what was asked: proxies in between answer with anything."""
 
 
 class ApiCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,32 +32,20 @@ class ApiCall(msgspec.Struct, frozen=True, kw_only=True):
     repeats: bool = True
 
 
+class ApiAnswer(msgspec.Struct, frozen=True):
+    """One HTTP answer, read to its end. ``retry_after_s``: the wait that the server asks for."""
+
+    status: int
+    body: bytes
+    retry_after_s: float | None = None
+
+
 class Page(msgspec.Struct, frozen=True):
     """Part of a list. ``version``: of the whole list, on every page; ``more``: where it goes on."""
 
     items: list[dict[str, Any]]
     version: str
     more: str = ""
-
-
-class Refusal(msgspec.Struct, frozen=True):
-    """What an answer that is no success says."""
-
-    reason: str
-    message: str
-    code: int = 0
-    retry_after_s: float | None = None
-
-
-class _StatusDetails(msgspec.Struct, frozen=True):
-    retryAfterSeconds: float = 0
-
-
-class _Status(msgspec.Struct, frozen=True):
-    reason: str = ""
-    message: str = ""
-    code: int = 0
-    details: _StatusDetails | None = None
 
 
 class _ListMeta(
@@ -207,37 +185,30 @@ def delete(kind: str, name: str, namespace: str, *, uid: str = "", version: str 
     return ApiCall(verb="delete", kind=kind, name=name, method="DELETE", path=path, body=options)
 
 
+def review(path: str, question: Object) -> ApiCall:
+    """A question that is answered and not stored."""
+    return ApiCall(
+        verb="create", kind=str(question["kind"]), method="POST", path=path, body=question
+    )
+
+
 def access_review(attributes: Mapping[str, str], namespace: str) -> ApiCall:
     """Whether we may: ``verb``, ``resource``, ``group``, ``name``, ``subresource``."""
     info = KINDS[_REVIEW]
-    review = {
+    question = {
         "apiVersion": info.api_version,
         "kind": info.kind,
         "spec": {"resourceAttributes": {"namespace": namespace, **attributes}},
     }
-    path = path_of(_REVIEW, ALL_NAMESPACES)
-    return ApiCall(verb="create", kind=_REVIEW, method="POST", path=path, body=review)
-
-
-def decoded(body: bytes, kind: type[_Read]) -> _Read:
-    """``body`` as ``kind``. MalformedAnswer: it is none."""
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedAnswer(str(error)) from error
-
-
-def object_in(body: bytes) -> dict[str, Any]:
-    """The object that an answer is."""
-    return decoded(body, dict[str, Any])
+    return review(path_of(_REVIEW, ALL_NAMESPACES), question)
 
 
 def page_in(body: bytes, kind: str) -> Page:
-    """A page of a list of ``kind``. What is no list is malformed: it does not say there is none."""
+    """A page of a list of ``kind``. ApiError: it is none; as an empty one it would withdraw all."""
     found = decoded(body, _List)
     version = found.metadata.resource_version
     if found.kind != f"{kind}List" or not version:
-        raise MalformedAnswer(f"a {found.kind or 'text'} that is no list of {kind} objects")
+        raise malformed(f"a {found.kind or 'text'} that is no list of {kind} objects")
     return Page(found.items or [], version, found.metadata.more)
 
 
@@ -245,17 +216,6 @@ def is_allowed(answer: Object) -> bool:
     """What an `access_review` comes to."""
     status = answer.get("status")
     return isinstance(status, Mapping) and status.get("allowed") is True
-
-
-def refusal_in(status: int, body: bytes) -> Refusal:
-    """Reason and message of a Status; proxies in between answer with any text."""
-    try:
-        said = msgspec.json.decode(body, type=_Status)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Refusal("", f"HTTP {status}")
-    wait_s = 0.0 if said.details is None else said.details.retryAfterSeconds
-    message = said.message or f"HTTP {status or said.code}"
-    return Refusal(said.reason, message, said.code, wait_s if wait_s > 0 else None)
 
 
 def typed(found: dict[str, Any], info: KindInfo) -> dict[str, Any]:

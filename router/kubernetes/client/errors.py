@@ -7,8 +7,8 @@ Answers that are not what was asked for are errors, too: proxies in between answ
 import random
 from typing import Final, TypeVar
 
-from router.kubernetes.client import api_calls
-from router.kubernetes.client.api_calls import MalformedAnswer
+import msgspec
+
 from router.model import limits
 from router.model.errors import RouterError
 
@@ -17,11 +17,20 @@ _Decoded = TypeVar("_Decoded")
 NO_ANSWER: Final = 0
 CONFLICT, GONE, NOT_FOUND, FORBIDDEN, TOO_MANY = 409, 410, 404, 403, 429
 INVALID = 422
+MALFORMED: Final = "Malformed"
 TOO_LARGE: Final = 413
 """Also of an answer that is larger than `limits.API_ANSWER_BYTES_MAX`."""
-REPEATABLE: Final = frozenset({NO_ANSWER, TOO_MANY, 500, 502, 503, 504})
-NOT_BEGUN: Final = frozenset({TOO_MANY})
-"""Refused before anything was done: even what may be done only once is sent again."""
+
+
+class _StatusDetails(msgspec.Struct, frozen=True):
+    retryAfterSeconds: float = 0
+
+
+class _Status(msgspec.Struct, frozen=True):
+    reason: str = ""
+    message: str = ""
+    code: int = 0
+    details: _StatusDetails | None = None
 
 
 class ApiError(RouterError):
@@ -60,21 +69,26 @@ def backoff_s(
     return max(wait_s, min(asked_s, limits.API_RETRY_AFTER_MAX_S) * rng.uniform(1.0, 1.25))
 
 
-def refused(status: int, body: bytes, retry_after_s: float | None) -> ApiError:
+def refused(status: int, body: bytes, retry_after_s: float | None = None) -> ApiError:
     """What an answer that is no success says; proxies in between answer with any text."""
-    said = api_calls.refusal_in(status, body)
-    wait_s = said.retry_after_s if retry_after_s is None else retry_after_s
-    return ApiError(status or said.code, said.reason, said.message, wait_s)
+    try:
+        said = msgspec.json.decode(body, type=_Status)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        said = _Status()
+    message = said.message or f"HTTP {status or said.code}"
+    if retry_after_s is None and said.details is not None:
+        retry_after_s = said.details.retryAfterSeconds or None
+    return ApiError(status or said.code, said.reason, message, retry_after_s)
 
 
 def decoded(body: bytes, kind: type[_Decoded]) -> _Decoded:
     """``body`` as ``kind``; `ApiError` ``Malformed``: it is none."""
     try:
-        return api_calls.decoded(body, kind)
-    except MalformedAnswer as error:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise malformed(str(error)) from error
 
 
 def malformed(what: str) -> ApiError:
     """An answer, but not to what was asked."""
-    return ApiError(NO_ANSWER, "Malformed", f"the API answered with: {what}")
+    return ApiError(NO_ANSWER, MALFORMED, f"the API answered with: {what}")

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
-from router.kubernetes.client.calls import ApiAnswer
+from router.kubernetes.client.api_calls import JSON, ApiAnswer
 from router.kubernetes.client.errors import NO_ANSWER, TOO_LARGE, ApiError, refused
 from router.kubernetes.client.kubeconfig import (  # First: says what is not installed.
     UNUSABLE,
@@ -61,22 +61,19 @@ class HttpTransport:
         timeout_s: float,
     ) -> ApiAnswer:
         """The answer, whatever its status."""
-        headers = {"Accept": "application/json"}
-        if body is not None:
-            headers["Content-Type"] = content_type
         try:
             async with self._client.stream(
                 method,
                 path,
                 params=dict(params),
                 content=body,
-                headers=headers,
+                headers=headers_of(body, content_type),
                 timeout=_timeouts(timeout_s),
             ) as response:
                 answered = await _whole(response)
         except (httpx2.HTTPError, LightkubeError, OSError) as error:
             raise _unreachable(error) from error
-        return ApiAnswer(response.status_code, answered, _retry_after_s(response))
+        return ApiAnswer(response.status_code, answered, retry_after_s(response))
 
     @asynccontextmanager
     async def stream(
@@ -89,12 +86,12 @@ class HttpTransport:
                 "GET",
                 path,
                 params=dict(params),
-                headers={"Accept": "application/json"},
+                headers=headers_of(None, ""),
                 timeout=timeouts,
             ) as response:
                 if response.status_code != 200:
                     body = await _whole(response)
-                    raise refused(response.status_code, body, _retry_after_s(response))
+                    raise refused(response.status_code, body, retry_after_s(response))
                 yield response.aiter_bytes()
         except (httpx2.HTTPError, LightkubeError, OSError) as error:
             raise _unreachable(error) from error
@@ -105,13 +102,22 @@ class HttpTransport:
 
 
 async def _whole(response: httpx2.Response) -> bytes:
-    """The body. ApiError 413: it is larger than one may be."""
     body = bytearray()
     async for piece in response.aiter_bytes():
-        body += piece
-        if len(body) > limits.API_ANSWER_BYTES_MAX:
-            raise ApiError(TOO_LARGE, "TooLarge", "the API server's answer is too large")
+        append(body, piece)
     return bytes(body)
+
+
+def append(body: bytearray, piece: bytes) -> None:
+    """Add ``piece`` to ``body``. ApiError 413: that is larger than an answer may be."""
+    body += piece
+    if len(body) > limits.API_ANSWER_BYTES_MAX:
+        raise ApiError(TOO_LARGE, "TooLarge", "the API server's answer is too large")
+
+
+def headers_of(body: bytes | None, content_type: str) -> dict[str, str]:
+    """Fields of a request that has ``body``."""
+    return {"Accept": JSON} | ({} if body is None else {"Content-Type": content_type or JSON})
 
 
 def _timeouts(timeout_s: float) -> httpx2.Timeout:
@@ -123,7 +129,7 @@ def _unreachable(error: Exception) -> ApiError:
     return ApiError(NO_ANSWER, "Unreachable", f"the API server does not answer: {text}")
 
 
-def _retry_after_s(response: httpx2.Response) -> float | None:
+def retry_after_s(response: httpx2.Response) -> float | None:
     """Seconds; a date (which API servers do not send) counts as not said."""
     try:
         asked_s = float(response.headers.get("Retry-After", ""))

@@ -254,9 +254,7 @@ class SiteController:
                 "group": "discovery.k8s.io",
                 "resource": "endpointslices",
             }
-            self._headless[namespace] = await self._api.create_review(
-                attributes, namespace=namespace
-            )
+            self._headless[namespace] = await self._api.allows(attributes, namespace=namespace)
         return headless_objects(namespace) if self._headless[namespace] else []
 
     async def _apply(self, namespace: str, wanted: Object, seen: _Seen) -> list[ConfigError]:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from router.kubernetes.client.api_calls import ALL_NAMESPACES, Page, typed
 from router.kubernetes.client.errors import FORBIDDEN, NO_ANSWER, NOT_FOUND, ApiError, backoff_s
-from router.kubernetes.client.lists import WatchEvent
+from router.kubernetes.client.watches import WatchEvent
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, metadata, name_of
 from router.kubernetes.store.selections import Selection, last_writer

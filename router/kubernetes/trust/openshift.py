@@ -14,8 +14,7 @@ from typing import Final
 
 import msgspec
 
-from router.kubernetes.client.api_calls import JSON
-from router.kubernetes.client.calls import ApiAnswer
+from router.kubernetes.client.api_calls import JSON, ApiAnswer
 from router.kubernetes.client.kubeconfig import (  # First: says what is not installed.
     SERVICE_ACCOUNT,
     read_config,

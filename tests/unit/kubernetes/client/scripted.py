@@ -7,7 +7,7 @@ from typing import Any
 
 from router.kubernetes.client.api_calls import Page
 from router.kubernetes.client.errors import ApiError
-from router.kubernetes.client.lists import WatchEvent
+from router.kubernetes.client.watches import WatchEvent
 from router.kubernetes.objects.selectors import parse
 from router.model import limits
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from router.kubernetes.client.api import Api
-from router.kubernetes.client.calls import ApiAnswer
+from router.kubernetes.client.api_calls import ApiAnswer
 from router.kubernetes.client.errors import ApiError
 from router.model import limits
 from tests.unit.virtual_loop import run

@@ -13,11 +13,11 @@ import pytest
 
 from router.kubernetes.client import api_calls
 from router.kubernetes.client.api import Api
-from router.kubernetes.client.calls import ApiAnswer
-from router.kubernetes.client.errors import ApiError
+from router.kubernetes.client.api_calls import ApiAnswer
+from router.kubernetes.client.errors import ApiError, refused
 from router.kubernetes.objects.kinds import KINDS
 from sitectl.base.failure import Failure
-from sitectl.kubernetes.cluster import Cluster, ClusterReply, Executed
+from sitectl.kubernetes.cluster import Cluster, Executed
 
 OBJECT: dict[str, Any] = {
     "apiVersion": "apps/v1",
@@ -37,11 +37,11 @@ class Threaded(Cluster):
 
     def call(
         self, method: str, path: str, body: object = None, content_type: str = ""
-    ) -> ClusterReply:
+    ) -> ApiAnswer:
         url = urlsplit(path)
         params = dict(parse_qsl(url.query))
         self.said.append((method, url.path, params, body, content_type or "application/json"))
-        return ClusterReply(200, self.body)
+        return ApiAnswer(200, self.body)
 
     def execute(self, pod: str, container: str, command: Sequence[str]) -> Executed:
         raise NotImplementedError
@@ -98,7 +98,7 @@ VERBS: dict[str, Both] = {
     ),
     "review": (
         lambda c: c.allows({"verb": "get", "resource": "secrets"}),
-        lambda a: a.create_review({"verb": "get", "resource": "secrets"}),
+        lambda a: a.allows({"verb": "get", "resource": "secrets"}),
     ),
 }
 
@@ -150,7 +150,44 @@ def test_a_list_without_end_is_left() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b'{"message": 1}', b'"x"'])
 def test_a_refusal_in_any_words_is_one(body: bytes) -> None:
-    assert api_calls.refusal_in(502, body) == api_calls.Refusal("", "HTTP 502")
+    said = refused(502, body)
+    assert (said.status, said.reason, said.message) == (502, "", "HTTP 502")
+
+
+class Busy(Threaded):
+    """Answers ``statuses`` in order, then well."""
+
+    def __init__(self, body: bytes, *statuses: int) -> None:
+        super().__init__(body)
+        self.statuses = list(statuses)
+
+    def call(
+        self, method: str, path: str, body: object = None, content_type: str = ""
+    ) -> ApiAnswer:
+        answer = super().call(method, path, body, content_type)
+        return ApiAnswer(self.statuses.pop(0), b"{}") if self.statuses else answer
+
+
+def test_a_command_asks_a_busy_server_again_but_does_nothing_twice() -> None:
+    cluster = Busy(msgspec.json.encode(OBJECT), 503, 429)
+    assert cluster.get("Deployment", "router") == OBJECT
+    assert len(cluster.said) == 3
+    cluster = Busy(msgspec.json.encode(OBJECT), 429, 503)
+    with pytest.raises(Failure) as failed:
+        cluster.create(OBJECT)
+    assert failed.value.code == "api-unreachable" and len(cluster.said) == 2
+
+
+def test_a_command_asks_for_smaller_pages_when_one_is_too_large() -> None:
+    cluster = Busy(msgspec.json.encode({**LIST, "items": [OBJECT]}), 413, 413)
+    assert cluster.list("Deployment") == [OBJECT]
+    limits_asked = [int(params["limit"]) for _, _, params, _, _ in cluster.said]
+    assert limits_asked == sorted(set(limits_asked), reverse=True) and len(limits_asked) == 3
+
+
+def test_a_list_that_grew_old_between_two_pages_is_read_again_by_a_command() -> None:
+    cluster = Busy(msgspec.json.encode({**LIST, "items": [OBJECT]}), 410)
+    assert cluster.list("Deployment") == [OBJECT]
 
 
 def test_every_kind_has_a_path_here_and_everywhere() -> None:

@@ -14,7 +14,7 @@ from certs.service_tls import TlsStore
 from router.documents import Wanted
 from router.kubernetes.client.api_calls import Page
 from router.kubernetes.client.errors import ApiError
-from router.kubernetes.client.lists import WatchEvent
+from router.kubernetes.client.watches import WatchEvent
 from router.kubernetes.objects.names import TYPE_LABEL
 from router.kubernetes.trust.tls import TlsSecrets, named
 from router.model import limits

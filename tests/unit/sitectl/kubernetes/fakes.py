@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from router.kubernetes.client.api_calls import ApiAnswer
+from router.kubernetes.client.errors import refused
 from router.kubernetes.manifests.rights import (
     CONTROLLER,
     CONTROLLER_OPENSHIFT,
@@ -15,7 +17,7 @@ from router.kubernetes.manifests.rights import (
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import labels
 from sitectl.base.failure import unreachable
-from sitectl.kubernetes.cluster import Cluster, ClusterReply, Executed
+from sitectl.kubernetes.cluster import Cluster, Executed
 from tests.kubernetes.patching import merged
 
 Json = dict[str, Any]
@@ -90,7 +92,7 @@ class FakeCluster(Cluster):
 
     def call(
         self, method: str, path: str, body: object = None, content_type: str = ""
-    ) -> ClusterReply:
+    ) -> ApiAnswer:
         """As an API server answers."""
         if self.is_down:
             raise unreachable("the API server https://cluster cannot be reached: refused")
@@ -126,7 +128,7 @@ class FakeCluster(Cluster):
         name = rest[0] if rest else sent["metadata"]["name"]
         return self._one(method, kind, name, sent, content_type)
 
-    def _apart(self, path: str) -> ClusterReply:
+    def _apart(self, path: str) -> ApiAnswer:
         if path.endswith("/peerauthentications"):
             place = path.split("/")[-2]
             if self.policies is None or not path.startswith("apis/security.istio.io/v1/"):
@@ -142,7 +144,7 @@ class FakeCluster(Cluster):
             return _reply(200, {"status": {"phase": "Active"}})
         return _status(404, "NotFound", "no such path")
 
-    def _rules_review(self) -> ClusterReply:
+    def _rules_review(self) -> ApiAnswer:
         if self.rules == "nothing":
             return _status(403, "Forbidden", "selfsubjectrulesreviews is forbidden")
         rules = []
@@ -158,7 +160,7 @@ class FakeCluster(Cluster):
         partly = self.rules == "partly"
         return _reply(201, {"status": {"resourceRules": rules[partly:], "incomplete": partly}})
 
-    def _list(self, kind: str, selector: str) -> ClusterReply:
+    def _list(self, kind: str, selector: str) -> ApiAnswer:
         items = [
             {key: value for key, value in one.items() if key not in ("kind", "apiVersion")}
             for (found, _), one in sorted(self.objects.items())
@@ -168,9 +170,7 @@ class FakeCluster(Cluster):
             200, {"kind": f"{kind}List", "items": items, "metadata": {"resourceVersion": "9"}}
         )
 
-    def _one(
-        self, method: str, kind: str, name: str, sent: Json, content_type: str
-    ) -> ClusterReply:
+    def _one(self, method: str, kind: str, name: str, sent: Json, content_type: str) -> ApiAnswer:
         found = self.objects.get((kind, name))
         plural = KINDS[kind].plural
         if method == "POST":
@@ -190,7 +190,7 @@ class FakeCluster(Cluster):
             return _status(403, "Forbidden", f'{plural} "{name}" is forbidden: denied by policy')
         return self._change(method, found, sent)
 
-    def _change(self, method: str, found: Json, sent: Json) -> ClusterReply:
+    def _change(self, method: str, found: Json, sent: Json) -> ApiAnswer:
         kind, name = found["kind"], found["metadata"]["name"]
         if method == "PATCH":
             return _reply(200, self._keep(merged(found, sent)))
@@ -221,7 +221,7 @@ class FakeCluster(Cluster):
     def execute(self, pod: str, container: str, command: Sequence[str]) -> Executed:
         """As `sitectl admin` in the router's pod."""
         if ("create", "pods/exec") in self.refused:
-            raise self.refusal(403, b"{}", "Pod/exec", "create", pod)
+            raise self.refusal(refused(403, b"{}"), "Pod/exec", "create", pod)
         assert (pod, container) == ("spillway-router-1", "router")
         assert list(command[:2]) == ["sitectl", "admin"]
         self.execs += 1
@@ -261,11 +261,11 @@ def _selected(found: Json, selector: str) -> bool:
     return marks.get(key) == value if equals else key in marks
 
 
-def _reply(status: int, body: Any) -> ClusterReply:
-    return ClusterReply(status, json.dumps(body).encode())
+def _reply(status: int, body: Any) -> ApiAnswer:
+    return ApiAnswer(status, json.dumps(body).encode())
 
 
-def _status(status: int, reason: str, message: str) -> ClusterReply:
+def _status(status: int, reason: str, message: str) -> ApiAnswer:
     return _reply(
         status,
         {"kind": "Status", "status": "Failure", "reason": reason, "message": message},

@@ -2,6 +2,7 @@
 
 import pytest
 
+from router.kubernetes.client.errors import refused
 from sitectl.kubernetes.cluster import Executed
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
@@ -137,7 +138,7 @@ def test_a_router_whose_pod_goes_while_it_is_asked_is_as_one_that_is_not_there(
     cluster.run_router()
 
     def gone(pod: str, container: str, command: object) -> Executed:
-        raise cluster.refusal(404, b"", "Pod/exec", "create", pod)
+        raise cluster.refusal(refused(404, b""), "Pod/exec", "create", pod)
 
     monkeypatch.setattr(cluster, "execute", gone)
     result = shop("status")

@@ -1,8 +1,4 @@
-"""Many objects at a time: lists page by page, and watches event by event.
-
-What is no list or no event of the kind asked for is an `ApiError`: taken for an empty list it
-would withdraw everything.
-"""
+"""Watches, event by event. What is no event of the kind asked for is an `ApiError`."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -10,17 +6,15 @@ from typing import Any
 
 import msgspec
 
-from router.kubernetes.client import api_calls
-from router.kubernetes.client.api_calls import MalformedAnswer, Page, typed
-from router.kubernetes.client.calls import Calls, Transport
+from router.kubernetes.client.api_calls import typed
 from router.kubernetes.client.errors import (
     NO_ANSWER,
-    TOO_LARGE,
     ApiError,
     decoded,
     malformed,
     refused,
 )
+from router.kubernetes.client.ports import Transport
 from router.kubernetes.objects.kinds import KindInfo
 from router.kubernetes.objects.objects import metadata, name_of
 from router.model import limits
@@ -42,30 +36,6 @@ class WatchEvent(msgspec.Struct, frozen=True):
 class _WatchLine(msgspec.Struct, frozen=True):
     type: str
     object: dict[str, Any]
-
-
-async def pages(
-    calls: Calls, kind: str, namespace: str, selected: Mapping[str, str]
-) -> AsyncGenerator[Page, None]:
-    """See `Api.pages`."""
-    most, more = limits.API_PAGE_OBJECTS, ""
-    for _ in range(limits.API_LIST_PAGES_MAX):
-        try:
-            body = await calls.send(api_calls.listing(kind, namespace, selected, most, more))
-        except ApiError as error:
-            if error.status != TOO_LARGE or most == 1:
-                raise
-            most = max(1, most // 8)
-            continue
-        try:
-            page = api_calls.page_in(body, kind)
-        except MalformedAnswer as error:
-            raise malformed(str(error)) from error
-        yield page
-        if not page.more:
-            return
-        more = page.more
-    raise malformed(f"a list of {kind} objects without end")
 
 
 async def watch(

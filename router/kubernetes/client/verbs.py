@@ -1,0 +1,287 @@
+"""What a client of the API does, written once: verbs as steps that wait for answers. Pure.
+
+A driver sends each `ApiAttempt` and gives back its answer, or an `ApiError` when none came.
+`api.Api` does so on an event loop, `sitectl.kubernetes.cluster.Cluster` in the thread that asks.
+"""
+
+import random
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from router.kubernetes.client import api_calls
+from router.kubernetes.client.api_calls import JSON, ApiAnswer, ApiCall, Page, namespace_of, typed
+from router.kubernetes.client.errors import (
+    NO_ANSWER,
+    NOT_FOUND,
+    TOO_LARGE,
+    TOO_MANY,
+    ApiError,
+    backoff_s,
+    decoded,
+    malformed,
+    refused,
+)
+from router.kubernetes.objects.kinds import KINDS
+from router.kubernetes.objects.objects import Object, name_of
+from router.model import limits
+
+Body = dict[str, Any]
+Result = TypeVar("Result")
+
+
+class ApiAttempt(msgspec.Struct, frozen=True):
+    """Send ``call`` after a wait of ``after_s``; no answer within ``timeout_s`` is an error."""
+
+    call: ApiCall
+    timeout_s: float
+    after_s: float = 0.0
+
+
+Steps = Generator[ApiAttempt, ApiAnswer | ApiError, Result]
+
+
+class RetryPolicy(msgspec.Struct, frozen=True):
+    """How often, how long and after which statuses a call is sent again. 0: no answer.
+
+    A call that may be done only once is sent again after 429 alone: then it was not begun.
+    """
+
+    attempts_max: int = limits.API_ATTEMPTS_MAX
+    call_s: float = limits.API_CALL_S
+    attempt_s: float = limits.API_ATTEMPT_S
+    repeatable: frozenset[int] = frozenset({NO_ANSWER, TOO_MANY, 500, 502, 503, 504})
+
+
+ROUTER: Final = RetryPolicy()
+PERSON: Final = RetryPolicy(
+    limits.API_PERSON_ATTEMPTS_MAX,
+    limits.API_PERSON_CALL_S,
+    limits.API_PERSON_ATTEMPT_S,
+    frozenset({TOO_MANY, 503}),
+)
+"""Of a command: a server that cannot be reached is reported at once."""
+
+
+class ApiVerbs:
+    """ApiVerbs over one API server, seen from ``namespace``. ``clock``: monotonic seconds.
+
+    Kinds are named as in `KINDS`. ``namespace`` of a verb: another than the own one, or
+    `ALL_NAMESPACES` for lists.
+    """
+
+    __slots__ = ("_clock", "_manager", "_policy", "_rng", "namespace")
+
+    def __init__(
+        self,
+        namespace: str,
+        rng: random.Random,
+        clock: Callable[[], float],
+        policy: RetryPolicy = ROUTER,
+        manager: str = api_calls.FIELD_MANAGER,
+    ) -> None:
+        self.namespace = namespace
+        self._rng, self._clock, self._policy, self._manager = rng, clock, policy, manager
+
+    # Reading --------------------------------------------------------------------------------
+
+    def get(self, kind: str, name: str, *, namespace: str = "") -> Steps[Body]:
+        """The object; ApiError 404: there is none."""
+        found = yield from self._object(api_calls.get(kind, name, namespace or self.namespace))
+        if name_of(found) != name:  # A proxy that answers with anything has not told what there is.
+            raise malformed(f"no {kind} {name}")
+        return found
+
+    def find(self, kind: str, name: str, *, namespace: str = "") -> Steps[Body | None]:
+        """The object, or None."""
+        try:
+            return (yield from self.get(kind, name, namespace=namespace))
+        except ApiError as error:
+            if error.status != NOT_FOUND:
+                raise
+            return None
+
+    def pages(
+        self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
+    ) -> "ListPages":
+        """All objects of ``kind``, some at a time. Items carry no ``kind`` of their own."""
+        selected = api_calls.selectors(labels, fields)
+        return ListPages(self, kind, namespace or self.namespace, selected)
+
+    def list(
+        self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
+    ) -> Steps[Page]:
+        """All objects of ``kind`` at once, each with its ``kind`` and ``apiVersion``."""
+        for is_last in (False, True):
+            pages = self.pages(kind, labels=labels, fields=fields, namespace=namespace)
+            items: list[Body] = []
+            version = ""
+            try:
+                while (page := (yield from pages.next_page())) is not None:
+                    version = page.version
+                    items += [typed(found, KINDS[kind]) for found in page.items]
+            except ApiError as error:
+                if is_last or not error.is_gone:
+                    raise
+                continue  # It grew old between two pages.
+            return Page(items, version)
+        raise AssertionError("unreachable: the last round returns or raises")
+
+    def allows(self, attributes: Mapping[str, str], *, namespace: str = "") -> Steps[bool]:
+        """Whether we may do this: ``verb``, ``resource``, ``group``, ``name``, ``subresource``."""
+        review = api_calls.access_review(attributes, namespace or self.namespace)
+        return api_calls.is_allowed((yield from self._object(review)))
+
+    def review(self, path: str, question: Object) -> Steps[Body]:
+        """The status of a question that is answered and not stored."""
+        return (yield from self._object(api_calls.review(path, question))).get("status") or {}
+
+    # Writing --------------------------------------------------------------------------------
+
+    def create(self, made: Object, *, namespace: str = "") -> Steps[Body]:
+        """The object as it was made. ApiError 409 ``AlreadyExists``.
+
+        Sent again only when it was surely not carried out.
+        """
+        call = api_calls.create(made, self._place(namespace, made), self._manager)
+        return (yield from self._object(call))
+
+    def replace(self, whole: Object, *, subresource: str = "", namespace: str = "") -> Steps[Body]:
+        """Put ``whole`` in place of the object that has its version; ApiError 409 ``Conflict``."""
+        place = self._place(namespace, whole)
+        call = api_calls.replace(whole, place, subresource, self._manager)
+        return (yield from self._object(call))
+
+    def patch(
+        self,
+        kind: str,
+        name: str,
+        changes: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        *,
+        subresource: str = "",
+        namespace: str = "",
+    ) -> Steps[Body]:
+        """Merge ``changes`` (None removes a field), or apply a list of JSON patch operations.
+
+        ``metadata.resourceVersion`` in ``changes``: ApiError 409 if the object has another.
+        A list is not sent twice unless it was surely not carried out.
+        """
+        place = namespace or self.namespace
+        call = api_calls.patch(kind, name, changes, place, subresource, self._manager)
+        return (yield from self._object(call))
+
+    def apply(
+        self, wanted: Object, *, force: bool = True, subresource: str = "", namespace: str = ""
+    ) -> Steps[Body]:
+        """Server-side apply: the fields of ``wanted`` become ours, others stay as they are."""
+        call = api_calls.apply(
+            wanted,
+            self._place(namespace, wanted),
+            force=force,
+            subresource=subresource,
+            manager=self._manager,
+        )
+        return (yield from self._object(call))
+
+    def delete(
+        self, kind: str, name: str, *, uid: str = "", version: str = "", namespace: str = ""
+    ) -> Steps[bool]:
+        """Delete it, in the background what it owns. False: there was none.
+
+        ApiError 409: it has another ``uid`` or ``version`` than the one meant.
+        """
+        place = namespace or self.namespace
+        try:
+            yield from self.sent(api_calls.delete(kind, name, place, uid=uid, version=version))
+        except ApiError as error:
+            if error.status != NOT_FOUND:
+                raise
+            return False
+        return True
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: object = None,
+        content_type: str = JSON,
+    ) -> Steps[Body]:
+        """One call that may be repeated, for kinds that are not in `KINDS`."""
+        as_us = {"fieldManager": self._manager} if method == "PATCH" else {}
+        call = ApiCall(
+            verb=method.lower(),
+            kind="",
+            method=method,
+            path=path,
+            params={**as_us, **(params or {})},
+            body=body,
+            content_type=content_type,
+        )
+        return (yield from self._object(call))
+
+    def sent(self, call: ApiCall) -> Steps[bytes]:
+        """The body of a good answer; sent again as long as that may help."""
+        policy, after_s = self._policy, 0.0
+        repeatable = policy.repeatable if call.repeats else frozenset({TOO_MANY})
+        deadline = self._clock() + policy.call_s
+        for attempt in range(policy.attempts_max):
+            left_s = deadline - self._clock() - after_s
+            answer = yield ApiAttempt(call, min(left_s, policy.attempt_s), after_s)
+            if isinstance(answer, ApiError):
+                error = answer
+            elif 200 <= answer.status < 300:
+                return answer.body
+            else:
+                error = refused(answer.status, answer.body, answer.retry_after_s)
+            after_s = backoff_s(attempt, self._rng, error.retry_after_s)
+            is_late = after_s >= deadline - self._clock()
+            if error.status not in repeatable or is_late or attempt == policy.attempts_max - 1:
+                raise error
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _object(self, call: ApiCall) -> Steps[Body]:
+        return decoded((yield from self.sent(call)), Body)
+
+    def _place(self, stated: str, found: Object) -> str:
+        return stated or namespace_of(found) or self.namespace
+
+
+class ListPages:
+    """A list, a page at a time; a page that is too large is asked for in smaller parts.
+
+    ApiError 410: the list grew old between two pages, begin again.
+    """
+
+    __slots__ = ("_asked", "_kind", "_more", "_most", "_namespace", "_selected", "_verbs")
+
+    def __init__(
+        self, verbs: ApiVerbs, kind: str, namespace: str, selected: Mapping[str, str]
+    ) -> None:
+        self._verbs, self._kind, self._namespace = verbs, kind, namespace
+        self._selected = selected
+        self._most, self._asked = limits.API_PAGE_OBJECTS, 0
+        self._more: str | None = ""  # None: that was the last page.
+
+    def next_page(self) -> Steps[Page | None]:
+        """None: there is no further one."""
+        while self._more is not None:
+            if self._asked == limits.API_LIST_PAGES_MAX:
+                raise malformed(f"a list of {self._kind} objects without end")
+            self._asked += 1
+            call = api_calls.listing(
+                self._kind, self._namespace, self._selected, self._most, self._more
+            )
+            try:
+                body = yield from self._verbs.sent(call)
+            except ApiError as error:
+                if error.status != TOO_LARGE or self._most == 1:
+                    raise
+                self._most = max(1, self._most // 8)
+                continue
+            page = api_calls.page_in(body, self._kind)
+            self._more = page.more or None
+            return page
+        return None
