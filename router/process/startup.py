@@ -13,7 +13,8 @@ from certs.errors import CertError
 from router.admin.server import serving_health
 from router.model import limits
 from router.model.errors import RouterError
-from router.process.stores import Namespace, Store, opened
+from router.process.opened_store import opened
+from router.process.stores import Namespace, Store
 
 Place = tuple[str, int]
 """IP, empty for all, and port."""

@@ -1,23 +1,18 @@
-"""Where the wanted state of a site comes from: its directory, or a Kubernetes namespace."""
+"""What a process needs of the place where the wanted state of its site is kept."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
-from router.control import ConfigDirectory, SourcesReading, Wanted, watch
+from router.control import SourcesReading, Wanted
 from router.kubernetes.objects.changes import Listens
 from router.model.errors import ConfigError
 from router.model.events import Event
 from router.model.specs import Document, ServiceSpec
 from router.node.services.ports import SharedOwners
-from router.operate.bursts.burst_places import DirectoryPlace
 from router.operate.bursts.burst_runs import BurstPlace
 from router.operate.consoles.consoles import LogsIn
-from router.operate.record.audit_log import owner_of
 from router.trust.ports import KeptSecrets
 
 
@@ -103,64 +98,3 @@ class Store(Protocol):
     ) -> None:
         """``listening``: at all of these inner ports. ``status``: what may be told of us."""
         ...
-
-
-class DirectoryStore:
-    """``config/*.yaml`` of a site directory."""
-
-    def __init__(self, site_dir: Path) -> None:
-        self._directory = ConfigDirectory(site_dir)
-        self.author = owner_of(site_dir)
-        self.kept = None
-        self.owners = None
-        self.openshift = None
-        self.namespace = ""
-        self.burst_place: BurstPlace = DirectoryPlace(site_dir)
-        self.load = self._directory.load
-        self.poke = self._directory.poke
-
-    def hear(self, event: Event) -> None:
-        """The journal has a file of its own."""
-
-    def documents(self) -> Sequence[Document]:
-        """Those that count."""
-        return self._directory.documents
-
-    async def last(self) -> SourcesReading:
-        """Read once more: what was deleted right before the end is withdrawn now or never."""
-        return await asyncio.to_thread(self._directory.load)
-
-    async def watch(self, changed: Callable[[Wanted, list[ConfigError]], None]) -> None:
-        """Poll the files."""
-        await watch(self._directory, changed)
-
-    def declared(self, services: Mapping[str, ServiceSpec]) -> None:
-        """Nothing in a directory depends on others."""
-
-    def tell_of_secrets(
-        self, links_changed: Callable[[], None], revocations_changed: Callable[[], None]
-    ) -> None:
-        """Whoever changes the directory tells by the admin API, or is noticed within a second."""
-
-    def attach(
-        self,
-        listening: Callable[[Listens], bool],
-        status: Callable[[], Mapping[str, str] | None],
-    ) -> None:
-        """Nothing is written to a directory."""
-
-
-@contextlib.asynccontextmanager
-async def opened(site_dir: Path, namespace: Namespace | None) -> AsyncIterator[Store]:
-    """A store whose `Store.load` answers. Waits for as long as a namespace cannot be listed.
-
-    Raises ConfigError for what waiting does not mend.
-    """
-    if namespace is None:
-        yield DirectoryStore(site_dir)
-        return
-    # Only here: sites without Kubernetes need nothing of it.
-    from router.process.namespace import following
-
-    async with following(site_dir, namespace) as store:
-        yield store

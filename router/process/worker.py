@@ -21,9 +21,9 @@ from router.admin.server import serving
 from router.model.errors import RouterError
 from router.node.parts import Part
 from router.process.logs import Logs, logging_to
+from router.process.opened_store import DirectoryStore
 from router.process.router_process import Running, drain, probe_lag
 from router.process.startup import only_one, run_loop
-from router.process.stores import DirectoryStore
 from router.workers.worker_messages import (
     Ask,
     Follow,
