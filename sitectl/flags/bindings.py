@@ -12,6 +12,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from router.documents.addresses import is_host
+from router.documents.readers import nearest
 from router.documents.rules import target_ports
 from router.model.addresses import is_link_local
 from router.model.specs import (
@@ -101,8 +103,6 @@ def require_target(site: Site, kind: str, name: str, namespace: str = "") -> Bou
     """
     chosen = kind if kind in (*WORKLOAD_KINDS, "host") else _PLURALS.get(kind, "")
     if not chosen:
-        from router.documents.readers import nearest
-
         known = [word for word in ("host", *WORKLOAD_KINDS) if word == "host" or site.has_workloads]
         raise usage(
             f"unknown target type {kind!r}: expected {', '.join(known)}",
@@ -110,8 +110,6 @@ def require_target(site: Site, kind: str, name: str, namespace: str = "") -> Bou
         )
     if chosen != "host":
         return BoundTarget(chosen, site.workload_name(chosen, name, namespace))
-    from router.documents.addresses import is_host
-
     host = name.strip("[]")
     if not is_host(host):
         hint = "A port goes to --target-port, or after each HOST: 127.0.0.1:9001 127.0.0.1:9002"

@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 import click
 import msgspec
 
+from router.documents import capacities
 from router.model import limits
 from router.model.capacity import Spill
 from router.model.specs import ConnectorSpec, Document, SitePolicySpec
@@ -116,8 +117,6 @@ def stated_capacity(text: str, flag: str = "--capacity") -> int | str | None:
     """What the flag states, as specs hold it; None: none. Failure: it is nonsense."""
     if text == NONE:
         return None
-    from router.documents import capacities
-
     found = capacities.stated(text)
     if not isinstance(found, str) and found.auto and flag != "--capacity":
         found = "what a site takes is configured, not learned"
@@ -133,8 +132,6 @@ def with_capacity(spec: _SpecT, flags: CapacityFlags | None) -> _SpecT:
     """``spec`` with what the flags state. Failure: it does not fit together."""
     if flags is None:
         return spec
-    from router.documents import capacities
-
     is_site = isinstance(spec, SitePolicySpec)
     field, flag = ("site_capacity", "--site-capacity") if is_site else ("capacity", "--capacity")
     changed: dict[str, Any] = {}
@@ -160,8 +157,6 @@ def with_capacity(spec: _SpecT, flags: CapacityFlags | None) -> _SpecT:
 
 
 def _resume(text: str) -> str:
-    from router.documents import capacities
-
     if text == NONE:
         return ""
     per_s = capacities.per_s_of(text)
@@ -172,8 +167,6 @@ def _resume(text: str) -> str:
 
 
 def _require_fit(rates: list[float], spec: ConnectorSpec | SitePolicySpec, flag: str) -> None:
-    from router.documents import capacities
-
     field, reason, hint = capacities.problem_of(rates, spec.resume, spec.window_s, spec.stay_s)
     if field:
         hint = hint if rates else f"Add {flag} 15/s"

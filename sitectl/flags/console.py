@@ -11,6 +11,8 @@ from typing import Any, Final
 import click
 import msgspec
 
+from certs.errors import CertError
+from certs.files import make_private_directory, read_secret, read_whole, write_secret
 from router.model import limits
 from router.model.addresses import join
 from router.model.specs import ConsoleSpec, SiteSpec
@@ -18,6 +20,7 @@ from sitectl.base import output
 from sitectl.base.failure import not_found, usage
 from sitectl.base.options import Decorated, Settings
 from sitectl.flags.site import given
+from sitectl.site import places
 from sitectl.site.console_place import USERS
 from sitectl.site.directory import DirectorySite
 
@@ -150,9 +153,6 @@ def keep_user(site: DirectorySite, wish: ConsoleWish | None, spec: ConsoleSpec |
 
     A user who is there keeps the password unless another was said.
     """
-    from certs.errors import CertError
-    from certs.files import make_private_directory, read_secret, write_secret
-
     if wish is None or spec is None or spec.auth != "internal":
         return False
     folder = site.secrets / USERS
@@ -176,8 +176,6 @@ def keep_user(site: DirectorySite, wish: ConsoleWish | None, spec: ConsoleSpec |
 
 def _free_place(settings: Settings, name: str) -> str:
     """The first port that no other site of this state directory has, and nobody listens at."""
-    from sitectl.site import places
-
     state = places.state_dir(settings)
     taken = set()
     for other in places.site_names(state):
@@ -211,8 +209,6 @@ def _from(file: str) -> str:
     elif file == "-":
         text = sys.stdin.read(most + 2)
     else:
-        from certs.files import read_whole
-
         try:
             text = read_whole(Path(file), most + 2).decode()
         except (OSError, UnicodeDecodeError) as error:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from certs.files import read_whole
+from router.documents.proxies import ENVIRONMENT, EXPECTED, NONE, split_url
 from sitectl.base import output
 from sitectl.base.failure import not_found, usage
 from sitectl.base.options import Decorated
@@ -70,7 +72,6 @@ def proxy_flags(name: str) -> Callable[[Decorated], Decorated]:
 def read_wish(proxy: str | None, password_file: str | None, ca: str | None) -> ProxyWish | None:
     """None: no such flag was given. Failure: they do not fit together, or cannot be read."""
     from certs.proxies import ProxyLogin
-    from router.documents.proxies import ENVIRONMENT, EXPECTED, NONE, split_url
 
     if proxy is None:
         if password_file is not None or ca is not None:
@@ -141,8 +142,6 @@ def _password(file: str) -> str:
 
 
 def _text(file: str, what: str) -> str:
-    from certs.files import read_whole
-
     try:
         return read_whole(Path(file), FILE_BYTES_MAX).decode()
     except OSError as error:

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from router.documents.fields import bounds_text, default_text, yaml_key
-from router.documents.nodes import Findings
+from router.documents.nodes import Findings, Scalar
 from router.documents.readers import Bad
 from router.documents.schema import SETTINGS
 from router.model.settings import Health, ServiceLimits, Timeouts
@@ -144,9 +144,6 @@ def changed_health(flags: Mapping[str, str | None], before: Health) -> Health:
 
 
 def _read(struct: type[msgspec.Struct], attribute: str, text: str, shown: str) -> Any:
-    from router.documents.nodes import Scalar
-    from router.documents.schema import SETTINGS
-
     findings = Findings("")
     field = SETTINGS[struct].fields[yaml_key(attribute)]
     value = field.read(findings, Scalar(text, text != "", 1, 1), "")

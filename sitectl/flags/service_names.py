@@ -1,5 +1,7 @@
 """A service's name and ports on the command line, and the documents that are about it."""
 
+from router.documents.addresses import auto_ip, split_listen
+from router.documents.readers import is_name
 from router.model.specs import ConnectorSpec, Document, ListenerSpec, SitePolicySpec
 from sitectl.base.failure import usage
 from sitectl.site.site import Site
@@ -20,8 +22,6 @@ def name_and_ports(words: tuple[str, ...]) -> tuple[str, tuple[int, ...]]:
 
 def require_name(name: str, what: str = "service") -> None:
     """Raise Failure unless ``name`` can be one."""
-    from router.documents.readers import is_name
-
     if not is_name(name):
         raise usage(
             f"{name!r} is not a {what} name: lower-case letters, digits and '-', at most 63"
@@ -30,8 +30,6 @@ def require_name(name: str, what: str = "service") -> None:
 
 def listener_of(name: str, listen: str, ports: tuple[int, ...]) -> Document:
     """The document of what ``--listen`` says. Failure: it says nothing."""
-    from router.documents.addresses import auto_ip, split_listen
-
     if listen != "none" and auto_ip(listen) is None and split_listen(listen) is None:
         raise usage(f"--listen {listen!r}: expected [IP:]PORT, [IP:]auto or none")
     several = len(ports) > 1 and split_listen(listen) is not None

@@ -8,6 +8,8 @@ from typing import Any
 import click
 import msgspec
 
+from router.documents.readers import SITE_PATTERN_HINT, is_site_pattern
+from router.model.limits import SHARING_PATTERNS_MAX
 from router.model.sharing import ALL, SHORT_ID_CHARS, names_one_site, shown_pattern
 from router.model.specs import Document, SitePolicySpec
 from sitectl.base import output
@@ -70,9 +72,6 @@ def with_sharing(site: Site, name: str, cap: CapChange, flags: SharingFlags) -> 
 
 def _rule(flag: str, given: tuple[str, ...]) -> tuple[str, ...] | None:
     """None: all sites. Failure: it names none."""
-    from router.documents.readers import SITE_PATTERN_HINT, is_site_pattern
-    from router.model.limits import SHARING_PATTERNS_MAX
-
     words = list(dict.fromkeys(part for text in given for part in text.split(",")))
     if words == [EVERYBODY]:
         return None

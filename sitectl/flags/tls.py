@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from certs.errors import CertError
+from router.documents.addresses import is_host
+from router.documents.readers import is_name
 from router.model.specs import ServiceSpec
 from sitectl.base import output
 from sitectl.base.failure import Failure, not_found, usage
@@ -161,8 +163,6 @@ def credential_in_use(site: Site, service: str) -> str:
 
 def server_name(value: str | None, trust: str | None) -> str:
     """The checked value of ``--tls-server-name``."""
-    from router.documents.addresses import is_host
-
     if value is None:
         return ""
     if trust is None:
@@ -183,7 +183,6 @@ def _folder(value: str) -> Path | None:
 
 def _named(site: Site, name: str) -> str:
     from certs.service_tls import CA_FILE
-    from router.documents.readers import is_name
 
     if not is_name(name):
         raise usage(

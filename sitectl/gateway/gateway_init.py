@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 import msgspec
 
 from certs.errors import CertError
+from router.documents.readers import is_name
 from router.model import limits
 from sitectl.base.failure import Exit, Failure, conflict, usage
 from sitectl.base.options import Settings
@@ -140,8 +141,6 @@ def fit_runtime(site: DirectorySite, timeout_s: float) -> bool:
 
 
 def _require_name(name: str) -> None:
-    from router.documents.readers import is_name
-
     if not is_name(name):
         raise usage(
             f"{name!r} is not a gateway name: lower-case letters, digits and '-', at most "

@@ -9,7 +9,9 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from router.documents.addresses import is_ip
 from router.model import limits
+from router.model.addresses import join
 from router.model.specs import (
     ConnectorSpec,
     Document,
@@ -271,9 +273,6 @@ def _unknown(service: str, pairs: tuple[Pair, ...], address: str) -> dict[int | 
 
 
 def _place(address: str, port: int) -> str:
-    from router.documents.addresses import is_ip
-    from router.model.addresses import join
-
     if not is_ip(address):
         raise usage(f"--bind-ip {address!r} is not an IP address")
     return join(address, port)

@@ -1,5 +1,6 @@
 """`apply` on Kubernetes: documents into ConfigMaps of theirs, ConfigMaps and Secrets as is."""
 
+import base64
 from typing import Any, Final, NamedTuple
 
 import yaml
@@ -154,8 +155,6 @@ def _apply(site: KubernetesSite, one: dict[str, Any]) -> Change:
 
 def _encoded(one: dict[str, Any]) -> dict[str, Any]:
     """A Secret with its ``stringData`` in ``data``, as the API keeps it."""
-    import base64
-
     plain = one.get("stringData")
     if one["kind"] != "Secret" or not isinstance(plain, dict):
         return one

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from certs.errors import CertError
 from router.kubernetes import manifests
 from router.kubernetes.manifests.rights import (
     CONTROLLER,
@@ -199,7 +200,6 @@ def _triples(rule: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 def _identity(site: KubernetesSite) -> Iterator[Finding]:
     from certs import certificates
-    from certs.errors import CertError
 
     try:
         if site.cluster.find("Secret", names.IDENTITY_SECRET) is None:

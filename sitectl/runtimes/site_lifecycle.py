@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from certs.files import make_directory
+from router.documents import read, write
 from router.model.specs import Document
 from sitectl.base import output, texts
 from sitectl.base.failure import Exit, Failure, conflict
@@ -27,8 +28,6 @@ def make_site(settings: Settings, document: Document) -> Change:
 
 def make_site_in(state: Path, document: Document) -> Change:
     """As `make_site`, in the directory ``state`` of sites."""
-    from router.documents import read, write
-
     _, errors = read(write(document), "these flags")
     if errors:
         raise texts.config_failure(errors, "these flags cannot be used")

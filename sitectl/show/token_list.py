@@ -3,6 +3,8 @@
 import time
 from typing import TYPE_CHECKING, Any
 
+from certs.errors import CertError
+from certs.limits import BACKDATE_S
 from sitectl.base.failure import Exit, Failure
 from sitectl.site.site import Site
 
@@ -31,8 +33,6 @@ def claims_of(grant: "Grant") -> list[dict[str, str]]:
     """Its redemptions, oldest first."""
     from certs import certificates
     from certs.clocks import utc
-    from certs.errors import CertError
-    from certs.limits import BACKDATE_S
 
     found = []
     for use in grant.redeemed:

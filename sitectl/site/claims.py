@@ -4,6 +4,7 @@ import time
 from typing import TYPE_CHECKING
 
 from certs.limits import CLAIM_EXPIRY_S
+from router.documents.addresses import split_host_port
 from router.model.specs import SiteSpec
 from sitectl.base.failure import Exit, Failure, conflict, usage
 from sitectl.site.site import Site
@@ -34,8 +35,6 @@ def endpoints_to_dial(site: Site, hosts: tuple[str, ...]) -> tuple["Endpoint", .
 
 def _endpoints_named(hosts: tuple[str, ...], site: SiteSpec) -> tuple["Endpoint", ...]:
     """What ``--ingress-host`` says to dial; empty when it was not given."""
-    from router.documents.addresses import split_host_port
-
     found: list[Endpoint] = []
     for text in hosts:
         parts = split_host_port(text)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from certs.errors import CertError
 from certs.files import locked, read_whole, sweep_temporaries
 from router.documents import file_name, read, write
+from router.documents.addresses import split_host_port
 from router.model.errors import ConfigError
 from router.model.specs import Document, Kind
 from sitectl.base import output
@@ -76,8 +77,6 @@ class DirectorySite(Site):
 
     def endpoints(self) -> tuple["Endpoint", ...]:
         """The site's hosts, else this machine's own address, with a note."""
-        from router.documents.addresses import split_host_port
-
         site = self.wanted().site
         parts = [split_host_port(text) for text in site.ingress_hosts]
         found = [(part[0], part[1] or site.bind_port) for part in parts if part is not None]

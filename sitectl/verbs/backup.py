@@ -11,7 +11,8 @@ import click
 import msgspec
 
 from certs.files import write_secret
-from router.model.specs import SiteSpec
+from router.documents import read
+from router.model.specs import ConnectorSpec, SiteSpec
 from sitectl.backup import content as contents
 from sitectl.backup import seal
 from sitectl.backup.content import Content
@@ -19,7 +20,7 @@ from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, conflict, not_found, usage
 from sitectl.base.options import Settings, Verb
 from sitectl.runtimes.image import image_flags
-from sitectl.runtimes.spec import PullPolicy
+from sitectl.runtimes.spec import PullPolicy, RuntimeSpec
 from sitectl.selection import store
 from sitectl.site import places
 
@@ -256,7 +257,6 @@ def _tell(
 def _start_words(content: Content) -> str:
     """What has the restored router run here as it ran there, as far as this host can."""
     from sitectl.gateway.gateway_init import KINDS
-    from sitectl.runtimes.spec import RuntimeSpec
 
     name, kind = content.name, "process"
     with contextlib.suppress(msgspec.MsgspecError):  # Of a later version: as a plain process.
@@ -273,9 +273,6 @@ def _start_words(content: Content) -> str:
 
 def _tell_of_workloads(content: Content) -> None:
     """Of a namespace's connectors, those that have no targets on a host."""
-    from router.documents import read
-    from router.model.specs import ConnectorSpec
-
     for name, text in content.documents.items():
         for document in read(text, name)[0]:
             if isinstance(document.spec, ConnectorSpec) and document.spec.workload:

@@ -18,7 +18,8 @@ from typing import Final
 
 import click
 
-from router.documents import listening_addresses, resolve
+from certs.errors import CertError
+from router.documents import listening_addresses, read, resolve
 from router.model.addresses import join
 from sitectl.base import output, texts
 from sitectl.base.failure import Exit, Failure, usage
@@ -163,8 +164,6 @@ def findings(settings: Settings, *, pre: bool = False) -> Iterator[Finding]:
 
 
 def _of_file(path: Path) -> Iterator[Finding]:
-    from router.documents import read
-
     documents, errors = read(texts.text_of(path), str(path))
     for error in (*errors, *resolve(documents)[1]):
         yield Finding("error", error.code, error.message, error.hint)
@@ -231,7 +230,6 @@ def _secrets(site: DirectorySite) -> Iterator[Finding]:
         yield Finding("error", "SW0511", f"{path} is open to other users", hint)
     from certs import certificates
     from certs.authority import Authority
-    from certs.errors import CertError
     from certs.identity import SiteIdentity
 
     try:

@@ -1,5 +1,7 @@
 """`debug dump`: one archive for a maintainer, without secrets."""
 
+import base64
+import binascii
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from sitectl.base.failure import Failure, not_found
 from sitectl.base.findings import Finding
 from sitectl.base.options import Settings, Verbs
 from sitectl.debug.archive import SKIPPED, ArchivePart, Content, collect, write
+from sitectl.debug.scrub import Scrubber, secrets_below
 from sitectl.selection import store
 
 
@@ -46,8 +49,6 @@ def dump(settings: Settings, file: str, with_clients: bool) -> None:
         raise not_found(f"no directory {path.parent} for the archive", "Make it, or name another")
     output.note("Collecting; this takes up to a minute when the router does not answer.")
     parts, known = _parts(settings)
-    from sitectl.debug.scrub import Scrubber
-
     scrubber = Scrubber(known, with_clients=with_clients)
     manifest = write(path, collect(parts, scrubber), _about(settings, with_clients))
     missing = [one for one in manifest["parts"] if not one["ok"]]
@@ -75,17 +76,12 @@ def _parts(settings: Settings) -> tuple[list[ArchivePart], set[str]]:
 
         namespace = KubernetesSite.of(settings)
         return [*machine_parts(), *namespace_parts(namespace), check], _secrets_in(namespace)
-    from sitectl.debug.scrub import secrets_below
-
     site = store.find_directory(settings)
     return [*machine_parts(), *site_parts(site), check], secrets_below(site.secrets)
 
 
 def _secrets_in(site: Any) -> set[str]:
     """What the namespace's own Secrets hold, as far as who asks may read them."""
-    import base64
-    import binascii
-
     found: set[str] = set()
     try:
         listed = site.cluster.list("Secret")

@@ -8,6 +8,7 @@ import click
 
 from router.documents import KINDS, plain, read, write
 from router.documents.gateway import looks_like_gateway
+from router.documents.readers import nearest
 from router.model.specs import Document
 from sitectl.base import output, texts
 from sitectl.base.failure import not_found, usage
@@ -102,8 +103,6 @@ def get(settings: Settings, words: tuple[str, ...]) -> None:
     known = {kind.lower(): kind for kind in KINDS}
     kind = known.get(kind_word.lower()) or known.get(kind_word.lower().removesuffix("s"))
     if kind is None and kind_word != "all":
-        from router.documents.readers import nearest
-
         raise usage(f"unknown kind {kind_word!r}", nearest(kind_word, [*known, "all"]))
     documents, errors = site.scan()
     for error in errors:

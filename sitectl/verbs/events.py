@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import click
 
+from router.documents.readers import duration_s
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, usage
 from sitectl.base.options import Settings, Verb
@@ -88,8 +89,6 @@ def _known(site: Site, query: dict[str, str]) -> list[dict[str, Any]]:
 
 def _moment(text: str) -> str:
     """UTC, as events have it, of ``2h`` ago or of a time."""
-    from router.documents.readers import duration_s
-
     days = text.removesuffix("d")
     is_days = text.endswith("d") and days.isascii() and days.isdigit() and len(days) < 5
     seconds = int(days) * 86_400.0 if is_days else duration_s(text)

@@ -5,6 +5,7 @@ from typing import Any
 import click
 import msgspec
 
+from router.documents.readers import is_name
 from router.model.specs import Document, ServiceSpec
 from sitectl.base import output
 from sitectl.base.failure import usage
@@ -43,8 +44,6 @@ _NO_PROXIES = "not needed here, there are no proxy pods"
 
 
 def _address(flag: str | None, host: str) -> str:
-    from router.documents.readers import is_name
-
     if flag is None and not is_name(host):
         raise usage(f"{host!r} cannot be the service's name", "Add --address NAME")
     address = flag or host

@@ -8,7 +8,7 @@ import msgspec
 
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, usage
-from sitectl.base.options import Settings, Verb, dry_run_flag
+from sitectl.base.options import Planned, Settings, Verb, dry_run_flag
 
 if TYPE_CHECKING:
     from router.kubernetes.migration.migration import MigrationStep
@@ -302,7 +302,6 @@ def _dry_run(
     """The steps on stderr; on stdout the documents, for those who keep them in Git."""
     from router.kubernetes.objects.changes import Create, Patch
     from router.kubernetes.objects.objects import name_of
-    from sitectl.base.options import Planned
 
     for one in asked:
         candidate = found.candidates[one.name]

@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from router.documents.addresses import auto_ip, split_listen
+from router.documents.readers import is_name
 from router.model import limits
 from router.model.specs import Document, ListenerSpec
 from sitectl.base import output
@@ -100,9 +102,6 @@ def _make_edge(ctx: click.Context, token: str | None, listens: tuple[str, ...]) 
 
 def _listener(words: str) -> Document:
     """The document of ``SERVICE=LISTEN``. Failure: it says nothing."""
-    from router.documents.addresses import auto_ip, split_listen
-    from router.documents.readers import is_name
-
     service, equals, listen = words.partition("=")
     if not equals or not is_name(service):
         raise usage(f"--listen {words!r}: expected SERVICE=[IP:]PORT", "--listen shop=127.0.0.2:80")

@@ -6,6 +6,13 @@ from typing import Any
 import click
 import msgspec
 
+from router.documents.readers import (
+    MOMENT_HINT,
+    ONE_SITE_HINT,
+    duration_s,
+    is_site_pattern,
+    unix_of,
+)
 from router.model.grants import CALL, OFFER, OWN, REDECLARE, VERBS
 from router.model.ids import is_site_id
 from router.model.sharing import names_one_site, pinned, shown_pattern
@@ -242,8 +249,6 @@ def _verbs(*, offer: bool, call: bool, redeclare: bool) -> tuple[str, ...]:
 
 def _one_site(site: Site, whom: str) -> str:
     """``whom`` with its id, if one site alone bears that name now. Failure: it names no site."""
-    from router.documents.readers import ONE_SITE_HINT, is_site_pattern
-
     if not is_site_pattern(whom) or {"*", "?"} & set(whom):
         raise usage(f"--site: {whom!r} does not name one site", ONE_SITE_HINT)
     if not names_one_site(whom):
@@ -255,7 +260,6 @@ def _one_site(site: Site, whom: str) -> str:
 def _until(given: str | None) -> str:
     """The moment, in UTC; empty: none. Failure: it is none, or over."""
     from certs import clocks
-    from router.documents.readers import MOMENT_HINT, duration_s, unix_of
 
     if given is None:
         return ""

@@ -3,6 +3,7 @@
 from typing import Any
 
 import click
+import msgspec
 
 from router.model.sharing import ALL
 from router.model.specs import (
@@ -166,8 +167,6 @@ def set_(
     changes |= handling_changes(timeouts, ceilings, spec, protocol or spec.protocol)
     if service is None and (changes or listen is not None or not bound):
         raise _no_service(site, name)
-    import msgspec
-
     if service is not None and changes:
         replaced = msgspec.structs.replace(spec, **changes)
         require_sessions_fit(replaced)

@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import yaml
 
+from router.documents.readers import is_name
+from router.kubernetes import manifests
+from router.kubernetes.manifests import SidecarService
+from router.kubernetes.manifests.image import PULL_POLICY
+from router.kubernetes.manifests.sidecar import has_template
+from router.kubernetes.objects.objects import metadata, name_of
 from router.model.errors import ConfigError
 from sitectl.base import output, texts
 from sitectl.base.failure import Exit, Failure, usage
@@ -79,11 +85,6 @@ def sidecar(
       sitectl sidecar -f shop.yaml --service db:5432 --token west.yaml | kubectl apply -f -
       sitectl sidecar -f job.yaml --service db --service api:80 --token-secret west
     """
-    from router.kubernetes import manifests
-    from router.kubernetes.manifests.image import PULL_POLICY
-    from router.kubernetes.manifests.sidecar import has_template
-    from router.kubernetes.objects.objects import metadata, name_of
-
     wanted = [_service(words) for words in services]
     text = _token_text(token) if token is not None else ""
     pull_policy = policy_of_pods(image_pull_policy) or PULL_POLICY
@@ -154,8 +155,6 @@ def controller(
 
 def _is_among(secrets: "list[Object]", found: "Object") -> bool:
     """Whether it is one of ``secrets``, as an earlier run printed it or for another workload."""
-    from router.kubernetes.objects.objects import metadata, name_of
-
     return found.get("kind") == "Secret" and any(
         name_of(found) == name_of(secret)
         and metadata(found).get("namespace") == metadata(secret).get("namespace")
@@ -164,9 +163,6 @@ def _is_among(secrets: "list[Object]", found: "Object") -> bool:
 
 
 def _service(words: str) -> "SidecarService":
-    from router.documents.readers import is_name
-    from router.kubernetes.manifests import SidecarService
-
     name, colon, ports = words.partition(":")
     if not is_name(name):
         raise usage(f"--service {words!r}: {name!r} is no service name", "--service db:5432")

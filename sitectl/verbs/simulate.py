@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from sitectl.base import colours, output, texts
 from sitectl.base.failure import Exit, Failure
@@ -111,15 +112,11 @@ def simulate(
 
 
 def _plain(outcome: "RunOutcome") -> dict[str, Any]:
-    import msgspec
-
     plain: dict[str, Any] = msgspec.to_builtins(outcome)
     return plain
 
 
 def _scenario(file: Path, changes: tuple[str, ...], seed: int | None) -> "Scenario":
-    import msgspec
-
     from simulator import bounds, reading
 
     def open_log(name: str) -> str:
@@ -172,8 +169,6 @@ def _changed(text: str, changes: tuple[str, ...]) -> str:
 
 def _under(scenario: "Scenario", policy: str | None) -> "Scenario":
     """The scenario with all services under ``policy``; None: as they are."""
-    import msgspec
-
     if policy is None:
         return scenario
     if policy == "split" and not all(any(one.weights.values()) for one in scenario.services):

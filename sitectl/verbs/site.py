@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from router.documents.readers import is_name
 from router.model.addresses import join
 from router.model.specs import Document, SiteSpec
 from sitectl.base import output
@@ -129,8 +130,6 @@ def init(
     for line in without_use(ctx, podman=podman):
         click.echo(line, err=True)
     chosen = name or site_name or settings.site or name_of(socket.gethostname())
-    from router.documents.readers import is_name
-
     if not is_name(chosen):
         raise usage(
             f"{chosen!r} is not a site name: lower-case letters, digits and '-', at most 63",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from certs.errors import CertError
+from certs.limits import TOKEN_CERTIFICATE_LIFE_S
 from sitectl.base import output
 from sitectl.base.failure import Failure, conflict, not_found
 from sitectl.base.options import Duration, Settings, TokenFile, Verbs, accepted, dry_run_flag
@@ -156,7 +158,6 @@ def _made_before(
 ) -> "Token | None":
     """The token in ``file``, if it is the claim ``name`` as told and nobody has used it yet."""
     from certs import tokens
-    from certs.errors import CertError
 
     site.trust.sweep(time.time())
     grant = next((one for one in site.trust.granted() if one.name == name), None)
@@ -174,7 +175,6 @@ def _made_before(
 def _may_replace(site: Site, file: Path) -> bool:
     """Whether ``file`` is not there, empty, no regular file or a token of ``site``."""
     from certs import tokens
-    from certs.errors import CertError
 
     try:
         if not file.is_file() or not file.stat().st_size:
@@ -220,7 +220,6 @@ def _certificate(
     terms: "TokenTerms",
 ) -> "Token":
     from certs.issue import certificate_token
-    from certs.limits import TOKEN_CERTIFICATE_LIFE_S
 
     trust = site.trust
     return certificate_token(

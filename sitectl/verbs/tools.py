@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from router import __version__
 from sitectl.base import output
 from sitectl.base.options import PLATFORMS, Settings, Verb, switch_file, switched_platform
 from sitectl.base.texts import write_atomically
@@ -19,8 +20,6 @@ _PLACES = {
 
 def product_version() -> str:
     """The version of the router that this command belongs to: they are one distribution."""
-    from router import __version__
-
     return __version__
 
 

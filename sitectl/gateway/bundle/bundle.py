@@ -27,6 +27,7 @@ from certs.files import make_private_directory, write_secret
 from certs.identity import KEY_FILE, SiteIdentity
 from certs.issue import certificate_token, given_grant
 from certs.limits import TOKEN_CERTIFICATE_LIFE_S
+from router import __version__
 from router.documents import write
 from router.documents.gateway import Gateway, write_gateway
 from router.model.specs import Document, LinkSpec
@@ -218,8 +219,6 @@ def _described(
     image: Path | None,
     site: Site | None,
 ) -> Bundle:
-    from router import __version__
-
     place = f"--site {token.site_name} "
     if site is not None and settings.on_kubernetes():
         namespace = getattr(site, "namespace", "") or settings.namespace
