@@ -10,6 +10,7 @@ Shell: `client` (calls to an API server, for routers and `sitectl`), `store` (th
 watched), `trust` (Secrets and the files of a site), `leader` (what one replica writes),
 `controller` (installs sites).
 
-Invariants: only `client` imports an HTTP library, and only once it connects; nothing here is needed
-to serve: with the API server away the last state goes on. import-linter holds the layers.
+Invariants: only `client` and `trust.openshift` import an HTTP library, and only once a namespace is
+followed; nothing here is needed to serve: with the API server away the last state goes on.
+import-linter holds the layers.
 """

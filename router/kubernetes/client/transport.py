@@ -46,7 +46,7 @@ def open_transport(kubeconfig: str | None, context: str | None) -> tuple["HttpTr
 
 
 class HttpTransport:
-    """Implements `api.Transport`."""
+    """Implements `ports.Transport`."""
 
     def __init__(self, client: httpx2.AsyncClient) -> None:
         self._client = client
