@@ -21,7 +21,7 @@ _BREAKS: dict[LegCode, Cause] = {
 
 
 class Outcomes:
-    """Told how every attempt at this site ended, once per target; puts out those that fail in a row.
+    """Told how each attempt at this site ended, once per target; ejects those that fail in a row.
 
     ``may_eject``: whether requests can go elsewhere when one ready target less is here. A request
     that went well costs a look whether ``suspects`` is empty.

@@ -1,4 +1,3 @@
-
 import pytest
 
 from tests.bench.learning import learner, mean, settled_at
