@@ -22,7 +22,7 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     """From the CA ``old`` to ``new`` (both PEM). Times are Unix seconds.
 
     ``key`` is that of ``new`` until it is in ``ca.key``. ``taken``: sites that are known to have
-    what this phase waits for. ``hurried``: it waits for nobody who is away.
+    what this phase waits for. ``hurried``: it waits for no site that is away; since ``hurried_at``.
     """
 
     phase: Phase
@@ -33,6 +33,7 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     key: str = ""
     taken: frozenset[str] = frozenset()
     hurried: bool = False
+    hurried_at: float = 0.0
     version: int = files.STATE_VERSION
 
     def __repr__(self) -> str:
@@ -112,9 +113,8 @@ def announced(state: CaState, new: CaState, now: float, *, hurried: bool = False
     if state.rotation is not None:
         if not hurried or state.rotation.hurried:
             return state
-        return CaState(
-            state.key_pem, state.ca_pem, msgspec.structs.replace(state.rotation, hurried=True)
-        )
+        after = msgspec.structs.replace(state.rotation, hurried=True, hurried_at=now)
+        return CaState(state.key_pem, state.ca_pem, after)
     rotation = Rotation(
         phase="announced",
         begun=now,
@@ -123,6 +123,7 @@ def announced(state: CaState, new: CaState, now: float, *, hurried: bool = False
         new=new.ca_pem,
         key=new.key_pem,
         hurried=hurried,
+        hurried_at=now if hurried else 0.0,
     )
     return CaState(state.key_pem, state.ca_pem, rotation)
 
@@ -157,16 +158,17 @@ def plan(rotation: Rotation, diallers: Iterable[Dialler], now: float) -> Rotatio
     """What to do at ``now``, when ``diallers`` are all who hold a certificate of ours.
 
     Waits for each until it is known to have taken the phase, or its certificate has ended; while
-    hurried only for those that are linked and can, and for them not long. A clock that was set
+    hurried only for those that are linked and can, and for them not long: from when it was hurried,
+    however long the phase has waited before. A clock that was set
     back makes nobody wait for longer than the phase may take.
     """
     waiting = tuple(one for one in diallers if one.site not in rotation.taken and now < one.ends_at)
     hindering = waiting
-    longest_s = float(limits.CA_OVERLAP_S)
+    until = rotation.since + limits.CA_OVERLAP_S
     if rotation.hurried:
         hindering = tuple(one for one in waiting if one.renews)
-        longest_s = limits.CA_HURRIED_S
-    until = rotation.since + longest_s
+        hurried_at = rotation.hurried_at if rotation.hurried_at <= now else 0.0
+        until = max(rotation.since, hurried_at) + limits.CA_HURRIED_S
     is_over = not hindering or now >= until or now < rotation.since - limits.CA_OVERLAP_S
     step: Step = "wait"
     if is_over:

@@ -143,7 +143,8 @@ def test_the_figures_are_those_of_the_api_and_the_replay_shows_each_step(
         asked = {"service": "shop", "port": 8080, "cost": {id_of("west"): 99}}
         again = page.request.post(f"{stage.url}api/v1/what-if", data=asked, timeout=RUN_MS)
         item = again.json()["item"]  # The same question has the same answer.
-        expect(page.get_by_text(item["commands"][0].removeprefix("sitectl ")).first).to_be_visible()
+        command = item["commands"][0]["command"].removeprefix("sitectl ")
+        expect(page.get_by_text(command).first).to_be_visible()
         rows = compared(page)
         for now, then in zip(item["current"]["sites"], item["proposed"]["sites"], strict=True):
             name = f"Served by {now['name']}{' (here)' if now['local'] else ''}"
