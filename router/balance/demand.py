@@ -79,8 +79,8 @@ class Demand:
         """What a target takes, or did while there was one."""
         self._unserved = UnservedClients()
         self.away: Collection[str] = self._unserved.away
-        """Clients that were turned away and have no connection. If empty, `comes` need not be
-        told (hot)."""
+        """Clients that were turned away and have no connection. If it is empty, `comes` has nothing
+        to do (hot)."""
         self._request_s = 0.0  # What a request takes; 0.0: not known.
         self._wakes_until = -inf
         self._samples: deque[_Sample] = deque(maxlen=limits.DEMAND_WINDOW_S + 1)

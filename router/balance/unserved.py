@@ -46,8 +46,8 @@ class UnservedClients:
     def __init__(self) -> None:
         self._known: dict[UnservedClient, None] = {}  # In order of ``at``.
         self.away: dict[str, dict[UnservedClient, None]] = {}
-        """Those of them without a connection, by client. A client that connects is told to `comes`
-        if any is here."""
+        """Those without a connection, by client. If any is here, `comes` follows for each client
+        that connects."""
         self._ends: dict[int, int] = {}  # Of the others: how many count until which tick.
         self._returned = self._stayed_away = 0.0  # Decaying: the last ones say most.
         self._return_s = limits.UNSERVED_S_MAX  # Smoothed: how long who returned had been away.

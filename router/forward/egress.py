@@ -46,10 +46,10 @@ STATUS_AT = slice(len(b"HTTP/1.1 "), len(b"HTTP/1.1 101"))
 class EgressExchange(Exchange):
     """A `Waiter` for a slot. It begins as it is made, and writes its answer to ``stream``.
 
-    ACCEPTED once a target is held, or with the answer where that is expected at once and whole. For
-    http the end is told when the slot is given back, with the count without it; for tcp with the
-    target's own end. ``under_way`` is told once, when the stream is gone, and what it brought has
-    arrived.
+    It sends ACCEPTED once a target is held, or with the answer where the answer is expected at once
+    and whole. A stream of http ends when the slot is given back, with the count without it; one of
+    tcp with the target's own end. The exchange leaves ``under_way`` when the stream is gone and the
+    target has what the stream brought.
     """
 
     __slots__ = (

@@ -43,7 +43,7 @@ class HereTried:
 
 
 class Exchange(ABC):
-    """A `Leg` for its caller, a `LegHandler` and `TargetUser` for its attempts."""
+    """A `Leg` for its caller, a `LegTaker` for its attempts."""
 
     __slots__ = (
         "_dial",
@@ -188,7 +188,7 @@ class Exchange(ABC):
             return False
         return self._kept is None or not self._kept.size_bytes
 
-    # What an attempt tells: `LegHandler`, `TargetUser`.
+    # What an attempt reports: `LegTaker`.
 
     def connected(self, leg: ServerLeg) -> None:
         """The target of the slot is connected."""

@@ -117,6 +117,6 @@ def test_a_slot_goes_back_once_and_before_the_caller_hears(
     done = names.index("done")
     if log.events[done][1] not in GIVEN_UP:
         assert names.index("released") < done
-    assert names[done + 1 :] in ([], ["released"]), "nothing is told after the end"
+    assert names[done + 1 :] in ([], ["released"]), "nothing follows the end"
     assert not one.target
     assert service.pressure.held_bytes == 0

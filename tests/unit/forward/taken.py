@@ -22,7 +22,7 @@ from tests.unit.forward.fakes_http import RecordingHandler
 
 
 class RecordingTaker(RecordingHandler):
-    """A `LegTaker` that keeps what it is told, and passes on what it is asked to send."""
+    """A `LegTaker` that records its calls, and sends through its leg."""
 
     def __init__(self) -> None:
         super().__init__()
