@@ -4,28 +4,27 @@ from collections.abc import Callable
 
 from router.forward.ports import LegCode
 from router.model import limits
-from router.net.ports import Connection, Loss, Timer, Timers
+from router.net.ports import Timer, Timers
 
 GIVEN_UP: frozenset[LegCode] = frozenset(("cancelled", "target-timeout", "stalled"))
 """Failures after which the target may still work on the request."""
 
 
 class Abandoned:
-    """A request that a target has and no client waits for.
+    """A request that a target has and no client waits for: a `Lingering`.
 
-    It ends when the target closes its connection, after ``seconds`` at the latest, which resets it.
-    It is the `TargetUser` of ``connection``; without one only the time counts.
+    It ends when its connection says so, and after ``seconds`` at the latest; then ``expired`` is
+    called first.
     """
 
-    __slots__ = ("_after", "_connection", "_read_bytes", "_timer")
+    __slots__ = ("_after", "_expired", "_timer")
 
     def __init__(
-        self, timers: Timers, seconds: float, connection: Connection | None = None
+        self, timers: Timers, seconds: float, expired: Callable[[], None] | None = None
     ) -> None:
-        self._connection = connection
-        self._read_bytes = 0
+        self._expired = expired
         self._after: Callable[[], None] | None = None
-        self._timer: Timer | None = timers.call_at(timers.now() + seconds, self._expired)
+        self._timer: Timer | None = timers.call_at(timers.now() + seconds, self._time_is_up)
 
     def then(self, after: Callable[[], None]) -> None:
         """Call ``after`` once it has ended, at once if it has."""
@@ -34,39 +33,21 @@ class Abandoned:
         else:
             self._after = after
 
-    # TargetUser
-
-    def received(self, data: memoryview) -> None:
-        """The answer, or the rest of it: discarded, and bounded."""
-        self._read_bytes += len(data)
-        if self._read_bytes > limits.LINGER_DISCARD_BYTES_MAX:
-            self._expired()
-
-    def ended(self) -> None:
-        self._expired()  # Both ends are done with it.
-
-    def writable(self) -> None: ...
-
-    def lost(self, cause: Loss | None) -> None:
-        self._end()
-
-    def overdue(self) -> None: ...
-
-    def _expired(self) -> None:
-        connection = self._connection
-        self._end()
-        if connection is not None:
-            connection.abort()
-
-    def _end(self) -> None:
-        if self._timer is None:
+    def end(self) -> None:
+        """The target has it no longer."""
+        timer, self._timer = self._timer, None
+        if timer is None:
             return
-        self._timer.cancel()
-        self._timer = None
-        self._connection = None  # It holds us: let no cycle wait for the collector.
+        timer.cancel()
+        self._expired = None  # It holds us: let no cycle wait for the collector.
         after, self._after = self._after, None
         if after is not None:
             after()
+
+    def _time_is_up(self) -> None:
+        if self._expired is not None:
+            self._expired()
+        self.end()
 
 
 def hold_s(usual_s: float) -> float:

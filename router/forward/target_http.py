@@ -1,9 +1,11 @@
-"""An HTTP exchange with a target of this site: request out, response in, connection back."""
+"""A connection to an HTTP target of this site: one exchange after another, and what is between."""
 
-import enum
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from math import inf
+from typing import Final
 
-from router.forward.abandoned import GIVEN_UP, Abandoned
+from router.forward.abandoned import GIVEN_UP, Abandoned, hold_s
 from router.forward.http1 import render
 from router.forward.http1.messages import HEAD_END
 from router.forward.http1.responses import (
@@ -12,31 +14,69 @@ from router.forward.http1.responses import (
     ResponseParser,
     keep_alive_limit_s,
 )
-from router.forward.pool import TargetConnection, TargetPool
 from router.forward.ports import LegCode, LegFailure, LegHandler, Request
-from router.forward.remotes import SMOOTHING
-from router.net.ports import Buffer, Loss, Timers
-
-
-class _State(enum.Enum):
-    OPEN = enum.auto()  # Request and response under way.
-    RAW = enum.auto()  # After 101.
-    DONE = enum.auto()  # `done` is told or about to be.
+from router.forward.turn_writer import TurnWriter
+from router.forward.wire_states import WireEvent, WireState
+from router.model import limits
+from router.net.ports import Buffer, Connection, Loss, Timers
 
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
-_OPEN = _State.OPEN
-_RAW = _State.RAW
-_DONE = _State.DONE
+_IDLE = WireState.IDLE
+_ASKED = WireState.ASKED
+_RAW = WireState.RAW
+_RAW_ENDED = WireState.RAW_ENDED
+_GIVEN_UP = WireState.GIVEN_UP
+_LEAVING = WireState.LEAVING
+_OVER = WireState.OVER
+_IN_USE = (_ASKED, _RAW, _RAW_ENDED)
 
 
-class HttpTargetLeg:
-    """`ServerLeg` over a connection of its own: the head leaves as it is made. ``done`` means that
-    the connection is back or dropped.
+class Home(ABC):
+    """Where connections to one target are kept, as they see it."""
 
+    response_s: float
+    """From the end of a request to the head of its response."""
+    idle_s: float
+    """While a message is under way and nothing of it moves."""
+    usual_s: float
+    """The mean that the target has a request for; 0.0: not known."""
+
+    @property
+    @abstractmethod
+    def is_crowded(self) -> bool:
+        """So many connections are open that none may wait for its target."""
+
+    @abstractmethod
+    def keep(self, connection: "HttpTarget", idle_s: float, took_s: float) -> bool:
+        """Its exchange is complete: it may idle for ``idle_s``. False: it must not.
+
+        The target had the request for ``took_s``; negative: not known.
+        """
+
+    @abstractmethod
+    def remove(self, connection: "HttpTarget") -> None:
+        """It idles no longer."""
+
+    @abstractmethod
+    def forget(self, connection: "HttpTarget") -> None:
+        """It is over."""
+
+    @abstractmethod
+    def shed_idle(self) -> int:
+        """Close what is idle now; how many."""
+
+
+class HttpTarget:
+    """A `ConnectionHandler` for its whole life, and the `ServerLeg` of the exchange that has it.
+
+    In use from `begin` until its handler hears `whole` or `done`: an exchange that was told either
+    must not touch it any more, as the next one may have it by then.
     For an upgrade ``finish`` is not called at the end of the request (which has no body) but is
-    the end of the client's direction after 101. ``via`` is what this hop adds to Via; empty: the
-    ingress is this site and has added it already.
+    the end of the client's direction after 101.
+
+    ``deadline`` (absolute seconds) is judged by the sweep of its `Home`, so that a request costs no
+    timer: late by at most `POOL_SWEEP_S` and by `POOL_SWEEP_SHARE` of the shortest timeout.
     """
 
     wire = None
@@ -45,58 +85,79 @@ class HttpTargetLeg:
         "_asked_at",
         "_body_left",
         "_chunked",
+        "_connection",
         "_failure",
         "_handler",
-        "_idle_s",
+        "_head_only",
+        "_home",
         "_is_paused",
+        "_is_reused",
+        "_keep_s",
         "_known",
         "_parser",
-        "_pool",
-        "_request",
         "_request_complete",
-        "_response_ended",
-        "_state",
-        "_target",
         "_timers",
         "_trailers",
+        "_unread_bytes",
+        "_upgrade",
         "_via",
+        "_writer",
+        "address",
         "blames_target",
+        "deadline",
+        "expires",
+        "idle_since",
         "lingers",
+        "state",
         "status",
     )
 
-    def __init__(
-        self,
-        request: Request,
-        handler: LegHandler,
-        pool: TargetPool,
-        target: TargetConnection,
-        timers: Timers,
-        via: bytes,
-        known: KnownResponses,
-    ) -> None:
-        self._request = request
-        self._handler = handler
-        self._pool = pool
-        self._target: TargetConnection | None = target
+    def __init__(self, home: Home, connection: Connection, address: str, timers: Timers) -> None:
+        self._home = home
+        self._connection = connection
         self._timers = timers
-        self._via = via
-        self._known = known
-        self._parser: ResponseParser | None = None  # Of a response that is not whole at once.
-        self._state = _OPEN
-        self._chunked = request.body_bytes < 0
-        self._body_left = request.body_bytes
+        self._writer = TurnWriter(connection, timers)
+        self.address = address
+        """Where it leads if the target is given by a name, else empty."""
+        self.state = _IDLE
+        self.deadline = inf
+        self.idle_since = self.expires = 0.0
+        self._is_reused = False
+        self._unread_bytes = 0  # Of a response that nobody waits for.
+        # Of the exchange under way; some of it is left of the last one.
+        self._handler: LegHandler | None = None
+        self._known: KnownResponses | None = None
+        self._via = b""
+        self._head_only = False
+        self._upgrade = ""
+        self._request_complete = True
+        self._chunked = False
+        self._body_left = 0
         self._trailers = b""
-        self._request_complete = is_complete = request.body_bytes == 0
-        self._response_ended = False
         self._is_paused = False
-        self._idle_s = 0.0
-        self._failure: LegFailure | None = None
+        self._parser: ResponseParser | None = None  # Of a response that is not whole at once.
+        self._keep_s = 0.0  # It may idle so long after it.
         self._asked_at = inf  # Once the target has all of it; of an answer that came in parts.
+        self._failure: LegFailure | None = None
         self.status = 0
         self.blames_target = False
         self.lingers: Abandoned | None = None
-        target.user = self
+
+    def begin(
+        self, request: Request, handler: LegHandler, via: bytes, known: KnownResponses, now: float
+    ) -> None:
+        """Send the head of ``request``: this connection is its leg, of ``handler``.
+
+        ``via`` is what this hop adds to Via; empty: the ingress is this site and has added it.
+        """
+        self.state = _ASKED
+        self._handler = handler
+        self._known = known
+        self._via = via
+        self._head_only = request.head_only
+        self._upgrade = request.upgrade
+        self.status = 0
+        is_complete = request.body_bytes == 0
         if not is_complete or request.upgrade:
             head = render.request_to_target(request, via)
         elif via:
@@ -109,23 +170,30 @@ class HttpTargetLeg:
             head = render.request_to_target(request, via)
         else:
             head = request.head + b"\r\n"  # As `render.request_to_target`.
+        writer = self._writer
         if not is_complete:
+            self._request_complete = False
+            self._chunked = request.body_bytes < 0
+            self._body_left = request.body_bytes
+            self._trailers = b""
             # The body's first bytes usually follow within the turn and share the write.
-            target.writer.write(head)
-            target.deadline = timers.now() + pool.idle_s
-        elif target.writer.waiting:
-            target.writer.flush(head)
-        elif not target.connection.send(head):
-            target.writer.is_full = True
+            writer.write(head)
+            self.deadline = now + self._home.idle_s
+            return
+        self.deadline = now + self._home.response_s
+        if writer.waiting:
+            writer.flush(head)
+        elif not self._connection.send(head):
+            writer.is_full = True
 
-    # What the owner calls.
+    # What its exchange calls: `ServerLeg`.
 
     def send(self, data: Buffer) -> bool:
         """Body or raw bytes. A body beyond its stated length is a torn request: it is aborted."""
-        size = len(data)
-        if self._state is _DONE or size == 0:
+        size, state = len(data), self.state
+        if size == 0 or state not in _IN_USE:
             return True
-        if self._state is _RAW:
+        if state is not _ASKED:
             return self._push(data)
         if self._request_complete:
             return self._torn()
@@ -138,11 +206,14 @@ class HttpTargetLeg:
         self._trailers = block
 
     def finish(self) -> None:
-        state = self._state
-        if state is _RAW and self._target is not None:
-            self._target.writer.flush()
-            self._target.connection.finish()
-        if self._request_complete or state is _RAW or state is _DONE:
+        if self.state is _ASKED:
+            self._finish_request()
+        elif self.state in _IN_USE:
+            self._writer.flush()
+            self._connection.finish()
+
+    def _finish_request(self) -> None:
+        if self._request_complete:
             return
         if self._chunked:
             self._request_complete = True
@@ -152,41 +223,49 @@ class HttpTargetLeg:
         else:
             self._torn()
             return
-        if self._target is not None:
-            self._target.writer.flush()
-            self._await_head(self._target)
+        self._writer.flush()
+        if self._is_untouched:
+            self.deadline = self._timers.now() + self._home.response_s
 
     def abort(self) -> None:
         self._fail("cancelled", "the client went away")
 
     def pause(self) -> None:
-        self._is_paused = True
-        if self._target is not None:
-            self._target.connection.pause()
+        if self.state in _IN_USE:
+            self._is_paused = True
+            self._connection.pause()
 
     def resume(self) -> None:
-        self._is_paused = False
-        if self._target is not None:
-            self._target.connection.resume()
-
-    def _await_head(self, target: TargetConnection) -> None:
-        if self._is_untouched:
-            target.deadline = self._timers.now() + self._pool.response_s
+        if self.state in _IN_USE:
+            self._is_paused = False
+            self._connection.resume()
 
     @property
     def _is_untouched(self) -> bool:
         """No byte of a response has arrived, or of the next one after a 1xx."""
         return self._parser is None or self._parser.is_untouched
 
+    def _push(self, *parts: Buffer) -> bool:
+        """Send in this turn. False: wait for `writable`."""
+        if not self._request_complete:
+            self.deadline = self._timers.now() + self._home.idle_s
+        return self._writer.write(*parts)
+
+    def _torn(self) -> bool:
+        """The request's body is not of the length its head stated: no target may take it."""
+        self._fail("cancelled", "the request body is not of the declared length")
+        return True
+
     # What the connection tells.
 
     def received(self, data: memoryview) -> None:
-        if self._state is _DONE or self._target is None:
+        if self.state not in _IN_USE:
+            self._received_unasked(len(data))
             return
-        parser, request = self._parser, self._request
+        parser = self._parser
         if parser is not None:
             parser.feed(data)
-        elif request.head_only or request.upgrade:
+        elif self._head_only or self._upgrade:
             parser = self._make_parser()
             parser.feed(data)
         else:
@@ -197,6 +276,7 @@ class HttpTargetLeg:
                 parser.feed(data)
             else:
                 memory, head_text = self._known, text[:end]
+                assert memory is not None, "it was asked"
                 known = memory.store.get(head_text)
                 if known is None or known.memory is not memory:
                     judged = memory.read(head_text)
@@ -208,185 +288,293 @@ class HttpTargetLeg:
                 if known.whole_bytes == len(text) - end:
                     # The commonest by far, all of it in one read: no parser, and one call for all.
                     self.status = head.status
-                    self._give_back(known.idle_s)
-                    via = self._via
+                    handler, via = self._handler, self._via
+                    assert handler is not None, "it was asked"
+                    self._rest(known.idle_s)
                     canonical = (known.relayed or known.relay(via)) if via else head.head
-                    self._handler.whole(canonical, head.body_bytes, text[end:])
+                    handler.whole(canonical, head.body_bytes, text[end:])
                     return
                 parser = self._make_parser()
                 parser.go_on(head, data[end:])
+        if self._parser is not parser:
+            return  # It told the whole response, and the next request may be under way.
         if parser.is_complete:
             self._conclude(parser)
-        elif self._state is _OPEN and not parser.is_untouched:
-            self._target.deadline = self._timers.now() + self._pool.idle_s
+        elif self.state is _ASKED and not parser.is_untouched:
+            self.deadline = self._timers.now() + self._home.idle_s
+
+    def _received_unasked(self, size_bytes: int) -> None:
+        """No request is under way: of one that was given up the answer is discarded, bounded."""
+        if self.state is _GIVEN_UP:
+            self._unread_bytes += size_bytes
+            if self._unread_bytes > limits.LINGER_DISCARD_BYTES_MAX:
+                self._let_go()
+        else:
+            self._home.remove(self)
+            self._drop()
 
     def _make_parser(self) -> ResponseParser:
-        request = self._request
-        if self._request_complete and self._target is not None:
-            self._asked_at = self._target.deadline - self._pool.response_s
+        self._asked_at = inf
+        if self._request_complete:
+            self._asked_at = self.deadline - self._home.response_s
+        known = self._known
+        assert known is not None, "it was asked"
         self._parser = parser = ResponseParser(
-            self,
-            head_only=request.head_only,
-            upgrade=request.upgrade,
-            limits=self._known.limits,
+            self, head_only=self._head_only, upgrade=self._upgrade, limits=known.limits
         )
         return parser
 
     def ended(self) -> None:
-        if self._state is _RAW:
-            self._response_ended = True
-            self._handler.ended()
-        elif self._state is _OPEN:
-            parser = self._parser
-            if parser is None or parser.is_untouched:
-                self._reset("the target closed the connection without an answer", self._target)
-                return
-            parser.end()
-            if parser.is_complete:
-                self._conclude(parser)
+        TABLE[self.state, WireEvent.ENDED](self)
 
     def writable(self) -> None:
-        if self._state is not _DONE:
-            self._handler.writable()
+        self._writer.drained()
+        TABLE[self.state, WireEvent.WRITABLE](self)
 
     def lost(self, cause: Loss | None) -> None:
-        lost, self._target = self._target, None
-        if self._state is _RAW and cause is None and self._response_ended:
-            self._finish_with(None)
-        else:
-            self._reset("the connection to the target was lost", lost)
+        self._home.forget(self)
+        TABLE[self.state, WireEvent.CLOSED if cause is None else WireEvent.LOST](self)
 
     def overdue(self) -> None:
-        """Whose fault it is: who reads its answer slowly, or sends its request so, is a client."""
-        target = self._target
-        if self._is_paused or not self._is_untouched or not self._is_target_s_turn(target):
-            self._fail("stalled", "nothing moved for too long")
-        else:
-            self.blames_target = True
-            self._fail("target-timeout", "the target did not answer in time")
+        """The deadline has passed."""
+        self.deadline = inf
+        TABLE[self.state, WireEvent.OVERDUE](self)
 
-    # What the parser tells.
+    # What the parser tells: `ResponseSink`.
 
     def whole(self, head: ResponseHead, body: memoryview) -> None:
-        if self._state is _DONE:
+        handler = self._handler
+        if handler is None or self.state is not _ASKED:
             return
         self._note_final(head)
         text = render.with_via(head.head, self._via) if self._via else head.head
-        self._give_back(self._idle_s)
-        self._handler.whole(text, head.body_bytes, body)
+        self._rest(self._keep_s)
+        handler.whole(text, head.body_bytes, body)
 
     def _note_final(self, head: ResponseHead) -> None:
         self.status = head.status
-        self._idle_s = keep_alive_limit_s(head.keep_alive_s)
+        self._keep_s = keep_alive_limit_s(head.keep_alive_s)
 
     def response(self, head: ResponseHead) -> None:
-        if self._state is _DONE:
+        handler = self._handler
+        if handler is None or self.state not in _IN_USE:
             return
         if head.status >= 200:
             self._note_final(head)
         elif head.status == 101:
-            self._state = _RAW
-            if self._target is not None:
-                self._target.deadline = inf  # The ingress watches tunnels.
+            self.state = _RAW
+            self.deadline = inf  # The ingress watches tunnels.
         text = render.with_via(head.head, self._via) if self._via else head.head
-        self._handler.head(text, head.body_bytes)
+        handler.head(text, head.body_bytes)
 
     def body(self, data: memoryview) -> None:
-        if self._state is not _DONE:
+        if self._handler is not None and self.state in _IN_USE:
             self._handler.received(data)
 
     def trailers(self, block: bytes) -> None:
-        if self._state is not _DONE:
+        if self._handler is not None and self.state in _IN_USE:
             self._handler.trailers(block)
 
     def complete(self) -> None:
         """The response is complete; `_conclude` follows once the parser has seen all the bytes."""
 
     def failed(self, reason: str) -> None:
-        self.blames_target = self._state is _OPEN
+        self.blames_target = self.state is _ASKED
         self._fail("bad-response", reason)
 
-    # Ends.
+    # The response is complete.
 
     def _conclude(self, parser: ResponseParser) -> None:
-        """The response is complete: give the connection back, then tell."""
-        if self._state is _DONE:
+        handler = self._handler
+        if handler is None or self.state not in _IN_USE:
             return
-        self._give_back(self._idle_s if parser.reusable else 0.0, excess=parser.excess)
-        self._handler.ended()
-        self._handler.done(None)
+        self._rest(self._keep_s if parser.reusable else 0.0, excess=parser.excess)
+        handler.ended()
+        handler.done(None)
 
-    def _give_back(self, idle_s: float, *, excess: bool = False) -> None:
-        """The response is complete. The connection goes back, to idle for so long if it may."""
-        target, self._target = self._target, None
-        self._state = _DONE
-        assert target is not None, "a response without its connection"
+    def _rest(self, idle_s: float, *, excess: bool = False) -> None:
+        """It has no exchange from here on, and idles for so long if it may."""
+        self._handler = None
         if self._is_paused:
-            target.connection.resume()
-        if self._request_complete and not excess:
-            pool = self._pool
-            # How long it took, without a look at a clock: of the deadline, and of its idling.
-            asked_at = target.deadline - pool.response_s
-            if self._parser is not None:
-                asked_at = self._asked_at
-            pool.release(target, idle_s)
-            took_s = target.idle_since - asked_at
-            if took_s >= 0.0:
-                usual_s = pool.usual_s
-                pool.usual_s = usual_s + SMOOTHING * (took_s - usual_s) if usual_s else took_s
-        else:
-            self._pool.discard(target)
+            self._is_paused = False
+            self._connection.resume()
+        if excess or not self._request_complete:
+            self._parser = None
+            self._drop()
+            return
+        # How long it took, without a look at a clock: of the deadline, and of its idling.
+        asked_at = self.deadline - self._home.response_s
+        if self._parser is not None:
+            self._parser = None  # It holds us: let no cycle wait for the collector.
+            asked_at = self._asked_at
+        self.state = _IDLE
+        self._is_reused = True
+        self.deadline = inf
+        self.idle_since = now = self._timers.now()
+        self.expires = now + idle_s
+        if not self._home.keep(self, idle_s, now - asked_at):
+            self.retire()
 
-    def _torn(self) -> bool:
-        """The request's body is not of the length its head stated: no target may take it."""
-        self._fail("cancelled", "the request body is not of the declared length")
-        return True
+    # It is not.
 
-    def _reset(self, reason: str, target: TargetConnection | None) -> None:
+    def _answer_ended(self) -> None:
+        """The target finished: perhaps that is the end of its response."""
+        parser = self._parser
+        if parser is None or parser.is_untouched:
+            self._reset("the target closed the connection without an answer")
+            return
+        parser.end()
+        if parser.is_complete:
+            self._conclude(parser)
+
+    def _raw_ended(self) -> None:
+        assert self._handler is not None, "it was asked"
+        self.state = _RAW_ENDED
+        self._handler.ended()
+
+    def _tell_writable(self) -> None:
+        if self._handler is not None:
+            self._handler.writable()
+
+    def _raw_closed(self) -> None:
+        self._finish_with(None, is_lost=True)
+
+    def _broke_off(self) -> None:
+        self._reset("the connection to the target was lost", is_lost=True)
+
+    def _reset(self, reason: str, *, is_lost: bool = False) -> None:
         """A pooled connection may have been about to end by itself: that says nothing.
 
         Nor does the end of one on which the target waited for a client, who sends or reads slowly.
         """
-        stale = self._is_untouched and target is not None and target.is_reused
-        waited = self._is_paused or not self._is_target_s_turn(target)
-        self.blames_target = self._state is _OPEN and not stale and not waited
+        stale = self._is_untouched and self._is_reused
+        waited = self._is_paused or not self._is_target_s_turn
+        self.blames_target = self.state is _ASKED and not stale and not waited
         if stale:  # As the others may be: another attempt shall not meet one of them.
-            self._pool.shed_idle()
-        self._fail("target-reset", reason)
+            self._home.shed_idle()
+        self._finish_with(LegFailure("target-reset", reason), is_lost=is_lost)
 
-    def _is_target_s_turn(self, target: TargetConnection | None) -> bool:
+    @property
+    def _is_target_s_turn(self) -> bool:
         """It has all of the request, or takes no more of it."""
-        return self._request_complete or (target is not None and target.writer.is_full)
+        return self._request_complete or self._writer.is_full
+
+    def _answer_overdue(self) -> None:
+        """Whose fault it is: who reads its answer slowly, or sends its request so, is a client."""
+        if self._is_paused or not self._is_untouched or not self._is_target_s_turn:
+            self._fail("stalled", "nothing moved for too long")
+        else:
+            self.blames_target = True
+            self._fail("target-timeout", "the target did not answer in time")
 
     def _fail(self, code: LegCode, reason: str) -> None:
         self._finish_with(LegFailure(code, reason))
 
-    def _finish_with(self, failure: LegFailure | None) -> None:
-        if self._state is _DONE:
+    def _finish_with(self, failure: LegFailure | None, *, is_lost: bool = False) -> None:
+        if self.state not in _IN_USE:
             return
-        was_open = self._state is _OPEN
-        self._state = _DONE
         self._failure = failure
-        target, self._target = self._target, None
-        if target is not None:
-            if was_open and failure is not None and failure.code in GIVEN_UP:
-                self.lingers = self._pool.abandon(target, has_all=self._request_complete)
-            else:
-                self._pool.discard(target)
+        if is_lost:
+            self.state = _OVER
+        elif self.state is _ASKED and failure is not None and failure.code in GIVEN_UP:
+            self._abandon()
+        else:
+            self._drop()
         # We may stand in a call of the handler's own: it is told at the end of the turn.
         self._timers.at_turn_end(self._tell_done)
 
     def _tell_done(self) -> None:
-        self._handler.done(self._failure)
+        handler, self._handler = self._handler, None
+        assert handler is not None, "told once"
+        handler.done(self._failure)
         self._parser = None  # It holds us: let no cycle wait for the collector.
 
-    # Writing.
+    # Nobody waits any more.
 
-    def _push(self, *parts: Buffer) -> bool:
-        """Send in this turn, or hold until there is a connection. False: wait for `writable`."""
-        target = self._target
-        if target is None:
-            return True  # It is over, or about to be.
-        if not self._request_complete:
-            target.deadline = self._timers.now() + self._pool.idle_s
-        return target.writer.write(*parts)
+    def _abandon(self) -> None:
+        """Say to the target that nobody waits, and let the slot wait until it knows.
+
+        A target that has all of the request may answer by closing its side. One that has not is
+        reset: what it has must not look whole. So are all where many connections are open.
+        """
+        home, seconds = self._home, hold_s(self._home.usual_s)
+        if not self._request_complete or home.is_crowded:
+            self._drop()
+            self.lingers = Abandoned(self._timers, seconds)
+            return
+        self.state = _GIVEN_UP
+        self.deadline = inf
+        self.lingers = Abandoned(self._timers, seconds, self._drop)
+        self._writer.drop()
+        self._connection.resume()
+        self._connection.finish()
+
+    def _let_go(self) -> None:
+        """The target is done with what nobody waits for, or says too much."""
+        self._drop()
+        self._forsaken()
+
+    def _forsaken(self) -> None:
+        self.state = _OVER
+        if self.lingers is not None:
+            self.lingers.end()
+
+    def retire(self) -> None:
+        """Close it: nothing is under way on it."""
+        self.state = _LEAVING
+        self.deadline = self._timers.now() + limits.LINGER_DISCARD_S
+        self._connection.finish()
+
+    def _left(self) -> None:
+        """The target closed it while it was idle."""
+        self._home.remove(self)
+        self.retire()
+
+    def _drop(self) -> None:
+        """Reset it."""
+        self.state = _OVER
+        self.deadline = inf
+        self._writer.drop()
+        self._connection.abort()
+
+    def _gone(self) -> None:
+        self._home.remove(self)
+        self.state = _OVER
+
+    def _nothing(self) -> None:
+        """It says nothing new."""
+
+
+Action = Callable[[HttpTarget], None]
+TABLE: Final[Mapping[tuple[WireState, WireEvent], Action]] = {
+    (WireState.IDLE, WireEvent.ENDED): HttpTarget._left,
+    (WireState.IDLE, WireEvent.WRITABLE): HttpTarget._nothing,
+    (WireState.IDLE, WireEvent.CLOSED): HttpTarget._gone,
+    (WireState.IDLE, WireEvent.LOST): HttpTarget._gone,
+    (WireState.ASKED, WireEvent.ENDED): HttpTarget._answer_ended,
+    (WireState.ASKED, WireEvent.WRITABLE): HttpTarget._tell_writable,
+    (WireState.ASKED, WireEvent.CLOSED): HttpTarget._broke_off,
+    (WireState.ASKED, WireEvent.LOST): HttpTarget._broke_off,
+    (WireState.ASKED, WireEvent.OVERDUE): HttpTarget._answer_overdue,
+    (WireState.RAW, WireEvent.ENDED): HttpTarget._raw_ended,
+    (WireState.RAW, WireEvent.WRITABLE): HttpTarget._tell_writable,
+    (WireState.RAW, WireEvent.CLOSED): HttpTarget._broke_off,
+    (WireState.RAW, WireEvent.LOST): HttpTarget._broke_off,
+    (WireState.RAW_ENDED, WireEvent.WRITABLE): HttpTarget._tell_writable,
+    (WireState.RAW_ENDED, WireEvent.CLOSED): HttpTarget._raw_closed,
+    (WireState.RAW_ENDED, WireEvent.LOST): HttpTarget._broke_off,
+    (WireState.GIVEN_UP, WireEvent.ENDED): HttpTarget._let_go,
+    (WireState.GIVEN_UP, WireEvent.WRITABLE): HttpTarget._nothing,
+    (WireState.GIVEN_UP, WireEvent.CLOSED): HttpTarget._forsaken,
+    (WireState.GIVEN_UP, WireEvent.LOST): HttpTarget._forsaken,
+    (WireState.LEAVING, WireEvent.ENDED): HttpTarget._nothing,
+    (WireState.LEAVING, WireEvent.WRITABLE): HttpTarget._nothing,
+    (WireState.LEAVING, WireEvent.CLOSED): HttpTarget._gone,
+    (WireState.LEAVING, WireEvent.LOST): HttpTarget._gone,
+    (WireState.LEAVING, WireEvent.OVERDUE): HttpTarget._drop,
+    (WireState.OVER, WireEvent.ENDED): HttpTarget._nothing,
+    (WireState.OVER, WireEvent.WRITABLE): HttpTarget._nothing,
+    (WireState.OVER, WireEvent.CLOSED): HttpTarget._nothing,
+    (WireState.OVER, WireEvent.LOST): HttpTarget._nothing,
+}
+"""What is done about what befalls a connection. A pair that is not here can't be."""

@@ -7,22 +7,20 @@ from typing import TYPE_CHECKING
 from router.forward.http1.bytes_cache import BytesCache
 from router.forward.http1.memory import AsBlock
 from router.forward.http1.responses import KnownResponses
-from router.forward.pool import TargetConnection, TargetPool
+from router.forward.pool import TargetPool
 from router.forward.ports import (
     LegTaker,
     PendingLeg,
     Request,
     ServerLeg,
     TargetConfig,
-    dial_failure,
 )
 from router.forward.protocols import Http2, http2
 from router.forward.proxy_header import proxy_header
-from router.forward.target_http import HttpTargetLeg
 from router.forward.target_tcp import DialledTarget, with_preface
 from router.model.addresses import split
 from router.model.settings import Timeouts
-from router.net.ports import DialFailure, Network, Tls
+from router.net.ports import Network, Tls
 
 if TYPE_CHECKING:
     from router.forward.pool_http2 import Http2Pool, TargetSession
@@ -129,11 +127,9 @@ class Targets:
         protocol = request.protocol
         if protocol == "http":
             pool = self._pools.get(target)
-            connection = pool.acquire(request.idempotent) if pool is not None else None
-            if pool is None or connection is None:
+            if pool is None:
                 return None
-            via = b"" if via_local else self._via
-            return HttpTargetLeg(request, taker, pool, connection, self._network, via, self._known)
+            return pool.take(request, taker, b"" if via_local else self._via, self._known)
         if protocol == "http2":
             streams = self._http2_pool(target)
             session = streams.take()
@@ -146,19 +142,9 @@ class Targets:
         it."""
         if request.protocol == "tcp":
             return self._dial_tcp(request, taker, target)
-
-        def failed(failure: DialFailure) -> None:
-            taker.connect_failed(dial_failure(failure))
-
         if request.protocol == "http":
-            pool, network, known = self._http_pool(target), self._network, self._known
             via = b"" if via_local else self._via
-
-            def connected(connection: TargetConnection) -> None:
-                leg = HttpTargetLeg(request, taker, pool, connection, network, via, known)
-                taker.connected(leg)
-
-            return pool.dial(connected, failed)
+            return self._http_pool(target).dial(request, taker, via, self._known)
         streams = self._http2_pool(target)
         return streams.wait(
             lambda session: self._http2_leg(request, taker, streams, session, via_local), taker

@@ -16,9 +16,8 @@ from router.forward.http1.responses import (
     ResponseHead,
     read_response_head,
 )
-from router.forward.pool import TargetConnection, TargetPool
+from router.forward.pool import TargetPool
 from router.forward.ports import Request
-from router.forward.target_http import HttpTargetLeg
 from router.model.ids import ServiceKey
 from router.model.settings import ServiceLimits
 from tests.corpus import requests as request_corpus
@@ -78,12 +77,7 @@ def leg_outcome(pieces: list[bytes], known: KnownResponses | None) -> tuple[obje
     head = b"GET / HTTP/1.1\r\nHost: shop\r\n"
     request = Request(key=ServiceKey("shop", 80), protocol="http", idempotent=True, head=head)
 
-    def connected(connection: TargetConnection) -> None:
-        responses = known if known is not None else KnownResponses()
-        leg = HttpTargetLeg(request, taker, pool, connection, network, b"1.1 east", responses)
-        taker.connected(leg)
-
-    pool.dial(connected, lambda failure: None)
+    pool.dial(request, taker, b"1.1 east", known if known is not None else KnownResponses())
     connection = network.connect()
     for piece in pieces:
         if not connection.is_aborted():

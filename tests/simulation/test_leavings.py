@@ -16,9 +16,8 @@ from router.forward.http1.requests import RequestParser
 from router.forward.http1.responses import ResponseParser
 from router.forward.ingress_http import HttpSession
 from router.forward.ingress_tcp import TcpSession
-from router.forward.pool import TargetConnection
 from router.forward.remote import RemoteLeg
-from router.forward.target_http import HttpTargetLeg
+from router.forward.target_http import HttpTarget
 from router.forward.target_tcp import TcpTargetLeg
 from router.forward.turn_writer import TurnWriter
 from router.link.buffers import LinkBuffers
@@ -37,12 +36,11 @@ PARTS = (
     Exchange,
     HttpCaller,
     HttpSession,
-    HttpTargetLeg,
+    HttpTarget,
     LaneStream,
     RemoteLeg,
     RequestParser,
     ResponseParser,
-    TargetConnection,
     TcpSession,
     TcpTargetLeg,
     TurnWriter,

@@ -3,9 +3,8 @@
 import pytest
 
 from router.forward.http1.responses import KnownResponses
-from router.forward.pool import TargetConnection, TargetPool
-from router.forward.ports import Request, dial_failure
-from router.forward.target_http import HttpTargetLeg
+from router.forward.pool import TargetPool
+from router.forward.ports import LegFailure, Request
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.net.ports import Loss
@@ -32,21 +31,13 @@ class Target:
         """As who sends through it, and as who hears of it."""
         values = {"idempotent": head.startswith(b"GET"), "head": head, **fields}
         request = Request(key=ServiceKey("shop", 80), protocol="http", **values)  # type: ignore[arg-type]
-        taker, network, pool = RecordingTaker(), self.network, self.pool
+        taker, known = RecordingTaker(), KnownResponses()
         via = b"" if via_local else b"1.1 east"
-
-        def connected(connection: TargetConnection) -> None:
-            known = KnownResponses()
-            leg = HttpTargetLeg(request, taker, pool, connection, network, via, known)
-            taker.connected(leg)
-
-        idle = pool.acquire(request.idempotent)
+        idle = self.pool.take(request, taker, via, known)
         if idle is not None:
-            connected(idle)
+            taker.connected(idle)
         else:
-            taker.dial = pool.dial(
-                connected, lambda failure: taker.connect_failed(dial_failure(failure))
-            )
+            taker.dial = self.pool.dial(request, taker, via, known)
         return taker, taker
 
     def warm(self) -> FakeConnection:
@@ -333,3 +324,36 @@ def test_a_target_that_does_not_take_the_body_is_given_up_as_one_that_does_not_a
     target.network.advance(limits.STREAM_IDLE_S + 2 * limits.POOL_SWEEP_S)
     assert handler.last() == ("done", "target-timeout")
     assert leg.blames_target
+
+
+def test_a_request_that_begins_as_a_response_in_pieces_ends_is_not_ended_with_it(
+    target: Target,
+) -> None:
+    _, first = target.leg()
+    connection = target.network.connect()
+    second: list[RecordingTaker] = []
+
+    def done(failure: LegFailure | None) -> None:
+        second.append(target.leg()[1])
+
+    first.done = done  # type: ignore[method-assign]
+    connection.deliver(OK[:20])
+    connection.deliver(OK[20:])
+    assert second[0].events == [("opened",)], "over the same connection, and not answered yet"
+    connection.deliver(OK)
+    assert second[0].last() == ("done", None)
+
+
+def test_who_read_slowly_says_nothing_of_the_next_request(target: Target) -> None:
+    sender, handler = target.leg()
+    connection = target.network.connect()
+    connection.deliver(OK[:-2])
+    sender.pause()
+    connection.deliver(OK[-2:])
+    assert handler.last() == ("done", None)
+    _, handler = target.leg()
+    connection.deliver(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 2")
+    connection.lose(Loss("reset"))
+    target.network.turn()
+    assert handler.last() == ("done", "target-reset")
+    assert handler.blames_target

@@ -2,29 +2,18 @@
 
 import pytest
 
-from router.forward.pool import TargetConnection, TargetPool
+from router.forward.http1.responses import KnownResponses
+from router.forward.pool import TargetPool
+from router.forward.ports import Request
+from router.forward.target_http import HttpTarget
 from router.model import limits
+from router.model.ids import ServiceKey
 from router.model.settings import Timeouts
-from router.net.ports import DialFailure, Loss
+from router.net.ports import Loss
 from tests.unit.forward.fakes_http import FakeConnection, FakeNetwork
+from tests.unit.forward.taken import RecordingTaker
 
-
-class User:
-    """Who holds a connection."""
-
-    def __init__(self) -> None:
-        self._times_overdue = 0
-
-    def times_overdue(self) -> int:
-        return self._times_overdue
-
-    def received(self, data: memoryview) -> None: ...
-    def ended(self) -> None: ...
-    def writable(self) -> None: ...
-    def lost(self, cause: Loss | None) -> None: ...
-
-    def overdue(self) -> None:
-        self._times_overdue += 1
+KNOWN = KnownResponses()
 
 
 @pytest.fixture
@@ -37,70 +26,78 @@ def pool(network: FakeNetwork) -> TargetPool:
     return TargetPool(network, "127.0.0.1", 9001)
 
 
-def taken(pool: TargetPool, network: FakeNetwork) -> tuple[TargetConnection, FakeConnection]:
-    """A fresh connection in use."""
-    got: list[TargetConnection] = []
+def request(*, idempotent: bool = True) -> Request:
+    head = b"GET / HTTP/1.1\r\nHost: shop\r\n"
+    return Request(key=ServiceKey("shop", 80), protocol="http", head=head, idempotent=idempotent)
 
-    def connected(target: TargetConnection) -> None:
-        target.user = User()
-        got.append(target)
 
-    def failed(failure: DialFailure) -> None:
-        raise AssertionError(failure)
-
-    pool.dial(connected, failed)
+def taken(pool: TargetPool, network: FakeNetwork) -> tuple[HttpTarget, FakeConnection]:
+    """A fresh connection that has a request."""
+    taker = RecordingTaker()
+    pool.dial(request(), taker, b"", KNOWN)
     connection = network.connect()
-    return got[0], connection
+    assert isinstance(taker.leg, HttpTarget)
+    return taker.leg, connection
+
+
+def take(pool: TargetPool, *, idempotent: bool = True) -> HttpTarget | None:
+    return pool.take(request(idempotent=idempotent), RecordingTaker(), b"", KNOWN)
+
+
+def answer(connection: FakeConnection, idle_s: float = limits.POOL_IDLE_S) -> None:
+    """Its target allows it to idle so long."""
+    kept = b"close" if not idle_s else b"keep-alive\r\nKeep-Alive: timeout=%d" % (idle_s + 1)
+    connection.deliver(b"HTTP/1.1 204 No Content\r\nConnection: %b\r\n\r\n" % kept)
 
 
 def test_the_connection_used_last_is_taken_first(pool: TargetPool, network: FakeNetwork) -> None:
-    targets = [taken(pool, network)[0] for _ in range(3)]
-    for target in targets:
-        pool.release(target, limits.POOL_IDLE_S)
-    assert pool.acquire(True) is targets[2]
-    assert targets[2].is_reused
-    assert pool.acquire(True) is targets[1]
-    assert pool.acquire(True) is targets[0]
-    assert pool.acquire(True) is None
+    fresh = [taken(pool, network) for _ in range(3)]
+    for _, connection in fresh:
+        answer(connection)
+    first, second, third = (target for target, _ in fresh)
+    assert take(pool) is third
+    assert take(pool) is second
+    assert take(pool) is first
+    assert take(pool) is None
 
 
 def test_what_may_not_be_repeated_gets_a_fresh_connection_or_one_just_used(
     pool: TargetPool, network: FakeNetwork
 ) -> None:
-    target, _ = taken(pool, network)
-    pool.release(target, limits.POOL_IDLE_S)
+    target, connection = taken(pool, network)
+    answer(connection)
     network.advance(limits.POOL_FRESH_S)
-    assert pool.acquire(False) is target
-    pool.release(target, limits.POOL_IDLE_S)
+    assert take(pool, idempotent=False) is target
+    answer(connection)
     network.advance(limits.POOL_FRESH_S + 0.1)
-    assert pool.acquire(False) is None
-    assert pool.acquire(True) is target
+    assert take(pool, idempotent=False) is None
+    assert take(pool) is target
 
 
 def test_a_stale_address_does_not_lead_to_an_older_connection_for_what_may_not_be_repeated(
     pool: TargetPool, network: FakeNetwork
 ) -> None:
-    old, moved = (taken(pool, network)[0] for _ in range(2))
+    (old, older), (moved, newer) = (taken(pool, network) for _ in range(2))
     moved.address = "192.0.2.99"
-    pool.release(old, limits.POOL_IDLE_S)
+    answer(older)
     network.advance(limits.POOL_FRESH_S + 0.1)
-    pool.release(moved, limits.POOL_IDLE_S)
+    answer(newer)
     network.renamed.add("192.0.2.99")
-    assert pool.acquire(False) is None
-    assert pool.acquire(True) is old
+    assert take(pool, idempotent=False) is None
+    assert take(pool) is old
 
 
 @pytest.mark.parametrize("idle_s", [limits.POOL_IDLE_S, 2.0])
 def test_an_idle_connection_is_closed_in_time_and_never_used_late(
     pool: TargetPool, network: FakeNetwork, idle_s: float
 ) -> None:
-    target, connection = taken(pool, network)
-    pool.release(target, idle_s)
+    _, connection = taken(pool, network)
+    answer(connection, idle_s)
     network.time += idle_s  # The sweep has not run yet.
-    assert pool.acquire(True) is None
+    assert take(pool) is None
     assert connection.is_finished()
-    other, second = taken(pool, network)
-    pool.release(other, idle_s)
+    _, second = taken(pool, network)
+    answer(second, idle_s)
     network.advance(idle_s + limits.POOL_SWEEP_S)
     assert second.is_finished()
     assert pool.idle_count == 0
@@ -109,8 +106,8 @@ def test_an_idle_connection_is_closed_in_time_and_never_used_late(
 def test_a_target_that_does_not_close_its_side_is_reset(
     pool: TargetPool, network: FakeNetwork
 ) -> None:
-    target, connection = taken(pool, network)
-    pool.release(target, 0.0)
+    _, connection = taken(pool, network)
+    answer(connection, 0)
     assert connection.is_finished()
     network.advance(limits.LINGER_DISCARD_S + 2 * limits.POOL_SWEEP_S)
     assert connection.is_aborted()
@@ -122,82 +119,71 @@ def test_an_idle_connection_that_speaks_ends_or_breaks_is_not_used_again(
     pool: TargetPool, network: FakeNetwork
 ) -> None:
     for event in ("bytes", "end", "loss"):
-        target, connection = taken(pool, network)
-        pool.release(target, limits.POOL_IDLE_S)
+        _, connection = taken(pool, network)
+        answer(connection)
         if event == "bytes":
             connection.deliver(b"HTTP/1.1 408 Timeout\r\n\r\n")
         elif event == "end":
             connection.end()
         else:
             connection.lose(Loss("reset"))
-        assert pool.acquire(True) is None
+        assert take(pool) is None
         network.turn()
         assert pool.open_count == 0
 
 
 def test_no_more_than_a_bounded_number_idles(pool: TargetPool, network: FakeNetwork) -> None:
-    targets = [taken(pool, network)[0] for _ in range(limits.POOL_IDLE_PER_TARGET_MAX + 1)]
-    for target in targets:
-        pool.release(target, limits.POOL_IDLE_S)
+    connections = [taken(pool, network)[1] for _ in range(limits.POOL_IDLE_PER_TARGET_MAX + 1)]
+    for connection in connections:
+        answer(connection)
     assert pool.idle_count == limits.POOL_IDLE_PER_TARGET_MAX
+    assert connections[-1].is_finished()
 
 
 def test_a_closed_pool_keeps_nothing_and_lets_exchanges_end(
     pool: TargetPool, network: FakeNetwork
 ) -> None:
-    busy, busy_connection = taken(pool, network)
-    idle, idle_connection = taken(pool, network)
-    pool.release(idle, limits.POOL_IDLE_S)
+    _, busy = taken(pool, network)
+    _, idle = taken(pool, network)
+    answer(idle)
     pool.close()
-    assert idle_connection.is_finished()
-    assert not busy_connection.is_finished()
-    pool.release(busy, limits.POOL_IDLE_S)
-    assert busy_connection.is_finished()
+    assert idle.is_finished()
+    assert not busy.is_finished()
+    answer(busy)
+    assert busy.is_finished()
     assert pool.idle_count == 0
-
-
-def test_a_deadline_is_told_to_the_user_once(pool: TargetPool, network: FakeNetwork) -> None:
-    target, _ = taken(pool, network)
-    user = User()
-    target.user = user
-    target.deadline = network.now() + 5
-    network.advance(4)
-    assert user.times_overdue() == 0
-    network.advance(1 + limits.POOL_SWEEP_S)
-    assert user.times_overdue() == 1
-    network.advance(5)
-    assert user.times_overdue() == 1
 
 
 def test_a_connection_to_an_address_that_the_name_has_lost_is_not_used_again(
     network: FakeNetwork,
 ) -> None:
     pool = TargetPool(network, "shop", 9001)
-    target, connection = taken(pool, network)
-    pool.release(target, limits.POOL_IDLE_S)
+    _, connection = taken(pool, network)
+    answer(connection)
     network.renamed.add(connection.peer.host)
-    assert pool.acquire(True) is None
+    assert take(pool) is None
     assert connection.is_finished()
 
 
 def test_an_address_is_not_asked_for_whether_it_is_current(network: FakeNetwork) -> None:
     pool = TargetPool(network, FakeConnection.peer.host, 9001)
     target, connection = taken(pool, network)
-    pool.release(target, limits.POOL_IDLE_S)
+    answer(connection)
     network.renamed.add(connection.peer.host)
-    assert pool.acquire(True) is target
+    assert take(pool) is target
 
 
 @pytest.mark.parametrize("response_s", [0.05, 0.4, 3.0, 60.0])
-def test_a_deadline_is_judged_soon_after_it_however_short_it_is(
+def test_a_deadline_is_judged_soon_after_it_however_short_it_is_and_told_once(
     network: FakeNetwork, response_s: float
 ) -> None:
     pool = TargetPool(network, "127.0.0.1", 9001, timeouts=Timeouts(response_s=response_s))
-    target, _ = taken(pool, network)
-    target.deadline = network.now() + response_s
-    user = target.user
-    assert isinstance(user, User)
+    taker = RecordingTaker()
+    pool.dial(request(), taker, b"", KNOWN)
+    network.connect()
     network.advance(response_s - 0.001)
-    assert user.times_overdue() == 0
+    assert [name for name, *_ in taker.events] == ["opened"]
     network.advance(0.002 + min(1.0, response_s / 4))
-    assert user.times_overdue() == 1
+    network.advance(2 * response_s)
+    assert [name for name, *_ in taker.events] == ["opened", "done"]
+    assert taker.blames_target
