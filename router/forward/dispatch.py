@@ -186,9 +186,11 @@ class Dispatch(Receiver):
         return tries.may_repeat(failure, idempotent=idempotent)
 
     def _is_unsent(self) -> bool:
-        """Nothing was sent of what follows the head: no target can have run it."""
-        follows = self.request.protocol == "tcp" or self.request.body_bytes != 0
-        return follows and not self._is_finished and self._kept is None and self._in_hand
+        """Tcp of a client that has said nothing: no target can have run anything for it.
+
+        A head may have been enough for one to run it, whatever of its body was not sent.
+        """
+        return self.request.protocol == "tcp" and self._kept is None and not self._is_finished
 
     # RemoteHandler
 

@@ -20,7 +20,6 @@ from router.forward.wire_states import WireEvent, WireState
 from router.model import limits
 from router.net.ports import Buffer, Connection, Loss, Timers
 
-
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
 _IDLE = WireState.IDLE
 _ASKED = WireState.ASKED

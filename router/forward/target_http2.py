@@ -49,7 +49,8 @@ class Http2TargetLeg:
     """`ServerLeg` to a target, and `StreamUser` there: its stream opens as it is made.
 
     A stream that the target did not process (REFUSED_STREAM, or beyond its GOAWAY) fails
-    ``not-processed``: whoever has all that was sent may try again. ``via``: as of `HttpTarget.begin`.
+    ``not-processed``: whoever has all that was sent may try again. ``via`` as of
+    `HttpTarget.begin`.
     """
 
     wire = None
