@@ -4,21 +4,17 @@ An egress never sends a request on to another site: it has a slot, waits for one
 OPEN allows, or refuses. So two full sites cannot pass a request to and fro.
 """
 
-from typing import TYPE_CHECKING
-
 from router.balance.ledger import Denied, Slot
 from router.balance.waiting_room import WaitingPlace, line_of
 from router.forward.answer_habit import IN_PARTS_AGAIN
 from router.forward.exchange import Exchange
 from router.forward.ports import OVERLOADED, LegCode, LegFailure, Request
 from router.forward.service import Service
+from router.forward.under_way import UnderWay
 from router.link.ports import Refusal, ResetCode, Stream
 from router.model import limits
 from router.model.ids import SiteId
 from router.net.ports import Buffer, Timer
-
-if TYPE_CHECKING:
-    from router.forward.under_way import UnderWay
 
 _REFUSALS: dict[LegCode, Refusal] = {
     "busy": "busy",
@@ -73,7 +69,7 @@ class EgressExchange(Exchange):
         stream: Stream,
         request: Request,
         service: Service,
-        under_way: "UnderWay",
+        under_way: UnderWay,
         ingress: SiteId,
         wait_ms: int,
     ) -> None:

@@ -3,15 +3,30 @@
 from collections.abc import Callable, Set
 from itertools import islice
 from operator import itemgetter
+from typing import Protocol
 
 from router.forward.clients import ClientConnection
-from router.forward.egress import EgressExchange
 from router.forward.pressure import Pressure
 from router.forward.service import Service
 from router.forward.source_shares import reset_largest
 from router.model import limits
 from router.model.ids import SiteId
 from router.net.ports import Timers
+
+
+class EndsHere(Protocol):
+    """The exchange of a stream that ends at this site."""
+
+    ingress: SiteId
+
+    @property
+    def service(self) -> Service: ...
+
+    def dismiss(self) -> None:
+        """Send it elsewhere if it only waits."""
+
+    def stop(self) -> None:
+        """Reset it."""
 
 
 class UnderWay:
@@ -36,7 +51,7 @@ class UnderWay:
         self.clients: set[ClientConnection] = set()
         self.many_at_once: set[ClientConnection] = set()
         """Of these who have many requests under way: only they hold responses without credit."""
-        self.egress: set[EgressExchange] = set()
+        self.egress: set[EndsHere] = set()
         self.is_draining = False
         """Nothing is added any more."""
         self.stirred: Callable[[], None] | None = None
@@ -59,7 +74,7 @@ class UnderWay:
         for callback in wants:
             callback()
 
-    def egress_finished(self, egress: EgressExchange) -> None:
+    def egress_finished(self, egress: EndsHere) -> None:
         """A stream is over."""
         self.egress.discard(egress)
         if self.is_draining:

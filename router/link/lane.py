@@ -1,17 +1,13 @@
 """What a lane, its streams and its owner ask of each other, and the codes that they share."""
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import msgspec
 
 from router.link.buffers import LinkBuffers
+from router.link.outbox import Outbox, S
 from router.link.ports import Refusal, ResetCode, Stream, StreamHandler
 from router.model.ids import RouterId, SiteId
-
-if TYPE_CHECKING:
-    from router.link.mux import LaneMux
-    from router.link.outbox import Outbox
-    from router.link.stream import LaneStream
 
 REFUSALS: tuple[Refusal, ...] = (
     "busy",
@@ -53,26 +49,29 @@ class Fault(msgspec.Struct, frozen=True):
         return f"{self.reason}. {self.hint}" if self.hint else self.reason
 
 
-class LaneOwner(Protocol):
+L_contra = TypeVar("L_contra", contravariant=True)
+
+
+class LaneOwner(Protocol[L_contra]):
     """Who a lane belongs to. Called in the network's turn, never from inside a lane's method."""
 
-    def lane_message(self, lane: "LaneMux", payload: memoryview) -> None:
+    def lane_message(self, lane: L_contra, payload: memoryview) -> None:
         """A control message. RemoteProtocolError closes the lane with its code."""
 
     def lane_stream(self, stream: Stream, body: bytes) -> StreamHandler:
         """The peer opened a stream, by an OPEN of ``body``. Raises RemoteProtocolError."""
 
-    def lane_rtt(self, lane: "LaneMux", rtt_s: float) -> None:
+    def lane_rtt(self, lane: L_contra, rtt_s: float) -> None:
         """A PING came back."""
 
-    def lane_drained(self, lane: "LaneMux") -> None:
+    def lane_drained(self, lane: L_contra) -> None:
         """Neither end opens more on it and nothing is left. Perhaps more than once."""
 
-    def lane_lost(self, lane: "LaneMux", fault: Fault) -> None:
+    def lane_lost(self, lane: L_contra, fault: Fault) -> None:
         """Over; its streams have been told. Exactly once, the last call."""
 
 
-class StreamLane(Protocol):
+class StreamLane(Protocol[S]):
     """What a stream asks of its lane."""
 
     @property
@@ -92,7 +91,7 @@ class StreamLane(Protocol):
         """Half a window read within this time means that the window is what limits."""
 
     @property
-    def outbox(self) -> "Outbox":
+    def outbox(self) -> Outbox[S]:
         """Where to put what leaves in this turn. Who does sees to it that the turn is asked."""
 
     @property
@@ -102,27 +101,27 @@ class StreamLane(Protocol):
     def ask_turn(self) -> None:
         """To be called unless it is asked."""
 
-    def ready(self, stream: "LaneStream") -> None:
+    def ready(self, stream: S) -> None:
         """It has something to send; at most once until it was filled."""
 
     def urgent(self, frame: bytes) -> None:
         """Send ahead of all data."""
 
-    def credit_due(self, stream: "LaneStream") -> None:
+    def credit_due(self, stream: S) -> None:
         """It wants a WINDOW frame; at most once until `take_credit`."""
 
-    def writable_due(self, stream: "LaneStream") -> None:
+    def writable_due(self, stream: S) -> None:
         """Tell its handler `writable` at the turn's end."""
 
     @property
     def heard_at(self) -> float:
         """When the peer's last bytes came: now, while a frame is received."""
 
-    def answered(self, stream: "LaneStream") -> None:
+    def answered(self, stream: S) -> None:
         """It no longer waits for our answer; idempotent."""
 
     @property
-    def held(self) -> list["LaneStream"]:
+    def held(self) -> list[S]:
         """Who puts itself there is to `tell_accepted` in a moment, or has answered by then."""
 
     def hold_accepted(self) -> None:
@@ -131,19 +130,19 @@ class StreamLane(Protocol):
     offered: int
     """Streams of the peer that wait for our answer."""
 
-    def forget(self, stream: "LaneStream") -> None:
+    def forget(self, stream: S) -> None:
         """It is over: its id is closed from here on."""
 
-    def closed(self, stream: "LaneStream") -> None:
+    def closed(self, stream: S) -> None:
         """As `forget`, of one that was answered."""
 
-    def finished(self, stream: "LaneStream") -> None:
+    def finished(self, stream: S) -> None:
         """While it was filled it became complete both ways; `lost` is told at the turn's end."""
 
-    def end_later(self, stream: "LaneStream", cause: ResetCode | None) -> None:
+    def end_later(self, stream: S, cause: ResetCode | None) -> None:
         """Tell its handler `lost` at the turn's end."""
 
-    def reset_peer(self, stream: "LaneStream", code: ResetCode) -> None:
+    def reset_peer(self, stream: S, code: ResetCode) -> None:
         """Send RESET, in the budget that the peer grants."""
 
     def judge_buffers(self) -> None:

@@ -35,7 +35,7 @@ class LaneMux:
         self,
         connection: Connection,
         timers: Timers,
-        owner: LaneOwner,
+        owner: "LaneOwner[LaneMux]",
         buffers: LinkBuffers,
         *,
         dialled: bool,
@@ -64,7 +64,7 @@ class LaneMux:
         self._is_last = False  # We open nothing more; the peer is told once all OPENs have left.
         self._said_last = self._heard_last = False
         self.offered = 0  # Streams of the peer that wait for our answer.
-        self.outbox = Outbox(now)
+        self.outbox: Outbox[LaneStream] = Outbox(now)
         # Streams whose ACCEPTED is held back: since the last look, and since the one before.
         self.held: list[LaneStream] = []
         self._held_longer: list[LaneStream] = []

@@ -6,11 +6,11 @@ Answers and control first. Then, while nothing is left of earlier turns, what fi
 """
 
 from collections import deque
+from typing import Generic, Protocol, TypeVar
 
 from router.link import frames
 from router.link.ports import Count
 from router.link.resets import ResetQueue
-from router.link.stream import LaneStream
 from router.model import limits
 from router.net.ports import Buffer
 
@@ -19,12 +19,41 @@ _FRAME_BYTES = 8 + limits.FRAME_PAYLOAD_BYTES_MAX
 _PLACED_BYTES_MAX = limits.LANE_PLACED_BYTES_MAX
 _ANSWER_WORD, _ANSWER_HEADER_BYTES = frames.ANSWER_WORD, 8 + frames.ANSWER_PREFIX_BYTES
 
-_Answer = tuple[LaneStream, Count, int, int, int, int, bytes, bytes]
+
+class Sender(Protocol):
+    """What a stream says of itself to who sends for it."""
+
+    id: int
+    is_ready: bool
+    """Something of it waits."""
+    deficit_bytes: int
+    """What it was not given in its last turn: the outbox's own."""
+    queued_bytes: int
+    received_fin: bool
+    sent_fin: bool
+    """Set by the outbox as its ANSWER leaves."""
+
+    @property
+    def is_over(self) -> bool: ...
+
+    @property
+    def unsent_open(self) -> bool:
+        """Its OPEN has not left: streams open in the order of their ids."""
+
+    def fill(self, parts: list[Buffer], allowance_bytes: int) -> int:
+        """Append frames, data up to ``allowance_bytes``; how many bytes they are."""
+
+    def take_credit(self) -> int:
+        """What its WINDOW frame gives back; 0: nothing any more."""
+
+
+S = TypeVar("S", bound=Sender)
+_Answer = tuple[S, Count, int, int, int, int, bytes, bytes]
 """Whose; its count; microseconds since ACCEPTED was due; declared length of the body; size of the
 head; of both; head; body."""
 
 
-class Outbox:
+class Outbox(Generic[S]):
     """``ready`` are the streams with something that waits, each once, in turn.
 
     ``placed`` are whole frames of this turn (``turn`` is its number), ``answers`` what becomes
@@ -55,17 +84,17 @@ class Outbox:
     def __init__(self, now: float) -> None:
         self.turn = 0
         self.room_bytes = _PLACED_BYTES_MAX
-        self.placed: list[tuple[LaneStream, bytes]] = []
-        self.answers: list[_Answer] = []
-        self.complete: list[LaneStream] = []
-        self.ready: deque[LaneStream] = deque()
+        self.placed: list[tuple[S, bytes]] = []
+        self.answers: list[_Answer[S]] = []
+        self.complete: list[S] = []
+        self.ready: deque[S] = deque()
         self.resets = ResetQueue(now)
         self.resets_again_at: float | None = None
         self._urgent: list[bytes] = []
         self._urgent_bytes = 0
         self._control: deque[bytes] = deque()
         self._control_bytes = 0
-        self._credits: list[LaneStream] = []
+        self._credits: list[S] = []
 
     @property
     def is_empty(self) -> bool:
@@ -89,11 +118,11 @@ class Outbox:
         self._control_bytes += len(frame)
         return self._control_bytes <= limits.LANE_CONTROL_BYTES_MAX
 
-    def credit(self, stream: LaneStream) -> None:
+    def credit(self, stream: S) -> None:
         """A WINDOW frame for ``stream``."""
         self._credits.append(stream)
 
-    def end_open(self, stream: LaneStream) -> None:
+    def end_open(self, stream: S) -> None:
         """Nothing follows its OPEN, which is placed: it says so itself."""
         for place in range(len(self.placed) - 1, -1, -1):  # As a rule it is the last.
             opened, frame = self.placed[place]

@@ -39,7 +39,7 @@ class LinkSession:
 
     def __init__(
         self,
-        owner: SessionOwner,
+        owner: "SessionOwner[LinkSession]",
         timers: Timers,
         identity: LinkIdentity,
         process: ProcessBuffers,

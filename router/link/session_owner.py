@@ -1,6 +1,6 @@
 """What a session is told at its birth, and what its owner is told of it from then on."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -12,38 +12,35 @@ from router.link.renewals import Answer
 from router.model.errors import HandshakeRejected
 from router.model.ids import SiteId
 
-if TYPE_CHECKING:
-    from router.link.session import LinkSession
+T_contra = TypeVar("T_contra", contravariant=True)
 
 
-class SessionOwner(Protocol):
+class SessionOwner(Protocol[T_contra]):
     """Who a session belongs to. `session_down` is the last call, exactly once, up or not."""
 
     def session_admit(
-        self, session: "LinkSession", certificate: bytes, neighbour: Neighbour
+        self, session: T_contra, certificate: bytes, neighbour: Neighbour
     ) -> HandshakeRejected | None:
         """Judge a peer that proved its identity, on its control lane and on each data lane."""
 
-    def session_up(self, session: "LinkSession") -> None: ...
-    def session_cost(self, session: "LinkSession") -> None: ...
-    def session_read(self, session: "LinkSession", lane: LaneMux, size_bytes: int) -> None:
+    def session_up(self, session: T_contra) -> None: ...
+    def session_cost(self, session: T_contra) -> None: ...
+    def session_read(self, session: T_contra, lane: LaneMux, size_bytes: int) -> None:
         """So much of a control message was decoded, the LSA in it apart."""
 
-    def session_message(self, session: "LinkSession", message: RoutingMessage) -> None: ...
-    def session_stream(
-        self, session: "LinkSession", stream: Stream, body: bytes
-    ) -> StreamHandler: ...
-    def session_changed(self, session: "LinkSession") -> None: ...
-    def session_draining(self, session: "LinkSession") -> None:
+    def session_message(self, session: T_contra, message: RoutingMessage) -> None: ...
+    def session_stream(self, session: T_contra, stream: Stream, body: bytes) -> StreamHandler: ...
+    def session_changed(self, session: T_contra) -> None: ...
+    def session_draining(self, session: T_contra) -> None:
         """An end opens no more streams, or asks the other not to."""
 
-    def session_renewal(self, session: "LinkSession", request: str, answer: Answer) -> None:
+    def session_renewal(self, session: T_contra, request: str, answer: Answer) -> None:
         """The dialler asks for another certificate. ``answer`` takes one, now or later."""
 
-    def session_renewal_due(self, session: "LinkSession") -> None:
+    def session_renewal_due(self, session: T_contra) -> None:
         """The acceptor says that ours is of the past."""
 
-    def session_down(self, session: "LinkSession", fault: Fault) -> None: ...
+    def session_down(self, session: T_contra, fault: Fault) -> None: ...
 
 
 class SessionConfig(msgspec.Struct, frozen=True):

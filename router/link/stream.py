@@ -89,7 +89,7 @@ class LaneStream:
 
     def __init__(
         self,
-        lane: StreamLane,
+        lane: "StreamLane[LaneStream]",
         stream_id: int,
         *,
         opened_here: bool = False,
