@@ -234,10 +234,11 @@ class Exchange(ABC):
         self._era = service.outcomes.era
         if service.timings.wanted is not None:
             self._timing = TargetTiming(service.timings.take(), service.now, slot, request)
-        leg = service.target_pools.take(request, self, target, self._FROM_CLIENT)
+        way = service.target_ways.by_protocol[request.protocol][target]
+        leg = way.take(request, self, via_local=self._FROM_CLIENT)
         if leg is None:
             self._leg = None
-            self._dial = service.target_pools.dial(request, self, target, self._FROM_CLIENT)
+            self._dial = way.dial(request, self, via_local=self._FROM_CLIENT)
             return False
         self._leg = leg
         if self._kept is not None or self._is_finished or self._paused:

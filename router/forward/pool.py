@@ -6,6 +6,7 @@ from router.forward.http1.responses import KnownResponses
 from router.forward.ports import LegTaker, Request, dial_failure
 from router.forward.remotes import SMOOTHING
 from router.forward.target_http import Home, HttpTarget
+from router.forward.ways import Way
 from router.model import limits
 from router.model.settings import Timeouts
 from router.net.ports import (
@@ -27,7 +28,7 @@ def sweep_s(timeouts: Timeouts) -> float:
     return min(limits.POOL_SWEEP_S, limits.POOL_SWEEP_SHARE * shortest_s)
 
 
-class TargetPool(Home):
+class TargetPool(Home, Way):
     """The connections to the target at ``host``:``port``, all made with the same settings.
 
     Other settings are another pool: exchanges under way end by those they began with. A connection
@@ -40,10 +41,15 @@ class TargetPool(Home):
         host: str,
         port: int,
         *,
+        via: bytes,
+        known: KnownResponses,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         tls: Tls | None = None,
     ) -> None:
+        """``via``: what this hop adds to Via. ``known``: what heads the target may send."""
         self._network = network
+        self._via = via
+        self._known = known
         self._host = host
         self._port = port
         self._connect_s = timeouts.connect_s
@@ -71,10 +77,12 @@ class TargetPool(Home):
     def is_crowded(self) -> bool:
         return len(self._open) > limits.ABANDONED_OPEN_MAX
 
-    def take(
-        self, request: Request, taker: LegTaker, via: bytes, known: KnownResponses
-    ) -> HttpTarget | None:
-        """An idle connection, which has ``request`` now; None: `dial`.
+    def set_known(self, known: KnownResponses) -> None:
+        """What heads the target may send from now on."""
+        self._known = known
+
+    def take(self, request: Request, taker: LegTaker, *, via_local: bool) -> HttpTarget | None:
+        """An idle connection.
 
         A request that is not idempotent gets only one that was in use a moment ago: the target's
         own idle close would otherwise be the commonest way to lose it.
@@ -91,14 +99,13 @@ class TargetPool(Home):
             if now < candidate.expires and (
                 not candidate.address or self._network.is_current(self._host, candidate.address)
             ):
-                candidate.begin(request, taker, via, known, now)
+                candidate.begin(request, taker, b"" if via_local else self._via, self._known, now)
                 return candidate
             candidate.retire()
         return None
 
-    def dial(self, request: Request, taker: LegTaker, via: bytes, known: KnownResponses) -> Dial:
-        """A new connection, which gets ``request`` as soon as it is there; ``taker`` hears of it
-        later."""
+    def dial(self, request: Request, taker: LegTaker, *, via_local: bool) -> Dial:
+        known, via = self._known, b"" if via_local else self._via
 
         def opened(connection: Connection) -> ConnectionHandler:
             network, address = self._network, connection.peer.host
@@ -129,12 +136,10 @@ class TargetPool(Home):
         return True
 
     def close(self) -> None:
-        """Close what is idle and keep nothing from now on. Exchanges under way go on."""
         self._closed = True
         self.shed_idle()
 
     def shed_idle(self) -> int:
-        """Close what is idle now; how many."""
         idle, self._idle = self._idle, []
         for target in idle:
             target.retire()

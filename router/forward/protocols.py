@@ -6,15 +6,15 @@ if TYPE_CHECKING:
     from router.forward.ingress_http2 import Http2Session
     from router.forward.pool_http2 import Http2Pool
     from router.forward.probe_http2 import Http2Probe
-    from router.forward.target_http2 import Http2TargetLeg
+    from router.forward.target_http2 import Http2Way
 
 
 class Http2(NamedTuple):
-    """What serves HTTP/2: towards clients, connections to targets, one exchange with a target."""
+    """What serves HTTP/2: towards clients, connections to a target, exchanges with it."""
 
     session: type["Http2Session"]
     pool: type["Http2Pool"]
-    leg: type["Http2TargetLeg"]
+    way: type["Http2Way"]
     probe: type["Http2Probe"]
 
 
@@ -23,6 +23,6 @@ def http2() -> Http2:
     from router.forward.ingress_http2 import Http2Session
     from router.forward.pool_http2 import Http2Pool
     from router.forward.probe_http2 import Http2Probe
-    from router.forward.target_http2 import Http2TargetLeg
+    from router.forward.target_http2 import Http2Way
 
-    return Http2(Http2Session, Http2Pool, Http2TargetLeg, Http2Probe)
+    return Http2(Http2Session, Http2Pool, Http2Way, Http2Probe)

@@ -35,7 +35,7 @@ from router.forward.request_queue import WaitingRoom
 from router.forward.service_figures import ServiceFigures
 from router.forward.sessions import Sessions
 from router.forward.target_timing import Timings
-from router.forward.targets import Targets
+from router.forward.target_ways import TargetWays
 from router.forward.unanswered import UnansweredStreams
 from router.link.ports import StreamOpener
 from router.model import limits
@@ -97,7 +97,7 @@ class Service(ServiceFigures):
         "routes",
         "sessions",
         "streams",
-        "target_pools",
+        "target_ways",
         "unanswered",
     )
 
@@ -157,7 +157,7 @@ class Service(ServiceFigures):
         self._learning = Learning(
             self.ledger, shared.network, shared.rng.random, self._capacity_learnt
         )
-        self.target_pools = Targets(
+        self.target_ways = TargetWays(
             shared.network,
             shared.site_name,
             config.timeouts,
@@ -189,7 +189,7 @@ class Service(ServiceFigures):
         self.retries.set_percent(config.limits.retry_percent)
         self.http_terms = http_terms(config)
         self.known_requests = KnownRequests(self._shared.heads.requests)
-        self.target_pools.set_handling(config.timeouts, self._known_responses)
+        self.target_ways.set_handling(config.timeouts, self._known_responses)
         self.protocol = config.protocol
         self.request_ids.set_name(config.request_id)
         self.room.reconsider()
@@ -197,7 +197,7 @@ class Service(ServiceFigures):
     @property
     def health_path(self) -> str:
         """What checks of this site's targets ask for; empty: there are no such checks here."""
-        paths = (config.health.path for config in self.target_pools.configs.values())
+        paths = (config.health.path for config in self.target_ways.configs.values())
         return next(filter(None, paths), "")
 
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
@@ -219,9 +219,9 @@ class Service(ServiceFigures):
         for target, config in targets.items():
             if config.unusable:  # At once, all of them: what follows may look for a target.
                 self.ledger.set_ready(target, False)
-        self.target_pools.set(targets)
-        self.outcomes.set_targets(self.target_pools.configs)
-        self._health.set_targets(self.target_pools.configs)
+        self.target_ways.set_targets(targets)
+        self.outcomes.set_targets(self.target_ways.configs)
+        self._health.set_targets(self.target_ways.configs)
         self._targets_changed()
 
     def set_site_cap(self, cap: SiteCap | None) -> None:
@@ -271,7 +271,7 @@ class Service(ServiceFigures):
 
     def shed_idle(self) -> int:
         """Close connections to targets that nobody uses; how many."""
-        return self.target_pools.shed_idle()
+        return self.target_ways.shed_idle()
 
     def queue_now(self, choice: NoChoice) -> QueueNow:
         """What a request meets that comes now and finds every site full, as ``choice`` says."""
@@ -334,7 +334,7 @@ class Service(ServiceFigures):
         if self.balancer.is_served_elsewhere:
             return True
         ready = self.ledger.targets_ready
-        ejected = sum(self._health.is_ejected(target) for target in self.target_pools.configs)
+        ejected = sum(self._health.is_ejected(target) for target in self.target_ways.configs)
         return ready > 1 and 2 * ejected < ready + ejected
 
     def _note_desertion(self, was_served: bool) -> None:

@@ -12,11 +12,12 @@ from router.forward.http2.blocks import Block, encoded
 from router.forward.http2.heads import Answered, Fields, Malformed
 from router.forward.http2.streams import Http2Stream
 from router.forward.http2.written import request_block
-from router.forward.pool_http2 import Http2Pool, TargetSession
-from router.forward.ports import LegCode, LegFailure, LegHandler, Request
+from router.forward.pool_http2 import AwaitedStream, Http2Pool, TargetSession
+from router.forward.ports import LegCode, LegFailure, LegHandler, LegTaker, Request
 from router.forward.remotes import SMOOTHING
+from router.forward.ways import Way
 from router.model import limits
-from router.model.settings import ServiceLimits
+from router.model.settings import ServiceLimits, Timeouts
 from router.net.ports import Buffer, Timers
 
 RESPONSE_BOUNDS = ServiceLimits()
@@ -384,3 +385,38 @@ class Http2TargetLeg:
 
     def _tell_done(self) -> None:
         self._handler.done(self._failure)
+
+
+class Http2Way(Way):
+    """Streams over the connections of a pool."""
+
+    def __init__(self, pool: Http2Pool, via: bytes) -> None:
+        self._pool = pool
+        self._via = via
+
+    def take(self, request: Request, taker: LegTaker, *, via_local: bool) -> Http2TargetLeg | None:
+        session = self._pool.take()
+        if session is None:
+            return None
+        return self._leg(request, taker, session, via_local=via_local)
+
+    def dial(self, request: Request, taker: LegTaker, *, via_local: bool) -> AwaitedStream:
+        return self._pool.wait(
+            lambda session: self._leg(request, taker, session, via_local=via_local), taker
+        )
+
+    def _leg(
+        self, request: Request, taker: LegTaker, session: TargetSession, *, via_local: bool
+    ) -> Http2TargetLeg:
+        pool, via = self._pool, b"" if via_local else self._via
+        return Http2TargetLeg(request, taker, pool, session, via, pool.network)
+
+    def set_timeouts(self, timeouts: Timeouts) -> None:
+        """How long the target may take from now on."""
+        self._pool.timeouts = timeouts
+
+    def shed_idle(self) -> int:
+        return self._pool.shed_idle()
+
+    def close(self) -> None:
+        self._pool.close()

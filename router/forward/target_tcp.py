@@ -5,9 +5,20 @@ from typing import Protocol
 
 import msgspec
 
-from router.forward.ports import CANCELLED, LegFailure, LegHandler, LegTaker, dial_failure
+from router.forward.ports import (
+    CANCELLED,
+    LegFailure,
+    LegHandler,
+    LegTaker,
+    Request,
+    TargetConfig,
+    dial_failure,
+)
+from router.forward.proxy_header import proxy_header
+from router.forward.ways import Way
 from router.model import limits
-from router.net.ports import Buffer, Connection, DialFailure, Loss, Tls
+from router.model.addresses import split
+from router.net.ports import Buffer, Connection, Dial, DialFailure, Loss, Network, Tls
 
 
 class Received(Protocol):
@@ -132,3 +143,39 @@ class DialledTarget:
 
     def failed(self, failure: DialFailure) -> None:
         self._taker.connect_failed(dial_failure(failure))
+
+
+class TcpWay(Way):
+    """A connection for each exchange: none is kept."""
+
+    def __init__(
+        self, network: Network, target: str, config: TargetConfig, tls: Tls | None, connect_s: float
+    ) -> None:
+        self._network = network
+        self._host, self._port = split(target)
+        self._config = config
+        self._tls = tls
+        self._connect_s = connect_s
+
+    def take(self, request: Request, taker: LegTaker, *, via_local: bool) -> None:
+        return None
+
+    def dial(self, request: Request, taker: LegTaker, *, via_local: bool) -> Dial:
+        preface, tls = b"", self._tls
+        if self._config.proxy_protocol:
+            preface = proxy_header(request.client, request.local)
+        dialled = DialledTarget(taker, self._network.now, preface if tls is None else b"")
+        return self._network.dial(
+            self._host,
+            self._port,
+            dialled.connected,
+            dialled.failed,
+            timeout_s=self._connect_s,
+            tls=with_preface(tls, preface),
+        )
+
+    def shed_idle(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        """There is nothing to close."""

@@ -7,7 +7,7 @@ from router.forward.http1.responses import KnownResponses
 from router.forward.http1.terms import DEFAULT_TERMS, http_terms
 from router.forward.ingress_http import HttpSession
 from router.forward.ports import ClientLeg, LegHandler, Request, TargetConfig
-from router.forward.targets import Targets
+from router.forward.target_ways import TargetWays
 from router.model.settings import Timeouts
 from router.model.specs import ServiceSpec
 from tests.corpus import responses, strict
@@ -39,8 +39,8 @@ class Scene:
         self.mutator, self.answers = mutator, answers
         self.network = FakeNetwork()
         self.client = FakeConnection(self.network)
-        targets = Targets(self.network, "near", Timeouts(), KnownResponses(), BytesCache())
-        targets.set({TARGET: TargetConfig(connector="t")})
+        targets = TargetWays(self.network, "near", Timeouts(), KnownResponses(), BytesCache())
+        targets.set_targets({TARGET: TargetConfig(connector="t")})
         self.service = service_of(targets, self.network, Told([]))
         self.statuses: list[int] = []
         self.targets: list[tuple[FakeConnection, bytearray]] = []

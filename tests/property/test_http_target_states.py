@@ -92,8 +92,7 @@ class Play:
 
     def __init__(self) -> None:
         self.network = FakeNetwork()
-        self.pool = TargetPool(self.network, "127.0.0.1", 9001)
-        self.known = KnownResponses()
+        self.pool = TargetPool(self.network, "127.0.0.1", 9001, via=b"", known=KnownResponses())
         self.takers: list[Told] = []
         self.again = 0  # Requests that begin as another one ends.
 
@@ -110,11 +109,11 @@ class Play:
         )
         taker = Told(self._ended)
         self.takers.append(taker)
-        leg = self.pool.take(request, taker, b"", self.known)
+        leg = self.pool.take(request, taker, via_local=True)
         if leg is not None:
             taker.leg = leg
         else:
-            self.pool.dial(request, taker, b"", self.known)
+            self.pool.dial(request, taker, via_local=True)
             self.network.connect()
 
     def _ended(self) -> None:

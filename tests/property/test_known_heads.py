@@ -72,12 +72,13 @@ def test_a_request_means_the_same_when_its_head_is_known(stream: bytes) -> None:
 def leg_outcome(pieces: list[bytes], known: KnownResponses | None) -> tuple[object, ...]:
     """What a leg tells of a response, and what becomes of its connection."""
     network = FakeNetwork()
-    pool = TargetPool(network, "127.0.0.1", 9001)
+    responses = known if known is not None else KnownResponses()
+    pool = TargetPool(network, "127.0.0.1", 9001, via=b"1.1 east", known=responses)
     taker = RecordingTaker()
     head = b"GET / HTTP/1.1\r\nHost: shop\r\n"
     request = Request(key=ServiceKey("shop", 80), protocol="http", idempotent=True, head=head)
 
-    pool.dial(request, taker, b"1.1 east", known if known is not None else KnownResponses())
+    pool.dial(request, taker, via_local=False)
     connection = network.connect()
     for piece in pieces:
         if not connection.is_aborted():

@@ -9,7 +9,7 @@ from router.forward.abandoned import GIVEN_UP
 from router.forward.http1.bytes_cache import BytesCache
 from router.forward.http1.responses import KnownResponses
 from router.forward.ports import Request, TargetConfig
-from router.forward.targets import Targets
+from router.forward.target_ways import TargetWays
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.settings import Timeouts
@@ -94,8 +94,8 @@ def test_a_slot_goes_back_once_and_before_the_caller_hears(
     kind: dict[str, Any], acts: list[tuple[str, bytes]], suspects: bool, at_once: bool
 ) -> None:
     network = FakeNetwork()
-    targets = Targets(network, "east", Timeouts(), KnownResponses(), BytesCache())
-    targets.set({TARGET: TargetConfig(connector="t")})
+    targets = TargetWays(network, "east", Timeouts(), KnownResponses(), BytesCache())
+    targets.set_targets({TARGET: TargetConfig(connector="t")})
     log = RecordingHandler()
     told = Told(log.events)
     service = service_of(targets, network, told)

@@ -15,7 +15,7 @@ from router.forward.ports import (
 )
 from router.forward.pressure import Pressure
 from router.forward.service import Service
-from router.forward.targets import Targets
+from router.forward.target_ways import TargetWays
 from router.model.ids import SiteId
 from router.net.ports import Buffer, Timers
 from tests.unit.forward.fakes_http import RecordingHandler
@@ -103,14 +103,14 @@ class Told:
         self._log.append(("completed", *told))
 
 
-def service_of(targets: Targets, timers: Timers, told: Told) -> Service:
+def service_of(targets: TargetWays, timers: Timers, told: Told) -> Service:
     """As much of a service as an exchange at its targets needs."""
     parts = SimpleNamespace(
         admission=told,
         now=timers.now,
         outcomes=told,
         pressure=Pressure(),
-        target_pools=targets,
+        target_ways=targets,
         timers=timers,
         timings=SimpleNamespace(wanted=None),
     )

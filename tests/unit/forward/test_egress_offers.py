@@ -57,6 +57,8 @@ class Told:
 def opened(habit: AnswerHabit, **changes: Any) -> Told:
     told = Told()
     fields: dict[str, Any] = {"key": ServiceKey("shop", 80), "protocol": "http", "head": HEAD}
+    request = Request(**(fields | changes))
+    way = SimpleNamespace(take=lambda *asked, via_local: SimpleNamespace())
     service = SimpleNamespace(
         answer_habit=habit,
         ledger=SimpleNamespace(load=3, rated=False, lent=0),
@@ -64,10 +66,9 @@ def opened(habit: AnswerHabit, **changes: Any) -> Told:
         admission=SimpleNamespace(admit=lambda *asked: Slot("a:1", cast(Any, None), None)),
         outcomes=SimpleNamespace(era=0),
         timings=SimpleNamespace(wanted=None),
-        target_pools=SimpleNamespace(take=lambda *asked: SimpleNamespace()),
+        target_ways=SimpleNamespace(by_protocol={request.protocol: {"a:1": way}}),
     )
     under_way = cast(Any, SimpleNamespace(egress=set(), stirred=None))
-    request = Request(**(fields | changes))
     EgressExchange(cast(Any, told), request, cast(Any, service), under_way, SiteId("1"), 0)
     return told
 

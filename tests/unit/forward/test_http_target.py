@@ -23,7 +23,9 @@ class Target:
 
     def __init__(self) -> None:
         self.network = FakeNetwork()
-        self.pool = TargetPool(self.network, "127.0.0.1", 9001)
+        self.pool = TargetPool(
+            self.network, "127.0.0.1", 9001, via=b"1.1 east", known=KnownResponses()
+        )
 
     def leg(
         self, head: bytes = GET, *, via_local: bool = True, **fields: object
@@ -31,13 +33,12 @@ class Target:
         """As who sends through it, and as who hears of it."""
         values = {"idempotent": head.startswith(b"GET"), "head": head, **fields}
         request = Request(key=ServiceKey("shop", 80), protocol="http", **values)  # type: ignore[arg-type]
-        taker, known = RecordingTaker(), KnownResponses()
-        via = b"" if via_local else b"1.1 east"
-        idle = self.pool.take(request, taker, via, known)
+        taker = RecordingTaker()
+        idle = self.pool.take(request, taker, via_local=via_local)
         if idle is not None:
             taker.connected(idle)
         else:
-            taker.dial = self.pool.dial(request, taker, via, known)
+            taker.dial = self.pool.dial(request, taker, via_local=via_local)
         return taker, taker
 
     def warm(self) -> FakeConnection:

@@ -3,7 +3,7 @@
 import pytest
 
 from router.forward.http1.responses import KnownResponses
-from router.forward.pool import TargetPool
+from router.forward.pool import DEFAULT_TIMEOUTS, TargetPool
 from router.forward.ports import Request
 from router.forward.target_http import HttpTarget
 from router.model import limits
@@ -13,7 +13,13 @@ from router.net.ports import Loss
 from tests.unit.forward.fakes_http import FakeConnection, FakeNetwork
 from tests.unit.forward.taken import RecordingTaker
 
-KNOWN = KnownResponses()
+
+def pool_of(
+    network: FakeNetwork, host: str = "127.0.0.1", timeouts: Timeouts = DEFAULT_TIMEOUTS
+) -> TargetPool:
+    return TargetPool(
+        network, host, 9001, via=b"1.1 east", known=KnownResponses(), timeouts=timeouts
+    )
 
 
 @pytest.fixture
@@ -23,7 +29,7 @@ def network() -> FakeNetwork:
 
 @pytest.fixture
 def pool(network: FakeNetwork) -> TargetPool:
-    return TargetPool(network, "127.0.0.1", 9001)
+    return pool_of(network)
 
 
 def request(*, idempotent: bool = True) -> Request:
@@ -34,14 +40,14 @@ def request(*, idempotent: bool = True) -> Request:
 def taken(pool: TargetPool, network: FakeNetwork) -> tuple[HttpTarget, FakeConnection]:
     """A fresh connection that has a request."""
     taker = RecordingTaker()
-    pool.dial(request(), taker, b"", KNOWN)
+    pool.dial(request(), taker, via_local=True)
     connection = network.connect()
     assert isinstance(taker.leg, HttpTarget)
     return taker.leg, connection
 
 
 def take(pool: TargetPool, *, idempotent: bool = True) -> HttpTarget | None:
-    return pool.take(request(idempotent=idempotent), RecordingTaker(), b"", KNOWN)
+    return pool.take(request(idempotent=idempotent), RecordingTaker(), via_local=True)
 
 
 def answer(connection: FakeConnection, idle_s: float = limits.POOL_IDLE_S) -> None:
@@ -157,7 +163,7 @@ def test_a_closed_pool_keeps_nothing_and_lets_exchanges_end(
 def test_a_connection_to_an_address_that_the_name_has_lost_is_not_used_again(
     network: FakeNetwork,
 ) -> None:
-    pool = TargetPool(network, "shop", 9001)
+    pool = pool_of(network, "shop")
     _, connection = taken(pool, network)
     answer(connection)
     network.renamed.add(connection.peer.host)
@@ -166,7 +172,7 @@ def test_a_connection_to_an_address_that_the_name_has_lost_is_not_used_again(
 
 
 def test_an_address_is_not_asked_for_whether_it_is_current(network: FakeNetwork) -> None:
-    pool = TargetPool(network, FakeConnection.peer.host, 9001)
+    pool = pool_of(network, FakeConnection.peer.host)
     target, connection = taken(pool, network)
     answer(connection)
     network.renamed.add(connection.peer.host)
@@ -177,9 +183,9 @@ def test_an_address_is_not_asked_for_whether_it_is_current(network: FakeNetwork)
 def test_a_deadline_is_judged_soon_after_it_however_short_it_is_and_told_once(
     network: FakeNetwork, response_s: float
 ) -> None:
-    pool = TargetPool(network, "127.0.0.1", 9001, timeouts=Timeouts(response_s=response_s))
+    pool = pool_of(network, timeouts=Timeouts(response_s=response_s))
     taker = RecordingTaker()
-    pool.dial(request(), taker, b"", KNOWN)
+    pool.dial(request(), taker, via_local=True)
     network.connect()
     network.advance(response_s - 0.001)
     assert [name for name, *_ in taker.events] == ["opened"]

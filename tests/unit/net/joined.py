@@ -8,7 +8,7 @@ from router.forward.http1.bytes_cache import BytesCache
 from router.forward.http1.responses import KnownResponses
 from router.forward.ingress_tcp import TcpSession
 from router.forward.ports import ClientLeg, LegHandler, Request, TargetConfig
-from router.forward.targets import Targets
+from router.forward.target_ways import TargetWays
 from router.model.ids import ServiceKey
 from router.model.settings import Timeouts
 from router.net import pipes, plain
@@ -92,10 +92,10 @@ class Joined:
         self._patch.start()
         door = socket.create_server(("127.0.0.1", 0))
         self._target = f"127.0.0.1:{door.getsockname()[1]}"
-        targets = Targets(
+        targets = TargetWays(
             self.network, "here", Timeouts(connect_s=1.0), KnownResponses(), BytesCache()
         )
-        targets.set({self._target: TargetConfig(connector="t")})
+        targets.set_targets({self._target: TargetConfig(connector="t")})
         self._service = service_of(targets, self.network, Told([]))
         listener = self.network.listen("127.0.0.1", 0, self._accepted)
         client = socket.create_connection(("127.0.0.1", listener.address.port))
