@@ -56,7 +56,7 @@ def _rate_flags(function: Decorated) -> Decorated:
             "--window",
             "window_s",
             type=Duration(),
-            help="Time window of a rate. [default: ",
+            help=f"Time window of a rate. [default: {limits.RATE_WINDOW_S:g}s]",
         ),
         click.option(
             "--resume",

@@ -59,7 +59,8 @@ def console_flags(function: Decorated) -> Decorated:
         click.option(
             "--console-bind",
             metavar="IP:PORT",
-            help="Address of the console, on hosts. Beyond loopback it uses TLS. [default: ",
+            help="Address of the console, on hosts. Beyond loopback it uses TLS. "
+            f"[default: {LOOPBACK}:{FIRST_PORT}, or the next free port]",
         ),
         click.option(
             "--console-cert",

@@ -48,11 +48,14 @@ def image_flags(function: Decorated) -> Decorated:
     function = click.option(
         "--image-pull-policy",
         type=Policy(),
-        help="When to pull the image; newer: not for pods. [default: $",
+        help="When to pull the image; newer: not for pods. "
+        f"[default: ${POLICY_VARIABLE} or {DEFAULT_POLICY}]",
     )(function)
-    return click.option("--image", metavar="IMAGE", help="Image of the routers. [default: $")(
-        function
-    )
+    return click.option(
+        "--image",
+        metavar="IMAGE",
+        help=f"Image of the routers. [default: ${VARIABLE} or that of this version]",
+    )(function)
 
 
 def stated_image(stated: str | None) -> str:

@@ -37,7 +37,7 @@ def _flags(function: Any) -> Any:
         help="Its first line is the passphrase; - reads stdin. [default: asked on the terminal]",
     )(function)
     return click.option(
-        "--gateway", is_flag=True, help="Back up a gateway of this host (--site NAME)."
+        "--gateway", is_flag=True, help="A gateway of this host (--site NAME), not a site."
     )(function)
 
 

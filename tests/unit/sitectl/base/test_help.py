@@ -150,3 +150,9 @@ def test_every_flag_says_what_it_is(words: str) -> None:
     for option in ALL[words].params:
         if isinstance(option, click.Option) and not option.hidden:
             assert option.help, f"{words} {option.opts[0]}"
+
+
+@pytest.mark.parametrize("words", ALL)
+def test_no_help_text_breaks_off(words: str) -> None:
+    texts = [param.help or "" for param in ALL[words].params if isinstance(param, click.Option)]
+    assert [one for one in texts if one.count("[") != one.count("]") or one.endswith(" ")] == []
