@@ -21,6 +21,10 @@ COPY_HINT = (
     "Stop one of the two; if both should stay, give one a new identity: sitectl delete, then "
     "sitectl init"
 )
+_NEIGHBORS_COPY_HINT = (
+    "Stop one of the two. If both should stay, give one a new identity. There: sitectl delete, "
+    "then sitectl init"
+)
 WEIGHTS_SHOWN = 5  # Sites named in one sentence.
 _IN_USE = "already in use"  # EADDRINUSE, in the words of the system.
 
@@ -60,7 +64,7 @@ def of_router(link_listener_error: str, conflict: str, untold: str) -> list[Prob
 
 def of_copies(kept_out: Iterable[str]) -> list[Problem]:
     """Neighbours that run twice with one identity, a sentence each."""
-    return [Problem(code="SW0665", message=text, hint=COPY_HINT) for text in kept_out]
+    return [Problem(code="SW0665", message=text, hint=_NEIGHBORS_COPY_HINT) for text in kept_out]
 
 
 def of_flapping(held: Mapping[str, float], utc: Callable[[float], str]) -> list[Problem]:

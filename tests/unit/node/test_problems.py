@@ -13,6 +13,7 @@ from router.node.problems.problems import (
     WEIGHTS_SHOWN,
     notes_of_config,
     of_config,
+    of_copies,
     of_edge,
     of_listener_budgets,
     of_listeners,
@@ -27,6 +28,7 @@ from router.node.services.listener_grants import FORMER, PortHolder, Unlistened
 from router.node.services.plan import Undeclared
 from router.routing.bars import BarRow
 from router.routing.table import RouteTable, SiteRoute
+from sitectl.base.advice import Place
 
 SEVERITIES: tuple[Severity, ...] = ("info", "error", "warning")
 SHOP, DB = ServiceKey("shop", 8080), ServiceKey("db", 5432)
@@ -279,3 +281,10 @@ def test_a_site_of_the_name_that_is_gone_is_not_counted() -> None:
     sites = {**known.sites, SiteId("d"): gone}
     (problem,) = of_table(msgspec.structs.replace(known, sites=sites, name_conflicts=("far",)))
     assert problem.message.startswith("Two sites are named far;")
+
+
+def test_the_advice_on_a_neighbors_copy_does_not_delete_the_site_that_shows_it() -> None:
+    (problem,) = of_copies(["Two routers run with the identity of kiosk."])
+    assert "--site shop" not in Place({"--site": "shop"}, is_namespace=False).completed(
+        problem.hint
+    )
