@@ -243,7 +243,7 @@ def cli() -> None:
 
     \b
     On Kubernetes, where a namespace is a site:
-      sitectl -n shop check --pre                which right or object is missing
+      sitectl -n shop check --pre                which permission or object is missing
       sitectl -n shop init --wait ready          a site, its router running
       sitectl -n shop expose deployment/shop --port 8080 --protocol http --capacity 10
     """
