@@ -48,7 +48,7 @@ BLOCK: Final = re.compile(r"^```(?P<kind>sh|console)\n(?P<text>.*?)^```$", re.M 
 _MAKE: Final = re.compile(r"^make .*\n", re.M)
 _SHARE: Final = re.compile(r"^(\S+) +\d+ +([\d.]+)%$", re.M)
 _ADDRESS: Final = re.compile(r"\b127\.0\.0\.(?!1\b)\d+\b")
-_PORT: Final = re.compile(r"\b(?:9\d{3}|5[4-7]\d{3})\b")
+_PORT: Final = re.compile(r"\b(?:9\d{3}|25[67]\d{2})\b")
 _READS: Final = re.compile(r"^(sitectl .*\b(status|why|check|top|events|ping|list)\b|curl |psql )")
 """Commands that only look: they may be asked again until what was done before has arrived."""
 _VARYING: Final = (
