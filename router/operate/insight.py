@@ -1,4 +1,4 @@
-"""What operators see beyond snapshots: history, flows, other sites, what-if, tokens, stacks."""
+"""Parts of the admin API with state: history, flows, other sites, what-if, tokens, stacks."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial

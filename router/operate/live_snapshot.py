@@ -1,4 +1,4 @@
-"""What the console's snapshot has of services, one service port at a time."""
+"""Per-service rows of `/api/v1/live`."""
 
 from collections.abc import Iterator, Mapping
 
@@ -43,7 +43,7 @@ class Living:
         self.ca = view.ca
 
     def services(self) -> Iterator[tuple[ServiceView, ServiceNow]]:
-        """All service ports. Between two of them the router may go on."""
+        """A row for each service port. Between two rows the caller may let traffic go on."""
         own = ((self._view.service(snapshot), snapshot) for snapshot in self._declared())
         each = own if self._whole is None else self._whole.with_each(own)
         for view, snapshot in each:
@@ -55,7 +55,7 @@ class Living:
             await self._whole.look("live")
 
     def parts(self) -> Iterator[tuple[ServiceView, PortLately]]:
-        """What this worker has of each service port."""
+        """This worker's row of each service port, to be joined by the first worker."""
         former = self._router.forwarder.of_former_protocol()
         for snapshot in self._declared():
             own = _with_former(self._own(snapshot.key), former)
@@ -73,12 +73,12 @@ class Living:
         yield from self.removed_latelies()
 
     def removed_latelies(self) -> Iterator[PortLately]:
-        """What removed service ports have under way at this worker."""
+        """Requests under way at this worker, of service ports that were removed."""
         for key, open_now in self._router.forwarder.removed().items():
             yield PortLately(key=key, change=None, removed=open_now)
 
     def lately(self, key: ServiceKey) -> PortLately:
-        """What a service port did lately, of all workers as they said last."""
+        """Figures of a service port over the last seconds, from the last answers of all workers."""
         own = self._own(key)
         return own if self._whole is None else self._whole.lately(own)
 
@@ -95,14 +95,14 @@ class Living:
         return own if self._whole is None else self._whole.with_queued(own)
 
     def removed(self) -> Mapping[ServiceKey, Mapping[SiteId, int]]:
-        """What is under way of service ports that are not known any more, by site."""
+        """Requests under way of service ports that were removed, by the site that serves them."""
         own = self._router.forwarder.removed()
         if self._whole is None:
             return own
         return self._whole.with_removed(own, self._is_known)
 
     def removed_at_silent(self) -> Mapping[ServiceKey, Mapping[int, int]]:
-        """What workers that do not answer had of them by their last report, by their index."""
+        """Requests under way of removed service ports at workers that do not answer, by worker."""
         if self._whole is None:
             return {}
         return self._whole.removed_at_silent(self._is_known)
@@ -150,7 +150,7 @@ class Living:
         )
 
     def _whole_of(self, own: PortLately) -> PortLately:
-        """With what is too much to be read of idle service ports."""
+        """Add the figures that are too costly to read for idle service ports."""
         forwarder = self._router.forwarder
         reading, totals = forwarder.reading_of(own.key), forwarder.totals_at(own.key)
         if reading is None or totals is None:

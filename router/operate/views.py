@@ -226,11 +226,11 @@ class OperatorView:
         return own if self._whole is None else self._whole.with_link_uses(own)
 
     def link_uses(self) -> Iterator[LinkUse]:
-        """What the links of this worker carry."""
+        """Streams and bytes that this worker's links carry."""
         return map(use_of, self._router.links.status())
 
     def services(self) -> Sequence[ServiceView]:
-        """All service ports, with what the other workers counted when they were asked last."""
+        """All service ports, with the last answers of the other workers."""
         own = [
             self.service(snapshot)
             for snapshot in self._router.forwarder.services_snapshot()
@@ -335,7 +335,7 @@ class OperatorView:
         return found and msgspec.structs.replace(found, removed=self._removed(service))
 
     def scale(self, service: str, port: int | None) -> ScaleView | None:
-        """What an autoscaler goes by, with what the other workers said when asked last."""
+        """Demand of a service for autoscalers, with the last answers of the other workers."""
         own = scaled(self._router, service, port)
         if own is None or self._whole is None:
             return own

@@ -1,4 +1,4 @@
-"""Our neighbours: what each costs, on which terms it was let in, and which of them count."""
+"""The adjacencies of this router: cost and terms of each, and which ones SPF may use."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from router.routing.spf import clamp_cost
 
 
 class AdjacencySet:
-    """Owns our adjacencies. ``damping`` says which of them flap, and so do not count."""
+    """This router's adjacencies. ``damping`` holds those that flap: SPF does not use them."""
 
     __slots__ = ("_adjacencies", "_edges", "_names", "_own", "_terms", "damping", "refused")
 
@@ -33,23 +33,23 @@ class AdjacencySet:
 
     @property
     def terms(self) -> Mapping[RouterId, Terms]:
-        """Of those that are in on any."""
+        """Terms by router, without routers that are free to do everything."""
         return self._terms
 
     def node(self, router: RouterId) -> Node:
-        """Of one that is there."""
+        """The graph vertex of an adjacency. KeyError: there is no such adjacency."""
         return Node(router, self._adjacencies[router].site)
 
     def edge(self, router: RouterId) -> Node | None:
-        """The adjacency, if it is an edge."""
+        """The graph vertex of ``router`` if it is an edge; None: it is not, or is unknown."""
         return self._edges.get(router)
 
     def name(self, router: RouterId) -> str:
-        """Of its site, as it linked; empty: not known."""
+        """The site name that ``router`` gave when it linked; empty: unknown."""
         return self._names.get(router, "")
 
     def counting(self) -> list[Adjacency]:
-        """Sorted; but those that flap."""
+        """Adjacencies that SPF may use, sorted: all but those that flap."""
         counting = sorted(router for router in self._adjacencies if router not in self.damping)
         return [self._adjacencies[router] for router in counting]
 
@@ -89,7 +89,7 @@ class AdjacencySet:
         return True
 
     def set_cost(self, router: RouterId, cost: int) -> bool:
-        """False: it is not there."""
+        """Set the cost of a link to ``router`` (unitless). False: there is no such adjacency."""
         known = self._adjacencies.get(router)
         if known is None:
             return False

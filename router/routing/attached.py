@@ -76,7 +76,7 @@ class _Attached:
 
     @property
     def has_news(self) -> bool:
-        """There is something to tell, and it has asked."""
+        """Whether the edge asked for the table and lacks rows of it."""
         return self.since is not None and (bool(self.dirty) or self.owes)
 
     def wants(self, service: str) -> bool:
@@ -85,7 +85,7 @@ class _Attached:
 
 
 class AttachedEdges:
-    """Told of tables and of what edges say; answers with what to send. Pure, as `RoutingCore`."""
+    """Sends each attached edge the rows of the route table that it uses. Pure, as `RoutingCore`."""
 
     def __init__(self) -> None:
         self._edges: dict[RouterId, _Attached] = {}
@@ -108,7 +108,7 @@ class AttachedEdges:
     # What happens on this router.
 
     def up(self, router: RouterId, now: float, site: SiteId, terms: Terms = FREE) -> None:
-        """An edge is adjacent, let in on ``terms``; it will say what it wants."""
+        """Add an edge that linked on ``terms``. It gets rows after its first wish."""
         self._edges[router] = _Attached(now, self._party(site), terms)
 
     def set_terms(self, router: RouterId, terms: Terms, now: float) -> list[RoutingEvent]:
@@ -128,7 +128,7 @@ class AttachedEdges:
         self._edges.pop(router, None)
 
     def update(self, teller: EdgeTeller, table: RouteTable, now: float) -> list[RoutingEvent]:
-        """The newest table, and what this router attaches itself. The same again costs nothing."""
+        """Take over a new route table. An unchanged one costs nothing."""
         if table is self._table and (teller is self._teller or teller == self._teller):
             return []
         was_stopping = self._table is not None and _is_stopping(self._table)
@@ -168,7 +168,7 @@ class AttachedEdges:
         )
 
     def _is_for(self, party: Party, report: LoadReport) -> bool:
-        """Whether the targets that it is about are offered to an edge; most are to everybody."""
+        """Whether the reported targets are offered to the edge's site."""
         offer = self._offers.services.get(report.service)
         return offer is None or not offer.is_limited or offer.names(party, report.router)
 
@@ -177,7 +177,7 @@ class AttachedEdges:
     def receive_edge(
         self, router: RouterId, message: EdgeMessage, now: float
     ) -> list[RoutingEvent]:
-        """A wish or an acknowledgement. Anything else, or of anybody else, is told as a fault."""
+        """Apply a wish or an acknowledgement of an edge; reject every other message or sender."""
         edge = self._edges.get(router)
         if edge is None or isinstance(message, TableMessage):
             return [_fault(router, "only an edge has wishes, and none tells of a table")]
@@ -259,7 +259,7 @@ class AttachedEdges:
         )
 
     def _look(self, now: float) -> list[RoutingEvent]:
-        """Make offers anew, mark what of them differs for whoever wants it, and tell."""
+        """Make the offers again, and send each edge the rows that changed for it."""
         if self._table is None or self._teller is None:
             return []
         before = self._offers
@@ -304,7 +304,7 @@ class AttachedEdges:
         self._offers = make_offers(teller, table, names, self._offers)
 
     def _send(self, router: RouterId, edge: _Attached, now: float) -> list[RoutingEvent]:
-        """Tell what there is to tell, if the edge is ready to hear it."""
+        """Send the next rows if the edge acknowledged the last ones."""
         if edge.outbox or not edge.has_news or now < edge.may_at or self._table is None:
             return []
         changes = self._changes(router, edge)

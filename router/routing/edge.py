@@ -108,7 +108,7 @@ class EdgeRouting:
 
     @property
     def owners(self) -> Mapping[str, Owner]:
-        """As `RoutingCore.owners`: what was kept, and its own names."""
+        """As `RoutingCore.owners`: the stored owners, and the names that this site declares."""
         return self._core.owners
 
     @property
@@ -117,7 +117,7 @@ class EdgeRouting:
 
     @property
     def rows_held(self) -> int:
-        """Of the table that we were told."""
+        """Rows of the table that the neighbor sent."""
         return len(self._rows)
 
     @property
@@ -126,7 +126,7 @@ class EdgeRouting:
         return self._told.left_out if self._is_whole else 0
 
     def stands_by(self, router: RouterId) -> bool:
-        """Whether that neighbour is there, and another is the one that we are attached to."""
+        """Whether ``router`` is linked while this edge is attached to another neighbor."""
         return router in self._neighbours and (self._way is None or self._way.router != router)
 
     # What happens on this router.
@@ -143,7 +143,7 @@ class EdgeRouting:
         compares: bool = False,
         name: str = "",
     ) -> list[RoutingEvent]:
-        """A neighbour is there: the first is attached to, others stand by. Never an edge.
+        """A neighbor is up: attach to the first one, and keep others as standbys. Never an edge.
 
         Nobody is let in by an edge, so on no ``terms``. It holds no database that one ``compares``,
         and hears no LSA that bears a ``name``.
@@ -157,7 +157,7 @@ class EdgeRouting:
         return self._leave_stopping(now)
 
     def adjacency_cost(self, router: RouterId, cost: int, now: float) -> list[RoutingEvent]:
-        """The cost changed. It moves us to no other neighbour."""
+        """Take over a new link cost. The edge stays attached to its neighbor."""
         known = self._neighbours.get(router)
         if known is None:
             return []
@@ -168,7 +168,7 @@ class EdgeRouting:
         return [*self._passed(self._core.adjacency_cost(router, cost, now)), *self._rebuild(now)]
 
     def adjacency_down(self, router: RouterId, now: float) -> list[RoutingEvent]:
-        """Another neighbour takes its place, if there is one, in the returned list."""
+        """A neighbor is down: attach to a standby if there is one."""
         self._neighbours.pop(router, None)
         self._stopping.discard(router)
         if self._way is None or self._way.router != router:
@@ -197,7 +197,7 @@ class EdgeRouting:
         return [*self._passed(self._core.set_draining(draining, now)), *self._rebuild(now)]
 
     def set_terms(self, router: RouterId, terms: Terms, now: float) -> list[RoutingEvent]:
-        """Nobody is let in by an edge."""
+        """Do nothing: an edge accepts no links."""
         return []
 
     def set_bars(
@@ -264,9 +264,9 @@ class EdgeRouting:
         return events + self._rebuild(now)
 
     def receive_lsa(self, from_router: RouterId, signed: bytes, now: float) -> list[RoutingEvent]:
-        """What is held of ourselves, of a former life perhaps. Of others an edge is told nothing.
+        """Receive an LSA of this router, maybe from before a restart. Others are faults.
 
-        Who stands by may hold it as well; our neighbour tells it, and what follows from it.
+        A standby may hold one, too; only the attached neighbor's has consequences.
         """
         received = decode_lsa(signed)
         if isinstance(received, LsaFault) or received.lsa.node != self._node:
@@ -366,7 +366,7 @@ class EdgeRouting:
     # The table.
 
     def _kept_until(self) -> float | None:
-        """When what the lost neighbour told counts no more; None: no matter of time."""
+        """When the rows of the lost neighbor expire (monotonic seconds); None: they do not."""
         is_over = self._is_whole or self._shown is None or not self._shown[1].services
         return None if is_over else self._lost_at + self._ttl_s
 
@@ -375,7 +375,7 @@ class EdgeRouting:
         return now < self._lost_at + self._ttl_s
 
     def _rebuild(self, now: float) -> list[RoutingEvent]:
-        """The table of this moment; nothing if it says the same as before."""
+        """Build the table again; no event if it is the same as before."""
         told = self._told if self._is_whole or self._is_kept(now) else NOTHING_TOLD
         shown = (self._core.table, told, self._way)
         if self._shown and all(map(operator.is_, shown, self._shown)):

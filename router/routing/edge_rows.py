@@ -1,4 +1,4 @@
-"""An edge's copy of the table that its neighbour tells: versions, judgement, what is in force."""
+"""An edge's copy of its neighbor's route table: apply versioned messages and check them."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -74,7 +74,7 @@ class EdgeRows:
         self.begin()
 
     def begin(self) -> None:
-        """Another neighbour, or the same anew: what follows begins from nothing."""
+        """The neighbor is another one or restarted: the next messages begin an empty table."""
         self.series = self.version = 0
         self._restart()
 
@@ -87,7 +87,7 @@ class EdgeRows:
         return len(self._sites) + len(self._services) + len(self._candidates)
 
     def receive(self, message: TableMessage) -> Heard | LsaFault:
-        """Take one message. A fault leaves all as it was."""
+        """Apply one message. A fault changes nothing."""
         is_later = message.series > self.series
         if message.series < self.series or (not is_later and message.version <= self.version):
             return "known"

@@ -56,7 +56,7 @@ class Rows:
         return self._count + len(self._sites)
 
     def touches(self, routers: set[RouterId]) -> bool:
-        """Whether it speaks of any of these."""
+        """Whether the edge holds a row of any of ``routers``."""
         return not routers.isdisjoint(self._sites)
 
     def has_room(self, name: str, offer: EdgeOffer, rows_max: int) -> bool:
@@ -145,7 +145,7 @@ def messages(head: TableMessage, changes: RowChanges) -> list[TableMessage]:
 
 
 def _count(uses: Counter[_Id], one: _Id, by: int) -> None:
-    """Change how often ``one`` is used; what is not used is not in ``uses``."""
+    """Add ``by`` to the uses of ``one``, and remove it from ``uses`` at 0."""
     uses[one] += by
     if not uses[one]:
         del uses[one]

@@ -59,13 +59,13 @@ class NeighbourFlood:
         return self._only is None or key.node == self._only
 
     def lacks(self, keys: Iterable[LsaKey]) -> None:
-        """Send these, but those that are under way."""
+        """Queue ``keys`` for this neighbor, without those that are sent and not acknowledged."""
         for key in filter(self.takes, keys):
             if key not in self.unacked:
                 self.waiting[key] = None
 
     def has_pruned(self, now: float) -> bool:
-        """Forget budgets that nobody drew on lately; True: some were. Seldom, since it is O(n)."""
+        """Forget signature budgets without recent use; True: some were. O(n), so called seldom."""
         if now < self._prune_at:
             return False
         self._prune_at = now + 1 / LSA_PER_S
@@ -92,7 +92,7 @@ class Flooding:
         return self._fill(router, neighbour, now)
 
     def compare(self, router: RouterId, now: float) -> list[SendLsa | SendDigest]:
-        """A neighbour that knows digests came up: it gets what it lacks.
+        """A neighbor with digests came up: send it only the parts that it lacks.
 
         Our own part 0, which has the new adjacency, goes before it is asked for.
         """
@@ -139,7 +139,7 @@ class Flooding:
         return sends
 
     def send_now(self, keys: Iterable[LsaKey], now: float) -> list[SendLsa]:
-        """Like `flood`, past all that waits: a dead adjacency is told at once."""
+        """As `flood`, before everything in the queues: for a dead adjacency."""
         sends: list[SendLsa] = []
         for router, neighbour in self._neighbours.items():
             for key in filter(neighbour.takes, keys):
@@ -148,14 +148,14 @@ class Flooding:
         return sends
 
     def answer(self, router: RouterId, key: LsaKey) -> list[SendLsa]:
-        """Ours, for a neighbour that sent an older one. It asks again by retransmitting."""
+        """Send our newer part to a neighbor that sent an older one."""
         stored = self._lsdb.get(key)
         return [SendLsa(router, stored[1])] if stored else []
 
     def has_heard(
         self, router: RouterId, key: LsaKey, version: Version, now: float
     ) -> list[SendLsa]:
-        """A neighbour holds ``version``: it acked or sent it. What waited may go now."""
+        """A neighbor acknowledged or sent ``version``: send it the next parts."""
         neighbour = self._neighbours.get(router)
         if neighbour is None:
             return []
@@ -213,7 +213,7 @@ class Flooding:
     def _ask_again(
         self, router: RouterId, neighbour: NeighbourFlood, now: float
     ) -> list[SendDigest]:
-        """Its digest did not come; in the end it is sent everything, as one that knows none."""
+        """The digest did not come: ask again, and at last send the whole database."""
         if neighbour.tries < DIGEST_TRIES:
             return [self._ask(router, neighbour, now)]
         neighbour.asked_at = None

@@ -27,7 +27,7 @@ class LeafStanding(msgspec.Struct, frozen=True):
     on_terms: frozenset[Hop] = frozenset()
 
     def of(self, site: SiteId) -> Terms:
-        """What ``site`` may do."""
+        """The terms of ``site``; a site without terms may do everything."""
         return self.terms.get(site, FREE)
 
 

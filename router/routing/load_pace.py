@@ -74,7 +74,7 @@ _TURNS = (
 
 
 def urgency(before: LoadReport | None, report: LoadReport, hops: int) -> Urgency:
-    """How much ``report`` changes for whoever knows ``before``; its origin is ``hops`` away."""
+    """How urgent ``report`` is for a router that has ``before``, ``hops`` away from its origin."""
     is_near = hops <= LOAD_NEAR_HOPS
     if before is None or _states(before) != _states(report):
         return Urgency.FLIP if is_near else Urgency.FAR_FLIP
@@ -95,7 +95,7 @@ def _figures(report: LoadReport) -> tuple[object, ...]:
 
 
 def refresh_s(pairs: int) -> float:
-    """The pause until all is told again, where so many service ports of routers are known."""
+    """Seconds between two refreshes of all reports, by the number of known service ports."""
     share_s = pairs * LOAD_REPORT_BYTES / LOAD_REFRESH_BYTES_PER_S
     return min(max(LOAD_REFRESH_S, share_s), LOAD_REFRESH_S_MAX)
 
@@ -127,7 +127,7 @@ class _Turns:
             self.by_router[router] = reports
 
     def in_turn(self) -> list[Weighed]:
-        """All, as `first` and `pop` would give them one after the other."""
+        """All reports in the order of `first` and `pop`."""
         rows = zip_longest(*[reports.values() for reports in self.by_router.values()])
         return [said for row in rows for said in row if said is not None]
 
@@ -167,7 +167,7 @@ class LoadQueue:
         self._turns[waiting].put(said)
 
     def keep(self, is_known: Callable[[RouterId, ServiceKey], bool]) -> None:
-        """Tell nothing of others any more."""
+        """Drop all reports but those of known service ports."""
         for pair in [pair for pair in self._urgency if not is_known(*pair)]:
             self._turns[self._urgency.pop(pair)].remove(pair)
 
@@ -243,7 +243,7 @@ class LoadQueue:
 
 
 class LoadPace:
-    """The queues of all neighbours. Pure: its owner sends what it answers, and wakes it in time.
+    """Load reports for all neighbors, within a budget for each link. `LoadExchange` sends them.
 
     A hub has hundreds: what is done for one report does not grow with them.
     """
@@ -270,7 +270,7 @@ class LoadPace:
         now: float,
         gathers_s: float = 0.0,
     ) -> None:
-        """Tell ``neighbours`` of ``report`` as soon as the budget of each link lets it.
+        """Queue ``report`` for ``neighbours``, to be sent when the budget of each link allows.
 
         With ``gathers_s``, in that time at the latest: whatever goes there before takes it along.
         """
@@ -289,26 +289,26 @@ class LoadPace:
                 self._wait(neighbour, queue, now)
 
     def forget(self, neighbour: RouterId) -> None:
-        """No link leads to it any more."""
+        """Drop the queue of a neighbor whose link is down."""
         self._queues.pop(neighbour, None)
         self._stop_waiting(neighbour)
 
     def keep(self, is_known: Callable[[RouterId, ServiceKey], bool]) -> None:
-        """Tell nothing any more of service ports of routers that are not known."""
+        """Drop the reports of service ports that are not known any more."""
         for router in list(self._waiting):
             self._queues[router].keep(is_known)
             if not self._queues[router]:
                 self._stop_waiting(router)
 
     def next_deadline(self) -> float | None:
-        """When to call `due`. None: all is told."""
+        """When to call `due` (monotonic seconds). None: no report waits."""
         deadlines = self._deadlines
         while deadlines and self._waiting.get(deadlines[0][1]) != deadlines[0][0]:
             heappop(deadlines)
         return deadlines[0][0] if deadlines else None
 
     def due(self, now: float) -> list[tuple[RouterId, list[LoadReport]]]:
-        """Whom to tell what now. Early, late and double calls are harmless."""
+        """The reports to send now, by neighbor. Early, late and double calls are harmless."""
         ready: list[RouterId] = []
         while (at := self.next_deadline()) is not None and at <= now:
             _, router = heappop(self._deadlines)

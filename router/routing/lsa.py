@@ -60,7 +60,7 @@ class Node(msgspec.Struct, frozen=True, order=True, cache_hash=True, gc=False):
 
 
 class LsaKey(msgspec.Struct, frozen=True, order=True, cache_hash=True):
-    """What the database is keyed by."""
+    """Key of a part in the database: the router and the number of the part."""
 
     part: int
     node: Node
@@ -178,7 +178,7 @@ def encode_lsa(lsa: Lsa, identity: RoutingIdentity) -> bytes:
 
 
 def decode_lsa(signed: bytes) -> ReceivedLsa | LsaFault:
-    """What ``signed`` says, not yet verified."""
+    """Decode ``signed`` without checking its signature. `signature_fault` does that."""
     if len(signed) > LSA_PART_BYTES_MAX:
         return LsaFault("too-large", f"{len(signed)} bytes")
     try:
@@ -195,7 +195,7 @@ def decode_lsa(signed: bytes) -> ReceivedLsa | LsaFault:
 
 
 def signature_fault(received: ReceivedLsa, identity: RoutingIdentity) -> LsaFault | None:
-    """None: the site whose id it bears has signed it."""
+    """Check the signature of a part. None: the site whose ID it has signed it."""
     lsa = received.lsa
     if identity.site_of(lsa.public_key) != lsa.site:
         return LsaFault("wrong-site", f"the key is not that of site {lsa.site}")
@@ -223,7 +223,7 @@ def edge_fault(lsa: Lsa, edge: Node) -> LsaFault | None:
 
 
 def _bad_value(lsa: Lsa) -> str:
-    """What types cannot say; empty: all is well."""
+    """A fault in the values of ``lsa`` that types cannot exclude; empty: none."""
     match lsa.body:
         case Topology() as body:
             return "adjacencies outside part 0" if lsa.part != 0 else _bad_topology(body)
@@ -278,7 +278,7 @@ def _terms_are_bad(terms: Terms) -> bool:
 
 
 def declaration_is_bad(told: Declaration) -> bool:
-    """Whether its values cannot be; types are held by decoding."""
+    """Whether a value is out of its bounds. Decoding has checked the types."""
     spec = told.spec
     return bool(
         _name_is_bad(told.name)
@@ -308,7 +308,7 @@ def _grant_is_bad(grant: ServiceGrant) -> bool:
 
 
 def advert_is_bad(told: TargetsAdvert) -> bool:
-    """Whether its values cannot be; types are held by decoding."""
+    """Whether a value is out of its bounds. Decoding has checked the types."""
     return (
         _name_is_bad(told.name)
         or _port_is_bad(told.port)
@@ -375,7 +375,7 @@ def split_services(
 
 
 def _size(item: Declaration | TargetsAdvert) -> int:
-    """Of what it takes in a part. ValueError: it has no place in one."""
+    """Bytes that an item takes in a part. ValueError: it is larger than a part."""
     bad = declaration_is_bad(item) if isinstance(item, Declaration) else advert_is_bad(item)
     size = len(packed.pack(item))
     if bad or size > _ROOM_BYTES:

@@ -98,7 +98,7 @@ class Owners:
             self.records = records
 
     def adopt(self, name: str, site: SiteId) -> None:
-        """An operator says that ``site`` owns ``name``."""
+        """Make ``site`` the owner of ``name``, for `sitectl service adopt`."""
         self._declared.pop(name, None)
         self.records = {**self.records, name: Owner((site,), "")}
 
@@ -108,7 +108,7 @@ class Owners:
         self.records = self._without_refused(self.records)
 
     def set(self, records: Mapping[str, Owner]) -> None:
-        """Know ``records`` from now on: the routers of this site agreed on them."""
+        """Replace the owners by ``records``, on which the routers of this site agreed."""
         records = self._without_refused(records)
         for name in self.records.keys() | records.keys():
             before, after = self.records.get(name), records.get(name)
@@ -236,12 +236,12 @@ class Owners:
 
 
 def _is_owners_alone(owner: Owner | None, told: Sequence[Claim]) -> bool:
-    """Nothing to learn: nearly always, of very many names."""
+    """True if only the owner declares the name: nothing to learn, the usual case."""
     return owner is not None and len(told) == 1 and owner.sites == (told[0].site,)
 
 
 def _says(owner: Owner, declaration: Declaration) -> bool:
-    """Whether ``declaration``, of one of its sites, is what counts by ``owner``."""
+    """Whether ``declaration`` is the one that ``owner`` has in force."""
     has_its_grants = len(owner.sites) > 1 or understood(declaration.grants) == owner.grants
     return has_its_grants and content_of(declaration) == owner.content
 

@@ -18,11 +18,11 @@ class CpuBudget:
 
     def __init__(self) -> None:
         self._paid_at = float("-inf")
-        """When all that was spent is paid back."""
+        """When the whole CPU time that was spent is available again."""
 
     @property
     def ready_at(self) -> float:
-        """From when on the next run may begin."""
+        """Earliest start of the next run (monotonic seconds)."""
         return self._paid_at - TABLE_BURST_CPU_S * TABLE_REST_FACTOR
 
     def spend(self, cost_s: float, now: float) -> None:
@@ -70,7 +70,7 @@ class SpfPace:
 
     @property
     def rested_at(self) -> float:
-        """From when on a table may be made though nobody said anything new."""
+        """Earliest start of a table without a change, within the CPU budget (monotonic seconds)."""
         return self._tables_budget.ready_at
 
     @property
@@ -84,13 +84,13 @@ class SpfPace:
         return self._needs_paths
 
     def services_changed(self, routers: int, now: float) -> None:
-        """The next table must tell of them; ``routers`` are known."""
+        """Services changed: plan a run. ``routers``: number of known routers."""
         if self._at is None:
             spaced = self._table_at + routers * TABLE_INTERVAL_PER_ROUTER_S
             self._at = max(now + SPF_DELAY_MIN_S, spaced, self._tables_budget.ready_at)
 
     def paths_changed(self, now: float) -> None:
-        """The graph is another one."""
+        """The graph changed: plan a run with new paths."""
         last, self._last_change_at = self._last_change_at, now
         if self._needs_paths:
             return
@@ -100,7 +100,7 @@ class SpfPace:
         self._at = max(now + self._delay_s, self._soonest())
 
     def neighbour_lost(self, now: float) -> bool:
-        """The graph is another one, and a way from here is dead. True: compute at once."""
+        """An adjacency of this router is lost. True: compute at once."""
         self.paths_changed(now)
         soonest = self._soonest()
         if now >= soonest:

@@ -1,4 +1,4 @@
-"""Another process with our ids: whether it is a former life of ours, or a twin that lives."""
+"""LSAs of another process with our IDs: from before our restart, or from a live copy."""
 
 from router.model.ids import SiteId
 from router.model.limits import CONFLICT_ANSWERS, CONFLICT_REPEAT_S
@@ -7,7 +7,7 @@ from router.routing.lsa import Lsa, Topology
 
 
 class Rivals:
-    """Owns what is known of the one heard last.
+    """State about the process with our IDs that was heard last.
 
     A process that is gone cannot answer the epochs that we take because of it; one that does is
     alive. Its answer is the next epoch after ours. What is left of one that is gone may look like
@@ -50,7 +50,7 @@ class Rivals:
 
 
 def _neighbours(lsa: Lsa) -> tuple[SiteId, ...]:
-    """The sites that its origin is linked to; none known by a part that tells services."""
+    """The sites that the origin of ``lsa`` is linked to; empty for a part with services."""
     if not isinstance(lsa.body, Topology):
         return ()
     return tuple(sorted({adjacency.site for adjacency in lsa.body.adjacencies}))

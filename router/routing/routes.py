@@ -79,12 +79,12 @@ class Routes:
         self._refused: frozenset[SiteId] = frozenset()
         self._graph = Graph({})
         self.paths: Mapping[Node, Route] = shortest_paths(self._new_graph(), self._node)
-        """To all routers that are reached."""
+        """Paths to all reachable routers."""
         self.table = self._new_table(1, now)
         """The newest; the first one knows this site only."""
 
     def set_rules(self, rules: SharingRules, now: float) -> list[RoutingEvent]:
-        """The table by these rules."""
+        """Set the sharing rules of this site, and build the table again."""
         if rules == self._rules:
             return []
         self._rules = rules
@@ -99,11 +99,11 @@ class Routes:
 
     @property
     def declarations(self) -> tuple[Declaration, ...]:
-        """What this site declares, as set last."""
+        """Declarations of this site, as set last."""
         return self._declarations
 
     def set_declarations(self, declared: tuple[Declaration, ...], now: float) -> list[RoutingEvent]:
-        """The table with what this site declares."""
+        """Set the declarations of this site, and build the table again."""
         if declared == self._declarations:
             return []
         self._declarations = declared
@@ -115,17 +115,17 @@ class Routes:
         return self._owners.records
 
     def adopt(self, name: str, site: SiteId, now: float) -> list[RoutingEvent]:
-        """The table with ``site`` as the owner of ``name``."""
+        """Make ``site`` the owner of ``name``, and build the table again."""
         self._owners.adopt(name, site)
         return self.rebuild(now)
 
     def set_owners(self, owners: Mapping[str, Owner], now: float) -> list[RoutingEvent]:
-        """The table with these owners of names."""
+        """Set the owners of names, and build the table again."""
         self._owners.set(owners)
         return self.rebuild(now)
 
     def set_service_ttl(self, ttl_s: float, now: float) -> list[RoutingEvent]:
-        """The table without declarations that were kept for longer."""
+        """Set the seconds for which declarations of unreachable sites count; build the table."""
         self._kept.set_ttl(ttl_s)
         return self.rebuild(now)
 
@@ -135,7 +135,7 @@ class Routes:
         return min((time for time in times if time is not None), default=None)
 
     def _next_end(self) -> float | None:
-        """When what counted for a while ends, others being able to make many such ends."""
+        """When to build the table for the next expiry, within the CPU budget; None: no expiry."""
         ends = (self._kept.next_deadline(), self._owners.next_deadline())
         first = min((end for end in ends if end is not None), default=None)
         return None if first is None else max(first, self.pace.rested_at)
@@ -163,7 +163,7 @@ class Routes:
         return self._build(now)
 
     def rebuild(self, now: float) -> list[RoutingEvent]:
-        """The table for the paths we have; nothing if it says the same as before."""
+        """Build the table for the present paths; no event if it is the same as before."""
         if not self.pace.needs_paths:
             self.pace.has_run(now)
         return self._build(now)
@@ -178,7 +178,7 @@ class Routes:
         return [TableChanged(self.table)]
 
     def last_way(self, site: SiteId) -> tuple[WayStep, ...]:
-        """The way to a site that is not reached, as it is remembered."""
+        """The last known path to an unreachable site."""
         return last_way(self._graph, self._node, site)
 
     def _new_graph(self) -> Graph:

@@ -1,4 +1,4 @@
-"""What a site sees of the others' services: what is offered to it, and what it takes. Pure."""
+"""Which services of other sites a site may use, by both sides' rules. Pure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -38,18 +38,18 @@ class SharingView(msgspec.Struct, frozen=True):
         return any_matches(self.standing.of(site).export, service)
 
     def is_offered(self, site: SiteId, service: str, export_to: tuple[str, ...] | None) -> bool:
-        """Whether what ``site`` offers to ``export_to`` alone is for us."""
+        """Whether an offer of ``site`` to the sites of ``export_to`` includes us."""
         if site == self.party.site:
             return True
         own = self.standing.of(self.party.site)
         return name_any(export_to, self.party) and any_matches(own.import_, service)
 
     def takes_from(self, party: Party, service: str) -> bool:
-        """Whether our own rules let us."""
+        """Whether our import rules allow ``party`` for ``service``."""
         return party.site == self.party.site or name_any(self.rules.of(service).import_from, party)
 
     def why_barred(self, party: Party, service: str) -> str:
-        """Why we do not use what ``party`` offers us; empty: we do."""
+        """Why this site does not use an offer of ``party``; empty: it does."""
         if not self.takes_from(party, service):
             return f"importFrom of {self.party.shown} does not name {party.shown} for {service}"
         if not self.rules.strict or self._may_offer(party.site, service):

@@ -96,14 +96,14 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
     def candidate(self, router: RouterId, key: ServiceKey) -> RemoteCandidate | None:
-        """Offered to us or not: what is heard of it is passed on to whom it is offered to."""
+        """The candidate of ``router``, also if it is offered only to other sites; None: unknown."""
         for candidate in self.everywhere(key):
             if candidate.router == router:
                 return candidate
         return None
 
     def everywhere(self, key: ServiceKey) -> tuple[RemoteCandidate, ...]:
-        """The candidates of ``key``, those that are not for us too."""
+        """All candidates of ``key``, those that are offered only to other sites included."""
         here, withheld = self.candidates.get(key, ()), self.withheld.get(key)
         return here + withheld if withheld else here
 
@@ -117,7 +117,7 @@ Candidates = dict[ServiceKey, tuple[RemoteCandidate, ...]]
 
 
 class Own(msgspec.Struct, frozen=True, kw_only=True):
-    """What the table says of ourselves."""
+    """Fields of the table about this router and its site."""
 
     node: Node
     name: str
@@ -312,7 +312,7 @@ def _candidates(
     names: Mapping[SiteId, str],
     view: SharingView,
 ) -> tuple[Candidates, Candidates]:
-    """Those for us, and those for others alone."""
+    """Candidates that are offered to this site, and those that are offered only to others."""
     found: dict[ServiceKey, dict[Node, RemoteCandidate]] = {}
     withheld: dict[ServiceKey, dict[Node, RemoteCandidate]] = {}
     for origin in others:

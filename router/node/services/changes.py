@@ -1,4 +1,4 @@
-"""Tells people once when a target or a listener changes its state."""
+"""Reports each change of a target, listener or rate once, as an event."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -15,7 +15,7 @@ _WAY_BACK_EJECTED = "It is checked after that time and used again if it answers.
 
 
 class ServiceChanges:
-    """Compares with what was seen last.
+    """Compares targets, listeners and rates with the last call.
 
     Reports a new target once it is ready, and nothing of a target that nobody binds any more.
     """
@@ -27,10 +27,10 @@ class ServiceChanges:
         self.unsteady = UnsteadyTargets()
         self._standing: Mapping[ServiceKey, Mapping[str, bool]] = {}
         self._down: dict[tuple[ServiceKey, str], float] = {}
-        """Since when those are down that were ready before; monotonic seconds."""
+        """Monotonic seconds since which a target is down that was ready before."""
         self._errors: dict[ServiceKey, str] = {}
         self._over: dict[ServiceKey, float] = {}
-        """Whose rate is exceeded, since when; monotonic seconds."""
+        """Monotonic seconds since which a rate is exceeded, by service port."""
 
     def look(
         self,
@@ -38,7 +38,7 @@ class ServiceChanges:
         targets_of: Callable[[ServiceKey], Iterable[TargetInfo]],
         listeners: Mapping[ServiceKey, ListenerState],
     ) -> None:
-        """Tell what is different from the last look.
+        """Report the differences from the last call.
 
         ``standing``: whether each target is ready. ``targets_of`` is asked for those of services in
         which that is different; addresses are as `join` makes them.
@@ -47,7 +47,7 @@ class ServiceChanges:
         self._look_at_listeners(listeners)
 
     def look_at_rates(self, rates: Mapping[ServiceKey, RateState], now: float) -> None:
-        """Tell which rates are exceeded, or no more."""
+        """Report rates that are exceeded now, or no longer."""
         for key, rate in rates.items():
             asked = f"{rate.asked_per_s:.1f}/s asked for over {rate.window_s:g} s"
             if rate.is_over and key not in self._over:

@@ -16,7 +16,7 @@ AGE_KEPT_S = 60.0
 
 
 class LearntServices:
-    """What was kept by the last life, as long as it counts; and what to keep for the next."""
+    """Declarations stored before the last restart, while they count; and those to store next."""
 
     __slots__ = (
         "_former",
@@ -42,11 +42,11 @@ class LearntServices:
         self._owners = self._kept_owners = keeper.owners()
 
     def declarations(self) -> Mapping[str, Declaration]:
-        """Of the last life, what the table has not told about yet."""
+        """Stored declarations of services that the route table does not have yet."""
         return {name: self._known[name] for name in self._former}
 
     def forget_old(self, now: float) -> bool:
-        """End those of the last life whose time is over; whether there were any."""
+        """Forget stored declarations that expired. True: there were some."""
         old = {name for name in self._former if now >= self._lost_at[name] + self._ttl_s}
         self._former -= old
         for name in old:
@@ -72,7 +72,7 @@ class LearntServices:
         self._lost_at = {name: at for name, at in self._lost_at.items() if name in known}
 
     def keep(self, now: float, used: Container[str]) -> None:
-        """Write down what is news or was written long ago.
+        """Store declarations that changed or were stored long ago.
 
         Apart from learning: a write waits for the disk, and tables follow each other closely while
         a network comes together. Only what is ``used`` here is worth it: others may declare

@@ -29,7 +29,7 @@ FORMER = SiteId("before the restart")
 
 
 class PortHolder(msgspec.Struct, frozen=True):
-    """Who has a port that another service declares too. ``site`` None: this site.
+    """The service that has a port which another service declares, too. ``site`` None: this site.
 
     ``is_away``: the service has no declaration now, and its port is kept for it.
     """
@@ -72,7 +72,7 @@ class ListenerGrants(msgspec.Struct, frozen=True):
 
 
 class ListenerOffice:
-    """Grants again and again; the very value of before while nothing changed.
+    """Grants listeners after each change; returns the same object while nothing changed.
 
     Owns the memory of which service of another site had which port: it outlives a restart.
     """
@@ -131,7 +131,7 @@ class ListenerOffice:
         return {name: listening.get(name) or _only_owner(owners.get(name)) for name in remembered}
 
     def keep(self) -> None:
-        """Write down who has which port, if that changed."""
+        """Store which service has which port, if that changed."""
         held = tuple(
             HeldListener(key.name, key.port, site)
             for key, site in islice(self._held.items(), limits.LISTENERS_REMEMBERED_MAX)

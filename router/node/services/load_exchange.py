@@ -1,4 +1,4 @@
-"""How loaded the targets of each site are: telling neighbours, and hearing from them."""
+"""Sends load reports of this site's targets to neighbors, and receives theirs."""
 
 from collections.abc import Collection, Iterable
 
@@ -19,7 +19,7 @@ from router.routing.table import RouteTable
 
 
 class LoadExchange:
-    """Owns what was last told and heard. Traffic comes here and never reaches routing."""
+    """Load reports that were sent and received last. Requests call `changed`, never routing."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class LoadExchange:
         self._arm_refresh()
 
     def set_services(self, keys: Iterable[ServiceKey]) -> None:
-        """Service ports with a connector here: what is told about."""
+        """Set the service ports with a connector here: the ones to report."""
         before, self._keys = self._keys, frozenset(keys)
         for key in before - self._keys:
             self._told.forget(key)
@@ -100,7 +100,7 @@ class LoadExchange:
         )
 
     def neighbour_down(self, neighbour: RouterId) -> None:
-        """What waited for it is dropped."""
+        """Drop the reports that wait for a neighbor whose link is down."""
         self._pace.forget(neighbour)
         self._budgets.pop(neighbour, None)
         welcome = self._welcomes.pop(neighbour, None)
@@ -116,7 +116,7 @@ class LoadExchange:
         self._flush()
 
     def tell_edge(self, edge: RouterId, services: Collection[str], table: RouteTable) -> None:
-        """An edge has just heard of candidates of ``services``: it hears of their loads at once."""
+        """Send an edge the loads of ``services`` at once: it has just learned their candidates."""
         reports = [self._report(key) for key in sorted(self._keys) if key.name in services]
         for key in {**table.candidates, **table.withheld}:
             if key.name in services:
@@ -128,7 +128,7 @@ class LoadExchange:
         self._flush()
 
     def _tell_everybody(self, keys: Iterable[ServiceKey]) -> None:
-        """How ``keys`` stand here now."""
+        """Queue the present load of ``keys`` for all neighbors."""
         adjacent = self._links.adjacent
         for key in keys:
             before = self._last.get(key)
@@ -150,7 +150,7 @@ class LoadExchange:
             self._pace.put(routers, report, how, self._network.now(), gathers_s)
 
     def _flush(self) -> None:
-        """Send what budgets let go now, and wake up for the rest."""
+        """Send the reports that budgets allow now, and set a timer for the others."""
         for router, reports in self._pace.due(self._network.now()):
             self._links.send(router, LoadMessage(tuple(reports)))
         deadline = self._pace.next_deadline()
@@ -165,7 +165,7 @@ class LoadExchange:
         self._flush()
 
     def _refresh(self) -> None:
-        """Say it again now and then: whoever missed a report, or counts wrongly, is set right."""
+        """Queue all reports again, so that a neighbor that missed one is corrected."""
         self._tell_everybody(sorted(self._keys))
         self._arm_refresh()
 
@@ -205,7 +205,7 @@ class LoadExchange:
         self._flush()
 
     def last(self, router: RouterId, key: ServiceKey) -> LoadReport | None:
-        """What ``router`` reported last, bounded by what it offers; None: nothing."""
+        """The last report of ``router``, bounded by its advert; None: none."""
         heard = self._heard.last(router, key)
         return heard[0] if heard is not None else None
 
@@ -217,7 +217,7 @@ class LoadExchange:
         )
 
     def close(self) -> None:
-        """Tell nothing more."""
+        """Stop sending, and cancel all timers."""
         timers = (self._timer, self._rest_timer, self._refresh_timer, self._pace_timer)
         for timer in (*timers, *self._welcomes.values()):
             if timer is not None:

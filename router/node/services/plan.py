@@ -1,4 +1,4 @@
-"""Wanted state and the route table, resolved into what each service port shall be here. Pure."""
+"""Plans each service port of this site from documents and the route table. Pure."""
 
 from collections.abc import Mapping
 
@@ -55,7 +55,7 @@ class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PortPlan(msgspec.Struct, frozen=True):
-    """All service ports of this site, and what of the wanted state could not be met."""
+    """The planned service ports of this site, and the problems of documents that do not fit."""
 
     services: dict[ServiceKey, PlannedService]
     problems: tuple[Problem, ...]
@@ -74,7 +74,7 @@ class Undeclared(msgspec.Struct, frozen=True):
 
 
 class _Planned(msgspec.Struct, frozen=True):
-    """One service, and what it was planned from."""
+    """One planned service, with the inputs of its plan."""
 
     told: Declaration
     here: dict[str, ConnectorSpec]
@@ -93,7 +93,7 @@ class _Planned(msgspec.Struct, frozen=True):
         *,
         is_own: bool,
     ) -> bool:
-        """Whether it was planned from these. Nearly always they are the very same."""
+        """Whether these are the inputs of the plan; usually they are the same objects."""
         return (
             (self.told is told or self.told == told)
             and self.here == here

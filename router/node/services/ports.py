@@ -1,4 +1,4 @@
-"""What a router remembers, and what its site remembers together; the process supplies both."""
+"""What this room needs stored, for one router and for a whole site. The process supplies it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
@@ -29,10 +29,10 @@ class OfferingSite(msgspec.Struct, frozen=True):
 
 
 class Keeper(Protocol):
-    """Small facts that outlive a restart."""
+    """Storage of small values that survive a restart: files, or objects of a namespace."""
 
     def keep_epoch(self, epoch: int) -> None:
-        """Write it down before it is used."""
+        """Store ``epoch``; the caller uses it only after that."""
 
     def declared_at(self, name: str) -> float:
         """Unix seconds at which this site first declared the service ``name``; kept."""
@@ -41,13 +41,13 @@ class Keeper(Protocol):
         """These are declared here now: others are forgotten, new ones begin."""
 
     def keep_learnt(self, learnt: tuple[KnownDeclaration, ...]) -> None:
-        """Write down what other sites declare now."""
+        """Store the declarations of other sites."""
 
     def learnt(self) -> tuple[KnownDeclaration, ...]:
         """The declarations stored last, whose sites were out of reach since then."""
 
     def keep_owners(self, owners: Mapping[str, Owner]) -> None:
-        """Write down who owns which name."""
+        """Store the owner of each name."""
 
     def owners(self) -> Mapping[str, Owner]:
         """The owners stored last."""
@@ -72,11 +72,11 @@ class Keeper(Protocol):
         """The sites that names in rules mean."""
 
     def keep_rule_pins(self, pins: Mapping[str, SiteId]) -> None:
-        """Write them down, if this process leads."""
+        """Store the sites that names in rules mean, if this process leads."""
 
 
 class SharedOwners(Protocol):
-    """Who owns each name, where all routers of the site remember it together."""
+    """Owners of names, in a store that all routers of the site share."""
 
     def begin(self, kept: Mapping[str, Owner]) -> Mapping[str, Owner]:
         """What counts at the start; ``kept``: what this router knew in its last life."""
@@ -89,7 +89,7 @@ class SharedOwners(Protocol):
         """``current`` is what the router knows; call ``take`` when other owners count."""
 
     def changed(self) -> None:
-        """The router knows other owners than before."""
+        """The router's owners changed: store them."""
 
     def adopted(self, name: str) -> None:
-        """By an operator's word: what the router knows of ``name`` counts for all."""
+        """An operator adopted ``name``: this router's owner of it counts for all routers."""

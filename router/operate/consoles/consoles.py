@@ -41,20 +41,20 @@ _LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 
 
 class LogsIn(Protocol):
-    """OpenShift, asked who somebody is; raises LoginFailed."""
+    """Login by OpenShift. Raises LoginFailed."""
 
     async def absence(self) -> str:
-        """Why it cannot be asked here; empty: it can, or nobody knows yet."""
+        """Why OpenShift cannot log users in here; empty: it can, or that is not known yet."""
 
     async def login_url(self, redirect_uri: str, state: str, challenge: str) -> str:
         """Where the browser goes."""
 
     async def user(self, code: str, redirect_uri: str, verifier: str) -> str:
-        """The name of who came back with ``code``, if they may look."""
+        """The name of the user with ``code``, if the user may read the namespace."""
 
 
 class ConsoleHost:
-    """Serves what the Site document wants, and takes up what changes in it."""
+    """Serves the console as the Site document configures it, and follows its changes."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class ConsoleHost:
         """
         self._openshift, self._namespace = openshift, namespace
         self._absence = ""
-        """Why OpenShift is not asked, though it should be."""
+        """Why OpenShift does not log users in although it is configured."""
         self._users_place = users_place or str(secrets_directory / FOLDER)
         self._secrets, self._site, self._site_id = secrets_directory, site, site_id
         self._authority, self._credential, self._tell = authority, credential, tell
@@ -90,7 +90,7 @@ class ConsoleHost:
         self._trouble = ""
 
     def apply(self, site: SiteSpec) -> None:
-        """What the Site document says now."""
+        """Apply the console's settings of a new Site document."""
         names = _names(site)
         if (site.console, names) != (self._spec, self._names):
             self._spec, self._names = site.console, names
@@ -211,7 +211,7 @@ class ConsoleHost:
         return await self._openshift.absence()
 
     def _auth(self, spec: ConsoleSpec) -> ConsoleAuth:
-        """Who is asked now."""
+        """The kind of login in use now."""
         return "internal" if self._absence else spec.auth
 
     async def _wait(self, seconds: float) -> None:
@@ -247,7 +247,7 @@ class ConsoleHost:
         return not isinstance(found, NoTls) and found.certificate != shown.certificate
 
     def _leaf(self, host: str) -> Leaf:
-        """By the site's CA, made anew when it is due or the names are others."""
+        """The certificate by the site's CA, made again when it is due or names changed."""
         hosts = list(dict.fromkeys((*_LOCAL, *_certified(self._names), *_own(host))))[:_HOSTS_MAX]
         kept = self._kept()
         if (

@@ -21,7 +21,7 @@ EXACT_S = 1e-6  # A step or a look at a tick is not left to the next one.
 
 
 class HistoryRecorder:
-    """Owner of the history. What it reads at once is bounded: traffic goes on in between.
+    """Owner of the history. Reads a bounded number of service ports at once.
 
     Moments are monotonic, and told by the clock on the wall as that is when one asks: a clock that
     is set moves all of them alike.
@@ -52,14 +52,14 @@ class HistoryRecorder:
         self._rests_since = None
 
     def lately(self, key: ServiceKey) -> IntervalCounts | None:
-        """What a service port did in the last seconds; None: it is not known for long enough."""
+        """Counts of a service port over the last seconds; None: it is too new."""
         reading = self._router.forwarder.reading_of(key)
         if reading is None:
             return None
         return self._history.lately(key, _reading(reading), self._timers.now())
 
     def busy(self, key: ServiceKey) -> float:
-        """What this site's targets of a service port had in flight in the last seconds: the mean,
+        """Mean requests in flight at this site's targets of a service port over the last seconds,
         for clients of any site."""
         return self._busy.mean(key, _look_at(self._timers.now()))
 
@@ -106,7 +106,7 @@ class HistoryRecorder:
         self._timer = self._timers.call_at(next_tick(now, limits.HISTORY_LOOK_S), self._look)
 
     def _rest(self, now: float) -> None:
-        """Look no more until the step ends or somebody comes: there is nothing to be seen."""
+        """Take no samples until the step ends or a client connects: all would be zero."""
         self._rests_since = now
         self._router.forwarder.on_next_activity(self._stirred)
         at = next_tick(max(now, self._step_at - EXACT_S), limits.HISTORY_LOOK_S)

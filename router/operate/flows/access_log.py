@@ -105,7 +105,7 @@ class AccessLog:
             self._wake.set()
 
     def reopen(self) -> None:
-        """SIGHUP: the file anew, before the next line."""
+        """Open the file again after SIGHUP, before the next line."""
         self._wants_reopen = True
         self._wake.set()
 

@@ -1,4 +1,4 @@
-"""Single requests of all workers of a router, for whoever looks at the first one."""
+"""Flows of all workers of a router, joined at the first worker."""
 
 import asyncio
 from collections import deque
@@ -43,20 +43,20 @@ class AllFlows:
 
     @property
     def turn(self) -> int:
-        """So many have ended while somebody followed."""
+        """Number of recorded flows that ended at any worker."""
         self._take_own()
         return self._turn
 
     @property
     def skipped(self) -> int:
-        """Requests that came while somebody looked, and that there was no time or room for."""
+        """Requests that no worker recorded while a client read."""
         return self._own.skipped + sum(self._skipped.values())
 
     def look(self) -> None:
         self._own.look()
 
     def follow(self) -> bool:
-        """Somebody goes on looking, until `unfollow`; False: too many do."""
+        """A client follows until `unfollow`. False: too many follow."""
         if not self._own.follow():
             return False
         self._followers += 1
@@ -71,7 +71,7 @@ class AllFlows:
             self.close()
 
     def close(self) -> None:
-        """Ask no more. What ended is kept for a while, for a follower that comes back."""
+        """Stop asking the workers. Flows that ended stay for a follower that comes back."""
         if self._following is not None:
             loop = self._following.get_loop()
             self._following.cancel()
@@ -102,7 +102,7 @@ class AllFlows:
         return found[::-1]
 
     def lasting(self) -> list[FlowView]:
-        """Those that are under way for a while, the newest first, some of them."""
+        """Some flows of all workers that are under way for a while, newest first."""
         each = self._own.lasting()
         for views in self._lasting.values():
             each += views.values()

@@ -1,4 +1,4 @@
-"""Single requests and connections of this site's clients, for whoever looks."""
+"""Records single requests and connections of this site's clients for `/api/v1/flows`."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -30,10 +30,10 @@ class _Ended(msgspec.Struct, frozen=True):
 
 
 class Flows:
-    """Looks at requests while anybody looks at it, and not at all else. A `Follower`.
+    """Records flows while any client reads them, otherwise nothing. A `Follower`.
 
-    Each request is numbered in the order in which it began; those that nobody looked at when
-    somebody does.
+    Requests are numbered as they begin. Those that began while no client read get their numbers
+    when one does.
     """
 
     def __init__(self, timers: Timers, router: SiteRouter, part: Part = WHOLE) -> None:
@@ -48,25 +48,25 @@ class Flows:
         self._under_way: dict[int, Flow] = {}
         self._followers = 0
         self._until: float | None = None
-        """Somebody looks, until then at least; None: nobody does."""
+        """Record until then at least (monotonic seconds); None: no client reads."""
         self._timer: Timer | None = None
         self._second = 0.0
         self._begun_in_second = 0
         self.turn = 0
-        """So many have ended while somebody looked."""
+        """Number of recorded flows that ended."""
         self.skipped = 0
-        """Requests that came while somebody looked, and that there was no time or room for."""
+        """Requests beyond `FLOWS_PER_S` or `FLOWS_KEPT` while a client read: not recorded."""
 
     # Who looks.
 
     def look(self) -> None:
-        """Somebody does, and may again."""
+        """A client reads once: record for `FLOWS_WATCH_S` from now on."""
         if self._until is None:
             self._begin()
         self._until = self._timers.now() + limits.FLOWS_WATCH_S
 
     def follow(self) -> bool:
-        """Somebody goes on looking, until `unfollow`; False: too many do."""
+        """A client follows until `unfollow`. False: too many follow."""
         if self._followers >= limits.FLOW_CLIENTS_MAX:
             return False
         self._followers += 1
@@ -80,7 +80,7 @@ class Flows:
     # Follower
 
     def begun(self, flow: Flow) -> None:
-        """Some of those beyond the rate go unseen: as they come, whatever becomes of them."""
+        """Record a request that begins, up to `FLOWS_PER_S` a second and `FLOWS_KEPT` at once."""
         number, now = self._numbered(flow.record), flow.record.started_at
         if now >= self._second + 1.0:
             self._second, self._begun_in_second = now, 0
@@ -99,7 +99,7 @@ class Flows:
     # What is told.
 
     def newest(self) -> Iterator[FlowView | None]:
-        """All that is known, the last to begin first; None now and then, as it takes its time."""
+        """All known flows, newest first. A None in between: the caller may let traffic go on."""
         known: dict[int, Noted | Flow] = {}
         for of_port in self._kept():
             known.update((one.record.number, one) for one in of_port)
@@ -123,7 +123,7 @@ class Flows:
         return found[::-1]
 
     def lasting(self) -> list[FlowView]:
-        """Those that are under way for a while, the newest first, some of them."""
+        """Up to `FLOWS_AGAIN_MAX` flows that are under way for a while, newest first."""
         before = self._timers.now() - limits.FLOWS_AGAIN_S
         found: list[FlowView] = []
         for number in reversed(self._under_way):
@@ -148,7 +148,7 @@ class Flows:
     # Inside
 
     def _begin(self) -> None:
-        """What is known already comes first, so that numbers grow."""
+        """Number the flows that are stored for `why` first, so that numbers grow with time."""
         forwarder = self._router.forwarder
         flows = list(forwarder.flows(limits.FLOWS_CLIENTS_MAX))
         flows.sort(key=_began)

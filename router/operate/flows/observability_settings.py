@@ -1,4 +1,4 @@
-"""What a site's document says of the access log and of traces, made true while it runs."""
+"""Applies the Site document's settings of access log and traces while the router runs."""
 
 import random
 import sys
@@ -34,7 +34,7 @@ TracerMaker = Callable[[], ClosingTracer]
 
 
 def otel_tracer(site: str, version: str) -> TracerMaker:
-    """Makes the real one; nothing of OpenTelemetry is imported before somebody wants it."""
+    """Make a tracer of OpenTelemetry; imports the package only when tracing is on."""
 
     def make() -> ClosingTracer:
         from router.operate.flows.opentelemetry_spans import SpillwayTracer
@@ -72,7 +72,7 @@ class Seeing:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is wanted and cannot be."""
+        """Problems of settings that cannot be applied."""
         return self._problems
 
     @property

@@ -52,7 +52,7 @@ class EventFile:
             self._lost += 1
 
     def reopen(self) -> None:
-        """SIGHUP: somebody may have moved the file away."""
+        """Open the file again after SIGHUP, since a log rotation may have moved it."""
         try:
             self._lines.put_nowait(_REOPEN)
         except queue.Full:

@@ -1,4 +1,4 @@
-"""The journal of a router: what it tells goes to memory, to followers, to disk and to the log."""
+"""Events of a router: stored in memory and on disk, sent to followers, written to the log."""
 
 import logging
 import time
@@ -62,7 +62,7 @@ class Journal:
         changes: Sequence[Change] = (),
         service: str = "",
     ) -> None:
-        """Somebody did something."""
+        """Record an action of an operator."""
         self.add(
             Event(
                 at=self._clock(),

@@ -16,7 +16,7 @@ class Sink(Protocol):
         """Whole lines. Raises OSError when they cannot be kept."""
 
     def reopen(self) -> None:
-        """Let go of a file that somebody moved away."""
+        """Close the file, since a log rotation may have moved it; the next line opens it again."""
 
     def close(self) -> None: ...
 

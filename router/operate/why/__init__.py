@@ -1,1 +1,1 @@
-"""What the next request of a service would meet, what the last ones met, what is needed."""
+"""Answers of `why`: the next decision, past ones, and demand for autoscalers."""

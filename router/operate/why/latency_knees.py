@@ -1,4 +1,4 @@
-"""Where the targets of this site bend, beside what is stated of them: `/api/v1/knees`."""
+"""Latency by requests in flight, beside configured capacities: `/api/v1/knees`."""
 
 from collections.abc import Iterator
 

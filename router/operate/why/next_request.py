@@ -1,4 +1,4 @@
-"""What the next request of a service would meet here, as an operator asks for it (`why`)."""
+"""The decision for the next request of a service, for `sitectl why`."""
 
 import math
 from collections.abc import Callable
@@ -119,7 +119,7 @@ def absent(
 
 
 def affinity_view(sessions: Sessions | None) -> AffinityView | None:
-    """What makes sessions; None: nothing does."""
+    """How a service recognizes sessions; None: it has no affinity."""
     return AffinityView(*msgspec.structs.astuple(sessions.affinity)) if sessions else None
 
 

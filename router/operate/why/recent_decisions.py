@@ -20,7 +20,7 @@ _NOBODY = {
     "client-gone": "its client left",
     "cancelled": "this router gave it up",
 }
-"""Why a request was served nowhere that no site was chosen for at last."""
+"""Reason of a request that no site served, by its outcome."""
 
 
 def recalled(
@@ -90,7 +90,7 @@ def decision_of(
 
 
 def reason_of(record: RequestRecord, now: float, site_name: Callable[[SiteId], str]) -> str:
-    """Of the last decision; of one that found nobody, what came of it."""
+    """The reason of the last decision; of a request that no site served, its outcome."""
     if record.waited_since is not None and now >= record.waited_since:
         if record.site is not None and record.begun_at < inf:  # An attempt is under way.
             return f"it waits at {site_name(record.site)} until a slot is free there"
