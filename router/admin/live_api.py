@@ -118,7 +118,7 @@ class LiveApi:
             }
         )
         busy_s = singles.busy_s + services.busy_s + nows.busy_s
-        lasts_s = max(limits.LIVE_EVERY_S, busy_s / limits.LIVE_SHARE)
+        lasts_s = max(limits.LIVE_EVERY_S, min(busy_s / limits.LIVE_SHARE, limits.LIVE_LASTS_S_MAX))
         return _Picture(self._last.number + 1, began + lasts_s, body)
 
 

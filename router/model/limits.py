@@ -615,7 +615,8 @@ FLOWS_TICK_S = 0.25  # How often followers are told,
 FLOWS_AGAIN_S = 2.0  # of what is still under way less often,
 FLOWS_AGAIN_MAX = 100  # and not of all.
 LIVE_EVERY_S = 1.0  # However many look.
-LIVE_SHARE = 0.05  # Of the time may go into it: with 2,000 services it is made less often.
+LIVE_SHARE = 0.05  # Of the time may go into it: with 2,000 services it is made less often,
+LIVE_LASTS_S_MAX = 10.0  # but so often at least: older figures are none of now.
 SLICE_S = (
     0.001  # So long at once, and one item: then traffic goes on, whatever an operator asked for.
 )

@@ -44,6 +44,7 @@ class FakeLive(FakeRouter):
         super().__init__()
         self.looks = 0
         self.takes_s = 0.0
+        self.stands_still_s = 0.0
 
     async def gather(self) -> None:
         """Alone."""
@@ -54,9 +55,10 @@ class FakeLive(FakeRouter):
         return self._services()
 
     def _services(self) -> Iterator[tuple[ServiceView, ServiceNow]]:
-        until = time.perf_counter() + self.takes_s
-        while time.perf_counter() < until:
+        until = time.thread_time() + self.takes_s
+        while time.thread_time() < until:
             pass
+        time.sleep(self.stands_still_s)  # As a process that the system stops.
         yield SHOP, now_of(self.looks)
 
 
@@ -220,6 +222,26 @@ def test_a_picture_that_takes_long_is_made_less_often(
             numbers = [(await next_event(response))[0] for _ in range(4)]
             assert numbers == [1, 2, 3, 4]
             assert time.monotonic() - began >= 3 * live.takes_s / limits.LIVE_SHARE
+            response.close()
+
+    asyncio.run(story())
+
+
+def test_a_picture_during_which_the_process_stood_still_is_soon_followed_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "LIVE_EVERY_S", 0.0)
+
+    async def story() -> None:
+        live = FakeLive()
+        live.stands_still_s = 0.5
+        async with running(tmp_path, live) as session:
+            response = await session.get("/api/v1/live", headers=EVENTS)
+            assert (await next_event(response))[0] == 1
+            live.stands_still_s = 0.0
+            came = time.monotonic()
+            assert (await next_event(response))[0] == 2
+            assert time.monotonic() - came < 0.5 / limits.LIVE_SHARE / 2
             response.close()
 
     asyncio.run(story())
