@@ -1,6 +1,6 @@
 """In-flight counts of the targets of one service port at this site, and who may have a slot."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from math import inf
 from typing import Protocol
@@ -277,6 +277,12 @@ class LocalLedger:
     def standing(self) -> dict[str, bool]:
         """Of all `targets`, whether each is ready."""
         return {address: one.ready for address, one in self._targets.items()}
+
+    def full_targets(self) -> Iterator[tuple[str, int]]:
+        """Ready targets without a free slot, with how many requests each has completed."""
+        for address, one in self._targets.items():
+            if one.ready and one.in_flight and not one.has_room():
+                yield address, one.requests_total - one.in_flight - one.given_up
 
     def set_targets(self, targets: Mapping[str, TargetTerms]) -> None:
         """Make ``targets`` (by ``host:port``) the wanted ones.

@@ -34,6 +34,7 @@ class Target:
         "capacity",
         "ejected",
         "gate",
+        "given_up",
         "in_flight",
         "name",
         "ready",
@@ -53,6 +54,7 @@ class Target:
         self.auto = False
         self.ejected = False
         self.gate: Gate | None = None
+        self.given_up = 0  # Requests that were ended before it had completed them.
         self.in_flight = 0
         self.ready = False
         self.wanted = True

@@ -43,12 +43,14 @@ from router.model import limits
 from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.capacity import SiteCap
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.latency import quantile
 from router.model.settings import ServiceLimits
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.net.ports import Connection, ConnectionHandler, Network, Timer, Tls
 
 UNDECLARED = ServiceSpec(ports=())
 REST_SAMPLES = limits.DEMAND_WINDOW_S + limits.UNSERVED_S_MAX
+USUAL_SHARE = 0.9  # Of requests: few that hang do not make it usual.
 """As many seconds after the last stream, demand is nothing, and has left what is averaged."""
 
 
@@ -479,6 +481,24 @@ class Forwarder:
     def standing(self) -> dict[ServiceKey, dict[str, bool]]:
         """Whether each of `targets` is ready: cheap, for who looks at all again and again."""
         return {key: service.ledger.standing() for key, service in self._services.items()}
+
+    def full_targets(self) -> dict[tuple[ServiceKey, str], int]:
+        """Ready targets of http services without a free slot: how many requests each has
+        completed."""
+        return {
+            (key, address): ended
+            for key, service in self._services.items()
+            if service.protocol != "tcp"
+            for address, ended in service.ledger.full_targets()
+        }
+
+    def usual_s(self, key: ServiceKey) -> float | None:
+        """What nine of ten requests of one service port took at their targets, at most; None: no
+        request has ended."""
+        service = self._services.get(key)
+        if service is None:
+            return None
+        return quantile(service.counters.snapshot().served_phases["target"].counts, USUAL_SHARE)
 
     def used_services(self) -> set[str]:
         """Names of services that clients of this site have asked for since the start."""

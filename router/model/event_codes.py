@@ -62,6 +62,10 @@ _ALL: Final = (
     EventCode("target-up", "event", "target", "a target is ready"),
     EventCode("target-down", "event", "target", "a target that was ready is not; with the cause"),
     EventCode(
+        "target-stuck", "event", "target", "all slots of a target are taken, and it completes none"
+    ),
+    EventCode("target-moves", "event", "target", "that is over"),
+    EventCode(
         "site-ejected", "event", "site", "requests that it was sent failed, so it gets none for now"
     ),
     EventCode("site-returned", "event", "site", "an ejected site answered its probe"),

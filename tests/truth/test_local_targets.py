@@ -151,6 +151,22 @@ def test_targets_do_not_answer_in_time(net: Network, watch: Watch) -> None:
     assert {one.status for one in load.failed} == {504}
 
 
+def test_targets_hang_with_all_of_their_slots_taken(net: Network, watch: Watch) -> None:
+    shop = Shop(net, capacity=2, far_capacity=50, timeouts={"response": "300s"}).start()
+    surfaces = watch(shop.near)
+    with shop.load() as load:
+        until(lambda: len(load.answers) >= PER_S, "clients are served")
+        for target in shop.targets:
+            target.hold()
+        until(lambda: "SW0349" in shop.codes(), "status has the note")
+        surfaces.show(faults.STUCK)
+        for target in shop.targets:
+            target.release()
+        until(lambda: "SW0349" not in shop.codes(), "the note is gone")
+    gave_up = "TimeoutError: "  # Clients that met a slot which hangs; others did not.
+    assert set(by_site(load.answers)) - {gave_up} == {"near", "far"}
+
+
 def test_targets_answer_503(shop: Shop, watch: Watch) -> None:
     surfaces = watch(shop.near)
     with shop.load() as load:

@@ -316,6 +316,17 @@ SERVICES: Final = (
         "SITE; or revoke its access",
     ),
     Code(
+        "SW0349",
+        "A target whose slots are all taken, and that completes no request",
+        "The target is ready by its checks, every slot of it has a request, and it has completed "
+        "none for 10 s or longer, ten times as long as nine of ten requests of the service take; "
+        "those that clients gave up do not count. The site looks full, and its requests spill or "
+        "wait. The time-outs `response` and `idle` end them, and failures in a row eject the "
+        "target. Long downloads and streams look the same: they are no fault.",
+        "See whether the server hangs. If so, restart it, or shorten the time-out: sitectl service "
+        "set NAME --timeout response=5s",
+    ),
+    Code(
         "SW0350",
         "A strict site shares nothing",
         "In strict mode a site shares only what a rule or a grant allows. This site has services, "

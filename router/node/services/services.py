@@ -108,8 +108,9 @@ class SiteServices:
         return self._plan.problems
 
     def notes(self) -> list[Note]:
-        """Of targets here that come and go."""
-        return self._changes.unsteady.notes(self._network.now())
+        """Of targets here that come and go, or end no request."""
+        now = self._network.now()
+        return [*self._changes.stuck.notes(now), *self._changes.unsteady.notes(now)]
 
     @property
     def undeclared(self) -> list[tuple[Undeclared, list[SiteId]]]:
@@ -412,6 +413,7 @@ class SiteServices:
             self._take(self._routing.grants_ended(now))
         self._look_at_credentials()
         self._changes.look_at_rates(self.rates(), now)
+        self._changes.stuck.look(self._forwarder.full_targets(), self._forwarder.usual_s, now)
         self._look_at_changes()
 
 

@@ -148,6 +148,29 @@ TIMES_OUT = Fault(
     exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
     false=("Every request is served", "No problems.", "nobody else had room"),
 )
+STUCK = Fault(
+    name="targets here hang with all of their slots taken, within their time",
+    clients="of the slots wait; the others are served by the other site",
+    shown={
+        fault.STATUS: "State:    ready\n…Note:     SW0349 Target …of shop:… has completed no "
+        "request for … s, and all of its slots are taken: it may hang.",
+        fault.STATUS_JSON: "ready: true, problems: none, notes: SW0349",
+        fault.CHECK: "WARNING  SW0349  Target …of shop:… has completed no request for",
+        fault.TOP: "near: ready…SW0349 Target …has completed no request for…/s to far (full)",
+        fault.WHY: "goes to far…near…full…far…chosen",
+        fault.EVENTS: "overflow-begun…target-stuck…Target …of shop:… has completed no request for",
+        fault.METRICS: 'spillway_spilled_total{…reason="full"…to="far"}',
+        fault.ALERTS: "SpillwayOverflowSustained",
+        fault.OVERVIEW: "shop spills to far.… note",
+        fault.TOPOLOGY: "far…/s…reachable",
+        fault.SERVICE_PAGE: "4 of 4 slots of near are busy: …/s go to far (cost 5)",
+    },
+    silent=LINKS_ARE_UP
+    | SERVES
+    | silent("their checks find the targets ready, until requests time out", fault.SERVICE),
+    exits={fault.CHECK: 3},
+    false=("Every request is served",),
+)
 ANSWERS_503 = Fault(
     name="targets here answer 503",
     clients="get 503 until the targets are ejected, then the other site serves",
@@ -194,6 +217,7 @@ FAULTS = (
     NOWHERE_FOR_CONSUMERS,
     LATE,
     TIMES_OUT,
+    STUCK,
     ANSWERS_503,
     ANSWERS_500,
 )

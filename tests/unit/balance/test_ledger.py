@@ -25,6 +25,21 @@ def test_a_full_ledger_says_so_until_a_slot_comes_back() -> None:
     assert ledger.in_flight == 0
 
 
+def test_a_full_target_is_named_with_the_number_of_requests_that_it_has_completed() -> None:
+    ledger = ledger_of(1, 2)
+    assert list(ledger.full_targets()) == []
+    take(ledger).release(1.0)
+    slots = [take(ledger) for _ in range(3)]
+    completed = dict(ledger.full_targets())
+    assert completed.keys() == {"t0:80", "t1:80"}
+    assert sum(completed.values()) == 1
+    slots[0].held_of.given_up += 1
+    assert sum(dict(ledger.full_targets()).values()) == 0
+    slots[0].release(2.0)
+    assert ledger.in_flight == 2
+    assert len(list(ledger.full_targets())) == 1
+
+
 def test_a_slot_released_twice_is_a_bug() -> None:
     slot = take(ledger_of(1))
     slot.release(0.0)
