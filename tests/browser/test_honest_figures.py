@@ -195,6 +195,24 @@ def test_where_a_few_requests_fail_not_every_one_is_said_to_be_served(
         expect(page.locator(".statement").first).to_have_text("0.5/s of 42/s fail.")
 
 
+def test_connections_that_stay_open_are_not_told_as_no_requests(
+    chromium: Browser, stage: Stage
+) -> None:
+    picture = pictures.many_sites()
+    db = msgspec.structs.replace(
+        picture.services[0],
+        protocol="tcp",
+        sites=(pictures.a_part("east", 0, in_flight=3, capacity=4),),
+    )
+    idle = pictures.now_of("shop", requests_per_s=0.0, in_flight_mean=3.0)
+    stage.router.live = msgspec.structs.replace(picture, services=(db,), now=(idle,))
+    with looking(chromium, stage) as page:
+        expect(page.locator(".sentence")).to_have_text("3 open connections are served here.")
+        page.goto(f"{stage.url}#/services/shop:8080")
+        statement = page.locator(".statement").first
+        expect(statement).to_have_text("3 open connections are served here.")
+
+
 def test_a_site_whose_targets_are_dead_has_targets(chromium: Browser, stage: Stage) -> None:
     stage.router.live = pictures.dead_here()
     with looking(chromium, stage, "#/services/shop:8080") as page:

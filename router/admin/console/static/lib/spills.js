@@ -1,5 +1,5 @@
 // Requests that other sites serve: how many, where, and why this site did not.
-import { LEAST_PER_S, count, listed, rate } from "./format.js";
+import { LEAST_PER_S, count, listed, plural, rate } from "./format.js";
 
 /** What each reason of the router says of this site, after "because". */
 const WORDS = {
@@ -26,6 +26,19 @@ export function isFailing(now) {
 /** Connections and answers under way that other sites serve now. @param {any} now */
 export function openElsewhere(now) {
   return Object.values(now.open_to ?? {}).reduce((sum, one) => sum + one, 0);
+}
+
+/**
+ * What is said while no request ends and no other site serves any: TCP connections may be open.
+ * @param {any[]} services
+ */
+export function idleText(services) {
+  const open = services
+    .filter((one) => one.protocol === "tcp")
+    .flatMap((one) => one.sites.filter((site) => site.local))
+    .reduce((sum, site) => sum + site.in_flight, 0);
+  if (!open) return "No requests at the moment.";
+  return `${plural(open, "open connection is", "open connections are")} served here.`;
 }
 
 /** The services of which other sites serve requests now, most first. @param {any} live */

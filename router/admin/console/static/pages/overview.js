@@ -8,7 +8,7 @@ import { LEAST_PER_S, count, latency, listedOf, mean, plural, rate, rtt, span } 
 import { href } from "../lib/route.js";
 import { byCost, inOrder } from "../lib/sites.js";
 import {
-  becauseOf, isFailing, isFault, openElsewhere, reasons, servedBy, spilledText, spillText, spilling,
+  becauseOf, idleText, isFailing, isFault, openElsewhere, reasons, servedBy, spilledText, spillText, spilling,
 } from "../lib/spills.js";
 import { Ago, Badge, Card, Empty, Hint, Meter, Table } from "../lib/ui.js";
 import { Trends } from "../lib/trends.js";
@@ -133,7 +133,7 @@ function servedHere(live, requests, losing) {
   const down = live.services.filter(isDownHere).map((one) => one.name);
   const dead = down.length ? ` ${listedOf(down, NAMED)}: no ready target here.` : "";
   return {
-    text: requests > 0 ? servedText(losing) : "No requests at the moment.",
+    text: requests > 0 ? servedText(losing) : idleText(live.services),
     more: `${rate(requests)} in ${plural(live.services.length, "service")}.${losing}${dead}`,
     tone: losing || dead ? "warn" : "good",
   };

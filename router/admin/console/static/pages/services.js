@@ -9,7 +9,7 @@ import { GAP_MS, KEPT_MS } from "../lib/recent.js";
 import { River, sharesOf, unitOf } from "../lib/river.js";
 import { href, setParams } from "../lib/route.js";
 import { byCost } from "../lib/sites.js";
-import { servedBy, spilledText } from "../lib/spills.js";
+import { idleText, servedBy, spilledText } from "../lib/spills.js";
 import { useAnswer } from "../lib/store.js";
 import { Elsewhere, Targets } from "../lib/targets.js";
 import { Badge, Card, Copy, Empty, Failed, Loading, Meter, Sparkline, Table } from "../lib/ui.js";
@@ -207,7 +207,7 @@ function leaving(service, now, live) {
   }
   return now?.requests_per_s > 0
     ? "Every request is served where it comes in."
-    : "No requests at the moment.";
+    : idleText([service]);
 }
 
 function Figures({ service, now }) {
