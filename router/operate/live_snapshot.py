@@ -14,7 +14,7 @@ from router.model.ids import ServiceKey, SiteId, by_name
 from router.node.rate_text import rate_of
 from router.node.site_router import SiteRouter
 from router.operate.figures.history_recorder import HistoryRecorder
-from router.operate.problems.failing_requests import PortFailures, failing
+from router.operate.problems.failing_requests import PortFailures, failing, not_reached
 from router.operate.problems.spill_reason import why_leaving
 from router.operate.views import OperatorView
 from router.workers.combined_figures import Whole
@@ -209,6 +209,7 @@ class Living:
                 in_flight_mean=in_flight_mean,
                 open_to=lately.open_to,
                 open_for=lately.open_for,
+                is_one_away=bool(not_reached(self._router, key)),
             ),
             left_out=self._left_out(snapshot),
             spilled_per_s=round(sum(spilled.values()), 3),

@@ -5,9 +5,18 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from router.admin.live_views import Live
+from router.admin.views import AbsentSite
 from router.model.events import Problem
 from tests.browser import pictures
 from tests.browser.stage import Stage, looking
+
+
+def full_with_a_site_away() -> Live:
+    """As `pictures.all_full`, and a site that has served lately cannot be reached."""
+    picture = pictures.all_full()
+    north = AbsentSite(site="north", verdict="unreachable", reason="link1 is down")
+    shop = msgspec.structs.replace(picture.services[0], absent=(north,))
+    return msgspec.structs.replace(picture, services=(shop, *picture.services[1:]))
 
 
 @pytest.mark.parametrize(
@@ -25,6 +34,11 @@ from tests.browser.stage import Stage, looking
             "128 requests wait for room here. 120/s fail at shop.",
         ),
         (
+            full_with_a_site_away(),
+            "shop is full at every site that is reached and may serve it.",
+            "128 requests wait for room here. 120/s fail at shop. north is not reached.",
+        ),
+        (
             pictures.dead_here(),
             "shop spills to west.",
             "139/s of 142/s leave east because it has no ready target.",
@@ -35,7 +49,7 @@ from tests.browser.stage import Stage, looking
             "42/s in 1 service.",
         ),
     ],
-    ids=["nothing", "burst", "all-full", "dead-here", "calm"],
+    ids=["nothing", "burst", "all-full", "one-away", "dead-here", "calm"],
 )
 def test_one_sentence_says_whether_anyone_overflows(
     chromium: Browser, stage: Stage, picture: Live, sentence: str, more: str

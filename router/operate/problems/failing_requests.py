@@ -110,6 +110,12 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
         return ". ".join(filter(None, parts))
 
 
+def not_reached(router: SiteRouter, key: ServiceKey) -> list[str]:
+    """Names of sites that offered a service port lately and are not reached."""
+    sites, gone = router.routing.table.sites, router.absent_sites.of(key)
+    return [one.name for one in gone if one.site not in sites or not sites[one.site].reachable]
+
+
 def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
     """As things are now."""
     explanation = router.forwarder.explain(key, now)
@@ -127,10 +133,8 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
     flag = "--site-capacity" if is_cap else "--capacity"
     raise_here = f"Raise the rate: sitectl service set {key.name} {flag} N/s"
     elsewhere = f"Raise the rate there, or here: sitectl why {key}"
-    sites = router.routing.table.sites
-    gone = router.absent_sites.of(key)
     return NoRoom(
-        away=[one.name for one in gone if one.site not in sites or not sites[one.site].reachable],
+        away=not_reached(router, key),
         left_out=router.left_out(key, explanation),
         used_up=used_up_rates(serving),
         raise_them=(raise_here if here else elsewhere) if rated else "",

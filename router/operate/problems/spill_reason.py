@@ -7,7 +7,7 @@ from typing import Final
 from router.balance.decisions import CandidateReport, Explanation, NoChoice
 from router.balance.explain import rate_text
 from router.history.readings import IntervalCounts
-from router.model.fullness import EVERY_SITE_IS_FULL, NO_SITE_IS_READY
+from router.model.fullness import EVERY_REACHED_IS_FULL, EVERY_SITE_IS_FULL, NO_SITE_IS_READY
 from router.model.ids import SiteId
 
 MOST_NAMED = 3
@@ -30,8 +30,10 @@ def why_leaving(
     in_flight_mean: float,
     open_to: Mapping[SiteId, int] = NOWHERE,
     open_for: Mapping[str, int] = NOTHING,
+    is_one_away: bool = False,
 ) -> str:
-    """Empty: none leave. ``has_targets``: a connector of this site names some.
+    """Empty: none leave. ``has_targets``: a connector of this site names some. ``is_one_away``: a
+    site that offered the service lately is not reached.
 
     ``open_to``, ``open_for``: as of `ServiceNow`.
     """
@@ -41,7 +43,7 @@ def why_leaving(
     away = lately.spilled_to
     nobody = ""
     if isinstance(explanation.decision, NoChoice) and not away:
-        nobody = _nobody(explanation.decision, lately, queued)
+        nobody = _nobody(explanation.decision, lately, queued, is_one_away=is_one_away)
     if nobody or not (away or open_to):
         return nobody
     costs = {one.site: one.path_cost for one in explanation.candidates}
@@ -54,11 +56,11 @@ def why_leaving(
     return f"{cause}: {went}{lost}"
 
 
-def _nobody(choice: NoChoice, lately: IntervalCounts, queued: int) -> str:
+def _nobody(choice: NoChoice, lately: IntervalCounts, queued: int, *, is_one_away: bool) -> str:
     """Nobody takes the next request; silent as long as none comes."""
     if not queued and not lately.nowhere:
         return ""
-    why = EVERY_SITE_IS_FULL
+    why = EVERY_REACHED_IS_FULL if is_one_away else EVERY_SITE_IS_FULL
     if choice.reason == "no-route":
         why = NO_SITE_IS_READY
     waits = f", {queued} in the queue" if queued else ""

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from router.balance.decisions import CandidateReport, Decision, Explanation
+from router.balance.decisions import CandidateReport, Decision, Explanation, NoChoice
 from router.history.readings import NOTHING_YET, NOWHERE, IntervalCounts, Reading, change
 from router.model.ids import SiteId
 from router.model.latency import NO_COUNTS
@@ -113,3 +113,23 @@ def test_connections_that_stay_open_elsewhere_are_told_when_nothing_ends() -> No
     assert found(gone, lately({}), "no-target") == (
         "no target of near is ready: 5 open at far (cost 5)"
     )
+
+
+def test_a_site_that_is_not_reached_is_not_said_to_be_full() -> None:
+    told = Explanation(policy="fill", decision=NoChoice("all-full", (), True), candidates=())
+    change = msgspec.structs.replace(lately({}), spilled_to={}, nowhere=20)
+
+    def said(*, is_one_away: bool) -> str:
+        return why_leaving(
+            told,
+            change,
+            own=NEAR,
+            name_of=NAMES.__getitem__,
+            has_targets=True,
+            queued=3,
+            in_flight_mean=0.0,
+            is_one_away=is_one_away,
+        )
+
+    assert said(is_one_away=False).startswith("every site that may serve it is full: ")
+    assert said(is_one_away=True).startswith("every site that is reached and may serve it is full")

@@ -66,15 +66,20 @@ export function answer(live) {
     : "";
   const full = live.services.filter(isFullEverywhere);
   if (full.length) {
+    const gone = notReached(full);
     return {
       text: `${listedOf(full.map((one) => one.name), NAMED)} ${
         full.length === 1 ? "is" : "are"
-      } full at every site that may serve ${full.length === 1 ? "it" : "them"}.`,
+      } full at every site that ${gone.length ? "is reached and " : ""}may serve ${
+        full.length === 1 ? "it" : "them"
+      }.`,
       more: `${plural(
         full.reduce((sum, one) => sum + one.queued, 0),
         "request waits",
         "requests wait",
-      )} for room here.${losing}${leftOut(live, full)}`,
+      )} for room here.${losing}${leftOut(live, full)}${
+        gone.length ? ` ${listedOf(gone, NAMED)} ${gone.length === 1 ? "is" : "are"} not reached.` : ""
+      }`,
       tone: "bad",
     };
   }
@@ -92,6 +97,12 @@ export function answer(live) {
     more: `${howMuch(away, requests)} leave ${live.status.name} because ${becauseOf(why)}.${losing}`,
     tone: losing || isFault(why) ? "warn" : "info",
   };
+}
+
+/** Sites that offered one of them lately and cannot be reached. @param {any[]} services */
+function notReached(services) {
+  const gone = services.flatMap((one) => one.absent ?? []);
+  return [...new Set(gone.filter((one) => one.verdict === "unreachable").map((one) => one.site))];
 }
 
 /** The rules that leave out sites with room. @param {any} live @param {any[]} services */
