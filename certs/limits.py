@@ -10,10 +10,10 @@ CA_LIFE_S = 2 * 365 * DAY_S
 # and what was stolen is of no use soon. Who was off for longer rejoins by its identity.
 LEAF_LIFE_S = LINK_LEAF_LIFE_S = 7 * DAY_S
 LINK_LEAF_LIFE_UNRENEWED_S = 365 * DAY_S  # For diallers that cannot renew.
-TOKEN_CERTIFICATE_LIFE_S = 365 * DAY_S  # Nobody watches a file in a Git repository.
+TOKEN_CERTIFICATE_LIFE_S = 365 * DAY_S  # A file in a Git repository is seldom looked at.
 LINK_LEAF_LIFE_MAX_S = 366 * DAY_S  # Of any that admits to links: what was stolen ends some day.
 SERVICE_LEAF_LIFE_S = 365 * DAY_S  # Made on request; `status` warns before it ends.
-CONSOLE_LEAF_LIFE_S = 90 * DAY_S  # Browsers that were told to accept it are not asked each week.
+CONSOLE_LEAF_LIFE_S = 90 * DAY_S  # People who had browsers accept it are not asked each week.
 CA_OVERLAP_S = 30 * DAY_S  # Each phase of a rotation waits so long for sites that are away.
 CA_HURRIED_S = 60  # `ca rotate --now`: who is linked takes it within moments, or is stuck.
 CA_READINGS_MAX = 5  # Of three files that belong together, while another process writes them.
@@ -50,8 +50,8 @@ CLAIM_USES_MAX = 1_000  # Each leaves a chain in the grant.
 CLAIMS_PER_SOURCE_PER_MIN = 5
 CLAIM_SOURCES_MAX = 4_096  # Remembered for the rate limit.
 
-# The register of who may link here.
-ADMITTED_MAX = 4_096  # As many sites as a network has.
+# Register.
+ADMITTED_MAX = 4_096  # Who may link here: as many sites as a network has.
 ADMITTED_FILE_BYTES_MAX = 192 * KIB  # Of one site: its chains, of at most some 4 KiB.
 ISSUED_PER_SITE_MAX = 32  # Certificates of one site that still count; each of its routers needs
 # two. Then it waits until one ends: revoking one instead would let it fill ``revoked.json``.

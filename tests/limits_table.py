@@ -1,4 +1,4 @@
-"""The table of docs/limits.md, made from router/model/limits.py; a test compares the two.
+"""The table of docs/limits.md, made from the limits of router and certs; a test compares them.
 
 ``python -m tests.limits_table`` writes it anew.
 """
@@ -6,12 +6,14 @@
 import ast
 import re
 from pathlib import Path
+from types import ModuleType
 
+from certs import limits as certs_limits
 from router.model import limits
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "limits.md"
 BEGIN, END = "<!-- limits: begin -->\n", "<!-- limits: end -->\n"
-HEADING = re.compile(r"[a-z]+( of [a-z ]+)?(:|\.$)")
+HEADING = re.compile(r"([a-z]+( of [a-z ]+)?(:|\.$))|([A-Z][a-z]+\.$)")
 UNITS = {
     "_BYTES_PER_S_": "bytes/s",
     "_BYTES_": "bytes",
@@ -27,13 +29,14 @@ def page(text: str) -> str:
     """``text`` of the page with its table made anew."""
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)
-    return head + BEGIN + "\n".join([*_lines(), "", END]) + tail
+    lines = [*_lines(limits, ""), *_lines(certs_limits, "certs: ")]
+    return head + BEGIN + "\n".join([*lines, "", END]) + tail
 
 
-def _lines() -> list[str]:
+def _lines(module: ModuleType, room: str) -> list[str]:
     """One line for each constant, in the order of the source, with a table for each heading."""
-    assert limits.__file__ is not None
-    source = Path(limits.__file__).read_text()
+    assert module.__file__ is not None
+    source = Path(module.__file__).read_text()
     lines = source.splitlines()
     found: list[str] = []
     for node in ast.parse(source).body:
@@ -46,7 +49,7 @@ def _lines() -> list[str]:
         beside = lines[node.end_lineno - 1].partition("  # ")[2]
         reason = f"{above} {beside}".strip().replace("|", "\\|")
         found += [
-            f"| `{name}` | {_shown(name)} | {reason} |"
+            f"| `{name}` | {_shown(module, name)} | {reason} |"
             for name in _names(node)
             if name not in ("KIB", "MIB")
         ]
@@ -70,9 +73,9 @@ def _names(node: ast.Assign) -> list[str]:
     return [part.id for part in parts if isinstance(part, ast.Name)]
 
 
-def _shown(name: str) -> str:
+def _shown(module: ModuleType, name: str) -> str:
     """A default as people read it; the unit is in the name."""
-    value: int | float = getattr(limits, name)
+    value: int | float = getattr(module, name)
     unit = next((unit for ending, unit in UNITS.items() if ending in f"{name}_"), "")
     for size, size_name in SIZES if unit == "bytes" else ():
         if value >= size and value % size == 0:

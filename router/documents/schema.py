@@ -25,6 +25,8 @@ from router.model.settings import (
 )
 from router.model.specs import (
     EVERY_HOST,
+    POLICIES,
+    POLICIES_TEXT,
     ConnectorSpec,
     ConsoleAuth,
     ConsoleSpec,
@@ -32,7 +34,6 @@ from router.model.specs import (
     Kind,
     LinkSpec,
     ListenerSpec,
-    PolicyName,
     PolicySpec,
     ServiceSpec,
     SitePolicySpec,
@@ -40,7 +41,6 @@ from router.model.specs import (
     TargetSpec,
 )
 
-POLICIES: Final = get_args(PolicyName)
 HALF_CLOSES: Final = get_args(HalfClose)
 CONSOLE_AUTHS: Final[tuple[ConsoleAuth, ...]] = ("internal", "unsecured")
 """Of hosts: OpenShift is asked in its namespaces alone."""
@@ -50,9 +50,7 @@ _PORTS = readers.ListReader(readers.port, limits.PORTS_PER_SERVICE_MAX, "ports")
 _TARGET_PORTS = readers.ListReader(readers.port_or_name, limits.PORTS_PER_SERVICE_MAX, "ports")
 _POLICY = Shape(
     PolicySpec,
-    Field(
-        "name", readers.WordReader(*POLICIES), "`fill`, `balanced`, `spread`, `split` or `failover`"
-    ),
+    Field("name", readers.WordReader(*POLICIES), POLICIES_TEXT),
     Field("weights", weights.read, "by site, for `split` only"),
     check=rules.check_policy,
 )

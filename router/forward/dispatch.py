@@ -1,7 +1,7 @@
 """One request on its way to where it is served: selection, retries, waiting; one `Leg` outside.
 
 Selected site → attempt (at a target here, or a `RemoteLeg`) → done, or another attempt with the
-request still in hand (`exchange`). The rules for another attempt (PROTOCOL, Admission and retries):
+request still in hand (`exchange`). The rules for another attempt (docs/retries.md):
 
 - A failure that promises that no byte reached a target: always, each site once. A site whose way
   was lost may be tried again when routes have followed (`retry_timer`).
@@ -330,7 +330,7 @@ class Dispatch(Receiver):
     def begin(self, decision: Decision, now: float) -> bool:
         """Start an attempt; False: it could not even start."""
         record, service, tries = self.record, self._service, self.tries
-        if not decision.local:
+        if not decision.local:  # Another site, or router: full here, no target here, or cheaper.
             if tries is None:  # `_keep`, in place.
                 record.seen = service.balancer.seen(
                     now, decision, NO_SITES, self.request.preferred, NO_SITES

@@ -1,16 +1,17 @@
 """The life of one request, or of one tcp connection, at one site.
 
-An `Exchange` joins its caller with one attempt after another to have it served. `Dispatch` is that
-of a client's request, which may go to any site; `EgressExchange` that of a request from another
-site, which ends here; `trials` has that of a request of our own.
+An `Exchange` joins its caller with one attempt after another to have it served. `Dispatch` is the
+exchange of a client's request, which may go to any site; `EgressExchange` that of a request from
+another site, which ends here; `trials` has that of a request of our own.
 
 What the caller sends is kept until a target is held, and afterwards as long as it may have to be
-sent again; at most `limits.REPLAY_BYTES_MAX` once a target is held, and before that one piece more:
-the caller is stopped there. What is no longer all here is not sent again.
+sent again. Until a target is held the caller is stopped once `limits.REPLAY_BYTES_MAX` are kept
+(the last piece may exceed it); when more comes afterwards nothing is kept any more, and what is no
+longer all here is not sent again.
 
-An attempt at a target of this site owns a slot. `_begin_here` takes it over, and `_give_back`
-returns it, whatever ended the attempt: before the caller hears of it, or, for a request that was
-given up, when the target has it no longer (`Lingering`). While connecting fails, the attempt moves
+An attempt at a target of this site owns a slot. `_begin_here` takes it over, and `_give_back` gives
+it back, whatever ended the attempt: before the caller hears of it; of a request that was given up
+only when the target is done with it (`Lingering`). While connecting fails, the attempt moves
 to other targets of this site; a stream that the target did not process (RFC 9113, 8.7) is sent
 again.
 """
@@ -66,7 +67,7 @@ class Exchange(ABC):
         "request",
     )
 
-    _FROM_CLIENT: ClassVar[bool]  # Of this site; else another site sent it here.
+    _FROM_CLIENT: ClassVar[bool]  # Its caller is a client of this site; else another site sent it.
 
     received: Received
     """As of `LegHandler`, like `ended`; some exchanges hand both straight through."""
@@ -74,15 +75,15 @@ class Exchange(ABC):
 
     def __init__(self, request: Request, service: Service) -> None:
         self.request = request
-        """As it goes on."""
+        """As it is sent to targets and other sites."""
         self._service = service
         # Of the attempt under way.
-        self._leg: ServerLeg | None = None  # Takes what is sent.
-        self._dial: PendingLeg | None = None  # There will be one.
+        self._leg: ServerLeg | None = None  # Takes what the caller sends.
+        self._dial: PendingLeg | None = None  # It is being connected, and becomes ``_leg``.
         self._opened = False  # It holds a target.
-        self._slot: Slot | None = None  # It is at this site.
+        self._slot: Slot | None = None  # Held while the attempt is at a target of this site.
         self._target = ""  # Of ``_slot``, the last one; empty: the last attempt was elsewhere.
-        self._era = 0
+        self._era = 0  # `Outcomes.era` when the attempt began.
         self._tried_here: HereTried | None = None
         self._timing: TargetTiming | None = None
         # What was sent.
@@ -200,7 +201,7 @@ class Exchange(ABC):
         self.opened()
 
     def connect_failed(self, failure: LegFailure) -> None:
-        """It is not, and will not be: no byte reached it."""
+        """The connection failed: no byte reached the target."""
         self._dial = None
         self.done(failure)
 
@@ -235,10 +236,10 @@ class Exchange(ABC):
         if service.timings.wanted is not None:
             self._timing = TargetTiming(service.timings.take(), service.now, slot, request)
         way = service.target_ways.by_protocol[request.protocol][target]
-        leg = way.take(request, self, via_local=self._FROM_CLIENT)
+        leg = way.take(request, self, from_client=self._FROM_CLIENT)
         if leg is None:
             self._leg = None
-            self._dial = way.dial(request, self, via_local=self._FROM_CLIENT)
+            self._dial = way.dial(request, self, from_client=self._FROM_CLIENT)
             return False
         self._leg = leg
         if self._kept is not None or self._is_finished or self._paused:
@@ -262,7 +263,7 @@ class Exchange(ABC):
             service.admission.release(slot)
 
     def _failed_here(self, slot: Slot, failure: LegFailure) -> LegFailure | None:
-        """What ``failure`` says of the target, and comes to; None: this site tries again."""
+        """Judge the target by ``failure``; what to report, None: this site tries again."""
         leg, code, outcomes = self._leg, failure.code, self._service.outcomes
         blames = leg is not None and leg.blames_target and self._given_up is None
         if self._timing is not None:
@@ -282,8 +283,8 @@ class Exchange(ABC):
             return None
         tried = self._tried_here
         if tried is not None and tried.refusals:
-            # A target was held, and some that sent this here have forgotten what may not run twice.
-            returns = self._FROM_CLIENT and self._in_hand and not self._are_refusals_many()
+            # A target was held: other sites have dropped their copy of what may not run twice.
+            returns = self._FROM_CLIENT and self._in_hand and not self._is_refused_too_often()
             return LegFailure("not-processed" if returns else "target-reset", failure.reason)
         return failure
 
@@ -302,10 +303,10 @@ class Exchange(ABC):
     def _send_again(self, slot: Slot) -> bool:
         """The same target, over another connection, or another one if that is not ready any more.
 
-        False: not all is in hand, or often enough.
+        False: the request is not all in hand, or it was refused too often.
         """
         self._remember_tried().refusals += 1
-        if self._are_refusals_many():
+        if self._is_refused_too_often():
             self._service.outcomes.broke_off(slot.target, "target-reset", self._era)
             return False
         if not self._in_hand:
@@ -315,7 +316,7 @@ class Exchange(ABC):
         self._begin_here_again(slot)
         return True
 
-    def _are_refusals_many(self) -> bool:
+    def _is_refused_too_often(self) -> bool:
         tried = self._tried_here
         return tried is not None and tried.refusals > limits.HTTP2_REFUSED_TRIES_MAX
 

@@ -81,7 +81,7 @@ class TargetPool(Home, Way):
         """What heads the target may send from now on."""
         self._known = known
 
-    def take(self, request: Request, taker: LegTaker, *, via_local: bool) -> HttpTarget | None:
+    def take(self, request: Request, taker: LegTaker, *, from_client: bool) -> HttpTarget | None:
         """An idle connection.
 
         A request that is not idempotent gets only one that was in use a moment ago: the target's
@@ -99,13 +99,13 @@ class TargetPool(Home, Way):
             if now < candidate.expires and (
                 not candidate.address or self._network.is_current(self._host, candidate.address)
             ):
-                candidate.begin(request, taker, b"" if via_local else self._via, self._known, now)
+                candidate.begin(request, taker, b"" if from_client else self._via, self._known, now)
                 return candidate
             candidate.retire()
         return None
 
-    def dial(self, request: Request, taker: LegTaker, *, via_local: bool) -> Dial:
-        known, via = self._known, b"" if via_local else self._via
+    def dial(self, request: Request, taker: LegTaker, *, from_client: bool) -> Dial:
+        known, via = self._known, b"" if from_client else self._via
 
         def opened(connection: Connection) -> ConnectionHandler:
             network, address = self._network, connection.peer.host

@@ -189,7 +189,7 @@ class Service(ServiceFigures):
         self.retries.set_percent(config.limits.retry_percent)
         self.http_terms = http_terms(config)
         self.known_requests = KnownRequests(self._shared.heads.requests)
-        self.target_ways.set_handling(config.timeouts, self._known_responses)
+        self.target_ways.set_timeouts_and_known(config.timeouts, self._known_responses)
         self.protocol = config.protocol
         self.request_ids.set_name(config.request_id)
         self.room.reconsider()

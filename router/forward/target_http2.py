@@ -394,21 +394,23 @@ class Http2Way(Way):
         self._pool = pool
         self._via = via
 
-    def take(self, request: Request, taker: LegTaker, *, via_local: bool) -> Http2TargetLeg | None:
+    def take(
+        self, request: Request, taker: LegTaker, *, from_client: bool
+    ) -> Http2TargetLeg | None:
         session = self._pool.take()
         if session is None:
             return None
-        return self._leg(request, taker, session, via_local=via_local)
+        return self._leg(request, taker, session, from_client=from_client)
 
-    def dial(self, request: Request, taker: LegTaker, *, via_local: bool) -> AwaitedStream:
+    def dial(self, request: Request, taker: LegTaker, *, from_client: bool) -> AwaitedStream:
         return self._pool.wait(
-            lambda session: self._leg(request, taker, session, via_local=via_local), taker
+            lambda session: self._leg(request, taker, session, from_client=from_client), taker
         )
 
     def _leg(
-        self, request: Request, taker: LegTaker, session: TargetSession, *, via_local: bool
+        self, request: Request, taker: LegTaker, session: TargetSession, *, from_client: bool
     ) -> Http2TargetLeg:
-        pool, via = self._pool, b"" if via_local else self._via
+        pool, via = self._pool, b"" if from_client else self._via
         return Http2TargetLeg(request, taker, pool, session, via, pool.network)
 
     def set_timeouts(self, timeouts: Timeouts) -> None:

@@ -157,10 +157,10 @@ class TcpWay(Way):
         self._tls = tls
         self._connect_s = connect_s
 
-    def take(self, request: Request, taker: LegTaker, *, via_local: bool) -> None:
+    def take(self, request: Request, taker: LegTaker, *, from_client: bool) -> None:
         return None
 
-    def dial(self, request: Request, taker: LegTaker, *, via_local: bool) -> Dial:
+    def dial(self, request: Request, taker: LegTaker, *, from_client: bool) -> Dial:
         preface, tls = b"", self._tls
         if self._config.proxy_protocol:
             preface = proxy_header(request.client, request.local)

@@ -18,8 +18,8 @@ from router.net.ports import Network, Tls
 HTTP2_ALPN = "h2"
 
 
-class Ways(dict[str, Way]):
-    """By ``host:port``: each is made when it is asked for first."""
+class WaysByTarget(dict[str, Way]):
+    """By ``host:port``; each is made when it is first asked for."""
 
     def __init__(self, make: Callable[[str], Way]) -> None:
         self._make = make
@@ -61,14 +61,14 @@ class TargetWays:
         self.configs: Mapping[str, TargetConfig] = {}
         """By ``host:port``."""
         self._former_tls: dict[str, Tls] = {}
-        self.by_protocol: Mapping[ServiceProtocol, Ways] = {
-            "http": Ways(self._http_way),
-            "http2": Ways(self._http2_way),
-            "tcp": Ways(self._tcp_way),
+        self.by_protocol: Mapping[ServiceProtocol, WaysByTarget] = {
+            "http": WaysByTarget(self._http_way),
+            "http2": WaysByTarget(self._http2_way),
+            "tcp": WaysByTarget(self._tcp_way),
         }
-        """By protocol: of requests that began before their service had another one too."""
+        """By protocol; a service's former protocol may still have requests under way."""
 
-    def set_handling(self, timeouts: Timeouts, known: KnownResponses) -> None:
+    def set_timeouts_and_known(self, timeouts: Timeouts, known: KnownResponses) -> None:
         """How long targets may take, and what heads they may send."""
         before, self._timeouts, self._known = self._timeouts, timeouts, known
         for way in self.by_protocol["http"].values():
@@ -85,7 +85,7 @@ class TargetWays:
         """Which there are, by ``host:port``, and how each is spoken to."""
         before, self.configs = self.configs, dict(targets)
         for target, config in before.items():
-            self._note_former(target, config.tls)
+            self._keep_former_tls(target, config.tls)
         changed = {
             target
             for target, config in before.items()
@@ -95,8 +95,8 @@ class TargetWays:
         self._close("http2", changed)
         self._close("tcp", set(before))
 
-    def _note_former(self, target: str, before: Tls | None) -> None:
-        """Keep how it was spoken to for what its service's former protocol still has under way.
+    def _keep_former_tls(self, target: str, before: Tls | None) -> None:
+        """Keep its TLS settings for requests of its service's former protocol that are under way.
 
         Not beyond a change of anything else: credentials may have been taken away.
         """
@@ -109,7 +109,7 @@ class TargetWays:
             self._former_tls.pop(target, None)
 
     def _tls(self, target: str, *, speaks_http2: bool) -> Tls | None:
-        """Of a target whose service was of another protocol when the request began, the former."""
+        """Its TLS settings; for a request of its service's former protocol the former ones."""
         tls = self.configs[target].tls
         if tls is None or (HTTP2_ALPN in tls.alpn) is speaks_http2:
             return tls

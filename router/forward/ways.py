@@ -1,4 +1,4 @@
-"""How a request reaches a target of this site: over what is there, or what must be dialled."""
+"""How a request reaches a target of this site: over a kept connection, or a new one."""
 
 from abc import ABC, abstractmethod
 
@@ -9,14 +9,14 @@ class Way(ABC):
     """To one target, by one protocol; the owner of the connections that are kept for it."""
 
     @abstractmethod
-    def take(self, request: Request, taker: LegTaker, *, via_local: bool) -> ServerLeg | None:
-        """A leg over a connection that is there; None: `dial`.
+    def take(self, request: Request, taker: LegTaker, *, from_client: bool) -> ServerLeg | None:
+        """A leg over a connection that is kept; None: call `dial`.
 
-        ``via_local``: the request comes from a client of this site.
+        ``from_client``: the request comes from a client of this site, not from another site.
         """
 
     @abstractmethod
-    def dial(self, request: Request, taker: LegTaker, *, via_local: bool) -> PendingLeg:
+    def dial(self, request: Request, taker: LegTaker, *, from_client: bool) -> PendingLeg:
         """Connect, or wait for room at a connection; ``taker`` hears of it."""
 
     @abstractmethod

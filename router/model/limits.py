@@ -321,9 +321,10 @@ LOAD_SETTLE_INTERVAL_S = 1.0  # A change too small to be told earlier is told th
 
 # forward: HTTP.
 REQUEST_LINE_BYTES_MAX = 8 * KIB
-HEADER_FIELD_BYTES_MAX = 8 * KIB  # Header size: of one field,
-HEADER_BLOCK_BYTES_MAX = 32 * KIB  # of all fields together,
-HEADERS_MAX = 100  # and how many fields.
+# Of a request's head, like the next two; a Service changes them: docs/http.md.
+HEADER_FIELD_BYTES_MAX = 8 * KIB
+HEADER_BLOCK_BYTES_MAX = 32 * KIB  # All fields together.
+HEADERS_MAX = 100  # How many fields.
 # A larger head is read again each time: it comes from few clients, or never again.
 HEAD_REMEMBERED_BYTES_MAX = 4 * KIB
 # Of a router, for requests, for responses, and for what either becomes: some MiB in the worst case.
@@ -538,9 +539,6 @@ SESSION_IDLE_S = 1_800.0  # A client that was away for longer begins again.
 
 # identity.
 CLAIM_BODY_BYTES_MAX = 16 * KIB
-CLAIM_EXPIRY_S = 900.0
-CLAIM_TRIES_MAX = 10
-CLAIMS_PER_SOURCE_PER_MIN = 5
 CLAIM_DEADLINE_S = 10.0
 CLAIM_HEAD_BYTES_MAX = 8 * KIB
 CLAIM_ANSWER_BYTES_MAX = 64 * KIB

@@ -1,6 +1,6 @@
 """Wanted state: what a user writes down, as frozen values. `documents` reads them from YAML."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 import msgspec
 
@@ -21,6 +21,8 @@ API_VERSION = "spillway/v1"
 
 ServiceProtocol = Literal["tcp", "http", "http2"]
 PolicyName = Literal["fill", "balanced", "spread", "split", "failover"]
+POLICIES: Final = get_args(PolicyName)
+POLICIES_TEXT: Final = ", ".join(f"`{name}`" for name in POLICIES[:-1]) + f" or `{POLICIES[-1]}`"
 SharingMode = Literal["open", "strict"]
 ConsoleAuth = Literal["internal", "unsecured", "openshift"]
 Kind = Literal["Site", "Service", "Connector", "Listener", "Link", "Policy", "Burst"]

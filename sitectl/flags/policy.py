@@ -1,19 +1,17 @@
 """Flags for which requests of a service go where, how they wait, and what becomes of them."""
 
 import re
-from typing import Any, get_args
+from typing import Any
 
 import click
 
 from router.documents.weights import BadWeights, weights_of
 from router.model import limits
 from router.model.settings import RESERVED_FIELDS, TOKEN_PATTERN
-from router.model.specs import PolicyName, PolicySpec
+from router.model.specs import POLICIES, PolicySpec
 from sitectl.base.failure import usage
 from sitectl.base.options import Decorated
 from sitectl.flags.sessions import AFFINITY_HELP
-
-_POLICIES = get_args(PolicyName)
 
 QUEUE_DEFAULT = -1
 """What ``--queue default`` is read as: none of its own."""
@@ -46,7 +44,7 @@ def policy_flags(function: Decorated) -> Decorated:
         click.option("--affinity", metavar="KIND[:NAME]", help=AFFINITY_HELP),
         click.option(
             "--policy",
-            type=click.Choice(_POLICIES),
+            type=click.Choice(POLICIES),
             help="Policy that chooses the site of a request, see docs/policies.md. [default: fill]",
         ),
     ):

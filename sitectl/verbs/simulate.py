@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from router.model.specs import POLICIES
 from sitectl.base import colours, output, texts
 from sitectl.base.failure import Exit, Failure
 from sitectl.base.options import Settings, Verb
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from simulator.figures import RunOutcome
     from simulator.scenario import Scenario
     from simulator.skupper import Version
-
-POLICIES = ("fill", "balanced", "spread", "split", "failover")
 
 
 @click.command(cls=Verb)

@@ -109,11 +109,11 @@ class Play:
         )
         taker = Told(self._ended)
         self.takers.append(taker)
-        leg = self.pool.take(request, taker, via_local=True)
+        leg = self.pool.take(request, taker, from_client=True)
         if leg is not None:
             taker.leg = leg
         else:
-            self.pool.dial(request, taker, via_local=True)
+            self.pool.dial(request, taker, from_client=True)
             self.network.connect()
 
     def _ended(self) -> None:

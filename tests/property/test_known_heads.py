@@ -78,7 +78,7 @@ def leg_outcome(pieces: list[bytes], known: KnownResponses | None) -> tuple[obje
     head = b"GET / HTTP/1.1\r\nHost: shop\r\n"
     request = Request(key=ServiceKey("shop", 80), protocol="http", idempotent=True, head=head)
 
-    pool.dial(request, taker, via_local=False)
+    pool.dial(request, taker, from_client=False)
     connection = network.connect()
     for piece in pieces:
         if not connection.is_aborted():

@@ -184,9 +184,11 @@ def rule(
             sharing = [one for one in up if policy.weights.get(one.site, 0)]
             roomy = [one for one in sharing if not one.is_full]
             return roomy or fill_rule([one for one in up if one not in sharing])
-        case _:
+        case "failover":
             waits = [one for one in known if one.is_up and one.site in excluded & refused]
             return failover_rule(up, waits)
+        case _:
+            raise AssertionError(f"{policy.name} has no rule here")
 
 
 @QUICK

@@ -1,4 +1,4 @@
-"""The walk of one request in docs/architecture.md names functions that exist."""
+"""What docs/architecture.md names exists: modules, and the functions of the walk of one request."""
 
 import importlib
 import pkgutil
@@ -40,3 +40,26 @@ def test_a_function_of_the_walk_exists(name: str, function: str) -> None:
 
 def test_the_walk_fits_on_one_screen() -> None:
     assert len(WALK.strip().splitlines()) <= 40
+
+
+def _is_there(name: str) -> bool:
+    """Whether ``name`` (``room/module.py`` or ``room.module``) is a file, a folder or a name in a
+    module."""
+    path = name.removesuffix(".py").replace(".", "/")
+    module, _, part = path.rpartition("/")
+    for base in (ROOT, ROOT / "router", ROOT / "sitectl"):
+        if (base / path).exists() or (base / path).with_suffix(".py").exists():
+            return True
+        source = (base / module).with_suffix(".py")
+        if source.exists() and re.search(rf"\b{part}\b", source.read_text(encoding="utf-8")):
+            return True
+    return False
+
+
+def test_every_module_that_the_page_names_exists() -> None:
+    rooms = {path.name for base in ("router", "sitectl") for path in (ROOT / base).iterdir()}
+    named = set(re.findall(r"`([a-z_0-9]+(?:[./][a-z_0-9]+)+)`", PAGE))
+    named = {name for name in named if re.split("[./]", name)[0] in rooms}
+    named = {name for name in named if not name.endswith(".yaml")}
+    assert len(named) > 80
+    assert sorted(name for name in named if not _is_there(name)) == []

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from router.kubernetes.objects import names
+from router.model.specs import POLICIES_TEXT
 
 POD_KINDS: Final = ("Deployment", "StatefulSet", "DaemonSet", "DeploymentConfig")
 ALL_KINDS: Final = (*POD_KINDS, "Service")
@@ -102,7 +103,7 @@ KEYS: Final = (
     AnnotationKey(
         key=names.POLICY,
         kinds=ALL_KINDS,
-        effect="`fill`, `balanced`, `spread`, `split` or `failover`",
+        effect=POLICIES_TEXT,
     ),
     AnnotationKey(
         key=names.WEIGHTS, kinds=ALL_KINDS, effect="`a=2,b=1` or `a=70%,b=30%`: sites under `split`"

@@ -13,7 +13,7 @@ from router.documents.nodes import Mapping as YamlMapping
 from router.documents.nodes import Node, Scalar, parse
 from router.documents.nodes import Sequence as YamlSequence
 from router.documents.readers import Bad
-from router.documents.schema import POLICIES, SHAPES
+from router.documents.schema import SHAPES
 from router.documents.weights import BadWeights, weights_of
 from router.kubernetes.objects import copied_labels, findings, names, texts
 from router.kubernetes.objects.findings import ObjectFindings
@@ -25,6 +25,7 @@ from router.kubernetes.translation.shared import with_rules
 from router.model import limits
 from router.model.capacity import Spill
 from router.model.specs import (
+    POLICIES,
     ConnectorSpec,
     Kind,
     PolicySpec,

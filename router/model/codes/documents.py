@@ -3,6 +3,7 @@
 from typing import Final
 
 from router.model.codes.code import Code
+from router.model.specs import POLICIES
 
 CODES: Final = (
     Code(
@@ -41,7 +42,7 @@ CODES: Final = (
         "SW0105",
         "A policy",
         "A policy does not exist, or has what it does not take (weights are for split).",
-        "One of fill, balanced, spread, split, failover",
+        f"One of {', '.join(POLICIES)}",
     ),
     Code(
         "SW0106",

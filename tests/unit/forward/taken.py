@@ -125,7 +125,7 @@ class DirectExchange(Exchange):
     def __init__(self, request: Request, caller: LegHandler, service: Service, target: str) -> None:
         super().__init__(request, service)
         self._caller = caller
-        slot = Slot(target, cast(Any, SimpleNamespace(ready=True)), None)
+        slot = Slot(target, cast(Any, SimpleNamespace(ready=True, given_up=0)), None)
         if self._begin_here(slot):  # Not told: we stand in the caller's call.
             self._opened = True
             self._forget_unneeded()

@@ -58,7 +58,7 @@ def opened(habit: AnswerHabit, **changes: Any) -> Told:
     told = Told()
     fields: dict[str, Any] = {"key": ServiceKey("shop", 80), "protocol": "http", "head": HEAD}
     request = Request(**(fields | changes))
-    way = SimpleNamespace(take=lambda *asked, via_local: SimpleNamespace())
+    way = SimpleNamespace(take=lambda *asked, from_client: SimpleNamespace())
     service = SimpleNamespace(
         answer_habit=habit,
         ledger=SimpleNamespace(load=3, rated=False, lent=0),

@@ -28,17 +28,17 @@ class Target:
         )
 
     def leg(
-        self, head: bytes = GET, *, via_local: bool = True, **fields: object
+        self, head: bytes = GET, *, from_client: bool = True, **fields: object
     ) -> tuple[RecordingTaker, RecordingTaker]:
         """As who sends through it, and as who hears of it."""
         values = {"idempotent": head.startswith(b"GET"), "head": head, **fields}
         request = Request(key=ServiceKey("shop", 80), protocol="http", **values)  # type: ignore[arg-type]
         taker = RecordingTaker()
-        idle = self.pool.take(request, taker, via_local=via_local)
+        idle = self.pool.take(request, taker, from_client=from_client)
         if idle is not None:
             taker.connected(idle)
         else:
-            taker.dial = self.pool.dial(request, taker, via_local=via_local)
+            taker.dial = self.pool.dial(request, taker, from_client=from_client)
         return taker, taker
 
     def warm(self) -> FakeConnection:
@@ -58,7 +58,7 @@ def target() -> Target:
 
 
 def test_a_request_and_its_response_in_order(target: Target) -> None:
-    _, handler = target.leg(via_local=False)
+    _, handler = target.leg(from_client=False)
     assert handler.events == []
     connection = target.network.connect()
     assert connection.take() == (b"GET / HTTP/1.1\r\nHost: shop\r\nVia: 1.1 west, 1.1 east\r\n\r\n")

@@ -40,14 +40,14 @@ def request(*, idempotent: bool = True) -> Request:
 def taken(pool: TargetPool, network: FakeNetwork) -> tuple[HttpTarget, FakeConnection]:
     """A fresh connection that has a request."""
     taker = RecordingTaker()
-    pool.dial(request(), taker, via_local=True)
+    pool.dial(request(), taker, from_client=True)
     connection = network.connect()
     assert isinstance(taker.leg, HttpTarget)
     return taker.leg, connection
 
 
 def take(pool: TargetPool, *, idempotent: bool = True) -> HttpTarget | None:
-    return pool.take(request(idempotent=idempotent), RecordingTaker(), via_local=True)
+    return pool.take(request(idempotent=idempotent), RecordingTaker(), from_client=True)
 
 
 def answer(connection: FakeConnection, idle_s: float = limits.POOL_IDLE_S) -> None:
@@ -185,7 +185,7 @@ def test_a_deadline_is_judged_soon_after_it_however_short_it_is_and_told_once(
 ) -> None:
     pool = pool_of(network, timeouts=Timeouts(response_s=response_s))
     taker = RecordingTaker()
-    pool.dial(request(), taker, via_local=True)
+    pool.dial(request(), taker, from_client=True)
     network.connect()
     network.advance(response_s - 0.001)
     assert [name for name, *_ in taker.events] == ["opened"]
