@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -14,6 +14,7 @@ from router.control.acceptance import SourcesReading
 from router.documents import Wanted
 from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ApiError
+from router.kubernetes.codecs.status import ShortStatus
 from router.kubernetes.leader.bursts import NamespacePlace
 from router.kubernetes.leader.lease import Leadership
 from router.kubernetes.leader.owners import OwnersMap
@@ -79,7 +80,7 @@ class NamespaceStore:
         self.owners: SharedOwners | None = self._owners
         self._api = api
         self._listening: Callable[[Listens], bool] = lambda needs: False
-        self._status: Callable[[], Mapping[str, str] | None] = lambda: None
+        self._status: Callable[[], ShortStatus | None] = lambda: None
         holder = f"{_pod_name() or 'router'}_{rng.randbytes(4).hex()}"
         self._lease = Leadership(api, holder, rng, self._lease_changed)
         self._services = ServiceWriter(
@@ -198,7 +199,7 @@ class NamespaceStore:
     def attach(
         self,
         listening: Callable[[Listens], bool],
-        status: Callable[[], Mapping[str, str] | None],
+        status: Callable[[], ShortStatus | None],
     ) -> None:
         """``listening``: at all of these inner ports. ``status``: what the namespace is told."""
         self._listening, self._status = listening, status

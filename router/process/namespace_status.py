@@ -1,40 +1,49 @@
 """A short state of the site for the status ConfigMap (docs/kubernetes-objects.md). Pure.
 
-Nothing in it changes with traffic or with time.
+Rates in it are those of the time when it was written: no rate is a reason to write it again.
 """
 
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 from router.admin.views import LinkView, Status
-from router.kubernetes.codecs.status import encode
+from router.kubernetes.codecs.status import KEY, ShortStatus, encode
 from router.model import limits
 
 
-def short(status: Status, links: Sequence[LinkView]) -> dict[str, str]:
+class StatusView(Protocol):
+    """The part of `OperatorView` that is used here."""
+
+    def status(self, *, steady: bool = False) -> Status:
+        """``steady``: without what only rates say."""
+        ...
+
+    def links(self) -> Sequence[LinkView]:
+        """All links."""
+        ...
+
+
+def short(view: StatusView) -> ShortStatus:
     """The data of the ConfigMap: one JSON text."""
-    # Who dials a link that was lost may be a laptop that was switched off: no fault of this site.
-    meant = [link for link in links if link.state == "up" or link.direction == "outgoing"]
-    up = [link for link in meant if link.state == "up"]
-    problems = status.problems[: limits.STATUS_ITEMS_MAX]
-    told = {
+    status, links = view.status(), view.links()
+    codes = sorted([p.code for p in status.problems] + [n.code for n in status.notes])
+    steady = encode(_told(view.status(steady=True), links))
+    return ShortStatus(encode(_told(status, links)), f"{steady[KEY]}{codes}")
+
+
+def _told(status: Status, links: Sequence[LinkView]) -> dict[str, Any]:
+    return {
         "name": status.name,
         "id": status.id,
         "version": status.version,
         "conditions": [
-            _condition("Ready", status.ready, "Serving", "NotServing", ""),
-            _condition(
-                "LinksUp",
-                len(up) == len(meant),
-                "AllUp",
-                "SomeDown",
-                f"{len(up)} of {len(meant)} links are up",
-            ),
+            _readiness(status),
+            _links_up(links),
             _condition(
                 "NoProblems",
                 not status.problems,
-                "None",
-                "Found",
-                f"{len(status.problems)} problems" if status.problems else "",
+                "Found" if status.problems else "None",
+                _count(len(status.problems), "problem") if status.problems else "",
             ),
         ],
         "links": [
@@ -51,10 +60,18 @@ def short(status: Status, links: Sequence[LinkView]) -> dict[str, str]:
         "sites": status.sites,
         "problems": [
             {"code": one.code, "message": _cut(one.message), "hint": _cut(one.hint)}
-            for one in problems
+            for one in status.problems[: limits.STATUS_ITEMS_MAX]
+        ],
+        "notes": [
+            {
+                "severity": one.severity,
+                "code": one.code,
+                "message": _cut(one.message),
+                "hint": _cut(one.hint),
+            }
+            for one in status.notes[: limits.STATUS_ITEMS_MAX]
         ],
     }
-    return encode(told)
 
 
 def _cut(text: str) -> str:
@@ -63,10 +80,32 @@ def _cut(text: str) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _condition(kind: str, holds: bool, yes: str, no: str, message: str) -> dict[str, str]:
+def _readiness(status: Status) -> dict[str, str]:
+    if status.draining:
+        return _condition("Ready", False, "Draining", "it stops once requests have ended")
+    return _condition("Ready", status.ready, "Serving" if status.ready else "NotServing", "")
+
+
+def _links_up(links: Sequence[LinkView]) -> dict[str, str]:
+    """Counted as `status` does. It holds while only other sites can dial those that are down."""
+    down = [link for link in links if link.state != "up"]
+    if not down:
+        return _condition("LinksUp", True, "AllUp", f"{_count(len(links), 'link')} up")
+    message = f"{len(links) - len(down)} of {_count(len(links), 'link')} up"
+    # Who dials a link that was lost may be a laptop that was switched off: no fault of this site.
+    if all(link.direction == "incoming" for link in down):
+        return _condition("LinksUp", True, "IncomingDown", f"{message}; other sites dial the rest")
+    return _condition("LinksUp", False, "SomeDown", message)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _condition(kind: str, holds: bool, reason: str, message: str) -> dict[str, str]:
     return {
         "type": kind,
         "status": "True" if holds else "False",
-        "reason": yes if holds else no,
+        "reason": reason,
         "message": message,
     }

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 from router.control import ConfigDirectory, SourcesReading, Wanted, watch
+from router.kubernetes.codecs.status import ShortStatus
 from router.kubernetes.objects.changes import Listens
 from router.model.errors import ConfigError
 from router.model.events import Event
@@ -56,7 +57,7 @@ class DirectoryStore:
     def attach(
         self,
         listening: Callable[[Listens], bool],
-        status: Callable[[], Mapping[str, str] | None],
+        status: Callable[[], ShortStatus | None],
     ) -> None:
         """Nothing is written to a directory."""
 

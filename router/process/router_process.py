@@ -221,9 +221,7 @@ class Running:
         if whole is not None:
             self.router.follow_rates(whole.rates(self.router.forwarder.rate_states))
         self.router.follow_declarations(store.declared)
-        store.attach(
-            self.router.listens_at, lambda: short(self.view.status(steady=True), self.view.links())
-        )
+        store.attach(self.router.listens_at, lambda: short(self.view))
         self.stopping = asyncio.Event()
         self.aborting = asyncio.Event()
         self.apply(reading.wanted, list(reading.errors))

@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from router.control import SourcesReading, Wanted
+from router.kubernetes.codecs.status import ShortStatus
 from router.kubernetes.objects.changes import Listens
 from router.model.errors import ConfigError
 from router.model.events import Event
@@ -94,7 +95,7 @@ class Store(Protocol):
     def attach(
         self,
         listening: Callable[[Listens], bool],
-        status: Callable[[], Mapping[str, str] | None],
+        status: Callable[[], ShortStatus | None],
     ) -> None:
         """``listening``: at all of these inner ports. ``status``: what may be told of us."""
         ...

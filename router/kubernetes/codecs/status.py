@@ -13,6 +13,13 @@ KIND: Final = "ConfigMap"
 KEY: Final = "status.json"
 
 
+class ShortStatus(msgspec.Struct, frozen=True):
+    """What `config_map` takes. ``gist``: all of it but the rates, which change all the time."""
+
+    data: Mapping[str, str]
+    gist: str
+
+
 def encode(told: Mapping[str, Any]) -> dict[str, str]:
     """The data: one JSON text, which people read, too."""
     return {KEY: msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n"}

@@ -5,11 +5,11 @@ Written only when it is another, and seldom: status objects that change with the
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from router.kubernetes.client.errors import NOT_FOUND, ApiError
-from router.kubernetes.codecs.status import KIND, config_map
+from router.kubernetes.codecs.status import KIND, ShortStatus, config_map
 from router.kubernetes.objects.names import STATUS_CONFIGMAP
 from router.kubernetes.objects.objects import Object
 from router.model import limits
@@ -36,16 +36,16 @@ class ConfigMaps(Protocol):
 
 
 class StatusWriter:
-    """``tell`` gives the state as texts by key; None: there is none yet."""
+    """``tell`` gives the state; None: there is none yet."""
 
     def __init__(
         self,
         api: ConfigMaps,
         may_write: Callable[[], bool],
-        tell: Callable[[], Mapping[str, str] | None],
+        tell: Callable[[], ShortStatus | None],
     ) -> None:
         self._api, self._may_write, self._tell = api, may_write, tell
-        self._written: Mapping[str, str] | None = None
+        self._written: ShortStatus | None = None
 
     async def run(self) -> None:
         """Keep it as it should be until cancelled."""
@@ -58,7 +58,7 @@ class StatusWriter:
             if not may_write or loop.time() >= check_at:
                 # Another router writes it meanwhile, or somebody else did.
                 self._written, check_at = None, loop.time() + limits.STATUS_CHECK_S
-            if told is not None and told != self._written:
+            if told is not None and (self._written is None or told.gist != self._written.gist):
                 try:
                     await self._write(told)
                 except ApiError as error:
@@ -66,21 +66,22 @@ class StatusWriter:
                 wait_s = limits.STATUS_EVERY_S
             await asyncio.sleep(wait_s)
 
-    async def _write(self, told: Mapping[str, str]) -> None:
+    async def _write(self, told: ShortStatus) -> None:
+        data = told.data
         if self._written is None:
             found = await self._api.find(KIND, STATUS_CONFIGMAP)
-            if found is not None and found.get("data") == dict(told):
+            if found is not None and found.get("data") == dict(data):
                 self._written = told
                 return
             if found is None:
-                await self._api.create(config_map(told))
+                await self._api.create(config_map(data))
                 self._written = told
                 return
-            gone = {key: None for key in found.get("data") or () if key not in told}
+            gone = {key: None for key in found.get("data") or () if key not in data}
         else:
-            gone = {key: None for key in self._written if key not in told}
+            gone = {key: None for key in self._written.data if key not in data}
         try:
-            await self._api.patch(KIND, STATUS_CONFIGMAP, {"data": {**gone, **told}})
+            await self._api.patch(KIND, STATUS_CONFIGMAP, {"data": {**gone, **data}})
         except ApiError as error:
             if error.status == NOT_FOUND:
                 self._written = None  # Somebody deleted it.

@@ -1,18 +1,20 @@
 """The status ConfigMap has room for what an API server says, however long that is."""
 
 import json
+from typing import Any
 
+import msgspec
 import pytest
 
 from router.admin.views import LinkView, SiteName, Status
 from router.kubernetes.codecs.status import KEY
 from router.model import limits
-from router.model.events import Problem
+from router.model.events import Note, Problem
 from router.process.namespace_status import short
 
 
-def status(*problems: Problem) -> Status:
-    return Status(
+def status(*problems: Problem, **fields: Any) -> Status:
+    status = Status(
         name="west",
         id="w",
         mode="interior",
@@ -24,6 +26,24 @@ def status(*problems: Problem) -> Status:
         sites=1,
         problems=problems,
     )
+    return msgspec.structs.replace(status, **fields)
+
+
+class View:
+    """Shows a status and links; ``rates``: problems and notes that only rates tell of."""
+
+    def __init__(self, shown: Status, *links: LinkView, rates: Status | None = None) -> None:
+        self._steady, self._whole, self._links = shown, rates or shown, links
+
+    def status(self, *, steady: bool = False) -> Status:
+        return self._steady if steady else self._whole
+
+    def links(self) -> tuple[LinkView, ...]:
+        return self._links
+
+
+def written(view: View) -> Any:
+    return json.loads(short(view).data[KEY])
 
 
 def link(name: str, direction: str, state: str) -> LinkView:
@@ -42,22 +62,71 @@ def link(name: str, direction: str, state: str) -> LinkView:
     )
 
 
+def condition(kind: str, found: Status, *links: LinkView) -> tuple[str, str, str]:
+    """Its status, reason and message."""
+    told = written(View(found, *links))
+    (one,) = [one for one in told["conditions"] if one["type"] == kind]
+    return one["status"], one["reason"], one["message"]
+
+
 @pytest.mark.parametrize(
-    ("direction", "holds", "message"),
-    [("outgoing", "False", "1 of 2 links are up"), ("incoming", "True", "1 of 1 links are up")],
+    ("direction", "expected"),
+    [
+        ("outgoing", ("False", "SomeDown", "1 of 2 links up")),
+        ("incoming", ("True", "IncomingDown", "1 of 2 links up; other sites dial the rest")),
+    ],
 )
-def test_a_lost_link_counts_at_the_site_that_dials_it(
-    direction: str, holds: str, message: str
+def test_a_lost_link_is_a_fault_of_the_site_that_dials_it(
+    direction: str, expected: tuple[str, str, str]
 ) -> None:
     links = link("a", "incoming", "up"), link("b", direction, "down")
-    told = json.loads(short(status(), links)[KEY])
-    (condition,) = [one for one in told["conditions"] if one["type"] == "LinksUp"]
-    assert (condition["status"], condition["message"]) == (holds, message)
+    assert condition("LinksUp", status(), *links) == expected
+    told = written(View(status(), *links))
     assert [one["state"] for one in told["links"]] == ["up", "down"]
 
 
-def test_problems_of_any_number_and_length_fit_into_a_config_map() -> None:
+def test_all_links_are_up_also_where_there_are_none() -> None:
+    assert condition("LinksUp", status()) == ("True", "AllUp", "0 links up")
+    up = link("a", "outgoing", "up")
+    assert condition("LinksUp", status(), up) == ("True", "AllUp", "1 link up")
+
+
+def test_a_router_that_drains_says_so() -> None:
+    drains = status(ready=False, draining=True)
+    message = "it stops once requests have ended"
+    assert condition("Ready", drains) == ("False", "Draining", message)
+    assert condition("Ready", status(ready=False)) == ("False", "NotServing", "")
+
+
+def test_problems_are_counted_in_words() -> None:
+    problem = Problem(code="SW0428", message="a", hint="b")
+    assert condition("NoProblems", status(problem)) == ("False", "Found", "1 problem")
+    assert condition("NoProblems", status(problem, problem)) == ("False", "Found", "2 problems")
+
+
+def test_notes_are_listed_beside_problems_and_degrade_nothing() -> None:
+    note = Note(severity="warning", code="SW0336", message="1 of 2", hint="look")
+    noted = status(notes=(note,))
+    assert condition("NoProblems", noted) == ("True", "None", "")
+    assert written(View(noted))["notes"] == [
+        {"severity": "warning", "code": "SW0336", "message": "1 of 2", "hint": "look"}
+    ]
+
+
+def test_problems_and_notes_of_any_number_and_length_fit_into_a_config_map() -> None:
     long = "x" * 1_000_000
     problem = Problem(code="SW0428", message=long, hint=long)
-    text = short(status(*[problem] * 200), ())[KEY]
-    assert len(text) < 3 * limits.STATUS_ITEMS_MAX * limits.STATUS_TEXT_CHARS_MAX
+    note = Note(severity="warning", code="SW0336", message=long, hint=long)
+    text = short(View(status(*[problem] * 200, notes=(note,) * 200))).data[KEY]
+    assert len(text) < 5 * limits.STATUS_ITEMS_MAX * limits.STATUS_TEXT_CHARS_MAX
+
+
+def test_problems_of_rates_are_listed_and_only_their_coming_and_going_counts() -> None:
+    def failing(*rates: str) -> View:
+        problems = (Problem(code="SW0338", message=f"{rate} fail", hint="") for rate in rates)
+        return View(status(), rates=status(*problems))
+
+    assert written(failing("7/s"))["problems"][0]["message"] == "7/s fail"
+    assert short(failing("7/s")).gist == short(failing("8/s")).gist
+    gists = {short(failing(*["7/s"] * number)).gist for number in range(3)}
+    assert len(gists) == 3

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from router.kubernetes.client.errors import ApiError
+from router.kubernetes.codecs.status import ShortStatus
 from router.kubernetes.leader.status import StatusWriter
 from router.kubernetes.objects.objects import Object
 from router.model import limits
@@ -20,6 +21,7 @@ class One:
         self.written_at: list[float] = []
         self.refusals = 0
         self.told: Mapping[str, str] | None = None
+        self.gist = ""
         self.may_write = True
 
     def _write(self) -> None:
@@ -49,7 +51,10 @@ class One:
 
 @contextlib.asynccontextmanager
 async def writing(api: One) -> AsyncIterator[None]:
-    writer = StatusWriter(api, lambda: api.may_write, lambda: api.told)
+    def tell() -> ShortStatus | None:
+        return None if api.told is None else ShortStatus(api.told, api.gist or str(api.told))
+
+    writer = StatusWriter(api, lambda: api.may_write, tell)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(writer.run())
         yield
@@ -72,6 +77,22 @@ def test_it_is_written_once_and_then_when_it_changes_but_not_often() -> None:
             assert 600 / limits.STATUS_EVERY_S - 1 <= waits <= 600 / limits.STATUS_EVERY_S + 2
             await asyncio.sleep(limits.STATUS_EVERY_S + 1)
             assert api.data == {"a": "599"}
+
+    run(story())
+
+
+def test_a_rate_is_no_reason_to_write_it_again_and_is_written_with_the_rest() -> None:
+    async def story() -> None:
+        api = One()
+        async with writing(api):
+            for number, api.gist in enumerate(["well"] * 400 + ["full"] * 400):
+                api.told = {"a": f"{number}/s"}
+                await asyncio.sleep(limits.STATUS_EVERY_S / 400)
+            assert len(api.written_at) == 2
+            api.told = {"a": "1/s"}
+            await asyncio.sleep(limits.STATUS_CHECK_S + limits.STATUS_EVERY_S)
+            assert len(api.written_at) == 3
+            assert api.data == {"a": "1/s"}, "once in a while it is compared as a whole"
 
     run(story())
 
