@@ -183,7 +183,7 @@ def _role(site: KubernetesSite, wanted: Object, found: Object) -> Iterator[Findi
             yield Finding(
                 "error",
                 "SW0467",
-                f"Role/{name_of(wanted)} lets the router not {', '.join(verbs)} {resource}",
+                f"Role/{name_of(wanted)} does not let the router {', '.join(verbs)} {resource}",
                 f"sitectl -n {site.namespace} update, or add this rule: "
                 f"{rule_text(lacking[0][0], resource, *verbs)}",
             )

@@ -142,7 +142,9 @@ def test_rights_that_are_revoked_are_told_while_all_is_served(west: Place) -> No
         until(lambda: "the Lease of the site cannot be held" in shown(west), "nor written", START_S)
         checked = west.commands("check")
         assert checked.returncode == 1
-        assert f"SW0467  Role/{ROUTER} lets the router not get, list, watch pods" in checked.stdout
+        assert (
+            f"SW0467  Role/{ROUTER} does not let the router get, list, watch pods" in checked.stdout
+        )
         (service,) = west.router("service", "status")
         assert all(target["ready"] for target in service["targets"]), "what was known counts"
         load.goes_on()
