@@ -60,10 +60,19 @@ def _passed_over(item: dict[str, Any]) -> str:
     candidates = item.get("candidates") or []
     costs = [one["path_cost"] for one in candidates if one.get("verdict") == "chosen"]
     return ", ".join(
-        f"{one.get('site')} ({one.get('verdict')})"
+        f"{one.get('site')} ({_keeps_out(one)})"
         for one in candidates
         if costs and one["path_cost"] < costs[0] and one.get("verdict") != "dearer"
     )
+
+
+def _keeps_out(candidate: dict[str, Any]) -> str:
+    """Its verdict; of a site with free slots whose rate is used up ``rate``, as metrics say."""
+    verdict, rate = str(candidate.get("verdict")), candidate.get("rate") or {}
+    in_flight, capacity = candidate.get("in_flight"), candidate.get("capacity")
+    has_slot = capacity is None or in_flight is None or in_flight < capacity
+    is_paced = verdict in ("full", "sends-away") and rate.get("state") in ("over", "sends-away")
+    return "rate" if is_paced and has_slot else verdict
 
 
 def _candidates(item: dict[str, Any]) -> str:

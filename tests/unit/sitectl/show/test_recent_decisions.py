@@ -36,3 +36,21 @@ def test_of_a_policy_that_passes_no_cheaper_site_over_nothing_is_said() -> None:
     ]
     text = past_text([{**SPILLED, "candidates": here}], "shop", denied=False, whole=False)
     assert "passed over" not in text
+
+
+def test_a_site_with_free_slots_whose_rate_is_used_up_is_not_called_full() -> None:
+    chosen = {"site": "hub", "path_cost": 9, "verdict": "chosen"}
+
+    def passed_over(**of_near: Any) -> str:
+        near = {"site": "near", "path_cost": 0, "verdict": "full", **of_near}
+        item = {**SPILLED, "candidates": [near, chosen]}
+        line = past_text([item, item], "shop", denied=False, whole=False).splitlines()[-1]
+        return line.rpartition("passed over: ")[2]
+
+    over = {"state": "over", "per_s": 5.0}
+    assert passed_over(in_flight=0, capacity=100, rate=over) == "near (rate)"
+    assert passed_over(in_flight=3, capacity=None, rate=over) == "near (rate)"
+    assert passed_over(in_flight=100, capacity=100, rate=over) == "near (full)"
+    assert passed_over(in_flight=100, capacity=100, rate=None) == "near (full)"
+    gone = passed_over(verdict="no-target", in_flight=0, capacity=None, rate=over)
+    assert gone == "near (no-target)"
