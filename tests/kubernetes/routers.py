@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +35,13 @@ class Router:
     """One router of a namespace: a process with an empty site directory of its own."""
 
     def __init__(
-        self, cluster: Cluster, namespace: str, root: Path, user: User = ADMIN, address: str = ""
+        self,
+        cluster: Cluster,
+        namespace: str,
+        root: Path,
+        user: User = ADMIN,
+        address: str = "",
+        bounds: Mapping[str, float] | None = None,
     ) -> None:
         self.cluster, self.namespace = cluster, namespace
         self.address = address or own_address()
@@ -51,6 +57,7 @@ class Router:
                 (nothing.fileno(), stderr.fileno(), stderr.fileno()),
                 ROOT,
                 {**os.environ, "SPILLWAY_BIND_IP": self.address},
+                bounds,
             )
 
     def serves(self) -> "Router":
@@ -69,6 +76,10 @@ class Router:
             self._signal(signal.SIGTERM)
             if self._process.wait(10.0) is None:
                 self.kill()
+
+    def forget(self) -> None:
+        """Another owner ends it."""
+        self._process.forget()
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):  # It has ended meanwhile.

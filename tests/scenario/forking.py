@@ -78,8 +78,12 @@ class Forker:
         files: tuple[int, int, int],
         directory: Path,
         environment: Mapping[str, str],
+        bounds: Mapping[str, float] | None = None,
     ) -> Forked:
-        """A new process; ``files``: its standard input, output and error output."""
+        """A new process; ``files``: its standard input, output and error output.
+
+        ``bounds`` replace those of `router.model.limits`: who waits for hours takes seconds.
+        """
         ending, told = os.pipe()
         wanted = {
             "words": list(words),
@@ -87,6 +91,7 @@ class Forker:
             "environment": dict(environment),
             "umask": _umask(),
             "files": resource.getrlimit(resource.RLIMIT_NOFILE),
+            "bounds": dict(bounds or {}),
         }
         try:
             with self._lock:
@@ -234,6 +239,10 @@ def _be(program: str, wanted: dict[str, Any], run: Callable[[], int | None]) -> 
     os.umask(wanted["umask"])
     resource.setrlimit(resource.RLIMIT_NOFILE, wanted["files"])
     os.chdir(wanted["directory"])
+    limits = import_module("router.model.limits")
+    for name, value in wanted["bounds"].items():
+        assert hasattr(limits, name), name
+        setattr(limits, name, value)
     sys.argv = [program, *wanted["words"]]
     sys.exit(run())
 

@@ -11,6 +11,7 @@ CHECK: Final = "check"
 TOP: Final = "top --once"
 SERVICE: Final = "service status -v"
 WHY: Final = "why shop"
+WHY_PAST: Final = "why shop --last 20"
 LINKS: Final = "link status"
 NETWORK: Final = "network status"
 EVENTS: Final = "events"
@@ -20,13 +21,17 @@ ALERTS: Final = "alerts"
 OVERVIEW: Final = "console, overview"
 TOPOLOGY: Final = "console, topology"
 SERVICE_PAGE: Final = "console, service"
+OBJECT_STATUS: Final = "spillway-status"
+OBJECT_EVENTS: Final = "Events"
 
 COMMANDS: Final = (
-    *(STATUS, STATUS_JSON, CHECK, TOP, SERVICE, WHY),
+    *(STATUS, STATUS_JSON, CHECK, TOP, SERVICE, WHY, WHY_PAST),
     *(LINKS, NETWORK, EVENTS, HEALTH),
 )
 PAGES: Final = {OVERVIEW: "#/", TOPOLOGY: "#/topology", SERVICE_PAGE: "#/services/shop"}
-SURFACES: Final = (*COMMANDS, METRICS, ALERTS, *PAGES)
+OBJECTS: Final = (OBJECT_STATUS, OBJECT_EVENTS)
+"""Of a namespace."""
+SURFACES: Final = (*COMMANDS, METRICS, ALERTS, *PAGES, *OBJECTS)
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):

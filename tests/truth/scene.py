@@ -1,13 +1,44 @@
 """A shop at two sites, with clients at one of them: where most faults happen."""
 
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, Final, Self
 
 from tests.scenario.clients import Load
 from tests.scenario.harness import SHOP_PORT, Network, Site
-from tests.truth.surfaces import with_console
+from tests.scenario.tls import keep
 
 PER_S = 20
 COST = 5
+CONSOLE_PORT: Final = 8010
+
+
+class Stage(Network):
+    """A network with one site or more whose surfaces are looked at."""
+
+    def watched(self, name: str) -> Site:
+        """A site that is, here a directory of a host, with a console."""
+        site = self.site(name)
+        place = f"{site.address}:{CONSOLE_PORT}"
+        words = ("--enable-console", "--console-auth", "unsecured", "--console-bind", place)
+        site.quick("update", *words)
+        return site
+
+    def keep(self, site: Site, name: str, folder: Path) -> None:
+        """Give a site a certificate of services."""
+        keep(site, name, folder)
+
+    def add_service(self, site: Site, name: str, port: int) -> None:
+        """Declare one in a document that is there, which needs no more of its disk."""
+        document = site.directory / "config" / "own-service-shop.yaml"
+        added = (
+            f'apiVersion: "spillway/v1"\nkind: Service\nname: {name}\nspec: {{ports: [{port}]}}\n'
+        )
+        document.write_text(f"{document.read_text()}\n---\n{added}")
+
+
+def door(site: Site) -> tuple[str, int]:
+    """Where its clients of ``shop`` connect: in a namespace its Service leads there."""
+    return site.address, site.service("shop")["listener"]["port"]
 
 
 class Shop:
@@ -15,7 +46,7 @@ class Shop:
 
     def __init__(
         self,
-        net: Network,
+        net: Stage,
         *,
         capacity: int | None = 50,
         far_capacity: int | None = None,
@@ -23,7 +54,7 @@ class Shop:
     ) -> None:
         """``capacity``: of each target; ``far_capacity``: of that at ``far``, if another one."""
         self.net = net
-        self.near, self.far = with_console(net.site("near")), net.site("far")
+        self.near, self.far = net.watched("near"), net.site("far")
         self.targets = [net.http("near"), net.http("near")]
         self.far_target = net.http("far")
         self.near.declare("shop", SHOP_PORT, **spec)
@@ -40,7 +71,7 @@ class Shop:
 
     def load(self, per_s: float = PER_S) -> Load:
         """Clients of ``near``."""
-        return Load([(self.near.address, SHOP_PORT)], per_s)
+        return Load([door(self.near)], per_s)
 
     def now(self) -> Any:
         """What the console's picture says of the last seconds."""

@@ -14,17 +14,8 @@ from tests.scenario.waiting import until
 from tests.truth import alerts
 from tests.truth.fault import ALERTS, COMMANDS, METRICS, PAGES, STATUS_JSON, SURFACES, Fault
 
-CONSOLE_PORT: Final = 8010
 APART_S: Final = 1.2
 """Between two scrapes, at least: the answer of /metrics is cached for a moment."""
-
-
-def with_console(site: Site) -> Site:
-    """``site``, which serves a console from its start on."""
-    place = f"{site.address}:{CONSOLE_PORT}"
-    words = ("--enable-console", "--console-auth", "unsecured", "--console-bind", place)
-    site.quick("update", *words)
-    return site
 
 
 class Surfaces:
@@ -53,16 +44,30 @@ class Surfaces:
             if surface not in without:
                 self._until(fault, surface)
         if ALERTS not in without:
-            self._check_alerts(fault)
+            self._until_alerts(fault)
         if not set(PAGES).issubset(without):
             self._until_pages(fault, without)
 
-    def _check_alerts(self, fault: Fault) -> None:
+    def _until_alerts(self, fault: Fault) -> None:
+        """A moment may be no rule: a probe of an ejected target fails now and then."""
+        said = ""
+
+        def fire() -> bool:
+            nonlocal said
+            said = self._alerts_contradict(fault)
+            return not said
+
+        try:
+            until(fire, f"alerts fire: {fault.shown.get(ALERTS, 'none')}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{said}") from None
+
+    def _alerts_contradict(self, fault: Fault) -> str:
         began, first = time.monotonic(), alerts.series(self._site.metrics())
         until(lambda: time.monotonic() - began >= APART_S, "counters grow")
         last, apart_s = alerts.series(self._site.metrics()), time.monotonic() - began
         expected = [name for name in fault.shown.get(ALERTS, "").split(", ") if name]
-        alerts.check(expected, self._well, first, last, apart_s, self._place)
+        return alerts.contradiction(expected, self._well, first, last, apart_s, self._place)
 
     def _until(self, fault: Fault, surface: str, page: Page | None = None) -> None:
         text = ""
@@ -85,8 +90,11 @@ class Surfaces:
         with looking(self._browser, self) as page:
             for surface, at in PAGES.items():
                 if surface not in without:
-                    page.goto(f"{self.url}{at}")
+                    self._open(page, f"{self.url}{at}")
                     self._until(fault, surface, page)
+
+    def _open(self, page: Page, url: str) -> None:
+        page.goto(url)
 
     def _read(self, fault: Fault, surface: str) -> str:
         """What a command or `/metrics` shows; AssertionError if a command ends in another way."""

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.truth.fault import ALERTS, PAGES, STATUS, STATUS_JSON, SURFACES, Fault
-from tests.truth.faults import host, links, load, names, targets
+from tests.truth.fault import ALERTS, OBJECT_EVENTS, PAGES, STATUS, STATUS_JSON, SURFACES, Fault
+from tests.truth.faults import host, kubernetes, links, load, names, targets
 
 DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
 BEGIN, END = "<!-- faults: begin -->\n", "<!-- faults: end -->\n"
@@ -20,6 +20,7 @@ GROUPS: Final[dict[str, Sequence[Fault]]] = {
     "Links and sites": links.FAULTS,
     "Names": names.FAULTS,
     "Hosts": host.FAULTS,
+    "Namespaces": kubernetes.FAULTS,
 }
 FAULTS: Final = tuple(itertools.chain.from_iterable(GROUPS.values()))
 
@@ -39,19 +40,26 @@ def _within(path: Path, made: str) -> str:
 
 
 def _overview() -> Iterator[str]:
-    yield "| fault | clients | `status` names | exit | alert |"
-    yield "|---|---|---|---|---|"
+    yield "| fault | clients | `status` names | exit | alert | Event of a namespace |"
+    yield "|---|---|---|---|---|---|"
     for fault in FAULTS:
         name = f"[{fault.name}](failure-surfaces.md#{_anchor(fault.name)})"
         alerts = fault.shown.get(ALERTS, "–")
         codes = _codes(fault)
-        yield f"| {name} | {fault.clients} | {codes} | {fault.exits.get(STATUS, 0)} | {alerts} |"
+        exit_code, event = fault.exits.get(STATUS, 0), _reason(fault)
+        yield f"| {name} | {fault.clients} | {codes} | {exit_code} | {alerts} | {event} |"
 
 
 def _codes(fault: Fault) -> str:
     """Those that it always names."""
     found = re.findall(r"SW\d{4}", fault.shown.get(STATUS_JSON, ""))
     return ", ".join(f"[{code}](codes.md#{code.lower()})" for code in found) or "–"
+
+
+def _reason(fault: Fault) -> str:
+    """Of the Event: its second word."""
+    _, _, rest = fault.shown.get(OBJECT_EVENTS, "").partition("  ")
+    return re.split(r"\W", rest)[0] or "–"
 
 
 def _each() -> Iterator[str]:
@@ -79,7 +87,7 @@ def _by_reason(fault: Fault) -> dict[str, list[str]]:
 
 
 def _where(surface: str) -> str:
-    return surface if surface in PAGES or surface == ALERTS else f"`{surface}`"
+    return surface if surface in (*PAGES, ALERTS, OBJECT_EVENTS) else f"`{surface}`"
 
 
 def _shown(fault: Fault, surface: str) -> str:

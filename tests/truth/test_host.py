@@ -6,62 +6,61 @@ from pathlib import Path
 from tests.scenario.clients import fetch
 from tests.scenario.clocks import Host
 from tests.scenario.disks import small_disk
-from tests.scenario.harness import SHOP_PORT, Network
-from tests.scenario.tls import credential, keep
+from tests.scenario.harness import SHOP_PORT
+from tests.scenario.tls import credential
 from tests.scenario.waiting import until
 from tests.scenario.worker_sites import are_ready, hung, pid_of
-from tests.truth.conftest import Watch
+from tests.truth.conftest import Build, Watch, on_a_host
 from tests.truth.fault import ALERTS, COMMANDS, METRICS, PAGES, SURFACES
 from tests.truth.faults import host as faults
-from tests.truth.scene import Shop
-from tests.truth.surfaces import with_console
+from tests.truth.scene import Shop, Stage, door
 
 ENDS_IN = datetime.timedelta(days=3)
-LATE = 'apiVersion: "spillway/v1"\nkind: Service\nname: late\nspec: {ports: [20083]}\n'
+LATE_PORT = 20_083
 
 
-def test_a_clock_is_wrong(net: Network, watch: Watch) -> None:
-    far, near = Host(net, "far", "+1d"), Host(net, "near")
-    with_console(near.site).declare("shop", SHOP_PORT)
-    near.site.connect("shop", net.http("near"), capacity=50)
+def test_a_clock_is_wrong(net: Stage, watch: Watch) -> None:
+    far, near = Host(net, "far", "+1d"), net.watched("near")
+    near.declare("shop", SHOP_PORT)
+    near.connect("shop", net.http("near"), capacity=50)
     far.start()
     near.start()
-    net.ready("shop", {"near": 1}, near.site)
-    surfaces = watch(near.site)
+    net.ready("shop", {"near": 1}, near)
+    surfaces = watch(near)
     token = far.token(net, "--token-type", "cert")
-    near.site.ctl("link", "create", str(token), "--name", "far")
-    until(lambda: "SW0660" in near.problems(), "status has the problem")
+    near.ctl("link", "create", str(token), "--name", "far")
+    until(lambda: near.problems("SW0660"), "status has the problem")
     surfaces.show(faults.CLOCK)
-    assert fetch(near.site.address, SHOP_PORT).site == "near"
+    assert fetch(*door(near)).site == "near"
 
 
-def test_a_disk_is_full(tmp_path: Path, watch: Watch) -> None:
-    with small_disk(tmp_path / "disk") as disk, Network(disk.path) as net:
+def test_a_disk_is_full(tmp_path: Path, build: Build, watch: Watch) -> None:
+    with small_disk(tmp_path / "disk") as disk, build(disk.path) as net:
         shop = Shop(net).start()
         surfaces = watch(shop.near)
         disk.fill()
-        document = shop.near.directory / "config" / "own-service-shop.yaml"
-        document.write_text(f"{document.read_text()}\n---\n{LATE}")
+        net.add_service(shop.near, "late", LATE_PORT)
         until(lambda: "SW0662" in shop.codes(), "status has the problem")
         surfaces.show(faults.DISK_FULL)
-        assert fetch(shop.near.address, SHOP_PORT).site == "near"
+        assert fetch(*door(shop.near)).site == "near"
         disk.free()
         shop.near.until_well()
 
 
-def test_a_certificate_ends_soon(net: Network, watch: Watch, tmp_path: Path) -> None:
+def test_a_certificate_ends_soon(net: Stage, watch: Watch, tmp_path: Path) -> None:
     shop = Shop(net, tlsCert="shop")
     ends = datetime.datetime.now(datetime.UTC) + ENDS_IN
     credential(tmp_path / "credential", until=ends)
     for site in (shop.near, shop.far):
-        keep(site, "shop", tmp_path / "credential")
+        net.keep(site, "shop", tmp_path / "credential")
     shop.start()
     surfaces = watch(shop.near)
     until(lambda: "SW0402" in shop.codes(), "status has the problem")
     surfaces.show(faults.CERTIFICATE_ENDS)
 
 
-def test_a_worker_hangs(net: Network, watch: Watch) -> None:
+@on_a_host
+def test_a_worker_hangs(net: Stage, watch: Watch) -> None:
     shop = Shop(net)
     shop.near.quick("update", "--workers", "2")
     shop.start()

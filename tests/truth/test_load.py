@@ -4,11 +4,10 @@ import contextlib
 
 from tests.scenario.backends import HttpTarget
 from tests.scenario.clients import by_site, connected
-from tests.scenario.harness import SHOP_PORT, Network
 from tests.scenario.waiting import until
 from tests.truth.conftest import Watch
 from tests.truth.faults import load as faults
-from tests.truth.scene import PER_S, Shop
+from tests.truth.scene import PER_S, Shop, Stage, door
 
 SERVICE_S = 0.5
 RATE = "5/s"
@@ -19,7 +18,7 @@ def slow(targets: list[HttpTarget], seconds: float = SERVICE_S) -> None:
         target.service_s = seconds
 
 
-def test_a_full_site_spills_and_is_well(net: Network, watch: Watch) -> None:
+def test_a_full_site_spills_and_is_well(net: Stage, watch: Watch) -> None:
     shop = Shop(net, capacity=1, far_capacity=50).start()
     surfaces = watch(shop.near)
     slow(shop.targets, 1.0)
@@ -31,13 +30,13 @@ def test_a_full_site_spills_and_is_well(net: Network, watch: Watch) -> None:
 
 
 def test_a_site_that_is_full_of_connections_shows_those_that_are_open_elsewhere(
-    net: Network, watch: Watch
+    net: Stage, watch: Watch
 ) -> None:
     shop = Shop(net, capacity=1, far_capacity=50, protocol="tcp").start()
     surfaces = watch(shop.near)
     with contextlib.ExitStack() as clients:
         for _ in range(8):
-            clients.enter_context(connected(shop.near.address, SHOP_PORT))
+            clients.enter_context(connected(*door(shop.near)))
         surfaces.show(faults.FULL_OF_CONNECTIONS)
     until(
         lambda: shop.metric("spillway_clients_in_flight") == 0,
@@ -50,7 +49,7 @@ def test_a_site_that_is_full_of_connections_shows_those_that_are_open_elsewhere(
     )
 
 
-def test_every_site_is_full_and_requests_wait(net: Network, watch: Watch) -> None:
+def test_every_site_is_full_and_requests_wait(net: Stage, watch: Watch) -> None:
     shop = Shop(net, capacity=1, queue=100, queueWait="30s").start()
     surfaces = watch(shop.near)
     slow([*shop.targets, shop.far_target])
@@ -60,7 +59,7 @@ def test_every_site_is_full_and_requests_wait(net: Network, watch: Watch) -> Non
     assert set(by_site(load.answers)) == {"near", "far"}
 
 
-def test_every_site_is_full_and_so_is_the_queue(net: Network, watch: Watch) -> None:
+def test_every_site_is_full_and_so_is_the_queue(net: Stage, watch: Watch) -> None:
     shop = Shop(net, capacity=1, queue=1).start()
     surfaces = watch(shop.near)
     slow([*shop.targets, shop.far_target])
@@ -75,7 +74,7 @@ def test_every_site_is_full_and_so_is_the_queue(net: Network, watch: Watch) -> N
     )
 
 
-def test_this_site_is_full_and_a_rule_leaves_out_the_other(net: Network, watch: Watch) -> None:
+def test_this_site_is_full_and_a_rule_leaves_out_the_other(net: Stage, watch: Watch) -> None:
     shop = Shop(net, capacity=1, far_capacity=50, queue=1).start()
     surfaces = watch(shop.near)
     shop.near.ctl("service", "set", "shop", "--import-from", "none")
@@ -86,7 +85,7 @@ def test_this_site_is_full_and_a_rule_leaves_out_the_other(net: Network, watch: 
     assert {one.status for one in load.failed} == {503}
 
 
-def test_no_capacity_is_configured(net: Network, watch: Watch) -> None:
+def test_no_capacity_is_configured(net: Stage, watch: Watch) -> None:
     shop = Shop(net, capacity=None).start()
     surfaces = watch(shop.near)
     slow([*shop.targets, shop.far_target], 0.8)
@@ -105,7 +104,7 @@ def test_a_rate_is_exceeded(shop: Shop, watch: Watch) -> None:
     assert set(by_site(load.answers)) == {"near", "far"}
 
 
-def test_a_split_names_a_site_without_targets(net: Network, watch: Watch) -> None:
+def test_a_split_names_a_site_without_targets(net: Stage, watch: Watch) -> None:
     hub = net.site("hub")
     shop = Shop(net, policy={"name": "split", "weights": {"hub": 3, "near": 1}})
     net.link(shop.near, hub, 2)

@@ -4,12 +4,10 @@ import re
 
 from tests.scenario.backends import HttpTarget
 from tests.scenario.clients import Load, by_site
-from tests.scenario.harness import SHOP_PORT, Network
 from tests.scenario.waiting import until
-from tests.truth.conftest import Watch
+from tests.truth.conftest import Watch, on_a_host
 from tests.truth.faults import targets as faults
-from tests.truth.scene import COST, PER_S, Shop
-from tests.truth.surfaces import with_console
+from tests.truth.scene import COST, PER_S, Shop, Stage, door
 
 RESPONSE_S = 0.3
 LATE_S, LATE_PER_S = 0.8, 10
@@ -68,7 +66,8 @@ def test_all_local_targets_dead(shop: Shop, watch: Watch) -> None:
     assert not shop.codes() & {"SW0335", "SW0336"}
 
 
-def test_the_figures_of_dead_targets_are_those_of_all_workers(net: Network) -> None:
+@on_a_host
+def test_the_figures_of_dead_targets_are_those_of_all_workers(net: Stage) -> None:
     shop = Shop(net)
     shop.near.environment["SPILLWAY_WORKERS"] = "2"
     shop.start()
@@ -110,9 +109,9 @@ def test_no_target_is_ready_at_any_site(shop: Shop, watch: Watch) -> None:
 
 
 def test_no_target_is_ready_of_a_service_that_this_site_only_consumes(
-    net: Network, watch: Watch
+    net: Stage, watch: Watch
 ) -> None:
-    near, far, target = with_console(net.site("near")), net.site("far"), net.http("far")
+    near, far, target = net.watched("near"), net.site("far"), net.http("far")
     far.declare("shop")
     far.connect("shop", target)
     net.link(near, far, COST)
@@ -121,7 +120,7 @@ def test_no_target_is_ready_of_a_service_that_this_site_only_consumes(
     net.ready("shop", {"far": 1})
     surfaces = watch(near)
     target.stop()
-    with Load([(near.address, SHOP_PORT)], PER_S) as load:
+    with Load([door(near)], PER_S) as load:
         until(lambda: len(load.failed) > PER_S, "clients are refused")
         surfaces.show(faults.NOWHERE_FOR_CONSUMERS)
     assert set(by_site(load.failed)) <= {"no-route", "target-refused", "target-reset"}
@@ -138,7 +137,7 @@ def test_targets_answer_late(shop: Shop, watch: Watch) -> None:
     assert min(one.ended - one.began for one in load.answers) >= LATE_S
 
 
-def test_targets_do_not_answer_in_time(net: Network, watch: Watch) -> None:
+def test_targets_do_not_answer_in_time(net: Stage, watch: Watch) -> None:
     shop = Shop(net, timeouts={"response": f"{RESPONSE_S}s"}).start()
     surfaces = watch(shop.near)
     with shop.load() as load:
@@ -151,7 +150,7 @@ def test_targets_do_not_answer_in_time(net: Network, watch: Watch) -> None:
     assert {one.status for one in load.failed} == {504}
 
 
-def test_targets_hang_with_all_of_their_slots_taken(net: Network, watch: Watch) -> None:
+def test_targets_hang_with_all_of_their_slots_taken(net: Stage, watch: Watch) -> None:
     shop = Shop(net, capacity=2, far_capacity=50, timeouts={"response": "300s"}).start()
     surfaces = watch(shop.near)
     with shop.load() as load:

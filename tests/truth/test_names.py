@@ -5,31 +5,43 @@ import socket
 from pathlib import Path
 
 from tests.scenario.clients import fetch
-from tests.scenario.harness import SHOP_PORT, Network, Site, own_address
+from tests.scenario.harness import SHOP_PORT, Site, own_address
 from tests.scenario.waiting import until
-from tests.truth.conftest import Watch
+from tests.truth.conftest import Watch, on_a_host
 from tests.truth.faults import names as faults
-from tests.truth.scene import Shop
-from tests.truth.surfaces import with_console
+from tests.truth.namespaces import NamespaceSite
+from tests.truth.scene import Shop, Stage, door
 
 OTHER_PORT = SHOP_PORT + 5
 
 
+@on_a_host
 def test_the_port_of_a_listener_is_taken(shop: Shop, watch: Watch) -> None:
     near, surfaces = shop.near, watch(shop.near)
+    refused = door(near)
     with socket.socket() as taken:
         taken.bind((near.address, OTHER_PORT))
         taken.listen()
         near.ctl("service", "set", "shop", "--listen", str(OTHER_PORT))
         until(lambda: "SW0202" in shop.codes(), "status has the problem")
-        assert "ConnectionRefused" in fetch(near.address, SHOP_PORT).error
+        assert "ConnectionRefused" in fetch(*refused).error
         surfaces.show(faults.PORT_TAKEN)
     near.until_well()
     assert fetch(near.address, OTHER_PORT).site == "near"
 
 
-def copy_of(site: Site, net: Network) -> Site:
+def copy_of(site: Site, net: Stage) -> Site:
     """A router with the same identity, started, at another address."""
+    if isinstance(site, NamespaceSite):
+        copy: Site = site.copy()
+        net.sites.append(copy)
+    else:
+        copy = copy_of_directory(site, net)
+    until(lambda: copy.problems("SW0401"), "the copy knows what it is")
+    return copy
+
+
+def copy_of_directory(site: Site, net: Stage) -> Site:
     copies = net.state / "copies"
     left_out = shutil.ignore_patterns("admin.sock", "lock")
     shutil.copytree(site.directory, copies / site.name, ignore=left_out)
@@ -38,7 +50,6 @@ def copy_of(site: Site, net: Network) -> Site:
     document = copy.directory / "config" / f"site-{site.name}.yaml"
     document.write_text(document.read_text().replace(site.address, copy.address))
     copy.start()
-    until(lambda: copy.problems("SW0401"), "the copy knows what it is")
     return copy
 
 
@@ -47,21 +58,21 @@ def test_this_site_is_a_copy_of_one_that_runs(shop: Shop, watch: Watch) -> None:
     copy = copy_of(shop.near, shop.net)
     here.of(copy).show(faults.COPY)
     assert shop.near.is_up("far")
-    assert fetch(copy.address, SHOP_PORT).site == "near"
+    assert fetch(*door(copy)).site == "near"
 
 
-def test_a_neighbor_runs_twice(net: Network, watch: Watch) -> None:
-    shop, hub = Shop(net), with_console(net.site("hub"))
+def test_a_neighbor_runs_twice(net: Stage, watch: Watch) -> None:
+    shop, hub = Shop(net), net.watched("hub")
     net.link(shop.near, hub, 2)
     shop.start()
     surfaces = watch(hub)
     copy_of(shop.near, net)
     until(lambda: hub.problems("SW0665"), "the neighbor of both has the problem")
     surfaces.show(faults.COPY_KEPT_OUT)
-    assert fetch(hub.address, SHOP_PORT).site == "near"
+    assert fetch(*door(hub)).site == "near"
 
 
-def test_two_sites_bear_one_name(net: Network, watch: Watch, tmp_path: Path) -> None:
+def test_two_sites_bear_one_name(net: Stage, watch: Watch, tmp_path: Path) -> None:
     shop = Shop(net)
     (tmp_path / "others").mkdir()
     other = Site("far", tmp_path / "others", own_address())
@@ -75,7 +86,7 @@ def test_two_sites_bear_one_name(net: Network, watch: Watch, tmp_path: Path) -> 
     until(lambda: shop.near.is_up("other"), "both are linked")
     until(lambda: "SW0403" in shop.codes(), "status has the problem")
     surfaces.show(faults.SITE_NAME)
-    assert fetch(shop.near.address, SHOP_PORT).site == "near"
+    assert fetch(*door(shop.near)).site == "near"
 
 
 def test_two_sites_declare_one_service_differently(shop: Shop, watch: Watch) -> None:
@@ -83,11 +94,11 @@ def test_two_sites_declare_one_service_differently(shop: Shop, watch: Watch) -> 
     shop.far.declare("shop", SHOP_PORT, policy={"name": "balanced"})
     until(lambda: "SW0304" in shop.codes(), "status has the problem")
     surfaces.show(faults.DECLARED_TWICE)
-    assert fetch(shop.near.address, SHOP_PORT).site == "near"
+    assert fetch(*door(shop.near)).site == "near"
 
 
-def test_an_import_rule_names_no_site_that_declares_the_service(net: Network, watch: Watch) -> None:
-    near, hub, far = with_console(net.site("near")), net.site("hub"), net.site("far")
+def test_an_import_rule_names_no_site_that_declares_the_service(net: Stage, watch: Watch) -> None:
+    near, hub, far = net.watched("near"), net.site("hub"), net.site("far")
     hub.declare("shop")
     far.connect("shop", net.http("far"), capacity=50)
     net.link(near, hub)
@@ -95,13 +106,14 @@ def test_an_import_rule_names_no_site_that_declares_the_service(net: Network, wa
     net.start()
     net.ready("shop", {"far": 1})
     surfaces = watch(near)
-    assert fetch(near.address, SHOP_PORT).site == "far"
+    refused = door(near)
+    assert fetch(*refused).site == "far"
     near.ctl("service", "set", "shop", "--import-from", "far")
     until(
-        lambda: "ConnectionRefused" in fetch(near.address, SHOP_PORT).error,
+        lambda: "ConnectionRefused" in fetch(*refused).error,
         "the kernel refuses clients",
     )
     surfaces.show(faults.CLOSED_BY_RULE)
     near.ctl("service", "set", "shop", "--import-from", "far,hub")
     near.until_well()
-    until(lambda: fetch(near.address, SHOP_PORT).site == "far", "far serves again")
+    until(lambda: fetch(*door(near)).site == "far", "far serves again")

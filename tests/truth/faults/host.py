@@ -5,7 +5,9 @@ from tests.truth.fault import Fault, silent
 from tests.truth.faults.names import EXITS, NO_EVENT, named
 from tests.truth.faults.targets import LINKS_ARE_UP, SERVES
 
-SERVED = silent("clients are served as before", fault.SERVICE, fault.WHY, fault.SERVICE_PAGE)
+SERVED = silent(
+    "clients are served as before", fault.SERVICE, fault.WHY, fault.WHY_PAST, fault.SERVICE_PAGE
+)
 
 CLOCK = Fault(
     name="the clock of a host is wrong",
@@ -24,6 +26,9 @@ CLOCK = Fault(
         fault.ALERTS: "SpillwayLinkDown",
         fault.OVERVIEW: "SW0660 Link far waits for a clock to be set right",
         fault.TOPOLOGY: "1 not reachable far…far…none…not in the network",
+        fault.OBJECT_STATUS: "LinksUp: False (0 of 1 link up), NoProblems: False (1 problem)…"
+        "SW0660 Link far waits for a clock to be set right: …the clocks differ by",
+        fault.OBJECT_EVENTS: "Warning  LinkRefused…the clocks differ by",
     },
     silent=SERVES | SERVED,
     exits=EXITS,
@@ -41,6 +46,10 @@ DISK_FULL = Fault(
         fault.TOP: "near: ready, 1 problem",
         fault.EVENTS: "state-unsaved",
         fault.OVERVIEW: "SW0662 What this router must remember cannot be written",
+        fault.OBJECT_STATUS: "NoProblems: False (1 problem)…SW0662 What this router must remember "
+        "cannot be written: …No space left on device. It serves",
+        fault.OBJECT_EVENTS: "Warning  StateUnsaved…What this router must remember could not be "
+        "written",
     },
     silent=LINKS_ARE_UP | SERVES | SERVED | silent("no site or link is concerned", fault.TOPOLOGY),
     exits=EXITS,
@@ -57,6 +66,8 @@ CERTIFICATE_ENDS = Fault(
         fault.METRICS: 'spillway_certificate_expiry_timestamp_seconds{name="tls/shop"}',
         fault.ALERTS: "SpillwayServiceCertificateEnds",
         fault.OVERVIEW: "SW0402 The certificate tls/shop ends at",
+        fault.OBJECT_STATUS: "NoProblems: False (1 problem)…SW0402 The certificate tls/shop ends "
+        "at",
     },
     silent=LINKS_ARE_UP
     | SERVES
@@ -68,8 +79,8 @@ CERTIFICATE_ENDS = Fault(
 )
 WORKER_HANGS = Fault(
     name="a worker of the router hangs",
-    clients="of the other workers are served; the share of new connections that is the worker's "
-    "waits, and is reset when the router ends it after 10 s",
+    clients="of the other workers are served; new connections of this one wait, and are reset when "
+    "the router ends it after 10 s",
     shown={
         **named("SW0691"),
         fault.STATUS: "degraded…1 of 2 ready, not: 1…SW0691 Worker 1 of 2 has not answered since "
@@ -85,7 +96,8 @@ WORKER_HANGS = Fault(
     | SERVES
     | silent("the targets here serve the other workers", fault.SERVICE)
     | silent("no request goes to another site", fault.TOPOLOGY)
-    | silent("requests that wait for the worker have not ended", fault.SERVICE_PAGE),
+    | silent("requests that wait for the worker have not ended", fault.SERVICE_PAGE, fault.WHY_PAST)
+    | silent("in a namespace a site has replicas, not workers", *fault.OBJECTS),
     exits=EXITS,
     false=("all ready", "No problems."),
 )

@@ -17,6 +17,7 @@ NEIGHBOR_GONE = Fault(
         "far   -     no",
         fault.SERVICE: "1 at 1 site…far: unreachable, link far to far is down since … UTC",
         fault.WHY: "goes to hub…far…unreachable…link far to far is down since … UTC",
+        fault.WHY_PAST: "ok 2xx   hub   …cheapest site with room",
         fault.LINKS: "far   far   outgoing   5     down…refused the connection",
         fault.NETWORK: "far…no ",
         fault.EVENTS: "link-down…The last link to far went down",
@@ -27,6 +28,9 @@ NEIGHBOR_GONE = Fault(
         fault.TOPOLOGY: "1 not reachable far…far…none…not reachable",
         fault.SERVICE_PAGE: "near has no target of its own: …/s go to hub (cost 9)…"
         "far…–…unreachable…link far to far is down since … UTC",
+        fault.OBJECT_STATUS: "LinksUp: False (1 of 2 links up), NoProblems: False (1 problem)…"
+        "SW0675 Link far to far is down: …Link far: down",
+        fault.OBJECT_EVENTS: "Warning  LinkDown…The last link to far went down",
     },
     silent=SERVES,
     exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
@@ -51,19 +55,22 @@ INCOMING_GONE = Fault(
         fault.OVERVIEW: "shop spills to hub…1 note",
         fault.SERVICE_PAGE: "near has no target of its own: …/s go to hub (cost 9)…"
         "far…–…unreachable…link far from far is down since … UTC",
+        fault.OBJECT_STATUS: "LinksUp: True (1 of 2 links up; other sites dial the rest), "
+        "NoProblems: True…Note: SW0676 Link far from far is down since … UTC…Link far: down",
     },
     silent=SERVES,
     false=("all reachable", "2 links\n", "nobody else had room"),
 )
 LINK_CUT = Fault(
     name="a link is cut, and its site is reached another way",
-    clients="are served by the same site, over the other way",
+    clients="are served by the site that is the cheapest now, here `hub`",
     shown={
         fault.STATUS: f"degraded…3 sites, 1 of 2 links up…{_DOWN}",
         fault.STATUS_JSON: NEIGHBOR_GONE.shown[fault.STATUS_JSON],
         fault.CHECK: f"WARNING  SW0675  {_DOWN[7:]}",
         fault.TOP: "1 problem…1 of 2 links up…LINK…far   far   down…far   10    yes…hub",
         fault.WHY: "goes to hub (cheapest site with room)…far   hub > far  10",
+        fault.WHY_PAST: "ok 2xx   hub   …cheapest site with room",
         fault.LINKS: "far   far   outgoing   5     down",
         fault.NETWORK: "far…yes…10…hub",
         fault.EVENTS: "link-down…The last link to far went down",
@@ -73,6 +80,9 @@ LINK_CUT = Fault(
         fault.OVERVIEW: f"shop spills to hub…{_DOWN}",
         fault.TOPOLOGY: "all reachable…far…hub → far…10",
         fault.SERVICE_PAGE: "near has no target of its own: …/s go to hub (cost 9)…hub > far",
+        fault.OBJECT_STATUS: "LinksUp: False (1 of 2 links up), NoProblems: False (1 problem)…"
+        "SW0675 Link far to far is down: …Link far: down",
+        fault.OBJECT_EVENTS: "Warning  LinkDown…The last link to far went down",
     },
     silent=SERVES | silent("every site is reached", fault.SERVICE),
     exits=NEIGHBOR_GONE.exits,
@@ -89,12 +99,16 @@ SITE_EJECTED = Fault(
         fault.TOP: "/s to far (no-target)",
         fault.SERVICE: "3 at 3 sites, rogue ejected",
         fault.WHY: "goes to far…rogue…ejected  ejected for …s left)…far…chosen",
+        fault.WHY_PAST: "far   …passed over: rogue (ejected)",
         fault.EVENTS: "site-ejected          rogue gets no requests for shop:…: ejected for 2 s: 5 "
         "requests in a row were reset.",
         fault.METRICS: 'spillway_ejected{…site="rogue"} 1.0',
         fault.OVERVIEW: "shop…1 note",
         fault.TOPOLOGY: "far…/s…rogue…0/s",
         fault.SERVICE_PAGE: "near has no target of its own: …/s go to far (cost 5)…rogue ejected",
+        fault.OBJECT_STATUS: "LinksUp: True (3 links up)…Note: SW0334 rogue gets no requests for "
+        "shop:…: ejected for …: a request was reset again.",
+        fault.OBJECT_EVENTS: "Warning  SiteEjected…rogue gets no requests for shop:…: ejected for",
     },
     silent=LINKS_ARE_UP
     | SERVES
@@ -112,15 +126,18 @@ STOPS = Fault(
         fault.TOP: "near: draining…far…draining",
         fault.SERVICE: "3 at 2 sites  2 ",
         fault.WHY: "goes nowhere (this router stops and takes nothing new)…draining",
+        fault.WHY_PAST: "under-way  near  …local site has room",
         fault.LINKS: "far   far   outgoing   5     draining",
+        fault.EVENTS: "router-draining…The router was asked to stop, and drains.",
         fault.HEALTH: "not ready",
         fault.METRICS: 'spillway_in_flight{…site="near"} 2.0…spillway_link_up{…link="far"…} 0.0',
         fault.OVERVIEW: "near is stopping.",
         fault.SERVICE_PAGE: "This router stops and takes nothing new.…Nowhere: this router "
         "stops and takes nothing new.",
+        fault.OBJECT_STATUS: "Ready: False (it stops once requests have ended)",
+        fault.OBJECT_EVENTS: "Normal  RouterDraining…The router was asked to stop, and drains.",
     },
     silent=silent("the other sites are as they were", fault.NETWORK, fault.TOPOLOGY)
-    | silent("the next event tells that the router has stopped", fault.EVENTS)
     | silent("it is over after `drainGrace`, sooner than an alert waits", fault.ALERTS),
     exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 1, fault.HEALTH: 1},
     false=("State:    ready", "No requests at the moment", "goes to near"),
@@ -132,17 +149,20 @@ OTHER_STOPS = Fault(
         fault.TOP: "near: ready  3 sites  1 of 2 links up…/s to hub…far   far   draining",
         fault.CHECK: "WARNING  SW0515  link far is draining",
         fault.WHY: "goes to hub…far…draining  it is draining and takes nothing new",
+        fault.WHY_PAST: "hub   …passed over: far (draining)",
         fault.LINKS: "far   far   outgoing   5     draining",
         fault.STATUS: "State:    ready\n…1 of 2 links up",
         fault.STATUS_JSON: "ready: true, problems: none, notes: none",
         fault.METRICS: 'spillway_link_up{…link="far"…} 0.0',
         fault.OVERVIEW: "shop spills to hub.…far…draining",
         fault.SERVICE_PAGE: "hub (cost 9)…far draining",
+        fault.OBJECT_STATUS: "Ready: True, LinksUp: False (1 of 2 links up), NoProblems: True…"
+        "Link far: draining",
     },
     silent=SERVES
     | silent("the site is reached until it has stopped", fault.NETWORK, fault.TOPOLOGY)
     | silent("its targets are ready until it has stopped", fault.SERVICE)
-    | silent("the next event tells that the link is down", fault.EVENTS)
+    | silent("the next event tells that the link is down", fault.EVENTS, fault.OBJECT_EVENTS)
     | silent("it is over after `drainGrace`, sooner than an alert waits", fault.ALERTS),
     exits={fault.CHECK: 3},
     false=("2 links\n", "Every request is served"),

@@ -4,7 +4,7 @@ from tests.truth import fault
 from tests.truth.fault import Fault, silent
 from tests.truth.faults.targets import LINKS_ARE_UP, SERVES
 
-NO_STATE = silent("no state changes", fault.EVENTS)
+NO_STATE = silent("no state changes", fault.EVENTS, fault.OBJECT_EVENTS)
 SPILL_IS_WELL = "a full site spills: that is what a router is for"
 
 FULL = Fault(
@@ -13,6 +13,7 @@ FULL = Fault(
     shown={
         fault.TOP: "near: ready  …of 2 …/s to far (full)",
         fault.WHY: "goes to far…near…full…far…chosen",
+        fault.WHY_PAST: "far   …passed over: near (full)",
         fault.EVENTS: "overflow-begun…Service shop:… overflows: …capacity 2; …to far.",
         fault.METRICS: 'spillway_overflow_total{…reason="full"…to="far"}…'
         'spillway_spilled_total{…reason="full"…to="far"}',
@@ -20,10 +21,13 @@ FULL = Fault(
         fault.OVERVIEW: "shop spills to far.…leave near because it has no room.",
         fault.TOPOLOGY: "far…/s…reachable",
         fault.SERVICE_PAGE: "of 2 slots of near are busy…/s go to far (cost 5)",
+        fault.OBJECT_EVENTS: "Normal  OverflowBegun…Service shop:… overflows: …capacity 2; …to "
+        "far.",
     },
     silent=LINKS_ARE_UP
     | SERVES
-    | silent(SPILL_IS_WELL, fault.STATUS, fault.STATUS_JSON, fault.CHECK, fault.SERVICE),
+    | silent(SPILL_IS_WELL, fault.STATUS, fault.STATUS_JSON, fault.CHECK, fault.SERVICE)
+    | silent(SPILL_IS_WELL, fault.OBJECT_STATUS),
     false=("degraded", "Every request is served", "WARNING"),
 )
 FULL_OF_CONNECTIONS = Fault(
@@ -32,6 +36,7 @@ FULL_OF_CONNECTIONS = Fault(
     shown={
         fault.TOP: "near: ready  …of 2 …6 open at far (full)",
         fault.WHY: "goes to far…near…full…far…chosen",
+        fault.WHY_PAST: "under-way  far   …passed over: near (full)",
         fault.SERVICE: "SPILLED…shop…6",
         fault.EVENTS: "overflow-begun…Service shop:… overflows: 2 in flight here, capacity 2; "
         "…to far.",
@@ -43,10 +48,12 @@ FULL_OF_CONNECTIONS = Fault(
         "room.…6 open",
         fault.TOPOLOGY: "far…6 open…reachable",
         fault.SERVICE_PAGE: "2 of 2 slots of near are busy: 6 open at far (cost 5)…Spilled…6 open",
+        fault.OBJECT_EVENTS: "Normal  OverflowBegun…Service shop:… overflows: 2 in flight here, "
+        "capacity 2; …to far.",
     },
     silent=LINKS_ARE_UP
     | SERVES
-    | silent(SPILL_IS_WELL, fault.STATUS, fault.STATUS_JSON, fault.CHECK)
+    | silent(SPILL_IS_WELL, fault.STATUS, fault.STATUS_JSON, fault.CHECK, fault.OBJECT_STATUS)
     | silent("no more connections leave", fault.ALERTS),
     false=("degraded", "Every request is served", "No requests at the moment", "WARNING"),
 )
@@ -63,6 +70,7 @@ ALL_FULL = Fault(
         fault.WHY: "the next request waits (all-full)…Every site that may serve it is full. … at "
         "most 100 may: a request is refused if the queue is full, or if no slot is free for it "
         "within 30 s.…near…full…far…full",
+        fault.WHY_PAST: "under-way  …it waits: every site that may serve it is full",
         fault.EVENTS: "overflow-begun…Service shop:… overflows",
         fault.METRICS: 'spillway_decisions_total{…verdict="all-full"}…spillway_queue_length',
         fault.ALERTS: "SpillwayCapacityExhausted, SpillwayOverflowSustained",
@@ -71,6 +79,9 @@ ALL_FULL = Fault(
         fault.TOPOLOGY: "far…/s…reachable",
         fault.SERVICE_PAGE: "of 2 slots of near are busy…It waits, at most 30 s (…of 100 in the "
         "queue): all-full.",
+        fault.OBJECT_STATUS: "Ready: True, LinksUp: True (1 link up), NoProblems: True…Note: "
+        "SW0339 Service shop:…: every site that may serve it is full: … wait",
+        fault.OBJECT_EVENTS: "Normal  OverflowBegun…Service shop:… overflows",
     },
     silent=LINKS_ARE_UP | SERVES,
     exits={fault.CHECK: 3},
@@ -89,6 +100,7 @@ TURNED_AWAY = Fault(
         fault.SERVICE: "DEMAND",
         fault.WHY: "the next request is refused (all-full)…Every site that may serve it is full, "
         "and so is the queue: 1 of 1 wait.…near…full…far…full",
+        fault.WHY_PAST: "all-full  …every site that may serve it is full",
         fault.EVENTS: "refusing-begun…Service shop:… refuses requests: … found every site that may "
         "serve them full; ",
         fault.METRICS: 'spillway_requests_total{code_class="5xx"…site=""}…'
@@ -99,6 +111,10 @@ TURNED_AWAY = Fault(
         fault.TOPOLOGY: "far…/s…reachable",
         fault.SERVICE_PAGE: "/s served nowhere…Failed…/s…Refused, the queue of 1 is full: "
         "all-full.",
+        fault.OBJECT_STATUS: "NoProblems: False (1 problem)…SW0337 Service shop:…: every site "
+        "that may serve it is full: …/s requests are turned away",
+        fault.OBJECT_EVENTS: "Warning  RefusingBegun…Service shop:… refuses requests: … found "
+        "every site that may serve them full; ",
     },
     silent=LINKS_ARE_UP | SERVES,
     exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
@@ -119,6 +135,7 @@ RULED_OUT = Fault(
         fault.WHY: "the next request is refused (all-full)…Every site that may serve it is full, "
         "and so is the queue: 1 of 1 wait.…importFrom of near leaves out far (50 free).…Let far "
         "in: sitectl --site near service set shop --import-from far…near…full…far…excluded",
+        fault.WHY_PAST: "all-full  …every site that may serve it is full",
         fault.EVENTS: "refusing-begun…Service shop:… refuses requests: … found every site that may "
         "serve them full; …. importFrom of near leaves out far (50 free).",
         fault.METRICS: 'spillway_requests_total{code_class="5xx"…site=""}…'
@@ -129,6 +146,11 @@ RULED_OUT = Fault(
         fault.SERVICE_PAGE: "/s served nowhere…Failed…/s…Refused, the queue of 1 is full: "
         "all-full.…importFrom of near leaves out far (50 free). Let far in: sitectl --site near "
         "service set shop --import-from far",
+        fault.OBJECT_STATUS: "NoProblems: False (1 problem)…SW0337 Service shop:…: every site "
+        "that may serve it is full: …/s requests are turned away…. importFrom of near leaves out "
+        "far (50 free).",
+        fault.OBJECT_EVENTS: "Warning  RefusingBegun…Service shop:… refuses requests: … found "
+        "every site that may serve them full; …. importFrom of near leaves out far (50 free).",
     },
     silent=LINKS_ARE_UP | SERVES | silent("no request goes to the other site", fault.TOPOLOGY),
     exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
@@ -144,6 +166,7 @@ NO_CAPACITY = Fault(
         fault.CHECK: "info     SW0331  Service shop has no configured capacity here",
         fault.TOP: "near: ready  …in flight…/s to far (higher-level)",
         fault.WHY: "LEVEL…near…level",
+        fault.WHY_PAST: "far   …passed over: near (higher-level)",
         fault.EVENTS: "overflow-begun…no capacity configured",
         fault.METRICS: 'spillway_spilled_total{…reason="higher-level"…to="far"}',
         fault.ALERTS: "SpillwayOverflowSustained",
@@ -152,6 +175,9 @@ NO_CAPACITY = Fault(
         fault.TOPOLOGY: "far…/s…reachable",
         fault.SERVICE_PAGE: "near has no configured capacity and is at a higher level than other "
         "sites…/s go to far (cost 5)",
+        fault.OBJECT_STATUS: "Ready: True, LinksUp: True (1 link up), NoProblems: True…Note: "
+        "SW0331 Service shop has no configured capacity here",
+        fault.OBJECT_EVENTS: "Normal  OverflowBegun…no capacity configured",
     },
     silent=LINKS_ARE_UP | SERVES | silent("its figures are right as they are", fault.SERVICE),
     false=("degraded", "it has no room", 'reason="full"'),
@@ -162,6 +188,7 @@ OVER_RATE = Fault(
     shown={
         fault.TOP: "near: ready  …of 5/s…/s to far (rate)",
         fault.WHY: "goes to far…near…of 5/s, over…its rate of 5/s is used up",
+        fault.WHY_PAST: "far   …passed over: near (rate)",
         fault.EVENTS: "overflow-begun…Service shop:… overflows",
         fault.METRICS: 'spillway_spilled_total{…reason="rate"…to="far"}…'
         'spillway_rate_per_second{…} 5.0…spillway_rate_exceeded{…site="near"} 1.0',
@@ -169,6 +196,8 @@ OVER_RATE = Fault(
         fault.OVERVIEW: "shop spills to far.…leave near because its rate is used up.",
         fault.TOPOLOGY: "far…/s…reachable",
         fault.SERVICE_PAGE: "the rate of near, 5/s, …used up…/s go to far (cost 5)",
+        fault.OBJECT_EVENTS: "Normal  OverflowBegun…Service shop:… overflows…The rate is used up "
+        "at near (5/s).",
     },
     silent=FULL.silent,
     false=FULL.false,
@@ -184,8 +213,10 @@ EMPTY_SPLIT = Fault(
         fault.TOP: "near: ready  3 sites…shop",
         fault.SERVICE: "split…3 at 2 sites",
         fault.WHY: "(split): the next request goes to near (its turn by weight)",
+        fault.WHY_PAST: "ok 2xx   near  …its turn by weight",
         fault.OVERVIEW: "Every request is served here.…1 note",
         fault.SERVICE_PAGE: "Every request is served where it comes in.",
+        fault.OBJECT_STATUS: "NoProblems: True…Note: SW0314 Service shop gives weight to hub",
     },
     silent=LINKS_ARE_UP
     | SERVES

@@ -5,7 +5,10 @@ from tests.truth.fault import Fault, silent
 from tests.truth.faults.targets import LINKS_ARE_UP, SERVES
 
 EXITS = {fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3}
-NO_EVENT = silent("`status` names it while it lasts; no event tells of it", fault.EVENTS)
+NO_EVENT = silent(
+    "`status` names it while it lasts; no event tells of it", fault.EVENTS, fault.OBJECT_EVENTS
+)
+NO_REQUEST = silent("no request comes", fault.WHY_PAST)
 
 
 def named(code: str) -> dict[str, str]:
@@ -35,6 +38,8 @@ PORT_TAKEN = Fault(
     silent=LINKS_ARE_UP
     | SERVES
     | silent("it says where a request would go", fault.WHY)
+    | NO_REQUEST
+    | silent("only the router listens in the network of its pod", *fault.OBJECTS)
     | silent("no request goes to another site", fault.TOPOLOGY),
     exits=EXITS,
     false=("No problems.",),
@@ -59,8 +64,12 @@ COPY = Fault(
         fault.OVERVIEW: "SW0401 far closed: another router with the identity of near",
         fault.TOPOLOGY: "1 not reachable far…far…none…not in the network",
         fault.SERVICE_PAGE: "To near: local site has room.",
+        fault.OBJECT_STATUS: "LinksUp: False (0 of 1 link up), NoProblems: False (1 problem)…"
+        "SW0401 far closed: another router with the identity of near is linked here from …is its "
+        "copy and is kept out.",
+        fault.OBJECT_EVENTS: "Warning  LinkRefused…another router with the identity of near",
     },
-    silent=SERVES,
+    silent=SERVES | NO_REQUEST,
     exits=EXITS,
     false=("all reachable", "No problems.", "SW0404"),
 )
@@ -77,10 +86,14 @@ COPY_KEPT_OUT = Fault(
         fault.EVENTS: "link-refused…near tried to link here: another router with the identity of "
         "near is linked here",
         fault.OVERVIEW: "SW0665 Two routers run with the identity of near",
+        fault.OBJECT_STATUS: "NoProblems: False (1 problem)…SW0665 Two routers run with the "
+        "identity of near",
+        fault.OBJECT_EVENTS: "Warning  LinkRefused…near tried to link here: another router with "
+        "the identity of near is linked here",
     },
     silent=LINKS_ARE_UP
     | SERVES
-    | silent("the copy is kept out, so all is as it was", fault.SERVICE, fault.WHY)
+    | silent("the copy is kept out, so all is as it was", fault.SERVICE, fault.WHY, fault.WHY_PAST)
     | silent("the copy is kept out, so all is as it was", fault.TOPOLOGY, fault.SERVICE_PAGE),
     exits=EXITS,
     false=("No problems.",),
@@ -102,8 +115,9 @@ SITE_NAME = Fault(
         fault.OVERVIEW: "SW0403 Two sites are named far",
         fault.TOPOLOGY: "far@…far@",
         fault.SERVICE_PAGE: "far@",
+        fault.OBJECT_STATUS: "NoProblems: False (1 problem)…SW0403 Two sites are named far",
     },
-    silent=SERVES | NO_EVENT | silent("it counts sites", fault.SERVICE),
+    silent=SERVES | NO_EVENT | NO_REQUEST | silent("it counts sites", fault.SERVICE),
     exits=EXITS,
     false=("No problems.", "far    far  ", 'neighbour="far"'),
 )
@@ -121,10 +135,13 @@ DECLARED_TWICE = Fault(
         fault.WHY: "(fill)",
         fault.OVERVIEW: "SW0304 Service shop is declared differently by far",
         fault.SERVICE_PAGE: "http, policy fill",
+        fault.OBJECT_STATUS: "NoProblems: False (1 problem)…SW0304 Service shop is declared "
+        "differently by far",
     },
     silent=LINKS_ARE_UP
     | SERVES
     | NO_EVENT
+    | NO_REQUEST
     | silent("no site or link is concerned", fault.TOPOLOGY),
     exits=EXITS,
     false=("No problems.", "balanced)"),
@@ -148,12 +165,15 @@ CLOSED_BY_RULE = Fault(
         fault.TOP: "near: ready, 1 problem",
         fault.SERVICE: f"{_RULE}…{_LET_IN}",
         fault.WHY: f"{_RULE}…{_LET_IN}",
+        fault.WHY_PAST: f"{_RULE}…{_LET_IN}",
         fault.EVENTS: f"declaration-refused…{_RULE}",
         fault.OVERVIEW: f"No service is open here.…{_RULE}…SW0343 {_RULE}",
         fault.SERVICE_PAGE: f"No service shop is known here.…{_RULE}…Let hub in",
+        fault.OBJECT_STATUS: f"NoProblems: False (1 problem)…SW0343 {_RULE}",
+        fault.OBJECT_EVENTS: f"Warning  DeclarationRefused…{_RULE}",
     },
     silent=LINKS_ARE_UP | SERVES | silent("no request goes anywhere", fault.TOPOLOGY),
-    exits={**EXITS, fault.WHY: 4},
+    exits={**EXITS, fault.WHY: 4, fault.WHY_PAST: 4},
     false=("No problems.", "sitectl service create"),
 )
 FAULTS = (PORT_TAKEN, COPY, COPY_KEPT_OUT, SITE_NAME, DECLARED_TWICE, CLOSED_BY_RULE)

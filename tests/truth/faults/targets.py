@@ -17,6 +17,7 @@ NONE_READY = Fault(
         fault.TOP: "1 problem…0 of 2 targets…/s to far (no-target)",
         fault.SERVICE: "1 at 1 site, 0 of 2 here",
         fault.WHY: "goes to far…near…no-target…far…chosen",
+        fault.WHY_PAST: "far   …passed over: near (no-target)",
         fault.EVENTS: "target-down…of shop:…refused the connection",
         fault.METRICS: 'spillway_spilled_total{…reason="no-target"…to="far"}…'
         'spillway_local_targets{…state="ready"} 0.0',
@@ -26,6 +27,10 @@ NONE_READY = Fault(
         fault.TOPOLOGY: "far…/s…reachable",
         fault.SERVICE_PAGE: "no target of near is ready: …/s go to far (cost 5)…"
         "not ready…refused the connection",
+        fault.OBJECT_STATUS: "NoProblems: False (1 problem)…SW0335 Service shop:…: 0 of 2 targets "
+        "are ready here; …far",
+        fault.OBJECT_EVENTS: "Warning  NoTargetBegun…Service shop:…: 0 of 2 targets are ready "
+        "here; other sites serve its requests: …to far.",
     },
     silent=LINKS_ARE_UP | SERVES,
     exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
@@ -42,15 +47,19 @@ ONE_NOT_READY = Fault(
         fault.TOP: "near: ready  …of 50",
         fault.SERVICE: "2 at 2 sites, 1 of 2 here",
         fault.WHY: "goes to near…near  -     0     1",
+        fault.WHY_PAST: "ok 2xx   near  …local site has room",
         fault.EVENTS: "target-down…of shop:…refused the connection",
         fault.METRICS: 'spillway_local_targets{…state="not-ready"} 1.0',
         fault.OVERVIEW: "Every request is served here.…1 note",
         fault.SERVICE_PAGE: "Every request is served where it comes in.…"
         "not ready…refused the connection",
+        fault.OBJECT_STATUS: "Ready: True, LinksUp: True (1 link up), NoProblems: True…Note: "
+        "SW0336 Service shop:…: 1 of 2 targets are ready here.",
     },
     silent=LINKS_ARE_UP
     | SERVES
     | silent("the other target serves; half of the capacity is gone", fault.ALERTS)
+    | silent("the cluster itself tells of its pods", fault.OBJECT_EVENTS)
     | silent("no request goes to another site", fault.TOPOLOGY),
     exits={fault.CHECK: 3},
     false=("0 of 100", "2 of 2 targets"),
@@ -66,6 +75,7 @@ NOWHERE = Fault(
         fault.TOP: "1 problem…0 of 2 targets…/s fail",
         fault.SERVICE: "0 at 2 sites, 0 of 2 here",
         fault.WHY: "goes nowhere (no-route)…near…no-target…far…no-target",
+        fault.WHY_PAST: "no-route  …no site that may serve it has a ready target",
         fault.EVENTS: "target-down…of shop:…refused the connection…refusing-begun…Service shop:… "
         "refuses requests: …found no ready target at any site that may serve them",
         fault.METRICS: 'spillway_requests_total{code_class="5xx"…site=""}…'
@@ -75,6 +85,10 @@ NOWHERE = Fault(
         fault.OVERVIEW: "Requests fail at shop.…fail. shop: no ready target at any site.…SW0309",
         fault.SERVICE_PAGE: "no site that may serve it has a ready target: …/s served "
         "nowhere…Nowhere: no-route.",
+        fault.OBJECT_STATUS: "NoProblems: False (1 problem)…SW0309 Service shop:… has no ready "
+        "target, here or at any site that is reached and may serve it: …refused the connection",
+        fault.OBJECT_EVENTS: "Warning  RefusingBegun…Service shop:… refuses requests: …found no "
+        "ready target at any site that may serve them",
     },
     silent=LINKS_ARE_UP | SERVES | silent("no request goes to another site", fault.TOPOLOGY),
     exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
@@ -92,6 +106,7 @@ NOWHERE_FOR_CONSUMERS = Fault(
         fault.TOP: "1 problem…no target…/s fail",
         fault.SERVICE: "0 at 1 site",
         fault.WHY: "goes nowhere (no-route)…far…no-target",
+        fault.WHY_PAST: "no-route  …no site that may serve it has a ready target",
         fault.EVENTS: "refusing-begun…Service shop:… refuses requests: …found no ready target at "
         "any site that may serve them",
         fault.METRICS: 'spillway_requests_total{code_class="5xx"…site=""}…'
@@ -100,6 +115,11 @@ NOWHERE_FOR_CONSUMERS = Fault(
         fault.OVERVIEW: "Requests fail at shop.…fail. shop: no ready target at any site.…SW0309",
         fault.SERVICE_PAGE: "no site that may serve it has a ready target: …/s served "
         "nowhere…Nowhere: no-route.",
+        fault.OBJECT_STATUS: "NoProblems: False (1 problem)…SW0309 Service shop:… has no ready "
+        "target, here or at any site that is reached and may serve it: far has targets, none of "
+        "them ready.",
+        fault.OBJECT_EVENTS: "Warning  RefusingBegun…Service shop:… refuses requests: …found no "
+        "ready target at any site that may serve them",
     },
     silent=LINKS_ARE_UP | SERVES | silent("no request goes to another site", fault.TOPOLOGY),
     exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
@@ -111,6 +131,7 @@ LATE = Fault(
     shown={
         fault.TOP: "near: ready  …ms  …ms",
         fault.WHY: "goes to near…chosen   local site has room",
+        fault.WHY_PAST: "near  …local site has room",
         fault.METRICS: "spillway_request_phase_seconds",
         fault.OVERVIEW: "Every request is served here.…p99 of the slowest…ms…Problems",
         fault.SERVICE_PAGE: "Every request is served where it comes in.…p50…ms…p99…ms",
@@ -120,6 +141,7 @@ LATE = Fault(
     | silent(
         "an answer within the `response` time-out is no fault: how late is too late, only you know",
         *(fault.STATUS, fault.STATUS_JSON, fault.CHECK, fault.SERVICE, fault.EVENTS, fault.ALERTS),
+        *fault.OBJECTS,
     )
     | silent("no request goes to another site", fault.TOPOLOGY),
 )
@@ -135,6 +157,7 @@ TIMES_OUT = Fault(
         fault.TOP: "problem…0 of 2 targets…/s to far (ejected)",
         fault.SERVICE: "1 at 1 site, 0 of 2 here",
         fault.WHY: "goes to far…near…ejected…no target is ready here: 2 ejected…far…chosen",
+        fault.WHY_PAST: "far   …passed over: near (ejected)",
         fault.EVENTS: "target-down…ejected for …: 5 requests in a row got no answer in time",
         fault.METRICS: 'spillway_requests_total{code_class="5xx"…site="near"}…'
         'spillway_spilled_total{…reason="ejected"…to="far"}',
@@ -143,6 +166,10 @@ TIMES_OUT = Fault(
         "0 of 2 targets",
         fault.TOPOLOGY: "far…/s…reachable",
         fault.SERVICE_PAGE: "no target of near is ready: …/s go to far (cost 5)…not ready ejected",
+        fault.OBJECT_STATUS: "NoProblems: False…SW0335 Service shop:…: 0 of 2 targets are ready "
+        "here (2 ejected)…got no answer in time",
+        fault.OBJECT_EVENTS: "Warning  NoTargetBegun…Service shop:…: 0 of 2 targets are ready "
+        "here (2 ejected); other sites serve its requests: …to far.",
     },
     silent=LINKS_ARE_UP | SERVES,
     exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
@@ -158,12 +185,16 @@ STUCK = Fault(
         fault.CHECK: "WARNING  SW0349  Target …of shop:… has completed no request for",
         fault.TOP: "near: ready…SW0349 Target …has completed no request for…/s to far (full)",
         fault.WHY: "goes to far…near…full…far…chosen",
+        fault.WHY_PAST: "far   …passed over: near (full)",
         fault.EVENTS: "overflow-begun…target-stuck…Target …of shop:… has completed no request for",
         fault.METRICS: 'spillway_spilled_total{…reason="full"…to="far"}',
         fault.ALERTS: "SpillwayOverflowSustained",
         fault.OVERVIEW: "shop spills to far.… note",
         fault.TOPOLOGY: "far…/s…reachable",
         fault.SERVICE_PAGE: "4 of 4 slots of near are busy: …/s go to far (cost 5)",
+        fault.OBJECT_STATUS: "NoProblems: True…Note: SW0349 Target …of shop:… has completed no "
+        "request for … s, and all of its slots are taken: it may hang.",
+        fault.OBJECT_EVENTS: "Warning  TargetStuck…Target …of shop:… has completed no request for",
     },
     silent=LINKS_ARE_UP
     | SERVES
@@ -181,6 +212,8 @@ ANSWERS_503 = Fault(
         fault.CHECK: "WARNING  SW0335  Service shop:…: 0 of 2 targets are ready here (2 ejected)…"
         "answered 503",
         fault.EVENTS: "target-down…ejected for …: 5 requests in a row were answered 503",
+        fault.OBJECT_STATUS: "NoProblems: False…SW0335 Service shop:…: 0 of 2 targets are ready "
+        "here (2 ejected)…answered 503",
     },
     silent=TIMES_OUT.silent,
     exits=TIMES_OUT.exits,
@@ -197,15 +230,18 @@ ANSWERS_500 = Fault(
         "a target.",
         fault.TOP: "1 problem…/s fail",
         fault.WHY: "goes to near…chosen   local site has room",
+        fault.WHY_PAST: "answered 5xx  near  …local site has room",
         fault.METRICS: 'spillway_requests_total{code_class="5xx"…site="near"}',
         fault.ALERTS: "SpillwayFailing",
         fault.OVERVIEW: "Requests fail at shop.…/s fail.…SW0338 Service shop:",
         fault.SERVICE_PAGE: "/s fail.…Failed…/s",
+        fault.OBJECT_STATUS: "NoProblems: False (1 problem)…SW0338 Service shop:…/s requests "
+        "fail: they were answered 5xx by a target.",
     },
     silent=LINKS_ARE_UP
     | SERVES
     | silent("the targets are ready, and stay so without `--eject-on 5xx`", fault.SERVICE)
-    | silent("no state changes", fault.EVENTS)
+    | silent("no state changes", fault.EVENTS, fault.OBJECT_EVENTS)
     | silent("no request goes to another site", fault.TOPOLOGY),
     exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
     false=("Every request is served", "No problems."),

@@ -1,0 +1,58 @@
+"""The namespace of a site takes rights from its router. `near` is that site."""
+
+from tests.truth import fault
+from tests.truth.fault import Fault, silent
+from tests.truth.faults.host import SERVED
+from tests.truth.faults.names import named
+from tests.truth.faults.targets import LINKS_ARE_UP, SERVES
+
+_PODS = "Role/spillway-router: Pod objects cannot be read: pods is forbidden"
+_LEASE = (
+    "Role/spillway-router: the Lease of the site cannot be held, so no Service, Event or status"
+)
+_EXITS = {fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 1}
+_ELSEWHERE = LINKS_ARE_UP | SERVES | SERVED | silent("no site or link is concerned", fault.TOPOLOGY)
+
+RIGHT_REVOKED = Fault(
+    name="a right of the router is revoked",
+    clients="are served as before, by the targets that were known",
+    shown={
+        **named("SW0432"),
+        fault.STATUS: f"degraded…SW0432 {_PODS}…Add to it "
+        '{apiGroups: [""], resources: ["pods"], verbs: ["get", "list", "watch"]}',
+        fault.STATUS_JSON: "ready: true, problems: SW0432, notes: none",
+        fault.CHECK: "ERROR    SW0467  Role/spillway-router does not let the router get, list, "
+        f"watch pods…WARNING  SW0432  {_PODS}",
+        fault.TOP: f"near: ready, 1 problem…SW0432 {_PODS}",
+        fault.EVENTS: f"SW0432                {_PODS}",
+        fault.OVERVIEW: f"SW0432 {_PODS}",
+        fault.OBJECT_STATUS: f"NoProblems: False (1 problem)…SW0432 {_PODS}",
+        fault.OBJECT_EVENTS: "Warning  SW0432  Role/spillway-router  Pod objects cannot be read",
+    },
+    silent=_ELSEWHERE,
+    exits=_EXITS,
+    false=("No problems.",),
+)
+RIGHTS_REVOKED = Fault(
+    name="all rights of the router are revoked",
+    clients="are served as before, by the targets that were known",
+    shown={
+        fault.STATUS: f"degraded…SW0432 {_LEASE} is written",
+        fault.STATUS_JSON: "ready: true, problems: SW0432, SW0443, notes: none",
+        fault.CHECK: "ERROR    SW0467  Role/spillway-router does not let the router get, list, "
+        f"watch pods…WARNING  SW0432  {_LEASE} is written",
+        fault.TOP: f"near: ready, … problems…SW0432 {_LEASE}",
+        fault.EVENTS: f"SW0432                {_LEASE}",
+        fault.METRICS: 'spillway_problems{code="SW0432"}',
+        fault.ALERTS: "SpillwayProblem",
+        fault.OVERVIEW: f"SW0432 {_LEASE}",
+    },
+    silent=_ELSEWHERE
+    | silent(
+        "the router can write neither, so both stay as they were: ask it by `sitectl status`",
+        *fault.OBJECTS,
+    ),
+    exits=_EXITS,
+    false=("No problems.",),
+)
+FAULTS = (RIGHT_REVOKED, RIGHTS_REVOKED)
