@@ -105,6 +105,12 @@ class NamespaceSite(Site):
             started.forget()
         self.note_pid()
 
+    def replica(self) -> Router:
+        """Another router of this namespace, which serves; who calls stops it."""
+        user = self.cluster.service_account(self.namespace, ROUTER)
+        place = self.state / f"{self.name}-replica"
+        return Router(self.cluster, self.namespace, place, user, bounds=SOON).serves()
+
     def copy(self) -> "NamespaceSite":
         """Another namespace, restored from a backup of this one; started."""
         made = NamespaceSite(self.cluster, self.name, self.state / "copies")
@@ -162,8 +168,14 @@ class NamespaceSite(Site):
 
     def events(self) -> str:
         """The Events in lines, as `kubectl get events` has them."""
-        found = self.cluster.list("Event", self.namespace)
-        return "\n".join(map(_event, found))
+        return "\n".join(map(_event, self._events()))
+
+    def counts(self, reason: str) -> list[int]:
+        """How often each Event of this reason was counted."""
+        return [one["count"] for one in self._events() if one["reason"] == reason]
+
+    def _events(self) -> list[Json]:
+        return self.cluster.list("Event", self.namespace)
 
 
 def _condition(one: Mapping[str, str]) -> str:
