@@ -1,10 +1,12 @@
 """A short state of the site for the status ConfigMap (docs/kubernetes-objects.md). Pure.
 
-Rates in it are those of the time when it was written: no rate is a reason to write it again.
+Rates and times in it are those of when it was written: none is a reason to write it again.
 """
 
 from collections.abc import Sequence
 from typing import Any, Protocol
+
+import msgspec
 
 from router.admin.views import LinkView, Status
 from router.kubernetes.codecs.status import KEY, ShortStatus, encode
@@ -27,8 +29,9 @@ def short(view: StatusView) -> ShortStatus:
     """The data of the ConfigMap: one JSON text."""
     status, links = view.status(), view.links()
     codes = sorted([p.code for p in status.problems] + [n.code for n in status.notes])
-    steady = encode(_told(view.status(steady=True), links))
-    return ShortStatus(encode(_told(status, links)), f"{steady[KEY]}{codes}")
+    steady = msgspec.structs.replace(view.status(steady=True), notes=())  # Those have times.
+    gist = encode(_told(steady, links))[KEY]
+    return ShortStatus(encode(_told(status, links)), f"{gist}{codes}")
 
 
 def _told(status: Status, links: Sequence[LinkView]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ KEY: Final = "status.json"
 
 
 class ShortStatus(msgspec.Struct, frozen=True):
-    """What `config_map` takes. ``gist``: all of it but the rates, which change all the time."""
+    """What `config_map` takes. ``gist``: all of it but rates and times, which always change."""
 
     data: Mapping[str, str]
     gist: str

@@ -121,6 +121,15 @@ def test_problems_and_notes_of_any_number_and_length_fit_into_a_config_map() -> 
     assert len(text) < 5 * limits.STATUS_ITEMS_MAX * limits.STATUS_TEXT_CHARS_MAX
 
 
+def test_a_time_in_a_note_is_no_reason_to_write_it_again() -> None:
+    def noted(message: str) -> View:
+        note = Note(severity="warning", code="SW0349", message=message, hint="")
+        return View(status(notes=(note,)))
+
+    assert short(noted("it may hang, 10 s")).gist == short(noted("it may hang, 15 s")).gist
+    assert short(noted("it may hang")).gist != short(View(status())).gist
+
+
 def test_problems_of_rates_are_listed_and_only_their_coming_and_going_counts() -> None:
     def failing(*rates: str) -> View:
         problems = (Problem(code="SW0338", message=f"{rate} fail", hint="") for rate in rates)
