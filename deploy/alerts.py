@@ -140,6 +140,14 @@ ALERTS: Final = (
         " sitectl service status {{ $labels.service }}",
     ),
     Alert(
+        "SpillwayTargetSilent",
+        "spillway_silent_targets > 0",
+        "5m",
+        "warning",
+        "Targets of {{ $labels.service }} at this site that accept connections and answer nothing:"
+        " {{ $value }}. sitectl service status {{ $labels.service }}",
+    ),
+    Alert(
         "SpillwayLinkCertificateNotRenewed",
         'spillway_certificate_expiry_timestamp_seconds{name!~"tls/.*"} - time() < 36 * 3600',
         "1h",

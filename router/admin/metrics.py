@@ -133,6 +133,11 @@ FAMILIES: dict[str, Family] = {
         "Targets that connectors of this site name, by state: ready or not-ready.",
         ("service", "port", "state"),
     ),
+    "spillway_silent_targets": Family(
+        "gauge",
+        "Ready tcp targets of this site of which several connections in a row got no byte.",
+        ("service", "port"),
+    ),
     "spillway_ejected": Family(
         "gauge",
         "1: failed requests ejected that site, 0: they did not.",

@@ -36,6 +36,7 @@ from router.forward.refused_messages import RefusedMessages
 from router.forward.service import Service, Surroundings
 from router.forward.service_figures import Stated
 from router.forward.sessions import Session, Sessions
+from router.forward.target_answers import TargetAnswers
 from router.forward.trials import Trial, Trials
 from router.forward.under_way import UnderWay
 from router.link.ports import StreamOpener
@@ -500,6 +501,11 @@ class Forwarder:
             return None
         return quantile(service.counters.snapshot().served_phases["target"].counts, USUAL_SHARE)
 
+    def is_ready(self, key: ServiceKey, address: str) -> bool:
+        """Whether a target of this site is ready."""
+        service = self._services.get(key)
+        return service is not None and service.ledger.standing().get(address, False)
+
     def used_services(self) -> set[str]:
         """Names of services that clients of this site have asked for since the start."""
         return {key.name for key, service in self._services.items() if service.counters.chosen}
@@ -508,6 +514,31 @@ class Forwarder:
         """How many targets of one service port are here, and how they stand."""
         service = self._services.get(key)
         return service.ledger.local_targets if service is not None else LocalTargets()
+
+    def answers_of_targets(self) -> Iterator[tuple[ServiceKey, Mapping[str, TargetAnswers]]]:
+        """What became of connections to the targets of each tcp service port, by address."""
+        for key, service in self._services.items():
+            if service.protocol == "tcp" and service.has_targets:
+                yield key, service.target_ways.answers
+
+    def answers_of(self, key: ServiceKey) -> Mapping[str, TargetAnswers]:
+        """As `answers_of_targets`, of one service port of any protocol."""
+        service = self._services.get(key)
+        return service.target_ways.answers if service is not None else {}
+
+    def set_silent(self, silent: Mapping[ServiceKey, Mapping[str, int]]) -> None:
+        """Targets that answer nothing: how many connections in a row got no byte, by address."""
+        for key, service in self._services.items():
+            service.silent = silent.get(key, {})
+
+    def silent(self) -> list[tuple[ServiceKey, Mapping[str, int]]]:
+        """As `set_silent` has it, of service ports that have such targets."""
+        return [(key, one.silent) for key, one in sorted(self._services.items()) if one.silent]
+
+    def silent_of(self, key: ServiceKey) -> Mapping[str, int]:
+        """As `silent`, of one service port."""
+        service = self._services.get(key)
+        return service.silent if service is not None else {}
 
     def targets_of(self, key: ServiceKey) -> list[TargetInfo]:
         """The targets of one service port; none of one that is not known here."""

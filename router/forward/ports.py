@@ -188,7 +188,7 @@ class Leg(Protocol):
     Bytes may be sent from the start: they are held (bounded, `send` returns False) until opened.
     """
 
-    def send(self, data: Buffer) -> bool:
+    def send(self, data: Buffer, /) -> bool:
         """Body or raw bytes. The data is taken in any case; False: wait for `writable`."""
 
     def send_trailers(self, block: bytes) -> None:

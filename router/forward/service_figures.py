@@ -18,6 +18,7 @@ from router.forward.learning import Learning
 from router.forward.remotes import Remotes
 from router.forward.request_queue import WaitingRoom
 from router.forward.sessions import Session
+from router.forward.target_answers import silent_text
 from router.forward.target_timing import Timings
 from router.model.addresses import split
 from router.model.errors import LEAVING
@@ -48,6 +49,7 @@ class ServiceFigures:
         "remotes",
         "retries",
         "room",
+        "silent",
         "site",
         "timers",
         "timings",
@@ -66,6 +68,8 @@ class ServiceFigures:
     remotes: Remotes
     retries: RetryBudget
     room: WaitingRoom
+    silent: Mapping[str, int]
+    """Targets that answer nothing: how many connections in a row got no byte, by address."""
     site: SiteId
     timers: Network
     timings: Timings
@@ -236,7 +240,9 @@ class ServiceFigures:
     def _error_of(self, state: TargetState) -> str:
         if state.leaving:
             return LEAVING
-        return "" if state.ready else self._health.error_of(state.target)
+        if state.ready:
+            return silent_text(self.silent.get(state.target, 0))
+        return self._health.error_of(state.target)
 
     @property
     def _asked_total(self) -> int:

@@ -15,6 +15,7 @@ from router.forward.ports import (
     dial_failure,
 )
 from router.forward.proxy_header import proxy_header
+from router.forward.target_answers import TargetAnswers
 from router.forward.ways import Way
 from router.model import limits
 from router.model.addresses import split
@@ -25,6 +26,12 @@ class Received(Protocol):
     """The shape of `ConnectionHandler.received`, so that it can be handed through uncalled."""
 
     def __call__(self, data: memoryview) -> None: ...
+
+
+class Sent(Protocol):
+    """The shape of `Leg.send`, likewise."""
+
+    def __call__(self, data: Buffer, /) -> bool: ...
 
 
 def with_preface(tls: Tls | None, preface: bytes) -> Tls | None:
@@ -42,6 +49,9 @@ class TcpTargetLeg:
     The target's reset, or any other loss of an established connection, is ``target-reset``: what
     came before may be torn. A reset speaks against the target only if it comes soon and before a
     byte: many a protocol ends by one.
+
+    ``answers`` of the target counts whether a byte came. ``send`` and ``received`` are of this leg
+    until the first byte each way; from then on the other side's own, with no frame in between.
     """
 
     status = 0
@@ -50,12 +60,16 @@ class TcpTargetLeg:
 
     __slots__ = (
         "_aborted",
+        "_answered_before",
+        "_answers",
         "_connected_at",
         "_connection",
         "_handler",
+        "_is_asked",
         "_now",
         "blames_target",
         "received",
+        "send",
     )
 
     def __init__(
@@ -63,21 +77,28 @@ class TcpTargetLeg:
         connection: Connection,
         handler: LegHandler,
         now: Callable[[], float],
+        answers: TargetAnswers,
         preface: bytes = b"",
     ) -> None:
         self._connection = connection
         self._handler = handler
         self._now = now
         self._connected_at = now()
+        self._answers = answers
+        self._answered_before = answers.answered
         self._aborted = False
+        self._is_asked = False
         self.blames_target = True
         self.received: Received = self._received_first
+        self.send: Sent = self._send_first
         if preface:
             connection.send(preface)
 
     # Leg
 
-    def send(self, data: Buffer) -> bool:
+    def _send_first(self, data: Buffer) -> bool:
+        self._is_asked = True
+        self.send = self._connection.send
         return self._connection.send(data)
 
     def send_trailers(self, block: bytes) -> None:
@@ -104,7 +125,8 @@ class TcpTargetLeg:
 
     def _received_first(self, data: memoryview) -> None:
         self.blames_target = False
-        self.received = self._handler.received  # Hot: no frame of ours in between from now on.
+        self._answers.answered += 1
+        self.received = self._handler.received
         self._handler.received(data)
 
     def ended(self) -> None:
@@ -118,26 +140,39 @@ class TcpTargetLeg:
         failure = None
         if self._aborted:
             failure = CANCELLED
+            if self.blames_target and self._is_asked:
+                self._note_silence()
         elif cause is not None:
             if self._now() - self._connected_at > limits.EJECT_TCP_RESET_S:
                 self.blames_target = False
             failure = LegFailure("target-reset", cause.reason or cause.code)
-        self.received = self._handler.received  # Ours is bound to us: no cycle.
+        # Ours are bound to us: no cycle.
+        self.received, self.send = self._handler.received, self._connection.send
         self._handler.done(failure)
+
+    def _note_silence(self) -> None:
+        """The client, or the idle limit, ended it before the target did anything."""
+        answers = self._answers
+        has_waited = self._now() - self._connected_at >= limits.SILENT_WAIT_S
+        if has_waited and answers.answered == self._answered_before:
+            answers.silent += 1
 
 
 class DialledTarget:
     """A connection to come: ``taker`` gets its leg."""
 
-    __slots__ = ("_now", "_preface", "_taker")
+    __slots__ = ("_answers", "_now", "_preface", "_taker")
 
-    def __init__(self, taker: LegTaker, now: Callable[[], float], preface: bytes) -> None:
+    def __init__(
+        self, taker: LegTaker, now: Callable[[], float], answers: TargetAnswers, preface: bytes
+    ) -> None:
         self._taker = taker
         self._now = now
+        self._answers = answers
         self._preface = preface
 
     def connected(self, connection: Connection) -> TcpTargetLeg:
-        leg = TcpTargetLeg(connection, self._taker, self._now, self._preface)
+        leg = TcpTargetLeg(connection, self._taker, self._now, self._answers, self._preface)
         self._taker.connected(leg)
         return leg
 
@@ -149,9 +184,17 @@ class TcpWay(Way):
     """A connection for each exchange: none is kept."""
 
     def __init__(
-        self, network: Network, target: str, config: TargetConfig, tls: Tls | None, connect_s: float
+        self,
+        network: Network,
+        target: str,
+        config: TargetConfig,
+        tls: Tls | None,
+        connect_s: float,
+        answers: TargetAnswers,
     ) -> None:
+        """``answers``: what became of the connections to the target."""
         self._network = network
+        self._answers = answers
         self._host, self._port = split(target)
         self._config = config
         self._tls = tls
@@ -164,7 +207,9 @@ class TcpWay(Way):
         preface, tls = b"", self._tls
         if self._config.proxy_protocol:
             preface = proxy_header(request.client, request.local)
-        dialled = DialledTarget(taker, self._network.now, preface if tls is None else b"")
+        dialled = DialledTarget(
+            taker, self._network.now, self._answers, preface if tls is None else b""
+        )
         return self._network.dial(
             self._host,
             self._port,

@@ -8,6 +8,7 @@ from router.forward.http1.responses import KnownResponses
 from router.forward.pool import TargetPool
 from router.forward.ports import TargetConfig
 from router.forward.protocols import http2
+from router.forward.target_answers import TargetAnswers
 from router.forward.target_tcp import TcpWay
 from router.forward.ways import Way
 from router.model.addresses import split
@@ -40,6 +41,7 @@ class TargetWays:
         "_network",
         "_timeouts",
         "_via",
+        "answers",
         "by_protocol",
         "configs",
     )
@@ -60,6 +62,8 @@ class TargetWays:
         self._blocks = blocks
         self.configs: Mapping[str, TargetConfig] = {}
         """By ``host:port``."""
+        self.answers: Mapping[str, TargetAnswers] = {}
+        """Of each: what became of its tcp connections."""
         self._former_tls: dict[str, Tls] = {}
         self.by_protocol: Mapping[ServiceProtocol, WaysByTarget] = {
             "http": WaysByTarget(self._http_way),
@@ -84,6 +88,7 @@ class TargetWays:
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
         """Which there are, by ``host:port``, and how each is spoken to."""
         before, self.configs = self.configs, dict(targets)
+        self.answers = {one: self.answers.get(one) or TargetAnswers() for one in targets}
         for target, config in before.items():
             self._keep_former_tls(target, config.tls)
         changed = {
@@ -153,4 +158,5 @@ class TargetWays:
     def _tcp_way(self, target: str) -> Way:
         tls = self._tls(target, speaks_http2=False)
         config, connect_s = self.configs[target], self._timeouts.connect_s
-        return TcpWay(self._network, target, config, tls, connect_s)
+        answers = self.answers[target]
+        return TcpWay(self._network, target, config, tls, connect_s, answers)

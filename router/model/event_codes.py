@@ -62,6 +62,10 @@ _ALL: Final = (
     EventCode("target-up", "event", "target", "a target is ready"),
     EventCode("target-down", "event", "target", "a target that was ready is not; with the cause"),
     EventCode(
+        "target-silent", "event", "target", "several connections in a row got no byte of an answer"
+    ),
+    EventCode("target-answers", "event", "target", "one got an answer again"),
+    EventCode(
         "target-stuck", "event", "target", "all slots of a target are taken, and it completes none"
     ),
     EventCode("target-moves", "event", "target", "that is over"),

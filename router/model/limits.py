@@ -466,6 +466,8 @@ EJECT_AFTER = 5  # Requests in a row that a target broke off, or answered 502 to
 EJECT_BASE_S, EJECT_MAX_S = 2.0, 60.0
 EJECT_JITTER = 0.1  # Shorter by up to this share: targets ejected together return one by one.
 EJECT_TCP_RESET_S = 1.0  # A connection reset so soon without a byte was not served.
+SILENT_AFTER = 3  # Connections in a row without a byte of an answer; fewer are the clients' doing.
+SILENT_WAIT_S = 0.2  # A client that leaves sooner has not waited for an answer.
 EJECT_FORGET_S = 30.0  # Good requests over that time after its return clear a target's record.
 # As Envoy's failure percentage: over its window, with fewer answers, since sites get few.
 EJECT_SHARE_S = 10  # Whole seconds: answers are counted in each.

@@ -155,7 +155,7 @@ class Living:
         reading, totals = forwarder.reading_of(own.key), forwarder.totals_at(own.key)
         if reading is None or totals is None:
             return own
-        targets = forwarder.targets_of(own.key)
+        targets, answers = forwarder.targets_of(own.key), forwarder.answers_of(own.key)
         counted = PortTotals(
             requests=totals.requests,
             overflowed=totals.overflowed,
@@ -163,6 +163,8 @@ class Living:
             refused=totals.refused,
             waited_s=totals.waited_s,
             by_target={join(one.host, one.port): one.requests_total for one in targets},
+            answered={at: one.answered for at, one in answers.items() if one.answered},
+            silent={at: one.silent for at, one in answers.items() if one.silent},
         )
         parts = {
             join(one.host, one.port): TargetPart(one.in_flight, one.capacity, rate_of(one.rate))

@@ -49,7 +49,12 @@ from router.operate.figures.link_views import link_views, notes_of_links, of_exp
 from router.operate.figures.metrics_source import measure, takes_part
 from router.operate.figures.process_figures import process_values, started_at
 from router.operate.flows.observability_settings import Seeing
-from router.operate.problems import failing_requests, local_targets, removed_services
+from router.operate.problems import (
+    failing_requests,
+    local_targets,
+    removed_services,
+    silent_targets,
+)
 from router.operate.problems.failing_requests import NoRoom, PortFailures
 from router.operate.sites.site_view import targets_by_port
 from router.operate.why.next_request import absent, affinity_view, explained, finite
@@ -165,6 +170,7 @@ class OperatorView:
             ),
             notes=(
                 *local_targets.notes_of(targets),
+                *(() if steady else silent_targets.notes_of(router.forwarder.silent())),
                 *notes_of_links(links),
                 *(() if steady else self._waiting(failing)),
                 *(

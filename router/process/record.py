@@ -20,9 +20,10 @@ from router.operate.record import event_file
 from router.operate.record.audit_log import Auditing
 from router.operate.record.episode_news import EpisodeNews
 from router.operate.record.journal import Journal
+from router.operate.record.silence_news import SilenceNews
 from router.operate.record.token_watch import TokenWatch
 from router.process.stores import Store
-from router.workers.recent_port_figures import PortLately
+from router.workers.combined_figures import Whole
 
 _WHY_IT_DIED = "See the end of what it logged, and journalctl -k: the kernel kills for memory"
 
@@ -51,16 +52,19 @@ class FollowedRecord:
         utc: Callable[[float], str],
         left_out: Callable[[ServiceKey], LeftOut],
         site_name: Callable[[SiteId], str],
-        beside: Callable[[ServiceKey], Sequence[PortLately]] | None,
+        whole: Whole | None,
     ) -> None:
-        """Report when requests leave this site or are refused. ``utc``: ISO 8601 of the network's
-        seconds.
+        """Report when requests leave this site or are refused, and when a target answers nothing.
+        ``utc``: ISO 8601 of the network's seconds.
 
-        ``left_out``, ``site_name``, ``beside``: see `EpisodeNews`.
+        ``left_out``, ``site_name``: see `EpisodeNews`. ``whole``: what the other workers have.
         """
+        beside = whole.beside if whole is not None else None
         self._episodes = EpisodeNews(
             network, forwarder, self.journal, utc, left_out, site_name, beside
         )
+        totals = whole.totals_beside if whole is not None else lambda key: []
+        SilenceNews(network, forwarder, self.journal.tell, totals)
 
     @property
     def asked_in_vain(self) -> Collection[ServiceKey]:

@@ -208,14 +208,13 @@ class Running:
         self._trust.follow_claims(self.tokens.redeemed)
         self.insight = Insight(self.network, self.router, self.view, self.tokens.views, part, whole)
         if part.leads:
-            beside = whole.beside if whole is not None else None
             self.record.follow(
                 self.network,
                 self.router.forwarder,
                 self.view.utc,
                 self.view.left_out,
                 self.router.site_name,
-                beside,
+                whole,
             )
             self.router.follow_refusals(lambda: self.record.asked_in_vain)
         if whole is not None:

@@ -32,6 +32,7 @@ from router.workers.one_worker import OneWorker, of
 from router.workers.recent_port_figures import (
     Phases,
     PortLately,
+    PortTotals,
     counts,
     phases_of_all,
     together,
@@ -259,6 +260,10 @@ class Whole:
     def failing(self) -> set[ServiceKey]:
         """Service ports of which requests failed lately at the other workers."""
         return {key for one in self.workers.all for key in one.failing}
+
+    def totals_beside(self, key: ServiceKey) -> list[PortTotals]:
+        """What the other workers counted of one service port in all their lives."""
+        return [one.totals(key) for one in self.workers.all]
 
     def beside(self, key: ServiceKey) -> list[PortLately]:
         """What the other workers said last of one service port, those that said anything."""

@@ -172,8 +172,10 @@ class OneWorker:
 
     def totals(self, key: ServiceKey) -> PortTotals:
         """What it counted of a service port in all its lives, as it reported last."""
-        each = (self._totals_before.get(key), self._totals.get(key))
-        return totals_together([one for one in each if one is not None])
+        before, now = self._totals_before.get(key), self._totals.get(key)
+        if before is None:
+            return now or NONE_COUNTED
+        return totals_together([before] if now is None else [before, now])
 
     def share(self, key: ServiceKey) -> int | None:
         """Its share of the slots of a service port here; None: none is configured."""

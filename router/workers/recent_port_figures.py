@@ -31,7 +31,8 @@ class PortPhases(msgspec.Struct, frozen=True):
 class PortTotals(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker counted of one service port since it started.
 
-    ``refused`` and ``waited_s`` as in `Totals`. ``by_target``: requests by address.
+    ``refused`` and ``waited_s`` as in `Totals`. ``by_target``: requests by address. ``answered``,
+    ``silent``: tcp connections by address, as in `TargetAnswers`; only above 0.
     """
 
     requests: int = 0
@@ -40,6 +41,8 @@ class PortTotals(msgspec.Struct, frozen=True, kw_only=True):
     refused: int = 0
     waited_s: float = 0.0
     by_target: dict[str, int] = {}
+    answered: dict[str, int] = {}
+    silent: dict[str, int] = {}
 
 
 NONE_COUNTED = PortTotals()
@@ -168,6 +171,8 @@ def totals_together(each: Sequence[PortTotals]) -> PortTotals:
         refused=sum(one.refused for one in each),
         waited_s=sum(one.waited_s for one in each),
         by_target=counts(one.by_target for one in each),
+        answered=counts(one.answered for one in each),
+        silent=counts(one.silent for one in each),
     )
 
 

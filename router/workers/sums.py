@@ -133,6 +133,8 @@ def totals_of(view: ServiceView, before: PortTotals = NONE_COUNTED) -> PortTotal
         spilled=view.spilled_total,
         refused=before.refused,
         waited_s=before.waited_s,
+        answered=before.answered,
+        silent=before.silent,
         by_target={join(one.host, one.port): one.requests_total for one in view.targets},
     )
 

@@ -56,8 +56,8 @@ CEILINGS: dict[Path_, Ceiling] = {
         new_system_calls=32,
     ),
     "tcp L": Ceiling(
-        calls=7,
-        objects=6,
+        calls=6,
+        objects=5,
         sends=2.2,
         system_calls=9.6,
         new_calls=89,
@@ -66,7 +66,7 @@ CEILINGS: dict[Path_, Ceiling] = {
     ),
     "tcp R": Ceiling(
         calls=32,
-        objects=27,
+        objects=26,
         sends=2.3,
         system_calls=20,
         new_calls=262,

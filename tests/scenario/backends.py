@@ -317,6 +317,7 @@ class TcpTarget(Target):
         self.connections += 1
         self._changes(+1)
         try:
+            await self._open.wait()
             await self._do(line, reader, writer)
         except ConnectionError:
             self.ended.append("reset")

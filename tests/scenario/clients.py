@@ -169,11 +169,12 @@ class Load:
         method: str = "GET",
         clock: Callable[[], float] = time.monotonic,
         at_once: int = LOAD_AT_ONCE_MAX,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
         self.answers: list[Answer] = []
         self._at_once = at_once
         self._places, self._rate, self._path, self._method = places, rate, path, method
-        self._clock = clock
+        self._clock, self._timeout_s = clock, timeout_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
 
@@ -198,7 +199,9 @@ class Load:
                 await asyncio.sleep(due - time.monotonic())
 
     async def _one(self, host: str, port: int, room: asyncio.Semaphore) -> None:
-        answer = await _request(host, port, self._path, self._method, self._clock)
+        answer = await _request(
+            host, port, self._path, self._method, self._clock, timeout_s=self._timeout_s
+        )
         self.answers.append(answer)
         room.release()
 

@@ -11,6 +11,8 @@ from tests.truth.scene import COST, PER_S, Shop, Stage, door
 
 RESPONSE_S = 0.3
 LATE_S, LATE_PER_S = 0.8, 10
+IMPATIENT_S = 0.5
+SILENCE = ("target-silent", "target-answers")
 
 
 def stop(targets: list[HttpTarget]) -> None:
@@ -190,6 +192,23 @@ def test_targets_answer_500(shop: Shop, watch: Watch) -> None:
         lambda: shop.metric("spillway_requests_total", code_class="5xx") == len(load.answers),
         "as many failures are counted as clients had",
     )
+
+
+def test_a_tcp_target_accepts_connections_and_answers_nothing(net: Stage, watch: Watch) -> None:
+    shop = Shop(net, protocol="tcp", timeouts={"halfClosed": "500ms"}).start()
+    near, surfaces = shop.near, watch(shop.near)
+    with shop.load(timeout_s=IMPATIENT_S) as load:
+        until(lambda: len(load.answers) >= PER_S, "clients are served")
+        until(lambda: not load.failed, "all of them")
+        shop.targets[0].hold()
+        until(lambda: "SW0348" in shop.codes(), "status has the note")
+        surfaces.show(faults.ANSWERS_NOTHING)
+        shop.targets[0].release()
+        until(lambda: "SW0348" not in shop.codes(), "it goes with the first answer")
+    assert set(by_site(load.answers)) == {"near", "TimeoutError: "}
+    told = [one["code"] for one in near.json("events") if one["code"] in SILENCE]
+    assert told == list(SILENCE), "once when it begins, once when it ends"
+    until(lambda: shop.metric("spillway_silent_targets") == 0, "the metric follows")
 
 
 def ejected_again(shop: Shop) -> bool:

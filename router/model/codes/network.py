@@ -316,6 +316,17 @@ SERVICES: Final = (
         "SITE; or revoke its access",
     ),
     Code(
+        "SW0348",
+        "A target that accepts connections and answers nothing",
+        "Of three or more tcp connections in a row to the target clients got no byte: each sent "
+        "something, waited for 0.2 s or longer, and was ended by the client or its idle limit. One "
+        "whose client closed it counts once the time-out `halfClosed` of the service is over. The "
+        "target, or another one of the service here, has answered since the router started: a "
+        "server that never speaks is not meant. The target stays ready, and requests still go to "
+        "it; the note goes with the first byte that it sends.",
+        "See whether the server hangs; sitectl service status NAME has the target under ERROR",
+    ),
+    Code(
         "SW0349",
         "A target whose slots are all taken, and that completes no request",
         "The target is ready by its checks, every slot of it has a request, and it has completed "

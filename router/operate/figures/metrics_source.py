@@ -147,15 +147,24 @@ def _of_service(
     for site, count in by_name(snapshot.under_way, router.site_name).items():
         put("spillway_clients_in_flight", (*service, site), count)
     _of_sites(router, snapshot, rate, reports, service, put)
+    _of_targets(router, snapshot, service, put)
+    return MetricValues(numbers, histograms)
+
+
+def _of_targets(
+    router: SiteRouter, snapshot: ServiceSnapshot, service: tuple[str, str], put: Put
+) -> None:
     own = snapshot.local_targets
     if own.total:
         put("spillway_local_targets", (*service, "ready"), own.ready)
         put("spillway_local_targets", (*service, "not-ready"), own.total - own.ready)
+        if snapshot.config.protocol == "tcp":
+            silent = router.forwarder.silent_of(snapshot.key)
+            put("spillway_silent_targets", service, len(silent))
     for target in snapshot.targets:
         at_target = (*service, join(target.host, target.port))
         put("spillway_target_requests_total", at_target, target.requests_total)
         _of_learnt(target.learnt, at_target, put)
-    return MetricValues(numbers, histograms)
 
 
 def _of_sites(

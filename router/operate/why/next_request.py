@@ -26,6 +26,7 @@ from router.node.problems.left_out import NOTHING
 from router.node.rate_text import kind_of, rate_of_report
 from router.node.site_router import SiteRouter
 from router.operate.figures.metrics_source import takes_part
+from router.operate.problems.silent_targets import sentence
 from router.workers.site_load import SiteLoad, is_here, reports_with
 
 STOPPING: Final = "this router stops and takes nothing new"
@@ -74,7 +75,7 @@ def explained(
                 router,
                 _stopping(report) if router.draining else report,
                 rate_of(keys[0]),
-                _note(router, service, report, load),
+                _note(router, keys[0], report, load),
             )
             for report in reports_with(load, explanation.candidates)
             if takes_part(router, keys[0], report)
@@ -88,10 +89,14 @@ def explained(
     )
 
 
-def _note(router: SiteRouter, service: str, report: CandidateReport, load: SiteLoad | None) -> str:
-    notes = [router.offer_note(service, report.site)]
-    if load is not None and is_here(report):
-        notes.append(load.note)
+def _note(
+    router: SiteRouter, key: ServiceKey, report: CandidateReport, load: SiteLoad | None
+) -> str:
+    notes = [router.offer_note(key.name, report.site)]
+    if is_here(report):
+        silent = router.forwarder.silent_of(key)
+        notes += [sentence(address, in_a_row) for address, in_a_row in silent.items()]
+        notes.append(load.note if load is not None else "")
     return "; ".join(filter(None, notes))
 
 

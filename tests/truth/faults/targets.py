@@ -246,6 +246,35 @@ ANSWERS_500 = Fault(
     exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
     false=("Every request is served", "No problems."),
 )
+ANSWERS_NOTHING = Fault(
+    name="a tcp target here accepts connections and answers nothing",
+    clients="of that target wait until they give up: it stays in use",
+    shown={
+        fault.STATUS: "State:    ready\n…Note:     SW0348 Service shop:…: …connections in a row "
+        "got no byte of an answer from",
+        fault.STATUS_JSON: "ready: true, problems: none, notes: SW0348",
+        fault.CHECK: "WARNING  SW0348  Service shop:…connections in a row got no byte",
+        fault.TOP: "near: ready  …SW0348 Service shop:…connections in a row got no byte",
+        fault.SERVICE: "yes…connections in a row got no byte of an answer",
+        fault.WHY: "goes to near…connections in a row got no byte of an answer from",
+        fault.EVENTS: "target-silent…connections in a row got no byte of an answer from…of shop:",
+        fault.METRICS: "spillway_silent_targets{…} 1.0",
+        fault.ALERTS: "SpillwayTargetSilent",
+        fault.OVERVIEW: "Every request that succeeds is served here.…A target of shop answers "
+        "nothing.…1 note",
+        fault.SERVICE_PAGE: "A target here answers nothing: …connections in a row got no byte…"
+        "ready…connections in a row got no byte",
+        fault.OBJECT_STATUS: "NoProblems: True…Note: SW0348 Service shop:…connections in a row got "
+        "no byte of an answer from",
+        fault.OBJECT_EVENTS: "Warning  TargetSilent…connections in a row got no byte",
+    },
+    silent=LINKS_ARE_UP
+    | SERVES
+    | silent("no request goes to another site", fault.TOPOLOGY)
+    | silent("each connection went to a site, and how it ended is its client's", fault.WHY_PAST),
+    exits={fault.CHECK: 3},
+    false=("Every request is served",),
+)
 FAULTS = (
     NONE_READY,
     ONE_NOT_READY,
@@ -256,4 +285,5 @@ FAULTS = (
     STUCK,
     ANSWERS_503,
     ANSWERS_500,
+    ANSWERS_NOTHING,
 )

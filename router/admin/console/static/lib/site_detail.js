@@ -76,7 +76,7 @@ function Targets({ site }) {
         name: "State",
         cell: (one) =>
           one.ready
-            ? html`<${Badge} tone="good">ready<//>`
+            ? html`<${Badge} tone=${one.error ? "warn" : "good"} title=${one.error}>ready<//>`
             : html`<${Badge} tone="bad" title=${one.error}>not ready<//>`,
       },
       { name: "In flight", cell: inFlight },

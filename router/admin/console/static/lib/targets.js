@@ -16,6 +16,11 @@ function kneeOf(knees, service, target) {
   );
 }
 
+/** A target that is ready and says what is wrong all the same: clients get no byte of it. */
+export function answersNothing(target) {
+  return target.ready && target.error !== "";
+}
+
 export function Targets({ service, knees }) {
   return html`<${Card} title="Targets here" id="targets">
     <p class="muted note">
@@ -36,7 +41,7 @@ export function Targets({ service, knees }) {
           name: "State",
           cell: (one) =>
             one.ready
-              ? html`<${Badge} tone="good">ready<//>`
+              ? html`<${Badge} tone=${answersNothing(one) ? "warn" : "good"}>ready<//> <span class="muted">${one.error}</span>`
               : html`<${Badge} tone="bad" title=${one.error}>not ready<//> <span class="muted">${one.error}</span>`,
         },
         { name: "In flight", number: true, cell: (one) => mean(inFlightOf(one)) },

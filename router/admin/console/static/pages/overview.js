@@ -11,6 +11,7 @@ import {
   becauseOf, idleText, isFailing, isFault, openElsewhere, reasons, servedBy, spilledText, spillText, spilling,
 } from "../lib/spills.js";
 import { Ago, Badge, Card, Empty, Hint, Meter, Table } from "../lib/ui.js";
+import { answersNothing } from "../lib/targets.js";
 import { Trends } from "../lib/trends.js";
 import { linkState, siteState } from "../lib/words.js";
 
@@ -89,13 +90,14 @@ export function answer(live) {
   if (!away.length) {
     return servedHere(live, requests, losing);
   }
+  const mute = muteHere(live);
   const where = inOrder(live, away.flatMap(servedBy));
   const who = listedOf(away.map((one) => one.service), NAMED);
   const why = reasons(away);
   return {
     text: `${who} ${away.length === 1 ? "spills" : "spill"} to ${listedOf(where, NAMED)}.`,
-    more: `${howMuch(away, requests)} leave ${live.status.name} because ${becauseOf(why)}.${losing}`,
-    tone: losing || isFault(why) ? "warn" : "info",
+    more: `${howMuch(away, requests)} leave ${live.status.name} because ${becauseOf(why)}.${losing}${mute}`,
+    tone: losing || mute || isFault(why) ? "warn" : "info",
   };
 }
 
@@ -143,11 +145,19 @@ function failingNow(live, failing, requests) {
 function servedHere(live, requests, losing) {
   const down = live.services.filter(isDownHere).map((one) => one.name);
   const dead = down.length ? ` ${listedOf(down, NAMED)}: no ready target here.` : "";
+  const mute = muteHere(live);
   return {
-    text: requests > 0 ? servedText(losing) : idleText(live.services),
-    more: `${rate(requests)} in ${plural(live.services.length, "service")}.${losing}${dead}`,
-    tone: losing || dead ? "warn" : "good",
+    text: requests > 0 ? servedText(losing || mute) : idleText(live.services),
+    more: `${rate(requests)} in ${plural(live.services.length, "service")}.${losing}${dead}${mute}`,
+    tone: losing || dead || mute ? "warn" : "good",
   };
+}
+
+/** Which services have targets here that accept connections and answer nothing. */
+function muteHere(live) {
+  const mute = live.services.filter((one) => one.targets.some(answersNothing));
+  const names = mute.map((one) => one.name);
+  return names.length ? ` A target of ${listedOf(names, NAMED)} answers nothing.` : "";
 }
 
 function servedText(losing) {

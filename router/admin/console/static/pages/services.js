@@ -11,7 +11,7 @@ import { href, setParams } from "../lib/route.js";
 import { byCost } from "../lib/sites.js";
 import { idleText, servedBy, spilledText } from "../lib/spills.js";
 import { useAnswer } from "../lib/store.js";
-import { Elsewhere, Targets } from "../lib/targets.js";
+import { Elsewhere, Targets, answersNothing } from "../lib/targets.js";
 import { Badge, Card, Copy, Empty, Failed, Loading, Meter, Sparkline, Table } from "../lib/ui.js";
 import { Candidates, RunnerUp, capacityText } from "../lib/why.js";
 
@@ -205,6 +205,8 @@ function leaving(service, now, live) {
   if (now?.failed_per_s >= LEAST_PER_S) {
     return `${rate(now.failed_per_s)} of ${rate(now.requests_per_s)} fail.`;
   }
+  const mute = service.targets.find(answersNothing);
+  if (mute) return `A target here answers nothing: ${mute.error}.`;
   return now?.requests_per_s > 0
     ? "Every request is served where it comes in."
     : idleText([service]);
