@@ -25,6 +25,8 @@ class EventLog:
         self._kept: deque[tuple[int, Event]] = deque(before, maxlen=limits.EVENTS_KEPT)
         self._followers: set[asyncio.Queue[tuple[int, Event] | None]] = set()
         self._number = max((number for number, _ in self._kept), default=0)
+        self.before = self._number
+        """The number of the last one of an earlier process; 0: none."""
         self._older = older
 
     async def since(self, at: str) -> list[tuple[int, Event]]:

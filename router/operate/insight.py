@@ -5,6 +5,7 @@ from functools import partial
 
 from router.admin.access_api import AccessApi
 from router.admin.debug_api import DebugApi
+from router.admin.events import EventLog
 from router.admin.flows_api import FlowsApi
 from router.admin.history_api import HistoryApi
 from router.admin.history_views import ServiceHistory
@@ -88,10 +89,10 @@ class Insight:
             DebugApi(Debugging(router, lambda: view.loop_lag_s, view.resident_bytes).look),
         ]
 
-    @property
-    def answering(self) -> Answering:
-        """The sources of answers to the first worker."""
-        return Answering(self._view, self._flows, self._living, self._recorder.histories)
+    def answering(self, events: EventLog) -> Answering:
+        """The sources of answers to the first worker. ``events``: of this one."""
+        histories = self._recorder.histories
+        return Answering(self._view, self._flows, self._living, histories, events)
 
     async def _histories(self, service: str | None, port: int | None) -> Iterator[ServiceHistory]:
         own = self._recorder.histories(service, port)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TypeVar
 
+from router.admin.events import EventLog
 from router.admin.flow_views import FlowView
 from router.admin.history_views import ServiceHistory
 from router.admin.ports import BadQuestion, Figures
@@ -15,6 +16,7 @@ from router.operate.views import OperatorView
 from router.workers.recent_port_figures import PortLately
 from router.workers.worker_messages import (
     Detail,
+    EventsQuestion,
     FiguresQuestion,
     FlowList,
     FlowNews,
@@ -26,6 +28,7 @@ from router.workers.worker_messages import (
     Latelies,
     LinkUses,
     Metrics,
+    NumberedEvents,
     Past,
     PastQuestion,
     PhaseCounts,
@@ -45,12 +48,18 @@ class Answering:
     """Asks the rooms of this worker."""
 
     def __init__(
-        self, view: OperatorView, flows: Flows, living: Living, histories: _HistoriesOf
+        self,
+        view: OperatorView,
+        flows: Flows,
+        living: Living,
+        histories: _HistoriesOf,
+        events: EventLog,
     ) -> None:
         self._view = view
         self._flows = flows
         self._living = living
         self._histories = histories
+        self._events = events
 
     async def told(self, question: Question) -> AsyncIterator[Told]:
         """The whole answer, in some parts."""
@@ -58,6 +67,22 @@ class Answering:
             case FiguresQuestion(figures=figures):
                 async for told in self._figures(figures):
                     yield told
+            case PastQuestion() | WhyQuestion():
+                for told in self._decisions(question):
+                    yield told
+            case HistoryQuestion(service=service, port=port):
+                histories = await sliced(self._histories(service, port))
+                for kept in _some(histories.items):
+                    yield Histories(kept)
+            case EventsQuestion(after=after):
+                for events in _some(self._events.after(after or self._events.before)):
+                    yield NumberedEvents(events)
+            case FlowsQuestion() | FlowNewsQuestion() | FlowQuestion():
+                async for told in self._of_flows(question):
+                    yield told
+
+    def _decisions(self, question: PastQuestion | WhyQuestion) -> Iterator[Told]:
+        match question:
             case PastQuestion(service=service, port=port, count=count, denied=denied):
                 past = self._view.own_past(service, port, count, denied=denied)
                 for some in _some(past or ()):
@@ -69,13 +94,6 @@ class Answering:
                     return  # The documents have just changed; the first one says so.
                 if why is not None:
                     yield Why(why)
-            case HistoryQuestion(service=service, port=port):
-                histories = await sliced(self._histories(service, port))
-                for kept in _some(histories.items):
-                    yield Histories(kept)
-            case FlowsQuestion() | FlowNewsQuestion() | FlowQuestion():
-                async for told in self._of_flows(question):
-                    yield told
 
     async def _of_flows(
         self, question: FlowsQuestion | FlowNewsQuestion | FlowQuestion

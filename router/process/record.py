@@ -22,6 +22,7 @@ from router.operate.record.episode_news import EpisodeNews
 from router.operate.record.journal import Journal
 from router.operate.record.silence_news import SilenceNews
 from router.operate.record.token_watch import TokenWatch
+from router.operate.record.worker_news import WorkerNews
 from router.process.stores import Store
 from router.workers.combined_figures import Whole
 
@@ -65,6 +66,8 @@ class FollowedRecord:
         )
         totals = whole.totals_beside if whole is not None else lambda key: []
         SilenceNews(network, forwarder, self.journal.tell, totals)
+        if whole is not None:
+            WorkerNews(network, self.journal, whole.workers)
 
     @property
     def asked_in_vain(self) -> Collection[ServiceKey]:

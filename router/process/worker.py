@@ -140,7 +140,7 @@ class _Lead:
         self, process: Running, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self._process, self._reader, self._writer = process, reader, writer
-        self._answering = process.insight.answering
+        self._answering = process.insight.answering(process.record.events)
         self._follow_places(frozenset())
 
     async def run(self) -> None:

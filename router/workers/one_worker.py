@@ -116,6 +116,8 @@ class OneWorker:
         self.metrics: tuple[MetricValues, ...] = ()  # As each was told last in this life.
         self.phases: dict[ServiceKey, Phases] = {}
         self.scales: tuple[ScaleView, ...] = ()
+        self.events_asked: asyncio.Future[tuple[Told, ...]] | None = None
+        self.events_told = 0  # The number of the last one in this life.
         self.lately_asked: asyncio.Future[tuple[Told, ...]] | None = None
         self._latelies: dict[ServiceKey, PortLately] = {}
         self._parts: dict[ServiceKey, PortPart] = {}
@@ -135,6 +137,7 @@ class OneWorker:
         self.given = given
         self.pid, self.writer, self.silence = pid, writer, Silence()
         self.door, self.ready, self.told, self.is_killed = "", False, None, False
+        self.events_told = 0
 
     @property
     def serves(self) -> bool:

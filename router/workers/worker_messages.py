@@ -11,6 +11,7 @@ from router.admin.history_views import ServiceHistory
 from router.admin.ports import Figures, MetricValues
 from router.admin.views import PastDecision, ScaleView, ServiceView, WhyView
 from router.model import limits
+from router.model.events import Event
 from router.model.ids import ServiceKey
 from router.model.settings import AffinityBy
 from router.workers.link_uses import LinkUse
@@ -84,6 +85,12 @@ class FlowQuestion(msgspec.Struct, frozen=True, tag="flow"):
     number: int
 
 
+class EventsQuestion(msgspec.Struct, frozen=True, tag="events"):
+    """Those after that number; 0: since the worker started."""
+
+    after: int
+
+
 Question = (
     FiguresQuestion
     | PastQuestion
@@ -92,6 +99,7 @@ Question = (
     | FlowsQuestion
     | FlowNewsQuestion
     | FlowQuestion
+    | EventsQuestion
 )
 
 # What is told -------------------------------------------------------------------------------
@@ -151,8 +159,12 @@ class Detail(msgspec.Struct, frozen=True, tag="flow"):
     item: FlowDetail
 
 
+class NumberedEvents(msgspec.Struct, frozen=True, tag="events"):
+    items: tuple[tuple[int, Event], ...]
+
+
 _Figures = Metrics | WorkerServices | PhaseCounts | Scales | Latelies | LinkUses
-Told = _Figures | Past | Why | Histories | FlowList | FlowNews | Detail
+Told = _Figures | Past | Why | Histories | FlowList | FlowNews | Detail | NumberedEvents
 
 # Messages -----------------------------------------------------------------------------------
 

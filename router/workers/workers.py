@@ -12,6 +12,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -19,18 +20,20 @@ from certs.contexts import WORKER_ALPN
 from router.admin.ports import MetricValues
 from router.admin.views import WorkerView
 from router.model import limits
-from router.model.events import Problem, Tell
+from router.model.events import Event, Problem, Tell
 from router.node.time_text import utc_of
 from router.workers.lasting_counters import without_lasting
-from router.workers.one_worker import OneWorker
+from router.workers.one_worker import OneWorker, of
 from router.workers.sums import counters, lost_values, summed
 from router.workers.worker_messages import (
     Ask,
+    EventsQuestion,
     FiguresQuestion,
     Follow,
     FromWorker,
     Leave,
     MessageTooLong,
+    NumberedEvents,
     Question,
     ReadAgain,
     Reopen,
@@ -79,6 +82,8 @@ class Workers:
         self._number = 0
         self.gone = MetricValues({}, {})
         """What those counted that died, but for service ports: each has `OneWorker.counters`."""
+        self.event_heard: Callable[[int, Event], None] = lambda worker, event: None
+        """Called with each event that another worker, by its index, reports."""
         self._stopping = asyncio.Event()
         self.over = asyncio.Event()
         """All have ended after `stop`."""
@@ -212,6 +217,7 @@ class Workers:
             if now - figures_at >= limits.WORKER_FIGURES_S:
                 figures_at = now
                 self._ask_lately()
+                self._ask_events()
             await asyncio.sleep(limits.WORKER_LOOK_S)
 
     def _lead_all(self) -> None:
@@ -246,6 +252,21 @@ class Workers:
             if one.serves and (one.lately_asked is None or one.lately_asked.done()):
                 self._number += 1
                 one.lately_asked = one.ask(self._number, FiguresQuestion("lately"))
+
+    def _ask_events(self) -> None:
+        for one in self.all:
+            if one.serves and (one.events_asked is None or one.events_asked.done()):
+                self._number += 1
+                one.events_asked = one.ask(self._number, EventsQuestion(one.events_told))
+                one.events_asked.add_done_callback(partial(self._events_told, one))
+
+    def _events_told(self, one: OneWorker, asked: asyncio.Future[tuple[Told, ...]]) -> None:
+        if asked.cancelled():
+            return
+        for told in of(asked.result(), NumberedEvents):
+            for number, event in told.items:
+                one.events_told = number
+                self.event_heard(one.index, event)
 
     def take_link(self, sock: socket.SocketType) -> bool:
         """Give the link that somebody dials to the one that has fewest, if it asks for that.

@@ -1,0 +1,69 @@
+"""Which events of the other workers are events of the router. Pure.
+
+Most of what a worker reports the first one reports too: a target that is down, a link that is up.
+The rest only that worker knows, such as a target that failed its requests alone.
+"""
+
+from collections import deque
+
+import msgspec
+
+from router.model.events import Event
+from router.model.limits import WORKER_EVENT_HELD_S, WORKER_EVENT_SAME_S, WORKER_EVENTS_HELD_MAX
+
+
+class _Held(msgspec.Struct, frozen=True):
+    worker: int
+    event: Event
+    heard_at: float
+
+
+class WorkerEvents:
+    """Holds each for a moment, in which another process may report the same.
+
+    The same: of one code and subject, within `limits.WORKER_EVENT_SAME_S`. An event that is no
+    warning is one of the router only if it follows a warning of that worker and subject: each
+    worker reports what is well when it starts.
+    """
+
+    __slots__ = ("_held", "_reported_at", "_warned_at")
+
+    def __init__(self) -> None:
+        self._held: deque[_Held] = deque(maxlen=WORKER_EVENTS_HELD_MAX)
+        self._reported_at: dict[tuple[str, str], float] = {}  # By code and subject.
+        self._warned_at: dict[tuple[int, str], float] = {}  # By worker and subject.
+
+    def reported(self, event: Event, now: float) -> None:
+        """The router reports it, of whichever worker."""
+        self._reported_at[event.code, event.subject] = now
+
+    def heard(self, worker: int, event: Event, now: float) -> None:
+        """A worker reports it."""
+        self._held.append(_Held(worker, event, now))
+
+    def due(self, now: float) -> list[Event]:
+        """Those to report now, each with its worker in the message. `reported` follows for each."""
+        oldest = now - WORKER_EVENT_SAME_S
+        found: dict[tuple[str, str], Event] = {}
+        while self._held and self._held[0].heard_at <= now - WORKER_EVENT_HELD_S:
+            one = self._held.popleft()
+            same, after = (one.event.code, one.event.subject), self._counts_after(one, oldest)
+            if after is not None and self._reported_at.get(same, after) <= after:
+                found.setdefault(same, _named(one))
+        if not self._held:
+            self._reported_at = {same: at for same, at in self._reported_at.items() if at > oldest}
+        return list(found.values())
+
+    def _counts_after(self, one: _Held, oldest: float) -> float | None:
+        """Reports since then are the same as ``one``; None: it is no event of the router."""
+        whose = one.worker, one.event.subject
+        if one.event.severity == "info":
+            warned_at = self._warned_at.pop(whose, None)
+            return None if warned_at is None else max(oldest, warned_at)
+        if len(self._warned_at) < WORKER_EVENTS_HELD_MAX:
+            self._warned_at[whose] = one.heard_at
+        return oldest
+
+
+def _named(one: _Held) -> Event:
+    return msgspec.structs.replace(one.event, message=f"Worker {one.worker}: {one.event.message}")
