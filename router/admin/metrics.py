@@ -57,7 +57,7 @@ FAMILIES: dict[str, Family] = {
     "spillway_spilled_total": Family(
         "counter",
         "Requests of this site's clients that another site served, and why: full, higher-level, "
-        "rate, no-target, ejected, draining, failover or policy. TCP connections count when they "
+        "rate, no-target, ejected, failover or policy. TCP connections count when they "
         "are established.",
         ("service", "port", "to", "reason"),
     ),

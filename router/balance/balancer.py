@@ -136,11 +136,6 @@ class ServiceBalancer(Egresses):
         """All candidates, able or not."""
         return [one.site for one in self._order]
 
-    def set_draining(self, draining: bool) -> None:
-        """While draining this router is no candidate."""
-        self._local.set_draining(draining)
-        self._recounts = -1
-
     def set_remotes(self, remotes: Sequence[RemoteCandidate]) -> None:
         """Replace the remote candidates; routers that remain keep their estimates, sites their
         turns.
@@ -492,11 +487,7 @@ class ServiceBalancer(Egresses):
         here, ledger = self._here, self._ledger
         if here is not self._local and here.able:
             return ""
-        return absence(
-            draining=self._local.draining,
-            ready=ledger.targets_ready,
-            ejected=ledger.targets_ejected,
-        )
+        return absence(ready=ledger.targets_ready, ejected=ledger.targets_ejected)
 
     def why_away(self, overflow_reason: str) -> SpillReason:
         """Why a request goes to another site, or waits there, by what was judged last.

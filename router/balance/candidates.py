@@ -275,7 +275,7 @@ class LocalSite(Candidate):
         self.outline = self.glimpse = None
         self.targets_ready = ledger.targets_ready
         self.weigh()
-        self.able = not self.draining and self.targets_ready > 0
+        self.able = self.targets_ready > 0
         count = 0 if self.targets_ready else ledger.targets_ejected
         self.ejected = f"no target is ready here: {count} ejected" if count else ""
         self.capacity = ledger.capacity
@@ -287,11 +287,6 @@ class LocalSite(Candidate):
         self.hard_full = ledger.is_full
         self.rate = None
         self.sends_away = False
-
-    def set_draining(self, draining: bool) -> None:
-        """While draining it is no candidate."""
-        self.draining = draining
-        self.recounts = -1
 
     def _refresh_rate(self, now: float) -> None:
         ledger = self._ledger

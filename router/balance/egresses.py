@@ -209,7 +209,7 @@ class Egresses:
         local = self._local
         local.refresh(now)
         left = 0
-        if local.targets_ready and not local.draining:
+        if local.targets_ready:
             left = local.stated_capacity or local.targets_ready
         seen: dict[SiteId, int] = {}
         says: dict[SiteId, float] = {}

@@ -7,25 +7,20 @@ from typing import Final, Literal
 
 import msgspec
 
-SpillReason = Literal[
-    "full", "higher-level", "rate", "no-target", "ejected", "draining", "policy", "failover"
-]
+SpillReason = Literal["full", "higher-level", "rate", "no-target", "ejected", "policy", "failover"]
 """Why this site did not serve a request of its own clients. A label of metrics.
 
 ``full``: no free slot here; ``higher-level``: without a configured capacity, more load here than
 elsewhere; ``rate``: the rate of this site is used up; ``no-target``: no target here is ready;
-``ejected``: likewise, since failed requests took out one or more of them; ``draining``: this router
-stops; ``failover``: the attempt here failed; ``policy``: this site had room, and the policy or the
-session named another one.
+``ejected``: likewise, since failed requests took out one or more of them; ``failover``: the attempt
+here failed; ``policy``: this site had room, and the policy or the session named another one. A site
+that stops still serves the clients that it has.
 """
 
 LocalState = Literal["none", "all", "some", "down"]
 
-ABSENCES: Final[tuple[SpillReason, ...]] = ("no-target", "ejected", "draining")
-"""Reasons with which this site takes no request at all."""
-
-NO_TARGET: Final[frozenset[SpillReason]] = frozenset({"no-target", "ejected"})
-"""Those of them that are for want of a ready target."""
+ABSENCES: Final[tuple[SpillReason, ...]] = ("no-target", "ejected")
+"""Reasons with which this site takes no request at all: no target is ready."""
 
 
 class LocalTargets(msgspec.Struct, frozen=True):
@@ -53,10 +48,8 @@ class LocalTargets(msgspec.Struct, frozen=True):
         return f"{self.ready} of {self.total} {noun} {verb} ready here{ejected}"
 
 
-def absence(*, draining: bool, ready: int, ejected: int) -> SpillReason | Literal[""]:
+def absence(*, ready: int, ejected: int) -> SpillReason | Literal[""]:
     """Why this site takes no request at all; empty: it takes some."""
-    if draining:
-        return "draining"
     if ready:
         return ""
     return "ejected" if ejected else "no-target"

@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeVar
 
 import msgspec
 
-from router.balance.spills import NO_TARGET
+from router.balance.spills import ABSENCES
 from router.model.ids import SiteId
 from router.model.latency import FINE_BOUNDS_S, FINE_BUCKETS, NO_COUNTS, quantile
 
@@ -442,7 +442,7 @@ def _overflowed(key: SpillKey) -> bool:
 
 
 def _without_target(key: SpillKey) -> bool:
-    return key[1] in NO_TARGET
+    return key[1] in ABSENCES
 
 
 def _sum(parts: Sequence[HistogramSnapshot]) -> HistogramSnapshot:

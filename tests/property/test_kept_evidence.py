@@ -39,7 +39,6 @@ EVENTS = st.one_of(
     st.tuples(st.just("take")),
     st.tuples(st.just("give")),
     st.tuples(st.just("cap"), st.booleans()),
-    st.tuples(st.just("drain"), st.booleans()),
     st.tuples(st.just("policy"), st.sampled_from(NAMES)),
     st.tuples(st.just("time"), st.sampled_from([0.01, 0.3, 5.0])),
 )
@@ -120,9 +119,6 @@ class World:
 
     def _cap(self, is_set: bool) -> None:
         self.ledger.set_site_cap(CAP if is_set else None)
-
-    def _drain(self, draining: bool) -> None:
-        self.balancer.set_draining(draining)
 
     def _policy(self, name: PolicyName) -> None:
         weights = {"here": 1, "a": 2} if name == "split" else {}

@@ -103,7 +103,7 @@ def happen(two: Two, data: st.DataObject) -> None:
     draw = data.draw
     router, load = draw(st.sampled_from(two.remotes)).router, draw(st.integers(0, 5))
     site = site_of(router)
-    match draw(st.integers(0, 9)):
+    match draw(st.integers(0, 8)):
         case 0:
             two.now += draw(st.sampled_from([0.125, 4.0]))
         case 1:
@@ -121,9 +121,6 @@ def happen(two: Two, data: st.DataObject) -> None:
             )
         case 7:
             two.ledger.set_ready(draw(st.sampled_from(TARGETS)), draw(st.booleans()))
-        case 8:
-            drains = draw(st.booleans())
-            two.tell(lambda one: one.set_draining(drains))
         case _ if two.slots:
             two.slots.pop().release(two.now)
 

@@ -75,7 +75,6 @@ def world(facts: Sequence[Fact], policy: PolicySpec) -> ServiceBalancer:
     for _ in range(here.in_flight):
         ledger.try_acquire(0.0)
     balancer = ServiceBalancer(ServiceKey("web", 80), HERE, HERE, ledger, policy)
-    balancer.set_draining(here.draining)
     balancer.set_remotes([advert_of(one) for one in others])
     for one in others:
         balancer.report_load(one.site, one.in_flight, one.targets, one.capacity, 0.0)
@@ -94,7 +93,6 @@ def facts(draw: st.DrawFn, capacities: st.SearchStrategy[int | None] = ANY_CAPAC
             cost=0,
             targets=targets,
             capacity=None if slots is None else slots // 2 * targets,
-            draining=draw(st.sampled_from([False, False, False, True])),
         )
     ]
     most = 7 if found[0].capacity is None else found[0].capacity
@@ -291,7 +289,6 @@ def test_no_policy_ever_goes_over_a_stated_capacity(
     ledger.set_targets({"t:1": TargetTerms(name="web", capacity=here.capacity)})
     ledger.set_ready("t:1", here.targets > 0)
     balancer = ServiceBalancer(ServiceKey("web", 80), HERE, HERE, ledger, policy)
-    balancer.set_draining(here.draining)
     balancer.set_remotes([advert_of(one) for one in known[1:]])
     held: list[tuple[SiteId, Slot | None]] = []
     for step in steps:

@@ -83,7 +83,6 @@ def balancers(
     weights = draw(st.dictionaries(names, st.integers(1, 3), min_size=1)) if splits else {}
     spec = PolicySpec(policy, weights=weights)
     balancer = ServiceBalancer(ServiceKey("web", 80), HERE, "here", ledger, spec)
-    balancer.set_draining(draw(st.sampled_from([False, False, True])))
     adverts = draw(remotes())
     balancer.set_remotes(adverts)
     for advert in adverts:
@@ -302,7 +301,6 @@ EVENTS = st.one_of(
     st.tuples(st.just("ended"), st.sampled_from(SITES), st.integers(-1, 8), st.just(0)),
     st.tuples(st.just("refused"), st.sampled_from(SITES), LOADS, st.just(0)),
     st.tuples(st.just("set_remotes"), remotes(), st.just(0), st.just(0)),
-    st.tuples(st.just("set_draining"), st.booleans(), st.just(0), st.just(0)),
     st.tuples(st.just("acquire"), st.just(0), st.just(0), st.just(0)),
 )
 

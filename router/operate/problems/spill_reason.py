@@ -85,8 +85,6 @@ def _cause(
             if overflows
             else _rest(policy, reasons, own_name)
         )
-    if local.verdict == "draining":
-        return f"{own_name} is draining"
     if not local.targets_ready:
         return f"no target of {own_name} is ready"
     rate, slots = local.rate, local.capacity

@@ -70,16 +70,6 @@ def test_a_site_that_failed_otherwise_is_not_waited_for() -> None:
     assert answer == NoChoice(reason="no-route", waitable=(), local_waitable=False)
 
 
-def test_a_draining_local_site_takes_nothing() -> None:
-    balancer = balancer_of(ledger_of(5), remote("a"))
-    balancer.set_draining(True)
-    answer = balancer.select(0.0)
-    assert isinstance(answer, Decision)
-    assert (answer.site, answer.overflow) == ("a", False)
-    balancer.set_draining(False)
-    assert site_of(balancer.select(0.0)) == "00"
-
-
 def test_at_equal_cost_the_most_free_capacity_per_target_wins() -> None:
     one, two = remote("a", capacity=10), remote("b", targets_ready=2, capacity=20)
     balancer = balancer_of(ledger_of(), one, two)

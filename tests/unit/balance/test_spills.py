@@ -51,9 +51,6 @@ def test_targets_that_fail_and_return(policy: PolicyName, paths: int, sites: int
     assert spill_of(balancer) == "no-target"
     ledger.set_ready("t0:80", False, ejected=True)
     assert spill_of(balancer) == "ejected"
-    balancer.set_draining(True)
-    assert spill_of(balancer) == "draining"
-    balancer.set_draining(False)
     ledger.set_ready("t0:80", False)
     assert spill_of(balancer) == "no-target"
     ledger.set_ready("t0:80", True)

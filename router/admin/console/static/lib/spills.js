@@ -8,7 +8,6 @@ const WORDS = {
   rate: "its rate is used up",
   "no-target": "it has no ready target",
   ejected: "its targets are ejected",
-  draining: "it is draining",
   failover: "attempts here failed",
   policy: "the policy names other sites",
 };
