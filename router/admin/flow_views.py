@@ -14,6 +14,7 @@ class FlowView(msgspec.Struct, frozen=True, kw_only=True):
     or 0 for tcp; ``code``: our `Spillway-Error`, empty: the answer was a target's. ``outcome``:
     ``ok``, ``under-way`` or why it failed. ``site``: who serves it, None: no site. ``target``: of
     this site only. ``overflow``: why a cheaper site was passed over, empty: none was.
+    ``spill_reason``: why this site did not serve it, empty: it did, or no site did.
     ``explained``: its decision is still kept and `/api/v1/flows/ID` tells it.
     """
 
@@ -42,6 +43,7 @@ class FlowView(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str
     trace_id: str
     explained: bool
+    spill_reason: str = ""
 
 
 class FlowDetail(msgspec.Struct, frozen=True, kw_only=True):

@@ -267,6 +267,8 @@ class AbsentSite(msgspec.Struct, frozen=True, kw_only=True):
     """A site that offered a service not long ago and does not now. As in `WhyCandidate`."""
 
     site: str
+    path_cost: int | None = None
+    in_flight: int = 0
     verdict: str
     reason: str
 

@@ -380,7 +380,7 @@ def _port_trouble(endpoint: Endpoint) -> tuple[str, str]:
         return "no port is given", f"address: {endpoint.address}:PORT, or ports: [PORT]"
     if endpoint.target_ports and len(endpoint.target_ports) != count:
         return (
-            f"{count} ports, but {len(endpoint.target_ports)} target_ports",
+            f"ports has {count}, target_ports has {len(endpoint.target_ports)}",
             "Give one target port for each port, in their order",
         )
     if at is not None and count > 1 and at not in endpoint.ports:

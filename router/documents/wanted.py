@@ -17,6 +17,7 @@ from router.model.bursts import BurstSpec
 from router.model.errors import ConfigError
 from router.model.grants import ServiceGrant
 from router.model.ids import ServiceKey, SiteId
+from router.model.plural import counted
 from router.model.sharing import Sharing, SharingRules
 from router.model.specs import (
     ConnectorSpec,
@@ -359,7 +360,7 @@ def _connector_problem(
             return _error(
                 document,
                 path,
-                f"service {spec.service!r} has {len(service.ports)} ports ({wanted}), "
+                f"service {spec.service!r} has {counted(len(service.ports), 'port')} ({wanted}), "
                 f"target {target.host} has {len(ports)}",
                 "Give one target port for each port of the service, in its order",
             )

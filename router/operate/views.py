@@ -427,7 +427,13 @@ class OperatorView:
                 if takes_part(self._router, key, report)
             ),
             absent=tuple(
-                AbsentSite(site=one.site, verdict=one.verdict, reason=one.reason)
+                AbsentSite(
+                    site=one.site,
+                    path_cost=one.path_cost,
+                    in_flight=one.in_flight,
+                    verdict=one.verdict,
+                    reason=one.reason,
+                )
                 for one in absent(self._router, key, self.utc)
             ),
             targets=tuple(

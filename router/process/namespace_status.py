@@ -11,6 +11,7 @@ import msgspec
 from router.admin.views import LinkView, Status
 from router.kubernetes.codecs.status import KEY, ShortStatus, encode
 from router.model import limits
+from router.model.plural import counted
 
 
 class StatusView(Protocol):
@@ -46,7 +47,7 @@ def _told(status: Status, links: Sequence[LinkView]) -> dict[str, Any]:
                 "NoProblems",
                 not status.problems,
                 "Found" if status.problems else "None",
-                _count(len(status.problems), "problem") if status.problems else "",
+                counted(len(status.problems), "problem") if status.problems else "",
             ),
         ],
         "links": [
@@ -93,16 +94,12 @@ def _links_up(links: Sequence[LinkView]) -> dict[str, str]:
     """Counted as `status` does. It holds while only other sites can dial those that are down."""
     down = [link for link in links if link.state != "up"]
     if not down:
-        return _condition("LinksUp", True, "AllUp", f"{_count(len(links), 'link')} up")
-    message = f"{len(links) - len(down)} of {_count(len(links), 'link')} up"
+        return _condition("LinksUp", True, "AllUp", f"{counted(len(links), 'link')} up")
+    message = f"{len(links) - len(down)} of {counted(len(links), 'link')} up"
     # Who dials a link that was lost may be a laptop that was switched off: no fault of this site.
     if all(link.direction == "incoming" for link in down):
         return _condition("LinksUp", True, "IncomingDown", f"{message}; other sites dial the rest")
     return _condition("LinksUp", False, "SomeDown", message)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _condition(kind: str, holds: bool, reason: str, message: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from router.model.plural import counted
 from sitectl.base.options import Settings
 
 _TURNING = (0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
@@ -27,7 +28,7 @@ def note(text: str) -> None:
 
 def count(number: object, word: str) -> str:
     """``1 site``, ``2 sites``."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+    return counted(number, word)
 
 
 def links_up(status: Mapping[str, Any]) -> str:

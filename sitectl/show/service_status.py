@@ -245,6 +245,11 @@ def _details(item: dict[str, Any], now: float) -> str:
                 *((s.get("ejected_s") is not None,) if ejected else ()),
             )
             for s in item.get("sites") or []
+        ]
+        + [
+            (one["site"], False, one.get("path_cost"), None, one.get("in_flight"), None, None)
+            + ((False,) if ejected else ())
+            for one in item.get("absent") or []
         ],
         optional=("DRAINING", "LOCAL"),
     )

@@ -2,6 +2,7 @@
 
 import re
 
+import msgspec
 import pytest
 from playwright.sync_api import Browser, ViewportSize, expect
 
@@ -190,3 +191,14 @@ def test_one_tab_leads_into_the_list_and_one_out(chromium: Browser, stage: Stage
         page.keyboard.press("End")
         expect(page.locator('tr[data-flow="1"]')).to_be_focused()
         expect(page.locator("tbody tr[tabindex='0']")).to_have_attribute("data-flow", "1")
+
+
+def test_a_flow_that_spilled_without_overflow_says_why(chromium: Browser, stage: Stage) -> None:
+    (first, *others) = stage.router.flows
+    spilled = msgspec.structs.replace(first, overflow="", spill_reason="no-target")
+    stage.router.flows = (spilled, *others)
+    stage.router.details[spilled.id] = scenes.detail(spilled)
+    with looking(chromium, stage, f"#/flows?flow={spilled.id}") as page:
+        row = page.locator(f'tr[data-flow="{spilled.id}"]')
+        expect(row).to_contain_text("spilled, no-target: cheapest with a free slot")
+        expect(page.get_by_text("because it has no ready target.")).to_be_visible()

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from router.admin.live_views import Live
+from router.admin.views import AbsentSite
 from tests.browser import pictures, scenes
 from tests.browser.console_examples import PAGE, page
 from tests.browser.stage import Stage, looking
@@ -256,3 +259,51 @@ def test_hostile_names_are_text_everywhere(chromium: Browser, stage: Stage) -> N
 
 def test_the_examples_in_the_console_are_those_of_the_repository() -> None:
     assert PAGE.read_text() == page(), "run python -m tests.browser.console_examples"
+
+
+def with_shop(live: Live, **changes: Any) -> Live:
+    """``live`` with these ``changes`` of its service shop."""
+    services = tuple(
+        msgspec.structs.replace(one, **changes) if one.name == "shop" else one
+        for one in live.services
+    )
+    return msgspec.structs.replace(live, services=services)
+
+
+def test_a_site_that_is_gone_keeps_its_row_with_the_reason(chromium: Browser, stage: Stage) -> None:
+    live = stage.router.live
+    gone = AbsentSite(
+        site="far", path_cost=70, in_flight=3, verdict="unreachable", reason="link1 is down"
+    )
+    stage.router.live = with_shop(live, absent=(gone,))
+    with looking(chromium, stage, AT) as page:
+        row = page.get_by_role("row", name=re.compile("^far"))
+        expect(row).to_contain_text("unreachable")
+        expect(row).to_contain_text("link1 is down")
+        (_, cost, _, in_flight, ready, age) = row.locator("th, td").all_inner_texts()
+        assert (cost, in_flight, ready, age) == ("70", "3", "–", "–")
+
+
+def test_a_service_that_was_removed_and_goes_on_says_so(chromium: Browser, stage: Stage) -> None:
+    live, text = stage.router.live, "Service shop was removed, but worker 1 has not answered yet."
+    stage.router.live = with_shop(live, removed=text)
+    with looking(chromium, stage, AT) as page:
+        expect(page.get_by_text(text)).to_be_visible()
+        page.goto(f"{stage.url}#/services")
+        expect(page.get_by_text(text)).to_be_visible()
+
+
+def test_a_target_that_answers_nothing_is_no_good_news(chromium: Browser, stage: Stage) -> None:
+    live, row = pictures.many_sites(), "3 connections in a row got no byte of an answer"
+    (service,) = live.services
+    mute = pictures.a_target("shop-1", error=row)
+    service = msgspec.structs.replace(service, targets=(mute,))
+    stage.router.live = msgspec.structs.replace(live, services=(service,))
+    with looking(chromium, stage) as page:
+        expect(page.locator(".sentence")).to_have_text(
+            "Every request that succeeds is served here."
+        )
+        expect(page.locator(".answer")).to_contain_text("A target of shop answers nothing.")
+        page.goto(f"{stage.url}{AT}")
+        expect(page.get_by_text(f"A target here answers nothing: {row}.")).to_be_visible()
+        expect(page.get_by_role("row", name=re.compile("shop-1"))).to_contain_text(row)

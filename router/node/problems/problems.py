@@ -9,6 +9,7 @@ from router.model import limits
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem
 from router.model.ids import ServiceKey, SiteId
+from router.model.plural import counted
 from router.model.sharing import ALL, SHORT_ID_CHARS, SharingRules
 from router.model.specs import ServiceSpec
 from router.node.services import refused_declarations
@@ -254,11 +255,12 @@ def of_edge(left_out: int) -> list[Problem]:
     """Services that an edge uses and is not told of."""
     if not left_out:
         return []
+    find, they_have = ("finds", "it has") if left_out == 1 else ("find", "they have")
     return [
         Problem(
             code="SW0310",
-            message=f"{left_out} services find no room in the table of this edge router "
-            f"({limits.EDGE_ROWS_MAX} rows): they have no other site here.",
+            message=f"{counted(left_out, 'service')} {find} no room in the table of this edge "
+            f"router ({limits.EDGE_ROWS_MAX} rows): {they_have} no other site here.",
             hint="Turn service sync off and name the services that are used here, or make this "
             "site's router an interior one: routerMode: interior",
         )

@@ -99,6 +99,7 @@ class FlowShapes:
             target=noted.target,
             reason=reason_of(record, now, self._site_name),
             overflow=record.overflow_reason,
+            spill_reason=record.spill_reason,
             attempts=record.attempts,
             queue_s=round(queue_s, 6),
             network_s=round(network_s, 6),

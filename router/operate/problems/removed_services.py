@@ -6,6 +6,7 @@ from typing import Final
 from router.forward.forwarder import Forwarder
 from router.model.events import Note
 from router.model.ids import ServiceKey, SiteId
+from router.model.plural import counted
 
 SITES_NAMED: Final = 3
 
@@ -98,5 +99,5 @@ def sentence(
         for site in order[:SITES_NAMED]
     ]
     rest = len(order) - SITES_NAMED
-    more = f" and more at {rest} other sites" if rest > 0 else ""
+    more = f" and more at {counted(rest, 'other site')}" if rest > 0 else ""
     return f"Service {key} was removed, and {what} on: {', '.join(shown)}{more}.{waits_for}"

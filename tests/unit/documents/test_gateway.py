@@ -128,7 +128,7 @@ def test_what_skupper_switches_on_and_nothing_here_does_is_a_warning() -> None:
             entry("{service: {address: db, ports: [1, 2]}, target_ports: [1]}"),
             "SW0642",
             3,
-            "2 ports, but 1 target_ports",
+            "ports has 2, target_ports has 1",
             "in their order",
         ),
         (

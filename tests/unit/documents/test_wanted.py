@@ -68,6 +68,8 @@ def test_target_ports_must_match_the_ports_of_the_service() -> None:
     assert wanted.connectors == {}
     assert "has 2 ports (80, 443), target h has 1" in str(errors[0])
     assert resolved(SITE, PAIR, connector("c", "pair", "[{host: h, ports: [1, 2]}]"))[1] == []
+    (error,) = resolved(SITE, SHOP, connector("c", "shop", "[{host: h, ports: [1, 2]}]"))[1]
+    assert "has 1 port (8080), target h has 2" in str(error)
 
 
 def test_a_service_that_others_declare_takes_any_ports() -> None:

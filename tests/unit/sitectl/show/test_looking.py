@@ -1,6 +1,7 @@
 """Verbs that ask the router: status, why, network, events, check."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -298,10 +299,14 @@ def test_service_status_shows_sites_and_targets(here: CommandLine, admin: FakeAd
 def test_service_status_names_sites_that_offered_it_not_long_ago(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
-    gone = {"site": "far", "verdict": "unreachable", "reason": "link link1 to far is down"}
+    gone = {
+        **{"site": "far", "path_cost": 7, "in_flight": 2},
+        **{"verdict": "unreachable", "reason": "link link1 to far is down"},
+    }
     admin.items("/api/v1/services/shop", SERVICE | {"absent": [gone]})
     told = here.ok("service", "status", "shop").stdout
     assert "far: unreachable, link link1 to far is down" in told
+    assert re.search(r"^far +no +7 +- +2 ", told, re.MULTILINE), told
 
 
 def test_service_status_of_a_stopped_site_names_what_it_has_targets_of(here: CommandLine) -> None:

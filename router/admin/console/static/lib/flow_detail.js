@@ -4,6 +4,7 @@ import { get } from "./api.js";
 import { sitectl } from "./commands.js";
 import { count, dateTime, latency, moment, shellWord } from "./format.js";
 import { setParams } from "./route.js";
+import { becauseOf } from "./spills.js";
 import { Badge, Copy, Failed, Loading } from "./ui.js";
 import { Candidates, RunnerUp } from "./why.js";
 
@@ -112,6 +113,7 @@ function Told({ flow, decision }) {
     <p class="decision">
       ${flow.site ? html`To <strong>${flow.site}</strong>` : "Served by no site"}: ${flow.reason || "–"}.
       ${flow.overflow && html` <${Badge} tone="warn">overflow<//> A cheaper site was passed over: ${flow.overflow}.`}
+      ${!flow.overflow && flow.spill_reason && html` <${Badge} tone="warn">spilled<//> Another site served it because ${becauseOf([flow.spill_reason])}.`}
     </p>
     ${
       decision

@@ -43,7 +43,7 @@ function unseen(flows, told) {
 export function fits(flow, text) {
   if (!text) return true;
   const shown = [flow.service, flow.client, flow.method, flow.path, flow.outcome, flow.code];
-  const all = [...shown, flow.site ?? "", flow.target, flow.overflow, flow.reason, flow.request_id];
+  const all = [...shown, flow.site ?? "", flow.target, flow.overflow, flow.spill_reason, flow.reason, flow.request_id];
   return all.join("\n").toLowerCase().includes(text.toLowerCase());
 }
 
@@ -265,7 +265,11 @@ function Rows({ flows, chosen, setReading }) {
                 ${flow.site ? html`<${SiteName} name=${flow.site} />` : html`<span class="muted">no site</span>`}
               </td>
               <td role="cell" class="why">
-                ${flow.overflow && html`<span class="overflowed">overflow, ${flow.overflow}: </span>`}${flow.reason}
+                ${
+                  flow.overflow
+                    ? html`<span class="overflowed">overflow, ${flow.overflow}: </span>`
+                    : flow.spill_reason && html`<span class="overflowed">spilled, ${flow.spill_reason}: </span>`
+                }${flow.reason}
                 ${flow.attempts > 1 && html` <${Badge} tone="warn">${plural(flow.attempts, "attempt")}<//>`}
               </td>
               <td role="cell" class="took number nowrap">

@@ -109,6 +109,9 @@ function List({ live }) {
         { name: "Sites", number: true, cell: (one) => count(one.sites.length) },
       ]}
     />
+    ${[...new Set(live.services.map((one) => one.removed).filter(Boolean))].map(
+      (text) => html`<p class="note">${text}</p>`,
+    )}
   <//>`;
 }
 
@@ -181,6 +184,7 @@ function Service({ live, route }) {
   const now = live.now.find((one) => one.service === service.name && one.port === service.port);
   const kept = history.value?.find((one) => one.port === service.port) ?? null;
   return html`<div class="sections">
+    ${service.removed && html`<p class="statement">${service.removed}</p>`}
     <p class="statement">${now?.why || leaving(service, now, live)}</p>
     <${Figures} service=${service} now=${now} />
     <${RiverCard} ...${{ live, service, route, history, kept, site }} />
@@ -278,6 +282,11 @@ function RiverCard({ live, service, route, history, kept, site }) {
   <//>`;
 }
 
+/** A site that is gone may have no cost any more: it comes last. */
+function byPathCost(one, other) {
+  return (one.path_cost ?? Infinity) - (other.path_cost ?? Infinity) || 0;
+}
+
 function Sites({ service, kept }) {
   const shares = kept && kept.samples.length ? sharesOf(kept, SHARE_S) : null;
   const share = (one) => {
@@ -292,8 +301,8 @@ function Sites({ service, kept }) {
     </p>
     <${Table}
       caption="Sites of this service"
-      rows=${[...service.sites].sort((one, other) => one.path_cost - other.path_cost)}
-      rowKey=${(one) => one.id}
+      rows=${[...service.sites, ...(service.absent ?? [])].sort(byPathCost)}
+      rowKey=${(one) => one.id ?? one.site}
       empty=${html`<${Empty}>No site has a target of this service.<//>`}
       columns=${[
         {
@@ -301,16 +310,17 @@ function Sites({ service, kept }) {
           head: true,
           cell: (one) => html`<${SiteName} id=${one.id} name=${one.site} />${one.local && html`<span class="muted"> here</span>`}
             ${one.draining && html` <${Badge} tone="warn">draining<//>`}
-            ${one.ejected_s !== null && html` <${Badge} tone="bad">ejected<//>`}`,
+            ${one.ejected_s != null && html` <${Badge} tone="bad">ejected<//>`}
+            ${one.verdict && html` <${Badge} tone="bad">${one.verdict}<//> <span class="muted">${one.reason}</span>`}`,
         },
         { name: "Cost", number: true, cell: (one) => count(one.path_cost) },
         { name: "Share", number: true, cell: share },
-        { name: "In flight", cell: (one) => html`<${Here} site=${one} />` },
-        { name: "Ready", number: true, cell: (one) => count(one.targets_ready) },
+        { name: "In flight", cell: (one) => (one.verdict ? count(one.in_flight) : html`<${Here} site=${one} />`) },
+        { name: "Ready", number: true, cell: (one) => (one.verdict ? "–" : count(one.targets_ready)) },
         {
           name: "Age",
           number: true,
-          cell: (one) => sinceReport(one.local ? 0 : one.age_s),
+          cell: (one) => (one.verdict ? "–" : sinceReport(one.local ? 0 : one.age_s)),
         },
       ]}
     />
