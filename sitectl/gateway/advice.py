@@ -36,7 +36,8 @@ def advised(gateway: HostGateway, item: Mapping[str, Any]) -> list[dict[str, str
 def here(site: DirectorySite, hint: str) -> str:
     """``hint``, whose commands are for a site on this host, for the gateway in ``site``."""
     name = site.name
-    started = hint.replace("sitectl start", f"sitectl gateway init --name {name}")
+    unnamed = hint.replace(f"sitectl --site {name} ", "sitectl ")
+    started = unnamed.replace("sitectl start", f"sitectl gateway init --name {name}")
     place = f"sitectl --state {shlex.quote(str(site.directory.parent))} --site {name} "
     return _OF_A_SITE.sub(lambda _: place, started)
 
