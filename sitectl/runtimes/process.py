@@ -19,7 +19,7 @@ from sitectl.runtimes.presence import is_locked, is_running, last_error, running
 from sitectl.site.directory import DirectorySite
 from sitectl.site.holders import holder_of
 
-_TAKEN: Final = re.compile(r":([0-9]{1,5}): Address already in use$")
+_TAKEN: Final = re.compile(r"([^ ]+):([0-9]{1,5}): Address already in use$")
 CONTAINER_VARIABLE = "container"  # Set in lower case by podman and systemd-nspawn.
 
 
@@ -80,8 +80,8 @@ def _open_log(path: str, flags: int) -> int:
 def _with_holder(cause: str) -> tuple[str, str]:
     """What the router said last, with who has the port that it could not get; and what to do."""
     taken = _TAKEN.search(cause)
-    port = int(taken[1]) if taken else 0
-    found = holder_of(port) if taken else None
+    port = int(taken[2]) if taken else 0
+    found = holder_of(taken[1], port) if taken else None
     return (f"{cause}: {found.reason(port)}", found.hint(port)) if found else (cause, "")
 
 

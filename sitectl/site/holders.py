@@ -5,6 +5,7 @@ A connection that goes out gets its own port from the system's range (ip(7),
 """
 
 import contextlib
+import ipaddress
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,10 @@ _LISTENS: Final = "0A"  # TCP_LISTEN of include/net/tcp_states.h.
 _GOES: Final = frozenset(("01", "02", "03", "04", "05", "08", "09", "0B"))
 """Of a socket that is somebody's and is connected, connecting or closing."""
 _ENDED: Final = "06"  # TCP_TIME_WAIT: nobody's, and for a minute nobody else's.
+
+
+_MAPPED: Final = "0000000000000000FFFF0000"
+"""Before an IPv4 address in a list of IPv6 sockets."""
 
 
 class Holder(NamedTuple):
@@ -45,9 +50,17 @@ class Holder(NamedTuple):
         return f"Try again {when}; for good, as root: {reserve}"
 
 
-def holder_of(port: int, proc: Path = PROC) -> Holder | None:
-    """The holder of TCP ``port`` at any address of this host; None: no visible process."""
-    found = list(_sockets(port, proc))
+def holder_of(host: str, port: int, proc: Path = PROC) -> Holder | None:
+    """Who is in the way of a listener at TCP ``port`` of ``host``; None: no visible process.
+
+    A socket at another address is not, unless one of the two is at every address.
+    """
+    local = _in_proc(host)
+    found = [
+        (inode, state)
+        for address, inode, state in _sockets(port, proc)
+        if not local or not address or address == local
+    ]
     listening = {inode for inode, state in found if state == _LISTENS}
     going = {inode for inode, state in found if state in _GOES}
     if listening or going:
@@ -55,8 +68,21 @@ def holder_of(port: int, proc: Path = PROC) -> Holder | None:
     return Holder("", listens=False, has_ended=True) if found else None
 
 
-def _sockets(port: int, proc: Path) -> Iterator[tuple[str, str]]:
-    """Inode and state of each socket that has ``port`` (proc_pid_net(5))."""
+def _in_proc(host: str) -> str:
+    """``host`` as /proc/net has it: words of four bytes, the last first; empty: every address."""
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return ""  # A name, which may stand for several.
+    if address.is_unspecified:
+        return ""
+    packed = address.packed
+    return b"".join(packed[at : at + 4][::-1] for at in range(0, len(packed), 4)).hex().upper()
+
+
+def _sockets(port: int, proc: Path) -> Iterator[tuple[str, str, str]]:
+    """Address as of `_in_proc`, inode and state of each socket that has ``port``
+    (proc_pid_net(5))."""
     for name in ("tcp", "tcp6"):
         try:
             lines = (proc / "net" / name).read_text("ascii").splitlines()[1:]
@@ -66,8 +92,10 @@ def _sockets(port: int, proc: Path) -> Iterator[tuple[str, str]]:
             words = line.split()
             state, inode = words[3], words[9]
             known = (*_GOES, _LISTENS, _ENDED)
-            if words[1].rpartition(":")[2] == f"{port:04X}" and state in known:
-                yield inode, state
+            address, _, its_port = words[1].rpartition(":")
+            if its_port == f"{port:04X}" and state in known:
+                address = address.removeprefix(_MAPPED)
+                yield (address if address.strip("0") else ""), inode, state
 
 
 def _owner(inodes: set[str], proc: Path) -> str:

@@ -266,7 +266,9 @@ def _ports(site: Site) -> Iterator[Finding]:
             yield Finding("ok", "SW0514", f"{shown} is free")
         else:
             link_port = place.port == wanted.site.bind_port
-            found = holder_of(place.port) if cause == os.strerror(errno.EADDRINUSE) else None
+            found = None
+            if cause == os.strerror(errno.EADDRINUSE):
+                found = holder_of(place.host, place.port)
             who = f"See who has it: ss -tanp 'sport = :{place.port}'"
             if found is not None:
                 cause += f": {found.reason(place.port)}"
