@@ -780,7 +780,7 @@ HISTORY_STEPS = (
 )
 HISTORY_S = HISTORY_STEP_S * HISTORY_STEPS
 HISTORY_FIRST_S = 0.5  # Of a service port that is new: of less, figures a second say little.
-HISTORY_LOOK_S = 0.25  # What is in flight is read so often: twenty looks make the mean of a step.
+HISTORY_LOOK_S = 0.25  # What is in flight is read once in each: twenty looks make a mean of a step.
 HISTORY_PORTS_MAX = 300  # Service ports: 16 MB if all are busy all the time at 4 sites each.
 HISTORY_SITES_MAX = 16  # Of one sample; the others are one.
 HISTORY_GONE_SITES_MAX = 256  # Whose ids and costs are kept while samples name them; the newest.

@@ -18,6 +18,7 @@ from router.node.time_text import WallClock
 from router.workers.history_sites import HistorySites
 
 EXACT_S = 1e-6  # A step or a look at a tick is not left to the next one.
+GOLDEN = (5**0.5 - 1) / 2  # Its multiples, without their whole parts, are spread over 0 to 1.
 
 
 class HistoryRecorder:
@@ -37,6 +38,7 @@ class HistoryRecorder:
         self._busy = Busy()
         self._sites = HistorySites(router.site_name)
         self._step_at = 0.0
+        self._looked = -1  # The number of the last look.
         self._timer: Timer | None = None
         self._rests_since: float | None = None
 
@@ -85,6 +87,7 @@ class HistoryRecorder:
 
     def _look(self) -> None:
         now = self._timers.now()
+        self._looked = _look_at(now)
         history, forwarder = self._history, self._router.forwarder
         history.look(1 + self._rested(now, before=1))
         is_idle = forwarder.is_at_rest
@@ -103,7 +106,21 @@ class HistoryRecorder:
             self._wait(now)
 
     def _wait(self, now: float) -> None:
-        self._timer = self._timers.call_at(next_tick(now, limits.HISTORY_LOOK_S), self._look)
+        self._timer = self._timers.call_at(self._next_moment(now), self._look)
+
+    def _next_moment(self, now: float) -> float:
+        """One look in each tick, and at another place of each: what comes and goes with the tick
+        would be found always or never. That of a step is at its begin."""
+        number = max(_look_at(now), self._looked + 1)
+        while (moment := self._moment(number)) <= now:
+            number += 1
+        return moment
+
+    def _moment(self, number: int) -> float:
+        begin = number * limits.HISTORY_LOOK_S
+        if abs(begin - self._step_at) < EXACT_S:
+            return begin
+        return begin + GOLDEN * number % 1 * (limits.HISTORY_LOOK_S - 2 * EXACT_S)
 
     def _rest(self, now: float) -> None:
         """Take no samples until the step ends or a client connects: all would be zero."""
@@ -116,7 +133,8 @@ class HistoryRecorder:
         if self._rests_since is None:
             return  # It has looked in the meantime.
         now = self._timers.now()
-        self._history.look(self._rested(now))
+        is_ahead = _look_at(self._next_moment(now)) == _look_at(now)
+        self._history.look(self._rested(now, before=int(is_ahead)))
         if self._timer is not None:
             self._timer.cancel()
         self._wait(now)
