@@ -97,6 +97,12 @@ def test_errors_of_clients_come_before_where_requests_are_served(
         )
         stage.router.live = msgspec.structs.replace(live, now=failing, services=dead)
         expect(page.locator(".answer")).to_contain_text("shop: no ready target at any site.")
+        north = AbsentSite(site="north", verdict="unreachable", reason="link1 is down")
+        away = tuple(msgspec.structs.replace(one, absent=(north,)) for one in dead)
+        stage.router.live = msgspec.structs.replace(live, now=failing, services=away)
+        expect(page.locator(".answer")).to_contain_text(
+            "shop: no ready target at any site that is reached; north is not."
+        )
 
 
 def test_what_overflows_is_told_with_its_share_its_ways_and_its_reason(

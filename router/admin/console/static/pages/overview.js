@@ -131,8 +131,11 @@ function failingNow(live, failing, requests) {
   const dead = live.services.filter((one) => !one.sites.some((site) => site.targets_ready > 0));
   const names = dead.map((one) => `${one.name}:${one.port}`);
   const unserved = failing.filter((one) => names.includes(`${one.service}:${one.port}`));
+  const gone = notReached(dead);
   const because = unserved.length
-    ? ` ${listedOf(unserved.map((one) => one.service), NAMED)}: no ready target at any site.`
+    ? ` ${listedOf(unserved.map((one) => one.service), NAMED)}: no ready target at any site${
+        gone.length ? ` that is reached; ${listedOf(gone, NAMED)} ${gone.length === 1 ? "is" : "are"} not` : ""
+      }.`
     : "";
   return {
     text: `Requests fail at ${listedOf(failing.map((one) => one.service), NAMED)}.`,
