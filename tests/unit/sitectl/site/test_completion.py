@@ -121,7 +121,10 @@ def test_a_router_that_is_mute_costs_its_deadline_and_no_more(here: CommandLine)
             assert own_time() - begun < 10 * completion.ANSWER_S
 
 
-def test_nothing_is_ever_an_error(sitectl: CommandLine, tmp_path: Path) -> None:
+def test_nothing_is_ever_an_error(
+    sitectl: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # No namespace was ever looked at.
     assert completed(sitectl, "sitectl service status ") == []  # No site at all.
     for name in ("a", "b"):
         sitectl.ok("init", name)

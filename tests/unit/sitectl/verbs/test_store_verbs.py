@@ -328,7 +328,7 @@ spec:
         (("shop", "host", "h", "--capacity", "0/s"), 2, "expected a rate"),
         (("shop", "host", "h", "--capacity", "9,8"), 2, "twice"),
         (("shop", "host", "h", "--capacity", "x"), 2, "is no capacity"),
-        (("shop", "host", "h", "--target-port", "1", "--target-port", "2"), 1, "has 1 ports"),
+        (("shop", "host", "h", "--target-port", "1", "--target-port", "2"), 1, "has 1 port"),
         (("nope", "host", "h"), 4, "no service 'nope' is known"),
         (("shop", "host", "127.0.0.1"), 1, "this site's own address"),
     ],
