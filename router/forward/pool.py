@@ -5,7 +5,7 @@ from functools import partial
 from router.forward.http1.responses import KnownResponses
 from router.forward.ports import LegTaker, Request, dial_failure
 from router.forward.remotes import SMOOTHING
-from router.forward.target_http import Home, HttpTarget
+from router.forward.target_http import ConnectionHome, HttpTarget
 from router.forward.ways import Way
 from router.model import limits
 from router.model.settings import Timeouts
@@ -28,7 +28,7 @@ def sweep_s(timeouts: Timeouts) -> float:
     return min(limits.POOL_SWEEP_S, limits.POOL_SWEEP_SHARE * shortest_s)
 
 
-class TargetPool(Home, Way):
+class TargetPool(ConnectionHome, Way):
     """The connections to the target at ``host``:``port``, all made with the same settings.
 
     Other settings are another pool: exchanges under way end by those they began with. A connection

@@ -31,7 +31,7 @@ _OVER = WireState.OVER
 _IN_USE = (_ASKED, _RAW, _RAW_ENDED)
 
 
-class Home(ABC):
+class ConnectionHome(ABC):
     """Where connections to one target are kept, as they see it."""
 
     response_s: float
@@ -39,12 +39,12 @@ class Home(ABC):
     idle_s: float
     """While a message is under way and nothing of it moves."""
     usual_s: float
-    """The mean that the target has a request for; 0.0: not known."""
+    """The mean time from a whole request to its whole answer; 0.0: not known."""
 
     @property
     @abstractmethod
     def is_crowded(self) -> bool:
-        """So many connections are open that none may wait for its target."""
+        """So many connections are open that none is kept for a request that was given up."""
 
     @abstractmethod
     def keep(self, connection: "HttpTarget", idle_s: float, took_s: float) -> bool:
@@ -69,13 +69,14 @@ class Home(ABC):
 class HttpTarget:
     """A `ConnectionHandler` for its whole life, and the `ServerLeg` of the exchange that has it.
 
-    In use from `begin` until its handler hears `whole` or `done`: an exchange that was told either
-    must not touch it any more, as the next one may have it by then.
+    In use from `begin` until its handler hears `whole` or `done`: after that it may serve another
+    exchange, and the former one must not touch it.
     For an upgrade ``finish`` is not called at the end of the request (which has no body) but is
     the end of the client's direction after 101.
 
-    ``deadline`` (absolute seconds) is judged by the sweep of its `Home`, so that a request costs no
-    timer: late by at most `POOL_SWEEP_S` and by `POOL_SWEEP_SHARE` of the shortest timeout.
+    ``deadline`` (absolute seconds) is judged by the sweep of its `ConnectionHome`, so that no
+    request costs a timer: late by at most `POOL_SWEEP_S` and by `POOL_SWEEP_SHARE` of the shortest
+    timeout.
     """
 
     wire = None
@@ -111,7 +112,9 @@ class HttpTarget:
         "status",
     )
 
-    def __init__(self, home: Home, connection: Connection, address: str, timers: Timers) -> None:
+    def __init__(
+        self, home: ConnectionHome, connection: Connection, address: str, timers: Timers
+    ) -> None:
         self._home = home
         self._connection = connection
         self._timers = timers
@@ -123,7 +126,7 @@ class HttpTarget:
         self.idle_since = self.expires = 0.0
         self._is_reused = False
         self._unread_bytes = 0  # Of a response that nobody waits for.
-        # Of the exchange under way; some of it is left of the last one.
+        # Of the exchange under way; between two, what the last one left.
         self._handler: LegHandler | None = None
         self._known: KnownResponses | None = None
         self._via = b""
@@ -136,7 +139,7 @@ class HttpTarget:
         self._is_paused = False
         self._parser: ResponseParser | None = None  # Of a response that is not whole at once.
         self._keep_s = 0.0  # It may idle so long after it.
-        self._asked_at = inf  # Once the target has all of it; of an answer that came in parts.
+        self._asked_at = inf  # When the request was complete; set if the answer comes in parts.
         self._failure: LegFailure | None = None
         self.status = 0
         self.blames_target = False
@@ -289,7 +292,7 @@ class HttpTarget:
                     self.status = head.status
                     handler, via = self._handler, self._via
                     assert handler is not None, "it was asked"
-                    self._rest(known.idle_s)
+                    self._return_home(known.idle_s)
                     canonical = (known.relayed or known.relay(via)) if via else head.head
                     handler.whole(canonical, head.body_bytes, text[end:])
                     return
@@ -307,10 +310,10 @@ class HttpTarget:
         if self.state is _GIVEN_UP:
             self._unread_bytes += size_bytes
             if self._unread_bytes > limits.LINGER_DISCARD_BYTES_MAX:
-                self._let_go()
+                self._reset_and_release()
         else:
             self._home.remove(self)
-            self._drop()
+            self._reset_connection()
 
     def _make_parser(self) -> ResponseParser:
         self._asked_at = inf
@@ -347,7 +350,7 @@ class HttpTarget:
             return
         self._note_final(head)
         text = render.with_via(head.head, self._via) if self._via else head.head
-        self._rest(self._keep_s)
+        self._return_home(self._keep_s)
         handler.whole(text, head.body_bytes, body)
 
     def _note_final(self, head: ResponseHead) -> None:
@@ -387,11 +390,11 @@ class HttpTarget:
         handler = self._handler
         if handler is None or self.state not in _IN_USE:
             return
-        self._rest(self._keep_s if parser.reusable else 0.0, excess=parser.excess)
+        self._return_home(self._keep_s if parser.reusable else 0.0, excess=parser.excess)
         handler.ended()
         handler.done(None)
 
-    def _rest(self, idle_s: float, *, excess: bool = False) -> None:
+    def _return_home(self, idle_s: float, *, excess: bool = False) -> None:
         """It has no exchange from here on, and idles for so long if it may."""
         self._handler = None
         if self._is_paused:
@@ -399,9 +402,9 @@ class HttpTarget:
             self._connection.resume()
         if excess or not self._request_complete:
             self._parser = None
-            self._drop()
+            self._reset_connection()
             return
-        # How long it took, without a look at a clock: of the deadline, and of its idling.
+        # When it was asked is told by its deadline: no look at a clock for that.
         asked_at = self.deadline - self._home.response_s
         if self._parser is not None:
             self._parser = None  # It holds us: let no cycle wait for the collector.
@@ -414,13 +417,13 @@ class HttpTarget:
         if not self._home.keep(self, idle_s, now - asked_at):
             self.retire()
 
-    # It is not.
+    # The response did not complete.
 
     def _answer_ended(self) -> None:
         """The target finished: perhaps that is the end of its response."""
         parser = self._parser
         if parser is None or parser.is_untouched:
-            self._reset("the target closed the connection without an answer")
+            self._end_broken("the target closed the connection without an answer")
             return
         parser.end()
         if parser.is_complete:
@@ -439,28 +442,30 @@ class HttpTarget:
         self._finish_with(None, is_lost=True)
 
     def _broke_off(self) -> None:
-        self._reset("the connection to the target was lost", is_lost=True)
+        self._end_broken("the connection to the target was lost", is_lost=True)
 
-    def _reset(self, reason: str, *, is_lost: bool = False) -> None:
-        """A pooled connection may have been about to end by itself: that says nothing.
+    def _end_broken(self, reason: str, *, is_lost: bool = False) -> None:
+        """Judge how the connection ended, then end the exchange.
 
-        Nor does the end of one on which the target waited for a client, who sends or reads slowly.
+        The end of a reused connection on which not one byte came does not count against the
+        target: it may have been about to close it. Nor does that of one on which the target waited
+        for a client, who sends or reads slowly.
         """
         stale = self._is_untouched and self._is_reused
-        waited = self._is_paused or not self._is_target_s_turn
+        waited = self._is_paused or not self._awaits_target
         self.blames_target = self.state is _ASKED and not stale and not waited
         if stale:  # As the others may be: another attempt shall not meet one of them.
             self._home.shed_idle()
         self._finish_with(LegFailure("target-reset", reason), is_lost=is_lost)
 
     @property
-    def _is_target_s_turn(self) -> bool:
+    def _awaits_target(self) -> bool:
         """It has all of the request, or takes no more of it."""
         return self._request_complete or self._writer.is_full
 
     def _answer_overdue(self) -> None:
         """Whose fault it is: who reads its answer slowly, or sends its request so, is a client."""
-        if self._is_paused or not self._is_untouched or not self._is_target_s_turn:
+        if self._is_paused or not self._is_untouched or not self._awaits_target:
             self._fail("stalled", "nothing moved for too long")
         else:
             self.blames_target = True
@@ -476,9 +481,9 @@ class HttpTarget:
         if is_lost:
             self.state = _OVER
         elif self.state is _ASKED and failure is not None and failure.code in GIVEN_UP:
-            self._abandon()
+            self._give_up_request()
         else:
-            self._drop()
+            self._reset_connection()
         # We may stand in a call of the handler's own: it is told at the end of the turn.
         self._timers.at_turn_end(self._tell_done)
 
@@ -490,7 +495,7 @@ class HttpTarget:
 
     # Nobody waits any more.
 
-    def _abandon(self) -> None:
+    def _give_up_request(self) -> None:
         """Say to the target that nobody waits, and let the slot wait until it knows.
 
         A target that has all of the request may answer by closing its side. One that has not is
@@ -498,22 +503,22 @@ class HttpTarget:
         """
         home, seconds = self._home, hold_s(self._home.usual_s)
         if not self._request_complete or home.is_crowded:
-            self._drop()
+            self._reset_connection()
             self.lingers = Abandoned(self._timers, seconds)
             return
         self.state = _GIVEN_UP
         self.deadline = inf
-        self.lingers = Abandoned(self._timers, seconds, self._drop)
+        self.lingers = Abandoned(self._timers, seconds, self._reset_connection)
         self._writer.drop()
         self._connection.resume()
         self._connection.finish()
 
-    def _let_go(self) -> None:
+    def _reset_and_release(self) -> None:
         """The target is done with what nobody waits for, or says too much."""
-        self._drop()
-        self._forsaken()
+        self._reset_connection()
+        self._release_slot()
 
-    def _forsaken(self) -> None:
+    def _release_slot(self) -> None:
         self.state = _OVER
         if self.lingers is not None:
             self.lingers.end()
@@ -524,19 +529,19 @@ class HttpTarget:
         self.deadline = self._timers.now() + limits.LINGER_DISCARD_S
         self._connection.finish()
 
-    def _left(self) -> None:
+    def _closed_while_idle(self) -> None:
         """The target closed it while it was idle."""
         self._home.remove(self)
         self.retire()
 
-    def _drop(self) -> None:
+    def _reset_connection(self) -> None:
         """Reset it."""
         self.state = _OVER
         self.deadline = inf
         self._writer.drop()
         self._connection.abort()
 
-    def _gone(self) -> None:
+    def _lost_while_idle(self) -> None:
         self._home.remove(self)
         self.state = _OVER
 
@@ -546,10 +551,10 @@ class HttpTarget:
 
 Action = Callable[[HttpTarget], None]
 TABLE: Final[Mapping[tuple[WireState, WireEvent], Action]] = {
-    (WireState.IDLE, WireEvent.ENDED): HttpTarget._left,
+    (WireState.IDLE, WireEvent.ENDED): HttpTarget._closed_while_idle,
     (WireState.IDLE, WireEvent.WRITABLE): HttpTarget._nothing,
-    (WireState.IDLE, WireEvent.CLOSED): HttpTarget._gone,
-    (WireState.IDLE, WireEvent.LOST): HttpTarget._gone,
+    (WireState.IDLE, WireEvent.CLOSED): HttpTarget._lost_while_idle,
+    (WireState.IDLE, WireEvent.LOST): HttpTarget._lost_while_idle,
     (WireState.ASKED, WireEvent.ENDED): HttpTarget._answer_ended,
     (WireState.ASKED, WireEvent.WRITABLE): HttpTarget._tell_writable,
     (WireState.ASKED, WireEvent.CLOSED): HttpTarget._broke_off,
@@ -562,18 +567,18 @@ TABLE: Final[Mapping[tuple[WireState, WireEvent], Action]] = {
     (WireState.RAW_ENDED, WireEvent.WRITABLE): HttpTarget._tell_writable,
     (WireState.RAW_ENDED, WireEvent.CLOSED): HttpTarget._raw_closed,
     (WireState.RAW_ENDED, WireEvent.LOST): HttpTarget._broke_off,
-    (WireState.GIVEN_UP, WireEvent.ENDED): HttpTarget._let_go,
+    (WireState.GIVEN_UP, WireEvent.ENDED): HttpTarget._reset_and_release,
     (WireState.GIVEN_UP, WireEvent.WRITABLE): HttpTarget._nothing,
-    (WireState.GIVEN_UP, WireEvent.CLOSED): HttpTarget._forsaken,
-    (WireState.GIVEN_UP, WireEvent.LOST): HttpTarget._forsaken,
+    (WireState.GIVEN_UP, WireEvent.CLOSED): HttpTarget._release_slot,
+    (WireState.GIVEN_UP, WireEvent.LOST): HttpTarget._release_slot,
     (WireState.LEAVING, WireEvent.ENDED): HttpTarget._nothing,
     (WireState.LEAVING, WireEvent.WRITABLE): HttpTarget._nothing,
-    (WireState.LEAVING, WireEvent.CLOSED): HttpTarget._gone,
-    (WireState.LEAVING, WireEvent.LOST): HttpTarget._gone,
-    (WireState.LEAVING, WireEvent.OVERDUE): HttpTarget._drop,
+    (WireState.LEAVING, WireEvent.CLOSED): HttpTarget._lost_while_idle,
+    (WireState.LEAVING, WireEvent.LOST): HttpTarget._lost_while_idle,
+    (WireState.LEAVING, WireEvent.OVERDUE): HttpTarget._reset_connection,
     (WireState.OVER, WireEvent.ENDED): HttpTarget._nothing,
     (WireState.OVER, WireEvent.WRITABLE): HttpTarget._nothing,
     (WireState.OVER, WireEvent.CLOSED): HttpTarget._nothing,
     (WireState.OVER, WireEvent.LOST): HttpTarget._nothing,
 }
-"""What is done about what befalls a connection. A pair that is not here can't be."""
+"""The action for a state and an event. A pair that is missing cannot occur."""
