@@ -161,12 +161,9 @@ class Redeemer:
         )
 
     def _unanswered(self, name: str, redemption: PendingRedemption, failure: DialFailure) -> None:
-        site = redemption.token.site_name
-        hint = f". Is the router of {site} running, and reachable there?"
         redemption.error_code = code_of(failure)
-        if redemption.error_code:  # They say what to do.
-            hint = ""
-        self._failed(name, redemption, f"{failure.reason}{hint}", final=False)
+        reason = failure.reason + _hint(failure, redemption.token.site_name)
+        self._failed(name, redemption, reason, final=False)
         self._again(name, redemption)
 
     def _answered(
@@ -195,3 +192,15 @@ class Redeemer:
         redemption.error, redemption.final = error, final
         if told != (error, final):
             self._changed()  # Whoever asks `redeem` hears why now.
+
+
+def _hint(failure: DialFailure, site: str) -> str:
+    """The next step of who redeems a token of ``site``."""
+    if code_of(failure):  # They say what to do.
+        return ""
+    if failure.code == "tls":
+        return (
+            f". What answers there is not {site} as the token knows it: {site} was made anew, or "
+            f"another site has its address. At {site}: sitectl token create FILE"
+        )
+    return f". Is the router of {site} running, and reachable there?"

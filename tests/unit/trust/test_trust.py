@@ -35,6 +35,7 @@ from router.model import limits, sharing
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
 from router.model.specs import LinkSpec
+from router.net.ports import Tls
 from router.net.simulated import SimulatedInternet
 from router.trust.ports import ClaimResult, PendingLink
 from router.trust.trust import SiteTrust
@@ -96,6 +97,22 @@ def test_a_claim_that_finds_nobody_says_so_and_since_when_it_tries(holder: Path)
     assert (now.state, now.since) == ("connecting", BEGAN_S)
     assert "Is the router of there running" in now.error
     assert journal.told() == ["claim-failed"]
+
+
+def test_a_claim_at_a_site_that_was_made_anew_says_so(holder: Path) -> None:
+    internet = SimulatedInternet(seed=1)
+    network, there = internet.host("10.0.0.1"), internet.host("10.0.0.2")
+    other = Tls(context=None, certificate=b"", alpn=("spillway-other",))
+    there.listen("10.0.0.2", 55671, lambda connection: None, tls=other)
+    trust = SiteTrust(holder, Journal().tell)
+    trust.start(network, lambda: None, lambda: None, lambda predicate, reason: 0)
+    trust.outgoing("west", LinkSpec())
+    internet.run_until(BEGAN_S)
+    now = trust.outgoing("west", LinkSpec())
+    assert isinstance(now, PendingLink)
+    assert "there was made anew, or another site has its address" in now.error
+    assert "At there: sitectl token create FILE" in now.error
+    assert "running" not in now.error
 
 
 def started(directory: Path) -> SiteTrust:
