@@ -531,6 +531,11 @@ class Forwarder:
         for key, service in self._services.items():
             service.silent = silent.get(key, {})
 
+    def set_stuck(self, stuck: Set[tuple[ServiceKey, str]]) -> None:
+        """Targets, by address, that hold all of their slots and complete no request."""
+        for key, service in self._services.items():
+            service.stuck = {address for one, address in stuck if one == key}
+
     def silent(self) -> list[tuple[ServiceKey, Mapping[str, int]]]:
         """As `set_silent` has it, of service ports that have such targets."""
         return [(key, one.silent) for key, one in sorted(self._services.items()) if one.silent]

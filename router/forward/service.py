@@ -168,6 +168,7 @@ class Service(ServiceFigures):
         self.routes = MissingRoutes(shared.settles_until)
         self.has_targets = False
         self.silent = {}
+        self.stuck = frozenset()
         self._told: tuple[bool, int, int | None, float | None] = (False, 0, None, None)
         self._rate_timer: Timer | None = None
         self._rate_state = 0  # When it was last looked at by the timer.

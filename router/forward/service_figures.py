@@ -1,6 +1,6 @@
 """What is read of one service port: by other sites, by autoscalers, by people."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Explanation
@@ -21,7 +21,7 @@ from router.forward.sessions import Session
 from router.forward.target_answers import silent_text
 from router.forward.target_timing import Timings
 from router.model.addresses import split
-from router.model.errors import LEAVING
+from router.model.errors import LEAVING, STUCK
 from router.model.ids import SiteId
 from router.model.specs import ServiceProtocol
 from router.net.ports import Network
@@ -51,6 +51,7 @@ class ServiceFigures:
         "room",
         "silent",
         "site",
+        "stuck",
         "timers",
         "timings",
     )
@@ -70,6 +71,8 @@ class ServiceFigures:
     room: WaitingRoom
     silent: Mapping[str, int]
     """Targets that answer nothing: how many connections in a row got no byte, by address."""
+    stuck: Set[str]
+    """Targets that hold all of their slots and complete no request, by address."""
     site: SiteId
     timers: Network
     timings: Timings
@@ -241,6 +244,8 @@ class ServiceFigures:
         if state.leaving:
             return LEAVING
         if state.ready:
+            if state.target in self.stuck:
+                return STUCK
             return silent_text(self.silent.get(state.target, 0))
         return self._health.error_of(state.target)
 

@@ -413,7 +413,9 @@ class SiteServices:
             self._take(self._routing.grants_ended(now))
         self._look_at_credentials()
         self._changes.look_at_rates(self.rates(), now)
-        self._changes.stuck.look(self._forwarder.full_targets(), self._forwarder.usual_s, now)
+        stuck = self._changes.stuck
+        stuck.look(self._forwarder.full_targets(), self._forwarder.usual_s, now)
+        self._forwarder.set_stuck(stuck.stuck)
         self._look_at_changes()
 
 

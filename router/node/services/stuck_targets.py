@@ -1,6 +1,6 @@
 """Targets whose slots are all taken and that complete no request, though checks find them ready."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import NamedTuple
 
 from router.model.events import Note, Tell
@@ -61,6 +61,11 @@ class StuckTargets:
             message = f"Target {address} of {key} completes requests again, or has a free slot."
             self._tell("info", "target-moves", address, message)
         self._stuck = stuck
+
+    @property
+    def stuck(self) -> Set[tuple[ServiceKey, str]]:
+        """Which were stuck at the last look: service port and address."""
+        return self._stuck
 
     def notes(self, now: float) -> list[Note]:
         """One for each target that is stuck."""

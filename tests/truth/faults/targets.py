@@ -183,6 +183,7 @@ STUCK = Fault(
         "request for … s, and all of its slots are taken: it may hang.",
         fault.STATUS_JSON: "ready: true, problems: none, notes: SW0349",
         fault.CHECK: "WARNING  SW0349  Target …of shop:… has completed no request for",
+        fault.SERVICE: "yes…all of its slots are taken, and it completes no request",
         fault.TOP: "near: ready…SW0349 Target …has completed no request for…/s to far (full)",
         fault.WHY: "goes to far…near…full…far…chosen",
         fault.WHY_PAST: "far   …passed over: near (full)",
@@ -196,9 +197,7 @@ STUCK = Fault(
         "request for … s, and all of its slots are taken: it may hang.",
         fault.OBJECT_EVENTS: "Warning  TargetStuck…Target …of shop:… has completed no request for",
     },
-    silent=LINKS_ARE_UP
-    | SERVES
-    | silent("their checks find the targets ready, until requests time out", fault.SERVICE),
+    silent=LINKS_ARE_UP | SERVES,
     exits={fault.CHECK: 3},
     false=("Every request is served",),
 )

@@ -40,7 +40,9 @@ def test_a_full_target_that_completes_nothing_is_named_until_it_completes_one() 
         "slots are taken: it may hang."
     )
     assert told.codes == ["target-stuck"]
+    assert targets.stuck == {(SHOP, PLACE)}
     targets, told = looked(0.1, (0.0, 7), (LATE_S, 7), (LATE_S + 1, 8))
+    assert not targets.stuck
     assert targets.notes(LATE_S + 1) == []
     assert told.codes == ["target-stuck", "target-moves"]
 
