@@ -693,6 +693,11 @@ NAME_CHARS_MAX = 63  # DNS-1123 label.
 HOST_CHARS_MAX = 253  # RFC 1123, 2.1; also what people call a gateway.
 GATEWAY_ENTRIES_MAX = 1_024  # Bindings, forwards of one gateway's YAML: a host has fewer services.
 
+# process.
+STOOD_STILL_S = (
+    5.0  # A process that was not run for longer says so: its links may have failed of it.
+)
+
 # main: asking other sites of their targets.
 INQUIRY_WAIT_S = 2.0
 INQUIRY_TARGETS_MAX = 256  # Of one service port at one site; more are not shown.

@@ -95,6 +95,15 @@ class FollowedRecord:
         text = "The router was asked to stop, and drains."
         self.journal.tell("info", "router-draining", "router", text)
 
+    def stood_still(self, seconds: float) -> None:
+        """It was not run for so long, and goes on."""
+        text = (
+            f"This router stood still for {seconds:.0f} s: what it tells of links and requests of "
+            "that time may be its own doing."
+        )
+        hint = "See what stops it: too little CPU (`cpu.stat` of its cgroup), a debugger, SIGSTOP"
+        self.journal.tell("warning", "router-stood-still", "router", text, hint)
+
     def reopen(self) -> None:
         """SIGHUP."""
         self._file.reopen()

@@ -439,7 +439,7 @@ async def serve(
     )
     async with admin, asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(store.watch(process.reapply))
-        probing = tasks.create_task(probe_lag(process.view))
+        probing = tasks.create_task(probe_lag(process.view, process.record))
         bursting = tasks.create_task(process.bursting.run())
         resolving = tasks.create_task(process.peers.run())
         api = AdminApi(process.view, process.record.events, parts=parts)
@@ -499,10 +499,12 @@ async def _first_of(*events: asyncio.Event, timeout_s: float) -> None:
             wait.cancel()
 
 
-async def probe_lag(view: OperatorView) -> None:
-    """Measure how late the loop wakes."""
+async def probe_lag(view: OperatorView, record: FollowedRecord) -> None:
+    """Measure how late the loop wakes, and tell of a stand-still."""
     loop = asyncio.get_running_loop()
     while True:
         due = next_tick(loop.time(), LAG_PROBE_S)
         await asyncio.sleep(due - loop.time())
-        view.loop_lag_s = max(0.0, loop.time() - due)
+        view.loop_lag_s = lag_s = max(0.0, loop.time() - due)
+        if lag_s >= limits.STOOD_STILL_S:
+            record.stood_still(lag_s)

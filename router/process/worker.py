@@ -98,7 +98,7 @@ async def _serve(directory: Path, logs: Logs, part: Part, links: int) -> int:
                 link.run(),
                 link.tell_door(),
                 store.watch(lambda wanted, _: process.reapply(wanted, [])),
-                probe_lag(process.view),
+                probe_lag(process.view, process.record),
             )
         ]
         process.view.serving = True

@@ -110,7 +110,7 @@ def test_a_claim_at_a_site_that_was_made_anew_says_so(holder: Path) -> None:
     internet.run_until(BEGAN_S)
     now = trust.outgoing("west", LinkSpec())
     assert isinstance(now, PendingLink)
-    assert "there was made anew, or another site has its address" in now.error
+    assert "there was made again, or another site has its address" in now.error
     assert "At there: sitectl token create FILE" in now.error
     assert "running" not in now.error
 
