@@ -252,13 +252,14 @@ class Exchange(ABC):
         """The attempt at its target is over."""
         service = self._service
         leg, self._leg = self._leg, None
+        lingers = leg.lingers if leg is not None else None  # Its connection may be lent next.
         self._slot = None
         if is_complete and leg is not None:
             outcomes, status = service.outcomes, leg.status
             if status > outcomes.judged_above or outcomes.suspects:
                 outcomes.completed(slot.target, status, self._era)
-        if leg is not None and leg.lingers is not None:
-            service.admission.release_after(leg.lingers, slot)
+        if lingers is not None:
+            service.admission.release_after(lingers, slot)
         else:
             service.admission.release(slot)
 

@@ -62,7 +62,7 @@ class Place:
 
     def judge(self, crowd: Crowd) -> None:
         """Nothing went astray, and nothing is left."""
-        print(dict(crowd.tally), [target.connections_made for target in self.targets])
+        print(dict(crowd.tally), [target.connections for target in self.targets])
         assert crowd.wrong == []
         for target in self.targets:
             assert target.violations == []

@@ -116,7 +116,6 @@ class UnrulyTarget(Target):
         self._rng = random.Random(seed)
         self.violations: list[str] = []
         self.runs: Counter[str] = Counter()
-        self.connections_made = 0
         self.hears_clients = False
         """Over tcp: then a head may break off."""
         super().__init__(background, name, address)
@@ -127,7 +126,7 @@ class UnrulyTarget(Target):
         return len(self._writers)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections_made += 1
+        self.connections += 1
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         spoilt = ""
         while True:
