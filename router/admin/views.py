@@ -125,7 +125,8 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     ``certificate``: SHA-256 of what such a link shows, hex. ``allow``: the services that the
     neighbour was let in to declare, export and import; ``held``: those that this site was let in to
     there. None: no terms. ``bytes_in_total``, ``bytes_out_total``: what the link carried since the
-    router started, as in `spillway_link_bytes_total`.
+    router started, as in `spillway_link_bytes_total`. ``succeeded``: it drains, and the same link
+    is up again beside it: no fault, and not counted as a link.
     """
 
     name: str
@@ -148,6 +149,7 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     held: AllowView | None = None
     bytes_in_total: int = 0
     bytes_out_total: int = 0
+    succeeded: bool = False
 
 
 class ListenerView(msgspec.Struct, frozen=True, kw_only=True):

@@ -135,7 +135,8 @@ class OperatorView:
     def status(self, *, steady: bool = False) -> Status:
         """The site in a few figures, and what is wrong. ``steady``: without rates, which change
         all the time."""
-        router, links = self._router, self.links()
+        router = self._router
+        links = [link for link in self.links() if not link.succeeded]
         targets = list(
             local_targets.not_ready(router, _not_known, None)
             if steady

@@ -92,6 +92,7 @@ def _readiness(status: Status) -> dict[str, str]:
 
 def _links_up(links: Sequence[LinkView]) -> dict[str, str]:
     """Counted as `status` does. It holds while only other sites can dial those that are down."""
+    links = [link for link in links if not link.succeeded]
     down = [link for link in links if link.state != "up"]
     if not down:
         return _condition("LinksUp", True, "AllUp", f"{counted(len(links), 'link')} up")

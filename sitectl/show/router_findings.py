@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from functools import partial
 from typing import Any
 
+from router.model.plural import counted
 from router.model.specs import SiteSpec
 from sitectl.base import output
 from sitectl.base.failure import Failure
@@ -91,6 +92,9 @@ def _link(known: Sequence[str], item: dict[str, Any]) -> Iterator[Finding]:
     name = f"link {item['name']}"
     if item.get("state") == "up":
         yield Finding("ok", "SW0515", f"{name} is up, cost {item.get('cost')}")
+    elif item.get("succeeded"):
+        streams = counted(item.get("streams"), "stream")
+        yield Finding("ok", "SW0515", f"{name} is up again; the old one ends with {streams}")
     elif not _names(known, f"Link {item['name']} "):
         cause = f": {item['error']}" if item.get("error") else ""
         hint = f"sitectl link status {item['name']}"

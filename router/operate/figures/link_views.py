@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
+
 from router.admin.views import AllowView, LinkView, SiteName
 from router.link.link_status import LinkStatus, in_words
 from router.model.events import Note, Problem
@@ -85,7 +87,18 @@ def link_views(
                 certificate_expires=None,
             )
         )
-    return sorted(views, key=lambda view: (view.direction != "outgoing", view.name))
+    return sorted(marked(views), key=lambda view: (view.direction != "outgoing", view.name))
+
+
+def marked(views: Sequence[LinkView]) -> list[LinkView]:
+    """``views`` with those marked that drain while the same link is up again."""
+    up = {(one.name, one.direction, one.neighbour) for one in views if one.state == "up"}
+    return [
+        msgspec.structs.replace(one, succeeded=True)
+        if one.state == "draining" and (one.name, one.direction, one.neighbour) in up
+        else one
+        for one in views
+    ]
 
 
 def neighbour_of(link: LinkStatus, sites: Mapping[SiteId, SiteRoute]) -> SiteName:

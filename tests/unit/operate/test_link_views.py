@@ -1,7 +1,7 @@
 """Links that are down: which of them are problems."""
 
 from router.admin.views import LinkView, SiteName
-from router.operate.figures.link_views import of_links
+from router.operate.figures.link_views import marked, of_links
 
 COPY = "far closed: another router with the identity of near is linked here"
 
@@ -31,3 +31,11 @@ def test_a_copy_that_is_kept_out_is_not_told_to_link_again() -> None:
     assert codes(refused) == ["SW0404"]
     assert codes(refused, copy=COPY) == []
     assert codes(refused, link("hub", "down", "it hangs"), copy=COPY) == ["SW0675"]
+
+
+def test_a_link_that_drains_behind_the_same_link_is_marked() -> None:
+    old, new = link("far", "draining", ""), link("far", "up", "")
+    assert [one.succeeded for one in marked([old, new])] == [True, False]
+    other = link("second", "up", "")
+    assert [one.succeeded for one in marked([old, other])] == [False, False]
+    assert [one.succeeded for one in marked([old, link("far", "down", "")])] == [False, False]

@@ -88,6 +88,8 @@ def test_a_lost_link_is_a_fault_of_the_site_that_dials_it(
 def test_all_links_are_up_also_where_there_are_none() -> None:
     assert condition("LinksUp", status()) == ("True", "AllUp", "0 links up")
     up = link("a", "outgoing", "up")
+    old = msgspec.structs.replace(up, state="draining", succeeded=True)
+    assert condition("LinksUp", status(), up, old) == ("True", "AllUp", "1 link up")
     assert condition("LinksUp", status(), up) == ("True", "AllUp", "1 link up")
 
 

@@ -19,12 +19,12 @@ export function linkState(link) {
 
 /** The links of this site that are not up. @param {any} live */
 export function linksDown(live) {
-  return live.links.filter((link) => link.state !== "up");
+  return live.links.filter((link) => link.state !== "up" && !link.succeeded);
 }
 
 /** `1 of 2 links up`, of this site's links as `status` counts them. @param {any} live */
 export function linksUp(live) {
-  const all = live.links.length;
+  const all = live.links.filter((link) => !link.succeeded).length;
   return `${count(all - linksDown(live).length)} of ${plural(all, "link")} up`;
 }
 
