@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from router.balance.rotation import next_in_turn, take_turn
@@ -18,6 +18,8 @@ PLACES = st.lists(st.tuples(st.integers(1, 9), st.integers(-30, 30)), min_size=1
 
 
 @given(places=PLACES)
+@example(places=[(1, 0), (1, 0)])
+@example(places=[(2, 1), (1, 2), (3, 0)])
 def test_the_turn_is_of_the_one_that_is_owed_most_and_the_first_of_equals(
     places: list[tuple[int, int]],
 ) -> None:

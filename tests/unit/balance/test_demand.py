@@ -3,6 +3,7 @@
 import pytest
 
 from router.balance.demand import Demand, DemandFigures, Each, each_of, targets_wanted
+from router.balance.site_gate import RateState
 from router.balance.target import TargetState
 from router.model import limits
 
@@ -126,8 +127,19 @@ def test_targets_wanted_are_rounded_up_by_each_thing_that_is_stated(
     assert targets_wanted(figures_of(wanted, 31.0), each) == targets
 
 
-def state(capacity: int | None, *, ready: bool = True) -> TargetState:
-    return TargetState("10.0.0.1:80", "t", ready, 0, capacity, 0)
+def state(capacity: int | None, *, ready: bool = True, per_s: float | None = None) -> TargetState:
+    rate = None
+    if per_s is not None:
+        rate = RateState(
+            per_s=per_s,
+            resume_per_s=per_s,
+            window_s=1.0,
+            asked_per_s=0.0,
+            admitted_per_s=0.0,
+            free=1,
+            is_over=False,
+        )
+    return TargetState("10.0.0.1:80", "t", ready, 0, capacity, 0, rate)
 
 
 def test_what_a_target_takes_is_the_mean_of_the_ready_ones_that_state_it() -> None:
@@ -137,3 +149,12 @@ def test_what_a_target_takes_is_the_mean_of_the_ready_ones_that_state_it() -> No
     assert each_of([state(None)], learnt=False) is None
     assert each_of([], learnt=False) is None
     assert each_of([state(7)], learnt=True) == Each(slots=7.0, learnt=True)
+
+
+def test_what_a_target_takes_a_second_is_the_mean_of_the_ready_ones_that_state_a_rate() -> None:
+    targets = [state(None, per_s=10.0), state(None, per_s=30.0), state(None)]
+    assert each_of(targets, learnt=True) == Each(per_s=20.0)
+    assert each_of([*targets, state(None, per_s=90.0, ready=False)], learnt=False) == Each(
+        per_s=20.0
+    )
+    assert each_of([state(4, per_s=10.0), state(8)], learnt=False) == Each(slots=6.0, per_s=10.0)
