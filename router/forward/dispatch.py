@@ -31,6 +31,7 @@ from math import inf
 from router.balance.decisions import Decision, NoChoice, RemoteWait
 from router.balance.ledger import Slot
 from router.forward.admission import NO_TARGETS
+from router.forward.exchange import ASKING, CHOOSING, NOT_STOPPED, OVER
 from router.forward.observers import Watch
 from router.forward.ports import (
     CLIENT_GONE,
@@ -83,8 +84,6 @@ class Dispatch(Receiver):
         self.record = record = RequestRecord(now, request.session, "ok" if is_tcp else "5xx")
         self._again = None
         self._wait = None
-        self._away = False
-        self._asked_at = None
         self._told_opened = False
         self.tries = None
         # Hot: what needs nothing of us goes straight through.
@@ -118,7 +117,7 @@ class Dispatch(Receiver):
     # Leg
 
     def finish(self) -> None:
-        if self._over:
+        if self._state is OVER:
             return
         if self._complete_at is None:
             self._complete_at = self._service.now()
@@ -135,7 +134,7 @@ class Dispatch(Receiver):
 
     def relieve(self) -> None:
         """Memory is short: do without what was sent, or without the request."""
-        if self._opened:
+        if self.has_target:
             self._forget_sent()
         else:
             self._give_up(OVERLOADED)
@@ -174,7 +173,7 @@ class Dispatch(Receiver):
 
     def _too_late(self) -> LegFailure:
         """What ends it then. No target is at fault while sites do not even take the request."""
-        never_taken = self.record.retried_for == "unanswered" and not self._opened
+        never_taken = self.record.retried_for == "unanswered" and not self.has_target
         return NEVER_TAKEN if never_taken else TOO_LATE
 
     # Steps
@@ -206,7 +205,7 @@ class Dispatch(Receiver):
 
     def _try_again(self, failure: LegFailure) -> None:
         """The attempt failed, and all of the request is here."""
-        self._opened = False  # What is sent meanwhile is kept for the next one.
+        self._state = CHOOSING  # What is sent meanwhile is kept for the next one.
         self.record.held_at = inf
         self.record.retried_for = failure.code
         if failure.code == "draining":  # What came of the decision, unless another one follows.
@@ -303,7 +302,7 @@ class Dispatch(Receiver):
 
     def _give_up(self, failure: LegFailure) -> None:
         """Try no more: `done` with ``failure`` follows once the attempt under way is over."""
-        if self._over or self._given_up is not None:
+        if self._state is OVER or self._given_up is not None:
             return
         self._given_up = failure
         if isinstance(self._leg, RemoteLeg) and self._is_overdue():
@@ -344,11 +343,6 @@ class Dispatch(Receiver):
                 return True
             if not self.open_remote(decision, 0, now):
                 return False
-            if decision.site != service.site and (
-                decision.overflow_reason or not service.ledger.targets_ready
-            ):  # `leave`, in place.
-                self._away = True
-                service.demand.overflowed += 1
         else:
             session = self.request.session
             if record.attempts or record.seen is not None:
@@ -410,40 +404,32 @@ class Dispatch(Receiver):
         record.attempts += 1
         record.begun_at = now
         if self._begin_here(slot):  # We may stand in the caller's call: it hears of the head next.
-            usual = self._kept is None and self._wait is None and self._asked_at is None
-            if usual and self.request.idempotent:
-                self._opened = True  # `_now_opened`, in place.
-                record.held_at = now
-            else:
-                self._now_opened(now)
+            self._hold()
+            record.held_at = now
+            if self._wait is not None:
+                self._wait.opened(now)
             self._told_opened = True
-            if self._owes_writable:
-                self._service.timers.at_turn_end(self._repay_writable)
+            if self._stopped is not NOT_STOPPED:
+                self._service.timers.at_turn_end(self._let_go_on)
 
     def open_remote(self, to: Decision | RemoteWait, wait_ms: int, now: float) -> bool:
         """An attempt elsewhere; False: there is no adjacency that way."""
         service, record, path, site = self._service, self.record, to.path, to.site
         balancer = service.balancer
         egress = balancer.routers.get(path[-1]) or balancer.egress(site, path)
-        leg = RemoteLeg(
-            self.request,
-            self,
-            egress,
-            service.now,
-            path,
-            wait_ms,
-            service.streams,
-            service.site,
-            now,
-            service.unanswered,
-        )
+        spills = to.spills if type(to) is RemoteWait else False
+        if type(to) is Decision:
+            spills = to.overflow_reason != ""
+        # Not where another router of this site takes it: there it is demand.
+        is_demand = site != service.site and (spills or not service.ledger.targets_ready)
+        leg = RemoteLeg(self.request, self, service, egress, path, wait_ms, now, is_demand)
         if not leg.is_begun:
             return False
-        self._asked_at = None if wait_ms else now
         record.site = site
         self._place = to.router or site  # Likewise.
         self._target = ""
         self._leg = leg
+        self._state = ASKING
         record.attempts += 1
         record.begun_at = now
         if self._kept is not None or self._is_finished or self._paused:
@@ -454,18 +440,6 @@ class Dispatch(Receiver):
         """See `ClientLeg`."""
         if self.record.site in sites and isinstance(self._leg, RemoteLeg):
             self._leg.break_off()
-
-    def leave(self, site: SiteId, overflow_reason: str) -> None:
-        """A remote attempt is under way; with a reason, or for want of targets, it is demand.
-
-        Not of this router where another one of this site takes it: there it is.
-        """
-        service = self._service
-        if site == service.site:
-            return
-        if overflow_reason or not service.ledger.targets_ready:
-            self._away = True
-            service.demand.overflowed += 1
 
     def _wait_for(self, choice: NoChoice, now: float) -> None:
         self.record.rest()

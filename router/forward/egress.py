@@ -7,7 +7,7 @@ OPEN allows, or refuses. So two full sites cannot pass a request to and fro.
 from router.balance.ledger import Denied, Slot
 from router.balance.waiting_room import WaitingPlace, line_of
 from router.forward.answer_habit import IN_PARTS_AGAIN
-from router.forward.exchange import Exchange
+from router.forward.exchange import CHOOSING, NOT_STOPPED, OVER, Exchange
 from router.forward.ports import OVERLOADED, LegCode, LegFailure, Request
 from router.forward.service import Service
 from router.forward.under_way import UnderWay
@@ -51,7 +51,6 @@ class EgressExchange(Exchange):
     __slots__ = (
         "_accepted",
         "_habit",
-        "_is_waiting",
         "_stream",
         "_stream_lost",
         "_timer",
@@ -81,7 +80,6 @@ class EgressExchange(Exchange):
         self.ingress = ingress
         """The site whose client it is."""
         self._timer: Timer | None = None  # Only while it outlives its stream.
-        self._is_waiting = False
         self._accepted = False
         self._stream_lost = False
         self.is_raw = is_raw = request.protocol == "tcp"
@@ -106,8 +104,6 @@ class EgressExchange(Exchange):
         slot = service.admission.admit(self, wait_until)
         if type(slot) is Slot:
             self._serve(slot)
-        elif slot is None:
-            self._is_waiting = True
         elif isinstance(slot, Denied):
             self._refuse("no-target" if slot is Denied.NO_TARGET else "busy")
 
@@ -122,11 +118,9 @@ class EgressExchange(Exchange):
         return line_of(self._stream.neighbour_site, self.ingress, self._service.branch_to)
 
     def granted(self, slot: Slot) -> None:
-        self._is_waiting = False
         self._serve(slot)
 
     def expired(self) -> None:
-        self._is_waiting = False
         self._refuse("busy")
 
     displaced = expired
@@ -148,7 +142,7 @@ class EgressExchange(Exchange):
         """Memory is short: who waits had better go to another site."""
         if self._leave_queue():
             self._refuse("busy")
-        elif self._opened:
+        elif self.has_target:
             self._forget_sent()
         else:
             self._give_up(OVERLOADED)
@@ -157,8 +151,7 @@ class EgressExchange(Exchange):
 
     def finish(self) -> None:
         Exchange.finish(self)
-        if self._is_waiting and self.is_gone():
-            self._leave_queue()
+        if self.is_gone() and self._leave_queue():
             self._stream.reset("cancelled")
 
     def misused(self) -> None:
@@ -174,7 +167,7 @@ class EgressExchange(Exchange):
     def stream_lost(self, cause: ResetCode | None) -> None:
         """See `StreamHandler.lost`."""
         self._stream_lost = True
-        if self._over or self._leave_queue():
+        if self._state is OVER or self._leave_queue():
             self._under_way.egress_finished(self)
         elif cause is not None:
             self.abort()
@@ -187,11 +180,7 @@ class EgressExchange(Exchange):
     # LegHandler
 
     def opened(self) -> None:
-        self._opened = True
-        if self._kept is not None or self.request.protocol == "http2":
-            self._forget_unneeded()
-        else:
-            self._in_hand = False
+        self._hold()
         if not self._accepted:
             self._accepted = True
             habit = self._habit
@@ -201,8 +190,8 @@ class EgressExchange(Exchange):
                 if habit is not None:
                     habit.in_parts -= 1
                 self._stream.accept(self._service.ledger.load)
-        if self._owes_writable:
-            self._repay_writable()
+        if self._stopped is not NOT_STOPPED:
+            self._let_go_on()
 
     def _came_in_parts(self) -> int:
         assert self._habit is not None, "ACCEPTED was held back"
@@ -232,7 +221,7 @@ class EgressExchange(Exchange):
         if self._in_hand or self._timing is not None:
             self._answer_began()
         self._give_back(slot, is_complete=True)
-        self._over = True
+        self._state = OVER
         ledger.lent -= 1
         if self._stream_lost:
             self._outlived()
@@ -244,7 +233,7 @@ class EgressExchange(Exchange):
     # Exchange
 
     def _attempt_over(self, failure: LegFailure | None) -> None:
-        self._over = True
+        self._state = OVER
         ledger, stream = self._service.ledger, self._stream
         ledger.lent -= 1
         if self._in_hand:
@@ -280,17 +269,16 @@ class EgressExchange(Exchange):
             self.opened()
 
     def _refuse(self, reason: Refusal) -> None:
-        self._over = True
+        self._state = OVER
         if self._in_hand:
             self._forget_sent()
         self._stream.refuse(reason, self._service.ledger.load)
 
     def _leave_queue(self) -> bool:
         """It waits for a slot no longer; False: it did not."""
-        if not self._is_waiting:
+        if self._state is not CHOOSING:
             return False
-        self._is_waiting = False
-        self._over = True
+        self._state = OVER
         self._service.admission.leave(self)
         self._forget_sent()
         return True

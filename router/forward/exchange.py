@@ -16,6 +16,7 @@ to other targets of this site; a stream that the target did not process (RFC 911
 again.
 """
 
+import enum
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
@@ -23,6 +24,7 @@ from typing import ClassVar
 
 from router.balance.ledger import Slot
 from router.forward.admission import NO_TARGETS
+from router.forward.exchange_states import ExchangeState
 from router.forward.ports import CANCELLED, LegFailure, PendingLeg, Request, ServerLeg
 from router.forward.replay import Replay
 from router.forward.service import Service
@@ -30,6 +32,26 @@ from router.forward.target_tcp import Received
 from router.forward.target_timing import TargetTiming
 from router.model import limits
 from router.net.ports import Buffer, Connection
+
+# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
+CHOOSING = ExchangeState.CHOOSING
+ASKING = ExchangeState.ASKING
+HELD = ExchangeState.HELD
+ANSWERING = ExchangeState.ANSWERING
+OVER = ExchangeState.OVER
+
+
+class _Stopped(enum.Enum):
+    """Whether the caller was told to send no more, and what has to happen first."""
+
+    NOT = enum.auto()
+    BY_KEPT = enum.auto()  # So much is kept: an attempt has to hold a target.
+    BY_LEG = enum.auto()  # The attempt has to take what it was given.
+
+
+NOT_STOPPED = _Stopped.NOT
+_BY_KEPT = _Stopped.BY_KEPT
+_BY_LEG = _Stopped.BY_LEG
 
 
 class HereTried:
@@ -54,13 +76,11 @@ class Exchange(ABC):
         "_is_finished",
         "_kept",
         "_leg",
-        "_leg_full",
-        "_opened",
-        "_over",
-        "_owes_writable",
         "_paused",
         "_service",
         "_slot",
+        "_state",
+        "_stopped",
         "_target",
         "_timing",
         "_tried_here",
@@ -77,10 +97,10 @@ class Exchange(ABC):
         self.request = request
         """As it is sent to targets and other sites."""
         self._service = service
+        self._state = CHOOSING
         # Of the attempt under way.
         self._leg: ServerLeg | None = None  # Takes what the caller sends.
         self._dial: PendingLeg | None = None  # It is being connected, and becomes ``_leg``.
-        self._opened = False  # It holds a target.
         self._slot: Slot | None = None  # Held while the attempt is at a target of this site.
         self._target = ""  # Of ``_slot``, the last one; empty: the last attempt was elsewhere.
         self._era = 0  # `Outcomes.era` when the attempt began.
@@ -90,15 +110,13 @@ class Exchange(ABC):
         self._in_hand = True  # All of it is still here: in ``_kept``, or there was nothing yet.
         self._kept: Replay | None = None  # Most requests send nothing.
         self._is_finished = False
-        self._leg_full = False
-        self._owes_writable = False
+        self._stopped = NOT_STOPPED
         self._paused = False
         self._given_up: LegFailure | None = None  # Its attempt is aborted and has not ended yet.
-        self._over = False
 
     @abstractmethod
     def opened(self) -> None:
-        """The attempt holds a target: from here on a byte may have reached it."""
+        """The attempt holds a target: `_hold` follows."""
 
     @abstractmethod
     def _attempt_over(self, failure: LegFailure | None) -> None:
@@ -123,6 +141,11 @@ class Exchange(ABC):
         """The caller, who was stopped, may send again."""
 
     @property
+    def has_target(self) -> bool:
+        """A byte of it may have reached one, in the last attempt."""
+        return self._state is HELD or self._state is ANSWERING
+
+    @property
     def target(self) -> str:
         """Of this site, that has it now; empty: none."""
         return self._target if self._slot is not None else ""
@@ -130,26 +153,27 @@ class Exchange(ABC):
     # What the caller calls: `Leg`.
 
     def send(self, data: Buffer) -> bool:
-        if self._over:
+        if self._state is OVER:
             return True
         kept, leg = self._kept, self._leg
         if self._in_hand:
             if kept is None:
                 kept = self._kept = Replay(self._service.pressure, self)
-            if self._opened and kept.size_bytes + len(data) > limits.REPLAY_BYTES_MAX:
+            if self._state is HELD and kept.size_bytes + len(data) > limits.REPLAY_BYTES_MAX:
                 self._forget_sent()
             else:
                 data = kept.add(data)
         if leg is not None and not leg.send(data):
-            self._leg_full = self._owes_writable = True
+            self._stopped = _BY_LEG
             return False
-        if not self._opened and kept is not None and kept.size_bytes >= limits.REPLAY_BYTES_MAX:
-            self._owes_writable = True
+        if kept is not None and self._keeps_too_much():
+            if self._stopped is NOT_STOPPED:
+                self._stopped = _BY_KEPT
             return False
         return True
 
     def send_trailers(self, block: bytes) -> None:
-        if self._over:
+        if self._state is OVER:
             return
         if self._in_hand:
             if self._kept is None:
@@ -159,7 +183,7 @@ class Exchange(ABC):
             self._leg.send_trailers(block)
 
     def finish(self) -> None:
-        if self._over:
+        if self._state is OVER:
             return
         self._is_finished = True
         if self._leg is not None:
@@ -206,8 +230,9 @@ class Exchange(ABC):
         self.done(failure)
 
     def writable(self) -> None:
-        self._leg_full = False
-        self._repay_writable()
+        if self._stopped is _BY_LEG:
+            self._stopped = _BY_KEPT
+        self._let_go_on()
 
     def done(self, failure: LegFailure | None) -> None:
         slot = self._slot
@@ -230,6 +255,7 @@ class Exchange(ABC):
         """Begin it: ``slot`` is ours now. True: its target is held already, and has the head;
         else `opened` or `done` follows."""
         service, request = self._service, self.request
+        self._state = ASKING
         self._slot = slot
         self._target = target = slot.target
         self._era = service.outcomes.era
@@ -322,8 +348,7 @@ class Exchange(ABC):
         return tried is not None and tried.refusals > limits.HTTP2_REFUSED_TRIES_MAX
 
     def _begin_here_again(self, slot: Slot) -> None:
-        self._opened = False  # What is sent meanwhile is kept for it.
-        if self._begin_here(slot):
+        if self._begin_here(slot):  # What is sent until it is held is kept for it.
             self.opened()
 
     def _remember_tried(self) -> HereTried:
@@ -334,6 +359,7 @@ class Exchange(ABC):
 
     def _answer_began(self) -> None:
         """A head of the attempt's answer came: nothing is sent again."""
+        self._state = ANSWERING
         if self._timing is not None and self._leg is not None:
             self._timing.answered(self._leg.status)
         if self._in_hand:
@@ -341,7 +367,7 @@ class Exchange(ABC):
 
     def _give_up(self, failure: LegFailure) -> None:
         """Try no more: `done` follows once the attempt under way is over."""
-        if not self._over and self._given_up is None:
+        if self._state is not OVER and self._given_up is None:
             self._given_up = failure
             self._stop_attempt()
 
@@ -362,7 +388,9 @@ class Exchange(ABC):
     def _catch_up(self, leg: ServerLeg) -> None:
         """Give a fresh attempt what was sent so far."""
         assert self._in_hand, "an attempt without the request in hand"
-        self._leg_full = self._kept is not None and not self._kept.play(leg)
+        takes_more = self._kept is None or self._kept.play(leg)
+        if self._stopped is not NOT_STOPPED:
+            self._stopped = _BY_KEPT if takes_more else _BY_LEG
         if self._is_finished:
             self._finish_leg(leg)
         if self._paused:
@@ -373,19 +401,22 @@ class Exchange(ABC):
             self._timing.complete()
         leg.finish()
 
-    def _forget_unneeded(self) -> None:
+    def _hold(self) -> None:
         """A target is held now: keep what was sent only if it may have to be sent again.
 
         A target of this site may not process a stream of HTTP/2; another attempt may follow one
         that failed only if the request is idempotent, and at its ingress.
         """
+        self._state = HELD
         if self._in_hand:
             request, kept = self.request, self._kept
             may_return = self._target != "" and request.protocol == "http2"
             may_repeat = self._FROM_CLIENT and request.idempotent
             too_much = kept is not None and kept.size_bytes > limits.REPLAY_BYTES_MAX
             if too_much or not (may_return or may_repeat):
-                self._forget_sent()
+                self._in_hand = False
+                if kept is not None:
+                    self._forget_sent()
 
     def _forget_sent(self) -> None:
         """From here on it cannot be sent again."""
@@ -394,11 +425,19 @@ class Exchange(ABC):
         if kept is not None:
             kept.drop()
 
-    def _repay_writable(self) -> None:
-        if not self._owes_writable or self._leg_full or self._given_up or self._over:
-            return
+    def _keeps_too_much(self) -> bool:
+        """For one without a target: the caller is stopped."""
         kept = self._kept
-        if not self._opened and kept is not None and kept.size_bytes >= limits.REPLAY_BYTES_MAX:
+        return (
+            kept is not None
+            and kept.size_bytes >= limits.REPLAY_BYTES_MAX
+            and self._state is not HELD
+        )
+
+    def _let_go_on(self) -> None:
+        """Tell the caller to send on, if it was stopped and need not be any more."""
+        if self._stopped is not _BY_KEPT or self._given_up or self._state is OVER:
             return
-        self._owes_writable = False
-        self._tell_writable()
+        if not self._keeps_too_much():
+            self._stopped = NOT_STOPPED
+            self._tell_writable()

@@ -1,15 +1,16 @@
 """A leg over a stream to another site's targets: what comes over a link is checked here."""
 
-from collections.abc import Callable
 from typing import Protocol
 
 from router.balance.ejection import Cause
 from router.balance.remote_site import RemoteSite
+from router.forward.exchange_states import RemoteState
 from router.forward.http1.canonical import check_response_head, check_trailers
 from router.forward.http1.grammar import is_upgrade
 from router.forward.ports import LegCode, LegFailure, LegHandler, Request
-from router.forward.unanswered import UnansweredStreams
-from router.link.ports import OpenRequest, Refusal, ResetCode, Stream, StreamOpener
+from router.forward.refused_messages import BY_FAILURE
+from router.forward.service import Service
+from router.link.ports import OpenRequest, Refusal, ResetCode, Stream
 from router.model import limits
 from router.model.ids import SiteId
 from router.model.paths import Path
@@ -50,23 +51,33 @@ def upgrade_of(offer: OpenRequest) -> str | None:
     return asked if not asked or is_upgrade(asked.encode("utf-8", "replace")) else None
 
 
+# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
+_ASKED = RemoteState.ASKED
+_STANDING = RemoteState.STANDING
+_HELD = RemoteState.HELD
+_ANSWERING = RemoteState.ANSWERING
+_RAW = RemoteState.RAW
+_GIVEN_UP = RemoteState.GIVEN_UP
+_OVER = RemoteState.OVER
+
+
 class RemoteHandler(LegHandler, Protocol):
     """Who opened a `RemoteLeg`, a `ServerLeg` that says nothing of targets."""
 
-    def opened(self, held_s: float = 0.0) -> None:
-        """See `LegHandler`; for ``held_s`` already, which the egress kept to itself."""
+    def opened(self, held_at: float | None = None) -> None:
+        """See `LegHandler`; ``held_at``: since when, None: now. The egress may tell it late."""
 
     def whole(
-        self, head: bytes, body_bytes: int, body: Buffer, held_s: float | None = None
+        self, head: bytes, body_bytes: int, body: Buffer, held_at: float | None = None
     ) -> None:
-        """See `LegHandler`; with ``held_s`` it stands for `opened` as well."""
+        """See `LegHandler`; with ``held_at`` it stands for `opened` as well."""
 
     def can_leave(self) -> bool:
         """The request may be sent to another place, and one has room for it."""
 
 
 class RemoteLeg:
-    """One stream along ``path``, which tells ``egress`` at its end what it hears of its load.
+    """An attempt elsewhere: one stream along ``path``, and all that it says of that site.
 
     It opens as it is made: see `is_begun`.
     ``wait_ms`` > 0 lets the egress keep it waiting for a slot. For http a response must be
@@ -74,8 +85,10 @@ class RemoteLeg:
     is ``bad-answer``. An http leg is done with its response; one that came before the end of the
     request resets the stream, so that nobody goes on reading the rest.
 
-    It reports to the ejections of ``egress`` whether the site serves, and stands in ``unanswered``
-    from ``begun_at`` until the site has answered OPEN. One that may wait there does not.
+    ``egress`` hears of its load, its ejections whether the site serves, and the service's `Remotes`
+    how long the site took to let it in. It stands in `Service.unanswered` from ``begun_at`` until
+    the site has answered OPEN; one that may wait there does not. ``is_demand``: a request for which
+    this site had no room or no target, and counts as its demand unless it waits.
     """
 
     wire = None
@@ -84,25 +97,20 @@ class RemoteLeg:
     lingers = None
 
     __slots__ = (
-        "_aborted",
         "_begun_at",
         "_body_left",
         "_during",
         "_egress",
-        "_final",
         "_finished",
         "_handler",
         "_interim_bytes",
-        "_now",
-        "_opened",
-        "_over",
-        "_raw",
+        "_is_counted",
+        "_is_demand",
         "_request",
         "_serves",
-        "_site",
-        "_stands",
+        "_service",
+        "_state",
         "_stream",
-        "_unanswered",
         "is_begun",
     )
 
@@ -110,44 +118,37 @@ class RemoteLeg:
         self,
         request: Request,
         handler: RemoteHandler,
+        service: Service,
         egress: RemoteSite,
-        now: Callable[[], float],
         path: Path,
         wait_ms: int,
-        opener: StreamOpener,
-        ingress: SiteId,
         begun_at: float,
-        unanswered: UnansweredStreams,
+        is_demand: bool,
     ) -> None:
         self._request = request
         self._handler = handler
-        self._egress: RemoteSite | None = egress  # None: ours is over there.
-        self._site = egress
+        self._service = service
+        self._egress = egress
         self._during = during = egress.ejection
+        self._state = _STANDING if wait_ms else _ASKED
+        self._is_counted = True  # Among those that are over there.
+        self._is_demand = is_demand
         self._serves = False  # Tcp: something came, which was told, so its end says nothing.
         self._begun_at = begun_at
-        self._unanswered: UnansweredStreams | None = None
-        self._now = now
-        self._stream: Stream | None = None
         self._body_left = LENGTH_NOT_KNOWN
-        self._final = False  # The final response head was passed on.
-        self._raw = request.protocol == "tcp"
-        self._aborted = False
-        self._opened = False
-        self._over = False
         self._interim_bytes = 0
-        self._stands = wait_ms > 0  # Its egress has not said yet that it has a slot, or none.
         key = request.key
         by_flag = request.upgrade == _WEBSOCKET
+        is_raw = request.protocol == "tcp"
         # Such a request is complete as it stands.
-        self._finished = ends = not (self._raw or request.body_bytes or request.upgrade)
-        self._stream = opener.open_stream(
+        self._finished = ends = not (is_raw or request.body_bytes or request.upgrade)
+        self._stream = stream = service.streams.open_stream(
             OpenRequest(
                 path=path,
                 service=key.name,
                 port=key.port,
                 protocol=request.protocol,
-                ingress=ingress,
+                ingress=service.site,
                 wait_ms=wait_ms,
                 flags=_WEBSOCKET_FLAG if by_flag else 0,
                 body_bytes=request.body_bytes,
@@ -160,26 +161,28 @@ class RemoteLeg:
             self,
             ends=ends,
         )
-        self.is_begun = begun = self._stream is not None
+        self.is_begun = stream is not None
         """False: there is no adjacency that way now, and this leg is nothing."""
-        if not begun:
+        if stream is None:
             return
         if during is not None:
             during.under_way += 1
-        if wait_ms > 0:
+        if wait_ms:
             egress.stand()
-        else:
-            egress.open()
-            self._unanswered = unanswered
-            unanswered.since[self] = begun_at
-            if not unanswered.is_watched:
-                unanswered.watch()
+            return
+        if is_demand:
+            service.demand.overflowed += 1
+        egress.open()
+        unanswered = service.unanswered
+        unanswered.since[self] = begun_at
+        if not unanswered.is_watched:
+            unanswered.watch()
 
     # Unanswered
 
     @property
     def egress_site(self) -> SiteId:
-        return self._site.site
+        return self._egress.site
 
     @property
     def is_probe(self) -> bool:
@@ -189,11 +192,10 @@ class RemoteLeg:
     def unanswered(self) -> None:
         """The site is silent. If nothing better can be done for the request, it waits on."""
         stream = self._stream
-        self._unanswered = None
-        if self._over:
+        if self._state is _OVER:
             return
         self._blame("unanswered")
-        if self._aborted or not self._handler.can_leave():
+        if self._state is _GIVEN_UP or not self._handler.can_leave():
             return
         self._done(LegFailure("unanswered", "the other site did not take the request in time"))
         if stream is not None:
@@ -201,7 +203,7 @@ class RemoteLeg:
 
     def overdue(self) -> None:
         """Its time for an answer was up, and `abort` follows: a failure unless one has begun."""
-        if not self._final and not self._raw:
+        if self._request.protocol != "tcp" and self._state not in (_ANSWERING, _RAW):
             self._blame("timeout")
 
     # Leg
@@ -221,7 +223,13 @@ class RemoteLeg:
                 self._stream.finish()
 
     def abort(self) -> None:
-        self._aborted = True
+        if self._state is _OVER:
+            return
+        if self._state is _ASKED:
+            self._service.unanswered.since.pop(self, None)
+        elif self._state is _STANDING:
+            self._stand_ended()
+        self._state = _GIVEN_UP
         if self._stream is not None:
             self._stream.reset("cancelled")
 
@@ -238,39 +246,39 @@ class RemoteLeg:
         if self._stream is not None:
             self._stream.resume()
 
-    # StreamHandler
+    # StreamHandler: after we have reset the stream only `lost` comes.
 
     def accepted(self, in_flight: int) -> None:
-        if self._unanswered is not None:  # `_heard`, in place.
-            del self._unanswered.since[self]
-            self._unanswered = None
-        if self._egress is not None:
-            if self._stands:
-                self._stood()
-            self._egress.hear(in_flight, self._now())
-        if not self._over:
-            self._opened = True
-            assert self._stream is not None, "it was accepted"
-            self._handler.opened(self._stream.held_s)
+        stream = self._stream
+        assert stream is not None, "it was accepted"
+        held_at = self._let_in(stream)
+        self._egress.hear(in_flight, self._service.now())
+        self._state = _RAW if self._request.protocol == "tcp" else _HELD
+        self._handler.opened(held_at)
 
     def refused(self, reason: Refusal, in_flight: int) -> None:
-        self._heard()
-        if self._stands:
-            self._stood()
-        if reason == "busy" and self._egress is not None:
-            self._egress.refuse(in_flight, self._now())
+        egress, service = self._egress, self._service
+        now = service.now()
+        is_busy = reason == "busy"
+        if self._state is _STANDING:
+            self._stand_ended()
         else:
-            self._count_end(in_flight, served=False)
-        if reason == "connect-failed":
-            self._blame("connect")
-        elif reason == "busy" and self._during is not None:
-            self._site.ejections.answered(self._site.site, self._during, self._now())
-        self._done(LegFailure("cancelled") if self._aborted else LegFailure(reason))
+            service.unanswered.since.pop(self, None)
+            if is_busy:
+                service.remotes.note_round_trip(egress.site, now - self._begun_at)
+        if is_busy:
+            egress.refuse(in_flight, now)
+            if self._during is not None:
+                egress.ejections.answered(egress.site, self._during, now)
+        else:
+            self._is_counted = False
+            egress.end(in_flight, now, False)
+            if reason == "connect-failed":
+                self._blame("connect")
+        self._done(LegFailure(reason))
 
     def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
-        if self._over:
-            return
-        status = None if self._raw or self._final else check_response_head(head)
+        status = check_response_head(head) if self._state is _HELD else None
         if status is None or body_bytes < LENGTH_NOT_KNOWN:
             self._broken("response head is not canonical")
             return
@@ -278,9 +286,9 @@ class RemoteLeg:
             if not self._request.upgrade:
                 self._broken("101 without having asked for it")
                 return
-            self._raw = True
+            self._state = _RAW
         elif status >= 200:
-            self._final = True
+            self._state = _ANSWERING
             bodiless = self._request.head_only or status in NO_BODY_STATUS
             self._body_left = 0 if bodiless else body_bytes
         else:
@@ -289,16 +297,11 @@ class RemoteLeg:
                 self._broken("interim responses without end")
                 return
         if self._during is not None:
-            self._site.ejections.answered(self._site.site, self._during, self._now())
+            self._egress.ejections.answered(self._egress.site, self._during, self._service.now())
         self._handler.head(head, body_bytes)
 
     def received(self, data: memoryview) -> None:
-        if self._over:
-            return
-        if not self._raw:
-            if not self._final:
-                self._broken("body before the response head")
-                return
+        if self._state is _ANSWERING:
             left = self._body_left
             if left != LENGTH_NOT_KNOWN:
                 left -= len(data)
@@ -306,158 +309,163 @@ class RemoteLeg:
                     self._broken("body longer than its head says")
                     return
                 self._body_left = left
+        elif self._state is not _RAW:
+            self._broken("body before the response head")
+            return
         elif not self._serves:
             self._serves = True
-            if self._site.ejections.suspects:
+            if self._egress.ejections.suspects:
                 self._praise()
         self._handler.received(data)
 
     def trailers(self, block: bytes) -> None:
-        if self._over:
-            return
-        if self._raw or not self._final or not check_trailers(block):
+        if self._state is not _ANSWERING or not check_trailers(block):
             self._broken("trailers are not canonical")
             return
         self._handler.trailers(block)
 
     def ended(self, in_flight: int) -> None:
-        is_whole = self._raw or (self._final and self._body_left <= 0)
+        is_whole = self._state is _RAW or (self._state is _ANSWERING and self._body_left <= 0)
         if in_flight >= 0:
-            self._count_end(in_flight, served=is_whole)
-        if self._over:
-            return
+            self._is_counted = False
+            self._egress.end(in_flight, self._service.now(), is_whole)
         if not is_whole:
             self._broken("response shorter than its head says")
             return
-        if self._site.ejections.suspects and not self._serves:
+        if self._egress.ejections.suspects and not self._serves:
             self._praise()
-        if self._raw:
-            self._handler.ended()
-            return
         self._handler.ended()
         stream = self._stream
-        self._done(None)
-        if not self._finished and stream is not None:
-            stream.reset("cancelled")
+        if self._state is _ANSWERING:
+            self._done(None)
+            if not self._finished and stream is not None:
+                stream.reset("cancelled")
 
     def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
-        egress, stream = self._egress, self._stream
-        if self._unanswered is not None:  # `_heard`, in place.
-            del self._unanswered.since[self]
-            self._unanswered = None
+        stream, state = self._stream, self._state
+        assert stream is not None, "it was answered"
+        held_at = self._let_in(stream) if state is _ASKED or state is _STANDING else None
         # As `head`, `received` and `ended`, of a final response.
         fault = ""
-        status = None if self._raw or self._final else check_response_head(head)
-        if status is None or status < 200 or body_bytes < LENGTH_NOT_KNOWN:
+        is_due = held_at is not None or state is _HELD
+        status = check_response_head(head) if is_due else None
+        if (
+            status is None
+            or status < 200
+            or body_bytes < LENGTH_NOT_KNOWN
+            or self._request.protocol == "tcp"
+        ):
             fault = "response head is not canonical"
         else:
             bodiless = self._request.head_only or status in NO_BODY_STATUS
             if len(body) != (0 if bodiless else body_bytes) and (bodiless or body_bytes >= 0):
                 fault = "response longer or shorter than its head says"
-        if in_flight >= 0 and egress is not None:  # `_count_end`, in place.
-            if self._stands:
-                self._stood()
-            self._egress = None
-            egress.end(in_flight, self._now(), not fault)
-        if self._over:
-            return
-        held_s = None
-        if not self._opened:
-            self._opened = True
-            assert stream is not None, "it was answered"
-            held_s = stream.held_s
+        egress, service = self._egress, self._service
+        if in_flight >= 0:
+            self._is_counted = False
+            egress.end(in_flight, service.now(), not fault)
         if fault:
-            self._broken(fault, held_s)
+            if held_at is not None:
+                self._state = _HELD
+                self._handler.opened(held_at)
+            self._broken(fault)
             return
-        if self._site.ejections.suspects:
+        if egress.ejections.suspects:
             self._praise()
-        self._over = True
+        self._state = _OVER
+        if self._is_demand:
+            service.demand.overflowed -= 1
         if self._request.upgrade:
             self.finish()  # It was not granted: the request is complete as it stands.
-        self._handler.whole(head, body_bytes, body, held_s)
-        if not self._finished and stream is not None:
+        self._handler.whole(head, body_bytes, body, held_at)
+        if not self._finished:
             stream.reset("cancelled")
 
     def writable(self) -> None:
-        if not self._over:
+        if self._state is not _OVER:
             self._handler.writable()
 
     def lost(self, cause: ResetCode | None) -> None:
         self._stream = None
-        if self._unanswered is not None:
-            self._heard()
-        if cause is not None and not self._over and not self._aborted:
+        egress, state = self._egress, self._state
+        if state is _ASKED:
+            self._service.unanswered.since.pop(self, None)
+        elif state is _STANDING:
+            self._stand_ended()
+        is_news = state is not _OVER and state is not _GIVEN_UP
+        if cause is not None and is_news:
             self._reset_there(cause)
         if self._during is not None:
-            self._site.ejections.ended(self._during, self._now())
-        egress = self._egress
-        if egress is not None:  # `_count_end`, in place.
-            if self._stands:
-                self._stood()
-            self._egress = None
+            egress.ejections.ended(self._during, self._service.now())
+        if self._is_counted:
+            self._is_counted = False
             egress.end(-1)
-        if self._over:
-            return
-        if self._aborted:
+        if state is _GIVEN_UP:
             self._done(LegFailure("cancelled"))
+        elif not is_news:
+            return
         elif cause is not None:
             self._done(LegFailure(_FAILURES[cause], f"reset by the other site: {cause}"))
-        elif self._raw:
+        elif state is _RAW:
             self._done(None)
         else:  # A clean end without a response is none.
             self._done(LegFailure("bad-answer", "the stream ended before the response"))
 
-    def _count_end(self, in_flight: int, *, served: bool) -> None:
-        """Ours is over there; ``in_flight`` is then the egress's count without it, -1 not told."""
-        if self._stands:
-            self._stood()
-        egress, self._egress = self._egress, None
-        if egress is not None:
-            egress.end(in_flight, self._now(), served)
+    # What an answer to OPEN, or none, says of the way there.
 
-    def _stood(self) -> None:
-        """It waits no more, whatever came of it."""
-        self._stands = False
-        if self._egress is not None:
-            self._egress.stood()
+    def _let_in(self, stream: Stream) -> float:
+        """The site has a target for it; since when."""
+        service, egress, begun_at = self._service, self._egress, self._begun_at
+        held_at = service.now() - stream.held_s
+        if held_at < begun_at:  # The past that another site tells of is not before we asked it.
+            held_at = begun_at
+        if self._state is _STANDING:
+            egress.stood()
+            if self._is_demand:
+                service.demand.overflowed += 1
+        else:
+            since = service.unanswered.since
+            if self in since:
+                del since[self]
+            service.remotes.note_round_trip(egress.site, held_at - begun_at)
+        return held_at
+
+    def _stand_ended(self) -> None:
+        """It waits there no more, and was not let in."""
+        self._egress.stood()
+        self._is_demand = False
 
     # What its end says of the site.
-
-    def _heard(self) -> None:
-        """OPEN was answered, or never will be."""
-        if self._unanswered is not None:
-            del self._unanswered.since[self]
-            self._unanswered = None
 
     def _reset_there(self, cause: ResetCode) -> None:
         """By the other site, or on the way there."""
         if self._request.protocol != "tcp":
-            if self._raw:
+            if self._state is _RAW:
                 return  # A tunnel may end so.
-        elif self._serves or self._now() - self._begun_at >= limits.EJECT_TCP_RESET_S:
+        elif self._serves or self._service.now() - self._begun_at >= limits.EJECT_TCP_RESET_S:
             return
         self._blame(_BLAMES.get(cause, "reset"))
 
     def _blame(self, cause: Cause) -> None:
-        site = self._site
-        site.ejections.failed(site.site, self._during, cause, self._now())
+        egress = self._egress
+        egress.ejections.failed(egress.site, self._during, cause, self._service.now())
 
     def _praise(self) -> None:
-        site = self._site
-        site.ejections.succeeded(site.site, self._during, self._now())
+        egress = self._egress
+        egress.ejections.succeeded(egress.site, self._during, self._service.now())
 
-    def _broken(self, reason: str, held_s: float | None = None) -> None:
-        """``held_s``: it is to be told first that it was opened, so long ago."""
+    def _broken(self, reason: str) -> None:
         self._blame("malformed")
         stream = self._stream
-        if held_s is not None:
-            self._handler.opened(held_s)
         self._done(LegFailure("bad-answer", reason))
         if stream is not None:
             stream.reset("bad-message")
 
     def _done(self, failure: LegFailure | None) -> None:
-        if self._over:
-            return
-        self._over = True
+        service = self._service
+        self._state = _OVER
+        if self._is_demand:
+            service.demand.overflowed -= 1
+        if failure is not None and failure.code in BY_FAILURE:
+            service.refused_messages.note(BY_FAILURE[failure.code], service.key, self._egress.site)
         self._handler.done(failure)

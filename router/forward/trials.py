@@ -13,10 +13,9 @@ import msgspec
 
 from router.balance.decisions import Decision
 from router.balance.ledger import Slot
-from router.forward.exchange import Exchange
+from router.forward.exchange import ASKING, OVER, Exchange
 from router.forward.http1.request_heads import Forwarding, RequestHead, read_request_head
 from router.forward.ports import LegCode, LegFailure, Request, tell_in_parts
-from router.forward.refused_messages import BY_FAILURE
 from router.forward.remote import RemoteLeg
 from router.forward.service import Service
 from router.model import limits
@@ -80,20 +79,11 @@ class _TrialExchange(Exchange):
 
     def _open_remote(self, choice: Decision) -> None:
         service, path = self._service, choice.path
-        leg = RemoteLeg(
-            self.request,
-            self,
-            service.balancer.egress(choice.site, path),
-            service.now,
-            path,
-            0,
-            service.streams,
-            service.site,
-            self._began,
-            service.unanswered,
-        )
+        egress = service.balancer.egress(choice.site, path)
+        leg = RemoteLeg(self.request, self, service, egress, path, 0, self._began, False)
         if leg.is_begun:
             self._leg = leg
+            self._state = ASKING
         else:
             self._fail_later("no-route")
 
@@ -102,9 +92,8 @@ class _TrialExchange(Exchange):
 
     # RemoteHandler
 
-    def opened(self, held_s: float = 0.0) -> None:
-        self._opened = True
-        self._forget_unneeded()
+    def opened(self, held_at: float | None = None) -> None:
+        self._hold()
         if self._service.protocol == "tcp":
             self._tell("ok")
             self._service.timers.at_turn_end(self.abort)
@@ -124,8 +113,10 @@ class _TrialExchange(Exchange):
     def ended(self) -> None: ...
 
     def whole(
-        self, head: bytes, body_bytes: int, body: Buffer, held_s: float | None = None
+        self, head: bytes, body_bytes: int, body: Buffer, held_at: float | None = None
     ) -> None:
+        if held_at is not None:
+            self._hold()
         tell_in_parts(self, head, body_bytes, body)
 
     def can_leave(self) -> bool:
@@ -140,13 +131,10 @@ class _TrialExchange(Exchange):
         """It sends nothing."""
 
     def _attempt_over(self, failure: LegFailure | None) -> None:
-        self._over = True
+        self._state = OVER
         if failure is None:
             self._tell("ok")
         else:
-            if not self._is_told and failure.code in BY_FAILURE:
-                refusal = BY_FAILURE[failure.code]
-                self._service.refused_messages.note(refusal, self._service.key, self._site)
             self._tell(failure.code, failure.reason)
         if self._service.room.line:
             self._service.room.reconsider()

@@ -36,9 +36,6 @@ class Queued(Protocol):
     def open_remote(self, to: Decision | RemoteWait, wait_ms: int, now: float) -> bool:
         """Start an attempt that may stand there; False: it could not."""
 
-    def leave(self, site: SiteId, overflow_reason: str) -> None:
-        """A remote attempt is under way that need not wait."""
-
     def fail(self, failure: LegFailure) -> None:
         """It is over, at the end of the turn."""
 
@@ -115,7 +112,6 @@ class Wait:
             travelled_s = service.remotes.round_trip_s(record.site)
             record.begun_at = max(record.begun_at, now - travelled_s)
             self._end_stand(turned_away=False)
-            queued.leave(record.site, record.overflow_reason)
         waited_since = record.waited_since
         if waited_since is None:
             return

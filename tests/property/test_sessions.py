@@ -3,6 +3,7 @@
 from collections import Counter
 from math import log
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -232,5 +233,5 @@ def test_what_is_saved_is_bounded_by_the_rate_of_the_last_window(
         given_out = 0
         while given_out < 2_000 and budget.take(now):
             given_out += 1
-        assert abs(given_out - min(2_000, saved)) <= 1.0
+        assert given_out == pytest.approx(min(2_000, saved), abs=1 + 1e-6)
         saved -= given_out

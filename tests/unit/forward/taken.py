@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from router.balance.ledger import Slot
 from router.forward.exchange import Exchange
+from router.forward.exchange_states import ExchangeState
 from router.forward.ports import (
     LegFailure,
     LegHandler,
@@ -127,8 +128,7 @@ class DirectExchange(Exchange):
         self._caller = caller
         slot = Slot(target, cast(Any, SimpleNamespace(ready=True, given_up=0)), None)
         if self._begin_here(slot):  # Not told: we stand in the caller's call.
-            self._opened = True
-            self._forget_unneeded()
+            self._hold()
 
     def client_gone(self) -> None:
         self.abort()
@@ -137,16 +137,15 @@ class DirectExchange(Exchange):
         """Its target is at this site."""
 
     def relieve(self) -> None:
-        if self._opened:
+        if self.has_target:
             self._forget_sent()
         else:
             self.abort()
 
     def opened(self) -> None:
-        self._opened = True
-        self._forget_unneeded()
+        self._hold()
         self._caller.opened()
-        self._repay_writable()
+        self._let_go_on()
 
     def head(self, head: bytes, body_bytes: int) -> None:
         self._answer_began()
@@ -165,11 +164,11 @@ class DirectExchange(Exchange):
         slot = self._slot
         assert slot is not None, "it is served here"
         self._give_back(slot, is_complete=True)
-        self._over = True
+        self._state = ExchangeState.OVER
         self._caller.whole(head, body_bytes, body)
 
     def _attempt_over(self, failure: LegFailure | None) -> None:
-        self._over = True
+        self._state = ExchangeState.OVER
         if self._in_hand:
             self._forget_sent()
         self._caller.done(failure)

@@ -7,8 +7,9 @@ import pytest
 
 from router.balance.remote_site import RemoteSite
 from router.forward.ports import Request
+from router.forward.refused_messages import RefusedMessages
 from router.forward.remote import RemoteLeg
-from router.forward.unanswered import UnansweredStreams
+from router.forward.remotes import Remotes
 from router.link.ports import OpenRequest, Stream, StreamHandler
 from router.model.ids import RouterId, SiteId
 from router.model.specs import ServiceProtocol
@@ -27,8 +28,20 @@ class Ignored:
         return lambda *_: None
 
 
-class Opener:
-    """Opens streams to nowhere."""
+class Service:
+    """One whose streams lead nowhere."""
+
+    site = SiteId(HERE)
+
+    def __init__(self) -> None:
+        self.key = WEB
+        self.refused_messages = RefusedMessages(self.now)
+        self.streams = self
+        self.unanswered = Unwatched()
+        self.remotes = Remotes()
+
+    def now(self) -> float:
+        return 1.0
 
     def open_stream(
         self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False
@@ -83,14 +96,12 @@ def opened(egress: RemoteSite, protocol: ServiceProtocol = "http") -> RemoteLeg:
     return RemoteLeg(
         Request(key=WEB, protocol=protocol, head=head),
         cast(Any, Ignored()),
+        cast(Any, Service()),
         egress,
-        lambda: 1.0,
         (RouterId("ra"),),
         0,
-        Opener(),
-        SiteId(HERE),
         1.0,
-        cast(UnansweredStreams, Unwatched()),
+        is_demand=False,
     )
 
 

@@ -1,0 +1,70 @@
+"""What an exchange and its attempts elsewhere do under aborts of any kind, their tables allow."""
+
+import enum
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from router.forward.exchange import Exchange
+from router.forward.exchange_states import AFTER, AFTER_REMOTE
+from router.forward.remote import RemoteLeg
+from tests.simulation import test_http2_storms as http2_storms
+from tests.simulation.storm import Storm
+
+SEEDS = range(8)
+ROUNDS = 40
+
+
+class Watched:
+    """The ``_state`` of a class, in place of its slot, with what followed what."""
+
+    def __init__(self, slot: Any, table: Mapping[Any, frozenset[Any]]) -> None:
+        self._slot, self._table = slot, table
+        self.seen: Counter[tuple[enum.Enum, enum.Enum]] = Counter()
+        self.listed = {(a, b) for a in table for b in table[a]}
+
+    def __get__(self, one: Any, owner: type) -> Any:
+        return self._slot.__get__(one, owner)
+
+    def __set__(self, one: Any, state: Any) -> None:
+        try:
+            before = self._slot.__get__(one)
+        except AttributeError:
+            before = state  # Its first.
+        if before is not state:
+            assert state in self._table[before], f"{before} to {state}: {one!r}"
+            self.seen[before, state] += 1
+        self._slot.__set__(one, state)
+
+
+@pytest.fixture(scope="module")
+def watched() -> Iterator[list[Watched]]:
+    """Both classes, over all storms of this file."""
+    with pytest.MonkeyPatch.context() as patch:
+        both = []
+        for one, table in ((Exchange, AFTER), (RemoteLeg, AFTER_REMOTE)):
+            state = Watched(one.__dict__["_state"], table)
+            patch.setattr(one, "_state", state)
+            both.append(state)
+        yield both
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_only_what_the_table_lists_follows(seed: int, watched: list[Watched]) -> None:
+    storm = Storm(seed)
+    for number in range(ROUNDS):
+        assert storm.round() == [], f"round {number}"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_nor_where_targets_take_streams_and_do_not_process_them(
+    seed: int, watched: list[Watched]
+) -> None:
+    http2_storms.test_a_storm_of_broken_streams_leaves_nothing_behind(seed, remote=False)
+
+
+def test_all_that_the_tables_list_was_seen(watched: list[Watched]) -> None:
+    for one in watched:
+        assert one.listed - one.seen.keys() == set()
