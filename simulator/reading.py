@@ -109,6 +109,7 @@ _SERVICE = Shape(
     Field("protocol", readers.WordReader("http", "tcp")),
     Field("policy", _policy_name),
     Field("weights", weights.read),
+    Field("spill_at", readers.OptionalReader(readers.percent)),
     Field("queue", readers.OptionalReader(readers.IntegerReader(0, limits.QUEUE_MAX))),
     Field("queue_wait_s", readers.DurationReader(0.0, limits.QUEUE_WAIT_S_MAX)),
 )

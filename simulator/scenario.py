@@ -52,6 +52,7 @@ class ScenarioService(msgspec.Struct, frozen=True, kw_only=True):
     protocol: Literal["http", "tcp"] = "http"
     policy: PolicyName = "fill"
     weights: dict[str, int] = {}
+    spill_at: float | None = None
     queue: int | None = None
     queue_wait_s: float = 1.0
 

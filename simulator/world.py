@@ -195,7 +195,7 @@ class World:
         return ServiceSpec(
             protocol=service.protocol,
             ports=(key_of(self.names, name).port,),
-            policy=PolicySpec(name=service.policy, weights=dict(service.weights)),
+            policy=PolicySpec(service.policy, dict(service.weights), service.spill_at),
             queue=service.queue,
             queue_wait_s=service.queue_wait_s,
         )

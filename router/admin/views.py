@@ -281,7 +281,8 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     ``absent``: sites that offered it in the last ten minutes and do not now. ``local_targets``:
     of this router; ``targets`` may have those of other sites too. ``phases``: queue, network and
     target. ``export_to`` and ``import_from``: patterns of sites, of this site's own rules; None:
-    all. ``rule_sites``: by name the id of the site that it means in them; empty: the name is
+    all. ``spill_at``: the share of its slots from which a site is passed over while another is
+    below it. ``rule_sites``: by name the id of the site that it means in them; empty: the name is
     pending and matches no site. ``removed``: it was removed here, and what that still waits for.
     """
 
@@ -289,6 +290,7 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     protocol: str
     policy: str
+    spill_at: float | None = None
     removed: str = ""
     affinity: AffinityView | None = None
     queued: int

@@ -26,7 +26,7 @@ from router.balance.egresses import NO_ROUTER, OWN_ROUTER, Egresses
 from router.balance.explain import NEAREST, ROOM_FARTHER, decision_reason, reports, why_it_yields
 from router.balance.full_site_text import ASKED_AGAIN, as_told
 from router.balance.ledger import Ledger
-from router.balance.policies import POLICIES, check_policy, choose, spread
+from router.balance.policies import check_policy, choose, rule_of
 from router.balance.remote_site import RemoteSite
 from router.balance.replicas import RoutersOfSite
 from router.balance.rotation import next_in_turn, take_turn
@@ -188,7 +188,7 @@ class ServiceBalancer(Egresses):
                     and (rival_cost == inf or sole.unrivalled_from <= rival_cost)
                 ):
                     return self._sole_decision or self._decide_sole(sole, session)
-        near_only = self._near_first and not self._holds
+        near_only = self._near_first and not self._holds and self._policy.spill_at is None
         tied = self._judge(now, excluded, refused, near_only=near_only)
         if not tied:
             return self._no_choice(refused)
@@ -319,7 +319,7 @@ class ServiceBalancer(Egresses):
         told = as_told(plain.candidates, sites)
         if not any([one.verdict == "chosen" for one in told]):
             for one in again:
-                if one.verdict in (None, "higher-level"):
+                if one.verdict in (None, "higher-level", "above-mark"):
                     one.verdict = "full"
             decision = self._no_choice(_NOBODY)
         elif decision.site in sites:
@@ -394,7 +394,9 @@ class ServiceBalancer(Egresses):
             one.outline = one.glimpse = None
         # Where all have a weight, nothing is left of `split` but the turns.
         has_turns = bool(weights) and all([one.share for one in self._order])
-        self._choose = spread if has_turns else POLICIES[self._policy.name]
+        self._choose = rule_of(
+            msgspec.structs.replace(self._policy, name="spread") if has_turns else self._policy
+        )
 
     def _set_shortcuts(self) -> None:
         """What `select` need not work out each time."""
@@ -411,7 +413,8 @@ class ServiceBalancer(Egresses):
         }
         self._last_full = []
         costs = [one.cost for one in order[:2]] + [inf, inf]
-        self._sole = order[0] if costs[0] < costs[1] else None
+        is_marked = self._policy.spill_at is not None  # Who takes it depends on those behind it.
+        self._sole = order[0] if costs[0] < costs[1] and not is_marked else None
         # `failover` sends nothing farther for being full.
         self._rival_cost, self._sole_rival_cost = (inf, inf) if self._holds else costs[:2]
         self._recounts = -1
@@ -451,6 +454,9 @@ class ServiceBalancer(Egresses):
                 self._set_sole_decisions()
         elif self._here is local or local.capacity is not None or self._rival_cost == inf:
             self._local_below = local.unrivalled_below(self._rival_cost)
+            share = self._policy.spill_at
+            if share is not None and self._rival_cost != inf:
+                self._local_below = min(self._local_below, local.mark(share))
         else:
             self._local_below = 0
 
@@ -524,7 +530,7 @@ class ServiceBalancer(Egresses):
     def _decide_remote(
         self, chosen: Candidate, path: tuple[RouterId, ...], router: RouterId
     ) -> Decision:
-        is_full = sends_away = passes_level = False
+        is_full = is_above = sends_away = passes_level = False
         if not self._holds:  # `failover` leaves no site for being full.
             for one in self._order:
                 if one.cost >= chosen.cost:
@@ -534,18 +540,16 @@ class ServiceBalancer(Egresses):
                     continue
                 if verdict == "full" or (verdict == "excluded" and one.hard_full):
                     is_full = True
+                elif verdict == "above-mark":
+                    is_above = True
                 elif verdict == "higher-level":
                     passes_level = True
                 elif verdict == "sends-away":
                     sends_away = True
-        overflow_reason: OverflowReason = ""
-        if is_full:
-            overflow_reason = "full"
-        elif passes_level:
-            overflow_reason = "higher-level"
-        elif sends_away:
-            overflow_reason = "sends-away"
-        reason = decision_reason(chosen, self._policy, passes_level=passes_level)
+        overflow_reason = _overflow_reason(is_full, is_above, passes_level, sends_away)
+        reason = decision_reason(
+            chosen, self._policy, passes_level=passes_level, passes_mark=is_above
+        )
         return Decision(
             chosen.site,
             False,
@@ -602,6 +606,19 @@ class ServiceBalancer(Egresses):
         if one.local:
             return []
         return [RemoteWait(one.site, one.next_path(), spills)]
+
+
+def _overflow_reason(
+    is_full: bool, is_above: bool, passes_level: bool, sends_away: bool
+) -> OverflowReason:
+    """The first of those for which cheaper sites are passed over."""
+    if is_full:
+        return "full"
+    if is_above:
+        return "above-mark"
+    if passes_level:
+        return "higher-level"
+    return "sends-away" if sends_away else ""
 
 
 def _has_no_share(one: Candidate) -> bool:

@@ -2,8 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from math import inf
-from typing import Any, Literal
+from math import floor, inf
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -14,10 +14,13 @@ from router.model.paths import Path
 
 SENDS_AWAY = 2  # `RateLoad.state` of a site that is over and sends all away.
 
+_ROUNDING: Final = 1e-9  # 57 of 100 slots, not 56.99.
+
 Verdict = Literal[
     "chosen",
     "dearer",
     "full",
+    "above-mark",
     "higher-level",
     "draining",
     "no-target",
@@ -174,6 +177,11 @@ class Candidate(ABC):
         if self.capacity is not None:
             return self.capacity
         return self.targets_ready * (rival_cost - self.cost) + 1
+
+    def mark(self, share: float) -> float:
+        """How many of its slots ``share`` of them are, at least 1; infinite: none are stated."""
+        slots = self.stated_capacity
+        return inf if slots is None else max(1, floor(slots * share + _ROUNDING))
 
     @property
     def has_stated_room(self) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 from router.balance.candidates import Candidate, Glimpse, Outline
 from router.balance.decisions import CandidateReport
 from router.balance.explain import reports
-from router.balance.policies import POLICIES, choose
+from router.balance.policies import choose, rule_of
 from router.model.ids import RouterId, SiteId
 from router.model.paths import Path
 from router.model.specs import PolicySpec
@@ -101,8 +101,7 @@ class DecisionReplay:
         self._all = [_Kept(one) for one in seen.candidates]
         holds = seen.policy.name == "failover"
         waits_for: frozenset[str] = seen.refused if holds else frozenset()
-        rule = POLICIES[seen.policy.name]
-        self._tied = choose(rule, self._all, seen.at, seen.excluded, waits_for)
+        self._tied = choose(rule_of(seen.policy), self._all, seen.at, seen.excluded, waits_for)
 
     @property
     def tied(self) -> frozenset[SiteId]:

@@ -18,13 +18,22 @@ _BY_NAME = {
 }
 
 
-def decision_reason(chosen: Candidate, policy: PolicySpec, *, passes_level: bool = False) -> str:
+def decision_reason(
+    chosen: Candidate, policy: PolicySpec, *, passes_level: bool = False, passes_mark: bool = False
+) -> str:
     """Why ``chosen`` was taken, without figures: built on the hot path.
 
-    ``passes_level``: a cheaper site has room too, at a higher level.
+    ``passes_level``, ``passes_mark``: a cheaper site has room too, at a higher level or above its
+    mark.
     """
     if chosen.spared:
         return chosen.spared
+    if passes_mark:
+        return f"{_reason(chosen, policy, passes_level=passes_level)}, of those below the mark"
+    return _reason(chosen, policy, passes_level=passes_level)
+
+
+def _reason(chosen: Candidate, policy: PolicySpec, *, passes_level: bool) -> str:
     reason = _BY_NAME.get(policy.name)
     if reason is not None:
         return reason
@@ -169,7 +178,10 @@ def _chosen(
     passes_level = any(
         [other.verdict == "higher-level" and other.cost < one.cost for other in candidates]
     )
-    why = decision_reason(one, policy, passes_level=passes_level)
+    passes_mark = any(
+        [other.verdict == "above-mark" and other.cost < one.cost for other in candidates]
+    )
+    why = decision_reason(one, policy, passes_level=passes_level, passes_mark=passes_mark)
     return f"{why} ({_weight(one) if one.share else _room(one)})"
 
 
@@ -196,6 +208,11 @@ def _passed_over(one: Candidate, verdict: Verdict, now: float) -> str:
             if one.rate is not None:
                 return f"its rate of {rate_text(one.rate.per_s)} is used up"
             return "it has just refused a request for want of a free slot"
+        case "above-mark":
+            return (
+                f"{one.running} of {one.stated_capacity} in flight; above its mark it is used "
+                "while no other site is below its own"
+            )
         case "sends-away":
             assert one.rate is not None, "only a rate sends away"
             return (

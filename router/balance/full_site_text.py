@@ -14,7 +14,7 @@ from router.balance.decisions import CandidateReport
 from router.model.ids import SiteId
 
 ASKED_AGAIN: Final = "it refused a request a moment ago and is asked again"
-_TAKES: Final = ("chosen", "dearer", "higher-level")
+_TAKES: Final = ("chosen", "dearer", "higher-level", "above-mark")
 
 
 def as_told(

@@ -11,6 +11,7 @@ where the policy may send it, then 503 with Retry-After, or a reset (tcp).
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from router.balance.candidates import Candidate, judge
 from router.model import limits
@@ -25,6 +26,11 @@ def check_policy(policy: PolicySpec) -> str | None:
     if policy.name not in POLICIES:
         known = ", ".join(POLICIES)
         return f"policy {policy.name} is not in this version, which runs {known}"
+    share = policy.spill_at
+    if share is not None and not 0 < share < 1:
+        return f"the mark to spill at is a share of a site's slots, not {share:g} of them"
+    if share is not None and policy.name == "failover":
+        return "policy failover has no mark to spill at: it leaves no site for its load"
     weights = policy.weights.values()
     if policy.name == "split" and (
         not any(weights)
@@ -177,6 +183,36 @@ def _least_used(equals: list[Candidate]) -> list[Candidate]:
         elif above == 0:
             tied.append(one)
     return tied
+
+
+def rule_of(policy: PolicySpec) -> Policy:
+    """What decides under ``policy``: its rule, and its mark if it has one."""
+    rule, share = POLICIES[policy.name], policy.spill_at
+    return rule if share is None else partial(_below_mark_first, rule, share)
+
+
+def _below_mark_first(
+    rule: Policy, share: float, alive: Sequence[Candidate], roomy: list[Candidate]
+) -> list[Candidate]:
+    """``rule`` among those that use less than ``share`` of their slots, else among all.
+
+    The soft and the hard limit of other proxies: below the mark a site takes what comes, between
+    the mark and its capacity what no site below its mark takes.
+    """
+    above = [one for one in roomy if one.in_flight >= one.mark(share)]
+    if not above or len(above) == len(roomy):
+        return rule(alive, roomy)
+    for one in above:
+        one.verdict = "above-mark"
+    tied = rule(
+        [one for one in alive if one.verdict != "above-mark"],
+        [one for one in roomy if one.verdict != "above-mark"],
+    )
+    if tied:
+        return tied
+    for one in above:
+        one.verdict = None
+    return rule(alive, roomy)
 
 
 POLICIES: dict[str, Policy] = {

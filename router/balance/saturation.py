@@ -31,8 +31,14 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WindowFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """Over one window. ``full``, ``overflow`` and ``refused`` are shares; ``whole``: it is over."""
+    """Over one window. ``full``, ``overflow`` and ``refused`` are shares; ``whole``: it is over.
 
+    ``used``: what is wanted at once as a share of the capacity, above 1 where it is more, 0 without
+    a capacity; ``panic``: the same over the last `limits.BURST_PANIC_S`, 0 until so much was seen.
+    """
+
+    used: float = 0.0
+    panic: float = 0.0
     full: float = 0.0
     queue_wait_s: float = 0.0
     overflow: float = 0.0
@@ -59,7 +65,7 @@ class Mark(msgspec.Struct, frozen=True):
 def marks_of(spec: BurstSpec) -> tuple[Mark, ...]:
     """The figures that are looked at. A calm mark that is not stated is half the saturated one."""
     found: list[Mark] = []
-    for name in ("full", "queue_wait_s", "overflow", "refused"):
+    for name in ("used", "full", "queue_wait_s", "overflow", "refused"):
         high, low = getattr(spec.saturated, name), getattr(spec.calm, name)
         if high is not None:
             found.append(Mark(name, high, high / 2 if low is None else low))
@@ -69,11 +75,21 @@ def marks_of(spec: BurstSpec) -> tuple[Mark, ...]:
 class _Part:
     """A piece of the window."""
 
-    __slots__ = ("began", "demand_s", "full_s", "overflowed", "refused", "requests", "s", "waited")
+    __slots__ = (
+        "began",
+        "capacity_s",
+        "demand_s",
+        "full_s",
+        "overflowed",
+        "refused",
+        "requests",
+        "s",
+        "waited",
+    )
 
     def __init__(self, began: float) -> None:
         self.began = began
-        self.s = self.full_s = self.demand_s = self.waited = 0.0
+        self.s = self.full_s = self.demand_s = self.capacity_s = self.waited = 0.0
         self.requests = self.overflowed = self.refused = 0
 
 
@@ -81,7 +97,8 @@ class Saturation:
     """The detector of one Burst document.
 
     *calm -> saturated*: a whole window has been seen, and in it any figure is at its high mark or
-    above. *saturated -> calm*: all figures have been at their low marks or below for
+    above; or at once, if so much is wanted that a window is too long to wait for (``panic``).
+    *saturated -> calm*: all figures have been at their low marks or below for
     ``calm.for_s``.
     Neither before ``cool_down_s`` has passed since the last change, so it never changes faster.
     After a window in which nobody looked (a host that slept) it begins anew: what was is not known.
@@ -97,6 +114,7 @@ class Saturation:
         "_calm_since",
         "_last",
         "_parts",
+        "_recent",
         "_seen_since",
         "_spec",
         "changed_at",
@@ -117,6 +135,8 @@ class Saturation:
         self.next_allowed_at = changed_at + spec.cool_down_s
         self.figures = WindowFigures()
         self._parts: deque[_Part] = deque()
+        # When looked at, and what was wanted and could be taken until then, times seconds.
+        self._recent: deque[tuple[float, float, float]] = deque()
         self._before: Totals | None = None
         self._last = -inf
         self._seen_since = inf
@@ -133,6 +153,7 @@ class Saturation:
             return None
         if now - self._last > self._spec.window_s:
             self._parts.clear()
+            self._recent.clear()
             self.figures = WindowFigures(capacity=totals.capacity)
             self._last = self._seen_since = now
             self._calm_since = inf
@@ -153,6 +174,8 @@ class Saturation:
         refused = totals.refused - before.refused
         part.s += passed_s
         part.demand_s += totals.demand * passed_s
+        part.capacity_s += totals.capacity * passed_s
+        self._add_recent(totals, passed_s, now)
         part.requests += requests
         part.overflowed += max(0, totals.overflowed - before.overflowed)
         part.refused += max(0, refused)
@@ -163,12 +186,32 @@ class Saturation:
         while len(self._parts) > 1 and self._parts[1].began <= edge:
             self._parts.popleft()
 
+    def _add_recent(self, totals: Totals, passed_s: float, now: float) -> None:
+        recent = self._recent
+        if not recent:
+            recent.append((self._last, 0.0, 0.0))
+        _, demand_s, capacity_s = recent[-1]
+        demand_s += totals.demand * passed_s
+        recent.append((now, demand_s, capacity_s + totals.capacity * passed_s))
+        while recent[1][0] <= now - limits.BURST_PANIC_S:
+            recent.popleft()
+
+    def _panic(self, now: float) -> float:
+        began, demand_s, capacity_s = self._recent[0]
+        _, demand_now_s, capacity_now_s = self._recent[-1]
+        if now - began < limits.BURST_PANIC_S or capacity_now_s <= capacity_s:
+            return 0.0
+        return (demand_now_s - demand_s) / (capacity_now_s - capacity_s)
+
     def _sum(self, capacity: int, now: float) -> WindowFigures:
         parts = self._parts
         seconds = sum(part.s for part in parts)
+        capacity_s = sum(part.capacity_s for part in parts)
         requests = sum(part.requests for part in parts)
         each = 1 / requests if requests >= limits.BURST_REQUESTS_MIN else 0.0
         return WindowFigures(
+            used=sum(part.demand_s for part in parts) / capacity_s if capacity_s else 0.0,
+            panic=self._panic(now),
             full=min(1.0, sum(part.full_s for part in parts) / seconds),
             queue_wait_s=sum(part.waited for part in parts) * each,
             overflow=min(1.0, sum(part.overflowed for part in parts) * each),
@@ -180,7 +223,10 @@ class Saturation:
         )
 
     def _judge(self, now: float) -> BurstState | None:
-        figures = self.figures
+        figures, high = self.figures, self._spec.saturated
+        panics = high.used is not None and figures.panic >= high.panic
+        if panics and self.state == "calm" and now >= self.next_allowed_at:
+            return self._become("saturated", now)
         if not figures.whole:
             return None
         if any(mark.now(figures) > mark.low for mark in self.marks):

@@ -7,10 +7,13 @@ from typing import Final, Literal
 
 import msgspec
 
-SpillReason = Literal["full", "higher-level", "rate", "no-target", "ejected", "policy", "failover"]
+SpillReason = Literal[
+    "full", "above-mark", "higher-level", "rate", "no-target", "ejected", "policy", "failover"
+]
 """Why this site did not serve a request of its own clients. A label of metrics.
 
-``full``: no free slot here; ``higher-level``: without a configured capacity, more load here than
+``full``: no free slot here; ``above-mark``: the free ones are kept in reserve
+(`PolicySpec.spill_at`); ``higher-level``: without a configured capacity, more load here than
 elsewhere; ``rate``: the rate of this site is used up; ``no-target``: no target here is ready;
 ``ejected``: likewise, since failed requests took out one or more of them; ``failover``: the attempt
 here failed; ``policy``: this site had room, and the policy or the session named another one. A site
@@ -69,6 +72,8 @@ def spill_reason(
     """
     if absent:
         return absent
+    if overflow_reason == "above-mark":
+        return "above-mark"
     if overflow_reason == "higher-level":
         return "higher-level"
     if overflow_reason:

@@ -16,33 +16,36 @@ from router.documents.readers import BAD, Bad
 from router.model import limits
 from router.model.bursts import BurstSpec, CalmMarks, SaturatedMarks, WebhookSpec
 
-_PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%\Z")
-_SHARE: Final = re.compile(r"(?:0?\.[0-9]{1,9}|0|1|0\.0|1\.0)\Z")
+_WHOLE_PERCENT: Final = re.compile(r"([0-9]{3,5})%\Z")
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})\Z")
 _FLOAT: Final = re.compile(r"-?[0-9]{1,17}\.[0-9]{1,17}\Z")
-FIGURES: Final = (("full", "full"), ("queue_wait_s", "queueWait"), ("overflow", "overflow"))
-
-
-def percent(findings: Findings, node: Node, path: str) -> float | Bad:
-    """``80%``, or the share 0.8."""
-    if isinstance(node, Scalar):
-        found = _PERCENT.match(node.value)
-        value = float(found[1]) / 100 if found else None
-        if found is None and _SHARE.match(node.value):
-            value = float(node.value)
-        if value is not None and value <= 1:
-            return value
-    hint = f"Write {node.value}%" if isinstance(node, Scalar) and node.value.isdecimal() else ""
-    findings.add(node, path, f"expected a share like 80%, got {readers.shown(node)}", hint)
-    return BAD
+FIGURES: Final = (
+    ("used", "used"),
+    ("full", "full"),
+    ("queue_wait_s", "queueWait"),
+    ("overflow", "overflow"),
+)
 
 
 def _share_above_zero(findings: Findings, node: Node, path: str) -> float | Bad:
-    value = percent(findings, node, path)
+    value = readers.percent(findings, node, path)
     if isinstance(value, float) and value == 0:
         findings.add(node, path, "a mark of 0 is always reached", "Write 1% or more")
         return BAD
     return value
+
+
+def _panic_share(findings: Findings, node: Node, path: str) -> float | Bad:
+    """``200%``, or 2.0."""
+    text = node.value if isinstance(node, Scalar) else ""
+    found = _WHOLE_PERCENT.match(text)
+    value = float(text) if _FLOAT.match(text) else int(found[1]) / 100 if found else 0.0
+    if 1 <= value <= limits.BURST_PANIC_SHARE_MAX:
+        return value
+    most = f"{limits.BURST_PANIC_SHARE_MAX * 100:.0f}%"
+    reason = f"expected a share from 100% to {most}, got {readers.shown(node)}"
+    findings.add(node, path, reason, "Write 200%")
+    return BAD
 
 
 def template(findings: Findings, node: Node, path: str) -> str | Bad:
@@ -213,6 +216,11 @@ def _value(findings: Findings, node: Node, path: str, left: list[int]) -> Any:
     return template(findings, node, path) if "{{" in node.value else node.value
 
 
+def _value_at(node: Node, key: str) -> Node:
+    """Of ``key``; of all of ``node`` where that is no mapping with one."""
+    return (node.get(key) if isinstance(node, Mapping) else None) or node
+
+
 def _check_burst(findings: Findings, node: Mapping, path: str, spec: BurstSpec) -> bool:
     given = [kind for kind in ("webhook", "command", "object") if getattr(spec, kind)]
     if len(given) != 1:
@@ -231,8 +239,17 @@ def _check_burst(findings: Findings, node: Mapping, path: str, spec: BurstSpec) 
         findings.add(
             high_node,
             f"{path}.saturated",
-            "expected at least one of full, queueWait and overflow",
-            "Write saturated: {full: 80%}",
+            "expected at least one of used, full, queueWait and overflow",
+            "Write saturated: {used: 70%}",
+            "SW0703",
+        )
+        return False
+    if high.used is None and high.panic != limits.BURST_PANIC_SHARE:
+        findings.add(
+            _value_at(high_node, "panic"),
+            f"{path}.saturated.panic",
+            "panic belongs to used, which is not looked at",
+            "Add used: 70%, or take panic out",
             "SW0703",
         )
         return False
@@ -240,7 +257,7 @@ def _check_burst(findings: Findings, node: Mapping, path: str, spec: BurstSpec) 
         top, bottom = getattr(high, attribute), getattr(low, attribute)
         if bottom is None:
             continue
-        place = (low_node.get(key) if isinstance(low_node, Mapping) else None) or low_node
+        place = _value_at(low_node, key)
         if top is None:
             findings.add(
                 place,
@@ -270,7 +287,15 @@ def _shown(key: str, mark: float) -> str:
 _QUEUE_WAIT = readers.DurationReader(0.001, limits.QUEUE_WAIT_S_MAX)
 _SATURATED = Shape(
     SaturatedMarks,
-    Field("full", _share_above_zero, "share of the configured capacity in use (`80%`)"),
+    Field(
+        "used",
+        _share_above_zero,
+        "requests that clients here want at once, as a share of the configured capacity (`70%`)",
+    ),
+    Field(
+        "panic", _panic_share, "beside `used`: the same over 6 s; reached, no window is waited for"
+    ),
+    Field("full", _share_above_zero, "share of the time in which this site is full (`80%`)"),
     Field("queue_wait_s", _QUEUE_WAIT, "how long requests wait for a slot"),
     Field(
         "overflow", _share_above_zero, "share of the requests that leave because this site is full"
@@ -279,14 +304,17 @@ _SATURATED = Shape(
 )
 _CALM = Shape(
     CalmMarks,
-    Field("full", percent, "unset: half of the saturated mark; so are the next three"),
+    Field("used", readers.percent, "unset: half of the saturated mark; so are the next four"),
+    Field("full", readers.percent, "share of the time in which this site is full"),
     Field(
         "queue_wait_s",
         readers.DurationReader(0.0, limits.QUEUE_WAIT_S_MAX),
         "how long requests wait for a slot",
     ),
-    Field("overflow", percent, "share of the requests that leave because this site is full"),
-    Field("refused", percent, "share of the requests that no site took"),
+    Field(
+        "overflow", readers.percent, "share of the requests that leave because this site is full"
+    ),
+    Field("refused", readers.percent, "share of the requests that no site took"),
     Field("for_s", readers.DurationReader(0.0, 86_400.0), "how long all of them"),
 )
 _WEBHOOK = Shape(

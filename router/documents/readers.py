@@ -25,6 +25,8 @@ class Bad:
 BAD: Final = Bad()
 
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
+_PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%\Z")
+_SHARE: Final = re.compile(r"(?:0?\.[0-9]{1,9}|0|1|0\.0|1\.0)\Z")
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)?\Z")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
@@ -332,6 +334,25 @@ def share(findings: Findings, node: Node, path: str) -> float | Bad:
     if 0 <= value <= 1:
         return value
     findings.add(node, path, f"expected a share from 0 to 1, got {shown(node)}")
+    return BAD
+
+
+def percent_of(text: str) -> float | None:
+    """``80%``, or the share 0.8; None: it is neither."""
+    found = _PERCENT.match(text)
+    if found is None and not _SHARE.match(text):
+        return None
+    value = float(found[1]) / 100 if found else float(text)
+    return value if value <= 1 else None
+
+
+def percent(findings: Findings, node: Node, path: str) -> float | Bad:
+    """As `percent_of`."""
+    value = percent_of(node.value) if isinstance(node, Scalar) else None
+    if value is not None:
+        return value
+    hint = f"Write {node.value}%" if isinstance(node, Scalar) and node.value.isdecimal() else ""
+    findings.add(node, path, f"expected a share like 80%, got {shown(node)}", hint)
     return BAD
 
 

@@ -40,6 +40,18 @@ def check_policy(findings: Findings, node: Mapping, path: str, spec: PolicySpec)
             "SW0105",
         )
         return False
+    share = spec.spill_at
+    if share is not None and (spec.name == "failover" or not 0 < share < 1):
+        findings.add(
+            _place(node, "spillAt"),
+            f"{path}.spillAt",
+            "policy 'failover' leaves no site for its load"
+            if spec.name == "failover"
+            else "a site that spills at 0% or 100% has no reserve",
+            "Remove spillAt, or write one like 80% beside another policy",
+            "SW0105",
+        )
+        return False
     return True
 
 

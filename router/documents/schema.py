@@ -52,6 +52,12 @@ _POLICY = Shape(
     PolicySpec,
     Field("name", readers.WordReader(*POLICIES), POLICIES_TEXT),
     Field("weights", weights.read, "by site, for `split` only"),
+    Field(
+        "spill_at",
+        readers.OptionalReader(readers.percent),
+        "share of its slots (`80%`) from which a site is passed over while another one is below "
+        "it; unset: a site is used until it is full",
+    ),
     check=rules.check_policy,
 )
 _TOKEN = readers.matching(TOKEN_PATTERN, "a field name")

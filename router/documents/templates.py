@@ -14,6 +14,7 @@ NAMES: Final = {
     "site": "the name of this site",
     "event": "saturated or calm",
     "demand": "requests under way and waiting, mean over the window, rounded up",
+    "used": "requests wanted at once, share of the capacity, percent, whole",
     "full": "share of the window in which this site was full, percent, whole",
     "overflow": "share of the requests that overflowed, percent, whole",
     "refused": "share of the requests refused, percent, whole",
@@ -24,7 +25,7 @@ NAMES: Final = {
     "test": "true or false",
 }
 
-NUMBERS: Final = ("demand", "full", "overflow", "refused", "queueWaitMs", "capacity")
+NUMBERS: Final = ("demand", "used", "full", "overflow", "refused", "queueWaitMs", "capacity")
 """Those that are whole numbers."""
 STEADY: Final = frozenset({"burst", "service", "site"})
 """Those that are the same for every event of a burst."""

@@ -13,9 +13,13 @@ BurstState = Literal["calm", "saturated"]
 class SaturatedMarks(msgspec.Struct, frozen=True, kw_only=True):
     """Any figure at its mark or above says saturated; None: that figure is not looked at.
 
-    ``full``, ``overflow`` and ``refused`` are shares from 0 to 1.
+    ``used``, ``full``, ``overflow`` and ``refused`` are shares from 0 to 1. ``panic``, beside
+    ``used``, is that figure over `limits.BURST_PANIC_S`, 1 and more: reached, no window is waited
+    for.
     """
 
+    used: float | None = None
+    panic: float = limits.BURST_PANIC_SHARE
     full: float | None = None
     queue_wait_s: float | None = None
     overflow: float | None = None
@@ -25,6 +29,7 @@ class SaturatedMarks(msgspec.Struct, frozen=True, kw_only=True):
 class CalmMarks(msgspec.Struct, frozen=True, kw_only=True):
     """All figures at these or below for ``for_s`` say calm; None: half the saturated mark."""
 
+    used: float | None = None
     full: float | None = None
     queue_wait_s: float | None = None
     overflow: float | None = None

@@ -34,10 +34,15 @@ PolicyWord = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,62}\Z")]
 
 
 class PolicySpec(msgspec.Struct, frozen=True):
-    """How candidates are ordered. ``weights`` by site name, for ``split`` only."""
+    """How candidates are ordered. ``weights`` by site name, for ``split`` only.
+
+    ``spill_at``: the share of its slots above which a site is passed over while another one has
+    room below that, 0 to 1; the rest is its reserve. None: a site is used until it is full.
+    """
 
     name: PolicyWord = "fill"
     weights: dict[str, int] = {}
+    spill_at: float | None = None
 
 
 EVERY_HOST: Final = "*"

@@ -409,6 +409,7 @@ class OperatorView:
             port=key.port,
             protocol=snapshot.config.protocol,
             policy=snapshot.config.policy.name,
+            spill_at=snapshot.config.policy.spill_at,
             removed=self._removed(key.name),
             affinity=affinity_view(self._router.forwarder.sessions_of(key)),
             queued=snapshot.queued,

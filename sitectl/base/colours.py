@@ -9,7 +9,10 @@ GOOD, WARN, BAD, QUIET, HEAD = "32", "33", "31", "2", "1"
 
 _WORDS: Final = (
     (GOOD, "up ready bound chosen ok alive open healthy"),
-    (WARN, "connecting draining over degraded full higher-level stopped starting warning"),
+    (
+        WARN,
+        "connecting draining over degraded full above-mark higher-level stopped starting warning",
+    ),
     (BAD, "down refused error unreachable no-target all-full no-route revoked expired ejected"),
     (QUIET, "dearer excluded none info used"),
 )

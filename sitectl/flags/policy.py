@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from router.documents.readers import percent_of
 from router.documents.weights import BadWeights, weights_of
 from router.model import limits
 from router.model.settings import RESERVED_FIELDS, TOKEN_PATTERN
@@ -25,7 +26,7 @@ class _QueueLength(click.IntRange):
 
 
 def policy_flags(function: Decorated) -> Decorated:
-    """As ``policy``, ``weights``, ``affinity`` and ``queue``."""
+    """As ``policy``, ``weights``, ``spill_at``, ``affinity`` and ``queue``."""
     for option in (
         click.option(
             "--queue",
@@ -40,6 +41,11 @@ def policy_flags(function: Decorated) -> Decorated:
             metavar="SITE=N|SITE=N%",
             multiple=True,
             help="With split: share of SITE, relative to the others; 0: only as a fallback.",
+        ),
+        click.option(
+            "--spill-at",
+            metavar="PERCENT|none",
+            help="Share of its slots from which a site is passed over while another is below it.",
         ),
         click.option("--affinity", metavar="KIND[:NAME]", help=AFFINITY_HELP),
         click.option(
@@ -77,10 +83,26 @@ def request_id_flag(function: Decorated) -> Decorated:
     return option(function)
 
 
-def policy_of(name: str | None, weights: tuple[str, ...], before: PolicySpec) -> PolicySpec:
+def _mark_of(text: str) -> float | None:
+    """The share of ``--spill-at``; None: no mark."""
+    if text == "none":
+        return None
+    share = percent_of(text)
+    if share is None or not 0 < share < 1:
+        raise usage(
+            f"--spill-at {text!r}: expected a share of a site's slots, above 0% and below 100%",
+            "Use --spill-at 80%, or --spill-at none",
+        )
+    return share
+
+
+def policy_of(
+    name: str | None, weights: tuple[str, ...], spill_at: str | None, before: PolicySpec
+) -> PolicySpec:
     """The policy that flags mean where ``before`` is in force. Failure: they do not fit.
 
-    Without ``name`` it stays, and so do weights when none are given; other policies have none.
+    Without ``name`` it stays, and so do weights and the mark when none are given; other policies
+    have no weights.
     """
     stated = [(site, text) for site, _, text in (weight.partition("=") for weight in weights)]
     table = weights_of(stated)
@@ -99,4 +121,10 @@ def policy_of(name: str | None, weights: tuple[str, ...], before: PolicySpec) ->
                 "--policy split needs --weight, one for each site",
                 "Add --weight SITE=1 --weight SITE=1",
             )
-    return PolicySpec(name=chosen, weights=table)
+    share = before.spill_at if spill_at is None else _mark_of(spill_at)
+    if share is not None and chosen == "failover":
+        raise usage(
+            "--spill-at has no meaning with policy failover, which leaves no site for its load",
+            "Add --spill-at none, or another --policy",
+        )
+    return PolicySpec(name=chosen, weights=table, spill_at=share)

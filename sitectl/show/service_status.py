@@ -89,6 +89,7 @@ def configured(site: Site) -> list[dict[str, Any]]:
                     "port": port,
                     "protocol": spec.protocol,
                     "policy": spec.policy.name,
+                    "spill_at": spec.policy.spill_at,
                     "affinity": spec.affinity and msgspec.to_builtins(named(spec.affinity, name)),
                     "queued": 0,
                     "demand": 0,
@@ -176,7 +177,7 @@ def table(
                 item["name"],
                 item["port"],
                 item.get("protocol"),
-                item.get("policy"),
+                _policy_text(item),
                 _listener_text(listener),
                 _targets_text(item, ready, len(having)),
                 in_flight,
@@ -199,6 +200,12 @@ def table(
         for item in items:
             text += "\n\n" + _details(item, now)
     return text
+
+
+def _policy_text(item: dict[str, Any]) -> str:
+    """``fill``, ``fill to 80%`` where there is a mark to spill at."""
+    share = item.get("spill_at")
+    return str(item.get("policy")) + (f" to {share * 100:g}%" if share else "")
 
 
 def _targets_text(item: dict[str, Any], ready: int, sites: int) -> str:

@@ -95,6 +95,7 @@ def create(
     protocol: Any,
     policy: str | None,
     weights: tuple[str, ...],
+    spill_at: str | None,
     queue: int | None,
     affinity: str | None,
     request_id: str | None,
@@ -120,6 +121,7 @@ def create(
       sitectl service create ledger 8080 --protocol http --export-to east
       sitectl service create shop 8443 --protocol http --tls-cert ./shop-tls
       sitectl service create jobs 8080 --policy split --weight east=3 --weight west=1
+      sitectl service create shop 8080 --protocol http --spill-at 80%
       sitectl service create cart 8081 --protocol http --affinity cookie
       sitectl service create api 8081 --protocol http --request-id=X-Request-Id
       sitectl service create api 8080 --protocol http --timeout response=5s --limit headers=50
@@ -130,7 +132,7 @@ def create(
     spec = ServiceSpec(
         protocol=protocol,
         ports=ports,
-        policy=policy_of(policy, weights, PolicySpec()),
+        policy=policy_of(policy, weights, spill_at, PolicySpec()),
         queue=None if queue == QUEUE_DEFAULT else queue,
         tls_cert=tls.expected_credential(site, name, tls_cert, generate),
         affinity=affinity_of(affinity) if affinity is not None else None,

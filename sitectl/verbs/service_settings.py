@@ -73,6 +73,7 @@ def set_(
     name: str,
     policy: str | None,
     weights: tuple[str, ...],
+    spill_at: str | None,
     queue: int | None,
     affinity: str | None,
     request_id: str | None,
@@ -111,6 +112,7 @@ def set_(
       sitectl service set '*' --export-to none
       sitectl service set shop --policy failover
       sitectl service set shop --policy split --weight east=70% --weight west=30%
+      sitectl service set shop --spill-at 80%
       sitectl service set shop --timeout connect=500ms --timeout response=5s
       sitectl service set shop --affinity header:X-Session
       sitectl service set shop --tls-cert ./renewed
@@ -123,6 +125,7 @@ def set_(
     others = (
         policy,
         weights or None,
+        spill_at,
         queue,
         capacity,
         protocol,
@@ -162,8 +165,8 @@ def set_(
     # One that is not declared here is refused below, and not for its protocol.
     spec = service.spec if service is not None else ServiceSpec(protocol="http", ports=())
     assert isinstance(spec, ServiceSpec)
-    if policy is not None or weights:
-        changes["policy"] = policy_of(policy, weights, spec.policy)
+    if policy is not None or weights or spill_at is not None:
+        changes["policy"] = policy_of(policy, weights, spill_at, spec.policy)
     changes |= handling_changes(timeouts, ceilings, spec, protocol or spec.protocol)
     if service is None and (changes or listen is not None or not bound):
         raise _no_service(site, name)

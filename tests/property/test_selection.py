@@ -26,6 +26,7 @@ NAMES: tuple[PolicyName, ...] = get_args(PolicyName)
 RATES = st.none() | st.builds(
     RateLoad, st.sampled_from([0.5, 30.0]), st.integers(0, 3), st.integers(0, SENDS_AWAY)
 )
+MARKS = (None, 0.01, 0.5, 0.8, 0.99)
 LOADS = st.just(0) | st.integers(0, 8)  # Idle often: then sites tie.
 ADVERTS = [
     RemoteCandidate(
@@ -62,11 +63,11 @@ def remotes(draw: st.DrawFn) -> list[RemoteCandidate]:
 
 @st.composite
 def balancers(
-    draw: st.DrawFn, policy: PolicyName = "fill", *, rated: bool = False
+    draw: st.DrawFn, policy: PolicyName = "fill", *, rated: bool = False, marked: bool = False
 ) -> ServiceBalancer:
     """Any local capacity and load, any remote candidates, loads and refusals.
 
-    ``rated``: some sites have rates, too, and send all away.
+    ``rated``: some sites have rates, too, and send all away. ``marked``: there may be a mark.
     """
     splits = policy == "split"
     ledger = LocalLedger()
@@ -82,6 +83,8 @@ def balancers(
     names = st.sampled_from(["here", *SITES])
     weights = draw(st.dictionaries(names, st.integers(1, 3), min_size=1)) if splits else {}
     spec = PolicySpec(policy, weights=weights)
+    if marked and policy != "failover":
+        spec = replace(spec, spill_at=draw(st.sampled_from(MARKS)))
     balancer = ServiceBalancer(ServiceKey("web", 80), HERE, "here", ledger, spec)
     adverts = draw(remotes())
     balancer.set_remotes(adverts)
@@ -105,7 +108,9 @@ def alive(reports: tuple[CandidateReport, ...]) -> list[CandidateReport]:
 
 @QUICK
 @given(
-    balancer=balancers() | balancers(policy="balanced"), excluded=EXCLUDED, again=st.integers(1, 4)
+    balancer=balancers(marked=True) | balancers(policy="balanced", marked=True),
+    excluded=EXCLUDED,
+    again=st.integers(1, 4),
 )
 def test_explain_agrees_with_select_and_changes_nothing(
     balancer: ServiceBalancer, excluded: frozenset[SiteId], again: int
@@ -118,7 +123,9 @@ def test_explain_agrees_with_select_and_changes_nothing(
 
 @QUICK
 @given(
-    balancer=st.sampled_from(NAMES).flatmap(lambda name: balancers(policy=name, rated=True)),
+    balancer=st.sampled_from(NAMES).flatmap(
+        lambda name: balancers(policy=name, rated=True, marked=True)
+    ),
     excluded=EXCLUDED,
     refused=EXCLUDED,
     preferred=st.none() | st.sampled_from([HERE, *SITES]),
@@ -195,6 +202,48 @@ def test_fill_takes_the_lowest_level_by_its_rule(
     else:
         fewest = min(Fraction(one.in_flight, one.targets_ready) for one in best)
         assert Fraction(chosen.in_flight, chosen.targets_ready) == fewest
+
+
+@QUICK
+@given(
+    balancer=st.sampled_from(NAMES).flatmap(lambda name: balancers(policy=name, marked=True)),
+    excluded=EXCLUDED,
+)
+def test_no_site_is_used_above_its_mark_while_another_is_below_its_own(
+    balancer: ServiceBalancer, excluded: frozenset[SiteId]
+) -> None:
+    policy = balancer.policy
+    percent = round((policy.spill_at or 0) * 100)
+    explained = balancer.explain(0.05, excluded)
+    roomy = [one for one in alive(explained.candidates) if one.verdict != "full"]
+    if policy.spill_at is None:
+        return
+    assert isinstance(explained.decision, Decision) == bool(roomy)
+    if not isinstance(explained.decision, Decision):
+        return
+
+    def is_below(one: CandidateReport) -> bool:
+        slots = one.capacity
+        return slots is None or one.in_flight < max(1, slots * percent // 100)
+
+    chosen = next(one for one in roomy if one.site == explained.decision.site)
+    takers = [one for one in roomy if is_below(one)]
+    assert is_below(chosen) or not takers
+    for one in roomy:
+        if one.verdict == "above-mark":
+            assert not is_below(one)
+    if explained.decision.overflow_reason == "above-mark":
+        assert any(not is_below(one) and one.path_cost < chosen.path_cost for one in roomy)
+    # Among those below, the policy decides as if there were no others.
+    if is_below(chosen):
+        above = frozenset(one.site for one in roomy if not is_below(one))
+        unmarked = replace(policy, spill_at=None)
+        balancer.set_policy(unmarked)
+        alone = balancer.explain(0.05, excluded | above)
+        balancer.set_policy(policy)
+        marked = balancer.explain(0.05, excluded)
+        assert isinstance(alone.decision, Decision) and isinstance(marked.decision, Decision)
+        assert alone.decision.site == marked.decision.site
 
 
 @QUICK

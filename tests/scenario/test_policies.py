@@ -1,5 +1,6 @@
 """The policies of a service switched by `sitectl` while clients ask: what each sends where."""
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -80,6 +81,39 @@ def test_failover_waits_at_the_full_site_and_spread_does_not(three: Three) -> No
     near.release()
     assert by_site(waiting.result()) == {"near": 4, "mid": 1, "far": 1}
     three.net.at_rest("shop")
+
+
+def test_each_site_fills_to_its_mark_before_any_uses_its_reserve(three: Three) -> None:
+    near, targets = three.near, three.targets
+    near.quick("service", "set", "shop", "--policy", "fill", "--spill-at", "50%")
+    until(lambda: near.service("shop")["spill_at"] == 0.5, "the mark is known")
+    assert "fill to 50%" in near.ctl("service", "status", "shop").out
+
+    def held() -> dict[str, int]:
+        return near.in_flight("shop")
+
+    for target in targets.values():
+        target.hold()
+    waiting = []
+    for expected in (1, 2, 3, 4, 5):
+        waiting.append(sending(near.address, SHOP_PORT, 1))
+        until(lambda: sum(held().values()) == expected, f"{expected} are held")  # noqa: B023
+    assert held() == {"near": 2, "mid": 2, "far": 1}
+    assert three.verdicts() == {"near": "above-mark", "mid": "above-mark", "far": "chosen"}
+    rest = sending(near.address, SHOP_PORT, 7)
+    until(lambda: sum(held().values()) == 12, "all reserves are used")
+    assert held() == {"near": 4, "mid": 4, "far": 4}
+    for target in targets.values():
+        target.release()
+    for one in (*waiting, rest):
+        assert all(answer.status == 200 for answer in one.result())
+    near.quick("service", "set", "shop", "--spill-at", "none")
+    three.net.at_rest("shop")
+    spilled = re.findall(r"^spillway_spilled_total\{(.*)\} (\S+)$", near.metrics(), re.MULTILINE)
+    for_mark = {
+        labels: float(count) for labels, count in spilled if 'reason="above-mark"' in labels
+    }
+    assert sum(for_mark.values()) == 4, "two at mid and two at far; the rest found near full"
 
 
 def test_policies_switched_under_load_lose_nothing(three: Three) -> None:

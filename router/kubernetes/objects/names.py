@@ -58,6 +58,7 @@ VERSION: Final = "spillway.dev/version"
 
 CAPACITY, POLICY, QUEUE = "spillway.dev/capacity", "spillway.dev/policy", "spillway.dev/queue"
 WEIGHTS: Final = "spillway.dev/weights"
+SPILL_AT: Final = "spillway.dev/spill-at"
 """On workloads, Services and Pods (capacity), on workloads and Services (the others)."""
 RESUME, WINDOW = "spillway.dev/resume", "spillway.dev/window"
 SITE_CAPACITY, SPILL = "spillway.dev/site-capacity", "spillway.dev/spill"

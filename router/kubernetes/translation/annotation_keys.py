@@ -109,6 +109,11 @@ KEYS: Final = (
         key=names.WEIGHTS, kinds=ALL_KINDS, effect="`a=2,b=1` or `a=70%,b=30%`: sites under `split`"
     ),
     AnnotationKey(
+        key=names.SPILL_AT,
+        kinds=ALL_KINDS,
+        effect="`80%`: share of its slots from which a site is passed over",
+    ),
+    AnnotationKey(
         key=names.EXPORT_TO,
         kinds=ALL_KINDS,
         effect="`east,w*`: the only sites that it is offered to; `none`, `all`",

@@ -195,7 +195,7 @@ class ObjectReading:
         return self._more("Service", names.SERVICE_SETTINGS, spec, fixed)
 
     def _policy(self) -> PolicySpec:
-        """Of two annotations; `fill` where they do not fit each other."""
+        """Of three annotations; `fill` where they do not fit each other."""
         name = self.value(names.POLICY, _policy_name, "fill")
         stated = self.text(names.WEIGHTS)
         weights = self.value(names.WEIGHTS, _weights, {})
@@ -203,13 +203,22 @@ class ObjectReading:
             if weights:
                 reason = f"weights belong to policy split, this one is {name}; they are left out"
                 self.noted.annotation(names.WEIGHTS, reason, f"Set {names.POLICY}: split")
-            return PolicySpec(name=name)
+            return self._marked(PolicySpec(name=name))
         if not weights:
             if not stated:  # What is wrong with stated ones is noted already.
                 reason = "policy split needs weights by site; fill is used"
                 self.noted.annotation(names.POLICY, reason, f"Set {names.WEIGHTS}: SITE=1,SITE=1")
-            return PolicySpec()
-        return PolicySpec(name=name, weights=weights)
+            return self._marked(PolicySpec())
+        return self._marked(PolicySpec(name=name, weights=weights))
+
+    def _marked(self, policy: PolicySpec) -> PolicySpec:
+        """``policy`` with the mark to spill at, if one is stated."""
+        share = self.value(names.SPILL_AT, _mark, None)
+        if share is not None and policy.name == "failover":
+            reason = "policy failover leaves no site for its load; the mark is left out"
+            self.noted.annotation(names.SPILL_AT, reason, f"Set {names.POLICY}: fill")
+            return policy
+        return msgspec.structs.replace(policy, spill_at=share)
 
     def connector(
         self,
@@ -354,6 +363,13 @@ def _policy_name(text: str) -> str | Wrong:
         return text
     expected = f"expected one of {', '.join(POLICIES)}, got {texts.short(text)}"
     return Wrong(expected, readers.nearest(text, POLICIES))
+
+
+def _mark(text: str) -> float | Wrong | None:
+    share = readers.percent_of(text)
+    if share is None or not 0 < share < 1:
+        return Wrong(f"expected a share like 80%, got {texts.short(text)}", "Set 80%")
+    return share
 
 
 def _weights(text: str) -> dict[str, int] | Wrong:

@@ -154,6 +154,7 @@ class Hook:
             "service": self.spec.service,
             "site": site,
             "demand": str(ceil(round(figures.demand, 6))),
+            "used": str(round(figures.used * 100)),
             "full": str(round(figures.full * 100)),
             "overflow": str(round(figures.overflow * 100)),
             "refused": str(round(figures.refused * 100)),

@@ -15,7 +15,7 @@ MOST_NAMED = 3
 
 NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 NOWHERE: Final[Mapping[SiteId, int]] = MappingProxyType({})
-OVERFLOW: Final = frozenset({"full", "higher-level", "rate"})
+OVERFLOW: Final = frozenset({"full", "above-mark", "higher-level", "rate"})
 """Reasons of spills for the load of this site."""
 
 
@@ -97,6 +97,8 @@ def _cause(
             return f"the rate of {own_name}, {rate_text(rate.per_s)}, {is_now}"
         if slots is not None and local.in_flight > slots:
             return f"{local.in_flight} in flight at {own_name}, more than its capacity of {slots}"
+        if slots is not None and _is_for_mark(reasons):
+            return f"{own_name} keeps its last slots in reserve ({local.in_flight} of {slots} busy)"
         if slots is not None:
             return _busy(in_flight_mean, slots, own_name)
         return (
@@ -104,6 +106,11 @@ def _cause(
             f"({local.in_flight} in flight at {local.targets_ready} ready targets)"
         )
     return _rest(policy, reasons, own_name)
+
+
+def _is_for_mark(reasons: Mapping[str, int]) -> bool:
+    """More left for the mark to spill at than for want of a slot."""
+    return reasons.get("above-mark", 0) > reasons.get("full", 0)
 
 
 def _rest(policy: str, reasons: Mapping[str, int], own_name: str) -> str:

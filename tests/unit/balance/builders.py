@@ -57,8 +57,9 @@ def balancer_of(
     *remotes: RemoteCandidate,
     policy: PolicyName = "fill",
     weights: dict[str, int] | None = None,
+    spill_at: float | None = None,
 ) -> ServiceBalancer:
-    spec = PolicySpec(policy, {} if weights is None else weights)
+    spec = PolicySpec(policy, {} if weights is None else weights, spill_at)
     balancer = ServiceBalancer(WEB, HERE, "here", ledger, spec)
     balancer.set_remotes(remotes)
     return balancer

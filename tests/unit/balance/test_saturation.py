@@ -107,6 +107,68 @@ def test_between_the_marks_the_state_stays() -> None:
     assert feeding.detector.state == "saturated"
 
 
+USED = BurstSpec(
+    service="shop",
+    window_s=30.0,
+    saturated=SaturatedMarks(used=0.7),
+    calm=CalmMarks(for_s=20.0),
+    cool_down_s=60.0,
+)
+
+
+def wanted(detector: Saturation, *demands: int, capacity: int = 10) -> list[tuple[int, BurstState]]:
+    """The changes of state, by the second; of ``demands`` one holds for each."""
+    found = []
+    for second, demand in enumerate(demands, 1):
+        changed = detector.feed(float(second), Totals(demand=demand, capacity=capacity))
+        if changed is not None:
+            found.append((second, changed))
+    return found
+
+
+def used() -> Saturation:
+    detector = Saturation(USED)
+    detector.feed(0.0, Totals(capacity=10))
+    return detector
+
+
+def test_a_site_of_which_most_is_wanted_over_a_window_is_saturated_before_it_is_full() -> None:
+    assert wanted(used(), *[7] * 40) == [(30, "saturated")]
+    assert wanted(used(), *[6] * 90) == []
+    detector = used()
+    assert wanted(detector, *[9] * 30, *[5] * 80)[0] == (30, "saturated")
+    assert detector.figures.used == 0.5
+
+
+def test_it_is_calm_again_at_half_the_mark() -> None:
+    assert wanted(used(), *[8] * 30, *[4] * 200) == [(30, "saturated")]
+    assert [state for _, state in wanted(used(), *[8] * 30, *[3] * 200)] == ["saturated", "calm"]
+
+
+def test_twice_the_capacity_wanted_for_six_seconds_waits_for_no_window() -> None:
+    assert wanted(used(), *[0] * 10, *[20] * 8) == [(16, "saturated")]
+    assert wanted(used(), *[20] * 8) == [(6, "saturated")], "nor for its first"
+    assert wanted(used(), *[0] * 10, *[20] * 5, *[0] * 10) == [], "a moment is none"
+
+
+def test_without_a_capacity_nothing_is_used() -> None:
+    assert wanted(used(), *[50] * 60, capacity=0) == []
+
+
+def test_panic_waits_for_the_cool_down() -> None:
+    detector = Saturation(USED, "calm", changed_at=-30.0)
+    detector.feed(0.0, Totals(capacity=10))
+    assert wanted(detector, *[30] * 40) == [(30, "saturated")]
+
+
+def test_after_a_sleep_panic_begins_anew() -> None:
+    detector = used()
+    assert wanted(detector, *[30] * 5) == []
+    for second in range(100, 106):
+        assert detector.feed(float(second), Totals(demand=30, capacity=10)) is None
+    assert detector.feed(106.0, Totals(demand=30, capacity=10)) == "saturated"
+
+
 def test_a_calm_mark_that_is_not_stated_is_half_the_saturated_one() -> None:
     marks = {mark.name: (mark.high, mark.low) for mark in marks_of(SPEC)}
     assert marks["full"] == (0.8, 0.3)

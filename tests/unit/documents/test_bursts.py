@@ -78,6 +78,12 @@ def test_everything_that_can_be_said() -> None:
     assert (spec.calm.full, spec.calm.overflow, spec.calm.for_s) == (0.3, 0.05, 300.0)
 
 
+@pytest.mark.parametrize(("text", "panic"), [("", 2.0), (", panic: 350%", 3.5)])
+def test_a_mark_below_full_has_one_for_panic(text: str, panic: float) -> None:
+    spec = burst(f"  service: shop\n  saturated: {{used: 70%{text}}}\n" + COMMAND)
+    assert (spec.saturated.used, spec.saturated.panic) == (0.7, panic)
+
+
 def test_a_manifest_keeps_its_kinds_of_values() -> None:
     spec = burst(
         MARKS + "  object:\n    apiVersion: hive.openshift.io/v1\n    kind: ClusterClaim\n"
@@ -100,7 +106,25 @@ def test_a_manifest_keeps_its_kinds_of_values() -> None:
     [
         (MARKS, 5, "SW0705", "one of webhook, command and object, got none"),
         (MARKS + COMMAND + "  webhook: {url: 'http://a'}\n", 7, "SW0705", "webhook and command"),
-        ("  service: shop\n  saturated: {}\n" + COMMAND, 6, "SW0703", "at least one of full"),
+        ("  service: shop\n  saturated: {}\n" + COMMAND, 6, "SW0703", "at least one of used"),
+        (
+            "  service: shop\n  saturated: {full: 80%, panic: 300%}\n" + COMMAND,
+            6,
+            "SW0703",
+            "panic belongs to used",
+        ),
+        (
+            "  service: shop\n  saturated: {used: 70%, panic: 90%}\n" + COMMAND,
+            6,
+            "SW0101",
+            "from 100% to 10000%",
+        ),
+        (
+            "  service: shop\n  saturated: {used: 70%}\n  calm: {used: 70%}\n" + COMMAND,
+            7,
+            "SW0704",
+            "it would flap",
+        ),
         (MARKS + "  calm: {full: 90%}\n" + COMMAND, 7, "SW0704", "0.9 is not below 0.8"),
         (MARKS + "  calm: {full: 80%}\n" + COMMAND, 7, "SW0704", "it would flap"),
         (

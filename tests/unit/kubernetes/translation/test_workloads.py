@@ -197,6 +197,24 @@ def test_weights_of_split_are_an_annotation_of_their_own(weights: str) -> None:
     assert told(found) == []
 
 
+@pytest.mark.parametrize("policy", ["fill", "spread"])
+def test_the_mark_to_spill_at_is_one_too(policy: str) -> None:
+    web = workload("web", 80, proxy="http", own_policy=policy)
+    web["metadata"]["annotations"]["spillway.dev/spill-at"] = "80%"
+    found = picture(web)
+    assert services_of(found)["web"].policy.spill_at == 0.8
+    assert told(found) == []
+
+
+@pytest.mark.parametrize(("policy", "text"), [("fill", "100%"), ("fill", "8"), ("failover", "80%")])
+def test_a_mark_that_means_nothing_is_left_out_and_noted(policy: str, text: str) -> None:
+    web = workload("web", 80, proxy="http", own_policy=policy)
+    web["metadata"]["annotations"]["spillway.dev/spill-at"] = text
+    found = picture(web)
+    assert services_of(found)["web"].policy.spill_at is None
+    assert told(found) == [("SW0408", "Deployment/web", "[spillway.dev/spill-at]")]
+
+
 @pytest.mark.parametrize(
     ("notes", "at"),
     [

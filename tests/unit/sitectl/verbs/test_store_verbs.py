@@ -203,9 +203,25 @@ def test_weights_belong_to_split_and_stay_until_they_are_named_anew(here: Comman
     assert "weights" not in here.config()["service-shop.yaml"]
 
 
+def test_a_mark_to_spill_at_stays_until_it_is_taken_off(here: CommandLine) -> None:
+    here.ok("service", "create", "shop", "8080", "--spill-at", "80%")
+    assert "spillAt: 0.8" in here.config()["service-shop.yaml"]
+    here.ok("service", "set", "shop", "--policy", "spread")
+    assert "spillAt: 0.8" in here.config()["service-shop.yaml"]
+    here.ok("service", "set", "shop", "--spill-at", "65%")
+    assert "name: spread" in here.config()["service-shop.yaml"]
+    assert "spillAt: 0.65" in here.config()["service-shop.yaml"]
+    here.ok("service", "set", "shop", "--spill-at", "none")
+    assert "spillAt" not in here.config()["service-shop.yaml"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        ("--spill-at 80", "--spill-at '80': expected a share"),
+        ("--spill-at 100%", "above 0% and below 100%"),
+        ("--spill-at 0%", "above 0% and below 100%"),
+        ("--policy failover --spill-at 80%", "no meaning with policy failover"),
         ("--policy split", "--policy split needs --weight"),
         ("--weight a=1", "--weight belongs to policy split, this one is fill"),
         ("--policy balanced --weight a=1", "this one is balanced"),

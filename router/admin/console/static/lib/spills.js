@@ -4,6 +4,7 @@ import { LEAST_PER_S, count, listed, plural, rate } from "./format.js";
 /** What each reason of the router says of this site, after "because". */
 const WORDS = {
   full: "it has no room",
+  "above-mark": "it keeps its last slots in reserve",
   "higher-level": "it has more in flight for each target than other sites",
   rate: "its rate is used up",
   "no-target": "it has no ready target",

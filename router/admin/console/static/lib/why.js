@@ -5,7 +5,13 @@ import { SiteName } from "./colours.js";
 import { count, sinceReport } from "./format.js";
 import { Badge, Table } from "./ui.js";
 
-const TONES = { chosen: "good", dearer: "calm", full: "warn", "higher-level": "warn" };
+const TONES = {
+  chosen: "good",
+  dearer: "calm",
+  full: "warn",
+  "above-mark": "warn",
+  "higher-level": "warn",
+};
 
 /** `20`, `15/s`, `8 (auto)`: as `sitectl why` says it. @param {any} one */
 export function capacityText(one) {
@@ -29,7 +35,7 @@ function level(one) {
 export function runnerUp(candidates) {
   const chosen = candidates.find((one) => one.verdict === "chosen");
   const others = candidates.filter(
-    (one) => one.targets_ready > 0 && ["dearer", "higher-level"].includes(one.verdict),
+    (one) => one.targets_ready > 0 && ["dearer", "higher-level", "above-mark"].includes(one.verdict),
   );
   const next = others.reduce(
     (best, one) => (best && !((one.level ?? 0) < (best.level ?? 0)) ? best : one),
@@ -39,6 +45,7 @@ export function runnerUp(candidates) {
   if (next.verdict === "higher-level") {
     return { site: next.site, text: `its level is ${level(next)}, ${chosen.site} is at ${level(chosen)}` };
   }
+  if (next.verdict === "above-mark") return { site: next.site, text: next.reason };
   const cost = (next.path_cost ?? 0) - (chosen.path_cost ?? 0);
   const room = next.free === null ? "no capacity configured" : `${count(next.free)} free`;
   const margin = cost > 0 ? `its way costs ${count(cost)} more` : "its way costs the same";

@@ -230,7 +230,10 @@ function Figures({ service, now }) {
       ([name, value]) => html`<div><dt>${name}</dt><dd class="number">${value}</dd></div>`,
     )}
     <div class="links-of">
-      <dt>${service.protocol}, policy ${service.policy}</dt>
+      <dt>
+        ${service.protocol}, policy ${service.policy}
+        ${service.spill_at ? `to ${Number((service.spill_at * 100).toFixed(3))}%` : null}
+      </dt>
       <dd>
         <a href=${href("flows", { service: named(service) })}>Flows</a>
         <a href=${href("simulate", { tab: "what-if", service: named(service) })}>What if</a>
