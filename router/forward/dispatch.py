@@ -185,9 +185,9 @@ class Dispatch(Receiver):
         return tries.may_repeat(failure, idempotent=idempotent)
 
     def _is_unsent(self) -> bool:
-        """Tcp of a client that has said nothing: no target can have run anything for it.
+        """A tcp client that has said nothing: no target can have done anything for it.
 
-        A head may have been enough for one to run it, whatever of its body was not sent.
+        Of http the head alone may have been enough for a target to run the request.
         """
         return self.request.protocol == "tcp" and self._kept is None and not self._is_finished
 

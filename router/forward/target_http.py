@@ -395,7 +395,7 @@ class HttpTarget:
         handler.done(None)
 
     def _return_home(self, idle_s: float, *, excess: bool = False) -> None:
-        """It has no exchange from here on, and idles for so long if it may."""
+        """The exchange is over; the connection idles for so long, if it may be used again."""
         self._handler = None
         if self._is_paused:
             self._is_paused = False
@@ -404,7 +404,7 @@ class HttpTarget:
             self._parser = None
             self._reset_connection()
             return
-        # When it was asked is told by its deadline: no look at a clock for that.
+        # The deadline tells when it was asked, so no clock is read for that.
         asked_at = self.deadline - self._home.response_s
         if self._parser is not None:
             self._parser = None  # It holds us: let no cycle wait for the collector.

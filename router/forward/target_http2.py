@@ -49,9 +49,9 @@ class _Read(NamedTuple):
 class Http2TargetLeg:
     """`ServerLeg` to a target, and `StreamUser` there: its stream opens as it is made.
 
-    A stream that the target did not process (REFUSED_STREAM, or beyond its GOAWAY) fails
-    ``not-processed``: whoever has all that was sent may try again. ``via`` as of
-    `HttpTarget.begin`.
+    A stream that the target did not process (REFUSED_STREAM, or beyond its GOAWAY) fails as
+    ``not-processed``: an exchange that still has all of the request may send it again. ``via`` as
+    of `HttpTarget.begin`.
     """
 
     wire = None

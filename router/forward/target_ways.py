@@ -125,7 +125,7 @@ class TargetWays:
         return sum(way.shed_idle() for ways in self.by_protocol.values() for way in ways.values())
 
     def _close(self, protocol: ServiceProtocol, targets: set[str]) -> None:
-        """The ways to these ``targets`` are made anew."""
+        """Close the ways to ``targets``; each is made again when it is next asked for."""
         ways = self.by_protocol[protocol]
         for target in targets & set(ways):
             ways.pop(target).close()

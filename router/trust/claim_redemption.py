@@ -195,7 +195,7 @@ class Redeemer:
 
 
 def _hint(failure: DialFailure, site: str) -> str:
-    """The next step of who redeems a token of ``site``."""
+    """What to do next, for who redeems a token of ``site``; empty: the reason says it."""
     if code_of(failure):  # They say what to do.
         return ""
     if failure.code == "tls":

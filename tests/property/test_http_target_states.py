@@ -1,4 +1,4 @@
-"""A connection to a target over many exchanges: each is told its own and nothing after its end."""
+"""A connection to a target over many exchanges: each hears of its own, nothing after its end."""
 
 from collections.abc import Callable
 from itertools import product
