@@ -1,16 +1,63 @@
-"""What is counted and told of some requests alone: that waited, failed, or are watched.
+"""What is counted and told of a request at its end."""
 
-Of all of them: `Receiver`, at the end.
-"""
-
-from router.forward.counters import CodeClass
+from router.forward.counters import SERVED_NOWHERE, CodeClass
 from router.forward.observers import Passage
 from router.forward.ports import LegFailure, Request
 from router.forward.recent_requests import RequestRecord
+from router.forward.remotes import SMOOTHING
 from router.forward.service import Service
 
 TURNED_AWAY = ("all-full", "no-route", "no-target")
 """Failures of requests that would have been served, had there been more targets."""
+
+
+def close(
+    record: RequestRecord,
+    service: Service,
+    request: Request,
+    failure: LegFailure | None,
+    now: float,
+    is_served: bool,
+) -> None:
+    """It is over: once per request. ``is_served``: its last attempt came to this end; else no site
+    served it, and ``failure`` is this site's own answer."""
+    counters, code_class = service.counters, record.code_class
+    started_at, held_at = record.started_at, record.held_at
+    record.total_s = seconds = now - started_at
+    if record.waited_since is not None:
+        note_waited(record, service, now)
+    spill, site = record.spill, record.site
+    if spill is not None:
+        record.spill = None
+        counters.spill_ends(spill)
+    if is_served and site is not None:
+        remotes = service.remotes
+        took_s, known_s = now - held_at if held_at < now else 0.0, remotes.service_time_s
+        remotes.service_time_s = known_s + SMOOTHING * (took_s - known_s) if known_s else took_s
+        if site != service.site and spill is None:
+            counters.spilled[site, record.spill_reason, record.overflow_reason] += 1
+    else:
+        record.site, site = None, SERVED_NOWHERE
+    if failure is None:
+        record.outcome = "ok"
+    else:
+        code_class = _note_failure(record, service, request, failure)
+    if held_at == started_at:  # The commonest have a target at once.
+        counters.request(site, code_class, seconds)
+    else:
+        begun_at = record.begun_at  # `RequestRecord.phases`, in place.
+        if begun_at > now:
+            begun_at = now
+        if held_at > now:
+            held_at = now
+        counters.request_in_phases(
+            site,
+            code_class,
+            seconds,
+            begun_at - started_at,
+            held_at - begun_at,
+            now - held_at,
+        )
 
 
 def note_waited(record: RequestRecord, service: Service, now: float) -> None:
@@ -23,7 +70,7 @@ def note_waited(record: RequestRecord, service: Service, now: float) -> None:
     service.counters.waited(waited_s)
 
 
-def note_failure(
+def _note_failure(
     record: RequestRecord, service: Service, request: Request, failure: LegFailure
 ) -> CodeClass:
     """It is over, not ok; how it is counted."""
@@ -46,13 +93,12 @@ def note_failure(
 
 
 def passage(
-    record: RequestRecord, failure: LegFailure | None, served_at: str, target: str, now: float
+    record: RequestRecord, service: Service, failure: LegFailure | None, target: str, now: float
 ) -> Passage:
-    """It is over: what a `Watch` is told. ``served_at``: the name of a site. ``target``, if this
-    site served it."""
+    """It is over, and closed: what a `Watch` is told. ``target``, if this site served it."""
     queue_s, network_s, target_s = record.phases(now)
     return Passage(
-        site=served_at,
+        site=service.name_of(record.site or SERVED_NOWHERE),
         target=target,
         overflow_reason=record.overflow_reason,
         reason=record.reason,

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from router.balance.unserved import UnservedClient
+from router.forward.client_exchange import ClientExchange
 from router.forward.counters import HTTP_CLASSES
-from router.forward.dispatch import Dispatch
 from router.forward.ingress_http import HttpSession
 from router.forward.ingress_tcp import TcpSession
 from router.forward.observers import Flow, Observing
@@ -28,8 +28,8 @@ class ClientConnection:
     """The `ConnectionHandler` of a client: a session, by the service's protocol.
 
     ``gone`` is called once, after the session heard that the connection is lost and what the client
-    sent has arrived. Requests that the
-    session answers by itself (malformed, too slow) never reach `Dispatch` and are counted here.
+    sent has arrived. Requests that the session answers by itself (malformed, too slow) have no
+    `ClientExchange` and are counted here.
     """
 
     __slots__ = (
@@ -130,7 +130,7 @@ class ClientConnection:
     def _flow_of(self, leg: ClientLeg) -> Flow:
         if isinstance(leg, WatchedLeg):
             return leg
-        assert isinstance(leg, Dispatch), "there is no other leg of a client"
+        assert isinstance(leg, ClientExchange), "there is no other leg of a client"
         return UnwatchedFlow(leg, str(self._client), self.session)
 
     @property
@@ -175,10 +175,10 @@ class ClientConnection:
             if is_http:
                 self._last = watched.record
             return watched
-        dispatch = Dispatch(request, handler, service)
+        exchange = ClientExchange(request, handler, service)
         if is_http:
-            self._last = dispatch.record
-        return dispatch
+            self._last = exchange.record
+        return exchange
 
     def _note_return(self) -> None:
         """A request is about to begin of a client whose last one was turned away."""

@@ -145,7 +145,7 @@ class EgressExchange(Exchange):
         elif self.has_target:
             self._forget_sent()
         else:
-            self._give_up(OVERLOADED)
+            self.give_up(OVERLOADED)
 
     # What its `EgressStream` tells.
 

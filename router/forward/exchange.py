@@ -1,7 +1,7 @@
 """The life of one request, or of one tcp connection, at one site.
 
-An `Exchange` joins its caller with one attempt after another to have it served. `Dispatch` is the
-exchange of a client's request, which may go to any site; `EgressExchange` that of a request from
+An `Exchange` joins its caller with one attempt after another to have it served. `ClientExchange` is
+that of a client's request, which may go to any site; `EgressExchange` that of a request from
 another site, which ends here; `trials` has that of a request of our own.
 
 What the caller sends is kept until a target is held, and afterwards as long as it may have to be
@@ -205,7 +205,7 @@ class Exchange(ABC):
         return leg.wire if leg is not None and not self._in_hand else None
 
     def abort(self) -> None:
-        self._give_up(CANCELLED)
+        self.give_up(CANCELLED)
 
     def is_gone(self) -> bool:
         """A tcp client that finished without ever sending a byte: nobody waits."""
@@ -365,7 +365,7 @@ class Exchange(ABC):
         if self._in_hand:
             self._forget_sent()
 
-    def _give_up(self, failure: LegFailure) -> None:
+    def give_up(self, failure: LegFailure) -> None:
         """Try no more: `done` follows once the attempt under way is over."""
         if self._state is not OVER and self._given_up is None:
             self._given_up = failure

@@ -18,7 +18,7 @@ Outcome = Literal["ok", "refused"] | LegCode
 
 
 class Passage(msgspec.Struct, frozen=True, kw_only=True):
-    """How one request went through `Dispatch`. The phases add up to ``total_s``.
+    """How one request went through `ClientExchange`. The phases add up to ``total_s``.
 
     ``site`` is the name of who served it, empty: nobody; ``target`` (``host:port``) only if that is
     this site. ``reason`` of the last decision. ``attempts`` counts legs. Queue: until the attempt

@@ -1,4 +1,4 @@
-"""The shapes between sessions, dispatch and legs. One interface serves them all: `Leg`."""
+"""The shapes between sessions, exchange and legs. One interface serves them all: `Leg`."""
 
 from collections.abc import Callable, Set
 from typing import Literal, Protocol
@@ -132,7 +132,7 @@ class LegHandler(Protocol):
     """Who opened a leg. Never called from inside one of its own calls to the leg."""
 
     def opened(self) -> None:
-        """A target is held: bytes flow. At most once (`Dispatch` tells it for the last attempt).
+        """A target is held: bytes flow. At most once (`ClientExchange` tells of the last attempt).
 
         A leg to a target of this site is held from the start. Of a client's request it is not told
         when that was at once: then the first sign of it is `head`.

@@ -1,6 +1,6 @@
 """What is told of a request or connection that began while nobody looked."""
 
-from router.forward.dispatch import Dispatch
+from router.forward.client_exchange import ClientExchange
 from router.forward.ingress_tcp import TcpSession
 from router.forward.ports import Request
 from router.forward.recent_requests import RequestRecord
@@ -10,14 +10,14 @@ from router.model.ids import ServiceKey
 class UnwatchedFlow:
     """A `Flow`. Bytes are known of tcp alone, where they are those of the connection."""
 
-    __slots__ = ("_dispatch", "_session", "client", "record", "request")
+    __slots__ = ("_exchange", "_session", "client", "record", "request")
 
-    def __init__(self, dispatch: Dispatch, client: str, session: object) -> None:
-        self._dispatch = dispatch
+    def __init__(self, exchange: ClientExchange, client: str, session: object) -> None:
+        self._exchange = exchange
         self._session = session if isinstance(session, TcpSession) else None
         self.client = client
-        self.request: Request = dispatch.request
-        self.record: RequestRecord = dispatch.record
+        self.request: Request = exchange.request
+        self.record: RequestRecord = exchange.record
 
     @property
     def key(self) -> ServiceKey:
@@ -25,7 +25,7 @@ class UnwatchedFlow:
 
     @property
     def target(self) -> str:
-        return self._dispatch.target
+        return self._exchange.target
 
     @property
     def bytes_in(self) -> int:

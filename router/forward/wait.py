@@ -8,7 +8,6 @@ from router.balance.waiting_room import WaitingPlace
 from router.forward.account import note_waited
 from router.forward.ports import CLIENT_GONE, LegFailure, Request
 from router.forward.recent_requests import RequestRecord
-from router.forward.retry_timer import Again
 from router.forward.service import Service
 from router.forward.tries import Tries
 from router.model import limits
@@ -16,22 +15,16 @@ from router.model.ids import SiteId
 
 
 class Queued(Protocol):
-    """The request."""
+    """The exchange of the request."""
 
     record: RequestRecord
     request: Request
-    tries: Tries | None
 
     def begin(self, decision: Decision, now: float) -> bool:
         """Start an attempt; False: it could not even start."""
 
-    def go_on(self, now: float) -> None:
-        """Try the best candidate left."""
-
-    def note_unbegun(self, decision: Decision) -> None:
-        """`begin` of it said False."""
-
-    def serve_here(self, slot: Slot, place: str, now: float) -> None: ...
+    def serve_here(self, slot: Slot, place: str, now: float) -> None:
+        """An attempt at this site with ``slot``."""
 
     def open_remote(self, to: Decision | RemoteWait, wait_ms: int, now: float) -> bool:
         """Start an attempt that may stand there; False: it could not."""
@@ -39,12 +32,23 @@ class Queued(Protocol):
     def fail(self, failure: LegFailure) -> None:
         """It is over, at the end of the turn."""
 
-    def repeating(self) -> Again: ...
-    def rest(self) -> None:
-        """What was tried counts anew afterwards."""
-
     def is_gone(self) -> bool:
         """Nobody waits."""
+
+
+class Course(Protocol):
+    """Its `Attempts`."""
+
+    tries: Tries
+
+    def go_on(self, now: float) -> None:
+        """Try the best candidate left."""
+
+    def note_unbegun(self, decision: Decision) -> None:
+        """`Queued.begin` of it said False."""
+
+    def look_at(self, when: float) -> None:
+        """Judge then whether its time is up."""
 
 
 class Wait:
@@ -55,6 +59,7 @@ class Wait:
     """
 
     __slots__ = (
+        "_course",
         "_queued",
         "_service",
         "_stood_half_at",
@@ -63,8 +68,9 @@ class Wait:
         "standing",
     )
 
-    def __init__(self, queued: Queued, service: Service, now: float) -> None:
+    def __init__(self, queued: Queued, course: Course, service: Service, now: float) -> None:
         self._queued = queued
+        self._course = course
         self._service = service
         self.deadline = now + service.config.queue_wait_s
         self.standing: str | None = None
@@ -149,12 +155,10 @@ class Wait:
 
     @property
     def out(self) -> frozenset[str]:
-        tries = self._queued.tries
-        return tries.out if tries is not None else frozenset()
+        return self._course.tries.out
 
     def forget_lost_ways(self) -> None:
-        if self._queued.tries is not None:
-            self._queued.tries.reroute()
+        self._course.tries.reroute()
 
     def granted(self, slot: Slot) -> None:
         service, record = self._service, self._queued.record
@@ -175,8 +179,8 @@ class Wait:
     def proceed(self, decision: Decision) -> None:
         now = self._service.now()
         if not self._queued.begin(decision, now):
-            self._queued.note_unbegun(decision)
-            self._queued.go_on(now)
+            self._course.note_unbegun(decision)
+            self._course.go_on(now)
 
     def stand(self, to: Decision | RemoteWait, wait_s: float, travel_s: float) -> bool:
         now, queued = self._service.now(), self._queued
@@ -188,7 +192,7 @@ class Wait:
         self._travel_s = travel_s
         if record.waited_since is not None:
             record.waited_since += travel_s
-        queued.repeating().look_at(self.silent_at)
+        self._course.look_at(self.silent_at)
         if type(to) is RemoteWait:
             record.reason = "looked full from here, and may wait there"
             record.overflow_reason = "full" if to.spills else ""

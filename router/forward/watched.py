@@ -1,8 +1,8 @@
-"""The way from a client's session into `Dispatch`, with an eye on it where somebody wants one."""
+"""What stands between a client's session and its `ClientExchange` where somebody looks on."""
 
 from collections.abc import Set
 
-from router.forward.dispatch import Dispatch
+from router.forward.client_exchange import ClientExchange
 from router.forward.http1 import render
 from router.forward.observers import NO_PASSAGE, Finished, Observing, Passage, Span
 from router.forward.ports import ClientLeg, LegFailure, LegHandler, Request
@@ -45,7 +45,7 @@ def refused(service: Service, observing: Observing, client: Address, status: int
 
 
 class WatchedLeg:
-    """Counts what passes between a session and its `Dispatch`, and tells of it at the end.
+    """Counts what passes between a session and its `ClientExchange`, and tells of it at the end.
 
     A `ClientLeg` for the one, a `LegHandler` and `Watch` for the other; a `Flow` for who looks on.
     """
@@ -57,7 +57,7 @@ class WatchedLeg:
         "_bytes_in",
         "_bytes_out",
         "_client",
-        "_dispatch",
+        "_exchange",
         "_handler",
         "_leg",
         "_observing",
@@ -94,7 +94,7 @@ class WatchedLeg:
 
     def start(self) -> None:
         """Once, before any other call."""
-        self._leg = self._dispatch = Dispatch(self._request, self, self._service, self)
+        self._leg = self._exchange = ClientExchange(self._request, self, self._service, self)
         if self._observing.follower is not None:
             self._observing.follower.begun(self)
 
@@ -114,11 +114,11 @@ class WatchedLeg:
 
     @property
     def record(self) -> RequestRecord:
-        return self._dispatch.record
+        return self._exchange.record
 
     @property
     def target(self) -> str:
-        return self._dispatch.target
+        return self._exchange.target
 
     @property
     def bytes_in(self) -> int:
@@ -209,7 +209,7 @@ class WatchedLeg:
         """Before the handler hears of it: the session may go on to the next request."""
         self._leg = None
         self._tell(failure)
-        del self._dispatch  # It holds us: let no cycle wait for the collector.
+        del self._exchange  # It holds us: let no cycle wait for the collector.
 
     def _tell(self, failure: LegFailure | None) -> None:
         request, service, span = self._request, self._service, self._span
