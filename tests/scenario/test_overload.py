@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.scenario.attackers import attacking
+from tests.scenario.backends import HttpTarget
 from tests.scenario.clients import fetch
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.offering import fresh_client, offer, percentile_ms
@@ -146,18 +147,19 @@ def test_one_source_cannot_take_all_connections(scene: Scene) -> None:
     until(lambda: fetch(*scene.door(FEW_PORT)).status == 200, "there is room again")
 
 
-def small(net: Network, room_mib: int) -> tuple[Site, int]:
-    """A router that may use ``room_mib`` more than it does; the limit in MiB."""
+def small(net: Network, room_mib: int) -> tuple[Site, HttpTarget, int]:
+    """A router that may use ``room_mib`` more than it does, its target, and the limit in MiB."""
     site = net.site("small")
     site.declare("shop", limits={"connectionsPerSource": 4000})
-    site.connect("shop", net.http("small"))
+    target = net.http("small")
+    site.connect("shop", target)
     net.start()
     net.ready("shop", {"small": 1})
     allowed_mib = int(resident_mib(site)) + room_mib
     path = site.directory / "config" / "site-small.yaml"
     path.write_text(path.read_text().rstrip() + f"\n  memoryLimit: {allowed_mib}MiB\n")
     until(lambda: limit_bytes(site) == allowed_mib * 2**20, "the limit is known")
-    return site, allowed_mib
+    return site, target, allowed_mib
 
 
 def is_short_of_memory(site: Site) -> bool:
@@ -169,7 +171,7 @@ def is_short_of_memory(site: Site) -> bool:
 
 def test_a_router_with_little_memory_refuses_instead_of_growing(net: Network) -> None:
     """Without the limit it would grow by 70 MiB."""
-    site, allowed_mib = small(net, 16)
+    site, _, allowed_mib = small(net, 16)
     with attacking("slow-put", (site.address, SHOP_PORT), 1_200):
         until(lambda: is_short_of_memory(site), "it is short of memory")
         for _ in range(20):
@@ -180,16 +182,15 @@ def test_a_router_with_little_memory_refuses_instead_of_growing(net: Network) ->
 
 def test_a_router_that_wakes_late_to_a_crowd_stays_within_its_memory(net: Network) -> None:
     """All send at once, and no timer runs before the router has heard everybody."""
-    site, allowed_mib = small(net, 32)
+    site, target, allowed_mib = small(net, 32)
     head = b"PUT / HTTP/1.1\r\nHost: shop\r\nContent-Length: 1000000\r\n\r\n"
-    before = descriptors(site)
     with contextlib.ExitStack() as held:
         clients = []
         for _ in range(CROWD):
             client = socket.create_connection((site.address, SHOP_PORT), 5.0)
             clients.append(held.enter_context(client))
             client.sendall(head)
-        until(lambda: descriptors(site) >= before + 2 * CROWD, "each has a target")
+        until(lambda: target.in_hand == CROWD, "the target has each one's request")
         site.signal(signal.SIGSTOP)
         try:
             for client in clients:
