@@ -105,6 +105,8 @@ class RoutersOfSite(Candidate):
         """More than loads changed."""
         self.outline = self.glimpse = None
         self.draining = all([one.draining for one in self.members])
+        barred = [one.barred for one in self.members]
+        self.barred = barred[0] if all(barred) else ""
         self._left = sorted([one for one in self.members if one.able], key=_distance)
         self._some_left_out = False
         self.able = bool(self._left)
@@ -138,7 +140,7 @@ class RoutersOfSite(Candidate):
         return self.site in refused or any([one.router in refused for one in self.members])
 
     def _sum(self) -> None:
-        left = self._left
+        left = self._left or (self.members if self.barred else ())  # Shown, and not taken from.
         ready = [one.targets_ready for one in left]
         shared = any([one.shares_targets for one in self.members])
         self.targets_ready = (max if shared else sum)(ready or [0])
@@ -172,7 +174,7 @@ class RoutersOfSite(Candidate):
     @property
     def stated_capacity(self) -> int | None:
         """The sum of their slots, whichever of them are left out."""
-        each = [one.stated_capacity for one in self.members if one.able]
+        each = [one.stated_capacity for one in self.members if one.able or self.barred]
         stated = [one for one in each if one is not None]
         return sum(stated) if stated else None
 

@@ -166,6 +166,17 @@ def test_the_load_of_each_router_is_its_own() -> None:
     assert other.in_flight == 4
 
 
+def test_a_site_that_a_rule_leaves_out_is_no_site_that_drains_however_many_routers_it_has() -> None:
+    rows = []
+    rule = "importFrom of own does not name other for db"
+    for routers in (["7"], ["7", "8"]):
+        here = Here(2)
+        here.balancer.set_remotes([candidate(router, barred=rule) for router in routers])
+        (other,) = [one for one in here.balancer.explain(0.0).candidates if one.site == OTHER]
+        rows.append((other.verdict, other.reason, other.targets_ready, other.capacity))
+    assert rows == [("excluded", rule, 1, 4), ("excluded", rule, 2, 8)]
+
+
 def test_what_a_decision_saw_of_a_site_with_several_routers_can_be_told_again() -> None:
     here = Here(0)
     here.balancer.set_remotes([candidate("2", OWN, capacity=1), candidate("9")])
