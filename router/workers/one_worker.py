@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import TypeVar
 
+import msgspec
+
 from router.admin.ports import MetricValues
 from router.admin.views import ScaleView
 from router.model import limits
@@ -167,8 +169,11 @@ class OneWorker:
         self._asked.clear()
 
     def lately(self, key: ServiceKey) -> PortLately | None:
-        """What it said last of a service port; spills also of the lives before."""
+        """What it said last of a service port; spills also of the lives before. Of a silent worker
+        without what happened in the last seconds: these are over, and its figures are of before."""
         now, before = self._latelies.get(key), self._spilled_before.get(key)
+        if now is not None and self.silence.is_begun:
+            now = msgspec.structs.replace(now, change=None)
         if before is None:
             return now
         return with_spills(now or PortLately(key=key, change=None), before)
@@ -202,7 +207,7 @@ class OneWorker:
     @property
     def failing(self) -> list[ServiceKey]:
         """Service ports of which requests failed lately there."""
-        each = self._latelies.values()
+        each = () if self.silence.is_begun else self._latelies.values()
         return [one.key for one in each if one.change is not None and one.change.failed]
 
     @property

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.history.readings import IntervalCounts
+from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 from router.workers.one_worker import OneWorker
 from router.workers.recent_port_figures import (
@@ -122,6 +123,25 @@ def test_what_spilled_at_a_worker_that_died_counts_on() -> None:
         assert found is not None and found.spilled == {"far": 7}
 
     asyncio.run(lives())
+
+
+def test_a_silent_worker_adds_nothing_to_the_requests_of_the_last_seconds() -> None:
+    async def silent() -> None:
+        one = OneWorker(1)
+        one.ask(7, FiguresQuestion("lately"))
+        failed = msgspec.structs.replace(changed({"far": 50}), failed=50)
+        said = PortLately(key=SHOP, change=failed, open_now=3)
+        one.hear(WorkerAnswer(7, True, 0, told=Latelies((said,))))
+        one.silence.answered(1.0)
+        for _ in range(limits.WORKER_MISSED_ASKS):
+            one.silence.asked()
+        assert (one.lately(SHOP), one.failing) == (said, [SHOP])
+        one.silence.asked()
+        found = one.lately(SHOP)
+        assert found is not None
+        assert (found.change, found.open_now, one.failing) == (None, 3, [])
+
+    asyncio.run(silent())
 
 
 def test_a_port_that_did_nothing_is_idle() -> None:
