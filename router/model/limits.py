@@ -648,6 +648,7 @@ EVENT_CHANGES_MAX = 32  # Fields of a document in one event; the message counts 
 EVENT_VALUE_CHARS_MAX = 200  # Of an old or new value.
 TARGET_DOWNS_SHOWN = 4  # A target that went down so often is called unsteady,
 TARGET_DOWNS_WITHIN_S = 600.0  # if it did within this time. A restart is one.
+TARGET_DOWNS_COUNTED = 100  # Of each target; the note says that there may be more.
 TARGET_STUCK_S = 10.0  # A full target that ends no request for so long may hang,
 TARGET_STUCK_TIMES = 10  # if that is so many times what nine of ten requests take.
 TARGET_STUCK_GAP_S = 3.0  # It is full all the same: a client gave up, and the next one comes.

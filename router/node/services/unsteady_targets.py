@@ -6,13 +6,17 @@ from collections.abc import Container, Mapping
 
 from router.model.events import Note
 from router.model.ids import ServiceKey
-from router.model.limits import TARGET_DOWNS_SHOWN, TARGET_DOWNS_WITHIN_S
+from router.model.limits import (
+    TARGET_DOWNS_COUNTED,
+    TARGET_DOWNS_SHOWN,
+    TARGET_DOWNS_WITHIN_S,
+)
 
 _Target = tuple[ServiceKey, str]
 
 
 class UnsteadyTargets:
-    """Remembers when each went down last, as often as needed to call it unsteady.
+    """Remembers when each went down, the last times.
 
     Bounded by the targets of this site. Seconds are monotonic.
     """
@@ -26,7 +30,7 @@ class UnsteadyTargets:
         """A ready target is not ready any more."""
         downs = self._downs.get((key, address))
         if downs is None:
-            downs = self._downs[key, address] = deque(maxlen=TARGET_DOWNS_SHOWN)
+            downs = self._downs[key, address] = deque(maxlen=TARGET_DOWNS_COUNTED)
         downs.append(now)
 
     def keep(self, standing: Mapping[ServiceKey, Container[str]]) -> None:
@@ -39,14 +43,21 @@ class UnsteadyTargets:
 
     def notes(self, now: float) -> list[Note]:
         """One for each target that went down several times lately."""
+        for downs in self._downs.values():
+            while downs and now - downs[0] > TARGET_DOWNS_WITHIN_S:
+                downs.popleft()
         return [
             Note(
                 severity="warning",
                 code="SW0333",
-                message=f"Target {address} of {key} went down {len(downs)} times in the last "
+                message=f"Target {address} of {key} went down {_times(len(downs))} in the last "
                 f"{math.ceil((now - downs[0]) / 60)} min, and came back in between.",
                 hint=f"See when and why: sitectl events --since 10m --service {key.name}",
             )
             for (key, address), downs in sorted(self._downs.items())
-            if len(downs) == TARGET_DOWNS_SHOWN and now - downs[0] <= TARGET_DOWNS_WITHIN_S
+            if len(downs) >= TARGET_DOWNS_SHOWN
         ]
+
+
+def _times(downs: int) -> str:
+    return f"{downs} times" + (" or more" if downs == TARGET_DOWNS_COUNTED else "")
