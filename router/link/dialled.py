@@ -158,9 +158,9 @@ class DialledLinks:
         successor = self.wanted.get(link.name)
         if not link.sessions:
             del self.leaving[link]
-            self._changed(link.name)
             if successor is not None and successor.predecessor is link:
-                successor.predecessor = None
+                successor.stand_alone()
+            self._changed(link.name)
         self._start(successor)
         if successor is not None and fault.code == "shutdown":
             successor.expect_soon()

@@ -193,6 +193,12 @@ class OutgoingLink:
         self._stopped = True
         self._cancel()
 
+    def stand_alone(self) -> None:
+        """What it was to succeed is gone: unless it is up, the neighbour is away since now."""
+        self.predecessor = None
+        if self.state != "up":
+            self.since = self._network.now()
+
     def expect_soon(self) -> None:
         """The neighbour said goodbye: it, or its successor, is there in a moment."""
         self._failures = -limits.RECONNECT_SOON_TRIES

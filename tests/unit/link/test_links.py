@@ -523,7 +523,10 @@ def test_a_link_whose_neighbour_stops_is_draining_until_another_is_up_or_it_is_g
     east.links.finish(lambda: None)
     world.settle()
     assert [line.state for line in west.links.status()] == ["draining"]
+    world.advance(5.0)
+    went_at = world.now()
     stream.stream.reset("cancelled")  # type: ignore[union-attr]
     world.settle()
     (line,) = west.links.status()
     assert line.state in ("connecting", "down")
+    assert line.since == went_at  # Its successor was dialled in vain before.
