@@ -4,6 +4,7 @@ Of one service. A site that a rule leaves out may have room:
 `router.node.problems.left_out` names it.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 EVERY_SITE_IS_FULL: Final = "every site that may serve it is full"
@@ -14,3 +15,10 @@ NO_SITE_IS_READY: Final = "no site that may serve it has a ready target"
 # Of requests.
 EVERY_SITE_FULL: Final = "found every site that may serve them full"
 NO_READY_TARGET: Final = "found no ready target at any site that may serve them"
+
+
+def every_site_is_full(*, is_one_away: bool, draining: Sequence[str] = ()) -> str:
+    """``is_one_away``: a site that offered the service lately is not reached. ``draining``: names
+    of sites with targets that take nothing new."""
+    full = EVERY_REACHED_IS_FULL if is_one_away else EVERY_SITE_IS_FULL
+    return f"{full} or draining ({', '.join(draining)})" if draining else full

@@ -10,16 +10,11 @@ from router.balance.explain import rate_text
 from router.history.readings import IntervalCounts
 from router.model import limits
 from router.model.events import Note, Problem
-from router.model.fullness import (
-    EVERY_REACHED_IS_FULL,
-    EVERY_SITE_FULL,
-    EVERY_SITE_IS_FULL,
-    NO_READY_TARGET,
-)
+from router.model.fullness import EVERY_SITE_FULL, NO_READY_TARGET, every_site_is_full
 from router.model.ids import ServiceKey
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.site_router import SiteRouter
-from router.operate.problems.spill_reason import per_s_text
+from router.operate.problems.spill_reason import draining, per_s_text
 from router.workers.recent_port_figures import PortLately
 
 FULL: Final = "all-full"
@@ -80,10 +75,12 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
 
     ``used_up``: rates that are, in a sentence; ``raise_them`` how to raise those, with the command
     for this site. ``wants_targets``: some sites are full of requests. ``away``: sites that offered
-    the service lately and are not reached. ``is_over``: a request of now would find room.
+    the service lately and are not reached. ``draining``: sites that take nothing new. ``is_over``:
+    a request of now would find room.
     """
 
     away: Sequence[str] = ()
+    draining: Sequence[str] = ()
     left_out: LeftOut = NOTHING
     used_up: str = ""
     raise_them: str = ""
@@ -135,6 +132,7 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
     elsewhere = f"Raise the rate there, or here: sitectl why {key}"
     return NoRoom(
         away=not_reached(router, key),
+        draining=draining(explanation, own),
         left_out=router.left_out(key, explanation),
         used_up=used_up_rates(serving),
         raise_them=(raise_here if here else elsewhere) if rated else "",
@@ -226,9 +224,9 @@ def _full(one: PortFailures, found: NoRoom) -> Problem:
 
 def _full_text(key: ServiceKey, then: str, found: NoRoom) -> str:
     """``then``: what becomes of requests."""
-    full = EVERY_SITE_IS_FULL
+    full = every_site_is_full(is_one_away=bool(found.away), draining=found.draining[:SITES_NAMED])
     if found.away:
-        full = f"{EVERY_REACHED_IS_FULL}, and {_named(found.away)} not reached"
+        full += f", and {_named(found.away)} not reached"
     return f"Service {key}: {full}: {then}. {found.why}".rstrip()
 
 

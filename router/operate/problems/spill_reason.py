@@ -7,7 +7,7 @@ from typing import Final
 from router.balance.decisions import CandidateReport, Explanation, NoChoice
 from router.balance.explain import rate_text
 from router.history.readings import IntervalCounts
-from router.model.fullness import EVERY_REACHED_IS_FULL, EVERY_SITE_IS_FULL, NO_SITE_IS_READY
+from router.model.fullness import NO_SITE_IS_READY, every_site_is_full
 from router.model.ids import SiteId
 
 MOST_NAMED = 3
@@ -43,7 +43,8 @@ def why_leaving(
     away = lately.spilled_to
     nobody = ""
     if isinstance(explanation.decision, NoChoice) and not away:
-        nobody = _nobody(explanation.decision, lately, queued, is_one_away=is_one_away)
+        full = every_site_is_full(is_one_away=is_one_away, draining=draining(explanation, own))
+        nobody = _nobody(explanation.decision, lately, queued, full)
     if nobody or not (away or open_to):
         return nobody
     costs = {one.site: one.path_cost for one in explanation.candidates}
@@ -56,11 +57,20 @@ def why_leaving(
     return f"{cause}: {went}{lost}"
 
 
-def _nobody(choice: NoChoice, lately: IntervalCounts, queued: int, *, is_one_away: bool) -> str:
-    """Nobody takes the next request; silent as long as none comes."""
+def draining(explanation: Explanation, own: SiteId) -> list[str]:
+    """Names of other sites that take nothing new."""
+    return [
+        one.site_name
+        for one in explanation.candidates
+        if one.verdict == "draining" and one.site != own
+    ]
+
+
+def _nobody(choice: NoChoice, lately: IntervalCounts, queued: int, full: str) -> str:
+    """Nobody takes the next request; silent as long as none comes. ``full``: that every site is."""
     if not queued and not lately.nowhere:
         return ""
-    why = EVERY_REACHED_IS_FULL if is_one_away else EVERY_SITE_IS_FULL
+    why = full
     if choice.reason == "no-route":
         why = NO_SITE_IS_READY
     waits = f", {queued} in the queue" if queued else ""

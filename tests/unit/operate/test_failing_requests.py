@@ -166,6 +166,26 @@ def test_a_site_that_is_not_reached_is_not_called_full() -> None:
     assert one.hint.startswith("See why b is not reached: sitectl link status. ")
 
 
+def test_a_site_that_drains_is_not_called_full() -> None:
+    world = World(3, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare(queue=1)
+    a.serve(1, capacity=1, service_s=1.0)
+    b.serve(1, capacity=50, service_s=60.0)
+    world.run(5)
+    recorder = HistoryRecorder(a.network, a.router)
+    recorder.start()
+    a.offer(30, 40)
+    world.run(5)
+    b.stop(lambda: None, grace_s=60.0)
+    world.run(15)
+    (found,) = found_at(a, recorder)
+    (one,) = problems_of([found], lambda key: no_room(a.router, key, a.network.now()))
+    assert one.code == "SW0337"
+    assert "every site that may serve it is full or draining (b): " in one.message
+
+
 def test_once_there_is_room_again_it_is_told_as_over_and_no_target_is_asked_for(
     world: World,
 ) -> None:
