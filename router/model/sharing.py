@@ -165,7 +165,7 @@ class SharingRules(msgspec.Struct, frozen=True):
             return OPEN
         own, usual = self.services.get(service, OPEN), self.services.get(ALL, OPEN)
         export_to = usual.export_to if own.export_to is None else own.export_to
-        import_from = usual.import_from if own.import_from is None else own.import_from
+        import_from = self._import_from(service)
         if self.strict:
             export_to, import_from = export_to or (), import_from or ()
         return Sharing(
@@ -173,6 +173,16 @@ class SharingRules(msgspec.Struct, frozen=True):
             _with(import_from, granted(own.grants, OFFER) + granted(own.grants, REDECLARE)),
             own.grants,
         )
+
+    def names_offers_of(self, service: str) -> bool:
+        """A rule names the sites that ``service`` is taken from: their offers are chosen."""
+        import_from = self._import_from(service)
+        return import_from is not None and ALL not in import_from
+
+    def _import_from(self, service: str) -> tuple[str, ...] | None:
+        """The rule for ``service``, without grants."""
+        own = self.services.get(service, OPEN).import_from
+        return self.services.get(ALL, OPEN).import_from if own is None else own
 
 
 class Terms(msgspec.Struct, frozen=True, array_like=True):

@@ -427,12 +427,16 @@ class SiteRouter:
 
     def why_unknown(self, service: str) -> Problem | None:
         """The import rule that refuses each declaration of ``service``; None: none does."""
-        given = self._wanted.rules if self._wanted is not None else SharingRules()
-        return refused_declarations.problem_of(self.routing.table, given, service)
+        return refused_declarations.problem_of(self.routing.table, self._given_rules, service)
+
+    @property
+    def _given_rules(self) -> SharingRules:
+        """The rules of this site, as they are given."""
+        return self._wanted.rules if self._wanted is not None else SharingRules()
 
     def offer_note(self, service: str, site: SiteId) -> str:
         """What is to be said of targets that ``site`` offers, being new; empty: nothing."""
-        return self._offers.note_of(service, site, self.routing.table)
+        return self._offers.note_of(service, site, self.routing.table, self._given_rules)
 
     def rule_sites(self, patterns: tuple[str, ...] | None) -> dict[str, str]:
         """By name the id of the site that each of ``patterns`` means; empty: of none yet."""
@@ -474,7 +478,9 @@ class SiteRouter:
         ready = {key.name for key in self.services if self.forwarder.local_targets(key).ready}
         hints = capacity_hints(self._wanted, self.routing.table, ready)
         bars = notes_of_bars(self.routing.table)
-        offers = self._offers.notes(self.routing.table, self.forwarder.used_services())
+        offers = self._offers.notes(
+            self.routing.table, self.forwarder.used_services(), self._wanted.rules
+        )
         rules = self._services.pins.notes(self.routing.table, self._wanted.rules)
         services = {key.name for key, one in self.services.items() if one.has_connector}
         strict = strict_notes(

@@ -344,7 +344,9 @@ def delete(settings: Settings, name: str | None, flag: str | None) -> None:
         links.remove(chosen)
         output.report(settings, "Link", chosen, "deleted", f"link {chosen} deleted")
         if not settings.dry_run and site.admin.is_running():
-            output.note(f"What is under way over it finishes: sitectl link status {chosen}")
+            output.note(
+                "What is under way over it finishes; until then it drains: sitectl link status"
+            )
         return
     incoming = incoming_link(site, chosen)
     if incoming is None:

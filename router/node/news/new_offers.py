@@ -18,11 +18,13 @@ from router.model.limits import (
     NEW_OFFER_SHOWN_S,
     NEW_OFFERS_LEARN_S,
 )
+from router.model.sharing import SharingRules
 from router.net.ports import Timer, Timers
 from router.node.news.event_budgets import EventBudgets
 from router.node.services.ports import Keeper, OfferingSite
 from router.routing.table import RouteTable
 
+OPEN_TO_ALL = SharingRules()
 MORE_SHOWN = 3  # Of the offers that have no note each.
 SAVE_AFTER_S = 1.0  # Tables follow each other closely while a network comes together.
 Offer = tuple[str, SiteId]
@@ -84,18 +86,24 @@ class NewOffers:
         found, self._unvouched = self._unvouched, []
         return found
 
-    def note_of(self, service: str, site: SiteId, table: RouteTable) -> str:
+    def note_of(
+        self, service: str, site: SiteId, table: RouteTable, rules: SharingRules = OPEN_TO_ALL
+    ) -> str:
         """For `why`; empty: the site is no new one, or declares the service itself."""
         since, declared = self._new.get((service, site)), table.declarations.get(service)
         now = self._timers.now()
         if since is None or declared is None or now >= since + NEW_OFFER_SHOWN_S:
             return ""
         owner = table.party(declared.site).shown
-        by = "granted" if _is_granted(service, site, table) else "auto"
+        by = "importFrom" if rules.names_offers_of(service) else "auto"
+        by = "granted" if _is_granted(service, site, table) else by
         return f"new since {clocks.span(now - since)}, offers {service} of {owner}; approved: {by}"
 
-    def notes(self, table: RouteTable, used: Container[str]) -> list[Note]:
+    def notes(
+        self, table: RouteTable, used: Container[str], rules: SharingRules = OPEN_TO_ALL
+    ) -> list[Note]:
         """One for each offer that is new and still there, and one for those beyond a number.
+        None of services whose sites a rule here names: these were chosen.
 
         Services that are ``used`` here come first, then those whose owner is known for longest: a
         site that offers many others hides none of these.
@@ -105,7 +113,9 @@ class NewOffers:
         found = [
             (service not in used, ranks.get(service, len(ranks)), -since, service, site, text)
             for (service, site), since in self._new.items()
-            if (service, site) in there and (text := self.note_of(service, site, table))
+            if (service, site) in there
+            and not rules.names_offers_of(service)
+            and (text := self.note_of(service, site, table))
         ]
         found.sort()
         notes = [

@@ -92,7 +92,9 @@ def explained(
 def _note(
     router: SiteRouter, key: ServiceKey, report: CandidateReport, load: SiteLoad | None
 ) -> str:
-    notes = [router.offer_note(key.name, report.site)]
+    notes = []
+    if report.verdict != "excluded":  # An offer that is not taken is no news.
+        notes.append(router.offer_note(key.name, report.site))
     if is_here(report):
         silent = router.forwarder.silent_of(key)
         notes += [sentence(address, in_a_row) for address, in_a_row in silent.items()]

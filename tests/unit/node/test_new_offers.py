@@ -17,6 +17,7 @@ from router.model.limits import (
     NEW_OFFERS_LEARN_S,
 )
 from router.model.owners import Owner
+from router.model.sharing import Sharing, SharingRules
 from router.node.news.new_offers import SAVE_AFTER_S, NewOffers
 from router.process.state import OFFERS_FILE, FileKeeper
 from router.routing.declared import Declared
@@ -174,6 +175,19 @@ def test_whom_nobody_vouches_for_starts_small_and_whom_the_owner_granted_does_no
     assert life.hear(heard) == ["offer-new"]
     assert life.offers.take_unvouched() == []
     assert life.offers.note_of("shop-0", stranger, heard).endswith("approved: granted")
+
+
+def test_an_offer_of_a_site_that_a_rule_names_is_no_note(life: Life) -> None:
+    heard = table(EAST)
+    life.hear(heard)
+    for imports in (("*",), None):
+        rules = SharingRules({"shop-0": Sharing(import_from=imports)})
+        assert life.offers.notes(heard, (), rules)
+        assert life.offers.note_of("shop-0", EAST, heard, rules).endswith("approved: auto")
+    for named in ({"shop-0": Sharing(import_from=(EAST,))}, {"*": Sharing(import_from=(EAST,))}):
+        assert not life.offers.notes(heard, (), SharingRules(named))
+        note = life.offers.note_of("shop-0", EAST, heard, SharingRules(named))
+        assert note.endswith("approved: importFrom")
 
 
 def test_what_an_import_rule_keeps_out_is_none(life: Life) -> None:
