@@ -34,6 +34,7 @@ class QuestionDesk:
         "_router",
         "_targets",
         "_version",
+        "asker",
         "inquiries",
         "is_silent",
         "pinger",
@@ -52,6 +53,7 @@ class QuestionDesk:
         self._network = network
         self._router, self._version = router, version
         self._targets = Answers(network.now, targets_of)
+        self.asker = asker
         self.inquiries = Inquiries(network, asker)
         self.pinger = Pinger(network, asker)
         self.sites = SiteQuestions(asker, network.now)
@@ -92,7 +94,7 @@ class QuestionDesk:
         table: RouteTable,
     ) -> StreamHandler:
         question = read_question(request.head)
-        if self.is_silent:
+        if self.is_silent and not asking.is_sibling:
             stream.refuse("not-allowed", -1)
             return Quiet()
         if self.telling is None or question is None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from router.admin.views import LinkView
+from router.asking import sibling_news
 from router.asking.figures_cache import Gathered, Gathering, SiteFacts
 from router.asking.history_answer import encoded
 from router.asking.site_answer import (
@@ -28,10 +29,14 @@ IsKnown = Callable[[str], bool]
 
 
 class Asking(msgspec.Struct, frozen=True):
-    """Who asks. ``terms``: those of the link that it asks over, if it is at its other end."""
+    """Who asks. ``terms``: those of the link that it asks over, if it is at its other end.
+
+    ``is_sibling``: that is a router of this site, at the other end of the link.
+    """
 
     party: Party
     terms: Terms
+    is_sibling: bool = False
 
 
 def may_know(service: str, asker: Asking, rules: SharingRules, table: RouteTable) -> bool:
@@ -50,9 +55,12 @@ def may_know(service: str, asker: Asking, rules: SharingRules, table: RouteTable
 
 
 class Telling:
-    """Makes answers, each once for a while."""
+    """Makes answers, each once for a while.
 
-    __slots__ = ("_facts", "_gathering", "_kept", "_site", "now")
+    ``news``: `sibling_news` of this router, after the number of an event.
+    """
+
+    __slots__ = ("_facts", "_gathering", "_kept", "_site", "news", "now")
 
     def __init__(self, site: SiteId, facts: SiteFacts, network: Network) -> None:
         self._site = site
@@ -60,6 +68,7 @@ class Telling:
         self._gathering = Gathering(network, facts)
         self._kept: dict[tuple[SiteQuestion, Asking], tuple[float, bytes]] = {}
         self.now = network.now
+        self.news: Callable[[int], bytes] | None = None
 
     def kept(self, question: SiteQuestion, asker: Asking) -> bytes | None:
         """What ``asker`` was told a moment ago; None: nothing, or it is old."""
@@ -94,6 +103,9 @@ class Telling:
         if question.about == "history":
             histories = self._facts.histories(question.service, question.port or None)
             made(encoded(histories if is_known(question.service) else ()))
+            return True
+        if question.about == sibling_news.ABOUT and asker.is_sibling and self.news is not None:
+            done(self.news(question.after))
             return True
         return False
 

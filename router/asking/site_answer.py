@@ -21,11 +21,15 @@ _Id = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{0,64}\Z")]
 
 
 class SiteQuestion(msgspec.Struct, frozen=True, array_like=True):
-    """What is asked: the site whole, or the history of a service (``port`` 0: of all its ports)."""
+    """What is asked: the site whole, or the history of a service (``port`` 0: of all its ports).
+
+    ``after``: of `sibling_news`, the last event that the asking router has heard of.
+    """
 
     about: Annotated[str, msgspec.Meta(max_length=32)]
     service: Annotated[str, msgspec.Meta(max_length=253)] = ""
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
+    after: Annotated[int, msgspec.Meta(ge=-1, le=limits.COUNTER_MAX)] = 0
 
 
 class ServedAnswer(msgspec.Struct, frozen=True, array_like=True):

@@ -740,6 +740,9 @@ SITE_ANSWERS_BURST = 40
 SITE_QUESTIONS_AT_ONCE_MAX = 8
 SITE_HISTORY_SAMPLES_MAX = 1_000
 SITE_HISTORY_SITES_MAX = 64
+# Between routers of one namespace: the one that writes there asks the others.
+SIBLING_NEWS_EVERY_S = 2.0
+SIBLING_NEWS_MAX = 64  # Events, problems and notes, of each; some 200 KiB with the longest texts.
 
 # kubernetes: the API server, and what a site reads and writes there.
 API_CALL_S = 30.0  # One call with all its repetitions.

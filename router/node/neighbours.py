@@ -227,5 +227,9 @@ class Neighbours:
     def _asking(self, neighbour: RouterId, site: SiteId) -> Asking:
         """The asking site: a neighbor on its link's terms, or a site beyond it without terms."""
         known = self._links.neighbour(neighbour)
-        terms = known.terms if known is not None and known.site == site else FREE
-        return Asking(self._routing.table.party(site), terms)
+        is_itself = known is not None and known.site == site
+        return Asking(
+            self._routing.table.party(site),
+            known.terms if known is not None and is_itself else FREE,
+            is_sibling=known is not None and known.is_sibling and is_itself,
+        )

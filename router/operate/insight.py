@@ -49,10 +49,11 @@ class Insight:
         router: SiteRouter,
         view: OperatorView,
         tokens: Callable[[], Sequence[TokenView]],
+        news: Callable[[int], bytes],
         part: Part = WHOLE,
         whole: Whole | None = None,
     ) -> None:
-        """``whole``: where this is one of several workers, and the first."""
+        """``news``: see `Telling`. ``whole``: where this is the first of several workers."""
         self._network = network
         self._router, self._view, self._tokens = router, view, tokens
         self._recorder = HistoryRecorder(network, router)
@@ -67,6 +68,7 @@ class Insight:
         view.former = self._living.former
         facts = OwnFacts(router, view, self._recorder.histories)
         telling = Telling(router.identity.site, facts, network)
+        telling.news = news
         router.questions.telling = telling
         self._sites = SitesView(router, telling)
 

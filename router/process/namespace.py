@@ -73,6 +73,7 @@ class NamespaceStore:
         openshift: OpenShiftLogin,
     ) -> None:
         self._store = store
+        self.router_name = _pod_name()
         self.openshift: LogsIn | None = openshift
         self.namespace = api.namespace
         self._trust = self.kept = trust
@@ -86,15 +87,15 @@ class NamespaceStore:
         self._services = ServiceWriter(
             api,
             rng,
-            may_write=self._may_write,
+            may_write=self.writes,
             listening=self._leads_somewhere,
             changed=store.poke,
         )
-        self._recorder = EventRecorder(api, self._may_write)
-        self._teller = EventTeller(api, self._may_write)
+        self._recorder = EventRecorder(api, self.writes)
+        self._teller = EventTeller(api, self.writes)
         self.hear = self._teller.hear
-        self._status_writer = StatusWriter(api, self._may_write, lambda: self._status())
-        self.burst_place: BurstPlace = NamespacePlace(api, rng, self._may_write)
+        self._status_writer = StatusWriter(api, self.writes, lambda: self._status())
+        self.burst_place: BurstPlace = NamespacePlace(api, rng, self.writes)
         self._offered: ServicePlan | None = None
         self._routers_ready = False
         self.load = store.load
@@ -110,7 +111,8 @@ class NamespaceStore:
         )
         trust.errors_changed = self._owners.errors_changed = store.poke
 
-    def _may_write(self) -> bool:
+    def writes(self) -> bool:
+        """Whether this router holds the Lease."""
         return self._lease.holds
 
     def _lease_changed(self) -> None:

@@ -3,15 +3,22 @@
 Rates and times in it are those of when it was written: none is a reason to write it again.
 """
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from router.admin.views import LinkView, Status
 from router.kubernetes.codecs.status import KEY, ShortStatus, encode
 from router.model import limits
+from router.model.events import Note, Problem
 from router.model.plural import counted
+from router.operate.record.replica_news import ReplicaReport
+
+_Said = TypeVar("_Said", Problem, Note)
+_NUMBER = re.compile(r"(?<![\w.:-])(\d\d:\d\d:\d\d|\d+(\.\d+)?)(?![\w:-]|\.\d)")
+"""A figure or a time of day; no part of a name or of an address."""
 
 
 class StatusView(Protocol):
@@ -26,13 +33,39 @@ class StatusView(Protocol):
         ...
 
 
-def short(view: StatusView) -> ShortStatus:
-    """The data of the ConfigMap: one JSON text."""
-    status, links = view.status(), view.links()
+def short(view: StatusView, others: Sequence[ReplicaReport] = ()) -> ShortStatus:
+    """The data of the ConfigMap: one JSON text. ``others``: routers of this site."""
+    status, links = with_others(view.status(), others), view.links()
     codes = sorted([p.code for p in status.problems] + [n.code for n in status.notes])
     steady = msgspec.structs.replace(view.status(steady=True), notes=())  # Those have times.
     gist = encode(_told(steady, links))[KEY]
     return ShortStatus(encode(_told(status, links)), f"{gist}{codes}")
+
+
+def with_others(status: Status, others: Sequence[ReplicaReport]) -> Status:
+    """``status`` with what only ``others`` have, each with its router in the message.
+
+    The same sentence with other numbers is the same: rates and times are those of each router.
+    """
+    known = {*map(_sentence, status.problems), *map(_sentence, status.notes)}
+
+    def only_theirs(of: Callable[[ReplicaReport], Sequence[_Said]]) -> Iterator[_Said]:
+        for other in others:
+            for one in of(other):
+                if (sentence := _sentence(one)) not in known:
+                    known.add(sentence)
+                    text = f"Router {other.name}: {one.message}"
+                    yield msgspec.structs.replace(one, message=text)
+
+    return msgspec.structs.replace(
+        status,
+        problems=(*status.problems, *only_theirs(lambda one: one.problems)),
+        notes=(*status.notes, *only_theirs(lambda one: one.notes)),
+    )
+
+
+def _sentence(said: _Said) -> tuple[str, str]:
+    return said.code, _NUMBER.sub("0", said.message)
 
 
 def _told(status: Status, links: Sequence[LinkView]) -> dict[str, Any]:

@@ -26,13 +26,17 @@ class DirectoryStore:
         self.kept = None
         self.owners = None
         self.openshift = None
-        self.namespace = ""
+        self.namespace = self.router_name = ""
         self.burst_place: BurstPlace = DirectoryPlace(site_dir)
         self.load = self._directory.load
         self.poke = self._directory.poke
 
     def hear(self, event: Event) -> None:
         """The journal has a file of its own."""
+
+    def writes(self) -> bool:
+        """Nothing but that file."""
+        return False
 
     def documents(self) -> Sequence[Document]:
         """Those that count."""

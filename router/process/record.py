@@ -10,16 +10,19 @@ from pathlib import Path
 
 from certs.claims import Grant
 from router.admin.events import EventLog
+from router.admin.views import Status
 from router.forward.forwarder import Forwarder
 from router.model import limits
 from router.model.events import ENDED_WITHOUT_STOPPING
-from router.model.ids import ServiceKey, SiteId
+from router.model.ids import RouterId, ServiceKey, SiteId
 from router.net.ports import Network
 from router.node.problems.left_out import LeftOut
+from router.node.site_router import SiteRouter
 from router.operate.record import event_file
 from router.operate.record.audit_log import Auditing
 from router.operate.record.episode_news import EpisodeNews
 from router.operate.record.journal import Journal
+from router.operate.record.replica_news import ReplicaNews, own_news
 from router.operate.record.silence_news import SilenceNews
 from router.operate.record.token_watch import TokenWatch
 from router.operate.record.worker_news import WorkerNews
@@ -68,6 +71,17 @@ class FollowedRecord:
         SilenceNews(network, forwarder, self.journal.tell, totals)
         if whole is not None:
             WorkerNews(network, self.journal, whole.workers)
+
+    def join_replicas(self, network: Network, router: SiteRouter) -> ReplicaNews:
+        """Report what only other routers of this site do, where this one writes for all."""
+        asker, store = router.questions.asker, self._store
+        return ReplicaNews(
+            network, asker, lambda: router.links.siblings, store.writes, self.journal, store.hear
+        )
+
+    def news(self, router: RouterId, status: Callable[[], Status], after: int) -> bytes:
+        """What another router of this site is told: see `own_news`."""
+        return own_news(self._store.router_name or router, self.events, status, after)
 
     @property
     def asked_in_vain(self) -> Collection[ServiceKey]:

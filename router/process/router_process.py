@@ -9,6 +9,7 @@ import secrets
 import signal
 import socket
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from certs.files import read_secret, write_secret
@@ -206,7 +207,11 @@ class Running:
         )
         self.tokens = self.record.tokens(self._trust.granted, self._trust.grant)
         self._trust.follow_claims(self.tokens.redeemed)
-        self.insight = Insight(self.network, self.router, self.view, self.tokens.views, part, whole)
+        news = partial(self.record.news, self.router.identity.router, self.view.status)
+        self.insight = Insight(
+            self.network, self.router, self.view, self.tokens.views, news, part, whole
+        )
+        self.replicas = self.record.join_replicas(self.network, self.router)
         if part.leads:
             self.record.follow(
                 self.network,
@@ -220,7 +225,7 @@ class Running:
         if whole is not None:
             self.router.follow_rates(whole.rates(self.router.forwarder.rate_states))
         self.router.follow_declarations(store.declared)
-        store.attach(self.router.listens_at, lambda: short(self.view))
+        store.attach(self.router.listens_at, lambda: short(self.view, self.replicas.reports))
         self.stopping = asyncio.Event()
         self.aborting = asyncio.Event()
         self.apply(reading.wanted, list(reading.errors))

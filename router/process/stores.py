@@ -45,6 +45,11 @@ class Store(Protocol):
         ...
 
     @property
+    def router_name(self) -> str:
+        """What people know this router by, of several; empty: its site has no other one here."""
+        ...
+
+    @property
     def openshift(self) -> LogsIn | None:
         """Who says who somebody is, in a namespace."""
         ...
@@ -64,6 +69,10 @@ class Store(Protocol):
 
     def hear(self, event: Event) -> None:
         """One event of the journal, for those who look elsewhere than at the router."""
+        ...
+
+    def writes(self) -> bool:
+        """Whether this router, of all of its site, writes what those read."""
         ...
 
     def author(self, source: str) -> str:

@@ -42,7 +42,9 @@ class Router:
         user: User = ADMIN,
         address: str = "",
         bounds: Mapping[str, float] | None = None,
+        pod: str = "",
     ) -> None:
+        """``pod``: the name of its Pod, if the namespace has it."""
         self.cluster, self.namespace = cluster, namespace
         self.address = address or own_address()
         self.directory = root
@@ -56,7 +58,7 @@ class Router:
                 [*words, "--site-dir", str(self.directory)],
                 (nothing.fileno(), stderr.fileno(), stderr.fileno()),
                 ROOT,
-                {**os.environ, "SPILLWAY_BIND_IP": self.address},
+                {**os.environ, "SPILLWAY_BIND_IP": self.address, "POD_NAME": pod},
                 bounds,
             )
 

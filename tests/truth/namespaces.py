@@ -11,7 +11,12 @@ from typing import Any, Final
 from playwright.sync_api import Page
 
 from router.kubernetes.objects import console
-from router.kubernetes.objects.names import ROUTER, STATUS_CONFIGMAP
+from router.kubernetes.objects.names import (
+    COMPONENT_LABEL,
+    COMPONENT_ROUTER,
+    ROUTER,
+    STATUS_CONFIGMAP,
+)
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.resources import Json
 from tests.kubernetes.routers import LINK_PORT, Router, allow
@@ -32,6 +37,7 @@ SOON: Final = {
     "OBJECT_EVENT_AFTER_S": 0.6,
     "OBJECT_EVENTS_EVERY_S": 0.3,
     "WATCH_REFUSED_S": 0.5,
+    "SIBLING_NEWS_EVERY_S": 0.5,
 }
 """The router writes to its namespace ten times as soon or more: nobody waits for etcd here."""
 _numbers = itertools.count(1)
@@ -96,8 +102,9 @@ class NamespaceSite(Site):
         """In an empty directory, as a pod that replaces another."""
         shutil.rmtree(self.directory, ignore_errors=True)
         user = self.cluster.service_account(self.namespace, ROUTER)
+        pod = self._pod(self.address)
         started = Router(
-            self.cluster, self.namespace, self.directory, user, self.address, bounds=SOON
+            self.cluster, self.namespace, self.directory, user, self.address, bounds=SOON, pod=pod
         )
         try:
             started.serves()
@@ -107,9 +114,34 @@ class NamespaceSite(Site):
 
     def replica(self) -> Router:
         """Another router of this namespace, which serves; who calls stops it."""
-        user = self.cluster.service_account(self.namespace, ROUTER)
-        place = self.state / f"{self.name}-replica"
-        return Router(self.cluster, self.namespace, place, user, bounds=SOON).serves()
+        user, address = self.cluster.service_account(self.namespace, ROUTER), own_address()
+        place, pod = self.state / f"{self.name}-replica", self._pod(address)
+        return Router(
+            self.cluster, self.namespace, place, user, address, bounds=SOON, pod=pod
+        ).serves()
+
+    def _pod(self, address: str) -> str:
+        """The name of the Pod that a router at ``address`` is; earlier ones there are gone."""
+        for pod in self.cluster.list("Pod", self.namespace):
+            if pod["status"]["podIP"] == address:
+                self.cluster.delete(
+                    "Pod", pod["metadata"]["name"], self.namespace, gracePeriodSeconds=0
+                )
+        name = f"{ROUTER}-{next(_numbers)}"
+        self.cluster.create(
+            "Pod",
+            name,
+            self.namespace,
+            metadata={"labels": {COMPONENT_LABEL: COMPONENT_ROUTER}},
+            spec={"containers": [{"name": "router", "image": "router"}]},
+        )
+        status = {
+            "phase": "Running",
+            "podIP": address,
+            "conditions": [{"type": "Ready", "status": "True"}],
+        }
+        self.cluster.patch("Pod", name, {"status": status}, self.namespace, "status")
+        return name
 
     def copy(self) -> "NamespaceSite":
         """Another namespace, restored from a backup of this one; started."""

@@ -25,7 +25,7 @@ def replica(shop: Shop) -> Iterator[Router]:
 
 
 @in_a_namespace
-@pytest.mark.parametrize("asked", ["both", "the one that writes"])
+@pytest.mark.parametrize("asked", ["both", "the one that writes", "the other one"])
 def test_a_fault_is_told_once_and_so_is_its_end(shop: Shop, replica: Router, asked: str) -> None:
     near = shop.near
     assert isinstance(near, NamespaceSite)
@@ -33,6 +33,7 @@ def test_a_fault_is_told_once_and_so_is_its_end(shop: Shop, replica: Router, ask
     doors = {
         "both": [(first, port), (replica.address, port)],
         "the one that writes": [(first, port)],
+        "the other one": [(replica.address, port)],
     }
     with Load(doors[asked], PER_S) as load:
         until(lambda: by_site(load.answers)["near"] >= PER_S, "clients are served")
@@ -46,3 +47,19 @@ def test_a_fault_is_told_once_and_so_is_its_end(shop: Shop, replica: Router, ask
         near.until_well()
         until(lambda: near.counts("NoTargetEnded"), "an Event tells its end", 30)
     assert near.counts("NoTargetBegun") == near.counts("NoTargetEnded") == [1]
+
+
+@in_a_namespace
+def test_a_fault_that_only_clients_of_the_other_router_meet_is_told(
+    shop: Shop, replica: Router
+) -> None:
+    near = shop.near
+    assert isinstance(near, NamespaceSite)
+    for target in shop.targets:
+        target.forced = "/status/500"
+    with Load([(replica.address, door(near)[1])], PER_S) as load:
+        until(lambda: len(load.failed) >= PER_S, "clients get 500")
+        until(lambda: "SW0338 Router " in near.status(), "the status has it")
+        assert "NoProblems: False (1 problem)" in near.status()
+        assert "SW0338" not in shop.codes(), "the first router has no such client"
+    near.until_well()

@@ -36,13 +36,17 @@ class _Told(msgspec.Struct):
     """An Event that was written. ``count``: how often it is to be counted, ``written``: it was."""
 
     event: Event
+    heard_at: float
     count: int = 0
     written: int = 0
     since: str = ""
 
 
 class EventTeller:
-    """`hear` takes up what happened, `run` writes it. ``enabled``: somebody wants them."""
+    """`hear` takes up what happened, `run` writes it. ``enabled``: somebody wants them.
+
+    A router that may not write forgets what it heard: the router that writes asks for it.
+    """
 
     def __init__(
         self,
@@ -64,8 +68,9 @@ class EventTeller:
         if not self.enabled or event.code in _NOT_TOLD or event.code.startswith("SW"):
             return
         name = _name(event)
-        told = self._known.pop(name, None) or _Told(event, since=self._stamp())
-        told.event = event
+        now = asyncio.get_running_loop().time()
+        told = self._known.pop(name, None) or _Told(event, now, since=self._stamp())
+        told.event, told.heard_at = event, now
         told.count += 1
         self._known[name] = told
         if len(self._known) > limits.OBJECT_EVENTS_KEPT:
@@ -75,8 +80,15 @@ class EventTeller:
         """Write what is due until cancelled."""
         while True:
             await asyncio.sleep(limits.OBJECT_EVENTS_EVERY_S)
-            if self.enabled and self._may_write():
+            if not self._may_write():
+                self._forget()
+            elif self.enabled:
                 await self._write_some()
+
+    def _forget(self) -> None:
+        """All but the latest, which a router that is gone may not have written any more."""
+        oldest = asyncio.get_running_loop().time() - limits.LEASE_S
+        self._known = {name: one for name, one in self._known.items() if one.heard_at >= oldest}
 
     async def _write_some(self) -> None:
         due = [(name, one) for name, one in self._known.items() if one.written < one.count]

@@ -4,7 +4,7 @@ from router.model.events import Event
 from router.model.ticks import next_tick
 from router.net.ports import Network
 from router.operate.record.journal import Journal
-from router.workers.worker_events import WorkerEvents
+from router.workers.merged_events import MergedEvents
 from router.workers.workers import Workers
 
 SECOND_S = 1.0
@@ -17,7 +17,7 @@ class WorkerNews:
 
     def __init__(self, network: Network, journal: Journal, workers: Workers) -> None:
         self._network, self._journal = network, journal
-        self._events = WorkerEvents()
+        self._events = MergedEvents()
         journal.told.append(self._told)
         workers.event_heard = self._heard
         network.call_at(network.now() + SECOND_S, self._each_second)
@@ -26,7 +26,7 @@ class WorkerNews:
         self._events.reported(event, self._network.now())
 
     def _heard(self, worker: int, event: Event) -> None:
-        self._events.heard(worker, event, self._network.now())
+        self._events.heard(f"Worker {worker}", event, self._network.now())
 
     def _each_second(self) -> None:
         now = self._network.now()

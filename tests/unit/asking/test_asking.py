@@ -2,10 +2,11 @@
 
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from router.asking.desk import QuestionDesk
-from router.asking.disclosure import Asking
+from router.asking.disclosure import Asking, Telling
 from router.asking.exchange import Asker, QuestionReply
 from router.asking.site_answer import SiteQuestion
 from router.asking.sites import SiteQuestions, SiteReply
@@ -135,6 +136,25 @@ def test_only_so_many_answers_are_on_their_way() -> None:
     open_[0][1].lost(None)  # It has left.
     assert ask()[0].sent == b"answer"
     assert ask()[0].refusal == "busy"
+
+
+@pytest.mark.parametrize(("is_sibling", "is_silent"), [(True, False), (True, True), (False, False)])
+def test_only_routers_of_this_site_hear_its_events_and_problems(
+    is_sibling: bool, is_silent: bool
+) -> None:
+    network = Network().host
+    desk = QuestionDesk(network, Asker(network, cast(Any, None), SITE), ROUTER, "1", lambda key: ())
+    desk.telling = Telling(SITE, cast(Any, None), network)
+    desk.telling.news, desk.is_silent = lambda after: f"after {after}".encode(), is_silent
+    stream = OneStream()
+    request = msgspec.structs.replace(
+        asks_targets("."), port=1, flags=ASKS_SITE, head=pack(SiteQuestion("news", after=7))
+    )
+    asking = Asking(Party(SITE, "west"), FREE, is_sibling=is_sibling)
+    rules, table = SharingRules(), cast(Any, None)
+    desk.take(cast(Any, stream), request, lambda: asking, rules, table)
+    assert stream.sent == (b"after 7" if is_sibling else b"")
+    assert stream.refusal == (None if is_sibling else "no-target")
 
 
 def target(number: int) -> TargetInfo:

@@ -10,7 +10,8 @@ from router.admin.views import LinkView, SiteName, Status
 from router.kubernetes.codecs.status import KEY
 from router.model import limits
 from router.model.events import Note, Problem
-from router.process.namespace_status import short
+from router.operate.record.replica_news import ReplicaReport
+from router.process.namespace_status import short, with_others
 
 
 def status(*problems: Problem, **fields: Any) -> Status:
@@ -141,3 +142,46 @@ def test_problems_of_rates_are_listed_and_only_their_coming_and_going_counts() -
     assert short(failing("7/s")).gist == short(failing("8/s")).gist
     gists = {short(failing(*["7/s"] * number)).gist for number in range(3)}
     assert len(gists) == 3
+
+
+def problem(message: str, code: str = "SW0338") -> Problem:
+    return Problem(code=code, message=message, hint="look")
+
+
+FAILS = "Service {}: {}/s requests fail"
+
+
+def test_a_problem_that_only_another_router_has_is_told_with_its_name() -> None:
+    other = ReplicaReport("pod-2", (problem(FAILS.format("shop:80", 7)),), ())
+    found = with_others(status(), [other])
+    assert [one.message for one in found.problems] == [
+        "Router pod-2: Service shop:80: 7/s requests fail"
+    ]
+    told = json.loads(short(View(status()), [other]).data[KEY])
+    assert told["conditions"][-1]["message"] == "1 problem"
+    assert short(View(status()), [other]).gist != short(View(status())).gist
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        (FAILS.format("shop:80", 7), FAILS.format("shop:80", 12.5), True),
+        (FAILS.format("shop:80", 7), FAILS.format("shop:81", 7), False),
+        (FAILS.format("shop-1", 7), FAILS.format("shop-2", 7), False),
+        (FAILS.format("shop1", 7), FAILS.format("shop2", 7), False),
+        ("10.0.0.5:80 hangs for 10 s", "10.0.0.6:80 hangs for 12 s", False),
+        ("10.0.0.5:80 hangs for 10 s", "10.0.0.5:80 hangs for 12 s", True),
+        ("down since 19:44:55 UTC", "down since 19:44:57 UTC", True),
+    ],
+)
+def test_the_same_sentence_with_other_figures_is_told_once(
+    first: str, second: str, same: bool
+) -> None:
+    others = [ReplicaReport(f"pod-{n}", (problem(second),), ()) for n in (2, 3)]
+    found = with_others(status(problem(first)), others)
+    assert len(found.problems) == (1 if same else 2)
+    note = Note(severity="warning", code="SW0348", message=second, hint="")
+    noted = [ReplicaReport("pod-2", (), (note,)), ReplicaReport("pod-3", (), (note,))]
+    assert [one.message for one in with_others(status(), noted).notes] == [
+        f"Router pod-2: {second}"
+    ]

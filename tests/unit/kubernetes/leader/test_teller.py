@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
 from router.kubernetes.client.errors import ApiError
@@ -32,8 +32,10 @@ def event(code: str = "link-down", subject: str = "east", severity: Severity = "
 
 
 @contextlib.asynccontextmanager
-async def telling(api: Told, *, may_write: bool = True) -> AsyncIterator[EventTeller]:
-    teller = EventTeller(api, lambda: may_write, lambda: datetime(2026, 1, 1, tzinfo=UTC))
+async def telling(
+    api: Told, may_write: Callable[[], bool] = lambda: True
+) -> AsyncIterator[EventTeller]:
+    teller = EventTeller(api, may_write, lambda: datetime(2026, 1, 1, tzinfo=UTC))
     teller.look(VIEW)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(teller.run())
@@ -85,7 +87,7 @@ def test_nobody_writes_who_may_not_or_shall_not() -> None:
     api = Told()
 
     async def scene() -> None:
-        async with telling(api, may_write=False) as teller:
+        async with telling(api, lambda: False) as teller:
             teller.hear(event())
             await asyncio.sleep(SETTLED_S)
         async with telling(api) as teller:
@@ -149,3 +151,19 @@ def test_what_ran_out_is_made_anew_and_a_refusal_is_tried_again() -> None:
     run(scene())
     (made,) = api.events.values()
     assert made["count"] == 2
+
+
+def test_a_router_that_takes_over_writes_only_what_its_predecessor_may_have_missed() -> None:
+    api, writers = Told(), ["another"]
+
+    async def scene() -> None:
+        async with telling(api, lambda: "this one" in writers) as teller:
+            teller.hear(event(subject="long ago"))
+            await asyncio.sleep(limits.LEASE_S + SETTLED_S)
+            teller.hear(event(subject="just now"))
+            writers.append("this one")
+            await asyncio.sleep(SETTLED_S)
+
+    run(scene())
+    (made,) = api.events.values()
+    assert made["message"].startswith("just now:")

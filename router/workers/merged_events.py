@@ -1,7 +1,8 @@
-"""Which events of the other workers are events of the router. Pure.
+"""Which events of other processes of a site this process reports, too. Pure.
 
-Most of what a worker reports the first one reports too: a target that is down, a link that is up.
-The rest only that worker knows, such as a target that failed its requests alone.
+The others are workers of one router, or routers of one namespace. Most of their events this process
+has itself: a target that is down, a link that is up. The rest only the other one knows, such as a
+target that failed its requests alone.
 """
 
 from collections import deque
@@ -13,17 +14,17 @@ from router.model.limits import WORKER_EVENT_HELD_S, WORKER_EVENT_SAME_S, WORKER
 
 
 class _Held(msgspec.Struct, frozen=True):
-    worker: int
+    reporter: str
     event: Event
     heard_at: float
 
 
-class WorkerEvents:
+class MergedEvents:
     """Holds each for a moment, in which another process may report the same.
 
     The same: of one code and subject, within `limits.WORKER_EVENT_SAME_S`. An event that is no
-    warning is one of the router only if it follows a warning of that worker and subject: each
-    worker reports what is well when it starts.
+    warning counts only if it follows a warning of that reporter and subject: each process reports
+    what is well when it starts.
     """
 
     __slots__ = ("_held", "_reported_at", "_warned_at")
@@ -31,18 +32,18 @@ class WorkerEvents:
     def __init__(self) -> None:
         self._held: deque[_Held] = deque(maxlen=WORKER_EVENTS_HELD_MAX)
         self._reported_at: dict[tuple[str, str], float] = {}  # By code and subject.
-        self._warned_at: dict[tuple[int, str], float] = {}  # By worker and subject.
+        self._warned_at: dict[tuple[str, str], float] = {}  # By reporter and subject.
 
     def reported(self, event: Event, now: float) -> None:
-        """The router reports it, of whichever worker."""
+        """This process reports it, for itself or for another one."""
         self._reported_at[event.code, event.subject] = now
 
-    def heard(self, worker: int, event: Event, now: float) -> None:
-        """A worker reports it."""
-        self._held.append(_Held(worker, event, now))
+    def heard(self, reporter: str, event: Event, now: float) -> None:
+        """Another process reports it: ``Worker 2``."""
+        self._held.append(_Held(reporter, event, now))
 
     def due(self, now: float) -> list[Event]:
-        """Those to report now, each with its worker in the message. `reported` follows for each."""
+        """Those to report now, each names its reporter in front. `reported` follows for each."""
         oldest = now - WORKER_EVENT_SAME_S
         found: dict[tuple[str, str], Event] = {}
         while self._held and self._held[0].heard_at <= now - WORKER_EVENT_HELD_S:
@@ -55,8 +56,8 @@ class WorkerEvents:
         return list(found.values())
 
     def _counts_after(self, one: _Held, oldest: float) -> float | None:
-        """Reports since then are the same as ``one``; None: it is no event of the router."""
-        whose = one.worker, one.event.subject
+        """Reports since then are the same as ``one``; None: it does not count."""
+        whose = one.reporter, one.event.subject
         if one.event.severity == "info":
             warned_at = self._warned_at.pop(whose, None)
             return None if warned_at is None else max(oldest, warned_at)
@@ -66,4 +67,4 @@ class WorkerEvents:
 
 
 def _named(one: _Held) -> Event:
-    return msgspec.structs.replace(one.event, message=f"Worker {one.worker}: {one.event.message}")
+    return msgspec.structs.replace(one.event, message=f"{one.reporter}: {one.event.message}")

@@ -1,0 +1,76 @@
+"""Events, problems and notes of a router, for another router of its own site.
+
+Of a site with several routers one writes what people read elsewhere (`kubernetes.leader`). It asks
+the others for what only their clients and links show. No router of another site gets an answer.
+"""
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import TypeVar
+
+import msgspec
+
+from router.asking.exchange import Asker, QuestionReply
+from router.asking.site_answer import SiteQuestion
+from router.link.ports import ASKS_SITE
+from router.model import limits, packed
+from router.model.events import Event, Note, Problem
+from router.model.ids import RouterId
+
+ABOUT = "news"
+RECENT = -1
+"""Asks for the events of the last `limits.LEASE_S`: those that no other writer may have heard."""
+
+_Said = TypeVar("_Said", Event, Problem, Note)
+
+
+class SiblingNews(msgspec.Struct, frozen=True, array_like=True):
+    """``name``: what people know the router by. ``last``: the number of its newest event here."""
+
+    name: str
+    last: int
+    events: tuple[Event, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+def encoded(
+    name: str,
+    after: int,
+    events: Iterable[tuple[int, Event]],
+    problems: Iterable[Problem],
+    notes: Iterable[Note],
+) -> bytes:
+    """The answer. ``events``: those after number ``after``, oldest first; some at a time."""
+    some = list(islice(events, limits.SIBLING_NEWS_MAX))
+    return packed.pack(
+        SiblingNews(
+            name,
+            some[-1][0] if some else max(0, after),
+            tuple(_cut(event) for _, event in some),
+            tuple(map(_cut, islice(problems, limits.SIBLING_NEWS_MAX))),
+            tuple(map(_cut, islice(notes, limits.SIBLING_NEWS_MAX))),
+        )
+    )
+
+
+def ask(
+    asker: Asker, router: RouterId, after: int, done: Callable[[SiblingNews | None], None]
+) -> None:
+    """``done`` is called once, perhaps in this very call. None: no answer, or of an old release."""
+
+    def read(reply: QuestionReply) -> None:
+        try:
+            news = None if reply.content is None else packed.read(reply.content, SiblingNews)
+        except packed.Unreadable:
+            news = None
+        done(news)
+
+    question = packed.pack(SiteQuestion(ABOUT, after=after))
+    most = limits.SITE_ANSWER_BYTES_MAX
+    asker.ask((router,), ASKS_SITE, read, question=question, bytes_max=most)
+
+
+def _cut(said: _Said) -> _Said:
+    most = limits.STATUS_TEXT_CHARS_MAX
+    return msgspec.structs.replace(said, message=said.message[:most], hint=said.hint[:most])

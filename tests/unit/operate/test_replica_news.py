@@ -1,0 +1,150 @@
+"""The router that writes asks the others of its site, and reports what only they have."""
+
+from typing import Any, cast
+
+import msgspec
+
+from router.admin.events import EventLog
+from router.admin.views import Status
+from router.asking import sibling_news
+from router.asking.exchange import Asker, QuestionReply
+from router.asking.sibling_news import SiblingNews
+from router.asking.site_answer import SiteQuestion
+from router.model import limits
+from router.model.events import Event, Note, Problem
+from router.model.ids import RouterId
+from router.model.packed import pack, read
+from router.net.simulated import SimulatedInternet
+from router.node.time_text import ago
+from router.operate.record.journal import Journal
+from router.operate.record.replica_news import ReplicaNews, own_news
+
+OTHER = RouterId("2" * 16)
+PROBLEM = Problem(code="SW0338", message="7/s fail", hint="")
+NOTE = Note(severity="warning", code="SW0348", message="no byte", hint="")
+
+
+def event(subject: str, at: str = "") -> Event:
+    text = "Requests leave"
+    return Event(
+        at=at or ago(0), severity="warning", code="no-target-begun", subject=subject, message=text
+    )
+
+
+class OtherRouter:
+    """Answers as `own_news` does. ``is_old``: it is of a release without such questions."""
+
+    def __init__(self) -> None:
+        self.events = EventLog()
+        self.asked: list[int] = []
+        self.is_old = False
+
+    def ask(self, path: Any, flag: int, done: Any, *, question: bytes, bytes_max: int) -> None:
+        after = read(question, SiteQuestion).after
+        self.asked.append(after)
+        content = own_news("pod-2", self.events, self.status, after)
+        assert len(content) <= bytes_max
+        done(QuestionReply(None if self.is_old else content))
+
+    def status(self) -> Status:
+        return Status(
+            name="west",
+            id="w",
+            mode="interior",
+            version="1",
+            ready=True,
+            uptime_s=1.0,
+            links=0,
+            services=0,
+            sites=1,
+            problems=(PROBLEM,),
+            notes=(NOTE,),
+        )
+
+
+class Scene:
+    """The router that writes, with another one."""
+
+    def __init__(self) -> None:
+        self.internet = SimulatedInternet(1)
+        network = self.internet.host("10.0.0.1")
+        self.other, self.siblings, self.writes = OtherRouter(), {OTHER}, True
+        self.heard: list[str] = []
+        self.journal = Journal(EventLog(), lambda number, one: None, lambda: ago(0))
+        self.news = ReplicaNews(
+            network,
+            cast(Asker, self.other),
+            lambda: self.siblings,
+            lambda: self.writes,
+            self.journal,
+            lambda one: self.heard.append(f"{one.subject}: {one.message}"),
+        )
+        self._now = network.now
+
+    def wait(self, seconds: float = 2 * limits.SIBLING_NEWS_EVERY_S) -> None:
+        self.internet.run_until(self._now() + seconds + limits.WORKER_EVENT_HELD_S)
+
+
+def test_an_event_of_another_router_is_reported_once_with_its_name() -> None:
+    scene = Scene()
+    scene.wait()
+    scene.other.events.add(event("shop"))
+    scene.wait()
+    scene.wait()
+    assert scene.heard == ["shop: Router pod-2: Requests leave"]
+    assert scene.other.asked[-1] == 1, "it asks for what comes after"
+    (report,) = scene.news.reports
+    assert (report.name, report.problems, report.notes) == ("pod-2", (PROBLEM,), (NOTE,))
+
+
+def test_an_event_that_this_router_has_too_is_its_own() -> None:
+    scene = Scene()
+    scene.other.events.add(event("shop"))
+    scene.journal.add(event("shop"))
+    scene.wait()
+    assert scene.heard == []
+
+
+def test_a_router_that_begins_to_write_hears_only_of_the_last_seconds() -> None:
+    scene = Scene()
+    scene.writes = False
+    scene.wait()
+    assert not scene.other.asked
+    scene.other.events.add(event("old", ago(2 * limits.LEASE_S)))
+    scene.other.events.add(event("new"))
+    scene.writes = True
+    scene.wait()
+    assert scene.heard == ["new: Router pod-2: Requests leave"]
+    assert scene.other.asked[:2] == [sibling_news.RECENT, 2]
+
+
+def test_one_that_is_gone_or_does_not_answer_has_nothing_to_report() -> None:
+    scene = Scene()
+    scene.wait()
+    assert scene.news.reports
+    scene.other.is_old = True
+    scene.wait()
+    assert not scene.news.reports
+    scene.other.is_old = False
+    scene.wait()
+    assert scene.news.reports
+    scene.siblings = set()
+    scene.wait()
+    assert not scene.news.reports
+
+
+def test_an_answer_is_bounded_and_the_next_one_goes_on() -> None:
+    long = "x" * 1_000_000
+    log = EventLog()
+    for number in range(limits.SIBLING_NEWS_MAX + 1):
+        log.add(msgspec.structs.replace(event(f"s{number}"), message=long, hint=long))
+    status = msgspec.structs.replace(
+        OtherRouter().status(), problems=(Problem(code="SW0338", message=long, hint=long),) * 200
+    )
+    content = own_news("pod-2", log, lambda: status, 0)
+    assert len(content) <= limits.SITE_ANSWER_BYTES_MAX
+    first = read(content, SiblingNews)
+    assert (first.last, len(first.events)) == (limits.SIBLING_NEWS_MAX, limits.SIBLING_NEWS_MAX)
+    second = read(own_news("pod-2", log, lambda: status, first.last), SiblingNews)
+    assert [one.subject for one in second.events] == [f"s{limits.SIBLING_NEWS_MAX}"]
+    assert read(pack(SiblingNews("pod-2", 0)), SiblingNews).events == ()
