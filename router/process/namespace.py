@@ -26,7 +26,7 @@ from router.kubernetes.objects.changes import Listens
 from router.kubernetes.services.services import ServicePlan
 from router.kubernetes.store.store import KubernetesStore, Look
 from router.kubernetes.store.supervise import kept_running
-from router.kubernetes.targets.pods import routers_ready
+from router.kubernetes.targets.pods import is_router, routers_ready, takes_requests
 from router.kubernetes.translation.site_config import SiteDefaults
 from router.kubernetes.trust.identity import prepare
 from router.kubernetes.trust.openshift import OpenShiftLogin, open_login
@@ -97,7 +97,7 @@ class NamespaceStore:
         self._status_writer = StatusWriter(api, self.writes, lambda: self._status())
         self.burst_place: BurstPlace = NamespacePlace(api, rng, self.writes)
         self._offered: ServicePlan | None = None
-        self._routers_ready = False
+        self._routers_ready = self._others_ready = False
         self.load = store.load
         self.poke = store.poke
         self.declared = store.declared
@@ -124,7 +124,10 @@ class NamespaceStore:
         return not needs or (self._routers_ready and self._listening(needs))
 
     def _look(self, seen: Look) -> None:
-        ready = routers_ready(seen.snapshot.of("Pod").values())
+        pods = seen.snapshot.of("Pod")
+        others = (pod for name, pod in pods.items() if name != self.router_name and is_router(pod))
+        self._others_ready = any(map(takes_requests, others))
+        ready = routers_ready(pods.values())
         if ready != self._routers_ready:
             self._routers_ready = ready
             self._services.poke()
@@ -158,6 +161,8 @@ class NamespaceStore:
                 ):
                     tasks.create_task(kept_running(one, type(one).__name__))
         finally:
+            if self._lease.holds and not self._others_ready:
+                await self._status_writer.stop()
             await self._lease.release()
 
     async def _watch_rights(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from router.admin.views import LinkView, Status
-from router.kubernetes.codecs.status import KEY, ShortStatus, encode
+from router.kubernetes.codecs.status import ShortStatus, condition
 from router.model import limits
 from router.model.events import Note, Problem
 from router.model.plural import counted
@@ -34,12 +34,11 @@ class StatusView(Protocol):
 
 
 def short(view: StatusView, others: Sequence[ReplicaReport] = ()) -> ShortStatus:
-    """The data of the ConfigMap: one JSON text. ``others``: routers of this site."""
+    """The content of the ConfigMap. ``others``: routers of this site."""
     status, links = with_others(view.status(), others), view.links()
     codes = sorted([p.code for p in status.problems] + [n.code for n in status.notes])
     steady = msgspec.structs.replace(view.status(steady=True), notes=())  # Those have times.
-    gist = encode(_told(steady, links))[KEY]
-    return ShortStatus(encode(_told(status, links)), f"{gist}{codes}")
+    return ShortStatus(_told(status, links), f"{_told(steady, links)}{codes}")
 
 
 def with_others(status: Status, others: Sequence[ReplicaReport]) -> Status:
@@ -137,9 +136,4 @@ def _links_up(links: Sequence[LinkView]) -> dict[str, str]:
 
 
 def _condition(kind: str, holds: bool, reason: str, message: str) -> dict[str, str]:
-    return {
-        "type": kind,
-        "status": "True" if holds else "False",
-        "reason": reason,
-        "message": message,
-    }
+    return condition(kind, "True" if holds else "False", reason, message)

@@ -146,7 +146,11 @@ class KubernetesSite(ManagedSite):
         return found.endpoints
 
     def last_status(self, silence: Failure) -> dict[str, Any]:
-        """What ConfigMap ``spillway-status`` had when it was last written, with its age."""
+        """What ConfigMap ``spillway-status`` had when it was last written, with its age.
+
+        ``stopped``: the last router wrote it as it stopped. ``stale``: no router has written it for
+        longer than one that runs waits; null: an older router wrote it.
+        """
         self.require_site()
         problems = [
             {"code": error.code, "message": error.message, "hint": error.hint}
@@ -169,6 +173,8 @@ class KubernetesSite(ManagedSite):
             "sharing": self.wanted().site.sharing,
             "console": self.console(),
             "age_s": None,
+            "stopped": False,
+            "stale": None,
         }
         found = self.cluster.find("ConfigMap", names.STATUS_CONFIGMAP)
         told, written = status.decode(found), status.written_at(found)
@@ -178,6 +184,9 @@ class KubernetesSite(ManagedSite):
         item |= {"ready": False, "running": False}
         if written is not None:
             item["age_s"] = round(max(0.0, time.time() - written), 1)
+        item["stopped"] = told.get(status.STOPPED) is True
+        if (until := status.valid_until(told)) is not None:
+            item["stale"] = time.time() > until
         return item
 
     def may_be_others(self, name: str) -> bool:

@@ -175,4 +175,12 @@ def _without_router(item: dict[str, Any]) -> str:
         return f"{stopped}; this is what is configured\n          Next: sitectl start"
     if item["age_s"] is None:
         return "no router answers; this is what is configured"
-    return f"no router answers; stale: this was so {ages.age(item['age_s'])} ago"
+    ago = f"{ages.age(item['age_s'])} ago"
+    if item["stopped"]:
+        stopped = colours.paint("stopped", colours.WARN)
+        return f"{stopped} in order {ago}: no router runs; this is what the last one wrote"
+    if item["stale"] is False:
+        return f"no router answers; one runs or ended just now: this was so {ago}"
+    stale = colours.paint("stale", colours.BAD)
+    why = "no router has written since" if item["stale"] else "nothing says whether one runs"
+    return f"no router answers; {stale}: this was so {ago}, {why}"

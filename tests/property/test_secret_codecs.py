@@ -5,6 +5,7 @@ import builtins
 import os
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -34,6 +35,7 @@ from router.kubernetes.codecs import (
     token,
 )
 from router.kubernetes.codecs.secrets import SecretError, data_of, encoded, proxy_secret
+from router.model import limits
 from tests.unit.certs.sites import NOW, Site
 
 SITE_IDS = st.text("0123456789abcdef", min_size=32, max_size=32)
@@ -176,7 +178,14 @@ def test_an_identity_reads_back_in_a_rotation_or_not(who: identity.Identity) -> 
 
 @given(told=st.dictionaries(TEXTS, TEXTS | st.integers(-99, 99) | st.booleans(), max_size=5))
 def test_a_status_reads_back(told: dict[str, Any]) -> None:
-    assert status.decode(status.config_map(status.encode(told))) == told
+    written_at = datetime(2026, 1, 1, tzinfo=UTC)
+    found = status.config_map(status.encode(told, written_at))
+    read = status.decode(found)
+    assert {**read, **told} == read
+    assert status.written_at(found) == written_at.timestamp()
+    assert status.valid_until(read) == written_at.timestamp() + limits.STATUS_VALID_S
+    stopped = status.decode(status.config_map(status.stopped(read, written_at)))
+    assert (stopped[status.STOPPED], status.valid_until(stopped)) == (True, None)
 
 
 @pytest.mark.parametrize("data", [None, [], {}, {"status.json": 1}, {"status.json": "[1"}])

@@ -38,6 +38,8 @@ SOON: Final = {
     "OBJECT_EVENTS_EVERY_S": 0.3,
     "WATCH_REFUSED_S": 0.5,
     "SIBLING_NEWS_EVERY_S": 0.5,
+    "STATUS_AGAIN_S": 1.0,
+    "STATUS_VALID_S": 5.0,
 }
 """The router writes to its namespace ten times as soon or more: nobody waits for etcd here."""
 _numbers = itertools.count(1)
@@ -123,7 +125,7 @@ class NamespaceSite(Site):
     def _pod(self, address: str) -> str:
         """The name of the Pod that a router at ``address`` is; earlier ones there are gone."""
         for pod in self.cluster.list("Pod", self.namespace):
-            if pod["status"]["podIP"] == address:
+            if pod["status"].get("podIP") == address:
                 self.cluster.delete(
                     "Pod", pod["metadata"]["name"], self.namespace, gracePeriodSeconds=0
                 )

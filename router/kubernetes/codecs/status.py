@@ -1,28 +1,70 @@
-"""ConfigMap `STATUS_CONFIGMAP`: the state of the site in short, as its router wrote it last."""
+"""ConfigMap `STATUS_CONFIGMAP`: the state of the site in short, as its router wrote it last.
+
+A router that runs writes it again before `VALID_UNTIL`, so after that moment no router does.
+"""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 
 from router.kubernetes.objects.names import PART_OF, STATUS_CONFIGMAP
-from router.kubernetes.objects.objects import Object, metadata
+from router.kubernetes.objects.objects import Object, metadata, seconds_of
+from router.model import limits
 
 KIND: Final = "ConfigMap"
 KEY: Final = "status.json"
+WRITTEN_AT: Final = "writtenAt"
+VALID_UNTIL: Final = "validUntil"
+STOPPED: Final = "stopped"
 
 
 class ShortStatus(msgspec.Struct, frozen=True):
-    """What `config_map` takes. ``gist``: all of it but rates and times, which always change."""
+    """What `encode` takes. ``gist``: all of it but rates and times, which always change."""
 
-    data: Mapping[str, str]
+    fields: Mapping[str, Any]
     gist: str
 
 
-def encode(told: Mapping[str, Any]) -> dict[str, str]:
-    """The data: one JSON text, which people read, too."""
-    return {KEY: msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n"}
+def encode(told: Mapping[str, Any], now: datetime) -> dict[str, str]:
+    """The data: one JSON text, which people read, too, with how long it holds."""
+    until = now + timedelta(seconds=limits.STATUS_VALID_S)
+    return _text({**told, STOPPED: False, WRITTEN_AT: iso(now), VALID_UNTIL: iso(until)})
+
+
+def stopped(told: Mapping[str, Any], now: datetime) -> dict[str, str]:
+    """The data once the last router has stopped in order: of ``told`` what holds without one."""
+    message = "the last router of this site has stopped in order"
+    conditions = [
+        condition("Ready", "False", "Stopped", message),
+        condition("LinksUp", "Unknown", "Stopped", message),
+        condition("NoProblems", "Unknown", "Stopped", message),
+    ]
+    links = told.get("links")
+    known = links if isinstance(links, list) else []
+    return _text(
+        {
+            **told,
+            "conditions": conditions,
+            "links": [{**link, "state": "down"} for link in known if isinstance(link, dict)],
+            "problems": [],
+            "notes": [],
+            STOPPED: True,
+            WRITTEN_AT: iso(now),
+            VALID_UNTIL: None,
+        }
+    )
+
+
+def condition(kind: str, status: str, reason: str, message: str) -> dict[str, str]:
+    """One of ``conditions``. ``status``: ``True``, ``False`` or ``Unknown``."""
+    return {"type": kind, "status": status, "reason": reason, "message": message}
+
+
+def iso(moment: datetime) -> str:
+    """To the second, in UTC."""
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def config_map(data: Mapping[str, str]) -> dict[str, Any]:
@@ -49,13 +91,18 @@ def written_at(found: Object | None) -> float | None:
     """When it was last written, in Unix seconds; None: never, or the API does not say."""
     if found is None:
         return None
+    if (told := seconds_of(str(decode(found).get(WRITTEN_AT)))) is not None:
+        return told
     fields = metadata(found).get("managedFields") or []
     stamps = [field.get("time") for field in fields] + [metadata(found).get("creationTimestamp")]
-    return max(
-        (
-            datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
-            for stamp in stamps
-            if isinstance(stamp, str)
-        ),
-        default=None,
-    )
+    moments = (seconds_of(str(stamp)) for stamp in stamps)
+    return max((at for at in moments if at is not None), default=None)
+
+
+def valid_until(told: Mapping[str, Any]) -> float | None:
+    """Until when ``told`` holds, in Unix seconds; None: an older router does not say."""
+    return seconds_of(str(told.get(VALID_UNTIL)))
+
+
+def _text(told: Mapping[str, Any]) -> dict[str, str]:
+    return {KEY: msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n"}

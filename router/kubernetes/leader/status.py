@@ -1,15 +1,24 @@
 """The state of the site in short, in ConfigMap `STATUS_CONFIGMAP`: for GitOps tools and people.
 
-Written only when it is another, and seldom: status objects that change with the traffic fill etcd.
+Written when it is another, and seldom: status objects that change with the traffic fill etcd. Also
+from time to time as it is, so that a reader knows from its age whether a router still writes.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from router.kubernetes.client.errors import NOT_FOUND, ApiError
-from router.kubernetes.codecs.status import KIND, ShortStatus, config_map
+from router.kubernetes.codecs.status import (
+    KIND,
+    ShortStatus,
+    config_map,
+    decode,
+    encode,
+    stopped,
+)
 from router.kubernetes.objects.names import STATUS_CONFIGMAP
 from router.kubernetes.objects.objects import Object
 from router.model import limits
@@ -43,45 +52,53 @@ class StatusWriter:
         api: ConfigMaps,
         may_write: Callable[[], bool],
         tell: Callable[[], ShortStatus | None],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._api, self._may_write, self._tell = api, may_write, tell
+        self._api, self._may_write, self._tell, self._clock = api, may_write, tell, clock
         self._written: ShortStatus | None = None
 
     async def run(self) -> None:
         """Keep it as it should be until cancelled."""
         loop = asyncio.get_running_loop()
-        check_at = loop.time() + limits.STATUS_CHECK_S
+        again_at = loop.time()
         while True:
             wait_s: float = limits.STATUS_LOOK_S
             may_write = self._may_write()
             told = self._tell() if may_write else None
-            if not may_write or loop.time() >= check_at:
-                # Another router writes it meanwhile, or somebody else did.
-                self._written, check_at = None, loop.time() + limits.STATUS_CHECK_S
+            if not may_write or loop.time() >= again_at:
+                self._written = None  # Another router, or a person, may have changed it meanwhile.
             if told is not None and (self._written is None or told.gist != self._written.gist):
                 try:
                     await self._write(told)
                 except ApiError as error:
                     log.info("the status could not be written: %s", error)
+                else:
+                    again_at = loop.time() + limits.STATUS_AGAIN_S
                 wait_s = limits.STATUS_EVERY_S
             await asyncio.sleep(wait_s)
 
+    async def stop(self) -> None:
+        """Write that the last router has stopped; for a moment only, since this process ends."""
+        try:
+            async with asyncio.timeout(limits.LEASE_RELEASE_S):
+                told = decode(await self._api.find(KIND, STATUS_CONFIGMAP))
+                if told:
+                    data = stopped(told, self._clock())
+                    await self._api.patch(KIND, STATUS_CONFIGMAP, {"data": data})
+        except (ApiError, TimeoutError) as error:
+            log.info("it could not be written that the router stopped: %s", error)
+
     async def _write(self, told: ShortStatus) -> None:
-        data = told.data
+        data: dict[str, str | None] = {**encode(told.fields, self._clock())}
         if self._written is None:
             found = await self._api.find(KIND, STATUS_CONFIGMAP)
-            if found is not None and found.get("data") == dict(data):
-                self._written = told
-                return
             if found is None:
-                await self._api.create(config_map(data))
+                await self._api.create(config_map(encode(told.fields, self._clock())))
                 self._written = told
                 return
-            gone = {key: None for key in found.get("data") or () if key not in data}
-        else:
-            gone = {key: None for key in self._written.data if key not in data}
+            data = {**{key: None for key in found.get("data") or ()}, **data}
         try:
-            await self._api.patch(KIND, STATUS_CONFIGMAP, {"data": {**gone, **data}})
+            await self._api.patch(KIND, STATUS_CONFIGMAP, {"data": data})
         except ApiError as error:
             if error.status == NOT_FOUND:
                 self._written = None  # Somebody deleted it.

@@ -1,16 +1,24 @@
-"""The status ConfigMap is written seldom, and only when it says something else."""
+"""The status ConfigMap is written seldom: when it says something else, and before it is too old."""
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from router.kubernetes.client.errors import ApiError
-from router.kubernetes.codecs.status import ShortStatus
+from router.kubernetes.codecs.status import KEY, ShortStatus, encode, valid_until
 from router.kubernetes.leader.status import StatusWriter
 from router.kubernetes.objects.objects import Object
 from router.model import limits
 from tests.unit.virtual_loop import run
+
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def now() -> datetime:
+    return BEGAN + timedelta(seconds=asyncio.get_running_loop().time())
 
 
 class One:
@@ -20,9 +28,15 @@ class One:
         self.data: dict[str, str] | None = None
         self.written_at: list[float] = []
         self.refusals = 0
-        self.told: Mapping[str, str] | None = None
+        self.told: Mapping[str, Any] | None = None
         self.gist = ""
         self.may_write = True
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """What it says, without for how long."""
+        found = json.loads((self.data or {}).get(KEY, "{}"))
+        return {key: found[key] for key in found if key in ("a", "conditions", "links")}
 
     def _write(self) -> None:
         if self.refusals:
@@ -50,33 +64,85 @@ class One:
 
 
 @contextlib.asynccontextmanager
-async def writing(api: One) -> AsyncIterator[None]:
+async def writing(api: One) -> AsyncIterator[StatusWriter]:
     def tell() -> ShortStatus | None:
         return None if api.told is None else ShortStatus(api.told, api.gist or str(api.told))
 
-    writer = StatusWriter(api, lambda: api.may_write, tell)
+    writer = StatusWriter(api, lambda: api.may_write, tell, now)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(writer.run())
-        yield
+        yield writer
         running.cancel()
 
 
-def test_it_is_written_once_and_then_when_it_changes_but_not_often() -> None:
+def test_it_is_written_when_it_changes_but_not_often() -> None:
     async def story() -> None:
         api = One()
         async with writing(api):
             await asyncio.sleep(10)
             assert api.data is None
-            api.told = {"a": "0"}
-            await asyncio.sleep(3_600)
-            assert len(api.written_at) == 1
             for number in range(600):
-                api.told = {"a": str(number)}
+                api.told = {"a": number}
                 await asyncio.sleep(1)
             waits = len(api.written_at)
             assert 600 / limits.STATUS_EVERY_S - 1 <= waits <= 600 / limits.STATUS_EVERY_S + 2
             await asyncio.sleep(limits.STATUS_EVERY_S + 1)
-            assert api.data == {"a": "599"}
+            assert api.shown == {"a": 599}
+
+    run(story())
+
+
+def test_while_a_router_runs_it_holds_and_is_seldom_written() -> None:
+    async def story() -> None:
+        api = One()
+        api.told = {"a": 1}
+
+        def left_s() -> float:
+            until = valid_until(json.loads((api.data or {})[KEY]))
+            assert until is not None
+            return until - now().timestamp()
+
+        async with writing(api):
+            await asyncio.sleep(limits.STATUS_LOOK_S)
+            for _ in range(3_600):
+                await asyncio.sleep(1)
+                assert left_s() > limits.LEASE_S + limits.STATUS_EVERY_S
+            assert len(api.written_at) <= 3_600 / limits.STATUS_AGAIN_S + 1
+        await asyncio.sleep(limits.STATUS_VALID_S)
+        assert left_s() < 0
+
+    run(story())
+
+
+def test_the_last_router_writes_that_it_stopped() -> None:
+    async def story() -> None:
+        api = One()
+        api.told = {"a": 1, "links": [{"name": "east", "state": "up"}]}
+        async with writing(api) as writer:
+            await asyncio.sleep(limits.STATUS_LOOK_S)
+        await writer.stop()
+        found = api.shown
+        assert found["links"] == [{"name": "east", "state": "down"}]
+        ready = found["conditions"][0]
+        assert (ready["type"], ready["status"], ready["reason"]) == ("Ready", "False", "Stopped")
+        assert valid_until(json.loads((api.data or {})[KEY])) is None
+        async with writing(api):
+            await asyncio.sleep(limits.STATUS_LOOK_S)
+            assert api.shown == api.told, "the next one serves"
+
+    run(story())
+
+
+def test_a_refusal_keeps_no_router_from_stopping() -> None:
+    async def story() -> None:
+        api = One()
+        api.data, api.refusals = encode({"a": 1}, now()), 1
+        writer = StatusWriter(api, lambda: True, lambda: None, now)
+        await writer.stop()
+        assert api.shown == {"a": 1}
+        api.data = {"other": "text"}
+        await writer.stop()
+        assert api.data == {"other": "text"}, "what nobody wrote is not changed"
 
     run(story())
 
@@ -90,24 +156,20 @@ def test_a_rate_is_no_reason_to_write_it_again_and_is_written_with_the_rest() ->
                 await asyncio.sleep(limits.STATUS_EVERY_S / 400)
             assert len(api.written_at) == 2
             api.told = {"a": "1/s"}
-            await asyncio.sleep(limits.STATUS_CHECK_S + limits.STATUS_EVERY_S)
+            await asyncio.sleep(limits.STATUS_AGAIN_S + limits.STATUS_EVERY_S)
             assert len(api.written_at) == 3
-            assert api.data == {"a": "1/s"}, "once in a while it is compared as a whole"
+            assert api.shown == {"a": "1/s"}, "once in a while it is written as a whole"
 
     run(story())
 
 
-def test_a_new_writer_changes_nothing_that_is_right_and_removes_what_is_old() -> None:
+def test_a_new_writer_removes_what_is_old() -> None:
     async def story() -> None:
         api = One()
-        api.data, api.told = {"a": "1"}, {"a": "1"}
+        api.told, api.data = {"a": "1"}, {"old": "x"}
         async with writing(api):
             await asyncio.sleep(60)
-            assert not api.written_at
-        api.data = {"a": "1", "old": "x"}
-        async with writing(api):
-            await asyncio.sleep(60)
-            assert api.data == {"a": "1"}
+            assert api.data.keys() == {KEY}
 
     run(story())
 
@@ -118,11 +180,10 @@ def test_what_was_refused_or_deleted_is_written_again() -> None:
         api.told, api.refusals = {"a": "1"}, 3
         async with writing(api):
             await asyncio.sleep(4 * limits.STATUS_EVERY_S)
-            assert api.data == {"a": "1"}
+            assert api.shown == {"a": "1"}
             api.data, api.told = None, {"a": "2"}
             await asyncio.sleep(3 * limits.STATUS_EVERY_S)
-            found: dict[str, str] | None = api.data
-            assert found == {"a": "2"}
+            assert api.shown == {"a": "2"}
 
     run(story())
 
@@ -133,12 +194,12 @@ def test_who_may_not_write_does_not_and_looks_anew_once_it_may() -> None:
         api.told = {"a": "1"}
         async with writing(api):
             await asyncio.sleep(10)
-            api.may_write, api.data = False, {"a": "of another"}
-            await asyncio.sleep(60)
+            api.may_write, api.data = False, encode({"a": "of another"}, now())
+            await asyncio.sleep(limits.STATUS_VALID_S)
             assert len(api.written_at) == 1
             api.may_write = True
             await asyncio.sleep(60)
-            assert api.data == {"a": "1"}
+            assert api.shown == {"a": "1"}
 
     run(story())
 
@@ -151,8 +212,9 @@ def test_one_that_somebody_deleted_or_changed_is_put_back_in_a_while() -> None:
             await asyncio.sleep(10)
             for theirs in (None, {"a": "2"}):
                 api.data = theirs
-                await asyncio.sleep(limits.STATUS_CHECK_S + 2 * limits.STATUS_EVERY_S)
-                assert api.data == {"a": "1"}
-            assert len(api.written_at) == 3
+                await asyncio.sleep(limits.STATUS_AGAIN_S + 2 * limits.STATUS_EVERY_S)
+                assert api.data is not None
+                assert api.data.keys() == {KEY}
+                assert api.shown == {"a": "1"}
 
     run(story())

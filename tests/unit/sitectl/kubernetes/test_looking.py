@@ -1,9 +1,12 @@
 """Verbs that look: through the router where it can be asked, else at what objects tell."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from router.kubernetes.codecs.status import encode, stopped
+from router.model import limits
 from sitectl.base.failure import Failure
 from sitectl.kubernetes.door import PodDoor
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
@@ -82,7 +85,40 @@ def test_without_a_router_status_tells_what_was_written_last(
     assert (item["services"], item["links"], item["ready"]) == (4, 1, False)
     assert item["age_s"] > 1e8
     assert item["problems"][-1]["code"] == "SW0460"
-    assert "ago" in shop("status").stdout
+    assert "nothing says whether one runs" in shop("status").stdout
+
+
+@pytest.mark.parametrize(
+    ("written_s_ago", "is_stopped", "shown"),
+    [
+        (60.0, False, "no router answers; one runs or ended just now: this was so 1m0s ago"),
+        (
+            limits.STATUS_VALID_S + 60.0,
+            False,
+            "no router answers; stale: this was so 6m0s ago, no router has written since",
+        ),
+        (
+            limits.STATUS_VALID_S + 60.0,
+            True,
+            "stopped in order 6m0s ago: no router runs; this is what the last one wrote",
+        ),
+    ],
+)
+def test_without_a_router_status_says_whether_one_still_writes(
+    shop: NamespaceLine,
+    cluster: FakeCluster,
+    written_s_ago: float,
+    is_stopped: bool,
+    shown: str,
+) -> None:
+    at = datetime.now(UTC) - timedelta(seconds=written_s_ago)
+    told = {"name": "shop", "services": 4, "links": [{}], "version": "1"}
+    data = stopped(told, at) if is_stopped else encode(told, at)
+    cluster.put("ConfigMap", "spillway-status", data=data)
+    assert shown in shop("status").stdout
+    item = json.loads(shop("status", "-o", "json").stdout)["item"]
+    assert item["stopped"] == is_stopped
+    assert item["stale"] == (None if is_stopped else written_s_ago > limits.STATUS_VALID_S)
 
 
 def test_without_the_right_to_exec_the_rule_is_said(

@@ -1,0 +1,68 @@
+"""A router of a namespace has ended: `spillway-status` and `sitectl status` say so."""
+
+import json
+import signal
+from datetime import UTC, datetime
+from typing import Any
+
+from router.kubernetes.codecs.status import valid_until
+from router.kubernetes.objects.names import STATUS_CONFIGMAP
+from tests.scenario.waiting import until
+from tests.truth.conftest import in_a_namespace
+from tests.truth.namespaces import NamespaceSite
+from tests.truth.scene import Shop
+
+pytestmark = in_a_namespace
+
+
+def written(site: NamespaceSite) -> dict[str, Any]:
+    found = site.cluster.get("ConfigMap", STATUS_CONFIGMAP, site.namespace)
+    told: dict[str, Any] = json.loads(
+        (found or {"data": {"status.json": "{}"}})["data"]["status.json"]
+    )
+    return told
+
+
+def stop(site: NamespaceSite) -> None:
+    """As the kubelet does."""
+    site.signal(signal.SIGTERM)
+    until(site.gone, "it has ended")
+
+
+def test_the_last_router_stops_in_order(shop: Shop) -> None:
+    near = shop.near
+    assert isinstance(near, NamespaceSite)
+    stop(near)
+    assert near.status().startswith(
+        "Ready: False (the last router of this site has stopped in order)"
+    )
+    assert "Link far: down" in near.status()
+    assert "in order" in near.ctl("status", code=3).out
+    near.start()
+    until(lambda: near.status().startswith("Ready: True"), "the next one serves")
+
+
+def test_one_of_two_routers_stops_in_order(shop: Shop) -> None:
+    near = shop.near
+    assert isinstance(near, NamespaceSite)
+    other = near.replica()
+    try:
+        until(lambda: other.is_up("far"), "it is linked, too")
+        stop(near)
+        assert "stopped in order" not in near.status()
+        before = written(near)["writtenAt"]
+        until(lambda: written(near)["writtenAt"] > before, "the other one writes")
+        until(lambda: near.status().startswith("Ready: True"), "it serves")
+    finally:
+        other.stop()
+
+
+def test_a_router_is_killed(shop: Shop) -> None:
+    near = shop.near
+    assert isinstance(near, NamespaceSite)
+    near.kill()
+    ends = valid_until(written(near))
+    assert ends is not None
+    assert "one runs or ended just now" in near.ctl("status", code=3).out
+    until(lambda: datetime.now(UTC).timestamp() > ends, "it holds no longer")
+    assert "no router has written since" in near.ctl("status", code=3).out
