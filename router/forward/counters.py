@@ -380,6 +380,10 @@ class ServiceCounters:
             overflow_total=sum(overflow.values()),
         )
 
+    def target_times(self) -> Sequence[int]:
+        """How long targets had the requests that a site served, in buckets of `latency`."""
+        return self._phases_of(self._phases, served=True)["target"].counts
+
     def _phases_of(self, apart: _Phases | None, *, served: bool) -> dict[str, HistogramSnapshot]:
         """Of requests that a site ``served``, or of the others."""
         whole = _sum(

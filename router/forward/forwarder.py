@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from itertools import islice
 
+from router.balance.answer_streaks import NoAnswer
 from router.balance.decisions import Decision, Explanation, NoChoice
 from router.balance.demand import ScaleFigures
 from router.balance.egresses import OWN_ROUTER
@@ -44,15 +45,14 @@ from router.model import limits
 from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.capacity import SiteCap
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.latency import quantile
 from router.model.settings import ServiceLimits
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.net.ports import Connection, ConnectionHandler, Network, Timer, Tls
 
 UNDECLARED = ServiceSpec(ports=())
 REST_SAMPLES = limits.DEMAND_WINDOW_S + limits.UNSERVED_S_MAX
-USUAL_SHARE = 0.9  # Of requests: few that hang do not make it usual.
 """As many seconds after the last stream, demand is nothing, and has left what is averaged."""
+USUAL_SHARE = 0.9  # Of requests: few that hang do not make it usual.
 
 
 def _nothing(key: ServiceKey) -> None:
@@ -493,13 +493,20 @@ class Forwarder:
             for address, ended in service.ledger.full_targets()
         }
 
+    def follow_times(self, now: float) -> None:
+        """Each second: take up what requests took lately, each time of some service ports."""
+        turn = int(now) % limits.USUAL_SPAN_S
+        for number, service in enumerate(self._services.values()):
+            if number % limits.USUAL_SPAN_S == turn and service.has_targets:
+                service.recent_times.look(service.counters.target_times())
+
     def usual_s(self, key: ServiceKey) -> float | None:
-        """What nine of ten requests of one service port took at their targets, at most; None: no
-        request has ended."""
+        """What nine of ten requests of one service port took at their targets lately, at most;
+        None: no request has ended."""
         service = self._services.get(key)
         if service is None:
             return None
-        return quantile(service.counters.snapshot().served_phases["target"].counts, USUAL_SHARE)
+        return service.recent_times.quantile(service.counters.target_times(), USUAL_SHARE)
 
     def is_ready(self, key: ServiceKey, address: str) -> bool:
         """Whether a target of this site is ready."""
@@ -526,24 +533,15 @@ class Forwarder:
         service = self._services.get(key)
         return service.target_ways.answers if service is not None else {}
 
-    def set_silent(self, silent: Mapping[ServiceKey, Mapping[str, int]]) -> None:
-        """Targets that answer nothing: how many connections in a row got no byte, by address."""
+    def set_unanswering(self, unanswering: Mapping[ServiceKey, Mapping[str, NoAnswer]]) -> None:
+        """Targets that answer nothing, by address."""
         for key, service in self._services.items():
-            service.silent = silent.get(key, {})
+            service.unanswering = unanswering.get(key, {})
 
-    def set_stuck(self, stuck: Set[tuple[ServiceKey, str]]) -> None:
-        """Targets, by address, that hold all of their slots and complete no request."""
-        for key, service in self._services.items():
-            service.stuck = {address for one, address in stuck if one == key}
-
-    def silent(self) -> list[tuple[ServiceKey, Mapping[str, int]]]:
-        """As `set_silent` has it, of service ports that have such targets."""
-        return [(key, one.silent) for key, one in sorted(self._services.items()) if one.silent]
-
-    def silent_of(self, key: ServiceKey) -> Mapping[str, int]:
-        """As `silent`, of one service port."""
+    def unanswering_of(self, key: ServiceKey) -> Mapping[str, NoAnswer]:
+        """As `set_unanswering` has it, of one service port."""
         service = self._services.get(key)
-        return service.silent if service is not None else {}
+        return service.unanswering if service is not None else {}
 
     def targets_of(self, key: ServiceKey) -> list[TargetInfo]:
         """The targets of one service port; none of one that is not known here."""

@@ -9,6 +9,7 @@ from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import NoChoice
 from router.balance.demand import Demand, each_of
 from router.balance.ledger import LocalLedger
+from router.balance.recent_times import RecentTimes
 from router.balance.retries import RetryBudget
 from router.balance.site_ejection import SiteNews
 from router.balance.waiting_room import queue_limit
@@ -167,8 +168,8 @@ class Service(ServiceFigures):
         self.timings = Timings(self._learning, shared.network.now)
         self.routes = MissingRoutes(shared.settles_until)
         self.has_targets = False
-        self.silent = {}
-        self.stuck = frozenset()
+        self.unanswering = {}
+        self.recent_times = RecentTimes()
         self._told: tuple[bool, int, int | None, float | None] = (False, 0, None, None)
         self._rate_timer: Timer | None = None
         self._rate_state = 0  # When it was last looked at by the timer.

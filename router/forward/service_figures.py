@@ -1,12 +1,14 @@
 """What is read of one service port: by other sites, by autoscalers, by people."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 
+from router.balance.answer_streaks import NoAnswer
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Explanation
 from router.balance.demand import Demand, DemandFigures, ScaleFigures, targets_wanted
 from router.balance.knees import LatencyLevel
 from router.balance.ledger import LocalLedger
+from router.balance.recent_times import RecentTimes
 from router.balance.retries import RetryBudget
 from router.balance.saturation import Totals
 from router.balance.target import TargetState
@@ -18,10 +20,9 @@ from router.forward.learning import Learning
 from router.forward.remotes import Remotes
 from router.forward.request_queue import WaitingRoom
 from router.forward.sessions import Session
-from router.forward.target_answers import silent_text
 from router.forward.target_timing import Timings
 from router.model.addresses import split
-from router.model.errors import LEAVING, STUCK
+from router.model.errors import LEAVING
 from router.model.ids import SiteId
 from router.model.specs import ServiceProtocol
 from router.net.ports import Network
@@ -46,14 +47,14 @@ class ServiceFigures:
         "has_targets",
         "ledger",
         "protocol",
+        "recent_times",
         "remotes",
         "retries",
         "room",
-        "silent",
         "site",
-        "stuck",
         "timers",
         "timings",
+        "unanswering",
     )
 
     _health: HealthChecks
@@ -66,16 +67,16 @@ class ServiceFigures:
     """A connector of this site names some."""
     ledger: LocalLedger
     protocol: ServiceProtocol
+    recent_times: RecentTimes
+    """At targets, of requests of clients of this site."""
     remotes: Remotes
     retries: RetryBudget
     room: WaitingRoom
-    silent: Mapping[str, int]
-    """Targets that answer nothing: how many connections in a row got no byte, by address."""
-    stuck: Set[str]
-    """Targets that hold all of their slots and complete no request, by address."""
     site: SiteId
     timers: Network
     timings: Timings
+    unanswering: Mapping[str, NoAnswer]
+    """Targets that answer nothing, by address."""
 
     def under_way(self) -> dict[SiteId, int]:
         """What clients of this site have in flight, by the site that serves it. Without those that
@@ -244,9 +245,8 @@ class ServiceFigures:
         if state.leaving:
             return LEAVING
         if state.ready:
-            if state.target in self.stuck:
-                return STUCK
-            return silent_text(self.silent.get(state.target, 0))
+            unanswering = self.unanswering.get(state.target)
+            return "" if unanswering is None else unanswering.shown
         return self._health.error_of(state.target)
 
     @property

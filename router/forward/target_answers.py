@@ -15,8 +15,3 @@ class TargetAnswers:
     def __init__(self) -> None:
         self.answered = 0
         self.silent = 0
-
-
-def silent_text(in_a_row: int) -> str:
-    """What a target's row shows; empty: nothing."""
-    return f"{in_a_row} connections in a row got no byte of an answer" if in_a_row else ""

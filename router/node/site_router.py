@@ -54,6 +54,7 @@ from router.node.services.plan import PlannedService, wishes
 from router.node.services.ports import Keeper
 from router.node.services.services import SiteServices
 from router.node.services.share_run import ShareRun
+from router.node.services.unanswering_targets import Beside
 from router.node.site_problems import Troubles
 from router.node.stream_access import Guard
 from router.node.wanted_links import WantedLinks
@@ -272,6 +273,10 @@ class SiteRouter:
     def follow_rates(self, rates: Callable[[], Mapping[ServiceKey, RateState]]) -> None:
         """Report by ``rates`` how this site stands to its rates: other routers have parts."""
         self._services.rates = rates
+
+    def follow_answers(self, beside: Beside) -> None:
+        """Judge also whether tcp targets answer, by the connections of all workers."""
+        self._services.unanswering.beside = beside
 
     def follow_declarations(self, hear: Callable[[Mapping[str, ServiceSpec]], None]) -> None:
         """Tell ``hear`` which services the network has, whenever that changes."""

@@ -53,7 +53,6 @@ from router.operate.problems import (
     failing_requests,
     local_targets,
     removed_services,
-    silent_targets,
 )
 from router.operate.problems.failing_requests import NoRoom, PortFailures
 from router.operate.sites.site_view import targets_by_port
@@ -171,7 +170,6 @@ class OperatorView:
             ),
             notes=(
                 *local_targets.notes_of(targets),
-                *(() if steady else silent_targets.notes_of(router.forwarder.silent())),
                 *notes_of_links(links),
                 *(() if steady else self._waiting(failing)),
                 *(

@@ -23,7 +23,6 @@ from router.operate.record.audit_log import Auditing
 from router.operate.record.episode_news import EpisodeNews
 from router.operate.record.journal import Journal
 from router.operate.record.replica_news import ReplicaNews, own_news
-from router.operate.record.silence_news import SilenceNews
 from router.operate.record.token_watch import TokenWatch
 from router.operate.record.worker_news import WorkerNews
 from router.process.stores import Store
@@ -58,17 +57,15 @@ class FollowedRecord:
         site_name: Callable[[SiteId], str],
         whole: Whole | None,
     ) -> None:
-        """Report when requests leave this site or are refused, and when a target answers nothing.
-        ``utc``: ISO 8601 of the network's seconds.
+        """Report when requests leave this site or are refused.
 
-        ``left_out``, ``site_name``: see `EpisodeNews`. ``whole``: what the other workers have.
+        ``utc``: ISO 8601 of the network's seconds. ``left_out``, ``site_name``: see
+        `EpisodeNews`. ``whole``: what the other workers have.
         """
         beside = whole.beside if whole is not None else None
         self._episodes = EpisodeNews(
             network, forwarder, self.journal, utc, left_out, site_name, beside
         )
-        totals = whole.totals_beside if whole is not None else lambda key: []
-        SilenceNews(network, forwarder, self.journal.tell, totals)
         if whole is not None:
             WorkerNews(network, self.journal, whole.workers)
 

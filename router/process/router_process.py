@@ -221,6 +221,7 @@ class Running:
                 self.router.site_name,
                 whole,
             )
+            self.router.follow_answers(whole.totals_beside if whole is not None else lambda key: ())
             self.router.follow_refusals(lambda: self.record.asked_in_vain)
         if whole is not None:
             self.router.follow_rates(whole.rates(self.router.forwarder.rate_states))

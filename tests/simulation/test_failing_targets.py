@@ -69,3 +69,26 @@ def test_sites_that_all_fail_never_put_out_their_last_target(seed: int, status: 
     after = [site.offer(rate=20, seconds=2) for site in world.sites.values()]
     world.run(4)
     assert [failed(each) for each in after] == [0, 0]
+
+
+def test_a_target_that_hangs_is_named_by_how_long_requests_take_now_not_at_the_start() -> None:
+    world = World(1, "a")
+    (site,) = world.sites.values()
+    site.declare()
+    site.serve(1, capacity=4, service_s=5.0)
+    world.run(3)
+    site.offer(rate=0.5, seconds=600)
+    world.run(610)
+    target = site.targets[9001]
+    target.service_s = 0.05
+    site.offer(rate=5, seconds=180)
+    world.run(180)
+
+    def stuck() -> bool:
+        return any(note.code == "SW0349" for note in site.router.notes)
+
+    target.service_s = 60.0
+    began = world.internet.now
+    site.offer(rate=5, seconds=30)
+    world.run_while(lambda: not stuck(), 30)
+    assert world.internet.now - began <= 4 + limits.TARGET_STUCK_S

@@ -330,10 +330,10 @@ SERVICES: Final = (
         "SW0349",
         "A target whose slots are all taken, and that completes no request",
         "The target is ready by its checks, every slot of it has a request, and it has completed "
-        "none for 10 s or longer, ten times as long as nine of ten requests of the service take; "
-        "those that clients gave up do not count. The site looks full, and its requests spill or "
-        "wait. The time-outs `response` and `idle` end them, and failures in a row eject the "
-        "target. Long downloads and streams look the same: they are no fault.",
+        "none for 10 s or longer, ten times as long as nine of ten requests of the service took "
+        "lately; those that clients gave up do not count. The site looks full, and its requests "
+        "spill or wait. The time-outs `response` and `idle` end them, and failures in a row eject "
+        "the target. Long downloads and streams look the same: they are no fault.",
         "See whether the server hangs. If so, restart it, or shorten the time-out: sitectl service "
         "set NAME --timeout response=5s",
     ),

@@ -8,7 +8,6 @@ from router.forward.listeners import ListenerState
 from router.model.addresses import join
 from router.model.events import Tell
 from router.model.ids import ServiceKey
-from router.node.services.stuck_targets import StuckTargets
 from router.node.services.unsteady_targets import UnsteadyTargets
 
 _WAY_BACK = "It is used again once its checks are good."
@@ -21,11 +20,10 @@ class ServiceChanges:
     Reports a new target once it is ready, and nothing of a target that nobody binds any more.
     """
 
-    __slots__ = ("_down", "_errors", "_over", "_standing", "_tell", "stuck", "unsteady")
+    __slots__ = ("_down", "_errors", "_over", "_standing", "_tell", "unsteady")
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
-        self.stuck = StuckTargets(tell)
         self.unsteady = UnsteadyTargets()
         self._standing: Mapping[ServiceKey, Mapping[str, bool]] = {}
         self._down: dict[tuple[ServiceKey, str], float] = {}

@@ -27,6 +27,7 @@ from router.node.services.ports import Keeper
 from router.node.services.refused_declarations import RefusedDeclarations
 from router.node.services.rule_pins import RulePins
 from router.node.services.share_run import ShareRun
+from router.node.services.unanswering_targets import UnansweringTargets
 from router.routing.edge import EdgeRouting, Routing
 from router.routing.events import RoutingEvent
 from router.routing.table import RouteTable
@@ -85,6 +86,7 @@ class SiteServices:
         self._plan = PortPlan({}, ())
         self._learnt = LearntServices(keeper, service_ttl_s, network.now())
         self._changes = ServiceChanges(tell)
+        self.unanswering = UnansweringTargets(forwarder, tell)
         self._refused = RefusedDeclarations(tell)
         self._second_timer = network.call_at(network.now(), self._each_second)
         self._draining = False
@@ -108,9 +110,9 @@ class SiteServices:
         return self._plan.problems
 
     def notes(self) -> list[Note]:
-        """Of targets here that come and go, or end no request."""
+        """Of targets here that come and go, or answer nothing."""
         now = self._network.now()
-        return [*self._changes.stuck.notes(now), *self._changes.unsteady.notes(now)]
+        return [*self.unanswering.notes(now), *self._changes.unsteady.notes(now)]
 
     @property
     def undeclared(self) -> list[tuple[Undeclared, list[SiteId]]]:
@@ -413,9 +415,7 @@ class SiteServices:
             self._take(self._routing.grants_ended(now))
         self._look_at_credentials()
         self._changes.look_at_rates(self.rates(), now)
-        stuck = self._changes.stuck
-        stuck.look(self._forwarder.full_targets(), self._forwarder.usual_s, now)
-        self._forwarder.set_stuck(stuck.stuck)
+        self.unanswering.look(now)
         self._look_at_changes()
 
 

@@ -158,9 +158,9 @@ def _of_targets(
     if own.total:
         put("spillway_local_targets", (*service, "ready"), own.ready)
         put("spillway_local_targets", (*service, "not-ready"), own.total - own.ready)
+        unanswering = router.forwarder.unanswering_of(snapshot.key)
         if snapshot.config.protocol == "tcp":
-            silent = router.forwarder.silent_of(snapshot.key)
-            put("spillway_silent_targets", service, len(silent))
+            put("spillway_silent_targets", service, len(unanswering))
     for target in snapshot.targets:
         at_target = (*service, join(target.host, target.port))
         put("spillway_target_requests_total", at_target, target.requests_total)

@@ -26,7 +26,6 @@ from router.node.problems.left_out import NOTHING
 from router.node.rate_text import kind_of, rate_of_report
 from router.node.site_router import SiteRouter
 from router.operate.figures.metrics_source import takes_part
-from router.operate.problems.silent_targets import sentence
 from router.workers.site_load import SiteLoad, is_here, reports_with
 
 STOPPING: Final = "this router stops and takes nothing new"
@@ -96,8 +95,7 @@ def _note(
     if report.verdict != "excluded":  # An offer that is not taken is no news.
         notes.append(router.offer_note(key.name, report.site))
     if is_here(report):
-        silent = router.forwarder.silent_of(key)
-        notes += [sentence(address, in_a_row) for address, in_a_row in silent.items()]
+        notes += [one.sentence for one in router.forwarder.unanswering_of(key).values()]
         notes.append(load.note if load is not None else "")
     return "; ".join(filter(None, notes))
 

@@ -1,73 +1,99 @@
-"""Targets that accept connections and answer nothing, by counts of connections."""
+"""Targets that are ready and answer nothing: by connections without a byte, and by full slots."""
 
-from router.balance.answer_streaks import AnswerCounts, AnswerStreaks, SilenceBegun, SilenceEnded
+from router.balance.answer_streaks import AnswerCounts, AnswerStreaks, Changes, NoAnswer
+from router.model.errors import STUCK
 from router.model.ids import ServiceKey
-from router.model.limits import SILENT_AFTER
+from router.model.limits import (
+    SILENT_AFTER,
+    TARGET_STUCK_GAP_S,
+    TARGET_STUCK_S,
+    TARGET_STUCK_TIMES,
+)
 
 KEY = ServiceKey("db", 5432)
 ONE, OTHER = "10.0.0.1:5432", "10.0.0.2:5432"
+LATE_S = TARGET_STUCK_S + 1
+NOTHING = Changes([], [])
+
+
+def silent(in_a_row: int = SILENT_AFTER) -> NoAnswer:
+    return NoAnswer(key=KEY, address=ONE, in_a_row=in_a_row)
+
+
+def stuck(since: float = 0.0) -> NoAnswer:
+    return NoAnswer(key=KEY, address=ONE, full_since=since)
 
 
 class Targets:
     """Of one service port."""
 
-    def __init__(self) -> None:
+    def __init__(self, usual_s: float | None = 0.1) -> None:
         self.streaks = AnswerStreaks()
-        self.counts = {ONE: AnswerCounts(0, 0)}
+        self.counts = {ONE: AnswerCounts(0)}
         self.down: set[str] = set()
+        self.usual_s = usual_s
+        self.now = 0.0
 
-    def look(self) -> list[SilenceBegun | SilenceEnded]:
-        return self.streaks.look({KEY: self.counts}, lambda key, one: one not in self.down)
+    def look(self) -> Changes:
+        seen = {KEY: self.counts}
+        is_ready = lambda key, address: address not in self.down  # noqa: E731
+        return self.streaks.look(seen, is_ready, lambda key: self.usual_s, self.now)
 
-    def after(
-        self, address: str = ONE, *, answered: int = 0, silent: int = 0
-    ) -> list[SilenceBegun | SilenceEnded]:
+    def after(self, address: str = ONE, *, answered: int = 0, silent: int = 0) -> Changes:
         """One look after so many connections."""
-        before = self.counts.get(address, AnswerCounts(0, 0))
+        before = self.counts.get(address, AnswerCounts(0))
         self.counts[address] = AnswerCounts(before.answered + answered, before.silent + silent)
+        return self.look()
+
+    def full(self, now: float, completed: int | None) -> Changes:
+        """One look at ``now``: how many requests it has completed; None: it has a free slot."""
+        self.now = now
+        self.counts = {} if completed is None else {ONE: AnswerCounts(completed, is_full=True)}
         return self.look()
 
 
 def test_a_target_that_answered_before_is_reported_once_and_its_return_once() -> None:
     targets = Targets()
-    assert not targets.after(answered=1)
-    assert not targets.after(silent=SILENT_AFTER - 1)
-    assert targets.after(silent=1) == [SilenceBegun(KEY, ONE, SILENT_AFTER)]
-    assert not targets.after(silent=2)
-    assert targets.streaks.silent == {KEY: {ONE: SILENT_AFTER + 2}}
-    assert targets.after(answered=1) == [SilenceEnded(KEY, ONE, SILENT_AFTER + 2)]
-    assert not targets.look() and not targets.streaks.silent
+    assert targets.after(answered=1) == NOTHING
+    assert targets.after(silent=SILENT_AFTER - 1) == NOTHING
+    assert targets.after(silent=1) == Changes([silent()], [])
+    assert targets.after(silent=2) == NOTHING
+    assert targets.streaks.found == {KEY: {ONE: silent(SILENT_AFTER + 2)}}
+    assert targets.after(answered=1) == Changes([], [silent(SILENT_AFTER + 2)])
+    assert targets.look() == NOTHING
+    assert not targets.streaks.found
 
 
 def test_an_answer_in_between_begins_the_row_again() -> None:
     targets = Targets()
     targets.after(answered=1)
     for _ in range(3):
-        assert not targets.after(silent=SILENT_AFTER - 1)
-        assert not targets.after(answered=1)
+        assert targets.after(silent=SILENT_AFTER - 1) == NOTHING
+        assert targets.after(answered=1) == NOTHING
 
 
 def test_a_server_that_never_speaks_is_not_silent() -> None:
     targets = Targets()
-    assert not targets.after(silent=100)
-    assert not targets.streaks.silent
+    assert targets.after(silent=100) == NOTHING
+    assert not targets.streaks.found
 
 
 def test_a_target_that_never_answered_is_silent_once_another_one_of_its_service_did() -> None:
     targets = Targets()
-    assert not targets.after(silent=SILENT_AFTER)
-    assert targets.after(OTHER, answered=1) == [SilenceBegun(KEY, ONE, SILENT_AFTER)]
+    assert targets.after(silent=SILENT_AFTER) == NOTHING
+    assert targets.after(OTHER, answered=1) == Changes([silent()], [])
 
 
 def test_a_target_that_goes_down_begins_again_and_ends_nothing() -> None:
     targets = Targets()
     targets.after(answered=1)
-    assert targets.after(silent=SILENT_AFTER)
+    assert targets.after(silent=SILENT_AFTER).begun
     targets.down.add(ONE)
-    assert not targets.look() and not targets.streaks.silent
+    assert targets.look() == NOTHING
+    assert not targets.streaks.found
     targets.down.clear()
-    assert not targets.after(silent=SILENT_AFTER - 1)
-    assert targets.after(silent=1) == [SilenceBegun(KEY, ONE, SILENT_AFTER)]
+    assert targets.after(silent=SILENT_AFTER - 1) == NOTHING
+    assert targets.after(silent=1) == Changes([silent()], [])
 
 
 def test_a_target_that_is_removed_is_forgotten() -> None:
@@ -75,5 +101,63 @@ def test_a_target_that_is_removed_is_forgotten() -> None:
     targets.after(answered=1)
     targets.after(silent=SILENT_AFTER)
     targets.counts.clear()
-    assert not targets.look() and not targets.streaks.silent
-    assert not targets.after(silent=SILENT_AFTER), "another one of that address, which never spoke"
+    targets.down.add(ONE)
+    assert targets.look() == NOTHING
+    assert not targets.streaks.found
+    targets.down.clear()
+    assert targets.after(silent=SILENT_AFTER) == NOTHING, "another one there, which never spoke"
+
+
+def test_a_full_target_that_completes_nothing_is_stuck_until_it_completes_one() -> None:
+    targets = Targets()
+    assert targets.full(0.0, 7) == NOTHING
+    assert targets.full(TARGET_STUCK_S - 1, 7) == NOTHING
+    assert targets.full(LATE_S, 7) == Changes([stuck()], [])
+    assert targets.full(LATE_S + 1, 7) == NOTHING
+    assert targets.streaks.found == {KEY: {ONE: stuck()}}
+    assert targets.full(LATE_S + 2, 8) == Changes([], [stuck()])
+    assert not targets.streaks.found
+    assert targets.full(2 * LATE_S + 2, 8) == Changes([stuck(LATE_S + 2)], [])
+
+
+def test_a_target_with_a_free_slot_is_not_stuck() -> None:
+    targets = Targets()
+    targets.full(0.0, 7)
+    targets.full(5.0, None)
+    assert targets.full(LATE_S, 7) == NOTHING
+    targets = Targets()
+    targets.full(0.0, 7)
+    assert targets.full(LATE_S, 7).begun
+    assert targets.full(LATE_S + TARGET_STUCK_GAP_S + 1, None) == Changes([], [stuck()])
+
+
+def test_a_slot_that_is_free_for_a_moment_changes_nothing() -> None:
+    targets = Targets()
+    targets.full(0.0, 7)
+    assert targets.full(LATE_S, 7).begun
+    assert targets.full(LATE_S + 1, None) == targets.full(LATE_S + 2, 7) == NOTHING
+    assert targets.streaks.found
+
+
+def test_a_stuck_target_that_goes_down_ends_nothing() -> None:
+    targets = Targets()
+    targets.full(0.0, 7)
+    assert targets.full(LATE_S, 7).begun
+    targets.down.add(ONE)
+    assert targets.full(LATE_S + 1, None) == NOTHING
+    assert not targets.streaks.found
+
+
+def test_requests_that_take_long_as_a_rule_are_no_sign() -> None:
+    usual_s = LATE_S / TARGET_STUCK_TIMES
+    for told_s, begun in ((usual_s + 1, []), (usual_s, [stuck()]), (None, [])):
+        targets = Targets(told_s)
+        targets.full(0.0, 7)
+        assert targets.full(LATE_S, 7).begun == begun
+
+
+def test_words() -> None:
+    assert silent(3).shown == "3 connections in a row got no byte of an answer"
+    assert silent(3).sentence == f"3 connections in a row got no byte of an answer from {ONE}"
+    assert stuck().shown == STUCK
+    assert stuck().sentence == f"all slots of {ONE} are taken, and it completes no request"

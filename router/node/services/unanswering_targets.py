@@ -1,0 +1,114 @@
+"""Targets of this site that answer nothing, though checks find them ready: events and notes."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+from router.balance.answer_streaks import AnswerCounts, AnswerStreaks, NoAnswer
+from router.forward.forwarder import Forwarder
+from router.forward.target_answers import TargetAnswers
+from router.model.events import Note, Tell
+from router.model.ids import ServiceKey
+
+
+class OtherAnswers(Protocol):
+    """Connections to tcp targets of one service port that another process counted, by address."""
+
+    @property
+    def answered(self) -> Mapping[str, int]: ...
+
+    @property
+    def silent(self) -> Mapping[str, int]: ...
+
+
+Beside = Callable[[ServiceKey], Iterable[OtherAnswers]]
+
+
+class UnansweringTargets:
+    """The one owner of the question whether a target answers; the law is `AnswerStreaks`.
+
+    ``beside``: what other workers of this router counted; None: another one judges tcp targets.
+    """
+
+    __slots__ = ("_forwarder", "_streaks", "_tell", "beside")
+
+    def __init__(self, forwarder: Forwarder, tell: Tell) -> None:
+        self._forwarder, self._tell = forwarder, tell
+        self._streaks = AnswerStreaks()
+        self.beside: Beside | None = None
+
+    def look(self, now: float) -> None:
+        """Report which targets begin to answer nothing, and which answer again."""
+        forwarder = self._forwarder
+        forwarder.follow_times(now)
+        changes = self._streaks.look(self._counts(), forwarder.is_ready, forwarder.usual_s, now)
+        for one in changes.begun:
+            code = "target-stuck" if one.is_stuck else "target-silent"
+            self._tell("warning", code, one.address, _begun(one, now), _hint(one))
+        for one in changes.ended:
+            code = "target-moves" if one.is_stuck else "target-answers"
+            self._tell("info", code, one.address, _ended(one))
+        forwarder.set_unanswering(self._streaks.found)
+
+    def notes(self, now: float) -> list[Note]:
+        """One for each target."""
+        return [
+            Note(
+                severity="warning",
+                code="SW0349" if one.is_stuck else "SW0348",
+                message=_begun(one, now) if one.is_stuck else f"Service {key}: {one.sentence}.",
+                hint=_hint(one),
+            )
+            for key, targets in self._streaks.found.items()
+            for one in targets.values()
+        ]
+
+    def _counts(self) -> dict[ServiceKey, dict[str, AnswerCounts]]:
+        """Also empty for a service port: all of its connections were answered, as nearly always."""
+        counts: dict[ServiceKey, dict[str, AnswerCounts]] = {}
+        for (key, address), completed in self._forwarder.full_targets().items():
+            counts.setdefault(key, {})[address] = AnswerCounts(completed, is_full=True)
+        if self.beside is not None:
+            for key, own in self._forwarder.answers_of_targets():
+                counts[key] = _together(own, list(self.beside(key)))
+        return counts
+
+
+def _together(
+    own: Mapping[str, TargetAnswers], others: Iterable[OtherAnswers]
+) -> dict[str, AnswerCounts]:
+    if not any(one.silent for one in own.values()) and not any(one.silent for one in others):
+        return {}
+    return {
+        address: AnswerCounts(
+            one.answered + sum(other.answered.get(address, 0) for other in others),
+            one.silent + sum(other.silent.get(address, 0) for other in others),
+        )
+        for address, one in own.items()
+    }
+
+
+def _begun(one: NoAnswer, now: float) -> str:
+    if not one.is_stuck:
+        return f"{one.sentence} of {one.key}."
+    return (
+        f"Target {one.address} of {one.key} has completed no request for "
+        f"{now - one.full_since:.0f} s, and all of its slots are taken: it may hang."
+    )
+
+
+def _ended(one: NoAnswer) -> str:
+    if one.is_stuck:
+        return f"Target {one.address} of {one.key} completes requests again, or has a free slot."
+    return (
+        f"Target {one.address} of {one.key} answers again, after {one.in_a_row} connections in a "
+        "row that got no byte."
+    )
+
+
+def _hint(one: NoAnswer) -> str:
+    if one.is_stuck:
+        return f"See whether the server hangs: sitectl service status {one.key.name} -v"
+    return (
+        "It accepts connections and stays in use: see whether it hangs. "
+        f"When it answers again: sitectl events --since 10m --service {one.key.name}"
+    )
