@@ -57,6 +57,7 @@ COUNT_USUAL = 100
 NOWHERE = "none"
 """As a wanted site: no site served it."""
 UNDER_WAY = "under-way"
+CLIENT_GONE = "client-gone"
 SERVER_ERRORS = 500
 """Statuses from here on are errors of the server (RFC 9110, 15.6)."""
 
@@ -83,15 +84,16 @@ class FlowsWanted(msgspec.Struct, frozen=True):
         )
 
     def _has_outcome(self, flow: FlowView) -> bool:
-        """A whole answer of 5xx is a failure to its client, as in `status`."""
+        """A whole answer of 5xx is a failure to its client, as in `status`; a request whose client
+        left is none."""
         match self.outcome:
             case None:
                 return True
             case "ok":
                 return flow.outcome == "ok" and flow.status < SERVER_ERRORS
             case "failed":
-                is_over = flow.outcome != UNDER_WAY
-                return is_over and (flow.outcome != "ok" or flow.status >= SERVER_ERRORS)
+                may_fail = flow.outcome not in (UNDER_WAY, CLIENT_GONE)
+                return may_fail and (flow.outcome != "ok" or flow.status >= SERVER_ERRORS)
             case wanted:
                 return wanted == flow.outcome
 

@@ -44,6 +44,8 @@ class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
     ``open_to``: TCP connections and answers under way that other sites serve now, by site, which
     no rate shows; ``open_for``: by reason.
 
+    ``gave_up_per_s``: requests whose client left before the end; none of ``failed_per_s``.
+
     ``left_out``: while no site takes the next request, as of `WhyView`.
 
     ``in_flight_mean``: over the last 5 s, at this site's targets, for clients of any site.
@@ -66,6 +68,7 @@ class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
     open_to: dict[str, int] = {}
     open_for: dict[str, int] = {}
     left_out: str = ""
+    gave_up_per_s: float = 0.0
 
 
 class Live(msgspec.Struct, frozen=True, kw_only=True):

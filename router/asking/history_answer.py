@@ -40,7 +40,8 @@ class SampleRow(msgspec.Struct, frozen=True, array_like=True):
     queued: _Count
     p50_s: _Figure | None
     p99_s: _Figure | None
-    failed: _Count = 0  # Older routers do not tell it.
+    failed: _Count = 0  # Older routers tell neither.
+    gave_up: _Count = 0
 
 
 class HistoryRow(msgspec.Struct, frozen=True, array_like=True):

@@ -90,8 +90,9 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     ``served``: requests that ended, by site (`SERVED_NOWHERE`: nobody); ``overflow``: those that
     a cheaper site was too full for, by the site that serves; ``spilled``: all that another site
     serves, by reason; ``spilled_to``: the same by site; ``failed`` with 5xx or torn,
-    ``failed_for`` of these by `LegFailure` code (a 5xx of a target has none). ``counts``: of those
-    that a site served, by latency in fine buckets.
+    ``failed_for`` of these by `LegFailure` code (a 5xx of a target has none). ``gave_up``: whose
+    client left before the end; none of them failed. ``counts``: of those that a site served, by
+    latency in fine buckets.
     """
 
     served: dict[SiteId, int]
@@ -100,6 +101,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     spilled_to: dict[SiteId, int]
     failed: int
     failed_for: dict[str, int]
+    gave_up: int
     counts: tuple[int, ...]
 
 
@@ -143,6 +145,7 @@ class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     served_phases: dict[str, HistogramSnapshot]
     requests_total: int
     overflow_total: int
+    gave_up_total: int
 
     @property
     def spilled_total(self) -> int:
@@ -312,13 +315,15 @@ class ServiceCounters:
     def tally(self) -> Tally:
         """Without what only scrapes show: some 2 µs for each site and code class."""
         served: dict[SiteId, int] = {}
-        failed = 0
+        failed = gave_up = 0
         counts: Sequence[int] = NO_COUNTS
         for (site, code_class), histogram in self._requests.items():
             total = histogram.total
             served[site] = served.get(site, 0) + total
             if code_class in FAILED:
                 failed += total
+            elif code_class == "client-gone":
+                gave_up += total
             if site != SERVED_NOWHERE:  # A refusal at once says nothing of any target.
                 counts = tuple(map(add, counts, histogram.counts))
         return Tally(
@@ -328,6 +333,7 @@ class ServiceCounters:
             spilled_to=by_site(self.spilled),
             failed=failed,
             failed_for=dict(self.failed_for),
+            gave_up=gave_up,
             counts=tuple(counts),
         )
 
@@ -378,6 +384,9 @@ class ServiceCounters:
             served_phases=served,
             requests_total=sum(value.total for value in self._requests.values()),
             overflow_total=sum(overflow.values()),
+            gave_up_total=sum(
+                value.total for (_, code), value in self._requests.items() if code == "client-gone"
+            ),
         )
 
     def target_times(self) -> Sequence[int]:

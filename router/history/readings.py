@@ -24,7 +24,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     those that a cheaper site was too full for, by site; ``spilled``: those that another site serves
     or served, by reason, and ``spilled_to`` by site: TCP connections from when they are
     established. ``failed_for``: of those that failed, by `LegFailure` code (a 5xx of a target has
-    none). ``counts``: by latency, those that a site served.
+    none). ``gave_up``: whose client left before the end; none of them failed.
+    ``counts``: by latency, those that a site served.
     """
 
     served: Mapping[SiteId, int] = {}
@@ -33,6 +34,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     spilled_to: Mapping[SiteId, int] = {}
     failed: int = 0
     failed_for: Mapping[str, int] = {}
+    gave_up: int = 0
     counts: tuple[int, ...] = NO_COUNTS
     capacity: int | None = None
     capacity_per_s: float | None = None
@@ -56,6 +58,7 @@ class IntervalCounts(msgspec.Struct, frozen=True, kw_only=True):
     spilled: dict[str, int] = {}
     spilled_to: dict[SiteId, int] = {}
     failed_for: dict[str, int] = {}
+    gave_up: int = 0
 
     @property
     def requests(self) -> int:
@@ -95,6 +98,7 @@ def change(before: Reading, after: Reading, lasted_s: float) -> IntervalCounts:
         spilled=_grown(before.spilled, after.spilled),
         spilled_to=_grown(before.spilled_to, after.spilled_to),
         failed_for=_grown(before.failed_for, after.failed_for),
+        gave_up=after.gave_up - before.gave_up,
     )
 
 
@@ -114,6 +118,7 @@ def _started_over(before: Reading, after: Reading) -> bool:
         any(after.served.get(site, 0) < count for site, count in before.served.items())
         or any(after.spilled_to.get(site, 0) < count for site, count in before.spilled_to.items())
         or after.failed < before.failed
+        or after.gave_up < before.gave_up
         or any(new < old for new, old in zip(after.counts, before.counts, strict=True))
     )
 
@@ -139,6 +144,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     p50_s: float | None
     p99_s: float | None
     failed: int
+    gave_up: int = 0
 
 
 def sample(change: IntervalCounts, after: Reading, in_flight: Mapping[SiteId, float]) -> Sample:
@@ -158,6 +164,7 @@ def sample(change: IntervalCounts, after: Reading, in_flight: Mapping[SiteId, fl
         p50_s=change.p50_s,
         p99_s=change.p99_s,
         failed=change.failed,
+        gave_up=change.gave_up,
     )
 
 

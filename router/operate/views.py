@@ -415,6 +415,7 @@ class OperatorView:
             requests_total=snapshot.counters.requests_total,
             overflow_total=snapshot.counters.overflow_total,
             spilled_total=snapshot.counters.spilled_total,
+            gave_up_total=snapshot.counters.gave_up_total,
             listener=shown,
             tls_cert=snapshot.config.tls_cert,
             export_to=names_of_patterns(sharing.export_to),

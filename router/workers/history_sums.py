@@ -123,6 +123,7 @@ def _beside_each_other(samples: list[HistorySample]) -> HistorySample:
         p50_s=p50_s,
         p99_s=p99_s,
         failed=sum(one.failed for one in samples),
+        gave_up=sum(one.gave_up for one in samples),
     )
 
 

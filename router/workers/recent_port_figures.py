@@ -31,8 +31,9 @@ class PortPhases(msgspec.Struct, frozen=True):
 class PortTotals(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker counted of one service port since it started.
 
-    ``refused`` and ``waited_s`` as in `Totals`. ``by_target``: requests by address. ``answered``,
-    ``silent``: tcp connections by address, as in `TargetAnswers`; only above 0.
+    ``gave_up``: requests whose client left. ``refused`` and ``waited_s`` as in `Totals`.
+    ``by_target``: requests by address. ``answered``, ``silent``: tcp connections by address, as in
+    `TargetAnswers`; only above 0.
     """
 
     requests: int = 0
@@ -43,6 +44,7 @@ class PortTotals(msgspec.Struct, frozen=True, kw_only=True):
     by_target: dict[str, int] = {}
     answered: dict[str, int] = {}
     silent: dict[str, int] = {}
+    gave_up: int = 0
 
 
 NONE_COUNTED = PortTotals()
@@ -173,6 +175,7 @@ def totals_together(each: Sequence[PortTotals]) -> PortTotals:
         by_target=counts(one.by_target for one in each),
         answered=counts(one.answered for one in each),
         silent=counts(one.silent for one in each),
+        gave_up=sum(one.gave_up for one in each),
     )
 
 
@@ -223,6 +226,7 @@ def _changed(each: Sequence[IntervalCounts]) -> IntervalCounts | None:
         spilled=counts(one.spilled for one in whole),
         spilled_to=counts(one.spilled_to for one in whole),
         failed_for=counts(one.failed_for for one in whole),
+        gave_up=sum(one.gave_up for one in whole),
     )
 
 
@@ -247,4 +251,5 @@ def _over(one: IntervalCounts, lasted_s: float) -> IntervalCounts:
         spilled=longer(one.spilled),
         spilled_to=longer(one.spilled_to),
         failed_for=failed_for,
+        gave_up=round(one.gave_up * share),
     )

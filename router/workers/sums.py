@@ -135,6 +135,7 @@ def totals_of(view: ServiceView, before: PortTotals = NONE_COUNTED) -> PortTotal
         waited_s=before.waited_s,
         answered=before.answered,
         silent=before.silent,
+        gave_up=view.gave_up_total,
         by_target={join(one.host, one.port): one.requests_total for one in view.targets},
     )
 
@@ -147,6 +148,7 @@ def with_totals(view: ServiceView, totals: PortTotals) -> ServiceView:
         requests_total=totals.requests,
         overflow_total=totals.overflowed,
         spilled_total=totals.spilled,
+        gave_up_total=totals.gave_up,
         targets=tuple(
             msgspec.structs.replace(one, requests_total=by_target.get(join(one.host, one.port), 0))
             for one in view.targets

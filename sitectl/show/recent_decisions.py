@@ -29,6 +29,9 @@ def past_text(items: Sequence[dict[str, Any]], service: str, *, denied: bool, wh
             for item in items
         ],
     )
+    gone = sum(item.get("outcome") == "client-gone" for item in items)
+    if gone and len(items) > 1:
+        table += f"\nOf these {len(items)}, the client gave up {output.count(gone, 'time')}."
     if not whole and len(items) > 1:
         return table
     return "\n\n".join([table, *map(_candidates, items)])
@@ -38,6 +41,8 @@ def _outcome(item: dict[str, Any]) -> str:
     outcome, answer = str(item.get("outcome")), item.get("answer")
     if (outcome, answer) == ("ok", "5xx"):  # A whole answer, and a failure to its client.
         return "answered 5xx"
+    if outcome == "client-gone":
+        return "client gave up"
     return f"{outcome} {answer}" if answer and answer != outcome else outcome
 
 

@@ -96,6 +96,7 @@ def configured(site: Site) -> list[dict[str, Any]]:
                     "requests_total": 0,
                     "overflow_total": 0,
                     "spilled_total": 0,
+                    "gave_up_total": 0,
                     "listener": {
                         "host": wanted.site.bind_ip,
                         "port": port,
@@ -282,6 +283,9 @@ def _details(item: dict[str, Any], now: float) -> str:
         optional=("AGE", "REQUESTS"),
     )
     head = f"{item['name']}:{item['port']}{_phases_text(item.get('phases') or {})}"
+    if item.get("gave_up_total"):
+        given_up = output.count(item["gave_up_total"], "request")
+        head += f"\nClients gave up {given_up} of {item.get('requests_total')}"
     if item.get("affinity"):
         head += f"\nSessions by {output.safe(affinity_text(item['affinity']))}"
     for field, text in (("export_to", "Exported to"), ("import_from", "Taken from")):

@@ -278,7 +278,7 @@ def _fullness(
 
 def _leaves(now: Mapping[str, Any], spilled: float, failed: float, queued: int) -> Cell:
     """What other sites serve: which, how much a second and why; connections that are open there;
-    how many requests wait; how many fail."""
+    how many requests wait, fail, or are given up by their clients."""
     parts = []
     to = now.get("spilled_to", now.get("overflow_to")) or {}
     reasons = now.get("spilled_for") or {}
@@ -302,6 +302,8 @@ def _leaves(now: Mapping[str, Any], spilled: float, failed: float, queued: int) 
         parts.append(f"{queued} wait")
     if failed:
         parts.append(f"{failed:.1f}/s fail")
+    if gave_up := float(now.get("gave_up_per_s") or 0):
+        parts.append(f"{gave_up:.1f}/s given up by clients")
     meant = colours.BAD if failed else colours.WARN if parts else ""
     return Cell(", ".join(parts) or "-", meant)
 

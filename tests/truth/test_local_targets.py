@@ -139,6 +139,20 @@ def test_targets_answer_late(shop: Shop, watch: Watch) -> None:
     assert min(one.ended - one.began for one in load.answers) >= LATE_S
 
 
+def test_clients_give_up(shop: Shop, watch: Watch) -> None:
+    surfaces = watch(shop.near)
+    for target in shop.targets:
+        target.service_s = 2 * LATE_S
+    with shop.load(LATE_PER_S, timeout_s=LATE_S / 2) as load:
+        until(lambda: len(load.failed) >= PER_S, "clients give up")
+        surfaces.show(faults.GIVEN_UP)
+    assert set(by_site(load.answers)) == {"TimeoutError: "}
+    near = shop.near
+    until(lambda: near.service("shop")["gave_up_total"] == len(load.answers), "each is counted")
+    counted = shop.metric("spillway_requests_total", code_class="client-gone")
+    assert counted == near.service("shop")["requests_total"] == len(load.answers)
+
+
 def test_targets_do_not_answer_in_time(net: Stage, watch: Watch) -> None:
     shop = Shop(net, timeouts={"response": f"{RESPONSE_S}s"}).start()
     surfaces = watch(shop.near)

@@ -204,6 +204,7 @@ def _reading(port: PortReading) -> Reading:
         spilled_to=tally.spilled_to,
         failed=tally.failed,
         failed_for=tally.failed_for,
+        gave_up=tally.gave_up,
         counts=tally.counts,
         capacity=port.capacity,
         capacity_per_s=port.capacity_per_s,
@@ -228,4 +229,5 @@ def _sample(at: str, sample: Sample, sites: tuple[HistorySite, ...]) -> HistoryS
         p50_s=sample.p50_s,
         p99_s=sample.p99_s,
         failed=sample.failed,
+        gave_up=sample.gave_up,
     )

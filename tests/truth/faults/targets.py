@@ -145,6 +145,29 @@ LATE = Fault(
     )
     | silent("no request goes to another site", fault.TOPOLOGY),
 )
+GIVEN_UP = Fault(
+    name="clients give up before slow targets answer",
+    clients="leave without an answer, within its time",
+    shown={
+        fault.TOP: "near: ready  …/s given up by clients",
+        fault.SERVICE: "Clients gave up…requests of",
+        fault.WHY: "goes to near…chosen   local site has room",
+        fault.WHY_PAST: "client gave up  near  …Of these 20, the client gave up",
+        fault.METRICS: 'spillway_requests_total{code_class="client-gone"…site="near"}',
+        fault.OVERVIEW: "Not every request gets its answer.…are given up by clients at shop.",
+        fault.SERVICE_PAGE: "Clients give up…of…/s…Clients gave up…/s",
+    },
+    silent=LINKS_ARE_UP
+    | SERVES
+    | silent(
+        "a client may leave whenever it likes, and those of streams always do: how many are too "
+        "many, only you know",
+        *(fault.STATUS, fault.STATUS_JSON, fault.CHECK, fault.EVENTS, fault.ALERTS),
+        *fault.OBJECTS,
+    )
+    | silent("no request goes to another site", fault.TOPOLOGY),
+    false=("Every request is served", "/s fail"),
+)
 TIMES_OUT = Fault(
     name="targets here do not answer in time",
     clients="get 504 until the targets are ejected, then the other site serves",
@@ -280,6 +303,7 @@ FAULTS = (
     NOWHERE,
     NOWHERE_FOR_CONSUMERS,
     LATE,
+    GIVEN_UP,
     TIMES_OUT,
     STUCK,
     ANSWERS_503,

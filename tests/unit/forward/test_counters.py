@@ -154,3 +154,12 @@ def test_what_is_counted_of_two_sites_of_one_name_is_added() -> None:
     assert ended == {("far", "2xx"): 2, ("near", "2xx"): 1, ("", "4xx"): 1}
     assert abs(named.requests["far", "2xx"].sum_s - 0.03) < 1e-9
     assert named.spilled == named.overflow == {("far", "full"): 2, ("near", "full"): 1}
+
+
+def test_requests_whose_client_left_are_counted_apart_from_failures() -> None:
+    counters = ServiceCounters()
+    for code in ("2xx", "5xx", "client-gone", "client-gone", "cancelled"):
+        counters.request(A, code, 0.1)
+    tally = counters.tally()
+    assert (tally.gave_up, tally.failed) == (2, 1)
+    assert counters.snapshot().gave_up_total == 2

@@ -131,10 +131,20 @@ def test_a_service_port_fails_while_its_last_step_has_failures() -> None:
 
 def test_a_step_has_what_failed_in_it_answers_of_targets_too() -> None:
     history = History()
-    history.step(SHOP, Reading(failed=2), 0.0)
-    history.step(SHOP, Reading(served={WEST: 9}, failed=5), STEP)
+    history.step(SHOP, Reading(failed=2, gave_up=1), 0.0)
+    history.step(SHOP, Reading(served={WEST: 9}, failed=5, gave_up=8), STEP)
     (_, found) = history.of(SHOP)[-1]
-    assert (found.failed, found.nowhere) == (3, 0)
+    assert (found.failed, found.gave_up, found.nowhere) == (3, 7, 0)
+
+
+def test_requests_that_clients_give_up_are_no_failures() -> None:
+    history = History()
+    history.step(SHOP, Reading(), 0.0)
+    history.step(SHOP, Reading(served={WEST: 9}, gave_up=9), STEP)
+    assert history.failing == set()
+    started_over = history.lately(SHOP, Reading(served={WEST: 10}, gave_up=2), 2 * STEP)
+    assert started_over is not None
+    assert started_over.gave_up == 2
 
 
 def test_idle_steps_keep_one_sample() -> None:

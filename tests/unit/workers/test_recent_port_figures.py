@@ -18,6 +18,7 @@ from router.workers.recent_port_figures import (
     counts,
     phases_of_all,
     together,
+    totals_together,
 )
 from router.workers.worker_messages import FiguresQuestion, Latelies, WorkerAnswer
 
@@ -32,6 +33,7 @@ def changed(
     lasted_s: float = 5.0,
     failed_for: dict[str, int] | None = None,
     answered: int = 0,
+    gave_up: int = 0,
 ) -> IntervalCounts:
     failed_for = failed_for or {}
     return IntervalCounts(
@@ -44,7 +46,17 @@ def changed(
         lasted_s=lasted_s,
         spilled={},
         failed_for=failed_for,
+        gave_up=gave_up,
     )
+
+
+def test_requests_that_clients_give_up_add_up() -> None:
+    one, other = changed({"near": 50}, gave_up=4), changed({"near": 40}, gave_up=6, lasted_s=10.0)
+    whole = together([PortLately(key=SHOP, change=one), PortLately(key=SHOP, change=other)])
+    assert whole.change is not None
+    assert (whole.change.gave_up, whole.change.lasted_s) == (2 * 4 + 6, 10.0)
+    totals = totals_together([PortTotals(gave_up=4), PortTotals(gave_up=6)])
+    assert totals.gave_up == 10
 
 
 def test_the_last_seconds_add_up() -> None:

@@ -54,3 +54,11 @@ def test_a_site_with_free_slots_whose_rate_is_used_up_is_not_called_full() -> No
     assert passed_over(in_flight=100, capacity=100, rate=None) == "near (full)"
     gone = passed_over(verdict="no-target", in_flight=0, capacity=None, rate=over)
     assert gone == "near (no-target)"
+
+
+def test_requests_that_clients_gave_up_are_counted_in_words() -> None:
+    gone = {**SPILLED, "outcome": "client-gone", "answer": None}
+    text = past_text([SPILLED, gone, gone], "shop", denied=False, whole=False)
+    assert text.count("client gave up  hub") == 2
+    assert text.endswith("\nOf these 3, the client gave up 2 times.")
+    assert "gave up" not in past_text([SPILLED, SPILLED], "shop", denied=False, whole=False)

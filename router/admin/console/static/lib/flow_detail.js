@@ -8,9 +8,14 @@ import { becauseOf } from "./spills.js";
 import { Badge, Copy, Failed, Loading } from "./ui.js";
 import { Candidates, RunnerUp } from "./why.js";
 
+/** No failure of the service: the client left before the end. */
+export const CLIENT_GONE = "client-gone";
+export const GAVE_UP = "client gave up";
+
 /** @param {any} flow */
 export function toneOf(flow) {
   if (flow.outcome === "under-way") return "info";
+  if (flow.outcome === CLIENT_GONE) return "warn";
   if (flow.outcome !== "ok") return "bad";
   if (flow.status >= 500) return "bad";
   return flow.status >= 400 ? "warn" : "good";
@@ -19,6 +24,7 @@ export function toneOf(flow) {
 /** What became of it, in the words of `sitectl why --last`, with the status of a whole answer. @param {any} flow */
 export function outcomeText({ outcome, code, status }) {
   if (outcome === "ok") return status ? `${status >= 500 ? "answered" : "ok"} ${status}` : "ok";
+  if (outcome === CLIENT_GONE) return GAVE_UP;
   return code && code !== outcome ? `${outcome} (${code})` : outcome;
 }
 

@@ -3,7 +3,7 @@ import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { address, get, parsed } from "../lib/api.js";
 import { SiteName } from "../lib/colours.js";
 import { sitectl } from "../lib/commands.js";
-import { FlowDetail, outcomeText, toneOf, what } from "../lib/flow_detail.js";
+import { CLIENT_GONE, FlowDetail, GAVE_UP, outcomeText, toneOf, what } from "../lib/flow_detail.js";
 import { count, latency, moment, plural, shellWord } from "../lib/format.js";
 import { setParams } from "../lib/route.js";
 import { byCost } from "../lib/sites.js";
@@ -147,7 +147,7 @@ function Filters({ live, service, outcome, site, q, paused, setPaused, behind })
   if (service && !services.includes(service)) services.push(service);
   const sites = [...live.network].sort(byCost).map((one) => one.name);
   if (site && !sites.includes(site)) sites.push(site);
-  const outcomes = ["ok", "failed", "under-way"];
+  const outcomes = ["ok", "failed", CLIENT_GONE, "under-way"];
   if (outcome && !outcomes.includes(outcome)) outcomes.push(outcome);
   return html`<div class="flow-filters" role="search" aria-label="Filter flows">
     <label
@@ -168,7 +168,7 @@ function Filters({ live, service, outcome, site, q, paused, setPaused, behind })
       >Outcome
       <select value=${outcome} onChange=${put("outcome")}>
         <option value="">any</option>
-        ${outcomes.map((one) => html`<option value=${one}>${one}</option>`)}
+        ${outcomes.map((one) => html`<option value=${one}>${one === CLIENT_GONE ? GAVE_UP : one}</option>`)}
       </select>
     </label>
     <label class="grows"

@@ -59,12 +59,7 @@ export function answer(live) {
   }
   const away = spilling(live);
   const failed = live.now.filter((one) => one.failed_per_s >= LEAST_PER_S);
-  const losing = failed.length
-    ? ` ${rate(failed.reduce((sum, one) => sum + one.failed_per_s, 0))} fail at ${listedOf(
-        failed.map((one) => one.service),
-        NAMED,
-      )}.`
-    : "";
+  const losing = `${perSecond(failed, "failed_per_s", "fail")}${givenUp(live)}`;
   const full = live.services.filter(isFullEverywhere);
   if (full.length) {
     const gone = notReached(full);
@@ -99,6 +94,19 @@ export function answer(live) {
     more: `${howMuch(away, requests)} leave ${live.status.name} because ${becauseOf(why)}.${losing}${mute}`,
     tone: losing || mute || isFault(why) ? "warn" : "info",
   };
+}
+
+/** ` 4/s fail at shop.` of ``services``; empty: there are none. */
+function perSecond(services, field, verb) {
+  if (!services.length) return "";
+  const perS = services.reduce((sum, one) => sum + one[field], 0);
+  return ` ${rate(perS)} ${verb} at ${listedOf(services.map((one) => one.service), NAMED)}.`;
+}
+
+/** Requests that their clients give up: no failure of the service, and not served either. */
+function givenUp(live) {
+  const services = live.now.filter((one) => one.gave_up_per_s >= LEAST_PER_S);
+  return perSecond(services, "gave_up_per_s", "are given up by clients");
 }
 
 /** Sites that offered one of them lately and cannot be reached. @param {any[]} services */
@@ -139,7 +147,7 @@ function failingNow(live, failing, requests) {
     : "";
   return {
     text: `Requests fail at ${listedOf(failing.map((one) => one.service), NAMED)}.`,
-    more: `${rate(perS)} of ${rate(requests)} fail.${because}`,
+    more: `${rate(perS)} of ${rate(requests)} fail.${because}${givenUp(live)}`,
     tone: "bad",
   };
 }
@@ -150,7 +158,7 @@ function servedHere(live, requests, losing) {
   const dead = down.length ? ` ${listedOf(down, NAMED)}: no ready target here.` : "";
   const mute = muteHere(live);
   return {
-    text: requests > 0 ? servedText(losing || mute) : idleText(live.services),
+    text: requests > 0 ? servedText(losing || mute, givenUp(live)) : idleText(live.services),
     more: `${rate(requests)} in ${plural(live.services.length, "service")}.${losing}${dead}${mute}`,
     tone: losing || dead || mute ? "warn" : "good",
   };
@@ -163,7 +171,8 @@ function muteHere(live) {
   return names.length ? ` A target of ${listedOf(names, NAMED)} answers nothing.` : "";
 }
 
-function servedText(losing) {
+function servedText(losing, givenUp) {
+  if (givenUp) return "Not every request gets its answer.";
   return losing ? "Every request that succeeds is served here." : "Every request is served here.";
 }
 

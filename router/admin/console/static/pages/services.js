@@ -211,6 +211,9 @@ function leaving(service, now, live) {
   }
   const mute = service.targets.find(answersNothing);
   if (mute) return `A target here answers nothing: ${mute.error}.`;
+  if (now?.gave_up_per_s >= LEAST_PER_S) {
+    return `Clients give up ${rate(now.gave_up_per_s)} of ${rate(now.requests_per_s)}; the rest is served where it comes in.`;
+  }
   return now?.requests_per_s > 0
     ? "Every request is served where it comes in."
     : idleText([service]);
@@ -221,6 +224,7 @@ function Figures({ service, now }) {
     ["Requests", rate(now?.requests_per_s)],
     ["Spilled", spilledText(now)],
     ["Failed", rate(now?.failed_per_s)],
+    ["Clients gave up", rate(now?.gave_up_per_s)],
     ["Queued", mean(service.queued_mean)],
     ["p50", latency(now?.p50_s)],
     ["p99", latency(now?.p99_s)],
